@@ -1,0 +1,126 @@
+"""cbpf: the classic BPF toolkit for Python.
+
+A `Program` is an immutable sequence of instructions. It comes from typed instructions, from a filter
+expression (`compile`), or from text or bytes (`parse`); a dialect says what it may contain (`findings`,
+`verify`); a `VM` runs it on packets; `filter_capture` runs it over captures.
+
+>>> import cbpf
+>>> vm = cbpf.VM(cbpf.compile("arp"))
+>>> vm.run(bytes.fromhex("ffffffffffff 020000000001 0806") + bytes(28))
+262144
+"""
+
+from .capture.reader import CaptureReader, Packet, read_capture
+from .dialects import LINUX, PCAP, SECCOMP, Dialect
+from .engines.interpreter import Fetched, Step
+from .errors import (
+    CaptureError,
+    CbpfError,
+    DamagedCapture,
+    ExpressionError,
+    ExpressionWarning,
+    FieldError,
+    Finding,
+    MissingLibrary,
+    PacketError,
+    ProgramFormatError,
+    VerificationError,
+)
+from .expression import compile
+from .filtering import Summary, filter_capture
+from .formats import parse, render
+from .instructions import (
+    TAX,
+    TXA,
+    ALUOpConstant,
+    ALUOpX,
+    Instruction,
+    Jump,
+    JumpIf,
+    JumpIfX,
+    LoadAbsolute,
+    LoadConstant,
+    LoadExtension,
+    LoadIndirect,
+    LoadMemShift,
+    LoadScratch,
+    NegateA,
+    RawInstruction,
+    RetA,
+    RetConstant,
+    Setter,
+    StoreScratch,
+    assemble,
+    disassemble,
+)
+from .isa import ALUOp, Extension, JumpTest, Register
+from .link_types import LinkType, link_type
+from .metadata import Device, Metadata, VlanTag
+from .program import Program
+from .verifier import findings, verify
+from .vm import VM
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "LINUX",
+    "PCAP",
+    "SECCOMP",
+    "TAX",
+    "TXA",
+    "VM",
+    "ALUOp",
+    "ALUOpConstant",
+    "ALUOpX",
+    "CaptureError",
+    "CaptureReader",
+    "CbpfError",
+    "DamagedCapture",
+    "Device",
+    "Dialect",
+    "ExpressionError",
+    "ExpressionWarning",
+    "Extension",
+    "Fetched",
+    "FieldError",
+    "Finding",
+    "Instruction",
+    "Jump",
+    "JumpIf",
+    "JumpIfX",
+    "JumpTest",
+    "LinkType",
+    "LoadAbsolute",
+    "LoadConstant",
+    "LoadExtension",
+    "LoadIndirect",
+    "LoadMemShift",
+    "LoadScratch",
+    "Metadata",
+    "MissingLibrary",
+    "NegateA",
+    "Packet",
+    "PacketError",
+    "Program",
+    "ProgramFormatError",
+    "RawInstruction",
+    "Register",
+    "RetA",
+    "RetConstant",
+    "Setter",
+    "Step",
+    "StoreScratch",
+    "Summary",
+    "VerificationError",
+    "VlanTag",
+    "assemble",
+    "compile",
+    "disassemble",
+    "filter_capture",
+    "findings",
+    "link_type",
+    "parse",
+    "read_capture",
+    "render",
+    "verify",
+]

@@ -1,0 +1,5 @@
+"""`python -m cbpf` is the command `cbpf`."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""Capture files: classic pcap in all its variants, read as a stream and written as it was."""

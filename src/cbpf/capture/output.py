@@ -1,0 +1,109 @@
+"""Where a capture is written: a file that appears whole or not at all, a stream, or nothing."""
+
+import os
+import stat
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, TypeAlias
+
+from ..errors import CaptureError, DamagedCapture
+
+Target: TypeAlias = str | os.PathLike[str] | BinaryIO | None
+"""A path, "-" for standard output, a binary file object, or None to write nothing."""
+
+Write: TypeAlias = Callable[[bytes], None]
+
+
+@contextmanager
+def open_output(target: Target) -> Iterator[Write]:
+    """A function that writes bytes to *target* at once.
+
+    A regular file is replaced when the block ends, also if it ends with `DamagedCapture`; with any other
+    exception it stays as it was. Raises `CaptureError` if it cannot be written.
+    """
+    if target is None:
+        yield lambda data: None
+    elif not isinstance(target, str | os.PathLike):
+        yield _flushing(target)
+    elif target == "-":
+        with _named("standard output"):
+            yield _flushing(sys.stdout.buffer)
+    elif _is_special(Path(target)):
+        with _named(str(target)), Path(target).open("wb", buffering=0) as stream:
+            yield _flushing(stream)
+    else:
+        with _named(str(target)), _replacing(Path(target)) as stream:
+            yield _whole(stream)
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Turns errors of the operating system into ours, but for a closed pipe."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise CaptureError(f"{name}: {error.strerror}") from None
+
+
+def _is_special(path: Path) -> bool:
+    """A device or a pipe, which cannot be replaced."""
+    try:
+        return not stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return False
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file beside *path* that takes its place, and its permissions, in the end."""
+    path = path.resolve()
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb", buffering=0) as stream:
+            os.fchmod(descriptor, _mode(path))
+            yield stream
+        temporary.replace(path)
+    except DamagedCapture:
+        temporary.replace(path)
+        raise
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _mode(path: Path) -> int:
+    try:
+        return stat.S_IMODE(path.stat().st_mode)
+    except OSError:
+        mask = os.umask(0)
+        os.umask(mask)
+        return 0o666 & ~mask
+
+
+def _whole(stream: BinaryIO) -> Write:
+    """Writes all of its argument, however little a single call takes."""
+
+    def write(data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            view = view[stream.write(view) or 0 :]
+
+    return write
+
+
+def _flushing(stream: BinaryIO) -> Write:
+    write = _whole(stream)
+
+    def write_at_once(data: bytes) -> None:
+        write(data)
+        flush = getattr(stream, "flush", None)
+        if flush is not None:
+            flush()
+
+    return write_at_once

@@ -1,0 +1,163 @@
+"""The classic pcap format: its file header, and the records of a buffer.
+
+Byte order and field layouts as in pcap-savefile(5); the older variants as libpcap's sf-pcap.c reads them.
+"""
+
+import struct
+from typing import Final, Literal, NamedTuple, TypeAlias
+
+from ..errors import CaptureError, DamagedCapture
+from ..link_types import LinkType, link_type
+
+FILE_HEADER_SIZE: Final = 24
+
+# A length field that holds what the other should: up to version 2.2 always, in 2.3 sometimes.
+LengthOrder: TypeAlias = Literal["captured first", "wire first", "smaller is captured"]
+
+
+class _Variant(NamedTuple):
+    nanoseconds: bool
+    record_header_size: int
+
+
+_VARIANTS: Final = {
+    0xA1B2C3D4: _Variant(nanoseconds=False, record_header_size=16),
+    0xA1B23C4D: _Variant(nanoseconds=True, record_header_size=16),
+    0xA1B2CD34: _Variant(nanoseconds=False, record_header_size=24),  # Alexey Kuznetzov's patched libpcap
+}
+
+_FOREIGN: Final = {
+    b"\x0a\x0d\x0d\x0a": "pcapng captures are not read yet; tcpdump -r {name} -w FILE makes a pcap of it",
+    b"\x1f\x8b": "gzip-compressed captures are not read yet; pipe through gunzip -c",
+    b"\x28\xb5\x2f\xfd": "zstd-compressed captures are not read yet; pipe through zstd -dc",
+    b"\x04\x22\x4d\x18": "lz4-compressed captures are not read yet; pipe through lz4 -dc",
+    b"\xfd7zXZ": "xz-compressed captures are not read yet; pipe through xz -dc",
+    b"BZh": "bzip2-compressed captures are not read yet; pipe through bunzip2 -c",
+}
+
+
+class Layout(NamedTuple):
+    """How records are written: two captures of one layout hold the same packet in the same bytes."""
+
+    byte_order: Literal["<", ">"]
+    nanoseconds: bool
+    record_header_size: int
+    length_order: LengthOrder
+
+
+class Record(NamedTuple):
+    """One record: buffer[start:end], its packet buffer[data_start:data_end], which had *wire_length* bytes.
+
+    The two ends differ only for a packet longer than the snapshot length: then the rest is skipped.
+    """
+
+    start: int
+    data_start: int
+    data_end: int
+    end: int
+    wire_length: int
+
+
+class Header(NamedTuple):
+    """The file header: *data* its 24 bytes; *snaplen* in bytes, as libpcap corrects it."""
+
+    data: bytes
+    layout: Layout
+    snaplen: int
+    link_type: LinkType
+
+    def time_ns(self, seconds: int, fraction: int) -> int:
+        """Nanoseconds since 1970 of a record's two time fields."""
+        return seconds * 1_000_000_000 + fraction * (1 if self.layout.nanoseconds else 1000)
+
+
+def parse_header(data: bytes, name: str) -> Header:
+    """The header of a capture that begins with *data*; raises `CaptureError` if it is none that is read here."""
+    for magic, reason in _FOREIGN.items():
+        if data.startswith(magic):
+            raise CaptureError(f"{name}: {reason.format(name=name)}")
+    if len(data) < FILE_HEADER_SIZE:
+        raise CaptureError(f"{name}: has {len(data)} bytes; a pcap capture begins with a header of {FILE_HEADER_SIZE}")
+    byte_order, variant = _identify(data, name)
+    major, minor, _, _, snaplen, linktype = struct.unpack_from(f"{byte_order}HHiIII", data, 4)
+    length_order = _length_order(major, minor, name)
+    kind = link_type(linktype & 0x03FF_FFFF)
+    if not 0 < snaplen <= 0x7FFF_FFFF:
+        snaplen = kind.longest_packet
+    if variant.record_header_size == 24 and kind.name == "EN10MB":
+        snaplen += 14  # this libpcap did not count the Ethernet header when capturing
+    return Header(data[:FILE_HEADER_SIZE], Layout(byte_order, *variant, length_order), snaplen, kind)
+
+
+def _identify(data: bytes, name: str) -> tuple[Literal["<", ">"], _Variant]:
+    for byte_order in ("<", ">"):
+        (magic,) = struct.unpack_from(f"{byte_order}I", data)
+        if magic in _VARIANTS:
+            return byte_order, _VARIANTS[magic]
+    raise CaptureError(f"{name}: byte 0: {data[:4].hex(' ')} is not the magic number of a capture")
+
+
+def _length_order(major: int, minor: int, name: str) -> LengthOrder:
+    if major < 2:
+        raise CaptureError(f"{name}: byte 4: version {major}.{minor} is older than any that is described (2.0 to 2.4)")
+    if (major != 2 or minor > 4) and (major, minor) != (543, 0):
+        raise CaptureError(f"{name}: byte 4: version {major}.{minor} is unknown; 2.0 to 2.4 and 543.0 are read")
+    if minor < 3 or major == 543:
+        return "wire first"
+    return "smaller is captured" if minor == 3 else "captured first"
+
+
+def scan(header: Header, buffer: bytes, first: int, name: str) -> tuple[list[Record], int, DamagedCapture | None]:
+    """The whole records of *buffer*, from its start on; the bytes that the record after them needs; what is wrong.
+
+    *first* is the number of the first record, counted from 1, for the error.
+    """
+    layout = header.layout
+    unpack = struct.Struct(f"{layout.byte_order}II").unpack_from
+    header_size, longest = layout.record_header_size, header.link_type.longest_packet
+    records: list[Record] = []
+    start, size = 0, len(buffer)
+    while start + header_size <= size:
+        captured, wire = unpack(buffer, start + 8)
+        if layout.length_order == "wire first" or (layout.length_order == "smaller is captured" and captured > wire):
+            captured, wire = wire, captured
+        if captured > longest:
+            fact = f"packet {first + len(records)}: has a captured length of {captured} bytes"
+            rule = f"a {header.link_type.name} packet has at most {longest}"
+            return records, header_size, DamagedCapture(f"{name}: {fact}; {rule}")
+        data_start = start + header_size
+        end = data_start + captured
+        if end > size:
+            return records, header_size + captured, None
+        records.append(Record(start, data_start, min(end, data_start + header.snaplen), end, wire))
+        start = end
+    return records, header_size, None
+
+
+def encode(record: Record, buffer: bytes, source: Layout, target: Layout) -> bytes:
+    """The record as a capture of layout *target* holds it; cut to the snapshot length of its source."""
+    seconds, fraction = struct.unpack_from(f"{source.byte_order}II", buffer, record.start)
+    if target.nanoseconds and not source.nanoseconds:
+        fraction *= 1000
+    lengths = (record.data_end - record.data_start, record.wire_length)
+    if target.length_order == "wire first":
+        lengths = lengths[::-1]
+    head = struct.pack(f"{target.byte_order}IIII", seconds, fraction & 0xFFFF_FFFF, *lengths)
+    extra = buffer[record.start + 16 : record.data_start] if target.record_header_size > 16 else b""
+    return head + extra + buffer[record.data_start : record.data_end]
+
+
+def merged_header(headers: list[Header]) -> Header:
+    """The header of a capture that can hold the packets of all these: the first one's where that loses nothing."""
+    first = headers[0]
+    snaplen = max(header.snaplen for header in headers)
+    if all(header.layout == first.layout for header in headers):
+        if snaplen == first.snaplen:
+            return first
+        data = first.data[:16] + struct.pack(f"{first.layout.byte_order}I", snaplen) + first.data[20:]
+        return first._replace(data=data, snaplen=snaplen)
+    nanoseconds = any(header.layout.nanoseconds for header in headers)
+    layout = Layout(first.layout.byte_order, nanoseconds, 16, "captured first")
+    magic = next(magic for magic, variant in _VARIANTS.items() if variant == (nanoseconds, 16))
+    data = struct.pack(f"{layout.byte_order}IHHiII", magic, 2, 4, 0, 0, snaplen) + first.data[20:24]
+    return Header(data, layout, snaplen, first.link_type)

@@ -1,0 +1,83 @@
+"""The command `cbpf`: one subcommand a verb, each in a module of its own, on public names only.
+
+Exit codes: 0 yes or done; 1 no (a program that does not verify); 2 any error, usage included; 130 Ctrl-C;
+141 when the reader of the output went away.
+"""
+
+import importlib
+import os
+import sys
+import warnings
+from typing import Any, Final, NoReturn
+
+import click
+
+import cbpf
+
+COMMANDS: Final = ("compile", "filter", "run", "trace", "verify")
+
+
+class _Commands(click.Group):
+    """Imports a subcommand's module when it is asked for."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f".{name}", __name__).command
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(cbpf.__version__, message="cbpf %(version)s")
+def group() -> None:
+    """Classic BPF: compile, check, run and trace packet filters, and filter captures.
+
+    Every PROGRAM is a file, or - for standard input, in any notation that cbpf reads: tcpdump -dd, tcpdump -ddd,
+    assembly text, or the bytes of struct sock_filter.
+    """
+
+
+def main() -> NoReturn:
+    """Runs the command line and exits; every error is one line on stderr."""
+    warnings.showwarning = _show_warning  # type: ignore[assignment]
+    try:
+        status = group.main(prog_name="cbpf", standalone_mode=False)
+        sys.stdout.flush()
+    except click.UsageError as error:
+        status = _fail(f"{error.format_message()} ({_help_hint(error)})")
+    except click.ClickException as error:
+        status = _fail(error.format_message())
+    except (click.Abort, KeyboardInterrupt):
+        status = 130
+    except BrokenPipeError:
+        status = _abandon_output()
+    except cbpf.VerificationError as error:
+        status = _fail(*map(str, error.findings))
+    except cbpf.CbpfError as error:
+        status = _fail(str(error))
+    except OSError as error:
+        status = _fail(f"{error.filename or 'standard output'}: {error.strerror}")
+    sys.exit(status)
+
+
+def _fail(*lines: str) -> int:
+    for line in lines:
+        click.echo(f"cbpf: {line}", err=True)
+    return 2
+
+
+def _help_hint(error: click.UsageError) -> str:
+    return f"see {error.ctx.command_path if error.ctx else 'cbpf'} --help"
+
+
+def _abandon_output() -> int:
+    """Keeps the interpreter from flushing into the closed pipe at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 141
+
+
+def _show_warning(message: Warning | str, *_: Any) -> None:
+    click.echo(f"cbpf: warning: {message}", err=True)

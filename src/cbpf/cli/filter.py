@@ -1,0 +1,77 @@
+"""cbpf filter: the main job. Captures in, the packets that a filter accepts out."""
+
+import sys
+
+import click
+
+import cbpf
+
+from .common import dialect_option, expression_file_option, read_expression, read_program
+
+
+@click.command("filter", short_help="Copy the packets that a filter accepts.")
+@click.argument("expression", nargs=-1)
+@click.option(
+    "-r",
+    "sources",
+    metavar="FILE",
+    multiple=True,
+    default=("-",),
+    help="Capture to read, - for standard input (the default); may be repeated.",
+)
+@click.option("-w", "target", metavar="FILE", help="Capture to write, - for standard output. May be one of those read.")
+@expression_file_option
+@click.option("-p", "program", metavar="PROGRAM", help="Run this program instead of an expression.")
+@click.option("-c", "count", metavar="COUNT", type=click.IntRange(1), help="Stop when COUNT packets were kept.")
+@click.option("--count", "only_count", is_flag=True, help="Print how many packets are kept, and write none.")
+@click.option("--invert", is_flag=True, help="Keep the packets that the filter rejects.")
+@click.option("-q", "--quiet", is_flag=True, help="No summary on stderr.")
+@dialect_option
+@click.option("-O", is_flag=True, expose_value=False, help="No optimiser: the default; taken for tcpdump's sake.")
+@click.option("-n", is_flag=True, expose_value=False, help="No names: nothing to print; taken for tcpdump's sake.")
+def command(
+    expression: tuple[str, ...],
+    sources: tuple[str, ...],
+    target: str | None,
+    expression_file: str | None,
+    program: str | None,
+    count: int | None,
+    only_count: bool,
+    invert: bool,
+    quiet: bool,
+    dialect: cbpf.Dialect,
+) -> None:
+    """Copy the packets that an expression (pcap-filter(7)) accepts, exactly those that tcpdump -O keeps.
+
+    The output keeps the header, byte order and time resolution of the input. Without -w it is written to
+    standard output. A summary goes to stderr.
+
+      cbpf filter -r in.pcap -w out.pcap 'tcp port 443'
+    """
+    if program is not None and (expression or expression_file):
+        raise click.UsageError("an expression and -p PROGRAM exclude each other")
+    chosen = read_program(program) if program else read_expression(expression, expression_file)
+    destination = None if only_count else _destination(target)
+    try:
+        summary = cbpf.filter_capture(list(sources), destination, chosen, count=count, invert=invert, dialect=dialect)
+    except cbpf.DamagedCapture as damage:
+        _report(damage.summary, only_count, quiet)
+        raise
+    _report(summary, only_count, quiet)
+
+
+def _destination(target: str | None) -> str:
+    if target is None and sys.stdout.isatty():
+        raise click.UsageError("a capture is not written to a terminal; give -w FILE, or --count")
+    return target or "-"
+
+
+def _report(summary: cbpf.Summary, only_count: bool, quiet: bool) -> None:
+    if only_count:
+        click.echo(summary.packets_kept)
+    if not quiet:
+        click.echo(
+            f"{summary.packets_seen:,} packets seen, {summary.packets_kept:,} kept;"
+            f" {summary.bytes_kept:,} of {summary.bytes_seen:,} bytes; {summary.seconds:.3f} s",
+            err=True,
+        )

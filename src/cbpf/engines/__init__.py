@@ -1,0 +1,1 @@
+"""The engines: ways to run a program, behind one signature."""

@@ -1,0 +1,89 @@
+"""Everything that cbpf refuses, as one tree; each error's text is one line with place, fact and rule.
+
+    CbpfError
+    ├── FieldError           a value that its field cannot hold (slot 16, a float, 33 bits)
+    ├── ProgramFormatError   text or bytes that are not a program
+    ├── VerificationError    a program that its dialect refuses; carries all findings
+    ├── ExpressionError      a filter expression that cannot be compiled
+    ├── PacketError          a packet that is not a buffer of bytes
+    ├── CaptureError         a capture that cannot be read or written, or not yet
+    │   └── DamagedCapture   a capture that ends or errs in its middle; the packets before it are good
+    └── MissingLibrary       an engine or a library that is not installed
+
+A warning, not an error: `ExpressionWarning`, for an expression that compiles to a constant.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from .values import Value
+
+
+class CbpfError(Exception):
+    """Base of every error that cbpf raises on purpose."""
+
+
+class FieldError(CbpfError, ValueError):
+    """A value that its field cannot hold, with the field's name and what it takes."""
+
+
+class ProgramFormatError(CbpfError, ValueError):
+    """Text or bytes that do not describe a program, with line and column or byte offset."""
+
+
+class ExpressionError(CbpfError, ValueError):
+    """A filter expression that cannot be compiled, in the words of who refused it."""
+
+
+class PacketError(CbpfError, TypeError):
+    """A packet that is not a contiguous buffer of bytes."""
+
+
+class CaptureError(CbpfError, ValueError):
+    """A capture that cannot be read or written; the text begins with its name."""
+
+
+class DamagedCapture(CaptureError):
+    """A capture that is cut short or wrong from some packet on; all packets before were delivered.
+
+    `summary` is what `filter_capture` did with them, or None.
+    """
+
+    summary: Any = None
+
+
+class MissingLibrary(CbpfError, ImportError):
+    """A library that is not installed, with the command that installs it."""
+
+
+class ExpressionWarning(UserWarning):
+    """A filter expression that is valid but surely not what was meant: it rejects every packet."""
+
+
+class Finding(Value):
+    """One reason why a dialect refuses a program.
+
+    `identifier` is stable across releases; `index` is the instruction's position, or None for the whole
+    program; `fact` says what stands there, `rule` what the dialect asks for.
+    """
+
+    identifier: str
+    index: int | None
+    fact: str
+    rule: str
+
+    def __str__(self) -> str:
+        place = "program" if self.index is None else f"instruction {self.index}"
+        return f"{place}: {self.fact}; {self.rule} [{self.identifier}]"
+
+
+class VerificationError(CbpfError, ValueError):
+    """A program that its dialect refuses; `findings` holds every reason, in order of position."""
+
+    def __init__(self, findings: Iterable[Finding]) -> None:
+        self.findings = tuple(findings)
+        super().__init__(self.findings)
+
+    def __str__(self) -> str:
+        more = len(self.findings) - 1
+        return str(self.findings[0]) + (f" (and {more} more)" if more else "")

@@ -1,0 +1,109 @@
+"""Filter expressions (pcap-filter(7)) -> Program, with libpcap's front end."""
+
+import warnings
+from typing import Final, Literal, TypeAlias
+
+from .errors import ExpressionError, ExpressionWarning, FieldError
+from .fields import check_word, within
+from .instructions import RetConstant
+from .isa import OPCODE_BY_CODE, Action, extension_of
+from .libpcap import NETMASK_UNKNOWN, RawTuple, compiler
+from .link_types import LinkType
+from .link_types import link_type as find_link_type
+from .program import Program
+
+Optimizer: TypeAlias = Literal["libpcap"] | None
+
+DEFAULT_SNAPLEN: Final = 262_144
+check_snaplen: Final = within(0, 0x7FFF_FFFF, "a snapshot length")
+
+_REJECTS_ALL: Final = "expression rejects all packets"
+
+
+def compile(
+    expression: str,
+    *,
+    link_type: str | int | LinkType = "EN10MB",
+    snaplen: int = DEFAULT_SNAPLEN,
+    netmask: int | str | None = None,
+    optimizer: Optimizer = None,
+) -> Program:
+    """The program of a filter expression; an empty one accepts every packet.
+
+      link_type: a name, or a LINKTYPE_ number; snaplen: the verdict on a packet that is kept, in bytes.
+      netmask: of the network captured on, as dotted text or a number; only `ip broadcast` asks for it.
+      optimizer: None gives libpcap's plain code, which is exact. "libpcap" runs its optimiser, which changes
+        the verdict on some packets, mostly on those that are cut short.
+
+    Raises `ExpressionError` in libpcap's words, `FieldError` for a wrong argument. An expression that rejects
+    all packets becomes `ret #0`, with an `ExpressionWarning`. Names are looked up by the system's resolver.
+
+    >>> print(compile("arp"))
+    (000) ldh      [12]
+    (001) jeq      #0x806           jt 2	jf 3
+    (002) ret      #262144
+    (003) ret      #0
+    """
+    if not isinstance(expression, str):
+        raise FieldError(f"expression: {expression!r} is not text")
+    if "\0" in expression:
+        where = expression.index("\0") + 1
+        raise ExpressionError(
+            f"expression {expression!r}: column {where}: holds a NUL character; libpcap would stop there"
+        )
+    if optimizer not in (None, "libpcap"):
+        raise FieldError(f"compile.optimizer: {optimizer!r} is not one of None, 'libpcap'")
+    rows = _compile(
+        expression,
+        find_link_type(link_type).dlt,
+        check_snaplen("compile.snaplen", snaplen),
+        optimizer is not None,
+        _netmask(netmask),
+    )
+    program = Program(rows)
+    _refuse_backward_jump(expression, program)
+    return program
+
+
+def _compile(expression: str, dlt: int, snaplen: int, optimize: bool, netmask: int) -> list[RawTuple]:
+    try:
+        return compiler()(expression, dlt, snaplen, optimize, netmask)
+    except ExpressionError as error:
+        if str(error) != _REJECTS_ALL:
+            raise ExpressionError(f"expression {expression!r}: {error}") from None
+    warnings.warn(f"expression {expression!r} rejects all packets", ExpressionWarning, stacklevel=3)
+    return [tuple(RetConstant(0).assemble())]  # type: ignore[list-item]
+
+
+def _netmask(netmask: int | str | None) -> int:
+    if netmask is None:
+        return NETMASK_UNKNOWN
+    if isinstance(netmask, str):
+        import ipaddress
+
+        try:
+            return int(ipaddress.IPv4Address(netmask))
+        except ValueError:
+            raise FieldError(f"compile.netmask: {netmask!r} is not an IPv4 netmask such as 255.255.255.0") from None
+    number: int = check_word("compile.netmask", netmask)
+    return number
+
+
+def _refuse_backward_jump(expression: str, program: Program) -> None:
+    for index, raw in enumerate(program):
+        if OPCODE_BY_CODE[raw.op].action is Action.JUMP and raw.k >= len(program):
+            raise ExpressionError(
+                f"expression {expression!r}: instruction {index} jumps backward: protochain walks the headers in a"
+                " loop, and a program here must end; name the headers one by one instead"
+            )
+
+
+def require_packet_only(expression: str, program: Program) -> None:
+    """Raises `ExpressionError` if the program asks the kernel, as `inbound` does: a file has no answer."""
+    for index, raw in enumerate(program):
+        extension = extension_of(OPCODE_BY_CODE[raw.op], raw.k)
+        if extension is not None:
+            raise ExpressionError(
+                f"expression {expression!r}: instruction {index} loads {extension.name.lower()}, which only a live"
+                " socket knows; a capture file does not hold it"
+            )

@@ -1,0 +1,89 @@
+"""The notations that are plain numbers: tcpdump -dd and -ddd; and the listing of tcpdump -d."""
+
+import re
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from ..errors import FieldError, ProgramFormatError
+from ..instructions import RawInstruction
+from ..listing import c_initializers, decimal_lines, listing
+from ..program import Program
+
+_C_ROW: Final = re.compile(r"\{([^{}]*)\}")
+_C_DECLARATION: Final = re.compile(r"[^{}=]*=\s*\{")
+_C_NOISE: Final = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
+
+
+def looks_like_decimal(text: str) -> bool:
+    """A first line that is one number."""
+    return text.split("\n", 1)[0].strip().isdigit()
+
+
+def parse_decimal(text: str) -> Program:
+    """A count, then that many lines of four decimal numbers: code, jt, jf, k."""
+    lines = [(number, line.split()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    if not lines or len(lines[0][1]) != 1 or not lines[0][1][0].isdigit():
+        raise ProgramFormatError("line 1, column 1: expected the number of instructions")
+    count = int(lines[0][1][0])
+    if count != len(lines) - 1:
+        raise ProgramFormatError(f"line 1, column 1: promises {count} instructions, and {len(lines) - 1} follow")
+    return Program(_row(fields, 10, partial("line {}, column 1".format, number)) for number, fields in lines[1:])
+
+
+def looks_like_c(text: str) -> bool:
+    """A brace, perhaps behind comments and a declaration."""
+    code = _C_NOISE.sub("", text).lstrip()
+    return code.startswith("{") or _C_DECLARATION.match(code) is not None
+
+
+def parse_c(text: str) -> Program:
+    """Rows of four numbers in braces; the array's declaration around them may be there or not."""
+    code = _C_NOISE.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text)
+    declaration = _C_DECLARATION.match(code)
+    end = declaration.end() if declaration else 0
+    rows = []
+    for match in _C_ROW.finditer(code, end):
+        _require_only(",", code, end, match.start())
+        rows.append(_row([field.strip() for field in match[1].split(",")], 0, partial(_place, code, match.start())))
+        end = match.end()
+    _require_only(",};" if declaration else ",", code, end, len(code))
+    return Program(rows)
+
+
+def _require_only(allowed: str, text: str, start: int, end: int) -> None:
+    """Raises for the first character of text[start:end] that is neither blank nor *allowed*."""
+    rest = text[start:end].lstrip(allowed + " \t\r\n")
+    if rest:
+        raise ProgramFormatError(f"{_place(text, end - len(rest))}: expected a row {{ code, jt, jf, k }}")
+
+
+def _place(text: str, offset: int) -> str:
+    line_start = text.rfind("\n", 0, offset) + 1
+    return f"line {text.count(chr(10), 0, offset) + 1}, column {offset - line_start + 1}"
+
+
+def _row(fields: list[str], base: int, place: Callable[[], str]) -> RawInstruction:
+    if len(fields) != 4:
+        raise ProgramFormatError(f"{place()}: has {len(fields)} numbers; an instruction has four: code, jt, jf, k")
+    try:
+        return RawInstruction(*(int(field, base) for field in fields))
+    except FieldError as error:
+        raise ProgramFormatError(f"{place()}: {error}") from None
+    except ValueError:
+        raise ProgramFormatError(f"{place()}: {' '.join(fields)!r} is not four numbers") from None
+
+
+def render_c(program: Program) -> str:
+    """As tcpdump -dd."""
+    return c_initializers(program) + "\n"
+
+
+def render_decimal(program: Program) -> str:
+    """As tcpdump -ddd."""
+    return decimal_lines(program) + "\n"
+
+
+def render_tcpdump(program: Program) -> str:
+    """As tcpdump -d."""
+    return listing(program) + "\n"

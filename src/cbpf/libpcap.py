@@ -1,0 +1,112 @@
+"""libpcap's expression compiler: through cypcap, which bundles it, else through ctypes on the system's library.
+
+Both compilers have one signature. They raise `ExpressionError` with libpcap's own words.
+"""
+
+import ctypes
+import ctypes.util
+from collections.abc import Callable
+from functools import cache
+from typing import Any, Final, TypeAlias
+
+from .errors import ExpressionError, MissingLibrary
+
+RawTuple: TypeAlias = tuple[int, int, int, int]
+Compiler: TypeAlias = Callable[[str, int, int, bool, int], list[RawTuple]]
+"""(expression, DLT_ number, snapshot length, optimise, netmask) -> the instructions."""
+
+NETMASK_UNKNOWN: Final = 0xFFFF_FFFF
+
+
+@cache
+def compiler() -> Compiler:
+    """The first of the two compilers that can be had here; raises `MissingLibrary` if none can."""
+    for make in (cypcap_compiler, system_compiler):
+        try:
+            return make()
+        except MissingLibrary:
+            continue
+    raise MissingLibrary(
+        "filter expressions need libpcap: pip install cypcap, or install the system's (Debian: libpcap0.8)"
+    )
+
+
+def cypcap_compiler() -> Compiler:
+    """The compiler of the libpcap that cypcap bundles."""
+    try:
+        import cypcap
+    except ImportError as error:
+        raise MissingLibrary(f"cypcap cannot be imported ({error}): pip install cypcap") from None
+
+    def compile_expression(expression: str, dlt: int, snaplen: int, optimize: bool, netmask: int) -> list[RawTuple]:
+        try:
+            return list(cypcap.compile(dlt, snaplen, expression, optimize, netmask))
+        except cypcap.Error as error:
+            raise ExpressionError(str(error.args[-1])) from None
+
+    return compile_expression
+
+
+class _Instruction(ctypes.Structure):
+    _fields_ = (
+        ("code", ctypes.c_uint16),
+        ("jt", ctypes.c_uint8),
+        ("jf", ctypes.c_uint8),
+        ("k", ctypes.c_uint32),
+    )
+
+
+class _Program(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_uint), ("instructions", ctypes.POINTER(_Instruction)))
+
+
+_SYSTEM_NAMES: Final = ("libpcap.so.1", "libpcap.so.0.8", "libpcap.so", "libpcap.A.dylib")
+
+
+def system_compiler() -> Compiler:
+    """The compiler of the system's libpcap: pcap_open_dead(3PCAP) and pcap_compile(3PCAP)."""
+    library = _load_system_library()
+
+    def compile_expression(expression: str, dlt: int, snaplen: int, optimize: bool, netmask: int) -> list[RawTuple]:
+        handle = library.pcap_open_dead(dlt, snaplen)
+        program = _Program()
+        try:
+            text = expression.encode()
+            if library.pcap_compile(handle, ctypes.byref(program), text, int(optimize), netmask) != 0:
+                raise ExpressionError(library.pcap_geterr(handle).decode(errors="replace"))
+            rows = (program.instructions[index] for index in range(program.length))
+            return [(row.code, row.jt, row.jf, row.k) for row in rows]
+        finally:
+            library.pcap_freecode(ctypes.byref(program))
+            library.pcap_close(handle)
+
+    return compile_expression
+
+
+@cache
+def _load_system_library() -> Any:
+    for name in (*_SYSTEM_NAMES, ctypes.util.find_library("pcap")):
+        try:
+            library: Any = ctypes.CDLL(name) if name else None
+        except OSError:
+            continue
+        if library is not None:
+            return _declare(library)
+    raise MissingLibrary("the system has no libpcap (Debian: libpcap0.8)")
+
+
+def _declare(library: Any) -> Any:
+    library.pcap_open_dead.restype = ctypes.c_void_p
+    library.pcap_open_dead.argtypes = (ctypes.c_int, ctypes.c_int)
+    library.pcap_compile.argtypes = (
+        ctypes.c_void_p,
+        ctypes.c_void_p,
+        ctypes.c_char_p,
+        ctypes.c_int,
+        ctypes.c_uint32,
+    )
+    library.pcap_geterr.restype = ctypes.c_char_p
+    library.pcap_geterr.argtypes = (ctypes.c_void_p,)
+    library.pcap_freecode.argtypes = (ctypes.c_void_p,)
+    library.pcap_close.argtypes = (ctypes.c_void_p,)
+    return library

@@ -1,0 +1,73 @@
+"""Immutable values: a class lists its fields, and gets the rest.
+
+This is the part of `dataclasses` that the package needs, in a tenth of the import time (RATIONALE.md, "Why
+not dataclasses?"), and with checked fields: an annotation `Annotated[int, check]` runs `check(place, value)`
+on construction and keeps what it returns.
+"""
+
+from typing import Any, Self, dataclass_transform
+
+
+def unchecked(place: str, value: object) -> object:
+    """The value as it is."""
+    return value
+
+
+def _make_init(cls: "type[Value]") -> Any:
+    """The `__init__` of *cls*: a plain function with the fields as its parameters, so that help() shows them."""
+    fields: dict[str, Any] = cls.__annotations__
+    scope: dict[str, Any] = {"put": object.__setattr__}
+    parameters, lines = [], []
+    for name, annotation in fields.items():
+        scope[f"check_{name}"] = getattr(annotation, "__metadata__", (unchecked,))[0]
+        scope[f"default_{name}"] = getattr(cls, name, None)
+        parameters.append(f"{name}=default_{name}" if hasattr(cls, name) else name)
+        lines.append(f"    put(self, {name!r}, check_{name}({cls.__name__ + '.' + name!r}, {name}))")
+    if cls._complete is not Value._complete:
+        lines.append("    self._complete()")
+    exec("\n".join([f"def __init__({', '.join(['self', *parameters])}):", *(lines or ["    pass"])]), scope)
+    return scope["__init__"]
+
+
+@dataclass_transform(frozen_default=True)
+class Value:
+    """Base of immutable values: equal by class and fields, hashable, picklable; repr is the call that makes it."""
+
+    __match_args__: tuple[str, ...] = ()
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "__annotations__" in cls.__dict__:
+            type.__setattr__(cls, "__match_args__", tuple(cls.__annotations__))
+            type.__setattr__(cls, "__init__", _make_init(cls))
+
+    def _complete(self) -> None:
+        """Called when all fields are set; a subclass checks here what concerns several of them."""
+
+    def _fields(self) -> tuple[Any, ...]:
+        return tuple(getattr(self, name) for name in self.__match_args__)
+
+    def replace(self, **changes: Any) -> Self:
+        """The same value with some fields changed."""
+        return type(self)(**(dict(zip(self.__match_args__, self._fields(), strict=True)) | changes))
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{type(self).__name__} is immutable; use replace({name}=...)")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"{type(self).__name__} is immutable")
+
+    def __eq__(self, other: object) -> bool:
+        if type(self) is not type(other):
+            return NotImplemented
+        return self.__dict__ == other.__dict__
+
+    def __hash__(self) -> int:
+        return hash((type(self), *self._fields()))
+
+    def __repr__(self) -> str:
+        fields = zip(self.__match_args__, self._fields(), strict=True)
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in fields)})"
+
+    def __reduce__(self) -> tuple[type[Self], tuple[Any, ...]]:
+        return type(self), self._fields()
