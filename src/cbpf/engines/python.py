@@ -236,7 +236,8 @@ class _Writer:
             if not ways_on:
                 return True
             if len(set(ways_on)) == 2 and not self._write_arm(f"if {machine.truth}:", ways_on[0]):
-                return self._write_arm("else:", ways_on[1])
+                self._write_arm("else:", ways_on[1])
+                return False
             index = ways_on[-1]
             if self._is_entry(index):
                 return self._leave_for(index)

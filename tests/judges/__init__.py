@@ -1,0 +1,1 @@
+"""Judges that share no code with cbpf: what others do with a program."""
