@@ -347,9 +347,7 @@ def _fill(builder: _Builder, makers: Sequence[Maker]) -> None:
 # -- what tests use -----------------------------------------------------------------------------------------
 
 
-def plausible(
-    random: Random, *, longest: int = 24, extensions: Sequence[int] = PREDICTABLE
-) -> list[Instruction]:
+def plausible(random: Random, *, longest: int = 24, extensions: Sequence[int] = PREDICTABLE) -> list[Instruction]:
     """A socket filter of 1 to *longest* instructions that Linux accepts, nearly always.
 
     *extensions* are the offsets that ancillary loads may have, by default all but cpu and rand; if empty,

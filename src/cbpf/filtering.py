@@ -12,8 +12,7 @@ from .dialects import PCAP, Dialect
 from .errors import CaptureError, DamagedCapture, FieldError
 from .expression import compile, require_packet_only
 from .fields import within
-from .instructions import Instruction
-from .program import Program
+from .program import Instructions, Program
 from .vm import VM, EngineName
 
 _check_count: Final = within(1, 2**63 - 1, "a number of packets")
@@ -49,7 +48,7 @@ class _Tally:
 def filter_capture(
     source: Source | Sequence[Source],
     target: Target,
-    filter: str | Program | Sequence[Instruction],
+    filter: str | Instructions,
     *,
     count: int | None = None,
     invert: bool = False,
@@ -105,7 +104,7 @@ def _common_header(readers: list[CaptureReader]) -> Header:
     return merged_header([reader.header for reader in readers])
 
 
-def _program(filter: str | Program | Sequence[Instruction], header: Header) -> Program:
+def _program(filter: str | Instructions, header: Header) -> Program:
     if not isinstance(filter, str):
         return Program(filter)
     program = compile(filter, link_type=header.link_type, snaplen=header.snaplen, netmask=0)

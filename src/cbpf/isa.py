@@ -115,6 +115,8 @@ EXTENSION_WORDS: Final = MappingProxyType(
 class Action(Enum):
     """What an instruction does."""
 
+    __hash__ = object.__hash__  # members are single objects; Enum would hash their names, in Python
+
     LOAD_A = auto()
     LOAD_X = auto()
     STORE_A = auto()
@@ -145,6 +147,8 @@ CONDITIONS: Final = frozenset({Action.EQUAL, Action.GREATER_THAN, Action.GREATER
 
 class Operand(Enum):
     """What an action works on."""
+
+    __hash__ = object.__hash__
 
     NONE = auto()
     K = auto()

@@ -3,8 +3,7 @@
 Both compilers have one signature. They raise `ExpressionError` with libpcap's own words.
 """
 
-import ctypes
-import ctypes.util
+import struct
 from collections.abc import Callable
 from functools import cache
 from typing import Any, Final, TypeAlias
@@ -47,35 +46,30 @@ def cypcap_compiler() -> Compiler:
     return compile_expression
 
 
-class _Instruction(ctypes.Structure):
-    _fields_ = (
-        ("code", ctypes.c_uint16),
-        ("jt", ctypes.c_uint8),
-        ("jf", ctypes.c_uint8),
-        ("k", ctypes.c_uint32),
-    )
-
-
-class _Program(ctypes.Structure):
-    _fields_ = (("length", ctypes.c_uint), ("instructions", ctypes.POINTER(_Instruction)))
-
-
 _SYSTEM_NAMES: Final = ("libpcap.so.1", "libpcap.so.0.8", "libpcap.so", "libpcap.A.dylib")
 
 
 def system_compiler() -> Compiler:
     """The compiler of the system's libpcap: pcap_open_dead(3PCAP) and pcap_compile(3PCAP)."""
+    import ctypes
+
     library = _load_system_library()
+    instruction = "HBBI"  # struct bpf_insn: code, jt, jf, k
+
+    class CompiledProgram(ctypes.Structure):
+        """struct bpf_program: a count, and a pointer to that many instructions."""
+
+        _fields_ = (("length", ctypes.c_uint), ("instructions", ctypes.c_void_p))
 
     def compile_expression(expression: str, dlt: int, snaplen: int, optimize: bool, netmask: int) -> list[RawTuple]:
-        handle = library.pcap_open_dead(dlt, snaplen)
-        program = _Program()
+        handle = ctypes.c_void_p(library.pcap_open_dead(dlt, snaplen))
+        program = CompiledProgram()
         try:
-            text = expression.encode()
-            if library.pcap_compile(handle, ctypes.byref(program), text, int(optimize), netmask) != 0:
+            text = ctypes.c_char_p(expression.encode())
+            if library.pcap_compile(handle, ctypes.byref(program), text, int(optimize), ctypes.c_uint32(netmask)) != 0:
                 raise ExpressionError(library.pcap_geterr(handle).decode(errors="replace"))
-            rows = (program.instructions[index] for index in range(program.length))
-            return [(row.code, row.jt, row.jf, row.k) for row in rows]
+            data = ctypes.string_at(program.instructions or 0, program.length * struct.calcsize(instruction))
+            return list(struct.iter_unpack(instruction, data))
         finally:
             library.pcap_freecode(ctypes.byref(program))
             library.pcap_close(handle)
@@ -85,28 +79,16 @@ def system_compiler() -> Compiler:
 
 @cache
 def _load_system_library() -> Any:
+    import ctypes
+    import ctypes.util
+
     for name in (*_SYSTEM_NAMES, ctypes.util.find_library("pcap")):
         try:
-            library: Any = ctypes.CDLL(name) if name else None
+            library = ctypes.CDLL(name) if name else None
         except OSError:
             continue
         if library is not None:
-            return _declare(library)
+            library.pcap_open_dead.restype = ctypes.c_void_p
+            library.pcap_geterr.restype = ctypes.c_char_p
+            return library
     raise MissingLibrary("the system has no libpcap (Debian: libpcap0.8)")
-
-
-def _declare(library: Any) -> Any:
-    library.pcap_open_dead.restype = ctypes.c_void_p
-    library.pcap_open_dead.argtypes = (ctypes.c_int, ctypes.c_int)
-    library.pcap_compile.argtypes = (
-        ctypes.c_void_p,
-        ctypes.c_void_p,
-        ctypes.c_char_p,
-        ctypes.c_int,
-        ctypes.c_uint32,
-    )
-    library.pcap_geterr.restype = ctypes.c_char_p
-    library.pcap_geterr.argtypes = (ctypes.c_void_p,)
-    library.pcap_freecode.argtypes = (ctypes.c_void_p,)
-    library.pcap_close.argtypes = (ctypes.c_void_p,)
-    return library

@@ -1,6 +1,5 @@
 """Program: a value, an immutable sequence of raw instructions, and its bytes."""
 
-import html
 import struct
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,6 +21,10 @@ _LAYOUTS: Final = {
 INSTRUCTION_SIZE: Final = 8
 
 
+Instructions: TypeAlias = Iterable[Instruction | tuple[int, int, int, int]]
+"""Whatever makes a program: typed and raw instructions and four-tuples (op, jt, jf, k); a Program too."""
+
+
 class Program(Sequence[RawInstruction]):
     """An immutable sequence of instructions, held raw; any bit pattern is allowed, and no rule is checked.
 
@@ -40,7 +43,7 @@ class Program(Sequence[RawInstruction]):
     __slots__ = ("__dict__", "_raw")
     _raw: tuple[RawInstruction, ...]
 
-    def __init__(self, instructions: Iterable[Instruction | tuple[int, int, int, int]] = ()) -> None:
+    def __init__(self, instructions: Instructions = ()) -> None:
         """Raises `FieldError` for what is no instruction."""
         self._raw = instructions._raw if isinstance(instructions, Program) else tuple(map(to_raw, instructions))
 
@@ -105,6 +108,8 @@ class Program(Sequence[RawInstruction]):
 
     def _repr_html_(self) -> str:
         """The listing, for notebooks."""
+        import html
+
         return f"<pre>{html.escape(str(self))}</pre>"
 
 

@@ -3,7 +3,7 @@
 Source: Linux net/core/filter.c (convert_bpf_extensions, bpf_skb_get_nlattr, bpf_skb_get_nlattr_nest).
 """
 
-import random
+import os
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
@@ -52,7 +52,7 @@ class SocketBuffer:
         """The next 32-bit random number."""
         seed = self.metadata.seed
         if seed is None:
-            return random.getrandbits(32)
+            return int.from_bytes(os.urandom(4))
         self._draws += 1
         return mix(seed, self._draws)
 
@@ -70,11 +70,11 @@ class SocketBuffer:
 
 
 def mix(seed: int, draw: int) -> int:
-    """A 32-bit number from a 64-bit seed and the number of the draw: the finaliser of SplitMix64."""
+    """A 32-bit number from a 64-bit seed and the number of the draw, from 1: SplitMix64, the upper half."""
     number = seed + draw * 0x9E37_79B9_7F4A_7C15 & 0xFFFF_FFFF_FFFF_FFFF
     number = (number ^ number >> 30) * 0xBF58_476D_1CE4_E5B9 & 0xFFFF_FFFF_FFFF_FFFF
     number = (number ^ number >> 27) * 0x94D0_49BB_1331_11EB & 0xFFFF_FFFF_FFFF_FFFF
-    return number >> 32
+    return (number ^ number >> 31) >> 32
 
 
 def _netlink_attribute(buffer: SocketBuffer, a: int, x: int) -> int:

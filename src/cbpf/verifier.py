@@ -5,12 +5,13 @@ relies on another having passed. Sources: Linux net/core/filter.c (bpf_check_cla
 bpf_convert_filter) and kernel/seccomp.c; libpcap bpf_filter.c (bpf_validate).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from itertools import accumulate
 from typing import Final, TypeAlias
 
 from .dialects import PCAP, Dialect
 from .errors import Finding, VerificationError
-from .instructions import Instruction, RawInstruction
+from .instructions import RawInstruction
 from .isa import (
     CONDITIONS,
     EXTENSION_NUMBERS,
@@ -24,12 +25,12 @@ from .isa import (
     Operand,
     extension_of,
 )
-from .program import Program
+from .program import Instructions, Program
 
 Rule: TypeAlias = Callable[[Program, Dialect], Iterator[Finding]]
 
 
-def findings(program: Program | Sequence[Instruction], *, dialect: Dialect = PCAP) -> tuple[Finding, ...]:
+def findings(program: Instructions, *, dialect: Dialect = PCAP) -> tuple[Finding, ...]:
     """Every reason why *dialect* refuses *program*, in order of position; empty: it is accepted.
 
     >>> from cbpf import LINUX, LoadScratch, RetA, Register
@@ -43,7 +44,7 @@ read [scratch-unwritten]
     return tuple(sorted(found, key=lambda finding: -1 if finding.index is None else finding.index))
 
 
-def verify(program: Program | Sequence[Instruction], *, dialect: Dialect = PCAP) -> None:
+def verify(program: Instructions, *, dialect: Dialect = PCAP) -> None:
     """Raises `VerificationError` with all findings if *dialect* refuses *program*."""
     found = findings(program, dialect=dialect)
     if found:
@@ -154,21 +155,25 @@ def _scratch_written(program: Program, dialect: Dialect) -> Iterator[Finding]:
 
 
 def _translated_jumps(program: Program, dialect: Dialect) -> Iterator[Finding]:
-    if dialect.longest_translated_jump is None:
+    longest = dialect.longest_translated_jump
+    if longest is None or not any(_may_exceed(raw, opcode, longest) for _, raw, opcode in _rows(program)):
         return
-    position, positions = 0, []
-    for raw in program:
-        positions.append(position)
-        opcode = OPCODE_BY_CODE.get(raw.op)
-        position += 0 if opcode is None else translated_size(opcode, raw)
+    sizes = (translated_size(OPCODE_BY_CODE[raw.op], raw) if raw.op in OPCODE_BY_CODE else 0 for raw in program)
+    positions = [0, *accumulate(sizes)]
     for index, raw, opcode in _rows(program):
         target = index + 1 + raw.k
         if opcode.action is Action.JUMP and target < len(program):
             distance = positions[target] - positions[index] - 1
-            if distance > dialect.longest_translated_jump:
+            if distance > longest:
                 fact = f"jumps over {distance} eBPF instructions of its translation"
-                yield Finding("translated-jump", index, fact, f"at most {dialect.longest_translated_jump} are allowed")
+                yield Finding("translated-jump", index, fact, f"at most {longest} are allowed")
 
+
+def _may_exceed(raw: RawInstruction, opcode: Opcode, longest: int) -> bool:
+    return opcode.action is Action.JUMP and raw.k * _LARGEST_TRANSLATION > longest
+
+
+_LARGEST_TRANSLATION: Final = 21  # of ldx 4*([k]&0xf) with k > 32767
 
 # How many eBPF instructions Linux makes of an extension load (convert_bpf_extensions); the others take 4.
 _EXTENSION_SIZES: Final = {

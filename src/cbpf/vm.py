@@ -1,7 +1,7 @@
 """VM: verifies a program under its dialect, then runs it on packets with the engine of your choice."""
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, Literal, TypeAlias
 
 from .dialects import PCAP, Dialect
@@ -9,10 +9,9 @@ from .engines.interpreter import Interpreter, Step, interpret
 from .engines.run import Run
 from .errors import FieldError
 from .fields import check_word
-from .instructions import Instruction
 from .metadata import Metadata
 from .packets import as_packet
-from .program import Program
+from .program import Instructions, Program
 from .socket_buffer import SocketBuffer
 from .verifier import verify
 
@@ -57,7 +56,7 @@ class VM:
 
     def __init__(
         self,
-        program: Program | Sequence[Instruction],
+        program: Instructions,
         *,
         engine: EngineName = "auto",
         dialect: Dialect = PCAP,

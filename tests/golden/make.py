@@ -266,9 +266,7 @@ def refused_programs() -> Iterator[Row]:
 def make_go_vm() -> None:
     versions = go_versions()
     random = Random("cbpf golden programs 1")
-    runs: list[Row] = [
-        {"program": random_program(random), "packets": random_packets(random)} for _ in range(PROGRAMS)
-    ]
+    runs: list[Row] = [{"program": random_program(random), "packets": random_packets(random)} for _ in range(PROGRAMS)]
     refused = list(refused_programs())
     save("go_vm.json", versions, runs=with_answers(runs), refused=with_answers(refused))
 

@@ -87,3 +87,12 @@ def _is_harmless(instruction: Instruction) -> bool:
     """Whether the opcode is one of the 49, and no backward jump."""
     code, _, _, k = instruction
     return code in OPCODES and (code != JA or k < 1 << 31)
+
+
+def image(instruction: Instruction, index: int) -> str:
+    """The line that libpcap's `bpf_image` prints for an instruction at *index* of a program."""
+    function = _loaded().bpf_image
+    function.restype = ctypes.c_char_p
+    function.argtypes = (ctypes.c_char_p, ctypes.c_int)
+    text: bytes = function(_packed([instruction]), index)
+    return text.decode()

@@ -3,10 +3,8 @@
 import os
 import stat
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
 from ..errors import CaptureError, DamagedCapture
@@ -31,11 +29,11 @@ def open_output(target: Target) -> Iterator[Write]:
     elif target == "-":
         with _named("standard output"):
             yield _flushing(sys.stdout.buffer)
-    elif _is_special(Path(target)):
-        with _named(str(target)), Path(target).open("wb", buffering=0) as stream:
+    elif _is_special(target):
+        with _named(str(target)), open(target, "wb", buffering=0) as stream:
             yield _flushing(stream)
     else:
-        with _named(str(target)), _replacing(Path(target)) as stream:
+        with _named(str(target)), _replacing(os.path.realpath(target)) as stream:
             yield _whole(stream)
 
 
@@ -50,36 +48,37 @@ def _named(name: str) -> Iterator[None]:
         raise CaptureError(f"{name}: {error.strerror}") from None
 
 
-def _is_special(path: Path) -> bool:
+def _is_special(path: str | os.PathLike[str]) -> bool:
     """A device or a pipe, which cannot be replaced."""
     try:
-        return not stat.S_ISREG(path.stat().st_mode)
+        return not stat.S_ISREG(os.stat(path).st_mode)
     except OSError:
         return False
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[BinaryIO]:
+def _replacing(path: str) -> Iterator[BinaryIO]:
     """A file beside *path* that takes its place, and its permissions, in the end."""
-    path = path.resolve()
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
-    temporary = Path(name)
+    import tempfile
+
+    folder, name = os.path.split(path)
+    descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=f".{name}.", suffix=".partial")
     try:
         with os.fdopen(descriptor, "wb", buffering=0) as stream:
             os.fchmod(descriptor, _mode(path))
             yield stream
-        temporary.replace(path)
+        os.replace(temporary, path)
     except DamagedCapture:
-        temporary.replace(path)
+        os.replace(temporary, path)
         raise
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        os.unlink(temporary)
         raise
 
 
-def _mode(path: Path) -> int:
+def _mode(path: str) -> int:
     try:
-        return stat.S_IMODE(path.stat().st_mode)
+        return stat.S_IMODE(os.stat(path).st_mode)
     except OSError:
         mask = os.umask(0)
         os.umask(mask)

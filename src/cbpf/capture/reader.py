@@ -4,7 +4,6 @@ import os
 import struct
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple, Self, TypeAlias
 
 from ..errors import CaptureError, DamagedCapture
@@ -133,11 +132,11 @@ def _open(source: Source) -> tuple[str, BinaryIO, bool]:
         return str(getattr(source, "name", "capture")), source, False
     if source == "-":
         return "standard input", sys.stdin.buffer, False
-    path = Path(source)
+    path = os.fspath(source)
     try:
-        return str(path), path.open("rb", buffering=0), True
-    except OSError as error:
-        raise CaptureError(f"{path}: {error.strerror}") from None
+        return path, open(path, "rb", buffering=0), True
+    except (OSError, ValueError) as error:
+        raise CaptureError(f"{path}: {getattr(error, 'strerror', error)}") from None
 
 
 def read_capture(source: Source) -> CaptureReader:

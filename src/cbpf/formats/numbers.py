@@ -12,6 +12,7 @@ from ..program import Program
 
 _C_ROW: Final = re.compile(r"\{([^{}]*)\}")
 _C_DECLARATION: Final = re.compile(r"[^{}=]*=\s*\{")
+_WORD_AT_START: Final = re.compile(r"^\s*[A-Za-z_]", re.MULTILINE)
 _C_NOISE: Final = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 
 
@@ -32,9 +33,11 @@ def parse_decimal(text: str) -> Program:
 
 
 def looks_like_c(text: str) -> bool:
-    """A brace, perhaps behind comments and a declaration."""
+    """Braces, perhaps behind comments and a declaration, and no line that begins with a word."""
     code = _C_NOISE.sub("", text).lstrip()
-    return code.startswith("{") or _C_DECLARATION.match(code) is not None
+    declaration = _C_DECLARATION.match(code)
+    body = code[declaration.end() :] if declaration else code
+    return bool(declaration or code.startswith("{")) and not _WORD_AT_START.search(body)
 
 
 def parse_c(text: str) -> Program:

@@ -1,0 +1,125 @@
+"""The shape of the code: imports point down, the start stays light, everything public is described."""
+
+import ast
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+import cbpf
+
+SOURCE = ROOT / "src" / "cbpf"
+
+# From the ground up; a module imports only from layers below its own.
+LAYERS = (
+    ("values", "errors", "fields"),
+    ("isa",),
+    ("instructions", "link_types"),
+    ("listing", "metadata"),
+    ("program", "socket_buffer"),
+    ("dialects", "packets", "libpcap"),
+    ("semantics", "expression", "capture.pcap", "formats.format"),
+    ("verifier", "engines.run", "formats.numbers", "formats.assembler", "capture.reader", "capture.output"),
+    ("engines.interpreter", "engines.python", "formats"),
+    ("vm",),
+    ("filtering",),
+    ("",),
+    ("cli.common",),
+    ("cli.compile", "cli.filter", "cli.run", "cli.trace", "cli.verify", "cli"),
+    ("__main__",),
+)
+WITHIN_ONE_LAYER = {("errors", "values"), ("fields", "errors")}
+PACKAGES_WITHOUT_CODE = {"engines", "capture"}
+
+
+def _name(path: Path) -> str:
+    parts = path.relative_to(SOURCE).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+def _imports(path: Path) -> set[str]:
+    """The modules of cbpf that a file imports, at its top or in a function, but not for type checks only."""
+    package = path.relative_to(SOURCE).parent.parts
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = package[: len(package) - node.level + 1]
+            found.add(".".join([*base, *(node.module or "").split(".")]).strip("."))
+        elif isinstance(node, ast.Import):
+            found |= {"" for alias in node.names if alias.name == "cbpf"}
+    return found
+
+
+MODULES = {_name(path): path for path in sorted(SOURCE.rglob("*.py"))}
+
+
+def test_every_module_has_a_layer() -> None:
+    assert set(MODULES) - PACKAGES_WITHOUT_CODE == {module for layer in LAYERS for module in layer}
+
+
+@pytest.mark.parametrize("module", sorted(set(MODULES) - PACKAGES_WITHOUT_CODE))
+def test_imports_point_down(module: str) -> None:
+    height = {name: number for number, layer in enumerate(LAYERS) for name in layer}
+    for imported in _imports(MODULES[module]):
+        lower = height[imported] < height[module] or (module, imported) in WITHIN_ONE_LAYER
+        assert lower, f"{module} imports {imported}"
+
+
+def test_the_command_line_uses_public_names_only() -> None:
+    for path in (SOURCE / "cli").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "cbpf":
+                assert node.attr in {*cbpf.__all__, "__version__"}, f"{path.name}: cbpf.{node.attr}"
+
+
+def test_only_the_table_knows_opcodes() -> None:
+    """No other module compares or builds instruction codes: none mentions a code of the table in hexadecimal."""
+    for name, path in MODULES.items():
+        if name in ("isa", "capture.pcap"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("RawInstruction", "Opcode"):
+                literals = [one for one in node.args[:1] if isinstance(one, ast.Constant)]
+                assert not literals, f"{name}:{node.lineno} writes an opcode"
+
+
+def _loaded_by(statement: str) -> set[str]:
+    code = f"import sys; before = set(sys.modules); {statement}; print(*set(sys.modules) - before)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(result.stdout.split())
+
+
+def test_importing_cbpf_loads_no_library() -> None:
+    loaded = _loaded_by("import cbpf")
+    foreign = {"click", "cypcap", "numpy", "ctypes", "dataclasses", "inspect", "pathlib", "tempfile", "random"}
+    assert not loaded & foreign
+    assert "cbpf.engines.python" not in loaded
+
+
+def test_everything_public_is_listed_and_described() -> None:
+    assert sorted(cbpf.__all__) == sorted(set(cbpf.__all__))
+    for name in cbpf.__all__:
+        one = getattr(cbpf, name)
+        if inspect.isclass(one) or inspect.isroutine(one):
+            assert inspect.getdoc(one), name
+    public = {name for name in vars(cbpf) if not name.startswith("_") and not inspect.ismodule(vars(cbpf)[name])}
+    assert public == set(cbpf.__all__)
+
+
+def test_modules_are_small() -> None:
+    for name, path in MODULES.items():
+        assert len(path.read_text().splitlines()) <= 450, name
+
+
+def test_the_documents_name_every_module_and_command() -> None:
+    architecture = (ROOT / "ARCHITECTURE.md").read_text()
+    for name in MODULES:
+        assert name.split(".")[-1] in architecture or name == "", f"ARCHITECTURE.md does not mention {name}"
+    readme = (ROOT / "README.md").read_text()
+    from cbpf.cli import COMMANDS
+
+    for command in COMMANDS:
+        assert f"cbpf {command}" in readme, f"README.md does not mention cbpf {command}"

@@ -1,0 +1,176 @@
+"""Expressions: libpcap's two front doors, link types, and every refusal in one line."""
+
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import cbpf
+from cbpf.errors import MissingLibrary
+from cbpf.expression import require_packet_only
+from cbpf.libpcap import Compiler, cypcap_compiler, system_compiler
+from cbpf.link_types import link_types
+
+GOLDEN = json.loads((Path(__file__).parent / "golden" / "tcpdump.json").read_text())["programs"]
+
+
+def _compiler(name: str) -> Compiler:
+    try:
+        return {"cypcap": cypcap_compiler, "system": system_compiler}[name]()
+    except MissingLibrary as error:
+        pytest.skip(str(error))
+
+
+# libpcap 1.10.5 and newer no longer count 240.0.0.0/4 as multicast.
+CHANGED_SINCE = {"ip multicast"}
+
+
+@pytest.mark.parametrize("name", ["cypcap", "system"])
+@pytest.mark.parametrize("row", GOLDEN, ids=lambda row: f"{row['expression'][:40]}-{row['optimized']}")
+def test_both_compilers_give_tcpdumps_program(name: str, row: dict[str, Any]) -> None:
+    """The golden programs are libpcap 1.10.3's; cypcap's newer optimiser may differ, its plain code may not."""
+    dlt = cbpf.link_type(row["link_type"]).dlt
+    rows = _compiler(name)(row["expression"], dlt, 262144, row["optimized"], 0)
+    text = cbpf.render(cbpf.Program(rows), "decimal").strip()
+    if name == "system" or not (row["optimized"] or row["expression"] in CHANGED_SINCE):
+        assert text == row["ddd"].strip()
+    else:
+        assert cbpf.findings(rows) == ()
+
+
+@pytest.mark.parametrize("name", ["cypcap", "system"])
+def test_both_compilers_refuse_alike(name: str) -> None:
+    compile_expression = _compiler(name)
+    with pytest.raises(cbpf.ExpressionError, match="syntax error"):
+        compile_expression("tcp port", 1, 100, False, 0)
+    with pytest.raises(cbpf.ExpressionError, match="expression rejects all packets"):
+        compile_expression("ip and not ip", 1, 100, True, 0)
+
+
+def test_an_empty_expression_accepts_all() -> None:
+    assert cbpf.compile("") == cbpf.Program([cbpf.RetConstant(262144)])
+    assert cbpf.compile("  ", snaplen=96) == cbpf.Program([cbpf.RetConstant(96)])
+
+
+def test_rejecting_all_packets_is_a_constant_with_a_warning() -> None:
+    with pytest.warns(cbpf.ExpressionWarning, match="rejects all packets"):
+        program = cbpf.compile("ip and not ip", optimizer="libpcap")
+    assert program == cbpf.Program([cbpf.RetConstant(0)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(cbpf.compile("ip and not ip")) > 1
+
+
+@pytest.mark.parametrize(
+    ("expression", "words"),
+    [
+        ("tcp port", "syntax error"),
+        ("tcp\0 port 80", "column 4: holds a NUL character"),
+        ("host no-such-name.invalid", "no-such-name.invalid"),
+        ("ip6 protochain 6", "jumps backward: protochain"),
+        ("protochain 6", "jumps backward: protochain"),
+        ("ip broadcast", "netmask not known"),
+        ("vlan 5000", "5000"),
+        ("wlan type mgt", "802.11"),
+        ("(" * 20, "syntax error"),
+        ("ip host 999.1.1.1", "999"),
+        ("tcp[0:3] = 1", "data size must be 1, 2, or 4"),
+        ("ip[0] / 0 = 1", "division by zero"),
+    ],
+)
+def test_refusals_are_one_line_with_the_expression(expression: str, words: str) -> None:
+    with pytest.raises(cbpf.ExpressionError) as caught:
+        cbpf.compile(expression)
+    text = str(caught.value)
+    assert words in text
+    assert text.startswith(f"expression {expression!r}: ")
+    assert "\n" not in text
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"link_type": "EN10GB"},
+        {"link_type": -1},
+        {"link_type": 2**32},
+        {"snaplen": -1},
+        {"snaplen": 2**31},
+        {"snaplen": 1.5},
+        {"snaplen": True},
+        {"netmask": "255.0"},
+        {"netmask": -1},
+        {"optimizer": "llvm"},
+    ],
+)
+def test_wrong_arguments(arguments: dict[str, Any]) -> None:
+    with pytest.raises(cbpf.FieldError):
+        cbpf.compile("ip", **arguments)
+
+
+def test_an_expression_is_text() -> None:
+    with pytest.raises(cbpf.FieldError, match="is not text"):
+        cbpf.compile(b"ip")  # type: ignore[arg-type]
+
+
+def test_netmask_as_text_and_number() -> None:
+    program = cbpf.compile("ip broadcast", netmask="255.255.255.0")
+    assert program == cbpf.compile("ip broadcast", netmask=0xFFFFFF00)
+    frame = bytes(12) + b"\x08\x00" + bytes(16)
+    vm = cbpf.VM(program)
+    assert vm.run(frame + bytes([192, 0, 2, 255]))
+    assert not vm.run(frame + bytes([192, 0, 2, 1]))
+
+
+def test_snaplen_is_the_verdict() -> None:
+    assert cbpf.VM(cbpf.compile("ip", snaplen=96)).run(bytes(12) + b"\x08\x00") == 96
+
+
+@pytest.mark.parametrize("expression", ["inbound", "outbound", "ifindex 3", "inbound and tcp"])
+def test_what_only_a_live_socket_knows(expression: str) -> None:
+    program = cbpf.compile(expression)
+    with pytest.raises(cbpf.ExpressionError, match="which only a live socket knows"):
+        require_packet_only(expression, program)
+
+
+def test_a_cooked_capture_knows_its_direction() -> None:
+    require_packet_only("outbound", cbpf.compile("outbound", link_type="LINUX_SLL"))
+
+
+@pytest.mark.parametrize(
+    ("name", "dlt", "linktype"),
+    [("EN10MB", 1, 1), ("RAW", 12, 101), ("LINUX_SLL2", 276, 276), ("PPP_BSDOS", 16, 103), ("ATM_RFC1483", 11, 100)],
+)
+def test_link_types_by_name_and_number(name: str, dlt: int, linktype: int) -> None:
+    one = cbpf.link_type(name)
+    assert one == (name, dlt, linktype)
+    for spelling in (name.lower(), f"DLT_{name}", f"LINKTYPE_{name}", linktype, str(linktype), one):
+        assert cbpf.link_type(spelling) == one
+
+
+def test_link_types_are_those_of_libpcap() -> None:
+    import ctypes
+
+    from cbpf.libpcap import _load_system_library
+
+    try:
+        library = _load_system_library()
+    except MissingLibrary as error:
+        pytest.skip(str(error))
+    library.pcap_datalink_name_to_val.argtypes = (ctypes.c_char_p,)
+    known = 0
+    for one in link_types():
+        value = library.pcap_datalink_name_to_val(one.name.encode())
+        if value != -1:
+            known += 1
+            assert value == one.dlt
+    assert known > 150
+    assert len({one.name for one in link_types()}) == len(link_types())
+
+
+def test_a_nameless_link_type_is_its_number() -> None:
+    one = cbpf.link_type(9999)
+    assert one == ("9999", 9999, 9999)
+    with pytest.raises(cbpf.ExpressionError, match="unknown data link type 9999"):
+        cbpf.compile("ip", link_type=one)
