@@ -17,8 +17,21 @@ import cbpf
 COMMANDS: Final = ("compile", "filter", "run", "trace", "verify")
 
 
+class _ReaderGone(Exception):
+    """Whoever read our output has closed the pipe."""
+
+
 class _Commands(click.Group):
     """Imports a subcommand's module when it is asked for."""
+
+    def invoke(self, context: click.Context) -> Any:
+        """Keeps a closed pipe from click, which would exit with 1."""
+        try:
+            result = super().invoke(context)
+            sys.stdout.flush()
+            return result
+        except BrokenPipeError:
+            raise _ReaderGone from None
 
     def list_commands(self, context: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -43,24 +56,36 @@ def group() -> None:
 def main() -> NoReturn:
     """Runs the command line and exits; every error is one line on stderr."""
     warnings.showwarning = _show_warning  # type: ignore[assignment]
+    _replace_closed_streams()
     try:
         status = group.main(prog_name="cbpf", standalone_mode=False)
-        sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        status = 2
     except click.UsageError as error:
-        status = _fail(f"{error.format_message()} ({_help_hint(error)})")
+        status = _fail(f"{error.format_message().rstrip('.')} ({_help_hint(error)})")
     except click.ClickException as error:
         status = _fail(error.format_message())
     except (click.Abort, KeyboardInterrupt):
         status = 130
-    except BrokenPipeError:
-        status = _abandon_output()
+    except _ReaderGone:
+        _abandon_output()
+        status = 141
     except cbpf.VerificationError as error:
         status = _fail(*map(str, error.findings))
     except cbpf.CbpfError as error:
         status = _fail(str(error))
     except OSError as error:
         status = _fail(f"{error.filename or 'standard output'}: {error.strerror}")
+        _abandon_output()
     sys.exit(status)
+
+
+def _replace_closed_streams() -> None:
+    """Streams for those that the shell closed (`>&-`): using one is an error of its own then, and not a crash."""
+    for name, mode, flags in (("stdin", "r", os.O_WRONLY), ("stdout", "w", os.O_RDONLY), ("stderr", "w", os.O_WRONLY)):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, flags), mode))
 
 
 def _fail(*lines: str) -> int:
@@ -73,10 +98,9 @@ def _help_hint(error: click.UsageError) -> str:
     return f"see {error.ctx.command_path if error.ctx else 'cbpf'} --help"
 
 
-def _abandon_output() -> int:
-    """Keeps the interpreter from flushing into the closed pipe at its end."""
+def _abandon_output() -> None:
+    """Keeps the interpreter from flushing, at its end, into what can take nothing."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 141
 
 
 def _show_warning(message: Warning | str, *_: Any) -> None:

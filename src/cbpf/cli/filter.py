@@ -16,7 +16,6 @@ from .common import dialect_option, expression_file_option, read_expression, rea
     "sources",
     metavar="FILE",
     multiple=True,
-    default=("-",),
     help="Capture to read, - for standard input (the default); may be repeated.",
 )
 @click.option("-w", "target", metavar="FILE", help="Capture to write, - for standard output. May be one of those read.")
@@ -50,10 +49,14 @@ def command(
     """
     if program is not None and (expression or expression_file):
         raise click.UsageError("an expression and -p PROGRAM exclude each other")
+    if not sources and sys.stdin.isatty():
+        raise click.UsageError("no capture to read; give -r FILE")
     chosen = read_program(program) if program else read_expression(expression, expression_file)
     destination = None if only_count else _destination(target)
     try:
-        summary = cbpf.filter_capture(list(sources), destination, chosen, count=count, invert=invert, dialect=dialect)
+        summary = cbpf.filter_capture(
+            list(sources or ["-"]), destination, chosen, count=count, invert=invert, dialect=dialect
+        )
     except cbpf.DamagedCapture as damage:
         _report(damage.summary, only_count, quiet)
         raise

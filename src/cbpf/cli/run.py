@@ -20,4 +20,4 @@ def command(program: str, capture: str, dialect: cbpf.Dialect, engine: Any) -> N
     with cbpf.read_capture(capture) as packets:
         for packet in packets:
             verdict = virtual_machine.evaluate(packet.data, wire_length=packet.wire_length)
-            click.echo(f"{packet.number} {verdict}")
+            print(packet.number, verdict)

@@ -1,0 +1,300 @@
+"""The command line as a user meets it: what it prints, where, and with which exit code."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ROOT
+
+import cbpf
+
+TRAFFIC = str(ROOT / "examples" / "traffic.pcap")
+PACKETS = list(cbpf.read_capture(TRAFFIC))
+ARP = sum(packet.data[12:14] == b"\x08\x06" for packet in PACKETS)
+
+
+def run(*arguments: str, stdin: bytes = b"", **options: Any) -> tuple[int, bytes, str]:
+    """Exit code, standard output, standard error."""
+    result = subprocess.run([sys.executable, "-m", "cbpf", *arguments], input=stdin, capture_output=True, **options)
+    return result.returncode, result.stdout, result.stderr.decode()
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    path = tmp_path / "http.c"
+    path.write_text(cbpf.render(cbpf.compile("tcp port 80"), "c"))
+    return path
+
+
+def test_filter_writes_a_file_and_a_summary(tmp_path: Path) -> None:
+    target = tmp_path / "out.pcap"
+    code, out, err = run("filter", "-r", TRAFFIC, "-w", str(target), "tcp", "port", "443")
+    kept = sum(1 for _ in cbpf.read_capture(target))
+    assert (code, out) == (0, b"")
+    assert err.startswith(f"{len(PACKETS)} packets seen, {kept} kept; ")
+    assert kept > 50
+
+
+def test_filter_reads_stdin_and_writes_stdout() -> None:
+    data = Path(TRAFFIC).read_bytes()
+    code, out, err = run("filter", "-r", "-", "-w", "-", "-q", "arp", stdin=data)
+    assert (code, err) == (0, "")
+    assert run("filter", "-q", "arp", stdin=data) == (0, out, "")
+    assert out[:24] == data[:24]
+
+
+def test_filter_counts_inverts_and_stops() -> None:
+    assert run("filter", "-r", TRAFFIC, "-q", "--count", "arp") == (0, b"%d\n" % ARP, "")
+    assert run("filter", "-r", TRAFFIC, "-q", "--count", "--invert", "arp") == (0, b"%d\n" % (len(PACKETS) - ARP), "")
+    assert run("filter", "-r", TRAFFIC, "-q", "--count", "-c", "5", "arp") == (0, b"5\n", "")
+    assert run("filter", "-r", TRAFFIC, "-r", TRAFFIC, "-q", "--count", "-n", "-O", "arp") == (
+        0,
+        b"%d\n" % (2 * ARP),
+        "",
+    )
+
+
+def test_filter_takes_programs_and_expression_files(tmp_path: Path, program: Path) -> None:
+    _, expected, _ = run("filter", "-r", TRAFFIC, "-q", "tcp port 80")
+    assert run("filter", "-r", TRAFFIC, "-q", "-p", str(program)) == (0, expected, "")
+    assert run("filter", "-r", TRAFFIC, "-q", "-p", "-", stdin=program.read_bytes()) == (0, expected, "")
+    words = tmp_path / "words"
+    words.write_text("tcp\nport 80\n")
+    assert run("filter", "-r", TRAFFIC, "-q", "-F", str(words)) == (0, expected, "")
+
+
+def test_filter_of_a_capture_that_is_cut_short(tmp_path: Path) -> None:
+    target = tmp_path / "out.pcap"
+    data = Path(TRAFFIC).read_bytes()[:100_000]
+    code, out, err = run("filter", "-w", str(target), "ip", stdin=data)
+    assert (code, out) == (2, b"")
+    summary, error = err.splitlines()
+    assert " kept; " in summary
+    assert error.startswith("cbpf: standard input: packet ")
+    assert error.endswith("the capture is cut short")
+    assert f"{sum(1 for _ in cbpf.read_capture(target))} kept" in summary
+
+
+def test_compile_prints_like_tcpdump() -> None:
+    program = cbpf.compile("arp", snaplen=96)
+    for options, name in ([], "tcpdump"), (["-d"], "tcpdump"), (["-dd"], "c"), (["-ddd"], "decimal"):
+        expected = cbpf.render(program, name).encode()
+        assert run("compile", *options, "-s", "96", "arp") == (0, expected, "")
+    assert run("compile", "-y", "RAW", "ip")[1] == cbpf.render(cbpf.compile("ip", link_type="RAW"), "tcpdump").encode()
+    assert b"0xff" in run("compile", "--netmask", "255.255.255.0", "ip broadcast")[1]
+
+
+def test_compile_warns_of_nothing_kept() -> None:
+    code, out, err = run("compile", "--optimizer", "libpcap", "ip and not ip")
+    assert (code, out) == (0, b"(000) ret      #0\n")
+    assert err == "cbpf: warning: expression 'ip and not ip' rejects all packets\n"
+
+
+def test_verify_says_yes_or_every_no(program: Path) -> None:
+    name = str(program)
+    assert run("verify", name) == (0, f"{name}: 22 instructions, accepted by pcap\n".encode(), "")
+    assert run("verify", "--dialect", "linux", name)[0] == 0
+    code, out, err = run("verify", "--dialect", "seccomp", name)
+    found = cbpf.findings(cbpf.parse(program.read_text()), dialect=cbpf.SECCOMP)
+    assert (code, out) == (1, b"")
+    assert err.splitlines() == [f"{name}: {finding}" for finding in found]
+
+
+def test_run_prints_a_verdict_a_packet(program: Path) -> None:
+    code, out, err = run("run", str(program), TRAFFIC)
+    vm = cbpf.VM(cbpf.parse(program.read_text()))
+    expected = [f"{one.number} {vm.run(one.data)}" for one in cbpf.read_capture(TRAFFIC)]
+    assert (code, out.decode().splitlines(), err) == (0, expected, "")
+
+
+def test_trace_shows_the_way_of_a_packet(program: Path) -> None:
+    arp = next(one for one in cbpf.read_capture(TRAFFIC) if one.data[12:14] == b"\x08\x06")
+    code, out, err = run("trace", str(program), TRAFFIC, "-n", str(arp.number))
+    lines = out.decode().splitlines()
+    assert (code, err) == (0, "")
+    assert lines[0] == f"packet {arp.number}: 42 of 42 bytes captured"
+    assert lines[1] == "(000) ldh      [12]                             A=0x00000806 X=0x00000000  bytes 12..13: 0x0806"
+    assert lines[2].endswith("false, to 8")
+    assert lines[-1] == "verdict 0: rejects the packet"
+
+
+def test_trace_shows_a_load_past_the_end(tmp_path: Path) -> None:
+    (tmp_path / "far").write_text("ld [70000]\nret #1")
+    code, out, _ = run("trace", str(tmp_path / "far"), TRAFFIC)
+    assert code == 0
+    assert out.decode().splitlines()[1].endswith("bytes 70000..70003: past the end")
+
+
+@pytest.mark.parametrize("command", ["", "compile", "filter", "run", "trace", "verify"])
+def test_help(command: str) -> None:
+    code, out, err = run(*command.split(), "--help")
+    assert (code, err) == (0, "")
+    assert out.startswith(b"Usage: ")
+    for line in out.decode().splitlines():
+        assert len(line) <= 100
+
+
+def test_version() -> None:
+    assert run("--version") == (0, f"cbpf {cbpf.__version__}\n".encode(), "")
+
+
+# What a user sees: arguments, with P a good program and T the capture, and the whole of stderr.
+REFUSALS = [
+    (["frobnicate"], "cbpf: No such command 'frobnicate' (see cbpf --help)"),
+    (["filter", "--bogus"], "cbpf: No such option '--bogus' (see cbpf filter --help)"),
+    (["filter", "-r", "nope.pcap", "-w", "out", "ip"], "cbpf: nope.pcap: No such file or directory"),
+    (["filter", "-r", "T", "-w", "no/such/place", "ip"], "cbpf: no/such/place: No such file or directory"),
+    (["filter", "-r", "T", "-w", "/dev/full", "ip"], "cbpf: /dev/full: No space left on device"),
+    (["filter", "-r", ".", "-w", "out", "ip"], "cbpf: .: Is a directory"),
+    (
+        ["filter", "-r", "P", "-w", "out", "ip"],
+        "cbpf: P: byte 0: 7b 20 30 78 is not the magic number of a capture",
+    ),
+    (
+        ["filter", "-r", "/dev/null", "-w", "out", "ip"],
+        "cbpf: /dev/null: has 0 bytes; a pcap capture begins with a header of 24",
+    ),
+    (
+        ["filter", "-r", "T", "-w", "out", "tcp", "prot", "443"],
+        "cbpf: expression 'tcp prot 443': can't parse filter expression: syntax error",
+    ),
+    (
+        ["filter", "-r", "T", "-w", "out", "inbound"],
+        "cbpf: expression 'inbound': instruction 0 loads type, which only a live socket knows;"
+        " a capture file does not hold it",
+    ),
+    (
+        ["filter", "-r", "T", "-c", "0"],
+        "cbpf: Invalid value for '-c': 0 is not in the range x>=1 (see cbpf filter --help)",
+    ),
+    (
+        ["filter", "-r", "T", "-p", "P", "ip"],
+        "cbpf: an expression and -p PROGRAM exclude each other (see cbpf filter --help)",
+    ),
+    (
+        ["filter", "-r", "T", "-F", "P", "ip"],
+        "cbpf: an expression and -F FILE exclude each other (see cbpf filter --help)",
+    ),
+    (["filter", "-r", "T", "-F", "T"], "cbpf: T: byte 0 is not UTF-8 text"),
+    (["verify", "nope"], "cbpf: nope: No such file or directory"),
+    (["verify", "T"], "cbpf: T: byte 323"),
+    (["verify", "--dialect", "bsd", "P"], "cbpf: Invalid value for '--dialect': 'bsd' is not one of"),
+    (["run", "P"], "cbpf: Missing argument 'CAPTURE' (see cbpf run --help)"),
+    (["run", "P", "P"], "cbpf: P: byte 0: 7b 20 30 78 is not the magic number of a capture"),
+    (["trace", "P", "T", "-n", "9999"], "cbpf: T: has fewer than 9999 packets"),
+    (
+        ["compile", "-y", "foo", "ip"],
+        "cbpf: link type: 'foo' is unknown; names are those of tcpdump.org/linktypes, such as EN10MB",
+    ),
+    (["compile", "-s", "-1", "ip"], "cbpf: compile.snaplen: -1 is not a snapshot length (0..2147483647)"),
+    (
+        ["compile", "ip", "broadcast"],
+        "cbpf: expression 'ip broadcast': netmask not known, so 'ip broadcast' not supported",
+    ),
+    (["compile", "--netmask", "x", "ip"], "cbpf: compile.netmask: 'x' is not an IPv4 netmask such as 255.255.255.0"),
+]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"), REFUSALS, ids=lambda value: " ".join(value) if isinstance(value, list) else ""
+)
+def test_refusals_are_one_line(arguments: list[str], message: str, program: Path, tmp_path: Path) -> None:
+    names = {"P": str(program), "T": TRAFFIC}
+    before = sorted(tmp_path.iterdir())
+    code, out, err = run(*(names.get(one, one) for one in arguments), cwd=tmp_path)
+    for letter, name in names.items():
+        err = err.replace(name, letter)
+    assert (code, out) == (2, b"")
+    assert err.count("\n") == 1
+    assert err.startswith(message)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_refused_program_is_one_line_a_finding(tmp_path: Path) -> None:
+    (tmp_path / "bad").write_text("div #0\nld #1")
+    code, _, err = run("filter", "-r", TRAFFIC, "-p", str(tmp_path / "bad"), "--count")
+    assert code == 2
+    assert [line.rsplit(" ", 1)[1] for line in err.splitlines()] == ["[division-by-zero]", "[no-return]"]
+
+
+def test_no_arguments_show_the_help() -> None:
+    code, out, err = run()
+    assert (code, out) == (2, b"")
+    assert err.startswith("Usage: cbpf")
+
+
+def test_a_closed_pipe_is_silent(program: Path) -> None:
+    for arguments in (["filter", "-r", TRAFFIC, "-q", "ip"], ["run", str(program), TRAFFIC]):
+        reader, writer = os.pipe()
+        os.close(reader)
+        result = subprocess.run(
+            [sys.executable, "-m", "cbpf", *arguments], stdout=writer, stderr=subprocess.PIPE, check=False
+        )
+        os.close(writer)
+        assert (result.returncode, result.stderr) == (141, b"")
+
+
+def test_closed_streams_are_errors_of_their_own() -> None:
+    command = f"'{sys.executable}' -m cbpf filter -q -r {TRAFFIC} ip"
+    result = subprocess.run(["sh", "-c", f"{command} >&-"], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (2, "cbpf: standard output: Bad file descriptor\n")
+    result = subprocess.run(["sh", "-c", f"{command} -r - <&-"], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (2, "cbpf: standard input: Bad file descriptor\n")
+
+
+def test_a_full_disk_is_one_line(program: Path) -> None:
+    with open("/dev/full", "wb") as full:
+        result = subprocess.run(
+            [sys.executable, "-m", "cbpf", "run", str(program), TRAFFIC],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert (result.returncode, result.stderr) == (2, b"cbpf: standard output: No space left on device\n")
+
+
+def test_control_c_leaves_nothing(tmp_path: Path) -> None:
+    target = tmp_path / "out.pcap"
+    with subprocess.Popen(
+        [sys.executable, "-m", "cbpf", "filter", "-r", "-", "-w", str(target), "ip"],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdin is not None
+        process.stdin.write(Path(TRAFFIC).read_bytes()[:50_000])
+        process.stdin.flush()
+        while not list(tmp_path.iterdir()):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        process.communicate()
+    assert process.returncode == 130
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_terminal_gets_no_capture() -> None:
+    import pty
+
+    leader, follower = pty.openpty()
+    result = subprocess.run(
+        [sys.executable, "-m", "cbpf", "filter", "-r", TRAFFIC, "ip"],
+        stdout=follower,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(follower)
+    os.close(leader)
+    expected = b"cbpf: a capture is not written to a terminal; give -w FILE, or --count (see cbpf filter --help)\n"
+    assert (result.returncode, result.stderr) == (2, expected)
+    leader, follower = pty.openpty()
+    result = subprocess.run(
+        [sys.executable, "-m", "cbpf", "filter", "-w", "x", "ip"], stdin=follower, stderr=subprocess.PIPE, check=False
+    )
+    os.close(follower)
+    os.close(leader)
+    expected = b"cbpf: no capture to read; give -r FILE (see cbpf filter --help)\n"
+    assert (result.returncode, result.stderr) == (2, expected)
