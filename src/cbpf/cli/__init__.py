@@ -69,7 +69,6 @@ def main() -> NoReturn:
     except (click.Abort, KeyboardInterrupt):
         status = 130
     except _ReaderGone:
-        _abandon_output()
         status = 141
     except cbpf.VerificationError as error:
         status = _fail(*map(str, error.findings))
@@ -77,7 +76,7 @@ def main() -> NoReturn:
         status = _fail(str(error))
     except OSError as error:
         status = _fail(f"{error.filename or 'standard output'}: {error.strerror}")
-        _abandon_output()
+    _abandon_what_cannot_be_written()
     sys.exit(status)
 
 
@@ -98,9 +97,12 @@ def _help_hint(error: click.UsageError) -> str:
     return f"see {error.ctx.command_path if error.ctx else 'cbpf'} --help"
 
 
-def _abandon_output() -> None:
-    """Keeps the interpreter from flushing, at its end, into what can take nothing."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _abandon_what_cannot_be_written() -> None:
+    """Keeps the interpreter from trying again at its end, which would change the exit code."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _show_warning(message: Warning | str, *_: Any) -> None:
