@@ -1,9 +1,42 @@
 #!/bin/sh
-# Filters the capture beside this script, and shows what was kept.
+# Filters the capture beside this script, and shows what was kept, why, and that nothing else was.
 set -eu
-cd "$(dirname "$0")"
-kept=$(mktemp)
-trap 'rm -f "$kept"' EXIT
+capture=$(cd "$(dirname "$0")" && pwd)/traffic.pcap
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+ln -s "$capture" traffic.pcap
 
-echo '$ cbpf filter -r examples/traffic.pcap -w kept.pcap "tcp port 443"'
-cbpf filter -r traffic.pcap -w "$kept" 'tcp port 443'
+show() {
+    printf '\n$'
+    for word in "$@"; do
+        case $word in
+        *' '*) printf " '%s'" "$word" ;;
+        *) printf ' %s' "$word" ;;
+        esac
+    done
+    echo
+    "$@"
+}
+
+show cbpf filter -r traffic.pcap -w https.pcap 'tcp port 443'
+show cbpf filter -r traffic.pcap --count 'vlan 100 and tcp port 443'
+show cbpf compile arp
+cbpf compile -dd arp >arp.c
+show cbpf verify --dialect linux arp.c
+show cbpf trace arp.c traffic.pcap -n 6
+echo
+echo "The first packets of what was kept:"
+python - https.pcap <<'PYTHON'
+import sys
+from datetime import UTC, datetime
+from ipaddress import ip_address
+
+import cbpf
+
+for packet in list(cbpf.read_capture(sys.argv[1]))[:5]:
+    start, length = (26, 4) if packet.data[12:14] == b"\x08\x00" else (22, 16)
+    source, target = (ip_address(packet.data[start + n * length :][:length]) for n in (0, 1))
+    time = datetime.fromtimestamp(packet.time, UTC)
+    print(f"  {time:%H:%M:%S.%f}  {source} > {target}, {packet.wire_length} bytes")
+PYTHON
