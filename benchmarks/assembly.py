@@ -1,0 +1,61 @@
+"""Programs of 4,096 instructions, the longest that Linux takes."""
+
+from collections.abc import Iterator
+from itertools import cycle, islice
+from typing import Final
+
+import cbpf
+from benchmarks.timing import Contender, Topic, goal
+
+SIZE: Final = 4096
+
+EXPRESSIONS: Final = (
+    "ip and tcp port 80",
+    "tcp[tcpflags] & (tcp-syn|tcp-fin) != 0 and not src and dst net 10.0.0.0/8",
+    "ip[2:2] - ((ip[0] & 0xf) << 2) - ((tcp[12] & 0xf0) >> 2) != 0",
+    "icmp6 or (ip6 and udp portrange 5000-6000) or ether host 02:00:00:00:00:01",
+    "len > 100 and (ip[8] * 2 + ip[1] / 4) % 16 ^ 3 = ip[9] | 1",
+    "arp or host 192.0.2.7 or vlan and sctp",
+)
+_FILLERS: Final = (cbpf.LoadExtension(cbpf.Extension.PROTO), cbpf.NegateA(), cbpf.TAX(), cbpf.ALUOpX(cbpf.ALUOp.XOR))
+
+
+def assembly() -> Topic:
+    """Typed to raw, raw to typed, and the rest of what a long program goes through."""
+    program = long_program()
+    raw, typed, data = tuple(program), program.instructions, bytes(program)
+    linux = cbpf.LINUX
+    contenders = [
+        Contender("assemble", lambda: cbpf.assemble(typed), "`assemble(typed)`"),
+        Contender("disassemble", lambda: cbpf.disassemble(raw), "`disassemble(raw)`"),
+        Contender("from bytes", lambda: cbpf.Program.from_bytes(data), "`Program.from_bytes(data)`"),
+        Contender("to bytes", lambda: bytes(program), "`bytes(program)`"),
+        Contender("verify", lambda: cbpf.verify(program, dialect=linux), "`verify(program, dialect=LINUX)`"),
+        Contender("make a VM", lambda: cbpf.VM(program, dialect=linux), "`VM(program, dialect=LINUX)`"),
+    ]
+    columns = {
+        "ms": lambda row: f"{row.seconds * 1e3:.1f}",
+        "ns an instruction": lambda row: f"{row.seconds * 1e9 / SIZE:,.0f}",
+        "goal": goal("40 ms", lambda row: row.seconds / 0.040, "assemble", "disassemble"),
+    }
+    note = (
+        f"{len({one.op for one in raw})} different opcodes, {len(EXPRESSIONS)} expressions over and over. Peers have no"
+        " such thing: dpkt and scapy take no BPF apart, and cypcap gives an instruction as four numbers."
+    )
+    return Topic(f"A program of {SIZE:,} instructions", contenders, 15, columns, note)
+
+
+def long_program() -> cbpf.Program:
+    """A program that Linux takes, in which every instruction can be reached."""
+    joined = list(_joined([cbpf.compile(expression)[:-1] for expression in EXPRESSIONS]))
+    return cbpf.Program([*islice(cycle(_FILLERS), SIZE - 1 - len(joined)), *joined, cbpf.RetConstant(0)])
+
+
+def _joined(filters: list[cbpf.Program]) -> Iterator[cbpf.Instruction]:
+    """As many filters as there is room for: each without its last `ret #0`, so that what it rejects meets the next."""
+    room = SIZE - 1
+    for one in cycle(filters):
+        room -= len(one)
+        if room < 0:
+            return
+        yield from one
