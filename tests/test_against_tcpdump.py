@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import shutil
 import struct
@@ -202,9 +203,23 @@ HOST_ORDER: Final = {"USB_LINUX": 189, "USB_LINUX_MMAPPED": 220, "NFLOG": 239}
 PSEUDO_HEADER: Final = bytes([2, 0, 0, 7, 0, 8, 0, 1]) + bytes(range(100, 160))
 
 
-@pytest.mark.parametrize("name", HOST_ORDER)
-@pytest.mark.parametrize("byte_order", ["<", ">"])
-@pytest.mark.parametrize("expression", ["", "link[1] = 0", "link[4] = 8", "link[8] = 100", "link[20] = 112"])
+# What libpcap swaps before it filters, and cbpf does not: RATIONALE.md, "Which captures does tcpdump alter?"
+SWAPPED: Final = {
+    ("NFLOG", ">", "link[4] = 8"),
+    ("USB_LINUX", ">", "link[20] = 112"),
+    ("USB_LINUX_MMAPPED", ">", "link[20] = 112"),
+}
+ALTERED: Final = pytest.mark.xfail(strict=True, reason="libpcap alters these pseudo-headers before it filters")
+LINK_EXPRESSIONS: Final = ("", "link[1] = 0", "link[4] = 8", "link[8] = 100", "link[20] = 112")
+
+
+@pytest.mark.parametrize(
+    ("name", "byte_order", "expression"),
+    [
+        pytest.param(*case, marks=ALTERED if case in SWAPPED else ())
+        for case in itertools.product(HOST_ORDER, "<>", LINK_EXPRESSIONS)
+    ],
+)
 def test_headers_in_host_order(name: str, byte_order: str, expression: str) -> None:
     records = [Record(1, 2000, 99, PSEUDO_HEADER), Record(3, 4000, 68, PSEUDO_HEADER[::-1])]
     capture = encoded(records, Variant(byte_order, linktype=HOST_ORDER[name]))
@@ -230,6 +245,7 @@ ISOCHRONOUS: Final = Record(
 )
 
 
+@ALTERED
 @pytest.mark.parametrize("expression", ["", "len > 100"])
 def test_isochronous_usb_transfers(expression: str) -> None:
     capture = encoded([ISOCHRONOUS], Variant(linktype=HOST_ORDER["USB_LINUX_MMAPPED"]))

@@ -273,7 +273,7 @@ def test_standard_input_and_output(source: Path) -> None:
 
 def test_standard_input_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(BytesIO(PLAIN[:-1])))
-    with pytest.raises(cbpf.DamagedCapture, match=r"^standard input: packet 4: 79 of 80 bytes"):
+    with pytest.raises(cbpf.DamagedCapture, match=r"^standard input: packet 4: 79 of its 80 bytes"):
         list(cbpf.read_capture("-"))
 
 
@@ -555,7 +555,7 @@ def test_damage_leaves_the_packets_before_it(source: Path) -> None:
     target = source.with_name("out.pcap")
     target.write_bytes(b"what was there")
     source.write_bytes(PLAIN[:-1])
-    with pytest.raises(cbpf.DamagedCapture, match=r"in\.pcap: packet 4: 79 of 80 bytes are there") as damage:
+    with pytest.raises(cbpf.DamagedCapture, match=r"in\.pcap: packet 4: 79 of its 80 bytes are there") as damage:
         cbpf.filter_capture(source, target, "")
     assert damage.value.summary[:4] == (3, 3, 2060, 2060)
     assert target.read_bytes() == encoded(RECORDS[:3])

@@ -165,8 +165,7 @@ REFUSALS = [
     ),
     (
         ["filter", "-r", "T", "-w", "out", "inbound"],
-        "cbpf: expression 'inbound': instruction 0 loads type, which only a live socket knows;"
-        " a capture file does not hold it",
+        "cbpf: expression 'inbound': inbound/outbound not supported on Ethernet when reading savefiles",
     ),
     (
         ["filter", "-r", "T", "-c", "0"],

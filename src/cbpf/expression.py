@@ -6,8 +6,8 @@ from typing import Final, Literal, TypeAlias
 from .errors import ExpressionError, ExpressionWarning, FieldError
 from .fields import check_word, within
 from .instructions import RetConstant
-from .isa import OPCODE_BY_CODE, Action, extension_of
-from .libpcap import NETMASK_UNKNOWN, RawTuple, compiler
+from .isa import OPCODE_BY_CODE, Action
+from .libpcap import NETMASK_UNKNOWN, Handle, compiler
 from .link_types import LinkType
 from .link_types import link_type as find_link_type
 from .program import Program
@@ -44,35 +44,28 @@ def compile(
     (002) ret      #262144
     (003) ret      #0
     """
+    handle = Handle(find_link_type(link_type).dlt, check_snaplen("compile.snaplen", snaplen))
+    return compile_for(handle, expression, netmask=_netmask(netmask), optimizer=optimizer)
+
+
+def compile_for(handle: Handle, expression: str, *, netmask: int, optimizer: Optimizer = None) -> Program:
+    """The program of an expression for a live device or a capture; see `compile`."""
     if not isinstance(expression, str):
         raise FieldError(f"expression: {expression!r} is not text")
     if "\0" in expression:
-        where = expression.index("\0") + 1
-        raise ExpressionError(
-            f"expression {expression!r}: column {where}: holds a NUL character; libpcap would stop there"
-        )
+        column = expression.index("\0") + 1
+        raise ExpressionError(f"expression {expression!r}: column {column}: a NUL character; libpcap would stop there")
     if optimizer not in (None, "libpcap"):
         raise FieldError(f"compile.optimizer: {optimizer!r} is not one of None, 'libpcap'")
-    rows = _compile(
-        expression,
-        find_link_type(link_type).dlt,
-        check_snaplen("compile.snaplen", snaplen),
-        optimizer is not None,
-        _netmask(netmask),
-    )
-    program = Program(rows)
-    _refuse_backward_jump(expression, program)
-    return program
-
-
-def _compile(expression: str, dlt: int, snaplen: int, optimize: bool, netmask: int) -> list[RawTuple]:
     try:
-        return compiler()(expression, dlt, snaplen, optimize, netmask)
+        program = Program(compiler()(expression, handle, optimizer is not None, netmask))
     except ExpressionError as error:
         if str(error) != _REJECTS_ALL:
             raise ExpressionError(f"expression {expression!r}: {error}") from None
-    warnings.warn(f"expression {expression!r} rejects all packets", ExpressionWarning, stacklevel=3)
-    return [tuple(RetConstant(0).assemble())]  # type: ignore[list-item]
+        warnings.warn(f"expression {expression!r} rejects all packets", ExpressionWarning, stacklevel=3)
+        program = Program([RetConstant(0)])
+    _refuse_backward_jump(expression, program)
+    return program
 
 
 def _netmask(netmask: int | str | None) -> int:
@@ -95,15 +88,4 @@ def _refuse_backward_jump(expression: str, program: Program) -> None:
             raise ExpressionError(
                 f"expression {expression!r}: instruction {index} jumps backward: protochain walks the headers in a"
                 " loop, and a program here must end; name the headers one by one instead"
-            )
-
-
-def require_packet_only(expression: str, program: Program) -> None:
-    """Raises `ExpressionError` if the program asks the kernel, as `inbound` does: a file has no answer."""
-    for index, raw in enumerate(program):
-        extension = extension_of(OPCODE_BY_CODE[raw.op], raw.k)
-        if extension is not None:
-            raise ExpressionError(
-                f"expression {expression!r}: instruction {index} loads {extension.name.lower()}, which only a live"
-                " socket knows; a capture file does not hold it"
             )

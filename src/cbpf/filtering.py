@@ -1,17 +1,18 @@
 """The main job: an expression or a program over captures, keeping the records that it accepts."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import Final, NamedTuple
 
 from .capture.output import Target, Write, open_output
-from .capture.pcap import Header, Record, encode, merged_header
+from .capture.pcap import Header, Record, encode, file_header, merged_header
 from .capture.reader import CaptureReader, Source
 from .dialects import PCAP, Dialect
 from .errors import CaptureError, DamagedCapture, FieldError
-from .expression import compile, require_packet_only
+from .expression import compile_for
 from .fields import within
+from .libpcap import Handle
 from .program import Instructions, Program
 from .vm import VM, EngineName
 
@@ -31,18 +32,28 @@ class Summary(NamedTuple):
 class _Tally:
     """The counts of a filter at work."""
 
-    def __init__(self, count: int | None) -> None:
+    def __init__(self, wanted: int | None) -> None:
         self.started = time.perf_counter()
         self.packets_seen = self.packets_kept = self.bytes_seen = self.bytes_kept = 0
-        self.wanted = count
+        self.wanted = wanted
 
     @property
-    def full(self) -> bool:
+    def is_full(self) -> bool:
         return self.packets_kept == self.wanted
+
+    def add(self, seen: list[Record], kept: list[Record]) -> None:
+        self.packets_seen += len(seen)
+        self.packets_kept += len(kept)
+        self.bytes_seen += _captured_bytes(seen)
+        self.bytes_kept += _captured_bytes(kept)
 
     def summary(self) -> Summary:
         seconds = time.perf_counter() - self.started
         return Summary(self.packets_seen, self.packets_kept, self.bytes_seen, self.bytes_kept, seconds)
+
+
+def _captured_bytes(records: list[Record]) -> int:
+    return sum([data_end - data_start for _, data_start, data_end, _, _ in records])
 
 
 def filter_capture(
@@ -74,12 +85,13 @@ def filter_capture(
     with ExitStack() as stack:
         readers = [stack.enter_context(CaptureReader(one)) for one in _as_sources(source)]
         header = _common_header(readers)
-        virtual_machine = VM(_program(filter, header), engine=engine, dialect=dialect)
+        machines = _machines(filter, readers, engine, dialect)
         write = stack.enter_context(open_output(target))
         try:
             write(header.data)
-            for reader in readers:
-                _filter(reader, header, virtual_machine, invert, tally, write)
+            for reader, machine in zip(readers, machines, strict=True):
+                if not tally.is_full:
+                    _filter(reader, header, machine, invert, tally, write)
         except DamagedCapture as damage:
             damage.summary = tally.summary()
             raise
@@ -104,43 +116,42 @@ def _common_header(readers: list[CaptureReader]) -> Header:
     return merged_header([reader.header for reader in readers])
 
 
-def _program(filter: str | Instructions, header: Header) -> Program:
-    if not isinstance(filter, str):
-        return Program(filter)
-    program = compile(filter, link_type=header.link_type, snaplen=header.snaplen, netmask=0)
-    require_packet_only(filter, program)
-    return program
+def _machines(
+    filter: str | Instructions, readers: list[CaptureReader], engine: EngineName, dialect: Dialect
+) -> list[VM]:
+    """A machine for each capture: what an expression compiles to may depend on its byte order."""
+    if isinstance(filter, str):
+        programs = [_compile_for(reader.header, filter) for reader in readers]
+    else:
+        programs = [Program(filter)] * len(readers)
+    machines = {program: VM(program, engine=engine, dialect=dialect) for program in set(programs)}
+    return [machines[program] for program in programs]
 
 
-def _filter(
-    reader: CaptureReader, header: Header, virtual_machine: VM, invert: bool, tally: _Tally, write: Write
-) -> None:
+def _compile_for(header: Header, expression: str) -> Program:
+    handle = Handle(header.link_type.dlt, header.snaplen, file_header(header))
+    return compile_for(handle, expression, netmask=0)
+
+
+def _filter(reader: CaptureReader, header: Header, machine: VM, invert: bool, tally: _Tally, write: Write) -> None:
     """Filters one capture, chunk by chunk; what a chunk holds is written before the next is read."""
+    match = machine.match
     for buffer, records in reader.chunks():
-        if tally.full:
-            return
-        kept = list(_kept(buffer, records, virtual_machine, invert, tally))
+        kept = [record for record in records if (match(buffer[record[1] : record[2]], record[4]) == 0) is invert]
+        if tally.wanted is not None and len(kept) >= tally.wanted - tally.packets_kept:
+            kept = kept[: tally.wanted - tally.packets_kept]
+            records = records[: records.index(kept[-1]) + 1]
+        tally.add(records, kept)
         if kept:
             write(b"".join(_encoded(kept, buffer, reader.header, header)))
+        if tally.is_full:
+            return
 
 
-def _kept(buffer: bytes, records: list[Record], virtual_machine: VM, invert: bool, tally: _Tally) -> Iterator[Record]:
-    match = virtual_machine.match
-    for record in records:
-        _, data_start, data_end, _, wire_length = record
-        tally.packets_seen += 1
-        tally.bytes_seen += data_end - data_start
-        if (match(buffer[data_start:data_end], wire_length) == 0) is invert:
-            tally.packets_kept += 1
-            tally.bytes_kept += data_end - data_start
-            yield record
-            if tally.full:
-                return
-
-
-def _encoded(kept: Iterable[Record], buffer: bytes, source: Header, target: Header) -> Iterator[bytes]:
+def _encoded(kept: list[Record], buffer: bytes, source: Header, target: Header) -> Iterator[bytes]:
     for record in kept:
-        if source.layout == target.layout and record.data_end == record.end:
-            yield buffer[record.start : record.end]
+        start, _, data_end, end, _ = record
+        if source.layout == target.layout and data_end == end:
+            yield buffer[start:end]
         else:
             yield encode(record, buffer, source.layout, target.layout)

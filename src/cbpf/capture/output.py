@@ -1,13 +1,14 @@
 """Where a capture is written: a file that appears whole or not at all, a stream, or nothing."""
 
+import itertools
 import os
 import stat
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import BinaryIO, TypeAlias
+from contextlib import contextmanager, suppress
+from typing import BinaryIO, Final, TypeAlias
 
-from ..errors import CaptureError, DamagedCapture
+from ..errors import CaptureError, DamagedCapture, FieldError
 
 Target: TypeAlias = str | os.PathLike[str] | BinaryIO | None
 """A path, "-" for standard output, a binary file object, or None to write nothing."""
@@ -25,7 +26,10 @@ def open_output(target: Target) -> Iterator[Write]:
     if target is None:
         yield lambda data: None
     elif not isinstance(target, str | os.PathLike):
-        yield _flushing(target)
+        if not hasattr(target, "write"):
+            raise FieldError(f"target: {target!r} is neither a path nor a binary file object")
+        with _named(str(getattr(target, "name", "target"))):
+            yield _flushing(target)
     elif target == "-":
         with _named("standard output"):
             yield _flushing(sys.stdout.buffer)
@@ -54,35 +58,38 @@ def _is_special(path: str | os.PathLike[str]) -> bool:
         return not stat.S_ISREG(os.stat(path).st_mode)
     except OSError:
         return False
+    except ValueError as error:
+        raise CaptureError(f"{path!r}: {error}") from None
 
 
 @contextmanager
 def _replacing(path: str) -> Iterator[BinaryIO]:
-    """A file beside *path* that takes its place, and its permissions, in the end."""
-    import tempfile
-
-    folder, name = os.path.split(path)
-    descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=f".{name}.", suffix=".partial")
+    """A file beside *path* that takes its place, its permissions and its owner in the end."""
+    temporary = os.path.join(os.path.dirname(path), f".cbpf-{os.getpid()}-{next(_numbers)}.partial")
     try:
-        with os.fdopen(descriptor, "wb", buffering=0) as stream:
-            os.fchmod(descriptor, _mode(path))
+        with open(temporary, "xb", buffering=0) as stream:
+            _take_after(path, stream.fileno())
             yield stream
         os.replace(temporary, path)
     except DamagedCapture:
         os.replace(temporary, path)
         raise
     except BaseException:
-        os.unlink(temporary)
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
         raise
 
 
-def _mode(path: str) -> int:
-    try:
-        return stat.S_IMODE(os.stat(path).st_mode)
-    except OSError:
-        mask = os.umask(0)
-        os.umask(mask)
-        return 0o666 & ~mask
+_numbers: Final = itertools.count()
+
+
+def _take_after(path: str, descriptor: int) -> None:
+    """Gives the new file the owner and the permissions of the one that it will replace, as far as we may."""
+    with suppress(FileNotFoundError):
+        old = os.stat(path)
+        with suppress(PermissionError):
+            os.fchown(descriptor, old.st_uid, old.st_gid)
+        os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
 
 
 def _whole(stream: BinaryIO) -> Write:

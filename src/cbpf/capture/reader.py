@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any, BinaryIO, Final, NamedTuple, Self, TypeAlias
 
-from ..errors import CaptureError, DamagedCapture
+from ..errors import CaptureError, DamagedCapture, FieldError
 from ..link_types import LinkType
 from .pcap import FILE_HEADER_SIZE, Header, Record, parse_header, scan
 
@@ -39,20 +39,23 @@ class Packet(NamedTuple):
         return self.time_ns / 1e9
 
 
-class CaptureReader:
-    """A capture that is read from its start to its end; a context manager that closes what it opened."""
+class CaptureReader(Iterator[Packet]):
+    """A capture that is read once, from its start to its end: an iterator of its packets.
+
+    It is a context manager that closes the file, if it opened it.
+    """
 
     def __init__(self, source: Source) -> None:
         """Reads the file header; raises `CaptureError` if it is not that of a capture."""
         self.name, self._stream, self._owned = _open(source)
-        self._read: Any = getattr(self._stream, "read1", self._stream.read)
+        self._read: Any = getattr(self._stream, "read1", None) or self._stream.read
         try:
-            self._pending = self._read_whole(FILE_HEADER_SIZE)
-            self.header: Header = parse_header(self._pending, self.name)
+            data = self._read_whole(FILE_HEADER_SIZE)
+            self.header: Header = parse_header(data, self.name)
         except BaseException:
             self.close()
             raise
-        self._pending = self._pending[FILE_HEADER_SIZE:]
+        self._packets = self._each_packet()
 
     @property
     def link_type(self) -> LinkType:
@@ -64,18 +67,21 @@ class CaptureReader:
         """The most bytes of a packet that were captured."""
         return self.header.snaplen
 
+    def __next__(self) -> Packet:
+        return next(self._packets)
+
     def chunks(self) -> Iterator[tuple[bytes, list[Record]]]:
-        """Buffers and the whole records in each, as they become available.
+        """Buffers and the whole records in each, as they become available; instead of iterating over packets.
 
         Raises `DamagedCapture` behind the last whole record if the capture is cut short or wrong there.
         """
-        count, buffer, needed = 0, self._pending, 0
+        count, buffer = 0, b""
         while True:
             records, needed, damage = scan(self.header, buffer, count + 1, self.name)
             if records:
                 yield buffer, records
                 count += len(records)
-                buffer = buffer[records[-1].end :]
+                buffer = buffer[records[-1][3] :]
             if damage is not None:
                 raise damage
             more = self._read_more(needed - len(buffer))
@@ -83,17 +89,17 @@ class CaptureReader:
                 break
             buffer += more
         if buffer:
-            fact = f"packet {count + 1}: {len(buffer)} of {needed} bytes are there"
+            fact = f"packet {count + 1}: {len(buffer)} of its {needed} bytes are there"
             raise DamagedCapture(f"{self.name}: {fact}; the capture is cut short")
 
-    def __iter__(self) -> Iterator[Packet]:
+    def _each_packet(self) -> Iterator[Packet]:
         unpack = struct.Struct(f"{self.header.layout.byte_order}II").unpack_from
         number = 0
         for buffer, records in self.chunks():
-            for record in records:
+            for start, data_start, data_end, _, wire_length in records:
                 number += 1
-                time_ns = self.header.time_ns(*unpack(buffer, record.start))
-                yield Packet(number, time_ns, record.wire_length, buffer[record.data_start : record.data_end])
+                time_ns = self.header.time_ns(*unpack(buffer, start))
+                yield Packet(number, time_ns, wire_length, buffer[data_start:data_end])
 
     def close(self) -> None:
         """Closes the file, if it was opened here."""
@@ -120,15 +126,20 @@ class CaptureReader:
 
     def _read_some(self, size: int) -> bytes:
         try:
-            data: bytes = self._read(size)
+            data: Any = self._read(size)
         except OSError as error:
             raise CaptureError(f"{self.name}: {error.strerror}") from None
-        return data
+        if isinstance(data, bytes):
+            return data
+        fact = "has nothing yet, and does not wait" if data is None else f"gives {type(data).__name__}"
+        raise CaptureError(f"{self.name}: {fact}; a capture is read from a blocking stream of bytes")
 
 
 def _open(source: Source) -> tuple[str, BinaryIO, bool]:
     """The name of a source for errors, its stream, and whether that was opened here."""
     if not isinstance(source, str | os.PathLike):
+        if not hasattr(source, "read"):
+            raise FieldError(f"source: {source!r} is neither a path nor a binary file object")
         return str(getattr(source, "name", "capture")), source, False
     if source == "-":
         return "standard input", sys.stdin.buffer, False

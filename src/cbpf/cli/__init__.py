@@ -6,6 +6,7 @@ Exit codes: 0 yes or done; 1 no (a program that does not verify); 2 any error, u
 
 import importlib
 import os
+import signal
 import sys
 import warnings
 from typing import Any, Final, NoReturn
@@ -57,6 +58,7 @@ def main() -> NoReturn:
     """Runs the command line and exits; every error is one line on stderr."""
     warnings.showwarning = _show_warning  # type: ignore[assignment]
     _replace_closed_streams()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what is half written is removed
     try:
         status = group.main(prog_name="cbpf", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:

@@ -54,7 +54,8 @@ class TextMachine:
     """A `Machine` whose words and truths are Python expressions, and whose effects are lines of source.
 
     The function's names: p the packet's memory, n its wire length, s its SocketBuffer, packet_header and so on
-    the positions of headers, a and x the registers, m0 to m15 the scratch slots, i a position.
+    the positions of headers, a and x the registers, m0 to m15 the scratch slots, i a position, and p12_2 the two
+    bytes at 12, once they were fetched.
     """
 
     def __init__(self, dialect: Dialect) -> None:
@@ -63,6 +64,7 @@ class TextMachine:
         self.used: set[str] = set()
         self.ways_on: tuple[int, ...] | None = None  # set by jump, branch and finish
         self.truth = ""
+        self.fetched: frozenset[str] = frozenset()  # names that hold a load already made on every way here
         self._windows = dialect.header_windows
 
     def line(self, text: str) -> None:
@@ -132,7 +134,14 @@ class TextMachine:
     def _fetch_fixed(self, position: int, size: int, byte_order: FetchOrder) -> Text:
         if position >= SIGN_BIT:
             self.line("return 0")
-        return _combine([f"p[{position + n}]" for n in range(size)], byte_order)
+        value = _combine([f"p[{position + n}]" for n in range(size)], byte_order)
+        if size == 1:
+            return value
+        name = f"p{position}_{size}"
+        if name not in self.fetched:
+            self.line(f"{name} = {value}")
+            self.fetched |= {name}
+        return Text(name, value.most)
 
     def lacks_device(self) -> str:
         return f"{self._name('s')}.lacks_device()"
@@ -175,8 +184,8 @@ def _combine(terms: list[str], byte_order: FetchOrder) -> Text:
         return Text(terms[0], 0xFF)
     if byte_order == "big":
         terms = terms[::-1]
-    shifted = [f"{term} << {8 * n}" if n else term for n, term in enumerate(terms)]
-    return Text(f"({' | '.join(reversed(shifted))})", 2 ** (8 * len(terms)) - 1)
+    scaled = [f"{term} * {256**n}" if n else term for n, term in enumerate(terms)]  # faster than << and |
+    return Text(f"({' + '.join(reversed(scaled))})", 2 ** (8 * len(terms)) - 1)
 
 
 class _Writer:
@@ -188,6 +197,7 @@ class _Writer:
         self._machine = TextMachine(dialect)
         self._meetings = _meetings(program)
         self._entries: list[int] = []  # a heap: instructions that are come to through `at`
+        self._fetched: dict[int, frozenset[str]] = {}  # what is fetched on every way to an entry
 
     def source(self) -> str:
         begin(self._machine, self._dialect)
@@ -200,6 +210,7 @@ class _Writer:
                 self._machine.depth = 2
                 self._machine.line(f"if at == {entry}:")
                 self._machine.depth = 3
+                self._machine.fetched = self._fetched[entry]
                 self._write(entry)
         return "\n".join([*self._opening(), *self._machine.lines, "    except IndexError:", "        return 0"])
 
@@ -244,10 +255,12 @@ class _Writer:
 
     def _write_arm(self, head: str, target: int) -> bool:
         """Writes one arm of a branch; whether control never comes out below it."""
-        self._machine.line(head)
-        self._machine.depth += 1
+        machine, fetched = self._machine, self._machine.fetched
+        machine.line(head)
+        machine.depth += 1
         ended = self._leave_for(target) if self._is_entry(target) else self._write(target)
-        self._machine.depth -= 1
+        machine.depth -= 1
+        machine.fetched = fetched
         return ended
 
     def _is_entry(self, index: int) -> bool:
@@ -257,6 +270,8 @@ class _Writer:
         return self._meetings[index] > 1 or self._machine.depth >= _DEEPEST
 
     def _leave_for(self, index: int) -> bool:
+        fetched = self._machine.fetched
+        self._fetched[index] = self._fetched.get(index, fetched) & fetched
         heapq.heappush(self._entries, index)
         self._machine.line(f"at = {index}")
         return False
