@@ -2,6 +2,7 @@
 
 import json
 import struct
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 import cbpf
+import cbpf.libpcap
 from cbpf.errors import MissingLibrary
 from cbpf.libpcap import Compiler, Handle, cypcap_compiler, system_compiler
 from cbpf.link_types import link_types
@@ -190,3 +192,25 @@ def test_a_nameless_link_type_is_its_number() -> None:
     assert one == ("9999", 9999, 9999)
     with pytest.raises(cbpf.ExpressionError, match="unknown data link type 9999"):
         cbpf.compile("ip", link_type=one)
+
+
+def test_without_any_libpcap_one_sentence_helps(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> Compiler:
+        raise MissingLibrary("not here")
+
+    monkeypatch.setattr(cbpf.libpcap, "cypcap_compiler", missing)
+    monkeypatch.setattr(cbpf.libpcap, "system_compiler", missing)
+    cbpf.libpcap.compiler.cache_clear()
+    with pytest.raises(cbpf.MissingLibrary, match="pip install cypcap, or install the system's"):
+        cbpf.compile("ip")
+    cbpf.libpcap.compiler.cache_clear()
+
+
+def test_without_cypcap_the_systems_library_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    _compiler("system")
+    monkeypatch.setitem(sys.modules, "cypcap", None)
+    with pytest.raises(MissingLibrary, match="cypcap cannot be imported"):
+        cypcap_compiler()
+    cbpf.libpcap.compiler.cache_clear()
+    assert cbpf.compile("arp")[1].k == 0x806
+    cbpf.libpcap.compiler.cache_clear()

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 
@@ -60,8 +60,3 @@ def read_expression(words: tuple[str, ...], expression_file: str | None) -> str:
         return read_bytes(expression_file).decode().strip()
     except UnicodeDecodeError as error:
         raise cbpf.ExpressionError(f"{expression_file}: byte {error.start} is not UTF-8 text") from None
-
-
-def echo(text: Any) -> None:
-    """A line on standard output."""
-    click.echo(text)
