@@ -3,14 +3,11 @@
 import os
 import platform
 import shutil
-import sys
 from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.assembly import assembly
 from benchmarks.one_packet import one_packet
