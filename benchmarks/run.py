@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 from typing import Final
 
 from benchmarks.assembly import assembly
