@@ -49,6 +49,16 @@ def test_spellings_of_one_program(text: str) -> None:
     ("text", "code"),
     [
         ("ld #-1", (0x00, 0, 0, 0xFFFFFFFF)),
+        ("ld [x - 1]", (0x40, 0, 0, 0xFFFFFFFF)),
+        ("ld [%x+0x5]", (0x40, 0, 0, 5)),
+        ("ldi 5", (0x00, 0, 0, 5)),
+        ("ldxi #0b101", (0x01, 0, 0, 5)),
+        ("LD #017", (0x00, 0, 0, 15)),
+        ("ldb [vlanp]", (0x30, 0, 0, 0xFFFFF030)),
+        ("ld vlan_pr", (0x20, 0, 0, 0xFFFFF030)),
+        ("ld [random]", (0x20, 0, 0, 0xFFFFF038)),
+        ("ld M [ 3 ]", (0x60, 0, 0, 3)),
+        ("ldx 0x4 * ( [ 14 ] & 017 )", (0xB1, 0, 0, 14)),
         ("ld [x + -1]", (0x40, 0, 0, 0xFFFFFFFF)),
         ("ldb [x+5]", (0x50, 0, 0, 5)),
         ("ldxb 4*([14]&0xf)", (0xB1, 0, 0, 14)),
@@ -76,22 +86,39 @@ def test_labels_become_skips() -> None:
 
 WRONG = [
     ("ldq [0]", "line 1, column 1: 'ldq' is no instruction"),
-    ("ret a\n  ld [", "line 2, column 3: '[' is no operand"),
-    ("ldh #5", "line 1, column 1: 'ldh #5': ldh does not take this operand"),
-    ("ret", "line 1, column 1: 'ret': ret does not take this operand"),
-    ("tax x", "line 1, column 1: 'tax x': tax does not take this operand"),
-    ("jeq #1", "line 1, column 1: jeq takes a value and one or two targets"),
-    ("jlt #1,2,3", "line 1, column 1: jlt takes a value and one target"),
-    ("ja nowhere", "line 1, column 1: 'nowhere' is no label here"),
-    ("L: ret a\nja L", "line 2, column 1: label 'L' lies behind; jumps go forward"),
+    ("ret a\n  ld [", "line 2, column 7: expected a number, not the end"),
+    ("ldh #5", "line 1, column 5: '#' is no operand of ldh"),
+    ("ldx proto", "line 1, column 5: 'proto' is no operand of ldx"),
+    ("ret", "line 1, column 4: expected an operand, not the end"),
+    ("ret 5", "line 1, column 5: expected an operand such as #5, [5], x or M[5], not '5'"),
+    ("tax x", "line 1, column 5: 'x' is no instruction"),
+    ("jeq #1", "line 1, column 7: expected ',', not the end"),
+    ("jlt #1,2,3", "line 1, column 9: ',' begins a second target; jlt takes one"),
+    ("ja nowhere", "line 1, column 4: 'nowhere' is no label here"),
+    ("ja [", "line 1, column 4: expected a label or a number, not '['"),
+    ("L: ret a\nja L\nret a", "line 2, column 4: 'L' lies behind, at instruction 0; jumps go forward"),
     ("L: ret a\nL: ret a", "line 2, column 1: label 'L' stands twice"),
-    ("jeq #1,256\nret a", "line 1, column 1: a conditional jump skips at most 255 instructions, not 256"),
-    ("ld #0x1ffffffff", "line 1, column 1: 0x1ffffffff does not fit 32 bits"),
-    ("ld #-2147483649", "line 1, column 1: -2147483649 does not fit 32 bits"),
-    ("ld #010", "line 1, column 1: '010' is no number; an octal one would be ambiguous"),
-    ("{ 1, 2 }\nret a", "line 1, column 1: '{ 1, 2 }' is no instruction"),
-    ("{ 1, 2, x, 4 }\nret a", "line 1, column 1: '{ 1, 2, x, 4 }' is not four numbers"),
+    ("ret a\nL:", "line 2, column 1: label 'L' stands behind the last instruction"),
+    ("x: ret a", "line 1, column 1: 'x' is a word of the language, and no label"),
+    ("proto: ret a", "line 1, column 1: 'proto' is a word of the language, and no label"),
+    (
+        "jeq #1,256\nret a",
+        "line 1, column 8: '256' skips 256 instructions; a conditional jump skips at most 255",
+    ),
+    ("ld #0x1ffffffff", "line 1, column 5: '0x1ffffffff' does not fit 32 bits"),
+    ("ld #-2147483649", "line 1, column 6: '2147483649' does not fit 32 bits"),
+    ("ld #08", "line 1, column 5: '08' is no octal number, which the leading 0 says"),
+    ("ld [y + 5]", "line 1, column 5: expected a number, not 'y'"),
+    ("ld [x * 5]", "line 1, column 7: expected '+', not '*'"),
+    ("ldx 5*([0]&0xf)", "line 1, column 5: expected an operand such as #5, [5], x or M[5], not '5'"),
+    ("ldx 4*([0]&0xe)", "line 1, column 12: expected 0xf, not '0xe'"),
+    ("ret a /* for ever", "line 1, column 7: a comment begins here and never ends"),
+    ("ld #5 \u20ac", "line 1, column 7: '\u20ac' is no instruction"),
+    ("(000) tax\n(002) ret a", "line 2, column 2: expected 1, the number of this instruction, not '002'"),
+    ("{ 1, 2 }\nret a", "line 1, column 8: expected ',', not '}'"),
+    ("{ 1, 2, x, 4 }\nret a", "line 1, column 9: expected a number, not 'x'"),
     ("{ 6, 300, 0, 0 }\nret a", "line 1, column 1: RawInstruction.jt: 300 is not an unsigned 8-bit number (0..255)"),
+    ("ldq\nlda\nret a", "line 1, column 1: 'ldq' is no instruction (and 1 more)"),
     ("3\n6 0 0 0", "line 1, column 1: promises 3 instructions, and 1 follow"),
     ("1\n6 0 0", "line 2, column 1: has 3 numbers; an instruction has four: code, jt, jf, k"),
     ("1\n6 0 0 x", "line 2, column 1: '6 0 0 x' is not four numbers"),
@@ -124,6 +151,43 @@ def test_unknown_formats() -> None:
         cbpf.render(cbpf.Program(), "elf")
     with pytest.raises(cbpf.ProgramFormatError, match="only written"):
         cbpf.parse("(000) ret", format="tcpdump")
+
+
+def test_all_problems_come_at_once_with_their_lines() -> None:
+    with pytest.raises(cbpf.ProgramFormatError) as caught:
+        cbpf.parse("ld [foo]\n\tjeq #1,nowhere ; a comment\nret a ret\n")
+    problems = caught.value.problems
+    assert [(problem.line, problem.column) for problem in problems] == [(1, 5), (2, 9), (4, 1)]
+    assert problems[1].excerpt == " jeq #1,nowhere ; a comment\n        ^"
+    assert problems[0].excerpt == "ld [foo]\n    ^"
+
+
+def test_excerpts_of_long_lines_are_short() -> None:
+    with pytest.raises(cbpf.ProgramFormatError) as caught:
+        cbpf.parse("ret a " * 1000 + "oops " + "ret a " * 1000)
+    (problem,) = caught.value.problems
+    line, caret = problem.excerpt.split("\n")
+    assert len(line) <= 100
+    assert line[caret.index("^") :].startswith("oops")
+
+
+@pytest.mark.parametrize(
+    ("text", "targets"),
+    [
+        ("(000) ldh [12]\n(001) jeq #0x800 jt 2 jf 3\n(002) ret #1\n(003) ret", (0, 1)),
+        ("l0:\tldh [12]\nl1:\tjeq #0x800, l2, l3\nl2: ret #1\nl3: ret #0", (0, 1)),
+        ("ldh [12] jeq #0x800, yes, no yes: ret #1 no: ret #0", (0, 1)),
+        ("ldh [12]\njeq #0x800,0,1\nret #1\nret #0", (0, 1)),
+    ],
+)
+def test_targets_of_every_notation(text: str, targets: tuple[int, int]) -> None:
+    assert cbpf.parse(text, format="asm")[1][1:3] == targets
+
+
+def test_listings_of_jumps_are_absolute() -> None:
+    for text in ("(000) ja 2\n(001) tax\n(002) ret", "l0: ja 2\nl1: tax\nl2: ret a"):
+        assert cbpf.parse(text)[0] == cbpf.Jump(1).assemble()
+    assert cbpf.parse("(000) ja 1\n(001) ret")[1] == cbpf.RetA().assemble()
 
 
 @pytest.mark.fuzz

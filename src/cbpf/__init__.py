@@ -23,6 +23,7 @@ from .errors import (
     Finding,
     MissingLibrary,
     PacketError,
+    Problem,
     ProgramFormatError,
     VerificationError,
 )
@@ -101,6 +102,7 @@ __all__ = [
     "NegateA",
     "Packet",
     "PacketError",
+    "Problem",
     "Program",
     "ProgramFormatError",
     "RawInstruction",

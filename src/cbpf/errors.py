@@ -13,7 +13,7 @@
 A warning, not an error: `ExpressionWarning`, for an expression that compiles to a constant.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from .values import Value
@@ -25,10 +25,6 @@ class CbpfError(Exception):
 
 class FieldError(CbpfError, ValueError):
     """A value that its field cannot hold, with the field's name and what it takes."""
-
-
-class ProgramFormatError(CbpfError, ValueError):
-    """Text or bytes that do not describe a program, with line and column or byte offset."""
 
 
 class ExpressionError(CbpfError, ValueError):
@@ -77,6 +73,35 @@ class Finding(Value):
         return f"{place}: {self.fact}; {self.rule} [{self.identifier}]"
 
 
+class Problem(Value):
+    """One place where text is no program: *line* and *column* from 1, and what is wrong.
+
+    `excerpt` is the line, or its part around the place, and below it a caret at the place.
+    """
+
+    line: int
+    column: int
+    message: str
+    excerpt: str
+
+    def __str__(self) -> str:
+        return f"line {self.line}, column {self.column}: {self.message}"
+
+
+class ProgramFormatError(CbpfError, ValueError):
+    """Text or bytes that do not describe a program.
+
+    It names line and column, or the byte offset. For text, `problems` holds every `Problem`; else it is empty.
+    """
+
+    def __init__(self, reason: str | Iterable[Problem]) -> None:
+        self.problems = () if isinstance(reason, str) else tuple(reason)
+        super().__init__(reason if isinstance(reason, str) else self.problems)
+
+    def __str__(self) -> str:
+        return _first_and_count(self.problems) if self.problems else str(self.args[0])
+
+
 class VerificationError(CbpfError, ValueError):
     """A program that its dialect refuses; `findings` holds every reason, in order of position."""
 
@@ -85,5 +110,9 @@ class VerificationError(CbpfError, ValueError):
         super().__init__(self.findings)
 
     def __str__(self) -> str:
-        more = len(self.findings) - 1
-        return str(self.findings[0]) + (f" (and {more} more)" if more else "")
+        return _first_and_count(self.findings)
+
+
+def _first_and_count(reasons: Sequence[object]) -> str:
+    more = len(reasons) - 1
+    return str(reasons[0]) + (f" (and {more} more)" if more else "")

@@ -11,8 +11,9 @@ from typing import Final
 
 from ..errors import FieldError, ProgramFormatError
 from ..program import Program
-from .assembler import parse_assembly, render_assembly
+from .assembler import parse_assembly
 from .format import Format
+from .labels import render_assembly
 from .numbers import (
     looks_like_c,
     looks_like_decimal,

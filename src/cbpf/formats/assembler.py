@@ -1,210 +1,381 @@
-"""The assembler: instructions in Go's notation, one a line, and labels.
+"""The assembler: bpf_asm's language, Go's notation, and the listings of tcpdump -d and bpf_dbg.
 
-A line is `label:`, an instruction, or both. Comments begin with `;` anywhere or with `#` as a line's first
-character. Numbers are decimal or 0x hexadecimal, a negative one stands for its two's complement. A jump
-goes to a label, or skips a number of instructions. What no notation shows is written in braces:
-`{ 0x16, 0, 0, 0x00000040 }`.
+Grammar as Linux tools/bpf (bpf_exp.l, bpf_exp.y): blanks and newlines are alike; comments are `; ...`, `/* ... */`, and
+`# ...` in the first column; numbers are decimal, 0x, 0b, and octal with a leading 0. A jump goes to a label or skips a
+number of instructions (Go). Lines that begin with `(000)`, or labels that are l0, l1 and so on throughout, tell a
+listing: there a number is the index to go to. What no notation shows is written in braces: `{ 0x16, 0, 0, 0x40 }`.
+
+Reported, where bpf_asm is silent: numbers that do not fit, labels that stand twice, jumps backward or too far.
 """
 
-import re
-from collections.abc import Iterator
-from typing import Final, NamedTuple
+from collections.abc import Callable
+from typing import Final, NamedTuple, NoReturn
 
-from ..errors import FieldError, ProgramFormatError
-from ..instructions import RawInstruction, notation
-from ..isa import (
-    CONDITIONS,
-    EXTENSION_OFFSET,
-    EXTENSION_WORDS,
-    OPCODE_BY_CODE,
-    OPCODES,
-    WORD_MASK,
-    Action,
-    Extension,
-    Opcode,
-    Operand,
-)
+from ..errors import FieldError, Problem, ProgramFormatError
+from ..instructions import RawInstruction
+from ..isa import CONDITIONS, EXTENSION_OFFSET, EXTENSION_WORDS, OPCODES, WORD_MASK, Extension, Opcode, Operand
 from ..program import Program
+from .lexer import Text, Token
 
-_NUMBER: Final = r"([+-]?(?:0[xX][0-9a-fA-F]+|[0-9]+))"
-_LABEL: Final = re.compile(r"\s*([A-Za-z_]\w*)\s*:")
-_STATEMENT: Final = re.compile(r"\s*([A-Za-z]\w*)\s*(.*?)\s*$")
-_BRACES: Final = re.compile(r"\s*\{\s*(\w+)\s*,\s*(\w+)\s*,\s*(\w+)\s*,\s*(\w+)\s*\},?\s*$")
-
-# How each operand is spelled; the first group, if there is one, is k.
-_SPELLINGS: Final = tuple(
-    (operand, re.compile(pattern.replace("NUMBER", _NUMBER) + r"$", re.IGNORECASE))
-    for operand, pattern in (
-        (Operand.K, r"#\s*NUMBER"),
-        (Operand.X, r"%?x"),
-        (Operand.A, r"%?a"),
-        (Operand.LENGTH, r"#?(?:len|pktlen)"),
-        (Operand.SCRATCH, r"M\s*\[\s*NUMBER\s*\]"),
-        (Operand.INDIRECT, r"\[\s*%?x\s*\+\s*NUMBER\s*\]"),
-        (Operand.ABSOLUTE, r"\[\s*NUMBER\s*\]"),
-        (Operand.MEMORY_SHIFT, r"4\s*\*\s*\(\s*\[\s*NUMBER\s*\]\s*&\s*0xf\s*\)"),
-        (Operand.NONE, r""),
-    )
-)
-
-_EXTENSIONS: Final = {word: number for number, word in EXTENSION_WORDS.items() if number is not Extension.LEN}
+_OPCODES: Final = {(opcode.mnemonic, opcode.operand): opcode for opcode in OPCODES}
+_JUMPS: Final = {opcode.mnemonic for opcode in OPCODES if opcode.action in CONDITIONS}
 _NEGATIVES: Final = {"jneq": "jeq", "jne": "jeq", "jle": "jgt", "jlt": "jge"}
-_MNEMONICS: Final = {opcode.mnemonic for opcode in OPCODES} | {"ldxb", "jmp", *_NEGATIVES}
+_ALIASES: Final = {"ldi": "ld", "ldxi": "ldx", "ldxb": "ldx", "jmp": "ja"}
+_MNEMONICS: Final = {opcode.mnemonic for opcode in OPCODES} | _NEGATIVES.keys() | _ALIASES.keys()
+
+_EXTENSIONS: Final = {word: number for number, word in EXTENSION_WORDS.items() if number is not Extension.LEN} | {
+    "vlan_pr": Extension.VLAN_TAG_PRESENT,
+    "vlanp": Extension.VLAN_TAG_PRESENT,
+    "random": Extension.RAND,
+}
+_LENGTHS: Final = {"len", "pktlen"}
+_REGISTERS: Final = {"a": Operand.A, "x": Operand.X}
+_RESERVED: Final = _MNEMONICS | _EXTENSIONS.keys() | _LENGTHS | _REGISTERS.keys()
+
+_FARTHEST: Final = 255
+
+
+class _Target(NamedTuple):
+    """Where a jump goes: a label, or a number; *token* is where it stands."""
+
+    token: Token
+    label: str | None
+    number: int
 
 
 class _Statement(NamedTuple):
-    """An instruction's text and where it stands; *position* is its index in the program."""
+    """An instruction whose targets are still to be found: *finish* makes it of their skips."""
 
-    mnemonic: str
-    argument: str
-    position: int
-    line: int
-    column: int
+    token: Token
+    finish: Callable[[list[int]], RawInstruction]
+    targets: list[_Target]
+    is_conditional: bool = True
 
-    def error(self, message: str) -> ProgramFormatError:
-        return ProgramFormatError(f"line {self.line}, column {self.column}: {message}")
+
+class _Refused(Exception):
+    """A problem that ends the parsing of one statement."""
 
 
 def parse_assembly(text: str) -> Program:
-    """The program of assembly text; raises `ProgramFormatError` with line and column."""
-    labels: dict[str, int] = {}
-    statements = list(_statements(text, labels))
-    return Program(_assemble(statement, labels) for statement in statements)
+    """The program of assembly text; raises `ProgramFormatError` with every problem in it."""
+    parser = _Parser(Text(text))
+    statements = parser.parse()
+    program = [parser.assemble(index, statement) for index, statement in enumerate(statements)]
+    if parser.problems:
+        raise ProgramFormatError(sorted(parser.problems, key=lambda problem: (problem.line, problem.column)))
+    return Program(program)
 
 
-def _statements(text: str, labels: dict[str, int]) -> Iterator[_Statement]:
-    """The instructions of the text; fills *labels* with the index that each label names."""
-    index = 0
-    for number, line in enumerate(text.splitlines(), 1):
-        code = "" if line.startswith("#") else line.partition(";")[0]
-        offset = 0
-        while (match := _LABEL.match(code, offset)) is not None:
-            if labels.setdefault(match[1], index) != index:
-                raise ProgramFormatError(f"line {number}, column {match.start(1) + 1}: label {match[1]!r} stands twice")
-            offset = match.end()
-        rest = code[offset:]
-        if not rest.strip():
-            continue
-        column = offset + len(rest) - len(rest.lstrip()) + 1
-        statement = _STATEMENT.match(rest)
-        if statement is not None:
-            yield _Statement(statement[1].lower(), statement[2], index, number, column)
+def _shown(token: Token) -> str:
+    if token.kind == "end":
+        return "the end"
+    return repr(token.text if len(token.text) <= 40 else token.text[:40] + "...")
+
+
+class _Parser:
+    """Reads statements from tokens; a broken one is noted, and reading goes on with the next line."""
+
+    def __init__(self, text: Text) -> None:
+        self._text = text
+        self._tokens = text.tokens
+        self._go_to(0)
+        self._labels: dict[str, int] = {}
+        self._label_tokens: list[Token] = []
+        self._statements: list[_Statement] = []
+        self._is_listing = False
+        self.problems: list[Problem] = text.problems
+
+    # -- Tokens
+
+    def _take(self) -> Token:
+        token = self._token
+        if token.kind != "end":
+            self._go_to(self._at + 1)
+        return token
+
+    def _go_to(self, at: int) -> None:
+        self._at = at
+        self._token = self._tokens[at]
+
+    def _is(self, word: str) -> bool:
+        return self._token.word == word
+
+    def _expect(self, text: str) -> Token:
+        if not self._is(text):
+            self._refuse_unexpected(repr(text))
+        return self._take()
+
+    def _refuse_unexpected(self, expected: str, token: Token | None = None) -> NoReturn:
+        token = token or self._token
+        self._note(f"expected {expected}, not {_shown(token)}", token)
+        raise _Refused
+
+    def _refuse(self, message: str, token: Token | None = None) -> NoReturn:
+        """Ends the statement; the message goes on after the token's text."""
+        token = token or self._token
+        self._note(f"{_shown(token)} {message}", token)
+        raise _Refused
+
+    def _note(self, message: str, token: Token) -> None:
+        self.problems.append(self._text.problem(token.offset, message))
+
+    # -- Statements
+
+    def parse(self) -> list[_Statement]:
+        while self._token.kind != "end":
+            before = self._at
+            try:
+                self._statement()
+            except _Refused:
+                self._skip_line(before)
+        self._check_labels()
+        return self._statements
+
+    def _skip_line(self, before: int) -> None:
+        self._go_to(max(self._at, before + 1))
+        while not self._token.starts_line:
+            self._take()
+
+    def _statement(self) -> None:
+        if self._is("("):
+            self._listing_prefix()
+        elif self._token.kind == "word" and self._tokens[self._at + 1].text == ":":
+            self._label()
+        elif self._is("{"):
+            self._statements.append(self._braces())
         else:
-            yield _Statement("", rest.strip(), index, number, column)
-        index += 1
+            self._statements.append(self._instruction())
 
+    def _listing_prefix(self) -> None:
+        self._take()
+        token = self._token
+        if self._number() != len(self._statements):
+            self._refuse_unexpected(f"{len(self._statements)}, the number of this instruction", token)
+        self._expect(")")
+        self._is_listing = True
 
-def _assemble(statement: _Statement, labels: dict[str, int]) -> RawInstruction:
-    if not statement.mnemonic:
-        return _parse_braces(statement)
-    if statement.mnemonic not in _MNEMONICS:
-        raise statement.error(f"{statement.mnemonic!r} is no instruction")
-    mnemonic = {"ldxb": "ldx", "jmp": "ja"}.get(statement.mnemonic, statement.mnemonic)
-    if mnemonic == "ja":
-        skip = _skip(statement, statement.argument, labels)
-        return RawInstruction(_opcode(statement, "ja", Operand.K).code, 0, 0, skip)
-    if mnemonic in _NEGATIVES or mnemonic.startswith("j"):
-        return _assemble_jump(statement, mnemonic, labels)
-    word = statement.argument.removeprefix("#").lower()
-    if mnemonic in ("ld", "ldh", "ldb") and word in _EXTENSIONS:
-        return RawInstruction(
-            _opcode(statement, mnemonic, Operand.ABSOLUTE).code, k=EXTENSION_OFFSET + _EXTENSIONS[word]
-        )
-    operand, k = _operand(statement, statement.argument)
-    return RawInstruction(_opcode(statement, mnemonic, operand).code, k=k)
+    def _label(self) -> None:
+        token = self._take()
+        self._take()
+        if token.word in _RESERVED:
+            self._note(f"{_shown(token)} is a word of the language, and no label", token)
+        elif self._labels.setdefault(token.text, len(self._statements)) != len(self._statements):
+            self._note(f"label {token.text!r} stands twice", token)
+        self._label_tokens.append(token)
 
+    def _check_labels(self) -> None:
+        count = len(self._statements)
+        for token in self._label_tokens:
+            if self._labels.get(token.text) == count:
+                self._note(f"label {token.text!r} stands behind the last instruction", token)
+        if count and [self._labels.get(f"l{index}") for index in range(count)] == list(range(count)):
+            self._is_listing = True
 
-def _assemble_jump(statement: _Statement, mnemonic: str, labels: dict[str, int]) -> RawInstruction:
-    value, *targets = (part.strip() for part in statement.argument.split(","))
-    negative = mnemonic in _NEGATIVES
-    if not 1 <= len(targets) <= (1 if negative else 2):
-        raise statement.error(f"{mnemonic} takes a value and {'one target' if negative else 'one or two targets'}")
-    operand, k = _operand(statement, value)
-    opcode = _opcode(statement, _NEGATIVES.get(mnemonic, mnemonic), operand)
-    skips = [_skip(statement, target, labels) for target in targets]
-    for skip in skips:
-        if skip > 255:
-            raise statement.error(f"a conditional jump skips at most 255 instructions, not {skip}")
-    jt, jf = (0, skips[0]) if negative else (*skips, 0)[:2]
-    return RawInstruction(opcode.code, jt, jf, k)
+    def _instruction(self) -> _Statement:
+        token = self._token
+        mnemonic = token.word
+        if token.kind != "word" or mnemonic not in _MNEMONICS:
+            self._refuse("is no instruction")
+        self._take()
+        mnemonic = _ALIASES.get(mnemonic, mnemonic)
+        if mnemonic == "ja":
+            opcode = _OPCODES["ja", Operand.K]
+            return _Statement(token, lambda skips: RawInstruction(opcode.code, k=skips[0]), [self._target()], False)
+        if mnemonic in _JUMPS or mnemonic in _NEGATIVES:
+            return self._jump(token, mnemonic)
+        opcode, k = self._operand(token, mnemonic)
+        return _Statement(token, lambda _: RawInstruction(opcode.code, k=k), [])
 
+    def _jump(self, token: Token, mnemonic: str) -> _Statement:
+        opcode, k = self._operand(token, _NEGATIVES.get(mnemonic, mnemonic))
+        if self._is("jt"):
+            targets = self._named_targets()
+        else:
+            self._expect(",")
+            targets = [self._target()]
+            if self._is(","):
+                if mnemonic in _NEGATIVES:
+                    self._refuse(f"begins a second target; {mnemonic} takes one")
+                self._take()
+                targets.append(self._target())
 
-def _opcode(statement: _Statement, mnemonic: str, operand: Operand) -> Opcode:
-    for opcode in OPCODES:
-        if opcode.mnemonic == mnemonic and opcode.operand is operand:
-            return opcode
-    shown = f"{statement.mnemonic} {statement.argument}".strip()
-    raise statement.error(f"{shown!r}: {mnemonic} does not take this operand")
+        def finish(skips: list[int]) -> RawInstruction:
+            jt, jf = (0, skips[0]) if mnemonic in _NEGATIVES else (*skips, 0)[:2]
+            return RawInstruction(opcode.code, jt, jf, k)
 
+        return _Statement(token, finish, targets)
 
-def _operand(statement: _Statement, text: str) -> tuple[Operand, int]:
-    for operand, pattern in _SPELLINGS:
-        match = pattern.match(text)
-        if match is not None:
-            return operand, _number(statement, match[1]) if pattern.groups else 0
-    raise statement.error(f"{text!r} is no operand")
+    def _named_targets(self) -> list[_Target]:
+        targets = []
+        for name in ("jt", "jf"):
+            self._expect(name)
+            targets.append(self._target())
+        return targets
 
+    def _target(self) -> _Target:
+        token = self._token
+        if token.kind == "word":
+            self._take()
+            return _Target(token, token.text, 0)
+        if token.kind != "number":
+            self._refuse_unexpected("a label or a number")
+        return _Target(token, None, self._number())
 
-def _number(statement: _Statement, text: str) -> int:
-    try:
-        number = int(text, 0)
-    except ValueError:
-        raise statement.error(f"{text!r} is no number; an octal one would be ambiguous") from None
-    if not -(WORD_MASK // 2) - 1 <= number <= WORD_MASK:
-        raise statement.error(f"{text} does not fit 32 bits")
-    return number & WORD_MASK
+    def _braces(self) -> _Statement:
+        token, fields = self._take(), [self._number()]
+        for _ in range(3):
+            self._expect(",")
+            fields.append(self._number())
+        self._expect("}")
+        if self._is(","):
+            self._take()
+        try:
+            raw = RawInstruction(*fields)
+        except FieldError as error:
+            self._note(str(error), token)
+            raise _Refused from None
+        return _Statement(token, lambda _: raw, [])
 
+    # -- Operands
 
-def _skip(statement: _Statement, target: str, labels: dict[str, int]) -> int:
-    """How many instructions a jump to *target*, a label or a number of instructions to skip, passes over."""
-    if target in labels:
-        skip = labels[target] - statement.position - 1
+    def _operand(self, token: Token, mnemonic: str) -> tuple[Opcode, int]:
+        """The opcode of *mnemonic* with the operand that follows, and its k."""
+        place = self._token
+        if (mnemonic, Operand.NONE) in _OPCODES:
+            return _OPCODES[mnemonic, Operand.NONE], 0
+        if mnemonic == "ret" and self._is_listing and (place.starts_line or place.kind == "end"):
+            return _OPCODES["ret", Operand.A], 0
+        operand, k = self._any_operand(token.word in ("ldi", "ldxi"))
+        opcode = _OPCODES.get((mnemonic, operand))
+        if opcode is None:
+            self._refuse(f"is no operand of {mnemonic}", place)
+        return opcode, k
+
+    def _any_operand(self, is_immediate: bool) -> tuple[Operand, int]:
+        token = self._token
+        word = token.word
+        if self._is("#"):
+            self._take()
+            return self._named_value() or (Operand.K, self._number())
+        if self._is("["):
+            return self._memory()
+        if self._is("%"):
+            self._take()
+            word = self._token.word
+        if word in _REGISTERS:
+            self._take()
+            return _REGISTERS[word], 0
+        if word == "m":
+            self._take()
+            self._expect("[")
+            return Operand.SCRATCH, self._closed_number("]")
+        if token.kind == "number":
+            return (Operand.K, self._number()) if is_immediate else self._header_length()
+        if is_immediate and self._token.text in ("+", "-"):
+            return Operand.K, self._number()
+        named = self._named_value()
+        if named is None:
+            self._refuse_unexpected("an operand")
+        return named
+
+    def _named_value(self) -> tuple[Operand, int] | None:
+        """The length or an extension, by its word."""
+        word = self._token.word
+        if word in _LENGTHS:
+            self._take()
+            return Operand.LENGTH, 0
+        if word in _EXTENSIONS:
+            self._take()
+            return Operand.ABSOLUTE, EXTENSION_OFFSET + _EXTENSIONS[word]
+        return None
+
+    def _memory(self) -> tuple[Operand, int]:
+        """[k], [x + k] or, as tcpdump prints extensions, [word]."""
+        self._take()
+        if self._is("%"):
+            self._take()
+        if self._is("x"):
+            self._take()
+            if self._is("+"):
+                self._take()
+            elif not self._is("-"):
+                self._refuse_unexpected("'+'")
+            return Operand.INDIRECT, self._closed_number("]")
+        named = self._named_value()
+        if named is not None and named[0] is Operand.ABSOLUTE:
+            self._expect("]")
+            return named
+        return Operand.ABSOLUTE, self._closed_number("]")
+
+    def _header_length(self) -> tuple[Operand, int]:
+        """4*([k]&0xf)."""
+        token = self._token
+        factor = self._number()
+        if factor != 4 or not self._is("*"):
+            self._refuse_unexpected("an operand such as #5, [5], x or M[5]", token)
+        for mark in ("*", "(", "["):
+            self._expect(mark)
+        k = self._closed_number("]")
+        self._expect("&")
+        place = self._token
+        if self._number() != 0xF:
+            self._refuse_unexpected("0xf", place)
+        self._expect(")")
+        return Operand.MEMORY_SHIFT, k
+
+    def _closed_number(self, mark: str) -> int:
+        number = self._number()
+        self._expect(mark)
+        return number
+
+    def _number(self) -> int:
+        """A number of 32 bits, signed or unsigned, as an unsigned one."""
+        sign = self._take() if self._token.text in ("+", "-") else None
+        token = self._token
+        if token.kind != "number":
+            self._refuse_unexpected("a number")
+        self._take()
+        value = self._value(token) * (-1 if sign is not None and sign.text == "-" else 1)
+        if not -(WORD_MASK // 2) - 1 <= value <= WORD_MASK:
+            self._refuse("does not fit 32 bits", token)
+        return value & WORD_MASK
+
+    def _value(self, token: Token) -> int:
+        text = token.text
+        if len(text) > 40:
+            self._refuse("does not fit 32 bits", token)
+        is_octal = text.isdigit() and text.startswith("0") and len(text) > 1
+        try:
+            return int(text, 8 if is_octal else 0)
+        except ValueError:
+            self._refuse("is no octal number, which the leading 0 says", token)
+
+    # -- Targets
+
+    def assemble(self, index: int, statement: _Statement) -> RawInstruction | tuple[int, int, int, int]:
+        """The instruction at *index*; for one whose target is wrong the problem is noted, and it is no matter what."""
+        skips = [self._skip(index, target, statement.is_conditional) for target in statement.targets]
+        return (0, 0, 0, 0) if None in skips else statement.finish([skip or 0 for skip in skips])
+
+    def _skip(self, index: int, target: _Target, is_conditional: bool) -> int | None:
+        """How many instructions a jump at *index* passes over; None if it cannot."""
+        goal = self._goal(index, target)
+        if goal is None:
+            return None
+        skip = goal - index - 1
         if skip < 0:
-            raise statement.error(f"label {target!r} lies behind; jumps go forward")
-        return skip
-    if re.fullmatch(_NUMBER, target):
-        return _number(statement, target)
-    raise statement.error(f"{target!r} is no label here")
+            self._note(f"{_shown(target.token)} lies behind, at instruction {goal}; jumps go forward", target.token)
+        elif is_conditional and skip > _FARTHEST:
+            fact = f"{_shown(target.token)} skips {skip} instructions"
+            self._note(f"{fact}; a conditional jump skips at most {_FARTHEST}", target.token)
+        else:
+            return skip
+        return None
 
-
-def _parse_braces(statement: _Statement) -> RawInstruction:
-    match = _BRACES.match(statement.argument)
-    if match is None:
-        raise statement.error(f"{statement.argument!r} is no instruction")
-    try:
-        return RawInstruction(*(int(field, 0) for field in match.groups()))
-    except FieldError as error:
-        raise statement.error(str(error)) from None
-    except ValueError:
-        raise statement.error(f"{statement.argument!r} is not four numbers") from None
-
-
-def render_assembly(program: Program) -> str:
-    """Assembly text with a label, L and its index, at each target of a jump."""
-    targets = {target for index, raw in enumerate(program) for target in _targets(index, raw)}
-    last = len(program)
-    lines = []
-    for index, raw in enumerate(program):
-        label = f"L{index}:" if index in targets else ""
-        lines.append(f"{label:8}{_with_labels(raw, index, last)}")
-    return "\n".join(lines) + "\n"
-
-
-def _targets(index: int, raw: RawInstruction) -> tuple[int, ...]:
-    opcode = OPCODE_BY_CODE.get(raw.op)
-    if opcode is None or notation(raw).startswith("{"):
-        return ()
-    if opcode.action is Action.JUMP:
-        return (index + 1 + raw.k,)
-    return (index + 1 + raw.jt, index + 1 + raw.jf) if opcode.action in CONDITIONS else ()
-
-
-def _with_labels(raw: RawInstruction, index: int, last: int) -> str:
-    """The instruction in Go's notation, its skips replaced by labels where their targets exist."""
-    text = notation(raw)
-    if not _targets(index, raw):
-        return text
-    head, *skips = re.split(r",| (?=\d+$)", text)
-    targets = [index + 1 + int(skip) for skip in skips]
-    labels = [f"L{target}" if target < last else skip for target, skip in zip(targets, skips, strict=True)]
-    return head + (" " if head == "ja" else ",") + ",".join(labels)
+    def _goal(self, index: int, target: _Target) -> int | None:
+        """The index of the instruction that a jump goes to."""
+        if target.label is None:
+            return target.number if self._is_listing else index + 1 + target.number
+        if target.label not in self._labels:
+            self._note(f"{_shown(target.token)} is no label here", target.token)
+        return self._labels.get(target.label)

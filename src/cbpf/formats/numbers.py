@@ -10,6 +10,7 @@ from ..instructions import RawInstruction
 from ..listing import c_initializers, decimal_lines, listing
 from ..program import Program
 
+_LONGEST_NUMBER: Final = 20  # digits; a longer one fits no field
 _C_ROW: Final = re.compile(r"\{([^{}]*)\}")
 _C_DECLARATION: Final = re.compile(r"[^{}=]*=\s*\{")
 _WORD_AT_START: Final = re.compile(r"^\s*[A-Za-z_]", re.MULTILINE)
@@ -24,7 +25,7 @@ def looks_like_decimal(text: str) -> bool:
 def parse_decimal(text: str) -> Program:
     """A count, then that many lines of four decimal numbers: code, jt, jf, k."""
     lines = [(number, line.split()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
-    if not lines or len(lines[0][1]) != 1 or not lines[0][1][0].isdigit():
+    if not lines or len(lines[0][1]) != 1 or not lines[0][1][0].isdecimal() or len(lines[0][1][0]) > _LONGEST_NUMBER:
         raise ProgramFormatError("line 1, column 1: expected the number of instructions")
     count = int(lines[0][1][0])
     if count != len(lines) - 1:
@@ -70,11 +71,11 @@ def _row(fields: list[str], base: int, place: Callable[[], str]) -> RawInstructi
     if len(fields) != 4:
         raise ProgramFormatError(f"{place()}: has {len(fields)} numbers; an instruction has four: code, jt, jf, k")
     try:
-        return RawInstruction(*(int(field, base) for field in fields))
+        return RawInstruction(*(int(field[: _LONGEST_NUMBER + 1], base) for field in fields))
     except FieldError as error:
         raise ProgramFormatError(f"{place()}: {error}") from None
     except ValueError:
-        raise ProgramFormatError(f"{place()}: {' '.join(fields)!r} is not four numbers") from None
+        raise ProgramFormatError(f"{place()}: {' '.join(fields)[:60]!r} is not four numbers") from None
 
 
 def render_c(program: Program) -> str:
