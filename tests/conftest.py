@@ -5,11 +5,14 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
+from typing import get_args
 
 import pytest
 
+import cbpf
+
 ROOT = Path(__file__).parents[1]
-ENGINES = ("interpreter", "python")
+ENGINES = tuple(name for name in get_args(cbpf.EngineName) if name != "auto")
 
 Rounds = Callable[[int], Iterator[Random]]
 

@@ -15,10 +15,10 @@ SOURCE = ROOT / "src" / "cbpf"
 
 # From the ground up; a module imports only from layers below its own.
 LAYERS = (
-    ("values", "errors", "fields"),
+    ("values", "summary", "errors", "fields"),
     ("isa",),
     ("instructions", "link_types"),
-    ("listing", "metadata"),
+    ("listing", "metadata", "payload_offset"),
     ("program", "socket_buffer"),
     ("dialects", "packets", "libpcap"),
     ("semantics", "expression", "capture.pcap", "formats.format"),
@@ -28,10 +28,12 @@ LAYERS = (
         "formats.numbers",
         "formats.lexer",
         "formats.labels",
+        "formats.savefile",
         "capture.reader",
         "capture.output",
     ),
     ("engines.interpreter", "engines.python", "formats.assembler"),
+    ("formats.table",),
     ("formats",),
     ("vm",),
     ("filtering",),
@@ -40,7 +42,7 @@ LAYERS = (
     ("cli.compile", "cli.filter", "cli.run", "cli.trace", "cli.verify", "cli"),
     ("__main__",),
 )
-WITHIN_ONE_LAYER = {("errors", "values"), ("fields", "errors")}
+WITHIN_ONE_LAYER = {("errors", "values"), ("errors", "summary"), ("fields", "errors")}
 PACKAGES_WITHOUT_CODE = {"engines", "capture"}
 
 

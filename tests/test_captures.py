@@ -557,6 +557,7 @@ def test_damage_leaves_the_packets_before_it(source: Path) -> None:
     source.write_bytes(PLAIN[:-1])
     with pytest.raises(cbpf.DamagedCapture, match=r"in\.pcap: packet 4: 79 of its 80 bytes are there") as damage:
         cbpf.filter_capture(source, target, "")
+    assert damage.value.summary is not None
     assert damage.value.summary[:4] == (3, 3, 2060, 2060)
     assert target.read_bytes() == encoded(RECORDS[:3])
     assert names(source.parent) == ["in.pcap", "out.pcap"]
@@ -566,8 +567,18 @@ def test_damage_of_the_second_source(tmp_path: Path) -> None:
     target = tmp_path / "out.pcap"
     with pytest.raises(cbpf.DamagedCapture, match="packet 4") as damage:
         cbpf.filter_capture([BytesIO(PLAIN), BytesIO(PLAIN[:-1])], target, "less 60")
+    assert damage.value.summary is not None
     assert damage.value.summary[:2] == (7, 4)
     assert target.read_bytes() == encoded([*RECORDS[:2], *RECORDS[:2]])
+
+
+def test_damage_of_the_first_source_spares_the_second(tmp_path: Path) -> None:
+    target = tmp_path / "out.pcap"
+    with pytest.raises(cbpf.DamagedCapture, match=r"packet 4.*; .*packet 4") as damage:
+        cbpf.filter_capture([BytesIO(PLAIN[:-1]), BytesIO(PLAIN), BytesIO(PLAIN[:-2])], target, "less 60")
+    assert damage.value.summary is not None
+    assert damage.value.summary[0] == 3 + 4 + 3
+    assert target.read_bytes() == encoded([*RECORDS[:2]] * 3)
 
 
 @pytest.mark.parametrize("name", ["little-endian", "big-endian Kuznetzov", "version 2.3", "snaplen 1"])

@@ -18,7 +18,7 @@ PACKETS = list(cbpf.read_capture(TRAFFIC))
 ARP = sum(packet.data[12:14] == b"\x08\x06" for packet in PACKETS)
 
 
-def run(*arguments: str, stdin: bytes = b"", **options: Any) -> tuple[int, bytes, str]:
+def run(*arguments: str | bytes, stdin: bytes = b"", **options: Any) -> tuple[int, bytes, str]:
     """Exit code, standard output, standard error."""
     result = subprocess.run([sys.executable, "-m", "cbpf", *arguments], input=stdin, capture_output=True, **options)
     return result.returncode, result.stdout, result.stderr.decode()
@@ -85,7 +85,8 @@ def test_compile_prints_like_tcpdump() -> None:
     for options, name in ([], "tcpdump"), (["-d"], "tcpdump"), (["-dd"], "c"), (["-ddd"], "decimal"):
         expected = cbpf.render(program, name).encode()
         assert run("compile", *options, "-s", "96", "arp") == (0, expected, "")
-    assert run("compile", "-y", "RAW", "ip")[1] == cbpf.render(cbpf.compile("ip", link_type="RAW"), "tcpdump").encode()
+    raw = cbpf.compile("ip", link_type="RAW")
+    assert run("compile", "-y", "RAW", "-s", "0", "ip") == (0, cbpf.render_bytes(raw, "tcpdump"), "")
     assert b"0xff" in run("compile", "--netmask", "255.255.255.0", "ip broadcast")[1]
 
 
@@ -180,6 +181,14 @@ REFUSALS = [
         "cbpf: an expression and -F FILE exclude each other (see cbpf filter --help)",
     ),
     (["filter", "-r", "T", "-F", "T"], "cbpf: T: byte 0 is not UTF-8 text"),
+    (["filter", "-r", "T", "-p", "", "-w", "out"], "cbpf: an empty name names no file"),
+    (["filter", "-r", "T", "-w", "", "ip"], "cbpf: target: an empty path names no file"),
+    (
+        ["filter", "-r", "T", "-w", "out", "--count", "ip"],
+        "cbpf: --count writes no capture; -w FILE excludes it (see cbpf filter --help)",
+    ),
+    (["compile", b"\xff"], "cbpf: expression '\\udcff': column 1: is not text"),
+    (["compile", "-y", "\u00b2", "tcp"], "cbpf: link type: '\u00b2' is unknown"),
     (["verify", "nope"], "cbpf: nope: No such file or directory"),
     (["verify", "T"], "cbpf: T: byte 323"),
     (["verify", "--dialect", "bsd", "P"], "cbpf: Invalid value for '--dialect': 'bsd' is not one of"),
@@ -200,14 +209,14 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"), REFUSALS, ids=lambda value: " ".join(value) if isinstance(value, list) else ""
+    ("arguments", "message"), REFUSALS, ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else ""
 )
-def test_refusals_are_one_line(arguments: list[str], message: str, program: Path, tmp_path: Path) -> None:
-    names = {"P": str(program), "T": TRAFFIC}
+def test_refusals_are_one_line(arguments: list[str | bytes], message: str, program: Path, tmp_path: Path) -> None:
+    names: dict[str | bytes, str] = {"P": str(program), "T": TRAFFIC}
     before = sorted(tmp_path.iterdir())
     code, out, err = run(*(names.get(one, one) for one in arguments), cwd=tmp_path)
     for letter, name in names.items():
-        err = err.replace(name, letter)
+        err = err.replace(name, str(letter))
     assert (code, out) == (2, b"")
     assert err.count("\n") == 1
     assert err.startswith(message)
@@ -257,7 +266,8 @@ def test_a_full_disk_is_one_line(program: Path) -> None:
     assert (result.returncode, result.stderr) == (2, b"cbpf: standard output: No space left on device\n")
 
 
-def test_control_c_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "expected"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_signals_leave_nothing(number: int, expected: int, tmp_path: Path) -> None:
     target = tmp_path / "out.pcap"
     with subprocess.Popen(
         [sys.executable, "-m", "cbpf", "filter", "-r", "-", "-w", str(target), "ip"],
@@ -269,10 +279,16 @@ def test_control_c_leaves_nothing(tmp_path: Path) -> None:
         process.stdin.flush()
         while not list(tmp_path.iterdir()):
             time.sleep(0.01)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         process.communicate()
-    assert process.returncode == 130
+    assert process.returncode == expected
     assert list(tmp_path.iterdir()) == []
+
+
+def test_trace_of_a_record_that_is_too_short(tmp_path: Path) -> None:
+    (tmp_path / "allow").write_text("ret #0x7fff0000")
+    code, out, _ = run("trace", "--dialect", "seccomp", str(tmp_path / "allow"), TRAFFIC, "-n", "6")
+    assert (code, out.decode().splitlines()[1:]) == (0, ["verdict 0: rejects the packet"])
 
 
 def test_a_terminal_gets_no_capture() -> None:

@@ -80,6 +80,7 @@ def test_rejecting_all_packets_is_a_constant_with_a_warning() -> None:
         ("ip host 999.1.1.1", "999"),
         ("tcp[0:3] = 1", "data size must be 1, 2, or 4"),
         ("ip[0] / 0 = 1", "division by zero"),
+        ("host \udcff", "column 6: is not text"),
     ],
 )
 def test_refusals_are_one_line_with_the_expression(expression: str, words: str) -> None:
@@ -97,6 +98,11 @@ def test_refusals_are_one_line_with_the_expression(expression: str, words: str) 
         {"link_type": "EN10GB"},
         {"link_type": -1},
         {"link_type": 2**32},
+        {"link_type": None},
+        {"link_type": 1.9},
+        {"link_type": True},
+        {"link_type": "\u00b2"},
+        {"link_type": "9" * 5000},
         {"snaplen": -1},
         {"snaplen": 2**31},
         {"snaplen": 1.5},
@@ -114,6 +120,14 @@ def test_wrong_arguments(arguments: dict[str, Any]) -> None:
 def test_an_expression_is_text() -> None:
     with pytest.raises(cbpf.FieldError, match="is not text"):
         cbpf.compile(b"ip")  # type: ignore[arg-type]
+
+
+def test_long_expressions_are_refused() -> None:
+    """libpcap takes minutes for these, and crashes at three times the length."""
+    with pytest.raises(
+        cbpf.ExpressionError, match=r"^expression 'ip or .*'\.\.\.: has 70002 characters; at most 65535"
+    ):
+        cbpf.compile("ip or " * 11667)
 
 
 def test_netmask_as_text_and_number() -> None:

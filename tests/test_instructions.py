@@ -209,6 +209,9 @@ def test_numbers_are_taken_by_index() -> None:
         lambda: RawInstruction(0, k=2**32),
         lambda: RawInstruction(0, k="5"),  # type: ignore[arg-type]
         lambda: RawInstruction(False),
+        lambda: RawInstruction(6)._replace(k=2**40),
+        lambda: RawInstruction(6, k=1 << 20_000),
+        lambda: cbpf.RetConstant(1 << 20_000),
     ],
 )
 def test_impossible_values_are_one_kind_of_error(make: Any) -> None:

@@ -123,8 +123,29 @@ def test_a_dialect_is_a_frozen_value() -> None:
     short = PCAP.replace(longest=2)
     assert cbpf.findings(cbpf.parse("tax\ntax\nret a"), dialect=short)[0].identifier == "too-long"
     assert pickle.loads(pickle.dumps(LINUX)) == LINUX
-    with pytest.raises(cbpf.FieldError):
-        SECCOMP.replace(byte_order="middle")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"byte_order": "middle"},
+        {"opcodes": {6}},
+        {"opcodes": frozenset({6, 0x99})},
+        {"longest": "5"},
+        {"longest": 0},
+        {"scratch_written": 1},
+        {"wrapping_offsets": False},
+    ],
+    ids=str,
+)
+def test_impossible_dialects(change: dict[str, object]) -> None:
+    with pytest.raises(cbpf.FieldError, match=r"Dialect\."):
+        LINUX.replace(**change)
+
+
+def test_a_name_is_no_dialect() -> None:
+    with pytest.raises(cbpf.FieldError, match=r"'linux' is not a Dialect; use cbpf\.LINUX"):
+        cbpf.findings([cbpf.RetA()], dialect="linux")  # type: ignore[arg-type]
 
 
 @pytest.mark.skipif(libpcap.available() is not None, reason=str(libpcap.available()))

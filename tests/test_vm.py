@@ -35,6 +35,24 @@ def test_refuses_what_is_no_buffer(packet: Any, engine: Any) -> None:
         cbpf.VM(LENGTH, engine=engine).run(packet)
 
 
+def test_refuses_a_released_buffer(engine: Any) -> None:
+    view = memoryview(b"ab")
+    view.release()
+    with pytest.raises(cbpf.PacketError, match="released"):
+        cbpf.VM(LENGTH, engine=engine).run(view)
+
+
+def test_metadata_is_metadata() -> None:
+    with pytest.raises(cbpf.FieldError, match="5 is not a Metadata"):
+        cbpf.VM(LENGTH).evaluate(b"", metadata=5)  # type: ignore[arg-type]
+
+
+def test_auto_interprets_very_long_programs() -> None:
+    program = cbpf.Program([cbpf.ALUOpConstant(0, 1)] * 20_000 + [cbpf.RetA()])  # type: ignore[arg-type]
+    assert cbpf.VM(program).run(b"") == 20_000
+    assert cbpf.VM(program[1:], engine="python").run(b"") == 19_999
+
+
 def test_wire_length(engine: Any) -> None:
     vm = cbpf.VM(LENGTH, engine=engine)
     assert vm.evaluate(b"abc", wire_length=1500) == 1500
@@ -58,7 +76,7 @@ def test_always_verifies() -> None:
 
 
 def test_unknown_engine() -> None:
-    with pytest.raises(cbpf.FieldError, match="'rust' is not one of auto, interpreter, python"):
+    with pytest.raises(cbpf.FieldError, match="'rust' is not one of 'auto', 'interpreter', 'python'"):
         cbpf.VM(ECHO, engine="rust")  # type: ignore[arg-type]
 
 

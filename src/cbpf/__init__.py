@@ -11,7 +11,7 @@ expression (`compile`), or from text or bytes (`parse`); a dialect says what it 
 """
 
 from .capture.reader import CaptureReader, Packet, read_capture
-from .dialects import LINUX, PCAP, SECCOMP, Dialect
+from .dialects import DIALECTS, LINUX, PCAP, SECCOMP, Dialect
 from .engines.interpreter import Fetched, Step
 from .errors import (
     CaptureError,
@@ -27,9 +27,9 @@ from .errors import (
     ProgramFormatError,
     VerificationError,
 )
-from .expression import compile
-from .filtering import Summary, filter_capture
-from .formats import parse, render
+from .expression import DEFAULT_SNAPLEN, compile
+from .filtering import filter_capture
+from .formats import FORMAT_NAMES, Savefile, parse, render, render_bytes
 from .instructions import (
     TAX,
     TXA,
@@ -51,19 +51,25 @@ from .instructions import (
     RetConstant,
     Setter,
     StoreScratch,
+    TypedInstruction,
     assemble,
     disassemble,
 )
 from .isa import ALUOp, Extension, JumpTest, Register
 from .link_types import LinkType, link_type
+from .listing import listing
 from .metadata import Device, Metadata, VlanTag
 from .program import Program
+from .summary import Summary
 from .verifier import findings, verify
-from .vm import VM
+from .vm import VM, EngineName
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "DEFAULT_SNAPLEN",
+    "DIALECTS",
+    "FORMAT_NAMES",
     "LINUX",
     "PCAP",
     "SECCOMP",
@@ -79,6 +85,7 @@ __all__ = [
     "DamagedCapture",
     "Device",
     "Dialect",
+    "EngineName",
     "ExpressionError",
     "ExpressionWarning",
     "Extension",
@@ -109,10 +116,12 @@ __all__ = [
     "Register",
     "RetA",
     "RetConstant",
+    "Savefile",
     "Setter",
     "Step",
     "StoreScratch",
     "Summary",
+    "TypedInstruction",
     "VerificationError",
     "VlanTag",
     "assemble",
@@ -121,8 +130,10 @@ __all__ = [
     "filter_capture",
     "findings",
     "link_type",
+    "listing",
     "parse",
     "read_capture",
     "render",
+    "render_bytes",
     "verify",
 ]

@@ -10,11 +10,21 @@ behave (the semantics reads that part). It is frozen; `replace` makes a variant:
 import sys
 from typing import Annotated, Final, Literal, TypeAlias
 
-from .fields import one_of
-from .isa import OPCODES, Action, Operand
+from .errors import FieldError
+from .fields import flag, one_of, optional, text, within
+from .isa import OPCODE_BY_CODE, OPCODES, Action, Operand
 from .values import Value
 
 FetchOrder: TypeAlias = Literal["big", "little"]
+
+
+_positive: Final = within(1, 0x7FFF_FFFF, "a size")
+
+
+def _known_opcodes(place: str, value: object) -> frozenset[int]:
+    if isinstance(value, frozenset) and value <= OPCODE_BY_CODE.keys():
+        return value
+    raise FieldError(f"{place}: {value!r} is not a frozenset of codes of the instruction table")
 
 
 class Dialect(Value):
@@ -37,18 +47,22 @@ class Dialect(Value):
       record_size: the packet is a record of that many bytes, and its length a constant; None: any length.
     """
 
-    name: str
-    opcodes: frozenset[int]
-    longest: int | None
-    wide_constant_shifts: bool
-    scratch_written: bool
-    unknown_extensions: bool
-    longest_translated_jump: int | None
+    name: Annotated[str, text]
+    opcodes: Annotated[frozenset[int], _known_opcodes]
+    longest: Annotated[int | None, optional(_positive)]
+    wide_constant_shifts: Annotated[bool, flag]
+    scratch_written: Annotated[bool, flag]
+    unknown_extensions: Annotated[bool, flag]
+    longest_translated_jump: Annotated[int | None, optional(_positive)]
     byte_order: Annotated[FetchOrder, one_of("big", "little")]
     shift_count: Annotated[Literal["modulo", "saturate"], one_of("modulo", "saturate")]
-    wrapping_offsets: bool
-    header_windows: bool
-    record_size: int | None
+    wrapping_offsets: Annotated[bool, flag]
+    header_windows: Annotated[bool, flag]
+    record_size: Annotated[int | None, optional(_positive)]
+
+    def _complete(self) -> None:
+        if self.header_windows and not self.wrapping_offsets:
+            raise FieldError("Dialect.header_windows: the windows are reached by offsets that wrap (wrapping_offsets)")
 
     def __repr__(self) -> str:
         return f"<Dialect {self.name}>"
@@ -109,3 +123,12 @@ SECCOMP: Final = LINUX.replace(
 """A system call filter (kernel/seccomp.c): the packet is struct seccomp_data, 64 bytes in this machine's order."""
 
 DIALECTS: Final = {dialect.name: dialect for dialect in (PCAP, LINUX, SECCOMP)}
+"""The dialects by name."""
+
+
+def check_dialect(value: object) -> Dialect:
+    """The value, which must be a Dialect; a name gets a hint."""
+    if isinstance(value, Dialect):
+        return value
+    hint = f"; use cbpf.{value.upper()}" if isinstance(value, str) and value in DIALECTS else ""
+    raise FieldError(f"dialect: {value!r} is not a Dialect{hint}")

@@ -14,8 +14,8 @@ A warning, not an error: `ExpressionWarning`, for an expression that compiles to
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
+from .summary import Summary
 from .values import Value
 
 
@@ -45,7 +45,7 @@ class DamagedCapture(CaptureError):
     `summary` is what `filter_capture` did with them, or None.
     """
 
-    summary: Any = None
+    summary: Summary | None = None
 
 
 class MissingLibrary(CbpfError, ImportError):

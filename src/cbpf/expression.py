@@ -14,6 +14,7 @@ from .program import Program
 
 Optimizer: TypeAlias = Literal["libpcap"] | None
 
+LONGEST_EXPRESSION: Final = 65_535
 DEFAULT_SNAPLEN: Final = 262_144
 check_snaplen: Final = within(0, 0x7FFF_FFFF, "a snapshot length")
 
@@ -52,9 +53,7 @@ def compile_for(handle: Handle, expression: str, *, netmask: int, optimizer: Opt
     """The program of an expression for a live device or a capture; see `compile`."""
     if not isinstance(expression, str):
         raise FieldError(f"expression: {expression!r} is not text")
-    if "\0" in expression:
-        column = expression.index("\0") + 1
-        raise ExpressionError(f"expression {expression!r}: column {column}: a NUL character; libpcap would stop there")
+    _require_harmless(expression)
     if optimizer not in (None, "libpcap"):
         raise FieldError(f"compile.optimizer: {optimizer!r} is not one of None, 'libpcap'")
     try:
@@ -66,6 +65,20 @@ def compile_for(handle: Handle, expression: str, *, netmask: int, optimizer: Opt
         program = Program([RetConstant(0)])
     _refuse_backward_jump(expression, program)
     return program
+
+
+def _require_harmless(expression: str) -> None:
+    """Raises for text that libpcap would misread, or that is so long that it would take minutes, or crash."""
+    if len(expression) > LONGEST_EXPRESSION:
+        fact = f"has {len(expression)} characters"
+        raise ExpressionError(f"expression {expression[:40]!r}...: {fact}; at most {LONGEST_EXPRESSION} are compiled")
+    if "\0" in expression:
+        column = expression.index("\0") + 1
+        raise ExpressionError(f"expression {expression!r}: column {column}: a NUL character; libpcap would stop there")
+    try:
+        expression.encode()
+    except UnicodeEncodeError as error:
+        raise ExpressionError(f"expression {expression!r}: column {error.start + 1}: is not text") from None
 
 
 def _netmask(netmask: int | str | None) -> int:

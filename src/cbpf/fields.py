@@ -29,7 +29,33 @@ def within(low: int, high: int, kind: str) -> Check:
         number = value if type(value) is int else integer(place, value)
         if low <= number <= high:
             return number
-        raise FieldError(f"{place}: {number} is not {kind} ({low}..{high})")
+        shown = number if number.bit_length() <= 128 else f"a number of {number.bit_length()} bits"
+        raise FieldError(f"{place}: {shown} is not {kind} ({low}..{high})")
+
+    return check
+
+
+def text(place: str, value: object) -> str:
+    """The value, which must be text."""
+    if isinstance(value, str):
+        return value
+    raise FieldError(f"{place}: {value!r} is not text")
+
+
+def flag(place: str, value: object) -> bool:
+    """The value, which must be True or False."""
+    if isinstance(value, bool):
+        return value
+    raise FieldError(f"{place}: {value!r} is neither True nor False")
+
+
+def instance_of(kind: type) -> Check:
+    """A check for instances of a class."""
+
+    def check(place: str, value: object) -> object:
+        if isinstance(value, kind):
+            return value
+        raise FieldError(f"{place}: {value!r} is not a {kind.__name__}")
 
     return check
 

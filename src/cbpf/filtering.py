@@ -1,9 +1,10 @@
 """The main job: an expression or a program over captures, keeping the records that it accepts."""
 
+import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from typing import Final, NamedTuple
+from typing import Final
 
 from .capture.output import Target, Write, open_output
 from .capture.pcap import Header, Record, encode, file_header, merged_header
@@ -14,19 +15,10 @@ from .expression import compile_for
 from .fields import within
 from .libpcap import Handle
 from .program import Instructions, Program
+from .summary import Summary
 from .vm import VM, EngineName
 
 _check_count: Final = within(1, 2**63 - 1, "a number of packets")
-
-
-class Summary(NamedTuple):
-    """What a filter saw and kept: packets, captured bytes (without headers), and how long it took."""
-
-    packets_seen: int
-    packets_kept: int
-    bytes_seen: int
-    bytes_kept: int
-    seconds: float
 
 
 class _Tally:
@@ -57,9 +49,9 @@ def _captured_bytes(records: list[Record]) -> int:
 
 
 def filter_capture(
-    source: Source | Sequence[Source],
+    source: Source | Iterable[Source],
     target: Target,
-    filter: str | Instructions,
+    filter: str | Instructions | VM,
     *,
     count: int | None = None,
     invert: bool = False,
@@ -74,35 +66,47 @@ def filter_capture(
 
       target: a path, "-" for standard output, a binary file object, or None to count only. A path is replaced
         when all is done, so it may be a source.
+      filter: an expression, a program, or a VM; engine and dialect are for the first two.
       count: stop when so many packets were kept. invert: keep the others.
 
     Raises `CaptureError`, `ExpressionError`, `VerificationError`; and `DamagedCapture` if a source is cut
-    short: then its whole packets were filtered, and the target is in place. Its `summary` tells them.
+    short: then its whole packets and all other sources were filtered, the target is in place, and the error's
+    `summary` tells the counts.
     """
     if count is not None:
         _check_count("filter_capture.count", count)
+    sources = _as_sources(source)
     tally = _Tally(count)
+    damages: list[DamagedCapture] = []
     with ExitStack() as stack:
-        readers = [stack.enter_context(CaptureReader(one)) for one in _as_sources(source)]
+        readers = [stack.enter_context(CaptureReader(one)) for one in sources]
         header = _common_header(readers)
         machines = _machines(filter, readers, engine, dialect)
         write = stack.enter_context(open_output(target))
-        try:
-            write(header.data)
-            for reader, machine in zip(readers, machines, strict=True):
-                if not tally.is_full:
-                    _filter(reader, header, machine, invert, tally, write)
-        except DamagedCapture as damage:
-            damage.summary = tally.summary()
-            raise
+        write(header.data)
+        for reader, machine in zip(readers, machines, strict=True):
+            try:
+                _filter(reader, header, machine, invert, tally, write)
+            except DamagedCapture as damage:
+                damages.append(damage)
+        if damages:
+            raise _all_damages(damages, tally)
     return tally.summary()
 
 
-def _as_sources(source: Source | Sequence[Source]) -> list[Source]:
-    sources = list(source) if isinstance(source, list | tuple) else [source]
+def _all_damages(damages: list[DamagedCapture], tally: _Tally) -> DamagedCapture:
+    damage = DamagedCapture("; ".join(map(str, damages)))
+    damage.summary = tally.summary()
+    return damage
+
+
+def _as_sources(source: Source | Iterable[Source]) -> list[Source]:
+    if isinstance(source, str | os.PathLike) or hasattr(source, "read") or not isinstance(source, Iterable):
+        return [source]  # type: ignore[list-item]
+    sources = list(source)
     if not sources:
         raise FieldError("filter_capture.source: is empty; name at least one capture")
-    return sources  # type: ignore[return-value]
+    return sources
 
 
 def _common_header(readers: list[CaptureReader]) -> Header:
@@ -117,9 +121,13 @@ def _common_header(readers: list[CaptureReader]) -> Header:
 
 
 def _machines(
-    filter: str | Instructions, readers: list[CaptureReader], engine: EngineName, dialect: Dialect
+    filter: str | Instructions | VM, readers: list[CaptureReader], engine: EngineName, dialect: Dialect
 ) -> list[VM]:
     """A machine for each capture: what an expression compiles to may depend on its byte order."""
+    if isinstance(filter, VM):
+        return [filter] * len(readers)
+    if isinstance(filter, bytes | bytearray):
+        raise FieldError(f"filter_capture.filter: {filter!r} is bytes; an expression is text (parse reads programs)")
     if isinstance(filter, str):
         programs = [_compile_for(reader.header, filter) for reader in readers]
     else:
@@ -135,6 +143,8 @@ def _compile_for(header: Header, expression: str) -> Program:
 
 def _filter(reader: CaptureReader, header: Header, machine: VM, invert: bool, tally: _Tally, write: Write) -> None:
     """Filters one capture, chunk by chunk; what a chunk holds is written before the next is read."""
+    if tally.is_full:
+        return
     match = machine.match
     for buffer, records in reader.chunks():
         kept = [record for record in records if (match(buffer[record[1] : record[2]], record[4]) == 0) is invert]

@@ -11,7 +11,7 @@ ldh [12]
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Final, NamedTuple, Protocol, Self, TypeAlias, runtime_checkable
+from typing import Annotated, Any, Final, NamedTuple, Protocol, Self, TypeAlias, runtime_checkable
 
 from .errors import FieldError
 from .fields import Byte, Check, Word, check_word, member, one_of, within
@@ -79,6 +79,10 @@ class RawInstruction(_RawFields):
 
     def __reduce__(self) -> tuple[type[Self], tuple[int, int, int, int]]:
         return type(self), (self.op, self.jt, self.jf, self.k)
+
+    @classmethod
+    def _make(cls, iterable: Iterable[Any]) -> Self:  # type: ignore[override]
+        return cls(*iterable)
 
     def assemble(self) -> "RawInstruction":
         """Itself."""

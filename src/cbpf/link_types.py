@@ -8,6 +8,7 @@ from functools import cache
 from typing import Final, NamedTuple
 
 from .errors import FieldError
+from .fields import within
 
 # DLT_ number and name, as libpcap knows them on Linux.
 _NAMES: Final = """
@@ -70,7 +71,6 @@ def link_types() -> tuple[LinkType, ...]:
     return tuple(LinkType(name, int(dlt), _LINKTYPES.get(int(dlt), int(dlt))) for dlt, name in rows)
 
 
-@cache
 def link_type(value: str | int | LinkType) -> LinkType:
     """The link type of a name, with or without DLT_ or LINKTYPE_ and in any case, or of a LINKTYPE_ number.
 
@@ -81,15 +81,20 @@ def link_type(value: str | int | LinkType) -> LinkType:
     """
     if isinstance(value, LinkType):
         return value
-    if isinstance(value, str) and not value.isdigit():
+    if isinstance(value, str) and not (value.isascii() and value.isdigit() and len(value) < 10):
         return _by_name(value)
-    number = int(value)
-    if not 0 <= number <= 0x03FF_FFFF:
-        raise FieldError(f"link type: {value} is not a LINKTYPE_ number (0..67108863)")
-    known = {one.linktype: one for one in reversed(link_types())} | {
-        one.dlt: one for one in link_types() if one.dlt in _LINKTYPES
-    }
-    return known.get(number) or LinkType(str(number), number, number)
+    number = _check_linktype("link type", int(value) if isinstance(value, str) else value)
+    return _by_number().get(number) or LinkType(str(number), number, number)
+
+
+_check_linktype: Final = within(0, 0x03FF_FFFF, "a LINKTYPE_ number")
+
+
+@cache
+def _by_number() -> dict[int, LinkType]:
+    """By LINKTYPE_ number, and by those DLT_ numbers that old files hold in its place."""
+    named = link_types()
+    return {one.dlt: one for one in named if one.dlt != one.linktype} | {one.linktype: one for one in named}
 
 
 def _by_name(text: str) -> LinkType:

@@ -1,11 +1,11 @@
-"""A program as tcpdump prints it: the listing of -d, the C initialisers of -dd, the decimal lines of -ddd.
+"""A program as tcpdump and bpf_dbg print it: the listing of -d, the initialisers of -dd, the lines of -ddd.
 
-These functions take raw instructions and give text without a final newline. The wording is libpcap's
-(bpf_image.c, pcap_compile(3PCAP)): absolute jump targets, `#pktlen`, `unimp` for what it does not know.
+These functions take raw instructions and give text without a final newline. The wording is that of libpcap
+(bpf_image.c) and of Linux (tools/bpf/bpf_dbg.c).
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
 
 from .instructions import RawInstruction
 from .isa import (
@@ -20,7 +20,17 @@ from .isa import (
     extension_of,
 )
 
-# Constants of bit operations and comparisons are shown in hexadecimal, all other numbers as signed decimals.
+
+class _Style(NamedTuple):
+    """What two listings differ in: which actions show hexadecimal constants, the operands, words for extensions."""
+
+    hexadecimal: frozenset[Action]
+    arguments: Mapping[Operand, str]
+    extension_words: Mapping[Extension, str]
+    unknown: str
+
+
+# All other constants are signed decimals.
 _HEXADECIMAL: Final = CONDITIONS | {Action.LOAD_A, Action.LOAD_X, Action.AND, Action.OR, Action.XOR}
 
 _ARGUMENTS: Final = {
@@ -34,17 +44,39 @@ _ARGUMENTS: Final = {
     Operand.MEMORY_SHIFT: "4*([{k}]&0xf)",
 }
 
-_WORDS: Final = EXTENSION_WORDS | {Extension.VLAN_TAG_PRESENT: "vlanp", Extension.RAND: "random"}
+_TCPDUMP: Final = _Style(
+    _HEXADECIMAL,
+    _ARGUMENTS,
+    EXTENSION_WORDS | {Extension.VLAN_TAG_PRESENT: "vlanp", Extension.RAND: "random"},
+    "unimp    {op:#x}",
+)
+
+_BPF_DBG: Final = _Style(
+    _HEXADECIMAL | {Action.RETURN},
+    _ARGUMENTS | {Operand.A: "a", Operand.LENGTH: "#len", Operand.INDIRECT: "[x+{k}]"},
+    {},
+    "nosup {op:#x}",
+)
 
 
 def listing(instructions: Iterable[RawInstruction]) -> str:
-    """One line an instruction, as `tcpdump -d`.
+    """One line an instruction, as `tcpdump -d`: absolute targets, `unimp` for what it does not know.
 
     >>> print(listing([RawInstruction(0x28, k=12), RawInstruction(0x15, 0, 3, 0x800)]))
     (000) ldh      [12]
     (001) jeq      #0x800           jt 2	jf 5
     """
-    return "\n".join(f"({index:03}) {_image(raw, index)}" for index, raw in enumerate(instructions))
+    return "\n".join(f"({index:03}) {_tcpdump_line(raw, index)}" for index, raw in enumerate(instructions))
+
+
+def debugger_listing(instructions: Iterable[RawInstruction]) -> str:
+    """One line an instruction, as `disassemble` of bpf_dbg (Linux tools/bpf): a label each, `nosup` for the unknown.
+
+    >>> print(debugger_listing([RawInstruction(0x28, k=12), RawInstruction(0x15, 0, 3, 0x800)]))
+    l0:	ldh [12]
+    l1:	jeq #0x800, l2, l5
+    """
+    return "\n".join(f"l{index}:\t{_debugger_line(raw, index)}" for index, raw in enumerate(instructions))
 
 
 def c_initializers(instructions: Iterable[RawInstruction]) -> str:
@@ -62,21 +94,43 @@ def signed(k: int) -> int:
     return k - 2 * SIGN_BIT if k & SIGN_BIT else k
 
 
-def _image(raw: RawInstruction, index: int) -> str:
+def _known(raw: RawInstruction) -> Opcode | None:
+    """The row of an instruction that these listings know: all but ldx len."""
     opcode = OPCODE_BY_CODE.get(raw.op)
     if opcode is None or (opcode.action is Action.LOAD_X and opcode.operand is Operand.LENGTH):
-        return f"unimp    {raw.op:#x}"
-    mnemonic = "ldxb" if opcode.operand is Operand.MEMORY_SHIFT else opcode.mnemonic
-    argument = _argument(opcode, raw, index)
+        return None
+    return opcode
+
+
+def _mnemonic(opcode: Opcode) -> str:
+    return "ldxb" if opcode.operand is Operand.MEMORY_SHIFT else opcode.mnemonic
+
+
+def _tcpdump_line(raw: RawInstruction, index: int) -> str:
+    opcode = _known(raw)
+    if opcode is None:
+        return _TCPDUMP.unknown.format(op=raw.op)
+    argument = _argument(opcode, raw, index, _TCPDUMP)
     if opcode.action in CONDITIONS:
-        return f"{mnemonic:8} {argument:16} jt {index + 1 + raw.jt}\tjf {index + 1 + raw.jf}"
-    return f"{mnemonic:8} {argument}"
+        return f"{_mnemonic(opcode):8} {argument:16} jt {index + 1 + raw.jt}\tjf {index + 1 + raw.jf}"
+    return f"{_mnemonic(opcode):8} {argument}"
 
 
-def _argument(opcode: Opcode, raw: RawInstruction, index: int) -> str:
+def _debugger_line(raw: RawInstruction, index: int) -> str:
+    opcode = _known(raw)
+    if opcode is None:
+        return _BPF_DBG.unknown.format(op=raw.op)
+    argument = _argument(opcode, raw, index, _BPF_DBG)
+    if opcode.action in CONDITIONS:
+        return f"{_mnemonic(opcode)} {argument}, l{index + 1 + raw.jt}, l{index + 1 + raw.jf}"
+    return f"{_mnemonic(opcode)} {argument}"
+
+
+def _argument(opcode: Opcode, raw: RawInstruction, index: int, style: _Style) -> str:
     if opcode.action is Action.JUMP:
         return str(signed((index + 1 + raw.k) % (2 * SIGN_BIT)))
     if opcode.operand is Operand.K:
-        return f"#{raw.k:#x}" if opcode.action in _HEXADECIMAL else f"#{signed(raw.k)}"
+        return f"#{raw.k:#x}" if opcode.action in style.hexadecimal else f"#{signed(raw.k)}"
     extension = extension_of(opcode, raw.k)
-    return _ARGUMENTS[opcode.operand].format(k=signed(raw.k) if extension is None else _WORDS[extension])
+    word = None if extension is None else style.extension_words.get(extension)
+    return style.arguments[opcode.operand].format(k=word or signed(raw.k))

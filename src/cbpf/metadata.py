@@ -3,7 +3,7 @@
 from typing import Annotated, TypeAlias
 
 from .errors import FieldError
-from .fields import HalfWord, Word, optional, within
+from .fields import HalfWord, Word, instance_of, optional, within
 from .values import Value
 
 HeaderOffset: TypeAlias = Annotated[int, within(-0xFFFF, 0xFFFF, "a header offset")]
@@ -30,15 +30,6 @@ def _bytes(place: str, value: object) -> bytes:
     raise FieldError(f"{place}: {value!r} is not bytes")
 
 
-def _instance_of(kind: type) -> object:
-    def check(place: str, value: object) -> object:
-        if value is None or isinstance(value, kind):
-            return value
-        raise FieldError(f"{place}: {value!r} is not a {kind.__name__}")
-
-    return check
-
-
 class Metadata(Value):
     """What the extension loads and header windows see (struct sk_buff); all numbers unsigned, host order.
 
@@ -56,12 +47,12 @@ class Metadata(Value):
 
     protocol: HalfWord = 0
     packet_type: Annotated[int, within(0, 7, "a packet type")] = 0
-    device: Annotated[Device | None, _instance_of(Device)] = None
+    device: Annotated[Device | None, optional(instance_of(Device))] = None
     mark: Word = 0
     queue: HalfWord = 0
     hash: Word = 0
     cpu: Word = 0
-    vlan: Annotated[VlanTag | None, _instance_of(VlanTag)] = None
+    vlan: Annotated[VlanTag | None, optional(instance_of(VlanTag))] = None
     network_header: HeaderOffset = 0
     link_header: OptionalHeaderOffset = None
     before: Annotated[bytes, _bytes] = b""

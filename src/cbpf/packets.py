@@ -13,6 +13,8 @@ def as_packet(buffer: Any) -> PacketBytes:
     try:
         view = memoryview(buffer)
         return view.cast("B") if view.c_contiguous else view.tobytes()
+    except ValueError as error:
+        raise PacketError(f"packet: {error}") from None
     except TypeError:
         raise PacketError(
             f"packet: {type(buffer).__name__!r} object is no buffer; pass bytes, bytearray, memoryview, or an array"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, Final, Literal, Self, TypeAlias, overload
 
-from .errors import ProgramFormatError
+from .errors import FieldError, ProgramFormatError
 from .instructions import Instruction, RawInstruction, disassemble, to_raw
 from .listing import listing
 
@@ -45,6 +45,8 @@ class Program(Sequence[RawInstruction]):
 
     def __init__(self, instructions: Instructions = ()) -> None:
         """Raises `FieldError` for what is no instruction."""
+        if not isinstance(instructions, Iterable):
+            raise FieldError(f"Program: {instructions!r} is no sequence of instructions")
         self._raw = instructions._raw if isinstance(instructions, Program) else tuple(map(to_raw, instructions))
 
     @classmethod
@@ -53,6 +55,8 @@ class Program(Sequence[RawInstruction]):
 
         Raises `ProgramFormatError` if the length is no multiple of 8.
         """
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise FieldError(f"Program.from_bytes: {data!r} is not bytes")
         if len(data) % INSTRUCTION_SIZE:
             raise ProgramFormatError(
                 f"byte {len(data) // INSTRUCTION_SIZE * INSTRUCTION_SIZE}: {len(data) % INSTRUCTION_SIZE} bytes"
@@ -97,6 +101,9 @@ class Program(Sequence[RawInstruction]):
             raise AttributeError("Program is immutable")
         object.__setattr__(self, name, value)
 
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError("Program is immutable")
+
     def __reduce__(self) -> tuple[Any, ...]:
         return _from_little_endian, (self.to_bytes(byte_order="little"),)
 
@@ -115,7 +122,7 @@ class Program(Sequence[RawInstruction]):
 
 def _layout(byte_order: ByteOrder) -> str:
     if byte_order not in _LAYOUTS:
-        raise ProgramFormatError(f"byte_order: {byte_order!r} is not one of {', '.join(_LAYOUTS)}")
+        raise FieldError(f"byte_order: {byte_order!r} is not one of {', '.join(_LAYOUTS)}")
     return _LAYOUTS[byte_order]
 
 

@@ -37,7 +37,7 @@ class Value:
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        if "__annotations__" in cls.__dict__:
+        if cls.__annotations__:
             type.__setattr__(cls, "__match_args__", tuple(cls.__annotations__))
             type.__setattr__(cls, "__init__", _make_init(cls))
 

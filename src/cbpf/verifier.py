@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from itertools import accumulate
 from typing import Final, TypeAlias
 
-from .dialects import PCAP, Dialect
+from .dialects import PCAP, Dialect, check_dialect
 from .errors import Finding, VerificationError
 from .instructions import RawInstruction
 from .isa import (
@@ -39,7 +39,7 @@ def findings(program: Instructions, *, dialect: Dialect = PCAP) -> tuple[Finding
     instruction 0: reads M[3], which is not written on every way here; a slot must be written before it is \
 read [scratch-unwritten]
     """
-    value = Program(program)
+    value, dialect = Program(program), check_dialect(dialect)
     found = [finding for rule in RULES for finding in rule(value, dialect)]
     return tuple(sorted(found, key=lambda finding: -1 if finding.index is None else finding.index))
 

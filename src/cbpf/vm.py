@@ -7,8 +7,7 @@ from typing import Any, Final, Literal, TypeAlias
 from .dialects import PCAP, Dialect
 from .engines.interpreter import Interpreter, Step, interpret
 from .engines.run import Run
-from .errors import FieldError
-from .fields import check_word
+from .fields import check_word, instance_of, one_of
 from .metadata import Metadata
 from .packets import as_packet
 from .program import Instructions, Program
@@ -18,6 +17,13 @@ from .verifier import verify
 EngineName: TypeAlias = Literal["auto", "interpreter", "python"]
 
 
+_LONGEST_COMPILED: Final = 20_000  # instructions; beyond, compiling costs more time and memory than it saves
+
+
+def _auto(program: Program, dialect: Dialect) -> Run:
+    return (_python if len(program) <= _LONGEST_COMPILED else interpret)(program, dialect)
+
+
 def _python(program: Program, dialect: Dialect) -> Run:
     from .engines.python import compile_to_python
 
@@ -25,20 +31,25 @@ def _python(program: Program, dialect: Dialect) -> Run:
 
 
 ENGINES: Final[dict[str, Callable[[Program, Dialect], Run]]] = {
-    "auto": _python,
+    "auto": _auto,
     "interpreter": interpret,
     "python": _python,
 }
+
+
+check_engine: Final = one_of(*ENGINES)
+_check_metadata: Final = instance_of(Metadata)
 
 
 class VM:
     """A verified program, ready to run.
 
     The verdict is the unsigned 32-bit number that the program returns, never clipped: 0 rejects the packet,
-    n > 0 keeps it (a socket keeps n bytes of it, a capture filter the whole). No packet makes a run raise.
+    n > 0 keeps it (a socket keeps n bytes of it, a capture filter the whole). No bytes make a run raise.
 
-    *engine* is "interpreter" (the reference), "python" (compiled to Python source, some 20 times faster), or
-    "auto". Raises `VerificationError` with all findings if *dialect* refuses the program.
+    *engine* is "interpreter" (the reference), "python" (compiled to Python source, and much faster), or "auto":
+    python, but for programs of more than 20,000 instructions. Raises `VerificationError` with all findings if
+    *dialect* refuses the program.
 
     >>> from cbpf import JumpIf, JumpTest, LoadAbsolute, RetConstant
     >>> arp = VM([LoadAbsolute(12, 2), JumpIf(JumpTest.NOT_EQUAL, 0x0806, 1), RetConstant(4096), RetConstant(0)])
@@ -47,9 +58,6 @@ class VM:
     >>> arp.run(b"short")
     0
     """
-
-    run: Callable[[Any], int]
-    """The verdict on one packet: any contiguous buffer of bytes. The length that `ld #len` sees is its length."""
 
     match: Callable[[Any, int], int]
     """The verdict on one packet of a capture, given with its wire length: an unsigned 32-bit number, unchecked."""
@@ -63,11 +71,17 @@ class VM:
     ) -> None:
         self.program = Program(program)
         self.dialect = dialect
-        self.engine = engine
+        self.engine = check_engine("VM.engine", engine)
         verify(self.program, dialect=dialect)
-        if engine not in ENGINES:
-            raise FieldError(f"VM.engine: {engine!r} is not one of {', '.join(ENGINES)}")
-        self._run = self.run = self.match = ENGINES[engine](self.program, dialect)
+        self._run = self.match = ENGINES[engine](self.program, dialect)
+        self.__dict__["run"] = self._run  # the engine's own function, without a call in between
+
+    def run(self, packet: Any, /) -> int:
+        """The verdict on one packet: any contiguous buffer of bytes. `ld #len` gives its length.
+
+        Raises `PacketError` for what is no such buffer, and nothing else.
+        """
+        return self._run(packet)
 
     def evaluate(self, packet: Any, *, metadata: Metadata | None = None, wire_length: int | None = None) -> int:
         """The verdict on a packet of which more is known than its bytes.
@@ -93,6 +107,7 @@ class VM:
             wire_length = check_word("wire_length", wire_length)
         if metadata is None:
             return packet, wire_length, None
+        _check_metadata("metadata", metadata)
         data = as_packet(packet)
         return data, wire_length, SocketBuffer(data, metadata, header_windows=self.dialect.header_windows)
 

@@ -50,7 +50,7 @@ _INSTRUCTION: Final = struct.Struct("HBBI")
 _FILTER: Final = struct.Struct("HP")
 
 
-def _filter(program: Program) -> tuple[bytes, array[int]]:
+def sock_fprog(program: Program) -> tuple[bytes, array[int]]:
     """The kernel's `struct sock_fprog`, and the instructions it points to: keep them while it is used."""
     code = array("B", b"".join(starmap(_INSTRUCTION.pack, program)))
     return _FILTER.pack(len(program), code.buffer_info()[0]), code
@@ -83,7 +83,7 @@ os.register_at_fork(after_in_child=_discard_pair)
 
 def _attach(program: Program) -> None:
     """Attach *program* to the receiver; OSError when the kernel refuses."""
-    described, _code = _filter(program)
+    described, _code = sock_fprog(program)
     _pair()[1].setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, described)
 
 
@@ -147,12 +147,7 @@ def verdict(program: Program, packet: bytes) -> int:
 
     Raises OSError if the kernel refuses the program, ValueError if it is too long to be instrumented.
     """
-    seen = delivered(program, packet)
-    if seen is None:
-        return 0
-    if 0 < seen < len(packet):
-        return seen
-    return _assemble_digits(program, packet)
+    return verdict_through(lambda changed: delivered(changed, packet), program, len(packet))
 
 
 def outcome(program: Program, packet: bytes) -> int | None:
@@ -168,36 +163,53 @@ def outcome(program: Program, packet: bytes) -> int | None:
     return None if delivered(reached, packet) is None else 0
 
 
-def _assemble_digits(program: Program, packet: bytes) -> int:
-    """The value of an accepted *program*, one digit an attach.
+Delivery = Callable[[Program], int | None]
+"""Runs a program on one packet, the same for every call: how many bytes get past it, None if it is dropped."""
 
-    A packet of n bytes shows a digit of base n + 1: by how much of it arrives, or by being dropped.
+
+def verdict_through(deliver: Delivery, program: Program, size: int, *, floor: int = 0, has_device: bool = False) -> int:
+    """The unsigned 32-bit value that *program* returns for a packet of *size* bytes that *deliver* counts.
+
+    *floor* more bytes always come along, uncounted: a socket may refuse to cut them off. *has_device* says
+    whether the packet comes from a network device. Raises what `verdict` raises.
+
+    The value is read one digit an attach: a packet of n bytes shows a digit of base n + 1, by how much of it
+    arrives, or by being dropped.
     """
-    base = max(2, len(packet) + 1)
+    seen = deliver(program)
+    if seen is None:
+        return 0
+    if 0 < seen < size:
+        return seen + floor
+    base = max(2, size + 1)
     value, scale = 0, 1
     while scale < ONE_PAST_WORD:
-        value += scale * _digit(program, packet, scale, base)
+        value += scale * _digit(deliver, program, scale, base, floor, has_device)
         scale *= base
     return value
 
 
-def _digit(program: Program, packet: bytes, scale: int, base: int) -> int:
-    """value // scale % base, where value is what *program* returns; aborts give 0."""
-    epilogue = [(0x34, 0, 0, scale), (0x94, 0, 0, base), (RETURN_A, 0, 0, 0)]
-    changed = _redirected(program, lambda k: k // scale % base, epilogue)
+def _digit(deliver: Delivery, program: Program, scale: int, base: int, floor: int, has_device: bool) -> int:
+    """value // scale % base, where value is what *program* returns: how many bytes arrive of that many + floor."""
+    epilogue = [(0x34, 0, 0, scale), (0x94, 0, 0, base), (0x04, 0, 0, floor), (RETURN_A, 0, 0, 0)]
+    changed = _redirected(program, lambda k: k // scale % base + floor, epilogue, has_device=has_device)
     try:
-        seen = delivered(changed, packet)
+        seen = deliver(changed)
     except OSError as error:
         raise ValueError(f"cannot read the verdict of {len(program)} instructions: {error}") from error
-    return 0 if seen is None else max(1, seen)  # max: an empty packet shows 1 by arriving at all
+    if seen is None:
+        return 0
+    return seen if floor else max(1, seen)  # max: an empty packet shows 1 by arriving at all
 
 
-def _returns_a(row: Instruction) -> bool:
-    """Whether this instruction ends the run with A: `ret a`, and a load of what the missing device knows."""
-    return row[0] == RETURN_A or (row[0] in LOAD_ABSOLUTE and row[3] in DEVICE_EXTENSIONS)
+def _returns_a(row: Instruction, has_device: bool) -> bool:
+    """Whether this instruction ends the run with A: `ret a`, and a load of what a missing device knows."""
+    return row[0] == RETURN_A or (not has_device and row[0] in LOAD_ABSOLUTE and row[3] in DEVICE_EXTENSIONS)
 
 
-def _redirected(program: Program, constant: Callable[[int], int], epilogue: Program) -> list[Instruction]:
+def _redirected(
+    program: Program, constant: Callable[[int], int], epilogue: Program, *, has_device: bool = False
+) -> list[Instruction]:
     """*program* with each `ret #k` returning `constant(k)`, and each end with A going on to *epilogue*.
 
     Every instruction keeps its place, so no conditional jump grows; a `ja` reaches any distance that the
@@ -210,10 +222,10 @@ def _redirected(program: Program, constant: Callable[[int], int], epilogue: Prog
     for index, row in enumerate(program):
         if row[0] == RETURN_K:
             row = (RETURN_K, 0, 0, constant(row[3]))
-        elif _returns_a(row):
+        elif _returns_a(row, has_device):
             row = (JA, 0, 0, end - index - 1)
         changed.append(row)
-    if any(map(_returns_a, program)):
+    if any(_returns_a(row, has_device) for row in program):
         changed += epilogue
     if len(changed) > LONGEST:
         raise ValueError(f"cannot read the verdict of {end} instructions: no room for {len(epilogue)} more")
@@ -297,7 +309,7 @@ def _die() -> None:
 
 def _observe(program: Program, number: int | None, arguments: Sequence[int]) -> tuple[int, int]:
     """The last thing that a child under *program* reported, and its number (errno, trap data)."""
-    described, _code = _filter(program)
+    described, _code = sock_fprog(program)
     words = [ctypes.c_long(word) for word in (number or 0, *arguments)]
 
     def task(shared: mmap.mmap) -> None:
@@ -363,7 +375,7 @@ def seccomp_errnos(programs: Sequence[Program]) -> list[int]:
 
 def _ask_for_listeners(programs: Sequence[Program]) -> tuple[int, ...]:
     """The errno that a child without files gets for each program that it installs with a listener."""
-    filters = [_filter(program) for program in programs]
+    filters = [sock_fprog(program) for program in programs]
     number = SECCOMP_SYSTEM_CALL.get(platform.machine(), -1)
 
     def task(shared: mmap.mmap) -> None:

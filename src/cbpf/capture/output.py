@@ -1,12 +1,11 @@
 """Where a capture is written: a file that appears whole or not at all, a stream, or nothing."""
 
-import itertools
 import os
 import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import BinaryIO, Final, TypeAlias
+from typing import BinaryIO, TypeAlias
 
 from ..errors import CaptureError, DamagedCapture, FieldError
 
@@ -30,6 +29,8 @@ def open_output(target: Target) -> Iterator[Write]:
             raise FieldError(f"target: {target!r} is neither a path nor a binary file object")
         with _named(str(getattr(target, "name", "target"))):
             yield _flushing(target)
+    elif not os.fspath(target):
+        raise CaptureError("target: an empty path names no file")
     elif target == "-":
         with _named("standard output"):
             yield _flushing(sys.stdout.buffer)
@@ -49,7 +50,7 @@ def _named(name: str) -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise CaptureError(f"{name}: {error.strerror}") from None
+        raise CaptureError(f"{name}: {error.strerror or error}") from None
 
 
 def _is_special(path: str | os.PathLike[str]) -> bool:
@@ -65,22 +66,20 @@ def _is_special(path: str | os.PathLike[str]) -> bool:
 @contextmanager
 def _replacing(path: str) -> Iterator[BinaryIO]:
     """A file beside *path* that takes its place, its permissions and its owner in the end."""
-    temporary = os.path.join(os.path.dirname(path), f".cbpf-{os.getpid()}-{next(_numbers)}.partial")
-    try:
-        with open(temporary, "xb", buffering=0) as stream:
+    temporary = os.path.join(os.path.dirname(path), f".cbpf-{os.urandom(8).hex()}.partial")
+    with open(temporary, "xb", buffering=0) as stream:
+        try:
             _take_after(path, stream.fileno())
-            yield stream
-        os.replace(temporary, path)
-    except DamagedCapture:
-        os.replace(temporary, path)
-        raise
-    except BaseException:
-        with suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
-
-
-_numbers: Final = itertools.count()
+            try:
+                yield stream
+            except DamagedCapture:
+                os.replace(temporary, path)
+                raise
+            os.replace(temporary, path)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                os.unlink(temporary)
+            raise
 
 
 def _take_after(path: str, descriptor: int) -> None:
@@ -97,8 +96,11 @@ def _whole(stream: BinaryIO) -> Write:
 
     def write(data: bytes) -> None:
         view = memoryview(data)
-        while view:
-            view = view[stream.write(view) or 0 :]
+        try:
+            while view:
+                view = view[stream.write(view) or 0 :]
+        except (TypeError, ValueError) as error:  # a text stream, or a closed one
+            raise CaptureError(f"{getattr(stream, 'name', 'target')}: {error}") from None
 
     return write
 

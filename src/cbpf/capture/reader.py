@@ -42,7 +42,7 @@ class Packet(NamedTuple):
 class CaptureReader(Iterator[Packet]):
     """A capture that is read once, from its start to its end: an iterator of its packets.
 
-    It is a context manager that closes the file, if it opened it.
+    It is a context manager that closes the file, if it opened it. Read it by packets or by `chunks`, not both.
     """
 
     def __init__(self, source: Source) -> None:
@@ -127,8 +127,10 @@ class CaptureReader(Iterator[Packet]):
     def _read_some(self, size: int) -> bytes:
         try:
             data: Any = self._read(size)
-        except OSError as error:
-            raise CaptureError(f"{self.name}: {error.strerror}") from None
+        except EOFError as error:
+            raise DamagedCapture(f"{self.name}: {error}") from None
+        except (OSError, ValueError) as error:
+            raise CaptureError(f"{self.name}: {getattr(error, 'strerror', None) or error}") from None
         if isinstance(data, bytes):
             return data
         fact = "has nothing yet, and does not wait" if data is None else f"gives {type(data).__name__}"

@@ -58,7 +58,8 @@ def main() -> NoReturn:
     """Runs the command line and exits; every error is one line on stderr."""
     warnings.showwarning = _show_warning  # type: ignore[assignment]
     _replace_closed_streams()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what is half written is removed
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _stop)
     try:
         status = group.main(prog_name="cbpf", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -80,6 +81,11 @@ def main() -> NoReturn:
         status = _fail(f"{error.filename or 'standard output'}: {error.strerror}")
     _abandon_what_cannot_be_written()
     sys.exit(status)
+
+
+def _stop(number: int, _: Any) -> NoReturn:
+    """Ends the program as the signal would, but removes what is half written."""
+    sys.exit(128 + number)
 
 
 def _replace_closed_streams() -> None:

@@ -2,22 +2,20 @@
 
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
 import click
 
 import cbpf
 
-DIALECTS: Final = {dialect.name: dialect for dialect in (cbpf.PCAP, cbpf.LINUX, cbpf.SECCOMP)}
-
 
 def _dialect(context: click.Context, parameter: click.Parameter, name: str) -> cbpf.Dialect:
-    return DIALECTS[name]
+    return cbpf.DIALECTS[name]
 
 
 dialect_option: Final = click.option(
     "--dialect",
-    type=click.Choice(list(DIALECTS)),
+    type=click.Choice(list(cbpf.DIALECTS)),
     default="pcap",
     show_default=True,
     callback=_dialect,
@@ -26,7 +24,7 @@ dialect_option: Final = click.option(
 
 engine_option: Final = click.option(
     "--engine",
-    type=click.Choice(["auto", "interpreter", "python"]),
+    type=click.Choice(get_args(cbpf.EngineName)),
     default="auto",
     show_default=True,
     help="What runs the program.",
@@ -39,6 +37,8 @@ expression_file_option: Final = click.option(
 
 def read_bytes(path: str) -> bytes:
     """A whole file, or standard input for "-"."""
+    if not path:
+        raise click.UsageError("an empty name names no file")
     return sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
 
 

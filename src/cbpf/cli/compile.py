@@ -6,8 +6,6 @@ import cbpf
 
 from .common import expression_file_option, read_expression
 
-_FORMATS = ("tcpdump", "tcpdump", "c", "decimal")
-
 
 @click.command("compile", short_help="Filter expression to program, as tcpdump -d.")
 @click.argument("expression", nargs=-1)
@@ -31,8 +29,11 @@ def command(
     program = cbpf.compile(
         read_expression(expression, expression_file),
         link_type=link_type,
-        snaplen=snaplen,
+        snaplen=snaplen or cbpf.DEFAULT_SNAPLEN,  # as tcpdump takes -s 0
         netmask=netmask,
         optimizer="libpcap" if optimizer == "libpcap" else None,
     )
-    click.echo(cbpf.render(program, _FORMATS[min(detail, 3)]), nl=False)
+    if detail < 2:
+        click.echo(cbpf.listing(program))
+    else:
+        click.echo(cbpf.render(program, "c" if detail == 2 else "decimal"), nl=False)

@@ -47,18 +47,21 @@ def command(
 
       cbpf filter -r in.pcap -w out.pcap 'tcp port 443'
     """
-    if program is not None and (expression or expression_file):
+    if program is not None and (expression or expression_file is not None):
         raise click.UsageError("an expression and -p PROGRAM exclude each other")
+    if only_count and target is not None:
+        raise click.UsageError("--count writes no capture; -w FILE excludes it")
     if not sources and sys.stdin.isatty():
         raise click.UsageError("no capture to read; give -r FILE")
-    chosen = read_program(program) if program else read_expression(expression, expression_file)
+    chosen = read_program(program) if program is not None else read_expression(expression, expression_file)
     destination = None if only_count else _destination(target)
     try:
         summary = cbpf.filter_capture(
             list(sources or ["-"]), destination, chosen, count=count, invert=invert, dialect=dialect
         )
     except cbpf.DamagedCapture as damage:
-        _report(damage.summary, only_count, quiet)
+        if damage.summary is not None:
+            _report(damage.summary, only_count, quiet)
         raise
     _report(summary, only_count, quiet)
 
@@ -66,7 +69,7 @@ def command(
 def _destination(target: str | None) -> str:
     if target is None and sys.stdout.isatty():
         raise click.UsageError("a capture is not written to a terminal; give -w FILE, or --count")
-    return target or "-"
+    return "-" if target is None else target
 
 
 def _report(summary: cbpf.Summary, only_count: bool, quiet: bool) -> None:

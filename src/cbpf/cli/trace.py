@@ -21,7 +21,7 @@ def command(program: str, capture: str, number: int, dialect: cbpf.Dialect) -> N
     packet = _packet(capture, number)
     click.echo(f"packet {number}: {packet.captured_length} of {packet.wire_length} bytes captured")
     images = str(virtual_machine.program).splitlines()
-    verdict = None
+    verdict: int | None = 0  # of a record that is too short to begin
     for step in virtual_machine.trace(packet.data, wire_length=packet.wire_length):
         image = images[step.index].replace("\t", " ")
         click.echo(f"{image:46}  A={step.a:#010x} X={step.x:#010x}  {'; '.join(_events(step))}".rstrip())

@@ -37,6 +37,7 @@ _OPERATORS: Final = {
 
 _MAY_EXCEED_A_WORD: Final = frozenset({Action.ADD, Action.SUB, Action.MUL, Action.SHIFT_LEFT})
 
+_MOST_REMEMBERED: Final = 32  # loads; more would make long programs slow to compile
 _DEEPEST: Final = 40  # levels of indentation; CPython's parser takes 100
 
 
@@ -139,6 +140,8 @@ class TextMachine:
             return value
         name = f"p{position}_{size}"
         if name not in self.fetched:
+            if len(self.fetched) == _MOST_REMEMBERED:
+                return value
             self.line(f"{name} = {value}")
             self.fetched |= {name}
         return Text(name, value.most)

@@ -1,71 +1,98 @@
 """Every notation of a program, in and out: `parse` finds out which it is by looking, `render` writes one.
 
-asm       instructions in Go's notation, a line each; jumps by label or by relative skip
-c         C initialisers, `{ 0x28, 0, 0, 0x0000000c },`, as tcpdump -dd
-decimal   a count, then four decimal numbers a line, as tcpdump -ddd
-raw       the bytes of an array of struct sock_filter, in this machine's order
-tcpdump   the listing of tcpdump -d; written only
+`TEXT_FORMATS` and `BYTES_FORMATS` describe them; docs/formats.md shows what each can carry.
 """
 
-from typing import Final
-
 from ..errors import FieldError, ProgramFormatError
-from ..program import Program
-from .assembler import parse_assembly
-from .format import Format
-from .labels import render_assembly
-from .numbers import (
-    looks_like_c,
-    looks_like_decimal,
-    parse_c,
-    parse_decimal,
-    render_c,
-    render_decimal,
-    render_tcpdump,
-)
+from ..program import Instructions, Program
+from .format import BytesFormat, TextFormat
+from .savefile import Savefile
+from .table import BYTES_FORMATS, TEXT_FORMATS
 
-FORMATS: Final = {
-    one.name: one
-    for one in (
-        Format("decimal", looks_like_decimal, parse_decimal, render_decimal),
-        Format("c", looks_like_c, parse_c, render_c),
-        Format("tcpdump", None, None, render_tcpdump),
-        Format("asm", lambda text: True, parse_assembly, render_assembly),
-    )
-}
+__all__ = [
+    "BYTES_FORMATS",
+    "FORMAT_NAMES",
+    "TEXT_FORMATS",
+    "Savefile",
+    "find_format",
+    "parse",
+    "render",
+    "render_bytes",
+]
+
+FORMAT_NAMES = (*sorted([*TEXT_FORMATS, *BYTES_FORMATS]),)
 
 
 def parse(source: str | bytes, *, format: str = "auto") -> Program:
-    r"""The program that *source* describes, in any of the notations.
+    r"""The program that *source* describes, in any notation; by default the one that it looks like.
 
-    Bytes that are not text are the format raw. Raises `ProgramFormatError` with line and column, or byte offset.
+    Raises `ProgramFormatError` with every problem, by line and column, or with a byte offset.
 
     >>> parse("ldh [12]; the EtherType\nret a") == parse("2\n40 0 0 12\n22 0 0 0")
     True
     """
-    if format not in ("auto", "raw", *FORMATS):
-        raise FieldError(f"parse.format: {format!r} is not one of auto, raw, {', '.join(FORMATS)}")
-    if format == "raw" or (format == "auto" and isinstance(source, bytes) and not _is_text(source)):
-        return Program.from_bytes(source.encode() if isinstance(source, str) else source)
-    text = source if isinstance(source, str) else _decode(source)
-    if format == "auto":
-        chosen = next(one for one in FORMATS.values() if one.recognizes is not None and one.recognizes(text))
-    else:
-        chosen = FORMATS[format]
-    if chosen.parse is None:
-        raise ProgramFormatError(f"the format {chosen.name} is only written; use asm, c, decimal or raw")
-    return chosen.parse(text)
+    if not isinstance(source, str | bytes | bytearray | memoryview):
+        raise FieldError(f"parse: {source!r} is neither text nor bytes")
+    data = source.encode(errors="surrogatepass") if isinstance(source, str) else bytes(source)
+    chosen = find_format(data) if format == "auto" else _by_name(format)
+    if isinstance(chosen, BytesFormat):
+        return chosen.parse(data)
+    return chosen.parse(source if isinstance(source, str) else _decode(data))
 
 
-def render(program: Program, format: str) -> str:
-    """The program as text of a notation other than raw, with a newline at its end."""
-    if format not in FORMATS:
-        raise FieldError(f"render.format: {format!r} is not one of {', '.join(FORMATS)}")
-    return FORMATS[format].render(program)
+def render(program: Instructions, format: str) -> str:
+    """The program in a notation that is text, with a newline at its end.
+
+    Raises `ProgramFormatError` if the notation cannot carry the program.
+    """
+    chosen = _by_name(format)
+    if isinstance(chosen, BytesFormat):
+        raise FieldError(f"render: the format {format} is bytes; use render_bytes")
+    return _checked(chosen, Program(program))
 
 
-def _is_text(data: bytes) -> bool:
-    return not any(byte < 9 or 13 < byte < 32 for byte in data[:4096])
+def render_bytes(program: Instructions, format: str) -> bytes:
+    """The program in any notation, text as UTF-8; raises as `render` does."""
+    chosen, value = _by_name(format), Program(program)
+    if isinstance(chosen, TextFormat):
+        return _checked(chosen, value).encode()
+    return chosen.render(value)
+
+
+def find_format(data: bytes) -> TextFormat | BytesFormat:
+    """The notation that a file's content looks like."""
+    for binary in BYTES_FORMATS.values():
+        if binary.recognizes(data):
+            return binary
+    text = data.decode(errors="replace")
+    return next(one for one in TEXT_FORMATS.values() if one.recognizes(text))
+
+
+def _by_name(format: str) -> TextFormat | BytesFormat:
+    chosen = TEXT_FORMATS.get(format) or BYTES_FORMATS.get(format)
+    if chosen is None:
+        raise FieldError(f"format: {format!r} is not one of {', '.join(FORMAT_NAMES)}")
+    return chosen
+
+
+def _checked(chosen: TextFormat, program: Program) -> str:
+    """The program as text, unless that would not read back as the same program."""
+    text = chosen.render(program)
+    if chosen.is_exact:
+        return text
+    for index, (raw, read) in enumerate(zip(program, _read_back(chosen, text), strict=False)):
+        if raw != read:
+            raise ProgramFormatError(f"instruction {index}: the format {chosen.name} cannot carry {raw}")
+    return text
+
+
+def _read_back(chosen: TextFormat, text: str) -> list[object]:
+    """The instructions of a listing; None for a line that cannot be read, and nothing behind it."""
+    try:
+        return list(chosen.parse(text))
+    except ProgramFormatError as error:
+        lines = text.splitlines()[: error.problems[0].line - 1]
+        return [*(chosen.parse("\n".join(lines)) if lines else ()), None]
 
 
 def _decode(data: bytes) -> str:

@@ -148,8 +148,8 @@ class _Parser:
 
     def _listing_prefix(self) -> None:
         self._take()
-        token = self._token
-        if self._number() != len(self._statements):
+        token = self._take()
+        if not token.text.isdigit() or token.text.lstrip("0") != str(len(self._statements) or ""):
             self._refuse_unexpected(f"{len(self._statements)}, the number of this instruction", token)
         self._expect(")")
         self._is_listing = True

@@ -1,4 +1,4 @@
-"""The notations that are plain numbers: tcpdump -dd and -ddd; and the listing of tcpdump -d."""
+"""The notations that are plain numbers, in C, JSON, decimal or hexadecimal; and writers of listings."""
 
 import re
 from collections.abc import Callable
@@ -6,31 +6,38 @@ from functools import partial
 from typing import Final
 
 from ..errors import FieldError, ProgramFormatError
-from ..instructions import RawInstruction
-from ..listing import c_initializers, decimal_lines, listing
-from ..program import Program
+from ..instructions import RawInstruction, notation
+from ..listing import c_initializers, debugger_listing, decimal_lines, listing
+from ..program import INSTRUCTION_SIZE, Program
 
-_LONGEST_NUMBER: Final = 20  # digits; a longer one fits no field
+# A number of at most 20 digits: what has more fits no field, and Python limits how many it reads.
+_INTEGER: Final = re.compile(r"0[xX][0-9a-fA-F]{1,20}|[0-9]{1,20}", re.ASCII)
+
 _C_ROW: Final = re.compile(r"\{([^{}]*)\}")
 _C_DECLARATION: Final = re.compile(r"[^{}=]*=\s*\{")
-_WORD_AT_START: Final = re.compile(r"^\s*[A-Za-z_]", re.MULTILINE)
-_C_NOISE: Final = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
-
-
-def looks_like_decimal(text: str) -> bool:
-    """A first line that is one number."""
-    return text.split("\n", 1)[0].strip().isdigit()
+_WORD_AT_START: Final = re.compile(r"^[ \t]*[A-Za-z_]", re.MULTILINE)
+_C_NOISE: Final = re.compile(r"/\*.*?(?:\*/|\Z)|//[^\n]*", re.DOTALL)
 
 
 def parse_decimal(text: str) -> Program:
     """A count, then that many lines of four decimal numbers: code, jt, jf, k."""
     lines = [(number, line.split()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
-    if not lines or len(lines[0][1]) != 1 or not lines[0][1][0].isdecimal() or len(lines[0][1][0]) > _LONGEST_NUMBER:
+    _require_count(" ".join(lines[0][1]) if lines else "", len(lines) - 1)
+    return Program(_row(fields, partial("line {}, column 1".format, number)) for number, fields in lines[1:])
+
+
+def parse_comma(text: str) -> Program:
+    """A count, then instructions of four decimal numbers, separated by commas; one may stand at the end."""
+    count, *parts = text.strip().removesuffix(",").split(",")
+    _require_count(count.strip(), len(parts))
+    return Program(_row(part.split(), partial("instruction {}".format, index)) for index, part in enumerate(parts))
+
+
+def _require_count(count: str, following: int) -> None:
+    if not _INTEGER.fullmatch(count):
         raise ProgramFormatError("line 1, column 1: expected the number of instructions")
-    count = int(lines[0][1][0])
-    if count != len(lines) - 1:
-        raise ProgramFormatError(f"line 1, column 1: promises {count} instructions, and {len(lines) - 1} follow")
-    return Program(_row(fields, 10, partial("line {}, column 1".format, number)) for number, fields in lines[1:])
+    if int(count, 0 if count.startswith(("0x", "0X")) else 10) != following:
+        raise ProgramFormatError(f"line 1, column 1: promises {count} instructions, and {following} follow")
 
 
 def looks_like_c(text: str) -> bool:
@@ -49,7 +56,7 @@ def parse_c(text: str) -> Program:
     rows = []
     for match in _C_ROW.finditer(code, end):
         _require_only(",", code, end, match.start())
-        rows.append(_row([field.strip() for field in match[1].split(",")], 0, partial(_place, code, match.start())))
+        rows.append(_row([field.strip() for field in match[1].split(",")], partial(_place, code, match.start())))
         end = match.end()
     _require_only(",};" if declaration else ",", code, end, len(code))
     return Program(rows)
@@ -67,15 +74,57 @@ def _place(text: str, offset: int) -> str:
     return f"line {text.count(chr(10), 0, offset) + 1}, column {offset - line_start + 1}"
 
 
-def _row(fields: list[str], base: int, place: Callable[[], str]) -> RawInstruction:
+def _row(fields: list[str], place: Callable[[], str]) -> RawInstruction:
     if len(fields) != 4:
         raise ProgramFormatError(f"{place()}: has {len(fields)} numbers; an instruction has four: code, jt, jf, k")
+    for field in fields:
+        if not _INTEGER.fullmatch(field):
+            raise ProgramFormatError(f"{place()}: {field[:40]!r} is no number that an instruction can hold")
     try:
-        return RawInstruction(*(int(field[: _LONGEST_NUMBER + 1], base) for field in fields))
+        return RawInstruction(*(int(field, 16 if field[1:2] in ("x", "X") else 10) for field in fields))
     except FieldError as error:
         raise ProgramFormatError(f"{place()}: {error}") from None
-    except ValueError:
-        raise ProgramFormatError(f"{place()}: {' '.join(fields)[:60]!r} is not four numbers") from None
+
+
+def parse_hexadecimal(text: str) -> Program:
+    """The bytes of struct sock_filter in this machine's order, as hexadecimal digits; blanks do not matter."""
+    bad = re.search(r"[^0-9a-fA-F\s]", text)
+    if bad is not None:
+        raise ProgramFormatError(f"{_place(text, bad.start())}: {bad[0]!r} is no hexadecimal digit")
+    digits = "".join(text.split())
+    if len(digits) % 2:
+        raise ProgramFormatError(f"byte {len(digits) // 2}: one digit is left over; a byte has two")
+    return Program.from_bytes(bytes.fromhex(digits))
+
+
+def parse_json(text: str) -> Program:
+    """An array of instructions, each an object with op, jt, jf and k, or an array of these four numbers."""
+    import json
+
+    try:
+        rows = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ProgramFormatError(f"line {error.lineno}, column {error.colno}: {error.msg}") from None
+    except (RecursionError, ValueError) as error:
+        raise ProgramFormatError(f"line 1, column 1: {error}") from None
+    if not isinstance(rows, list):
+        raise ProgramFormatError("line 1, column 1: expected an array of instructions")
+    return Program(_json_row(row, index) for index, row in enumerate(rows))
+
+
+def _json_row(row: object, index: int) -> RawInstruction:
+    fields = row
+    if isinstance(row, dict):
+        if not {"op"} <= row.keys() <= {"op", "jt", "jf", "k"}:
+            keys = ", ".join(row)[:60]
+            raise ProgramFormatError(f"instruction {index}: expected the keys op, jt, jf and k, not {keys}")
+        fields = [row.get(name, 0) for name in ("op", "jt", "jf", "k")]
+    if not isinstance(fields, list) or len(fields) != 4:
+        raise ProgramFormatError(f"instruction {index}: expected an object, or an array of four numbers")
+    try:
+        return RawInstruction(*fields)
+    except FieldError as error:
+        raise ProgramFormatError(f"instruction {index}: {error}") from None
 
 
 def render_c(program: Program) -> str:
@@ -91,3 +140,31 @@ def render_decimal(program: Program) -> str:
 def render_tcpdump(program: Program) -> str:
     """As tcpdump -d."""
     return listing(program) + "\n"
+
+
+def render_debugger(program: Program) -> str:
+    """As `disassemble` of bpf_dbg."""
+    return debugger_listing(program) + "\n"
+
+
+def render_comma(program: Program) -> str:
+    """As bpf_asm writes it, and iptables' xt_bpf reads it; without bpf_asm's last comma."""
+    return ",".join([str(len(program)), *("{} {} {} {}".format(*raw) for raw in program)]) + "\n"
+
+
+def render_hexadecimal(program: Program) -> str:
+    """16 digits an instruction, one a line."""
+    data = bytes(program)
+    size = INSTRUCTION_SIZE
+    return "".join(f"{data[start : start + size].hex()}\n" for start in range(0, len(data), size))
+
+
+def render_json(program: Program) -> str:
+    """An array of objects, one a line."""
+    rows = [f'  {{"op": {raw.op}, "jt": {raw.jt}, "jf": {raw.jf}, "k": {raw.k}}}' for raw in program]
+    return "[\n" + ",\n".join(rows) + "\n]\n" if rows else "[]\n"
+
+
+def render_go(program: Program) -> str:
+    """Go's notation, one instruction a line."""
+    return "".join(f"{notation(raw)}\n" for raw in program)

@@ -1,0 +1,13 @@
+"""What a filter did."""
+
+from typing import NamedTuple
+
+
+class Summary(NamedTuple):
+    """What a filter saw and kept: packets, captured bytes (without headers), and how long it took."""
+
+    packets_seen: int
+    packets_kept: int
+    bytes_seen: int
+    bytes_kept: int
+    seconds: float
