@@ -22,12 +22,15 @@ from .isa import (
 
 
 class _Style(NamedTuple):
-    """What two listings differ in: which actions show hexadecimal constants, the operands, words for extensions."""
+    """What two listings differ in: templates of lines, operands, and which constants are hexadecimal."""
 
+    line: str
+    plain: str
+    conditional: str
+    unknown: str
     hexadecimal: frozenset[Action]
     arguments: Mapping[Operand, str]
     extension_words: Mapping[Extension, str]
-    unknown: str
 
 
 # All other constants are signed decimals.
@@ -45,17 +48,23 @@ _ARGUMENTS: Final = {
 }
 
 _TCPDUMP: Final = _Style(
-    _HEXADECIMAL,
-    _ARGUMENTS,
-    EXTENSION_WORDS | {Extension.VLAN_TAG_PRESENT: "vlanp", Extension.RAND: "random"},
-    "unimp    {op:#x}",
+    line="({index:03}) {image}",
+    plain="{mnemonic:8} {argument}",
+    conditional="{mnemonic:8} {argument:16} jt {jt}\tjf {jf}",
+    unknown="unimp    {op:#x}",
+    hexadecimal=_HEXADECIMAL,
+    arguments=_ARGUMENTS,
+    extension_words=EXTENSION_WORDS | {Extension.VLAN_TAG_PRESENT: "vlanp", Extension.RAND: "random"},
 )
 
 _BPF_DBG: Final = _Style(
-    _HEXADECIMAL | {Action.RETURN},
-    _ARGUMENTS | {Operand.A: "a", Operand.LENGTH: "#len", Operand.INDIRECT: "[x+{k}]"},
-    {},
-    "nosup {op:#x}",
+    line="l{index}:\t{image}",
+    plain="{mnemonic} {argument}",
+    conditional="{mnemonic} {argument}, l{jt}, l{jf}",
+    unknown="nosup {op:#x}",
+    hexadecimal=_HEXADECIMAL | {Action.RETURN},
+    arguments=_ARGUMENTS | {Operand.A: "a", Operand.LENGTH: "#len", Operand.INDIRECT: "[x+{k}]"},
+    extension_words={},
 )
 
 
@@ -66,7 +75,7 @@ def listing(instructions: Iterable[RawInstruction]) -> str:
     (000) ldh      [12]
     (001) jeq      #0x800           jt 2	jf 5
     """
-    return "\n".join(f"({index:03}) {_tcpdump_line(raw, index)}" for index, raw in enumerate(instructions))
+    return _lines(instructions, _TCPDUMP)
 
 
 def debugger_listing(instructions: Iterable[RawInstruction]) -> str:
@@ -76,7 +85,7 @@ def debugger_listing(instructions: Iterable[RawInstruction]) -> str:
     l0:	ldh [12]
     l1:	jeq #0x800, l2, l5
     """
-    return "\n".join(f"l{index}:\t{_debugger_line(raw, index)}" for index, raw in enumerate(instructions))
+    return _lines(instructions, _BPF_DBG)
 
 
 def c_initializers(instructions: Iterable[RawInstruction]) -> str:
@@ -94,36 +103,22 @@ def signed(k: int) -> int:
     return k - 2 * SIGN_BIT if k & SIGN_BIT else k
 
 
-def _known(raw: RawInstruction) -> Opcode | None:
-    """The row of an instruction that these listings know: all but ldx len."""
+def _lines(instructions: Iterable[RawInstruction], style: _Style) -> str:
+    images = (_image(raw, index, style) for index, raw in enumerate(instructions))
+    return "\n".join(style.line.format(index=index, image=image) for index, image in enumerate(images))
+
+
+def _image(raw: RawInstruction, index: int, style: _Style) -> str:
     opcode = OPCODE_BY_CODE.get(raw.op)
     if opcode is None or (opcode.action is Action.LOAD_X and opcode.operand is Operand.LENGTH):
-        return None
-    return opcode
-
-
-def _mnemonic(opcode: Opcode) -> str:
-    return "ldxb" if opcode.operand is Operand.MEMORY_SHIFT else opcode.mnemonic
-
-
-def _tcpdump_line(raw: RawInstruction, index: int) -> str:
-    opcode = _known(raw)
-    if opcode is None:
-        return _TCPDUMP.unknown.format(op=raw.op)
-    argument = _argument(opcode, raw, index, _TCPDUMP)
-    if opcode.action in CONDITIONS:
-        return f"{_mnemonic(opcode):8} {argument:16} jt {index + 1 + raw.jt}\tjf {index + 1 + raw.jf}"
-    return f"{_mnemonic(opcode):8} {argument}"
-
-
-def _debugger_line(raw: RawInstruction, index: int) -> str:
-    opcode = _known(raw)
-    if opcode is None:
-        return _BPF_DBG.unknown.format(op=raw.op)
-    argument = _argument(opcode, raw, index, _BPF_DBG)
-    if opcode.action in CONDITIONS:
-        return f"{_mnemonic(opcode)} {argument}, l{index + 1 + raw.jt}, l{index + 1 + raw.jf}"
-    return f"{_mnemonic(opcode)} {argument}"
+        return style.unknown.format(op=raw.op)
+    template = style.conditional if opcode.action in CONDITIONS else style.plain
+    return template.format(
+        mnemonic="ldxb" if opcode.operand is Operand.MEMORY_SHIFT else opcode.mnemonic,
+        argument=_argument(opcode, raw, index, style),
+        jt=index + 1 + raw.jt,
+        jf=index + 1 + raw.jf,
+    )
 
 
 def _argument(opcode: Opcode, raw: RawInstruction, index: int, style: _Style) -> str:
