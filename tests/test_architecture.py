@@ -15,11 +15,11 @@ SOURCE = ROOT / "src" / "cbpf"
 
 # From the ground up; a module imports only from layers below its own.
 LAYERS = (
-    ("values", "summary", "errors", "fields"),
+    ("values", "summary", "errors", "fields", "payload_offset"),
     ("isa",),
     ("instructions", "link_types"),
-    ("listing", "metadata", "payload_offset"),
-    ("program", "socket_buffer"),
+    ("listing", "metadata"),
+    ("program", "socket_buffer", "socket_view"),
     ("dialects", "packets", "libpcap"),
     ("semantics", "expression", "capture.pcap", "formats.format"),
     (
@@ -39,7 +39,7 @@ LAYERS = (
     ("filtering",),
     ("",),
     ("cli.common",),
-    ("cli.compile", "cli.filter", "cli.run", "cli.trace", "cli.verify", "cli"),
+    ("cli.asm", "cli.compile", "cli.convert", "cli.disasm", "cli.filter", "cli.run", "cli.trace", "cli.verify", "cli"),
     ("__main__",),
 )
 WITHIN_ONE_LAYER = {("errors", "values"), ("errors", "summary"), ("fields", "errors")}

@@ -277,7 +277,7 @@ def test_signals_leave_nothing(number: int, expected: int, tmp_path: Path) -> No
         assert process.stdin is not None
         process.stdin.write(Path(TRAFFIC).read_bytes()[:50_000])
         process.stdin.flush()
-        while not list(tmp_path.iterdir()):
+        while not list(tmp_path.iterdir()) and process.poll() is None:
             time.sleep(0.01)
         process.send_signal(number)
         process.communicate()

@@ -1,4 +1,4 @@
-"""Payload offsets: hand-picked frames with what Linux 6.18 gives, and any number of random ones against a live kernel."""
+"""Payload offsets: hand-picked frames with what Linux 6.18 gives, and random ones against a live kernel."""
 
 from random import Random
 
@@ -130,6 +130,9 @@ FRAMES: dict[str, tuple[bytes, int]] = {
     "GRE, sequence": (ethernet(0x0800, ipv4(47, gre(0x1000, 0x0800, UDP4))), 14 + 48 + 8),
     "GRE, all three": (ethernet(0x0800, ipv4(47, gre(0xB000, 0x0800, UDP4))), 14 + 56 + 8),
     "GRE, key cut off": (ethernet(0x0800, ipv4(47, gre(0xA000, 0x0800)[:11])), 0),
+    "GRE of an empty ARP": (ethernet(0x0800, ipv4(47, gre(0, 0x0806))), 14 + 24),
+    "GRE, key, empty ARP": (ethernet(0x0800, ipv4(47, gre(0x2000, 0x0806))), 14 + 28),
+    "GRE, checksum and key, empty ARP": (ethernet(0x0800, ipv4(47, gre(0xA000, 0x0806))), 14 + 32),
     "GRE, checksum cut off, ARP": (ethernet(0x0800, ipv4(47, gre(0x8000, 0x0806)[:6])), 14 + 26),
     "GRE, routing": (ethernet(0x0800, ipv4(47, gre(0x4000, 0x0800, UDP4))), 14 + 20),
     "GRE, version 2": (ethernet(0x0800, ipv4(47, gre(0x0002, 0x0800, UDP4))), 14 + 20),
@@ -168,6 +171,7 @@ FRAMES: dict[str, tuple[bytes, int]] = {
     "PPPoE, cut": (ethernet(0x8864, pppoe(0x0021)[:7]), 0),
     "PPPoE discovery": (ethernet(0x8863, MORE), 0),
     "TIPC": (ethernet(0x88CA, MORE), 14),
+    "TIPC, just its header": (ethernet(0x88CA, bytes(16)), 14),
     "TIPC, cut": (ethernet(0x88CA, bytes(15)), 0),
     "batman-adv": (ethernet(0x4305, BATMAN, ethernet(0x0800, UDP4)), 14 + 44 + 8),
     "batman-adv, broadcast": (ethernet(0x4305, b"\x41", BATMAN[1:], ethernet(0x0800, UDP4)), 0),
@@ -218,7 +222,7 @@ def test_the_kernel_gives_the_same(kind: Kind) -> None:
 
 @needs_devices
 def test_every_ether_type_in_the_kernel() -> None:
-    """What no EtherType announces is understood, with a tail of zeros; LLC and the VLAN types aside."""
+    """All that are EtherTypes, followed by zeros: those few are understood."""
     known = []
     for kind in range(0x600, 0x10000):
         frame = ethernet(kind, MORE)
@@ -226,7 +230,7 @@ def test_every_ether_type_in_the_kernel() -> None:
         assert offset_in(view(frame, kind="raw")) == given, hex(kind)
         if given:
             known.append(kind)
-    assert known == [0x0806, 0x8035, 0x86DD, 0x8847, 0x8848, 0x88CA, 0x88F7, 0x8902, 0x8906]
+    assert known == [0x0806, 0x8035, 0x8847, 0x8848, 0x88CA, 0x88F7, 0x8902, 0x8906]
 
 
 @needs_devices
@@ -241,7 +245,7 @@ def test_every_ip_protocol_in_the_kernel(kind: int) -> None:
 @needs_devices
 @pytest.mark.fuzz
 def test_random_frames_in_the_kernel(rounds: Rounds) -> None:
-    for random in rounds(2500):
+    for random in rounds(5000):
         frame = random_frames.frame(random)
         for kind in PACKET_KINDS:
             expected = packet_socket.verdict(LOAD_PAYLOAD_OFFSET, frame, kind=kind)
@@ -249,8 +253,8 @@ def test_random_frames_in_the_kernel(rounds: Rounds) -> None:
 
 
 @needs_devices
-def test_every_cut_of_a_random_frame(seeds: range = range(8)) -> None:
-    for seed in seeds:
+def test_every_cut_of_a_frame() -> None:
+    for seed in range(40):
         frame = random_frames.frame(Random(f"cut-{seed}"))[:300]
         for length in range(14, len(frame)):
             if random_frames.is_sendable(frame[:length]):

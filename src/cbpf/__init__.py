@@ -28,7 +28,7 @@ from .errors import (
     VerificationError,
 )
 from .expression import DEFAULT_SNAPLEN, compile
-from .filtering import filter_capture
+from .filtering import compile_for_capture, filter_capture
 from .formats import FORMAT_NAMES, Savefile, parse, render, render_bytes
 from .instructions import (
     TAX,
@@ -60,6 +60,7 @@ from .link_types import LinkType, link_type
 from .listing import listing
 from .metadata import Device, Metadata, VlanTag
 from .program import Program
+from .socket_view import SocketView, socket_view, with_tag
 from .summary import Summary
 from .verifier import findings, verify
 from .vm import VM, EngineName
@@ -118,6 +119,7 @@ __all__ = [
     "RetConstant",
     "Savefile",
     "Setter",
+    "SocketView",
     "Step",
     "StoreScratch",
     "Summary",
@@ -126,6 +128,7 @@ __all__ = [
     "VlanTag",
     "assemble",
     "compile",
+    "compile_for_capture",
     "disassemble",
     "filter_capture",
     "findings",
@@ -135,5 +138,7 @@ __all__ = [
     "read_capture",
     "render",
     "render_bytes",
+    "socket_view",
     "verify",
+    "with_tag",
 ]

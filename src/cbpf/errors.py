@@ -92,14 +92,18 @@ class ProgramFormatError(CbpfError, ValueError):
     """Text or bytes that do not describe a program.
 
     It names line and column, or the byte offset. For text, `problems` holds every `Problem`; else it is empty.
+    `source` is the name of the file, where that is known.
     """
+
+    source = ""
 
     def __init__(self, reason: str | Iterable[Problem]) -> None:
         self.problems = () if isinstance(reason, str) else tuple(reason)
         super().__init__(reason if isinstance(reason, str) else self.problems)
 
     def __str__(self) -> str:
-        return _first_and_count(self.problems) if self.problems else str(self.args[0])
+        text = _first_and_count(self.problems) if self.problems else str(self.args[0])
+        return f"{self.source}: {text}" if self.source else text
 
 
 class VerificationError(CbpfError, ValueError):

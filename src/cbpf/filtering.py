@@ -2,23 +2,31 @@
 
 import os
 import time
-from collections.abc import Iterable, Iterator
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from typing import Final
+from typing import Final, TypeAlias
 
 from .capture.output import Target, Write, open_output
 from .capture.pcap import Header, Record, encode, file_header, merged_header
 from .capture.reader import CaptureReader, Source
 from .dialects import PCAP, Dialect
-from .errors import CaptureError, DamagedCapture, FieldError
+from .errors import CaptureError, DamagedCapture, ExpressionWarning, FieldError
 from .expression import compile_for
 from .fields import within
+from .formats import Savefile
 from .libpcap import Handle
+from .link_types import LinkType, link_type_by_dlt
 from .program import Instructions, Program
+from .socket_view import socket_view
 from .summary import Summary
 from .vm import VM, EngineName
 
 _check_count: Final = within(1, 2**63 - 1, "a number of packets")
+
+
+Match: TypeAlias = Callable[[bytes, int], int]
+"""(packet, wire length) -> verdict."""
 
 
 class _Tally:
@@ -51,12 +59,13 @@ def _captured_bytes(records: list[Record]) -> int:
 def filter_capture(
     source: Source | Iterable[Source],
     target: Target,
-    filter: str | Instructions | VM,
+    filter: str | Instructions | Savefile | VM,
     *,
     count: int | None = None,
     invert: bool = False,
     engine: EngineName = "auto",
     dialect: Dialect = PCAP,
+    as_socket: bool = False,
 ) -> Summary:
     """Copies the packets that *filter* accepts from *source* to *target*; records are copied as they are.
 
@@ -66,8 +75,11 @@ def filter_capture(
 
       target: a path, "-" for standard output, a binary file object, or None to count only. A path is replaced
         when all is done, so it may be a source.
-      filter: an expression, a program, or a VM; engine and dialect are for the first two.
+      filter: an expression, a program, a savefile (its link type must be that of the source), or a VM, which
+        brings its own engine and dialect.
       count: stop when so many packets were kept. invert: keep the others.
+      as_socket: the filter sees each packet as a live packet socket would have (`socket_view`); for programs that
+        were made for one. What is kept stays as it was captured.
 
     Raises `CaptureError`, `ExpressionError`, `VerificationError`; and `DamagedCapture` if a source is cut
     short: then its whole packets and all other sources were filtered, the target is in place, and the error's
@@ -86,7 +98,8 @@ def filter_capture(
         write(header.data)
         for reader, machine in zip(readers, machines, strict=True):
             try:
-                _filter(reader, header, machine, invert, tally, write)
+                match = _match_as_socket(machine, reader.link_type) if as_socket else machine.match
+                _filter(reader, header, match, invert, tally, write)
             except DamagedCapture as damage:
                 damages.append(damage)
         if damages:
@@ -121,7 +134,7 @@ def _common_header(readers: list[CaptureReader]) -> Header:
 
 
 def _machines(
-    filter: str | Instructions | VM, readers: list[CaptureReader], engine: EngineName, dialect: Dialect
+    filter: str | Instructions | Savefile | VM, readers: list[CaptureReader], engine: EngineName, dialect: Dialect
 ) -> list[VM]:
     """A machine for each capture: what an expression compiles to may depend on its byte order."""
     if isinstance(filter, VM):
@@ -129,23 +142,42 @@ def _machines(
     if isinstance(filter, bytes | bytearray):
         raise FieldError(f"filter_capture.filter: {filter!r} is bytes; an expression is text (parse reads programs)")
     if isinstance(filter, str):
-        programs = [_compile_for(reader.header, filter) for reader in readers]
+        programs = [compile_for_capture(filter, reader) for reader in readers]
+    elif isinstance(filter, Savefile):
+        programs = [_program_for(filter, reader) for reader in readers]
     else:
         programs = [Program(filter)] * len(readers)
     machines = {program: VM(program, engine=engine, dialect=dialect) for program in set(programs)}
     return [machines[program] for program in programs]
 
 
-def _compile_for(header: Header, expression: str) -> Program:
+def compile_for_capture(expression: str, capture: CaptureReader) -> Program:
+    """The program of an expression for the packets of a capture: its link type, byte order and snapshot length.
+
+    Raises `ExpressionError`, also for what only a live device knows, as `inbound` on Ethernet.
+    """
+    header = capture.header
     handle = Handle(header.link_type.dlt, header.snaplen, file_header(header))
     return compile_for(handle, expression, netmask=0)
 
 
-def _filter(reader: CaptureReader, header: Header, machine: VM, invert: bool, tally: _Tally, write: Write) -> None:
+def _program_for(savefile: Savefile, capture: CaptureReader) -> Program:
+    """The program of a savefile, which must have been made for the capture's link type."""
+    if savefile.link_type != capture.link_type.dlt:
+        made_for = link_type_by_dlt(savefile.link_type).name
+        raise CaptureError(
+            f"{capture.name}: link type {capture.link_type.name} is not {made_for}, which the savefile was made for"
+        )
+    if savefile.snaplen < capture.snaplen:
+        fact = f"the savefile was made for a snapshot length of {savefile.snaplen}, below {capture.snaplen}"
+        warnings.warn(f"{capture.name}: {fact}; packets are kept whole", ExpressionWarning, stacklevel=4)
+    return savefile.program
+
+
+def _filter(reader: CaptureReader, header: Header, match: Match, invert: bool, tally: _Tally, write: Write) -> None:
     """Filters one capture, chunk by chunk; what a chunk holds is written before the next is read."""
     if tally.is_full:
         return
-    match = machine.match
     for buffer, records in reader.chunks():
         kept = [record for record in records if (match(buffer[record[1] : record[2]], record[4]) == 0) is invert]
         if tally.wanted is not None and len(kept) >= tally.wanted - tally.packets_kept:
@@ -156,6 +188,16 @@ def _filter(reader: CaptureReader, header: Header, machine: VM, invert: bool, ta
             write(b"".join(_encoded(kept, buffer, reader.header, header)))
         if tally.is_full:
             return
+
+
+def _match_as_socket(machine: VM, link_type: LinkType) -> Match:
+    """The verdict that a filter on a live packet socket would have given on a captured packet."""
+
+    def match(packet: bytes, wire_length: int) -> int:
+        view = socket_view(packet, link_type, wire_length)
+        return machine.evaluate(view.data, metadata=view.metadata, wire_length=view.wire_length)
+
+    return match
 
 
 def _encoded(kept: list[Record], buffer: bytes, source: Header, target: Header) -> Iterator[bytes]:

@@ -87,6 +87,14 @@ def link_type(value: str | int | LinkType) -> LinkType:
     return _by_number().get(number) or LinkType(str(number), number, number)
 
 
+def link_type_by_dlt(dlt: int) -> LinkType:
+    """The link type of a DLT_ number; one without a name is named by its number."""
+    for one in link_types():
+        if one.dlt == dlt:
+            return one
+    return LinkType(str(dlt), dlt, dlt)
+
+
 _check_linktype: Final = within(0, 0x03FF_FFFF, "a LINKTYPE_ number")
 
 

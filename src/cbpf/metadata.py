@@ -3,7 +3,7 @@
 from typing import Annotated, TypeAlias
 
 from .errors import FieldError
-from .fields import HalfWord, Word, instance_of, optional, within
+from .fields import HalfWord, Word, check_word, instance_of, optional, within
 from .values import Value
 
 HeaderOffset: TypeAlias = Annotated[int, within(-0xFFFF, 0xFFFF, "a header offset")]
@@ -41,7 +41,8 @@ class Metadata(Value):
       network_header, link_header: offsets in bytes from packet byte 0; negative where the header came before
         what the socket sees, in `before`; None: there is no link header.
       before: the bytes in front of packet byte 0.
-      payload_offset: what `poff` gives.
+      payload_offset: what `poff` gives; None: what Linux computes from the packet (see `payload_offset`). A packet that
+        was cut when it was captured is taken as if it ended there.
       seed: `rand` is a pure function of the seed and of how many numbers were drawn; None: really random.
     """
 
@@ -56,7 +57,7 @@ class Metadata(Value):
     network_header: HeaderOffset = 0
     link_header: OptionalHeaderOffset = None
     before: Annotated[bytes, _bytes] = b""
-    payload_offset: Word = 0
+    payload_offset: Annotated[int | None, optional(check_word)] = None
     seed: Annotated[int | None, optional(within(0, 2**64 - 1, "a seed"))] = None
 
     def _complete(self) -> None:

@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 
 from .isa import SIGN_BIT, Extension
 from .metadata import Metadata
+from .payload_offset import payload_offset
 
 PacketBytes: TypeAlias = bytes | memoryview
 """The bytes of a packet; a memoryview has one dimension and format B."""
@@ -94,6 +95,20 @@ def _nested_netlink_attribute(buffer: SocketBuffer, a: int, x: int) -> int:
     return buffer.attribute(a + _ATTRIBUTE_HEADER, size - _ATTRIBUTE_HEADER, x)
 
 
+def _payload_offset(buffer: SocketBuffer, a: int, x: int) -> int:
+    known = buffer.metadata
+    if known.payload_offset is not None:
+        return known.payload_offset
+    before = len(known.before)  # the bytes before count here even where no load can reach them
+    return payload_offset(
+        known.before + bytes(buffer.data) if before else buffer.data,
+        packet=before,
+        network_header=before + known.network_header,
+        protocol=known.protocol,
+        vlan_protocol=known.vlan.tpid if known.vlan else None,
+    )
+
+
 def _device_index(buffer: SocketBuffer, a: int, x: int) -> int:
     return buffer.metadata.device.index if buffer.metadata.device else 0
 
@@ -115,7 +130,7 @@ EXTENSIONS: Final[dict[int, Callable[[SocketBuffer, int, int], int]]] = {
     Extension.CPU_ID: lambda buffer, a, x: buffer.metadata.cpu,
     Extension.VLAN_TAG: lambda buffer, a, x: buffer.metadata.vlan.tci if buffer.metadata.vlan else 0,
     Extension.VLAN_TAG_PRESENT: lambda buffer, a, x: int(buffer.metadata.vlan is not None),
-    Extension.PAYLOAD_OFFSET: lambda buffer, a, x: buffer.metadata.payload_offset,
+    Extension.PAYLOAD_OFFSET: _payload_offset,
     Extension.RAND: lambda buffer, a, x: buffer.draw(),
     Extension.VLAN_PROTO: lambda buffer, a, x: buffer.metadata.vlan.tpid if buffer.metadata.vlan else 0,
 }

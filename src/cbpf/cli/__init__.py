@@ -15,7 +15,7 @@ import click
 
 import cbpf
 
-COMMANDS: Final = ("compile", "filter", "run", "trace", "verify")
+COMMANDS: Final = ("asm", "compile", "convert", "disasm", "filter", "run", "trace", "verify")
 
 
 class _ReaderGone(Exception):
@@ -49,8 +49,9 @@ class _Commands(click.Group):
 def group() -> None:
     """Classic BPF: compile, check, run and trace packet filters, and filter captures.
 
-    Every PROGRAM is a file, or - for standard input, in any notation that cbpf reads: tcpdump -dd, tcpdump -ddd,
-    assembly text, or the bytes of struct sock_filter.
+    Every PROGRAM is a file, or - for standard input, in any notation: assembly (bpf_asm, Go), the output of tcpdump
+    -d, -dd or -ddd, bpf_asm's and bpf_dbg's, JSON, hexadecimal, libpcap's cBPF savefile, or the bytes of struct
+    sock_filter. With -e EXPRESSION there is no PROGRAM.
     """
 
 
@@ -75,6 +76,8 @@ def main() -> NoReturn:
         status = 141
     except cbpf.VerificationError as error:
         status = _fail(*map(str, error.findings))
+    except cbpf.ProgramFormatError as error:
+        status = _fail(*_problem_lines(error))
     except cbpf.CbpfError as error:
         status = _fail(str(error))
     except OSError as error:
@@ -99,6 +102,12 @@ def _fail(*lines: str) -> int:
     for line in lines:
         click.echo(f"cbpf: {line}", err=True)
     return 2
+
+
+def _problem_lines(error: cbpf.ProgramFormatError) -> list[str]:
+    """Each problem, with the line of text and a caret below it."""
+    prefix = f"{error.source}: " if error.source else ""
+    return [f"{prefix}{problem}\n{problem.excerpt}" for problem in error.problems] or [str(error)]
 
 
 def _help_hint(error: click.UsageError) -> str:

@@ -1,4 +1,4 @@
-"""What several subcommands share: programs from files, expressions from words or a file, common options."""
+"""What several subcommands share: programs and expressions from the command line, and common options."""
 
 import sys
 from pathlib import Path
@@ -30,9 +30,25 @@ engine_option: Final = click.option(
     help="What runs the program.",
 )
 
+as_socket_option: Final = click.option(
+    "--as-socket",
+    is_flag=True,
+    help="See packets as a live packet socket: VLAN tag taken out, protocol, type and device from the capture.",
+)
+
+expression_option: Final = click.option(
+    "-e", "expression", metavar="EXPRESSION", help="A filter expression (pcap-filter(7)) instead of PROGRAM."
+)
+
 expression_file_option: Final = click.option(
     "-F", "expression_file", metavar="FILE", help="Read the expression from FILE; no expression may be given."
 )
+
+link_type_option: Final = click.option(
+    "-y", "link_type", metavar="LINKTYPE", default="EN10MB", show_default=True, help="Of an expression: name or number."
+)
+
+format_choice: Final = click.Choice(cbpf.FORMAT_NAMES)
 
 
 def read_bytes(path: str) -> bytes:
@@ -42,12 +58,64 @@ def read_bytes(path: str) -> bytes:
     return sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
 
 
-def read_program(path: str) -> cbpf.Program:
+def write_bytes(path: str | None, data: bytes) -> None:
+    """Writes a whole file, or to standard output for None and "-"."""
+    if path is None or path == "-":
+        sys.stdout.buffer.write(data)
+    elif not path:
+        raise click.UsageError("an empty name names no file")
+    else:
+        Path(path).write_bytes(data)
+
+
+def read_program(path: str, format: str = "auto") -> cbpf.Program:
     """The program in a file; errors begin with its name."""
     try:
-        return cbpf.parse(read_bytes(path))
-    except cbpf.CbpfError as error:
-        raise cbpf.ProgramFormatError(f"{path}: {error}") from None
+        return cbpf.parse(read_bytes(path), format=format)
+    except cbpf.ProgramFormatError as error:
+        error.source = "standard input" if path == "-" else path
+        raise
+
+
+def read_filter(path: str) -> cbpf.Program | cbpf.Savefile:
+    """The program in a file, with its context if that is a savefile."""
+    data = read_bytes(path)
+    try:
+        return cbpf.Savefile.from_bytes(data) if cbpf.Savefile.recognizes(data) else cbpf.parse(data)
+    except cbpf.ProgramFormatError as error:
+        error.source = "standard input" if path == "-" else path
+        raise
+
+
+def program_or_expression(path: str | None, expression: str | None, link_type: str) -> cbpf.Program:
+    """The program of a file, standard input by default, or that of -e EXPRESSION."""
+    if expression is None:
+        return read_program("-" if path is None else path)
+    if path is not None:
+        raise click.UsageError("PROGRAM and -e EXPRESSION exclude each other")
+    return cbpf.compile(expression, link_type=link_type)
+
+
+def program_for_capture(arguments: tuple[str, ...], expression: str | None) -> tuple[cbpf.Program, cbpf.CaptureReader]:
+    """The program and the opened capture of the arguments PROGRAM CAPTURE, or of -e EXPRESSION and CAPTURE."""
+    names = ("PROGRAM", "CAPTURE") if expression is None else ("CAPTURE",)
+    if len(arguments) < len(names):
+        raise click.UsageError(f"Missing argument '{names[len(arguments)]}'")
+    if len(arguments) > len(names):
+        raise click.UsageError(f"Got unexpected extra argument ({arguments[len(names)]})")
+    program = None if expression is not None else read_program(arguments[0])
+    capture = cbpf.read_capture(arguments[-1])
+    if expression is not None:
+        program = cbpf.compile_for_capture(expression, capture)
+    assert program is not None
+    return program, capture
+
+
+def seen(packet: cbpf.Packet, capture: cbpf.CaptureReader, as_socket: bool) -> tuple[bytes, int, cbpf.Metadata | None]:
+    """What a program sees of a captured packet: bytes, wire length, metadata."""
+    if as_socket:
+        return cbpf.socket_view(packet.data, capture.link_type, packet.wire_length)
+    return packet.data, packet.wire_length, None
 
 
 def read_expression(words: tuple[str, ...], expression_file: str | None) -> str:

@@ -6,7 +6,7 @@ import click
 
 import cbpf
 
-from .common import dialect_option, expression_file_option, read_expression, read_program
+from .common import as_socket_option, dialect_option, expression_file_option, read_expression, read_filter
 
 
 @click.command("filter", short_help="Copy the packets that a filter accepts.")
@@ -20,12 +20,18 @@ from .common import dialect_option, expression_file_option, read_expression, rea
 )
 @click.option("-w", "target", metavar="FILE", help="Capture to write, - for standard output. May be one of those read.")
 @expression_file_option
-@click.option("-p", "program", metavar="PROGRAM", help="Run this program instead of an expression.")
+@click.option(
+    "-p",
+    "program",
+    metavar="PROGRAM",
+    help="Run this program instead of an expression; a savefile's link type is checked.",
+)
 @click.option("-c", "count", metavar="COUNT", type=click.IntRange(1), help="Stop when COUNT packets were kept.")
 @click.option("--count", "only_count", is_flag=True, help="Print how many packets are kept, and write none.")
 @click.option("--invert", is_flag=True, help="Keep the packets that the filter rejects.")
 @click.option("-q", "--quiet", is_flag=True, help="No summary on stderr.")
 @dialect_option
+@as_socket_option
 @click.option("-O", is_flag=True, expose_value=False, help="No optimiser: the default; taken for tcpdump's sake.")
 @click.option("-n", is_flag=True, expose_value=False, help="No names: nothing to print; taken for tcpdump's sake.")
 def command(
@@ -39,6 +45,7 @@ def command(
     invert: bool,
     quiet: bool,
     dialect: cbpf.Dialect,
+    as_socket: bool,
 ) -> None:
     """Copy the packets that an expression (pcap-filter(7)) accepts, exactly those that tcpdump -O keeps.
 
@@ -53,11 +60,17 @@ def command(
         raise click.UsageError("--count writes no capture; -w FILE excludes it")
     if not sources and sys.stdin.isatty():
         raise click.UsageError("no capture to read; give -r FILE")
-    chosen = read_program(program) if program is not None else read_expression(expression, expression_file)
+    chosen = read_filter(program) if program is not None else read_expression(expression, expression_file)
     destination = None if only_count else _destination(target)
     try:
         summary = cbpf.filter_capture(
-            list(sources or ["-"]), destination, chosen, count=count, invert=invert, dialect=dialect
+            list(sources or ["-"]),
+            destination,
+            chosen,
+            count=count,
+            invert=invert,
+            dialect=dialect,
+            as_socket=as_socket,
         )
     except cbpf.DamagedCapture as damage:
         if damage.summary is not None:

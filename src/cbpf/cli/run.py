@@ -6,18 +6,22 @@ import click
 
 import cbpf
 
-from .common import dialect_option, engine_option, read_program
+from .common import as_socket_option, dialect_option, engine_option, expression_option, program_for_capture, seen
 
 
 @click.command("run", short_help="The verdict of a program on each packet.")
-@click.argument("program")
-@click.argument("capture")
+@click.argument("arguments", nargs=-1, metavar="PROGRAM CAPTURE")
+@expression_option
 @dialect_option
 @engine_option
-def command(program: str, capture: str, dialect: cbpf.Dialect, engine: Any) -> None:
+@as_socket_option
+def command(
+    arguments: tuple[str, ...], expression: str | None, dialect: cbpf.Dialect, engine: Any, as_socket: bool
+) -> None:
     """Print the verdict of PROGRAM on each packet of CAPTURE: packet number, verdict."""
-    virtual_machine = cbpf.VM(read_program(program), dialect=dialect, engine=engine)
-    with cbpf.read_capture(capture) as packets:
-        for packet in packets:
-            verdict = virtual_machine.evaluate(packet.data, wire_length=packet.wire_length)
-            print(packet.number, verdict)
+    program, capture = program_for_capture(arguments, expression)
+    with capture:
+        virtual_machine = cbpf.VM(program, dialect=dialect, engine=engine)
+        for packet in capture:
+            data, wire_length, metadata = seen(packet, capture, as_socket)
+            print(packet.number, virtual_machine.evaluate(data, metadata=metadata, wire_length=wire_length))

@@ -7,33 +7,38 @@ import click
 
 import cbpf
 
-from .common import dialect_option, read_program
+from .common import as_socket_option, dialect_option, expression_option, program_for_capture, seen
 
 
 @click.command("trace", short_help="Every step of a program on one packet.")
-@click.argument("program")
-@click.argument("capture")
+@click.argument("arguments", nargs=-1, metavar="PROGRAM CAPTURE")
+@expression_option
 @click.option("-n", "number", metavar="K", type=click.IntRange(1), default=1, show_default=True, help="Which packet.")
 @dialect_option
-def command(program: str, capture: str, number: int, dialect: cbpf.Dialect) -> None:
+@as_socket_option
+def command(
+    arguments: tuple[str, ...], expression: str | None, number: int, dialect: cbpf.Dialect, as_socket: bool
+) -> None:
     """Show every step of PROGRAM on packet K of CAPTURE: instruction, registers, what was loaded, where it went."""
-    virtual_machine = cbpf.VM(read_program(program), dialect=dialect)
+    program, capture = program_for_capture(arguments, expression)
+    virtual_machine = cbpf.VM(program, dialect=dialect)
     packet = _packet(capture, number)
     click.echo(f"packet {number}: {packet.captured_length} of {packet.wire_length} bytes captured")
     images = str(virtual_machine.program).splitlines()
     verdict: int | None = 0  # of a record that is too short to begin
-    for step in virtual_machine.trace(packet.data, wire_length=packet.wire_length):
+    data, wire_length, metadata = seen(packet, capture, as_socket)
+    for step in virtual_machine.trace(data, metadata=metadata, wire_length=wire_length):
         image = images[step.index].replace("\t", " ")
         click.echo(f"{image:46}  A={step.a:#010x} X={step.x:#010x}  {'; '.join(_events(step))}".rstrip())
         verdict = step.verdict
     click.echo(f"verdict {verdict}: {'keeps' if verdict else 'rejects'} the packet")
 
 
-def _packet(capture: str, number: int) -> cbpf.Packet:
-    with cbpf.read_capture(capture) as packets:
-        for packet in islice(packets, number - 1, number):
+def _packet(capture: cbpf.CaptureReader, number: int) -> cbpf.Packet:
+    with capture:
+        for packet in islice(capture, number - 1, number):
             return packet
-    raise cbpf.CaptureError(f"{capture}: has fewer than {number} packets")
+    raise cbpf.CaptureError(f"{capture.name}: has fewer than {number} packets")
 
 
 def _events(step: cbpf.Step) -> Iterator[str]:

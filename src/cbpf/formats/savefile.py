@@ -78,6 +78,11 @@ class Savefile(Value):
         parts = [_pack_field(kind, data) for kind, data in fields]
         return head + self.program.to_bytes(byte_order="big") + b"".join(parts)
 
+    @staticmethod
+    def recognizes(data: bytes) -> bool:
+        """Whether *data* begins as a savefile."""
+        return data.startswith(MAGIC[:4])
+
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
         """Reads a whole file; raises `ProgramFormatError` with the offset of what is wrong."""

@@ -24,7 +24,7 @@ from .numbers import (
     render_json,
     render_tcpdump,
 )
-from .savefile import MAGIC, Savefile
+from .savefile import Savefile
 
 
 def _begins(pattern: str) -> Callable[[str], bool]:
@@ -100,7 +100,7 @@ BYTES_FORMATS: Final = {
     for one in (
         BytesFormat(
             "savefile",
-            lambda data: data.startswith(MAGIC[:4]),
+            Savefile.recognizes,
             lambda data: Savefile.from_bytes(data).program,
             _render_savefile,
             False,
