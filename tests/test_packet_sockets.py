@@ -14,7 +14,6 @@ from judges.packet_socket import PACKET_KINDS, Kind, View, view
 
 import cbpf
 from cbpf.metadata import Device, VlanTag
-from cbpf.payload_offset import payload_offset
 
 Rows = list[tuple[int, int, int, int]]
 
@@ -59,8 +58,6 @@ def seen(packet: bytes, kind: Kind) -> View:
 
 
 def metadata(what: View, **more: int) -> cbpf.Metadata:
-    network = what.before + what.network_header
-    tpid = what.vlan[0] if what.vlan else None
     return cbpf.Metadata(
         protocol=what.protocol,
         packet_type=what.packet_type,
@@ -70,9 +67,6 @@ def metadata(what: View, **more: int) -> cbpf.Metadata:
         network_header=what.network_header,
         link_header=what.link_header,
         before=what.memory[: what.before],
-        payload_offset=payload_offset(
-            what.memory, packet=what.before, network_header=network, protocol=what.protocol, vlan_protocol=tpid
-        ),
         **more,
     )
 

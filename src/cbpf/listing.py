@@ -29,6 +29,7 @@ class _Style(NamedTuple):
     conditional: str
     unknown: str
     hexadecimal: frozenset[Action]
+    zero: str
     arguments: Mapping[Operand, str]
     extension_words: Mapping[Extension, str]
 
@@ -53,6 +54,7 @@ _TCPDUMP: Final = _Style(
     conditional="{mnemonic:8} {argument:16} jt {jt}\tjf {jf}",
     unknown="unimp    {op:#x}",
     hexadecimal=_HEXADECIMAL,
+    zero="0x0",
     arguments=_ARGUMENTS,
     extension_words=EXTENSION_WORDS | {Extension.VLAN_TAG_PRESENT: "vlanp", Extension.RAND: "random"},
 )
@@ -63,6 +65,7 @@ _BPF_DBG: Final = _Style(
     conditional="{mnemonic} {argument}, l{jt}, l{jf}",
     unknown="nosup {op:#x}",
     hexadecimal=_HEXADECIMAL | {Action.RETURN},
+    zero="0",
     arguments=_ARGUMENTS | {Operand.A: "a", Operand.LENGTH: "#len", Operand.INDIRECT: "[x+{k}]"},
     extension_words={},
 )
@@ -125,7 +128,9 @@ def _argument(opcode: Opcode, raw: RawInstruction, index: int, style: _Style) ->
     if opcode.action is Action.JUMP:
         return str(signed((index + 1 + raw.k) % (2 * SIGN_BIT)))
     if opcode.operand is Operand.K:
-        return f"#{raw.k:#x}" if opcode.action in style.hexadecimal else f"#{signed(raw.k)}"
+        if opcode.action not in style.hexadecimal:
+            return f"#{signed(raw.k)}"
+        return f"#{raw.k:#x}" if raw.k else f"#{style.zero}"
     extension = extension_of(opcode, raw.k)
     word = None if extension is None else style.extension_words.get(extension)
     return style.arguments[opcode.operand].format(k=word or signed(raw.k))

@@ -64,4 +64,4 @@ class Text:
             else:
                 tokens.append(Token(kind, match[0], match[0].lower(), match.start(), starts_line))
                 starts_line = False
-        return [*tokens, Token("end", "", "", len(self.text), True)]
+        return [*tokens, Token("end", "", "", len(self.text.rstrip()), True)]
