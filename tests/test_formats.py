@@ -214,7 +214,7 @@ def test_all_problems_come_at_once_with_their_lines() -> None:
     with pytest.raises(cbpf.ProgramFormatError) as caught:
         cbpf.parse("ld [foo]\n\tjeq #1,nowhere ; a comment\nret a ret\n")
     problems = caught.value.problems
-    assert [(problem.line, problem.column) for problem in problems] == [(1, 5), (2, 9), (4, 1)]
+    assert [(problem.line, problem.column) for problem in problems] == [(1, 5), (2, 9), (3, 10)]
     assert problems[1].excerpt == " jeq #1,nowhere ; a comment\n        ^"
     assert problems[0].excerpt == "ld [foo]\n    ^"
 
