@@ -12,6 +12,7 @@ import pytest
 from conftest import ROOT
 
 import cbpf
+from cbpf.cli import COMMANDS
 
 TRAFFIC = str(ROOT / "examples" / "traffic.pcap")
 PACKETS = list(cbpf.read_capture(TRAFFIC))
@@ -131,7 +132,7 @@ def test_trace_shows_a_load_past_the_end(tmp_path: Path) -> None:
     assert out.decode().splitlines()[1].endswith("bytes 70000..70003: past the end")
 
 
-@pytest.mark.parametrize("command", ["", "compile", "filter", "run", "trace", "verify"])
+@pytest.mark.parametrize("command", ["", *COMMANDS])
 def test_help(command: str) -> None:
     code, out, err = run(*command.split(), "--help")
     assert (code, err) == (0, "")
@@ -313,3 +314,87 @@ def test_a_terminal_gets_no_capture() -> None:
     os.close(leader)
     expected = b"cbpf: no capture to read; give -r FILE (see cbpf filter --help)\n"
     assert (result.returncode, result.stderr) == (2, expected)
+
+
+def test_asm_writes_what_bpf_asm_writes() -> None:
+    text = b"ldh [12]\njne #0x806, drop\nret #-1\ndrop: ret #0\n"
+    rows = "4,40 0 0 12,21 0 1 2054,6 0 0 4294967295,6 0 0 0"
+    assert run("asm", stdin=text) == (0, f"{rows}\n".encode(), "")
+    program = cbpf.parse(text)
+    assert run("asm", "-c", stdin=text) == (0, cbpf.render_bytes(program, "c"), "")
+    assert run("asm", "--to", "raw", "-", stdin=text) == (0, bytes(program), "")
+
+
+def test_disasm_shows_labels(program: Path) -> None:
+    loaded = cbpf.parse(program.read_text())
+    assert run("disasm", str(program)) == (0, cbpf.render_bytes(loaded, "asm"), "")
+    assert run("disasm", "--to", "dbg", stdin=program.read_bytes()) == (0, cbpf.render_bytes(loaded, "dbg"), "")
+    assert run("disasm", "-e", "arp", "--to", "tcpdump") == run("compile", "arp")
+
+
+@pytest.mark.parametrize("name", cbpf.FORMAT_NAMES)
+def test_convert_reads_and_writes_every_notation(name: str, program: Path, tmp_path: Path) -> None:
+    loaded = cbpf.parse(program.read_text())
+    target = tmp_path / "converted"
+    assert run("convert", str(program), "--to", name, "-w", str(target)) == (0, b"", "")
+    assert target.read_bytes() == cbpf.render_bytes(loaded, name)
+    for options in ([], ["--from", name]):
+        expected = (0, cbpf.render_bytes(loaded, "json"), "")
+        assert run("convert", *options, "--to", "json", stdin=target.read_bytes()) == expected
+
+
+def test_an_expression_stands_for_a_program(program: Path) -> None:
+    assert run("run", "-e", "tcp port 80", TRAFFIC) == run("run", str(program), TRAFFIC)
+    assert run("trace", "-e", "tcp port 80", TRAFFIC, "-n", "6") == run("trace", str(program), TRAFFIC, "-n", "6")
+    assert run("verify", "-e", "arp") == (0, b"-e 'arp': 4 instructions, accepted by pcap\n", "")
+    assert run("convert", "-e", "ip", "-y", "RAW")[1] == cbpf.render_bytes(cbpf.compile("ip", link_type="RAW"), "asm")
+    for arguments, error in (
+        (["run", "-e", "ip", "x", "y"], "Got unexpected extra argument (y) (see cbpf run --help)"),
+        (["run", "-e", "ip"], "Missing argument 'CAPTURE' (see cbpf run --help)"),
+        (["run"], "Missing argument 'PROGRAM' (see cbpf run --help)"),
+        (["verify", "-e", "ip", "x"], "PROGRAM and -e EXPRESSION exclude each other (see cbpf verify --help)"),
+    ):
+        assert run(*arguments) == (2, b"", f"cbpf: {error}\n")
+
+
+def test_savefiles_carry_their_context(tmp_path: Path) -> None:
+    path = tmp_path / "http.cbpf"
+    assert run("compile", "-w", str(path), "-s", "96", "tcp", "port", "80") == (0, b"", "")
+    savefile = cbpf.Savefile.from_bytes(path.read_bytes())
+    assert savefile.program == cbpf.compile("tcp port 80", snaplen=96)
+    assert (savefile.expression, savefile.snaplen, savefile.link_type_name) == ("tcp port 80", 96, "EN10MB")
+    code, out, err = run("filter", "-q", "-r", TRAFFIC, "-p", str(path))
+    assert (code, out) == run("filter", "-q", "-r", TRAFFIC, "tcp port 80")[:2]
+    assert err.startswith(f"cbpf: warning: {TRAFFIC}: the savefile was made for a snapshot length of 96, below 262144")
+    assert run("disasm", str(path))[1] == cbpf.render_bytes(savefile.program, "asm")
+
+
+def test_savefiles_are_for_their_link_type(tmp_path: Path) -> None:
+    path = tmp_path / "raw.cbpf"
+    assert run("compile", "-w", str(path), "-y", "RAW", "tcp") == (0, b"", "")
+    error = f"cbpf: {TRAFFIC}: link type EN10MB is not RAW, which the savefile was made for\n"
+    assert run("filter", "-r", TRAFFIC, "-p", str(path), "--count") == (2, b"", error)
+
+
+def test_packets_as_a_live_socket_sees_them(tmp_path: Path) -> None:
+    (tmp_path / "tagged").write_text("ld vlan_avail\nret a")
+    options = ["--dialect", "linux", "--as-socket"]
+    tagged = sum(packet.data[12:14] in (b"\x81\x00", b"\x88\xa8") for packet in PACKETS)
+    counted = run("filter", "-q", "--count", "-r", TRAFFIC, "-p", str(tmp_path / "tagged"), *options)
+    assert counted == (0, b"%d\n" % tagged, "")
+    _, out, _ = run("run", str(tmp_path / "tagged"), TRAFFIC, *options)
+    assert out.count(b" 1\n") == tagged
+    number = next(packet.number for packet in PACKETS if packet.data[12:14] == b"\x81\x00")
+    _, out, _ = run("trace", str(tmp_path / "tagged"), TRAFFIC, "-n", str(number), *options)
+    assert b"verdict 1: keeps the packet" in out
+
+
+def test_problems_of_a_file_come_with_its_name_and_a_caret(tmp_path: Path) -> None:
+    path = tmp_path / "bad.asm"
+    path.write_text("ldh [12]\n  oops\n")
+    expected = f"cbpf: {path}: line 2, column 3: 'oops' is no instruction\n  oops\n  ^\n"
+    for command in (["asm"], ["disasm"], ["verify"], ["convert"]):
+        assert run(*command, str(path)) == (2, b"", expected)
+    (tmp_path / "cut.cbpf").write_bytes(b"\xa1\xb2\xc3\xcbcBPF")
+    error = f"cbpf: {tmp_path}/cut.cbpf: byte 8: the header of a savefile has 20 bytes\n"
+    assert run("filter", "-r", TRAFFIC, "--count", "-p", str(tmp_path / "cut.cbpf")) == (2, b"", error)
