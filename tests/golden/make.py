@@ -2,9 +2,9 @@
 
     python tests/golden/make.py
 
-Each file is remade with the tools found on this machine. A missing tool leaves its file alone, names the
-Debian package that brings it, and makes the exit status 1. Nothing here imports cbpf: the files judge it from
-outside.
+Each file is remade with the tools found on this machine, those of Linux by make_linux.py. A missing tool leaves
+its file alone, names the Debian package that brings it, and makes the exit status 1. Nothing here imports cbpf:
+the files judge it from outside.
 """
 
 import json
@@ -357,7 +357,7 @@ def main() -> int:
         except MissingToolError as missing:
             print(f"{make.__name__}: {missing}", file=sys.stderr)
             status = 1
-    return status
+    return status | subprocess.run([sys.executable, "-m", "golden.make_linux"], cwd=HERE.parent, check=False).returncode
 
 
 if __name__ == "__main__":
