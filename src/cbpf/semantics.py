@@ -120,6 +120,11 @@ def execute(m: Machine[Word, Truth], raw: RawInstruction, index: int, dialect: D
             m.a = _load(m, opcode, raw.k, dialect)
         case Action.LOAD_X:
             m.x = _load(m, opcode, raw.k, dialect)
+        case Action.EQUAL | Action.GREATER_THAN | Action.GREATER_OR_EQUAL | Action.BITS_SET:
+            truth = m.compare(opcode.action, m.a, _value(m, opcode, raw.k))
+            m.branch(truth, following + raw.jt, following + raw.jf)
+        case Action.RETURN:
+            m.finish(_value(m, opcode, raw.k))
         case Action.STORE_A:
             m.store_scratch(raw.k, m.a)
         case Action.STORE_X:
@@ -137,11 +142,6 @@ def execute(m: Machine[Word, Truth], raw: RawInstruction, index: int, dialect: D
             m.a = m.arithmetic(Action.SUB, m.word(0), m.a)
         case Action.JUMP:
             m.jump(following + raw.k)
-        case Action.EQUAL | Action.GREATER_THAN | Action.GREATER_OR_EQUAL | Action.BITS_SET:
-            truth = m.compare(opcode.action, m.a, _value(m, opcode, raw.k))
-            m.branch(truth, following + raw.jt, following + raw.jf)
-        case Action.RETURN:
-            m.finish(_value(m, opcode, raw.k))
         case Action.TAX:
             m.x = m.a
         case Action.TXA:

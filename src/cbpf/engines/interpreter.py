@@ -150,14 +150,16 @@ class Interpreter:
     """Runs and traces one program that its dialect accepts."""
 
     def __init__(self, program: Program, dialect: Dialect) -> None:
-        self._program = program
+        self._raw = tuple(program)
         self._dialect = dialect
 
     def run(self, packet: Any, wire_length: int | None = None, buffer: SocketBuffer | None = None, /) -> int:
         """See `Run`."""
         machine = self._machine(packet, wire_length, buffer)
-        for _ in self._advance(machine):
-            pass
+        with suppress(_Finished):
+            begin(machine, self._dialect)
+            while machine.verdict is None:
+                self._step(machine)
         assert machine.verdict is not None
         return machine.verdict
 
@@ -166,18 +168,14 @@ class Interpreter:
     ) -> Iterator[Step]:
         """Every step of a run; none if a record is too short to begin."""
         machine = self._machine(packet, wire_length, buffer)
-        for index in self._advance(machine):
-            yield Step(
-                index,
-                self._program[index],
-                machine.a,
-                machine.x,
-                tuple(machine.scratch),
-                machine.fetched,
-                machine.taken,
-                machine.following if machine.verdict is None else None,
-                machine.verdict,
-            )
+        with suppress(_Finished):
+            begin(machine, self._dialect)
+        while machine.verdict is None:
+            index = machine.following
+            machine.fetched = machine.taken = None
+            with suppress(_Finished):
+                self._step(machine)
+            yield _as_step(index, self._raw[index], machine)
 
     def _machine(self, packet: Any, wire_length: int | None, buffer: SocketBuffer | None) -> IntegerMachine:
         if buffer is None:
@@ -185,19 +183,26 @@ class Interpreter:
             buffer = SocketBuffer(as_packet(packet), Metadata(), header_windows=windows)
         return IntegerMachine(buffer, len(buffer.data) if wire_length is None else wire_length)
 
-    def _advance(self, machine: IntegerMachine) -> Iterator[int]:
-        """Executes until the verdict; gives the index of each instruction after it was executed."""
-        try:
-            begin(machine, self._dialect)
-        except _Finished:
-            return
-        while machine.verdict is None:
-            index = machine.following
-            machine.following = index + 1
-            machine.fetched = machine.taken = None
-            with suppress(_Finished):
-                execute(machine, self._program[index], index, self._dialect)
-            yield index
+    def _step(self, machine: IntegerMachine) -> None:
+        """Executes one instruction."""
+        index = machine.following
+        machine.following = index + 1
+        execute(machine, self._raw[index], index, self._dialect)
+
+
+def _as_step(index: int, instruction: RawInstruction, machine: IntegerMachine) -> Step:
+    """The machine as it stands after an instruction."""
+    return Step(
+        index,
+        instruction,
+        machine.a,
+        machine.x,
+        tuple(machine.scratch),
+        machine.fetched,
+        machine.taken,
+        machine.following if machine.verdict is None else None,
+        machine.verdict,
+    )
 
 
 def interpret(program: Program, dialect: Dialect) -> Run:
