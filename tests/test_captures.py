@@ -664,3 +664,16 @@ def test_impossible_paths(text: str) -> None:
 def test_sources_of_a_wrong_type(source: object) -> None:
     with pytest.raises(cbpf.CbpfError):
         cbpf.read_capture(source)  # type: ignore[arg-type]
+
+
+def test_more_sources_than_descriptors(source: Path) -> None:
+    """Only one regular file is open at a time."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
+    try:
+        summary = cbpf.filter_capture([source] * 200, None, "arp")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert summary.packets_seen == 200 * len(RECORDS)

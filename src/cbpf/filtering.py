@@ -91,7 +91,7 @@ def filter_capture(
     tally = _Tally(count)
     damages: list[DamagedCapture] = []
     with ExitStack() as stack:
-        readers = [stack.enter_context(CaptureReader(one)) for one in sources]
+        readers = [stack.enter_context(_reader(one, park=len(sources) > 1)) for one in sources]
         header = _common_header(readers)
         machines = _machines(filter, readers, engine, dialect)
         write = stack.enter_context(open_output(target))
@@ -102,6 +102,8 @@ def filter_capture(
                 _filter(reader, header, match, invert, tally, write)
             except DamagedCapture as damage:
                 damages.append(damage)
+            finally:
+                reader.close()
         if damages:
             raise _all_damages(damages, tally)
     return tally.summary()
@@ -111,6 +113,13 @@ def _all_damages(damages: list[DamagedCapture], tally: _Tally) -> DamagedCapture
     damage = DamagedCapture("; ".join(map(str, damages)))
     damage.summary = tally.summary()
     return damage
+
+
+def _reader(source: Source, *, park: bool) -> CaptureReader:
+    reader = CaptureReader(source)
+    if park:
+        reader.park()
+    return reader
 
 
 def _as_sources(source: Source | Iterable[Source]) -> list[Source]:

@@ -1,10 +1,11 @@
 """Captures as streams: chunks of whole records, and packets one by one."""
 
 import os
+import stat
 import struct
 import sys
-from collections.abc import Iterator
-from typing import Any, BinaryIO, Final, NamedTuple, Self, TypeAlias
+from collections.abc import Callable, Iterator
+from typing import BinaryIO, Final, NamedTuple, Self, TypeAlias
 
 from ..errors import CaptureError, DamagedCapture, FieldError
 from ..link_types import LinkType
@@ -48,7 +49,7 @@ class CaptureReader(Iterator[Packet]):
     def __init__(self, source: Source) -> None:
         """Reads the file header; raises `CaptureError` if it is not that of a capture."""
         self.name, self._stream, self._owned = _open(source)
-        self._read: Any = getattr(self._stream, "read1", None) or self._stream.read
+        self._unpark: Callable[[], None] | None = None
         try:
             data = self._read_whole(FILE_HEADER_SIZE)
             self.header: Header = parse_header(data, self.name)
@@ -106,6 +107,18 @@ class CaptureReader(Iterator[Packet]):
         if self._owned:
             self._stream.close()
 
+    def park(self) -> None:
+        """Closes a regular file until it is read on, so that many readers may wait for their turn."""
+        if self._owned and stat.S_ISREG(os.fstat(self._stream.fileno()).st_mode):
+            position = self._stream.tell()
+            self._stream.close()
+            self._unpark = lambda: self._open_again(position)
+
+    def _open_again(self, position: int) -> None:
+        _, self._stream, _ = _open(self.name)
+        self._stream.seek(position)
+        self._unpark = None
+
     def __enter__(self) -> Self:
         return self
 
@@ -125,8 +138,11 @@ class CaptureReader(Iterator[Packet]):
         return first + self._read_whole(missing - len(first)) if first and missing > len(first) else first
 
     def _read_some(self, size: int) -> bytes:
+        if self._unpark is not None:
+            self._unpark()
+        read: Callable[[int], object] = getattr(self._stream, "read1", None) or self._stream.read
         try:
-            data: Any = self._read(size)
+            data = read(size)
         except EOFError as error:
             raise DamagedCapture(f"{self.name}: {error}") from None
         except (OSError, ValueError) as error:
