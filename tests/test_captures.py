@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import Any, BinaryIO, Final, cast
 
 import pytest
 from captures import (
@@ -223,8 +223,10 @@ def test_packets_are_written_while_the_pipe_pauses(buffering: int) -> None:
 
 
 def cbpf_filter(*arguments: str, **options: int | BinaryIO) -> subprocess.Popen[bytes]:
+    """The command at work; it heeds Ctrl-C also where the tests run in the background, which makes shells ignore it."""
     command = [sys.executable, "-m", "cbpf", "filter", *arguments]
-    return subprocess.Popen(command, bufsize=0, **options)  # type: ignore[call-overload,no-any-return]
+    heed: Any = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731
+    return subprocess.Popen(command, bufsize=0, preexec_fn=heed, **options)  # type: ignore[call-overload,no-any-return]
 
 
 def test_the_command_writes_while_its_input_pauses() -> None:

@@ -267,6 +267,32 @@ def test_a_full_disk_is_one_line(program: Path) -> None:
     assert (result.returncode, result.stderr) == (2, b"cbpf: standard output: No space left on device\n")
 
 
+def heed_signals() -> None:
+    """Undoes what a shell does to commands in the background: it makes them ignore Ctrl-C."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
+def test_ignored_hangups_stay_ignored(tmp_path: Path) -> None:
+    """As nohup(1) asks."""
+    target = tmp_path / "out.pcap"
+    with subprocess.Popen(
+        [sys.executable, "-m", "cbpf", "filter", "-q", "-r", "-", "-w", str(target), "ip"],
+        stdin=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
+    ) as process:
+        assert process.stdin is not None
+        process.stdin.write(Path(TRAFFIC).read_bytes()[:50_000])
+        process.stdin.flush()
+        while not list(tmp_path.iterdir()) and process.poll() is None:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGHUP)
+        process.stdin.write(Path(TRAFFIC).read_bytes()[50_000:])
+        process.communicate()
+    assert process.returncode == 0
+    assert target.exists()
+
+
 @pytest.mark.parametrize(("number", "expected"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_signals_leave_nothing(number: int, expected: int, tmp_path: Path) -> None:
     target = tmp_path / "out.pcap"
@@ -274,6 +300,7 @@ def test_signals_leave_nothing(number: int, expected: int, tmp_path: Path) -> No
         [sys.executable, "-m", "cbpf", "filter", "-r", "-", "-w", str(target), "ip"],
         stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        preexec_fn=heed_signals,
     ) as process:
         assert process.stdin is not None
         process.stdin.write(Path(TRAFFIC).read_bytes()[:50_000])

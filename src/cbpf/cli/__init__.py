@@ -60,7 +60,8 @@ def main() -> NoReturn:
     warnings.showwarning = _show_warning  # type: ignore[assignment]
     _replace_closed_streams()
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _stop)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup(1) sets it
+            signal.signal(number, _stop)
     try:
         status = group.main(prog_name="cbpf", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
