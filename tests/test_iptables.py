@@ -1,4 +1,4 @@
-"""The comma notation is what iptables takes: `-m bpf --bytecode`, by the real command, in a network namespace of its own."""
+"""The comma notation is what iptables takes and gives back: `-m bpf --bytecode`, in a namespace of its own."""
 
 import re
 import shutil
