@@ -37,8 +37,11 @@ def within(low: int, high: int, kind: str) -> Check:
 
 def text(place: str, value: object) -> str:
     """The value, which must be text."""
-    if isinstance(value, str):
-        return value
+    try:
+        if isinstance(value, str) and value.encode() is not None:
+            return value
+    except UnicodeEncodeError:
+        pass
     raise FieldError(f"{place}: {value!r} is not text")
 
 

@@ -20,6 +20,7 @@ __all__ = [
     "render_bytes",
 ]
 
+_BYTE_ORDER_MARK = "\ufeff"
 FORMAT_NAMES = (*sorted([*TEXT_FORMATS, *BYTES_FORMATS]),)
 
 
@@ -37,7 +38,8 @@ def parse(source: str | bytes, *, format: str = "auto") -> Program:
     chosen = find_format(data) if format == "auto" else _by_name(format)
     if isinstance(chosen, BytesFormat):
         return chosen.parse(data)
-    return chosen.parse(source if isinstance(source, str) else _decode(data))
+    text = source if isinstance(source, str) else _decode(data)
+    return chosen.parse(text.removeprefix(_BYTE_ORDER_MARK))
 
 
 def render(program: Instructions, format: str) -> str:
@@ -64,7 +66,7 @@ def find_format(data: bytes) -> TextFormat | BytesFormat:
     for binary in BYTES_FORMATS.values():
         if binary.recognizes(data):
             return binary
-    text = data.decode(errors="replace")
+    text = data.decode(errors="replace").removeprefix(_BYTE_ORDER_MARK)
     return next(one for one in TEXT_FORMATS.values() if one.recognizes(text))
 
 

@@ -21,6 +21,7 @@ _OPCODES: Final = {(opcode.mnemonic, opcode.operand): opcode for opcode in OPCOD
 _JUMPS: Final = {opcode.mnemonic for opcode in OPCODES if opcode.action in CONDITIONS}
 _NEGATIVES: Final = {"jneq": "jeq", "jne": "jeq", "jle": "jgt", "jlt": "jge"}
 _ALIASES: Final = {"ldi": "ld", "ldxi": "ldx", "ldxb": "ldx", "jmp": "ja"}
+_ALIAS_OPERANDS: Final = {"ldi": Operand.K, "ldxi": Operand.K, "ldxb": Operand.MEMORY_SHIFT}
 _MNEMONICS: Final = {opcode.mnemonic for opcode in OPCODES} | _NEGATIVES.keys() | _ALIASES.keys()
 
 _EXTENSIONS: Final = {word: number for number, word in EXTENSION_WORDS.items() if number is not Extension.LEN} | {
@@ -30,7 +31,14 @@ _EXTENSIONS: Final = {word: number for number, word in EXTENSION_WORDS.items() i
 }
 _LENGTHS: Final = {"len", "pktlen"}
 _REGISTERS: Final = {"a": Operand.A, "x": Operand.X}
-_RESERVED: Final = _MNEMONICS | _EXTENSIONS.keys() | _LENGTHS | _REGISTERS.keys()
+
+# The words that bpf_asm knows are no labels; those that only other notations know are.
+_RESERVED: Final = (_MNEMONICS | _EXTENSIONS.keys() | _LENGTHS | _REGISTERS.keys()) - {
+    "pktlen",
+    "random",
+    "vlanp",
+    "xor_x",
+}
 
 _FARTHEST: Final = 255
 
@@ -50,6 +58,9 @@ class _Statement(NamedTuple):
     finish: Callable[[list[int]], RawInstruction]
     targets: list[_Target]
     is_conditional: bool = True
+
+
+_PLACEHOLDER: Final = RawInstruction(0)  # of a statement that could not be read, so that others keep their places
 
 
 class _Refused(Exception):
@@ -127,19 +138,24 @@ class _Parser:
             try:
                 self._statement()
             except _Refused:
+                self._statements.append(_Statement(self._tokens[before], lambda _: _PLACEHOLDER, []))
                 self._skip_line(before)
         self._check_labels()
         return self._statements
 
     def _skip_line(self, before: int) -> None:
+        """Goes to the next line, or to a label before it."""
         self._go_to(max(self._at, before + 1))
-        while not self._token.starts_line:
+        while not (self._token.starts_line or self._is_at_label()):
             self._take()
+
+    def _is_at_label(self) -> bool:
+        return self._token.kind == "word" and self._tokens[self._at + 1].text == ":"
 
     def _statement(self) -> None:
         if self._is("("):
             self._listing_prefix()
-        elif self._token.kind == "word" and self._tokens[self._at + 1].text == ":":
+        elif self._is_at_label():
             self._label()
         elif self._is("{"):
             self._statements.append(self._braces())
@@ -150,7 +166,7 @@ class _Parser:
         self._take()
         token = self._take()
         if not token.text.isdigit() or token.text.lstrip("0") != str(len(self._statements) or ""):
-            self._refuse_unexpected(f"{len(self._statements)}, the number of this instruction", token)
+            self._note(f"expected {len(self._statements)}, the number of this instruction, not {_shown(token)}", token)
         self._expect(")")
         self._is_listing = True
 
@@ -160,14 +176,14 @@ class _Parser:
         if token.word in _RESERVED:
             self._note(f"{_shown(token)} is a word of the language, and no label", token)
         elif self._labels.setdefault(token.text, len(self._statements)) != len(self._statements):
-            self._note(f"label {token.text!r} stands twice", token)
+            self._note(f"label {_shown(token)} stands twice", token)
         self._label_tokens.append(token)
 
     def _check_labels(self) -> None:
         count = len(self._statements)
         for token in self._label_tokens:
             if self._labels.get(token.text) == count:
-                self._note(f"label {token.text!r} stands behind the last instruction", token)
+                self._note(f"label {_shown(token)} stands behind the last instruction", token)
         if count and [self._labels.get(f"l{index}") for index in range(count)] == list(range(count)):
             self._is_listing = True
 
@@ -247,36 +263,37 @@ class _Parser:
             return _OPCODES["ret", Operand.A], 0
         operand, k = self._any_operand(token.word in ("ldi", "ldxi"))
         opcode = _OPCODES.get((mnemonic, operand))
-        if opcode is None:
-            self._refuse(f"is no operand of {mnemonic}", place)
+        if opcode is None or operand is not _ALIAS_OPERANDS.get(token.word, operand):
+            self._refuse(f"is no operand of {token.word}", place)
         return opcode, k
 
     def _any_operand(self, is_immediate: bool) -> tuple[Operand, int]:
         token = self._token
-        word = token.word
         if self._is("#"):
             self._take()
             return self._named_value() or (Operand.K, self._number())
         if self._is("["):
             return self._memory()
-        if self._is("%"):
-            self._take()
-            word = self._token.word
-        if word in _REGISTERS:
-            self._take()
-            return _REGISTERS[word], 0
-        if word == "m":
+        if self._is("%") or token.word in _REGISTERS:
+            return self._register(), 0
+        if self._is("m"):
             self._take()
             self._expect("[")
             return Operand.SCRATCH, self._closed_number("]")
-        if token.kind == "number":
+        if token.kind == "number" or token.text in ("+", "-"):
             return (Operand.K, self._number()) if is_immediate else self._header_length()
-        if is_immediate and self._token.text in ("+", "-"):
-            return Operand.K, self._number()
         named = self._named_value()
         if named is None:
             self._refuse_unexpected("an operand")
         return named
+
+    def _register(self) -> Operand:
+        """a, x, %a or %x."""
+        if self._is("%"):
+            self._take()
+        if self._token.word not in _REGISTERS:
+            self._refuse_unexpected("a or x")
+        return _REGISTERS[self._take().word]
 
     def _named_value(self) -> tuple[Operand, int] | None:
         """The length or an extension, by its word."""
@@ -292,10 +309,10 @@ class _Parser:
     def _memory(self) -> tuple[Operand, int]:
         """[k], [x + k] or, as tcpdump prints extensions, [word]."""
         self._take()
-        if self._is("%"):
-            self._take()
-        if self._is("x"):
-            self._take()
+        place = self._token
+        if self._is("%") or self._is("x"):
+            if self._register() is not Operand.X:
+                self._refuse_unexpected("x", place)
             if self._is("+"):
                 self._take()
             elif not self._is("-"):

@@ -7,13 +7,13 @@ from typing import Final, NamedTuple
 from ..errors import Problem
 from ..isa import EXTENSION_WORDS
 
-_WORDS: Final = "|".join(EXTENSION_WORDS.values())
+_WORDS: Final = "|".join([*EXTENSION_WORDS.values(), "vlan_pr"])
 
 # A line that begins with # is a comment, unless it is just an operand such as #len. A comment that never ends is told
 # by its last characters. The alternatives never need to look back, so that time is linear in the text.
 _TOKEN: Final = re.compile(
     rf"""
-      (?P<blank> \s+ | ;[^\n]* | ^\#(?!(?:{_WORDS})\s*$)[^\n]* )
+      (?P<blank> \s+ | ;[^\n]* | ^\#(?!(?i:{_WORDS})\r?$)[^\n]* )
     | (?P<comment> /\*(?s:.*?)(?:\*/|\Z) )
     | (?P<number> 0[xX][0-9a-fA-F]+ | 0[bB][01]+ | [0-9]+ )
     | (?P<word> [A-Za-z_]\w* )

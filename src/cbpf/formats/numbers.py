@@ -21,7 +21,7 @@ _C_NOISE: Final = re.compile(r"/\*.*?(?:\*/|\Z)|//[^\n]*", re.DOTALL)
 
 def parse_decimal(text: str) -> Program:
     """A count, then that many lines of four decimal numbers: code, jt, jf, k."""
-    lines = [(number, line.split()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    lines = [(number, line.split()) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     _require_count(" ".join(lines[0][1]) if lines else "", len(lines) - 1)
     return Program(_row(fields, partial("line {}, column 1".format, number)) for number, fields in lines[1:])
 
@@ -115,16 +115,23 @@ def parse_json(text: str) -> Program:
 def _json_row(row: object, index: int) -> RawInstruction:
     fields = row
     if isinstance(row, dict):
-        if not {"op"} <= row.keys() <= {"op", "jt", "jf", "k"}:
-            keys = ", ".join(row)[:60]
-            raise ProgramFormatError(f"instruction {index}: expected the keys op, jt, jf and k, not {keys}")
-        fields = [row.get(name, 0) for name in ("op", "jt", "jf", "k")]
+        unknown = sorted(row.keys() - set(_KEYS))
+        if unknown or "op" not in row:
+            fact = f"{unknown[0][:40]!r} is unknown" if unknown else "op is missing"
+            raise ProgramFormatError(f"instruction {index}: {fact}; the keys are op, jt, jf and k")
+        fields = [row.get(name, 0) for name in _KEYS]
     if not isinstance(fields, list) or len(fields) != 4:
         raise ProgramFormatError(f"instruction {index}: expected an object, or an array of four numbers")
+    for name, value in zip(_KEYS, fields, strict=True):
+        if type(value) is not int:
+            raise ProgramFormatError(f"instruction {index}: {name} is no whole number")
     try:
         return RawInstruction(*fields)
     except FieldError as error:
         raise ProgramFormatError(f"instruction {index}: {error}") from None
+
+
+_KEYS: Final = ("op", "jt", "jf", "k")
 
 
 def render_c(program: Program) -> str:

@@ -31,8 +31,10 @@ def _program(place: str, value: Any) -> Program:
 
 
 def _extras(place: str, value: Any) -> tuple[tuple[int, bytes], ...]:
-    extras = tuple((int(kind), bytes(data)) for kind, data in value)
+    extras = tuple(value)
     for kind, data in extras:
+        if type(kind) is not int or not isinstance(data, bytes):
+            raise FieldError(f"{place}: {(kind, data)!r} is not a number and bytes")
         if kind in _CODECS or kind == _END or not 0 <= kind <= 0xFFFF or len(data) > 0xFFFF:
             raise FieldError(f"{place}: type {kind} with {len(data)} bytes is no unknown field of a savefile")
     if len({kind for kind, _ in extras}) != len(extras):
@@ -84,8 +86,11 @@ class Savefile(Value):
         return data.startswith(MAGIC[:4])
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> Self:
+    def from_bytes(cls, data: bytes | bytearray | memoryview) -> Self:
         """Reads a whole file; raises `ProgramFormatError` with the offset of what is wrong."""
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise FieldError(f"Savefile.from_bytes: {data!r} is not bytes")
+        data = bytes(data)
         if not data.startswith(MAGIC):
             raise ProgramFormatError("byte 0: not the magic number of a cBPF savefile")
         if len(data) < _HEADER.size:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
+from ..errors import FieldError, ProgramFormatError
 from ..program import Program
 from .assembler import parse_assembly
 from .format import BytesFormat, TextFormat
@@ -92,7 +93,10 @@ TEXT_FORMATS: Final = {
 
 
 def _render_savefile(program: Program) -> bytes:
-    return Savefile(program).to_bytes()
+    try:
+        return Savefile(program).to_bytes()
+    except FieldError as error:
+        raise ProgramFormatError(f"the format savefile cannot carry the program: {error}") from None
 
 
 BYTES_FORMATS: Final = {
