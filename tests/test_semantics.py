@@ -54,7 +54,7 @@ def _random_run(random: Random) -> tuple[cbpf.Dialect, cbpf.Program, bytes, int 
 
 @pytest.mark.fuzz
 def test_random_programs_on_engines_and_oracle(rounds: Rounds) -> None:
-    for random in rounds(3000):
+    for random in rounds(2000):
         dialect, program, packet, wire_length = _random_run(random)
         expected = oracle.verdict(program, packet, dialect.name, wire_length)
         for engine in ("interpreter", "python"):
@@ -72,7 +72,7 @@ def test_semantics_never_look_at_a_word(rounds: Rounds) -> None:
 
 @pytest.mark.fuzz
 def test_engines_agree_with_metadata(rounds: Rounds) -> None:
-    for random in rounds(1500):
+    for random in rounds(1000):
         program = random_programs.plausible(random, extensions=random_programs.EXTENSIONS)
         dialect = cbpf.LINUX if random.random() < 0.7 else cbpf.PCAP
         if cbpf.findings(program, dialect=dialect):

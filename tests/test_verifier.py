@@ -152,7 +152,7 @@ def test_a_name_is_no_dialect() -> None:
 @pytest.mark.fuzz
 def test_random_programs_in_libpcap(rounds: Rounds) -> None:
     """libpcap's bpf_validate and bpf_filter, but for what dialects.PCAP states as its exceptions."""
-    for random in rounds(6000):
+    for random in rounds(3000):
         make = random_programs.plausible if random.random() < 0.6 else random_programs.wild
         program = make(random, extensions=())
         if any(op not in PCAP.opcodes for op, _, _, _ in program):

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple, NoReturn
 
 from ..errors import FieldError, Problem, ProgramFormatError
-from ..instructions import RawInstruction
+from ..instructions import RawInstruction, RetConstant
 from ..isa import CONDITIONS, EXTENSION_OFFSET, EXTENSION_WORDS, OPCODES, WORD_MASK, Extension, Opcode, Operand
 from ..program import Program
 from .lexer import Text, Token
@@ -60,7 +60,9 @@ class _Statement(NamedTuple):
     is_conditional: bool = True
 
 
-_PLACEHOLDER: Final = RawInstruction(0)  # of a statement that could not be read, so that others keep their places
+_PLACEHOLDER: Final = RetConstant(
+    0
+).assemble()  # of a statement that could not be read, so that others keep their places
 
 
 class _Refused(Exception):
