@@ -190,7 +190,7 @@ def test_translated_size_of_every_kind(probe: tuple[int, int, int, int]) -> None
 
 
 def _assert_same_limit(program: Callable[[int], Rows], limit: int) -> None:
-    """The kernel and findings take the same largest size: where our sizes say that the jump gets too long, or *limit*."""
+    """The kernel and findings take the same largest size: where our sizes say that a jump gets too long, or *limit*."""
     none, one = _jumped_over(program(0)), _jumped_over(program(1))
     largest = min(limit, (0x7FFF - none) // (one - none))
     for count in (largest,) if largest == limit else (largest, largest + 1):
