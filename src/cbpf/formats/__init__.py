@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 _BYTE_ORDER_MARK = "\ufeff"
-FORMAT_NAMES = (*sorted([*TEXT_FORMATS, *BYTES_FORMATS]),)
+FORMAT_NAMES = tuple(sorted([*TEXT_FORMATS, *BYTES_FORMATS]))
 
 
 def parse(source: str | bytes, *, format: str = "auto") -> Program:

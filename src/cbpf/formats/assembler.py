@@ -54,15 +54,13 @@ class _Target(NamedTuple):
 class _Statement(NamedTuple):
     """An instruction whose targets are still to be found: *finish* makes it of their skips."""
 
-    token: Token
     finish: Callable[[list[int]], RawInstruction]
     targets: list[_Target]
     is_conditional: bool = True
 
 
-_PLACEHOLDER: Final = RetConstant(
-    0
-).assemble()  # of a statement that could not be read, so that others keep their places
+# Stands for a statement that could not be read, so that the others keep their places.
+_PLACEHOLDER: Final = RetConstant(0).assemble()
 
 
 class _Refused(Exception):
@@ -103,7 +101,8 @@ class _Parser:
     def _take(self) -> Token:
         token = self._token
         if token.kind != "end":
-            self._go_to(self._at + 1)
+            self._at += 1
+            self._token = self._tokens[self._at]
         return token
 
     def _go_to(self, at: int) -> None:
@@ -140,7 +139,7 @@ class _Parser:
             try:
                 self._statement()
             except _Refused:
-                self._statements.append(_Statement(self._tokens[before], lambda _: _PLACEHOLDER, []))
+                self._statements.append(_Statement(lambda _: _PLACEHOLDER, []))
                 self._skip_line(before)
         self._check_labels()
         return self._statements
@@ -198,11 +197,11 @@ class _Parser:
         mnemonic = _ALIASES.get(mnemonic, mnemonic)
         if mnemonic == "ja":
             opcode = _OPCODES["ja", Operand.K]
-            return _Statement(token, lambda skips: RawInstruction(opcode.code, k=skips[0]), [self._target()], False)
+            return _Statement(lambda skips: RawInstruction(opcode.code, k=skips[0]), [self._target()], False)
         if mnemonic in _JUMPS or mnemonic in _NEGATIVES:
             return self._jump(token, mnemonic)
         opcode, k = self._operand(token, mnemonic)
-        return _Statement(token, lambda _: RawInstruction(opcode.code, k=k), [])
+        return _Statement(lambda _: RawInstruction(opcode.code, k=k), [])
 
     def _jump(self, token: Token, mnemonic: str) -> _Statement:
         opcode, k = self._operand(token, _NEGATIVES.get(mnemonic, mnemonic))
@@ -221,7 +220,7 @@ class _Parser:
             jt, jf = (0, skips[0]) if mnemonic in _NEGATIVES else (*skips, 0)[:2]
             return RawInstruction(opcode.code, jt, jf, k)
 
-        return _Statement(token, finish, targets)
+        return _Statement(finish, targets)
 
     def _named_targets(self) -> list[_Target]:
         targets = []
@@ -252,7 +251,7 @@ class _Parser:
         except FieldError as error:
             self._note(str(error), token)
             raise _Refused from None
-        return _Statement(token, lambda _: raw, [])
+        return _Statement(lambda _: raw, [])
 
     # -- Operands
 
@@ -371,10 +370,10 @@ class _Parser:
 
     # -- Targets
 
-    def assemble(self, index: int, statement: _Statement) -> RawInstruction | tuple[int, int, int, int]:
-        """The instruction at *index*; for one whose target is wrong the problem is noted, and it is no matter what."""
+    def assemble(self, index: int, statement: _Statement) -> RawInstruction:
+        """The instruction at *index*; for one whose target is wrong the problem is noted, and a placeholder given."""
         skips = [self._skip(index, target, statement.is_conditional) for target in statement.targets]
-        return (0, 0, 0, 0) if None in skips else statement.finish([skip or 0 for skip in skips])
+        return _PLACEHOLDER if None in skips else statement.finish([skip or 0 for skip in skips])
 
     def _skip(self, index: int, target: _Target, is_conditional: bool) -> int | None:
         """How many instructions a jump at *index* passes over; None if it cannot."""

@@ -54,14 +54,14 @@ class Text:
         return Problem(number, offset - start + 1, message, f"{part}\n{' ' * (offset - shown)}^")
 
     def _split(self) -> list[Token]:
-        tokens, starts_line = [], True
+        tokens, starts_line, make = [], True, Token._make
         for match in _TOKEN.finditer(self.text):
-            kind = match.lastgroup or ""
-            if kind == "comment" and (len(match[0]) < 4 or not match[0].endswith("*/")):
+            kind, text = match.lastgroup or "", match[0]
+            if kind == "comment" and (len(text) < 4 or not text.endswith("*/")):
                 self.problems.append(self.problem(match.start(), "a comment begins here and never ends"))
             if kind in ("blank", "comment"):
-                starts_line = starts_line or "\n" in match[0]
+                starts_line = starts_line or "\n" in text
             else:
-                tokens.append(Token(kind, match[0], match[0].lower(), match.start(), starts_line))
+                tokens.append(make((kind, text, text.lower(), match.start(), starts_line)))
                 starts_line = False
         return [*tokens, Token("end", "", "", len(self.text.rstrip()), True)]
