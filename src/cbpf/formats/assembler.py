@@ -89,7 +89,8 @@ class _Parser:
     def __init__(self, text: Text) -> None:
         self._text = text
         self._tokens = text.tokens
-        self._go_to(0)
+        self._at = 0
+        self._token: Token = self._tokens[0]
         self._labels: dict[str, int] = {}
         self._label_tokens: list[Token] = []
         self._statements: list[_Statement] = []
