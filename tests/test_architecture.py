@@ -17,6 +17,7 @@ SOURCE = ROOT / "src" / "cbpf"
 LAYERS = (
     ("values", "summary", "errors", "fields", "payload_offset"),
     ("isa",),
+    ("notation",),
     ("instructions", "link_types"),
     ("listing", "metadata"),
     ("program", "socket_buffer", "socket_view"),

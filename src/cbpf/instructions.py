@@ -19,7 +19,6 @@ from .isa import (
     CODE_OF,
     CONDITIONS,
     EXTENSION_OFFSET,
-    EXTENSION_WORDS,
     OPCODE_BY_CODE,
     SCRATCH_SLOTS,
     Action,
@@ -32,6 +31,7 @@ from .isa import (
     extension_of,
     has_stray_bits,
 )
+from .notation import notation
 from .values import Value
 
 Slot: TypeAlias = Annotated[int, within(0, SCRATCH_SLOTS - 1, "a scratch slot")]
@@ -75,7 +75,7 @@ class RawInstruction(_RawFields):
         return f"RawInstruction(op={self.op:#04x}, jt={self.jt}, jf={self.jf}, k={self.k})"
 
     def __str__(self) -> str:
-        return notation(self)
+        return notation(*self)
 
     def __reduce__(self) -> tuple[type[Self], tuple[int, int, int, int]]:
         return type(self), (self.op, self.jt, self.jf, self.k)
@@ -104,7 +104,7 @@ class TypedInstruction(Value):
         raise NotImplementedError
 
     def __str__(self) -> str:
-        return notation(self.assemble())
+        return str(self.assemble())
 
 
 Instruction: TypeAlias = TypedInstruction | RawInstruction
@@ -303,14 +303,14 @@ _STORES: Final = {Register.A: Action.STORE_A, Register.X: Action.STORE_X}
 _REGISTERS: Final = {action: register for table in (_LOADS, _STORES) for register, action in table.items()}
 _OPERATIONS: Final = {Action[operation.name]: operation for operation in ALUOp}
 
-# Each test of the machine with its opposite, and the opposite's word: none for jset.
+# Each test of the machine with its opposite.
 _OPPOSITES: Final = {
-    JumpTest.EQUAL: (JumpTest.NOT_EQUAL, "jneq"),
-    JumpTest.GREATER_THAN: (JumpTest.LESS_OR_EQUAL, "jle"),
-    JumpTest.GREATER_OR_EQUAL: (JumpTest.LESS_THAN, "jlt"),
-    JumpTest.BITS_SET: (JumpTest.BITS_NOT_SET, None),
+    JumpTest.EQUAL: JumpTest.NOT_EQUAL,
+    JumpTest.GREATER_THAN: JumpTest.LESS_OR_EQUAL,
+    JumpTest.GREATER_OR_EQUAL: JumpTest.LESS_THAN,
+    JumpTest.BITS_SET: JumpTest.BITS_NOT_SET,
 }
-_POSITIVES: Final = {negative: positive for positive, (negative, _) in _OPPOSITES.items()}
+_POSITIVES: Final = {negative: positive for positive, negative in _OPPOSITES.items()}
 
 
 def _raw_jump(jump: JumpIf | JumpIfX, operand: Operand, k: int) -> RawInstruction:
@@ -363,46 +363,8 @@ def _decode_jump(action: Action, operand: Operand, raw: RawInstruction) -> Typed
     """As Go reads them: a jump with jt = 0 is the opposite test."""
     test, skips = JumpTest[action.name], (raw.jt, raw.jf)
     if raw.jt == 0:
-        test, skips = _OPPOSITES[test][0], (raw.jf, 0)
+        test, skips = _OPPOSITES[test], (raw.jf, 0)
     return JumpIf(test, raw.k, *skips) if operand is Operand.K else JumpIfX(test, *skips)
-
-
-_ARGUMENTS: Final = {
-    Operand.NONE: "",
-    Operand.K: " #{k}",
-    Operand.X: " x",
-    Operand.A: " a",
-    Operand.SCRATCH: " M[{k}]",
-    Operand.LENGTH: " #len",
-    Operand.ABSOLUTE: " [{k}]",
-    Operand.INDIRECT: " [x + {k}]",
-    Operand.MEMORY_SHIFT: " 4*([{k}]&0xf)",
-}
-
-
-def notation(raw: RawInstruction) -> str:
-    """The instruction in Go's notation; where that would drop a bit, the four numbers in braces, as C has them.
-
-    >>> notation(RawInstruction(0x15, jt=0, jf=8, k=42)), notation(RawInstruction(0x16, k=1))
-    ('jneq #42,8', '{ 0x16, 0, 0, 0x00000001 }')
-    """
-    opcode = OPCODE_BY_CODE.get(raw.op)
-    if opcode is None or has_stray_bits(opcode, *raw[1:]):
-        return f"{{ {raw.op:#04x}, {raw.jt}, {raw.jf}, {raw.k:#010x} }}"
-    if opcode.action is Action.JUMP:
-        return f"ja {raw.k}"
-    extension = extension_of(opcode, raw.k) if opcode.size == 4 else None
-    argument = _ARGUMENTS[opcode.operand].format(k=raw.k) if extension is None else f" #{EXTENSION_WORDS[extension]}"
-    if opcode.action in CONDITIONS:
-        return _jump_notation(opcode, argument, raw.jt, raw.jf)
-    return opcode.mnemonic + argument
-
-
-def _jump_notation(opcode: Opcode, argument: str, jt: int, jf: int) -> str:
-    opposite = _OPPOSITES[JumpTest[opcode.action.name]][1]
-    if jt == 0 and opposite is not None:
-        return f"{opposite}{argument},{jf}"
-    return f"{opcode.mnemonic}{argument},{jt}" + (f",{jf}" if jf else "")
 
 
 def to_raw(instruction: object) -> RawInstruction:

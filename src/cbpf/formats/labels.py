@@ -2,7 +2,7 @@
 
 import re
 
-from ..instructions import RawInstruction, notation
+from ..instructions import RawInstruction
 from ..isa import CONDITIONS, OPCODE_BY_CODE, Action
 from ..program import Program
 
@@ -20,7 +20,7 @@ def render_assembly(program: Program) -> str:
 
 def _targets(index: int, raw: RawInstruction) -> tuple[int, ...]:
     opcode = OPCODE_BY_CODE.get(raw.op)
-    if opcode is None or notation(raw).startswith("{"):
+    if opcode is None or str(raw).startswith("{"):
         return ()
     if opcode.action is Action.JUMP:
         return (index + 1 + raw.k,)
@@ -29,7 +29,7 @@ def _targets(index: int, raw: RawInstruction) -> tuple[int, ...]:
 
 def _with_labels(raw: RawInstruction, index: int, last: int) -> str:
     """The instruction in Go's notation, its skips replaced by labels where their targets exist."""
-    text = notation(raw)
+    text = str(raw)
     if not _targets(index, raw):
         return text
     head, *skips = re.split(r",| (?=\d+$)", text)

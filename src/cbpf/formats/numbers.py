@@ -6,7 +6,7 @@ from functools import partial
 from typing import Final
 
 from ..errors import FieldError, ProgramFormatError
-from ..instructions import RawInstruction, notation
+from ..instructions import RawInstruction
 from ..listing import c_initializers, debugger_listing, decimal_lines, listing
 from ..program import INSTRUCTION_SIZE, Program
 
@@ -174,4 +174,4 @@ def render_json(program: Program) -> str:
 
 def render_go(program: Program) -> str:
     """Go's notation, one instruction a line."""
-    return "".join(f"{notation(raw)}\n" for raw in program)
+    return "".join(f"{raw}\n" for raw in program)
