@@ -77,8 +77,18 @@ def asked(packet: bytes, kind: Kind, program: Rows) -> dict[str, int]:
     return {
         name: packet_socket.verdict([extension(number), RETURN_A], packet, kind=kind)
         for name, number in wanted.items()
-        if any(code in (0x20, 0x28, 0x30) and k == 0xFFFFF000 + number for code, _jt, _jf, k in program)
+        if loads(program, number)
     }
+
+
+def loads(program: Rows, number: int) -> bool:
+    """Whether the program loads extension *number*."""
+    return any(code in (0x20, 0x28, 0x30) and k == 0xFFFFF000 + number for code, _jt, _jf, k in program)
+
+
+def is_stable(program: Rows, kind: Kind) -> bool:
+    """Whether each sending of a frame gives the same: the queue of an outgoing frame is the driver's choice."""
+    return not (kind.startswith("outgoing") and loads(program, QUEUE))
 
 
 def assert_same(program: Rows, packet: bytes, kind: Kind) -> int:
@@ -99,6 +109,8 @@ def packets(kind: Kind) -> list[bytes]:
 def test_every_extension(kind: Kind) -> None:
     for number in random_programs.PREDICTABLE:
         for packet in packets(kind):
+            if not is_stable([extension(number)], kind):
+                continue
             for code in (0x20, 0x28, 0x30):
                 assert_same([extension(number, code), RETURN_A], packet, kind)
             assert_same([(0, 0, 0, 0), (1, 0, 0, 3), extension(number), RETURN_A], packet, kind)
@@ -207,8 +219,10 @@ def test_random_programs_on_random_frames(rounds: Rounds) -> None:
     for random in rounds(1500):
         program = with_windows(random, random_programs.plausible(random))
         frame = random_frames.frame(random)[:200]
-        if random_frames.is_sendable(frame) and not cbpf.findings(program, dialect=cbpf.LINUX):
-            assert_same(program, frame, random_frames.pick(random, PACKET_KINDS))
+        kind = random_frames.pick(random, PACKET_KINDS)
+        is_usable = random_frames.is_sendable(frame) and is_stable(program, kind)
+        if is_usable and not cbpf.findings(program, dialect=cbpf.LINUX):
+            assert_same(program, frame, kind)
 
 
 @pytest.mark.fuzz
