@@ -188,6 +188,11 @@ REFUSALS = [
         ["filter", "-r", "T", "-w", "out", "--count", "ip"],
         "cbpf: --count writes no capture; -w FILE excludes it (see cbpf filter --help)",
     ),
+    (["verify", "/dev/zero"], "cbpf: /dev/zero: is longer than 67,108,864 bytes; that is no program"),
+    (["filter", "-r", "no\nsuch", "--count", "ip"], "cbpf: 'no\\nsuch': No such file or directory"),
+    (["verify", "no\x1bsuch"], "cbpf: 'no\\x1bsuch': No such file or directory"),
+    (["trace", "P", "T", "-n", "9223372036854775808"], "cbpf: Invalid value for '-n': 9223372036854775808 is not"),
+    (["compile", "(" * 5000], "cbpf: expression '" + "(" * 80 + "'...: can't parse filter expression"),
     (["compile", b"\xff"], "cbpf: expression '\\udcff': column 1: is not text"),
     (["compile", "-y", "\u00b2", "tcp"], "cbpf: link type: '\u00b2' is unknown"),
     (["verify", "nope"], "cbpf: nope: No such file or directory"),
@@ -414,6 +419,32 @@ def test_packets_as_a_live_socket_sees_them(tmp_path: Path) -> None:
     number = next(packet.number for packet in PACKETS if packet.data[12:14] == b"\x81\x00")
     _, out, _ = run("trace", str(tmp_path / "tagged"), TRAFFIC, "-n", str(number), *options)
     assert b"verdict 1: keeps the packet" in out
+
+
+def test_a_damaged_capture_is_not_replaced_by_its_part(tmp_path: Path) -> None:
+    """Filtered in place, what is behind the damage would be lost."""
+    path = tmp_path / "cut.pcap"
+    path.write_bytes(Path(TRAFFIC).read_bytes()[:100_000])
+    code, _, err = run("filter", "-q", "-r", str(path), "-w", str(path), "arp")
+    assert (code, err.count("\n")) == (2, 1)
+    assert path.read_bytes() == Path(TRAFFIC).read_bytes()[:100_000]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["filter", "--help"]])
+def test_help_into_a_closed_pipe(arguments: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "cbpf", *arguments]
+    result = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    assert (result.returncode, result.stderr) == (141, b"")
+
+
+def test_errors_that_cannot_be_written() -> None:
+    with open("/dev/full", "wb") as full:
+        result = subprocess.run([sys.executable, "-m", "cbpf", "filter", "-r", "nope"], stderr=full, check=False)
+    assert result.returncode == 2
 
 
 def test_problems_of_a_file_come_with_its_name_and_a_caret(tmp_path: Path) -> None:

@@ -60,25 +60,31 @@ def compile_for(handle: Handle, expression: str, *, netmask: int, optimizer: Opt
         program = Program(compiler()(expression, handle, optimizer is not None, netmask))
     except ExpressionError as error:
         if str(error) != _REJECTS_ALL:
-            raise ExpressionError(f"expression {expression!r}: {error}") from None
-        warnings.warn(f"expression {expression!r} rejects all packets", ExpressionWarning, stacklevel=3)
+            raise ExpressionError(f"expression {_shown(expression)}: {error}") from None
+        warnings.warn(f"expression {_shown(expression)} rejects all packets", ExpressionWarning, stacklevel=3)
         program = Program([RetConstant(0)])
     _refuse_backward_jump(expression, program)
     return program
+
+
+def _shown(expression: str) -> str:
+    return repr(expression) if len(expression) <= 80 else repr(expression[:80]) + "..."
 
 
 def _require_harmless(expression: str) -> None:
     """Raises for text that libpcap would misread, or that is so long that it would take minutes, or crash."""
     if len(expression) > LONGEST_EXPRESSION:
         fact = f"has {len(expression)} characters"
-        raise ExpressionError(f"expression {expression[:40]!r}...: {fact}; at most {LONGEST_EXPRESSION} are compiled")
+        raise ExpressionError(f"expression {_shown(expression)}: {fact}; at most {LONGEST_EXPRESSION} are compiled")
     if "\0" in expression:
         column = expression.index("\0") + 1
-        raise ExpressionError(f"expression {expression!r}: column {column}: a NUL character; libpcap would stop there")
+        raise ExpressionError(
+            f"expression {_shown(expression)}: column {column}: a NUL character; libpcap would stop there"
+        )
     try:
         expression.encode()
     except UnicodeEncodeError as error:
-        raise ExpressionError(f"expression {expression!r}: column {error.start + 1}: is not text") from None
+        raise ExpressionError(f"expression {_shown(expression)}: column {error.start + 1}: is not text") from None
 
 
 def _netmask(netmask: int | str | None) -> int:
@@ -99,6 +105,6 @@ def _refuse_backward_jump(expression: str, program: Program) -> None:
     for index, raw in enumerate(program):
         if OPCODE_BY_CODE[raw.op].action is Action.JUMP and raw.k >= len(program):
             raise ExpressionError(
-                f"expression {expression!r}: instruction {index} jumps backward: protochain walks the headers in a"
-                " loop, and a program here must end; name the headers one by one instead"
+                f"expression {_shown(expression)}: instruction {index} jumps backward: protochain walks the headers"
+                " in a loop, and a program here must end; name the headers one by one instead"
             )

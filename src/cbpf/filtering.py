@@ -82,8 +82,8 @@ def filter_capture(
         were made for one. What is kept stays as it was captured.
 
     Raises `CaptureError`, `ExpressionError`, `VerificationError`; and `DamagedCapture` if a source is cut
-    short: then its whole packets and all other sources were filtered, the target is in place, and the error's
-    `summary` tells the counts.
+    short: then its whole packets and all other sources were filtered, the target is in place unless it is one of
+    the sources, which stay as they were, and the error's `summary` tells the counts.
     """
     if count is not None:
         _check_count("filter_capture.count", count)
@@ -94,7 +94,8 @@ def filter_capture(
         readers = [stack.enter_context(_reader(one, park=len(sources) > 1)) for one in sources]
         header = _common_header(readers)
         machines = _machines(filter, readers, engine, dialect)
-        write = stack.enter_context(open_output(target))
+        in_place = any(_are_one_file(one, target) for one in sources)
+        write = stack.enter_context(open_output(target, keep_damaged=not in_place))
         write(header.data)
         for reader, machine in zip(readers, machines, strict=True):
             try:
@@ -113,6 +114,16 @@ def _all_damages(damages: list[DamagedCapture], tally: _Tally) -> DamagedCapture
     damage = DamagedCapture("; ".join(map(str, damages)))
     damage.summary = tally.summary()
     return damage
+
+
+def _are_one_file(source: Source, target: Target) -> bool:
+    """Whether both are paths of one existing file."""
+    if not (isinstance(source, str | os.PathLike) and isinstance(target, str | os.PathLike)):
+        return False
+    try:
+        return os.path.samefile(source, target)
+    except (OSError, ValueError):
+        return False
 
 
 def _reader(source: Source, *, park: bool) -> CaptureReader:

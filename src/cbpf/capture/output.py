@@ -16,11 +16,11 @@ Write: TypeAlias = Callable[[bytes], None]
 
 
 @contextmanager
-def open_output(target: Target) -> Iterator[Write]:
+def open_output(target: Target, *, keep_damaged: bool = True) -> Iterator[Write]:
     """A function that writes bytes to *target* at once.
 
-    A regular file is replaced when the block ends, also if it ends with `DamagedCapture`; with any other
-    exception it stays as it was. Raises `CaptureError` if it cannot be written.
+    A regular file is replaced when the block ends, and with *keep_damaged* also if it ends with `DamagedCapture`;
+    with any other exception it stays as it was. Raises `CaptureError` if it cannot be written.
     """
     if target is None:
         yield lambda data: None
@@ -38,7 +38,7 @@ def open_output(target: Target) -> Iterator[Write]:
         with _named(str(target)), open(target, "wb", buffering=0) as stream:
             yield _flushing(stream)
     else:
-        with _named(str(target)), _replacing(os.path.realpath(target)) as stream:
+        with _named(str(target)), _replacing(os.path.realpath(target), keep_damaged) as stream:
             yield _whole(stream)
 
 
@@ -64,7 +64,7 @@ def _is_special(path: str | os.PathLike[str]) -> bool:
 
 
 @contextmanager
-def _replacing(path: str) -> Iterator[BinaryIO]:
+def _replacing(path: str, keep_damaged: bool) -> Iterator[BinaryIO]:
     """A file beside *path* that takes its place, its permissions and its owner in the end."""
     temporary = os.path.join(os.path.dirname(path), f".cbpf-{os.urandom(8).hex()}.partial")
     with open(temporary, "xb", buffering=0) as stream:
@@ -73,7 +73,8 @@ def _replacing(path: str) -> Iterator[BinaryIO]:
             try:
                 yield stream
             except DamagedCapture:
-                os.replace(temporary, path)
+                if keep_damaged:
+                    os.replace(temporary, path)
                 raise
             os.replace(temporary, path)
         except BaseException:

@@ -48,6 +48,7 @@ class CaptureReader(Iterator[Packet]):
 
     def __init__(self, source: Source) -> None:
         """Reads the file header; raises `CaptureError` if it is not that of a capture."""
+        self._source = source
         self.name, self._stream, self._owned = _open(source)
         self._unpark: Callable[[], None] | None = None
         try:
@@ -115,7 +116,7 @@ class CaptureReader(Iterator[Packet]):
             self._unpark = lambda: self._open_again(position)
 
     def _open_again(self, position: int) -> None:
-        _, self._stream, _ = _open(self.name)
+        _, self._stream, _ = _open(self._source)
         self._stream.seek(position)
         self._unpark = None
 
@@ -162,10 +163,11 @@ def _open(source: Source) -> tuple[str, BinaryIO, bool]:
     if source == "-":
         return "standard input", sys.stdin.buffer, False
     path = os.fspath(source)
+    name = path if path.isprintable() else repr(path)
     try:
-        return path, open(path, "rb", buffering=0), True
+        return name, open(path, "rb", buffering=0), True
     except (OSError, ValueError) as error:
-        raise CaptureError(f"{path}: {getattr(error, 'strerror', error)}") from None
+        raise CaptureError(f"{name}: {getattr(error, 'strerror', error)}") from None
 
 
 def read_capture(source: Source) -> CaptureReader:

@@ -9,6 +9,8 @@ import os
 import signal
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, Final, NoReturn
 
 import click
@@ -22,17 +24,28 @@ class _ReaderGone(Exception):
     """Whoever read our output has closed the pipe."""
 
 
+@contextmanager
+def _closed_pipe_told() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise _ReaderGone from None
+
+
 class _Commands(click.Group):
     """Imports a subcommand's module when it is asked for."""
 
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        """Keeps a closed pipe from click, which would exit with 1; here for --help and --version."""
+        with _closed_pipe_told():
+            return super().make_context(*arguments, **options)
+
     def invoke(self, context: click.Context) -> Any:
-        """Keeps a closed pipe from click, which would exit with 1."""
-        try:
+        """The same for the subcommands."""
+        with _closed_pipe_told():
             result = super().invoke(context)
             sys.stdout.flush()
             return result
-        except BrokenPipeError:
-            raise _ReaderGone from None
 
     def list_commands(self, context: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -100,8 +113,9 @@ def _replace_closed_streams() -> None:
 
 
 def _fail(*lines: str) -> int:
-    for line in lines:
-        click.echo(f"cbpf: {line}", err=True)
+    with suppress(OSError):  # where not even an error can be written
+        for line in lines:
+            click.echo(f"cbpf: {line}", err=True)
     return 2
 
 

@@ -48,6 +48,8 @@ link_type_option: Final = click.option(
     "-y", "link_type", metavar="LINKTYPE", default="EN10MB", show_default=True, help="Of an expression: name or number."
 )
 
+LONGEST_FILE: Final = 1 << 26  # bytes of a program or an expression
+
 format_choice: Final = click.Choice(cbpf.FORMAT_NAMES)
 
 
@@ -55,7 +57,24 @@ def read_bytes(path: str) -> bytes:
     """A whole file, or standard input for "-"."""
     if not path:
         raise click.UsageError("an empty name names no file")
-    return sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+    try:
+        if path == "-":
+            data = sys.stdin.buffer.read(LONGEST_FILE + 1)
+        else:
+            with Path(path).open("rb") as file:
+                data = file.read(LONGEST_FILE + 1)
+    except OSError as error:
+        raise click.ClickException(f"{shown(path)}: {error.strerror}") from None
+    if len(data) > LONGEST_FILE:
+        raise click.ClickException(f"{shown(path)}: is longer than {LONGEST_FILE:,} bytes; that is no program")
+    return data
+
+
+def shown(path: str) -> str:
+    """The name of a file for messages."""
+    if path == "-":
+        return "standard input"
+    return path if path.isprintable() else repr(path)
 
 
 def write_bytes(path: str | None, data: bytes) -> None:
@@ -73,7 +92,7 @@ def read_program(path: str, format: str = "auto") -> cbpf.Program:
     try:
         return cbpf.parse(read_bytes(path), format=format)
     except cbpf.ProgramFormatError as error:
-        error.source = "standard input" if path == "-" else path
+        error.source = shown(path)
         raise
 
 
@@ -83,7 +102,7 @@ def read_filter(path: str) -> cbpf.Program | cbpf.Savefile:
     try:
         return cbpf.Savefile.from_bytes(data) if cbpf.Savefile.recognizes(data) else cbpf.parse(data)
     except cbpf.ProgramFormatError as error:
-        error.source = "standard input" if path == "-" else path
+        error.source = shown(path)
         raise
 
 

@@ -13,7 +13,9 @@ from .common import as_socket_option, dialect_option, expression_option, program
 @click.command("trace", short_help="Every step of a program on one packet.")
 @click.argument("arguments", nargs=-1, metavar="PROGRAM CAPTURE")
 @expression_option
-@click.option("-n", "number", metavar="K", type=click.IntRange(1), default=1, show_default=True, help="Which packet.")
+@click.option(
+    "-n", "number", metavar="K", type=click.IntRange(1, 2**63 - 1), default=1, show_default=True, help="Which packet."
+)
 @dialect_option
 @as_socket_option
 def command(
