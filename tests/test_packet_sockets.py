@@ -220,7 +220,8 @@ def test_random_programs_on_random_frames(rounds: Rounds) -> None:
         program = with_windows(random, random_programs.plausible(random))
         frame = random_frames.frame(random)[:200]
         kind = random_frames.pick(random, PACKET_KINDS)
-        is_usable = random_frames.is_sendable(frame) and is_stable(program, kind)
+        # Of some frames each sending gives another flow hash.
+        is_usable = random_frames.is_sendable(frame) and is_stable(program, kind) and not loads(program, HASH)
         if is_usable and not cbpf.findings(program, dialect=cbpf.LINUX):
             assert_same(program, frame, kind)
 
