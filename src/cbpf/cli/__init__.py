@@ -131,10 +131,11 @@ def _help_hint(error: click.UsageError) -> str:
 
 def _abandon_what_cannot_be_written() -> None:
     """Keeps the interpreter from trying again at its end, which would change the exit code."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _show_warning(message: Warning | str, *_: Any) -> None:
