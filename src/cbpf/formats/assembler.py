@@ -8,8 +8,7 @@ listing: there a number is the index to go to. What no notation shows is written
 Reported, where bpf_asm is silent: numbers that do not fit, labels that stand twice, jumps backward or too far.
 """
 
-from collections.abc import Callable
-from typing import Final, NamedTuple, NoReturn
+from typing import Final, NamedTuple, NoReturn, TypeAlias
 
 from ..errors import FieldError, Problem, ProgramFormatError
 from ..instructions import RawInstruction, RetConstant
@@ -51,13 +50,27 @@ class _Target(NamedTuple):
     number: int
 
 
-class _Statement(NamedTuple):
-    """An instruction whose targets are still to be found: *finish* makes it of their skips."""
+class _Jump(NamedTuple):
+    """A jump whose targets are still to be found: one or two; *is_negative*: the one is where the test fails."""
 
-    finish: Callable[[list[int]], RawInstruction]
-    targets: list[_Target]
-    is_conditional: bool = True
+    opcode: Opcode
+    k: int
+    targets: tuple[_Target, ...]
+    is_negative: bool = False
 
+    @property
+    def is_conditional(self) -> bool:
+        return self.opcode.action in CONDITIONS
+
+    def with_skips(self, skips: list[int]) -> RawInstruction:
+        """The instruction that skips so many at each target."""
+        if not self.is_conditional:
+            return RawInstruction(self.opcode.code, k=skips[0])
+        jt, jf = (0, skips[0]) if self.is_negative else (*skips, 0)[:2]
+        return RawInstruction(self.opcode.code, jt, jf, self.k)
+
+
+_Statement: TypeAlias = RawInstruction | _Jump
 
 # Stands for a statement that could not be read, so that the others keep their places.
 _PLACEHOLDER: Final = RetConstant(0).assemble()
@@ -140,7 +153,7 @@ class _Parser:
             try:
                 self._statement()
             except _Refused:
-                self._statements.append(_Statement(lambda _: _PLACEHOLDER, []))
+                self._statements.append(_PLACEHOLDER)
                 self._skip_line(before)
         self._check_labels()
         return self._statements
@@ -198,37 +211,30 @@ class _Parser:
         mnemonic = _ALIASES.get(mnemonic, mnemonic)
         if mnemonic == "ja":
             opcode = _OPCODES["ja", Operand.K]
-            return _Statement(lambda skips: RawInstruction(opcode.code, k=skips[0]), [self._target()], False)
+            return _Jump(opcode, 0, (self._target(),))
         if mnemonic in _JUMPS or mnemonic in _NEGATIVES:
             return self._jump(token, mnemonic)
         opcode, k = self._operand(token, mnemonic)
-        return _Statement(lambda _: RawInstruction(opcode.code, k=k), [])
+        return RawInstruction(opcode.code, k=k)
 
-    def _jump(self, token: Token, mnemonic: str) -> _Statement:
+    def _jump(self, token: Token, mnemonic: str) -> _Jump:
         opcode, k = self._operand(token, _NEGATIVES.get(mnemonic, mnemonic))
         if self._is("jt"):
-            targets = self._named_targets()
-        else:
-            self._expect(",")
-            targets = [self._target()]
-            if self._is(","):
-                if mnemonic in _NEGATIVES:
-                    self._refuse(f"begins a second target; {mnemonic} takes one")
-                self._take()
-                targets.append(self._target())
+            return _Jump(opcode, k, self._named_targets())
+        self._expect(",")
+        first = self._target()
+        if not self._is(","):
+            return _Jump(opcode, k, (first,), mnemonic in _NEGATIVES)
+        if mnemonic in _NEGATIVES:
+            self._refuse(f"begins a second target; {mnemonic} takes one")
+        self._take()
+        return _Jump(opcode, k, (first, self._target()))
 
-        def finish(skips: list[int]) -> RawInstruction:
-            jt, jf = (0, skips[0]) if mnemonic in _NEGATIVES else (*skips, 0)[:2]
-            return RawInstruction(opcode.code, jt, jf, k)
-
-        return _Statement(finish, targets)
-
-    def _named_targets(self) -> list[_Target]:
-        targets = []
-        for name in ("jt", "jf"):
-            self._expect(name)
-            targets.append(self._target())
-        return targets
+    def _named_targets(self) -> tuple[_Target, ...]:
+        self._expect("jt")
+        first = self._target()
+        self._expect("jf")
+        return first, self._target()
 
     def _target(self) -> _Target:
         token = self._token
@@ -239,7 +245,7 @@ class _Parser:
             self._refuse_unexpected("a label or a number")
         return _Target(token, None, self._number())
 
-    def _braces(self) -> _Statement:
+    def _braces(self) -> RawInstruction:
         token, fields = self._take(), [self._number()]
         for _ in range(3):
             self._expect(",")
@@ -252,7 +258,7 @@ class _Parser:
         except FieldError as error:
             self._note(str(error), token)
             raise _Refused from None
-        return _Statement(lambda _: raw, [])
+        return raw
 
     # -- Operands
 
@@ -373,8 +379,10 @@ class _Parser:
 
     def assemble(self, index: int, statement: _Statement) -> RawInstruction:
         """The instruction at *index*; for one whose target is wrong the problem is noted, and a placeholder given."""
+        if isinstance(statement, RawInstruction):
+            return statement
         skips = [self._skip(index, target, statement.is_conditional) for target in statement.targets]
-        return _PLACEHOLDER if None in skips else statement.finish([skip or 0 for skip in skips])
+        return _PLACEHOLDER if None in skips else statement.with_skips([skip or 0 for skip in skips])
 
     def _skip(self, index: int, target: _Target, is_conditional: bool) -> int | None:
         """How many instructions a jump at *index* passes over; None if it cannot."""
