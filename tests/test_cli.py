@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -278,40 +280,32 @@ def heed_signals() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
-def test_ignored_hangups_stay_ignored(tmp_path: Path) -> None:
-    """As nohup(1) asks."""
-    target = tmp_path / "out.pcap"
-    with subprocess.Popen(
-        [sys.executable, "-m", "cbpf", "filter", "-q", "-r", "-", "-w", str(target), "ip"],
-        stdin=subprocess.PIPE,
-        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
-    ) as process:
+@contextmanager
+def filter_at_work(target: Path, prepare: Callable[[], object]) -> Iterator[subprocess.Popen[bytes]]:
+    """A filter that has begun to write, and waits for the rest of the capture."""
+    command = [sys.executable, "-m", "cbpf", "filter", "-q", "-r", "-", "-w", str(target), "ip"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=prepare) as process:
         assert process.stdin is not None
         process.stdin.write(Path(TRAFFIC).read_bytes()[:50_000])
         process.stdin.flush()
-        while not list(tmp_path.iterdir()) and process.poll() is None:
+        while not list(target.parent.iterdir()) and process.poll() is None:
             time.sleep(0.01)
+        yield process
+
+
+def test_ignored_hangups_stay_ignored(tmp_path: Path) -> None:
+    """As nohup(1) asks."""
+    target = tmp_path / "out.pcap"
+    with filter_at_work(target, lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)) as process:
         process.send_signal(signal.SIGHUP)
-        process.stdin.write(Path(TRAFFIC).read_bytes()[50_000:])
-        process.communicate()
+        process.communicate(Path(TRAFFIC).read_bytes()[50_000:])
     assert process.returncode == 0
     assert target.exists()
 
 
 @pytest.mark.parametrize(("number", "expected"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_signals_leave_nothing(number: int, expected: int, tmp_path: Path) -> None:
-    target = tmp_path / "out.pcap"
-    with subprocess.Popen(
-        [sys.executable, "-m", "cbpf", "filter", "-r", "-", "-w", str(target), "ip"],
-        stdin=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        preexec_fn=heed_signals,
-    ) as process:
-        assert process.stdin is not None
-        process.stdin.write(Path(TRAFFIC).read_bytes()[:50_000])
-        process.stdin.flush()
-        while not list(tmp_path.iterdir()) and process.poll() is None:
-            time.sleep(0.01)
+    with filter_at_work(tmp_path / "out.pcap", heed_signals) as process:
         process.send_signal(number)
         process.communicate()
     assert process.returncode == expected

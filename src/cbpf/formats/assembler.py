@@ -119,10 +119,6 @@ class _Parser:
             self._token = self._tokens[self._at]
         return token
 
-    def _go_to(self, at: int) -> None:
-        self._at = at
-        self._token = self._tokens[at]
-
     def _is(self, word: str) -> bool:
         return self._token.word == word
 
@@ -160,7 +156,8 @@ class _Parser:
 
     def _skip_line(self, before: int) -> None:
         """Goes to the next line, or to a label before it."""
-        self._go_to(max(self._at, before + 1))
+        if self._at == before:
+            self._take()
         while not (self._token.starts_line or self._is_at_label()):
             self._take()
 
