@@ -10,6 +10,7 @@ expression (`compile`), or from text or bytes (`parse`); a dialect says what it 
 262144
 """
 
+from .capture.container import Interface
 from .capture.reader import CaptureReader, Packet, read_capture
 from .dialects import DIALECTS, LINUX, PCAP, SECCOMP, Dialect
 from .engines.interpreter import Fetched, Step
@@ -94,6 +95,7 @@ __all__ = [
     "FieldError",
     "Finding",
     "Instruction",
+    "Interface",
     "Jump",
     "JumpIf",
     "JumpIfX",

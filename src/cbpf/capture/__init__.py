@@ -1,1 +1,1 @@
-"""Capture files: classic pcap in all its variants, read as a stream and written as it was."""
+"""Capture files: pcap and pcapng, plain or compressed, read as a stream and written as they were."""

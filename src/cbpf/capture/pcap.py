@@ -8,6 +8,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 from ..errors import CaptureError, DamagedCapture
 from ..link_types import LinkType, link_type
+from .container import SECOND, ByteOrder, Interface, Record, Scan
 
 FILE_HEADER_SIZE: Final = 24
 
@@ -26,31 +27,14 @@ _VARIANTS: Final = {
     0xA1B2CD34: _Variant(nanoseconds=False, record_header_size=24),  # Alexey Kuznetzov's patched libpcap
 }
 
-_FOREIGN: Final = {
-    b"\x0a\x0d\x0d\x0a": "pcapng captures are not read yet; tcpdump -r {name} -w FILE makes a pcap of it",
-    b"\x1f\x8b": "gzip-compressed captures are not read yet; pipe through gunzip -c",
-    b"\x28\xb5\x2f\xfd": "zstd-compressed captures are not read yet; pipe through zstd -dc",
-    b"\x04\x22\x4d\x18": "lz4-compressed captures are not read yet; pipe through lz4 -dc",
-    b"\xfd7zXZ": "xz-compressed captures are not read yet; pipe through xz -dc",
-    b"BZh": "bzip2-compressed captures are not read yet; pipe through bunzip2 -c",
-}
-
 
 class Layout(NamedTuple):
     """How records are written: two captures of one layout hold the same packet in the same bytes."""
 
-    byte_order: Literal["<", ">"]
+    byte_order: ByteOrder
     nanoseconds: bool
     record_header_size: int
     length_order: LengthOrder
-
-
-Record: TypeAlias = tuple[int, int, int, int, int]
-"""Positions in a buffer, and a length: (start, data_start, data_end, end, wire_length).
-
-The record is buffer[start:end], its packet buffer[data_start:data_end]. The two ends differ only for a packet longer
-than the snapshot length: then the rest is skipped. A plain tuple, as millions are made.
-"""
 
 
 class Header(NamedTuple):
@@ -61,16 +45,39 @@ class Header(NamedTuple):
     snaplen: int
     link_type: LinkType
 
-    def time_ns(self, seconds: int, fraction: int) -> int:
-        """Nanoseconds since 1970 of a record's two time fields."""
-        return seconds * 1_000_000_000 + fraction * (1 if self.layout.nanoseconds else 1000)
+    @property
+    def interface(self) -> Interface:
+        """The one interface of a pcap."""
+        resolution = SECOND if self.layout.nanoseconds else 1_000_000
+        return Interface(self.link_type, self.snaplen, self.layout.byte_order, resolution)
+
+
+class Pcap:
+    """A pcap with this header: a `Container` of one interface."""
+
+    kind: Literal["pcap"] = "pcap"
+
+    def __init__(self, header: Header) -> None:
+        self.header = header
+        self.interfaces = [header.interface]
+        self._times = struct.Struct(f"{header.layout.byte_order}II")
+
+    def scan(self, buffer: bytes, first: int, name: str) -> Scan:
+        """The whole records of *buffer*; see `Container`."""
+        return scan(self.header, buffer, first, name)
+
+    def place(self, start_of_record: bytes, number: int) -> str:
+        """Every record holds a packet."""
+        return f"packet {number}"
+
+    def time_ns(self, buffer: bytes, record: Record) -> int:
+        """Nanoseconds since 1970 of a packet."""
+        seconds, fraction = self._times.unpack_from(buffer, record[0])
+        return int(seconds * SECOND + fraction * (1 if self.header.layout.nanoseconds else 1000))
 
 
 def parse_header(data: bytes, name: str) -> Header:
     """The header of a capture that begins with *data*; raises `CaptureError` if it is none that is read here."""
-    for magic, reason in _FOREIGN.items():
-        if data.startswith(magic):
-            raise CaptureError(f"{name}: {reason.format(name=name)}")
     if len(data) < FILE_HEADER_SIZE:
         raise CaptureError(f"{name}: has {len(data)} bytes; a pcap capture begins with a header of {FILE_HEADER_SIZE}")
     byte_order, variant = _identify(data, name)
@@ -84,8 +91,9 @@ def parse_header(data: bytes, name: str) -> Header:
     return Header(data[:FILE_HEADER_SIZE], Layout(byte_order, *variant, length_order), snaplen, kind)
 
 
-def _identify(data: bytes, name: str) -> tuple[Literal["<", ">"], _Variant]:
-    for byte_order in ("<", ">"):
+def _identify(data: bytes, name: str) -> tuple[ByteOrder, _Variant]:
+    orders: tuple[ByteOrder, ...] = ("<", ">")
+    for byte_order in orders:
         (magic,) = struct.unpack_from(f"{byte_order}I", data)
         if magic in _VARIANTS:
             return byte_order, _VARIANTS[magic]
@@ -102,7 +110,7 @@ def _length_order(major: int, minor: int, name: str) -> LengthOrder:
     return "smaller is captured" if minor == 3 else "captured first"
 
 
-def scan(header: Header, buffer: bytes, first: int, name: str) -> tuple[list[Record], int, DamagedCapture | None]:
+def scan(header: Header, buffer: bytes, first: int, name: str) -> Scan:
     """The whole records of *buffer*, from its start on; the bytes that the record after them needs; what is wrong.
 
     *first* is the number of the first record, counted from 1, for the error.
@@ -125,14 +133,14 @@ def scan(header: Header, buffer: bytes, first: int, name: str) -> tuple[list[Rec
         end = data_start + captured
         if end > len(buffer):
             return records, header_size + captured, None
-        records.append((start, data_start, end if captured <= snaplen else data_start + snaplen, end, wire))
+        records.append((start, data_start, end if captured <= snaplen else data_start + snaplen, end, wire, 0))
         start = end
     return records, header_size, None
 
 
 def encode(record: Record, buffer: bytes, source: Layout, target: Layout) -> bytes:
     """The record as a capture of layout *target* holds it; cut to the snapshot length of its source."""
-    start, data_start, data_end, _, wire_length = record
+    start, data_start, data_end, _, wire_length, _ = record
     seconds, fraction = struct.unpack_from(f"{source.byte_order}II", buffer, start)
     if target.nanoseconds and not source.nanoseconds:
         fraction *= 1000
@@ -149,18 +157,24 @@ def merged_header(headers: list[Header]) -> Header:
     first = headers[0]
     if all(header[1:] == first[1:] and header.data[16:] == first.data[16:] for header in headers):
         return first
-    layout, start = first.layout, first.data[:16]
-    if any(header.layout != layout for header in headers):
-        nanoseconds = any(header.layout.nanoseconds for header in headers)
-        layout = Layout(layout.byte_order, nanoseconds, 16, "captured first")
-        magic = next(magic for magic, variant in _VARIANTS.items() if variant == (nanoseconds, 16))
-        start = struct.pack(f"{layout.byte_order}IHHiI", magic, 2, 4, 0, 0)
     snaplen = max(header.snaplen for header in headers)
-    end = struct.pack(f"{layout.byte_order}II", snaplen, first.link_type.linktype)
-    return Header(start + end, layout, snaplen, first.link_type)
+    if any(header.layout != first.layout for header in headers):
+        nanoseconds = any(header.layout.nanoseconds for header in headers)
+        return plain_header(first.interface._replace(snaplen=snaplen), nanoseconds=nanoseconds)
+    end = struct.pack(f"{first.layout.byte_order}II", snaplen, first.link_type.linktype)
+    return Header(first.data[:16] + end, first.layout, snaplen, first.link_type)
 
 
-def file_header(header: Header) -> bytes:
-    """The 24 bytes of a plain capture file of this header's byte order, snapshot length and link type."""
-    plain = (0xA1B2C3D4, 2, 4, 0, 0, header.snaplen, header.link_type.linktype)
-    return struct.pack(f"{header.layout.byte_order}IHHiIII", *plain)
+def plain_header(interface: Interface, *, nanoseconds: bool) -> Header:
+    """The header of a capture of this interface in the usual variant of the format."""
+    magic = next(magic for magic, variant in _VARIANTS.items() if variant == (nanoseconds, 16))
+    kind, snaplen, byte_order = interface[:3]
+    data = struct.pack(f"{byte_order}IHHiIII", magic, 2, 4, 0, 0, snaplen, kind.linktype)
+    return Header(data, Layout(byte_order, nanoseconds, 16, "captured first"), snaplen, kind)
+
+
+def plain_record(byte_order: ByteOrder, nanoseconds: bool, time_ns: int, wire_length: int, data: bytes) -> bytes:
+    """A packet as a capture with such a header holds it; its time has to fit 32 bits of seconds."""
+    seconds, fraction = divmod(time_ns, SECOND)
+    units = fraction if nanoseconds else fraction // 1000
+    return struct.pack(f"{byte_order}IIII", seconds, units, len(data), wire_length) + data

@@ -1,20 +1,28 @@
 """Captures as streams: chunks of whole records, and packets one by one."""
 
-import os
-import stat
-import struct
-import sys
-from collections.abc import Callable, Iterator
-from typing import BinaryIO, Final, NamedTuple, Self, TypeAlias
+from collections import deque
+from collections.abc import Iterator
+from typing import Final, NamedTuple, Self, TypeAlias
 
-from ..errors import CaptureError, DamagedCapture, FieldError
+from ..errors import CaptureError, DamagedCapture
 from ..link_types import LinkType
-from .pcap import FILE_HEADER_SIZE, Header, Record, parse_header, scan
-
-Source: TypeAlias = str | os.PathLike[str] | BinaryIO
-"""A path, "-" for standard input, or a binary file object."""
+from .container import NO_PACKET, Container, Interface, Record, packet_count
+from .pcap import FILE_HEADER_SIZE, Pcap, parse_header
+from .pcapng import SECTION_MAGIC, Pcapng
+from .source import Input, Source
 
 CHUNK_SIZE: Final = 1 << 20
+
+_LOOK_AHEAD: Final = 1 << 24  # bytes at most, in pieces that are small because many captures may wait
+_LOOK_AHEAD_PIECE: Final = 1 << 12
+
+_FOREIGN: Final = {
+    b"\xfd7zXZ": "xz-compressed captures are not read yet; pipe through xz -dc",
+    b"BZh": "bzip2-compressed captures are not read yet; pipe through bunzip2 -c",
+}
+
+Chunk: TypeAlias = tuple[bytes, list[Record]]
+"""A buffer, and the whole records in it."""
 
 
 class Packet(NamedTuple):
@@ -22,12 +30,14 @@ class Packet(NamedTuple):
 
     number: its place in the capture, from 1; time_ns: nanoseconds since 1970 (UTC).
     wire_length: how many bytes it had; data: those that were captured.
+    interface: the index of its interface in `CaptureReader.interfaces`.
     """
 
     number: int
     time_ns: int
     wire_length: int
     data: bytes
+    interface: int = 0
 
     @property
     def captured_length(self) -> int:
@@ -47,78 +57,108 @@ class CaptureReader(Iterator[Packet]):
     """
 
     def __init__(self, source: Source) -> None:
-        """Reads the file header; raises `CaptureError` if it is not that of a capture."""
-        self._source = source
-        self.name, self._stream, self._owned = _open(source)
-        self._unpark: Callable[[], None] | None = None
+        """Reads how the capture begins; raises `CaptureError` if it is none."""
+        self._input = Input(source)
         try:
-            data = self._read_whole(FILE_HEADER_SIZE)
-            self.header: Header = parse_header(data, self.name)
+            begin = self._input.read_whole(FILE_HEADER_SIZE)
+            self.container = _container(begin, self.name)
         except BaseException:
             self.close()
             raise
+        self._buffer = begin if self.container.kind == "pcapng" else b""  # a section header is a record
+        self._count = 0
+        self._ahead: deque[Chunk] = deque()
         self._packets = self._each_packet()
 
     @property
+    def name(self) -> str:
+        """What errors call it: the path, "standard input", or the name of the file object."""
+        return self._input.name
+
+    @property
+    def interfaces(self) -> tuple[Interface, ...]:
+        """The interfaces described so far; a pcap has one, and a pcapng may describe more with each block."""
+        return tuple(self.container.interfaces)
+
+    @property
     def link_type(self) -> LinkType:
-        """What each packet begins with."""
-        return self.header.link_type
+        """What each packet of the first interface begins with; raises `CaptureError` if there is no interface."""
+        return self._first_interface().link_type
 
     @property
     def snaplen(self) -> int:
-        """The most bytes of a packet that were captured."""
-        return self.header.snaplen
+        """The most bytes of a packet that were captured on the first interface."""
+        return self._first_interface().snaplen
+
+    def _first_interface(self) -> Interface:
+        self.look_ahead()
+        if not self.container.interfaces:
+            raise CaptureError(f"{self.name}: describes no interface, and so no link type")
+        return self.container.interfaces[0]
 
     def __next__(self) -> Packet:
         return next(self._packets)
 
-    def chunks(self) -> Iterator[tuple[bytes, list[Record]]]:
+    def chunks(self) -> Iterator[Chunk]:
         """Buffers and the whole records in each, as they become available; instead of iterating over packets.
 
         Raises `DamagedCapture` behind the last whole record if the capture is cut short or wrong there.
         """
-        count, buffer = 0, b""
+        while (chunk := self._ahead.popleft() if self._ahead else self._read_chunk(CHUNK_SIZE)) is not None:
+            yield chunk
+
+    def look_ahead(self) -> None:
+        """Reads on until an interface is described, but for no more than 16 MiB; nothing is lost to `chunks`."""
+        ahead = 0
+        while not self.container.interfaces and ahead < _LOOK_AHEAD:
+            chunk = self._read_chunk(_LOOK_AHEAD_PIECE)
+            if chunk is None:
+                break
+            self._ahead.append(chunk)
+            ahead += len(chunk[0])
+
+    def _read_chunk(self, size: int) -> Chunk | None:
+        """The next records of about *size* bytes, or of what a live pipe has; None at the end."""
         while True:
-            records, needed, damage = scan(self.header, buffer, count + 1, self.name)
+            buffer = self._buffer
+            records, needed, damage = self.container.scan(buffer, self._count + 1, self.name)
             if records:
-                yield buffer, records
-                count += len(records)
-                buffer = buffer[records[-1][3] :]
+                self._buffer = buffer[records[-1][3] :]
+                self._count += packet_count(records)
+                return buffer, records
             if damage is not None:
                 raise damage
-            more = self._read_more(needed - len(buffer))
+            more = self._read_more(needed - len(buffer), size)
             if not more:
                 break
-            buffer += more
+            self._buffer += more
         if buffer:
-            fact = f"packet {count + 1}: {len(buffer)} of its {needed} bytes are there"
+            fact = f"{self.container.place(buffer, self._count + 1)}: {len(buffer)} of its {needed} bytes are there"
             raise DamagedCapture(f"{self.name}: {fact}; the capture is cut short")
+        return None
+
+    def _read_more(self, missing: int, size: int) -> bytes:
+        """A chunk, or what a live pipe has; as many bytes as a long record misses before it is scanned again."""
+        first = self._input.read_some(max(missing, size))
+        return first + self._input.read_whole(missing - len(first)) if first and missing > len(first) else first
 
     def _each_packet(self) -> Iterator[Packet]:
-        unpack = struct.Struct(f"{self.header.layout.byte_order}II").unpack_from
+        time_ns = self.container.time_ns
         number = 0
         for buffer, records in self.chunks():
-            for start, data_start, data_end, _, wire_length in records:
-                number += 1
-                time_ns = self.header.time_ns(*unpack(buffer, start))
-                yield Packet(number, time_ns, wire_length, buffer[data_start:data_end])
+            for record in records:
+                _, data_start, data_end, _, wire_length, interface = record
+                if interface != NO_PACKET:
+                    number += 1
+                    yield Packet(number, time_ns(buffer, record), wire_length, buffer[data_start:data_end], interface)
 
     def close(self) -> None:
         """Closes the file, if it was opened here."""
-        if self._owned:
-            self._stream.close()
+        self._input.close()
 
     def park(self) -> None:
         """Closes a regular file until it is read on, so that many readers may wait for their turn."""
-        if self._owned and stat.S_ISREG(os.fstat(self._stream.fileno()).st_mode):
-            position = self._stream.tell()
-            self._stream.close()
-            self._unpark = lambda: self._open_again(position)
-
-    def _open_again(self, position: int) -> None:
-        _, self._stream, _ = _open(self._source)
-        self._stream.seek(position)
-        self._unpark = None
+        self._input.park()
 
     def __enter__(self) -> Self:
         return self
@@ -126,48 +166,17 @@ class CaptureReader(Iterator[Packet]):
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def _read_whole(self, size: int) -> bytes:
-        parts = [b""]
-        while size > 0 and (part := self._read_some(size)):
-            parts.append(part)
-            size -= len(part)
-        return b"".join(parts)
 
-    def _read_more(self, missing: int) -> bytes:
-        """A chunk, or what a live pipe has; as many bytes as a long record misses before it is scanned again."""
-        first = self._read_some(max(missing, CHUNK_SIZE))
-        return first + self._read_whole(missing - len(first)) if first and missing > len(first) else first
-
-    def _read_some(self, size: int) -> bytes:
-        if self._unpark is not None:
-            self._unpark()
-        read: Callable[[int], object] = getattr(self._stream, "read1", None) or self._stream.read
-        try:
-            data = read(size)
-        except EOFError as error:
-            raise DamagedCapture(f"{self.name}: {error}") from None
-        except (OSError, ValueError) as error:
-            raise CaptureError(f"{self.name}: {getattr(error, 'strerror', None) or error}") from None
-        if isinstance(data, bytes):
-            return data
-        fact = "has nothing yet, and does not wait" if data is None else f"gives {type(data).__name__}"
-        raise CaptureError(f"{self.name}: {fact}; a capture is read from a blocking stream of bytes")
-
-
-def _open(source: Source) -> tuple[str, BinaryIO, bool]:
-    """The name of a source for errors, its stream, and whether that was opened here."""
-    if not isinstance(source, str | os.PathLike):
-        if not hasattr(source, "read"):
-            raise FieldError(f"source: {source!r} is neither a path nor a binary file object")
-        return str(getattr(source, "name", "capture")), source, False
-    if source == "-":
-        return "standard input", sys.stdin.buffer, False
-    path = os.fspath(source)
-    name = path if path.isprintable() else repr(path)
-    try:
-        return name, open(path, "rb", buffering=0), True
-    except (OSError, ValueError) as error:
-        raise CaptureError(f"{name}: {getattr(error, 'strerror', error)}") from None
+def _container(begin: bytes, name: str) -> Container:
+    """What a capture that begins so is; raises `CaptureError` if that is not read here."""
+    for magic, reason in _FOREIGN.items():
+        if begin.startswith(magic):
+            raise CaptureError(f"{name}: {reason}")
+    if not begin.startswith(SECTION_MAGIC):
+        return Pcap(parse_header(begin, name))
+    if len(begin) < FILE_HEADER_SIZE:
+        raise CaptureError(f"{name}: has {len(begin)} bytes; a pcapng capture begins with a section header of 28")
+    return Pcapng(begin, name)
 
 
 def read_capture(source: Source) -> CaptureReader:

@@ -1,8 +1,10 @@
 """What several subcommands share: programs and expressions from the command line, and common options."""
 
 import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
-from typing import Final, get_args
+from typing import Final, TypeAlias, get_args
 
 import click
 
@@ -115,25 +117,37 @@ def program_or_expression(path: str | None, expression: str | None, link_type: s
     return cbpf.compile(expression, link_type=link_type)
 
 
-def program_for_capture(arguments: tuple[str, ...], expression: str | None) -> tuple[cbpf.Program, cbpf.CaptureReader]:
-    """The program and the opened capture of the arguments PROGRAM CAPTURE, or of -e EXPRESSION and CAPTURE."""
+ProgramOf: TypeAlias = Callable[[int], cbpf.Program]
+"""The program for the packets of an interface, by its index."""
+
+
+def program_for_capture(arguments: tuple[str, ...], expression: str | None) -> tuple[ProgramOf, cbpf.CaptureReader]:
+    """The program and the opened capture of the arguments PROGRAM CAPTURE, or of -e EXPRESSION and CAPTURE.
+
+    An expression is compiled once for each interface, for the first one at once.
+    """
     names = ("PROGRAM", "CAPTURE") if expression is None else ("CAPTURE",)
     if len(arguments) < len(names):
         raise click.UsageError(f"Missing argument '{names[len(arguments)]}'")
     if len(arguments) > len(names):
         raise click.UsageError(f"Got unexpected extra argument ({arguments[len(names)]})")
-    program = None if expression is not None else read_program(arguments[0])
+    if expression is None:
+        program = read_program(arguments[0])
+        return lambda interface: program, cbpf.read_capture(arguments[-1])
     capture = cbpf.read_capture(arguments[-1])
-    if expression is not None:
-        program = cbpf.compile_for_capture(expression, capture)
-    assert program is not None
-    return program, capture
+
+    @cache
+    def compiled(interface: int) -> cbpf.Program:
+        return cbpf.compile_for_capture(expression, capture, interface=interface)
+
+    compiled(0)
+    return compiled, capture
 
 
 def seen(packet: cbpf.Packet, capture: cbpf.CaptureReader, as_socket: bool) -> tuple[bytes, int, cbpf.Metadata | None]:
     """What a program sees of a captured packet: bytes, wire length, metadata."""
     if as_socket:
-        return cbpf.socket_view(packet.data, capture.link_type, packet.wire_length)
+        return cbpf.socket_view(packet.data, capture.interfaces[packet.interface].link_type, packet.wire_length)
     return packet.data, packet.wire_length, None
 
 

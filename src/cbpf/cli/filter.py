@@ -30,6 +30,8 @@ from .common import as_socket_option, dialect_option, expression_file_option, re
 @click.option("--count", "only_count", is_flag=True, help="Print how many packets are kept, and write none.")
 @click.option("--invert", is_flag=True, help="Keep the packets that the filter rejects.")
 @click.option("-q", "--quiet", is_flag=True, help="No summary on stderr.")
+@click.option("--pcap", "as_pcap", is_flag=True, help="Write a pcap, whatever is read; it has one link type.")
+@click.option("--pcapng", "as_pcapng", is_flag=True, help="Write a pcapng, whatever is read.")
 @dialect_option
 @as_socket_option
 @click.option("-O", is_flag=True, expose_value=False, help="No optimiser: the default; taken for tcpdump's sake.")
@@ -44,13 +46,15 @@ def command(
     only_count: bool,
     invert: bool,
     quiet: bool,
+    as_pcap: bool,
+    as_pcapng: bool,
     dialect: cbpf.Dialect,
     as_socket: bool,
 ) -> None:
     """Copy the packets that an expression (pcap-filter(7)) accepts, exactly those that tcpdump -O keeps.
 
-    The output keeps the header, byte order and time resolution of the input. Without -w it is written to
-    standard output. A summary goes to stderr.
+    Captures are pcap or pcapng, also compressed by gzip, zstd or lz4. The output is what the input was, uncompressed,
+    with its byte order and time resolution. Without -w it is written to standard output. A summary goes to stderr.
 
       cbpf filter -r in.pcap -w out.pcap 'tcp port 443'
     """
@@ -58,6 +62,8 @@ def command(
         raise click.UsageError("an expression and -p PROGRAM exclude each other")
     if only_count and target is not None:
         raise click.UsageError("--count writes no capture; -w FILE excludes it")
+    if as_pcap and as_pcapng:
+        raise click.UsageError("--pcap and --pcapng exclude each other")
     if not sources and sys.stdin.isatty():
         raise click.UsageError("no capture to read; give -r FILE")
     chosen = read_filter(program) if program is not None else read_expression(expression, expression_file)
@@ -67,6 +73,7 @@ def command(
             list(sources or ["-"]),
             destination,
             chosen,
+            container="pcap" if as_pcap else "pcapng" if as_pcapng else "same",
             count=count,
             invert=invert,
             dialect=dialect,

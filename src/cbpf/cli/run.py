@@ -1,5 +1,6 @@
 """cbpf run: the verdict on every packet of a capture."""
 
+from functools import cache
 from typing import Any
 
 import click
@@ -19,9 +20,11 @@ def command(
     arguments: tuple[str, ...], expression: str | None, dialect: cbpf.Dialect, engine: Any, as_socket: bool
 ) -> None:
     """Print the verdict of PROGRAM on each packet of CAPTURE: packet number, verdict."""
-    program, capture = program_for_capture(arguments, expression)
+    program_of, capture = program_for_capture(arguments, expression)
+    machine = cache(lambda program: cbpf.VM(program, dialect=dialect, engine=engine))
     with capture:
-        virtual_machine = cbpf.VM(program, dialect=dialect, engine=engine)
+        machine(program_of(0))
         for packet in capture:
             data, wire_length, metadata = seen(packet, capture, as_socket)
+            virtual_machine = machine(program_of(packet.interface))
             print(packet.number, virtual_machine.evaluate(data, metadata=metadata, wire_length=wire_length))

@@ -22,9 +22,10 @@ def command(
     arguments: tuple[str, ...], expression: str | None, number: int, dialect: cbpf.Dialect, as_socket: bool
 ) -> None:
     """Show every step of PROGRAM on packet K of CAPTURE: instruction, registers, what was loaded, where it went."""
-    program, capture = program_for_capture(arguments, expression)
-    virtual_machine = cbpf.VM(program, dialect=dialect)
+    program_of, capture = program_for_capture(arguments, expression)
+    cbpf.VM(program_of(0), dialect=dialect)  # what is wrong with it comes before what is wrong with the capture
     packet = _packet(capture, number)
+    virtual_machine = cbpf.VM(program_of(packet.interface), dialect=dialect)
     click.echo(f"packet {number}: {packet.captured_length} of {packet.wire_length} bytes captured")
     images = str(virtual_machine.program).splitlines()
     verdict: int | None = 0  # of a record that is too short to begin
