@@ -1,6 +1,7 @@
 """Fixtures: the engines, the shipped capture, and the rounds of random tests."""
 
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -66,6 +67,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Machine code that the tests keep is theirs, and that of the commands that they start.
+    os.environ["XDG_CACHE_HOME"] = str(Path(tempfile.gettempdir(), f"cbpf-tests-{os.getuid()}"))
     config.addinivalue_line(
         "markers", "fuzz: a random test, of which ./dev test runs a slice and ./dev fuzz any number"
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import random_programs
-from conftest import Rounds
+from conftest import ENGINES, Rounds
 from judges import kernel
 
 import cbpf
@@ -88,7 +88,7 @@ def test_random_programs_through_a_socket(rounds: Rounds) -> None:
         if not _assert_same_errno(program):
             continue
         delivered = kernel.delivered(program, packet) or 0
-        for engine in ("interpreter", "python"):
+        for engine in ENGINES:
             verdict = cbpf.VM(program, dialect=cbpf.LINUX, engine=engine).run(packet)
             assert min(verdict, len(packet)) == delivered, (engine, program, packet.hex())
 
@@ -101,7 +101,7 @@ def test_whole_words_through_a_socket(rounds: Rounds) -> None:
         if not _assert_same_errno(program):
             continue
         expected = kernel.verdict(program, packet)
-        for engine in ("interpreter", "python"):
+        for engine in ENGINES:
             verdict = cbpf.VM(program, dialect=cbpf.LINUX, engine=engine).run(packet)
             assert verdict == expected, (engine, program, packet.hex())
 
@@ -233,7 +233,7 @@ def test_whole_words_through_seccomp(rounds: Rounds) -> None:
         if cbpf.findings(program, dialect=cbpf.SECCOMP):
             continue
         expected = kernel.seccomp_value(program, 1000, arguments)
-        for engine in ("interpreter", "python"):
+        for engine in ENGINES:
             assert cbpf.VM(program, dialect=cbpf.SECCOMP, engine=engine).run(record) == expected, program
 
 

@@ -9,7 +9,7 @@ import oracle
 import pytest
 import random_programs
 from case_files import Case, load_cases
-from conftest import Rounds
+from conftest import ENGINES, Rounds
 from opaque_machine import run_opaquely
 
 import cbpf
@@ -57,7 +57,7 @@ def test_random_programs_on_engines_and_oracle(rounds: Rounds) -> None:
     for random in rounds(2000):
         dialect, program, packet, wire_length = _random_run(random)
         expected = oracle.verdict(program, packet, dialect.name, wire_length)
-        for engine in ("interpreter", "python"):
+        for engine in ENGINES:
             vm = cbpf.VM(program, engine=engine, dialect=dialect)
             assert vm.evaluate(packet, wire_length=wire_length) == expected, (engine, dialect, program, packet.hex())
 
@@ -80,7 +80,7 @@ def test_engines_agree_with_metadata(rounds: Rounds) -> None:
         packet, metadata = random_programs.packet(random), _random_metadata(random)
         verdicts = {
             engine: cbpf.VM(program, engine=engine, dialect=dialect).evaluate(packet, metadata=metadata)
-            for engine in ("interpreter", "python")
+            for engine in ENGINES
         }
         assert len(set(verdicts.values())) == 1, (verdicts, program, metadata, packet.hex())
 

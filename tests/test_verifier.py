@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 import random_programs
-from conftest import Rounds
+from conftest import ENGINES, Rounds
 from judges import libpcap
 
 import cbpf
@@ -163,7 +163,7 @@ def test_random_programs_in_libpcap(rounds: Rounds) -> None:
             continue
         packet, wire_length = random_programs.packet(random), int(random.random() * 2**32)
         expected = libpcap.verdict(program, packet, wire_length)
-        for engine in ("interpreter", "python"):
+        for engine in ENGINES:
             vm = cbpf.VM(program, engine=engine)
             assert vm.evaluate(packet, wire_length=wire_length) == expected, (engine, program, packet.hex())
 

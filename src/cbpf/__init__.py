@@ -29,7 +29,7 @@ from .errors import (
     VerificationError,
 )
 from .expression import DEFAULT_SNAPLEN, compile
-from .filtering import compile_for_capture, filter_capture
+from .filtering import compile_for_capture, filter_capture, split_capture
 from .formats import FORMAT_NAMES, Savefile, parse, render, render_bytes
 from .instructions import (
     TAX,
@@ -60,6 +60,7 @@ from .isa import ALUOp, Extension, JumpTest, Register
 from .link_types import LinkType, link_type
 from .listing import listing
 from .metadata import Device, Metadata, VlanTag
+from .packets import Packets
 from .program import Program
 from .socket_view import SocketView, socket_view, with_tag
 from .summary import Summary
@@ -112,6 +113,7 @@ __all__ = [
     "NegateA",
     "Packet",
     "PacketError",
+    "Packets",
     "Problem",
     "Program",
     "ProgramFormatError",
@@ -141,6 +143,7 @@ __all__ = [
     "render",
     "render_bytes",
     "socket_view",
+    "split_capture",
     "verify",
     "with_tag",
 ]

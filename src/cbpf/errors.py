@@ -42,10 +42,11 @@ class CaptureError(CbpfError, ValueError):
 class DamagedCapture(CaptureError):
     """A capture that is cut short or wrong from some packet on; all packets before were delivered.
 
-    `summary` is what `filter_capture` did with them, or None.
+    `summary` is what `filter_capture` did with them, or None; `summaries` what `split_capture` did, for each route.
     """
 
     summary: Summary | None = None
+    summaries: tuple[Summary, ...] = ()
 
 
 class MissingLibrary(CbpfError, ImportError):

@@ -2,38 +2,76 @@
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache, cached_property
+from importlib.util import find_spec
 from typing import Any, Final, Literal, TypeAlias
 
 from .dialects import PCAP, Dialect
-from .engines.interpreter import Interpreter, Step, interpret
-from .engines.run import Run
+from .engines.engine import Engine, OneByOne
+from .engines.interpreter import Interpreter, Step
 from .fields import check_word, instance_of, one_of
 from .metadata import Metadata
-from .packets import as_packet
+from .packets import Packets, as_packet
 from .program import Instructions, Program
 from .socket_buffer import SocketBuffer
 from .verifier import verify
 
-EngineName: TypeAlias = Literal["auto", "interpreter", "python"]
+EngineName: TypeAlias = Literal["auto", "interpreter", "python", "llvm"]
 
 
-_LONGEST_COMPILED: Final = 20_000  # instructions; beyond, compiling costs more time and memory than it saves
+_LONGEST_IN_PYTHON: Final = 20_000  # instructions; beyond, compiling costs more time and memory than it saves
+MANY: Final = 100_000
+"""The number of packets from which the native engine, its start-up included, is the faster one."""
 
 
-def _auto(program: Program, dialect: Dialect) -> Run:
-    return (_python if len(program) <= _LONGEST_COMPILED else interpret)(program, dialect)
+class _Auto:
+    """The python engine for single packets; for many at once the native one, if it is installed."""
+
+    def __init__(self, program: Program, dialect: Dialect) -> None:
+        make = _python if len(program) <= _LONGEST_IN_PYTHON else _interpreter
+        self._single = make(program, dialect)
+        self._many = cache(lambda: _llvm(program, dialect))
+        self.run = self._single.run
+        self.evaluate = self._single.evaluate
+        self.match = self._single.match
+
+    @property
+    def native(self) -> Any:
+        """See `Engine`: if llvm is installed."""
+        return self._many().native if llvm_is_installed() else None
+
+    def verdicts(self, packets: Packets | Iterable[Any]) -> "array[int]":
+        counted = packets if isinstance(packets, Packets) else list(packets)
+        many = len(counted) >= MANY and llvm_is_installed()
+        return (self._many() if many else self._single).verdicts(counted)
 
 
-def _python(program: Program, dialect: Dialect) -> Run:
+def llvm_is_installed() -> bool:
+    """Whether the engine "llvm" can be had; it is not imported."""
+    return find_spec("llvmlite") is not None
+
+
+def _interpreter(program: Program, dialect: Dialect) -> Engine:
+    return OneByOne(Interpreter(program, dialect).run)
+
+
+def _python(program: Program, dialect: Dialect) -> Engine:
     from .engines.python import compile_to_python
 
-    return compile_to_python(program, dialect)
+    return OneByOne(compile_to_python(program, dialect))
 
 
-ENGINES: Final[dict[str, Callable[[Program, Dialect], Run]]] = {
-    "auto": _auto,
-    "interpreter": interpret,
+def _llvm(program: Program, dialect: Dialect) -> Engine:
+    from .engines.llvm import LLVMEngine
+
+    return LLVMEngine(program, dialect)
+
+
+ENGINES: Final[dict[str, Callable[[Program, Dialect], Engine]]] = {
+    "auto": _Auto,
+    "interpreter": _interpreter,
     "python": _python,
+    "llvm": _llvm,
 }
 
 
@@ -47,9 +85,10 @@ class VM:
     The verdict is the unsigned 32-bit number that the program returns, never clipped: 0 rejects the packet,
     n > 0 keeps it (a socket keeps n bytes of it, a capture filter the whole). No bytes make a run raise.
 
-    *engine* is "interpreter" (the reference), "python" (compiled to Python source, and much faster), or "auto":
-    python, but for programs of more than 20,000 instructions. Raises `VerificationError` with all findings if
-    *dialect* refuses the program.
+    *engine* is "interpreter" (the reference), "python" (compiled to Python source, and much faster), "llvm" (machine
+    code; needs the extra `llvm`, else `MissingLibrary`), or "auto": python for single packets (interpreter for
+    programs of more than 20,000 instructions), and llvm, if it is there, for 100,000 packets or more in one call of
+    `verdicts`. Raises `VerificationError` with all findings if *dialect* refuses the program.
 
     >>> from cbpf import JumpIf, JumpTest, LoadAbsolute, RetConstant
     >>> arp = VM([LoadAbsolute(12, 2), JumpIf(JumpTest.NOT_EQUAL, 0x0806, 1), RetConstant(4096), RetConstant(0)])
@@ -58,9 +97,6 @@ class VM:
     >>> arp.run(b"short")
     0
     """
-
-    match: Callable[[Any, int], int]
-    """The verdict on one packet of a capture, given with its wire length: an unsigned 32-bit number, unchecked."""
 
     def __init__(
         self,
@@ -73,15 +109,26 @@ class VM:
         self.dialect = dialect
         self.engine = check_engine("VM.engine", engine)
         verify(self.program, dialect=dialect)
-        self._run = self.match = ENGINES[engine](self.program, dialect)
-        self.__dict__["run"] = self._run  # the engine's own function, without a call in between
+        self._engine = ENGINES[engine](self.program, dialect)
 
-    def run(self, packet: Any, /) -> int:
-        """The verdict on one packet: any contiguous buffer of bytes. `ld #len` gives its length.
+    @cached_property
+    def run(self) -> Callable[[Any], int]:
+        """The function `run(packet)`: the verdict on one packet, any contiguous buffer; `ld #len` gives its length.
 
-        Raises `PacketError` for what is no such buffer, and nothing else.
+        It is the engine's own function, without a call in between, and may outlive the VM. It raises `PacketError` for
+        what is no such buffer, and nothing else.
         """
-        return self._run(packet)
+        return self._engine.run
+
+    @cached_property
+    def match(self) -> Callable[[Any, int], int]:
+        """The function `match(packet, wire_length)` for packets of a capture: unchecked, without a call in between."""
+        return self._engine.match
+
+    @property
+    def native_match(self) -> Any:
+        """The machine code for many packets of a capture (`engines.entries.match`), or None without the llvm engine."""
+        return self._engine.native
 
     def evaluate(self, packet: Any, *, metadata: Metadata | None = None, wire_length: int | None = None) -> int:
         """The verdict on a packet of which more is known than its bytes.
@@ -89,11 +136,19 @@ class VM:
         *wire_length* is the length that it had before it was cut to the bytes given; by default it has all.
         *metadata* is what extension loads and header windows see; by default that of an AF_UNIX datagram.
         """
-        return self._run(*self._circumstances(packet, metadata, wire_length))
+        return self._engine.evaluate(*self._circumstances(packet, metadata, wire_length))
 
-    def verdicts(self, packets: Iterable[Any]) -> "array[int]":
-        """The verdict on each packet, as an array of unsigned 32-bit numbers."""
-        return array("I", map(self.run, packets))
+    def verdicts(self, packets: Packets | Iterable[Any]) -> "array[int]":
+        """The verdict on each packet, as an array of unsigned 32-bit numbers (itself a buffer).
+
+        *packets* is `Packets`, whose wire lengths count, or any iterable of buffers. The llvm engine releases the GIL
+        and reads `bytes` and `Packets` where they lie; other buffers are copied first.
+
+        >>> from cbpf import RetConstant
+        >>> VM([RetConstant(0)]).verdicts([b"one", b"two"])
+        array('I', [0, 0])
+        """
+        return self._engine.verdicts(packets)
 
     def trace(self, packet: Any, *, metadata: Metadata | None = None, wire_length: int | None = None) -> Iterator[Step]:
         """Every step of a run on one packet, always by the interpreter; the last step has the verdict."""

@@ -67,6 +67,9 @@ class Container(Protocol):
         and *name* that of the capture, for the error.
         """
 
+    def passed(self, size: int) -> None:
+        """So many bytes of records were read by other means; no section began and no interface was described there."""
+
     def place(self, start_of_record: bytes, number: int) -> str:
         """What an error calls a record that is not whole; *number* is its own if it holds a packet."""
 

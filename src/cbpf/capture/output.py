@@ -1,5 +1,6 @@
 """Where a capture is written: a file that appears whole or not at all, a stream, or nothing."""
 
+import io
 import os
 import stat
 import sys
@@ -15,31 +16,56 @@ Target: TypeAlias = str | os.PathLike[str] | BinaryIO | None
 Write: TypeAlias = Callable[[bytes], None]
 
 
+class Output:
+    """Where bytes go, at once: `write` takes some, `write_ranges` those that native code names."""
+
+    def __init__(self, write: Write, descriptor: int | None) -> None:
+        """*descriptor*: of the file that *write* ends in, if nothing lies between the two."""
+        self.write = write
+        self._descriptor = descriptor
+
+    def write_ranges(self, ranges: int, count: int) -> None:
+        """Writes *count* ranges of memory (struct iovec), whose table is used up."""
+        from .ranges import joined, write_ranges
+
+        if self._descriptor is None:
+            self.write(joined(ranges, count))
+        else:
+            write_ranges(self._descriptor, ranges, count)
+
+
+class _Nowhere(Output):
+    """Takes everything, and does nothing."""
+
+    def write_ranges(self, ranges: int, count: int) -> None:
+        pass
+
+
 @contextmanager
-def open_output(target: Target, *, keep_damaged: bool = True) -> Iterator[Write]:
-    """A function that writes bytes to *target* at once.
+def open_output(target: Target, *, keep_damaged: bool = True) -> Iterator[Output]:
+    """What writes to *target*.
 
     A regular file is replaced when the block ends, and with *keep_damaged* also if it ends with `DamagedCapture`;
     with any other exception it stays as it was. Raises `CaptureError` if it cannot be written.
     """
     if target is None:
-        yield lambda data: None
+        yield _Nowhere(lambda data: None, None)
     elif not isinstance(target, str | os.PathLike):
         if not hasattr(target, "write"):
             raise FieldError(f"target: {target!r} is neither a path nor a binary file object")
         with _named(str(getattr(target, "name", "target"))):
-            yield _flushing(target)
+            yield Output(_flushing(target), _descriptor_of(target))
     elif not os.fspath(target):
         raise CaptureError("target: an empty path names no file")
     elif target == "-":
         with _named("standard output"):
-            yield _flushing(sys.stdout.buffer)
+            yield Output(_flushing(sys.stdout.buffer), _descriptor_of(sys.stdout.buffer))
     elif _is_special(target):
         with _named(str(target)), open(target, "wb", buffering=0) as stream:
-            yield _flushing(stream)
+            yield Output(_whole(stream), stream.fileno())
     else:
         with _named(str(target)), _replacing(os.path.realpath(target), keep_damaged) as stream:
-            yield _whole(stream)
+            yield Output(_whole(stream), stream.fileno())
 
 
 @contextmanager
@@ -90,6 +116,12 @@ def _take_after(path: str, descriptor: int) -> None:
         with suppress(PermissionError):
             os.fchown(descriptor, old.st_uid, old.st_gid)
         os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
+
+
+def _descriptor_of(stream: BinaryIO) -> int | None:
+    """The file below a plain stream, which is always flushed; None for a stream that may do anything to its bytes."""
+    plain = type(stream) is io.FileIO or (type(stream) is io.BufferedWriter and type(stream.raw) is io.FileIO)
+    return stream.fileno() if plain else None
 
 
 def _whole(stream: BinaryIO) -> Write:

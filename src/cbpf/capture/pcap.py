@@ -66,6 +66,9 @@ class Pcap:
         """The whole records of *buffer*; see `Container`."""
         return scan(self.header, buffer, first, name)
 
+    def passed(self, size: int) -> None:
+        """It has no state."""
+
     def place(self, start_of_record: bytes, number: int) -> str:
         """Every record holds a packet."""
         return f"packet {number}"

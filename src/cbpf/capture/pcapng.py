@@ -178,6 +178,15 @@ class Pcapng:
         _ENHANCED: _enhanced,
     }
 
+    def passed(self, size: int) -> None:
+        """So many bytes were read by other means; see `Container`."""
+        self._position += size
+
+    @property
+    def section(self) -> tuple[ByteOrder, list[Interface], int]:
+        """The section that the reader is in: its byte order, its interfaces, and how long a block may be."""
+        return self._byte_order, self.interfaces[len(self.interfaces) - len(self._snaplens) :], self._longest
+
     def place(self, start_of_record: bytes, number: int, offset: int = 0) -> str:
         """The packet by its number, any other block by its place in the capture: *offset* behind the buffer's start."""
         if len(start_of_record) >= 4:

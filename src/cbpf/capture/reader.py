@@ -104,36 +104,44 @@ class CaptureReader(Iterator[Packet]):
 
         Raises `DamagedCapture` behind the last whole record if the capture is cut short or wrong there.
         """
-        while (chunk := self._ahead.popleft() if self._ahead else self._read_chunk(CHUNK_SIZE)) is not None:
+        while (chunk := self.read_chunk(CHUNK_SIZE)) is not None:
             yield chunk
+
+    def read_chunk(self, size: int) -> Chunk | None:
+        """The next chunk, of about *size* bytes, of one record at least; None at the end."""
+        return self._ahead.popleft() if self._ahead else self._read_chunk(size)
 
     def look_ahead(self) -> None:
         """Reads on until an interface is described, but for no more than 16 MiB; nothing is lost to `chunks`."""
         ahead = 0
         while not self.container.interfaces and ahead < _LOOK_AHEAD:
-            chunk = self._read_chunk(_LOOK_AHEAD_PIECE)
+            chunk = self._read_chunk(_LOOK_AHEAD_PIECE, _LOOK_AHEAD_PIECE)
             if chunk is None:
                 break
             self._ahead.append(chunk)
             ahead += len(chunk[0])
 
-    def _read_chunk(self, size: int) -> Chunk | None:
+    def _read_chunk(self, size: int, at_once: int = CHUNK_SIZE) -> Chunk | None:
         """The next records of about *size* bytes, or of what a live pipe has; None at the end."""
+        needed = 0
         while True:
-            buffer = self._buffer
-            records, needed, damage = self.container.scan(buffer, self._count + 1, self.name)
+            piece = self._buffer[: max(size, needed)]
+            records, needed, damage = self.container.scan(piece, self._count + 1, self.name)
             if records:
-                self._buffer = buffer[records[-1][3] :]
+                self._buffer = self._buffer[records[-1][3] :]
                 self._count += packet_count(records)
-                return buffer, records
+                return piece, records
             if damage is not None:
                 raise damage
-            more = self._read_more(needed - len(buffer), size)
+            if needed <= len(self._buffer):
+                continue
+            more = self._read_more(needed - len(self._buffer), at_once)
             if not more:
                 break
             self._buffer += more
-        if buffer:
-            fact = f"{self.container.place(buffer, self._count + 1)}: {len(buffer)} of its {needed} bytes are there"
+        if self._buffer:
+            place = self.container.place(self._buffer, self._count + 1)
+            fact = f"{place}: {len(self._buffer)} of its {needed} bytes are there"
             raise DamagedCapture(f"{self.name}: {fact}; the capture is cut short")
         return None
 
@@ -141,6 +149,38 @@ class CaptureReader(Iterator[Packet]):
         """A chunk, or what a live pipe has; as many bytes as a long record misses before it is scanned again."""
         first = self._input.read_some(max(missing, size))
         return first + self._input.read_whole(missing - len(first)) if first and missing > len(first) else first
+
+    @property
+    def buffer(self) -> bytes:
+        """What was read and is not yet taken, but for what was looked ahead at; it begins with a record."""
+        return b"" if self._ahead else self._buffer
+
+    def take(self, size: int, packets: int) -> None:
+        """So many bytes of the buffer, records with so many packets, were read by other means."""
+        self._buffer = self._buffer[size:]
+        self._count += packets
+        self.container.passed(size)
+
+    @property
+    def position(self) -> int:
+        """Where the buffer begins, in the decompressed bytes of the source."""
+        return self._input.given - len(self._buffer)
+
+    @property
+    def taken(self) -> int:
+        """How many bytes of the source, as it is stored, were read."""
+        return self._input.taken
+
+    def file(self) -> int | None:
+        """The descriptor of a source that can be read at any position, from `position` on; else None."""
+        return None if self._ahead else self._input.file()
+
+    def take_file(self, position: int, packets: int) -> None:
+        """The records of such a file before *position*, with so many packets, were read by other means."""
+        self.container.passed(position - self.position)
+        self._input.seek(position)
+        self._buffer = b""
+        self._count += packets
 
     def _each_packet(self) -> Iterator[Packet]:
         time_ns = self.container.time_ns

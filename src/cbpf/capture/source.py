@@ -39,6 +39,29 @@ class Input:
         """So many bytes, or all that are left."""
         return _read_whole(self.read_some, size)
 
+    @property
+    def given(self) -> int:
+        """How many bytes were given since the start."""
+        return self._given
+
+    @property
+    def taken(self) -> int:
+        """How many bytes were read of the source itself, which may be compressed."""
+        return self._taken
+
+    def file(self) -> int | None:
+        """The descriptor of a regular file that was opened here, and whose bytes are given as they are; else None."""
+        if self._is_parked:
+            self._unpark()
+        plain = self._owned and not self._is_compressed and stat.S_ISREG(os.fstat(self._stream.fileno()).st_mode)
+        return self._stream.fileno() if plain else None
+
+    def seek(self, position: int) -> None:
+        """Goes on at a position of such a file."""
+        self._stream.seek(position)
+        self._ahead = b""
+        self._given = self._taken = position
+
     def close(self) -> None:
         """Closes the file, if it was opened here."""
         if self._owned:
@@ -58,10 +81,12 @@ class Input:
 
     def _open(self) -> None:
         self.name, self._stream, self._owned = _open(self._source)
+        self._taken = 0
         try:
             self._ahead = _read_whole(self._read_stream, MAGIC_SIZE)
             compression = compression_of(self._ahead)
             self._read: Callable[[int], bytes] = self._read_stream
+            self._is_compressed = compression is not None
             if compression is not None:
                 self._read = Decompressed(compression, self._ahead, self._read_stream, self.name).read1
                 self._ahead = b""
@@ -79,6 +104,7 @@ class Input:
         except (OSError, ValueError) as error:
             raise CaptureError(f"{self.name}: {getattr(error, 'strerror', None) or error}") from None
         if isinstance(data, bytes):
+            self._taken += len(data)
             return data
         fact = "has nothing yet, and does not wait" if data is None else f"gives {type(data).__name__}"
         raise CaptureError(f"{self.name}: {fact}; a capture is read from a blocking stream of bytes")

@@ -21,6 +21,9 @@ class Writer(Protocol):
     def begin_source(self, source: Container, name: str) -> bytes:
         """What stands in front of a source."""
 
+    def copies(self, source: Container) -> bool:
+        """Whether the records of a source are written as they are."""
+
     def records(self, source: Container, buffer: bytes, kept: list[Record], place: Place) -> bytes:
         """The records kept of a buffer; raises `CaptureError` for one that the format cannot hold."""
 
@@ -43,6 +46,10 @@ class PcapngWriter:
         if interface.link_type.linktype > 0xFFFF:
             raise CaptureError(f"{name}: link type {interface.link_type.name} does not fit a pcapng, which has 16 bits")
         return section(interface)
+
+    def copies(self, source: Container) -> bool:
+        """Those of a pcapng."""
+        return source.kind == "pcapng"
 
     def records(self, source: Container, buffer: bytes, kept: list[Record], place: Place) -> bytes:
         """Copies of the blocks, or a block for each packet."""
@@ -85,6 +92,10 @@ class PcapWriter:
     def begin_source(self, source: Container, name: str) -> bytes:
         """Nothing."""
         return b""
+
+    def copies(self, source: Container) -> bool:
+        """Those of a pcap of the target's layout, but for packets beyond the snapshot length."""
+        return isinstance(source, Pcap) and self._header is not None and source.header.layout == self._header.layout
 
     def records(self, source: Container, buffer: bytes, kept: list[Record], place: Place) -> bytes:
         """The packets among the records, behind the header if they are the first."""

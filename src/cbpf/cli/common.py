@@ -2,9 +2,9 @@
 
 import sys
 from collections.abc import Callable
-from functools import cache
+from functools import cache, wraps
 from pathlib import Path
-from typing import Final, TypeAlias, get_args
+from typing import Any, Final, TypeAlias, get_args
 
 import click
 
@@ -49,6 +49,22 @@ expression_file_option: Final = click.option(
 link_type_option: Final = click.option(
     "-y", "link_type", metavar="LINKTYPE", default="EN10MB", show_default=True, help="Of an expression: name or number."
 )
+
+
+def container_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Gives a command --pcap and --pcapng, as its parameter *container*."""
+
+    @wraps(command)
+    def chosen(*arguments: Any, as_pcap: bool, as_pcapng: bool, **options: Any) -> Any:
+        if as_pcap and as_pcapng:
+            raise click.UsageError("--pcap and --pcapng exclude each other")
+        container = "pcap" if as_pcap else "pcapng" if as_pcapng else "same"
+        return command(*arguments, container=container, **options)
+
+    with_pcapng = click.option("--pcapng", "as_pcapng", is_flag=True, help="Write a pcapng, whatever is read.")(chosen)
+    help = "Write a pcap, whatever is read; it has one link type."
+    return click.option("--pcap", "as_pcap", is_flag=True, help=help)(with_pcapng)
+
 
 LONGEST_FILE: Final = 1 << 26  # bytes of a program or an expression
 

@@ -1,12 +1,22 @@
 """cbpf filter: the main job. Captures in, the packets that a filter accepts out."""
 
 import sys
+from typing import Any
 
 import click
 
 import cbpf
 
-from .common import as_socket_option, dialect_option, expression_file_option, read_expression, read_filter
+from .common import (
+    as_socket_option,
+    container_options,
+    dialect_option,
+    engine_option,
+    expression_file_option,
+    read_expression,
+    read_filter,
+)
+from .progress import progress_bar, with_progress
 
 
 @click.command("filter", short_help="Copy the packets that a filter accepts.")
@@ -29,10 +39,10 @@ from .common import as_socket_option, dialect_option, expression_file_option, re
 @click.option("-c", "count", metavar="COUNT", type=click.IntRange(1), help="Stop when COUNT packets were kept.")
 @click.option("--count", "only_count", is_flag=True, help="Print how many packets are kept, and write none.")
 @click.option("--invert", is_flag=True, help="Keep the packets that the filter rejects.")
-@click.option("-q", "--quiet", is_flag=True, help="No summary on stderr.")
-@click.option("--pcap", "as_pcap", is_flag=True, help="Write a pcap, whatever is read; it has one link type.")
-@click.option("--pcapng", "as_pcapng", is_flag=True, help="Write a pcapng, whatever is read.")
+@container_options
+@with_progress
 @dialect_option
+@engine_option
 @as_socket_option
 @click.option("-O", is_flag=True, expose_value=False, help="No optimiser: the default; taken for tcpdump's sake.")
 @click.option("-n", is_flag=True, expose_value=False, help="No names: nothing to print; taken for tcpdump's sake.")
@@ -45,10 +55,11 @@ def command(
     count: int | None,
     only_count: bool,
     invert: bool,
+    container: Any,
+    no_progress: bool,
     quiet: bool,
-    as_pcap: bool,
-    as_pcapng: bool,
     dialect: cbpf.Dialect,
+    engine: Any,
     as_socket: bool,
 ) -> None:
     """Copy the packets that an expression (pcap-filter(7)) accepts, exactly those that tcpdump -O keeps.
@@ -62,27 +73,29 @@ def command(
         raise click.UsageError("an expression and -p PROGRAM exclude each other")
     if only_count and target is not None:
         raise click.UsageError("--count writes no capture; -w FILE excludes it")
-    if as_pcap and as_pcapng:
-        raise click.UsageError("--pcap and --pcapng exclude each other")
     if not sources and sys.stdin.isatty():
         raise click.UsageError("no capture to read; give -r FILE")
     chosen = read_filter(program) if program is not None else read_expression(expression, expression_file)
     destination = None if only_count else _destination(target)
-    try:
-        summary = cbpf.filter_capture(
-            list(sources or ["-"]),
-            destination,
-            chosen,
-            container="pcap" if as_pcap else "pcapng" if as_pcapng else "same",
-            count=count,
-            invert=invert,
-            dialect=dialect,
-            as_socket=as_socket,
-        )
-    except cbpf.DamagedCapture as damage:
-        if damage.summary is not None:
-            _report(damage.summary, only_count, quiet)
-        raise
+    read = sources or ("-",)
+    with progress_bar(read, hidden=quiet or no_progress) as progress:
+        try:
+            summary = cbpf.filter_capture(
+                list(read),
+                destination,
+                chosen,
+                container=container,
+                count=count,
+                invert=invert,
+                engine=engine,
+                dialect=dialect,
+                as_socket=as_socket,
+                progress=progress,
+            )
+        except cbpf.DamagedCapture as damage:
+            if damage.summary is not None:
+                _report(damage.summary, only_count, quiet)
+            raise
     _report(summary, only_count, quiet)
 
 

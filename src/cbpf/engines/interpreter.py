@@ -14,7 +14,6 @@ from ..program import Program
 from ..semantics import Header, begin, execute
 from ..socket_buffer import SocketBuffer
 from ..values import Value
-from .run import Run
 
 _ARITHMETIC: Final[dict[Action, Callable[[int, int], int]]] = {
     Action.ADD: operator.add,
@@ -203,8 +202,3 @@ def _as_step(index: int, instruction: RawInstruction, machine: IntegerMachine) -
         machine.following if machine.verdict is None else None,
         machine.verdict,
     )
-
-
-def interpret(program: Program, dialect: Dialect) -> Run:
-    """The reference engine."""
-    return Interpreter(program, dialect).run

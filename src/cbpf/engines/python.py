@@ -16,7 +16,7 @@ from ..packets import as_packet
 from ..program import Program
 from ..semantics import Header, begin, execute
 from ..socket_buffer import SocketBuffer
-from .run import Run
+from .engine import Run
 
 _OPERATORS: Final = {
     Action.ADD: "+",

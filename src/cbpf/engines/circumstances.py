@@ -1,0 +1,92 @@
+"""What native code is told about a packet beside its bytes: a C structure, and the way back into Python.
+
+Most extensions are numbers in it. Random numbers are drawn from its state by the native code itself; what must
+look at the packet (netlink attributes, the payload offset) is asked of `SocketBuffer` through a callback.
+"""
+
+import ctypes
+import os
+from functools import cache
+from typing import Any, Final
+
+from ..isa import Extension
+from ..metadata import Metadata
+from ..socket_buffer import SocketBuffer
+
+ASKED: Final = (Extension.NETLINK_ATTR, Extension.NETLINK_ATTR_NESTED, Extension.PAYLOAD_OFFSET)
+"""The extensions that are computed from the packet, in Python."""
+
+_TOLD: Final = [one for one in Extension if one not in (*ASKED, Extension.RAND, Extension.XOR_X, Extension.LEN)]
+
+# (number, a, x, memory, length of memory, the SocketBuffer or null) -> word
+_Ask = ctypes.CFUNCTYPE(
+    ctypes.c_uint32,
+    ctypes.c_uint32,
+    ctypes.c_uint32,
+    ctypes.c_uint32,
+    ctypes.c_void_p,
+    ctypes.c_uint64,
+    ctypes.c_void_p,
+)
+
+
+class Circumstances(ctypes.Structure):
+    """One packet's, or those of every packet of a batch; not to be shared by threads that run at the same time."""
+
+    _fields_ = (
+        ("packet", ctypes.c_uint32),
+        ("network", ctypes.c_uint32),
+        ("link", ctypes.c_uint32),
+        ("lacks_device", ctypes.c_uint32),
+        ("extensions", ctypes.c_uint32 * 16),  # by their number / 4
+        ("seed", ctypes.c_uint64),
+        ("draws", ctypes.c_uint64),
+        ("ask", ctypes.c_void_p),
+        ("buffer", ctypes.c_void_p),
+    )
+
+    owned: Any  # what the pointers point to
+
+
+def of_buffer(buffer: SocketBuffer) -> Circumstances:
+    """The circumstances of one packet, which is run once."""
+    filled = _filled(buffer)
+    filled.owned = buffer
+    filled.buffer = id(buffer)
+    return filled
+
+
+def of_any() -> Circumstances:
+    """The default metadata, for any number of packets one after the other."""
+    return _filled(SocketBuffer(b"", Metadata(), header_windows=False))
+
+
+def _filled(buffer: SocketBuffer) -> Circumstances:
+    seed = buffer.metadata.seed
+    filled = Circumstances(packet=buffer.packet, network=buffer.network & 0xFFFF_FFFF, link=buffer.link & 0xFFFF_FFFF)
+    filled.lacks_device = buffer.lacks_device()
+    for extension in _TOLD:
+        filled.extensions[extension // 4] = buffer.extension(extension, 0, 0)
+    filled.seed = int.from_bytes(os.urandom(8)) if seed is None else seed
+    filled.ask = ctypes.cast(_ask(), ctypes.c_void_p).value
+    return filled
+
+
+@cache
+def _ask() -> Any:
+    """The callback, which lives as long as the process."""
+
+    def ask(number: int, a: int, x: int, memory: int, length: int, buffer: int | None) -> int:
+        if buffer is not None:
+            known: SocketBuffer = ctypes.cast(buffer, ctypes.py_object).value
+            return known.extension(number, a, x)
+        packet = ctypes.string_at(memory, length)
+        return SocketBuffer(packet, Metadata(), header_windows=False).extension(number, a, x)
+
+    return _Ask(ask)
+
+
+def offset_of(field: str, index: int = 0) -> int:
+    """The position of a field in the structure, in bytes."""
+    offset: int = getattr(Circumstances, field).offset
+    return offset + 4 * index

@@ -1,0 +1,149 @@
+"""Machine code: LLVM IR compiled, put into memory, and called. The only module that imports llvmlite.
+
+What LLVM makes of our modules is code without relocations, which runs wherever it lies: so it is a string of
+bytes that this module maps by itself, frees with its owner, and may keep on disk (`code_cache`).
+"""
+
+import ctypes
+import mmap
+import platform
+from collections.abc import Sequence
+from functools import cache
+from importlib.util import find_spec
+from threading import Lock
+from typing import Any, Final
+
+from ..errors import MissingLibrary
+from . import code_cache
+
+_MISSING: Final = "the engine 'llvm' needs an extra: pip install 'cbpf[llvm]'"
+_PROT_READ_EXECUTE: Final = 1 | 4
+_MAPS_ITSELF: Final = platform.machine() in ("x86_64", "AMD64")  # others must be told of new instructions
+_LARGE: Final = 200_000  # characters of IR, about 1,000 instructions; beyond, LLVM is told to hurry
+
+_compiling: Final = Lock()  # LLVM's global context is one
+
+
+class Code:
+    """Machine code in memory for as long as this object lives; *address* is that of its first instruction."""
+
+    def __init__(self, address: int, owner: object) -> None:
+        self.address = address
+        self._owner = owner
+
+    def function(self, result: Any, *arguments: Any) -> Any:
+        """The code as a ctypes function, which releases the GIL and keeps the code."""
+        function = ctypes.CFUNCTYPE(result, *arguments)(self.address)
+        function.code = self  # type: ignore[attr-defined]
+        return function
+
+
+def require() -> None:
+    """Raises `MissingLibrary` if LLVM is not installed; it is not imported."""
+    if find_spec("llvmlite") is None:
+        raise MissingLibrary(_MISSING)
+
+
+def load(ir: str, *, keep: bool = False) -> Code:
+    """The code of a module, callable; *keep*: kept on disk for the next process.
+
+    Raises `MissingLibrary` if LLVM is needed and not installed, or executable memory is not to be had.
+    """
+    code = code_cache.look_up(ir) if keep and _MAPS_ITSELF else None
+    if code is not None:
+        return _map(code)
+    with _compiling:
+        object_file = _compile(ir)
+        code = _bare_code(object_file)
+        if code is None:
+            return _link(object_file)
+    if keep:
+        code_cache.keep(ir, code)
+    return _map(code)
+
+
+def _map(code: bytes) -> Code:
+    """Puts code into memory that can be read and run, no longer written."""
+    memory = mmap.mmap(-1, len(code))
+    memory.write(code)
+    first = ctypes.c_char.from_buffer(memory)  # holds the memory
+    address = ctypes.addressof(first)
+    size = -len(code) % mmap.PAGESIZE + len(code)
+    if _libc().mprotect(ctypes.c_void_p(address), ctypes.c_size_t(size), _PROT_READ_EXECUTE):
+        raise MissingLibrary("engine 'llvm': this system gives no executable memory; use engine='python'")
+    return Code(address, first)
+
+
+@cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+@cache
+def _llvm() -> Any:
+    try:
+        import llvmlite.binding as llvm
+    except ImportError:
+        raise MissingLibrary(_MISSING) from None
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    return llvm
+
+
+@cache
+def _target_machine(level: int) -> Any:
+    """For any processor of this architecture, so that kept code runs on all of them."""
+    llvm = _llvm()
+    return llvm.Target.from_triple(llvm.get_process_triple()).create_target_machine(opt=level, reloc="pic")
+
+
+_PASSES: Final[Sequence[str]] = (
+    "always_inliner",
+    "sroa",
+    "simplify_cfg",
+    "instruction_combine",
+    "new_gvn",
+    "simplify_cfg",
+)
+_PASSES_FOR_LARGE: Final[Sequence[str]] = ("always_inliner", "sroa", "simplify_cfg")
+
+
+def _compile(ir: str) -> bytes:
+    """The object file of a module."""
+    llvm = _llvm()
+    large = len(ir) > _LARGE
+    machine = _target_machine(0 if large else 1)
+    with llvm.parse_assembly(ir) as module:
+        builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options())
+        passes = llvm.create_new_module_pass_manager()
+        for name in _PASSES_FOR_LARGE if large else _PASSES:
+            getattr(passes, f"add_{name}_pass")()
+        passes.run(module, builder)
+        passes.close()
+        builder.close()
+        object_file: bytes = machine.emit_object(module)
+    return object_file
+
+
+def _bare_code(object_file: bytes) -> bytes | None:
+    """The one section of instructions, or None where it refers to anything outside itself."""
+    code = None
+    with _llvm().ObjectFileRef.from_data(object_file) as sections_of:
+        for section in sections_of.sections():
+            name = section.name() or b""
+            if section.is_text() and section.size():
+                if code is not None:
+                    return None
+                code = section.data()[: section.size()]
+            elif name.startswith((b".rela.text", b".rel.text", b".rodata", b".data")):
+                return None
+    return code
+
+
+def _link(object_file: bytes) -> Code:
+    """LLVM's own linker and loader: for code with relocations, and for other processors."""
+    llvm = _llvm()
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target_machine(1))
+    engine.add_object_file(llvm.ObjectFileRef.from_data(object_file))
+    engine.finalize_object()
+    return Code(engine.get_function_address("entry"), engine)
