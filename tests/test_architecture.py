@@ -15,8 +15,8 @@ SOURCE = ROOT / "src" / "cbpf"
 
 # From the ground up; a module imports only from layers below its own.
 LAYERS = (
-    ("values", "summary", "errors", "fields", "payload_offset"),
-    ("isa",),
+    ("values", "summary", "errors", "fields", "payload_offset", "engines.ir", "engines.memory", "engines.code_cache"),
+    ("isa", "arrow", "engines.entries", "engines.native"),
     ("notation",),
     ("instructions", "link_types"),
     ("listing", "metadata"),
@@ -25,7 +25,8 @@ LAYERS = (
     ("semantics", "expression", "capture.pcap", "capture.pcapng", "capture.compression", "formats.format"),
     (
         "verifier",
-        "engines.run",
+        "engines.engine",
+        "engines.circumstances",
         "formats.numbers",
         "formats.lexer",
         "formats.labels",
@@ -34,7 +35,8 @@ LAYERS = (
         "capture.writer",
         "capture.output",
     ),
-    ("engines.interpreter", "engines.python", "formats.assembler", "capture.reader"),
+    ("engines.interpreter", "engines.python", "engines.builtin", "formats.assembler", "capture.reader"),
+    ("engines.llvm",),
     ("formats.table",),
     ("formats",),
     ("vm",),
@@ -60,10 +62,17 @@ def _imports(path: Path) -> set[str]:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.level:
             base = package[: len(package) - node.level + 1]
-            found.add(".".join([*base, *(node.module or "").split(".")]).strip("."))
+            found |= _imported([*base, *(node.module or "").split(".")], node.names)
         elif isinstance(node, ast.Import):
             found |= {"" for alias in node.names if alias.name == "cbpf"}
     return found
+
+
+def _imported(path: list[str], names: list[ast.alias]) -> set[str]:
+    """What `from path import names` imports: a module, or modules of a package."""
+    module = ".".join(path).strip(".")
+    submodules = {f"{module}.{alias.name}" for alias in names} & set(MODULES)
+    return submodules or {module}
 
 
 MODULES = {_name(path): path for path in sorted(SOURCE.rglob("*.py"))}

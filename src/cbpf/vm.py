@@ -2,6 +2,7 @@
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from functools import cache, cached_property
 from importlib.util import find_spec
 from typing import Any, Final, Literal, TypeAlias
@@ -9,9 +10,10 @@ from typing import Any, Final, Literal, TypeAlias
 from .dialects import PCAP, Dialect
 from .engines.engine import Engine, OneByOne
 from .engines.interpreter import Interpreter, Step
+from .errors import MissingLibrary
 from .fields import check_word, instance_of, one_of
 from .metadata import Metadata
-from .packets import Packets, as_packet
+from .packets import Packets, as_batch, as_packet
 from .program import Instructions, Program
 from .socket_buffer import SocketBuffer
 from .verifier import verify
@@ -42,8 +44,10 @@ class _Auto:
 
     def verdicts(self, packets: Packets | Iterable[Any]) -> "array[int]":
         counted = packets if isinstance(packets, Packets) else list(packets)
-        many = len(counted) >= MANY and llvm_is_installed()
-        return (self._many() if many else self._single).verdicts(counted)
+        if len(counted) >= MANY:
+            with suppress(MissingLibrary):
+                return self._many().verdicts(counted)
+        return self._single.verdicts(counted)
 
 
 def llvm_is_installed() -> bool:
@@ -138,17 +142,18 @@ class VM:
         """
         return self._engine.evaluate(*self._circumstances(packet, metadata, wire_length))
 
-    def verdicts(self, packets: Packets | Iterable[Any]) -> "array[int]":
+    def verdicts(self, packets: Any) -> "array[int]":
         """The verdict on each packet, as an array of unsigned 32-bit numbers (itself a buffer).
 
-        *packets* is `Packets`, whose wire lengths count, or any iterable of buffers. The llvm engine releases the GIL
-        and reads `bytes` and `Packets` where they lie; other buffers are copied first.
+        *packets* is whatever `Packets.of` takes: `Packets`, whose wire lengths count, an array, or any iterable of
+        buffers. The llvm engine releases the GIL and reads all of them, and `bytes` in an iterable, where they lie;
+        other buffers in an iterable are copied first.
 
         >>> from cbpf import RetConstant
         >>> VM([RetConstant(0)]).verdicts([b"one", b"two"])
         array('I', [0, 0])
         """
-        return self._engine.verdicts(packets)
+        return self._engine.verdicts(as_batch(packets))
 
     def trace(self, packet: Any, *, metadata: Metadata | None = None, wire_length: int | None = None) -> Iterator[Step]:
         """Every step of a run on one packet, always by the interpreter; the last step has the verdict."""

@@ -8,11 +8,14 @@ import struct
 from collections.abc import Callable
 from typing import Any, Final
 
+from ..packets import as_packet
 from .circumstances import Circumstances
 from .entries import TABLE
+from .memory import C_API
 from .native import Code
 
 _METH_O: Final = 0x0008
+_DOCUMENTATION: Final = b"run($self, packet, /)\n--\n\nThe verdict on one packet."
 
 
 class _MethodDefinition(ctypes.Structure):
@@ -32,31 +35,33 @@ class Filter(bytes):
     owned: Any
 
 
-def make_builtin(code: Code, circumstances: Circumstances, otherwise: Callable[[Any], int]) -> Callable[[Any], int]:
+def make_builtin(code: Code, circumstances: Circumstances) -> Callable[[Any], int]:
     """The function `run(packet)` of the code of `entries.builtin`.
 
-    It owns the code, so it may outlive whoever asked for it. *otherwise* takes what is neither bytes nor a contiguous
-    buffer, and raises for it.
+    It owns the code, so it may outlive whoever asked for it.
     """
+    definition = _MethodDefinition(b"run", code.address, _METH_O, _DOCUMENTATION)
     addresses = {
         "circumstances": ctypes.addressof(circumstances),
         "PyBytes_Type": id(bytes),
-        "otherwise": id(otherwise),
+        "otherwise": id(_copied),
     }
     table = [addresses[name] if name in addresses else _address(name) for name in TABLE]
-    definition = _MethodDefinition(
-        b"run", code.address, _METH_O, b"run($self, packet, /)\n--\n\nThe verdict on one packet."
-    )
     myself = Filter(struct.pack(f"={len(table)}Q", *table))
-    myself.owned = (code, circumstances, otherwise, definition)
-    make = ctypes.pythonapi.PyCFunction_NewEx
+    myself.owned = (code, circumstances, definition)
+    make = C_API.PyCFunction_NewEx
     make.restype = ctypes.py_object
     run: Callable[[Any], int] = make(ctypes.byref(definition), ctypes.py_object(myself), None)
     return run
 
 
+def _copied(packet: Any) -> bytes:
+    """What is neither bytes nor a contiguous buffer; raises `PacketError` for what is no buffer."""
+    return bytes(as_packet(packet))
+
+
 def _address(name: str) -> int:
     """Of a function of the C API."""
-    address = ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value
+    address = ctypes.cast(getattr(C_API, name), ctypes.c_void_p).value
     assert address is not None
     return address

@@ -19,15 +19,8 @@ ASKED: Final = (Extension.NETLINK_ATTR, Extension.NETLINK_ATTR_NESTED, Extension
 _TOLD: Final = [one for one in Extension if one not in (*ASKED, Extension.RAND, Extension.XOR_X, Extension.LEN)]
 
 # (number, a, x, memory, length of memory, the SocketBuffer or null) -> word
-_Ask = ctypes.CFUNCTYPE(
-    ctypes.c_uint32,
-    ctypes.c_uint32,
-    ctypes.c_uint32,
-    ctypes.c_uint32,
-    ctypes.c_void_p,
-    ctypes.c_uint64,
-    ctypes.c_void_p,
-)
+_WORD: Final = ctypes.c_uint32
+_Ask = ctypes.CFUNCTYPE(_WORD, _WORD, _WORD, _WORD, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_void_p)
 
 
 class Circumstances(ctypes.Structure):
@@ -58,7 +51,18 @@ def of_buffer(buffer: SocketBuffer) -> Circumstances:
 
 def of_any() -> Circumstances:
     """The default metadata, for any number of packets one after the other."""
-    return _filled(SocketBuffer(b"", Metadata(), header_windows=False))
+    filled = Circumstances.from_buffer_copy(_defaults())
+    filled.seed = _fresh_seed()
+    return filled
+
+
+@cache
+def _defaults() -> bytes:
+    return bytes(_filled(SocketBuffer(b"", Metadata(), header_windows=False)))
+
+
+def _fresh_seed() -> int:
+    return int.from_bytes(os.urandom(8))
 
 
 def _filled(buffer: SocketBuffer) -> Circumstances:
@@ -67,7 +71,7 @@ def _filled(buffer: SocketBuffer) -> Circumstances:
     filled.lacks_device = buffer.lacks_device()
     for extension in _TOLD:
         filled.extensions[extension // 4] = buffer.extension(extension, 0, 0)
-    filled.seed = int.from_bytes(os.urandom(8)) if seed is None else seed
+    filled.seed = _fresh_seed() if seed is None else seed
     filled.ask = ctypes.cast(_ask(), ctypes.c_void_p).value
     return filled
 

@@ -17,7 +17,8 @@ _MOST_FILES: Final = 400
 
 def directory() -> str | None:
     """Where code is kept: cbpf below $XDG_CACHE_HOME or ~/.cache; None where it cannot be."""
-    above = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    home = os.path.expanduser("~") if os.environ.get("HOME") != "" else ""  # which would be the root directory
+    above = os.environ.get("XDG_CACHE_HOME") or os.path.join(home, ".cache")
     if not os.path.isabs(above):
         return None
     path = os.path.join(above, "cbpf")
@@ -43,7 +44,7 @@ def look_up(ir: str) -> bytes | None:
             data = file.read()
             checked = data[: len(head)] == head and len(data) >= len(head) + 4
             code, check = data[len(head) : -4], data[-4:]
-            return code if checked and check == _check(code) else None
+            return code if checked and code and check == _check(code) else None
     return None
 
 
@@ -58,6 +59,9 @@ def keep(ir: str, code: bytes) -> None:
         with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(_head(ir) + code + _check(code))
         os.replace(temporary, path)
+        return
+    with suppress(OSError):
+        os.unlink(temporary)
 
 
 def _path(ir: str) -> str | None:

@@ -23,6 +23,7 @@ TABLE: Final = (
     "PyBuffer_Release",
     "PyErr_Clear",
     "PyObject_CallOneArg",
+    "Py_DecRef",
     "otherwise",
 )
 """The addresses that the builtin finds in its `self`, a bytes object: in this order, 8 bytes each."""
@@ -40,6 +41,25 @@ def match(filter: Function) -> str:
         row = function["rows"].at(index << 4)
         captured, wire = row.at(8).load(4), row.at(12).load(4)
         packet = row.load_pointer()
+        verdict = function.call(I32, filter, packet, captured.to(I64), captured, wire, function["circumstances"])
+        function["verdicts"].at(index << 2).store(verdict)
+    function.give(0)
+    return module(function, filter)
+
+
+def match_ranges(filter: Function) -> str:
+    """(memory, positions, lengths, wire lengths, their number, verdicts, circumstances) -> 0.
+
+    The columns of `Packets`: u64, u32, u32.
+    """
+    columns = dict.fromkeys(("positions", "lengths", "wire_lengths"), "ptr noalias readonly")
+    function = Function(
+        "entry", I32, memory="ptr", **columns, count=I64, verdicts="ptr noalias", circumstances="ptr noalias"
+    )
+    with function.counted(function["count"]) as index:
+        packet = function["memory"].at(function["positions"].at(index << 3).load(8))
+        captured = function["lengths"].at(index << 2).load(4)
+        wire = function["wire_lengths"].at(index << 2).load(4)
         verdict = function.call(I32, filter, packet, captured.to(I64), captured, wire, function["circumstances"])
         function["verdicts"].at(index << 2).store(verdict)
     function.give(0)
@@ -68,29 +88,39 @@ def evaluate(filter: Function) -> str:
 
 
 def builtin(filter: Function) -> str:
-    """(self, packet) -> int, as METH_O of the C API has it: `bytes` at once, else any buffer, else by `otherwise`.
+    """(self, packet) -> int, with the signature METH_O of the C API: of `bytes`, else of any buffer.
 
-    It is called with the GIL held.
+    What gives no contiguous buffer is passed to `otherwise`, which makes bytes of it or raises. It is called with
+    the GIL held.
     """
     function = Function("entry", PTR, myself=PTR, packet=PTR)
-    table = {name: function["myself"].at(BYTES + 8 * index).load_pointer() for index, name in enumerate(TABLE)}
     packet = function["packet"]
-
-    def give(verdict: Value) -> None:
-        function.give(function.call(PTR, table["PyLong_FromUnsignedLong"], verdict.to(I64)))
-
-    with function.when(packet.at(_TYPE).load_pointer().equals(table["PyBytes_Type"])):
-        give(_run(function, filter, packet.at(BYTES), packet.at(_SIZE).load(8), table["circumstances"]))
+    table = {name: function["myself"].at(BYTES + 8 * index).load_pointer() for index, name in enumerate(TABLE)}
     view = function.room("i8", _VIEW_SIZE)
-    failure = function.call(I32, table["PyObject_GetBuffer"], packet, view, function.constant(I32, 0))
-    with function.when(failure.equals(0)):
-        length = view.at(_VIEW_LENGTH).load(8)
-        verdict = _run(function, filter, view.load_pointer(), length, table["circumstances"])
+    memory, length = function.variable(PTR, function.null()), function.variable(I64, 0)
+    type = packet.at(_TYPE).load_pointer()
+    with function.when(type.equals(table["PyBytes_Type"])):
+        memory.value, length.value = packet.at(BYTES), packet.at(_SIZE).load(8)
+    with function.when(type.differs(table["PyBytes_Type"])):
+        _view(function, table, packet, view)
+        memory.value, length.value = view.load_pointer(), view.at(_VIEW_LENGTH).load(8)
+    verdict = _run(function, filter, memory.value, length.value, table["circumstances"])
+    with function.when(type.differs(table["PyBytes_Type"])):
         function.effect(table["PyBuffer_Release"], view)
-        give(verdict)
-    function.effect(table["PyErr_Clear"])
-    function.give(function.call(PTR, table["PyObject_CallOneArg"], table["otherwise"], packet))
+    function.give(function.call(PTR, table["PyLong_FromUnsignedLong"], verdict.to(I64)))
     return module(function, filter)
+
+
+def _view(function: Function, table: dict[str, Value], packet: Value, view: Value) -> None:
+    """Fills *view* with the packet's buffer or a copy's; where there is none, the function ends with an exception."""
+    flags = function.constant(I32, 0)
+    failure = function.call(I32, table["PyObject_GetBuffer"], packet, view, flags)
+    with function.when(failure.differs(0)):
+        function.effect(table["PyErr_Clear"])
+        copy = function.call(PTR, table["PyObject_CallOneArg"], table["otherwise"], packet)
+        function.give_when(copy.equals(function.null()), function.null())
+        function.call(I32, table["PyObject_GetBuffer"], copy, view, flags)
+        function.effect(table["Py_DecRef"], copy)  # the view has it
 
 
 def _run(function: Function, filter: Function, packet: Value, length: Value, circumstances: Value) -> Value:

@@ -200,9 +200,9 @@ class Function:
         return variable
 
     def room(self, type: Type, count: int) -> Value:
-        """The address of room on the stack for so many numbers."""
+        """The address of room on the stack for so many numbers; for structures too."""
         self._values += 1
-        self._entry.append(f"%v{self._values} = alloca {type}, i32 {count}")
+        self._entry.append(f"%v{self._values} = alloca {type}, i32 {count}, align 8")
         return Value(self, PTR, f"%v{self._values}")
 
     def call(self, type: Type, function: "Function | Value", *arguments: Value) -> Value:

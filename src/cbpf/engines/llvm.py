@@ -6,6 +6,7 @@ The semantics writes that function; `entries` are the ways to call it, each comp
 import ctypes
 from array import array
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from functools import cached_property
 from typing import Any, Final
 
@@ -193,7 +194,7 @@ class LLVMEngine:
     def run(self) -> Callable[[Any], int]:
         """See `Engine.run`: a builtin of its own, which keeps its code."""
         code = native.load(entries.builtin(self._filter()))
-        return make_builtin(code, of_any(), lambda packet: self.evaluate(packet))
+        return make_builtin(code, of_any())
 
     def evaluate(self, packet: Any, wire_length: int | None = None, buffer: SocketBuffer | None = None, /) -> int:
         """See `Run`."""
@@ -211,16 +212,20 @@ class LLVMEngine:
 
     def verdicts(self, packets: Packets | Iterable[Any]) -> "array[int]":
         """See `Engine`; without the GIL while it runs."""
-        circumstances = ctypes.byref(of_any())
         if isinstance(packets, Packets):
-            verdicts = array("I", bytes(4 * len(packets)))
-            with address_of(packets.buffer) as address:
-                rows = packets.rows(address)
-                self.native(rows.buffer_info()[0], len(packets), verdicts.buffer_info()[0], circumstances)
-            return verdicts
+            return self._verdicts_of_ranges(packets)
         objects = tuple([one if type(one) is bytes else bytes(as_packet(one)) for one in packets])
         verdicts = array("I", bytes(4 * len(objects)))
-        self._match_objects(id(objects) + tuple.__basicsize__, len(objects), verdicts.buffer_info()[0], circumstances)
+        items = id(objects) + tuple.__basicsize__
+        self._match_objects(items, len(objects), verdicts.buffer_info()[0], ctypes.byref(of_any()))
+        return verdicts
+
+    def _verdicts_of_ranges(self, packets: Packets) -> "array[int]":
+        verdicts = array("I", bytes(4 * len(packets)))
+        with ExitStack() as held:
+            columns = (packets.buffer, packets.positions, packets.lengths, packets.wire_lengths)
+            addresses = [held.enter_context(address_of(column)) for column in columns]
+            self._match_ranges(*addresses, len(packets), verdicts.buffer_info()[0], ctypes.byref(of_any()))
         return verdicts
 
     def match(self, packet: bytes, wire_length: int) -> int:
@@ -234,6 +239,12 @@ class LLVMEngine:
         """The code of `entries.match` as a ctypes function; kept on disk, as whole captures are filtered with it."""
         code = native.load(entries.match(self._filter()), keep=True)
         return code.function(ctypes.c_uint32, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_void_p, ctypes.c_void_p)
+
+    @cached_property
+    def _match_ranges(self) -> Any:
+        code = native.load(entries.match_ranges(self._filter()), keep=True)
+        address, number = ctypes.c_void_p, ctypes.c_uint64
+        return code.function(ctypes.c_uint32, address, address, address, address, number, address, address)
 
     @cached_property
     def _match_objects(self) -> Any:

@@ -17,6 +17,7 @@ from ..errors import MissingLibrary
 from . import code_cache
 
 _MISSING: Final = "the engine 'llvm' needs an extra: pip install 'cbpf[llvm]'"
+_UNFIT: Final = "the engine 'llvm' cannot use this llvmlite ({}): pip install 'cbpf[llvm]'"
 _PROT_READ_EXECUTE: Final = 1 | 4
 _MAPS_ITSELF: Final = platform.machine() in ("x86_64", "AMD64")  # others must be told of new instructions
 _LARGE: Final = 200_000  # characters of IR, about 1,000 instructions; beyond, LLVM is told to hurry
@@ -54,7 +55,7 @@ def load(ir: str, *, keep: bool = False) -> Code:
         return _map(code)
     with _compiling:
         object_file = _compile(ir)
-        code = _bare_code(object_file)
+        code = _bare_code(object_file) if _MAPS_ITSELF else None
         if code is None:
             return _link(object_file)
     if keep:
@@ -64,7 +65,7 @@ def load(ir: str, *, keep: bool = False) -> Code:
 
 def _map(code: bytes) -> Code:
     """Puts code into memory that can be read and run, no longer written."""
-    memory = mmap.mmap(-1, len(code))
+    memory = mmap.mmap(-1, len(code), mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     memory.write(code)
     first = ctypes.c_char.from_buffer(memory)  # holds the memory
     address = ctypes.addressof(first)
@@ -83,19 +84,24 @@ def _libc() -> ctypes.CDLL:
 def _llvm() -> Any:
     try:
         import llvmlite.binding as llvm
-    except ImportError:
+    except ModuleNotFoundError:
         raise MissingLibrary(_MISSING) from None
+    except (ImportError, OSError) as error:
+        raise MissingLibrary(_UNFIT.format(error)) from None
+    if not hasattr(llvm, "create_pass_builder"):
+        raise MissingLibrary(_UNFIT.format("it is too old"))
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     return llvm
 
 
-@cache
-def _target_machine(level: int) -> Any:
+def _new_target_machine(level: int) -> Any:
     """For any processor of this architecture, so that kept code runs on all of them."""
     llvm = _llvm()
     return llvm.Target.from_triple(llvm.get_process_triple()).create_target_machine(opt=level, reloc="pic")
 
+
+_target_machine: Final = cache(_new_target_machine)
 
 _PASSES: Final[Sequence[str]] = (
     "always_inliner",
@@ -105,7 +111,18 @@ _PASSES: Final[Sequence[str]] = (
     "new_gvn",
     "simplify_cfg",
 )
-_PASSES_FOR_LARGE: Final[Sequence[str]] = ("always_inliner", "sroa", "simplify_cfg")
+# Without sroa the registers stay in memory. Else each of them becomes a value at each place where ways meet, and the
+# quick register allocation gives each value room on the stack: megabytes for 100,000 instructions.
+_PASSES_FOR_LARGE: Final[Sequence[str]] = ("always_inliner",)
+
+
+@cache
+def _pass_manager(names: Sequence[str]) -> Any:
+    """Kept, since llvmlite does not free all of a pass manager."""
+    passes = _llvm().create_new_module_pass_manager()
+    for name in names:
+        getattr(passes, f"add_{name}_pass")()
+    return passes
 
 
 def _compile(ir: str) -> bytes:
@@ -113,14 +130,11 @@ def _compile(ir: str) -> bytes:
     llvm = _llvm()
     large = len(ir) > _LARGE
     machine = _target_machine(0 if large else 1)
-    with llvm.parse_assembly(ir) as module:
-        builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options())
-        passes = llvm.create_new_module_pass_manager()
-        for name in _PASSES_FOR_LARGE if large else _PASSES:
-            getattr(passes, f"add_{name}_pass")()
-        passes.run(module, builder)
-        passes.close()
-        builder.close()
+    passes = _pass_manager(_PASSES_FOR_LARGE if large else _PASSES)
+    with llvm.create_context() as context, llvm.parse_assembly(ir, context) as module:
+        # Not to be kept: it would hold callbacks into the stack of the run before.
+        with llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options()) as builder:
+            passes.run(module, builder)
         object_file: bytes = machine.emit_object(module)
     return object_file
 
@@ -143,7 +157,8 @@ def _bare_code(object_file: bytes) -> bytes | None:
 def _link(object_file: bytes) -> Code:
     """LLVM's own linker and loader: for code with relocations, and for other processors."""
     llvm = _llvm()
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target_machine(1))
+    machine = _new_target_machine(1)  # the engine's own, which dies with it
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
     engine.add_object_file(llvm.ObjectFileRef.from_data(object_file))
     engine.finalize_object()
     return Code(engine.get_function_address("entry"), engine)
