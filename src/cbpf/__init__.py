@@ -12,6 +12,7 @@ expression (`compile`), or from text or bytes (`parse`); a dialect says what it 
 
 from .capture.container import Interface
 from .capture.reader import CaptureReader, Packet, read_capture
+from .capture.survey import CaptureInfo, InterfaceInfo, PacketTotals, capture_info
 from .dialects import DIALECTS, LINUX, PCAP, SECCOMP, Dialect
 from .engines.interpreter import Fetched, Step
 from .errors import (
@@ -83,6 +84,7 @@ __all__ = [
     "ALUOpConstant",
     "ALUOpX",
     "CaptureError",
+    "CaptureInfo",
     "CaptureReader",
     "CbpfError",
     "DamagedCapture",
@@ -97,6 +99,7 @@ __all__ = [
     "Finding",
     "Instruction",
     "Interface",
+    "InterfaceInfo",
     "Jump",
     "JumpIf",
     "JumpIfX",
@@ -113,6 +116,7 @@ __all__ = [
     "NegateA",
     "Packet",
     "PacketError",
+    "PacketTotals",
     "Packets",
     "Problem",
     "Program",
@@ -131,6 +135,7 @@ __all__ = [
     "VerificationError",
     "VlanTag",
     "assemble",
+    "capture_info",
     "compile",
     "compile_for_capture",
     "disassemble",

@@ -57,6 +57,10 @@ class Container(Protocol):
         """Its name."""
 
     @property
+    def version(self) -> str:
+        """That of the format, of a pcapng in its first section: "2.4"."""
+
+    @property
     def interfaces(self) -> list[Interface]:
         """Those described so far."""
 
@@ -75,6 +79,9 @@ class Container(Protocol):
 
     def time_ns(self, buffer: bytes, record: Record) -> int:
         """Nanoseconds since 1970 of a packet."""
+
+    def times_ns(self, buffer: bytes, records: Sequence[Record]) -> Sequence[int | None]:
+        """The same of each record; None for one that holds no packet, or tells no time."""
 
 
 def packet_count(records: Sequence[Record]) -> int:

@@ -4,6 +4,7 @@ Byte order and field layouts as in pcap-savefile(5); the older variants as libpc
 """
 
 import struct
+from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from ..errors import CaptureError, DamagedCapture
@@ -59,6 +60,7 @@ class Pcap:
 
     def __init__(self, header: Header) -> None:
         self.header = header
+        self.version = "{}.{}".format(*struct.unpack_from(f"{header.layout.byte_order}HH", header.data, 4))
         self.interfaces = [header.interface]
         self._times = struct.Struct(f"{header.layout.byte_order}II")
 
@@ -77,6 +79,12 @@ class Pcap:
         """Nanoseconds since 1970 of a packet."""
         seconds, fraction = self._times.unpack_from(buffer, record[0])
         return int(seconds * SECOND + fraction * (1 if self.header.layout.nanoseconds else 1000))
+
+    def times_ns(self, buffer: bytes, records: Sequence[Record]) -> Sequence[int | None]:
+        """The same of each record."""
+        unpack, unit = self._times.unpack_from, 1 if self.header.layout.nanoseconds else 1000
+        times = [unpack(buffer, record[0]) for record in records]
+        return [seconds * SECOND + fraction * unit for seconds, fraction in times]
 
 
 def parse_header(data: bytes, name: str) -> Header:

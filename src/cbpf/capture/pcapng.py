@@ -5,7 +5,7 @@ sf-pcapng.c. All other blocks, options and comments are passed over: they are re
 """
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Literal
 
 from ..errors import CaptureError, DamagedCapture
@@ -17,6 +17,16 @@ SECTION_MAGIC: Final = b"\x0a\x0d\x0d\x0a"  # the same in both byte orders
 _SECTION, _INTERFACE, _OBSOLETE, _SIMPLE, _ENHANCED = 0x0A0D0D0A, 1, 2, 3, 6
 _SMALLEST: Final = {_SECTION: 28, _INTERFACE: 20, _OBSOLETE: 32, _SIMPLE: 16, _ENHANCED: 32}  # bytes of a block
 _NAMES: Final = {_SECTION: "a section header", _INTERFACE: "an interface description"}
+SECTION, INTERFACE = "section header", "interface description"
+_OTHERS: Final = {
+    _INTERFACE: INTERFACE,
+    4: "name resolution",
+    5: "interface statistics",
+    9: "systemd journal",
+    10: "decryption secrets",
+    0x0BAD: "custom",
+    0x40000BAD: "custom",
+}
 _PACKETS: Final = (_OBSOLETE, _SIMPLE, _ENHANCED)
 _HEAD, _TRAILER, _DATA = 8, 4, 28  # type and length; the length again; where the packet of most blocks begins
 
@@ -54,6 +64,7 @@ class Pcapng:
             major, minor = struct.unpack_from(f"{byte_order}HH", begin, 12)
             if major != 1 or minor not in (0, 2):
                 raise _Wrong(f"version {major}.{minor} is unknown; 1.0 and 1.2 are read")
+            self.version = f"{major}.{minor}"
         except _Wrong as wrong:
             raise CaptureError(f"{name}: {self.place(begin, 1)}: {wrong}") from None
 
@@ -203,6 +214,21 @@ class Pcapng:
             return interface.time_ns(0)
         high, low = struct.unpack_from(f"{interface.byte_order}II", buffer, start + 12)
         return interface.time_ns(high << 32 | low)
+
+    def times_ns(self, buffer: bytes, records: Sequence[Record]) -> Sequence[int | None]:
+        """The same of each record; None for a simple packet, and for what is no packet."""
+        return [
+            self.time_ns(buffer, record) if record[5] != NO_PACKET and record[1] - record[0] == _DATA else None
+            for record in records
+        ]
+
+
+def other_block(buffer: bytes, start: int, byte_order: ByteOrder) -> tuple[str, ByteOrder]:
+    """What a block without a packet is, and the byte order of its section, *byte_order* if it begins none."""
+    if buffer[start : start + 4] == SECTION_MAGIC:
+        return SECTION, _section_byte_order(buffer, start)
+    (kind,) = struct.unpack_from(f"{byte_order}I", buffer, start)
+    return _OTHERS.get(kind, "unknown"), byte_order
 
 
 def _section_byte_order(buffer: bytes, start: int) -> ByteOrder:

@@ -76,6 +76,16 @@ class CaptureReader(Iterator[Packet]):
         return self._input.name
 
     @property
+    def compression(self) -> str | None:
+        """What the capture is compressed by: "gzip", "zstd", "lz4", or None."""
+        return self._input.compression
+
+    @property
+    def file_size(self) -> int | None:
+        """Bytes of the file, as it is on the disk; None for what is no regular file."""
+        return self._input.size()
+
+    @property
     def interfaces(self) -> tuple[Interface, ...]:
         """The interfaces described so far; a pcap has one, and a pcapng may describe more with each block."""
         return tuple(self.container.interfaces)

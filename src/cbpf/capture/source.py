@@ -22,6 +22,7 @@ class Input:
         self._given = 0  # bytes, since the start
         self._is_parked = False
         self._ahead = b""  # read of the stream, and not yet given
+        self.compression: str | None = None
         self._open()
 
     def read_some(self, size: int) -> bytes:
@@ -67,6 +68,14 @@ class Input:
         if self._owned:
             self._stream.close()
 
+    def size(self) -> int | None:
+        """Bytes of the file, compressed as it is; None if that is not a regular one."""
+        try:
+            status = os.fstat(self._stream.fileno())
+        except (AttributeError, OSError, ValueError):  # a stream in memory
+            return None
+        return status.st_size if stat.S_ISREG(status.st_mode) else None
+
     def park(self) -> None:
         """Closes a regular file until it is read on, so that many may wait for their turn."""
         if self._owned and stat.S_ISREG(os.fstat(self._stream.fileno()).st_mode):
@@ -88,6 +97,7 @@ class Input:
             self._read: Callable[[int], bytes] = self._read_stream
             self._is_compressed = compression is not None
             if compression is not None:
+                self.compression = compression.name
                 self._read = Decompressed(compression, self._ahead, self._read_stream, self.name).read1
                 self._ahead = b""
         except BaseException:

@@ -17,7 +17,7 @@ import click
 
 import cbpf
 
-COMMANDS: Final = ("asm", "compile", "convert", "disasm", "filter", "run", "split", "trace", "verify")
+COMMANDS: Final = ("asm", "compile", "convert", "disasm", "filter", "info", "run", "split", "trace", "verify")
 
 
 class _ReaderGone(Exception):
