@@ -307,8 +307,9 @@ def test_ignored_hangups_stay_ignored(tmp_path: Path) -> None:
 def test_signals_leave_nothing(number: int, expected: int, tmp_path: Path) -> None:
     with filter_at_work(tmp_path / "out.pcap", heed_signals) as process:
         process.send_signal(number)
-        process.communicate()
-    assert process.returncode == expected
+        _, error = process.communicate()
+    # A shell says the same of both: CPython ends by the signal itself where that came inside an exec of text.
+    assert process.returncode in (expected, -number), error
     assert list(tmp_path.iterdir()) == []
 
 

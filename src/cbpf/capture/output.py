@@ -93,8 +93,8 @@ def _is_special(path: str | os.PathLike[str]) -> bool:
 def _replacing(path: str, keep_damaged: bool) -> Iterator[BinaryIO]:
     """A file beside *path* that takes its place, its permissions and its owner in the end."""
     temporary = os.path.join(os.path.dirname(path), f".cbpf-{os.urandom(8).hex()}.partial")
-    with open(temporary, "xb", buffering=0) as stream:
-        try:
+    try:  # from before the file is there: a signal may come at any moment
+        with open(temporary, "xb", buffering=0) as stream:
             _take_after(path, stream.fileno())
             try:
                 yield stream
@@ -103,10 +103,10 @@ def _replacing(path: str, keep_damaged: bool) -> Iterator[BinaryIO]:
                     os.replace(temporary, path)
                 raise
             os.replace(temporary, path)
-        except BaseException:
-            with suppress(FileNotFoundError):
-                os.unlink(temporary)
-            raise
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
 
 
 def _take_after(path: str, descriptor: int) -> None:
