@@ -343,8 +343,9 @@ def test_an_unfit_llvmlite(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_auto_takes_machine_code_for_many(monkeypatch: pytest.MonkeyPatch) -> None:
     loaded: list[str] = []
-    load = native.load
-    monkeypatch.setattr(native, "load", lambda ir, **options: loaded.append(ir) or load(ir, **options))  # type: ignore[func-returns-value]
+    compile = native._compile
+    monkeypatch.setattr(native, "_compile", lambda ir: loaded.append(ir) or compile(ir))  # type: ignore[func-returns-value]
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")  # so that nothing is kept
     vm = cbpf.VM(ECHO)
     assert set(vm.verdicts([b"\x07"] * 99_999)) == {7}
     assert not loaded
@@ -420,7 +421,7 @@ def _cut(file: Path) -> None:
 
 def _cut_to_the_head(file: Path) -> None:
     data = file.read_bytes()
-    file.write_bytes(data[: data.rindex(b"}\n\0") + 3] if b"}\n\0" in data else data[:100])
+    file.write_bytes(data[: data.index(b"\0") + 1])
 
 
 def _empty(file: Path) -> None:
@@ -433,8 +434,8 @@ def _flip_a_byte_of_the_code(file: Path) -> None:
     file.write_bytes(data)
 
 
-def _other_ir(file: Path) -> None:
-    file.write_bytes(file.read_bytes().replace(b"i64 0", b"i64 1", 1))
+def _other_code(file: Path) -> None:
+    file.write_bytes(file.read_bytes().replace(b"match", b"catch", 1))
 
 
 def _a_directory(file: Path) -> None:
@@ -445,7 +446,7 @@ def _a_directory(file: Path) -> None:
 @pytest.mark.parametrize(
     "spoil",
     [_write_for_others, _write_to_directory, _link, _link_directory, _cut, _cut_to_the_head, _empty,
-     _flip_a_byte_of_the_code, _other_ir, _a_directory],
+     _flip_a_byte_of_the_code, _other_code, _a_directory],
     ids=lambda spoil: spoil.__name__.strip("_"),
 )  # fmt: skip
 def test_code_that_is_not_trusted(spoil: Any, cache: Path, compilations: list[str]) -> None:
@@ -495,5 +496,5 @@ def test_the_number_of_files_is_bounded(cache: Path) -> None:
 
 
 def test_long_ir_is_not_kept(cache: Path) -> None:
-    code_cache.keep("x" * 2**18 + "x", b"code")
+    code_cache.keep("x" * 2**16 + "x", b"code")
     assert not cache.exists()

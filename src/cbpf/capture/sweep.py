@@ -17,10 +17,8 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from ..engines import native
 from ..engines.circumstances import Circumstances, of_any
 from .mapping import FileBytes, Memory
-from .pcap import Layout
-from .sweep_code import sweep_code
+from .pcap import Layout, LengthOrder
 from .sweep_job import MOST_LANES, SCRATCH_SIZE, Job, Output, ranges_needed
-from .sweep_records import Pcap, Pcapng
 
 WINDOW: Final = 1 << 24
 _READ_WINDOW: Final = 1 << 21  # of a file that is not mapped: it should stay in the cache between reading and sweeping
@@ -205,12 +203,30 @@ def _windows(begin: int, file: FileBytes, *, soon: bool) -> Iterator[tuple[int, 
 
 def pcap_code(layout: Layout) -> native.Code:
     """The sweep of a pcap's records."""
-    return native.load(sweep_code(Pcap(layout.length_order), swapped=_is_swapped(layout.byte_order)), keep=True)
+    swapped = _is_swapped(layout.byte_order)
+    return native.load_kept(
+        f"sweep pcap, {layout.length_order}, swapped {swapped}", lambda: _pcap_text(layout.length_order, swapped)
+    )
+
+
+def _pcap_text(order: LengthOrder, swapped: bool) -> str:
+    from .sweep_code import sweep_code
+    from .sweep_records import Pcap
+
+    return sweep_code(Pcap(order), swapped=swapped)
 
 
 def pcapng_code(byte_order: str) -> native.Code:
     """The sweep of the blocks of a section."""
-    return native.load(sweep_code(Pcapng(), swapped=_is_swapped(byte_order)), keep=True)
+    swapped = _is_swapped(byte_order)
+    return native.load_kept(f"sweep pcapng, swapped {swapped}", lambda: _pcapng_text(swapped))
+
+
+def _pcapng_text(swapped: bool) -> str:
+    from .sweep_code import sweep_code
+    from .sweep_records import Pcapng
+
+    return sweep_code(Pcapng(), swapped=swapped)
 
 
 def _is_swapped(byte_order: str) -> bool:

@@ -1,18 +1,21 @@
 """Machine code kept between processes: compiling it again takes longer than filtering a gigabyte.
 
-A file holds the IR that it was made from, and is only trusted if that is the same, character by character, and
-nobody else may write to the file or to its directory. Where there is no such directory, nothing is kept.
+A file says what code it holds, and which edition of cbpf wrote it: the sizes and ctimes of our source files. It is only
+trusted if that is the same, character by character, and nobody else may write to the file or to its directory. Where
+there is no such directory, nothing is kept.
 """
 
 import os
 import stat
 import zlib
 from contextlib import suppress
+from functools import cache
 from typing import Final
 
 _MAGIC: Final = f"cbpf code 1 {os.uname().machine}\n".encode()
-_LONGEST_IR: Final = 1 << 18
+_LONGEST: Final = 1 << 16  # characters that say what it is
 _MOST_FILES: Final = 400
+_PARTS: Final = ("", "engines", "capture")  # of the package: all that code depends on
 
 
 def directory() -> str | None:
@@ -29,9 +32,9 @@ def directory() -> str | None:
         return None
 
 
-def look_up(ir: str) -> bytes | None:
-    """The code of this IR, if it was kept."""
-    path = _path(ir)
+def look_up(what: str) -> bytes | None:
+    """The code of this description, if it was kept."""
+    path = _path(what)
     if path is None:
         return None
     with suppress(OSError):
@@ -40,7 +43,7 @@ def look_up(ir: str) -> bytes | None:
             status = os.fstat(descriptor)
             if not (_is_ours_alone(status) and stat.S_ISREG(status.st_mode)):
                 return None
-            head = _head(ir)
+            head = _head(what)
             data = file.read()
             checked = data[: len(head)] == head and len(data) >= len(head) + 4
             code, check = data[len(head) : -4], data[-4:]
@@ -48,31 +51,43 @@ def look_up(ir: str) -> bytes | None:
     return None
 
 
-def keep(ir: str, code: bytes) -> None:
-    """Keeps the code of this IR, if that is possible."""
-    path = _path(ir)
+def keep(what: str, code: bytes) -> None:
+    """Keeps the code of this description, if that is possible."""
+    path = _path(what)
     if path is None:
         return
     temporary = f"{path}.{os.urandom(8).hex()}"
     with suppress(OSError):
         _make_room(os.path.dirname(path))
         with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(_head(ir) + code + _check(code))
+            file.write(_head(what) + code + _check(code))
         os.replace(temporary, path)
         return
     with suppress(OSError):
         os.unlink(temporary)
 
 
-def _path(ir: str) -> str | None:
-    if len(ir) > _LONGEST_IR:
+def _path(what: str) -> str | None:
+    if len(what) > _LONGEST:
         return None
-    above = directory()
-    return above and os.path.join(above, f"{zlib.crc32(ir.encode()):08x}.code")
+    above = directory() if edition() else None
+    return above and os.path.join(above, f"{zlib.crc32(_head(what)):08x}.code")
 
 
-def _head(ir: str) -> bytes:
-    return _MAGIC + ir.encode() + b"\0"
+def _head(what: str) -> bytes:
+    return _MAGIC + f"{edition()}\n{what}\0".encode()
+
+
+@cache
+def edition() -> str | None:
+    """What changes with any of our source files; None: they are no files."""
+    package = os.path.dirname(os.path.dirname(__file__))
+    try:
+        entries = [entry for part in _PARTS for entry in os.scandir(os.path.join(package, part))]
+        found = sorted((entry.path, entry.stat()) for entry in entries if entry.name.endswith(".py"))
+    except OSError:
+        return None
+    return "".join(f"{zlib.crc32(path.encode()):x}:{one.st_size:x}:{one.st_ctime_ns:x} " for path, one in found)
 
 
 def _check(code: bytes) -> bytes:

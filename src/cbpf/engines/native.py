@@ -7,7 +7,7 @@ bytes that this module maps by itself, frees with its owner, and may keep on dis
 import ctypes
 import mmap
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.util import find_spec
 from threading import Lock
@@ -45,21 +45,31 @@ def require() -> None:
         raise MissingLibrary(_MISSING)
 
 
-def load(ir: str, *, keep: bool = False) -> Code:
-    """The code of a module, callable; *keep*: kept on disk for the next process.
+def load(ir: str) -> Code:
+    """The code of a module, callable.
 
     Raises `MissingLibrary` if LLVM is needed and not installed, or executable memory is not to be had.
     """
-    code = code_cache.look_up(ir) if keep and _MAPS_ITSELF else None
-    if code is not None:
-        return _map(code)
     with _compiling:
         object_file = _compile(ir)
         code = _bare_code(object_file) if _MAPS_ITSELF else None
+        return _link(object_file) if code is None else _map(code)
+
+
+def load_kept(what: str, write: Callable[[], str]) -> Code:
+    """The same for code that is kept on disk for the next process: then nothing is written, nor compiled.
+
+    *what* says, with the edition of cbpf that is at work, what module *write* writes.
+    """
+    code = code_cache.look_up(what) if _MAPS_ITSELF else None
+    if code is not None:
+        return _map(code)
+    with _compiling:
+        object_file = _compile(write())
+        code = _bare_code(object_file) if _MAPS_ITSELF else None
         if code is None:
             return _link(object_file)
-    if keep:
-        code_cache.keep(ir, code)
+    code_cache.keep(what, code)
     return _map(code)
 
 
