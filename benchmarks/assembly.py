@@ -5,7 +5,9 @@ from itertools import cycle, islice
 from typing import Final
 
 import cbpf
-from benchmarks.timing import Contender, Topic, goal
+from benchmarks.report import Section, at_most, table
+from benchmarks.setting import Setting
+from benchmarks.timing import Contender, paired
 
 SIZE: Final = 4096
 
@@ -20,7 +22,7 @@ EXPRESSIONS: Final = (
 _FILLERS: Final = (cbpf.LoadExtension(cbpf.Extension.PROTO), cbpf.NegateA(), cbpf.TAX(), cbpf.ALUOpX(cbpf.ALUOp.XOR))
 
 
-def assembly() -> Topic:
+def assembly(setting: Setting) -> Iterator[Section]:
     """Typed to raw, raw to typed, and the rest of what a long program goes through."""
     program = long_program()
     raw, typed, data = tuple(program), program.instructions, bytes(program)
@@ -36,13 +38,17 @@ def assembly() -> Topic:
     columns = {
         "ms": lambda row: f"{row.seconds * 1e3:.1f}",
         "ns an instruction": lambda row: f"{row.seconds * 1e9 / SIZE:,.0f}",
-        "goal": goal("40 ms", lambda row: row.seconds / 0.040, "assemble", "disassemble"),
     }
     note = (
         f"{len({one.op for one in raw})} different opcodes, {len(EXPRESSIONS)} expressions over and over. Peers have no"
         " such thing: dpkt and scapy take no BPF apart, and cypcap gives an instruction as four numbers."
     )
-    return Topic(f"A program of {SIZE:,} instructions", contenders, 15, columns, note)
+    rows = paired(contenders, rounds=setting.rounds(15))
+    goals = [
+        at_most(f"{row.contender.name.capitalize()} {SIZE:,} instructions", 40, row.seconds * 1e3, "{:.0f} ms")
+        for row in rows[:2]
+    ]
+    yield Section(f"A program of {SIZE:,} instructions", *table(rows, columns), note, goals)
 
 
 def long_program() -> cbpf.Program:

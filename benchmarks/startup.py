@@ -1,25 +1,39 @@
 """Start-up: what a user waits for before anything happens."""
 
 import shutil
+from collections.abc import Iterator
 
+from benchmarks.captures import TRAFFIC
 from benchmarks.processes import CBPF, PYTHON, process
-from benchmarks.timing import Topic, goal
+from benchmarks.report import Section, at_most, table
+from benchmarks.setting import Setting
+from benchmarks.timing import paired
+from benchmarks.whole import FILTER
 
 
-def startup() -> Topic:
+def startup(setting: Setting) -> Iterator[Section]:
     """Whole processes, in turn."""
     imports = ("cbpf", "scapy.all", "dpkt", "cypcap")
     tcpdump = shutil.which("tcpdump")
+    small = ["-r", str(TRAFFIC), "-w", "/dev/null", FILTER]
     contenders = [
         process("empty interpreter", [PYTHON, "-c", "pass"]),
         *(process(f"import {name}", [PYTHON, "-c", f"import {name}"]) for name in imports),
         process("the command", [CBPF, "--help"]),
-        *([process("a program in C", [tcpdump, "--version"])] if tcpdump else []),
+        process("a small capture", [CBPF, "filter", *small]),
+        *([process("the same, tcpdump", [tcpdump, *small])] if tcpdump else []),
     ]
     columns = {
         "ms": lambda row: f"{row.seconds * 1e3:.1f}",
         "ms more than empty": lambda row: f"{row.more * 1e3:+.1f}",
-        "goal of the import": goal("40 ms more", lambda row: row.more / 0.040, "import cbpf"),
-        "goal of the command": goal("120 ms", lambda row: row.seconds / 0.120, "the command"),
     }
-    return Topic("Start-up", contenders, 21, columns, "Processes with warm bytecode caches.")
+    rows = paired(contenders, rounds=setting.rounds(21))
+    by_name = {row.contender.name: row for row in rows}
+    goals = [
+        at_most("`import cbpf`, more than an empty interpreter", 40, by_name["import cbpf"].more * 1e3, "{:.0f} ms"),
+        at_most("`cbpf --help`", 120, by_name["the command"].seconds * 1e3, "{:.0f} ms"),
+        at_most("`cbpf filter` on a small capture", 120, by_name["a small capture"].seconds * 1e3, "{:.0f} ms"),
+    ]
+    size = TRAFFIC.stat().st_size / 1e3
+    note = f"Processes with warm bytecode caches; the small capture has {size:.0f} kB."
+    yield Section("Start-up", *table(rows, columns), note, goals)

@@ -1,6 +1,6 @@
-"""Paired timing, and tables of what it found."""
+"""Paired timing."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from itertools import repeat
 from statistics import median
 from time import perf_counter
@@ -8,12 +8,16 @@ from typing import NamedTuple
 
 
 class Contender(NamedTuple):
-    """One way to do a job: *run* does it on *units* packets, instructions or whatever is counted."""
+    """One way to do a job: *run* does it on *units* packets, instructions or whatever is counted.
+
+    before: what is done in front of each run, outside the time.
+    """
 
     name: str
     run: Callable[[], object]
     how: str
     units: int = 1
+    before: Callable[[], object] | None = None
 
 
 class Row(NamedTuple):
@@ -28,28 +32,9 @@ class Row(NamedTuple):
     ratio: float
 
 
-class Topic(NamedTuple):
-    """Contenders, and how their rows are shown: a column's heading, and what stands in it."""
-
-    title: str
-    contenders: Sequence[Contender]
-    rounds: int
-    columns: Mapping[str, Callable[[Row], str]]
-    note: str
-
-    def table(self) -> str:
-        """Times the contenders; the table as Markdown."""
-        rows = paired(self.contenders, rounds=self.rounds)
-        body = [(row.contender.name, *(show(row) for show in self.columns.values()), row.contender.how) for row in rows]
-        cells = [("who", *self.columns, "what"), ("---", *["---:"] * len(self.columns), "---"), *body]
-        return "\n".join([f"## {self.title}\n", *(f"| {' | '.join(line)} |" for line in cells), "", self.note])
-
-
 def paired(contenders: Sequence[Contender], *, rounds: int) -> list[Row]:
-    """Runs all once to warm up, then all in turn, round after round: what disturbs one disturbs its neighbours."""
-    for contender in contenders:
-        contender.run()
-    times = [[_seconds_a_unit(contender) for contender in contenders] for _ in range(rounds)]
+    """The contenders' rows, each in its place."""
+    times = rounds_of(contenders, rounds=rounds)
     return [
         Row(
             contender,
@@ -61,7 +46,19 @@ def paired(contenders: Sequence[Contender], *, rounds: int) -> list[Row]:
     ]
 
 
+def rounds_of(contenders: Sequence[Contender], *, rounds: int) -> list[list[float]]:
+    """Runs all once to warm up, then all in turn, round after round: what disturbs one disturbs its neighbours.
+
+    Gives the seconds a unit of each contender in each round.
+    """
+    for contender in contenders:
+        _seconds_a_unit(contender)
+    return [[_seconds_a_unit(contender) for contender in contenders] for _ in range(rounds)]
+
+
 def _seconds_a_unit(contender: Contender) -> float:
+    if contender.before is not None:
+        contender.before()
     started = perf_counter()
     contender.run()
     return (perf_counter() - started) / contender.units
@@ -75,11 +72,6 @@ def calls(name: str, function: Callable[[bytes], object], packet: bytes, how: st
             function(one)
 
     return Contender(name, run, how, times)
-
-
-def goal(text: str, share: Callable[[Row], float], *names: str) -> Callable[[Row], str]:
-    """A column with the goal of these contenders, and how much of it was used."""
-    return lambda row: f"{text} ({share(row):.0%} used)" if row.contender.name in names else ""
 
 
 def require_agreement(answers: dict[str, int]) -> None:

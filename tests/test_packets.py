@@ -5,6 +5,7 @@ import struct
 from array import array
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -331,3 +332,17 @@ def test_series_of_polars(engine: Any) -> None:
     assert list(cbpf.VM(LENGTH, engine=engine).verdicts(series)) == [len(value) for value in VALUES]
     with pytest.raises(cbpf.PacketError, match="null"):
         cbpf.Packets.of(polars.Series([b"a", None]))
+
+
+@pytest.mark.parametrize("container", ["pcap", "pcapng"])
+def test_packets_of_a_capture(container: Any, traffic: Path, tmp_path: Path) -> None:
+    capture = tmp_path / "capture"
+    cbpf.filter_capture(traffic, capture, "", container=container)
+    with cbpf.read_capture(capture) as reader:
+        packets = reader.packets()
+    singly = list(cbpf.read_capture(traffic))
+    assert list(map(bytes, packets)) == [packet.data for packet in singly]
+    assert list(packets.wire_lengths) == [packet.wire_length for packet in singly]
+    vm = cbpf.VM(cbpf.compile("tcp and greater 200"), engine="llvm")
+    expected = [vm.evaluate(packet.data, wire_length=packet.wire_length) for packet in singly]
+    assert list(vm.verdicts(packets)) == expected

@@ -10,145 +10,53 @@ expression (`compile`), or from text or bytes (`parse`); a dialect says what it 
 262144
 """
 
-from .capture.container import Interface
-from .capture.reader import CaptureReader, Packet, read_capture
-from .capture.survey import CaptureInfo, InterfaceInfo, PacketTotals, capture_info
-from .dialects import DIALECTS, LINUX, PCAP, SECCOMP, Dialect
-from .engines.interpreter import Fetched, Step
-from .errors import (
-    CaptureError,
-    CbpfError,
-    DamagedCapture,
-    ExpressionError,
-    ExpressionWarning,
-    FieldError,
-    Finding,
-    MissingLibrary,
-    PacketError,
-    Problem,
-    ProgramFormatError,
-    VerificationError,
-)
-from .expression import DEFAULT_SNAPLEN, compile
-from .filtering import compile_for_capture, filter_capture, split_capture
-from .formats import FORMAT_NAMES, Savefile, parse, render, render_bytes
-from .instructions import (
-    TAX,
-    TXA,
-    ALUOpConstant,
-    ALUOpX,
-    Instruction,
-    Jump,
-    JumpIf,
-    JumpIfX,
-    LoadAbsolute,
-    LoadConstant,
-    LoadExtension,
-    LoadIndirect,
-    LoadMemShift,
-    LoadScratch,
-    NegateA,
-    RawInstruction,
-    RetA,
-    RetConstant,
-    Setter,
-    StoreScratch,
-    TypedInstruction,
-    assemble,
-    disassemble,
-)
-from .isa import ALUOp, Extension, JumpTest, Register
-from .link_types import LinkType, link_type
-from .listing import listing
-from .metadata import Device, Metadata, VlanTag
-from .packets import Packets
-from .program import Program
-from .socket_view import SocketView, socket_view, with_tag
-from .summary import Summary
-from .verifier import findings, verify
-from .vm import VM, EngineName
+# Most programs use few names, and where the input is small a command's start is all the time that it takes: so each
+# name is imported when it is first used. `__init__.pyi` says the same to type checkers; a test compares the two.
+_PLACES = {
+    "capture.container": "Interface",
+    "capture.reader": "CaptureReader Packet read_capture",
+    "capture.survey": "CaptureInfo InterfaceInfo PacketTotals capture_info",
+    "dialects": "DIALECTS LINUX PCAP SECCOMP Dialect",
+    "engines.interpreter": "Fetched Step",
+    "errors": """
+        CaptureError CbpfError DamagedCapture ExpressionError ExpressionWarning FieldError Finding
+        MissingLibrary PacketError Problem ProgramFormatError VerificationError
+    """,
+    "expression": "DEFAULT_SNAPLEN compile",
+    "filtering": "compile_for_capture filter_capture split_capture",
+    "formats": "FORMAT_NAMES Savefile parse render render_bytes",
+    "instructions": """
+        TAX TXA ALUOpConstant ALUOpX Instruction Jump JumpIf JumpIfX LoadAbsolute LoadConstant LoadExtension
+        LoadIndirect LoadMemShift LoadScratch NegateA RawInstruction RetA RetConstant Setter StoreScratch
+        TypedInstruction assemble disassemble
+    """,
+    "isa": "ALUOp Extension JumpTest Register",
+    "link_types": "LinkType link_type",
+    "listings": "listing",
+    "metadata": "Device Metadata VlanTag",
+    "packets": "Packets",
+    "program": "Program",
+    "socket_views": "SocketView socket_view with_tag",
+    "summary": "Summary",
+    "verifier": "findings verify",
+    "vm": "VM EngineName",
+}
+_PLACE_OF = {name: module for module, names in _PLACES.items() for name in names.split()}
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "DEFAULT_SNAPLEN",
-    "DIALECTS",
-    "FORMAT_NAMES",
-    "LINUX",
-    "PCAP",
-    "SECCOMP",
-    "TAX",
-    "TXA",
-    "VM",
-    "ALUOp",
-    "ALUOpConstant",
-    "ALUOpX",
-    "CaptureError",
-    "CaptureInfo",
-    "CaptureReader",
-    "CbpfError",
-    "DamagedCapture",
-    "Device",
-    "Dialect",
-    "EngineName",
-    "ExpressionError",
-    "ExpressionWarning",
-    "Extension",
-    "Fetched",
-    "FieldError",
-    "Finding",
-    "Instruction",
-    "Interface",
-    "InterfaceInfo",
-    "Jump",
-    "JumpIf",
-    "JumpIfX",
-    "JumpTest",
-    "LinkType",
-    "LoadAbsolute",
-    "LoadConstant",
-    "LoadExtension",
-    "LoadIndirect",
-    "LoadMemShift",
-    "LoadScratch",
-    "Metadata",
-    "MissingLibrary",
-    "NegateA",
-    "Packet",
-    "PacketError",
-    "PacketTotals",
-    "Packets",
-    "Problem",
-    "Program",
-    "ProgramFormatError",
-    "RawInstruction",
-    "Register",
-    "RetA",
-    "RetConstant",
-    "Savefile",
-    "Setter",
-    "SocketView",
-    "Step",
-    "StoreScratch",
-    "Summary",
-    "TypedInstruction",
-    "VerificationError",
-    "VlanTag",
-    "assemble",
-    "capture_info",
-    "compile",
-    "compile_for_capture",
-    "disassemble",
-    "filter_capture",
-    "findings",
-    "link_type",
-    "listing",
-    "parse",
-    "read_capture",
-    "render",
-    "render_bytes",
-    "socket_view",
-    "split_capture",
-    "verify",
-    "with_tag",
-]
+__all__ = sorted(_PLACE_OF)
+
+
+def __getattr__(name: str) -> object:
+    """Imports a public name."""
+    if name not in _PLACE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    found = globals()[name] = getattr(import_module(f".{_PLACE_OF[name]}", __name__), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

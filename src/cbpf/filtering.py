@@ -158,11 +158,11 @@ _NATIVE_SIZE: Final = 16_000_000  # bytes; from there on machine code is faster,
 
 def _is_native(filters: list[Filter], sources: list[Source], choices: _Choices) -> bool:
     """Whether machine code does all the work."""
-    if choices.as_socket or not llvm_is_installed():
+    if choices.as_socket:
         return False
     engines = {filter.engine if isinstance(filter, VM) else choices.engine for filter in filters}
     if engines <= {"llvm", "auto"} and "auto" in engines:
-        return _size(sources) >= _NATIVE_SIZE
+        return _size(sources) >= _NATIVE_SIZE and llvm_is_installed()
     return engines == {"llvm"}
 
 

@@ -13,7 +13,7 @@ from .formats import Savefile
 from .libpcap import Handle
 from .link_types import LinkType, link_type_by_dlt
 from .program import Instructions, Program
-from .socket_view import socket_view
+from .socket_views import socket_view
 from .vm import VM, EngineName
 
 Filter: TypeAlias = str | Instructions | Savefile | VM

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, Self, TypeAlias, overload
 
 from .errors import FieldError, ProgramFormatError
 from .instructions import Instruction, RawInstruction, disassemble, to_raw
-from .listing import listing
+from .listings import listing
 
 ByteOrder: TypeAlias = Literal["native", "little", "big"]
 

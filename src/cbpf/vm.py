@@ -4,12 +4,10 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import cache, cached_property
-from importlib.util import find_spec
-from typing import Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from .dialects import PCAP, Dialect
 from .engines.engine import Engine, OneByOne
-from .engines.interpreter import Interpreter, Step
 from .errors import MissingLibrary
 from .fields import check_word, instance_of, one_of
 from .metadata import Metadata
@@ -17,6 +15,9 @@ from .packets import Packets, as_batch, as_packet
 from .program import Instructions, Program
 from .socket_buffer import SocketBuffer
 from .verifier import verify
+
+if TYPE_CHECKING:
+    from .engines.interpreter import Step
 
 EngineName: TypeAlias = Literal["auto", "interpreter", "python", "llvm"]
 
@@ -51,11 +52,15 @@ class _Auto:
 
 
 def llvm_is_installed() -> bool:
-    """Whether the engine "llvm" can be had; it is not imported."""
-    return find_spec("llvmlite") is not None
+    """Whether the engine "llvm" can be had."""
+    from .engines.native import is_installed
+
+    return is_installed()
 
 
 def _interpreter(program: Program, dialect: Dialect) -> Engine:
+    from .engines.interpreter import Interpreter
+
     return OneByOne(Interpreter(program, dialect).run)
 
 
@@ -155,8 +160,12 @@ class VM:
         """
         return self._engine.verdicts(as_batch(packets))
 
-    def trace(self, packet: Any, *, metadata: Metadata | None = None, wire_length: int | None = None) -> Iterator[Step]:
+    def trace(
+        self, packet: Any, *, metadata: Metadata | None = None, wire_length: int | None = None
+    ) -> "Iterator[Step]":
         """Every step of a run on one packet, always by the interpreter; the last step has the verdict."""
+        from .engines.interpreter import Interpreter
+
         circumstances = self._circumstances(packet, metadata, wire_length)
         return Interpreter(self.program, self.dialect).trace(*circumstances)
 

@@ -17,6 +17,7 @@ from typing import Final, Self
 from ..engines.memory import address_of
 from ..errors import CaptureError
 
+_MADV_DONTNEED: Final = 4
 _MADV_POPULATE_READ: Final = 22
 
 
@@ -25,11 +26,12 @@ class FileBytes:
 
     def __init__(self, descriptor: int, name: str) -> None:
         self.name = name
-        self.size = os.fstat(descriptor).st_size
         self.descriptor = descriptor
         self._stack = ExitStack()
         self._base: int | None = None
-        if self.size and self._take_lease():
+        has_lease = self._take_lease()
+        self.size = os.fstat(descriptor).st_size  # from now on no less
+        if self.size and has_lease:
             with suppress(OSError, ValueError):  # a file system without mappings
                 mapped = mmap.mmap(descriptor, self.size, prot=mmap.PROT_READ)
                 self._base = self._stack.enter_context(address_of(mapped))
@@ -60,11 +62,11 @@ class FileBytes:
     def window(self, begin: int, stop: int, memory: "Memory") -> tuple[int, int]:
         """The address that byte 0 of the file has, or would have, and where what can be read there ends.
 
-        At least the bytes from *begin* to *stop* can be read, or all that the file has. *memory* is overwritten, if it
-        is needed. Raises `CaptureError` if the file is shorter than it was.
+        At least the bytes from *begin* to *stop* can be read, or all that the file has. What *memory* held is freed.
+        Raises `CaptureError` if the file is shorter than it was.
         """
         if self._base is not None and fcntl.fcntl(self.descriptor, fcntl.F_GETLEASE) == fcntl.F_RDLCK:
-            _populate(self._base + begin, self._base + stop)
+            memory.map_pages(self._base + begin, self._base + stop)
             return self._base, self.size
         length = self._read(begin, min(stop + memory.slack, self.size) - begin, memory)
         return memory.address - begin, begin + length
@@ -83,7 +85,7 @@ class FileBytes:
 
 
 class Memory:
-    """Room for one window of a file that is not mapped, and *slack* bytes more for its last record."""
+    """What one window needs: pages of a mapped file, or else room, with *slack* bytes more for its last record."""
 
     slack: Final = 1 << 20
 
@@ -91,12 +93,21 @@ class Memory:
         self._mapped = mmap.mmap(-1, window + self.slack)  # takes room only where it is written
         self.view: Final = memoryview(self._mapped)
         self.address: Final = ctypes.addressof(ctypes.c_char.from_buffer(self._mapped))
+        self._pages: tuple[int, int] | None = None
+
+    def map_pages(self, begin: int, end: int) -> None:
+        """Maps the pages of a window with one call, as each would cost a fault, and unmaps those of the last.
+
+        So each thread does its share of what else the end of the process would do alone.
+        """
+        if self._pages is not None:
+            _advise(*self._pages, _MADV_DONTNEED)
+        self._pages = begin & -mmap.PAGESIZE, end
+        _advise(*self._pages, _MADV_POPULATE_READ)
 
 
-def _populate(begin: int, end: int) -> None:
-    """Maps the pages of a window with one call; without it, each would cost a fault."""
-    first = begin & -mmap.PAGESIZE
-    _libc().madvise(ctypes.c_void_p(first), ctypes.c_size_t(end - first), _MADV_POPULATE_READ)
+def _advise(begin: int, end: int, advice: int) -> None:
+    _libc().madvise(ctypes.c_void_p(begin), ctypes.c_size_t(end - begin), advice)
 
 
 @cache

@@ -1,11 +1,13 @@
 """Captures as streams: chunks of whole records, and packets one by one."""
 
+from array import array
 from collections import deque
 from collections.abc import Iterator
 from typing import Final, NamedTuple, Self, TypeAlias
 
 from ..errors import CaptureError, DamagedCapture
 from ..link_types import LinkType
+from ..packets import Packets
 from .container import NO_PACKET, Container, Interface, Record, packet_count
 from .pcap import FILE_HEADER_SIZE, Pcap, parse_header
 from .pcapng import SECTION_MAGIC, Pcapng
@@ -201,6 +203,24 @@ class CaptureReader(Iterator[Packet]):
                 if interface != NO_PACKET:
                     number += 1
                     yield Packet(number, time_ns(buffer, record), wire_length, buffer[data_start:data_end], interface)
+
+    def packets(self) -> Packets:
+        """All packets that are left, as `VM.verdicts` takes them: in one buffer, as large as the capture.
+
+        Raises `DamagedCapture` as `chunks` does.
+        """
+        buffers: list[bytes] = []
+        positions, lengths, wire_lengths = array("Q"), array("I"), array("I")
+        size = 0
+        for buffer, records in self.chunks():
+            for _, data_start, data_end, _, wire_length, interface in records:
+                if interface != NO_PACKET:
+                    positions.append(size + data_start)
+                    lengths.append(data_end - data_start)
+                    wire_lengths.append(wire_length)
+            buffers.append(buffer[: records[-1][3]])
+            size += len(buffers[-1])
+        return Packets(b"".join(buffers), positions=positions, lengths=lengths, wire_lengths=wire_lengths)
 
     def close(self) -> None:
         """Closes the file, if it was opened here."""

@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Callable
 from functools import cache, wraps
-from pathlib import Path
 from typing import Any, Final, TypeAlias, get_args
 
 import click
@@ -79,7 +78,7 @@ def read_bytes(path: str) -> bytes:
         if path == "-":
             data = sys.stdin.buffer.read(LONGEST_FILE + 1)
         else:
-            with Path(path).open("rb") as file:
+            with open(path, "rb") as file:
                 data = file.read(LONGEST_FILE + 1)
     except OSError as error:
         raise click.ClickException(f"{shown(path)}: {error.strerror}") from None
@@ -102,7 +101,8 @@ def write_bytes(path: str | None, data: bytes) -> None:
     elif not path:
         raise click.UsageError("an empty name names no file")
     else:
-        Path(path).write_bytes(data)
+        with open(path, "wb") as file:
+            file.write(data)
 
 
 def read_program(path: str, format: str = "auto") -> cbpf.Program:

@@ -6,10 +6,11 @@ bytes that this module maps by itself, frees with its owner, and may keep on dis
 
 import ctypes
 import mmap
-import platform
+import os
+import sys
 from collections.abc import Callable, Sequence
 from functools import cache
-from importlib.util import find_spec
+from importlib.machinery import PathFinder
 from threading import Lock
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ from . import code_cache
 _MISSING: Final = "the engine 'llvm' needs an extra: pip install 'cbpf[llvm]'"
 _UNFIT: Final = "the engine 'llvm' cannot use this llvmlite ({}): pip install 'cbpf[llvm]'"
 _PROT_READ_EXECUTE: Final = 1 | 4
-_MAPS_ITSELF: Final = platform.machine() in ("x86_64", "AMD64")  # others must be told of new instructions
+_MAPS_ITSELF: Final = os.uname().machine == "x86_64"  # others must be told of new instructions
 _LARGE: Final = 200_000  # characters of IR, about 1,000 instructions; beyond, LLVM is told to hurry
 
 _compiling: Final = Lock()  # LLVM's global context is one
@@ -41,8 +42,15 @@ class Code:
 
 def require() -> None:
     """Raises `MissingLibrary` if LLVM is not installed; it is not imported."""
-    if find_spec("llvmlite") is None:
+    if not is_installed():
         raise MissingLibrary(_MISSING)
+
+
+def is_installed() -> bool:
+    """Whether llvmlite can be found; it is not imported."""
+    if "llvmlite" in sys.modules:
+        return sys.modules["llvmlite"] is not None
+    return PathFinder.find_spec("llvmlite") is not None
 
 
 def load(ir: str) -> Code:

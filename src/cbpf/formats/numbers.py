@@ -7,7 +7,7 @@ from typing import Final
 
 from ..errors import FieldError, ProgramFormatError
 from ..instructions import RawInstruction
-from ..listing import c_initializers, debugger_listing, decimal_lines, listing
+from ..listings import c_initializers, debugger_listing, decimal_lines, listing
 from ..program import INSTRUCTION_SIZE, Program
 
 # A number of at most 20 digits: what has more fits no field, and Python limits how many it reads.

@@ -1,0 +1,42 @@
+"""Many packets, one call."""
+
+from collections.abc import Iterator
+from itertools import cycle, islice
+from typing import Final
+
+import cbpf
+from benchmarks import synthetic
+from benchmarks.captures import packets_of
+from benchmarks.report import Section, table
+from benchmarks.setting import Setting
+from benchmarks.timing import Contender, paired, require_agreement
+from benchmarks.whole import FILTER
+
+_NUMBER: Final = 100_000
+
+_COLUMNS: Final = {
+    "ns a packet": lambda row: f"{row.seconds * 1e9:,.1f}",
+    "ratio": lambda row: f"{row.ratio:.2f}",
+}
+
+
+def batches(setting: Setting) -> Iterator[Section]:
+    """`VM.verdicts` over a list of bytes, and over ranges of one buffer."""
+    some = list(islice(cycle(synthetic.packets(setting.scaled(synthetic.BLOCK))), setting.scaled(_NUMBER)))
+    ranges = packets_of([(packet, len(packet)) for packet in some])
+    program = cbpf.compile(FILTER)
+    native, python = cbpf.VM(program, engine="llvm"), cbpf.VM(program, engine="python")
+    require_agreement(
+        {"llvm": sum(map(bool, native.verdicts(ranges))), "python": sum(map(bool, python.verdicts(some)))}
+    )
+    ways = [
+        ("cbpf, llvm engine, ranges", lambda: native.verdicts(ranges), "`verdicts(packets)`, `Packets` of one buffer"),
+        ("cbpf, llvm engine, list", lambda: native.verdicts(some), "`verdicts(packets)`, a list of bytes"),
+        ("cbpf, llvm engine, one by one", lambda: list(map(native.run, some)), "`list(map(VM.run, packets))`"),
+        ("cbpf, python engine, ranges", lambda: python.verdicts(ranges), "`verdicts(packets)`"),
+        ("cbpf, python engine, list", lambda: python.verdicts(some), "`verdicts(packets)`"),
+    ]
+    contenders = [Contender(name, way, how, len(some)) for name, way, how in ways]
+    rows = paired(contenders, rounds=setting.rounds(9))
+    note = f"`{FILTER}` on {len(some):,} packets, of which {len(set(some)):,} are different."
+    yield Section("Many packets a call", *table(rows, _COLUMNS), note)

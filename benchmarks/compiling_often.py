@@ -1,0 +1,27 @@
+"""A script: compiles so many different programs, calls each once, and prints by how many bytes the process grew."""
+
+import sys
+
+import cbpf
+
+_BEFORE = 200
+
+
+def main(number: int) -> None:
+    instructions = cbpf.compile("tcp port 443").instructions[:-1]
+    packet = bytes(64)
+    start = 0
+    for index in range(_BEFORE + number):
+        if index == _BEFORE:
+            start = _own_memory()
+        cbpf.VM([*instructions, cbpf.RetConstant(index)], engine="llvm").run(packet)
+    print(_own_memory() - start)
+
+
+def _own_memory() -> int:
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) * 1024 for line in file if line.startswith("RssAnon"))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

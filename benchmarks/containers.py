@@ -1,0 +1,128 @@
+"""How the way in which packets are stored matters: pcapng, compression, and many packets."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+from benchmarks.captures import Capture, as_pcapng, read_through, synthetic_captures
+from benchmarks.processes import CBPF, process, script
+from benchmarks.report import Section, at_least, table
+from benchmarks.setting import LeftOut, Setting, size_text
+from benchmarks.timing import paired
+from benchmarks.whole import FILTER, HUGE, LARGE
+
+_NUMBERS: Final = (500_000, 1_000_000, LARGE, HUGE)
+_FOR_COMPRESSION: Final = 500_000
+
+
+def pcapng(setting: Setting) -> Iterator[Section]:
+    """The same packets in both containers."""
+    (pcap,) = synthetic_captures(setting.scaled(LARGE))
+    other = read_through(as_pcapng(pcap))
+    tcpdump = shutil.which("tcpdump")
+    contenders = [
+        process("cbpf, pcap", _filter(pcap), units=pcap.packets),
+        process("cbpf, pcapng", _filter(other), units=other.packets),
+    ]
+    if tcpdump:
+        for name, capture in (("pcap", pcap), ("pcapng", other)):
+            command = [tcpdump, "-r", capture.path, "-w", "/dev/null", FILTER]
+            contenders.append(process(f"tcpdump, {name}", command, units=pcap.packets))
+    rows = paired(contenders, rounds=setting.rounds(9))
+    columns = {
+        "packets a second": lambda row: f"{1 / row.seconds:,.0f}",
+        "share of the first one's rate": lambda row: f"{1 / row.ratio:.2f}",
+    }
+    note = f"{pcap}; as pcapng {size_text(other.size)}. Whole processes, in the page cache, to /dev/null."
+    goals = [at_least("pcapng: packets a second, as a share of pcap's", 0.7, 1 / rows[1].ratio, "{:.2f}")]
+    Path(other.path).unlink()
+    yield Section("pcapng against pcap", *table(rows, columns), note, goals)
+
+
+def linear(setting: Setting) -> Iterator[Section]:
+    """One process a size, less the start-up."""
+    captures = synthetic_captures(1, *map(setting.scaled, _NUMBERS))
+    names = ["one packet", *map(str, captures[1:])]
+    commands = [_filter(capture, "--engine", "llvm") for capture in captures]
+    rows = paired(list(map(process, names, commands)), rounds=setting.rounds(9))
+    each = [row.more / capture.packets * 1e9 for row, capture in zip(rows, captures, strict=True)]
+    lines = [
+        [row.contender.name, f"{row.seconds * 1e3:,.1f}", f"{row.more * 1e3:,.1f}", f"{one:.1f}"]
+        for row, one in zip(rows, each, strict=True)
+    ]
+    lines[0][2:] = "", ""
+    spread = max(each[1:]) / median(each[1:]) - 1
+    note = (
+        f"`cbpf filter --engine llvm -w /dev/null '{FILTER}'`; the start-up is what one packet takes."
+        f" The dearest packets cost {spread:.0%} more than the median."
+    )
+    yield Section("Time is linear in packets", ["what", "ms", "ms less start-up", "ns a packet"], lines, note)
+
+
+def compressed(setting: Setting) -> Iterator[Section]:
+    """Compressed captures, beside the pipe into tcpdump that people type."""
+    (plain,) = synthetic_captures(setting.scaled(_FOR_COMPRESSION))
+    made = {name: capture for name in _COMPRESS if (capture := _compressed(plain, name))}
+    if not made:
+        raise LeftOut("it needs one of isal, zstd (backports.zstd) and lz4: the extra `compressed`")
+    contenders = [process("cbpf, not compressed", _filter(plain), units=plain.size)]
+    for name, capture in made.items():
+        contenders.append(process(f"cbpf, {name}", _filter(capture), units=plain.size))
+        program, *_ = reader = _READERS[name]
+        if shutil.which(program) and shutil.which("tcpdump"):
+            pipe = f"{' '.join(reader)} {capture.path} | tcpdump -r - -w /dev/null '{FILTER}'"
+            contenders.append(script(f"{program} and tcpdump", pipe, units=plain.size))
+    rows = paired(contenders, rounds=setting.rounds(7))
+    columns = {
+        "MB a second": lambda row: f"{1e-6 / row.seconds:,.0f}",
+        "times as long": lambda row: f"{row.ratio:.2f}",
+    }
+    sizes = ", ".join(f"{name} {size_text(capture.size)}" for name, capture in made.items())
+    note = f"{plain}; {sizes}. MB are those of the capture when it is decompressed; to /dev/null."
+    for capture in made.values():
+        Path(capture.path).unlink()
+    yield Section("Compressed captures", *table(rows, columns), note)
+
+
+def _filter(capture: Capture, *options: str) -> list[str]:
+    return [CBPF, "filter", *options, "-r", capture.path, "-w", "/dev/null", FILTER]
+
+
+def _compressed(capture: Capture, name: str) -> Capture | None:
+    """A compressed copy, or None if the library is not there."""
+    path = Path(f"{capture.path}.{name}")
+    try:
+        path.write_bytes(_COMPRESS[name](Path(capture.path).read_bytes()))
+    except ImportError:
+        return None
+    return Capture(str(path), capture.packets, path.stat().st_size)
+
+
+def _gzip(data: bytes) -> bytes:
+    import gzip
+
+    return gzip.compress(data, 1)
+
+
+def _zstd(data: bytes) -> bytes:
+    from importlib import import_module
+
+    try:
+        zstd = import_module("compression.zstd")
+    except ImportError:
+        zstd = import_module("backports.zstd")
+    compressed: bytes = zstd.compress(data, 3)
+    return compressed
+
+
+def _lz4(data: bytes) -> bytes:
+    from importlib import import_module
+
+    compressed: bytes = import_module("lz4.frame").compress(data)
+    return compressed
+
+
+_COMPRESS: Final[dict[str, Callable[[bytes], bytes]]] = {"gz": _gzip, "zst": _zstd, "lz4": _lz4}
+_READERS: Final = {"gz": ("zcat",), "zst": ("zstd", "-dc"), "lz4": ("lz4", "-dc")}

@@ -1,0 +1,110 @@
+"""From how many packets on machine code is worth its start: what the engine "auto" goes by."""
+
+from collections.abc import Iterator
+from math import inf, isfinite
+from pathlib import Path
+from statistics import median
+from typing import Final, NamedTuple
+
+from benchmarks import first_verdicts
+from benchmarks.captures import synthetic_captures
+from benchmarks.processes import CBPF, EMPTIED, KEPT_CODE, PYTHON, cold, forget, output, process
+from benchmarks.report import Section
+from benchmarks.setting import Setting
+from benchmarks.timing import rounds_of
+from benchmarks.whole import FILTER
+from cbpf.filtering import _NATIVE_SIZE
+from cbpf.vm import MANY
+
+_NUMBERS: Final = (2_000, 200_000)
+"""Two numbers of packets, between which an engine's time is taken for a straight line."""
+
+_STATES: Final = (
+    ("list of bytes, first filter of a process", "list", "cold", EMPTIED),
+    ("list of bytes, a later filter", "list", "warm", EMPTIED),
+    ("`Packets`, first filter of a process", "ranges", "cold", EMPTIED),
+    ("`Packets`, its code kept by an earlier process", "ranges", "cold", KEPT_CODE),
+    ("`Packets`, a later filter", "ranges", "warm", EMPTIED),
+)
+
+
+class _Lines(NamedTuple):
+    """Two straight lines: where they begin and how they rise, python's first, in seconds and packets."""
+
+    starts: tuple[float, float]
+    slopes: tuple[float, float]
+    crossing: float
+
+
+def crossing(setting: Setting) -> Iterator[Section]:
+    """Of `verdicts`, and of `cbpf filter`."""
+    yield _of_verdicts(setting)
+    yield _of_captures(setting)
+
+
+def _of_verdicts(setting: Setting) -> Section:
+    rows = []
+    few, many = _NUMBERS[0], max(_NUMBERS[0] + 1, setting.scaled(_NUMBERS[1]))
+    for name, kind, state, cache in _STATES:
+        jobs = [(engine, number) for engine in ("python", "llvm") for number in (few, many)]
+        rounds = [
+            [_seconds([engine, kind, str(number), state], cache) for engine, number in jobs]
+            for _ in range(1 + setting.rounds(9))
+        ]
+        rows.append([name, *_cells(_lines(rounds[1:], few, many), "{:,.0f}")])
+    note = (
+        f"`VM(program, engine=...).verdicts(packets)` with `{FILTER}`, in processes of their own; straight lines"
+        f' through {few:,} and {many:,} packets. `verdicts` of the engine "auto" takes llvm from {MANY:,} packets on.'
+    )
+    return Section("Where llvm overtakes python: verdicts", [*_HEADING, "crossing, packets"], rows, note)
+
+
+def _of_captures(setting: Setting) -> Section:
+    captures = synthetic_captures(*map(setting.scaled, _NUMBERS))
+    few, many = (capture.packets for capture in captures)
+    a_packet = captures[1].size / many / 1e6
+    rows = []
+    for name, start in (("code kept by an earlier run", process), ("first run", cold)):
+        contenders = [
+            make(engine, [CBPF, "filter", "--engine", engine, "-r", capture.path, "-w", "/dev/null", FILTER])
+            for engine, make in (("python", process), ("llvm", start))
+            for capture in captures
+        ]
+        lines = _lines(rounds_of(contenders, rounds=setting.rounds(15)), few, many)
+        rows.append([name, *_cells(lines._replace(crossing=lines.crossing * a_packet), "{:.1f}")])
+    note = (
+        f"`cbpf filter --engine ... -w /dev/null '{FILTER}'`, whole processes on captures of {few:,} and {many:,}"
+        f' packets. The engine "auto" takes llvm from {_NATIVE_SIZE / 1e6:.0f} MB on.'
+    )
+    return Section("Where llvm overtakes python: captures", [*_HEADING, "crossing, MB"], rows, note)
+
+
+_HEADING: Final = ["what", "python: ms to start", "ns a packet", "llvm: ms to start", "ns a packet"]
+
+
+def _seconds(arguments: list[str], cache: Path) -> float:
+    if cache is EMPTIED:
+        forget()
+    return float(output([PYTHON, first_verdicts.__file__, *arguments], cache=cache))
+
+
+def _lines(rounds: list[list[float]], few: int, many: int) -> _Lines:
+    """Of each round: python with few and many packets, llvm with few and many. The medians."""
+    slopes = [[(one[side + 1] - one[side]) / (many - few) for side in (0, 2)] for one in rounds]
+    starts = [
+        [one[side] - few * slope[side // 2] for side in (0, 2)] for one, slope in zip(rounds, slopes, strict=True)
+    ]
+    crossings = [
+        (start[1] - start[0]) / (slope[0] - slope[1]) if slope[0] > slope[1] else inf
+        for start, slope in zip(starts, slopes, strict=True)
+    ]
+    python, llvm = zip(*starts, strict=True), zip(*slopes, strict=True)
+    (a, b), (c, d) = map(median, python), map(median, llvm)
+    return _Lines((a, b), (c, d), median(crossings))
+
+
+def _cells(lines: _Lines, form: str) -> list[str]:
+    cells = []
+    for start, slope in zip(lines.starts, lines.slopes, strict=True):
+        cells += [f"{start * 1e3:.1f}", f"{slope * 1e9:,.1f}"]
+    return [*cells, form.format(lines.crossing) if isfinite(lines.crossing) else "never"]

@@ -1,0 +1,166 @@
+"""Packets in the processor's cache: the bare filter, beside libpcap's in a loop in C."""
+
+import ctypes
+import shutil
+import struct
+import subprocess
+import warnings
+from array import array
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from statistics import geometric_mean
+from typing import Any, Final, NamedTuple
+
+import cbpf
+from benchmarks import synthetic
+from benchmarks.captures import TRAFFIC, packets_of
+from benchmarks.processes import WORKSPACE
+from benchmarks.report import Chart, Section, at_least
+from benchmarks.setting import LeftOut, Setting
+from benchmarks.timing import Contender, paired
+from cbpf.engines.circumstances import of_any
+
+CORPUS: Final = Path(__file__).parents[1] / "tests" / "corpus" / "filters.txt"
+_LIBRARIES: Final = ("libpcap.so.0.8", "libpcap.so.1", "libpcap.so")
+
+_SYNTHETIC: Final = 3_000
+_ROWS: Final = 10_000  # a packet has several, so that the call from Python into either loop does not count
+_SAMPLE: Final = 100_000  # rows that are timed at a time
+
+
+_ROW: Final = struct.Struct("=QII")
+"""As `engines.entries.match` has it: address, captured length, wire length."""
+
+
+class _Result(NamedTuple):
+    """ns a packet, and libpcap's over cbpf's."""
+
+    expression: str
+    ours: float
+    libpcap: float
+    optimised: float
+    ratio: float
+    optimised_ratio: float
+
+
+def hot(setting: Setting) -> Iterator[Section]:
+    """Every Ethernet expression of the corpus, over real and over synthetic packets."""
+    library = _Libpcap()
+    with cbpf.read_capture(TRAFFIC) as capture:
+        recorded = packets_of([(packet.data, packet.wire_length) for packet in capture])
+    made = packets_of([(data, len(data)) for data in synthetic.packets(setting.scaled(_SYNTHETIC))])
+    for title, packets in (("the shipped capture", recorded), ("synthetic packets", made)):
+        yield _section(title, packets, _race(packets, library, setting))
+
+
+def expressions() -> list[str]:
+    """The Ethernet expressions of tests/corpus."""
+    lines = [line.split("\t") for line in CORPUS.read_text().splitlines() if line.startswith("EN10MB\t")]
+    return [expression for _, expression in lines]
+
+
+class _Libpcap:
+    """The system's library, and the loop around its `bpf_filter`."""
+
+    def __init__(self) -> None:
+        compiler = shutil.which("cc")
+        if compiler is None:
+            raise LeftOut("it needs a C compiler, cc")
+        self._library = _system_libpcap()
+        self._library.pcap_lib_version.restype = ctypes.c_char_p
+        self.version = self._library.pcap_lib_version().decode().partition(" (")[0]
+        path = str(WORKSPACE / "hot.so")
+        source = str(Path(__file__).with_name("hot.c"))
+        subprocess.run([compiler, "-O2", "-shared", "-fPIC", "-o", path, source], check=True)
+        self._loop = ctypes.CDLL(path).loop
+        self._loop.restype = None
+        self._loop.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_void_p)
+
+    def filter(self, program: cbpf.Program, rows: int, count: int, verdicts: int) -> partial[Any]:
+        """The call that runs a program over rows."""
+        address = ctypes.cast(self._library.bpf_filter, ctypes.c_void_p)
+        return partial(self._loop, address, bytes(program), rows, count, verdicts)
+
+
+def _system_libpcap() -> ctypes.CDLL:
+    for name in _LIBRARIES:
+        try:
+            return ctypes.CDLL(name)
+        except OSError:
+            continue
+    raise LeftOut("it needs the system's libpcap")
+
+
+def _race(packets: cbpf.Packets, library: _Libpcap, setting: Setting) -> list[_Result]:
+    buffer = ctypes.create_string_buffer(bytes(packets.buffer), len(packets.buffer))
+    rows = _rows(packets, ctypes.addressof(buffer)) * -(-_ROWS // len(packets))
+    count = len(rows) // _ROW.size
+    address = ctypes.addressof(ctypes.c_char.from_buffer(rows))
+    times = setting.scaled(-(-_SAMPLE // count))
+    circumstances = of_any()
+    ours, theirs, optimised = (array("I", bytes(4 * count)) for _ in range(3))
+    results = []
+    for expression in expressions():
+        program, smaller = compiled(expression)
+        native = cbpf.VM(program, engine="llvm").native_match
+        ways = [
+            partial(native, address, count, ours.buffer_info()[0], ctypes.byref(circumstances)),
+            library.filter(program, address, count, theirs.buffer_info()[0]),
+            library.filter(smaller, address, count, optimised.buffer_info()[0]),
+        ]
+        contenders = [Contender("", partial(_repeat, way, times), "", times * count) for way in ways]
+        our, their, small = paired(contenders, rounds=setting.rounds(15))
+        if ours != theirs:
+            raise SystemExit(f"cbpf and libpcap do not decide alike: {expression}")
+        ours_ns, theirs_ns, small_ns = (row.seconds * 1e9 for row in (our, their, small))
+        results.append(_Result(expression, ours_ns, theirs_ns, small_ns, their.ratio, small.ratio))
+    return results
+
+
+def _rows(packets: cbpf.Packets, address: int) -> bytearray:
+    """What both loops read, for packets of a buffer that lies at *address*."""
+    columns = zip(packets.positions, packets.lengths, packets.wire_lengths, strict=True)
+    return bytearray().join(_ROW.pack(address + position, *lengths) for position, *lengths in columns)
+
+
+def compiled(expression: str) -> tuple[cbpf.Program, cbpf.Program]:
+    """The program of an expression: plain, and from libpcap's optimiser."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", cbpf.ExpressionWarning)
+        return cbpf.compile(expression), cbpf.compile(expression, optimizer="libpcap")
+
+
+def _repeat(way: partial[Any], times: int) -> None:
+    for _ in range(times):
+        way()
+
+
+def _section(title: str, packets: cbpf.Packets, results: list[_Result]) -> Section:
+    by_ratio = sorted(results, key=lambda one: one.ratio)
+    mean = _Result("all: geometric mean", *(geometric_mean(column) for column in list(zip(*results, strict=True))[1:]))
+    middle = by_ratio[len(by_ratio) // 2]
+    ends = [("smallest", by_ratio[0]), ("median", middle), ("largest", by_ratio[-1])]
+    chosen = [mean, *(one._replace(expression=f"{name} ratio: `{one.expression}`") for name, one in ends)]
+    chosen += [one._replace(expression=f"`{one.expression}`") for one in results if one.expression == "tcp port 443"]
+    lines = [
+        [
+            one.expression,
+            *(f"{ns:.1f}" for ns in (one.ours, one.libpcap, one.optimised)),
+            *(f"{ratio:.1f}" for ratio in (one.ratio, one.optimised_ratio)),
+        ]
+        for one in chosen
+    ]
+    heading = ["what", "cbpf, ns", "libpcap, ns", "the same, optimised, ns", "ratio", "ratio, optimised"]
+    note = (
+        f"The {len(results)} Ethernet expressions of `tests/corpus/filters.txt` over {len(packets):,} packets, ns a"
+        ' packet. cbpf: the machine code of `VM(program, engine="llvm")`. libpcap: `bpf_filter` in a loop in C'
+        " (`hot.c`, `cc -O2`) on the same program, and once more on what libpcap's optimiser makes of it. All take the"
+        " same array of addresses and lengths, made before, and write an array of verdicts; those on the same program"
+        " are equal."
+    )
+    goal = at_least(f"Hot packets, {title}: geometric mean against `bpf_filter`", 8, mean.ratio, "{:.3g} times")
+    bars = [("cbpf, llvm engine", mean.ours), ("libpcap, optimised", mean.optimised), ("libpcap", mean.libpcap)]
+    chart_title = f"The bare filter, packets in the processor's cache: {title}"
+    chart = Chart(chart_title, f"nanoseconds a packet, geometric mean of {len(results)} filters; less is better", bars)
+    return Section(f"Hot packets: {title}", heading, lines, note, [goal], chart)

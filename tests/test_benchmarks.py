@@ -1,0 +1,69 @@
+"""The benchmarks' own parts: their captures, and documents that say what the figures say. No test measures anything."""
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from conftest import ROOT
+
+import cbpf
+
+pytestmark = pytest.mark.skipif(not (ROOT / "benchmarks").is_dir(), reason="this copy comes without benchmarks")
+
+
+@pytest.fixture(autouse=True)
+def _from_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT))
+
+
+def test_the_documents_are_made_of_the_figures() -> None:
+    from benchmarks import chart, report
+
+    docs = ROOT / "docs"
+    findings = report.from_json((docs / "benchmarks.json").read_text())
+    assert (docs / "benchmarks.md").read_text() == report.document(findings)
+    assert (docs / "benchmarks.svg").read_text() == chart.svg(report.charts(findings))
+
+
+def test_a_finding_survives_json_and_is_shown_whole() -> None:
+    from benchmarks import chart, report
+
+    goals = [report.at_least("speed", 2.5, 3.14, "{:.1f} times"), report.at_most("delay", 10, 11, "{:.0f} ms")]
+    bars = report.Chart("A & B", "packets", [("cbpf", 3.0), ("other", 1e-6)])
+    section = report.Section("One", ["who", "ms"], [["a|b", "1.0"]], "A note.", goals, bars)
+    findings = {"whole": report.Finding("a machine", "0.1", 0.5, [section])}
+    assert report.to_json(report.from_json(report.to_json(findings))) == report.to_json(findings)
+    text = report.document(findings)
+    assert r"| a\|b | 1.0 |" in text
+    assert "- met speed: 3.1 times (goal: at least 2.5 times)" in text
+    assert "- **missed** delay: 11 ms (goal: at most 10 ms)" in text
+    assert "only a trial" in text
+    drawn = ElementTree.fromstring(chart.svg(report.charts(findings)))
+    assert [one.text for one in drawn.iter("{http://www.w3.org/2000/svg}text")][:3] == ["A & B", "packets", "cbpf"]
+
+
+def test_a_synthetic_capture_is_what_it_says(tmp_path: Path) -> None:
+    from benchmarks import synthetic
+
+    path = tmp_path / "some.pcap"
+    synthetic.write(path, 500)
+    made = synthetic.packets(500)
+    assert made == synthetic.packets(500)
+    with cbpf.read_capture(path) as capture:
+        assert [packet.data for packet in capture] == made
+    for expression in ("tcp port 443", "udp", "arp", "ip6", "vlan"):
+        assert cbpf.filter_capture(path, None, expression).packets_kept > 5
+
+
+def test_rounds_are_paired() -> None:
+    from benchmarks.timing import Contender, paired
+
+    turns: list[str] = []
+
+    def contender(name: str) -> Contender:
+        return Contender(name, lambda: turns.append(name), "", 1, lambda: turns.append("before"))
+
+    rows = paired([contender("a"), contender("b")], rounds=2)
+    assert turns == ["before", "a", "before", "b"] * 3
+    assert [row.contender.name for row in rows] == ["a", "b"]
+    assert (rows[0].more, rows[0].ratio) == (0, 1)
