@@ -54,5 +54,5 @@ def _case(name: str, text: str) -> Case:
 
 
 def _metadata(fields: str) -> cbpf.Metadata:
-    metadata: cbpf.Metadata = eval(f"Metadata({fields})", vars(cbpf).copy())
+    metadata: cbpf.Metadata = eval(f"Metadata({fields})", {name: getattr(cbpf, name) for name in cbpf.__all__})
     return metadata

@@ -25,7 +25,7 @@ def test_examples_run(document: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_readme_has_examples() -> None:
-    assert len(EXAMPLES.findall((ROOT / "README.md").read_text())) == 5
+    assert len(EXAMPLES.findall((ROOT / "README.md").read_text())) == 6
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -113,7 +113,7 @@ def test_disassembling_is_lossless(program: list[RawInstruction]) -> None:
 @given(raws)
 def test_repr_evaluates_back(raw: RawInstruction) -> None:
     for instruction in (raw, raw.disassemble()):
-        assert eval(repr(instruction), vars(cbpf).copy()) == instruction
+        assert eval(repr(instruction), {name: getattr(cbpf, name) for name in cbpf.__all__}) == instruction
         assert pickle.loads(pickle.dumps(instruction)) == instruction
 
 

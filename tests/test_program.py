@@ -48,7 +48,7 @@ def test_is_a_value(program: cbpf.Program) -> None:
     assert hash(same) == hash(program)
     assert cbpf.Program(program.instructions) == program
     assert pickle.loads(pickle.dumps(program)) == program
-    assert eval(repr(program), vars(cbpf).copy()) == program
+    assert eval(repr(program), {name: getattr(cbpf, name) for name in cbpf.__all__}) == program
     assert cbpf.Program(program) == program
 
 

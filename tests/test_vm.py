@@ -154,7 +154,7 @@ def test_metadata_refuses_impossible_values(fields: dict[str, Any]) -> None:
 
 def test_metadata_is_a_value() -> None:
     metadata = cbpf.Metadata(mark=5, device=cbpf.Device(2), vlan=cbpf.VlanTag(100))
-    assert eval(repr(metadata), vars(cbpf).copy()) == metadata
+    assert eval(repr(metadata), {name: getattr(cbpf, name) for name in cbpf.__all__}) == metadata
     assert metadata.replace(mark=6).mark == 6
     assert pickle.loads(pickle.dumps(metadata)) == metadata
     assert {metadata: 1}[metadata.replace()] == 1

@@ -194,10 +194,10 @@ def _require_different(targets: list[Target]) -> None:
     """No two targets may be one file, or both standard output."""
     seen: set[object] = set()
     for target in targets:
-        if target is None or target == os.devnull:
+        if target is None:
             continue
         place = os.path.realpath(target) if isinstance(target, str | os.PathLike) and target != "-" else target
-        if place in seen:
+        if place in seen and place != os.devnull:
             raise CaptureError(f"{target}: is the target of two routes; each has one of its own")
         seen.add(place)
 

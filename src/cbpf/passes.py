@@ -98,6 +98,7 @@ class Pass:
             self._tell(reader)
             if self.is_full:
                 break
+        self._tell(reader)
         self._passed += reader.taken
 
     def _copies(self, reader: CaptureReader) -> bool:

@@ -17,25 +17,35 @@ Write: TypeAlias = Callable[[bytes], None]
 
 
 class Output:
-    """Where bytes go, at once: `write` takes some, `write_ranges` those that native code names."""
+    """Where bytes go, at once; both methods raise `CaptureError` with the target's name if they cannot be written."""
 
-    def __init__(self, write: Write, descriptor: int | None) -> None:
+    def __init__(self, name: str, write: Write, descriptor: int | None) -> None:
         """*descriptor*: of the file that *write* ends in, if nothing lies between the two."""
-        self.write = write
+        self._name = name
+        self._write = write
         self._descriptor = descriptor
 
+    def write(self, data: bytes) -> None:
+        """Writes bytes."""
+        with _named(self._name):
+            self._write(data)
+
     def write_ranges(self, ranges: int, count: int) -> None:
-        """Writes *count* ranges of memory (struct iovec), whose table is used up."""
+        """Writes *count* ranges of memory that native code names (struct iovec); their table is used up."""
         from .ranges import joined, write_ranges
 
-        if self._descriptor is None:
-            self.write(joined(ranges, count))
-        else:
-            write_ranges(self._descriptor, ranges, count)
+        with _named(self._name):
+            if self._descriptor is None:
+                self._write(joined(ranges, count))
+            else:
+                write_ranges(self._descriptor, ranges, count)
 
 
 class _Nowhere(Output):
     """Takes everything, and does nothing."""
+
+    def __init__(self) -> None:
+        super().__init__("", lambda data: None, None)
 
     def write_ranges(self, ranges: int, count: int) -> None:
         pass
@@ -49,23 +59,21 @@ def open_output(target: Target, *, keep_damaged: bool = True) -> Iterator[Output
     with any other exception it stays as it was. Raises `CaptureError` if it cannot be written.
     """
     if target is None:
-        yield _Nowhere(lambda data: None, None)
+        yield _Nowhere()
     elif not isinstance(target, str | os.PathLike):
         if not hasattr(target, "write"):
             raise FieldError(f"target: {target!r} is neither a path nor a binary file object")
-        with _named(str(getattr(target, "name", "target"))):
-            yield Output(_flushing(target), _descriptor_of(target))
+        yield Output(str(getattr(target, "name", "target")), _flushing(target), _descriptor_of(target))
     elif not os.fspath(target):
         raise CaptureError("target: an empty path names no file")
     elif target == "-":
-        with _named("standard output"):
-            yield Output(_flushing(sys.stdout.buffer), _descriptor_of(sys.stdout.buffer))
+        yield Output("standard output", _flushing(sys.stdout.buffer), _descriptor_of(sys.stdout.buffer))
     elif _is_special(target):
         with _named(str(target)), open(target, "wb", buffering=0) as stream:
-            yield Output(_whole(stream), stream.fileno())
+            yield Output(str(target), _whole(stream), stream.fileno())
     else:
         with _named(str(target)), _replacing(os.path.realpath(target), keep_damaged) as stream:
-            yield Output(_whole(stream), stream.fileno())
+            yield Output(str(target), _whole(stream), stream.fileno())
 
 
 @contextmanager
