@@ -14,6 +14,7 @@ from .capture.container import NO_PACKET, Record, packet_count
 from .capture.output import Output
 from .capture.reader import CHUNK_SIZE, CaptureReader, Chunk
 from .capture.writer import Writer
+from .errors import CaptureError, CbpfError, ExpressionError
 from .matching import Matching
 from .summary import Summary
 
@@ -74,6 +75,7 @@ class Pass:
         self._native = native
         self._progress = progress
         self._passed = 0  # bytes of the sources before this one
+        self._told = 0
 
     def summary(self, outlet: Outlet) -> Summary:
         """What this pass saw, and an outlet took."""
@@ -95,18 +97,20 @@ class Pass:
         self.prepare(reader)
         for chunk in self._swept(reader) if self._native and self._copies(reader) else reader.chunks():
             self._filter(reader, chunk, count)
-            self._tell(reader)
+            self.tell(reader)
             if self.is_full:
                 break
-        self._tell(reader)
+        self.tell(reader)
         self._passed += reader.taken
 
     def _copies(self, reader: CaptureReader) -> bool:
         return all(outlet.writer.copies(reader.container) for outlet in self._used)
 
-    def _tell(self, reader: CaptureReader) -> None:
+    def tell(self, reader: CaptureReader) -> None:
+        """Tells how far the sources were read; what was read ahead, and is read again, does not count twice."""
+        self._told = max(self._told, self._passed + reader.taken)
         if self._progress is not None:
-            self._progress(self._passed + reader.taken)
+            self._progress(self._told)
 
     # By Python
 
@@ -114,7 +118,9 @@ class Pass:
         """Shows the packets of a chunk to all filters; *before*: packets seen in front of this capture."""
         buffer, records = chunk
         self.prepare(reader)
-        flags = [self._flags(matching, reader, chunk) for matching in self.matchings]
+        flags, error = self._flags_of_all(reader, chunk)
+        if error is not None:
+            records = records[: len(flags[0])]
         if self.outlets[-1] is not None:
             flags.append(_of_none(flags, records))
         kept = [list(compress(records, one)) for one in flags]
@@ -126,6 +132,29 @@ class Pass:
                 outlet.take(reader, buffer, ours, place)
         self.packets += packet_count(records)
         self.bytes += captured_bytes(records)
+        if error is not None and not self.is_full:
+            raise error
+
+    def _flags_of_all(self, reader: CaptureReader, chunk: Chunk) -> tuple[list[list[bool]], CbpfError | None]:
+        """The flags of all filters, up to a packet of a kind that a filter cannot be compiled for, and why."""
+        buffer, records = chunk
+        try:
+            return [self._flags(matching, reader, chunk) for matching in self.matchings], None
+        except (ExpressionError, CaptureError) as error:
+            if self.wanted is None:
+                raise  # else it matters only where we come to it
+            first = min(number for number, record in enumerate(records) if not self._is_known(reader, record))
+            return [self._flags(matching, reader, (buffer, records[:first])) for matching in self.matchings], error
+
+    def _is_known(self, reader: CaptureReader, record: Record) -> bool:
+        """Whether all filters are ready for a record."""
+        try:
+            for matching in self.matchings:
+                if record[5] != NO_PACKET:
+                    matching.on(reader.container.interfaces[record[5]], reader.name)
+        except (ExpressionError, CaptureError):
+            return False
+        return True
 
     def prepare(self, reader: CaptureReader) -> None:
         """Raises what is wrong with a filter, as far as the first interface can tell, if that is known."""
@@ -165,13 +194,13 @@ class Pass:
         """Sweeps what can be swept; gives the rest as chunks."""
         from .sweeping import Sweeping
 
-        wanted, soon = [outlet is not None for outlet in self.outlets], self.wanted is not None
+        wanted = [outlet is not None for outlet in self.outlets]
         detour = 0
-        with Sweeping(reader, self.matchings, wanted, soon=soon) as sweeping:
+        with Sweeping(reader, self.matchings, wanted, cautiously=self.wanted is not None) as sweeping:
             while True:
                 before = self.bytes
                 sweeping.sweep(self)
-                detour = 0 if self.bytes - before > 4 * detour else min(2 * detour + 4096, _LONGEST_DETOUR)
+                detour = 0 if self.bytes - before >= sweeping.step else min(2 * detour + 4096, _LONGEST_DETOUR)
                 chunk = reader.read_chunk(detour)
                 if chunk is None:
                     return
@@ -186,7 +215,7 @@ class Pass:
             for outlet, kept in zip(self.outlets, found.kept, strict=True)
         )
 
-    def take(self, reader: CaptureReader, found: "Found") -> None:
+    def take(self, found: "Found") -> None:
         """Writes what a sweep kept."""
         for outlet, kept in zip(self.outlets, found.kept, strict=True):
             if outlet is not None:
@@ -195,7 +224,6 @@ class Pass:
                 outlet.bytes += kept.bytes
         self.packets += found.packets
         self.bytes += found.bytes
-        self._tell(reader)
 
 
 def _of_none(flags: list[list[bool]], records: list[Record]) -> list[bool]:

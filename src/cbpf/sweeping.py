@@ -26,8 +26,11 @@ class Taker(Protocol):
     def exceeds(self, found: Found) -> bool:
         """Whether more was found than is wanted."""
 
-    def take(self, reader: CaptureReader, found: Found) -> None:
+    def take(self, found: Found) -> None:
         """Takes it; its memory is used again after that."""
+
+    def tell(self, reader: CaptureReader) -> None:
+        """Hears how far the capture was read."""
 
 
 class _Stretch(NamedTuple):
@@ -42,13 +45,13 @@ class Sweeping:
     """Sweeps a capture, as far as its records are usual; a context manager."""
 
     def __init__(
-        self, reader: CaptureReader, matchings: Sequence[Matching], wanted: Sequence[bool], *, soon: bool
+        self, reader: CaptureReader, matchings: Sequence[Matching], wanted: Sequence[bool], *, cautiously: bool
     ) -> None:
-        """wanted: see `Plan`; soon: see `sweep_file`."""
+        """wanted: see `Plan`; cautiously: see `sweep_file`."""
         self._reader = reader
         self._matchings = matchings
         self._wanted = wanted
-        self._soon = soon
+        self._cautiously = cautiously
         self._ended = False
         self._file: FileBytes | None = None
         self._stack = ExitStack()
@@ -61,6 +64,11 @@ class Sweeping:
 
     def __exit__(self, *exception: object) -> None:
         self._stack.close()
+
+    @property
+    def step(self) -> int:
+        """How many bytes a sweep should get on by, if it is to be worth its beginning."""
+        return 1 << 20 if self._file is not None else 1 << 13
 
     def sweep(self, taker: Taker) -> None:
         """Sweeps up to the next record that is not usual, or for good if more is found than is wanted."""
@@ -75,13 +83,15 @@ class Sweeping:
             self._sweep_buffer(plan, taker)
 
     def _sweep_file(self, file: FileBytes, plan: Plan, taker: Taker) -> None:
-        with closing(sweep_file(file, self._reader.position, plan, soon=self._soon)) as all_found:
+        with closing(sweep_file(file, self._reader.position, plan, cautiously=self._cautiously)) as all_found:
+            self._cautiously = True  # where it is gone on with, it may end soon again
             for found in all_found:
                 if taker.exceeds(found):
                     self._ended = True
                     return
-                taker.take(self._reader, found)
+                taker.take(found)
                 self._reader.take_file(found.position, found.packets)
+                taker.tell(self._reader)
 
     def _sweep_buffer(self, plan: Plan, taker: Taker) -> None:
         buffer = self._reader.buffer
@@ -93,8 +103,9 @@ class Sweeping:
             if taker.exceeds(found):
                 self._ended = True
             elif found.position:
-                taker.take(self._reader, found)
+                taker.take(found)
                 self._reader.take(found.position, found.packets)
+                taker.tell(self._reader)
 
     def _make_plan(self) -> Plan:
         """The plan for the records to come."""

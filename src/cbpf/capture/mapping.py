@@ -65,11 +65,15 @@ class FileBytes:
         At least the bytes from *begin* to *stop* can be read, or all that the file has. What *memory* held is freed.
         Raises `CaptureError` if the file is shorter than it was.
         """
-        if self._base is not None and fcntl.fcntl(self.descriptor, fcntl.F_GETLEASE) == fcntl.F_RDLCK:
+        if self._base is not None and self.still_has(self._base):
             memory.map_pages(self._base + begin, self._base + stop)
             return self._base, self.size
         length = self._read(begin, min(stop + memory.slack, self.size) - begin, memory)
         return memory.address - begin, begin + length
+
+    def still_has(self, base: int) -> bool:
+        """Whether what a window at this address gave can still be read: not if the file is to be changed."""
+        return base != self._base or fcntl.fcntl(self.descriptor, fcntl.F_GETLEASE) == fcntl.F_RDLCK
 
     def _read(self, begin: int, length: int, memory: "Memory") -> int:
         done = 0

@@ -129,7 +129,7 @@ def _take_after(path: str, descriptor: int) -> None:
 def _descriptor_of(stream: BinaryIO) -> int | None:
     """The file below a plain stream, which is always flushed; None for a stream that may do anything to its bytes."""
     plain = type(stream) is io.FileIO or (type(stream) is io.BufferedWriter and type(stream.raw) is io.FileIO)
-    return stream.fileno() if plain else None
+    return stream.fileno() if plain and not stream.closed else None
 
 
 def _whole(stream: BinaryIO) -> Write:

@@ -8,6 +8,8 @@ from array import array
 from functools import cache
 from typing import Final
 
+from ..errors import CaptureError
+
 _MOST: Final = 1024  # IOV_MAX of Linux
 _SIZE: Final = 16
 
@@ -47,6 +49,8 @@ def _use_up(ranges: int, written: int) -> int:
 def _wait_or_raise(descriptor: int, number: int) -> None:
     if number == errno.EAGAIN:
         select.select([], [descriptor], [])
+    elif number == errno.EFAULT:
+        raise CaptureError("a capture that is read was made shorter while a target made us wait; it must not shrink")
     elif number != errno.EINTR:
         raise OSError(number, os.strerror(number))
 

@@ -11,11 +11,12 @@ import os
 import sys
 import threading
 from collections.abc import Generator, Iterator, Sequence
-from queue import SimpleQueue
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from ..engines import native
-from ..engines.circumstances import Circumstances, of_any
+from ..engines.circumstances import Circumstances, of_any, raise_interruption
 from .mapping import FileBytes, Memory
 from .pcap import Layout, LengthOrder
 from .sweep_job import MOST_LANES, SCRATCH_SIZE, Job, Output, ranges_needed
@@ -107,6 +108,7 @@ class Sweeper:
                 output.ranges = None if ranges is None else ctypes.addressof(ranges)
                 output.count = output.packets = output.bytes = 0
             self._run(ctypes.addressof(job))
+            raise_interruption()
             if job.chained:
                 kept = [
                     Kept(output.packets, output.bytes, output.ranges or 0, output.count) for output in self._outputs
@@ -157,29 +159,48 @@ class _Worker:
 
     def stop(self) -> None:
         """Ends the thread after the window that it is at."""
-        while not self._free.empty():
-            self._free.get()
+        with suppress(Empty):
+            while True:
+                self._free.get_nowait()
         self._free.put(None)
         self._thread.join()
 
 
-def sweep_file(file: FileBytes, begin: int, plan: Plan, *, soon: bool = False) -> Generator[Found, None, None]:
+def sweep_file(file: FileBytes, begin: int, plan: Plan, *, cautiously: bool = False) -> Generator[Found, None, None]:
     """What the windows of a file hold from *begin* on, in order; ends at its end or before a record that is not usual.
 
-    What was found must be used before the next is asked for. *soon*: the first windows are small.
+    What was found must be used before the next is asked for. *cautiously*: it may end soon; the first windows are
+    small, and no thread begins before the first is done.
     """
-    windows = list(_windows(begin, file, soon=soon))
+    if cautiously and begin < file.size:
+        stop = min(begin + _FIRST_WINDOW, file.size)
+        sweeper = Sweeper(plan, stop - begin)  # which holds what is found
+        base, end = file.window(begin, stop, sweeper.memory)
+        found = sweeper.sweep(base, begin, stop, end)
+        assert found is not None  # as no boundary is guessed
+        yield found
+        if found.position < stop:
+            return
+        begin = found.position
+    yield from _sweep_windows(file, list(_windows(begin, file, cautiously=cautiously)), plan)
+
+
+def _sweep_windows(file: FileBytes, windows: Sequence[tuple[int, int]], plan: Plan) -> Generator[Found, None, None]:
+    """Each thread sweeps every n-th window; here they become a chain."""
     threads = min(len(os.sched_getaffinity(0)), len(windows))
     workers = [_Worker(plan, file, windows[number::threads], first_is_known=number == 0) for number in range(threads)]
-    position = begin
+    position = windows[0][0] if windows else 0
     try:
-        for number, (_, stop) in enumerate(windows):
+        for number, (begin, stop) in enumerate(windows):
             worker = workers[number % threads]
             done = worker.done.get()
             if isinstance(done, BaseException):
                 raise done
             sweeper, found, base, end = done
             if position < stop:
+                if not file.still_has(base):
+                    base, end = file.window(begin, stop, sweeper.memory)
+                    found = None
                 if found is None or found.first != position:
                     found = sweeper.sweep(base, position, stop, end)
                 if found is not None:
@@ -193,9 +214,9 @@ def sweep_file(file: FileBytes, begin: int, plan: Plan, *, soon: bool = False) -
             worker.stop()
 
 
-def _windows(begin: int, file: FileBytes, *, soon: bool) -> Iterator[tuple[int, int]]:
+def _windows(begin: int, file: FileBytes, *, cautiously: bool) -> Iterator[tuple[int, int]]:
     most = WINDOW if file.is_mapped else _READ_WINDOW
-    length = _FIRST_WINDOW if soon else most
+    length = min(2 * _FIRST_WINDOW, most) if cautiously else most
     while begin < file.size:
         yield begin, min(begin + length, file.size)
         begin, length = begin + length, min(2 * length, most)

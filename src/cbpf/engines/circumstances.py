@@ -6,15 +6,23 @@ look at the packet (netlink attributes, the payload offset) is asked of `SocketB
 
 import ctypes
 import os
+import threading
 from functools import cache
 from typing import Any, Final
 
-from ..isa import Extension
+from ..isa import OPCODE_BY_CODE, Extension, extension_of
 from ..metadata import Metadata
+from ..program import Program
 from ..socket_buffer import SocketBuffer
 
 ASKED: Final = (Extension.NETLINK_ATTR, Extension.NETLINK_ATTR_NESTED, Extension.PAYLOAD_OFFSET)
 """The extensions that are computed from the packet, in Python."""
+
+
+def asks(program: Program) -> bool:
+    """Whether a program has one of them."""
+    return any(extension_of(OPCODE_BY_CODE[raw.op], raw.k) in ASKED for raw in program)
+
 
 _TOLD: Final = [one for one in Extension if one not in (*ASKED, Extension.RAND, Extension.XOR_X, Extension.LEN)]
 
@@ -81,13 +89,28 @@ def _ask() -> Any:
     """The callback, which lives as long as the process."""
 
     def ask(number: int, a: int, x: int, memory: int, length: int, buffer: int | None) -> int:
-        if buffer is not None:
-            known: SocketBuffer = ctypes.cast(buffer, ctypes.py_object).value
-            return known.extension(number, a, x)
-        packet = ctypes.string_at(memory, length)
-        return SocketBuffer(packet, Metadata(), header_windows=False).extension(number, a, x)
+        try:
+            if buffer is not None:
+                known: SocketBuffer = ctypes.cast(buffer, ctypes.py_object).value
+                return known.extension(number, a, x)
+            packet = ctypes.string_at(memory, length)
+            return SocketBuffer(packet, Metadata(), header_windows=False).extension(number, a, x)
+        except BaseException as error:  # a signal's, as Ctrl-C's; ctypes would drop it
+            _interrupted.by = error
+            return 0
 
     return _Ask(ask)
+
+
+_interrupted: Final = threading.local()
+
+
+def raise_interruption() -> None:
+    """Raises what came while native code of this thread asked; to be called after each of its calls."""
+    error = getattr(_interrupted, "by", None)
+    if error is not None:
+        _interrupted.by = None
+        raise error
 
 
 def offset_of(field: str, index: int = 0) -> int:

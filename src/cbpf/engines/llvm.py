@@ -16,7 +16,7 @@ from ..isa import WORD_MASK
 from ..packets import Packets, as_packet
 from ..program import Program
 from ..socket_buffer import SocketBuffer
-from .circumstances import of_any, of_buffer
+from .circumstances import asks, of_any, of_buffer, raise_interruption
 from .memory import address_of
 from .native import Code, load, load_kept, require
 
@@ -38,9 +38,11 @@ class LLVMEngine:
         self._dialect = dialect
         require()
 
-    @cached_property
+    @property
     def run(self) -> Callable[[Any], int]:
-        """See `Engine.run`: a builtin of its own, which keeps its code."""
+        """See `Engine.run`: a builtin of its own, which keeps its code; but not of a program that asks Python back."""
+        if asks(self._program):
+            return self.evaluate  # a builtin could not raise what comes meanwhile, as Ctrl-C
         from .builtin import make_builtin
 
         return make_builtin(load(self._write("builtin")), of_any())
@@ -57,6 +59,7 @@ class LLVMEngine:
         verdict: int = self._evaluate(
             memory, len(memory), captured & WORD_MASK, wire & WORD_MASK, ctypes.byref(circumstances)
         )
+        raise_interruption()
         return verdict
 
     def verdicts(self, packets: Packets | Iterable[Any]) -> "array[int]":
@@ -67,6 +70,7 @@ class LLVMEngine:
         verdicts = array("I", bytes(4 * len(objects)))
         items = id(objects) + tuple.__basicsize__
         self._match_objects(items, len(objects), verdicts.buffer_info()[0], ctypes.byref(of_any()))
+        raise_interruption()
         return verdicts
 
     def _verdicts_of_ranges(self, packets: Packets) -> "array[int]":
@@ -75,12 +79,14 @@ class LLVMEngine:
             columns = (packets.buffer, packets.positions, packets.lengths, packets.wire_lengths)
             addresses = [held.enter_context(address_of(column)) for column in columns]
             self._match_ranges(*addresses, len(packets), verdicts.buffer_info()[0], ctypes.byref(of_any()))
+        raise_interruption()
         return verdicts
 
     def match(self, packet: bytes, wire_length: int) -> int:
         """See `Engine`: the code for many packets, as where single ones are asked for many follow."""
         row, verdict = _Row(packet, len(packet), wire_length), ctypes.c_uint32()
         self.native(ctypes.byref(row), 1, ctypes.byref(verdict), ctypes.byref(of_any()))
+        raise_interruption()
         return verdict.value
 
     @cached_property
