@@ -1,6 +1,7 @@
 """The command line as a user meets it: what it prints, where, and with which exit code."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -317,6 +318,54 @@ def test_trace_of_a_record_that_is_too_short(tmp_path: Path) -> None:
     (tmp_path / "allow").write_text("ret #0x7fff0000")
     code, out, _ = run("trace", "--dialect", "seccomp", str(tmp_path / "allow"), TRAFFIC, "-n", "6")
     assert (code, out.decode().splitlines()[1:]) == (0, ["verdict 0: rejects the packet"])
+
+
+@contextmanager
+def slow_work(target: Path, *options: str) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+    """A filter that takes longer than a bar is patient, with a terminal as its stderr; the terminal's other end."""
+    leader, follower = os.openpty()
+    command = [sys.executable, "-m", "cbpf", "filter", *options, "-r", "-", "-w", str(target), "ip"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=follower) as process:
+        os.close(follower)
+        assert process.stdin is not None
+        data = Path(TRAFFIC).read_bytes()
+        for start in range(0, 150_000, 10_000):
+            process.stdin.write(data[start : start + 10_000])
+            process.stdin.flush()
+            time.sleep(0.06)
+        process.stdin.close()
+        yield leader, process
+    os.close(leader)
+
+
+def _shown(leader: int) -> str:
+    shown = b""
+    try:
+        while data := os.read(leader, 4096):
+            shown += data
+    except OSError:  # as a terminal ends
+        pass
+    return shown.decode()
+
+
+def test_a_terminal_is_shown_the_progress(tmp_path: Path) -> None:
+    with slow_work(tmp_path / "out.pcap", "--engine", "python") as (leader, process):
+        assert process.wait(20) == 2  # the capture is cut
+        shown = _shown(leader)
+    assert re.search(r"\d+ kB, \d+ kB/s", shown)
+    _, line = shown.rsplit("\x1b[K", 1)
+    assert "kB/s" not in line
+    assert line.startswith("\x1b[?25h")  # the cursor is back
+    assert "packets seen" in line
+
+
+@pytest.mark.parametrize("option", ["--no-progress", "-q"])
+def test_progress_can_be_refused(option: str, tmp_path: Path) -> None:
+    with slow_work(tmp_path / "out.pcap", option) as (leader, process):
+        process.wait(20)
+        shown = _shown(leader)
+    assert "/s" not in shown
+    assert ("packets seen" in shown) is (option != "-q")
 
 
 def test_a_terminal_gets_no_capture() -> None:

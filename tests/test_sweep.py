@@ -478,7 +478,7 @@ def test_what_was_written_before_stays_in_front(source: Path, tmp_path: Path) ->
         assert (tmp_path / "out").read_bytes() == b"before" + source.read_bytes() + b"behind"
 
 
-@pytest.mark.parametrize("count", [1, 2, 47, "one less", "all", "one more", 10**9])
+@pytest.mark.parametrize("count", [1, 47, "one less", "all", "one more"])
 @pytest.mark.parametrize("make", [encoded, as_pcapng])
 def test_count(count: int | str, make: Callable[..., bytes], small: Sizes, source: Path) -> None:
     source.write_bytes(make(TRAFFIC_RECORDS))
@@ -598,6 +598,7 @@ HARMS: Final[dict[str, tuple[str, dict[int, int], bool]]] = {
     "a length of 8": ("enhanced", {4: 8}, True),
     "the longest length there is": ("enhanced", {4: 0xFFFF_FFFC}, True),
     "another kind": ("enhanced", {0: 0x0BAD}, False),
+    "another kind, and another length at its end": ("enhanced", {0: 0x0BAD, -4: 88}, True),
     "obsolete, nothing": ("obsolete", {}, False),
     "obsolete, one byte more than its room": ("obsolete", {20: 61}, True),
     "obsolete, an interface too many": ("obsolete", {8: 0x0001_0001}, True),
@@ -799,6 +800,42 @@ def test_a_mapped_file_that_shrinks_after_all(target: str, long: Path, tmp_path:
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"{long}: has 100000 bytes and had {before} when it was opened; {SHRUNK}\n"
     assert not (tmp_path / "out.pcap").exists()
+
+
+# The same while a pipe that nobody reads lets the system wait in the middle of a window.
+LEASE_LOST_IN_WRITING: Final = """
+    import fcntl, os, sys, threading, time
+    import cbpf
+
+    source = sys.argv[1]
+    read_end, write_end = os.pipe()
+
+    def shrink():
+        os.read(read_end, 24)
+        time.sleep(0.5)  # all windows are swept, and the pipe is full
+        for number in os.listdir("/proc/self/fd"):
+            if os.path.exists(f"/proc/self/fd/{number}") and os.path.samefile(f"/proc/self/fd/{number}", source):
+                fcntl.fcntl(int(number), fcntl.F_SETLEASE, fcntl.F_UNLCK)
+                break
+        os.truncate(source, 0)
+        while os.read(read_end, 1 << 16):
+            pass
+
+    threading.Thread(target=shrink, daemon=True).start()
+    try:
+        with open(write_end, "wb") as target:
+            cbpf.filter_capture(source, target, "", engine="llvm")
+    except cbpf.CaptureError as error:
+        print(error)
+"""
+
+
+@NEEDS_LEASES
+def test_a_mapped_file_that_shrinks_while_it_is_written(long: Path) -> None:
+    require_leases(long)
+    done = child(LEASE_LOST_IN_WRITING, long)
+    assert done.returncode == 0, done.stderr
+    assert "must not shrink" in done.stdout
 
 
 # Memory

@@ -4,6 +4,7 @@ Exit codes: 0 yes or done; 1 no (a program that does not verify); 2 any error, u
 141 when the reader of the output went away.
 """
 
+import gc
 import importlib
 import os
 import signal
@@ -70,6 +71,7 @@ def group() -> None:
 
 def main() -> NoReturn:
     """Runs the command line and exits; every error is one line on stderr."""
+    gc.set_threshold(100_000)  # else all that is imported is looked through again and again
     warnings.showwarning = _show_warning  # type: ignore[assignment]
     _replace_closed_streams()
     for number in (signal.SIGTERM, signal.SIGHUP):

@@ -78,8 +78,8 @@ def command(
     chosen = read_filter(program) if program is not None else read_expression(expression, expression_file)
     destination = None if only_count else _destination(target)
     read = sources or ("-",)
-    with progress_bar(read, hidden=quiet or no_progress) as progress:
-        try:
+    try:
+        with progress_bar(read, hidden=quiet or no_progress) as progress:
             summary = cbpf.filter_capture(
                 list(read),
                 destination,
@@ -92,10 +92,10 @@ def command(
                 as_socket=as_socket,
                 progress=progress,
             )
-        except cbpf.DamagedCapture as damage:
-            if damage.summary is not None:
-                _report(damage.summary, only_count, quiet)
-            raise
+    except cbpf.DamagedCapture as damage:
+        if damage.summary is not None:
+            _report(damage.summary, only_count, quiet)
+        raise
     _report(summary, only_count, quiet)
 
 

@@ -65,7 +65,6 @@ class _Bar:
         rate = done / (now - self._started)
         of = f" of {_bytes(self._total)}" if self._total else ""
         self._bar.update(done - self._bar.pos, f"{_bytes(done)}{of}, {_bytes(rate)}/s")
-        self._bar.render_progress()
 
     def clear(self) -> None:
         """Leaves an empty line."""

@@ -49,8 +49,8 @@ def command(
         raise click.UsageError("no capture to read; give -r FILE")
     names = [expression or "all packets" for expression, _ in pairs] + ([] if rest is None else ["the rest"])
     read = sources or ("-",)
-    with progress_bar(read, hidden=quiet or no_progress) as progress:
-        try:
+    try:
+        with progress_bar(read, hidden=quiet or no_progress) as progress:
             summaries: Sequence[cbpf.Summary] = cbpf.split_capture(
                 list(read),
                 pairs,
@@ -61,9 +61,9 @@ def command(
                 as_socket=as_socket,
                 progress=progress,
             )
-        except cbpf.DamagedCapture as damage:
-            _report(names, damage.summaries, quiet)
-            raise
+    except cbpf.DamagedCapture as damage:
+        _report(names, damage.summaries, quiet)
+        raise
     _report(names, summaries, quiet)
 
 
