@@ -320,6 +320,26 @@ def test_trace_of_a_record_that_is_too_short(tmp_path: Path) -> None:
     assert (code, out.decode().splitlines()[1:]) == (0, ["verdict 0: rejects the packet"])
 
 
+@pytest.mark.parametrize("rest", [[], ["--rest", "rest.pcap"]])
+def test_split(rest: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, error = run("split", "-r", TRAFFIC, "tcp=tcp.pcap", "tcp[13] & 2 != 0=syn.pcap", "=all.pcap", *rest)
+    assert (code, out) == (0, b"")
+    words = [line.split(maxsplit=1) for line in error.splitlines()]
+    assert [word[1] for word in words[:3]] == ["tcp", "tcp[13] & 2 != 0", "all packets"]
+    assert words[3] == ["0", "the rest" if rest else "the rest, not written"]
+    assert {path.name for path in tmp_path.iterdir()} == {"tcp.pcap", "syn.pcap", "all.pcap", *rest[1:]}
+    assert Path("all.pcap").read_bytes() == Path(TRAFFIC).read_bytes()
+
+
+@pytest.mark.parametrize("routes", [["tcp"], ["tcp="], ["tcp=-", "udp=/dev/stdout"], ["tcp=x", "udp=x"]])
+def test_split_refuses(routes: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, error = run("split", "-r", TRAFFIC, *routes)
+    assert (code, out, error.count("\n")) == (2, b"", 1)
+    assert not list(tmp_path.iterdir())
+
+
 @contextmanager
 def slow_work(target: Path, *options: str) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
     """A filter that takes longer than a bar is patient, with a terminal as its stderr; the terminal's other end."""

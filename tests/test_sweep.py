@@ -174,7 +174,7 @@ SIZES: Final = (Sizes(4_096, 5), Sizes(20_001, 1), Sizes(65_536, 2))
 
 def shrink(monkeypatch: pytest.MonkeyPatch, sizes: Sizes) -> None:
     """Makes all windows small."""
-    for name in ("WINDOW", "_READ_WINDOW", "_FIRST_WINDOW"):
+    for name in ("WINDOW", "_READ_WINDOW", "_FIRST_WINDOW", "_LAST_ALONE"):
         monkeypatch.setattr(sweep, name, sizes.window)
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(sizes.processors)))
 

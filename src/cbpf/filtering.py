@@ -3,9 +3,10 @@
 import math
 import os
 import stat
+import sys
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, ExitStack, suppress
-from typing import Final, Literal, NamedTuple, TypeAlias, get_args
+from typing import BinaryIO, Final, Literal, NamedTuple, TypeAlias, get_args
 
 from .capture.output import Output, Target, open_output
 from .capture.reader import CaptureReader
@@ -59,6 +60,8 @@ def filter_capture(
       engine: "auto" takes llvm, on all cores, if it is installed and the sources are pipes or have 16 MB or more
         together, else compiled Python.
       progress: is called now and then with the number of bytes that were read of the sources, as they are stored.
+
+    While a large file is filtered by llvm, whoever opens it for writing waits until that is done (45 seconds at most).
 
     Raises `CaptureError`, `ExpressionError`, `VerificationError`; and `DamagedCapture` if a source is cut
     short: then its whole packets and all other sources were filtered, the target is in place unless it is one of
@@ -191,15 +194,28 @@ def _output(target: object, sources: list[Source]) -> AbstractContextManager[Out
 
 
 def _require_different(targets: list[Target]) -> None:
-    """No two targets may be one file, or both standard output."""
+    """No two targets may be one file, or one stream."""
     seen: set[object] = set()
     for target in targets:
-        if target is None:
+        place = None if target is None else _place_of(target)
+        if place is None:
             continue
-        place = os.path.realpath(target) if isinstance(target, str | os.PathLike) and target != "-" else target
-        if place in seen and place != os.devnull:
+        if place in seen:
             raise CaptureError(f"{target}: is the target of two routes; each has one of its own")
         seen.add(place)
+
+
+def _place_of(target: str | os.PathLike[str] | BinaryIO) -> object:
+    """What two names of one file have in common; None for the null device."""
+    try:
+        if isinstance(target, str | os.PathLike) and target != "-":
+            status = os.stat(target)
+        else:
+            status = os.fstat(sys.stdout.fileno() if target == "-" else target.fileno())  # type: ignore[union-attr]
+    except (OSError, ValueError, AttributeError):  # no file yet, or none at all
+        return os.path.realpath(target) if isinstance(target, str | os.PathLike) else target
+    is_null = stat.S_ISCHR(status.st_mode) and status.st_rdev == os.stat(os.devnull).st_rdev
+    return None if is_null else (status.st_dev, status.st_ino)
 
 
 def _all_damages(damages: list[DamagedCapture], summaries: list[Summary]) -> DamagedCapture:

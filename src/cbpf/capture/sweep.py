@@ -24,6 +24,7 @@ from .sweep_job import MOST_LANES, SCRATCH_SIZE, Job, Output, ranges_needed
 WINDOW: Final = 1 << 24
 _READ_WINDOW: Final = 1 << 21  # of a file that is not mapped: it should stay in the cache between reading and sweeping
 _FIRST_WINDOW: Final = 1 << 18  # where few packets are wanted, they are soon found
+_LAST_ALONE: Final = 1 << 21  # up to this window no thread works ahead where a sweep may end soon
 _UNLIMITED: Final = 0xFFFF_FFFF
 
 
@@ -170,27 +171,42 @@ def sweep_file(file: FileBytes, begin: int, plan: Plan, *, cautiously: bool = Fa
     """What the windows of a file hold from *begin* on, in order; ends at its end or before a record that is not usual.
 
     What was found must be used before the next is asked for. *cautiously*: it may end soon; the first windows are
-    small, and no thread begins before the first is done.
+    small, and no thread works ahead.
     """
-    if cautiously and begin < file.size:
-        stop = min(begin + _FIRST_WINDOW, file.size)
-        sweeper = Sweeper(plan, stop - begin)  # which holds what is found
+    if cautiously:
+        position = yield from _sweep_alone(file, begin, plan)
+        if position is None:
+            return
+        begin = position
+    yield from _sweep_windows(file, list(_windows(begin, file)), plan)
+
+
+def _sweep_alone(file: FileBytes, begin: int, plan: Plan) -> Generator[Found, None, int | None]:
+    """The first windows, each larger than the last; where the next begins, or None before an unusual record."""
+    length = _FIRST_WINDOW
+    while begin < file.size and length <= _LAST_ALONE:
+        stop = min(begin + length, file.size)
+        sweeper = Sweeper(plan, length)  # which holds what is found
         base, end = file.window(begin, stop, sweeper.memory)
         found = sweeper.sweep(base, begin, stop, end)
         assert found is not None  # as no boundary is guessed
         yield found
         if found.position < stop:
-            return
-        begin = found.position
-    yield from _sweep_windows(file, list(_windows(begin, file, cautiously=cautiously)), plan)
+            return None
+        begin, length = found.position, 2 * length
+    return begin
 
 
 def _sweep_windows(file: FileBytes, windows: Sequence[tuple[int, int]], plan: Plan) -> Generator[Found, None, None]:
     """Each thread sweeps every n-th window; here they become a chain."""
     threads = min(len(os.sched_getaffinity(0)), len(windows))
-    workers = [_Worker(plan, file, windows[number::threads], first_is_known=number == 0) for number in range(threads)]
+    workers: list[_Worker] = []
     position = windows[0][0] if windows else 0
     try:
+        # One by one, so that those that were started are stopped where the next cannot be.
+        workers.extend(
+            _Worker(plan, file, windows[number::threads], first_is_known=number == 0) for number in range(threads)
+        )
         for number, (begin, stop) in enumerate(windows):
             worker = workers[number % threads]
             done = worker.done.get()
@@ -214,12 +230,11 @@ def _sweep_windows(file: FileBytes, windows: Sequence[tuple[int, int]], plan: Pl
             worker.stop()
 
 
-def _windows(begin: int, file: FileBytes, *, cautiously: bool) -> Iterator[tuple[int, int]]:
-    most = WINDOW if file.is_mapped else _READ_WINDOW
-    length = min(2 * _FIRST_WINDOW, most) if cautiously else most
+def _windows(begin: int, file: FileBytes) -> Iterator[tuple[int, int]]:
+    length = WINDOW if file.is_mapped else _READ_WINDOW
     while begin < file.size:
         yield begin, min(begin + length, file.size)
-        begin, length = begin + length, min(2 * length, most)
+        begin += length
 
 
 def pcap_code(layout: Layout) -> native.Code:

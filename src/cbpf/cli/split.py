@@ -47,7 +47,8 @@ def command(
     pairs = [_route(text) for text in routes]
     if not sources and sys.stdin.isatty():
         raise click.UsageError("no capture to read; give -r FILE")
-    names = [expression or "all packets" for expression, _ in pairs] + ([] if rest is None else ["the rest"])
+    names = [expression or "all packets" for expression, _ in pairs]
+    names.append("the rest" if rest is not None else "the rest, not written")
     read = sources or ("-",)
     try:
         with progress_bar(read, hidden=quiet or no_progress) as progress:
