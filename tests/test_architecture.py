@@ -16,8 +16,8 @@ SOURCE = ROOT / "src" / "cbpf"
 # From the ground up; a module imports only from layers below its own.
 LAYERS = (
     ("values", "summary", "errors", "fields", "payload_offset", "engines.ir", "engines.memory", "engines.code_cache"),
-    ("isa", "arrow", "engines.entries", "engines.native", "capture.ranges", "capture.mapping", "capture.sweep_job"),
-    ("notation",),
+    ("isa", "arrow", "engines.entries", "engines.native", "capture.mapping", "capture.sweep_job"),
+    ("notation", "capture.ranges"),
     ("instructions", "link_types"),
     ("listings", "metadata"),
     ("program", "socket_buffer", "socket_views"),
@@ -30,7 +30,7 @@ LAYERS = (
         "formats.numbers",
         "formats.lexer",
         "formats.labels",
-        "formats.savefile",
+        "savefile",
         "capture.source",
         "capture.writer",
         "capture.output",

@@ -24,7 +24,7 @@ _PLACES = {
     """,
     "expression": "DEFAULT_SNAPLEN compile",
     "filtering": "compile_for_capture filter_capture split_capture",
-    "formats": "FORMAT_NAMES Savefile parse render render_bytes",
+    "formats": "FORMAT_NAMES parse render render_bytes",
     "instructions": """
         TAX TXA ALUOpConstant ALUOpX Instruction Jump JumpIf JumpIfX LoadAbsolute LoadConstant LoadExtension
         LoadIndirect LoadMemShift LoadScratch NegateA RawInstruction RetA RetConstant Setter StoreScratch
@@ -36,6 +36,7 @@ _PLACES = {
     "metadata": "Device Metadata VlanTag",
     "packets": "Packets",
     "program": "Program",
+    "savefile": "Savefile",
     "socket_views": "SocketView socket_view with_tag",
     "summary": "Summary",
     "verifier": "findings verify",

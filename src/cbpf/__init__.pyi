@@ -21,7 +21,7 @@ from .errors import (
 )
 from .expression import DEFAULT_SNAPLEN, compile
 from .filtering import compile_for_capture, filter_capture, split_capture
-from .formats import FORMAT_NAMES, Savefile, parse, render, render_bytes
+from .formats import FORMAT_NAMES, parse, render, render_bytes
 from .instructions import (
     TAX,
     TXA,
@@ -53,6 +53,7 @@ from .listings import listing
 from .metadata import Device, Metadata, VlanTag
 from .packets import Packets
 from .program import Program
+from .savefile import Savefile
 from .socket_views import SocketView, socket_view, with_tag
 from .summary import Summary
 from .verifier import findings, verify

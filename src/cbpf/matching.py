@@ -9,10 +9,10 @@ from .capture.pcap import plain_header
 from .dialects import Dialect
 from .errors import CaptureError, ExpressionError, ExpressionWarning, FieldError
 from .expression import compile_for
-from .formats import Savefile
 from .libpcap import Handle
 from .link_types import LinkType, link_type_by_dlt
 from .program import Instructions, Program
+from .savefile import Savefile
 from .socket_views import socket_view
 from .vm import VM, EngineName
 

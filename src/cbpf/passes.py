@@ -219,7 +219,7 @@ class Pass:
         """Writes what a sweep kept."""
         for outlet, kept in zip(self.outlets, found.kept, strict=True):
             if outlet is not None:
-                outlet.output.write_ranges(kept.ranges, kept.range_count)
+                outlet.output.write_ranges(kept.ranges, kept.range_count, kept.sums)
                 outlet.packets += kept.packets
                 outlet.bytes += kept.bytes
         self.packets += found.packets

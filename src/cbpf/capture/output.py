@@ -30,15 +30,15 @@ class Output:
         with _named(self._name):
             self._write(data)
 
-    def write_ranges(self, ranges: int, count: int) -> None:
-        """Writes *count* ranges of memory that native code names (struct iovec); their table is used up."""
+    def write_ranges(self, ranges: int, count: int, sums: int) -> None:
+        """Writes *count* ranges of memory that native code names; see `ranges.write_ranges`."""
         from .ranges import joined, write_ranges
 
         with _named(self._name):
             if self._descriptor is None:
                 self._write(joined(ranges, count))
             else:
-                write_ranges(self._descriptor, ranges, count)
+                write_ranges(self._descriptor, ranges, count, sums)
 
 
 class _Nowhere(Output):
@@ -47,7 +47,7 @@ class _Nowhere(Output):
     def __init__(self) -> None:
         super().__init__("", lambda data: None, None)
 
-    def write_ranges(self, ranges: int, count: int) -> None:
+    def write_ranges(self, ranges: int, count: int, sums: int) -> None:
         pass
 
 

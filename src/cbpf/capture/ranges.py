@@ -4,13 +4,12 @@ import ctypes
 import errno
 import os
 import select
-from array import array
 from functools import cache
 from typing import Final
 
 from ..errors import CaptureError
+from .sweep_job import BATCH
 
-_MOST: Final = 1024  # IOV_MAX of Linux
 _SIZE: Final = 16
 
 
@@ -20,20 +19,27 @@ class _Range(ctypes.Structure):
     _fields_ = (("address", ctypes.c_void_p), ("length", ctypes.c_size_t))
 
 
-def write_ranges(descriptor: int, ranges: int, count: int) -> None:
-    """Writes *count* ranges to a file, all of them; the table at *ranges* is used up. Raises `OSError`."""
-    while count:
-        several = min(count, _MOST)
-        written = _libc().writev(descriptor, ctypes.c_void_p(ranges), several)
+def write_ranges(descriptor: int, ranges: int, count: int, sums: int) -> None:
+    """Writes *count* ranges to a file, all of them; their table is used up. Raises `OSError`.
+
+    *sums* is the address of how long each BATCH of them is together: asking each range would take longer than writing.
+    """
+    lengths = (ctypes.c_uint64 * -(-count // BATCH)).from_address(sums) if count else ()
+    for number, length in enumerate(lengths):
+        first = ranges + number * BATCH * _SIZE
+        _write_batch(descriptor, first, min(BATCH, count - number * BATCH), length)
+
+
+def _write_batch(descriptor: int, ranges: int, count: int, length: int) -> None:
+    while length:
+        written = _libc().writev(descriptor, ctypes.c_void_p(ranges), count)
         if written < 0:
             _wait_or_raise(descriptor, ctypes.get_errno())
             continue
-        done = several if written == sum(_lengths(ranges, several)) else _use_up(ranges, written)
-        ranges, count = ranges + done * _SIZE, count - done
-
-
-def _lengths(ranges: int, count: int) -> "array[int]":
-    return array("Q", ctypes.string_at(ranges, count * _SIZE))[1::2]
+        length -= written
+        if length:
+            done = _use_up(ranges, written)
+            ranges, count = ranges + done * _SIZE, count - done
 
 
 def _use_up(ranges: int, written: int) -> int:

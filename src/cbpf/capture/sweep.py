@@ -19,7 +19,7 @@ from ..engines import native
 from ..engines.circumstances import Circumstances, of_any, raise_interruption
 from .mapping import FileBytes, Memory
 from .pcap import Layout, LengthOrder
-from .sweep_job import MOST_LANES, SCRATCH_SIZE, Job, Output, ranges_needed
+from .sweep_job import BATCH, MOST_LANES, SCRATCH_SIZE, Job, Output, ranges_needed
 
 WINDOW: Final = 1 << 24
 _READ_WINDOW: Final = 1 << 21  # of a file that is not mapped: it should stay in the cache between reading and sweeping
@@ -45,12 +45,16 @@ class Plan(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """What one filter kept: so many packets and bytes captured, and *range_count* ranges of memory (struct iovec)."""
+    """What one filter kept: so many packets and bytes captured, and *range_count* ranges of memory (struct iovec).
+
+    sums: how long each BATCH of them is together, 64 bits each.
+    """
 
     packets: int
     bytes: int
     ranges: int
     range_count: int
+    sums: int
 
 
 class Found(NamedTuple):
@@ -72,6 +76,7 @@ class Sweeper:
         self.memory = Memory(window)
         outputs = len(plan.wanted)
         self._ranges = [_room(16 * ranges_needed(window)) if wanted else None for wanted in plan.wanted]
+        self._sums = [_room(8 * (ranges_needed(window) // BATCH + 1)) for _ in plan.wanted]
         self._outputs = (Output * outputs)()
         self._owned: list[Any] = []
         self._job = Job(**plan.settings)
@@ -105,15 +110,14 @@ class Sweeper:
         job.base, job.begin, job.stop, job.end, job.guess = base % (1 << 64), begin, stop, end, guess
         for several in (lanes, 1):
             job.lanes, job.packets, job.bytes = several, 0, 0
-            for output, ranges in zip(self._outputs, self._ranges, strict=True):
+            for output, ranges, sums in zip(self._outputs, self._ranges, self._sums, strict=True):
                 output.ranges = None if ranges is None else ctypes.addressof(ranges)
+                output.sums = ctypes.addressof(sums)
                 output.count = output.packets = output.bytes = 0
             self._run(ctypes.addressof(job))
             raise_interruption()
             if job.chained:
-                kept = [
-                    Kept(output.packets, output.bytes, output.ranges or 0, output.count) for output in self._outputs
-                ]
+                kept = [Kept(one.packets, one.bytes, one.ranges or 0, one.count, one.sums) for one in self._outputs]
                 return Found(job.first, job.position, job.packets, job.bytes, tuple(kept))
         return None
 

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from ..engines.ir import I32, I64, Function, Value, module
 from .sweep_job import (
     ANY_AT,
+    BATCH,
     CLASSES_AT,
     INPUTS,
     LANES_AT,
@@ -286,11 +287,12 @@ class Sweep:
 
     def _filter_lane(self, lane: Value, count: Value) -> None:
         function = self.function
-        with function.counted(count) as step:
+        rest = self._field("ranges", Output, self._lane_output(lane, self.job("filters"))).load(8)
+        with function.when(rest.differs(0)), function.counted(count) as step:
             self._column(step, ANY_AT, 4).store(function.constant(I32, 0))
         with function.counted(self.job("filters")) as filter:
             self._match(lane, filter, count)
-            with function.counted(count) as step:
+            with function.when(rest.differs(0)), function.counted(count) as step:
                 any = self._column(step, ANY_AT, 4)
                 any.store(any.load(4) | self._column(step, VERDICTS_AT, 4).load(4))
             self._gather(lane, filter, count, VERDICTS_AT, keep_zero=False)
@@ -386,6 +388,8 @@ class Sweep:
                 self._give(name, self._field(name).load(8) + self.of_lane(lane, name).load(8))
             with function.counted(self.job("filters") + 1) as output:
                 self._join(index, output)
+        with function.counted(self.job("filters") + 1) as output:
+            self._sum(output)
         self._give("first", self.of_lane(self.lane(function.constant(I64, 0)), "first").load(8))
         self._give("chained", chained.value)
 
@@ -402,6 +406,20 @@ class Sweep:
         with function.counted(self._field("count", Output, part).load(8)) as index:
             one = self._field("ranges", Output, part).load_pointer().at(index * 16)
             self._append(whole, one.load(8), one.at(8).load(8))
+
+    def _sum(self, output: Value) -> None:
+        """The lengths of the ranges of an output, batch by batch."""
+        function = self.function
+        whole = self.pointer("outputs").at(output * ctypes.sizeof(Output))
+        count = self._field("count", Output, whole).load(8)
+        sums = self._field("sums", Output, whole).load_pointer()
+        ranges = self._field("ranges", Output, whole).load_pointer()
+        total = function.variable(I64, 0)
+        with function.counted(count) as index:
+            total.value = total.value + ranges.at((index << 4) + 8).load(8)
+            sums.at((index >> BATCH.bit_length() - 1) << 3).store(total.value)
+            with function.when((index & BATCH - 1).equals(BATCH - 1)):
+                total.value = 0
 
 
 def sweep_code(container: Container, *, swapped: bool) -> str:

@@ -8,6 +8,7 @@ from typing import Final
 
 MOST_LANES: Final = 16
 STEPS: Final = 128  # of a lane, before the filters run
+BATCH: Final = 1024  # ranges that are written at once: IOV_MAX of Linux
 SMALLEST_RECORD: Final = 12  # bytes of the smallest block of any container
 NO_PACKET: Final = 255  # the class of a block that is no packet: it is always kept
 NOT_YET: Final = 254  # the class of packets that no filter has code for yet: they are not usual
@@ -32,6 +33,7 @@ class Output(ctypes.Structure):
 
     _fields_ = (
         ("ranges", ctypes.c_void_p),  # struct iovec: address and length
+        ("sums", ctypes.c_void_p),  # of the lengths of each BATCH of ranges
         ("count", ctypes.c_uint64),
         ("packets", ctypes.c_uint64),
         ("bytes", ctypes.c_uint64),

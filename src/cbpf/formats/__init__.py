@@ -5,8 +5,8 @@
 
 from ..errors import FieldError, ProgramFormatError
 from ..program import Instructions, Program
+from ..savefile import Savefile
 from .format import BytesFormat, TextFormat
-from .savefile import Savefile
 from .table import BYTES_FORMATS, TEXT_FORMATS
 
 __all__ = [

@@ -6,6 +6,7 @@ from typing import Final
 
 from ..errors import FieldError, ProgramFormatError
 from ..program import Program
+from ..savefile import Savefile
 from .assembler import parse_assembly
 from .format import BytesFormat, TextFormat
 from .labels import render_assembly
@@ -25,7 +26,6 @@ from .numbers import (
     render_json,
     render_tcpdump,
 )
-from .savefile import Savefile
 
 
 def _begins(pattern: str) -> Callable[[str], bool]:

@@ -7,10 +7,10 @@ All integers are big-endian. A header of 20 bytes, the instructions, 8 bytes eac
 import struct
 from typing import Annotated, Any, Final, Self
 
-from ..errors import FieldError, ProgramFormatError
-from ..fields import Byte, HalfWord, Word, flag, optional, text, within
-from ..program import INSTRUCTION_SIZE, Program
-from ..values import Value
+from .errors import FieldError, ProgramFormatError
+from .fields import Byte, HalfWord, Word, flag, optional, text, within
+from .program import INSTRUCTION_SIZE, Program
+from .values import Value
 
 MAGIC: Final = b"\xa1\xb2\xc3\xcbcBPF"
 _HEADER: Final = struct.Struct(">8sBBHIHH")
