@@ -17,7 +17,6 @@ from typing import Final, Self
 from ..engines.memory import address_of
 from ..errors import CaptureError
 
-_MADV_DONTNEED: Final = 4
 _MADV_POPULATE_READ: Final = 22
 
 
@@ -62,11 +61,11 @@ class FileBytes:
     def window(self, begin: int, stop: int, memory: "Memory") -> tuple[int, int]:
         """The address that byte 0 of the file has, or would have, and where what can be read there ends.
 
-        At least the bytes from *begin* to *stop* can be read, or all that the file has. What *memory* held is freed.
-        Raises `CaptureError` if the file is shorter than it was.
+        At least the bytes from *begin* to *stop* can be read, or all that the file has. *memory* is written over where
+        they are not mapped. Raises `CaptureError` if the file is shorter than it was.
         """
         if self._base is not None and self.still_has(self._base):
-            memory.map_pages(self._base + begin, self._base + stop)
+            _populate(self._base + begin, self._base + stop)
             return self._base, self.size
         length = self._read(begin, min(stop + memory.slack, self.size) - begin, memory)
         return memory.address - begin, begin + length
@@ -89,7 +88,7 @@ class FileBytes:
 
 
 class Memory:
-    """What one window needs: pages of a mapped file, or else room, with *slack* bytes more for its last record."""
+    """Room for one window of a file that is not mapped, and *slack* bytes more for its last record."""
 
     slack: Final = 1 << 20
 
@@ -97,21 +96,15 @@ class Memory:
         self._mapped = mmap.mmap(-1, window + self.slack)  # takes room only where it is written
         self.view: Final = memoryview(self._mapped)
         self.address: Final = ctypes.addressof(ctypes.c_char.from_buffer(self._mapped))
-        self._pages: tuple[int, int] | None = None
-
-    def map_pages(self, begin: int, end: int) -> None:
-        """Maps the pages of a window with one call, as each would cost a fault, and unmaps those of the last.
-
-        So each thread does its share of what else the end of the process would do alone.
-        """
-        if self._pages is not None:
-            _advise(*self._pages, _MADV_DONTNEED)
-        self._pages = begin & -mmap.PAGESIZE, end
-        _advise(*self._pages, _MADV_POPULATE_READ)
 
 
-def _advise(begin: int, end: int, advice: int) -> None:
-    _libc().madvise(ctypes.c_void_p(begin), ctypes.c_size_t(end - begin), advice)
+def _populate(begin: int, end: int) -> None:
+    """Maps the pages of a window with one call, as each would cost a fault.
+
+    Giving them back window by window was tried: telling the other processors costs more than it saves at the end.
+    """
+    first = begin & -mmap.PAGESIZE
+    _libc().madvise(ctypes.c_void_p(first), ctypes.c_size_t(end - first), _MADV_POPULATE_READ)
 
 
 @cache
