@@ -25,7 +25,6 @@ WINDOW: Final = 1 << 24
 _READ_WINDOW: Final = 1 << 21  # of a file that is not mapped: it should stay in the cache between reading and sweeping
 _FIRST_WINDOW: Final = 1 << 18  # where few packets are wanted, they are soon found
 _LAST_ALONE: Final = 1 << 21  # up to this window no thread works ahead where a sweep may end soon
-_UNLIMITED: Final = 0xFFFF_FFFF
 
 
 class Plan(NamedTuple):

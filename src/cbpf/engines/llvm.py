@@ -66,7 +66,9 @@ class LLVMEngine:
         """See `Engine`; without the GIL while it runs."""
         if isinstance(packets, Packets):
             return self._verdicts_of_ranges(packets)
-        objects = tuple([one if type(one) is bytes else bytes(as_packet(one)) for one in packets])
+        objects = tuple(packets)
+        if set(map(type, objects)) - {bytes}:
+            objects = tuple([one if type(one) is bytes else bytes(as_packet(one)) for one in objects])
         verdicts = array("I", bytes(4 * len(objects)))
         items = id(objects) + tuple.__basicsize__
         self._match_objects(items, len(objects), verdicts.buffer_info()[0], ctypes.byref(of_any()))
