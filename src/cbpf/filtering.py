@@ -16,7 +16,7 @@ from .dialects import PCAP, Dialect
 from .errors import CaptureError, DamagedCapture, FieldError
 from .fields import within
 from .matching import Filter, Matching, compile_for_interface
-from .passes import Outlet, Pass, Progress
+from .passes import Outlet, Pass, Progress, prepare
 from .program import Program
 from .summary import Summary
 from .vm import VM, EngineName, llvm_is_installed
@@ -127,10 +127,8 @@ def _filter(
         native = copies and _is_native(filters, sources, choices)
         engine = "llvm" if native and choices.engine == "auto" else choices.engine
         matchings = [Matching(filter, engine, choices.dialect, as_socket=choices.as_socket) for filter in filters]
-        for matching in matchings:
-            for reader in readers:
-                interfaces = reader.container.interfaces
-                matching.prepare(interfaces[0] if interfaces else None, reader.name)
+        for reader in readers:
+            prepare(matchings, reader)
         outlets = [
             None if writer is None else Outlet(writer, stack.enter_context(_output(target, sources)))
             for writer, target in zip(writers, targets, strict=True)

@@ -49,6 +49,13 @@ def captured_bytes(records: Sequence[Record]) -> int:
     return sum([data_end - data_start for _, data_start, data_end, _, _, _ in records])
 
 
+def prepare(matchings: Sequence[Matching], reader: CaptureReader) -> None:
+    """Raises what is wrong with a filter, as far as the first interface of a capture can tell, if that is known."""
+    interfaces = reader.container.interfaces
+    for matching in matchings:
+        matching.prepare(interfaces[0] if interfaces else None, reader.name)
+
+
 class Pass:
     """A pass at work.
 
@@ -94,7 +101,7 @@ class Pass:
         for outlet in self._used:
             outlet.output.write(outlet.writer.begin_source(reader.container, reader.name))
         count = self.packets
-        self.prepare(reader)
+        prepare(self.matchings, reader)
         for chunk in self._swept(reader) if self._native and self._copies(reader) else reader.chunks():
             self._filter(reader, chunk, count)
             self.tell(reader)
@@ -117,7 +124,7 @@ class Pass:
     def _filter(self, reader: CaptureReader, chunk: Chunk, before: int) -> None:
         """Shows the packets of a chunk to all filters; *before*: packets seen in front of this capture."""
         buffer, records = chunk
-        self.prepare(reader)
+        prepare(self.matchings, reader)
         flags, error = self._flags_of_all(reader, chunk)
         if error is not None:
             records = records[: len(flags[0])]
@@ -155,12 +162,6 @@ class Pass:
         except (ExpressionError, CaptureError):
             return False
         return True
-
-    def prepare(self, reader: CaptureReader) -> None:
-        """Raises what is wrong with a filter, as far as the first interface can tell, if that is known."""
-        interfaces = reader.container.interfaces
-        for matching in self.matchings:
-            matching.prepare(interfaces[0] if interfaces else None, reader.name)
 
     def _flags(self, matching: Matching, reader: CaptureReader, chunk: Chunk) -> list[bool]:
         """For each record whether the filter keeps it, or it holds no packet."""

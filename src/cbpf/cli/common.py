@@ -65,6 +65,22 @@ def container_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--pcap", "as_pcap", is_flag=True, help=help)(with_pcapng)
 
 
+sources_option: Final = click.option(
+    "-r",
+    "sources",
+    metavar="FILE",
+    multiple=True,
+    help="Capture to read, - for standard input (the default); may be repeated.",
+)
+
+
+def sources_to_read(sources: tuple[str, ...]) -> list[str]:
+    """The captures of -r, or standard input if that is not a terminal."""
+    if not sources and sys.stdin.isatty():
+        raise click.UsageError("no capture to read; give -r FILE")
+    return list(sources or ["-"])
+
+
 LONGEST_FILE: Final = 1 << 26  # bytes of a program or an expression
 
 format_choice: Final = click.Choice(cbpf.FORMAT_NAMES)

@@ -15,19 +15,15 @@ from .common import (
     expression_file_option,
     read_expression,
     read_filter,
+    sources_option,
+    sources_to_read,
 )
 from .progress import progress_bar, with_progress
 
 
 @click.command("filter", short_help="Copy the packets that a filter accepts.")
 @click.argument("expression", nargs=-1)
-@click.option(
-    "-r",
-    "sources",
-    metavar="FILE",
-    multiple=True,
-    help="Capture to read, - for standard input (the default); may be repeated.",
-)
+@sources_option
 @click.option("-w", "target", metavar="FILE", help="Capture to write, - for standard output. May be one of those read.")
 @expression_file_option
 @click.option(
@@ -73,15 +69,13 @@ def command(
         raise click.UsageError("an expression and -p PROGRAM exclude each other")
     if only_count and target is not None:
         raise click.UsageError("--count writes no capture; -w FILE excludes it")
-    if not sources and sys.stdin.isatty():
-        raise click.UsageError("no capture to read; give -r FILE")
     chosen = read_filter(program) if program is not None else read_expression(expression, expression_file)
     destination = None if only_count else _destination(target)
-    read = sources or ("-",)
+    read = sources_to_read(sources)
     try:
         with progress_bar(read, hidden=quiet or no_progress) as progress:
             summary = cbpf.filter_capture(
-                list(read),
+                read,
                 destination,
                 chosen,
                 container=container,

@@ -1,6 +1,5 @@
 """cbpf split: many filters over captures in one pass, each with an output of its own."""
 
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,19 +7,20 @@ import click
 
 import cbpf
 
-from .common import as_socket_option, container_options, dialect_option, engine_option
+from .common import (
+    as_socket_option,
+    container_options,
+    dialect_option,
+    engine_option,
+    sources_option,
+    sources_to_read,
+)
 from .progress import progress_bar, with_progress
 
 
 @click.command("split", short_help="Sort packets into files by filters, in one pass.")
 @click.argument("routes", metavar="'EXPRESSION=FILE'...", nargs=-1, required=True)
-@click.option(
-    "-r",
-    "sources",
-    metavar="FILE",
-    multiple=True,
-    help="Capture to read, - for standard input (the default); may be repeated.",
-)
+@sources_option
 @click.option("--rest", metavar="FILE", help="Where the packets go that no expression accepts.")
 @container_options
 @with_progress
@@ -45,15 +45,13 @@ def command(
       cbpf split -r big.pcap 'tcp port 443=https.pcap' 'port 53=dns.pcap' --rest other.pcap
     """
     pairs = [_route(text) for text in routes]
-    if not sources and sys.stdin.isatty():
-        raise click.UsageError("no capture to read; give -r FILE")
     names = [expression or "all packets" for expression, _ in pairs]
     names.append("the rest" if rest is not None else "the rest, not written")
-    read = sources or ("-",)
+    read = sources_to_read(sources)
     try:
         with progress_bar(read, hidden=quiet or no_progress) as progress:
             summaries: Sequence[cbpf.Summary] = cbpf.split_capture(
-                list(read),
+                read,
                 pairs,
                 rest=rest,
                 container=container,
