@@ -15,7 +15,7 @@ from ..semantics import Header, begin, execute
 from ..socket_buffer import SocketBuffer
 from ..values import Value
 
-_ARITHMETIC: Final[dict[Action, Callable[[int, int], int]]] = {
+ARITHMETIC: Final[dict[Action, Callable[[int, int], int]]] = {
     Action.ADD: operator.add,
     Action.SUB: operator.sub,
     Action.MUL: operator.mul,
@@ -89,7 +89,7 @@ class IntegerMachine:
         return value
 
     def arithmetic(self, action: Action, left: int, right: int) -> int:
-        return _ARITHMETIC[action](left, right) & WORD_MASK
+        return ARITHMETIC[action](left, right) & WORD_MASK
 
     def compare(self, action: Action, left: int, right: int) -> bool:
         return _COMPARISONS[action](left, right)

@@ -1,0 +1,153 @@
+"""Jump threading: a test whose outcome is known on a way is passed by on that way.
+
+One walk down the diagram. Each node is entered with what holds on all ways that still come to it; from each of its arms a
+way is followed past all nodes that are decided by what is known on it. No node is copied. A test that is passed by no
+longer checks that its bytes are there; so it is passed by only where that was checked before, or where nothing but a
+reject follows for packets without them.
+"""
+
+from bisect import bisect_right
+from typing import Final, NamedTuple
+
+from .diagram import Device, Diagram, Draw, Guard, Return, Switch
+from .facts import NO_FACTS, Facts, Reasoner, ranges_of_arms
+from .ranges import intersection
+from .requirements import DEVICE, NOTHING, Requirements, missing
+
+_STEPS_A_NODE: Final = 40
+
+
+class _Way(NamedTuple):
+    """Where an arm leads in the end."""
+
+    target: int
+    facts: Facts
+
+
+class _Threading:
+    def __init__(self, diagram: Diagram, root: int) -> None:
+        self._diagram = diagram
+        self._root = root
+        self._order = diagram.below(root)
+        self._reasoner = Reasoner(diagram, self._order)
+        self._entering: dict[int, Facts] = {}
+        self._budget = _STEPS_A_NODE * len(self._order)
+
+    def run(self) -> int:
+        start = self._follow(self._root, NO_FACTS)
+        self._enter(start)
+        ways = {number: self._leave(number) for number in self._order if number in self._entering}
+        made: dict[int, int] = {self._diagram.reject: self._diagram.reject}
+        for number in reversed(ways):
+            node, arms, required = ways[number]
+            targets = [made[target] for target in arms]
+            if required is not None:
+                made[number] = self._diagram.guard(required, targets[0])
+            elif isinstance(node, Switch):
+                made[number] = self._diagram.switch(node.value, zip(node.starts, targets, strict=True))
+            else:
+                made[number] = self._diagram.again(node, targets)
+        return made[start.target]
+
+    def _enter(self, way: _Way) -> None:
+        before = self._entering.get(way.target)
+        self._entering[way.target] = way.facts if before is None else before.joined(way.facts)
+
+    def _leave(self, number: int) -> tuple[Return | Switch | Guard | Device | Draw, list[int], Requirements | None]:
+        """The node with those arms that can still be taken, where each leads, and whether only a guard is left."""
+        node, facts = self._diagram.nodes[number], self._entering[number]
+        after = facts.passing(self._diagram.required_by(node))
+        if isinstance(node, Switch):
+            return self._leave_switch(node, facts, after)
+        if isinstance(node, Return):
+            return node, [], None
+        way = self._follow(node.following, after)
+        self._enter(way)
+        done = (isinstance(node, Guard) and not self._missing(facts, dict(node.required))) or (
+            isinstance(node, Device) and DEVICE in facts.met
+        )
+        return node, [way.target], NOTHING if done else None
+
+    def _leave_switch(
+        self, node: Switch, facts: Facts, after: Facts
+    ) -> tuple[Return | Switch | Guard | Device | Draw, list[int], Requirements | None]:
+        domain = self._reasoner.where(node.value, facts)
+        if not domain:
+            return node, [self._diagram.reject], NOTHING
+        ways: dict[int, int] = {}
+        for target, ranges in ranges_of_arms(node, self._diagram.expressions.most[node.value]).items():
+            possible = intersection(ranges, domain)
+            if possible:
+                way = self._follow(target, self._reasoner.assume(node.value, possible, after, target))
+                self._enter(way)
+                ways[target] = way.target
+        starts, targets = _possible_arms(node, ways, domain)
+        if len(targets) == 1:
+            return node, targets, self._diagram.expressions.requirements[node.value]
+        return Switch(node.value, tuple(starts), tuple(targets)), targets, None
+
+    def _follow(self, number: int, facts: Facts) -> _Way:
+        """Past all nodes that are decided."""
+        while self._budget > 0:
+            self._budget -= 1
+            node = self._diagram.nodes[number]
+            following: int | None = None
+            match node:
+                case Switch():
+                    following = self._decided(node, facts)
+                case Guard():
+                    following = node.following if not self._missing(facts, dict(node.required)) else None
+                case Device():
+                    following = node.following if DEVICE in facts.met else None
+            if following is None:
+                break
+            number = following
+        return _Way(number, facts)
+
+    def _decided(self, node: Switch, facts: Facts) -> int | None:
+        """The one target that is possible, if the test's own requirements are settled too."""
+        domain = self._reasoner.where(node.value, facts)
+        if not domain:
+            return self._diagram.reject  # no packet comes here
+        target = _only_target(node, domain[0][0], domain[-1][1])
+        if target is None:
+            arms = ranges_of_arms(node, self._diagram.expressions.most[node.value]).items()
+            possible = [one for one, ranges in arms if intersection(ranges, domain)]
+            if len(possible) > 1:
+                return None
+            target = possible[0]
+        left = self._missing(facts, self._diagram.expressions.requirements[node.value])
+        accepted = self._diagram.accepted[target]
+        return None if missing(accepted, left, self._diagram.expressions.most) else target
+
+    def _missing(self, facts: Facts, required: Requirements) -> Requirements:
+        return missing(facts.met, required, self._diagram.expressions.most)
+
+
+def _only_target(node: Switch, low: int, high: int) -> int | None:
+    """The target of all numbers from *low* to *high*, if they have one."""
+    first, last = bisect_right(node.starts, low) - 1, bisect_right(node.starts, high) - 1
+    return node.targets[first] if first == last else None
+
+
+def _possible_arms(node: Switch, ways: dict[int, int], domain: tuple[tuple[int, int], ...]) -> tuple[list[int], list[int]]:
+    """The arms that can be taken; those that cannot go where their neighbours go."""
+    starts: list[int] = []
+    targets: list[int] = []
+    position = 0
+    for index, start in enumerate(node.starts):
+        end = node.starts[index + 1] - 1 if index + 1 < len(node.starts) else domain[-1][1]
+        while position < len(domain) and domain[position][1] < start:
+            position += 1
+        if position == len(domain) or domain[position][0] > end:
+            continue
+        target = ways[node.targets[index]]
+        if not targets or targets[-1] != target:
+            starts.append(start if targets else 0)
+            targets.append(target)
+    return starts, targets
+
+
+def thread_jumps(diagram: Diagram, root: int) -> int:
+    """The root of a diagram in which decided tests are passed by."""
+    return _Threading(diagram, root).run()
