@@ -86,8 +86,9 @@ class Registers:
         steps: Steps = ()
         for key, number in guard.required:
             added = self._guard_one(key, number, a, x, keep_a=wanted is not None and a == wanted)
-            steps += (*added[:-1], added[-1]._replace(checks=True))
-            a, x = added[-1].a, added[-1].x
+            if added:  # else A holds what was loaded
+                steps += (*added[:-1], added[-1]._replace(checks=True))
+                a, x = added[-1].a, added[-1].x
         return steps
 
     def with_device(self, verdict: int, a: Content, x: Content) -> Steps:
@@ -164,8 +165,10 @@ class Registers:
     ) -> Steps | None:
         kind, *rest = self._table.nodes[position]
         if kind is Kind.HEADER and rest[0] != "packet":
-            window = NETWORK_OFFSET if rest[0] == "network" else LINK_OFFSET
-            return (self._step(Action.LOAD_A, Operand.ABSOLUTE, window + displacement, value, x, size=size),)
+            address = (NETWORK_OFFSET if rest[0] == "network" else LINK_OFFSET) + displacement
+            if address < EXTENSION_OFFSET:
+                return (self._step(Action.LOAD_A, Operand.ABSOLUTE, address, value, x, size=size),)
+            return self._indirect(value, self._table.constant(address), 0, size, a, x, keep_x)
         return self._indirect(value, self._address(position), 0, size, a, x, keep_x)
 
     def _address(self, position: int) -> int:
