@@ -18,9 +18,11 @@ _PLACES = {
     "capture.survey": "CaptureInfo InterfaceInfo PacketTotals capture_info",
     "dialects": "DIALECTS LINUX PCAP SECCOMP Dialect",
     "engines.interpreter": "Fetched Step",
+    "equivalence": "Difference difference equivalent implies",
     "errors": """
         CaptureError CbpfError DamagedCapture ExpressionError ExpressionWarning FieldError Finding
-        MissingLibrary PacketError Problem ProgramFormatError VerificationError
+        MissingLibrary PacketError Problem ProgramFormatError Undecided
+        VerificationError
     """,
     "expression": "DEFAULT_SNAPLEN compile",
     "filtering": "compile_for_capture filter_capture split_capture",

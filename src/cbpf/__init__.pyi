@@ -5,6 +5,7 @@ from .capture.reader import CaptureReader, Packet, read_capture
 from .capture.survey import CaptureInfo, InterfaceInfo, PacketTotals, capture_info
 from .dialects import DIALECTS, LINUX, PCAP, SECCOMP, Dialect
 from .engines.interpreter import Fetched, Step
+from .equivalence import Difference, difference, equivalent, implies
 from .errors import (
     CaptureError,
     CbpfError,
@@ -17,6 +18,7 @@ from .errors import (
     PacketError,
     Problem,
     ProgramFormatError,
+    Undecided,
     VerificationError,
 )
 from .expression import DEFAULT_SNAPLEN, compile
@@ -81,6 +83,7 @@ __all__ = [
     "DamagedCapture",
     "Device",
     "Dialect",
+    "Difference",
     "EngineName",
     "ExpressionError",
     "ExpressionWarning",
@@ -123,15 +126,19 @@ __all__ = [
     "StoreScratch",
     "Summary",
     "TypedInstruction",
+    "Undecided",
     "VerificationError",
     "VlanTag",
     "assemble",
     "capture_info",
     "compile",
     "compile_for_capture",
+    "difference",
     "disassemble",
+    "equivalent",
     "filter_capture",
     "findings",
+    "implies",
     "link_type",
     "listing",
     "parse",

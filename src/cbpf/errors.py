@@ -8,7 +8,8 @@
     ├── PacketError          a packet that is not a buffer of bytes
     ├── CaptureError         a capture that cannot be read or written, or not yet
     │   └── DamagedCapture   a capture that ends or errs in its middle; the packets before it are good
-    └── MissingLibrary       an engine or a library that is not installed
+    ├── MissingLibrary       an engine or a library that is not installed
+    └── Undecided            a proof that was not found in the time given, nor a packet that refutes it
 
 A warning, not an error: `ExpressionWarning`, for an expression that compiles to a constant.
 """
@@ -51,6 +52,10 @@ class DamagedCapture(CaptureError):
 
 class MissingLibrary(CbpfError, ImportError):
     """A library that is not installed, with the command that installs it."""
+
+
+class Undecided(CbpfError):
+    """A question about all packets that the solver did not answer; it is never taken for an answer."""
 
 
 class ExpressionWarning(UserWarning):

@@ -24,6 +24,12 @@ class VlanTag(Value):
     tpid: HalfWord = 0x8100
 
 
+def _words(place: str, value: object) -> tuple[int, ...]:
+    if isinstance(value, tuple | list):
+        return tuple(check_word(f"{place}[{index}]", one) for index, one in enumerate(value))
+    raise FieldError(f"{place}: {value!r} is no tuple of numbers")
+
+
 def _bytes(place: str, value: object) -> bytes:
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value)
@@ -44,6 +50,7 @@ class Metadata(Value):
       payload_offset: what `poff` gives; None: what Linux computes from the packet (see `payload_offset`). A packet that
         was cut when it was captured is taken as if it ended there.
       seed: `rand` is a pure function of the seed and of how many numbers were drawn; None: really random.
+      draws: the numbers that `rand` gives first, before those of the seed.
     """
 
     protocol: HalfWord = 0
@@ -59,6 +66,7 @@ class Metadata(Value):
     before: Annotated[bytes, _bytes] = b""
     payload_offset: Annotated[int | None, optional(check_word)] = None
     seed: Annotated[int | None, optional(within(0, 2**64 - 1, "a seed"))] = None
+    draws: Annotated[tuple[int, ...], _words] = ()
 
     def _complete(self) -> None:
         for name in ("network_header", "link_header"):

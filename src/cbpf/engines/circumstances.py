@@ -42,6 +42,8 @@ class Circumstances(ctypes.Structure):
         ("extensions", ctypes.c_uint32 * 16),  # by their number / 4
         ("seed", ctypes.c_uint64),
         ("draws", ctypes.c_uint64),
+        ("given", ctypes.c_void_p),  # the numbers that are drawn first
+        ("given_count", ctypes.c_uint64),
         ("ask", ctypes.c_void_p),
         ("buffer", ctypes.c_void_p),
     )
@@ -54,6 +56,11 @@ def of_buffer(buffer: SocketBuffer) -> Circumstances:
     filled = _filled(buffer)
     filled.owned = buffer
     filled.buffer = id(buffer)
+    draws = buffer.metadata.draws
+    if draws:
+        given = (ctypes.c_uint32 * len(draws))(*draws)
+        filled.given, filled.given_count = ctypes.addressof(given), len(draws)
+        filled.owned = buffer, given
     return filled
 
 

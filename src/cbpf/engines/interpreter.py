@@ -28,7 +28,7 @@ ARITHMETIC: Final[dict[Action, Callable[[int, int], int]]] = {
     Action.SHIFT_RIGHT: operator.rshift,
 }
 
-_COMPARISONS: Final[dict[Action, Callable[[int, int], bool]]] = {
+COMPARISONS: Final[dict[Action, Callable[[int, int], bool]]] = {
     Action.EQUAL: operator.eq,
     Action.GREATER_THAN: operator.gt,
     Action.GREATER_OR_EQUAL: operator.ge,
@@ -92,7 +92,7 @@ class IntegerMachine:
         return ARITHMETIC[action](left, right) & WORD_MASK
 
     def compare(self, action: Action, left: int, right: int) -> bool:
-        return _COMPARISONS[action](left, right)
+        return COMPARISONS[action](left, right)
 
     def select(self, truth: bool, then: int, otherwise: int) -> int:
         return then if truth else otherwise

@@ -128,14 +128,18 @@ class LLVMMachine:
         return function.call(I32, ask, self.word(extension), a, x, function["memory"], function["length"], buffer)
 
     def _draw(self) -> Value:
-        """The next random number: `socket_buffer.mix` of the seed and the number of the draw."""
-        circumstances = self._function["circumstances"]
+        """The next random number: a given one, else `socket_buffer.mix` of the seed and the number of the draw."""
+        function, circumstances = self._function, self._function["circumstances"]
         draws = circumstances.at(offset_of("draws")).load(8) + 1
         circumstances.at(offset_of("draws")).store(draws)
         number = circumstances.at(offset_of("seed")).load(8) + draws * 0x9E37_79B9_7F4A_7C15
         number = (number ^ number >> 30) * 0xBF58_476D_1CE4_E5B9
         number = (number ^ number >> 27) * 0x94D0_49BB_1331_11EB
-        return ((number ^ number >> 31) >> 32).to(I32)
+        drawn = function.variable(I32, ((number ^ number >> 31) >> 32).to(I32))
+        with function.when(draws <= circumstances.at(offset_of("given_count")).load(8), rare=True):
+            given = circumstances.at(offset_of("given")).load_pointer()
+            drawn.value = given.at((draws - 1) << 2).load(4)
+        return drawn.value
 
 
 def filter_function(program: Program, dialect: Dialect) -> Function:

@@ -1,0 +1,1 @@
+"""Questions about all packets at once: programs as terms of an SMT solver."""

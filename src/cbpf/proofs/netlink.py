@@ -1,0 +1,47 @@
+"""The search for netlink attributes as a term: `socket_buffer` has it as a loop, and says where it comes from.
+
+The first attributes are followed exactly. What comes behind them is a function of which nothing is known but that equal
+searches give equal offsets: what is proved holds for it too, and a packet that was found may need another look.
+"""
+
+from typing import Final
+
+from ..isa import Action, Extension
+from .terms import Truth, Word
+from .unknowns import Unknowns
+
+_FOLLOWED: Final = 3  # attributes
+_HEADER: Final = 4  # struct nlattr: 16-bit length, 16-bit type, in host order
+_TYPE_MASK: Final = 0x3FFF
+
+
+def search(unknowns: Unknowns, extension: Extension, a: Word, x: Word) -> Word:
+    """The offset of the first attribute of type *x* from offset *a* on, or inside the attribute there; 0 for none."""
+    terms = unknowns.terms
+    last = terms.arithmetic(Action.SUB, unknowns.captured, _HEADER)
+    begins = terms.all(terms.at_most(_HEADER, unknowns.captured), terms.at_most(a, last))
+    start, end = a, unknowns.captured
+    if extension is Extension.NETLINK_ATTR_NESTED:
+        size = unknowns.load(a, 2, "little")
+        room = terms.arithmetic(Action.SUB, end, a)
+        begins = terms.all(begins, terms.at_most(size, room), terms.at_most(_HEADER, size))
+        start, end = terms.arithmetic(Action.ADD, a, _HEADER), terms.arithmetic(Action.ADD, a, size)
+    return terms.select(begins, _follow(unknowns, start, end, x, begins, _FOLLOWED), 0)
+
+
+def _follow(unknowns: Unknowns, start: Word, end: Word, kind: Word, condition: Truth, attributes: int) -> Word:
+    """The search in start..end, where start is not much beyond end; *condition*: whether it comes here at all."""
+    terms = unknowns.terms
+    room = terms.arithmetic(Action.SUB, end, start)
+    begins = terms.signed_at_most(_HEADER, room)
+    if attributes == 0:
+        return terms.select(begins, unknowns.guess(terms.all(condition, begins), start, end, kind), 0)
+    size = unknowns.load(start, 2, "little")
+    name = terms.arithmetic(Action.AND, unknowns.load(terms.arithmetic(Action.ADD, start, 2), 2, "little"), _TYPE_MASK)
+    fits = terms.all(begins, terms.at_most(_HEADER, size), terms.at_most(size, room))
+    found = terms.equal(name, kind)
+    step = terms.arithmetic(Action.AND, terms.arithmetic(Action.ADD, size, 3), 0xFFFF_FFFC)
+    following = terms.arithmetic(Action.ADD, start, step)
+    goes_on = terms.all(condition, fits, terms.opposite(found))
+    behind = _follow(unknowns, following, end, kind, goes_on, attributes - 1)
+    return terms.select(fits, terms.select(found, start, behind), 0)

@@ -1,0 +1,62 @@
+"""What is asked of the verdicts of programs: of all packets as terms, and of one packet as plain numbers."""
+
+from typing import Final, Literal, TypeAlias
+
+from ..dialects import Dialect
+from ..isa import Action
+from .machine import Outcome
+from .terms import Terms, Truth, Word
+
+Relation: TypeAlias = Literal["equal", "implies"]
+Verdicts: TypeAlias = Literal["exact", "keep"]
+
+_ACTION: Final = 0xFFFF_0000  # SECCOMP_RET_ACTION_FULL
+_LETS_RUN: Final = (0x7FFF_0000, 0x7FFC_0000)  # SECCOMP_RET_ALLOW, SECCOMP_RET_LOG
+
+
+def keeps(terms: Terms, dialect: Dialect, verdict: Word) -> Truth:
+    """Whether a verdict keeps the packet; of a system call, whether it lets the call run."""
+    if dialect.record_size is None:
+        return terms.opposite(terms.equal(verdict, 0))
+    action = terms.arithmetic(Action.AND, verdict, _ACTION)
+    return terms.any(*(terms.equal(action, one) for one in _LETS_RUN))
+
+
+def kept(terms: Terms, dialect: Dialect, outcome: Outcome) -> Truth:
+    """Whether the program keeps the packet."""
+    return terms.any(*(terms.all(truth, keeps(terms, dialect, verdict)) for truth, verdict in outcome.returned))
+
+
+def violated(
+    terms: Terms, dialect: Dialect, relation: Relation, verdicts: Verdicts, left: Outcome, right: Outcome
+) -> Truth:
+    """Whether the relation, as `difference` describes it, does not hold."""
+    if verdicts == "exact":
+        differ = _differ(terms, left, right)
+        return differ if relation == "equal" else terms.all(kept(terms, dialect, left), differ)
+    keep_left, keep_right = kept(terms, dialect, left), kept(terms, dialect, right)
+    if relation == "equal":
+        return terms.differ(keep_left, keep_right)
+    return terms.all(keep_left, terms.opposite(keep_right))
+
+
+def _differ(terms: Terms, left: Outcome, right: Outcome) -> Truth:
+    """Whether the verdicts are not the same. Where all are constants, each is compared by when it is given."""
+    given = left.returned + right.returned
+    if not all(isinstance(verdict, int) for _, verdict in given):
+        return terms.opposite(terms.equal(_verdict(terms, left), _verdict(terms, right)))
+    verdicts = {verdict for _, verdict in given} - {0}  # which is given in all other cases
+    return terms.any(
+        *(terms.differ(_gives(terms, left, verdict), _gives(terms, right, verdict)) for verdict in sorted(verdicts))
+    )
+
+
+def _gives(terms: Terms, outcome: Outcome, verdict: int) -> Truth:
+    return terms.any(*(truth for truth, given in outcome.returned if given == verdict))
+
+
+def _verdict(terms: Terms, outcome: Outcome) -> Word:
+    word: Word = 0
+    for truth, verdict in outcome.returned:
+        word = terms.select(truth, verdict, word)
+    return word
