@@ -138,13 +138,11 @@ class Expressions:
 
     def compare(self, action: Action, left: int, right: int) -> Test:
         """What a comparison of the semantics asks, as ranges of one expression."""
-        known_left, known = self.value(left), self.value(right)
-        if known_left is not None and known is None:
-            return self.lies_in(right, _mirrored(action, known_left)) if action is not Action.BITS_SET else self.lies_in(
-                self.arithmetic(Action.AND, left, right), ((1, WORD_MASK),)
-            )
         if action is Action.BITS_SET:
             return self.lies_in(self.arithmetic(Action.AND, left, right), ((1, WORD_MASK),))
+        known_left, known = self.value(left), self.value(right)
+        if known_left is not None and known is None:
+            return self.lies_in(right, _mirrored(action, known_left))
         if known is not None:
             return self.lies_in(left, _accepted(action, known))
         if left == right:
@@ -156,6 +154,9 @@ class Expressions:
     def lies_in(self, value: int, ranges: Ranges) -> Test:
         """Whether *value* lies in *ranges*, asked of the innermost expression that can tell."""
         while True:
+            known = self.value(value)
+            if known is not None:
+                return any(low <= known <= high for low, high in ranges)
             ranges = intersection(ranges, ((0, self.most[value]),))
             if not ranges:
                 return False
@@ -372,8 +373,6 @@ class Expressions:
     def _inner_test(self, value: int, ranges: Ranges) -> tuple[int, Ranges] | None:
         """The same question of a part of *value*, if one can be found."""
         kind, *rest = self.nodes[value]
-        if kind is Kind.CONSTANT:
-            return None
         if not isinstance(kind, Action) or kind in RELATIONS:
             return None
         left: int = rest[0]  # type: ignore[assignment]
