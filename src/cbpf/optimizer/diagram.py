@@ -11,6 +11,7 @@ a verdict other than 0 has the same requirements.
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
+from ..isa import Extension
 from .expressions import Expressions
 from .ranges import Ranges
 from .requirements import DEVICE, NOTHING, NOTHING_ACCEPTED, PACKET, Requirements, both, common, missing
@@ -38,8 +39,9 @@ class Guard(NamedTuple):
 
 
 class Device(NamedTuple):
-    """Ends the run with an expression as its verdict if the packet has no device."""
+    """Ends the run with an expression as its verdict if the packet has no device, by loading what only those with one have."""
 
+    extension: Extension
     verdict: int
     following: int
 
@@ -110,14 +112,14 @@ class Diagram:
         accepted = both(wanted, self.accepted[following])
         return self._add(Guard(tuple(sorted(self._needed(wanted).items())), following), accepted)
 
-    def device(self, verdict: int, following: int) -> int:
+    def device(self, extension: Extension, verdict: int, following: int) -> int:
         known = self.expressions.value(verdict)
         if self.nodes[following] == Return(verdict):
             return following
         accepted = both({DEVICE: 1}, self.accepted[following])
         if known != 0:
             accepted = common(accepted, self.expressions.requirements[verdict])
-        return self._add(Device(verdict, following), both(self.expressions.requirements[verdict], accepted))
+        return self._add(Device(extension, verdict, following), both(self.expressions.requirements[verdict], accepted))
 
     def draw(self, number: int, following: int) -> int:
         return self._add(Draw(number, following), self.accepted[following])
@@ -132,7 +134,7 @@ class Diagram:
             case Guard():
                 return self.guard(dict(node.required), targets[0])
             case Device():
-                return self.device(node.verdict, targets[0])
+                return self.device(node.extension, node.verdict, targets[0])
             case Draw():
                 return self.draw(node.number, targets[0])
 

@@ -5,16 +5,17 @@ step from which on the registers hold what the steps before would have brought; 
 from the last instruction to the first, equal instructions with equal ways on are one, whatever A holds there.
 """
 
+from collections.abc import Set
 from typing import Final, Literal, NamedTuple, TypeAlias, cast
 
 from ..instructions import RawInstruction
-from ..isa import CODE_OF, OPCODE_BY_CODE, Action, Operand
+from ..isa import CODE_OF, OPCODE_BY_CODE, SCRATCH_SLOTS, Action, Operand
 from ..program import Program
 from .decisions import Chain, Decision, Question, Split, decide
 from .diagram import Device, Diagram, Draw, Guard, Node, Return, Switch, targets_of
 from .expressions import TooLarge
 from .requirements import nonzero_divisor
-from .registers import Content, Registers, Step, Steps
+from .registers import SLOTS_FOR_SUMS, Content, Registers, Step, Steps
 
 Goal: TypeAlias = Literal["size", "speed"]
 
@@ -47,13 +48,21 @@ def emit(diagram: Diagram, root: int, goal: Goal) -> Program:
     """The program of a diagram. Raises `TooLarge`."""
     root = _with_tested_divisors(diagram, root)
     order = diagram.below(root)
-    registers = Registers(diagram.expressions)
-    draws = sorted({node.number for node in (diagram.nodes[one] for one in order) if isinstance(node, Draw)})
-    registers.draw_slots = {number: 15 - index for index, number in enumerate(draws)}
-    if len(draws) > 8:
-        raise TooLarge
-    down = _Down(diagram, order, registers, goal)
+    slots = _slots_of_draws(diagram, order)
+    down = _Down(diagram, order, slots, slots.keys(), goal)
+    read = {step.loaded for plan in down.plans.values() for step in plan.steps}
+    kept = {number for number, slot in slots.items() if slot in read}
+    if len(kept) < len(slots):
+        down = _Down(diagram, order, slots, kept, goal)
     return _Up(diagram, order, down).program(root)
+
+
+def _slots_of_draws(diagram: Diagram, order: list[int]) -> dict[int, int]:
+    """A scratch slot for each random number: those that sums do not use."""
+    drawn = sorted({node.number for node in (diagram.nodes[one] for one in order) if isinstance(node, Draw)})
+    if len(drawn) > SCRATCH_SLOTS - SLOTS_FOR_SUMS:
+        raise TooLarge
+    return {number: SLOTS_FOR_SUMS + index for index, number in enumerate(drawn)}
 
 
 def _with_tested_divisors(diagram: Diagram, root: int) -> int:
@@ -83,13 +92,17 @@ def _without_divisors(diagram: Diagram, guard: Guard, following: int) -> int:
 class _Down:
     """Plans every node, in the order of a run, and where each way enters the next node's steps."""
 
-    def __init__(self, diagram: Diagram, order: list[int], registers: Registers, goal: Goal) -> None:
+    def __init__(
+        self, diagram: Diagram, order: list[int], slots: dict[int, int], kept: Set[int], goal: Goal
+    ) -> None:
         self._diagram = diagram
-        self._registers = registers
+        self._registers = Registers(diagram.expressions, slots)
+        self._kept = kept
         self._longest = _LONGEST_CHAIN[goal]
         self.plans: dict[int, _Plan] = {}
         self.entries: dict[tuple[int, int], int] = {}
-        arriving: dict[int, list[tuple[int, _Held]]] = {order[0]: [(-1, _Held(None, None))]}
+        zero = diagram.expressions.zero
+        arriving: dict[int, list[tuple[int, _Held]]] = {order[0]: [(-1, _Held(zero, zero))]}
         for number in order:
             ways = arriving.pop(number)
             plan = self.plans[number] = self._plan(diagram.nodes[number], _common([held for _, held in ways]))
@@ -112,9 +125,9 @@ class _Down:
                 wanted = following.value if isinstance(following, Switch) else None
                 return self._planned(self._registers.guard(node, *held, wanted), held)
             case Device():
-                return self._planned(self._registers.with_device(node.verdict, *held), held)
+                return self._planned(self._registers.with_device(node.extension, node.verdict, *held), held)
             case Draw():
-                return self._planned(self._registers.draw(node.number, held.x, kept=True), held)
+                return self._planned(self._registers.draw(node.number, held.x, kept=node.number in self._kept), held)
         return self._plan_switch(node, held)
 
     def _plan_switch(self, node: Switch, held: _Held) -> _Plan:
@@ -183,7 +196,7 @@ def _entry(plan: _Plan, held: _Held) -> int:
             needs_x = step.reads_x or (needs_x and not step.writes_x)
             if step.checks:
                 allowed.clear()
-            if step.loaded is not None and step.loaded < 8:
+            if step.loaded is not None and step.loaded < SLOTS_FOR_SUMS:
                 awaited.add(step.loaded)
             awaited.discard(-1 if step.stored is None else step.stored)
         there = plan.before[index]

@@ -63,6 +63,7 @@ class Expressions:
 
     nodes: kind or action, and what belongs to it. most: the greatest value. bits: the bits that may be 1.
     requirements: what computing it requires of the packet. size: about how many instructions that takes.
+    shifts: what A and X held where a selection was made, as it is for shifts by X.
     """
 
     def __init__(self, dialect: Dialect) -> None:
@@ -72,6 +73,7 @@ class Expressions:
         self.bits: list[int] = []
         self.requirements: list[Requirements] = []
         self.size: list[int] = []
+        self.shifts: dict[int, tuple[int, int]] = {}
         self._numbers: dict[Node, int] = {}
         self.zero = self.constant(0)
 
@@ -188,6 +190,12 @@ class Expressions:
                 return node[1], mask  # type: ignore[return-value]
         return None
 
+    def terms(self, expression: int) -> tuple[int, int]:
+        """Of y + constant: y and the constant; else the expression and 0."""
+        node = self.nodes[expression]
+        added = self.value(node[2]) if node[0] is Action.ADD else None  # type: ignore[arg-type]
+        return (expression, 0) if added is None else (node[1], added)  # type: ignore[return-value]
+
     def operands(self, expression: int) -> Sequence[int]:
         """The expressions that this one is made of."""
         kind, *rest = self.nodes[expression]
@@ -241,11 +249,9 @@ class Expressions:
         known = self.value(position)
         if known is not None:
             return PACKET, known + displacement
-        node = self.nodes[position]
-        if node[0] is Action.ADD:
-            inner, added = node[1], self.value(node[2])  # type: ignore[arg-type]
-            if added is not None and self.most[inner] + added <= WORD_MASK and added + displacement <= WORD_MASK:  # type: ignore[index]
-                return inner, added + displacement  # type: ignore[return-value]
+        inner, added = self.terms(position)
+        if self.most[inner] + added <= WORD_MASK and added + displacement <= WORD_MASK:
+            return inner, added + displacement
         return position, displacement
 
     def _window(self, position: int, displacement: int, size: int) -> int | None:
@@ -336,7 +342,8 @@ class Expressions:
         most, bits = WORD_MASK, None
         match action:
             case Action.ADD | Action.MUL:
-                if action is Action.ADD and (pulled := self._pull_constant(left, right)) is not None:
+                pulled = self._pull_constant(left, right) if action is Action.ADD else None
+                if pulled is not None:
                     return pulled
                 most = min(WORD_MASK, ARITHMETIC[action](most_left, most_right))
             case Action.SUB | Action.XOR if left == right:
@@ -357,6 +364,8 @@ class Expressions:
 
     def _pull_constant(self, left: int, right: int) -> int | None:
         """(y + c) + z as (y + z) + c: so it can become the offset of a load."""
+        if Kind.HEADER in (self.nodes[left][0], self.nodes[right][0]):
+            return None  # a position keeps its address whole
         for one, other in ((left, right), (right, left)):
             node = self.nodes[one]
             if node[0] is Action.ADD:

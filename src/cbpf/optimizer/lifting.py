@@ -40,6 +40,7 @@ class _Requirement(NamedTuple):
 
 
 class _Deviceless(NamedTuple):
+    extension: Extension
     verdict: int
 
 
@@ -98,7 +99,9 @@ class ExpressionMachine:
         return self._table.compare(action, left, right)
 
     def select(self, truth: Test, then: int, otherwise: int) -> int:
-        return self._table.select(truth, then, otherwise)
+        selected = self._table.select(truth, then, otherwise)
+        self._table.shifts.setdefault(selected, (self.a, self.x))
+        return selected
 
     def load_scratch(self, slot: int) -> int:
         return self.held[slot]
@@ -131,6 +134,8 @@ class ExpressionMachine:
             self.events.append(_Drawn(self.draws))
             self.draws += 1
             return self._table.draw(self.draws - 1)
+        if extension is Extension.LINK_LAYER_TYPE:
+            self.events[-1] = self.events[-1]._replace(extension=extension)  # it was asked whether there is a device
         if extension in _SEARCHES:
             return self._table.search(extension, a, x)
         return self._table.extension(extension)
@@ -142,7 +147,7 @@ class ExpressionMachine:
             self.finish(verdict)
             raise _Left
         if truth == self.lacks_device():
-            self.events.append(_Deviceless(verdict))
+            self.events.append(_Deviceless(Extension.INTERFACE_INDEX, verdict))
             return
         action, divisor, zero = self._compared
         if action is not Action.EQUAL or zero != self._table.zero or verdict != zero:
@@ -237,7 +242,7 @@ class _Lifter:
                 pending = both(pending, event.required) or NOTHING
                 continue
             node, pending = diagram.guard(pending, node), NOTHING
-            node = diagram.device(event.verdict, node) if isinstance(event, _Deviceless) else diagram.draw(event.number, node)
+            node = diagram.device(event.extension, event.verdict, node) if isinstance(event, _Deviceless) else diagram.draw(event.number, node)
         return diagram.guard(pending, node)
 
 

@@ -8,9 +8,11 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple, TypeAlias, cast
 
 from ..dialects import Dialect
-from ..isa import CODE_OF, EXTENSION_OFFSET, NETWORK_OFFSET, SCRATCH_SLOTS, WORD_MASK, Action, Extension, LINK_OFFSET, Operand
+from ..semantics import Header
+from ..isa import CODE_OF, EXTENSION_OFFSET, NETWORK_OFFSET, WORD_MASK, Action, Extension, LINK_OFFSET, Operand
 from .diagram import Guard
 from .expressions import Expressions, Kind, TooLarge
+from .ranges import Ranges
 from .requirements import PACKET, nonzero_divisor, window_load
 
 Content: TypeAlias = int | None
@@ -39,6 +41,9 @@ class Step(NamedTuple):
 
 Steps: TypeAlias = tuple[Step, ...]
 
+SLOTS_FOR_SUMS: Final = 8
+"""Scratch slots from 0 on for results on the way to a sum; behind them are those for random numbers."""
+
 _SHIFTS: Final = (Action.SHIFT_LEFT, Action.SHIFT_RIGHT)
 _COMMUTATIVE: Final = frozenset({Action.ADD, Action.MUL, Action.AND, Action.OR, Action.XOR})
 
@@ -46,12 +51,11 @@ _COMMUTATIVE: Final = frozenset({Action.ADD, Action.MUL, Action.AND, Action.OR, 
 class Registers:
     """Computes expressions of one table into registers."""
 
-    def __init__(self, expressions: Expressions) -> None:
+    def __init__(self, expressions: Expressions, draw_slots: dict[int, int]) -> None:
         self._table = expressions
         self._dialect = expressions.dialect
         self._known: dict[tuple[int, Content, Content, bool], Steps | None] = {}
-        self.draw_slots: dict[int, int] = {}
-        self.used_draws: set[int] = set()
+        self._draw_slots = draw_slots
 
     def into_a(self, value: int, a: Content, x: Content, *, keep_x: bool = False) -> Steps | None:
         """The steps that bring *value* into A; None: that cannot be done without X."""
@@ -91,20 +95,19 @@ class Registers:
                 a, x = added[-1].a, added[-1].x
         return steps
 
-    def with_device(self, verdict: int, a: Content, x: Content) -> Steps:
+    def with_device(self, extension: Extension, verdict: int, a: Content, x: Content) -> Steps:
         """The verdict into A, then a load that ends the run without a device."""
         steps = self.into_a(verdict, a, x)
         assert steps is not None
         x = steps[-1].x if steps else x
-        value = self._table.extension(Extension.INTERFACE_INDEX)
-        asked = self._load_extension(Extension.INTERFACE_INDEX, value, x, reads_a=True)
+        asked = self._load_extension(extension, self._table.extension(extension), x, reads_a=True)
         return *steps, asked._replace(checks=True)
 
     def draw(self, number: int, x: Content, *, kept: bool) -> Steps:
         """The next random number into A, and into its slot if it is read again."""
         value = self._table.draw(number)
         drawn = self._load_extension(Extension.RAND, value, x)._replace(checks=True)
-        slot = self.draw_slots[number]
+        slot = self._draw_slots[number]
         return (drawn, self._step(Action.STORE_A, Operand.SCRATCH, slot, value, x, reads_a=True)) if kept else (drawn,)
 
     # -- one expression -----------------------------------------------------------------------------------------
@@ -146,9 +149,8 @@ class Registers:
                 extension, for_a, for_x = cast(tuple[Extension, int, int], rest)
                 yield self._after_pair(for_a, for_x, a, x, keep_x, self._load_extension(extension, value, for_x, reads_a=True))
             case Kind.DRAW:
-                number = cast(int, rest[0])
-                self.used_draws.add(number)
-                yield (self._step(Action.LOAD_A, Operand.SCRATCH, self.draw_slots[number], value, x),)
+                slot = self._draw_slots[cast(int, rest[0])]
+                yield (self._step(Action.LOAD_A, Operand.SCRATCH, slot, value, x),)
             case Kind.SELECT:
                 yield self._wide_shift(value, a, x, keep_x)
 
@@ -169,17 +171,22 @@ class Registers:
             if address < EXTENSION_OFFSET:
                 return (self._step(Action.LOAD_A, Operand.ABSOLUTE, address, value, x, size=size),)
             return self._indirect(value, self._table.constant(address), 0, size, a, x, keep_x)
-        return self._indirect(value, self._address(position), 0, size, a, x, keep_x)
+        base, offset = self._address(position)
+        return self._indirect(value, base, offset, size, a, x, keep_x)
 
-    def _address(self, position: int) -> int:
-        """The 32-bit address that `semantics` located at *position*: behind its selections, the distance from the packet."""
-        kind, *rest = self._table.nodes[position]
-        while kind is Kind.SELECT:
-            last = cast(int, rest[3]) if cast(tuple[tuple[int, int], ...], rest[1])[0][0] != 0 else cast(int, rest[2])
-            kind, *rest = self._table.nodes[last]
-        if kind is not Action.ADD or self._table.header("packet") not in rest:
-            raise TooLarge
-        return cast(int, rest[1] if rest[0] == self._table.header("packet") else rest[0])
+    def _address(self, position: int) -> tuple[int, int]:
+        """The address that `semantics` located at *position*, as a sum modulo 2**32: it stands behind the selections."""
+        table = self._table
+        kind, *rest = table.nodes[position]
+        while kind is Kind.SELECT:  # of addresses below 2**31, which are counted from the packet
+            _, ranges, then, otherwise = cast(tuple[int, Ranges, int, int], rest)
+            kind, *rest = table.nodes[then if ranges[0][0] == 0 else otherwise]
+        for header, start in (("packet", 0), ("network", NETWORK_OFFSET), ("link", LINK_OFFSET)):
+            number = table.header(cast(Header, header))
+            if kind is Action.ADD and number in rest:
+                distance = cast(int, rest[1] if rest[0] == number else rest[0])
+                return table.terms(table.arithmetic(Action.ADD, distance, table.constant(start)))
+        raise TooLarge
 
     def _operation(
         self, value: int, action: Action, left: int, right: int, a: Content, x: Content, keep_x: bool
@@ -205,14 +212,10 @@ class Registers:
 
     def _wide_shift(self, value: int, a: Content, x: Content, keep_x: bool) -> Steps | None:
         """A shift by X that gives 0 for counts of 32 and more: what `semantics` selects in such dialects."""
-        _, count, _, then, otherwise = cast(tuple[Kind, int, object, int, int], self._table.nodes[value])
-        for one in (then, otherwise):
-            action, *rest = self._table.nodes[one]
-            if action in _SHIFTS:
-                step = self._with_x(cast(Action, action), value, count)
-                if not self._is_shift(value, cast(Action, action), cast(int, rest[0]), count):
-                    break
-                return self._after_pair(cast(int, rest[0]), count, a, x, keep_x, step)
+        for_a, count = self._table.shifts[value]
+        for action in _SHIFTS:
+            if self._is_shift(value, action, for_a, count):
+                return self._after_pair(for_a, count, a, x, keep_x, self._with_x(action, value, count))
         raise TooLarge
 
     def _is_shift(self, value: int, action: Action, left: int, count: int) -> bool:
@@ -252,7 +255,7 @@ class Registers:
         second = self.into_a(for_a, for_x, x)
         assert second is not None
         slot = 1 + max((step.stored for step in second if step.stored is not None), default=-1)
-        if slot >= SCRATCH_SLOTS - len(self.draw_slots):
+        if slot >= SLOTS_FOR_SUMS:
             raise TooLarge
         store = self._step(Action.STORE_A, Operand.SCRATCH, slot, for_x, x, reads_a=True)
         load = self._step(Action.LOAD_X, Operand.SCRATCH, slot, for_a, for_x)
@@ -269,8 +272,7 @@ class Registers:
         if offset is not None:
             return (self._step(Action.LOAD_X, Operand.MEMORY_SHIFT, offset, a, value, size=1),)
         if node[0] is Kind.DRAW:
-            self.used_draws.add(cast(int, node[1]))
-            return (self._step(Action.LOAD_X, Operand.SCRATCH, self.draw_slots[cast(int, node[1])], a, value),)
+            return (self._step(Action.LOAD_X, Operand.SCRATCH, self._draw_slots[cast(int, node[1])], a, value),)
         return None
 
     def header_length_offset(self, value: int) -> int | None:

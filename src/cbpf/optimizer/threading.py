@@ -63,10 +63,15 @@ class _Threading:
             return node, [], None
         way = self._follow(node.following, after)
         self._enter(way)
-        done = (isinstance(node, Guard) and not self._missing(facts, dict(node.required))) or (
-            isinstance(node, Device) and DEVICE in facts.met
-        )
-        return node, [way.target], NOTHING if done else None
+        return node, [way.target], self._left_of(node, facts)
+
+    def _left_of(self, node: Guard | Device | Draw, facts: Facts) -> Requirements | None:
+        """What a node still requires if nothing else is left of it; None: it stays as it is."""
+        if isinstance(node, Guard) and not self._missing(facts, dict(node.required)):
+            return NOTHING
+        if isinstance(node, Device) and DEVICE in facts.met:
+            return self._diagram.expressions.requirements[node.verdict]
+        return None
 
     def _leave_switch(
         self, node: Switch, facts: Facts, after: Facts
@@ -91,18 +96,22 @@ class _Threading:
         while self._budget > 0:
             self._budget -= 1
             node = self._diagram.nodes[number]
-            following: int | None = None
-            match node:
-                case Switch():
-                    following = self._decided(node, facts)
-                case Guard():
-                    following = node.following if not self._missing(facts, dict(node.required)) else None
-                case Device():
-                    following = node.following if DEVICE in facts.met else None
+            if isinstance(node, Return):
+                break
+            following = self._decided(node, facts) if isinstance(node, Switch) else self._passed(node, facts)
             if following is None:
                 break
             number = following
         return _Way(number, facts)
+
+    def _passed(self, node: Guard | Device | Draw, facts: Facts) -> int | None:
+        """What follows the node, if nothing is left of it."""
+        left = self._left_of(node, facts)
+        return None if left is None else self._if_required(self._missing(facts, left), node.following)
+
+    def _if_required(self, left: Requirements, target: int) -> int | None:
+        """The target, if it requires on each way to a verdict what is left to require."""
+        return None if missing(self._diagram.accepted[target], left, self._diagram.expressions.most) else target
 
     def _decided(self, node: Switch, facts: Facts) -> int | None:
         """The one target that is possible, if the test's own requirements are settled too."""
@@ -117,8 +126,7 @@ class _Threading:
                 return None
             target = possible[0]
         left = self._missing(facts, self._diagram.expressions.requirements[node.value])
-        accepted = self._diagram.accepted[target]
-        return None if missing(accepted, left, self._diagram.expressions.most) else target
+        return self._if_required(left, target)
 
     def _missing(self, facts: Facts, required: Requirements) -> Requirements:
         return missing(facts.met, required, self._diagram.expressions.most)
