@@ -4,7 +4,7 @@ Jumps only go forward, so the states of a block are all known when its turn come
 slots hold that are still read; programs made by compilers have one or two a block.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from ..dialects import Dialect, FetchOrder
@@ -180,8 +180,9 @@ class _Lifter:
     def __init__(self, program: Program, expressions: Expressions) -> None:
         self._raw = tuple(program)
         self._table = expressions
-        self._live = live_registers(self._raw, expressions.dialect)
-        self._leaders = _leaders(self._raw, expressions.dialect)
+        effects = _effects(self._raw, expressions.dialect)
+        self._live = _live_registers(effects)
+        self._leaders = _leaders(effects)
         self._start = State((), 0)
         self._waiting: dict[int, dict[State, None]] = {0: {self._start: None}}
         self._blocks: dict[int, dict[State, _Block]] = {}
@@ -310,30 +311,44 @@ class _Recorder:
         self.ways = (target_true, target_false)
 
 
-def _record(raw: RawInstruction, index: int, dialect: Dialect) -> _Recorder:
+class _Effect(NamedTuple):
+    """What an instruction reads and writes, a bit each, and how far it leads from the next one; None: to that one."""
+
+    reads: int
+    writes: int
+    skips: tuple[int, ...] | None
+
+
+def _effects(program: Sequence[RawInstruction], dialect: Dialect) -> list[_Effect]:
+    known: dict[RawInstruction, _Effect] = {}
+    return [known.get(raw) or known.setdefault(raw, _effect(raw, dialect)) for raw in program]
+
+
+def _effect(raw: RawInstruction, dialect: Dialect) -> _Effect:
     recorder = _Recorder()
-    execute(recorder, raw, index, dialect)
-    return recorder
+    execute(recorder, raw, -1, dialect)
+    return _Effect(recorder.reads, recorder.writes, recorder.ways)
 
 
-def live_registers(program: Iterable[RawInstruction], dialect: Dialect) -> list[int]:
+def _live_registers(effects: Sequence[_Effect]) -> list[int]:
     """For each instruction the registers and slots that are read there or later, before they are written: a bit each."""
-    rows = [_record(raw, index, dialect) for index, raw in enumerate(program)]
-    live = [0] * len(rows)
-    for index in range(len(rows) - 1, -1, -1):
-        row = rows[index]
-        after = 0
-        for way in (index + 1,) if row.ways is None else row.ways:
-            after |= live[way]
-        live[index] = row.reads | (after & ~row.writes)
+    live = [0] * (len(effects) + 1)
+    for index in range(len(effects) - 1, -1, -1):
+        effect = effects[index]
+        if effect.skips is None:
+            after = live[index + 1]
+        else:
+            after = 0
+            for skip in effect.skips:
+                after |= live[index + 1 + skip]
+        live[index] = effect.reads | (after & ~effect.writes)
     return live
 
 
-def _leaders(program: tuple[RawInstruction, ...], dialect: Dialect) -> dict[int, None]:
+def _leaders(effects: Sequence[_Effect]) -> dict[int, None]:
     """The instructions that begin a block, in order."""
     found = {0}
-    for index, raw in enumerate(program):
-        ways = _record(raw, index, dialect).ways
-        if ways:
-            found.update(ways)
+    for index, effect in enumerate(effects):
+        if effect.skips:
+            found.update(index + 1 + skip for skip in effect.skips)
     return dict.fromkeys(sorted(found))

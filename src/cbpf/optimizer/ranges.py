@@ -24,6 +24,11 @@ def union(ranges: Iterable[tuple[int, int]]) -> Ranges:
 
 def intersection(left: Ranges, right: Ranges) -> Ranges:
     """The numbers in both."""
+    if not left or not right:
+        return ()
+    for one, other in ((left, right), (right, left)):
+        if len(one) == 1 and one[0][0] <= other[0][0] and other[-1][1] <= one[0][1]:
+            return other
     found, i, j = [], 0, 0
     while i < len(left) and j < len(right):
         low, high = max(left[i][0], right[j][0]), min(left[i][1], right[j][1])

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from .diagram import Device, Diagram, Draw, Guard, Return, Switch
 from .facts import NO_FACTS, Facts, Reasoner, ranges_of_arms
-from .ranges import intersection
+from .ranges import Ranges, intersection
 from .requirements import DEVICE, NOTHING, Requirements, missing
 
 _STEPS_A_NODE: Final = 40
@@ -118,13 +118,9 @@ class _Threading:
         domain = self._reasoner.where(node.value, facts)
         if not domain:
             return self._diagram.reject  # no packet comes here
-        target = _only_target(node, domain[0][0], domain[-1][1])
+        target = _only_target(node, domain)
         if target is None:
-            arms = ranges_of_arms(node, self._diagram.expressions.most[node.value]).items()
-            possible = [one for one, ranges in arms if intersection(ranges, domain)]
-            if len(possible) > 1:
-                return None
-            target = possible[0]
+            return None
         left = self._missing(facts, self._diagram.expressions.requirements[node.value])
         return self._if_required(left, target)
 
@@ -132,13 +128,18 @@ class _Threading:
         return missing(facts.met, required, self._diagram.expressions.most)
 
 
-def _only_target(node: Switch, low: int, high: int) -> int | None:
-    """The target of all numbers from *low* to *high*, if they have one."""
-    first, last = bisect_right(node.starts, low) - 1, bisect_right(node.starts, high) - 1
-    return node.targets[first] if first == last else None
+def _only_target(node: Switch, domain: Ranges) -> int | None:
+    """The target of all numbers in *domain*, if they have one."""
+    found: int | None = None
+    for low, high in domain:
+        first, last = bisect_right(node.starts, low) - 1, bisect_right(node.starts, high) - 1
+        if first != last or (found is not None and node.targets[first] != found):
+            return None
+        found = node.targets[first]
+    return found
 
 
-def _possible_arms(node: Switch, ways: dict[int, int], domain: tuple[tuple[int, int], ...]) -> tuple[list[int], list[int]]:
+def _possible_arms(node: Switch, ways: dict[int, int], domain: Ranges) -> tuple[list[int], list[int]]:
     """The arms that can be taken; those that cannot go where their neighbours go."""
     starts: list[int] = []
     targets: list[int] = []
