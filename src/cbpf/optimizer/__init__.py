@@ -16,7 +16,7 @@ from .threading import thread_jumps
 Pass: TypeAlias = Callable[[Diagram, int], int]
 
 PASSES: Final[tuple[Pass, ...]] = (thread_jumps, group_tests, merge_switches)
-_ROUNDS: Final = 4
+_ROUNDS: Final = 8
 
 
 def optimize(program: Instructions, *, dialect: Dialect = PCAP, goal: Goal = "size") -> Program:

@@ -214,6 +214,21 @@ def _after(plan: _Plan, entry: int, held: _Held) -> _Held:
     return _Held(a, x)
 
 
+def _side_by_side(diagram: Diagram, order: list[int]) -> list[int]:
+    """The nodes from the last to the first; one that only falls into its follower right behind that, where it can."""
+    falling: dict[int, list[int]] = {}
+    for number in order:
+        node = diagram.nodes[number]
+        if isinstance(node, Guard | Device | Draw):
+            falling.setdefault(node.following, []).append(number)
+    written: dict[int, None] = {}
+    for number in reversed(order):
+        while number not in written:
+            written[number] = None
+            number = next(iter(falling.get(number, ())), number)
+    return list(written)
+
+
 class _Row(NamedTuple):
     """An instruction, with the places it goes to: counted from the end of the program."""
 
@@ -236,7 +251,7 @@ class _Up:
         used: dict[int, set[int]] = {}
         for (_, number), entry in down.entries.items():
             used.setdefault(number, set()).add(entry)
-        for number in reversed(order):
+        for number in _side_by_side(diagram, order):
             self._places[number] = self._write(number, used[number])
 
     def program(self, root: int) -> Program:

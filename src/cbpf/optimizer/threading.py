@@ -41,10 +41,10 @@ class _Threading:
         for number in reversed(ways):
             node, arms, required = ways[number]
             targets = [made[target] for target in arms]
+            if isinstance(node, Switch) and len(set(targets)) == 1:
+                required = self._diagram.expressions.requirements[node.value]
             if required is not None:
-                made[number] = self._diagram.guard(required, targets[0])
-            elif isinstance(node, Switch):
-                made[number] = self._diagram.switch(node.value, zip(node.starts, targets, strict=True))
+                made[number] = self._diagram.guard(self._missing(self._entering[number], required), targets[0])
             else:
                 made[number] = self._diagram.again(node, targets)
         return made[start.target]
