@@ -72,7 +72,9 @@ def _fields(random: Random) -> str:
     """What people ask of single fields."""
     kind = _pick(random, LOADS)
     field = f"{kind}[{_below(random, 20)}:{_pick(random, (1, 2, 4))}]"
-    mask = f" & {_pick(random, (1, 2, 7, 0xF, 0xF0, 0x3FFF, 0x1FFF, 0xFF00, 0xFFFFFF00))}" if random.random() < 0.6 else ""
+    mask = (
+        f" & {_pick(random, (1, 2, 7, 0xF, 0xF0, 0x3FFF, 0x1FFF, 0xFF00, 0xFFFFFF00))}" if random.random() < 0.6 else ""
+    )
     return f"{field}{mask} {_pick(random, COMPARISONS)} {_pick(random, (0, 0, 1, 2, 5, 64, 255, 256, 4660))}"
 
 

@@ -7,10 +7,11 @@ from ..dialects import PCAP, Dialect
 from ..program import Instructions, Program
 from ..verifier import findings, verify
 from .diagram import Diagram
-from .emission import Goal, emit
+from .emission import emit
 from .expressions import Expressions, TooLarge
 from .grouping import group_tests, merge_switches
 from .lifting import lift
+from .planning import Goal
 from .threading import thread_jumps
 
 Pass: TypeAlias = Callable[[Diagram, int], int]

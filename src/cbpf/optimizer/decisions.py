@@ -1,7 +1,7 @@
 """A switch as conditional jumps: the fewest that tell its arms apart, or few in a row.
 
-A chain asks one question after the other. A number that stands alone costs one `jeq`; once it was asked, it may count to
-either neighbour. What is left are ranges, and each border between two of them costs one `jge`.
+A chain asks one question after the other. A number that stands alone costs one `jeq`; once it was asked for, it may
+count to either neighbour. What is left are ranges, and each border between two of them costs one `jge`.
 """
 
 from collections.abc import Sequence
@@ -11,10 +11,10 @@ from ..isa import Action
 
 
 class Question(NamedTuple):
-    """A conditional jump: where it goes if A compares so with k; else the next question is asked."""
+    """A conditional jump: where it goes if A compares so with k (None: with X); else the next question is asked."""
 
     action: Action
-    k: int
+    k: int | None
     target: int
 
 
@@ -71,9 +71,9 @@ def shortest_chain(ranges: Sequence[_Range]) -> Chain:
 def _to_ask_alone(ranges: Sequence[_Range]) -> set[int]:
     """The indices of the single numbers that are best asked for by themselves.
 
-    Let cost(i) be the number of questions for all ranges up to i, if i is not asked alone. It is reached from an earlier
-    such j over single numbers only, at one question for each of them, and one for the border unless i and j lead to the
-    same place. So for each target the best j is remembered, and the best of all.
+    Let cost(i) be the number of questions for all ranges up to i, if i is not asked alone. It is reached from an
+    earlier such j over single numbers only, at one question for each of them, and one for the border unless i and j
+    lead to the same place. So for each target the best j is remembered, and the best of all.
     """
     cost: list[int] = []
     before: list[int | None] = []

@@ -1,11 +1,11 @@
 """The one form that all passes work on: a decision diagram, whose nodes are numbers and are never changed.
 
-A node goes on to nodes that were made before it, so their numbers are smaller: going down the numbers visits a node after
-all that lead to it, going up after all that it leads to. Equal nodes are one number.
+A node goes on to nodes that were made before it, so their numbers are smaller: going down the numbers visits a node
+after all that lead to it, going up after all that it leads to. Equal nodes are one number.
 
-A node does not say where a run may reject for want of bytes; a test does so by itself, since it loads what it tests
-(`Expressions.requirements`). A `Guard` asks for more than what follows asks anyway; it is left out where every way to
-a verdict other than 0 has the same requirements.
+A test rejects by itself where its bytes are missing, since it loads what it tests (`Expressions.requirements`). A
+`Guard` asks for more than what follows asks anyway; it is left out where every way to a verdict other than 0 has the
+same requirements.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,7 +24,7 @@ class Return(NamedTuple):
 
 
 class Switch(NamedTuple):
-    """Goes where the value of an expression lies: targets[i] from starts[i] on, up to the next start; starts[0] is 0."""
+    """Goes by where the value of an expression lies: to targets[i] from starts[i] on; starts[0] is 0."""
 
     value: int
     starts: tuple[int, ...]
@@ -39,7 +39,7 @@ class Guard(NamedTuple):
 
 
 class Device(NamedTuple):
-    """Ends the run with an expression as its verdict if the packet has no device, by loading what only those with one have."""
+    """Ends the run with an expression as its verdict if the packet has no device, by a load that asks for one."""
 
     extension: Extension
     verdict: int
@@ -78,11 +78,12 @@ class Diagram:
     # -- making nodes -------------------------------------------------------------------------------------------
 
     def finish(self, value: int) -> int:
-        known = self.expressions.value(value)
+        """The end with an expression as the verdict."""
+        known = self.expressions.number(value)
         return self._add(Return(value), NOTHING_ACCEPTED if known == 0 else self.expressions.requirements[value])
 
     def switch(self, value: int, arms: Iterable[Arm]) -> int:
-        """The node for arms in the order of their starts; equal neighbours become one, and a test without use a guard."""
+        """The node for arms in the order of their starts; equal neighbours are one, and where all are, a guard is left."""
         starts: list[int] = []
         targets: list[int] = []
         for start, target in arms:
@@ -113,7 +114,8 @@ class Diagram:
         return self._add(Guard(tuple(sorted(self._needed(wanted).items())), following), accepted)
 
     def device(self, extension: Extension, verdict: int, following: int) -> int:
-        known = self.expressions.value(verdict)
+        """See `Device`; without use where the same verdict follows."""
+        known = self.expressions.number(verdict)
         if self.nodes[following] == Return(verdict):
             return following
         accepted = both({DEVICE: 1}, self.accepted[following])
@@ -122,6 +124,7 @@ class Diagram:
         return self._add(Device(extension, verdict, following), both(self.expressions.requirements[verdict], accepted))
 
     def draw(self, number: int, following: int) -> int:
+        """See `Draw`."""
         return self._add(Draw(number, following), self.accepted[following])
 
     def again(self, node: Node, targets: Sequence[int]) -> int:

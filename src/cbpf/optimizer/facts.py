@@ -1,13 +1,12 @@
 """What is known on a way through a diagram: where values lie, bits of packet bytes, requirements that were met."""
 
-from collections.abc import Iterable
-from functools import reduce
-from typing import Final, TypeAlias, cast
+from collections.abc import Iterable, Iterator
+from typing import Final, TypeAlias
 
 from ..engines.interpreter import ARITHMETIC
 from ..isa import WORD_MASK, Action
-from .diagram import Diagram, Node, Switch
-from .expressions import Expressions, Kind
+from .diagram import Diagram, Switch
+from .expressions import Constant, Load, Operation, operands
 from .ranges import Ranges, intersection, union
 from .requirements import NOTHING, Requirements, both, common
 
@@ -81,12 +80,10 @@ class Reasoner:
         found = self._leaves.get(value)
         if found is None:
             node = self._expressions.nodes[value]
-            if node[0] is Kind.LOAD:
-                _, base, offset, size = cast(tuple[Kind, int, int, int], node)
-                found = frozenset((base, offset + n) for n in range(size))
+            if isinstance(node, Load):
+                found = frozenset((node.base, node.offset + n) for n in range(node.size))
             else:
-                parts = map(self.leaves, self._expressions.operands(value))
-                found = reduce(frozenset.union, parts, frozenset())
+                found = frozenset().union(*map(self.leaves, operands(node)))
             self._leaves[value] = found
         return found
 
@@ -125,54 +122,56 @@ class Reasoner:
         return tuple(kept)
 
     def _known_bits(self, value: int, facts: Facts) -> Bits:
-        expressions = self._expressions
-        mask_of_absent = WORD_MASK & ~expressions.bits[value]
-        kind, *rest = expressions.nodes[value]
-        if kind is Kind.CONSTANT:
-            return WORD_MASK, cast(int, rest[0])
-        if kind is Kind.LOAD:
-            base, offset, size = cast(list[int], rest)
-            mask, known = mask_of_absent, 0
-            for n in range(size):
-                byte_mask, byte = facts.bits.get((base, offset + n), (0, 0))
-                place = 8 * (n if expressions.dialect.byte_order == "little" else size - 1 - n)
-                mask, known = mask | byte_mask << place, known | byte << place
-            return mask, known
-        if kind in _BITWISE:
-            left, right = (self._known_bits(cast(int, one), facts) for one in rest)
-            mask, known = _combined(cast(Action, kind), left, right)
-            return mask | mask_of_absent, known & ~mask_of_absent
-        return mask_of_absent, 0
+        node = self._expressions.nodes[value]
+        absent = WORD_MASK & ~self._expressions.bits[value]
+        mask, known = 0, 0
+        match node:
+            case Constant(number):
+                return WORD_MASK, number
+            case Load():
+                for byte, place in self._bytes_of(node):
+                    byte_mask, bits = facts.bits.get(byte, (0, 0))
+                    mask, known = mask | byte_mask << place, known | bits << place
+            case Operation(action, left, right) if action in _BITWISE:
+                mask, known = _combined(action, self._known_bits(left, facts), self._known_bits(right, facts))
+        return mask | absent, known & ~absent
 
     def _learn(self, value: int, mask: int, known: int, bits: dict[Byte, Bits], node: int) -> None:
         """Notes what bits of *value* say of the bytes that it is made of."""
-        kind, *rest = self._expressions.nodes[value]
-        if kind is Kind.LOAD:
-            base, offset, size = cast(list[int], rest)
-            for n in range(size):
-                place = 8 * (n if self._expressions.dialect.byte_order == "little" else size - 1 - n)
+        expression = self._expressions.nodes[value]
+        if isinstance(expression, Load):
+            for byte, place in self._bytes_of(expression):
                 byte_mask = mask >> place & 0xFF
-                if byte_mask and self._last_byte.get((base, offset + n), node + 1) <= node:
-                    before_mask, before = bits.get((base, offset + n), (0, 0))
-                    bits[base, offset + n] = before_mask | byte_mask, before | known >> place & byte_mask
-            return
-        if kind not in _BITWISE:
-            return
-        left, right = cast(list[int], rest)
-        c = self._expressions.value(right)
-        if c is None:
-            return
-        match kind:
-            case Action.AND:
-                self._learn(left, mask & c, known & c, bits, node)
-            case Action.OR:
-                self._learn(left, mask & ~c, known & ~c, bits, node)
-            case Action.XOR:
-                self._learn(left, mask, (known ^ c) & mask, bits, node)
-            case Action.SHIFT_LEFT:
-                self._learn(left, mask >> c, known >> c, bits, node)
-            case Action.SHIFT_RIGHT:
-                self._learn(left, mask << c & WORD_MASK, known << c & WORD_MASK, bits, node)
+                if byte_mask and self._last_byte.get(byte, node + 1) <= node:
+                    before_mask, before = bits.get(byte, (0, 0))
+                    bits[byte] = before_mask | byte_mask, before | known >> place & byte_mask
+        elif isinstance(expression, Operation):
+            c = self._expressions.number(expression.right)
+            undone = None if c is None else _undone(expression.action, c, mask, known)
+            if undone is not None:
+                self._learn(expression.left, *undone, bits, node)
+
+    def _bytes_of(self, load: Load) -> Iterator[tuple[Byte, int]]:
+        """The bytes of a load, each with the number of its lowest bit in the value."""
+        little = self._expressions.dialect.byte_order == "little"
+        for n in range(load.size):
+            yield (load.base, load.offset + n), 8 * (n if little else load.size - 1 - n)
+
+
+def _undone(action: Action, c: int, mask: int, known: int) -> Bits | None:
+    """What known bits of an operation with a constant say of its other operand."""
+    match action:
+        case Action.AND:
+            return mask & c, known & c
+        case Action.OR:
+            return mask & ~c, known & ~c
+        case Action.XOR:
+            return mask, (known ^ c) & mask
+        case Action.SHIFT_LEFT:
+            return mask >> c, known >> c
+        case Action.SHIFT_RIGHT:
+            return mask << c & WORD_MASK, known << c & WORD_MASK
+    return None
 
 
 def _combined(action: Action, left: Bits, right: Bits) -> Bits:
@@ -199,6 +198,3 @@ def ranges_of_arms(node: Switch, most: int) -> dict[int, Ranges]:
     for start, end, target in zip(node.starts, ends, node.targets, strict=True):
         found.setdefault(target, []).append((start, end))
     return {target: tuple(ranges) for target, ranges in found.items()}
-
-
-__all__ = ["NO_FACTS", "Facts", "Node", "Reasoner", "ranges_of_arms"]

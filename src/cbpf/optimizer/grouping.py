@@ -1,20 +1,19 @@
 """Tests on one value brought together: runs of tests with a common exit are put in another order, then merged.
 
-A run is a chain of tests of which each goes to the same exit or on to the next, and the next is reached from nowhere else.
-Its tests may change places as long as no packet gets past a requirement that rejected it before: so a test that requires
-something new, which the exit does not require as well, keeps those before it before it and those behind it behind it.
+A run is a chain of tests of which each goes to the same exit or on to the next, and the next is reached from nowhere
+else. Its tests may change places as long as no packet gets past a requirement that rejected it before: a test that
+requires something new, which the exit does not require as well, keeps those before it in front, and the others behind.
 """
 
-from collections.abc import Callable, Iterable
-from typing import NamedTuple, TypeAlias
+from collections.abc import Iterable
+from typing import NamedTuple
 
+from ..isa import Action
 from .diagram import Arm, Diagram, Switch, targets_of
 from .expressions import Expressions
 from .facts import ranges_of_arms
 from .ranges import Ranges, union
 from .requirements import NOTHING, Requirements, both, missing
-
-Pass: TypeAlias = Callable[[Diagram, int], int]
 
 
 class _Link(NamedTuple):
@@ -100,7 +99,7 @@ def _run_from(diagram: Diagram, number: int, ways_in: dict[int, int], inside: se
 
 def _chain(diagram: Diagram, number: int, exit: int, ways_in: dict[int, int]) -> list[int]:
     """The nodes from *number* on that go to *exit* or to the next."""
-    chain = []
+    chain: list[int] = []
     while True:
         node = diagram.nodes[number]
         if not isinstance(node, Switch) or exit not in node.targets or len(set(node.targets)) != 2:
@@ -169,12 +168,12 @@ def _merged(links: list[_Link]) -> list[_Link]:
 
 def carried(expressions: Expressions, value: int) -> int:
     """What register A holds while a value is tested: of y & mask, of which only the bits matter, it is y (jset)."""
-    masked = expressions.masked(value)
+    masked = expressions.with_constant(value, Action.AND)
     return masked[0] if masked else value
 
 
 def merge_switches(diagram: Diagram, root: int) -> int:
-    """The root of a diagram in which a test right below one of the same value, and reached only from it, is part of it."""
+    """The root of a diagram in which a test below one of the same value, and reached only from there, is part of it."""
     order = diagram.below(root)
     ways_in = _count_ways_in(diagram, order)
     made: dict[int, int] = {}

@@ -4,24 +4,21 @@ Jumps only go forward, so the states of a block are all known when its turn come
 slots hold that are still read; programs made by compilers have one or two a block.
 """
 
-from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from ..dialects import Dialect, FetchOrder
-from ..instructions import RawInstruction
+from ..dialects import FetchOrder
 from ..isa import SCRATCH_SLOTS, Action, Extension
 from ..program import Program
 from ..semantics import Header, execute
+from .arithmetic import arithmetic
+from .comparisons import Test, compare
 from .diagram import Diagram
-from .expressions import Expressions, Test, TooLarge
+from .expressions import Drawn, Expressions, Search, Selection, TooLarge
+from .liveness import A, X, effects_of, leaders_of, live_registers
 from .requirements import NOTHING, Requirements, both, nonzero_key
 
 _MOST_STATES_OF_A_BLOCK: Final = 256
 _SEARCHES: Final = (Extension.NETLINK_ATTR, Extension.NETLINK_ATTR_NESTED)
-
-A: Final = SCRATCH_SLOTS
-X: Final = SCRATCH_SLOTS + 1
-"""A, X: the registers, numbered after the slots."""
 
 
 class State(NamedTuple):
@@ -29,6 +26,10 @@ class State(NamedTuple):
 
     held: tuple[tuple[int, int], ...]
     draws: int
+
+
+_LACKS_DEVICE: Final[Test] = -1, ((1, 1),)
+"""A test of its own kind: no expression can tell."""
 
 
 class _Left(Exception):
@@ -44,14 +45,14 @@ class _Deviceless(NamedTuple):
     verdict: int
 
 
-class _Drawn(NamedTuple):
+class _Draws(NamedTuple):
     number: int
 
 
 class _Block(NamedTuple):
     """What happens in a block, and how it is left: with a verdict, or to one or two states of blocks."""
 
-    events: tuple[_Requirement | _Deviceless | _Drawn, ...]
+    events: tuple[_Requirement | _Deviceless | _Draws, ...]
     verdict: int | None
     test: tuple[int, object] | None
     ways: tuple[tuple[int, State], ...]
@@ -66,7 +67,7 @@ class ExpressionMachine:
         for place, expression in state.held:
             self.held[place] = expression
         self.draws = state.draws
-        self.events: list[_Requirement | _Deviceless | _Drawn] = []
+        self.events: list[_Requirement | _Deviceless | _Draws] = []
         self.verdict: int | None = None
         self.truth: Test = True
         self.ways: tuple[int, ...] | None = None
@@ -92,14 +93,17 @@ class ExpressionMachine:
         return self._table.constant(value)
 
     def arithmetic(self, action: Action, left: int, right: int) -> int:
-        return self._table.arithmetic(action, left, right)
+        return arithmetic(self._table, action, left, right)
 
     def compare(self, action: Action, left: int, right: int) -> Test:
         self._compared = action, left, right
-        return self._table.compare(action, left, right)
+        return compare(self._table, action, left, right)
 
     def select(self, truth: Test, then: int, otherwise: int) -> int:
-        selected = self._table.select(truth, then, otherwise)
+        if isinstance(truth, bool):
+            return then if truth else otherwise
+        most = max(self._table.most[then], self._table.most[otherwise])
+        selected = self._table.add(Selection(*truth, then, otherwise), most)
         self._table.shifts.setdefault(selected, (self.a, self.x))
         return selected
 
@@ -119,7 +123,7 @@ class ExpressionMachine:
         return self._table.header(header) if self._table.dialect.header_windows else self._table.zero
 
     def fetch(self, base: int, displacement: int, size: int, byte_order: FetchOrder) -> int:
-        found = self._table.load(base, displacement, size)
+        found = self._table.fetch(base, displacement, size)
         if found is None:
             self.finish(self._table.zero)
             raise _Left
@@ -127,18 +131,19 @@ class ExpressionMachine:
         return found
 
     def lacks_device(self) -> Test:
-        return self._table.lacks_device(), ((1, 1),)
+        return _LACKS_DEVICE
 
     def extension(self, extension: Extension, a: int, x: int) -> int:
         if extension is Extension.RAND:
-            self.events.append(_Drawn(self.draws))
+            self.events.append(_Draws(self.draws))
             self.draws += 1
-            return self._table.draw(self.draws - 1)
-        if extension is Extension.LINK_LAYER_TYPE:
-            self.events[-1] = self.events[-1]._replace(extension=extension)  # it was asked whether there is a device
+            return self._table.add(Drawn(self.draws - 1))
         if extension in _SEARCHES:
-            return self._table.search(extension, a, x)
-        return self._table.extension(extension)
+            return self._table.add(Search(extension, a, x))
+        last = self.events[-1] if self.events else None
+        if isinstance(last, _Deviceless) and extension is Extension.LINK_LAYER_TYPE:
+            self.events[-1] = last._replace(extension=extension)  # that load asked
+        return self._table.known(extension)
 
     def return_if(self, truth: Test, verdict: int) -> None:
         if truth is False:
@@ -146,7 +151,7 @@ class ExpressionMachine:
         if truth is True:
             self.finish(verdict)
             raise _Left
-        if truth == self.lacks_device():
+        if truth is _LACKS_DEVICE:
             self.events.append(_Deviceless(Extension.INTERFACE_INDEX, verdict))
             return
         action, divisor, zero = self._compared
@@ -180,9 +185,9 @@ class _Lifter:
     def __init__(self, program: Program, expressions: Expressions) -> None:
         self._raw = tuple(program)
         self._table = expressions
-        effects = _effects(self._raw, expressions.dialect)
-        self._live = _live_registers(effects)
-        self._leaders = _leaders(effects)
+        effects = effects_of(self._raw, expressions.dialect)
+        self._live = live_registers(effects)
+        self._leaders = leaders_of(effects)
         self._start = State((), 0)
         self._waiting: dict[int, dict[State, None]] = {0: {self._start: None}}
         self._blocks: dict[int, dict[State, _Block]] = {}
@@ -243,112 +248,9 @@ class _Lifter:
                 pending = both(pending, event.required) or NOTHING
                 continue
             node, pending = diagram.guard(pending, node), NOTHING
-            node = diagram.device(event.extension, event.verdict, node) if isinstance(event, _Deviceless) else diagram.draw(event.number, node)
+            node = (
+                diagram.device(event.extension, event.verdict, node)
+                if isinstance(event, _Deviceless)
+                else diagram.draw(event.number, node)
+            )
         return diagram.guard(pending, node)
-
-
-class _Recorder:
-    """A `Machine` that notes which registers and slots an instruction reads before it writes them, and where it leads."""
-
-    def __init__(self) -> None:
-        self.reads = self.writes = 0
-        self.ways: tuple[int, ...] | None = None
-
-    def _read(self, place: int) -> int:
-        if not self.writes >> place & 1:
-            self.reads |= 1 << place
-        return 0
-
-    a = property(lambda self: self._read(A), lambda self, value: self.store_scratch(A, value))
-    x = property(lambda self: self._read(X), lambda self, value: self.store_scratch(X, value))
-
-    def store_scratch(self, slot: int, value: int) -> None:
-        self.writes |= 1 << slot
-
-    def load_scratch(self, slot: int) -> int:
-        return self._read(slot)
-
-    def word(self, value: int) -> int:
-        return 0
-
-    def arithmetic(self, action: Action, left: int, right: int) -> int:
-        return 0
-
-    def compare(self, action: Action, left: int, right: int) -> int:
-        return 0
-
-    def select(self, truth: int, then: int, otherwise: int) -> int:
-        return 0
-
-    def captured_length(self) -> int:
-        return 0
-
-    def wire_length(self) -> int:
-        return 0
-
-    def header(self, header: Header) -> int:
-        return 0
-
-    def fetch(self, base: int, displacement: int, size: int, byte_order: FetchOrder) -> int:
-        return 0
-
-    def lacks_device(self) -> int:
-        return 0
-
-    def extension(self, extension: Extension, a: int, x: int) -> int:
-        return 0
-
-    def return_if(self, truth: int, verdict: int) -> None:
-        return
-
-    def finish(self, verdict: int) -> None:
-        self.ways = ()
-
-    def jump(self, target: int) -> None:
-        self.ways = (target,)
-
-    def branch(self, truth: int, target_true: int, target_false: int) -> None:
-        self.ways = (target_true, target_false)
-
-
-class _Effect(NamedTuple):
-    """What an instruction reads and writes, a bit each, and how far it leads from the next one; None: to that one."""
-
-    reads: int
-    writes: int
-    skips: tuple[int, ...] | None
-
-
-def _effects(program: Sequence[RawInstruction], dialect: Dialect) -> list[_Effect]:
-    known: dict[RawInstruction, _Effect] = {}
-    return [known.get(raw) or known.setdefault(raw, _effect(raw, dialect)) for raw in program]
-
-
-def _effect(raw: RawInstruction, dialect: Dialect) -> _Effect:
-    recorder = _Recorder()
-    execute(recorder, raw, -1, dialect)
-    return _Effect(recorder.reads, recorder.writes, recorder.ways)
-
-
-def _live_registers(effects: Sequence[_Effect]) -> list[int]:
-    """For each instruction the registers and slots that are read there or later, before they are written: a bit each."""
-    live = [0] * (len(effects) + 1)
-    for index in range(len(effects) - 1, -1, -1):
-        effect = effects[index]
-        if effect.skips is None:
-            after = live[index + 1]
-        else:
-            after = 0
-            for skip in effect.skips:
-                after |= live[index + 1 + skip]
-        live[index] = effect.reads | (after & ~effect.writes)
-    return live
-
-
-def _leaders(effects: Sequence[_Effect]) -> dict[int, None]:
-    """The instructions that begin a block, in order."""
-    found = {0}
-    for index, effect in enumerate(effects):
-        if effect.skips:
-            found.update(index + 1 + skip for skip in effect.skips)
-    return dict.fromkeys(sorted(found))

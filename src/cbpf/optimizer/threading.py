@@ -1,9 +1,9 @@
 """Jump threading: a test whose outcome is known on a way is passed by on that way.
 
-One walk down the diagram. Each node is entered with what holds on all ways that still come to it; from each of its arms a
-way is followed past all nodes that are decided by what is known on it. No node is copied. A test that is passed by no
-longer checks that its bytes are there; so it is passed by only where that was checked before, or where nothing but a
-reject follows for packets without them.
+One walk down the diagram. Each node is entered with what holds on all ways that still come to it; from each of its
+arms a way is followed past all nodes that are decided by what is known on it. No node is copied. A test that is passed
+by no longer checks that its bytes are there; so it is passed by only where that was checked before, or where nothing
+but a reject follows for packets without them.
 """
 
 from bisect import bisect_right
