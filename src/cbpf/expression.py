@@ -1,24 +1,28 @@
 """Filter expressions (pcap-filter(7)) -> Program, with libpcap's front end."""
 
 import warnings
+from contextlib import suppress
 from typing import Final, Literal, TypeAlias
 
-from .errors import ExpressionError, ExpressionWarning, FieldError
-from .fields import check_word, within
+from .dialects import PCAP, Dialect
+from .errors import ExpressionError, ExpressionWarning, FieldError, VerificationError
+from .fields import check_word, one_of, within
 from .instructions import RetConstant
 from .isa import OPCODE_BY_CODE, Action
 from .libpcap import NETMASK_UNKNOWN, Handle, compiler
 from .link_types import LinkType
 from .link_types import link_type as find_link_type
+from .optimizer import optimize as shorten
 from .program import Program
 
-Optimizer: TypeAlias = Literal["libpcap"] | None
+Optimizer: TypeAlias = Literal["cbpf", "libpcap"] | None
 
 LONGEST_EXPRESSION: Final = 65_535
 DEFAULT_SNAPLEN: Final = 262_144
 check_snaplen: Final = within(0, 0x7FFF_FFFF, "a snapshot length")
 
 _REJECTS_ALL: Final = "expression rejects all packets"
+_REJECTING: Final = Program([RetConstant(0)])
 
 
 def compile(
@@ -27,14 +31,18 @@ def compile(
     link_type: str | int | LinkType = "EN10MB",
     snaplen: int = DEFAULT_SNAPLEN,
     netmask: int | str | None = None,
-    optimizer: Optimizer = None,
+    optimizer: Optimizer = "cbpf",
+    dialect: Dialect = PCAP,
 ) -> Program:
     """The program of a filter expression; an empty one accepts every packet.
 
       link_type: a name, or a LINKTYPE_ number; snaplen: the verdict on a packet that is kept, in bytes.
       netmask: of the network captured on, as dotted text or a number; only `ip broadcast` asks for it.
-      optimizer: None gives libpcap's plain code, which is exact. "libpcap" runs its optimiser, which changes
-        the verdict on some packets, mostly on those that are cut short.
+      optimizer: None gives libpcap's plain code, which says what the expression means. "cbpf" makes it short with
+        `optimize`, with the same verdict on every packet. "libpcap" runs libpcap's own optimiser, which changes the
+        verdict on some packets, mostly on those that are cut short.
+      dialect: whose arithmetic "cbpf" keeps: LINUX for a program that goes to a socket. It matters for shifts by 32
+        and more and for offsets beyond 2**31, which nearly no expression has.
 
     Raises `ExpressionError` in libpcap's words, `FieldError` for a wrong argument. An expression that rejects
     all packets becomes `ret #0`, with an `ExpressionWarning`. Names are looked up by the system's resolver.
@@ -46,25 +54,38 @@ def compile(
     (003) ret      #0
     """
     handle = Handle(find_link_type(link_type).dlt, check_snaplen("compile.snaplen", snaplen))
-    return compile_for(handle, expression, netmask=_netmask(netmask), optimizer=optimizer)
+    return compile_for(handle, expression, netmask=_netmask(netmask), optimizer=optimizer, dialect=dialect)
 
 
-def compile_for(handle: Handle, expression: str, *, netmask: int, optimizer: Optimizer = None) -> Program:
+_check_optimizer: Final = one_of("cbpf", "libpcap", None)
+
+
+def compile_for(
+    handle: Handle, expression: str, *, netmask: int, optimizer: Optimizer = "cbpf", dialect: Dialect = PCAP
+) -> Program:
     """The program of an expression for a live device or a capture; see `compile`."""
     if not isinstance(expression, str):
         raise FieldError(f"expression: {expression!r} is not text")
     _require_harmless(expression)
-    if optimizer not in (None, "libpcap"):
-        raise FieldError(f"compile.optimizer: {optimizer!r} is not one of None, 'libpcap'")
-    try:
-        program = Program(compiler()(expression, handle, optimizer is not None, netmask))
-    except ExpressionError as error:
-        if str(error) != _REJECTS_ALL:
-            raise ExpressionError(f"expression {_shown(expression)}: {error}") from None
-        warnings.warn(f"expression {_shown(expression)} rejects all packets", ExpressionWarning, stacklevel=3)
-        program = Program([RetConstant(0)])
+    _check_optimizer("compile.optimizer", optimizer)
+    program = _compiled(expression, handle, netmask, optimize=optimizer == "libpcap")
     _refuse_backward_jump(expression, program)
+    if optimizer == "cbpf":
+        with suppress(VerificationError):  # a dialect that takes no such program gets it as it is
+            program = shorten(program, dialect=dialect)
+    if program == _REJECTING:
+        warnings.warn(f"expression {_shown(expression)} rejects all packets", ExpressionWarning, stacklevel=3)
     return program
+
+
+def _compiled(expression: str, handle: Handle, netmask: int, *, optimize: bool) -> Program:
+    """What libpcap makes of an expression."""
+    try:
+        return Program(compiler()(expression, handle, optimize, netmask))
+    except ExpressionError as error:
+        if str(error) == _REJECTS_ALL:
+            return _REJECTING
+        raise ExpressionError(f"expression {_shown(expression)}: {error}") from None
 
 
 def _shown(expression: str) -> str:

@@ -256,14 +256,17 @@ def _as_sources(source: Source | Iterable[Source], caller: str) -> list[Source]:
     return sources
 
 
-def compile_for_capture(expression: str, capture: CaptureReader, *, interface: int = 0) -> Program:
+def compile_for_capture(
+    expression: str, capture: CaptureReader, *, interface: int = 0, dialect: Dialect = PCAP
+) -> Program:
     """The program of an expression for the packets of a capture: link type, byte order and snapshot length.
 
-    They are those of one of its interfaces, `capture.interfaces[interface]`; a pcap has one. Raises `ExpressionError`,
-    also for what only a live device knows, as `inbound` on Ethernet; and `CaptureError` for no such interface.
+    They are those of one of its interfaces, `capture.interfaces[interface]`; a pcap has one. It is optimised for
+    *dialect*, as `compile` does. Raises `ExpressionError`, also for what only a live device knows, as `inbound` on
+    Ethernet; and `CaptureError` for no such interface.
     """
     capture.look_ahead()
     if not 0 <= interface < len(capture.interfaces):
         fact = f"has described {len(capture.interfaces)} interfaces so far"
         raise CaptureError(f"{capture.name}: {fact}; an expression for number {interface}, counted from 0, needs it")
-    return compile_for_interface(expression, capture.interfaces[interface])
+    return compile_for_interface(expression, capture.interfaces[interface], dialect)

@@ -80,18 +80,18 @@ class Matching:
 
     def _compiled(self, expression: str, interface: Interface, name: str) -> Program:
         try:
-            return compile_for_interface(expression, interface)
+            return compile_for_interface(expression, interface, self._dialect)
         except ExpressionError as error:
             if not self._machines:
                 raise
             raise ExpressionError(f"{name}: link type {interface.link_type.name}: {error}") from None
 
 
-def compile_for_interface(expression: str, interface: Interface) -> Program:
-    """The program of an expression for packets of an interface, as they stand in a file."""
+def compile_for_interface(expression: str, interface: Interface, dialect: Dialect) -> Program:
+    """The program of an expression for packets of an interface, as they stand in a file; it will run under *dialect*."""
     header = plain_header(interface, nanoseconds=False)
     handle = Handle(interface.link_type.dlt, interface.snaplen, header.data)
-    return compile_for(handle, expression, netmask=0)
+    return compile_for(handle, expression, netmask=0, dialect=dialect)
 
 
 def _program_for(savefile: Savefile, interface: Interface, name: str) -> Program:

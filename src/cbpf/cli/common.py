@@ -65,6 +65,20 @@ def container_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--pcap", "as_pcap", is_flag=True, help=help)(with_pcapng)
 
 
+def optimizer_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Gives a command --optimizer and -O, as its parameter *optimizer*: "cbpf", "libpcap" or None."""
+
+    @wraps(command)
+    def chosen(*arguments: Any, optimizer: str, unoptimized: bool, **options: Any) -> Any:
+        name = None if unoptimized or optimizer == "none" else optimizer
+        return command(*arguments, optimizer=name, **options)
+
+    help = "cbpf keeps every verdict; libpcap's does not always."
+    choice = click.Choice(["cbpf", "libpcap", "none"])
+    with_name = click.option("--optimizer", type=choice, default="cbpf", show_default=True, help=help)(chosen)
+    return click.option("-O", "unoptimized", is_flag=True, help="No optimiser, as tcpdump -O.")(with_name)
+
+
 sources_option: Final = click.option(
     "-r",
     "sources",
@@ -140,23 +154,27 @@ def read_filter(path: str) -> cbpf.Program | cbpf.Savefile:
         raise
 
 
-def program_or_expression(path: str | None, expression: str | None, link_type: str) -> cbpf.Program:
-    """The program of a file, standard input by default, or that of -e EXPRESSION."""
+def program_or_expression(
+    path: str | None, expression: str | None, link_type: str, dialect: cbpf.Dialect = cbpf.PCAP
+) -> cbpf.Program:
+    """The program of a file, standard input by default, or that of -e EXPRESSION, optimised for *dialect*."""
     if expression is None:
         return read_program("-" if path is None else path)
     if path is not None:
         raise click.UsageError("PROGRAM and -e EXPRESSION exclude each other")
-    return cbpf.compile(expression, link_type=link_type)
+    return cbpf.compile(expression, link_type=link_type, dialect=dialect)
 
 
 ProgramOf: TypeAlias = Callable[[int], cbpf.Program]
 """The program for the packets of an interface, by its index."""
 
 
-def program_for_capture(arguments: tuple[str, ...], expression: str | None) -> tuple[ProgramOf, cbpf.CaptureReader]:
+def program_for_capture(
+    arguments: tuple[str, ...], expression: str | None, dialect: cbpf.Dialect
+) -> tuple[ProgramOf, cbpf.CaptureReader]:
     """The program and the opened capture of the arguments PROGRAM CAPTURE, or of -e EXPRESSION and CAPTURE.
 
-    An expression is compiled once for each interface, for the first one at once.
+    An expression is compiled for *dialect*, once for each interface, for the first one at once.
     """
     names = ("PROGRAM", "CAPTURE") if expression is None else ("CAPTURE",)
     if len(arguments) < len(names):
@@ -170,7 +188,7 @@ def program_for_capture(arguments: tuple[str, ...], expression: str | None) -> t
 
     @cache
     def compiled(interface: int) -> cbpf.Program:
-        return cbpf.compile_for_capture(expression, capture, interface=interface)
+        return cbpf.compile_for_capture(expression, capture, interface=interface, dialect=dialect)
 
     compiled(0)
     return compiled, capture

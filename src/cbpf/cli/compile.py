@@ -1,12 +1,19 @@
 """cbpf compile: a filter expression to a program."""
 
-from typing import Literal
+from typing import Any
 
 import click
 
 import cbpf
 
-from .common import expression_file_option, link_type_option, read_expression, write_bytes
+from .common import (
+    dialect_option,
+    expression_file_option,
+    link_type_option,
+    optimizer_options,
+    read_expression,
+    write_bytes,
+)
 
 
 @click.command("compile", short_help="Filter expression to program, as tcpdump -d.")
@@ -16,9 +23,9 @@ from .common import expression_file_option, link_type_option, read_expression, w
 @click.option("-d", "detail", count=True, help="-d: listing (the default); -dd: C; -ddd: decimal numbers.")
 @expression_file_option
 @click.option("--netmask", metavar="MASK", help="Of the network captured on, for `ip broadcast`: 255.255.255.0.")
-@click.option("--optimizer", type=click.Choice(["none", "libpcap"]), default="none", show_default=True)
+@optimizer_options
+@dialect_option
 @click.option("-w", "target", metavar="FILE", help="Write a cBPF savefile of libpcap, with the context.")
-@click.option("-O", is_flag=True, expose_value=False, help="No optimiser: the default; taken for tcpdump's sake.")
 def command(
     expression: tuple[str, ...],
     link_type: str,
@@ -26,14 +33,16 @@ def command(
     detail: int,
     expression_file: str | None,
     netmask: str | None,
-    optimizer: str,
+    optimizer: Any,
+    dialect: cbpf.Dialect,
     target: str | None,
 ) -> None:
     """Print the program of a filter expression (pcap-filter(7)), as tcpdump -d does."""
     text = read_expression(expression, expression_file)
     kind, length = cbpf.link_type(link_type), snaplen or cbpf.DEFAULT_SNAPLEN  # as tcpdump takes -s 0
-    chosen: Literal["libpcap"] | None = "libpcap" if optimizer == "libpcap" else None
-    program = cbpf.compile(text, link_type=kind, snaplen=length, netmask=netmask, optimizer=chosen)
+    program = cbpf.compile(
+        text, link_type=kind, snaplen=length, netmask=netmask, optimizer=optimizer, dialect=dialect
+    )
     if target is not None:
         savefile = cbpf.Savefile(
             program,
@@ -41,7 +50,7 @@ def command(
             link_type=kind.dlt,
             link_type_name=kind.name,
             expression=text,
-            optimized=chosen is not None,
+            optimized=optimizer is not None,
             comment=f"cbpf {cbpf.__version__}",
         )
         write_bytes(target, savefile.to_bytes())

@@ -20,7 +20,7 @@ def command(
     arguments: tuple[str, ...], expression: str | None, dialect: cbpf.Dialect, engine: Any, as_socket: bool
 ) -> None:
     """Print the verdict of PROGRAM on each packet of CAPTURE: packet number, verdict."""
-    program_of, capture = program_for_capture(arguments, expression)
+    program_of, capture = program_for_capture(arguments, expression, dialect)
     machine = cache(lambda program: cbpf.VM(program, dialect=dialect, engine=engine))
     with capture:
         machine(program_of(0))

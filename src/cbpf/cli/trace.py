@@ -22,7 +22,7 @@ def command(
     arguments: tuple[str, ...], expression: str | None, number: int, dialect: cbpf.Dialect, as_socket: bool
 ) -> None:
     """Show every step of PROGRAM on packet K of CAPTURE: instruction, registers, what was loaded, where it went."""
-    program_of, capture = program_for_capture(arguments, expression)
+    program_of, capture = program_for_capture(arguments, expression, dialect)
     cbpf.VM(program_of(0), dialect=dialect)  # what is wrong with it comes before what is wrong with the capture
     packet = _packet(capture, number)
     virtual_machine = cbpf.VM(program_of(packet.interface), dialect=dialect)

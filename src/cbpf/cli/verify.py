@@ -17,7 +17,7 @@ def command(
     context: click.Context, program: str | None, expression: str | None, link_type: str, dialect: cbpf.Dialect
 ) -> None:
     """Check PROGRAM against a dialect: exit 0 if it is accepted, else 1 with one line a finding on stderr."""
-    loaded = program_or_expression(program, expression, link_type)
+    loaded = program_or_expression(program, expression, link_type, dialect)
     name = program if expression is None else f"-e {expression!r}"
     if name is None or name == "-":
         name = "standard input"

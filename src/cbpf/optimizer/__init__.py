@@ -12,7 +12,7 @@ from .expressions import Expressions, TooLarge
 from .grouping import group_tests, merge_switches
 from .lifting import lift
 from .planning import Goal
-from .threading import thread_jumps
+from .jump_threading import thread_jumps
 
 Pass: TypeAlias = Callable[[Diagram, int], int]
 
