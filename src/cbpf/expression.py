@@ -12,7 +12,10 @@ from .isa import OPCODE_BY_CODE, Action
 from .libpcap import NETMASK_UNKNOWN, Handle, compiler
 from .link_types import LinkType
 from .link_types import link_type as find_link_type
+from .lists import Expression, placeholders_beside, text_with_placeholders
+from .optimizer import Goal, with_lists
 from .optimizer import optimize as shorten
+from .optimizer.expressions import TooLarge
 from .program import Program
 
 Optimizer: TypeAlias = Literal["cbpf", "libpcap"] | None
@@ -26,15 +29,16 @@ _REJECTING: Final = Program([RetConstant(0)])
 
 
 def compile(
-    expression: str,
+    expression: str | Expression,
     *,
     link_type: str | int | LinkType = "EN10MB",
     snaplen: int = DEFAULT_SNAPLEN,
     netmask: int | str | None = None,
     optimizer: Optimizer = "cbpf",
     dialect: Dialect = PCAP,
+    goal: Goal | None = None,
 ) -> Program:
-    """The program of a filter expression; an empty one accepts every packet.
+    """The program of a filter expression; an empty one accepts every packet. An `Expression` has long lists beside it.
 
       link_type: a name, or a LINKTYPE_ number; snaplen: the verdict on a packet that is kept, in bytes.
       netmask: of the network captured on, as dotted text or a number; only `ip broadcast` asks for it.
@@ -43,6 +47,7 @@ def compile(
         verdict on some packets, mostly on those that are cut short.
       dialect: whose arithmetic "cbpf" keeps: LINUX for a program that goes to a socket. It matters for shifts by 32
         and more and for offsets beyond 2**31, which nearly no expression has.
+      goal: of the optimiser (see `optimize`); by default "size", and "speed" where there are lists. Lists need "cbpf".
 
     Raises `ExpressionError` in libpcap's words, `FieldError` for a wrong argument. An expression that rejects
     all packets becomes `ret #0`, with an `ExpressionWarning`. Names are looked up by the system's resolver.
@@ -54,38 +59,70 @@ def compile(
     (003) ret      #0
     """
     handle = Handle(find_link_type(link_type).dlt, check_snaplen("compile.snaplen", snaplen))
-    return compile_for(handle, expression, netmask=_netmask(netmask), optimizer=optimizer, dialect=dialect)
+    return compile_for(
+        handle, expression, netmask=_netmask(netmask), optimizer=optimizer, dialect=dialect, goal=goal
+    )
 
 
 _check_optimizer: Final = one_of("cbpf", "libpcap", None)
+_check_goal: Final = one_of("size", "speed", None)
 
 
 def compile_for(
-    handle: Handle, expression: str, *, netmask: int, optimizer: Optimizer = "cbpf", dialect: Dialect = PCAP
+    handle: Handle,
+    expression: str | Expression,
+    *,
+    netmask: int,
+    optimizer: Optimizer = "cbpf",
+    dialect: Dialect = PCAP,
+    goal: Goal | None = None,
 ) -> Program:
     """The program of an expression for a live device or a capture; see `compile`."""
-    if not isinstance(expression, str):
+    if not isinstance(expression, str | Expression):
         raise FieldError(f"expression: {expression!r} is not text")
-    _require_harmless(expression)
     _check_optimizer("compile.optimizer", optimizer)
-    program = _compiled(expression, handle, netmask, optimize=optimizer == "libpcap")
-    _refuse_backward_jump(expression, program)
-    if optimizer == "cbpf":
-        with suppress(VerificationError):  # a dialect that takes no such program gets it as it is
-            program = shorten(program, dialect=dialect)
+    _check_goal("compile.goal", goal)
+    whole = expression if isinstance(expression, Expression) else Expression(expression)
+    if any(whole.lists):
+        program = _compiled_with_lists(whole, handle, netmask, optimizer, dialect, goal or "speed")
+    else:
+        program = _compiled(whole.text, handle, netmask, optimize=optimizer == "libpcap")
+        if optimizer == "cbpf":
+            with suppress(VerificationError):  # a dialect that takes no such program gets it as it is
+                program = shorten(program, dialect=dialect, goal=goal or "size")
     if program == _REJECTING:
-        warnings.warn(f"expression {_shown(expression)} rejects all packets", ExpressionWarning, stacklevel=3)
+        warnings.warn(f"expression {_shown(whole.text)} rejects all packets", ExpressionWarning, stacklevel=3)
     return program
+
+
+def _compiled_with_lists(
+    expression: Expression, handle: Handle, netmask: int, optimizer: Optimizer, dialect: Dialect, goal: Goal
+) -> Program:
+    """libpcap compiles placeholders for the lists."""
+    if optimizer != "cbpf":
+        raise FieldError(f"compile.optimizer: {optimizer!r} cannot make lists; only 'cbpf' can")
+    numbers = {raw.k for raw in _compiled(expression.text, handle, netmask, optimize=False)}
+    places = placeholders_beside(numbers)
+    program = _compiled(text_with_placeholders(expression, places), handle, netmask, optimize=False)
+    try:
+        return with_lists(program, places, expression.lists, dialect=dialect, goal=goal)
+    except TooLarge:
+        raise ExpressionError(
+            f"expression {_shown(expression.text)}: is too long for lists; optimise what stands beside them away"
+        ) from None
 
 
 def _compiled(expression: str, handle: Handle, netmask: int, *, optimize: bool) -> Program:
     """What libpcap makes of an expression."""
+    _require_harmless(expression)
     try:
-        return Program(compiler()(expression, handle, optimize, netmask))
+        program = Program(compiler()(expression, handle, optimize, netmask))
     except ExpressionError as error:
         if str(error) == _REJECTS_ALL:
             return _REJECTING
         raise ExpressionError(f"expression {_shown(expression)}: {error}") from None
+    _refuse_backward_jump(expression, program)
+    return program
 
 
 def _shown(expression: str) -> str:

@@ -1,43 +1,147 @@
-"""The optimiser: Program -> Program, with the same verdict on every packet."""
+"""The optimiser: Program -> Program, with the same verdict on every packet, under the rules of a dialect.
 
-from collections.abc import Callable
-from typing import Final, TypeAlias
+A program becomes a diagram of decisions (`lifting`), the passes make the diagram smaller, and it becomes a program again
+(`emission`). Each pass takes a diagram and its root, and gives another root; none changes what is there.
+"""
 
-from ..dialects import PCAP, Dialect
+from collections.abc import Callable, Iterator
+from typing import Final, Literal, TypeAlias
+
+from ..dialects import PCAP, Dialect, check_dialect
+from ..errors import CbpfError as ProofFailed
+from ..fields import flag, one_of
 from ..program import Instructions, Program
+from ..values import Value
 from ..verifier import findings, verify
 from .diagram import Diagram
 from .emission import emit
 from .expressions import Expressions, TooLarge
 from .grouping import group_tests, merge_switches
-from .lifting import lift
-from .planning import Goal
 from .jump_threading import thread_jumps
+from .lifting import lift
+from .lists import Lists, Placeholders, put_lists
 
+Goal: TypeAlias = Literal["size", "speed"]
 Pass: TypeAlias = Callable[[Diagram, int], int]
 
-PASSES: Final[tuple[Pass, ...]] = (thread_jumps, group_tests, merge_switches)
+PASSES: Final[dict[str, Pass]] = {
+    "jump threading": thread_jumps,
+    "grouping of tests": group_tests,
+    "merging of tests": merge_switches,
+}
+"""What is done over and over, in this order, until nothing changes."""
+
 _ROUNDS: Final = 8
+_check_goal: Final = one_of("size", "speed")
 
 
-def optimize(program: Instructions, *, dialect: Dialect = PCAP, goal: Goal = "size") -> Program:
-    value = Program(program)
-    verify(value, dialect=dialect.replace(longest=None))
+class Stage(Value):
+    """The program as it would be after one pass of the optimiser."""
+
+    name: str
+    program: Program
+
+
+def optimize(
+    program: Instructions, *, dialect: Dialect = PCAP, goal: Goal = "size", prove: bool = False
+) -> Program:
+    """A shorter program with the same verdict on every packet, however short, and whatever else is known of it.
+
+      dialect: whose arithmetic is kept, and whose rules. A program may be longer than it takes; then the result may be
+        too, and `verify` tells.
+      goal: "size" never gives more instructions than it took. "speed" bounds how many are executed: of many tests on
+        one value it makes a tree, which may be longer than a chain.
+      prove: ask the solver (extra `smt`) whether both are equal on packets of up to 65,535 bytes. Raises `Undecided`
+        if it cannot tell in time, and `ProofFailed` if they are not, which is an error of the optimiser.
+
+    Where the program has no reasonable form (a sum that doubles itself thirty times), it stays as it is. Raises
+    `VerificationError` for a program that the dialect refuses for another reason than its length.
+
+    >>> from cbpf import parse
+    >>> print(optimize(parse("ldh [12]; tax; txa; jeq #0x800, yes, no; yes: ldh [12]; ret #1; no: ret #0", format="asm")))
+    (000) ldh      [12]
+    (001) jeq      #0x800           jt 2	jf 3
+    (002) ret      #1
+    (003) ret      #0
+    """
+    value, rules = _prepared(program, dialect, goal)
+    flag("optimize.prove", prove)
     try:
-        found = _optimized(value, dialect, goal)
+        *_, last = _stages(value, rules, goal)
+        found = last.program
     except TooLarge:
         return value
-    if goal == "size" and len(found) >= len(value):
+    if findings(found, dialect=rules) or not _is_better(found, value, goal):
         return value
-    return value if findings(found, dialect=dialect.replace(longest=None)) else found
+    if prove:
+        _prove(value, found, rules)
+    return found
 
 
-def _optimized(program: Program, dialect: Dialect, goal: Goal) -> Program:
+def optimization_stages(
+    program: Instructions, *, dialect: Dialect = PCAP, goal: Goal = "size"
+) -> tuple[Stage, ...]:
+    """What `optimize` does, one stage after the other: those that changed something. Empty: it cannot do anything."""
+    value, rules = _prepared(program, dialect, goal)
+    try:
+        return tuple(_stages(value, rules, goal, each=True))
+    except TooLarge:
+        return ()
+
+
+def _prepared(program: Instructions, dialect: Dialect, goal: Goal) -> tuple[Program, Dialect]:
+    """The program, and the dialect without its limit of length."""
+    value, rules = Program(program), check_dialect(dialect).replace(longest=None)
+    _check_goal("optimize.goal", goal)
+    verify(value, dialect=rules)
+    return value, rules
+
+
+def with_lists(
+    program: Instructions, placeholders: Placeholders, lists: Lists, *, dialect: Dialect, goal: Goal
+) -> Program:
+    """The program that asks for lists where this one asks for placeholders, optimised.
+
+    Raises `TooLarge` for a program that has no reasonable form.
+    """
+    value, rules = _prepared(program, dialect, goal)
+    *_, last = _stages(value, rules, goal, first=lambda diagram, root: put_lists(diagram, root, placeholders, lists))
+    return last.program
+
+
+def _stages(
+    program: Program, dialect: Dialect, goal: Goal, *, each: bool = False, first: Pass | None = None
+) -> Iterator[Stage]:
+    """The last stage; with *each*, all that changed something. A pass *first* comes before all others, once."""
     diagram, root = lift(program, Expressions(dialect))
+    if first is not None:
+        root = first(diagram, root)
+    if each:
+        yield Stage("value numbering, dead code, registers", emit(diagram, root, goal))
     for _ in range(_ROUNDS):
         before = root
-        for one in PASSES:
-            root = one(diagram, root)
+        for name, one in PASSES.items():
+            changed = one(diagram, root)
+            if each and changed != root:
+                yield Stage(name, emit(diagram, changed, goal))
+            root = changed
         if root == before:
             break
-    return emit(diagram, root, goal)
+    if not each:
+        yield Stage("all", emit(diagram, root, goal))
+
+
+def _is_better(found: Program, program: Program, goal: Goal) -> bool:
+    if goal == "size":
+        return len(found) < len(program)
+    from ..flow import Flow
+
+    return (Flow(found).longest, len(found)) < (Flow(program).longest, len(program))
+
+
+def _prove(program: Program, found: Program, dialect: Dialect) -> None:
+    from ..equivalence import difference
+
+    refuted = difference(program, found, dialect=dialect)
+    if refuted is not None:
+        raise ProofFailed(f"the optimised program is not the one given: {refuted}", refuted)

@@ -49,14 +49,15 @@ def decide(starts: Sequence[int], targets: Sequence[int], most: int, longest: in
 
 
 def _decide(ranges: list[_Range], longest: int | None) -> Decision:
-    chain = shortest_chain(ranges)
-    if longest is None or len(chain.questions) <= longest:
-        return chain
+    if longest is None or len(ranges) <= 2 * longest + 1:  # else there are more questions than that in any case
+        chain = _shortest_chain(ranges)
+        if longest is None or len(chain.questions) <= longest:
+            return chain
     middle = len(ranges) // 2
     return Split(ranges[middle].low, _decide(ranges[middle:], longest), _decide(ranges[:middle], longest))
 
 
-def shortest_chain(ranges: Sequence[_Range]) -> Chain:
+def _shortest_chain(ranges: Sequence[_Range]) -> Chain:
     """The shortest chain for neighbouring ranges."""
     alone = _to_ask_alone(ranges)
     questions = [Question(Action.EQUAL, one.low, one.target) for index, one in enumerate(ranges) if index in alone]

@@ -93,8 +93,8 @@ class Diagram:
         required = self.expressions.requirements[value]
         if len(targets) == 1:
             return self.guard(required, targets[0])
-        accepted = self.accepted[targets[0]]
-        for target in targets[1:]:
+        accepted: Requirements | None = NOTHING_ACCEPTED
+        for target in set(targets):
             accepted = common(accepted, self.accepted[target])
         return self._add(Switch(value, tuple(starts), tuple(targets)), both(required, accepted))
 

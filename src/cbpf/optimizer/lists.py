@@ -1,0 +1,117 @@
+"""Long lists in a diagram: where a program asks for one address or port, it asks for thousands instead.
+
+Whoever makes the program puts placeholders into it, numbers that stand for a list. Their tests become tests of ranges; an
+IPv6 address, four words that are tested one after the other, becomes a tree of them.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple, TypeAlias
+
+from ..isa import WORD_MASK
+from .diagram import Arm, Diagram, Switch, targets_of
+from .expressions import Load
+from .ranges import Ranges, union
+
+Words: TypeAlias = tuple[int, int, int, int]
+
+
+class Lists(NamedTuple):
+    """Sorted, disjoint, inclusive ranges of IPv4 addresses, IPv6 addresses (128 bits) and ports."""
+
+    hosts: Ranges = ()
+    hosts6: Ranges = ()
+    ports: Ranges = ()
+
+
+class Placeholders(NamedTuple):
+    """What stands for each list in the program."""
+
+    host: int
+    host6: Words
+    port: int
+
+
+class _Chain(NamedTuple):
+    """Tests of the four words of an address, and where they lead."""
+
+    values: list[int]
+    yes: int
+    no: int
+
+
+def put_lists(diagram: Diagram, root: int, placeholders: Placeholders, lists: Lists) -> int:
+    """The root of a diagram that asks for the lists where this one asks for the placeholders."""
+    single = {(4, placeholders.host): lists.hosts, (2, placeholders.port): lists.ports}
+    made: dict[int, int] = {}
+    for number in reversed(diagram.below(root)):
+        node = diagram.nodes[number]
+        made[number] = diagram.again(node, [made[target] for target in targets_of(node)])
+        if not isinstance(node, Switch):
+            continue
+        chain = _chain_from(diagram, number, placeholders.host6)
+        if chain is not None and lists.hosts6:
+            made[number] = _tree(diagram, chain.values, lists.hosts6, made[chain.yes], made[chain.no])
+            continue
+        for (size, placeholder), ranges in single.items():
+            load = diagram.expressions.nodes[node.value]
+            if ranges and isinstance(load, Load) and load.size == size and _asks_for(node, placeholder):
+                no, yes = made[node.targets[0]], made[node.targets[1]]
+                made[number] = diagram.test(node.value, ranges, yes, no)
+    return made[root]
+
+
+def _asks_for(node: Switch, placeholder: int) -> bool:
+    """Whether a test asks for one number alone."""
+    return node.starts == (0, placeholder, placeholder + 1) and node.targets[0] == node.targets[2]
+
+
+def _chain_from(diagram: Diagram, number: int, words: Words) -> _Chain | None:
+    """The tests from a node on, if they ask for the words one after the other."""
+    values: list[int] = []
+    no: int | None = None
+    for word in words:
+        node = diagram.nodes[number]
+        if not isinstance(node, Switch) or not _asks_for(node, word) or node.targets[0] != (no or node.targets[0]):
+            return None
+        values.append(node.value)
+        no, number = node.targets[0], node.targets[1]
+    assert no is not None
+    return _Chain(values, number, no)
+
+
+def _tree(diagram: Diagram, values: Sequence[int], ranges: Ranges, yes: int, no: int) -> int:
+    """The node that goes to *yes* if the number that the values make, 32 bits each, lies in *ranges*."""
+    if len(values) == 1:
+        return diagram.test(values[0], ranges, yes, no)
+    below = 32 * (len(values) - 1)
+    lowest, highest = 0, (1 << below) - 1
+    whole: list[tuple[int, int]] = []
+    parts: dict[int, list[tuple[int, int]]] = {}
+    for low, high in ranges:
+        first, last = low >> below, high >> below
+        if low & highest != lowest or (first == last and high & highest != highest):
+            end = high & highest if first == last else highest
+            parts.setdefault(first, []).append((low & highest, end))
+            first += 1
+        if first <= last and high & highest != highest:
+            parts.setdefault(last, []).append((lowest, high & highest))
+            last -= 1
+        if first <= last:
+            whole.append((first, last))
+    arms = [(low, high, yes) for low, high in union(whole)]
+    arms += ((word, word, _tree(diagram, values[1:], union(inner), yes, no)) for word, inner in parts.items())
+    return diagram.switch(values[0], _with_gaps(sorted(arms), no))
+
+
+def _with_gaps(arms: Sequence[tuple[int, int, int]], no: int) -> list[Arm]:
+    """Arms from 0 to the greatest word, which lead to *no* where nothing else is said."""
+    found: list[Arm] = []
+    following = 0
+    for low, high, target in arms:
+        if following < low:
+            found.append((following, no))
+        found.append((low, target))
+        following = high + 1
+    if following <= WORD_MASK:
+        found.append((following, no))
+    return found
