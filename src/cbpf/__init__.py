@@ -21,10 +21,10 @@ _PLACES = {
     "equivalence": "Difference difference equivalent implies",
     "errors": """
         CaptureError CbpfError DamagedCapture ExpressionError ExpressionWarning FieldError Finding
-        MissingLibrary PacketError Problem ProgramFormatError Undecided
+        MissingLibrary PacketError Problem ProgramFormatError ProofFailed Undecided
         VerificationError
     """,
-    "expression": "DEFAULT_SNAPLEN compile",
+    "expression": "DEFAULT_SNAPLEN Optimizer compile",
     "filtering": "compile_for_capture filter_capture split_capture",
     "formats": "FORMAT_NAMES parse render render_bytes",
     "instructions": """
@@ -35,7 +35,9 @@ _PLACES = {
     "isa": "ALUOp Extension JumpTest Register",
     "link_types": "LinkType link_type",
     "listings": "listing",
+    "lists": "Direction Expression HostRanges read_hosts read_ports",
     "metadata": "Device Metadata VlanTag",
+    "optimizer": "Goal Stage optimization_stages optimize",
     "packets": "Packets",
     "program": "Program",
     "savefile": "Savefile",

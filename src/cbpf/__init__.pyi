@@ -18,10 +18,11 @@ from .errors import (
     PacketError,
     Problem,
     ProgramFormatError,
+    ProofFailed,
     Undecided,
     VerificationError,
 )
-from .expression import DEFAULT_SNAPLEN, compile
+from .expression import DEFAULT_SNAPLEN, Optimizer, compile
 from .filtering import compile_for_capture, filter_capture, split_capture
 from .formats import FORMAT_NAMES, parse, render, render_bytes
 from .instructions import (
@@ -52,7 +53,9 @@ from .instructions import (
 from .isa import ALUOp, Extension, JumpTest, Register
 from .link_types import LinkType, link_type
 from .listings import listing
+from .lists import Direction, Expression, HostRanges, read_hosts, read_ports
 from .metadata import Device, Metadata, VlanTag
+from .optimizer import Goal, Stage, optimization_stages, optimize
 from .packets import Packets
 from .program import Program
 from .savefile import Savefile

@@ -9,7 +9,8 @@
     ├── CaptureError         a capture that cannot be read or written, or not yet
     │   └── DamagedCapture   a capture that ends or errs in its middle; the packets before it are good
     ├── MissingLibrary       an engine or a library that is not installed
-    └── Undecided            a proof that was not found in the time given, nor a packet that refutes it
+    ├── Undecided            a proof that was not found in the time given, nor a packet that refutes it
+    └── ProofFailed          a program that the optimiser made another; carries the difference
 
 A warning, not an error: `ExpressionWarning`, for an expression that compiles to a constant.
 """
@@ -56,6 +57,17 @@ class MissingLibrary(CbpfError, ImportError):
 
 class Undecided(CbpfError):
     """A question about all packets that the solver did not answer; it is never taken for an answer."""
+
+
+class ProofFailed(CbpfError):
+    """An error of the optimiser, found by the solver before anybody was misled; `difference` is a packet that shows it."""
+
+    def __init__(self, reason: str, difference: object = None) -> None:
+        self.difference = difference
+        super().__init__(reason, difference)
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class ExpressionWarning(UserWarning):

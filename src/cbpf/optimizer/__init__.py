@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Final, Literal, TypeAlias
 
 from ..dialects import PCAP, Dialect, check_dialect
-from ..errors import CbpfError as ProofFailed
+from ..errors import ProofFailed
 from ..fields import flag, one_of
 from ..program import Instructions, Program
 from ..values import Value

@@ -101,9 +101,7 @@ def _by_power_of_two(table: Expressions, action: Action, left: int, c: int) -> i
 
 
 def _operation(table: Expressions, action: Action, left: int, c: int, most: int, bits: int | None = None) -> int:
-    if most > WORD_MASK:
-        most = WORD_MASK if bits is None else (1 << bits.bit_length()) - 1
-    return table.add(Operation(action, left, table.constant(c)), most, bits)
+    return table.add(Operation(action, left, table.constant(c)), min(most, WORD_MASK), bits)
 
 
 def _of_two(table: Expressions, action: Action, left: int, right: int) -> int:

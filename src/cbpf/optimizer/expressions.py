@@ -142,9 +142,10 @@ class Expressions:
             raise TooLarge
         number = self._numbers[key] = len(self.nodes)
         mask = (1 << most.bit_length()) - 1
+        bits = mask if bits is None else bits & mask
         self.nodes.append(node)
-        self.most.append(most)
-        self.bits.append(mask if bits is None else bits & mask)
+        self.most.append(min(most, bits))
+        self.bits.append(bits)
         self.requirements.append(requirements)
         self.size.append(size)
         return number
