@@ -66,7 +66,11 @@ def _operands_swapped(patch: pytest.MonkeyPatch) -> None:
 
 def _no_carry(patch: pytest.MonkeyPatch) -> None:
     """y + c is taken for y."""
-    patch.setattr(expressions.Expressions, "terms", lambda self, one: (self.nodes[one].left, 0) if _is_sum(self, one) else (one, 0))  # type: ignore[union-attr]
+    patch.setattr(
+        expressions.Expressions,
+        "terms",
+        lambda self, one: (self.nodes[one].left, 0) if _is_sum(self, one) else (one, 0),
+    )  # type: ignore[union-attr]
 
 
 def _is_sum(table: Any, one: int) -> bool:

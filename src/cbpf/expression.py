@@ -59,9 +59,7 @@ def compile(
     (003) ret      #0
     """
     handle = Handle(find_link_type(link_type).dlt, check_snaplen("compile.snaplen", snaplen))
-    return compile_for(
-        handle, expression, netmask=_netmask(netmask), optimizer=optimizer, dialect=dialect, goal=goal
-    )
+    return compile_for(handle, expression, netmask=_netmask(netmask), optimizer=optimizer, dialect=dialect, goal=goal)
 
 
 _check_optimizer: Final = one_of("cbpf", "libpcap", None)

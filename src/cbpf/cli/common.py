@@ -79,6 +79,14 @@ def optimizer_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("-O", "unoptimized", is_flag=True, help="No optimiser, as tcpdump -O.")(with_name)
 
 
+goal_option: Final = click.option(
+    "--goal",
+    type=click.Choice(get_args(cbpf.Goal)),
+    default="size",
+    show_default=True,
+    help="speed: of many tests on one value a tree, which is longer and has shorter paths.",
+)
+
 sources_option: Final = click.option(
     "-r",
     "sources",
@@ -163,6 +171,13 @@ def program_or_expression(
     if path is not None:
         raise click.UsageError("PROGRAM and -e EXPRESSION exclude each other")
     return cbpf.compile(expression, link_type=link_type, dialect=dialect)
+
+
+def plain_program(path: str | None, expression: str | None, link_type: str) -> cbpf.Program:
+    """The program of a file, standard input by default, or what libpcap makes of -e EXPRESSION, not optimised."""
+    if expression is None or path is not None:
+        return program_or_expression(path, expression, link_type)
+    return cbpf.compile(expression, link_type=link_type, optimizer=None)
 
 
 ProgramOf: TypeAlias = Callable[[int], cbpf.Program]

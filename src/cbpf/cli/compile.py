@@ -40,9 +40,7 @@ def command(
     """Print the program of a filter expression (pcap-filter(7)), as tcpdump -d does."""
     text = read_expression(expression, expression_file)
     kind, length = cbpf.link_type(link_type), snaplen or cbpf.DEFAULT_SNAPLEN  # as tcpdump takes -s 0
-    program = cbpf.compile(
-        text, link_type=kind, snaplen=length, netmask=netmask, optimizer=optimizer, dialect=dialect
-    )
+    program = cbpf.compile(text, link_type=kind, snaplen=length, netmask=netmask, optimizer=optimizer, dialect=dialect)
     if target is not None:
         savefile = cbpf.Savefile(
             program,

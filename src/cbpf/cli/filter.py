@@ -40,7 +40,9 @@ from .progress import progress_bar, with_progress
 @dialect_option
 @engine_option
 @as_socket_option
-@click.option("-O", is_flag=True, expose_value=False, help="No optimiser: taken for tcpdump's sake; what is kept is the same.")
+@click.option(
+    "-O", is_flag=True, expose_value=False, help="No optimiser: taken for tcpdump's sake; what is kept is the same."
+)
 @click.option("-n", is_flag=True, expose_value=False, help="No names: nothing to print; taken for tcpdump's sake.")
 def command(
     expression: tuple[str, ...],

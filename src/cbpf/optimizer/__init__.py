@@ -42,9 +42,7 @@ class Stage(Value):
     program: Program
 
 
-def optimize(
-    program: Instructions, *, dialect: Dialect = PCAP, goal: Goal = "size", prove: bool = False
-) -> Program:
+def optimize(program: Instructions, *, dialect: Dialect = PCAP, goal: Goal = "size", prove: bool = False) -> Program:
     """A shorter program with the same verdict on every packet, however short, and whatever else is known of it.
 
       dialect: whose arithmetic is kept, and whose rules. A program may be longer than it takes; then the result may be
@@ -78,9 +76,7 @@ def optimize(
     return found
 
 
-def optimization_stages(
-    program: Instructions, *, dialect: Dialect = PCAP, goal: Goal = "size"
-) -> tuple[Stage, ...]:
+def optimization_stages(program: Instructions, *, dialect: Dialect = PCAP, goal: Goal = "size") -> tuple[Stage, ...]:
     """What `optimize` does, one stage after the other: those that changed something. Empty: it cannot do anything."""
     value, rules = _prepared(program, dialect, goal)
     try:
