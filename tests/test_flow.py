@@ -46,7 +46,7 @@ class Run:
         self.length = len(packet) if wire_length is None else wire_length
         self.steps = list(vm.trace(packet, wire_length=wire_length))
         self.before = {}
-        a, x, scratch = 0, 0, (0,) * 16
+        a, x, scratch = 0, 0, tuple([0] * 16)
         for step in self.steps:
             self.before[step.index] = a, x, scratch
             a, x, scratch = step.a, step.x, step.scratch
@@ -313,7 +313,7 @@ def test_what_is_no_program_is_refused() -> None:
         Flow(cbpf.parse("ld #1"))
     with pytest.raises(cbpf.VerificationError):
         Flow(cbpf.compile("arp"), dialect=cbpf.SECCOMP)
-    with pytest.raises(cbpf.FieldError, match="use cbpf.LINUX"):
+    with pytest.raises(cbpf.FieldError, match=r"use cbpf\.LINUX"):
         Flow(cbpf.parse("ret #1"), dialect="linux")  # type: ignore[arg-type]
     flow = Flow(cbpf.parse("ret #1"))
     for index in (1, -2):

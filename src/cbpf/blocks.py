@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 
-from .analysis import KnowledgeMachine, Read, State, Way, met, nothing_known
+from .analysis import KnowledgeMachine, Way
 from .dialects import Dialect
+from .facts import Read, State, met, nothing_known
 from .isa import CONDITIONS, OPCODE_BY_CODE, Action
 from .program import Program
 from .semantics import begin, execute
@@ -32,7 +33,8 @@ class Block(Value):
     edges: the ways out, that of a test that holds first; none: a `ret` ends it.
     predecessors: the numbers of the blocks with an edge to here.
     dominator: the number of the last other block that each way from the start to here passes; None: there is none.
-    is_reachable: some way of jumps leads here from the start. is_possible: and no condition on each way is known to fail.
+    is_reachable: some way of jumps leads here from the start.
+    is_possible: some run may come here, as far as is known: on no way here must a condition fail.
     """
 
     number: int
@@ -49,7 +51,7 @@ class Block(Value):
 
 
 def advance(state: State, program: Program, indices: Iterable[int], dialect: Dialect) -> KnowledgeMachine:
-    """The machine after these instructions, which follow each other; it stops where every run ends. It changes *state*."""
+    """The machine after these instructions, which follow each other, or where every run ends; it changes *state*."""
     machine = KnowledgeMachine(state, dialect)
     for machine.index in indices:
         execute(machine, program[machine.index], machine.index, dialect)

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any, NoReturn
 
-from .analysis import Facts, Read
 from .blocks import Block, Walk, advance
 from .dialects import PCAP, Dialect
+from .facts import Facts, Read
 from .instructions import RawInstruction
 from .isa import OPCODE_BY_CODE, Action, Extension, Opcode, Operand, extension_of
 from .knowledge import Known, constant
@@ -100,7 +100,8 @@ class Flow:
     def _length(self, choose: Callable[..., int]) -> int:
         """The least or the greatest number of instructions of the possible ways from the start to an end."""
         before: dict[int, int] = {0: 0}
-        whole, early = [], []
+        whole: list[int] = []
+        early: list[int] = []
         for block in self.blocks:
             if not block.is_possible:
                 continue

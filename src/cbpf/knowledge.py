@@ -1,7 +1,8 @@
 """What can be known of a word without a packet: its name, and which numbers it may be.
 
 Two words of one name are the same number in one run. A name is a term over the packet: `0x800`, `[12:2]` (the 2 bytes
-at 12), `(([14:1] & 0xf) << 0x2)`, `[(...) + 16:2]`, `len`, `mark`; `a@17` is what A is as a run comes to instruction 17.
+at 12), `(([14:1] & 0xf) << 0x2)`, `[(...) + 16:2]`, `len`, `mark`; `a@17` is what A is as a
+run comes to instruction 17.
 """
 
 from collections.abc import Callable
@@ -33,7 +34,7 @@ SIGNS: Final = {
 
 
 class Known(Value):
-    """What is known of a 32-bit word: it lies in low..high, is one of *values* if they are given, and none of *excluded*.
+    """What is known of a 32-bit word: it lies in low..high, is one of *values* if they are given, none of *excluded*.
 
     >>> str(between("[23:1]", 0, 255)), str(constant(2048))
     ('[23:1] in 0..0xff', '0x800')
@@ -149,7 +150,7 @@ def computed(action: Action, left: Known, right: Known) -> Known:
         results = frozenset(operation(one, other) & WORD_MASK for one in left.values for other in right.values)
         return constant(min(results)) if len(results) == 1 else among(name, results)
     low, high = _RANGES[action](left, right)
-    return between(name, low, high) if 0 <= low and high <= WORD_MASK else between(name)
+    return between(name, low, high) if low >= 0 and high <= WORD_MASK else between(name)
 
 
 def _all_ones(number: int) -> int:

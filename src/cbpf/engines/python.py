@@ -192,10 +192,11 @@ def _combine(terms: list[str], byte_order: FetchOrder) -> Text:
 
 
 class _Writer:
-    """Writes the source of one program."""
+    """Writes the source of one program, on request with lines that count in the lists `executed` and `taken`."""
 
-    def __init__(self, program: Program, dialect: Dialect) -> None:
+    def __init__(self, program: Program, dialect: Dialect, counting: bool) -> None:
         self._program = program
+        self._counting = counting
         self._dialect = dialect
         self._machine = TextMachine(dialect)
         self._meetings = _meetings(program)
@@ -245,16 +246,23 @@ class _Writer:
         machine = self._machine
         while True:
             machine.ways_on = None
+            self._count("executed", index, "1")
             execute(machine, self._program[index], index, self._dialect)
             ways_on: tuple[int, ...] = (index + 1,) if machine.ways_on is None else machine.ways_on
             if not ways_on:
                 return True
+            if len(set(ways_on)) == 2:
+                self._count("taken", index, f"1 if {machine.truth} else 0")
             if len(set(ways_on)) == 2 and not self._write_arm(f"if {machine.truth}:", ways_on[0]):
                 self._write_arm("else:", ways_on[1])
                 return False
             index = ways_on[-1]
             if self._is_entry(index):
                 return self._leave_for(index)
+
+    def _count(self, counter: str, index: int, amount: str) -> None:
+        if self._counting:
+            self._machine.line(f"{counter}[{index}] += {amount}")
 
     def _write_arm(self, head: str, target: int) -> bool:
         """Writes one arm of a branch; whether control never comes out below it."""
@@ -294,14 +302,26 @@ def _meetings(program: Program) -> Counter[int]:
     return ways
 
 
-def source_of(program: Program, dialect: Dialect) -> str:
-    """The source of the function that the program becomes."""
-    return _Writer(program, dialect).source()
+def source_of(program: Program, dialect: Dialect, *, counting: bool = False) -> str:
+    """The source of the function that the program becomes; *counting*: see `compile_to_counting_python`."""
+    return _Writer(program, dialect, counting).source()
 
 
 def compile_to_python(program: Program, dialect: Dialect) -> Run:
     """The compiled-Python engine."""
-    scope: dict[str, Any] = {"SocketBuffer": SocketBuffer, "as_packet": as_packet, "DEFAULTS": Metadata()}
-    exec(compile(source_of(program, dialect), "<BPF program>", "exec"), scope)
+    return _compiled(source_of(program, dialect))
+
+
+def compile_to_counting_python(program: Program, dialect: Dialect, executed: list[int], taken: list[int]) -> Run:
+    """The same, which also counts, by instruction: how often it was executed, and how often its test held.
+
+    A test that leads to the same place either way is not counted.
+    """
+    return _compiled(source_of(program, dialect, counting=True), executed=executed, taken=taken)
+
+
+def _compiled(source: str, **counters: list[int]) -> Run:
+    scope: dict[str, Any] = {"SocketBuffer": SocketBuffer, "as_packet": as_packet, "DEFAULTS": Metadata(), **counters}
+    exec(compile(source, "<BPF program>", "exec"), scope)
     run: Run = scope["run"]
     return run
