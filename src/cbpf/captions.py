@@ -23,15 +23,15 @@ class Captions:
         self._images = [_image(line) for line in listing(self.flow.program).split("\n")]
         self._taken = {} if self.counts is None else edge_counts(self.flow, self.counts)
 
-    def lines(self, block: Block) -> list[str]:
-        """The instructions of a block, and what they come to."""
+    def lines(self, block: Block, runs: int) -> list[str]:
+        """The instructions of a block, and what they come to; with counts, before them how many *runs* came."""
         indices = list(range(block.start, block.stop))
         if len(indices) > _MOST_LINES:
             hidden = len(indices) - _MOST_LINES
             indices[_MOST_LINES - _LAST_LINES : -_LAST_LINES] = [-hidden]
         lines = [f"{one} {self._images[one]}" if one >= 0 else f"... {-one} more" for one in indices]
         if self.counts is not None:
-            lines.insert(0, self.heat(self.counts.executed[block.start]))
+            lines.insert(0, self.heat(runs))
         if block.edges and block.edges[0].outcome is not None:
             lines.append(f"{block.edges[0].condition} ?")
         return [*lines, *self.remarks(block)]
@@ -58,11 +58,13 @@ class Captions:
             return "reject", "reject"
         return ("depends", "keep or reject") if known.may_be(0) else ("keep", "keep")
 
-    def fill(self, block: Block) -> str:
+    def runs(self, block: Block) -> int:
+        """How many runs came to a block; 0 without counts."""
+        return self.counts.executed[block.start] if self.counts else 0
+
+    def fill(self, block: Block, runs: int) -> str:
         """The colour of a box: what becomes of a packet there, or which part of the packets came there."""
-        if self.counts is None:
-            return FILLS[self.kind(block)]
-        return heat_color(self.share(self.counts.executed[block.start]))
+        return FILLS[self.kind(block)] if self.counts is None else heat_color(self.share(runs))
 
     def share(self, runs: int) -> float:
         """So many runs as a part of all packets."""
@@ -70,7 +72,7 @@ class Captions:
 
     def heat(self, runs: int) -> str:
         """So many runs in words."""
-        return f"{runs:,} ({percent(self.share(runs))})"
+        return f"{runs:,} {'run' if runs == 1 else 'runs'}, {percent(self.share(runs))}"
 
     def taken(self, edge: Edge) -> int:
         """How often a way was taken."""

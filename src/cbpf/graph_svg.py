@@ -13,15 +13,17 @@ _LINE: Final = 16.0
 _PADDING: Final = 9.0
 _NARROWEST: Final = 90.0
 _NARROWEST_TEST: Final = 150.0  # the labels of two ways find room under it
+_LABEL_DISTANCE: Final = 6.0
 _MOST_POINTS: Final = 20_000  # of ways over several rows; longer ways are cut, so that any program can be drawn
 
 
 class _Box(NamedTuple):
-    """A block, or another copy of it; where only the way to it is drawn, *lines* say where it leads."""
+    """A block, or another copy of it, to which so many *runs* came; a stub only says where a long way leads."""
 
     block: Block
+    runs: int
     lines: list[str]
-    is_stub: bool
+    remarks: int
 
 
 class _Line(NamedTuple):
@@ -38,45 +40,62 @@ class _Drawing:
     def __init__(self, captions: Captions) -> None:
         blocks = captions.flow.blocks
         self.captions = captions
-        self.boxes = [_Box(block, captions.lines(block), False) for block in blocks]
+        self.boxes = [self._whole(block, captions.runs(block)) for block in blocks]
         self.lines: list[_Line] = []
-        copied = {block.number for block in blocks if not block.edges and len(block) == 1}
-        met: set[int] = set()
+        self._copied = {one.number for one in blocks if not one.edges and len(one) == 1 and len(one.predecessors) > 1}
+        self._drawn: set[int] = set()
         farthest = max(8, _MOST_POINTS // len(blocks))
         for edge in (edge for block in blocks for edge in block.edges):
-            target = edge.target
-            if target in copied and target in met:
-                target = self._add(_Box(blocks[target], self._copied_lines(edge), False))
-            elif edge.target - edge.source > farthest and target not in copied:
-                target = self._add(_Box(blocks[target], [f"to {blocks[target].start}"], True))
-            met.add(target)
-            self.lines.append(_Line(edge.source, target, edge))
+            is_far = edge.target - edge.source > farthest
+            self.lines.append(_Line(edge.source, self._target(blocks[edge.target], edge, is_far), edge))
 
-    def _add(self, box: _Box) -> int:
+    def _whole(self, block: Block, runs: int) -> _Box:
+        return _Box(block, runs, self.captions.lines(block, runs), len(self.captions.remarks(block)))
+
+    def _target(self, block: Block, edge: Edge, is_far: bool) -> int:
+        """The box to which a way leads."""
+        number, runs = block.number, self.captions.taken(edge)
+        if number in self._copied:
+            box = self._whole(block, runs)
+            if number not in self._drawn:
+                self._drawn.add(number)
+                self.boxes[number] = box
+                return number
+        elif is_far:
+            box = _Box(block, runs, [f"to {block.start}"], 0)
+        else:
+            return number
         self.boxes.append(box)
         return len(self.boxes) - 1
 
-    def _copied_lines(self, edge: Edge) -> list[str]:
-        return self.captions.lines(self.captions.flow.blocks[edge.target])
-
-    def size(self, box: _Box) -> tuple[float, float]:
+    def size(self, number: int) -> tuple[float, float]:
         """Width and height of a box."""
-        ways = len(box.block.edges) if not box.is_stub else 0
-        narrowest = _NARROWEST_TEST if ways == 2 else _NARROWEST
+        box = self.boxes[number]
         width = max(map(len, box.lines)) * _CHARACTER + 2 * _PADDING
-        return max(narrowest, width), len(box.lines) * _LINE + 2 * _PADDING - 4
+        ways = len(box.block.edges) if number == box.block.number else 0
+        return max(_NARROWEST_TEST if ways == 2 else _NARROWEST, width), len(box.lines) * _LINE + 2 * _PADDING - 4
+
+    def room(self, number: int) -> tuple[float, float]:
+        """The same with the labels of its ways, which begin at a quarter and at three quarters of its width."""
+        width, height = self.size(number)
+        box = self.boxes[number]
+        labels = [self.captions.label(edge) for edge in box.block.edges] if number == box.block.number else []
+        longest = max(map(len, labels), default=0) * _CHARACTER + 2 * _LABEL_DISTANCE
+        return max(width, longest * 2 + (width / 2 if len(labels) == 2 else 0)), height
 
 
 def draw(captions: Captions) -> str:
     """The picture, as the text of an SVG file."""
     drawing = _Drawing(captions)
-    sizes = [drawing.size(box) for box in drawing.boxes]
-    layout = lay_out(sizes, [(line.source, line.target) for line in drawing.lines])
+    numbers = range(len(drawing.boxes))
+    rooms = [drawing.room(number) for number in numbers]
+    layout = lay_out(rooms, [drawing.size(number) for number in numbers], [line[:2] for line in drawing.lines])
     parts = [*_opening(captions, layout)]
-    for number, line in enumerate(drawing.lines):
-        parts += _line(captions, line, layout.routes[number], layout.boxes[line.source], sizes[line.source])
-    for number, box in enumerate(drawing.boxes):
-        parts += _box(captions, box, layout.boxes[number], sizes[number])
+    for line, route in zip(drawing.lines, layout.routes, strict=True):
+        x, _ = layout.boxes[line.source]
+        parts += _line(captions, line, route, x + drawing.size(line.source)[0] / 2)
+    for number in numbers:
+        parts += _box(captions, drawing.boxes[number], layout.boxes[number], drawing.size(number))
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
@@ -111,29 +130,23 @@ def _arrow(outcome: bool | None) -> str:
 
 def _box(captions: Captions, box: _Box, corner: tuple[float, float], size: tuple[float, float]) -> Iterator[str]:
     block, (x, y), (width, height) = box.block, corner, size
-    dashes = "" if block.is_possible and not box.is_stub else ' stroke-dasharray="5 4"'
+    dashes = "" if block.is_possible and (box.remarks or block.edges) else ' stroke-dasharray="5 4"'
     faint = "" if block.is_possible else ' opacity="0.6"'
     yield f'<g class="box" data-block="{block.number}"{faint}>'
     yield (
         f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" rx="6"'
-        f' fill="{captions.fill(block)}" stroke="{STROKES[captions.kind(block)]}" stroke-width="1.5"{dashes}/>'
+        f' fill="{captions.fill(block, box.runs)}" stroke="{STROKES[captions.kind(block)]}"'
+        f' stroke-width="1.5"{dashes}/>'
     )
-    remarks = 0 if box.is_stub else len(captions.remarks(block))
     for number, text in enumerate(box.lines):
-        style = ' class="remark"' if number >= len(box.lines) - remarks else ""
+        style = ' class="remark"' if number >= len(box.lines) - box.remarks else ""
         baseline = y + _PADDING + 10 + number * _LINE
         yield f'<text x="{x + _PADDING:.1f}" y="{baseline:.1f}"{style}>{escape(text)}</text>'
     yield "</g>"
 
 
-def _line(
-    captions: Captions,
-    line: _Line,
-    route: list[tuple[float, float]],
-    corner: tuple[float, float],
-    size: tuple[float, float],
-) -> Iterator[str]:
-    """A way, its label beside its beginning, and what it means as a tooltip."""
+def _line(captions: Captions, line: _Line, route: list[tuple[float, float]], middle: float) -> Iterator[str]:
+    """A way, its label beside its beginning, outside of the *middle* of its box, and what it means as a tooltip."""
     edge = line.edge
     color = EDGE_COLORS[edge.outcome]
     dashes = "" if edge.is_possible else ' stroke-dasharray="4 4" opacity="0.6"'
@@ -146,10 +159,12 @@ def _line(
         f' stroke-width="{stroke:.1f}"{dashes} marker-end="url(#{_arrow(edge.outcome)})">'
         f"<title>{escape(told)}</title></path>"
     )
-    (x, y), is_left = route[0], route[0][0] < corner[0] + size[0] / 2 - 1
+    x, y = route[0]
     label = captions.label(edge)
     if label:
-        place = f'x="{x - 6:.1f}" text-anchor="end"' if is_left else f'x="{x + 6:.1f}"'
+        place = (
+            f'x="{x - _LABEL_DISTANCE:.1f}" text-anchor="end"' if x < middle - 1 else f'x="{x + _LABEL_DISTANCE:.1f}"'
+        )
         yield f'<text {place} y="{y + 14:.1f}" fill="{color}">{escape(label)}</text>'
     yield "</g>"
 

@@ -14,8 +14,8 @@ def dot_lines(captions: Captions) -> Iterator[str]:
     yield "    bgcolor=transparent"
     for block in captions.flow.blocks:
         kind = captions.kind(block)
-        lines = captions.lines(block)
-        fill = captions.fill(block)
+        lines = captions.lines(block, captions.runs(block))
+        fill = captions.fill(block, captions.runs(block))
         style = "" if block.is_possible else ', style="rounded,filled,dashed"'
         label = "".join(_dot_escaped(line) + "\\l" for line in lines)
         yield f'    b{block.number} [label="{label}", fillcolor="{fill}", color="{STROKES[kind]}"{style}]'
@@ -44,7 +44,7 @@ def mermaid_lines(captions: Captions) -> Iterator[str]:
     """What stands below the first line."""
     blocks = captions.flow.blocks
     for block in blocks:
-        lines = captions.lines(block)
+        lines = captions.lines(block, captions.runs(block))
         yield f'    b{block.number}["{"<br>".join(map(_mermaid_escaped, lines))}"]'
     for edge in (edge for block in blocks for edge in block.edges):
         label = _mermaid_escaped(_counted(captions, edge))
@@ -68,7 +68,7 @@ def _mermaid_classes(captions: Captions) -> Iterator[str]:
         yield f"    class {','.join(impossible)} impossible"
     if captions.counts is not None:
         for block in captions.flow.blocks:
-            yield f"    style b{block.number} fill:{captions.fill(block)},color:{TEXT_COLOR}"
+            yield f"    style b{block.number} fill:{captions.fill(block, captions.runs(block))},color:{TEXT_COLOR}"
 
 
 _MERMAID_ESCAPES: Final = str.maketrans({'"': "#quot;", "#": "#35;", "<": "#lt;", ">": "#gt;", "&": "#amp;"})

@@ -11,10 +11,12 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 _SWEEPS: Final = 12
-_BETWEEN_BOXES: Final = 44.0  # labels of ways stand there
+_BETWEEN_BOXES: Final = 24.0
 _BETWEEN_POINTS: Final = 18.0
-_BETWEEN_ROWS: Final = 44.0
+_BETWEEN_ROWS: Final = 34.0
+_BELOW_ROW: Final = 18.0  # where ways go straight down, beside their labels
 _STRAIGHTNESS: Final = 8.0  # how much more it counts that a way is straight where it passes rows
+_LEAF: Final = 0.1  # how little it counts where a box without ways out stands
 _MARGIN: Final = 12.0
 
 Size = tuple[float, float]
@@ -25,8 +27,8 @@ class Layout(NamedTuple):
     """Where all is, in units of the sizes, from the upper left.
 
     boxes: the left upper corner of each.
-    routes: by edge, the points that it passes from the lower side of its source to the upper side of its target; it goes
-    straight down between a point with an even index and the next one.
+    routes: by edge, the points from the lower side of its source to the upper side of its target. It goes straight down
+    from each point with an even index to the next, the last one excepted.
     """
 
     boxes: list[tuple[float, float]]
@@ -35,9 +37,12 @@ class Layout(NamedTuple):
     height: float
 
 
-def lay_out(sizes: Sequence[Size], edges: Sequence[Edge]) -> Layout:
-    """Places boxes of (width, height), and edges from box to box by their numbers; there is no cycle."""
-    return _Picture(sizes, edges).layout()
+def lay_out(rooms: Sequence[Size], sizes: Sequence[Size], edges: Sequence[Edge]) -> Layout:
+    """Places boxes of (width, height), and edges from box to box by their numbers, of which none lead back.
+
+    *rooms* are the boxes with what stands beside their lower sides, as wide to the left as to the right.
+    """
+    return _Picture(rooms, sizes, edges).layout()
 
 
 def ranks_of(count: int, edges: Sequence[Edge]) -> list[int]:
@@ -64,7 +69,7 @@ def ranks_of(count: int, edges: Sequence[Edge]) -> list[int]:
 class _Picture:
     """Boxes and points of ways, numbered on from the boxes."""
 
-    def __init__(self, sizes: Sequence[Size], edges: Sequence[Edge]) -> None:
+    def __init__(self, rooms: Sequence[Size], sizes: Sequence[Size], edges: Sequence[Edge]) -> None:
         self._sizes, self._edges, self._count = sizes, edges, len(sizes)
         self._ranks = ranks_of(len(sizes), edges)
         self._rows: list[list[int]] = [[] for _ in range(max(self._ranks, default=0) + 1)]
@@ -73,7 +78,7 @@ class _Picture:
         self._above: list[list[int]] = [[] for _ in sizes]
         self._below: list[list[int]] = [[] for _ in sizes]
         self._chains = [self._chain(source, target) for source, target in edges]
-        self._widths = [width for width, _ in sizes] + [0.0] * (len(self._above) - len(sizes))
+        self._widths = [width for width, _ in rooms] + [0.0] * (len(self._above) - len(sizes))
         self._order()
         self._x = [0.0] * len(self._above)
         self._place()
@@ -151,8 +156,9 @@ class _Picture:
         self._settle(row, wishes, weights)
 
     def _weight(self, number: int, neighbour: int) -> float:
-        passing = (number >= self._count) + (neighbour >= self._count)
-        return (1.0, 2.0, _STRAIGHTNESS)[passing]
+        if number >= self._count and neighbour >= self._count:
+            return _STRAIGHTNESS
+        return 1.0 if self._below[number] and self._below[neighbour] else _LEAF
 
     def _settle(self, row: list[int], wishes: list[float], weights: list[float]) -> None:
         """The places of a row nearest to what is wished, in their order and at their distances.
@@ -176,9 +182,8 @@ class _Picture:
             self._x[number] = mean + shift
 
     def _distance(self, left: int, right: int) -> float:
-        are_boxes = left < self._count or right < self._count
         between = _BETWEEN_BOXES if left < self._count and right < self._count else _BETWEEN_POINTS
-        return (self._widths[left] + self._widths[right]) / 2 + (max(between, 26.0) if are_boxes else between)
+        return (self._widths[left] + self._widths[right]) / 2 + between
 
     def layout(self) -> Layout:
         """All in its place."""
@@ -206,7 +211,7 @@ class _Picture:
         tops, bottoms, y = [], [], _MARGIN
         for row in self._rows:
             tops.append(y)
-            bottoms.append(y + max(self._sizes[one][1] if one < self._count else 0.0 for one in row))
+            bottoms.append(y + max(self._sizes[one][1] if one < self._count else 0.0 for one in row) + _BELOW_ROW)
             farthest = max((abs(self._x[one] - self._x[two]) for one in row for two in self._below[one]), default=0.0)
             y = bottoms[-1] + _BETWEEN_ROWS + min(72.0, farthest / 10)
         return tops, bottoms
@@ -219,7 +224,7 @@ class _Picture:
             at_box.setdefault(source if outward else target, []).append(number)
         for box, edges in at_box.items():
             edges.sort(key=lambda edge: self._x[self._chains[edge][1 if outward else -2]])
-            width = self._widths[box]
+            width = self._sizes[box][0]
             for place, edge in enumerate(edges):
                 share = (place - (len(edges) - 1) / 2) / max(1, len(edges) - 1)
                 ports[edge] = self._x[box] + share * width / 2
