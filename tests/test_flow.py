@@ -113,7 +113,7 @@ def _check_told(run: Run, known: Known) -> bool:
 def _check_read(flow: Flow, step: cbpf.Step) -> None:
     if step.fetched is None:
         return
-    reads = [read for read in flow.reads if read.index == step.index]
+    reads = [read for read in flow.loads if read.index == step.index]
     if not reads:  # a load that no packet can satisfy
         assert step.fetched.value is None
     elif reads[0].header == "packet":
@@ -297,13 +297,13 @@ def test_facts_at_a_meeting_are_what_both_ways_tell() -> None:
 
 def test_what_a_program_reads() -> None:
     flow = Flow(cbpf.compile("tcp port 443"))
-    assert [str(read) for read in flow.reads][-1] == "[(([14:1] & 0xf) << 2) + 16:2], within 16..77"
+    assert [str(read) for read in flow.loads][-1] == "[(([14:1] & 0xf) << 2) + 16:2] within 16..77"
     assert flow.bytes_deciding == 78
     flow = Flow(cbpf.parse("ld [0]\ntax\nst M[3]\nldb [x + 1]\nld M[3]\nld len\nld mark\nret a"))
     assert (flow.bytes_deciding, flow.slots_read, flow.slots_written) == (None, (3,), (3,))
     assert flow.extensions == (cbpf.Extension.LEN, cbpf.Extension.MARK)
     flow = Flow(cbpf.parse("ldb [0xfff00009]\nldb [0xffe0000c]\nldx #3\nldb [x + 1]\nret a"), dialect=cbpf.LINUX)
-    assert [str(read) for read in flow.reads] == ["network header, 9", "link header, 12", "4"]
+    assert [str(read) for read in flow.loads] == ["network header 9", "link header 12", "4"]
     assert Flow(cbpf.parse("ret #1")).bytes_deciding == 0
     facts = Flow(cbpf.parse("ld [60]\nret #1"), dialect=cbpf.SECCOMP).facts(0)
     assert facts is not None

@@ -13,10 +13,13 @@ expression (`compile`), or from text or bytes (`parse`); a dialect says what it 
 # Most programs use few names, and where the input is small a command's start is all the time that it takes: so each
 # name is imported when it is first used. `__init__.pyi` says the same to type checkers; a test compares the two.
 _PLACES = {
+    "blocks": "Block Edge",
     "capture.container": "Interface",
     "capture.reader": "CaptureReader Packet read_capture",
     "capture.survey": "CaptureInfo InterfaceInfo PacketTotals capture_info",
+    "counting": "ExecutionCounts execution_counts",
     "dialects": "DIALECTS LINUX PCAP SECCOMP Dialect",
+    "drawing": "Graph graph",
     "engines.interpreter": "Fetched Step",
     "equivalence": "Difference difference equivalent implies",
     "errors": """
@@ -25,7 +28,10 @@ _PLACES = {
         VerificationError
     """,
     "expression": "DEFAULT_SNAPLEN Optimizer compile",
+    "expression": "DEFAULT_SNAPLEN compile",
+    "facts": "Facts PacketLoad",
     "filtering": "compile_for_capture filter_capture split_capture",
+    "flow": "Flow",
     "formats": "FORMAT_NAMES parse render render_bytes",
     "instructions": """
         TAX TXA ALUOpConstant ALUOpX Instruction Jump JumpIf JumpIfX LoadAbsolute LoadConstant LoadExtension
@@ -33,6 +39,7 @@ _PLACES = {
         TypedInstruction assemble disassemble
     """,
     "isa": "ALUOp Extension JumpTest Register",
+    "knowledge": "Known",
     "link_types": "LinkType link_type",
     "listings": "listing",
     "lists": "Direction Expression HostRanges read_hosts read_ports",
@@ -42,6 +49,7 @@ _PLACES = {
     "program": "Program",
     "savefile": "Savefile",
     "socket_views": "SocketView socket_view with_tag",
+    "statistics": "ProgramInfo program_info",
     "summary": "Summary",
     "verifier": "findings verify",
     "vm": "VM EngineName",

@@ -1,9 +1,12 @@
 # For type checkers and editors: what `__init__.py` imports when it is asked for.
 
+from .blocks import Block, Edge
 from .capture.container import Interface
 from .capture.reader import CaptureReader, Packet, read_capture
 from .capture.survey import CaptureInfo, InterfaceInfo, PacketTotals, capture_info
+from .counting import ExecutionCounts, execution_counts
 from .dialects import DIALECTS, LINUX, PCAP, SECCOMP, Dialect
+from .drawing import Graph, graph
 from .engines.interpreter import Fetched, Step
 from .equivalence import Difference, difference, equivalent, implies
 from .errors import (
@@ -23,7 +26,10 @@ from .errors import (
     VerificationError,
 )
 from .expression import DEFAULT_SNAPLEN, Optimizer, compile
+from .expression import DEFAULT_SNAPLEN, compile
+from .facts import Facts, PacketLoad
 from .filtering import compile_for_capture, filter_capture, split_capture
+from .flow import Flow
 from .formats import FORMAT_NAMES, parse, render, render_bytes
 from .instructions import (
     TAX,
@@ -51,6 +57,7 @@ from .instructions import (
     disassemble,
 )
 from .isa import ALUOp, Extension, JumpTest, Register
+from .knowledge import Known
 from .link_types import LinkType, link_type
 from .listings import listing
 from .lists import Direction, Expression, HostRanges, read_hosts, read_ports
@@ -60,6 +67,7 @@ from .packets import Packets
 from .program import Program
 from .savefile import Savefile
 from .socket_views import SocketView, socket_view, with_tag
+from .statistics import ProgramInfo, program_info
 from .summary import Summary
 from .verifier import findings, verify
 from .vm import VM, EngineName
@@ -79,6 +87,7 @@ __all__ = [
     "ALUOp",
     "ALUOpConstant",
     "ALUOpX",
+    "Block",
     "CaptureError",
     "CaptureInfo",
     "CaptureReader",
@@ -87,13 +96,18 @@ __all__ = [
     "Device",
     "Dialect",
     "Difference",
+    "Edge",
     "EngineName",
+    "ExecutionCounts",
     "ExpressionError",
     "ExpressionWarning",
     "Extension",
+    "Facts",
     "Fetched",
     "FieldError",
     "Finding",
+    "Flow",
+    "Graph",
     "Instruction",
     "Interface",
     "InterfaceInfo",
@@ -101,6 +115,7 @@ __all__ = [
     "JumpIf",
     "JumpIfX",
     "JumpTest",
+    "Known",
     "LinkType",
     "LoadAbsolute",
     "LoadConstant",
@@ -113,11 +128,13 @@ __all__ = [
     "NegateA",
     "Packet",
     "PacketError",
+    "PacketLoad",
     "PacketTotals",
     "Packets",
     "Problem",
     "Program",
     "ProgramFormatError",
+    "ProgramInfo",
     "RawInstruction",
     "Register",
     "RetA",
@@ -142,9 +159,14 @@ __all__ = [
     "filter_capture",
     "findings",
     "implies",
+    "execution_counts",
+    "filter_capture",
+    "findings",
+    "graph",
     "link_type",
     "listing",
     "parse",
+    "program_info",
     "read_capture",
     "render",
     "render_bytes",

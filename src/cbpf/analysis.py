@@ -6,7 +6,7 @@ Jumps only go forward, so one pass in order of the instructions meets every way 
 from typing import Final, NamedTuple, TypeAlias
 
 from .dialects import Dialect, FetchOrder
-from .facts import Read, State, Test, remember
+from .facts import PacketLoad, State, Test, remember
 from .isa import EXTENSION_WORDS, SIGN_BIT, Action, Extension
 from .knowledge import SIGNS, Known, between, computed, constant, either, restricted
 from .semantics import Header
@@ -48,7 +48,7 @@ class KnowledgeMachine:
         self.ways: list[Way] | None = None
         self.is_over = False
         self.condition = ("", "")  # the last comparison in words, and its opposite
-        self.reads: list[Read] = []
+        self.loads: list[PacketLoad] = []
         self._windows = dialect.header_windows
 
     @property
@@ -165,7 +165,7 @@ class KnowledgeMachine:
             there = restricted(self.state.captured, Action.GREATER_OR_EQUAL, first + size, True)
             self.state.captured = there or self.state.captured
         bound = last if base.header != "any" and last < SIGN_BIT else None
-        self.reads.append(Read(self.index, base.header, first, bound, size, None if is_fixed else position))
+        self.loads.append(PacketLoad(self.index, base.header, first, bound, size, None if is_fixed else position))
         remember(self.state.loads, name, None)
         return between(name, 0, 256**size - 1)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from .analysis import KnowledgeMachine, Way
 from .dialects import Dialect
-from .facts import Read, State, met, nothing_known
+from .facts import PacketLoad, State, met, nothing_known
 from .isa import CONDITIONS, OPCODE_BY_CODE, Action
 from .program import Program
 from .semantics import begin, execute
@@ -63,7 +63,7 @@ def advance(state: State, program: Program, indices: Iterable[int], dialect: Dia
 class Walk:
     """One pass in order of the instructions.
 
-    blocks: what it found. reads: the loads that runs may make.
+    blocks: what it found. loads: those from the packet that runs may make.
     entries: by block, the state in which runs come to it; None: none comes.
     ends: by block, the index behind its last instruction that a run may execute.
     """
@@ -71,7 +71,7 @@ class Walk:
     def __init__(self, program: Program, dialect: Dialect) -> None:
         self.entries: list[State | None] = []
         self.ends: list[int] = []
-        self.reads: list[Read] = []
+        self.loads: list[PacketLoad] = []
         self._program = program
         self._dialect = dialect
         self._starts = _starts(program)
@@ -91,7 +91,7 @@ class Walk:
         machine = advance(state, self._program, range(start, stop), self._dialect)
         self.ends.append(machine.index + 1)
         if is_possible:
-            self.reads += machine.reads
+            self.loads += machine.loads
         ways = self._ways(number) if machine.is_over else machine.ways
         if ways is None:
             ways = [Way(stop, None, machine.state)]

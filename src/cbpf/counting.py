@@ -38,13 +38,17 @@ class ExecutionCounts(Value):
         """Instructions a packet; 0 without packets."""
         return sum(self.executed) / self.packets if self.packets else 0.0
 
+    def as_dict(self) -> dict[str, Any]:
+        """Every field by its name, and the mean."""
+        return {name: getattr(self, name) for name in self.__match_args__} | {"mean": self.mean}
+
 
 def execution_counts(program: Instructions, packets: Any, *, dialect: Dialect = PCAP) -> ExecutionCounts:
     r"""Runs *program* on every packet, and counts.
 
     *packets* is whatever `Packets.of` takes, or an iterable of `Packet`, a capture reader say, of which the wire
-    lengths count, or of `SocketView`, of which the metadata count too. A packet takes one to two microseconds for each
-    ten instructions. Raises `VerificationError` if *dialect* refuses the program, `PacketError` for what is no packet.
+    lengths count, or of `SocketView`, of which the metadata count too. Ten executed instructions take about three
+    microseconds. Raises `VerificationError` if *dialect* refuses the program, `PacketError` for what is no packet.
 
     >>> from cbpf import parse
     >>> execution_counts(parse("ldb [0]\njeq #1,0,1\nret #1\nret #0"), [b"\1", b"\2", b""])

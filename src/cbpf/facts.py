@@ -19,7 +19,7 @@ class Test(NamedTuple):
     holds: bool
 
 
-class Read(Value):
+class PacketLoad(Value):
     """A load from the packet: instruction *index* reads *size* bytes, the first of them at *first* to *last*.
 
     Offsets count from byte 0 of *header*: "packet", or Linux's "network" and "link"; "any" is one of these three, which
@@ -35,10 +35,10 @@ class Read(Value):
     base: str | None
 
     def __str__(self) -> str:
-        header = "" if self.header == "packet" else f"{self.header} header, "
+        header = "" if self.header == "packet" else f"{self.header} header "
         if self.base is not None:
             reach = "anywhere" if self.last is None else f"within {self.first}..{self.last + self.size - 1}"
-            return f"{header}[{self.base}:{self.size}], {reach}"
+            return f"{header}[{self.base}:{self.size}] {reach}"
         return f"{header}{self.first}" + (f"..{self.first + self.size - 1}" if self.size > 1 else "")
 
 

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 from .blocks import Block, Walk, advance
 from .dialects import PCAP, Dialect
-from .facts import Facts, Read
+from .facts import Facts, PacketLoad
 from .instructions import RawInstruction
 from .isa import OPCODE_BY_CODE, Action, Extension, Opcode, Operand, extension_of
 from .knowledge import Known, constant
@@ -32,14 +32,14 @@ class Flow:
     dialect: Dialect
     _walk: Walk
     blocks: tuple[Block, ...]
-    reads: tuple[Read, ...]
+    loads: tuple[PacketLoad, ...]
     """The loads from the packet that runs may make, in order of their instructions."""
 
     def __init__(self, program: Instructions, *, dialect: Dialect = PCAP) -> None:
         value = Program(program)
         verify(value, dialect=dialect)
         walk = Walk(value, dialect)
-        vars(self).update(program=value, dialect=dialect, blocks=walk.blocks, reads=tuple(walk.reads), _walk=walk)
+        vars(self).update(program=value, dialect=dialect, blocks=walk.blocks, loads=tuple(walk.loads), _walk=walk)
 
     @cached_property
     def _number_at(self) -> tuple[int, ...]:
@@ -148,10 +148,9 @@ class Flow:
 
         Its lengths may decide too, and whatever `extensions` and headers outside the packet tell.
         """
-        if any(read.header == "any" or (read.header == "packet" and read.last is None) for read in self.reads):
-            return None
-        ends = [read.last + read.size for read in self.reads if read.header == "packet" and read.last is not None]
-        return max(ends, default=0)
+        loads = [load for load in self.loads if load.header in ("packet", "any")]
+        ends = [load.last + load.size for load in loads if load.last is not None]
+        return max(ends, default=0) if len(ends) == len(loads) else None
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Flow):

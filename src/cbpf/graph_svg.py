@@ -18,12 +18,17 @@ _MOST_POINTS: Final = 20_000  # of ways over several rows; longer ways are cut, 
 
 
 class _Box(NamedTuple):
-    """A block, or another copy of it, to which so many *runs* came; a stub only says where a long way leads."""
+    """A block, or another copy of it, to which so many *runs* came; a stub only says where a long way leads.
+
+    The last *remarks* of the lines are no instructions.
+    """
 
     block: Block
     runs: int
     lines: list[str]
     remarks: int
+    is_possible: bool
+    is_stub: bool = False
 
 
 class _Line(NamedTuple):
@@ -40,7 +45,7 @@ class _Drawing:
     def __init__(self, captions: Captions) -> None:
         blocks = captions.flow.blocks
         self.captions = captions
-        self.boxes = [self._whole(block, captions.runs(block)) for block in blocks]
+        self.boxes = [self._whole(block, captions.runs(block), block.is_possible) for block in blocks]
         self.lines: list[_Line] = []
         self._copied = {one.number for one in blocks if not one.edges and len(one) == 1 and len(one.predecessors) > 1}
         self._drawn: set[int] = set()
@@ -49,20 +54,20 @@ class _Drawing:
             is_far = edge.target - edge.source > farthest
             self.lines.append(_Line(edge.source, self._target(blocks[edge.target], edge, is_far), edge))
 
-    def _whole(self, block: Block, runs: int) -> _Box:
-        return _Box(block, runs, self.captions.lines(block, runs), len(self.captions.remarks(block)))
+    def _whole(self, block: Block, runs: int, is_possible: bool) -> _Box:
+        return _Box(block, runs, self.captions.lines(block, runs), len(self.captions.remarks(block)), is_possible)
 
     def _target(self, block: Block, edge: Edge, is_far: bool) -> int:
         """The box to which a way leads."""
         number, runs = block.number, self.captions.taken(edge)
         if number in self._copied:
-            box = self._whole(block, runs)
+            box = self._whole(block, runs, edge.is_possible)
             if number not in self._drawn:
                 self._drawn.add(number)
                 self.boxes[number] = box
                 return number
         elif is_far:
-            box = _Box(block, runs, [f"to {block.start}"], 0)
+            box = _Box(block, runs, [f"to {block.start}"], 0, edge.is_possible, is_stub=True)
         else:
             return number
         self.boxes.append(box)
@@ -130,8 +135,8 @@ def _arrow(outcome: bool | None) -> str:
 
 def _box(captions: Captions, box: _Box, corner: tuple[float, float], size: tuple[float, float]) -> Iterator[str]:
     block, (x, y), (width, height) = box.block, corner, size
-    dashes = "" if block.is_possible and (box.remarks or block.edges) else ' stroke-dasharray="5 4"'
-    faint = "" if block.is_possible else ' opacity="0.6"'
+    dashes = "" if box.is_possible and not box.is_stub else ' stroke-dasharray="5 4"'
+    faint = "" if box.is_possible else ' opacity="0.6"'
     yield f'<g class="box" data-block="{block.number}"{faint}>'
     yield (
         f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" rx="6"'

@@ -48,10 +48,11 @@ def mermaid_lines(captions: Captions) -> Iterator[str]:
         yield f'    b{block.number}["{"<br>".join(map(_mermaid_escaped, lines))}"]'
     for edge in (edge for block in blocks for edge in block.edges):
         label = _mermaid_escaped(_counted(captions, edge))
-        arrow = "-->" if edge.is_possible else "-.->"
-        opening = "--" if edge.is_possible else "-."
-        labelled = f'{opening} "{label}" {arrow}' if label else arrow
-        yield f"    b{edge.source} {labelled} b{edge.target}"
+        if edge.is_possible:
+            arrow = f'-- "{label}" -->' if label else "-->"
+        else:
+            arrow = f'-. "{label}" .->' if label else "-.->"
+        yield f"    b{edge.source} {arrow} b{edge.target}"
     yield from _mermaid_classes(captions)
 
 

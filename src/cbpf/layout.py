@@ -104,24 +104,16 @@ class _Picture:
         for sweep in range(_SWEEPS):
             if not fewest:
                 break
-            downward = sweep % 2 == 0
-            for row in self._rows if downward else reversed(self._rows):
-                self._sort(row, self._above if downward else self._below)
+            if sweep % 2 == 0:
+                for other, row in pairwise(self._rows):
+                    _sort(row, self._above, other)
+            else:
+                for other, row in pairwise(reversed(self._rows)):
+                    _sort(row, self._below, other)
             crossings = self._crossings()
             if crossings < fewest:
                 fewest, best = crossings, [row.copy() for row in self._rows]
         self._rows = best
-
-    def _sort(self, row: list[int], neighbours: list[list[int]]) -> None:
-        adjacent = {one for number in row for one in neighbours[number]}
-        place = {number: index for other in self._rows for index, number in enumerate(other) if number in adjacent}
-        keys = {
-            number: sum(place[one] for one in neighbours[number]) / len(neighbours[number])
-            if neighbours[number]
-            else float(index)
-            for index, number in enumerate(row)
-        }
-        row.sort(key=keys.__getitem__)
 
     def _crossings(self) -> int:
         total = 0
@@ -229,3 +221,15 @@ class _Picture:
                 share = (place - (len(edges) - 1) / 2) / max(1, len(edges) - 1)
                 ports[edge] = self._x[box] + share * width / 2
         return ports
+
+
+def _sort(row: list[int], neighbours: list[list[int]], other: list[int]) -> None:
+    """Sorts a row by the mean place of the neighbours in the other one; what has none there stays about where it is."""
+    place = {number: float(index) for index, number in enumerate(other)}
+
+    def key(number: int) -> float:
+        near = neighbours[number]
+        return sum(place[one] for one in near) / len(near) if near else own[number]
+
+    own = {number: float(index) for index, number in enumerate(row)}
+    row.sort(key=key)

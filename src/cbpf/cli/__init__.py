@@ -18,7 +18,9 @@ import click
 
 import cbpf
 
-COMMANDS: Final = ("asm", "compile", "convert", "disasm", "filter", "info", "run", "split", "trace", "verify")
+COMMANDS: Final = (
+    *("asm", "compile", "convert", "disasm", "filter", "graph", "info", "run", "split", "stats", "trace", "verify"),
+)
 
 
 class _ReaderGone(Exception):
