@@ -1,7 +1,7 @@
 """Flow: blocks, dominators and paths against brute force; what it claims to hold, against runs of the interpreter."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -12,6 +12,8 @@ import random_programs
 from conftest import Rounds
 
 import cbpf
+from cbpf import analysis, blocks, facts, knowledge
+from cbpf.analysis import KnowledgeMachine
 from cbpf.flow import Flow
 from cbpf.isa import OPCODE_BY_CODE, Action
 from cbpf.knowledge import Known
@@ -51,9 +53,11 @@ class Run:
             self.before[step.index] = a, x, scratch
             a, x, scratch = step.a, step.x, step.scratch
 
-    def _load(self, position: int, size: int) -> Word | None:
+    def _load(self, position: int, size: int) -> Word:
+        """What a load gave; that it was made is claimed too."""
         data = self.packet[position : position + size]
-        return Word(int.from_bytes(data, self.byte_order)) if len(data) == size else None
+        assert len(data) == size, f"a load of {size} bytes at {position} was never made"
+        return Word(int.from_bytes(data, self.byte_order))
 
     def value(self, name: str) -> int | None:
         """The number that a term stands for; None: it has words that only the machine knows."""
@@ -77,17 +81,17 @@ def check_run(flow: Flow, run: Run) -> int:
     """Asserts that nothing which flow says of runs fails in this one; how many terms were evaluated."""
     evaluated = 0
     for step in run.steps:
-        facts = flow.facts(step.index)
-        assert facts is not None, f"{step.index} is reached"
+        here = flow.facts(step.index)
+        assert here is not None, f"{step.index} is reached"
         a, x, scratch = run.before[step.index]
-        for known, number in zip((facts.a, facts.x, *facts.scratch), (a, x, *scratch), strict=True):
+        for known, number in zip((here.a, here.x, *here.scratch), (a, x, *scratch), strict=True):
             assert known.may_be(number), (step.index, str(known), number)
             assert known.low <= number <= known.high
             evaluated += _check_name(run, known, number)
-        assert facts.captured <= len(run.packet)
-        evaluated += sum(_check_told(run, known) for known in facts.told)
-        for name in facts.loads:
-            run.value(name)  # a load outside the packet gives None, of which nothing can be made
+        assert here.captured <= len(run.packet)
+        evaluated += sum(_check_told(run, known) for known in here.told)
+        for name in here.loads:
+            run.value(name)
         _check_read(flow, step)
     for step, following in pairwise(run.steps):
         block = flow.block_at(step.index)
@@ -164,6 +168,40 @@ def test_nothing_claimed_fails_in_runs_of_expressions(rounds: Rounds) -> None:
         if flow.bytes_deciding is not None and "len" not in cbpf.listing(flow.program):
             cut = packet[: flow.bytes_deciding]
             assert vm.evaluate(cut, wire_length=len(packet)) == vm.evaluate(packet)
+
+
+def _exchanged_ways(machine: Any, truth: Any, outcome: bool, target: int) -> Any:
+    return way(machine, truth, not outcome, target)._replace(outcome=outcome)
+
+
+way = KnowledgeMachine._way
+state_facts = facts.State.facts
+SABOTAGE: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
+    "outcomes exchanged": lambda patch: patch.setattr(KnowledgeMachine, "_way", _exchanged_ways),
+    "bytes taken for nibbles": lambda patch: patch.setattr(
+        analysis, "between", lambda name, low=0, high=2**32 - 1: knowledge.between(name, low, high >> 4)
+    ),
+    "a sum that never wraps": lambda patch: patch.setitem(
+        knowledge._RANGES, Action.ADD, lambda left, right: (min(left.low + right.low, 2**32 - 1), 2**32 - 1)
+    ),
+    "one byte too many": lambda patch: patch.setattr(
+        facts.State, "facts", lambda self: state_facts(self).replace(captured=self.captured.low + 1)
+    ),
+    "only the first way counts": lambda patch: patch.setattr(blocks, "met", lambda states, index: states[0].copy()),
+}
+
+
+@pytest.mark.parametrize("sabotage", SABOTAGE)
+def test_a_wrong_claim_is_found(sabotage: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the tests above rely on: they fail where the analysis is wrong."""
+    SABOTAGE[sabotage](monkeypatch)
+    with pytest.raises(AssertionError):
+        _check_many()
+
+
+def _check_many() -> None:
+    for number in range(2000):
+        check_run(*random_run(Random(f"sabotage {number}")))
 
 
 def successors(program: cbpf.Program, index: int) -> set[int]:
@@ -284,15 +322,15 @@ def test_facts_at_a_meeting_are_what_both_ways_tell() -> None:
         "ldh [12]\njeq #0x800,1,0\njeq #0x86dd,0,4\nldb [20]\nst M[1]\nldx 4*([14]&0xf)\nret #1\nret #0"
     )
     flow = Flow(program)
-    facts = flow.facts(3)
-    assert facts is not None
-    assert str(facts.a) == "[12:2] in {0x800, 0x86dd}"
-    assert (facts.captured, facts.loads) == (14, ("[12:2]",))
-    facts = flow.facts(6)
-    assert facts is not None
-    assert (str(facts.x), facts.captured) == ("(([14:1] & 0xf) << 2) in 0..0x3c", 21)
-    assert facts.scratch[1].name == "[20:1]"
-    assert [str(known) for known in facts.told] == ["[12:2] in {0x800, 0x86dd}"]
+    here = flow.facts(3)
+    assert here is not None
+    assert str(here.a) == "[12:2] in {0x800, 0x86dd}"
+    assert (here.captured, here.loads) == (14, ("[12:2]",))
+    here = flow.facts(6)
+    assert here is not None
+    assert (str(here.x), here.captured) == ("(([14:1] & 0xf) << 2) in 0..0x3c", 21)
+    assert here.scratch[1].name == "[20:1]"
+    assert [str(known) for known in here.told] == ["[12:2] in {0x800, 0x86dd}"]
 
 
 def test_what_a_program_reads() -> None:
@@ -305,9 +343,9 @@ def test_what_a_program_reads() -> None:
     flow = Flow(cbpf.parse("ldb [0xfff00009]\nldb [0xffe0000c]\nldx #3\nldb [x + 1]\nret a"), dialect=cbpf.LINUX)
     assert [str(read) for read in flow.loads] == ["network header 9", "link header 12", "4"]
     assert Flow(cbpf.parse("ret #1")).bytes_deciding == 0
-    facts = Flow(cbpf.parse("ld [60]\nret #1"), dialect=cbpf.SECCOMP).facts(0)
-    assert facts is not None
-    assert facts.captured == 64
+    here = Flow(cbpf.parse("ld [60]\nret #1"), dialect=cbpf.SECCOMP).facts(0)
+    assert here is not None
+    assert here.captured == 64
 
 
 def test_what_is_no_program_is_refused() -> None:
@@ -360,6 +398,6 @@ def test_long_programs_take_linear_time() -> None:
         (0x06, 0, 0, 0)
     ] * 2
     flow = Flow(rows)
-    facts = flow.facts(-1)
-    assert facts is not None
-    assert len(facts.loads) <= 64
+    here = flow.facts(-1)
+    assert here is not None
+    assert len(here.loads) <= 64

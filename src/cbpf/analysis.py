@@ -8,7 +8,7 @@ from typing import Final, NamedTuple, TypeAlias
 from .dialects import Dialect, FetchOrder
 from .facts import PacketLoad, State, Test, remember
 from .isa import EXTENSION_WORDS, SIGN_BIT, Action, Extension
-from .knowledge import SIGNS, Known, between, computed, constant, either, restricted
+from .knowledge import SIGNS, Known, between, computed, constant, either, plus, restricted
 from .semantics import Header
 
 _LONGEST_NAME: Final = 60  # of a register; a longer term is called by where it stands: a@17
@@ -224,4 +224,4 @@ def _bare(name: str) -> str:
 
 
 def _sum(name: str, displacement: int) -> str:
-    return f"{name} + {displacement}" if displacement else _bare(name)
+    return plus(name, displacement) if displacement else _bare(name)

@@ -80,6 +80,11 @@ def shown(number: int) -> str:
     return str(number) if number < 10 else f"{number:#x}"
 
 
+def plus(name: str, distance: int) -> str:
+    """A sum with a constant, which is mostly a number of bytes: decimal, if it is not large."""
+    return f"{name} + {distance if distance < 0x10000 else shown(distance)}"
+
+
 def constant(number: int) -> Known:
     """A word that is *number*."""
     return Known(shown(number), number, number, frozenset((number,)))
@@ -143,6 +148,8 @@ def restricted(known: Known, comparison: Action, number: int, holds: bool) -> Kn
 def computed(action: Action, left: Known, right: Known) -> Known:
     """The result of an operation modulo 2**32; a divisor is not 0, and a shift count is below 32."""
     name = f"({left.name} {SIGNS[action]} {right.name})"
+    if action is Action.ADD and right.name == shown(right.low):
+        name = f"({plus(left.name, right.low)})"
     if action in (Action.DIV, Action.MOD):
         right = restricted(right, Action.EQUAL, 0, False) or constant(1)
     if left.values is not None and right.values is not None:
