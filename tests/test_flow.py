@@ -165,7 +165,7 @@ def test_nothing_claimed_fails_in_runs_of_expressions(rounds: Rounds) -> None:
         check_run(flow, run)
         if run.steps[-1].fetched is None:  # else it may have ended early
             assert flow.shortest <= len(run.steps) <= flow.longest
-        if flow.bytes_deciding is not None and "len" not in cbpf.listing(flow.program):
+        if flow.bytes_deciding is not None:
             cut = packet[: flow.bytes_deciding]
             assert vm.evaluate(cut, wire_length=len(packet)) == vm.evaluate(packet)
 
@@ -376,6 +376,15 @@ def test_unreachable_instructions_have_blocks_and_no_facts() -> None:
     ]
     assert flow.blocks[1].edges[0].outcome is None
     assert flow.verdict(flow.blocks[3]) is None
+
+
+def test_ways_out_of_a_block_that_no_run_leaves_keep_their_conditions() -> None:
+    flow = Flow(cbpf.parse("ld [0x80000000]\njeq #1,0,1\nret #1\nret #0"))
+    assert [(edge.condition, edge.is_possible) for edge in flow.blocks[0].edges] == [
+        ("a@1 == 1", False),
+        ("a@1 != 1", False),
+    ]
+    assert (flow.shortest, flow.longest, flow.never_reached) == (1, 1, (1, 2, 3))
 
 
 def test_a_flow_is_a_value() -> None:

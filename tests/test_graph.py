@@ -188,7 +188,7 @@ def test_what_no_run_reaches_is_shown_as_such() -> None:
         ("ret #0x50001", cbpf.SECCOMP, "deny"),
         ("ret #0", cbpf.SECCOMP, "deny"),
         ("ld [0]\nret a", cbpf.SECCOMP, "allow or deny"),
-        ("ld [0x80000000]\nret a", cbpf.PCAP, "no verdict"),
+        ("ld [0x80000000]\nret a", cbpf.PCAP, "no run ends here"),
     ],
 )
 def test_verdicts_in_words(text: str, dialect: cbpf.Dialect, verdict: str) -> None:

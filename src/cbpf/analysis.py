@@ -23,8 +23,6 @@ class Place(NamedTuple):
 
 
 Word: TypeAlias = Known | Place
-
-
 Truth: TypeAlias = bool | Test
 
 

@@ -92,17 +92,11 @@ class Walk:
         self.ends.append(machine.index + 1)
         if is_possible:
             self.loads += machine.loads
-        ways = self._ways(number) if machine.is_over else machine.ways
-        if ways is None:
-            ways = [Way(stop, None, machine.state)]
+        if machine.is_over:  # in the middle, and the ways out are never taken
+            is_possible = False
+            machine = advance(nothing_known(stop - 1), self._program, (stop - 1,), self._dialect)
+        ways = [Way(stop, None, machine.state)] if machine.ways is None else machine.ways
         return tuple(self._edge(number, way, machine.condition, is_possible) for way in ways)
-
-    def _ways(self, number: int) -> list[Way]:
-        """The ways out of a block of which no run comes to the end."""
-        last = self._range(number)[1] - 1
-        machine = advance(nothing_known(last), self._program, (last,), self._dialect)
-        ways = [Way(last + 1, None, None)] if machine.ways is None else machine.ways
-        return [way._replace(state=None) for way in ways]
 
     def _edge(self, number: int, way: Way, condition: tuple[str, str], is_possible: bool) -> Edge:
         target = self._number_at[way.target]

@@ -38,10 +38,9 @@ class Captions:
 
     def remarks(self, block: Block) -> list[str]:
         """What is said of a block below its instructions."""
-        said = [] if block.edges else [self.verdict(block)[1]]
         if not block.is_possible:
-            said.append("no run comes here" if block.is_reachable else "unreachable")
-        return said
+            return ["no run comes here" if block.is_reachable else "unreachable"]
+        return [] if block.edges else [self.verdict(block)[1]]
 
     def kind(self, block: Block) -> Kind:
         """What becomes of a packet here."""
@@ -51,7 +50,7 @@ class Captions:
         """The kind of the `ret` of a block, and what it does, in words."""
         known = self.flow.verdict(block)
         if known is None:
-            return "plain", "no verdict"
+            return "plain", "no run ends here"
         if self.flow.dialect.record_size is not None:
             return _system_call_verdict(known)
         if known.value == 0:

@@ -48,7 +48,7 @@ class Facts(Value):
     a, x, scratch: the registers and the 16 slots.
     captured: so many bytes of the packet are surely there: a load within them cannot fail.
     loads: the names of loads that every way here has made, the older ones first.
-    told: what the branches on every way here have told of words, beside a and x.
+    told: what the branches on every way here have told of words, whether a register still has them or not.
     """
 
     a: Known

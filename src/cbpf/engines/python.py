@@ -253,9 +253,9 @@ class _Writer:
                 return True
             if len(set(ways_on)) == 2:
                 self._count("taken", index, f"1 if {machine.truth} else 0")
-            if len(set(ways_on)) == 2 and not self._write_arm(f"if {machine.truth}:", ways_on[0]):
-                self._write_arm("else:", ways_on[1])
-                return False
+                if not self._write_arm(f"if {machine.truth}:", ways_on[0]):
+                    self._write_arm("else:", ways_on[1])
+                    return False
             index = ways_on[-1]
             if self._is_entry(index):
                 return self._leave_for(index)
