@@ -196,6 +196,13 @@ def test_verdicts_in_words(text: str, dialect: cbpf.Dialect, verdict: str) -> No
     assert [one.text for one in root.iter(f"{SVG}text")][-1] == verdict
 
 
+def test_instructions_that_tcpdump_cannot_tell_are_shown() -> None:
+    program = cbpf.parse("ldx len\nld len\nld vlan_avail\ntax\nja 0\nret a")
+    texts = [text.text for text in picture(program).iter(f"{SVG}text")]
+    assert texts[:5] == ["0 ldx #pktlen", "1 ld #pktlen", "2 ld [vlanp]", "3 tax", "4 ja 5"]
+    assert texts[5:] == ["5 ret a", "keep or reject"]
+
+
 def test_a_long_block_is_shown_in_part() -> None:
     lines = [
         text.text or "" for text in picture(cbpf.Program([(0, 0, 0, 1)] * 100 + [(6, 0, 0, 0)])).iter(f"{SVG}text")
@@ -323,6 +330,14 @@ def test_counts_are_those_of_traces(rounds: Rounds) -> None:
         assert (counts.packets, counts.most) == (len(packets), most)
         assert counts.kept == sum(vm.evaluate(one.data, wire_length=one.wire_length) != 0 for one in seen)
         assert {way: count for way, count in edge_counts(flow, counts).items() if count} == dict(ways)
+
+
+def test_long_programs_are_counted_without_compiling() -> None:
+    rows = [(0x30, 0, 0, 0)] + [(0x15, 0, 1, index) for index in range(25_000)] + [(0x06, 0, 0, 1)] * 2
+    packets = [b"", b"\0", b"\1"]
+    long, short = (cbpf.execution_counts(some, packets) for some in (rows, [*rows[:1000], *rows[-2:]]))
+    assert (long.packets, long.kept, long.executed[:2], long.taken[:3]) == (3, 2, (3, 2), (0, 1, 0))
+    assert (short.executed[:900], short.taken[:900]) == (long.executed[:900], long.taken[:900])
 
 
 def test_counts_take_whatever_holds_packets(traffic: Path) -> None:

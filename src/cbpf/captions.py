@@ -5,6 +5,7 @@ from typing import Final, Literal, TypeAlias
 from .blocks import Block, Edge
 from .counting import ExecutionCounts, edge_counts
 from .flow import Flow
+from .isa import OPCODE_BY_CODE, Opcode, Operand
 from .knowledge import Known
 from .listings import listing
 
@@ -20,7 +21,8 @@ class Captions:
 
     def __init__(self, flow: Flow, counts: ExecutionCounts | None) -> None:
         self.flow, self.counts = flow, counts
-        self._images = [_image(line) for line in listing(self.flow.program).split("\n")]
+        lines = listing(self.flow.program).split("\n")
+        self._images = [_image(OPCODE_BY_CODE[raw.op], line) for raw, line in zip(flow.program, lines, strict=True)]
         self._taken = {} if self.counts is None else edge_counts(self.flow, self.counts)
 
     def lines(self, block: Block, runs: int) -> list[str]:
@@ -102,10 +104,13 @@ def _system_call_verdict(known: Known) -> tuple[Kind, str]:
     return ("keep", allowed) if allowed else ("reject", "deny")
 
 
-def _image(line: str) -> str:
-    """An instruction of a listing, without its number and where it jumps to."""
-    words = line.split(") ", 1)[1].split(" jt ", 1)[0].split()
-    return " ".join(words)
+def _image(opcode: Opcode, line: str) -> str:
+    """An instruction of a listing, without its number and where it jumps to; tcpdump is silent on two operands."""
+    if opcode.operand is Operand.A:
+        return f"{opcode.mnemonic} a"
+    if opcode.operand is Operand.LENGTH:
+        return f"{opcode.mnemonic} #pktlen"
+    return " ".join(line.split(") ", 1)[1].split(" jt ", 1)[0].split())
 
 
 FILLS: Final[dict[Kind, str]] = {"plain": "#f6f8fa", "keep": "#dafbe1", "reject": "#ffebe9", "depends": "#fff8c5"}

@@ -1,11 +1,13 @@
 """How often each instruction of a program is executed on given packets, and which way its tests go."""
 
 from collections.abc import Iterator
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from .blocks import Edge
 from .capture.reader import Packet
 from .dialects import PCAP, Dialect
+from .engines.engine import Run
+from .engines.interpreter import Interpreter
 from .engines.python import compile_to_counting_python
 from .errors import FieldError
 from .flow import Flow
@@ -16,6 +18,8 @@ from .socket_buffer import SocketBuffer
 from .socket_views import SocketView
 from .values import Value
 from .verifier import verify
+
+_LONGEST_IN_PYTHON: Final = 20_000  # instructions; beyond, compiling costs too much time and memory
 
 
 class ExecutionCounts(Value):
@@ -57,7 +61,8 @@ def execution_counts(program: Instructions, packets: Any, *, dialect: Dialect = 
     value = Program(program)
     verify(value, dialect=dialect)
     executed, taken = [0] * len(value), [0] * len(value)
-    run = compile_to_counting_python(value, dialect, executed, taken)
+    make = compile_to_counting_python if len(value) <= _LONGEST_IN_PYTHON else _tracing
+    run = make(value, dialect, executed, taken)
     count = kept = most = total = 0
     for arguments in _runs(packets, dialect):
         kept += run(*arguments) != 0
@@ -65,6 +70,22 @@ def execution_counts(program: Instructions, packets: Any, *, dialect: Dialect = 
         most = max(most, total - before)
         count += 1
     return ExecutionCounts(count, kept, tuple(executed), tuple(taken), most)
+
+
+def _tracing(program: Program, dialect: Dialect, executed: list[int], taken: list[int]) -> Run:
+    """What `compile_to_counting_python` gives, without compiling: slow."""
+    trace = Interpreter(program, dialect).trace
+
+    def run(packet: Any, wire_length: int | None = None, buffer: SocketBuffer | None = None, /) -> int:
+        verdict = 0
+        for step in trace(packet, wire_length, buffer):
+            executed[step.index] += 1
+            if step.taken and step.instruction.jt != step.instruction.jf:
+                taken[step.index] += 1
+            verdict = step.verdict or 0
+        return verdict
+
+    return run
 
 
 _Arguments: TypeAlias = tuple[Any, int | None, SocketBuffer | None]
