@@ -57,7 +57,7 @@ def seen(packet: bytes, kind: Kind) -> View:
     return view(packet_socket.loopback_frame(packet) if kind == "loopback" else packet, kind=kind)
 
 
-def metadata(what: View, **more: int) -> cbpf.Metadata:
+def metadata(what: View, **more: Any) -> cbpf.Metadata:
     return cbpf.Metadata(
         protocol=what.protocol,
         packet_type=what.packet_type,

@@ -5,6 +5,7 @@ from .capture.container import Interface
 from .capture.reader import CaptureReader, Packet, read_capture
 from .capture.survey import CaptureInfo, InterfaceInfo, PacketTotals, capture_info
 from .counting import ExecutionCounts, execution_counts
+from .cases import Case, cases
 from .dialects import DIALECTS, LINUX, PCAP, SECCOMP, Dialect
 from .drawing import Graph, graph
 from .engines.interpreter import Fetched, Step
@@ -65,6 +66,7 @@ from .metadata import Device, Metadata, VlanTag
 from .optimizer import Goal, Stage, optimization_stages, optimize
 from .packets import Packets
 from .program import Program
+from .reachability import DeadCode, Witness, dead, witness
 from .savefile import Savefile
 from .socket_views import SocketView, socket_view, with_tag
 from .statistics import ProgramInfo, program_info
@@ -91,8 +93,10 @@ __all__ = [
     "CaptureError",
     "CaptureInfo",
     "CaptureReader",
+    "Case",
     "CbpfError",
     "DamagedCapture",
+    "DeadCode",
     "Device",
     "Dialect",
     "Difference",
@@ -149,10 +153,13 @@ __all__ = [
     "Undecided",
     "VerificationError",
     "VlanTag",
+    "Witness",
     "assemble",
     "capture_info",
+    "cases",
     "compile",
     "compile_for_capture",
+    "dead",
     "difference",
     "disassemble",
     "equivalent",
@@ -174,4 +181,5 @@ __all__ = [
     "split_capture",
     "verify",
     "with_tag",
+    "witness",
 ]

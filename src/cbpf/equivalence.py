@@ -68,9 +68,7 @@ def difference(
     _check_verdicts("verdicts", verdicts)
     check_dialect(dialect)
     machines = tuple(VM(program, engine="interpreter", dialect=dialect) for program in (left, right))
-    question = Question(
-        *(machine.program for machine in machines), dialect=dialect, shortest=shortest, longest=longest, timeout=timeout
-    )
+    question = Question(*machines, shortest=shortest, longest=longest, timeout=timeout)
     if machines[0].program == machines[1].program:
         return None
     violates = partial(violated, question.terms, dialect, relation, verdicts)

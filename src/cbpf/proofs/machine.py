@@ -49,21 +49,30 @@ class Branch(NamedTuple):
     not_taken: Truth
 
 
+class Load(NamedTuple):
+    """When a load from the packet is tried, and where: its last byte is the one before base + distance."""
+
+    tried: Truth
+    base: Word
+    distance: int
+
+
 class Outcome(NamedTuple):
     """What a program does with any packet.
 
     returned: (condition, verdict) of each way to end but a load from where there are no bytes, whose verdict is 0;
-    they exclude one another. reached: for each instruction, whether it runs. branches: by the index of the jump.
+    they exclude one another. reached: for each instruction, whether it runs. branches, loads: by the instruction.
     """
 
     returned: list[tuple[Truth, Word]]
     reached: list[Truth]
     branches: dict[int, Branch]
+    loads: dict[int, Load]
 
 
 def returns(verdict: int) -> Outcome:
     """The outcome of a program that returned *verdict*."""
-    return Outcome([(True, verdict)], [], {})
+    return Outcome([(True, verdict)], [], {}, {})
 
 
 class _Ended(Exception):
@@ -82,6 +91,7 @@ class TermMachine:
         self.has_ended = False
         self.index = 0
         self.branches: dict[int, Branch] = {}
+        self.loads: dict[int, Load] = {}
         self._enter(_START)
 
     # Ways
@@ -202,6 +212,7 @@ class TermMachine:
         return self._unknowns.header(header) if self._windows else 0
 
     def fetch(self, base: Word, displacement: int, size: int, byte_order: FetchOrder) -> Word:
+        self.loads[self.index] = Load(self.condition, base, displacement + size)
         if isinstance(base, int):
             self._require_bytes(base + displacement + size)
             return self._unknowns.load(base + displacement, size, byte_order)
@@ -286,4 +297,4 @@ def outcome(program: Program, dialect: Dialect, unknowns: Unknowns) -> Outcome:
             execute(machine, raw, index, dialect)
         except _Ended:
             machine.has_ended = True
-    return Outcome(machine.returned, reached, machine.branches)
+    return Outcome(machine.returned, reached, machine.branches, machine.loads)

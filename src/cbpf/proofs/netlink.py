@@ -1,7 +1,8 @@
 """The search for netlink attributes as a term: `socket_buffer` has it as a loop, and says where it comes from.
 
 The first attributes are followed exactly. What comes behind them is a function of which nothing is known but that equal
-searches give equal offsets: what is proved holds for it too, and a packet that was found may need another look.
+searches give equal offsets, and where these may lie: what is proved holds for it too, and a packet that was found may
+need another look.
 """
 
 from typing import Final
@@ -35,7 +36,9 @@ def _follow(unknowns: Unknowns, start: Word, end: Word, kind: Word, condition: T
     room = terms.arithmetic(Action.SUB, end, start)
     begins = terms.signed_at_most(_HEADER, room)
     if attributes == 0:
-        return terms.select(begins, unknowns.guess(terms.all(condition, begins), start, end, kind), 0)
+        guess = unknowns.guess(terms.all(condition, begins), start, end, kind)
+        inside = terms.all(terms.at_most(start, guess), terms.at_most(guess, terms.arithmetic(Action.SUB, end, _HEADER)))
+        return terms.select(terms.all(begins, terms.at_most(kind, _TYPE_MASK), inside), guess, 0)
     size = unknowns.load(start, 2, "little")
     name = terms.arithmetic(Action.AND, unknowns.load(terms.arithmetic(Action.ADD, start, 2), 2, "little"), _TYPE_MASK)
     fits = terms.all(begins, terms.at_most(_HEADER, size), terms.at_most(size, room))

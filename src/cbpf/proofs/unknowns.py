@@ -165,6 +165,7 @@ class Unknowns:
             before=bytes(solver.number(memory[at]) if at in memory else 0 for at in front),
             network_header=_signed(self._number(solver, "network")),
             link_header=_signed(self._number(solver, "link")) if self._holds(solver, "has link header") else None,
+            seed=0 if self._draws else None,  # for more numbers than those
             draws=self._drawn(solver),
         )
         return Sample(data, max(captured, self._number(solver, "wire_length")), metadata)

@@ -44,19 +44,18 @@ def _differ(terms: Terms, left: Outcome, right: Outcome) -> Truth:
     """Whether the verdicts are not the same. Where all are constants, each is compared by when it is given."""
     given = left.returned + right.returned
     if not all(isinstance(verdict, int) for _, verdict in given):
-        return terms.opposite(terms.equal(_verdict(terms, left), _verdict(terms, right)))
-    verdicts = {verdict for _, verdict in given} - {0}  # which is given in all other cases
-    return terms.any(
-        *(terms.differ(_gives(terms, left, verdict), _gives(terms, right, verdict)) for verdict in sorted(verdicts))
-    )
+        return terms.opposite(terms.equal(verdict(terms, left), verdict(terms, right)))
+    constants = sorted({verdict for _, verdict in given} - {0})  # 0 is given in all other cases
+    return terms.any(*(terms.differ(_gives(terms, left, one), _gives(terms, right, one)) for one in constants))
 
 
-def _gives(terms: Terms, outcome: Outcome, verdict: int) -> Truth:
-    return terms.any(*(truth for truth, given in outcome.returned if given == verdict))
+def _gives(terms: Terms, outcome: Outcome, constant: int) -> Truth:
+    return terms.any(*(truth for truth, returned in outcome.returned if returned == constant))
 
 
-def _verdict(terms: Terms, outcome: Outcome) -> Word:
+def verdict(terms: Terms, outcome: Outcome) -> Word:
+    """The verdict of the program."""
     word: Word = 0
-    for truth, verdict in outcome.returned:
-        word = terms.select(truth, verdict, word)
+    for truth, returned in outcome.returned:
+        word = terms.select(truth, returned, word)
     return word
