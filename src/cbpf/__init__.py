@@ -15,10 +15,12 @@ expression (`compile`), or from text or bytes (`parse`); a dialect says what it 
 _PLACES = {
     "blocks": "Block Edge",
     "capture.container": "Interface",
+    "capture.plain": "write_capture",
     "capture.reader": "CaptureReader Packet read_capture",
     "capture.survey": "CaptureInfo InterfaceInfo PacketTotals capture_info",
     "counting": "ExecutionCounts execution_counts",
     "cases": "Case cases",
+    "covering": "Case cases",
     "dialects": "DIALECTS LINUX PCAP SECCOMP Dialect",
     "drawing": "Graph graph",
     "engines.interpreter": "Fetched Step",

@@ -2,10 +2,12 @@
 
 from .blocks import Block, Edge
 from .capture.container import Interface
+from .capture.plain import write_capture
 from .capture.reader import CaptureReader, Packet, read_capture
 from .capture.survey import CaptureInfo, InterfaceInfo, PacketTotals, capture_info
 from .counting import ExecutionCounts, execution_counts
 from .cases import Case, cases
+from .covering import Case, cases
 from .dialects import DIALECTS, LINUX, PCAP, SECCOMP, Dialect
 from .drawing import Graph, graph
 from .engines.interpreter import Fetched, Step
@@ -182,4 +184,5 @@ __all__ = [
     "verify",
     "with_tag",
     "witness",
+    "write_capture",
 ]

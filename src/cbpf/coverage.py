@@ -1,8 +1,11 @@
 """What runs of a program reach: instructions, both sides of branches, and loads at the end of the packet."""
 
+from collections.abc import Iterable
 from typing import Literal, NamedTuple, TypeAlias
 
+from .isa import CONDITIONS, OPCODE_BY_CODE
 from .metadata import Metadata
+from .program import Program
 from .vm import VM
 
 GoalKind: TypeAlias = Literal["instruction", "branch", "load"]
@@ -28,6 +31,15 @@ class Goal(NamedTuple):
         return texts[self.kind][self.holds].format(self.at)
 
 
+def all_goals(program: Program) -> frozenset[Goal]:
+    """Every instruction and every side of a branch."""
+    goals = {Goal("instruction", index) for index in range(len(program))}
+    for index, raw in enumerate(program):
+        if OPCODE_BY_CODE[raw.op].action in CONDITIONS:
+            goals |= {Goal("branch", index, True), Goal("branch", index, False)}
+    return frozenset(goals)
+
+
 class Run(NamedTuple):
     """What one run reached, and its verdict."""
 
@@ -51,3 +63,14 @@ def observe(machine: VM, packet: bytes, wire_length: int | None = None, metadata
                 goals.add(Goal("load", step.index, behind == end))
         verdict = step.verdict or 0
     return Run(frozenset(goals), verdict)
+
+
+def ranges(numbers: Iterable[int]) -> str:
+    """Numbers, with neighbours drawn together: "1, 4..7"."""
+    runs: list[list[int]] = []
+    for number in sorted(numbers):
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ", ".join(str(first) if first == last else f"{first}..{last}" for first, last in runs)

@@ -7,7 +7,7 @@ from .dialects import PCAP, Dialect, check_dialect
 from .fields import check_word, within
 from .metadata import Metadata
 from .program import Instructions
-from .proofs.goals import goals, samples
+from .proofs.goals import goals, runs
 from .proofs.machine import Outcome, returns
 from .proofs.question import Question
 from .proofs.terms import Truth
@@ -117,7 +117,7 @@ def dead(
     question = Question(machine, shortest=shortest, longest=longest, timeout=timeout)
     wanted = {goal: truth for goal, truth in goals(question).items() if goal.kind != "load"}
     missed = set(wanted)
-    for _, reached in samples(question, machine, wanted):
+    for reached in runs(question, machine, wanted):
         missed -= reached
     instructions = tuple(goal.at for goal in wanted if goal.kind == "instruction" and goal in missed)
     branches = tuple(

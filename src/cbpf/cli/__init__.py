@@ -1,6 +1,6 @@
 """The command `cbpf`: one subcommand a verb, each in a module of its own, on public names only.
 
-Exit codes: 0 yes or done; 1 no (a program that does not verify); 2 any error, usage included; 130 Ctrl-C;
+Exit codes: 0 yes or done; 1 no (does not verify, not equal); 2 any error, usage included; 3 undecided; 130 Ctrl-C;
 141 when the reader of the output went away.
 """
 
@@ -20,6 +20,8 @@ import cbpf
 
 COMMANDS: Final = (
     *("asm", "compile", "convert", "disasm", "filter", "graph", "info", "run", "split", "stats", "trace", "verify"),
+    *("asm", "cases", "compile", "convert", "diff", "disasm"),
+    *("filter", "info", "run", "split", "trace", "verify"),
 )
 
 
@@ -96,6 +98,9 @@ def main() -> NoReturn:
         status = _fail(*map(str, error.findings))
     except cbpf.ProgramFormatError as error:
         status = _fail(*_problem_lines(error))
+    except cbpf.Undecided as error:
+        _fail(f"undecided: {error}")
+        status = 3
     except cbpf.CbpfError as error:
         status = _fail(str(error))
     except OSError as error:

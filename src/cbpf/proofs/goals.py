@@ -9,7 +9,6 @@ from ..vm import VM
 from .machine import Load
 from .question import NOT_SHOWN, Question
 from .terms import Truth, Word
-from .unknowns import Sample
 
 
 def goals(question: Question) -> dict[Goal, Truth]:
@@ -36,8 +35,8 @@ def _ends_at(question: Question, load: Load, length: Word) -> Truth:
     return terms.all(load.tried, exact, terms.equal(terms.arithmetic(Action.ADD, load.base, load.distance), length))
 
 
-def samples(question: Question, machine: VM, wanted: dict[Goal, Truth]) -> Iterator[tuple[Sample, frozenset[Goal]]]:
-    """Packets that together reach each of the goals that can be reached, and what each reaches.
+def runs(question: Question, machine: VM, wanted: dict[Goal, Truth]) -> Iterator[frozenset[Goal]]:
+    """What runs reach that together reach each of the goals that can be reached.
 
     A goal that an earlier packet has reached is not asked for. Raises `Undecided`.
     """
@@ -52,4 +51,4 @@ def samples(question: Question, machine: VM, wanted: dict[Goal, Truth]) -> Itera
         if goal not in reached:
             raise Undecided(NOT_SHOWN)
         missing -= reached
-        yield sample, reached
+        yield reached

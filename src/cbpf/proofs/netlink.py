@@ -37,7 +37,9 @@ def _follow(unknowns: Unknowns, start: Word, end: Word, kind: Word, condition: T
     begins = terms.signed_at_most(_HEADER, room)
     if attributes == 0:
         guess = unknowns.guess(terms.all(condition, begins), start, end, kind)
-        inside = terms.all(terms.at_most(start, guess), terms.at_most(guess, terms.arithmetic(Action.SUB, end, _HEADER)))
+        inside = terms.all(
+            terms.at_most(start, guess), terms.at_most(guess, terms.arithmetic(Action.SUB, end, _HEADER))
+        )
         return terms.select(terms.all(begins, terms.at_most(kind, _TYPE_MASK), inside), guess, 0)
     size = unknowns.load(start, 2, "little")
     name = terms.arithmetic(Action.AND, unknowns.load(terms.arithmetic(Action.ADD, start, 2), 2, "little"), _TYPE_MASK)

@@ -50,9 +50,11 @@ class Question:
         if not shows(sample):
             raise Undecided(NOT_SHOWN)
         usual = self._usual_packet(where)
-        if usual is None or not shows(usual):
-            return shrunk(sample, shows, self.unknowns.shortest)
-        return shrunk(usual, lambda one: shows(one) and self._is_usual(one), self.unknowns.shortest)
+        if usual is not None and shows(usual):
+            sample = usual
+        if self._is_usual(sample):
+            return shrunk(sample, lambda one: shows(one) and self._is_usual(one), self.unknowns.shortest)
+        return shrunk(sample, shows, self.unknowns.shortest)
 
     def packet(self, truth: Truth) -> Sample | None:
         """A packet for which *truth* holds, as the solver has it; or None: there is none. Raises `Undecided`."""
@@ -67,17 +69,24 @@ class Question:
         return None
 
     def _usual_packet(self, truth: Truth) -> Sample | None:
-        """The same with IP headers as they usually are, so that people can read it; None: there is none in time."""
+        """The same as people can read it: IP headers as they usually are, and few bytes before; None: none in time."""
         terms = self.terms
-        usual = [
+        headers = [
             terms.any(terms.opposite(result.reached[index]), self._has_usual_header(place))
             for machine, result in zip(self.machines, self.outcomes, strict=True)
             for index, place in _header_loads(machine)
         ]
-        try:
-            return self.packet(terms.all(truth, *usual)) if usual else None
-        except Undecided:
+        few = [self.unknowns.has_few_bytes_before(count) for count in (0, 64)]
+        if all(wish is True for wish in few + headers):
             return None
+        for wish in (few[:1] + headers, few[1:] + headers, few[1:]):
+            try:
+                sample = self.packet(terms.all(truth, *wish))
+            except Undecided:
+                return None
+            if sample is not None:
+                return sample
+        return None
 
     def _has_usual_header(self, place: int) -> Truth:
         terms, captured = self.terms, self.unknowns.captured

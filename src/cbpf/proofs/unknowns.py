@@ -89,6 +89,10 @@ class Unknowns:
         """How many bytes there are in front of packet byte 0."""
         return self._word("before", 32, lambda word: [self.terms.at_most(word, FARTHEST_HEADER)])
 
+    def has_few_bytes_before(self, count: int) -> Truth:
+        """Whether there are at most *count* of them; True where nobody asks."""
+        return self.terms.at_most(self._words["before"], count) if "before" in self._words else True
+
     def header(self, header: Header) -> Word:
         """The position of a header's byte 0, or NOWHERE."""
         if header == "packet":

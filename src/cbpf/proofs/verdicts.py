@@ -1,25 +1,23 @@
 """What is asked of the verdicts of programs: of all packets as terms, and of one packet as plain numbers."""
 
-from typing import Final, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from ..dialects import Dialect
 from ..isa import Action
+from ..verdicts import ACTION_MASK, LETS_RUN
 from .machine import Outcome
 from .terms import Terms, Truth, Word
 
 Relation: TypeAlias = Literal["equal", "implies"]
 Verdicts: TypeAlias = Literal["exact", "keep"]
 
-_ACTION: Final = 0xFFFF_0000  # SECCOMP_RET_ACTION_FULL
-_LETS_RUN: Final = (0x7FFF_0000, 0x7FFC_0000)  # SECCOMP_RET_ALLOW, SECCOMP_RET_LOG
-
 
 def keeps(terms: Terms, dialect: Dialect, verdict: Word) -> Truth:
-    """Whether a verdict keeps the packet; of a system call, whether it lets the call run."""
+    """`verdicts.keeps` as a truth."""
     if dialect.record_size is None:
         return terms.opposite(terms.equal(verdict, 0))
-    action = terms.arithmetic(Action.AND, verdict, _ACTION)
-    return terms.any(*(terms.equal(action, one) for one in _LETS_RUN))
+    action = terms.arithmetic(Action.AND, verdict, ACTION_MASK)
+    return terms.any(*(terms.equal(action, one) for one in LETS_RUN))
 
 
 def kept(terms: Terms, dialect: Dialect, outcome: Outcome) -> Truth:
