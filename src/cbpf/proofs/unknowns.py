@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable
 from typing import Final, NamedTuple
 
 from ..dialects import Dialect, FetchOrder
-from ..isa import SIGN_BIT, WORD_MASK, Action, Extension
+from ..isa import SIGN_BIT, Action, Extension
 from ..metadata import Device, Metadata, VlanTag
 from ..semantics import Header
 from ..socket_buffer import NOWHERE
@@ -157,22 +157,23 @@ class Unknowns:
 
     def sample(self, solver: Solver) -> Sample:
         """The packet that the solver found; all that was never asked for is zero, or as `Metadata` has it."""
-        captured = solver.number(self.captured)
-        memory = {solver.number(position): byte for position, byte in self._bytes.values()}
-        before = self._number(solver, "before")
-        data = bytes(solver.number(memory[at]) if at in memory else 0 for at in range(captured))
-        front = (-at & WORD_MASK for at in range(before, 0, -1))
+        captured, before = solver.number(self.captured), self._number(solver, "before")
+        memory = bytearray(before + captured)
+        for position, byte in self._bytes.values():
+            place = before + _signed(solver.number(position))
+            if 0 <= place < len(memory):
+                memory[place] = solver.number(byte)
         metadata = Metadata(
             **{name: self._number(solver, name) for name, _ in NUMBERS.values() if name in self._words},
             device=self._device(solver),
             vlan=self._tag(solver),
-            before=bytes(solver.number(memory[at]) if at in memory else 0 for at in front),
+            before=bytes(memory[:before]),
             network_header=_signed(self._number(solver, "network")),
             link_header=_signed(self._number(solver, "link")) if self._holds(solver, "has link header") else None,
             seed=0 if self._draws else None,  # for more numbers than those
             draws=self._drawn(solver),
         )
-        return Sample(data, max(captured, self._number(solver, "wire_length")), metadata)
+        return Sample(bytes(memory[before:]), max(captured, self._number(solver, "wire_length")), metadata)
 
     def _device(self, solver: Solver) -> Device | None:
         if not self._holds(solver, "has device"):
