@@ -72,8 +72,8 @@ def command(
         raise click.UsageError(f"two programs are compared, not {len(paths) + len(expressions)}")
     names = [*map(shown, paths), *(f"-e {expression!r}" for expression in expressions)]
     compiled = (cbpf.compile(expression, link_type=link_type) for expression in expressions)
-    machines = [cbpf.VM(one, dialect=dialect, engine="interpreter") for one in (*map(read_program, paths), *compiled)]
-    left, right = machines
+    programs = [*map(read_program, paths), *compiled]
+    left, right = (_machine(*pair, dialect) for pair in zip(names, programs, strict=True))
     verdicts = verdicts or ("exact" if relation == "equal" else "keep")
     found = cbpf.difference(
         left.program, right.program, dialect=dialect, relation=relation, verdicts=verdicts, **limits
@@ -85,6 +85,14 @@ def command(
         _write(target, found, link_type)
     _show(_NO[relation], names, left, right, found)
     context.exit(_DIFFERENT)
+
+
+def _machine(name: str, program: cbpf.Program, dialect: cbpf.Dialect) -> cbpf.VM:
+    found = cbpf.findings(program, dialect=dialect)
+    if found:
+        named = (finding.replace(fact=f"of {_brief(name)}: {finding.fact}") for finding in found)
+        raise cbpf.VerificationError(named)
+    return cbpf.VM(program, dialect=dialect, engine="interpreter")
 
 
 def _range(dialect: cbpf.Dialect, shortest: int, longest: int, timeout: float) -> str:

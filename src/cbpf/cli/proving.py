@@ -8,15 +8,13 @@ import click
 
 import cbpf
 
-_LENGTH: Final = click.IntRange(0, 0xFF_FFFF)
-
 
 def question_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Gives a command --shortest, --longest and --timeout."""
     for option in (
         click.option("--timeout", metavar="SECONDS", type=float, default=30, show_default=True, help="For the proof."),
-        click.option("--longest", metavar="BYTES", type=_LENGTH, default=65535, show_default=True, help="Captured."),
-        click.option("--shortest", metavar="BYTES", type=_LENGTH, default=0, show_default=True, help="Captured."),
+        click.option("--longest", metavar="BYTES", type=int, default=65535, show_default=True, help="Most captured."),
+        click.option("--shortest", metavar="BYTES", type=int, default=0, show_default=True, help="Fewest captured."),
     ):
         command = option(command)
     return command

@@ -17,6 +17,8 @@ LONGEST_PACKET: Final = 0xFF_FFFF  # bytes
 _check_length: Final = within(0, LONGEST_PACKET, "a length in bytes")
 
 _USUAL_HEADER: Final = 0x45  # of what `ldx 4*([k]&0xf)` reads: IPv4, and a header of 20 bytes
+_FEW: Final = 64  # bytes before a packet
+_MOST_STEPS: Final = 400_000  # of all runs that make a packet smaller, about
 
 
 class Question:
@@ -52,9 +54,9 @@ class Question:
         usual = self._usual_packet(where)
         if usual is not None and shows(usual):
             sample = usual
-        if self._is_usual(sample):
-            return shrunk(sample, lambda one: shows(one) and self._is_usual(one), self.unknowns.shortest)
-        return shrunk(sample, shows, self.unknowns.shortest)
+        marks = self._marks(sample)
+        most_runs = _MOST_STEPS // sum(len(machine.program) for machine in self.machines)
+        return shrunk(sample, lambda one: shows(one) and marks <= self._marks(one), self.unknowns.shortest, most_runs)
 
     def packet(self, truth: Truth) -> Sample | None:
         """A packet for which *truth* holds, as the solver has it; or None: there is none. Raises `Undecided`."""
@@ -69,19 +71,21 @@ class Question:
         return None
 
     def _usual_packet(self, truth: Truth) -> Sample | None:
-        """The same as people can read it: IP headers as they usually are, and few bytes before; None: none in time."""
+        """The same as people can read it, as far as there is one in time.
+
+        No load lacks a byte; IP headers, and what comes before the packet, are as usual.
+        """
         terms = self.terms
+        whole = [terms.any(*(way for way, _ in result.returned)) for result in self.outcomes]
         headers = [
             terms.any(terms.opposite(result.reached[index]), self._has_usual_header(place))
             for machine, result in zip(self.machines, self.outcomes, strict=True)
             for index, place in _header_loads(machine)
         ]
-        few = [self.unknowns.has_few_bytes_before(count) for count in (0, 64)]
-        if all(wish is True for wish in few + headers):
-            return None
-        for wish in (few[:1] + headers, few[1:] + headers, few[1:]):
+        none, few = (self.unknowns.has_few_bytes_before(count) for count in (0, _FEW))
+        for wishes in ([*whole, *headers, none], [*headers, none], [*headers, few], [few]):
             try:
-                sample = self.packet(terms.all(truth, *wish))
+                sample = self.packet(terms.all(truth, *wishes))
             except Undecided:
                 return None
             if sample is not None:
@@ -95,17 +99,21 @@ class Question:
         byte = self.unknowns.load(place, 1, "big")
         return terms.any(terms.at_most(captured, place), terms.equal(byte, _USUAL_HEADER))
 
-    def _is_usual(self, sample: Sample) -> bool:
-        """Whether the IP headers of a packet, where a run looks at them, are as usual."""
+    def _marks(self, sample: Sample) -> set[str]:
+        """What makes a packet readable: it is not to be lost when it becomes smaller."""
+        marks = {"whole", "usual headers"}
         for machine in self.machines:
             odd = {
                 index
                 for index, place in _header_loads(machine)
                 if sample.packet[place : place + 1] not in (b"", bytes([_USUAL_HEADER]))
             }
-            if odd and any(step.index in odd for step in machine.trace(sample[0], metadata=sample[2])):
-                return False
-        return True
+            for step in machine.trace(sample.packet, wire_length=sample.wire_length, metadata=sample.metadata):
+                if step.index in odd:
+                    marks.discard("usual headers")
+                if step.fetched is not None and step.fetched.value is None:
+                    marks.discard("whole")
+        return marks
 
 
 def _deadline(timeout: float | None) -> float:

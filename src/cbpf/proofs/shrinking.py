@@ -4,19 +4,17 @@ Nothing is asked of a solver here: each change is kept if the packet still shows
 """
 
 from collections.abc import Callable
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 from ..metadata import Metadata
 from .unknowns import Sample
 
 Shows: TypeAlias = Callable[[Sample], bool]
 
-_MOST_RUNS: Final = 600
 
-
-def shrunk(sample: Sample, shows: Shows, shortest: int = 0) -> Sample:
-    """A small packet, of *shortest* bytes at least, that a few hundred runs find, and that still *shows* it."""
-    shrinking = _Shrinking(sample, shows)
+def shrunk(sample: Sample, shows: Shows, shortest: int, most_runs: int) -> Sample:
+    """A small packet, of *shortest* bytes at least, that still *shows* it, as so many runs at most find it."""
+    shrinking = _Shrinking(sample, shows, most_runs)
     shrinking.simplify_metadata()
     shrinking.shorten(shortest)
     shrinking.clear(0, len(shrinking.sample.packet))
@@ -27,18 +25,18 @@ def shrunk(sample: Sample, shows: Shows, shortest: int = 0) -> Sample:
 class _Shrinking:
     """The smallest packet so far."""
 
-    def __init__(self, sample: Sample, shows: Shows) -> None:
+    def __init__(self, sample: Sample, shows: Shows, most_runs: int) -> None:
         self.sample = sample
         self._shows = shows
-        self._runs = 0
+        self._runs_left = most_runs
 
     def _attempt(self, **changes: Any) -> bool:
         """Takes the packet with some fields changed, if it still shows what it must."""
         candidate = self.sample._replace(**changes)
         if candidate == self.sample:
             return True
-        self._runs += 1
-        if self._runs > _MOST_RUNS or not self._shows(candidate):
+        self._runs_left -= 1
+        if self._runs_left < 0 or not self._shows(candidate):
             return False
         self.sample = candidate
         return True
