@@ -19,6 +19,7 @@ from benchmarks.crossing import crossing
 from benchmarks.hot import hot
 from benchmarks.one_packet import one_packet
 from benchmarks.processes import KEPT_CODE, output
+from benchmarks.proofs import proofs
 from benchmarks.report import Finding, Findings, Section, charts, document, from_json, to_json
 from benchmarks.setting import LeftOut, Setting
 from benchmarks.split import split
@@ -38,6 +39,7 @@ TOPICS: Final[dict[str, Callable[[Setting], Iterator[Section]]]] = {
     "compile": compiling,
     "startup": startup,
     "assembly": assembly,
+    "proofs": proofs,
 }
 
 PEERS: Final = ("llvmlite", "cypcap", "dpkt", "scapy")

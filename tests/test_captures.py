@@ -675,3 +675,22 @@ def test_more_sources_than_descriptors(source: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert summary.packets_seen == 200 * len(RECORDS)
+
+
+def test_a_capture_of_packets_from_elsewhere(tmp_path: Path) -> None:
+    target = tmp_path / "made.pcap"
+    cbpf.write_capture(target, [(bytes(20), 20), (b"", 1500), (bytearray(b"abc"), 3)], link_type="RAW")
+    with cbpf.read_capture(target) as capture:
+        packets = [(one.data, one.wire_length, one.time_ns) for one in capture]
+        assert capture.interfaces[0].link_type.name == "RAW"
+    assert packets == [(bytes(20), 20, 0), (b"", 1500, 1000), (b"abc", 3, 2000)]
+    before = target.read_bytes()
+    for wrong, error in (
+        ([(bytes(262_145), 0)], "packet 1: has 262145 bytes; a packet of EN10MB has at most 262144"),
+        ([(b"", -1)], "wire length: -1 is not an unsigned 32-bit number"),
+    ):
+        with pytest.raises(cbpf.FieldError, match=error):
+            cbpf.write_capture(target, wrong)
+    with pytest.raises(cbpf.PacketError):
+        cbpf.write_capture(target, [("text", 4)])
+    assert target.read_bytes() == before

@@ -520,3 +520,138 @@ def test_problems_of_a_file_come_with_its_name_and_a_caret(tmp_path: Path) -> No
     (tmp_path / "cut.cbpf").write_bytes(b"\xa1\xb2\xc3\xcbcBPF")
     error = f"cbpf: {tmp_path}/cut.cbpf: byte 8: the header of a savefile has 20 bytes\n"
     assert run("filter", "-r", TRAFFIC, "--count", "-p", str(tmp_path / "cut.cbpf")) == (2, b"", error)
+
+
+# Answers of cbpf diff: arguments, exit code, how the output begins.
+ANSWERS = [
+    (
+        ["-e", "tcp port 80", "-e", "port 80 and tcp"],
+        0,
+        "equal: both give the same verdict on every packet of 0 to",
+    ),
+    (
+        ["-e", "ip", "-e", "ip6"],
+        1,
+        "different: left rejects the packet (verdict 0), right keeps the packet (verdict",
+    ),
+    (["-e", "tcp port 80", "-e", "tcp", "--relation", "implies"], 0, "implied: right keeps what left keeps, of every"),
+    (
+        ["-e", "tcp", "-e", "tcp port 80", "--relation", "implies"],
+        1,
+        "not implied: left keeps the packet (verdict",
+    ),
+    (["P", "-e", "tcp port 80"], 0, "equal: "),
+    (["-", "-e", "tcp port 80", "--verdicts", "keep"], 0, "equal: both keep the same among every packet"),
+    (
+        ["-e", "ip", "-e", "ip and len > 20", "--shortest", "21"],
+        0,
+        "equal: both give the same verdict on every",
+    ),
+    (["-y", "RAW", "-e", "ip", "-e", "ip[0] & 0xf0 = 0x40"], 0, "equal: "),
+]
+
+
+@pytest.mark.parametrize(("arguments", "status", "begin"), ANSWERS, ids=lambda value: str(value)[:40])
+def test_diff_answers(arguments: list[str], status: int, begin: str, program: Path) -> None:
+    stdin = program.read_bytes() if "-" in arguments else b""
+    code, out, err = run("diff", *(str(program) if one == "P" else one for one in arguments), stdin=stdin)
+    assert (code, err) == (status, "")
+    assert out.decode().startswith(begin)
+
+
+def test_diff_shows_the_packet_and_both_ways(tmp_path: Path) -> None:
+    target = tmp_path / "witness.pcap"
+    code, out, err = run("diff", "-e", "ip and tcp", "-e", "ip", "-w", str(target))
+    (packet,) = cbpf.read_capture(target)
+    programs = [cbpf.compile(one) for one in ("ip and tcp", "ip")]
+    assert (code, err) == (1, "")
+    _, left, right, _, lengths, first, second, _, heading, *steps = out.decode().splitlines()
+    assert left == f"  left:  -e 'ip and tcp', {len(programs[0])} instructions"
+    assert right == f"  right: -e 'ip', {len(programs[1])} instructions"
+    assert lengths == f"packet: {packet.captured_length} bytes captured, {packet.wire_length} on the wire"
+    assert first == "  0000  00 00 00 00 00 00 00 00  00 00 00 00 08 00 00 00  ................"
+    assert second.startswith("  0010  00")
+    column = heading.index("right")
+    ways = [line[:column] for line in steps], [line[column:] for line in steps]
+    for program, way in zip(programs, ways, strict=True):
+        trace = list(cbpf.VM(program).trace(packet.data, wire_length=packet.wire_length))
+        assert [int(line[1:4]) for line in way if line.startswith("(")] == [step.index for step in trace]
+        assert any(f"verdict {trace[-1].verdict}" in line for line in way)
+    assert all(len(line) <= 120 for line in steps)
+
+
+def test_diff_leaves_out_long_stretches() -> None:
+    few, more = (" or ".join(f"host 10.0.0.{number}" for number in range(count)) for count in (20, 21))
+    code, out, _ = run("diff", "-e", few, "-e", more)
+    lines = out.decode().splitlines()
+    assert code == 1
+    assert any(re.fullmatch(r"\.\.\. \d+ more steps that are the same \.\.\.", line) for line in lines)
+    assert len(lines) < 80
+    assert all(len(line) <= 120 for line in lines)
+
+
+def test_diff_shows_metadata_and_system_calls(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("ld mark\njeq #7,0,1\nret #1\nret #0")
+    (tmp_path / "b").write_text("ld mark\njeq #8,0,1\nret #1\nret #0")
+    target = tmp_path / "w.pcap"
+    code, out, err = run("diff", "--dialect", "linux", "a", "b", "-w", str(target), cwd=tmp_path)
+    assert code == 1
+    assert re.search(rb"^metadata: mark=[78]$", out, re.MULTILINE)
+    assert re.fullmatch(r"cbpf: warning: a capture does not hold the metadata: mark=[78]\n", err)
+    (tmp_path / "c").write_text("ld [0]\njeq #59,0,1\nret #0x50001\nret #0x7fff0000")
+    (tmp_path / "d").write_text("ret #0x7fff0000")
+    code, out, err = run("diff", "--dialect", "seccomp", "c", "d", cwd=tmp_path)
+    text = out.decode()
+    assert (code, err) == (1, "")
+    assert text.startswith("different: left ERRNO 1 (verdict 0x00050001), right ALLOW (verdict 0x7fff0000)\n")
+    assert "system call: nr=59 arch=0x0 instruction_pointer=0x0 args=(0x0, 0x0, 0x0, 0x0, 0x0, 0x0)\n" in text
+
+
+DIFF_REFUSALS = [
+    ([], 2, "two programs are compared, not 0 (see cbpf diff --help)"),
+    (["-e", "ip", "-e", "ip", "-e", "ip"], 2, "two programs are compared, not 3 (see cbpf diff --help)"),
+    (["nope", "-e", "ip"], 2, "nope: No such file or directory"),
+    (["-e", "ip", "-e", "tcp prot"], 2, "expression 'tcp prot': can't parse filter expression: syntax error"),
+    (["-e", "ip", "-e", "ip6", "--timeout", "0"], 2, "timeout: 0.0 is not a number of seconds above 0"),
+    (["-e", "ip", "-e", "ip6", "--longest", "-1"], 2, "longest: -1 is not a length in bytes (0..16777215)"),
+    (["-e", "ip", "-e", "ip6", "-w", "no/such/place"], 2, "no/such/place: No such file or directory"),
+    (
+        ["-e", "ip", "-e", "ip6", "--timeout", "1e-9"],
+        3,
+        "undecided: no answer within the time that was given",
+    ),
+    (["-e", "ip", "-e", "ip6", "--dialect", "seccomp"], 2, "instruction 0: of -e 'ip': opcode 0x28 (ldh [12]) is not"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "status", "message"), DIFF_REFUSALS, ids=lambda value: str(value)[:40])
+def test_diff_refuses(arguments: list[str], status: int, message: str, tmp_path: Path) -> None:
+    code, out, err = run("diff", *arguments, cwd=tmp_path)
+    assert (code, out) == (status, b"")
+    assert err.count("\n") == 1
+    assert err.startswith(f"cbpf: {message}")
+
+
+def test_cases_are_listed_or_written(tmp_path: Path, program: Path) -> None:
+    made = cbpf.cases(cbpf.parse(program.read_text()))
+    code, out, err = run("cases", str(program))
+    lines = out.decode().splitlines()
+    assert (code, err) == (0, "")
+    assert len(lines) == 2 * len(made)
+    assert lines[:2] == ["1: 13 bytes, verdict 0: runs 0, 0 lacks a byte", "    (13 zeros)"]
+    target = tmp_path / "cases.pcap"
+    assert run("cases", str(program), "-w", str(target)) == (0, b"", "")
+    assert [packet.data for packet in cbpf.read_capture(target)] == [case.packet for case in made]
+    verdicts = run("run", str(program), str(target))[1].decode().splitlines()
+    assert verdicts == [f"{number} {case.verdict}" for number, case in enumerate(made, 1)]
+
+
+def test_cases_of_expressions_and_metadata(tmp_path: Path) -> None:
+    assert run("cases", "-y", "RAW", "-e", "ip")[1].startswith(
+        b"1: 0 bytes, verdict 0: runs 0, 0 lacks a byte\n    (no bytes)\n"
+    )
+    (tmp_path / "a").write_text("ld mark\njeq #7,0,1\nret #1\nret #0")
+    assert b"    metadata: mark=7\n" in run("cases", "--dialect", "linux", str(tmp_path / "a"))[1]
+    code, _, err = run("cases", "--dialect", "linux", str(tmp_path / "a"), "-w", str(tmp_path / "w"))
+    assert (code, err) == (0, "cbpf: warning: a capture does not hold the metadata of 1 packets\n")
+    assert run("cases", "-e", "ip", "--timeout", "1e-9")[0] == 3

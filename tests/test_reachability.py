@@ -16,7 +16,7 @@ DEAD = program("ldh [12];jeq #0x800,0,2;jeq #0x806,0,1;ret #1;ret #0")
 
 
 def test_a_witness_is_kept_or_dropped() -> None:
-    web = cbpf.compile("tcp port 80")
+    web = cbpf.compile("tcp port 80", optimizer=None)
     for wanted, keeps in (("keep", True), ("drop", False)):
         found = cbpf.witness(web, verdict=wanted)  # type: ignore[arg-type]
         assert found is not None
@@ -30,7 +30,7 @@ def test_a_witness_is_kept_or_dropped() -> None:
 
 
 def test_a_witness_reaches_an_instruction() -> None:
-    web = cbpf.compile("tcp port 80")
+    web = cbpf.compile("tcp port 80", optimizer=None)
     for index in range(len(web)):
         found = cbpf.witness(web, reaches=index)
         assert found is not None

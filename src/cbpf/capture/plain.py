@@ -37,5 +37,5 @@ def write_capture(
             data, wire = bytes(as_packet(packet)), check_word("wire length", wire_length)
             if len(data) > kind.longest_packet:
                 fact = f"packet {number + 1}: has {len(data)} bytes"
-                raise FieldError(f"{fact}; a {kind.name} packet has at most {kind.longest_packet}")
+                raise FieldError(f"{fact}; a packet of {kind.name} has at most {kind.longest_packet}")
             output.write(plain_record("<", False, number * _MICROSECOND, wire, data))
