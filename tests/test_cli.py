@@ -655,3 +655,17 @@ def test_cases_of_expressions_and_metadata(tmp_path: Path) -> None:
     code, _, err = run("cases", "--dialect", "linux", str(tmp_path / "a"), "-w", str(tmp_path / "w"))
     assert (code, err) == (0, "cbpf: warning: a capture does not hold the metadata of 1 packets\n")
     assert run("cases", "-e", "ip", "--timeout", "1e-9")[0] == 3
+
+
+@pytest.mark.parametrize("repetition", range(3))
+def test_ctrl_c_stops_a_proof(repetition: int, tmp_path: Path) -> None:
+    """A signal comes while the solver asks whether to stop, or in between."""
+    start = "ld [4]\ntax\nld [0]\nst M[0]\ndiv x\n"
+    (tmp_path / "a").write_text(start + "mul x\nst M[1]\nld M[0]\nmod x\nldx M[1]\nadd x\nret a")
+    (tmp_path / "b").write_text(start + "ld M[0]\nret a")
+    command = [sys.executable, "-m", "cbpf", "diff", "a", "b", "--timeout", "60"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, cwd=tmp_path, preexec_fn=heed_signals) as process:
+        time.sleep(0.7 + 0.05 * repetition)
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=50)
+    assert (process.returncode, error.strip()) == (130, b"")

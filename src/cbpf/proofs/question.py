@@ -19,6 +19,7 @@ _check_length: Final = within(0, LONGEST_PACKET, "a length in bytes")
 _USUAL_HEADER: Final = 0x45  # of what `ldx 4*([k]&0xf)` reads: IPv4, and a header of 20 bytes
 _FEW: Final = 64  # bytes before a packet
 _MOST_STEPS: Final = 400_000  # of all runs that make a packet smaller, about
+_FEWEST_RUNS: Final = 40
 
 
 class Question:
@@ -55,7 +56,7 @@ class Question:
         if usual is not None and shows(usual):
             sample = usual
         marks = self._marks(sample)
-        most_runs = _MOST_STEPS // sum(len(machine.program) for machine in self.machines)
+        most_runs = max(_FEWEST_RUNS, _MOST_STEPS // sum(len(machine.program) for machine in self.machines))
         return shrunk(sample, lambda one: shows(one) and marks <= self._marks(one), self.unknowns.shortest, most_runs)
 
     def packet(self, truth: Truth) -> Sample | None:

@@ -5,8 +5,8 @@ same object to the solver, in whatever program they stand.
 """
 
 import time
-from collections.abc import Hashable, Sequence
-from functools import cache
+from collections.abc import Hashable, Iterator, Sequence
+from functools import cache, partial
 from typing import Any, Final, TypeAlias
 
 from ..engines.interpreter import ARITHMETIC, COMPARISONS
@@ -209,9 +209,11 @@ class Solver:
         options.set(library.Option.PRODUCE_MODELS, True)
         self._satisfied, self._unknown = library.Result.SAT, library.Result.UNKNOWN
         self._solver = library.Bitwuzla(manager, options)
-        self._solver.configure_terminator(self._must_stop)
         self._deadline = deadline
         self._interruption: BaseException | None = None
+        watch = self._watch()
+        next(watch)
+        self._solver.configure_terminator(partial(next, watch))
 
     def require(self, *truths: Truth) -> None:
         """From here on all of them hold."""
@@ -243,13 +245,19 @@ class Solver:
         """The value of a truth."""
         return truth if isinstance(truth, bool) else bool(self._solver.get_value(truth).value())
 
-    def _must_stop(self) -> bool:
-        """The solver asks this now and then. What is raised here, as by Ctrl-C, it would swallow."""
-        try:
-            return self._interruption is not None or time.monotonic() > self._deadline
-        except BaseException as error:
-            self._interruption = error
-            return True
+    def _watch(self) -> Iterator[bool]:
+        """Whether to stop: the solver asks now and then, and would swallow what is raised then, as by Ctrl-C.
+
+        A function can be interrupted before its first line. This goes on inside the `try`, wherever that comes.
+        """
+        while True:
+            try:
+                while True:
+                    yield self._interruption is not None or time.monotonic() > self._deadline
+            except GeneratorExit:
+                return
+            except BaseException as error:
+                self._interruption = error
 
 
 OUT_OF_TIME: Final = "no answer within the time that was given; allow more with timeout"
