@@ -9,7 +9,7 @@ import oracle
 import pytest
 import random_programs
 from conftest import ENGINES, Rounds
-from corpus_filters import both_programs, corpus
+from corpus_filters import CORPUS, Filter
 from judges import kernel
 from random_programs import is_predictable
 
@@ -55,11 +55,11 @@ def require_real(left: Any, right: Any, found: cbpf.Difference, dialect: cbpf.Di
     assert replay(right, found, dialect) == found.right_verdict
 
 
-@pytest.mark.parametrize(("link_type", "expression"), corpus())
-def test_libpcaps_optimiser(link_type: str, expression: str) -> None:
-    plain, optimized = both_programs(link_type, expression)
+@pytest.mark.parametrize("filter", CORPUS, ids=str)
+def test_libpcaps_optimiser(filter: Filter) -> None:
+    plain, optimized = filter.program(), filter.program("libpcap")
     found = cbpf.difference(plain, optimized, longest=262_144)
-    assert (found is not None) == (expression in CHANGED_BY_LIBPCAP)
+    assert (found is not None) == (filter.expression in CHANGED_BY_LIBPCAP)
     if found is not None:
         require_real(plain, optimized, found)
         assert len(found.packet) < 80

@@ -188,7 +188,7 @@ def _fewest(targets: Sequence[int]) -> int:
         if len(kinds) <= 1:
             return 0
         if left not in seen:
-            ways = [left[:index] + (None,) + left[index + 1 :] for index, one in enumerate(left) if one is not None]
+            ways = [(*left[:index], None, *left[index + 1 :]) for index, one in enumerate(left) if one is not None]
             ways += [left[:index] for index in range(1, len(left)) if len(set(left[index:]) - {None}) == 1]
             seen[left] = 1 + min(map(search, ways))
         return seen[left]

@@ -10,8 +10,19 @@ from corpus_filters import CORPUS
 
 import cbpf
 from cbpf.isa import Action
-from cbpf.optimizer import arithmetic, comparisons, decisions, diagram, emission, expressions, facts, grouping
-from cbpf.optimizer import jump_threading, planning, registers
+from cbpf.optimizer import (
+    arithmetic,
+    comparisons,
+    decisions,
+    diagram,
+    emission,
+    expressions,
+    facts,
+    grouping,
+    jump_threading,
+    planning,
+    registers,
+)
 
 Sabotage = Callable[[pytest.MonkeyPatch], None]
 
@@ -42,8 +53,11 @@ def _bits_of_the_wrong_byte(patch: pytest.MonkeyPatch) -> None:
 def _greater_or_equal(patch: pytest.MonkeyPatch) -> None:
     """`jgt` is taken for `jge`."""
     right = comparisons._accepted
-    swapped = {Action.GREATER_THAN: Action.GREATER_OR_EQUAL}
-    patch.setattr(comparisons, "_accepted", lambda action, c: right(swapped.get(action, action), c))
+    patch.setattr(
+        comparisons,
+        "_accepted",
+        lambda action, c: right(Action.GREATER_OR_EQUAL if action is Action.GREATER_THAN else action, c),
+    )
 
 
 def _masks_are_prefixes(patch: pytest.MonkeyPatch) -> None:
@@ -66,16 +80,8 @@ def _operands_swapped(patch: pytest.MonkeyPatch) -> None:
 
 def _no_carry(patch: pytest.MonkeyPatch) -> None:
     """y + c is taken for y."""
-    patch.setattr(
-        expressions.Expressions,
-        "terms",
-        lambda self, one: (self.nodes[one].left, 0) if _is_sum(self, one) else (one, 0),
-    )  # type: ignore[union-attr]
-
-
-def _is_sum(table: Any, one: int) -> bool:
-    node = table.nodes[one]
-    return isinstance(node, expressions.Operation) and node.action is Action.ADD
+    right = expressions.Expressions.terms
+    patch.setattr(expressions.Expressions, "terms", lambda self, one: (right(self, one)[0], 0))
 
 
 def _divided_by_too_much(patch: pytest.MonkeyPatch) -> None:
@@ -86,10 +92,12 @@ def _divided_by_too_much(patch: pytest.MonkeyPatch) -> None:
 def _borders_moved(patch: pytest.MonkeyPatch) -> None:
     right = decisions._shortest_chain
 
+    def moved(one: decisions.Question) -> decisions.Question:
+        return one._replace(k=(one.k or 0) + (one.action is Action.GREATER_OR_EQUAL))
+
     def wrong(ranges: Any) -> Any:
         chain = right(ranges)
-        moved = (one._replace(k=one.k + (one.action is Action.GREATER_OR_EQUAL)) for one in chain.questions)
-        return chain._replace(questions=tuple(moved))
+        return chain._replace(questions=tuple(map(moved, chain.questions)))
 
     patch.setattr(decisions, "_shortest_chain", wrong)
 

@@ -19,7 +19,6 @@ _PLACES = {
     "capture.reader": "CaptureReader Packet read_capture",
     "capture.survey": "CaptureInfo InterfaceInfo PacketTotals capture_info",
     "counting": "ExecutionCounts execution_counts",
-    "cases": "Case cases",
     "covering": "Case cases",
     "dialects": "DIALECTS LINUX PCAP SECCOMP Dialect",
     "drawing": "Graph graph",
@@ -31,7 +30,6 @@ _PLACES = {
         VerificationError
     """,
     "expression": "DEFAULT_SNAPLEN Optimizer compile",
-    "expression": "DEFAULT_SNAPLEN compile",
     "facts": "Facts PacketLoad",
     "filtering": "compile_for_capture filter_capture split_capture",
     "flow": "Flow",

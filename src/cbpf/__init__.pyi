@@ -6,7 +6,6 @@ from .capture.plain import write_capture
 from .capture.reader import CaptureReader, Packet, read_capture
 from .capture.survey import CaptureInfo, InterfaceInfo, PacketTotals, capture_info
 from .counting import ExecutionCounts, execution_counts
-from .cases import Case, cases
 from .covering import Case, cases
 from .dialects import DIALECTS, LINUX, PCAP, SECCOMP, Dialect
 from .drawing import Graph, graph
@@ -29,7 +28,6 @@ from .errors import (
     VerificationError,
 )
 from .expression import DEFAULT_SNAPLEN, Optimizer, compile
-from .expression import DEFAULT_SNAPLEN, compile
 from .facts import Facts, PacketLoad
 from .filtering import compile_for_capture, filter_capture, split_capture
 from .flow import Flow
@@ -102,9 +100,11 @@ __all__ = [
     "Device",
     "Dialect",
     "Difference",
+    "Direction",
     "Edge",
     "EngineName",
     "ExecutionCounts",
+    "Expression",
     "ExpressionError",
     "ExpressionWarning",
     "Extension",
@@ -113,7 +113,9 @@ __all__ = [
     "FieldError",
     "Finding",
     "Flow",
+    "Goal",
     "Graph",
+    "HostRanges",
     "Instruction",
     "Interface",
     "InterfaceInfo",
@@ -132,6 +134,7 @@ __all__ = [
     "Metadata",
     "MissingLibrary",
     "NegateA",
+    "Optimizer",
     "Packet",
     "PacketError",
     "PacketLoad",
@@ -141,6 +144,7 @@ __all__ = [
     "Program",
     "ProgramFormatError",
     "ProgramInfo",
+    "ProofFailed",
     "RawInstruction",
     "Register",
     "RetA",
@@ -148,6 +152,7 @@ __all__ = [
     "Savefile",
     "Setter",
     "SocketView",
+    "Stage",
     "Step",
     "StoreScratch",
     "Summary",
@@ -165,18 +170,20 @@ __all__ = [
     "difference",
     "disassemble",
     "equivalent",
-    "filter_capture",
-    "findings",
-    "implies",
     "execution_counts",
     "filter_capture",
     "findings",
     "graph",
+    "implies",
     "link_type",
     "listing",
+    "optimization_stages",
+    "optimize",
     "parse",
     "program_info",
     "read_capture",
+    "read_hosts",
+    "read_ports",
     "render",
     "render_bytes",
     "socket_view",

@@ -60,7 +60,7 @@ class Undecided(CbpfError):
 
 
 class ProofFailed(CbpfError):
-    """An error of the optimiser, found by the solver before anybody was misled; `difference` is a packet that shows it."""
+    """An error of the optimiser, found before anybody was misled; `difference` has a packet that shows it."""
 
     def __init__(self, reason: str, difference: object = None) -> None:
         self.difference = difference

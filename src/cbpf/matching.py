@@ -88,7 +88,7 @@ class Matching:
 
 
 def compile_for_interface(expression: str, interface: Interface, dialect: Dialect) -> Program:
-    """The program of an expression for packets of an interface, as they stand in a file; it will run under *dialect*."""
+    """The program of an expression for packets of an interface, as they stand in a file, to run under *dialect*."""
     header = plain_header(interface, nanoseconds=False)
     handle = Handle(interface.link_type.dlt, interface.snaplen, header.data)
     return compile_for(handle, expression, netmask=0, dialect=dialect)

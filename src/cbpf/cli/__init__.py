@@ -19,9 +19,8 @@ import click
 import cbpf
 
 COMMANDS: Final = (
-    *("asm", "compile", "convert", "disasm", "filter", "graph", "info", "run", "split", "stats", "trace", "verify"),
-    *("asm", "cases", "compile", "convert", "diff", "disasm"),
-    *("filter", "info", "run", "split", "trace", "verify"),
+    *("asm", "cases", "compile", "convert", "diff", "disasm", "explain", "filter", "graph", "info", "optimize", "run"),
+    *("split", "stats", "trace", "verify"),
 )
 
 

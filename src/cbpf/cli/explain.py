@@ -34,8 +34,8 @@ def command(
 ) -> None:
     """Show a filter expression's program as libpcap writes it, and as it is optimised here.
 
-    Below: what each pass did, the proof that both are equal, and what libpcap's own optimiser makes of it: if that keeps
-    other packets, one of them. The proofs need the extra smt.
+    Below: what each pass did, the proof that both are equal, and what libpcap's own optimiser makes of it: if that
+    keeps other packets, one of them. The proofs need the extra smt.
     """
     text = read_expression(expression, expression_file)
     plain = cbpf.compile(text, link_type=link_type, optimizer=None)

@@ -37,7 +37,7 @@ def measured(
         return Measured(program_or_expression(path, expression, link_type), None, None)
     _check(path, expression, capture)
     arguments = (capture,) if expression is not None else ("-" if path is None else path, capture)
-    program_of, reader = program_for_capture(arguments, expression)
+    program_of, reader = program_for_capture(arguments, expression, dialect)
     with reader:
         packets = _Packets(reader, program_of, as_socket)
         counts = cbpf.execution_counts(packets.program, packets, dialect=dialect)

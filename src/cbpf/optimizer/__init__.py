@@ -1,7 +1,7 @@
 """The optimiser: Program -> Program, with the same verdict on every packet, under the rules of a dialect.
 
-A program becomes a diagram of decisions (`lifting`), the passes make the diagram smaller, and it becomes a program again
-(`emission`). Each pass takes a diagram and its root, and gives another root; none changes what is there.
+A program becomes a diagram of decisions (`lifting`), the passes make the diagram smaller, and it becomes a program
+again (`emission`). Each pass takes a diagram and its root, and gives another root; none changes what is there.
 """
 
 from collections.abc import Callable, Iterator
@@ -56,7 +56,7 @@ def optimize(program: Instructions, *, dialect: Dialect = PCAP, goal: Goal = "si
     `VerificationError` for a program that the dialect refuses for another reason than its length.
 
     >>> from cbpf import parse
-    >>> print(optimize(parse("ldh [12]; tax; txa; jeq #0x800, yes, no; yes: ldh [12]; ret #1; no: ret #0", format="asm")))
+    >>> print(optimize(parse("ldh [12]\\ntax\\ntxa\\njeq #0x800,0,2\\nldh [12]\\nret #1\\nret #0")))
     (000) ldh      [12]
     (001) jeq      #0x800           jt 2	jf 3
     (002) ret      #1
@@ -86,8 +86,9 @@ def optimization_stages(program: Instructions, *, dialect: Dialect = PCAP, goal:
 
 
 def _prepared(program: Instructions, dialect: Dialect, goal: Goal) -> tuple[Program, Dialect]:
-    """The program, and the dialect without its limit of length."""
-    value, rules = Program(program), check_dialect(dialect).replace(longest=None)
+    """The program, and the dialect without its limits of length."""
+    value = Program(program)
+    rules = check_dialect(dialect).replace(longest=None, longest_translated_jump=None)
     _check_goal("optimize.goal", goal)
     verify(value, dialect=rules)
     return value, rules

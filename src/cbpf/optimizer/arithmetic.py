@@ -137,7 +137,7 @@ def _bounds(table: Expressions, action: Action, left: int, right: int) -> tuple[
 
 
 def _pull_constant(table: Expressions, left: int, right: int) -> int | None:
-    """(y + c) + z as (y + z) + c, so that c can become the offset of a load; not of a position, which keeps its address."""
+    """(y + c) + z as (y + z) + c: c may become the offset of a load. A header's position keeps its address whole."""
     if isinstance(table.nodes[left], HeaderPosition) or isinstance(table.nodes[right], HeaderPosition):
         return None
     for one, other in ((left, right), (right, left)):

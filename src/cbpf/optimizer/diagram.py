@@ -83,7 +83,7 @@ class Diagram:
         return self._add(Return(value), NOTHING_ACCEPTED if known == 0 else self.expressions.requirements[value])
 
     def switch(self, value: int, arms: Iterable[Arm]) -> int:
-        """The node for arms in the order of their starts; equal neighbours are one, and where all are, a guard is left."""
+        """The node for arms in the order of their starts. Equal neighbours are one; where all are, a guard is left."""
         starts: list[int] = []
         targets: list[int] = []
         for start, target in arms:

@@ -1,7 +1,7 @@
 """Long lists in a diagram: where a program asks for one address or port, it asks for thousands instead.
 
-Whoever makes the program puts placeholders into it, numbers that stand for a list. Their tests become tests of ranges; an
-IPv6 address, four words that are tested one after the other, becomes a tree of them.
+Whoever makes the program puts placeholders into it, numbers that stand for a list. Their tests become tests of ranges;
+an IPv6 address, four words that are tested one after the other, becomes a tree of them.
 """
 
 from collections.abc import Sequence
