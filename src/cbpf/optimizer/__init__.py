@@ -43,7 +43,7 @@ class Stage(Value):
 
 
 def optimize(program: Instructions, *, dialect: Dialect = PCAP, goal: Goal = "size", prove: bool = False) -> Program:
-    """A shorter program with the same verdict on every packet, however short, and whatever else is known of it.
+    r"""A shorter program with the same verdict on every packet, however short, and whatever else is known of it.
 
       dialect: whose arithmetic is kept, and whose rules. A program may be longer than it takes; then the result may be
         too, and `verify` tells.
@@ -56,7 +56,7 @@ def optimize(program: Instructions, *, dialect: Dialect = PCAP, goal: Goal = "si
     `VerificationError` for a program that the dialect refuses for another reason than its length.
 
     >>> from cbpf import parse
-    >>> print(optimize(parse("ldh [12]\\ntax\\ntxa\\njeq #0x800,0,2\\nldh [12]\\nret #1\\nret #0")))
+    >>> print(optimize(parse("ldh [12]\ntax\ntxa\njeq #0x800,0,2\nldh [12]\nret #1\nret #0")))
     (000) ldh      [12]
     (001) jeq      #0x800           jt 2	jf 3
     (002) ret      #1
