@@ -15,6 +15,7 @@ from .capture.writer import PcapngWriter, PcapWriter, Writer
 from .dialects import PCAP, Dialect
 from .errors import CaptureError, DamagedCapture, FieldError
 from .fields import within
+from .lists import Expression
 from .matching import Filter, Matching, compile_for_interface
 from .passes import Outlet, Pass, Progress, prepare
 from .program import Program
@@ -49,7 +50,7 @@ def filter_capture(
 
       target: a path, "-" for standard output, a binary file object, or None to count only. A path is replaced
         when all is done, so it may be a source.
-      filter: an expression, a program, a savefile (its link type must be that of every packet), or a VM, which
+      filter: an expression (an `Expression` if it has lists), a program, a savefile (its link type must be that of every packet), or a VM, which
         brings its own engine and dialect.
       container: "pcap" or "pcapng" to change it. A pcap of a pcapng needs one link type among the packets kept; it
         counts nanoseconds if an interface that is known when the first packet is kept is finer than microseconds, and
@@ -257,7 +258,7 @@ def _as_sources(source: Source | Iterable[Source], caller: str) -> list[Source]:
 
 
 def compile_for_capture(
-    expression: str, capture: CaptureReader, *, interface: int = 0, dialect: Dialect = PCAP
+    expression: str | Expression, capture: CaptureReader, *, interface: int = 0, dialect: Dialect = PCAP
 ) -> Program:
     """The program of an expression for the packets of a capture: link type, byte order and snapshot length.
 

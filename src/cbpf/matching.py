@@ -10,13 +10,14 @@ from .dialects import Dialect
 from .errors import CaptureError, ExpressionError, ExpressionWarning, FieldError
 from .expression import compile_for
 from .libpcap import Handle
+from .lists import Expression
 from .link_types import LinkType, link_type_by_dlt
 from .program import Instructions, Program
 from .savefile import Savefile
 from .socket_views import socket_view
 from .vm import VM, EngineName
 
-Filter: TypeAlias = str | Instructions | Savefile | VM
+Filter: TypeAlias = str | Expression | Instructions | Savefile | VM
 
 Match: TypeAlias = Callable[[bytes, int], int]
 """(packet, wire length) -> verdict."""
@@ -36,7 +37,7 @@ class Matching:
     def __init__(self, filter: Filter, engine: EngineName, dialect: Dialect, *, as_socket: bool = False) -> None:
         if isinstance(filter, bytes | bytearray):
             raise FieldError(f"filter: {filter!r} is bytes; an expression is text (parse reads programs)")
-        self._filter = filter if isinstance(filter, str | Savefile | VM) else Program(filter)
+        self._filter = filter if isinstance(filter, str | Expression | Savefile | VM) else Program(filter)
         self._engine: EngineName = engine
         self._dialect = dialect
         self._as_socket = as_socket
@@ -71,14 +72,14 @@ class Matching:
 
     def _program(self, interface: Interface, name: str) -> Program:
         filter = self._filter
-        if isinstance(filter, str):
+        if isinstance(filter, str | Expression):
             return self._compiled(filter, interface, name)
         if isinstance(filter, Savefile):
             return _program_for(filter, interface, name)
         assert isinstance(filter, Program)
         return filter
 
-    def _compiled(self, expression: str, interface: Interface, name: str) -> Program:
+    def _compiled(self, expression: str | Expression, interface: Interface, name: str) -> Program:
         try:
             return compile_for_interface(expression, interface, self._dialect)
         except ExpressionError as error:
@@ -87,7 +88,7 @@ class Matching:
             raise ExpressionError(f"{name}: link type {interface.link_type.name}: {error}") from None
 
 
-def compile_for_interface(expression: str, interface: Interface, dialect: Dialect) -> Program:
+def compile_for_interface(expression: str | Expression, interface: Interface, dialect: Dialect) -> Program:
     """The program of an expression for packets of an interface, as they stand in a file, to run under *dialect*."""
     header = plain_header(interface, nanoseconds=False)
     handle = Handle(interface.link_type.dlt, interface.snaplen, header.data)

@@ -87,6 +87,38 @@ goal_option: Final = click.option(
     help="speed: of many tests on one value a tree, which is longer and has shorter paths.",
 )
 
+def list_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Gives a command --hosts, --ports and --direction, as its parameter *with_lists*: text -> what is compiled."""
+
+    @wraps(command)
+    def chosen(*arguments: Any, hosts: str | None, ports: str | None, direction: Any, **options: Any) -> Any:
+        def with_lists(text: str) -> str | cbpf.Expression:
+            if hosts is None and ports is None:
+                return text
+            return cbpf.Expression(
+                text,
+                hosts=() if hosts is None else cbpf.read_hosts(read_bytes(hosts), name=shown(hosts)),
+                ports=() if ports is None else cbpf.read_ports(read_bytes(ports), name=shown(ports)),
+                direction=direction,
+            )
+
+        return command(*arguments, with_lists=with_lists, **options)
+
+    for option in (
+        click.option(
+            "--direction",
+            type=click.Choice(get_args(cbpf.Direction)),
+            default="src or dst",
+            show_default=True,
+            help="Which of a packet's addresses and ports must be in the lists.",
+        ),
+        click.option("--ports", metavar="FILE", help="And a port in this list: a number or range a line."),
+        click.option("--hosts", metavar="FILE", help="And an address in this list: address, network or range a line."),
+    ):
+        chosen = option(chosen)
+    return chosen
+
+
 sources_option: Final = click.option(
     "-r",
     "sources",

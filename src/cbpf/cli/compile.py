@@ -1,6 +1,7 @@
 """cbpf compile: a filter expression to a program."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
 import click
 
@@ -10,10 +11,13 @@ from .common import (
     dialect_option,
     expression_file_option,
     link_type_option,
+    list_options,
     optimizer_options,
     read_expression,
     write_bytes,
 )
+
+_LONGEST_FOR_SOCKETS: Final = 4096  # BPF_MAXINSNS
 
 
 @click.command("compile", short_help="Filter expression to program, as tcpdump -d.")
@@ -23,7 +27,13 @@ from .common import (
 @click.option("-d", "detail", count=True, help="-d: listing (the default); -dd: C; -ddd: decimal numbers.")
 @expression_file_option
 @click.option("--netmask", metavar="MASK", help="Of the network captured on, for `ip broadcast`: 255.255.255.0.")
+@list_options
 @optimizer_options
+@click.option(
+    "--goal",
+    type=click.Choice(["size", "speed"]),
+    help="Of the optimiser; speed makes trees of long chains, and is the default for lists.",
+)
 @dialect_option
 @click.option("-w", "target", metavar="FILE", help="Write a cBPF savefile of libpcap, with the context.")
 def command(
@@ -34,10 +44,17 @@ def command(
     expression_file: str | None,
     netmask: str | None,
     optimizer: Any,
+    goal: Any,
+    with_lists: Callable[[str], str | cbpf.Expression],
     dialect: cbpf.Dialect,
     target: str | None,
 ) -> None:
-    """Print the program of a filter expression (pcap-filter(7)), as tcpdump -d does."""
+    """Print the program of a filter expression (pcap-filter(7)), as tcpdump -d does.
+
+    With --hosts FILE and --ports FILE a packet must match these lists too, which may be as long as you like:
+
+      cbpf compile --hosts blocked.txt -w blocked.cbpf tcp && cbpf filter -p blocked.cbpf -r in.pcap -w out.pcap
+    """
     text = read_expression(expression, expression_file)
     kind, length = cbpf.link_type(link_type), snaplen or cbpf.DEFAULT_SNAPLEN  # as tcpdump takes -s 0
     program = cbpf.compile(text, link_type=kind, snaplen=length, netmask=netmask, optimizer=optimizer, dialect=dialect)

@@ -1,6 +1,7 @@
 """cbpf filter: the main job. Captures in, the packets that a filter accepts out."""
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -13,6 +14,7 @@ from .common import (
     dialect_option,
     engine_option,
     expression_file_option,
+    list_options,
     read_expression,
     read_filter,
     sources_option,
@@ -35,6 +37,7 @@ from .progress import progress_bar, with_progress
 @click.option("-c", "count", metavar="COUNT", type=click.IntRange(1), help="Stop when COUNT packets were kept.")
 @click.option("--count", "only_count", is_flag=True, help="Print how many packets are kept, and write none.")
 @click.option("--invert", is_flag=True, help="Keep the packets that the filter rejects.")
+@list_options
 @container_options
 @with_progress
 @dialect_option
@@ -53,6 +56,7 @@ def command(
     count: int | None,
     only_count: bool,
     invert: bool,
+    with_lists: Callable[[str], str | cbpf.Expression],
     container: Any,
     no_progress: bool,
     quiet: bool,
@@ -71,7 +75,7 @@ def command(
         raise click.UsageError("an expression and -p PROGRAM exclude each other")
     if only_count and target is not None:
         raise click.UsageError("--count writes no capture; -w FILE excludes it")
-    chosen = read_filter(program) if program is not None else read_expression(expression, expression_file)
+    chosen = with_lists(read_expression(expression, expression_file)) if program is None else read_filter(program)
     destination = None if only_count else _destination(target)
     read = sources_to_read(sources)
     try:
