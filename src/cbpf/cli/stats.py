@@ -85,10 +85,14 @@ def _measured_rows(found: Measured, dialect: cbpf.Dialect) -> Iterator[tuple[str
 
 def _loads(loads: Sequence[cbpf.PacketLoad]) -> list[str]:
     """The places of loads, each once; fixed ones in the packet come first, drawn together."""
-    fixed = [load for load in loads if load.base is None and load.header == "packet"]
-    places = sorted({load.first + offset for load in fixed for offset in range(load.size)})
-    others = dict.fromkeys(str(load) for load in loads if load not in fixed)
-    return [*([_ranges(places)] if places else []), *others]
+    places: set[int] = set()
+    others: dict[str, None] = {}
+    for load in loads:
+        if load.base is None and load.header == "packet":
+            places.update(range(load.first, load.first + load.size))
+        else:
+            others[str(load)] = None
+    return [*([_ranges(sorted(places))] if places else []), *others]
 
 
 def _slots(slots: Sequence[int]) -> str:
