@@ -53,7 +53,7 @@ def assembly(setting: Setting) -> Iterator[Section]:
 
 def long_program() -> cbpf.Program:
     """A program that Linux takes, in which every instruction can be reached."""
-    joined = list(_joined([cbpf.compile(expression)[:-1] for expression in EXPRESSIONS]))
+    joined = list(_joined([cbpf.compile(expression, optimizer=None)[:-1] for expression in EXPRESSIONS]))
     return cbpf.Program([*islice(cycle(_FILLERS), SIZE - 1 - len(joined)), *joined, cbpf.RetConstant(0)])
 
 

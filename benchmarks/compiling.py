@@ -19,7 +19,7 @@ _OFTEN: Final = 10_000
 
 def compiling(setting: Setting) -> Iterator[Section]:
     """Short programs and the longest one."""
-    common, longest = cbpf.compile(FILTER), long_program()
+    common, longest = cbpf.compile(FILTER, optimizer=None), long_program()
     one, one_in_python = paired(
         [Contender("llvm", _make(common), ""), Contender("python", _make(common, engine="python"), "")],
         rounds=setting.rounds(25),

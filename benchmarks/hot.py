@@ -128,7 +128,7 @@ def compiled(expression: str) -> tuple[cbpf.Program, cbpf.Program]:
     """The program of an expression: plain, and from libpcap's optimiser."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", cbpf.ExpressionWarning)
-        return cbpf.compile(expression), cbpf.compile(expression, optimizer="libpcap")
+        return cbpf.compile(expression, optimizer=None), cbpf.compile(expression, optimizer="libpcap")
 
 
 def _repeat(way: partial[Any], times: int) -> None:

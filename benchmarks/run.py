@@ -18,6 +18,7 @@ from benchmarks.containers import compressed, linear, pcapng
 from benchmarks.crossing import crossing
 from benchmarks.hot import hot
 from benchmarks.one_packet import one_packet
+from benchmarks.optimizing import optimizing
 from benchmarks.processes import KEPT_CODE, output
 from benchmarks.proofs import proofs
 from benchmarks.report import Finding, Findings, Section, charts, document, from_json, to_json
@@ -40,6 +41,7 @@ TOPICS: Final[dict[str, Callable[[Setting], Iterator[Section]]]] = {
     "startup": startup,
     "assembly": assembly,
     "proofs": proofs,
+    "optimizer": optimizing,
 }
 
 PEERS: Final = ("llvmlite", "cypcap", "dpkt", "scapy")

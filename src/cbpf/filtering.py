@@ -50,8 +50,8 @@ def filter_capture(
 
       target: a path, "-" for standard output, a binary file object, or None to count only. A path is replaced
         when all is done, so it may be a source.
-      filter: an expression (an `Expression` if it has lists), a program, a savefile (its link type must be that of every packet), or a VM, which
-        brings its own engine and dialect.
+      filter: an expression (an `Expression` if it has lists), a program, a savefile (its link type must be that of
+        every packet), or a VM, which brings its own engine and dialect.
       container: "pcap" or "pcapng" to change it. A pcap of a pcapng needs one link type among the packets kept; it
         counts nanoseconds if an interface that is known when the first packet is kept is finer than microseconds, and
         what is finer than nanoseconds is cut off. A packet that does not fit is a `CaptureError`.

@@ -57,7 +57,18 @@ def command(
     """
     text = read_expression(expression, expression_file)
     kind, length = cbpf.link_type(link_type), snaplen or cbpf.DEFAULT_SNAPLEN  # as tcpdump takes -s 0
-    program = cbpf.compile(text, link_type=kind, snaplen=length, netmask=netmask, optimizer=optimizer, dialect=dialect)
+    program = cbpf.compile(
+        with_lists(text),
+        link_type=kind,
+        snaplen=length,
+        netmask=netmask,
+        optimizer=optimizer,
+        dialect=dialect,
+        goal=goal,
+    )
+    if len(program) > _LONGEST_FOR_SOCKETS:
+        fact = f"{len(program):,} instructions are too many for a socket, which takes {_LONGEST_FOR_SOCKETS:,}"
+        click.echo(f"cbpf: warning: {fact}; captures can be filtered by them", err=True)
     if target is not None:
         savefile = cbpf.Savefile(
             program,

@@ -103,10 +103,12 @@ class _Writer:
 
     def _raw(self, row: _Row, place: int) -> RawInstruction:
         if row.code == _JUMP:
-            return RawInstruction(row.code, 0, 0, place - row.on_true - 1)
-        if OPCODE_BY_CODE[row.code].action in CONDITIONS:
-            return RawInstruction(row.code, place - row.on_true - 1, place - row.on_false - 1, row.k)
-        return RawInstruction(row.code, 0, 0, row.k)
+            fields = (row.code, 0, 0, place - row.on_true - 1)
+        elif OPCODE_BY_CODE[row.code].action in CONDITIONS:
+            fields = (row.code, place - row.on_true - 1, place - row.on_false - 1, row.k)
+        else:
+            fields = (row.code, 0, 0, row.k)
+        return tuple.__new__(RawInstruction, fields)  # they fit, and a list of networks has half a million
 
     def _place(self, source: int, target: int) -> int:
         return self._places[target][self._plans.entries[source, target]]
@@ -131,16 +133,16 @@ class _Writer:
             return self._put(_Row(_RETURN_A, 0, -1, -1) if value is None else _Row(_RETURN, value, -1, -1))
         if plan.decision is None:
             return self._place(number, targets_of(node)[0])
-        return self._decision(number, plan.decision)
+        return self._decision(plan.decision, [self._place(number, target) for target in plan.targets])
 
-    def _decision(self, number: int, decision: Decision) -> int:
+    def _decision(self, decision: Decision, places: Sequence[int]) -> int:
         if isinstance(decision, Split):
-            low = self._decision(number, decision.low)
-            high = self._decision(number, decision.high)
+            low = self._decision(decision.low, places)
+            high = self._decision(decision.high, places)
             return self._conditional(Action.GREATER_OR_EQUAL, decision.k, high, low)
-        place = self._place(number, decision.otherwise)
+        place = places[decision.otherwise]
         for question in reversed(decision.questions):
-            place = self._conditional(question.action, question.k, self._place(number, question.target), place)
+            place = self._conditional(question.action, question.k, places[question.target], place)
         return place
 
     def _conditional(self, action: Action, k: int | None, on_true: int, on_false: int) -> int:

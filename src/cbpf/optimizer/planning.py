@@ -24,6 +24,7 @@ class Plan(NamedTuple):
     """How a node is done: its steps, then what is decided by A, or by A and X.
 
     before: what the registers hold in front of each step, and behind the last. reads_a, reads_x: what the end reads.
+    targets: what the numbers of the decision stand for.
     """
 
     steps: Steps
@@ -31,6 +32,7 @@ class Plan(NamedTuple):
     reads_a: bool = False
     reads_x: bool = False
     decision: Decision | None = None
+    targets: tuple[int, ...] = ()
 
 
 class Plans(NamedTuple):
@@ -65,6 +67,7 @@ class _Planner:
         self._registers = Registers(diagram.expressions, slots)
         self._kept = kept
         self._longest = _LONGEST_CHAIN[goal]
+        self._decisions: dict[tuple[tuple[int, ...], tuple[int, ...], int], Decision] = {}
         self.plans = Plans({}, {})
         zero = diagram.expressions.zero
         arriving: dict[int, list[tuple[int, Held]]] = {order[0]: [(-1, Held(zero, zero))]}
@@ -103,16 +106,27 @@ class _Planner:
         masked = expressions.with_constant(node.value, Action.AND)
         if masked is not None and node.starts == (0, 1):
             carried, mask = masked
-            decision: Decision = Chain((Question(Action.BITS_SET, mask, node.targets[1]),), node.targets[0])
+            decision: Decision = Chain((Question(Action.BITS_SET, mask, 1),), 0)
+            targets = node.targets
         else:
             carried = node.value
-            decision = decide(node.starts, node.targets, expressions.most[node.value], self._longest)
+            decision, targets = self._decide(node)
         steps = self._registers.into_a(carried, held)
-        return _planned(steps, held)._replace(reads_a=True, decision=decision)
+        return _planned(steps, held)._replace(reads_a=True, decision=decision, targets=targets)
+
+    def _decide(self, node: Switch) -> tuple[Decision, tuple[int, ...]]:
+        """The decision for targets as they are numbered in the order of the arms; the same for all tests of one list."""
+        numbers = {target: number for number, target in enumerate(dict.fromkeys(node.targets))}
+        kinds = tuple(numbers[target] for target in node.targets)
+        most = self._diagram.expressions.most[node.value]
+        key = (node.starts, kinds, most)
+        if key not in self._decisions:
+            self._decisions[key] = decide(node.starts, kinds, most, self._longest)
+        return self._decisions[key], tuple(numbers)
 
     def _plan_relation(self, node: Switch, relation: Operation, held: Held) -> Plan:
         """A test of two values: `jeq x`, or left > right as `jgt x`, or as not (right >= left)."""
-        no, yes = node.targets
+        no, yes = 0, 1
         action = relation.action
         steps = self._registers.pair(relation.left, relation.right, held)
         mirrored = self._registers.pair(relation.right, relation.left, held)
@@ -121,7 +135,9 @@ class _Planner:
             if action is Action.GREATER_THAN:
                 action, yes, no = Action.GREATER_OR_EQUAL, no, yes
         decision = Chain((Question(action, None, yes),), no)
-        return _planned(steps, held)._replace(reads_a=True, reads_x=True, decision=decision)
+        return _planned(steps, held)._replace(
+            reads_a=True, reads_x=True, decision=decision, targets=node.targets
+        )
 
 
 def _planned(steps: Steps, held: Held) -> Plan:

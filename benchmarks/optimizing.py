@@ -1,0 +1,204 @@
+"""What optimisers make of filters: sizes, executed instructions, proofs, long lists."""
+
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from random import Random
+from statistics import median
+from time import perf_counter
+from typing import Any, Final, NamedTuple
+
+import cbpf
+from benchmarks import synthetic
+from benchmarks.report import Goal, Section, at_most
+from benchmarks.setting import Setting
+
+sys.path.append(str(Path(__file__).parents[1] / "tests"))  # where the filters are
+from corpus_filters import CORPUS  # noqa: E402
+from random_expressions import expression  # noqa: E402
+
+_LONGEST: Final = 262_144
+_TRAFFIC: Final = Path(__file__).parents[1] / "examples" / "traffic.pcap"
+_PROTOTYPE: Final = 1258
+_PROTOTYPE_EXECUTED: Final = 6.01
+
+
+class _Made(NamedTuple):
+    """A filter: libpcap's plain code, what its optimiser makes of it, and what cbpf does for size and for speed."""
+
+    name: str
+    plain: cbpf.Program
+    libpcap: cbpf.Program
+    size: cbpf.Program
+    speed: cbpf.Program
+    libpcap_is_exact: bool
+    seconds: float
+    proof_seconds: float
+
+
+def optimizing(setting: Setting) -> Iterator[Section]:
+    """The corpus, random expressions, lists as expressions, lists as lists."""
+    warnings.simplefilter("ignore", cbpf.ExpressionWarning)
+    corpus = [_made(str(one), one.program(), one.program("libpcap"), setting.rounds(5)) for one in CORPUS]
+    yield _sizes("The corpus", corpus, _corpus_goals(corpus))
+    yield _executed(corpus)
+    yield _sizes("Random expressions", list(_random(setting.scaled(1000))), [])
+    yield _hosts(setting)
+    yield _lists(setting)
+
+
+def _made(name: str, plain: cbpf.Program, libpcap: cbpf.Program, rounds: int) -> _Made:
+    times, proofs = [], []
+    for _ in range(rounds):
+        started = perf_counter()
+        size = cbpf.optimize(plain)
+        times.append(perf_counter() - started)
+        started = perf_counter()
+        if cbpf.difference(plain, size, longest=_LONGEST, timeout=60) is not None:
+            raise SystemExit(f"{name}: the optimiser is wrong")
+        proofs.append(perf_counter() - started)
+    exact = cbpf.difference(plain, libpcap, longest=_LONGEST, timeout=60) is None
+    speed = cbpf.optimize(plain, goal="speed")
+    return _Made(name, plain, libpcap, size, speed, exact, median(times), median(proofs))
+
+
+def _random(count: int) -> Iterator[_Made]:
+    """The first so many expressions of a seeded stream."""
+    number = 0
+    for index in range(count):
+        while True:
+            text = expression(Random(f"benchmark {number}"))
+            number += 1
+            try:
+                plain, libpcap = (cbpf.compile(text, optimizer=one) for one in (None, "libpcap"))
+            except cbpf.ExpressionError:  # a protocol that excludes another
+                continue
+            yield _made(f"{index}: {text}", plain, libpcap, 1)
+            break
+
+
+def _sizes(title: str, made: Sequence[_Made], goals: Sequence[Goal]) -> Section:
+    exact = [one for one in made if one.libpcap_is_exact]
+    rows = [
+        [name, f"{total(made):,}", f"{total(exact):,}", equal]
+        for name, total, equal in (
+            ("libpcap, plain", _total("plain"), ""),
+            ("libpcap, optimised", _total("libpcap"), f"{len(exact):,} of {len(made):,}"),
+            ("cbpf, size", _total("size"), f"{len(made):,} of {len(made):,}"),
+            ("cbpf, speed", _total("speed"), ""),
+        )
+    ]
+    slowest, dearest = max(made, key=lambda one: one.proof_seconds), max(made, key=lambda one: one.seconds)
+    longer = [one for one in exact if len(one.size) > len(one.libpcap)]
+    note = (
+        f"{len(made):,} expressions; exact: where libpcap's result is proved equal to its plain code, for packets of up"
+        f" to {_LONGEST:,} bytes. cbpf is longer than libpcap on {len(longer)} of those."
+        f" Time to optimise: median {1e3 * median(one.seconds for one in made):.1f} ms, at most"
+        f" {1e3 * dearest.seconds:.0f} ms. Proof: median {1e3 * median(one.proof_seconds for one in made):.1f} ms, at"
+        f" most {1e3 * slowest.proof_seconds:.0f} ms, for `{_short(slowest.name)}`."
+    )
+    return Section(title, ["what", "instructions", "where libpcap is exact", "proved equal"], rows, note, goals)
+
+
+def _total(field: str) -> Any:
+    return lambda made: sum(len(getattr(one, field)) for one in made)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 90 else f"{name[:90]}..."
+
+
+def _corpus_goals(corpus: Sequence[_Made]) -> list[Goal]:
+    longer = sum(len(one.size) > len(one.libpcap) for one in corpus if one.libpcap_is_exact)
+    proof = 1e3 * median(one.proof_seconds for one in corpus)
+    return [
+        at_most("The corpus, instructions", _PROTOTYPE, _total("size")(corpus), "{:,}"),
+        at_most("Longer than an exact libpcap", 0, longer, "{} filters"),
+        at_most("Longer than the input", 0, sum(len(one.size) > len(one.plain) for one in corpus), "{} filters"),
+        at_most("Proof that the optimised program is equal, median", 5, proof, "{:.1f} ms"),
+    ]
+
+
+def _executed(corpus: Sequence[_Made]) -> Section:
+    """Instructions executed a packet, counted exactly."""
+    filters = [one for one in corpus if one.name.startswith("EN10MB")]
+    with cbpf.read_capture(_TRAFFIC) as capture:
+        shipped = [packet.data for packet in capture]
+    rows = []
+    means: dict[str, float] = {}
+    for name, field in (
+        ("libpcap, plain", "plain"),
+        ("libpcap, optimised", "libpcap"),
+        ("cbpf, size", "size"),
+        ("cbpf, speed", "speed"),
+    ):
+        both = [_mean(filters, field, packets) for packets in (shipped, synthetic.packets(2000))]
+        means[field] = both[0]
+        longest = max(cbpf.Flow(getattr(one, field)).longest for one in filters)
+        rows.append([name, *(f"{mean:.2f}" for mean in both), str(longest)])
+    note = (
+        f"The mean over {len(filters)} Ethernet expressions and the packets of the shipped capture ({len(shipped)}), and"
+        f" over 2,000 synthetic ones. Against libpcap: {means['size'] / means['libpcap']:.3f} times (shipped)."
+    )
+    goal = at_most("Executed instructions a packet", _PROTOTYPE_EXECUTED, means["size"], "{:.2f}")
+    heading = ["what", "shipped capture", "synthetic packets", "longest path"]
+    return Section("Executed instructions a packet", heading, rows, note, [goal])
+
+
+def _mean(filters: Sequence[_Made], field: str, packets: Sequence[bytes]) -> float:
+    return sum(cbpf.execution_counts(getattr(one, field), packets).mean for one in filters) / len(filters)
+
+
+def host_names(count: int) -> list[str]:
+    """So many random IPv4 addresses."""
+    random = Random(count)
+    numbers = ((1 + int(random.random() * 223), *(int(random.random() * 256) for _ in range(3))) for _ in range(count))
+    return [".".join(map(str, one)) for one in numbers]
+
+
+def _hosts(setting: Setting) -> Section:
+    """Expressions of hosts, as libpcap writes them, optimised."""
+    rows, goals = [], []
+    for count, seconds in ((250, 0.3), (1000, 1.5)):
+        count = setting.scaled(count)
+        text = " or ".join(f"host {one}" for one in host_names(count))
+        started = perf_counter()
+        plain = cbpf.compile(text, optimizer=None)
+        rows.append([f"{count:,} hosts: libpcap, plain", *_described(plain, perf_counter() - started)])
+        if count <= 250:
+            started = perf_counter()
+            libpcap = cbpf.compile(text, optimizer="libpcap")
+            rows.append([f"{count:,} hosts: libpcap, optimised", *_described(libpcap, perf_counter() - started)])
+        for goal in ("size", "speed"):
+            times = []
+            for _ in range(setting.rounds(3)):
+                started = perf_counter()
+                made = cbpf.optimize(plain, goal=goal)  # type: ignore[arg-type]
+                times.append(perf_counter() - started)
+            rows.append([f"{count:,} hosts: cbpf, {goal}", *_described(made, median(times))])
+            goals.append(at_most(f"{count:,} hosts, {goal}", seconds, median(times), "{:.2f} s"))
+        goals.append(at_most(f"{count:,} hosts, longest path for speed", 64, cbpf.Flow(made).longest, "{}"))
+    note = (
+        "`host A or host B or ...` with random addresses. libpcap's times are those of compiling; cbpf's come on top of"
+        " its plain code. libpcap's optimiser takes minutes for 1,000 hosts, and is left out there."
+    )
+    return Section("Long expressions", ["what", "instructions", "longest path", "seconds"], rows, note, goals)
+
+
+def _described(program: cbpf.Program, seconds: float) -> list[str]:
+    return [f"{len(program):,}", f"{cbpf.Flow(program).longest:,}", f"{seconds:.2f}"]
+
+
+def _lists(setting: Setting) -> Section:
+    """`Expression.hosts`: lists that never were expressions."""
+    rows = []
+    for count in (1_000, 10_000, 100_000):
+        count = setting.scaled(count)
+        networks = [f"{host.rpartition('.')[0]}.0/24" for host in host_names(count)]
+        started = perf_counter()
+        program = cbpf.compile(cbpf.Expression(hosts=networks))
+        rows.append([f"{count:,} networks", *_described(program, perf_counter() - started)])
+    note = "`compile(Expression(hosts=networks))`: reading the list, libpcap, and the optimiser are in the time."
+    return Section("Long lists", ["what", "instructions", "longest path", "seconds"], rows, note)
+
