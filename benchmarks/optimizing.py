@@ -15,8 +15,8 @@ from benchmarks.report import Goal, Section, at_most
 from benchmarks.setting import Setting
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))  # where the filters are
-from corpus_filters import CORPUS  # noqa: E402
-from random_expressions import expression  # noqa: E402
+from corpus_filters import CORPUS
+from random_expressions import expression
 
 _LONGEST: Final = 262_144
 _TRAFFIC: Final = Path(__file__).parents[1] / "examples" / "traffic.pcap"
@@ -138,8 +138,8 @@ def _executed(corpus: Sequence[_Made]) -> Section:
         longest = max(cbpf.Flow(getattr(one, field)).longest for one in filters)
         rows.append([name, *(f"{mean:.2f}" for mean in both), str(longest)])
     note = (
-        f"The mean over {len(filters)} Ethernet expressions and the packets of the shipped capture ({len(shipped)}), and"
-        f" over 2,000 synthetic ones. Against libpcap: {means['size'] / means['libpcap']:.3f} times (shipped)."
+        f"The mean over {len(filters)} Ethernet expressions and the packets of the shipped capture ({len(shipped)}),"
+        f" and over 2,000 synthetic ones. Against libpcap: {means['size'] / means['libpcap']:.3f} times (shipped)."
     )
     goal = at_most("Executed instructions a packet", _PROTOTYPE_EXECUTED, means["size"], "{:.2f}")
     heading = ["what", "shipped capture", "synthetic packets", "longest path"]
@@ -174,7 +174,7 @@ def _hosts(setting: Setting) -> Section:
             times = []
             for _ in range(setting.rounds(3)):
                 started = perf_counter()
-                made = cbpf.optimize(plain, goal=goal)  # type: ignore[arg-type]
+                made = cbpf.optimize(plain, goal=goal)
                 times.append(perf_counter() - started)
             rows.append([f"{count:,} hosts: cbpf, {goal}", *_described(made, median(times))])
             goals.append(at_most(f"{count:,} hosts, {goal}", seconds, median(times), "{:.2f} s"))
@@ -201,4 +201,3 @@ def _lists(setting: Setting) -> Section:
         rows.append([f"{count:,} networks", *_described(program, perf_counter() - started)])
     note = "`compile(Expression(hosts=networks))`: reading the list, libpcap, and the optimiser are in the time."
     return Section("Long lists", ["what", "instructions", "longest path", "seconds"], rows, note)
-

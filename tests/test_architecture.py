@@ -20,7 +20,7 @@ LAYERS = (
         "summary",
         "errors",
         "fields",
-        "layout",
+        "drawing.layout",
         "payload_offset",
         "engines.ir",
         "engines.memory",
@@ -68,7 +68,7 @@ LAYERS = (
     ),
     (
         "engines.llvm_machine",
-        "knowledge",
+        "flow.knowledge",
         "capture.sweep_records",
         "proofs.terms",
         "optimizer.arithmetic",
@@ -77,7 +77,7 @@ LAYERS = (
     ),
     (
         "engines.llvm",
-        "facts",
+        "flow.facts",
         "lists",
         "proofs.unknowns",
         "optimizer.comparisons",
@@ -86,7 +86,7 @@ LAYERS = (
     ),
     (
         "formats.table",
-        "analysis",
+        "flow.analysis",
         "capture.survey",
         "capture.sweep",
         "proofs.netlink",
@@ -94,12 +94,12 @@ LAYERS = (
         "optimizer.lifting",
         "optimizer.registers",
     ),
-    ("formats", "vm", "blocks", "proofs.machine", "optimizer.planning"),
-    ("flow", "coverage", "proofs.verdicts", "proofs.question", "optimizer.emission"),
-    ("counting", "statistics", "equivalence", "proofs.goals"),
-    ("captions", "covering", "reachability", "optimizer"),
-    ("expression", "graph_svg", "graph_text"),
-    ("drawing", "matching"),
+    ("formats", "vm", "flow.blocks", "proofs.machine", "optimizer.planning"),
+    ("flow.flow", "coverage", "proofs.verdicts", "proofs.question", "optimizer.emission"),
+    ("flow.counting", "flow.statistics", "equivalence", "proofs.goals"),
+    ("drawing.captions", "covering", "reachability", "optimizer"),
+    ("expression", "drawing.svg", "drawing.text"),
+    ("drawing.graph", "matching"),
     ("sweeping",),
     ("passes",),
     ("filtering",),
@@ -128,7 +128,7 @@ LAYERS = (
     ("__main__", "pytest_plugin"),
 )
 WITHIN_ONE_LAYER = {("errors", "values"), ("errors", "summary"), ("fields", "errors")}
-PACKAGES_WITHOUT_CODE = {"engines", "capture", "proofs"}
+PACKAGES_WITHOUT_CODE = {"capture", "drawing", "engines", "flow", "proofs"}
 
 
 def _name(path: Path) -> str:

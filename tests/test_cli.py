@@ -102,7 +102,7 @@ def test_compile_warns_of_nothing_kept() -> None:
 
 def test_verify_says_yes_or_every_no(program: Path) -> None:
     name = str(program)
-    assert run("verify", name) == (0, f"{name}: 22 instructions, accepted by pcap\n".encode(), "")
+    assert run("verify", name) == (0, f"{name}: 20 instructions, accepted by pcap\n".encode(), "")
     assert run("verify", "--dialect", "linux", name)[0] == 0
     code, out, err = run("verify", "--dialect", "seccomp", name)
     found = cbpf.findings(cbpf.parse(program.read_text()), dialect=cbpf.SECCOMP)
@@ -124,7 +124,7 @@ def test_trace_shows_the_way_of_a_packet(program: Path) -> None:
     assert (code, err) == (0, "")
     assert lines[0] == f"packet {arp.number}: 42 of 42 bytes captured"
     assert lines[1] == "(000) ldh      [12]                             A=0x00000806 X=0x00000000  bytes 12..13: 0x0806"
-    assert lines[2].endswith("false, to 8")
+    assert lines[2].endswith("false, to 2")
     assert lines[-1] == "verdict 0: rejects the packet"
 
 
@@ -580,9 +580,10 @@ def test_diff_shows_the_packet_and_both_ways(tmp_path: Path) -> None:
     assert all(len(line) <= 120 for line in steps)
 
 
-def test_diff_leaves_out_long_stretches() -> None:
-    few, more = (" or ".join(f"host 10.0.0.{number}" for number in range(count)) for count in (20, 21))
-    code, out, _ = run("diff", "-e", few, "-e", more)
+def test_diff_leaves_out_long_stretches(tmp_path: Path) -> None:
+    for name, last in (("a", 1), ("b", 2)):
+        (tmp_path / name).write_text("ld [0]\n" + "add #1\n" * 60 + f"add #{last}\nret a")
+    code, out, _ = run("diff", "a", "b", cwd=tmp_path)
     lines = out.decode().splitlines()
     assert code == 1
     assert any(re.fullmatch(r"\.\.\. \d+ more steps that are the same \.\.\.", line) for line in lines)

@@ -12,11 +12,11 @@ import random_programs
 from conftest import Rounds
 
 import cbpf
-from cbpf import analysis, blocks, facts, knowledge
-from cbpf.analysis import KnowledgeMachine
-from cbpf.flow import Flow
+from cbpf.flow import analysis, blocks, facts, knowledge
+from cbpf.flow.analysis import KnowledgeMachine
+from cbpf.flow.flow import Flow
+from cbpf.flow.knowledge import Known
 from cbpf.isa import OPCODE_BY_CODE, Action
-from cbpf.knowledge import Known
 
 CORPUS = Path(__file__).parent / "corpus" / "filters.txt"
 EXPRESSIONS = [line.split("\t") for line in CORPUS.read_text().splitlines() if not line.startswith("#")]

@@ -13,15 +13,15 @@ expression (`compile`), or from text or bytes (`parse`); a dialect says what it 
 # Most programs use few names, and where the input is small a command's start is all the time that it takes: so each
 # name is imported when it is first used. `__init__.pyi` says the same to type checkers; a test compares the two.
 _PLACES = {
-    "blocks": "Block Edge",
+    "flow.blocks": "Block Edge",
     "capture.container": "Interface",
     "capture.plain": "write_capture",
     "capture.reader": "CaptureReader Packet read_capture",
     "capture.survey": "CaptureInfo InterfaceInfo PacketTotals capture_info",
-    "counting": "ExecutionCounts execution_counts",
+    "flow.counting": "ExecutionCounts execution_counts",
     "covering": "Case cases",
     "dialects": "DIALECTS LINUX PCAP SECCOMP Dialect",
-    "drawing": "Graph graph",
+    "drawing.graph": "Graph graph",
     "engines.interpreter": "Fetched Step",
     "equivalence": "Difference difference equivalent implies",
     "errors": """
@@ -30,9 +30,9 @@ _PLACES = {
         VerificationError
     """,
     "expression": "DEFAULT_SNAPLEN Optimizer compile",
-    "facts": "Facts PacketLoad",
+    "flow.facts": "Facts PacketLoad",
     "filtering": "compile_for_capture filter_capture split_capture",
-    "flow": "Flow",
+    "flow.flow": "Flow",
     "formats": "FORMAT_NAMES parse render render_bytes",
     "instructions": """
         TAX TXA ALUOpConstant ALUOpX Instruction Jump JumpIf JumpIfX LoadAbsolute LoadConstant LoadExtension
@@ -40,7 +40,7 @@ _PLACES = {
         TypedInstruction assemble disassemble
     """,
     "isa": "ALUOp Extension JumpTest Register",
-    "knowledge": "Known",
+    "flow.knowledge": "Known",
     "link_types": "LinkType link_type",
     "listings": "listing",
     "lists": "Direction Expression HostRanges read_hosts read_ports",
@@ -51,7 +51,7 @@ _PLACES = {
     "reachability": "DeadCode Witness dead witness",
     "savefile": "Savefile",
     "socket_views": "SocketView socket_view with_tag",
-    "statistics": "ProgramInfo program_info",
+    "flow.statistics": "ProgramInfo program_info",
     "summary": "Summary",
     "verifier": "findings verify",
     "vm": "VM EngineName",

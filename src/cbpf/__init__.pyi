@@ -1,14 +1,12 @@
 # For type checkers and editors: what `__init__.py` imports when it is asked for.
 
-from .blocks import Block, Edge
 from .capture.container import Interface
 from .capture.plain import write_capture
 from .capture.reader import CaptureReader, Packet, read_capture
 from .capture.survey import CaptureInfo, InterfaceInfo, PacketTotals, capture_info
-from .counting import ExecutionCounts, execution_counts
 from .covering import Case, cases
 from .dialects import DIALECTS, LINUX, PCAP, SECCOMP, Dialect
-from .drawing import Graph, graph
+from .drawing.graph import Graph, graph
 from .engines.interpreter import Fetched, Step
 from .equivalence import Difference, difference, equivalent, implies
 from .errors import (
@@ -28,9 +26,13 @@ from .errors import (
     VerificationError,
 )
 from .expression import DEFAULT_SNAPLEN, Optimizer, compile
-from .facts import Facts, PacketLoad
 from .filtering import compile_for_capture, filter_capture, split_capture
-from .flow import Flow
+from .flow.blocks import Block, Edge
+from .flow.counting import ExecutionCounts, execution_counts
+from .flow.facts import Facts, PacketLoad
+from .flow.flow import Flow
+from .flow.knowledge import Known
+from .flow.statistics import ProgramInfo, program_info
 from .formats import FORMAT_NAMES, parse, render, render_bytes
 from .instructions import (
     TAX,
@@ -58,7 +60,6 @@ from .instructions import (
     disassemble,
 )
 from .isa import ALUOp, Extension, JumpTest, Register
-from .knowledge import Known
 from .link_types import LinkType, link_type
 from .listings import listing
 from .lists import Direction, Expression, HostRanges, read_hosts, read_ports
@@ -69,7 +70,6 @@ from .program import Program
 from .reachability import DeadCode, Witness, dead, witness
 from .savefile import Savefile
 from .socket_views import SocketView, socket_view, with_tag
-from .statistics import ProgramInfo, program_info
 from .summary import Summary
 from .verifier import findings, verify
 from .vm import VM, EngineName

@@ -80,16 +80,18 @@ def compile_for(
         raise FieldError(f"expression: {expression!r} is not text")
     _check_optimizer("compile.optimizer", optimizer)
     _check_goal("compile.goal", goal)
-    whole = expression if isinstance(expression, Expression) else Expression(expression)
-    if any(whole.lists):
-        program = _compiled_with_lists(whole, handle, netmask, optimizer, dialect, goal or "speed")
+    if isinstance(expression, str):
+        _require_harmless(expression)
+        expression = Expression(expression)
+    if any(expression.lists):
+        program = _compiled_with_lists(expression, handle, netmask, optimizer, dialect, goal or "speed")
     else:
-        program = _compiled(whole.text, handle, netmask, optimize=optimizer == "libpcap")
+        program = _compiled(expression.text, handle, netmask, optimize=optimizer == "libpcap")
         if optimizer == "cbpf":
             with suppress(VerificationError):  # a dialect that takes no such program gets it as it is
                 program = shorten(program, dialect=dialect, goal=goal or "size")
     if program == _REJECTING:
-        warnings.warn(f"expression {_shown(whole.text)} rejects all packets", ExpressionWarning, stacklevel=3)
+        warnings.warn(f"expression {_shown(expression.text)} rejects all packets", ExpressionWarning, stacklevel=3)
     return program
 
 

@@ -10,8 +10,8 @@ from .dialects import Dialect
 from .errors import CaptureError, ExpressionError, ExpressionWarning, FieldError
 from .expression import compile_for
 from .libpcap import Handle
-from .lists import Expression
 from .link_types import LinkType, link_type_by_dlt
+from .lists import Expression
 from .program import Instructions, Program
 from .savefile import Savefile
 from .socket_views import socket_view

@@ -87,6 +87,7 @@ goal_option: Final = click.option(
     help="speed: of many tests on one value a tree, which is longer and has shorter paths.",
 )
 
+
 def list_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Gives a command --hosts, --ports and --direction, as its parameter *with_lists*: text -> what is compiled."""
 

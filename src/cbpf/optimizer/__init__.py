@@ -131,7 +131,7 @@ def _stages(
 def _is_better(found: Program, program: Program, goal: Goal) -> bool:
     if goal == "size":
         return len(found) < len(program)
-    from ..flow import Flow
+    from ..flow.flow import Flow
 
     return (Flow(found).longest, len(found)) < (Flow(program).longest, len(program))
 

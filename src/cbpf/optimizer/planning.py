@@ -115,7 +115,7 @@ class _Planner:
         return _planned(steps, held)._replace(reads_a=True, decision=decision, targets=targets)
 
     def _decide(self, node: Switch) -> tuple[Decision, tuple[int, ...]]:
-        """The decision for targets as they are numbered in the order of the arms; the same for all tests of one list."""
+        """The decision for targets numbered in their order, made once for all tests of one list; and these targets."""
         numbers = {target: number for number, target in enumerate(dict.fromkeys(node.targets))}
         kinds = tuple(numbers[target] for target in node.targets)
         most = self._diagram.expressions.most[node.value]
@@ -135,9 +135,7 @@ class _Planner:
             if action is Action.GREATER_THAN:
                 action, yes, no = Action.GREATER_OR_EQUAL, no, yes
         decision = Chain((Question(action, None, yes),), no)
-        return _planned(steps, held)._replace(
-            reads_a=True, reads_x=True, decision=decision, targets=node.targets
-        )
+        return _planned(steps, held)._replace(reads_a=True, reads_x=True, decision=decision, targets=node.targets)
 
 
 def _planned(steps: Steps, held: Held) -> Plan:

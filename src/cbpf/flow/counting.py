@@ -3,21 +3,21 @@
 from collections.abc import Iterator
 from typing import Any, Final, TypeAlias
 
+from ..capture.reader import Packet
+from ..dialects import PCAP, Dialect
+from ..engines.engine import Run
+from ..engines.interpreter import Interpreter
+from ..engines.python import compile_to_counting_python
+from ..errors import FieldError
+from ..isa import OPCODE_BY_CODE, Action
+from ..packets import Packets, as_batch, as_packet
+from ..program import Instructions, Program
+from ..socket_buffer import SocketBuffer
+from ..socket_views import SocketView
+from ..values import Value
+from ..verifier import verify
 from .blocks import Edge
-from .capture.reader import Packet
-from .dialects import PCAP, Dialect
-from .engines.engine import Run
-from .engines.interpreter import Interpreter
-from .engines.python import compile_to_counting_python
-from .errors import FieldError
 from .flow import Flow
-from .isa import OPCODE_BY_CODE, Action
-from .packets import Packets, as_batch, as_packet
-from .program import Instructions, Program
-from .socket_buffer import SocketBuffer
-from .socket_views import SocketView
-from .values import Value
-from .verifier import verify
 
 _LONGEST_IN_PYTHON: Final = 20_000  # instructions; beyond, compiling costs too much time and memory
 

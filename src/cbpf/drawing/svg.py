@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from html import escape
 from typing import Final, NamedTuple
 
-from .blocks import Block, Edge
+from ..flow.blocks import Block, Edge
 from .captions import EDGE_COLORS, STROKES, TEXT_COLOR, Captions
 from .layout import Layout, lay_out
 

@@ -3,13 +3,13 @@
 from collections import Counter
 from typing import Any
 
-from .dialects import DIALECTS, PCAP, Dialect
+from ..dialects import DIALECTS, PCAP, Dialect
+from ..isa import EXTENSION_WORDS, OPCODE_BY_CODE, Extension
+from ..program import Instructions
+from ..values import Value
+from ..verifier import findings
 from .facts import PacketLoad
 from .flow import Flow
-from .isa import EXTENSION_WORDS, OPCODE_BY_CODE, Extension
-from .program import Instructions
-from .values import Value
-from .verifier import findings
 
 
 class ProgramInfo(Value):

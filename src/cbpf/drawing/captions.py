@@ -2,12 +2,12 @@
 
 from typing import Final, Literal, TypeAlias
 
-from .blocks import Block, Edge
-from .counting import ExecutionCounts, edge_counts
-from .flow import Flow
-from .isa import OPCODE_BY_CODE, Opcode, Operand
-from .knowledge import Known
-from .listings import listing
+from ..flow.blocks import Block, Edge
+from ..flow.counting import ExecutionCounts, edge_counts
+from ..flow.flow import Flow
+from ..flow.knowledge import Known
+from ..isa import OPCODE_BY_CODE, Opcode, Operand
+from ..listings import listing
 
 Kind: TypeAlias = Literal["plain", "keep", "reject", "depends"]
 

@@ -4,14 +4,14 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any, NoReturn
 
+from ..dialects import PCAP, Dialect
+from ..instructions import RawInstruction
+from ..isa import OPCODE_BY_CODE, Action, Extension, Opcode, Operand, extension_of
+from ..program import Instructions, Program
+from ..verifier import verify
 from .blocks import Block, Walk, advance
-from .dialects import PCAP, Dialect
 from .facts import Facts, PacketLoad
-from .instructions import RawInstruction
-from .isa import OPCODE_BY_CODE, Action, Extension, Opcode, Operand, extension_of
 from .knowledge import Known, constant
-from .program import Instructions, Program
-from .verifier import verify
 
 
 class Flow:

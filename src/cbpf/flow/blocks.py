@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Iterator
 
+from ..dialects import Dialect
+from ..isa import CONDITIONS, OPCODE_BY_CODE, Action
+from ..program import Program
+from ..semantics import begin, execute
+from ..values import Value
 from .analysis import KnowledgeMachine, Way
-from .dialects import Dialect
 from .facts import PacketLoad, State, met, nothing_known
-from .isa import CONDITIONS, OPCODE_BY_CODE, Action
-from .program import Program
-from .semantics import begin, execute
-from .values import Value
 
 
 class Edge(Value):

@@ -1,13 +1,13 @@
 """The graph of a program as a picture: DOT for graphviz, mermaid for Markdown, and SVG that needs no other program."""
 
+from ..dialects import PCAP, Dialect
+from ..flow.counting import ExecutionCounts, check_counts
+from ..flow.flow import Flow
+from ..program import Instructions
+from ..values import Value
 from .captions import Captions
-from .counting import ExecutionCounts, check_counts
-from .dialects import PCAP, Dialect
-from .flow import Flow
-from .graph_svg import draw
-from .graph_text import dot_lines, mermaid_lines
-from .program import Instructions
-from .values import Value
+from .svg import draw
+from .text import dot_lines, mermaid_lines
 
 
 class Graph(Value):

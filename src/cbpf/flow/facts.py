@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from .isa import SCRATCH_SLOTS, Action
+from ..isa import SCRATCH_SLOTS, Action
+from ..values import Value
 from .knowledge import Known, between, constant, either, restricted
-from .values import Value
 
 _MOST_REMEMBERED: Final = 64  # words of which branches told something, and loads; the oldest are forgotten
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from .blocks import Edge
+from ..flow.blocks import Edge
 from .captions import EDGE_COLORS, FILLS, STROKES, TEXT_COLOR, Captions
 
 
