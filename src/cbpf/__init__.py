@@ -29,7 +29,7 @@ _PLACES = {
         MissingLibrary PacketError Problem ProgramFormatError ProofFailed Undecided
         VerificationError
     """,
-    "expression": "DEFAULT_SNAPLEN Optimizer compile",
+    "expression": "DEFAULT_SNAPLEN Optimizer compile hosts ports",
     "flow.facts": "Facts PacketLoad",
     "filtering": "compile_for_capture filter_capture split_capture",
     "flow.flow": "Flow",

@@ -25,7 +25,7 @@ from .errors import (
     Undecided,
     VerificationError,
 )
-from .expression import DEFAULT_SNAPLEN, Optimizer, compile
+from .expression import DEFAULT_SNAPLEN, Optimizer, compile, hosts, ports
 from .filtering import compile_for_capture, filter_capture, split_capture
 from .flow.blocks import Block, Edge
 from .flow.counting import ExecutionCounts, execution_counts
@@ -174,12 +174,14 @@ __all__ = [
     "filter_capture",
     "findings",
     "graph",
+    "hosts",
     "implies",
     "link_type",
     "listing",
     "optimization_stages",
     "optimize",
     "parse",
+    "ports",
     "program_info",
     "read_capture",
     "read_hosts",

@@ -1,8 +1,9 @@
 """Filter expressions (pcap-filter(7)) -> Program, with libpcap's front end."""
 
 import warnings
+from collections.abc import Iterable
 from contextlib import suppress
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from .dialects import PCAP, Dialect
 from .errors import ExpressionError, ExpressionWarning, FieldError, VerificationError
@@ -16,6 +17,7 @@ from .lists import Expression, placeholders_beside, text_with_placeholders
 from .optimizer import Goal, with_lists
 from .optimizer import optimize as shorten
 from .optimizer.expressions import TooLarge
+from .optimizer.lists import NothingToList
 from .program import Program
 
 Optimizer: TypeAlias = Literal["cbpf", "libpcap"] | None
@@ -60,6 +62,22 @@ def compile(
     """
     handle = Handle(find_link_type(link_type).dlt, check_snaplen("compile.snaplen", snaplen))
     return compile_for(handle, expression, netmask=_netmask(netmask), optimizer=optimizer, dialect=dialect, goal=goal)
+
+
+def hosts(addresses: Iterable[object], **options: Any) -> Program:
+    """The program that keeps packets from or to the addresses: see `Expression.hosts`. *options* are those of `compile`.
+
+    >>> program = hosts(["192.0.2.0/24", "198.51.100.7", "2001:db8::1-2001:db8::9"], link_type="RAW")
+    >>> from cbpf import VM
+    >>> VM(program).run(bytes.fromhex("4500001400000000 40110000 c0000263 0a000001"))
+    262144
+    """
+    return compile(Expression(hosts=addresses), **options)
+
+
+def ports(numbers: Iterable[object], **options: Any) -> Program:
+    """The program that keeps packets from or to the ports: see `Expression.ports`. *options* are those of `compile`."""
+    return compile(Expression(ports=numbers), **options)
 
 
 _check_optimizer: Final = one_of("cbpf", "libpcap", None)
@@ -107,9 +125,9 @@ def _compiled_with_lists(
     try:
         return with_lists(program, places, expression.lists, dialect=dialect, goal=goal)
     except TooLarge:
-        raise ExpressionError(
-            f"expression {_shown(expression.text)}: is too long for lists; optimise what stands beside them away"
-        ) from None
+        raise ExpressionError(f"{expression!r}: its arithmetic is too long to stand beside lists") from None
+    except NothingToList:
+        raise ExpressionError(f"{expression!r}: packets of link type {handle.dlt} have no such addresses") from None
 
 
 def _compiled(expression: str, handle: Handle, netmask: int, *, optimize: bool) -> Program:

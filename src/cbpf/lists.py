@@ -134,9 +134,9 @@ class Expression(Value):
 
 
 def placeholders_beside(numbers: Set[int]) -> Placeholders:
-    """Placeholders that are none of the numbers of a program."""
+    """Placeholders that are none of the numbers of a program, nor the greatest that a word or a port can be."""
     free = [number for number in range(0xC633_6401, 0xC633_6401 + len(numbers) + 5) if number not in numbers]
-    port = next(number for number in range(0xFFFF, 0, -1) if number not in numbers)
+    port = next(number for number in range(0xFFFE, 0, -1) if number not in numbers)
     return Placeholders(free[0], (free[1], free[2], free[3], free[4]), port)
 
 

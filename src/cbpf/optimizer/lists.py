@@ -39,8 +39,16 @@ class _Chain(NamedTuple):
     no: int
 
 
+class NothingToList(Exception):
+    """The program does not ask for a placeholder as it was expected to."""
+
+
 def put_lists(diagram: Diagram, root: int, placeholders: Placeholders, lists: Lists) -> int:
-    """The root of a diagram that asks for the lists where this one asks for the placeholders."""
+    """The root of a diagram that asks for the lists where this one asks for the placeholders.
+
+    Raises `NothingToList` where it asks for none of a list's, or asks something else of one.
+    """
+    replaced: set[Ranges] = set()
     single = {(4, placeholders.host): lists.hosts, (2, placeholders.port): lists.ports}
     made: dict[int, int] = {}
     for number in reversed(diagram.below(root)):
@@ -51,13 +59,26 @@ def put_lists(diagram: Diagram, root: int, placeholders: Placeholders, lists: Li
         chain = _chain_from(diagram, number, placeholders.host6)
         if chain is not None and lists.hosts6:
             made[number] = _tree(diagram, chain.values, lists.hosts6, made[chain.yes], made[chain.no])
+            replaced.add(lists.hosts6)
             continue
         for (size, placeholder), ranges in single.items():
             load = diagram.expressions.nodes[node.value]
             if ranges and isinstance(load, Load) and load.size == size and _asks_for(node, placeholder):
                 no, yes = made[node.targets[0]], made[node.targets[1]]
                 made[number] = diagram.test(node.value, ranges, yes, no)
+                replaced.add(ranges)
+    if replaced != {ranges for ranges in lists if ranges} or _is_asked(diagram, made[root], placeholders):
+        raise NothingToList
     return made[root]
+
+
+def _is_asked(diagram: Diagram, root: int, placeholders: Placeholders) -> bool:
+    """Whether a test for a placeholder is left."""
+    numbers = {placeholders.host, placeholders.port, *placeholders.host6}
+    for node in (diagram.nodes[number] for number in diagram.below(root)):
+        if isinstance(node, Switch) and any(_asks_for(node, number) for number in numbers):
+            return True
+    return False
 
 
 def _asks_for(node: Switch, placeholder: int) -> bool:
