@@ -65,7 +65,7 @@ def compile(
 
 
 def hosts(addresses: Iterable[object], **options: Any) -> Program:
-    """The program that keeps packets from or to the addresses: see `Expression.hosts`. *options* are those of `compile`.
+    """The program that keeps packets from or to the addresses (see `Expression.hosts`); options are those of `compile`.
 
     >>> program = hosts(["192.0.2.0/24", "198.51.100.7", "2001:db8::1-2001:db8::9"], link_type="RAW")
     >>> from cbpf import VM
@@ -76,7 +76,7 @@ def hosts(addresses: Iterable[object], **options: Any) -> Program:
 
 
 def ports(numbers: Iterable[object], **options: Any) -> Program:
-    """The program that keeps packets from or to the ports: see `Expression.ports`. *options* are those of `compile`."""
+    """The program that keeps packets from or to the ports (see `Expression.ports`); options are those of `compile`."""
     return compile(Expression(ports=numbers), **options)
 
 

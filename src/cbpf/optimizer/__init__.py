@@ -20,6 +20,7 @@ from .grouping import group_tests, merge_switches
 from .jump_threading import thread_jumps
 from .lifting import lift
 from .lists import Lists, Placeholders, put_lists
+from .liveness import effects_of, longest_path
 
 Goal: TypeAlias = Literal["size", "speed"]
 Pass: TypeAlias = Callable[[Diagram, int], int]
@@ -69,7 +70,7 @@ def optimize(program: Instructions, *, dialect: Dialect = PCAP, goal: Goal = "si
         found = last.program
     except TooLarge:
         return value
-    if findings(found, dialect=rules) or not _is_better(found, value, goal):
+    if findings(found, dialect=rules) or not _is_better(found, value, rules, goal):
         return value
     if prove:
         _prove(value, found, rules)
@@ -128,12 +129,11 @@ def _stages(
         yield Stage("all", emit(diagram, root, goal))
 
 
-def _is_better(found: Program, program: Program, goal: Goal) -> bool:
+def _is_better(found: Program, program: Program, dialect: Dialect, goal: Goal) -> bool:
     if goal == "size":
         return len(found) < len(program)
-    from ..flow.flow import Flow
-
-    return (Flow(found).longest, len(found)) < (Flow(program).longest, len(program))
+    paths = [longest_path(effects_of(tuple(one), dialect)) for one in (found, program)]
+    return (paths[0], len(found)) < (paths[1], len(program))
 
 
 def _prove(program: Program, found: Program, dialect: Dialect) -> None:

@@ -104,15 +104,25 @@ def live_registers(effects: Sequence[Effect]) -> list[int]:
     """For each instruction the registers and slots that are read from there on before they are written: a bit each."""
     live = [0] * (len(effects) + 1)
     for index in range(len(effects) - 1, -1, -1):
-        effect = effects[index]
-        if effect.skips is None:
-            after = live[index + 1]
-        else:
-            after = 0
-            for skip in effect.skips:
-                after |= live[index + 1 + skip]
-        live[index] = effect.reads | (after & ~effect.writes)
+        after = 0
+        for target in _targets(effects, index):
+            after |= live[target]
+        live[index] = effects[index].reads | (after & ~effects[index].writes)
     return live
+
+
+def longest_path(effects: Sequence[Effect]) -> int:
+    """The most instructions that a run can take."""
+    longest = [0] * (len(effects) + 1)
+    for index in range(len(effects) - 1, -1, -1):
+        longest[index] = 1 + max((longest[target] for target in _targets(effects, index)), default=0)
+    return longest[0]
+
+
+def _targets(effects: Sequence[Effect], index: int) -> Sequence[int]:
+    """Where an instruction leads."""
+    skips = effects[index].skips
+    return (index + 1,) if skips is None else [index + 1 + skip for skip in skips]
 
 
 def leaders_of(effects: Sequence[Effect]) -> dict[int, None]:
