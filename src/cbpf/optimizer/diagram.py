@@ -8,7 +8,7 @@ A test rejects by itself where its bytes are missing, since it loads what it tes
 same requirements.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from ..isa import Extension
@@ -127,8 +127,12 @@ class Diagram:
         """See `Draw`."""
         return self._add(Draw(number, following), self.accepted[following])
 
-    def again(self, node: Node, targets: Sequence[int]) -> int:
-        """The same node with other targets."""
+    def again(self, number: int, made: Mapping[int, int]) -> int:
+        """The same node, leading to what was made of its targets."""
+        node = self.nodes[number]
+        targets = [made[target] for target in targets_of(node)]
+        if tuple(targets) == targets_of(node):
+            return number
         match node:
             case Return():
                 return self.finish(node.value)
@@ -147,7 +151,7 @@ class Diagram:
         """The nodes that can be reached from *root*, each before all that it leads to."""
         reached, waiting = {root}, [root]
         while waiting:
-            for target in targets_of(self.nodes[waiting.pop()]):
+            for target in set(targets_of(self.nodes[waiting.pop()])):
                 if target not in reached:
                     reached.add(target)
                     waiting.append(target)
@@ -159,7 +163,7 @@ class Diagram:
         for number in order:
             node = self.nodes[number]
             after = both(known[number], self.required_by(node)) or NOTHING
-            for target in targets_of(node):
+            for target in set(targets_of(node)):
                 known[target] = after if target not in known else common(known[target], after) or NOTHING
         return known
 

@@ -34,11 +34,10 @@ def _with_tested_divisors(diagram: Diagram, root: int) -> int:
     made: dict[int, int] = {}
     for number in reversed(diagram.below(root)):
         node = diagram.nodes[number]
-        targets = [made[target] for target in targets_of(node)]
         if isinstance(node, Guard):
-            made[number] = _without_divisors(diagram, node, targets[0])
+            made[number] = _without_divisors(diagram, node, made[node.following])
         else:
-            made[number] = diagram.again(node, targets)
+            made[number] = diagram.again(number, made)
     return made[root]
 
 

@@ -5,7 +5,7 @@ else. Its tests may change places as long as no packet gets past a requirement t
 requires something new, which the exit does not require as well, keeps those before it in front, and the others behind.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Set
 from typing import NamedTuple
 
 from ..isa import Action
@@ -49,8 +49,7 @@ def group_tests(diagram: Diagram, root: int) -> int:
         if number in runs:
             made[number] = _rebuilt(diagram, runs[number], known[number], loaded[number], made)
         elif number not in inside:
-            node = diagram.nodes[number]
-            made[number] = diagram.again(node, [made[target] for target in targets_of(node)])
+            made[number] = diagram.again(number, made)
     return made[root]
 
 
@@ -70,7 +69,7 @@ def _loaded_on_entry(diagram: Diagram, order: Iterable[int]) -> dict[int, int | 
         found.setdefault(number, None)
         node = diagram.nodes[number]
         left = carried(diagram.expressions, node.value) if isinstance(node, Switch) else None
-        for target in targets_of(node):
+        for target in set(targets_of(node)):
             found[target] = left if found.get(target, left) == left else None
     return found
 
@@ -177,23 +176,31 @@ def merge_switches(diagram: Diagram, root: int) -> int:
     order = diagram.below(root)
     ways_in = _count_ways_in(diagram, order)
     made: dict[int, int] = {}
-    arms: dict[int, list[Arm]] = {}
     for number in reversed(order):
         node = diagram.nodes[number]
-        if not isinstance(node, Switch):
-            made[number] = diagram.again(node, [made[target] for target in targets_of(node)])
-            continue
-        merged: list[Arm] = []
-        ends = [*node.starts[1:], diagram.expressions.most[node.value] + 1]
-        for start, end, target in zip(node.starts, ends, node.targets, strict=True):
-            below = diagram.nodes[target]
-            if isinstance(below, Switch) and below.value == node.value and ways_in[target] == 1:
-                merged += _clipped(arms[target], start, end)
-            else:
-                merged.append((start, made[target]))
-        arms[number] = merged
-        made[number] = diagram.switch(node.value, merged)
+        parts = _parts(diagram, node, ways_in) if isinstance(node, Switch) else ()
+        if isinstance(node, Switch) and parts:
+            made[number] = diagram.switch(node.value, _merged_arms(diagram, node, parts, made))
+        else:
+            made[number] = diagram.again(number, made)
     return made[root]
+
+
+def _parts(diagram: Diagram, node: Switch, ways_in: dict[int, int]) -> Set[int]:
+    """The targets of a test that are tests of the same value, reached only from it."""
+    tests = ((target, diagram.nodes[target]) for target in set(node.targets) if ways_in[target] == 1)
+    return {target for target, below in tests if isinstance(below, Switch) and below.value == node.value}
+
+
+def _merged_arms(diagram: Diagram, node: Switch, parts: Set[int], made: dict[int, int]) -> Iterator[Arm]:
+    """The arms of a test, with those of its parts in their places."""
+    ends = [*node.starts[1:], diagram.expressions.most[node.value] + 1]
+    for start, end, target in zip(node.starts, ends, node.targets, strict=True):
+        below = diagram.nodes[made[target]]
+        if target in parts and isinstance(below, Switch) and below.value == node.value:
+            yield from _clipped(list(zip(below.starts, below.targets, strict=True)), start, end)
+        else:
+            yield start, made[target]
 
 
 def _clipped(arms: list[Arm], start: int, end: int) -> list[Arm]:

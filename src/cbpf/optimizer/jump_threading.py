@@ -7,9 +7,10 @@ but a reject follows for packets without them.
 """
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from .diagram import Device, Diagram, Draw, Guard, Return, Switch
+from .diagram import Device, Diagram, Draw, Guard, Return, Switch, targets_of
 from .facts import NO_FACTS, Facts, Reasoner, ranges_of_arms
 from .ranges import Ranges, intersection
 from .requirements import DEVICE, NOTHING, Requirements, missing
@@ -24,6 +25,14 @@ class _Way(NamedTuple):
     facts: Facts
 
 
+class _Exit(NamedTuple):
+    """How a node is left: by the arms that can be taken; and what it requires, if nothing but a guard is left."""
+
+    starts: Sequence[int]
+    targets: Sequence[int]
+    required: Requirements | None = None
+
+
 class _Threading:
     def __init__(self, diagram: Diagram, root: int) -> None:
         self._diagram = diagram
@@ -36,34 +45,39 @@ class _Threading:
     def run(self) -> int:
         start = self._follow(self._root, NO_FACTS)
         self._enter(start)
-        ways = {number: self._leave(number) for number in self._order if number in self._entering}
+        exits = {number: self._leave(number) for number in self._order if number in self._entering}
         made: dict[int, int] = {self._diagram.reject: self._diagram.reject}
-        for number in reversed(ways):
-            node, arms, required = ways[number]
-            targets = [made[target] for target in arms]
-            if isinstance(node, Switch) and len(set(targets)) == 1:
-                required = self._diagram.expressions.requirements[node.value]
-            if required is not None:
-                made[number] = self._diagram.guard(self._missing(self._entering[number], required), targets[0])
-            else:
-                made[number] = self._diagram.again(node, targets)
+        for number in reversed(exits):
+            made[number] = self._made(number, exits[number], made)
         return made[start.target]
+
+    def _made(self, number: int, exit: _Exit, made: dict[int, int]) -> int:
+        node, required = self._diagram.nodes[number], exit.required
+        targets = [made[target] for target in exit.targets]
+        if isinstance(node, Switch) and len(set(targets)) == 1:
+            required = self._diagram.expressions.requirements[node.value]
+        if required is not None:
+            return self._diagram.guard(self._missing(self._entering[number], required), targets[0])
+        if not isinstance(node, Switch):
+            return self._diagram.again(number, dict(zip(targets_of(node), targets, strict=True)))
+        if tuple(targets) == node.targets:
+            return number
+        return self._diagram.switch(node.value, zip(exit.starts, targets, strict=True))
 
     def _enter(self, way: _Way) -> None:
         before = self._entering.get(way.target)
         self._entering[way.target] = way.facts if before is None else before.joined(way.facts)
 
-    def _leave(self, number: int) -> tuple[Return | Switch | Guard | Device | Draw, list[int], Requirements | None]:
-        """The node with those arms that can still be taken, where each leads, and whether only a guard is left."""
+    def _leave(self, number: int) -> _Exit:
         node, facts = self._diagram.nodes[number], self._entering[number]
         after = facts.passing(self._diagram.required_by(node))
         if isinstance(node, Switch):
             return self._leave_switch(node, facts, after)
         if isinstance(node, Return):
-            return node, [], None
+            return _Exit((), ())
         way = self._follow(node.following, after)
         self._enter(way)
-        return node, [way.target], self._left_of(node, facts)
+        return _Exit((0,), (way.target,), self._left_of(node, facts))
 
     def _left_of(self, node: Guard | Device | Draw, facts: Facts) -> Requirements | None:
         """What a node still requires if nothing else is left of it; None: it stays as it is."""
@@ -73,14 +87,13 @@ class _Threading:
             return self._diagram.expressions.requirements[node.verdict]
         return None
 
-    def _leave_switch(
-        self, node: Switch, facts: Facts, after: Facts
-    ) -> tuple[Return | Switch | Guard | Device | Draw, list[int], Requirements | None]:
+    def _leave_switch(self, node: Switch, facts: Facts, after: Facts) -> _Exit:
         domain = self._reasoner.where(node.value, facts)
         if not domain:
-            return node, [self._diagram.reject], NOTHING
+            return _Exit((0,), (self._diagram.reject,), NOTHING)
+        most = self._diagram.expressions.most[node.value]
         ways: dict[int, int] = {}
-        for target, ranges in ranges_of_arms(node, self._diagram.expressions.most[node.value]).items():
+        for target, ranges in ranges_of_arms(node, most).items():
             possible = intersection(ranges, domain)
             if possible:
                 way = self._follow(target, self._reasoner.assume(node.value, possible, after, target))
@@ -88,8 +101,8 @@ class _Threading:
                 ways[target] = way.target
         starts, targets = _possible_arms(node, ways, domain)
         if len(targets) == 1:
-            return node, targets, self._diagram.expressions.requirements[node.value]
-        return Switch(node.value, tuple(starts), tuple(targets)), targets, None
+            return _Exit(starts, targets, self._diagram.expressions.requirements[node.value])
+        return _Exit(starts, targets)
 
     def _follow(self, number: int, facts: Facts) -> _Way:
         """Past all nodes that are decided."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
 from ..isa import WORD_MASK
-from .diagram import Arm, Diagram, Switch, targets_of
+from .diagram import Arm, Diagram, Switch
 from .expressions import Load
 from .ranges import Ranges, union
 
@@ -53,7 +53,7 @@ def put_lists(diagram: Diagram, root: int, placeholders: Placeholders, lists: Li
     made: dict[int, int] = {}
     for number in reversed(diagram.below(root)):
         node = diagram.nodes[number]
-        made[number] = diagram.again(node, [made[target] for target in targets_of(node)])
+        made[number] = diagram.again(number, made)
         if not isinstance(node, Switch):
             continue
         chain = _chain_from(diagram, number, placeholders.host6)
