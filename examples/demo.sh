@@ -23,6 +23,7 @@ show cbpf filter -r traffic.pcap -w https.pcap 'tcp port 443'
 show cbpf filter -r traffic.pcap --count 'vlan 100 and tcp port 443'
 show cbpf split -r traffic.pcap 'tcp port 443=https.pcap' 'port 53=dns.pcap' --rest other.pcap
 show cbpf info dns.pcap
+show cbpf explain udp port 67
 show cbpf compile arp
 cbpf compile -dd arp >arp.c
 show cbpf verify --dialect linux arp.c

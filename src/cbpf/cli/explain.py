@@ -52,14 +52,16 @@ def command(
     click.echo(f"libpcap -O   {len(own)} instructions, {answer}")
     if difference is not None:
         _show(difference, dialect)
-        if target is not None:
+        if target is None:
+            click.echo("             (-w FILE writes it as a capture: tcpdump -O -r FILE, and without -O, show the difference)")
+        else:
             cbpf.write_capture(target, [(difference.packet, difference.wire_length)], link_type=link_type)
 
 
 def _side_by_side(plain: cbpf.Program, found: cbpf.Program, dialect: cbpf.Dialect) -> Iterator[str]:
     """The two listings, with their sizes and paths above."""
     heads = [
-        f"{name}: {len(one)} instructions, {flow.shortest} to {flow.longest} of them run"
+        f"{name}: {len(one)} instructions, {_span(flow.shortest, flow.longest)} of them run"
         for name, one in (("plain", plain), ("optimised", found))
         for flow in [cbpf.Flow(one, dialect=dialect)]
     ]
@@ -68,6 +70,10 @@ def _side_by_side(plain: cbpf.Program, found: cbpf.Program, dialect: cbpf.Dialec
     yield f"{heads[0]:{width}}{_GAP}{heads[1]}"
     for left, right in zip_longest(*listings, fillvalue=""):
         yield f"{left:{width}}{_GAP}{right}".rstrip()
+
+
+def _span(low: int, high: int) -> str:
+    return str(low) if low == high else f"{low} to {high}"
 
 
 def _passes(plain: cbpf.Program, dialect: cbpf.Dialect, goal: Any) -> Iterator[str]:

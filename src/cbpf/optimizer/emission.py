@@ -10,13 +10,14 @@ from ..instructions import RawInstruction
 from ..isa import CODE_OF, CONDITIONS, OPCODE_BY_CODE, Action, Operand
 from ..program import Program
 from .comparisons import lies_in
-from .decisions import Decision, Split
+from .decisions import Decision, Question, Split
 from .diagram import Device, Diagram, Draw, Guard, Node, Return, targets_of
 from .planning import Goal, Plan, Plans, plan
 from .requirements import nonzero_divisor
 from .steps import Step
 
 _REACH: Final = 255  # of a conditional jump, in instructions
+_LONGEST_REORDERED: Final = 32  # questions
 _RETURN: Final = CODE_OF[Action.RETURN, Operand.K, 4]
 _RETURN_A: Final = CODE_OF[Action.RETURN, Operand.A, 4]
 _JUMP: Final = CODE_OF[Action.JUMP, Operand.K, 4]
@@ -74,6 +75,11 @@ class _Row(NamedTuple):
     k: int
     on_true: int
     on_false: int
+
+
+def _row_of(action: Action, k: int | None, on_true: int, on_false: int) -> _Row:
+    """A conditional jump by a constant, or by X."""
+    return _Row(CODE_OF[action, Operand.X if k is None else Operand.K, 4], k or 0, on_true, on_false)
 
 
 class _Writer:
@@ -140,20 +146,30 @@ class _Writer:
             high = self._decision(decision.high, places)
             return self._conditional(Action.GREATER_OR_EQUAL, decision.k, high, low)
         place = places[decision.otherwise]
-        for question in reversed(decision.questions):
+        left = list(decision.questions)
+        while left:
+            question = left.pop(self._best_last(left, places, place))
             place = self._conditional(question.action, question.k, places[question.target], place)
         return place
+
+    def _best_last(self, questions: Sequence[Question], places: Sequence[int], otherwise: int) -> int:
+        """The question to be asked last: of those for single numbers one that is written already, if there is one."""
+        last = len(questions) - 1
+        if questions[last].action is Action.EQUAL and last <= _LONGEST_REORDERED:
+            for index, question in enumerate(questions):
+                if _row_of(question.action, question.k, places[question.target], otherwise) in self._known:
+                    return index
+        return last
 
     def _conditional(self, action: Action, k: int | None, on_true: int, on_false: int) -> int:
         if on_true == on_false:
             return on_true
-        code = CODE_OF[action, Operand.X if k is None else Operand.K, 4]
-        wanted = _Row(code, k or 0, on_true, on_false)
+        wanted = _row_of(action, k, on_true, on_false)
         if wanted not in self._known:
             near_true = self._near(on_true, 2)  # one more if the other target has to be brought near too
             near_false = self._near(on_false, 1)
             self._known[wanted] = len(self._rows)
-            self._rows.append(_Row(code, k or 0, near_true, near_false))
+            self._rows.append(wanted._replace(on_true=near_true, on_false=near_false))
         return self._known[wanted]
 
     def _straight(self, step: Step, following: int) -> int:
