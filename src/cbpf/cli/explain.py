@@ -53,7 +53,7 @@ def command(
     if difference is not None:
         _show(difference, dialect)
         if target is None:
-            click.echo("             (-w FILE writes it as a capture: tcpdump -O -r FILE, and without -O, show the difference)")
+            click.echo("             (-w FILE writes it, for tcpdump -r FILE with and without -O)")
         else:
             cbpf.write_capture(target, [(difference.packet, difference.wire_length)], link_type=link_type)
 

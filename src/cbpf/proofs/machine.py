@@ -18,16 +18,20 @@ from .unknowns import Unknowns
 
 
 class _Meeting:
-    """A word that has another value on each of several ways, as (condition of the way, value)."""
+    """A word that has another value on each of several ways, as (value, conditions of the ways that bring it)."""
 
     __slots__ = ("term", "ways")
 
-    def __init__(self, ways: list[tuple[Truth, "_Later"]]) -> None:
+    def __init__(self, ways: "list[tuple[_Later, list[Truth]]]") -> None:
         self.ways = ways
         self.term: Word = None
 
 
 _Later: TypeAlias = "Word | _Meeting"
+
+
+def _term(value: _Later) -> Word:
+    return value.term if isinstance(value, _Meeting) else value
 
 
 class _State(NamedTuple):
@@ -135,7 +139,7 @@ class TermMachine:
             values.setdefault(same, (value, []))[1].append(way.condition)
         if len(values) == 1:
             return ways[0].words[place]
-        return _Meeting([(self._terms.any(*conditions), value) for value, conditions in values.values()])
+        return _Meeting(list(values.values()))
 
     def _read(self, place: int) -> Word:
         value = self._words[place]
@@ -148,17 +152,19 @@ class TermMachine:
         pending = [meeting]
         while pending:
             last = pending[-1]
-            needed = [value for _, value in last.ways if isinstance(value, _Meeting) and value.term is None]
+            needed = [value for value, _ in last.ways if isinstance(value, _Meeting) and value.term is None]
             if needed:
                 pending += needed
-                continue
-            pending.pop()
-            if last.term is None:
-                ways = [(truth, value.term if isinstance(value, _Meeting) else value) for truth, value in last.ways]
-                last.term = ways[-1][1]
-                for truth, value in reversed(ways[:-1]):
-                    last.term = self._terms.select(truth, value, last.term)
+            elif pending.pop().term is None:
+                last.term = self._choice([(_term(value), conditions) for value, conditions in last.ways])
         return meeting.term
+
+    def _choice(self, ways: list[tuple[Word, list[Truth]]]) -> Word:
+        """The value of the way that is gone; one of them surely is."""
+        word = ways[-1][0]
+        for value, conditions in reversed(ways[:-1]):
+            word = self._terms.select(self._terms.any(*conditions), value, word)
+        return word
 
     def _narrow(self, truth: Truth) -> None:
         """Goes on only where *truth* holds."""

@@ -20,6 +20,8 @@ Word: TypeAlias = Any
 Truth: TypeAlias = Any
 """A bool, or a Boolean term."""
 
+OUT_OF_TIME: Final = "no answer within the time that was given; allow more with timeout"
+
 
 @cache
 def _library() -> Any:
@@ -43,6 +45,10 @@ _ARITHMETIC_KINDS: Final = {
     Action.SHIFT_RIGHT: "BV_SHR",
 }
 _COMPARISON_KINDS: Final = {Action.EQUAL: "EQUAL", Action.GREATER_THAN: "BV_UGT", Action.GREATER_OR_EQUAL: "BV_UGE"}
+
+_UNCHANGED_BY_ZERO: Final = frozenset(
+    {Action.ADD, Action.SUB, Action.OR, Action.XOR, Action.SHIFT_LEFT, Action.SHIFT_RIGHT}
+)
 
 
 def key(word: Word) -> Hashable:
@@ -195,11 +201,6 @@ class Terms:
         return Solver(self._manager, deadline)
 
 
-_UNCHANGED_BY_ZERO: Final = frozenset(
-    {Action.ADD, Action.SUB, Action.OR, Action.XOR, Action.SHIFT_LEFT, Action.SHIFT_RIGHT}
-)
-
-
 class Solver:
     """Finds values for the unknowns, or finds that there are none."""
 
@@ -258,6 +259,3 @@ class Solver:
                 return
             except BaseException as error:
                 self._interruption = error
-
-
-OUT_OF_TIME: Final = "no answer within the time that was given; allow more with timeout"
