@@ -213,6 +213,11 @@ def plain_program(path: str | None, expression: str | None, link_type: str) -> c
     return cbpf.compile(expression, link_type=link_type, optimizer=None)
 
 
+def flow_of(program: cbpf.Program, dialect: cbpf.Dialect) -> cbpf.Flow:
+    """The flow of a program, which may be longer than the dialect takes."""
+    return cbpf.Flow(program, dialect=dialect.replace(longest=None, longest_translated_jump=None))
+
+
 ProgramOf: TypeAlias = Callable[[int], cbpf.Program]
 """The program for the packets of an interface, by its index."""
 

@@ -9,7 +9,7 @@ import click
 
 import cbpf
 
-from .common import dialect_option, expression_file_option, goal_option, link_type_option, read_expression
+from .common import dialect_option, expression_file_option, flow_of, goal_option, link_type_option, read_expression
 from .proving import meaning, packet_lines
 
 _GAP = "   "
@@ -63,7 +63,7 @@ def _side_by_side(plain: cbpf.Program, found: cbpf.Program, dialect: cbpf.Dialec
     heads = [
         f"{name}: {len(one)} instructions, {_span(flow.shortest, flow.longest)} of them run"
         for name, one in (("plain", plain), ("optimised", found))
-        for flow in [cbpf.Flow(one, dialect=dialect)]
+        for flow in [flow_of(one, dialect)]
     ]
     listings = [cbpf.listing(one).expandtabs(8).splitlines() for one in (plain, found)]
     width = max(map(len, (heads[0], *listings[0])))

@@ -10,6 +10,7 @@ import cbpf
 from .common import (
     dialect_option,
     expression_option,
+    flow_of,
     format_choice,
     goal_option,
     link_type_option,
@@ -47,7 +48,7 @@ def command(
     found = cbpf.optimize(plain, dialect=dialect, goal=goal, prove=prove)
     seconds = perf_counter() - started
     write_bytes(target, cbpf.render_bytes(found, target_format))
-    longest = [cbpf.Flow(one, dialect=dialect).longest for one in (plain, found)]
+    longest = [flow_of(one, dialect).longest for one in (plain, found)]
     click.echo(
         f"{len(plain):,} instructions, now {len(found):,}; longest path {longest[0]:,}, now {longest[1]:,};"
         f" {seconds * 1e3:.0f} ms{', proved equal' if prove else ''}",
