@@ -144,6 +144,26 @@ class Action(Enum):
 
 CONDITIONS: Final = frozenset({Action.EQUAL, Action.GREATER_THAN, Action.GREATER_OR_EQUAL, Action.BITS_SET})
 
+# What stands between the two operands, as in C.
+SIGNS: Final = MappingProxyType(
+    {
+        Action.ADD: "+",
+        Action.SUB: "-",
+        Action.MUL: "*",
+        Action.DIV: "/",
+        Action.MOD: "%",
+        Action.OR: "|",
+        Action.AND: "&",
+        Action.XOR: "^",
+        Action.SHIFT_LEFT: "<<",
+        Action.SHIFT_RIGHT: ">>",
+        Action.EQUAL: "==",
+        Action.GREATER_THAN: ">",
+        Action.GREATER_OR_EQUAL: ">=",
+        Action.BITS_SET: "&",
+    }
+)
+
 
 class Operand(Enum):
     """What an action works on."""

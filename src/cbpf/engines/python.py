@@ -10,7 +10,7 @@ from collections import Counter
 from typing import Any, Final, NamedTuple, get_args
 
 from ..dialects import Dialect, FetchOrder
-from ..isa import CONDITIONS, OPCODE_BY_CODE, SIGN_BIT, WORD_MASK, Action, Extension
+from ..isa import CONDITIONS, OPCODE_BY_CODE, SIGN_BIT, SIGNS, WORD_MASK, Action, Extension
 from ..metadata import Metadata
 from ..packets import as_packet
 from ..program import Program
@@ -18,22 +18,7 @@ from ..semantics import Header, begin, execute
 from ..socket_buffer import SocketBuffer
 from .engine import Run
 
-_OPERATORS: Final = {
-    Action.ADD: "+",
-    Action.SUB: "-",
-    Action.MUL: "*",
-    Action.DIV: "//",
-    Action.MOD: "%",
-    Action.OR: "|",
-    Action.AND: "&",
-    Action.XOR: "^",
-    Action.SHIFT_LEFT: "<<",
-    Action.SHIFT_RIGHT: ">>",
-    Action.EQUAL: "==",
-    Action.GREATER_THAN: ">",
-    Action.GREATER_OR_EQUAL: ">=",
-    Action.BITS_SET: "&",
-}
+_OPERATORS: Final = SIGNS | {Action.DIV: "//"}
 
 _MAY_EXCEED_A_WORD: Final = frozenset({Action.ADD, Action.SUB, Action.MUL, Action.SHIFT_LEFT})
 

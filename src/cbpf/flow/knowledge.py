@@ -9,28 +9,11 @@ from collections.abc import Callable
 from typing import Final, Self
 
 from ..engines.interpreter import ARITHMETIC, COMPARISONS
-from ..isa import WORD_MASK, Action
+from ..isa import SIGNS, WORD_MASK, Action
 from ..values import Value
 
 _MOST_VALUES: Final = 16  # numbers that are remembered one by one, as possible or as excluded; more are a range
 _MOST_SHOWN: Final = 4
-
-SIGNS: Final = {
-    Action.ADD: "+",
-    Action.SUB: "-",
-    Action.MUL: "*",
-    Action.DIV: "/",
-    Action.MOD: "%",
-    Action.OR: "|",
-    Action.AND: "&",
-    Action.XOR: "^",
-    Action.SHIFT_LEFT: "<<",
-    Action.SHIFT_RIGHT: ">>",
-    Action.EQUAL: "==",
-    Action.GREATER_THAN: ">",
-    Action.GREATER_OR_EQUAL: ">=",
-    Action.BITS_SET: "&",
-}
 
 
 class Known(Value):
