@@ -20,6 +20,8 @@ from test_captures import ARP, RECORDS, Trickle, pipe
 
 import cbpf
 
+pytestmark = pytest.mark.filterwarnings("ignore::cbpf.ExpressionWarning")  # arp, on link types that have none
+
 NEEDS_TCPDUMP: Final = pytest.mark.skipif(shutil.which("tcpdump") is None, reason="needs tcpdump")
 SECOND: Final = 1_000_000_000
 COMMENT: Final = 1

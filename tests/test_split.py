@@ -14,6 +14,8 @@ from test_captures import ARP, PLAIN, RECORDS, Broken, names
 
 import cbpf
 
+pytestmark = pytest.mark.filterwarnings("ignore::cbpf.ExpressionWarning")  # arp, on link types that have none
+
 ENGINES: Final = ("python", "llvm", "auto", "interpreter")
 TRAFFIC_RECORDS: Final = decoded(TRAFFIC.read_bytes())
 EXPRESSIONS: Final = ("tcp", "udp port 53", "arp", "greater 200", "less 1", "ip and not tcp")  # some overlap

@@ -34,6 +34,8 @@ from cbpf.capture import sweep
 from cbpf.capture.mapping import FileBytes
 from cbpf.passes import Pass
 
+pytestmark = pytest.mark.filterwarnings("ignore::cbpf.ExpressionWarning")  # arp, on link types that have none
+
 NO_SPACE: Final = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 NEEDS_LEASES: Final = pytest.mark.skipif(not hasattr(fcntl, "F_SETLEASE"), reason="needs leases")
 

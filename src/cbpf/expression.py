@@ -11,7 +11,7 @@ from .fields import check_word, one_of, within
 from .instructions import RetConstant
 from .isa import OPCODE_BY_CODE, Action
 from .libpcap import NETMASK_UNKNOWN, Handle, compiler
-from .link_types import LinkType
+from .link_types import LinkType, link_type_by_dlt
 from .link_types import link_type as find_link_type
 from .lists import Expression, placeholders_beside, text_with_placeholders
 from .optimizer import Goal, with_lists
@@ -109,7 +109,8 @@ def compile_for(
             with suppress(VerificationError):  # a dialect that takes no such program gets it as it is
                 program = shorten(program, dialect=dialect, goal=goal or "size")
     if program == _REJECTING:
-        warnings.warn(f"expression {_shown(expression.text)} rejects all packets", ExpressionWarning, stacklevel=3)
+        fact = f"rejects all packets of link type {link_type_by_dlt(handle.dlt).name}"
+        warnings.warn(f"expression {_shown(expression.text)} {fact}", ExpressionWarning, stacklevel=3)
     return program
 
 

@@ -6,10 +6,10 @@ Jumps only go forward, so one pass in order of the instructions meets every way 
 from typing import Final, NamedTuple, TypeAlias
 
 from ..dialects import Dialect, FetchOrder
-from ..isa import EXTENSION_WORDS, SIGN_BIT, Action, Extension
+from ..isa import EXTENSION_WORDS, SIGN_BIT, SIGNS, Action, Extension
 from ..semantics import Header
 from .facts import PacketLoad, State, Test, remember
-from .knowledge import SIGNS, Known, between, computed, constant, either, plus, restricted
+from .knowledge import Known, between, computed, constant, either, plus, restricted
 
 _LONGEST_NAME: Final = 60  # of a register; a longer term is called by where it stands: a@17
 _OPPOSITES: Final = {Action.EQUAL: "!=", Action.GREATER_THAN: "<=", Action.GREATER_OR_EQUAL: "<"}
