@@ -97,7 +97,7 @@ def test_compile_prints_like_tcpdump() -> None:
 def test_compile_warns_of_nothing_kept() -> None:
     code, out, err = run("compile", "--optimizer", "libpcap", "ip and not ip")
     assert (code, out) == (0, b"(000) ret      #0\n")
-    assert err == "cbpf: warning: expression 'ip and not ip' rejects all packets\n"
+    assert err == "cbpf: warning: expression 'ip and not ip' rejects all packets of link type EN10MB\n"
 
 
 def test_verify_says_yes_or_every_no(program: Path) -> None:

@@ -230,6 +230,18 @@ def test_a_program_that_is_none_is_refused() -> None:
         cbpf.optimize(cbpf.parse("ld #1"))
 
 
+def test_a_tree_that_a_dialect_does_not_take_stays_a_chain() -> None:
+    rows: list[Any] = [cbpf.LoadAbsolute(0, 4)]
+    for number in range(1990):
+        rows += [cbpf.JumpIf(cbpf.JumpTest.NOT_EQUAL, number * 7, 1), cbpf.RetConstant(1 + number % 2)]
+    program = cbpf.Program([*rows, cbpf.RetConstant(0)])
+    assert not cbpf.findings(program, dialect=cbpf.LINUX)
+    fast, fast_for_linux = (cbpf.optimize(program, goal="speed", dialect=one) for one in (cbpf.PCAP, cbpf.LINUX))
+    assert not cbpf.findings(fast_for_linux, dialect=cbpf.LINUX)
+    assert cbpf.Flow(fast).longest < 64
+    assert len(fast_for_linux) <= len(program)
+
+
 def test_a_program_may_be_longer_than_its_dialect_takes() -> None:
     program = cbpf.parse("ld #1\n" * 5000 + "ret #1")
     assert cbpf.optimize(program, dialect=cbpf.LINUX) == cbpf.Program([cbpf.RetConstant(1)])

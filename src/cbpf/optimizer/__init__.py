@@ -49,7 +49,7 @@ def optimize(program: Instructions, *, dialect: Dialect = PCAP, goal: Goal = "si
       dialect: whose arithmetic is kept, and whose rules. A program may be longer than it takes; then the result may be
         too, and `verify` tells.
       goal: "size" never gives more instructions than it took. "speed" bounds how many are executed: of many tests on
-        one value it makes a tree, which may be longer than a chain.
+        one value it makes a tree, which may be longer than a chain, but not longer than the dialect takes.
       prove: ask the solver (extra `smt`) whether both are equal on packets of up to 65,535 bytes. Raises `Undecided`
         if it cannot tell in time, and `ProofFailed` if they are not, which is an error of the optimiser.
 
@@ -66,12 +66,14 @@ def optimize(program: Instructions, *, dialect: Dialect = PCAP, goal: Goal = "si
     value, rules = _prepared(program, dialect, goal)
     flag("optimize.prove", prove)
     try:
-        *_, last = _stages(value, rules, goal)
-        found = last.program
+        diagram, root = lift(value, Expressions(rules))
+        found = emit(diagram, _last_root(diagram, root), goal)
     except TooLarge:
         return value
     if findings(found, dialect=rules) or not _is_better(found, value, rules, goal):
         return value
+    if goal == "speed" and findings(found, dialect=dialect) and not findings(value, dialect=dialect):
+        return optimize(value, dialect=dialect, prove=prove)
     if prove:
         _prove(value, found, rules)
     return found
@@ -81,9 +83,43 @@ def optimization_stages(program: Instructions, *, dialect: Dialect = PCAP, goal:
     """What `optimize` does, one stage after the other: those that changed something. Empty: it cannot do anything."""
     value, rules = _prepared(program, dialect, goal)
     try:
-        return tuple(_stages(value, rules, goal, each=True))
+        diagram, root = lift(value, Expressions(rules))
+        stages = [("value numbering, dead code, registers", root), *_roots(diagram, root)]
+        return tuple(Stage(name, emit(diagram, one, goal)) for name, one in stages)
     except TooLarge:
         return ()
+
+
+def with_lists(
+    program: Instructions, placeholders: Placeholders, lists: Lists, *, dialect: Dialect, goal: Goal
+) -> Program:
+    """The program that asks for lists where this one asks for placeholders, optimised.
+
+    Raises `TooLarge` for a program that has no reasonable form, `NothingToList` for one that has no placeholders.
+    """
+    value, rules = _prepared(program, dialect, goal)
+    diagram, root = lift(value, Expressions(rules))
+    root = put_lists(diagram, root, placeholders, lists)
+    return emit(diagram, _last_root(diagram, root), goal)
+
+
+def _roots(diagram: Diagram, root: int) -> Iterator[tuple[str, int]]:
+    """The root after each pass that changed something."""
+    for _ in range(_ROUNDS):
+        before = root
+        for name, one in PASSES.items():
+            changed = one(diagram, root)
+            if changed != root:
+                yield name, changed
+            root = changed
+        if root == before:
+            return
+
+
+def _last_root(diagram: Diagram, root: int) -> int:
+    for _, changed in _roots(diagram, root):
+        root = changed
+    return root
 
 
 def _prepared(program: Instructions, dialect: Dialect, goal: Goal) -> tuple[Program, Dialect]:
@@ -93,40 +129,6 @@ def _prepared(program: Instructions, dialect: Dialect, goal: Goal) -> tuple[Prog
     _check_goal("optimize.goal", goal)
     verify(value, dialect=rules)
     return value, rules
-
-
-def with_lists(
-    program: Instructions, placeholders: Placeholders, lists: Lists, *, dialect: Dialect, goal: Goal
-) -> Program:
-    """The program that asks for lists where this one asks for placeholders, optimised.
-
-    Raises `TooLarge` for a program that has no reasonable form.
-    """
-    value, rules = _prepared(program, dialect, goal)
-    *_, last = _stages(value, rules, goal, first=lambda diagram, root: put_lists(diagram, root, placeholders, lists))
-    return last.program
-
-
-def _stages(
-    program: Program, dialect: Dialect, goal: Goal, *, each: bool = False, first: Pass | None = None
-) -> Iterator[Stage]:
-    """The last stage; with *each*, all that changed something. A pass *first* comes before all others, once."""
-    diagram, root = lift(program, Expressions(dialect))
-    if first is not None:
-        root = first(diagram, root)
-    if each:
-        yield Stage("value numbering, dead code, registers", emit(diagram, root, goal))
-    for _ in range(_ROUNDS):
-        before = root
-        for name, one in PASSES.items():
-            changed = one(diagram, root)
-            if each and changed != root:
-                yield Stage(name, emit(diagram, changed, goal))
-            root = changed
-        if root == before:
-            break
-    if not each:
-        yield Stage("all", emit(diagram, root, goal))
 
 
 def _is_better(found: Program, program: Program, dialect: Dialect, goal: Goal) -> bool:
