@@ -17,6 +17,7 @@ SOURCE = ROOT / "src" / "cbpf"
 LAYERS = (
     (
         "values",
+        "choices",
         "summary",
         "errors",
         "fields",
@@ -35,7 +36,7 @@ LAYERS = (
         "capture.sweep_job",
         "optimizer.requirements",
     ),
-    ("notation", "capture.ranges", "optimizer.decisions", "optimizer.ranges"),
+    ("notation", "words", "capture.ranges", "optimizer.decisions", "optimizer.ranges"),
     ("instructions", "link_types"),
     ("listings", "metadata"),
     ("program", "socket_buffer", "socket_views"),

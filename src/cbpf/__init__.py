@@ -20,6 +20,7 @@ _PLACES = {
     "capture.survey": "CaptureInfo InterfaceInfo PacketTotals capture_info",
     "flow.counting": "ExecutionCounts execution_counts",
     "covering": "Case cases",
+    "choices": "Direction EngineName Goal Optimizer",
     "dialects": "DIALECTS LINUX PCAP SECCOMP Dialect",
     "drawing.graph": "Graph graph",
     "engines.interpreter": "Fetched Step",
@@ -29,7 +30,7 @@ _PLACES = {
         MissingLibrary PacketError Problem ProgramFormatError ProofFailed Undecided
         VerificationError
     """,
-    "expression": "DEFAULT_SNAPLEN Optimizer compile hosts ports",
+    "expression": "DEFAULT_SNAPLEN compile hosts ports",
     "flow.facts": "Facts PacketLoad",
     "filtering": "compile_for_capture filter_capture split_capture",
     "flow.flow": "Flow",
@@ -43,9 +44,9 @@ _PLACES = {
     "flow.knowledge": "Known",
     "link_types": "LinkType link_type",
     "listings": "listing",
-    "lists": "Direction Expression HostRanges read_hosts read_ports",
+    "lists": "Expression HostRanges read_hosts read_ports",
     "metadata": "Device Metadata VlanTag",
-    "optimizer": "Goal Stage optimization_stages optimize",
+    "optimizer": "Stage optimization_stages optimize",
     "packets": "Packets",
     "program": "Program",
     "reachability": "DeadCode Witness dead witness",
@@ -54,7 +55,7 @@ _PLACES = {
     "flow.statistics": "ProgramInfo program_info",
     "summary": "Summary",
     "verifier": "findings verify",
-    "vm": "VM EngineName",
+    "vm": "VM",
 }
 _PLACE_OF = {name: module for module, names in _PLACES.items() for name in names.split()}
 

@@ -4,6 +4,7 @@ from .capture.container import Interface
 from .capture.plain import write_capture
 from .capture.reader import CaptureReader, Packet, read_capture
 from .capture.survey import CaptureInfo, InterfaceInfo, PacketTotals, capture_info
+from .choices import Direction, EngineName, Goal, Optimizer
 from .covering import Case, cases
 from .dialects import DIALECTS, LINUX, PCAP, SECCOMP, Dialect
 from .drawing.graph import Graph, graph
@@ -25,7 +26,7 @@ from .errors import (
     Undecided,
     VerificationError,
 )
-from .expression import DEFAULT_SNAPLEN, Optimizer, compile, hosts, ports
+from .expression import DEFAULT_SNAPLEN, compile, hosts, ports
 from .filtering import compile_for_capture, filter_capture, split_capture
 from .flow.blocks import Block, Edge
 from .flow.counting import ExecutionCounts, execution_counts
@@ -62,9 +63,9 @@ from .instructions import (
 from .isa import ALUOp, Extension, JumpTest, Register
 from .link_types import LinkType, link_type
 from .listings import listing
-from .lists import Direction, Expression, HostRanges, read_hosts, read_ports
+from .lists import Expression, HostRanges, read_hosts, read_ports
 from .metadata import Device, Metadata, VlanTag
-from .optimizer import Goal, Stage, optimization_stages, optimize
+from .optimizer import Stage, optimization_stages, optimize
 from .packets import Packets
 from .program import Program
 from .reachability import DeadCode, Witness, dead, witness
@@ -72,7 +73,7 @@ from .savefile import Savefile
 from .socket_views import SocketView, socket_view, with_tag
 from .summary import Summary
 from .verifier import findings, verify
-from .vm import VM, EngineName
+from .vm import VM
 
 __version__: str
 

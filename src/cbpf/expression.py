@@ -3,8 +3,9 @@
 import warnings
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final
 
+from .choices import Goal, Optimizer
 from .dialects import PCAP, Dialect
 from .errors import ExpressionError, ExpressionWarning, FieldError, VerificationError
 from .fields import check_word, one_of, within
@@ -14,13 +15,11 @@ from .libpcap import NETMASK_UNKNOWN, Handle, compiler
 from .link_types import LinkType, link_type_by_dlt
 from .link_types import link_type as find_link_type
 from .lists import Expression, placeholders_beside, text_with_placeholders
-from .optimizer import Goal, with_lists
 from .optimizer import optimize as shorten
+from .optimizer import with_lists
 from .optimizer.expressions import TooLarge
 from .optimizer.lists import NothingToList
 from .program import Program
-
-Optimizer: TypeAlias = Literal["cbpf", "libpcap"] | None
 
 LONGEST_EXPRESSION: Final = 65_535
 DEFAULT_SNAPLEN: Final = 262_144

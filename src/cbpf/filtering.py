@@ -12,6 +12,7 @@ from .capture.output import Output, Target, open_output
 from .capture.reader import CaptureReader
 from .capture.source import Source
 from .capture.writer import PcapngWriter, PcapWriter, Writer
+from .choices import EngineName
 from .dialects import PCAP, Dialect
 from .errors import CaptureError, DamagedCapture, FieldError
 from .fields import within
@@ -20,7 +21,7 @@ from .matching import Filter, Matching, compile_for_interface
 from .passes import Outlet, Pass, Progress, prepare
 from .program import Program
 from .summary import Summary
-from .vm import VM, EngineName, llvm_is_installed
+from .vm import VM, llvm_is_installed
 
 ContainerChoice: TypeAlias = Literal["same", "pcap", "pcapng"]
 

@@ -3,19 +3,17 @@
 An entry is an address, a network (`10.0.0.0/8`), or a range (`10.0.0.1-10.0.0.9`); for ports a number or a range.
 """
 
-import ipaddress
 import re
 from collections.abc import Callable, Iterable, Iterator, Set
-from typing import Annotated, Any, Final, Literal, NamedTuple, TypeAlias
+from typing import Annotated, Any, Final, NamedTuple, TypeAlias
 
+from .choices import Direction
 from .errors import FieldError
 from .fields import one_of
 from .fields import text as check_text
 from .optimizer.lists import Lists, Placeholders
 from .optimizer.ranges import Ranges, union
 from .values import Value
-
-Direction: TypeAlias = Literal["src or dst", "src and dst", "src", "dst"]
 
 
 class HostRanges(NamedTuple):
@@ -72,6 +70,8 @@ def _read(entries: Iterable[Entry], read: Callable[[str], Any], kind: str) -> li
 
 def _host_range(entry: str) -> tuple[int, int, int]:
     """Version, lowest and highest address. Raises ValueError."""
+    import ipaddress
+
     if "/" in entry:
         network = ipaddress.ip_network(entry)
         return network.version, int(network.network_address), int(network.broadcast_address)
@@ -142,6 +142,8 @@ def placeholders_beside(numbers: Set[int]) -> Placeholders:
 
 def text_with_placeholders(expression: Expression, placeholders: Placeholders) -> str:
     """The expression that libpcap compiles: the text, and one host and one port in place of the lists."""
+    import ipaddress
+
     lists, direction = expression.lists, expression.direction
     hosts = []
     if lists.hosts:

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 from .capture.container import Interface
 from .capture.pcap import plain_header
+from .choices import EngineName
 from .dialects import Dialect
 from .errors import CaptureError, ExpressionError, ExpressionWarning, FieldError
 from .expression import compile_for
@@ -15,7 +16,7 @@ from .lists import Expression
 from .program import Instructions, Program
 from .savefile import Savefile
 from .socket_views import socket_view
-from .vm import VM, EngineName
+from .vm import VM
 
 Filter: TypeAlias = str | Expression | Instructions | Savefile | VM
 

@@ -4,8 +4,9 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
+from .choices import EngineName
 from .dialects import PCAP, Dialect
 from .engines.engine import Engine, OneByOne
 from .errors import MissingLibrary
@@ -18,8 +19,6 @@ from .verifier import verify
 
 if TYPE_CHECKING:
     from .engines.interpreter import Step
-
-EngineName: TypeAlias = Literal["auto", "interpreter", "python", "llvm"]
 
 
 _LONGEST_IN_PYTHON: Final = 20_000  # instructions; beyond, compiling costs more time and memory than it saves

@@ -4,6 +4,8 @@ Exit codes: 0 yes or done; 1 no (does not verify, not equal); 2 any error, usage
 141 when the reader of the output went away.
 """
 
+from __future__ import annotations
+
 import gc
 import importlib
 import os

@@ -1,5 +1,7 @@
 """cbpf asm: assembly text to a program, as bpf_asm."""
 
+from __future__ import annotations
+
 import click
 
 import cbpf

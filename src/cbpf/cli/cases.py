@@ -1,5 +1,7 @@
 """cbpf cases: test packets for a program."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import click

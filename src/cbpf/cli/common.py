@@ -1,5 +1,7 @@
 """What several subcommands share: programs and expressions from the command line, and common options."""
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Callable
 from functools import cache, wraps

@@ -1,5 +1,7 @@
 """cbpf compile: a filter expression to a program."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any, Final
 

@@ -1,5 +1,7 @@
 """cbpf convert: a program from any notation to any other."""
 
+from __future__ import annotations
+
 import click
 
 import cbpf

@@ -1,5 +1,7 @@
 """cbpf diff: whether two programs agree on every packet, and a packet if they do not."""
 
+from __future__ import annotations
+
 from typing import Any, Final
 
 import click

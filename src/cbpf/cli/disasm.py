@@ -1,5 +1,7 @@
 """cbpf disasm: a program to readable text."""
 
+from __future__ import annotations
+
 import click
 
 import cbpf

@@ -1,5 +1,7 @@
 """cbpf explain: what the optimiser made of an expression, step by step, with a proof."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from itertools import zip_longest
 from time import perf_counter

@@ -1,5 +1,7 @@
 """cbpf filter: the main job. Captures in, the packets that a filter accepts out."""
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Callable
 from typing import Any

@@ -1,5 +1,7 @@
 """cbpf graph: the control-flow graph of a program as a picture."""
 
+from __future__ import annotations
+
 from typing import Final, Literal
 
 import click

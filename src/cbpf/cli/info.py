@@ -1,5 +1,7 @@
 """cbpf info: what a capture is and holds."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterator
 from typing import Final

@@ -1,5 +1,7 @@
 """What `graph` and `stats` share: a program, and how often it ran what on the packets of a capture."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
@@ -63,7 +65,7 @@ class _Packets:
         self.program = program_of(0)
         self.damage: cbpf.DamagedCapture | None = None
 
-    def __iter__(self) -> "Iterator[cbpf.Packet | cbpf.SocketView]":
+    def __iter__(self) -> Iterator[cbpf.Packet | cbpf.SocketView]:
         try:
             for packet in self._reader:
                 interface = self._reader.interfaces[packet.interface]

@@ -1,5 +1,7 @@
 """cbpf optimize: a shorter program with the same verdict on every packet."""
 
+from __future__ import annotations
+
 from time import perf_counter
 from typing import Any
 

@@ -1,5 +1,7 @@
 """What the subcommands that prove share: their options, and how a packet is shown."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from itertools import groupby
 from typing import Any, Final

@@ -1,5 +1,7 @@
 """cbpf run: the verdict on every packet of a capture."""
 
+from __future__ import annotations
+
 from functools import cache
 from typing import Any
 

@@ -1,5 +1,7 @@
 """Two traces in two columns, with the same steps beside each other."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from itertools import zip_longest

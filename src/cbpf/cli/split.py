@@ -1,5 +1,7 @@
 """cbpf split: many filters over captures in one pass, each with an output of its own."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,5 +1,7 @@
 """cbpf stats: what a program is and does, summed up."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any, Final

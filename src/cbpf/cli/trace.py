@@ -1,5 +1,7 @@
 """cbpf trace: every step of a program on one packet."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from itertools import islice
 

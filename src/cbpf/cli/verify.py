@@ -1,5 +1,7 @@
 """cbpf verify: whether a dialect accepts a program, and every reason why not."""
 
+from __future__ import annotations
+
 import click
 
 import cbpf

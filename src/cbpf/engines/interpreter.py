@@ -1,9 +1,8 @@
 """The reference engine: words are ints, one instruction at a time; and the tracer."""
 
-import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any
 
 from ..dialects import Dialect, FetchOrder
 from ..instructions import RawInstruction
@@ -14,26 +13,7 @@ from ..program import Program
 from ..semantics import Header, begin, execute
 from ..socket_buffer import SocketBuffer
 from ..values import Value
-
-ARITHMETIC: Final[dict[Action, Callable[[int, int], int]]] = {
-    Action.ADD: operator.add,
-    Action.SUB: operator.sub,
-    Action.MUL: operator.mul,
-    Action.DIV: operator.floordiv,
-    Action.MOD: operator.mod,
-    Action.OR: operator.or_,
-    Action.AND: operator.and_,
-    Action.XOR: operator.xor,
-    Action.SHIFT_LEFT: operator.lshift,
-    Action.SHIFT_RIGHT: operator.rshift,
-}
-
-COMPARISONS: Final[dict[Action, Callable[[int, int], bool]]] = {
-    Action.EQUAL: operator.eq,
-    Action.GREATER_THAN: operator.gt,
-    Action.GREATER_OR_EQUAL: operator.ge,
-    Action.BITS_SET: lambda left, right: left & right != 0,
-}
+from ..words import ARITHMETIC, COMPARISONS
 
 
 class Fetched(Value):

@@ -8,9 +8,9 @@ run comes to instruction 17.
 from collections.abc import Callable
 from typing import Final, Self
 
-from ..engines.interpreter import ARITHMETIC, COMPARISONS
 from ..isa import SIGNS, WORD_MASK, Action
 from ..values import Value
+from ..words import ARITHMETIC, COMPARISONS
 
 _MOST_VALUES: Final = 16  # numbers that are remembered one by one, as possible or as excluded; more are a range
 _MOST_SHOWN: Final = 4

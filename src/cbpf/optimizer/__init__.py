@@ -5,8 +5,9 @@ again (`emission`). Each pass takes a diagram and its root, and gives another ro
 """
 
 from collections.abc import Callable, Iterator
-from typing import Final, Literal, TypeAlias
+from typing import Final, TypeAlias
 
+from ..choices import Goal
 from ..dialects import PCAP, Dialect, check_dialect
 from ..errors import ProofFailed
 from ..fields import flag, one_of
@@ -22,7 +23,6 @@ from .lifting import lift
 from .lists import Lists, Placeholders, put_lists
 from .liveness import effects_of, longest_path
 
-Goal: TypeAlias = Literal["size", "speed"]
 Pass: TypeAlias = Callable[[Diagram, int], int]
 
 PASSES: Final[dict[str, Pass]] = {

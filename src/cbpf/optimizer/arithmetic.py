@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from ..engines.interpreter import ARITHMETIC
 from ..isa import WORD_MASK, Action
+from ..words import ARITHMETIC
 from .expressions import Expressions, HeaderPosition, Operation
 from .requirements import NOTHING, nonzero_key
 

@@ -6,13 +6,14 @@ Equal instructions with equal ways on are one, whatever A holds there.
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
+from ..choices import Goal
 from ..instructions import RawInstruction
 from ..isa import CODE_OF, CONDITIONS, OPCODE_BY_CODE, Action, Operand
 from ..program import Program
 from .comparisons import lies_in
 from .decisions import Decision, Question, Split
 from .diagram import Device, Diagram, Draw, Guard, Node, Return, targets_of
-from .planning import Goal, Plan, Plans, plan
+from .planning import Plan, Plans, plan
 from .requirements import nonzero_divisor
 from .steps import Step
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import Final, TypeAlias
 
-from ..engines.interpreter import ARITHMETIC
 from ..isa import WORD_MASK, Action
+from ..words import ARITHMETIC
 from .diagram import Diagram, Switch
 from .expressions import Constant, Load, Operation, operands
 from .ranges import Ranges, intersection, union

@@ -5,8 +5,9 @@ nothing is loaded twice.
 """
 
 from collections.abc import Mapping, Sequence, Set
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
+from ..choices import Goal
 from ..isa import SCRATCH_SLOTS, Action
 from .comparisons import RELATIONS
 from .decisions import Chain, Decision, Question, decide
@@ -14,8 +15,6 @@ from .diagram import Device, Diagram, Draw, Guard, Node, Return, Switch, targets
 from .expressions import Operation, TooLarge
 from .registers import SLOTS_FOR_SUMS, Registers
 from .steps import Held, Steps, behind
-
-Goal: TypeAlias = Literal["size", "speed"]
 
 _LONGEST_CHAIN: Final[Mapping[str, int | None]] = {"size": None, "speed": 8}
 

@@ -9,9 +9,9 @@ from collections.abc import Hashable, Iterator, Sequence
 from functools import cache, partial
 from typing import Any, Final, TypeAlias
 
-from ..engines.interpreter import ARITHMETIC, COMPARISONS
 from ..errors import MissingLibrary, Undecided
 from ..isa import SIGN_BIT, WORD_MASK, Action
+from ..words import ARITHMETIC, COMPARISONS
 
 Term: TypeAlias = Any
 """A term of bitwuzla, which has no types."""
