@@ -3,9 +3,10 @@
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from random import Random
-from statistics import median
+from statistics import geometric_mean, median
 from time import perf_counter
 from typing import Any, Final, NamedTuple
 
@@ -13,6 +14,7 @@ import cbpf
 from benchmarks import synthetic
 from benchmarks.report import Goal, Section, at_most
 from benchmarks.setting import Setting
+from benchmarks.timing import Contender, paired
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))  # where the filters are
 from corpus_filters import CORPUS
@@ -43,6 +45,7 @@ def optimizing(setting: Setting) -> Iterator[Section]:
     corpus = [_made(str(one), one.program(), one.program("libpcap"), setting.rounds(5)) for one in CORPUS]
     yield _sizes("The corpus", corpus, _corpus_goals(corpus))
     yield _executed(corpus)
+    yield _engines(corpus, setting)
     yield _sizes("Random expressions", list(_random(setting.scaled(1000))), [])
     yield _hosts(setting)
     yield _lists(setting)
@@ -148,6 +151,26 @@ def _executed(corpus: Sequence[_Made]) -> Section:
 
 def _mean(filters: Sequence[_Made], field: str, packets: Sequence[bytes]) -> float:
     return sum(cbpf.execution_counts(getattr(one, field), packets).mean for one in filters) / len(filters)
+
+
+def _engines(corpus: Sequence[_Made], setting: Setting) -> Section:
+    """What the optimiser is worth to the engines that run its programs."""
+    packets = synthetic.packets(setting.scaled(3000))
+    rows = []
+    for engine, times in (("llvm", 10), ("python", 1)):
+        batch = cbpf.Packets.of(packets * times)
+        ratios = []
+        for one in corpus:
+            if one.name.startswith("EN10MB"):
+                machines = [cbpf.VM(program, engine=engine) for program in (one.plain, one.size)]  # type: ignore[arg-type]
+                ways = [Contender("", partial(machine.verdicts, batch), "") for machine in machines]
+                ratios.append(paired(ways, rounds=setting.rounds(5))[1].ratio)
+        rows.append([engine, f"{geometric_mean(ratios):.2f}", f"{min(ratios):.2f}", f"{max(ratios):.2f}"])
+    note = (
+        "`verdicts` on optimised programs, as a share of the time on plain ones, over the Ethernet expressions. LLVM"
+        " optimises too; so captures that machine code filters are filtered by plain programs, and small ones as well."
+    )
+    return Section("What it is worth to an engine", ["what", "geometric mean", "best", "worst"], rows, note)
 
 
 def host_names(count: int) -> list[str]:

@@ -36,8 +36,8 @@ LAYERS = (
         "capture.sweep_job",
         "optimizer.requirements",
     ),
-    ("notation", "words", "capture.ranges", "optimizer.decisions", "optimizer.ranges"),
-    ("instructions", "link_types"),
+    ("notation", "words", "capture.ranges", "optimizer.decisions", "ranges"),
+    ("instructions", "link_types", "lists"),
     ("listings", "metadata"),
     ("program", "socket_buffer", "socket_views"),
     ("dialects", "packets", "libpcap", "capture.container"),
@@ -79,7 +79,6 @@ LAYERS = (
     (
         "engines.llvm",
         "flow.facts",
-        "lists",
         "proofs.unknowns",
         "optimizer.comparisons",
         "optimizer.grouping",
@@ -98,7 +97,7 @@ LAYERS = (
     ("formats", "vm", "flow.blocks", "proofs.machine", "optimizer.planning"),
     ("flow.flow", "coverage", "proofs.verdicts", "proofs.question", "optimizer.emission"),
     ("flow.counting", "flow.statistics", "equivalence", "proofs.goals"),
-    ("drawing.captions", "covering", "reachability", "optimizer"),
+    ("drawing.captions", "covering", "reachability", "optimizer.pipeline"),
     ("expression", "drawing.svg", "drawing.text"),
     ("drawing.graph", "matching"),
     ("sweeping",),
@@ -129,7 +128,7 @@ LAYERS = (
     ("__main__", "pytest_plugin"),
 )
 WITHIN_ONE_LAYER = {("errors", "values"), ("errors", "summary"), ("fields", "errors")}
-PACKAGES_WITHOUT_CODE = {"capture", "drawing", "engines", "flow", "proofs"}
+PACKAGES_WITHOUT_CODE = {"capture", "drawing", "engines", "flow", "optimizer", "proofs"}
 
 
 def _name(path: Path) -> str:

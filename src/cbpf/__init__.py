@@ -46,7 +46,7 @@ _PLACES = {
     "listings": "listing",
     "lists": "Expression HostRanges read_hosts read_ports",
     "metadata": "Device Metadata VlanTag",
-    "optimizer": "Stage optimization_stages optimize",
+    "optimizer.pipeline": "Stage optimization_stages optimize",
     "packets": "Packets",
     "program": "Program",
     "reachability": "DeadCode Witness dead witness",

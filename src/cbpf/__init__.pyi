@@ -65,7 +65,7 @@ from .link_types import LinkType, link_type
 from .listings import listing
 from .lists import Expression, HostRanges, read_hosts, read_ports
 from .metadata import Device, Metadata, VlanTag
-from .optimizer import Stage, optimization_stages, optimize
+from .optimizer.pipeline import Stage, optimization_stages, optimize
 from .packets import Packets
 from .program import Program
 from .reachability import DeadCode, Witness, dead, witness

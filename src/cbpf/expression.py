@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Iterable
-from contextlib import suppress
 from typing import Any, Final
 
 from .choices import Goal, Optimizer
@@ -15,10 +14,6 @@ from .libpcap import NETMASK_UNKNOWN, Handle, compiler
 from .link_types import LinkType, link_type_by_dlt
 from .link_types import link_type as find_link_type
 from .lists import Expression, placeholders_beside, text_with_placeholders
-from .optimizer import optimize as shorten
-from .optimizer import with_lists
-from .optimizer.expressions import TooLarge
-from .optimizer.lists import NothingToList
 from .program import Program
 
 LONGEST_EXPRESSION: Final = 65_535
@@ -105,18 +100,31 @@ def compile_for(
     else:
         program = _compiled(expression.text, handle, netmask, optimize=optimizer == "libpcap")
         if optimizer == "cbpf":
-            with suppress(VerificationError):  # a dialect that takes no such program gets it as it is
-                program = shorten(program, dialect=dialect, goal=goal or "size")
+            program = _optimized(program, dialect, goal or "size")
     if program == _REJECTING:
         fact = f"rejects all packets of link type {link_type_by_dlt(handle.dlt).name}"
         warnings.warn(f"expression {_shown(expression.text)} {fact}", ExpressionWarning, stacklevel=3)
     return program
 
 
+def _optimized(program: Program, dialect: Dialect, goal: Goal) -> Program:
+    """The program made short; a dialect that does not take such programs gets it as it is."""
+    from .optimizer.pipeline import optimize
+
+    try:
+        return optimize(program, dialect=dialect, goal=goal)
+    except VerificationError:
+        return program
+
+
 def _compiled_with_lists(
     expression: Expression, handle: Handle, netmask: int, optimizer: Optimizer, dialect: Dialect, goal: Goal
 ) -> Program:
     """libpcap compiles placeholders for the lists."""
+    from .optimizer.expressions import TooLarge
+    from .optimizer.lists import NothingToList
+    from .optimizer.pipeline import with_lists
+
     if optimizer != "cbpf":
         raise FieldError(f"compile.optimizer: {optimizer!r} cannot make lists; only 'cbpf' can")
     numbers = {raw.k for raw in _compiled(expression.text, handle, netmask, optimize=False)}

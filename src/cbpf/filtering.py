@@ -12,7 +12,7 @@ from .capture.output import Output, Target, open_output
 from .capture.reader import CaptureReader
 from .capture.source import Source
 from .capture.writer import PcapngWriter, PcapWriter, Writer
-from .choices import EngineName
+from .choices import EngineName, Optimizer
 from .dialects import PCAP, Dialect
 from .errors import CaptureError, DamagedCapture, FieldError
 from .fields import within
@@ -128,7 +128,11 @@ def _filter(
         copies = all(writer is None or writer.copies(reader.container) for writer in writers for reader in readers)
         native = copies and _is_native(filters, sources, choices)
         engine = "llvm" if native and choices.engine == "auto" else choices.engine
-        matchings = [Matching(filter, engine, choices.dialect, as_socket=choices.as_socket) for filter in filters]
+        optimizer: Optimizer = None if native or _size(sources) < _WORTH_OPTIMIZING else "cbpf"
+        matchings = [
+            Matching(filter, engine, choices.dialect, as_socket=choices.as_socket, optimizer=optimizer)
+            for filter in filters
+        ]
         for reader in readers:
             prepare(matchings, reader)
         outlets = [
@@ -157,6 +161,9 @@ def _filter(
 _NO_OUTPUT: Final = object()  # for packets that are dropped, and not counted either
 
 _NATIVE_SIZE: Final = 16_000_000  # bytes; from there on machine code is faster, its start included
+
+
+_WORTH_OPTIMIZING: Final = 100_000_000  # bytes; from there on the optimiser's start is less than compiled Python gains
 
 
 def _is_native(filters: list[Filter], sources: list[Source], choices: _Choices) -> bool:

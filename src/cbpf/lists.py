@@ -11,9 +11,26 @@ from .choices import Direction
 from .errors import FieldError
 from .fields import one_of
 from .fields import text as check_text
-from .optimizer.lists import Lists, Placeholders
-from .optimizer.ranges import Ranges, union
+from .ranges import Ranges, union
 from .values import Value
+
+Words: TypeAlias = tuple[int, int, int, int]
+
+
+class Lists(NamedTuple):
+    """Sorted, disjoint, inclusive ranges of IPv4 addresses, IPv6 addresses (128 bits) and ports."""
+
+    hosts: Ranges = ()
+    hosts6: Ranges = ()
+    ports: Ranges = ()
+
+
+class Placeholders(NamedTuple):
+    """What stands for each list in the program."""
+
+    host: int
+    host6: Words
+    port: int
 
 
 class HostRanges(NamedTuple):

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 from .capture.container import Interface
 from .capture.pcap import plain_header
-from .choices import EngineName
+from .choices import EngineName, Optimizer
 from .dialects import Dialect
 from .errors import CaptureError, ExpressionError, ExpressionWarning, FieldError
 from .expression import compile_for
@@ -35,13 +35,22 @@ def kind_of(interface: Interface) -> Kind:
 class Matching:
     """A filter: its program, where that depends on the link type, and its machine, for each kind of packets."""
 
-    def __init__(self, filter: Filter, engine: EngineName, dialect: Dialect, *, as_socket: bool = False) -> None:
+    def __init__(
+        self,
+        filter: Filter,
+        engine: EngineName,
+        dialect: Dialect,
+        *,
+        as_socket: bool = False,
+        optimizer: Optimizer = "cbpf",
+    ) -> None:
         if isinstance(filter, bytes | bytearray):
             raise FieldError(f"filter: {filter!r} is bytes; an expression is text (parse reads programs)")
         self._filter = filter if isinstance(filter, str | Expression | Savefile | VM) else Program(filter)
         self._engine: EngineName = engine
         self._dialect = dialect
         self._as_socket = as_socket
+        self._optimizer: Optimizer = "cbpf" if isinstance(filter, Expression) else optimizer
         self._of_program: dict[Program, VM] = {}
         self._machines: dict[Kind, VM] = {}
 
@@ -82,18 +91,20 @@ class Matching:
 
     def _compiled(self, expression: str | Expression, interface: Interface, name: str) -> Program:
         try:
-            return compile_for_interface(expression, interface, self._dialect)
+            return compile_for_interface(expression, interface, self._dialect, self._optimizer)
         except ExpressionError as error:
             if not self._machines:
                 raise
             raise ExpressionError(f"{name}: link type {interface.link_type.name}: {error}") from None
 
 
-def compile_for_interface(expression: str | Expression, interface: Interface, dialect: Dialect) -> Program:
+def compile_for_interface(
+    expression: str | Expression, interface: Interface, dialect: Dialect, optimizer: Optimizer = "cbpf"
+) -> Program:
     """The program of an expression for packets of an interface, as they stand in a file, to run under *dialect*."""
     header = plain_header(interface, nanoseconds=False)
     handle = Handle(interface.link_type.dlt, interface.snaplen, header.data)
-    return compile_for(handle, expression, netmask=0, dialect=dialect)
+    return compile_for(handle, expression, netmask=0, optimizer=optimizer, dialect=dialect)
 
 
 def _program_for(savefile: Savefile, interface: Interface, name: str) -> Program:

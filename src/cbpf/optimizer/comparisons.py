@@ -8,9 +8,9 @@ relation, which is 1 or 0.
 from typing import Final, TypeAlias
 
 from ..isa import WORD_MASK, Action
+from ..ranges import Ranges, complement, intersection, shifted, union
 from .arithmetic import arithmetic
 from .expressions import Expressions, Operation
-from .ranges import Ranges, complement, intersection, shifted, union
 
 Test: TypeAlias = bool | tuple[int, Ranges]
 """Whether an expression lies in ranges; or what is known already."""

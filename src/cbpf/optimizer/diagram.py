@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from ..isa import Extension
+from ..ranges import Ranges
 from .expressions import Expressions
-from .ranges import Ranges
 from .requirements import DEVICE, NOTHING, NOTHING_ACCEPTED, PACKET, Requirements, both, common, missing
 
 

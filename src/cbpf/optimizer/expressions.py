@@ -9,8 +9,8 @@ from typing import Final, NamedTuple, TypeAlias
 
 from ..dialects import Dialect
 from ..isa import SIGN_BIT, WORD_MASK, Action, Extension
+from ..ranges import Ranges
 from ..semantics import Header
-from .ranges import Ranges
 from .requirements import NOTHING, PACKET, Requirements, both, reachable_key
 
 

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator
 from typing import Final, TypeAlias
 
 from ..isa import WORD_MASK, Action
+from ..ranges import Ranges, intersection, union
 from ..words import ARITHMETIC
 from .diagram import Diagram, Switch
 from .expressions import Constant, Load, Operation, operands
-from .ranges import Ranges, intersection, union
 from .requirements import NOTHING, Requirements, both, common
 
 Byte: TypeAlias = tuple[int, int]

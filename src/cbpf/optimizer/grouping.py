@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator, Set
 from typing import NamedTuple
 
 from ..isa import Action
+from ..ranges import Ranges, union
 from .diagram import Arm, Diagram, Switch, targets_of
 from .expressions import Expressions
 from .facts import ranges_of_arms
-from .ranges import Ranges, union
 from .requirements import NOTHING, Requirements, both, missing
 
 

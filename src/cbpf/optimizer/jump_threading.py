@@ -10,9 +10,9 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from ..ranges import Ranges, intersection
 from .diagram import Device, Diagram, Draw, Guard, Return, Switch, targets_of
 from .facts import NO_FACTS, Facts, Reasoner, ranges_of_arms
-from .ranges import Ranges, intersection
 from .requirements import DEVICE, NOTHING, Requirements, missing
 
 _STEPS_A_NODE: Final = 40

@@ -5,30 +5,13 @@ an IPv6 address, four words that are tested one after the other, becomes a tree 
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from ..isa import WORD_MASK
+from ..lists import Lists, Placeholders, Words
+from ..ranges import Ranges, union
 from .diagram import Arm, Diagram, Switch
 from .expressions import Load
-from .ranges import Ranges, union
-
-Words: TypeAlias = tuple[int, int, int, int]
-
-
-class Lists(NamedTuple):
-    """Sorted, disjoint, inclusive ranges of IPv4 addresses, IPv6 addresses (128 bits) and ports."""
-
-    hosts: Ranges = ()
-    hosts6: Ranges = ()
-    ports: Ranges = ()
-
-
-class Placeholders(NamedTuple):
-    """What stands for each list in the program."""
-
-    host: int
-    host6: Words
-    port: int
 
 
 class _Chain(NamedTuple):

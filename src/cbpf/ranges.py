@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final, TypeAlias
 
-from ..isa import WORD_MASK
+from .isa import WORD_MASK
 
 Ranges: TypeAlias = tuple[tuple[int, int], ...]
 
