@@ -178,7 +178,7 @@ REFUSALS = [
     ),
     (
         ["filter", "-r", "T", "-p", "P", "ip"],
-        "cbpf: an expression and -p PROGRAM exclude each other (see cbpf filter --help)",
+        "cbpf: an expression, with or without lists, and -p PROGRAM exclude each other (see cbpf filter --help)",
     ),
     (
         ["filter", "-r", "T", "-F", "P", "ip"],

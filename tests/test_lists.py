@@ -176,7 +176,7 @@ def test_lists_need_the_optimiser() -> None:
 
 
 def test_a_link_type_without_addresses() -> None:
-    with pytest.raises(cbpf.ExpressionError):
+    with pytest.raises(cbpf.ExpressionError, match="<Expression '', 1 IPv4 and 0 IPv6 ranges>: USB link-layer type"):
         cbpf.hosts(["10.0.0.1"], link_type="USB_LINUX")
 
 
@@ -220,6 +220,11 @@ def test_a_capture_is_filtered_by_lists(tmp_path: Path) -> None:
     assert run("compile", *options, "-w", str(tmp_path / "program"), "not tcp[13] & 2 != 0") == (0, b"", "")
     assert run("filter", "-q", "-r", TRAFFIC, "-p", str(tmp_path / "program"))[1] == out
     assert len(out) > 24
+    code, _, err = run("filter", "-r", TRAFFIC, *options, "-p", str(tmp_path / "program"))
+    assert (code, err.splitlines()[0]) == (
+        2,
+        "cbpf: an expression, with or without lists, and -p PROGRAM exclude each other (see cbpf filter --help)",
+    )
 
 
 def test_too_many_for_a_socket_is_said(tmp_path: Path) -> None:

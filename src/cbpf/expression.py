@@ -129,7 +129,12 @@ def _compiled_with_lists(
         raise FieldError(f"compile.optimizer: {optimizer!r} cannot make lists; only 'cbpf' can")
     numbers = {raw.k for raw in _compiled(expression.text, handle, netmask, optimize=False)}
     places = placeholders_beside(numbers)
-    program = _compiled(text_with_placeholders(expression, places), handle, netmask, optimize=False)
+    text = text_with_placeholders(expression, places)
+    try:
+        program = _compiled(text, handle, netmask, optimize=False)
+    except ExpressionError as error:
+        reason = str(error).removeprefix(f"expression {_shown(text)}: ")
+        raise ExpressionError(f"{expression!r}: {reason}") from None
     try:
         return with_lists(program, places, expression.lists, dialect=dialect, goal=goal)
     except TooLarge:

@@ -91,21 +91,18 @@ goal_option: Final = click.option(
 
 
 def list_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Gives a command --hosts, --ports and --direction, as its parameter *with_lists*: text -> what is compiled."""
+    """Gives a command --hosts, --ports and --direction, as its parameter *lists*: an Expression, or None."""
 
     @wraps(command)
     def chosen(*arguments: Any, hosts: str | None, ports: str | None, direction: Any, **options: Any) -> Any:
-        def with_lists(text: str) -> str | cbpf.Expression:
-            if hosts is None and ports is None:
-                return text
-            return cbpf.Expression(
-                text,
+        lists = None
+        if hosts is not None or ports is not None:
+            lists = cbpf.Expression(
                 hosts=() if hosts is None else cbpf.read_hosts(read_bytes(hosts), name=shown(hosts)),
                 ports=() if ports is None else cbpf.read_ports(read_bytes(ports), name=shown(ports)),
                 direction=direction,
             )
-
-        return command(*arguments, with_lists=with_lists, **options)
+        return command(*arguments, lists=lists, **options)
 
     for option in (
         click.option(

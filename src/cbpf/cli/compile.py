@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Final
 
 import click
@@ -47,7 +46,7 @@ def command(
     netmask: str | None,
     optimizer: Any,
     goal: Any,
-    with_lists: Callable[[str], str | cbpf.Expression],
+    lists: cbpf.Expression | None,
     dialect: cbpf.Dialect,
     target: str | None,
 ) -> None:
@@ -60,7 +59,7 @@ def command(
     text = read_expression(expression, expression_file)
     kind, length = cbpf.link_type(link_type), snaplen or cbpf.DEFAULT_SNAPLEN  # as tcpdump takes -s 0
     program = cbpf.compile(
-        with_lists(text),
+        lists.replace(text=text) if lists else text,
         link_type=kind,
         snaplen=length,
         netmask=netmask,

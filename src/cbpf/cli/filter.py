@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import click
@@ -58,7 +57,7 @@ def command(
     count: int | None,
     only_count: bool,
     invert: bool,
-    with_lists: Callable[[str], str | cbpf.Expression],
+    lists: cbpf.Expression | None,
     container: Any,
     no_progress: bool,
     quiet: bool,
@@ -73,11 +72,12 @@ def command(
 
       cbpf filter -r in.pcap -w out.pcap 'tcp port 443'
     """
-    if program is not None and (expression or expression_file is not None):
-        raise click.UsageError("an expression and -p PROGRAM exclude each other")
+    if program is not None and (expression or expression_file is not None or lists):
+        raise click.UsageError("an expression, with or without lists, and -p PROGRAM exclude each other")
     if only_count and target is not None:
         raise click.UsageError("--count writes no capture; -w FILE excludes it")
-    chosen = with_lists(read_expression(expression, expression_file)) if program is None else read_filter(program)
+    text = read_expression(expression, expression_file)
+    chosen = read_filter(program) if program is not None else lists.replace(text=text) if lists else text
     destination = None if only_count else _destination(target)
     read = sources_to_read(sources)
     try:
