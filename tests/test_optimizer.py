@@ -89,7 +89,20 @@ def test_random_programs(rounds: Rounds, name: str) -> None:
         if not cbpf.findings(program, dialect=DIALECTS[name]):
             optimized = cbpf.optimize(program, dialect=DIALECTS[name])
             assert len(optimized) <= len(program)
-            assert_equal(program, optimized, DIALECTS[name])
+            try:
+                assert cbpf.difference(program, optimized, dialect=DIALECTS[name], longest=LONGEST) is None
+            except cbpf.Undecided:  # a product of products, now and then; then only runs can tell
+                _assert_alike_in_runs(random, program, optimized, DIALECTS[name])
+
+
+def _assert_alike_in_runs(random: Random, program: cbpf.Program, other: cbpf.Program, dialect: cbpf.Dialect) -> None:
+    machines = [cbpf.VM(one, dialect=dialect) for one in (program, other)]
+    for seed in range(2000):
+        packet = random_programs.packet(random)
+        if dialect.record_size is not None:
+            packet = (packet + bytes(64))[:64]
+        metadata = cbpf.Metadata(seed=seed, device=cbpf.Device(seed) if seed % 2 else None)
+        assert len({machine.evaluate(packet, metadata=metadata) for machine in machines}) == 1, packet.hex()
 
 
 def _random_program(random: Random, name: str) -> cbpf.Program:
