@@ -117,6 +117,21 @@ def test_the_numbers_of_the_expression_are_no_placeholders() -> None:
     assert cbpf.difference(plain, cbpf.compile(cbpf.Expression(text, hosts=["192.0.2.1"])), shortest=60) is None
 
 
+@pytest.mark.parametrize("entry", ["198.51.100.1", "0.0.0.0-198.51.100.0", "c633:6402:c633:6403:c633:6404:c633:6405"])
+def test_a_list_may_hold_what_stands_for_it(entry: str) -> None:
+    """The addresses that libpcap compiles are numbers like any other."""
+    name = "ip6 host" if ":" in entry else "host"
+    program = cbpf.hosts([entry, "203.0.113.9"])
+    if "-" not in entry:
+        plain = cbpf.compile(f"host 203.0.113.9 or {name} {entry}", optimizer=None)
+        assert cbpf.difference(plain, program, shortest=60) is None
+    assert cbpf.difference(cbpf.hosts([entry]), program, shortest=60) is not None
+
+
+def test_a_port_may_stand_for_the_ports() -> None:
+    assert cbpf.difference(cbpf.compile("port 65534", optimizer=None), cbpf.ports([65534]), shortest=80) is None
+
+
 def test_many_networks_are_a_tree() -> None:
     random = Random(1)
     networks = [f"{1 + _below(random, 223)}.{_below(random, 256)}.{_below(random, 256)}.0/24" for _ in range(1000)]

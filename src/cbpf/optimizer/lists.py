@@ -15,8 +15,9 @@ from .expressions import Load
 
 
 class _Chain(NamedTuple):
-    """Tests of the four words of an address, and where they lead."""
+    """Tests of the four words of an address, what they test, and where they lead."""
 
+    tests: list[int]
     values: list[int]
     yes: int
     no: int
@@ -32,36 +33,39 @@ def put_lists(diagram: Diagram, root: int, placeholders: Placeholders, lists: Li
     Raises `NothingToList` where it asks for none of a list's, or asks something else of one.
     """
     replaced: set[Ranges] = set()
-    single = {(4, placeholders.host): lists.hosts, (2, placeholders.port): lists.ports}
+    asked: set[int] = set()
+    understood: set[int] = set()
     made: dict[int, int] = {}
     for number in reversed(diagram.below(root)):
         node = diagram.nodes[number]
         made[number] = diagram.again(number, made)
-        if not isinstance(node, Switch):
-            continue
-        chain = _chain_from(diagram, number, placeholders.host6)
-        if chain is not None and lists.hosts6:
-            made[number] = _tree(diagram, chain.values, lists.hosts6, made[chain.yes], made[chain.no])
-            replaced.add(lists.hosts6)
-            continue
-        for (size, placeholder), ranges in single.items():
-            load = diagram.expressions.nodes[node.value]
-            if ranges and isinstance(load, Load) and load.size == size and _asks_for(node, placeholder):
-                no, yes = made[node.targets[0]], made[node.targets[1]]
-                made[number] = diagram.test(node.value, ranges, yes, no)
-                replaced.add(ranges)
-    if replaced != {ranges for ranges in lists if ranges} or _is_asked(diagram, made[root], placeholders):
+        if isinstance(node, Switch) and len(node.starts) == 3 and node.starts[1] in _numbers(placeholders):
+            asked.add(number)
+            chain = _chain_from(diagram, number, placeholders.host6)
+            ranges = lists.hosts6 if chain is not None else _list_for(diagram, node, placeholders, lists)
+            if ranges and chain is not None:
+                made[number] = _tree(diagram, chain.values, ranges, made[chain.yes], made[chain.no])
+                understood.update(chain.tests)
+            elif ranges:
+                made[number] = diagram.test(node.value, ranges, made[node.targets[1]], made[node.targets[0]])
+                understood.add(number)
+            replaced.add(ranges)
+    if replaced - {()} != {ranges for ranges in lists if ranges} or asked != understood:
         raise NothingToList
     return made[root]
 
 
-def _is_asked(diagram: Diagram, root: int, placeholders: Placeholders) -> bool:
-    """Whether a test for a placeholder is left."""
-    numbers = {placeholders.host, placeholders.port, *placeholders.host6}
-    for node in (diagram.nodes[number] for number in diagram.below(root)):
-        if isinstance(node, Switch) and any(_asks_for(node, number) for number in numbers):
-            return True
-    return False
+def _numbers(placeholders: Placeholders) -> tuple[int, ...]:
+    return placeholders.host, placeholders.port, *placeholders.host6
+
+
+def _list_for(diagram: Diagram, node: Switch, placeholders: Placeholders, lists: Lists) -> Ranges:
+    """The list whose placeholder a test asks for alone; empty: it asks something else."""
+    load = diagram.expressions.nodes[node.value]
+    for size, placeholder, ranges in ((4, placeholders.host, lists.hosts), (2, placeholders.port, lists.ports)):
+        if isinstance(load, Load) and load.size == size and _asks_for(node, placeholder):
+            return ranges
+    return ()
 
 
 def _asks_for(node: Switch, placeholder: int) -> bool:
@@ -71,16 +75,18 @@ def _asks_for(node: Switch, placeholder: int) -> bool:
 
 def _chain_from(diagram: Diagram, number: int, words: Words) -> _Chain | None:
     """The tests from a node on, if they ask for the words one after the other."""
+    tests: list[int] = []
     values: list[int] = []
     no: int | None = None
     for word in words:
         node = diagram.nodes[number]
-        if not isinstance(node, Switch) or not _asks_for(node, word) or node.targets[0] != (no or node.targets[0]):
+        if not isinstance(node, Switch) or not _asks_for(node, word) or no not in (None, node.targets[0]):
             return None
+        tests.append(number)
         values.append(node.value)
         no, number = node.targets[0], node.targets[1]
     assert no is not None
-    return _Chain(values, number, no)
+    return _Chain(tests, values, number, no)
 
 
 def _tree(diagram: Diagram, values: Sequence[int], ranges: Ranges, yes: int, no: int) -> int:
