@@ -31,6 +31,11 @@ def traffic() -> Path:
     return ROOT / "examples" / "traffic.pcap"
 
 
+def unmeasured() -> dict[str, str]:
+    """The environment of a child that is sent signals: inside coverage's own lock one would wait for ever."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
+
+
 @pytest.fixture
 def rounds(request: pytest.FixtureRequest) -> Rounds:
     """A function of a number n that gives n seeded sources of randomness; under `./dev fuzz`, as many as time allows.

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, unmeasured
 
 import cbpf
 from cbpf.cli import COMMANDS
@@ -665,10 +665,8 @@ def test_ctrl_c_stops_a_proof(repetition: int, tmp_path: Path) -> None:
     (tmp_path / "a").write_text(start + "mul x\nst M[1]\nld M[0]\nmod x\nldx M[1]\nadd x\nret a")
     (tmp_path / "b").write_text(start + "ld M[0]\nret a")
     command = [sys.executable, "-m", "cbpf", "diff", "a", "b", "--timeout", "60"]
-    # Not measured: a signal inside coverage's own lock would wait for ever.
-    env = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stderr=pipe, cwd=tmp_path, env=env, preexec_fn=heed_signals) as process:
+    settings: Any = {"cwd": tmp_path, "env": unmeasured(), "preexec_fn": heed_signals}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, **settings) as process:
         try:
             while "bitwuzla" not in Path(f"/proc/{process.pid}/maps").read_text():
                 time.sleep(0.01)

@@ -8,7 +8,7 @@ from typing import Any
 import oracle
 import pytest
 import random_programs
-from conftest import ENGINES, Rounds
+from conftest import ENGINES, Rounds, unmeasured
 from corpus_filters import CORPUS, Filter
 from judges import kernel
 from random_programs import is_predictable
@@ -356,6 +356,7 @@ def test_ctrl_c_stops_a_proof() -> None:
         text=True,
         timeout=50,
         check=False,
+        env=unmeasured(),
     )
     assert result.stdout == "stopped\n", result.stderr
 
