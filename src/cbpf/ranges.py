@@ -1,13 +1,11 @@
 """Sets of numbers as sorted, disjoint, inclusive ranges: what a test accepts, what a value may be."""
 
 from collections.abc import Iterable
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from .isa import WORD_MASK
 
 Ranges: TypeAlias = tuple[tuple[int, int], ...]
-
-EVERYTHING: Final[Ranges] = ((0, WORD_MASK),)
 
 
 def union(ranges: Iterable[tuple[int, int]]) -> Ranges:
