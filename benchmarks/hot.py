@@ -19,7 +19,7 @@ from benchmarks.processes import WORKSPACE
 from benchmarks.report import Chart, Section, at_least
 from benchmarks.setting import LeftOut, Setting
 from benchmarks.timing import Contender, paired
-from cbpf.engines.circumstances import of_any
+from cbpf.engines.llvm.context import of_any
 
 CORPUS: Final = Path(__file__).parents[1] / "tests" / "corpus" / "filters.txt"
 _LIBRARIES: Final = ("libpcap.so.0.8", "libpcap.so.1", "libpcap.so")

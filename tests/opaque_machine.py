@@ -5,8 +5,8 @@ from typing import Any, NoReturn
 
 from cbpf import Dialect, Metadata, RawInstruction
 from cbpf.engines.interpreter import IntegerMachine
-from cbpf.semantics import begin, execute
-from cbpf.socket_buffer import SocketBuffer
+from cbpf.isa.semantics import begin, execute
+from cbpf.packet.skb import SocketBuffer
 
 
 class Opaque:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import cbpf
-from cbpf.listings import debugger_listing
+from cbpf.isa.listing import debugger_listing
 
 GOLDEN = Path(__file__).parent / "golden"
 BPF_ASM = json.loads((GOLDEN / "bpf_asm.json").read_text())

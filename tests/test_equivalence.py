@@ -14,7 +14,7 @@ from judges import kernel
 from random_programs import is_predictable
 
 import cbpf
-from cbpf.verdicts import keeps
+from cbpf.isa.verdicts import keeps
 
 DIALECTS = (cbpf.PCAP, cbpf.LINUX, cbpf.SECCOMP)
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 import cbpf
-import cbpf.libpcap
+import cbpf.expression.libpcap
 from cbpf.errors import MissingLibrary
-from cbpf.libpcap import Compiler, Handle, cypcap_compiler, system_compiler
-from cbpf.link_types import link_types
+from cbpf.expression.libpcap import Compiler, Handle, cypcap_compiler, system_compiler
+from cbpf.packet.link_types import link_types
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "tcpdump.json").read_text())["programs"]
 
@@ -188,7 +188,7 @@ def test_link_types_by_name_and_number(name: str, dlt: int, linktype: int) -> No
 def test_link_types_are_those_of_libpcap() -> None:
     import ctypes
 
-    from cbpf.libpcap import _load_system_library
+    from cbpf.expression.libpcap import _load_system_library
 
     try:
         library = _load_system_library()
@@ -216,12 +216,12 @@ def test_without_any_libpcap_one_sentence_helps(monkeypatch: pytest.MonkeyPatch)
     def missing() -> Compiler:
         raise MissingLibrary("not here")
 
-    monkeypatch.setattr(cbpf.libpcap, "cypcap_compiler", missing)
-    monkeypatch.setattr(cbpf.libpcap, "system_compiler", missing)
-    cbpf.libpcap.compiler.cache_clear()
+    monkeypatch.setattr(cbpf.expression.libpcap, "cypcap_compiler", missing)
+    monkeypatch.setattr(cbpf.expression.libpcap, "system_compiler", missing)
+    cbpf.expression.libpcap.compiler.cache_clear()
     with pytest.raises(cbpf.MissingLibrary, match="pip install cypcap, or install the system's"):
         cbpf.compile("ip")
-    cbpf.libpcap.compiler.cache_clear()
+    cbpf.expression.libpcap.compiler.cache_clear()
 
 
 def test_without_cypcap_the_systems_library_serves(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -229,6 +229,6 @@ def test_without_cypcap_the_systems_library_serves(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(sys.modules, "cypcap", None)
     with pytest.raises(MissingLibrary, match="cypcap cannot be imported"):
         cypcap_compiler()
-    cbpf.libpcap.compiler.cache_clear()
+    cbpf.expression.libpcap.compiler.cache_clear()
     assert cbpf.compile("arp")[1].k == 0x806
-    cbpf.libpcap.compiler.cache_clear()
+    cbpf.expression.libpcap.compiler.cache_clear()

@@ -12,11 +12,11 @@ import random_programs
 from conftest import Rounds
 
 import cbpf
-from cbpf.flow import analysis, blocks, facts, knowledge
-from cbpf.flow.analysis import KnowledgeMachine
-from cbpf.flow.flow import Flow
-from cbpf.flow.knowledge import Known
-from cbpf.isa import OPCODE_BY_CODE, Action
+from cbpf.analysis import abstract_machine, abstract_state, abstract_value, cfg
+from cbpf.analysis.abstract_machine import KnowledgeMachine
+from cbpf.analysis.abstract_value import Known
+from cbpf.analysis.flow import Flow
+from cbpf.isa.opcodes import OPCODE_BY_CODE, Action
 
 CORPUS = Path(__file__).parent / "corpus" / "filters.txt"
 EXPRESSIONS = [line.split("\t") for line in CORPUS.read_text().splitlines() if not line.startswith("#")]
@@ -175,19 +175,19 @@ def _exchanged_ways(machine: Any, truth: Any, outcome: bool, target: int) -> Any
 
 
 way = KnowledgeMachine._way
-state_facts = facts.State.facts
+state_facts = abstract_state.State.facts
 SABOTAGE: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "outcomes exchanged": lambda patch: patch.setattr(KnowledgeMachine, "_way", _exchanged_ways),
     "bytes taken for nibbles": lambda patch: patch.setattr(
-        analysis, "between", lambda name, low=0, high=2**32 - 1: knowledge.between(name, low, high >> 4)
+        abstract_machine, "between", lambda name, low=0, high=2**32 - 1: abstract_value.between(name, low, high >> 4)
     ),
     "a sum that never wraps": lambda patch: patch.setitem(
-        knowledge._RANGES, Action.ADD, lambda left, right: (min(left.low + right.low, 2**32 - 1), 2**32 - 1)
+        abstract_value._RANGES, Action.ADD, lambda left, right: (min(left.low + right.low, 2**32 - 1), 2**32 - 1)
     ),
     "one byte too many": lambda patch: patch.setattr(
-        facts.State, "facts", lambda self: state_facts(self).replace(captured=self.captured.low + 1)
+        abstract_state.State, "facts", lambda self: state_facts(self).replace(captured=self.captured.low + 1)
     ),
-    "only the first way counts": lambda patch: patch.setattr(blocks, "met", lambda states, index: states[0].copy()),
+    "only the first way counts": lambda patch: patch.setattr(cfg, "met", lambda states, index: states[0].copy()),
 }
 
 

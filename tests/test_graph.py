@@ -15,8 +15,8 @@ import random_programs
 from conftest import Rounds
 
 import cbpf
+from cbpf.analysis.profile import edge_counts
 from cbpf.drawing.layout import lay_out, ranks_of
-from cbpf.flow.counting import edge_counts
 
 CORPUS = Path(__file__).parent / "corpus" / "filters.txt"
 EXPRESSIONS = [line.split("\t") for line in CORPUS.read_text().splitlines() if not line.startswith("#")]

@@ -21,7 +21,7 @@ from test_captures import CORRECTED_SNAPLEN, PLAIN, RECORDS, Trickle, microsecon
 from test_pcapng import FRAME, PACKET, SECOND, TIMES, blocks_of_all_kinds
 
 import cbpf
-from cbpf.capture.survey import iso_time
+from cbpf.capture.info import iso_time
 
 NEEDS_CAPINFOS: Final = pytest.mark.skipif(
     shutil.which("capinfos") is None, reason="needs capinfos, of wireshark-common"

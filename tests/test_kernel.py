@@ -13,8 +13,8 @@ from conftest import ENGINES, Rounds
 from judges import kernel
 
 import cbpf
-from cbpf.isa import OPCODE_BY_CODE
-from cbpf.verifier import translated_size
+from cbpf.isa.opcodes import OPCODE_BY_CODE
+from cbpf.isa.verifier import translated_size
 
 Rows = list[tuple[int, int, int, int]]
 OBSERVED = json.loads((Path(__file__).parent / "golden" / "linux_observed.json").read_text())

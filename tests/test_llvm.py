@@ -19,7 +19,7 @@ import cbpf
 
 pytest.importorskip("llvmlite", reason="the native engine needs llvmlite")
 
-from cbpf.engines import code_cache, native
+from cbpf.engines.llvm import code_cache, jit
 
 ECHO = cbpf.parse("ldb [0]\nret a")
 LENGTH = cbpf.parse("ld #len\nret a")
@@ -270,7 +270,7 @@ def test_wire_lengths_of_a_batch() -> None:
 
 def test_llvms_own_linker(monkeypatch: pytest.MonkeyPatch) -> None:
     """As for other processors, and should LLVM ever make code with relocations."""
-    monkeypatch.setattr(native, "_bare_code", lambda object_file: None)
+    monkeypatch.setattr(jit, "_bare_code", lambda object_file: None)
     for number in range(5):
         vm = compiled(cbpf.parse(f"ldb [0]\nadd #{number}\nret a"))
         run = vm.run
@@ -320,7 +320,7 @@ def test_a_very_long_program_needs_little_stack() -> None:
 
 
 def test_without_llvmlite_one_sentence_helps(monkeypatch: pytest.MonkeyPatch) -> None:
-    native._llvm.cache_clear()
+    jit._llvm.cache_clear()
     monkeypatch.setitem(sys.modules, "llvmlite", None)
     with pytest.raises(cbpf.MissingLibrary, match=r"pip install 'cbpf\[llvm\]'"):
         compiled(ECHO)
@@ -329,7 +329,7 @@ def test_without_llvmlite_one_sentence_helps(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_an_unfit_llvmlite(monkeypatch: pytest.MonkeyPatch) -> None:
-    native._llvm.cache_clear()
+    jit._llvm.cache_clear()
     monkeypatch.setitem(sys.modules, "llvmlite.binding", None)
     with pytest.raises(cbpf.MissingLibrary, match=r"pip install 'cbpf\[llvm\]'"):
         _ = compiled(ECHO).run
@@ -343,8 +343,8 @@ def test_an_unfit_llvmlite(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_auto_takes_machine_code_for_many(monkeypatch: pytest.MonkeyPatch) -> None:
     loaded: list[str] = []
-    compile = native._compile
-    monkeypatch.setattr(native, "_compile", lambda ir: loaded.append(ir) or compile(ir))  # type: ignore[func-returns-value]
+    compile = jit._compile
+    monkeypatch.setattr(jit, "_compile", lambda ir: loaded.append(ir) or compile(ir))  # type: ignore[func-returns-value]
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")  # so that nothing is kept
     vm = cbpf.VM(ECHO)
     assert set(vm.verdicts([b"\x07"] * 99_999)) == {7}
@@ -369,8 +369,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def compilations(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What LLVM was asked to compile."""
     asked: list[str] = []
-    compile = native._compile
-    monkeypatch.setattr(native, "_compile", lambda ir: asked.append(ir) or compile(ir))  # type: ignore[func-returns-value]
+    compile = jit._compile
+    monkeypatch.setattr(jit, "_compile", lambda ir: asked.append(ir) or compile(ir))  # type: ignore[func-returns-value]
     return asked
 
 

@@ -9,15 +9,15 @@ import pytest
 from conftest import Rounds
 
 import cbpf
-from cbpf import ranges
-from cbpf.isa import WORD_MASK, Action
-from cbpf.optimizer.arithmetic import arithmetic
-from cbpf.optimizer.comparisons import compare
-from cbpf.optimizer.decisions import Chain, Decision, Split, decide
-from cbpf.optimizer.expressions import Constant, Expressions, Load, Operation
-from cbpf.optimizer.requirements import NOTHING_ACCEPTED, PACKET, both, common, missing
-from cbpf.ranges import Ranges
-from cbpf.words import ARITHMETIC, COMPARISONS
+from cbpf.isa import word_ranges as ranges
+from cbpf.isa.alu import ARITHMETIC, COMPARISONS
+from cbpf.isa.opcodes import WORD_MASK, Action
+from cbpf.isa.word_ranges import Ranges
+from cbpf.optimizer.codegen.switch_lowering import Chain, Decision, Split, decide
+from cbpf.optimizer.ir.range_tests import compare
+from cbpf.optimizer.ir.requirements import NOTHING_ACCEPTED, PACKET, both, common, missing
+from cbpf.optimizer.ir.simplify import arithmetic
+from cbpf.optimizer.ir.value_numbering import Constant, Expressions, Load, Operation
 
 EDGES: Final = (0, 1, 2, 3, 15, 16, 31, 0xFF, 0x100, 0xFFFF, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFE, 0xFFFF_FFFF)
 

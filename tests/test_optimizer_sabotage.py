@@ -9,20 +9,10 @@ import random_programs
 from corpus_filters import CORPUS
 
 import cbpf
-from cbpf.isa import Action
-from cbpf.optimizer import (
-    arithmetic,
-    comparisons,
-    decisions,
-    diagram,
-    emission,
-    expressions,
-    facts,
-    grouping,
-    jump_threading,
-    planning,
-    registers,
-)
+from cbpf.isa.opcodes import Action
+from cbpf.optimizer.codegen import emit, instruction_selection, register_plan, switch_lowering
+from cbpf.optimizer.ir import diagram, path_facts, range_tests, simplify, value_numbering
+from cbpf.optimizer.passes import jump_threading, test_merging
 
 Sabotage = Callable[[pytest.MonkeyPatch], None]
 
@@ -33,87 +23,89 @@ def _nothing_is_missing(module: Any) -> Sabotage:
 
 
 def _facts_of_one_way(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(facts.Facts, "joined", lambda self, other: self)
+    patch.setattr(path_facts.Facts, "joined", lambda self, other: self)
 
 
 def _gaps_are_lost(patch: pytest.MonkeyPatch) -> None:
     """A value that is not 5 is taken for one that is below 5."""
-    patch.setattr(facts.Reasoner, "_relevant", lambda self, value, ranges, node: ranges[:1])
+    patch.setattr(path_facts.Reasoner, "_relevant", lambda self, value, ranges, node: ranges[:1])
 
 
 def _bits_of_the_wrong_byte(patch: pytest.MonkeyPatch) -> None:
-    right = facts.Reasoner._bytes_of
+    right = path_facts.Reasoner._bytes_of
 
-    def wrong(self: facts.Reasoner, load: Any) -> Any:
+    def wrong(self: path_facts.Reasoner, load: Any) -> Any:
         return [(byte, place ^ 8 if load.size > 1 else place) for byte, place in right(self, load)]
 
-    patch.setattr(facts.Reasoner, "_bytes_of", wrong)
+    patch.setattr(path_facts.Reasoner, "_bytes_of", wrong)
 
 
 def _greater_or_equal(patch: pytest.MonkeyPatch) -> None:
     """`jgt` is taken for `jge`."""
-    right = comparisons._accepted
+    right = range_tests._accepted
     patch.setattr(
-        comparisons,
+        range_tests,
         "_accepted",
         lambda action, c: right(Action.GREATER_OR_EQUAL if action is Action.GREATER_THAN else action, c),
     )
 
 
 def _masks_are_prefixes(patch: pytest.MonkeyPatch) -> None:
-    right = comparisons._inner_of_constant
+    right = range_tests._inner_of_constant
 
     def wrong(table: Any, action: Action, left: int, c: int, ranges: Any) -> Any:
         return (left, ranges) if action is Action.AND else right(table, action, left, c, ranges)
 
-    patch.setattr(comparisons, "_inner_of_constant", wrong)
+    patch.setattr(range_tests, "_inner_of_constant", wrong)
 
 
 def _loads_are_skipped(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(planning, "_entry", lambda plan, held: len(plan.steps))
+    patch.setattr(register_plan, "_entry", lambda plan, held: len(plan.steps))
 
 
 def _operands_swapped(patch: pytest.MonkeyPatch) -> None:
-    right = registers.Registers.pair
-    patch.setattr(registers.Registers, "pair", lambda self, for_a, for_x, held: right(self, for_x, for_a, held))
+    right = instruction_selection.Registers.pair
+    patch.setattr(
+        instruction_selection.Registers, "pair", lambda self, for_a, for_x, held: right(self, for_x, for_a, held)
+    )
 
 
 def _no_carry(patch: pytest.MonkeyPatch) -> None:
     """y + c is taken for y."""
-    right = expressions.Expressions.terms
-    patch.setattr(expressions.Expressions, "terms", lambda self, one: (right(self, one)[0], 0))
+    right = value_numbering.Expressions.terms
+    patch.setattr(value_numbering.Expressions, "terms", lambda self, one: (right(self, one)[0], 0))
 
 
 def _divided_by_too_much(patch: pytest.MonkeyPatch) -> None:
-    right = arithmetic._by_power_of_two
-    patch.setattr(arithmetic, "_by_power_of_two", lambda table, action, left, c: right(table, action, left, 2 * c))
+    right = simplify._by_power_of_two
+    patch.setattr(simplify, "_by_power_of_two", lambda table, action, left, c: right(table, action, left, 2 * c))
 
 
 def _borders_moved(patch: pytest.MonkeyPatch) -> None:
-    right = decisions._shortest_chain
+    right = switch_lowering._shortest_chain
 
-    def moved(one: decisions.Question) -> decisions.Question:
+    def moved(one: switch_lowering.Question) -> switch_lowering.Question:
         return one._replace(k=(one.k or 0) + (one.action is Action.GREATER_OR_EQUAL))
 
     def wrong(ranges: Any) -> Any:
         chain = right(ranges)
         return chain._replace(questions=tuple(map(moved, chain.questions)))
 
-    patch.setattr(decisions, "_shortest_chain", wrong)
+    patch.setattr(switch_lowering, "_shortest_chain", wrong)
 
 
 def _targets_exchanged(patch: pytest.MonkeyPatch) -> None:
-    right = emission._Writer._conditional
+    right = emit._Writer._conditional
 
     def wrong(self: Any, action: Action, k: int | None, on_true: int, on_false: int) -> int:
         return right(self, action, k, *((on_false, on_true) if action is Action.BITS_SET else (on_true, on_false)))
 
-    patch.setattr(emission._Writer, "_conditional", wrong)
+    patch.setattr(emit._Writer, "_conditional", wrong)
 
 
 SABOTAGES: Final[dict[str, Sabotage]] = {
     "threading past loads": _nothing_is_missing(jump_threading),
-    "grouping past loads": _nothing_is_missing(grouping),
+    "grouping past loads": _nothing_is_missing(test_merging),
     "no guards": _nothing_is_missing(diagram),
     "facts of one way": _facts_of_one_way,
     "gaps lost": _gaps_are_lost,

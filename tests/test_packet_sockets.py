@@ -13,7 +13,7 @@ from judges import kernel, packet_socket
 from judges.packet_socket import PACKET_KINDS, Kind, View, view
 
 import cbpf
-from cbpf.metadata import Device, VlanTag
+from cbpf.packet.metadata import Device, VlanTag
 
 Rows = list[tuple[int, int, int, int]]
 

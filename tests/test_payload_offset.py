@@ -8,7 +8,7 @@ from conftest import Rounds
 from judges import packet_socket
 from judges.packet_socket import PACKET_KINDS, Kind, View, view
 
-from cbpf.payload_offset import payload_offset
+from cbpf.packet.flow_dissector import payload_offset
 
 needs_devices = pytest.mark.skipif(packet_socket.available() is not None, reason=str(packet_socket.available()))
 

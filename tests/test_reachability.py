@@ -9,7 +9,7 @@ from conftest import Rounds
 from test_equivalence import program, replay
 
 import cbpf
-from cbpf.coverage import Goal, all_goals, observe, ranges
+from cbpf.analysis.coverage import Goal, all_goals, observe, ranges
 
 DIALECTS = (cbpf.PCAP, cbpf.LINUX, cbpf.SECCOMP)
 DEAD = program("ldh [12];jeq #0x800,0,2;jeq #0x806,0,1;ret #1;ret #0")

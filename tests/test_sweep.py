@@ -30,9 +30,9 @@ from conftest import Rounds
 from hostile_captures import DECEPTIONS, SECONDS, TRAFFIC_RECORDS, damaged, traffic
 
 import cbpf
-from cbpf.capture import sweep
-from cbpf.capture.mapping import FileBytes
-from cbpf.passes import Pass
+from cbpf.capture.native import scanner
+from cbpf.capture.native.mapped_file import FileBytes
+from cbpf.filtering.run import Pass
 
 pytestmark = pytest.mark.filterwarnings("ignore::cbpf.ExpressionWarning")  # arp, on link types that have none
 
@@ -177,7 +177,7 @@ SIZES: Final = (Sizes(4_096, 5), Sizes(20_001, 1), Sizes(65_536, 2))
 def shrink(monkeypatch: pytest.MonkeyPatch, sizes: Sizes) -> None:
     """Makes all windows small."""
     for name in ("WINDOW", "_READ_WINDOW", "_FIRST_WINDOW", "_LAST_ALONE"):
-        monkeypatch.setattr(sweep, name, sizes.window)
+        monkeypatch.setattr(scanner, name, sizes.window)
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(sizes.processors)))
 
 
@@ -193,15 +193,15 @@ def test_windows_are_guessed_and_swept_by_threads(source: Path, monkeypatch: pyt
     shrink(monkeypatch, Sizes(16_384, 2))
     guesses: list[tuple[int, int | None]] = []
     threads = set()
-    original: Any = sweep.Sweeper.sweep
+    original: Any = scanner.Sweeper.sweep
 
-    def told(self: sweep.Sweeper, base: int, begin: int, *rest: Any, guess: bool = False, **options: Any) -> Any:
+    def told(self: scanner.Sweeper, base: int, begin: int, *rest: Any, guess: bool = False, **options: Any) -> Any:
         found = original(self, base, begin, *rest, guess=guess, **options)
         guesses.append((guess, found and found.packets))
         threads.add(threading.get_ident())
         return found
 
-    monkeypatch.setattr(sweep.Sweeper, "sweep", told)
+    monkeypatch.setattr(scanner.Sweeper, "sweep", told)
     records = [TRAFFIC_RECORDS[index % 900] for index in range(9_000)]
     for number, capture in enumerate((encoded(records), as_pcapng(records))):
         source.write_bytes(capture)
@@ -220,7 +220,7 @@ def test_almost_everything_is_swept(how: str, source: Path, monkeypatch: pytest.
     swept: list[int] = []
     original = Pass.take
 
-    def told(self: Pass, found: sweep.Found) -> None:
+    def told(self: Pass, found: scanner.Found) -> None:
         swept.append(found.packets)
         original(self, found)
 
@@ -729,7 +729,7 @@ TRUNCATED_BY_ANOTHER: Final = """
     import cbpf
     from cbpf.capture import sweep
 
-    sweep.WINDOW = 65_536
+    scanner.WINDOW = 65_536
     source, target, truncate = sys.argv[1:]
     inode = f":{os.stat(source).st_ino} "
     others = []
@@ -770,7 +770,7 @@ LEASE_LOST: Final = """
     import cbpf
     from cbpf.capture import sweep
 
-    sweep.WINDOW = 65_536
+    scanner.WINDOW = 65_536
     source, target = sys.argv[1:]
 
     lost = []
@@ -917,13 +917,13 @@ def test_progress_reaches_the_end(how: str, long: Path, monkeypatch: pytest.Monk
 def test_records_that_are_not_usual_cost_no_windows(how: str, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every tenth packet is longer than the snapshot length, and comes to Python."""
     swept = []
-    original = sweep.Sweeper.sweep
+    original = scanner.Sweeper.sweep
 
-    def told(self: sweep.Sweeper, base: int, begin: int, stop: int, *rest: Any, **options: Any) -> Any:
+    def told(self: scanner.Sweeper, base: int, begin: int, stop: int, *rest: Any, **options: Any) -> Any:
         swept.append(stop - begin)
         return original(self, base, begin, stop, *rest, **options)
 
-    monkeypatch.setattr(sweep.Sweeper, "sweep", told)
+    monkeypatch.setattr(scanner.Sweeper, "sweep", told)
     records = [Record(SECONDS, 0, size, bytes(size)) for size in [60] * 9 + [3_000]] * 700
     source.write_bytes(encoded(records, Variant(snaplen=2_000)))
     assert agreed(source, "", how).counts[0][1] == 7_000
@@ -944,7 +944,7 @@ INTERRUPTED_COMMAND: Final = """
     from cbpf.capture import output, sweep
     from cbpf.cli import main
 
-    sweep.WINDOW = 65_536
+    scanner.WINDOW = 65_536
     original = output.Output.write_ranges
 
     def write_ranges(self, *ranges):
@@ -973,10 +973,10 @@ def test_an_interrupted_command_leaves_no_file(mode: str, existing: bytes | None
 
 INTERRUPTED_CALLBACK: Final = """
     import io, os, signal, sys
-    import cbpf, cbpf.socket_buffer
+    import cbpf, cbpf.packet.skb
 
     calls = []
-    original = cbpf.socket_buffer.EXTENSIONS[cbpf.Extension.PAYLOAD_OFFSET]
+    original = cbpf.packet.skb.EXTENSIONS[cbpf.Extension.PAYLOAD_OFFSET]
 
     def payload_offset(buffer, a, x):
         calls.append(a)
@@ -984,7 +984,7 @@ INTERRUPTED_CALLBACK: Final = """
             os.kill(os.getpid(), signal.SIGINT)
         return original(buffer, a, x)
 
-    cbpf.socket_buffer.EXTENSIONS[cbpf.Extension.PAYLOAD_OFFSET] = payload_offset
+    cbpf.packet.skb.EXTENSIONS[cbpf.Extension.PAYLOAD_OFFSET] = payload_offset
     with open(sys.argv[1], "rb") as source:
         program = cbpf.parse("ld poff\\nret a")
         print(cbpf.filter_capture(source, None, program, engine=sys.argv[2], dialect=cbpf.LINUX))
@@ -1039,8 +1039,8 @@ SLOW_QUEUES: Final = """
             time.sleep(0.002)
             return was_empty
 
-    sweep.SimpleQueue = Queue
-    sweep.WINDOW = sweep._FIRST_WINDOW = 4_096
+    scanner.SimpleQueue = Queue
+    scanner.WINDOW = scanner._FIRST_WINDOW = 4_096
     os.sched_getaffinity = lambda process: {1, 2, 3}
     for count in range(1, 400, 20):
         cbpf.filter_capture(sys.argv[1], None, "tcp", engine="llvm", count=count)

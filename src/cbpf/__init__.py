@@ -13,48 +13,48 @@ expression (`compile`), or from text or bytes (`parse`); a dialect says what it 
 # Most programs use few names, and where the input is small a command's start is all the time that it takes: so each
 # name is imported when it is first used. `__init__.pyi` says the same to type checkers; a test compares the two.
 _PLACES = {
-    "flow.blocks": "Block Edge",
-    "capture.container": "Interface",
-    "capture.plain": "write_capture",
+    "analysis.cfg": "Block Edge",
+    "capture.base": "Interface",
+    "capture.write": "write_capture",
     "capture.reader": "CaptureReader Packet read_capture",
-    "capture.survey": "CaptureInfo InterfaceInfo PacketTotals capture_info",
-    "flow.counting": "ExecutionCounts execution_counts",
-    "covering": "Case cases",
-    "choices": "Direction EngineName Goal Optimizer",
-    "dialects": "DIALECTS LINUX PCAP SECCOMP Dialect",
+    "capture.info": "CaptureInfo InterfaceInfo PacketTotals capture_info",
+    "analysis.profile": "ExecutionCounts execution_counts",
+    "proofs.test_packets": "Case cases",
+    "_options": "Direction EngineName Goal Optimizer",
+    "isa.dialects": "DIALECTS LINUX PCAP SECCOMP Dialect",
     "drawing.graph": "Graph graph",
     "engines.interpreter": "Fetched Step",
-    "equivalence": "Difference difference equivalent implies",
+    "proofs.equivalence": "Difference difference equivalent implies",
     "errors": """
         CaptureError CbpfError DamagedCapture ExpressionError ExpressionWarning FieldError Finding
         MissingLibrary PacketError Problem ProgramFormatError ProofFailed Undecided
         VerificationError
     """,
-    "expression": "DEFAULT_SNAPLEN compile hosts ports",
-    "flow.facts": "Facts PacketLoad",
-    "filtering": "compile_for_capture filter_capture split_capture",
-    "flow.flow": "Flow",
+    "expression.compiler": "DEFAULT_SNAPLEN compile hosts ports",
+    "analysis.abstract_state": "Facts PacketLoad",
+    "filtering.api": "compile_for_capture filter_capture split_capture",
+    "analysis.flow": "Flow",
     "formats": "FORMAT_NAMES parse render render_bytes",
-    "instructions": """
+    "isa.instructions": """
         TAX TXA ALUOpConstant ALUOpX Instruction Jump JumpIf JumpIfX LoadAbsolute LoadConstant LoadExtension
         LoadIndirect LoadMemShift LoadScratch NegateA RawInstruction RetA RetConstant Setter StoreScratch
         TypedInstruction assemble disassemble
     """,
-    "isa": "ALUOp Extension JumpTest Register",
-    "flow.knowledge": "Known",
-    "link_types": "LinkType link_type",
-    "listings": "listing",
-    "lists": "Expression HostRanges read_hosts read_ports",
-    "metadata": "Device Metadata VlanTag",
+    "isa.opcodes": "ALUOp Extension JumpTest Register",
+    "analysis.abstract_value": "Known",
+    "packet.link_types": "LinkType link_type",
+    "isa.listing": "listing",
+    "expression.address_lists": "Expression HostRanges read_hosts read_ports",
+    "packet.metadata": "Device Metadata VlanTag",
     "optimizer.pipeline": "Stage optimization_stages optimize",
-    "packets": "Packets",
-    "program": "Program",
-    "reachability": "DeadCode Witness dead witness",
-    "savefile": "Savefile",
-    "socket_views": "SocketView socket_view with_tag",
-    "flow.statistics": "ProgramInfo program_info",
-    "summary": "Summary",
-    "verifier": "findings verify",
+    "packet.batch": "Packets",
+    "isa.program": "Program",
+    "proofs.reachability": "DeadCode Witness dead witness",
+    "formats.savefile": "Savefile",
+    "packet.af_packet": "SocketView socket_view with_tag",
+    "analysis.program_info": "ProgramInfo program_info",
+    "filtering.summary": "Summary",
+    "isa.verifier": "findings verify",
     "vm": "VM",
 }
 _PLACE_OF = {name: module for module, names in _PLACES.items() for name in names.split()}

@@ -1,15 +1,18 @@
 # For type checkers and editors: what `__init__.py` imports when it is asked for.
 
-from .capture.container import Interface
-from .capture.plain import write_capture
+from ._options import Direction, EngineName, Goal, Optimizer
+from .analysis.abstract_state import Facts, PacketLoad
+from .analysis.abstract_value import Known
+from .analysis.cfg import Block, Edge
+from .analysis.flow import Flow
+from .analysis.profile import ExecutionCounts, execution_counts
+from .analysis.program_info import ProgramInfo, program_info
+from .capture.base import Interface
+from .capture.info import CaptureInfo, InterfaceInfo, PacketTotals, capture_info
 from .capture.reader import CaptureReader, Packet, read_capture
-from .capture.survey import CaptureInfo, InterfaceInfo, PacketTotals, capture_info
-from .choices import Direction, EngineName, Goal, Optimizer
-from .covering import Case, cases
-from .dialects import DIALECTS, LINUX, PCAP, SECCOMP, Dialect
+from .capture.write import write_capture
 from .drawing.graph import Graph, graph
 from .engines.interpreter import Fetched, Step
-from .equivalence import Difference, difference, equivalent, implies
 from .errors import (
     CaptureError,
     CbpfError,
@@ -26,16 +29,14 @@ from .errors import (
     Undecided,
     VerificationError,
 )
-from .expression import DEFAULT_SNAPLEN, compile, hosts, ports
-from .filtering import compile_for_capture, filter_capture, split_capture
-from .flow.blocks import Block, Edge
-from .flow.counting import ExecutionCounts, execution_counts
-from .flow.facts import Facts, PacketLoad
-from .flow.flow import Flow
-from .flow.knowledge import Known
-from .flow.statistics import ProgramInfo, program_info
+from .expression.address_lists import Expression, HostRanges, read_hosts, read_ports
+from .expression.compiler import DEFAULT_SNAPLEN, compile, hosts, ports
+from .filtering.api import compile_for_capture, filter_capture, split_capture
+from .filtering.summary import Summary
 from .formats import FORMAT_NAMES, parse, render, render_bytes
-from .instructions import (
+from .formats.savefile import Savefile
+from .isa.dialects import DIALECTS, LINUX, PCAP, SECCOMP, Dialect
+from .isa.instructions import (
     TAX,
     TXA,
     ALUOpConstant,
@@ -60,19 +61,18 @@ from .instructions import (
     assemble,
     disassemble,
 )
-from .isa import ALUOp, Extension, JumpTest, Register
-from .link_types import LinkType, link_type
-from .listings import listing
-from .lists import Expression, HostRanges, read_hosts, read_ports
-from .metadata import Device, Metadata, VlanTag
+from .isa.listing import listing
+from .isa.opcodes import ALUOp, Extension, JumpTest, Register
+from .isa.program import Program
+from .isa.verifier import findings, verify
 from .optimizer.pipeline import Stage, optimization_stages, optimize
-from .packets import Packets
-from .program import Program
-from .reachability import DeadCode, Witness, dead, witness
-from .savefile import Savefile
-from .socket_views import SocketView, socket_view, with_tag
-from .summary import Summary
-from .verifier import findings, verify
+from .packet.af_packet import SocketView, socket_view, with_tag
+from .packet.batch import Packets
+from .packet.link_types import LinkType, link_type
+from .packet.metadata import Device, Metadata, VlanTag
+from .proofs.equivalence import Difference, difference, equivalent, implies
+from .proofs.reachability import DeadCode, Witness, dead, witness
+from .proofs.test_packets import Case, cases
 from .vm import VM
 
 __version__: str

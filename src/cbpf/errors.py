@@ -16,9 +16,12 @@ A warning, not an error: `ExpressionWarning`, for an expression that compiles to
 """
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from .summary import Summary
-from .values import Value
+from ._record import Value
+
+if TYPE_CHECKING:
+    from .filtering.summary import Summary
 
 
 class CbpfError(Exception):
@@ -47,8 +50,8 @@ class DamagedCapture(CaptureError):
     `summary` is what `filter_capture` did with them, or None; `summaries` what `split_capture` did, for each route.
     """
 
-    summary: Summary | None = None
-    summaries: tuple[Summary, ...] = ()
+    summary: "Summary | None" = None
+    summaries: "tuple[Summary, ...]" = ()
 
 
 class MissingLibrary(CbpfError, ImportError):

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import pytest
 
 if TYPE_CHECKING:
-    from .coverage import Goal
-    from .dialects import Dialect
-    from .program import Instructions, Program
+    from .analysis.coverage import Goal
+    from .isa.dialects import Dialect
+    from .isa.program import Instructions, Program
     from .vm import VM
 
 Row: TypeAlias = Any
@@ -82,14 +82,14 @@ class FilterTable:
         self, name: str, machine: "VM", number: int, wanted: Any, packet: bytes, wire_length: int, metadata: Any
     ) -> Iterator[str]:
         """Runs one row; what is to be said if it fails."""
-        from .coverage import observe
+        from .analysis.coverage import observe
 
         run = observe(machine, packet, wire_length, metadata)
         self._recorder.add(name, machine.program, machine.dialect, run.goals)
         if _fits(run.verdict, wanted, machine.dialect):
             return
-        from .cli.proving import meaning, packet_lines
-        from .cli.side_by_side import trace_lines
+        from .cli.packet_output import meaning, packet_lines
+        from .cli.trace_diff import trace_lines
 
         yield f"row {number}: {meaning(run.verdict, machine.dialect)}, and not {wanted}"
         yield from packet_lines(packet, wire_length, metadata, machine.dialect)
@@ -113,7 +113,7 @@ def _as_row(number: int, row: Row) -> tuple[int, Any, bytes, int, Any]:
 
 
 def _fits(verdict: int, wanted: Any, dialect: "Dialect") -> bool:
-    from .verdicts import keeps
+    from .isa.verdicts import keeps
 
     return keeps(verdict, dialect) == (wanted == "keep") if isinstance(wanted, str) else verdict == wanted
 
@@ -138,7 +138,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 def _report(name: str, program: "Program", dialect: "Dialect", reached: "frozenset[Goal]") -> Iterator[str]:
     """One line of numbers, then what is missing."""
-    from .coverage import all_goals, ranges
+    from .analysis.coverage import all_goals, ranges
 
     wanted = all_goals(program)
     if not wanted <= reached:
@@ -162,7 +162,7 @@ def _report(name: str, program: "Program", dialect: "Dialect", reached: "frozens
 def _dead(program: "Program", dialect: "Dialect") -> "frozenset[Goal]":
     """What no packet can reach, as far as a solver is installed and says so in time."""
     from . import MissingLibrary, Undecided, dead
-    from .coverage import all_goals
+    from .analysis.coverage import all_goals
 
     try:
         found = dead(program, dialect=dialect, timeout=_SECONDS_FOR_DEAD_CODE)

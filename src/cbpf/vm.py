@@ -6,16 +6,16 @@ from contextlib import suppress
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from .choices import EngineName
-from .dialects import PCAP, Dialect
-from .engines.engine import Engine, OneByOne
+from ._options import EngineName
+from ._validators import check_word, instance_of, one_of
+from .engines.base import Engine, OneByOne
 from .errors import MissingLibrary
-from .fields import check_word, instance_of, one_of
-from .metadata import Metadata
-from .packets import Packets, as_batch, as_packet
-from .program import Instructions, Program
-from .socket_buffer import SocketBuffer
-from .verifier import verify
+from .isa.dialects import PCAP, Dialect
+from .isa.program import Instructions, Program
+from .isa.verifier import verify
+from .packet.batch import Packets, as_batch, as_packet
+from .packet.metadata import Metadata
+from .packet.skb import SocketBuffer
 
 if TYPE_CHECKING:
     from .engines.interpreter import Step
@@ -52,7 +52,7 @@ class _Auto:
 
 def llvm_is_installed() -> bool:
     """Whether the engine "llvm" can be had."""
-    from .engines.native import is_installed
+    from .engines.llvm.jit import is_installed
 
     return is_installed()
 
@@ -70,7 +70,7 @@ def _python(program: Program, dialect: Dialect) -> Engine:
 
 
 def _llvm(program: Program, dialect: Dialect) -> Engine:
-    from .engines.llvm import LLVMEngine
+    from .engines.llvm.engine import LLVMEngine
 
     return LLVMEngine(program, dialect)
 

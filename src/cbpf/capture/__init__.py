@@ -1,1 +1,1 @@
-"""Capture files: pcap and pcapng, plain or compressed, read as a stream and written as they were."""
+"""Capture files: pcap and pcapng, plain or compressed, read as streams and written record by record."""

@@ -32,7 +32,7 @@ class Output:
 
     def write_ranges(self, ranges: int, count: int, sums: int) -> None:
         """Writes *count* ranges of memory that native code names; see `ranges.write_ranges`."""
-        from .ranges import joined, write_ranges
+        from .iovec import joined, write_ranges
 
         with _named(self._name):
             if self._descriptor is None:

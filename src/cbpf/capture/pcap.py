@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from ..errors import CaptureError, DamagedCapture
-from ..link_types import LinkType, link_type
-from .container import SECOND, ByteOrder, Interface, Record, Scan
+from ..packet.link_types import LinkType, link_type
+from .base import SECOND, ByteOrder, Interface, Record, Scan
 
 FILE_HEADER_SIZE: Final = 24
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Literal
 
 from ..errors import CaptureError, DamagedCapture
-from ..link_types import link_type
-from .container import NO_PACKET, ByteOrder, Interface, Record, Scan
+from ..packet.link_types import link_type
+from .base import NO_PACKET, ByteOrder, Interface, Record, Scan
 
 SECTION_MAGIC: Final = b"\x0a\x0d\x0d\x0a"  # the same in both byte orders
 

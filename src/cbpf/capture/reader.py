@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple, Self, TypeAlias
 
 from ..errors import CaptureError, DamagedCapture
-from ..link_types import LinkType
-from ..packets import Packets
-from .container import NO_PACKET, Container, Interface, Record, packet_count
+from ..packet.batch import Packets
+from ..packet.link_types import LinkType
+from .base import NO_PACKET, Container, Interface, Record, packet_count
+from .input import Input, Source
 from .pcap import FILE_HEADER_SIZE, Pcap, parse_header
 from .pcapng import SECTION_MAGIC, Pcapng
-from .source import Input, Source
 
 CHUNK_SIZE: Final = 1 << 20
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, TypeAlias
 
 from ..errors import CaptureError
-from .container import NO_PACKET, SECOND, Container, Interface, Record
+from .base import NO_PACKET, SECOND, Container, Interface, Record
 from .pcap import Header, Pcap, encode, merged_header, plain_header, plain_record
 from .pcapng import enhanced_packet, section
 

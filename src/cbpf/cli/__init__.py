@@ -59,7 +59,7 @@ class _Commands(click.Group):
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f".{name}", __name__).command
+        command: click.Command = importlib.import_module(f".commands.{name}", __name__).command
         return command
 
 

@@ -1,1 +1,1 @@
-"""Pictures of control-flow graphs."""
+"""Drawings of control-flow graphs: SVG, DOT and Mermaid."""

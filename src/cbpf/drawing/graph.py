@@ -1,11 +1,11 @@
 """The graph of a program as a picture: DOT for graphviz, mermaid for Markdown, and SVG that needs no other program."""
 
-from ..dialects import PCAP, Dialect
-from ..flow.counting import ExecutionCounts, check_counts
-from ..flow.flow import Flow
-from ..program import Instructions
-from ..values import Value
-from .captions import Captions
+from .._record import Value
+from ..analysis.flow import Flow
+from ..analysis.profile import ExecutionCounts, check_counts
+from ..isa.dialects import PCAP, Dialect
+from ..isa.program import Instructions
+from .labels import Captions
 from .svg import draw
 from .text import dot_lines, mermaid_lines
 

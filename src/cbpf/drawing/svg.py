@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from html import escape
 from typing import Final, NamedTuple
 
-from ..flow.blocks import Block, Edge
-from .captions import EDGE_COLORS, STROKES, TEXT_COLOR, Captions
+from ..analysis.cfg import Block, Edge
+from .labels import EDGE_COLORS, STROKES, TEXT_COLOR, Captions
 from .layout import Layout, lay_out
 
 _CHARACTER: Final = 7.3  # pixels of width at 12 pixels of height, for the wider monospaced fonts

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Final
 
-from ..flow.blocks import Edge
-from .captions import EDGE_COLORS, FILLS, STROKES, TEXT_COLOR, Captions
+from ..analysis.cfg import Edge
+from .labels import EDGE_COLORS, FILLS, STROKES, TEXT_COLOR, Captions
 
 
 def dot_lines(captions: Captions) -> Iterator[str]:

@@ -1,1 +1,1 @@
-"""The engines: ways to run a program, behind one signature."""
+"""Engines that run a program: the interpreter, compiled Python, and machine code."""

@@ -4,16 +4,16 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-from ..dialects import Dialect, FetchOrder
-from ..instructions import RawInstruction
-from ..isa import SCRATCH_SLOTS, WORD_MASK, Action, Extension
-from ..metadata import Metadata
-from ..packets import as_packet
-from ..program import Program
-from ..semantics import Header, begin, execute
-from ..socket_buffer import SocketBuffer
-from ..values import Value
-from ..words import ARITHMETIC, COMPARISONS
+from .._record import Value
+from ..isa.alu import ARITHMETIC, COMPARISONS
+from ..isa.dialects import Dialect, FetchOrder
+from ..isa.instructions import RawInstruction
+from ..isa.opcodes import SCRATCH_SLOTS, WORD_MASK, Action, Extension
+from ..isa.program import Program
+from ..isa.semantics import Header, begin, execute
+from ..packet.batch import as_packet
+from ..packet.metadata import Metadata
+from ..packet.skb import SocketBuffer
 
 
 class Fetched(Value):

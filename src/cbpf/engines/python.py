@@ -9,14 +9,14 @@ import heapq
 from collections import Counter
 from typing import Any, Final, NamedTuple, get_args
 
-from ..dialects import Dialect, FetchOrder
-from ..isa import CONDITIONS, OPCODE_BY_CODE, SIGN_BIT, SIGNS, WORD_MASK, Action, Extension
-from ..metadata import Metadata
-from ..packets import as_packet
-from ..program import Program
-from ..semantics import Header, begin, execute
-from ..socket_buffer import SocketBuffer
-from .engine import Run
+from ..isa.dialects import Dialect, FetchOrder
+from ..isa.opcodes import CONDITIONS, OPCODE_BY_CODE, SIGN_BIT, SIGNS, WORD_MASK, Action, Extension
+from ..isa.program import Program
+from ..isa.semantics import Header, begin, execute
+from ..packet.batch import as_packet
+from ..packet.metadata import Metadata
+from ..packet.skb import SocketBuffer
+from .base import Run
 
 _OPERATORS: Final = SIGNS | {Action.DIV: "//"}
 

@@ -4,10 +4,10 @@
 """
 
 from ..errors import FieldError, ProgramFormatError
-from ..program import Instructions, Program
-from ..savefile import Savefile
-from .format import BytesFormat, TextFormat
-from .table import BYTES_FORMATS, TEXT_FORMATS
+from ..isa.program import Instructions, Program
+from .base import BytesFormat, TextFormat
+from .registry import BYTES_FORMATS, TEXT_FORMATS
+from .savefile import Savefile
 
 __all__ = [
     "BYTES_FORMATS",

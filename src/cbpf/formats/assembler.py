@@ -11,9 +11,9 @@ Reported, where bpf_asm is silent: numbers that do not fit, labels that stand tw
 from typing import Final, NamedTuple, NoReturn, TypeAlias
 
 from ..errors import FieldError, Problem, ProgramFormatError
-from ..instructions import RawInstruction, RetConstant
-from ..isa import CONDITIONS, EXTENSION_OFFSET, EXTENSION_WORDS, OPCODES, WORD_MASK, Extension, Opcode, Operand
-from ..program import Program
+from ..isa.instructions import RawInstruction, RetConstant
+from ..isa.opcodes import CONDITIONS, EXTENSION_OFFSET, EXTENSION_WORDS, OPCODES, WORD_MASK, Extension, Opcode, Operand
+from ..isa.program import Program
 from .lexer import Text, Token
 
 _OPCODES: Final = {(opcode.mnemonic, opcode.operand): opcode for opcode in OPCODES}

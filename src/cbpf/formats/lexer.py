@@ -5,7 +5,7 @@ from bisect import bisect_right
 from typing import Final, NamedTuple
 
 from ..errors import Problem
-from ..isa import EXTENSION_WORDS
+from ..isa.opcodes import EXTENSION_WORDS
 
 _WORDS: Final = "|".join([*EXTENSION_WORDS.values(), "vlan_pr"])
 

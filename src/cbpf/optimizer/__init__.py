@@ -1,1 +1,1 @@
-"""The optimiser: Program -> Program, with the same verdict on every packet; `pipeline` is the way."""
+"""The optimiser: it returns a shorter or faster program with the same verdict on every packet."""

@@ -7,22 +7,22 @@ again (`emission`). Each pass takes a diagram and its root, and gives another ro
 from collections.abc import Callable, Iterator
 from typing import Final, TypeAlias
 
-from ..choices import Goal
-from ..dialects import PCAP, Dialect, check_dialect
+from .._options import Goal
+from .._record import Value
+from .._validators import flag, one_of
 from ..errors import ProofFailed
-from ..fields import flag, one_of
-from ..lists import Lists, Placeholders
-from ..program import Instructions, Program
-from ..values import Value
-from ..verifier import findings, verify
-from .diagram import Diagram
-from .emission import emit
-from .expressions import Expressions, TooLarge
-from .grouping import group_tests, merge_switches
-from .jump_threading import thread_jumps
-from .lifting import lift
-from .lists import put_lists
-from .liveness import effects_of, longest_path
+from ..isa.dialects import PCAP, Dialect, check_dialect
+from ..isa.program import Instructions, Program
+from ..isa.verifier import findings, verify
+from .codegen.emit import emit
+from .ir.diagram import Diagram
+from .ir.liveness import effects_of, longest_path
+from .ir.value_numbering import Expressions, TooLarge
+from .lift import lift
+from .passes.jump_threading import thread_jumps
+from .passes.list_expansion import put_lists
+from .passes.test_merging import group_tests, merge_switches
+from .placeholders import Lists, Placeholders
 
 Pass: TypeAlias = Callable[[Diagram, int], int]
 
@@ -140,7 +140,7 @@ def _is_better(found: Program, program: Program, dialect: Dialect, goal: Goal) -
 
 
 def _prove(program: Program, found: Program, dialect: Dialect) -> None:
-    from ..equivalence import difference
+    from ..proofs.equivalence import difference
 
     refuted = difference(program, found, dialect=dialect)
     if refuted is not None:

@@ -1,1 +1,1 @@
-"""Questions about all packets at once: programs as terms of an SMT solver."""
+"""Proofs with an SMT solver: equivalence, reachability, and test packets that cover a program."""

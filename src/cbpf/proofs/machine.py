@@ -8,13 +8,13 @@ that is dead.
 from collections.abc import Hashable, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
-from ..dialects import Dialect, FetchOrder
-from ..isa import SCRATCH_SLOTS, Action, Extension
-from ..program import Program
-from ..semantics import Header, begin, execute
+from ..isa.dialects import Dialect, FetchOrder
+from ..isa.opcodes import SCRATCH_SLOTS, Action, Extension
+from ..isa.program import Program
+from ..isa.semantics import Header, begin, execute
 from .netlink import search
+from .symbolic_packet import Unknowns
 from .terms import Terms, Truth, Word, key
-from .unknowns import Unknowns
 
 
 class _Meeting:

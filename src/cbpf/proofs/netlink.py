@@ -7,9 +7,9 @@ need another look.
 
 from typing import Final
 
-from ..isa import Action, Extension
+from ..isa.opcodes import Action, Extension
+from .symbolic_packet import Unknowns
 from .terms import Truth, Word
-from .unknowns import Unknowns
 
 _FOLLOWED: Final = 3  # attributes
 _HEADER: Final = 4  # struct nlattr: 16-bit length, 16-bit type, in host order

@@ -10,8 +10,8 @@ from functools import cache, partial
 from typing import Any, Final, TypeAlias
 
 from ..errors import MissingLibrary, Undecided
-from ..isa import SIGN_BIT, WORD_MASK, Action
-from ..words import ARITHMETIC, COMPARISONS
+from ..isa.alu import ARITHMETIC, COMPARISONS
+from ..isa.opcodes import SIGN_BIT, WORD_MASK, Action
 
 Term: TypeAlias = Any
 """A term of bitwuzla, which has no types."""

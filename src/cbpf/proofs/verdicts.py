@@ -2,9 +2,9 @@
 
 from typing import Literal, TypeAlias
 
-from ..dialects import Dialect
-from ..isa import Action
-from ..verdicts import ACTION_MASK, LETS_RUN
+from ..isa.dialects import Dialect
+from ..isa.opcodes import Action
+from ..isa.verdicts import ACTION_MASK, LETS_RUN
 from .machine import Outcome
 from .terms import Terms, Truth, Word
 

@@ -1,0 +1,1 @@
+"""Static analysis without a solver: control flow, abstract interpretation, and execution profiles."""

@@ -1,0 +1,118 @@
+"""cbpf filter: the main job. Captures in, the packets that a filter accepts out."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+import cbpf
+
+from ..options import (
+    as_socket_option,
+    container_options,
+    dialect_option,
+    engine_option,
+    expression_file_option,
+    list_options,
+    read_expression,
+    read_filter,
+    sources_option,
+    sources_to_read,
+)
+from ..progress import progress_bar, with_progress
+
+
+@click.command("filter", short_help="Copy the packets that a filter accepts.")
+@click.argument("expression", nargs=-1)
+@sources_option
+@click.option("-w", "target", metavar="FILE", help="Capture to write, - for standard output. May be one of those read.")
+@expression_file_option
+@click.option(
+    "-p",
+    "program",
+    metavar="PROGRAM",
+    help="Run this program instead of an expression; a savefile's link type is checked.",
+)
+@click.option("-c", "count", metavar="COUNT", type=click.IntRange(1), help="Stop when COUNT packets were kept.")
+@click.option("--count", "only_count", is_flag=True, help="Print how many packets are kept, and write none.")
+@click.option("--invert", is_flag=True, help="Keep the packets that the filter rejects.")
+@list_options
+@container_options
+@with_progress
+@dialect_option
+@engine_option
+@as_socket_option
+@click.option(
+    "-O", is_flag=True, expose_value=False, help="No optimiser: taken for tcpdump's sake; what is kept is the same."
+)
+@click.option("-n", is_flag=True, expose_value=False, help="No names: nothing to print; taken for tcpdump's sake.")
+def command(
+    expression: tuple[str, ...],
+    sources: tuple[str, ...],
+    target: str | None,
+    expression_file: str | None,
+    program: str | None,
+    count: int | None,
+    only_count: bool,
+    invert: bool,
+    lists: cbpf.Expression | None,
+    container: Any,
+    no_progress: bool,
+    quiet: bool,
+    dialect: cbpf.Dialect,
+    engine: Any,
+    as_socket: bool,
+) -> None:
+    """Copy the packets that an expression (pcap-filter(7)) accepts, exactly those that tcpdump -O keeps.
+
+    Captures are pcap or pcapng, also compressed by gzip, zstd or lz4. The output is what the input was, uncompressed,
+    with its byte order and time resolution. Without -w it is written to standard output. A summary goes to stderr.
+
+      cbpf filter -r in.pcap -w out.pcap 'tcp port 443'
+    """
+    if program is not None and (expression or expression_file is not None or lists):
+        raise click.UsageError("an expression, with or without lists, and -p PROGRAM exclude each other")
+    if only_count and target is not None:
+        raise click.UsageError("--count writes no capture; -w FILE excludes it")
+    text = read_expression(expression, expression_file)
+    chosen = read_filter(program) if program is not None else lists.replace(text=text) if lists else text
+    destination = None if only_count else _destination(target)
+    read = sources_to_read(sources)
+    try:
+        with progress_bar(read, hidden=quiet or no_progress) as progress:
+            summary = cbpf.filter_capture(
+                read,
+                destination,
+                chosen,
+                container=container,
+                count=count,
+                invert=invert,
+                engine=engine,
+                dialect=dialect,
+                as_socket=as_socket,
+                progress=progress,
+            )
+    except cbpf.DamagedCapture as damage:
+        if damage.summary is not None:
+            _report(damage.summary, only_count, quiet)
+        raise
+    _report(summary, only_count, quiet)
+
+
+def _destination(target: str | None) -> str:
+    if target is None and sys.stdout.isatty():
+        raise click.UsageError("a capture is not written to a terminal; give -w FILE, or --count")
+    return "-" if target is None else target
+
+
+def _report(summary: cbpf.Summary, only_count: bool, quiet: bool) -> None:
+    if only_count:
+        click.echo(summary.packets_kept)
+    if not quiet:
+        click.echo(
+            f"{summary.packets_seen:,} packets seen, {summary.packets_kept:,} kept;"
+            f" {summary.bytes_kept:,} of {summary.bytes_seen:,} bytes; {summary.seconds:.3f} s",
+            err=True,
+        )

@@ -1,0 +1,85 @@
+"""cbpf split: many filters over captures in one pass, each with an output of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+import cbpf
+
+from ..options import (
+    as_socket_option,
+    container_options,
+    dialect_option,
+    engine_option,
+    sources_option,
+    sources_to_read,
+)
+from ..progress import progress_bar, with_progress
+
+
+@click.command("split", short_help="Sort packets into files by filters, in one pass.")
+@click.argument("routes", metavar="'EXPRESSION=FILE'...", nargs=-1, required=True)
+@sources_option
+@click.option("--rest", metavar="FILE", help="Where the packets go that no expression accepts.")
+@container_options
+@with_progress
+@dialect_option
+@engine_option
+@as_socket_option
+def command(
+    routes: tuple[str, ...],
+    sources: tuple[str, ...],
+    rest: str | None,
+    container: Any,
+    no_progress: bool,
+    quiet: bool,
+    dialect: cbpf.Dialect,
+    engine: Any,
+    as_socket: bool,
+) -> None:
+    """Copy the packets that each EXPRESSION accepts to its FILE; a packet may go to several, or to none.
+
+    Each argument is cut at its last =. All files are written as cbpf filter would write them.
+
+      cbpf split -r big.pcap 'tcp port 443=https.pcap' 'port 53=dns.pcap' --rest other.pcap
+    """
+    pairs = [_route(text) for text in routes]
+    names = [expression or "all packets" for expression, _ in pairs]
+    names.append("the rest" if rest is not None else "the rest, not written")
+    read = sources_to_read(sources)
+    try:
+        with progress_bar(read, hidden=quiet or no_progress) as progress:
+            summaries: Sequence[cbpf.Summary] = cbpf.split_capture(
+                read,
+                pairs,
+                rest=rest,
+                container=container,
+                engine=engine,
+                dialect=dialect,
+                as_socket=as_socket,
+                progress=progress,
+            )
+    except cbpf.DamagedCapture as damage:
+        _report(names, damage.summaries, quiet)
+        raise
+    _report(names, summaries, quiet)
+
+
+def _route(text: str) -> tuple[str, str]:
+    expression, sign, target = text.rpartition("=")
+    if not sign or not target:
+        raise click.UsageError(f"{text!r}: a route is EXPRESSION=FILE")
+    return expression, target
+
+
+def _report(names: list[str], summaries: Sequence[cbpf.Summary], quiet: bool) -> None:
+    if quiet or not summaries:
+        return
+    width = max(len(f"{summary.packets_kept:,}") for summary in summaries)
+    for name, summary in zip(names, summaries, strict=True):
+        click.echo(f"{summary.packets_kept:>{width},}  {name}", err=True)
+    first = summaries[0]
+    click.echo(f"{first.packets_seen:,} packets seen, {first.bytes_seen:,} bytes; {first.seconds:.3f} s", err=True)

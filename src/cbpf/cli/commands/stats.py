@@ -1,0 +1,120 @@
+"""cbpf stats: what a program is and does, summed up."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import click
+
+import cbpf
+
+from ..options import as_socket_option, dialect_option, expression_option, link_type_option
+from ..profiling import Measured, capture_option, measured
+
+_HOTTEST: Final = 5  # blocks
+
+
+@click.command("stats", short_help="What a program is and does, summed up.")
+@click.argument("program", required=False)
+@expression_option
+@link_type_option
+@capture_option
+@as_socket_option
+@dialect_option
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
+def command(
+    program: str | None,
+    expression: str | None,
+    link_type: str,
+    capture: str | None,
+    as_socket: bool,
+    dialect: cbpf.Dialect,
+    as_json: bool,
+) -> None:
+    """Tell what PROGRAM is and does: blocks, shortest and longest run, the bytes that decide, who accepts it.
+
+    With -r also how many instructions it takes on the packets of a capture, and which blocks they mostly are.
+
+      cbpf stats -e 'tcp port 443' -r in.pcap
+    """
+    found = measured(program, expression, link_type, capture, dialect, as_socket)
+    info = cbpf.program_info(found.program, dialect=dialect)
+    if as_json:
+        click.echo(json.dumps(info.as_dict() | _counts_as_dict(found.counts)))
+    else:
+        rows = [*_rows(info), *_measured_rows(found, dialect)]
+        width = max(len(name) for name, _ in rows)
+        for name, value in rows:
+            click.echo(f"{name:{width}}  {value}")
+    if found.damage is not None:
+        raise found.damage
+
+
+def _counts_as_dict(counts: cbpf.ExecutionCounts | None) -> dict[str, Any]:
+    return {} if counts is None else {"run": counts.as_dict()}
+
+
+def _rows(info: cbpf.ProgramInfo) -> Iterator[tuple[str, str]]:
+    yield "program", f"{_counted(info.instructions, 'instruction')} in {_counted(info.blocks, 'block')}"
+    yield "unreachable", _ranges(info.unreachable) or "none"
+    yield "no run comes to", _ranges(info.never_reached) or "none, as far as is known"
+    yield "a run takes", f"{info.shortest:,} to {_counted(info.longest, 'instruction')}, fewer where bytes are missing"
+    yield "bytes deciding", "any" if info.bytes_deciding is None else f"the first {info.bytes_deciding:,} at most"
+    yield "loads", ", ".join(_loads(info.loads)) or "none"
+    yield "scratch", f"reads {_slots(info.slots_read)}, writes {_slots(info.slots_written)}"
+    yield "extensions", ", ".join(info.as_dict()["extensions"]) or "none"
+    yield "opcodes", ", ".join(f"{name} {count:,}" for name, count in info.opcodes)
+    yield "accepted by", ", ".join(info.accepted_by)
+
+
+def _measured_rows(found: Measured, dialect: cbpf.Dialect) -> Iterator[tuple[str, str]]:
+    counts = found.counts
+    if counts is None:
+        return
+    yield "packets", f"{counts.packets:,}, {counts.kept:,} kept"
+    yield "executed", f"{counts.mean:.1f} instructions a packet, {counts.most:,} at most"
+    blocks = cbpf.Flow(found.program, dialect=dialect).blocks
+    hottest = sorted(blocks, key=lambda block: -counts.executed[block.start])[:_HOTTEST]
+    shares = (
+        f"{_ranges(range(block.start, block.stop))} ({counts.executed[block.start] / counts.packets:.1%})"
+        for block in hottest
+        if counts.executed[block.start]
+    )
+    yield "hottest", ", ".join(shares) or "none"
+
+
+def _loads(loads: Sequence[cbpf.PacketLoad]) -> list[str]:
+    """The places of loads, each once; fixed ones in the packet come first, drawn together."""
+    places: set[int] = set()
+    others: dict[str, None] = {}
+    for load in loads:
+        if load.base is None and load.header == "packet":
+            places.update(range(load.first, load.first + load.size))
+        else:
+            others[str(load)] = None
+    return [*([_ranges(sorted(places))] if places else []), *others]
+
+
+def _slots(slots: Sequence[int]) -> str:
+    return ", ".join(f"M[{slot}]" for slot in slots) or "none"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """Ascending numbers as text, neighbours drawn together.
+
+    >>> _ranges([0, 1, 2, 7, 9, 10])
+    '0..2, 7, 9..10'
+    """
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ", ".join(f"{first}" if first == last else f"{first}..{last}" for first, last in runs)

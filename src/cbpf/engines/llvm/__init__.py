@@ -1,0 +1,1 @@
+"""The llvm engine: a program compiled to machine code."""

@@ -1,0 +1,1 @@
+"""Filter expressions in tcpdump's language, compiled to programs."""

@@ -1,0 +1,1 @@
+"""Filtering captures: the main job of the package."""

@@ -1,1 +1,0 @@
-"""Control flow: blocks, the facts that hold in them, and how often they run."""

@@ -1,0 +1,46 @@
+"""Go's notation of an instruction: decimal numbers, jumps as relative skips."""
+
+from typing import Final
+
+from .opcodes import CONDITIONS, EXTENSION_WORDS, OPCODE_BY_CODE, Action, Opcode, Operand, extension_of, has_stray_bits
+
+_ARGUMENTS: Final = {
+    Operand.NONE: "",
+    Operand.K: " #{k}",
+    Operand.X: " x",
+    Operand.A: " a",
+    Operand.SCRATCH: " M[{k}]",
+    Operand.LENGTH: " #len",
+    Operand.ABSOLUTE: " [{k}]",
+    Operand.INDIRECT: " [x + {k}]",
+    Operand.MEMORY_SHIFT: " 4*([{k}]&0xf)",
+}
+
+
+# The words of the opposite tests, for jumps that skip only where theirs fails.
+_OPPOSITES: Final = {Action.EQUAL: "jneq", Action.GREATER_THAN: "jle", Action.GREATER_OR_EQUAL: "jlt"}
+
+
+def notation(op: int, jt: int, jf: int, k: int) -> str:
+    """The instruction in Go's notation; where that would drop a bit, the four numbers in braces, as C has them.
+
+    >>> notation(0x15, 0, 8, 42), notation(0x16, 0, 0, 1)
+    ('jneq #42,8', '{ 0x16, 0, 0, 0x00000001 }')
+    """
+    opcode = OPCODE_BY_CODE.get(op)
+    if opcode is None or has_stray_bits(opcode, jt, jf, k):
+        return f"{{ {op:#04x}, {jt}, {jf}, {k:#010x} }}"
+    if opcode.action is Action.JUMP:
+        return f"ja {k}"
+    extension = extension_of(opcode, k) if opcode.size == 4 else None
+    argument = _ARGUMENTS[opcode.operand].format(k=k) if extension is None else f" #{EXTENSION_WORDS[extension]}"
+    if opcode.action in CONDITIONS:
+        return _jump_notation(opcode, argument, jt, jf)
+    return opcode.mnemonic + argument
+
+
+def _jump_notation(opcode: Opcode, argument: str, jt: int, jf: int) -> str:
+    opposite = _OPPOSITES.get(opcode.action)
+    if jt == 0 and opposite is not None:
+        return f"{opposite}{argument},{jf}"
+    return f"{opcode.mnemonic}{argument},{jt}" + (f",{jf}" if jf else "")

@@ -1,0 +1,136 @@
+"""A program as tcpdump and bpf_dbg print it: the listing of -d, the initialisers of -dd, the lines of -ddd.
+
+These functions take raw instructions and give text without a final newline. The wording is that of libpcap
+(bpf_image.c) and of Linux (tools/bpf/bpf_dbg.c).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from .instructions import RawInstruction
+from .opcodes import (
+    CONDITIONS,
+    EXTENSION_WORDS,
+    OPCODE_BY_CODE,
+    SIGN_BIT,
+    Action,
+    Extension,
+    Opcode,
+    Operand,
+    extension_of,
+)
+
+
+class _Style(NamedTuple):
+    """What two listings differ in: templates of lines, operands, and which constants are hexadecimal."""
+
+    line: str
+    plain: str
+    conditional: str
+    unknown: str
+    hexadecimal: frozenset[Action]
+    zero: str
+    arguments: Mapping[Operand, str]
+    extension_words: Mapping[Extension, str]
+
+
+# All other constants are signed decimals.
+_HEXADECIMAL: Final = CONDITIONS | {Action.LOAD_A, Action.LOAD_X, Action.AND, Action.OR, Action.XOR}
+
+_ARGUMENTS: Final = {
+    Operand.NONE: "",
+    Operand.X: "x",
+    Operand.A: "",
+    Operand.SCRATCH: "M[{k}]",
+    Operand.LENGTH: "#pktlen",
+    Operand.ABSOLUTE: "[{k}]",
+    Operand.INDIRECT: "[x + {k}]",
+    Operand.MEMORY_SHIFT: "4*([{k}]&0xf)",
+}
+
+_TCPDUMP: Final = _Style(
+    line="({index:03}) {image}",
+    plain="{mnemonic:8} {argument}",
+    conditional="{mnemonic:8} {argument:16} jt {jt}\tjf {jf}",
+    unknown="unimp    {op:#x}",
+    hexadecimal=_HEXADECIMAL,
+    zero="0x0",
+    arguments=_ARGUMENTS,
+    extension_words=EXTENSION_WORDS | {Extension.VLAN_TAG_PRESENT: "vlanp", Extension.RAND: "random"},
+)
+
+_BPF_DBG: Final = _Style(
+    line="l{index}:\t{image}",
+    plain="{mnemonic} {argument}",
+    conditional="{mnemonic} {argument}, l{jt}, l{jf}",
+    unknown="nosup {op:#x}",
+    hexadecimal=_HEXADECIMAL | {Action.RETURN},
+    zero="0",
+    arguments=_ARGUMENTS | {Operand.A: "a", Operand.LENGTH: "#len", Operand.INDIRECT: "[x+{k}]"},
+    extension_words={},
+)
+
+
+def listing(instructions: Iterable[RawInstruction]) -> str:
+    """One line an instruction, as `tcpdump -d`: absolute targets, `unimp` for what it does not know.
+
+    >>> print(listing([RawInstruction(0x28, k=12), RawInstruction(0x15, 0, 3, 0x800)]))
+    (000) ldh      [12]
+    (001) jeq      #0x800           jt 2	jf 5
+    """
+    return _lines(instructions, _TCPDUMP)
+
+
+def debugger_listing(instructions: Iterable[RawInstruction]) -> str:
+    """One line an instruction, as `disassemble` of bpf_dbg (Linux tools/bpf): a label each, `nosup` for the unknown.
+
+    >>> print(debugger_listing([RawInstruction(0x28, k=12), RawInstruction(0x15, 0, 3, 0x800)]))
+    l0:	ldh [12]
+    l1:	jeq #0x800, l2, l5
+    """
+    return _lines(instructions, _BPF_DBG)
+
+
+def c_initializers(instructions: Iterable[RawInstruction]) -> str:
+    """One C initialiser of struct bpf_insn a line, as `tcpdump -dd`."""
+    return "\n".join(f"{{ {raw.op:#x}, {raw.jt}, {raw.jf}, {raw.k:#010x} }}," for raw in instructions)
+
+
+def decimal_lines(instructions: Sequence[RawInstruction]) -> str:
+    """The number of instructions, then four decimal numbers a line, as `tcpdump -ddd`."""
+    return "\n".join([str(len(instructions)), *(f"{raw.op} {raw.jt} {raw.jf} {raw.k}" for raw in instructions)])
+
+
+def signed(k: int) -> int:
+    """The 32-bit number *k* read as two's complement."""
+    return k - 2 * SIGN_BIT if k & SIGN_BIT else k
+
+
+def _lines(instructions: Iterable[RawInstruction], style: _Style) -> str:
+    images = (_image(raw, index, style) for index, raw in enumerate(instructions))
+    return "\n".join(style.line.format(index=index, image=image) for index, image in enumerate(images))
+
+
+def _image(raw: RawInstruction, index: int, style: _Style) -> str:
+    opcode = OPCODE_BY_CODE.get(raw.op)
+    if opcode is None or (opcode.action is Action.LOAD_X and opcode.operand is Operand.LENGTH):
+        return style.unknown.format(op=raw.op)
+    template = style.conditional if opcode.action in CONDITIONS else style.plain
+    return template.format(
+        mnemonic="ldxb" if opcode.operand is Operand.MEMORY_SHIFT else opcode.mnemonic,
+        argument=_argument(opcode, raw, index, style),
+        jt=index + 1 + raw.jt,
+        jf=index + 1 + raw.jf,
+    )
+
+
+def _argument(opcode: Opcode, raw: RawInstruction, index: int, style: _Style) -> str:
+    if opcode.action is Action.JUMP:
+        return str(signed((index + 1 + raw.k) % (2 * SIGN_BIT)))
+    if opcode.operand is Operand.K:
+        if opcode.action not in style.hexadecimal:
+            return f"#{signed(raw.k)}"
+        return f"#{raw.k:#x}" if raw.k else f"#{style.zero}"
+    extension = extension_of(opcode, raw.k)
+    word = None if extension is None else style.extension_words.get(extension)
+    return style.arguments[opcode.operand].format(k=word or signed(raw.k))

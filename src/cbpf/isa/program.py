@@ -1,0 +1,130 @@
+"""Program: a value, an immutable sequence of raw instructions, and its bytes."""
+
+import struct
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from typing import Any, Final, Literal, Self, TypeAlias, overload
+
+from ..errors import FieldError, ProgramFormatError
+from .instructions import Instruction, RawInstruction, disassemble, to_raw
+from .listing import listing
+
+ByteOrder: TypeAlias = Literal["native", "little", "big"]
+
+# struct sock_filter (linux/filter.h): 16-bit code, 8-bit jt and jf, 32-bit k; no padding.
+_LAYOUTS: Final = {
+    "little": "<HBBI",
+    "big": ">HBBI",
+    "native": "<HBBI" if sys.byteorder == "little" else ">HBBI",
+}
+INSTRUCTION_SIZE: Final = 8
+
+
+Instructions: TypeAlias = Iterable[Instruction | tuple[int, int, int, int]]
+"""Whatever makes a program: typed and raw instructions and four-tuples (op, jt, jf, k); a Program too."""
+
+
+class Program(Sequence[RawInstruction]):
+    """An immutable sequence of instructions, held raw; any bit pattern is allowed, and no rule is checked.
+
+    It takes typed instructions, raw ones, four-tuples (op, jt, jf, k), or a mixture. Equality and hash are
+    those of the raw instructions.
+
+    >>> from cbpf import LoadAbsolute, RetA
+    >>> program = Program([LoadAbsolute(12, 2), RetA()])
+    >>> print(program)
+    (000) ldh      [12]
+    (001) ret
+    >>> Program.from_bytes(bytes(program)) == program
+    True
+    """
+
+    __slots__ = ("__dict__", "_raw")
+    _raw: tuple[RawInstruction, ...]
+
+    def __init__(self, instructions: Instructions = ()) -> None:
+        """Raises `FieldError` for what is no instruction."""
+        if not isinstance(instructions, Iterable):
+            raise FieldError(f"Program: {instructions!r} is no sequence of instructions")
+        self._raw = instructions._raw if isinstance(instructions, Program) else tuple(map(to_raw, instructions))
+
+    @classmethod
+    def from_bytes(cls, data: bytes | bytearray | memoryview, *, byte_order: ByteOrder = "native") -> Self:
+        """The program of an array of struct sock_filter, 8 bytes an instruction.
+
+        Raises `ProgramFormatError` if the length is no multiple of 8.
+        """
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise FieldError(f"Program.from_bytes: {data!r} is not bytes")
+        if len(data) % INSTRUCTION_SIZE:
+            raise ProgramFormatError(
+                f"byte {len(data) // INSTRUCTION_SIZE * INSTRUCTION_SIZE}: {len(data) % INSTRUCTION_SIZE} bytes"
+                f" are left over; an instruction has {INSTRUCTION_SIZE}"
+            )
+        return cls(struct.iter_unpack(_layout(byte_order), data))
+
+    def to_bytes(self, *, byte_order: ByteOrder = "native") -> bytes:
+        """An array of struct sock_filter, 8 bytes an instruction; `bytes(program)` is the native order."""
+        pack = struct.Struct(_layout(byte_order)).pack
+        return b"".join(pack(*raw) for raw in self._raw)
+
+    def __bytes__(self) -> bytes:
+        return self.to_bytes()
+
+    @cached_property
+    def instructions(self) -> tuple[Instruction, ...]:
+        """The typed view: each instruction decoded where it has a typed form, else raw."""
+        return disassemble(self._raw)[0]
+
+    def __len__(self) -> int:
+        return len(self._raw)
+
+    @overload
+    def __getitem__(self, index: int) -> RawInstruction: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Program": ...
+    def __getitem__(self, index: int | slice) -> "RawInstruction | Program":
+        return Program(self._raw[index]) if isinstance(index, slice) else self._raw[index]
+
+    def __iter__(self) -> Iterator[RawInstruction]:
+        return iter(self._raw)
+
+    def __eq__(self, other: object) -> bool:
+        return self._raw == other._raw if isinstance(other, Program) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash((Program, self._raw))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if hasattr(self, "_raw"):
+            raise AttributeError("Program is immutable")
+        object.__setattr__(self, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError("Program is immutable")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _from_little_endian, (self.to_bytes(byte_order="little"),)
+
+    def __repr__(self) -> str:
+        return f"Program([{', '.join(map(repr, self.instructions))}])"
+
+    def __str__(self) -> str:
+        return "\n".join(line.rstrip() for line in listing(self._raw).split("\n"))
+
+    def _repr_html_(self) -> str:
+        """The listing, for notebooks."""
+        import html
+
+        return f"<pre>{html.escape(str(self))}</pre>"
+
+
+def _layout(byte_order: ByteOrder) -> str:
+    if byte_order not in _LAYOUTS:
+        raise FieldError(f"byte_order: {byte_order!r} is not one of {', '.join(_LAYOUTS)}")
+    return _LAYOUTS[byte_order]
+
+
+def _from_little_endian(data: bytes) -> Program:
+    return Program.from_bytes(data, byte_order="little")

@@ -1,0 +1,232 @@
+"""The verifier: Program and Dialect -> every reason why the dialect refuses the program.
+
+Each rule is a generator of findings; RULES is the list of them. A rule looks at the whole program and never
+relies on another having passed. Sources: Linux net/core/filter.c (bpf_check_classic, check_load_and_stores,
+bpf_convert_filter) and kernel/seccomp.c; libpcap bpf_filter.c (bpf_validate).
+"""
+
+from collections.abc import Callable, Iterator
+from itertools import accumulate
+from typing import Final, TypeAlias
+
+from ..errors import Finding, VerificationError
+from .dialects import PCAP, Dialect, check_dialect
+from .instructions import RawInstruction
+from .opcodes import (
+    CONDITIONS,
+    EXTENSION_NUMBERS,
+    EXTENSION_OFFSET,
+    OPCODE_BY_CODE,
+    SCRATCH_SLOTS,
+    SIGN_BIT,
+    Action,
+    Extension,
+    Opcode,
+    Operand,
+    extension_of,
+)
+from .program import Instructions, Program
+
+Rule: TypeAlias = Callable[[Program, Dialect], Iterator[Finding]]
+
+
+def findings(program: Instructions, *, dialect: Dialect = PCAP) -> tuple[Finding, ...]:
+    """Every reason why *dialect* refuses *program*, in order of position; empty: it is accepted.
+
+    >>> from cbpf import LINUX, LoadScratch, RetA, Register
+    >>> for finding in findings([LoadScratch(Register.A, 3), RetA()], dialect=LINUX):
+    ...     print(finding)
+    instruction 0: reads M[3], which is not written on every way here; a slot must be written before it is \
+read [scratch-unwritten]
+    """
+    value, dialect = Program(program), check_dialect(dialect)
+    found = [finding for rule in RULES for finding in rule(value, dialect)]
+    return tuple(sorted(found, key=lambda finding: -1 if finding.index is None else finding.index))
+
+
+def verify(program: Instructions, *, dialect: Dialect = PCAP) -> None:
+    """Raises `VerificationError` with all findings if *dialect* refuses *program*."""
+    found = findings(program, dialect=dialect)
+    if found:
+        raise VerificationError(found)
+
+
+def _rows(program: Program) -> Iterator[tuple[int, RawInstruction, Opcode]]:
+    """The instructions whose opcode is in the table, with their index and row."""
+    for index, raw in enumerate(program):
+        opcode = OPCODE_BY_CODE.get(raw.op)
+        if opcode is not None:
+            yield index, raw, opcode
+
+
+def _length(program: Program, dialect: Dialect) -> Iterator[Finding]:
+    if not program:
+        yield Finding("empty", None, "has no instructions", "a program has at least one")
+    elif dialect.longest is not None and len(program) > dialect.longest:
+        fact = f"has {len(program)} instructions"
+        yield Finding("too-long", None, fact, f"{dialect.name} takes at most {dialect.longest}")
+
+
+def _opcodes(program: Program, dialect: Dialect) -> Iterator[Finding]:
+    for index, raw in enumerate(program):
+        if raw.op not in dialect.opcodes:
+            known = OPCODE_BY_CODE.get(raw.op)
+            name = "is no instruction" if known is None else f"({raw}) is not allowed here"
+            rule = f"{dialect.name} takes {len(dialect.opcodes)} opcodes"
+            yield Finding("opcode", index, f"opcode {raw.op:#04x} {name}", rule)
+
+
+def _constants(program: Program, dialect: Dialect) -> Iterator[Finding]:
+    for index, raw, opcode in _rows(program):
+        if opcode.operand is not Operand.K:
+            continue
+        if opcode.action in (Action.DIV, Action.MOD) and raw.k == 0:
+            yield Finding("division-by-zero", index, f"{raw}", "a constant divisor is not 0")
+        wide = opcode.action in (Action.SHIFT_LEFT, Action.SHIFT_RIGHT) and raw.k >= 32
+        if wide and not dialect.wide_constant_shifts:
+            yield Finding("wide-shift", index, f"{raw}", "a constant shift count is below 32")
+
+
+def _scratch_slots(program: Program, dialect: Dialect) -> Iterator[Finding]:
+    for index, raw, opcode in _rows(program):
+        if opcode.operand is Operand.SCRATCH and raw.k >= SCRATCH_SLOTS:
+            rule = f"there are {SCRATCH_SLOTS} slots, M[0] to M[{SCRATCH_SLOTS - 1}]"
+            yield Finding("scratch-slot", index, f"uses M[{raw.k}]", rule)
+
+
+def _jumps(program: Program, dialect: Dialect) -> Iterator[Finding]:
+    last = len(program) - 1
+    rule = f"a jump lands on an instruction, and the last is {last}"
+    for index, raw, opcode in _rows(program):
+        if opcode.action is Action.JUMP and raw.k >= last - index:
+            target = index + 1 + raw.k - 2 * SIGN_BIT
+            if 0 <= target <= index:
+                fact = f"jumps backward to {target}"
+                yield Finding("backward-jump", index, fact, "jumps go forward, so that every run ends")
+            else:
+                yield Finding("jump-target", index, f"jumps to {index + 1 + raw.k}", rule)
+        elif opcode.action in CONDITIONS and max(raw.jt, raw.jf) >= last - index:
+            fact = f"may jump to {index + 1 + max(raw.jt, raw.jf)}"
+            yield Finding("jump-target", index, fact, rule)
+
+
+def _last_instruction(program: Program, dialect: Dialect) -> Iterator[Finding]:
+    if program:
+        opcode = OPCODE_BY_CODE.get(program[-1].op)
+        if opcode is None or opcode.action is not Action.RETURN:
+            fact = f"the last instruction is {program[-1]}"
+            yield Finding("no-return", len(program) - 1, fact, "it must be a ret")
+
+
+def _absolute_loads(program: Program, dialect: Dialect) -> Iterator[Finding]:
+    for index, raw, opcode in _rows(program):
+        if opcode.operand is not Operand.ABSOLUTE:
+            continue
+        if dialect.record_size is not None:
+            if raw.k >= dialect.record_size or raw.k % 4:
+                rule = f"a load is at a multiple of 4 below {dialect.record_size}"
+                yield Finding("record-load", index, f"loads from {raw.k}", rule)
+        elif raw.k >= EXTENSION_OFFSET and not dialect.unknown_extensions and extension_of(opcode, raw.k) is None:
+            fact = f"loads from SKF_AD_OFF + {raw.k - EXTENSION_OFFSET}"
+            numbers = f"0, 4, ... {max(EXTENSION_NUMBERS)}"
+            yield Finding("unknown-extension", index, fact, f"the extensions are at SKF_AD_OFF + {numbers}")
+
+
+def _scratch_written(program: Program, dialect: Dialect) -> Iterator[Finding]:
+    """The kernel's single pass. A `ret` does not end a path here: what holds before it falls through it."""
+    if not dialect.scratch_written:
+        return
+    everything = 2**SCRATCH_SLOTS - 1
+    arriving = [everything] * (len(program) + 1)  # slots written on every jump to here
+    written = 0
+    for index, raw, opcode in _rows(program):
+        written &= arriving[index]
+        if opcode.operand is Operand.SCRATCH and raw.k < SCRATCH_SLOTS:
+            if opcode.action in (Action.STORE_A, Action.STORE_X):
+                written |= 1 << raw.k
+            elif not written & 1 << raw.k:
+                fact = f"reads M[{raw.k}], which is not written on every way here"
+                yield Finding("scratch-unwritten", index, fact, "a slot must be written before it is read")
+        if opcode.action is Action.JUMP or opcode.action in CONDITIONS:
+            skips = (raw.k,) if opcode.action is Action.JUMP else (raw.jt, raw.jf)
+            for target in (index + 1 + skip for skip in skips if index + 1 + skip < len(program)):
+                arriving[target] &= written
+            written = everything
+
+
+def _translated_jumps(program: Program, dialect: Dialect) -> Iterator[Finding]:
+    longest = dialect.longest_translated_jump
+    if longest is None or not any(_may_exceed(raw, opcode, longest) for _, raw, opcode in _rows(program)):
+        return
+    sizes = (translated_size(OPCODE_BY_CODE[raw.op], raw) if raw.op in OPCODE_BY_CODE else 0 for raw in program)
+    positions = [0, *accumulate(sizes)]
+    for index, raw, opcode in _rows(program):
+        target = index + 1 + raw.k
+        if opcode.action is Action.JUMP and target < len(program):
+            distance = positions[target] - positions[index] - 1
+            if distance > longest:
+                fact = f"jumps over {distance} eBPF instructions of its translation"
+                yield Finding("translated-jump", index, fact, f"at most {longest} are allowed")
+
+
+def _may_exceed(raw: RawInstruction, opcode: Opcode, longest: int) -> bool:
+    return opcode.action is Action.JUMP and raw.k * _LARGEST_TRANSLATION > longest
+
+
+_LARGEST_TRANSLATION: Final = 21  # of ldx 4*([k]&0xf) with k > 32767
+
+# How many eBPF instructions Linux makes of an extension load (convert_bpf_extensions); the others take 4.
+_EXTENSION_SIZES: Final = {
+    Extension.PROTO: 2,
+    Extension.TYPE: 2,
+    Extension.VLAN_TAG_PRESENT: 3,
+    Extension.VLAN_PROTO: 2,
+    Extension.MARK: 1,
+    Extension.RX_HASH: 1,
+    Extension.QUEUE: 1,
+    Extension.VLAN_TAG: 1,
+    Extension.XOR_X: 1,
+}
+
+
+def translated_size(opcode: Opcode, raw: RawInstruction) -> int:
+    """How many eBPF instructions Linux 6.18 makes of this one, on a little-endian 64-bit machine.
+
+    Source: net/core/filter.c, bpf_convert_filter, checked against where a live kernel refuses a long jump.
+    """
+    match opcode.operand:
+        case Operand.ABSOLUTE | Operand.MEMORY_SHIFT | Operand.INDIRECT:
+            return _translated_load_size(opcode, raw.k)
+        case Operand.X if opcode.action in (Action.DIV, Action.MOD):
+            return 5
+        case Operand.K if opcode.action is Action.RETURN:
+            return 2
+        case Operand.K | Operand.X if opcode.action in CONDITIONS:
+            one_way = raw.jf == 0 or (raw.jt == 0 and opcode.action is not Action.BITS_SET)
+            return (1 if one_way else 2) + (opcode.operand is Operand.K and raw.k >= SIGN_BIT)
+    return 1
+
+
+def _translated_load_size(opcode: Opcode, k: int) -> int:
+    if opcode.operand is Operand.INDIRECT:
+        return 8 + (k != 0)
+    extra = 6 if opcode.operand is Operand.MEMORY_SHIFT else 0
+    extension = extension_of(opcode, k)
+    if extension is not None:
+        return _EXTENSION_SIZES.get(extension, 4)
+    if k >= SIGN_BIT:
+        return 8 + extra
+    return 11 + (k != 0) + (3 if k > 0x7FFF else 1) + (opcode.size > 1) + extra
+
+
+RULES: Final[tuple[Rule, ...]] = (
+    _length,
+    _opcodes,
+    _constants,
+    _scratch_slots,
+    _jumps,
+    _last_instruction,
+    _absolute_loads,
+    _scratch_written,
+    _translated_jumps,
+)

@@ -1,0 +1,1 @@
+"""Code generation: a decision diagram as instructions."""

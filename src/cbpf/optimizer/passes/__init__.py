@@ -1,0 +1,1 @@
+"""The optimiser's passes: functions from one decision diagram to another."""
