@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from itertools import cycle, islice
 from typing import Final
 
-import cbpf
 from benchmarks.report import Section, at_most, table
 from benchmarks.setting import Setting
 from benchmarks.timing import Contender, paired
+
+import cbpf
 
 SIZE: Final = 4096
 

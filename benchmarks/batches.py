@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from itertools import cycle, islice
 from typing import Final
 
-import cbpf
 from benchmarks import synthetic
 from benchmarks.captures import packets_of
 from benchmarks.report import Section, table
 from benchmarks.setting import Setting
 from benchmarks.timing import Contender, paired, require_agreement
 from benchmarks.whole import FILTER
+
+import cbpf
 
 _NUMBER: Final = 100_000
 

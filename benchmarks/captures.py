@@ -6,10 +6,11 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import cbpf
 from benchmarks import synthetic
 from benchmarks.processes import CBPF, WORKSPACE, output
 from benchmarks.setting import require_memory, require_room, size_text
+
+import cbpf
 
 TRAFFIC: Final = Path(__file__).parents[1] / "examples" / "traffic.pcap"
 RECORD_SIZE: Final = 620

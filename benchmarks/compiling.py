@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from statistics import median
 from typing import Any, Final
 
-import cbpf
 from benchmarks import compiling_often
 from benchmarks.assembly import SIZE, long_program
 from benchmarks.hot import compiled, expressions
@@ -13,6 +12,8 @@ from benchmarks.report import Section, at_most
 from benchmarks.setting import Setting
 from benchmarks.timing import Contender, paired
 from benchmarks.whole import FILTER
+
+import cbpf
 
 _OFTEN: Final = 10_000
 

@@ -13,6 +13,7 @@ from benchmarks.report import Section
 from benchmarks.setting import Setting
 from benchmarks.timing import rounds_of
 from benchmarks.whole import FILTER
+
 from cbpf.filtering.api import _NATIVE_SIZE
 from cbpf.vm import MANY
 

@@ -12,13 +12,14 @@ from pathlib import Path
 from statistics import geometric_mean
 from typing import Any, Final, NamedTuple
 
-import cbpf
 from benchmarks import synthetic
 from benchmarks.captures import TRAFFIC, packets_of
 from benchmarks.processes import WORKSPACE
 from benchmarks.report import Chart, Section, at_least
 from benchmarks.setting import LeftOut, Setting
 from benchmarks.timing import Contender, paired
+
+import cbpf
 from cbpf.engines.llvm.context import of_any
 
 CORPUS: Final = Path(__file__).parents[1] / "tests" / "corpus" / "filters.txt"

@@ -5,13 +5,13 @@ from functools import partial
 from typing import Final
 
 import cypcap
-
-import cbpf
 from benchmarks.captures import TRAFFIC
 from benchmarks.peers import Check, dpkt_check, scapy_check
 from benchmarks.report import Section, at_most, table
 from benchmarks.setting import Setting
 from benchmarks.timing import calls, paired, require_agreement
+
+import cbpf
 
 FILTER: Final = "ip and tcp port 80"
 

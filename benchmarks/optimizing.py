@@ -10,15 +10,16 @@ from statistics import geometric_mean, median
 from time import perf_counter
 from typing import Any, Final, NamedTuple
 
-import cbpf
 from benchmarks import synthetic
 from benchmarks.report import Goal, Section, at_most
 from benchmarks.setting import Setting
 from benchmarks.timing import Contender, paired
 
+import cbpf
+
 sys.path.append(str(Path(__file__).parents[1] / "tests"))  # where the filters are
-from corpus_filters import CORPUS
-from random_expressions import expression
+from support.corpus_filters import CORPUS
+from support.random_expressions import expression
 
 _LONGEST: Final = 262_144
 _TRAFFIC: Final = Path(__file__).parents[1] / "examples" / "traffic.pcap"

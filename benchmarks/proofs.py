@@ -7,9 +7,10 @@ from statistics import median, quantiles
 from time import perf_counter
 from typing import Final, NamedTuple
 
-import cbpf
 from benchmarks.report import Section, at_most
 from benchmarks.setting import Setting
+
+import cbpf
 
 _CORPUS: Final = Path(__file__).parents[1] / "tests" / "corpus" / "filters.txt"
 _LONGEST: Final = 262_144

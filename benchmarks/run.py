@@ -9,7 +9,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
-import cbpf
 from benchmarks.assembly import assembly
 from benchmarks.batches import batches
 from benchmarks.chart import svg
@@ -26,6 +25,8 @@ from benchmarks.setting import LeftOut, Setting
 from benchmarks.split import split
 from benchmarks.startup import startup
 from benchmarks.whole import whole
+
+import cbpf
 
 TOPICS: Final[dict[str, Callable[[Setting], Iterator[Section]]]] = {
     "whole": whole,

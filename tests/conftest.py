@@ -3,19 +3,13 @@
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
-from typing import get_args
 
 import pytest
 
-import cbpf
-
-ROOT = Path(__file__).parents[1]
-ENGINES = tuple(name for name in get_args(cbpf.EngineName) if name != "auto")
-
-Rounds = Callable[[int], Iterator[Random]]
+from support.project import ENGINES, ROOT, Rounds
 
 
 @pytest.fixture(params=ENGINES)
@@ -29,11 +23,6 @@ def engine(request: pytest.FixtureRequest) -> str:
 def traffic() -> Path:
     """The capture that the project ships."""
     return ROOT / "examples" / "traffic.pcap"
-
-
-def unmeasured() -> dict[str, str]:
-    """The environment of a child that is sent signals: inside coverage's own lock one would wait for ever."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
 
 import cbpf
+from support.project import ROOT
 
 SOURCE = ROOT / "src" / "cbpf"
 

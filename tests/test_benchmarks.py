@@ -4,9 +4,9 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from conftest import ROOT
 
 import cbpf
+from support.project import ROOT
 
 pytestmark = pytest.mark.skipif(not (ROOT / "benchmarks").is_dir(), reason="this copy comes without benchmarks")
 

@@ -5,7 +5,8 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+
+from support.project import ROOT
 
 DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
 EXAMPLES = re.compile(r"^```pycon\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -19,7 +19,7 @@ _PLACES = {
     "capture.reader": "CaptureReader Packet read_capture",
     "capture.info": "CaptureInfo InterfaceInfo PacketTotals capture_info",
     "analysis.profile": "ExecutionCounts execution_counts",
-    "proofs.test_packets": "Case cases",
+    "proofs.cases": "Case cases",
     "_options": "Direction EngineName Goal Optimizer",
     "isa.dialects": "DIALECTS LINUX PCAP SECCOMP Dialect",
     "drawing.graph": "Graph graph",

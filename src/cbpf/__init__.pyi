@@ -70,9 +70,9 @@ from .packet.af_packet import SocketView, socket_view, with_tag
 from .packet.batch import Packets
 from .packet.link_types import LinkType, link_type
 from .packet.metadata import Device, Metadata, VlanTag
+from .proofs.cases import Case, cases
 from .proofs.equivalence import Difference, difference, equivalent, implies
 from .proofs.reachability import DeadCode, Witness, dead, witness
-from .proofs.test_packets import Case, cases
 from .vm import VM
 
 __version__: str

@@ -21,7 +21,7 @@ from .ir.value_numbering import Expressions, TooLarge
 from .lift import lift
 from .passes.jump_threading import thread_jumps
 from .passes.list_expansion import put_lists
-from .passes.test_merging import group_tests, merge_switches
+from .passes.switch_merging import group_tests, merge_switches
 from .placeholders import Lists, Placeholders
 
 Pass: TypeAlias = Callable[[Diagram, int], int]

@@ -1,0 +1,411 @@
+"""Flow: blocks, dominators and paths against brute force; what it claims to hold, against runs of the interpreter."""
+
+import re
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from random import Random
+from typing import Any
+
+import pytest
+
+import cbpf
+from cbpf.analysis import abstract_machine, abstract_state, abstract_value, cfg
+from cbpf.analysis.abstract_machine import KnowledgeMachine
+from cbpf.analysis.abstract_value import Known
+from cbpf.analysis.flow import Flow
+from cbpf.isa.opcodes import OPCODE_BY_CODE, Action
+from support import random_programs
+from support.project import TESTS, Rounds
+
+CORPUS = TESTS / "corpus" / "filters.txt"
+EXPRESSIONS = [line.split("\t") for line in CORPUS.read_text().splitlines() if not line.startswith("#")]
+ETHERNET = [expression for kind, expression in EXPRESSIONS if kind == "EN10MB"]
+
+
+class Word(int):
+    """A 32-bit number with the machine's arithmetic, for the terms that facts name."""
+
+
+def _operation(method: str) -> Any:
+    def operate(self: int, other: int) -> Word:
+        return Word(getattr(int, method)(int(self), int(other)) & 0xFFFFFFFF)
+
+    return operate
+
+
+_METHODS = ("add", "sub", "mul", "mod", "or", "and", "xor", "lshift", "rshift")
+for _python, _method in [*((f"__{name}__", f"__{name}__") for name in _METHODS), ("__truediv__", "__floordiv__")]:
+    setattr(Word, _python, _operation(_method))
+
+
+class Run:
+    """One run, and the value of a term at any place of it."""
+
+    def __init__(self, vm: cbpf.VM, packet: bytes, wire_length: int | None) -> None:
+        self.packet = packet
+        self.byte_order = vm.dialect.byte_order
+        self.length = len(packet) if wire_length is None else wire_length
+        self.steps = list(vm.trace(packet, wire_length=wire_length))
+        self.before = {}
+        a, x, scratch = 0, 0, tuple([0] * 16)
+        for step in self.steps:
+            self.before[step.index] = a, x, scratch
+            a, x, scratch = step.a, step.x, step.scratch
+
+    def _load(self, position: int, size: int) -> Word:
+        """What a load gave; that it was made is claimed too."""
+        data = self.packet[position : position + size]
+        assert len(data) == size, f"a load of {size} bytes at {position} was never made"
+        return Word(int.from_bytes(data, self.byte_order))
+
+    def value(self, name: str) -> int | None:
+        """The number that a term stands for; None: it has words that only the machine knows."""
+        text = re.sub(r"(?:\b([ax])|M\[(\d+)\])@(\d+)", lambda match: self._register(*match.groups()), name)
+        while (changed := re.sub(r"\[([^][]*):(\d)\]", r"load(\1, \2)", text)) != text:
+            text = changed
+        if "[" in text or set(re.findall(r"\b[A-Za-z_]\w*", text)) - {"load", "len", "captured"}:
+            return None
+        text = re.sub(r"\b(0x[0-9a-f]+|\d+)\b", r"Word(\1)", text)
+        scope = {"Word": Word, "load": self._load, "len": Word(self.length), "captured": Word(len(self.packet))}
+        return int(eval(text, scope))
+
+    def _register(self, register: str | None, slot: str | None, index: str) -> str:
+        if int(index) not in self.before:
+            return "unknown"
+        a, x, scratch = self.before[int(index)]
+        return f"({a if register == 'a' else x if register else scratch[int(slot or 0)]})"
+
+
+def check_run(flow: Flow, run: Run) -> int:
+    """Asserts that nothing which flow says of runs fails in this one; how many terms were evaluated."""
+    evaluated = 0
+    for step in run.steps:
+        here = flow.facts(step.index)
+        assert here is not None, f"{step.index} is reached"
+        a, x, scratch = run.before[step.index]
+        for known, number in zip((here.a, here.x, *here.scratch), (a, x, *scratch), strict=True):
+            assert known.may_be(number), (step.index, str(known), number)
+            assert known.low <= number <= known.high
+            evaluated += _check_name(run, known, number)
+        assert here.captured <= len(run.packet)
+        evaluated += sum(_check_told(run, known) for known in here.told)
+        for name in here.loads:
+            run.value(name)
+        _check_read(flow, step)
+    for step, following in pairwise(run.steps):
+        block = flow.block_at(step.index)
+        if step.index == block.stop - 1:
+            number = flow.block_at(following.index).number
+            [edge] = [one for one in block.edges if one.target == number and one.outcome in (None, step.taken)]
+            assert edge.is_possible
+    return evaluated
+
+
+def _check_name(run: Run, known: Known, number: int) -> bool:
+    value = run.value(known.name)
+    assert value is None or value == number, (known.name, value, number)
+    return value is not None
+
+
+def _check_told(run: Run, known: Known) -> bool:
+    value = run.value(known.name)
+    assert value is None or known.may_be(value), (str(known), value)
+    return value is not None
+
+
+def _check_read(flow: Flow, step: cbpf.Step) -> None:
+    if step.fetched is None:
+        return
+    reads = [read for read in flow.loads if read.index == step.index]
+    if not reads:  # a load that no packet can satisfy
+        assert step.fetched.value is None
+    elif reads[0].header == "packet":
+        [read] = reads
+        assert read.size == step.fetched.size
+        assert read.first <= step.fetched.position
+        assert read.last is None or step.fetched.position <= read.last
+
+
+def random_run(random: Random) -> tuple[Flow, Run]:
+    """A random program that its dialect accepts, on a random packet."""
+    while True:
+        dialect = (cbpf.PCAP, cbpf.LINUX, cbpf.SECCOMP)[int(random.random() * 3)]
+        if dialect is cbpf.SECCOMP:
+            program, packet = random_programs.seccomp(random), bytes(int(random.random() * 256) for _ in range(64))
+        else:
+            program = random_programs.plausible(random, extensions=random_programs.EXTENSIONS)
+            packet = random_programs.packet(random)
+        if not cbpf.findings(program, dialect=dialect):
+            wire_length = None if random.random() < 0.5 else int(random.random() * 2**32)
+            return Flow(program, dialect=dialect), Run(cbpf.VM(program, dialect=dialect), packet, wire_length)
+
+
+@pytest.mark.fuzz
+def test_nothing_claimed_fails_in_a_random_run(rounds: Rounds) -> None:
+    evaluated = 0
+    for random in rounds(1500):
+        flow, run = random_run(random)
+        evaluated += check_run(flow, run)
+        assert len(run.steps) <= flow.longest
+    assert evaluated > 0
+
+
+@pytest.mark.fuzz
+def test_nothing_claimed_fails_in_runs_of_expressions(rounds: Rounds) -> None:
+    flows: dict[str, tuple[Flow, cbpf.VM]] = {}
+    for random in rounds(400):
+        expression = ETHERNET[int(random.random() * len(ETHERNET))]
+        if expression not in flows:
+            program = cbpf.compile(expression)
+            flows[expression] = Flow(program), cbpf.VM(program)
+        flow, vm = flows[expression]
+        packet = random_programs.packet(random)
+        run = Run(vm, packet, None)
+        check_run(flow, run)
+        if run.steps[-1].fetched is None:  # else it may have ended early
+            assert flow.shortest <= len(run.steps) <= flow.longest
+        if flow.bytes_deciding is not None:
+            cut = packet[: flow.bytes_deciding]
+            assert vm.evaluate(cut, wire_length=len(packet)) == vm.evaluate(packet)
+
+
+def _exchanged_ways(machine: Any, truth: Any, outcome: bool, target: int) -> Any:
+    return way(machine, truth, not outcome, target)._replace(outcome=outcome)
+
+
+way = KnowledgeMachine._way
+state_facts = abstract_state.State.facts
+SABOTAGE: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
+    "outcomes exchanged": lambda patch: patch.setattr(KnowledgeMachine, "_way", _exchanged_ways),
+    "bytes taken for nibbles": lambda patch: patch.setattr(
+        abstract_machine, "between", lambda name, low=0, high=2**32 - 1: abstract_value.between(name, low, high >> 4)
+    ),
+    "a sum that never wraps": lambda patch: patch.setitem(
+        abstract_value._RANGES, Action.ADD, lambda left, right: (min(left.low + right.low, 2**32 - 1), 2**32 - 1)
+    ),
+    "one byte too many": lambda patch: patch.setattr(
+        abstract_state.State, "facts", lambda self: state_facts(self).replace(captured=self.captured.low + 1)
+    ),
+    "only the first way counts": lambda patch: patch.setattr(cfg, "met", lambda states, index: states[0].copy()),
+}
+
+
+@pytest.mark.parametrize("sabotage", SABOTAGE)
+def test_a_wrong_claim_is_found(sabotage: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the tests above rely on: they fail where the analysis is wrong."""
+    SABOTAGE[sabotage](monkeypatch)
+    with pytest.raises(AssertionError):
+        _check_many()
+
+
+def _check_many() -> None:
+    for number in range(2000):
+        check_run(*random_run(Random(f"sabotage {number}")))
+
+
+def successors(program: cbpf.Program, index: int) -> set[int]:
+    """Where a run may go from an instruction, read from its fields."""
+    raw = program[index]
+    action = OPCODE_BY_CODE[raw.op].action
+    if action in (Action.EQUAL, Action.GREATER_THAN, Action.GREATER_OR_EQUAL, Action.BITS_SET):
+        return {index + 1 + raw.jt, index + 1 + raw.jf}
+    if action is Action.JUMP:
+        return {index + 1 + raw.k}
+    return set() if action is Action.RETURN else {index + 1}
+
+
+def paths(program: cbpf.Program, start: int = 0) -> Iterator[tuple[int, ...]]:
+    """Every way from an instruction to a `ret`."""
+    following = successors(program, start)
+    if not following:
+        yield (start,)
+    for index in following:
+        for rest in paths(program, index):
+            yield start, *rest
+
+
+@pytest.mark.fuzz
+def test_blocks_and_dominators_are_those_of_all_paths(rounds: Rounds) -> None:
+    for random in rounds(400):
+        program = cbpf.Program(random_programs.plausible(random, longest=14))
+        if cbpf.findings(program):
+            continue
+        flow, ways = Flow(program), list(paths(program))
+        passed = set().union(*ways)
+        assert set(flow.unreachable) == set(range(len(program))) - passed
+        assert [index for block in flow.blocks for index in range(block.start, block.stop)] == list(range(len(program)))
+        for block in flow.blocks:
+            for index in range(block.start, block.stop - 1):
+                assert successors(program, index) == {index + 1}
+            assert {flow.blocks[edge.target].start for edge in block.edges} == successors(program, block.stop - 1)
+            assert set(block.predecessors) == {
+                one.number for one in flow.blocks for edge in one.edges if edge.target == block.number
+            }
+            prefixes = [set(way[: way.index(block.start)]) for way in ways if block.start in way]
+            always = set.intersection(*prefixes) if prefixes else set()
+            expected = flow.block_at(max(always)).number if always else None
+            assert block.dominator == expected, program
+
+
+@pytest.mark.fuzz
+def test_shortest_and_longest_are_those_of_all_possible_paths(rounds: Rounds) -> None:
+    for random in rounds(400):
+        program = cbpf.Program(random_programs.plausible(random, longest=14))
+        if cbpf.findings(program):
+            continue
+        flow = Flow(program)
+        possible = {
+            (block.stop - 1, flow.blocks[edge.target].start)
+            for block in flow.blocks
+            for edge in block.edges
+            if edge.is_possible
+        }
+        ends = {block.stop - 1 for block in flow.blocks}
+        lengths = [
+            len(way)
+            for way in paths(program)
+            if all(step in possible for step in pairwise(way) if step[0] in ends)
+            and not set(way) & set(flow.never_reached)
+        ]
+        if lengths:
+            assert flow.shortest == min(lengths)
+            assert flow.longest >= max(lengths)
+        if not flow.never_reached and all(
+            any(edge.is_possible for edge in block.edges) for block in flow.blocks if block.edges
+        ):
+            assert flow.longest == max(lengths)
+
+
+ENDS = "; yes: ret #1; no: ret #2; other: ret #3"
+
+
+@pytest.mark.parametrize(
+    ("text", "never"),
+    [
+        ("ld #5; jeq #5,yes,no", {2}),
+        ("ldh [12]; jeq #0x800,l,other; l: ldh [12]; jeq #0x800,yes,no", {2}),
+        ("ldh [12]; jeq #0x800,l,other; l: jgt #0x7ff,yes,no", {2}),
+        ("ldh [12]; jeq #0x800,other,l; l: ld [0]; ldh [12]; jeq #0x800,yes,no", {1}),
+        ("ldb [0]; jgt #255,yes,no", {1}),
+        ("ldb [0]; and #3; jgt #3,yes,no", {1}),
+        ("ldb [0]; jset #0x100,yes,no", {1}),
+        ("ldb [0]; jset #6,other,l; l: and #6; jeq #0,yes,no", {2}),
+        ("ld len; jge #20,l,other; l: jge #20,yes,no", {2}),
+        ("ld len; tax; ld [0]; jgt x,l,other; l: jgt x,yes,no", {2}),
+        ("ld len; tax; ld [0]; jgt x,other,l; l: jgt x,yes,no", {1}),
+        ("ld len; tax; jeq x,yes,no", {2}),
+        ("ldx len; ld #5; jgt x,l,other; l: txa; jge #5,yes,no", {1}),
+        ("ldb [0]; tax; ld #300; jgt x,yes,no", {2}),
+        ("ldb [0]; tax; ldb [1]; add #256; jeq x,yes,no", {1}),
+        ("ld [0]; jeq #1,l,k; k: jeq #2,l,other; l: jgt #2,yes,no", {1}),
+        ("ldh [12]; jeq #1,l,k; k: jeq #2,l,other; l: jeq #1,other,m; m: jeq #2,yes,no", {2}),
+        ("ld #0; tax; ld #1; div x; jeq #1,yes,no", {1, 2}),
+        ("ld len; tax; ld #1; div x; txa; jeq #0,yes,no", {1}),
+        ("ld [0x80000000]; jeq #1,yes,no", {1, 2}),
+        ("ldx #0x7fffffff; ld [x + 1]; jeq #1,yes,no", {1, 2}),
+        ("ld [0]; st M[0]; ldx M[0]; jeq x,yes,no", {2}),
+        ("ld rand; tax; ld rand; jeq x,yes,no", set()),
+        ("ld len; jeq #0,yes,no", set()),
+        ("ld [0]; jge #5,l,other; l: ld [4]; jge #5,yes,no", set()),
+        ("ld [0]; lsh #8; jge #5,l,other; l: jset #0xff,yes,no", set()),
+    ],
+)
+def test_conditions_known_to_fail(text: str, never: set[int]) -> None:
+    flow = Flow(cbpf.parse((text + ENDS).replace("; ", "\n")))
+    ends = {flow.program[block.start].k: block for block in flow.blocks if not block.edges}
+    assert {k for k, block in ends.items() if block.is_reachable and not block.is_possible} == never
+
+
+def test_facts_at_a_meeting_are_what_both_ways_tell() -> None:
+    program = cbpf.parse(
+        "ldh [12]\njeq #0x800,1,0\njeq #0x86dd,0,4\nldb [20]\nst M[1]\nldx 4*([14]&0xf)\nret #1\nret #0"
+    )
+    flow = Flow(program)
+    here = flow.facts(3)
+    assert here is not None
+    assert str(here.a) == "[12:2] in {0x800, 0x86dd}"
+    assert (here.captured, here.loads) == (14, ("[12:2]",))
+    here = flow.facts(6)
+    assert here is not None
+    assert (str(here.x), here.captured) == ("(([14:1] & 0xf) << 2) in 0..0x3c", 21)
+    assert here.scratch[1].name == "[20:1]"
+    assert [str(known) for known in here.told] == ["[12:2] in {0x800, 0x86dd}"]
+
+
+def test_what_a_program_reads() -> None:
+    flow = Flow(cbpf.compile("tcp port 443"))
+    assert [str(read) for read in flow.loads][-1] == "[(([14:1] & 0xf) << 2) + 16:2] within 16..77"
+    assert flow.bytes_deciding == 78
+    flow = Flow(cbpf.parse("ld [0]\ntax\nst M[3]\nldb [x + 1]\nld M[3]\nld len\nld mark\nret a"))
+    assert (flow.bytes_deciding, flow.slots_read, flow.slots_written) == (None, (3,), (3,))
+    assert flow.extensions == (cbpf.Extension.LEN, cbpf.Extension.MARK)
+    flow = Flow(cbpf.parse("ldb [0xfff00009]\nldb [0xffe0000c]\nldx #3\nldb [x + 1]\nret a"), dialect=cbpf.LINUX)
+    assert [str(read) for read in flow.loads] == ["network header 9", "link header 12", "4"]
+    assert Flow(cbpf.parse("ret #1")).bytes_deciding == 0
+    here = Flow(cbpf.parse("ld [60]\nret #1"), dialect=cbpf.SECCOMP).facts(0)
+    assert here is not None
+    assert here.captured == 64
+
+
+def test_what_is_no_program_is_refused() -> None:
+    with pytest.raises(cbpf.VerificationError, match="the last instruction"):
+        Flow(cbpf.parse("ld #1"))
+    with pytest.raises(cbpf.VerificationError):
+        Flow(cbpf.compile("arp"), dialect=cbpf.SECCOMP)
+    with pytest.raises(cbpf.FieldError, match=r"use cbpf\.LINUX"):
+        Flow(cbpf.parse("ret #1"), dialect="linux")  # type: ignore[arg-type]
+    flow = Flow(cbpf.parse("ret #1"))
+    for index in (1, -2):
+        with pytest.raises(IndexError):
+            flow.facts(index)
+    with pytest.raises(AttributeError, match="immutable"):
+        flow.blocks = ()
+    assert flow.facts(-1) == flow.facts(0)
+
+
+def test_unreachable_instructions_have_blocks_and_no_facts() -> None:
+    flow = Flow(cbpf.parse("ja 2\nld #1\njeq #1,0,0\nret #1\nret #2"))
+    assert flow.unreachable == (1, 2, 4)
+    assert flow.facts(1) is None
+    assert [(block.is_reachable, block.dominator) for block in flow.blocks] == [
+        (True, None),
+        (False, None),
+        (True, 0),
+        (False, None),
+    ]
+    assert flow.blocks[1].edges[0].outcome is None
+    assert flow.verdict(flow.blocks[3]) is None
+
+
+def test_ways_out_of_a_block_that_no_run_leaves_keep_their_conditions() -> None:
+    flow = Flow(cbpf.parse("ld [0x80000000]\njeq #1,0,1\nret #1\nret #0"))
+    assert [(edge.condition, edge.is_possible) for edge in flow.blocks[0].edges] == [
+        ("a@1 == 1", False),
+        ("a@1 != 1", False),
+    ]
+    assert (flow.shortest, flow.longest, flow.never_reached) == (1, 1, (1, 2, 3))
+
+
+def test_a_flow_is_a_value() -> None:
+    import pickle
+
+    flow = Flow(cbpf.compile("arp"))
+    assert pickle.loads(pickle.dumps(flow)) == flow == Flow(cbpf.compile("arp"))
+    assert hash(flow) == hash(Flow(cbpf.compile("arp")))
+    assert flow != Flow(cbpf.compile("arp"), dialect=cbpf.LINUX)
+    assert flow != "flow"
+    assert repr(flow) == "<Flow of 4 instructions in 3 blocks, pcap>"
+
+
+def test_long_programs_take_linear_time() -> None:
+    """Chains of tests of one word, and of loads: what is remembered is bounded."""
+    rows = [(0x28, 0, 0, 12)] + [(0x15, 0, 0, number) for number in range(4000)] + [(0x06, 0, 0, 0)]
+    flow = Flow(rows)
+    assert flow.longest == 4002
+    rows = [row for number in range(4000) for row in ((0x28, 0, 0, number), (0x15, 0, 1, number))] + [
+        (0x06, 0, 0, 0)
+    ] * 2
+    flow = Flow(rows)
+    here = flow.facts(-1)
+    assert here is not None
+    assert len(here.loads) <= 64

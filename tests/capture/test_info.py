@@ -1,0 +1,445 @@
+"""What a capture holds: sums checked against a plain reader and capinfos; damage, pipes, JSON, odd times."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import shutil
+import struct
+import subprocess
+import sys
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+from typing import Any, BinaryIO, Final, cast
+
+import pytest
+
+import cbpf
+from cbpf.capture.info import iso_time
+from support.captures import SHARED, TRAFFIC, VARIANTS, Pcapng, Record, as_pcapng, clipped, decoded, encoded
+from support.project import Rounds
+from support.sample_captures import CORRECTED_SNAPLEN, PLAIN, RECORDS, Trickle, microseconds, pipe
+from support.sample_pcapng import FRAME, PACKET, SECOND, TIMES, blocks_of_all_kinds
+
+NEEDS_CAPINFOS: Final = pytest.mark.skipif(
+    shutil.which("capinfos") is None, reason="needs capinfos, of wireshark-common"
+)
+
+
+@pytest.fixture(params="<>")
+def build(request: pytest.FixtureRequest) -> Pcapng:
+    """Builds blocks in each byte order."""
+    return Pcapng(request.param)
+
+
+def info(capture: bytes) -> cbpf.CaptureInfo:
+    return cbpf.capture_info(BytesIO(capture))
+
+
+def command(*arguments: str, stdin: bytes = b"") -> tuple[int, str, str]:
+    done = subprocess.run([sys.executable, "-m", "cbpf", "info", *arguments], input=stdin, capture_output=True)
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def totals_of(records: list[Record]) -> cbpf.PacketTotals:
+    """Added up one by one, and knowing nothing of chunks."""
+    times = [record.seconds * SECOND + record.nanoseconds for record in records]
+    lengths = [len(record.data) for record in records]
+    return cbpf.PacketTotals(
+        packets=len(records),
+        captured_bytes=sum(lengths),
+        wire_bytes=sum(record.wire_length for record in records),
+        earliest_ns=min(times),
+        latest_ns=max(times),
+        smallest=min(lengths),
+        largest=max(lengths),
+        cut=sum(len(record.data) < record.wire_length for record in records),
+    )
+
+
+# Sums
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_every_variant_of_pcap(name: str) -> None:
+    variant = VARIANTS[name]
+    capture = encoded(RECORDS, variant)
+    snaplen = CORRECTED_SNAPLEN.get(name, variant.snaplen)
+    found = info(capture)
+    assert found.totals == totals_of(clipped(decoded(capture), snaplen))
+    assert (found.container, found.version) == ("pcap", "{}.{}".format(*variant.version))
+    assert found.variant == ("Kuznetzov" if variant.record_header_size == 24 else None)
+    assert (found.byte_orders, found.sections, found.out_of_order) == ((variant.byte_order,), 1, 2)
+    assert (found.capture_size, found.file_size, found.compression, found.damage) == (len(capture), None, None, None)
+    ((interface, section, totals),) = found.interfaces
+    assert (interface.snaplen, section, totals) == (snaplen, 1, found.totals)
+
+
+@pytest.mark.parametrize("byte_order", "<>")
+def test_pcapng(byte_order: str) -> None:
+    found = info(as_pcapng(RECORDS, byte_order))
+    assert found.totals == totals_of(RECORDS)
+    assert (found.container, found.version, found.byte_orders) == ("pcapng", "1.0", (byte_order,))
+    assert found.interfaces[0].interface.resolution == SECOND
+
+
+def test_sections_interfaces_and_other_blocks(build: Pcapng) -> None:
+    other = Pcapng(">" if build.byte_order == "<" else "<")
+    blocks = blocks_of_all_kinds(build)
+    blocks += [other.section(), other.block(9, b"journal"), other.interface(147), other.interface(snaplen=40)]
+    blocks += [other.enhanced(FRAME[:40], interface=1, wire_length=64)]
+    found = info(b"".join(blocks))
+    assert (found.byte_orders, found.sections) == (("<", ">"), 2)
+    assert dict(found.other_blocks) == {
+        "custom": 1,
+        "decryption secrets": 1,
+        "interface statistics": 1,
+        "name resolution": 1,
+        "systemd journal": 1,
+        "unknown": 1,
+    }
+    described = [(one.interface.name, one.interface.link_type.linktype, one.section) for one in found.interfaces]
+    assert described == [("eth0", 1, 1), (None, 101, 1), (None, 147, 2), (None, 1, 2)]
+    assert [one.totals[:3] for one in found.interfaces] == [(3, 184, 184), (1, 20, 20), (0, 0, 0), (1, 40, 64)]
+    assert found.totals[:3] == (5, 244, 268)
+    assert (found.totals.untimed, found.totals.cut, found.out_of_order) == (1, 1, 1)
+
+
+@pytest.mark.fuzz
+def test_chunks_make_no_difference(rounds: Rounds) -> None:
+    """A byte at a time, every block is a chunk; and the sums are those of the packets that a reader gives."""
+    for random in rounds(20):
+        build = Pcapng(random.choice("<>"))
+        blocks = [build.section(), build.interface(), build.interface(101, options=build.resolution(9))]
+        for _ in range(random.randrange(30)):
+            data, time = random.randbytes(random.randrange(50)), random.randrange(2**40)
+            index, more = random.randrange(2), random.randrange(2)
+            blocks.append(build.enhanced(data, interface=index, time=time, wire_length=len(data) + more))
+            blocks += [build.block(random.randrange(4, 12), bytes(48))] * (random.randrange(3) == 2)
+            blocks += [build.section(), build.interface(), build.interface(101)] * (random.randrange(9) == 8)
+        capture = b"".join(blocks)
+        found = cbpf.capture_info(cast(BinaryIO, Trickle(capture)))
+        assert found == info(capture).replace(name=found.name)
+        packets = list(cbpf.read_capture(BytesIO(capture)))
+        for index, (_, _, totals) in enumerate(found.interfaces):
+            records = [Record(0, one.time_ns, one.wire_length, one.data) for one in packets if one.interface == index]
+            assert totals == (totals_of(records) if records else cbpf.PacketTotals())
+        times = [one.time_ns for one in packets]
+        assert found.out_of_order == sum(times[i] < times[i - 1] for i in range(1, len(times)))
+        assert found.capture_size == len(capture)
+
+
+def test_nothing_to_sum_up(build: Pcapng) -> None:
+    for capture in (encoded([]), build.section(), build.section() + build.interface()):
+        found = info(capture)
+        assert found.totals == cbpf.PacketTotals()
+        assert (found.totals.mean, found.totals.duration_ns, found.totals.earliest) == (None, None, None)
+        assert (found.capture_size, found.damage) == (len(capture), None)
+    assert info(build.section()).interfaces == ()
+
+
+def test_many_interfaces_do_not_take_long(build: Pcapng) -> None:
+    interfaces = [build.interface()] * 20_000
+    packets = [build.enhanced(b"x", interface=index) for index in range(20_000)]
+    found = info(b"".join([build.section(), *interfaces, *packets]))
+    assert {one.totals.packets for one in found.interfaces} == {1}
+
+
+# Times
+
+
+@pytest.mark.parametrize(("code", "offset", "units", "expected"), TIMES)
+def test_times(code: int, offset: int, units: int, expected: int, build: Pcapng, tmp_path: Path) -> None:
+    head = build.section() + build.interface(options=build.resolution(code, offset=offset))
+    capture = head + build.enhanced(FRAME, time=units) + build.simple(FRAME)
+    totals = info(capture).totals
+    assert (totals.earliest_ns, totals.latest_ns, totals.untimed) == (expected, expected, 1)
+    path = tmp_path / "in.pcapng"
+    path.write_bytes(capture)
+    status, output, _ = command(str(path))
+    assert (status, f"  earliest      {iso_time(expected)[:-4]}" in output) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (0, "1970-01-01T00:00:00"),
+        (-1, "1969-12-31T23:59:59"),
+        (4_294_967_296, "2106-02-07T06:28:16"),
+        (951_782_400, "2000-02-29T00:00:00"),
+        (253_402_300_799, "9999-12-31T23:59:59"),
+        (253_402_300_800, "+10000-01-01T00:00:00"),
+        (-62_167_219_200, "0000-01-01T00:00:00"),
+        (-62_167_219_201, "-0001-12-31T23:59:59"),
+    ],
+)
+def test_iso_times(seconds: int, expected: str) -> None:
+    assert iso_time(seconds * SECOND) == f"{expected}.000000000Z"
+    assert iso_time(seconds * SECOND + 1_234) == f"{expected}.000001234Z"
+
+
+@pytest.mark.fuzz
+def test_iso_times_are_those_of_datetime(rounds: Rounds) -> None:
+    for random in rounds(200):
+        seconds = random.randrange(-62_135_596_800, 253_402_300_800)
+        assert iso_time(seconds * SECOND)[:19] == datetime.fromtimestamp(seconds, UTC).isoformat()[:19]
+
+
+# Damage
+
+
+def test_what_is_before_the_damage_counts() -> None:
+    for end in range(24, len(PLAIN)):
+        found = info(PLAIN[:end])
+        whole = [len(encoded(RECORDS[:count])) for count in range(len(RECORDS) + 1)]
+        count = max(count for count, size in enumerate(whole) if size <= end)
+        assert found.totals == (totals_of([*map(microseconds, RECORDS[:count])]) if count else cbpf.PacketTotals())
+        assert found.capture_size == whole[count]
+        assert (found.damage is None) == (end in whole)
+
+
+def test_damage_of_a_pcapng(build: Pcapng) -> None:
+    head = build.section() + build.interface() + build.enhanced(FRAME)
+    found = info(head + build.enhanced(FRAME, interface=7))
+    assert found.damage == "capture: packet 2: is of interface 7; its section has described 1, counted from 0"
+    assert (found.totals.packets, found.capture_size) == (1, len(head))
+    found = info(build.section()[:-1])
+    assert (found.damage, found.sections) == (
+        "capture: block at byte 0: 27 of its 28 bytes are there; the capture is cut short",
+        0,
+    )
+
+
+def test_what_is_no_capture() -> None:
+    with pytest.raises(cbpf.CaptureError, match="capture: byte 0: 6e 6f 70 65 is not the magic number of a capture"):
+        info(b"nope" * 10)
+
+
+# Sources
+
+
+def test_a_compressed_file(tmp_path: Path) -> None:
+    path = tmp_path / "in.pcap.gz"
+    path.write_bytes(gzip.compress(PLAIN))
+    found = cbpf.capture_info(path)
+    assert (found.compression, found.file_size, found.capture_size) == ("gzip", path.stat().st_size, len(PLAIN))
+    assert found == cbpf.capture_info(str(path))
+    with path.open("rb") as file:
+        assert found == cbpf.capture_info(file)
+        assert not file.closed
+
+
+def test_a_file_object_with_a_name_that_is_no_text(tmp_path: Path) -> None:
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/\xff")
+    Path(path).write_bytes(PLAIN[:-1])
+    with open(path, "rb") as file:
+        found = cbpf.capture_info(file)
+    assert (found.name, found.damage is None) == (path, False)
+    assert cbpf.capture_info(path).name == repr(path)
+    assert command("--json", path)[:2] == (2, json.dumps(cbpf.capture_info(path).as_dict()) + "\n")
+
+
+def test_a_pipe_has_no_size() -> None:
+    with pipe() as (read_end, writer), os.fdopen(read_end, "rb") as file:
+        writer.write(gzip.compress(PLAIN))
+        writer.close()
+        found = cbpf.capture_info(file)
+    assert (found.compression, found.file_size, found.capture_size) == ("gzip", None, len(PLAIN))
+
+
+# The command
+
+
+def test_the_text_of_a_capture() -> None:
+    expected = f"""{TRAFFIC}
+  format        pcap 2.4, little-endian
+  size          323,559 bytes
+  packets       905
+  captured      309,055 bytes
+  on the wire   309,055 bytes
+  lengths       42 to 1,514 bytes captured, 341.5 on average
+  earliest      2026-11-20T17:59:47.026394Z
+  latest        2026-11-20T18:00:14.634978Z
+  duration      27.608584 s
+  out of order  1 packet earlier than the one before
+  interface     EN10MB (1), snapshot length 262,144, microseconds
+"""
+    assert command(str(TRAFFIC)) == (0, expected, "")
+
+
+def test_the_text_of_an_odd_capture() -> None:
+    build = Pcapng(">")
+    options = build.options((2, b"\x1b[1mwlan0"), (9, b"\x0c"), (14, struct.pack(">q", -86_400)))
+    capture = [*blocks_of_all_kinds(build), build.section(), build.interface(300, 96, options=options)]
+    capture += [build.enhanced(FRAME, time=5, wire_length=1500), build.enhanced(FRAME)[:-4]]
+    status, output, complaint = command("-", stdin=gzip.compress(b"".join(capture)))
+    expected = """standard input
+  format        pcapng 1.0, big-endian
+  compression   gzip, 744 bytes uncompressed
+  packets       5
+  captured      268 bytes
+  on the wire   1,704 bytes
+  lengths       20 to 64 bytes captured, 53.6 on average
+  cut short     1 packet
+  earliest      1969-12-31T00:00:00.000000000Z
+  latest        1970-01-01T00:00:00.000077000Z
+  duration      86,400.000077000 s (1 d)
+  out of order  2 packets earlier than the one before
+  without time  1 packet
+  sections      2
+  interfaces    #  section  name            link type   snapshot  resolution       offset  packets  captured
+                0        1  eth0            EN10MB (1)   262,144  microseconds                   3       184
+                1        1                  RAW (101)    262,144  nanoseconds                    1        20
+                2        2  '\\x1b[1mwlan0'  300               96  picoseconds   -86,400 s        1        64
+  other blocks  1 custom, 1 decryption secrets, 1 interface statistics, 1 name resolution, 1 unknown
+  damage        packet 6: 92 of its 96 bytes are there; the capture is cut short
+"""
+    assert output == expected
+    damage = "cbpf: standard input: packet 6: 92 of its 96 bytes are there; the capture is cut short\n"
+    assert (status, complaint) == (2, damage)
+
+
+@pytest.mark.parametrize(
+    ("code", "text"), [(0, "seconds"), (9, "nanoseconds"), (15, "10^-15 s"), (0x80, "seconds"), (0x80 | 20, "2^-20 s")]
+)
+def test_the_text_of_resolutions(code: int, text: str, build: Pcapng) -> None:
+    capture = build.section() + build.interface(options=build.resolution(code, offset=3))
+    capture += build.simple(b"x")
+    _, output, _ = command("-", stdin=capture)
+    assert output.splitlines()[-1] == f"  interface     EN10MB (1), snapshot length 262,144, {text}, offset 3 s"
+    assert "  lengths       1 byte captured\n" in output
+
+
+def test_the_text_of_an_old_variant() -> None:
+    capture = encoded([Record(1, 2_000, 3, b"a"), Record(90_000, 0, 1, b"b")], VARIANTS["big-endian Kuznetzov"])
+    lines = command("-", stdin=capture)[1].splitlines()
+    assert lines[1] == "  format       pcap 2.4 as Kuznetzov's libpcap wrote it, big-endian"
+    assert lines[6] == "  lengths      1 byte captured of each packet"
+    assert lines[10] == "  duration     89,998.999998 s (1 d 59 min 58 s)"
+
+
+def test_several_captures_and_what_is_none(tmp_path: Path) -> None:
+    cut = tmp_path / "cut.pcap"
+    cut.write_bytes(PLAIN[:-1])
+    status, output, complaint = command("nope", str(cut), str(TRAFFIC), __file__)
+    assert status == 2
+    first, second = output.split("\n\n")
+    assert first.startswith(f"{cut}\n  format ")
+    assert first.endswith("\n  damage        packet 4: 79 of its 80 bytes are there; the capture is cut short")
+    assert second == command(str(TRAFFIC))[1]
+    assert complaint.splitlines() == [
+        "cbpf: nope: No such file or directory",
+        f"cbpf: {cut}: packet 4: 79 of its 80 bytes are there; the capture is cut short",
+        f"cbpf: {__file__}: byte 0: 22 22 22 57 is not the magic number of a capture",
+    ]
+
+
+def test_json_is_one_line_a_capture(tmp_path: Path) -> None:
+    path = tmp_path / "odd.pcapng"
+    path.write_bytes(b"".join(blocks_of_all_kinds(Pcapng(">"))))
+    status, output, complaint = command("--json", str(path), str(TRAFFIC), str(path))
+    assert (status, complaint) == (0, "")
+    found = [json.loads(line) for line in output.splitlines()]
+    assert found == [cbpf.capture_info(name).as_dict() for name in (path, TRAFFIC, path)]
+
+
+def test_the_keys_of_json() -> None:
+    interface: dict[str, Any] = {
+        "section": 1,
+        "name": None,
+        "link_type": "RAW",
+        "linktype": 101,
+        "snaplen": 96,
+        "byte_order": "big",
+        "resolution": 1_000_000_000,
+        "offset": 0,
+    }
+    totals: dict[str, Any] = {
+        "packets": 2,
+        "captured_bytes": 25,
+        "wire_bytes": 40,
+        "smallest": 5,
+        "mean": 12.5,
+        "largest": 20,
+        "cut": 1,
+        "earliest_ns": 1_000_000_007,
+        "earliest": "1970-01-01T00:00:01.000000007Z",
+        "latest_ns": 3_000_000_000,
+        "latest": "1970-01-01T00:00:03.000000000Z",
+        "duration_ns": 1_999_999_993,
+        "untimed": 0,
+    }
+    capture = as_pcapng([Record(3, 0, 20, PACKET), Record(1, 7, 20, PACKET[:5])], ">", 101, 96)
+    status, output, complaint = command("--json", "-", stdin=capture[:-1] + b"x")
+    assert status == 2
+    damage = "standard input: packet 2: its length is 40 at its start and 120 at its end; both are the same"
+    assert complaint == f"cbpf: {damage}\n"
+    assert json.loads(output)["damage"] == damage
+    status, output, complaint = command("--json", "-", stdin=capture)
+    assert (status, complaint, output.count("\n")) == (0, "", 1)
+    assert list(json.loads(output).items()) == list(
+        {
+            "name": "standard input",
+            "container": "pcapng",
+            "version": "1.0",
+            "variant": None,
+            "compression": None,
+            "file_size": None,
+            "capture_size": len(capture),
+            "byte_orders": ["big"],
+            **totals,
+            "out_of_order": 1,
+            "sections": 1,
+            "interfaces": [interface | totals],
+            "other_blocks": {},
+            "damage": None,
+        }.items()
+    )
+
+
+# A second opinion
+
+
+def real_captures() -> list[object]:
+    shipped = pytest.param(TRAFFIC, id="traffic")
+    if not SHARED.is_dir():
+        return [shipped, pytest.param(None, marks=pytest.mark.skip(reason=f"needs the captures of {SHARED}"))]
+    return [shipped, *(pytest.param(path, id=path.name, marks=_marks(path)) for path in sorted(SHARED.glob("*.pcap*")))]
+
+
+# Where capinfos says something else, and why.
+DIFFERENT: Final = {
+    "atm-oam-heapoverflow.pcap": "it does not count the pseudo-header",
+    "atm-oam-loopback-print-overrun.pcap": "the same, and it cuts more than 4,294 seconds of microseconds to 32 bits",
+    "olsr-oobr-2.pcap": "it takes a time of 0 seconds for none",
+}
+
+
+def _marks(path: Path) -> list[pytest.MarkDecorator]:
+    return [pytest.mark.xfail(reason=DIFFERENT[path.name], strict=True)] if path.name in DIFFERENT else []
+
+
+def capinfos(path: Path) -> list[str]:
+    """Name, packets, bytes of the file and on the wire, first and last time, order; nothing if it cannot read all."""
+    done = subprocess.run(["capinfos", "-TMrcsdSaeo", path], capture_output=True, text=True)
+    return done.stdout.rstrip("\n").split("\t") if done.returncode == 0 else []
+
+
+@NEEDS_CAPINFOS
+@pytest.mark.parametrize("path", real_captures())
+def test_capinfos_says_the_same(path: Path) -> None:
+    theirs = capinfos(path)
+    if not theirs:
+        pytest.skip("capinfos does not read it")
+    found = cbpf.capture_info(path)
+    totals = found.totals
+    sums = [str(path), str(totals.packets), str(found.file_size), str(totals.wire_bytes)]
+    digits = len(theirs[4].partition(".")[2])
+    times = [_seconds(time_ns, digits) for time_ns in (totals.earliest_ns, totals.latest_ns)]
+    assert theirs == [*sums, *times, str(not found.out_of_order)]
+
+
+def _seconds(time_ns: int | None, digits: int) -> str:
+    return "n/a" if time_ns is None else f"{time_ns // SECOND}.{time_ns % SECOND:09}"[: digits - 9 or None]

@@ -1,0 +1,1135 @@
+"""Captures swept by machine code: whatever is read, the result is that of the python engine, which reads in sequence.
+
+The windows are made small, so that small captures have many of them, on several threads.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import gzip
+import io
+import os
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from functools import cache, partial
+from io import BytesIO
+from pathlib import Path
+from random import Random
+from typing import Any, BinaryIO, Final, NamedTuple, TypeAlias, cast
+
+import pytest
+
+import cbpf
+from cbpf.capture.native import scanner
+from cbpf.capture.native.mapped_file import FileBytes
+from cbpf.filtering.run import Pass
+from support.captures import NANOSECONDS, TRAFFIC, VARIANTS, Pcapng, Record, Variant, as_pcapng, encoded
+from support.hostile_captures import DECEPTIONS, SECONDS, TRAFFIC_RECORDS, damaged, traffic
+from support.project import Rounds
+
+pytestmark = pytest.mark.filterwarnings("ignore::cbpf.ExpressionWarning")  # arp, on link types that have none
+
+NO_SPACE: Final = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+NEEDS_LEASES: Final = pytest.mark.skipif(not hasattr(fcntl, "F_SETLEASE"), reason="needs leases")
+
+FILTERS: Final = ("tcp", "", "arp or udp port 53", "greater 200", "less 1", "ether[0] & 1 = 0 and not tcp")
+
+Filter: TypeAlias = str | cbpf.VM
+
+
+class Outcome(NamedTuple):
+    """What came of a filter; the counts are those of the summaries without the time."""
+
+    outputs: tuple[bytes | None, ...]
+    counts: list[tuple[int, ...]]
+    error: str
+
+
+def outcome(
+    outputs: Callable[[], list[bytes | None]], work: Callable[..., Any], *arguments: Any, **options: Any
+) -> Outcome:
+    """What comes of *work* with these arguments, be it an error, and what *outputs* says afterwards."""
+    summaries: tuple[cbpf.Summary, ...] = ()
+    error = ""
+    try:
+        done = work(*arguments, **options)
+        summaries = (done,) if isinstance(done, cbpf.Summary) else tuple(done)
+    except cbpf.CbpfError as raised:
+        error = f"{type(raised).__name__}: {raised}"
+        summaries = getattr(raised, "summaries", ()) or ()
+    return Outcome(tuple(outputs()), [summary[:4] for summary in summaries], error)
+
+
+@cache
+def machine(expression: str, engine: Any) -> cbpf.VM:
+    return cbpf.VM(cbpf.compile(expression), engine=engine)
+
+
+# Sources: each is a context manager that makes a source of a file, which stays the same for both engines.
+
+Opened: TypeAlias = AbstractContextManager[str | Path | BinaryIO]
+
+
+class Pieces(BytesIO):
+    """Gives what it has in small pieces of different sizes."""
+
+    def read1(self, size: int | None = -1, /) -> bytes:
+        random = Random(self.tell())
+        return super().read1(min(size or -1, random.choice((1, 20, 700, 5_000, 70_000))))
+
+
+@contextmanager
+def lease_refused(path: Path) -> Iterator[Path]:
+    """While a file is open for writing, no read lease is to be had."""
+    with path.open("r+b"):
+        yield path
+
+
+@contextmanager
+def named_pipe(path: Path) -> Iterator[Path]:
+    pipe = path.with_name("pipe")
+    pipe.unlink(missing_ok=True)
+    os.mkfifo(pipe)
+
+    def write() -> None:
+        with suppress(BrokenPipeError), pipe.open("wb") as stream:
+            stream.write(path.read_bytes())
+
+    writer = threading.Thread(target=write, daemon=True)
+    writer.start()
+    yield pipe
+    with suppress(OSError):  # frees a writer that nobody read from
+        os.close(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK))
+    writer.join(20)
+    assert not writer.is_alive()
+
+
+@contextmanager
+def gzipped(path: Path) -> Iterator[Path]:
+    compressed = path.with_name("in.gz")
+    compressed.write_bytes(gzip.compress(path.read_bytes(), 1))
+    yield compressed
+
+
+SOURCES: Final[dict[str, Callable[[Path], Opened]]] = {
+    "mapped": nullcontext,
+    "lease refused": lease_refused,
+    "in memory": lambda path: nullcontext(BytesIO(path.read_bytes())),
+    "in pieces": lambda path: nullcontext(Pieces(path.read_bytes())),
+    "open file": lambda path: path.open("rb"),
+    "pipe": named_pipe,
+    "gzip": gzipped,
+}
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    return folder / "in.pcap"
+
+
+def run(
+    path: Path, filter: Filter, engine: Any, source: str = "mapped", target: Path | None = None, **options: Any
+) -> Outcome:
+    """What *engine* makes of a capture; a target that is a path is read and removed."""
+    memory = BytesIO()
+
+    def outputs() -> list[bytes | None]:
+        if target is None:
+            return [memory.getvalue()]
+        data = target.read_bytes() if target.exists() else None
+        target.unlink(missing_ok=True)
+        return [data]
+
+    with SOURCES[source](path) as opened:
+        return outcome(outputs, cbpf.filter_capture, opened, target or memory, filter, engine=engine, **options)
+
+
+def agreed(path: Path, expression: str = "tcp", source: str = "mapped", **options: Any) -> Outcome:
+    """What both engines make of a capture, whose Ethernet programs are used for all link types."""
+    expected = run(path, machine(expression, "python"), "python", source, **options)
+    actual = run(path, machine(expression, "llvm"), "llvm", source, **options)
+    assert actual == expected
+    return actual
+
+
+# Windows
+
+
+class Sizes(NamedTuple):
+    """The sizes of windows, and how many processors there are."""
+
+    window: int
+    processors: int
+
+
+SIZES: Final = (Sizes(4_096, 5), Sizes(20_001, 1), Sizes(65_536, 2))
+
+
+def shrink(monkeypatch: pytest.MonkeyPatch, sizes: Sizes) -> None:
+    """Makes all windows small."""
+    for name in ("WINDOW", "_READ_WINDOW", "_FIRST_WINDOW", "_LAST_ALONE"):
+        monkeypatch.setattr(scanner, name, sizes.window)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(sizes.processors)))
+
+
+@pytest.fixture(params=SIZES, ids=lambda sizes: f"{sizes.window} bytes, {sizes.processors} processors")
+def small(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Sizes:
+    sizes: Sizes = request.param
+    shrink(monkeypatch, sizes)
+    return sizes
+
+
+def test_windows_are_guessed_and_swept_by_threads(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests below would say nothing if Python read everything, or if no guess were ever right."""
+    shrink(monkeypatch, Sizes(16_384, 2))
+    guesses: list[tuple[int, int | None]] = []
+    threads = set()
+    original: Any = scanner.Sweeper.sweep
+
+    def told(self: scanner.Sweeper, base: int, begin: int, *rest: Any, guess: bool = False, **options: Any) -> Any:
+        found = original(self, base, begin, *rest, guess=guess, **options)
+        guesses.append((guess, found and found.packets))
+        threads.add(threading.get_ident())
+        return found
+
+    monkeypatch.setattr(scanner.Sweeper, "sweep", told)
+    records = [TRAFFIC_RECORDS[index % 900] for index in range(9_000)]
+    for number, capture in enumerate((encoded(records), as_pcapng(records))):
+        source.write_bytes(capture)
+        guesses.clear()
+        threads.clear()
+        assert run(source, "tcp", "llvm").error == ""
+        assert len(threads - {threading.get_ident()}) >= 2
+        right = [packets for guess, packets in guesses if guess and packets]
+        assert len(right) > 100, number
+        assert sum(packets or 0 for _, packets in guesses) < 9_000 * 1.1, "guesses were wrong"
+
+
+@pytest.mark.parametrize("how", ["mapped", "lease refused", "in memory"])
+def test_almost_everything_is_swept(how: str, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where link types, of which a filter has code for each, appear one after the other."""
+    swept: list[int] = []
+    original = Pass.take
+
+    def told(self: Pass, found: scanner.Found) -> None:
+        swept.append(found.packets)
+        original(self, found)
+
+    monkeypatch.setattr(Pass, "take", told)
+    build = Pcapng()
+    parts = [build.section(), *(build.interface(linktype, 60) for linktype in (1, 101, 113))]
+    parts += [build.enhanced(bytes(60), interface=min(index // 500, 2)) for index in range(4_000)]
+    parts += [build.enhanced(bytes(60), interface=index % 3) for index in range(4_000)]
+    parts += [build.simple(bytes(60), wire_length=900) + build.obsolete(bytes(60), interface=2) for _ in range(1_000)]
+    for capture in (b"".join(parts), encoded(TRAFFIC_RECORDS * 11)):
+        source.write_bytes(capture)
+        swept.clear()
+        with SOURCES[how](source) as opened:
+            seen = cbpf.filter_capture(opened, None, "ip", engine="llvm").packets_seen
+        assert seen * 0.95 < sum(swept) <= seen
+
+
+# Captures of every kind
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_every_variant_of_pcap(name: str, small: Sizes, source: Path) -> None:
+    records = traffic(Random(name), 300)
+    source.write_bytes(encoded(records, VARIANTS[name]))
+    found = agreed(source)
+    assert found.counts[0][0] == 300
+    if VARIANTS[name].linktype & 0xFFFF == 1 and VARIANTS[name].snaplen != 1:
+        assert 50 < found.counts[0][1] < 290
+
+
+ODD_RECORDS: Final[dict[str, list[Record]]] = {
+    "none": [],
+    "one": [Record(SECONDS, 0, 60, bytes(60))],
+    "one that is empty": [Record(0, 0, 0, b"")],
+    "all empty": [Record(SECONDS, 0, 0, b"")] * 700,
+    "empty, but not on the wire": [Record(SECONDS, 0, 300, b"")] * 700,
+    "every other one kept": [Record(SECONDS + index, 0, 1 + index % 2 * 300, b"x") for index in range(3_000)],
+    "longer than on the wire": [Record(SECONDS, 0, 0, bytes(99))] * 300,
+    "all alike": [Record(SECONDS, 0, 60, bytes(60))] * 900,
+    "from 1970": [Record(0, 0, 60, bytes(60))] * 900,
+    "times without order": [Record(index * 0x9E37_79B9 % 2**32, 0, 60, bytes(60)) for index in range(900)],
+    "one byte": [Record(SECONDS, 0, 1, b"x")] * 900,
+    "too long among short ones": [
+        *[Record(SECONDS, 0, 60, bytes(60))] * 300,
+        Record(SECONDS, 0, 262_145, b"\xff" * 262_145),
+        *[Record(SECONDS, 0, 70, bytes(70))] * 300,
+    ],
+}
+
+
+@pytest.mark.parametrize("container", ["pcap", "pcapng"])
+@pytest.mark.parametrize("name", ODD_RECORDS)
+def test_odd_records(name: str, container: str, small: Sizes, source: Path) -> None:
+    source.write_bytes((encoded if container == "pcap" else as_pcapng)(ODD_RECORDS[name]))
+    for expression in ("", "less 60", "tcp"):
+        found = agreed(source, expression)
+        assert bool(found.error) is (name == "too long among short ones")
+
+
+def test_records_longer_than_windows_and_what_is_read_beyond_them(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of D-Bus may have 128 MiB."""
+    shrink(monkeypatch, Sizes(1 << 19, 2))
+    sizes = (0, 60, 3_000_000, 1 << 20, 70_000, (1 << 20) + 65_536, 5_000_000, 60, 60)
+    records = [Record(SECONDS, 0, size, size.to_bytes(4, "big") * (size // 4)) for size in sizes]
+    for data in (encoded(records, Variant(linktype=231, snaplen=0)), as_pcapng(records, linktype=231, snaplen=0)):
+        source.write_bytes(data)
+        for how in ("mapped", "lease refused", "in memory"):
+            assert agreed(source, "", how).outputs == (data,)
+            assert agreed(source, "greater 80000", how).counts[0][1] == 4
+
+
+@pytest.mark.parametrize("make", [encoded, as_pcapng])
+def test_the_longest_packets(make: Callable[..., bytes], source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shrink(monkeypatch, Sizes(65_536, 2))
+    records = [Record(SECONDS, 0, 262_144, bytes([index]) * 262_144) for index in range(4)]
+    short = [Record(SECONDS, 0, 60, bytes(60))]
+    for several in (records, short * 300 + records[2:] + short * 300 + records[:1]):
+        source.write_bytes(make(several))
+        assert agreed(source, "").outputs == (make(several),)
+        assert agreed(source, "greater 61", "lease refused").counts[0][1] in (4, 3)
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("name", DECEPTIONS)
+def test_deceptions(name: str, order: str, small: Sizes, source: Path) -> None:
+    for seed in range(2):
+        capture = DECEPTIONS[name](Random(f"{name} {order} {seed}"), order)
+        source.write_bytes(capture)
+        found = agreed(source, "")
+        assert found.outputs == (capture,)
+        assert found.error == ""
+        agreed(source, "ether[0] & 1 = 0")
+        agreed(source, "greater 200", "lease refused")
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_deceptions_in_windows_of_the_usual_size(order: str, source: Path) -> None:
+    """Here it is the 16 lanes of a window that begin where it was guessed."""
+    for name, build in DECEPTIONS.items():
+        source.write_bytes(build(Random(name), order))
+        agreed(source, "greater 200")
+
+
+# pcapng
+
+
+def test_many_interfaces_that_appear_late(small: Sizes, source: Path) -> None:
+    build = Pcapng()
+    parts, random = [build.section()], Random(1)
+    for index in range(300):
+        parts.append(build.interface(random.choice((1, 101, 113, 276)), random.choice((0, 96, 65_535))))
+        parts += [build.enhanced(bytes(96), interface=random.randrange(index + 1)) for _ in range(random.randrange(9))]
+    source.write_bytes(b"".join(parts))
+    for expression in ("ip", "less 96", "arp"):
+        expected, actual = (run(source, expression, engine) for engine in ("python", "llvm"))
+        assert actual == expected
+        assert actual.error == ""
+
+
+def test_an_expression_is_compiled_for_each_link_type(small: Sizes, source: Path) -> None:
+    """Sections of both byte orders, where the loopback header of NULL differs, and the filter with it."""
+    parts: list[bytes] = []
+    packet = bytes.fromhex("45000014 00000000 40110000 7f000001 7f000001")
+    for order in "<><<>":
+        build = Pcapng(order)
+        parts += [build.section(), build.interface(0), build.interface(101), build.interface(1)]
+        for index in range(100):
+            family = struct.pack("<>"[index % 2] + "I", 2)
+            data = (family + packet, packet, bytes(12) + b"\x08\0" + packet)[index % 3]
+            parts += [build.enhanced(data, interface=index % 3), build.block(4, bytes(index % 8 * 4))]
+    source.write_bytes(b"".join(parts))
+    expected, actual = (run(source, "ip", engine) for engine in ("python", "llvm"))
+    assert actual == expected
+    assert actual.counts[0][:2] == (500, 415)
+
+
+def test_more_kinds_of_packets_than_a_sweep_tells_apart(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program runs on any link type, also on those that have no name."""
+    shrink(monkeypatch, Sizes(4_096, 2))
+    build = Pcapng()
+    parts = [build.section(), *(build.interface(1_000 + index) for index in range(600))]
+    parts += [build.enhanced(bytes(60 + index % 3), interface=index % 600) for index in range(3_000)]
+    source.write_bytes(b"".join(parts))
+    assert agreed(source, "less 61").counts[0][:2] == (3_000, 2_000)
+
+
+def test_the_most_interfaces_do_not_take_long(source: Path) -> None:
+    build = Pcapng()
+    source.write_bytes(build.section() + (build.interface() + build.simple(b"x")) * 65_536)
+    assert run(source, "", "llvm").counts[0][:2] == (65_536, 65_536)
+
+
+# Sources, targets, options
+
+
+@pytest.fixture(scope="module")
+def large() -> bytes:
+    """More than one reading of a stream."""
+    return encoded([TRAFFIC_RECORDS[index % 900] for index in range(4_200)])
+
+
+@pytest.mark.parametrize("how", SOURCES)
+def test_every_source(how: str, large: bytes, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shrink(monkeypatch, Sizes(65_536, 2))
+    late = len(large) - 300_000
+    captures = (large, large[:-1], large[:late] + b"\xff" * 16 + large[late:], as_pcapng(TRAFFIC_RECORDS * 4))
+    for capture, is_damaged in zip(captures, (False, True, True, False), strict=True):
+        source.write_bytes(capture)
+        for expression in ("tcp", ""):
+            found = agreed(source, expression, how, target=tmp_path / "out.pcap")
+            assert bool(found.error) is is_damaged
+            assert found.counts[0][1] > 1_000
+
+
+class Pair(NamedTuple):
+    """A target, and what was written to it in the end."""
+
+    target: Any
+    written: Callable[[], bytes | None]
+
+
+@contextmanager
+def pipe_as_target(buffering: int) -> Iterator[Pair]:
+    read_end, write_end = os.pipe()
+    parts: list[bytes] = []
+    with open(read_end, "rb") as reader, open(write_end, "wb", buffering=buffering) as writer:
+        thread = threading.Thread(target=lambda: parts.append(reader.read()), daemon=True)
+        thread.start()
+
+        def written() -> bytes:
+            writer.close()
+            thread.join(20)
+            return b"".join(parts)
+
+        yield Pair(writer, written)
+
+
+@contextmanager
+def file_as_target(path: Path, mode: str, buffering: int = -1) -> Iterator[Pair]:
+    with path.open(mode, buffering=buffering) as file:
+
+        def written() -> bytes:
+            file.close()
+            return path.read_bytes()
+
+        yield Pair(file, written)
+
+
+TARGETS: Final[dict[str, Callable[[Path], AbstractContextManager[Pair]]]] = {
+    "path": lambda path: nullcontext(Pair(path, path.read_bytes)),
+    "file": lambda path: file_as_target(path, "wb"),
+    "unbuffered file": lambda path: file_as_target(path, "wb", 0),
+    "file for reading too": lambda path: file_as_target(path, "w+b"),
+    "file at its end": lambda path: file_as_target(path, "ab"),
+    "in memory": lambda path: nullcontext(Pair(memory := BytesIO(), memory.getvalue)),
+    "pipe": lambda path: pipe_as_target(-1),
+    "unbuffered pipe": lambda path: pipe_as_target(0),
+    "nowhere": lambda path: nullcontext(Pair(None, lambda: None)),
+    "null device": lambda path: nullcontext(Pair(os.devnull, lambda: None)),
+}
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_every_target(name: str, large: bytes, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shrink(monkeypatch, Sizes(65_536, 2))
+    for capture in (large, as_pcapng(TRAFFIC_RECORDS)[:-3]):
+        source.write_bytes(capture)
+        found = []
+        for engine in ("python", "llvm"):
+            with TARGETS[name](tmp_path / f"{engine} {len(capture)}") as (target, written):
+                outputs = partial(lambda written: [written()], written)
+                found.append(outcome(outputs, cbpf.filter_capture, source, target, machine("tcp", engine)))
+        assert found[0] == found[1]
+        assert found[0].counts[0][1] > 300
+
+
+@pytest.mark.parametrize("number", [1_023, 1_024, 1_025, 2_048, 5_000])
+def test_any_number_of_ranges(number: int, source: Path, tmp_path: Path) -> None:
+    """The system takes 1,024 of them at a time; those of packets side by side are one."""
+    kept, dropped = Record(SECONDS, 0, 70, bytes(70)), Record(SECONDS, 0, 60, bytes(60))
+    source.write_bytes(encoded([kept, dropped] * number))
+    cbpf.filter_capture(source, tmp_path / "out.pcap", machine("greater 61", "llvm"))
+    assert (tmp_path / "out.pcap").read_bytes() == encoded([kept] * number)
+
+
+def test_what_was_written_before_stays_in_front(source: Path, tmp_path: Path) -> None:
+    """Machine code writes to the file below a buffered stream; the stream's own bytes come first, and behind."""
+    source.write_bytes(encoded(TRAFFIC_RECORDS))
+    for make in (encoded, as_pcapng):
+        source.write_bytes(make(TRAFFIC_RECORDS))
+        with (tmp_path / "out").open("wb") as target:
+            target.write(b"before")
+            cbpf.filter_capture(source, target, "", engine="llvm")
+            target.write(b"behind")
+        assert (tmp_path / "out").read_bytes() == b"before" + source.read_bytes() + b"behind"
+
+
+@pytest.mark.parametrize("count", [1, 47, "one less", "all", "one more"])
+@pytest.mark.parametrize("make", [encoded, as_pcapng])
+def test_count(count: int | str, make: Callable[..., bytes], small: Sizes, source: Path) -> None:
+    source.write_bytes(make(TRAFFIC_RECORDS))
+    for expression, invert in (("tcp", False), ("tcp", True), ("", False), ("less 1", False)):
+        kept = agreed(source, expression, invert=invert).counts[0][1]
+        wanted = {"one less": kept - 1, "all": kept, "one more": kept + 1}.get(str(count), count)
+        found = agreed(source, expression, invert=invert, count=max(1, int(wanted)))
+        assert found.counts[0][1] == min(max(1, int(wanted)), kept)
+        agreed(source, expression, "in pieces", invert=invert, count=max(1, int(wanted)))
+
+
+def test_damage_behind_the_last_packet_wanted_does_not_matter(small: Sizes, source: Path) -> None:
+    source.write_bytes(encoded(TRAFFIC_RECORDS) + b"damage")
+    assert agreed(source, "", count=len(TRAFFIC_RECORDS)).error == ""
+    assert "6 of its 16 bytes" in agreed(source, "", count=len(TRAFFIC_RECORDS) + 1).error
+
+
+@pytest.mark.parametrize("how", ["mapped", "lease refused"])
+def test_invert_and_the_filter_together_are_all(how: str, small: Sizes, source: Path) -> None:
+    for make in (encoded, as_pcapng):
+        source.write_bytes(make(TRAFFIC_RECORDS))
+        ours, others = (agreed(source, "tcp", how, invert=invert).counts[0] for invert in (False, True))
+        assert ours[0] == others[0] == ours[1] + others[1] == len(TRAFFIC_RECORDS)
+        assert ours[3] + others[3] == ours[2]
+
+
+@pytest.mark.parametrize("count", [None, 700, 1_300])
+def test_several_sources(count: int | None, small: Sizes, tmp_path: Path) -> None:
+    """Damaged ones, different layouts, a pcapng among them; each is read in its turn."""
+    captures = {
+        "a.pcap": encoded(TRAFFIC_RECORDS),
+        "b.pcap": encoded(TRAFFIC_RECORDS)[:-1],
+        "c.pcap": encoded([], Variant()),
+        "d.pcap": encoded(TRAFFIC_RECORDS, Variant(snaplen=90)),
+        "e.pcap": encoded(TRAFFIC_RECORDS, Variant(">", NANOSECONDS)),
+        "f.pcapng": as_pcapng(TRAFFIC_RECORDS[:50], ">"),
+        "g.pcapng": as_pcapng(TRAFFIC_RECORDS)[:-2],
+    }
+    for name, capture in captures.items():
+        (tmp_path / name).write_bytes(capture)
+    for names in ("aa", "abcab", "da", "ea", "fg", "af", "gfag"):
+        sources = [path for name in names for path in tmp_path.glob(f"{name}.*")]
+        found = []
+        for engine in ("python", "llvm"):
+            target = BytesIO()
+            outputs = partial(lambda target: [target.getvalue()], target)
+            found.append(outcome(outputs, cbpf.filter_capture, sources, target, machine("tcp", engine), count=count))
+        assert found[0] == found[1], names
+        assert found[0].counts
+
+
+@pytest.mark.parametrize("how", ["mapped", "lease refused", "in pieces"])
+def test_several_filters_in_one_pass(how: str, small: Sizes, source: Path) -> None:
+    for make in (encoded, as_pcapng):
+        source.write_bytes(make(TRAFFIC_RECORDS))
+        found = []
+        for engine in ("python", "llvm"):
+            targets = [BytesIO() for _ in range(len(FILTERS) + 1)]
+            with SOURCES[how](source) as opened:
+                routes = [(machine(one, engine), target) for one, target in zip(FILTERS, targets, strict=False)]
+                outputs = partial(lambda targets: [target.getvalue() for target in targets], targets)
+                found.append(outcome(outputs, cbpf.split_capture, opened, routes, rest=targets[-1]))
+        assert found[0] == found[1]
+        assert [kept for _, kept, *_ in found[0].counts] == [480, 905, *[one[1] for one in found[0].counts[2:]]]
+
+
+METADATA_PROGRAMS: Final = {
+    "payload offset": "ld poff\njgt #34,0,1\nret #1\nret #0",
+    "attributes": "ldi #20\nldxi #0x640\nld nla\nret a",  # fragment and TTL of TCP look like one
+    "wire length": "ld #len\njgt #100,0,1\nret #1\nret #0",
+    "a device": "ld ifidx\nret a",
+    "protocol": "ld proto\nret #1",
+    "a network header": "ld [-0x100000]\nret a",
+    "a link header": "ldb [-0x200000]\nret #1",
+}
+
+
+@pytest.mark.parametrize("name", METADATA_PROGRAMS)
+def test_programs_that_see_more_than_bytes(name: str, small: Sizes, source: Path) -> None:
+    program = cbpf.parse(METADATA_PROGRAMS[name])
+    for make in (encoded, as_pcapng):
+        source.write_bytes(make(TRAFFIC_RECORDS))
+        for how in ("mapped", "in memory"):
+            names: tuple[Any, ...] = ("python", "llvm")
+            machines = [cbpf.VM(program, engine=name, dialect=cbpf.LINUX) for name in names]
+            expected, actual = (run(source, vm, vm.engine, how) for vm in machines)
+            assert actual == expected
+
+
+# Damage, and all of the above by chance
+
+
+def with_words(block: bytes, order: str, words: dict[int, int]) -> bytes:
+    """A block with other words at some positions; negative ones count from its end."""
+    data = bytearray(block)
+    for position, word in words.items():
+        struct.pack_into(f"{order}I", data, position % len(data), word)
+    return bytes(data)
+
+
+DATA: Final = bytes(range(60))  # of a packet whose interface has a snapshot length of 64
+
+# What is wrong with a block, by a little: a kind, the words that are other ones, and whether that is damage.
+HARMS: Final[dict[str, tuple[str, dict[int, int], bool]]] = {
+    "nothing": ("enhanced", {}, False),
+    "a length and a packet that reach into the next block": ("enhanced", {20: 64, 4: 96}, True),
+    "one byte more than its room": ("enhanced", {20: 61}, True),
+    "four bytes more than its room": ("enhanced", {20: 64}, True),
+    "more than the snapshot length": ("enhanced", {20: 65}, True),
+    "an interface too many": ("enhanced", {8: 1}, True),
+    "an interface far away": ("enhanced", {8: 0xFFFF_FFFF}, True),
+    "another length at its end": ("enhanced", {-4: 88}, True),
+    "another length at its start": ("enhanced", {4: 96}, True),
+    "a length that is too small for its kind": ("enhanced", {4: 28, 24: 28}, True),
+    "a length that is no multiple of 4": ("enhanced", {4: 90}, True),
+    "a length of 0": ("enhanced", {4: 0}, True),
+    "a length of 8": ("enhanced", {4: 8}, True),
+    "the longest length there is": ("enhanced", {4: 0xFFFF_FFFC}, True),
+    "another kind": ("enhanced", {0: 0x0BAD}, False),
+    "another kind, and another length at its end": ("enhanced", {0: 0x0BAD, -4: 88}, True),
+    "obsolete, nothing": ("obsolete", {}, False),
+    "obsolete, one byte more than its room": ("obsolete", {20: 61}, True),
+    "obsolete, an interface too many": ("obsolete", {8: 0x0001_0001}, True),
+    "obsolete, other drops": ("obsolete", {20: 60, 12: 0xFFFF_FFFF}, False),
+    "simple, nothing": ("simple", {}, False),
+    "simple, more than its room, cut to the snapshot length": ("simple", {8: 900}, True),
+    "simple, one byte more than its room": ("simple", {8: 61}, True),
+    "simple, a length that is too small": ("simple", {4: 12, 8: 12}, True),
+}
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("name", HARMS)
+def test_one_block_that_is_wrong_by_a_little(name: str, order: str, small: Sizes, source: Path) -> None:
+    kind, words, is_damage = HARMS[name]
+    build = Pcapng(order)
+    before = build.section() + build.interface(snaplen=64) + build.enhanced(DATA) * 150
+    block = with_words(getattr(build, kind)(DATA), order, words)
+    source.write_bytes(before + block + build.enhanced(DATA) * 150)
+    for how in ("mapped", "in memory"):
+        found = agreed(source, "", how)
+        assert found.error.startswith("DamagedCapture") is is_damage
+        assert found.outputs[0] == (before if is_damage else source.read_bytes())
+
+
+def test_a_simple_packet_without_an_interface(small: Sizes, source: Path) -> None:
+    build = Pcapng()
+    source.write_bytes(build.section() + build.block(9, DATA) * 100 + build.simple(DATA) + build.interface())
+    assert "interface 0" in agreed(source, "").error
+
+
+@pytest.mark.parametrize("excess", [0, 4])
+def test_the_longest_block(excess: int, source: Path) -> None:
+    """Of 16 MiB, where no interface has longer packets."""
+    build = Pcapng()
+    block = build.block(9, bytes((16 << 20) + excess - 12))
+    source.write_bytes(build.section() + build.interface() + build.enhanced(DATA) * 9 + block + build.enhanced(DATA))
+    found = agreed(source, "")
+    assert found.counts[0][0] == (9 if excess else 10)
+    assert bool(found.error) is bool(excess)
+
+
+@pytest.mark.fuzz
+def test_random_captures(rounds: Rounds, source: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out.pcap"
+    for random in rounds(350):
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            shrink(monkeypatch, Sizes(random.choice((1_000, 4_096, 20_001, 65_536, 1 << 24)), random.choice((1, 2, 5))))
+            source.write_bytes(damaged(random))
+            agreed(
+                source,
+                random.choice(FILTERS),
+                random.choice(("mapped", "mapped", "mapped", "lease refused", "in memory", "in pieces")),
+                target=random.choice((None, target)),
+                invert=random.random() < 0.2,
+                count=random.choice((None, None, None, None, 1, 30, 300)),
+            )
+
+
+@pytest.mark.parametrize("make", [encoded, as_pcapng])
+def test_captures_cut_at_every_byte_near_a_window_end(make: Callable[..., bytes], source: Path) -> None:
+    capture = make(TRAFFIC_RECORDS[:60])
+    for size in range(4_050, 4_150):
+        source.write_bytes(capture[:size])
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            shrink(monkeypatch, Sizes(4_096, 2))
+            agreed(source, "")
+
+
+# Files that change while they are read
+
+SHRUNK: Final = "a capture must not shrink while it is read"
+
+
+@pytest.fixture
+def long(source: Path) -> Path:
+    """A capture of some megabytes."""
+    source.write_bytes(encoded(TRAFFIC_RECORDS * 24))
+    return source
+
+
+@pytest.mark.parametrize("size", [0, 24, 4_000_000])
+def test_a_file_that_shrinks_where_no_lease_was_to_be_had(
+    size: int, long: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shrink(monkeypatch, Sizes(65_536, 2))
+    before = long.stat().st_size
+    with long.open("r+b") as file:
+        truncate: Any = lambda read: file.truncate(size)  # noqa: E731
+        with pytest.raises(cbpf.CaptureError) as error:
+            cbpf.filter_capture(long, tmp_path / "out.pcap", "tcp", engine="llvm", progress=truncate)
+    assert str(error.value) == f"{long}: has {size} bytes and had {before} when it was opened; {SHRUNK}"
+    assert type(error.value) is cbpf.CaptureError
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
+@pytest.mark.parametrize("engine", ["python", "llvm"])
+def test_a_file_that_grows(engine: Any, long: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is there when its end is reached belongs to it."""
+    shrink(monkeypatch, Sizes(65_536, 2))
+    more = iter([encoded(TRAFFIC_RECORDS[:100])[24:]])
+    before, target = long.read_bytes(), BytesIO()
+    with long.open("ab", buffering=0) as file:
+        append: Any = lambda read: file.write(next(more, b""))  # noqa: E731
+        cbpf.filter_capture(long, target, "", engine=engine, progress=append)
+    assert target.getvalue() == before + encoded(TRAFFIC_RECORDS[:100])[24:]
+    assert list(more) == []
+
+
+def child(code: str, *arguments: object, limit: float = 60) -> subprocess.CompletedProcess[str]:
+    """Runs Python in a process of its own, which heeds Ctrl-C."""
+    heed = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    command = [sys.executable, "-c", heed + textwrap.dedent(code), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=limit, check=False)
+
+
+def require_leases(path: Path) -> None:
+    with path.open("rb") as file, FileBytes(file.fileno(), "capture") as found:
+        if not found.is_mapped:
+            pytest.skip("this file system gives no leases")
+
+
+# Another process truncates the file, and is known to wait before we go on.
+TRUNCATED_BY_ANOTHER: Final = """
+    import os, subprocess, sys, time
+    import cbpf
+    from cbpf.capture import sweep
+
+    scanner.WINDOW = 65_536
+    source, target, truncate = sys.argv[1:]
+    inode = f":{os.stat(source).st_ino} "
+    others = []
+
+    def is_waiting():
+        with open("/proc/locks") as locks:
+            return any("BREAKING" in line and inode in line for line in locks)
+
+    def progress(read):
+        if not others:
+            others.append(subprocess.Popen([sys.executable, "-c", truncate, source]))
+            end = time.monotonic() + 20
+            while not is_waiting() and time.monotonic() < end:
+                time.sleep(0.01)
+            assert is_waiting()
+
+    summary = cbpf.filter_capture(source, target, "tcp", engine="llvm", progress=progress)
+    print(summary.packets_seen)
+    sys.exit(others[0].wait())
+"""
+
+
+@NEEDS_LEASES
+@pytest.mark.parametrize("change", ["os.truncate(sys.argv[1], 0)", "open(sys.argv[1], 'wb').close()"])
+def test_who_would_shrink_a_mapped_file_waits(change: str, long: Path, tmp_path: Path) -> None:
+    require_leases(long)
+    expected = run(long, "tcp", "python").outputs[0]
+    done = child(TRUNCATED_BY_ANOTHER, long, tmp_path / "out.pcap", f"import os, sys; {change}")
+    assert (done.returncode, done.stdout) == (0, f"{24 * len(TRAFFIC_RECORDS)}\n"), done.stderr
+    assert (tmp_path / "out.pcap").read_bytes() == expected
+    assert long.stat().st_size == 0
+
+
+# What the kernel does when somebody has waited for 45 seconds, as while a target blocks: the lease is gone, and the
+# file may shrink. The windows that were already swept are waiting to be written.
+LEASE_LOST: Final = """
+    import fcntl, io, os, sys, time
+    import cbpf
+    from cbpf.capture import sweep
+
+    scanner.WINDOW = 65_536
+    source, target = sys.argv[1:]
+
+    lost = []
+
+    def progress(read):
+        if lost:
+            return
+        lost.append(read)
+        time.sleep(0.3)  # the threads have nothing more to do
+        for number in os.listdir("/proc/self/fd"):
+            if os.path.exists(f"/proc/self/fd/{number}") and os.path.samefile(f"/proc/self/fd/{number}", source):
+                fcntl.fcntl(int(number), fcntl.F_SETLEASE, fcntl.F_UNLCK)
+                break  # the mapping has a second descriptor of the same open file
+        os.truncate(source, 100_000)
+
+    try:
+        cbpf.filter_capture(source, target or io.BytesIO(), "tcp", engine="llvm", progress=progress)
+    except cbpf.CaptureError as error:
+        print(error)
+"""
+
+
+@NEEDS_LEASES
+@pytest.mark.parametrize("target", ["", "out.pcap"])
+def test_a_mapped_file_that_shrinks_after_all(target: str, long: Path, tmp_path: Path) -> None:
+    require_leases(long)
+    before = long.stat().st_size
+    done = child(LEASE_LOST, long, target and tmp_path / target)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{long}: has 100000 bytes and had {before} when it was opened; {SHRUNK}\n"
+    assert not (tmp_path / "out.pcap").exists()
+
+
+# The same while a pipe that nobody reads lets the system wait in the middle of a window.
+LEASE_LOST_IN_WRITING: Final = """
+    import fcntl, os, sys, threading, time
+    import cbpf
+
+    source = sys.argv[1]
+    read_end, write_end = os.pipe()
+
+    def shrink():
+        os.read(read_end, 24)
+        time.sleep(0.5)  # all windows are swept, and the pipe is full
+        for number in os.listdir("/proc/self/fd"):
+            if os.path.exists(f"/proc/self/fd/{number}") and os.path.samefile(f"/proc/self/fd/{number}", source):
+                fcntl.fcntl(int(number), fcntl.F_SETLEASE, fcntl.F_UNLCK)
+                break
+        os.truncate(source, 0)
+        while os.read(read_end, 1 << 16):
+            pass
+
+    threading.Thread(target=shrink, daemon=True).start()
+    try:
+        with open(write_end, "wb") as target:
+            cbpf.filter_capture(source, target, "", engine="llvm")
+    except cbpf.CaptureError as error:
+        print(error)
+"""
+
+
+@NEEDS_LEASES
+def test_a_mapped_file_that_shrinks_while_it_is_written(long: Path) -> None:
+    require_leases(long)
+    done = child(LEASE_LOST_IN_WRITING, long)
+    assert done.returncode == 0, done.stderr
+    assert "must not shrink" in done.stdout
+
+
+# Memory
+
+
+PEAK: Final = """
+    import sys
+    import cbpf
+
+    def progress(read):
+        global peak
+        with open("/proc/self/status") as status:
+            peak = max(peak, *(int(line.split()[1]) for line in status if line.startswith("RssAnon")))
+
+    source, mode = sys.argv[1:]
+    peak = 0
+    with open(source, mode):
+        cbpf.filter_capture(source, "/dev/null", "udp", engine="llvm", progress=progress)
+    print(peak)
+"""
+
+
+@pytest.mark.parametrize("mode", ["rb", "r+b"])
+def test_memory_does_not_grow_with_the_file(mode: str, source: Path) -> None:
+    """Open for writing it is read, else it is mapped. Every other packet is kept, so that nothing can be joined."""
+    if not sys.platform.startswith("linux") or shutil.disk_usage(source.parent).free < 2 << 30:
+        pytest.skip("needs Linux and room")
+    udp, tcp = (next(one for one in TRAFFIC_RECORDS if one.data[23:24] == kind) for kind in (b"\x11", b"\x06"))
+    body = encoded([udp, tcp] * 4_000)[24:]
+    peaks = []
+    for megabytes in (80, 320):
+        with source.open("wb") as file:
+            file.write(encoded([]))
+            for _ in range((megabytes << 20) // len(body)):
+                file.write(body)
+        done = child(PEAK, source, mode)
+        assert done.returncode == 0, done.stderr
+        peaks.append(int(done.stdout))
+    assert 0 < peaks[1] < peaks[0] + 8_000, "kilobytes"
+
+
+# Ends before the end
+
+
+def test_enough_packets_end_the_work(source: Path) -> None:
+    with source.open("wb") as file:
+        file.write(encoded([]))
+        for _ in range(200):
+            file.write(encoded(TRAFFIC_RECORDS)[24:])
+    for how in ("mapped", "lease refused", "open file"):
+        told: list[int] = []
+        found = run(source, "tcp", "llvm", how, count=10, progress=told.append)
+        assert found.counts[0][1] == 10
+        assert max(told) <= 4 << 20
+        assert source.stat().st_size > 60 << 20
+
+
+def test_progress_never_goes_back(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Long packets are cut to the snapshot length by Python, which reads ahead."""
+    shrink(monkeypatch, Sizes(4_096, 2))
+    source.write_bytes(encoded(TRAFFIC_RECORDS * 8, Variant(snaplen=1_000)))
+    for how in ("mapped", "lease refused", "gzip", "in pieces"):
+        told: list[int] = []
+        run(source, "tcp", "llvm", how, progress=told.append)
+        assert told == sorted(told)
+
+
+@pytest.mark.parametrize("how", ["mapped", "lease refused"])
+def test_progress_reaches_the_end(how: str, long: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shrink(monkeypatch, Sizes(65_536, 2))
+    told: list[int] = []
+    run(long, "tcp", "llvm", how, progress=told.append)
+    assert told[-1] == long.stat().st_size
+
+
+@pytest.mark.parametrize("how", ["mapped", "lease refused"])
+def test_records_that_are_not_usual_cost_no_windows(how: str, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every tenth packet is longer than the snapshot length, and comes to Python."""
+    swept = []
+    original = scanner.Sweeper.sweep
+
+    def told(self: scanner.Sweeper, base: int, begin: int, stop: int, *rest: Any, **options: Any) -> Any:
+        swept.append(stop - begin)
+        return original(self, base, begin, stop, *rest, **options)
+
+    monkeypatch.setattr(scanner.Sweeper, "sweep", told)
+    records = [Record(SECONDS, 0, size, bytes(size)) for size in [60] * 9 + [3_000]] * 700
+    source.write_bytes(encoded(records, Variant(snaplen=2_000)))
+    assert agreed(source, "", how).counts[0][1] == 7_000
+    assert sum(swept) < 8 * source.stat().st_size
+
+
+def test_what_cannot_be_compiled_does_not_matter_behind_the_last_packet_wanted(source: Path) -> None:
+    build = Pcapng()
+    arp = bytes(12) + b"\x08\x06" + bytes(46)
+    head = build.section() + build.interface() + build.interface(189)  # no expression is compiled for USB
+    source.write_bytes(head + build.enhanced(arp) * 3_000 + build.enhanced(arp, interface=1))
+    expected, actual = (run(source, "arp", engine, count=2_000) for engine in ("python", "llvm"))
+    assert actual == expected
+
+
+INTERRUPTED_COMMAND: Final = """
+    import os, signal, sys
+    from cbpf.capture import output, sweep
+    from cbpf.cli import main
+
+    scanner.WINDOW = 65_536
+    original = output.Output.write_ranges
+
+    def write_ranges(self, *ranges):
+        original(self, *ranges)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    output.Output.write_ranges = write_ranges
+    sys.argv[:1] = ["cbpf", "filter", "--engine", "llvm"]
+    main()
+"""
+
+
+@pytest.mark.parametrize("existing", [None, b"what was there"])
+@pytest.mark.parametrize("mode", ["rb", "r+b"])
+def test_an_interrupted_command_leaves_no_file(mode: str, existing: bytes | None, long: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out.pcap"
+    if existing is not None:
+        target.write_bytes(existing)
+    with long.open(mode):
+        done = child(INTERRUPTED_COMMAND, "-r", long, "-w", target, "tcp")
+    assert done.returncode == 130
+    assert "Traceback" not in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == (["in"] if existing is None else ["in", "out.pcap"])
+    assert existing is None or target.read_bytes() == existing
+
+
+INTERRUPTED_CALLBACK: Final = """
+    import io, os, signal, sys
+    import cbpf, cbpf.packet.skb
+
+    calls = []
+    original = cbpf.packet.skb.EXTENSIONS[cbpf.Extension.PAYLOAD_OFFSET]
+
+    def payload_offset(buffer, a, x):
+        calls.append(a)
+        if len(calls) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        return original(buffer, a, x)
+
+    cbpf.packet.skb.EXTENSIONS[cbpf.Extension.PAYLOAD_OFFSET] = payload_offset
+    with open(sys.argv[1], "rb") as source:
+        program = cbpf.parse("ld poff\\nret a")
+        print(cbpf.filter_capture(source, None, program, engine=sys.argv[2], dialect=cbpf.LINUX))
+"""
+
+
+@pytest.mark.parametrize("engine", ["python", "llvm"])
+def test_an_interrupt_while_machine_code_asks_python(engine: str, long: Path) -> None:
+    done = child(INTERRUPTED_CALLBACK, long, engine)
+    assert done.stdout == ""
+    assert done.returncode == -signal.SIGINT
+    assert done.stderr.endswith("KeyboardInterrupt\n")
+
+
+@pytest.mark.parametrize("how", ["mapped", "lease refused", "in memory"])
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), ValueError("of the caller")])
+def test_an_error_of_the_caller_ends_everything(
+    error: BaseException, how: str, long: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Threads, mappings and descriptors as well: else this process would wait for its own lease."""
+    shrink(monkeypatch, Sizes(65_536, 2))
+    before = threading.active_count(), len(os.listdir("/proc/self/fd"))
+
+    def progress(read: int) -> None:
+        raise error
+
+    with pytest.raises(type(error)) as raised:
+        run(long, "tcp", "llvm", how, target=tmp_path / "out.pcap", progress=progress)
+    assert raised.value is error
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+    error.__traceback__ = None
+    del raised
+    assert (threading.active_count(), len(os.listdir("/proc/self/fd"))) == before
+    long.write_bytes(b"")
+
+
+# Somebody looks whether a queue is empty, and is interrupted before the next step.
+SLOW_QUEUES: Final = """
+    import os, queue, sys, time
+    import cbpf
+    from cbpf.capture import sweep
+
+    class Queue:
+        def __init__(self):
+            self.queue = queue.SimpleQueue()
+
+        def __getattr__(self, name):
+            return getattr(self.queue, name)
+
+        def empty(self):
+            was_empty = self.queue.empty()
+            time.sleep(0.002)
+            return was_empty
+
+    scanner.SimpleQueue = Queue
+    scanner.WINDOW = scanner._FIRST_WINDOW = 4_096
+    os.sched_getaffinity = lambda process: {1, 2, 3}
+    for count in range(1, 400, 20):
+        cbpf.filter_capture(sys.argv[1], None, "tcp", engine="llvm", count=count)
+    print("done")
+"""
+
+
+def test_threads_are_stopped_wherever_they_are() -> None:
+    assert child(SLOW_QUEUES, TRAFFIC, limit=5).stdout == "done\n"
+
+
+# Targets that fail
+
+
+@NO_SPACE
+@pytest.mark.parametrize("how", ["mapped", "lease refused", "in memory"])
+@pytest.mark.parametrize("container", ["pcap", "pcapng"])
+def test_a_full_disk(container: str, how: str, source: Path) -> None:
+    source.write_bytes((encoded if container == "pcap" else as_pcapng)(TRAFFIC_RECORDS))
+    with (
+        SOURCES[how](source) as opened,
+        pytest.raises(cbpf.CaptureError, match=r"^/dev/full: No space left on device$"),
+    ):
+        cbpf.filter_capture(opened, "/dev/full", "", engine="llvm")
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="needs limits of file sizes")
+def test_a_disk_that_is_full_in_the_middle(long: Path, tmp_path: Path) -> None:
+    """Half of a window can still be written."""
+    limited = """
+        import resource, sys
+        import cbpf
+
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
+        try:
+            cbpf.filter_capture(sys.argv[1], sys.argv[2], "tcp", engine="llvm")
+        except cbpf.CaptureError as error:
+            print(error)
+    """
+    done = child(limited, long, tmp_path / "out.pcap")
+    assert done.stdout == f"{tmp_path}/out.pcap: File too large\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
+@pytest.mark.parametrize("engine", ["python", "llvm"])
+@pytest.mark.parametrize("buffering", [-1, 0])
+def test_a_closed_pipe(buffering: int, engine: Any, long: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shrink(monkeypatch, Sizes(65_536, 2))
+    read_end, write_end = os.pipe()
+    with open(read_end, "rb", buffering=0) as reader, open(write_end, "wb", buffering=0) as writer:
+        target = writer if not buffering else io.BufferedWriter(cast(io.RawIOBase, writer))
+
+        def read_a_little() -> None:
+            reader.read(3_000)
+            reader.close()
+
+        thread = threading.Thread(target=read_a_little, daemon=True)
+        thread.start()
+        with pytest.raises(BrokenPipeError):
+            cbpf.filter_capture(long, cast(BinaryIO, target), "", engine=engine)
+        thread.join(20)
+
+
+def test_a_pipe_that_does_not_wait(long: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only a part of what is to be written fits, again and again."""
+    shrink(monkeypatch, Sizes(65_536, 2))
+    with pipe_as_target(0) as (target, written):
+        os.set_blocking(target.fileno(), False)
+        cbpf.filter_capture(long, target, "tcp", engine="llvm")
+        assert written() == run(long, "tcp", "python").outputs[0]
+
+
+@pytest.mark.parametrize("engine", ["python", "llvm"])
+def test_a_closed_target(engine: Any, long: Path, tmp_path: Path) -> None:
+    target = (tmp_path / "out.pcap").open("wb")
+    target.close()
+    with pytest.raises(cbpf.CaptureError, match=r"out\.pcap: .* closed file"):
+        cbpf.filter_capture(long, target, "", engine=engine)
+
+
+@pytest.mark.parametrize("make", [encoded, as_pcapng])
+def test_the_source_as_target(make: Callable[..., bytes], small: Sizes, source: Path) -> None:
+    sound = make(TRAFFIC_RECORDS)
+    source.write_bytes(sound)
+    expected = run(source, "tcp", "python").outputs[0]
+    cbpf.filter_capture(source, source, "tcp", engine="llvm")
+    assert source.read_bytes() == expected
+    source.write_bytes(sound[:-1])
+    with pytest.raises(cbpf.DamagedCapture):
+        cbpf.filter_capture(source, source, "tcp", engine="llvm")
+    assert source.read_bytes() == sound[:-1]
+    assert [path.name for path in source.parent.iterdir()] == [source.name]

@@ -1,0 +1,182 @@
+"""`cbpf graph` and `cbpf stats` as a user meets them."""
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+import cbpf
+from support.command_line import PACKETS, TRAFFIC, run
+from support.project import ROOT
+
+EXPRESSION = "tcp port 443"
+PROGRAM = cbpf.compile(EXPRESSION)
+
+
+def counts() -> cbpf.ExecutionCounts:
+    with cbpf.read_capture(TRAFFIC) as capture:
+        return cbpf.execution_counts(cbpf.compile_for_capture(EXPRESSION, capture), capture)
+
+
+@pytest.mark.parametrize("name", ["dot", "mermaid", "svg"])
+def test_graph_draws_in_three_ways(name: str, tmp_path: Path) -> None:
+    picture = cbpf.graph(PROGRAM)
+    expected = {"dot": picture.dot(), "mermaid": picture.mermaid(), "svg": picture.svg()}[name].encode()
+    assert run("graph", "-e", EXPRESSION, "--to", name) == (0, expected, "")
+    path = tmp_path / "program.c"
+    path.write_text(cbpf.render(PROGRAM, "c"))
+    assert run("graph", str(path), "--to", name, "--dialect", "linux") == (0, expected, "")
+    assert run("graph", "--to", name, stdin=path.read_bytes()) == (0, expected, "")
+
+
+@pytest.mark.parametrize(
+    ("name", "beginning"),
+    [
+        ("x.svg", b"<svg xmlns="),
+        ("x.SVG", b"<svg xmlns="),
+        ("x.mmd", b"flowchart TD\n"),
+        ("x.md", b"```mermaid\nflowchart TD\n"),
+        ("x.dot", b"digraph program {\n"),
+        ("x", b"digraph program {\n"),
+    ],
+)
+def test_the_name_of_a_file_tells_how_to_draw(name: str, beginning: bytes, tmp_path: Path) -> None:
+    assert run("graph", "-e", "arp", "-w", str(tmp_path / name)) == (0, b"", "")
+    assert (tmp_path / name).read_bytes().startswith(beginning)
+    assert run("graph", "-e", "arp", "-w", str(tmp_path / name), "--to", "dot")[0] == 0
+    assert (tmp_path / name).read_bytes() == cbpf.graph(cbpf.compile("arp")).dot().encode()
+
+
+def test_graph_shows_where_the_packets_of_a_capture_go(tmp_path: Path) -> None:
+    expected = cbpf.graph(PROGRAM, counts=counts()).svg().encode()
+    assert b"905 runs, 100%" in expected
+    assert run("graph", "-e", EXPRESSION, "-r", TRAFFIC, "--to", "svg") == (0, expected, "")
+    data = Path(TRAFFIC).read_bytes()
+    assert run("graph", "-e", EXPRESSION, "-r", "-", "--to", "svg", stdin=data) == (0, expected, "")
+    assert ElementTree.fromstring(expected).tag.endswith("svg")
+    (tmp_path / "tagged").write_text("ld vlan_avail\njeq #1,0,1\nret #1\nret #0")
+    options = ["-r", TRAFFIC, "--dialect", "linux"]
+    tagged = sum(packet.data[12:14] in (b"\x81\x00", b"\x88\xa8") for packet in PACKETS)
+    assert tagged
+    assert f"true {100 * tagged / 905:.1f}% ({tagged})" in _dot(str(tmp_path / "tagged"), *options, "--as-socket")
+    assert "true 0% (0)" in _dot(str(tmp_path / "tagged"), *options)
+
+
+def _dot(*arguments: str) -> str:
+    return run("graph", *arguments)[1].decode()
+
+
+def test_a_damaged_capture_counts_up_to_the_damage(tmp_path: Path) -> None:
+    (tmp_path / "cut.pcap").write_bytes(Path(TRAFFIC).read_bytes()[:100_000])
+    whole = cbpf.capture_info(tmp_path / "cut.pcap").totals.packets
+    target = tmp_path / "x.svg"
+    code, out, err = run("graph", "-e", "ip", "-r", str(tmp_path / "cut.pcap"), "-w", str(target))
+    assert (code, out, err.count("\n")) == (2, b"", 1)
+    assert err.endswith("the capture is cut short\n")
+    assert f"{whole} runs, 100%" in target.read_text()
+    code, out, err = run("stats", "-e", "ip", "-r", str(tmp_path / "cut.pcap"), "--json")
+    assert (code, json.loads(out)["run"]["packets"], err.count("\n")) == (2, whole, 1)
+
+
+def test_stats() -> None:
+    code, out, err = run("stats", "-e", EXPRESSION, "-r", TRAFFIC)
+    assert (code, err) == (0, "")
+    rows = dict(line.split("  ", 1) for line in out.decode().splitlines())
+    told = {name: value.strip() for name, value in rows.items()}
+    assert told == {
+        "program": "20 instructions in 11 blocks",
+        "unreachable": "none",
+        "no run comes to": "none, as far as is known",
+        "a run takes": "4 to 12 instructions, fewer where bytes are missing",
+        "bytes deciding": "the first 78 at most",
+        "loads": "12..14, 20..21, 23, 54..57, [(([14:1] & 0xf) << 2) + 14:2] within 14..75,"
+        " [(([14:1] & 0xf) << 2) + 16:2] within 16..77",
+        "scratch": "reads none, writes none",
+        "extensions": "none",
+        "opcodes": "jeq 8, ldh 6, ldb 2, ret 2, jset 1, ldx 1",
+        "accepted by": "pcap, linux",
+        "packets": f"905, {sum(cbpf.VM(PROGRAM).run(packet.data) > 0 for packet in PACKETS)} kept",
+        "executed": f"{counts().mean:.1f} instructions a packet, {counts().most} at most",
+        "hottest": "0..1 (100.0%), 19 (91.8%), 9..10 (60.1%), 2 (39.9%), 11..12 (39.4%)",
+    }
+
+
+def test_stats_as_json() -> None:
+    code, out, err = run("stats", "-e", EXPRESSION, "-r", TRAFFIC, "--json")
+    told = json.loads(out)
+    assert (code, err, out.count(b"\n")) == (0, "", 1)
+    assert told.pop("run") == json.loads(json.dumps(counts().as_dict()))
+    assert told == json.loads(json.dumps(cbpf.program_info(PROGRAM).as_dict()))
+    assert json.loads(run("stats", "-e", EXPRESSION, "--json")[1]) == told
+
+
+def test_stats_of_unusual_programs() -> None:
+    code, out, _ = run("stats", stdin=b"ja 1\nld #1\nld #5\nst M[3]\njeq #5,0,1\nldb [x + 0]\nld len\nret a\n")
+    told = out.decode()
+    assert code == 0
+    for line in ("unreachable      1\n", "writes M[3]\n", "extensions       len\n", "loads            0\n"):
+        assert line in told
+    told = run("stats", stdin=b"ld [0]\ntax\nldb [x + 7]\nret a\n")[1].decode()
+    assert "bytes deciding   any\n" in told
+    assert "loads            0..3, [[0:4] + 7:1] anywhere\n" in told
+    told = run("stats", "--dialect", "seccomp", stdin=b"ld [4]\njeq #5,0,1\nret #1\nret #0x7fff0000\n")[1].decode()
+    assert "accepted by      pcap, linux, seccomp\n" in told
+
+
+def test_an_expression_is_one_program_or_refused(tmp_path: Path) -> None:
+    """A pcapng with two link types: what is counted must be one program."""
+    path = tmp_path / "two.pcapng"
+    path.write_bytes(_two_link_types())
+    code, out, err = run("graph", "-e", "ip", "-r", str(path))
+    assert (code, out) == (2, b"")
+    assert err == f"cbpf: {path}: packet 2 has link type RAW, for which the expression is another program\n"
+    code, out, _ = run("stats", "-e", "less 100", "-r", str(path), "--json")
+    assert (code, json.loads(out)["run"]["packets"]) == (0, 2)
+
+
+def _two_link_types() -> bytes:
+    def block(kind: int, body: bytes) -> bytes:
+        length = (len(body) + 12).to_bytes(4, "little")
+        return kind.to_bytes(4, "little") + length + body + length
+
+    section = block(0x0A0D0D0A, bytes.fromhex("4d3c2b1a01000000ffffffffffffffff"))
+    interfaces = b"".join(block(1, kind.to_bytes(4, "little") + bytes(4)) for kind in (1, 101))
+    packets = b"".join(
+        block(6, number.to_bytes(4, "little") + bytes(8) + (4).to_bytes(4, "little") * 2 + b"data") for number in (0, 1)
+    )
+    return section + interfaces + packets
+
+
+REFUSALS = [
+    (["graph", "nope"], "nope: No such file or directory"),
+    (["graph", "-e", "ip", "x"], "PROGRAM and -e EXPRESSION exclude each other (see cbpf graph --help)"),
+    (["stats", "-e", "ip", "x", "-r", "T"], "PROGRAM and -e EXPRESSION exclude each other (see cbpf stats --help)"),
+    (["graph", "-r", "-"], "PROGRAM and -r CAPTURE are both standard input (see cbpf graph --help)"),
+    (["stats", "-", "-r", "-"], "PROGRAM and -r CAPTURE are both standard input (see cbpf stats --help)"),
+    (["graph", "-e", "ip", "--as-socket"], "--as-socket needs -r CAPTURE (see cbpf graph --help)"),
+    (
+        ["stats", "-e", "ip", "-y", "RAW", "-r", "T"],
+        "the link type is that of -r CAPTURE; -y LINKTYPE excludes it (see cbpf stats --help)",
+    ),
+    (["graph", "-e", "ip", "-r", "nope.pcap"], "nope.pcap: No such file or directory"),
+    (["graph", "-e", "ip", "--to", "png"], "Invalid value for '--to': 'png' is not one of 'dot', 'mermaid', 'svg'"),
+    (["graph", "-e", "ip", "-w", ""], "an empty name names no file"),
+    (["graph", "-e", "ip", "-w", "no/such/place"], "no/such/place: No such file or directory"),
+    (["graph", "-e", "ip", "--dialect", "seccomp"], "instruction 0: opcode 0x28"),
+    (["stats", "-e", "tcp prot"], "expression 'tcp prot': can't parse filter expression: syntax error"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), REFUSALS, ids=lambda value: " ".join(value) if value else "")
+def test_refusals_are_one_line(arguments: list[str], message: str, tmp_path: Path) -> None:
+    code, out, err = run(*(TRAFFIC if one == "T" else one for one in arguments), cwd=tmp_path)
+    assert (code, out) == (2, b"")
+    assert err.startswith(f"cbpf: {message}")
+    assert err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_document_shows_what_the_command_draws() -> None:
+    text = (ROOT / "docs" / "graph.md").read_text()
+    assert f"```mermaid\n{cbpf.graph(cbpf.compile('arp')).mermaid()}```" in text

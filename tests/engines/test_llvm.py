@@ -1,0 +1,502 @@
+"""The native engine: its memory, its threads, its growth, and the code that it keeps on disk."""
+
+import gc
+import os
+import pickle
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import cbpf
+from support.project import TESTS, Rounds
+
+pytest.importorskip("llvmlite", reason="the native engine needs llvmlite")
+
+from cbpf.engines.llvm import code_cache, jit
+
+ECHO = cbpf.parse("ldb [0]\nret a")
+LENGTH = cbpf.parse("ld #len\nret a")
+GUARDED = ("-m", "support.guarded_pages")
+
+
+def compiled(program: Any, dialect: cbpf.Dialect = cbpf.PCAP) -> cbpf.VM:
+    return cbpf.VM(program, engine="llvm", dialect=dialect)
+
+
+def child(*arguments: object) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)], cwd=TESTS, capture_output=True, text=True, check=False
+    )
+
+
+# -- memory safety --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.fuzz
+def test_no_byte_outside_a_packet_is_read(rounds: Rounds) -> None:
+    """In a process of its own, since one byte too far would end this one."""
+    for source in rounds(1):
+        result = child(*GUARDED, source.random(), 100)
+        assert result.returncode == 0, (result.args, result.returncode, result.stderr[-2000:])
+
+
+def test_a_byte_too_far_would_be_seen() -> None:
+    assert child(*GUARDED, "--fault").returncode == -signal.SIGSEGV
+
+
+@pytest.mark.parametrize("size", [1, 2, 4])
+def test_the_last_bytes_of_a_packet(size: int) -> None:
+    for offset in range(8):
+        run = compiled([cbpf.LoadAbsolute(offset, size), cbpf.RetConstant(1)]).run
+        assert [run(bytes(length)) for length in range(12)] == [int(length >= offset + size) for length in range(12)]
+
+
+# -- the builtin ----------------------------------------------------------------------------------------------
+
+
+def mappings() -> int:
+    return len(Path("/proc/self/maps").read_text().splitlines())
+
+
+def test_run_owns_its_code() -> None:
+    vm = compiled(ECHO)
+    run = vm.run
+    del vm
+    gc.collect()
+    assert run(b"\x2a") == 42
+
+
+def test_code_is_freed_with_its_last_user() -> None:
+    """By counting references alone: nothing waits for the collector of cycles."""
+    compiled(ECHO).run(b"\0")
+    gc.disable()
+    try:
+        before = mappings()
+        for _ in range(50):
+            vm = compiled(ECHO)
+            vm.run(b"\0"), vm.verdicts([b"\0"]), vm.evaluate(b"\0")
+            del vm
+        assert mappings() < before + 25
+    finally:
+        gc.enable()
+
+
+def test_bytes_and_what_is_wrong_keep_their_references() -> None:
+    run = compiled(ECHO).run
+    for packet in (b"\x07 some bytes", memoryview(b"\x07\0\x08")[::2], bytearray(b"\x07"), "text", object()):
+        before = sys.getrefcount(packet)
+        for _ in range(100):
+            try:
+                assert run(packet) == 7
+            except cbpf.PacketError as error:
+                assert "is no buffer" in str(error)  # noqa: PT017
+        assert sys.getrefcount(packet) == before
+
+
+def test_a_buffer_is_released() -> None:
+    vm, packet = compiled(ECHO), bytearray(b"\x07\x08")
+    assert (vm.run(packet), vm.evaluate(packet), list(vm.verdicts([packet]))) == (7, 7, [7])
+    packet.extend(b"more")  # BufferError while anyone looks at it
+    packets = cbpf.Packets(packet, positions=[0], lengths=[2])
+    assert list(vm.verdicts(packets)) == [7]
+    with pytest.raises(BufferError):
+        packet.clear()
+    del packets
+    packet.clear()
+
+
+def test_a_released_view_is_refused() -> None:
+    view = memoryview(b"ab")
+    view.release()
+    for _ in range(3):
+        with pytest.raises(cbpf.PacketError, match="released"):
+            compiled(ECHO).run(view)
+
+
+def test_run_says_what_it_is() -> None:
+    run = compiled(ECHO).run
+    assert (run.__name__, run.__doc__) == ("run", "The verdict on one packet.")
+    assert repr(run).startswith("<built-in method run")
+    assert repr(compiled(ECHO)) == "<VM of 2 instructions, pcap, engine llvm>"
+    copy = pickle.loads(pickle.dumps(compiled(ECHO, cbpf.LINUX)))
+    assert (copy.run(b"\x09"), copy.engine, copy.dialect) == (9, "llvm", cbpf.LINUX)
+    with pytest.raises(TypeError):
+        run()  # type: ignore[call-arg]
+
+
+# -- threads and growth ---------------------------------------------------------------------------------------
+
+
+def test_threads_compile_and_run_at_once() -> None:
+    wrong: list[object] = []
+
+    def work(first: int) -> None:
+        for number in range(first, first + 10):
+            vm = compiled(cbpf.parse(f"ldb [0]\nadd #{number}\nret a"))
+            packets = [bytes([byte]) for byte in range(100)]
+            expected = [byte + number for byte in range(100)]
+            results = (list(map(vm.run, packets)), list(vm.verdicts(packets)), list(map(vm.evaluate, packets)))
+            wrong.extend(result for result in results if result != expected)
+
+    threads = [threading.Thread(target=work, args=(10 * number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_one_engine_serves_many_threads() -> None:
+    vm, wrong = compiled(cbpf.parse("ld #rand\nldb [0]\nret a")), []
+    packets = cbpf.Packets.of([bytes([number % 256]) for number in range(10_000)])
+    expected = [number % 256 for number in range(10_000)]
+
+    def work() -> None:
+        wrong.extend([1 for _ in range(10) if list(vm.verdicts(packets)) != expected])
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_a_batch_leaves_the_interpreter_to_others() -> None:
+    """With no switches by time, another thread gets on during the call only if the call lets it."""
+    square = [cbpf.TAX(), cbpf.ALUOpX(cbpf.ALUOp.MUL), cbpf.ALUOpConstant(cbpf.ALUOp.ADD, 99)]
+    slow = cbpf.Program([cbpf.LoadAbsolute(0, 1), *square * 300, cbpf.RetA()])
+    packets = cbpf.Packets(b"\x05", positions=[0] * 500_000, lengths=[1] * 500_000)
+    vm, counter, stop = compiled(slow), [0], threading.Event()
+    vm.verdicts(packets[:1])
+
+    def count() -> None:
+        while not stop.is_set():
+            counter[0] += 1
+            time.sleep(0.0002)
+
+    thread, interval = threading.Thread(target=count), sys.getswitchinterval()
+    thread.start()
+    try:
+        sys.setswitchinterval(1000)
+        before = counter[0]
+        vm.verdicts(packets)
+        after = counter[0]
+    finally:
+        sys.setswitchinterval(interval)
+        stop.set()
+        thread.join()
+    assert after >= before + 3
+
+
+GROWTH = """
+import sys, cbpf
+def resident():
+    return int(open("/proc/self/status").read().split("VmRSS:")[1].split()[0])
+program, rounds = cbpf.parse("ldh [12]\\njeq #0x800,1\\nret #0\\nldb [23]\\nret a"), int(sys.argv[1])
+for number in range(rounds + 50):
+    if number == 50:
+        before = resident()
+    cbpf.VM(program, engine="llvm").run(b"packet")
+print(resident() - before)
+"""
+
+
+@pytest.mark.fuzz
+def test_compiling_does_not_pile_up(rounds: Rounds) -> None:
+    """10,000 programs in one process must take less than 100 MB; this is a slice of them."""
+    for _ in rounds(1):
+        result = child("-c", GROWTH, 300)
+        assert result.returncode == 0, result.stderr
+        assert int(result.stdout) < 100_000 * 300 / 10_000 + 2_000  # KB
+
+
+# -- extensions -----------------------------------------------------------------------------------------------
+
+
+def test_a_batch_draws_anew_for_each_packet() -> None:
+    vm = compiled(cbpf.parse("ld #rand\nret a"))
+    for packets in ([b""] * 10_000, cbpf.Packets(b"", positions=[0] * 10_000, lengths=[0] * 10_000)):
+        draws = vm.verdicts(packets)
+        assert len(set(draws)) > 9_990
+        assert 0.48 < sum(draws) / len(draws) / 2**32 < 0.52
+        assert vm.verdicts(packets) != draws
+
+
+def test_seeded_draws_are_those_of_the_other_engines() -> None:
+    program = cbpf.parse("ld #rand\ntax\nld #rand\nxor x\nret a")
+    for seed in (0, 1, 2**63, 2**64 - 1):
+        metadata = cbpf.Metadata(seed=seed)
+        verdicts = {cbpf.VM(program, engine=engine).evaluate(b"", metadata=metadata) for engine in ("llvm", "python")}
+        assert len(verdicts) == 1
+
+
+NETLINK = bytes.fromhex("0800 0100 11111111 0c00 0280 0800 0300 22222222")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["ld #0\nldx #2\nld #nla\nret a", "ld #8\nldx #3\nld #nlan\nret a", "ld #poff\nret a"],
+    ids=["attribute", "nested", "payload"],
+)
+def test_extensions_that_python_computes_in_batches(text: str) -> None:
+    program = cbpf.parse(text)
+    frame = bytes.fromhex("ffffffffffff 020000000001 0800 4500001c 00000000 4011 0000 7f000001 7f000001") + bytes(20)
+    packets = [NETLINK, b"", NETLINK[:-1], frame, bytes(70_000)] * 3
+    expected = [cbpf.VM(program, engine="interpreter").run(packet) for packet in packets]
+    vm = compiled(program)
+    assert [vm.run(packet) for packet in packets] == expected
+    assert list(vm.verdicts(packets)) == expected
+    assert list(vm.verdicts(cbpf.Packets.of(packets))) == expected
+    for packet in packets:
+        metadata = cbpf.Metadata(protocol=0x0800, network_header=14)
+        both = [cbpf.VM(program, engine=engine) for engine in ("llvm", "interpreter")]
+        assert len({machine.evaluate(packet, metadata=metadata) for machine in both}) == 1
+
+
+def test_wire_lengths_of_a_batch() -> None:
+    packets = cbpf.Packets(b"abcd", positions=[0, 1], lengths=[4, 2], wire_lengths=[1500, 2**32 - 1])
+    assert list(compiled(LENGTH).verdicts(packets)) == [1500, 2**32 - 1]
+    assert list(compiled(LENGTH).verdicts(packets[1:])) == [2**32 - 1]
+
+
+# -- how code is made and loaded ------------------------------------------------------------------------------
+
+
+def test_llvms_own_linker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for other processors, and should LLVM ever make code with relocations."""
+    monkeypatch.setattr(jit, "_bare_code", lambda object_file: None)
+    for number in range(5):
+        vm = compiled(cbpf.parse(f"ldb [0]\nadd #{number}\nret a"))
+        run = vm.run
+        assert list(vm.verdicts([b"\x05", b""])) == [5 + number, 0]
+        assert list(vm.verdicts(cbpf.Packets.of([b"\x05", b""]))) == [5 + number, 0]
+        assert (vm.evaluate(b"\x05"), run(b"\x06")) == (5 + number, 6 + number)
+        del vm
+        gc.collect()
+        assert run(b"\x07") == 7 + number
+
+
+def long_program(length: int) -> cbpf.Program:
+    """Random registers, scratch slots and jumps, whose every way on must be remembered where ways meet."""
+    source, tail = random.Random(length), []
+    for slot in range(16):
+        tail += [(0x61, 0, 0, slot), (0x0C, 0, 0, 0)]
+    rows = [(0x30, 0, 0, 0)]
+    while (room := length - len(rows) - len(tail) - 1) > 0:
+        near = min(250, room)
+        rows.append((0x02, 0, 0, source.randrange(16)))
+        jump = (source.choice([0x15, 0x25, 0x35, 0x45]), source.randrange(near), source.randrange(near))
+        rows.append(
+            source.choice([(*jump, source.randrange(256)), (0x30, 0, 0, source.randrange(64)), (0x04, 0, 0, 99)])
+        )
+    return cbpf.Program([*rows, *tail, (0x16, 0, 0, 0)])
+
+
+@pytest.mark.parametrize("length", [500, 1_100, 2_100, 4_200])
+def test_long_programs(length: int) -> None:
+    program = long_program(length)
+    packets = [random.Random(seed).randbytes(64) for seed in range(50)]
+    expected = list(cbpf.VM(program, engine="interpreter").verdicts(packets))
+    assert list(compiled(program).verdicts(packets)) == expected
+    assert list(map(compiled(program).run, packets)) == expected
+
+
+def test_a_very_long_program_needs_little_stack() -> None:
+    run, verdicts = compiled(long_program(20_000)).run, []
+    before = threading.stack_size(128 * 1024)
+    try:
+        thread = threading.Thread(target=lambda: verdicts.append(run(bytes(64))))
+        thread.start()
+    finally:
+        threading.stack_size(before)
+    thread.join()
+    assert verdicts == [cbpf.VM(long_program(20_000), engine="interpreter").run(bytes(64))]
+
+
+def test_without_llvmlite_one_sentence_helps(monkeypatch: pytest.MonkeyPatch) -> None:
+    jit._llvm.cache_clear()
+    monkeypatch.setitem(sys.modules, "llvmlite", None)
+    with pytest.raises(cbpf.MissingLibrary, match=r"pip install 'cbpf\[llvm\]'"):
+        compiled(ECHO)
+    packets = [b"\x07"] * 100_000
+    assert set(cbpf.VM(ECHO).verdicts(packets)) == {7}
+
+
+def test_an_unfit_llvmlite(monkeypatch: pytest.MonkeyPatch) -> None:
+    jit._llvm.cache_clear()
+    monkeypatch.setitem(sys.modules, "llvmlite.binding", None)
+    with pytest.raises(cbpf.MissingLibrary, match=r"pip install 'cbpf\[llvm\]'"):
+        _ = compiled(ECHO).run
+    monkeypatch.undo()
+    import llvmlite.binding
+
+    monkeypatch.delattr(llvmlite.binding, "create_pass_builder")
+    with pytest.raises(cbpf.MissingLibrary, match="too old"):
+        _ = compiled(ECHO).run
+
+
+def test_auto_takes_machine_code_for_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[str] = []
+    compile = jit._compile
+    monkeypatch.setattr(jit, "_compile", lambda ir: loaded.append(ir) or compile(ir))  # type: ignore[func-returns-value]
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")  # so that nothing is kept
+    vm = cbpf.VM(ECHO)
+    assert set(vm.verdicts([b"\x07"] * 99_999)) == {7}
+    assert not loaded
+    assert set(vm.verdicts([b"\x07"] * 100_000)) == {7}
+    assert set(vm.verdicts(cbpf.Packets(b"\x07", positions=[0] * 100_000, lengths=[1] * 100_000))) == {7}
+    assert len(loaded) == 2
+
+
+# -- code on disk ---------------------------------------------------------------------------------------------
+
+PACKETS = cbpf.Packets(b"\x07", positions=[0], lengths=[1])
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path / "cbpf"
+
+
+@pytest.fixture
+def compilations(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What LLVM was asked to compile."""
+    asked: list[str] = []
+    compile = jit._compile
+    monkeypatch.setattr(jit, "_compile", lambda ir: asked.append(ir) or compile(ir))  # type: ignore[func-returns-value]
+    return asked
+
+
+def batch() -> list[int]:
+    return list(compiled(ECHO).verdicts(PACKETS))
+
+
+def test_kept_code_is_found_again(cache: Path, compilations: list[str]) -> None:
+    assert batch() == batch() == [7]
+    assert len(compilations) == 1
+    (file,) = cache.iterdir()
+    assert (file.stat().st_mode & 0o777, cache.stat().st_mode & 0o777) == (0o600, 0o700)
+
+
+def test_kept_code_serves_the_next_process(cache: Path) -> None:
+    """Which does not even load LLVM."""
+    assert batch() == [7]
+    code = (
+        "import sys, cbpf; vm = cbpf.VM(cbpf.parse('ldb [0]\\nret a'), engine='llvm');"
+        "print(*vm.verdicts(cbpf.Packets(b'\\x07', positions=[0], lengths=[1])), 'llvmlite' in sys.modules)"
+    )
+    result = child("-c", code)
+    assert result.stdout.split() == ["7", "False"], result.stderr
+
+
+def _write_for_others(file: Path) -> None:
+    file.chmod(0o620)
+
+
+def _write_to_directory(file: Path) -> None:
+    file.parent.chmod(0o722)
+
+
+def _link(file: Path) -> None:
+    file.rename(file.parent / "elsewhere")
+    file.symlink_to("elsewhere")
+
+
+def _link_directory(file: Path) -> None:
+    elsewhere = file.parent.with_name("elsewhere")
+    file.parent.rename(elsewhere)
+    file.parent.symlink_to(elsewhere)
+
+
+def _cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-1])
+
+
+def _cut_to_the_head(file: Path) -> None:
+    data = file.read_bytes()
+    file.write_bytes(data[: data.index(b"\0") + 1])
+
+
+def _empty(file: Path) -> None:
+    file.write_bytes(b"")
+
+
+def _flip_a_byte_of_the_code(file: Path) -> None:
+    data = bytearray(file.read_bytes())
+    data[-10] ^= 1
+    file.write_bytes(data)
+
+
+def _other_code(file: Path) -> None:
+    file.write_bytes(file.read_bytes().replace(b"match", b"catch", 1))
+
+
+def _a_directory(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [_write_for_others, _write_to_directory, _link, _link_directory, _cut, _cut_to_the_head, _empty,
+     _flip_a_byte_of_the_code, _other_code, _a_directory],
+    ids=lambda spoil: spoil.__name__.strip("_"),
+)  # fmt: skip
+def test_code_that_is_not_trusted(spoil: Any, cache: Path, compilations: list[str]) -> None:
+    assert batch() == [7]
+    (file,) = cache.iterdir()
+    spoil(file)
+    assert batch() == [7]
+    assert len(compilations) == 2
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_code_of_another_user_is_not_trusted(cache: Path, compilations: list[str]) -> None:
+    assert batch() == [7]
+    (file,) = cache.iterdir()
+    os.chown(file, 65534, 65534)
+    assert batch() == [7]
+    assert len(compilations) == 2
+
+
+@pytest.mark.parametrize("place", ["relative", "/dev/null", "/proc/nowhere"])
+def test_without_a_place_nothing_is_kept(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compilations: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", place)
+    assert batch() == batch() == [7]
+    assert len(compilations) == 2
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("home", ["", "relative"])
+def test_without_a_home_nothing_is_kept(home: str, monkeypatch: pytest.MonkeyPatch, compilations: list[str]) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", home)
+    assert code_cache.directory() is None
+    assert batch() == [7]
+
+
+def test_the_number_of_files_is_bounded(cache: Path) -> None:
+    for number in range(1000):
+        code_cache.keep(f"program {number}", b"code")
+        if number % 100 == 0:
+            assert code_cache.look_up(f"program {number}") == b"code"
+    assert 200 <= len(list(cache.iterdir())) <= 402
+    assert code_cache.look_up("program 999") == b"code"
+    assert code_cache.look_up("program 0") is None
+
+
+def test_long_ir_is_not_kept(cache: Path) -> None:
+    code_cache.keep("x" * 2**16 + "x", b"code")
+    assert not cache.exists()

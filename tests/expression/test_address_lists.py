@@ -1,0 +1,253 @@
+"""Long lists of addresses and ports: compared with `ipaddress`, with libpcap's own lists, and by proof."""
+
+import ipaddress
+import pickle
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+import cbpf
+from support.command_line import TRAFFIC, run
+from support.project import Rounds
+
+
+def _below(random: Random, limit: int) -> int:
+    return int(random.random() * limit)
+
+
+def _networks(random: Random, count: int) -> list[Any]:
+    """Networks, addresses and ranges of both versions, close to each other and overlapping."""
+    found: list[Any] = []
+    for _ in range(count):
+        bits = 32 if random.random() < 0.6 else 128
+        start = (0xC0000200 if bits == 32 else 0x20010DB8 << 96) + (
+            _below(random, 1 << 12) << _below(random, bits - 20)
+        )
+        make: Any = ipaddress.IPv4Address if bits == 32 else ipaddress.IPv6Address
+        start %= 1 << bits
+        match _below(random, 3):
+            case 0:
+                found.append(str(make(start)))
+            case 1:
+                high = min(start + _below(random, 1 << 20 + _below(random, bits - 31)), (1 << bits) - 1)
+                found.append(f"{make(start)}-{make(high)}")
+            case _:
+                prefix = bits - _below(random, 21)
+                found.append(ipaddress.ip_network((start >> bits - prefix << bits - prefix, prefix)))
+    return found
+
+
+def _ranges(entries: list[Any]) -> list[tuple[int, int, int]]:
+    found: list[tuple[int, int, int]] = []
+    for entry in map(str, entries):
+        if "-" in entry:
+            low, high = map(ipaddress.ip_address, entry.split("-"))
+        else:
+            network = ipaddress.ip_network(entry)
+            low, high = network[0], network[-1]
+        found.append((low.version, int(low), int(high)))
+    return found
+
+
+def _frame(random: Random, version: int, source: int, target: int) -> bytes:
+    """An Ethernet frame with addresses; of version 4 sometimes an ARP request."""
+    if version == 6:
+        return bytes(12) + b"\x86\xdd" + bytes(8) + source.to_bytes(16, "big") + target.to_bytes(16, "big") + bytes(20)
+    addresses = source.to_bytes(4, "big"), target.to_bytes(4, "big")
+    if random.random() < 0.3:
+        return bytes(12) + b"\x08\x06" + bytes(14) + addresses[0] + bytes(6) + addresses[1] + bytes(4)
+    return bytes(12) + b"\x08\x00" + b"\x45" + bytes(11) + addresses[0] + addresses[1] + bytes(20)
+
+
+def _edge(random: Random, ranges: list[tuple[int, int, int]], version: int) -> int:
+    """An address at an edge of a range of this version, or beside it; or any."""
+    own = [(low, high) for one, low, high in ranges if one == version] or [(0, 0)]
+    low, high = own[_below(random, len(own))]
+    number = (low - 1, low, high, high + 1, _below(random, 1 << (32 if version == 4 else 128)))[_below(random, 5)]
+    return number % (1 << (32 if version == 4 else 128))
+
+
+@pytest.mark.fuzz
+def test_lists_keep_what_they_name(rounds: Rounds) -> None:
+    directions: Any = {"src or dst": any, "src and dst": all, "src": lambda of: next(of), "dst": lambda of: [*of][1]}
+    for random in rounds(40):
+        entries = _networks(random, 1 + _below(random, 60))
+        ranges = _ranges(entries)
+        direction = list(directions)[_below(random, 4)]
+        program = cbpf.compile(cbpf.Expression(hosts=entries, direction=direction))
+        machine = cbpf.VM(program)
+        for _ in range(60):
+            version = 4 if random.random() < 0.6 else 6
+            addresses = [_edge(random, ranges, version) for _ in range(2)]
+            in_list = (any(v == version and low <= one <= high for v, low, high in ranges) for one in addresses)
+            frame = _frame(random, version, *addresses)
+            assert bool(machine.run(frame)) is bool(directions[direction](in_list)), (entries, direction, frame.hex())
+
+
+def test_a_short_list_is_libpcaps() -> None:
+    """By proof, for packets that hold both addresses: on shorter ones libpcap's plain code looks at one host first."""
+    named = "host 192.0.2.1 or host 198.51.100.7 or net 10.1.0.0/16 or ip6 net 2001:db8::/32 or ip6 host fe80::1"
+    entries = ["192.0.2.1", "198.51.100.7", "10.1.0.0/16", "2001:db8::/32", "fe80::1"]
+    plain = cbpf.compile(f"tcp and ({named})", optimizer=None)
+    listed = cbpf.compile(cbpf.Expression("tcp", hosts=entries))
+    assert cbpf.difference(plain, listed, shortest=60) is None
+    assert cbpf.difference(plain, cbpf.compile(cbpf.Expression("tcp", hosts=entries[1:])), shortest=60) is not None
+
+
+def test_ports_are_libpcaps() -> None:
+    plain = cbpf.compile("ip and (port 53 or portrange 8000-8999 or port 65535)", optimizer=None)
+    listed = cbpf.compile(cbpf.Expression("ip", ports=[53, "8000-8999", (65535, 65535)]))
+    assert cbpf.difference(plain, listed, shortest=80) is None
+    assert cbpf.ports([53, "8000-8999", 65535], goal="size") != listed
+
+
+@pytest.mark.parametrize("link_type", ["EN10MB", "RAW", "LINUX_SLL", "LINUX_SLL2", "PPP", "IEEE802_11", "NULL", "FDDI"])
+def test_link_types(link_type: str) -> None:
+    plain = cbpf.compile("src net 10.1.0.0/16 and tcp", link_type=link_type, optimizer=None)
+    listed = cbpf.compile(cbpf.Expression("tcp", hosts=["10.1.0.0/16"], direction="src"), link_type=link_type)
+    assert cbpf.difference(plain, listed, shortest=200) is None
+
+
+def test_the_numbers_of_the_expression_are_no_placeholders() -> None:
+    """Whatever the placeholders are: an expression that has them as numbers gets others."""
+    text = " or ".join(f"ip[16:4] = {0xC6336401 + number}" for number in range(20))
+    plain = cbpf.compile(f"({text}) and host 192.0.2.1", optimizer=None)
+    assert cbpf.difference(plain, cbpf.compile(cbpf.Expression(text, hosts=["192.0.2.1"])), shortest=60) is None
+
+
+@pytest.mark.parametrize("entry", ["198.51.100.1", "0.0.0.0-198.51.100.0", "c633:6402:c633:6403:c633:6404:c633:6405"])
+def test_a_list_may_hold_what_stands_for_it(entry: str) -> None:
+    """The addresses that libpcap compiles are numbers like any other."""
+    name = "ip6 host" if ":" in entry else "host"
+    program = cbpf.hosts([entry, "203.0.113.9"])
+    if "-" not in entry:
+        plain = cbpf.compile(f"host 203.0.113.9 or {name} {entry}", optimizer=None)
+        assert cbpf.difference(plain, program, shortest=60) is None
+    assert cbpf.difference(cbpf.hosts([entry]), program, shortest=60) is not None
+
+
+def test_a_port_may_stand_for_the_ports() -> None:
+    assert cbpf.difference(cbpf.compile("port 65534", optimizer=None), cbpf.ports([65534]), shortest=80) is None
+
+
+def test_many_networks_are_a_tree() -> None:
+    random = Random(1)
+    networks = [f"{1 + _below(random, 223)}.{_below(random, 256)}.{_below(random, 256)}.0/24" for _ in range(1000)]
+    program = cbpf.hosts(networks)
+    assert len(program) > 4096
+    assert cbpf.Flow(program).longest < 64
+    assert "too-long" in {one.identifier for one in cbpf.findings(program, dialect=cbpf.LINUX)}
+    assert len(cbpf.hosts(networks[:300], goal="size")) < len(cbpf.hosts(networks[:300])) < 4096
+
+
+def test_everything_is_a_list_too() -> None:
+    assert cbpf.difference(cbpf.hosts(["0.0.0.0/0"]), cbpf.compile("ip or arp or rarp"), shortest=60) is None
+    assert cbpf.difference(cbpf.hosts(["::/0"]), cbpf.compile("ip6"), shortest=60) is None
+
+
+def test_an_expression_is_a_value() -> None:
+    one = cbpf.Expression("tcp", hosts=["10.0.0.0/9", "10.128.0.0/9", "2001:db8::1"], ports=(80, "90-99"))
+    assert one == cbpf.Expression("tcp", hosts=["10.0.0.0/8", "2001:db8::1"], ports=["80", (90, 99)])
+    assert pickle.loads(pickle.dumps(one)) == one
+    assert hash(one) == hash(one.replace(direction="src or dst"))
+    assert repr(one) == "<Expression 'tcp', 1 IPv4 and 1 IPv6 ranges, 2 port ranges>"
+    assert cbpf.compile(cbpf.Expression("tcp")) == cbpf.compile("tcp")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            {"hosts": ["10.0.0.1/8"]},
+            "Expression.hosts: entry 0: '10.0.0.1/8' is no address, network or range of addresses",
+        ),
+        (
+            {"hosts": ["::1", "300.1.1.1", "x"]},
+            "entry 1: '300.1.1.1' is no address, network or range of addresses (and 1",
+        ),
+        ({"hosts": ["10.0.0.9-10.0.0.1"]}, "'10.0.0.9-10.0.0.1' is no address, network or range of addresses"),
+        ({"hosts": ["10.0.0.9-::1"]}, "'10.0.0.9-::1' is no address"),
+        ({"hosts": "10.0.0.1"}, "Expression.hosts: '10.0.0.1' is no list; give its entries one by one"),
+        ({"hosts": 7}, "Expression.hosts: 7 is no list"),
+        ({"ports": [65536]}, "Expression.ports: entry 0: '65536' is no port or range of ports, from 0 to 65535"),
+        ({"ports": ["9-8"]}, "'9-8' is no port"),
+        ({"ports": ["http"]}, "'http' is no port"),
+        ({"direction": "both"}, "Expression.direction: 'both' is not one of"),
+        ({"text": b"ip"}, "Expression.text: b'ip' is not text"),
+    ],
+)
+def test_wrong_lists(arguments: dict[str, Any], words: str) -> None:
+    with pytest.raises(cbpf.FieldError) as caught:
+        cbpf.Expression(**arguments)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_lists_need_the_optimiser() -> None:
+    with pytest.raises(cbpf.FieldError, match="'libpcap' cannot make lists; only 'cbpf' can"):
+        cbpf.hosts(["10.0.0.1"], optimizer="libpcap")
+
+
+def test_a_link_type_without_addresses() -> None:
+    with pytest.raises(cbpf.ExpressionError, match="<Expression '', 1 IPv4 and 0 IPv6 ranges>: USB link-layer type"):
+        cbpf.hosts(["10.0.0.1"], link_type="USB_LINUX")
+
+
+# -- files and commands -----------------------------------------------------------------------------------------
+
+
+def test_files_have_an_entry_a_line() -> None:
+    content = b"# a list\n\n192.0.2.0/24   # documentation\r\n  10.0.0.1 - 10.0.0.9\n2001:db8::/32\n"
+    ranges = cbpf.read_hosts(content, name="list")
+    assert ranges.ipv4 == ((0x0A000001, 0x0A000009), (0xC0000200, 0xC00002FF))
+    assert [high - low + 1 for low, high in ranges.ipv6] == [1 << 96]
+    assert cbpf.read_ports(b"80\n443 # https\n8000-8999\n", name="list") == ((80, 80), (443, 443), (8000, 8999))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"10.0.0.1\n\nnot an address\n10.0.0.1/8", "F: line 3: 'not an address' is no address, network or range"),
+        (b"10.0.0.1/8", "F: line 1: '10.0.0.1/8' is no address, network or range of addresses (it has bits set behind"),
+        (b"", "F: has no entry; a list has at least one"),
+        (b"# nothing\n", "F: has no entry; a list has at least one"),
+        (b"\xff\xfe", "F: line 1: '\\\\xff\\\\xfe' is no address"),
+    ],
+)
+def test_wrong_files(tmp_path: Path, content: bytes, words: str) -> None:
+    path = tmp_path / "list"
+    path.write_bytes(content)
+    code, out, err = run("compile", "--hosts", str(path))
+    assert (code, out, err.count("\n")) == (2, b"", 1)
+    assert words.replace("F", str(path), 1) in err
+
+
+def test_a_capture_is_filtered_by_lists(tmp_path: Path) -> None:
+    """As by the same list as an expression; and by the program that compile writes."""
+    (tmp_path / "hosts").write_text("10.9.0.0/16\n192.0.2.0/24\n")
+    (tmp_path / "ports").write_text("443\n50-60\n")
+    options = ["--hosts", str(tmp_path / "hosts"), "--ports", str(tmp_path / "ports")]
+    code, out, err = run("filter", "-q", "-r", TRAFFIC, *options, "not tcp[13] & 2 != 0")
+    wanted = "(net 10.9.0.0/16 or net 192.0.2.0/24) and (port 443 or portrange 50-60) and not tcp[13] & 2 != 0"
+    assert (code, out, err) == run("filter", "-q", "-r", TRAFFIC, wanted)
+    assert run("compile", *options, "-w", str(tmp_path / "program"), "not tcp[13] & 2 != 0") == (0, b"", "")
+    assert run("filter", "-q", "-r", TRAFFIC, "-p", str(tmp_path / "program"))[1] == out
+    assert len(out) > 24
+    code, _, err = run("filter", "-r", TRAFFIC, *options, "-p", str(tmp_path / "program"))
+    assert (code, err.splitlines()[0]) == (
+        2,
+        "cbpf: an expression, with or without lists, and -p PROGRAM exclude each other (see cbpf filter --help)",
+    )
+
+
+def test_too_many_for_a_socket_is_said(tmp_path: Path) -> None:
+    random = Random(2)
+    lines = (f"{1 + _below(random, 223)}.{_below(random, 256)}.{_below(random, 256)}.7" for _ in range(2500))
+    (tmp_path / "hosts").write_text("\n".join(lines))
+    code, _, err = run("compile", "--hosts", str(tmp_path / "hosts"), "-w", str(tmp_path / "program"))
+    assert code == 0
+    assert "instructions are too many for a socket, which takes 4,096; captures can be filtered by them\n" in err
+    assert run("filter", "-r", TRAFFIC, "--count", "-q", "-p", str(tmp_path / "program"))[0] == 0
+    assert run("verify", "--dialect", "linux", str(tmp_path / "program"))[0] == 1

@@ -1,0 +1,234 @@
+"""Expressions: libpcap's two front doors, link types, and every refusal in one line."""
+
+import json
+import struct
+import sys
+import warnings
+from typing import Any
+
+import pytest
+
+import cbpf
+import cbpf.expression.libpcap
+from cbpf.errors import MissingLibrary
+from cbpf.expression.libpcap import Compiler, Handle, cypcap_compiler, system_compiler
+from cbpf.packet.link_types import link_types
+from support.project import TESTS
+
+GOLDEN = json.loads((TESTS / "golden" / "tcpdump.json").read_text())["programs"]
+
+
+def _compiler(name: str) -> Compiler:
+    try:
+        return {"cypcap": cypcap_compiler, "system": system_compiler}[name]()
+    except MissingLibrary as error:
+        pytest.skip(str(error))
+
+
+# libpcap 1.10.5 and newer no longer count 240.0.0.0/4 as multicast.
+CHANGED_SINCE = {"ip multicast"}
+
+
+@pytest.mark.parametrize("name", ["cypcap", "system"])
+@pytest.mark.parametrize("row", GOLDEN, ids=lambda row: f"{row['expression'][:40]}-{row['optimized']}")
+def test_both_compilers_give_tcpdumps_program(name: str, row: dict[str, Any]) -> None:
+    """The golden programs are libpcap 1.10.3's; cypcap's newer optimiser may differ, its plain code may not."""
+    dlt = cbpf.link_type(row["link_type"]).dlt
+    rows = _compiler(name)(row["expression"], Handle(dlt, 262144), row["optimized"], 0)
+    text = cbpf.render(cbpf.Program(rows), "decimal").strip()
+    if name == "system" or not (row["optimized"] or row["expression"] in CHANGED_SINCE):
+        assert text == row["ddd"].strip()
+    else:
+        assert cbpf.findings(rows) == ()
+
+
+@pytest.mark.parametrize("name", ["cypcap", "system"])
+def test_both_compilers_refuse_alike(name: str) -> None:
+    compile_expression = _compiler(name)
+    with pytest.raises(cbpf.ExpressionError, match="syntax error"):
+        compile_expression("tcp port", Handle(1, 100), False, 0)
+    with pytest.raises(cbpf.ExpressionError, match="expression rejects all packets"):
+        compile_expression("ip and not ip", Handle(1, 100), True, 0)
+
+
+def test_an_empty_expression_accepts_all() -> None:
+    assert cbpf.compile("") == cbpf.Program([cbpf.RetConstant(262144)])
+    assert cbpf.compile("  ", snaplen=96) == cbpf.Program([cbpf.RetConstant(96)])
+
+
+@pytest.mark.parametrize("optimizer", ["cbpf", "libpcap"])
+def test_rejecting_all_packets_is_a_constant_with_a_warning(optimizer: Any) -> None:
+    with pytest.warns(cbpf.ExpressionWarning, match="rejects all packets"):
+        program = cbpf.compile("ip and not ip", optimizer=optimizer)
+    assert program == cbpf.Program([cbpf.RetConstant(0)])
+
+
+def test_plain_code_is_not_looked_at() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(cbpf.compile("ip and not ip", optimizer=None)) > 1
+
+
+@pytest.mark.parametrize(
+    ("expression", "words"),
+    [
+        ("tcp port", "syntax error"),
+        ("tcp\0 port 80", "column 4: a NUL character"),
+        ("host no-such-name.invalid", "no-such-name.invalid"),
+        ("ip6 protochain 6", "jumps backward: protochain"),
+        ("protochain 6", "jumps backward: protochain"),
+        ("ip broadcast", "netmask not known"),
+        ("vlan 5000", "5000"),
+        ("wlan type mgt", "802.11"),
+        ("(" * 20, "syntax error"),
+        ("ip host 999.1.1.1", "999"),
+        ("tcp[0:3] = 1", "data size must be 1, 2, or 4"),
+        ("ip[0] / 0 = 1", "division by zero"),
+        ("host \udcff", "column 6: is not text"),
+    ],
+)
+def test_refusals_are_one_line_with_the_expression(expression: str, words: str) -> None:
+    with pytest.raises(cbpf.ExpressionError) as caught:
+        cbpf.compile(expression)
+    text = str(caught.value)
+    assert words in text
+    assert text.startswith(f"expression {expression!r}: ")
+    assert "\n" not in text
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"link_type": "EN10GB"},
+        {"link_type": -1},
+        {"link_type": 2**32},
+        {"link_type": None},
+        {"link_type": 1.9},
+        {"link_type": True},
+        {"link_type": "\u00b2"},
+        {"link_type": "9" * 5000},
+        {"snaplen": -1},
+        {"snaplen": 2**31},
+        {"snaplen": 1.5},
+        {"snaplen": True},
+        {"netmask": "255.0"},
+        {"netmask": -1},
+        {"optimizer": "llvm"},
+    ],
+)
+def test_wrong_arguments(arguments: dict[str, Any]) -> None:
+    with pytest.raises(cbpf.FieldError):
+        cbpf.compile("ip", **arguments)
+
+
+def test_an_expression_is_text() -> None:
+    with pytest.raises(cbpf.FieldError, match="is not text"):
+        cbpf.compile(b"ip")  # type: ignore[arg-type]
+
+
+def test_long_expressions_are_refused() -> None:
+    """libpcap takes minutes for these, and crashes at three times the length."""
+    with pytest.raises(
+        cbpf.ExpressionError, match=r"^expression 'ip or .*'\.\.\.: has 70002 characters; at most 65535"
+    ):
+        cbpf.compile("ip or " * 11667)
+
+
+def test_netmask_as_text_and_number() -> None:
+    program = cbpf.compile("ip broadcast", netmask="255.255.255.0")
+    assert program == cbpf.compile("ip broadcast", netmask=0xFFFFFF00)
+    frame = bytes(12) + b"\x08\x00" + bytes(16)
+    vm = cbpf.VM(program)
+    assert vm.run(frame + bytes([192, 0, 2, 255]))
+    assert not vm.run(frame + bytes([192, 0, 2, 1]))
+
+
+def test_snaplen_is_the_verdict() -> None:
+    assert cbpf.VM(cbpf.compile("ip", snaplen=96)).run(bytes(12) + b"\x08\x00") == 96
+
+
+def _header(byte_order: str, linktype: int) -> bytes:
+    return struct.pack(f"{byte_order}IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 96, linktype)
+
+
+@pytest.mark.parametrize("name", ["cypcap", "system"])
+@pytest.mark.parametrize("expression", ["inbound", "outbound", "ifindex 3", "inbound and tcp"])
+def test_a_capture_cannot_answer_what_only_a_live_socket_knows(name: str, expression: str) -> None:
+    with pytest.raises(cbpf.ExpressionError, match="when reading savefiles"):
+        _compiler(name)(expression, Handle(1, 96, _header("<", 1)), False, 0)
+    assert cbpf.compile(expression)
+
+
+@pytest.mark.parametrize("name", ["cypcap", "system"])
+def test_a_capture_has_a_byte_order(name: str) -> None:
+    """The address family in front of each packet of DLT_NULL is in the order of the machine that captured."""
+    compile_expression = _compiler(name)
+    programs = [compile_expression("ip", Handle(0, 96, _header(order, 0)), False, 0) for order in "<>"]
+    frame = bytes.fromhex("02000000 4500")
+    assert [cbpf.VM(program).run(frame) for program in programs] == [96, 0]
+    assert [cbpf.VM(program).run(frame[3::-1] + frame[4:]) for program in programs] == [0, 96]
+
+
+def test_a_cooked_capture_knows_its_direction() -> None:
+    frame = bytes.fromhex("0004") + bytes(14)
+    assert cbpf.VM(cbpf.compile("outbound", link_type="LINUX_SLL")).run(frame)
+
+
+@pytest.mark.parametrize(
+    ("name", "dlt", "linktype"),
+    [("EN10MB", 1, 1), ("RAW", 12, 101), ("LINUX_SLL2", 276, 276), ("PPP_BSDOS", 16, 103), ("ATM_RFC1483", 11, 100)],
+)
+def test_link_types_by_name_and_number(name: str, dlt: int, linktype: int) -> None:
+    one = cbpf.link_type(name)
+    assert one == (name, dlt, linktype)
+    for spelling in (name.lower(), f"DLT_{name}", f"LINKTYPE_{name}", linktype, str(linktype), one):
+        assert cbpf.link_type(spelling) == one
+
+
+def test_link_types_are_those_of_libpcap() -> None:
+    import ctypes
+
+    from cbpf.expression.libpcap import _load_system_library
+
+    try:
+        library = _load_system_library()
+    except MissingLibrary as error:
+        pytest.skip(str(error))
+    library.pcap_datalink_name_to_val.argtypes = (ctypes.c_char_p,)
+    known = 0
+    for one in link_types():
+        value = library.pcap_datalink_name_to_val(one.name.encode())
+        if value != -1:
+            known += 1
+            assert value == one.dlt
+    assert known > 150
+    assert len({one.name for one in link_types()}) == len(link_types())
+
+
+def test_a_nameless_link_type_is_its_number() -> None:
+    one = cbpf.link_type(9999)
+    assert one == ("9999", 9999, 9999)
+    with pytest.raises(cbpf.ExpressionError, match="unknown data link type 9999"):
+        cbpf.compile("ip", link_type=one)
+
+
+def test_without_any_libpcap_one_sentence_helps(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> Compiler:
+        raise MissingLibrary("not here")
+
+    monkeypatch.setattr(cbpf.expression.libpcap, "cypcap_compiler", missing)
+    monkeypatch.setattr(cbpf.expression.libpcap, "system_compiler", missing)
+    cbpf.expression.libpcap.compiler.cache_clear()
+    with pytest.raises(cbpf.MissingLibrary, match="pip install cypcap, or install the system's"):
+        cbpf.compile("ip")
+    cbpf.expression.libpcap.compiler.cache_clear()
+
+
+def test_without_cypcap_the_systems_library_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    _compiler("system")
+    monkeypatch.setitem(sys.modules, "cypcap", None)
+    with pytest.raises(MissingLibrary, match="cypcap cannot be imported"):
+        cypcap_compiler()
+    cbpf.expression.libpcap.compiler.cache_clear()
+    assert cbpf.compile("arp")[1].k == 0x806
+    cbpf.expression.libpcap.compiler.cache_clear()

@@ -1,0 +1,328 @@
+"""What `filter_capture` keeps is what `tcpdump --nano -O` keeps: on plain, odd, cut and damaged captures."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import shutil
+import struct
+import subprocess
+from io import BytesIO
+from pathlib import Path
+from typing import Final, Literal, NamedTuple
+
+import pytest
+
+import cbpf
+from support.captures import (
+    FILE_HEADER_SIZE,
+    KUZNETZOV,
+    NANOSECONDS,
+    RELABELLINGS,
+    SHARED,
+    TRAFFIC,
+    VARIANTS,
+    Record,
+    Variant,
+    clipped,
+    decoded,
+    distinct,
+    encoded,
+    relabelled,
+)
+from support.project import TESTS
+
+pytestmark = [
+    pytest.mark.skipif(shutil.which("tcpdump") is None, reason="needs tcpdump"),
+    pytest.mark.filterwarnings("ignore::cbpf.ExpressionWarning"),
+]
+
+CORPUS: Final = TESTS / "corpus" / "filters.txt"
+EXPRESSIONS: Final = [
+    tuple(line.split("\t")) for line in CORPUS.read_text().splitlines() if line and not line.startswith("#")
+]
+ETHERNET: Final = [expression for link_type, expression in EXPRESSIONS if link_type == "EN10MB"]
+OTHERS: Final = [
+    pytest.param(link_type, expression, id=f"{link_type}: {expression}")
+    for link_type, expression in EXPRESSIONS
+    if link_type != "EN10MB"
+]
+
+TRAFFIC_BYTES: Final = TRAFFIC.read_bytes()
+PACKETS: Final = decoded(TRAFFIC_BYTES)
+DYING_PING: Final = bytes.fromhex(
+    "020000000002 020000000001 0800 4500001c00000000 01017ddd 7f000001 7f000001 0800f7ff00000000"
+)
+LENGTHS: Final = (*range(14, 61), 0, 1, 12, 13, 64, 66, 70, 74, 78, 96)
+
+
+class Answer(NamedTuple):
+    """What became of a capture: "refused" without output, "damaged" behind the records, or "whole"."""
+
+    outcome: Literal["whole", "damaged", "refused"]
+    records: list[Record]
+
+
+# What libpcap before 1.10.5 took for more than it is, said in words that every release understands alike.
+UNEQUIVOCAL: Final = {"ip multicast": "ip and ip[16] & 0xf0 = 0xe0"}
+
+
+def run_tcpdump(capture: bytes, expression: str, *options: str) -> tuple[int, bytes]:
+    command = ["tcpdump", *options, "-O", "-r", "-", "-w", "-", UNEQUIVOCAL.get(expression, expression)]
+    done = subprocess.run(command, input=capture, capture_output=True, check=False)
+    return done.returncode, done.stdout
+
+
+def tcpdump(capture: bytes, expression: str) -> Answer:
+    status, output = run_tcpdump(capture, expression, "--nano")
+    if not output:
+        assert status != 0
+        return Answer("refused", [])
+    return Answer("damaged" if status else "whole", decoded(output))
+
+
+def ours(capture: bytes, expression: str) -> Answer:
+    target = BytesIO()
+    outcome: Literal["whole", "damaged"] = "whole"
+    try:
+        cbpf.filter_capture(BytesIO(capture), target, expression)
+    except cbpf.DamagedCapture:
+        outcome = "damaged"
+    except (cbpf.CaptureError, cbpf.ExpressionError):
+        assert target.getvalue() == b""
+        return Answer("refused", [])
+    return Answer(outcome, decoded(target.getvalue()))
+
+
+def with_cut_packets(records: list[Record], linktype: int) -> bytes:
+    """A packet of each kind, cut to each of several lengths."""
+    kinds = distinct(records)
+    return encoded([cut for length in LENGTHS for cut in clipped(kinds, length)], Variant(linktype=linktype))
+
+
+CUT_TRAFFIC: Final = with_cut_packets(PACKETS, 1)
+
+
+# The corpus
+
+
+@pytest.mark.parametrize("expression", ETHERNET, ids=ETHERNET)
+def test_plain_file_gives_the_same_bytes(expression: str) -> None:
+    target = BytesIO()
+    cbpf.filter_capture(TRAFFIC, target, expression)
+    assert (0, target.getvalue()) == run_tcpdump(TRAFFIC_BYTES, expression)
+
+
+OF_LENGTH: Final = ("len <= 60", "len = 98", "less 60", "greater 98", "len - 60 > 38")
+
+
+@pytest.mark.parametrize("expression", [*ETHERNET, *OF_LENGTH], ids=[*ETHERNET, *OF_LENGTH])
+def test_cut_packets(expression: str) -> None:
+    assert ours(CUT_TRAFFIC, expression) == tcpdump(CUT_TRAFFIC, expression)
+
+
+def converted(link_type: str) -> tuple[int, list[Record]]:
+    """The traffic, and a ping that no expression of the corpus would miss, under another link type."""
+    return relabelled([*PACKETS, Record(0, 0, len(DYING_PING), DYING_PING)], link_type)
+
+
+@pytest.mark.parametrize(("link_type", "expression"), OTHERS)
+def test_other_link_types(link_type: str, expression: str) -> None:
+    linktype, records = converted(link_type)
+    capture = encoded(records, Variant(linktype=linktype))
+    expected = tcpdump(capture, expression)
+    assert 0 < len(expected.records) <= len(records)
+    assert ours(capture, expression) == expected
+
+
+@pytest.mark.parametrize(("link_type", "expression"), OTHERS)
+def test_other_link_types_with_cut_packets(link_type: str, expression: str) -> None:
+    linktype, records = converted(link_type)
+    capture = with_cut_packets(records, linktype)
+    assert ours(capture, expression) == tcpdump(capture, expression)
+
+
+@pytest.mark.parametrize("link_type", RELABELLINGS)
+@pytest.mark.parametrize("byte_order", ["<", ">"])
+@pytest.mark.parametrize("expression", ["ip", "ip6 and tcp", "udp port 53", "arp", "link[0] = 0", "vlan", "multicast"])
+def test_each_link_type_in_both_byte_orders(link_type: str, byte_order: str, expression: str) -> None:
+    linktype, records = relabelled(PACKETS, link_type)
+    capture = encoded(records, Variant(byte_order, linktype=linktype))
+    assert ours(capture, expression) == tcpdump(capture, expression)
+
+
+# The variants of the format
+
+LATE: Final = [Record(2**32 - 1 - index, 999_999_999 - index, 100 + index, bytes(60)) for index in range(3)]
+SOME: Final = [*PACKETS[::40], *clipped(PACKETS[::50], 40), *LATE]
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize("expression", ["", "tcp", "len > 90", "ip[0] & 0xf = 5"])
+def test_variants(name: str, expression: str) -> None:
+    capture = encoded(SOME, VARIANTS[name])
+    expected = tcpdump(capture, expression)
+    assert expected.outcome == "whole"
+    assert ours(capture, expression) == expected
+
+
+@pytest.mark.parametrize(
+    "version", [(0, 0), (1, 2), (2, 1), (2, 4), (2, 5), (3, 0), (543, 1), (542, 0), (0x200, 0x400)]
+)
+def test_versions(version: tuple[int, int]) -> None:
+    capture = encoded(SOME, Variant(version=version))
+    assert ours(capture, "") == tcpdump(capture, "")
+
+
+@pytest.mark.parametrize("bit", range(16, 32))
+@pytest.mark.parametrize("byte_order", ["<", ">"])
+def test_upper_bits_of_the_link_type(bit: int, byte_order: str) -> None:
+    capture = encoded(SOME, Variant(byte_order, linktype=1 | 1 << bit))
+    assert ours(capture, "ip") == tcpdump(capture, "ip")
+
+
+@pytest.mark.parametrize("linktype", range(300))
+def test_every_link_type(linktype: int) -> None:
+    capture = encoded(SOME, Variant(linktype=linktype))
+    if tcpdump(capture, "").outcome == "refused":  # unknown to this libpcap, if not to ours
+        assert ours(capture, "") in (Answer("refused", []), Answer("whole", decoded(capture)))
+        return
+    for expression in ("", "ip", "ip6", "link[0] = 2", "len < 90", "outbound", "ifindex 2"):
+        assert ours(capture, expression) == tcpdump(capture, expression), expression
+
+
+@pytest.mark.parametrize("link_type", ["EN10MB", "PPP", "LINUX_SLL", "LINUX_SLL2"])
+@pytest.mark.parametrize("expression", ["inbound", "outbound and tcp", "not outbound", "ifindex 2", "not ifindex 3"])
+def test_directions(link_type: str, expression: str) -> None:
+    linktype, records = converted(link_type) if link_type != "EN10MB" else (1, PACKETS)
+    capture = encoded(records, Variant(linktype=linktype))
+    assert ours(capture, expression) == tcpdump(capture, expression)
+
+
+# Linux writes these headers in its own byte order, and tcpdump turns them into that of the machine it runs on.
+HOST_ORDER: Final = {"USB_LINUX": 189, "USB_LINUX_MMAPPED": 220, "NFLOG": 239}
+PSEUDO_HEADER: Final = bytes([2, 0, 0, 7, 0, 8, 0, 1]) + bytes(range(100, 160))
+
+
+# What libpcap swaps before it filters, and cbpf does not: RATIONALE.md, "Which captures does tcpdump alter?"
+SWAPPED: Final = {
+    ("NFLOG", ">", "link[4] = 8"),
+    ("USB_LINUX", ">", "link[20] = 112"),
+    ("USB_LINUX_MMAPPED", ">", "link[20] = 112"),
+}
+ALTERED: Final = pytest.mark.xfail(strict=True, reason="libpcap alters these pseudo-headers before it filters")
+LINK_EXPRESSIONS: Final = ("", "link[1] = 0", "link[4] = 8", "link[8] = 100", "link[20] = 112")
+
+
+@pytest.mark.parametrize(
+    ("name", "byte_order", "expression"),
+    [
+        pytest.param(*case, marks=ALTERED if case in SWAPPED else ())
+        for case in itertools.product(HOST_ORDER, "<>", LINK_EXPRESSIONS)
+    ],
+)
+def test_headers_in_host_order(name: str, byte_order: str, expression: str) -> None:
+    records = [Record(1, 2000, 99, PSEUDO_HEADER), Record(3, 4000, 68, PSEUDO_HEADER[::-1])]
+    capture = encoded(records, Variant(byte_order, linktype=HOST_ORDER[name]))
+    target = BytesIO()
+    cbpf.filter_capture(BytesIO(capture), target, expression)
+    assert tcpdump(target.getvalue(), "") == tcpdump(capture, expression)
+
+
+@pytest.mark.parametrize("linktype", [1, 220, 231, 249, 279])
+@pytest.mark.parametrize("excess", [0, 1])
+def test_longest_packets(linktype: int, excess: int) -> None:
+    longest = {231: 134_217_728, 249: 1_048_576, 279: 8_388_608}.get(linktype, 262_144)
+    if longest > 2**24:
+        longest = 2**24  # far beyond the usual limit, and still quick
+    data = bytes(longest + excess)
+    capture = encoded([*SOME, Record(1, 2, len(data), data), *SOME], Variant(snaplen=0, linktype=linktype))
+    assert ours(capture, "len > 90") == tcpdump(capture, "len > 90")
+
+
+# libpcap takes the wire length of one that tells more than it holds from its descriptors: here 90, not 180.
+ISOCHRONOUS: Final = Record(
+    1, 2000, 180, struct.pack("<QBBBB20xI24xIiIII", 1, ord("C"), 0, 0x81, 1, 100, 1, 0, 0, 10, 0)
+)
+
+
+@ALTERED
+@pytest.mark.parametrize("expression", ["", "len > 100"])
+def test_isochronous_usb_transfers(expression: str) -> None:
+    capture = encoded([ISOCHRONOUS], Variant(linktype=HOST_ORDER["USB_LINUX_MMAPPED"]))
+    assert ours(capture, expression) == tcpdump(capture, expression)
+
+
+# Real captures
+
+HANDFUL: Final = (
+    "",
+    "ip",
+    "ip6 or arp",
+    "udp",
+    "tcp[13] & 2 != 0",
+    "len > 100",
+    "host 10.0.0.1",
+    "vlan",
+    "link[1] = 0",
+)
+
+
+def real_captures() -> list[object]:
+    if not SHARED.is_dir():
+        return [pytest.param(None, marks=pytest.mark.skip(reason=f"needs the captures of {SHARED}"))]
+    return [pytest.param(path, id=path.stem) for path in sorted(SHARED.glob("*.pcap"))]
+
+
+@pytest.mark.parametrize("path", real_captures())
+def test_real_captures(path: Path) -> None:
+    capture = path.read_bytes()
+    for expression in HANDFUL:
+        assert ours(capture, expression) == tcpdump(capture, expression), expression
+
+
+# Damage
+
+FEW: Final = [*PACKETS[5:7], *clipped(PACKETS[33:34], 20)]
+DAMAGEABLE: Final = {
+    "plain": Variant(snaplen=60),
+    "big-endian nanoseconds": Variant(">", NANOSECONDS),
+    "Kuznetzov": Variant("<", KUZNETZOV),
+    "version 2.3": Variant("<", version=(2, 3)),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGEABLE)
+def test_cut_at_every_byte(name: str) -> None:
+    capture = encoded(FEW, DAMAGEABLE[name])
+    for size in range(len(capture)):
+        assert ours(capture[:size], "") == tcpdump(capture[:size], ""), size
+
+
+@pytest.mark.parametrize("name", DAMAGEABLE)
+@pytest.mark.parametrize("seed", range(100))
+def test_flipped_bits(name: str, seed: int) -> None:
+    capture = bytearray(encoded(FEW, DAMAGEABLE[name]))
+    chance = random.Random(seed)
+    heads = record_heads(DAMAGEABLE[name])
+    for _ in range(1 + int(chance.random() * 3)):
+        position = heads[int(chance.random() * len(heads))]
+        capture[position] ^= 1 << int(chance.random() * 8)
+    assert ours(bytes(capture), "len > 50") == tcpdump(bytes(capture), "len > 50")
+
+
+def record_heads(variant: Variant) -> list[int]:
+    """The positions of all bytes that are neither packet data nor the link type, of which libpcaps differ."""
+    positions, start = list(range(FILE_HEADER_SIZE - 4)), FILE_HEADER_SIZE
+    for record in FEW:
+        positions += range(start, start + variant.record_header_size)
+        start += variant.record_header_size + len(record.data)
+    return positions
+
+
+def test_damage_leaves_the_output_file(tmp_path: Path) -> None:
+    target = tmp_path / "out.pcap"
+    damaged = TRAFFIC_BYTES[:-1]
+    with pytest.raises(cbpf.DamagedCapture):
+        cbpf.filter_capture(BytesIO(damaged), target, "udp")
+    assert (1, target.read_bytes()) == run_tcpdump(damaged, "udp")

@@ -1,0 +1,289 @@
+"""The notations of a program: round trips, and what a user sees of wrong input."""
+
+import pytest
+from hypothesis import given
+
+import cbpf
+from cbpf.formats import BYTES_FORMATS, FORMAT_NAMES
+from support.instructions import programs
+from support.project import Rounds
+
+
+@given(programs)
+def test_round_trips(program: cbpf.Program) -> None:
+    """Each notation that takes the program gives it back, by name and, but for empty programs, by its look."""
+    for name in FORMAT_NAMES:
+        if name == "savefile" and not program:
+            continue
+        data = _rendered(program, name)
+        if data is None:
+            assert name in ("dbg", "tcpdump")
+            continue
+        assert cbpf.parse(data, format=name) == program, name
+        if program and name != "raw":
+            assert cbpf.parse(data) == program, name
+            assert name in BYTES_FORMATS or cbpf.parse(data.decode()) == program, name
+
+
+def _rendered(program: cbpf.Program, name: str) -> bytes | None:
+    """The program in a notation, or None where that refuses it."""
+    try:
+        return cbpf.render_bytes(program, name)
+    except cbpf.ProgramFormatError:
+        return None
+
+
+def test_raw_bytes_are_recognised() -> None:
+    program = cbpf.compile("tcp port 443")
+    assert cbpf.parse(bytes(program)) == program
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{ 0x28, 0, 0, 12 }, { 0x16, 0, 0, 0 }",
+        "struct bpf_insn code[] = {\n{ 0x28, 0, 0, 0x0000000c },\n{ 0x16, 0, 0, 0x00000000 },\n};\n",
+        "/* a comment { */ struct sock_filter x[2] = { {40,0,0,12}, // and one\n {22,0,0,0} };",
+        "2\n40 0 0 12\n22 0 0 0\n",
+        "2\r\n40 0 0 12\r\n22 0 0 0",
+        "ldh [12]\nret a",
+        "  LDH [ 0xc ] ; the EtherType\n\n# a comment\nstart: RET %a\n",
+        "ldh [12]\r\nret a\r\n",
+        "{ 0x28, 0, 0, 12 }\nret a",
+    ],
+)
+def test_spellings_of_one_program(text: str) -> None:
+    assert cbpf.parse(text) == cbpf.Program([cbpf.LoadAbsolute(12, 2), cbpf.RetA()])
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("ld #-1", (0x00, 0, 0, 0xFFFFFFFF)),
+        ("ld [x - 1]", (0x40, 0, 0, 0xFFFFFFFF)),
+        ("ld [%x+0x5]", (0x40, 0, 0, 5)),
+        ("ldi 5", (0x00, 0, 0, 5)),
+        ("ldxi #0b101", (0x01, 0, 0, 5)),
+        ("LD #017", (0x00, 0, 0, 15)),
+        ("ldb [vlanp]", (0x30, 0, 0, 0xFFFFF030)),
+        ("ld vlan_pr", (0x20, 0, 0, 0xFFFFF030)),
+        ("ld [random]", (0x20, 0, 0, 0xFFFFF038)),
+        ("ld M [ 3 ]", (0x60, 0, 0, 3)),
+        ("ldx 0x4 * ( [ 14 ] & 017 )", (0xB1, 0, 0, 14)),
+        ("ld [x + -1]", (0x40, 0, 0, 0xFFFFFFFF)),
+        ("ldb [x+5]", (0x50, 0, 0, 5)),
+        ("ldxb 4*([14]&0xf)", (0xB1, 0, 0, 14)),
+        ("ldx #len", (0x81, 0, 0, 0)),
+        ("ldx #pktlen", (0x81, 0, 0, 0)),
+        ("ld len", (0x80, 0, 0, 0)),
+        ("ldh proto", (0x28, 0, 0, 0xFFFFF000)),
+        ("ld #xor_x", (0x20, 0, 0, 0xFFFFF028)),
+        ("jmp 3", (0x05, 0, 0, 3)),
+        ("ret %a", (0x16, 0, 0, 0)),
+        ("jne #5,7", (0x15, 0, 7, 5)),
+        ("jle x,7", (0x2D, 0, 7, 0)),
+        ("jset #0x80000000,1,2", (0x45, 1, 2, 0x80000000)),
+        ("{ 0x16, 0, 0, 0x00000040 }", (0x16, 0, 0, 0x40)),
+    ],
+)
+def test_assembly(text: str, code: tuple[int, int, int, int]) -> None:
+    assert cbpf.parse(text, format="asm")[0] == code
+
+
+def test_labels_become_skips() -> None:
+    program = cbpf.parse("ldh [12]\njeq #0x800,yes,no\njeq #1,yes\nja no\nyes: ret #1\nno: end: ret #0")
+    assert [raw[1:] for raw in program] == [(0, 0, 12), (2, 3, 0x800), (1, 0, 1), (0, 0, 1), (0, 0, 1), (0, 0, 0)]
+
+
+WRONG = [
+    ("ldq [0]", "line 1, column 1: 'ldq' is no instruction"),
+    ("ret a\n  ld [", "line 2, column 7: expected a number, not the end"),
+    ("ldh #5", "line 1, column 5: '#' is no operand of ldh"),
+    ("ldx proto", "line 1, column 5: 'proto' is no operand of ldx"),
+    ("ret", "line 1, column 4: expected an operand, not the end"),
+    ("ret 5", "line 1, column 5: expected an operand such as #5, [5], x or M[5], not '5'"),
+    ("tax x", "line 1, column 5: 'x' is no instruction"),
+    ("jeq #1", "line 1, column 7: expected ',', not the end"),
+    ("jlt #1,2,3", "line 1, column 9: ',' begins a second target; jlt takes one"),
+    ("ja nowhere", "line 1, column 4: 'nowhere' is no label here"),
+    ("ja [", "line 1, column 4: expected a label or a number, not '['"),
+    ("L: ret a\nja L\nret a", "line 2, column 4: 'L' lies behind, at instruction 0; jumps go forward"),
+    ("L: ret a\nL: ret a", "line 2, column 1: label 'L' stands twice"),
+    ("ret a\nL:", "line 2, column 1: label 'L' stands behind the last instruction"),
+    ("x: ret a", "line 1, column 1: 'x' is a word of the language, and no label"),
+    ("proto: ret a", "line 1, column 1: 'proto' is a word of the language, and no label"),
+    (
+        "jeq #1,256\nret a",
+        "line 1, column 8: '256' skips 256 instructions; a conditional jump skips at most 255",
+    ),
+    ("ld #0x1ffffffff", "line 1, column 5: '0x1ffffffff' does not fit 32 bits"),
+    ("ld #-2147483649", "line 1, column 6: '2147483649' does not fit 32 bits"),
+    ("ld #08", "line 1, column 5: '08' is no octal number, which the leading 0 says"),
+    ("ld [y + 5]", "line 1, column 5: expected a number, not 'y'"),
+    ("ld [x * 5]", "line 1, column 7: expected '+', not '*'"),
+    ("ldx 5*([0]&0xf)", "line 1, column 5: expected an operand such as #5, [5], x or M[5], not '5'"),
+    ("ldx 4*([0]&0xe)", "line 1, column 12: expected 0xf, not '0xe'"),
+    ("ret a /* for ever", "line 1, column 7: a comment begins here and never ends"),
+    ("ld #5 \u20ac", "line 1, column 7: '\u20ac' is no instruction"),
+    ("(000) tax\n(002) ret a", "line 2, column 2: expected 1, the number of this instruction, not '002'"),
+    ("{ 1, 2 }\nret a", "line 1, column 8: expected ',', not '}'"),
+    ("{ 1, 2, x, 4 }\nret a", "line 1, column 9: expected a number, not 'x'"),
+    ("{ 6, 300, 0, 0 }\nret a", "line 1, column 1: RawInstruction.jt: 300 is not an unsigned 8-bit number (0..255)"),
+    ("ldq\nlda\nret a", "line 1, column 1: 'ldq' is no instruction (and 1 more)"),
+    ("3\n6 0 0 0", "line 1, column 1: promises 3 instructions, and 1 follow"),
+    ("1\n6 0 0", "line 2, column 1: has 3 numbers; an instruction has four: code, jt, jf, k"),
+    ("1\n6 0 0 x", "line 2, column 1: 'x' is no number that an instruction can hold"),
+    ("1\n6 0 256 0", "line 2, column 1: RawInstruction.jf: 256 is not an unsigned 8-bit number (0..255)"),
+    (
+        "1\n6 0 0 000000000000000000000099",
+        "line 2, column 1: '000000000000000000000099' is no number that an instruction can hold",
+    ),
+    ("1\n6 0 0 1_0", "line 2, column 1: '1_0' is no number that an instruction can hold"),
+    ("1\n6 0 0 \u0663", "line 2, column 1: '\u0663' is no number that an instruction can hold"),
+    ("9" * 5000, "line 1, column 1: expected the number of instructions"),
+    ("2,6 0 0 0", "line 1, column 1: promises 2 instructions, and 1 follow"),
+    ("1,6 0 0", "instruction 0: has 3 numbers; an instruction has four: code, jt, jf, k"),
+    ('[{"op": 6, "x": 1}]', "instruction 0: 'x' is unknown; the keys are op, jt, jf and k"),
+    ("[[6, 0, 0, 0.5]]", "instruction 0: k is no whole number"),
+    ("[[6, 0, 0, true]]", "instruction 0: k is no whole number"),
+    ("[6]", "instruction 0: expected an object, or an array of four numbers"),
+    ("[{", "line 1, column 3: Expecting property name enclosed in double quotes"),
+    ('{"op": 6}', "line 1, column 1: expected an array of instructions"),
+    (
+        "[" * 100_000,
+        "line 1, column 1: maximum recursion depth exceeded while decoding a JSON array from a unicode string",
+    ),
+    ("0600000000000000\n06000000000000", "byte 8: 7 bytes are left over; an instruction has 8"),
+    ("0600000000000000 0", "byte 8: one digit is left over; a byte has two"),
+    ("0600000000000000 zz", "line 1, column 18: 'z' is no hexadecimal digit"),
+    ("{ 6, 0, 0 },", "line 1, column 1: has 3 numbers; an instruction has four: code, jt, jf, k"),
+    ("{ 6, 0, 0, 0 },\n{ 6, 0, 0, y },", "line 2, column 1: 'y' is no number that an instruction can hold"),
+    ("{ 6, 0, 0, 0 } 5", "line 1, column 16: expected a row { code, jt, jf, k }"),
+    ("{ 6, 0, 0, 0", "line 1, column 1: expected a row { code, jt, jf, k }"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), WRONG)
+def test_wrong_text_names_its_place(text: str, message: str) -> None:
+    with pytest.raises(cbpf.ProgramFormatError) as caught:
+        cbpf.parse(text)
+    assert str(caught.value) == message
+
+
+LONG = {
+    "blanks": "{" + "\n \t" * 80_000,
+    "open comments": "/* " * 100_000,
+    "open rows": "{" * 200_000,
+    "labels": "b:" * 100_000,
+    "brackets": "ldx 4*([" + " " * 300_000,
+    "words": "a" * 300_000,
+    "digits": "ld #" + "9" * 300_000,
+    "declaration": "x=" + " \n" * 150_000,
+    "slashes": "/" * 300_000,
+    "instructions": "ld [x + 12345]\n" * 20_000,
+    "rows": "{ 0x28, 0, 0, 0x0000000c },\n" * 10_000,
+    "commas": "1" + ",6 0 0 0" * 30_000,
+}
+
+
+@pytest.mark.parametrize("text", LONG.values(), ids=LONG.keys())
+def test_long_texts_take_linear_time(text: str) -> None:
+    """A quadratic reader would not come back within the test run."""
+    _refusal(text, "auto")
+
+
+def test_wrong_bytes_name_their_place() -> None:
+    with pytest.raises(cbpf.ProgramFormatError, match="byte 8: 1 bytes are left over"):
+        cbpf.parse(bytes(9))
+    with pytest.raises(cbpf.ProgramFormatError, match="byte 4: 0xff is not UTF-8 text"):
+        cbpf.parse(b"ret \xff")
+
+
+def test_unknown_formats() -> None:
+    with pytest.raises(cbpf.FieldError, match="'elf' is not one of"):
+        cbpf.parse("", format="elf")
+    with pytest.raises(cbpf.FieldError, match="'elf' is not one of"):
+        cbpf.render(cbpf.Program(), "elf")
+    with pytest.raises(cbpf.FieldError, match="is bytes; use render_bytes"):
+        cbpf.render(cbpf.Program(), "raw")
+    with pytest.raises(cbpf.FieldError, match="neither text nor bytes"):
+        cbpf.parse(None)  # type: ignore[arg-type]
+
+
+def test_all_problems_come_at_once_with_their_lines() -> None:
+    with pytest.raises(cbpf.ProgramFormatError) as caught:
+        cbpf.parse("ld [foo]\n\tjeq #1,nowhere ; a comment\nret a ret\n")
+    problems = caught.value.problems
+    assert [(problem.line, problem.column) for problem in problems] == [(1, 5), (2, 9), (3, 10)]
+    assert problems[1].excerpt == " jeq #1,nowhere ; a comment\n        ^"
+    assert problems[0].excerpt == "ld [foo]\n    ^"
+
+
+def test_excerpts_of_long_lines_are_short() -> None:
+    with pytest.raises(cbpf.ProgramFormatError) as caught:
+        cbpf.parse("ret a " * 1000 + "oops " + "ret a " * 1000)
+    (problem,) = caught.value.problems
+    line, caret = problem.excerpt.split("\n")
+    assert len(line) <= 100
+    assert line[caret.index("^") :].startswith("oops")
+
+
+@pytest.mark.parametrize(
+    ("text", "targets"),
+    [
+        ("(000) ldh [12]\n(001) jeq #0x800 jt 2 jf 3\n(002) ret #1\n(003) ret", (0, 1)),
+        ("l0:\tldh [12]\nl1:\tjeq #0x800, l2, l3\nl2: ret #1\nl3: ret #0", (0, 1)),
+        ("ldh [12] jeq #0x800, yes, no yes: ret #1 no: ret #0", (0, 1)),
+        ("ldh [12]\njeq #0x800,0,1\nret #1\nret #0", (0, 1)),
+    ],
+)
+def test_targets_of_every_notation(text: str, targets: tuple[int, int]) -> None:
+    assert cbpf.parse(text, format="asm")[1][1:3] == targets
+
+
+def test_listings_of_jumps_are_absolute() -> None:
+    for text in ("(000) ja 2\n(001) tax\n(002) ret", "l0: ja 2\nl1: tax\nl2: ret a"):
+        assert cbpf.parse(text)[0] == cbpf.Jump(1).assemble()
+    assert cbpf.parse("(000) ja 1\n(001) ret")[1] == cbpf.RetA().assemble()
+
+
+@pytest.mark.fuzz
+def test_no_text_raises_anything_but_ours(rounds: Rounds) -> None:
+    pieces = (
+        *[
+            "ld",
+            "ldh",
+            "ldx",
+            "ret",
+            "ja",
+            "jeq",
+            "jset",
+            "tax",
+            "M[",
+            "]",
+            "[",
+            "x",
+            "+",
+            "4*(",
+            "&",
+            "0xf",
+            ")",
+            "#",
+            ",",
+            ":",
+        ],
+        *["L1", "L2", "-5", "0x7", "{", "}", ";", "2", "0", "é"],
+    )
+    pieces = (*pieces, "\n", "\n", "\t", "\0", "9999999999", "#len")
+    for random in rounds(3000):
+        text = " ".join(pieces[int(random.random() * len(pieces))] for _ in range(int(random.random() * 30)))
+        for format in ("auto", *FORMAT_NAMES):
+            assert "\n" not in _refusal(text, format)
+
+
+def _refusal(text: str, format: str) -> str:
+    try:
+        cbpf.parse(text, format=format)
+    except cbpf.CbpfError as error:
+        return str(error)
+    return ""

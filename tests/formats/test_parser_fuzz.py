@@ -1,0 +1,404 @@
+"""Parsers on random and damaged input: no exception but ours, places inside the input, what is read reads back."""
+
+import json
+import re
+import struct
+from collections.abc import Mapping, Sequence
+from random import Random
+from typing import Any, TypeVar
+
+import pytest
+from hypothesis import given, strategies
+
+import cbpf
+from support import random_programs
+from support.instructions import raws
+from support.project import TESTS, Rounds
+
+Item = TypeVar("Item")
+
+GOLDEN = json.loads((TESTS / "golden" / "bpf_asm.json").read_text())
+TEXTS: list[bytes] = [
+    row["text"].encode() for section in ("accepted", "refused") for row in GOLDEN[section] if len(row["text"]) < 400
+]
+
+_TEXT_TOKENS = r"""
+    ld ldh ldx ldxb ldi st stx ja jeq jset jle add neg tax txa ret len proto rand vlanp a x M jt jf l0 l1: to: to
+    # % [ ] ( ) { } , ; : + - * & = / " \ /* */ // #len 4*([ ]&0xf) M[3] [x+ (000) (001) struct code[] 0600000000000000
+    0 1 2 7 08 010 255 256 0x 0xf 0b1 4294967295 4294967296 99999999999999999999999 -1 -0 1e9 0.5 1_0
+    "op" "k": "\n": "\ud800": null true NaN
+"""
+_BYTE_TOKENS = (
+    *(b" ", b"\n", b"\r\n", b"\t", b"\0", b"\x0b", b"\x0c", b"\x1c", b"\xff", b"\xa1\xb2\xc3\xcbcBPF"),
+    *(b"\0\0\0\0", b"\0\x05\0\x02hi", b"\0\x04\0\x04\0\0\0\0"),
+    *(word.encode() for word in ("\u00e9", "\u2028", "\u0663", "\u0085", "\ufeff")),
+)
+TOKENS = (*_TEXT_TOKENS.encode().split(), *_BYTE_TOKENS)
+
+
+def _below(random: Random, limit: int) -> int:
+    return int(random.random() * limit)
+
+
+def _pick(random: Random, items: Sequence[Item]) -> Item:
+    return items[_below(random, len(items))]
+
+
+# -- Inputs
+
+
+def _valid(random: Random) -> bytes:
+    """A program in some notation, or a text that was written for bpf_asm."""
+    if random.random() < 0.25:
+        return _pick(random, TEXTS)
+    make = _pick(random, (random_programs.plausible, random_programs.wild))
+    program = cbpf.Program(cbpf.RawInstruction(*raw) for raw in make(random, longest=8))
+    name = _pick(random, cbpf.FORMAT_NAMES)
+    try:
+        return _savefile(random, program) if name == "savefile" else cbpf.render_bytes(program, name)
+    except cbpf.CbpfError:
+        return cbpf.render_bytes(program, "asm")
+
+
+def _savefile(random: Random, program: cbpf.Program) -> bytes:
+    texts = (None, "", "ip", "caf\u00e9")
+    return cbpf.Savefile(
+        program,
+        snaplen=_below(random, 2**32),
+        link_type_name=_pick(random, texts),
+        expression=_pick(random, texts),
+        optimized=_pick(random, (None, False, True)),
+        netmask=_pick(random, (None, 0, 2**32 - 1)),
+        comment=_pick(random, texts),
+        time=_pick(random, (None, 0, 2**64 - 1)),
+        unknown=_pick(random, ((), ((7, b""),), ((9, b"x"), (0xFFFF, b"yz")))),
+        ended=random.random() < 0.8,
+    ).to_bytes()
+
+
+def _damaged(random: Random, data: bytes) -> bytes:
+    """*data* with one change: a piece deleted, doubled, swapped with the next, cut off; a token or bytes put in."""
+    start, middle, end = sorted(_below(random, len(data) + 1) for _ in range(3))
+    if random.random() < 0.5:  # a piece of tokens rather than of bytes
+        cuts = [0, *(match.end() for match in re.finditer(rb"\w+|\W", data))]
+        start, middle, end = sorted(_pick(random, cuts) for _ in range(3))
+    before, one, other, behind = data[:start], data[start:middle], data[middle:end], data[end:]
+    match _below(random, 7):
+        case 0:
+            return before + other + behind
+        case 1:
+            return before + one + one + other + behind
+        case 2:
+            return before + other + one + behind
+        case 3:
+            return before
+        case 4:
+            return before + _pick(random, TOKENS) + one + other + behind
+        case 5:
+            return before + _pick(random, TOKENS) + other + behind
+        case _:
+            return before + bytes(_below(random, 256) for _ in range(1 + _below(random, 3))) + one + other + behind
+
+
+def _nonsense(random: Random) -> bytes:
+    if random.random() < 0.5:
+        return bytes(_below(random, 256) for _ in range(_below(random, 60)))
+    return _pick(random, (b"", b" ", b"\n")).join(_pick(random, TOKENS) for _ in range(_below(random, 30)))
+
+
+# -- What is asked of every parser
+
+
+@pytest.mark.fuzz
+def test_damaged_programs(rounds: Rounds) -> None:
+    for random in rounds(150):
+        data = _valid(random)
+        for _ in range(_below(random, 4)):
+            data = _damaged(random, data)
+        _check_all(data)
+
+
+@pytest.mark.fuzz
+def test_nonsense(rounds: Rounds) -> None:
+    for random in rounds(300):
+        _check_all(_nonsense(random))
+
+
+def _check_all(data: bytes) -> None:
+    """Every parser takes or refuses *data*, as bytes and as text, as it should."""
+    text = data.decode(errors="replace")
+    for name in ("auto", *cbpf.FORMAT_NAMES):
+        _check(data, name)
+        _check(text, name)
+    _check(data.decode("latin-1"), "auto")
+    try:
+        savefile = cbpf.Savefile.from_bytes(data)
+    except cbpf.ProgramFormatError as error:
+        _check_refusal(error, data)
+    else:
+        assert cbpf.Savefile.from_bytes(savefile.to_bytes()) == savefile
+
+
+def _check(source: str | bytes, name: str) -> None:
+    try:
+        program = cbpf.parse(source, format=name)
+    except cbpf.ProgramFormatError as error:
+        _check_refusal(error, source)
+    else:
+        _check_round_trips(program)
+
+
+def _check_round_trips(program: cbpf.Program) -> None:
+    for name in cbpf.FORMAT_NAMES:
+        if name == "savefile" and not program:
+            continue
+        try:
+            data = cbpf.render_bytes(program, name)
+        except cbpf.ProgramFormatError:
+            assert name in ("dbg", "tcpdump")
+        else:
+            assert cbpf.parse(data, format=name) == program
+
+
+def _check_refusal(error: cbpf.ProgramFormatError, source: str | bytes) -> None:
+    """One printable line, with a place inside the input; every problem has its own."""
+    message = str(error)
+    assert message.isprintable()
+    assert len(message) < 300
+    text = source if isinstance(source, str) else source.decode(errors="replace")
+    size = len(source.encode(errors="surrogatepass") if isinstance(source, str) else source)
+    lines = text.split("\n")
+    place = re.match(r"(?:line (\d+), column (\d+)|byte (\d+)|instruction \d+): ", message)
+    assert place, message
+    if place[1]:
+        assert _is_inside(lines, int(place[1]), int(place[2])), message
+    if place[3]:
+        assert int(place[3]) <= size, message
+    for problem in error.problems:
+        assert _is_inside(lines, problem.line, problem.column), problem
+        shown, caret = problem.excerpt.split("\n")
+        assert len(shown) <= 100
+        assert caret.strip(" ") == "^"
+        assert len(caret) <= len(shown) + 2
+    assert list(error.problems) == sorted(error.problems, key=lambda problem: (problem.line, problem.column))
+
+
+def _is_inside(lines: Sequence[str], line: int, column: int) -> bool:
+    return 1 <= line <= len(lines) and 1 <= column <= len(lines[line - 1]) + 1
+
+
+# -- Messages on input that has lines, controls or much of everything
+
+
+STRANGE = {
+    "line feed in a key": '[{"op": 6, "\\n": 1}]',
+    "escape in a key": '[{"op": 6, "\\u001b[31m": 1}]',
+    "surrogate in a key": '[{"op": 6, "\\ud800": 1}]',
+    "long string": '[[6, 0, 0, "' + "x" * 1000 + '"]]',
+    "long array": "[[6, 0, 0, [" + "1, " * 1000 + "1]]]",
+    "deep array": "[[6, 0, 0, " + "[" * 900 + "]" * 900 + "]]",
+    "4000 digits": "[[6, 0, 0, " + "9" * 4000 + "]]",
+    "5000 digits": "[[6, 0, 0, " + "9" * 5000 + "]]",
+    "long count": "1" + "0" * 19 + ",6 0 0 0",
+    "form feeds between lines": "2\n\x0c6 0 0 0\x0c6 0 0 x",
+    "carriage return between lines": "1\r6 0 0 x",
+    "line separator between lines": "1\u20286 0 0 x",
+    "long target": "ja " + "9" * 300,
+    "long label": "ja " + "y" * 300,
+    "long label behind the end": "ret a " + "y" * 300 + ":",
+    "long label twice": "yy" * 300 + ": ret a " + "yy" * 300 + ": ret a",
+    "label that is a word, thrice": "tax:" * 3,
+    "label, thousands of times": "L:" * 2000 + "ret a L: ret a",
+    "line separator between rows": "{ 6, 0, 0, 0 }, \u2028 x",
+    "row of five on four lines": "{ 6, 0, 0, 0,\n\n\n 5 }",
+    "500 digits": "{ 6, 0, 0,\n" + "0" * 500 + " }",
+}
+
+
+def _parameters(table: Mapping[str, Any]) -> list[Any]:
+    return [pytest.param(value, id=name) for name, value in table.items()]
+
+
+@pytest.mark.parametrize("text", _parameters(STRANGE))
+def test_refusals_of_strange_texts(text: str) -> None:
+    for name in ("auto", *cbpf.FORMAT_NAMES):
+        _check(text, name)
+
+
+def test_no_depth_of_arrays_is_too_deep() -> None:
+    for depth in range(700, 1000):
+        with pytest.raises(cbpf.ProgramFormatError):
+            cbpf.parse("[[6, 0, 0, " + "[" * depth + "]" * depth + "]]", format="json")
+
+
+ONE_MISTAKE = {
+    "statement behind a jump": "ja to\nld 5\nto: ret a",
+    "statement behind a label": "ja to\nto: ret 5\nret a",
+    "last statement, labelled": "tax\nto: ret 5",
+    "statement before a label": "jeq #1,to\nbad to: ret a",
+    "statement of a listing": "(000) bad\n(001) tax\n(002) ret",
+}
+
+
+@pytest.mark.parametrize("text", _parameters(ONE_MISTAKE))
+def test_one_mistake_is_one_problem(text: str) -> None:
+    with pytest.raises(cbpf.ProgramFormatError) as caught:
+        cbpf.parse(text, format="asm")
+    assert len(caught.value.problems) == 1
+
+
+# -- Savefiles
+
+texts = strategies.none() | strategies.text(max_size=20)
+unknown_fields = strategies.lists(
+    strategies.tuples(strategies.integers(7, 0xFFFF), strategies.binary(max_size=20)),
+    max_size=4,
+    unique_by=lambda field: field[0],
+)
+savefiles = strategies.builds(
+    cbpf.Savefile,
+    program=strategies.lists(raws, min_size=1, max_size=5),
+    snaplen=strategies.integers(0, 0xFFFF_FFFF),
+    link_type=strategies.integers(0, 0xFFFF),
+    flags=strategies.integers(0, 0xFFFF),
+    link_type_name=texts,
+    expression=texts,
+    optimized=strategies.none() | strategies.booleans(),
+    netmask=strategies.none() | strategies.integers(0, 0xFFFF_FFFF),
+    comment=texts,
+    time=strategies.none() | strategies.integers(0, 2**64 - 1),
+    minor=strategies.integers(0, 255),
+    unknown=unknown_fields.map(tuple),
+    ended=strategies.booleans(),
+)
+
+
+@given(savefiles)
+def test_savefiles_read_back(savefile: cbpf.Savefile) -> None:
+    data = savefile.to_bytes()
+    assert cbpf.Savefile.from_bytes(data) == savefile
+    assert cbpf.Savefile.from_bytes(data).to_bytes() == data
+    assert cbpf.parse(data) == savefile.program
+
+
+@given(savefiles)
+def test_a_savefile_cut_short_is_refused(savefile: cbpf.Savefile) -> None:
+    """But for a cut between two fields, which leaves a file without an end mark."""
+    data = savefile.to_bytes()
+    whole = set(_field_ends(data))
+    for size in range(len(data)):
+        if size in whole:
+            assert cbpf.Savefile.from_bytes(data[:size]).ended is False
+        else:
+            with pytest.raises(cbpf.ProgramFormatError, match=r"^byte \d+: "):
+                cbpf.Savefile.from_bytes(data[:size])
+
+
+def _field_ends(data: bytes) -> list[int]:
+    """Where the instructions and each optional field end, by the format's description."""
+    ends = [20 + 8 * int.from_bytes(data[18:20], "big")]
+    while ends[-1] < len(data):
+        ends.append(ends[-1] + 4 + int.from_bytes(data[ends[-1] + 2 : ends[-1] + 4], "big"))
+    return ends
+
+
+HEAD = bytes.fromhex("a1b2c3cb 63425046 01 01 0003 00040000 0001 0001 0006000000000001")
+END = bytes(4)
+
+
+def _field(kind: int, value: bytes) -> bytes:
+    return struct.pack(">HH", kind, len(value)) + value
+
+
+def test_a_savefile_by_hand() -> None:
+    fields = [_field(1, b"EN10MB"), _field(2, b"ip"), _field(3, b"\1"), _field(4, b"\xff\xff\xff\0"), _field(5, b"hi")]
+    data = HEAD + b"".join(fields) + _field(6, bytes(7) + b"\x09") + _field(77, b"?") + END
+    assert cbpf.Savefile.from_bytes(data) == cbpf.Savefile(
+        cbpf.Program([cbpf.RetConstant(1)]),
+        snaplen=0x40000,
+        link_type=1,
+        flags=3,
+        link_type_name="EN10MB",
+        expression="ip",
+        optimized=True,
+        netmask=0xFFFFFF00,
+        comment="hi",
+        time=9,
+        unknown=((77, b"?"),),
+    )
+
+
+MALFORMED: dict[str, tuple[bytes, int]] = {
+    "empty": (b"", 0),
+    **{f"magic {index}": (HEAD[:index] + b"!" + HEAD[index + 1 :], 0) for index in range(8)},
+    "swapped magic": (HEAD[:8][::-1] + HEAD[8:], 0),
+    "major version 0": (HEAD[:8] + b"\0" + HEAD[9:], 8),
+    "major version 2": (HEAD[:8] + b"\2" + HEAD[9:], 8),
+    "no instructions": (HEAD[:18] + b"\0\0" + HEAD[20:], 18),
+    "an instruction too few": (HEAD[:18] + b"\0\2" + HEAD[20:], 18),
+    "65535 instructions": (HEAD[:18] + b"\xff\xff" + HEAD[20:], 18),
+    "behind the end": (HEAD + END + _field(5, b"hi"), 32),
+    "two ends": (HEAD + END + END, 32),
+    "byte behind the end": (HEAD + END + b"\0", 32),
+    "end with a length": (HEAD + _field(0, b"x"), 28),
+    "part of a field's head": (HEAD + b"\0\5\0", 28),
+    "longer than the file": (HEAD + b"\0\5\0\3hi", 28),
+    "longer than the file, unknown": (HEAD + _field(5, b"hi") + b"\x99\x99\xff\xff", 34),
+    **{
+        f"field {kind} twice": (HEAD + 2 * _field(kind, bytes(size)), 32 + size)
+        for kind, size in ((1, 1), (2, 0), (3, 1))
+    },
+    **{
+        f"field {kind} twice": (HEAD + 2 * _field(kind, bytes(size)), 32 + size)
+        for kind, size in ((4, 4), (5, 3), (6, 8))
+    },
+    "unknown field twice": (HEAD + _field(9, b"") + END.replace(b"\0\0", b"\0\7", 1) + _field(9, b"x"), 36),
+    **{f"field 3 of {size} bytes": (HEAD + _field(3, bytes(size)), 28) for size in (0, 2)},
+    **{f"field 4 of {size} bytes": (HEAD + _field(4, bytes(size)), 28) for size in (0, 3, 5)},
+    **{f"field 6 of {size} bytes": (HEAD + _field(6, bytes(size)), 28) for size in (0, 4, 7, 9)},
+    "optimized 2": (HEAD + _field(3, b"\2"), 32),
+    **{f"no UTF-8 in field {kind}": (HEAD + _field(kind, b"ab\xff"), 34) for kind in (1, 2, 5)},
+}
+
+
+@pytest.mark.parametrize(("data", "offset"), MALFORMED.values(), ids=MALFORMED.keys())
+def test_malformed_savefiles(data: bytes, offset: int) -> None:
+    for read in (cbpf.Savefile.from_bytes, lambda data: cbpf.parse(data, format="savefile")):
+        with pytest.raises(cbpf.ProgramFormatError, match=rf"^byte {offset}: "):
+            read(data)
+
+
+IMPOSSIBLE: dict[str, dict[str, Any]] = {
+    "no instructions": {"program": cbpf.Program()},
+    "65536 instructions": {"program": 65536 * [cbpf.RetConstant(1)]},
+    "comment with a surrogate": {"comment": "\ud800"},
+    "comment of bytes": {"comment": b"bytes"},
+    "long expression": {"expression": "x" * 65536},
+    "wide snaplen": {"snaplen": 2**32},
+    "wide link type": {"link_type": 2**16},
+    "optimized as a number": {"optimized": 1},
+    "negative time": {"time": -1},
+    "wide time": {"time": 2**64},
+    "netmask as text": {"netmask": "255.0.0.0"},
+    "wide minor version": {"minor": 256},
+    "unknown field that is known": {"unknown": ((5, b"known"),)},
+    "unknown field that is the end": {"unknown": ((0, b""),)},
+    "unknown field twice": {"unknown": ((7, b"a"), (7, b"b"))},
+    "long unknown field": {"unknown": ((7, bytes(65536)),)},
+    "unknown field of a number": {"unknown": ((7, 5),)},
+    "unknown field of a wide type": {"unknown": ((65536, b""),)},
+}
+
+
+@pytest.mark.parametrize("fields", _parameters(IMPOSSIBLE))
+def test_savefiles_that_cannot_be(fields: dict[str, Any]) -> None:
+    """Refused when made, or at the latest when written."""
+    with pytest.raises(cbpf.FieldError):
+        cbpf.Savefile(**{"program": [cbpf.RetConstant(1)]} | fields).to_bytes()
+
+
+@pytest.mark.parametrize("kind", _parameters({"bytes": bytes, "bytearray": bytearray}))
+def test_savefiles_are_read_from_any_buffer(kind: Any) -> None:
+    savefile = cbpf.Savefile(cbpf.Program([cbpf.RetConstant(1)]), comment="caf\u00e9")
+    assert cbpf.parse(kind(savefile.to_bytes())) == savefile.program
+    assert cbpf.Savefile.from_bytes(kind(savefile.to_bytes())) == savefile

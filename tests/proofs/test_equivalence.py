@@ -1,0 +1,370 @@
+"""Proofs that programs agree, and packets on which they do not."""
+
+import subprocess
+import sys
+from random import Random
+from typing import Any
+
+import pytest
+
+import cbpf
+from cbpf.isa.verdicts import keeps
+from support import oracle, random_programs
+from support.corpus_filters import CORPUS, Filter
+from support.judges import kernel
+from support.project import ENGINES, Rounds, uncovered_environment
+from support.proofs import HARD, program, replay
+from support.random_programs import is_predictable
+
+DIALECTS = (cbpf.PCAP, cbpf.LINUX, cbpf.SECCOMP)
+
+# What libpcap's optimiser changes: it drops or moves loads, and with them the rejection of packets that are cut short.
+CHANGED_BY_LIBPCAP = {
+    "ip6 net 2001:db8::/32",
+    "tcp port 80 or tcp port 443 or tcp port 8080 or tcp port 8443",
+    "tcp port (80 or 443) and host (192.0.2.1 or 192.0.2.2 or 192.0.2.3)",
+    "(ip or ip6) and (tcp port 443 or udp port 53 or tcp port 22) and not net 10.1.0.0/16",
+    "udp port 67 or udp port 68",
+    "esp or ah or udp port 500 or udp port 4500",
+    "not (tcp port 22 and host 192.0.2.9) and not arp and not stp",
+    " or ".join(f"host 192.0.2.{number}" for number in range(1, 9)),
+}
+
+
+def require_real(left: Any, right: Any, found: cbpf.Difference, dialect: cbpf.Dialect = cbpf.PCAP) -> None:
+    """A difference has two verdicts, and they are those of the programs."""
+    assert found.left_verdict != found.right_verdict
+    assert replay(left, found, dialect) == found.left_verdict
+    assert replay(right, found, dialect) == found.right_verdict
+
+
+@pytest.mark.parametrize("filter", CORPUS, ids=str)
+def test_libpcaps_optimiser(filter: Filter) -> None:
+    plain, optimized = filter.program(), filter.program("libpcap")
+    found = cbpf.difference(plain, optimized, longest=262_144)
+    assert (found is not None) == (filter.expression in CHANGED_BY_LIBPCAP)
+    if found is not None:
+        require_real(plain, optimized, found)
+        assert len(found.packet) < 80
+        for one, verdict in ((plain, found.left_verdict), (optimized, found.right_verdict)):
+            assert oracle.verdict(list(one), found.packet, "pcap", found.wire_length) == verdict
+
+
+# why, dialect, left, right, whether they are equal
+REWRITES = [
+    ("a mask of all bits", "pcap", "ld [0];and #0xffffffff;ret a", "ld [0];ret a", True),
+    ("a byte has no higher bits", "pcap", "ldb [0];and #0xff;ret a", "ldb [0];ret a", True),
+    ("a byte has eight bits", "pcap", "ldb [0];and #0x7f;ret a", "ldb [0];ret a", False),
+    ("division by a power of two", "pcap", "ld [0];div #8;ret a", "ld [0];rsh #3;ret a", True),
+    ("another power of two", "pcap", "ld [0];div #8;ret a", "ld [0];rsh #2;ret a", False),
+    ("division by X rejects 0", "pcap", "ldx #0;ld #5;div x;ret #1", "ret #0", True),
+    ("x / x is not always 1", "pcap", "ld [0];tax;div x;ret a", "ld [0];ret #1", False),
+    ("x / x is 0 for 0", "pcap", "ld [0];tax;div x;ret a", "ld [0];jeq #0,0,1;ret #0;ret #1", True),
+    ("a load that is dropped accepts short packets", "pcap", "ldb [9];ret #1", "ret #1", False),
+    ("a later load makes an earlier one needless", "pcap", "ldb [3];ldb [9];ret a", "ldb [9];ret a", True),
+    ("an earlier one does not", "pcap", "ldb [9];ldb [3];ret a", "ldb [3];ret a", False),
+    ("two halves", "pcap", "ldh [0];lsh #16;tax;ldh [2];or x;ret a", "ld [0];ret a", True),
+    ("byte order", "pcap", "ldb [0];tax;ldb [1];lsh #8;or x;ret a", "ldh [0];ret a", False),
+    ("msh", "pcap", "ldb [0];and #15;lsh #2;tax;txa;ret a", "ldx 4*([0]&0xf);txa;ret a", True),
+    ("scratch holds", "pcap", "ld [0];st M[3];ld #7;ld M[3];ret a", "ld [0];ret a", True),
+    ("unwritten scratch is 0", "pcap", "ld M[3];ret a", "ret #0", True),
+    ("length is that on the wire", "pcap", "ld len;jge #100,0,1;ldb [99];ret #1", "ld len;ret #1", False),
+    ("captured bytes are on the wire", "pcap", "ldb [99];ld len;jge #100,0,1;ret #1;ret #0", "ldb [99];ret #1", True),
+    ("sums that wrap reach nothing", "pcap", "ldx #0xffffffff;ldb [x + 1];ret #1", "ret #0", True),
+    ("sums wrap", "linux", "ldx #0xffffffff;ldb [x + 1];ret a", "ldb [0];ret a", True),
+    ("an indirect load at a constant", "pcap", "ldx #4;ldh [x + 2];ret a", "ldh [6];ret a", True),
+    ("wide shifts give 0", "pcap", "ldx #33;ld [0];lsh x;ret a", "ld [0];ret #0", True),
+    ("wide shifts are taken modulo 32", "linux", "ldx #33;ld [0];lsh x;ret a", "ld [0];lsh #1;ret a", True),
+    ("negation", "pcap", "ld [0];neg;ret a", "ld [0];xor #0xffffffff;add #1;ret a", True),
+    ("distribution", "pcap", "ld [0];mul #3;ret a", "ld [0];tax;add x;add x;ret a", True),
+    ("x + x", "pcap", "ld [0];mul #3;ret a", "ld [0];tax;add x;ret a", False),
+    ("unsigned", "pcap", "ld [0];jge #0x80000000,0,1;ret #1;ret #0", "ld [0];rsh #31;ret a", True),
+    ("jset", "pcap", "ldb [0];jset #4,0,1;ret #1;ret #0", "ldb [0];and #4;rsh #2;ret a", True),
+    ("marks", "linux", "ld mark;ret a", "ld mark;add #0;ret a", True),
+    ("marks are not the hash", "linux", "ld mark;ret a", "ld rxhash;ret a", False),
+    ("type has three bits", "linux", "ld type;and #7;ret a", "ld type;ret a", True),
+    ("type has no two", "linux", "ld type;and #3;ret a", "ld type;ret a", False),
+    ("queue has 16 bits", "linux", "ld queue;and #0xffff;ret a", "ld queue;ret a", True),
+    ("no tag, no tci", "linux", "ld vlan_avail;jeq #0,0,1;ld vlan_tci;ret a", "ld vlan_avail;ret a", True),
+    ("no device leaves with A", "linux", "ld #7;ld ifidx;ret #7", "ret #7", True),
+    ("without device A is 0", "linux", "ld ifidx;ret #7", "ret #7", False),
+    ("a payload offset is any number", "linux", "ld poff;ret a", "ld poff;and #0xffff;ret a", False),
+    ("one draw each", "linux", "ld rand;ret a", "ld rand;ret a", True),
+    ("draws differ", "linux", "ld rand;tax;ld rand;sub x;ret a", "ret #0", False),
+    ("a draw that is dropped shifts the others", "linux", "ld rand;ld rand;ret a", "ld rand;ret a", False),
+    (
+        "draws count along the way",
+        "linux",
+        "ld rand;jset #1,0,1;ld rand;ld rand;ret a",
+        "ld rand;jset #1,2;ld rand;ret a;ld rand;ld rand;ret a",
+        True,
+    ),
+    ("xor_x", "linux", "ld [4];tax;ld [0];ld [0xfffff028];ret a", "ld [4];tax;ld [0];xor x;ret a", True),
+    ("the network header is anywhere", "linux", "ldb [0xfff00000];ret a", "ldb [0];ret a", False),
+    ("its bytes lie in order", "linux", "ldb [0xfff00001];ret a", "ldh [0xfff00000];and #255;ret a", True),
+    ("there need be no link header", "linux", "ldb [0xffe00000];ret #1", "ret #1", False),
+    ("netlink attributes begin inside", "linux", "ld #0x7fffffff;ldx #1;ld nla;ret a", "ret #0", True),
+    ("a type has 14 bits", "linux", "ld #4;ldx #0x4001;ld nla;ret a", "ret #0", True),
+    ("a netlink attribute", "linux", "ld #4;ldx #5;ld nla;ret a", "ret #0", False),
+    ("nested", "linux", "ld #4;ldx #5;ld nlan;ret a", "ld #4;ldx #5;ld nla;ret a", False),
+    ("records are little-endian", "seccomp", "ld [16];and #0xff;ret a", "ld [16];lsh #24;rsh #24;ret a", True),
+    ("each word is its own", "seccomp", "ld [16];ret a", "ld [20];ret a", False),
+    ("length is 64", "seccomp", "ld len;ret a", "ret #64", True),
+]
+
+
+@pytest.mark.parametrize(("why", "dialect", "left", "right", "equal"), REWRITES, ids=lambda value: str(value)[:40])
+def test_rewrites(why: str, dialect: str, left: str, right: str, equal: bool) -> None:
+    rules = cbpf.DIALECTS[dialect]
+    one, other = program(left), program(right)
+    found = cbpf.difference(one, other, dialect=rules)
+    assert (found is None) == equal, (why, found)
+    assert cbpf.equivalent(one, other, dialect=rules) == equal
+    if found is not None:
+        require_real(one, other, found, rules)
+
+
+@pytest.mark.parametrize(
+    "expression", ["ip", "tcp port 80", "ip[8] < 10", "vlan 100", "less 128", "src net 10.1.0.0/16"]
+)
+def test_every_wrong_instruction_is_found(expression: str) -> None:
+    """Each instruction changed: what is called equal gives the same verdicts on all that tests either program."""
+    right = cbpf.compile(expression, optimizer=None)
+    tests = cbpf.cases(right)
+    machine = cbpf.VM(right)
+    differ = 0
+    for wrong in _single_changes(right):
+        if cbpf.findings(wrong):
+            continue
+        found = cbpf.difference(right, wrong)
+        if found is not None:
+            differ += 1
+            require_real(right, wrong, found)
+            continue
+        mutant = cbpf.VM(wrong)
+        for case in (*tests, *cbpf.cases(wrong)):
+            assert mutant.evaluate(case.packet, wire_length=case.wire_length) == machine.evaluate(
+                case.packet, wire_length=case.wire_length
+            )
+    assert differ > 2 * len(right)
+
+
+def _single_changes(right: cbpf.Program) -> list[list[Any]]:
+    rows: list[Any] = [tuple(raw) for raw in right]
+    changed = []
+    for index, (op, jt, jf, k) in enumerate(rows):
+        replaced = (
+            (op, jf, jt, k),
+            (op, jt, jf, k ^ 1),
+            (op, jt, jf, k + 1),
+            (op ^ 0x10, jt, jf, k),
+            (op, jt + 1, jf, k),
+        )
+        changed += [[*rows[:index], row, *rows[index + 1 :]] for row in replaced if row != rows[index]]
+        changed.append(rows[:index] + rows[index + 1 :])
+    return changed
+
+
+def _random_pair(random: Random) -> tuple[cbpf.Dialect, Any, Any]:
+    """A program and a mutated one, both accepted."""
+    while True:
+        dialect = DIALECTS[int(random.random() * 3)]
+        if dialect is cbpf.SECCOMP:
+            left = random_programs.seccomp(random)
+        else:
+            left = random_programs.plausible(random, extensions=random_programs.EXTENSIONS)
+        right = random_programs.mutated(random, left)
+        if not (cbpf.findings(left, dialect=dialect) or cbpf.findings(right, dialect=dialect)):
+            return dialect, left, right
+
+
+def _random_packet(random: Random, dialect: cbpf.Dialect) -> bytes:
+    if dialect is cbpf.SECCOMP:
+        return bytes(int(random.random() * 256) for _ in range(64))
+    return random_programs.packet(random)
+
+
+@pytest.mark.fuzz
+def test_random_pairs(rounds: Rounds) -> None:
+    """Where the programs are called equal, no packet differs; a difference is one on the oracle and the kernel too."""
+    for random in rounds(400):
+        dialect, left, right = _random_pair(random)
+        try:
+            found = cbpf.difference(left, right, dialect=dialect, timeout=5)
+        except cbpf.Undecided:
+            continue
+        if found is not None:
+            require_real(left, right, found, dialect)
+            _ask_judges(dialect, left, right, found)
+            continue
+        machines = [cbpf.VM(one, dialect=dialect) for one in (left, right)]
+        for _ in range(50):
+            packet = _random_packet(random, dialect)
+            metadata = cbpf.Metadata(seed=int(random.random() * 2**64), mark=int(random.random() * 2**32))
+            verdicts = {machine.evaluate(packet, metadata=metadata) for machine in machines}
+            assert len(verdicts) == 1, (dialect, left, right, packet.hex(), metadata)
+
+
+def _ask_judges(dialect: cbpf.Dialect, left: Any, right: Any, found: cbpf.Difference) -> None:
+    if found.metadata != cbpf.Metadata():
+        return
+    for one, verdict in ((left, found.left_verdict), (right, found.right_verdict)):
+        if not any(k in (0xFFFFF00C, 0xFFFFF010, 0xFFFFF034) for _, _, _, k in one):  # computed from the packet
+            assert oracle.verdict(one, found.packet, dialect.name, found.wire_length) == verdict
+        whole = found.wire_length == len(found.packet) in range(1, 1000)  # long ones may lie in several pieces
+        if dialect is cbpf.LINUX and whole and kernel.available() is None and is_predictable(one):
+            assert kernel.verdict(one, found.packet) == verdict, (one, found)
+        if dialect is cbpf.SECCOMP and kernel.seccomp_available() is None:
+            _ask_seccomp(one, found.packet, verdict)
+
+
+def _ask_seccomp(one: Any, record: bytes, verdict: int) -> None:
+    words = [int.from_bytes(record[start : start + 4], "little") for start in range(0, 64, 4)]
+    if words[0] == random_programs.SYSTEM_CALL and words[1] == 0xC000003E:
+        arguments = [low | high << 32 for low, high in zip(words[4::2], words[5::2], strict=True)]
+        assert kernel.seccomp_value(one, words[0], arguments) == verdict
+
+
+def test_the_kernel_agrees_on_a_system_call() -> None:
+    if kernel.seccomp_available() is not None:
+        pytest.skip(str(kernel.seccomp_available()))
+    head = "ld [4];jeq #0xc000003e,0,4;ld [0];jeq #1000,0,2;ld [24];"
+    left = program(head + "jgt #7,1,0;ret #0x7fff0000;ret #0x50005")
+    right = program(head + "jgt #8,1,0;ret #0x7fff0000;ret #0x50005")
+    found = cbpf.difference(left, right, dialect=cbpf.SECCOMP)
+    assert found is not None
+    assert found.packet[24:32] == (8).to_bytes(8, "little")
+    _ask_seccomp([tuple(raw) for raw in left], found.packet, 0x50005)
+    _ask_seccomp([tuple(raw) for raw in right], found.packet, 0x7FFF0000)
+
+
+def test_draws_are_given_to_every_engine() -> None:
+    sampled = program("ld rand;tax;ld rand;sub x;ret a")
+    for engine in ENGINES:
+        machine = cbpf.VM(sampled, dialect=cbpf.LINUX, engine=engine)
+        assert machine.evaluate(b"", metadata=cbpf.Metadata(draws=(5, 12))) == 7
+        mixed = machine.evaluate(b"", metadata=cbpf.Metadata(draws=(5,), seed=1))
+        second = machine.evaluate(b"", metadata=cbpf.Metadata(draws=(0,), seed=1))
+        assert (mixed + 5) % 2**32 == second
+    with pytest.raises(cbpf.FieldError, match=r"Metadata.draws\[1\]: -1 is not an unsigned"):
+        cbpf.Metadata(draws=(0, -1))
+    with pytest.raises(cbpf.FieldError, match=r"Metadata.draws: 5 is no tuple"):
+        cbpf.Metadata(draws=5)  # type: ignore[arg-type]
+
+
+def test_implication_is_one_way() -> None:
+    web, tcp = cbpf.compile("tcp port 80"), cbpf.compile("tcp")
+    assert cbpf.implies(web, tcp)
+    assert not cbpf.implies(tcp, web)
+    found = cbpf.difference(tcp, web, relation="implies", verdicts="keep")
+    assert found is not None
+    assert found.left_verdict > 0 == found.right_verdict
+
+
+def test_what_counts_of_a_verdict() -> None:
+    all_bytes, some = program("ldb [0];ret #65535"), program("ldb [0];ret #96")
+    assert not cbpf.equivalent(all_bytes, some)
+    assert cbpf.equivalent(all_bytes, some, verdicts="keep")
+    assert cbpf.implies(all_bytes, some)
+    assert not cbpf.implies(all_bytes, some, verdicts="exact")
+    assert cbpf.implies(program("ret #0"), some, verdicts="exact")
+
+
+def test_a_system_call_is_kept_if_it_may_run() -> None:
+    allowed, logged, refused = (program(f"ret #{verdict:#x}") for verdict in (0x7FFF0000, 0x7FFC0001, 0x50001))
+    assert cbpf.equivalent(allowed, logged, dialect=cbpf.SECCOMP, verdicts="keep")
+    assert not cbpf.equivalent(allowed, refused, dialect=cbpf.SECCOMP, verdicts="keep")
+    assert cbpf.implies(refused, allowed, dialect=cbpf.SECCOMP)
+    assert [keeps(verdict, cbpf.SECCOMP) for verdict in (0x7FFF0000, 0x7FFC0001, 0x50001, 0, 0xFFFFFFFF)] == [
+        *(True, True),
+        *(False, False, False),
+    ]
+
+
+def test_lengths_of_packets() -> None:
+    needs, takes = program("ldb [9];ret #1"), program("ret #1")
+    assert not cbpf.equivalent(needs, takes)
+    assert cbpf.equivalent(needs, takes, shortest=10)
+    assert cbpf.equivalent(needs, program("ret #0"), longest=9)
+    found = cbpf.difference(needs, takes, shortest=3, longest=9)
+    assert found is not None
+    assert len(found.packet) == 3
+    assert cbpf.equivalent(program("ldb [300000];ret #1"), program("ret #0"))
+    assert not cbpf.equivalent(program("ldb [300000];ret #1"), program("ret #0"), longest=0xFF_FFFF)
+
+
+def test_packets_are_small_and_usual() -> None:
+    web, mail = cbpf.compile("tcp port 80"), cbpf.compile("tcp port 25")
+    found = cbpf.difference(web, mail)
+    assert found is not None
+    assert found.metadata == cbpf.Metadata()
+    assert found.wire_length == len(found.packet)
+    filled = [at for at, byte in enumerate(found.packet) if byte]
+    assert len(found.packet) <= 58
+    assert len(filled) <= 6
+    moved = cbpf.difference(
+        program("ldx 4*([0xfff00000]&0xf);ldb [x + 0xfff00001];ret a"), program("ret #0"), dialect=cbpf.LINUX
+    )
+    assert moved is not None
+    assert moved.metadata == cbpf.Metadata()
+
+
+def test_no_answer_is_never_equality() -> None:
+    with pytest.raises(cbpf.Undecided, match="no answer within the time"):
+        cbpf.difference(*HARD, timeout=0.2)
+    with pytest.raises(cbpf.Undecided):
+        cbpf.equivalent(*HARD, timeout=0.2)
+    with pytest.raises(cbpf.Undecided):
+        cbpf.difference(cbpf.compile("tcp port 80"), cbpf.compile("tcp port 25"), timeout=1e-9)
+
+
+def test_ctrl_c_stops_a_proof() -> None:
+    code = (
+        "import cbpf, os, signal, threading\n"
+        "from support.proofs import HARD\n"
+        "threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "try:\n    cbpf.difference(*HARD, timeout=60)\n"
+        "except KeyboardInterrupt:\n    print('stopped')\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path[:0] = {sys.path!r}\n{code}"],
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+        env=uncovered_environment(),
+    )
+    assert result.stdout == "stopped\n", result.stderr
+
+
+def test_wrong_arguments_are_told() -> None:
+    ip = cbpf.compile("ip")
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"relation": "same"}, "relation: 'same' is not one of 'equal', 'implies'"),
+        ({"verdicts": "all"}, "verdicts: 'all' is not one of 'exact', 'keep'"),
+        ({"dialect": "linux"}, "dialect: 'linux' is not a Dialect; use cbpf.LINUX"),
+        ({"shortest": -1}, r"shortest: -1 is not a length in bytes"),
+        ({"longest": 2**24}, r"longest: 16777216 is not a length in bytes \(0..16777215\)"),
+        ({"shortest": 9, "longest": 8}, "shortest: 9 bytes are more than longest, 8"),
+        ({"timeout": 0}, "timeout: 0 is not a number of seconds above 0"),
+        ({"timeout": "1"}, "timeout: '1' is not a number"),
+        ({"timeout": float("nan")}, "timeout: nan is not a number"),
+    ]
+    for options, message in wrong:
+        with pytest.raises(cbpf.FieldError, match=message):
+            cbpf.difference(ip, ip, **options)
+    with pytest.raises(cbpf.VerificationError):
+        cbpf.difference(ip, [])
+    with pytest.raises(cbpf.VerificationError):
+        cbpf.difference(cbpf.compile("ip[0] = 1"), ip, dialect=cbpf.SECCOMP)
+    with pytest.raises(cbpf.FieldError):
+        cbpf.difference(ip, None)  # type: ignore[arg-type]
+    assert cbpf.difference(ip, ip, timeout=None) is None
+
+
+def test_the_library_that_is_missing_is_named() -> None:
+    code = "import sys; sys.modules['bitwuzla'] = None; import cbpf; cbpf.equivalent([(6, 0, 0, 0)], [(6, 0, 0, 1)])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    last = result.stderr.splitlines()[-1]
+    assert last == "cbpf.errors.MissingLibrary: proofs need bitwuzla: pip install 'cbpf[smt]'"

@@ -1,0 +1,1 @@
+"""Support for the tests: other implementations, generators of random inputs, and helpers."""

@@ -1,0 +1,88 @@
+"""A process that runs random programs in machine code on packets between unmapped pages: a byte too far kills it.
+
+Usage: guarded_pages.py SEED ROUNDS, or guarded_pages.py --fault: one byte too far. Compares with the python engine;
+see test_llvm.py.
+"""
+
+import ctypes
+import mmap
+import sys
+from random import Random
+from typing import Any
+
+import cbpf
+from support import random_programs
+
+PAGES = 17
+SIZE = PAGES * mmap.PAGESIZE
+LENGTHS = (0, 1, 2, 3, 4, 5, 13, 14, 15, 33, 34, 60, 64, 80, 4095, 4096, 4097, 8192, 12288, 65535, 65536)
+LOADS = {*random_programs.LOAD_ABSOLUTE, *random_programs.LOAD_INDIRECT, random_programs.LOAD_HEADER_LENGTH}
+
+
+def guarded_address() -> int:
+    """Of SIZE bytes that can be read and written, with a page before and behind them that cannot."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mmap.restype = ctypes.c_void_p
+    libc.mmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t, *(ctypes.c_int,) * 3, ctypes.c_long)
+    libc.mprotect.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+    writable = mmap.PROT_READ | mmap.PROT_WRITE
+    whole = libc.mmap(None, SIZE + 2 * mmap.PAGESIZE, writable, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, -1, 0)
+    assert whole not in (None, ctypes.c_void_p(-1).value)
+    for guard in (whole, whole + mmap.PAGESIZE + SIZE):
+        assert libc.mprotect(guard, mmap.PAGESIZE, 0) == 0
+    return int(whole) + mmap.PAGESIZE
+
+
+def view(address: int, length: int) -> memoryview:
+    return memoryview((ctypes.c_ubyte * length).from_address(address))
+
+
+def random_program(random: Random) -> tuple[cbpf.Dialect, list[Any]]:
+    """A program that its dialect accepts, with loads near the ends of the packets."""
+    while True:
+        dialect = (cbpf.PCAP, cbpf.LINUX, cbpf.SECCOMP)[int(random.random() * 3)]
+        if dialect is cbpf.SECCOMP:
+            program = random_programs.seccomp(random)
+        else:
+            plausible = random_programs.plausible(random)
+            program = [near_an_end(random, row) if random.random() < 0.7 else row for row in plausible]
+        if not cbpf.findings(program, dialect=dialect):
+            return dialect, program
+
+
+def near_an_end(random: Random, row: Any) -> Any:
+    code, jt, jf, k = row
+    if code not in LOADS or k >= 2**31:
+        return row
+    return code, jt, jf, max(0, LENGTHS[int(random.random() * len(LENGTHS))] - int(random.random() * 6))
+
+
+def run_round(random: Random, address: int) -> None:
+    whole = view(address, SIZE)
+    content = random_programs.packet(random) + random_programs.packet(random) + b"\0"
+    whole.cast("B")[:] = (content * (SIZE // len(content) + 1))[:SIZE]
+    ranges = [(start, length) for length in LENGTHS for start in (0, SIZE - length)]
+    packets = cbpf.Packets(whole, positions=[start for start, _ in ranges], lengths=[length for _, length in ranges])
+    dialect, program = random_program(random)
+    expected = [cbpf.VM(program, engine="python", dialect=dialect).run(bytes(packet)) for packet in packets]
+    vm = cbpf.VM(program, engine="llvm", dialect=dialect)
+    results = {
+        "a batch": list(vm.verdicts(packets)),
+        "run": [vm.run(view(address + start, length)) for start, length in ranges],
+        "a list": list(vm.verdicts([bytes(packet) for packet in packets])),
+        "evaluate": [vm.evaluate(packet) for packet in packets],
+    }
+    for name, verdicts in results.items():
+        assert verdicts == expected, (name, dialect, program)
+
+
+def main() -> None:
+    address = guarded_address()
+    if sys.argv[1] == "--fault":
+        view(address + SIZE, 1).tobytes()
+    for number in range(int(sys.argv[2])):
+        run_round(Random(f"{sys.argv[1]}-{number}"), address)
+
+
+if __name__ == "__main__":
+    main()
