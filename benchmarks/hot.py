@@ -20,7 +20,7 @@ from benchmarks.setting import LeftOut, Setting
 from benchmarks.timing import Contender, paired
 
 import cbpf
-from cbpf.engines.llvm.context import of_any
+from cbpf.engines.llvm.context import default_context
 
 CORPUS: Final = Path(__file__).parents[1] / "tests" / "corpus" / "filters.txt"
 _LIBRARIES: Final = ("libpcap.so.0.8", "libpcap.so.1", "libpcap.so")
@@ -99,7 +99,7 @@ def _race(packets: cbpf.Packets, library: _Libpcap, setting: Setting) -> list[_R
     count = len(rows) // _ROW.size
     address = ctypes.addressof(ctypes.c_char.from_buffer(rows))
     times = setting.scaled(-(-_SAMPLE // count))
-    circumstances = of_any()
+    circumstances = default_context()
     ours, theirs, optimised = (array("I", bytes(4 * count)) for _ in range(3))
     results = []
     for expression in expressions():

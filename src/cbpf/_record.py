@@ -13,7 +13,7 @@ def unchecked(place: str, value: object) -> object:
     return value
 
 
-def _make_init(cls: "type[Value]") -> Any:
+def _make_init(cls: "type[Record]") -> Any:
     """The `__init__` of *cls*: a plain function with the fields as its parameters, so that help() shows them."""
     fields: dict[str, Any] = cls.__annotations__
     scope: dict[str, Any] = {"put": object.__setattr__}
@@ -23,14 +23,14 @@ def _make_init(cls: "type[Value]") -> Any:
         scope[f"default_{name}"] = getattr(cls, name, None)
         parameters.append(f"{name}=default_{name}" if hasattr(cls, name) else name)
         lines.append(f"    put(self, {name!r}, check_{name}({cls.__name__ + '.' + name!r}, {name}))")
-    if cls._complete is not Value._complete:
-        lines.append("    self._complete()")
+    if cls.__post_init__ is not Record.__post_init__:
+        lines.append("    self.__post_init__()")
     exec("\n".join([f"def __init__({', '.join(['self', *parameters])}):", *(lines or ["    pass"])]), scope)
     return scope["__init__"]
 
 
 @dataclass_transform(frozen_default=True)
-class Value:
+class Record:
     """Base of immutable values: equal by class and fields, hashable, picklable; repr is the call that makes it."""
 
     __match_args__: tuple[str, ...] = ()
@@ -41,7 +41,7 @@ class Value:
             type.__setattr__(cls, "__match_args__", tuple(cls.__annotations__))
             type.__setattr__(cls, "__init__", _make_init(cls))
 
-    def _complete(self) -> None:
+    def __post_init__(self) -> None:
         """Called when all fields are set; a subclass checks here what concerns several of them."""
 
     def _fields(self) -> tuple[Any, ...]:

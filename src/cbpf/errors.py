@@ -18,7 +18,7 @@ A warning, not an error: `ExpressionWarning`, for an expression that compiles to
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from ._record import Value
+from ._record import Record
 
 if TYPE_CHECKING:
     from .filtering.summary import Summary
@@ -77,7 +77,7 @@ class ExpressionWarning(UserWarning):
     """A filter expression that is valid but surely not what was meant: it rejects every packet."""
 
 
-class Finding(Value):
+class Finding(Record):
     """One reason why a dialect refuses a program.
 
     `identifier` is stable across releases; `index` is the instruction's position, or None for the whole
@@ -94,7 +94,7 @@ class Finding(Value):
         return f"{place}: {self.fact}; {self.rule} [{self.identifier}]"
 
 
-class Problem(Value):
+class Problem(Record):
     """One place where text is no program: *line* and *column* from 1, and what is wrong.
 
     `excerpt` is the line, or its part around the place, and below it a caret at the place.

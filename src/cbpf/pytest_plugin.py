@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import pytest
 
 if TYPE_CHECKING:
-    from .analysis.coverage import Goal
+    from .analysis.coverage import CoverageGoal
     from .isa.dialects import Dialect
     from .isa.program import Instructions, Program
     from .vm import VM
 
-Row: TypeAlias = Any
+TableRow: TypeAlias = Any
 """(verdict, packet), or a value with `packet`, `wire_length`, `metadata` and `verdict`, as `cbpf.cases` makes them."""
 
 _SECONDS_FOR_DEAD_CODE: Final = 5
@@ -29,9 +29,9 @@ class Recorder:
 
     def __init__(self) -> None:
         self.names: dict[tuple[Program, Dialect], str] = {}
-        self.reached: dict[tuple[Program, Dialect], frozenset[Goal]] = {}
+        self.reached: dict[tuple[Program, Dialect], frozenset[CoverageGoal]] = {}
 
-    def add(self, name: str, program: "Program", dialect: "Dialect", goals: "frozenset[Goal]") -> None:
+    def add(self, name: str, program: "Program", dialect: "Dialect", goals: "frozenset[CoverageGoal]") -> None:
         """Adds what packets reached in a program; its first name stays."""
         self.names.setdefault((program, dialect), name)
         self.reached[program, dialect] = self.reached.get((program, dialect), frozenset()) | goals
@@ -54,7 +54,7 @@ class FilterTable:
     def __call__(
         self,
         filter: "str | Instructions",
-        rows: Iterable[Row],
+        rows: Iterable[TableRow],
         *,
         dialect: "Dialect | None" = None,
         link_type: str = "EN10MB",
@@ -88,15 +88,15 @@ class FilterTable:
         self._recorder.add(name, machine.program, machine.dialect, run.goals)
         if _fits(run.verdict, wanted, machine.dialect):
             return
-        from .cli.packet_output import meaning, packet_lines
+        from .cli.packet_output import describe_verdict, packet_lines
         from .cli.trace_diff import trace_lines
 
-        yield f"row {number}: {meaning(run.verdict, machine.dialect)}, and not {wanted}"
+        yield f"row {number}: {describe_verdict(run.verdict, machine.dialect)}, and not {wanted}"
         yield from packet_lines(packet, wire_length, metadata, machine.dialect)
         yield from trace_lines(machine, packet, wire_length, metadata)
 
 
-def _as_row(number: int, row: Row) -> tuple[int, Any, bytes, int, Any]:
+def _as_row(number: int, row: TableRow) -> tuple[int, Any, bytes, int, Any]:
     """Number, verdict, packet, wire length, metadata."""
     from . import FieldError, Metadata
 
@@ -113,9 +113,9 @@ def _as_row(number: int, row: Row) -> tuple[int, Any, bytes, int, Any]:
 
 
 def _fits(verdict: int, wanted: Any, dialect: "Dialect") -> bool:
-    from .isa.verdicts import keeps
+    from .isa.verdicts import accepts
 
-    return keeps(verdict, dialect) == (wanted == "keep") if isinstance(wanted, str) else verdict == wanted
+    return accepts(verdict, dialect) == (wanted == "keep") if isinstance(wanted, str) else verdict == wanted
 
 
 @pytest.fixture
@@ -136,9 +136,9 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
             terminalreporter.line(line)
 
 
-def _report(name: str, program: "Program", dialect: "Dialect", reached: "frozenset[Goal]") -> Iterator[str]:
+def _report(name: str, program: "Program", dialect: "Dialect", reached: "frozenset[CoverageGoal]") -> Iterator[str]:
     """One line of numbers, then what is missing."""
-    from .analysis.coverage import all_goals, ranges
+    from .analysis.coverage import all_goals, format_ranges
 
     wanted = all_goals(program)
     if not wanted <= reached:
@@ -152,14 +152,14 @@ def _report(name: str, program: "Program", dialect: "Dialect", reached: "frozens
     yield f"{name}: {', '.join(counts)}"
     missing = [goal.at for goal in instructions - reached]
     if missing:
-        yield f"    never runs: {ranges(missing)}"
+        yield f"    never runs: {format_ranges(missing)}"
     one_sided = sorted(goal[1:] for goal in sides - reached if goal.at not in missing)
     if one_sided:
         never = ", ".join(f"{at} {'true' if holds else 'false'}" for at, holds in one_sided)
         yield f"    never: {never}"
 
 
-def _dead(program: "Program", dialect: "Dialect") -> "frozenset[Goal]":
+def _dead(program: "Program", dialect: "Dialect") -> "frozenset[CoverageGoal]":
     """What no packet can reach, as far as a solver is installed and says so in time."""
     from . import MissingLibrary, Undecided, dead
     from .analysis.coverage import all_goals

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ._options import EngineName
 from ._validators import check_word, instance_of, one_of
-from .engines.base import Engine, OneByOne
+from .engines.base import Engine, PerPacketEngine
 from .errors import MissingLibrary
 from .isa.dialects import PCAP, Dialect
 from .isa.program import Instructions, Program
@@ -60,13 +60,13 @@ def llvm_is_installed() -> bool:
 def _interpreter(program: Program, dialect: Dialect) -> Engine:
     from .engines.interpreter import Interpreter
 
-    return OneByOne(Interpreter(program, dialect).run)
+    return PerPacketEngine(Interpreter(program, dialect).run)
 
 
 def _python(program: Program, dialect: Dialect) -> Engine:
     from .engines.python import compile_to_python
 
-    return OneByOne(compile_to_python(program, dialect))
+    return PerPacketEngine(compile_to_python(program, dialect))
 
 
 def _llvm(program: Program, dialect: Dialect) -> Engine:

@@ -10,7 +10,7 @@ import pytest
 
 import cbpf
 from cbpf.analysis import abstract_machine, abstract_state, abstract_value, cfg
-from cbpf.analysis.abstract_machine import KnowledgeMachine
+from cbpf.analysis.abstract_machine import AbstractMachine
 from cbpf.analysis.abstract_value import Known
 from cbpf.analysis.flow import Flow
 from cbpf.isa.opcodes import OPCODE_BY_CODE, Action
@@ -88,7 +88,7 @@ def check_run(flow: Flow, run: Run) -> int:
             assert known.low <= number <= known.high
             evaluated += _check_name(run, known, number)
         assert here.captured <= len(run.packet)
-        evaluated += sum(_check_told(run, known) for known in here.told)
+        evaluated += sum(_check_told(run, known) for known in here.refinements)
         for name in here.loads:
             run.value(name)
         _check_read(flow, step)
@@ -173,20 +173,22 @@ def _exchanged_ways(machine: Any, truth: Any, outcome: bool, target: int) -> Any
     return way(machine, truth, not outcome, target)._replace(outcome=outcome)
 
 
-way = KnowledgeMachine._way
-state_facts = abstract_state.State.facts
+way = AbstractMachine._way
+state_facts = abstract_state.AbstractState.facts
 SABOTAGE: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
-    "outcomes exchanged": lambda patch: patch.setattr(KnowledgeMachine, "_way", _exchanged_ways),
+    "outcomes exchanged": lambda patch: patch.setattr(AbstractMachine, "_way", _exchanged_ways),
     "bytes taken for nibbles": lambda patch: patch.setattr(
-        abstract_machine, "between", lambda name, low=0, high=2**32 - 1: abstract_value.between(name, low, high >> 4)
+        abstract_machine, "interval", lambda name, low=0, high=2**32 - 1: abstract_value.interval(name, low, high >> 4)
     ),
     "a sum that never wraps": lambda patch: patch.setitem(
         abstract_value._RANGES, Action.ADD, lambda left, right: (min(left.low + right.low, 2**32 - 1), 2**32 - 1)
     ),
     "one byte too many": lambda patch: patch.setattr(
-        abstract_state.State, "facts", lambda self: state_facts(self).replace(captured=self.captured.low + 1)
+        abstract_state.AbstractState, "facts", lambda self: state_facts(self).replace(captured=self.captured.low + 1)
     ),
-    "only the first way counts": lambda patch: patch.setattr(cfg, "met", lambda states, index: states[0].copy()),
+    "only the first way counts": lambda patch: patch.setattr(
+        cfg, "join_states", lambda states, index: states[0].copy()
+    ),
 }
 
 
@@ -329,7 +331,7 @@ def test_facts_at_a_meeting_are_what_both_ways_tell() -> None:
     assert here is not None
     assert (str(here.x), here.captured) == ("(([14:1] & 0xf) << 2) in 0..0x3c", 21)
     assert here.scratch[1].name == "[20:1]"
-    assert [str(known) for known in here.told] == ["[12:2] in {0x800, 0x86dd}"]
+    assert [str(known) for known in here.refinements] == ["[12:2] in {0x800, 0x86dd}"]
 
 
 def test_what_a_program_reads() -> None:

@@ -207,7 +207,7 @@ def test_enough_packets_end_the_work_while_the_pipe_pauses() -> None:
         writer.write(PLAIN)
         summary = cbpf.filter_capture(cast(BinaryIO, file), None, "", count=4)
         assert not writer.closed
-    assert summary.packets_kept == 4
+    assert summary.packets_accepted == 4
 
 
 def test_a_source_that_does_not_wait_is_not_taken_for_a_short_one() -> None:
@@ -258,7 +258,7 @@ def test_count(count: int) -> None:
     target = BytesIO()
     summary = cbpf.filter_capture(BytesIO(PLAIN), target, "", count=count)
     assert target.getvalue() == encoded(RECORDS[:count])
-    assert summary.packets_seen == summary.packets_kept == min(count, 4)
+    assert summary.packets_seen == summary.packets_accepted == min(count, 4)
 
 
 def test_count_and_invert_over_several_sources() -> None:
@@ -269,7 +269,7 @@ def test_count_and_invert_over_several_sources() -> None:
 
 def test_damage_behind_the_last_packet_wanted_does_not_matter() -> None:
     summary = cbpf.filter_capture(BytesIO(PLAIN[:-1]), None, "", count=3)
-    assert summary.packets_kept == 3
+    assert summary.packets_accepted == 3
 
 
 @pytest.mark.parametrize("count", [0, -1, 1.0, "1", 2**63])
@@ -393,7 +393,7 @@ def test_a_symbolic_link_as_target(source: Path) -> None:
 
 def test_the_null_device_as_target(source: Path) -> None:
     summary = cbpf.filter_capture(source, "/dev/null", "arp")
-    assert summary.packets_kept == 1
+    assert summary.packets_accepted == 1
     assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
 
 

@@ -28,8 +28,8 @@ import pytest
 
 import cbpf
 from cbpf.capture.native import scanner
-from cbpf.capture.native.mapped_file import FileBytes
-from cbpf.filtering.run import Pass
+from cbpf.capture.native.mapped_file import MappedFile
+from cbpf.filtering.run import FilterRun
 from support.captures import NANOSECONDS, TRAFFIC, VARIANTS, Pcapng, Record, Variant, as_pcapng, encoded
 from support.hostile_captures import DECEPTIONS, SECONDS, TRAFFIC_RECORDS, damaged, traffic
 from support.project import Rounds
@@ -193,15 +193,15 @@ def test_windows_are_guessed_and_swept_by_threads(source: Path, monkeypatch: pyt
     shrink(monkeypatch, Sizes(16_384, 2))
     guesses: list[tuple[int, int | None]] = []
     threads = set()
-    original: Any = scanner.Sweeper.sweep
+    original: Any = scanner.Scanner.scan
 
-    def told(self: scanner.Sweeper, base: int, begin: int, *rest: Any, guess: bool = False, **options: Any) -> Any:
+    def told(self: scanner.Scanner, base: int, begin: int, *rest: Any, guess: bool = False, **options: Any) -> Any:
         found = original(self, base, begin, *rest, guess=guess, **options)
         guesses.append((guess, found and found.packets))
         threads.add(threading.get_ident())
         return found
 
-    monkeypatch.setattr(scanner.Sweeper, "sweep", told)
+    monkeypatch.setattr(scanner.Scanner, "scan", told)
     records = [TRAFFIC_RECORDS[index % 900] for index in range(9_000)]
     for number, capture in enumerate((encoded(records), as_pcapng(records))):
         source.write_bytes(capture)
@@ -218,13 +218,13 @@ def test_windows_are_guessed_and_swept_by_threads(source: Path, monkeypatch: pyt
 def test_almost_everything_is_swept(how: str, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where link types, of which a filter has code for each, appear one after the other."""
     swept: list[int] = []
-    original = Pass.take
+    original = FilterRun.take
 
-    def told(self: Pass, found: scanner.Found) -> None:
+    def told(self: FilterRun, found: scanner.ScannedRecords) -> None:
         swept.append(found.packets)
         original(self, found)
 
-    monkeypatch.setattr(Pass, "take", told)
+    monkeypatch.setattr(FilterRun, "take", told)
     build = Pcapng()
     parts = [build.section(), *(build.interface(linktype, 60) for linktype in (1, 101, 113))]
     parts += [build.enhanced(bytes(60), interface=min(index // 500, 2)) for index in range(4_000)]
@@ -718,7 +718,7 @@ def child(code: str, *arguments: object, limit: float = 60) -> subprocess.Comple
 
 
 def require_leases(path: Path) -> None:
-    with path.open("rb") as file, FileBytes(file.fileno(), "capture") as found:
+    with path.open("rb") as file, MappedFile(file.fileno(), "capture") as found:
         if not found.is_mapped:
             pytest.skip("this file system gives no leases")
 
@@ -727,7 +727,7 @@ def require_leases(path: Path) -> None:
 TRUNCATED_BY_ANOTHER: Final = """
     import os, subprocess, sys, time
     import cbpf
-    from cbpf.capture import sweep
+    from cbpf.capture.native import scanner
 
     scanner.WINDOW = 65_536
     source, target, truncate = sys.argv[1:]
@@ -768,7 +768,7 @@ def test_who_would_shrink_a_mapped_file_waits(change: str, long: Path, tmp_path:
 LEASE_LOST: Final = """
     import fcntl, io, os, sys, time
     import cbpf
-    from cbpf.capture import sweep
+    from cbpf.capture.native import scanner
 
     scanner.WINDOW = 65_536
     source, target = sys.argv[1:]
@@ -917,13 +917,13 @@ def test_progress_reaches_the_end(how: str, long: Path, monkeypatch: pytest.Monk
 def test_records_that_are_not_usual_cost_no_windows(how: str, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every tenth packet is longer than the snapshot length, and comes to Python."""
     swept = []
-    original = scanner.Sweeper.sweep
+    original = scanner.Scanner.scan
 
-    def told(self: scanner.Sweeper, base: int, begin: int, stop: int, *rest: Any, **options: Any) -> Any:
+    def told(self: scanner.Scanner, base: int, begin: int, stop: int, *rest: Any, **options: Any) -> Any:
         swept.append(stop - begin)
         return original(self, base, begin, stop, *rest, **options)
 
-    monkeypatch.setattr(scanner.Sweeper, "sweep", told)
+    monkeypatch.setattr(scanner.Scanner, "scan", told)
     records = [Record(SECONDS, 0, size, bytes(size)) for size in [60] * 9 + [3_000]] * 700
     source.write_bytes(encoded(records, Variant(snaplen=2_000)))
     assert agreed(source, "", how).counts[0][1] == 7_000
@@ -941,7 +941,8 @@ def test_what_cannot_be_compiled_does_not_matter_behind_the_last_packet_wanted(s
 
 INTERRUPTED_COMMAND: Final = """
     import os, signal, sys
-    from cbpf.capture import output, sweep
+    from cbpf.capture import output
+    from cbpf.capture.native import scanner
     from cbpf.cli import main
 
     scanner.WINDOW = 65_536
@@ -1025,7 +1026,7 @@ def test_an_error_of_the_caller_ends_everything(
 SLOW_QUEUES: Final = """
     import os, queue, sys, time
     import cbpf
-    from cbpf.capture import sweep
+    from cbpf.capture.native import scanner
 
     class Queue:
         def __init__(self):

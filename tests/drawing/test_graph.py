@@ -328,7 +328,7 @@ def test_counts_are_those_of_traces(rounds: Rounds) -> None:
         assert counts.executed == tuple(executed[index] for index in range(len(program)))
         assert counts.taken == tuple(taken[index] for index in range(len(program)))
         assert (counts.packets, counts.most) == (len(packets), most)
-        assert counts.kept == sum(vm.evaluate(one.data, wire_length=one.wire_length) != 0 for one in seen)
+        assert counts.accepted == sum(vm.evaluate(one.data, wire_length=one.wire_length) != 0 for one in seen)
         assert {way: count for way, count in edge_counts(flow, counts).items() if count} == dict(ways)
 
 
@@ -336,7 +336,7 @@ def test_long_programs_are_counted_without_compiling() -> None:
     rows = [(0x30, 0, 0, 0)] + [(0x15, 0, 1, index) for index in range(25_000)] + [(0x06, 0, 0, 1)] * 2
     packets = [b"", b"\0", b"\1"]
     long, short = (cbpf.execution_counts(some, packets) for some in (rows, [*rows[:1000], *rows[-2:]]))
-    assert (long.packets, long.kept, long.executed[:2], long.taken[:3]) == (3, 2, (3, 2), (0, 1, 0))
+    assert (long.packets, long.accepted, long.executed[:2], long.taken[:3]) == (3, 2, (3, 2), (0, 1, 0))
     assert (short.executed[:900], short.taken[:900]) == (long.executed[:900], long.taken[:900])
 
 

@@ -489,7 +489,7 @@ def test_without_a_home_nothing_is_kept(home: str, monkeypatch: pytest.MonkeyPat
 
 def test_the_number_of_files_is_bounded(cache: Path) -> None:
     for number in range(1000):
-        code_cache.keep(f"program {number}", b"code")
+        code_cache.store(f"program {number}", b"code")
         if number % 100 == 0:
             assert code_cache.look_up(f"program {number}") == b"code"
     assert 200 <= len(list(cache.iterdir())) <= 402
@@ -498,5 +498,5 @@ def test_the_number_of_files_is_bounded(cache: Path) -> None:
 
 
 def test_long_ir_is_not_kept(cache: Path) -> None:
-    code_cache.keep("x" * 2**16 + "x", b"code")
+    code_cache.store("x" * 2**16 + "x", b"code")
     assert not cache.exists()

@@ -19,11 +19,11 @@ Sabotage = Callable[[pytest.MonkeyPatch], None]
 
 def _nothing_is_missing(module: Any) -> Sabotage:
     """Requirements are taken for met."""
-    return lambda patch: patch.setattr(module, "missing", lambda *_: {})
+    return lambda patch: patch.setattr(module, "unsatisfied", lambda *_: {})
 
 
 def _facts_of_one_way(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(path_facts.Facts, "joined", lambda self, other: self)
+    patch.setattr(path_facts.PathFacts, "join", lambda self, other: self)
 
 
 def _gaps_are_lost(patch: pytest.MonkeyPatch) -> None:
@@ -64,16 +64,18 @@ def _loads_are_skipped(patch: pytest.MonkeyPatch) -> None:
 
 
 def _operands_swapped(patch: pytest.MonkeyPatch) -> None:
-    right = instruction_selection.Registers.pair
+    right = instruction_selection.InstructionSelector.pair
     patch.setattr(
-        instruction_selection.Registers, "pair", lambda self, for_a, for_x, held: right(self, for_x, for_a, held)
+        instruction_selection.InstructionSelector,
+        "pair",
+        lambda self, for_a, for_x, held: right(self, for_x, for_a, held),
     )
 
 
 def _no_carry(patch: pytest.MonkeyPatch) -> None:
     """y + c is taken for y."""
-    right = value_numbering.Expressions.terms
-    patch.setattr(value_numbering.Expressions, "terms", lambda self, one: (right(self, one)[0], 0))
+    right = value_numbering.ValueTable.terms
+    patch.setattr(value_numbering.ValueTable, "terms", lambda self, one: (right(self, one)[0], 0))
 
 
 def _divided_by_too_much(patch: pytest.MonkeyPatch) -> None:
@@ -84,12 +86,12 @@ def _divided_by_too_much(patch: pytest.MonkeyPatch) -> None:
 def _borders_moved(patch: pytest.MonkeyPatch) -> None:
     right = switch_lowering._shortest_chain
 
-    def moved(one: switch_lowering.Question) -> switch_lowering.Question:
+    def moved(one: switch_lowering.ConstantTest) -> switch_lowering.ConstantTest:
         return one._replace(k=(one.k or 0) + (one.action is Action.GREATER_OR_EQUAL))
 
     def wrong(ranges: Any) -> Any:
         chain = right(ranges)
-        return chain._replace(questions=tuple(map(moved, chain.questions)))
+        return chain._replace(tests=tuple(map(moved, chain.tests)))
 
     patch.setattr(switch_lowering, "_shortest_chain", wrong)
 

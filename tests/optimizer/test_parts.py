@@ -12,11 +12,17 @@ from cbpf.isa import word_ranges as ranges
 from cbpf.isa.alu import ARITHMETIC, COMPARISONS
 from cbpf.isa.opcodes import WORD_MASK, Action
 from cbpf.isa.word_ranges import Ranges
-from cbpf.optimizer.codegen.switch_lowering import Chain, Decision, Split, decide
+from cbpf.optimizer.codegen.switch_lowering import BinarySplit, Decision, JumpChain, lower_switch
 from cbpf.optimizer.ir.range_tests import compare
-from cbpf.optimizer.ir.requirements import NOTHING_ACCEPTED, PACKET, both, common, missing
+from cbpf.optimizer.ir.requirements import (
+    NOTHING_ACCEPTED,
+    PACKET,
+    requirement_intersection,
+    requirement_union,
+    unsatisfied,
+)
 from cbpf.optimizer.ir.simplify import arithmetic
-from cbpf.optimizer.ir.value_numbering import Constant, Expressions, Load, Operation
+from cbpf.optimizer.ir.value_numbering import ByteLoad, Constant, Operation, ValueTable
 from support.project import Rounds
 
 EDGES: Final = (0, 1, 2, 3, 15, 16, 31, 0xFF, 0x100, 0xFFFF, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFE, 0xFFFF_FFFF)
@@ -72,8 +78,8 @@ def test_requirements_are_a_lattice(rounds: Rounds) -> None:
     most = [3, 5]
     for random in rounds(200):
         one, other = ({key: 1 + _below(random, 9) for key in (PACKET, 0, 1) if random.random() < 0.6} for _ in range(2))
-        left = missing(one, other, most)
-        joined, shared = both(one, other), common(one, other)
+        left = unsatisfied(one, other, most)
+        joined, shared = requirement_union(one, other), requirement_intersection(one, other)
         for size in range(12):
             for first in range(most[0] + 1):
                 for second in range(most[1] + 1):
@@ -86,20 +92,20 @@ def test_requirements_are_a_lattice(rounds: Rounds) -> None:
 
 
 def test_a_way_that_rejects_requires_everything() -> None:
-    assert missing(NOTHING_ACCEPTED, {PACKET: 14}, []) == {}
-    assert both(NOTHING_ACCEPTED, {PACKET: 14}) is NOTHING_ACCEPTED
-    assert common(NOTHING_ACCEPTED, {PACKET: 14}) == {PACKET: 14}
+    assert unsatisfied(NOTHING_ACCEPTED, {PACKET: 14}, []) == {}
+    assert requirement_union(NOTHING_ACCEPTED, {PACKET: 14}) is NOTHING_ACCEPTED
+    assert requirement_intersection(NOTHING_ACCEPTED, {PACKET: 14}) == {PACKET: 14}
 
 
 # -- expressions ------------------------------------------------------------------------------------------------
 
 
-def _value(table: Expressions, expression: int, packet: bytes) -> int:
+def _value(table: ValueTable, expression: int, packet: bytes) -> int:
     """What an expression is on a packet."""
     match table.nodes[expression]:
         case Constant(number):
             return number
-        case Load(base, offset, size):
+        case ByteLoad(base, offset, size):
             assert base == PACKET
             return int.from_bytes(packet[offset : offset + size], "big")
         case Operation(action, left, right):
@@ -115,7 +121,7 @@ def _value(table: Expressions, expression: int, packet: bytes) -> int:
 _SHIFTS: Final = (Action.SHIFT_LEFT, Action.SHIFT_RIGHT)
 
 
-def _grown(random: Random, table: Expressions, packet: bytes, plain: dict[int, int]) -> None:
+def _grown(random: Random, table: ValueTable, packet: bytes, plain: dict[int, int]) -> None:
     """Adds an expression to *plain*, which holds values computed without any rule."""
     action = list(ARITHMETIC)[_below(random, len(ARITHMETIC))]
     known = list(plain)
@@ -136,7 +142,7 @@ def _grown(random: Random, table: Expressions, packet: bytes, plain: dict[int, i
 @pytest.mark.fuzz
 def test_simplified_expressions_keep_their_values_and_bounds(rounds: Rounds) -> None:
     for random in rounds(300):
-        table = Expressions(cbpf.PCAP)
+        table = ValueTable(cbpf.PCAP)
         packet = bytes(_below(random, 256) for _ in range(12))
         loads = (table.load(PACKET, offset, size) for offset, size in ((0, 1), (1, 2), (2, 4), (8, 4)))
         plain = {one: _value(table, one, packet) for one in loads}
@@ -146,7 +152,7 @@ def test_simplified_expressions_keep_their_values_and_bounds(rounds: Rounds) -> 
         _assert_comparisons(random, table, plain)
 
 
-def _assert_comparisons(random: Random, table: Expressions, plain: dict[int, int]) -> None:
+def _assert_comparisons(random: Random, table: ValueTable, plain: dict[int, int]) -> None:
     packet_values = list(plain.items())
     for _ in range(30):
         left, left_value = packet_values[_below(random, len(packet_values))]
@@ -167,10 +173,10 @@ def _assert_comparisons(random: Random, table: Expressions, plain: dict[int, int
 def _decided(decision: Decision, number: int) -> tuple[int, int]:
     """Where a number goes, and after how many questions."""
     asked = 0
-    while isinstance(decision, Split):
+    while isinstance(decision, BinarySplit):
         asked += 1
         decision = decision.high if number >= decision.k else decision.low
-    for question in decision.questions:
+    for question in decision.tests:
         asked += 1
         assert question.k is not None
         if number == question.k if question.action is Action.EQUAL else number >= question.k:
@@ -201,10 +207,10 @@ def test_chains_are_as_short_as_chains_can_be(rounds: Rounds) -> None:
     for random in rounds(60):
         targets = [_below(random, 3) for _ in range(8)]
         starts = [index for index, one in enumerate(targets) if index == 0 or one != targets[index - 1]]
-        chain = decide(starts, [targets[start] for start in starts], 7, None)
-        assert isinstance(chain, Chain)
+        chain = lower_switch(starts, [targets[start] for start in starts], 7, None)
+        assert isinstance(chain, JumpChain)
         assert [_decided(chain, number)[0] for number in range(8)] == targets
-        assert len(chain.questions) == _fewest(targets)
+        assert len(chain.tests) == _fewest(targets)
 
 
 @pytest.mark.fuzz
@@ -213,7 +219,7 @@ def test_trees_decide_alike_in_few_questions(rounds: Rounds) -> None:
         count = 2 + _below(random, 300)
         starts = [0, *sorted({1 + _below(random, 5000) for _ in range(count)})]
         targets = [_below(random, 2) if random.random() < 0.9 else 2 for _ in starts]
-        chain, tree = (decide(starts, targets, 5100, longest) for longest in (None, 8))
+        chain, tree = (lower_switch(starts, targets, 5100, longest) for longest in (None, 8))
         for number in range(0, 5101, 7):
             target, asked = _decided(tree, number)
             assert target == _decided(chain, number)[0]

@@ -79,7 +79,7 @@ def test_raw_packets_tell_their_protocol() -> None:
 
 def _kept(capture: bytes, text: str) -> int:
     program = cbpf.parse(text)
-    return cbpf.filter_capture(BytesIO(capture), None, program, dialect=cbpf.LINUX, as_socket=True).packets_kept
+    return cbpf.filter_capture(BytesIO(capture), None, program, dialect=cbpf.LINUX, as_socket=True).packets_accepted
 
 
 def test_live_filters_on_captures(traffic: Path) -> None:
@@ -91,7 +91,7 @@ def test_live_filters_on_captures(traffic: Path) -> None:
         ("ld type\njeq #1,1\nret #0\nret #1", "ether broadcast"),
         ("ld vlan_tci\nand #0xfff\njeq #100,1\nret #0\nret #1", "vlan 100"),
     ):
-        expected = cbpf.filter_capture(traffic, None, expression).packets_kept
+        expected = cbpf.filter_capture(traffic, None, expression).packets_accepted
         assert _kept(capture, text) == expected > 0, expression
 
 
@@ -107,7 +107,7 @@ def test_what_is_kept_has_its_tag(traffic: Path) -> None:
 def test_payload_offsets_find_the_payload(traffic: Path) -> None:
     """`poff` of an HTTP request is where its text begins."""
     program = cbpf.parse("ld poff\ntax\nld [x + 0]\njeq #0x47455420,1\nret #0\nret #1")  # "GET "
-    kept = cbpf.filter_capture(traffic, None, program, dialect=cbpf.LINUX, as_socket=True).packets_kept
+    kept = cbpf.filter_capture(traffic, None, program, dialect=cbpf.LINUX, as_socket=True).packets_accepted
     requests = sum(b"GET /" in packet.data and b"HTTP/1" in packet.data for packet in cbpf.read_capture(traffic))
     assert 0 < kept <= requests
 
@@ -117,4 +117,4 @@ def test_relabelled_captures_tell_the_same_protocol(name: str, traffic: Path) ->
     text = "ld proto\njeq #0x86dd,1\nret #0\nret #1"
     linktype, records = relabelled(decoded(traffic.read_bytes()), name)
     capture = encoded(records, Variant(linktype=linktype))
-    assert _kept(capture, text) == cbpf.filter_capture(BytesIO(capture), None, "ip6").packets_kept > 0
+    assert _kept(capture, text) == cbpf.filter_capture(BytesIO(capture), None, "ip6").packets_accepted > 0

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import cbpf
-from cbpf.isa.verdicts import keeps
+from cbpf.isa.verdicts import accepts
 from support import oracle, random_programs
 from support.corpus_filters import CORPUS, Filter
 from support.judges import kernel
@@ -275,7 +275,7 @@ def test_a_system_call_is_kept_if_it_may_run() -> None:
     assert cbpf.equivalent(allowed, logged, dialect=cbpf.SECCOMP, verdicts="keep")
     assert not cbpf.equivalent(allowed, refused, dialect=cbpf.SECCOMP, verdicts="keep")
     assert cbpf.implies(refused, allowed, dialect=cbpf.SECCOMP)
-    assert [keeps(verdict, cbpf.SECCOMP) for verdict in (0x7FFF0000, 0x7FFC0001, 0x50001, 0, 0xFFFFFFFF)] == [
+    assert [accepts(verdict, cbpf.SECCOMP) for verdict in (0x7FFF0000, 0x7FFC0001, 0x50001, 0, 0xFFFFFFFF)] == [
         *(True, True),
         *(False, False, False),
     ]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import cbpf
-from cbpf.analysis.coverage import Goal, all_goals, observe, ranges
+from cbpf.analysis.coverage import CoverageGoal, all_goals, format_ranges, observe
 from support import random_programs
 from support.project import Rounds
 from support.proofs import program, replay
@@ -82,10 +82,10 @@ def test_cases_go_everywhere(expression: str) -> None:
     filter = cbpf.compile(expression)
     machine = cbpf.VM(filter)
     made = cbpf.cases(filter)
-    goals = frozenset[Goal]().union(*(observe(machine, one.packet, one.wire_length).goals for one in made))
+    goals = frozenset[CoverageGoal]().union(*(observe(machine, one.packet, one.wire_length).goals for one in made))
     dead = cbpf.dead(filter)
     missing = {goal for goal in all_goals(filter) - goals if goal.at not in dead.instructions}
-    assert missing == {Goal("branch", *side) for side in dead.branches}
+    assert missing == {CoverageGoal("branch", *side) for side in dead.branches}
     loads = {index for index, raw in enumerate(filter) if "[" in str(raw) and "M[" not in str(raw)}
     fitting = {goal.at for goal in goals if goal.kind == "load" and goal.holds}
     short = {goal.at for goal in goals if goal.kind == "load" and not goal.holds}
@@ -110,8 +110,8 @@ def test_a_wrong_filter_fails_the_cases_of_the_right_one() -> None:
 
 
 def test_numbers_in_ranges() -> None:
-    assert ranges([]) == ""
-    assert ranges([5, 1, 2, 3, 9, 8]) == "1..3, 5, 8..9"
+    assert format_ranges([]) == ""
+    assert format_ranges([5, 1, 2, 3, 9, 8]) == "1..3, 5, 8..9"
 
 
 def _random_program(random: Random) -> tuple[cbpf.Dialect, Any]:
@@ -135,14 +135,14 @@ def test_nothing_dead_is_ever_reached(rounds: Rounds) -> None:
         except cbpf.Undecided:
             continue
         machine = cbpf.VM(rows, dialect=dialect)
-        reached: set[Goal] = set()
+        reached: set[CoverageGoal] = set()
         for one in made:
             run = observe(machine, one.packet, one.wire_length, one.metadata)
             assert run.verdict == one.verdict
             reached |= run.goals
         instructions = {goal.at for goal in reached if goal.kind == "instruction"}
         assert instructions == set(range(len(rows))) - set(dead.instructions)
-        assert not any(Goal("branch", *side) in reached for side in dead.branches)
+        assert not any(CoverageGoal("branch", *side) in reached for side in dead.branches)
         for _ in range(50):
             packet = bytes(64) if dialect is cbpf.SECCOMP else random_programs.packet(random)
             metadata = cbpf.Metadata(seed=int(random.random() * 2**64), mark=int(random.random() * 2**32))

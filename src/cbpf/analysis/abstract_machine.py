@@ -7,86 +7,86 @@ from typing import Final, NamedTuple, TypeAlias
 
 from ..isa.dialects import Dialect, FetchOrder
 from ..isa.opcodes import EXTENSION_WORDS, SIGN_BIT, SIGNS, Action, Extension
-from ..isa.semantics import Header
-from .abstract_state import PacketLoad, State, Test, remember
-from .abstract_value import Known, between, computed, constant, either, plus, restricted
+from ..isa.semantics import HeaderKind
+from .abstract_state import AbstractState, Comparison, PacketLoad, remember
+from .abstract_value import Known, constant, interval, join, offset_name, refine, transfer
 
 _LONGEST_NAME: Final = 60  # of a register; a longer term is called by where it stands: a@17
 _OPPOSITES: Final = {Action.EQUAL: "!=", Action.GREATER_THAN: "<=", Action.GREATER_OR_EQUAL: "<"}
 
 
-class Place(NamedTuple):
+class FetchPosition(NamedTuple):
     """A word that is a position in memory: *offset* bytes behind a header's byte 0; "any": which one, is not known."""
 
     header: str
     offset: Known
 
 
-Word: TypeAlias = Known | Place
-Truth: TypeAlias = bool | Test
+AbstractWord: TypeAlias = Known | FetchPosition
+AbstractTruth: TypeAlias = bool | Comparison
 
 
-class Way(NamedTuple):
+class OutgoingEdge(NamedTuple):
     """A way out of an instruction: where to, for which outcome of its test, and in which state; None: never."""
 
     target: int
     outcome: bool | None
-    state: State | None
+    state: AbstractState | None
 
 
-class KnowledgeMachine:
+class AbstractMachine:
     """A `Machine` whose words are what is known of them.
 
     *ways* are set by jump, branch and finish. *is_over* is set where every run ends, in the middle of an instruction.
     """
 
-    def __init__(self, state: State, dialect: Dialect) -> None:
+    def __init__(self, state: AbstractState, dialect: Dialect) -> None:
         self.state = state
         self.index = 0
-        self.ways: list[Way] | None = None
+        self.ways: list[OutgoingEdge] | None = None
         self.is_over = False
         self.condition = ("", "")  # the last comparison in words, and its opposite
         self.loads: list[PacketLoad] = []
         self._windows = dialect.header_windows
 
     @property
-    def a(self) -> Word:
+    def a(self) -> AbstractWord:
         return self.state.a
 
     @a.setter
-    def a(self, word: Word) -> None:
+    def a(self, word: AbstractWord) -> None:
         self.state.a = self._short(word, "a")
 
     @property
-    def x(self) -> Word:
+    def x(self) -> AbstractWord:
         return self.state.x
 
     @x.setter
-    def x(self, word: Word) -> None:
+    def x(self, word: AbstractWord) -> None:
         self.state.x = self._short(word, "x")
 
-    def _short(self, word: Word, register: str) -> Known:
+    def _short(self, word: AbstractWord, register: str) -> Known:
         known = self._known(word)
         return known if len(known.name) <= _LONGEST_NAME else known.named(f"{register}@{self.index + 1}")
 
-    def _known(self, word: Word) -> Known:
+    def _known(self, word: AbstractWord) -> Known:
         """A number; no program computes with a position."""
         assert isinstance(word, Known)
-        return self.state.now(word)
+        return self.state.lookup(word)
 
-    def word(self, value: int) -> Word:
+    def word(self, value: int) -> AbstractWord:
         return constant(value)
 
-    def arithmetic(self, action: Action, left: Word, right: Word) -> Word:
-        if isinstance(left, Place):
+    def arithmetic(self, action: Action, left: AbstractWord, right: AbstractWord) -> AbstractWord:
+        if isinstance(left, FetchPosition):
             added = self._known(right)  # semantics only ever adds to a position
-            return Place(left.header, computed(action, left.offset, added) if left.offset.high else added)
-        return computed(action, self._known(left), self._known(right))
+            return FetchPosition(left.header, transfer(action, left.offset, added) if left.offset.high else added)
+        return transfer(action, self._known(left), self._known(right))
 
-    def compare(self, action: Action, left: Word, right: Word) -> Truth:
+    def compare(self, action: Action, left: AbstractWord, right: AbstractWord) -> AbstractTruth:
         one, other = self._known(left), self._known(right)
         if action is Action.BITS_SET:
-            bits = computed(Action.AND, one, other)
+            bits = transfer(Action.AND, one, other)
             self.condition = f"{_bare(bits.name)} != 0", f"{_bare(bits.name)} == 0"
             return self._test(bits, Action.EQUAL, 0, False)
         self.condition = _in_words(one, action, other)
@@ -97,7 +97,7 @@ class KnowledgeMachine:
             return self._test(other, comparison, one.value, holds)
         return self._compare_unknown(action, one, other)
 
-    def _compare_unknown(self, action: Action, one: Known, other: Known) -> Truth:
+    def _compare_unknown(self, action: Action, one: Known, other: Known) -> AbstractTruth:
         """Both may be several numbers: their difference is only told by the range, or by an earlier comparison."""
         if one.name == other.name:
             return action is not Action.GREATER_THAN
@@ -111,95 +111,95 @@ class KnowledgeMachine:
             return False
         return self._claim(f"({one.name} {SIGNS[action]} {other.name})")
 
-    def _claim(self, name: str) -> Truth:
+    def _claim(self, name: str) -> AbstractTruth:
         """Something that holds or not, remembered as a word that is 1 or 0."""
-        return self._test(self.state.now(between(name, 0, 1)), Action.EQUAL, 1, True)
+        return self._test(self.state.lookup(interval(name, 0, 1)), Action.EQUAL, 1, True)
 
-    def _test(self, subject: Known, comparison: Action, number: int, holds: bool) -> Truth:
-        subject = self.state.now(subject)
-        if restricted(subject, comparison, number, True) is None:
+    def _test(self, subject: Known, comparison: Action, number: int, holds: bool) -> AbstractTruth:
+        subject = self.state.lookup(subject)
+        if refine(subject, comparison, number, True) is None:
             return not holds
-        if restricted(subject, comparison, number, False) is None:
+        if refine(subject, comparison, number, False) is None:
             return holds
-        return Test(subject, comparison, number, holds)
+        return Comparison(subject, comparison, number, holds)
 
-    def select(self, truth: Truth, then: Word, otherwise: Word) -> Word:
+    def select(self, truth: AbstractTruth, then: AbstractWord, otherwise: AbstractWord) -> AbstractWord:
         if isinstance(truth, bool):
             return then if truth else otherwise
         for word in (otherwise, then):
-            if isinstance(word, Place):
-                return Place("any", word.offset)
+            if isinstance(word, FetchPosition):
+                return FetchPosition("any", word.offset)
         one, other = self._known(then), self._known(otherwise)
         asked = f"{truth.subject.name} {SIGNS[truth.comparison]} {truth.number:#x}"
-        return either(f"({asked} is {truth.holds} ? {one.name} : {other.name})", one, other)
+        return join(f"({asked} is {truth.holds} ? {one.name} : {other.name})", one, other)
 
-    def load_scratch(self, slot: int) -> Word:
+    def load_scratch(self, slot: int) -> AbstractWord:
         return self.state.scratch[slot]
 
-    def store_scratch(self, slot: int, value: Word) -> None:
+    def store_scratch(self, slot: int, value: AbstractWord) -> None:
         self.state.scratch[slot] = self._known(value)
 
-    def captured_length(self) -> Word:
+    def captured_length(self) -> AbstractWord:
         return self.state.captured
 
-    def wire_length(self) -> Word:
-        return between("len")
+    def wire_length(self) -> AbstractWord:
+        return interval("len")
 
-    def header(self, header: Header) -> Word:
-        return Place(header, constant(0))
+    def header(self, header: HeaderKind) -> AbstractWord:
+        return FetchPosition(header, constant(0))
 
-    def fetch(self, base: Word, displacement: int, size: int, byte_order: FetchOrder) -> Word:
-        if not isinstance(base, Place):
-            base = Place("any" if self._windows and base.value is None else "packet", base)
-        offset = self.state.now(base.offset)
+    def fetch(self, base: AbstractWord, displacement: int, size: int, byte_order: FetchOrder) -> AbstractWord:
+        if not isinstance(base, FetchPosition):
+            base = FetchPosition("any" if self._windows and base.value is None else "packet", base)
+        offset = self.state.lookup(base.offset)
         first, last = offset.low + displacement, offset.high + displacement
         is_fixed = offset.name == constant(offset.low).name
         position = str(first) if is_fixed else _sum(offset.name, displacement)
         name = f"[{'' if base.header == 'packet' else base.header + ' '}{position}:{size}]"
         if first >= SIGN_BIT:
             self.is_over = True  # no packet has that byte
-            return between(name)
+            return interval(name)
         if base.header == "packet":
-            there = restricted(self.state.captured, Action.GREATER_OR_EQUAL, first + size, True)
+            there = refine(self.state.captured, Action.GREATER_OR_EQUAL, first + size, True)
             self.state.captured = there or self.state.captured
         bound = last if base.header != "any" and last < SIGN_BIT else None
         self.loads.append(PacketLoad(self.index, base.header, first, bound, size, None if is_fixed else position))
         remember(self.state.loads, name, None)
-        return between(name, 0, 256**size - 1)
+        return interval(name, 0, 256**size - 1)
 
-    def lacks_device(self) -> Truth:
+    def lacks_device(self) -> AbstractTruth:
         return self._claim("no device")
 
-    def extension(self, extension: Extension, a: Word, x: Word) -> Word:
+    def extension(self, extension: Extension, a: AbstractWord, x: AbstractWord) -> AbstractWord:
         name = EXTENSION_WORDS[extension]
         if extension in (Extension.NETLINK_ATTR, Extension.NETLINK_ATTR_NESTED):
-            return between(f"{name}({self._known(a).name}, {self._known(x).name})")
-        return between(f"{name}@{self.index}" if extension is Extension.RAND else name)
+            return interval(f"{name}({self._known(a).name}, {self._known(x).name})")
+        return interval(f"{name}@{self.index}" if extension is Extension.RAND else name)
 
-    def return_if(self, truth: Truth, verdict: Word) -> None:
-        if isinstance(truth, Test):
+    def return_if(self, truth: AbstractTruth, verdict: AbstractWord) -> None:
+        if isinstance(truth, Comparison):
             self.state.assume(truth, False)
         elif truth:
             self.is_over = True
 
-    def finish(self, verdict: Word) -> None:
+    def finish(self, verdict: AbstractWord) -> None:
         self.ways = []
 
     def jump(self, target: int) -> None:
-        self.ways = [Way(target, None, self.state)]
+        self.ways = [OutgoingEdge(target, None, self.state)]
 
-    def branch(self, truth: Truth, target_true: int, target_false: int) -> None:
+    def branch(self, truth: AbstractTruth, target_true: int, target_false: int) -> None:
         if target_true == target_false:
             self.jump(target_true)
         else:
             self.ways = [self._way(truth, True, target_true), self._way(truth, False, target_false)]
 
-    def _way(self, truth: Truth, outcome: bool, target: int) -> Way:
+    def _way(self, truth: AbstractTruth, outcome: bool, target: int) -> OutgoingEdge:
         if isinstance(truth, bool):
-            return Way(target, outcome, self.state if truth is outcome else None)
+            return OutgoingEdge(target, outcome, self.state if truth is outcome else None)
         state = self.state.copy()
         state.assume(truth, outcome)
-        return Way(target, outcome, state)
+        return OutgoingEdge(target, outcome, state)
 
 
 # A comparison with its sides exchanged: k > x where x >= k fails.
@@ -222,4 +222,4 @@ def _bare(name: str) -> str:
 
 
 def _sum(name: str, displacement: int) -> str:
-    return plus(name, displacement) if displacement else _bare(name)
+    return offset_name(name, displacement) if displacement else _bare(name)

@@ -3,14 +3,14 @@
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from .._record import Value
+from .._record import Record
 from ..isa.opcodes import SCRATCH_SLOTS, Action
-from .abstract_value import Known, between, constant, either, restricted
+from .abstract_value import Known, constant, interval, join, refine
 
 _MOST_REMEMBERED: Final = 64  # words of which branches told something, and loads; the oldest are forgotten
 
 
-class Test(NamedTuple):
+class Comparison(NamedTuple):
     """A truth that is not known: whether the comparison of *subject* with *number* gives *holds*."""
 
     subject: Known
@@ -19,7 +19,7 @@ class Test(NamedTuple):
     holds: bool
 
 
-class PacketLoad(Value):
+class PacketLoad(Record):
     """A load from the packet: instruction *index* reads *size* bytes, the first of them at *first* to *last*.
 
     Offsets count from byte 0 of *header*: "packet", or Linux's "network" and "link"; "any" is one of these three, which
@@ -42,7 +42,7 @@ class PacketLoad(Value):
         return f"{header}{self.first}" + (f"..{self.first + self.size - 1}" if self.size > 1 else "")
 
 
-class Facts(Value):
+class Facts(Record):
     """What holds whenever a run comes to an instruction.
 
     a, x, scratch: the registers and the 16 slots.
@@ -56,52 +56,52 @@ class Facts(Value):
     scratch: tuple[Known, ...]
     captured: int
     loads: tuple[str, ...]
-    told: tuple[Known, ...]
+    refinements: tuple[Known, ...]
 
 
-class State:
+class AbstractState:
     """The machine as far as it is known, at one place of a program."""
 
     def __init__(self) -> None:
         self.a = self.x = constant(0)
         self.scratch = [self.a] * SCRATCH_SLOTS
-        self.told: dict[str, Known] = {}
+        self.refinements: dict[str, Known] = {}
         self.loads: dict[str, None] = {}
-        self.captured = between("captured")
+        self.captured = interval("captured")
 
-    def copy(self) -> "State":
+    def copy(self) -> "AbstractState":
         """Another one that is the same now."""
-        other = State()
+        other = AbstractState()
         other.a, other.x, other.scratch = self.a, self.x, self.scratch.copy()
-        other.told, other.loads, other.captured = self.told.copy(), self.loads.copy(), self.captured
+        other.refinements, other.loads, other.captured = self.refinements.copy(), self.loads.copy(), self.captured
         return other
 
-    def now(self, word: Known) -> Known:
+    def lookup(self, word: Known) -> Known:
         """The word with what branches have told of it."""
-        return self.captured if word.name == "captured" else self.told.get(word.name, word)
+        return self.captured if word.name == "captured" else self.refinements.get(word.name, word)
 
-    def tell(self, known: Known) -> None:
+    def refine(self, known: Known) -> None:
         """Takes note of a word."""
         if known.name == "captured":
             self.captured = known
         else:
-            remember(self.told, known.name, known)
+            remember(self.refinements, known.name, known)
 
-    def assume(self, test: Test, truth: bool) -> None:
+    def assume(self, test: Comparison, truth: bool) -> None:
         """What is known where a test turns out so."""
-        outcome = restricted(self.now(test.subject), test.comparison, test.number, truth is test.holds)
+        outcome = refine(self.lookup(test.subject), test.comparison, test.number, truth is test.holds)
         if outcome is not None:
-            self.tell(outcome)
+            self.refine(outcome)
 
     def facts(self) -> Facts:
         """A value that says the same."""
         return Facts(
-            self.now(self.a),
-            self.now(self.x),
-            tuple(map(self.now, self.scratch)),
+            self.lookup(self.a),
+            self.lookup(self.x),
+            tuple(map(self.lookup, self.scratch)),
             self.captured.low,
             tuple(self.loads),
-            tuple(self.told.values()),
+            tuple(self.refinements.values()),
         )
 
 
@@ -113,15 +113,15 @@ def remember(memory: "dict[str, Known] | dict[str, None]", name: str, known: Kno
         del memory[next(iter(memory))]
 
 
-def nothing_known(index: int) -> State:
+def unknown_state(index: int) -> AbstractState:
     """The state at an instruction of which nothing is known."""
-    state = State()
-    state.a, state.x = between(f"a@{index}"), between(f"x@{index}")
-    state.scratch = [between(f"M[{slot}]@{index}") for slot in range(SCRATCH_SLOTS)]
+    state = AbstractState()
+    state.a, state.x = interval(f"a@{index}"), interval(f"x@{index}")
+    state.scratch = [interval(f"M[{slot}]@{index}") for slot in range(SCRATCH_SLOTS)]
     return state
 
 
-def met(states: "Iterable[State]", index: int) -> State:
+def join_states(states: "Iterable[AbstractState]", index: int) -> AbstractState:
     """What holds at instruction *index*, to which runs come in any of these states."""
     first, *others = states
     state = first.copy()
@@ -131,14 +131,16 @@ def met(states: "Iterable[State]", index: int) -> State:
         for slot, (left, right) in enumerate(zip(state.scratch, other.scratch, strict=True)):
             if left is not right:
                 state.scratch[slot] = _met(state, other, left, right, f"M[{slot}]@{index}")
-        state.captured = either("captured", state.captured, other.captured)
+        state.captured = join("captured", state.captured, other.captured)
         state.loads = {name: None for name in state.loads if name in other.loads}
-        state.told = {
-            name: either(name, known, other.told[name]) for name, known in state.told.items() if name in other.told
+        state.refinements = {
+            name: join(name, known, other.refinements[name])
+            for name, known in state.refinements.items()
+            if name in other.refinements
         }
     return state
 
 
-def _met(state: State, other: State, left: Known, right: Known, name: str) -> Known:
+def _met(state: AbstractState, other: AbstractState, left: Known, right: Known, name: str) -> Known:
     """One word of two states; it keeps its name where both have the same."""
-    return either(left.name if left.name == right.name else name, state.now(left), other.now(right))
+    return join(left.name if left.name == right.name else name, state.lookup(left), other.lookup(right))

@@ -8,7 +8,7 @@ run comes to instruction 17.
 from collections.abc import Callable
 from typing import Final, Self
 
-from .._record import Value
+from .._record import Record
 from ..isa.alu import ARITHMETIC, COMPARISONS
 from ..isa.opcodes import SIGNS, WORD_MASK, Action
 
@@ -16,7 +16,7 @@ _MOST_VALUES: Final = 16  # numbers that are remembered one by one, as possible 
 _MOST_SHOWN: Final = 4
 
 
-class Known(Value):
+class Known(Record):
     """What is known of a 32-bit word: it lies in low..high, is one of *values* if they are given, none of *excluded*.
 
     >>> str(between("[23:1]", 0, 255)), str(constant(2048))
@@ -63,7 +63,7 @@ def shown(number: int) -> str:
     return str(number) if number < 10 else f"{number:#x}"
 
 
-def plus(name: str, distance: int) -> str:
+def offset_name(name: str, distance: int) -> str:
     """A sum with a constant, which is mostly a number of bytes: decimal, if it is not large."""
     return f"{name} + {distance if distance < 0x10000 else shown(distance)}"
 
@@ -73,46 +73,46 @@ def constant(number: int) -> Known:
     return Known(shown(number), number, number, frozenset((number,)))
 
 
-def between(name: str, low: int = 0, high: int = WORD_MASK, excluded: frozenset[int] = frozenset()) -> Known:
+def interval(name: str, low: int = 0, high: int = WORD_MASK, excluded: frozenset[int] = frozenset()) -> Known:
     """A word from *low* to *high*, by default any; few numbers are listed one by one."""
     while low in excluded:
         low += 1
     while high in excluded:
         high -= 1
     if high - low < _MOST_VALUES:
-        return among(name, frozenset(range(low, high + 1)) - excluded)
+        return one_of(name, frozenset(range(low, high + 1)) - excluded)
     inside = [number for number in excluded if low < number < high]
     return Known(name, low, high, None, frozenset(sorted(inside)[:_MOST_VALUES]))
 
 
-def among(name: str, values: frozenset[int]) -> Known:
+def one_of(name: str, values: frozenset[int]) -> Known:
     """A word that is one of *values*, of which there is one at least; of many, only the range is kept."""
     low, high = min(values), max(values)
     return Known(name, low, high, values if len(values) <= _MOST_VALUES else None)
 
 
-def either(name: str, left: Known, right: Known) -> Known:
+def join(name: str, left: Known, right: Known) -> Known:
     """A word that is the one or the other."""
     if left.values is not None and right.values is not None:
-        return among(name, left.values | right.values)
+        return one_of(name, left.values | right.values)
     excluded = (left.excluded | right.excluded) - {
         number for number in left.excluded | right.excluded if left.may_be(number) or right.may_be(number)
     }
-    return between(name, min(left.low, right.low), max(left.high, right.high), excluded)
+    return interval(name, min(left.low, right.low), max(left.high, right.high), excluded)
 
 
-def restricted(known: Known, comparison: Action, number: int, holds: bool) -> Known | None:
+def refine(known: Known, comparison: Action, number: int, holds: bool) -> Known | None:
     """The word where its comparison with a constant holds, or fails; None: it never does.
 
     BITS_SET has no row here: it is a comparison of an AND with 0.
     """
     if known.values is not None:
         left = frozenset(value for value in known.values if COMPARISONS[comparison](value, number) is holds)
-        return among(known.name, left) if left else None
+        return one_of(known.name, left) if left else None
     low, high, excluded = known.low, known.high, known.excluded
     match comparison, holds:
         case Action.EQUAL, True:
-            return among(known.name, frozenset((number,))) if known.may_be(number) else None
+            return one_of(known.name, frozenset((number,))) if known.may_be(number) else None
         case Action.EQUAL, False:
             excluded |= {number}
         case Action.GREATER_THAN, True:
@@ -125,22 +125,22 @@ def restricted(known: Known, comparison: Action, number: int, holds: bool) -> Kn
             high = min(high, number - 1)
     if low > high or (high - low < len(excluded) and not frozenset(range(low, high + 1)) - excluded):
         return None
-    return between(known.name, low, high, excluded)
+    return interval(known.name, low, high, excluded)
 
 
-def computed(action: Action, left: Known, right: Known) -> Known:
+def transfer(action: Action, left: Known, right: Known) -> Known:
     """The result of an operation modulo 2**32; a divisor is not 0, and a shift count is below 32."""
     name = f"({left.name} {SIGNS[action]} {right.name})"
     if action is Action.ADD and right.name == shown(right.low):
-        name = f"({plus(left.name, right.low)})"
+        name = f"({offset_name(left.name, right.low)})"
     if action in (Action.DIV, Action.MOD):
-        right = restricted(right, Action.EQUAL, 0, False) or constant(1)
+        right = refine(right, Action.EQUAL, 0, False) or constant(1)
     if left.values is not None and right.values is not None:
         operation = ARITHMETIC[action]
         results = frozenset(operation(one, other) & WORD_MASK for one in left.values for other in right.values)
-        return constant(min(results)) if len(results) == 1 else among(name, results)
+        return constant(min(results)) if len(results) == 1 else one_of(name, results)
     low, high = _RANGES[action](left, right)
-    return between(name, low, high) if low >= 0 and high <= WORD_MASK else between(name)
+    return interval(name, low, high) if low >= 0 and high <= WORD_MASK else interval(name)
 
 
 def _all_ones(number: int) -> int:

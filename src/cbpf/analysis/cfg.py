@@ -2,16 +2,16 @@
 
 from collections.abc import Iterable, Iterator
 
-from .._record import Value
+from .._record import Record
 from ..isa.dialects import Dialect
 from ..isa.opcodes import CONDITIONS, OPCODE_BY_CODE, Action
 from ..isa.program import Program
 from ..isa.semantics import begin, execute
-from .abstract_machine import KnowledgeMachine, Way
-from .abstract_state import PacketLoad, State, met, nothing_known
+from .abstract_machine import AbstractMachine, OutgoingEdge
+from .abstract_state import AbstractState, PacketLoad, join_states, unknown_state
 
 
-class Edge(Value):
+class Edge(Record):
     """A way from one block to another, both by their numbers.
 
     outcome: of the test at the end of *source* for which it is taken; None: always.
@@ -26,7 +26,7 @@ class Edge(Value):
     is_possible: bool
 
 
-class Block(Value):
+class Block(Record):
     """Instructions that runs pass in a row: those from *start* up to *stop*, without *stop*.
 
     number: its place among the blocks, which are in order of their instructions.
@@ -50,9 +50,9 @@ class Block(Value):
         return self.stop - self.start
 
 
-def advance(state: State, program: Program, indices: Iterable[int], dialect: Dialect) -> KnowledgeMachine:
+def advance(state: AbstractState, program: Program, indices: Iterable[int], dialect: Dialect) -> AbstractMachine:
     """The machine after these instructions, which follow each other, or where every run ends; it changes *state*."""
-    machine = KnowledgeMachine(state, dialect)
+    machine = AbstractMachine(state, dialect)
     for machine.index in indices:
         execute(machine, program[machine.index], machine.index, dialect)
         if machine.is_over:
@@ -69,14 +69,14 @@ class Walk:
     """
 
     def __init__(self, program: Program, dialect: Dialect) -> None:
-        self.entries: list[State | None] = []
+        self.entries: list[AbstractState | None] = []
         self.ends: list[int] = []
         self.loads: list[PacketLoad] = []
         self._program = program
         self._dialect = dialect
         self._starts = _starts(program)
         self._number_at = {start: number for number, start in enumerate(self._starts)}
-        self._arriving: dict[int, list[State]] = {0: [_first(dialect)]}
+        self._arriving: dict[int, list[AbstractState]] = {0: [_first(dialect)]}
         self._reachable = {0}
         edges = [self._pass(number) for number in range(len(self._starts))]
         self.blocks = tuple(self._blocks(edges))
@@ -85,20 +85,20 @@ class Walk:
         """Goes through a block, and gives its ways out."""
         start, stop = self._range(number)
         arriving = self._arriving.pop(number, None)
-        entry = met(arriving, start) if arriving else None
+        entry = join_states(arriving, start) if arriving else None
         self.entries.append(entry)
-        is_possible, state = entry is not None, entry.copy() if entry else nothing_known(start)
+        is_possible, state = entry is not None, entry.copy() if entry else unknown_state(start)
         machine = advance(state, self._program, range(start, stop), self._dialect)
         self.ends.append(machine.index + 1)
         if is_possible:
             self.loads += machine.loads
         if machine.is_over:  # in the middle, and the ways out are never taken
             is_possible = False
-            machine = advance(nothing_known(stop - 1), self._program, (stop - 1,), self._dialect)
-        ways = [Way(stop, None, machine.state)] if machine.ways is None else machine.ways
+            machine = advance(unknown_state(stop - 1), self._program, (stop - 1,), self._dialect)
+        ways = [OutgoingEdge(stop, None, machine.state)] if machine.ways is None else machine.ways
         return tuple(self._edge(number, way, machine.condition, is_possible) for way in ways)
 
-    def _edge(self, number: int, way: Way, condition: tuple[str, str], is_possible: bool) -> Edge:
+    def _edge(self, number: int, way: OutgoingEdge, condition: tuple[str, str], is_possible: bool) -> Edge:
         target = self._number_at[way.target]
         if number in self._reachable:
             self._reachable.add(target)
@@ -129,9 +129,9 @@ class Walk:
             )
 
 
-def _first(dialect: Dialect) -> State:
+def _first(dialect: Dialect) -> AbstractState:
     """The state before the first instruction."""
-    machine = KnowledgeMachine(State(), dialect)
+    machine = AbstractMachine(AbstractState(), dialect)
     begin(machine, dialect)
     return machine.state
 

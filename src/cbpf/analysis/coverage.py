@@ -11,7 +11,7 @@ from ..vm import VM
 GoalKind: TypeAlias = Literal["instruction", "branch", "load"]
 
 
-class Goal(NamedTuple):
+class CoverageGoal(NamedTuple):
     """Something that a run may reach at an instruction.
 
     "instruction": it runs. "branch": its test holds or does not, as `holds` says. "load": the packet ends just behind
@@ -31,41 +31,41 @@ class Goal(NamedTuple):
         return texts[self.kind][self.holds].format(self.at)
 
 
-def all_goals(program: Program) -> frozenset[Goal]:
+def all_goals(program: Program) -> frozenset[CoverageGoal]:
     """Every instruction and every side of a branch."""
-    goals = {Goal("instruction", index) for index in range(len(program))}
+    goals = {CoverageGoal("instruction", index) for index in range(len(program))}
     for index, raw in enumerate(program):
         if OPCODE_BY_CODE[raw.op].action in CONDITIONS:
-            goals |= {Goal("branch", index, True), Goal("branch", index, False)}
+            goals |= {CoverageGoal("branch", index, True), CoverageGoal("branch", index, False)}
     return frozenset(goals)
 
 
-class Run(NamedTuple):
+class CoveredRun(NamedTuple):
     """What one run reached, and its verdict."""
 
-    goals: frozenset[Goal]
+    goals: frozenset[CoverageGoal]
     verdict: int
 
 
-def observe(machine: VM, packet: bytes, wire_length: int | None = None, metadata: Metadata | None = None) -> Run:
+def observe(machine: VM, packet: bytes, wire_length: int | None = None, metadata: Metadata | None = None) -> CoveredRun:
     """Runs a program on a packet, step by step."""
     goals = set()
     verdict = 0
     front = len(metadata.before) if metadata is not None and machine.dialect.header_windows else 0
     end = front + len(packet)
     for step in machine.trace(packet, metadata=metadata, wire_length=wire_length):
-        goals.add(Goal("instruction", step.index))
+        goals.add(CoverageGoal("instruction", step.index))
         if step.taken is not None:
-            goals.add(Goal("branch", step.index, step.taken))
+            goals.add(CoverageGoal("branch", step.index, step.taken))
         if step.fetched is not None:
             behind = step.fetched.position + step.fetched.size
             if behind - end in (0, 1):
-                goals.add(Goal("load", step.index, behind == end))
+                goals.add(CoverageGoal("load", step.index, behind == end))
         verdict = step.verdict or 0
-    return Run(frozenset(goals), verdict)
+    return CoveredRun(frozenset(goals), verdict)
 
 
-def ranges(numbers: Iterable[int]) -> str:
+def format_ranges(numbers: Iterable[int]) -> str:
     """Numbers, with neighbours drawn together: "1, 4..7"."""
     runs: list[list[int]] = []
     for number in sorted(numbers):

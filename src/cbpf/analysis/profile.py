@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Any, Final, TypeAlias
 
-from .._record import Value
+from .._record import Record
 from ..capture.reader import Packet
-from ..engines.base import Run
+from ..engines.base import RunFunction
 from ..engines.interpreter import Interpreter
 from ..engines.python import compile_to_counting_python
 from ..errors import FieldError
@@ -22,7 +22,7 @@ from .flow import Flow
 _LONGEST_IN_PYTHON: Final = 20_000  # instructions; beyond, compiling costs too much time and memory
 
 
-class ExecutionCounts(Value):
+class ExecutionCounts(Record):
     """What a program did on packets, all of it exact.
 
     packets: how many there were. kept: how many of them had a verdict other than 0.
@@ -32,7 +32,7 @@ class ExecutionCounts(Value):
     """
 
     packets: int
-    kept: int
+    accepted: int
     executed: tuple[int, ...]
     taken: tuple[int, ...]
     most: int
@@ -72,7 +72,7 @@ def execution_counts(program: Instructions, packets: Any, *, dialect: Dialect = 
     return ExecutionCounts(count, kept, tuple(executed), tuple(taken), most)
 
 
-def _tracing(program: Program, dialect: Dialect, executed: list[int], taken: list[int]) -> Run:
+def _tracing(program: Program, dialect: Dialect, executed: list[int], taken: list[int]) -> RunFunction:
     """What `compile_to_counting_python` gives, without compiling: slow."""
     trace = Interpreter(program, dialect).trace
 

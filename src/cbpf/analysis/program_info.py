@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Any
 
-from .._record import Value
+from .._record import Record
 from ..isa.dialects import DIALECTS, PCAP, Dialect
 from ..isa.opcodes import EXTENSION_WORDS, OPCODE_BY_CODE, Extension
 from ..isa.program import Instructions
@@ -12,7 +12,7 @@ from .abstract_state import PacketLoad
 from .flow import Flow
 
 
-class ProgramInfo(Value):
+class ProgramInfo(Record):
     """What a program is and does, by its `Flow`: `program_info` makes it.
 
     instructions, blocks: how many there are.

@@ -9,7 +9,7 @@ from ..packet.link_types import LinkType
 ByteOrder: TypeAlias = Literal["<", ">"]
 ContainerKind: TypeAlias = Literal["pcap", "pcapng"]
 
-Record: TypeAlias = tuple[int, int, int, int, int, int]
+RecordSpan: TypeAlias = tuple[int, int, int, int, int, int]
 """Positions in a buffer, a length and an index: (start, data_start, data_end, end, wire_length, interface).
 
 The record is buffer[start:end], its packet buffer[data_start:data_end]. *interface* is the index of its interface in
@@ -45,7 +45,7 @@ class Interface(NamedTuple):
         return 1_000_000 % self.resolution != 0
 
 
-Scan: TypeAlias = tuple[list[Record], int, DamagedCapture | None]
+Scan: TypeAlias = tuple[list[RecordSpan], int, DamagedCapture | None]
 """The whole records of a buffer; how many bytes the one behind them needs, as far as is known; what is wrong there."""
 
 
@@ -77,13 +77,13 @@ class Container(Protocol):
     def place(self, start_of_record: bytes, number: int) -> str:
         """What an error calls a record that is not whole; *number* is its own if it holds a packet."""
 
-    def time_ns(self, buffer: bytes, record: Record) -> int:
+    def time_ns(self, buffer: bytes, record: RecordSpan) -> int:
         """Nanoseconds since 1970 of a packet."""
 
-    def times_ns(self, buffer: bytes, records: Sequence[Record]) -> Sequence[int | None]:
+    def times_ns(self, buffer: bytes, records: Sequence[RecordSpan]) -> Sequence[int | None]:
         """The same of each record; None for one that holds no packet, or tells no time."""
 
 
-def packet_count(records: Sequence[Record]) -> int:
+def packet_count(records: Sequence[RecordSpan]) -> int:
     """How many of these hold a packet."""
     return len(records) - [record[5] for record in records].count(NO_PACKET)

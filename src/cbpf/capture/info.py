@@ -8,10 +8,10 @@ from itertools import pairwise
 from operator import lt
 from typing import Annotated, Any, Final, NamedTuple, TypeAlias, get_args
 
-from .._record import Value
+from .._record import Record
 from .._validators import instance_of, one_of, optional, text, within
 from ..errors import DamagedCapture
-from .base import NO_PACKET, SECOND, ByteOrder, Container, ContainerKind, Interface, Record
+from .base import NO_PACKET, SECOND, ByteOrder, Container, ContainerKind, Interface, RecordSpan
 from .input import Source
 from .pcap import FILE_HEADER_SIZE, Pcap
 from .pcapng import INTERFACE, SECTION, other_block
@@ -119,7 +119,7 @@ _check_count: Final = within(0, 2**63 - 1, "a count")
 _Count: TypeAlias = Annotated[int, _check_count]
 
 
-class CaptureInfo(Value):
+class CaptureInfo(Record):
     """What a capture is and holds, up to its end, or to where it is damaged.
 
     name: what errors call it; container, version: its format, such as pcap 2.4.
@@ -161,7 +161,7 @@ class CaptureInfo(Value):
         )
 
 
-class Survey:
+class CaptureSurvey:
     """Sums up a capture while it is read.
 
     `add_chunk` takes records one by one. Who knows the sums of many gives them to `add`, by interface, `add_order` and
@@ -182,7 +182,7 @@ class Survey:
             self._sections, self._section_of, self._size = 1, [1], FILE_HEADER_SIZE
             self._byte_orders = {container.header.layout.byte_order}
 
-    def add_chunk(self, buffer: bytes, records: list[Record]) -> None:
+    def add_chunk(self, buffer: bytes, records: list[RecordSpan]) -> None:
         """The whole records at the start of a buffer."""
         times = self._container.times_ns(buffer, records)
         groups: defaultdict[int, list[tuple[int, int, int | None]]] = defaultdict(list)
@@ -296,7 +296,7 @@ def capture_info(source: Source) -> CaptureInfo:
     ('pcap', 905, 'EN10MB')
     """
     with CaptureReader(source) as reader:
-        survey, damage = Survey(reader.container), None
+        survey, damage = CaptureSurvey(reader.container), None
         try:
             for buffer, records in reader.chunks():
                 survey.add_chunk(buffer, records)

@@ -61,7 +61,7 @@ def _wait_or_raise(descriptor: int, number: int) -> None:
         raise OSError(number, os.strerror(number))
 
 
-def joined(ranges: int, count: int) -> bytes:
+def coalesce(ranges: int, count: int) -> bytes:
     """The bytes of *count* ranges, copied."""
     table = (_Range * count).from_address(ranges) if count else ()
     return b"".join([ctypes.string_at(one.address, one.length) for one in table])

@@ -32,11 +32,11 @@ class Output:
 
     def write_ranges(self, ranges: int, count: int, sums: int) -> None:
         """Writes *count* ranges of memory that native code names; see `ranges.write_ranges`."""
-        from .iovec import joined, write_ranges
+        from .iovec import coalesce, write_ranges
 
         with _named(self._name):
             if self._descriptor is None:
-                self._write(joined(ranges, count))
+                self._write(coalesce(ranges, count))
             else:
                 write_ranges(self._descriptor, ranges, count, sums)
 

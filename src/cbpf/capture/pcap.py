@@ -9,7 +9,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 from ..errors import CaptureError, DamagedCapture
 from ..packet.link_types import LinkType, link_type
-from .base import SECOND, ByteOrder, Interface, Record, Scan
+from .base import SECOND, ByteOrder, Interface, RecordSpan, Scan
 
 FILE_HEADER_SIZE: Final = 24
 
@@ -29,7 +29,7 @@ _VARIANTS: Final = {
 }
 
 
-class Layout(NamedTuple):
+class RecordLayout(NamedTuple):
     """How records are written: two captures of one layout hold the same packet in the same bytes."""
 
     byte_order: ByteOrder
@@ -38,11 +38,11 @@ class Layout(NamedTuple):
     length_order: LengthOrder
 
 
-class Header(NamedTuple):
+class FileHeader(NamedTuple):
     """The file header: *data* its 24 bytes; *snaplen* in bytes, as libpcap corrects it."""
 
     data: bytes
-    layout: Layout
+    layout: RecordLayout
     snaplen: int
     link_type: LinkType
 
@@ -58,7 +58,7 @@ class Pcap:
 
     kind: Literal["pcap"] = "pcap"
 
-    def __init__(self, header: Header) -> None:
+    def __init__(self, header: FileHeader) -> None:
         self.header = header
         self.version = "{}.{}".format(*struct.unpack_from(f"{header.layout.byte_order}HH", header.data, 4))
         self.interfaces = [header.interface]
@@ -75,19 +75,19 @@ class Pcap:
         """Every record holds a packet."""
         return f"packet {number}"
 
-    def time_ns(self, buffer: bytes, record: Record) -> int:
+    def time_ns(self, buffer: bytes, record: RecordSpan) -> int:
         """Nanoseconds since 1970 of a packet."""
         seconds, fraction = self._times.unpack_from(buffer, record[0])
         return int(seconds * SECOND + fraction * (1 if self.header.layout.nanoseconds else 1000))
 
-    def times_ns(self, buffer: bytes, records: Sequence[Record]) -> Sequence[int | None]:
+    def times_ns(self, buffer: bytes, records: Sequence[RecordSpan]) -> Sequence[int | None]:
         """The same of each record."""
         unpack, unit = self._times.unpack_from, 1 if self.header.layout.nanoseconds else 1000
         times = [unpack(buffer, record[0]) for record in records]
         return [seconds * SECOND + fraction * unit for seconds, fraction in times]
 
 
-def parse_header(data: bytes, name: str) -> Header:
+def parse_header(data: bytes, name: str) -> FileHeader:
     """The header of a capture that begins with *data*; raises `CaptureError` if it is none that is read here."""
     if len(data) < FILE_HEADER_SIZE:
         raise CaptureError(f"{name}: has {len(data)} bytes; a pcap capture begins with a header of {FILE_HEADER_SIZE}")
@@ -99,7 +99,7 @@ def parse_header(data: bytes, name: str) -> Header:
         snaplen = kind.longest_packet
     if variant.record_header_size == 24 and kind.name == "EN10MB":
         snaplen += 14  # this libpcap did not count the Ethernet header when capturing
-    return Header(data[:FILE_HEADER_SIZE], Layout(byte_order, *variant, length_order), snaplen, kind)
+    return FileHeader(data[:FILE_HEADER_SIZE], RecordLayout(byte_order, *variant, length_order), snaplen, kind)
 
 
 def _identify(data: bytes, name: str) -> tuple[ByteOrder, _Variant]:
@@ -121,7 +121,7 @@ def _length_order(major: int, minor: int, name: str) -> LengthOrder:
     return "smaller is captured" if minor == 3 else "captured first"
 
 
-def scan(header: Header, buffer: bytes, first: int, name: str) -> Scan:
+def scan(header: FileHeader, buffer: bytes, first: int, name: str) -> Scan:
     """The whole records of *buffer*, from its start on; the bytes that the record after them needs; what is wrong.
 
     *first* is the number of the first record, counted from 1, for the error.
@@ -130,7 +130,7 @@ def scan(header: Header, buffer: bytes, first: int, name: str) -> Scan:
     unpack = struct.Struct(f"{layout.byte_order}8xII").unpack_from
     header_size, longest, snaplen = layout.record_header_size, header.link_type.longest_packet, header.snaplen
     usual = layout.length_order == "captured first"
-    records: list[Record] = []
+    records: list[RecordSpan] = []
     start, last = 0, len(buffer) - header_size
     while start <= last:
         captured, wire = unpack(buffer, start)
@@ -149,7 +149,7 @@ def scan(header: Header, buffer: bytes, first: int, name: str) -> Scan:
     return records, header_size, None
 
 
-def encode(record: Record, buffer: bytes, source: Layout, target: Layout) -> bytes:
+def encode(record: RecordSpan, buffer: bytes, source: RecordLayout, target: RecordLayout) -> bytes:
     """The record as a capture of layout *target* holds it; cut to the snapshot length of its source."""
     start, data_start, data_end, _, wire_length, _ = record
     seconds, fraction = struct.unpack_from(f"{source.byte_order}II", buffer, start)
@@ -163,7 +163,7 @@ def encode(record: Record, buffer: bytes, source: Layout, target: Layout) -> byt
     return head + extra + buffer[data_start:data_end]
 
 
-def merged_header(headers: list[Header]) -> Header:
+def merged_header(headers: list[FileHeader]) -> FileHeader:
     """The header of a capture that can hold the packets of all these: the first one's where that loses nothing."""
     first = headers[0]
     if all(header[1:] == first[1:] and header.data[16:] == first.data[16:] for header in headers):
@@ -173,15 +173,15 @@ def merged_header(headers: list[Header]) -> Header:
         nanoseconds = any(header.layout.nanoseconds for header in headers)
         return plain_header(first.interface._replace(snaplen=snaplen), nanoseconds=nanoseconds)
     end = struct.pack(f"{first.layout.byte_order}II", snaplen, first.link_type.linktype)
-    return Header(first.data[:16] + end, first.layout, snaplen, first.link_type)
+    return FileHeader(first.data[:16] + end, first.layout, snaplen, first.link_type)
 
 
-def plain_header(interface: Interface, *, nanoseconds: bool) -> Header:
+def plain_header(interface: Interface, *, nanoseconds: bool) -> FileHeader:
     """The header of a capture of this interface in the usual variant of the format."""
     magic = next(magic for magic, variant in _VARIANTS.items() if variant == (nanoseconds, 16))
     kind, snaplen, byte_order = interface[:3]
     data = struct.pack(f"{byte_order}IHHiIII", magic, 2, 4, 0, 0, snaplen, kind.linktype)
-    return Header(data, Layout(byte_order, nanoseconds, 16, "captured first"), snaplen, kind)
+    return FileHeader(data, RecordLayout(byte_order, nanoseconds, 16, "captured first"), snaplen, kind)
 
 
 def plain_record(byte_order: ByteOrder, nanoseconds: bool, time_ns: int, wire_length: int, data: bytes) -> bytes:

@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 from ..errors import CaptureError, DamagedCapture
 from ..packet.link_types import link_type
-from .base import NO_PACKET, ByteOrder, Interface, Record, Scan
+from .base import NO_PACKET, ByteOrder, Interface, RecordSpan, Scan
 
 SECTION_MAGIC: Final = b"\x0a\x0d\x0d\x0a"  # the same in both byte orders
 
@@ -70,7 +70,7 @@ class Pcapng:
 
     def scan(self, buffer: bytes, first: int, name: str) -> Scan:
         """The whole records of *buffer*; see `Container`. The state changes with each record that is returned."""
-        records: list[Record] = []
+        records: list[RecordSpan] = []
         start, packets, needed, damage = 0, 0, _HEAD + _TRAILER, None
         while len(buffer) - start >= needed:
             before = len(records)
@@ -91,7 +91,7 @@ class Pcapng:
         self._position += start
         return records, needed, damage
 
-    def _usual_packets(self, buffer: bytes, start: int, records: list[Record]) -> int:
+    def _usual_packets(self, buffer: bytes, start: int, records: list[RecordSpan]) -> int:
         """Takes enhanced packet blocks, as long as all is well with them; returns where the next block begins."""
         unpack = struct.Struct(f"{self._byte_order}III8xII").unpack_from
         unpack_trailer = struct.Struct(f"{self._byte_order}I").unpack_from
@@ -110,7 +110,7 @@ class Pcapng:
             start = end
         return start
 
-    def _block(self, buffer: bytes, start: int) -> Record | int:
+    def _block(self, buffer: bytes, start: int) -> RecordSpan | int:
         """The block at *start*, or how many bytes it needs."""
         if len(buffer) - start < _HEAD + _TRAILER:
             return _HEAD + _TRAILER
@@ -133,7 +133,7 @@ class Pcapng:
         kind, length = struct.unpack_from(f"{byte_order}II", buffer, start)
         return kind, length
 
-    def _section(self, buffer: bytes, start: int, end: int) -> Record:
+    def _section(self, buffer: bytes, start: int, end: int) -> RecordSpan:
         byte_order = _section_byte_order(buffer, start)
         (major,) = struct.unpack_from(f"{byte_order}H", buffer, start + 12)
         if major != 1:
@@ -142,7 +142,7 @@ class Pcapng:
         self._snaplens = []
         return start, end, end, end, 0, NO_PACKET
 
-    def _interface(self, buffer: bytes, start: int, end: int) -> Record:
+    def _interface(self, buffer: bytes, start: int, end: int) -> RecordSpan:
         if len(self.interfaces) >= _MOST_INTERFACES:
             raise _Wrong(f"describes one interface more than {_MOST_INTERFACES}; no more are read")
         number, snaplen = struct.unpack_from(f"{self._byte_order}H2xI", buffer, start + _HEAD)
@@ -155,21 +155,21 @@ class Pcapng:
         self._longest = max(self._longest, 32 + kind.longest_packet + _LONGEST_OPTIONS)
         return start, end, end, end, 0, NO_PACKET
 
-    def _enhanced(self, buffer: bytes, start: int, end: int) -> Record:
+    def _enhanced(self, buffer: bytes, start: int, end: int) -> RecordSpan:
         index, captured, wire = struct.unpack_from(f"{self._byte_order}I8xII", buffer, start + _HEAD)
         return self._packet(start, start + _DATA, end, index, captured, wire)
 
-    def _obsolete(self, buffer: bytes, start: int, end: int) -> Record:
+    def _obsolete(self, buffer: bytes, start: int, end: int) -> RecordSpan:
         index, captured, wire = struct.unpack_from(f"{self._byte_order}H10xII", buffer, start + _HEAD)
         return self._packet(start, start + _DATA, end, index, captured, wire)
 
-    def _simple(self, buffer: bytes, start: int, end: int) -> Record:
+    def _simple(self, buffer: bytes, start: int, end: int) -> RecordSpan:
         """The captured length is not told: it is that of the packet, or the snapshot length."""
         (wire,) = struct.unpack_from(f"{self._byte_order}I", buffer, start + _HEAD)
         captured = min([wire, *self._snaplens[:1]])
         return self._packet(start, start + _HEAD + 4, end, 0, captured, wire)
 
-    def _packet(self, start: int, data_start: int, end: int, index: int, captured: int, wire: int) -> Record:
+    def _packet(self, start: int, data_start: int, end: int, index: int, captured: int, wire: int) -> RecordSpan:
         known = len(self._snaplens)
         if index >= known:
             raise _Wrong(f"is of interface {index}; its section has described {known}, counted from 0")
@@ -181,7 +181,7 @@ class Pcapng:
             raise _Wrong(f"has a captured length of {captured} bytes; its block has room for {room}")
         return start, data_start, data_start + captured, end, wire, len(self.interfaces) - known + index
 
-    _readers: Final[dict[int, Callable[["Pcapng", bytes, int, int], Record]]] = {
+    _readers: Final[dict[int, Callable[["Pcapng", bytes, int, int], RecordSpan]]] = {
         _SECTION: _section,
         _INTERFACE: _interface,
         _OBSOLETE: _obsolete,
@@ -206,7 +206,7 @@ class Pcapng:
                 return f"packet {number}"
         return f"block at byte {self._position + offset}"
 
-    def time_ns(self, buffer: bytes, record: Record) -> int:
+    def time_ns(self, buffer: bytes, record: RecordSpan) -> int:
         """Nanoseconds since 1970 of a packet; a simple packet has 0 units of time."""
         start, data_start, _, _, _, index = record
         interface = self.interfaces[index]
@@ -215,7 +215,7 @@ class Pcapng:
         high, low = struct.unpack_from(f"{interface.byte_order}II", buffer, start + 12)
         return interface.time_ns(high << 32 | low)
 
-    def times_ns(self, buffer: bytes, records: Sequence[Record]) -> Sequence[int | None]:
+    def times_ns(self, buffer: bytes, records: Sequence[RecordSpan]) -> Sequence[int | None]:
         """The same of each record; None for a simple packet, and for what is no packet."""
         return [
             self.time_ns(buffer, record) if record[5] != NO_PACKET and record[1] - record[0] == _DATA else None

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple, Self, TypeAlias
 from ..errors import CaptureError, DamagedCapture
 from ..packet.batch import Packets
 from ..packet.link_types import LinkType
-from .base import NO_PACKET, Container, Interface, Record, packet_count
+from .base import NO_PACKET, Container, Interface, RecordSpan, packet_count
 from .input import Input, Source
 from .pcap import FILE_HEADER_SIZE, Pcap, parse_header
 from .pcapng import SECTION_MAGIC, Pcapng
@@ -23,7 +23,7 @@ _FOREIGN: Final = {
     b"BZh": "bzip2-compressed captures are not read yet; pipe through bunzip2 -c",
 }
 
-Chunk: TypeAlias = tuple[bytes, list[Record]]
+Chunk: TypeAlias = tuple[bytes, list[RecordSpan]]
 """A buffer, and the whole records in it."""
 
 

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, TypeAlias
 
 from ..errors import CaptureError
-from .base import NO_PACKET, SECOND, Container, Interface, Record
-from .pcap import Header, Pcap, encode, merged_header, plain_header, plain_record
+from .base import NO_PACKET, SECOND, Container, Interface, RecordSpan
+from .pcap import FileHeader, Pcap, encode, merged_header, plain_header, plain_record
 from .pcapng import enhanced_packet, section
 
-Place: TypeAlias = Callable[[Record], str]
+Place: TypeAlias = Callable[[RecordSpan], str]
 """What an error calls a record: capture and packet number."""
 
 
@@ -24,7 +24,7 @@ class Writer(Protocol):
     def copies(self, source: Container) -> bool:
         """Whether the records of a source are written as they are."""
 
-    def records(self, source: Container, buffer: bytes, kept: list[Record], place: Place) -> bytes:
+    def records(self, source: Container, buffer: bytes, kept: list[RecordSpan], place: Place) -> bytes:
         """The records kept of a buffer; raises `CaptureError` for one that the format cannot hold."""
 
     def end(self) -> bytes:
@@ -51,7 +51,7 @@ class PcapngWriter:
         """Those of a pcapng."""
         return source.kind == "pcapng"
 
-    def records(self, source: Container, buffer: bytes, kept: list[Record], place: Place) -> bytes:
+    def records(self, source: Container, buffer: bytes, kept: list[RecordSpan], place: Place) -> bytes:
         """Copies of the blocks, or a block for each packet."""
         if source.kind == "pcapng":
             return b"".join([buffer[record[0] : record[3]] for record in kept])
@@ -79,7 +79,7 @@ class PcapWriter:
     def __init__(self, sources: Sequence[tuple[str, Container]]) -> None:
         """*sources*: names and containers; raises `CaptureError` for pcaps of different link types."""
         self._sources = sources
-        self._header: Header | None = None
+        self._header: FileHeader | None = None
         pcaps = [(name, source) for name, source in sources if isinstance(source, Pcap)]
         if len(pcaps) == len(sources):
             _require_one_link_type(pcaps)
@@ -97,7 +97,7 @@ class PcapWriter:
         """Those of a pcap of the target's layout, but for packets beyond the snapshot length."""
         return isinstance(source, Pcap) and self._header is not None and source.header.layout == self._header.layout
 
-    def records(self, source: Container, buffer: bytes, kept: list[Record], place: Place) -> bytes:
+    def records(self, source: Container, buffer: bytes, kept: list[RecordSpan], place: Place) -> bytes:
         """The packets among the records, behind the header if they are the first."""
         packets = [record for record in kept if record[5] != NO_PACKET]
         if not packets:
@@ -120,7 +120,7 @@ class PcapWriter:
         name, _ = self._sources[0]
         raise CaptureError(f"{name}: describes no interface, and so no link type; a pcap has to have one")
 
-    def _decide(self, first: Interface) -> Header:
+    def _decide(self, first: Interface) -> FileHeader:
         alike = [
             interface for _, source in self._sources for interface in source.interfaces
             if interface.link_type == first.link_type
@@ -130,7 +130,7 @@ class PcapWriter:
         return plain_header(first._replace(snaplen=snaplen), nanoseconds=nanoseconds)
 
 
-def _copied(source: Pcap, buffer: bytes, packets: list[Record], header: Header) -> Iterator[bytes]:
+def _copied(source: Pcap, buffer: bytes, packets: list[RecordSpan], header: FileHeader) -> Iterator[bytes]:
     """Packets of a pcap: as they are where both have one layout and nothing is beyond the snapshot length."""
     layout = source.header.layout
     for record in packets:
@@ -141,7 +141,7 @@ def _copied(source: Pcap, buffer: bytes, packets: list[Record], header: Header) 
             yield encode(record, buffer, layout, header.layout)
 
 
-def _encoded(source: Container, buffer: bytes, record: Record, place: Place, header: Header) -> bytes:
+def _encoded(source: Container, buffer: bytes, record: RecordSpan, place: Place, header: FileHeader) -> bytes:
     """A packet of a pcapng."""
     _, data_start, data_end, _, wire_length, index = record
     time_ns, layout = source.time_ns(buffer, record), header.layout
@@ -151,7 +151,7 @@ def _encoded(source: Container, buffer: bytes, record: Record, place: Place, hea
     return plain_record(layout.byte_order, layout.nanoseconds, time_ns, wire_length, buffer[data_start:data_end])
 
 
-def _misfit(interface: Interface, captured: int, time_ns: int, header: Header) -> str | None:
+def _misfit(interface: Interface, captured: int, time_ns: int, header: FileHeader) -> str | None:
     """Why a packet cannot stand in a pcap with this header, if so."""
     kind, most = header.link_type, min(header.snaplen, header.link_type.longest_packet)
     if interface.link_type != kind:

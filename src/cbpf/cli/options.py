@@ -98,8 +98,8 @@ def list_options(command: Callable[..., Any]) -> Callable[..., Any]:
         lists = None
         if hosts is not None or ports is not None:
             lists = cbpf.Expression(
-                hosts=() if hosts is None else cbpf.read_hosts(read_bytes(hosts), name=shown(hosts)),
-                ports=() if ports is None else cbpf.read_ports(read_bytes(ports), name=shown(ports)),
+                hosts=() if hosts is None else cbpf.read_hosts(read_bytes(hosts), name=display_name(hosts)),
+                ports=() if ports is None else cbpf.read_ports(read_bytes(ports), name=display_name(ports)),
                 direction=direction,
             )
         return command(*arguments, lists=lists, **options)
@@ -151,13 +151,13 @@ def read_bytes(path: str) -> bytes:
             with open(path, "rb") as file:
                 data = file.read(LONGEST_FILE + 1)
     except OSError as error:
-        raise click.ClickException(f"{shown(path)}: {error.strerror}") from None
+        raise click.ClickException(f"{display_name(path)}: {error.strerror}") from None
     if len(data) > LONGEST_FILE:
-        raise click.ClickException(f"{shown(path)}: is longer than {LONGEST_FILE:,} bytes; that is no program")
+        raise click.ClickException(f"{display_name(path)}: is longer than {LONGEST_FILE:,} bytes; that is no program")
     return data
 
 
-def shown(path: str) -> str:
+def display_name(path: str) -> str:
     """The name of a file for messages."""
     if path == "-":
         return "standard input"
@@ -180,7 +180,7 @@ def read_program(path: str, format: str = "auto") -> cbpf.Program:
     try:
         return cbpf.parse(read_bytes(path), format=format)
     except cbpf.ProgramFormatError as error:
-        error.source = shown(path)
+        error.source = display_name(path)
         raise
 
 
@@ -190,7 +190,7 @@ def read_filter(path: str) -> cbpf.Program | cbpf.Savefile:
     try:
         return cbpf.Savefile.from_bytes(data) if cbpf.Savefile.recognizes(data) else cbpf.parse(data)
     except cbpf.ProgramFormatError as error:
-        error.source = shown(path)
+        error.source = display_name(path)
         raise
 
 
@@ -246,7 +246,9 @@ def program_for_capture(
     return compiled, capture
 
 
-def seen(packet: cbpf.Packet, capture: cbpf.CaptureReader, as_socket: bool) -> tuple[bytes, int, cbpf.Metadata | None]:
+def program_view(
+    packet: cbpf.Packet, capture: cbpf.CaptureReader, as_socket: bool
+) -> tuple[bytes, int, cbpf.Metadata | None]:
     """What a program sees of a captured packet: bytes, wire length, metadata."""
     if as_socket:
         return cbpf.socket_view(packet.data, capture.interfaces[packet.interface].link_type, packet.wire_length)

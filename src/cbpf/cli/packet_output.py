@@ -34,7 +34,7 @@ _ACTIONS: Final = {
 }
 
 
-def meaning(verdict: int, dialect: cbpf.Dialect) -> str:
+def describe_verdict(verdict: int, dialect: cbpf.Dialect) -> str:
     """A verdict in words, with its number."""
     if dialect.record_size is None:
         return f"{'keeps' if verdict else 'rejects'} the packet (verdict {verdict})"
@@ -86,7 +86,7 @@ def _system_call(record: bytes, dialect: cbpf.Dialect) -> str:
 _LONGEST_RUN: Final = 6  # zeros that are shown as such
 
 
-def brief(packet: bytes) -> str:
+def format_bytes(packet: bytes) -> str:
     """The bytes in one line, with long runs of zeros counted."""
     parts = []
     for is_zero, run in groupby(packet, lambda byte: byte == 0):

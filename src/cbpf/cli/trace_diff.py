@@ -15,7 +15,7 @@ _MOST_OWN_ROWS: Final = 40  # of one that is not
 _LONGEST_COMPARED: Final = 2000  # steps; the comparison takes the square of the time
 
 
-class _Row(NamedTuple):
+class _TraceRow(NamedTuple):
     """A step as it is shown, and without the indices that say where it stands."""
 
     text: str
@@ -36,9 +36,9 @@ def columns(left: cbpf.VM, right: cbpf.VM, found: cbpf.Difference) -> Iterator[s
         yield from _stretch(first[start:end], second[other_start:other_end], name, most)
 
 
-def _stretch(left: Sequence[_Row], right: Sequence[_Row], name: str, most: int) -> Iterator[str]:
+def _stretch(left: Sequence[_TraceRow], right: Sequence[_TraceRow], name: str, most: int) -> Iterator[str]:
     """Rows of the two sides, of which the middle is left out where there are too many."""
-    return _cut([_line(*pair) for pair in zip_longest(left, right, fillvalue=_Row("", ""))], name, most)
+    return _cut([_line(*pair) for pair in zip_longest(left, right, fillvalue=_TraceRow("", ""))], name, most)
 
 
 def _cut(lines: list[str], name: str, most: int) -> Iterator[str]:
@@ -48,7 +48,7 @@ def _cut(lines: list[str], name: str, most: int) -> Iterator[str]:
     yield from lines
 
 
-def _line(left: _Row, right: _Row) -> str:
+def _line(left: _TraceRow, right: _TraceRow) -> str:
     gutter = " " if left.content == right.content else "|"
     return f"{left.text:{WIDTH}} {gutter} {right.text}".rstrip()
 
@@ -59,14 +59,14 @@ def trace_lines(machine: cbpf.VM, packet: bytes, wire_length: int, metadata: cbp
     yield from _cut([row.text for row in rows], "steps", _MOST_OWN_ROWS)
 
 
-def _rows(machine: cbpf.VM, packet: bytes, wire_length: int, metadata: cbpf.Metadata) -> list[_Row]:
+def _rows(machine: cbpf.VM, packet: bytes, wire_length: int, metadata: cbpf.Metadata) -> list[_TraceRow]:
     images = cbpf.listing(machine.program).splitlines()
     rows = []
     for step in machine.trace(packet, metadata=metadata, wire_length=wire_length):
         number, image = images[step.index].split(" ", 1)
         image = image.split(" jt ")[0].rstrip()
         effect, target = _effect(step, image.split()[0], "#x" if machine.dialect.record_size else "d")
-        rows.append(_Row(f"{number} {image:24} {effect}{target}", f"{image} {effect}"))
+        rows.append(_TraceRow(f"{number} {image:24} {effect}{target}", f"{image} {effect}"))
     return rows
 
 

@@ -1,16 +1,16 @@
 """The graph of a program as a picture: DOT for graphviz, mermaid for Markdown, and SVG that needs no other program."""
 
-from .._record import Value
+from .._record import Record
 from ..analysis.flow import Flow
 from ..analysis.profile import ExecutionCounts, check_counts
 from ..isa.dialects import PCAP, Dialect
 from ..isa.program import Instructions
-from .labels import Captions
+from .labels import Labels
 from .svg import draw
 from .text import dot_lines, mermaid_lines
 
 
-class Graph(Value):
+class Graph(Record):
     """The picture of a program: `graph` makes it. Notebooks show it.
 
     flow: what it shows. counts: how often each instruction was executed, or None.
@@ -21,15 +21,15 @@ class Graph(Value):
 
     def dot(self) -> str:
         """The text for graphviz: `dot -Tsvg`. A node a block, `b0`, `b1`, ..."""
-        return "\n".join(["digraph program {", *dot_lines(Captions(self.flow, self.counts)), "}"]) + "\n"
+        return "\n".join(["digraph program {", *dot_lines(Labels(self.flow, self.counts)), "}"]) + "\n"
 
     def mermaid(self) -> str:
         """The text for mermaid, which GitHub and others draw in Markdown. A node a block, `b0`, `b1`, ..."""
-        return "\n".join(["flowchart TD", *mermaid_lines(Captions(self.flow, self.counts))]) + "\n"
+        return "\n".join(["flowchart TD", *mermaid_lines(Labels(self.flow, self.counts))]) + "\n"
 
     def svg(self) -> str:
         """A picture, laid out here. A `ret` to which several ways lead is drawn at the end of each."""
-        return draw(Captions(self.flow, self.counts))
+        return draw(Labels(self.flow, self.counts))
 
     def _repr_svg_(self) -> str:
         """For notebooks."""

@@ -9,14 +9,14 @@ from ..analysis.profile import ExecutionCounts, edge_counts
 from ..isa.listing import listing
 from ..isa.opcodes import OPCODE_BY_CODE, Opcode, Operand
 
-Kind: TypeAlias = Literal["plain", "keep", "reject", "depends"]
+NodeKind: TypeAlias = Literal["plain", "keep", "reject", "depends"]
 
 _MOST_LINES: Final = 24  # of a block; of a longer one, the first and the last are shown
 _LAST_LINES: Final = 4
 _ALLOWING: Final = {0x7FFF: "allow", 0x7FFC: "allow and log"}  # SECCOMP_RET_ALLOW, SECCOMP_RET_LOG (linux/seccomp.h)
 
 
-class Captions:
+class Labels:
     """What a picture says, whatever its format: the lines of its boxes, the labels of its ways, and their kinds."""
 
     def __init__(self, flow: Flow, counts: ExecutionCounts | None) -> None:
@@ -44,11 +44,11 @@ class Captions:
             return ["no run comes here" if block.is_reachable else "unreachable"]
         return [] if block.edges else [self.verdict(block)[1]]
 
-    def kind(self, block: Block) -> Kind:
+    def kind(self, block: Block) -> NodeKind:
         """What becomes of a packet here."""
         return self.verdict(block)[0] if not block.edges else "plain"
 
-    def verdict(self, block: Block) -> tuple[Kind, str]:
+    def verdict(self, block: Block) -> tuple[NodeKind, str]:
         """The kind of the `ret` of a block, and what it does, in words."""
         known = self.flow.verdict(block)
         if known is None:
@@ -97,7 +97,7 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f}".removesuffix(".0") + "%"
 
 
-def _system_call_verdict(known: Known) -> tuple[Kind, str]:
+def _system_call_verdict(known: Known) -> tuple[NodeKind, str]:
     if known.low >> 16 != known.high >> 16:
         return "depends", "allow or deny"
     allowed = _ALLOWING.get(known.low >> 16)
@@ -113,8 +113,8 @@ def _image(opcode: Opcode, line: str) -> str:
     return " ".join(line.split(") ", 1)[1].split(" jt ", 1)[0].split())
 
 
-FILLS: Final[dict[Kind, str]] = {"plain": "#f6f8fa", "keep": "#dafbe1", "reject": "#ffebe9", "depends": "#fff8c5"}
-STROKES: Final[dict[Kind, str]] = {"plain": "#767676", "keep": "#1f883d", "reject": "#d73a49", "depends": "#9a6700"}
+FILLS: Final[dict[NodeKind, str]] = {"plain": "#f6f8fa", "keep": "#dafbe1", "reject": "#ffebe9", "depends": "#fff8c5"}
+STROKES: Final[dict[NodeKind, str]] = {"plain": "#767676", "keep": "#1f883d", "reject": "#d73a49", "depends": "#9a6700"}
 TEXT_COLOR: Final = "#1f2328"
 EDGE_COLORS: Final = {True: STROKES["keep"], False: STROKES["reject"], None: STROKES["plain"]}
 _COLD, _HOT = (0xF6, 0xF8, 0xFA), (0xFF, 0x99, 0x44)

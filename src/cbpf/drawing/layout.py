@@ -23,7 +23,7 @@ Size = tuple[float, float]
 Edge = tuple[int, int]
 
 
-class Layout(NamedTuple):
+class GraphLayout(NamedTuple):
     """Where all is, in units of the sizes, from the upper left.
 
     boxes: the left upper corner of each.
@@ -37,7 +37,7 @@ class Layout(NamedTuple):
     height: float
 
 
-def lay_out(rooms: Sequence[Size], sizes: Sequence[Size], edges: Sequence[Edge]) -> Layout:
+def lay_out(rooms: Sequence[Size], sizes: Sequence[Size], edges: Sequence[Edge]) -> GraphLayout:
     """Places boxes of (width, height), and edges from box to box by their numbers, of which none lead back.
 
     *rooms* are the boxes with what stands beside their lower sides, as wide to the left as to the right.
@@ -177,7 +177,7 @@ class _Picture:
         between = _BETWEEN_BOXES if left < self._count and right < self._count else _BETWEEN_POINTS
         return (self._widths[left] + self._widths[right]) / 2 + between
 
-    def layout(self) -> Layout:
+    def layout(self) -> GraphLayout:
         """All in its place."""
         left = min((self._x[one] - self._widths[one] / 2 for one in range(len(self._x))), default=0.0) - _MARGIN
         right = max((self._x[one] + self._widths[one] / 2 for one in range(len(self._x))), default=0.0) + _MARGIN
@@ -196,7 +196,7 @@ class _Picture:
                 rank += 1
                 points += [(self._x[number], tops[rank]), (self._x[number], bottoms[rank])]
             routes.append([*points, (entering[edge], tops[self._ranks[target]])])
-        return Layout(boxes, routes, right - left, bottoms[-1] + _MARGIN)
+        return GraphLayout(boxes, routes, right - left, bottoms[-1] + _MARGIN)
 
     def _bands(self) -> tuple[list[float], list[float]]:
         """The upper and the lower side of each row. Rows between which ways go far sideways lie farther apart."""

@@ -5,8 +5,8 @@ from html import escape
 from typing import Final, NamedTuple
 
 from ..analysis.cfg import Block, Edge
-from .labels import EDGE_COLORS, STROKES, TEXT_COLOR, Captions
-from .layout import Layout, lay_out
+from .labels import EDGE_COLORS, STROKES, TEXT_COLOR, Labels
+from .layout import GraphLayout, lay_out
 
 _CHARACTER: Final = 7.3  # pixels of width at 12 pixels of height, for the wider monospaced fonts
 _LINE: Final = 16.0
@@ -42,7 +42,7 @@ class _Line(NamedTuple):
 class _Drawing:
     """The boxes and lines of a picture."""
 
-    def __init__(self, captions: Captions) -> None:
+    def __init__(self, captions: Labels) -> None:
         blocks = captions.flow.blocks
         self.captions = captions
         self.boxes = [self._whole(block, captions.runs(block), block.is_possible) for block in blocks]
@@ -89,7 +89,7 @@ class _Drawing:
         return max(width, longest * 2 + (width / 2 if len(labels) == 2 else 0)), height
 
 
-def draw(captions: Captions) -> str:
+def draw(captions: Labels) -> str:
     """The picture, as the text of an SVG file."""
     drawing = _Drawing(captions)
     numbers = range(len(drawing.boxes))
@@ -110,7 +110,7 @@ _STYLE: Final = (
 )
 
 
-def _opening(captions: Captions, layout: Layout) -> Iterator[str]:
+def _opening(captions: Labels, layout: GraphLayout) -> Iterator[str]:
     width, height = f"{layout.width:.0f}", f"{layout.height:.0f}"
     yield (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}"'
@@ -133,7 +133,7 @@ def _arrow(outcome: bool | None) -> str:
     return f"cbpf-{'always' if outcome is None else str(outcome).lower()}"
 
 
-def _box(captions: Captions, box: _Box, corner: tuple[float, float], size: tuple[float, float]) -> Iterator[str]:
+def _box(captions: Labels, box: _Box, corner: tuple[float, float], size: tuple[float, float]) -> Iterator[str]:
     block, (x, y), (width, height) = box.block, corner, size
     dashes = "" if box.is_possible and not box.is_stub else ' stroke-dasharray="5 4"'
     faint = "" if box.is_possible else ' opacity="0.6"'
@@ -150,7 +150,7 @@ def _box(captions: Captions, box: _Box, corner: tuple[float, float], size: tuple
     yield "</g>"
 
 
-def _line(captions: Captions, line: _Line, route: list[tuple[float, float]], middle: float) -> Iterator[str]:
+def _line(captions: Labels, line: _Line, route: list[tuple[float, float]], middle: float) -> Iterator[str]:
     """A way, its label beside its beginning, outside of the *middle* of its box, and what it means as a tooltip."""
     edge = line.edge
     color = EDGE_COLORS[edge.outcome]

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from typing import Final
 
 from ..analysis.cfg import Edge
-from .labels import EDGE_COLORS, FILLS, STROKES, TEXT_COLOR, Captions
+from .labels import EDGE_COLORS, FILLS, STROKES, TEXT_COLOR, Labels
 
 
-def dot_lines(captions: Captions) -> Iterator[str]:
+def dot_lines(captions: Labels) -> Iterator[str]:
     """What stands between the braces."""
     yield f'    node [shape=box, style="rounded,filled", fontname=monospace, fontcolor="{TEXT_COLOR}"]'
     yield "    edge [fontname=monospace]"
@@ -30,7 +30,7 @@ def dot_lines(captions: Captions) -> Iterator[str]:
         )
 
 
-def _counted(captions: Captions, edge: Edge) -> str:
+def _counted(captions: Labels, edge: Edge) -> str:
     label = captions.label(edge)
     return label if captions.counts is None else f"{label} ({captions.taken(edge):,})"
 
@@ -40,7 +40,7 @@ def _dot_escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
-def mermaid_lines(captions: Captions) -> Iterator[str]:
+def mermaid_lines(captions: Labels) -> Iterator[str]:
     """What stands below the first line."""
     blocks = captions.flow.blocks
     for block in blocks:
@@ -56,7 +56,7 @@ def mermaid_lines(captions: Captions) -> Iterator[str]:
     yield from _mermaid_classes(captions)
 
 
-def _mermaid_classes(captions: Captions) -> Iterator[str]:
+def _mermaid_classes(captions: Labels) -> Iterator[str]:
     kinds = {block.number: captions.kind(block) for block in captions.flow.blocks}
     used = [kind for kind in FILLS if kind != "plain" and kind in kinds.values()]
     for kind in used:

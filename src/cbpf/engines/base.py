@@ -8,7 +8,7 @@ from ..packet.batch import Packets
 from ..packet.skb import SocketBuffer
 
 
-class Run(Protocol):
+class RunFunction(Protocol):
     """Runs the program on a packet: any buffer. Gives its verdict, 0 to 2**32 - 1, and raises for no packet.
 
     *wire_length* is the length that the packet had, None: as many bytes as it has. *buffer* is the packet
@@ -31,7 +31,7 @@ class Engine(Protocol):
     def run(self) -> Callable[[Any], int]: ...
 
     @property
-    def evaluate(self) -> Run: ...
+    def evaluate(self) -> RunFunction: ...
 
     @property
     def match(self) -> Callable[[bytes, int], int]: ...
@@ -44,10 +44,10 @@ class Engine(Protocol):
         ...
 
 
-class OneByOne:
+class PerPacketEngine:
     """An engine that is a single function."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: RunFunction) -> None:
         self.run = self.evaluate = self.match = run
         self.native = None
 

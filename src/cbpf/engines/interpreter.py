@@ -4,19 +4,19 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-from .._record import Value
+from .._record import Record
 from ..isa.alu import ARITHMETIC, COMPARISONS
 from ..isa.dialects import Dialect, FetchOrder
 from ..isa.instructions import RawInstruction
 from ..isa.opcodes import SCRATCH_SLOTS, WORD_MASK, Action, Extension
 from ..isa.program import Program
-from ..isa.semantics import Header, begin, execute
+from ..isa.semantics import HeaderKind, begin, execute
 from ..packet.batch import as_packet
 from ..packet.metadata import Metadata
 from ..packet.skb import SocketBuffer
 
 
-class Fetched(Value):
+class Fetched(Record):
     """A load from the packet: *size* bytes at *position* of the bytes before the packet and the packet.
 
     *value* is None where bytes are missing: then the run ends with verdict 0.
@@ -27,7 +27,7 @@ class Fetched(Value):
     value: int | None
 
 
-class Step(Value):
+class Step(Record):
     """One executed instruction, and the machine after it.
 
     index, instruction: which; a, x, scratch: the registers and the 16 slots after it.
@@ -89,7 +89,7 @@ class IntegerMachine:
     def wire_length(self) -> int:
         return self._wire_length
 
-    def header(self, header: Header) -> int:
+    def header(self, header: HeaderKind) -> int:
         position: int = getattr(self._buffer, header)
         return position
 

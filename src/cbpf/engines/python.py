@@ -12,11 +12,11 @@ from typing import Any, Final, NamedTuple, get_args
 from ..isa.dialects import Dialect, FetchOrder
 from ..isa.opcodes import CONDITIONS, OPCODE_BY_CODE, SIGN_BIT, SIGNS, WORD_MASK, Action, Extension
 from ..isa.program import Program
-from ..isa.semantics import Header, begin, execute
+from ..isa.semantics import HeaderKind, begin, execute
 from ..packet.batch import as_packet
 from ..packet.metadata import Metadata
 from ..packet.skb import SocketBuffer
-from .base import Run
+from .base import RunFunction
 
 _OPERATORS: Final = SIGNS | {Action.DIV: "//"}
 
@@ -26,7 +26,7 @@ _MOST_REMEMBERED: Final = 32  # loads; more would make long programs slow to com
 _DEEPEST: Final = 40  # levels of indentation; CPython's parser takes 100
 
 
-class Text(NamedTuple):
+class SourceText(NamedTuple):
     """A word: an expression, and the greatest value that it can have, which tells where no mask is needed."""
 
     text: str
@@ -56,59 +56,59 @@ class TextMachine:
     def line(self, text: str) -> None:
         self.lines.append("    " * self.depth + text)
 
-    def _name(self, name: str) -> Text:
+    def _name(self, name: str) -> SourceText:
         self.used.add(name)
-        return Text(name)
+        return SourceText(name)
 
     @property
-    def a(self) -> Text:
+    def a(self) -> SourceText:
         return self._name("a")
 
     @a.setter
-    def a(self, value: Text) -> None:
+    def a(self, value: SourceText) -> None:
         self.line(f"{self._name('a')} = {value}")
 
     @property
-    def x(self) -> Text:
+    def x(self) -> SourceText:
         return self._name("x")
 
     @x.setter
-    def x(self, value: Text) -> None:
+    def x(self, value: SourceText) -> None:
         self.line(f"{self._name('x')} = {value}")
 
-    def word(self, value: int) -> Text:
-        return Text(str(value), value)
+    def word(self, value: int) -> SourceText:
+        return SourceText(str(value), value)
 
-    def arithmetic(self, action: Action, left: Text, right: Text) -> Text:
+    def arithmetic(self, action: Action, left: SourceText, right: SourceText) -> SourceText:
         text = f"({left} {_OPERATORS[action]} {right})"
         most = _most(action, left, right)
-        return Text(text, most) if 0 <= most <= WORD_MASK else Text(f"({text} & {WORD_MASK})")
+        return SourceText(text, most) if 0 <= most <= WORD_MASK else SourceText(f"({text} & {WORD_MASK})")
 
-    def compare(self, action: Action, left: Text, right: Text) -> str:
+    def compare(self, action: Action, left: SourceText, right: SourceText) -> str:
         return f"{left} {_OPERATORS[action]} {right}"
 
-    def select(self, truth: str, then: Text, otherwise: Text) -> Text:
-        return Text(f"({then} if {truth} else {otherwise})", max(then.most, otherwise.most))
+    def select(self, truth: str, then: SourceText, otherwise: SourceText) -> SourceText:
+        return SourceText(f"({then} if {truth} else {otherwise})", max(then.most, otherwise.most))
 
-    def load_scratch(self, slot: int) -> Text:
+    def load_scratch(self, slot: int) -> SourceText:
         return self._name(f"m{slot}")
 
-    def store_scratch(self, slot: int, value: Text) -> None:
+    def store_scratch(self, slot: int, value: SourceText) -> None:
         self.line(f"{self._name(f'm{slot}')} = {value}")
 
-    def captured_length(self) -> Text:
-        return Text("len(p)")
+    def captured_length(self) -> SourceText:
+        return SourceText("len(p)")
 
-    def wire_length(self) -> Text:
+    def wire_length(self) -> SourceText:
         return self._name("n")
 
-    def header(self, header: Header) -> Text:
+    def header(self, header: HeaderKind) -> SourceText:
         if not self._windows:
             return self.word(0)
         self.used.add("s")
         return self._name(f"{header}_header")
 
-    def fetch(self, base: Text, displacement: int, size: int, byte_order: FetchOrder) -> Text:
+    def fetch(self, base: SourceText, displacement: int, size: int, byte_order: FetchOrder) -> SourceText:
         name = base.text
         if name.isdigit():
             return self._fetch_fixed(int(name) + displacement, size, byte_order)
@@ -117,7 +117,7 @@ class TextMachine:
             self.line(f"i = {base}")
         return _combine([f"p[{name} + {displacement + n}]" for n in range(size)], byte_order)
 
-    def _fetch_fixed(self, position: int, size: int, byte_order: FetchOrder) -> Text:
+    def _fetch_fixed(self, position: int, size: int, byte_order: FetchOrder) -> SourceText:
         if position >= SIGN_BIT:
             self.line("return 0")
         value = _combine([f"p[{position + n}]" for n in range(size)], byte_order)
@@ -129,18 +129,18 @@ class TextMachine:
                 return value
             self.line(f"{name} = {value}")
             self.fetched |= {name}
-        return Text(name, value.most)
+        return SourceText(name, value.most)
 
     def lacks_device(self) -> str:
         return f"{self._name('s')}.lacks_device()"
 
-    def extension(self, extension: Extension, a: Text, x: Text) -> Text:
-        return Text(f"{self._name('s')}.extension({int(extension)}, {a}, {x})")
+    def extension(self, extension: Extension, a: SourceText, x: SourceText) -> SourceText:
+        return SourceText(f"{self._name('s')}.extension({int(extension)}, {a}, {x})")
 
-    def return_if(self, truth: str, verdict: Text) -> None:
+    def return_if(self, truth: str, verdict: SourceText) -> None:
         self.line(f"if {truth}: return {verdict}")
 
-    def finish(self, verdict: Text) -> None:
+    def finish(self, verdict: SourceText) -> None:
         self.line(f"return {verdict}")
         self.ways_on = ()
 
@@ -152,7 +152,7 @@ class TextMachine:
         self.ways_on = (target_true, target_false)
 
 
-def _most(action: Action, left: Text, right: Text) -> int:
+def _most(action: Action, left: SourceText, right: SourceText) -> int:
     """A bound for the result of an operation before it is taken modulo 2**32; -1 where it may be negative."""
     match action:
         case Action.SUB:
@@ -166,14 +166,14 @@ def _most(action: Action, left: Text, right: Text) -> int:
     return WORD_MASK
 
 
-def _combine(terms: list[str], byte_order: FetchOrder) -> Text:
+def _combine(terms: list[str], byte_order: FetchOrder) -> SourceText:
     """The number that these bytes, in the order of their addresses, make."""
     if len(terms) == 1:
-        return Text(terms[0], 0xFF)
+        return SourceText(terms[0], 0xFF)
     if byte_order == "big":
         terms = terms[::-1]
     scaled = [f"{term} * {256**n}" if n else term for n, term in enumerate(terms)]  # faster than << and |
-    return Text(f"({' + '.join(reversed(scaled))})", 2 ** (8 * len(terms)) - 1)
+    return SourceText(f"({' + '.join(reversed(scaled))})", 2 ** (8 * len(terms)) - 1)
 
 
 class _Writer:
@@ -214,7 +214,7 @@ class _Writer:
                 f"        s = SocketBuffer(as_packet(packet), DEFAULTS, header_windows={windows})",
             ]
             lines += ["    p = s.memory"]
-            lines += [f"    {name}_header = s.{name}" for name in get_args(Header) if f"{name}_header" in used]
+            lines += [f"    {name}_header = s.{name}" for name in get_args(HeaderKind) if f"{name}_header" in used]
             length = "len(s.data)"
         else:
             lines += ["    p = packet if packet.__class__ is bytes else as_packet(packet)"]
@@ -292,12 +292,14 @@ def source_of(program: Program, dialect: Dialect, *, counting: bool = False) -> 
     return _Writer(program, dialect, counting).source()
 
 
-def compile_to_python(program: Program, dialect: Dialect) -> Run:
+def compile_to_python(program: Program, dialect: Dialect) -> RunFunction:
     """The compiled-Python engine."""
     return _compiled(source_of(program, dialect))
 
 
-def compile_to_counting_python(program: Program, dialect: Dialect, executed: list[int], taken: list[int]) -> Run:
+def compile_to_counting_python(
+    program: Program, dialect: Dialect, executed: list[int], taken: list[int]
+) -> RunFunction:
     """The same, which also counts, by instruction: how often it was executed, and how often its test held.
 
     A test that leads to the same place either way is not counted.
@@ -305,8 +307,8 @@ def compile_to_counting_python(program: Program, dialect: Dialect, executed: lis
     return _compiled(source_of(program, dialect, counting=True), executed=executed, taken=taken)
 
 
-def _compiled(source: str, **counters: list[int]) -> Run:
+def _compiled(source: str, **counters: list[int]) -> RunFunction:
     scope: dict[str, Any] = {"SocketBuffer": SocketBuffer, "as_packet": as_packet, "DEFAULTS": Metadata(), **counters}
     exec(compile(source, "<BPF program>", "exec"), scope)
-    run: Run = scope["run"]
+    run: RunFunction = scope["run"]
     return run

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Iterator, Set
 from typing import Annotated, Any, Final, NamedTuple, TypeAlias
 
 from .._options import Direction
-from .._record import Value
+from .._record import Record
 from .._validators import one_of
 from .._validators import text as check_text
 from ..errors import FieldError
 from ..isa.word_ranges import Ranges, union
-from ..optimizer.placeholders import Lists, Placeholders
+from ..optimizer.placeholders import AddressRanges, Placeholders
 
 
 class HostRanges(NamedTuple):
@@ -97,7 +97,7 @@ def _port_range(entry: str) -> tuple[int, int]:
     return low, high
 
 
-class Expression(Value):
+class Expression(Record):
     """A filter expression, and lists that a packet must match too: addresses, ports, or both.
 
       text: the expression (pcap-filter(7)); empty: every packet.
@@ -118,10 +118,10 @@ class Expression(Value):
     direction: Annotated[Direction, one_of("src or dst", "src and dst", "src", "dst")] = "src or dst"
 
     @property
-    def lists(self) -> Lists:
+    def lists(self) -> AddressRanges:
         """The lists as ranges of numbers."""
         hosts: HostRanges = self.hosts  # type: ignore[assignment]
-        return Lists(hosts.ipv4, hosts.ipv6, self.ports)  # type: ignore[arg-type]
+        return AddressRanges(hosts.ipv4, hosts.ipv6, self.ports)  # type: ignore[arg-type]
 
     def __repr__(self) -> str:
         lists = self.lists

@@ -19,8 +19,8 @@ from ..expression.address_lists import Expression
 from ..isa.dialects import PCAP, Dialect
 from ..isa.program import Program
 from ..vm import VM, llvm_is_installed
-from .bound_filter import Filter, Matching, compile_for_interface
-from .run import Outlet, Pass, Progress, prepare
+from .bound_filter import BoundFilter, Filter, compile_for_interface
+from .run import FilterRun, Progress, Sink, prepare
 from .summary import Summary
 
 ContainerChoice: TypeAlias = Literal["same", "pcap", "pcapng"]
@@ -130,19 +130,19 @@ def _filter(
         engine = "llvm" if native and choices.engine == "auto" else choices.engine
         optimizer: Optimizer = None if native or _size(sources) < _WORTH_OPTIMIZING else "cbpf"
         matchings = [
-            Matching(filter, engine, choices.dialect, as_socket=choices.as_socket, optimizer=optimizer)
+            BoundFilter(filter, engine, choices.dialect, as_socket=choices.as_socket, optimizer=optimizer)
             for filter in filters
         ]
         for reader in readers:
             prepare(matchings, reader)
         outlets = [
-            None if writer is None else Outlet(writer, stack.enter_context(_output(target, sources)))
+            None if writer is None else Sink(writer, stack.enter_context(_output(target, sources)))
             for writer, target in zip(writers, targets, strict=True)
         ]
         used = [outlet for outlet in outlets if outlet is not None]
         for outlet in used:
             outlet.output.write(outlet.writer.begin())
-        one_pass = Pass(matchings, outlets, wanted=choices.wanted, native=native, progress=choices.progress)
+        one_pass = FilterRun(matchings, outlets, wanted=choices.wanted, native=native, progress=choices.progress)
         for reader in readers:
             try:
                 one_pass.run(reader)

@@ -20,19 +20,19 @@ from ..vm import VM
 
 Filter: TypeAlias = str | Expression | Instructions | Savefile | VM
 
-Match: TypeAlias = Callable[[bytes, int], int]
+MatchFunction: TypeAlias = Callable[[bytes, int], int]
 """(packet, wire length) -> verdict."""
 
-Kind: TypeAlias = tuple[LinkType, str]
+PacketKind: TypeAlias = tuple[LinkType, str]
 """What an expression's program depends on: link type and byte order. Snapshot lengths change only the verdict."""
 
 
-def kind_of(interface: Interface) -> Kind:
+def packet_kind(interface: Interface) -> PacketKind:
     """The kind of an interface's packets."""
     return interface.link_type, interface.byte_order
 
 
-class Matching:
+class BoundFilter:
     """A filter: its program, where that depends on the link type, and its machine, for each kind of packets."""
 
     def __init__(
@@ -52,7 +52,7 @@ class Matching:
         self._as_socket = as_socket
         self._optimizer: Optimizer = "cbpf" if isinstance(filter, Expression) else optimizer
         self._of_program: dict[Program, VM] = {}
-        self._machines: dict[Kind, VM] = {}
+        self._machines: dict[PacketKind, VM] = {}
 
     def prepare(self, interface: Interface | None, name: str) -> None:
         """Raises what is wrong with the filter, as far as the first interface of a capture tells, if that is known."""
@@ -61,16 +61,16 @@ class Matching:
         if interface is not None:
             self.on(interface, name)
 
-    def on(self, interface: Interface, name: str) -> Match:
+    def on(self, interface: Interface, name: str) -> MatchFunction:
         """The filter for packets of an interface; *name* is that of its capture, for errors."""
-        kind = kind_of(interface)
+        kind = packet_kind(interface)
         if kind not in self._machines:
             is_ready = isinstance(self._filter, VM)
             self._machines[kind] = self._filter if is_ready else self._machine(self._program(interface, name))  # type: ignore[assignment]
         machine = self._machines[kind]
         return _match_as_socket(machine, interface.link_type) if self._as_socket else machine.match
 
-    def native(self, kind: Kind) -> Any:
+    def native(self, kind: PacketKind) -> Any:
         """Its machine code for a kind of packets; None: it has none, or none of the kind was seen yet."""
         machine = self._machines.get(kind)
         return None if machine is None or self._as_socket else machine.native_match
@@ -120,7 +120,7 @@ def _program_for(savefile: Savefile, interface: Interface, name: str) -> Program
     return savefile.program
 
 
-def _match_as_socket(machine: VM, link_type: LinkType) -> Match:
+def _match_as_socket(machine: VM, link_type: LinkType) -> MatchFunction:
     """The verdict that a filter on a live packet socket would have given on a captured packet."""
 
     def match(packet: bytes, wire_length: int) -> int:

@@ -9,24 +9,24 @@ from typing import Final, NamedTuple, Protocol, Self
 
 from ..capture.base import ByteOrder, Interface
 from ..capture.native.abi import MOST_CLASSES, NOT_YET
-from ..capture.native.mapped_file import FileBytes
-from ..capture.native.scanner import Found, Plan, Sweeper, pcap_code, pcapng_code, sweep_file
-from ..capture.pcap import Header, Pcap
+from ..capture.native.mapped_file import MappedFile
+from ..capture.native.scanner import ScannedRecords, Scanner, ScanPlan, pcap_code, pcapng_code, scan_file
+from ..capture.pcap import FileHeader, Pcap
 from ..capture.pcapng import Pcapng
 from ..capture.reader import CaptureReader
 from ..packet.buffers import address_of
-from .bound_filter import Kind, Matching, kind_of
+from .bound_filter import BoundFilter, PacketKind, packet_kind
 
 _SMALLEST_BUFFER: Final = 1 << 21  # that memory is made ready for
 
 
-class Taker(Protocol):
+class ResultSink(Protocol):
     """Whoever wants what is found."""
 
-    def exceeds(self, found: Found) -> bool:
+    def exceeds(self, found: ScannedRecords) -> bool:
         """Whether more was found than is wanted."""
 
-    def take(self, found: Found) -> None:
+    def take(self, found: ScannedRecords) -> None:
         """Takes it; its memory is used again after that."""
 
     def tell(self, reader: CaptureReader) -> None:
@@ -41,11 +41,11 @@ class _Stretch(NamedTuple):
     ready: int  # kinds of packets that the filters have machine code for
 
 
-class Sweeping:
+class NativeRun:
     """Sweeps a capture, as far as its records are usual; a context manager."""
 
     def __init__(
-        self, reader: CaptureReader, matchings: Sequence[Matching], wanted: Sequence[bool], *, cautiously: bool
+        self, reader: CaptureReader, matchings: Sequence[BoundFilter], wanted: Sequence[bool], *, cautiously: bool
     ) -> None:
         """wanted: see `Plan`; cautiously: see `sweep_file`."""
         self._reader = reader
@@ -53,11 +53,11 @@ class Sweeping:
         self._wanted = wanted
         self._cautiously = cautiously
         self._ended = False
-        self._file: FileBytes | None = None
+        self._file: MappedFile | None = None
         self._stack = ExitStack()
-        self._plan: Plan | None = None
+        self._plan: ScanPlan | None = None
         self._stretch: _Stretch | None = None
-        self._sweeper: Sweeper | None = None
+        self._sweeper: Scanner | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -70,20 +70,20 @@ class Sweeping:
         """How many bytes a sweep should get on by, if it is to be worth its beginning."""
         return 1 << 20 if self._file is not None else 1 << 13
 
-    def sweep(self, taker: Taker) -> None:
+    def sweep(self, taker: ResultSink) -> None:
         """Sweeps up to the next record that is not usual, or for good if more is found than is wanted."""
         if self._ended:
             return
         if self._file is None and (descriptor := self._reader.file()) is not None:
-            self._file = self._stack.enter_context(FileBytes(descriptor, self._reader.name))
+            self._file = self._stack.enter_context(MappedFile(descriptor, self._reader.name))
         plan = self._make_plan()
         if self._file is not None:
             self._sweep_file(self._file, plan, taker)
         elif self._reader.buffer:
             self._sweep_buffer(plan, taker)
 
-    def _sweep_file(self, file: FileBytes, plan: Plan, taker: Taker) -> None:
-        with closing(sweep_file(file, self._reader.position, plan, cautiously=self._cautiously)) as all_found:
+    def _sweep_file(self, file: MappedFile, plan: ScanPlan, taker: ResultSink) -> None:
+        with closing(scan_file(file, self._reader.position, plan, cautiously=self._cautiously)) as all_found:
             self._cautiously = True  # where it is gone on with, it may end soon again
             for found in all_found:
                 if taker.exceeds(found):
@@ -93,12 +93,12 @@ class Sweeping:
                 self._reader.take_file(found.position, found.packets)
                 taker.tell(self._reader)
 
-    def _sweep_buffer(self, plan: Plan, taker: Taker) -> None:
+    def _sweep_buffer(self, plan: ScanPlan, taker: ResultSink) -> None:
         buffer = self._reader.buffer
         if self._sweeper is None or len(buffer) > self._sweeper.window:
-            self._sweeper = Sweeper(plan, max(len(buffer), _SMALLEST_BUFFER))
+            self._sweeper = Scanner(plan, max(len(buffer), _SMALLEST_BUFFER))
         with address_of(buffer) as address:
-            found = self._sweeper.sweep(address, 0, len(buffer), len(buffer), lanes=1)
+            found = self._sweeper.scan(address, 0, len(buffer), len(buffer), lanes=1)
             assert found is not None  # a single lane is always a chain
             if taker.exceeds(found):
                 self._ended = True
@@ -107,14 +107,14 @@ class Sweeping:
                 self._reader.take(found.position, found.packets)
                 taker.tell(self._reader)
 
-    def _make_plan(self) -> Plan:
+    def _make_plan(self) -> ScanPlan:
         """The plan for the records to come."""
         container = self._reader.container
         if isinstance(container, Pcapng):
             byte_order, interfaces, longest = container.section
         else:
             byte_order, interfaces, longest = "<", container.interfaces, 0
-        kinds = list(dict.fromkeys(map(kind_of, interfaces)))
+        kinds = list(dict.fromkeys(map(packet_kind, interfaces)))
         ready = [kind for kind in kinds if all(one.native(kind) is not None for one in self._matchings)][:MOST_CLASSES]
         stretch = _Stretch(byte_order, tuple(interfaces), len(ready))
         if self._plan is None or stretch != self._stretch:
@@ -125,7 +125,7 @@ class Sweeping:
                 self._plan = self._pcapng_plan(stretch, longest, ready)
         return self._plan
 
-    def _pcap_plan(self, header: Header, ready: list[Kind]) -> Plan:
+    def _pcap_plan(self, header: FileHeader, ready: list[PacketKind]) -> ScanPlan:
         layout = header.layout
         settings = {
             "header_size": layout.record_header_size,
@@ -133,7 +133,7 @@ class Sweeping:
             "seconds": self._first_second(layout.byte_order),
             "fractions": 10**9 if layout.nanoseconds else 10**6,
         }
-        return Plan(pcap_code(layout), settings, b"", (), self._matches(ready), self._wanted)
+        return ScanPlan(pcap_code(layout), settings, b"", (), self._matches(ready), self._wanted)
 
     def _first_second(self, byte_order: str) -> int:
         """The time of the next record, near which all others are taken to be."""
@@ -142,14 +142,14 @@ class Sweeping:
         data = os.pread(self._file.descriptor, 4, self._reader.position)
         return int(struct.unpack(f"{byte_order}I", data)[0]) if len(data) == 4 else 0
 
-    def _pcapng_plan(self, stretch: _Stretch, longest: int, ready: list[Kind]) -> Plan:
+    def _pcapng_plan(self, stretch: _Stretch, longest: int, ready: list[PacketKind]) -> ScanPlan:
         of_kind = {kind: number for number, kind in enumerate(ready)}
-        classes = bytes(of_kind.get(kind_of(interface), NOT_YET) for interface in stretch.interfaces)
+        classes = bytes(of_kind.get(packet_kind(interface), NOT_YET) for interface in stretch.interfaces)
         snaplens = [interface.snaplen for interface in stretch.interfaces]
         code = pcapng_code(stretch.byte_order)
-        return Plan(code, {"longest": longest}, classes, snaplens, self._matches(ready), self._wanted)
+        return ScanPlan(code, {"longest": longest}, classes, snaplens, self._matches(ready), self._wanted)
 
-    def _matches(self, ready: list[Kind]) -> list[list[int]]:
+    def _matches(self, ready: list[PacketKind]) -> list[list[int]]:
         """The addresses of the machine code of each filter for each kind."""
         return [
             [ctypes.cast(matching.native(kind), ctypes.c_void_p).value or 0 for kind in ready]

@@ -10,16 +10,16 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import compress
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from ..capture.base import NO_PACKET, Record, packet_count
+from ..capture.base import NO_PACKET, RecordSpan, packet_count
 from ..capture.output import Output
 from ..capture.reader import CHUNK_SIZE, CaptureReader, Chunk
 from ..capture.writer import Writer
 from ..errors import CaptureError, CbpfError, ExpressionError
-from .bound_filter import Matching
+from .bound_filter import BoundFilter
 from .summary import Summary
 
 if TYPE_CHECKING:
-    from ..capture.native.scanner import Found
+    from ..capture.native.scanner import ScannedRecords
 
 Progress: TypeAlias = Callable[[int], None]
 """Told how many bytes of the sources, as they are stored, have been read."""
@@ -27,7 +27,7 @@ Progress: TypeAlias = Callable[[int], None]
 _LONGEST_DETOUR: Final = CHUNK_SIZE
 
 
-class Outlet:
+class Sink:
     """Where the packets go that a filter keeps, or those that none keeps."""
 
     def __init__(self, writer: Writer, output: Output) -> None:
@@ -36,7 +36,9 @@ class Outlet:
         self.packets = 0
         self.bytes = 0
 
-    def take(self, reader: CaptureReader, buffer: bytes, kept: list[Record], place: Callable[[Record], str]) -> None:
+    def consume(
+        self, reader: CaptureReader, buffer: bytes, kept: list[RecordSpan], place: Callable[[RecordSpan], str]
+    ) -> None:
         """Writes records of a chunk."""
         if kept:
             self.output.write(self.writer.records(reader.container, buffer, kept, place))
@@ -44,19 +46,19 @@ class Outlet:
             self.bytes += captured_bytes(kept)
 
 
-def captured_bytes(records: Sequence[Record]) -> int:
+def captured_bytes(records: Sequence[RecordSpan]) -> int:
     """How many bytes were captured of these packets."""
     return sum([data_end - data_start for _, data_start, data_end, _, _, _ in records])
 
 
-def prepare(matchings: Sequence[Matching], reader: CaptureReader) -> None:
+def prepare(matchings: Sequence[BoundFilter], reader: CaptureReader) -> None:
     """Raises what is wrong with a filter, as far as the first interface of a capture can tell, if that is known."""
     interfaces = reader.container.interfaces
     for matching in matchings:
         matching.prepare(interfaces[0] if interfaces else None, reader.name)
 
 
-class Pass:
+class FilterRun:
     """A pass at work.
 
     outlets: one for each filter, and behind them one for the packets that no filter keeps; None: they are dropped.
@@ -65,8 +67,8 @@ class Pass:
 
     def __init__(
         self,
-        matchings: Sequence[Matching],
-        outlets: Sequence[Outlet | None],
+        matchings: Sequence[BoundFilter],
+        outlets: Sequence[Sink | None],
         *,
         wanted: int | None,
         native: bool,
@@ -84,7 +86,7 @@ class Pass:
         self._passed = 0  # bytes of the sources before this one
         self._told = 0
 
-    def summary(self, outlet: Outlet) -> Summary:
+    def summary(self, outlet: Sink) -> Summary:
         """What this pass saw, and an outlet took."""
         seconds = time.perf_counter() - self.started
         return Summary(self.packets, outlet.packets, self.bytes, outlet.bytes, seconds)
@@ -136,7 +138,7 @@ class Pass:
         place = _place(reader.name, records, self.packets - before)
         for outlet, ours in zip(self.outlets, kept, strict=False):
             if outlet is not None:
-                outlet.take(reader, buffer, ours, place)
+                outlet.consume(reader, buffer, ours, place)
         self.packets += packet_count(records)
         self.bytes += captured_bytes(records)
         if error is not None and not self.is_full:
@@ -153,7 +155,7 @@ class Pass:
             first = min(number for number, record in enumerate(records) if not self._is_known(reader, record))
             return [self._flags(matching, reader, (buffer, records[:first])) for matching in self.matchings], error
 
-    def _is_known(self, reader: CaptureReader, record: Record) -> bool:
+    def _is_known(self, reader: CaptureReader, record: RecordSpan) -> bool:
         """Whether all filters are ready for a record."""
         try:
             for matching in self.matchings:
@@ -163,7 +165,7 @@ class Pass:
             return False
         return True
 
-    def _flags(self, matching: Matching, reader: CaptureReader, chunk: Chunk) -> list[bool]:
+    def _flags(self, matching: BoundFilter, reader: CaptureReader, chunk: Chunk) -> list[bool]:
         """For each record whether the filter keeps it, or it holds no packet."""
         buffer, records = chunk
         found = {record[5] for record in records}
@@ -176,8 +178,8 @@ class Pass:
         ]
 
     def _through_last_wanted(
-        self, records: list[Record], kept: list[list[Record]]
-    ) -> tuple[list[Record], list[list[Record]]]:
+        self, records: list[RecordSpan], kept: list[list[RecordSpan]]
+    ) -> tuple[list[RecordSpan], list[list[RecordSpan]]]:
         """The records, and what is kept of them, up to the last packet that is wanted."""
         assert self.wanted is not None
         number = next(number for number, outlet in enumerate(self.outlets) if outlet is not None)
@@ -193,11 +195,11 @@ class Pass:
 
     def _swept(self, reader: CaptureReader) -> Iterator[Chunk]:
         """Sweeps what can be swept; gives the rest as chunks."""
-        from .native_run import Sweeping
+        from .native_run import NativeRun
 
         wanted = [outlet is not None for outlet in self.outlets]
         detour = 0
-        with Sweeping(reader, self.matchings, wanted, cautiously=self.wanted is not None) as sweeping:
+        with NativeRun(reader, self.matchings, wanted, cautiously=self.wanted is not None) as sweeping:
             while True:
                 before = self.bytes
                 sweeping.sweep(self)
@@ -207,7 +209,7 @@ class Pass:
                     return
                 yield chunk
 
-    def exceeds(self, found: "Found") -> bool:
+    def exceeds(self, found: "ScannedRecords") -> bool:
         """Whether more was found than is wanted, or just enough: then Python counts out where it ends."""
         if self.wanted is None:
             return False
@@ -216,7 +218,7 @@ class Pass:
             for outlet, kept in zip(self.outlets, found.kept, strict=True)
         )
 
-    def take(self, found: "Found") -> None:
+    def take(self, found: "ScannedRecords") -> None:
         """Writes what a sweep kept."""
         for outlet, kept in zip(self.outlets, found.kept, strict=True):
             if outlet is not None:
@@ -227,7 +229,7 @@ class Pass:
         self.bytes += found.bytes
 
 
-def _of_none(flags: list[list[bool]], records: list[Record]) -> list[bool]:
+def _of_none(flags: list[list[bool]], records: list[RecordSpan]) -> list[bool]:
     """For each record whether no filter keeps it, or it holds no packet."""
     return [
         record[5] == NO_PACKET or not any(of_filters)
@@ -235,7 +237,7 @@ def _of_none(flags: list[list[bool]], records: list[Record]) -> list[bool]:
     ]
 
 
-def _through_packet(records: list[Record], count: int) -> list[Record]:
+def _through_packet(records: list[RecordSpan], count: int) -> list[RecordSpan]:
     """The records up to the packet that is the *count*-th among them."""
     for end, record in enumerate(records, 1):
         count -= record[5] != NO_PACKET
@@ -244,10 +246,10 @@ def _through_packet(records: list[Record], count: int) -> list[Record]:
     return records
 
 
-def _place(name: str, records: list[Record], before: int) -> Callable[[Record], str]:
+def _place(name: str, records: list[RecordSpan], before: int) -> Callable[[RecordSpan], str]:
     """What an error calls one of these records, with *before* packets in front of the first."""
 
-    def place(record: Record) -> str:
+    def place(record: RecordSpan) -> str:
         return f"{name}: packet {before + packet_count(records[: records.index(record) + 1])}"
 
     return place

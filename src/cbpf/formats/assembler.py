@@ -14,7 +14,7 @@ from ..errors import FieldError, Problem, ProgramFormatError
 from ..isa.instructions import RawInstruction, RetConstant
 from ..isa.opcodes import CONDITIONS, EXTENSION_OFFSET, EXTENSION_WORDS, OPCODES, WORD_MASK, Extension, Opcode, Operand
 from ..isa.program import Program
-from .lexer import Text, Token
+from .lexer import SourceLines, Token
 
 _OPCODES: Final = {(opcode.mnemonic, opcode.operand): opcode for opcode in OPCODES}
 _JUMPS: Final = {opcode.mnemonic for opcode in OPCODES if opcode.action in CONDITIONS}
@@ -82,7 +82,7 @@ class _Refused(Exception):
 
 def parse_assembly(text: str) -> Program:
     """The program of assembly text; raises `ProgramFormatError` with every problem in it."""
-    parser = _Parser(Text(text))
+    parser = _Parser(SourceLines(text))
     statements = parser.parse()
     program = [parser.assemble(index, statement) for index, statement in enumerate(statements)]
     if parser.problems:
@@ -99,7 +99,7 @@ def _shown(token: Token) -> str:
 class _Parser:
     """Reads statements from tokens; a broken one is noted, and reading goes on with the next line."""
 
-    def __init__(self, text: Text) -> None:
+    def __init__(self, text: SourceLines) -> None:
         self._text = text
         self._tokens = text.tokens
         self._at = 0

@@ -34,7 +34,7 @@ class Token(NamedTuple):
     starts_line: bool
 
 
-class Text:
+class SourceLines:
     """Assembly text: its tokens, and where in it an offset lies."""
 
     def __init__(self, text: str) -> None:

@@ -7,7 +7,7 @@ All integers are big-endian. A header of 20 bytes, the instructions, 8 bytes eac
 import struct
 from typing import Annotated, Any, Final, Self
 
-from .._record import Value
+from .._record import Record
 from .._validators import Byte, HalfWord, Word, flag, optional, text, within
 from ..errors import FieldError, ProgramFormatError
 from ..isa.program import INSTRUCTION_SIZE, Program
@@ -42,7 +42,7 @@ def _extras(place: str, value: Any) -> tuple[tuple[int, bytes], ...]:
     return extras
 
 
-class Savefile(Value):
+class Savefile(Record):
     """A program, and for what it was made; `to_bytes` and `from_bytes` write and read it.
 
     program: 1 to 65,535 instructions.

@@ -10,7 +10,7 @@ behave (the semantics reads that part). It is frozen; `replace` makes a variant:
 import sys
 from typing import Annotated, Final, Literal, TypeAlias
 
-from .._record import Value
+from .._record import Record
 from .._validators import flag, one_of, optional, text, within
 from ..errors import FieldError
 from .opcodes import OPCODE_BY_CODE, OPCODES, Action, Operand
@@ -27,7 +27,7 @@ def _known_opcodes(place: str, value: object) -> frozenset[int]:
     raise FieldError(f"{place}: {value!r} is not a frozenset of codes of the instruction table")
 
 
-class Dialect(Value):
+class Dialect(Record):
     """What a program may contain, and what its doubtful cases mean.
 
     For the verifier:
@@ -60,7 +60,7 @@ class Dialect(Value):
     header_windows: Annotated[bool, flag]
     record_size: Annotated[int | None, optional(_positive)]
 
-    def _complete(self) -> None:
+    def __post_init__(self) -> None:
         if self.header_windows and not self.wrapping_offsets:
             raise FieldError("Dialect.header_windows: the windows are reached by offsets that wrap (wrapping_offsets)")
 

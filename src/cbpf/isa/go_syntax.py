@@ -21,7 +21,7 @@ _ARGUMENTS: Final = {
 _OPPOSITES: Final = {Action.EQUAL: "jneq", Action.GREATER_THAN: "jle", Action.GREATER_OR_EQUAL: "jlt"}
 
 
-def notation(op: int, jt: int, jf: int, k: int) -> str:
+def go_syntax(op: int, jt: int, jf: int, k: int) -> str:
     """The instruction in Go's notation; where that would drop a bit, the four numbers in braces, as C has them.
 
     >>> notation(0x15, 0, 8, 42), notation(0x16, 0, 0, 1)

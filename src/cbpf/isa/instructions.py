@@ -13,10 +13,10 @@ ldh [12]
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Final, NamedTuple, Protocol, Self, TypeAlias, runtime_checkable
 
-from .._record import Value
+from .._record import Record
 from .._validators import Byte, Check, Word, check_word, member, one_of, within
 from ..errors import FieldError
-from .go_syntax import notation
+from .go_syntax import go_syntax
 from .opcodes import (
     CODE_OF,
     CONDITIONS,
@@ -75,7 +75,7 @@ class RawInstruction(_RawFields):
         return f"RawInstruction(op={self.op:#04x}, jt={self.jt}, jf={self.jf}, k={self.k})"
 
     def __str__(self) -> str:
-        return notation(*self)
+        return go_syntax(*self)
 
     def __reduce__(self) -> tuple[type[Self], tuple[int, int, int, int]]:
         return type(self), (self.op, self.jt, self.jf, self.k)
@@ -96,7 +96,7 @@ class RawInstruction(_RawFields):
         return _decode(opcode, self) or self
 
 
-class TypedInstruction(Value):
+class TypedInstruction(Record):
     """Base of the typed instructions."""
 
     def assemble(self) -> RawInstruction:

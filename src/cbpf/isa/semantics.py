@@ -27,7 +27,7 @@ from .opcodes import (
 
 Word = TypeVar("Word")
 Truth = TypeVar("Truth")
-Header: TypeAlias = Literal["packet", "network", "link"]
+HeaderKind: TypeAlias = Literal["packet", "network", "link"]
 
 
 class Machine(Protocol[Word, Truth]):
@@ -68,7 +68,7 @@ class Machine(Protocol[Word, Truth]):
         """How many bytes the packet had."""
         ...
 
-    def header(self, header: Header, /) -> Word:
+    def header(self, header: HeaderKind, /) -> Word:
         """The position in memory of a header's byte 0, or OUT_OF_RANGE; of the packet's without header windows: 0."""
         ...
 
@@ -219,7 +219,7 @@ def _locate(m: Machine[Word, Truth], address: Word) -> Word:
     def at_least(bound: int) -> Truth:
         return m.compare(Action.GREATER_OR_EQUAL, address, m.word(bound))
 
-    def in_window(header: Header, offset: int) -> Word:
+    def in_window(header: HeaderKind, offset: int) -> Word:
         return m.arithmetic(Action.ADD, m.header(header), m.arithmetic(Action.SUB, address, m.word(offset)))
 
     link_or_none = m.select(at_least(LINK_OFFSET), in_window("link", LINK_OFFSET), m.word(OUT_OF_RANGE))

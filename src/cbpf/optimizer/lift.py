@@ -9,26 +9,26 @@ from typing import Final, NamedTuple
 from ..isa.dialects import FetchOrder
 from ..isa.opcodes import SCRATCH_SLOTS, Action, Extension
 from ..isa.program import Program
-from ..isa.semantics import Header, execute
+from ..isa.semantics import HeaderKind, execute
 from .ir.diagram import Diagram
 from .ir.liveness import A, X, effects_of, leaders_of, live_registers
-from .ir.range_tests import Test, compare
-from .ir.requirements import NOTHING, Requirements, both, nonzero_key
+from .ir.range_tests import RelationTest, compare
+from .ir.requirements import NOTHING, Requirements, nonzero_key, requirement_union
 from .ir.simplify import arithmetic
-from .ir.value_numbering import Drawn, Expressions, Search, Selection, TooLarge
+from .ir.value_numbering import Drawn, Search, Selection, TooLarge, ValueTable
 
 _MOST_STATES_OF_A_BLOCK: Final = 256
 _SEARCHES: Final = (Extension.NETLINK_ATTR, Extension.NETLINK_ATTR_NESTED)
 
 
-class State(NamedTuple):
+class BlockState(NamedTuple):
     """What is held: pairs of a register or slot and its expression (0 where it is missing), and the draws so far."""
 
     held: tuple[tuple[int, int], ...]
     draws: int
 
 
-_LACKS_DEVICE: Final[Test] = -1, ((1, 1),)
+_LACKS_DEVICE: Final[RelationTest] = -1, ((1, 1),)
 """A test of its own kind: no expression can tell."""
 
 
@@ -55,13 +55,13 @@ class _Block(NamedTuple):
     events: tuple[_Requirement | _Deviceless | _Draws, ...]
     verdict: int | None
     test: tuple[int, object] | None
-    ways: tuple[tuple[int, State], ...]
+    ways: tuple[tuple[int, BlockState], ...]
 
 
 class ExpressionMachine:
     """A `Machine` whose words are expressions and whose truths are tests."""
 
-    def __init__(self, expressions: Expressions, state: State) -> None:
+    def __init__(self, expressions: ValueTable, state: BlockState) -> None:
         self._table = expressions
         self.held = [expressions.zero] * (SCRATCH_SLOTS + 2)
         for place, expression in state.held:
@@ -69,7 +69,7 @@ class ExpressionMachine:
         self.draws = state.draws
         self.events: list[_Requirement | _Deviceless | _Draws] = []
         self.verdict: int | None = None
-        self.truth: Test = True
+        self.truth: RelationTest = True
         self.ways: tuple[int, ...] | None = None
         self._compared = (Action.EQUAL, expressions.zero, expressions.zero)
 
@@ -95,11 +95,11 @@ class ExpressionMachine:
     def arithmetic(self, action: Action, left: int, right: int) -> int:
         return arithmetic(self._table, action, left, right)
 
-    def compare(self, action: Action, left: int, right: int) -> Test:
+    def compare(self, action: Action, left: int, right: int) -> RelationTest:
         self._compared = action, left, right
         return compare(self._table, action, left, right)
 
-    def select(self, truth: Test, then: int, otherwise: int) -> int:
+    def select(self, truth: RelationTest, then: int, otherwise: int) -> int:
         if isinstance(truth, bool):
             return then if truth else otherwise
         most = max(self._table.most[then], self._table.most[otherwise])
@@ -119,7 +119,7 @@ class ExpressionMachine:
     def wire_length(self) -> int:
         return self._table.length()
 
-    def header(self, header: Header) -> int:
+    def header(self, header: HeaderKind) -> int:
         return self._table.header(header) if self._table.dialect.header_windows else self._table.zero
 
     def fetch(self, base: int, displacement: int, size: int, byte_order: FetchOrder) -> int:
@@ -130,7 +130,7 @@ class ExpressionMachine:
         self.events.append(_Requirement(self._table.requirements[found]))
         return found
 
-    def lacks_device(self) -> Test:
+    def lacks_device(self) -> RelationTest:
         return _LACKS_DEVICE
 
     def extension(self, extension: Extension, a: int, x: int) -> int:
@@ -145,7 +145,7 @@ class ExpressionMachine:
             self.events[-1] = last._replace(extension=extension)  # that load asked
         return self._table.known(extension)
 
-    def return_if(self, truth: Test, verdict: int) -> None:
+    def return_if(self, truth: RelationTest, verdict: int) -> None:
         if truth is False:
             return
         if truth is True:
@@ -166,7 +166,7 @@ class ExpressionMachine:
     def jump(self, target: int) -> None:
         self.ways = (target,)
 
-    def branch(self, truth: Test, target_true: int, target_false: int) -> None:
+    def branch(self, truth: RelationTest, target_true: int, target_false: int) -> None:
         self.truth = truth
         if isinstance(truth, bool) or target_true == target_false:
             self.ways = (target_false if truth is False else target_true,)
@@ -174,7 +174,7 @@ class ExpressionMachine:
             self.ways = (target_true, target_false)
 
 
-def lift(program: Program, expressions: Expressions) -> tuple[Diagram, int]:
+def lift(program: Program, expressions: ValueTable) -> tuple[Diagram, int]:
     """The diagram of a program that its dialect accepts, and its root. Raises `TooLarge`."""
     lifter = _Lifter(program, expressions)
     lifter.run()
@@ -182,15 +182,15 @@ def lift(program: Program, expressions: Expressions) -> tuple[Diagram, int]:
 
 
 class _Lifter:
-    def __init__(self, program: Program, expressions: Expressions) -> None:
+    def __init__(self, program: Program, expressions: ValueTable) -> None:
         self._raw = tuple(program)
         self._table = expressions
         effects = effects_of(self._raw, expressions.dialect)
         self._live = live_registers(effects)
         self._leaders = leaders_of(effects)
-        self._start = State((), 0)
-        self._waiting: dict[int, dict[State, None]] = {0: {self._start: None}}
-        self._blocks: dict[int, dict[State, _Block]] = {}
+        self._start = BlockState((), 0)
+        self._waiting: dict[int, dict[BlockState, None]] = {0: {self._start: None}}
+        self._blocks: dict[int, dict[BlockState, _Block]] = {}
         self.diagram = Diagram(expressions)
 
     def run(self) -> None:
@@ -207,13 +207,13 @@ class _Lifter:
 
     def build(self) -> int:
         """The nodes of all blocks, from the last to the first."""
-        built: dict[tuple[int, State], int] = {}
+        built: dict[tuple[int, BlockState], int] = {}
         for leader in reversed(self._leaders):
             for state, block in self._blocks[leader].items():
                 built[leader, state] = self._node(block, [built[way] for way in block.ways])
         return built[0, self._start]
 
-    def _block(self, index: int, state: State) -> _Block:
+    def _block(self, index: int, state: BlockState) -> _Block:
         machine = ExpressionMachine(self._table, state)
         try:
             while machine.ways is None:
@@ -227,11 +227,11 @@ class _Lifter:
         test = None if isinstance(machine.truth, bool) or len(ways) < 2 else machine.truth
         return _Block(tuple(machine.events), machine.verdict, test, ways)
 
-    def _state(self, machine: ExpressionMachine, target: int) -> State:
+    def _state(self, machine: ExpressionMachine, target: int) -> BlockState:
         zero = self._table.zero
         live = self._live[target]
         held = tuple((place, one) for place, one in enumerate(machine.held) if one != zero and live >> place & 1)
-        return State(held, machine.draws)
+        return BlockState(held, machine.draws)
 
     def _node(self, block: _Block, targets: list[int]) -> int:
         diagram = self.diagram
@@ -245,7 +245,7 @@ class _Lifter:
         pending: Requirements = NOTHING
         for event in reversed(block.events):
             if isinstance(event, _Requirement):
-                pending = both(pending, event.required) or NOTHING
+                pending = requirement_union(pending, event.required) or NOTHING
                 continue
             node, pending = diagram.guard(pending, node), NOTHING
             node = (

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Final, TypeAlias
 
 from .._options import Goal
-from .._record import Value
+from .._record import Record
 from .._validators import flag, one_of
 from ..errors import ProofFailed
 from ..isa.dialects import PCAP, Dialect, check_dialect
@@ -17,12 +17,12 @@ from ..isa.verifier import findings, verify
 from .codegen.emit import emit
 from .ir.diagram import Diagram
 from .ir.liveness import effects_of, longest_path
-from .ir.value_numbering import Expressions, TooLarge
+from .ir.value_numbering import TooLarge, ValueTable
 from .lift import lift
 from .passes.jump_threading import thread_jumps
-from .passes.list_expansion import put_lists
+from .passes.list_expansion import expand_lists
 from .passes.switch_merging import group_tests, merge_switches
-from .placeholders import Lists, Placeholders
+from .placeholders import AddressRanges, Placeholders
 
 Pass: TypeAlias = Callable[[Diagram, int], int]
 
@@ -37,7 +37,7 @@ _ROUNDS: Final = 8
 _check_goal: Final = one_of("size", "speed")
 
 
-class Stage(Value):
+class Stage(Record):
     """The program as it would be after one pass of the optimiser."""
 
     name: str
@@ -67,7 +67,7 @@ def optimize(program: Instructions, *, dialect: Dialect = PCAP, goal: Goal = "si
     value, rules = _prepared(program, dialect, goal)
     flag("optimize.prove", prove)
     try:
-        diagram, root = lift(value, Expressions(rules))
+        diagram, root = lift(value, ValueTable(rules))
         found = emit(diagram, _last_root(diagram, root), goal)
     except TooLarge:
         return value
@@ -84,7 +84,7 @@ def optimization_stages(program: Instructions, *, dialect: Dialect = PCAP, goal:
     """What `optimize` does, one stage after the other: those that changed something. Empty: it cannot do anything."""
     value, rules = _prepared(program, dialect, goal)
     try:
-        diagram, root = lift(value, Expressions(rules))
+        diagram, root = lift(value, ValueTable(rules))
         stages = [("value numbering, dead code, registers", root), *_roots(diagram, root)]
         return tuple(Stage(name, emit(diagram, one, goal)) for name, one in stages)
     except TooLarge:
@@ -92,15 +92,15 @@ def optimization_stages(program: Instructions, *, dialect: Dialect = PCAP, goal:
 
 
 def with_lists(
-    program: Instructions, placeholders: Placeholders, lists: Lists, *, dialect: Dialect, goal: Goal
+    program: Instructions, placeholders: Placeholders, lists: AddressRanges, *, dialect: Dialect, goal: Goal
 ) -> Program:
     """The program that asks for lists where this one asks for placeholders, optimised.
 
     Raises `TooLarge` for a program that has no reasonable form, `NothingToList` for one that has no placeholders.
     """
     value, rules = _prepared(program, dialect, goal)
-    diagram, root = lift(value, Expressions(rules))
-    root = put_lists(diagram, root, placeholders, lists)
+    diagram, root = lift(value, ValueTable(rules))
+    root = expand_lists(diagram, root, placeholders, lists)
     return emit(diagram, _last_root(diagram, root), goal)
 
 

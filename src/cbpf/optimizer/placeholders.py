@@ -4,10 +4,10 @@ from typing import NamedTuple, TypeAlias
 
 from ..isa.word_ranges import Ranges
 
-Words: TypeAlias = tuple[int, int, int, int]
+IPv6Words: TypeAlias = tuple[int, int, int, int]
 
 
-class Lists(NamedTuple):
+class AddressRanges(NamedTuple):
     """Sorted, disjoint, inclusive ranges of IPv4 addresses, IPv6 addresses (128 bits) and ports."""
 
     hosts: Ranges = ()
@@ -19,5 +19,5 @@ class Placeholders(NamedTuple):
     """What stands for each list in the program."""
 
     host: int
-    host6: Words
+    host6: IPv6Words
     port: int

@@ -15,7 +15,7 @@ from operator import sub
 from typing import Any, Final, NamedTuple
 
 from ..errors import PacketError
-from .buffers import C_API, Memory, memory_at
+from .buffers import C_API, BufferAddress, memory_at
 
 _OFFSETS: Final = {"z": "i", "Z": "q"}  # the format of a column to that of its offsets
 _INLINE: Final = 12  # bytes of a value that stand in its view
@@ -25,7 +25,7 @@ _VIEW: Final = 16  # bytes of a view
 class Column(NamedTuple):
     """Values in one buffer: where each begins, and its length."""
 
-    buffer: Memory
+    buffer: BufferAddress
     positions: Iterable[int]
     lengths: Iterable[int]
 
@@ -169,7 +169,7 @@ def _column(format: bytes, values: _Array, owner: object) -> Column:
         raise PacketError(f"Arrow: {error}") from None
 
 
-def _buffer(values: _Array, index: int, start: int, end: int, owner: object) -> Memory:
+def _buffer(values: _Array, index: int, start: int, end: int, owner: object) -> BufferAddress:
     """Bytes *start* to *end* of a buffer."""
     if index >= values.n_buffers:
         raise PacketError(f"Arrow: an array of {values.n_buffers} buffers")

@@ -89,7 +89,7 @@ class _NotUnderstood(Exception):
     """Linux does not know the protocol, or a header that must be read ends early or is malformed."""
 
 
-class _Step(Enum):
+class _ParserResult(Enum):
     """How to go on after a header."""
 
     BY_ETHER_TYPE = auto()
@@ -129,18 +129,18 @@ class _Dissection:
         return header
 
 
-_Header: TypeAlias = Callable[[_Dissection], _Step]
+_HeaderParser: TypeAlias = Callable[[_Dissection], _ParserResult]
 
 
 def _dissect(at: _Dissection) -> None:
     """Goes past each header up to the transport header; a packet of too many headers ends before one of them."""
-    step = _Step.BY_ETHER_TYPE
+    step = _ParserResult.BY_ETHER_TYPE
     for _ in range(_MOST_STEPS):
-        if step is _Step.BY_ETHER_TYPE:
+        if step is _ParserResult.BY_ETHER_TYPE:
             step = _BY_ETHER_TYPE.get(at.protocol, _unknown)(at)
-        if step is _Step.BY_IP_PROTOCOL:  # at once after an IP header: both are one step to the kernel
+        if step is _ParserResult.BY_IP_PROTOCOL:  # at once after an IP header: both are one step to the kernel
             step = _BY_IP_PROTOCOL.get(at.ip_protocol, _stop)(at)
-        if step is _Step.STOP:
+        if step is _ParserResult.STOP:
             return
 
 
@@ -149,19 +149,19 @@ def _half(header: bytes | memoryview, offset: int) -> int:
     return header[offset] << 8 | header[offset + 1]
 
 
-def _stop(at: _Dissection) -> _Step:
+def _stop(at: _Dissection) -> _ParserResult:
     """What stands here is not looked into: a transport header, or a protocol whose offset is its own start."""
-    return _Step.STOP
+    return _ParserResult.STOP
 
 
-def _unknown(at: _Dissection) -> _Step:
+def _unknown(at: _Dissection) -> _ParserResult:
     raise _NotUnderstood
 
 
 # -- by EtherType ------------------------------------------------------------------------------------------
 
 
-def _ipv4(at: _Dissection) -> _Step:
+def _ipv4(at: _Dissection) -> _ParserResult:
     header = at.peek(20)
     length = (header[0] & 0x0F) * 4
     if length < 20:
@@ -171,73 +171,73 @@ def _ipv4(at: _Dissection) -> _Step:
     fragment = _half(header, 6)
     at.is_later_fragment = fragment & 0x1FFF != 0
     more_fragments = fragment & 0x2000 != 0
-    return _Step.STOP if at.is_later_fragment or more_fragments else _Step.BY_IP_PROTOCOL
+    return _ParserResult.STOP if at.is_later_fragment or more_fragments else _ParserResult.BY_IP_PROTOCOL
 
 
-def _ipv6(at: _Dissection) -> _Step:
+def _ipv6(at: _Dissection) -> _ParserResult:
     at.ip_protocol = at.take(40)[6]
-    return _Step.BY_IP_PROTOCOL
+    return _ParserResult.BY_IP_PROTOCOL
 
 
-def _vlan(at: _Dissection) -> _Step:
+def _vlan(at: _Dissection) -> _ParserResult:
     if at.taken_out is not None:
         at.protocol, at.taken_out = at.taken_out, None
     else:
         at.protocol = _half(at.take(4), 2)
-    return _Step.BY_ETHER_TYPE
+    return _ParserResult.BY_ETHER_TYPE
 
 
-def _pppoe(at: _Dissection) -> _Step:
+def _pppoe(at: _Dissection) -> _ParserResult:
     """A session packet: version and type 1, code 0, session, length, PPP protocol."""
     header = at.take(8)
     kind = _half(header, 6)
     if _half(header, 0) != 0x1100 or kind & 0x0101 != 0x0001:
         raise _NotUnderstood
     if kind not in _PPP_PROTOCOLS:
-        return _Step.STOP
+        return _ParserResult.STOP
     at.protocol = _PPP_PROTOCOLS[kind]
-    return _Step.BY_ETHER_TYPE
+    return _ParserResult.BY_ETHER_TYPE
 
 
-def _mpls(at: _Dissection) -> _Step:
+def _mpls(at: _Dissection) -> _ParserResult:
     """One label, unread."""
     at.position += 4
-    return _Step.STOP
+    return _ParserResult.STOP
 
 
-def _tipc(at: _Dissection) -> _Step:
+def _tipc(at: _Dissection) -> _ParserResult:
     at.peek(16)
-    return _Step.STOP
+    return _ParserResult.STOP
 
 
-def _batman(at: _Dissection) -> _Step:
+def _batman(at: _Dissection) -> _ParserResult:
     """A unicast packet of batman-adv version 15, with the Ethernet header of what it carries."""
     header = at.take(24)
     if _half(header, 0) != 0x400F:
         raise _NotUnderstood
     at.protocol = _half(header, 22)
-    return _Step.BY_ETHER_TYPE
+    return _ParserResult.BY_ETHER_TYPE
 
 
-def _redundancy_tag(at: _Dissection) -> _Step:
+def _redundancy_tag(at: _Dissection) -> _ParserResult:
     """PRP and HSR: path and size, sequence number, EtherType."""
     at.protocol = _half(at.take(6), 4)
-    return _Step.BY_ETHER_TYPE
+    return _ParserResult.BY_ETHER_TYPE
 
 
-def _past(size: int) -> _Header:
+def _past(size: int) -> _HeaderParser:
     """A header of *size* bytes, behind which the payload begins."""
 
-    def header(at: _Dissection) -> _Step:
+    def header(at: _Dissection) -> _ParserResult:
         at.take(size)
-        return _Step.STOP
+        return _ParserResult.STOP
 
     return header
 
 
 _PPP_PROTOCOLS: Final = {0x0021: _IPV4, 0x0057: _IPV6, 0x0281: _MPLS, 0x0283: _MPLS_MULTICAST}
 
-_BY_ETHER_TYPE: Final[dict[int, _Header]] = {
+_BY_ETHER_TYPE: Final[dict[int, _HeaderParser]] = {
     _IPV4: _ipv4,
     0x0806: _stop,  # ARP
     0x4305: _batman,
@@ -260,32 +260,32 @@ _BY_ETHER_TYPE: Final[dict[int, _Header]] = {
 # -- by IP protocol ----------------------------------------------------------------------------------------
 
 
-def _ipv6_option(at: _Dissection) -> _Step:
+def _ipv6_option(at: _Dissection) -> _ParserResult:
     """Hop-by-hop options, routing, destination options; behind IPv4 they are no headers."""
     if at.protocol != _IPV6:
-        return _Step.STOP
+        return _ParserResult.STOP
     header = at.peek(2)
     at.ip_protocol = header[0]
     at.position += (header[1] + 1) * 8
-    return _Step.BY_IP_PROTOCOL
+    return _ParserResult.BY_IP_PROTOCOL
 
 
-def _ipv6_fragment(at: _Dissection) -> _Step:
+def _ipv6_fragment(at: _Dissection) -> _ParserResult:
     if at.protocol == _IPV6:
         header = at.take(8)
         at.ip_protocol = header[0]
         at.is_later_fragment = _half(header, 2) & 0xFFF8 != 0
-    return _Step.STOP
+    return _ParserResult.STOP
 
 
-def _gre(at: _Dissection) -> _Step:
+def _gre(at: _Dissection) -> _ParserResult:
     """GRE of version 0, or PPTP, which is version 1 with a key; with source routing or else its own start counts."""
     header = at.peek(4)
     flags, protocol = _half(header, 0), _half(header, 2)
     version = flags & 0x0007
     has_checksum, has_routing, has_key, has_sequence = (flags & bit != 0 for bit in (0x8000, 0x4000, 0x2000, 0x1000))
     if has_routing or version > 1 or (version == 1 and not (has_key and protocol == _PPP)):
-        return _Step.STOP
+        return _ParserResult.STOP
     if has_key:
         at.peek(8 + 4 * has_checksum)
     at.position += 4 + 4 * (has_checksum + has_key + has_sequence)
@@ -294,27 +294,27 @@ def _gre(at: _Dissection) -> _Step:
         return _pptp(at, has_acknowledgement=flags & 0x0080 != 0)
     if protocol == _ETHERNET:
         at.protocol = _half(at.take(14), 12)
-    return _Step.BY_ETHER_TYPE
+    return _ParserResult.BY_ETHER_TYPE
 
 
-def _pptp(at: _Dissection, *, has_acknowledgement: bool) -> _Step:
+def _pptp(at: _Dissection, *, has_acknowledgement: bool) -> _ParserResult:
     """The rest of a PPTP header, and PPP's: address, control, protocol."""
     at.position += 4 * has_acknowledgement
     at.protocol = {0x0021: _IPV4, 0x0057: _IPV6}.get(_half(at.take(4), 2), _PPP)
-    return _Step.BY_ETHER_TYPE
+    return _ParserResult.BY_ETHER_TYPE
 
 
-def _tunnel_of(protocol: int) -> _Header:
+def _tunnel_of(protocol: int) -> _HeaderParser:
     """Nothing but a packet of EtherType *protocol*."""
 
-    def header(at: _Dissection) -> _Step:
+    def header(at: _Dissection) -> _ParserResult:
         at.protocol = protocol
-        return _Step.BY_ETHER_TYPE
+        return _ParserResult.BY_ETHER_TYPE
 
     return header
 
 
-_BY_IP_PROTOCOL: Final[dict[int, _Header]] = {
+_BY_IP_PROTOCOL: Final[dict[int, _HeaderParser]] = {
     0: _ipv6_option,
     4: _tunnel_of(_IPV4),
     41: _tunnel_of(_IPV6),

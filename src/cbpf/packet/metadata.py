@@ -2,7 +2,7 @@
 
 from typing import Annotated, TypeAlias
 
-from .._record import Value
+from .._record import Record
 from .._validators import HalfWord, Word, check_word, instance_of, optional, within
 from ..errors import FieldError
 
@@ -10,14 +10,14 @@ HeaderOffset: TypeAlias = Annotated[int, within(-0xFFFF, 0xFFFF, "a header offse
 OptionalHeaderOffset: TypeAlias = Annotated[int | None, optional(within(-0xFFFF, 0xFFFF, "a header offset"))]
 
 
-class Device(Value):
+class Device(Record):
     """The network device of a packet: its index, and its hardware type (ARPHRD_*: 1 Ethernet, 772 loopback)."""
 
     index: Word
     hardware_type: HalfWord = 1
 
 
-class VlanTag(Value):
+class VlanTag(Record):
     """A VLAN tag that was taken out of the packet: *tci* with priority and VLAN, *tpid* 0x8100 or 0x88a8."""
 
     tci: HalfWord
@@ -36,7 +36,7 @@ def _bytes(place: str, value: object) -> bytes:
     raise FieldError(f"{place}: {value!r} is not bytes")
 
 
-class Metadata(Value):
+class Metadata(Record):
     """What the extension loads and header windows see (struct sk_buff); all numbers unsigned, host order.
 
     The defaults are what Linux shows on an AF_UNIX datagram socket.
@@ -68,7 +68,7 @@ class Metadata(Value):
     seed: Annotated[int | None, optional(within(0, 2**64 - 1, "a seed"))] = None
     draws: Annotated[tuple[int, ...], _words] = ()
 
-    def _complete(self) -> None:
+    def __post_init__(self) -> None:
         for name in ("network_header", "link_header"):
             offset = getattr(self, name)
             if offset is not None and offset < -len(self.before):

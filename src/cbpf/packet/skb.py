@@ -52,7 +52,7 @@ class SocketBuffer:
         given, seed = self.metadata.draws, self.metadata.seed
         if self._draws <= len(given):
             return given[self._draws - 1]
-        return int.from_bytes(os.urandom(4)) if seed is None else mix(seed, self._draws)
+        return int.from_bytes(os.urandom(4)) if seed is None else splitmix64(seed, self._draws)
 
     def attribute(self, start: int, length: int, kind: int) -> int:
         """The offset of the first netlink attribute of type *kind* in data[start : start + length], else 0."""
@@ -67,7 +67,7 @@ class SocketBuffer:
         return 0
 
 
-def mix(seed: int, draw: int) -> int:
+def splitmix64(seed: int, draw: int) -> int:
     """A 32-bit number from a 64-bit seed and the number of the draw, from 1: SplitMix64, the upper half."""
     number = seed + draw * 0x9E37_79B9_7F4A_7C15 & 0xFFFF_FFFF_FFFF_FFFF
     number = (number ^ number >> 30) * 0xBF58_476D_1CE4_E5B9 & 0xFFFF_FFFF_FFFF_FFFF

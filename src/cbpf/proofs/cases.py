@@ -2,19 +2,19 @@
 
 from collections.abc import Iterable, Iterator
 
-from .._record import Value
-from ..analysis.coverage import Goal, observe, ranges
+from .._record import Record
+from ..analysis.coverage import CoverageGoal, format_ranges, observe
 from ..isa.dialects import PCAP, Dialect, check_dialect
 from ..isa.program import Instructions
 from ..packet.metadata import Metadata
 from ..vm import VM
 from .coverage_goals import goals, runs
-from .query import Question
-from .symbolic_packet import Sample
-from .terms import Truth
+from .query import Query
+from .symbolic_packet import Model
+from .terms import TruthTerm
 
 
-class Case(Value):
+class Case(Record):
     """A test packet: what it is there for, and the verdict on it.
 
     packet: its bytes as they were captured; wire_length: the length that it had; metadata: what is known beside.
@@ -51,11 +51,11 @@ def cases(
     14 262144 runs 2, 1 is true
     """
     machine = VM(program, engine="interpreter", dialect=check_dialect(dialect))
-    question = Question(machine, shortest=shortest, longest=longest, timeout=timeout)
+    question = Query(machine, shortest=shortest, longest=longest, timeout=timeout)
     wanted = goals(question)
     found = [reached & wanted.keys() for reached in runs(question, machine, wanted)]
     small = [_small(question, machine, {goal: wanted[goal] for goal in needed}) for needed in _fewest(found)]
-    reached: set[Goal] = set()
+    reached: set[CoverageGoal] = set()
     made = []
     for sample in sorted(small, key=lambda one: (len(one.packet), one.packet)):
         run = observe(machine, *sample)
@@ -66,18 +66,18 @@ def cases(
     return tuple(made)
 
 
-def _reasons(goals: frozenset[Goal]) -> Iterator[str]:
+def _reasons(goals: frozenset[CoverageGoal]) -> Iterator[str]:
     """What a packet is the first to reach: instructions as ranges, then the rest by the instruction."""
     running = [goal.at for goal in goals if goal.kind == "instruction"]
     if running:
-        yield f"runs {ranges(running)}"
+        yield f"runs {format_ranges(running)}"
     yield from map(str, sorted((goal for goal in goals if goal.kind != "instruction"), key=lambda goal: goal[1:]))
 
 
-def _fewest(found: Iterable[frozenset[Goal]]) -> Iterator[frozenset[Goal]]:
+def _fewest(found: Iterable[frozenset[CoverageGoal]]) -> Iterator[frozenset[CoverageGoal]]:
     """What each packet is needed for, of those that reach all that can be reached; they are chosen greedily."""
     rest = list(found)
-    missing = frozenset[Goal]().union(*rest)
+    missing = frozenset[CoverageGoal]().union(*rest)
     while missing:
         best = max(rest, key=lambda reached: len(reached & missing))
         yield best & missing
@@ -85,10 +85,10 @@ def _fewest(found: Iterable[frozenset[Goal]]) -> Iterator[frozenset[Goal]]:
         rest.remove(best)
 
 
-def _small(question: Question, machine: VM, needed: dict[Goal, Truth]) -> Sample:
+def _small(question: Query, machine: VM, needed: dict[CoverageGoal, TruthTerm]) -> Model:
     """A packet that reaches all these."""
-    sample = question.packet_that(
-        lambda one: needed.keys() <= observe(machine, *one).goals, where=question.terms.all(*needed.values())
+    sample = question.find(
+        lambda one: needed.keys() <= observe(machine, *one).goals, condition=question.terms.all(*needed.values())
     )
     assert sample is not None, "a packet reached them before"
     return sample

@@ -3,22 +3,22 @@
 from functools import partial
 from typing import Final
 
-from .._record import Value
+from .._record import Record
 from .._validators import one_of
 from ..isa.dialects import PCAP, Dialect, check_dialect
 from ..isa.program import Instructions
 from ..packet.metadata import Metadata
 from ..vm import VM
 from .machine import returns
-from .query import Question
-from .symbolic_packet import Sample
+from .query import Query
+from .symbolic_packet import Model
 from .verdicts import Relation, Verdicts, violated
 
 _check_relation: Final = one_of("equal", "implies")
 _check_verdicts: Final = one_of("exact", "keep")
 
 
-class Difference(Value):
+class Difference(Record):
     """A packet on which two programs disagree; `VM.evaluate` gives the two verdicts, with these bytes and metadata.
 
     packet: its bytes as they were captured; wire_length: the length that it had; metadata: what is known beside.
@@ -68,16 +68,16 @@ def difference(
     _check_verdicts("verdicts", verdicts)
     check_dialect(dialect)
     machines = tuple(VM(program, engine="interpreter", dialect=dialect) for program in (left, right))
-    question = Question(*machines, shortest=shortest, longest=longest, timeout=timeout)
+    question = Query(*machines, shortest=shortest, longest=longest, timeout=timeout)
     if machines[0].program == machines[1].program:
         return None
     violates = partial(violated, question.terms, dialect, relation, verdicts)
 
-    def shows(sample: Sample) -> bool:
+    def shows(sample: Model) -> bool:
         """Whether the programs really disagree on a packet."""
         return violates(*(returns(_evaluate(machine, sample)) for machine in machines)) is True
 
-    sample = question.packet_that(shows, where=violates(*question.outcomes))
+    sample = question.find(shows, condition=violates(*question.outcomes))
     if sample is None:
         return None
     return Difference(*sample, *(_evaluate(machine, sample) for machine in machines))
@@ -129,5 +129,5 @@ def implies(
     return found is None
 
 
-def _evaluate(machine: VM, sample: Sample) -> int:
+def _evaluate(machine: VM, sample: Model) -> int:
     return machine.evaluate(sample.packet, metadata=sample.metadata, wire_length=sample.wire_length)

@@ -8,15 +8,15 @@ need another look.
 from typing import Final
 
 from ..isa.opcodes import Action, Extension
-from .symbolic_packet import Unknowns
-from .terms import Truth, Word
+from .symbolic_packet import SymbolicPacket
+from .terms import TruthTerm, WordTerm
 
 _FOLLOWED: Final = 3  # attributes
 _HEADER: Final = 4  # struct nlattr: 16-bit length, 16-bit type, in host order
 _TYPE_MASK: Final = 0x3FFF
 
 
-def search(unknowns: Unknowns, extension: Extension, a: Word, x: Word) -> Word:
+def search(unknowns: SymbolicPacket, extension: Extension, a: WordTerm, x: WordTerm) -> WordTerm:
     """The offset of the first attribute of type *x* from offset *a* on, or inside the attribute there; 0 for none."""
     terms = unknowns.terms
     last = terms.arithmetic(Action.SUB, unknowns.captured, _HEADER)
@@ -30,7 +30,9 @@ def search(unknowns: Unknowns, extension: Extension, a: Word, x: Word) -> Word:
     return terms.select(begins, _follow(unknowns, start, end, x, begins, _FOLLOWED), 0)
 
 
-def _follow(unknowns: Unknowns, start: Word, end: Word, kind: Word, condition: Truth, attributes: int) -> Word:
+def _follow(
+    unknowns: SymbolicPacket, start: WordTerm, end: WordTerm, kind: WordTerm, condition: TruthTerm, attributes: int
+) -> WordTerm:
     """The search in start..end, where start is not much beyond end; *condition*: whether it comes here at all."""
     terms = unknowns.terms
     room = terms.arithmetic(Action.SUB, end, start)

@@ -7,10 +7,10 @@ from .._validators import within
 from ..errors import FieldError, Undecided
 from ..isa.opcodes import OPCODE_BY_CODE, SIGN_BIT, Extension, Operand, extension_of
 from ..vm import VM
-from .machine import outcome
-from .shrink import Shows, shrunk
-from .symbolic_packet import Sample, Unknowns
-from .terms import Solver, Terms, Truth
+from .machine import symbolic_execution
+from .shrink import Confirm, shrink
+from .symbolic_packet import Model, SymbolicPacket
+from .terms import Solver, Terms, TruthTerm
 
 NOT_SHOWN: Final = "a packet was found, but a run shows something else: a netlink search beyond what is proved"
 LONGEST_PACKET: Final = 0xFF_FFFF  # bytes
@@ -22,7 +22,7 @@ _MOST_STEPS: Final = 400_000  # of all runs that make a packet smaller, about
 _FEWEST_RUNS: Final = 40
 
 
-class Question:
+class Query:
     """What is asked about the packets of *shortest* to *longest* bytes; a dialect of records has its own size."""
 
     def __init__(self, *machines: VM, shortest: int, longest: int, timeout: float | None) -> None:
@@ -37,41 +37,41 @@ class Question:
         self.machines = machines
         self.terms = Terms()
         indexed = any(_is_indexed(machine) for machine in machines)
-        self.unknowns = Unknowns(self.terms, self.dialect, shortest, longest, indexed=indexed)
-        self.outcomes = [outcome(machine.program, self.dialect, self.unknowns) for machine in machines]
+        self.symbolic = SymbolicPacket(self.terms, self.dialect, shortest, longest, indexed=indexed)
+        self.outcomes = [symbolic_execution(machine.program, self.dialect, self.symbolic) for machine in machines]
         self._deadline = deadline
         self._solver: Solver | None = None
 
-    def packet_that(self, shows: Shows, *, where: Truth) -> Sample | None:
+    def find(self, confirm: Confirm, *, condition: TruthTerm) -> Model | None:
         """A small packet *where* something holds, which a run *shows*; or None: it holds for none.
 
         Raises `Undecided`.
         """
-        sample = self.packet(where)
+        sample = self.packet(condition)
         if sample is None:
             return None
-        if not shows(sample):
+        if not confirm(sample):
             raise Undecided(NOT_SHOWN)
-        usual = self._usual_packet(where)
-        if usual is not None and shows(usual):
+        usual = self._usual_packet(condition)
+        if usual is not None and confirm(usual):
             sample = usual
         marks = self._marks(sample)
         most_runs = max(_FEWEST_RUNS, _MOST_STEPS // sum(len(machine.program) for machine in self.machines))
-        return shrunk(sample, lambda one: shows(one) and marks <= self._marks(one), self.unknowns.shortest, most_runs)
+        return shrink(sample, lambda one: confirm(one) and marks <= self._marks(one), self.symbolic.shortest, most_runs)
 
-    def packet(self, truth: Truth) -> Sample | None:
+    def packet(self, truth: TruthTerm) -> Model | None:
         """A packet for which *truth* holds, as the solver has it; or None: there is none. Raises `Undecided`."""
         if truth is False:
             return None
         if self._solver is None:
             self._solver = self.terms.solver(self._deadline)
-            self._solver.require(*self.unknowns.limits)
-        exact = self.unknowns.exact
+            self._solver.require(*self.symbolic.limits)
+        exact = self.symbolic.exact
         if self._solver.finds(truth, *exact) or (exact and self._solver.finds(truth)):
-            return self.unknowns.sample(self._solver)
+            return self.symbolic.model(self._solver)
         return None
 
-    def _usual_packet(self, truth: Truth) -> Sample | None:
+    def _usual_packet(self, truth: TruthTerm) -> Model | None:
         """The same as people can read it, as far as there is one in time.
 
         No load lacks a byte; IP headers, and what comes before the packet, are as usual.
@@ -83,7 +83,7 @@ class Question:
             for machine, result in zip(self.machines, self.outcomes, strict=True)
             for index, place in _header_loads(machine)
         ]
-        none, few = (self.unknowns.has_few_bytes_before(count) for count in (0, _FEW))
+        none, few = (self.symbolic.has_few_bytes_before(count) for count in (0, _FEW))
         for wishes in ([*whole, *headers, none], [*headers, none], [*headers, few], [few]):
             try:
                 sample = self.packet(terms.all(truth, *wishes))
@@ -93,14 +93,14 @@ class Question:
                 return sample
         return None
 
-    def _has_usual_header(self, place: int) -> Truth:
-        terms, captured = self.terms, self.unknowns.captured
-        if place >= self.unknowns.longest:
+    def _has_usual_header(self, place: int) -> TruthTerm:
+        terms, captured = self.terms, self.symbolic.captured
+        if place >= self.symbolic.longest:
             return True
-        byte = self.unknowns.load(place, 1, "big")
+        byte = self.symbolic.load(place, 1, "big")
         return terms.any(terms.at_most(captured, place), terms.equal(byte, _USUAL_HEADER))
 
-    def _marks(self, sample: Sample) -> set[str]:
+    def _marks(self, sample: Model) -> set[str]:
         """What makes a packet readable: it is not to be lost when it becomes smaller."""
         marks = {"whole", "usual headers"}
         for machine in self.machines:

@@ -2,25 +2,25 @@
 
 from typing import Literal, TypeAlias
 
-from .._record import Value
+from .._record import Record
 from .._validators import check_word, within
-from ..analysis.coverage import Goal, observe
+from ..analysis.coverage import CoverageGoal, observe
 from ..isa.dialects import PCAP, Dialect, check_dialect
 from ..isa.program import Instructions
 from ..packet.metadata import Metadata
 from ..vm import VM
 from .coverage_goals import goals, runs
-from .machine import Outcome, returns
-from .query import Question
-from .symbolic_packet import Sample
-from .terms import Truth
-from .verdicts import kept
+from .machine import Execution, returns
+from .query import Query
+from .symbolic_packet import Model
+from .terms import TruthTerm
+from .verdicts import accepted
 from .verdicts import verdict as verdict_of
 
 WantedVerdict: TypeAlias = Literal["keep", "drop"] | int
 
 
-class Witness(Value):
+class Witness(Record):
     """A packet, and the verdict on it; with these bytes and metadata `VM.evaluate` gives it.
 
     packet: its bytes as they were captured; wire_length: the length that it had; metadata: what is known beside.
@@ -32,7 +32,7 @@ class Witness(Value):
     verdict: int
 
 
-class DeadCode(Value):
+class DeadCode(Record):
     """What no packet reaches.
 
     instructions: indices of those that never run. branches: (index, truth) of conditional jumps that do run, and whose
@@ -74,28 +74,28 @@ def witness(
         reaches = within(0, len(machine.program) - 1, "an instruction of the program")("reaches", reaches)
     if verdict not in (None, "keep", "drop"):
         verdict = check_word("verdict", verdict)
-    question = Question(machine, shortest=shortest, longest=longest, timeout=timeout)
+    question = Query(machine, shortest=shortest, longest=longest, timeout=timeout)
     (outcome,) = question.outcomes
     where = question.terms.all(
         True if reaches is None else outcome.reached[reaches], _has(question, dialect, verdict, outcome)
     )
 
-    def shows(sample: Sample) -> bool:
+    def shows(sample: Model) -> bool:
         run = observe(machine, *sample)
-        reached = reaches is None or Goal("instruction", reaches) in run.goals
+        reached = reaches is None or CoverageGoal("instruction", reaches) in run.goals
         return reached and _has(question, dialect, verdict, returns(run.verdict)) is True
 
-    found = question.packet_that(shows, where=where)
+    found = question.find(shows, condition=where)
     return None if found is None else Witness(*found, observe(machine, *found).verdict)
 
 
-def _has(question: Question, dialect: Dialect, wanted: WantedVerdict | None, outcome: Outcome) -> Truth:
+def _has(question: Query, dialect: Dialect, wanted: WantedVerdict | None, outcome: Execution) -> TruthTerm:
     """Whether the verdict is one that is wanted."""
     if wanted is None:
         return True
     if isinstance(wanted, int):
         return question.terms.equal(verdict_of(question.terms, outcome), wanted)
-    keep = kept(question.terms, dialect, outcome)
+    keep = accepted(question.terms, dialect, outcome)
     return keep if wanted == "keep" else question.terms.opposite(keep)
 
 
@@ -114,7 +114,7 @@ def dead(
     DeadCode(instructions=(3,), branches=((2, True),))
     """
     machine = VM(program, engine="interpreter", dialect=check_dialect(dialect))
-    question = Question(machine, shortest=shortest, longest=longest, timeout=timeout)
+    question = Query(machine, shortest=shortest, longest=longest, timeout=timeout)
     wanted = {goal: truth for goal, truth in goals(question).items() if goal.kind != "load"}
     missed = set(wanted)
     for reached in runs(question, machine, wanted):

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from ..packet.metadata import Metadata
-from .symbolic_packet import Sample
+from .symbolic_packet import Model
 
-Shows: TypeAlias = Callable[[Sample], bool]
+Confirm: TypeAlias = Callable[[Model], bool]
 
 
-def shrunk(sample: Sample, shows: Shows, shortest: int, most_runs: int) -> Sample:
+def shrink(sample: Model, shows: Confirm, shortest: int, most_runs: int) -> Model:
     """A small packet, of *shortest* bytes at least, that still *shows* it, as so many runs at most find it."""
-    shrinking = _Shrinking(sample, shows, most_runs)
+    shrinking = _Shrinker(sample, shows, most_runs)
     shrinking.simplify_metadata()
     shrinking.shorten(shortest)
     shrinking.clear(0, len(shrinking.sample.packet))
@@ -22,10 +22,10 @@ def shrunk(sample: Sample, shows: Shows, shortest: int, most_runs: int) -> Sampl
     return shrinking.sample
 
 
-class _Shrinking:
+class _Shrinker:
     """The smallest packet so far."""
 
-    def __init__(self, sample: Sample, shows: Shows, most_runs: int) -> None:
+    def __init__(self, sample: Model, shows: Confirm, most_runs: int) -> None:
         self.sample = sample
         self._shows = shows
         self._runs_left = most_runs

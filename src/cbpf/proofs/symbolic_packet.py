@@ -9,9 +9,9 @@ from typing import Final, NamedTuple
 
 from ..isa.dialects import Dialect, FetchOrder
 from ..isa.opcodes import OUT_OF_RANGE, SIGN_BIT, Action, Extension
-from ..isa.semantics import Header
+from ..isa.semantics import HeaderKind
 from ..packet.metadata import Device, Metadata, VlanTag
-from .terms import Solver, Term, Terms, Truth, Word, key
+from .terms import Solver, Term, Terms, TruthTerm, WordTerm, key
 
 FARTHEST_HEADER: Final = 0xFFFF  # bytes before or behind packet byte 0, as `Metadata` allows
 NUMBERS: Final = {
@@ -26,7 +26,7 @@ NUMBERS: Final = {
 """The extensions that are a field of `Metadata`, with their bits."""
 
 
-class Sample(NamedTuple):
+class Model(NamedTuple):
     """One packet, with all that a program may see of it."""
 
     packet: bytes
@@ -34,7 +34,7 @@ class Sample(NamedTuple):
     metadata: Metadata
 
 
-class Unknowns:
+class SymbolicPacket:
     """Any packet of *shortest* to *longest* bytes that *dialect* may show to a program."""
 
     def __init__(self, terms: Terms, dialect: Dialect, shortest: int, longest: int, *, indexed: bool) -> None:
@@ -43,21 +43,21 @@ class Unknowns:
         self.longest = longest
         self.shortest = shortest
         self._record_size = dialect.record_size
-        self.captured: Word = shortest if shortest == longest else terms.unknown("captured length")
-        self.limits: list[Truth] = [
+        self.captured: WordTerm = shortest if shortest == longest else terms.unknown("captured length")
+        self.limits: list[TruthTerm] = [
             terms.at_most(shortest, self.captured),
             terms.at_most(self.captured, longest),
         ]
         self._packet = terms.unknown_array("packet", 8) if indexed else None
-        self._bytes: dict[Hashable, tuple[Word, Term]] = {}
-        self._words: dict[str, Word] = {}
-        self._truths: dict[str, Truth] = {}
-        self._draws: dict[Hashable, tuple[Word, Term]] = {}
+        self._bytes: dict[Hashable, tuple[WordTerm, Term]] = {}
+        self._words: dict[str, WordTerm] = {}
+        self._truths: dict[str, TruthTerm] = {}
+        self._draws: dict[Hashable, tuple[WordTerm, Term]] = {}
         self._random: Term = None
         self._search: Term = None
-        self.exact: list[Truth] = []  # where all hold, no netlink search is guessed
+        self.exact: list[TruthTerm] = []  # where all hold, no netlink search is guessed
 
-    def wire_length(self) -> Word:
+    def wire_length(self) -> WordTerm:
         """The length that the packet had: not less than what was captured of it."""
         if self._record_size is not None:
             return self.captured
@@ -68,13 +68,13 @@ class Unknowns:
 
     # Bytes
 
-    def load(self, position: Word, size: int, byte_order: FetchOrder) -> Word:
+    def load(self, position: WordTerm, size: int, byte_order: FetchOrder) -> WordTerm:
         """The number at *position*, where its bytes are known to be."""
         places = [self.terms.arithmetic(Action.ADD, position, offset) for offset in range(size)]
         in_order = places if byte_order == "big" else places[::-1]
         return self.terms.joined([self._byte(place) for place in in_order])
 
-    def _byte(self, position: Word) -> Term:
+    def _byte(self, position: WordTerm) -> Term:
         place = key(position)
         if place not in self._bytes:
             if self._packet is None:
@@ -84,15 +84,15 @@ class Unknowns:
             self._bytes[place] = position, byte
         return self._bytes[place][1]
 
-    def bytes_before(self) -> Word:
+    def bytes_before(self) -> WordTerm:
         """How many bytes there are in front of packet byte 0."""
         return self._word("before", 32, lambda word: [self.terms.at_most(word, FARTHEST_HEADER)])
 
-    def has_few_bytes_before(self, count: int) -> Truth:
+    def has_few_bytes_before(self, count: int) -> TruthTerm:
         """Whether there are at most *count* of them; True where nobody asks."""
         return self.terms.at_most(self._words["before"], count) if "before" in self._words else True
 
-    def header(self, header: Header) -> Word:
+    def header(self, header: HeaderKind) -> WordTerm:
         """The position of a header's byte 0, or OUT_OF_RANGE."""
         if header == "packet":
             return 0
@@ -101,7 +101,7 @@ class Unknowns:
             return position
         return self.terms.select(self._truth("has link header"), position, OUT_OF_RANGE)
 
-    def _is_header(self, position: Word) -> list[Truth]:
+    def _is_header(self, position: WordTerm) -> list[TruthTerm]:
         """A position within the limits of `Metadata`, and not before all bytes."""
         terms = self.terms
         first = terms.arithmetic(Action.SUB, 0, self.bytes_before())
@@ -109,11 +109,11 @@ class Unknowns:
 
     # Metadata
 
-    def lacks_device(self) -> Truth:
+    def lacks_device(self) -> TruthTerm:
         """Whether the packet belongs to no network device."""
         return self.terms.opposite(self._truth("has device"))
 
-    def number(self, extension: Extension) -> Word:
+    def number(self, extension: Extension) -> WordTerm:
         """What an extension load gives that depends on the packet alone."""
         if extension in NUMBERS:
             return self._word(*NUMBERS[extension])
@@ -127,34 +127,34 @@ class Unknowns:
         name = "tag" if extension is Extension.VLAN_TAG else "tag protocol"
         return self.terms.select(has_tag, self._word(name, 16), 0)
 
-    def draw(self, number: Word) -> Word:
+    def draw(self, number: WordTerm) -> WordTerm:
         """Random number *number* of the run, from 1."""
         if self._random is None:
             self._random = self.terms.unknown_array("random", 32)
         return self._draws.setdefault(key(number), (number, self.terms.element(self._random, number)))[1]
 
-    def guess(self, condition: Truth, start: Word, end: Word, kind: Word) -> Word:
+    def guess(self, condition: TruthTerm, start: WordTerm, end: WordTerm, kind: WordTerm) -> WordTerm:
         """What a search for a netlink attribute may give, where *condition* holds: the same for equal searches."""
         if self._search is None:
             self._search = self.terms.unknown_function("search", 3)
         self.exact.append(self.terms.opposite(condition))
         return self.terms.value_of(self._search, start, end, kind)
 
-    def _word(self, name: str, width: int, limits: Callable[[Word], list[Truth]] | None = None) -> Word:
+    def _word(self, name: str, width: int, limits: Callable[[WordTerm], list[TruthTerm]] | None = None) -> WordTerm:
         if name not in self._words:
             self._words[name] = self.terms.unknown(name, width)
             if limits is not None:
                 self.limits += limits(self._words[name])
         return self._words[name]
 
-    def _truth(self, name: str) -> Truth:
+    def _truth(self, name: str) -> TruthTerm:
         if name not in self._truths:
             self._truths[name] = self.terms.unknown_truth(name)
         return self._truths[name]
 
     # Values
 
-    def sample(self, solver: Solver) -> Sample:
+    def model(self, solver: Solver) -> Model:
         """The packet that the solver found; all that was never asked for is zero, or as `Metadata` has it."""
         captured, before = solver.number(self.captured), self._number(solver, "before")
         memory = bytearray(before + captured)
@@ -172,7 +172,7 @@ class Unknowns:
             seed=0 if self._draws else None,  # for more numbers than those
             draws=self._drawn(solver),
         )
-        return Sample(bytes(memory[before:]), max(captured, self._number(solver, "wire_length")), metadata)
+        return Model(bytes(memory[before:]), max(captured, self._number(solver, "wire_length")), metadata)
 
     def _device(self, solver: Solver) -> Device | None:
         if not self._holds(solver, "has device"):

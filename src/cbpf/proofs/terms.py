@@ -15,9 +15,9 @@ from ..isa.opcodes import SIGN_BIT, WORD_MASK, Action
 
 Term: TypeAlias = Any
 """A term of bitwuzla, which has no types."""
-Word: TypeAlias = Any
+WordTerm: TypeAlias = Any
 """An int from 0 to 2**32 - 1, or a term of 32 bits."""
-Truth: TypeAlias = Any
+TruthTerm: TypeAlias = Any
 """A bool, or a Boolean term."""
 
 OUT_OF_TIME: Final = "no answer within the time that was given; allow more with timeout"
@@ -51,7 +51,7 @@ _UNCHANGED_BY_ZERO: Final = frozenset(
 )
 
 
-def key(word: Word) -> Hashable:
+def key(word: WordTerm) -> Hashable:
     """What two words have in common if they are the same; bitwuzla's terms cannot be compared with numbers."""
     return word if isinstance(word, int) else (word.id(),)
 
@@ -93,17 +93,17 @@ class Terms:
         sort = self._manager.mk_fun_sort([self._word] * arguments, self._word)
         return self._manager.mk_const(sort, name)
 
-    def element(self, array: Term, index: Word) -> Term:
+    def element(self, array: Term, index: WordTerm) -> Term:
         """The number that an array has for *index*."""
         return self._make(self._kinds.ARRAY_SELECT, [array, self.term(index)])
 
-    def value_of(self, function: Term, *arguments: Word) -> Term:
+    def value_of(self, function: Term, *arguments: WordTerm) -> Term:
         """The word that a function gives."""
         return self._make(self._kinds.APPLY, [function, *map(self.term, arguments)])
 
     # Words
 
-    def term(self, word: Word) -> Term:
+    def term(self, word: WordTerm) -> Term:
         """The word as a term."""
         return self._manager.mk_bv_value(self._word, word) if isinstance(word, int) else word
 
@@ -119,7 +119,7 @@ class Terms:
             number = self._make(self._kinds.BV_CONCAT, list(most_significant_first))
         return self.widened(number, 8 * count)
 
-    def arithmetic(self, action: Action, left: Word, right: Word) -> Word:
+    def arithmetic(self, action: Action, left: WordTerm, right: WordTerm) -> WordTerm:
         """See `Machine.arithmetic`."""
         if isinstance(left, int) and isinstance(right, int):
             return ARITHMETIC[action](left, right) & WORD_MASK
@@ -127,7 +127,7 @@ class Terms:
             return left
         return self._make(self._arithmetic[action], [self.term(left), self.term(right)])
 
-    def compare(self, action: Action, left: Word, right: Word) -> Truth:
+    def compare(self, action: Action, left: WordTerm, right: WordTerm) -> TruthTerm:
         """See `Machine.compare`."""
         if isinstance(left, int) and isinstance(right, int):
             return COMPARISONS[action](left, right)
@@ -137,7 +137,7 @@ class Terms:
             return self.equal(left, right)
         return self._make(self._comparisons[action], [self.term(left), self.term(right)])
 
-    def equal(self, left: Word, right: Word) -> Truth:
+    def equal(self, left: WordTerm, right: WordTerm) -> TruthTerm:
         """Whether two words are the same."""
         if key(left) == key(right):
             return True
@@ -145,17 +145,17 @@ class Terms:
             return False
         return self._make(self._kinds.EQUAL, [self.term(left), self.term(right)])
 
-    def at_most(self, left: Word, right: Word) -> Truth:
+    def at_most(self, left: WordTerm, right: WordTerm) -> TruthTerm:
         """Whether left <= right, unsigned."""
         return self.compare(Action.GREATER_OR_EQUAL, right, left)
 
-    def signed_at_most(self, left: Word, right: Word) -> Truth:
+    def signed_at_most(self, left: WordTerm, right: WordTerm) -> TruthTerm:
         """Whether left <= right, both read as two's complement."""
         if isinstance(left, int) and isinstance(right, int):
             return left ^ SIGN_BIT <= right ^ SIGN_BIT
         return self._make(self._kinds.BV_SLE, [self.term(left), self.term(right)])
 
-    def select(self, truth: Truth, then: Word, otherwise: Word) -> Word:
+    def select(self, truth: TruthTerm, then: WordTerm, otherwise: WordTerm) -> WordTerm:
         """See `Machine.select`."""
         if isinstance(truth, bool):
             return then if truth else otherwise
@@ -165,19 +165,19 @@ class Terms:
 
     # Truths
 
-    def opposite(self, truth: Truth) -> Truth:
+    def opposite(self, truth: TruthTerm) -> TruthTerm:
         """Whether it does not hold."""
         return not truth if isinstance(truth, bool) else self._make(self._kinds.NOT, [truth])
 
-    def all(self, *truths: Truth) -> Truth:
+    def all(self, *truths: TruthTerm) -> TruthTerm:
         """Whether each holds."""
         return self._combined(self._kinds.AND, truths, neutral=True)
 
-    def any(self, *truths: Truth) -> Truth:
+    def any(self, *truths: TruthTerm) -> TruthTerm:
         """Whether one of them holds."""
         return self._combined(self._kinds.OR, truths, neutral=False)
 
-    def differ(self, left: Truth, right: Truth) -> Truth:
+    def differ(self, left: TruthTerm, right: TruthTerm) -> TruthTerm:
         """Whether just one of the two holds."""
         if isinstance(left, bool):
             return self.opposite(right) if left else right
@@ -185,7 +185,7 @@ class Terms:
             return self.opposite(left) if right else left
         return False if left == right else self._make(self._kinds.XOR, [left, right])
 
-    def _combined(self, kind: Any, truths: Sequence[Truth], *, neutral: bool) -> Truth:
+    def _combined(self, kind: Any, truths: Sequence[TruthTerm], *, neutral: bool) -> TruthTerm:
         terms = []
         for truth in truths:
             if not isinstance(truth, bool):
@@ -216,13 +216,13 @@ class Solver:
         next(watch)
         self._solver.configure_terminator(partial(next, watch))
 
-    def require(self, *truths: Truth) -> None:
+    def require(self, *truths: TruthTerm) -> None:
         """From here on all of them hold."""
         for truth in truths:
             if truth is not True:
                 self._solver.assert_formula(truth if truth is not False else self._solver.term_mgr().mk_false())
 
-    def finds(self, *truths: Truth) -> bool:
+    def finds(self, *truths: TruthTerm) -> bool:
         """Whether what is required and *truths* can hold together; then `number` and `holds` give the values.
 
         Raises `Undecided` when the time is over.
@@ -238,11 +238,11 @@ class Solver:
             raise Undecided(OUT_OF_TIME)
         return bool(result == self._satisfied)
 
-    def number(self, word: Word) -> int:
+    def number(self, word: WordTerm) -> int:
         """The value of a word or a byte."""
         return word if isinstance(word, int) else int(self._solver.get_value(word).value(10))
 
-    def holds(self, truth: Truth) -> bool:
+    def holds(self, truth: TruthTerm) -> bool:
         """The value of a truth."""
         return truth if isinstance(truth, bool) else bool(self._solver.get_value(truth).value())
 

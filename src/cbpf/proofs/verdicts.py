@@ -5,14 +5,14 @@ from typing import Literal, TypeAlias
 from ..isa.dialects import Dialect
 from ..isa.opcodes import Action
 from ..isa.verdicts import ACTION_MASK, LETS_RUN
-from .machine import Outcome
-from .terms import Terms, Truth, Word
+from .machine import Execution
+from .terms import Terms, TruthTerm, WordTerm
 
 Relation: TypeAlias = Literal["equal", "implies"]
 Verdicts: TypeAlias = Literal["exact", "keep"]
 
 
-def keeps(terms: Terms, dialect: Dialect, verdict: Word) -> Truth:
+def accepts(terms: Terms, dialect: Dialect, verdict: WordTerm) -> TruthTerm:
     """`verdicts.keeps` as a truth."""
     if dialect.record_size is None:
         return terms.opposite(terms.equal(verdict, 0))
@@ -20,25 +20,25 @@ def keeps(terms: Terms, dialect: Dialect, verdict: Word) -> Truth:
     return terms.any(*(terms.equal(action, one) for one in LETS_RUN))
 
 
-def kept(terms: Terms, dialect: Dialect, outcome: Outcome) -> Truth:
+def accepted(terms: Terms, dialect: Dialect, outcome: Execution) -> TruthTerm:
     """Whether the program keeps the packet."""
-    return terms.any(*(terms.all(truth, keeps(terms, dialect, verdict)) for truth, verdict in outcome.returned))
+    return terms.any(*(terms.all(truth, accepts(terms, dialect, verdict)) for truth, verdict in outcome.returned))
 
 
 def violated(
-    terms: Terms, dialect: Dialect, relation: Relation, verdicts: Verdicts, left: Outcome, right: Outcome
-) -> Truth:
+    terms: Terms, dialect: Dialect, relation: Relation, verdicts: Verdicts, left: Execution, right: Execution
+) -> TruthTerm:
     """Whether the relation, as `difference` describes it, does not hold."""
     if verdicts == "exact":
         differ = _differ(terms, left, right)
-        return differ if relation == "equal" else terms.all(kept(terms, dialect, left), differ)
-    keep_left, keep_right = kept(terms, dialect, left), kept(terms, dialect, right)
+        return differ if relation == "equal" else terms.all(accepted(terms, dialect, left), differ)
+    keep_left, keep_right = accepted(terms, dialect, left), accepted(terms, dialect, right)
     if relation == "equal":
         return terms.differ(keep_left, keep_right)
     return terms.all(keep_left, terms.opposite(keep_right))
 
 
-def _differ(terms: Terms, left: Outcome, right: Outcome) -> Truth:
+def _differ(terms: Terms, left: Execution, right: Execution) -> TruthTerm:
     """Whether the verdicts are not the same. Where all are constants, each is compared by when it is given."""
     given = left.returned + right.returned
     if not all(isinstance(verdict, int) for _, verdict in given):
@@ -47,13 +47,13 @@ def _differ(terms: Terms, left: Outcome, right: Outcome) -> Truth:
     return terms.any(*(terms.differ(_gives(terms, left, one), _gives(terms, right, one)) for one in constants))
 
 
-def _gives(terms: Terms, outcome: Outcome, constant: int) -> Truth:
+def _gives(terms: Terms, outcome: Execution, constant: int) -> TruthTerm:
     return terms.any(*(truth for truth, returned in outcome.returned if returned == constant))
 
 
-def verdict(terms: Terms, outcome: Outcome) -> Word:
+def verdict(terms: Terms, outcome: Execution) -> WordTerm:
     """The verdict of the program."""
-    word: Word = 0
+    word: WordTerm = 0
     for truth, returned in outcome.returned:
         word = terms.select(truth, returned, word)
     return word

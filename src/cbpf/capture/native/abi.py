@@ -28,7 +28,7 @@ class Lane(ctypes.Structure):
     )
 
 
-class Output(ctypes.Structure):
+class FilterOutput(ctypes.Structure):
     """What one filter keeps."""
 
     _fields_ = (
@@ -40,7 +40,7 @@ class Output(ctypes.Structure):
     )
 
 
-class Job(ctypes.Structure):
+class ScanRequest(ctypes.Structure):
     """A window and its filters, and what the sweep found. Positions are offsets from *base*.
 
     begin, stop: records that start from *begin* on and before *stop*; end: so many bytes can be read.
@@ -84,7 +84,7 @@ class Job(ctypes.Structure):
     )
 
 
-INPUTS: Final = [name for name, _ in Job._fields_].index("first")
+INPUTS: Final = [name for name, _ in ScanRequest._fields_].index("first")
 ROW: Final = 16
 
 # The scratch memory of a job: what each lane has walked since the filters ran, and the filters' verdicts.

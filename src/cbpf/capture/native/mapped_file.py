@@ -20,7 +20,7 @@ from ...packet.buffers import address_of
 _MADV_POPULATE_READ: Final = 22
 
 
-class FileBytes:
+class MappedFile:
     """A regular file from its start to the size that it had when it was opened here; a context manager."""
 
     def __init__(self, descriptor: int, name: str) -> None:
@@ -58,7 +58,7 @@ class FileBytes:
             with suppress(OSError):
                 fcntl.fcntl(self.descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
 
-    def window(self, begin: int, stop: int, memory: "Memory") -> tuple[int, int]:
+    def window(self, begin: int, stop: int, memory: "AnonymousMapping") -> tuple[int, int]:
         """The address that byte 0 of the file has, or would have, and where what can be read there ends.
 
         At least the bytes from *begin* to *stop* can be read, or all that the file has. *memory* is written over where
@@ -74,7 +74,7 @@ class FileBytes:
         """Whether what a window at this address gave can still be read: not if the file is to be changed."""
         return base != self._base or fcntl.fcntl(self.descriptor, fcntl.F_GETLEASE) == fcntl.F_RDLCK
 
-    def _read(self, begin: int, length: int, memory: "Memory") -> int:
+    def _read(self, begin: int, length: int, memory: "AnonymousMapping") -> int:
         done = 0
         try:
             while done < length and (got := os.preadv(self.descriptor, [memory.view[done:length]], begin + done)):
@@ -87,7 +87,7 @@ class FileBytes:
         return done
 
 
-class Memory:
+class AnonymousMapping:
     """Room for one window of a file that is not mapped, and *slack* bytes more for its last record."""
 
     slack: Final = 1 << 20

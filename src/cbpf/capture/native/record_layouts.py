@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from ...engines.llvm.ir import I64, Value
+from ...engines.llvm.ir import I64, IRValue
 from ..pcap import LengthOrder
 from .abi import NO_PACKET, NOT_YET
-from .codegen import Record, Sweep
+from .codegen import RecordCode, ScannerCode
 
 _SECTION_HEADER: Final = 0x0A0D0D0A
 _INTERFACE_DESCRIPTION: Final = 1
@@ -14,7 +14,7 @@ _SIMPLE_PACKET: Final = 3
 _ENHANCED_PACKET: Final = 6
 
 
-class Pcap:
+class PcapCode:
     """Classic pcap; `capture.pcap` says what a record is."""
 
     alignment = 1
@@ -22,7 +22,7 @@ class Pcap:
     def __init__(self, length_order: LengthOrder) -> None:
         self._order = length_order
 
-    def _lengths(self, sweep: Sweep, position: Value) -> tuple[Value, Value]:
+    def _lengths(self, sweep: ScannerCode, position: IRValue) -> tuple[IRValue, IRValue]:
         """The captured and the wire length of a record."""
         first, second = sweep.number(position + 8, 4), sweep.number(position + 12, 4)
         if self._order == "smaller is captured":
@@ -30,7 +30,7 @@ class Pcap:
             return exchanged.select(second, first), exchanged.select(first, second)
         return (second, first) if self._order == "wire first" else (first, second)
 
-    def follow(self, sweep: Sweep, position: Value, otherwise: str) -> Value:
+    def follow(self, sweep: ScannerCode, position: IRValue, otherwise: str) -> IRValue:
         """See `Container`."""
         data = position + sweep.job("header_size")
         sweep.unless(data > sweep.job("end"), otherwise)
@@ -39,17 +39,17 @@ class Pcap:
         sweep.unless(following > sweep.job("end"), otherwise)
         return following
 
-    def read(self, sweep: Sweep, position: Value, following: Value, otherwise: str) -> Record:
+    def read(self, sweep: ScannerCode, position: IRValue, following: IRValue, otherwise: str) -> RecordCode:
         """See `Container`."""
         captured, wire = self._lengths(sweep, position)
         sweep.unless(captured > sweep.job("snaplen"), otherwise)
-        data = sweep.base.to_number() + position + sweep.job("header_size")
-        return Record(data, captured, wire, None)
+        data = sweep.base.ptrtoint() + position + sweep.job("header_size")
+        return RecordCode(data, captured, wire, None)
 
-    def plausible(self, sweep: Sweep, position: Value) -> Value:
+    def plausible(self, sweep: ScannerCode, position: IRValue) -> IRValue:
         """Lengths that fit each other, and a time near the capture's first."""
         captured, wire = self._lengths(sweep, position)
-        lengths = captured.differs(0) & (captured <= sweep.job("snaplen")) & (captured <= wire) & (wire <= 1 << 18)
+        lengths = captured.ne(0) & (captured <= sweep.job("snaplen")) & (captured <= wire) & (wire <= 1 << 18)
         seconds, fraction = sweep.number(position, 4), sweep.number(position + 4, 4)
         near = (seconds - sweep.job("seconds") + (1 << 26)) < 1 << 27
         plausible = lengths & near & (fraction < sweep.job("fractions"))
@@ -57,64 +57,64 @@ class Pcap:
         return plausible.select(following, sweep.function.constant(I64, 0))
 
 
-class Pcapng:
+class PcapngCode:
     """pcapng, within a section: a section header or interface description is not usual; `capture.pcapng` reads it."""
 
     alignment = 4
 
-    def follow(self, sweep: Sweep, position: Value, otherwise: str) -> Value:
+    def follow(self, sweep: ScannerCode, position: IRValue, otherwise: str) -> IRValue:
         """See `Container`."""
         sweep.unless(position + 12 > sweep.job("end"), otherwise)
         kind, size = sweep.number(position, 4), sweep.number(position + 4, 4)
-        sweep.unless(kind.equals(_SECTION_HEADER) | kind.equals(_INTERFACE_DESCRIPTION), otherwise)
+        sweep.unless(kind.eq(_SECTION_HEADER) | kind.eq(_INTERFACE_DESCRIPTION), otherwise)
         following = position + size
-        unusual = (size < 12) | (size & 3).differs(0) | (size > sweep.job("longest"))
+        unusual = (size < 12) | (size & 3).ne(0) | (size > sweep.job("longest"))
         sweep.unless(unusual | (following > sweep.job("end")), otherwise)
         return following
 
-    def read(self, sweep: Sweep, position: Value, following: Value, otherwise: str) -> Record:
+    def read(self, sweep: ScannerCode, position: IRValue, following: IRValue, otherwise: str) -> RecordCode:
         """See `Container`."""
         function = sweep.function
         size = following - position
-        sweep.unless(sweep.number(following - 4, 4).differs(size), otherwise)
+        sweep.unless(sweep.number(following - 4, 4).ne(size), otherwise)
         kind = sweep.number(position, 4)
         header, captured, wire = (function.variable(I64, 0) for _ in range(3))
         interface = function.variable(I64, 0)
-        with function.when(kind.equals(_ENHANCED_PACKET) | kind.equals(_PACKET)):
+        with function.if_then(kind.eq(_ENHANCED_PACKET) | kind.eq(_PACKET)):
             sweep.unless(size < 32, otherwise)
             number = sweep.number(position + 8, 4)
             short = sweep.number(position + 8, 2)
-            interface.value = kind.equals(_PACKET).select(short, number)
+            interface.value = kind.eq(_PACKET).select(short, number)
             header.value = function.constant(I64, 28)
             captured.value, wire.value = sweep.number(position + 20, 4), sweep.number(position + 24, 4)
-        with function.when(kind.equals(_SIMPLE_PACKET)):
+        with function.if_then(kind.eq(_SIMPLE_PACKET)):
             sweep.unless(size < 16, otherwise)
             header.value = function.constant(I64, 12)
             wire.value = sweep.number(position + 8, 4)
-            sweep.unless(sweep.job("interfaces").equals(0), otherwise)
-            snaplen = sweep.pointer("snaplens").load(4).to(I64)
+            sweep.unless(sweep.job("interfaces").eq(0), otherwise)
+            snaplen = sweep.pointer("snaplens").load(4).zext_or_trunc(I64)
             captured.value = (wire.value < snaplen).select(wire.value, snaplen)
         known = function.variable("i8", NO_PACKET)
-        with function.when(header.value.differs(0)):
+        with function.if_then(header.value.ne(0)):
             sweep.unless(interface.value >= sweep.job("interfaces"), otherwise)
-            snaplen = sweep.pointer("snaplens").at(interface.value << 2).load(4).to(I64)
+            snaplen = sweep.pointer("snaplens").gep(interface.value << 2).load(4).zext_or_trunc(I64)
             sweep.unless((captured.value > snaplen) | (captured.value + header.value + 4 > size), otherwise)
-            known.value = sweep.pointer("classes").at(interface.value).load(1)
-            sweep.unless(known.value.equals(NOT_YET), otherwise)
-        address = sweep.base.to_number() + position + header.value
-        return Record(address, captured.value, wire.value, known.value)
+            known.value = sweep.pointer("classes").gep(interface.value).load(1)
+            sweep.unless(known.value.eq(NOT_YET), otherwise)
+        address = sweep.base.ptrtoint() + position + header.value
+        return RecordCode(address, captured.value, wire.value, known.value)
 
-    def plausible(self, sweep: Sweep, position: Value) -> Value:
+    def plausible(self, sweep: ScannerCode, position: IRValue) -> IRValue:
         """An enhanced packet block of a known interface, whose lengths fit each other."""
         function = sweep.function
         size, captured = sweep.number(position + 4, 4), sweep.number(position + 20, 4)
         kind, interface = sweep.number(position, 4), sweep.number(position + 8, 4)
-        named = kind.equals(_ENHANCED_PACKET) & (interface < sweep.job("interfaces"))
-        lengths = (size >= 32) & (size & 3).equals(0) & (captured + 32 <= size) & (captured + 1024 > size)
+        named = kind.eq(_ENHANCED_PACKET) & (interface < sweep.job("interfaces"))
+        lengths = (size >= 32) & (size & 3).eq(0) & (captured + 32 <= size) & (captured + 1024 > size)
         following = function.variable(I64, 0)
-        with function.when(named & lengths):
+        with function.if_then(named & lengths):
             following.value = position + size
-            with function.when(following.value <= sweep.job("end")):
-                agrees = sweep.number(following.value - 4, 4).equals(size)
+            with function.if_then(following.value <= sweep.job("end")):
+                agrees = sweep.number(following.value - 4, 4).eq(size)
                 following.value = agrees.select(following.value, function.constant(I64, 0))
         return following.value

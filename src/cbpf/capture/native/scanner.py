@@ -16,10 +16,10 @@ from queue import Empty, SimpleQueue
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from ...engines.llvm import jit as native
-from ...engines.llvm.context import Circumstances, of_any, raise_interruption
-from ..pcap import Layout, LengthOrder
-from .abi import BATCH, MOST_LANES, SCRATCH_SIZE, Job, Output, ranges_needed
-from .mapped_file import FileBytes, Memory
+from ...engines.llvm.context import PacketContext, default_context, raise_interruption
+from ..pcap import LengthOrder, RecordLayout
+from .abi import BATCH, MOST_LANES, SCRATCH_SIZE, FilterOutput, ScanRequest, ranges_needed
+from .mapped_file import AnonymousMapping, MappedFile
 
 WINDOW: Final = 1 << 24
 _READ_WINDOW: Final = 1 << 21  # of a file that is not mapped: it should stay in the cache between reading and sweeping
@@ -27,7 +27,7 @@ _FIRST_WINDOW: Final = 1 << 18  # where few packets are wanted, they are soon fo
 _LAST_ALONE: Final = 1 << 21  # up to this window no thread works ahead where a sweep may end soon
 
 
-class Plan(NamedTuple):
+class ScanPlan(NamedTuple):
     """What all sweeps of a stretch of a capture have in common.
 
     code: of `sweep_code`; settings: fields of `Job`; classes, snaplens: of a pcapng's interfaces.
@@ -43,7 +43,7 @@ class Plan(NamedTuple):
     wanted: Sequence[bool]
 
 
-class Kept(NamedTuple):
+class Accepted(NamedTuple):
     """What one filter kept: so many packets and bytes captured, and *range_count* ranges of memory (struct iovec).
 
     sums: how long each BATCH of them is together, 64 bits each.
@@ -56,29 +56,29 @@ class Kept(NamedTuple):
     sums: int
 
 
-class Found(NamedTuple):
+class ScannedRecords(NamedTuple):
     """What a sweep found: the records from *first* to *position*; ranges are those of the next sweep's memory."""
 
     first: int
     position: int
     packets: int
     bytes: int
-    kept: tuple[Kept, ...]
+    kept: tuple[Accepted, ...]
 
 
-class Sweeper:
+class Scanner:
     """The memory of one sweep at a time, for windows up to a size."""
 
-    def __init__(self, plan: Plan, window: int = WINDOW) -> None:
+    def __init__(self, plan: ScanPlan, window: int = WINDOW) -> None:
         self._run = plan.code.function(ctypes.c_uint32, ctypes.c_void_p)
         self.window = window
-        self.memory = Memory(window)
+        self.memory = AnonymousMapping(window)
         outputs = len(plan.wanted)
         self._ranges = [_room(16 * ranges_needed(window)) if wanted else None for wanted in plan.wanted]
         self._sums = [_room(8 * (ranges_needed(window) // BATCH + 1)) for _ in plan.wanted]
-        self._outputs = (Output * outputs)()
+        self._outputs = (FilterOutput * outputs)()
         self._owned: list[Any] = []
-        self._job = Job(**plan.settings)
+        self._job = ScanRequest(**plan.settings)
         self._job.interfaces = len(plan.classes)
         self._job.classes = self._own(ctypes.create_string_buffer(plan.classes, len(plan.classes) or 1))
         self._job.snaplens = self._own((ctypes.c_uint32 * len(plan.snaplens))(*plan.snaplens))
@@ -86,20 +86,20 @@ class Sweeper:
         self._job.class_count = len(plan.matches[0]) if plan.matches else 0
         matches = [address for classes in plan.matches for address in classes]
         self._job.matches = self._own((ctypes.c_void_p * len(matches))(*matches))
-        circumstances: list[Circumstances] = [of_any() for _ in matches]
+        circumstances: list[PacketContext] = [default_context() for _ in matches]
         addresses = map(self._own, circumstances)
         self._job.circumstances = self._own((ctypes.c_void_p * len(matches))(*addresses))
         self._job.outputs = ctypes.addressof(self._outputs)
-        self._job.lane_outputs = self._own((Output * (outputs * MOST_LANES))())
+        self._job.lane_outputs = self._own((FilterOutput * (outputs * MOST_LANES))())
         self._job.scratch = self._own(ctypes.create_string_buffer(SCRATCH_SIZE))
 
     def _own(self, data: Any) -> int:
         self._owned.append(data)
         return ctypes.addressof(data)
 
-    def sweep(
+    def scan(
         self, base: int, begin: int, stop: int, end: int, *, guess: bool = False, lanes: int = MOST_LANES
-    ) -> Found | None:
+    ) -> ScannedRecords | None:
         """The records that start from *begin* on and before *stop*, as far as they are usual and end before *end*.
 
         *base* is the address of position 0. With *guess* the first is searched; None: there seems to be none. One lane
@@ -116,8 +116,8 @@ class Sweeper:
             self._run(ctypes.addressof(job))
             raise_interruption()
             if job.chained:
-                kept = [Kept(one.packets, one.bytes, one.ranges or 0, one.count, one.sums) for one in self._outputs]
-                return Found(job.first, job.position, job.packets, job.bytes, tuple(kept))
+                kept = [Accepted(one.packets, one.bytes, one.ranges or 0, one.count, one.sums) for one in self._outputs]
+                return ScannedRecords(job.first, job.position, job.packets, job.bytes, tuple(kept))
         return None
 
 
@@ -126,22 +126,22 @@ def _room(size: int) -> Any:
     return ctypes.c_char.from_buffer(mmap.mmap(-1, size))
 
 
-_Done: TypeAlias = "tuple[Sweeper, Found | None, int, int] | BaseException"
+_Done: TypeAlias = "tuple[Scanner, ScannedRecords | None, int, int] | BaseException"
 
 
 class _Worker:
     """A thread that sweeps every n-th window, some ahead of the one that is asked for."""
 
     def __init__(
-        self, plan: Plan, file: FileBytes, windows: Sequence[tuple[int, int]], *, first_is_known: bool
+        self, plan: ScanPlan, file: MappedFile, windows: Sequence[tuple[int, int]], *, first_is_known: bool
     ) -> None:
         self._file = file
         self._windows = windows
         self._first_is_known = first_is_known
-        self._free: SimpleQueue[Sweeper | None] = SimpleQueue()
+        self._free: SimpleQueue[Scanner | None] = SimpleQueue()
         self.done: SimpleQueue[_Done] = SimpleQueue()
         for _ in range(min(2, len(windows))):
-            self._free.put(Sweeper(plan))
+            self._free.put(Scanner(plan))
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
 
@@ -153,11 +153,11 @@ class _Worker:
                     return
                 base, end = self._file.window(begin, stop, sweeper.memory)
                 guess = index > 0 or not self._first_is_known
-                self.done.put((sweeper, sweeper.sweep(base, begin, stop, end, guess=guess), base, end))
+                self.done.put((sweeper, sweeper.scan(base, begin, stop, end, guess=guess), base, end))
         except BaseException as error:  # raised again by whoever asks
             self.done.put(error)
 
-    def give_back(self, sweeper: Sweeper) -> None:
+    def give_back(self, sweeper: Scanner) -> None:
         """Its memory may be used again."""
         self._free.put(sweeper)
 
@@ -170,28 +170,30 @@ class _Worker:
         self._thread.join()
 
 
-def sweep_file(file: FileBytes, begin: int, plan: Plan, *, cautiously: bool = False) -> Generator[Found, None, None]:
+def scan_file(
+    file: MappedFile, begin: int, plan: ScanPlan, *, cautiously: bool = False
+) -> Generator[ScannedRecords, None, None]:
     """What the windows of a file hold from *begin* on, in order; ends at its end or before a record that is not usual.
 
     What was found must be used before the next is asked for. *cautiously*: it may end soon; the first windows are
     small, and no thread works ahead.
     """
     if cautiously:
-        position = yield from _sweep_alone(file, begin, plan)
+        position = yield from _scan_alone(file, begin, plan)
         if position is None:
             return
         begin = position
-    yield from _sweep_windows(file, list(_windows(begin, file)), plan)
+    yield from _scan_windows(file, list(_windows(begin, file)), plan)
 
 
-def _sweep_alone(file: FileBytes, begin: int, plan: Plan) -> Generator[Found, None, int | None]:
+def _scan_alone(file: MappedFile, begin: int, plan: ScanPlan) -> Generator[ScannedRecords, None, int | None]:
     """The first windows, each larger than the last; where the next begins, or None before an unusual record."""
     length = _FIRST_WINDOW
     while begin < file.size and length <= _LAST_ALONE:
         stop = min(begin + length, file.size)
-        sweeper = Sweeper(plan, length)  # which holds what is found
+        sweeper = Scanner(plan, length)  # which holds what is found
         base, end = file.window(begin, stop, sweeper.memory)
-        found = sweeper.sweep(base, begin, stop, end)
+        found = sweeper.scan(base, begin, stop, end)
         assert found is not None  # as no boundary is guessed
         yield found
         if found.position < stop:
@@ -200,7 +202,9 @@ def _sweep_alone(file: FileBytes, begin: int, plan: Plan) -> Generator[Found, No
     return begin
 
 
-def _sweep_windows(file: FileBytes, windows: Sequence[tuple[int, int]], plan: Plan) -> Generator[Found, None, None]:
+def _scan_windows(
+    file: MappedFile, windows: Sequence[tuple[int, int]], plan: ScanPlan
+) -> Generator[ScannedRecords, None, None]:
     """Each thread sweeps every n-th window; here they become a chain."""
     threads = min(len(os.sched_getaffinity(0)), len(windows))
     workers: list[_Worker] = []
@@ -221,7 +225,7 @@ def _sweep_windows(file: FileBytes, windows: Sequence[tuple[int, int]], plan: Pl
                     base, end = file.window(begin, stop, sweeper.memory)
                     found = None
                 if found is None or found.first != position:
-                    found = sweeper.sweep(base, position, stop, end)
+                    found = sweeper.scan(base, position, stop, end)
                 if found is not None:
                     yield found
                     position = found.position
@@ -233,39 +237,39 @@ def _sweep_windows(file: FileBytes, windows: Sequence[tuple[int, int]], plan: Pl
             worker.stop()
 
 
-def _windows(begin: int, file: FileBytes) -> Iterator[tuple[int, int]]:
+def _windows(begin: int, file: MappedFile) -> Iterator[tuple[int, int]]:
     length = WINDOW if file.is_mapped else _READ_WINDOW
     while begin < file.size:
         yield begin, min(begin + length, file.size)
         begin += length
 
 
-def pcap_code(layout: Layout) -> native.Code:
+def pcap_code(layout: RecordLayout) -> native.Code:
     """The sweep of a pcap's records."""
     swapped = _is_swapped(layout.byte_order)
-    return native.load_kept(
+    return native.load_cached(
         f"sweep pcap, {layout.length_order}, swapped {swapped}", lambda: _pcap_text(layout.length_order, swapped)
     )
 
 
 def _pcap_text(order: LengthOrder, swapped: bool) -> str:
-    from .codegen import sweep_code
-    from .record_layouts import Pcap
+    from .codegen import scanner_code
+    from .record_layouts import PcapCode
 
-    return sweep_code(Pcap(order), swapped=swapped)
+    return scanner_code(PcapCode(order), swapped=swapped)
 
 
 def pcapng_code(byte_order: str) -> native.Code:
     """The sweep of the blocks of a section."""
     swapped = _is_swapped(byte_order)
-    return native.load_kept(f"sweep pcapng, swapped {swapped}", lambda: _pcapng_text(swapped))
+    return native.load_cached(f"sweep pcapng, swapped {swapped}", lambda: _pcapng_text(swapped))
 
 
 def _pcapng_text(swapped: bool) -> str:
-    from .codegen import sweep_code
-    from .record_layouts import Pcapng
+    from .codegen import scanner_code
+    from .record_layouts import PcapngCode
 
-    return sweep_code(Pcapng(), swapped=swapped)
+    return scanner_code(PcapngCode(), swapped=swapped)
 
 
 def _is_swapped(byte_order: str) -> bool:

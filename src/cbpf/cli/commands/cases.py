@@ -9,7 +9,7 @@ import click
 import cbpf
 
 from ..options import dialect_option, expression_option, link_type_option, program_or_expression
-from ..packet_output import brief, changed_metadata, question_options
+from ..packet_output import changed_metadata, format_bytes, question_options
 
 
 @click.command("cases", short_help="Test packets that go everywhere in a program.")
@@ -41,7 +41,7 @@ def command(
         return
     for number, case in enumerate(found, 1):
         click.echo(f"{number}: {_lengths(case)}, verdict {case.verdict}: {', '.join(case.reasons)}")
-        click.echo(f"    {brief(case.packet)}")
+        click.echo(f"    {format_bytes(case.packet)}")
         known = changed_metadata(case.metadata)
         if known:
             click.echo(f"    metadata: {known}")

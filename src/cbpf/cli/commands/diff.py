@@ -8,8 +8,8 @@ import click
 
 import cbpf
 
-from ..options import dialect_option, link_type_option, read_program, shown
-from ..packet_output import changed_metadata, meaning, packet_lines, question_options
+from ..options import dialect_option, display_name, link_type_option, read_program
+from ..packet_output import changed_metadata, describe_verdict, packet_lines, question_options
 from ..trace_diff import WIDTH, columns
 
 _DIFFERENT: Final = 1
@@ -72,7 +72,7 @@ def command(
     """
     if len(paths) + len(expressions) != 2:
         raise click.UsageError(f"two programs are compared, not {len(paths) + len(expressions)}")
-    names = [*map(shown, paths), *(f"-e {expression!r}" for expression in expressions)]
+    names = [*map(display_name, paths), *(f"-e {expression!r}" for expression in expressions)]
     compiled = (cbpf.compile(expression, link_type=link_type) for expression in expressions)
     programs = [*map(read_program, paths), *compiled]
     left, right = (_machine(*pair, dialect) for pair in zip(names, programs, strict=True))
@@ -103,7 +103,7 @@ def _range(dialect: cbpf.Dialect, shortest: int, longest: int, timeout: float) -
 
 def _show(answer: str, names: list[str], left: cbpf.VM, right: cbpf.VM, found: cbpf.Difference) -> None:
     verdicts = (found.left_verdict, found.right_verdict)
-    one, other = (meaning(verdict, left.dialect) for verdict in verdicts)
+    one, other = (describe_verdict(verdict, left.dialect) for verdict in verdicts)
     click.echo(f"{answer}: left {one}, right {other}")
     for side, name, machine in zip(("left", "right"), names, (left, right), strict=True):
         click.echo(f"  {side + ':':6} {_brief(name)}, {len(machine.program)} instructions")

@@ -12,7 +12,7 @@ import click
 import cbpf
 
 from ..options import dialect_option, expression_file_option, flow_of, goal_option, link_type_option, read_expression
-from ..packet_output import meaning, packet_lines
+from ..packet_output import describe_verdict, packet_lines
 
 _GAP = "   "
 
@@ -106,7 +106,7 @@ def _proof(
 
 
 def _show(difference: cbpf.Difference, dialect: cbpf.Dialect) -> None:
-    plain, own = (meaning(one, dialect) for one in (difference.left_verdict, difference.right_verdict))
+    plain, own = (describe_verdict(one, dialect) for one in (difference.left_verdict, difference.right_verdict))
     click.echo(f"             plain code {plain}, libpcap's optimised code {own}")
     for line in packet_lines(difference.packet, difference.wire_length, difference.metadata, dialect):
         click.echo(f"             {line}")

@@ -109,10 +109,10 @@ def _destination(target: str | None) -> str:
 
 def _report(summary: cbpf.Summary, only_count: bool, quiet: bool) -> None:
     if only_count:
-        click.echo(summary.packets_kept)
+        click.echo(summary.packets_accepted)
     if not quiet:
         click.echo(
-            f"{summary.packets_seen:,} packets seen, {summary.packets_kept:,} kept;"
-            f" {summary.bytes_kept:,} of {summary.bytes_seen:,} bytes; {summary.seconds:.3f} s",
+            f"{summary.packets_seen:,} packets seen, {summary.packets_accepted:,} kept;"
+            f" {summary.bytes_accepted:,} of {summary.bytes_seen:,} bytes; {summary.seconds:.3f} s",
             err=True,
         )

@@ -9,7 +9,14 @@ import click
 
 import cbpf
 
-from ..options import as_socket_option, dialect_option, engine_option, expression_option, program_for_capture, seen
+from ..options import (
+    as_socket_option,
+    dialect_option,
+    engine_option,
+    expression_option,
+    program_for_capture,
+    program_view,
+)
 
 
 @click.command("run", short_help="The verdict of a program on each packet.")
@@ -27,6 +34,6 @@ def command(
     with capture:
         machine(program_of(0))
         for packet in capture:
-            data, wire_length, metadata = seen(packet, capture, as_socket)
+            data, wire_length, metadata = program_view(packet, capture, as_socket)
             virtual_machine = machine(program_of(packet.interface))
             print(packet.number, virtual_machine.evaluate(data, metadata=metadata, wire_length=wire_length))

@@ -78,8 +78,8 @@ def _route(text: str) -> tuple[str, str]:
 def _report(names: list[str], summaries: Sequence[cbpf.Summary], quiet: bool) -> None:
     if quiet or not summaries:
         return
-    width = max(len(f"{summary.packets_kept:,}") for summary in summaries)
+    width = max(len(f"{summary.packets_accepted:,}") for summary in summaries)
     for name, summary in zip(names, summaries, strict=True):
-        click.echo(f"{summary.packets_kept:>{width},}  {name}", err=True)
+        click.echo(f"{summary.packets_accepted:>{width},}  {name}", err=True)
     first = summaries[0]
     click.echo(f"{first.packets_seen:,} packets seen, {first.bytes_seen:,} bytes; {first.seconds:.3f} s", err=True)

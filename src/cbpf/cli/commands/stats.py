@@ -73,7 +73,7 @@ def _measured_rows(found: Measured, dialect: cbpf.Dialect) -> Iterator[tuple[str
     counts = found.counts
     if counts is None:
         return
-    yield "packets", f"{counts.packets:,}, {counts.kept:,} kept"
+    yield "packets", f"{counts.packets:,}, {counts.accepted:,} kept"
     yield "executed", f"{counts.mean:.1f} instructions a packet, {counts.most:,} at most"
     blocks = cbpf.Flow(found.program, dialect=dialect).blocks
     hottest = sorted(blocks, key=lambda block: -counts.executed[block.start])[:_HOTTEST]

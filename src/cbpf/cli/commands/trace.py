@@ -9,7 +9,7 @@ import click
 
 import cbpf
 
-from ..options import as_socket_option, dialect_option, expression_option, program_for_capture, seen
+from ..options import as_socket_option, dialect_option, expression_option, program_for_capture, program_view
 
 
 @click.command("trace", short_help="Every step of a program on one packet.")
@@ -31,7 +31,7 @@ def command(
     click.echo(f"packet {number}: {packet.captured_length} of {packet.wire_length} bytes captured")
     images = str(virtual_machine.program).splitlines()
     verdict: int | None = 0  # of a record that is too short to begin
-    data, wire_length, metadata = seen(packet, capture, as_socket)
+    data, wire_length, metadata = program_view(packet, capture, as_socket)
     for step in virtual_machine.trace(data, metadata=metadata, wire_length=wire_length):
         image = images[step.index].replace("\t", " ")
         click.echo(f"{image:46}  A={step.a:#010x} X={step.x:#010x}  {'; '.join(_events(step))}".rstrip())

@@ -51,16 +51,16 @@ def look_up(what: str) -> bytes | None:
     return None
 
 
-def keep(what: str, code: bytes) -> None:
+def store(key: str, code: bytes) -> None:
     """Keeps the code of this description, if that is possible."""
-    path = _path(what)
+    path = _path(key)
     if path is None:
         return
     temporary = f"{path}.{os.urandom(8).hex()}"
     with suppress(OSError):
         _make_room(os.path.dirname(path))
         with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(_head(what) + code + _check(code))
+            file.write(_head(key) + code + _check(code))
         os.replace(temporary, path)
         return
     with suppress(OSError):
@@ -70,16 +70,16 @@ def keep(what: str, code: bytes) -> None:
 def _path(what: str) -> str | None:
     if len(what) > _LONGEST:
         return None
-    above = directory() if edition() else None
+    above = directory() if source_fingerprint() else None
     return above and os.path.join(above, f"{zlib.crc32(_head(what)):08x}.code")
 
 
 def _head(what: str) -> bytes:
-    return _MAGIC + f"{edition()}\n{what}\0".encode()
+    return _MAGIC + f"{source_fingerprint()}\n{what}\0".encode()
 
 
 @cache
-def edition() -> str | None:
+def source_fingerprint() -> str | None:
     """What changes with any of our source files; None: they are no files."""
     package = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
     try:

@@ -15,23 +15,25 @@ from ...isa.program import Program
 from ...packet.metadata import Metadata
 from ...packet.skb import SocketBuffer
 
-ASKED: Final = (Extension.NETLINK_ATTR, Extension.NETLINK_ATTR_NESTED, Extension.PAYLOAD_OFFSET)
+CALLBACK_EXTENSIONS: Final = (Extension.NETLINK_ATTR, Extension.NETLINK_ATTR_NESTED, Extension.PAYLOAD_OFFSET)
 """The extensions that are computed from the packet, in Python."""
 
 
-def asks(program: Program) -> bool:
+def needs_callback(program: Program) -> bool:
     """Whether a program has one of them."""
-    return any(extension_of(OPCODE_BY_CODE[raw.op], raw.k) in ASKED for raw in program)
+    return any(extension_of(OPCODE_BY_CODE[raw.op], raw.k) in CALLBACK_EXTENSIONS for raw in program)
 
 
-_TOLD: Final = [one for one in Extension if one not in (*ASKED, Extension.RAND, Extension.XOR_X, Extension.LEN)]
+_INLINE_EXTENSIONS: Final = [
+    one for one in Extension if one not in (*CALLBACK_EXTENSIONS, Extension.RAND, Extension.XOR_X, Extension.LEN)
+]
 
 # (number, a, x, memory, length of memory, the SocketBuffer or null) -> word
 _WORD: Final = ctypes.c_uint32
 _Ask = ctypes.CFUNCTYPE(_WORD, _WORD, _WORD, _WORD, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_void_p)
 
 
-class Circumstances(ctypes.Structure):
+class PacketContext(ctypes.Structure):
     """One packet's, or those of every packet of a batch; not to be shared by threads that run at the same time."""
 
     _fields_ = (
@@ -51,7 +53,7 @@ class Circumstances(ctypes.Structure):
     owned: Any  # what the pointers point to
 
 
-def of_buffer(buffer: SocketBuffer) -> Circumstances:
+def context_for(buffer: SocketBuffer) -> PacketContext:
     """The circumstances of one packet, which is run once."""
     filled = _filled(buffer)
     filled.owned = buffer
@@ -64,9 +66,9 @@ def of_buffer(buffer: SocketBuffer) -> Circumstances:
     return filled
 
 
-def of_any() -> Circumstances:
+def default_context() -> PacketContext:
     """The default metadata, for any number of packets one after the other."""
-    filled = Circumstances.from_buffer_copy(_defaults())
+    filled = PacketContext.from_buffer_copy(_defaults())
     filled.seed = _fresh_seed()
     return filled
 
@@ -80,11 +82,11 @@ def _fresh_seed() -> int:
     return int.from_bytes(os.urandom(8))
 
 
-def _filled(buffer: SocketBuffer) -> Circumstances:
+def _filled(buffer: SocketBuffer) -> PacketContext:
     seed = buffer.metadata.seed
-    filled = Circumstances(packet=buffer.packet, network=buffer.network & 0xFFFF_FFFF, link=buffer.link & 0xFFFF_FFFF)
+    filled = PacketContext(packet=buffer.packet, network=buffer.network & 0xFFFF_FFFF, link=buffer.link & 0xFFFF_FFFF)
     filled.lacks_device = buffer.lacks_device()
-    for extension in _TOLD:
+    for extension in _INLINE_EXTENSIONS:
         filled.extensions[extension // 4] = buffer.extension(extension, 0, 0)
     filled.seed = _fresh_seed() if seed is None else seed
     filled.ask = ctypes.cast(_ask(), ctypes.c_void_p).value
@@ -122,5 +124,5 @@ def raise_interruption() -> None:
 
 def offset_of(field: str, index: int = 0) -> int:
     """The position of a field in the structure, in bytes."""
-    offset: int = getattr(Circumstances, field).offset
+    offset: int = getattr(PacketContext, field).offset
     return offset + 4 * index

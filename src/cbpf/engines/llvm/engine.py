@@ -17,8 +17,8 @@ from ...isa.program import Program
 from ...packet.batch import Packets, as_packet
 from ...packet.buffers import address_of
 from ...packet.skb import SocketBuffer
-from .context import asks, of_any, of_buffer, raise_interruption
-from .jit import Code, load, load_kept, require
+from .context import context_for, default_context, needs_callback, raise_interruption
+from .jit import Code, load, load_cached, require
 
 Entry: TypeAlias = Literal["builtin", "evaluate", "match", "match_objects", "match_ranges"]
 """The functions of `entries`."""
@@ -41,11 +41,11 @@ class LLVMEngine:
     @property
     def run(self) -> Callable[[Any], int]:
         """See `Engine.run`: a builtin of its own, which keeps its code; but not of a program that asks Python back."""
-        if asks(self._program):
+        if needs_callback(self._program):
             return self.evaluate  # a builtin could not raise what comes meanwhile, as Ctrl-C
-        from .pycfunction import make_builtin
+        from .pycfunction import make_pycfunction
 
-        return make_builtin(load(self._write("builtin")), of_any())
+        return make_pycfunction(load(self._write("builtin")), default_context())
 
     def evaluate(self, packet: Any, wire_length: int | None = None, buffer: SocketBuffer | None = None, /) -> int:
         """See `Run`."""
@@ -53,7 +53,7 @@ class LLVMEngine:
         memory = data if buffer is None else buffer.memory
         if not isinstance(memory, bytes):
             memory = bytes(memory)
-        circumstances = of_any() if buffer is None else of_buffer(buffer)
+        circumstances = default_context() if buffer is None else context_for(buffer)
         captured = len(data)
         wire = captured if wire_length is None else wire_length
         verdict: int = self._evaluate(
@@ -71,7 +71,7 @@ class LLVMEngine:
             objects = tuple([one if type(one) is bytes else bytes(as_packet(one)) for one in objects])
         verdicts = array("I", bytes(4 * len(objects)))
         items = id(objects) + tuple.__basicsize__
-        self._match_objects(items, len(objects), verdicts.buffer_info()[0], ctypes.byref(of_any()))
+        self._match_objects(items, len(objects), verdicts.buffer_info()[0], ctypes.byref(default_context()))
         raise_interruption()
         return verdicts
 
@@ -80,14 +80,14 @@ class LLVMEngine:
         with ExitStack() as held:
             columns = (packets.buffer, packets.positions, packets.lengths, packets.wire_lengths)
             addresses = [held.enter_context(address_of(column)) for column in columns]
-            self._match_ranges(*addresses, len(packets), verdicts.buffer_info()[0], ctypes.byref(of_any()))
+            self._match_ranges(*addresses, len(packets), verdicts.buffer_info()[0], ctypes.byref(default_context()))
         raise_interruption()
         return verdicts
 
     def match(self, packet: bytes, wire_length: int) -> int:
         """See `Engine`: the code for many packets, as where single ones are asked for many follow."""
         row, verdict = _Row(packet, len(packet), wire_length), ctypes.c_uint32()
-        self.native(ctypes.byref(row), 1, ctypes.byref(verdict), ctypes.byref(of_any()))
+        self.native(ctypes.byref(row), 1, ctypes.byref(verdict), ctypes.byref(default_context()))
         raise_interruption()
         return verdict.value
 
@@ -119,7 +119,7 @@ class LLVMEngine:
         dialect = self._dialect
         asked = f"{dialect.byte_order} {dialect.shift_count} {dialect.wrapping_offsets} {dialect.header_windows}"
         what = f"{entry} {asked} {dialect.record_size} {bytes(self._program).hex()}"
-        return load_kept(what, lambda: self._write(entry))
+        return load_cached(what, lambda: self._write(entry))
 
     def _write(self, entry: Entry) -> str:
         """The module of an entry."""

@@ -20,10 +20,10 @@ PTR: Final = "ptr"
 _BITS: Final[dict[str, int]] = {I1: 1, I8: 8, I16: 16, I32: 32, I64: 64}
 _INTEGERS: Final[dict[int, Type]] = {1: I8, 2: I16, 4: I32, 8: I64}
 
-Operand: TypeAlias = "Value | int"
+Operand: TypeAlias = "IRValue | int"
 
 
-class Value:
+class IRValue:
     """A value of a function that is being written: a constant or the result of an instruction."""
 
     __slots__ = ("_function", "text", "type")
@@ -36,107 +36,107 @@ class Value:
     def __str__(self) -> str:
         return self.text
 
-    def _same(self, other: Operand) -> "Value":
+    def _same(self, other: Operand) -> "IRValue":
         if isinstance(other, int):
-            return Value(self._function, self.type, str(other))
+            return IRValue(self._function, self.type, str(other))
         assert other.type == self.type, (self.type, other.type)
         return other
 
-    def binary(self, instruction: str, other: Operand) -> "Value":
+    def binary(self, instruction: str, other: Operand) -> "IRValue":
         """The result of an instruction with two operands of one type."""
         if self.text.isdigit() and isinstance(other, int) and instruction == "add":
-            return Value(self._function, self.type, str((int(self.text) + other) % (1 << _BITS[self.type])))
-        return self._function.result(self.type, f"{instruction} {self.type} {self}, {self._same(other)}")
+            return IRValue(self._function, self.type, str((int(self.text) + other) % (1 << _BITS[self.type])))
+        return self._function.emit_value(self.type, f"{instruction} {self.type} {self}, {self._same(other)}")
 
-    def compare(self, predicate: str, other: Operand) -> "Value":
+    def icmp(self, predicate: str, other: Operand) -> "IRValue":
         """An unsigned comparison: eq, ne, ult, ule, ugt, uge."""
-        return self._function.result(I1, f"icmp {predicate} {self.type} {self}, {self._same(other)}")
+        return self._function.emit_value(I1, f"icmp {predicate} {self.type} {self}, {self._same(other)}")
 
-    def __add__(self, other: Operand) -> "Value":
+    def __add__(self, other: Operand) -> "IRValue":
         return self.binary("add", other)
 
-    def __sub__(self, other: Operand) -> "Value":
+    def __sub__(self, other: Operand) -> "IRValue":
         return self.binary("sub", other)
 
-    def __mul__(self, other: Operand) -> "Value":
+    def __mul__(self, other: Operand) -> "IRValue":
         return self.binary("mul", other)
 
-    def __and__(self, other: Operand) -> "Value":
+    def __and__(self, other: Operand) -> "IRValue":
         return self.binary("and", other)
 
-    def __or__(self, other: Operand) -> "Value":
+    def __or__(self, other: Operand) -> "IRValue":
         return self.binary("or", other)
 
-    def __xor__(self, other: Operand) -> "Value":
+    def __xor__(self, other: Operand) -> "IRValue":
         return self.binary("xor", other)
 
-    def __lshift__(self, other: Operand) -> "Value":
+    def __lshift__(self, other: Operand) -> "IRValue":
         return self.binary("shl", other)
 
-    def __rshift__(self, other: Operand) -> "Value":
+    def __rshift__(self, other: Operand) -> "IRValue":
         return self.binary("lshr", other)
 
-    def __lt__(self, other: Operand) -> "Value":
-        return self.compare("ult", other)
+    def __lt__(self, other: Operand) -> "IRValue":
+        return self.icmp("ult", other)
 
-    def __le__(self, other: Operand) -> "Value":
-        return self.compare("ule", other)
+    def __le__(self, other: Operand) -> "IRValue":
+        return self.icmp("ule", other)
 
-    def __gt__(self, other: Operand) -> "Value":
-        return self.compare("ugt", other)
+    def __gt__(self, other: Operand) -> "IRValue":
+        return self.icmp("ugt", other)
 
-    def __ge__(self, other: Operand) -> "Value":
-        return self.compare("uge", other)
+    def __ge__(self, other: Operand) -> "IRValue":
+        return self.icmp("uge", other)
 
-    def equals(self, other: Operand) -> "Value":
+    def eq(self, other: Operand) -> "IRValue":
         """Whether the two are the same."""
-        return self.compare("eq", other)
+        return self.icmp("eq", other)
 
-    def differs(self, other: Operand) -> "Value":
+    def ne(self, other: Operand) -> "IRValue":
         """Whether the two are not the same."""
-        return self.compare("ne", other)
+        return self.icmp("ne", other)
 
-    def select(self, then: "Value", otherwise: "Value") -> "Value":
+    def select(self, then: "IRValue", otherwise: "IRValue") -> "IRValue":
         """*then* where this truth holds, else *otherwise*."""
-        return self._function.result(then.type, f"select i1 {self}, {then.type} {then}, {then.type} {otherwise}")
+        return self._function.emit_value(then.type, f"select i1 {self}, {then.type} {then}, {then.type} {otherwise}")
 
-    def to(self, type: Type) -> "Value":
+    def zext_or_trunc(self, type: Type) -> "IRValue":
         """The same number in another width: zeros in front, or the upper bits cut off."""
         if type == self.type:
             return self
         if self.text.isdigit():
-            return Value(self._function, type, str(int(self.text) % (1 << _BITS[type])))
+            return IRValue(self._function, type, str(int(self.text) % (1 << _BITS[type])))
         instruction = "zext" if _BITS[type] > _BITS[self.type] else "trunc"
-        return self._function.result(type, f"{instruction} {self.type} {self} to {type}")
+        return self._function.emit_value(type, f"{instruction} {self.type} {self} to {type}")
 
-    def swapped(self) -> "Value":
+    def bswap(self) -> "IRValue":
         """The number with its bytes in the other order."""
         if self.type == I8:
             return self
-        return self._function.result(self.type, f"call {self.type} @llvm.bswap.{self.type}({self.type} {self})")
+        return self._function.emit_value(self.type, f"call {self.type} @llvm.bswap.{self.type}({self.type} {self})")
 
-    def to_number(self) -> "Value":
+    def ptrtoint(self) -> "IRValue":
         """The address as a 64-bit number."""
-        return self._function.result(I64, f"ptrtoint ptr {self} to i64")
+        return self._function.emit_value(I64, f"ptrtoint ptr {self} to i64")
 
-    def at(self, offset: Operand) -> "Value":
+    def gep(self, offset: Operand) -> "IRValue":
         """The address *offset* bytes behind this one."""
         if isinstance(offset, int) and offset == 0:
             return self
-        return self._function.result(PTR, f"getelementptr i8, ptr {self}, i64 {offset}")
+        return self._function.emit_value(PTR, f"getelementptr i8, ptr {self}, i64 {offset}")
 
-    def load(self, size: int) -> "Value":
+    def load(self, size: int) -> "IRValue":
         """The number of *size* bytes at this address, in the machine's order."""
         type = _INTEGERS[size]
-        return self._function.result(type, f"load {type}, ptr {self}, align 1")
+        return self._function.emit_value(type, f"load {type}, ptr {self}, align 1")
 
-    def load_pointer(self) -> "Value":
+    def load_pointer(self) -> "IRValue":
         """The address that is stored at this one."""
-        return self._function.result(PTR, f"load ptr, ptr {self}, align 1")
+        return self._function.emit_value(PTR, f"load ptr, ptr {self}, align 1")
 
-    def store(self, value: "Value") -> None:
+    def store(self, value: "IRValue") -> None:
         """Writes *value* to this address."""
-        self._function.line(f"store {value.type} {value}, ptr {self}, align 1")
+        self._function.emit(f"store {value.type} {value}, ptr {self}, align 1")
 
 
 class Variable:
@@ -148,13 +148,13 @@ class Variable:
         self._address = address
 
     @property
-    def value(self) -> Value:
+    def value(self) -> IRValue:
         """Its value now."""
-        return self._function.result(self._type, f"load {self._type}, ptr {self._address}")
+        return self._function.emit_value(self._type, f"load {self._type}, ptr {self._address}")
 
     @value.setter
     def value(self, value: Operand) -> None:
-        self._function.line(f"store {self._type} {value}, ptr {self._address}")
+        self._function.emit(f"store {self._type} {value}, ptr {self._address}")
 
 
 class Function:
@@ -172,120 +172,120 @@ class Function:
         self._labels = 0
         self._leaving: list[str] = []
 
-    def __getitem__(self, parameter: str) -> Value:
-        return Value(self, self._parameters[parameter].split()[0], f"%{parameter}")  # type: ignore[arg-type]
+    def __getitem__(self, parameter: str) -> IRValue:
+        return IRValue(self, self._parameters[parameter].split()[0], f"%{parameter}")  # type: ignore[arg-type]
 
-    def constant(self, type: Type, number: int) -> Value:
+    def constant(self, type: Type, number: int) -> IRValue:
         """A constant number."""
-        return Value(self, type, str(number))
+        return IRValue(self, type, str(number))
 
-    def null(self) -> Value:
+    def null(self) -> IRValue:
         """The address of nothing."""
-        return Value(self, PTR, "null")
+        return IRValue(self, PTR, "null")
 
-    def line(self, text: str) -> None:
+    def emit(self, text: str) -> None:
         """Writes a line."""
         self._lines.append(text)
 
-    def result(self, type: Type, text: str) -> Value:
+    def emit_value(self, type: Type, text: str) -> IRValue:
         """Writes an instruction; its result."""
         self._values += 1
         self._lines.append(f"%v{self._values} = {text}")
-        return Value(self, type, f"%v{self._values}")
+        return IRValue(self, type, f"%v{self._values}")
 
     def variable(self, type: Type, initial: Operand) -> Variable:
         """A new variable, which holds *initial* from here on."""
-        variable = Variable(self, type, self.room(type, 1).text)
+        variable = Variable(self, type, self.alloca(type, 1).text)
         variable.value = initial
         return variable
 
-    def room(self, type: Type, count: int) -> Value:
+    def alloca(self, type: Type, count: int) -> IRValue:
         """The address of room on the stack for so many numbers; for structures too."""
         self._values += 1
         self._entry.append(f"%v{self._values} = alloca {type}, i32 {count}, align 8")
-        return Value(self, PTR, f"%v{self._values}")
+        return IRValue(self, PTR, f"%v{self._values}")
 
-    def call(self, type: Type, function: "Function | Value", *arguments: Value) -> Value:
+    def call(self, type: Type, function: "Function | IRValue", *arguments: IRValue) -> IRValue:
         """The result of a call: of a function of this module, or of one at an address."""
         name = f"@{function.name}" if isinstance(function, Function) else str(function)
-        return self.result(type, f"call {type} {name}({', '.join(f'{one.type} {one}' for one in arguments)})")
+        return self.emit_value(type, f"call {type} {name}({', '.join(f'{one.type} {one}' for one in arguments)})")
 
-    def effect(self, function: Value, *arguments: Value) -> None:
+    def call_void(self, function: IRValue, *arguments: IRValue) -> None:
         """A call for what it does."""
-        self.line(f"call void {function}({', '.join(f'{one.type} {one}' for one in arguments)})")
+        self.emit(f"call void {function}({', '.join(f'{one.type} {one}' for one in arguments)})")
 
-    def prefetch(self, address: Value) -> None:
+    def prefetch(self, address: IRValue) -> None:
         """Asks for the cache line at *address*, which may lie anywhere."""
-        self.line(f"call void @llvm.prefetch.p0(ptr {address}, i32 0, i32 3, i32 1)")
+        self.emit(f"call void @llvm.prefetch.p0(ptr {address}, i32 0, i32 3, i32 1)")
 
     def label(self, word: str) -> str:
         """A new label."""
         self._labels += 1
         return f"{word}{self._labels}"
 
-    def start(self, label: str) -> None:
+    def begin_block(self, label: str) -> None:
         """Begins the block of this label; the one before must have ended."""
-        self.line(f"{label}:")
+        self.emit(f"{label}:")
 
-    def jump(self, label: str) -> None:
+    def branch(self, label: str) -> None:
         """Ends the block: on at *label*."""
-        self.line(f"br label %{label}")
+        self.emit(f"br label %{label}")
 
-    def branch(self, truth: Value, then: str, otherwise: str, *, rare: bool = False) -> None:
+    def cbranch(self, truth: IRValue, then: str, otherwise: str, *, rare: bool = False) -> None:
         """Ends the block: on at one of two labels. *rare*: the first is hardly ever taken."""
-        self.line(f"br i1 {truth}, label %{then}, label %{otherwise}{', !prof !0' if rare else ''}")
+        self.emit(f"br i1 {truth}, label %{then}, label %{otherwise}{', !prof !0' if rare else ''}")
 
-    def give(self, value: Operand) -> None:
+    def ret(self, value: Operand) -> None:
         """Ends the function with its result."""
-        self.line(f"ret {self.result_type} {value}")
+        self.emit(f"ret {self.result_type} {value}")
 
     @contextmanager
-    def when(self, truth: Value, *, rare: bool = False) -> Iterator[None]:
+    def if_then(self, truth: IRValue, *, rare: bool = False) -> Iterator[None]:
         """What is written inside runs only where *truth* holds."""
         inside, behind = self.label("when"), self.label("behind")
-        self.branch(truth, inside, behind, rare=rare)
-        self.start(inside)
+        self.cbranch(truth, inside, behind, rare=rare)
+        self.begin_block(inside)
         yield
         self._end_in(behind)
-        self.start(behind)
+        self.begin_block(behind)
 
     @contextmanager
     def loop(self) -> Iterator[None]:
         """What is written inside is repeated until it leaves."""
         head, behind = self.label("loop"), self.label("behind")
-        self.jump(head)
-        self.start(head)
+        self.branch(head)
+        self.begin_block(head)
         self._leaving.append(behind)
         yield
         self._leaving.pop()
         self._end_in(head)
-        self.start(behind)
+        self.begin_block(behind)
 
     @contextmanager
-    def counted(self, count: Operand) -> Iterator[Value]:
+    def for_range(self, count: Operand) -> Iterator[IRValue]:
         """What is written inside is repeated with a 64-bit number that counts from 0 up to below *count*."""
         counter = self.variable(I64, 0)
         with self.loop():
             now = counter.value
-            self.leave_when(now >= count)
+            self.break_if(now >= count)
             yield now
             counter.value = now + 1
 
-    def leave_when(self, truth: Value) -> None:
+    def break_if(self, truth: IRValue) -> None:
         """Leaves the innermost loop where *truth* holds."""
         on = self.label("on")
-        self.branch(truth, self._leaving[-1], on)
-        self.start(on)
+        self.cbranch(truth, self._leaving[-1], on)
+        self.begin_block(on)
 
-    def give_when(self, truth: Value, value: Operand, *, rare: bool = True) -> None:
+    def ret_if(self, truth: IRValue, value: Operand, *, rare: bool = True) -> None:
         """Ends the function with *value* where *truth* holds."""
-        with self.when(truth, rare=rare):
-            self.give(value)
+        with self.if_then(truth, rare=rare):
+            self.ret(value)
 
     def _end_in(self, label: str) -> None:
         """Ends the block with a jump, if it has not ended."""
         if not self._lines[-1].startswith(("br ", "ret ")):
-            self.jump(label)
+            self.branch(label)
 
     def text(self) -> str:
         """The function as LLVM reads it."""
@@ -304,6 +304,6 @@ declare void @llvm.prefetch.p0(ptr, i32, i32, i32)
 """
 
 
-def module(*functions: Function) -> str:
+def module_text(*functions: Function) -> str:
     """The text of a module of these functions; the first is the one to call."""
     return "\n".join([*(function.text() for function in functions), _DECLARATIONS])

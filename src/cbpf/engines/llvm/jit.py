@@ -64,7 +64,7 @@ def load(ir: str) -> Code:
         return _link(object_file) if code is None else _map(code)
 
 
-def load_kept(what: str, write: Callable[[], str]) -> Code:
+def load_cached(what: str, write: Callable[[], str]) -> Code:
     """The same for code that is kept on disk for the next process: then nothing is written, nor compiled.
 
     *what* says, with the edition of cbpf that is at work, what module *write* writes.
@@ -77,7 +77,7 @@ def load_kept(what: str, write: Callable[[], str]) -> Code:
         code = _bare_code(object_file) if _MAPS_ITSELF else None
         if code is None:
             return _link(object_file)
-    code_cache.keep(what, code)
+    code_cache.store(what, code)
     return _map(code)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from ...packet.batch import as_packet
 from ...packet.buffers import C_API
-from .context import Circumstances
+from .context import PacketContext
 from .entry_points import TABLE
 from .jit import Code
 
@@ -29,13 +29,13 @@ class _MethodDefinition(ctypes.Structure):
     )
 
 
-class Filter(bytes):
+class NativeFilter(bytes):
     """The `self` of such a builtin: the table of addresses that the code reads, and the owner of all they lead to."""
 
     owned: Any
 
 
-def make_builtin(code: Code, circumstances: Circumstances) -> Callable[[Any], int]:
+def make_pycfunction(code: Code, circumstances: PacketContext) -> Callable[[Any], int]:
     """The function `run(packet)` of the code of `entries.builtin`.
 
     It owns the code, so it may outlive whoever asked for it.
@@ -47,7 +47,7 @@ def make_builtin(code: Code, circumstances: Circumstances) -> Callable[[Any], in
         "otherwise": id(_copied),
     }
     table = [addresses[name] if name in addresses else _address(name) for name in TABLE]
-    myself = Filter(struct.pack(f"={len(table)}Q", *table))
+    myself = NativeFilter(struct.pack(f"={len(table)}Q", *table))
     myself.owned = (code, circumstances, definition)
     make = C_API.PyCFunction_NewEx
     make.restype = ctypes.py_object

@@ -10,12 +10,12 @@ from ..._options import Goal
 from ...isa.instructions import RawInstruction
 from ...isa.opcodes import CODE_OF, CONDITIONS, OPCODE_BY_CODE, Action, Operand
 from ...isa.program import Program
-from ..ir.diagram import Device, Diagram, Draw, Guard, Node, Return, targets_of
-from ..ir.range_tests import lies_in
+from ..ir.diagram import DeviceGuard, Diagram, Draw, Guard, Node, Return, successors
+from ..ir.range_tests import range_test
 from ..ir.requirements import nonzero_divisor
-from .register_plan import Plan, Plans, plan
-from .steps import Step
-from .switch_lowering import Decision, Question, Split
+from .register_plan import NodePlan, RegisterPlan, plan
+from .steps import SelectedInstruction
+from .switch_lowering import BinarySplit, ConstantTest, Decision
 
 _REACH: Final = 255  # of a conditional jump, in instructions
 _LONGEST_REORDERED: Final = 32  # questions
@@ -27,26 +27,26 @@ _JUMP: Final = CODE_OF[Action.JUMP, Operand.K, 4]
 def emit(diagram: Diagram, root: int, goal: Goal) -> Program:
     """The program of a diagram. Raises `TooLarge`."""
     root = _with_tested_divisors(diagram, root)
-    order = diagram.below(root)
+    order = diagram.topological_order(root)
     return _Writer(diagram, order, plan(diagram, order, goal)).program(root)
 
 
 def _with_tested_divisors(diagram: Diagram, root: int) -> int:
     """The root of a diagram in which no guard asks for a divisor that is not 0; a test does."""
     made: dict[int, int] = {}
-    for number in reversed(diagram.below(root)):
+    for number in reversed(diagram.topological_order(root)):
         node = diagram.nodes[number]
         if isinstance(node, Guard):
             made[number] = _without_divisors(diagram, node, made[node.following])
         else:
-            made[number] = diagram.again(number, made)
+            made[number] = diagram.rebuild(number, made)
     return made[root]
 
 
 def _without_divisors(diagram: Diagram, guard: Guard, following: int) -> int:
     divisors = [divisor for key, _ in guard.required if (divisor := nonzero_divisor(key)) is not None]
     for divisor in divisors:
-        test = lies_in(diagram.expressions, divisor, ((0, 0),))
+        test = range_test(diagram.values, divisor, ((0, 0),))
         if not isinstance(test, bool):
             following = diagram.test(*test, diagram.reject, following)
         elif test:
@@ -59,7 +59,7 @@ def _side_by_side(diagram: Diagram, order: Sequence[int]) -> Iterable[int]:
     falling: dict[int, list[int]] = {}
     for number in order:
         node = diagram.nodes[number]
-        if isinstance(node, Guard | Device | Draw):
+        if isinstance(node, Guard | DeviceGuard | Draw):
             falling.setdefault(node.following, []).append(number)
     written: dict[int, None] = {}
     for number in reversed(order):
@@ -86,7 +86,7 @@ def _row_of(action: Action, k: int | None, on_true: int, on_false: int) -> _Row:
 class _Writer:
     """Writes instructions from the last to the first."""
 
-    def __init__(self, diagram: Diagram, order: Sequence[int], plans: Plans) -> None:
+    def __init__(self, diagram: Diagram, order: Sequence[int], plans: RegisterPlan) -> None:
         self._diagram = diagram
         self._plans = plans
         self._rows: list[_Row] = []
@@ -133,27 +133,27 @@ class _Writer:
                 places[index] = place
         return places
 
-    def _end(self, number: int, node: Node, plan: Plan) -> int:
+    def _end(self, number: int, node: Node, plan: NodePlan) -> int:
         if isinstance(node, Return):
-            value = self._diagram.expressions.number(node.value)
+            value = self._diagram.values.number(node.value)
             return self._put(_Row(_RETURN_A, 0, -1, -1) if value is None else _Row(_RETURN, value, -1, -1))
         if plan.decision is None:
-            return self._place(number, targets_of(node)[0])
+            return self._place(number, successors(node)[0])
         return self._decision(plan.decision, [self._place(number, target) for target in plan.targets])
 
     def _decision(self, decision: Decision, places: Sequence[int]) -> int:
-        if isinstance(decision, Split):
+        if isinstance(decision, BinarySplit):
             low = self._decision(decision.low, places)
             high = self._decision(decision.high, places)
             return self._conditional(Action.GREATER_OR_EQUAL, decision.k, high, low)
         place = places[decision.otherwise]
-        left = list(decision.questions)
+        left = list(decision.tests)
         while left:
             question = left.pop(self._best_last(left, places, place))
             place = self._conditional(question.action, question.k, places[question.target], place)
         return place
 
-    def _best_last(self, questions: Sequence[Question], places: Sequence[int], otherwise: int) -> int:
+    def _best_last(self, questions: Sequence[ConstantTest], places: Sequence[int], otherwise: int) -> int:
         """The question to be asked last: of those for single numbers one that is written already, if there is one."""
         last = len(questions) - 1
         if questions[last].action is Action.EQUAL and last <= _LONGEST_REORDERED:
@@ -173,7 +173,7 @@ class _Writer:
             self._rows.append(wanted._replace(on_true=near_true, on_false=near_false))
         return self._known[wanted]
 
-    def _straight(self, step: Step, following: int) -> int:
+    def _straight(self, step: SelectedInstruction, following: int) -> int:
         row = _Row(step.code, step.k, following, following)
         known = self._known.get(row)
         if known is not None:

@@ -9,17 +9,17 @@ from typing import Final, NamedTuple
 
 from ..._options import Goal
 from ...isa.opcodes import SCRATCH_SLOTS, Action
-from ..ir.diagram import Device, Diagram, Draw, Guard, Node, Return, Switch, targets_of
+from ..ir.diagram import DeviceGuard, Diagram, Draw, Guard, Node, Return, Switch, successors
 from ..ir.range_tests import RELATIONS
 from ..ir.value_numbering import Operation, TooLarge
-from .instruction_selection import SLOTS_FOR_SUMS, Registers
-from .steps import Held, Steps, behind
-from .switch_lowering import Chain, Decision, Question, decide
+from .instruction_selection import SLOTS_FOR_SUMS, InstructionSelector
+from .steps import RegisterContents, Steps, contents_after
+from .switch_lowering import ConstantTest, Decision, JumpChain, lower_switch
 
 _LONGEST_CHAIN: Final[Mapping[str, int | None]] = {"size": None, "speed": 8}
 
 
-class Plan(NamedTuple):
+class NodePlan(NamedTuple):
     """How a node is done: its steps, then what is decided by A, or by A and X.
 
     before: what the registers hold in front of each step, and behind the last. reads_a, reads_x: what the end reads.
@@ -27,21 +27,21 @@ class Plan(NamedTuple):
     """
 
     steps: Steps
-    before: tuple[Held, ...]
+    before: tuple[RegisterContents, ...]
     reads_a: bool = False
     reads_x: bool = False
     decision: Decision | None = None
     targets: tuple[int, ...] = ()
 
 
-class Plans(NamedTuple):
+class RegisterPlan(NamedTuple):
     """The plan of each node, and where each way from one to the next enters its steps. The first way comes from -1."""
 
-    of: dict[int, Plan]
+    of: dict[int, NodePlan]
     entries: dict[tuple[int, int], int]
 
 
-def plan(diagram: Diagram, order: Sequence[int], goal: Goal) -> Plans:
+def plan(diagram: Diagram, order: Sequence[int], goal: Goal) -> RegisterPlan:
     """Plans for nodes in their order. Raises `TooLarge`."""
     slots = _slots_of_draws(diagram, order)
     plans = _Planner(diagram, order, slots, slots.keys(), goal).plans
@@ -63,13 +63,13 @@ class _Planner:
         self, diagram: Diagram, order: Sequence[int], slots: dict[int, int], kept: Set[int], goal: Goal
     ) -> None:
         self._diagram = diagram
-        self._registers = Registers(diagram.expressions, slots)
+        self._registers = InstructionSelector(diagram.values, slots)
         self._kept = kept
         self._longest = _LONGEST_CHAIN[goal]
         self._decisions: dict[tuple[tuple[int, ...], tuple[int, ...], int], Decision] = {}
-        self.plans = Plans({}, {})
-        zero = diagram.expressions.zero
-        arriving: dict[int, list[tuple[int, Held]]] = {order[0]: [(-1, Held(zero, zero))]}
+        self.plans = RegisterPlan({}, {})
+        zero = diagram.values.zero
+        arriving: dict[int, list[tuple[int, RegisterContents]]] = {order[0]: [(-1, RegisterContents(zero, zero))]}
         for number in order:
             ways = arriving.pop(number)
             one = self.plans.of[number] = self._plan(diagram.nodes[number], _common([held for _, held in ways]))
@@ -78,12 +78,12 @@ class _Planner:
                 entry = self.plans.entries[source, number] = _entry(one, held)
                 leaving.append(_after(one, entry, held))
             left = _common(leaving)
-            for target in set(targets_of(diagram.nodes[number])):
+            for target in set(successors(diagram.nodes[number])):
                 arriving.setdefault(target, []).append((number, left))
 
-    def _plan(self, node: Node, held: Held) -> Plan:
+    def _plan(self, node: Node, held: RegisterContents) -> NodePlan:
         match node:
-            case Return(value) if self._diagram.expressions.number(value) is not None:
+            case Return(value) if self._diagram.values.number(value) is not None:
                 return _planned((), held)
             case Return(value):
                 return _planned(self._registers.into_a(value, held), held)._replace(reads_a=True)
@@ -91,21 +91,21 @@ class _Planner:
                 after = self._diagram.nodes[following]
                 wanted = after.value if isinstance(after, Switch) else None
                 return _planned(self._registers.guard(node, held, wanted), held)
-            case Device():
+            case DeviceGuard():
                 return _planned(self._registers.device(node, held), held)
             case Draw(number):
                 return _planned(self._registers.draw(node, held, kept=number in self._kept), held)
         return self._plan_switch(node, held)
 
-    def _plan_switch(self, node: Switch, held: Held) -> Plan:
-        expressions = self._diagram.expressions
+    def _plan_switch(self, node: Switch, held: RegisterContents) -> NodePlan:
+        expressions = self._diagram.values
         value = expressions.nodes[node.value]
         if isinstance(value, Operation) and value.action in RELATIONS:
             return self._plan_relation(node, value, held)
         masked = expressions.with_constant(node.value, Action.AND)
         if masked is not None and node.starts == (0, 1):
             carried, mask = masked
-            decision: Decision = Chain((Question(Action.BITS_SET, mask, 1),), 0)
+            decision: Decision = JumpChain((ConstantTest(Action.BITS_SET, mask, 1),), 0)
             targets = node.targets
         else:
             carried = node.value
@@ -117,13 +117,13 @@ class _Planner:
         """The decision for targets numbered in their order, made once for all tests of one list; and these targets."""
         numbers = {target: number for number, target in enumerate(dict.fromkeys(node.targets))}
         kinds = tuple(numbers[target] for target in node.targets)
-        most = self._diagram.expressions.most[node.value]
+        most = self._diagram.values.most[node.value]
         key = (node.starts, kinds, most)
         if key not in self._decisions:
-            self._decisions[key] = decide(node.starts, kinds, most, self._longest)
+            self._decisions[key] = lower_switch(node.starts, kinds, most, self._longest)
         return self._decisions[key], tuple(numbers)
 
-    def _plan_relation(self, node: Switch, relation: Operation, held: Held) -> Plan:
+    def _plan_relation(self, node: Switch, relation: Operation, held: RegisterContents) -> NodePlan:
         """A test of two values: `jeq x`, or left > right as `jgt x`, or as not (right >= left)."""
         no, yes = 0, 1
         action = relation.action
@@ -133,23 +133,23 @@ class _Planner:
             steps = mirrored
             if action is Action.GREATER_THAN:
                 action, yes, no = Action.GREATER_OR_EQUAL, no, yes
-        decision = Chain((Question(action, None, yes),), no)
+        decision = JumpChain((ConstantTest(action, None, yes),), no)
         return _planned(steps, held)._replace(reads_a=True, reads_x=True, decision=decision, targets=node.targets)
 
 
-def _planned(steps: Steps, held: Held) -> Plan:
-    return Plan(steps, (held, *(step.after for step in steps)))
+def _planned(steps: Steps, held: RegisterContents) -> NodePlan:
+    return NodePlan(steps, (held, *(step.after for step in steps)))
 
 
-def _common(several: Sequence[Held]) -> Held:
+def _common(several: Sequence[RegisterContents]) -> RegisterContents:
     """What the registers hold on all ways."""
     first = several[0]
     same_a = all(held.a == first.a for held in several)
     same_x = all(held.x == first.x for held in several)
-    return Held(first.a if same_a else None, first.x if same_x else None)
+    return RegisterContents(first.a if same_a else None, first.x if same_x else None)
 
 
-def _entry(plan: Plan, held: Held) -> int:
+def _entry(plan: NodePlan, held: RegisterContents) -> int:
     """The last step before which the registers may be as they are."""
     needs_a, needs_x = plan.reads_a, plan.reads_x
     awaited: set[int] = set()
@@ -171,9 +171,9 @@ def _entry(plan: Plan, held: Held) -> int:
     return max(allowed)
 
 
-def _after(plan: Plan, entry: int, held: Held) -> Held:
+def _after(plan: NodePlan, entry: int, held: RegisterContents) -> RegisterContents:
     """What the registers hold behind the steps from *entry* on."""
-    last, steps = behind(plan.steps, plan.before[0]), plan.steps[entry:]
+    last, steps = contents_after(plan.steps, plan.before[0]), plan.steps[entry:]
     kept_a = not plan.reads_a and not any(step.writes_a for step in steps)
     kept_x = not plan.reads_x and not any(step.writes_x for step in steps)
-    return Held(held.a if kept_a else last.a, held.x if kept_x else last.x)
+    return RegisterContents(held.a if kept_a else last.a, held.x if kept_x else last.x)

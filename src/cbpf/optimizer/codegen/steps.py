@@ -10,14 +10,14 @@ Content: TypeAlias = int | None
 """The expression that a register holds; None: unknown."""
 
 
-class Held(NamedTuple):
+class RegisterContents(NamedTuple):
     """What the registers hold."""
 
     a: Content
     x: Content
 
 
-class Step(NamedTuple):
+class SelectedInstruction(NamedTuple):
     """An instruction that goes on to the next.
 
     after: what the registers hold behind it. reads_a, reads_x, writes_a, writes_x: what it does with them. stored: the
@@ -27,7 +27,7 @@ class Step(NamedTuple):
 
     code: int
     k: int
-    after: Held
+    after: RegisterContents
     reads_a: bool = False
     reads_x: bool = False
     writes_a: bool = False
@@ -37,7 +37,7 @@ class Step(NamedTuple):
     checks: bool = False
 
 
-Steps: TypeAlias = tuple[Step, ...]
+Steps: TypeAlias = tuple[SelectedInstruction, ...]
 
 _WRITE_X: Final = frozenset({Action.LOAD_X, Action.TAX})
 _STORES: Final = frozenset({Action.STORE_A, Action.STORE_X})
@@ -46,14 +46,16 @@ _DO_NOT_READ_A: Final = _LOADS | {Action.STORE_X, Action.TXA}
 _SEARCHES: Final = (Extension.NETLINK_ATTR, Extension.NETLINK_ATTR_NESTED)
 
 
-def step(dialect: Dialect, action: Action, operand: Operand, k: int, after: Held, *, size: int = 4) -> Step:
+def select_instruction(
+    dialect: Dialect, action: Action, operand: Operand, k: int, after: RegisterContents, *, size: int = 4
+) -> SelectedInstruction:
     """The step of an opcode. Raises `TooLarge` if the dialect has no such."""
     code = CODE_OF[action, operand, size]
     if code not in dialect.opcodes:
         raise TooLarge
     slot = k if operand is Operand.SCRATCH else None
     stores = action in _STORES
-    return Step(
+    return SelectedInstruction(
         code,
         k,
         after,
@@ -66,13 +68,13 @@ def step(dialect: Dialect, action: Action, operand: Operand, k: int, after: Held
     )
 
 
-def extension_step(dialect: Dialect, extension: Extension, after: Held) -> Step:
+def select_extension_load(dialect: Dialect, extension: Extension, after: RegisterContents) -> SelectedInstruction:
     """The step of an extension load; a search reads both registers."""
-    made = step(dialect, Action.LOAD_A, Operand.ABSOLUTE, EXTENSION_OFFSET + extension, after)
+    made = select_instruction(dialect, Action.LOAD_A, Operand.ABSOLUTE, EXTENSION_OFFSET + extension, after)
     searches = extension in _SEARCHES
     return made._replace(reads_a=searches, reads_x=searches)
 
 
-def behind(steps: Steps | None, held: Held) -> Held:
+def contents_after(steps: Steps | None, held: RegisterContents) -> RegisterContents:
     """What the registers hold behind steps, before which they held *held*."""
     return steps[-1].after if steps else held

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeAlias
 from ...isa.opcodes import Action
 
 
-class Question(NamedTuple):
+class ConstantTest(NamedTuple):
     """A conditional jump: where it goes if A compares so with k (None: with X); else the next question is asked."""
 
     action: Action
@@ -18,14 +18,14 @@ class Question(NamedTuple):
     target: int
 
 
-class Chain(NamedTuple):
+class JumpChain(NamedTuple):
     """Questions in their order, and where it goes after a no to all of them."""
 
-    questions: tuple[Question, ...]
+    tests: tuple[ConstantTest, ...]
     otherwise: int
 
 
-class Split(NamedTuple):
+class BinarySplit(NamedTuple):
     """What decides numbers from *k* on, and what those below."""
 
     k: int
@@ -33,7 +33,7 @@ class Split(NamedTuple):
     low: "Decision"
 
 
-Decision: TypeAlias = Chain | Split
+Decision: TypeAlias = JumpChain | BinarySplit
 
 
 class _Range(NamedTuple):
@@ -42,7 +42,7 @@ class _Range(NamedTuple):
     target: int
 
 
-def decide(starts: Sequence[int], targets: Sequence[int], most: int, longest: int | None) -> Decision:
+def lower_switch(starts: Sequence[int], targets: Sequence[int], most: int, longest: int | None) -> Decision:
     """The decision for arms from *starts* on, up to *most*; longest: how many questions a chain may have, None: any."""
     ends = [*(start - 1 for start in starts[1:]), most]
     return _decide([_Range(*one) for one in zip(starts, ends, targets, strict=True)], longest)
@@ -51,22 +51,22 @@ def decide(starts: Sequence[int], targets: Sequence[int], most: int, longest: in
 def _decide(ranges: list[_Range], longest: int | None) -> Decision:
     if longest is None or len(ranges) <= 2 * longest + 1:  # else there are more questions than that in any case
         chain = _shortest_chain(ranges)
-        if longest is None or len(chain.questions) <= longest:
+        if longest is None or len(chain.tests) <= longest:
             return chain
     middle = len(ranges) // 2
-    return Split(ranges[middle].low, _decide(ranges[middle:], longest), _decide(ranges[:middle], longest))
+    return BinarySplit(ranges[middle].low, _decide(ranges[middle:], longest), _decide(ranges[:middle], longest))
 
 
-def _shortest_chain(ranges: Sequence[_Range]) -> Chain:
+def _shortest_chain(ranges: Sequence[_Range]) -> JumpChain:
     """The shortest chain for neighbouring ranges."""
     alone = _to_ask_alone(ranges)
-    questions = [Question(Action.EQUAL, one.low, one.target) for index, one in enumerate(ranges) if index in alone]
+    questions = [ConstantTest(Action.EQUAL, one.low, one.target) for index, one in enumerate(ranges) if index in alone]
     left: list[_Range] = []
     for index, one in enumerate(ranges):
         if index not in alone and (not left or left[-1].target != one.target):
             left.append(one)
-    questions += (Question(Action.GREATER_OR_EQUAL, one.low, one.target) for one in reversed(left[1:]))
-    return Chain(tuple(questions), left[0].target)
+    questions += (ConstantTest(Action.GREATER_OR_EQUAL, one.low, one.target) for one in reversed(left[1:]))
+    return JumpChain(tuple(questions), left[0].target)
 
 
 def _to_ask_alone(ranges: Sequence[_Range]) -> set[int]:

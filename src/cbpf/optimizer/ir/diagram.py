@@ -13,8 +13,17 @@ from typing import NamedTuple, TypeAlias
 
 from ...isa.opcodes import Extension
 from ...isa.word_ranges import Ranges
-from .requirements import DEVICE, NOTHING, NOTHING_ACCEPTED, PACKET, Requirements, both, common, missing
-from .value_numbering import Expressions
+from .requirements import (
+    DEVICE,
+    NOTHING,
+    NOTHING_ACCEPTED,
+    PACKET,
+    Requirements,
+    requirement_intersection,
+    requirement_union,
+    unsatisfied,
+)
+from .value_numbering import ValueTable
 
 
 class Return(NamedTuple):
@@ -38,7 +47,7 @@ class Guard(NamedTuple):
     following: int
 
 
-class Device(NamedTuple):
+class DeviceGuard(NamedTuple):
     """Ends the run with an expression as its verdict if the packet has no device, by a load that asks for one."""
 
     extension: Extension
@@ -53,12 +62,12 @@ class Draw(NamedTuple):
     following: int
 
 
-Node: TypeAlias = Return | Switch | Guard | Device | Draw
+Node: TypeAlias = Return | Switch | Guard | DeviceGuard | Draw
 Arm: TypeAlias = tuple[int, int]
 """A start and a target."""
 
 
-def targets_of(node: Node) -> tuple[int, ...]:
+def successors(node: Node) -> tuple[int, ...]:
     """Where a node leads to."""
     if isinstance(node, Return):
         return ()
@@ -68,8 +77,8 @@ def targets_of(node: Node) -> tuple[int, ...]:
 class Diagram:
     """The table of nodes over a table of expressions. accepted: what each way to a verdict other than 0 requires."""
 
-    def __init__(self, expressions: Expressions) -> None:
-        self.expressions = expressions
+    def __init__(self, expressions: ValueTable) -> None:
+        self.values = expressions
         self.nodes: list[Node] = []
         self.accepted: list[Requirements | None] = []
         self._numbers: dict[tuple[type, Node], int] = {}
@@ -79,8 +88,8 @@ class Diagram:
 
     def finish(self, value: int) -> int:
         """The end with an expression as the verdict."""
-        known = self.expressions.number(value)
-        return self._add(Return(value), NOTHING_ACCEPTED if known == 0 else self.expressions.requirements[value])
+        known = self.values.number(value)
+        return self._add(Return(value), NOTHING_ACCEPTED if known == 0 else self.values.requirements[value])
 
     def switch(self, value: int, arms: Iterable[Arm]) -> int:
         """The node for arms in the order of their starts. Equal neighbours are one; where all are, a guard is left."""
@@ -90,48 +99,50 @@ class Diagram:
             if not targets or targets[-1] != target:
                 starts.append(start)
                 targets.append(target)
-        required = self.expressions.requirements[value]
+        required = self.values.requirements[value]
         if len(targets) == 1:
             return self.guard(required, targets[0])
         accepted: Requirements | None = NOTHING_ACCEPTED
         for target in set(targets):
-            accepted = common(accepted, self.accepted[target])
-        return self._add(Switch(value, tuple(starts), tuple(targets)), both(required, accepted))
+            accepted = requirement_intersection(accepted, self.accepted[target])
+        return self._add(Switch(value, tuple(starts), tuple(targets)), requirement_union(required, accepted))
 
     def test(self, value: int, ranges: Ranges, inside: int, outside: int) -> int:
         """The switch that goes to *inside* for the numbers in *ranges*."""
-        return self.switch(value, arms_of(ranges, inside, outside, self.expressions.most[value]))
+        return self.switch(value, arms_of(ranges, inside, outside, self.values.most[value]))
 
     def guard(self, required: Requirements, following: int) -> int:
         """The guard, if there is anything to guard."""
-        wanted = missing(self.accepted[following], required, self.expressions.most)
+        wanted = unsatisfied(self.accepted[following], required, self.values.most)
         if not wanted:
             return following
         node = self.nodes[following]
         if isinstance(node, Guard):
-            wanted, following = both(wanted, dict(node.required)) or NOTHING, node.following
-        accepted = both(wanted, self.accepted[following])
+            wanted, following = requirement_union(wanted, dict(node.required)) or NOTHING, node.following
+        accepted = requirement_union(wanted, self.accepted[following])
         return self._add(Guard(tuple(sorted(self._needed(wanted).items())), following), accepted)
 
     def device(self, extension: Extension, verdict: int, following: int) -> int:
         """See `Device`; without use where the same verdict follows."""
-        known = self.expressions.number(verdict)
+        known = self.values.number(verdict)
         if self.nodes[following] == Return(verdict):
             return following
-        accepted = both({DEVICE: 1}, self.accepted[following])
+        accepted = requirement_union({DEVICE: 1}, self.accepted[following])
         if known != 0:
-            accepted = common(accepted, self.expressions.requirements[verdict])
-        return self._add(Device(extension, verdict, following), both(self.expressions.requirements[verdict], accepted))
+            accepted = requirement_intersection(accepted, self.values.requirements[verdict])
+        return self._add(
+            DeviceGuard(extension, verdict, following), requirement_union(self.values.requirements[verdict], accepted)
+        )
 
     def draw(self, number: int, following: int) -> int:
         """See `Draw`."""
         return self._add(Draw(number, following), self.accepted[following])
 
-    def again(self, number: int, made: Mapping[int, int]) -> int:
+    def rebuild(self, number: int, made: Mapping[int, int]) -> int:
         """The same node, leading to what was made of its targets."""
         node = self.nodes[number]
-        targets = [made[target] for target in targets_of(node)]
-        if tuple(targets) == targets_of(node):
+        targets = [made[target] for target in successors(node)]
+        if tuple(targets) == successors(node):
             return number
         match node:
             case Return():
@@ -140,42 +151,44 @@ class Diagram:
                 return self.switch(node.value, zip(node.starts, targets, strict=True))
             case Guard():
                 return self.guard(dict(node.required), targets[0])
-            case Device():
+            case DeviceGuard():
                 return self.device(node.extension, node.verdict, targets[0])
             case Draw():
                 return self.draw(node.number, targets[0])
 
     # -- asking -------------------------------------------------------------------------------------------------
 
-    def below(self, root: int) -> list[int]:
+    def topological_order(self, root: int) -> list[int]:
         """The nodes that can be reached from *root*, each before all that it leads to."""
         reached, waiting = {root}, [root]
         while waiting:
-            for target in set(targets_of(self.nodes[waiting.pop()])):
+            for target in set(successors(self.nodes[waiting.pop()])):
                 if target not in reached:
                     reached.add(target)
                     waiting.append(target)
         return sorted(reached, reverse=True)
 
-    def known_on_entry(self, order: Sequence[int]) -> dict[int, Requirements]:
+    def checked_on_entry(self, order: Sequence[int]) -> dict[int, Requirements]:
         """What a run has certainly got past when it comes to each node of `below`."""
         known: dict[int, Requirements] = {order[0]: NOTHING}
         for number in order:
             node = self.nodes[number]
-            after = both(known[number], self.required_by(node)) or NOTHING
-            for target in set(targets_of(node)):
-                known[target] = after if target not in known else common(known[target], after) or NOTHING
+            after = requirement_union(known[number], self.required_to_accept(node)) or NOTHING
+            for target in set(successors(node)):
+                known[target] = (
+                    after if target not in known else requirement_intersection(known[target], after) or NOTHING
+                )
         return known
 
-    def required_by(self, node: Node) -> Requirements:
+    def required_to_accept(self, node: Node) -> Requirements:
         """What a run has got past when it leaves the node."""
         match node:
             case Return() | Switch():
-                return self.expressions.requirements[node.value]
+                return self.values.requirements[node.value]
             case Guard():
                 return dict(node.required)
-            case Device():
-                return both({DEVICE: 1}, self.expressions.requirements[node.verdict]) or NOTHING
+            case DeviceGuard():
+                return requirement_union({DEVICE: 1}, self.values.requirements[node.verdict]) or NOTHING
         return NOTHING
 
     def _needed(self, required: Requirements) -> Requirements:
@@ -183,7 +196,7 @@ class Diagram:
         kept = dict(required)
         if PACKET in kept:
             rest = {key: number for key, number in kept.items() if key != PACKET}
-            kept = rest | dict(missing(rest, {PACKET: kept[PACKET]}, self.expressions.most))
+            kept = rest | dict(unsatisfied(rest, {PACKET: kept[PACKET]}, self.values.most))
         return kept
 
     def _add(self, node: Node, accepted: Requirements | None) -> int:

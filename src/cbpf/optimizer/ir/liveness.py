@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from ...isa.dialects import Dialect, FetchOrder
 from ...isa.instructions import RawInstruction
 from ...isa.opcodes import SCRATCH_SLOTS, Action, Extension
-from ...isa.semantics import Header, execute
+from ...isa.semantics import HeaderKind, execute
 
 A: Final = SCRATCH_SLOTS
 X: Final = SCRATCH_SLOTS + 1
@@ -55,7 +55,7 @@ class _Recorder:
     def wire_length(self) -> int:
         return 0
 
-    def header(self, header: Header) -> int:
+    def header(self, header: HeaderKind) -> int:
         return 0
 
     def fetch(self, base: int, displacement: int, size: int, byte_order: FetchOrder) -> int:

@@ -7,8 +7,8 @@ from ...isa.alu import ARITHMETIC
 from ...isa.opcodes import WORD_MASK, Action
 from ...isa.word_ranges import Ranges, intersection, union
 from .diagram import Diagram, Switch
-from .requirements import NOTHING, Requirements, both, common
-from .value_numbering import Constant, Load, Operation, operands
+from .requirements import NOTHING, Requirements, requirement_intersection, requirement_union
+from .value_numbering import ByteLoad, Constant, Operation, operands
 
 Byte: TypeAlias = tuple[int, int]
 """A byte of the packet: the base and the offset of its load."""
@@ -19,22 +19,22 @@ _MOST_RANGES: Final = 64
 _BITWISE: Final = frozenset({Action.AND, Action.OR, Action.XOR, Action.SHIFT_LEFT, Action.SHIFT_RIGHT})
 
 
-class Facts:
+class PathFacts:
     """A value, like all here: what is learnt makes new facts."""
 
-    __slots__ = ("bits", "domains", "met")
+    __slots__ = ("bits", "checked", "domains")
 
     def __init__(self, domains: dict[int, Ranges], bits: dict[Byte, Bits], met: Requirements) -> None:
         self.domains = domains
         self.bits = bits
-        self.met = met
+        self.checked = met
 
-    def passing(self, required: Requirements) -> "Facts":
+    def with_checked(self, required: Requirements) -> "PathFacts":
         """And what is required was met."""
-        met = both(self.met, required) or NOTHING
-        return self if met is self.met else Facts(self.domains, self.bits, met)
+        met = requirement_union(self.checked, required) or NOTHING
+        return self if met is self.checked else PathFacts(self.domains, self.bits, met)
 
-    def joined(self, other: "Facts") -> "Facts":
+    def join(self, other: "PathFacts") -> "PathFacts":
         """What holds on both ways."""
         if other is self:
             return self
@@ -51,17 +51,17 @@ class Facts:
                 mask &= other_mask & ~(known ^ other_known)
                 if mask:
                     bits[byte] = mask, known & mask
-        return Facts(domains, bits, common(self.met, other.met) or NOTHING)
+        return PathFacts(domains, bits, requirement_intersection(self.checked, other.checked) or NOTHING)
 
 
-NO_FACTS: Final = Facts({}, {}, NOTHING)
+NO_FACTS: Final = PathFacts({}, {}, NOTHING)
 
 
 class Reasoner:
     """Draws conclusions from facts, and drops those that no test below a node asks for."""
 
     def __init__(self, diagram: Diagram, order: Iterable[int]) -> None:
-        self._expressions = diagram.expressions
+        self._expressions = diagram.values
         self._leaves: dict[int, frozenset[Byte]] = {}
         self._last_test: dict[int, int] = {}
         self._last_start: dict[tuple[int, int], int] = {}
@@ -80,14 +80,14 @@ class Reasoner:
         found = self._leaves.get(value)
         if found is None:
             node = self._expressions.nodes[value]
-            if isinstance(node, Load):
+            if isinstance(node, ByteLoad):
                 found = frozenset((node.base, node.offset + n) for n in range(node.size))
             else:
                 found = frozenset().union(*map(self.leaves, operands(node)))
             self._leaves[value] = found
         return found
 
-    def where(self, value: int, facts: Facts) -> Ranges:
+    def where(self, value: int, facts: PathFacts) -> Ranges:
         """Where a value can lie."""
         domain = facts.domains.get(value, ((0, self._expressions.most[value]),))
         if facts.bits and not facts.bits.keys().isdisjoint(self.leaves(value)):
@@ -96,7 +96,7 @@ class Reasoner:
             domain = intersection(domain, ((known, known | free),))
         return domain
 
-    def assume(self, value: int, ranges: Ranges, facts: Facts, node: int) -> Facts:
+    def assume(self, value: int, ranges: Ranges, facts: PathFacts, node: int) -> PathFacts:
         """The facts at *node*, which comes next where *value* lies in *ranges*; they can be true together."""
         domains = {one: known for one, known in facts.domains.items() if self._last_test.get(one, node + 1) <= node}
         bits = {byte: known for byte, known in facts.bits.items() if self._last_byte[byte] <= node}
@@ -105,7 +105,7 @@ class Reasoner:
         low, high = ranges[0][0], ranges[-1][1]
         mask = WORD_MASK & ~((1 << (low ^ high).bit_length()) - 1)
         self._learn(value, mask, low & mask, bits, node)
-        return Facts(domains, bits, facts.met)
+        return PathFacts(domains, bits, facts.checked)
 
     def _relevant(self, value: int, ranges: Ranges, node: int) -> Ranges:
         """The ranges without the gaps that no test at or below *node* can see."""
@@ -121,14 +121,14 @@ class Reasoner:
                 kept[-1] = kept[-1][0], high
         return tuple(kept)
 
-    def _known_bits(self, value: int, facts: Facts) -> Bits:
+    def _known_bits(self, value: int, facts: PathFacts) -> Bits:
         node = self._expressions.nodes[value]
         absent = WORD_MASK & ~self._expressions.bits[value]
         mask, known = 0, 0
         match node:
             case Constant(number):
                 return WORD_MASK, number
-            case Load():
+            case ByteLoad():
                 for byte, place in self._bytes_of(node):
                     byte_mask, bits = facts.bits.get(byte, (0, 0))
                     mask, known = mask | byte_mask << place, known | bits << place
@@ -139,7 +139,7 @@ class Reasoner:
     def _learn(self, value: int, mask: int, known: int, bits: dict[Byte, Bits], node: int) -> None:
         """Notes what bits of *value* say of the bytes that it is made of."""
         expression = self._expressions.nodes[value]
-        if isinstance(expression, Load):
+        if isinstance(expression, ByteLoad):
             for byte, place in self._bytes_of(expression):
                 byte_mask = mask >> place & 0xFF
                 if byte_mask and self._last_byte.get(byte, node + 1) <= node:
@@ -151,7 +151,7 @@ class Reasoner:
             if undone is not None:
                 self._learn(expression.left, *undone, bits, node)
 
-    def _bytes_of(self, load: Load) -> Iterator[tuple[Byte, int]]:
+    def _bytes_of(self, load: ByteLoad) -> Iterator[tuple[Byte, int]]:
         """The bytes of a load, each with the number of its lowest bit in the value."""
         little = self._expressions.dialect.byte_order == "little"
         for n in range(load.size):

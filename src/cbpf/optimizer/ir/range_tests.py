@@ -10,23 +10,23 @@ from typing import Final, TypeAlias
 from ...isa.opcodes import WORD_MASK, Action
 from ...isa.word_ranges import Ranges, complement, intersection, shifted, union
 from .simplify import arithmetic
-from .value_numbering import Expressions, Operation
+from .value_numbering import Operation, ValueTable
 
-Test: TypeAlias = bool | tuple[int, Ranges]
+RelationTest: TypeAlias = bool | tuple[int, Ranges]
 """Whether an expression lies in ranges; or what is known already."""
 
 RELATIONS: Final = frozenset({Action.EQUAL, Action.GREATER_THAN})
 
 
-def compare(table: Expressions, action: Action, left: int, right: int) -> Test:
+def compare(table: ValueTable, action: Action, left: int, right: int) -> RelationTest:
     """What a comparison of the semantics asks."""
     if action is Action.BITS_SET:
-        return lies_in(table, arithmetic(table, Action.AND, left, right), ((1, WORD_MASK),))
+        return range_test(table, arithmetic(table, Action.AND, left, right), ((1, WORD_MASK),))
     a, b = table.number(left), table.number(right)
     if b is not None:
-        return lies_in(table, left, _accepted(action, b))
+        return range_test(table, left, _accepted(action, b))
     if a is not None:
-        return lies_in(table, right, _mirrored(action, a))
+        return range_test(table, right, _mirrored(action, a))
     if left == right:
         return action is not Action.GREATER_THAN
     if action is Action.GREATER_OR_EQUAL:
@@ -34,7 +34,7 @@ def compare(table: Expressions, action: Action, left: int, right: int) -> Test:
     return _relation(table, action, left, right), ((1, 1),)
 
 
-def lies_in(table: Expressions, value: int, ranges: Ranges) -> Test:
+def range_test(table: ValueTable, value: int, ranges: Ranges) -> RelationTest:
     """Whether *value* lies in *ranges*."""
     while True:
         number = table.number(value)
@@ -55,13 +55,13 @@ def lies_in(table: Expressions, value: int, ranges: Ranges) -> Test:
         value, ranges = inner
 
 
-def _relation(table: Expressions, action: Action, left: int, right: int) -> int:
+def _relation(table: ValueTable, action: Action, left: int, right: int) -> int:
     if action is Action.EQUAL and right < left:
         left, right = right, left
     return table.add(Operation(action, left, right), 1)
 
 
-def _inner(table: Expressions, value: int, ranges: Ranges) -> tuple[int, Ranges] | None:
+def _inner(table: ValueTable, value: int, ranges: Ranges) -> tuple[int, Ranges] | None:
     """The same question of a part of *value*, if one can be found."""
     node = table.nodes[value]
     if not isinstance(node, Operation) or node.action in RELATIONS:
@@ -78,7 +78,7 @@ def _inner(table: Expressions, value: int, ranges: Ranges) -> tuple[int, Ranges]
 
 
 def _inner_of_constant(
-    table: Expressions, action: Action, left: int, c: int, ranges: Ranges
+    table: ValueTable, action: Action, left: int, c: int, ranges: Ranges
 ) -> tuple[int, Ranges] | None:
     most = table.most[left]
     match action:

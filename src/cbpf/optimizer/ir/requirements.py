@@ -41,7 +41,7 @@ def window_load(key: int) -> int | None:
     return (-4 - key) // 2 if key <= -4 and key % 2 == 0 else None
 
 
-def both(left: Requirements | None, right: Requirements | None) -> Requirements | None:
+def requirement_union(left: Requirements | None, right: Requirements | None) -> Requirements | None:
     """All requirements of both."""
     if left is NOTHING_ACCEPTED or right is NOTHING_ACCEPTED:
         return NOTHING_ACCEPTED
@@ -56,7 +56,7 @@ def both(left: Requirements | None, right: Requirements | None) -> Requirements 
     return merged
 
 
-def common(left: Requirements | None, right: Requirements | None) -> Requirements | None:
+def requirement_intersection(left: Requirements | None, right: Requirements | None) -> Requirements | None:
     """What holds on two ways alike."""
     if left is NOTHING_ACCEPTED or left is right:
         return right
@@ -65,7 +65,7 @@ def common(left: Requirements | None, right: Requirements | None) -> Requirement
     return {key: min(number, right[key]) for key, number in left.items() if key in right}
 
 
-def missing(known: Requirements | None, wanted: Requirements, most: Sequence[int]) -> Requirements:
+def unsatisfied(known: Requirements | None, wanted: Requirements, most: Sequence[int]) -> Requirements:
     """Those *wanted* that do not follow from those *known*; most: the greatest value of each expression."""
     if known is NOTHING_ACCEPTED or not wanted:
         return NOTHING

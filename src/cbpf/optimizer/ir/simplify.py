@@ -5,12 +5,12 @@ from typing import Final
 from ...isa.alu import ARITHMETIC
 from ...isa.opcodes import WORD_MASK, Action
 from .requirements import NOTHING, nonzero_key
-from .value_numbering import Expressions, HeaderPosition, Operation
+from .value_numbering import HeaderPosition, Operation, ValueTable
 
 COMMUTATIVE: Final = frozenset({Action.ADD, Action.MUL, Action.AND, Action.OR, Action.XOR})
 
 
-def arithmetic(table: Expressions, action: Action, left: int, right: int) -> int:
+def arithmetic(table: ValueTable, action: Action, left: int, right: int) -> int:
     """Left <action> right modulo 2**32; the divisor is not 0 where this is computed, a shift count below 32."""
     a, b = table.number(left), table.number(right)
     if a is not None and b is not None:
@@ -22,7 +22,7 @@ def arithmetic(table: Expressions, action: Action, left: int, right: int) -> int
     return _of_two(table, action, left, right) if b is None else _of_constant(table, action, left, b)
 
 
-def _of_constant(table: Expressions, action: Action, left: int, c: int) -> int:
+def _of_constant(table: ValueTable, action: Action, left: int, c: int) -> int:
     most = table.most[left]
     match action:
         case Action.SUB:
@@ -48,7 +48,7 @@ def _of_constant(table: Expressions, action: Action, left: int, c: int) -> int:
     raise AssertionError(action)
 
 
-def _masked(table: Expressions, left: int, c: int) -> int:
+def _masked(table: ValueTable, left: int, c: int) -> int:
     bits = table.bits[left]
     if c & bits == bits:
         return left
@@ -64,7 +64,7 @@ def _masked(table: Expressions, left: int, c: int) -> int:
     return _operation(table, Action.AND, left, c & bits, min(table.most[left], c & bits), bits & c)
 
 
-def _combined(table: Expressions, action: Action, left: int, c: int) -> int:
+def _combined(table: ValueTable, action: Action, left: int, c: int) -> int:
     """An or, or an exclusive or, with a constant."""
     if c == 0:
         return left
@@ -77,7 +77,7 @@ def _combined(table: Expressions, action: Action, left: int, c: int) -> int:
     return _operation(table, action, left, c, (1 << (bits | c).bit_length()) - 1, bits | c)
 
 
-def _shifted(table: Expressions, action: Action, left: int, count: int) -> int:
+def _shifted(table: ValueTable, action: Action, left: int, count: int) -> int:
     if count == 0:
         return left
     bits = ARITHMETIC[action](table.bits[left], count) & WORD_MASK
@@ -89,7 +89,7 @@ def _shifted(table: Expressions, action: Action, left: int, count: int) -> int:
     return _operation(table, action, left, count, ARITHMETIC[action](table.most[left], count), bits)
 
 
-def _by_power_of_two(table: Expressions, action: Action, left: int, c: int) -> int:
+def _by_power_of_two(table: ValueTable, action: Action, left: int, c: int) -> int:
     if c == 0:
         return table.zero  # a product; a division by 0 is never computed
     match action:
@@ -100,11 +100,11 @@ def _by_power_of_two(table: Expressions, action: Action, left: int, c: int) -> i
     return _masked(table, left, c - 1)
 
 
-def _operation(table: Expressions, action: Action, left: int, c: int, most: int, bits: int | None = None) -> int:
+def _operation(table: ValueTable, action: Action, left: int, c: int, most: int, bits: int | None = None) -> int:
     return table.add(Operation(action, left, table.constant(c)), min(most, WORD_MASK), bits)
 
 
-def _of_two(table: Expressions, action: Action, left: int, right: int) -> int:
+def _of_two(table: ValueTable, action: Action, left: int, right: int) -> int:
     if left == right and action in (Action.SUB, Action.XOR):
         return table.zero
     if left == right and action in (Action.AND, Action.OR):
@@ -118,7 +118,7 @@ def _of_two(table: Expressions, action: Action, left: int, right: int) -> int:
     return table.add(Operation(action, left, right), most, bits, requirements)
 
 
-def _bounds(table: Expressions, action: Action, left: int, right: int) -> tuple[int, int | None]:
+def _bounds(table: ValueTable, action: Action, left: int, right: int) -> tuple[int, int | None]:
     """The greatest value of an operation, and the bits that may be 1, if that says more."""
     most_left, most_right = table.most[left], table.most[right]
     match action:
@@ -136,7 +136,7 @@ def _bounds(table: Expressions, action: Action, left: int, right: int) -> tuple[
     return WORD_MASK, None
 
 
-def _pull_constant(table: Expressions, left: int, right: int) -> int | None:
+def _pull_constant(table: ValueTable, left: int, right: int) -> int | None:
     """(y + c) + z as (y + z) + c: c may become the offset of a load. A header's position keeps its address whole."""
     if isinstance(table.nodes[left], HeaderPosition) or isinstance(table.nodes[right], HeaderPosition):
         return None

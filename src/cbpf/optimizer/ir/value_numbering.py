@@ -9,9 +9,9 @@ from typing import Final, NamedTuple, TypeAlias
 
 from ...isa.dialects import Dialect
 from ...isa.opcodes import SIGN_BIT, WORD_MASK, Action, Extension
-from ...isa.semantics import Header
+from ...isa.semantics import HeaderKind
 from ...isa.word_ranges import Ranges
-from .requirements import NOTHING, PACKET, Requirements, both, reachable_key
+from .requirements import NOTHING, PACKET, Requirements, reachable_key, requirement_union
 
 
 class Constant(NamedTuple):
@@ -20,7 +20,7 @@ class Constant(NamedTuple):
     number: int
 
 
-class Load(NamedTuple):
+class ByteLoad(NamedTuple):
     """The *size* bytes at base + offset of the packet, an exact sum; base is an expression or PACKET for none."""
 
     base: int
@@ -28,7 +28,7 @@ class Load(NamedTuple):
     size: int
 
 
-class Window(NamedTuple):
+class WindowLoad(NamedTuple):
     """The *size* bytes of memory at position + displacement, which may go through Linux's header windows."""
 
     position: int
@@ -43,10 +43,10 @@ class Length(NamedTuple):
 class HeaderPosition(NamedTuple):
     """The position in memory of a header's byte 0."""
 
-    header: Header
+    header: HeaderKind
 
 
-class Known(NamedTuple):
+class ExtensionValue(NamedTuple):
     """What the kernel knows of the packet, where that depends on nothing else."""
 
     extension: Extension
@@ -83,8 +83,8 @@ class Operation(NamedTuple):
     right: int
 
 
-Expression: TypeAlias = (
-    Constant | Load | Window | Length | HeaderPosition | Known | Search | Drawn | Selection | Operation
+Definition: TypeAlias = (
+    Constant | ByteLoad | WindowLoad | Length | HeaderPosition | ExtensionValue | Search | Drawn | Selection | Operation
 )
 
 EXTENSION_BOUNDS: Final = {
@@ -105,7 +105,7 @@ class TooLarge(Exception):
     """The program has no reasonable form here; it stays as it is."""
 
 
-class Expressions:
+class ValueTable:
     """The table. An expression is an index into its lists.
 
     nodes: what it is. most: its greatest value. bits: the bits that may be 1. requirements: what computing it requires
@@ -115,19 +115,19 @@ class Expressions:
 
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect
-        self.nodes: list[Expression] = []
+        self.nodes: list[Definition] = []
         self.most: list[int] = []
         self.bits: list[int] = []
         self.requirements: list[Requirements] = []
         self.size: list[int] = []
         self.shifts: dict[int, tuple[int, int]] = {}
-        self._numbers: dict[tuple[type, Expression], int] = {}
+        self._numbers: dict[tuple[type, Definition], int] = {}
         self.zero = self.constant(0)
 
     # -- making -------------------------------------------------------------------------------------------------
 
     def add(
-        self, node: Expression, most: int = WORD_MASK, bits: int | None = None, requirements: Requirements = NOTHING
+        self, node: Definition, most: int = WORD_MASK, bits: int | None = None, requirements: Requirements = NOTHING
     ) -> int:
         """The number of an expression. Raises `TooLarge` where it has become too long to compute."""
         key = (type(node), node)
@@ -136,7 +136,7 @@ class Expressions:
             return found
         size = 1
         for operand in operands(node):
-            requirements = both(requirements, self.requirements[operand]) or NOTHING
+            requirements = requirement_union(requirements, self.requirements[operand]) or NOTHING
             size += self.size[operand]
         if size > _LARGEST:
             raise TooLarge
@@ -158,18 +158,18 @@ class Expressions:
         """See `Length`."""
         return self.add(Length())
 
-    def header(self, header: Header) -> int:
+    def header(self, header: HeaderKind) -> int:
         """See `HeaderPosition`."""
         return self.add(HeaderPosition(header), SIGN_BIT - 1 if header == "packet" else WORD_MASK)
 
     def known(self, extension: Extension) -> int:
         """See `Known`."""
-        return self.add(Known(extension), EXTENSION_BOUNDS.get(extension, WORD_MASK))
+        return self.add(ExtensionValue(extension), EXTENSION_BOUNDS.get(extension, WORD_MASK))
 
     def load(self, base: int, offset: int, size: int) -> int:
         """The bytes at base + offset of the packet; base may be PACKET."""
         requirements = NOTHING if self.dialect.record_size is not None else {base: offset + size}
-        return self.add(Load(base, offset, size), (1 << 8 * size) - 1, requirements=requirements)
+        return self.add(ByteLoad(base, offset, size), (1 << 8 * size) - 1, requirements=requirements)
 
     def fetch(self, position: int, displacement: int, size: int) -> int | None:
         """The bytes of memory at a position plus a displacement, an exact sum; None: no packet reaches so far."""
@@ -203,8 +203,8 @@ class Expressions:
         inner, added = self.terms(position)
         if isinstance(self.nodes[inner], HeaderPosition):
             position, displacement = inner, displacement + added
-        window = self.add(Window(position, displacement, size), (1 << 8 * size) - 1)
-        self.requirements[window] = both(self.requirements[window], {reachable_key(window): 1}) or NOTHING
+        window = self.add(WindowLoad(position, displacement, size), (1 << 8 * size) - 1)
+        self.requirements[window] = requirement_union(self.requirements[window], {reachable_key(window): 1}) or NOTHING
         return window
 
     # -- asking -------------------------------------------------------------------------------------------------
@@ -235,14 +235,14 @@ class Expressions:
         return None
 
 
-def operands(node: Expression) -> Sequence[int]:
+def operands(node: Definition) -> Sequence[int]:
     """The expressions that this one is made of."""
     match node:
         case Operation(_, left, right):
             return left, right
-        case Load(base, _, _):
+        case ByteLoad(base, _, _):
             return () if base == PACKET else (base,)
-        case Window(position, _, _):
+        case WindowLoad(position, _, _):
             return (position,)
         case Search(_, a, x):
             return a, x

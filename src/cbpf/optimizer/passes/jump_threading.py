@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from ...isa.word_ranges import Ranges, intersection
-from ..ir.diagram import Device, Diagram, Draw, Guard, Return, Switch, targets_of
-from ..ir.path_facts import NO_FACTS, Facts, Reasoner, ranges_of_arms
-from ..ir.requirements import DEVICE, NOTHING, Requirements, missing
+from ..ir.diagram import DeviceGuard, Diagram, Draw, Guard, Return, Switch, successors
+from ..ir.path_facts import NO_FACTS, PathFacts, Reasoner, ranges_of_arms
+from ..ir.requirements import DEVICE, NOTHING, Requirements, unsatisfied
 
 _STEPS_A_NODE: Final = 40
 
@@ -22,7 +22,7 @@ class _Way(NamedTuple):
     """Where an arm leads in the end."""
 
     target: int
-    facts: Facts
+    facts: PathFacts
 
 
 class _Exit(NamedTuple):
@@ -37,9 +37,9 @@ class _Threading:
     def __init__(self, diagram: Diagram, root: int) -> None:
         self._diagram = diagram
         self._root = root
-        self._order = diagram.below(root)
+        self._order = diagram.topological_order(root)
         self._reasoner = Reasoner(diagram, self._order)
-        self._entering: dict[int, Facts] = {}
+        self._entering: dict[int, PathFacts] = {}
         self._budget = _STEPS_A_NODE * len(self._order)
 
     def run(self) -> int:
@@ -55,22 +55,22 @@ class _Threading:
         node, required = self._diagram.nodes[number], exit.required
         targets = [made[target] for target in exit.targets]
         if isinstance(node, Switch) and len(set(targets)) == 1:
-            required = self._diagram.expressions.requirements[node.value]
+            required = self._diagram.values.requirements[node.value]
         if required is not None:
             return self._diagram.guard(self._missing(self._entering[number], required), targets[0])
         if not isinstance(node, Switch):
-            return self._diagram.again(number, dict(zip(targets_of(node), targets, strict=True)))
+            return self._diagram.rebuild(number, dict(zip(successors(node), targets, strict=True)))
         if tuple(targets) == node.targets:
             return number
         return self._diagram.switch(node.value, zip(exit.starts, targets, strict=True))
 
     def _enter(self, way: _Way) -> None:
         before = self._entering.get(way.target)
-        self._entering[way.target] = way.facts if before is None else before.joined(way.facts)
+        self._entering[way.target] = way.facts if before is None else before.join(way.facts)
 
     def _leave(self, number: int) -> _Exit:
         node, facts = self._diagram.nodes[number], self._entering[number]
-        after = facts.passing(self._diagram.required_by(node))
+        after = facts.with_checked(self._diagram.required_to_accept(node))
         if isinstance(node, Switch):
             return self._leave_switch(node, facts, after)
         if isinstance(node, Return):
@@ -79,19 +79,19 @@ class _Threading:
         self._enter(way)
         return _Exit((0,), (way.target,), self._left_of(node, facts))
 
-    def _left_of(self, node: Guard | Device | Draw, facts: Facts) -> Requirements | None:
+    def _left_of(self, node: Guard | DeviceGuard | Draw, facts: PathFacts) -> Requirements | None:
         """What a node still requires if nothing else is left of it; None: it stays as it is."""
         if isinstance(node, Guard) and not self._missing(facts, dict(node.required)):
             return NOTHING
-        if isinstance(node, Device) and DEVICE in facts.met:
-            return self._diagram.expressions.requirements[node.verdict]
+        if isinstance(node, DeviceGuard) and DEVICE in facts.checked:
+            return self._diagram.values.requirements[node.verdict]
         return None
 
-    def _leave_switch(self, node: Switch, facts: Facts, after: Facts) -> _Exit:
+    def _leave_switch(self, node: Switch, facts: PathFacts, after: PathFacts) -> _Exit:
         domain = self._reasoner.where(node.value, facts)
         if not domain:
             return _Exit((0,), (self._diagram.reject,), NOTHING)
-        most = self._diagram.expressions.most[node.value]
+        most = self._diagram.values.most[node.value]
         ways: dict[int, int] = {}
         for target, ranges in ranges_of_arms(node, most).items():
             possible = intersection(ranges, domain)
@@ -101,10 +101,10 @@ class _Threading:
                 ways[target] = way.target
         starts, targets = _possible_arms(node, ways, domain)
         if len(targets) == 1:
-            return _Exit(starts, targets, self._diagram.expressions.requirements[node.value])
+            return _Exit(starts, targets, self._diagram.values.requirements[node.value])
         return _Exit(starts, targets)
 
-    def _follow(self, number: int, facts: Facts) -> _Way:
+    def _follow(self, number: int, facts: PathFacts) -> _Way:
         """Past all nodes that are decided."""
         while self._budget > 0:
             self._budget -= 1
@@ -117,16 +117,16 @@ class _Threading:
             number = following
         return _Way(number, facts)
 
-    def _passed(self, node: Guard | Device | Draw, facts: Facts) -> int | None:
+    def _passed(self, node: Guard | DeviceGuard | Draw, facts: PathFacts) -> int | None:
         """What follows the node, if nothing is left of it."""
         left = self._left_of(node, facts)
         return None if left is None else self._if_required(self._missing(facts, left), node.following)
 
     def _if_required(self, left: Requirements, target: int) -> int | None:
         """The target, if it requires on each way to a verdict what is left to require."""
-        return None if missing(self._diagram.accepted[target], left, self._diagram.expressions.most) else target
+        return None if unsatisfied(self._diagram.accepted[target], left, self._diagram.values.most) else target
 
-    def _decided(self, node: Switch, facts: Facts) -> int | None:
+    def _decided(self, node: Switch, facts: PathFacts) -> int | None:
         """The one target that is possible, if the test's own requirements are settled too."""
         domain = self._reasoner.where(node.value, facts)
         if not domain:
@@ -134,11 +134,11 @@ class _Threading:
         target = _only_target(node, domain)
         if target is None:
             return None
-        left = self._missing(facts, self._diagram.expressions.requirements[node.value])
+        left = self._missing(facts, self._diagram.values.requirements[node.value])
         return self._if_required(left, target)
 
-    def _missing(self, facts: Facts, required: Requirements) -> Requirements:
-        return missing(facts.met, required, self._diagram.expressions.most)
+    def _missing(self, facts: PathFacts, required: Requirements) -> Requirements:
+        return unsatisfied(facts.checked, required, self._diagram.values.most)
 
 
 def _only_target(node: Switch, domain: Ranges) -> int | None:

@@ -10,8 +10,8 @@ from typing import NamedTuple
 from ...isa.opcodes import WORD_MASK
 from ...isa.word_ranges import Ranges, union
 from ..ir.diagram import Arm, Diagram, Switch
-from ..ir.value_numbering import Load
-from ..placeholders import Lists, Placeholders, Words
+from ..ir.value_numbering import ByteLoad
+from ..placeholders import AddressRanges, IPv6Words, Placeholders
 
 
 class _Chain(NamedTuple):
@@ -27,7 +27,7 @@ class NothingToList(Exception):
     """The program does not ask for a placeholder as it was expected to."""
 
 
-def put_lists(diagram: Diagram, root: int, placeholders: Placeholders, lists: Lists) -> int:
+def expand_lists(diagram: Diagram, root: int, placeholders: Placeholders, lists: AddressRanges) -> int:
     """The root of a diagram that asks for the lists where this one asks for the placeholders.
 
     Raises `NothingToList` where it asks for none of a list's, or asks something else of one.
@@ -36,9 +36,9 @@ def put_lists(diagram: Diagram, root: int, placeholders: Placeholders, lists: Li
     asked: set[int] = set()
     understood: set[int] = set()
     made: dict[int, int] = {}
-    for number in reversed(diagram.below(root)):
+    for number in reversed(diagram.topological_order(root)):
         node = diagram.nodes[number]
-        made[number] = diagram.again(number, made)
+        made[number] = diagram.rebuild(number, made)
         if isinstance(node, Switch) and len(node.starts) == 3 and node.starts[1] in _numbers(placeholders):
             asked.add(number)
             chain = _chain_from(diagram, number, placeholders.host6)
@@ -59,11 +59,11 @@ def _numbers(placeholders: Placeholders) -> tuple[int, ...]:
     return placeholders.host, placeholders.port, *placeholders.host6
 
 
-def _list_for(diagram: Diagram, node: Switch, placeholders: Placeholders, lists: Lists) -> Ranges:
+def _list_for(diagram: Diagram, node: Switch, placeholders: Placeholders, lists: AddressRanges) -> Ranges:
     """The list whose placeholder a test asks for alone; empty: it asks something else."""
-    load = diagram.expressions.nodes[node.value]
+    load = diagram.values.nodes[node.value]
     for size, placeholder, ranges in ((4, placeholders.host, lists.hosts), (2, placeholders.port, lists.ports)):
-        if isinstance(load, Load) and load.size == size and _asks_for(node, placeholder):
+        if isinstance(load, ByteLoad) and load.size == size and _asks_for(node, placeholder):
             return ranges
     return ()
 
@@ -73,7 +73,7 @@ def _asks_for(node: Switch, placeholder: int) -> bool:
     return node.starts == (0, placeholder, placeholder + 1) and node.targets[0] == node.targets[2]
 
 
-def _chain_from(diagram: Diagram, number: int, words: Words) -> _Chain | None:
+def _chain_from(diagram: Diagram, number: int, words: IPv6Words) -> _Chain | None:
     """The tests from a node on, if they ask for the words one after the other."""
     tests: list[int] = []
     values: list[int] = []

@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 from ...isa.opcodes import Action
 from ...isa.word_ranges import Ranges, union
-from ..ir.diagram import Arm, Diagram, Switch, targets_of
+from ..ir.diagram import Arm, Diagram, Switch, successors
 from ..ir.path_facts import ranges_of_arms
-from ..ir.requirements import NOTHING, Requirements, both, missing
-from ..ir.value_numbering import Expressions
+from ..ir.requirements import NOTHING, Requirements, requirement_union, unsatisfied
+from ..ir.value_numbering import ValueTable
 
 
 class _Link(NamedTuple):
@@ -33,9 +33,9 @@ class _Run(NamedTuple):
 
 def group_tests(diagram: Diagram, root: int) -> int:
     """The root of a diagram in which runs have their tests on one value side by side, and merged."""
-    order = diagram.below(root)
+    order = diagram.topological_order(root)
     ways_in = _count_ways_in(diagram, order)
-    known = diagram.known_on_entry(order)
+    known = diagram.checked_on_entry(order)
     loaded = _loaded_on_entry(diagram, order)
     made: dict[int, int] = {}
     inside: set[int] = set()
@@ -49,7 +49,7 @@ def group_tests(diagram: Diagram, root: int) -> int:
         if number in runs:
             made[number] = _rebuilt(diagram, runs[number], known[number], loaded[number], made)
         elif number not in inside:
-            made[number] = diagram.again(number, made)
+            made[number] = diagram.rebuild(number, made)
     return made[root]
 
 
@@ -57,7 +57,7 @@ def _count_ways_in(diagram: Diagram, order: Iterable[int]) -> dict[int, int]:
     """How many nodes lead to each."""
     found: dict[int, int] = {}
     for number in order:
-        for target in set(targets_of(diagram.nodes[number])):
+        for target in set(successors(diagram.nodes[number])):
             found[target] = found.get(target, 0) + 1
     return found
 
@@ -68,8 +68,8 @@ def _loaded_on_entry(diagram: Diagram, order: Iterable[int]) -> dict[int, int | 
     for number in order:
         found.setdefault(number, None)
         node = diagram.nodes[number]
-        left = carried(diagram.expressions, node.value) if isinstance(node, Switch) else None
-        for target in set(targets_of(node)):
+        left = carried(diagram.values, node.value) if isinstance(node, Switch) else None
+        for target in set(successors(node)):
             found[target] = left if found.get(target, left) == left else None
     return found
 
@@ -91,7 +91,7 @@ def _run_from(diagram: Diagram, number: int, ways_in: dict[int, int], inside: se
     for one in best:
         node = diagram.nodes[one]
         assert isinstance(node, Switch)
-        links.append(_Link(node.value, ranges_of_arms(node, diagram.expressions.most[node.value])[best_exit]))
+        links.append(_Link(node.value, ranges_of_arms(node, diagram.values.most[node.value])[best_exit]))
         rest = next(target for target in node.targets if target != best_exit)
     return _Run(links, best_exit, rest)
 
@@ -118,7 +118,7 @@ def _rebuilt(diagram: Diagram, run: _Run, known: Requirements, loaded: int | Non
 
 def _in_order(diagram: Diagram, run: _Run, known: Requirements, loaded: int | None) -> list[_Link]:
     """The links of a run, grouped as far as requirements allow; loaded: what A holds in front of it."""
-    expressions = diagram.expressions
+    expressions = diagram.values
     accepted = diagram.accepted[run.exit]
     met = executed = known
     ordered: list[_Link] = []
@@ -126,8 +126,8 @@ def _in_order(diagram: Diagram, run: _Run, known: Requirements, loaded: int | No
     for link in run.links:
         required = expressions.requirements[link.value]
         segment.append(link)
-        executed = both(executed, required) or NOTHING
-        if missing(accepted, missing(met, required, expressions.most), expressions.most):
+        executed = requirement_union(executed, required) or NOTHING
+        if unsatisfied(accepted, unsatisfied(met, required, expressions.most), expressions.most):
             ordered += _grouped(expressions, segment, loaded, carried(expressions, link.value))
             loaded = carried(expressions, link.value)
             segment = []
@@ -136,7 +136,7 @@ def _in_order(diagram: Diagram, run: _Run, known: Requirements, loaded: int | No
     return _merged(ordered)
 
 
-def _grouped(expressions: Expressions, links: list[_Link], first: int | None, last: int | None) -> list[_Link]:
+def _grouped(expressions: ValueTable, links: list[_Link], first: int | None, last: int | None) -> list[_Link]:
     """Links with the same register content side by side: *first*, which is there already, and at the end *last*."""
     groups: dict[int | None, list[_Link]] = {}
     for link in links:
@@ -165,7 +165,7 @@ def _merged(links: list[_Link]) -> list[_Link]:
     return [_Link(group[0].value, union(one for link in group for one in link.ranges)) for group in groups]
 
 
-def carried(expressions: Expressions, value: int) -> int:
+def carried(expressions: ValueTable, value: int) -> int:
     """What register A holds while a value is tested: of y & mask, of which only the bits matter, it is y (jset)."""
     masked = expressions.with_constant(value, Action.AND)
     return masked[0] if masked else value
@@ -173,7 +173,7 @@ def carried(expressions: Expressions, value: int) -> int:
 
 def merge_switches(diagram: Diagram, root: int) -> int:
     """The root of a diagram in which a test below one of the same value, and reached only from there, is part of it."""
-    order = diagram.below(root)
+    order = diagram.topological_order(root)
     ways_in = _count_ways_in(diagram, order)
     made: dict[int, int] = {}
     for number in reversed(order):
@@ -182,7 +182,7 @@ def merge_switches(diagram: Diagram, root: int) -> int:
         if isinstance(node, Switch) and parts:
             made[number] = diagram.switch(node.value, _merged_arms(diagram, node, parts, made))
         else:
-            made[number] = diagram.again(number, made)
+            made[number] = diagram.rebuild(number, made)
     return made[root]
 
 
@@ -194,7 +194,7 @@ def _parts(diagram: Diagram, node: Switch, ways_in: dict[int, int]) -> Set[int]:
 
 def _merged_arms(diagram: Diagram, node: Switch, parts: Set[int], made: dict[int, int]) -> Iterator[Arm]:
     """The arms of a test, with those of its parts in their places."""
-    ends = [*node.starts[1:], diagram.expressions.most[node.value] + 1]
+    ends = [*node.starts[1:], diagram.values.most[node.value] + 1]
     for start, end, target in zip(node.starts, ends, node.targets, strict=True):
         below = diagram.nodes[made[target]]
         if target in parts and isinstance(below, Switch) and below.value == node.value:

@@ -1,0 +1,94 @@
+"""Check the docstrings of the public names: Google-style sections for arguments, results and errors.
+
+Run `python -m support.docstrings` in the folder `tests` for a count of the functions and classes that have them.
+"""
+
+import ast
+import inspect
+import re
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from enum import Enum
+from typing import Any, NamedTuple
+
+import cbpf
+
+
+class Documented(NamedTuple):
+    """A public function, method or class, with its docstring."""
+
+    name: str
+    value: Any
+    docstring: str
+
+
+def documented() -> Iterator[Documented]:
+    """Yield the public functions and classes, and the public methods that a class defines itself."""
+    for name in cbpf.__all__:
+        value = getattr(cbpf, name)
+        if inspect.isroutine(value) or inspect.isclass(value):
+            yield Documented(name, value, inspect.getdoc(value) or "")
+        if inspect.isclass(value):
+            for attribute, member in vars(value).items():
+                function = getattr(member, "__func__", member)
+                if inspect.isfunction(function) and not attribute.startswith("_"):
+                    yield Documented(f"{name}.{attribute}", function, inspect.getdoc(function) or "")
+
+
+def missing_sections(one: Documented) -> list[str]:
+    """Return the sections, and the arguments within `Args:`, that a docstring lacks."""
+    parameters = list(_parameters(one.value))
+    missing = [name for name in parameters if not re.search(rf"^ +\*{{0,2}}{name}: ", one.docstring, re.MULTILINE)]
+    if parameters and not _has_section(one, "Args"):
+        missing.append("Args:")
+    if _returns_something(one.value) and not (_has_section(one, "Returns") or _has_section(one, "Yields")):
+        missing.append("Returns:")
+    if _raises_something(one.value) and not _has_section(one, "Raises"):
+        missing.append("Raises:")
+    return missing
+
+
+def _has_section(one: Documented, title: str) -> bool:
+    return re.search(rf"^{title}:$", one.docstring, re.MULTILINE) is not None
+
+
+def _parameters(value: Any) -> Iterator[str]:
+    if inspect.isclass(value) and ((issubclass(value, Enum | Exception) or getattr(value, "_is_protocol", False)):
+        return
+    try:
+        signature = inspect.signature(value)
+    except ValueError:
+        return
+    yield from (name for name in signature.parameters if name not in ("self", "cls") and not name.startswith("_"))
+
+
+def _returns_something(value: Any) -> bool:
+    if inspect.isclass(value):
+        return False
+    return inspect.signature(value).return_annotation not in (None, "None", inspect.Signature.empty)
+
+
+def _raises_something(value: Callable[..., object]) -> bool:
+    if inspect.isclass(value):
+        return False
+    tree = ast.parse(textwrap.dedent(inspect.getsource(value)))
+    raised = [ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Raise)]
+    return any(statement not in ("raise", "raise NotImplementedError") for statement in raised)
+
+
+def main() -> int:
+    """Print each incomplete docstring and the share of complete ones; return the exit status."""
+    everything = list(documented())
+    incomplete = [(one, missing_sections(one)) for one in everything]
+    incomplete = [(one, missing) for one, missing in incomplete if missing]
+    for one, missing in incomplete:
+        print(f"{one.name}: lacks {', '.join(missing)}")
+    print(
+        f"{len(everything) - len(incomplete)} of {len(everything)} public functions, methods and classes are complete"
+    )
+    return bool(incomplete)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

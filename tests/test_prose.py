@@ -1,0 +1,35 @@
+"""The project's prose follows the rules of support/prose.py."""
+
+from pathlib import Path
+
+import pytest
+
+from support.project import ROOT
+from support.prose import checked_files, violations
+
+
+@pytest.mark.parametrize("path", checked_files(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_prose_follows_the_rules(path: Path) -> None:
+    assert not list(map(str, violations(path)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"""The bytes behind the packet."""',
+        "x = 1  # what is left",
+        "raise ValueError(f'{x} is no number')",
+        'def f():\n    """The same with a list."""',
+    ],
+)
+def test_each_kind_of_passage_is_checked(text: str, tmp_path: Path) -> None:
+    (tmp_path / "src").mkdir()
+    path = tmp_path / "src" / "module.py"
+    path.write_text(text)
+    assert list(violations(path))
+
+
+def test_code_and_questions_are_not_prose(tmp_path: Path) -> None:
+    path = tmp_path / "page.md"
+    path.write_text("# What is a filter?\n`is no name` and\n```\nit stands behind\n```\n")
+    assert not list(violations(path))
