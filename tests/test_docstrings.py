@@ -1,6 +1,7 @@
 """The docstrings of the public names have the sections that editors and `help()` show."""
 
 import pytest
+
 from support.docstrings import Documented, documented, missing_sections
 
 

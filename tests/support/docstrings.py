@@ -54,7 +54,8 @@ def _has_section(one: Documented, title: str) -> bool:
 
 
 def _parameters(value: Any) -> Iterator[str]:
-    if inspect.isclass(value) and ((issubclass(value, Enum | Exception) or getattr(value, "_is_protocol", False)):
+    is_interface = inspect.isclass(value) and getattr(value, "_is_protocol", False)
+    if is_interface or (inspect.isclass(value) and issubclass(value, Enum | Exception)):
         return
     try:
         signature = inspect.signature(value)
