@@ -39,7 +39,7 @@ RULES: Final = (
     _rule(r"\bin front\b", "before"),
     _rule(r"\b(stands?|stood|standing)\b", "is, appears, is located, represents"),
     _rule(r"\b(lies?|lay|lying)\b", "is, is located"),
-    _rule(r"\bways?\b", "path, edge, successor, predecessor, method"),
+    _rule(r"(?<!either )\bways?\b", "path, edge, successor, predecessor, method"),
     _rule(r"\b(tells?|told|telling)\b", "report, indicate, record, distinguish"),
     _rule(r"\b(asks?|asked|asking)\b", "test, require, query, load, request"),
     _rule(r"\b(says?|said|saying)\b", "report, state, indicate"),
@@ -87,7 +87,15 @@ def checked_files() -> list[Path]:
     """Return the files whose prose is checked."""
     folders = ("src", "tests", "benchmarks", "examples")
     code = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
-    return sorted([*code, *ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "benchmarks").glob("*.md")])
+    return sorted(
+        [
+            *code,
+            *ROOT.glob("*.md"),
+            *(ROOT / "docs").glob("*.md"),
+            *(ROOT / "benchmarks").glob("*.md"),
+            *(ROOT / "src").rglob("*.md"),
+        ]
+    )
 
 
 def violations(path: Path) -> Iterator[Violation]:
