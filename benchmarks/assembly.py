@@ -1,4 +1,4 @@
-"""Programs of 4,096 instructions, the longest that Linux takes."""
+"""Programs of 4,096 instructions, the maximum that Linux accepts."""
 
 from collections.abc import Iterator
 from itertools import cycle, islice
@@ -24,7 +24,7 @@ _FILLERS: Final = (cbpf.LoadExtension(cbpf.Extension.PROTO), cbpf.NegateA(), cbp
 
 
 def assembly(setting: Setting) -> Iterator[Section]:
-    """Typed to raw, raw to typed, and the rest of what a long program goes through."""
+    """Measure assembling, disassembling, conversion and verification of a long program."""
     program = long_program()
     raw, typed, data = tuple(program), program.instructions, bytes(program)
     linux = cbpf.LINUX
@@ -38,11 +38,11 @@ def assembly(setting: Setting) -> Iterator[Section]:
     ]
     columns = {
         "ms": lambda row: f"{row.seconds * 1e3:.1f}",
-        "ns an instruction": lambda row: f"{row.seconds * 1e9 / SIZE:,.0f}",
+        "ns per instruction": lambda row: f"{row.seconds * 1e9 / SIZE:,.0f}",
     }
     note = (
-        f"{len({one.op for one in raw})} different opcodes, {len(EXPRESSIONS)} expressions over and over. Peers have no"
-        " such thing: dpkt and scapy take no BPF apart, and cypcap gives an instruction as four numbers."
+        f"{len({one.op for one in raw})} different opcodes, {len(EXPRESSIONS)} expressions repeated. No peer offers"
+        " this: dpkt and scapy do not decode BPF, and cypcap returns an instruction as four numbers."
     )
     rows = paired(contenders, rounds=setting.rounds(15))
     goals = [
@@ -53,13 +53,13 @@ def assembly(setting: Setting) -> Iterator[Section]:
 
 
 def long_program() -> cbpf.Program:
-    """A program that Linux takes, in which every instruction can be reached."""
+    """Return a program that Linux accepts, in which every instruction is reachable."""
     joined = list(_joined([cbpf.compile(expression, optimizer=None)[:-1] for expression in EXPRESSIONS]))
     return cbpf.Program([*islice(cycle(_FILLERS), SIZE - 1 - len(joined)), *joined, cbpf.RetConstant(0)])
 
 
 def _joined(filters: list[cbpf.Program]) -> Iterator[cbpf.Instruction]:
-    """As many filters as there is room for: each without its last `ret #0`, so that what it rejects meets the next."""
+    """Yield as many filters as fit, each without its last `ret #0`: rejected packets continue in the next."""
     room = SIZE - 1
     for one in cycle(filters):
         room -= len(one)

@@ -1,4 +1,4 @@
-"""Many packets, one call."""
+"""The time of a call with many packets."""
 
 from collections.abc import Iterator
 from itertools import cycle, islice
@@ -16,13 +16,13 @@ import cbpf
 _NUMBER: Final = 100_000
 
 _COLUMNS: Final = {
-    "ns a packet": lambda row: f"{row.seconds * 1e9:,.1f}",
+    "ns per packet": lambda row: f"{row.seconds * 1e9:,.1f}",
     "ratio": lambda row: f"{row.ratio:.2f}",
 }
 
 
 def batches(setting: Setting) -> Iterator[Section]:
-    """`VM.verdicts` over a list of bytes, and over ranges of one buffer."""
+    """Measure `VM.verdicts` on a list of bytes and on ranges of one buffer."""
     some = list(islice(cycle(synthetic.packets(setting.scaled(synthetic.BLOCK))), setting.scaled(_NUMBER)))
     ranges = packets_of([(packet, len(packet)) for packet in some])
     program = cbpf.compile(FILTER)
@@ -30,14 +30,14 @@ def batches(setting: Setting) -> Iterator[Section]:
     require_agreement(
         {"llvm": sum(map(bool, native.verdicts(ranges))), "python": sum(map(bool, python.verdicts(some)))}
     )
-    ways = [
+    runs = [
         ("cbpf, llvm engine, ranges", lambda: native.verdicts(ranges), "`verdicts(packets)`, `Packets` of one buffer"),
         ("cbpf, llvm engine, list", lambda: native.verdicts(some), "`verdicts(packets)`, a list of bytes"),
         ("cbpf, llvm engine, one by one", lambda: list(map(native.run, some)), "`list(map(VM.run, packets))`"),
         ("cbpf, python engine, ranges", lambda: python.verdicts(ranges), "`verdicts(packets)`"),
         ("cbpf, python engine, list", lambda: python.verdicts(some), "`verdicts(packets)`"),
     ]
-    contenders = [Contender(name, way, how, len(some)) for name, way, how in ways]
+    contenders = [Contender(name, run, how, len(some)) for name, run, how in runs]
     rows = paired(contenders, rounds=setting.rounds(9))
-    note = f"`{FILTER}` on {len(some):,} packets, of which {len(set(some)):,} are different."
-    yield Section("Many packets a call", *table(rows, _COLUMNS), note)
+    note = f"`{FILTER}` on {len(some):,} packets, {len(set(some)):,} of them distinct."
+    yield Section("Many packets per call", *table(rows, _COLUMNS), note)

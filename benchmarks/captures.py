@@ -1,4 +1,4 @@
-"""The captures that topics share: made once, in the workspace, and read once, so that they lie in the page cache."""
+"""The captures that topics share, made once in the workspace and read once into the page cache."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -27,17 +27,17 @@ class Capture(NamedTuple):
         return f"{self.packets:,} packets, {size_text(self.size)}"
 
 
-def synthetic_captures(*numbers: int) -> list[Capture]:
-    """Captures of so many packets each; raises `setting.LeftOut` where there is no room for all."""
-    size = sum(numbers) * RECORD_SIZE
-    missing = sum(number for number in numbers if not _path(number).exists()) * RECORD_SIZE
+def synthetic_captures(*counts: int) -> list[Capture]:
+    """Return a capture for each number of packets; raise `setting.Omitted` where there is no room for all."""
+    size = sum(counts) * RECORD_SIZE
+    missing = sum(count for count in counts if not _path(count).exists()) * RECORD_SIZE
     require_room(WORKSPACE, missing)
     require_memory(size)
-    return [_synthetic(number) for number in numbers]
+    return [_synthetic(count) for count in counts]
 
 
 def as_pcapng(capture: Capture) -> Capture:
-    """The same packets in the other container."""
+    """Return a pcapng with the packets of a pcap."""
     require_room(WORKSPACE, capture.size)
     require_memory(2 * capture.size)
     path = Path(capture.path).with_suffix(".pcapng")
@@ -46,7 +46,7 @@ def as_pcapng(capture: Capture) -> Capture:
 
 
 def read_through(capture: Capture) -> Capture:
-    """Puts it into the page cache."""
+    """Read a capture into the page cache, and return it."""
     with Path(capture.path).open("rb", buffering=0) as file:
         while file.read(1 << 24):
             pass
@@ -54,7 +54,7 @@ def read_through(capture: Capture) -> Capture:
 
 
 def packets_of(packets: Sequence[tuple[bytes, int]]) -> cbpf.Packets:
-    """Packets, each with its wire length, as ranges of one buffer."""
+    """Return packets, given with their wire lengths, as ranges of one buffer."""
     lengths = [len(data) for data, _ in packets]
     positions = accumulate(lengths[:-1], initial=0)
     wire_lengths = [wire_length for _, wire_length in packets]
@@ -64,11 +64,11 @@ def packets_of(packets: Sequence[tuple[bytes, int]]) -> cbpf.Packets:
 
 
 @cache
-def _synthetic(number: int) -> Capture:
-    path = _path(number)
-    synthetic.write(path, number)
-    return read_through(Capture(str(path), number, path.stat().st_size))
+def _synthetic(count: int) -> Capture:
+    path = _path(count)
+    synthetic.write(path, count)
+    return read_through(Capture(str(path), count, path.stat().st_size))
 
 
-def _path(number: int) -> Path:
-    return WORKSPACE / f"{number}.pcap"
+def _path(count: int) -> Path:
+    return WORKSPACE / f"{count}.pcap"

@@ -1,4 +1,4 @@
-"""docs/benchmarks.svg: horizontal bars, written by hand; on a card of its own, so that it reads on any page."""
+"""Bar charts for docs/benchmarks.svg, written as SVG on a card that is readable on any background."""
 
 from collections.abc import Iterator, Sequence
 from html import escape
@@ -43,7 +43,7 @@ _STYLE: Final = """\
 
 
 def svg(charts: Sequence[Chart]) -> str:
-    """A panel each, one below the other; every panel is linear and begins at 0."""
+    """Return an SVG with one panel per chart; every axis is linear and begins at 0."""
     heights = [_HEAD + _STEP * len(chart.bars) + _GAP for chart in charts]
     height = sum(heights) + _MARGIN
     label = "; ".join(_spoken(chart) for chart in charts)
@@ -77,7 +77,7 @@ def _panel(chart: Chart, top: int) -> Iterator[str]:
 
 
 def _bar(x: int, y: int, width: float) -> str:
-    """A rectangle whose right corners are round."""
+    """Return the path of a rectangle with rounded right corners."""
     radius = min(3.0, width)
     return (
         f"M{x} {y}h{width - radius:.1f}a{radius:.1f} {radius:.1f} 0 0 1 {radius:.1f} {radius:.1f}"
@@ -86,7 +86,7 @@ def _bar(x: int, y: int, width: float) -> str:
 
 
 def _figure(number: float) -> str:
-    """Three digits of a number, two of a small one."""
+    """Format a number with three digits, or two if it is below 1."""
     return f"{number:,.0f}" if number >= 100 else f"{number:#.3g}" if number >= 1 else f"{number:.2g}"
 
 

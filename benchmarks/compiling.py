@@ -1,4 +1,4 @@
-"""From a program to machine code: how long, and what stays in memory."""
+"""The time to compile a program to machine code, and the memory that remains in use."""
 
 from collections.abc import Callable, Iterator
 from statistics import median
@@ -19,7 +19,7 @@ _OFTEN: Final = 10_000
 
 
 def compiling(setting: Setting) -> Iterator[Section]:
-    """Short programs and the longest one."""
+    """Measure short programs and the longest one."""
     common, longest = cbpf.compile(FILTER, optimizer=None), long_program()
     one, one_in_python = paired(
         [Contender("llvm", _make(common), ""), Contender("python", _make(common, engine="python"), "")],
@@ -37,25 +37,25 @@ def compiling(setting: Setting) -> Iterator[Section]:
         ],
         rounds=setting.rounds(5),
     )
-    number = setting.scaled(_OFTEN)
-    growth = int(output([PYTHON, compiling_often.__file__, str(number)]))
+    count = setting.scaled(_OFTEN)
+    growth = int(output([PYTHON, compiling_often.__file__, str(count)]))
     rows = [
         [f"`{FILTER}`, {len(common)} instructions", f"{one.seconds * 1e3:.1f}", f"{one_in_python.seconds * 1e3:.2f}"],
         [f"{len(corpus)} expressions, median", f"{median(each) * 1e3:.1f}", ""],
-        [f"the dearest of them, {len(corpus[each.index(max(each))])} instructions", f"{max(each) * 1e3:.1f}", ""],
+        [f"the slowest of them, {len(corpus[each.index(max(each))])} instructions", f"{max(each) * 1e3:.1f}", ""],
         [f"{SIZE:,} instructions", f"{whole.seconds * 1e3:.0f}", f"{whole_in_python.seconds * 1e3:.0f}"],
     ]
     note = (
-        "`VM(program, engine=...).run`: verified, compiled, ready to be called; llvmlite is imported, no code is kept."
-        f" {number:,} compilations of different programs in one process left {growth / 1e6:.0f} MB more in memory"
-        " (RssAnon)."
+        "`VM(program, engine=...).run`: verification and compilation; llvmlite is already imported and no code is"
+        f" cached. {count:,} compilations of different programs in one process increased its memory (RssAnon) by"
+        f" {growth / 1e6:.0f} MB."
     )
     goals = [
         at_most(f"Compile `{FILTER}` ({len(common)} instructions)", 12, one.seconds * 1e3, "{:.1f} ms"),
         at_most(f"Compile {SIZE:,} instructions", 500, whole.seconds * 1e3, "{:.0f} ms"),
-        at_most(f"Memory left by {number:,} compilations", 100, growth / 1e6, "{:.0f} MB"),
+        at_most(f"Memory growth after {count:,} compilations", 100, growth / 1e6, "{:.0f} MB"),
     ]
-    yield Section("Compile time", ["what", "llvm, ms", "python, ms"], rows, note, goals)
+    yield Section("Compile time", ["case", "llvm, ms", "python, ms"], rows, note, goals)
 
 
 def _make(program: cbpf.Program, *, engine: Any = "llvm", dialect: cbpf.Dialect = cbpf.PCAP) -> Callable[[], object]:

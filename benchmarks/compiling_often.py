@@ -1,4 +1,4 @@
-"""A script: compiles so many different programs, calls each once, and prints by how many bytes the process grew."""
+"""A script that compiles many different programs, calls each once, and prints the growth of the process in bytes."""
 
 import sys
 

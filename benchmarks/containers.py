@@ -1,4 +1,4 @@
-"""How the way in which packets are stored matters: pcapng, compression, and many packets."""
+"""The effect of storage on the time: pcapng, compression, and the number of packets."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ from typing import Final
 from benchmarks.captures import Capture, as_pcapng, read_through, synthetic_captures
 from benchmarks.processes import CBPF, process, script
 from benchmarks.report import Section, at_least, table
-from benchmarks.setting import LeftOut, Setting, size_text
+from benchmarks.setting import Omitted, Setting, size_text
 from benchmarks.timing import paired
 from benchmarks.whole import FILTER, HUGE, LARGE
 
@@ -18,7 +18,7 @@ _FOR_COMPRESSION: Final = 500_000
 
 
 def pcapng(setting: Setting) -> Iterator[Section]:
-    """The same packets in both containers."""
+    """Compare a pcap and a pcapng of the same packets."""
     (pcap,) = synthetic_captures(setting.scaled(LARGE))
     other = read_through(as_pcapng(pcap))
     tcpdump = shutil.which("tcpdump")
@@ -32,17 +32,20 @@ def pcapng(setting: Setting) -> Iterator[Section]:
             contenders.append(process(f"tcpdump, {name}", command, units=pcap.packets))
     rows = paired(contenders, rounds=setting.rounds(9))
     columns = {
-        "packets a second": lambda row: f"{1 / row.seconds:,.0f}",
-        "share of the first one's rate": lambda row: f"{1 / row.ratio:.2f}",
+        "packets per second": lambda row: f"{1 / row.seconds:,.0f}",
+        "rate relative to the first": lambda row: f"{1 / row.ratio:.2f}",
     }
-    note = f"{pcap}; as pcapng {size_text(other.size)}. Whole processes, in the page cache, to /dev/null."
-    goals = [at_least("pcapng: packets a second, as a share of pcap's", 0.7, 1 / rows[1].ratio, "{:.2f}")]
+    note = (
+        f"{pcap}; as pcapng {size_text(other.size)}."
+        " Complete processes, captures in the page cache, output to /dev/null."
+    )
+    goals = [at_least("pcapng: packets per second, as a share of pcap's", 0.7, 1 / rows[1].ratio, "{:.2f}")]
     Path(other.path).unlink()
     yield Section("pcapng against pcap", *table(rows, columns), note, goals)
 
 
 def linear(setting: Setting) -> Iterator[Section]:
-    """One process a size, less the start-up."""
+    """Measure one process per size, and subtract the start-up."""
     captures = synthetic_captures(1, *map(setting.scaled, _NUMBERS))
     names = ["one packet", *map(str, captures[1:])]
     commands = [_filter(capture, "--engine", "llvm") for capture in captures]
@@ -55,18 +58,18 @@ def linear(setting: Setting) -> Iterator[Section]:
     lines[0][2:] = "", ""
     spread = max(each[1:]) / median(each[1:]) - 1
     note = (
-        f"`cbpf filter --engine llvm -w /dev/null '{FILTER}'`; the start-up is what one packet takes."
-        f" The dearest packets cost {spread:.0%} more than the median."
+        f"`cbpf filter --engine llvm -w /dev/null '{FILTER}'`; start-up is the time for one packet."
+        f" The largest time per packet is {spread:.0%} above the median."
     )
-    yield Section("Time is linear in packets", ["what", "ms", "ms less start-up", "ns a packet"], lines, note)
+    yield Section("Time is linear in packets", ["case", "ms", "ms less start-up", "ns per packet"], lines, note)
 
 
 def compressed(setting: Setting) -> Iterator[Section]:
-    """Compressed captures, beside the pipe into tcpdump that people type."""
+    """Compare compressed captures with the usual pipe into tcpdump."""
     (plain,) = synthetic_captures(setting.scaled(_FOR_COMPRESSION))
     made = {name: capture for name in _COMPRESS if (capture := _compressed(plain, name))}
     if not made:
-        raise LeftOut("it needs one of isal, zstd (backports.zstd) and lz4: the extra `compressed`")
+        raise Omitted("it needs one of isal, zstd (backports.zstd) and lz4: the extra `compressed`")
     contenders = [process("cbpf, not compressed", _filter(plain), units=plain.size)]
     for name, capture in made.items():
         contenders.append(process(f"cbpf, {name}", _filter(capture), units=plain.size))
@@ -76,11 +79,11 @@ def compressed(setting: Setting) -> Iterator[Section]:
             contenders.append(script(f"{program} and tcpdump", pipe, units=plain.size))
     rows = paired(contenders, rounds=setting.rounds(7))
     columns = {
-        "MB a second": lambda row: f"{1e-6 / row.seconds:,.0f}",
-        "times as long": lambda row: f"{row.ratio:.2f}",
+        "MB per second": lambda row: f"{1e-6 / row.seconds:,.0f}",
+        "relative time": lambda row: f"{row.ratio:.2f}",
     }
     sizes = ", ".join(f"{name} {size_text(capture.size)}" for name, capture in made.items())
-    note = f"{plain}; {sizes}. MB are those of the capture when it is decompressed; to /dev/null."
+    note = f"{plain}; {sizes}. MB counts decompressed bytes; output to /dev/null."
     for capture in made.values():
         Path(capture.path).unlink()
     yield Section("Compressed captures", *table(rows, columns), note)
@@ -91,7 +94,7 @@ def _filter(capture: Capture, *options: str) -> list[str]:
 
 
 def _compressed(capture: Capture, name: str) -> Capture | None:
-    """A compressed copy, or None if the library is not there."""
+    """Return a compressed copy, or None if the library is not installed."""
     path = Path(f"{capture.path}.{name}")
     try:
         path.write_bytes(_COMPRESS[name](Path(capture.path).read_bytes()))

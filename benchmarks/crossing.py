@@ -1,4 +1,4 @@
-"""From how many packets on machine code is worth its start: what the engine "auto" goes by."""
+"""The number of packets from which machine code repays its start: the constants of the engine "auto"."""
 
 from collections.abc import Iterator
 from math import inf, isfinite
@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from benchmarks import first_verdicts
 from benchmarks.captures import synthetic_captures
-from benchmarks.processes import CBPF, EMPTIED, KEPT_CODE, PYTHON, cold, forget, output, process
+from benchmarks.processes import CBPF, COLD_CACHE, PYTHON, WARM_CACHE, clear_cold_cache, cold, output, process
 from benchmarks.report import Section
 from benchmarks.setting import Setting
 from benchmarks.timing import rounds_of
@@ -18,19 +18,19 @@ from cbpf.filtering.api import _NATIVE_SIZE
 from cbpf.vm import MANY
 
 _NUMBERS: Final = (2_000, 200_000)
-"""Two numbers of packets, between which an engine's time is taken for a straight line."""
+"""Two numbers of packets, between which an engine's time is assumed to be linear."""
 
 _STATES: Final = (
-    ("list of bytes, first filter of a process", "list", "cold", EMPTIED),
-    ("list of bytes, a later filter", "list", "warm", EMPTIED),
-    ("`Packets`, first filter of a process", "ranges", "cold", EMPTIED),
-    ("`Packets`, its code kept by an earlier process", "ranges", "cold", KEPT_CODE),
-    ("`Packets`, a later filter", "ranges", "warm", EMPTIED),
+    ("list of bytes, first filter of a process", "list", "cold", COLD_CACHE),
+    ("list of bytes, a later filter", "list", "warm", COLD_CACHE),
+    ("`Packets`, first filter of a process", "ranges", "cold", COLD_CACHE),
+    ("`Packets`, code cached by an earlier process", "ranges", "cold", WARM_CACHE),
+    ("`Packets`, a later filter", "ranges", "warm", COLD_CACHE),
 )
 
 
 class _Lines(NamedTuple):
-    """Two straight lines: where they begin and how they rise, python's first, in seconds and packets."""
+    """Two lines, python's first: intercepts in seconds, slopes in seconds per packet, intersection in packets."""
 
     starts: tuple[float, float]
     slopes: tuple[float, float]
@@ -38,7 +38,7 @@ class _Lines(NamedTuple):
 
 
 def crossing(setting: Setting) -> Iterator[Section]:
-    """Of `verdicts`, and of `cbpf filter`."""
+    """Measure the break-even points of `verdicts` and of `cbpf filter`."""
     yield _of_verdicts(setting)
     yield _of_captures(setting)
 
@@ -54,10 +54,10 @@ def _of_verdicts(setting: Setting) -> Section:
         ]
         rows.append([name, *_cells(_lines(rounds[1:], few, many), "{:,.0f}")])
     note = (
-        f"`VM(program, engine=...).verdicts(packets)` with `{FILTER}`, in processes of their own; straight lines"
-        f' through {few:,} and {many:,} packets. `verdicts` of the engine "auto" takes llvm from {MANY:,} packets on.'
+        f"`VM(program, engine=...).verdicts(packets)` with `{FILTER}`, in separate processes; linear"
+        f' between {few:,} and {many:,} packets. `verdicts` of the engine "auto" selects llvm from {MANY:,} packets on.'
     )
-    return Section("Where llvm overtakes python: verdicts", [*_HEADING, "crossing, packets"], rows, note)
+    return Section("Break-even of llvm and python: verdicts", [*_HEADING, "crossing, packets"], rows, note)
 
 
 def _of_captures(setting: Setting) -> Section:
@@ -65,7 +65,7 @@ def _of_captures(setting: Setting) -> Section:
     few, many = (capture.packets for capture in captures)
     a_packet = captures[1].size / many / 1e6
     rows = []
-    for name, start in (("code kept by an earlier run", process), ("first run", cold)):
+    for name, start in (("code cached by an earlier run", process), ("first run", cold)):
         contenders = [
             make(engine, [CBPF, "filter", "--engine", engine, "-r", capture.path, "-w", "/dev/null", FILTER])
             for engine, make in (("python", process), ("llvm", start))
@@ -75,22 +75,22 @@ def _of_captures(setting: Setting) -> Section:
         rows.append([name, *_cells(lines._replace(crossing=lines.crossing * a_packet), "{:.1f}")])
     note = (
         f"`cbpf filter --engine ... -w /dev/null '{FILTER}'`, whole processes on captures of {few:,} and {many:,}"
-        f' packets. The engine "auto" takes llvm from {_NATIVE_SIZE / 1e6:.0f} MB on.'
+        f' packets. The engine "auto" selects llvm from {_NATIVE_SIZE / 1e6:.0f} MB on.'
     )
-    return Section("Where llvm overtakes python: captures", [*_HEADING, "crossing, MB"], rows, note)
+    return Section("Break-even of llvm and python: captures", [*_HEADING, "crossing, MB"], rows, note)
 
 
-_HEADING: Final = ["what", "python: ms to start", "ns a packet", "llvm: ms to start", "ns a packet"]
+_HEADING: Final = ["case", "python: start, ms", "ns per packet", "llvm: start, ms", "ns per packet"]
 
 
 def _seconds(arguments: list[str], cache: Path) -> float:
-    if cache is EMPTIED:
-        forget()
+    if cache is COLD_CACHE:
+        clear_cold_cache()
     return float(output([PYTHON, first_verdicts.__file__, *arguments], cache=cache))
 
 
 def _lines(rounds: list[list[float]], few: int, many: int) -> _Lines:
-    """Of each round: python with few and many packets, llvm with few and many. The medians."""
+    """Return the median lines of rounds: python with few and many packets, llvm with few and many."""
     slopes = [[(one[side + 1] - one[side]) / (many - few) for side in (0, 2)] for one in rounds]
     starts = [
         [one[side] - few * slope[side // 2] for side in (0, 2)] for one, slope in zip(rounds, slopes, strict=True)

@@ -1,6 +1,6 @@
-"""A script: `verdicts` of a new VM, timed in a process of its own; prints seconds.
+"""A script that prints the seconds of the first `verdicts` call of a new VM.
 
-Arguments: the engine; `list` or `ranges`; the number of packets; `cold`, or `warm`: another filter ran before.
+Arguments: the engine; `list` or `ranges`; the number of packets; `cold`, or `warm` (another filter ran before).
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Packets in the processor's cache: the bare filter, beside libpcap's in a loop in C."""
+"""The filter alone on packets in the processor's cache, compared with libpcap's in a loop in C."""
 
 import ctypes
 import shutil
@@ -16,7 +16,7 @@ from benchmarks import synthetic
 from benchmarks.captures import TRAFFIC, packets_of
 from benchmarks.processes import WORKSPACE
 from benchmarks.report import Chart, Section, at_least
-from benchmarks.setting import LeftOut, Setting
+from benchmarks.setting import Omitted, Setting
 from benchmarks.timing import Contender, paired
 
 import cbpf
@@ -26,16 +26,16 @@ CORPUS: Final = Path(__file__).parents[1] / "tests" / "corpus" / "filters.txt"
 _LIBRARIES: Final = ("libpcap.so.0.8", "libpcap.so.1", "libpcap.so")
 
 _SYNTHETIC: Final = 3_000
-_ROWS: Final = 10_000  # a packet has several, so that the call from Python into either loop does not count
-_SAMPLE: Final = 100_000  # rows that are timed at a time
+_ROWS: Final = 10_000  # several per packet, so that the cost of the call from Python is negligible
+_SAMPLE: Final = 100_000  # rows per timed run
 
 
 _ROW: Final = struct.Struct("=QII")
-"""As `engines.entries.match` has it: address, captured length, wire length."""
+"""Address, captured length, wire length: a row of `engines.llvm.entry_points.match`."""
 
 
 class _Result(NamedTuple):
-    """ns a packet, and libpcap's over cbpf's."""
+    """Nanoseconds per packet, and the ratios of libpcap's to cbpf's."""
 
     expression: str
     ours: float
@@ -46,7 +46,7 @@ class _Result(NamedTuple):
 
 
 def hot(setting: Setting) -> Iterator[Section]:
-    """Every Ethernet expression of the corpus, over real and over synthetic packets."""
+    """Measure the Ethernet expressions of the corpus on recorded and on synthetic packets."""
     library = _Libpcap()
     with cbpf.read_capture(TRAFFIC) as capture:
         recorded = packets_of([(packet.data, packet.wire_length) for packet in capture])
@@ -56,18 +56,18 @@ def hot(setting: Setting) -> Iterator[Section]:
 
 
 def expressions() -> list[str]:
-    """The Ethernet expressions of tests/corpus."""
+    """Return the Ethernet expressions of tests/corpus."""
     lines = [line.split("\t") for line in CORPUS.read_text().splitlines() if line.startswith("EN10MB\t")]
     return [expression for _, expression in lines]
 
 
 class _Libpcap:
-    """The system's library, and the loop around its `bpf_filter`."""
+    """The system's libpcap, and a loop around its `bpf_filter`."""
 
     def __init__(self) -> None:
         compiler = shutil.which("cc")
         if compiler is None:
-            raise LeftOut("it needs a C compiler, cc")
+            raise Omitted("it needs a C compiler, cc")
         self._library = _system_libpcap()
         self._library.pcap_lib_version.restype = ctypes.c_char_p
         self.version = self._library.pcap_lib_version().decode().partition(" (")[0]
@@ -79,7 +79,7 @@ class _Libpcap:
         self._loop.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_void_p)
 
     def filter(self, program: cbpf.Program, rows: int, count: int, verdicts: int) -> partial[Any]:
-        """The call that runs a program over rows."""
+        """Return the call that runs a program over rows."""
         address = ctypes.cast(self._library.bpf_filter, ctypes.c_void_p)
         return partial(self._loop, address, bytes(program), rows, count, verdicts)
 
@@ -90,7 +90,7 @@ def _system_libpcap() -> ctypes.CDLL:
             return ctypes.CDLL(name)
         except OSError:
             continue
-    raise LeftOut("it needs the system's libpcap")
+    raise Omitted("it needs the system's libpcap")
 
 
 def _race(packets: cbpf.Packets, library: _Libpcap, setting: Setting) -> list[_Result]:
@@ -99,42 +99,42 @@ def _race(packets: cbpf.Packets, library: _Libpcap, setting: Setting) -> list[_R
     count = len(rows) // _ROW.size
     address = ctypes.addressof(ctypes.c_char.from_buffer(rows))
     times = setting.scaled(-(-_SAMPLE // count))
-    circumstances = default_context()
+    context = default_context()
     ours, theirs, optimised = (array("I", bytes(4 * count)) for _ in range(3))
     results = []
     for expression in expressions():
         program, smaller = compiled(expression)
         native = cbpf.VM(program, engine="llvm").native_match
-        ways = [
-            partial(native, address, count, ours.buffer_info()[0], ctypes.byref(circumstances)),
+        runs = [
+            partial(native, address, count, ours.buffer_info()[0], ctypes.byref(context)),
             library.filter(program, address, count, theirs.buffer_info()[0]),
             library.filter(smaller, address, count, optimised.buffer_info()[0]),
         ]
-        contenders = [Contender("", partial(_repeat, way, times), "", times * count) for way in ways]
+        contenders = [Contender("", partial(_repeat, run, times), "", times * count) for run in runs]
         our, their, small = paired(contenders, rounds=setting.rounds(15))
         if ours != theirs:
-            raise SystemExit(f"cbpf and libpcap do not decide alike: {expression}")
+            raise SystemExit(f"cbpf and libpcap return different verdicts: {expression}")
         ours_ns, theirs_ns, small_ns = (row.seconds * 1e9 for row in (our, their, small))
         results.append(_Result(expression, ours_ns, theirs_ns, small_ns, their.ratio, small.ratio))
     return results
 
 
 def _rows(packets: cbpf.Packets, address: int) -> bytearray:
-    """What both loops read, for packets of a buffer that lies at *address*."""
+    """Return the rows that both loops read, for packets of a buffer at *address*."""
     columns = zip(packets.positions, packets.lengths, packets.wire_lengths, strict=True)
     return bytearray().join(_ROW.pack(address + position, *lengths) for position, *lengths in columns)
 
 
 def compiled(expression: str) -> tuple[cbpf.Program, cbpf.Program]:
-    """The program of an expression: plain, and from libpcap's optimiser."""
+    """Return the unoptimised program of an expression, and the result of libpcap's optimiser."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", cbpf.ExpressionWarning)
         return cbpf.compile(expression, optimizer=None), cbpf.compile(expression, optimizer="libpcap")
 
 
-def _repeat(way: partial[Any], times: int) -> None:
+def _repeat(run: partial[Any], times: int) -> None:
     for _ in range(times):
-        way()
+        run()
 
 
 def _section(title: str, packets: cbpf.Packets, results: list[_Result]) -> Section:
@@ -152,16 +152,17 @@ def _section(title: str, packets: cbpf.Packets, results: list[_Result]) -> Secti
         ]
         for one in chosen
     ]
-    heading = ["what", "cbpf, ns", "libpcap, ns", "the same, optimised, ns", "ratio", "ratio, optimised"]
+    heading = ["case", "cbpf, ns", "libpcap, ns", "libpcap optimised, ns", "ratio", "ratio, optimised"]
     note = (
         f"The {len(results)} Ethernet expressions of `tests/corpus/filters.txt` over {len(packets):,} packets, ns a"
         ' packet. cbpf: the machine code of `VM(program, engine="llvm")`. libpcap: `bpf_filter` in a loop in C'
-        " (`hot.c`, `cc -O2`) on the same program, and once more on what libpcap's optimiser makes of it. All take the"
-        " same array of addresses and lengths, made before, and write an array of verdicts; those on the same program"
-        " are equal."
+        " (`hot.c`, `cc -O2`) on the same program, and on the result of libpcap's optimiser. All read the same prepared"
+        " array of addresses and lengths and write an array of verdicts; the verdicts for the same program are equal."
     )
     goal = at_least(f"Hot packets, {title}: geometric mean against `bpf_filter`", 8, mean.ratio, "{:.3g} times")
     bars = [("cbpf, llvm engine", mean.ours), ("libpcap, optimised", mean.optimised), ("libpcap", mean.libpcap)]
-    chart_title = f"The bare filter, packets in the processor's cache: {title}"
-    chart = Chart(chart_title, f"nanoseconds a packet, geometric mean of {len(results)} filters; less is better", bars)
+    chart_title = f"The filter alone, packets in the processor's cache: {title}"
+    chart = Chart(
+        chart_title, f"nanoseconds per packet, geometric mean of {len(results)} filters; less is better", bars
+    )
     return Section(f"Hot packets: {title}", heading, lines, note, [goal], chart)

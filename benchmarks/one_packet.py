@@ -1,4 +1,4 @@
-"""One packet, one verdict: how long a call takes."""
+"""The time of a call with one packet."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -16,13 +16,13 @@ import cbpf
 FILTER: Final = "ip and tcp port 80"
 
 _COLUMNS: Final = {
-    "ns a call": lambda row: f"{row.seconds * 1e9:,.0f}",
+    "ns per call": lambda row: f"{row.seconds * 1e9:,.0f}",
     "ratio": lambda row: f"{row.ratio:.2f}",
 }
 
 
 def one_packet(setting: Setting) -> Iterator[Section]:
-    """A packet to and one from port 80; libpcap's code tests the source port first."""
+    """Measure a packet to and one from port 80; libpcap's code tests the source port first."""
     for direction in ("dst", "src"):
         yield _one_packet(direction, setting)
 
@@ -44,8 +44,10 @@ def _one_packet(direction: str, setting: Setting) -> Section:
     require_agreement({name: bool(check(packet)) for name, check, _, _ in rivals})
     contenders = [calls(name, check, packet, how, times=setting.scaled(times)) for name, check, times, how in rivals]
     rows = paired(contenders, rounds=setting.rounds(25))
-    title = f"One packet a call, {direction} port 80"
-    note = f"`{FILTER}`, not optimised, on a packet of {len(packet)} bytes that it accepts; the Python loop is in it."
+    title = f"One packet per call, {direction} port 80"
+    note = (
+        f"`{FILTER}`, not optimised, on an accepted packet of {len(packet)} bytes; the figures include the Python loop."
+    )
     goals = [
         at_most(f"{title}: llvm engine", 70, rows[0].seconds * 1e9, "{:.0f} ns"),
         at_most(f"{title}: python engine", 500, rows[1].seconds * 1e9, "{:.0f} ns"),
@@ -54,7 +56,7 @@ def _one_packet(direction: str, setting: Setting) -> Section:
 
 
 def _first(selection: str) -> bytes:
-    """The first packet of the capture that a filter accepts."""
+    """Return the first packet of the capture that a filter accepts."""
     run = cbpf.VM(cbpf.compile(selection, optimizer=None)).run
     with cbpf.read_capture(TRAFFIC) as capture:
         return next(packet.data for packet in capture if run(packet.data))

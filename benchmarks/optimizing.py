@@ -1,4 +1,4 @@
-"""What optimisers make of filters: sizes, executed instructions, proofs, long lists."""
+"""The results of optimisers: sizes, executed instructions, proofs, long lists."""
 
 import sys
 import warnings
@@ -17,7 +17,7 @@ from benchmarks.timing import Contender, paired
 
 import cbpf
 
-sys.path.append(str(Path(__file__).parents[1] / "tests"))  # where the filters are
+sys.path.append(str(Path(__file__).parents[1] / "tests"))  # the corpus of filters
 from support.corpus_filters import CORPUS
 from support.random_expressions import expression
 
@@ -28,7 +28,7 @@ _PROTOTYPE_EXECUTED: Final = 6.01
 
 
 class _Made(NamedTuple):
-    """A filter: libpcap's plain code, what its optimiser makes of it, and what cbpf does for size and for speed."""
+    """A filter: libpcap's unoptimised and optimised programs, and cbpf's results for size and for speed."""
 
     name: str
     plain: cbpf.Program
@@ -41,7 +41,7 @@ class _Made(NamedTuple):
 
 
 def optimizing(setting: Setting) -> Iterator[Section]:
-    """The corpus, random expressions, lists as expressions, lists as lists."""
+    """Measure the corpus, random expressions, long expressions and long lists."""
     warnings.simplefilter("ignore", cbpf.ExpressionWarning)
     corpus = [_made(str(one), one.program(), one.program("libpcap"), setting.rounds(5)) for one in CORPUS]
     yield _sizes("The corpus", corpus, _corpus_goals(corpus))
@@ -60,7 +60,7 @@ def _made(name: str, plain: cbpf.Program, libpcap: cbpf.Program, rounds: int) ->
         times.append(perf_counter() - started)
         started = perf_counter()
         if cbpf.difference(plain, size, longest=_LONGEST, timeout=60) is not None:
-            raise SystemExit(f"{name}: the optimiser is wrong")
+            raise SystemExit(f"{name}: the optimised program is not equivalent")
         proofs.append(perf_counter() - started)
     exact = cbpf.difference(plain, libpcap, longest=_LONGEST, timeout=60) is None
     speed = cbpf.optimize(plain, goal="speed")
@@ -68,7 +68,7 @@ def _made(name: str, plain: cbpf.Program, libpcap: cbpf.Program, rounds: int) ->
 
 
 def _random(count: int) -> Iterator[_Made]:
-    """The first so many expressions of a seeded stream."""
+    """Yield the first *count* expressions of a seeded stream."""
     number = 0
     for index in range(count):
         while True:
@@ -87,22 +87,23 @@ def _sizes(title: str, made: Sequence[_Made], goals: Sequence[Goal]) -> Section:
     rows = [
         [name, f"{total(made):,}", f"{total(exact):,}", equal]
         for name, total, equal in (
-            ("libpcap, plain", _total("plain"), ""),
+            ("libpcap, unoptimised", _total("plain"), ""),
             ("libpcap, optimised", _total("libpcap"), f"{len(exact):,} of {len(made):,}"),
             ("cbpf, size", _total("size"), f"{len(made):,} of {len(made):,}"),
             ("cbpf, speed", _total("speed"), ""),
         )
     ]
-    slowest, dearest = max(made, key=lambda one: one.proof_seconds), max(made, key=lambda one: one.seconds)
+    slowest_proof = max(made, key=lambda one: one.proof_seconds)
+    slowest = max(made, key=lambda one: one.seconds)
     longer = [one for one in exact if len(one.size) > len(one.libpcap)]
     note = (
-        f"{len(made):,} expressions; exact: where libpcap's result is proved equal to its plain code, for packets of up"
-        f" to {_LONGEST:,} bytes. cbpf is longer than libpcap on {len(longer)} of those."
+        f"{len(made):,} expressions; exact: libpcap's result is proved equivalent to its unoptimised code, for"
+        f" packets of up to {_LONGEST:,} bytes. cbpf is longer than libpcap on {len(longer)} of these."
         f" Time to optimise: median {1e3 * median(one.seconds for one in made):.1f} ms, at most"
-        f" {1e3 * dearest.seconds:.0f} ms. Proof: median {1e3 * median(one.proof_seconds for one in made):.1f} ms, at"
-        f" most {1e3 * slowest.proof_seconds:.0f} ms, for `{_short(slowest.name)}`."
+        f" {1e3 * slowest.seconds:.0f} ms. Proof: median {1e3 * median(one.proof_seconds for one in made):.1f} ms, at"
+        f" most {1e3 * slowest_proof.proof_seconds:.0f} ms, for `{_short(slowest_proof.name)}`."
     )
-    return Section(title, ["what", "instructions", "where libpcap is exact", "proved equal"], rows, note, goals)
+    return Section(title, ["case", "instructions", "where libpcap is exact", "proved equivalent"], rows, note, goals)
 
 
 def _total(field: str) -> Any:
@@ -120,19 +121,19 @@ def _corpus_goals(corpus: Sequence[_Made]) -> list[Goal]:
         at_most("The corpus, instructions", _PROTOTYPE, _total("size")(corpus), "{:,}"),
         at_most("Longer than an exact libpcap", 0, longer, "{} filters"),
         at_most("Longer than the input", 0, sum(len(one.size) > len(one.plain) for one in corpus), "{} filters"),
-        at_most("Proof that the optimised program is equal, median", 5, proof, "{:.1f} ms"),
+        at_most("Proof that the optimised program is equivalent, median", 5, proof, "{:.1f} ms"),
     ]
 
 
 def _executed(corpus: Sequence[_Made]) -> Section:
-    """Instructions executed a packet, counted exactly."""
+    """Count the executed instructions per packet exactly."""
     filters = [one for one in corpus if one.name.startswith("EN10MB")]
     with cbpf.read_capture(_TRAFFIC) as capture:
         shipped = [packet.data for packet in capture]
     rows = []
     means: dict[str, float] = {}
     for name, field in (
-        ("libpcap, plain", "plain"),
+        ("libpcap, unoptimised", "plain"),
         ("libpcap, optimised", "libpcap"),
         ("cbpf, size", "size"),
         ("cbpf, speed", "speed"),
@@ -145,9 +146,9 @@ def _executed(corpus: Sequence[_Made]) -> Section:
         f"The mean over {len(filters)} Ethernet expressions and the packets of the shipped capture ({len(shipped)}),"
         f" and over 2,000 synthetic ones. Against libpcap: {means['size'] / means['libpcap']:.3f} times (shipped)."
     )
-    goal = at_most("Executed instructions a packet", _PROTOTYPE_EXECUTED, means["size"], "{:.2f}")
-    heading = ["what", "shipped capture", "synthetic packets", "longest path"]
-    return Section("Executed instructions a packet", heading, rows, note, [goal])
+    goal = at_most("Executed instructions per packet", _PROTOTYPE_EXECUTED, means["size"], "{:.2f}")
+    heading = ["case", "shipped capture", "synthetic packets", "longest path"]
+    return Section("Executed instructions per packet", heading, rows, note, [goal])
 
 
 def _mean(filters: Sequence[_Made], field: str, packets: Sequence[bytes]) -> float:
@@ -155,7 +156,7 @@ def _mean(filters: Sequence[_Made], field: str, packets: Sequence[bytes]) -> flo
 
 
 def _engines(corpus: Sequence[_Made], setting: Setting) -> Section:
-    """What the optimiser is worth to the engines that run its programs."""
+    """Measure the effect of the optimiser on the engines."""
     packets = synthetic.packets(setting.scaled(3000))
     rows = []
     for engine, times in (("llvm", 10), ("python", 1)):
@@ -163,33 +164,34 @@ def _engines(corpus: Sequence[_Made], setting: Setting) -> Section:
         ratios = []
         for one in corpus:
             if one.name.startswith("EN10MB"):
-                machines = [cbpf.VM(program, engine=engine) for program in (one.plain, one.size)]  # type: ignore[arg-type]
-                ways = [Contender("", partial(machine.verdicts, batch), "") for machine in machines]
-                ratios.append(paired(ways, rounds=setting.rounds(5))[1].ratio)
+                vms = [cbpf.VM(program, engine=engine) for program in (one.plain, one.size)]  # type: ignore[arg-type]
+                runs = [Contender("", partial(vm.verdicts, batch), "") for vm in vms]
+                ratios.append(paired(runs, rounds=setting.rounds(5))[1].ratio)
         rows.append([engine, f"{geometric_mean(ratios):.2f}", f"{min(ratios):.2f}", f"{max(ratios):.2f}"])
     note = (
-        "`verdicts` on optimised programs, as a share of the time on plain ones, over the Ethernet expressions. LLVM"
-        " optimises too; so captures that machine code filters are filtered by plain programs, and small ones as well."
+        "Time of `verdicts` for the optimised program, relative to the unoptimised one, over the Ethernet expressions."
+        " LLVM optimises as well; `cbpf filter` therefore uses unoptimised programs for machine code and for small"
+        " captures."
     )
-    return Section("What it is worth to an engine", ["what", "geometric mean", "best", "worst"], rows, note)
+    return Section("Effect on the engines", ["case", "geometric mean", "best", "worst"], rows, note)
 
 
 def host_names(count: int) -> list[str]:
-    """So many random IPv4 addresses."""
+    """Return *count* random IPv4 addresses."""
     random = Random(count)
     numbers = ((1 + int(random.random() * 223), *(int(random.random() * 256) for _ in range(3))) for _ in range(count))
     return [".".join(map(str, one)) for one in numbers]
 
 
 def _hosts(setting: Setting) -> Section:
-    """Expressions of hosts, as libpcap writes them, optimised."""
+    """Measure expressions of many hosts, from libpcap's code to the optimised program."""
     rows, goals = [], []
     for count, seconds in ((250, 0.3), (1000, 1.5)):
         count = setting.scaled(count)
         text = " or ".join(f"host {one}" for one in host_names(count))
         started = perf_counter()
         plain = cbpf.compile(text, optimizer=None)
-        rows.append([f"{count:,} hosts: libpcap, plain", *_described(plain, perf_counter() - started)])
+        rows.append([f"{count:,} hosts: libpcap, unoptimised", *_described(plain, perf_counter() - started)])
         if count <= 250:
             started = perf_counter()
             libpcap = cbpf.compile(text, optimizer="libpcap")
@@ -204,10 +206,10 @@ def _hosts(setting: Setting) -> Section:
             goals.append(at_most(f"{count:,} hosts, {goal}", seconds, median(times), "{:.2f} s"))
         goals.append(at_most(f"{count:,} hosts, longest path for speed", 64, cbpf.Flow(made).longest, "{}"))
     note = (
-        "`host A or host B or ...` with random addresses. libpcap's times are those of compiling; cbpf's come on top of"
-        " its plain code. libpcap's optimiser is left out at 1,000 hosts, for its time."
+        "`host A or host B or ...` with random addresses. libpcap's times are compile times; cbpf's times come in"
+        " addition to that of the unoptimised code. libpcap's optimiser is omitted at 1,000 hosts because of its time."
     )
-    return Section("Long expressions", ["what", "instructions", "longest path", "seconds"], rows, note, goals)
+    return Section("Long expressions", ["case", "instructions", "longest path", "seconds"], rows, note, goals)
 
 
 def _described(program: cbpf.Program, seconds: float) -> list[str]:
@@ -215,7 +217,7 @@ def _described(program: cbpf.Program, seconds: float) -> list[str]:
 
 
 def _lists(setting: Setting) -> Section:
-    """`Expression.hosts`: lists that never were expressions."""
+    """Measure lists of networks that are given as `Expression.hosts`."""
     rows = []
     for count in (1_000, 10_000, 100_000):
         count = setting.scaled(count)
@@ -223,5 +225,5 @@ def _lists(setting: Setting) -> Section:
         started = perf_counter()
         program = cbpf.compile(cbpf.Expression(hosts=networks))
         rows.append([f"{count:,} networks", *_described(program, perf_counter() - started)])
-    note = "`compile(Expression(hosts=networks))`: reading the list, libpcap, and the optimiser are in the time."
-    return Section("Long lists", ["what", "instructions", "longest path", "seconds"], rows, note)
+    note = "`compile(Expression(hosts=networks))`: the time includes reading the list, libpcap and the optimiser."
+    return Section("Long lists", ["case", "instructions", "longest path", "seconds"], rows, note)

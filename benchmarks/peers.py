@@ -1,4 +1,4 @@
-"""The same job in other libraries, written by hand as their users would; run as a script, a loop over a capture.
+"""The job in other libraries, as their documentation shows it; run as a script, a loop over a capture.
 
 The filter is `tcp port PORT`, or `ip and tcp port PORT`: no VLAN tag, no MPLS label, no later fragment.
 """
@@ -12,7 +12,7 @@ Check: TypeAlias = Callable[[bytes], object]
 
 
 def dpkt_check(port: int, *, ipv6: bool) -> Check:
-    """A function that dissects a packet with dpkt and looks at its ports."""
+    """Return a function that dissects a packet with dpkt and compares its ports."""
     from dpkt.ethernet import ETH_TYPE_IP, ETH_TYPE_IP6, Ethernet
     from dpkt.tcp import TCP
 
@@ -28,7 +28,7 @@ def dpkt_check(port: int, *, ipv6: bool) -> Check:
 
 
 def scapy_check(port: int, *, ipv6: bool) -> Check:
-    """A function that dissects a packet with scapy and looks at its ports."""
+    """Return a function that dissects a packet with scapy and compares its ports."""
     from scapy.layers.inet import IP, TCP
     from scapy.layers.inet6 import IPv6
     from scapy.layers.l2 import Ether
@@ -45,7 +45,7 @@ def scapy_check(port: int, *, ipv6: bool) -> Check:
 
 
 def cypcap_loop(path: str, port: int) -> int:
-    """Counts what libpcap's filter lets through."""
+    """Count the packets that libpcap's filter accepts."""
     import cypcap
 
     with cypcap.open_offline(path) as capture:
@@ -54,7 +54,7 @@ def cypcap_loop(path: str, port: int) -> int:
 
 
 def dpkt_loop(path: str, port: int) -> int:
-    """Counts the packets that dpkt_check accepts."""
+    """Count the packets that dpkt_check accepts."""
     import dpkt
 
     check = dpkt_check(port, ipv6=True)
@@ -63,7 +63,7 @@ def dpkt_loop(path: str, port: int) -> int:
 
 
 def scapy_loop(path: str, port: int) -> int:
-    """Counts the packets that scapy_check accepts."""
+    """Count the packets that scapy_check accepts."""
     from scapy.utils import RawPcapReader
 
     check = scapy_check(port, ipv6=True)

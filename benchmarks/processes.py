@@ -1,4 +1,4 @@
-"""Whole processes as contenders."""
+"""Complete processes as contenders."""
 
 import os
 import re
@@ -18,24 +18,24 @@ CBPF: Final = str(Path(PYTHON).with_name("cbpf"))
 
 _directory: Final = tempfile.TemporaryDirectory(prefix="cbpf-bench-", dir=os.environ.get("CBPF_BENCH_DIR"))
 WORKSPACE: Final = Path(_directory.name)
-"""A directory that lives as long as this process; CBPF_BENCH_DIR says below which."""
+"""A directory that exists as long as this process, below CBPF_BENCH_DIR if that is set."""
 
-KEPT_CODE: Final = WORKSPACE / "kept"
-"""The $XDG_CACHE_HOME of contenders: where they find the machine code that runs before them have kept."""
-EMPTIED: Final = WORKSPACE / "emptied"
-"""The same for those that find none, if `forget` comes before them."""
+WARM_CACHE: Final = WORKSPACE / "warm"
+"""The $XDG_CACHE_HOME of contenders that may use machine code cached by earlier runs."""
+COLD_CACHE: Final = WORKSPACE / "cold"
+"""The $XDG_CACHE_HOME of contenders that must compile; `clear_cold_cache` empties it before each run."""
 
-# Bytecode is always kept, and away from the checkout: where it is not, each run compiles all that it imports.
+# Bytecode is always cached, outside the checkout; otherwise each run would compile all its imports.
 _ENVIRONMENT: Final = os.environ | {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(WORKSPACE / "bytecode")}
 
 
-def forget() -> None:
-    """Empties `EMPTIED`."""
-    shutil.rmtree(EMPTIED, ignore_errors=True)
+def clear_cold_cache() -> None:
+    """Empty `COLD_CACHE`."""
+    shutil.rmtree(COLD_CACHE, ignore_errors=True)
 
 
-def output(command: list[str], *, cache: Path = KEPT_CODE) -> str:
-    """What the command prints; raises `CalledProcessError` if it fails."""
+def output(command: list[str], *, cache: Path = WARM_CACHE) -> str:
+    """Return the output of a command; raise `CalledProcessError` if it fails."""
     environment = _ENVIRONMENT | {"XDG_CACHE_HOME": str(cache)}
     try:
         return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
@@ -50,31 +50,31 @@ def process(
     *,
     units: int = 1,
     before: Callable[[], object] | None = None,
-    cache: Path = KEPT_CODE,
+    cache: Path = WARM_CACHE,
 ) -> Contender:
-    """A contender that starts *command*, throws its output away, and waits for its end."""
+    """Return a contender that runs *command* to its end and discards its output."""
     shown = _short(shlex.join(command))
     return Contender(name, lambda: output(command, cache=cache), f"`{shown}`", units, before)
 
 
 def cold(name: str, command: list[str], *, units: int = 1, before: Callable[[], object] | None = None) -> Contender:
-    """The same, with no machine code kept from earlier runs."""
+    """Return a contender that runs *command* without machine code cached by earlier runs."""
 
     def prepare() -> None:
-        forget()
+        clear_cold_cache()
         if before is not None:
             before()
 
-    return process(name, command, units=units, before=prepare, cache=EMPTIED)
+    return process(name, command, units=units, before=prepare, cache=COLD_CACHE)
 
 
 def script(
     name: str, text: str, *, how: str = "", units: int = 1, before: Callable[[], object] | None = None
 ) -> Contender:
-    """A contender that is a few commands of the shell; the first that fails ends it."""
+    """Return a contender that runs shell commands and stops at the first that fails."""
     return Contender(name, lambda: output(["sh", "-ec", text]), how or f"`{_short(text)}`", units, before)
 
 
 def _short(text: str) -> str:
-    """Without the directories, which no reader has."""
+    """Return a command without the directories of its paths, which exist only here."""
     return re.sub(r"(?<![^\s='])/(?!dev/null)[^\s=']*/", "", text)

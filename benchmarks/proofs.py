@@ -1,4 +1,4 @@
-"""How long proofs take: libpcap's plain programs of tests/corpus against what its optimiser makes of them."""
+"""The time of proofs: libpcap's unoptimised programs of tests/corpus against the results of its optimiser."""
 
 from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
@@ -28,7 +28,7 @@ class _Measured(NamedTuple):
 
 
 def proofs(setting: Setting) -> Iterator[Section]:
-    """Equal pairs, pairs that differ, dead code, and test packets."""
+    """Measure proofs of equivalence, counterexamples, dead code, and test packets."""
     filters = list(_filters())
     rounds = setting.rounds(7)
     pairs = _measure(filters, lambda one: cbpf.difference(one.plain, one.optimized, longest=_LONGEST), rounds)
@@ -37,22 +37,20 @@ def proofs(setting: Setting) -> Iterator[Section]:
     dead = _measure(filters, lambda one: cbpf.dead(one.plain), min(rounds, 3))
     cases = _measure(filters, lambda one: cbpf.cases(one.plain), min(rounds, 3))
     rows = [
-        _row("`difference`: a proof that they are equal", equal),
-        _row("`difference`: a packet, made small, on which they differ", different),
-        _row("`dead` of the plain program", dead),
-        _row("`cases` of the plain program", cases),
+        _row("`difference`: proof of equivalence", equal),
+        _row("`difference`: shrunk counterexample", different),
+        _row("`dead` of the unoptimised program", dead),
+        _row("`cases` of the unoptimised program", cases),
     ]
     slowest = max(equal)
     note = (
-        f"{len(filters)} expressions; verification, terms and solver (bitwuzla {version('bitwuzla')}) are in the time,"
-        f" compilation is not. Packets of up to {_LONGEST:,} bytes. The slowest proof:"
+        f"{len(filters)} expressions; the time includes verification, terms and solver (bitwuzla"
+        f" {version('bitwuzla')}), but not compilation. Packets of up to {_LONGEST:,} bytes. The slowest proof:"
         f" `{slowest.filter.expression}`, {len(slowest.filter.plain)} instructions against"
         f" {len(slowest.filter.optimized)}."
     )
-    goal = at_most(
-        "Proof that two programs are equal, median", 5, 1e3 * median(one.seconds for one in equal), "{:.1f} ms"
-    )
-    yield Section("Proofs", ["what", "pairs", "median ms", "nine in ten, ms", "slowest, ms"], rows, note, [goal])
+    goal = at_most("Proof of equivalence, median", 5, 1e3 * median(one.seconds for one in equal), "{:.1f} ms")
+    yield Section("Proofs", ["case", "pairs", "median ms", "90th percentile, ms", "slowest, ms"], rows, note, [goal])
 
 
 def _filters() -> Iterator[_Filter]:
@@ -64,7 +62,7 @@ def _filters() -> Iterator[_Filter]:
 
 
 def _measure(filters: Sequence[_Filter], run: Callable[[_Filter], object], rounds: int) -> list[_Measured]:
-    """The median of each filter over the rounds; the filters take turns."""
+    """Return the median time of each filter over the rounds, in which the filters alternate."""
     times: list[list[float]] = [[] for _ in filters]
     for _ in range(rounds):
         for own, one in zip(times, filters, strict=True):
@@ -74,7 +72,7 @@ def _measure(filters: Sequence[_Filter], run: Callable[[_Filter], object], round
     return [_Measured(median(own), one) for own, one in zip(times, filters, strict=True)]
 
 
-def _row(what: str, measured: Sequence[_Measured]) -> list[str]:
+def _row(name: str, measured: Sequence[_Measured]) -> list[str]:
     milliseconds = [1e3 * one.seconds for one in measured]
     tenth = quantiles(milliseconds, n=10)[-1]
-    return [what, str(len(measured)), f"{median(milliseconds):.1f}", f"{tenth:.1f}", f"{max(milliseconds):.1f}"]
+    return [name, str(len(measured)), f"{median(milliseconds):.1f}", f"{tenth:.1f}", f"{max(milliseconds):.1f}"]

@@ -1,4 +1,4 @@
-"""What topics found, as values; as Markdown; and as JSON, from which the document and its chart are made."""
+"""Measurements as values, as Markdown, and as JSON, from which the documents and the chart are made."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -8,16 +8,16 @@ from benchmarks.timing import Row
 
 
 class Goal(NamedTuple):
-    """What was aimed at, and what came out."""
+    """A bound on a figure, and the figure measured."""
 
-    what: str
+    subject: str
     bound: str
     measured: str
     met: bool
 
 
 class Chart(NamedTuple):
-    """Bars, each with its name and its number; those of cbpf have a colour, and the first the strongest."""
+    """Bars with names and values; those of cbpf are coloured, the first most strongly."""
 
     title: str
     unit: str
@@ -25,7 +25,7 @@ class Chart(NamedTuple):
 
 
 class Section(NamedTuple):
-    """One table."""
+    """One table with its note, targets and chart."""
 
     title: str
     heading: Sequence[str]
@@ -34,16 +34,18 @@ class Section(NamedTuple):
     goals: Sequence[Goal] = ()
     chart: Chart | None = None
 
-    def markdown(self, *, level: str = "##") -> str:
-        marks = ["---" if name in ("who", "what", "how") else "---:" for name in self.heading]
+    def markdown(self, *, with_goals: bool = True) -> str:
+        marks = ["---" if name in ("contender", "case", "how") else "---:" for name in self.heading]
         lines = [" | ".join(cell.replace("|", r"\|") for cell in line) for line in (self.heading, marks, *self.rows)]
-        goals = [f"- {_mark(one)} {one.what}: {one.measured} (goal: {one.bound})" for one in self.goals]
-        parts = [f"{level} {self.title}", "\n".join(f"| {line} |" for line in lines), self.note, "\n".join(goals)]
+        goals = [f"- {_mark(goal)} {goal.subject}: {goal.measured} (goal: {goal.bound})" for goal in self.goals]
+        parts = [f"## {self.title}", "\n".join(f"| {line} |" for line in lines), self.note]
+        if with_goals:
+            parts.append("\n".join(goals))
         return "\n\n".join(part for part in parts if part)
 
 
-class Finding(NamedTuple):
-    """A topic's sections, and where they were found: machine, load of it at the start, scale of the sizes."""
+class TopicResult(NamedTuple):
+    """A topic's sections, with the machine, its load at the start, and the scale of the sizes."""
 
     machine: str
     load: str
@@ -51,50 +53,53 @@ class Finding(NamedTuple):
     sections: Sequence[Section]
 
 
-Findings = Mapping[str, Finding]
+Results = Mapping[str, TopicResult]
 
 
-def at_most(what: str, limit: float, measured: float, form: str) -> Goal:
-    """A goal; *form* shows a number with its unit, as in "{:.0f} ms"."""
-    return Goal(what, f"at most {form.format(limit)}", form.format(measured), measured <= limit)
+def at_most(subject: str, limit: float, measured: float, form: str) -> Goal:
+    """Return a target with an upper bound; *form* formats a number with its unit, as in "{:.0f} ms"."""
+    return Goal(subject, f"at most {form.format(limit)}", form.format(measured), measured <= limit)
 
 
-def at_least(what: str, limit: float, measured: float, form: str) -> Goal:
-    """See `at_most`."""
-    return Goal(what, f"at least {form.format(limit)}", form.format(measured), measured >= limit)
+def at_least(subject: str, limit: float, measured: float, form: str) -> Goal:
+    """Return a target with a lower bound; *form* formats a number with its unit, as in "{:.1f} times"."""
+    return Goal(subject, f"at least {form.format(limit)}", form.format(measured), measured >= limit)
 
 
 def table(rows: Sequence[Row], columns: Mapping[str, Callable[[Row], str]]) -> tuple[list[str], list[list[str]]]:
-    """Heading and lines: a contender each, with what the columns make of its row between its name and its way."""
+    """Return the heading and one line per contender: its name, its columns, and its command."""
     lines = [[row.contender.name, *(show(row) for show in columns.values()), row.contender.how] for row in rows]
-    return ["who", *columns, "how"], lines
+    return ["contender", *columns, "how"], lines
 
 
-def document(findings: Findings) -> str:
-    """docs/benchmarks.md."""
-    goals = [goal for finding in findings.values() for section in finding.sections for goal in section.goals]
-    machines = {_where(finding) for finding in findings.values()}
-    parts = [_HEAD, *(f"Measured on {where}." for where in machines if len(machines) == 1)]
-    if not findings:
+def document(results: Results) -> str:
+    """Return the text of docs/benchmarks.md."""
+    machines = {_machine_and_scale(result) for result in results.values()}
+    parts = [_HEAD, *(f"Measured on {machine}." for machine in machines if len(machines) == 1)]
+    if not results:
         parts.append("Nothing has been measured yet.")
-    if goals:
-        lines = [f"| {one.what} | {one.bound} | {one.measured} | {_mark(one)} |" for one in goals]
-        parts += ["## The goals", "\n".join(["| goal | bound | measured | |", "|---|---:|---:|:-:|", *lines])]
-    for name, finding in findings.items():
-        where = f" on {_where(finding)}" if len(machines) > 1 else ""
-        source = f"`./dev bench {name}`{where}, load {finding.load} at its start."
-        parts += [section.markdown() for section in finding.sections] + [source]
+    for name, result in results.items():
+        machine = f" on {_machine_and_scale(result)}" if len(machines) > 1 else ""
+        source = f"`./dev bench {name}`{machine}, load {result.load} at its start."
+        parts += [section.markdown(with_goals=False) for section in result.sections] + [source]
     return "\n\n".join(parts) + "\n"
 
 
-def charts(findings: Findings) -> list[Chart]:
-    """What docs/benchmarks.svg shows."""
-    return [section.chart for finding in findings.values() for section in finding.sections if section.chart]
+def goals_document(results: Results) -> str:
+    """Return the text of benchmarks/GOALS.md: each goal with the last measurement."""
+    goals = [goal for result in results.values() for section in result.sections for goal in section.goals]
+    lines = [f"| {goal.subject} | {goal.bound} | {goal.measured} | {_mark(goal)} |" for goal in goals]
+    return "\n".join([_GOALS_HEAD, "| goal | bound | measured | |", "|---|---:|---:|:-:|", *lines]) + "\n"
 
 
-def _where(finding: Finding) -> str:
-    small = "" if finding.scale == 1 else f"; sizes times {finding.scale:g}, so **only a trial, no figures to quote**"
-    return finding.machine + small
+def charts(results: Results) -> list[Chart]:
+    """Return the charts of docs/benchmarks.svg."""
+    return [section.chart for result in results.values() for section in result.sections if section.chart]
+
+
+def _machine_and_scale(result: TopicResult) -> str:
+    trial = "" if result.scale == 1 else f"; sizes times {result.scale:g}: **only a trial, do not quote these figures**"
+    return result.machine + trial
 
 
 def _mark(goal: Goal) -> str:
@@ -104,25 +109,34 @@ def _mark(goal: Goal) -> str:
 _HEAD = """\
 # Benchmarks
 
-Made by `./dev bench --write`; [benchmarks/README.md](../benchmarks/README.md) says how to repeat it. The contenders of
-a table take turns, round after round; a figure is the median over the rounds, and a ratio the median of the ratios
-inside a round. So ratios hold on a busy machine, while times are those of one machine at one hour. Contenders that
-decide about packets first had to decide alike.
+Written by `./dev bench --write`; [benchmarks/README.md](../benchmarks/README.md) describes how to repeat it. The contenders
+of a table alternate, round after round; a figure is the median over the rounds, and a ratio is the median of the ratios
+within a round. Ratios are therefore valid on a busy machine, while times belong to one machine at one hour. Contenders
+that filter packets were first required to accept the same packets.
 
-![Packets a second of cbpf, tcpdump and Python libraries; nanoseconds a packet of the bare filters](benchmarks.svg)"""
+![Packets per second of cbpf, tcpdump and Python libraries; nanoseconds per packet of the filters](benchmarks.svg)"""
+
+_GOALS_HEAD = """\
+# Goals of the benchmarks
+
+The bounds that the project has set itself, with the last measurement. Written by `./dev bench --write`; the figures are
+in [docs/benchmarks.md](../docs/benchmarks.md).
+"""
 
 
-def to_json(findings: Findings) -> str:
+def to_json(results: Results) -> str:
+    """Return the results as JSON text."""
     plain = {
-        name: finding._asdict() | {"sections": [_plain(section) for section in finding.sections]}
-        for name, finding in findings.items()
+        name: result._asdict() | {"sections": [_plain(section) for section in result.sections]}
+        for name, result in results.items()
     }
     return json.dumps(plain, indent=1, ensure_ascii=False) + "\n"
 
 
-def from_json(text: str) -> dict[str, Finding]:
+def from_json(text: str) -> dict[str, TopicResult]:
+    """Return the results of the text that `to_json` wrote."""
     return {
-        name: Finding(**plain | {"sections": [_section(**one) for one in plain["sections"]]})
+        name: TopicResult(**plain | {"sections": [_section(**section) for section in plain["sections"]]})
         for name, plain in json.loads(text).items()
     }
 
@@ -136,4 +150,4 @@ def _plain(section: Section) -> dict[str, Any]:
 
 
 def _section(*, goals: list[dict[str, Any]], chart: dict[str, Any] | None, **rest: Any) -> Section:
-    return Section(**rest, goals=[Goal(**one) for one in goals], chart=Chart(**chart) if chart else None)
+    return Section(**rest, goals=[Goal(**goal) for goal in goals], chart=Chart(**chart) if chart else None)

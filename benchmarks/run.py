@@ -1,4 +1,4 @@
-"""`./dev bench`: how fast cbpf is, beside its peers, as Markdown tables (README.md: how to read them)."""
+"""`./dev bench`: the speed of cbpf and its peers, as Markdown tables (described in README.md)."""
 
 import argparse
 import os
@@ -18,10 +18,10 @@ from benchmarks.crossing import crossing
 from benchmarks.hot import hot
 from benchmarks.one_packet import one_packet
 from benchmarks.optimizing import optimizing
-from benchmarks.processes import KEPT_CODE, output
+from benchmarks.processes import WARM_CACHE, output
 from benchmarks.proofs import proofs
-from benchmarks.report import Finding, Findings, Section, charts, document, from_json, to_json
-from benchmarks.setting import LeftOut, Setting
+from benchmarks.report import Results, Section, TopicResult, charts, document, from_json, goals_document, to_json
+from benchmarks.setting import Omitted, Setting
 from benchmarks.split import split
 from benchmarks.startup import startup
 from benchmarks.whole import whole
@@ -48,10 +48,11 @@ TOPICS: Final[dict[str, Callable[[Setting], Iterator[Section]]]] = {
 PEERS: Final = ("llvmlite", "cypcap", "dpkt", "scapy")
 DOCS: Final = Path(__file__).parents[1] / "docs"
 RESULTS: Final = "benchmarks.json"
+GOALS: Final = Path(__file__).with_name("GOALS.md")
 
 
 def machine() -> str:
-    """What ran this, in one line, which holds as long as the machine is the same."""
+    """Return one line that identifies the machine and the versions of the software."""
     names = [f"{name} {_version(name)}" for name in ("cbpf", *PEERS)]
     if shutil.which("tcpdump"):
         lines = output(["tcpdump", "--version"]).splitlines()[:2]
@@ -72,10 +73,10 @@ def _processor() -> str:
     return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), "unknown")
 
 
-def findings(names: list[str], setting: Setting) -> Iterator[tuple[str, Finding]]:
-    """What each topic found, printed as soon as it is there; a topic that breaks off is none."""
-    where = machine()
-    print(f"# Benchmarks\n\n{where}.", flush=True)
+def measure(names: list[str], setting: Setting) -> Iterator[tuple[str, TopicResult]]:
+    """Yield the result of each topic, and print each section when it is measured."""
+    description = machine()
+    print(f"# Benchmarks\n\n{description}.", flush=True)
     for name in names:
         load = f"{os.getloadavg()[0]:.1f}"
         sections = []
@@ -83,50 +84,52 @@ def findings(names: list[str], setting: Setting) -> Iterator[tuple[str, Finding]
             for section in TOPICS[name](setting):
                 print(f"\n{section.markdown()}", flush=True)
                 sections.append(section)
-        except (LeftOut, cbpf.MissingLibrary) as reason:
-            what = f"`{name}` and what follows in it" if sections else f"`{name}`"
-            print(f"\n**Left out: {what}: {reason}.**", flush=True)
+        except (Omitted, cbpf.MissingLibrary) as reason:
+            omitted = f"the rest of `{name}`" if sections else f"`{name}`"
+            print(f"\n**Omitted: {omitted}: {reason}.**", flush=True)
         if sections:
-            yield name, Finding(where, load, setting.scale, sections)
+            yield name, TopicResult(description, load, setting.scale, sections)
 
 
-def write(directory: Path, found: Findings) -> None:
-    """Writes what was found beside what earlier runs found of other topics: the figures, the document, the chart."""
+def write(directory: Path, results: Results) -> None:
+    """Merge new results with those of earlier runs, and write figures, documents and chart."""
     path = directory / RESULTS
-    known = from_json(path.read_text()) if path.exists() else {}
-    merged = known | dict(found)
+    earlier = from_json(path.read_text()) if path.exists() else {}
+    merged = earlier | dict(results)
     ordered = {name: merged[name] for name in TOPICS if name in merged}
     path.write_text(to_json(ordered))
     (directory / "benchmarks.md").write_text(document(ordered))
     (directory / "benchmarks.svg").write_text(svg(charts(ordered)))
+    goals = GOALS if directory == DOCS else directory / GOALS.name
+    goals.write_text(goals_document(ordered))
 
 
 def main() -> None:
-    """See `./dev bench --help`."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
     parser.add_argument("topics", nargs="*", metavar="TOPIC", help=f"all, or some of: {', '.join(TOPICS)}")
     parser.add_argument("--scale", type=float, default=1.0, help="multiply all sizes and repetitions (for a trial)")
-    parser.add_argument("--rounds", type=int, default=0, help="so many rounds of everything")
+    parser.add_argument("--rounds", type=int, default=0, help="number of rounds for every topic")
     parser.add_argument(
         "--write",
         type=Path,
         nargs="?",
         const=DOCS,
         metavar="DIRECTORY",
-        help="write the documents too, by default docs/",
+        help="also write the documents, by default to docs/",
     )
-    parser.add_argument("--draw", action="store_true", help="measure nothing; write docs/ anew from its figures")
+    parser.add_argument("--draw", action="store_true", help="measure nothing; rewrite the documents from their figures")
     arguments = parser.parse_args()
     if arguments.draw:
         write(arguments.write or DOCS, {})
         return
-    wrong = [name for name in arguments.topics if name not in TOPICS]
-    if wrong:
-        parser.error(f"no such topic: {', '.join(wrong)}; there are {', '.join(TOPICS)}")
-    os.environ["XDG_CACHE_HOME"] = str(KEPT_CODE)
-    for name, finding in findings(arguments.topics or list(TOPICS), Setting(arguments.scale, arguments.rounds)):
+    unknown = [name for name in arguments.topics if name not in TOPICS]
+    if unknown:
+        parser.error(f"unknown topic: {', '.join(unknown)}; the topics are {', '.join(TOPICS)}")
+    os.environ["XDG_CACHE_HOME"] = str(WARM_CACHE)
+    for name, result in measure(arguments.topics or list(TOPICS), Setting(arguments.scale, arguments.rounds)):
         if arguments.write is not None:
-            write(arguments.write, {name: finding})
+            write(arguments.write, {name: result})
 
 
 if __name__ == "__main__":

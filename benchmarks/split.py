@@ -1,4 +1,4 @@
-"""Many filters in one pass, beside a pass each."""
+"""Many filters in one pass, compared with one pass per filter."""
 
 import os
 import shlex
@@ -16,17 +16,17 @@ from benchmarks.whole import LARGE
 ROUTES: Final = ("tcp port 443", "port 53", "arp", "ip6 and udp")
 
 _OUTPUTS: Final = [str(WORKSPACE / f"part{number}.pcap") for number in range(len(ROUTES) + 1)]
-_NOWHERE: Final = ["/dev/null"] * len(_OUTPUTS)
+_NULL_DEVICES: Final = ["/dev/null"] * len(_OUTPUTS)
 _COLUMNS: Final = {
     "ms": lambda row: f"{row.seconds * 1e3:,.0f}",
-    "times as long": lambda row: f"{row.ratio:.2f}",
+    "relative time": lambda row: f"{row.ratio:.2f}",
 }
 
 
 def split(setting: Setting) -> Iterator[Section]:
-    """Four filters and the rest."""
+    """Measure four filters and the rest, to /dev/null and to files."""
     (capture,) = synthetic_captures(setting.scaled(LARGE))
-    yield _compared(capture, _NOWHERE, "to /dev/null", rounds=setting.rounds(9))
+    yield _compared(capture, _NULL_DEVICES, "to /dev/null", rounds=setting.rounds(9))
     require_room(WORKSPACE, 2 * capture.size)
     yield _compared(capture, _OUTPUTS, "to files", rounds=setting.rounds(7))
 
@@ -45,7 +45,7 @@ def _compared(capture: Capture, outputs: list[str], where: str, *, rounds: int) 
     ]
     rows = paired(contenders, rounds=rounds)
     _remove()
-    note = f"{capture}, in the page cache. The fifth filter is everything that the four reject."
+    note = f"{capture}, in the page cache. The fifth filter accepts the packets that the other four reject."
     goals = [at_most(f"Split in 5 {where}, against 5 runs of `cbpf filter`", 0.5, 1 / rows[1].ratio, "{:.2f} times")]
     return Section(f"Split in one pass, {where}", *table(rows, _COLUMNS), note, goals)
 

@@ -1,4 +1,4 @@
-"""Start-up: what a user waits for before anything happens."""
+"""Start-up times of interpreters, imports and commands."""
 
 import shutil
 from collections.abc import Iterator
@@ -12,28 +12,30 @@ from benchmarks.whole import FILTER
 
 
 def startup(setting: Setting) -> Iterator[Section]:
-    """Whole processes, in turn."""
+    """Measure complete processes in turn."""
     imports = ("cbpf", "scapy.all", "dpkt", "cypcap")
     tcpdump = shutil.which("tcpdump")
     small = ["-r", str(TRAFFIC), "-w", "/dev/null", FILTER]
     contenders = [
         process("empty interpreter", [PYTHON, "-c", "pass"]),
         *(process(f"import {name}", [PYTHON, "-c", f"import {name}"]) for name in imports),
-        process("import its VM", [PYTHON, "-c", "from cbpf import VM"]),
-        process("the command", [CBPF, "--help"]),
-        process("a small capture", [CBPF, "filter", *small]),
-        *([process("the same, tcpdump", [tcpdump, *small])] if tcpdump else []),
+        process("import cbpf's VM", [PYTHON, "-c", "from cbpf import VM"]),
+        process("cbpf --help", [CBPF, "--help"]),
+        process("cbpf filter, small capture", [CBPF, "filter", *small]),
+        *([process("tcpdump, small capture", [tcpdump, *small])] if tcpdump else []),
     ]
     columns = {
         "ms": lambda row: f"{row.seconds * 1e3:.1f}",
-        "ms more than empty": lambda row: f"{row.more * 1e3:+.1f}",
+        "ms above empty": lambda row: f"{row.more * 1e3:+.1f}",
     }
     rows = paired(contenders, rounds=setting.rounds(21))
     by_name = {row.contender.name: row for row in rows}
     goals = [
-        at_most("`from cbpf import VM`, more than empty", 40, by_name["import its VM"].more * 1e3, "{:.0f} ms"),
-        at_most("`cbpf --help`", 120, by_name["the command"].seconds * 1e3, "{:.0f} ms"),
-        at_most("`cbpf filter` on a small capture", 120, by_name["a small capture"].seconds * 1e3, "{:.0f} ms"),
+        at_most("`from cbpf import VM`, above empty", 40, by_name["import cbpf's VM"].more * 1e3, "{:.0f} ms"),
+        at_most("`cbpf --help`", 120, by_name["cbpf --help"].seconds * 1e3, "{:.0f} ms"),
+        at_most(
+            "`cbpf filter` on a small capture", 120, by_name["cbpf filter, small capture"].seconds * 1e3, "{:.0f} ms"
+        ),
     ]
     size = TRAFFIC.stat().st_size / 1e3
     note = f"Processes with warm bytecode caches; the small capture has {size:.0f} kB."

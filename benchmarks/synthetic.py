@@ -1,6 +1,6 @@
-"""A large capture of any size, the same on every machine: TCP, UDP, ARP, IPv6 and VLAN, about 620 bytes a record.
+"""Synthetic captures of any size, equal on every machine: TCP, UDP, ARP, IPv6 and VLAN, about 620 bytes per record.
 
-50,000 distinct packets come again and again, at ever later times. Half of their payload is text, half is noise.
+50,000 distinct packets repeat with increasing times. Half of their payload is text, half is random.
 """
 
 import struct
@@ -27,14 +27,14 @@ _WORDS: Final = (
 
 
 def packets(number: int = BLOCK) -> list[bytes]:
-    """The first packets of the block."""
+    """Return the first packets of the block."""
     random = Random(1)
     pool = _pool(random)
     return [_packet(random, pool) for _ in range(number)]
 
 
 def write(path: Path, number: int) -> None:
-    """Writes a capture of so many packets: a pcap of Ethernet, little-endian, with microseconds."""
+    """Write a pcap of *number* packets: Ethernet, little-endian, microseconds."""
     block = packets(min(number, BLOCK))
     buffer = bytearray().join(_RECORD.pack(0, 0, len(packet), len(packet)) + packet for packet in block)
     positions = [0]
@@ -51,7 +51,7 @@ def write(path: Path, number: int) -> None:
 
 
 def _pool(random: Random) -> bytes:
-    """What payloads are cut from: stretches of 2 KiB, of noise and of text in turn."""
+    """Return the bytes from which payloads are taken: alternating 2 KiB of random bytes and of text."""
     pool = bytearray()
     while len(pool) < _POOL_SIZE:
         text = b" ".join(_WORDS[random.randrange(len(_WORDS))] for _ in range(400))

@@ -8,10 +8,7 @@ from typing import NamedTuple
 
 
 class Contender(NamedTuple):
-    """One way to do a job: *run* does it on *units* packets, instructions or whatever is counted.
-
-    before: what is done in front of each run, outside the time.
-    """
+    """A job to time: *run* processes *units* packets or instructions; *before* precedes it, outside the time."""
 
     name: str
     run: Callable[[], object]
@@ -21,9 +18,9 @@ class Contender(NamedTuple):
 
 
 class Row(NamedTuple):
-    """What a contender took: medians over all rounds, in seconds a unit.
+    """A contender's medians over all rounds, in seconds per unit.
 
-    more, ratio: against the first contender of the same round.
+    *more* and *ratio* compare it with the first contender of the same round.
     """
 
     contender: Contender
@@ -33,7 +30,7 @@ class Row(NamedTuple):
 
 
 def paired(contenders: Sequence[Contender], *, rounds: int) -> list[Row]:
-    """The contenders' rows, each in its place."""
+    """Return the row of each contender, in their order."""
     times = rounds_of(contenders, rounds=rounds)
     return [
         Row(
@@ -47,16 +44,16 @@ def paired(contenders: Sequence[Contender], *, rounds: int) -> list[Row]:
 
 
 def rounds_of(contenders: Sequence[Contender], *, rounds: int) -> list[list[float]]:
-    """Runs all once to warm up, then all in turn, round after round: what disturbs one disturbs its neighbours.
+    """Return the seconds per unit of each contender in each round.
 
-    Gives the seconds a unit of each contender in each round.
+    All run once to warm up and then alternate, so that a disturbance of the machine affects neighbouring runs alike.
     """
     for contender in contenders:
-        _seconds_a_unit(contender)
-    return [[_seconds_a_unit(contender) for contender in contenders] for _ in range(rounds)]
+        _seconds_per_unit(contender)
+    return [[_seconds_per_unit(contender) for contender in contenders] for _ in range(rounds)]
 
 
-def _seconds_a_unit(contender: Contender) -> float:
+def _seconds_per_unit(contender: Contender) -> float:
     if contender.before is not None:
         contender.before()
     started = perf_counter()
@@ -65,16 +62,16 @@ def _seconds_a_unit(contender: Contender) -> float:
 
 
 def calls(name: str, function: Callable[[bytes], object], packet: bytes, how: str, *, times: int) -> Contender:
-    """A contender that calls *function* on one packet so many times; the cost of the loop is in the figure."""
+    """Return a contender that calls *function* on one packet *times* times; the figure includes the loop."""
 
     def run() -> None:
-        for one in repeat(packet, times):
-            function(one)
+        for repeated in repeat(packet, times):
+            function(repeated)
 
     return Contender(name, run, how, times)
 
 
 def require_agreement(answers: dict[str, int]) -> None:
-    """Stops the benchmark if the contenders do not do the same job."""
+    """Stop the benchmark if the contenders' answers differ."""
     if len(set(answers.values())) != 1:
-        raise SystemExit(f"the contenders do not decide alike: {answers}")
+        raise SystemExit(f"the answers of the contenders differ: {answers}")

@@ -1,4 +1,4 @@
-"""The main job: a filter over large captures, by whole processes."""
+"""Filtering large captures, measured as complete processes."""
 
 import filecmp
 import os
@@ -24,13 +24,13 @@ _FOR_SCAPY: Final = 20_000
 
 _COLUMNS: Final = {
     "ms": lambda row: f"{row.seconds * row.contender.units * 1e3:,.0f}",
-    "packets a second": lambda row: f"{1 / row.seconds:,.0f}",
-    "times as long a packet": lambda row: f"{row.ratio:.2f}",
+    "packets per second": lambda row: f"{1 / row.seconds:,.0f}",
+    "relative time per packet": lambda row: f"{row.ratio:.2f}",
 }
 
 
 def whole(setting: Setting) -> Iterator[Section]:
-    """Every contender's process, from its start to its end."""
+    """Measure each contender as a complete process."""
     few, some, large = (setting.scaled(number) for number in (_FOR_SCAPY, _FOR_DPKT, LARGE))
     for_scapy, for_dpkt, capture = synthetic_captures(few, some, large)
     counts = {peer: int(output(_loop(peer, for_scapy))) for peer in peers.LOOPS}
@@ -39,14 +39,14 @@ def whole(setting: Setting) -> Iterator[Section]:
         process("dpkt, loop in Python", _loop("dpkt", for_dpkt), units=for_dpkt.packets),
         process("scapy, loop in Python", _loop("scapy", for_scapy), units=for_scapy.packets),
     ]
-    yield _to_nowhere(capture, 2.5, slow, rounds=setting.rounds(9))
+    yield _to_null_device(capture, 2.5, slow, rounds=setting.rounds(9))
     yield _to_a_file(capture, rounds=setting.rounds(9))
     (capture,) = synthetic_captures(setting.scaled(HUGE))
-    yield _to_nowhere(capture, 5.0, [], rounds=setting.rounds(7))
+    yield _to_null_device(capture, 5.0, [], rounds=setting.rounds(7))
     yield _to_a_file(capture, rounds=setting.rounds(7))
 
 
-def _to_nowhere(capture: Capture, goal: float, slow: list[Contender], *, rounds: int) -> Section:
+def _to_null_device(capture: Capture, goal: float, slow: list[Contender], *, rounds: int) -> Section:
     arguments = ["-r", capture.path, "-w", "/dev/null", FILTER]
     command, units = [CBPF, "filter", *arguments], capture.packets
     contenders = [
@@ -60,19 +60,19 @@ def _to_nowhere(capture: Capture, goal: float, slow: list[Contender], *, rounds:
     rows = paired(contenders, rounds=rounds)
     title = f"A whole capture to /dev/null: {capture}"
     note = (
-        f"`{FILTER}`; a synthetic mix of TCP, UDP, ARP, IPv6 and VLAN in the page cache. Everyone's start-up is in it."
-        " cbpf keeps a filter's machine code in `$XDG_CACHE_HOME/cbpf`: its first run found none there. tcpdump ran as"
-        " its users run it, with libpcap's optimiser."
+        f"`{FILTER}`; a synthetic mix of TCP, UDP, ARP, IPv6 and VLAN in the page cache. All figures include start-up."
+        " cbpf caches a filter's machine code in `$XDG_CACHE_HOME/cbpf`; the cache was empty for the first run. tcpdump"
+        " ran with its defaults, including libpcap's optimiser."
     )
     if slow:
         note += f" dpkt read {slow[0].units:,} and scapy {slow[1].units:,} packets of the same kind."
     bars = [(row.contender.name.removesuffix(", loop in Python"), 1e-6 / row.seconds) for row in rows]
-    chart = Chart(f"Filtering {capture}, to /dev/null", "million packets a second; more is better", bars)
+    chart = Chart(f"Filtering {capture}, to /dev/null", "million packets per second; more is better", bars)
     return Section(title, *table(rows, _COLUMNS), note, _goal(title, goal, rows), chart)
 
 
 def _to_a_file(capture: Capture, *, rounds: int) -> Section:
-    """The output lies beside the capture, and is gone, also from the disk's queue, before the next run."""
+    """Measure with an output file next to the capture, removed and synchronised before the next run."""
     require_room(WORKSPACE, capture.size // 2)
     ours, theirs = str(WORKSPACE / "cbpf.out"), str(WORKSPACE / "tcpdump.out")
 
@@ -88,19 +88,19 @@ def _to_a_file(capture: Capture, *, rounds: int) -> Section:
         cold("cbpf, first run", command, units=units, before=remove),
         *_tcpdump([*arguments, theirs, FILTER], units, remove),
     ]
-    kept = _agreed_size(contenders, ours, theirs)
+    accepted = _agreed_size(contenders, ours, theirs)
     rows = paired(contenders, rounds=rounds)
     remove()
     title = f"A whole capture to a file: {capture}"
     note = (
-        f"`{FILTER}` keeps {kept / 1e6:,.0f} MB; the file lies on the capture's file system ({_file_system(WORKSPACE)})"
-        " and is removed between the runs. Both write the same bytes."
+        f"`{FILTER}` accepts {accepted / 1e6:,.0f} MB; the file is on the capture's file system"
+        f" ({_file_system(WORKSPACE)}) and is removed between runs. Both programs write the same bytes."
     )
     return Section(title, *table(rows, _COLUMNS), note, _goal(title, 2.0, rows))
 
 
 def _agreed_size(contenders: list[Contender], ours: str, theirs: str) -> int:
-    """How large the output is; stops the benchmark unless cbpf's is tcpdump's, byte for byte."""
+    """Return the size of the output; stop the benchmark unless cbpf and tcpdump write the same bytes."""
     contenders[0].run()
     size = Path(ours).stat().st_size
     if len(contenders) > 2:
@@ -116,13 +116,13 @@ def _tcpdump(arguments: list[str], units: int, before: Callable[[], object] | No
     return [process("tcpdump", [tcpdump, *arguments], units=units, before=before)] if tcpdump else []
 
 
-def _goal(title: str, times: float, rows: list[Row]) -> list[Goal]:
-    what = f"{title}, against tcpdump"
-    return [at_least(what, times, row.ratio, "{:.3g} times") for row in rows if row.contender.name == "tcpdump"]
+def _goal(title: str, bound: float, rows: list[Row]) -> list[Goal]:
+    subject = f"{title}, against tcpdump"
+    return [at_least(subject, bound, row.ratio, "{:.3g} times") for row in rows if row.contender.name == "tcpdump"]
 
 
 def _file_system(directory: Path) -> str:
-    """The type of the file system that a directory lies on."""
+    """Return the type of a directory's file system."""
     mounts = [line.split()[1:3] for line in Path("/proc/mounts").read_text().splitlines()]
     above = [(len(point), kind) for point, kind in mounts if directory.resolve().is_relative_to(point)]
     return max(above)[1]

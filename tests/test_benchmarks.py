@@ -1,4 +1,4 @@
-"""The benchmarks' own parts: their captures, and documents that say what the figures say. No test measures anything."""
+"""The benchmarks' own parts: synthetic captures, paired rounds, and documents that match their figures."""
 
 from pathlib import Path
 from xml.etree import ElementTree
@@ -8,7 +8,7 @@ import pytest
 import cbpf
 from support.project import ROOT
 
-pytestmark = pytest.mark.skipif(not (ROOT / "benchmarks").is_dir(), reason="this copy comes without benchmarks")
+pytestmark = pytest.mark.skipif(not (ROOT / "benchmarks").is_dir(), reason="this copy has no benchmarks")
 
 
 @pytest.fixture(autouse=True)
@@ -16,33 +16,37 @@ def _from_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT))
 
 
-def test_the_documents_are_made_of_the_figures() -> None:
+def test_documents_match_the_figures() -> None:
     from benchmarks import chart, report
 
     docs = ROOT / "docs"
-    findings = report.from_json((docs / "benchmarks.json").read_text())
-    assert (docs / "benchmarks.md").read_text() == report.document(findings)
-    assert (docs / "benchmarks.svg").read_text() == chart.svg(report.charts(findings))
+    results = report.from_json((docs / "benchmarks.json").read_text())
+    assert (docs / "benchmarks.md").read_text() == report.document(results)
+    assert (docs / "benchmarks.svg").read_text() == chart.svg(report.charts(results))
+    assert (ROOT / "benchmarks" / "GOALS.md").read_text() == report.goals_document(results)
 
 
-def test_a_finding_survives_json_and_is_shown_whole() -> None:
+def test_results_survive_json_and_are_printed_completely() -> None:
     from benchmarks import chart, report
 
     goals = [report.at_least("speed", 2.5, 3.14, "{:.1f} times"), report.at_most("delay", 10, 11, "{:.0f} ms")]
     bars = report.Chart("A & B", "packets", [("cbpf", 3.0), ("other", 1e-6)])
-    section = report.Section("One", ["who", "ms"], [["a|b", "1.0"]], "A note.", goals, bars)
-    findings = {"whole": report.Finding("a machine", "0.1", 0.5, [section])}
-    assert report.to_json(report.from_json(report.to_json(findings))) == report.to_json(findings)
-    text = report.document(findings)
+    section = report.Section("One", ["contender", "ms"], [["a|b", "1.0"]], "A note.", goals, bars)
+    results = {"whole": report.TopicResult("a machine", "0.1", 0.5, [section])}
+    assert report.to_json(report.from_json(report.to_json(results))) == report.to_json(results)
+    text = report.document(results)
     assert r"| a\|b | 1.0 |" in text
-    assert "- met speed: 3.1 times (goal: at least 2.5 times)" in text
-    assert "- **missed** delay: 11 ms (goal: at most 10 ms)" in text
     assert "only a trial" in text
-    drawn = ElementTree.fromstring(chart.svg(report.charts(findings)))
+    assert "met" not in text
+    printed = section.markdown()
+    assert "- met speed: 3.1 times (goal: at least 2.5 times)" in printed
+    assert "- **missed** delay: 11 ms (goal: at most 10 ms)" in printed
+    assert "| delay | at most 10 ms | 11 ms | **missed** |" in report.goals_document(results)
+    drawn = ElementTree.fromstring(chart.svg(report.charts(results)))
     assert [one.text for one in drawn.iter("{http://www.w3.org/2000/svg}text")][:3] == ["A & B", "packets", "cbpf"]
 
 
-def test_a_synthetic_capture_is_what_it_says(tmp_path: Path) -> None:
+def test_synthetic_captures_contain_the_stated_packets(tmp_path: Path) -> None:
     from benchmarks import synthetic
 
     path = tmp_path / "some.pcap"
