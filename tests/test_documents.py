@@ -1,4 +1,4 @@
-"""Every example of the documents runs, and says what it shows."""
+"""The examples of the documents run with the output that they show, and their links have targets."""
 
 import doctest
 import re
@@ -8,15 +8,20 @@ import pytest
 
 from support.project import ROOT
 
-DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+FOLDERS = ("docs", "src", "tests", "benchmarks")
+DOCUMENTS = [*ROOT.glob("*.md"), *(path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.md")))]
 EXAMPLES = re.compile(r"^```pycon\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def _name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
 
 
 def _examples(document: Path) -> str:
     return "\n".join(EXAMPLES.findall(document.read_text()))
 
 
-@pytest.mark.parametrize("document", [one for one in DOCUMENTS if _examples(one)], ids=lambda path: path.name)
+@pytest.mark.parametrize("document", [path for path in DOCUMENTS if _examples(path)], ids=_name)
 def test_examples_run(document: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     test = doctest.DocTestParser().get_doctest(_examples(document), {}, document.name, str(document), 0)
@@ -25,11 +30,11 @@ def test_examples_run(document: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert result.attempted > 0
 
 
-def test_the_readme_has_examples() -> None:
+def test_the_readme_has_six_examples() -> None:
     assert len(EXAMPLES.findall((ROOT / "README.md").read_text())) == 6
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_links_lead_somewhere(document: Path) -> None:
+@pytest.mark.parametrize("document", DOCUMENTS, ids=_name)
+def test_links_have_targets(document: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
         assert (document.parent / target).exists(), target
