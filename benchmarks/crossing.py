@@ -15,7 +15,7 @@ from benchmarks.timing import rounds_of
 from benchmarks.whole import FILTER
 
 from cbpf.filtering.api import _NATIVE_SIZE
-from cbpf.vm import MANY
+from cbpf.vm import MIN_NATIVE_BATCH
 
 _NUMBERS: Final = (2_000, 200_000)
 """Two numbers of packets, between which an engine's time is assumed to be linear."""
@@ -55,7 +55,7 @@ def _of_verdicts(setting: Setting) -> Section:
         rows.append([name, *_cells(_lines(rounds[1:], few, many), "{:,.0f}")])
     note = (
         f"`VM(program, engine=...).verdicts(packets)` with `{FILTER}`, in separate processes; linear"
-        f' between {few:,} and {many:,} packets. `verdicts` of the engine "auto" selects llvm from {MANY:,} packets on.'
+        f' between {few:,} and {many:,} packets. `verdicts` of the engine "auto" selects llvm from {MIN_NATIVE_BATCH:,} packets on.'
     )
     return Section("Break-even of llvm and python: verdicts", [*_HEADING, "crossing, packets"], rows, note)
 

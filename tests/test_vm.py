@@ -95,12 +95,12 @@ def test_trace_shows_every_step() -> None:
     steps = list(cbpf.VM(program).trace(b"\x11\x02\x03"))
     assert [step.index for step in steps] == [0, 1, 2, 4, 5]
     assert steps[0].fetched == cbpf.Fetched(1, 2, 0x0203)
-    assert (steps[0].a, steps[0].following, steps[0].taken) == (0x0203, 1, None)
+    assert (steps[0].a, steps[0].next_index, steps[0].taken) == (0x0203, 1, None)
     assert steps[1].scratch[2] == 0x0203
-    assert (steps[2].taken, steps[2].following) == (True, 4)
+    assert (steps[2].taken, steps[2].next_index) == (True, 4)
     assert (steps[3].x, steps[3].fetched) == (4, cbpf.Fetched(0, 1, 0x11))
     assert steps[4].fetched == cbpf.Fetched(13, 1, None)
-    assert (steps[4].verdict, steps[4].following) == (0, None)
+    assert (steps[4].verdict, steps[4].next_index) == (0, None)
     assert steps[0].instruction == cbpf.LoadAbsolute(1, 2).assemble()
 
 

@@ -1,4 +1,7 @@
-"""VM: verifies a program under its dialect, then runs it on packets with the engine of your choice."""
+"""The virtual machine: verify a program under a dialect, then run it on packets with one of the engines.
+
+Engines are imported when a VM first needs them, so that `from cbpf import VM` stays fast.
+"""
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator
@@ -21,37 +24,40 @@ if TYPE_CHECKING:
     from .engines.interpreter import Step
 
 
-_LONGEST_IN_PYTHON: Final = 20_000  # instructions; beyond, compiling costs more time and memory than it saves
-MANY: Final = 100_000
-"""The number of packets from which the native engine, its start-up included, is the faster one."""
+_MAX_PYTHON_INSTRUCTIONS: Final = (
+    20_000  # compiling a longer program to Python costs more time and memory than it saves
+)
+MIN_NATIVE_BATCH: Final = 100_000
+"""The number of packets from which the llvm engine, including its start-up, is faster than the python engine."""
 
 
-class _Auto:
-    """The python engine for single packets; for many at once the native one, if it is installed."""
+class _AutoEngine:
+    """The engine "auto": the python engine or the interpreter for single packets, the llvm engine for large batches."""
 
     def __init__(self, program: Program, dialect: Dialect) -> None:
-        make = _python if len(program) <= _LONGEST_IN_PYTHON else _interpreter
-        self._single = make(program, dialect)
-        self._many = cache(lambda: _llvm(program, dialect))
+        create = _python if len(program) <= _MAX_PYTHON_INSTRUCTIONS else _interpreter
+        self._single = create(program, dialect)
+        self._native_engine = cache(lambda: _llvm(program, dialect))
         self.run = self._single.run
         self.evaluate = self._single.evaluate
         self.match = self._single.match
 
     @property
     def native(self) -> Any:
-        """See `Engine`: if llvm is installed."""
-        return self._many().native if llvm_is_installed() else None
+        """The machine code of `entry_points.match`, or None if llvmlite is not installed."""
+        return self._native_engine().native if llvm_is_installed() else None
 
     def verdicts(self, packets: Packets | Iterable[Any]) -> "array[int]":
-        counted = packets if isinstance(packets, Packets) else list(packets)
-        if len(counted) >= MANY:
+        """Return the verdicts, computed by the llvm engine for large batches if it is available."""
+        batch = packets if isinstance(packets, Packets) else list(packets)
+        if len(batch) >= MIN_NATIVE_BATCH:
             with suppress(MissingLibrary):
-                return self._many().verdicts(counted)
-        return self._single.verdicts(counted)
+                return self._native_engine().verdicts(batch)
+        return self._single.verdicts(batch)
 
 
 def llvm_is_installed() -> bool:
-    """Whether the engine "llvm" can be had."""
+    """Return whether the engine "llvm" can be used: whether llvmlite is installed."""
     from .engines.llvm.jit import is_installed
 
     return is_installed()
@@ -76,7 +82,7 @@ def _llvm(program: Program, dialect: Dialect) -> Engine:
 
 
 ENGINES: Final[dict[str, Callable[[Program, Dialect], Engine]]] = {
-    "auto": _Auto,
+    "auto": _AutoEngine,
     "interpreter": _interpreter,
     "python": _python,
     "llvm": _llvm,
@@ -88,15 +94,25 @@ _check_metadata: Final = instance_of(Metadata)
 
 
 class VM:
-    """A verified program, ready to run.
+    """A verified program that can be run on packets.
 
-    The verdict is the unsigned 32-bit number that the program returns, never clipped: 0 rejects the packet,
-    n > 0 keeps it (a socket keeps n bytes of it, a capture filter the whole). No bytes make a run raise.
+    A verdict is the unsigned 32-bit number that the program returns, never clipped to the packet's length: 0 rejects
+    the packet, n > 0 accepts it (a socket delivers up to n bytes of it; a capture filter writes the complete record).
+    A load of bytes that the packet does not have rejects it, so that no content of a packet makes a run raise.
 
-    *engine* is "interpreter" (the reference), "python" (compiled to Python source, and much faster), "llvm" (machine
-    code; needs the extra `llvm`, else `MissingLibrary`), or "auto": python for single packets (interpreter for
-    programs of more than 20,000 instructions), and llvm, if it is there, for 100,000 packets or more in one call of
-    `verdicts`. Raises `VerificationError` with all findings if *dialect* refuses the program.
+    Args:
+        program: The instructions: a `Program`, or an iterable of typed or raw instructions.
+        engine: The implementation that runs the program. "interpreter" is the reference implementation. "python"
+            compiles the program to Python source and is much faster. "llvm" compiles it to machine code and needs
+            the extra `llvm`. "auto", the default, uses "python" for single packets ("interpreter" for programs of
+            more than 20,000 instructions) and, if installed, "llvm" for calls of `verdicts` with at least 100,000
+            packets.
+        dialect: The rules by which the program is verified and executed; `PCAP` by default.
+
+    Raises:
+        VerificationError: The dialect rejects the program; the exception holds all findings.
+        MissingLibrary: The engine is "llvm" and llvmlite is not installed.
+        FieldError: The engine is unknown.
 
     >>> from cbpf import JumpIf, JumpTest, LoadAbsolute, RetConstant
     >>> arp = VM([LoadAbsolute(12, 2), JumpIf(JumpTest.NOT_EQUAL, 0x0806, 1), RetConstant(4096), RetConstant(0)])
@@ -121,37 +137,58 @@ class VM:
 
     @cached_property
     def run(self) -> Callable[[Any], int]:
-        """The function `run(packet)`: the verdict on one packet, any contiguous buffer; `ld #len` gives its length.
+        """The function `run(packet)`, which returns the verdict on one packet: any contiguous buffer of bytes.
 
-        It is the engine's own function, without a call in between, and may outlive the VM. It raises `PacketError` for
-        what is no such buffer, and nothing else.
+        `ld #len` loads the length of the buffer, and extension loads see the default metadata. The function is the
+        engine's own, without a wrapper, and remains usable after the VM is deleted. It raises `PacketError` if the
+        argument is not such a buffer, and no other exception.
         """
         return self._engine.run
 
     @cached_property
     def match(self) -> Callable[[Any, int], int]:
-        """The function `match(packet, wire_length)` for packets of a capture: unchecked, without a call in between."""
+        """The function `match(packet, wire_length)`, for packets of a capture: neither checked nor wrapped."""
         return self._engine.match
 
     @property
     def native_match(self) -> Any:
-        """The machine code for many packets of a capture (`engines.entries.match`), or None without the llvm engine."""
+        """The machine code of `engines.llvm.entry_points.match` as a ctypes function; None without the llvm engine."""
         return self._engine.native
 
     def evaluate(self, packet: Any, *, metadata: Metadata | None = None, wire_length: int | None = None) -> int:
-        """The verdict on a packet of which more is known than its bytes.
+        """Return the verdict on a packet with its metadata and its original length.
 
-        *wire_length* is the length that it had before it was cut to the bytes given; by default it has all.
-        *metadata* is what extension loads and header windows see; by default that of an AF_UNIX datagram.
+        Args:
+            packet: Any contiguous buffer of bytes.
+            metadata: The values that extension loads and header windows read; by default those of a packet from
+                an AF_UNIX datagram socket (`Metadata()`).
+            wire_length: The packet's length in bytes, 0 to 2**32 - 1, before it was truncated to the bytes given;
+                by default the number of these bytes.
+
+        Returns:
+            The verdict, 0 to 2**32 - 1.
+
+        Raises:
+            PacketError: *packet* is not a buffer of bytes.
+            FieldError: *metadata* is not a `Metadata`, or *wire_length* is out of range.
         """
-        return self._engine.evaluate(*self._circumstances(packet, metadata, wire_length))
+        return self._engine.evaluate(*self._run_arguments(packet, metadata, wire_length))
 
     def verdicts(self, packets: Any) -> "array[int]":
-        """The verdict on each packet, as an array of unsigned 32-bit numbers (itself a buffer).
+        """Return the verdict on each packet of a batch.
 
-        *packets* is whatever `Packets.of` takes: `Packets`, whose wire lengths count, an array, or any iterable of
-        buffers. The llvm engine releases the GIL and reads all of them, and `bytes` in an iterable, where they lie;
-        other buffers in an iterable are copied first.
+        The llvm engine releases the GIL. It reads `Packets`, arrays, and `bytes` objects of an iterable without a
+        copy, and copies other buffers of an iterable first.
+
+        Args:
+            packets: Any source that `Packets.of` accepts: `Packets` (with their wire lengths), an array, an Arrow
+                column, or an iterable of buffers.
+
+        Returns:
+            An array of unsigned 32-bit numbers, one per packet, which supports the buffer protocol.
+
+        Raises:
+            PacketError: *packets*, or one of its items, is not of a supported type.
 
         >>> from cbpf import RetConstant
         >>> VM([RetConstant(0)]).verdicts([b"one", b"two"])
@@ -162,15 +199,31 @@ class VM:
     def trace(
         self, packet: Any, *, metadata: Metadata | None = None, wire_length: int | None = None
     ) -> "Iterator[Step]":
-        """Every step of a run on one packet, always by the interpreter; the last step has the verdict."""
+        """Return the steps of a run on one packet; the interpreter executes them, whichever engine the VM has.
+
+        Args:
+            packet: Any contiguous buffer of bytes.
+            metadata: The values that extension loads and header windows read; by default `Metadata()`.
+            wire_length: The packet's length in bytes before it was truncated, 0 to 2**32 - 1; by default the number
+                of bytes given.
+
+        Returns:
+            An iterator of one `Step` per executed instruction; the last step has the verdict. It is empty if the
+            packet is shorter than the dialect's record.
+
+        Raises:
+            PacketError: *packet* is not a buffer of bytes.
+            FieldError: *metadata* is not a `Metadata`, or *wire_length* is out of range.
+        """
         from .engines.interpreter import Interpreter
 
-        circumstances = self._circumstances(packet, metadata, wire_length)
-        return Interpreter(self.program, self.dialect).trace(*circumstances)
+        arguments = self._run_arguments(packet, metadata, wire_length)
+        return Interpreter(self.program, self.dialect).trace(*arguments)
 
-    def _circumstances(
+    def _run_arguments(
         self, packet: Any, metadata: Metadata | None, wire_length: int | None
     ) -> tuple[Any, int | None, SocketBuffer | None]:
+        """Return the checked arguments of `RunFunction`."""
         if wire_length is not None:
             wire_length = check_word("wire_length", wire_length)
         if metadata is None:
@@ -180,11 +233,11 @@ class VM:
         return data, wire_length, SocketBuffer(data, metadata, header_windows=self.dialect.header_windows)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _make, (self.program, self.engine, self.dialect)
+        return _restore, (self.program, self.engine, self.dialect)
 
     def __repr__(self) -> str:
         return f"<VM of {len(self.program)} instructions, {self.dialect.name}, engine {self.engine}>"
 
 
-def _make(program: Program, engine: EngineName, dialect: Dialect) -> VM:
+def _restore(program: Program, engine: EngineName, dialect: Dialect) -> VM:
     return VM(program, engine=engine, dialect=dialect)

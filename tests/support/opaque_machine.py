@@ -52,8 +52,8 @@ def run_opaquely(program: Sequence[RawInstruction], packet: bytes, dialect: Dial
     try:
         begin(machine, dialect)
         while inner.verdict is None:
-            index = inner.following
-            inner.following = index + 1
+            index = inner.next_index
+            inner.next_index = index + 1
             execute(machine, program[index], index, dialect)
     except Exception as error:
         if type(error).__name__ != "_Finished":

@@ -1,4 +1,4 @@
-"""What every engine gives: ways to run one program on packets."""
+"""The interface of an engine: the functions that run one program on one packet or on many."""
 
 from array import array
 from collections.abc import Callable, Iterable
@@ -9,50 +9,57 @@ from ..packet.skb import SocketBuffer
 
 
 class RunFunction(Protocol):
-    """Runs the program on a packet: any buffer. Gives its verdict, 0 to 2**32 - 1, and raises for no packet.
+    """A function that runs a program on one packet and returns the verdict, 0 to 2**32 - 1.
 
-    *wire_length* is the length that the packet had, None: as many bytes as it has. *buffer* is the packet
-    with its metadata, None: with the default metadata.
+    Args:
+        packet: Any contiguous buffer of bytes.
+        wire_length: The packet's length in bytes before it was truncated; None: the number of bytes given.
+        buffer: The packet with its metadata; None: the default metadata.
+
+    Raises:
+        PacketError: *packet* is not a buffer of bytes.
     """
 
     def __call__(self, packet: Any, wire_length: int | None = None, buffer: SocketBuffer | None = None, /) -> int: ...
 
 
 class Engine(Protocol):
-    """One program, ready to run.
-
-    run: the verdict on one packet; a function without a call in between, safe to keep after its engine.
-    evaluate: the same with all that is known of the packet.
-    match: the same for a packet of a capture: `match(data, wire_length)`.
-    native: the machine code of `entries.match` as a ctypes function; None: this engine has none.
-    """
+    """One program that is ready to run."""
 
     @property
-    def run(self) -> Callable[[Any], int]: ...
+    def run(self) -> Callable[[Any], int]:
+        """A function that returns the verdict on one packet, without a wrapper; usable after the engine is deleted."""
+        ...
 
     @property
-    def evaluate(self) -> RunFunction: ...
+    def evaluate(self) -> RunFunction:
+        """A function that returns the verdict on a packet with its metadata and its wire length."""
+        ...
 
     @property
-    def match(self) -> Callable[[bytes, int], int]: ...
+    def match(self) -> Callable[[bytes, int], int]:
+        """A function `match(data, wire_length)` that returns the verdict on a packet of a capture, unchecked."""
+        ...
 
     @property
-    def native(self) -> Any: ...
+    def native(self) -> Any:
+        """The machine code of `llvm.entry_points.match` as a ctypes function; None if the engine has none."""
+        ...
 
     def verdicts(self, packets: Packets | Iterable[Any]) -> "array[int]":
-        """The verdicts on many packets, as unsigned 32-bit numbers."""
+        """Return the verdicts on many packets, as unsigned 32-bit numbers."""
         ...
 
 
 class PerPacketEngine:
-    """An engine that is a single function."""
+    """An engine that consists of a single function, which a batch calls for each packet."""
 
     def __init__(self, run: RunFunction) -> None:
         self.run = self.evaluate = self.match = run
         self.native = None
 
     def verdicts(self, packets: Packets | Iterable[Any]) -> "array[int]":
-        """See `Engine`."""
+        """Return the verdicts on many packets, as unsigned 32-bit numbers."""
         if isinstance(packets, Packets):
             return array("I", map(self.evaluate, packets, packets.wire_lengths))
         return array("I", map(self.run, packets))

@@ -1,4 +1,8 @@
-"""The reference engine: words are ints, one instruction at a time; and the tracer."""
+"""The reference engine and the tracer: words are Python integers, conditions are bools.
+
+`IntegerMachine` carries out each operation of the semantics at once, on integers below 2**32. The interpreter executes
+one instruction after the other; the tracer records the machine after each of them.
+"""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,9 +21,13 @@ from ..packet.skb import SocketBuffer
 
 
 class Fetched(Record):
-    """A load from the packet: *size* bytes at *position* of the bytes before the packet and the packet.
+    """A load from the packet.
 
-    *value* is None where bytes are missing: then the run ends with verdict 0.
+    Args:
+        position: The offset in bytes of the first byte loaded. Under a dialect with header windows it is counted from
+            the start of `Metadata.before`, which precedes the packet; otherwise from the start of the packet.
+        size: The number of bytes loaded: 1, 2 or 4.
+        value: The number loaded; None if a byte is missing, which ends the run with verdict 0.
     """
 
     position: int
@@ -28,12 +36,18 @@ class Fetched(Record):
 
 
 class Step(Record):
-    """One executed instruction, and the machine after it.
+    """One executed instruction, and the state of the machine after it.
 
-    index, instruction: which; a, x, scratch: the registers and the 16 slots after it.
-    fetched: what it loaded from the packet, if it did.
-    taken: for a conditional jump, whether its test held.
-    following: the index of the next instruction; None: the run ended here with `verdict`.
+    Args:
+        index: The index of the instruction in the program.
+        instruction: The raw instruction.
+        a: The register A after the instruction, 0 to 2**32 - 1.
+        x: The register X after the instruction, 0 to 2**32 - 1.
+        scratch: The 16 scratch slots after the instruction.
+        fetched: The load from the packet, if the instruction made one.
+        taken: Whether the test of a conditional jump held; None for other instructions.
+        next_index: The index of the next instruction; None if the run ended.
+        verdict: The verdict with which the run ended, 0 to 2**32 - 1; None if it continues.
     """
 
     index: int
@@ -43,22 +57,22 @@ class Step(Record):
     scratch: tuple[int, ...]
     fetched: Fetched | None
     taken: bool | None
-    following: int | None
+    next_index: int | None
     verdict: int | None
 
 
 class _Finished(Exception):
-    """The run has ended, perhaps in the middle of an instruction."""
+    """The run has ended, possibly in the middle of an instruction."""
 
 
 class IntegerMachine:
-    """A `Machine` whose words are ints and whose truths are bools."""
+    """A `Machine` whose words are integers and whose conditions are bools."""
 
     def __init__(self, buffer: SocketBuffer, wire_length: int) -> None:
         self.a = 0
         self.x = 0
         self.scratch = [0] * SCRATCH_SLOTS
-        self.following = 0
+        self.next_index = 0
         self.verdict: int | None = None
         self.fetched: Fetched | None = None
         self.taken: bool | None = None
@@ -74,8 +88,8 @@ class IntegerMachine:
     def compare(self, action: Action, left: int, right: int) -> bool:
         return COMPARISONS[action](left, right)
 
-    def select(self, truth: bool, then: int, otherwise: int) -> int:
-        return then if truth else otherwise
+    def select(self, condition: bool, then: int, otherwise: int) -> int:
+        return then if condition else otherwise
 
     def load_scratch(self, slot: int) -> int:
         return self.scratch[slot]
@@ -109,8 +123,8 @@ class IntegerMachine:
     def extension(self, extension: Extension, a: int, x: int) -> int:
         return self._buffer.extension(extension, a, x)
 
-    def return_if(self, truth: bool, verdict: int) -> None:
-        if truth:
+    def return_if(self, condition: bool, verdict: int) -> None:
+        if condition:
             self.finish(verdict)
             raise _Finished
 
@@ -118,22 +132,22 @@ class IntegerMachine:
         self.verdict = verdict
 
     def jump(self, target: int) -> None:
-        self.following = target
+        self.next_index = target
 
-    def branch(self, truth: bool, target_true: int, target_false: int) -> None:
-        self.taken = truth
-        self.following = target_true if truth else target_false
+    def branch(self, condition: bool, target_true: int, target_false: int) -> None:
+        self.taken = condition
+        self.next_index = target_true if condition else target_false
 
 
 class Interpreter:
-    """Runs and traces one program that its dialect accepts."""
+    """An interpreter of one program, which its dialect must accept."""
 
     def __init__(self, program: Program, dialect: Dialect) -> None:
         self._raw = tuple(program)
         self._dialect = dialect
 
     def run(self, packet: Any, wire_length: int | None = None, buffer: SocketBuffer | None = None, /) -> int:
-        """See `Run`."""
+        """Return the verdict on a packet; see `RunFunction`."""
         machine = self._machine(packet, wire_length, buffer)
         with suppress(_Finished):
             begin(machine, self._dialect)
@@ -145,12 +159,12 @@ class Interpreter:
     def trace(
         self, packet: Any, wire_length: int | None = None, buffer: SocketBuffer | None = None, /
     ) -> Iterator[Step]:
-        """Every step of a run; none if a record is too short to begin."""
+        """Yield the steps of a run; none if the packet is shorter than the dialect's record."""
         machine = self._machine(packet, wire_length, buffer)
         with suppress(_Finished):
             begin(machine, self._dialect)
         while machine.verdict is None:
-            index = machine.following
+            index = machine.next_index
             machine.fetched = machine.taken = None
             with suppress(_Finished):
                 self._step(machine)
@@ -163,14 +177,14 @@ class Interpreter:
         return IntegerMachine(buffer, len(buffer.data) if wire_length is None else wire_length)
 
     def _step(self, machine: IntegerMachine) -> None:
-        """Executes one instruction."""
-        index = machine.following
-        machine.following = index + 1
+        """Execute one instruction."""
+        index = machine.next_index
+        machine.next_index = index + 1
         execute(machine, self._raw[index], index, self._dialect)
 
 
 def _as_step(index: int, instruction: RawInstruction, machine: IntegerMachine) -> Step:
-    """The machine as it stands after an instruction."""
+    """Return the step of an instruction that the machine has just executed."""
     return Step(
         index,
         instruction,
@@ -179,6 +193,6 @@ def _as_step(index: int, instruction: RawInstruction, machine: IntegerMachine) -
         tuple(machine.scratch),
         machine.fetched,
         machine.taken,
-        machine.following if machine.verdict is None else None,
+        machine.next_index if machine.verdict is None else None,
         machine.verdict,
     )

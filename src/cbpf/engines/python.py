@@ -1,8 +1,26 @@
-"""The compiled-Python engine: words are source text, so running the semantics over a program writes its source.
+"""The compiled-Python engine: words are source text, so that executing the semantics writes a Python function.
 
-The program becomes one function. Straight-line code and branches with one way in are nested as they stand;
-where several ways meet, the function stores the instruction's number in `at` and comes to it in order, since
-jumps only go forward. A byte that is missing raises IndexError, which is the verdict 0.
+`TextMachine` writes one line of source for each effect of an instruction. Straight-line code, and branch targets with
+a single predecessor, are nested under their branch. An instruction where paths join, or one that would be nested too
+deeply, becomes a dispatch entry: its predecessors store its index in `at`, and the function tests `at` for each entry
+in order of index, which suffices since jumps only go forward. A load beyond the packet raises IndexError, which the
+function turns into verdict 0.
+
+A program that accepts IPv4 and ARP becomes:
+
+    def run(packet, n=None, s=None):
+        p = packet if packet.__class__ is bytes else as_packet(packet)
+        a = 0
+        try:
+            p12_2 = (p[12] * 256 + p[13])
+            a = p12_2
+            if a == 2048:
+                return 4096
+            if a == 2054:
+                return 4096
+            return 0
+        except IndexError:
+            return 0
 """
 
 import heapq
@@ -22,35 +40,36 @@ _OPERATORS: Final = SIGNS | {Action.DIV: "//"}
 
 _MAY_EXCEED_A_WORD: Final = frozenset({Action.ADD, Action.SUB, Action.MUL, Action.SHIFT_LEFT})
 
-_MOST_REMEMBERED: Final = 32  # loads; more would make long programs slow to compile
-_DEEPEST: Final = 40  # levels of indentation; CPython's parser takes 100
+_MAX_REUSED_LOADS: Final = 32  # loads whose values are reused; more would make long programs slow to compile
+_MAX_DEPTH: Final = 40  # levels of indentation; CPython's parser accepts 100
 
 
 class SourceText(NamedTuple):
-    """A word: an expression, and the greatest value that it can have, which tells where no mask is needed."""
+    """A word: a Python expression and an upper bound of its value; no mask is written where the bound fits 32 bits."""
 
     text: str
-    most: int = WORD_MASK
+    upper: int = WORD_MASK
 
     def __str__(self) -> str:
         return self.text
 
 
 class TextMachine:
-    """A `Machine` whose words and truths are Python expressions, and whose effects are lines of source.
+    """A `Machine` whose words and conditions are Python expressions, and whose effects are lines of source.
 
-    The function's names: p the packet's memory, n its wire length, s its SocketBuffer, packet_header and so on
-    the positions of headers, a and x the registers, m0 to m15 the scratch slots, i a position, and p12_2 the two
-    bytes at 12, once they were fetched.
+    Variables of the generated function: `p` the packet's memory, `n` its wire length, `s` its SocketBuffer,
+    `packet_header`, `link_header` and `network_header` the positions of headers, `a` and `x` the registers, `m0` to
+    `m15` the scratch slots, `i` a position, `p12_2` the number loaded from the two bytes at offset 12, and `at` the
+    index of the next dispatch entry.
     """
 
     def __init__(self, dialect: Dialect) -> None:
         self.lines: list[str] = []
         self.depth = 2
         self.used: set[str] = set()
-        self.ways_on: tuple[int, ...] | None = None  # set by jump, branch and finish
-        self.truth = ""
-        self.fetched: frozenset[str] = frozenset()  # names that hold a load already made on every way here
+        self.successors: tuple[int, ...] | None = None  # set by jump, branch and finish; None: the next instruction
+        self.condition = ""
+        self.fetched: frozenset[str] = frozenset()  # variables that hold a load made on every path to this place
         self._windows = dialect.header_windows
 
     def line(self, text: str) -> None:
@@ -81,14 +100,14 @@ class TextMachine:
 
     def arithmetic(self, action: Action, left: SourceText, right: SourceText) -> SourceText:
         text = f"({left} {_OPERATORS[action]} {right})"
-        most = _most(action, left, right)
-        return SourceText(text, most) if 0 <= most <= WORD_MASK else SourceText(f"({text} & {WORD_MASK})")
+        upper = _upper_bound(action, left, right)
+        return SourceText(text, upper) if 0 <= upper <= WORD_MASK else SourceText(f"({text} & {WORD_MASK})")
 
     def compare(self, action: Action, left: SourceText, right: SourceText) -> str:
         return f"{left} {_OPERATORS[action]} {right}"
 
-    def select(self, truth: str, then: SourceText, otherwise: SourceText) -> SourceText:
-        return SourceText(f"({then} if {truth} else {otherwise})", max(then.most, otherwise.most))
+    def select(self, condition: str, then: SourceText, otherwise: SourceText) -> SourceText:
+        return SourceText(f"({then} if {condition} else {otherwise})", max(then.upper, otherwise.upper))
 
     def load_scratch(self, slot: int) -> SourceText:
         return self._name(f"m{slot}")
@@ -125,11 +144,11 @@ class TextMachine:
             return value
         name = f"p{position}_{size}"
         if name not in self.fetched:
-            if len(self.fetched) == _MOST_REMEMBERED:
+            if len(self.fetched) == _MAX_REUSED_LOADS:
                 return value
             self.line(f"{name} = {value}")
             self.fetched |= {name}
-        return SourceText(name, value.most)
+        return SourceText(name, value.upper)
 
     def lacks_device(self) -> str:
         return f"{self._name('s')}.lacks_device()"
@@ -137,37 +156,37 @@ class TextMachine:
     def extension(self, extension: Extension, a: SourceText, x: SourceText) -> SourceText:
         return SourceText(f"{self._name('s')}.extension({int(extension)}, {a}, {x})")
 
-    def return_if(self, truth: str, verdict: SourceText) -> None:
-        self.line(f"if {truth}: return {verdict}")
+    def return_if(self, condition: str, verdict: SourceText) -> None:
+        self.line(f"if {condition}: return {verdict}")
 
     def finish(self, verdict: SourceText) -> None:
         self.line(f"return {verdict}")
-        self.ways_on = ()
+        self.successors = ()
 
     def jump(self, target: int) -> None:
-        self.ways_on = (target,)
+        self.successors = (target,)
 
-    def branch(self, truth: str, target_true: int, target_false: int) -> None:
-        self.truth = truth
-        self.ways_on = (target_true, target_false)
+    def branch(self, condition: str, target_true: int, target_false: int) -> None:
+        self.condition = condition
+        self.successors = (target_true, target_false)
 
 
-def _most(action: Action, left: SourceText, right: SourceText) -> int:
-    """A bound for the result of an operation before it is taken modulo 2**32; -1 where it may be negative."""
+def _upper_bound(action: Action, left: SourceText, right: SourceText) -> int:
+    """Return an upper bound of the result before reduction modulo 2**32; -1 if the result may be negative."""
     match action:
         case Action.SUB:
             return -1
         case Action.ADD | Action.MUL:
-            return left.most + right.most if action is Action.ADD else left.most * right.most
+            return left.upper + right.upper if action is Action.ADD else left.upper * right.upper
         case Action.SHIFT_LEFT:
-            return left.most << right.most if right.most < 32 else WORD_MASK + 1
+            return left.upper << right.upper if right.upper < 32 else WORD_MASK + 1
         case Action.AND:
-            return min(left.most, right.most)
+            return min(left.upper, right.upper)
     return WORD_MASK
 
 
 def _combine(terms: list[str], byte_order: FetchOrder) -> SourceText:
-    """The number that these bytes, in the order of their addresses, make."""
+    """Return the number whose bytes are *terms*, in order of address."""
     if len(terms) == 1:
         return SourceText(terms[0], 0xFF)
     if byte_order == "big":
@@ -176,19 +195,20 @@ def _combine(terms: list[str], byte_order: FetchOrder) -> SourceText:
     return SourceText(f"({' + '.join(reversed(scaled))})", 2 ** (8 * len(terms)) - 1)
 
 
-class _Writer:
-    """Writes the source of one program, on request with lines that count in the lists `executed` and `taken`."""
+class _SourceWriter:
+    """A writer of one program's source, optionally with lines that count into the lists `executed` and `taken`."""
 
     def __init__(self, program: Program, dialect: Dialect, counting: bool) -> None:
         self._program = program
         self._counting = counting
         self._dialect = dialect
         self._machine = TextMachine(dialect)
-        self._meetings = _meetings(program)
-        self._entries: list[int] = []  # a heap: instructions that are come to through `at`
-        self._fetched: dict[int, frozenset[str]] = {}  # what is fetched on every way to an entry
+        self._predecessor_counts = _predecessor_counts(program)
+        self._entries: list[int] = []  # a heap of dispatch entries to be written: indices of instructions
+        self._fetched: dict[int, frozenset[str]] = {}  # by entry: variables that hold a load on every path to it
 
     def source(self) -> str:
+        """Return the source of the complete function."""
         begin(self._machine, self._dialect)
         self._write(0)
         written = set()
@@ -201,10 +221,10 @@ class _Writer:
                 self._machine.depth = 3
                 self._machine.fetched = self._fetched[entry]
                 self._write(entry)
-        return "\n".join([*self._opening(), *self._machine.lines, "    except IndexError:", "        return 0"])
+        return "\n".join([*self._prologue(), *self._machine.lines, "    except IndexError:", "        return 0"])
 
-    def _opening(self) -> list[str]:
-        """The function's head: it brings in what the body uses, in the order in which it depends on each other."""
+    def _prologue(self) -> list[str]:
+        """Return the head of the function, which initialises the variables used in its body, in dependency order."""
         used = self._machine.used
         windows = self._dialect.header_windows
         lines = ["def run(packet, n=None, s=None):"]
@@ -227,45 +247,45 @@ class _Writer:
         return [*lines, "    try:"]
 
     def _write(self, index: int) -> bool:
-        """Writes from *index* on at the present depth; whether control never comes out below."""
+        """Write the code from *index* at the current depth; return whether it always returns from the function."""
         machine = self._machine
         while True:
-            machine.ways_on = None
+            machine.successors = None
             self._count("executed", index, "1")
             execute(machine, self._program[index], index, self._dialect)
-            ways_on: tuple[int, ...] = (index + 1,) if machine.ways_on is None else machine.ways_on
-            if not ways_on:
+            successors: tuple[int, ...] = (index + 1,) if machine.successors is None else machine.successors
+            if not successors:
                 return True
-            if len(set(ways_on)) == 2:
-                self._count("taken", index, f"1 if {machine.truth} else 0")
-                if not self._write_arm(f"if {machine.truth}:", ways_on[0]):
-                    self._write_arm("else:", ways_on[1])
+            if len(set(successors)) == 2:
+                self._count("taken", index, f"1 if {machine.condition} else 0")
+                if not self._write_arm(f"if {machine.condition}:", successors[0]):
+                    self._write_arm("else:", successors[1])
                     return False
-            index = ways_on[-1]
-            if self._is_entry(index):
-                return self._leave_for(index)
+            index = successors[-1]
+            if self._needs_entry(index):
+                return self._jump_to_entry(index)
 
     def _count(self, counter: str, index: int, amount: str) -> None:
         if self._counting:
             self._machine.line(f"{counter}[{index}] += {amount}")
 
     def _write_arm(self, head: str, target: int) -> bool:
-        """Writes one arm of a branch; whether control never comes out below it."""
+        """Write one arm of a branch; return whether it always returns from the function."""
         machine, fetched = self._machine, self._machine.fetched
         machine.line(head)
         machine.depth += 1
-        ended = self._leave_for(target) if self._is_entry(target) else self._write(target)
+        ended = self._jump_to_entry(target) if self._needs_entry(target) else self._write(target)
         machine.depth -= 1
         machine.fetched = fetched
         return ended
 
-    def _is_entry(self, index: int) -> bool:
-        """Whether the code at *index* stands by itself, to be come to through `at`. A `ret` is copied instead."""
+    def _needs_entry(self, index: int) -> bool:
+        """Return whether *index* needs a dispatch entry of its own; `ret` instructions are duplicated instead."""
         if OPCODE_BY_CODE[self._program[index].op].action is Action.RETURN:
             return False
-        return self._meetings[index] > 1 or self._machine.depth >= _DEEPEST
+        return self._predecessor_counts[index] > 1 or self._machine.depth >= _MAX_DEPTH
 
-    def _leave_for(self, index: int) -> bool:
+    def _jump_to_entry(self, index: int) -> bool:
         fetched = self._machine.fetched
         self._fetched[index] = self._fetched.get(index, fetched) & fetched
         heapq.heappush(self._entries, index)
@@ -273,8 +293,8 @@ class _Writer:
         return False
 
 
-def _meetings(program: Program) -> Counter[int]:
-    """How many ways lead to each instruction."""
+def _predecessor_counts(program: Program) -> Counter[int]:
+    """Return the number of edges that lead to each instruction."""
     ways: Counter[int] = Counter()
     for index, raw in enumerate(program):
         opcode = OPCODE_BY_CODE[raw.op]
@@ -288,26 +308,35 @@ def _meetings(program: Program) -> Counter[int]:
 
 
 def source_of(program: Program, dialect: Dialect, *, counting: bool = False) -> str:
-    """The source of the function that the program becomes; *counting*: see `compile_to_counting_python`."""
-    return _Writer(program, dialect, counting).source()
+    """Return the source of the function for a program, with counters for `compile_to_counting_python` if *counting*."""
+    return _SourceWriter(program, dialect, counting).source()
 
 
 def compile_to_python(program: Program, dialect: Dialect) -> RunFunction:
-    """The compiled-Python engine."""
-    return _compiled(source_of(program, dialect))
+    """Compile a program to a Python function."""
+    return _load_function(source_of(program, dialect))
 
 
 def compile_to_counting_python(
     program: Program, dialect: Dialect, executed: list[int], taken: list[int]
 ) -> RunFunction:
-    """The same, which also counts, by instruction: how often it was executed, and how often its test held.
+    """Compile a program to a Python function that counts executions per instruction.
 
-    A test that leads to the same place either way is not counted.
+    Args:
+        program: The program, which *dialect* must accept.
+        dialect: The dialect.
+        executed: The counts of executions, by instruction; each run adds to them.
+        taken: The counts of conditional jumps whose test held, by instruction. A conditional jump with one target for
+            both outcomes is not counted.
+
+    Returns:
+        The function, which returns verdicts as without counters.
     """
-    return _compiled(source_of(program, dialect, counting=True), executed=executed, taken=taken)
+    return _load_function(source_of(program, dialect, counting=True), executed=executed, taken=taken)
 
 
-def _compiled(source: str, **counters: list[int]) -> RunFunction:
+def _load_function(source: str, **counters: list[int]) -> RunFunction:
+    """Execute the source of a function and return the function; *counters* are its global variables."""
     scope: dict[str, Any] = {"SocketBuffer": SocketBuffer, "as_packet": as_packet, "DEFAULTS": Metadata(), **counters}
     exec(compile(source, "<BPF program>", "exec"), scope)
     run: RunFunction = scope["run"]

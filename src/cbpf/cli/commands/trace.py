@@ -53,7 +53,7 @@ def _events(step: cbpf.Step) -> Iterator[str]:
             place = f"bytes {step.fetched.position}..{step.fetched.position + step.fetched.size - 1}"
         yield (f"{place}: past the end" if step.fetched.value is None else f"{place}: {_hexadecimal(step.fetched)}")
     if step.taken is not None:
-        yield f"{'true' if step.taken else 'false'}, to {step.following}"
+        yield f"{'true' if step.taken else 'false'}, to {step.next_index}"
 
 
 def _hexadecimal(fetched: cbpf.Fetched) -> str:
