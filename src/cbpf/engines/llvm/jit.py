@@ -1,7 +1,8 @@
-"""Machine code: LLVM IR compiled, put into memory, and called. The only module that imports llvmlite.
+"""The JIT compiler: LLVM IR becomes machine code in executable memory. The only module that imports llvmlite.
 
-What LLVM makes of our modules is code without relocations, which runs wherever it lies: so it is a string of
-bytes that this module maps by itself, frees with its owner, and may keep on disk (`code_cache`).
+The code that LLVM generates for our modules has no relocations, so that it can be executed at any address. On x86-64
+this module therefore maps it into memory as a string of bytes, unmaps it with its owner, and can cache it on disk
+(`code_cache`). Code with relocations, and code for other processors, is loaded by LLVM's own linker.
 """
 
 import ctypes
@@ -18,78 +19,92 @@ from ...errors import MissingLibrary
 from . import code_cache
 
 _MISSING: Final = "the engine 'llvm' needs an extra: pip install 'cbpf[llvm]'"
-_UNFIT: Final = "the engine 'llvm' cannot use this llvmlite ({}): pip install 'cbpf[llvm]'"
+_UNUSABLE: Final = "the engine 'llvm' cannot use this llvmlite ({}): pip install 'cbpf[llvm]'"
 _PROT_READ_EXECUTE: Final = 1 | 4
-_MAPS_ITSELF: Final = os.uname().machine == "x86_64"  # others must be told of new instructions
-_LARGE: Final = 200_000  # characters of IR, about 1,000 instructions; beyond, LLVM is told to hurry
+_MAPS_CODE: Final = os.uname().machine == "x86_64"  # other processors need their instruction cache flushed
+_MAX_OPTIMIZED_IR: Final = 200_000  # characters, about 1,000 instructions; larger modules are optimised less
 
-_compiling: Final = Lock()  # LLVM's global context is one
+_compiling: Final = Lock()  # one thread at a time compiles, since LLVM has one global context
 
 
 class Code:
-    """Machine code in memory for as long as this object lives; *address* is that of its first instruction."""
+    """Machine code in executable memory, which is freed with this object.
+
+    Args:
+        address: The address of the first instruction.
+        owner: The object that owns the memory.
+    """
 
     def __init__(self, address: int, owner: object) -> None:
         self.address = address
         self._owner = owner
 
     def function(self, result: Any, *arguments: Any) -> Any:
-        """The code as a ctypes function, which releases the GIL and keeps the code."""
+        """Return the code as a ctypes function, which releases the GIL during calls and owns the code."""
         function = ctypes.CFUNCTYPE(result, *arguments)(self.address)
         function.code = self  # type: ignore[attr-defined]
         return function
 
 
-def require() -> None:
-    """Raises `MissingLibrary` if LLVM is not installed; it is not imported."""
+def require_llvmlite() -> None:
+    """Raise `MissingLibrary` if llvmlite is not installed, without importing it."""
     if not is_installed():
         raise MissingLibrary(_MISSING)
 
 
 def is_installed() -> bool:
-    """Whether llvmlite can be found; it is not imported."""
+    """Return whether llvmlite is installed, without importing it."""
     if "llvmlite" in sys.modules:
         return sys.modules["llvmlite"] is not None
     return PathFinder.find_spec("llvmlite") is not None
 
 
 def load(ir: str) -> Code:
-    """The code of a module, callable.
+    """Compile a module and load its code.
 
-    Raises `MissingLibrary` if LLVM is needed and not installed, or executable memory is not to be had.
+    Args:
+        ir: The text of the module; the function named "entry" is called.
+
+    Raises:
+        MissingLibrary: llvmlite is not installed or not usable, or the system does not provide executable memory.
     """
     with _compiling:
         object_file = _compile(ir)
-        code = _bare_code(object_file) if _MAPS_ITSELF else None
+        code = _relocation_free_code(object_file) if _MAPS_CODE else None
         return _link(object_file) if code is None else _map(code)
 
 
-def load_cached(what: str, write: Callable[[], str]) -> Code:
-    """The same for code that is kept on disk for the next process: then nothing is written, nor compiled.
+def load_cached(key: str, write_ir: Callable[[], str]) -> Code:
+    """Load code from the disk cache, or compile a module and store its code there for later processes.
 
-    *what* says, with the edition of cbpf that is at work, what module *write* writes.
+    Args:
+        key: A text that determines the module, given the source of this package.
+        write_ir: Returns the text of the module; called only if the code is not cached.
+
+    Raises:
+        MissingLibrary: llvmlite is not installed or not usable, or the system does not provide executable memory.
     """
-    code = code_cache.look_up(what) if _MAPS_ITSELF else None
+    code = code_cache.look_up(key) if _MAPS_CODE else None
     if code is not None:
         return _map(code)
     with _compiling:
-        object_file = _compile(write())
-        code = _bare_code(object_file) if _MAPS_ITSELF else None
+        object_file = _compile(write_ir())
+        code = _relocation_free_code(object_file) if _MAPS_CODE else None
         if code is None:
             return _link(object_file)
-    code_cache.store(what, code)
+    code_cache.store(key, code)
     return _map(code)
 
 
 def _map(code: bytes) -> Code:
-    """Puts code into memory that can be read and run, no longer written."""
+    """Copy code into memory that is readable and executable, but not writable."""
     memory = mmap.mmap(-1, len(code), mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     memory.write(code)
-    first = ctypes.c_char.from_buffer(memory)  # holds the memory
+    first = ctypes.c_char.from_buffer(memory)  # owns the mapping
     address = ctypes.addressof(first)
     size = -len(code) % mmap.PAGESIZE + len(code)
     if _libc().mprotect(ctypes.c_void_p(address), ctypes.c_size_t(size), _PROT_READ_EXECUTE):
-        raise MissingLibrary("engine 'llvm': this system gives no executable memory; use engine='python'")
+        raise MissingLibrary("engine 'llvm': the system does not allow executable memory; use engine='python'")
     return Code(address, first)
 
 
@@ -105,16 +120,16 @@ def _llvm() -> Any:
     except ModuleNotFoundError:
         raise MissingLibrary(_MISSING) from None
     except (ImportError, OSError) as error:
-        raise MissingLibrary(_UNFIT.format(error)) from None
+        raise MissingLibrary(_UNUSABLE.format(error)) from None
     if not hasattr(llvm, "create_pass_builder"):
-        raise MissingLibrary(_UNFIT.format("it is too old"))
+        raise MissingLibrary(_UNUSABLE.format("it is too old"))
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     return llvm
 
 
 def _new_target_machine(level: int) -> Any:
-    """For any processor of this architecture, so that kept code runs on all of them."""
+    """Return a compiler for every processor of this architecture, so that cached code runs on all of them."""
     llvm = _llvm()
     return llvm.Target.from_triple(llvm.get_process_triple()).create_target_machine(opt=level, reloc="pic")
 
@@ -129,14 +144,14 @@ _PASSES: Final[Sequence[str]] = (
     "new_gvn",
     "simplify_cfg",
 )
-# Without sroa the registers stay in memory. Else each of them becomes a value at each place where ways meet, and the
-# quick register allocation gives each value room on the stack: megabytes for 100,000 instructions.
-_PASSES_FOR_LARGE: Final[Sequence[str]] = ("always_inliner",)
+# Without sroa, variables remain in memory. With it, each variable would become a value at every join of paths, and the
+# fast register allocator would reserve stack for every value: megabytes for 100,000 instructions.
+_PASSES_FOR_LARGE_MODULES: Final[Sequence[str]] = ("always_inliner",)
 
 
 @cache
 def _pass_manager(names: Sequence[str]) -> Any:
-    """Kept, since llvmlite does not free all of a pass manager."""
+    """Return the pass manager for these passes; cached, since llvmlite does not free a pass manager completely."""
     passes = _llvm().create_new_module_pass_manager()
     for name in names:
         getattr(passes, f"add_{name}_pass")()
@@ -144,24 +159,24 @@ def _pass_manager(names: Sequence[str]) -> Any:
 
 
 def _compile(ir: str) -> bytes:
-    """The object file of a module."""
+    """Compile a module to an object file."""
     llvm = _llvm()
-    large = len(ir) > _LARGE
-    machine = _target_machine(0 if large else 1)
-    passes = _pass_manager(_PASSES_FOR_LARGE if large else _PASSES)
+    large = len(ir) > _MAX_OPTIMIZED_IR
+    target_machine = _target_machine(0 if large else 1)
+    passes = _pass_manager(_PASSES_FOR_LARGE_MODULES if large else _PASSES)
     with llvm.create_context() as context, llvm.parse_assembly(ir, context) as module:
-        # Not to be kept: it would hold callbacks into the stack of the run before.
-        with llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options()) as builder:
+        # A pass builder is used once: it holds callbacks into the stack of the run for which it was created.
+        with llvm.create_pass_builder(target_machine, llvm.create_pipeline_tuning_options()) as builder:
             passes.run(module, builder)
-        object_file: bytes = machine.emit_object(module)
+        object_file: bytes = target_machine.emit_object(module)
     return object_file
 
 
-def _bare_code(object_file: bytes) -> bytes | None:
-    """The one section of instructions, or None where it refers to anything outside itself."""
+def _relocation_free_code(object_file: bytes) -> bytes | None:
+    """Return the only section of instructions; None if it refers to anything outside it."""
     code = None
-    with _llvm().ObjectFileRef.from_data(object_file) as sections_of:
-        for section in sections_of.sections():
+    with _llvm().ObjectFileRef.from_data(object_file) as reader:
+        for section in reader.sections():
             name = section.name() or b""
             if section.is_text() and section.size():
                 if code is not None:
@@ -173,10 +188,10 @@ def _bare_code(object_file: bytes) -> bytes | None:
 
 
 def _link(object_file: bytes) -> Code:
-    """LLVM's own linker and loader: for code with relocations, and for other processors."""
+    """Load an object file by LLVM's linker: for code with relocations, and for other processors."""
     llvm = _llvm()
-    machine = _new_target_machine(1)  # the engine's own, which dies with it
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+    target_machine = _new_target_machine(1)  # owned by the engine, which frees it
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target_machine)
     engine.add_object_file(llvm.ObjectFileRef.from_data(object_file))
     engine.finalize_object()
     return Code(engine.get_function_address("entry"), engine)
