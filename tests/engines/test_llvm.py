@@ -1,4 +1,4 @@
-"""The native engine: its memory, its threads, its growth, and the code that it keeps on disk."""
+"""The llvm engine: memory safety, references, threads, memory growth, loading of code, and the disk cache."""
 
 import gc
 import os
@@ -9,7 +9,10 @@ import subprocess
 import sys
 import threading
 import time
+from array import array
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,7 +22,8 @@ from support.project import TESTS, Rounds
 
 pytest.importorskip("llvmlite", reason="the native engine needs llvmlite")
 
-from cbpf.engines.llvm import code_cache, jit
+from cbpf.engines.llvm import code_cache, jit, object_layout
+from cbpf.engines.llvm.engine import LLVMEngine
 
 ECHO = cbpf.parse("ldb [0]\nret a")
 LENGTH = cbpf.parse("ld #len\nret a")
@@ -41,31 +45,31 @@ def child(*arguments: object) -> "subprocess.CompletedProcess[str]":
 
 @pytest.mark.fuzz
 def test_no_byte_outside_a_packet_is_read(rounds: Rounds) -> None:
-    """In a process of its own, since one byte too far would end this one."""
+    """The programs run in a child process, which a read beyond the packet would terminate."""
     for source in rounds(1):
         result = child(*GUARDED, source.random(), 100)
         assert result.returncode == 0, (result.args, result.returncode, result.stderr[-2000:])
 
 
-def test_a_byte_too_far_would_be_seen() -> None:
+def test_read_beyond_a_packet_would_be_detected() -> None:
     assert child(*GUARDED, "--fault").returncode == -signal.SIGSEGV
 
 
 @pytest.mark.parametrize("size", [1, 2, 4])
-def test_the_last_bytes_of_a_packet(size: int) -> None:
+def test_loads_of_the_last_bytes_of_a_packet(size: int) -> None:
     for offset in range(8):
         run = compiled([cbpf.LoadAbsolute(offset, size), cbpf.RetConstant(1)]).run
         assert [run(bytes(length)) for length in range(12)] == [int(length >= offset + size) for length in range(12)]
 
 
-# -- the builtin ----------------------------------------------------------------------------------------------
+# -- the builtin function ----------------------------------------------------------------------------------------------
 
 
 def mappings() -> int:
     return len(Path("/proc/self/maps").read_text().splitlines())
 
 
-def test_run_owns_its_code() -> None:
+def test_run_remains_usable_after_its_vm() -> None:
     vm = compiled(ECHO)
     run = vm.run
     del vm
@@ -73,8 +77,8 @@ def test_run_owns_its_code() -> None:
     assert run(b"\x2a") == 42
 
 
-def test_code_is_freed_with_its_last_user() -> None:
-    """By counting references alone: nothing waits for the collector of cycles."""
+def test_code_is_freed_with_its_last_reference() -> None:
+    """Reference counting suffices: there are no cycles for the garbage collector."""
     compiled(ECHO).run(b"\0")
     gc.disable()
     try:
@@ -88,7 +92,7 @@ def test_code_is_freed_with_its_last_user() -> None:
         gc.enable()
 
 
-def test_bytes_and_what_is_wrong_keep_their_references() -> None:
+def test_run_does_not_change_reference_counts() -> None:
     run = compiled(ECHO).run
     for packet in (b"\x07 some bytes", memoryview(b"\x07\0\x08")[::2], bytearray(b"\x07"), "text", object()):
         before = sys.getrefcount(packet)
@@ -100,10 +104,10 @@ def test_bytes_and_what_is_wrong_keep_their_references() -> None:
         assert sys.getrefcount(packet) == before
 
 
-def test_a_buffer_is_released() -> None:
+def test_buffers_are_released_after_a_run() -> None:
     vm, packet = compiled(ECHO), bytearray(b"\x07\x08")
     assert (vm.run(packet), vm.evaluate(packet), list(vm.verdicts([packet]))) == (7, 7, [7])
-    packet.extend(b"more")  # BufferError while anyone looks at it
+    packet.extend(b"more")  # raises BufferError while the buffer is in use
     packets = cbpf.Packets(packet, positions=[0], lengths=[2])
     assert list(vm.verdicts(packets)) == [7]
     with pytest.raises(BufferError):
@@ -112,7 +116,7 @@ def test_a_buffer_is_released() -> None:
     packet.clear()
 
 
-def test_a_released_view_is_refused() -> None:
+def test_released_view_is_rejected() -> None:
     view = memoryview(b"ab")
     view.release()
     for _ in range(3):
@@ -120,9 +124,9 @@ def test_a_released_view_is_refused() -> None:
             compiled(ECHO).run(view)
 
 
-def test_run_says_what_it_is() -> None:
+def test_run_has_a_name_and_a_docstring() -> None:
     run = compiled(ECHO).run
-    assert (run.__name__, run.__doc__) == ("run", "The verdict on one packet.")
+    assert (run.__name__, run.__doc__) == ("run", "Return the verdict on one packet.")
     assert repr(run).startswith("<built-in method run")
     assert repr(compiled(ECHO)) == "<VM of 2 instructions, pcap, engine llvm>"
     copy = pickle.loads(pickle.dumps(compiled(ECHO, cbpf.LINUX)))
@@ -131,46 +135,107 @@ def test_run_says_what_it_is() -> None:
         run()  # type: ignore[call-arg]
 
 
-# -- threads and growth ---------------------------------------------------------------------------------------
+# -- interpreters that the builtin function does not support -----------------------------------------------
 
 
-def test_threads_compile_and_run_at_once() -> None:
-    wrong: list[object] = []
+@pytest.fixture
+def layout_check() -> Iterator[None]:
+    """Reset the cached result of the layout check before and after a test."""
+    object_layout.is_supported.cache_clear()
+    yield
+    object_layout.is_supported.cache_clear()
+
+
+def test_this_interpreter_is_supported(layout_check: None) -> None:
+    assert object_layout.is_supported()
+
+
+@pytest.mark.parametrize(
+    ("module", "attribute", "value"),
+    [
+        (sys, "abiflags", "t"),
+        (sys, "implementation", SimpleNamespace(name="pypy")),
+        (object_layout, "_pointer_size", lambda: 4),
+        (object_layout, "TYPE_OFFSET", object_layout.TYPE_OFFSET + 8),
+        (object_layout, "SIZE_OFFSET", object_layout.SIZE_OFFSET - 8),
+        (object_layout, "BYTES_OFFSET", object_layout.BYTES_OFFSET - 8),
+        (object_layout, "TUPLE_OFFSET", object_layout.TUPLE_OFFSET - 8),
+    ],
+    ids=["free-threaded", "PyPy", "32 bits", "type", "size", "content", "items"],
+)
+def test_other_interpreters_and_layouts_are_not_supported(
+    module: Any, attribute: str, value: object, layout_check: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patches:
+        patches.setattr(module, attribute, value)
+        supported = object_layout.is_supported()
+    assert not supported
+
+
+def test_unsupported_layout_falls_back_to_ctypes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The verdicts and errors are equal; neither a builtin nor code that reads Python objects is compiled."""
+    programs = [ECHO, LENGTH, cbpf.parse("ldb [1]\nadd x\nret a"), cbpf.parse("ld #rand\nmod #1\nadd #9\nret a")]
+    packets = [b"\x07\x08", b"", bytearray(b"\x09\x01"), memoryview(b"\x07\0\x08\0")[::2], array("H", [0x0807])]
+    expected = [([vm.run(packet) for packet in packets], vm.verdicts(packets)) for vm in map(compiled, programs)]
+    loaded: list[str] = []
+    module_text = LLVMEngine._module_text
+    monkeypatch.setattr(LLVMEngine, "_module_text", lambda self, name: loaded.append(name) or module_text(self, name))  # type: ignore[func-returns-value]
+    monkeypatch.setattr(object_layout, "is_supported", lambda: False)
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")  # disables the disk cache
+    vms = [compiled(program) for program in programs]
+    assert [([vm.run(packet) for packet in packets], vm.verdicts(packets)) for vm in vms] == expected
+    assert set(loaded) == {"evaluate", "match_ranges"}
+    for packet in ("text", None):
+        with pytest.raises(cbpf.PacketError):
+            vms[0].run(packet)
+        with pytest.raises(cbpf.PacketError):
+            vms[0].verdicts([b"\x07", packet])
+    run = vms[0].run
+    del vms
+    gc.collect()
+    assert run(b"\x2a") == 42
+
+
+# -- threads and memory growth ---------------------------------------------------------------------------------------
+
+
+def test_threads_compile_and_run_concurrently() -> None:
+    mismatches: list[object] = []
 
     def work(first: int) -> None:
-        for number in range(first, first + 10):
-            vm = compiled(cbpf.parse(f"ldb [0]\nadd #{number}\nret a"))
+        for addend in range(first, first + 10):
+            vm = compiled(cbpf.parse(f"ldb [0]\nadd #{addend}\nret a"))
             packets = [bytes([byte]) for byte in range(100)]
-            expected = [byte + number for byte in range(100)]
+            expected = [byte + addend for byte in range(100)]
             results = (list(map(vm.run, packets)), list(vm.verdicts(packets)), list(map(vm.evaluate, packets)))
-            wrong.extend(result for result in results if result != expected)
+            mismatches.extend(result for result in results if result != expected)
 
-    threads = [threading.Thread(target=work, args=(10 * number,)) for number in range(6)]
+    threads = [threading.Thread(target=work, args=(10 * index,)) for index in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert not wrong
+    assert not mismatches
 
 
-def test_one_engine_serves_many_threads() -> None:
-    vm, wrong = compiled(cbpf.parse("ld #rand\nldb [0]\nret a")), []
-    packets = cbpf.Packets.of([bytes([number % 256]) for number in range(10_000)])
-    expected = [number % 256 for number in range(10_000)]
+def test_threads_share_an_engine() -> None:
+    vm, mismatches = compiled(cbpf.parse("ld #rand\nldb [0]\nret a")), []
+    packets = cbpf.Packets.of([bytes([index % 256]) for index in range(10_000)])
+    expected = [index % 256 for index in range(10_000)]
 
     def work() -> None:
-        wrong.extend([1 for _ in range(10) if list(vm.verdicts(packets)) != expected])
+        mismatches.extend([1 for _ in range(10) if list(vm.verdicts(packets)) != expected])
 
     threads = [threading.Thread(target=work) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert not wrong
+    assert not mismatches
 
 
-def test_a_batch_leaves_the_interpreter_to_others() -> None:
-    """With no switches by time, another thread gets on during the call only if the call lets it."""
+def test_a_batch_releases_the_gil() -> None:
+    """With a switch interval of 1,000 s, another thread makes progress during the call only if the GIL is released."""
     square = [cbpf.TAX(), cbpf.ALUOpX(cbpf.ALUOp.MUL), cbpf.ALUOpConstant(cbpf.ALUOp.ADD, 99)]
     slow = cbpf.Program([cbpf.LoadAbsolute(0, 1), *square * 300, cbpf.RetA()])
     packets = cbpf.Packets(b"\x05", positions=[0] * 500_000, lengths=[1] * 500_000)
@@ -201,8 +266,8 @@ import sys, cbpf
 def resident():
     return int(open("/proc/self/status").read().split("VmRSS:")[1].split()[0])
 program, rounds = cbpf.parse("ldh [12]\\njeq #0x800,1\\nret #0\\nldb [23]\\nret a"), int(sys.argv[1])
-for number in range(rounds + 50):
-    if number == 50:
+for index in range(rounds + 50):
+    if index == 50:
         before = resident()
     cbpf.VM(program, engine="llvm").run(b"packet")
 print(resident() - before)
@@ -210,8 +275,8 @@ print(resident() - before)
 
 
 @pytest.mark.fuzz
-def test_compiling_does_not_pile_up(rounds: Rounds) -> None:
-    """10,000 programs in one process must take less than 100 MB; this is a slice of them."""
+def test_compilations_do_not_accumulate_memory(rounds: Rounds) -> None:
+    """The limit is 100 MB for 10,000 programs in one process; the test compiles 300, with 2 MB of tolerance."""
     for _ in rounds(1):
         result = child("-c", GROWTH, 300)
         assert result.returncode == 0, result.stderr
@@ -221,7 +286,7 @@ def test_compiling_does_not_pile_up(rounds: Rounds) -> None:
 # -- extensions -----------------------------------------------------------------------------------------------
 
 
-def test_a_batch_draws_anew_for_each_packet() -> None:
+def test_a_batch_draws_a_random_number_per_packet() -> None:
     vm = compiled(cbpf.parse("ld #rand\nret a"))
     for packets in ([b""] * 10_000, cbpf.Packets(b"", positions=[0] * 10_000, lengths=[0] * 10_000)):
         draws = vm.verdicts(packets)
@@ -230,7 +295,7 @@ def test_a_batch_draws_anew_for_each_packet() -> None:
         assert vm.verdicts(packets) != draws
 
 
-def test_seeded_draws_are_those_of_the_other_engines() -> None:
+def test_seeded_draws_equal_those_of_the_other_engines() -> None:
     program = cbpf.parse("ld #rand\ntax\nld #rand\nxor x\nret a")
     for seed in (0, 1, 2**63, 2**64 - 1):
         metadata = cbpf.Metadata(seed=seed)
@@ -246,7 +311,7 @@ NETLINK = bytes.fromhex("0800 0100 11111111 0c00 0280 0800 0300 22222222")
     ["ld #0\nldx #2\nld #nla\nret a", "ld #8\nldx #3\nld #nlan\nret a", "ld #poff\nret a"],
     ids=["attribute", "nested", "payload"],
 )
-def test_extensions_that_python_computes_in_batches(text: str) -> None:
+def test_callback_extensions_in_batches(text: str) -> None:
     program = cbpf.parse(text)
     frame = bytes.fromhex("ffffffffffff 020000000001 0800 4500001c 00000000 4011 0000 7f000001 7f000001") + bytes(20)
     packets = [NETLINK, b"", NETLINK[:-1], frame, bytes(70_000)] * 3
@@ -257,8 +322,8 @@ def test_extensions_that_python_computes_in_batches(text: str) -> None:
     assert list(vm.verdicts(cbpf.Packets.of(packets))) == expected
     for packet in packets:
         metadata = cbpf.Metadata(protocol=0x0800, network_header=14)
-        both = [cbpf.VM(program, engine=engine) for engine in ("llvm", "interpreter")]
-        assert len({machine.evaluate(packet, metadata=metadata) for machine in both}) == 1
+        vms = [cbpf.VM(program, engine=engine) for engine in ("llvm", "interpreter")]
+        assert len({vm.evaluate(packet, metadata=metadata) for vm in vms}) == 1
 
 
 def test_wire_lengths_of_a_batch() -> None:
@@ -267,33 +332,33 @@ def test_wire_lengths_of_a_batch() -> None:
     assert list(compiled(LENGTH).verdicts(packets[1:])) == [2**32 - 1]
 
 
-# -- how code is made and loaded ------------------------------------------------------------------------------
+# -- compiling and loading ------------------------------------------------------------------------------
 
 
-def test_llvms_own_linker(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As for other processors, and should LLVM ever make code with relocations."""
-    monkeypatch.setattr(jit, "_bare_code", lambda object_file: None)
-    for number in range(5):
-        vm = compiled(cbpf.parse(f"ldb [0]\nadd #{number}\nret a"))
+def test_code_is_loaded_by_llvms_linker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The linker is for other processors, and for code with relocations, which LLVM has not generated so far."""
+    monkeypatch.setattr(jit, "_relocation_free_code", lambda object_file: None)
+    for addend in range(5):
+        vm = compiled(cbpf.parse(f"ldb [0]\nadd #{addend}\nret a"))
         run = vm.run
-        assert list(vm.verdicts([b"\x05", b""])) == [5 + number, 0]
-        assert list(vm.verdicts(cbpf.Packets.of([b"\x05", b""]))) == [5 + number, 0]
-        assert (vm.evaluate(b"\x05"), run(b"\x06")) == (5 + number, 6 + number)
+        assert list(vm.verdicts([b"\x05", b""])) == [5 + addend, 0]
+        assert list(vm.verdicts(cbpf.Packets.of([b"\x05", b""]))) == [5 + addend, 0]
+        assert (vm.evaluate(b"\x05"), run(b"\x06")) == (5 + addend, 6 + addend)
         del vm
         gc.collect()
-        assert run(b"\x07") == 7 + number
+        assert run(b"\x07") == 7 + addend
 
 
 def long_program(length: int) -> cbpf.Program:
-    """Random registers, scratch slots and jumps, whose every way on must be remembered where ways meet."""
+    """Random registers, scratch slots and jumps: every variable may have several values where paths join."""
     source, tail = random.Random(length), []
     for slot in range(16):
         tail += [(0x61, 0, 0, slot), (0x0C, 0, 0, 0)]
     rows = [(0x30, 0, 0, 0)]
-    while (room := length - len(rows) - len(tail) - 1) > 0:
-        near = min(250, room)
+    while (remaining := length - len(rows) - len(tail) - 1) > 0:
+        reach = min(250, remaining)
         rows.append((0x02, 0, 0, source.randrange(16)))
-        jump = (source.choice([0x15, 0x25, 0x35, 0x45]), source.randrange(near), source.randrange(near))
+        jump = (source.choice([0x15, 0x25, 0x35, 0x45]), source.randrange(reach), source.randrange(reach))
         rows.append(
             source.choice([(*jump, source.randrange(256)), (0x30, 0, 0, source.randrange(64)), (0x04, 0, 0, 99)])
         )
@@ -321,7 +386,7 @@ def test_a_very_long_program_needs_little_stack() -> None:
     assert verdicts == [cbpf.VM(long_program(20_000), engine="interpreter").run(bytes(64))]
 
 
-def test_without_llvmlite_one_sentence_helps(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_llvmlite_is_reported_with_its_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
     jit._llvm.cache_clear()
     monkeypatch.setitem(sys.modules, "llvmlite", None)
     with pytest.raises(cbpf.MissingLibrary, match=r"pip install 'cbpf\[llvm\]'"):
@@ -330,7 +395,7 @@ def test_without_llvmlite_one_sentence_helps(monkeypatch: pytest.MonkeyPatch) ->
     assert set(cbpf.VM(ECHO).verdicts(packets)) == {7}
 
 
-def test_an_unfit_llvmlite(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unusable_llvmlite_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     jit._llvm.cache_clear()
     monkeypatch.setitem(sys.modules, "llvmlite.binding", None)
     with pytest.raises(cbpf.MissingLibrary, match=r"pip install 'cbpf\[llvm\]'"):
@@ -343,11 +408,11 @@ def test_an_unfit_llvmlite(monkeypatch: pytest.MonkeyPatch) -> None:
         _ = compiled(ECHO).run
 
 
-def test_auto_takes_machine_code_for_many(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_uses_machine_code_for_large_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     loaded: list[str] = []
     compile = jit._compile
     monkeypatch.setattr(jit, "_compile", lambda ir: loaded.append(ir) or compile(ir))  # type: ignore[func-returns-value]
-    monkeypatch.setenv("XDG_CACHE_HOME", "relative")  # so that nothing is kept
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")  # disables the disk cache
     vm = cbpf.VM(ECHO)
     assert set(vm.verdicts([b"\x07"] * 99_999)) == {7}
     assert not loaded
@@ -356,7 +421,7 @@ def test_auto_takes_machine_code_for_many(monkeypatch: pytest.MonkeyPatch) -> No
     assert len(loaded) == 2
 
 
-# -- code on disk ---------------------------------------------------------------------------------------------
+# -- the disk cache ---------------------------------------------------------------------------------------------
 
 PACKETS = cbpf.Packets(b"\x07", positions=[0], lengths=[1])
 
@@ -369,26 +434,25 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def compilations(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What LLVM was asked to compile."""
-    asked: list[str] = []
+    """The modules that LLVM compiles during a test."""
+    modules: list[str] = []
     compile = jit._compile
-    monkeypatch.setattr(jit, "_compile", lambda ir: asked.append(ir) or compile(ir))  # type: ignore[func-returns-value]
-    return asked
+    monkeypatch.setattr(jit, "_compile", lambda ir: modules.append(ir) or compile(ir))  # type: ignore[func-returns-value]
+    return modules
 
 
 def batch() -> list[int]:
     return list(compiled(ECHO).verdicts(PACKETS))
 
 
-def test_kept_code_is_found_again(cache: Path, compilations: list[str]) -> None:
+def test_cached_code_is_reused(cache: Path, compilations: list[str]) -> None:
     assert batch() == batch() == [7]
     assert len(compilations) == 1
     (file,) = cache.iterdir()
     assert (file.stat().st_mode & 0o777, cache.stat().st_mode & 0o777) == (0o600, 0o700)
 
 
-def test_kept_code_serves_the_next_process(cache: Path) -> None:
-    """Which does not even load LLVM."""
+def test_cached_code_is_used_by_the_next_process_without_llvmlite(cache: Path) -> None:
     assert batch() == [7]
     code = (
         "import sys, cbpf; vm = cbpf.VM(cbpf.parse('ldb [0]\\nret a'), engine='llvm');"
@@ -417,11 +481,11 @@ def _link_directory(file: Path) -> None:
     file.parent.symlink_to(elsewhere)
 
 
-def _cut(file: Path) -> None:
+def _truncate(file: Path) -> None:
     file.write_bytes(file.read_bytes()[:-1])
 
 
-def _cut_to_the_head(file: Path) -> None:
+def _truncate_to_the_header(file: Path) -> None:
     data = file.read_bytes()
     file.write_bytes(data[: data.index(b"\0") + 1])
 
@@ -446,15 +510,15 @@ def _a_directory(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "spoil",
-    [_write_for_others, _write_to_directory, _link, _link_directory, _cut, _cut_to_the_head, _empty,
+    "tamper",
+    [_write_for_others, _write_to_directory, _link, _link_directory, _truncate, _truncate_to_the_header, _empty,
      _flip_a_byte_of_the_code, _other_code, _a_directory],
-    ids=lambda spoil: spoil.__name__.strip("_"),
+    ids=lambda tamper: tamper.__name__.strip("_"),
 )  # fmt: skip
-def test_code_that_is_not_trusted(spoil: Any, cache: Path, compilations: list[str]) -> None:
+def test_untrusted_code_is_not_used(tamper: Any, cache: Path, compilations: list[str]) -> None:
     assert batch() == [7]
     (file,) = cache.iterdir()
-    spoil(file)
+    tamper(file)
     assert batch() == [7]
     assert len(compilations) == 2
 
@@ -469,7 +533,7 @@ def test_code_of_another_user_is_not_trusted(cache: Path, compilations: list[str
 
 
 @pytest.mark.parametrize("place", ["relative", "/dev/null", "/proc/nowhere"])
-def test_without_a_place_nothing_is_kept(
+def test_nothing_is_cached_without_a_directory(
     place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compilations: list[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -480,23 +544,42 @@ def test_without_a_place_nothing_is_kept(
 
 
 @pytest.mark.parametrize("home", ["", "relative"])
-def test_without_a_home_nothing_is_kept(home: str, monkeypatch: pytest.MonkeyPatch, compilations: list[str]) -> None:
+def test_nothing_is_cached_without_a_home(home: str, monkeypatch: pytest.MonkeyPatch, compilations: list[str]) -> None:
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setenv("HOME", home)
     assert code_cache.directory() is None
     assert batch() == [7]
 
 
-def test_the_number_of_files_is_bounded(cache: Path) -> None:
-    for number in range(1000):
-        code_cache.store(f"program {number}", b"code")
-        if number % 100 == 0:
-            assert code_cache.look_up(f"program {number}") == b"code"
+def test_the_number_of_cached_files_is_bounded(cache: Path) -> None:
+    for index in range(1000):
+        code_cache.store(f"program {index}", b"code")
+        if index % 100 == 0:
+            assert code_cache.look_up(f"program {index}") == b"code"
     assert 200 <= len(list(cache.iterdir())) <= 402
     assert code_cache.look_up("program 999") == b"code"
     assert code_cache.look_up("program 0") is None
 
 
-def test_long_ir_is_not_kept(cache: Path) -> None:
+def test_code_with_a_long_key_is_not_cached(cache: Path) -> None:
     code_cache.store("x" * 2**16 + "x", b"code")
     assert not cache.exists()
+
+
+def test_a_change_of_any_source_file_invalidates_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "package"
+    module = package / "inner" / "module.py"
+    module.parent.mkdir(parents=True)
+    (package / "__pycache__").mkdir()
+    monkeypatch.setattr(code_cache, "_PACKAGE", str(package))
+
+    def fingerprint(path: Path, text: str) -> str | None:
+        path.write_text(text)
+        return code_cache.source_fingerprint.__wrapped__()
+
+    first = fingerprint(module, "a = 1\n")
+    assert first == fingerprint(package / "__pycache__" / "module.py", "") == fingerprint(package / "notes.txt", "")
+    second = fingerprint(module, "a = 12\n")
+    assert len({first, second, fingerprint(package / "new.py", "")}) == 3
+    monkeypatch.setattr(code_cache, "_PACKAGE", str(tmp_path / "missing"))
+    assert code_cache.source_fingerprint.__wrapped__() is None

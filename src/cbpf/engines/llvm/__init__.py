@@ -1,1 +1,1 @@
-"""The llvm engine: a program compiled to machine code."""
+"""The llvm engine: programs compiled to machine code by LLVM."""

@@ -1,7 +1,9 @@
-"""What native code is told about a packet beside its bytes: a C structure, and the way back into Python.
+"""The packet context: a C structure that passes a packet's metadata to machine code.
 
-Most extensions are numbers in it. Random numbers are drawn from its state by the native code itself; what must
-look at the packet (netlink attributes, the payload offset) is asked of `SocketBuffer` through a callback.
+Extension loads have three implementations. The inline extensions are numbers that the context holds. RAND is
+computed by the machine code from the seed and the number of draws in the context. The callback extensions (netlink
+attributes, the payload offset) depend on the packet's bytes: the machine code calls `SocketBuffer.extension` through a
+ctypes callback whose address is in the context.
 """
 
 import ctypes
@@ -16,113 +18,115 @@ from ...packet.metadata import Metadata
 from ...packet.skb import SocketBuffer
 
 CALLBACK_EXTENSIONS: Final = (Extension.NETLINK_ATTR, Extension.NETLINK_ATTR_NESTED, Extension.PAYLOAD_OFFSET)
-"""The extensions that are computed from the packet, in Python."""
+"""The extensions that are computed in Python, from the bytes of the packet."""
+
+_COMPUTED: Final = (*CALLBACK_EXTENSIONS, Extension.RAND, Extension.XOR_X, Extension.LEN)
+_INLINE_EXTENSIONS: Final = [extension for extension in Extension if extension not in _COMPUTED]
+
+_WORD: Final = ctypes.c_uint32
+# extension, A, X, address of memory, length of memory in bytes, address of the SocketBuffer or NULL -> word
+_Callback = ctypes.CFUNCTYPE(_WORD, _WORD, _WORD, _WORD, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_void_p)
 
 
 def needs_callback(program: Program) -> bool:
-    """Whether a program has one of them."""
+    """Return whether a program loads an extension that is computed in Python."""
     return any(extension_of(OPCODE_BY_CODE[raw.op], raw.k) in CALLBACK_EXTENSIONS for raw in program)
 
 
-_INLINE_EXTENSIONS: Final = [
-    one for one in Extension if one not in (*CALLBACK_EXTENSIONS, Extension.RAND, Extension.XOR_X, Extension.LEN)
-]
-
-# (number, a, x, memory, length of memory, the SocketBuffer or null) -> word
-_WORD: Final = ctypes.c_uint32
-_Ask = ctypes.CFUNCTYPE(_WORD, _WORD, _WORD, _WORD, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_void_p)
-
-
 class PacketContext(ctypes.Structure):
-    """One packet's, or those of every packet of a batch; not to be shared by threads that run at the same time."""
+    """The metadata of one packet, or of every packet of a batch, in the host's byte order.
+
+    Machine code counts draws in it, so threads that run at the same time need a context each.
+    """
 
     _fields_ = (
-        ("packet", ctypes.c_uint32),
+        ("packet", ctypes.c_uint32),  # positions of headers in memory, modulo 2**32
         ("network", ctypes.c_uint32),
         ("link", ctypes.c_uint32),
         ("lacks_device", ctypes.c_uint32),
-        ("extensions", ctypes.c_uint32 * 16),  # by their number / 4
+        ("extensions", ctypes.c_uint32 * 16),  # values of the inline extensions; the index is the extension / 4
         ("seed", ctypes.c_uint64),
-        ("draws", ctypes.c_uint64),
-        ("given", ctypes.c_void_p),  # the numbers that are drawn first
-        ("given_count", ctypes.c_uint64),
-        ("ask", ctypes.c_void_p),
-        ("buffer", ctypes.c_void_p),
+        ("draw_count", ctypes.c_uint64),
+        ("preset_draws", ctypes.c_void_p),  # uint32 values of the first draws: `Metadata.draws`
+        ("preset_count", ctypes.c_uint64),
+        ("callback", ctypes.c_void_p),
+        ("socket_buffer", ctypes.c_void_p),  # the argument of the callback; NULL: the default metadata
     )
 
-    owned: Any  # what the pointers point to
+    keep_alive: Any  # the objects whose addresses are in the structure
 
 
 def context_for(buffer: SocketBuffer) -> PacketContext:
-    """The circumstances of one packet, which is run once."""
-    filled = _filled(buffer)
-    filled.owned = buffer
-    filled.buffer = id(buffer)
+    """Return the context of one packet, for one run."""
+    context = _filled_context(buffer)
+    context.keep_alive = buffer
+    context.socket_buffer = id(buffer)
     draws = buffer.metadata.draws
     if draws:
-        given = (ctypes.c_uint32 * len(draws))(*draws)
-        filled.given, filled.given_count = ctypes.addressof(given), len(draws)
-        filled.owned = buffer, given
-    return filled
+        preset = (ctypes.c_uint32 * len(draws))(*draws)
+        context.preset_draws, context.preset_count = ctypes.addressof(preset), len(draws)
+        context.keep_alive = buffer, preset
+    return context
 
 
 def default_context() -> PacketContext:
-    """The default metadata, for any number of packets one after the other."""
-    filled = PacketContext.from_buffer_copy(_defaults())
-    filled.seed = _fresh_seed()
-    return filled
+    """Return a context with the default metadata, for any number of consecutive runs."""
+    context = PacketContext.from_buffer_copy(_default_content())
+    context.seed = _random_seed()
+    return context
 
 
 @cache
-def _defaults() -> bytes:
-    return bytes(_filled(SocketBuffer(b"", Metadata(), header_windows=False)))
+def _default_content() -> bytes:
+    return bytes(_filled_context(SocketBuffer(b"", Metadata(), header_windows=False)))
 
 
-def _fresh_seed() -> int:
+def _random_seed() -> int:
     return int.from_bytes(os.urandom(8))
 
 
-def _filled(buffer: SocketBuffer) -> PacketContext:
+def _filled_context(buffer: SocketBuffer) -> PacketContext:
+    """Return a context with the metadata of a packet, but without preset draws."""
     seed = buffer.metadata.seed
-    filled = PacketContext(packet=buffer.packet, network=buffer.network & 0xFFFF_FFFF, link=buffer.link & 0xFFFF_FFFF)
-    filled.lacks_device = buffer.lacks_device()
+    context = PacketContext(packet=buffer.packet, network=buffer.network & 0xFFFF_FFFF, link=buffer.link & 0xFFFF_FFFF)
+    context.lacks_device = buffer.lacks_device()
     for extension in _INLINE_EXTENSIONS:
-        filled.extensions[extension // 4] = buffer.extension(extension, 0, 0)
-    filled.seed = _fresh_seed() if seed is None else seed
-    filled.ask = ctypes.cast(_ask(), ctypes.c_void_p).value
-    return filled
+        context.extensions[extension // 4] = buffer.extension(extension, 0, 0)
+    context.seed = _random_seed() if seed is None else seed
+    context.callback = ctypes.cast(_callback(), ctypes.c_void_p).value
+    return context
 
 
 @cache
-def _ask() -> Any:
-    """The callback, which lives as long as the process."""
+def _callback() -> Any:
+    """Return the callback of all contexts, which lives as long as the process."""
 
-    def ask(number: int, a: int, x: int, memory: int, length: int, buffer: int | None) -> int:
+    def load_extension(extension: int, a: int, x: int, memory: int, length: int, buffer: int | None) -> int:
         try:
             if buffer is not None:
-                known: SocketBuffer = ctypes.cast(buffer, ctypes.py_object).value
-                return known.extension(number, a, x)
-            packet = ctypes.string_at(memory, length)
-            return SocketBuffer(packet, Metadata(), header_windows=False).extension(number, a, x)
-        except BaseException as error:  # a signal's, as Ctrl-C's; ctypes would drop it
-            _interrupted.by = error
+                packet: SocketBuffer = ctypes.cast(buffer, ctypes.py_object).value
+            else:
+                packet = SocketBuffer(ctypes.string_at(memory, length), Metadata(), header_windows=False)
+            return packet.extension(extension, a, x)
+        except BaseException as error:  # a signal handler's, such as KeyboardInterrupt; ctypes would discard it
+            _pending.exception = error
             return 0
 
-    return _Ask(ask)
+    return _Callback(load_extension)
 
 
-_interrupted: Final = threading.local()
+_pending: Final = threading.local()
 
 
 def raise_interruption() -> None:
-    """Raises what came while native code of this thread asked; to be called after each of its calls."""
-    error = getattr(_interrupted, "by", None)
+    """Raise the exception that interrupted a callback in this thread; call this after each call of machine code."""
+    error = getattr(_pending, "exception", None)
     if error is not None:
-        _interrupted.by = None
+        _pending.exception = None
         raise error
 
 
 def offset_of(field: str, index: int = 0) -> int:
-    """The position of a field in the structure, in bytes."""
+    """Return the offset in bytes of a field of the structure, or of an item of `extensions`."""
     offset: int = getattr(PacketContext, field).offset
     return offset + 4 * index

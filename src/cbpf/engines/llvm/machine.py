@@ -1,4 +1,9 @@
-"""Words as LLVM values: the semantics writes a program as one function of LLVM's text."""
+"""Words are LLVM values: executing the semantics over a program writes it as one function of LLVM IR.
+
+Instruction n of the program begins the basic block `i<n>`. A, X and the scratch slots are variables, which LLVM turns
+into registers. Every load from the packet is preceded by one comparison with the length of the memory, which jumps to
+the block `reject` if a byte is missing.
+"""
 
 from typing import Final
 
@@ -23,11 +28,11 @@ _INSTRUCTIONS: Final = {
 }
 _PREDICATES: Final = {Action.EQUAL: "eq", Action.GREATER_THAN: "ugt", Action.GREATER_OR_EQUAL: "uge"}
 
-_REJECT: Final = "reject"
+_REJECT: Final = "reject"  # the label of the block that returns 0
 
 
 class LLVMMachine:
-    """A `Machine` whose words are 32-bit values of a function that is being written, and whose truths are i1."""
+    """A `Machine` whose words are i32 values of a function under construction, and whose conditions are i1 values."""
 
     def __init__(self, function: Function, dialect: Dialect) -> None:
         self._function = function
@@ -35,7 +40,7 @@ class LLVMMachine:
         self._a = function.variable(I32, 0)
         self._x = function.variable(I32, 0)
         self._scratch = [function.variable(I32, 0) for _ in range(SCRATCH_SLOTS)]
-        self.has_ended = False  # whether control goes on elsewhere than at the next instruction
+        self.is_terminated = False  # whether the current block ends with a jump or a return
 
     @property
     def a(self) -> IRValue:
@@ -64,8 +69,8 @@ class LLVMMachine:
             return (left & right).ne(0)
         return left.icmp(_PREDICATES[action], right)
 
-    def select(self, truth: IRValue, then: IRValue, otherwise: IRValue) -> IRValue:
-        return truth.select(then, otherwise)
+    def select(self, condition: IRValue, then: IRValue, otherwise: IRValue) -> IRValue:
+        return condition.select(then, otherwise)
 
     def load_scratch(self, slot: int) -> IRValue:
         return self._scratch[slot].value
@@ -80,70 +85,73 @@ class LLVMMachine:
         return self._function["wire"]
 
     def header(self, header: HeaderKind) -> IRValue:
-        return self._told(header) if self._windows else self.word(0)
+        return self._context_field(header) if self._windows else self.word(0)
 
     def fetch(self, base: IRValue, displacement: int, size: int, byte_order: FetchOrder) -> IRValue:
         function = self._function
         position = base.zext_or_trunc(I64) + displacement
-        inside = function.label("inside")
-        function.cbranch(position + size > function["length"], _REJECT, inside, rare=True)
-        function.begin_block(inside)
-        number = function["memory"].gep(position).load(size)
-        return (number.bswap() if byte_order == "big" else number).zext_or_trunc(I32)
+        in_bounds = function.label("in_bounds")
+        function.cbranch(position + size > function["length"], _REJECT, in_bounds, rare=True)
+        function.begin_block(in_bounds)
+        value = function["memory"].gep(position).load(size)
+        return (value.bswap() if byte_order == "big" else value).zext_or_trunc(I32)
 
     def lacks_device(self) -> IRValue:
-        return self._told("lacks_device").ne(0)
+        return self._context_field("lacks_device").ne(0)
 
     def extension(self, extension: Extension, a: IRValue, x: IRValue) -> IRValue:
         if extension is Extension.RAND:
-            return self._draw()
+            return self._next_draw()
         if extension in CALLBACK_EXTENSIONS:
-            return self._ask(extension, a, x)
-        return self._told("extensions", extension // 4)
+            return self._call_python(extension, a, x)
+        return self._context_field("extensions", extension // 4)
 
-    def return_if(self, truth: IRValue, verdict: IRValue) -> None:
-        self._function.ret_if(truth, verdict)
+    def return_if(self, condition: IRValue, verdict: IRValue) -> None:
+        self._function.ret_if(condition, verdict)
 
     def finish(self, verdict: IRValue) -> None:
         self._function.ret(verdict)
-        self.has_ended = True
+        self.is_terminated = True
 
     def jump(self, target: int) -> None:
         self._function.branch(f"i{target}")
-        self.has_ended = True
+        self.is_terminated = True
 
-    def branch(self, truth: IRValue, target_true: int, target_false: int) -> None:
-        self._function.cbranch(truth, f"i{target_true}", f"i{target_false}")
-        self.has_ended = True
+    def branch(self, condition: IRValue, target_true: int, target_false: int) -> None:
+        self._function.cbranch(condition, f"i{target_true}", f"i{target_false}")
+        self.is_terminated = True
 
-    def _told(self, field: str, index: int = 0) -> IRValue:
-        return self._function["circumstances"].gep(offset_of(field, index)).load(4)
+    def _context_field(self, field: str, index: int = 0) -> IRValue:
+        return self._function["context"].gep(offset_of(field, index)).load(4)
 
-    def _ask(self, extension: Extension, a: IRValue, x: IRValue) -> IRValue:
-        """What Python says, by the callback of `Circumstances`."""
+    def _call_python(self, extension: Extension, a: IRValue, x: IRValue) -> IRValue:
+        """Call Python for the value of an extension, through the callback of `PacketContext`."""
         function = self._function
-        circumstances = function["circumstances"]
-        ask = circumstances.gep(offset_of("ask")).load_pointer()
-        buffer = circumstances.gep(offset_of("buffer")).load_pointer()
-        return function.call(I32, ask, self.word(extension), a, x, function["memory"], function["length"], buffer)
+        context = function["context"]
+        callback = context.gep(offset_of("callback")).load_pointer()
+        buffer = context.gep(offset_of("socket_buffer")).load_pointer()
+        return function.call(I32, callback, self.word(extension), a, x, function["memory"], function["length"], buffer)
 
-    def _draw(self) -> IRValue:
-        """The next random number: a given one, else `socket_buffer.mix` of the seed and the number of the draw."""
-        function, circumstances = self._function, self._function["circumstances"]
-        draws = circumstances.gep(offset_of("draws")).load(8) + 1
-        circumstances.gep(offset_of("draws")).store(draws)
-        number = circumstances.gep(offset_of("seed")).load(8) + draws * 0x9E37_79B9_7F4A_7C15
-        number = (number ^ number >> 30) * 0xBF58_476D_1CE4_E5B9
-        number = (number ^ number >> 27) * 0x94D0_49BB_1331_11EB
-        drawn = function.variable(I32, ((number ^ number >> 31) >> 32).zext_or_trunc(I32))
-        with function.if_then(draws <= circumstances.gep(offset_of("given_count")).load(8), rare=True):
-            given = circumstances.gep(offset_of("given")).load_pointer()
-            drawn.value = given.gep((draws - 1) << 2).load(4)
-        return drawn.value
+    def _next_draw(self) -> IRValue:
+        """Return the next random number: a preset one, or `skb.splitmix64` of the seed and the number of the draw."""
+        function, context = self._function, self._function["context"]
+        draw = context.gep(offset_of("draw_count")).load(8) + 1
+        context.gep(offset_of("draw_count")).store(draw)
+        state = context.gep(offset_of("seed")).load(8) + draw * 0x9E37_79B9_7F4A_7C15
+        state = (state ^ state >> 30) * 0xBF58_476D_1CE4_E5B9
+        state = (state ^ state >> 27) * 0x94D0_49BB_1331_11EB
+        result = function.variable(I32, ((state ^ state >> 31) >> 32).zext_or_trunc(I32))
+        with function.if_then(draw <= context.gep(offset_of("preset_count")).load(8), rare=True):
+            preset_draws = context.gep(offset_of("preset_draws")).load_pointer()
+            result.value = preset_draws.gep((draw - 1) << 2).load(4)
+        return result.value
 
 
 def filter_function(program: Program, dialect: Dialect) -> Function:
-    """The program: (memory, its length, captured length, wire length, circumstances) -> verdict."""
+    """Return the function of a program: (memory, its length, captured length, wire length, context) -> verdict.
+
+    Lengths are in bytes. Every entry point inlines the function.
+    """
     function = Function(
         "filter",
         I32,
@@ -151,16 +159,16 @@ def filter_function(program: Program, dialect: Dialect) -> Function:
         length=I64,
         captured=I32,
         wire=I32,
-        circumstances="ptr noalias",
+        context="ptr noalias",
     )
     function.attributes += " alwaysinline"
     machine = LLVMMachine(function, dialect)
     begin(machine, dialect)
     for index, raw in enumerate(program):
-        if not machine.has_ended:
+        if not machine.is_terminated:
             function.branch(f"i{index}")
         function.begin_block(f"i{index}")
-        machine.has_ended = False
+        machine.is_terminated = False
         execute(machine, raw, index, dialect)
     function.begin_block(_REJECT)
     function.ret(0)

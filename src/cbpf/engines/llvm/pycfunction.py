@@ -1,6 +1,9 @@
-"""A function of machine code as a Python builtin: called without ctypes, in tens of nanoseconds.
+"""A builtin function of the interpreter that is implemented by machine code.
 
-Source: the Python/C API (METH_O, PyCFunction_NewEx, the buffer protocol).
+A call costs tens of nanoseconds, since neither Python code nor ctypes takes part in it. Only interpreters for which
+`object_layout.is_supported` holds may call such a function.
+
+Source: the Python/C API (METH_O, PyMethodDef, PyCFunction_NewEx, the buffer protocol).
 """
 
 import ctypes
@@ -11,15 +14,15 @@ from typing import Any, Final
 from ...packet.batch import as_packet
 from ...packet.buffers import C_API
 from .context import PacketContext
-from .entry_points import TABLE
+from .entry_points import ADDRESS_TABLE
 from .jit import Code
 
 _METH_O: Final = 0x0008
-_DOCUMENTATION: Final = b"run($self, packet, /)\n--\n\nThe verdict on one packet."
+_DOCUMENTATION: Final = b"run($self, packet, /)\n--\n\nReturn the verdict on one packet."
 
 
 class _MethodDefinition(ctypes.Structure):
-    """PyMethodDef."""
+    """PyMethodDef (methodobject.h)."""
 
     _fields_ = (
         ("name", ctypes.c_char_p),
@@ -30,38 +33,38 @@ class _MethodDefinition(ctypes.Structure):
 
 
 class NativeFilter(bytes):
-    """The `self` of such a builtin: the table of addresses that the code reads, and the owner of all they lead to."""
+    """The `self` of a builtin: the addresses of `ADDRESS_TABLE`, and the owner of the objects at these addresses."""
 
-    owned: Any
+    keep_alive: Any
 
 
-def make_pycfunction(code: Code, circumstances: PacketContext) -> Callable[[Any], int]:
-    """The function `run(packet)` of the code of `entries.builtin`.
+def make_pycfunction(code: Code, context: PacketContext) -> Callable[[Any], int]:
+    """Return the builtin `run(packet)` for the code of `entry_points.pycfunction`.
 
-    It owns the code, so it may outlive whoever asked for it.
+    The builtin owns the code and the context, so that it remains usable after its engine is deleted.
     """
     definition = _MethodDefinition(b"run", code.address, _METH_O, _DOCUMENTATION)
     addresses = {
-        "circumstances": ctypes.addressof(circumstances),
+        "context": ctypes.addressof(context),
         "PyBytes_Type": id(bytes),
-        "otherwise": id(_copied),
+        "to_bytes": id(_to_bytes),
     }
-    table = [addresses[name] if name in addresses else _address(name) for name in TABLE]
-    myself = NativeFilter(struct.pack(f"={len(table)}Q", *table))
-    myself.owned = (code, circumstances, definition)
-    make = C_API.PyCFunction_NewEx
-    make.restype = ctypes.py_object
-    run: Callable[[Any], int] = make(ctypes.byref(definition), ctypes.py_object(myself), None)
+    table = [addresses[name] if name in addresses else _c_api_address(name) for name in ADDRESS_TABLE]
+    native_filter = NativeFilter(struct.pack(f"={len(table)}Q", *table))
+    native_filter.keep_alive = (code, context, definition)
+    new_function = C_API.PyCFunction_NewEx
+    new_function.restype = ctypes.py_object
+    run: Callable[[Any], int] = new_function(ctypes.byref(definition), ctypes.py_object(native_filter), None)
     return run
 
 
-def _copied(packet: Any) -> bytes:
-    """What is neither bytes nor a contiguous buffer; raises `PacketError` for what is no buffer."""
+def _to_bytes(packet: Any) -> bytes:
+    """Copy a buffer that is not contiguous; raise `PacketError` if the packet is not a buffer."""
     return bytes(as_packet(packet))
 
 
-def _address(name: str) -> int:
-    """Of a function of the C API."""
+def _c_api_address(name: str) -> int:
+    """Return the address of a function of the C API."""
     address = ctypes.cast(getattr(C_API, name), ctypes.c_void_p).value
     assert address is not None
     return address

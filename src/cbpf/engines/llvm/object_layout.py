@@ -1,0 +1,63 @@
+"""The layout of the CPython objects that machine code reads directly, and a check that this interpreter has it.
+
+Machine code reads the type, the size and the content of `bytes` objects, and the items of a tuple, without a call of
+the C API. Their layout is not part of CPython's stable ABI, so that `is_supported` compares it with objects of the
+running interpreter. Everything else that machine code uses is in the stable ABI: PyMethodDef, Py_buffer, and functions
+that create integers and acquire buffers.
+
+Sources: CPython, Include/object.h, Include/cpython/bytesobject.h, Include/cpython/tupleobject.h.
+"""
+
+import ctypes
+import sys
+from functools import cache
+from typing import Final
+
+POINTER_SIZE: Final = 8
+# The interpreter's own sizes give the offsets, so that debug builds with a longer PyObject are supported as well.
+TYPE_OFFSET: Final = object.__basicsize__ - POINTER_SIZE  # ob_type, the last field of PyObject
+SIZE_OFFSET: Final = object.__basicsize__  # ob_size, the field after PyObject in PyVarObject
+BYTES_OFFSET: Final = bytes.__basicsize__ - 1  # ob_sval, of which the basic size includes the terminating null byte
+TUPLE_OFFSET: Final = tuple.__basicsize__  # ob_item, of which the basic size includes no item
+
+
+@cache
+def is_supported() -> bool:
+    """Return whether machine code may read the objects of this interpreter and be called as one of its builtins.
+
+    Free-threaded builds are excluded: a builtin has one `PacketContext`, in which it counts random draws, and relies on
+    the GIL to serialise its calls.
+    """
+    return _is_known_interpreter() and _bytes_match() and _tuples_match()
+
+
+def _is_known_interpreter() -> bool:
+    is_free_threaded = "t" in sys.abiflags  # PEP 703; sysconfig's Py_GIL_DISABLED would take 2 ms to import
+    return sys.implementation.name == "cpython" and not is_free_threaded and _pointer_size() == POINTER_SIZE
+
+
+def _pointer_size() -> int:
+    return ctypes.sizeof(ctypes.c_void_p)
+
+
+def _bytes_match() -> bool:
+    """Return whether a bytes object has its type, its size and its content at their offsets."""
+    sample = b"a bytes object"
+    memory = ctypes.string_at(id(sample), BYTES_OFFSET + len(sample) + 1)
+    return (
+        _pointer_at(memory, TYPE_OFFSET) == id(bytes)
+        and _pointer_at(memory, SIZE_OFFSET) == len(sample)
+        and memory[BYTES_OFFSET:] == sample + b"\0"
+    )
+
+
+def _tuples_match() -> bool:
+    """Return whether a tuple has its items at their offset."""
+    items = (b"first", b"second")
+    memory = ctypes.string_at(id(items), TUPLE_OFFSET + POINTER_SIZE * len(items))
+    addresses = [_pointer_at(memory, TUPLE_OFFSET + POINTER_SIZE * index) for index in range(len(items))]
+    return addresses == list(map(id, items))
+
+
+def _pointer_at(memory: bytes, offset: int) -> int:
+    return int.from_bytes(memory[offset : offset + POINTER_SIZE], sys.byteorder)
