@@ -55,7 +55,8 @@ def _of_verdicts(setting: Setting) -> Section:
         rows.append([name, *_cells(_lines(rounds[1:], few, many), "{:,.0f}")])
     note = (
         f"`VM(program, engine=...).verdicts(packets)` with `{FILTER}`, in separate processes; linear"
-        f' between {few:,} and {many:,} packets. `verdicts` of the engine "auto" selects llvm from {MIN_NATIVE_BATCH:,} packets on.'
+        f' between {few:,} and {many:,} packets. `verdicts` of the engine "auto" selects llvm from'
+        f" {MIN_NATIVE_BATCH:,} packets on."
     )
     return Section("Break-even of llvm and python: verdicts", [*_HEADING, "crossing, packets"], rows, note)
 

@@ -16,6 +16,7 @@ from benchmarks.compiling import compiling
 from benchmarks.containers import compressed, linear, pcapng
 from benchmarks.crossing import crossing
 from benchmarks.hot import hot
+from benchmarks.ir_writer import ir_writer
 from benchmarks.one_packet import one_packet
 from benchmarks.optimizing import optimizing
 from benchmarks.processes import WARM_CACHE, output
@@ -39,6 +40,7 @@ TOPICS: Final[dict[str, Callable[[Setting], Iterator[Section]]]] = {
     "batch": batches,
     "crossing": crossing,
     "compile": compiling,
+    "ir": ir_writer,
     "startup": startup,
     "assembly": assembly,
     "proofs": proofs,
