@@ -1,4 +1,4 @@
-"""VM: what it takes, what it refuses, and its trace."""
+"""VM: accepted and rejected arguments, verdicts, traces, and `Metadata`."""
 
 import pickle
 from array import array
@@ -23,64 +23,64 @@ LENGTH = cbpf.parse("ld #len\nret a")
     ],
     ids=["bytes", "bytearray", "memoryview", "array", "strided"],
 )
-def test_takes_any_buffer(packet: Any, engine: Any) -> None:
+def test_any_buffer_is_accepted(packet: Any, engine: Any) -> None:
     assert cbpf.VM(ECHO, engine=engine).run(packet) == 7
     assert cbpf.VM(LENGTH, engine=engine).run(packet) == 2
     assert cbpf.VM(LENGTH, engine=engine).evaluate(packet, metadata=cbpf.Metadata(mark=1)) == 2
 
 
 @pytest.mark.parametrize("packet", ["text", 5, None, [1, 2]])
-def test_refuses_what_is_no_buffer(packet: Any, engine: Any) -> None:
+def test_packets_that_are_not_buffers_are_rejected(packet: Any, engine: Any) -> None:
     with pytest.raises(cbpf.PacketError, match="is no buffer"):
         cbpf.VM(LENGTH, engine=engine).run(packet)
 
 
-def test_refuses_a_released_buffer(engine: Any) -> None:
+def test_released_buffer_is_rejected(engine: Any) -> None:
     view = memoryview(b"ab")
     view.release()
     with pytest.raises(cbpf.PacketError, match="released"):
         cbpf.VM(LENGTH, engine=engine).run(view)
 
 
-def test_metadata_is_metadata() -> None:
+def test_metadata_of_another_type_is_rejected() -> None:
     with pytest.raises(cbpf.FieldError, match="5 is not a Metadata"):
         cbpf.VM(LENGTH).evaluate(b"", metadata=5)  # type: ignore[arg-type]
 
 
-def test_auto_interprets_very_long_programs() -> None:
+def test_auto_interprets_programs_beyond_20000_instructions() -> None:
     program = cbpf.Program([cbpf.ALUOpConstant(0, 1)] * 20_000 + [cbpf.RetA()])  # type: ignore[arg-type]
     assert cbpf.VM(program).run(b"") == 20_000
     assert cbpf.VM(program[1:], engine="python").run(b"") == 19_999
 
 
-def test_wire_length(engine: Any) -> None:
+def test_wire_length_is_loaded_and_checked(engine: Any) -> None:
     vm = cbpf.VM(LENGTH, engine=engine)
     assert vm.evaluate(b"abc", wire_length=1500) == 1500
     assert vm.evaluate(b"abc", wire_length=0) == 0
     assert vm.evaluate(b"abc") == 3
-    for wrong in (-1, 2**32, 1.0, True, "5"):
+    for invalid in (-1, 2**32, 1.0, True, "5"):
         with pytest.raises(cbpf.FieldError, match="wire_length"):
-            vm.evaluate(b"abc", wire_length=wrong)  # type: ignore[arg-type]
+            vm.evaluate(b"abc", wire_length=invalid)  # type: ignore[arg-type]
 
 
-def test_verdicts(engine: Any) -> None:
+def test_verdicts_are_an_array_of_32_bit_numbers(engine: Any) -> None:
     verdicts = cbpf.VM(ECHO, engine=engine).verdicts([b"\x01", b"", b"\xff"])
     assert list(verdicts) == [1, 0, 255]
     assert memoryview(verdicts).itemsize == 4
 
 
-def test_always_verifies() -> None:
+def test_programs_are_verified_under_the_dialect() -> None:
     with pytest.raises(cbpf.VerificationError):
         cbpf.VM([cbpf.LoadScratch(0, 1), cbpf.RetA()], dialect=cbpf.LINUX)  # type: ignore[arg-type]
     cbpf.VM([cbpf.LoadScratch(0, 1), cbpf.RetA()])  # type: ignore[arg-type]
 
 
-def test_unknown_engine() -> None:
+def test_unknown_engine_is_rejected() -> None:
     with pytest.raises(cbpf.FieldError, match="'rust' is not one of 'auto', 'interpreter', 'python'"):
         cbpf.VM(ECHO, engine="rust")  # type: ignore[arg-type]
 
 
-def test_pickles(engine: Any) -> None:
+def test_vm_can_be_pickled(engine: Any) -> None:
     vm = pickle.loads(pickle.dumps(cbpf.VM(ECHO, engine=engine, dialect=cbpf.LINUX)))
     assert (vm.run(b"\x09"), vm.engine, vm.dialect) == (9, engine, cbpf.LINUX)
 
@@ -90,7 +90,7 @@ def test_run_outlives_its_vm(engine: Any) -> None:
     assert run(b"\x05") == 5
 
 
-def test_trace_shows_every_step() -> None:
+def test_trace_has_every_step() -> None:
     program = cbpf.parse("ldh [1]\nst M[2]\njeq #0x0203,1\nret #0\nldx 4*([0]&0xf)\nldb [x + 9]\nret a")
     steps = list(cbpf.VM(program).trace(b"\x11\x02\x03"))
     assert [step.index for step in steps] == [0, 1, 2, 4, 5]
@@ -104,7 +104,7 @@ def test_trace_shows_every_step() -> None:
     assert steps[0].instruction == cbpf.LoadAbsolute(1, 2).assemble()
 
 
-def test_trace_ends_with_the_verdict_of_run() -> None:
+def test_trace_ends_with_the_verdict_of_the_run() -> None:
     vm = cbpf.VM(ECHO)
     *_, last = vm.trace(b"\x2a")
     assert last.verdict == vm.run(b"\x2a") == 42
@@ -114,12 +114,12 @@ def test_trace_ends_with_the_verdict_of_run() -> None:
     assert last.verdict == 9
 
 
-def test_trace_of_a_record_that_is_too_short_is_empty() -> None:
+def test_trace_of_a_packet_shorter_than_the_record_is_empty() -> None:
     assert list(cbpf.VM(cbpf.parse("ret #1"), dialect=cbpf.SECCOMP).trace(b"")) == []
 
 
-def test_the_one_percent_sample_is_one_percent(engine: Any) -> None:
-    """The example of Go's package says 2^32/100, which is 2 in Go; here the number is the one that was meant."""
+def test_one_percent_sample_accepts_one_percent(engine: Any) -> None:
+    """Go's package has the example 2^32/100, which in Go is 2 (^ is exclusive or); the test uses 2**32 // 100."""
     sample = cbpf.VM(
         [
             cbpf.LoadExtension(cbpf.Extension.RAND),
@@ -129,8 +129,8 @@ def test_the_one_percent_sample_is_one_percent(engine: Any) -> None:
         ],
         engine=engine,
     )
-    kept = sum(sample.evaluate(b"", metadata=cbpf.Metadata(seed=seed)) == 4096 for seed in range(10_000))
-    assert 75 < kept < 125
+    accepted = sum(sample.evaluate(b"", metadata=cbpf.Metadata(seed=seed)) == 4096 for seed in range(10_000))
+    assert 75 < accepted < 125
 
 
 @pytest.mark.parametrize(
@@ -147,12 +147,12 @@ def test_the_one_percent_sample_is_one_percent(engine: Any) -> None:
         {"mark": True},
     ],
 )
-def test_metadata_refuses_impossible_values(fields: dict[str, Any]) -> None:
+def test_invalid_metadata_is_rejected(fields: dict[str, Any]) -> None:
     with pytest.raises(cbpf.FieldError, match=r"Metadata\."):
         cbpf.Metadata(**fields)
 
 
-def test_metadata_is_a_value() -> None:
+def test_metadata_is_an_immutable_value() -> None:
     metadata = cbpf.Metadata(mark=5, device=cbpf.Device(2), vlan=cbpf.VlanTag(100))
     assert eval(repr(metadata), {name: getattr(cbpf, name) for name in cbpf.__all__}) == metadata
     assert metadata.replace(mark=6).mark == 6

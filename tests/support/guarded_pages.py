@@ -1,7 +1,8 @@
-"""A process that runs random programs in machine code on packets between unmapped pages: a byte too far kills it.
+"""A process that runs random programs as machine code on packets between inaccessible pages.
 
-Usage: guarded_pages.py SEED ROUNDS, or guarded_pages.py --fault: one byte too far. Compares with the python engine;
-see test_llvm.py.
+A read beyond a packet terminates the process by SIGSEGV. The verdicts are compared with those of the python engine.
+
+Usage: `python -m support.guarded_pages SEED ROUNDS`, or with `--fault`, which reads one byte beyond the pages.
 """
 
 import ctypes
@@ -20,17 +21,17 @@ LOADS = {*random_programs.LOAD_ABSOLUTE, *random_programs.LOAD_INDIRECT, random_
 
 
 def guarded_address() -> int:
-    """Of SIZE bytes that can be read and written, with a page before and behind them that cannot."""
+    """Return the address of SIZE accessible bytes, with one inaccessible page before and one after them."""
     libc = ctypes.CDLL(None, use_errno=True)
     libc.mmap.restype = ctypes.c_void_p
     libc.mmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t, *(ctypes.c_int,) * 3, ctypes.c_long)
     libc.mprotect.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
     writable = mmap.PROT_READ | mmap.PROT_WRITE
-    whole = libc.mmap(None, SIZE + 2 * mmap.PAGESIZE, writable, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, -1, 0)
-    assert whole not in (None, ctypes.c_void_p(-1).value)
-    for guard in (whole, whole + mmap.PAGESIZE + SIZE):
+    mapping = libc.mmap(None, SIZE + 2 * mmap.PAGESIZE, writable, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, -1, 0)
+    assert mapping not in (None, ctypes.c_void_p(-1).value)
+    for guard in (mapping, mapping + mmap.PAGESIZE + SIZE):
         assert libc.mprotect(guard, mmap.PAGESIZE, 0) == 0
-    return int(whole) + mmap.PAGESIZE
+    return int(mapping) + mmap.PAGESIZE
 
 
 def view(address: int, length: int) -> memoryview:
@@ -38,7 +39,7 @@ def view(address: int, length: int) -> memoryview:
 
 
 def random_program(random: Random) -> tuple[cbpf.Dialect, list[Any]]:
-    """A program that its dialect accepts, with loads near the ends of the packets."""
+    """Return a dialect and a program that it accepts, with loads near the ends of the packets."""
     while True:
         dialect = (cbpf.PCAP, cbpf.LINUX, cbpf.SECCOMP)[int(random.random() * 3)]
         if dialect is cbpf.SECCOMP:
@@ -58,11 +59,11 @@ def near_an_end(random: Random, row: Any) -> Any:
 
 
 def run_round(random: Random, address: int) -> None:
-    whole = view(address, SIZE)
+    memory = view(address, SIZE)
     content = random_programs.packet(random) + random_programs.packet(random) + b"\0"
-    whole.cast("B")[:] = (content * (SIZE // len(content) + 1))[:SIZE]
+    memory.cast("B")[:] = (content * (SIZE // len(content) + 1))[:SIZE]
     ranges = [(start, length) for length in LENGTHS for start in (0, SIZE - length)]
-    packets = cbpf.Packets(whole, positions=[start for start, _ in ranges], lengths=[length for _, length in ranges])
+    packets = cbpf.Packets(memory, positions=[start for start, _ in ranges], lengths=[length for _, length in ranges])
     dialect, program = random_program(random)
     expected = [cbpf.VM(program, engine="python", dialect=dialect).run(bytes(packet)) for packet in packets]
     vm = cbpf.VM(program, engine="llvm", dialect=dialect)
@@ -80,8 +81,8 @@ def main() -> None:
     address = guarded_address()
     if sys.argv[1] == "--fault":
         view(address + SIZE, 1).tobytes()
-    for number in range(int(sys.argv[2])):
-        run_round(Random(f"{sys.argv[1]}-{number}"), address)
+    for index in range(int(sys.argv[2])):
+        run_round(Random(f"{sys.argv[1]}-{index}"), address)
 
 
 if __name__ == "__main__":

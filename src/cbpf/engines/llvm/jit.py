@@ -18,8 +18,8 @@ from typing import Any, Final
 from ...errors import MissingLibrary
 from . import code_cache
 
-_MISSING: Final = "the engine 'llvm' needs an extra: pip install 'cbpf[llvm]'"
-_UNUSABLE: Final = "the engine 'llvm' cannot use this llvmlite ({}): pip install 'cbpf[llvm]'"
+_MISSING: Final = "the engine 'llvm' needs llvmlite: pip install 'cbpf[llvm]'"
+_UNUSABLE: Final = "the engine 'llvm' cannot use the installed llvmlite ({}): pip install 'cbpf[llvm]'"
 _PROT_READ_EXECUTE: Final = 1 | 4
 _MAPS_CODE: Final = os.uname().machine == "x86_64"  # other processors need their instruction cache flushed
 _MAX_OPTIMIZED_IR: Final = 200_000  # characters, about 1,000 instructions; larger modules are optimised less
@@ -104,7 +104,9 @@ def _map(code: bytes) -> Code:
     address = ctypes.addressof(first)
     size = -len(code) % mmap.PAGESIZE + len(code)
     if _libc().mprotect(ctypes.c_void_p(address), ctypes.c_size_t(size), _PROT_READ_EXECUTE):
-        raise MissingLibrary("engine 'llvm': the system does not allow executable memory; use engine='python'")
+        raise MissingLibrary(
+            "the engine 'llvm' needs executable memory, which the system does not allow: use engine='python'"
+        )
     return Code(address, first)
 
 
