@@ -1,4 +1,4 @@
-"""The machine of the llvm engine: words are LLVM values, so that the semantics writes a program as a function of LLVM IR.
+"""The machine of the llvm engine: words are LLVM values, so that the semantics writes a function of LLVM IR.
 
 Instruction n of the program begins the basic block `i<n>`. A, X and the scratch slots are variables, which LLVM turns
 into registers. Every load from the packet is preceded by one comparison with the length of the memory, which jumps to
