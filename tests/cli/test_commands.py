@@ -58,8 +58,8 @@ def test_filter_counts_inverts_and_stops() -> None:
 
 def test_filter_takes_programs_and_expression_files(tmp_path: Path, program: Path) -> None:
     _, expected, _ = run("filter", "-r", TRAFFIC, "-q", "tcp port 80")
-    assert run("filter", "-r", TRAFFIC, "-q", "-p", str(program)) == (0, expected, "")
-    assert run("filter", "-r", TRAFFIC, "-q", "-p", "-", stdin=program.read_bytes()) == (0, expected, "")
+    assert run("filter", "-r", TRAFFIC, "-q", "--program", str(program)) == (0, expected, "")
+    assert run("filter", "-r", TRAFFIC, "-q", "--program", "-", stdin=program.read_bytes()) == (0, expected, "")
     words = tmp_path / "words"
     words.write_text("tcp\nport 80\n")
     assert run("filter", "-r", TRAFFIC, "-q", "-F", str(words)) == (0, expected, "")
@@ -170,15 +170,15 @@ REFUSALS = [
         "cbpf: Invalid value for '-c': 0 is not in the range x>=1 (see cbpf filter --help)",
     ),
     (
-        ["filter", "-r", "T", "-p", "P", "ip"],
-        "cbpf: an expression, with or without lists, and -p PROGRAM exclude each other (see cbpf filter --help)",
+        ["filter", "-r", "T", "--program", "P", "ip"],
+        "cbpf: an expression, with or without lists, and --program PROGRAM exclude each other (see cbpf filter --help)",
     ),
     (
         ["filter", "-r", "T", "-F", "P", "ip"],
         "cbpf: an expression and -F FILE exclude each other (see cbpf filter --help)",
     ),
     (["filter", "-r", "T", "-F", "T"], "cbpf: T: byte 0 is not UTF-8 text"),
-    (["filter", "-r", "T", "-p", "", "-w", "out"], "cbpf: an empty name names no file"),
+    (["filter", "-r", "T", "--program", "", "-w", "out"], "cbpf: an empty name names no file"),
     (["filter", "-r", "T", "-w", "", "ip"], "cbpf: target: an empty path names no file"),
     (
         ["filter", "-r", "T", "-w", "out", "--count", "ip"],
@@ -227,7 +227,7 @@ def test_refusals_are_one_line(arguments: list[str | bytes], message: str, progr
 
 def test_a_refused_program_is_one_line_a_finding(tmp_path: Path) -> None:
     (tmp_path / "bad").write_text("div #0\nld #1")
-    code, _, err = run("filter", "-r", TRAFFIC, "-p", str(tmp_path / "bad"), "--count")
+    code, _, err = run("filter", "-r", TRAFFIC, "--program", str(tmp_path / "bad"), "--count")
     assert code == 2
     assert [line.rsplit(" ", 1)[1] for line in err.splitlines()] == ["[division-by-zero]", "[no-return]"]
 
@@ -452,7 +452,7 @@ def test_savefiles_carry_their_context(tmp_path: Path) -> None:
     savefile = cbpf.Savefile.from_bytes(path.read_bytes())
     assert savefile.program == cbpf.compile("tcp port 80", snaplen=96)
     assert (savefile.expression, savefile.snaplen, savefile.link_type_name) == ("tcp port 80", 96, "EN10MB")
-    code, out, err = run("filter", "-q", "-r", TRAFFIC, "-p", str(path))
+    code, out, err = run("filter", "-q", "-r", TRAFFIC, "--program", str(path))
     assert (code, out) == run("filter", "-q", "-r", TRAFFIC, "tcp port 80")[:2]
     assert err.startswith(f"cbpf: warning: {TRAFFIC}: the savefile was made for a snapshot length of 96, below 262144")
     assert run("disasm", str(path))[1] == cbpf.render_bytes(savefile.program, "asm")
@@ -462,14 +462,14 @@ def test_savefiles_are_for_their_link_type(tmp_path: Path) -> None:
     path = tmp_path / "raw.cbpf"
     assert run("compile", "-w", str(path), "-y", "RAW", "tcp") == (0, b"", "")
     error = f"cbpf: {TRAFFIC}: link type EN10MB is not RAW, which the savefile was made for\n"
-    assert run("filter", "-r", TRAFFIC, "-p", str(path), "--count") == (2, b"", error)
+    assert run("filter", "-r", TRAFFIC, "--program", str(path), "--count") == (2, b"", error)
 
 
 def test_packets_as_a_live_socket_sees_them(tmp_path: Path) -> None:
     (tmp_path / "tagged").write_text("ld vlan_avail\nret a")
     options = ["--dialect", "linux", "--as-socket"]
     tagged = sum(packet.data[12:14] in (b"\x81\x00", b"\x88\xa8") for packet in PACKETS)
-    counted = run("filter", "-q", "--count", "-r", TRAFFIC, "-p", str(tmp_path / "tagged"), *options)
+    counted = run("filter", "-q", "--count", "-r", TRAFFIC, "--program", str(tmp_path / "tagged"), *options)
     assert counted == (0, b"%d\n" % tagged, "")
     _, out, _ = run("run", str(tmp_path / "tagged"), TRAFFIC, *options)
     assert out.count(b" 1\n") == tagged
@@ -512,7 +512,7 @@ def test_problems_of_a_file_come_with_its_name_and_a_caret(tmp_path: Path) -> No
         assert run(*command, str(path)) == (2, b"", expected)
     (tmp_path / "cut.cbpf").write_bytes(b"\xa1\xb2\xc3\xcbcBPF")
     error = f"cbpf: {tmp_path}/cut.cbpf: byte 8: the header of a savefile has 20 bytes\n"
-    assert run("filter", "-r", TRAFFIC, "--count", "-p", str(tmp_path / "cut.cbpf")) == (2, b"", error)
+    assert run("filter", "-r", TRAFFIC, "--count", "--program", str(tmp_path / "cut.cbpf")) == (2, b"", error)
 
 
 # Answers of cbpf diff: arguments, exit code, how the output begins.

@@ -233,12 +233,12 @@ def test_a_capture_is_filtered_by_lists(tmp_path: Path) -> None:
     wanted = "(net 10.9.0.0/16 or net 192.0.2.0/24) and (port 443 or portrange 50-60) and not tcp[13] & 2 != 0"
     assert (code, out, err) == run("filter", "-q", "-r", TRAFFIC, wanted)
     assert run("compile", *options, "-w", str(tmp_path / "program"), "not tcp[13] & 2 != 0") == (0, b"", "")
-    assert run("filter", "-q", "-r", TRAFFIC, "-p", str(tmp_path / "program"))[1] == out
+    assert run("filter", "-q", "-r", TRAFFIC, "--program", str(tmp_path / "program"))[1] == out
     assert len(out) > 24
-    code, _, err = run("filter", "-r", TRAFFIC, *options, "-p", str(tmp_path / "program"))
+    code, _, err = run("filter", "-r", TRAFFIC, *options, "--program", str(tmp_path / "program"))
     assert (code, err.splitlines()[0]) == (
         2,
-        "cbpf: an expression, with or without lists, and -p PROGRAM exclude each other (see cbpf filter --help)",
+        "cbpf: an expression, with or without lists, and --program PROGRAM exclude each other (see cbpf filter --help)",
     )
 
 
@@ -249,5 +249,5 @@ def test_too_many_for_a_socket_is_said(tmp_path: Path) -> None:
     code, _, err = run("compile", "--hosts", str(tmp_path / "hosts"), "-w", str(tmp_path / "program"))
     assert code == 0
     assert "instructions are too many for a socket, which takes 4,096; captures can be filtered by them\n" in err
-    assert run("filter", "-r", TRAFFIC, "--count", "-q", "-p", str(tmp_path / "program"))[0] == 0
+    assert run("filter", "-r", TRAFFIC, "--count", "-q", "--program", str(tmp_path / "program"))[0] == 0
     assert run("verify", "--dialect", "linux", str(tmp_path / "program"))[0] == 1

@@ -54,7 +54,9 @@ def command(
 
     With --hosts FILE and --ports FILE a packet must match these lists too, which may be as long as you like:
 
-      cbpf compile --hosts blocked.txt -w blocked.cbpf tcp && cbpf filter -p blocked.cbpf -r in.pcap -w out.pcap
+    \b
+      cbpf compile --hosts blocked.txt -w blocked.cbpf tcp
+      cbpf filter --program blocked.cbpf -r in.pcap -w out.pcap
     """
     text = read_expression(expression, expression_file)
     kind, length = cbpf.link_type(link_type), snaplen or cbpf.DEFAULT_SNAPLEN  # as tcpdump takes -s 0

@@ -30,8 +30,7 @@ from ..progress import progress_bar, with_progress
 @click.option("-w", "target", metavar="FILE", help="Capture to write, - for standard output. May be one of those read.")
 @expression_file_option
 @click.option(
-    "-p",
-    "program",
+    "--program",
     metavar="PROGRAM",
     help="Run this program instead of an expression; a savefile's link type is checked.",
 )
@@ -73,7 +72,7 @@ def command(
       cbpf filter -r in.pcap -w out.pcap 'tcp port 443'
     """
     if program is not None and (expression or expression_file is not None or lists):
-        raise click.UsageError("an expression, with or without lists, and -p PROGRAM exclude each other")
+        raise click.UsageError("an expression, with or without lists, and --program PROGRAM exclude each other")
     if only_count and target is not None:
         raise click.UsageError("--count writes no capture; -w FILE excludes it")
     text = read_expression(expression, expression_file)

@@ -44,7 +44,8 @@ def command(
 
     Each argument is cut at its last =. All files are written as cbpf filter would write them.
 
-      cbpf split -r big.pcap 'tcp port 443=https.pcap' 'port 53=dns.pcap' --rest other.pcap
+    \b
+      cbpf split -r big.pcap --rest other.pcap 'tcp port 443=https.pcap' 'port 53=dns.pcap'
     """
     pairs = [_route(text) for text in routes]
     names = [expression or "all packets" for expression, _ in pairs]
