@@ -544,18 +544,6 @@ def test_a_length_beyond_all_limits() -> None:
 
 # What is no capture
 
-FOREIGN: Final = {
-    "xz": b"\xfd7zXZ\0",
-    "bzip2": b"BZh",
-}
-
-
-@pytest.mark.parametrize("name", FOREIGN)
-@pytest.mark.parametrize("size", [8, 100])
-def test_foreign_formats_are_named(name: str, size: int) -> None:
-    with pytest.raises(cbpf.CaptureError, match=rf"^capture: {name}.* not read yet"):
-        cbpf.read_capture(BytesIO(FOREIGN[name].ljust(size, b"\1")))
-
 
 @pytest.mark.parametrize("size", range(24))
 def test_too_short_files(size: int) -> None:

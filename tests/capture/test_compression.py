@@ -1,9 +1,11 @@
-"""Compressed captures: found by magic, read through all members, live, cut, corrupt, hostile, and without a library."""
+"""Compressed captures: recognised, multi-member, live, truncated, corrupt, hostile, and without a library."""
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import importlib
+import lzma
 import os
 import resource
 import struct
@@ -41,27 +43,36 @@ COMPRESS: Final[dict[str, Compress | None]] = {
     "gzip": gzip.compress,
     "zstd": ZSTD and ZSTD.compress,
     "lz4": LZ4 and LZ4.compress,
+    "xz": lzma.compress,
+    "bzip2": bz2.compress,
 }
+RECOGNISED: Final = {"gzip": 2, "zstd": 4, "lz4": 4, "xz": 6, "bzip2": 10}
+"""Bytes that identify a compression."""
 
 
 @pytest.fixture(params=COMPRESS)
 def kind(request: pytest.FixtureRequest) -> str:
     name: str = request.param
-    if COMPRESS[name] is None:
-        pytest.skip(f"needs a library for {name}: the extra 'compressed'")
+    compressor(name)
     return name
 
 
 @pytest.fixture
 def compress(kind: str) -> Compress:
-    function = COMPRESS[kind]
-    assert function is not None
+    return compressor(kind)
+
+
+def compressor(name: str) -> Compress:
+    """Return the function that compresses; skip the test if its library is not installed."""
+    function = COMPRESS[name]
+    if function is None:
+        pytest.skip(f"needs a library for {name}: the extra 'compressed'")
     return function
 
 
 @pytest.fixture(params=["isal", "the standard library"])
 def gzip_library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """gzip read by each library."""
+    """Make each gzip library in turn the one that is used."""
     if request.param != "isal":
         monkeypatch.setitem(sys.modules, "isal", None)
         monkeypatch.setitem(sys.modules, "isal.igzip_lib", None)
@@ -76,13 +87,13 @@ def filtered(source: bytes, expression: str = "") -> bytes:
 
 
 def numbers(source: bytes) -> tuple[list[int], str]:
-    """The numbers of the packets, and the complaint behind them."""
-    found: list[int] = []
+    """Return the numbers of the packets, and the message of the error after them or an empty one."""
+    read: list[int] = []
     try:
-        found.extend(one.number for one in cbpf.read_capture(BytesIO(source)))
+        read.extend(packet.number for packet in cbpf.read_capture(BytesIO(source)))
     except cbpf.DamagedCapture as error:
-        return found, str(error)
-    return found, ""
+        return read, str(error)
+    return read, ""
 
 
 # Reading
@@ -97,14 +108,14 @@ def test_compressed_captures_are_read(capture: bytes, compress: Compress) -> Non
 
 
 @pytest.mark.usefixtures("gzip_library")
-def test_either_library_reads_gzip() -> None:
+def test_both_gzip_libraries_read_all_data() -> None:
     many = encoded([Record(index, 0, 1000, index.to_bytes(4, "big") * 250) for index in range(5000)])
     assert filtered(gzip.compress(many)) == many
     assert filtered(gzip.compress(many, 0)) == many
 
 
-def test_from_a_path_a_stream_and_standard_input(compress: Compress, tmp_path: Path) -> None:
-    path = tmp_path / "in.pcap"  # its name does not tell
+def test_paths_streams_and_standard_input_are_decompressed(compress: Compress, tmp_path: Path) -> None:
+    path = tmp_path / "in.pcap"  # the name does not indicate the compression
     path.write_bytes(compress(PLAIN))
     assert len(list(cbpf.read_capture(path))) == 4
     assert len(list(cbpf.read_capture(cast(BinaryIO, Trickle(path.read_bytes()))))) == 4
@@ -113,37 +124,65 @@ def test_from_a_path_a_stream_and_standard_input(compress: Compress, tmp_path: P
         assert process.communicate() == (encoded(ARP), b"")
 
 
-def test_members_are_read_through(compress: Compress) -> None:
+def test_all_members_are_read(compress: Compress) -> None:
     parts = [PLAIN[:30], b"", PLAIN[30:70], PLAIN[70:]]
     assert filtered(b"".join(map(compress, parts))) == PLAIN
 
 
-def test_zeros_between_gzip_members() -> None:
-    assert filtered(gzip.compress(PLAIN[:99]) + bytes(99_999) + gzip.compress(PLAIN[99:]) + bytes(512)) == PLAIN
+@pytest.mark.parametrize("name", ["gzip", "xz"])
+def test_zeros_between_members_are_skipped(name: str) -> None:
+    compress = compressor(name)
+    assert filtered(compress(PLAIN[:99]) + bytes(99_996) + compress(PLAIN[99:]) + bytes(512)) == PLAIN
+
+
+@pytest.mark.parametrize("options", [{"check": lzma.CHECK_NONE}, {"check": lzma.CHECK_SHA256}, {"preset": 9}])
+def test_xz_options_are_supported(options: Any) -> None:
+    assert filtered(lzma.compress(PLAIN, **options)) == PLAIN
+
+
+@pytest.mark.parametrize("level", range(1, 10))
+def test_bzip2_block_sizes_are_supported(level: int) -> None:
+    assert filtered(bz2.compress(b"", level) + bz2.compress(PLAIN, level)) == PLAIN
+
+
+def test_the_compression_is_reported(kind: str, compress: Compress, tmp_path: Path) -> None:
+    path = tmp_path / "in.pcap"
+    path.write_bytes(compress(PLAIN))
+    with cbpf.read_capture(path) as reader:
+        assert reader.compression == kind
+    info = cbpf.capture_info(path)
+    assert (info.compression, info.file_size, info.capture_size) == (kind, path.stat().st_size, len(PLAIN))
 
 
 @pytest.mark.parametrize("name", ["zstd", "lz4"])
-def test_skippable_frames(name: str) -> None:
-    compress = COMPRESS[name]
-    if compress is None:
-        pytest.skip(f"needs a library for {name}: the extra 'compressed'")
+def test_skippable_frames_are_skipped(name: str) -> None:
+    compress = compressor(name)
     index = struct.pack("<II", 0x184D2A5E, 9) + bytes(9)
     assert filtered(compress(PLAIN[:99]) + index + compress(PLAIN[99:]) + index) == PLAIN
 
 
 def flushing(name: str) -> tuple[Compress, bytes]:
-    """A function that compresses so that all can be read at once, and how the stream begins."""
+    """Return a function whose output can be decompressed at once, and the bytes before its first output."""
     if name == "gzip":
         deflate = zlib.compressobj(wbits=31)
         return lambda data: deflate.compress(data) + deflate.flush(zlib.Z_SYNC_FLUSH), b""
     if name == "zstd":
-        compressor = ZSTD.ZstdCompressor()
-        return lambda data: cast(bytes, compressor.compress(data, compressor.FLUSH_BLOCK)), b""
-    frame = LZ4.LZ4FrameCompressor(auto_flush=True)
-    return lambda data: cast(bytes, frame.compress(data)), frame.begin()
+        zstd_compressor = ZSTD.ZstdCompressor()
+        return lambda data: cast(bytes, zstd_compressor.compress(data, zstd_compressor.FLUSH_BLOCK)), b""
+    if name == "lz4":
+        frame = LZ4.LZ4FrameCompressor(auto_flush=True)
+        return lambda data: cast(bytes, frame.compress(data)), frame.begin()
+    return compressor(name), b""  # without a flush operation: one stream per call
 
 
-def test_packets_come_while_a_compressed_pipe_pauses(kind: str) -> None:
+def truncated(name: str, *parts: bytes) -> bytes:
+    """Return a compressed stream that contains *parts* and ends within a member."""
+    write_through, begin = flushing(name)
+    stream = begin + b"".join(map(write_through, parts))
+    return stream + compressor(name)(b"")[: RECOGNISED[name] - 1] if name in ("xz", "bzip2") else stream
+
+
+def test_packets_are_read_while_a_compressed_pipe_pauses(kind: str) -> None:
     write_through, begin = flushing(kind)
     with pipe() as (read_end, writer), open(read_end, "rb", buffering=0, closefd=False) as file:
         writer.write(begin + write_through(PLAIN + b"a part of a rec"))
@@ -171,7 +210,7 @@ def test_packets_are_written_while_a_compressed_pipe_pauses(kind: str) -> None:
 
 
 def test_many_compressed_sources(compress: Compress, tmp_path: Path) -> None:
-    """Only one of them is open at a time, and each goes on where it stopped."""
+    """Only one file is open at a time; reading continues at the position where it stopped."""
     path = tmp_path / "in.pcapng"
     path.write_bytes(compress(as_pcapng(RECORDS[:1])))
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -182,39 +221,42 @@ def test_many_compressed_sources(compress: Compress, tmp_path: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     target.seek(0)
-    assert [one.time_ns for one in cbpf.read_capture(target)] == [1_700_000_000_123_456_789] * 200
+    assert [packet.time_ns for packet in cbpf.read_capture(target)] == [1_700_000_000_123_456_789] * 200
 
 
 # Damage
 
 
 @pytest.mark.usefixtures("gzip_library")
-def test_a_gzip_cut_at_every_byte() -> None:
-    check_cuts("gzip", gzip.compress(PLAIN))
+def test_gzip_truncated_at_every_byte_is_reported() -> None:
+    check_truncations("gzip", gzip.compress(PLAIN))
 
 
-@pytest.mark.parametrize("name", ["zstd", "lz4"])
-def test_frames_cut_at_every_byte(name: str) -> None:
-    compress = COMPRESS[name]
-    if compress is None:
-        pytest.skip(f"needs a library for {name}: the extra 'compressed'")
-    check_cuts(name, compress(PLAIN))
+@pytest.mark.parametrize("name", ["zstd", "lz4", "xz", "bzip2"])
+def test_streams_truncated_at_every_byte_are_reported(name: str) -> None:
+    check_truncations(name, compressor(name)(PLAIN))
 
 
-def check_cuts(name: str, capture: bytes) -> None:
-    found: list[cbpf.Packet] = []
-    for size in range(4, len(capture)):
-        found.clear()
-        with pytest.raises(cbpf.DamagedCapture, match=f"^capture: the {name} stream is cut short$"):
-            found.extend(cbpf.read_capture(BytesIO(capture[:size])))
-    assert len(found) == 4 or name != "gzip"  # which ends with a check sum
+def check_truncations(name: str, capture: bytes) -> None:
+    packets: list[cbpf.Packet] = []
+    for size in range(max(4, RECOGNISED[name]), len(capture)):
+        packets.clear()
+        with pytest.raises(cbpf.DamagedCapture, match=f"^capture: the {name} stream is truncated$"):
+            packets.extend(cbpf.read_capture(BytesIO(capture[:size])))
+    assert len(packets) == 4 or name not in ("gzip", "xz", "bzip2")  # these end with a checksum
 
 
-def test_whole_packets_of_a_cut_stream_are_kept(kind: str, tmp_path: Path) -> None:
-    write_through, begin = flushing(kind)
+def test_a_truncated_second_member_is_reported(kind: str, compress: Compress) -> None:
+    second = compress(PLAIN[99:])
+    for size in (1, RECOGNISED[kind] - 1, RECOGNISED[kind]):
+        with pytest.raises(cbpf.DamagedCapture, match=f"^capture: the {kind} stream is truncated$"):
+            list(cbpf.read_capture(BytesIO(compress(PLAIN[:99]) + second[:size])))
+
+
+def test_complete_packets_of_a_truncated_stream_are_written(kind: str, tmp_path: Path) -> None:
     source, target = tmp_path / "in.pcap", tmp_path / "out.pcap"
-    source.write_bytes(begin + write_through(PLAIN[:-1]))
-    with pytest.raises(cbpf.DamagedCapture, match=rf"in\.pcap: the {kind} stream is cut short") as damage:
+    source.write_bytes(truncated(kind, PLAIN[:-1]))
+    with pytest.raises(cbpf.DamagedCapture, match=rf"in\.pcap: the {kind} stream is truncated") as damage:
         cbpf.filter_capture(source, target, "")
     assert damage.value.summary is not None
     assert damage.value.summary.packets_seen == 3
@@ -222,34 +264,53 @@ def test_whole_packets_of_a_cut_stream_are_kept(kind: str, tmp_path: Path) -> No
 
 
 @pytest.mark.usefixtures("gzip_library")
-def test_a_wrong_check_sum() -> None:
-    many = encoded([Record(index, 0, 1000, os.urandom(1000)) for index in range(100)])
-    wrong = bytearray(gzip.compress(many))
-    wrong[-6] ^= 1
-    found, complaint = numbers(bytes(wrong))
-    assert 80 < len(found) <= 100
-    assert complaint.startswith("capture: the gzip stream is damaged: ")
+def test_an_incorrect_gzip_checksum_is_reported() -> None:
+    check_corruption("gzip", gzip.compress, -6, lost=20)
 
 
-def test_what_follows_a_stream_must_be_one(kind: str, compress: Compress) -> None:
+def test_an_incorrect_xz_checksum_is_reported() -> None:
+    check_corruption("xz", lzma.compress, -40, lost=20)
+
+
+def test_an_incorrect_bzip2_checksum_is_reported() -> None:
+    """A bzip2 block is output when all of it was read: up to one block is lost, here 100 kB."""
+    check_corruption("bzip2", lambda data: bz2.compress(data, 1), -6, lost=120)
+
+
+def check_corruption(name: str, compress: Compress, position: int, lost: int) -> None:
+    capture = encoded([Record(index, 0, 1000, os.urandom(1000)) for index in range(1000)])
+    corrupt = bytearray(compress(capture))
+    corrupt[position] ^= 1
+    read, message = numbers(bytes(corrupt))
+    assert 1000 - lost < len(read) <= 1000
+    assert message.startswith(f"capture: the {name} stream cannot be decompressed: ")
+
+
+def test_an_xz_stream_may_not_demand_much_memory() -> None:
+    filters = [{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 29}]
+    with pytest.raises(cbpf.DamagedCapture, match=r"cannot be decompressed: Memory usage limit exceeded$"):
+        cbpf.read_capture(BytesIO(lzma.compress(PLAIN, filters=filters)))
+
+
+def test_other_data_after_a_stream_is_reported(kind: str, compress: Compress) -> None:
     assert numbers(compress(PLAIN) + b"text") == (
         [1, 2, 3, 4],
-        f"capture: the {kind} stream is followed by 74 65 78 74, which begins no other",
+        f"capture: the {kind} stream is followed by 74 65 78 74, which does not begin another",
     )
 
 
-def test_a_compressed_capture_within_a_compressed_one_is_none(compress: Compress) -> None:
+def test_a_capture_compressed_twice_is_rejected(compress: Compress) -> None:
     with pytest.raises(cbpf.CaptureError, match="is not the magic number of a capture"):
         cbpf.read_capture(BytesIO(compress(compress(PLAIN))))
 
 
-def test_a_compressed_text_is_no_capture(compress: Compress) -> None:
+def test_a_compressed_text_is_rejected(compress: Compress) -> None:
     with pytest.raises(cbpf.CaptureError, match=r"^capture: has 4 bytes; a pcap capture begins with a header of 24"):
         cbpf.read_capture(BytesIO(compress(b"text")))
 
 
 @pytest.mark.fuzz
-def test_damaged_streams_give_packets_and_one_clean_error(rounds: Rounds) -> None:
+def test_corrupt_streams_raise_capture_errors_only(rounds: Rounds) -> None:
     for chance in rounds(60):
         for compress in filter(None, COMPRESS.values()):
             capture = bytearray(compress(PLAIN) + compress(PLAIN[24:]))
@@ -260,13 +321,12 @@ def test_damaged_streams_give_packets_and_one_clean_error(rounds: Rounds) -> Non
 
 
 def test_a_small_file_does_not_fill_the_memory(kind: str) -> None:
-    """400 megabytes of packets, read where only 64 more than at the start may be had."""
-    write_through, begin = flushing(kind)
+    """400 MB of packets are read by a process that may allocate 64 MiB more than at the start."""
     block = encoded([Record(0, 0, 200_000, bytes(200_000))] * 50)[24:]
-    bomb = begin + write_through(encoded([])) + b"".join([write_through(block) for _ in range(40)])
+    bomb = truncated(kind, encoded([]), *[block] * 40)
     code = """if True:
         import cbpf, re, resource, sys
-        list(cbpf.read_capture(sys.argv[1]))  # loads what is loaded late
+        list(cbpf.read_capture(sys.argv[1]))  # completes the late imports
         used = 1024 * int(re.search(r"VmData:\\s+(\\d+)", open("/proc/self/status").read())[1])
         resource.setrlimit(resource.RLIMIT_DATA, (used + (64 << 20),) * 2)
         try:
@@ -276,19 +336,45 @@ def test_a_small_file_does_not_fill_the_memory(kind: str) -> None:
     """
     command = [sys.executable, "-c", code, str(TRAFFIC)]
     done = subprocess.run(command, input=bomb, capture_output=True, check=False)
-    assert done.stdout.decode() == f"2000 standard input: the {kind} stream is cut short\n", done.stderr.decode()
+    assert done.stdout.decode() == f"2000 standard input: the {kind} stream is truncated\n", done.stderr.decode()
 
 
-# Libraries that are not there
+# Missing libraries
 
 
 @pytest.mark.parametrize(
-    ("name", "modules"), [("zstd", ("compression.zstd", "backports.zstd")), ("lz4", ("lz4.frame",))]
+    ("name", "modules"),
+    [
+        ("zstd", ("compression.zstd", "backports.zstd")),
+        ("lz4", ("lz4.frame",)),
+        ("xz", ("lzma",)),
+        ("bzip2", ("bz2",)),
+    ],
 )
-def test_a_missing_library(name: str, modules: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_library_is_reported(name: str, modules: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     for module in modules:
         monkeypatch.setitem(sys.modules, module, None)
-    begin = {"zstd": b"\x28\xb5\x2f\xfd", "lz4": b"\x04\x22\x4d\x18"}[name]
-    message = rf"^capture: a {name} stream needs a library: pip install 'cbpf\[compressed\]'$"
-    with pytest.raises(cbpf.MissingLibrary, match=message):
+    begin = {
+        "zstd": b"\x28\xb5\x2f\xfd",
+        "lz4": b"\x04\x22\x4d\x18",
+        "xz": b"\xfd7zXZ\0",
+        "bzip2": b"BZh91AY&SY",
+    }[name]
+    remedy = (
+        "this Python was built without the module of its standard library"
+        if name in ("xz", "bzip2")
+        else r"pip install 'cbpf\[compressed\]'"
+    )
+    with pytest.raises(cbpf.MissingLibrary, match=f"^capture: no library for a {name} stream; {remedy}$"):
         cbpf.read_capture(BytesIO(begin + bytes(99)))
+
+
+def test_compression_libraries_are_imported_late() -> None:
+    code = "import sys, cbpf; list(cbpf.read_capture(sys.argv[1])); print({'lzma', 'bz2', 'zlib'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code, str(TRAFFIC)], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
+
+
+def test_text_that_begins_like_bzip2_is_rejected() -> None:
+    with pytest.raises(cbpf.CaptureError, match="is not the magic number of a capture"):
+        cbpf.read_capture(BytesIO(b"BZh9 is the beginning of this text."))

@@ -1,4 +1,8 @@
-"""Compressed captures: gzip, zstd and lz4 streams, read as what they hold."""
+"""Decompression of captures: gzip, zstd, lz4, xz and bzip2 streams, recognised by their first bytes.
+
+A stream may consist of several members (gzip), frames (zstd, lz4) or streams (xz, bzip2) in a row; all of them are
+called members here. Each compression's library is imported when a stream of its kind is opened.
+"""
 
 from collections.abc import Callable
 from importlib import import_module
@@ -6,14 +10,17 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from ..errors import DamagedCapture, MissingLibrary
 
-MAGIC_SIZE: Final = 4
+MAGIC_SIZE: Final = 10  # bytes; the longest magic number, and no member with content is shorter
 
-_INPUT_SIZE: Final = 1 << 14  # what is lost in front of wrong data: as much as came of so many bytes
-_OUTPUT_SIZE: Final = 1 << 20  # at a time, however much a stream would give
+_INPUT_SIZE: Final = 1 << 14  # bytes; the output for this much input is lost when the input proves to be corrupt
+_MAX_OUTPUT_SIZE: Final = 1 << 20  # bytes per call, so that a small file cannot fill the memory
+_MAX_XZ_MEMORY: Final = 1 << 28  # bytes; the preset -9 needs 65 MiB, but a header may demand 4 GiB
+
+_EXTRA: Final = "pip install 'cbpf[compressed]'"
 
 
 class _Decompressor(Protocol):
-    """One member or frame, as `bz2.BZ2Decompressor` has it."""
+    """A decompressor of one member, with the interface of `bz2.BZ2Decompressor`."""
 
     @property
     def eof(self) -> bool: ...
@@ -27,40 +34,56 @@ class _Decompressor(Protocol):
     def decompress(self, data: bytes, max_length: int) -> bytes: ...
 
 
+_NewDecompressor = Callable[[], _Decompressor]
+
+
 class Compression(NamedTuple):
-    """A kind of compression: how its streams begin, and what reads one."""
+    """A kind of compression: how its members begin, and the library that reads them."""
 
     name: str
-    magic: bytes
-    decompressor: Callable[[], Callable[[], _Decompressor]]
-    """Imports the library; raises `ImportError`."""
+    magics: tuple[bytes, ...]
+    """The first bytes of a member, one of these."""
+    load: Callable[[], _NewDecompressor]
+    """Imports the library and returns the constructor of its decompressor; raises `ImportError`."""
+    remedy: str = _EXTRA
+    """Advice for a missing library."""
     padding: bytes = b""
-    """What may stand between two members."""
+    """The bytes that may appear between two members."""
 
 
-def _gzip() -> Callable[[], _Decompressor]:
+def _gzip() -> _NewDecompressor:
     try:
         igzip: Any = import_module("isal.igzip_lib")
     except ImportError:
-        return _PlainGzip
+        return _ZlibDecompressor
     return lambda: igzip.IgzipDecompressor(flag=igzip.DECOMP_GZIP)
 
 
-def _zstd() -> Callable[[], _Decompressor]:
+def _zstd() -> _NewDecompressor:
     try:
-        zstd: Any = import_module("compression.zstd")  # of Python 3.14
+        zstd: Any = import_module("compression.zstd")  # since Python 3.14
     except ImportError:
         zstd = import_module("backports.zstd")
     return lambda: zstd.ZstdDecompressor()
 
 
-def _lz4() -> Callable[[], _Decompressor]:
+def _lz4() -> _NewDecompressor:
     frame: Any = import_module("lz4.frame")
     return lambda: frame.LZ4FrameDecompressor()
 
 
-class _PlainGzip:
-    """The standard library's."""
+def _xz() -> _NewDecompressor:
+    lzma: Any = import_module("lzma")
+    return lambda: lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=_MAX_XZ_MEMORY)
+
+
+def _bzip2() -> _NewDecompressor:
+    bz2: Any = import_module("bz2")
+    return lambda: bz2.BZ2Decompressor()
+
+
+class _ZlibDecompressor:
+    """The gzip decompressor of the standard library, used where isal is not installed."""
 
     def __init__(self) -> None:
         import zlib
@@ -83,77 +106,99 @@ class _PlainGzip:
         return bytes(self._inner.decompress(self._inner.unconsumed_tail + data, max_length))
 
 
+def _bzip2_magics() -> tuple[bytes, ...]:
+    """Return the first 10 bytes of bzip2 streams: block sizes 1 to 9, then a block's magic number or that of the end.
+
+    "BZh" and a digit alone could also begin a text.
+    """
+    return tuple(b"BZh%d%s" % (size, block) for size in range(1, 10) for block in (b"1AY&SY", b"\x17rE8P\x90"))
+
+
+_STANDARD_LIBRARY: Final = "this Python was built without the module of its standard library"
+
 COMPRESSIONS: Final = (
-    Compression("gzip", b"\x1f\x8b", _gzip, padding=b"\0"),
-    Compression("zstd", b"\x28\xb5\x2f\xfd", _zstd),
-    Compression("lz4", b"\x04\x22\x4d\x18", _lz4),
+    Compression("gzip", (b"\x1f\x8b",), _gzip, padding=b"\0"),
+    Compression("zstd", (b"\x28\xb5\x2f\xfd",), _zstd),
+    Compression("lz4", (b"\x04\x22\x4d\x18",), _lz4),
+    Compression("xz", (b"\xfd7zXZ\0",), _xz, _STANDARD_LIBRARY, padding=b"\0"),
+    Compression("bzip2", _bzip2_magics(), _bzip2, _STANDARD_LIBRARY),
 )
 
 
 def compression_of(begin: bytes) -> Compression | None:
-    """What compressed a stream that begins with these 4 bytes."""
-    return next((one for one in COMPRESSIONS if begin.startswith(one.magic)), None)
+    """Return the compression of a stream that begins with *begin*, its first `MAGIC_SIZE` bytes or all it has."""
+    return next((compression for compression in COMPRESSIONS if begin.startswith(compression.magics)), None)
 
 
-class Decompressed:
-    """What a compressed stream holds, all its members or frames; *begin* was read of it already.
+class DecompressedStream:
+    """The content of a compressed stream, through all its members.
 
-    It gives at most a mebibyte at a time, so that a small file cannot fill the memory. Raises `MissingLibrary`; and
-    `DamagedCapture` behind all that could be read, for a stream that is cut short or wrong.
+    After all data that could be decompressed, a truncated or corrupt stream raises `DamagedCapture`.
     """
 
     def __init__(self, compression: Compression, begin: bytes, read: Callable[[int], bytes], name: str) -> None:
+        """Begin to read a stream whose first bytes, *begin*, were read already; *read* returns the bytes after them.
+
+        Raises `MissingLibrary`.
+        """
         self._compression, self._input, self._read, self._name = compression, begin, read, name
         try:
-            self._make = compression.decompressor()
+            self._new_member = compression.load()
         except ImportError:
-            command = "pip install 'cbpf[compressed]'"
-            raise MissingLibrary(f"{name}: a {compression.name} stream needs a library: {command}") from None
-        self._member = self._make()
-        self._was_full = False  # what was asked for last, so that more may come without input
+            fact = f"no library for a {compression.name} stream"
+            raise MissingLibrary(f"{name}: {fact}; {compression.remedy}") from None
+        self._member = self._new_member()
+        self._was_full = False  # whether the last output had the size requested, so more may follow without input
         self._damage: DamagedCapture | None = None
 
     def read1(self, size: int) -> bytes:
-        """Up to *size* bytes, as soon as there are some; none at the end."""
+        """Return up to *size* bytes, at most 1 MiB, as soon as there are any; none at the end."""
         while self._damage is None:
-            if self._member.eof and not self._begin_next():
+            if self._member.eof and not self._begin_next_member():
                 return b""
-            output = self._step(min(size, _OUTPUT_SIZE))
+            output = self._step(min(size, _MAX_OUTPUT_SIZE))
             if output:
                 return output
         raise self._damage
 
     def _step(self, size: int) -> bytes:
-        data, is_over = b"", False
+        data, is_at_end = b"", False
         if self._member.needs_input and not self._was_full:
             data, self._input = self._input or self._read(_INPUT_SIZE), b""
-            is_over = not data
+            is_at_end = not data
         try:
             output = self._member.decompress(data, size)
-        except Exception as error:  # each library has errors of its own, and RuntimeError is among them
-            self._damage = self._damaged(f"is damaged: {error}")
+        except Exception as error:  # each library raises its own classes, RuntimeError among them
+            self._damage = self._damaged(f"cannot be decompressed: {error}")
             return b""
         self._was_full = len(output) == size
-        if is_over and not output and not self._member.eof:
-            self._damage = self._damaged("is cut short")
+        if is_at_end and not output and not self._member.eof:
+            self._damage = self._damaged("is truncated")
         return output
 
-    def _begin_next(self) -> bool:
-        """Begins with what follows the member that has ended; False if nothing does."""
+    def _begin_next_member(self) -> bool:
+        """Begin to decompress the member after the one that has ended; return False if there is none."""
         rest = (self._member.unused_data or b"") + self._input
         while len(rest := rest.lstrip(self._compression.padding)) < MAGIC_SIZE and (more := self._read(_INPUT_SIZE)):
             rest += more
-        if rest and not (rest.startswith(self._compression.magic) or _is_skippable(rest)):
-            self._damage = self._damaged(f"is followed by {rest[:MAGIC_SIZE].hex(' ')}, which begins no other")
+        if not rest:
+            return False
+        if not self._begins_member(rest):
+            self._damage = self._damaged(f"is followed by {rest[:MAGIC_SIZE].hex(' ')}, which does not begin another")
             raise self._damage
-        if rest:
-            self._member, self._input = self._make(), rest
-        return bool(rest)
+        self._member, self._input = self._new_member(), rest
+        return True
+
+    def _begins_member(self, data: bytes) -> bool:
+        """Return whether *data* begins with a magic number, all of it or as much as was not truncated."""
+        magics = self._compression.magics
+        is_truncated = any(magic.startswith(data) for magic in magics)
+        return is_truncated or data.startswith(magics) or _is_skippable(data)
 
     def _damaged(self, fact: str) -> DamagedCapture:
         return DamagedCapture(f"{self._name}: the {self._compression.name} stream {fact}")
 
 
 def _is_skippable(begin: bytes) -> bool:
-    """A frame of zstd and lz4 without content, as some tools put behind the others for an index."""
+    """Return whether a zstd or lz4 frame without content begins here; some tools append one as an index."""
     return begin[1:4] == b"\x2a\x4d\x18" and begin[0] & 0xF0 == 0x50

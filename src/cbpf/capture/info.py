@@ -124,7 +124,8 @@ class CaptureInfo(Record):
 
     name: what errors call it; container, version: its format, such as pcap 2.4.
     variant: "Kuznetzov" for a pcap with the longer records of Alexey Kuznetzov's patched libpcap, or None.
-    compression: "gzip", "zstd", "lz4" or None; file_size: bytes of the file as it is, None if it is no regular file.
+    compression: "gzip", "zstd", "lz4", "xz", "bzip2" or None.
+    file_size: bytes of the file as it is, None if it is no regular file.
     capture_size: bytes of the capture, uncompressed, without a record that is not whole.
     byte_orders: "<" and ">", as far as a section has it; sections: how many, one in a pcap.
     interfaces: each with its packets; totals: of all packets.

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import BinaryIO, TypeAlias
 
 from ..errors import CaptureError, DamagedCapture, FieldError
-from .compression import MAGIC_SIZE, Decompressed, compression_of
+from .compression import MAGIC_SIZE, DecompressedStream, compression_of
 
 Source: TypeAlias = str | os.PathLike[str] | BinaryIO
 """A path, "-" for standard input, or a binary file object."""
@@ -98,7 +98,7 @@ class Input:
             self._is_compressed = compression is not None
             if compression is not None:
                 self.compression = compression.name
-                self._read = Decompressed(compression, self._ahead, self._read_stream, self.name).read1
+                self._read = DecompressedStream(compression, self._ahead, self._read_stream, self.name).read1
                 self._ahead = b""
         except BaseException:
             self.close()

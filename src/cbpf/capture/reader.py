@@ -18,11 +18,6 @@ CHUNK_SIZE: Final = 1 << 20
 _LOOK_AHEAD: Final = 1 << 24  # bytes at most, in pieces that are small because many captures may wait
 _LOOK_AHEAD_PIECE: Final = 1 << 12
 
-_FOREIGN: Final = {
-    b"\xfd7zXZ": "xz-compressed captures are not read yet; pipe through xz -dc",
-    b"BZh": "bzip2-compressed captures are not read yet; pipe through bunzip2 -c",
-}
-
 Chunk: TypeAlias = tuple[bytes, list[RecordSpan]]
 """A buffer, and the whole records in it."""
 
@@ -79,7 +74,7 @@ class CaptureReader(Iterator[Packet]):
 
     @property
     def compression(self) -> str | None:
-        """What the capture is compressed by: "gzip", "zstd", "lz4", or None."""
+        """What the capture is compressed by: "gzip", "zstd", "lz4", "xz", "bzip2", or None."""
         return self._input.compression
 
     @property
@@ -239,9 +234,6 @@ class CaptureReader(Iterator[Packet]):
 
 def _container(begin: bytes, name: str) -> Container:
     """What a capture that begins so is; raises `CaptureError` if that is not read here."""
-    for magic, reason in _FOREIGN.items():
-        if begin.startswith(magic):
-            raise CaptureError(f"{name}: {reason}")
     if not begin.startswith(SECTION_MAGIC):
         return Pcap(parse_header(begin, name))
     if len(begin) < FILE_HEADER_SIZE:

@@ -50,7 +50,7 @@ def command(
     dialect: cbpf.Dialect,
     target: str | None,
 ) -> None:
-    """Print the program of a filter expression (pcap-filter(7)), as tcpdump -d does.
+    r"""Print the program of a filter expression (pcap-filter(7)), as tcpdump -d does.
 
     With --hosts FILE and --ports FILE a packet must match these lists too, which may be as long as you like:
 

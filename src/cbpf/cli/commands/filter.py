@@ -66,8 +66,9 @@ def command(
 ) -> None:
     """Copy the packets that an expression (pcap-filter(7)) accepts, exactly those that tcpdump -O keeps.
 
-    Captures are pcap or pcapng, also compressed by gzip, zstd or lz4. The output is what the input was, uncompressed,
-    with its byte order and time resolution. Without -w it is written to standard output. A summary goes to stderr.
+    Captures are pcap or pcapng, also compressed by gzip, zstd, lz4, xz or bzip2. The output has the format, byte order
+    and time resolution of the input, uncompressed. Without -w it is written to standard output. A summary goes to
+    stderr.
 
       cbpf filter -r in.pcap -w out.pcap 'tcp port 443'
     """

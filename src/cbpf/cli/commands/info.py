@@ -29,8 +29,8 @@ _PARTS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))  # of a dur
 def command(context: click.Context, captures: tuple[str, ...], as_json: bool) -> None:
     """Tell what each CAPTURE is and holds: format, packets, bytes, times (UTC), interfaces, damage.
 
-    A CAPTURE is a file, or - for standard input: pcap or pcapng, also compressed by gzip, zstd or lz4. Where one is
-    damaged, all before the damage counts, and the exit code is 2.
+    A CAPTURE is a file, or - for standard input: pcap or pcapng, also compressed by gzip, zstd, lz4, xz or bzip2. Where
+    one is damaged, all before the damage counts, and the exit code is 2.
 
       cbpf info in.pcap
     """

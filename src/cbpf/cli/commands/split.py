@@ -40,12 +40,12 @@ def command(
     engine: Any,
     as_socket: bool,
 ) -> None:
-    """Copy the packets that each EXPRESSION accepts to its FILE; a packet may go to several, or to none.
+    r"""Copy the packets that each EXPRESSION accepts to its FILE; a packet may go to several, or to none.
 
     Each argument is cut at its last =. All files are written as cbpf filter would write them.
 
     \b
-      cbpf split -r big.pcap --rest other.pcap 'tcp port 443=https.pcap' 'port 53=dns.pcap'
+      cbpf split -r in.pcap 'port 53=dns.pcap' arp=arp.pcap --rest rest.pcap
     """
     pairs = [_route(text) for text in routes]
     names = [expression or "all packets" for expression, _ in pairs]
