@@ -9,6 +9,7 @@ from random import Random
 
 import pytest
 
+from support.command_line import CommandLine
 from support.project import ENGINES, ROOT, Rounds
 
 
@@ -17,6 +18,12 @@ def engine(request: pytest.FixtureRequest) -> str:
     """Each engine in turn."""
     name: str = request.param
     return name
+
+
+@pytest.fixture
+def cli() -> CommandLine:
+    """The command `cbpf`: call it with arguments to run it, or `start` it."""
+    return CommandLine()
 
 
 @pytest.fixture

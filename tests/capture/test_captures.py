@@ -28,6 +28,7 @@ from support.captures import (
     decoded,
     encoded,
 )
+from support.command_line import CommandLine
 from support.sample_captures import (
     ARP,
     CORRECTED_SNAPLEN,
@@ -36,7 +37,6 @@ from support.sample_captures import (
     RECORDS,
     Broken,
     Trickle,
-    cbpf_filter,
     microseconds,
     names,
     pipe,
@@ -181,8 +181,8 @@ def test_packets_are_written_while_the_pipe_pauses(buffering: int) -> None:
     assert target.getvalue() == encoded(ARP * 2)
 
 
-def test_the_command_writes_while_its_input_pauses() -> None:
-    process = cbpf_filter("-r", "-", "-q", "arp", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+def test_the_command_writes_while_its_input_pauses(cli: CommandLine) -> None:
+    process = cli.start("filter", "-r", "-", "-q", "arp", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdin is not None
     assert process.stdout is not None
     with process:
@@ -218,9 +218,9 @@ def test_a_source_that_does_not_wait_is_not_taken_for_a_short_one() -> None:
             list(cbpf.read_capture(cast(BinaryIO, file)))
 
 
-def test_standard_input_and_output(source: Path) -> None:
+def test_standard_input_and_output(cli: CommandLine, source: Path) -> None:
     with source.open("rb") as file:
-        process = cbpf_filter("-q", "arp", stdin=file, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process = cli.start("filter", "-q", "arp", stdin=file, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         assert process.communicate() == (encoded(ARP), b"")
     assert process.returncode == 0
 
@@ -422,9 +422,9 @@ def test_a_full_disk_behind_a_file_object() -> None:
 
 
 @NO_SPACE
-def test_a_full_disk_behind_standard_output(source: Path) -> None:
+def test_a_full_disk_behind_standard_output(cli: CommandLine, source: Path) -> None:
     with Path("/dev/full").open("wb") as full:
-        process = cbpf_filter("-r", str(source), "-w", "-", "arp", stdout=full, stderr=subprocess.PIPE)
+        process = cli.start("filter", "-r", str(source), "-w", "-", "arp", stdout=full, stderr=subprocess.PIPE)
         _, complaint = process.communicate()
     assert process.returncode == 2
     assert complaint.decode().splitlines() == ["cbpf: standard output: No space left on device"]
@@ -468,9 +468,9 @@ def test_failures_change_no_file(name: str, existing: bytes | None, tmp_path: Pa
     assert existing is None or target.read_bytes() == existing
 
 
-def test_an_interrupted_command_leaves_no_file(tmp_path: Path) -> None:
+def test_an_interrupted_command_leaves_no_file(cli: CommandLine, tmp_path: Path) -> None:
     target = tmp_path / "out.pcap"
-    process = cbpf_filter("-w", str(target), stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = cli.start("filter", "-w", str(target), stdin=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdin is not None
     process.stdin.write(PLAIN)
     while not any(path.stat().st_size for path in tmp_path.iterdir()):

@@ -23,8 +23,9 @@ import pytest
 
 import cbpf
 from support.captures import TRAFFIC, Record, as_pcapng, encoded
+from support.command_line import CommandLine
 from support.project import Rounds
-from support.sample_captures import ARP, PLAIN, RECORDS, Trickle, cbpf_filter, pipe
+from support.sample_captures import ARP, PLAIN, RECORDS, Trickle, pipe
 
 
 def _library(name: str) -> Any:
@@ -114,13 +115,15 @@ def test_both_gzip_libraries_read_all_data() -> None:
     assert filtered(gzip.compress(many, 0)) == many
 
 
-def test_paths_streams_and_standard_input_are_decompressed(compress: Compress, tmp_path: Path) -> None:
+def test_paths_streams_and_standard_input_are_decompressed(
+    cli: CommandLine, compress: Compress, tmp_path: Path
+) -> None:
     path = tmp_path / "in.pcap"  # the name does not indicate the compression
     path.write_bytes(compress(PLAIN))
     assert len(list(cbpf.read_capture(path))) == 4
     assert len(list(cbpf.read_capture(cast(BinaryIO, Trickle(path.read_bytes()))))) == 4
     with path.open("rb") as file:
-        process = cbpf_filter("-q", "arp", stdin=file, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process = cli.start("filter", "-q", "arp", stdin=file, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         assert process.communicate() == (encoded(ARP), b"")
 
 
@@ -191,9 +194,9 @@ def test_packets_are_read_while_a_compressed_pipe_pauses(kind: str) -> None:
         assert not writer.closed
 
 
-def test_packets_are_written_while_a_compressed_pipe_pauses(kind: str) -> None:
+def test_packets_are_written_while_a_compressed_pipe_pauses(cli: CommandLine, kind: str) -> None:
     write_through, begin = flushing(kind)
-    process = cbpf_filter("-r", "-", "-q", "arp", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process = cli.start("filter", "-r", "-", "-q", "arp", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdin is not None
     assert process.stdout is not None
     with process:

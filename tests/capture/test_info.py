@@ -8,7 +8,6 @@ import os
 import shutil
 import struct
 import subprocess
-import sys
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -19,6 +18,7 @@ import pytest
 import cbpf
 from cbpf.capture.info import iso_time
 from support.captures import SHARED, TRAFFIC, VARIANTS, Pcapng, Record, as_pcapng, clipped, decoded, encoded
+from support.command_line import CommandLine
 from support.project import Rounds
 from support.sample_captures import CORRECTED_SNAPLEN, PLAIN, RECORDS, Trickle, microseconds, pipe
 from support.sample_pcapng import FRAME, PACKET, SECOND, TIMES, blocks_of_all_kinds
@@ -39,8 +39,8 @@ def info(capture: bytes) -> cbpf.CaptureInfo:
 
 
 def command(*arguments: str, stdin: bytes = b"") -> tuple[int, str, str]:
-    done = subprocess.run([sys.executable, "-m", "cbpf", "info", *arguments], input=stdin, capture_output=True)
-    return done.returncode, done.stdout.decode(), done.stderr.decode()
+    exit_code, stdout, stderr = CommandLine()("info", *arguments, stdin=stdin)
+    return exit_code, stdout.decode(), stderr
 
 
 def totals_of(records: list[Record]) -> cbpf.PacketTotals:

@@ -6,7 +6,6 @@ import random
 import shutil
 import struct
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from io import BytesIO
@@ -17,6 +16,7 @@ import pytest
 
 import cbpf
 from support.captures import NANOSECONDS, SHARED, TRAFFIC, Pcapng, Record, Variant, as_pcapng, clipped, decoded, encoded
+from support.command_line import CommandLine
 from support.project import Rounds
 from support.sample_captures import ARP, RECORDS, Trickle, pipe
 from support.sample_pcapng import COMMENT, FRAME, PACKET, SECOND, TIMES, blocks_of_all_kinds
@@ -541,27 +541,21 @@ def test_real_captures(path: Path) -> None:
 # The command
 
 
-def cbpf_command(*arguments: str, standard_input: bytes = b"") -> tuple[int, bytes, str]:
-    command = [sys.executable, "-m", "cbpf", *arguments]
-    done = subprocess.run(command, input=standard_input, capture_output=True, check=False)
-    return done.returncode, done.stdout, done.stderr.decode()
-
-
-def test_the_command_changes_the_container(build: Pcapng) -> None:
+def test_the_command_changes_the_container(cli: CommandLine, build: Pcapng) -> None:
     pcap = encoded(ARP, Variant(build.byte_order))
     pcapng = filtered(pcap, container="pcapng")
     for given in (pcap, pcapng):
-        assert cbpf_command("filter", "-q", "arp", standard_input=given) == (0, given, "")
-        assert cbpf_command("filter", "-q", "--pcap", "arp", standard_input=given) == (0, pcap, "")
-        assert cbpf_command("filter", "-q", "--pcapng", "arp", standard_input=given) == (0, pcapng, "")
-    status, _, complaint = cbpf_command("filter", "--pcap", "--pcapng", standard_input=pcap)
+        assert cli("filter", "-q", "arp", stdin=given) == (0, given, "")
+        assert cli("filter", "-q", "--pcap", "arp", stdin=given) == (0, pcap, "")
+        assert cli("filter", "-q", "--pcapng", "arp", stdin=given) == (0, pcapng, "")
+    status, _, complaint = cli("filter", "--pcap", "--pcapng", stdin=pcap)
     assert (status, complaint) == (2, "cbpf: --pcap and --pcapng exclude each other (see cbpf filter --help)\n")
 
 
-def test_run_and_trace_take_each_interface_by_its_link_type(build: Pcapng, tmp_path: Path) -> None:
+def test_run_and_trace_take_each_interface_by_its_link_type(cli: CommandLine, build: Pcapng, tmp_path: Path) -> None:
     capture = tmp_path / "in.pcapng"
     capture.write_bytes(b"".join(blocks_of_all_kinds(build)))
     path = str(capture)
-    assert cbpf_command("run", "-e", "ip", path) == (0, b"1 0\n2 0\n3 262144\n4 0\n", "")
-    status, output, _ = cbpf_command("trace", "-e", "ip", "-n", "3", path)
+    assert cli("run", "-e", "ip", path) == (0, b"1 0\n2 0\n3 262144\n4 0\n", "")
+    status, output, _ = cli("trace", "-e", "ip", "-n", "3", path)
     assert (status, output.splitlines()[-1]) == (0, b"verdict 262144: keeps the packet")

@@ -2,11 +2,11 @@
 
 import os
 import re
+import shlex
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import pytest
 
 import cbpf
 from cbpf.cli import COMMANDS
-from support.command_line import PACKETS, TRAFFIC, run
+from support.command_line import PACKETS, TRAFFIC, CommandLine
 from support.project import uncovered_environment
 
 ARP = sum(packet.data[12:14] == b"\x08\x06" for packet in PACKETS)
@@ -28,47 +28,47 @@ def program(tmp_path: Path) -> Path:
     return path
 
 
-def test_filter_writes_a_file_and_a_summary(tmp_path: Path) -> None:
+def test_filter_writes_a_file_and_a_summary(cli: CommandLine, tmp_path: Path) -> None:
     target = tmp_path / "out.pcap"
-    code, out, err = run("filter", "-r", TRAFFIC, "-w", str(target), "tcp", "port", "443")
+    code, out, err = cli("filter", "-r", TRAFFIC, "-w", str(target), "tcp", "port", "443")
     kept = sum(1 for _ in cbpf.read_capture(target))
     assert (code, out) == (0, b"")
     assert err.startswith(f"{len(PACKETS)} packets seen, {kept} kept; ")
     assert kept > 50
 
 
-def test_filter_reads_stdin_and_writes_stdout() -> None:
+def test_filter_reads_stdin_and_writes_stdout(cli: CommandLine) -> None:
     data = Path(TRAFFIC).read_bytes()
-    code, out, err = run("filter", "-r", "-", "-w", "-", "-q", "arp", stdin=data)
+    code, out, err = cli("filter", "-r", "-", "-w", "-", "-q", "arp", stdin=data)
     assert (code, err) == (0, "")
-    assert run("filter", "-q", "arp", stdin=data) == (0, out, "")
+    assert cli("filter", "-q", "arp", stdin=data) == (0, out, "")
     assert out[:24] == data[:24]
 
 
-def test_filter_counts_inverts_and_stops() -> None:
-    assert run("filter", "-r", TRAFFIC, "-q", "--count", "arp") == (0, b"%d\n" % ARP, "")
-    assert run("filter", "-r", TRAFFIC, "-q", "--count", "--invert", "arp") == (0, b"%d\n" % (len(PACKETS) - ARP), "")
-    assert run("filter", "-r", TRAFFIC, "-q", "--count", "-c", "5", "arp") == (0, b"5\n", "")
-    assert run("filter", "-r", TRAFFIC, "-r", TRAFFIC, "-q", "--count", "-n", "-O", "arp") == (
+def test_filter_counts_inverts_and_stops(cli: CommandLine) -> None:
+    assert cli("filter", "-r", TRAFFIC, "-q", "--count", "arp") == (0, b"%d\n" % ARP, "")
+    assert cli("filter", "-r", TRAFFIC, "-q", "--count", "--invert", "arp") == (0, b"%d\n" % (len(PACKETS) - ARP), "")
+    assert cli("filter", "-r", TRAFFIC, "-q", "--count", "-c", "5", "arp") == (0, b"5\n", "")
+    assert cli("filter", "-r", TRAFFIC, "-r", TRAFFIC, "-q", "--count", "-n", "-O", "arp") == (
         0,
         b"%d\n" % (2 * ARP),
         "",
     )
 
 
-def test_filter_takes_programs_and_expression_files(tmp_path: Path, program: Path) -> None:
-    _, expected, _ = run("filter", "-r", TRAFFIC, "-q", "tcp port 80")
-    assert run("filter", "-r", TRAFFIC, "-q", "--program", str(program)) == (0, expected, "")
-    assert run("filter", "-r", TRAFFIC, "-q", "--program", "-", stdin=program.read_bytes()) == (0, expected, "")
+def test_filter_takes_programs_and_expression_files(cli: CommandLine, tmp_path: Path, program: Path) -> None:
+    _, expected, _ = cli("filter", "-r", TRAFFIC, "-q", "tcp port 80")
+    assert cli("filter", "-r", TRAFFIC, "-q", "--program", str(program)) == (0, expected, "")
+    assert cli("filter", "-r", TRAFFIC, "-q", "--program", "-", stdin=program.read_bytes()) == (0, expected, "")
     words = tmp_path / "words"
     words.write_text("tcp\nport 80\n")
-    assert run("filter", "-r", TRAFFIC, "-q", "-F", str(words)) == (0, expected, "")
+    assert cli("filter", "-r", TRAFFIC, "-q", "-F", str(words)) == (0, expected, "")
 
 
-def test_filter_of_a_capture_that_is_cut_short(tmp_path: Path) -> None:
+def test_filter_of_a_capture_that_is_cut_short(cli: CommandLine, tmp_path: Path) -> None:
     target = tmp_path / "out.pcap"
     data = Path(TRAFFIC).read_bytes()[:100_000]
-    code, out, err = run("filter", "-w", str(target), "ip", stdin=data)
+    code, out, err = cli("filter", "-w", str(target), "ip", stdin=data)
     assert (code, out) == (2, b"")
     summary, error = err.splitlines()
     assert " kept; " in summary
@@ -77,42 +77,42 @@ def test_filter_of_a_capture_that_is_cut_short(tmp_path: Path) -> None:
     assert f"{sum(1 for _ in cbpf.read_capture(target))} kept" in summary
 
 
-def test_compile_prints_like_tcpdump() -> None:
+def test_compile_prints_like_tcpdump(cli: CommandLine) -> None:
     program = cbpf.compile("arp", snaplen=96)
     for options, name in ([], "tcpdump"), (["-d"], "tcpdump"), (["-dd"], "c"), (["-ddd"], "decimal"):
         expected = cbpf.render(program, name).encode()
-        assert run("compile", *options, "-s", "96", "arp") == (0, expected, "")
+        assert cli("compile", *options, "-s", "96", "arp") == (0, expected, "")
     raw = cbpf.compile("ip", link_type="RAW")
-    assert run("compile", "-y", "RAW", "-s", "0", "ip") == (0, cbpf.render_bytes(raw, "tcpdump"), "")
-    assert b"0xff" in run("compile", "--netmask", "255.255.255.0", "ip broadcast")[1]
+    assert cli("compile", "-y", "RAW", "-s", "0", "ip") == (0, cbpf.render_bytes(raw, "tcpdump"), "")
+    assert b"0xff" in cli("compile", "--netmask", "255.255.255.0", "ip broadcast")[1]
 
 
-def test_compile_warns_of_nothing_kept() -> None:
-    code, out, err = run("compile", "--optimizer", "libpcap", "ip and not ip")
+def test_compile_warns_of_nothing_kept(cli: CommandLine) -> None:
+    code, out, err = cli("compile", "--optimizer", "libpcap", "ip and not ip")
     assert (code, out) == (0, b"(000) ret      #0\n")
     assert err == "cbpf: warning: expression 'ip and not ip' rejects all packets of link type EN10MB\n"
 
 
-def test_verify_says_yes_or_every_no(program: Path) -> None:
+def test_verify_says_yes_or_every_no(cli: CommandLine, program: Path) -> None:
     name = str(program)
-    assert run("verify", name) == (0, f"{name}: 20 instructions, accepted by pcap\n".encode(), "")
-    assert run("verify", "--dialect", "linux", name)[0] == 0
-    code, out, err = run("verify", "--dialect", "seccomp", name)
+    assert cli("verify", name) == (0, f"{name}: 20 instructions, accepted by pcap\n".encode(), "")
+    assert cli("verify", "--dialect", "linux", name)[0] == 0
+    code, out, err = cli("verify", "--dialect", "seccomp", name)
     found = cbpf.findings(cbpf.parse(program.read_text()), dialect=cbpf.SECCOMP)
     assert (code, out) == (1, b"")
     assert err.splitlines() == [f"{name}: {finding}" for finding in found]
 
 
-def test_run_prints_a_verdict_a_packet(program: Path) -> None:
-    code, out, err = run("run", str(program), TRAFFIC)
+def test_run_prints_a_verdict_a_packet(cli: CommandLine, program: Path) -> None:
+    code, out, err = cli("run", str(program), TRAFFIC)
     vm = cbpf.VM(cbpf.parse(program.read_text()))
     expected = [f"{one.number} {vm.run(one.data)}" for one in cbpf.read_capture(TRAFFIC)]
     assert (code, out.decode().splitlines(), err) == (0, expected, "")
 
 
-def test_trace_shows_the_way_of_a_packet(program: Path) -> None:
+def test_trace_shows_the_way_of_a_packet(cli: CommandLine, program: Path) -> None:
     arp = next(one for one in cbpf.read_capture(TRAFFIC) if one.data[12:14] == b"\x08\x06")
-    code, out, err = run("trace", str(program), TRAFFIC, "-n", str(arp.number))
+    code, out, err = cli("trace", str(program), TRAFFIC, "-n", str(arp.number))
     lines = out.decode().splitlines()
     assert (code, err) == (0, "")
     assert lines[0] == f"packet {arp.number}: 42 of 42 bytes captured"
@@ -121,24 +121,24 @@ def test_trace_shows_the_way_of_a_packet(program: Path) -> None:
     assert lines[-1] == "verdict 0: rejects the packet"
 
 
-def test_trace_shows_a_load_past_the_end(tmp_path: Path) -> None:
+def test_trace_shows_a_load_past_the_end(cli: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "far").write_text("ld [70000]\nret #1")
-    code, out, _ = run("trace", str(tmp_path / "far"), TRAFFIC)
+    code, out, _ = cli("trace", str(tmp_path / "far"), TRAFFIC)
     assert code == 0
     assert out.decode().splitlines()[1].endswith("bytes 70000..70003: past the end")
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
-def test_help(command: str) -> None:
-    code, out, err = run(*command.split(), "--help")
+def test_help(cli: CommandLine, command: str) -> None:
+    code, out, err = cli(*command.split(), "--help")
     assert (code, err) == (0, "")
     assert out.startswith(b"Usage: ")
     for line in out.decode().splitlines():
         assert len(line) <= 100
 
 
-def test_version() -> None:
-    assert run("--version") == (0, f"cbpf {cbpf.__version__}\n".encode(), "")
+def test_version(cli: CommandLine) -> None:
+    assert cli("--version") == (0, f"cbpf {cbpf.__version__}\n".encode(), "")
 
 
 # What a user sees: arguments, with P a good program and T the capture, and the whole of stderr.
@@ -213,10 +213,12 @@ REFUSALS = [
 @pytest.mark.parametrize(
     ("arguments", "message"), REFUSALS, ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else ""
 )
-def test_refusals_are_one_line(arguments: list[str | bytes], message: str, program: Path, tmp_path: Path) -> None:
+def test_refusals_are_one_line(
+    cli: CommandLine, arguments: list[str | bytes], message: str, program: Path, tmp_path: Path
+) -> None:
     names: dict[str | bytes, str] = {"P": str(program), "T": TRAFFIC}
     before = sorted(tmp_path.iterdir())
-    code, out, err = run(*(names.get(one, one) for one in arguments), cwd=tmp_path)
+    code, out, err = cli(*(names.get(one, one) for one in arguments), cwd=tmp_path)
     for letter, name in names.items():
         err = err.replace(name, str(letter))
     assert (code, out) == (2, b"")
@@ -225,60 +227,47 @@ def test_refusals_are_one_line(arguments: list[str | bytes], message: str, progr
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_a_refused_program_is_one_line_a_finding(tmp_path: Path) -> None:
+def test_a_refused_program_is_one_line_a_finding(cli: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "bad").write_text("div #0\nld #1")
-    code, _, err = run("filter", "-r", TRAFFIC, "--program", str(tmp_path / "bad"), "--count")
+    code, _, err = cli("filter", "-r", TRAFFIC, "--program", str(tmp_path / "bad"), "--count")
     assert code == 2
     assert [line.rsplit(" ", 1)[1] for line in err.splitlines()] == ["[division-by-zero]", "[no-return]"]
 
 
-def test_no_arguments_show_the_help() -> None:
-    code, out, err = run()
+def test_no_arguments_show_the_help(cli: CommandLine) -> None:
+    code, out, err = cli()
     assert (code, out) == (2, b"")
     assert err.startswith("Usage: cbpf")
 
 
-def test_a_closed_pipe_is_silent(program: Path) -> None:
+def test_a_closed_pipe_is_silent(cli: CommandLine, program: Path) -> None:
     for arguments in (["filter", "-r", TRAFFIC, "-q", "ip"], ["run", str(program), TRAFFIC]):
         reader, writer = os.pipe()
         os.close(reader)
-        result = subprocess.run(
-            [sys.executable, "-m", "cbpf", *arguments], stdout=writer, stderr=subprocess.PIPE, check=False
-        )
+        result = cli(*arguments, stdout=writer)
         os.close(writer)
-        assert (result.returncode, result.stderr) == (141, b"")
+        assert (result.exit_code, result.stderr) == (141, "")
 
 
-def test_closed_streams_are_errors_of_their_own() -> None:
-    command = f"'{sys.executable}' -m cbpf filter -q -r {TRAFFIC} ip"
+def test_closed_streams_are_errors_of_their_own(cli: CommandLine) -> None:
+    command = f"{shlex.join(cli.command)} filter -q -r {TRAFFIC} ip"
     result = subprocess.run(["sh", "-c", f"{command} >&-"], capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (2, "cbpf: standard output: Bad file descriptor\n")
     result = subprocess.run(["sh", "-c", f"{command} -r - <&-"], capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (2, "cbpf: standard input: Bad file descriptor\n")
 
 
-def test_a_full_disk_is_one_line(program: Path) -> None:
+def test_a_full_disk_is_one_line(cli: CommandLine, program: Path) -> None:
     with open("/dev/full", "wb") as full:
-        result = subprocess.run(
-            [sys.executable, "-m", "cbpf", "run", str(program), TRAFFIC],
-            stdout=full,
-            stderr=subprocess.PIPE,
-            check=False,
-        )
-    assert (result.returncode, result.stderr) == (2, b"cbpf: standard output: No space left on device\n")
-
-
-def heed_signals() -> None:
-    """Undoes what a shell does to commands in the background: it makes them ignore Ctrl-C."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
+        result = cli("run", str(program), TRAFFIC, stdout=full)
+    assert (result.exit_code, result.stderr) == (2, "cbpf: standard output: No space left on device\n")
 
 
 @contextmanager
-def filter_at_work(target: Path, prepare: Callable[[], object]) -> Iterator[subprocess.Popen[bytes]]:
-    """A filter that has begun to write, and waits for the rest of the capture."""
-    command = [sys.executable, "-m", "cbpf", "filter", "-q", "-r", "-", "-w", str(target), "ip"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=prepare) as process:
+def running_filter(cli: CommandLine, target: Path, **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a filter that has begun to write, and waits for the rest of the capture."""
+    arguments = ("filter", "-q", "-r", "-", "-w", str(target), "ip")
+    with cli.start(*arguments, stdin=subprocess.PIPE, stderr=subprocess.PIPE, **options) as process:
         assert process.stdin is not None
         process.stdin.write(Path(TRAFFIC).read_bytes()[:50_000])
         process.stdin.flush()
@@ -287,10 +276,11 @@ def filter_at_work(target: Path, prepare: Callable[[], object]) -> Iterator[subp
         yield process
 
 
-def test_ignored_hangups_stay_ignored(tmp_path: Path) -> None:
+def test_ignored_hangups_stay_ignored(cli: CommandLine, tmp_path: Path) -> None:
     """As nohup(1) asks."""
     target = tmp_path / "out.pcap"
-    with filter_at_work(target, lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)) as process:
+    ignore = lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)  # noqa: E731
+    with running_filter(cli, target, preexec_fn=ignore) as process:
         process.send_signal(signal.SIGHUP)
         process.communicate(Path(TRAFFIC).read_bytes()[50_000:])
     assert process.returncode == 0
@@ -298,8 +288,8 @@ def test_ignored_hangups_stay_ignored(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("number", "expected"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_signals_leave_nothing(number: int, expected: int, tmp_path: Path) -> None:
-    with filter_at_work(tmp_path / "out.pcap", heed_signals) as process:
+def test_signals_leave_nothing(cli: CommandLine, number: int, expected: int, tmp_path: Path) -> None:
+    with running_filter(cli, tmp_path / "out.pcap") as process:
         process.send_signal(number)
         _, error = process.communicate()
     # A shell says the same of both: CPython ends by the signal itself where that came inside an exec of text.
@@ -307,16 +297,16 @@ def test_signals_leave_nothing(number: int, expected: int, tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
-def test_trace_of_a_record_that_is_too_short(tmp_path: Path) -> None:
+def test_trace_of_a_record_that_is_too_short(cli: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "allow").write_text("ret #0x7fff0000")
-    code, out, _ = run("trace", "--dialect", "seccomp", str(tmp_path / "allow"), TRAFFIC, "-n", "6")
+    code, out, _ = cli("trace", "--dialect", "seccomp", str(tmp_path / "allow"), TRAFFIC, "-n", "6")
     assert (code, out.decode().splitlines()[1:]) == (0, ["verdict 0: rejects the packet"])
 
 
 @pytest.mark.parametrize("rest", [[], ["--rest", "rest.pcap"]])
-def test_split(rest: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_split(cli: CommandLine, rest: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    code, out, error = run("split", "-r", TRAFFIC, "tcp=tcp.pcap", "tcp[13] & 2 != 0=syn.pcap", "=all.pcap", *rest)
+    code, out, error = cli("split", "-r", TRAFFIC, "tcp=tcp.pcap", "tcp[13] & 2 != 0=syn.pcap", "=all.pcap", *rest)
     assert (code, out) == (0, b"")
     words = [line.split(maxsplit=1) for line in error.splitlines()]
     assert [word[1] for word in words[:3]] == ["tcp", "tcp[13] & 2 != 0", "all packets"]
@@ -326,19 +316,19 @@ def test_split(rest: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("routes", [["tcp"], ["tcp="], ["tcp=-", "udp=/dev/stdout"], ["tcp=x", "udp=x"]])
-def test_split_refuses(routes: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_split_refuses(cli: CommandLine, routes: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    code, out, error = run("split", "-r", TRAFFIC, *routes)
+    code, out, error = cli("split", "-r", TRAFFIC, *routes)
     assert (code, out, error.count("\n")) == (2, b"", 1)
     assert not list(tmp_path.iterdir())
 
 
 @contextmanager
-def slow_work(target: Path, *options: str) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+def slow_filter(cli: CommandLine, target: Path, *options: str) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
     """A filter that takes longer than a bar is patient, with a terminal as its stderr; the terminal's other end."""
     leader, follower = os.openpty()
-    command = [sys.executable, "-m", "cbpf", "filter", *options, "-r", "-", "-w", str(target), "ip"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=follower) as process:
+    arguments = ("filter", *options, "-r", "-", "-w", str(target), "ip")
+    with cli.start(*arguments, stdin=subprocess.PIPE, stderr=follower) as process:
         os.close(follower)
         assert process.stdin is not None
         data = Path(TRAFFIC).read_bytes()
@@ -361,8 +351,8 @@ def _shown(leader: int) -> str:
     return shown.decode()
 
 
-def test_a_terminal_is_shown_the_progress(tmp_path: Path) -> None:
-    with slow_work(tmp_path / "out.pcap", "--engine", "python") as (leader, process):
+def test_a_terminal_is_shown_the_progress(cli: CommandLine, tmp_path: Path) -> None:
+    with slow_filter(cli, tmp_path / "out.pcap", "--engine", "python") as (leader, process):
         assert process.wait(20) == 2  # the capture is cut
         shown = _shown(leader)
     assert re.search(r"\d+ kB, \d+ kB/s", shown)
@@ -373,146 +363,143 @@ def test_a_terminal_is_shown_the_progress(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("option", ["--no-progress", "-q"])
-def test_progress_can_be_refused(option: str, tmp_path: Path) -> None:
-    with slow_work(tmp_path / "out.pcap", option) as (leader, process):
+def test_progress_can_be_refused(cli: CommandLine, option: str, tmp_path: Path) -> None:
+    with slow_filter(cli, tmp_path / "out.pcap", option) as (leader, process):
         process.wait(20)
         shown = _shown(leader)
     assert "/s" not in shown
     assert ("packets seen" in shown) is (option != "-q")
 
 
-def test_a_terminal_gets_no_capture() -> None:
-    import pty
-
-    leader, follower = pty.openpty()
-    result = subprocess.run(
-        [sys.executable, "-m", "cbpf", "filter", "-r", TRAFFIC, "ip"],
-        stdout=follower,
-        stderr=subprocess.PIPE,
-        check=False,
-    )
-    os.close(follower)
-    os.close(leader)
-    expected = b"cbpf: a capture is not written to a terminal; give -w FILE, or --count (see cbpf filter --help)\n"
-    assert (result.returncode, result.stderr) == (2, expected)
-    leader, follower = pty.openpty()
-    result = subprocess.run(
-        [sys.executable, "-m", "cbpf", "filter", "-w", "x", "ip"], stdin=follower, stderr=subprocess.PIPE, check=False
-    )
-    os.close(follower)
-    os.close(leader)
-    expected = b"cbpf: no capture to read; give -r FILE (see cbpf filter --help)\n"
-    assert (result.returncode, result.stderr) == (2, expected)
+def test_a_terminal_gets_no_capture(cli: CommandLine) -> None:
+    with terminal() as follower:
+        result = cli("filter", "-r", TRAFFIC, "ip", stdout=follower)
+    expected = "cbpf: a capture is not written to a terminal; give -w FILE, or --count (see cbpf filter --help)\n"
+    assert (result.exit_code, result.stderr) == (2, expected)
+    with terminal() as follower:
+        result = cli("filter", "-w", "x", "ip", stdin=follower)
+    expected = "cbpf: no capture to read; give -r FILE (see cbpf filter --help)\n"
+    assert (result.exit_code, result.stderr) == (2, expected)
 
 
-def test_asm_writes_what_bpf_asm_writes() -> None:
+@contextmanager
+def terminal() -> Iterator[int]:
+    """Open a pseudo-terminal; its descriptor is that of the side which a program sees."""
+    leader, follower = os.openpty()
+    try:
+        yield follower
+    finally:
+        os.close(follower)
+        os.close(leader)
+
+
+def test_asm_writes_what_bpf_asm_writes(cli: CommandLine) -> None:
     text = b"ldh [12]\njne #0x806, drop\nret #-1\ndrop: ret #0\n"
     rows = "4,40 0 0 12,21 0 1 2054,6 0 0 4294967295,6 0 0 0"
-    assert run("asm", stdin=text) == (0, f"{rows}\n".encode(), "")
+    assert cli("asm", stdin=text) == (0, f"{rows}\n".encode(), "")
     program = cbpf.parse(text)
-    assert run("asm", "-c", stdin=text) == (0, cbpf.render_bytes(program, "c"), "")
-    assert run("asm", "--to", "raw", "-", stdin=text) == (0, bytes(program), "")
+    assert cli("asm", "-c", stdin=text) == (0, cbpf.render_bytes(program, "c"), "")
+    assert cli("asm", "--to", "raw", "-", stdin=text) == (0, bytes(program), "")
 
 
-def test_disasm_shows_labels(program: Path) -> None:
+def test_disasm_shows_labels(cli: CommandLine, program: Path) -> None:
     loaded = cbpf.parse(program.read_text())
-    assert run("disasm", str(program)) == (0, cbpf.render_bytes(loaded, "asm"), "")
-    assert run("disasm", "--to", "dbg", stdin=program.read_bytes()) == (0, cbpf.render_bytes(loaded, "dbg"), "")
-    assert run("disasm", "-e", "arp", "--to", "tcpdump") == run("compile", "arp")
+    assert cli("disasm", str(program)) == (0, cbpf.render_bytes(loaded, "asm"), "")
+    assert cli("disasm", "--to", "dbg", stdin=program.read_bytes()) == (0, cbpf.render_bytes(loaded, "dbg"), "")
+    assert cli("disasm", "-e", "arp", "--to", "tcpdump") == cli("compile", "arp")
 
 
 @pytest.mark.parametrize("name", cbpf.FORMAT_NAMES)
-def test_convert_reads_and_writes_every_notation(name: str, program: Path, tmp_path: Path) -> None:
+def test_convert_reads_and_writes_every_notation(cli: CommandLine, name: str, program: Path, tmp_path: Path) -> None:
     loaded = cbpf.parse(program.read_text())
     target = tmp_path / "converted"
-    assert run("convert", str(program), "--to", name, "-w", str(target)) == (0, b"", "")
+    assert cli("convert", str(program), "--to", name, "-w", str(target)) == (0, b"", "")
     assert target.read_bytes() == cbpf.render_bytes(loaded, name)
     for options in ([], ["--from", name]):
         expected = (0, cbpf.render_bytes(loaded, "json"), "")
-        assert run("convert", *options, "--to", "json", stdin=target.read_bytes()) == expected
+        assert cli("convert", *options, "--to", "json", stdin=target.read_bytes()) == expected
 
 
-def test_an_expression_stands_for_a_program(program: Path) -> None:
-    assert run("run", "-e", "tcp port 80", TRAFFIC) == run("run", str(program), TRAFFIC)
-    assert run("trace", "-e", "tcp port 80", TRAFFIC, "-n", "6") == run("trace", str(program), TRAFFIC, "-n", "6")
-    assert run("verify", "-e", "arp") == (0, b"-e 'arp': 4 instructions, accepted by pcap\n", "")
-    assert run("convert", "-e", "ip", "-y", "RAW")[1] == cbpf.render_bytes(cbpf.compile("ip", link_type="RAW"), "asm")
+def test_an_expression_stands_for_a_program(cli: CommandLine, program: Path) -> None:
+    assert cli("run", "-e", "tcp port 80", TRAFFIC) == cli("run", str(program), TRAFFIC)
+    assert cli("trace", "-e", "tcp port 80", TRAFFIC, "-n", "6") == cli("trace", str(program), TRAFFIC, "-n", "6")
+    assert cli("verify", "-e", "arp") == (0, b"-e 'arp': 4 instructions, accepted by pcap\n", "")
+    assert cli("convert", "-e", "ip", "-y", "RAW")[1] == cbpf.render_bytes(cbpf.compile("ip", link_type="RAW"), "asm")
     for arguments, error in (
         (["run", "-e", "ip", "x", "y"], "Got unexpected extra argument (y) (see cbpf run --help)"),
         (["run", "-e", "ip"], "Missing argument 'CAPTURE' (see cbpf run --help)"),
         (["run"], "Missing argument 'PROGRAM' (see cbpf run --help)"),
         (["verify", "-e", "ip", "x"], "PROGRAM and -e EXPRESSION exclude each other (see cbpf verify --help)"),
     ):
-        assert run(*arguments) == (2, b"", f"cbpf: {error}\n")
+        assert cli(*arguments) == (2, b"", f"cbpf: {error}\n")
 
 
-def test_savefiles_carry_their_context(tmp_path: Path) -> None:
+def test_savefiles_carry_their_context(cli: CommandLine, tmp_path: Path) -> None:
     path = tmp_path / "http.cbpf"
-    assert run("compile", "-w", str(path), "-s", "96", "tcp", "port", "80") == (0, b"", "")
+    assert cli("compile", "-w", str(path), "-s", "96", "tcp", "port", "80") == (0, b"", "")
     savefile = cbpf.Savefile.from_bytes(path.read_bytes())
     assert savefile.program == cbpf.compile("tcp port 80", snaplen=96)
     assert (savefile.expression, savefile.snaplen, savefile.link_type_name) == ("tcp port 80", 96, "EN10MB")
-    code, out, err = run("filter", "-q", "-r", TRAFFIC, "--program", str(path))
-    assert (code, out) == run("filter", "-q", "-r", TRAFFIC, "tcp port 80")[:2]
+    code, out, err = cli("filter", "-q", "-r", TRAFFIC, "--program", str(path))
+    assert (code, out) == cli("filter", "-q", "-r", TRAFFIC, "tcp port 80")[:2]
     assert err.startswith(f"cbpf: warning: {TRAFFIC}: the savefile was made for a snapshot length of 96, below 262144")
-    assert run("disasm", str(path))[1] == cbpf.render_bytes(savefile.program, "asm")
+    assert cli("disasm", str(path))[1] == cbpf.render_bytes(savefile.program, "asm")
 
 
-def test_savefiles_are_for_their_link_type(tmp_path: Path) -> None:
+def test_savefiles_are_for_their_link_type(cli: CommandLine, tmp_path: Path) -> None:
     path = tmp_path / "raw.cbpf"
-    assert run("compile", "-w", str(path), "-y", "RAW", "tcp") == (0, b"", "")
+    assert cli("compile", "-w", str(path), "-y", "RAW", "tcp") == (0, b"", "")
     error = f"cbpf: {TRAFFIC}: link type EN10MB is not RAW, which the savefile was made for\n"
-    assert run("filter", "-r", TRAFFIC, "--program", str(path), "--count") == (2, b"", error)
+    assert cli("filter", "-r", TRAFFIC, "--program", str(path), "--count") == (2, b"", error)
 
 
-def test_packets_as_a_live_socket_sees_them(tmp_path: Path) -> None:
+def test_packets_as_a_live_socket_sees_them(cli: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "tagged").write_text("ld vlan_avail\nret a")
     options = ["--dialect", "linux", "--as-socket"]
     tagged = sum(packet.data[12:14] in (b"\x81\x00", b"\x88\xa8") for packet in PACKETS)
-    counted = run("filter", "-q", "--count", "-r", TRAFFIC, "--program", str(tmp_path / "tagged"), *options)
+    counted = cli("filter", "-q", "--count", "-r", TRAFFIC, "--program", str(tmp_path / "tagged"), *options)
     assert counted == (0, b"%d\n" % tagged, "")
-    _, out, _ = run("run", str(tmp_path / "tagged"), TRAFFIC, *options)
+    _, out, _ = cli("run", str(tmp_path / "tagged"), TRAFFIC, *options)
     assert out.count(b" 1\n") == tagged
     number = next(packet.number for packet in PACKETS if packet.data[12:14] == b"\x81\x00")
-    _, out, _ = run("trace", str(tmp_path / "tagged"), TRAFFIC, "-n", str(number), *options)
+    _, out, _ = cli("trace", str(tmp_path / "tagged"), TRAFFIC, "-n", str(number), *options)
     assert b"verdict 1: keeps the packet" in out
 
 
-def test_a_damaged_capture_is_not_replaced_by_its_part(tmp_path: Path) -> None:
+def test_a_damaged_capture_is_not_replaced_by_its_part(cli: CommandLine, tmp_path: Path) -> None:
     """Filtered in place, what is behind the damage would be lost."""
     path = tmp_path / "cut.pcap"
     path.write_bytes(Path(TRAFFIC).read_bytes()[:100_000])
-    code, _, err = run("filter", "-q", "-r", str(path), "-w", str(path), "arp")
+    code, _, err = cli("filter", "-q", "-r", str(path), "-w", str(path), "arp")
     assert (code, err.count("\n")) == (2, 1)
     assert path.read_bytes() == Path(TRAFFIC).read_bytes()[:100_000]
     assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["filter", "--help"]])
-def test_help_into_a_closed_pipe(arguments: list[str]) -> None:
+def test_help_into_a_closed_pipe(cli: CommandLine, arguments: list[str]) -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    command = [sys.executable, "-m", "cbpf", *arguments]
-    result = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, check=False)
+    result = cli(*arguments, stdout=writer)
     os.close(writer)
-    assert (result.returncode, result.stderr) == (141, b"")
+    assert (result.exit_code, result.stderr) == (141, "")
 
 
-def test_errors_that_cannot_be_written() -> None:
+def test_errors_that_cannot_be_written(cli: CommandLine) -> None:
     with open("/dev/full", "wb") as full:
-        result = subprocess.run([sys.executable, "-m", "cbpf", "filter", "-r", "nope"], stderr=full, check=False)
-    assert result.returncode == 2
+        result = cli("filter", "-r", "nope", stderr=full)
+    assert result.exit_code == 2
 
 
-def test_problems_of_a_file_come_with_its_name_and_a_caret(tmp_path: Path) -> None:
+def test_problems_of_a_file_come_with_its_name_and_a_caret(cli: CommandLine, tmp_path: Path) -> None:
     path = tmp_path / "bad.asm"
     path.write_text("ldh [12]\n  oops\n")
     expected = f"cbpf: {path}: line 2, column 3: 'oops' is no instruction\n  oops\n  ^\n"
     for command in (["asm"], ["disasm"], ["verify"], ["convert"]):
-        assert run(*command, str(path)) == (2, b"", expected)
+        assert cli(*command, str(path)) == (2, b"", expected)
     (tmp_path / "cut.cbpf").write_bytes(b"\xa1\xb2\xc3\xcbcBPF")
     error = f"cbpf: {tmp_path}/cut.cbpf: byte 8: the header of a savefile has 20 bytes\n"
-    assert run("filter", "-r", TRAFFIC, "--count", "--program", str(tmp_path / "cut.cbpf")) == (2, b"", error)
+    assert cli("filter", "-r", TRAFFIC, "--count", "--program", str(tmp_path / "cut.cbpf")) == (2, b"", error)
 
 
 # Answers of cbpf diff: arguments, exit code, how the output begins.
@@ -545,16 +532,16 @@ ANSWERS = [
 
 
 @pytest.mark.parametrize(("arguments", "status", "begin"), ANSWERS, ids=lambda value: str(value)[:40])
-def test_diff_answers(arguments: list[str], status: int, begin: str, program: Path) -> None:
+def test_diff_answers(cli: CommandLine, arguments: list[str], status: int, begin: str, program: Path) -> None:
     stdin = program.read_bytes() if "-" in arguments else b""
-    code, out, err = run("diff", *(str(program) if one == "P" else one for one in arguments), stdin=stdin)
+    code, out, err = cli("diff", *(str(program) if one == "P" else one for one in arguments), stdin=stdin)
     assert (code, err) == (status, "")
     assert out.decode().startswith(begin)
 
 
-def test_diff_shows_the_packet_and_both_ways(tmp_path: Path) -> None:
+def test_diff_shows_the_packet_and_both_ways(cli: CommandLine, tmp_path: Path) -> None:
     target = tmp_path / "witness.pcap"
-    code, out, err = run("diff", "-e", "ip and tcp", "-e", "ip", "-w", str(target))
+    code, out, err = cli("diff", "-e", "ip and tcp", "-e", "ip", "-w", str(target))
     (packet,) = cbpf.read_capture(target)
     programs = [cbpf.compile(one) for one in ("ip and tcp", "ip")]
     assert (code, err) == (1, "")
@@ -573,10 +560,10 @@ def test_diff_shows_the_packet_and_both_ways(tmp_path: Path) -> None:
     assert all(len(line) <= 120 for line in steps)
 
 
-def test_diff_leaves_out_long_stretches(tmp_path: Path) -> None:
+def test_diff_leaves_out_long_stretches(cli: CommandLine, tmp_path: Path) -> None:
     for name, last in (("a", 1), ("b", 2)):
         (tmp_path / name).write_text("ld [0]\n" + "add #1\n" * 60 + f"add #{last}\nret a")
-    code, out, _ = run("diff", "a", "b", cwd=tmp_path)
+    code, out, _ = cli("diff", "a", "b", cwd=tmp_path)
     lines = out.decode().splitlines()
     assert code == 1
     assert any(re.fullmatch(r"\.\.\. \d+ more steps that are the same \.\.\.", line) for line in lines)
@@ -584,17 +571,17 @@ def test_diff_leaves_out_long_stretches(tmp_path: Path) -> None:
     assert all(len(line) <= 120 for line in lines)
 
 
-def test_diff_shows_metadata_and_system_calls(tmp_path: Path) -> None:
+def test_diff_shows_metadata_and_system_calls(cli: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "a").write_text("ld mark\njeq #7,0,1\nret #1\nret #0")
     (tmp_path / "b").write_text("ld mark\njeq #8,0,1\nret #1\nret #0")
     target = tmp_path / "w.pcap"
-    code, out, err = run("diff", "--dialect", "linux", "a", "b", "-w", str(target), cwd=tmp_path)
+    code, out, err = cli("diff", "--dialect", "linux", "a", "b", "-w", str(target), cwd=tmp_path)
     assert code == 1
     assert re.search(rb"^metadata: mark=[78]$", out, re.MULTILINE)
     assert re.fullmatch(r"cbpf: warning: a capture does not hold the metadata: mark=[78]\n", err)
     (tmp_path / "c").write_text("ld [0]\njeq #59,0,1\nret #0x50001\nret #0x7fff0000")
     (tmp_path / "d").write_text("ret #0x7fff0000")
-    code, out, err = run("diff", "--dialect", "seccomp", "c", "d", cwd=tmp_path)
+    code, out, err = cli("diff", "--dialect", "seccomp", "c", "d", cwd=tmp_path)
     text = out.decode()
     assert (code, err) == (1, "")
     assert text.startswith("different: left ERRNO 1 (verdict 0x00050001), right ALLOW (verdict 0x7fff0000)\n")
@@ -619,47 +606,47 @@ DIFF_REFUSALS = [
 
 
 @pytest.mark.parametrize(("arguments", "status", "message"), DIFF_REFUSALS, ids=lambda value: str(value)[:40])
-def test_diff_refuses(arguments: list[str], status: int, message: str, tmp_path: Path) -> None:
-    code, out, err = run("diff", *arguments, cwd=tmp_path)
+def test_diff_refuses(cli: CommandLine, arguments: list[str], status: int, message: str, tmp_path: Path) -> None:
+    code, out, err = cli("diff", *arguments, cwd=tmp_path)
     assert (code, out) == (status, b"")
     assert err.count("\n") == 1
     assert err.startswith(f"cbpf: {message}")
 
 
-def test_cases_are_listed_or_written(tmp_path: Path, program: Path) -> None:
+def test_cases_are_listed_or_written(cli: CommandLine, tmp_path: Path, program: Path) -> None:
     made = cbpf.cases(cbpf.parse(program.read_text()))
-    code, out, err = run("cases", str(program))
+    code, out, err = cli("cases", str(program))
     lines = out.decode().splitlines()
     assert (code, err) == (0, "")
     assert len(lines) == 2 * len(made)
     assert lines[:2] == ["1: 13 bytes, verdict 0: runs 0, 0 lacks a byte", "    (13 zeros)"]
     target = tmp_path / "cases.pcap"
-    assert run("cases", str(program), "-w", str(target)) == (0, b"", "")
+    assert cli("cases", str(program), "-w", str(target)) == (0, b"", "")
     assert [packet.data for packet in cbpf.read_capture(target)] == [case.packet for case in made]
-    verdicts = run("run", str(program), str(target))[1].decode().splitlines()
+    verdicts = cli("run", str(program), str(target))[1].decode().splitlines()
     assert verdicts == [f"{number} {case.verdict}" for number, case in enumerate(made, 1)]
 
 
-def test_cases_of_expressions_and_metadata(tmp_path: Path) -> None:
-    assert run("cases", "-y", "RAW", "-e", "ip")[1].startswith(
+def test_cases_of_expressions_and_metadata(cli: CommandLine, tmp_path: Path) -> None:
+    assert cli("cases", "-y", "RAW", "-e", "ip")[1].startswith(
         b"1: 0 bytes, verdict 0: runs 0, 0 lacks a byte\n    (no bytes)\n"
     )
     (tmp_path / "a").write_text("ld mark\njeq #7,0,1\nret #1\nret #0")
-    assert b"    metadata: mark=7\n" in run("cases", "--dialect", "linux", str(tmp_path / "a"))[1]
-    code, _, err = run("cases", "--dialect", "linux", str(tmp_path / "a"), "-w", str(tmp_path / "w"))
+    assert b"    metadata: mark=7\n" in cli("cases", "--dialect", "linux", str(tmp_path / "a"))[1]
+    code, _, err = cli("cases", "--dialect", "linux", str(tmp_path / "a"), "-w", str(tmp_path / "w"))
     assert (code, err) == (0, "cbpf: warning: a capture does not hold the metadata of 1 packets\n")
-    assert run("cases", "-e", "ip", "--timeout", "1e-9")[0] == 3
+    assert cli("cases", "-e", "ip", "--timeout", "1e-9")[0] == 3
 
 
 @pytest.mark.parametrize("repetition", range(3))
-def test_ctrl_c_stops_a_proof(repetition: int, tmp_path: Path) -> None:
+def test_ctrl_c_stops_a_proof(cli: CommandLine, repetition: int, tmp_path: Path) -> None:
     """A signal comes while the solver asks whether to stop, or in between."""
     start = "ld [4]\ntax\nld [0]\nst M[0]\ndiv x\n"
     (tmp_path / "a").write_text(start + "mul x\nst M[1]\nld M[0]\nmod x\nldx M[1]\nadd x\nret a")
     (tmp_path / "b").write_text(start + "ld M[0]\nret a")
-    command = [sys.executable, "-m", "cbpf", "diff", "a", "b", "--timeout", "60"]
-    settings: Any = {"cwd": tmp_path, "env": uncovered_environment(), "preexec_fn": heed_signals}
-    with subprocess.Popen(command, stderr=subprocess.PIPE, **settings) as process:
+    arguments = ("diff", "a", "b", "--timeout", "60")
+    environment = uncovered_environment()
+    with cli.start(*arguments, stderr=subprocess.PIPE, cwd=tmp_path, env=environment) as process:
         try:
             while "bitwuzla" not in Path(f"/proc/{process.pid}/maps").read_text():
                 time.sleep(0.01)

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import pytest
 
 import cbpf
-from support.command_line import PACKETS, TRAFFIC, run
+from support.command_line import PACKETS, TRAFFIC, CommandLine
 from support.project import ROOT
 
 EXPRESSION = "tcp port 443"
@@ -20,14 +20,14 @@ def counts() -> cbpf.ExecutionCounts:
 
 
 @pytest.mark.parametrize("name", ["dot", "mermaid", "svg"])
-def test_graph_draws_in_three_ways(name: str, tmp_path: Path) -> None:
+def test_graph_draws_in_three_ways(cli: CommandLine, name: str, tmp_path: Path) -> None:
     picture = cbpf.graph(PROGRAM)
     expected = {"dot": picture.dot(), "mermaid": picture.mermaid(), "svg": picture.svg()}[name].encode()
-    assert run("graph", "-e", EXPRESSION, "--to", name) == (0, expected, "")
+    assert cli("graph", "-e", EXPRESSION, "--to", name) == (0, expected, "")
     path = tmp_path / "program.c"
     path.write_text(cbpf.render(PROGRAM, "c"))
-    assert run("graph", str(path), "--to", name, "--dialect", "linux") == (0, expected, "")
-    assert run("graph", "--to", name, stdin=path.read_bytes()) == (0, expected, "")
+    assert cli("graph", str(path), "--to", name, "--dialect", "linux") == (0, expected, "")
+    assert cli("graph", "--to", name, stdin=path.read_bytes()) == (0, expected, "")
 
 
 @pytest.mark.parametrize(
@@ -41,46 +41,46 @@ def test_graph_draws_in_three_ways(name: str, tmp_path: Path) -> None:
         ("x", b"digraph program {\n"),
     ],
 )
-def test_the_name_of_a_file_tells_how_to_draw(name: str, beginning: bytes, tmp_path: Path) -> None:
-    assert run("graph", "-e", "arp", "-w", str(tmp_path / name)) == (0, b"", "")
+def test_the_name_of_a_file_tells_how_to_draw(cli: CommandLine, name: str, beginning: bytes, tmp_path: Path) -> None:
+    assert cli("graph", "-e", "arp", "-w", str(tmp_path / name)) == (0, b"", "")
     assert (tmp_path / name).read_bytes().startswith(beginning)
-    assert run("graph", "-e", "arp", "-w", str(tmp_path / name), "--to", "dot")[0] == 0
+    assert cli("graph", "-e", "arp", "-w", str(tmp_path / name), "--to", "dot")[0] == 0
     assert (tmp_path / name).read_bytes() == cbpf.graph(cbpf.compile("arp")).dot().encode()
 
 
-def test_graph_shows_where_the_packets_of_a_capture_go(tmp_path: Path) -> None:
+def test_graph_shows_where_the_packets_of_a_capture_go(cli: CommandLine, tmp_path: Path) -> None:
     expected = cbpf.graph(PROGRAM, counts=counts()).svg().encode()
     assert b"905 runs, 100%" in expected
-    assert run("graph", "-e", EXPRESSION, "-r", TRAFFIC, "--to", "svg") == (0, expected, "")
+    assert cli("graph", "-e", EXPRESSION, "-r", TRAFFIC, "--to", "svg") == (0, expected, "")
     data = Path(TRAFFIC).read_bytes()
-    assert run("graph", "-e", EXPRESSION, "-r", "-", "--to", "svg", stdin=data) == (0, expected, "")
+    assert cli("graph", "-e", EXPRESSION, "-r", "-", "--to", "svg", stdin=data) == (0, expected, "")
     assert ElementTree.fromstring(expected).tag.endswith("svg")
     (tmp_path / "tagged").write_text("ld vlan_avail\njeq #1,0,1\nret #1\nret #0")
     options = ["-r", TRAFFIC, "--dialect", "linux"]
     tagged = sum(packet.data[12:14] in (b"\x81\x00", b"\x88\xa8") for packet in PACKETS)
     assert tagged
-    assert f"true {100 * tagged / 905:.1f}% ({tagged})" in _dot(str(tmp_path / "tagged"), *options, "--as-socket")
-    assert "true 0% (0)" in _dot(str(tmp_path / "tagged"), *options)
+    assert f"true {100 * tagged / 905:.1f}% ({tagged})" in _dot(cli, str(tmp_path / "tagged"), *options, "--as-socket")
+    assert "true 0% (0)" in _dot(cli, str(tmp_path / "tagged"), *options)
 
 
-def _dot(*arguments: str) -> str:
-    return run("graph", *arguments)[1].decode()
+def _dot(cli: CommandLine, *arguments: str) -> str:
+    return cli("graph", *arguments).stdout.decode()
 
 
-def test_a_damaged_capture_counts_up_to_the_damage(tmp_path: Path) -> None:
+def test_a_damaged_capture_counts_up_to_the_damage(cli: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "cut.pcap").write_bytes(Path(TRAFFIC).read_bytes()[:100_000])
     whole = cbpf.capture_info(tmp_path / "cut.pcap").totals.packets
     target = tmp_path / "x.svg"
-    code, out, err = run("graph", "-e", "ip", "-r", str(tmp_path / "cut.pcap"), "-w", str(target))
+    code, out, err = cli("graph", "-e", "ip", "-r", str(tmp_path / "cut.pcap"), "-w", str(target))
     assert (code, out, err.count("\n")) == (2, b"", 1)
     assert err.endswith("the capture is cut short\n")
     assert f"{whole} runs, 100%" in target.read_text()
-    code, out, err = run("stats", "-e", "ip", "-r", str(tmp_path / "cut.pcap"), "--json")
+    code, out, err = cli("stats", "-e", "ip", "-r", str(tmp_path / "cut.pcap"), "--json")
     assert (code, json.loads(out)["run"]["packets"], err.count("\n")) == (2, whole, 1)
 
 
-def test_stats() -> None:
-    code, out, err = run("stats", "-e", EXPRESSION, "-r", TRAFFIC)
+def test_stats(cli: CommandLine) -> None:
+    code, out, err = cli("stats", "-e", EXPRESSION, "-r", TRAFFIC)
     assert (code, err) == (0, "")
     rows = dict(line.split("  ", 1) for line in out.decode().splitlines())
     told = {name: value.strip() for name, value in rows.items()}
@@ -102,36 +102,36 @@ def test_stats() -> None:
     }
 
 
-def test_stats_as_json() -> None:
-    code, out, err = run("stats", "-e", EXPRESSION, "-r", TRAFFIC, "--json")
+def test_stats_as_json(cli: CommandLine) -> None:
+    code, out, err = cli("stats", "-e", EXPRESSION, "-r", TRAFFIC, "--json")
     told = json.loads(out)
     assert (code, err, out.count(b"\n")) == (0, "", 1)
     assert told.pop("run") == json.loads(json.dumps(counts().as_dict()))
     assert told == json.loads(json.dumps(cbpf.program_info(PROGRAM).as_dict()))
-    assert json.loads(run("stats", "-e", EXPRESSION, "--json")[1]) == told
+    assert json.loads(cli("stats", "-e", EXPRESSION, "--json")[1]) == told
 
 
-def test_stats_of_unusual_programs() -> None:
-    code, out, _ = run("stats", stdin=b"ja 1\nld #1\nld #5\nst M[3]\njeq #5,0,1\nldb [x + 0]\nld len\nret a\n")
+def test_stats_of_unusual_programs(cli: CommandLine) -> None:
+    code, out, _ = cli("stats", stdin=b"ja 1\nld #1\nld #5\nst M[3]\njeq #5,0,1\nldb [x + 0]\nld len\nret a\n")
     told = out.decode()
     assert code == 0
     for line in ("unreachable      1\n", "writes M[3]\n", "extensions       len\n", "loads            0\n"):
         assert line in told
-    told = run("stats", stdin=b"ld [0]\ntax\nldb [x + 7]\nret a\n")[1].decode()
+    told = cli("stats", stdin=b"ld [0]\ntax\nldb [x + 7]\nret a\n")[1].decode()
     assert "bytes deciding   any\n" in told
     assert "loads            0..3, [[0:4] + 7:1] anywhere\n" in told
-    told = run("stats", "--dialect", "seccomp", stdin=b"ld [4]\njeq #5,0,1\nret #1\nret #0x7fff0000\n")[1].decode()
+    told = cli("stats", "--dialect", "seccomp", stdin=b"ld [4]\njeq #5,0,1\nret #1\nret #0x7fff0000\n")[1].decode()
     assert "accepted by      pcap, linux, seccomp\n" in told
 
 
-def test_an_expression_is_one_program_or_refused(tmp_path: Path) -> None:
+def test_an_expression_is_one_program_or_refused(cli: CommandLine, tmp_path: Path) -> None:
     """A pcapng with two link types: what is counted must be one program."""
     path = tmp_path / "two.pcapng"
     path.write_bytes(_two_link_types())
-    code, out, err = run("graph", "-e", "ip", "-r", str(path))
+    code, out, err = cli("graph", "-e", "ip", "-r", str(path))
     assert (code, out) == (2, b"")
     assert err == f"cbpf: {path}: packet 2 has link type RAW, for which the expression is another program\n"
-    code, out, _ = run("stats", "-e", "less 100", "-r", str(path), "--json")
+    code, out, _ = cli("stats", "-e", "less 100", "-r", str(path), "--json")
     assert (code, json.loads(out)["run"]["packets"]) == (0, 2)
 
 
@@ -169,8 +169,8 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("arguments", "message"), REFUSALS, ids=lambda value: " ".join(value) if value else "")
-def test_refusals_are_one_line(arguments: list[str], message: str, tmp_path: Path) -> None:
-    code, out, err = run(*(TRAFFIC if one == "T" else one for one in arguments), cwd=tmp_path)
+def test_refusals_are_one_line(cli: CommandLine, arguments: list[str], message: str, tmp_path: Path) -> None:
+    code, out, err = cli(*(TRAFFIC if one == "T" else one for one in arguments), cwd=tmp_path)
     assert (code, out) == (2, b"")
     assert err.startswith(f"cbpf: {message}")
     assert err.count("\n") == 1

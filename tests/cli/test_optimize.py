@@ -8,54 +8,54 @@ from pathlib import Path
 import pytest
 
 import cbpf
-from support.command_line import run
+from support.command_line import CommandLine
 
 UNEQUAL = "udp port 67 or udp port 68"
 
 
-def test_optimize_writes_the_program_and_tells_what_it_reached() -> None:
-    code, out, err = run("optimize", "-e", "tcp port 443", "--to", "json")
+def test_optimize_writes_the_program_and_tells_what_it_reached(cli: CommandLine) -> None:
+    code, out, err = cli("optimize", "-e", "tcp port 443", "--to", "json")
     assert code == 0
     assert cbpf.parse(out) == cbpf.compile("tcp port 443")
     plain = cbpf.compile("tcp port 443", optimizer=None)
     assert re.fullmatch(rf"{len(plain)} instructions, now 20; longest path 21, now 12; \d+ ms\n", err)
 
 
-def test_optimize_reads_any_notation_and_proves(tmp_path: Path) -> None:
+def test_optimize_reads_any_notation_and_proves(cli: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "p.asm").write_text("ldh [12]\ntax\ntxa\njeq #0x806,0,1\nret #9\nret #0")
-    code, out, err = run("optimize", "--prove", "p.asm", "-w", "short", cwd=tmp_path)
+    code, out, err = cli("optimize", "--prove", "p.asm", "-w", "short", cwd=tmp_path)
     assert (code, out) == (0, b"")
     assert err.endswith("ms, proved equal\n")
     assert len(cbpf.parse((tmp_path / "short").read_bytes())) == 4
 
 
-def test_optimize_for_speed(tmp_path: Path) -> None:
+def test_optimize_for_speed(cli: CommandLine, tmp_path: Path) -> None:
     lines = "\n".join(f"jeq #{3 * number},{100 - number}" for number in range(100))
     (tmp_path / "policy").write_text(f"ld [0]\n{lines}\nret #0x50001\nret #0x7fff0000")
-    code, _, err = run("optimize", "--dialect", "seccomp", "--goal", "speed", "policy", "-w", "out", cwd=tmp_path)
+    code, _, err = cli("optimize", "--dialect", "seccomp", "--goal", "speed", "policy", "-w", "out", cwd=tmp_path)
     assert code == 0
     reached = re.search(r"longest path 102, now (\d+);", err)
     assert reached is not None
     assert int(reached[1]) < 20
 
 
-def test_optimize_says_that_a_dialect_still_refuses(tmp_path: Path) -> None:
+def test_optimize_says_that_a_dialect_still_refuses(cli: CommandLine, tmp_path: Path) -> None:
     lines = "\n".join(f"ld [{4 * number}]\njeq #{number},0,1\nret #{number}" for number in range(1500))
     (tmp_path / "long").write_text(f"{lines}\nret #0")
-    code, _, err = run("optimize", "--dialect", "linux", "long", "-w", "out", cwd=tmp_path)
+    code, _, err = cli("optimize", "--dialect", "linux", "long", "-w", "out", cwd=tmp_path)
     assert code == 0
     assert err.splitlines()[-1] == "cbpf: warning: linux takes at most 4,096 instructions"
 
 
-def test_optimize_refuses_what_is_no_program(tmp_path: Path) -> None:
+def test_optimize_refuses_what_is_no_program(cli: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "bad").write_text("ld [0]\nldx #1")
-    code, out, err = run("optimize", "bad", cwd=tmp_path)
+    code, out, err = cli("optimize", "bad", cwd=tmp_path)
     assert (code, out) == (2, b"")
     assert err == "cbpf: instruction 1: the last instruction is ldx #1; it must be a ret [no-return]\n"
 
 
-def test_explain_shows_both_programs_each_pass_and_the_proof() -> None:
-    code, out, err = run("explain", "tcp", "port", "443")
+def test_explain_shows_both_programs_each_pass_and_the_proof(cli: CommandLine) -> None:
+    code, out, err = cli("explain", "tcp", "port", "443")
     lines = out.decode().splitlines()
     assert (code, err) == (0, "")
     assert re.split(r"  +", lines[0]) == [
@@ -69,9 +69,9 @@ def test_explain_shows_both_programs_each_pass_and_the_proof() -> None:
     assert all(len(line) <= 110 for line in lines)
 
 
-def test_explain_shows_where_libpcap_errs(tmp_path: Path) -> None:
+def test_explain_shows_where_libpcap_errs(cli: CommandLine, tmp_path: Path) -> None:
     target = tmp_path / "witness.pcap"
-    code, out, err = run("explain", UNEQUAL, "-w", str(target))
+    code, out, err = cli("explain", UNEQUAL, "-w", str(target))
     text = out.decode()
     assert (code, err) == (0, "")
     assert "proof        the same verdict on every packet" in text
@@ -82,9 +82,9 @@ def test_explain_shows_where_libpcap_errs(tmp_path: Path) -> None:
     assert verdicts == [False, True]
 
 
-def test_explain_for_another_link_type() -> None:
-    assert b"proof        the same verdict" in run("explain", "-y", "RAW", "--goal", "speed", "ip")[1]
-    assert run("explain", "-y", "RAW", "vlan")[0] == 2
+def test_explain_for_another_link_type(cli: CommandLine) -> None:
+    assert b"proof        the same verdict" in cli("explain", "-y", "RAW", "--goal", "speed", "ip")[1]
+    assert cli("explain", "-y", "RAW", "vlan")[0] == 2
 
 
 def test_explain_without_the_solver() -> None:
@@ -95,21 +95,21 @@ def test_explain_without_the_solver() -> None:
 
 
 @pytest.mark.parametrize("options", [("-O",), ("--optimizer", "none")])
-def test_compile_without_an_optimiser(options: tuple[str, ...]) -> None:
-    out = run("compile", *options, "-dd", "tcp port 443")[1]
+def test_compile_without_an_optimiser(cli: CommandLine, options: tuple[str, ...]) -> None:
+    out = cli("compile", *options, "-dd", "tcp port 443")[1]
     assert cbpf.parse(out) == cbpf.compile("tcp port 443", optimizer=None)
 
 
-def test_compile_for_a_socket_keeps_the_kernels_arithmetic(tmp_path: Path) -> None:
+def test_compile_for_a_socket_keeps_the_kernels_arithmetic(cli: CommandLine, tmp_path: Path) -> None:
     """A shift by 33 is one by 1 in Linux, and gives 0 elsewhere."""
     text = "(ip[0:4] << ip[8]) = 2"
     for dialect in (cbpf.PCAP, cbpf.LINUX):
-        out = run("compile", "--dialect", dialect.name, "-dd", text)[1]
+        out = cli("compile", "--dialect", dialect.name, "-dd", text)[1]
         plain = cbpf.compile(text, optimizer=None)
         assert cbpf.difference(plain, cbpf.parse(out), dialect=dialect) is None
 
 
-def test_a_savefile_says_whether_it_is_optimised(tmp_path: Path) -> None:
+def test_a_savefile_says_whether_it_is_optimised(cli: CommandLine, tmp_path: Path) -> None:
     for options, optimized in (((), True), (("-O",), False)):
-        run("compile", *options, "-w", str(tmp_path / "saved"), "arp")
+        cli("compile", *options, "-w", str(tmp_path / "saved"), "arp")
         assert cbpf.Savefile.from_bytes((tmp_path / "saved").read_bytes()).optimized is optimized

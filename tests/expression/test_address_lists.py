@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import cbpf
-from support.command_line import TRAFFIC, run
+from support.command_line import TRAFFIC, CommandLine
 from support.project import Rounds
 
 
@@ -216,38 +216,38 @@ def test_files_have_an_entry_a_line() -> None:
         (b"\xff\xfe", "F: line 1: '\\\\xff\\\\xfe' is no address"),
     ],
 )
-def test_wrong_files(tmp_path: Path, content: bytes, words: str) -> None:
+def test_wrong_files(cli: CommandLine, tmp_path: Path, content: bytes, words: str) -> None:
     path = tmp_path / "list"
     path.write_bytes(content)
-    code, out, err = run("compile", "--hosts", str(path))
+    code, out, err = cli("compile", "--hosts", str(path))
     assert (code, out, err.count("\n")) == (2, b"", 1)
     assert words.replace("F", str(path), 1) in err
 
 
-def test_a_capture_is_filtered_by_lists(tmp_path: Path) -> None:
+def test_a_capture_is_filtered_by_lists(cli: CommandLine, tmp_path: Path) -> None:
     """As by the same list as an expression; and by the program that compile writes."""
     (tmp_path / "hosts").write_text("10.9.0.0/16\n192.0.2.0/24\n")
     (tmp_path / "ports").write_text("443\n50-60\n")
     options = ["--hosts", str(tmp_path / "hosts"), "--ports", str(tmp_path / "ports")]
-    code, out, err = run("filter", "-q", "-r", TRAFFIC, *options, "not tcp[13] & 2 != 0")
+    code, out, err = cli("filter", "-q", "-r", TRAFFIC, *options, "not tcp[13] & 2 != 0")
     wanted = "(net 10.9.0.0/16 or net 192.0.2.0/24) and (port 443 or portrange 50-60) and not tcp[13] & 2 != 0"
-    assert (code, out, err) == run("filter", "-q", "-r", TRAFFIC, wanted)
-    assert run("compile", *options, "-w", str(tmp_path / "program"), "not tcp[13] & 2 != 0") == (0, b"", "")
-    assert run("filter", "-q", "-r", TRAFFIC, "--program", str(tmp_path / "program"))[1] == out
+    assert (code, out, err) == cli("filter", "-q", "-r", TRAFFIC, wanted)
+    assert cli("compile", *options, "-w", str(tmp_path / "program"), "not tcp[13] & 2 != 0") == (0, b"", "")
+    assert cli("filter", "-q", "-r", TRAFFIC, "--program", str(tmp_path / "program"))[1] == out
     assert len(out) > 24
-    code, _, err = run("filter", "-r", TRAFFIC, *options, "--program", str(tmp_path / "program"))
+    code, _, err = cli("filter", "-r", TRAFFIC, *options, "--program", str(tmp_path / "program"))
     assert (code, err.splitlines()[0]) == (
         2,
         "cbpf: an expression, with or without lists, and --program PROGRAM exclude each other (see cbpf filter --help)",
     )
 
 
-def test_too_many_for_a_socket_is_said(tmp_path: Path) -> None:
+def test_too_many_for_a_socket_is_said(cli: CommandLine, tmp_path: Path) -> None:
     random = Random(2)
     lines = (f"{1 + _below(random, 223)}.{_below(random, 256)}.{_below(random, 256)}.7" for _ in range(2500))
     (tmp_path / "hosts").write_text("\n".join(lines))
-    code, _, err = run("compile", "--hosts", str(tmp_path / "hosts"), "-w", str(tmp_path / "program"))
+    code, _, err = cli("compile", "--hosts", str(tmp_path / "hosts"), "-w", str(tmp_path / "program"))
     assert code == 0
     assert "instructions are too many for a socket, which takes 4,096; captures can be filtered by them\n" in err
-    assert run("filter", "-r", TRAFFIC, "--count", "-q", "--program", str(tmp_path / "program"))[0] == 0
-    assert run("verify", "--dialect", "linux", str(tmp_path / "program"))[0] == 1
+    assert cli("filter", "-r", TRAFFIC, "--count", "-q", "--program", str(tmp_path / "program"))[0] == 0
+    assert cli("verify", "--dialect", "linux", str(tmp_path / "program"))[0] == 1

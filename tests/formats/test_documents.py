@@ -4,14 +4,13 @@ CBPF_UPDATE=1 ./dev test -k documents writes them anew.
 """
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import cbpf
 from cbpf.formats import BYTES_FORMATS, TEXT_FORMATS
+from support.command_line import CommandLine
 from support.project import ROOT
 
 # What a notation may carry or not: an instruction of each kind, in a program that is whole.
@@ -95,12 +94,10 @@ def _page() -> str:
     parts = ["# Twenty wrong inputs\n\nWhat a user sees of each. Made by tests/test_format_documents.py.\n"]
     for arguments, text in WRONG:
         command = " ".join(f"'{word}'" if " " in word else word for word in ["cbpf", *arguments])
-        result = subprocess.run(
-            [sys.executable, "-m", "cbpf", *arguments], input=text, capture_output=True, text=True, check=False
-        )
+        result = CommandLine()(*arguments, stdin=text.encode())
         shown = f"$ {command} <<'END'\n{text.rstrip()}\nEND" if text else f"$ {command} </dev/null"
-        parts.append(f"```\n{shown}\n{result.stdout}{result.stderr}[exit {result.returncode}]\n```\n")
-        assert result.returncode in (1, 2)
+        parts.append(f"```\n{shown}\n{result.stdout.decode()}{result.stderr}[exit {result.exit_code}]\n```\n")
+        assert result.exit_code in (1, 2)
         assert "Traceback" not in result.stderr
     return "\n".join(parts)
 

@@ -1,21 +1,48 @@
-"""Running the command as a user does."""
+"""The command `cbpf` as a user runs it, in a child process; the fixture `cli` is an instance of `CommandLine`."""
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import cbpf
 from support.project import ROOT
 
-TRAFFIC = str(ROOT / "examples" / "traffic.pcap")
+TRAFFIC: Final = str(ROOT / "examples" / "traffic.pcap")
+PACKETS: Final = list(cbpf.read_capture(TRAFFIC))
 
 
-PACKETS = list(cbpf.read_capture(TRAFFIC))
+class CommandResult(NamedTuple):
+    """The result of a command that has ended."""
+
+    exit_code: int
+    stdout: bytes
+    stderr: str
 
 
-def run(*arguments: str | bytes, stdin: bytes = b"", **options: Any) -> tuple[int, bytes, str]:
-    """Exit code, standard output, standard error."""
-    result = subprocess.run([sys.executable, "-m", "cbpf", *arguments], input=stdin, capture_output=True, **options)
-    return result.returncode, result.stdout, result.stderr.decode()
+class CommandLine:
+    """Runs the command `cbpf`."""
+
+    command: Final = (sys.executable, "-m", "cbpf")
+
+    def __call__(self, *arguments: str | bytes, stdin: bytes | int = b"", **options: Any) -> CommandResult:
+        """Run the command to its end; *stdin* is data or a descriptor, *options* are those of `subprocess.run`."""
+        settings: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        settings["input" if isinstance(stdin, bytes) else "stdin"] = stdin
+        done = subprocess.run([*self.command, *arguments], check=False, **{**settings, **options})
+        return CommandResult(done.returncode, done.stdout, "" if done.stderr is None else done.stderr.decode())
+
+    def start(self, *arguments: str | bytes, **options: Any) -> subprocess.Popen[bytes]:
+        """Start the command; *options* are those of `subprocess.Popen`.
+
+        The command reacts to signals also if the tests run in the background, where a shell makes them ignore Ctrl-C.
+        """
+        settings: dict[str, Any] = {"bufsize": 0, "preexec_fn": _restore_signals}
+        return subprocess.Popen([*self.command, *arguments], **{**settings, **options})
+
+
+def _restore_signals() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)

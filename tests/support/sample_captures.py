@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import io
 import os
-import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Final, cast
+from typing import BinaryIO, Final, cast
 
 from support.captures import (
     Record,
@@ -77,13 +74,6 @@ def pipe() -> Iterator[tuple[int, BinaryIO]]:
     finally:
         rescue.cancel()
         writer.close()
-
-
-def cbpf_filter(*arguments: str, **options: int | BinaryIO) -> subprocess.Popen[bytes]:
-    """The command at work; it heeds Ctrl-C also where the tests run in the background, which makes shells ignore it."""
-    command = [sys.executable, "-m", "cbpf", "filter", *arguments]
-    heed: Any = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731
-    return subprocess.Popen(command, bufsize=0, preexec_fn=heed, **options)  # type: ignore[call-overload,no-any-return]
 
 
 def names(folder: Path) -> list[str]:
