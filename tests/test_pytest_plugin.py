@@ -54,7 +54,7 @@ def test_rows_that_fail_are_shown_with_their_trace(pytester: pytest.Pytester) ->
             "row 1: rejects the packet (verdict 0), and not keep",
             "packet: 14 bytes captured, 14 on the wire",
             "(001) jeq * #0x806 * false, to 3",
-            "row 2: keeps the packet (verdict 262144), and not drop",
+            "row 2: accepts the packet (verdict 262144), and not drop",
         ]
     )
     assert "Traceback" not in result.stdout.str()

@@ -88,8 +88,8 @@ class FilterTable:
         self._recorder.add(name, machine.program, machine.dialect, run.goals)
         if _fits(run.verdict, wanted, machine.dialect):
             return
-        from .cli.packet_output import describe_verdict, packet_lines
-        from .cli.trace_diff import trace_lines
+        from .reporting.packet_output import describe_verdict, packet_lines
+        from .reporting.trace_diff import trace_lines
 
         yield f"row {number}: {describe_verdict(run.verdict, machine.dialect)}, and not {wanted}"
         yield from packet_lines(packet, wire_length, metadata, machine.dialect)

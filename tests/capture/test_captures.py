@@ -609,7 +609,7 @@ def test_a_capture_of_packets_from_elsewhere(tmp_path: Path) -> None:
     assert packets == [(bytes(20), 20, 0), (b"", 1500, 1000), (b"abc", 3, 2000)]
     before = target.read_bytes()
     for wrong, error in (
-        ([(bytes(262_145), 0)], "packet 1: has 262145 bytes; a packet of EN10MB has at most 262144"),
+        ([(bytes(262_145), 0)], "packet 1: 262145 bytes; a packet of link type EN10MB has at most 262144"),
         ([(b"", -1)], "wire length: -1 is not an unsigned 32-bit number"),
     ):
         with pytest.raises(cbpf.FieldError, match=error):

@@ -263,7 +263,7 @@ def test_the_text_of_a_capture() -> None:
   earliest      2026-11-20T17:59:47.026394Z
   latest        2026-11-20T18:00:14.634978Z
   duration      27.608584 s
-  out of order  1 packet earlier than the one before
+  out of order  1 packet earlier than the previous one
   interface     EN10MB (1), snapshot length 262,144, microseconds
 """
     assert command(str(TRAFFIC)) == (0, expected, "")
@@ -282,12 +282,12 @@ def test_the_text_of_an_odd_capture() -> None:
   captured      268 bytes
   on the wire   1,704 bytes
   lengths       20 to 64 bytes captured, 53.6 on average
-  cut short     1 packet
+  truncated     1 packet
   earliest      1969-12-31T00:00:00.000000000Z
   latest        1970-01-01T00:00:00.000077000Z
   duration      86,400.000077000 s (1 d)
-  out of order  2 packets earlier than the one before
-  without time  1 packet
+  out of order  2 packets earlier than the previous one
+  untimed       1 packet
   sections      2
   interfaces    #  section  name            link type   snapshot  resolution       offset  packets  captured
                 0        1  eth0            EN10MB (1)   262,144  microseconds                   3       184
@@ -315,7 +315,7 @@ def test_the_text_of_resolutions(code: int, text: str, build: Pcapng) -> None:
 def test_the_text_of_an_old_variant() -> None:
     capture = encoded([Record(1, 2_000, 3, b"a"), Record(90_000, 0, 1, b"b")], VARIANTS["big-endian Kuznetzov"])
     lines = command("-", stdin=capture)[1].splitlines()
-    assert lines[1] == "  format       pcap 2.4 as Kuznetzov's libpcap wrote it, big-endian"
+    assert lines[1] == "  format       pcap 2.4 (variant of Kuznetzov's libpcap), big-endian"
     assert lines[6] == "  lengths      1 byte captured of each packet"
     assert lines[10] == "  duration     89,998.999998 s (1 d 59 min 58 s)"
 

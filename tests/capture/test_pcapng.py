@@ -549,7 +549,7 @@ def test_the_command_changes_the_container(cli: CommandLine, build: Pcapng) -> N
         assert cli("filter", "-q", "--pcap", "arp", stdin=given) == (0, pcap, "")
         assert cli("filter", "-q", "--pcapng", "arp", stdin=given) == (0, pcapng, "")
     status, _, complaint = cli("filter", "--pcap", "--pcapng", stdin=pcap)
-    assert (status, complaint) == (2, "cbpf: --pcap and --pcapng exclude each other (see cbpf filter --help)\n")
+    assert (status, complaint) == (2, "cbpf: --pcap and --pcapng are mutually exclusive (see cbpf filter --help)\n")
 
 
 def test_run_and_trace_take_each_interface_by_its_link_type(cli: CommandLine, build: Pcapng, tmp_path: Path) -> None:
@@ -558,4 +558,4 @@ def test_run_and_trace_take_each_interface_by_its_link_type(cli: CommandLine, bu
     path = str(capture)
     assert cli("run", "-e", "ip", path) == (0, b"1 0\n2 0\n3 262144\n4 0\n", "")
     status, output, _ = cli("trace", "-e", "ip", "-n", "3", path)
-    assert (status, output.splitlines()[-1]) == (0, b"verdict 262144: keeps the packet")
+    assert (status, output.splitlines()[-1]) == (0, b"verdict 262144: accepts the packet")

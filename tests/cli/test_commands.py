@@ -1,4 +1,4 @@
-"""The command line as a user meets it: what it prints, where, and with which exit code."""
+"""The command line: output, errors and exit codes of the subcommands."""
 
 import os
 import re
@@ -11,10 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 import cbpf
-from cbpf.cli import COMMANDS
+from cbpf.cli import COMMANDS, group
 from support.command_line import PACKETS, TRAFFIC, CommandLine
 from support.project import uncovered_environment
 
@@ -31,10 +32,10 @@ def program(tmp_path: Path) -> Path:
 def test_filter_writes_a_file_and_a_summary(cli: CommandLine, tmp_path: Path) -> None:
     target = tmp_path / "out.pcap"
     code, out, err = cli("filter", "-r", TRAFFIC, "-w", str(target), "tcp", "port", "443")
-    kept = sum(1 for _ in cbpf.read_capture(target))
+    accepted = sum(1 for _ in cbpf.read_capture(target))
     assert (code, out) == (0, b"")
-    assert err.startswith(f"{len(PACKETS)} packets seen, {kept} kept; ")
-    assert kept > 50
+    assert err.startswith(f"{len(PACKETS)} packets seen, {accepted} accepted; ")
+    assert accepted > 50
 
 
 def test_filter_reads_stdin_and_writes_stdout(cli: CommandLine) -> None:
@@ -56,7 +57,7 @@ def test_filter_counts_inverts_and_stops(cli: CommandLine) -> None:
     )
 
 
-def test_filter_takes_programs_and_expression_files(cli: CommandLine, tmp_path: Path, program: Path) -> None:
+def test_filter_reads_programs_and_expression_files(cli: CommandLine, tmp_path: Path, program: Path) -> None:
     _, expected, _ = cli("filter", "-r", TRAFFIC, "-q", "tcp port 80")
     assert cli("filter", "-r", TRAFFIC, "-q", "--program", str(program)) == (0, expected, "")
     assert cli("filter", "-r", TRAFFIC, "-q", "--program", "-", stdin=program.read_bytes()) == (0, expected, "")
@@ -65,16 +66,16 @@ def test_filter_takes_programs_and_expression_files(cli: CommandLine, tmp_path: 
     assert cli("filter", "-r", TRAFFIC, "-q", "-F", str(words)) == (0, expected, "")
 
 
-def test_filter_of_a_capture_that_is_cut_short(cli: CommandLine, tmp_path: Path) -> None:
+def test_filter_of_a_truncated_capture(cli: CommandLine, tmp_path: Path) -> None:
     target = tmp_path / "out.pcap"
     data = Path(TRAFFIC).read_bytes()[:100_000]
     code, out, err = cli("filter", "-w", str(target), "ip", stdin=data)
     assert (code, out) == (2, b"")
     summary, error = err.splitlines()
-    assert " kept; " in summary
+    assert " accepted; " in summary
     assert error.startswith("cbpf: standard input: packet ")
     assert error.endswith("the capture is cut short")
-    assert f"{sum(1 for _ in cbpf.read_capture(target))} kept" in summary
+    assert f"{sum(1 for _ in cbpf.read_capture(target))} accepted" in summary
 
 
 def test_compile_prints_like_tcpdump(cli: CommandLine) -> None:
@@ -87,31 +88,31 @@ def test_compile_prints_like_tcpdump(cli: CommandLine) -> None:
     assert b"0xff" in cli("compile", "--netmask", "255.255.255.0", "ip broadcast")[1]
 
 
-def test_compile_warns_of_nothing_kept(cli: CommandLine) -> None:
+def test_compile_warns_if_all_packets_are_rejected(cli: CommandLine) -> None:
     code, out, err = cli("compile", "--optimizer", "libpcap", "ip and not ip")
     assert (code, out) == (0, b"(000) ret      #0\n")
     assert err == "cbpf: warning: expression 'ip and not ip' rejects all packets of link type EN10MB\n"
 
 
-def test_verify_says_yes_or_every_no(cli: CommandLine, program: Path) -> None:
+def test_verify_reports_acceptance_or_all_findings(cli: CommandLine, program: Path) -> None:
     name = str(program)
     assert cli("verify", name) == (0, f"{name}: 20 instructions, accepted by pcap\n".encode(), "")
     assert cli("verify", "--dialect", "linux", name)[0] == 0
     code, out, err = cli("verify", "--dialect", "seccomp", name)
-    found = cbpf.findings(cbpf.parse(program.read_text()), dialect=cbpf.SECCOMP)
+    findings = cbpf.findings(cbpf.parse(program.read_text()), dialect=cbpf.SECCOMP)
     assert (code, out) == (1, b"")
-    assert err.splitlines() == [f"{name}: {finding}" for finding in found]
+    assert err.splitlines() == [f"{name}: {finding}" for finding in findings]
 
 
-def test_run_prints_a_verdict_a_packet(cli: CommandLine, program: Path) -> None:
+def test_run_prints_a_verdict_per_packet(cli: CommandLine, program: Path) -> None:
     code, out, err = cli("run", str(program), TRAFFIC)
     vm = cbpf.VM(cbpf.parse(program.read_text()))
-    expected = [f"{one.number} {vm.run(one.data)}" for one in cbpf.read_capture(TRAFFIC)]
+    expected = [f"{packet.number} {vm.run(packet.data)}" for packet in cbpf.read_capture(TRAFFIC)]
     assert (code, out.decode().splitlines(), err) == (0, expected, "")
 
 
-def test_trace_shows_the_way_of_a_packet(cli: CommandLine, program: Path) -> None:
-    arp = next(one for one in cbpf.read_capture(TRAFFIC) if one.data[12:14] == b"\x08\x06")
+def test_trace_shows_the_path_of_a_packet(cli: CommandLine, program: Path) -> None:
+    arp = next(packet for packet in cbpf.read_capture(TRAFFIC) if packet.data[12:14] == b"\x08\x06")
     code, out, err = cli("trace", str(program), TRAFFIC, "-n", str(arp.number))
     lines = out.decode().splitlines()
     assert (code, err) == (0, "")
@@ -128,21 +129,26 @@ def test_trace_shows_a_load_past_the_end(cli: CommandLine, tmp_path: Path) -> No
     assert out.decode().splitlines()[1].endswith("bytes 70000..70003: past the end")
 
 
-@pytest.mark.parametrize("command", ["", *COMMANDS])
-def test_help(cli: CommandLine, command: str) -> None:
-    code, out, err = cli(*command.split(), "--help")
+@pytest.mark.parametrize("width", [80, 100])
+@pytest.mark.parametrize("name", ["", *COMMANDS])
+def test_help(cli: CommandLine, name: str, width: int) -> None:
+    code, out, err = cli(*name.split(), "--help", env={**os.environ, "COLUMNS": str(width)})
     assert (code, err) == (0, "")
     assert out.startswith(b"Usage: ")
-    for line in out.decode().splitlines():
-        assert len(line) <= 100
+    lines = out.decode().splitlines()
+    assert all(len(line) <= width for line in lines)
+    command = group.get_command(click.Context(group), name) if name else group
+    assert command is not None
+    for example in re.findall(r"^ +cbpf .*", command.help or "", re.MULTILINE):
+        assert f"    {example.strip()}" in lines, "the example is not on one line"
 
 
 def test_version(cli: CommandLine) -> None:
     assert cli("--version") == (0, f"cbpf {cbpf.__version__}\n".encode(), "")
 
 
-# What a user sees: arguments, with P a good program and T the capture, and the whole of stderr.
-REFUSALS = [
+# Arguments, with P for a valid program and T for the capture; and the beginning of stderr.
+USAGE_ERRORS = [
     (["frobnicate"], "cbpf: No such command 'frobnicate' (see cbpf --help)"),
     (["filter", "--bogus"], "cbpf: No such option '--bogus' (see cbpf filter --help)"),
     (["filter", "-r", "nope.pcap", "-w", "out", "ip"], "cbpf: nope.pcap: No such file or directory"),
@@ -171,20 +177,23 @@ REFUSALS = [
     ),
     (
         ["filter", "-r", "T", "--program", "P", "ip"],
-        "cbpf: an expression, with or without lists, and --program PROGRAM exclude each other (see cbpf filter --help)",
+        "cbpf: --program PROGRAM excludes an expression and lists (see cbpf filter --help)",
     ),
     (
         ["filter", "-r", "T", "-F", "P", "ip"],
-        "cbpf: an expression and -F FILE exclude each other (see cbpf filter --help)",
+        "cbpf: an expression and -F FILE are mutually exclusive (see cbpf filter --help)",
     ),
-    (["filter", "-r", "T", "-F", "T"], "cbpf: T: byte 0 is not UTF-8 text"),
-    (["filter", "-r", "T", "--program", "", "-w", "out"], "cbpf: an empty name names no file"),
-    (["filter", "-r", "T", "-w", "", "ip"], "cbpf: target: an empty path names no file"),
+    (["filter", "-r", "T", "-F", "T"], "cbpf: T: byte 0: invalid UTF-8"),
+    (["filter", "-r", "T", "--program", "", "-w", "out"], "cbpf: a file name must not be empty"),
+    (["filter", "-r", "T", "-w", "", "ip"], "cbpf: target: a path must not be empty"),
     (
         ["filter", "-r", "T", "-w", "out", "--count", "ip"],
-        "cbpf: --count writes no capture; -w FILE excludes it (see cbpf filter --help)",
+        "cbpf: --count and -w FILE are mutually exclusive (see cbpf filter --help)",
     ),
-    (["verify", "/dev/zero"], "cbpf: /dev/zero: is longer than 67,108,864 bytes; that is no program"),
+    (
+        ["verify", "/dev/zero"],
+        "cbpf: /dev/zero: longer than 67,108,864 bytes; a program or an expression is not that long",
+    ),
     (["filter", "-r", "no\nsuch", "--count", "ip"], "cbpf: 'no\\nsuch': No such file or directory"),
     (["verify", "no\x1bsuch"], "cbpf: 'no\\x1bsuch': No such file or directory"),
     (["trace", "P", "T", "-n", "9223372036854775808"], "cbpf: Invalid value for '-n': 9223372036854775808 is not"),
@@ -196,7 +205,7 @@ REFUSALS = [
     (["verify", "--dialect", "bsd", "P"], "cbpf: Invalid value for '--dialect': 'bsd' is not one of"),
     (["run", "P"], "cbpf: Missing argument 'CAPTURE' (see cbpf run --help)"),
     (["run", "P", "P"], "cbpf: P: byte 0: 7b 20 30 78 is not the magic number of a capture"),
-    (["trace", "P", "T", "-n", "9999"], "cbpf: T: has fewer than 9999 packets"),
+    (["trace", "P", "T", "-n", "9999"], "cbpf: T: contains fewer than 9999 packets"),
     (
         ["compile", "-y", "foo", "ip"],
         "cbpf: link type: 'foo' is unknown; names are those of tcpdump.org/linktypes, such as EN10MB",
@@ -211,14 +220,16 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"), REFUSALS, ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else ""
+    ("arguments", "message"),
+    USAGE_ERRORS,
+    ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else "",
 )
-def test_refusals_are_one_line(
+def test_errors_are_one_line(
     cli: CommandLine, arguments: list[str | bytes], message: str, program: Path, tmp_path: Path
 ) -> None:
     names: dict[str | bytes, str] = {"P": str(program), "T": TRAFFIC}
     before = sorted(tmp_path.iterdir())
-    code, out, err = cli(*(names.get(one, one) for one in arguments), cwd=tmp_path)
+    code, out, err = cli(*(names.get(argument, argument) for argument in arguments), cwd=tmp_path)
     for letter, name in names.items():
         err = err.replace(name, str(letter))
     assert (code, out) == (2, b"")
@@ -227,7 +238,7 @@ def test_refusals_are_one_line(
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_a_refused_program_is_one_line_a_finding(cli: CommandLine, tmp_path: Path) -> None:
+def test_a_rejected_program_is_reported_by_one_line_per_finding(cli: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "bad").write_text("div #0\nld #1")
     code, _, err = cli("filter", "-r", TRAFFIC, "--program", str(tmp_path / "bad"), "--count")
     assert code == 2
@@ -249,7 +260,7 @@ def test_a_closed_pipe_is_silent(cli: CommandLine, program: Path) -> None:
         assert (result.exit_code, result.stderr) == (141, "")
 
 
-def test_closed_streams_are_errors_of_their_own(cli: CommandLine) -> None:
+def test_closed_streams_are_reported(cli: CommandLine) -> None:
     command = f"{shlex.join(cli.command)} filter -q -r {TRAFFIC} ip"
     result = subprocess.run(["sh", "-c", f"{command} >&-"], capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (2, "cbpf: standard output: Bad file descriptor\n")
@@ -277,7 +288,7 @@ def running_filter(cli: CommandLine, target: Path, **options: Any) -> Iterator[s
 
 
 def test_ignored_hangups_stay_ignored(cli: CommandLine, tmp_path: Path) -> None:
-    """As nohup(1) asks."""
+    """The command nohup(1) sets SIGHUP to be ignored."""
     target = tmp_path / "out.pcap"
     ignore = lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)  # noqa: E731
     with running_filter(cli, target, preexec_fn=ignore) as process:
@@ -288,11 +299,11 @@ def test_ignored_hangups_stay_ignored(cli: CommandLine, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("number", "expected"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_signals_leave_nothing(cli: CommandLine, number: int, expected: int, tmp_path: Path) -> None:
+def test_signals_leave_no_partial_file(cli: CommandLine, number: int, expected: int, tmp_path: Path) -> None:
     with running_filter(cli, tmp_path / "out.pcap") as process:
         process.send_signal(number)
         _, error = process.communicate()
-    # A shell says the same of both: CPython ends by the signal itself where that came inside an exec of text.
+    # CPython exits by the signal itself if it arrives during an exec of text; a shell reports both alike.
     assert process.returncode in (expected, -number), error
     assert list(tmp_path.iterdir()) == []
 
@@ -316,7 +327,9 @@ def test_split(cli: CommandLine, rest: list[str], tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.parametrize("routes", [["tcp"], ["tcp="], ["tcp=-", "udp=/dev/stdout"], ["tcp=x", "udp=x"]])
-def test_split_refuses(cli: CommandLine, routes: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_split_rejects_invalid_routes(
+    cli: CommandLine, routes: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     code, out, error = cli("split", "-r", TRAFFIC, *routes)
     assert (code, out, error.count("\n")) == (2, b"", 1)
@@ -325,7 +338,10 @@ def test_split_refuses(cli: CommandLine, routes: list[str], tmp_path: Path, monk
 
 @contextmanager
 def slow_filter(cli: CommandLine, target: Path, *options: str) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
-    """A filter that takes longer than a bar is patient, with a terminal as its stderr; the terminal's other end."""
+    """Start a filter that runs longer than the delay of the progress bar, with a terminal as its stderr.
+
+    Yield the other end of the terminal and the process.
+    """
     leader, follower = os.openpty()
     arguments = ("filter", *options, "-r", "-", "-w", str(target), "ip")
     with cli.start(*arguments, stdin=subprocess.PIPE, stderr=follower) as process:
@@ -341,40 +357,40 @@ def slow_filter(cli: CommandLine, target: Path, *options: str) -> Iterator[tuple
     os.close(leader)
 
 
-def _shown(leader: int) -> str:
-    shown = b""
+def _terminal_output(leader: int) -> str:
+    output = b""
     try:
         while data := os.read(leader, 4096):
-            shown += data
-    except OSError:  # as a terminal ends
+            output += data
+    except OSError:  # the other end of a terminal was closed
         pass
-    return shown.decode()
+    return output.decode()
 
 
-def test_a_terminal_is_shown_the_progress(cli: CommandLine, tmp_path: Path) -> None:
+def test_progress_is_shown_on_a_terminal(cli: CommandLine, tmp_path: Path) -> None:
     with slow_filter(cli, tmp_path / "out.pcap", "--engine", "python") as (leader, process):
-        assert process.wait(20) == 2  # the capture is cut
-        shown = _shown(leader)
-    assert re.search(r"\d+ kB, \d+ kB/s", shown)
-    _, line = shown.rsplit("\x1b[K", 1)
+        assert process.wait(20) == 2  # the capture is truncated
+        output = _terminal_output(leader)
+    assert re.search(r"\d+ kB, \d+ kB/s", output)
+    _, line = output.rsplit("\x1b[K", 1)
     assert "kB/s" not in line
-    assert line.startswith("\x1b[?25h")  # the cursor is back
+    assert line.startswith("\x1b[?25h")  # shows the cursor again
     assert "packets seen" in line
 
 
 @pytest.mark.parametrize("option", ["--no-progress", "-q"])
-def test_progress_can_be_refused(cli: CommandLine, option: str, tmp_path: Path) -> None:
+def test_progress_can_be_disabled(cli: CommandLine, option: str, tmp_path: Path) -> None:
     with slow_filter(cli, tmp_path / "out.pcap", option) as (leader, process):
         process.wait(20)
-        shown = _shown(leader)
-    assert "/s" not in shown
-    assert ("packets seen" in shown) is (option != "-q")
+        output = _terminal_output(leader)
+    assert "/s" not in output
+    assert ("packets seen" in output) is (option != "-q")
 
 
-def test_a_terminal_gets_no_capture(cli: CommandLine) -> None:
+def test_terminals_as_standard_streams_are_rejected(cli: CommandLine) -> None:
     with terminal() as follower:
         result = cli("filter", "-r", TRAFFIC, "ip", stdout=follower)
-    expected = "cbpf: a capture is not written to a terminal; give -w FILE, or --count (see cbpf filter --help)\n"
+    expected = "cbpf: standard output is a terminal; give -w FILE or --count (see cbpf filter --help)\n"
     assert (result.exit_code, result.stderr) == (2, expected)
     with terminal() as follower:
         result = cli("filter", "-w", "x", "ip", stdin=follower)
@@ -384,7 +400,7 @@ def test_a_terminal_gets_no_capture(cli: CommandLine) -> None:
 
 @contextmanager
 def terminal() -> Iterator[int]:
-    """Open a pseudo-terminal; its descriptor is that of the side which a program sees."""
+    """Open a pseudo-terminal and yield the descriptor for a program."""
     leader, follower = os.openpty()
     try:
         yield follower
@@ -393,7 +409,7 @@ def terminal() -> Iterator[int]:
         os.close(leader)
 
 
-def test_asm_writes_what_bpf_asm_writes(cli: CommandLine) -> None:
+def test_asm_matches_bpf_asm(cli: CommandLine) -> None:
     text = b"ldh [12]\njne #0x806, drop\nret #-1\ndrop: ret #0\n"
     rows = "4,40 0 0 12,21 0 1 2054,6 0 0 4294967295,6 0 0 0"
     assert cli("asm", stdin=text) == (0, f"{rows}\n".encode(), "")
@@ -410,7 +426,7 @@ def test_disasm_shows_labels(cli: CommandLine, program: Path) -> None:
 
 
 @pytest.mark.parametrize("name", cbpf.FORMAT_NAMES)
-def test_convert_reads_and_writes_every_notation(cli: CommandLine, name: str, program: Path, tmp_path: Path) -> None:
+def test_convert_reads_and_writes_every_format(cli: CommandLine, name: str, program: Path, tmp_path: Path) -> None:
     loaded = cbpf.parse(program.read_text())
     target = tmp_path / "converted"
     assert cli("convert", str(program), "--to", name, "-w", str(target)) == (0, b"", "")
@@ -420,7 +436,7 @@ def test_convert_reads_and_writes_every_notation(cli: CommandLine, name: str, pr
         assert cli("convert", *options, "--to", "json", stdin=target.read_bytes()) == expected
 
 
-def test_an_expression_stands_for_a_program(cli: CommandLine, program: Path) -> None:
+def test_an_expression_replaces_a_program(cli: CommandLine, program: Path) -> None:
     assert cli("run", "-e", "tcp port 80", TRAFFIC) == cli("run", str(program), TRAFFIC)
     assert cli("trace", "-e", "tcp port 80", TRAFFIC, "-n", "6") == cli("trace", str(program), TRAFFIC, "-n", "6")
     assert cli("verify", "-e", "arp") == (0, b"-e 'arp': 4 instructions, accepted by pcap\n", "")
@@ -429,12 +445,12 @@ def test_an_expression_stands_for_a_program(cli: CommandLine, program: Path) -> 
         (["run", "-e", "ip", "x", "y"], "Got unexpected extra argument (y) (see cbpf run --help)"),
         (["run", "-e", "ip"], "Missing argument 'CAPTURE' (see cbpf run --help)"),
         (["run"], "Missing argument 'PROGRAM' (see cbpf run --help)"),
-        (["verify", "-e", "ip", "x"], "PROGRAM and -e EXPRESSION exclude each other (see cbpf verify --help)"),
+        (["verify", "-e", "ip", "x"], "PROGRAM and -e EXPRESSION are mutually exclusive (see cbpf verify --help)"),
     ):
         assert cli(*arguments) == (2, b"", f"cbpf: {error}\n")
 
 
-def test_savefiles_carry_their_context(cli: CommandLine, tmp_path: Path) -> None:
+def test_savefiles_contain_their_context(cli: CommandLine, tmp_path: Path) -> None:
     path = tmp_path / "http.cbpf"
     assert cli("compile", "-w", str(path), "-s", "96", "tcp", "port", "80") == (0, b"", "")
     savefile = cbpf.Savefile.from_bytes(path.read_bytes())
@@ -446,14 +462,14 @@ def test_savefiles_carry_their_context(cli: CommandLine, tmp_path: Path) -> None
     assert cli("disasm", str(path))[1] == cbpf.render_bytes(savefile.program, "asm")
 
 
-def test_savefiles_are_for_their_link_type(cli: CommandLine, tmp_path: Path) -> None:
+def test_savefiles_of_another_link_type_are_rejected(cli: CommandLine, tmp_path: Path) -> None:
     path = tmp_path / "raw.cbpf"
     assert cli("compile", "-w", str(path), "-y", "RAW", "tcp") == (0, b"", "")
     error = f"cbpf: {TRAFFIC}: link type EN10MB is not RAW, which the savefile was made for\n"
     assert cli("filter", "-r", TRAFFIC, "--program", str(path), "--count") == (2, b"", error)
 
 
-def test_packets_as_a_live_socket_sees_them(cli: CommandLine, tmp_path: Path) -> None:
+def test_packets_are_presented_as_by_a_live_socket(cli: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "tagged").write_text("ld vlan_avail\nret a")
     options = ["--dialect", "linux", "--as-socket"]
     tagged = sum(packet.data[12:14] in (b"\x81\x00", b"\x88\xa8") for packet in PACKETS)
@@ -463,12 +479,12 @@ def test_packets_as_a_live_socket_sees_them(cli: CommandLine, tmp_path: Path) ->
     assert out.count(b" 1\n") == tagged
     number = next(packet.number for packet in PACKETS if packet.data[12:14] == b"\x81\x00")
     _, out, _ = cli("trace", str(tmp_path / "tagged"), TRAFFIC, "-n", str(number), *options)
-    assert b"verdict 1: keeps the packet" in out
+    assert b"verdict 1: accepts the packet" in out
 
 
-def test_a_damaged_capture_is_not_replaced_by_its_part(cli: CommandLine, tmp_path: Path) -> None:
-    """Filtered in place, what is behind the damage would be lost."""
-    path = tmp_path / "cut.pcap"
+def test_a_damaged_capture_is_not_replaced_by_its_beginning(cli: CommandLine, tmp_path: Path) -> None:
+    """If it were filtered in place, the data after the damage would be lost."""
+    path = tmp_path / "truncated.pcap"
     path.write_bytes(Path(TRAFFIC).read_bytes()[:100_000])
     code, _, err = cli("filter", "-q", "-r", str(path), "-w", str(path), "arp")
     assert (code, err.count("\n")) == (2, 1)
@@ -485,13 +501,13 @@ def test_help_into_a_closed_pipe(cli: CommandLine, arguments: list[str]) -> None
     assert (result.exit_code, result.stderr) == (141, "")
 
 
-def test_errors_that_cannot_be_written(cli: CommandLine) -> None:
+def test_an_unwritable_stderr_keeps_the_exit_code(cli: CommandLine) -> None:
     with open("/dev/full", "wb") as full:
         result = cli("filter", "-r", "nope", stderr=full)
     assert result.exit_code == 2
 
 
-def test_problems_of_a_file_come_with_its_name_and_a_caret(cli: CommandLine, tmp_path: Path) -> None:
+def test_problems_of_a_file_are_reported_with_its_name_and_a_caret(cli: CommandLine, tmp_path: Path) -> None:
     path = tmp_path / "bad.asm"
     path.write_text("ldh [12]\n  oops\n")
     expected = f"cbpf: {path}: line 2, column 3: 'oops' is no instruction\n  oops\n  ^\n"
@@ -502,7 +518,7 @@ def test_problems_of_a_file_come_with_its_name_and_a_caret(cli: CommandLine, tmp
     assert cli("filter", "-r", TRAFFIC, "--count", "--program", str(tmp_path / "cut.cbpf")) == (2, b"", error)
 
 
-# Answers of cbpf diff: arguments, exit code, how the output begins.
+# Arguments of cbpf diff, the exit code, and the beginning of the output.
 ANSWERS = [
     (
         ["-e", "tcp port 80", "-e", "port 80 and tcp"],
@@ -512,16 +528,16 @@ ANSWERS = [
     (
         ["-e", "ip", "-e", "ip6"],
         1,
-        "different: left rejects the packet (verdict 0), right keeps the packet (verdict",
+        "different: left rejects the packet (verdict 0), right accepts the packet (verdict",
     ),
-    (["-e", "tcp port 80", "-e", "tcp", "--relation", "implies"], 0, "implied: right keeps what left keeps, of every"),
+    (["-e", "tcp port 80", "-e", "tcp", "--relation", "implies"], 0, "implied: right accepts every packet of 0 to"),
     (
         ["-e", "tcp", "-e", "tcp port 80", "--relation", "implies"],
         1,
-        "not implied: left keeps the packet (verdict",
+        "not implied: left accepts the packet (verdict",
     ),
     (["P", "-e", "tcp port 80"], 0, "equal: "),
-    (["-", "-e", "tcp port 80", "--verdicts", "keep"], 0, "equal: both keep the same among every packet"),
+    (["-", "-e", "tcp port 80", "--verdicts", "keep"], 0, "equal: both accept or both reject every packet"),
     (
         ["-e", "ip", "-e", "ip and len > 20", "--shortest", "21"],
         0,
@@ -534,16 +550,18 @@ ANSWERS = [
 @pytest.mark.parametrize(("arguments", "status", "begin"), ANSWERS, ids=lambda value: str(value)[:40])
 def test_diff_answers(cli: CommandLine, arguments: list[str], status: int, begin: str, program: Path) -> None:
     stdin = program.read_bytes() if "-" in arguments else b""
-    code, out, err = cli("diff", *(str(program) if one == "P" else one for one in arguments), stdin=stdin)
+    code, out, err = cli(
+        "diff", *(str(program) if argument == "P" else argument for argument in arguments), stdin=stdin
+    )
     assert (code, err) == (status, "")
     assert out.decode().startswith(begin)
 
 
-def test_diff_shows_the_packet_and_both_ways(cli: CommandLine, tmp_path: Path) -> None:
-    target = tmp_path / "witness.pcap"
+def test_diff_shows_the_packet_and_both_traces(cli: CommandLine, tmp_path: Path) -> None:
+    target = tmp_path / "counterexample.pcap"
     code, out, err = cli("diff", "-e", "ip and tcp", "-e", "ip", "-w", str(target))
     (packet,) = cbpf.read_capture(target)
-    programs = [cbpf.compile(one) for one in ("ip and tcp", "ip")]
+    programs = [cbpf.compile(expression) for expression in ("ip and tcp", "ip")]
     assert (code, err) == (1, "")
     _, left, right, _, lengths, first, second, _, heading, *steps = out.decode().splitlines()
     assert left == f"  left:  -e 'ip and tcp', {len(programs[0])} instructions"
@@ -552,21 +570,21 @@ def test_diff_shows_the_packet_and_both_ways(cli: CommandLine, tmp_path: Path) -
     assert first == "  0000  00 00 00 00 00 00 00 00  00 00 00 00 08 00 00 00  ................"
     assert second.startswith("  0010  00")
     column = heading.index("right")
-    ways = [line[:column] for line in steps], [line[column:] for line in steps]
-    for program, way in zip(programs, ways, strict=True):
+    columns = [line[:column] for line in steps], [line[column:] for line in steps]
+    for program, lines in zip(programs, columns, strict=True):
         trace = list(cbpf.VM(program).trace(packet.data, wire_length=packet.wire_length))
-        assert [int(line[1:4]) for line in way if line.startswith("(")] == [step.index for step in trace]
-        assert any(f"verdict {trace[-1].verdict}" in line for line in way)
+        assert [int(line[1:4]) for line in lines if line.startswith("(")] == [step.index for step in trace]
+        assert any(f"verdict {trace[-1].verdict}" in line for line in lines)
     assert all(len(line) <= 120 for line in steps)
 
 
-def test_diff_leaves_out_long_stretches(cli: CommandLine, tmp_path: Path) -> None:
+def test_diff_abridges_long_traces(cli: CommandLine, tmp_path: Path) -> None:
     for name, last in (("a", 1), ("b", 2)):
         (tmp_path / name).write_text("ld [0]\n" + "add #1\n" * 60 + f"add #{last}\nret a")
     code, out, _ = cli("diff", "a", "b", cwd=tmp_path)
     lines = out.decode().splitlines()
     assert code == 1
-    assert any(re.fullmatch(r"\.\.\. \d+ more steps that are the same \.\.\.", line) for line in lines)
+    assert any(re.fullmatch(r"\.\.\. \d+ more equal steps \.\.\.", line) for line in lines)
     assert len(lines) < 80
     assert all(len(line) <= 120 for line in lines)
 
@@ -578,7 +596,7 @@ def test_diff_shows_metadata_and_system_calls(cli: CommandLine, tmp_path: Path) 
     code, out, err = cli("diff", "--dialect", "linux", "a", "b", "-w", str(target), cwd=tmp_path)
     assert code == 1
     assert re.search(rb"^metadata: mark=[78]$", out, re.MULTILINE)
-    assert re.fullmatch(r"cbpf: warning: a capture does not hold the metadata: mark=[78]\n", err)
+    assert re.fullmatch(r"cbpf: warning: metadata cannot be stored in a capture: mark=[78]\n", err)
     (tmp_path / "c").write_text("ld [0]\njeq #59,0,1\nret #0x50001\nret #0x7fff0000")
     (tmp_path / "d").write_text("ret #0x7fff0000")
     code, out, err = cli("diff", "--dialect", "seccomp", "c", "d", cwd=tmp_path)
@@ -588,9 +606,9 @@ def test_diff_shows_metadata_and_system_calls(cli: CommandLine, tmp_path: Path) 
     assert "system call: nr=59 arch=0x0 instruction_pointer=0x0 args=(0x0, 0x0, 0x0, 0x0, 0x0, 0x0)\n" in text
 
 
-DIFF_REFUSALS = [
-    ([], 2, "two programs are compared, not 0 (see cbpf diff --help)"),
-    (["-e", "ip", "-e", "ip", "-e", "ip"], 2, "two programs are compared, not 3 (see cbpf diff --help)"),
+DIFF_ERRORS = [
+    ([], 2, "expected two programs, got 0 (see cbpf diff --help)"),
+    (["-e", "ip", "-e", "ip", "-e", "ip"], 2, "expected two programs, got 3 (see cbpf diff --help)"),
     (["nope", "-e", "ip"], 2, "nope: No such file or directory"),
     (["-e", "ip", "-e", "tcp prot"], 2, "expression 'tcp prot': can't parse filter expression: syntax error"),
     (["-e", "ip", "-e", "ip6", "--timeout", "0"], 2, "timeout: 0.0 is not a number of seconds above 0"),
@@ -605,8 +623,8 @@ DIFF_REFUSALS = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "status", "message"), DIFF_REFUSALS, ids=lambda value: str(value)[:40])
-def test_diff_refuses(cli: CommandLine, arguments: list[str], status: int, message: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("arguments", "status", "message"), DIFF_ERRORS, ids=lambda value: str(value)[:40])
+def test_diff_reports_errors(cli: CommandLine, arguments: list[str], status: int, message: str, tmp_path: Path) -> None:
     code, out, err = cli("diff", *arguments, cwd=tmp_path)
     assert (code, out) == (status, b"")
     assert err.count("\n") == 1
@@ -614,17 +632,17 @@ def test_diff_refuses(cli: CommandLine, arguments: list[str], status: int, messa
 
 
 def test_cases_are_listed_or_written(cli: CommandLine, tmp_path: Path, program: Path) -> None:
-    made = cbpf.cases(cbpf.parse(program.read_text()))
+    cases = cbpf.cases(cbpf.parse(program.read_text()))
     code, out, err = cli("cases", str(program))
     lines = out.decode().splitlines()
     assert (code, err) == (0, "")
-    assert len(lines) == 2 * len(made)
+    assert len(lines) == 2 * len(cases)
     assert lines[:2] == ["1: 13 bytes, verdict 0: runs 0, 0 lacks a byte", "    (13 zeros)"]
     target = tmp_path / "cases.pcap"
     assert cli("cases", str(program), "-w", str(target)) == (0, b"", "")
-    assert [packet.data for packet in cbpf.read_capture(target)] == [case.packet for case in made]
+    assert [packet.data for packet in cbpf.read_capture(target)] == [case.packet for case in cases]
     verdicts = cli("run", str(program), str(target))[1].decode().splitlines()
-    assert verdicts == [f"{number} {case.verdict}" for number, case in enumerate(made, 1)]
+    assert verdicts == [f"{number} {case.verdict}" for number, case in enumerate(cases, 1)]
 
 
 def test_cases_of_expressions_and_metadata(cli: CommandLine, tmp_path: Path) -> None:
@@ -634,13 +652,13 @@ def test_cases_of_expressions_and_metadata(cli: CommandLine, tmp_path: Path) -> 
     (tmp_path / "a").write_text("ld mark\njeq #7,0,1\nret #1\nret #0")
     assert b"    metadata: mark=7\n" in cli("cases", "--dialect", "linux", str(tmp_path / "a"))[1]
     code, _, err = cli("cases", "--dialect", "linux", str(tmp_path / "a"), "-w", str(tmp_path / "w"))
-    assert (code, err) == (0, "cbpf: warning: a capture does not hold the metadata of 1 packets\n")
+    assert (code, err) == (0, "cbpf: warning: the metadata of 1 packet cannot be stored in a capture\n")
     assert cli("cases", "-e", "ip", "--timeout", "1e-9")[0] == 3
 
 
 @pytest.mark.parametrize("repetition", range(3))
 def test_ctrl_c_stops_a_proof(cli: CommandLine, repetition: int, tmp_path: Path) -> None:
-    """A signal comes while the solver asks whether to stop, or in between."""
+    """The signal arrives while the solver polls for termination, or between two polls."""
     start = "ld [4]\ntax\nld [0]\nst M[0]\ndiv x\n"
     (tmp_path / "a").write_text(start + "mul x\nst M[1]\nld M[0]\nmod x\nldx M[1]\nadd x\nret a")
     (tmp_path / "b").write_text(start + "ld M[0]\nret a")

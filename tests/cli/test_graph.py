@@ -1,4 +1,4 @@
-"""`cbpf graph` and `cbpf stats` as a user meets them."""
+"""The subcommands `graph` and `stats`."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ def counts() -> cbpf.ExecutionCounts:
 
 
 @pytest.mark.parametrize("name", ["dot", "mermaid", "svg"])
-def test_graph_draws_in_three_ways(cli: CommandLine, name: str, tmp_path: Path) -> None:
+def test_graph_draws_three_formats(cli: CommandLine, name: str, tmp_path: Path) -> None:
     picture = cbpf.graph(PROGRAM)
     expected = {"dot": picture.dot(), "mermaid": picture.mermaid(), "svg": picture.svg()}[name].encode()
     assert cli("graph", "-e", EXPRESSION, "--to", name) == (0, expected, "")
@@ -41,14 +41,14 @@ def test_graph_draws_in_three_ways(cli: CommandLine, name: str, tmp_path: Path) 
         ("x", b"digraph program {\n"),
     ],
 )
-def test_the_name_of_a_file_tells_how_to_draw(cli: CommandLine, name: str, beginning: bytes, tmp_path: Path) -> None:
+def test_the_suffix_of_a_file_selects_the_format(cli: CommandLine, name: str, beginning: bytes, tmp_path: Path) -> None:
     assert cli("graph", "-e", "arp", "-w", str(tmp_path / name)) == (0, b"", "")
     assert (tmp_path / name).read_bytes().startswith(beginning)
     assert cli("graph", "-e", "arp", "-w", str(tmp_path / name), "--to", "dot")[0] == 0
     assert (tmp_path / name).read_bytes() == cbpf.graph(cbpf.compile("arp")).dot().encode()
 
 
-def test_graph_shows_where_the_packets_of_a_capture_go(cli: CommandLine, tmp_path: Path) -> None:
+def test_graph_shows_execution_counts(cli: CommandLine, tmp_path: Path) -> None:
     expected = cbpf.graph(PROGRAM, counts=counts()).svg().encode()
     assert b"905 runs, 100%" in expected
     assert cli("graph", "-e", EXPRESSION, "-r", TRAFFIC, "--to", "svg") == (0, expected, "")
@@ -67,70 +67,77 @@ def _dot(cli: CommandLine, *arguments: str) -> str:
     return cli("graph", *arguments).stdout.decode()
 
 
-def test_a_damaged_capture_counts_up_to_the_damage(cli: CommandLine, tmp_path: Path) -> None:
-    (tmp_path / "cut.pcap").write_bytes(Path(TRAFFIC).read_bytes()[:100_000])
-    whole = cbpf.capture_info(tmp_path / "cut.pcap").totals.packets
+def test_packets_before_the_damage_are_counted(cli: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "truncated.pcap").write_bytes(Path(TRAFFIC).read_bytes()[:100_000])
+    complete = cbpf.capture_info(tmp_path / "truncated.pcap").totals.packets
     target = tmp_path / "x.svg"
-    code, out, err = cli("graph", "-e", "ip", "-r", str(tmp_path / "cut.pcap"), "-w", str(target))
+    code, out, err = cli("graph", "-e", "ip", "-r", str(tmp_path / "truncated.pcap"), "-w", str(target))
     assert (code, out, err.count("\n")) == (2, b"", 1)
     assert err.endswith("the capture is cut short\n")
-    assert f"{whole} runs, 100%" in target.read_text()
-    code, out, err = cli("stats", "-e", "ip", "-r", str(tmp_path / "cut.pcap"), "--json")
-    assert (code, json.loads(out)["run"]["packets"], err.count("\n")) == (2, whole, 1)
+    assert f"{complete} runs, 100%" in target.read_text()
+    code, out, err = cli("stats", "-e", "ip", "-r", str(tmp_path / "truncated.pcap"), "--json")
+    assert (code, json.loads(out)["run"]["packets"], err.count("\n")) == (2, complete, 1)
 
 
 def test_stats(cli: CommandLine) -> None:
     code, out, err = cli("stats", "-e", EXPRESSION, "-r", TRAFFIC)
     assert (code, err) == (0, "")
     rows = dict(line.split("  ", 1) for line in out.decode().splitlines())
-    told = {name: value.strip() for name, value in rows.items()}
-    assert told == {
+    assert {name: value.strip() for name, value in rows.items()} == {
         "program": "20 instructions in 11 blocks",
-        "unreachable": "none",
-        "no run comes to": "none, as far as is known",
-        "a run takes": "4 to 12 instructions, fewer where bytes are missing",
-        "bytes deciding": "the first 78 at most",
+        "unreachable in the graph": "none",
+        "unreachable on any input": "none found",
+        "path length": "4 to 12 instructions (fewer for truncated packets)",
+        "bytes inspected": "at most the first 78",
         "loads": "12..14, 20..21, 23, 54..57, [(([14:1] & 0xf) << 2) + 14:2] within 14..75,"
         " [(([14:1] & 0xf) << 2) + 16:2] within 16..77",
         "scratch": "reads none, writes none",
         "extensions": "none",
         "opcodes": "jeq 8, ldh 6, ldb 2, ret 2, jset 1, ldx 1",
         "accepted by": "pcap, linux",
-        "packets": f"905, {sum(cbpf.VM(PROGRAM).run(packet.data) > 0 for packet in PACKETS)} kept",
-        "executed": f"{counts().mean:.1f} instructions a packet, {counts().most} at most",
-        "hottest": "0..1 (100.0%), 19 (91.8%), 9..10 (60.1%), 2 (39.9%), 11..12 (39.4%)",
+        "packets": f"905, {sum(cbpf.VM(PROGRAM).run(packet.data) > 0 for packet in PACKETS)} accepted",
+        "executed": f"{counts().mean:.1f} instructions per packet, at most {counts().most}",
+        "hottest blocks": "0..1 (100.0%), 19 (91.8%), 9..10 (60.1%), 2 (39.9%), 11..12 (39.4%)",
     }
 
 
 def test_stats_as_json(cli: CommandLine) -> None:
     code, out, err = cli("stats", "-e", EXPRESSION, "-r", TRAFFIC, "--json")
-    told = json.loads(out)
+    fields = json.loads(out)
     assert (code, err, out.count(b"\n")) == (0, "", 1)
-    assert told.pop("run") == json.loads(json.dumps(counts().as_dict()))
-    assert told == json.loads(json.dumps(cbpf.program_info(PROGRAM).as_dict()))
-    assert json.loads(cli("stats", "-e", EXPRESSION, "--json")[1]) == told
+    assert fields.pop("run") == json.loads(json.dumps(counts().as_dict()))
+    assert fields == json.loads(json.dumps(cbpf.program_info(PROGRAM).as_dict()))
+    assert json.loads(cli("stats", "-e", EXPRESSION, "--json")[1]) == fields
 
 
 def test_stats_of_unusual_programs(cli: CommandLine) -> None:
     code, out, _ = cli("stats", stdin=b"ja 1\nld #1\nld #5\nst M[3]\njeq #5,0,1\nldb [x + 0]\nld len\nret a\n")
-    told = out.decode()
+    text = out.decode()
     assert code == 0
-    for line in ("unreachable      1\n", "writes M[3]\n", "extensions       len\n", "loads            0\n"):
-        assert line in told
-    told = cli("stats", stdin=b"ld [0]\ntax\nldb [x + 7]\nret a\n")[1].decode()
-    assert "bytes deciding   any\n" in told
-    assert "loads            0..3, [[0:4] + 7:1] anywhere\n" in told
-    told = cli("stats", "--dialect", "seccomp", stdin=b"ld [4]\njeq #5,0,1\nret #1\nret #0x7fff0000\n")[1].decode()
-    assert "accepted by      pcap, linux, seccomp\n" in told
+    for row in (
+        "unreachable in the graph  1",
+        "writes M[3]",
+        "extensions                len",
+        "loads                     0",
+    ):
+        assert f"{row}\n" in text
+    text = cli("stats", stdin=b"ld [0]\ntax\nldb [x + 7]\nret a\n")[1].decode()
+    assert "bytes inspected           any\n" in text
+    assert "loads                     0..3, [[0:4] + 7:1] anywhere\n" in text
+    text = cli("stats", "--dialect", "seccomp", stdin=b"ld [4]\njeq #5,0,1\nret #1\nret #0x7fff0000\n")[1].decode()
+    assert "accepted by               pcap, linux, seccomp\n" in text
 
 
-def test_an_expression_is_one_program_or_refused(cli: CommandLine, tmp_path: Path) -> None:
-    """A pcapng with two link types: what is counted must be one program."""
+def test_an_expression_with_two_programs_is_rejected(cli: CommandLine, tmp_path: Path) -> None:
+    """A pcapng file may have several link types, but executions are counted for one program."""
     path = tmp_path / "two.pcapng"
     path.write_bytes(_two_link_types())
     code, out, err = cli("graph", "-e", "ip", "-r", str(path))
     assert (code, out) == (2, b"")
-    assert err == f"cbpf: {path}: packet 2 has link type RAW, for which the expression is another program\n"
+    assert err == (
+        f"cbpf: {path}: packet 2: the expression compiles to a different program for link type RAW;"
+        " executions are counted for one program\n"
+    )
     code, out, _ = cli("stats", "-e", "less 100", "-r", str(path), "--json")
     assert (code, json.loads(out)["run"]["packets"]) == (0, 2)
 
@@ -148,35 +155,35 @@ def _two_link_types() -> bytes:
     return section + interfaces + packets
 
 
-REFUSALS = [
+USAGE_ERRORS = [
     (["graph", "nope"], "nope: No such file or directory"),
-    (["graph", "-e", "ip", "x"], "PROGRAM and -e EXPRESSION exclude each other (see cbpf graph --help)"),
-    (["stats", "-e", "ip", "x", "-r", "T"], "PROGRAM and -e EXPRESSION exclude each other (see cbpf stats --help)"),
-    (["graph", "-r", "-"], "PROGRAM and -r CAPTURE are both standard input (see cbpf graph --help)"),
-    (["stats", "-", "-r", "-"], "PROGRAM and -r CAPTURE are both standard input (see cbpf stats --help)"),
-    (["graph", "-e", "ip", "--as-socket"], "--as-socket needs -r CAPTURE (see cbpf graph --help)"),
+    (["graph", "-e", "ip", "x"], "PROGRAM and -e EXPRESSION are mutually exclusive (see cbpf graph --help)"),
+    (["stats", "-e", "ip", "x", "-r", "T"], "PROGRAM and -e EXPRESSION are mutually exclusive (see cbpf stats --help)"),
+    (["graph", "-r", "-"], "PROGRAM and -r CAPTURE cannot both be standard input (see cbpf graph --help)"),
+    (["stats", "-", "-r", "-"], "PROGRAM and -r CAPTURE cannot both be standard input (see cbpf stats --help)"),
+    (["graph", "-e", "ip", "--as-socket"], "--as-socket requires -r CAPTURE (see cbpf graph --help)"),
     (
         ["stats", "-e", "ip", "-y", "RAW", "-r", "T"],
-        "the link type is that of -r CAPTURE; -y LINKTYPE excludes it (see cbpf stats --help)",
+        "-y LINKTYPE and -r CAPTURE are mutually exclusive: CAPTURE has a link type (see cbpf stats --help)",
     ),
     (["graph", "-e", "ip", "-r", "nope.pcap"], "nope.pcap: No such file or directory"),
     (["graph", "-e", "ip", "--to", "png"], "Invalid value for '--to': 'png' is not one of 'dot', 'mermaid', 'svg'"),
-    (["graph", "-e", "ip", "-w", ""], "an empty name names no file"),
+    (["graph", "-e", "ip", "-w", ""], "a file name must not be empty"),
     (["graph", "-e", "ip", "-w", "no/such/place"], "no/such/place: No such file or directory"),
     (["graph", "-e", "ip", "--dialect", "seccomp"], "instruction 0: opcode 0x28"),
     (["stats", "-e", "tcp prot"], "expression 'tcp prot': can't parse filter expression: syntax error"),
 ]
 
 
-@pytest.mark.parametrize(("arguments", "message"), REFUSALS, ids=lambda value: " ".join(value) if value else "")
-def test_refusals_are_one_line(cli: CommandLine, arguments: list[str], message: str, tmp_path: Path) -> None:
-    code, out, err = cli(*(TRAFFIC if one == "T" else one for one in arguments), cwd=tmp_path)
+@pytest.mark.parametrize(("arguments", "message"), USAGE_ERRORS, ids=lambda value: " ".join(value) if value else "")
+def test_errors_are_one_line(cli: CommandLine, arguments: list[str], message: str, tmp_path: Path) -> None:
+    code, out, err = cli(*(TRAFFIC if argument == "T" else argument for argument in arguments), cwd=tmp_path)
     assert (code, out) == (2, b"")
     assert err.startswith(f"cbpf: {message}")
     assert err.count("\n") == 1
     assert not list(tmp_path.iterdir())
 
 
-def test_the_document_shows_what_the_command_draws() -> None:
+def test_the_document_shows_the_output_of_the_command() -> None:
     text = (ROOT / "docs" / "graph.md").read_text()
     assert f"```mermaid\n{cbpf.graph(cbpf.compile('arp')).mermaid()}```" in text

@@ -1,4 +1,4 @@
-"""Where a capture is read from: a path, standard input or a file object, decompressed."""
+"""The input of a capture reader: a path, standard input or a binary file object, decompressed."""
 
 import os
 import stat
@@ -14,19 +14,19 @@ Source: TypeAlias = str | os.PathLike[str] | BinaryIO
 
 
 class Input:
-    """The bytes of a source, which is opened, and closed if it was opened here."""
+    """The decompressed bytes of a source; a path is opened, and closed by `close`."""
 
     def __init__(self, source: Source) -> None:
-        """Raises `CaptureError` if it cannot be read."""
+        """Open the source and detect its compression; raises `CaptureError` if it cannot be read."""
         self._source = source
-        self._given = 0  # bytes, since the start
+        self._given = 0
         self._is_parked = False
-        self._ahead = b""  # read of the stream, and not yet given
+        self._ahead = b""  # bytes read from the stream to detect its compression, not yet returned
         self.compression: str | None = None
         self._open()
 
     def read_some(self, size: int) -> bytes:
-        """Up to *size* bytes, as soon as there are some; none at the end."""
+        """Return up to *size* bytes, as soon as there are any; none at the end."""
         if self._is_parked:
             self._unpark()
         if self._ahead:
@@ -37,39 +37,39 @@ class Input:
         return data
 
     def read_whole(self, size: int) -> bytes:
-        """So many bytes, or all that are left."""
+        """Return *size* bytes, or all that remain."""
         return _read_whole(self.read_some, size)
 
     @property
     def given(self) -> int:
-        """How many bytes were given since the start."""
+        """The number of decompressed bytes returned so far."""
         return self._given
 
     @property
     def taken(self) -> int:
-        """How many bytes were read of the source itself, which may be compressed."""
+        """The number of bytes read from the source itself, which may be compressed."""
         return self._taken
 
     def file(self) -> int | None:
-        """The descriptor of a regular file that was opened here, and whose bytes are given as they are; else None."""
+        """Return the descriptor of a regular file that this object opened and that is not compressed; else None."""
         if self._is_parked:
             self._unpark()
-        plain = self._owned and not self._is_compressed and stat.S_ISREG(os.fstat(self._stream.fileno()).st_mode)
-        return self._stream.fileno() if plain else None
+        is_plain = self._is_owned and not self._is_compressed and _is_regular(self._stream)
+        return self._stream.fileno() if is_plain else None
 
     def seek(self, position: int) -> None:
-        """Goes on at a position of such a file."""
+        """Continue at a position of the file whose descriptor `file` returned."""
         self._stream.seek(position)
         self._ahead = b""
         self._given = self._taken = position
 
     def close(self) -> None:
-        """Closes the file, if it was opened here."""
-        if self._owned:
+        """Close the file, if this object opened it."""
+        if self._is_owned:
             self._stream.close()
 
     def size(self) -> int | None:
-        """Bytes of the file, compressed as it is; None if that is not a regular one."""
+        """Return the size of a regular file in bytes, as stored; None for any other source."""
         try:
             status = os.fstat(self._stream.fileno())
         except (AttributeError, OSError, ValueError):  # a stream in memory
@@ -77,19 +77,20 @@ class Input:
         return status.st_size if stat.S_ISREG(status.st_mode) else None
 
     def park(self) -> None:
-        """Closes a regular file until it is read on, so that many may wait for their turn."""
-        if self._owned and stat.S_ISREG(os.fstat(self._stream.fileno()).st_mode):
+        """Close a regular file until the next read, so that many inputs need only one descriptor."""
+        if self._is_owned and _is_regular(self._stream):
             self._stream.close()
             self._is_parked = True
 
     def _unpark(self) -> None:
+        """Open the file again, and skip the bytes already returned."""
         self._is_parked = False
         given, self._given = self._given, 0
         self._open()
         self.read_whole(given)
 
     def _open(self) -> None:
-        self.name, self._stream, self._owned = _open(self._source)
+        self.name, self._stream, self._is_owned = _open(self._source)
         self._taken = 0
         try:
             self._ahead = _read_whole(self._read_stream, MAGIC_SIZE)
@@ -105,7 +106,7 @@ class Input:
             raise
 
     def _read_stream(self, size: int) -> bytes:
-        """Up to *size* bytes of the file."""
+        """Return up to *size* bytes of the source, as stored."""
         read: Callable[[int], object] = getattr(self._stream, "read1", None) or self._stream.read
         try:
             data = read(size)
@@ -116,8 +117,12 @@ class Input:
         if isinstance(data, bytes):
             self._taken += len(data)
             return data
-        fact = "has nothing yet, and does not wait" if data is None else f"gives {type(data).__name__}"
+        fact = "read would block" if data is None else f"read returned {type(data).__name__}"
         raise CaptureError(f"{self.name}: {fact}; a capture is read from a blocking stream of bytes")
+
+
+def _is_regular(stream: BinaryIO) -> bool:
+    return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
 
 
 def _read_whole(read: Callable[[int], bytes], size: int) -> bytes:
@@ -129,7 +134,7 @@ def _read_whole(read: Callable[[int], bytes], size: int) -> bytes:
 
 
 def _open(source: Source) -> tuple[str, BinaryIO, bool]:
-    """The name of a source for errors, its stream, and whether that was opened here."""
+    """Return the name of a source for messages, its stream, and whether the stream was opened here."""
     if not isinstance(source, str | os.PathLike):
         if not hasattr(source, "read"):
             raise FieldError(f"source: {source!r} is neither a path nor a binary file object")

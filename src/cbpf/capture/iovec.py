@@ -1,4 +1,4 @@
-"""Ranges of memory as native code gives them (struct iovec): written to a file without a copy, or made bytes."""
+"""Ranges of memory in an array of struct iovec, which native code fills: written to a file, or copied to bytes."""
 
 import ctypes
 import errno
@@ -10,24 +10,25 @@ from typing import Final
 from ..errors import CaptureError
 from .native.abi import BATCH
 
-_SIZE: Final = 16
+_IOVEC_SIZE: Final = 16  # bytes
 
 
-class _Range(ctypes.Structure):
-    """struct iovec."""
+class _Iovec(ctypes.Structure):
+    """A struct iovec (sys/uio.h) of a 64-bit machine."""
 
     _fields_ = (("address", ctypes.c_void_p), ("length", ctypes.c_size_t))
 
 
 def write_ranges(descriptor: int, ranges: int, count: int, sums: int) -> None:
-    """Writes *count* ranges to a file, all of them; their table is used up. Raises `OSError`.
+    """Write *count* ranges to a file completely, without a copy; the array is modified. Raises `OSError`.
 
-    *sums* is the address of how long each BATCH of them is together: asking each range would take longer than writing.
+    *ranges* is the address of the array. *sums* is the address of 64-bit numbers, the total length in bytes of each
+    BATCH ranges: reading every length from Python would take longer than writing.
     """
     lengths = (ctypes.c_uint64 * -(-count // BATCH)).from_address(sums) if count else ()
-    for number, length in enumerate(lengths):
-        first = ranges + number * BATCH * _SIZE
-        _write_batch(descriptor, first, min(BATCH, count - number * BATCH), length)
+    for index, length in enumerate(lengths):
+        first = ranges + index * BATCH * _IOVEC_SIZE
+        _write_batch(descriptor, first, min(BATCH, count - index * BATCH), length)
 
 
 def _write_batch(descriptor: int, ranges: int, count: int, length: int) -> None:
@@ -38,33 +39,34 @@ def _write_batch(descriptor: int, ranges: int, count: int, length: int) -> None:
             continue
         length -= written
         if length:
-            done = _use_up(ranges, written)
-            ranges, count = ranges + done * _SIZE, count - done
+            completed = _remove_written(ranges, written)
+            ranges, count = ranges + completed * _IOVEC_SIZE, count - completed
 
 
-def _use_up(ranges: int, written: int) -> int:
-    """Shortens the first range that was not written whole; how many were."""
-    done = 0
-    while written >= (first := _Range.from_address(ranges + done * _SIZE)).length:
+def _remove_written(ranges: int, written: int) -> int:
+    """Shorten the first range that was not written completely; return the number of ranges before it."""
+    completed = 0
+    while written >= (first := _Iovec.from_address(ranges + completed * _IOVEC_SIZE)).length:
         written -= first.length
-        done += 1
+        completed += 1
     first.address, first.length = first.address + written, first.length - written
-    return done
+    return completed
 
 
-def _wait_or_raise(descriptor: int, number: int) -> None:
-    if number == errno.EAGAIN:
+def _wait_or_raise(descriptor: int, error_number: int) -> None:
+    if error_number == errno.EAGAIN:
         select.select([], [descriptor], [])
-    elif number == errno.EFAULT:
-        raise CaptureError("a capture that is read was made shorter while a target made us wait; it must not shrink")
-    elif number != errno.EINTR:
-        raise OSError(number, os.strerror(number))
+    elif error_number == errno.EFAULT:  # the mapped pages of a truncated file no longer exist
+        fact = "input file was truncated while writing was blocked"
+        raise CaptureError(f"{fact}; a capture must not shrink while it is read")
+    elif error_number != errno.EINTR:
+        raise OSError(error_number, os.strerror(error_number))
 
 
 def coalesce(ranges: int, count: int) -> bytes:
-    """The bytes of *count* ranges, copied."""
-    table = (_Range * count).from_address(ranges) if count else ()
-    return b"".join([ctypes.string_at(one.address, one.length) for one in table])
+    """Return the bytes of *count* ranges, copied; *ranges* is the address of their array."""
+    array = (_Iovec * count).from_address(ranges) if count else ()
+    return b"".join([ctypes.string_at(iovec.address, iovec.length) for iovec in array])
 
 
 @cache

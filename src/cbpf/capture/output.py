@@ -1,4 +1,4 @@
-"""Where a capture is written: a file that appears whole or not at all, a stream, or nothing."""
+"""The output of a capture writer: a regular file, replaced only on success, a stream, or nothing."""
 
 import io
 import os
@@ -17,21 +17,24 @@ Write: TypeAlias = Callable[[bytes], None]
 
 
 class Output:
-    """Where bytes go, at once; both methods raise `CaptureError` with the target's name if they cannot be written."""
+    """An unbuffered output; both methods raise `CaptureError` with the target's name if writing fails."""
 
     def __init__(self, name: str, write: Write, descriptor: int | None) -> None:
-        """*descriptor*: of the file that *write* ends in, if nothing lies between the two."""
+        """Create an output called *name* in messages.
+
+        *descriptor* is that of a file if a call of *write* does nothing but write its argument there, else None.
+        """
         self._name = name
         self._write = write
         self._descriptor = descriptor
 
     def write(self, data: bytes) -> None:
-        """Writes bytes."""
+        """Write bytes."""
         with _named(self._name):
             self._write(data)
 
     def write_ranges(self, ranges: int, count: int, sums: int) -> None:
-        """Writes *count* ranges of memory that native code names; see `ranges.write_ranges`."""
+        """Write *count* ranges of memory, an array that native code has filled; see `iovec.write_ranges`."""
         from .iovec import coalesce, write_ranges
 
         with _named(self._name):
@@ -41,8 +44,8 @@ class Output:
                 write_ranges(self._descriptor, ranges, count, sums)
 
 
-class _Nowhere(Output):
-    """Takes everything, and does nothing."""
+class _NullOutput(Output):
+    """An output that discards everything."""
 
     def __init__(self) -> None:
         super().__init__("", lambda data: None, None)
@@ -53,32 +56,32 @@ class _Nowhere(Output):
 
 @contextmanager
 def open_output(target: Target, *, keep_damaged: bool = True) -> Iterator[Output]:
-    """What writes to *target*.
+    """Open *target* for writing.
 
-    A regular file is replaced when the block ends, and with *keep_damaged* also if it ends with `DamagedCapture`;
-    with any other exception it stays as it was. Raises `CaptureError` if it cannot be written.
+    A regular file is replaced when the block ends without an exception and, with *keep_damaged*, also when it ends with
+    `DamagedCapture`; after any other exception the file is unchanged. Raises `CaptureError` if it cannot be written.
     """
     if target is None:
-        yield _Nowhere()
+        yield _NullOutput()
     elif not isinstance(target, str | os.PathLike):
         if not hasattr(target, "write"):
             raise FieldError(f"target: {target!r} is neither a path nor a binary file object")
         yield Output(str(getattr(target, "name", "target")), _flushing(target), _descriptor_of(target))
     elif not os.fspath(target):
-        raise CaptureError("target: an empty path names no file")
+        raise CaptureError("target: a path must not be empty")
     elif target == "-":
         yield Output("standard output", _flushing(sys.stdout.buffer), _descriptor_of(sys.stdout.buffer))
     elif _is_special(target):
         with _named(str(target)), open(target, "wb", buffering=0) as stream:
-            yield Output(str(target), _whole(stream), stream.fileno())
+            yield Output(str(target), _write_all(stream), stream.fileno())
     else:
         with _named(str(target)), _replacing(os.path.realpath(target), keep_damaged) as stream:
-            yield Output(str(target), _whole(stream), stream.fileno())
+            yield Output(str(target), _write_all(stream), stream.fileno())
 
 
 @contextmanager
 def _named(name: str) -> Iterator[None]:
-    """Turns errors of the operating system into ours, but for a closed pipe."""
+    """Replace errors of the operating system, except a closed pipe, by `CaptureError` with the target's name."""
     try:
         yield
     except BrokenPipeError:
@@ -88,7 +91,7 @@ def _named(name: str) -> Iterator[None]:
 
 
 def _is_special(path: str | os.PathLike[str]) -> bool:
-    """A device or a pipe, which cannot be replaced."""
+    """Return whether a path is that of a device or a pipe, which cannot be replaced."""
     try:
         return not stat.S_ISREG(os.stat(path).st_mode)
     except OSError:
@@ -99,11 +102,11 @@ def _is_special(path: str | os.PathLike[str]) -> bool:
 
 @contextmanager
 def _replacing(path: str, keep_damaged: bool) -> Iterator[BinaryIO]:
-    """A file beside *path* that takes its place, its permissions and its owner in the end."""
+    """Open a temporary file in the folder of *path*; at the end it replaces *path*, with its permissions and owner."""
     temporary = os.path.join(os.path.dirname(path), f".cbpf-{os.urandom(8).hex()}.partial")
-    try:  # from before the file is there: a signal may come at any moment
+    try:  # begins before the file is created: a signal may arrive at any time
         with open(temporary, "xb", buffering=0) as stream:
-            _take_after(path, stream.fileno())
+            _copy_owner_and_mode(path, stream.fileno())
             try:
                 yield stream
             except DamagedCapture:
@@ -117,8 +120,8 @@ def _replacing(path: str, keep_damaged: bool) -> Iterator[BinaryIO]:
         raise
 
 
-def _take_after(path: str, descriptor: int) -> None:
-    """Gives the new file the owner and the permissions of the one that it will replace, as far as we may."""
+def _copy_owner_and_mode(path: str, descriptor: int) -> None:
+    """Set owner, if the process has the right, and permissions of a new file to those of the file at *path*, if any."""
     with suppress(FileNotFoundError):
         old = os.stat(path)
         with suppress(PermissionError):
@@ -127,13 +130,16 @@ def _take_after(path: str, descriptor: int) -> None:
 
 
 def _descriptor_of(stream: BinaryIO) -> int | None:
-    """The file below a plain stream, which is always flushed; None for a stream that may do anything to its bytes."""
-    plain = type(stream) is io.FileIO or (type(stream) is io.BufferedWriter and type(stream.raw) is io.FileIO)
-    return stream.fileno() if plain and not stream.closed else None
+    """Return the descriptor of a plain file stream; None for any other, which may transform its bytes.
+
+    The stream has no buffered data, since every write is flushed.
+    """
+    is_plain = type(stream) is io.FileIO or (type(stream) is io.BufferedWriter and type(stream.raw) is io.FileIO)
+    return stream.fileno() if is_plain and not stream.closed else None
 
 
-def _whole(stream: BinaryIO) -> Write:
-    """Writes all of its argument, however little a single call takes."""
+def _write_all(stream: BinaryIO) -> Write:
+    """Return a function that repeats the write until all data are written."""
 
     def write(data: bytes) -> None:
         view = memoryview(data)
@@ -147,7 +153,8 @@ def _whole(stream: BinaryIO) -> Write:
 
 
 def _flushing(stream: BinaryIO) -> Write:
-    write = _whole(stream)
+    """Return a function that writes all data and flushes the stream, if it can be flushed."""
+    write = _write_all(stream)
 
     def write_at_once(data: bytes) -> None:
         write(data)

@@ -1,4 +1,4 @@
-"""A capture made of packets that come from elsewhere."""
+"""A capture written from packets in memory."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -18,10 +18,21 @@ _MICROSECOND = 1000  # nanoseconds
 def write_capture(
     target: Target, packets: Iterable[tuple[Any, int]], *, link_type: str | int | LinkType = "EN10MB"
 ) -> None:
-    """Writes a pcap, little-endian, of packets: each its bytes, and the length that it had on the wire.
+    """Write packets as a little-endian pcap with time stamps of 0, 1, 2, ... microseconds.
 
-    They get the times 0, 1, 2, ... microseconds. *target*: as for `filter_capture`. Raises `CaptureError` if it cannot
-    be written, `FieldError` for a packet that the link type does not allow.
+    Args:
+        target: A path, "-" for standard output, a binary file object, or None to write nothing. A regular file is
+            replaced when all packets are written, and unchanged after an error.
+        packets: Pairs of a packet, an object with the buffer protocol, and its length on the wire in bytes (an
+            unsigned 32-bit number, which may differ from the number of bytes given).
+        link_type: The link type of all packets, as for `link_type`: a name such as "EN10MB", a LINKTYPE_ number, or a
+            `LinkType`.
+
+    Raises:
+        CaptureError: *target* cannot be written.
+        FieldError: The link type is unknown, a packet is longer than the link type allows, or a wire length is not an
+            unsigned 32-bit number.
+        PacketError: A packet is not an object with the buffer protocol.
 
     >>> import io, cbpf
     >>> file = io.BytesIO()
@@ -29,13 +40,14 @@ def write_capture(
     >>> [(packet.captured_length, packet.wire_length) for packet in cbpf.read_capture(io.BytesIO(file.getvalue()))]
     [(60, 60), (42, 1500)]
     """
-    kind = find_link_type(link_type)
-    header = plain_header(Interface(kind, kind.longest_packet, "<"), nanoseconds=False)
+    packet_type = find_link_type(link_type)
+    max_length = packet_type.longest_packet
+    header = plain_header(Interface(packet_type, max_length, "<"), nanoseconds=False)
     with open_output(target) as output:
         output.write(header.data)
-        for number, (packet, wire_length) in enumerate(packets):
+        for index, (packet, wire_length) in enumerate(packets):
             data, wire = bytes(as_packet(packet)), check_word("wire length", wire_length)
-            if len(data) > kind.longest_packet:
-                fact = f"packet {number + 1}: has {len(data)} bytes"
-                raise FieldError(f"{fact}; a packet of {kind.name} has at most {kind.longest_packet}")
-            output.write(plain_record("<", False, number * _MICROSECOND, wire, data))
+            if len(data) > max_length:
+                fact = f"packet {index + 1}: {len(data)} bytes"
+                raise FieldError(f"{fact}; a packet of link type {packet_type.name} has at most {max_length}")
+            output.write(plain_record("<", False, index * _MICROSECOND, wire, data))

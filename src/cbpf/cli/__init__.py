@@ -1,7 +1,7 @@
-"""The command `cbpf`: one subcommand a verb, each in a module of its own, on public names only.
+"""The command `cbpf`: one subcommand per verb, each in a module of `commands`, built on the public names of cbpf.
 
-Exit codes: 0 yes or done; 1 no (does not verify, not equal); 2 any error, usage included; 3 undecided; 130 Ctrl-C;
-141 when the reader of the output went away.
+Exit codes: 0 yes or success; 1 no (the program is not accepted, the programs are not equal); 2 any error, usage errors
+included; 3 undecided; 130 after Ctrl-C; 141 when the reader of the output has closed the pipe.
 """
 
 from __future__ import annotations
@@ -25,30 +25,33 @@ COMMANDS: Final = (
     *("split", "stats", "trace", "verify"),
 )
 
+_GC_THRESHOLD: Final = 100_000  # allocations; with the default, the garbage collector traverses all imports repeatedly
 
-class _ReaderGone(Exception):
-    """Whoever read our output has closed the pipe."""
+
+class _PipeClosed(Exception):
+    """The reader of standard output has closed the pipe."""
 
 
 @contextmanager
-def _closed_pipe_told() -> Iterator[None]:
+def _closed_pipe_reported() -> Iterator[None]:
+    """Replace BrokenPipeError, which click would turn into exit code 1."""
     try:
         yield
     except BrokenPipeError:
-        raise _ReaderGone from None
+        raise _PipeClosed from None
 
 
 class _Commands(click.Group):
-    """Imports a subcommand's module when it is asked for."""
+    """A group that imports the module of a subcommand when the subcommand is used."""
 
     def make_context(self, *arguments: Any, **options: Any) -> click.Context:
-        """Keeps a closed pipe from click, which would exit with 1; here for --help and --version."""
-        with _closed_pipe_told():
+        """Parse the command line; --help and --version write here."""
+        with _closed_pipe_reported():
             return super().make_context(*arguments, **options)
 
     def invoke(self, context: click.Context) -> Any:
-        """The same for the subcommands."""
-        with _closed_pipe_told():
+        """Run the subcommand and flush its output."""
+        with _closed_pipe_reported():
             result = super().invoke(context)
             sys.stdout.flush()
             return result
@@ -66,71 +69,80 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(cbpf.__version__, message="cbpf %(version)s")
 def group() -> None:
-    """Classic BPF: compile, check, run and trace packet filters, and filter captures.
+    """Compile, verify, run, trace and prove classic BPF packet filters, and filter captures.
 
-    Every PROGRAM is a file, or - for standard input, in any notation: assembly (bpf_asm, Go), the output of tcpdump
-    -d, -dd or -ddd, bpf_asm's and bpf_dbg's, JSON, hexadecimal, libpcap's cBPF savefile, or the bytes of struct
-    sock_filter. With -e EXPRESSION there is no PROGRAM.
+    PROGRAM is a file, or - for standard input. Its format is detected: assembly (bpf_asm or Go syntax), a listing
+    (tcpdump -d or bpf_dbg), C (tcpdump -dd or bpf_asm -c), decimal numbers (tcpdump -ddd or bpf_asm), JSON,
+    hexadecimal, a cBPF savefile of libpcap, or the bytes of struct sock_filter. -e EXPRESSION replaces PROGRAM.
     """
 
 
 def main() -> NoReturn:
-    """Runs the command line and exits; every error is one line on stderr."""
-    gc.set_threshold(100_000)  # else all that is imported is looked through again and again
+    """Run the command line and exit; an error is one line on stderr, or one line per finding."""
+    gc.set_threshold(_GC_THRESHOLD)
     warnings.showwarning = _show_warning  # type: ignore[assignment]
     _replace_closed_streams()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup(1) sets it
-            signal.signal(number, _stop)
-    try:
-        status = group.main(prog_name="cbpf", standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
-        status = 2
-    except click.UsageError as error:
-        status = _fail(f"{error.format_message().rstrip('.')} ({_help_hint(error)})")
-    except click.ClickException as error:
-        status = _fail(error.format_message())
-    except (click.Abort, KeyboardInterrupt):
-        status = 130
-    except _ReaderGone:
-        status = 141
-    except cbpf.VerificationError as error:
-        status = _fail(*map(str, error.findings))
-    except cbpf.ProgramFormatError as error:
-        status = _fail(*_problem_lines(error))
-    except cbpf.Undecided as error:
-        _fail(f"undecided: {error}")
-        status = 3
-    except cbpf.CbpfError as error:
-        status = _fail(str(error))
-    except OSError as error:
-        status = _fail(f"{error.filename or 'standard output'}: {error.strerror}")
-    _abandon_what_cannot_be_written()
+    for signum in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(signum) is not signal.SIG_IGN:  # nohup(1) makes a command ignore SIGHUP
+            signal.signal(signum, _exit_on_signal)
+    status = _run()
+    _discard_unwritable_output()
     sys.exit(status)
 
 
-def _stop(number: int, _: Any) -> NoReturn:
-    """Ends the program as the signal would, but removes what is half written."""
-    sys.exit(128 + number)
+def _run() -> int:
+    """Run the command line, report its error if there is one, and return the exit code."""
+    try:
+        return int(group.main(prog_name="cbpf", standalone_mode=False) or 0)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return 2
+    except click.UsageError as error:
+        return _fail(f"{error.format_message().rstrip('.')} ({_help_hint(error)})")
+    except click.ClickException as error:
+        return _fail(error.format_message())
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    except _PipeClosed:
+        return 141
+    except cbpf.VerificationError as error:
+        return _fail(*map(str, error.findings))
+    except cbpf.ProgramFormatError as error:
+        return _fail(*_problem_lines(error))
+    except cbpf.Undecided as error:
+        _fail(f"undecided: {error}")
+        return 3
+    except cbpf.CbpfError as error:
+        return _fail(str(error))
+    except OSError as error:
+        return _fail(f"{error.filename or 'standard output'}: {error.strerror}")
+
+
+def _exit_on_signal(signum: int, _: Any) -> NoReturn:
+    """Exit with the code of a process that a signal ended, after the removal of partial output files."""
+    sys.exit(128 + signum)
 
 
 def _replace_closed_streams() -> None:
-    """Streams for those that the shell closed (`>&-`): using one is an error of its own then, and not a crash."""
+    """Open streams in place of those that the shell closed (`>&-`).
+
+    Using such a stream is then an error with a message; Python would fail on the value None.
+    """
     for name, mode, flags in (("stdin", "r", os.O_WRONLY), ("stdout", "w", os.O_RDONLY), ("stderr", "w", os.O_WRONLY)):
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, flags), mode))
 
 
 def _fail(*lines: str) -> int:
-    with suppress(OSError):  # where not even an error can be written
+    """Print an error and return its exit code."""
+    with suppress(OSError):  # stderr itself may be unwritable
         for line in lines:
             click.echo(f"cbpf: {line}", err=True)
     return 2
 
 
 def _problem_lines(error: cbpf.ProgramFormatError) -> list[str]:
-    """Each problem, with the line of text and a caret below it."""
+    """Return the message of each problem, each with the line of text and a caret below it."""
     prefix = f"{error.source}: " if error.source else ""
     return [f"{prefix}{problem}\n{problem.excerpt}" for problem in error.problems] or [str(error)]
 
@@ -139,8 +151,8 @@ def _help_hint(error: click.UsageError) -> str:
     return f"see {error.ctx.command_path if error.ctx else 'cbpf'} --help"
 
 
-def _abandon_what_cannot_be_written() -> None:
-    """Keeps the interpreter from trying again at its end, which would change the exit code."""
+def _discard_unwritable_output() -> None:
+    """Prevent the interpreter from flushing unwritable streams at exit, which would change the exit code."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

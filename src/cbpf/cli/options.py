@@ -1,4 +1,4 @@
-"""What several subcommands share: programs and expressions from the command line, and common options."""
+"""Options and arguments that several subcommands share, and the programs, expressions and captures they name."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import click
 
 import cbpf
 
+# Options
+
 
 def _dialect(context: click.Context, parameter: click.Parameter, name: str) -> cbpf.Dialect:
     return cbpf.DIALECTS[name]
@@ -22,7 +24,7 @@ dialect_option: Final = click.option(
     default="pcap",
     show_default=True,
     callback=_dialect,
-    help="Whose rules and whose arithmetic.",
+    help="BPF dialect used to verify and run the program.",
 )
 
 engine_option: Final = click.option(
@@ -30,71 +32,110 @@ engine_option: Final = click.option(
     type=click.Choice(get_args(cbpf.EngineName)),
     default="auto",
     show_default=True,
-    help="What runs the program.",
+    help="Execution engine.",
 )
 
 as_socket_option: Final = click.option(
     "--as-socket",
     is_flag=True,
-    help="See packets as a live packet socket: VLAN tag taken out, protocol, type and device from the capture.",
+    help="Present packets as a live packet socket does: VLAN tag stripped; protocol, packet type and interface from "
+    "the capture.",
 )
 
 expression_option: Final = click.option(
-    "-e", "expression", metavar="EXPRESSION", help="A filter expression (pcap-filter(7)) instead of PROGRAM."
+    "-e", "expression", metavar="EXPRESSION", help="Use a filter expression (pcap-filter(7)) instead of PROGRAM."
 )
 
 expression_file_option: Final = click.option(
-    "-F", "expression_file", metavar="FILE", help="Read the expression from FILE; no expression may be given."
+    "-F", "expression_file", metavar="FILE", help="Read the expression from FILE instead of the arguments."
 )
 
 link_type_option: Final = click.option(
-    "-y", "link_type", metavar="LINKTYPE", default="EN10MB", show_default=True, help="Of an expression: name or number."
+    "-y",
+    "link_type",
+    metavar="LINKTYPE",
+    default="EN10MB",
+    show_default=True,
+    help="Link type for EXPRESSION (name or LINKTYPE number).",
 )
-
-
-def container_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Gives a command --pcap and --pcapng, as its parameter *container*."""
-
-    @wraps(command)
-    def chosen(*arguments: Any, as_pcap: bool, as_pcapng: bool, **options: Any) -> Any:
-        if as_pcap and as_pcapng:
-            raise click.UsageError("--pcap and --pcapng exclude each other")
-        container = "pcap" if as_pcap else "pcapng" if as_pcapng else "same"
-        return command(*arguments, container=container, **options)
-
-    with_pcapng = click.option("--pcapng", "as_pcapng", is_flag=True, help="Write a pcapng, whatever is read.")(chosen)
-    help = "Write a pcap, whatever is read; it has one link type."
-    return click.option("--pcap", "as_pcap", is_flag=True, help=help)(with_pcapng)
-
-
-def optimizer_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Gives a command --optimizer and -O, as its parameter *optimizer*: "cbpf", "libpcap" or None."""
-
-    @wraps(command)
-    def chosen(*arguments: Any, optimizer: str, unoptimized: bool, **options: Any) -> Any:
-        name = None if unoptimized or optimizer == "none" else optimizer
-        return command(*arguments, optimizer=name, **options)
-
-    help = "cbpf keeps every verdict; libpcap's does not always."
-    choice = click.Choice(["cbpf", "libpcap", "none"])
-    with_name = click.option("--optimizer", type=choice, default="cbpf", show_default=True, help=help)(chosen)
-    return click.option("-O", "unoptimized", is_flag=True, help="No optimiser, as tcpdump -O.")(with_name)
-
 
 goal_option: Final = click.option(
     "--goal",
     type=click.Choice(get_args(cbpf.Goal)),
     default="size",
     show_default=True,
-    help="speed: of many tests on one value a tree, which is longer and has shorter paths.",
+    help="Optimise for the number of instructions, or for speed: chains of tests become trees, "
+    "which are longer but have shorter paths.",
 )
+
+target_option: Final = click.option("-w", "target", metavar="FILE", help="Write to FILE instead of standard output.")
+
+sources_option: Final = click.option(
+    "-r",
+    "sources",
+    metavar="FILE",
+    multiple=True,
+    help="Capture to read, - for standard input (the default); may be repeated.",
+)
+
+format_choice: Final = click.Choice(cbpf.FORMAT_NAMES)
+
+
+def target_format_option(default: str, choice: click.Choice[str] = format_choice) -> Callable[..., Any]:
+    """Return the option --to, for the parameter *target_format*."""
+    return click.option("--to", "target_format", type=choice, default=default, show_default=True, help="Output format.")
+
+
+def container_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options --pcap and --pcapng, for the parameter *container*: "pcap", "pcapng" or "same"."""
+
+    @wraps(command)
+    def wrapper(*arguments: Any, as_pcap: bool, as_pcapng: bool, **options: Any) -> Any:
+        if as_pcap and as_pcapng:
+            raise click.UsageError("--pcap and --pcapng are mutually exclusive")
+        container = "pcap" if as_pcap else "pcapng" if as_pcapng else "same"
+        return command(*arguments, container=container, **options)
+
+    for option in (
+        click.option("--pcapng", "as_pcapng", is_flag=True, help="Write a pcapng file, whatever the input format."),
+        click.option(
+            "--pcap",
+            "as_pcap",
+            is_flag=True,
+            help="Write a pcap file, whatever the input format; it has one link type.",
+        ),
+    ):
+        wrapper = option(wrapper)
+    return wrapper
+
+
+def optimizer_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options --optimizer and -O, for the parameter *optimizer*: "cbpf", "libpcap" or None."""
+
+    @wraps(command)
+    def wrapper(*arguments: Any, optimizer: str, unoptimized: bool, **options: Any) -> Any:
+        name = None if unoptimized or optimizer == "none" else optimizer
+        return command(*arguments, optimizer=name, **options)
+
+    for option in (
+        click.option(
+            "--optimizer",
+            type=click.Choice(["cbpf", "libpcap", "none"]),
+            default="cbpf",
+            show_default=True,
+            help="Optimiser: that of cbpf preserves every verdict; that of libpcap does not always.",
+        ),
+        click.option("-O", "unoptimized", is_flag=True, help="Do not optimise, like tcpdump -O."),
+    ):
+        wrapper = option(wrapper)
+    return wrapper
 
 
 def list_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Gives a command --hosts, --ports and --direction, as its parameter *lists*: an Expression, or None."""
+    """Add the options --hosts, --ports and --direction, for the parameter *lists*: an Expression, or None."""
 
     @wraps(command)
-    def chosen(*arguments: Any, hosts: str | None, ports: str | None, direction: Any, **options: Any) -> Any:
+    def wrapper(*arguments: Any, hosts: str | None, ports: str | None, direction: Any, **options: Any) -> Any:
         lists = None
         if hosts is not None or ports is not None:
             lists = cbpf.Expression(
@@ -110,73 +151,107 @@ def list_options(command: Callable[..., Any]) -> Callable[..., Any]:
             type=click.Choice(get_args(cbpf.Direction)),
             default="src or dst",
             show_default=True,
-            help="Which of a packet's addresses and ports must be in the lists.",
+            help="Which addresses and ports of a packet must be in the lists.",
         ),
-        click.option("--ports", metavar="FILE", help="And a port in this list: a number or range a line."),
-        click.option("--hosts", metavar="FILE", help="And an address in this list: address, network or range a line."),
+        click.option("--ports", metavar="FILE", help="Also require a port from FILE (one number or range per line)."),
+        click.option(
+            "--hosts",
+            metavar="FILE",
+            help="Also require an address from FILE (one address, network or range per line).",
+        ),
     ):
-        chosen = option(chosen)
-    return chosen
+        wrapper = option(wrapper)
+    return wrapper
 
 
-sources_option: Final = click.option(
-    "-r",
-    "sources",
-    metavar="FILE",
-    multiple=True,
-    help="Capture to read, - for standard input (the default); may be repeated.",
-)
+def proof_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options --shortest, --longest and --timeout."""
+    for option in (
+        click.option(
+            "--timeout",
+            metavar="SECONDS",
+            type=float,
+            default=30,
+            show_default=True,
+            help="Time limit of the proof, in seconds.",
+        ),
+        click.option(
+            "--longest",
+            metavar="BYTES",
+            type=int,
+            default=65535,
+            show_default=True,
+            help="Maximum captured length to consider, in bytes.",
+        ),
+        click.option(
+            "--shortest",
+            metavar="BYTES",
+            type=int,
+            default=0,
+            show_default=True,
+            help="Minimum captured length to consider, in bytes.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+# Files
+
+_MAX_FILE_SIZE: Final = 1 << 26  # bytes of a program or an expression
 
 
 def sources_to_read(sources: tuple[str, ...]) -> list[str]:
-    """The captures of -r, or standard input if that is not a terminal."""
+    """Return the captures of -r, or standard input unless that is a terminal."""
     if not sources and sys.stdin.isatty():
         raise click.UsageError("no capture to read; give -r FILE")
     return list(sources or ["-"])
 
 
-LONGEST_FILE: Final = 1 << 26  # bytes of a program or an expression
-
-format_choice: Final = click.Choice(cbpf.FORMAT_NAMES)
-
-
 def read_bytes(path: str) -> bytes:
-    """A whole file, or standard input for "-"."""
-    if not path:
-        raise click.UsageError("an empty name names no file")
+    """Read a file of limited size, or standard input for "-"."""
+    _check_path(path)
     try:
         if path == "-":
-            data = sys.stdin.buffer.read(LONGEST_FILE + 1)
+            data = sys.stdin.buffer.read(_MAX_FILE_SIZE + 1)
         else:
             with open(path, "rb") as file:
-                data = file.read(LONGEST_FILE + 1)
+                data = file.read(_MAX_FILE_SIZE + 1)
     except OSError as error:
         raise click.ClickException(f"{display_name(path)}: {error.strerror}") from None
-    if len(data) > LONGEST_FILE:
-        raise click.ClickException(f"{display_name(path)}: is longer than {LONGEST_FILE:,} bytes; that is no program")
+    if len(data) > _MAX_FILE_SIZE:
+        fact = f"longer than {_MAX_FILE_SIZE:,} bytes"
+        raise click.ClickException(f"{display_name(path)}: {fact}; a program or an expression is not that long")
     return data
 
 
+def write_bytes(path: str | None, data: bytes) -> None:
+    """Write a file, or to standard output for None and "-"."""
+    if path is None or path == "-":
+        sys.stdout.buffer.write(data)
+        return
+    _check_path(path)
+    with open(path, "wb") as file:
+        file.write(data)
+
+
+def _check_path(path: str) -> None:
+    if not path:
+        raise click.UsageError("a file name must not be empty")
+
+
 def display_name(path: str) -> str:
-    """The name of a file for messages."""
+    """Return the name of a file for messages: "standard input" for "-", and escapes for unprintable characters."""
     if path == "-":
         return "standard input"
     return path if path.isprintable() else repr(path)
 
 
-def write_bytes(path: str | None, data: bytes) -> None:
-    """Writes a whole file, or to standard output for None and "-"."""
-    if path is None or path == "-":
-        sys.stdout.buffer.write(data)
-    elif not path:
-        raise click.UsageError("an empty name names no file")
-    else:
-        with open(path, "wb") as file:
-            file.write(data)
+# Programs and expressions
 
 
 def read_program(path: str, format: str = "auto") -> cbpf.Program:
-    """The program in a file; errors begin with its name."""
+    """Return the program in a file; the name of the file precedes error messages."""
     try:
         return cbpf.parse(read_bytes(path), format=format)
     except cbpf.ProgramFormatError as error:
@@ -185,7 +260,7 @@ def read_program(path: str, format: str = "auto") -> cbpf.Program:
 
 
 def read_filter(path: str) -> cbpf.Program | cbpf.Savefile:
-    """The program in a file, with its context if that is a savefile."""
+    """Return the program in a file; from a savefile, with its link type and snapshot length."""
     data = read_bytes(path)
     try:
         return cbpf.Savefile.from_bytes(data) if cbpf.Savefile.recognizes(data) else cbpf.parse(data)
@@ -197,36 +272,50 @@ def read_filter(path: str) -> cbpf.Program | cbpf.Savefile:
 def program_or_expression(
     path: str | None, expression: str | None, link_type: str, dialect: cbpf.Dialect = cbpf.PCAP
 ) -> cbpf.Program:
-    """The program of a file, standard input by default, or that of -e EXPRESSION, optimised for *dialect*."""
+    """Return the program of -e EXPRESSION, optimised for *dialect*, or that of a file, by default standard input."""
     if expression is None:
         return read_program("-" if path is None else path)
     if path is not None:
-        raise click.UsageError("PROGRAM and -e EXPRESSION exclude each other")
+        raise click.UsageError("PROGRAM and -e EXPRESSION are mutually exclusive")
     return cbpf.compile(expression, link_type=link_type, dialect=dialect)
 
 
-def plain_program(path: str | None, expression: str | None, link_type: str) -> cbpf.Program:
-    """The program of a file, standard input by default, or what libpcap makes of -e EXPRESSION, not optimised."""
+def unoptimized_program(path: str | None, expression: str | None, link_type: str) -> cbpf.Program:
+    """Return the program of -e EXPRESSION as generated by libpcap, or that of a file, by default standard input."""
     if expression is None or path is not None:
         return program_or_expression(path, expression, link_type)
     return cbpf.compile(expression, link_type=link_type, optimizer=None)
 
 
+def read_expression(words: tuple[str, ...], expression_file: str | None) -> str:
+    """Return the expression of the arguments, or that of -F FILE."""
+    if expression_file is None:
+        return " ".join(words)
+    if words:
+        raise click.UsageError("an expression and -F FILE are mutually exclusive")
+    try:
+        return read_bytes(expression_file).decode().strip()
+    except UnicodeDecodeError as error:
+        raise cbpf.ExpressionError(f"{display_name(expression_file)}: byte {error.start}: invalid UTF-8") from None
+
+
 def flow_of(program: cbpf.Program, dialect: cbpf.Dialect) -> cbpf.Flow:
-    """The flow of a program, which may be longer than the dialect takes."""
+    """Return the flow of a program, which may be longer than the dialect accepts."""
     return cbpf.Flow(program, dialect=dialect.replace(longest=None, longest_translated_jump=None))
 
 
-ProgramOf: TypeAlias = Callable[[int], cbpf.Program]
-"""The program for the packets of an interface, by its index."""
+# Captures
+
+InterfaceProgram: TypeAlias = Callable[[int], cbpf.Program]
+"""A function of the index of an interface that returns the program for its packets."""
 
 
 def program_for_capture(
     arguments: tuple[str, ...], expression: str | None, dialect: cbpf.Dialect
-) -> tuple[ProgramOf, cbpf.CaptureReader]:
-    """The program and the opened capture of the arguments PROGRAM CAPTURE, or of -e EXPRESSION and CAPTURE.
+) -> tuple[InterfaceProgram, cbpf.CaptureReader]:
+    """Return the program and the opened capture of the arguments PROGRAM CAPTURE, or of -e EXPRESSION and CAPTURE.
 
-    An expression is compiled for *dialect*, once for each interface, for the first one at once.
+    An expression is compiled for *dialect*: at once for the first interface, for any other when it is first requested.
     """
     names = ("PROGRAM", "CAPTURE") if expression is None else ("CAPTURE",)
     if len(arguments) < len(names):
@@ -249,19 +338,7 @@ def program_for_capture(
 def program_view(
     packet: cbpf.Packet, capture: cbpf.CaptureReader, as_socket: bool
 ) -> tuple[bytes, int, cbpf.Metadata | None]:
-    """What a program sees of a captured packet: bytes, wire length, metadata."""
+    """Return the inputs of a program for a captured packet: bytes, wire length and metadata."""
     if as_socket:
         return cbpf.socket_view(packet.data, capture.interfaces[packet.interface].link_type, packet.wire_length)
     return packet.data, packet.wire_length, None
-
-
-def read_expression(words: tuple[str, ...], expression_file: str | None) -> str:
-    """The expression of the command line, or of -F FILE."""
-    if expression_file is None:
-        return " ".join(words)
-    if words:
-        raise click.UsageError("an expression and -F FILE exclude each other")
-    try:
-        return read_bytes(expression_file).decode().strip()
-    except UnicodeDecodeError as error:
-        raise cbpf.ExpressionError(f"{expression_file}: byte {error.start} is not UTF-8 text") from None

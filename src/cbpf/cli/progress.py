@@ -1,4 +1,4 @@
-"""A bar on stderr for work that takes long: bytes, rate and time left. None where stderr is no terminal."""
+"""A progress bar on stderr for slow filters: bytes, rate and remaining time; only if stderr is a terminal."""
 
 import os
 import stat
@@ -10,78 +10,78 @@ from typing import Any, Final
 
 import click
 
-progress_options: Final = (
-    click.option("--no-progress", is_flag=True, help="No bar for long work on a terminal."),
-    click.option("-q", "--quiet", is_flag=True, help="No bar, and no summary on stderr."),
-)
-
-_PATIENCE: Final = 0.5  # seconds; what is done by then shows no bar
-_INTERVAL: Final = 0.1  # seconds between two drawings
+_DELAY: Final = 0.5  # seconds until the bar appears; shorter work shows none
+_INTERVAL: Final = 0.1  # seconds between two updates
 
 
 def with_progress(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Gives a command the options."""
-    for option in reversed(progress_options):
+    """Add the options --no-progress and --quiet."""
+    for option in (
+        click.option("-q", "--quiet", is_flag=True, help="Show neither a progress bar nor a summary on stderr."),
+        click.option("--no-progress", is_flag=True, help="Do not show a progress bar."),
+    ):
         command = option(command)
     return command
 
 
 @contextmanager
 def progress_bar(sources: Sequence[str], *, hidden: bool) -> Iterator[Callable[[int], None] | None]:
-    """A function to be told how many bytes of the sources were read; None where nothing is to be shown."""
+    """Yield a function to call with the number of bytes read so far; None if no bar is to be shown."""
     if hidden or not sys.stderr.isatty():
         yield None
         return
-    bar = _Bar(_total(sources))
+    bar = _ProgressBar(_total_size(sources))
     try:
-        yield bar.tell
+        yield bar.update
     finally:
         bar.clear()
 
 
-class _Bar:
-    """click's bar, begun late and drawn seldom."""
+class _ProgressBar:
+    """A progress bar of click that appears late and is redrawn at intervals."""
 
     def __init__(self, total: int | None) -> None:
         self._total = total
-        self._started = self._drawn = time.monotonic()
+        self._started = self._updated = time.monotonic()
         self._bar: Any = None
 
-    def tell(self, done: int) -> None:
+    def update(self, done: int) -> None:
         now = time.monotonic()
-        if now - self._drawn < (_INTERVAL if self._bar is not None else _PATIENCE):
+        if now - self._updated < (_INTERVAL if self._bar is not None else _DELAY):
             return
-        self._drawn = now
+        self._updated = now
         if self._bar is None:
-            template = "[%(bar)s] %(info)s" if self._total else "%(info)s"
-            self._bar = click.progressbar(
-                length=self._total or 0,
-                file=sys.stderr,
-                bar_template=template,
-                show_percent=False,
-                show_eta=bool(self._total),
-                item_show_func=lambda text: text,
-            )
+            self._bar = self._new_bar()
         rate = done / (now - self._started)
-        of = f" of {_bytes(self._total)}" if self._total else ""
-        self._bar.update(done - self._bar.pos, f"{_bytes(done)}{of}, {_bytes(rate)}/s")
+        total = f" of {_format_size(self._total)}" if self._total else ""
+        self._bar.update(done - self._bar.pos, f"{_format_size(done)}{total}, {_format_size(rate)}/s")
+
+    def _new_bar(self) -> Any:
+        return click.progressbar(
+            length=self._total or 0,
+            file=sys.stderr,
+            bar_template="[%(bar)s] %(info)s" if self._total else "%(info)s",
+            show_percent=False,
+            show_eta=bool(self._total),
+            item_show_func=lambda text: text,
+        )
 
     def clear(self) -> None:
-        """Leaves an empty line."""
+        """Clear the line and show the cursor again."""
         if self._bar is not None:
-            click.echo("\r\x1b[K\x1b[?25h", file=sys.stderr, nl=False)  # and the cursor is shown again
+            click.echo("\r\x1b[K\x1b[?25h", file=sys.stderr, nl=False)
 
 
-def _total(sources: Sequence[str]) -> int | None:
-    """How many bytes there are, if all are regular files."""
+def _total_size(sources: Sequence[str]) -> int | None:
+    """Return the number of bytes of all sources; None unless all are regular files."""
     try:
-        found = [os.fstat(0) if source == "-" else os.stat(source) for source in sources]
+        stats = [os.fstat(0) if source == "-" else os.stat(source) for source in sources]
     except OSError:
         return None
-    return sum(one.st_size for one in found) if all(stat.S_ISREG(one.st_mode) for one in found) else None
+    return sum(status.st_size for status in stats) if all(stat.S_ISREG(status.st_mode) for status in stats) else None
 
 
-def _bytes(count: float) -> str:
+def _format_size(count: float) -> str:
     for unit in ("B", "kB", "MB"):
         if count < 1000:
             return f"{count:.3g} {unit}"

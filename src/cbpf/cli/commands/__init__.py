@@ -1,1 +1,1 @@
-"""The subcommands of the command line, one module each."""
+"""The subcommands, one module each; each defines `command`."""

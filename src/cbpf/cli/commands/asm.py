@@ -1,4 +1,4 @@
-"""cbpf asm: assembly text to a program, as bpf_asm."""
+"""cbpf asm: assemble a program, like bpf_asm."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import click
 
 import cbpf
 
-from ..options import format_choice, read_program, write_bytes
+from ..options import read_program, target_format_option, target_option, write_bytes
 
 
-@click.command("asm", short_help="Assembly to a program, as bpf_asm.")
+@click.command("asm", short_help="Assemble a program, like bpf_asm.")
 @click.argument("text", required=False, default="-")
-@click.option("-c", "as_c", is_flag=True, help="C initialisers, as bpf_asm -c; the same as --to c.")
-@click.option("--to", "target_format", type=format_choice, default="comma", show_default=True)
-@click.option("-w", "target", metavar="FILE", help="Write to FILE instead of standard output.")
+@click.option("-c", "as_c", is_flag=True, help="Output C initialisers, like bpf_asm -c; short for --to c.")
+@target_format_option("comma")
+@target_option
 def command(text: str, as_c: bool, target_format: str, target: str | None) -> None:
-    """Assemble TEXT, by default standard input: bpf_asm's language, Go's notation, or a listing."""
+    """Assemble TEXT, a file or by default standard input: bpf_asm or Go syntax, or a listing of tcpdump or bpf_dbg."""
     program = read_program(text, "asm")
     write_bytes(target, cbpf.render_bytes(program, "c" if as_c else target_format))

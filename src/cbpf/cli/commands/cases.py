@@ -1,4 +1,4 @@
-"""cbpf cases: test packets for a program."""
+"""cbpf cases: generate test packets that cover a program."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import click
 
 import cbpf
 
-from ..options import dialect_option, expression_option, link_type_option, program_or_expression
-from ..packet_output import changed_metadata, format_bytes, question_options
+from ...reporting.packet_output import changed_metadata, format_bytes
+from ..options import dialect_option, expression_option, link_type_option, program_or_expression, proof_options
 
 
-@click.command("cases", short_help="Test packets that go everywhere in a program.")
+@click.command("cases", short_help="Generate test packets that cover a program.")
 @click.argument("program", required=False)
 @expression_option
 @link_type_option
 @dialect_option
-@question_options
-@click.option("-w", "target", metavar="FILE", help="Write the packets as a capture, in place of the list.")
+@proof_options
+@click.option("-w", "target", metavar="FILE", help="Write the packets as a capture instead of listing them.")
 def command(
     program: str | None,
     expression: str | None,
@@ -27,24 +27,24 @@ def command(
     target: str | None,
     **limits: Any,
 ) -> None:
-    """Make packets that reach every instruction of PROGRAM, both sides of every branch, and the ends of all loads.
+    """Generate packets that cover every instruction, both outcomes of every branch and the bounds of every load.
 
-    Each is shown with its verdict and what it is there for, by the numbers of `cbpf disasm`: an instruction runs, a
-    test is true or false, a load just fits into the packet or lacks a byte. `cbpf run PROGRAM cases.pcap` shows the
-    verdicts on a capture that was written.
+    Each packet is listed with its verdict and the reasons for it, by instruction indices as in `cbpf disasm`: an
+    instruction runs, a test is true or false, a load ends at the packet's last byte or one byte after it. `cbpf run
+    PROGRAM cases.pcap` prints the verdicts on a capture written by -w.
     """
     loaded = program_or_expression(program, expression, link_type)
-    found = cbpf.cases(loaded, dialect=dialect, **limits)
+    cases = cbpf.cases(loaded, dialect=dialect, **limits)
     if target is not None:
-        cbpf.write_capture(target, [(case.packet, case.wire_length) for case in found], link_type=link_type)
-        _warn(found)
+        cbpf.write_capture(target, [(case.packet, case.wire_length) for case in cases], link_type=link_type)
+        _warn_of_metadata(cases)
         return
-    for number, case in enumerate(found, 1):
+    for number, case in enumerate(cases, 1):
         click.echo(f"{number}: {_lengths(case)}, verdict {case.verdict}: {', '.join(case.reasons)}")
         click.echo(f"    {format_bytes(case.packet)}")
-        known = changed_metadata(case.metadata)
-        if known:
-            click.echo(f"    metadata: {known}")
+        metadata = changed_metadata(case.metadata)
+        if metadata:
+            click.echo(f"    metadata: {metadata}")
 
 
 def _lengths(case: cbpf.Case) -> str:
@@ -52,7 +52,8 @@ def _lengths(case: cbpf.Case) -> str:
     return f"{captured} bytes" if captured == case.wire_length else f"{captured} of {case.wire_length} bytes"
 
 
-def _warn(found: tuple[cbpf.Case, ...]) -> None:
-    count = sum(1 for case in found if changed_metadata(case.metadata))
+def _warn_of_metadata(cases: tuple[cbpf.Case, ...]) -> None:
+    count = sum(1 for case in cases if changed_metadata(case.metadata))
     if count:
-        click.echo(f"cbpf: warning: a capture does not hold the metadata of {count} packets", err=True)
+        packets = "1 packet" if count == 1 else f"{count} packets"
+        click.echo(f"cbpf: warning: the metadata of {packets} cannot be stored in a capture", err=True)

@@ -1,4 +1,4 @@
-"""cbpf compile: a filter expression to a program."""
+"""cbpf compile: compile a filter expression."""
 
 from __future__ import annotations
 
@@ -18,25 +18,43 @@ from ..options import (
     write_bytes,
 )
 
-_LONGEST_FOR_SOCKETS: Final = 4096  # BPF_MAXINSNS
+_MAX_SOCKET_PROGRAM: Final = 4096  # instructions: BPF_MAXINSNS of linux/bpf_common.h
 
 
-@click.command("compile", short_help="Filter expression to program, as tcpdump -d.")
+@click.command("compile", short_help="Compile a filter expression, like tcpdump -d.")
 @click.argument("expression", nargs=-1)
 @link_type_option
-@click.option("-s", "snaplen", metavar="BYTES", type=int, default=262144, show_default=True, help="Snapshot length.")
-@click.option("-d", "detail", count=True, help="-d: listing (the default); -dd: C; -ddd: decimal numbers.")
+@click.option(
+    "-s",
+    "snaplen",
+    metavar="BYTES",
+    type=int,
+    default=262144,
+    show_default=True,
+    help="Snapshot length in bytes; 0 means the default.",
+)
+@click.option(
+    "-d", "detail", count=True, help="Output format: -d a listing (the default), -dd C, -ddd decimal numbers."
+)
 @expression_file_option
-@click.option("--netmask", metavar="MASK", help="Of the network captured on, for `ip broadcast`: 255.255.255.0.")
+@click.option(
+    "--netmask", metavar="MASK", help="IPv4 netmask of the network, such as 255.255.255.0; `ip broadcast` requires it."
+)
 @list_options
 @optimizer_options
 @click.option(
     "--goal",
     type=click.Choice(["size", "speed"]),
-    help="Of the optimiser; speed makes trees of long chains, and is the default for lists.",
+    help="Optimise for the number of instructions, or for speed: long chains of tests become trees.  [default: speed "
+    "with --hosts or --ports, else size]",
 )
 @dialect_option
-@click.option("-w", "target", metavar="FILE", help="Write a cBPF savefile of libpcap, with the context.")
+@click.option(
+    "-w",
+    "target",
+    metavar="FILE",
+    help="Write a cBPF savefile of libpcap, with link type, snapshot length and expression.",
+)
 def command(
     expression: tuple[str, ...],
     link_type: str,
@@ -50,16 +68,16 @@ def command(
     dialect: cbpf.Dialect,
     target: str | None,
 ) -> None:
-    r"""Print the program of a filter expression (pcap-filter(7)), as tcpdump -d does.
+    """Print the program of a filter expression (pcap-filter(7)), like tcpdump -d.
 
-    With --hosts FILE and --ports FILE a packet must match these lists too, which may be as long as you like:
+    With --hosts FILE and --ports FILE, packets must also match these lists, whose length is not limited:
 
     \b
       cbpf compile --hosts blocked.txt -w blocked.cbpf tcp
       cbpf filter --program blocked.cbpf -r in.pcap -w out.pcap
     """
     text = read_expression(expression, expression_file)
-    kind, length = cbpf.link_type(link_type), snaplen or cbpf.DEFAULT_SNAPLEN  # as tcpdump takes -s 0
+    kind, length = cbpf.link_type(link_type), snaplen or cbpf.DEFAULT_SNAPLEN  # -s 0 as in tcpdump
     program = cbpf.compile(
         lists.replace(text=text) if lists else text,
         link_type=kind,
@@ -69,9 +87,9 @@ def command(
         dialect=dialect,
         goal=goal,
     )
-    if len(program) > _LONGEST_FOR_SOCKETS:
-        fact = f"{len(program):,} instructions are too many for a socket, which takes {_LONGEST_FOR_SOCKETS:,}"
-        click.echo(f"cbpf: warning: {fact}; captures can be filtered by them", err=True)
+    if len(program) > _MAX_SOCKET_PROGRAM:
+        fact = f"{len(program):,} instructions exceed the limit of a socket, {_MAX_SOCKET_PROGRAM:,}"
+        click.echo(f"cbpf: warning: {fact}; the program can still filter captures", err=True)
     if target is not None:
         savefile = cbpf.Savefile(
             program,

@@ -1,4 +1,4 @@
-"""cbpf convert: a program from any notation to any other."""
+"""cbpf convert: convert a program to another format."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ from ..options import (
     link_type_option,
     program_or_expression,
     read_program,
+    target_format_option,
+    target_option,
     write_bytes,
 )
 
 
-@click.command("convert", short_help="A program from any notation to any other.")
+@click.command("convert", short_help="Convert a program to another format.")
 @click.argument("program", required=False)
 @expression_option
 @link_type_option
-@click.option("--from", "source_format", type=format_choice, help="By default PROGRAM is looked at.")
-@click.option("--to", "target_format", type=format_choice, default="asm", show_default=True)
-@click.option("-w", "target", metavar="FILE", help="Write to FILE instead of standard output.")
+@click.option("--from", "source_format", type=format_choice, help="Input format; detected by default.")
+@target_format_option("asm")
+@target_option
 def command(
     program: str | None,
     expression: str | None,
@@ -31,7 +33,7 @@ def command(
     target_format: str,
     target: str | None,
 ) -> None:
-    """Write PROGRAM, by default standard input, in another notation."""
+    """Write PROGRAM, by default read from standard input, in another format."""
     if source_format is not None and expression is None:
         loaded = read_program("-" if program is None else program, source_format)
     else:

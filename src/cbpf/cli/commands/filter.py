@@ -1,4 +1,4 @@
-"""cbpf filter: the main job. Captures in, the packets that a filter accepts out."""
+"""cbpf filter: copy the packets of captures that a filter accepts."""
 
 from __future__ import annotations
 
@@ -27,26 +27,29 @@ from ..progress import progress_bar, with_progress
 @click.command("filter", short_help="Copy the packets that a filter accepts.")
 @click.argument("expression", nargs=-1)
 @sources_option
-@click.option("-w", "target", metavar="FILE", help="Capture to write, - for standard output. May be one of those read.")
+@click.option(
+    "-w",
+    "target",
+    metavar="FILE",
+    help="Capture to write, - for standard output (the default); may be one of the inputs.",
+)
 @expression_file_option
 @click.option(
     "--program",
     metavar="PROGRAM",
-    help="Run this program instead of an expression; a savefile's link type is checked.",
+    help="Run PROGRAM instead of an expression; a savefile must match the capture's link type.",
 )
-@click.option("-c", "count", metavar="COUNT", type=click.IntRange(1), help="Stop when COUNT packets were kept.")
-@click.option("--count", "only_count", is_flag=True, help="Print how many packets are kept, and write none.")
-@click.option("--invert", is_flag=True, help="Keep the packets that the filter rejects.")
+@click.option("-c", "count", metavar="COUNT", type=click.IntRange(1), help="Stop after COUNT accepted packets.")
+@click.option("--count", "only_count", is_flag=True, help="Print the number of accepted packets; write no capture.")
+@click.option("--invert", is_flag=True, help="Accept the packets that the filter rejects, and reject the others.")
 @list_options
 @container_options
 @with_progress
 @dialect_option
 @engine_option
 @as_socket_option
-@click.option(
-    "-O", is_flag=True, expose_value=False, help="No optimiser: taken for tcpdump's sake; what is kept is the same."
-)
-@click.option("-n", is_flag=True, expose_value=False, help="No names: nothing to print; taken for tcpdump's sake.")
+@click.option("-O", is_flag=True, expose_value=False, help="Accepted for tcpdump compatibility; has no effect.")
+@click.option("-n", is_flag=True, expose_value=False, help="Accepted for tcpdump compatibility; has no effect.")
 def command(
     expression: tuple[str, ...],
     sources: tuple[str, ...],
@@ -64,7 +67,7 @@ def command(
     engine: Any,
     as_socket: bool,
 ) -> None:
-    """Copy the packets that an expression (pcap-filter(7)) accepts, exactly those that tcpdump -O keeps.
+    """Copy the packets that a filter expression (pcap-filter(7)) accepts: exactly those that tcpdump -O writes.
 
     Captures are pcap or pcapng, also compressed by gzip, zstd, lz4, xz or bzip2. The output has the format, byte order
     and time resolution of the input, uncompressed. Without -w it is written to standard output. A summary goes to
@@ -73,19 +76,19 @@ def command(
       cbpf filter -r in.pcap -w out.pcap 'tcp port 443'
     """
     if program is not None and (expression or expression_file is not None or lists):
-        raise click.UsageError("an expression, with or without lists, and --program PROGRAM exclude each other")
+        raise click.UsageError("--program PROGRAM excludes an expression and lists")
     if only_count and target is not None:
-        raise click.UsageError("--count writes no capture; -w FILE excludes it")
+        raise click.UsageError("--count and -w FILE are mutually exclusive")
     text = read_expression(expression, expression_file)
-    chosen = read_filter(program) if program is not None else lists.replace(text=text) if lists else text
+    accept = read_filter(program) if program is not None else lists.replace(text=text) if lists else text
     destination = None if only_count else _destination(target)
-    read = sources_to_read(sources)
+    captures = sources_to_read(sources)
     try:
-        with progress_bar(read, hidden=quiet or no_progress) as progress:
+        with progress_bar(captures, hidden=quiet or no_progress) as progress:
             summary = cbpf.filter_capture(
-                read,
+                captures,
                 destination,
-                chosen,
+                accept,
                 container=container,
                 count=count,
                 invert=invert,
@@ -103,7 +106,7 @@ def command(
 
 def _destination(target: str | None) -> str:
     if target is None and sys.stdout.isatty():
-        raise click.UsageError("a capture is not written to a terminal; give -w FILE, or --count")
+        raise click.UsageError("standard output is a terminal; give -w FILE or --count")
     return "-" if target is None else target
 
 
@@ -112,7 +115,7 @@ def _report(summary: cbpf.Summary, only_count: bool, quiet: bool) -> None:
         click.echo(summary.packets_accepted)
     if not quiet:
         click.echo(
-            f"{summary.packets_seen:,} packets seen, {summary.packets_accepted:,} kept;"
+            f"{summary.packets_seen:,} packets seen, {summary.packets_accepted:,} accepted;"
             f" {summary.bytes_accepted:,} of {summary.bytes_seen:,} bytes; {summary.seconds:.3f} s",
             err=True,
         )

@@ -1,4 +1,4 @@
-"""cbpf graph: the control-flow graph of a program as a picture."""
+"""cbpf graph: draw the control-flow graph of a program."""
 
 from __future__ import annotations
 
@@ -8,25 +8,30 @@ import click
 
 import cbpf
 
-from ..options import as_socket_option, dialect_option, expression_option, link_type_option, write_bytes
-from ..profiling import capture_option, measured
+from ..options import as_socket_option, dialect_option, expression_option, link_type_option, target_option, write_bytes
+from ..profiling import capture_option, profiled_program
 
-_Format = Literal["dot", "mermaid", "svg"]
+_PictureFormat = Literal["dot", "mermaid", "svg"]
 
-_SUFFIXES: Final[dict[str, _Format]] = {".svg": "svg", ".mmd": "mermaid", ".mermaid": "mermaid", ".md": "mermaid"}
+_SUFFIXES: Final[dict[str, _PictureFormat]] = {
+    ".svg": "svg",
+    ".mmd": "mermaid",
+    ".mermaid": "mermaid",
+    ".md": "mermaid",
+}
 
 
-@click.command("graph", short_help="The control-flow graph of a program as a picture.")
+@click.command("graph", short_help="Draw the control-flow graph of a program.")
 @click.argument("program", required=False)
 @expression_option
 @link_type_option
 @click.option(
     "--to",
-    "chosen",
+    "target_format",
     type=click.Choice(["dot", "mermaid", "svg"]),
-    help="How to draw. By default as the name of -w FILE ends (.svg, .mmd, .dot), else dot.",
+    help="Output format; by default according to the suffix of -w FILE (.svg, .mmd, .mermaid, .md, .dot), else dot.",
 )
-@click.option("-w", "target", metavar="FILE", help="Write to FILE.")
+@target_option
 @capture_option
 @as_socket_option
 @dialect_option
@@ -34,34 +39,32 @@ def command(
     program: str | None,
     expression: str | None,
     link_type: str,
-    chosen: _Format | None,
+    target_format: _PictureFormat | None,
     target: str | None,
     capture: str | None,
     as_socket: bool,
     dialect: cbpf.Dialect,
 ) -> None:
-    """Draw how runs go through PROGRAM: its blocks, and the ways between them with their conditions.
+    """Draw the control-flow graph of PROGRAM: its basic blocks, and the edges between them with their conditions.
 
-    SVG needs no other program; DOT is for graphviz, mermaid for Markdown. Blocks that no run reaches are dashed. With
-    -r the picture shows how often each block ran on the packets of a capture, and which way they went.
+    SVG is complete in itself; DOT is for graphviz, mermaid for Markdown. Blocks that cannot be reached are dashed.
+    With -r the picture shows how often each block ran on the packets of a capture, and how often each edge was taken.
 
       cbpf graph -e 'tcp port 443' -r in.pcap -w https.svg
     """
-    found = measured(program, expression, link_type, capture, dialect, as_socket)
-    picture = cbpf.graph(found.program, counts=found.counts, dialect=dialect)
+    profile = profiled_program(program, expression, link_type, capture, dialect, as_socket)
+    picture = cbpf.graph(profile.program, counts=profile.counts, dialect=dialect)
     texts = {"dot": picture.dot, "mermaid": picture.mermaid, "svg": picture.svg}
-    format = chosen or _by_name(target)
-    text = texts[format]()
-    if format == "mermaid" and target is not None and target.lower().endswith(".md"):
+    picture_format = target_format or _format_of_name(target)
+    text = texts[picture_format]()
+    if picture_format == "mermaid" and target is not None and target.lower().endswith(".md"):
         text = f"```mermaid\n{text}```\n"
     write_bytes(target, text.encode())
-    if found.damage is not None:
-        raise found.damage
+    if profile.damage is not None:
+        raise profile.damage
 
 
-def _by_name(target: str | None) -> _Format:
-    """The format that the name of a file tells."""
-    for suffix, format in _SUFFIXES.items():
-        if target is not None and target.lower().endswith(suffix):
-            return format
-    return "dot"
+def _format_of_name(target: str | None) -> _PictureFormat:
+    """Return the format according to the suffix of a file name."""
+    name = "" if target is None else target.lower()
+    return next((picture_format for suffix, picture_format in _SUFFIXES.items() if name.endswith(suffix)), "dot")

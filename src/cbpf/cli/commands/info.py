@@ -1,4 +1,4 @@
-"""cbpf info: what a capture is and holds."""
+"""cbpf info: describe captures."""
 
 from __future__ import annotations
 
@@ -19,35 +19,35 @@ _RESOLUTIONS: Final = {
     1_000_000_000_000: "picoseconds",
 }
 _BYTE_ORDERS: Final = {"<": "little-endian", ">": "big-endian"}
-_PARTS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))  # of a duration
+_UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))  # seconds, largest unit first
 
 
-@click.command("info", short_help="What a capture is and holds.")
+@click.command("info", short_help="Describe captures.")
 @click.argument("captures", nargs=-1, required=True, metavar="CAPTURE...")
-@click.option("--json", "as_json", is_flag=True, help="One line of JSON a capture.")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON per capture.")
 @click.pass_context
 def command(context: click.Context, captures: tuple[str, ...], as_json: bool) -> None:
-    """Tell what each CAPTURE is and holds: format, packets, bytes, times (UTC), interfaces, damage.
+    """Describe each CAPTURE: format, packets, bytes, times (UTC), interfaces, damage.
 
-    A CAPTURE is a file, or - for standard input: pcap or pcapng, also compressed by gzip, zstd, lz4, xz or bzip2. Where
-    one is damaged, all before the damage counts, and the exit code is 2.
+    A CAPTURE is a file, or - for standard input: pcap or pcapng, also compressed by gzip, zstd, lz4, xz or bzip2. Of a
+    damaged capture, everything before the damage is counted, and the exit code is 2.
 
       cbpf info in.pcap
     """
-    printed, is_wrong = False, False
+    is_first, has_failed = True, False
     for capture in captures:
         try:
             info = cbpf.capture_info(capture)
         except cbpf.CbpfError as error:
-            complaint: str | None = str(error)
+            message: str | None = str(error)
         else:
-            complaint = info.damage
-            click.echo(json.dumps(info.as_dict()) if as_json else ("\n" if printed else "") + _text(info))
-            printed = True
-        if complaint is not None:
-            click.echo(f"cbpf: {complaint}", err=True)
-            is_wrong = True
-    if is_wrong:
+            message = info.damage
+            click.echo(json.dumps(info.as_dict()) if as_json else ("" if is_first else "\n") + _text(info))
+            is_first = False
+        if message is not None:
+            click.echo(f"cbpf: {message}", err=True)
+            has_failed = True
+    if has_failed:
         context.exit(2)
 
 
@@ -58,8 +58,8 @@ def _text(info: cbpf.CaptureInfo) -> str:
 
 
 def _storage(info: cbpf.CaptureInfo) -> Iterator[tuple[str, str]]:
-    variant = f" as {info.variant}'s libpcap wrote it" if info.variant else ""
-    byte_orders = " and ".join(_BYTE_ORDERS[one] for one in info.byte_orders)
+    variant = f" (variant of {info.variant}'s libpcap)" if info.variant else ""
+    byte_orders = " and ".join(_BYTE_ORDERS[order] for order in info.byte_orders)
     yield "format", f"{info.container} {info.version}{variant}" + (f", {byte_orders}" if byte_orders else "")
     if info.file_size is not None or info.compression is None:
         yield "size", _counted(info.capture_size if info.file_size is None else info.file_size, "byte")
@@ -75,7 +75,7 @@ def _packets(info: cbpf.CaptureInfo) -> Iterator[tuple[str, str]]:
         yield "on the wire", _counted(totals.wire_bytes, "byte")
         yield "lengths", _lengths(totals)
     if totals.cut:
-        yield "cut short", _counted(totals.cut, "packet")
+        yield "truncated", _counted(totals.cut, "packet")
 
 
 def _lengths(totals: cbpf.PacketTotals) -> str:
@@ -86,24 +86,25 @@ def _lengths(totals: cbpf.PacketTotals) -> str:
 
 def _times(info: cbpf.CaptureInfo) -> Iterator[tuple[str, str]]:
     totals = info.totals
-    unused = 0 if any(one.interface.needs_nanoseconds for one in info.interfaces) else 3  # digits, which are zeros
+    needs_nanoseconds = any(entry.interface.needs_nanoseconds for entry in info.interfaces)
+    unused = 0 if needs_nanoseconds else 3  # digits, all of them zero
     if totals.earliest is not None and totals.latest is not None and totals.duration_ns is not None:
         yield "earliest", totals.earliest[: -1 - unused] + "Z"
         yield "latest", totals.latest[: -1 - unused] + "Z"
         yield "duration", _duration(totals.duration_ns, 9 - unused)
     if info.out_of_order:
-        yield "out of order", f"{_counted(info.out_of_order, 'packet')} earlier than the one before"
+        yield "out of order", f"{_counted(info.out_of_order, 'packet')} earlier than the previous one"
     if totals.untimed:
-        yield "without time", _counted(totals.untimed, "packet")
+        yield "untimed", _counted(totals.untimed, "packet")
 
 
 def _duration(duration_ns: int, digits: int) -> str:
-    """Seconds, and behind them the same in days, hours and minutes, if it has any."""
+    """Return a duration in seconds, followed by days, hours, minutes and seconds if it is a minute or longer."""
     seconds, fraction = divmod(duration_ns, _SECOND)
     text = f"{seconds:,}.{f'{fraction:09}'[:digits]} s"
-    parts, rest = [], seconds
-    for size, unit in _PARTS:
-        count, rest = divmod(rest, size)
+    parts, remaining = [], seconds
+    for size, unit in _UNITS:
+        count, remaining = divmod(remaining, size)
         if count:
             parts.append(f"{count:,} {unit}")
     return f"{text} ({' '.join(parts)})" if seconds >= 60 else text
@@ -115,16 +116,16 @@ def _interfaces(info: cbpf.CaptureInfo) -> Iterator[tuple[str, str]]:
     if not info.interfaces:
         yield "interfaces", "none"
     elif len(info.interfaces) == 1:
-        yield "interface", ", ".join(_described(info.interfaces[0].interface))
+        yield "interface", ", ".join(_interface_fields(info.interfaces[0].interface))
     else:
         lines = _table(info)
         yield "interfaces", lines[0]
         yield from (("", line) for line in lines[1:])
 
 
-def _described(interface: cbpf.Interface) -> Iterator[str]:
+def _interface_fields(interface: cbpf.Interface) -> Iterator[str]:
     if interface.name is not None:
-        yield _shown(interface.name)
+        yield _printable(interface.name)
     yield _link_type(interface)
     yield f"snapshot length {interface.snaplen:,}"
     yield _resolution(interface.resolution)
@@ -133,28 +134,29 @@ def _described(interface: cbpf.Interface) -> Iterator[str]:
 
 
 def _table(info: cbpf.CaptureInfo) -> list[str]:
-    """A line an interface, below a line of titles; columns that tell nothing are left out."""
-    interfaces = [one.interface for one in info.interfaces]
+    """Return a line of titles and a line per interface; empty columns are left out."""
+    interfaces = [entry.interface for entry in info.interfaces]
     columns = [
         ("#", [str(index) for index in range(len(interfaces))]),
-        ("section", [f"{one.section}" if info.sections > 1 else "" for one in info.interfaces]),
-        ("name", ["" if one.name is None else _shown(one.name) for one in interfaces]),
-        ("link type", [_link_type(one) for one in interfaces]),
-        ("snapshot", [f"{one.snaplen:,}" for one in interfaces]),
-        ("resolution", [_resolution(one.resolution) for one in interfaces]),
-        ("offset", [f"{one.offset:,} s" if one.offset else "" for one in interfaces]),
-        ("packets", [f"{one.totals.packets:,}" for one in info.interfaces]),
-        ("captured", [f"{one.totals.captured_bytes:,}" for one in info.interfaces]),
+        ("section", [f"{entry.section}" if info.sections > 1 else "" for entry in info.interfaces]),
+        ("name", ["" if entry.name is None else _printable(entry.name) for entry in interfaces]),
+        ("link type", [_link_type(entry) for entry in interfaces]),
+        ("snapshot", [f"{entry.snaplen:,}" for entry in interfaces]),
+        ("resolution", [_resolution(entry.resolution) for entry in interfaces]),
+        ("offset", [f"{entry.offset:,} s" if entry.offset else "" for entry in interfaces]),
+        ("packets", [f"{entry.totals.packets:,}" for entry in info.interfaces]),
+        ("captured", [f"{entry.totals.captured_bytes:,}" for entry in info.interfaces]),
     ]
-    shown = [_aligned(title, cells) for title, cells in columns if any(cells)]
-    return ["  ".join(cells).rstrip() for cells in zip(*shown, strict=True)]
+    aligned = [_aligned(title, cells) for title, cells in columns if any(cells)]
+    return ["  ".join(row).rstrip() for row in zip(*aligned, strict=True)]
 
 
 def _aligned(title: str, cells: list[str]) -> list[str]:
-    """The cells of a column below its title, words to the left and numbers to the right."""
-    width = max(map(len, [title, *cells]))
-    are_words = title in ("name", "link type", "resolution")
-    return [one.ljust(width) if are_words else one.rjust(width) for one in [title, *cells]]
+    """Return the title and the cells of a column, padded: text is aligned to the left, numbers to the right."""
+    column = [title, *cells]
+    width = max(map(len, column))
+    is_text = title in ("name", "link type", "resolution")
+    return [cell.ljust(width) if is_text else cell.rjust(width) for cell in column]
 
 
 def _rest(info: cbpf.CaptureInfo) -> Iterator[tuple[str, str]]:
@@ -165,13 +167,13 @@ def _rest(info: cbpf.CaptureInfo) -> Iterator[tuple[str, str]]:
 
 
 def _link_type(interface: cbpf.Interface) -> str:
-    """Name and LINKTYPE_ number."""
+    """Return the name and the LINKTYPE_ number of an interface's link type."""
     kind = interface.link_type
     return kind.name if kind.name == str(kind.linktype) else f"{kind.name} ({kind.linktype})"
 
 
 def _resolution(units: int) -> str:
-    """A unit of time, of which a second has so many: a power of 2 or of 10."""
+    """Return the unit of time of which a second has *units*, a power of 2 or of 10."""
     if units in _RESOLUTIONS:
         return _RESOLUTIONS[units]
     return f"2^-{units.bit_length() - 1} s" if units & (units - 1) == 0 else f"10^-{len(str(units)) - 1} s"
@@ -181,6 +183,6 @@ def _counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
-def _shown(name: str) -> str:
-    """The name of an interface, without anything that a terminal would obey."""
+def _printable(name: str) -> str:
+    """Return the name of an interface, with escapes for control characters."""
     return name if name.isprintable() and name else repr(name)

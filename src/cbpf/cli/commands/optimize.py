@@ -1,4 +1,4 @@
-"""cbpf optimize: a shorter program with the same verdict on every packet."""
+"""cbpf optimize: shorten a program without changing its verdict on any packet."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ from ..options import (
     dialect_option,
     expression_option,
     flow_of,
-    format_choice,
     goal_option,
     link_type_option,
-    plain_program,
+    target_format_option,
+    target_option,
+    unoptimized_program,
     write_bytes,
 )
 
 
-@click.command("optimize", short_help="A shorter program with the same verdicts.")
+@click.command("optimize", short_help="Shorten a program without changing its verdicts.")
 @click.argument("program", required=False)
 @expression_option
 @link_type_option
 @dialect_option
 @goal_option
-@click.option("--prove", is_flag=True, help="Prove that the result is equal; needs the extra smt.")
-@click.option("--to", "target_format", type=format_choice, default="asm", show_default=True)
-@click.option("-w", "target", metavar="FILE", help="Write to FILE instead of standard output.")
+@click.option("--prove", is_flag=True, help="Prove that the result is equivalent; requires the extra smt.")
+@target_format_option("asm")
+@target_option
 def command(
     program: str | None,
     expression: str | None,
@@ -40,22 +41,22 @@ def command(
     target_format: str,
     target: str | None,
 ) -> None:
-    """Write PROGRAM, by default standard input, as short as it can be made, or as fast.
+    """Optimise PROGRAM, by default read from standard input, for size or for speed.
 
-    The result gives the same verdict on every packet, however short, under the rules of the dialect. What was reached
-    is told on standard error.
+    The result gives the same verdict on every packet, also on truncated ones, under the rules of the dialect. Sizes
+    and path lengths before and after are reported on stderr.
     """
-    plain = plain_program(program, expression, link_type)
+    plain = unoptimized_program(program, expression, link_type)
     started = perf_counter()
-    found = cbpf.optimize(plain, dialect=dialect, goal=goal, prove=prove)
+    optimized = cbpf.optimize(plain, dialect=dialect, goal=goal, prove=prove)
     seconds = perf_counter() - started
-    write_bytes(target, cbpf.render_bytes(found, target_format))
-    longest = [flow_of(one, dialect).longest for one in (plain, found)]
+    write_bytes(target, cbpf.render_bytes(optimized, target_format))
+    longest = [flow_of(program, dialect).longest for program in (plain, optimized)]
     click.echo(
-        f"{len(plain):,} instructions, now {len(found):,}; longest path {longest[0]:,}, now {longest[1]:,};"
-        f" {seconds * 1e3:.0f} ms{', proved equal' if prove else ''}",
+        f"{len(plain):,} instructions, now {len(optimized):,}; longest path {longest[0]:,}, now {longest[1]:,};"
+        f" {seconds * 1e3:.0f} ms{', proved equivalent' if prove else ''}",
         err=True,
     )
     limit = dialect.longest
-    if limit is not None and len(found) > limit:
-        click.echo(f"cbpf: warning: {dialect.name} takes at most {limit:,} instructions", err=True)
+    if limit is not None and len(optimized) > limit:
+        click.echo(f"cbpf: warning: {dialect.name} accepts at most {limit:,} instructions", err=True)

@@ -1,4 +1,4 @@
-"""cbpf run: the verdict on every packet of a capture."""
+"""cbpf run: print the verdict of a program on each packet of a capture."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..options import (
 )
 
 
-@click.command("run", short_help="The verdict of a program on each packet.")
+@click.command("run", short_help="Print the verdict of a program on each packet.")
 @click.argument("arguments", nargs=-1, metavar="PROGRAM CAPTURE")
 @expression_option
 @dialect_option
@@ -28,12 +28,12 @@ from ..options import (
 def command(
     arguments: tuple[str, ...], expression: str | None, dialect: cbpf.Dialect, engine: Any, as_socket: bool
 ) -> None:
-    """Print the verdict of PROGRAM on each packet of CAPTURE: packet number, verdict."""
+    """Print a line for each packet of CAPTURE: the packet's number, from 1, and the verdict of PROGRAM."""
     program_of, capture = program_for_capture(arguments, expression, dialect)
-    machine = cache(lambda program: cbpf.VM(program, dialect=dialect, engine=engine))
+    vm_of = cache(lambda program: cbpf.VM(program, dialect=dialect, engine=engine))
     with capture:
-        machine(program_of(0))
+        vm_of(program_of(0))  # a rejected program is reported before a damaged capture
         for packet in capture:
             data, wire_length, metadata = program_view(packet, capture, as_socket)
-            virtual_machine = machine(program_of(packet.interface))
-            print(packet.number, virtual_machine.evaluate(data, metadata=metadata, wire_length=wire_length))
+            vm = vm_of(program_of(packet.interface))
+            print(packet.number, vm.evaluate(data, metadata=metadata, wire_length=wire_length))

@@ -1,4 +1,4 @@
-"""cbpf split: many filters over captures in one pass, each with an output of its own."""
+"""cbpf split: apply several filters to captures in one pass, each with its own output."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ..progress import progress_bar, with_progress
 @click.command("split", short_help="Sort packets into files by filters, in one pass.")
 @click.argument("routes", metavar="'EXPRESSION=FILE'...", nargs=-1, required=True)
 @sources_option
-@click.option("--rest", metavar="FILE", help="Where the packets go that no expression accepts.")
+@click.option("--rest", metavar="FILE", help="Write the packets that no expression accepts to FILE.")
 @container_options
 @with_progress
 @dialect_option
@@ -40,9 +40,9 @@ def command(
     engine: Any,
     as_socket: bool,
 ) -> None:
-    r"""Copy the packets that each EXPRESSION accepts to its FILE; a packet may go to several, or to none.
+    """Copy the packets that each EXPRESSION accepts to its FILE; a packet may match several, or none.
 
-    Each argument is cut at its last =. All files are written as cbpf filter would write them.
+    Each argument is split at its last =. Each file is the one that cbpf filter would write.
 
     \b
       cbpf split -r in.pcap 'port 53=dns.pcap' arp=arp.pcap --rest rest.pcap
@@ -50,11 +50,11 @@ def command(
     pairs = [_route(text) for text in routes]
     names = [expression or "all packets" for expression, _ in pairs]
     names.append("the rest" if rest is not None else "the rest, not written")
-    read = sources_to_read(sources)
+    captures = sources_to_read(sources)
     try:
-        with progress_bar(read, hidden=quiet or no_progress) as progress:
+        with progress_bar(captures, hidden=quiet or no_progress) as progress:
             summaries: Sequence[cbpf.Summary] = cbpf.split_capture(
-                read,
+                captures,
                 pairs,
                 rest=rest,
                 container=container,
@@ -72,7 +72,7 @@ def command(
 def _route(text: str) -> tuple[str, str]:
     expression, sign, target = text.rpartition("=")
     if not sign or not target:
-        raise click.UsageError(f"{text!r}: a route is EXPRESSION=FILE")
+        raise click.UsageError(f"{text!r}: expected EXPRESSION=FILE")
     return expression, target
 
 

@@ -1,4 +1,4 @@
-"""cbpf stats: what a program is and does, summed up."""
+"""cbpf stats: print statistics of a program."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import click
 import cbpf
 
 from ..options import as_socket_option, dialect_option, expression_option, link_type_option
-from ..profiling import Measured, capture_option, measured
+from ..profiling import ProfiledProgram, capture_option, profiled_program
 
-_HOTTEST: Final = 5  # blocks
+_HOT_BLOCKS: Final = 5  # the number of blocks listed
 
 
-@click.command("stats", short_help="What a program is and does, summed up.")
+@click.command("stats", short_help="Print statistics of a program.")
 @click.argument("program", required=False)
 @expression_option
 @link_type_option
 @capture_option
 @as_socket_option
 @dialect_option
-@click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
 def command(
     program: str | None,
     expression: str | None,
@@ -33,23 +33,23 @@ def command(
     dialect: cbpf.Dialect,
     as_json: bool,
 ) -> None:
-    """Tell what PROGRAM is and does: blocks, shortest and longest run, the bytes that decide, who accepts it.
+    """Print statistics of PROGRAM: size, path lengths, inputs, opcodes, and the dialects that accept it.
 
-    With -r also how many instructions it takes on the packets of a capture, and which blocks they mostly are.
+    With -r also: the number of instructions executed per packet of a capture, and the most executed blocks.
 
       cbpf stats -e 'tcp port 443' -r in.pcap
     """
-    found = measured(program, expression, link_type, capture, dialect, as_socket)
-    info = cbpf.program_info(found.program, dialect=dialect)
+    profile = profiled_program(program, expression, link_type, capture, dialect, as_socket)
+    info = cbpf.program_info(profile.program, dialect=dialect)
     if as_json:
-        click.echo(json.dumps(info.as_dict() | _counts_as_dict(found.counts)))
+        click.echo(json.dumps(info.as_dict() | _counts_as_dict(profile.counts)))
     else:
-        rows = [*_rows(info), *_measured_rows(found, dialect)]
+        rows = [*_rows(info), *_profile_rows(profile, dialect)]
         width = max(len(name) for name, _ in rows)
         for name, value in rows:
             click.echo(f"{name:{width}}  {value}")
-    if found.damage is not None:
-        raise found.damage
+    if profile.damage is not None:
+        raise profile.damage
 
 
 def _counts_as_dict(counts: cbpf.ExecutionCounts | None) -> dict[str, Any]:
@@ -58,10 +58,10 @@ def _counts_as_dict(counts: cbpf.ExecutionCounts | None) -> dict[str, Any]:
 
 def _rows(info: cbpf.ProgramInfo) -> Iterator[tuple[str, str]]:
     yield "program", f"{_counted(info.instructions, 'instruction')} in {_counted(info.blocks, 'block')}"
-    yield "unreachable", _ranges(info.unreachable) or "none"
-    yield "no run comes to", _ranges(info.never_reached) or "none, as far as is known"
-    yield "a run takes", f"{info.shortest:,} to {_counted(info.longest, 'instruction')}, fewer where bytes are missing"
-    yield "bytes deciding", "any" if info.bytes_deciding is None else f"the first {info.bytes_deciding:,} at most"
+    yield "unreachable in the graph", _ranges(info.unreachable) or "none"
+    yield "unreachable on any input", _ranges(info.never_reached) or "none found"
+    yield "path length", f"{info.shortest:,} to {_counted(info.longest, 'instruction')} (fewer for truncated packets)"
+    yield "bytes inspected", "any" if info.bytes_deciding is None else f"at most the first {info.bytes_deciding:,}"
     yield "loads", ", ".join(_loads(info.loads)) or "none"
     yield "scratch", f"reads {_slots(info.slots_read)}, writes {_slots(info.slots_written)}"
     yield "extensions", ", ".join(info.as_dict()["extensions"]) or "none"
@@ -69,32 +69,32 @@ def _rows(info: cbpf.ProgramInfo) -> Iterator[tuple[str, str]]:
     yield "accepted by", ", ".join(info.accepted_by)
 
 
-def _measured_rows(found: Measured, dialect: cbpf.Dialect) -> Iterator[tuple[str, str]]:
-    counts = found.counts
+def _profile_rows(profile: ProfiledProgram, dialect: cbpf.Dialect) -> Iterator[tuple[str, str]]:
+    counts = profile.counts
     if counts is None:
         return
-    yield "packets", f"{counts.packets:,}, {counts.accepted:,} kept"
-    yield "executed", f"{counts.mean:.1f} instructions a packet, {counts.most:,} at most"
-    blocks = cbpf.Flow(found.program, dialect=dialect).blocks
-    hottest = sorted(blocks, key=lambda block: -counts.executed[block.start])[:_HOTTEST]
+    yield "packets", f"{counts.packets:,}, {counts.accepted:,} accepted"
+    yield "executed", f"{counts.mean:.1f} instructions per packet, at most {counts.most:,}"
+    blocks = cbpf.Flow(profile.program, dialect=dialect).blocks
+    hottest = sorted(blocks, key=lambda block: -counts.executed[block.start])[:_HOT_BLOCKS]
     shares = (
         f"{_ranges(range(block.start, block.stop))} ({counts.executed[block.start] / counts.packets:.1%})"
         for block in hottest
         if counts.executed[block.start]
     )
-    yield "hottest", ", ".join(shares) or "none"
+    yield "hottest blocks", ", ".join(shares) or "none"
 
 
 def _loads(loads: Sequence[cbpf.PacketLoad]) -> list[str]:
-    """The places of loads, each once; fixed ones in the packet come first, drawn together."""
-    places: set[int] = set()
+    """Return the loaded positions without repetition; fixed ones in the packet come first, merged into ranges."""
+    positions: set[int] = set()
     others: dict[str, None] = {}
     for load in loads:
         if load.base is None and load.header == "packet":
-            places.update(range(load.first, load.first + load.size))
+            positions.update(range(load.first, load.first + load.size))
         else:
             others[str(load)] = None
-    return [*([_ranges(sorted(places))] if places else []), *others]
+    return [*([_ranges(sorted(positions))] if positions else []), *others]
 
 
 def _slots(slots: Sequence[int]) -> str:

@@ -1,4 +1,4 @@
-"""cbpf trace: every step of a program on one packet."""
+"""cbpf trace: trace a program on one packet."""
 
 from __future__ import annotations
 
@@ -12,46 +12,51 @@ import cbpf
 from ..options import as_socket_option, dialect_option, expression_option, program_for_capture, program_view
 
 
-@click.command("trace", short_help="Every step of a program on one packet.")
+@click.command("trace", short_help="Trace a program on one packet.")
 @click.argument("arguments", nargs=-1, metavar="PROGRAM CAPTURE")
 @expression_option
 @click.option(
-    "-n", "number", metavar="K", type=click.IntRange(1, 2**63 - 1), default=1, show_default=True, help="Which packet."
+    "-n",
+    "number",
+    metavar="K",
+    type=click.IntRange(1, 2**63 - 1),
+    default=1,
+    show_default=True,
+    help="Number of the packet, from 1.",
 )
 @dialect_option
 @as_socket_option
 def command(
     arguments: tuple[str, ...], expression: str | None, number: int, dialect: cbpf.Dialect, as_socket: bool
 ) -> None:
-    """Show every step of PROGRAM on packet K of CAPTURE: instruction, registers, what was loaded, where it went."""
+    """Print each step of PROGRAM on packet K of CAPTURE: instruction, registers, loaded bytes, jump target."""
     program_of, capture = program_for_capture(arguments, expression, dialect)
-    cbpf.VM(program_of(0), dialect=dialect)  # what is wrong with it comes before what is wrong with the capture
+    cbpf.VM(program_of(0), dialect=dialect)  # a rejected program is reported before a damaged capture
     packet = _packet(capture, number)
-    virtual_machine = cbpf.VM(program_of(packet.interface), dialect=dialect)
+    vm = cbpf.VM(program_of(packet.interface), dialect=dialect)
     click.echo(f"packet {number}: {packet.captured_length} of {packet.wire_length} bytes captured")
-    images = str(virtual_machine.program).splitlines()
-    verdict: int | None = 0  # of a record that is too short to begin
+    images = str(vm.program).splitlines()
+    verdict: int | None = 0  # of a record that is too short for the first instruction
     data, wire_length, metadata = program_view(packet, capture, as_socket)
-    for step in virtual_machine.trace(data, metadata=metadata, wire_length=wire_length):
+    for step in vm.trace(data, metadata=metadata, wire_length=wire_length):
         image = images[step.index].replace("\t", " ")
         click.echo(f"{image:46}  A={step.a:#010x} X={step.x:#010x}  {'; '.join(_events(step))}".rstrip())
         verdict = step.verdict
-    click.echo(f"verdict {verdict}: {'keeps' if verdict else 'rejects'} the packet")
+    click.echo(f"verdict {verdict}: {'accepts' if verdict else 'rejects'} the packet")
 
 
 def _packet(capture: cbpf.CaptureReader, number: int) -> cbpf.Packet:
     with capture:
         for packet in islice(capture, number - 1, number):
             return packet
-    raise cbpf.CaptureError(f"{capture.name}: has fewer than {number} packets")
+    raise cbpf.CaptureError(f"{capture.name}: contains fewer than {number} packets")
 
 
 def _events(step: cbpf.Step) -> Iterator[str]:
     if step.fetched is not None:
-        place = f"byte {step.fetched.position}"
-        if step.fetched.size > 1:
-            place = f"bytes {step.fetched.position}..{step.fetched.position + step.fetched.size - 1}"
-        yield (f"{place}: past the end" if step.fetched.value is None else f"{place}: {_hexadecimal(step.fetched)}")
+        position, size = step.fetched.position, step.fetched.size
+        place = f"byte {position}" if size == 1 else f"bytes {position}..{position + size - 1}"
+        yield f"{place}: past the end" if step.fetched.value is None else f"{place}: {_hexadecimal(step.fetched)}"
     if step.taken is not None:
         yield f"{'true' if step.taken else 'false'}, to {step.next_index}"
 

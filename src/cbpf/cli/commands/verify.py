@@ -1,4 +1,4 @@
-"""cbpf verify: whether a dialect accepts a program, and every reason why not."""
+"""cbpf verify: check a program against the rules of a dialect."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import cbpf
 from ..options import dialect_option, expression_option, link_type_option, program_or_expression
 
 
-@click.command("verify", short_help="Whether a dialect accepts a program.")
+@click.command("verify", short_help="Check a program against the rules of a dialect.")
 @click.argument("program", required=False)
 @expression_option
 @link_type_option
@@ -18,14 +18,17 @@ from ..options import dialect_option, expression_option, link_type_option, progr
 def command(
     context: click.Context, program: str | None, expression: str | None, link_type: str, dialect: cbpf.Dialect
 ) -> None:
-    """Check PROGRAM against a dialect: exit 0 if it is accepted, else 1 with one line a finding on stderr."""
+    """Check PROGRAM against the rules of a dialect.
+
+    Exit code: 0 if the dialect accepts it, else 1, with one line per finding on stderr.
+    """
     loaded = program_or_expression(program, expression, link_type, dialect)
     name = program if expression is None else f"-e {expression!r}"
     if name is None or name == "-":
         name = "standard input"
-    found = cbpf.findings(loaded, dialect=dialect)
-    for finding in found:
+    findings = cbpf.findings(loaded, dialect=dialect)
+    for finding in findings:
         click.echo(f"{name}: {finding}", err=True)
-    if found:
+    if findings:
         context.exit(1)
     click.echo(f"{name}: {len(loaded)} instructions, accepted by {dialect.name}")
