@@ -1,5 +1,5 @@
 #!/bin/sh
-# Filters the capture beside this script, and shows what was kept, why, and that nothing else was.
+# Filters the capture in the folder of this script, and shows the results of the subcommands.
 set -eu
 capture=$(cd "$(dirname "$0")" && pwd)/traffic.pcap
 work=$(mktemp -d)
@@ -29,7 +29,7 @@ cbpf compile -dd arp >arp.c
 show cbpf verify --dialect linux arp.c
 show cbpf trace arp.c traffic.pcap -n 6
 echo
-echo "The first packets of what was kept:"
+echo "The first accepted packets:"
 python - https.pcap <<'PYTHON'
 import sys
 from datetime import UTC, datetime

@@ -1,16 +1,17 @@
-"""Record `traffic.pcap`: real programs talking over one real Ethernet link, and nothing else.
+"""Record `traffic.pcap`: real programs that communicate over one Ethernet link, and nothing else.
 
-The capture holds ARP, IPv4 and IPv6 with their neighbours, errors, fragments and multicast; HTTP, TLS, DNS,
-SSH, redis, DHCP, TFTP, NTP, syslog, IKE, SCTP, OSPF, refused connections and a traceroute; spanning tree,
-LLDP, CDP and VXLAN; and pings and pages in VLAN 100, in VLAN 200 inside 100, under MPLS and in PPPoE.
+The capture contains ARP, IPv4 and IPv6 with neighbour discovery, errors, fragments and multicast; HTTP, TLS, DNS,
+SSH, redis, DHCP, TFTP, NTP, syslog, IKE, SCTP, OSPF, rejected connections and a traceroute; spanning tree,
+LLDP, CDP and VXLAN; and pings and web pages in VLAN 100, in VLAN 200 inside 100, under MPLS and in PPPoE.
 
     near 192.0.2.7, 192.0.2.1 ==(recorded)== gateway 192.0.2.9, .2, .3 -- far 198.51.100.1, 10.0.0.10
 
-Every packet comes from a kernel or a Debian program.  Only the headers of the last four are the script's own:
-few kernels have all those drivers, so each is a tun or tap device at either end, whose frames `relay` wraps.
+Every packet is sent by a kernel or a Debian program. Only the headers of the last four encapsulations are made by
+this script: few kernels have all those drivers, so each is a tun or tap device at either end, and `relay` adds and
+removes its headers.
 
-Run it as root on Linux.  It works in mount, process, host-name and network namespaces of its own, with an
-empty /run: it leaves nothing behind however it ends, and the capture shows nothing of its machine.
+Run it as root on Linux. It works in its own mount, process, host-name and network namespaces with an empty /run, so
+no files or devices remain however it ends, and the capture contains nothing of the machine that records it.
 """
 
 from __future__ import annotations
@@ -34,9 +35,9 @@ from functools import partial
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
-# One command a line, run one after the other in `near`; any may fail, for refusals are traffic too.
+# Commands, one per line, run in sequence in `near`; any of them may fail, since errors are traffic too.
 CONVERSATIONS: Final = """
-# a lease, taken and given back
+# a DHCP lease, acquired and released
 busybox udhcpc -f -n -q -R -i cable -s /bin/true -x hostname:near
 # ping: plain, marked as voice, in fragments, with options, over IPv6
 ping -c 5 -i 0.2 192.0.2.9
@@ -47,7 +48,7 @@ ping -c 1 -R 198.51.100.1
 ping -c 5 -i 0.2 2001:db8::1
 ping -c 2 -i 0.2 -s 3000 2001:db8:1::1
 ping -c 2 -i 0.2 ff02::1%cable
-# nobody there: no host, no port, no service, and every hop on the way
+# errors: no such host, port or service; and a traceroute
 ping -c 2 -W 4 198.51.100.99
 ping -c 2 -W 4 2001:db8:1::99
 traceroute -n -q 2 -m 4 198.51.100.1
@@ -55,12 +56,12 @@ traceroute -n -6 -q 1 -m 3 2001:db8:1::1
 curl telnet://192.0.2.9:25 telnet://192.0.2.9:587 telnet://192.0.2.3:8443 telnet://198.51.100.1:6000
 curl --interface 192.0.2.1 telnet://198.51.100.1:3306
 ike-scan --retry=1 192.0.2.9
-# names, with one answer too long for a datagram
+# DNS, with one answer too long for a datagram
 dig @192.0.2.9 www.example.test A www.example.test AAAA nowhere.example.test A -x 198.51.100.1
 dig @192.0.2.9 long.example.test TXT
 dig @192.0.2.9 +tcp mail.example.test MX
 dig @2001:db8::1 www.example.test AAAA
-# web pages, open and secret
+# web pages over HTTP and HTTPS
 curl http://192.0.2.9/ http://192.0.2.9/missing http://192.0.2.9/small.txt http://10.0.0.10/small.txt
 curl --data name=value&greeting=hello http://192.0.2.3/form
 curl --interface 192.0.2.1 --local-port 1111 http://192.0.2.3/small.txt
@@ -72,7 +73,7 @@ curl --insecure --tls-max 1.2 https://192.0.2.9/small.txt
 curl --insecure --tlsv1.3 https://192.0.2.2/medium.txt
 curl --insecure --tlsv1.3 https://198.51.100.1/small.txt https://198.51.100.1/missing
 curl --insecure https://[2001:db8::1]/small.txt
-# a shell, a store, a file, the time, a log line, an SCTP association
+# SSH, redis, TFTP, NTP, syslog and an SCTP association
 ssh -F /run/ssh.conf 192.0.2.9 echo hello
 ssh -F /run/ssh.conf -p 2222 192.0.2.2 true
 redis-cli -h 192.0.2.9 -r 3 incr counter
@@ -81,7 +82,7 @@ busybox tftp -g -r medium.txt -l /run/copy -b 4000 192.0.2.9
 chronyd -Q -u root -t 8 'server 192.0.2.9 iburst maxsamples 4' 'pidfile /run/clock.pid' 'cmdport 0'
 logger --server 192.0.2.9 --udp --port 514 --tag demo 'a line for the log'
 timeout 5 /usr/lib/usrsctp/client 192.0.2.9 13 3868
-# the same inside a VLAN, two VLANs, VXLAN, MPLS and PPPoE
+# pings and web pages in a VLAN, two VLANs, VXLAN, MPLS and PPPoE
 ping -c 2 -i 0.2 10.100.0.9
 curl http://10.100.0.9/medium.txt
 curl --insecure --tlsv1.3 https://10.100.0.9/small.txt
@@ -149,7 +150,7 @@ FILES: Final[dict[str, str]] = {
     "site/large.txt": "".join(f"{line}: the longest of the texts to be captured\n" for line in range(1400)),
 }
 
-# The bridge is there for its spanning tree, the smaller MTU for the packets too big for it.
+# The bridge sends spanning tree frames; the smaller MTU causes "packet too big" errors.
 DEVICES: Final = (
     ("near", "link add name cable address 02:00:00:00:00:01 type veth peer port netns gateway"),
     ("near", "link add vxlan type vxlan id 3 local 192.0.2.7 remote 192.0.2.9 dstport 4789 dev cable"),
@@ -177,7 +178,7 @@ ROUTES: Final = (
 
 
 class Tunnel(NamedTuple):
-    """A device at both ends of the link, and the *header* that its frames get, given the length they have."""
+    """A device at both ends of the link, and the header of its frames as a function of their length in bytes."""
 
     device: str
     mode: Literal["tap", "tun"]
@@ -185,13 +186,13 @@ class Tunnel(NamedTuple):
     header: Callable[[int], bytes]
 
     def wrap(self, frame: bytes, addresses: bytes) -> bytes:
-        """The frame that carries *frame* over the link; a tun's gets the *addresses*, destination first."""
+        """Return the link frame that contains *frame*; *addresses*, destination first, are added to that of a tun."""
         if self.mode == "tap":
             addresses, frame = frame[:12], frame[12:]
         return addresses + self.header(len(frame)) + frame
 
     def unwrap(self, frame: bytes) -> bytes | None:
-        """What `wrap` was given, or None: the frame is not of this tunnel."""
+        """Return the frame that `wrap` was called with, or None if the link frame is not from this tunnel."""
         start = 12 + len(self.header(0))
         if frame[12:start] != self.header(len(frame) - start):
             return None
@@ -223,14 +224,14 @@ libc: Final = ctypes.CDLL(None)
 
 
 def must(command: str) -> None:
-    """Run *command*; raise `SystemExit` with its complaint if it fails."""
+    """Run *command*; raise `SystemExit` with its error output if it fails."""
     result = subprocess.run(shlex.split(command), capture_output=True, text=True)
     if result.returncode != 0:
         raise SystemExit(f"{command}: {result.stderr.strip()}")
 
 
 def start(site: str, command: str) -> subprocess.Popen[bytes]:
-    """The program *command*, running at *site*; what it says goes to the log."""
+    """Start *command* at *site*, with its output appended to the log."""
     arguments = ["ip", "netns", "exec", site, *shlex.split(command)]
     with Path("/run/log").open("ab") as log:
         return subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
@@ -238,7 +239,7 @@ def start(site: str, command: str) -> subprocess.Popen[bytes]:
 
 @contextlib.contextmanager
 def inside(site: str) -> Iterator[None]:
-    """Devices and sockets opened meanwhile belong to *site*."""
+    """Enter the network namespace of *site*: devices and sockets opened in the block belong to it."""
     with Path("/proc/self/ns/net").open() as home, Path("/run/netns", site).open() as there:
         libc.setns(there.fileno(), CLONE_NEWNET)
         try:
@@ -248,7 +249,7 @@ def inside(site: str) -> Iterator[None]:
 
 
 def write_files() -> None:
-    """Write what the servers read: their settings, keys and pages."""
+    """Write the configuration files, keys and pages of the servers."""
     for directory in ("site", "sshd", "lldpd"):
         Path("/run", directory).mkdir()
     for name, text in FILES.items():
@@ -258,7 +259,10 @@ def write_files() -> None:
 
 
 def build_network() -> None:
-    """Make the three sites, and between them links that carry whole frames with true checksums."""
+    """Create the three sites and the links between them.
+
+    Offloads are disabled, so frames are not merged and have valid checksums.
+    """
     for site in ("near", "gateway", "far"):
         must(f"ip netns add {site}")
     for site, order in DEVICES:
@@ -276,7 +280,7 @@ def build_network() -> None:
 
 
 def build_tunnels() -> None:
-    """Open both ends of every tunnel, and start to relay."""
+    """Open both ends of every tunnel, and start the relay thread."""
     near, gateway = b"\2\0\0\0\0\1", b"\2\0\0\0\0\2"
     selector = selectors.DefaultSelector()
     with inside("near"):
@@ -287,7 +291,7 @@ def build_tunnels() -> None:
 
 
 def add_tunnels(selector: selectors.BaseSelector, *, device: str, host: int, addresses: bytes) -> None:
-    """Open this site's end of every tunnel over *device*, and tell *selector* what to do with each frame."""
+    """Open this site's end of every tunnel over *device*, and register the handlers of their frames."""
     link = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
     link.bind((device, ETH_P_ALL))
     link.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
@@ -299,7 +303,7 @@ def add_tunnels(selector: selectors.BaseSelector, *, device: str, host: int, add
 
 
 def open_tap(tunnel: Tunnel, *, address: str, host: int) -> int:
-    """A new device for *tunnel*, up and configured: what the kernel sends on it is read here."""
+    """Create and configure the device of *tunnel*; return the descriptor from which its outgoing frames are read."""
     tap = os.open("/dev/net/tun", os.O_RDWR)
     flags = (IFF_TAP if tunnel.mode == "tap" else IFF_TUN) | IFF_NO_PI
     ioctl(tap, TUNSETIFF, struct.pack("16sH22x", tunnel.device.encode(), flags))
@@ -312,7 +316,7 @@ def open_tap(tunnel: Tunnel, *, address: str, host: int) -> int:
 
 
 def relay(selector: selectors.BaseSelector) -> None:
-    """Move frames between taps and link until the program ends."""
+    """Forward frames between the taps and the link until the program ends."""
     while True:
         for key, _ in selector.select():
             key.data()
@@ -324,7 +328,7 @@ def outward(tunnel: Tunnel, tap: int, link: socket.socket, addresses: bytes) -> 
 
 
 def inward(taps: dict[Tunnel, int], link: socket.socket) -> None:
-    """Hand the link's next frame to the tap it is meant for, if any."""
+    """Write the link's next frame to its tap, if it has one."""
     frame = receive(link)
     for tunnel, tap in taps.items():
         payload = tunnel.unwrap(frame)
@@ -333,7 +337,10 @@ def inward(taps: dict[Tunnel, int], link: socket.socket) -> None:
 
 
 def receive(link: socket.socket) -> bytes:
-    """The next frame as it was on the link: the kernel strips an outer VLAN tag and hands it over beside."""
+    """Return the next frame as it was on the link.
+
+    The kernel strips an outer VLAN tag and passes it as auxiliary data; it is inserted again.
+    """
     frame, ancillary, _, _ = link.recvmsg(2048, socket.CMSG_SPACE(20))
     for _, _, data in ancillary:  # struct tpacket_auxdata, linux/if_packet.h
         status, _, _, _, _, tag, protocol = struct.unpack("=IIIHHHH", data)
@@ -343,7 +350,7 @@ def receive(link: socket.socket) -> bytes:
 
 
 def start_servers() -> None:
-    """Start every server and let it settle; raises `SystemExit` with the log if one ends at once."""
+    """Start every server and wait until all are ready; raise `SystemExit` with the log if one has ended."""
     servers = [start(site, command) for site, command in SERVERS]
     time.sleep(6)  # the bridge listens and learns for four seconds before it forwards
     if any(server.poll() is not None for server in servers):
@@ -351,7 +358,7 @@ def start_servers() -> None:
 
 
 def converse() -> None:
-    """Hold every conversation, and print what each command returned."""
+    """Run every command, and print its exit status."""
     for line in filter(None, CONVERSATIONS.splitlines()):
         status = "" if line.startswith("#") else f"[{start('near', line).wait(timeout=60)}] "
         print(status + line, flush=True)
@@ -361,7 +368,7 @@ STEPS: Final = (build_tunnels, start_servers, converse)
 
 
 def record(output: Path) -> None:
-    """Take every step while tcpdump listens on the link, and leave the capture at *output*."""
+    """Run every step while tcpdump records the link, and copy the capture to *output*."""
     must("mount -t tmpfs tmpfs /run")
     socket.sethostname("near")
     write_files()
@@ -377,7 +384,7 @@ def record(output: Path) -> None:
 
 
 def main() -> None:
-    """Check what is needed, then start this script again in namespaces of its own."""
+    """Check the requirements, then run this script again in its own namespaces."""
     parser = argparse.ArgumentParser(description="Record real programs talking over one Ethernet link.")
     parser.add_argument("--output", type=Path, default=Path(__file__).with_name("traffic.pcap"))
     parser.add_argument("--enclosed", action="store_true", help=argparse.SUPPRESS)

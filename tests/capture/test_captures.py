@@ -1,4 +1,4 @@
-"""Captures read, filtered and written: every variant of pcap, every kind of source and target, every refusal."""
+"""Captures read, filtered and written: all pcap variants, all kinds of sources and targets, all errors."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_a_capture_without_packets() -> None:
 @pytest.mark.parametrize("as_source", [str, Path, lambda path: BytesIO(path.read_bytes())])
 def test_sources(as_source: Callable[[Path], str | Path | BinaryIO], source: Path) -> None:
     with cbpf.read_capture(as_source(source)) as reader:
-        assert [one.number for one in reader] == [1, 2, 3, 4]
+        assert [packet.number for packet in reader] == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("buffering", [0, -1, 7])
@@ -115,34 +115,34 @@ def test_open_files_are_read_and_left_open(buffering: int, source: Path) -> None
         assert not file.closed
 
 
-def test_a_byte_at_a_time() -> None:
+def test_a_stream_of_single_bytes_is_read() -> None:
     assert len(list(cbpf.read_capture(cast(BinaryIO, Trickle(PLAIN))))) == 4
 
 
-def test_a_capture_of_many_chunks() -> None:
+def test_a_capture_of_many_chunks_is_read() -> None:
     records = [Record(index, 0, 70_000, index.to_bytes(4, "big") * 16_000) for index in range(100)]
     capture = encoded(records)
-    assert [one.data for one in cbpf.read_capture(BytesIO(capture))] == [one.data for one in records]
+    assert [packet.data for packet in cbpf.read_capture(BytesIO(capture))] == [record.data for record in records]
     assert filtered(capture) == capture
 
 
-def test_iteration_goes_on_where_it_stopped() -> None:
+def test_iteration_continues_where_it_stopped() -> None:
     reader = cbpf.read_capture(BytesIO(PLAIN))
     first = next(iter(reader))
-    assert [first.number, *(one.number for one in reader)] == [1, 2, 3, 4]
+    assert [first.number, *(packet.number for packet in reader)] == [1, 2, 3, 4]
 
 
-def test_long_dbus_messages() -> None:
+def test_long_dbus_messages_are_read() -> None:
     long = Record(1, 0, 300_000, bytes(300_000))
     capture = encoded([long, *ARP], Variant(linktype=231, snaplen=0))
-    assert [one.captured_length for one in cbpf.read_capture(BytesIO(capture))] == [300_000, 64]
+    assert [packet.captured_length for packet in cbpf.read_capture(BytesIO(capture))] == [300_000, 64]
     assert filtered(capture) == capture
 
 
 @pytest.mark.parametrize(
     ("linktype", "longest"), [(1, 262_144), (113, 262_144), (231, 134_217_728), (249, 1_048_576), (279, 8_388_608)]
 )
-def test_a_snapshot_length_of_zero_is_the_longest(linktype: int, longest: int) -> None:
+def test_a_snapshot_length_of_zero_means_the_maximum(linktype: int, longest: int) -> None:
     assert cbpf.read_capture(BytesIO(encoded([], Variant(snaplen=0, linktype=linktype)))).snaplen == longest
 
 
@@ -150,7 +150,7 @@ def test_a_snapshot_length_of_zero_is_the_longest(linktype: int, longest: int) -
 
 
 @pytest.mark.parametrize("buffering", [0, -1])
-def test_packets_come_while_the_pipe_pauses(buffering: int) -> None:
+def test_packets_are_read_while_the_pipe_pauses(buffering: int) -> None:
     with pipe() as (read_end, writer), os.fdopen(read_end, "rb", buffering=buffering) as file:
         writer.write(encoded(RECORDS[:2]) + b"a part of a rec")
         packets = iter(cbpf.read_capture(file))
@@ -163,7 +163,7 @@ def test_packets_are_written_while_the_pipe_pauses(buffering: int) -> None:
     target = BytesIO()
     written = threading.Event()
 
-    class Told(BytesIO):
+    class Observed(BytesIO):
         def write(self, data: object) -> int:
             size = target.write(data)  # type: ignore[arg-type]
             if target.tell() == len(encoded(ARP)):
@@ -171,7 +171,7 @@ def test_packets_are_written_while_the_pipe_pauses(buffering: int) -> None:
             return size
 
     with pipe() as (read_end, writer), os.fdopen(read_end, "rb", buffering=buffering) as file:
-        worker = threading.Thread(target=cbpf.filter_capture, args=(file, Told(), "arp"))
+        worker = threading.Thread(target=cbpf.filter_capture, args=(file, Observed(), "arp"))
         worker.start()
         writer.write(PLAIN)
         assert written.wait(20)
@@ -202,7 +202,7 @@ def test_the_command_writes_while_its_input_pauses(cli: CommandLine) -> None:
     assert process.returncode == 0
 
 
-def test_enough_packets_end_the_work_while_the_pipe_pauses() -> None:
+def test_the_count_ends_the_run_while_the_pipe_pauses() -> None:
     with pipe() as (read_end, writer), os.fdopen(read_end, "rb", buffering=0) as file:
         writer.write(PLAIN)
         summary = cbpf.filter_capture(cast(BinaryIO, file), None, "", count=4)
@@ -210,11 +210,11 @@ def test_enough_packets_end_the_work_while_the_pipe_pauses() -> None:
     assert summary.packets_accepted == 4
 
 
-def test_a_source_that_does_not_wait_is_not_taken_for_a_short_one() -> None:
+def test_a_nonblocking_source_is_rejected() -> None:
     with pipe() as (read_end, writer), os.fdopen(read_end, "rb", buffering=0) as file:
         os.set_blocking(read_end, False)
         writer.write(PLAIN)
-        with pytest.raises(cbpf.CaptureError):
+        with pytest.raises(cbpf.CaptureError, match="read would block; a capture is read from a blocking stream"):
             list(cbpf.read_capture(cast(BinaryIO, file)))
 
 
@@ -225,7 +225,7 @@ def test_standard_input_and_output(cli: CommandLine, source: Path) -> None:
     assert process.returncode == 0
 
 
-def test_standard_input_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dash_means_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(BytesIO(PLAIN[:-1])))
     with pytest.raises(cbpf.DamagedCapture, match=r"^standard input: packet 4: 79 of its 80 bytes"):
         list(cbpf.read_capture("-"))
@@ -267,18 +267,18 @@ def test_count_and_invert_over_several_sources() -> None:
     assert target.getvalue() == encoded(RECORDS[:3] + RECORDS[:1])
 
 
-def test_damage_behind_the_last_packet_wanted_does_not_matter() -> None:
+def test_damage_after_the_last_counted_packet_is_ignored() -> None:
     summary = cbpf.filter_capture(BytesIO(PLAIN[:-1]), None, "", count=3)
     assert summary.packets_accepted == 3
 
 
 @pytest.mark.parametrize("count", [0, -1, 1.0, "1", 2**63])
-def test_counts_that_are_none(count: int) -> None:
+def test_invalid_counts_are_rejected(count: int) -> None:
     with pytest.raises(cbpf.FieldError, match=r"filter_capture\.count"):
         cbpf.filter_capture(BytesIO(PLAIN), None, "", count=count)
 
 
-def test_the_wire_length_decides() -> None:
+def test_filters_test_the_wire_length() -> None:
     assert decoded(filtered(PLAIN, "greater 60000")) == [microseconds(RECORDS[2])]
 
 
@@ -292,7 +292,7 @@ def test_engines_agree(engine: str) -> None:
 # Several sources
 
 
-def test_equal_headers_are_joined_verbatim() -> None:
+def test_captures_with_equal_headers_are_joined_verbatim() -> None:
     target = BytesIO()
     capture = encoded(RECORDS, Variant(">", KUZNETZOV))
     summary = cbpf.filter_capture((BytesIO(capture), BytesIO(capture)), target, "")
@@ -302,16 +302,16 @@ def test_equal_headers_are_joined_verbatim() -> None:
 
 @pytest.mark.parametrize("second", [name for name, variant in VARIANTS.items() if variant.linktype & 0xFFFF == 1])
 @pytest.mark.parametrize("first", ["little-endian", "big-endian nanoseconds", "version 2.2 big-endian", "version 2.3"])
-def test_different_headers_lose_nothing(first: str, second: str) -> None:
+def test_captures_with_different_headers_are_joined_without_loss(first: str, second: str) -> None:
     captures = [encoded(RECORDS, VARIANTS[name]) for name in (first, second)]
     target = BytesIO()
     cbpf.filter_capture([BytesIO(capture) for capture in captures], target, "")
-    expected = [one[1:] for capture in captures for one in cbpf.read_capture(BytesIO(capture))]
+    expected = [packet[1:] for capture in captures for packet in cbpf.read_capture(BytesIO(capture))]
     target.seek(0)
-    assert [one[1:] for one in cbpf.read_capture(target)] == expected
+    assert [packet[1:] for packet in cbpf.read_capture(target)] == expected
 
 
-def test_the_longest_snapshot_length_wins() -> None:
+def test_the_largest_snapshot_length_is_written() -> None:
     target = BytesIO()
     sources = [BytesIO(encoded(RECORDS, Variant(">", snaplen=snaplen))) for snaplen in (60, 0, 70)]
     cbpf.filter_capture(sources, target, "")
@@ -319,7 +319,7 @@ def test_the_longest_snapshot_length_wins() -> None:
     assert target.getvalue() == encoded(expected, Variant(">", snaplen=262_144))
 
 
-def test_different_link_types_are_refused(tmp_path: Path) -> None:
+def test_different_link_types_are_rejected(tmp_path: Path) -> None:
     ethernet, raw = tmp_path / "one.pcap", tmp_path / "two.pcap"
     ethernet.write_bytes(PLAIN)
     raw.write_bytes(encoded(RECORDS, Variant(linktype=101)))
@@ -328,7 +328,7 @@ def test_different_link_types_are_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "out.pcap").exists()
 
 
-def test_no_source() -> None:
+def test_an_empty_list_of_sources_is_rejected() -> None:
     with pytest.raises(cbpf.FieldError, match="at least one capture"):
         cbpf.filter_capture([], None, "")
 
@@ -358,7 +358,7 @@ def test_a_file_object_as_target_stays_open(source: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o644, 0o666, 0o400])
-def test_the_target_keeps_its_permissions(mode: int, source: Path) -> None:
+def test_the_permissions_of_the_target_are_preserved(mode: int, source: Path) -> None:
     target = source.with_name("out.pcap")
     target.write_bytes(b"old")
     target.chmod(mode)
@@ -368,7 +368,7 @@ def test_the_target_keeps_its_permissions(mode: int, source: Path) -> None:
 
 
 @pytest.mark.parametrize("mask", [0o022, 0o077])
-def test_a_new_target_has_the_usual_permissions(mask: int, source: Path) -> None:
+def test_a_new_target_has_the_default_permissions(mask: int, source: Path) -> None:
     target = source.with_name("out.pcap")
     before = os.umask(mask)
     try:
@@ -410,41 +410,41 @@ def test_a_named_pipe_as_target(source: Path) -> None:
 
 
 @NO_SPACE
-def test_a_full_disk() -> None:
+def test_a_full_disk_is_reported() -> None:
     with pytest.raises(cbpf.CaptureError, match=r"^/dev/full: No space left on device$"):
         cbpf.filter_capture(BytesIO(PLAIN), "/dev/full", "")
 
 
 @NO_SPACE
-def test_a_full_disk_behind_a_file_object() -> None:
+def test_a_full_disk_under_a_file_object_is_reported() -> None:
     with Path("/dev/full").open("wb", buffering=0) as full, pytest.raises(cbpf.CaptureError, match="No space left"):
         cbpf.filter_capture(BytesIO(PLAIN), cast(BinaryIO, full), "")
 
 
 @NO_SPACE
-def test_a_full_disk_behind_standard_output(cli: CommandLine, source: Path) -> None:
+def test_a_full_disk_under_standard_output_is_reported(cli: CommandLine, source: Path) -> None:
     with Path("/dev/full").open("wb") as full:
         process = cli.start("filter", "-r", str(source), "-w", "-", "arp", stdout=full, stderr=subprocess.PIPE)
-        _, complaint = process.communicate()
+        _, message = process.communicate()
     assert process.returncode == 2
-    assert complaint.decode().splitlines() == ["cbpf: standard output: No space left on device"]
+    assert message.decode().splitlines() == ["cbpf: standard output: No space left on device"]
 
 
-def test_a_folder_as_target(source: Path) -> None:
+def test_a_folder_as_target_is_rejected(source: Path) -> None:
     with pytest.raises(cbpf.CaptureError, match="Is a directory"):
         cbpf.filter_capture(source, source.parent, "")
     assert names(source.parent) == ["in.pcap"]
 
 
-def test_a_target_in_a_missing_folder(source: Path) -> None:
+def test_a_target_in_a_missing_folder_is_rejected(source: Path) -> None:
     with pytest.raises(cbpf.CaptureError, match=r"missing/out\.pcap: No such file or directory"):
         cbpf.filter_capture(source, source.parent / "missing" / "out.pcap", "")
 
 
-# Errors, and what they leave behind
+# Errors, and the files they leave
 
 
-# What is read, the exception behind it, the expression, and what is raised.
+# The bytes of the source, the exception raised after them, the expression, and the expected exception.
 FAILURES: Final[dict[str, tuple[bytes, BaseException, str, type[BaseException]]]] = {
     "bad expression": (PLAIN, EOFError(), "no such word", cbpf.ExpressionError),
     "of a socket": (PLAIN, EOFError(), "inbound", cbpf.ExpressionError),
@@ -455,7 +455,7 @@ FAILURES: Final[dict[str, tuple[bytes, BaseException, str, type[BaseException]]]
 
 
 @pytest.mark.parametrize("name", FAILURES)
-@pytest.mark.parametrize("existing", [None, b"what was there"])
+@pytest.mark.parametrize("existing", [None, b"old content"])
 def test_failures_change_no_file(name: str, existing: bytes | None, tmp_path: Path) -> None:
     data, cause, expression, error = FAILURES[name]
     target = tmp_path / "out.pcap"
@@ -476,21 +476,21 @@ def test_an_interrupted_command_leaves_no_file(cli: CommandLine, tmp_path: Path)
     while not any(path.stat().st_size for path in tmp_path.iterdir()):
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    _, complaint = process.communicate()
+    _, message = process.communicate()
     assert process.returncode == 130
-    assert b"Traceback" not in complaint
+    assert b"Traceback" not in message
     assert names(tmp_path) == []
 
 
-def test_a_read_error_tells_its_place() -> None:
+def test_a_read_error_names_the_source() -> None:
     source = Broken(PLAIN, OSError(5, "Input/output error"))
     with pytest.raises(cbpf.CaptureError, match=r"^capture: Input/output error$"):
         list(cbpf.read_capture(cast(BinaryIO, source)))
 
 
-def test_damage_leaves_the_packets_before_it(source: Path) -> None:
+def test_packets_before_the_damage_are_written(source: Path) -> None:
     target = source.with_name("out.pcap")
-    target.write_bytes(b"what was there")
+    target.write_bytes(b"old content")
     source.write_bytes(PLAIN[:-1])
     with pytest.raises(cbpf.DamagedCapture, match=r"in\.pcap: packet 4: 79 of its 80 bytes are there") as damage:
         cbpf.filter_capture(source, target, "")
@@ -500,7 +500,7 @@ def test_damage_leaves_the_packets_before_it(source: Path) -> None:
     assert names(source.parent) == ["in.pcap", "out.pcap"]
 
 
-def test_damage_of_the_second_source(tmp_path: Path) -> None:
+def test_damage_of_the_second_source_is_reported(tmp_path: Path) -> None:
     target = tmp_path / "out.pcap"
     with pytest.raises(cbpf.DamagedCapture, match="packet 4") as damage:
         cbpf.filter_capture([BytesIO(PLAIN), BytesIO(PLAIN[:-1])], target, "less 60")
@@ -509,7 +509,7 @@ def test_damage_of_the_second_source(tmp_path: Path) -> None:
     assert target.read_bytes() == encoded([*RECORDS[:2], *RECORDS[:2]])
 
 
-def test_damage_of_the_first_source_spares_the_second(tmp_path: Path) -> None:
+def test_damage_of_the_first_source_does_not_affect_the_second(tmp_path: Path) -> None:
     target = tmp_path / "out.pcap"
     with pytest.raises(cbpf.DamagedCapture, match=r"packet 4.*; .*packet 4") as damage:
         cbpf.filter_capture([BytesIO(PLAIN[:-1]), BytesIO(PLAIN), BytesIO(PLAIN[:-2])], target, "less 60")
@@ -519,7 +519,7 @@ def test_damage_of_the_first_source_spares_the_second(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["little-endian", "big-endian Kuznetzov", "version 2.3", "snaplen 1"])
-def test_captures_cut_at_every_byte(name: str) -> None:
+def test_captures_truncated_at_every_byte_are_reported(name: str) -> None:
     records = [RECORDS[0], RECORDS[1], RECORDS[3]]
     capture = encoded(records, VARIANTS[name])
     sizes = [len(encoded(records[:count], VARIANTS[name])) for count in range(4)]
@@ -527,54 +527,54 @@ def test_captures_cut_at_every_byte(name: str) -> None:
         numbers = []
         reader = iter(cbpf.read_capture(BytesIO(capture[:size])))
         if size in sizes:
-            numbers = [one.number for one in reader]
+            numbers = [packet.number for packet in reader]
         else:
             with pytest.raises(cbpf.DamagedCapture, match=f"packet {len([1 for end in sizes if end <= size])}: "):
-                numbers.extend(one.number for one in reader)
+                numbers.extend(packet.number for packet in reader)
         assert len(numbers) == len([1 for end in sizes[1:] if end <= size]), size
 
 
-def test_a_length_beyond_all_limits() -> None:
+def test_a_captured_length_beyond_the_limit_is_reported() -> None:
     capture = encoded([*RECORDS, Record(1, 0, 9, bytes(262_145)), *RECORDS])
     numbers: list[int] = []
     with pytest.raises(cbpf.DamagedCapture, match=r"packet 5: has a captured length of 262145 .* at most 262144"):
-        numbers.extend(one.number for one in cbpf.read_capture(BytesIO(capture)))
+        numbers.extend(packet.number for packet in cbpf.read_capture(BytesIO(capture)))
     assert numbers == [1, 2, 3, 4]
 
 
-# What is no capture
+# Invalid captures
 
 
 @pytest.mark.parametrize("size", range(24))
-def test_too_short_files(size: int) -> None:
+def test_files_shorter_than_a_header_are_rejected(size: int) -> None:
     with pytest.raises(cbpf.CaptureError, match=rf"^capture: has {size} bytes; .* header of 24"):
         cbpf.read_capture(BytesIO(PLAIN[:size]))
 
 
 @pytest.mark.parametrize("magic", [b"\0\0\0\0", b"\xa1\xb2\xc3\xd5", b"\xd4\xc3\xb2\xa2", b"\xb2\xa1\xd4\xc3", b"text"])
-def test_unknown_magic_numbers(magic: bytes) -> None:
+def test_unknown_magic_numbers_are_rejected(magic: bytes) -> None:
     with pytest.raises(cbpf.CaptureError, match=rf"byte 0: {magic.hex(' ')} is not the magic number"):
         cbpf.read_capture(BytesIO(magic + PLAIN[4:]))
 
 
 @pytest.mark.parametrize("version", [(0, 0), (1, 9), (2, 5), (3, 0), (542, 0), (543, 1), (65_535, 65_535)])
-def test_unknown_versions(version: tuple[int, int]) -> None:
+def test_unknown_versions_are_rejected(version: tuple[int, int]) -> None:
     with pytest.raises(cbpf.CaptureError, match=rf"byte 4: version {version[0]}\.{version[1]} is "):
         cbpf.read_capture(BytesIO(encoded(RECORDS, Variant(version=version))))
 
 
-def test_a_missing_source(tmp_path: Path) -> None:
+def test_a_missing_source_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(cbpf.CaptureError, match=r"missing\.pcap: No such file or directory$"):
         cbpf.read_capture(tmp_path / "missing.pcap")
 
 
-def test_a_folder_as_source(tmp_path: Path) -> None:
+def test_a_folder_as_source_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(cbpf.CaptureError, match="Is a directory"):
         cbpf.read_capture(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["in\0.pcap", "x" * 5000])
-def test_impossible_paths(text: str) -> None:
+def test_invalid_paths_are_rejected(text: str) -> None:
     with pytest.raises(cbpf.CaptureError):
         cbpf.read_capture(text)
     with pytest.raises(cbpf.CaptureError):
@@ -582,12 +582,12 @@ def test_impossible_paths(text: str) -> None:
 
 
 @pytest.mark.parametrize("source", [None, 3, b"in.pcap", io.StringIO("text")])
-def test_sources_of_a_wrong_type(source: object) -> None:
+def test_sources_of_other_types_are_rejected(source: object) -> None:
     with pytest.raises(cbpf.CbpfError):
         cbpf.read_capture(source)  # type: ignore[arg-type]
 
 
-def test_more_sources_than_descriptors(source: Path) -> None:
+def test_more_sources_than_descriptors_are_read(source: Path) -> None:
     """Only one regular file is open at a time."""
     import resource
 
@@ -600,20 +600,20 @@ def test_more_sources_than_descriptors(source: Path) -> None:
     assert summary.packets_seen == 200 * len(RECORDS)
 
 
-def test_a_capture_of_packets_from_elsewhere(tmp_path: Path) -> None:
-    target = tmp_path / "made.pcap"
+def test_packets_are_written_as_a_capture(tmp_path: Path) -> None:
+    target = tmp_path / "written.pcap"
     cbpf.write_capture(target, [(bytes(20), 20), (b"", 1500), (bytearray(b"abc"), 3)], link_type="RAW")
     with cbpf.read_capture(target) as capture:
-        packets = [(one.data, one.wire_length, one.time_ns) for one in capture]
+        packets = [(packet.data, packet.wire_length, packet.time_ns) for packet in capture]
         assert capture.interfaces[0].link_type.name == "RAW"
     assert packets == [(bytes(20), 20, 0), (b"", 1500, 1000), (b"abc", 3, 2000)]
     before = target.read_bytes()
-    for wrong, error in (
+    for invalid, error in (
         ([(bytes(262_145), 0)], "packet 1: 262145 bytes; a packet of link type EN10MB has at most 262144"),
         ([(b"", -1)], "wire length: -1 is not an unsigned 32-bit number"),
     ):
         with pytest.raises(cbpf.FieldError, match=error):
-            cbpf.write_capture(target, wrong)
+            cbpf.write_capture(target, invalid)
     with pytest.raises(cbpf.PacketError):
         cbpf.write_capture(target, [("text", 4)])
     assert target.read_bytes() == before

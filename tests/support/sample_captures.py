@@ -1,4 +1,4 @@
-"""Small captures with known records, and sources that deliver them slowly, or fail."""
+"""Small captures with known records, and streams that deliver them slowly or fail."""
 
 from __future__ import annotations
 
@@ -10,10 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
-from support.captures import (
-    Record,
-    encoded,
-)
+from support.captures import Record, encoded
 
 RECORDS: Final = [
     Record(1_700_000_000, 123_456_789, 60, bytes(range(60))),
@@ -22,17 +19,10 @@ RECORDS: Final = [
     Record(5, 1_000, 64, bytes.fromhex("ffffffffffff 020000000001 0806") + bytes(50)),
 ]
 
-
 ARP: Final = RECORDS[3:]
-
-
 PLAIN: Final = encoded(RECORDS)
-
-
 HEADER: Final = PLAIN[:24]
 
-
-# The snapshot length in effect, where it is not that of the file header.
 CORRECTED_SNAPLEN: Final = {
     "snaplen 0": 262_144,
     "snaplen 2147483648": 262_144,
@@ -41,6 +31,7 @@ CORRECTED_SNAPLEN: Final = {
     "big-endian Kuznetzov": 262_158,
     "Kuznetzov with short snaplen": 64,
 }
+"""The effective snapshot length of each variant for which it differs from the one in the file header."""
 
 
 def microseconds(record: Record) -> Record:
@@ -48,23 +39,23 @@ def microseconds(record: Record) -> Record:
 
 
 class Trickle(io.RawIOBase):
-    """Gives a byte at a time."""
+    """A stream that returns one byte per read."""
 
     def __init__(self, data: bytes) -> None:
-        self.rest = memoryview(data)
+        self.remaining = memoryview(data)
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
-        size = min(1, len(buffer), len(self.rest))
-        buffer[:size], self.rest = self.rest[:size], self.rest[size:]
+        size = min(1, len(buffer), len(self.remaining))
+        buffer[:size], self.remaining = self.remaining[:size], self.remaining[size:]
         return size
 
 
 @contextmanager
 def pipe() -> Iterator[tuple[int, BinaryIO]]:
-    """A pipe's two ends; a reader that hangs is freed in the end, by closing the other end."""
+    """Open a pipe and yield its two ends; after 10 seconds the write end is closed, which frees a blocked reader."""
     read_end, write_end = os.pipe()
     writer = cast(BinaryIO, os.fdopen(write_end, "wb", buffering=0))
     rescue = threading.Timer(10, writer.close)
@@ -81,13 +72,13 @@ def names(folder: Path) -> list[str]:
 
 
 class Broken(Trickle):
-    """Gives some bytes, then an exception."""
+    """A stream that raises an exception after its bytes."""
 
     def __init__(self, data: bytes, error: BaseException) -> None:
         super().__init__(data)
         self.error = error
 
     def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
-        if not self.rest:
+        if not self.remaining:
             raise self.error
         return super().readinto(buffer)
