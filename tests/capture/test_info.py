@@ -287,7 +287,7 @@ def test_the_text_of_an_odd_capture() -> None:
   latest        1970-01-01T00:00:00.000077000Z
   duration      86,400.000077000 s (1 d)
   out of order  2 packets earlier than the previous one
-  untimed       1 packet
+  without time  1 packet
   sections      2
   interfaces    #  section  name            link type   snapshot  resolution       offset  packets  captured
                 0        1  eth0            EN10MB (1)   262,144  microseconds                   3       184

@@ -95,7 +95,7 @@ def _times(info: cbpf.CaptureInfo) -> Iterator[tuple[str, str]]:
     if info.out_of_order:
         yield "out of order", f"{_counted(info.out_of_order, 'packet')} earlier than the previous one"
     if totals.untimed:
-        yield "untimed", _counted(totals.untimed, "packet")
+        yield "without time", _counted(totals.untimed, "packet")
 
 
 def _duration(duration_ns: int, digits: int) -> str:
