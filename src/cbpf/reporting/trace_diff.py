@@ -78,11 +78,11 @@ def _effect(step: cbpf.Step, mnemonic: str, verdict_format: str) -> tuple[str, s
     if step.verdict is not None:
         return f"verdict {step.verdict:{verdict_format}}", ""
     if step.taken is not None:
-        return ("true" if step.taken else "false"), f", to {step.following}"
+        return ("true" if step.taken else "false"), f", to {step.next_index}"
     if mnemonic in ("st", "stx"):
         return "", ""
     if mnemonic == "ja":
-        return "", f"to {step.following}"
+        return "", f"to {step.next_index}"
     if mnemonic in ("ldx", "ldxb", "tax"):
         return f"X={step.x:#x}", ""
     return f"A={step.a:#x}", ""
