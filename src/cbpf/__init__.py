@@ -42,6 +42,7 @@ _PLACES = {
     """,
     "isa.opcodes": "ALUOp Extension JumpTest Register",
     "analysis.abstract_value": "Known",
+    "analysis.index_ranges": "format_ranges",
     "packet.link_types": "LinkType link_type",
     "isa.listing": "listing",
     "expression.address_lists": "Expression HostRanges read_hosts read_ports",

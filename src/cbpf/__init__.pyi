@@ -5,6 +5,7 @@ from .analysis.abstract_state import Facts, PacketLoad
 from .analysis.abstract_value import Known
 from .analysis.cfg import Block, Edge
 from .analysis.flow import Flow
+from .analysis.index_ranges import format_ranges
 from .analysis.profile import ExecutionCounts, execution_counts
 from .analysis.program_info import ProgramInfo, program_info
 from .capture.base import Interface
@@ -174,6 +175,7 @@ __all__ = [
     "execution_counts",
     "filter_capture",
     "findings",
+    "format_ranges",
     "graph",
     "hosts",
     "implies",

@@ -24,7 +24,7 @@ TableRow: TypeAlias = Any
 _SECONDS_FOR_DEAD_CODE: Final = 5
 
 
-class Recorder:
+class CoverageRecorder:
     """What the tables of a session reached, by program and dialect."""
 
     def __init__(self) -> None:
@@ -36,19 +36,19 @@ class Recorder:
         self.names.setdefault((program, dialect), name)
         self.reached[program, dialect] = self.reached.get((program, dialect), frozenset()) | goals
 
-    def merge(self, other: "Recorder") -> None:
+    def merge(self, other: "CoverageRecorder") -> None:
         """Adds what another process recorded."""
         for (program, dialect), goals in other.reached.items():
             self.add(other.names[program, dialect], program, dialect, goals)
 
 
-_RECORDER: Final = pytest.StashKey[Recorder]()
+_RECORDER: Final = pytest.StashKey[CoverageRecorder]()
 
 
 class FilterTable:
     """Checks a filter against a table of packets; the fixture `filter_table` is one."""
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: CoverageRecorder) -> None:
         self._recorder = recorder
 
     def __call__(
@@ -122,7 +122,7 @@ def _fits(verdict: int, wanted: Any, dialect: "Dialect") -> bool:
 def filter_table(request: pytest.FixtureRequest) -> FilterTable:
     """Checks a filter against a table of packets and verdicts: see `FilterTable`."""
     stash = request.config.stash
-    return FilterTable(stash.setdefault(_RECORDER, Recorder()))
+    return FilterTable(stash.setdefault(_RECORDER, CoverageRecorder()))
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
@@ -138,7 +138,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 def _report(name: str, program: "Program", dialect: "Dialect", reached: "frozenset[CoverageGoal]") -> Iterator[str]:
     """One line of numbers, then what is missing."""
-    from .analysis.coverage import all_goals, format_ranges
+    from .analysis.coverage import all_goals
+    from .analysis.index_ranges import format_ranges
 
     wanted = all_goals(program)
     if not wanted <= reached:
@@ -188,6 +189,6 @@ def pytest_testnodedown(node: Any) -> None:
     """Takes what a worker of pytest-xdist recorded."""
     data = getattr(node, "workeroutput", {}).get("cbpf")
     if data is not None:
-        other = Recorder()
+        other = CoverageRecorder()
         other.names, other.reached = pickle.loads(data)
-        node.config.stash.setdefault(_RECORDER, Recorder()).merge(other)
+        node.config.stash.setdefault(_RECORDER, CoverageRecorder()).merge(other)

@@ -1,4 +1,4 @@
-"""Flow: blocks, dominators and paths against brute force; what it claims to hold, against runs of the interpreter."""
+"""Flow: its graph is compared with brute force, and its claims with executions of the interpreter."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ ETHERNET = [expression for kind, expression in EXPRESSIONS if kind == "EN10MB"]
 
 
 class Word(int):
-    """A 32-bit number with the machine's arithmetic, for the terms that facts name."""
+    """A 32-bit number with the arithmetic of the machine, to evaluate the terms that are names of words."""
 
 
 def _operation(method: str) -> Any:
@@ -38,8 +38,8 @@ for _python, _method in [*((f"__{name}__", f"__{name}__") for name in _METHODS),
     setattr(Word, _python, _operation(_method))
 
 
-class Run:
-    """One run, and the value of a term at any place of it."""
+class Execution:
+    """One execution of a program, in which terms can be evaluated."""
 
     def __init__(self, vm: cbpf.VM, packet: bytes, wire_length: int | None) -> None:
         self.packet = packet
@@ -53,13 +53,13 @@ class Run:
             a, x, scratch = step.a, step.x, step.scratch
 
     def _load(self, position: int, size: int) -> Word:
-        """What a load gave; that it was made is claimed too."""
+        """Return the result of a load; as a named load is claimed to have succeeded, the packet must have its bytes."""
         data = self.packet[position : position + size]
-        assert len(data) == size, f"a load of {size} bytes at {position} was never made"
+        assert len(data) == size, f"a load of {size} bytes at {position} was never executed"
         return Word(int.from_bytes(data, self.byte_order))
 
     def value(self, name: str) -> int | None:
-        """The number that a term stands for; None: it has words that only the machine knows."""
+        """Return the value of a term; None if it depends on inputs other than the packet and its lengths."""
         text = re.sub(r"(?:\b([ax])|M\[(\d+)\])@(\d+)", lambda match: self._register(*match.groups()), name)
         while (changed := re.sub(r"\[([^][]*):(\d)\]", r"load(\1, \2)", text)) != text:
             text = changed
@@ -76,58 +76,58 @@ class Run:
         return f"({a if register == 'a' else x if register else scratch[int(slot or 0)]})"
 
 
-def check_run(flow: Flow, run: Run) -> int:
-    """Asserts that nothing which flow says of runs fails in this one; how many terms were evaluated."""
+def check_execution(flow: Flow, execution: Execution) -> int:
+    """Assert that each claim of *flow* holds in an execution; return the number of terms evaluated."""
     evaluated = 0
-    for step in run.steps:
-        here = flow.facts(step.index)
-        assert here is not None, f"{step.index} is reached"
-        a, x, scratch = run.before[step.index]
-        for known, number in zip((here.a, here.x, *here.scratch), (a, x, *scratch), strict=True):
-            assert known.may_be(number), (step.index, str(known), number)
-            assert known.low <= number <= known.high
-            evaluated += _check_name(run, known, number)
-        assert here.captured <= len(run.packet)
-        evaluated += sum(_check_told(run, known) for known in here.refinements)
-        for name in here.loads:
-            run.value(name)
-        _check_read(flow, step)
-    for step, following in pairwise(run.steps):
+    for step in execution.steps:
+        facts = flow.facts(step.index)
+        assert facts is not None, f"{step.index} is reached"
+        a, x, scratch = execution.before[step.index]
+        for word, value in zip((facts.a, facts.x, *facts.scratch), (a, x, *scratch), strict=True):
+            assert word.may_be(value), (step.index, str(word), value)
+            assert word.low <= value <= word.high
+            evaluated += _check_name(execution, word, value)
+        assert facts.captured <= len(execution.packet)
+        evaluated += sum(_check_refinement(execution, word) for word in facts.refinements)
+        for name in facts.loads:
+            execution.value(name)
+        _check_load(flow, step)
+    for step, following in pairwise(execution.steps):
         block = flow.block_at(step.index)
         if step.index == block.stop - 1:
-            number = flow.block_at(following.index).number
-            [edge] = [one for one in block.edges if one.target == number and one.outcome in (None, step.taken)]
-            assert edge.is_possible
+            target = flow.block_at(following.index).number
+            [edge] = [edge for edge in block.edges if edge.target == target and edge.outcome in (None, step.taken)]
+            assert edge.is_feasible
     return evaluated
 
 
-def _check_name(run: Run, known: Known, number: int) -> bool:
-    value = run.value(known.name)
-    assert value is None or value == number, (known.name, value, number)
+def _check_name(execution: Execution, word: Known, actual: int) -> bool:
+    value = execution.value(word.name)
+    assert value is None or value == actual, (word.name, value, actual)
     return value is not None
 
 
-def _check_told(run: Run, known: Known) -> bool:
-    value = run.value(known.name)
-    assert value is None or known.may_be(value), (str(known), value)
+def _check_refinement(execution: Execution, word: Known) -> bool:
+    value = execution.value(word.name)
+    assert value is None or word.may_be(value), (str(word), value)
     return value is not None
 
 
-def _check_read(flow: Flow, step: cbpf.Step) -> None:
+def _check_load(flow: Flow, step: cbpf.Step) -> None:
     if step.fetched is None:
         return
-    reads = [read for read in flow.loads if read.index == step.index]
-    if not reads:  # a load that no packet can satisfy
+    loads = [load for load in flow.loads if load.index == step.index]
+    if not loads:  # a load that no packet can satisfy
         assert step.fetched.value is None
-    elif reads[0].header == "packet":
-        [read] = reads
-        assert read.size == step.fetched.size
-        assert read.first <= step.fetched.position
-        assert read.last is None or step.fetched.position <= read.last
+    elif loads[0].header == "packet":
+        [load] = loads
+        assert load.size == step.fetched.size
+        assert load.first <= step.fetched.position
+        assert load.last is None or step.fetched.position <= load.last
 
 
-def random_run(random: Random) -> tuple[Flow, Run]:
-    """A random program that its dialect accepts, on a random packet."""
+def random_execution(random: Random) -> tuple[Flow, Execution]:
+    """Return a random program that its dialect accepts, executed on a random packet."""
     while True:
         dialect = (cbpf.PCAP, cbpf.LINUX, cbpf.SECCOMP)[int(random.random() * 3)]
         if dialect is cbpf.SECCOMP:
@@ -137,21 +137,21 @@ def random_run(random: Random) -> tuple[Flow, Run]:
             packet = random_programs.packet(random)
         if not cbpf.findings(program, dialect=dialect):
             wire_length = None if random.random() < 0.5 else int(random.random() * 2**32)
-            return Flow(program, dialect=dialect), Run(cbpf.VM(program, dialect=dialect), packet, wire_length)
+            return Flow(program, dialect=dialect), Execution(cbpf.VM(program, dialect=dialect), packet, wire_length)
 
 
 @pytest.mark.fuzz
-def test_nothing_claimed_fails_in_a_random_run(rounds: Rounds) -> None:
+def test_claims_hold_in_executions_of_random_programs(rounds: Rounds) -> None:
     evaluated = 0
     for random in rounds(1500):
-        flow, run = random_run(random)
-        evaluated += check_run(flow, run)
-        assert len(run.steps) <= flow.longest
+        flow, execution = random_execution(random)
+        evaluated += check_execution(flow, execution)
+        assert len(execution.steps) <= flow.longest
     assert evaluated > 0
 
 
 @pytest.mark.fuzz
-def test_nothing_claimed_fails_in_runs_of_expressions(rounds: Rounds) -> None:
+def test_claims_hold_in_executions_of_expressions(rounds: Rounds) -> None:
     flows: dict[str, tuple[Flow, cbpf.VM]] = {}
     for random in rounds(400):
         expression = ETHERNET[int(random.random() * len(ETHERNET))]
@@ -160,53 +160,53 @@ def test_nothing_claimed_fails_in_runs_of_expressions(rounds: Rounds) -> None:
             flows[expression] = Flow(program), cbpf.VM(program)
         flow, vm = flows[expression]
         packet = random_programs.packet(random)
-        run = Run(vm, packet, None)
-        check_run(flow, run)
-        if run.steps[-1].fetched is None:  # else it may have ended early
-            assert flow.shortest <= len(run.steps) <= flow.longest
-        if flow.bytes_deciding is not None:
-            cut = packet[: flow.bytes_deciding]
-            assert vm.evaluate(cut, wire_length=len(packet)) == vm.evaluate(packet)
+        execution = Execution(vm, packet, None)
+        check_execution(flow, execution)
+        if execution.steps[-1].fetched is None:  # otherwise it may have ended at a load outside the packet
+            assert flow.shortest <= len(execution.steps) <= flow.longest
+        if flow.bytes_inspected is not None:
+            truncated = packet[: flow.bytes_inspected]
+            assert vm.evaluate(truncated, wire_length=len(packet)) == vm.evaluate(packet)
 
 
-def _exchanged_ways(machine: Any, truth: Any, outcome: bool, target: int) -> Any:
-    return way(machine, truth, not outcome, target)._replace(outcome=outcome)
+def _exchange_edges(machine: Any, truth: Any, outcome: bool, target: int) -> Any:
+    return edge_of(machine, truth, not outcome, target)._replace(outcome=outcome)
 
 
-way = AbstractMachine._way
+edge_of = AbstractMachine._edge
 state_facts = abstract_state.AbstractState.facts
-SABOTAGE: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
-    "outcomes exchanged": lambda patch: patch.setattr(AbstractMachine, "_way", _exchanged_ways),
-    "bytes taken for nibbles": lambda patch: patch.setattr(
+MUTATIONS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
+    "the edges of a branch are exchanged": lambda patch: patch.setattr(AbstractMachine, "_edge", _exchange_edges),
+    "intervals are 4 bits too narrow": lambda patch: patch.setattr(
         abstract_machine, "interval", lambda name, low=0, high=2**32 - 1: abstract_value.interval(name, low, high >> 4)
     ),
-    "a sum that never wraps": lambda patch: patch.setitem(
+    "sums do not wrap": lambda patch: patch.setitem(
         abstract_value._RANGES, Action.ADD, lambda left, right: (min(left.low + right.low, 2**32 - 1), 2**32 - 1)
     ),
-    "one byte too many": lambda patch: patch.setattr(
+    "the captured length is one byte too high": lambda patch: patch.setattr(
         abstract_state.AbstractState, "facts", lambda self: state_facts(self).replace(captured=self.captured.low + 1)
     ),
-    "only the first way counts": lambda patch: patch.setattr(
+    "only the first incoming edge counts": lambda patch: patch.setattr(
         cfg, "join_states", lambda states, index: states[0].copy()
     ),
 }
 
 
-@pytest.mark.parametrize("sabotage", SABOTAGE)
-def test_a_wrong_claim_is_found(sabotage: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the tests above rely on: they fail where the analysis is wrong."""
-    SABOTAGE[sabotage](monkeypatch)
+@pytest.mark.parametrize("mutation", MUTATIONS)
+def test_mutations_of_the_analysis_are_detected(mutation: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The checks of the claims fail if the analysis is incorrect."""
+    MUTATIONS[mutation](monkeypatch)
     with pytest.raises(AssertionError):
         _check_many()
 
 
 def _check_many() -> None:
-    for number in range(2000):
-        check_run(*random_run(Random(f"sabotage {number}")))
+    for seed in range(2000):
+        check_execution(*random_execution(Random(f"mutation {seed}")))
 
 
 def successors(program: cbpf.Program, index: int) -> set[int]:
-    """Where a run may go from an instruction, read from its fields."""
+    """Return the successors of an instruction, from its fields."""
     raw = program[index]
     action = OPCODE_BY_CODE[raw.op].action
     if action in (Action.EQUAL, Action.GREATER_THAN, Action.GREATER_OR_EQUAL, Action.BITS_SET):
@@ -217,7 +217,7 @@ def successors(program: cbpf.Program, index: int) -> set[int]:
 
 
 def paths(program: cbpf.Program, start: int = 0) -> Iterator[tuple[int, ...]]:
-    """Every way from an instruction to a `ret`."""
+    """Yield each path from an instruction to a `ret`."""
     following = successors(program, start)
     if not following:
         yield (start,)
@@ -227,53 +227,53 @@ def paths(program: cbpf.Program, start: int = 0) -> Iterator[tuple[int, ...]]:
 
 
 @pytest.mark.fuzz
-def test_blocks_and_dominators_are_those_of_all_paths(rounds: Rounds) -> None:
+def test_blocks_and_dominators_match_all_paths(rounds: Rounds) -> None:
     for random in rounds(400):
         program = cbpf.Program(random_programs.plausible(random, longest=14))
         if cbpf.findings(program):
             continue
-        flow, ways = Flow(program), list(paths(program))
-        passed = set().union(*ways)
-        assert set(flow.unreachable) == set(range(len(program))) - passed
+        flow, all_paths = Flow(program), list(paths(program))
+        reached = set().union(*all_paths)
+        assert set(flow.unreachable) == set(range(len(program))) - reached
         assert [index for block in flow.blocks for index in range(block.start, block.stop)] == list(range(len(program)))
         for block in flow.blocks:
             for index in range(block.start, block.stop - 1):
                 assert successors(program, index) == {index + 1}
             assert {flow.blocks[edge.target].start for edge in block.edges} == successors(program, block.stop - 1)
             assert set(block.predecessors) == {
-                one.number for one in flow.blocks for edge in one.edges if edge.target == block.number
+                other.number for other in flow.blocks for edge in other.edges if edge.target == block.number
             }
-            prefixes = [set(way[: way.index(block.start)]) for way in ways if block.start in way]
-            always = set.intersection(*prefixes) if prefixes else set()
-            expected = flow.block_at(max(always)).number if always else None
+            prefixes = [set(path[: path.index(block.start)]) for path in all_paths if block.start in path]
+            common = set.intersection(*prefixes) if prefixes else set()
+            expected = flow.block_at(max(common)).number if common else None
             assert block.dominator == expected, program
 
 
 @pytest.mark.fuzz
-def test_shortest_and_longest_are_those_of_all_possible_paths(rounds: Rounds) -> None:
+def test_shortest_and_longest_match_all_feasible_paths(rounds: Rounds) -> None:
     for random in rounds(400):
         program = cbpf.Program(random_programs.plausible(random, longest=14))
         if cbpf.findings(program):
             continue
         flow = Flow(program)
-        possible = {
+        feasible = {
             (block.stop - 1, flow.blocks[edge.target].start)
             for block in flow.blocks
             for edge in block.edges
-            if edge.is_possible
+            if edge.is_feasible
         }
         ends = {block.stop - 1 for block in flow.blocks}
         lengths = [
-            len(way)
-            for way in paths(program)
-            if all(step in possible for step in pairwise(way) if step[0] in ends)
-            and not set(way) & set(flow.never_reached)
+            len(path)
+            for path in paths(program)
+            if all(step in feasible for step in pairwise(path) if step[0] in ends)
+            and not set(path) & set(flow.infeasible)
         ]
         if lengths:
             assert flow.shortest == min(lengths)
             assert flow.longest >= max(lengths)
-        if not flow.never_reached and all(
-            any(edge.is_possible for edge in block.edges) for block in flow.blocks if block.edges
+        if not flow.infeasible and all(
+            any(edge.is_feasible for edge in block.edges) for block in flow.blocks if block.edges
         ):
             assert flow.longest == max(lengths)
 
@@ -282,7 +282,7 @@ ENDS = "; yes: ret #1; no: ret #2; other: ret #3"
 
 
 @pytest.mark.parametrize(
-    ("text", "never"),
+    ("text", "infeasible"),
     [
         ("ld #5; jeq #5,yes,no", {2}),
         ("ldh [12]; jeq #0x800,l,other; l: ldh [12]; jeq #0x800,yes,no", {2}),
@@ -312,44 +312,44 @@ ENDS = "; yes: ret #1; no: ret #2; other: ret #3"
         ("ld [0]; lsh #8; jge #5,l,other; l: jset #0xff,yes,no", set()),
     ],
 )
-def test_conditions_known_to_fail(text: str, never: set[int]) -> None:
+def test_conditions_that_always_fail_are_found(text: str, infeasible: set[int]) -> None:
     flow = Flow(cbpf.parse((text + ENDS).replace("; ", "\n")))
     ends = {flow.program[block.start].k: block for block in flow.blocks if not block.edges}
-    assert {k for k, block in ends.items() if block.is_reachable and not block.is_possible} == never
+    assert {k for k, block in ends.items() if block.is_reachable and not block.is_feasible} == infeasible
 
 
-def test_facts_at_a_meeting_are_what_both_ways_tell() -> None:
+def test_facts_after_a_join_hold_on_both_incoming_edges() -> None:
     program = cbpf.parse(
         "ldh [12]\njeq #0x800,1,0\njeq #0x86dd,0,4\nldb [20]\nst M[1]\nldx 4*([14]&0xf)\nret #1\nret #0"
     )
     flow = Flow(program)
-    here = flow.facts(3)
-    assert here is not None
-    assert str(here.a) == "[12:2] in {0x800, 0x86dd}"
-    assert (here.captured, here.loads) == (14, ("[12:2]",))
-    here = flow.facts(6)
-    assert here is not None
-    assert (str(here.x), here.captured) == ("(([14:1] & 0xf) << 2) in 0..0x3c", 21)
-    assert here.scratch[1].name == "[20:1]"
-    assert [str(known) for known in here.refinements] == ["[12:2] in {0x800, 0x86dd}"]
+    facts = flow.facts(3)
+    assert facts is not None
+    assert str(facts.a) == "[12:2] in {0x800, 0x86dd}"
+    assert (facts.captured, facts.loads) == (14, ("[12:2]",))
+    facts = flow.facts(6)
+    assert facts is not None
+    assert (str(facts.x), facts.captured) == ("(([14:1] & 0xf) << 2) in 0..0x3c", 21)
+    assert facts.scratch[1].name == "[20:1]"
+    assert [str(known) for known in facts.refinements] == ["[12:2] in {0x800, 0x86dd}"]
 
 
-def test_what_a_program_reads() -> None:
+def test_loads_slots_and_extensions_are_reported() -> None:
     flow = Flow(cbpf.compile("tcp port 443"))
-    assert [str(read) for read in flow.loads][-1] == "[(([14:1] & 0xf) << 2) + 16:2] within 16..77"
-    assert flow.bytes_deciding == 78
+    assert [str(load) for load in flow.loads][-1] == "[(([14:1] & 0xf) << 2) + 16:2] within 16..77"
+    assert flow.bytes_inspected == 78
     flow = Flow(cbpf.parse("ld [0]\ntax\nst M[3]\nldb [x + 1]\nld M[3]\nld len\nld mark\nret a"))
-    assert (flow.bytes_deciding, flow.slots_read, flow.slots_written) == (None, (3,), (3,))
+    assert (flow.bytes_inspected, flow.slots_read, flow.slots_written) == (None, (3,), (3,))
     assert flow.extensions == (cbpf.Extension.LEN, cbpf.Extension.MARK)
     flow = Flow(cbpf.parse("ldb [0xfff00009]\nldb [0xffe0000c]\nldx #3\nldb [x + 1]\nret a"), dialect=cbpf.LINUX)
-    assert [str(read) for read in flow.loads] == ["network header 9", "link header 12", "4"]
-    assert Flow(cbpf.parse("ret #1")).bytes_deciding == 0
-    here = Flow(cbpf.parse("ld [60]\nret #1"), dialect=cbpf.SECCOMP).facts(0)
-    assert here is not None
-    assert here.captured == 64
+    assert [str(load) for load in flow.loads] == ["network header 9", "link header 12", "4"]
+    assert Flow(cbpf.parse("ret #1")).bytes_inspected == 0
+    facts = Flow(cbpf.parse("ld [60]\nret #1"), dialect=cbpf.SECCOMP).facts(0)
+    assert facts is not None
+    assert facts.captured == 64
 
 
-def test_what_is_no_program_is_refused() -> None:
+def test_invalid_arguments_are_rejected() -> None:
     with pytest.raises(cbpf.VerificationError, match="the last instruction"):
         Flow(cbpf.parse("ld #1"))
     with pytest.raises(cbpf.VerificationError):
@@ -379,16 +379,16 @@ def test_unreachable_instructions_have_blocks_and_no_facts() -> None:
     assert flow.verdict(flow.blocks[3]) is None
 
 
-def test_ways_out_of_a_block_that_no_run_leaves_keep_their_conditions() -> None:
+def test_edges_of_a_block_that_no_execution_leaves_have_conditions() -> None:
     flow = Flow(cbpf.parse("ld [0x80000000]\njeq #1,0,1\nret #1\nret #0"))
-    assert [(edge.condition, edge.is_possible) for edge in flow.blocks[0].edges] == [
+    assert [(edge.condition, edge.is_feasible) for edge in flow.blocks[0].edges] == [
         ("a@1 == 1", False),
         ("a@1 != 1", False),
     ]
-    assert (flow.shortest, flow.longest, flow.never_reached) == (1, 1, (1, 2, 3))
+    assert (flow.shortest, flow.longest, flow.infeasible) == (1, 1, (1, 2, 3))
 
 
-def test_a_flow_is_a_value() -> None:
+def test_a_flow_is_an_immutable_value() -> None:
     import pickle
 
     flow = Flow(cbpf.compile("arp"))
@@ -399,15 +399,14 @@ def test_a_flow_is_a_value() -> None:
     assert repr(flow) == "<Flow of 4 instructions in 3 blocks, pcap>"
 
 
-def test_long_programs_take_linear_time() -> None:
-    """Chains of tests of one word, and of loads: what is remembered is bounded."""
-    rows = [(0x28, 0, 0, 12)] + [(0x15, 0, 0, number) for number in range(4000)] + [(0x06, 0, 0, 0)]
+def test_remembered_words_and_loads_are_bounded() -> None:
+    """Long chains of tests and of loads take linear time, as the analysis remembers at most 64 words and 64 loads."""
+    rows = [(0x28, 0, 0, 12)] + [(0x15, 0, 0, index) for index in range(4000)] + [(0x06, 0, 0, 0)]
     flow = Flow(rows)
     assert flow.longest == 4002
-    rows = [row for number in range(4000) for row in ((0x28, 0, 0, number), (0x15, 0, 1, number))] + [
-        (0x06, 0, 0, 0)
-    ] * 2
+    rows = [row for index in range(4000) for row in ((0x28, 0, 0, index), (0x15, 0, 1, index))] + [(0x06, 0, 0, 0)] * 2
     flow = Flow(rows)
-    here = flow.facts(-1)
-    assert here is not None
-    assert len(here.loads) <= 64
+    facts = flow.facts(-1)
+    assert facts is not None
+    assert len(facts.loads) <= 64
+    assert len(facts.refinements) <= 64

@@ -96,7 +96,7 @@ def test_stats(cli: CommandLine) -> None:
         "opcodes": "jeq 8, ldh 6, ldb 2, ret 2, jset 1, ldx 1",
         "accepted by": "pcap, linux",
         "packets": f"905, {sum(cbpf.VM(PROGRAM).run(packet.data) > 0 for packet in PACKETS)} accepted",
-        "executed": f"{counts().mean:.1f} instructions per packet, at most {counts().most}",
+        "executed": f"{counts().mean:.1f} instructions per packet, at most {counts().maximum}",
         "hottest blocks": "0..1 (100.0%), 19 (91.8%), 9..10 (60.1%), 2 (39.9%), 11..12 (39.4%)",
     }
 

@@ -14,7 +14,7 @@ import pytest
 
 import cbpf
 from cbpf.analysis.profile import edge_counts
-from cbpf.drawing.layout import lay_out, ranks_of
+from cbpf.drawing.layout import assign_ranks, lay_out
 from support import random_programs
 from support.project import TESTS, Rounds
 
@@ -166,7 +166,7 @@ def test_what_no_run_reaches_is_shown_as_such() -> None:
     assert remarks["1"] == "unreachable"
     assert remarks["4"] == "no run comes here"
     dashed = [rect for rect in root.iter(f"{SVG}rect") if "stroke-dasharray" in rect.attrib]
-    assert len(dashed) == sum(not block.is_possible for block in cbpf.Flow(program).blocks)
+    assert len(dashed) == sum(not block.is_feasible for block in cbpf.Flow(program).blocks)
     mermaid = cbpf.graph(program).mermaid()
     assert '-. "false" .->' in mermaid
     assert "-.->" in mermaid
@@ -231,7 +231,7 @@ def test_heat_and_percentages(traffic: Path) -> None:
     assert fills[0] == "#ff9944"
     assert len(set(fills)) == 3
     empty = cbpf.execution_counts(program, [])
-    assert (empty.packets, empty.mean, empty.most) == (0, 0.0, 0)
+    assert (empty.packets, empty.mean, empty.maximum) == (0, 0.0, 0)
     assert "0 runs, 0%" in [text.text for text in picture(program, empty).iter(f"{SVG}text")]
 
 
@@ -272,7 +272,7 @@ def test_boxes_and_ways_of_random_graphs_do_not_meet(rounds: Rounds) -> None:
         sizes = [(20 + random.random() * 200, 20 + random.random() * 100) for _ in range(count)]
         rooms = [(width + random.random() * 50, height) for width, height in sizes]
         layout = lay_out(rooms, sizes, edges)
-        ranks = ranks_of(count, edges)
+        ranks = assign_ranks(count, edges)
         assert all(ranks[source] < ranks[target] for source, target in edges)
         boxes = [
             Rectangle(x, y, x + width, y + height) for (x, y), (width, height) in zip(layout.boxes, sizes, strict=True)
@@ -327,7 +327,7 @@ def test_counts_are_those_of_traces(rounds: Rounds) -> None:
         counts = cbpf.execution_counts(program, seen, dialect=dialect)
         assert counts.executed == tuple(executed[index] for index in range(len(program)))
         assert counts.taken == tuple(taken[index] for index in range(len(program)))
-        assert (counts.packets, counts.most) == (len(packets), most)
+        assert (counts.packets, counts.maximum) == (len(packets), most)
         assert counts.accepted == sum(vm.evaluate(one.data, wire_length=one.wire_length) != 0 for one in seen)
         assert {way: count for way, count in edge_counts(flow, counts).items() if count} == dict(ways)
 
@@ -359,8 +359,8 @@ def test_program_info() -> None:
     program = cbpf.parse(UNREACHABLE)
     info = cbpf.program_info(program)
     assert (info.instructions, info.blocks) == (7, len(cbpf.Flow(program).blocks))
-    assert (info.unreachable, info.never_reached) == ((1, 2), (6,))
-    assert (info.shortest, info.longest, info.bytes_deciding) == (4, 4, 0)
+    assert (info.unreachable, info.infeasible) == ((1, 2), (6,))
+    assert (info.shortest, info.longest, info.bytes_inspected) == (4, 4, 0)
     assert dict(info.opcodes) == {"ret": 2, "jeq": 2, "ld": 2, "ja": 1}
     assert info.accepted_by == ("pcap", "linux", "seccomp")
     info = cbpf.program_info(cbpf.parse("ldx #1\nldb [x + 2]\nst M[1]\nld len\nret a"))

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 import cbpf
-from cbpf.analysis.coverage import CoverageGoal, all_goals, format_ranges, observe
+from cbpf.analysis.coverage import CoverageGoal, all_goals, observe
+from cbpf.analysis.index_ranges import format_ranges
 from support import random_programs
 from support.project import Rounds
 from support.proofs import program, replay

@@ -1,4 +1,4 @@
-"""What holds at a place of a program: as a state, which the analysis works on, and as a value, `Facts`."""
+"""Abstract states: the facts that hold at a point of a program, mutable for the analysis and as the record `Facts`."""
 
 from collections.abc import Iterable
 from typing import Final, NamedTuple
@@ -7,24 +7,29 @@ from .._record import Record
 from ..isa.opcodes import SCRATCH_SLOTS, Action
 from .abstract_value import Known, constant, interval, join, refine
 
-_MOST_REMEMBERED: Final = 64  # words of which branches told something, and loads; the oldest are forgotten
+_MAX_REMEMBERED: Final = 64  # refined words, and likewise loads; the oldest ones are discarded, so time stays linear
 
 
 class Comparison(NamedTuple):
-    """A truth that is not known: whether the comparison of *subject* with *number* gives *holds*."""
+    """A condition of unknown outcome: true if (*subject* *action* *operand*) evaluates to *expected*."""
 
     subject: Known
-    comparison: Action
-    number: int
-    holds: bool
+    action: Action
+    operand: int
+    expected: bool
 
 
 class PacketLoad(Record):
-    """A load from the packet: instruction *index* reads *size* bytes, the first of them at *first* to *last*.
+    """A load of packet bytes, with the range of offsets that it may read.
 
-    Offsets count from byte 0 of *header*: "packet", or Linux's "network" and "link"; "any" is one of these three, which
-    depends on the packet. *last* is None where nothing bounds it. *base* is the word that the offset is made of in an
-    indirect load, else None.
+    Args:
+        index: The index of the instruction.
+        header: The origin of the offsets: "packet", or with header windows (Linux) "network" or "link"; "any" if it
+            depends on the packet.
+        first: The lowest offset from byte 0 of the header at which the load may begin.
+        last: The highest such offset, or None if it has no known bound.
+        size: The number of bytes loaded: 1, 2 or 4.
+        base: The term from which an indirect load computes its offset; None if the offset is constant.
     """
 
     index: int
@@ -43,12 +48,16 @@ class PacketLoad(Record):
 
 
 class Facts(Record):
-    """What holds whenever a run comes to an instruction.
+    """The facts that hold in every execution on entry to an instruction.
 
-    a, x, scratch: the registers and the 16 slots.
-    captured: so many bytes of the packet are surely there: a load within them cannot fail.
-    loads: the names of loads that every way here has made, the older ones first.
-    told: what the branches on every way here have told of words, whether a register still has them or not.
+    Args:
+        a: The accumulator.
+        x: The index register.
+        scratch: The 16 scratch slots, M[0] to M[15].
+        captured: A lower bound of the captured length in bytes: loads below this offset cannot fail.
+        loads: The names of loads that were made on every path to the instruction, oldest first; at most 64.
+        refinements: The words restricted by branches on every path to the instruction, whether or not a register still
+            holds them; at most 64.
     """
 
     a: Known
@@ -60,7 +69,7 @@ class Facts(Record):
 
 
 class AbstractState:
-    """The machine as far as it is known, at one place of a program."""
+    """The abstract state of the machine at one point of a program."""
 
     def __init__(self) -> None:
         self.a = self.x = constant(0)
@@ -70,31 +79,32 @@ class AbstractState:
         self.captured = interval("captured")
 
     def copy(self) -> "AbstractState":
-        """Another one that is the same now."""
+        """Return an independent copy."""
         other = AbstractState()
         other.a, other.x, other.scratch = self.a, self.x, self.scratch.copy()
         other.refinements, other.loads, other.captured = self.refinements.copy(), self.loads.copy(), self.captured
         return other
 
     def lookup(self, word: Known) -> Known:
-        """The word with what branches have told of it."""
+        """Return a word as refined by the branches so far."""
         return self.captured if word.name == "captured" else self.refinements.get(word.name, word)
 
-    def refine(self, known: Known) -> None:
-        """Takes note of a word."""
-        if known.name == "captured":
-            self.captured = known
+    def refine(self, word: Known) -> None:
+        """Record a refined word under its name."""
+        if word.name == "captured":
+            self.captured = word
         else:
-            remember(self.refinements, known.name, known)
+            remember(self.refinements, word.name, word)
 
-    def assume(self, test: Comparison, truth: bool) -> None:
-        """What is known where a test turns out so."""
-        outcome = refine(self.lookup(test.subject), test.comparison, test.number, truth is test.holds)
-        if outcome is not None:
-            self.refine(outcome)
+    def assume(self, comparison: Comparison, outcome: bool) -> None:
+        """Refine the subject of a comparison by its outcome."""
+        subject = self.lookup(comparison.subject)
+        refined = refine(subject, comparison.action, comparison.operand, outcome is comparison.expected)
+        if refined is not None:
+            self.refine(refined)
 
     def facts(self) -> Facts:
-        """A value that says the same."""
+        """Return the state as an immutable record."""
         return Facts(
             self.lookup(self.a),
             self.lookup(self.x),
@@ -105,16 +115,16 @@ class AbstractState:
         )
 
 
-def remember(memory: "dict[str, Known] | dict[str, None]", name: str, known: Known | None) -> None:
-    """Puts a name last; the first one goes where there are too many."""
+def remember(memory: "dict[str, Known] | dict[str, None]", name: str, word: Known | None) -> None:
+    """Make *name* the newest entry of a memory, and discard its oldest entry if it is full."""
     memory.pop(name, None)
-    memory[name] = known  # type: ignore[assignment]
-    if len(memory) > _MOST_REMEMBERED:
+    memory[name] = word  # type: ignore[assignment]
+    if len(memory) > _MAX_REMEMBERED:
         del memory[next(iter(memory))]
 
 
 def unknown_state(index: int) -> AbstractState:
-    """The state at an instruction of which nothing is known."""
+    """Return the state on entry to instruction *index* if nothing is known: the top of the lattice."""
     state = AbstractState()
     state.a, state.x = interval(f"a@{index}"), interval(f"x@{index}")
     state.scratch = [interval(f"M[{slot}]@{index}") for slot in range(SCRATCH_SLOTS)]
@@ -122,25 +132,25 @@ def unknown_state(index: int) -> AbstractState:
 
 
 def join_states(states: "Iterable[AbstractState]", index: int) -> AbstractState:
-    """What holds at instruction *index*, to which runs come in any of these states."""
+    """Return the state on entry to instruction *index*, the join of the states on its incoming edges."""
     first, *others = states
     state = first.copy()
     for other in others:
-        state.a = _met(state, other, state.a, other.a, f"a@{index}")
-        state.x = _met(state, other, state.x, other.x, f"x@{index}")
+        state.a = _join_words(state, other, state.a, other.a, f"a@{index}")
+        state.x = _join_words(state, other, state.x, other.x, f"x@{index}")
         for slot, (left, right) in enumerate(zip(state.scratch, other.scratch, strict=True)):
             if left is not right:
-                state.scratch[slot] = _met(state, other, left, right, f"M[{slot}]@{index}")
+                state.scratch[slot] = _join_words(state, other, left, right, f"M[{slot}]@{index}")
         state.captured = join("captured", state.captured, other.captured)
         state.loads = {name: None for name in state.loads if name in other.loads}
         state.refinements = {
-            name: join(name, known, other.refinements[name])
-            for name, known in state.refinements.items()
+            name: join(name, word, other.refinements[name])
+            for name, word in state.refinements.items()
             if name in other.refinements
         }
     return state
 
 
-def _met(state: AbstractState, other: AbstractState, left: Known, right: Known, name: str) -> Known:
-    """One word of two states; it keeps its name where both have the same."""
+def _join_words(state: AbstractState, other: AbstractState, left: Known, right: Known, name: str) -> Known:
+    """Join a word of two states; its name becomes *name* unless both words have the same name."""
     return join(left.name if left.name == right.name else name, state.lookup(left), other.lookup(right))

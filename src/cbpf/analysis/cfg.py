@@ -1,4 +1,4 @@
-"""Basic blocks, and the one pass over a program that finds what holds in each."""
+"""The control-flow graph: basic blocks, edges and dominators, from one forward pass over a program."""
 
 from collections.abc import Iterable, Iterator
 
@@ -12,29 +12,39 @@ from .abstract_state import AbstractState, PacketLoad, join_states, unknown_stat
 
 
 class Edge(Record):
-    """A way from one block to another, both by their numbers.
+    """An edge of the control-flow graph.
 
-    outcome: of the test at the end of *source* for which it is taken; None: always.
-    condition: what then holds, in words (`[12:2] == 0x800`); empty: nothing.
-    is_possible: some run may take it, as far as is known.
+    Args:
+        source: The number of the block that the edge leaves.
+        target: The number of the block that the edge enters.
+        outcome: The outcome of the source block's test for which the edge is taken; None if it is unconditional.
+        condition: The condition of the edge as text, such as `[12:2] == 0x800`; empty if it is unconditional.
+        is_feasible: Whether an execution may take the edge, as far as the analysis knows.
     """
 
     source: int
     target: int
     outcome: bool | None
     condition: str
-    is_possible: bool
+    is_feasible: bool
 
 
 class Block(Record):
-    """Instructions that runs pass in a row: those from *start* up to *stop*, without *stop*.
+    """A basic block: consecutive instructions that are entered at the first one only and left at the last one only.
 
-    number: its place among the blocks, which are in order of their instructions.
-    edges: the ways out, that of a test that holds first; none: a `ret` ends it.
-    predecessors: the numbers of the blocks with an edge to here.
-    dominator: the number of the last other block that each way from the start to here passes; None: there is none.
-    is_reachable: some way of jumps leads here from the start.
-    is_possible: some run may come here, as far as is known: on no way here must a condition fail.
+    An execution may also end within a block: at a load outside the packet, or at a division by 0.
+
+    Args:
+        number: The index of the block in `Flow.blocks`, which is in program order.
+        start: The index of its first instruction.
+        stop: The index after its last instruction.
+        edges: The outgoing edges, that of the true outcome first; empty if the block ends with a `ret`.
+        predecessors: The numbers of the blocks with an edge to this block, ascending.
+        dominator: The number of the immediate dominator: the last other block on every path from the entry to this
+            block. None for the entry block and for unreachable blocks.
+        is_reachable: Whether the graph has a path from the entry to this block.
+        is_feasible: Whether an execution may enter the block, as far as the analysis knows: False if each path to it
+            has a condition that always fails. Implies `is_reachable`.
     """
 
     number: int
@@ -44,100 +54,113 @@ class Block(Record):
     predecessors: tuple[int, ...]
     dominator: int | None
     is_reachable: bool
-    is_possible: bool
+    is_feasible: bool
 
     def __len__(self) -> int:
         return self.stop - self.start
 
 
-def advance(state: AbstractState, program: Program, indices: Iterable[int], dialect: Dialect) -> AbstractMachine:
-    """The machine after these instructions, which follow each other, or where every run ends; it changes *state*."""
+def interpret(state: AbstractState, program: Program, indices: Iterable[int], dialect: Dialect) -> AbstractMachine:
+    """Execute consecutive instructions abstractly, until the last one or until every execution ends.
+
+    Args:
+        state: The state before the first instruction; it is modified.
+        program: The program.
+        indices: The consecutive indices of the instructions.
+        dialect: The dialect of the program.
+
+    Returns:
+        The machine, whose index is that of the last instruction executed.
+    """
     machine = AbstractMachine(state, dialect)
     for machine.index in indices:
         execute(machine, program[machine.index], machine.index, dialect)
-        if machine.is_over:
+        if machine.is_terminated:
             break
     return machine
 
 
-class Walk:
-    """One pass in order of the instructions.
+class ForwardAnalysis:
+    """One forward pass over a program, which computes its graph and the abstract state on entry to each block.
 
-    blocks: what it found. loads: those from the packet that runs may make.
-    entries: by block, the state in which runs come to it; None: none comes.
-    ends: by block, the index behind its last instruction that a run may execute.
+    Attributes:
+        blocks: The basic blocks, in program order.
+        loads: The packet loads that executions may make, in program order.
+        entry_states: The state on entry to each block; None if no execution enters it.
+        feasible_stops: For each block, the index after the last instruction that an execution may reach.
     """
 
     def __init__(self, program: Program, dialect: Dialect) -> None:
-        self.entries: list[AbstractState | None] = []
-        self.ends: list[int] = []
+        self.entry_states: list[AbstractState | None] = []
+        self.feasible_stops: list[int] = []
         self.loads: list[PacketLoad] = []
         self._program = program
         self._dialect = dialect
-        self._starts = _starts(program)
-        self._number_at = {start: number for number, start in enumerate(self._starts)}
-        self._arriving: dict[int, list[AbstractState]] = {0: [_first(dialect)]}
+        self._starts = _block_starts(program)
+        self._block_at = {start: block for block, start in enumerate(self._starts)}
+        self._incoming: dict[int, list[AbstractState]] = {0: [_initial_state(dialect)]}
         self._reachable = {0}
-        edges = [self._pass(number) for number in range(len(self._starts))]
+        edges = [self._analyse(block) for block in range(len(self._starts))]
         self.blocks = tuple(self._blocks(edges))
 
-    def _pass(self, number: int) -> tuple[Edge, ...]:
-        """Goes through a block, and gives its ways out."""
-        start, stop = self._range(number)
-        arriving = self._arriving.pop(number, None)
-        entry = join_states(arriving, start) if arriving else None
-        self.entries.append(entry)
-        is_possible, state = entry is not None, entry.copy() if entry else unknown_state(start)
-        machine = advance(state, self._program, range(start, stop), self._dialect)
-        self.ends.append(machine.index + 1)
-        if is_possible:
+    def _analyse(self, block: int) -> tuple[Edge, ...]:
+        """Interpret a block abstractly, and return its outgoing edges."""
+        start, stop = self._range(block)
+        incoming = self._incoming.pop(block, None)
+        entry = join_states(incoming, start) if incoming else None
+        self.entry_states.append(entry)
+        is_feasible, state = entry is not None, entry.copy() if entry else unknown_state(start)
+        machine = interpret(state, self._program, range(start, stop), self._dialect)
+        self.feasible_stops.append(machine.index + 1)
+        if is_feasible:
             self.loads += machine.loads
-        if machine.is_over:  # in the middle, and the ways out are never taken
-            is_possible = False
-            machine = advance(unknown_state(stop - 1), self._program, (stop - 1,), self._dialect)
-        ways = [OutgoingEdge(stop, None, machine.state)] if machine.ways is None else machine.ways
-        return tuple(self._edge(number, way, machine.condition, is_possible) for way in ways)
+        if machine.is_terminated:  # the edges exist, but no execution takes them
+            is_feasible = False
+            machine = interpret(unknown_state(stop - 1), self._program, (stop - 1,), self._dialect)
+        outgoing = [OutgoingEdge(stop, None, machine.state)] if machine.edges is None else machine.edges
+        return tuple(self._edge(block, edge, machine.condition, is_feasible) for edge in outgoing)
 
-    def _edge(self, number: int, way: OutgoingEdge, condition: tuple[str, str], is_possible: bool) -> Edge:
-        target = self._number_at[way.target]
-        if number in self._reachable:
+    def _edge(self, block: int, outgoing: OutgoingEdge, condition: tuple[str, str], is_feasible: bool) -> Edge:
+        """Return an edge of the graph, and pass its state to the target block."""
+        target = self._block_at[outgoing.target]
+        if block in self._reachable:
             self._reachable.add(target)
-        if is_possible and way.state is not None:
-            self._arriving.setdefault(target, []).append(way.state)
-        words = "" if way.outcome is None else condition[not way.outcome]
-        return Edge(number, target, way.outcome, words, is_possible and way.state is not None)
+        if is_feasible and outgoing.state is not None:
+            self._incoming.setdefault(target, []).append(outgoing.state)
+        text = "" if outgoing.outcome is None else condition[not outgoing.outcome]
+        return Edge(block, target, outgoing.outcome, text, is_feasible and outgoing.state is not None)
 
-    def _range(self, number: int) -> tuple[int, int]:
-        following = number + 1
+    def _range(self, block: int) -> tuple[int, int]:
+        following = block + 1
         stop = self._starts[following] if following < len(self._starts) else len(self._program)
-        return self._starts[number], stop
+        return self._starts[block], stop
 
-    def _blocks(self, edges: list[tuple[Edge, ...]]) -> Iterator[Block]:
-        predecessors: list[list[int]] = [[] for _ in edges]
-        for edge in (one for ways in edges for one in ways):
+    def _blocks(self, edges_of_blocks: list[tuple[Edge, ...]]) -> Iterator[Block]:
+        predecessors: list[list[int]] = [[] for _ in edges_of_blocks]
+        for edge in (edge for edges in edges_of_blocks for edge in edges):
             predecessors[edge.target].append(edge.source)
         dominators = _dominators(predecessors, self._reachable)
-        for number, ways in enumerate(edges):
+        for block, edges in enumerate(edges_of_blocks):
             yield Block(
-                number,
-                *self._range(number),
-                ways,
-                tuple(predecessors[number]),
-                dominators[number],
-                number in self._reachable,
-                self.entries[number] is not None,
+                block,
+                *self._range(block),
+                edges,
+                tuple(predecessors[block]),
+                dominators[block],
+                block in self._reachable,
+                self.entry_states[block] is not None,
             )
 
 
-def _first(dialect: Dialect) -> AbstractState:
-    """The state before the first instruction."""
+def _initial_state(dialect: Dialect) -> AbstractState:
+    """Return the state before the first instruction."""
     machine = AbstractMachine(AbstractState(), dialect)
     begin(machine, dialect)
     return machine.state
 
 
-def _starts(program: Program) -> list[int]:
-    """The indices at which blocks begin: the first, the targets of jumps, and what follows a jump or a `ret`."""
+def _block_starts(program: Program) -> list[int]:
+    """Return the index of the first instruction of each block, ascending."""
     starts = {0}
     for index, raw in enumerate(program):
         action = OPCODE_BY_CODE[raw.op].action
@@ -151,25 +174,29 @@ def _starts(program: Program) -> list[int]:
 
 
 def _dominators(predecessors: list[list[int]], reachable: set[int]) -> list[int | None]:
-    """The immediate dominator of each block: where the ways to its reachable predecessors last were one."""
+    """Return the immediate dominator of each block.
+
+    As the graph is acyclic and the blocks are in topological order, one pass suffices: the immediate dominator of a
+    block is the deepest common dominator of its reachable predecessors (Cooper, Harvey and Kennedy, 2001).
+    """
     dominators: list[int | None] = []
     depths: list[int] = []
-    for number, sources in enumerate(predecessors):
+    for block, sources in enumerate(predecessors):
         common: int | None = None
-        for source in sources if number in reachable else ():
+        for source in sources if block in reachable else ():
             if source in reachable:
-                common = source if common is None else _common(common, source, dominators, depths)
+                common = source if common is None else _common_dominator(common, source, dominators, depths)
         dominators.append(common)
         depths.append(0 if common is None else depths[common] + 1)
     return dominators
 
 
-def _common(one: int, other: int, dominators: list[int | None], depths: list[int]) -> int:
-    """The deepest block that dominates both, or is one of them."""
-    while one != other:
-        if depths[one] < depths[other]:
-            one, other = other, one
-        above = dominators[one]
-        assert above is not None
-        one = above
-    return one
+def _common_dominator(first: int, second: int, dominators: list[int | None], depths: list[int]) -> int:
+    """Return the deepest block that dominates both blocks; a block dominates itself."""
+    while first != second:
+        if depths[first] < depths[second]:
+            first, second = second, first
+        dominator = dominators[first]
+        assert dominator is not None
+        first = dominator
+    return first

@@ -1,6 +1,5 @@
-"""What runs of a program reach: instructions, both sides of branches, and loads at the end of the packet."""
+"""Coverage of a program by packets: instructions, both outcomes of branches, and loads at the end of the packet."""
 
-from collections.abc import Iterable
 from typing import Literal, NamedTuple, TypeAlias
 
 from ..isa.opcodes import CONDITIONS, OPCODE_BY_CODE
@@ -12,10 +11,14 @@ GoalKind: TypeAlias = Literal["instruction", "branch", "load"]
 
 
 class CoverageGoal(NamedTuple):
-    """Something that a run may reach at an instruction.
+    """An event that an execution may produce at an instruction.
 
-    "instruction": it runs. "branch": its test holds or does not, as `holds` says. "load": the packet ends just behind
-    the bytes that it loads, or one byte too soon.
+    Args:
+        kind: "instruction": the instruction is executed. "branch": its test has the outcome *holds*. "load": the packet
+            ends directly after the bytes that the instruction loads (*holds*), or one byte earlier, so that the load
+            fails (not *holds*).
+        at: The index of the instruction.
+        holds: The outcome of the event; True for "instruction".
     """
 
     kind: GoalKind
@@ -32,7 +35,7 @@ class CoverageGoal(NamedTuple):
 
 
 def all_goals(program: Program) -> frozenset[CoverageGoal]:
-    """Every instruction and every side of a branch."""
+    """Return the goals for each instruction and for both outcomes of each branch."""
     goals = {CoverageGoal("instruction", index) for index in range(len(program))}
     for index, raw in enumerate(program):
         if OPCODE_BY_CODE[raw.op].action in CONDITIONS:
@@ -41,36 +44,25 @@ def all_goals(program: Program) -> frozenset[CoverageGoal]:
 
 
 class CoveredRun(NamedTuple):
-    """What one run reached, and its verdict."""
+    """The goals that one execution reached, and its verdict."""
 
     goals: frozenset[CoverageGoal]
     verdict: int
 
 
-def observe(machine: VM, packet: bytes, wire_length: int | None = None, metadata: Metadata | None = None) -> CoveredRun:
-    """Runs a program on a packet, step by step."""
+def observe(vm: VM, packet: bytes, wire_length: int | None = None, metadata: Metadata | None = None) -> CoveredRun:
+    """Trace a program on one packet, and return the goals that the execution reaches."""
     goals = set()
     verdict = 0
-    front = len(metadata.before) if metadata is not None and machine.dialect.header_windows else 0
-    end = front + len(packet)
-    for step in machine.trace(packet, metadata=metadata, wire_length=wire_length):
+    before = len(metadata.before) if metadata is not None and vm.dialect.header_windows else 0
+    packet_end = before + len(packet)
+    for step in vm.trace(packet, metadata=metadata, wire_length=wire_length):
         goals.add(CoverageGoal("instruction", step.index))
         if step.taken is not None:
             goals.add(CoverageGoal("branch", step.index, step.taken))
         if step.fetched is not None:
-            behind = step.fetched.position + step.fetched.size
-            if behind - end in (0, 1):
-                goals.add(CoverageGoal("load", step.index, behind == end))
+            load_end = step.fetched.position + step.fetched.size
+            if load_end - packet_end in (0, 1):
+                goals.add(CoverageGoal("load", step.index, load_end == packet_end))
         verdict = step.verdict or 0
     return CoveredRun(frozenset(goals), verdict)
-
-
-def format_ranges(numbers: Iterable[int]) -> str:
-    """Numbers, with neighbours drawn together: "1, 4..7"."""
-    runs: list[list[int]] = []
-    for number in sorted(numbers):
-        if runs and number == runs[-1][1] + 1:
-            runs[-1][1] = number
-        else:
-            runs.append([number, number])
-    return ", ".join(str(first) if first == last else f"{first}..{last}" for first, last in runs)

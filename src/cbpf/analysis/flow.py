@@ -1,4 +1,4 @@
-"""Flow: the blocks of a program, how runs go through them, and what holds at each instruction."""
+"""The control-flow and value analysis of a program: `Flow`."""
 
 from collections.abc import Callable
 from functools import cached_property
@@ -11,14 +11,22 @@ from ..isa.program import Instructions, Program
 from ..isa.verifier import verify
 from .abstract_state import Facts, PacketLoad
 from .abstract_value import Known, constant
-from .cfg import Block, Walk, advance
+from .cfg import Block, ForwardAnalysis, interpret
 
 
 class Flow:
-    """How runs go through a program that its dialect accepts. Jumps go forward, so one pass finds everything.
+    """The basic blocks of a program, and the facts that hold on entry to each instruction.
 
-    Nothing that it says of runs fails in any run, whatever the packet and its metadata; but it does not see everything:
-    `is_possible` may be True where no packet leads. Raises `VerificationError` if *dialect* refuses the program.
+    Jumps go forward only, so the analysis is one pass over the program. It is sound: every claim holds in every
+    execution, whatever the packet and its metadata. It is not complete: code that no packet reaches may be reported as
+    feasible (`dead` decides such questions exactly, with a solver).
+
+    Args:
+        program: The instructions, or anything else that `Program` takes.
+        dialect: The dialect that the program is verified and analysed for; by default PCAP.
+
+    Raises:
+        VerificationError: If the dialect rejects the program.
 
     >>> from cbpf import compile
     >>> flow = Flow(compile("arp"))
@@ -29,40 +37,71 @@ class Flow:
     """
 
     program: Program
+    """The program."""
     dialect: Dialect
-    _walk: Walk
+    """Its dialect."""
     blocks: tuple[Block, ...]
+    """The basic blocks, in program order."""
     loads: tuple[PacketLoad, ...]
-    """The loads from the packet that runs may make, in order of their instructions."""
+    """The packet loads that executions may make, in program order."""
+    _analysis: ForwardAnalysis
 
     def __init__(self, program: Instructions, *, dialect: Dialect = PCAP) -> None:
         value = Program(program)
         verify(value, dialect=dialect)
-        walk = Walk(value, dialect)
-        vars(self).update(program=value, dialect=dialect, blocks=walk.blocks, loads=tuple(walk.loads), _walk=walk)
+        analysis = ForwardAnalysis(value, dialect)
+        vars(self).update(
+            program=value, dialect=dialect, blocks=analysis.blocks, loads=tuple(analysis.loads), _analysis=analysis
+        )
 
     @cached_property
-    def _number_at(self) -> tuple[int, ...]:
-        """The block of each instruction."""
+    def _block_numbers(self) -> tuple[int, ...]:
+        """The number of the block of each instruction."""
         return tuple(block.number for block in self.blocks for _ in range(block.start, block.stop))
 
     def block_at(self, index: int) -> Block:
-        """The block of instruction *index*; raises `IndexError` if there is no such instruction."""
-        return self.blocks[self._number_at[range(len(self.program))[index]]]
+        """Return the block that contains an instruction.
+
+        Args:
+            index: The index of the instruction; a negative one counts from the end of the program.
+
+        Returns:
+            The block.
+
+        Raises:
+            IndexError: If the program has no such instruction.
+        """
+        return self.blocks[self._block_numbers[range(len(self.program))[index]]]
 
     def facts(self, index: int) -> Facts | None:
-        """What holds whenever a run comes to instruction *index*; None: no run does."""
+        """Return the facts that hold in every execution on entry to an instruction.
+
+        Args:
+            index: The index of the instruction; a negative one counts from the end of the program.
+
+        Returns:
+            The facts, or None if no execution reaches the instruction.
+
+        Raises:
+            IndexError: If the program has no such instruction.
+        """
         index = range(len(self.program))[index]
         block = self.block_at(index)
-        state = self._walk.entries[block.number]
-        if state is None or index >= self._walk.ends[block.number]:
+        state = self._analysis.entry_states[block.number]
+        if state is None or index >= self._analysis.feasible_stops[block.number]:
             return None
-        return advance(state.copy(), self.program, range(block.start, index), self.dialect).state.facts()
+        return interpret(state.copy(), self.program, range(block.start, index), self.dialect).state.facts()
 
     def verdict(self, block: Block) -> Known | None:
-        """What is known of the verdict of the `ret` that ends *block*; None: no `ret` does, or no run comes to it.
+        """Return the possible verdicts of the `ret` that ends a block.
 
-        A run also ends with verdict 0 where it loads a byte that the packet lacks, or divides by 0.
+        An execution also ends, with verdict 0, at a load of a byte that the packet lacks and at a division by 0.
+
+        Args:
+            block: A block of this flow.
+
+        Returns:
+            The verdict as an abstract value; None if no `ret` ends the block, or if no execution reaches the `ret`.
         """
         facts = self.facts(block.stop - 1)
         opcode = OPCODE_BY_CODE[self.program[block.stop - 1].op]
@@ -72,81 +111,91 @@ class Flow:
 
     @cached_property
     def unreachable(self) -> tuple[int, ...]:
-        """The instructions to which no way of jumps leads."""
+        """The indices of the instructions to which the graph has no path, ascending."""
         return tuple(
             index for block in self.blocks if not block.is_reachable for index in range(block.start, block.stop)
         )
 
     @cached_property
-    def never_reached(self) -> tuple[int, ...]:
-        """The instructions to which ways lead, but no run: a condition on each way is known to fail."""
+    def infeasible(self) -> tuple[int, ...]:
+        """The indices of the reachable instructions that no execution reaches, ascending.
+
+        Each path to such an instruction has a condition, load or division that always fails.
+        """
         return tuple(
             index
             for block in self.blocks
             if block.is_reachable
-            for index in range(self._walk.ends[block.number] if block.is_possible else block.start, block.stop)
+            for index in range(
+                self._analysis.feasible_stops[block.number] if block.is_feasible else block.start, block.stop
+            )
         )
 
     @cached_property
     def shortest(self) -> int:
-        """The fewest instructions of a run that does not end early, for want of a byte or at a division by 0."""
-        return self._length(min)
+        """The length in instructions of the shortest feasible path to a `ret`.
+
+        An execution that ends early, at a load outside the packet or at a division by 0, may be shorter. If each path
+        has an instruction that always ends the execution, the shortest path to such an instruction counts.
+        """
+        return self._path_length(min)
 
     @cached_property
     def longest(self) -> int:
-        """No run executes more instructions than this."""
-        return self._length(max)
+        """The length in instructions of the longest feasible path: an upper bound for every execution."""
+        return self._path_length(max)
 
-    def _length(self, choose: Callable[..., int]) -> int:
-        """The least or the greatest number of instructions of the possible ways from the start to an end."""
-        before: dict[int, int] = {0: 0}
-        whole: list[int] = []
-        early: list[int] = []
+    def _path_length(self, choose: Callable[..., int]) -> int:
+        """Return the length of the shortest feasible path if *choose* is min, of the longest if it is max."""
+        lengths: dict[int, int] = {0: 0}  # by block number: of the path to the block
+        complete: list[int] = []  # to a `ret`
+        early: list[int] = []  # to an instruction that always ends the execution
         for block in self.blocks:
-            if not block.is_possible:
+            if not block.is_feasible:
                 continue
-            end = self._walk.ends[block.number]
-            passed = before[block.number] + end - block.start
-            ways = [edge for edge in block.edges if edge.is_possible]
-            if not ways:
-                (early if block.edges or end < block.stop else whole).append(passed)
-            for edge in ways:
-                before[edge.target] = choose(before.get(edge.target, passed), passed)
-        return choose(whole) if whole and choose is min else choose(whole + early)
+            stop = self._analysis.feasible_stops[block.number]
+            length = lengths[block.number] + stop - block.start
+            edges = [edge for edge in block.edges if edge.is_feasible]
+            if not edges:
+                (early if block.edges or stop < block.stop else complete).append(length)
+            for edge in edges:
+                lengths[edge.target] = choose(lengths.get(edge.target, length), length)
+        return choose(complete) if complete and choose is min else choose(complete + early)
 
     @cached_property
-    def _rows(self) -> tuple[tuple[RawInstruction, Opcode], ...]:
-        """The instructions to which runs may come, with their rows of the table."""
-        passed = set(self.unreachable) | set(self.never_reached)
-        return tuple((raw, OPCODE_BY_CODE[raw.op]) for index, raw in enumerate(self.program) if index not in passed)
+    def _feasible_rows(self) -> tuple[tuple[RawInstruction, Opcode], ...]:
+        """The instructions that executions may reach, with their rows of the opcode table."""
+        skipped = set(self.unreachable) | set(self.infeasible)
+        return tuple((raw, OPCODE_BY_CODE[raw.op]) for index, raw in enumerate(self.program) if index not in skipped)
 
     @cached_property
     def slots_read(self) -> tuple[int, ...]:
-        """The scratch slots that runs may read."""
+        """The numbers of the scratch slots (0 to 15) that executions may read, ascending."""
         return self._slots(stored=False)
 
     @cached_property
     def slots_written(self) -> tuple[int, ...]:
-        """The scratch slots that runs may write."""
+        """The numbers of the scratch slots (0 to 15) that executions may write, ascending."""
         return self._slots(stored=True)
 
     def _slots(self, *, stored: bool) -> tuple[int, ...]:
         stores = (Action.STORE_A, Action.STORE_X)
-        rows = [row for row in self._rows if row[1].operand is Operand.SCRATCH]
+        rows = [row for row in self._feasible_rows if row[1].operand is Operand.SCRATCH]
         return tuple(sorted({raw.k for raw, opcode in rows if (opcode.action in stores) is stored}))
 
     @cached_property
     def extensions(self) -> tuple[Extension, ...]:
-        """What runs may ask about a packet beside its bytes, its length included."""
-        found = {extension_of(opcode, raw.k) for raw, opcode in self._rows}
-        found |= {Extension.LEN for _, opcode in self._rows if opcode.operand is Operand.LENGTH}
-        return tuple(sorted(one for one in found if one is not None))
+        """The extension loads that executions may make, including the wire length, in the order of their numbers."""
+        extensions = {extension_of(opcode, raw.k) for raw, opcode in self._feasible_rows}
+        extensions |= {Extension.LEN for _, opcode in self._feasible_rows if opcode.operand is Operand.LENGTH}
+        return tuple(sorted(extension for extension in extensions if extension is not None))
 
     @cached_property
-    def bytes_deciding(self) -> int | None:
-        """So many bytes from the packet's first one decide the verdict at most; None: nothing bounds them.
+    def bytes_inspected(self) -> int | None:
+        """The number of leading packet bytes that executions may inspect, as an upper bound; None if it has no bound.
 
-        Its lengths may decide too, and whatever `extensions` and headers outside the packet tell.
+        Later bytes never affect the verdict. The captured and the wire length, the `extensions`, and header bytes
+        outside the packet may affect it.
         """
         loads = [load for load in self.loads if load.header in ("packet", "any")]
         ends = [load.last + load.size for load in loads if load.last is not None]

@@ -1,4 +1,4 @@
-"""How often each instruction of a program is executed on given packets, and which way its tests go."""
+"""Execution profiles: how often each instruction of a program is executed on given packets, and each branch taken."""
 
 from collections.abc import Iterator
 from typing import Any, Final, TypeAlias
@@ -19,61 +19,78 @@ from ..packet.skb import SocketBuffer
 from .cfg import Edge
 from .flow import Flow
 
-_LONGEST_IN_PYTHON: Final = 20_000  # instructions; beyond, compiling costs too much time and memory
+_MAX_COMPILED_LENGTH: Final = 20_000  # instructions; compiling longer programs takes too much time and memory
 
 
 class ExecutionCounts(Record):
-    """What a program did on packets, all of it exact.
+    """Exact counts of the executions of a program on a series of packets; `execution_counts` returns them.
 
-    packets: how many there were. kept: how many of them had a verdict other than 0.
-    executed: for each instruction, how often it was executed, loads that found no byte included.
-    taken: for each instruction, how often its test held; 0 for what is no test, or leads to one place either way.
-    most: the most instructions that one packet took.
+    Args:
+        packets: The number of packets.
+        accepted: The number of packets that the program accepted.
+        executed: For each instruction, the number of times it was executed, failed loads included.
+        taken: For each instruction, the number of times its test held; 0 if it has no test or both targets are equal.
+        maximum: The greatest number of instructions executed for one packet; 0 without packets.
     """
 
     packets: int
     accepted: int
     executed: tuple[int, ...]
     taken: tuple[int, ...]
-    most: int
+    maximum: int
 
     @property
     def mean(self) -> float:
-        """Instructions a packet; 0 without packets."""
+        """The mean number of instructions executed per packet; 0 without packets."""
         return sum(self.executed) / self.packets if self.packets else 0.0
 
     def as_dict(self) -> dict[str, Any]:
-        """Every field by its name, and the mean."""
+        """Return the counts as a dictionary.
+
+        Returns:
+            Each field by its name, and "mean".
+        """
         return {name: getattr(self, name) for name in self.__match_args__} | {"mean": self.mean}
 
 
 def execution_counts(program: Instructions, packets: Any, *, dialect: Dialect = PCAP) -> ExecutionCounts:
-    r"""Runs *program* on every packet, and counts.
+    r"""Run a program on packets, and count the executions of each instruction.
 
-    *packets* is whatever `Packets.of` takes, or an iterable of `Packet`, a capture reader say, of which the wire
-    lengths count, or of `SocketView`, of which the metadata count too. It takes a few times as long as the python
-    engine. Raises `VerificationError` if *dialect* refuses the program, `PacketError` for what is no packet.
+    Counting takes a few times as long as the python engine.
+
+    Args:
+        program: The instructions, or anything else that `Program` takes.
+        packets: Anything that `Packets.of` takes; or an iterable of `Packet`, such as a capture reader, with the wire
+            lengths they record; or an iterable of `SocketView`, with their wire lengths and metadata.
+        dialect: The dialect of the program; by default PCAP.
+
+    Returns:
+        The counts.
+
+    Raises:
+        VerificationError: If the dialect rejects the program.
+        PacketError: If a packet is not a bytes-like object.
 
     >>> from cbpf import parse
     >>> execution_counts(parse("ldb [0]\njeq #1,0,1\nret #1\nret #0"), [b"\1", b"\2", b""])
-    ExecutionCounts(packets=3, kept=1, executed=(3, 2, 1, 1), taken=(0, 1, 0, 0), most=3)
+    ExecutionCounts(packets=3, accepted=1, executed=(3, 2, 1, 1), taken=(0, 1, 0, 0), maximum=3)
     """
     value = Program(program)
     verify(value, dialect=dialect)
     executed, taken = [0] * len(value), [0] * len(value)
-    make = compile_to_counting_python if len(value) <= _LONGEST_IN_PYTHON else _tracing
-    run = make(value, dialect, executed, taken)
-    count = kept = most = total = 0
+    compile_counting = compile_to_counting_python if len(value) <= _MAX_COMPILED_LENGTH else _counting_interpreter
+    run = compile_counting(value, dialect, executed, taken)
+    count = accepted = maximum = total = 0
     for arguments in _runs(packets, dialect):
-        kept += run(*arguments) != 0
+        accepted += run(*arguments) != 0
         before, total = total, sum(executed)
-        most = max(most, total - before)
+        maximum = max(maximum, total - before)
         count += 1
-    return ExecutionCounts(count, kept, tuple(executed), tuple(taken), most)
+    return ExecutionCounts(count, accepted, tuple(executed), tuple(taken), maximum)
 
 
-def _tracing(program: Program, dialect: Dialect, executed: list[int], taken: list[int]) -> RunFunction:
-    """What `compile_to_counting_python` gives, without compiling: slow."""
+def _counting_interpreter(program: Program, dialect: Dialect, executed: list[int], taken: list[int]) -> RunFunction:
+    """Return a run function that counts like that of `compile_to_counting_python`: slower, but without compilation."""
     trace = Interpreter(program, dialect).trace
 
     def run(packet: Any, wire_length: int | None = None, buffer: SocketBuffer | None = None, /) -> int:
@@ -92,7 +109,7 @@ _Arguments: TypeAlias = tuple[Any, int | None, SocketBuffer | None]
 
 
 def _runs(packets: Any, dialect: Dialect) -> Iterator[_Arguments]:
-    """The arguments of the run on each packet."""
+    """Yield the arguments of the run function for each packet."""
     batch = as_batch(packets)
     if isinstance(batch, Packets):
         yield from ((data, length, None) for data, length in zip(batch, batch.wire_lengths, strict=True))
@@ -108,34 +125,36 @@ def _runs(packets: Any, dialect: Dialect) -> Iterator[_Arguments]:
 
 
 def check_counts(counts: ExecutionCounts, flow: Flow) -> None:
-    """Raises `FieldError` for counts of another program, as far as their number tells."""
+    """Raise `FieldError` if counts cannot be those of a program: they count a different number of instructions."""
     if not isinstance(counts, ExecutionCounts):
-        raise FieldError(f"counts: {counts!r} is no ExecutionCounts; execution_counts(program, packets) gives them")
+        raise FieldError(f"counts: expected ExecutionCounts, got {counts!r}; use execution_counts(program, packets)")
     if len(counts.executed) != len(flow.program):
-        raise FieldError(f"counts: of {len(counts.executed)} instructions; the program has {len(flow.program)}")
+        raise FieldError(
+            f"counts: made for a program of {len(counts.executed)} instructions; this one has {len(flow.program)}"
+        )
 
 
 def edge_counts(flow: Flow, counts: ExecutionCounts) -> dict[tuple[int, int], int]:
-    """How often each edge was taken, by the numbers of its blocks."""
-    taken: dict[tuple[int, int], int] = {}
-    falling: list[Edge] = []
-    arriving = [0] * len(flow.blocks)
+    """Return the number of times that each edge was taken, by the numbers of its source and target blocks."""
+    counts_by_edge: dict[tuple[int, int], int] = {}
+    fall_through: list[Edge] = []
+    entered = [0] * len(flow.blocks)
     for edge in (edge for block in flow.blocks for edge in block.edges):
         last = flow.blocks[edge.source].stop - 1
         if edge.outcome is None and _may_end_early(flow, last):
-            falling.append(edge)
+            fall_through.append(edge)
             continue
-        times = counts.executed[last] if edge.outcome is None else counts.taken[last]
-        count = counts.executed[last] - times if edge.outcome is False else times
-        taken[edge.source, edge.target] = count
-        arriving[edge.target] += count
-    for edge in falling:  # at most one to each block, from the instruction in front of it
+        true_count = counts.executed[last] if edge.outcome is None else counts.taken[last]
+        count = counts.executed[last] - true_count if edge.outcome is False else true_count
+        counts_by_edge[edge.source, edge.target] = count
+        entered[edge.target] += count
+    for edge in fall_through:  # at most one per target, from the preceding instruction: the remaining executions
         start = flow.blocks[edge.target].start
-        taken[edge.source, edge.target] = counts.executed[start] - arriving[edge.target]
-    return taken
+        counts_by_edge[edge.source, edge.target] = counts.executed[start] - entered[edge.target]
+    return counts_by_edge
 
 
 def _may_end_early(flow: Flow, index: int) -> bool:
-    """Whether a run may leave the program at an instruction that neither jumps nor returns."""
+    """Return whether an execution may end at an instruction other than a `ret`: a failed load, a division by 0."""
     action = OPCODE_BY_CODE[flow.program[index].op].action
     return action in (Action.LOAD_A, Action.LOAD_X, Action.DIV, Action.MOD)

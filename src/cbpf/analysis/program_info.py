@@ -1,4 +1,4 @@
-"""What a program is and does, summed up."""
+"""A summary of a program: `program_info`."""
 
 from collections import Counter
 from typing import Any
@@ -13,25 +13,31 @@ from .flow import Flow
 
 
 class ProgramInfo(Record):
-    """What a program is and does, by its `Flow`: `program_info` makes it.
+    """The properties of a program, from its `Flow`; `program_info` returns them.
 
-    instructions, blocks: how many there are.
-    unreachable: the indices of instructions to which no way leads. never_reached: of those to which no run comes.
-    shortest, longest: the fewest and the most instructions of a run; see `Flow`.
-    bytes_deciding: so many bytes of a packet decide at most; None: nothing bounds them.
-    loads: those from the packet that runs may make.
-    slots_read, slots_written: the scratch slots that runs may use. extensions: what they may ask beside bytes.
-    opcodes: how often each mnemonic stands in the program, the most frequent first.
-    accepted_by: the names of the dialects that accept it.
+    Args:
+        instructions: The number of instructions.
+        blocks: The number of basic blocks.
+        unreachable: The indices of the instructions to which the control-flow graph has no path.
+        infeasible: The indices of the other instructions that no execution reaches.
+        shortest: The length in instructions of the shortest feasible path to a `ret`.
+        longest: The length in instructions of the longest feasible path.
+        bytes_inspected: The number of leading packet bytes that may be inspected; None if it has no bound.
+        loads: The packet loads that executions may make.
+        slots_read: The scratch slots that executions may read.
+        slots_written: The scratch slots that executions may write.
+        extensions: The extension loads that executions may make.
+        opcodes: Each mnemonic of the program with its number of occurrences, the most frequent first.
+        accepted_by: The names of the dialects that accept the program.
     """
 
     instructions: int
     blocks: int
     unreachable: tuple[int, ...]
-    never_reached: tuple[int, ...]
+    infeasible: tuple[int, ...]
     shortest: int
     longest: int
-    bytes_deciding: int | None
+    bytes_inspected: int | None
     loads: tuple[PacketLoad, ...]
     slots_read: tuple[int, ...]
     slots_written: tuple[int, ...]
@@ -40,7 +46,11 @@ class ProgramInfo(Record):
     accepted_by: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """Every field by its name, in what JSON has; extensions as the assemblers' words."""
+        """Return the properties as a dictionary that can be converted to JSON.
+
+        Returns:
+            Each field by its name: loads and opcodes as dictionaries, extensions by their names in assembly text.
+        """
         fields: dict[str, Any] = {name: getattr(self, name) for name in self.__match_args__}
         return fields | {
             "loads": [dict(zip(load.__match_args__, load._fields(), strict=True)) for load in self.loads],
@@ -50,11 +60,21 @@ class ProgramInfo(Record):
 
 
 def program_info(program: Instructions, *, dialect: Dialect = PCAP) -> ProgramInfo:
-    """What a program is and does under *dialect*; raises `VerificationError` if that refuses it.
+    """Summarise a program: its size, control flow, inputs and opcodes.
+
+    Args:
+        program: The instructions, or anything else that `Program` takes.
+        dialect: The dialect that the program is verified and analysed for; by default PCAP.
+
+    Returns:
+        The properties.
+
+    Raises:
+        VerificationError: If the dialect rejects the program.
 
     >>> from cbpf import compile
     >>> info = program_info(compile("arp"))
-    >>> info.longest, info.bytes_deciding, info.accepted_by
+    >>> info.longest, info.bytes_inspected, info.accepted_by
     (3, 14, ('pcap', 'linux'))
     """
     flow = Flow(program, dialect=dialect)
@@ -63,14 +83,14 @@ def program_info(program: Instructions, *, dialect: Dialect = PCAP) -> ProgramIn
         instructions=len(flow.program),
         blocks=len(flow.blocks),
         unreachable=flow.unreachable,
-        never_reached=flow.never_reached,
+        infeasible=flow.infeasible,
         shortest=flow.shortest,
         longest=flow.longest,
-        bytes_deciding=flow.bytes_deciding,
+        bytes_inspected=flow.bytes_inspected,
         loads=flow.loads,
         slots_read=flow.slots_read,
         slots_written=flow.slots_written,
         extensions=flow.extensions,
         opcodes=tuple(opcodes.most_common()),
-        accepted_by=tuple(name for name, one in DIALECTS.items() if not findings(flow.program, dialect=one)),
+        accepted_by=tuple(name for name, other in DIALECTS.items() if not findings(flow.program, dialect=other)),
     )

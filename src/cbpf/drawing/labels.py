@@ -11,7 +11,7 @@ from ..isa.opcodes import OPCODE_BY_CODE, Opcode, Operand
 
 NodeKind: TypeAlias = Literal["plain", "keep", "reject", "depends"]
 
-_MOST_LINES: Final = 24  # of a block; of a longer one, the first and the last are shown
+_MAX_LINES: Final = 24  # of a block; of a longer one, the first and the last are shown
 _LAST_LINES: Final = 4
 _ALLOWING: Final = {0x7FFF: "allow", 0x7FFC: "allow and log"}  # SECCOMP_RET_ALLOW, SECCOMP_RET_LOG (linux/seccomp.h)
 
@@ -22,16 +22,18 @@ class Labels:
     def __init__(self, flow: Flow, counts: ExecutionCounts | None) -> None:
         self.flow, self.counts = flow, counts
         lines = listing(self.flow.program).split("\n")
-        self._images = [_image(OPCODE_BY_CODE[raw.op], line) for raw, line in zip(flow.program, lines, strict=True)]
+        self._instruction_texts = [
+            _instruction_text(OPCODE_BY_CODE[raw.op], line) for raw, line in zip(flow.program, lines, strict=True)
+        ]
         self._taken = {} if self.counts is None else edge_counts(self.flow, self.counts)
 
     def lines(self, block: Block, runs: int) -> list[str]:
         """The instructions of a block, and what they come to; with counts, before them how many *runs* came."""
         indices = list(range(block.start, block.stop))
-        if len(indices) > _MOST_LINES:
-            hidden = len(indices) - _MOST_LINES
-            indices[_MOST_LINES - _LAST_LINES : -_LAST_LINES] = [-hidden]
-        lines = [f"{one} {self._images[one]}" if one >= 0 else f"... {-one} more" for one in indices]
+        if len(indices) > _MAX_LINES:
+            hidden = len(indices) - _MAX_LINES
+            indices[_MAX_LINES - _LAST_LINES : -_LAST_LINES] = [-hidden]
+        lines = [f"{one} {self._instruction_texts[one]}" if one >= 0 else f"... {-one} more" for one in indices]
         if self.counts is not None:
             lines.insert(0, self.heat(runs))
         if block.edges and block.edges[0].outcome is not None:
@@ -40,7 +42,7 @@ class Labels:
 
     def remarks(self, block: Block) -> list[str]:
         """What is said of a block below its instructions."""
-        if not block.is_possible:
+        if not block.is_feasible:
             return ["no run comes here" if block.is_reachable else "unreachable"]
         return [] if block.edges else [self.verdict(block)[1]]
 
@@ -104,7 +106,7 @@ def _system_call_verdict(known: Known) -> tuple[NodeKind, str]:
     return ("keep", allowed) if allowed else ("reject", "deny")
 
 
-def _image(opcode: Opcode, line: str) -> str:
+def _instruction_text(opcode: Opcode, line: str) -> str:
     """An instruction of a listing, without its number and where it jumps to; tcpdump is silent on two operands."""
     if opcode.operand is Operand.A:
         return f"{opcode.mnemonic} a"

@@ -10,17 +10,17 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-_SWEEPS: Final = 12
-_BETWEEN_BOXES: Final = 24.0
-_BETWEEN_POINTS: Final = 18.0
-_BETWEEN_ROWS: Final = 34.0
-_BELOW_ROW: Final = 18.0  # where ways go straight down, beside their labels
-_STRAIGHTNESS: Final = 8.0  # how much more it counts that a way is straight where it passes rows
-_LEAF: Final = 0.1  # how little it counts where a box without ways out stands
+_ITERATIONS: Final = 12
+_BOX_GAP: Final = 24.0
+_POINT_GAP: Final = 18.0
+_ROW_GAP: Final = 34.0
+_STRAIGHT_HEIGHT: Final = 18.0  # where ways go straight down, beside their labels
+_CHAIN_WEIGHT: Final = 8.0  # how much more it counts that a way is straight where it passes rows
+_LEAF_WEIGHT: Final = 0.1  # how little it counts where a box without ways out stands
 _MARGIN: Final = 12.0
 
-Size = tuple[float, float]
-Edge = tuple[int, int]
+BoxSize = tuple[float, float]
+NodePair = tuple[int, int]
 
 
 class GraphLayout(NamedTuple):
@@ -37,15 +37,15 @@ class GraphLayout(NamedTuple):
     height: float
 
 
-def lay_out(rooms: Sequence[Size], sizes: Sequence[Size], edges: Sequence[Edge]) -> GraphLayout:
+def lay_out(rooms: Sequence[BoxSize], sizes: Sequence[BoxSize], edges: Sequence[NodePair]) -> GraphLayout:
     """Places boxes of (width, height), and edges from box to box by their numbers, of which none lead back.
 
     *rooms* are the boxes with what stands beside their lower sides, as wide to the left as to the right.
     """
-    return _Picture(rooms, sizes, edges).layout()
+    return _LayeredLayout(rooms, sizes, edges).layout()
 
 
-def ranks_of(count: int, edges: Sequence[Edge]) -> list[int]:
+def assign_ranks(count: int, edges: Sequence[NodePair]) -> list[int]:
     """The row of each box: behind all that lead to it; what nothing leads to stands right above what it leads to."""
     above: list[list[int]] = [[] for _ in range(count)]
     below: list[list[int]] = [[] for _ in range(count)]
@@ -66,12 +66,12 @@ def ranks_of(count: int, edges: Sequence[Edge]) -> list[int]:
     return ranks
 
 
-class _Picture:
+class _LayeredLayout:
     """Boxes and points of ways, numbered on from the boxes."""
 
-    def __init__(self, rooms: Sequence[Size], sizes: Sequence[Size], edges: Sequence[Edge]) -> None:
+    def __init__(self, rooms: Sequence[BoxSize], sizes: Sequence[BoxSize], edges: Sequence[NodePair]) -> None:
         self._sizes, self._edges, self._count = sizes, edges, len(sizes)
-        self._ranks = ranks_of(len(sizes), edges)
+        self._ranks = assign_ranks(len(sizes), edges)
         self._rows: list[list[int]] = [[] for _ in range(max(self._ranks, default=0) + 1)]
         for number, rank in enumerate(self._ranks):
             self._rows[rank].append(number)
@@ -101,7 +101,7 @@ class _Picture:
         """Orders the rows by the barycentres of their neighbours, and keeps the order with the fewest crossings."""
         best = [row.copy() for row in self._rows]
         fewest = self._crossings()
-        for sweep in range(_SWEEPS):
+        for sweep in range(_ITERATIONS):
             if not fewest:
                 break
             if sweep % 2 == 0:
@@ -130,7 +130,7 @@ class _Picture:
     def _place(self) -> None:
         for row in self._rows:
             self._settle(row, [0.0] * len(row), [1.0] * len(row))
-        for sweep in range(_SWEEPS):
+        for sweep in range(_ITERATIONS):
             downward = sweep % 2 == 0
             for row in self._rows if downward else reversed(self._rows):
                 self._draw_near(row, (self._above,) if downward else (self._below,))
@@ -149,8 +149,8 @@ class _Picture:
 
     def _weight(self, number: int, neighbour: int) -> float:
         if number >= self._count and neighbour >= self._count:
-            return _STRAIGHTNESS
-        return 1.0 if self._below[number] and self._below[neighbour] else _LEAF
+            return _CHAIN_WEIGHT
+        return 1.0 if self._below[number] and self._below[neighbour] else _LEAF_WEIGHT
 
     def _settle(self, row: list[int], wishes: list[float], weights: list[float]) -> None:
         """The places of a row nearest to what is wished, in their order and at their distances.
@@ -174,7 +174,7 @@ class _Picture:
             self._x[number] = mean + shift
 
     def _distance(self, left: int, right: int) -> float:
-        between = _BETWEEN_BOXES if left < self._count and right < self._count else _BETWEEN_POINTS
+        between = _BOX_GAP if left < self._count and right < self._count else _POINT_GAP
         return (self._widths[left] + self._widths[right]) / 2 + between
 
     def layout(self) -> GraphLayout:
@@ -203,9 +203,9 @@ class _Picture:
         tops, bottoms, y = [], [], _MARGIN
         for row in self._rows:
             tops.append(y)
-            bottoms.append(y + max(self._sizes[one][1] if one < self._count else 0.0 for one in row) + _BELOW_ROW)
+            bottoms.append(y + max(self._sizes[one][1] if one < self._count else 0.0 for one in row) + _STRAIGHT_HEIGHT)
             farthest = max((abs(self._x[one] - self._x[two]) for one in row for two in self._below[one]), default=0.0)
-            y = bottoms[-1] + _BETWEEN_ROWS + min(72.0, farthest / 10)
+            y = bottoms[-1] + _ROW_GAP + min(72.0, farthest / 10)
         return tops, bottoms
 
     def _ports(self, *, outward: bool) -> list[float]:

@@ -8,13 +8,13 @@ from ..analysis.cfg import Block, Edge
 from .labels import EDGE_COLORS, STROKES, TEXT_COLOR, Labels
 from .layout import GraphLayout, lay_out
 
-_CHARACTER: Final = 7.3  # pixels of width at 12 pixels of height, for the wider monospaced fonts
-_LINE: Final = 16.0
+_CHARACTER_WIDTH: Final = 7.3  # pixels of width at 12 pixels of height, for the wider monospaced fonts
+_LINE_HEIGHT: Final = 16.0
 _PADDING: Final = 9.0
-_NARROWEST: Final = 90.0
-_NARROWEST_TEST: Final = 150.0  # the labels of two ways find room under it
+_MIN_WIDTH: Final = 90.0
+_MIN_TEST_WIDTH: Final = 150.0  # the labels of two ways find room under it
 _LABEL_DISTANCE: Final = 6.0
-_MOST_POINTS: Final = 20_000  # of ways over several rows; longer ways are cut, so that any program can be drawn
+_MAX_POINTS: Final = 20_000  # of ways over several rows; longer ways are cut, so that any program can be drawn
 
 
 class _Box(NamedTuple):
@@ -31,7 +31,7 @@ class _Box(NamedTuple):
     is_stub: bool = False
 
 
-class _Line(NamedTuple):
+class _DrawnEdge(NamedTuple):
     """A way between two boxes, by their numbers."""
 
     source: int
@@ -44,30 +44,32 @@ class _Drawing:
 
     def __init__(self, captions: Labels) -> None:
         blocks = captions.flow.blocks
-        self.captions = captions
-        self.boxes = [self._whole(block, captions.runs(block), block.is_possible) for block in blocks]
-        self.lines: list[_Line] = []
-        self._copied = {one.number for one in blocks if not one.edges and len(one) == 1 and len(one.predecessors) > 1}
+        self.labels = captions
+        self.boxes = [self._block_box(block, captions.runs(block), block.is_feasible) for block in blocks]
+        self.edges: list[_DrawnEdge] = []
+        self._duplicated = {
+            one.number for one in blocks if not one.edges and len(one) == 1 and len(one.predecessors) > 1
+        }
         self._drawn: set[int] = set()
-        farthest = max(8, _MOST_POINTS // len(blocks))
+        farthest = max(8, _MAX_POINTS // len(blocks))
         for edge in (edge for block in blocks for edge in block.edges):
             is_far = edge.target - edge.source > farthest
-            self.lines.append(_Line(edge.source, self._target(blocks[edge.target], edge, is_far), edge))
+            self.edges.append(_DrawnEdge(edge.source, self._target(blocks[edge.target], edge, is_far), edge))
 
-    def _whole(self, block: Block, runs: int, is_possible: bool) -> _Box:
-        return _Box(block, runs, self.captions.lines(block, runs), len(self.captions.remarks(block)), is_possible)
+    def _block_box(self, block: Block, runs: int, is_possible: bool) -> _Box:
+        return _Box(block, runs, self.labels.lines(block, runs), len(self.labels.remarks(block)), is_possible)
 
     def _target(self, block: Block, edge: Edge, is_far: bool) -> int:
         """The box to which a way leads."""
-        number, runs = block.number, self.captions.taken(edge)
-        if number in self._copied:
-            box = self._whole(block, runs, edge.is_possible)
+        number, runs = block.number, self.labels.taken(edge)
+        if number in self._duplicated:
+            box = self._block_box(block, runs, edge.is_feasible)
             if number not in self._drawn:
                 self._drawn.add(number)
                 self.boxes[number] = box
                 return number
         elif is_far:
-            box = _Box(block, runs, [f"to {block.start}"], 0, edge.is_possible, is_stub=True)
+            box = _Box(block, runs, [f"to {block.start}"], 0, edge.is_feasible, is_stub=True)
         else:
             return number
         self.boxes.append(box)
@@ -76,16 +78,18 @@ class _Drawing:
     def size(self, number: int) -> tuple[float, float]:
         """Width and height of a box."""
         box = self.boxes[number]
-        width = max(map(len, box.lines)) * _CHARACTER + 2 * _PADDING
+        width = max(map(len, box.lines)) * _CHARACTER_WIDTH + 2 * _PADDING
         ways = len(box.block.edges) if number == box.block.number else 0
-        return max(_NARROWEST_TEST if ways == 2 else _NARROWEST, width), len(box.lines) * _LINE + 2 * _PADDING - 4
+        return max(_MIN_TEST_WIDTH if ways == 2 else _MIN_WIDTH, width), len(
+            box.lines
+        ) * _LINE_HEIGHT + 2 * _PADDING - 4
 
     def room(self, number: int) -> tuple[float, float]:
         """The same with the labels of its ways, which begin at a quarter and at three quarters of its width."""
         width, height = self.size(number)
         box = self.boxes[number]
-        labels = [self.captions.label(edge) for edge in box.block.edges] if number == box.block.number else []
-        longest = max(map(len, labels), default=0) * _CHARACTER + 2 * _LABEL_DISTANCE
+        labels = [self.labels.label(edge) for edge in box.block.edges] if number == box.block.number else []
+        longest = max(map(len, labels), default=0) * _CHARACTER_WIDTH + 2 * _LABEL_DISTANCE
         return max(width, longest * 2 + (width / 2 if len(labels) == 2 else 0)), height
 
 
@@ -94,13 +98,13 @@ def draw(captions: Labels) -> str:
     drawing = _Drawing(captions)
     numbers = range(len(drawing.boxes))
     rooms = [drawing.room(number) for number in numbers]
-    layout = lay_out(rooms, [drawing.size(number) for number in numbers], [line[:2] for line in drawing.lines])
+    layout = lay_out(rooms, [drawing.size(number) for number in numbers], [line[:2] for line in drawing.edges])
     parts = [*_opening(captions, layout)]
-    for line, route in zip(drawing.lines, layout.routes, strict=True):
+    for line, route in zip(drawing.edges, layout.routes, strict=True):
         x, _ = layout.boxes[line.source]
-        parts += _line(captions, line, route, x + drawing.size(line.source)[0] / 2)
+        parts += _edge_markup(captions, line, route, x + drawing.size(line.source)[0] / 2)
     for number in numbers:
-        parts += _box(captions, drawing.boxes[number], layout.boxes[number], drawing.size(number))
+        parts += _box_markup(captions, drawing.boxes[number], layout.boxes[number], drawing.size(number))
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
@@ -133,7 +137,7 @@ def _arrow(outcome: bool | None) -> str:
     return f"cbpf-{'always' if outcome is None else str(outcome).lower()}"
 
 
-def _box(captions: Labels, box: _Box, corner: tuple[float, float], size: tuple[float, float]) -> Iterator[str]:
+def _box_markup(captions: Labels, box: _Box, corner: tuple[float, float], size: tuple[float, float]) -> Iterator[str]:
     block, (x, y), (width, height) = box.block, corner, size
     dashes = "" if box.is_possible and not box.is_stub else ' stroke-dasharray="5 4"'
     faint = "" if box.is_possible else ' opacity="0.6"'
@@ -145,16 +149,16 @@ def _box(captions: Labels, box: _Box, corner: tuple[float, float], size: tuple[f
     )
     for number, text in enumerate(box.lines):
         style = ' class="remark"' if number >= len(box.lines) - box.remarks else ""
-        baseline = y + _PADDING + 10 + number * _LINE
+        baseline = y + _PADDING + 10 + number * _LINE_HEIGHT
         yield f'<text x="{x + _PADDING:.1f}" y="{baseline:.1f}"{style}>{escape(text)}</text>'
     yield "</g>"
 
 
-def _line(captions: Labels, line: _Line, route: list[tuple[float, float]], middle: float) -> Iterator[str]:
+def _edge_markup(captions: Labels, line: _DrawnEdge, route: list[tuple[float, float]], middle: float) -> Iterator[str]:
     """A way, its label beside its beginning, outside of the *middle* of its box, and what it means as a tooltip."""
     edge = line.edge
     color = EDGE_COLORS[edge.outcome]
-    dashes = "" if edge.is_possible else ' stroke-dasharray="4 4" opacity="0.6"'
+    dashes = "" if edge.is_feasible else ' stroke-dasharray="4 4" opacity="0.6"'
     stroke = 1.5 if captions.counts is None else 1 + 3.5 * captions.share(captions.taken(edge))
     told = edge.condition or "always"
     if captions.counts is not None:

@@ -16,12 +16,12 @@ def dot_lines(captions: Labels) -> Iterator[str]:
         kind = captions.kind(block)
         lines = captions.lines(block, captions.runs(block))
         fill = captions.fill(block, captions.runs(block))
-        style = "" if block.is_possible else ', style="rounded,filled,dashed"'
+        style = "" if block.is_feasible else ', style="rounded,filled,dashed"'
         label = "".join(_dot_escaped(line) + "\\l" for line in lines)
         yield f'    b{block.number} [label="{label}", fillcolor="{fill}", color="{STROKES[kind]}"{style}]'
     for edge in (edge for block in captions.flow.blocks for edge in block.edges):
         color = EDGE_COLORS[edge.outcome]
-        style = "" if edge.is_possible else ", style=dashed"
+        style = "" if edge.is_feasible else ", style=dashed"
         label = _dot_escaped(_counted(captions, edge))
         tip = _dot_escaped(edge.condition)
         yield (
@@ -48,7 +48,7 @@ def mermaid_lines(captions: Labels) -> Iterator[str]:
         yield f'    b{block.number}["{"<br>".join(map(_mermaid_escaped, lines))}"]'
     for edge in (edge for block in blocks for edge in block.edges):
         label = _mermaid_escaped(_counted(captions, edge))
-        if edge.is_possible:
+        if edge.is_feasible:
             arrow = f'-- "{label}" -->' if label else "-->"
         else:
             arrow = f'-. "{label}" .->' if label else "-.->"
@@ -63,7 +63,7 @@ def _mermaid_classes(captions: Labels) -> Iterator[str]:
         yield f"    classDef {kind} fill:{FILLS[kind]},stroke:{STROKES[kind]},color:{TEXT_COLOR}"
     for kind in used:
         yield f"    class {','.join(f'b{number}' for number, one in kinds.items() if one == kind)} {kind}"
-    impossible = [f"b{block.number}" for block in captions.flow.blocks if not block.is_possible]
+    impossible = [f"b{block.number}" for block in captions.flow.blocks if not block.is_feasible]
     if impossible:
         yield "    classDef impossible stroke-dasharray:5 4,opacity:0.6"
         yield f"    class {','.join(impossible)} impossible"

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator
 
 from .._record import Record
-from ..analysis.coverage import CoverageGoal, format_ranges, observe
+from ..analysis.coverage import CoverageGoal, observe
+from ..analysis.index_ranges import format_ranges
 from ..isa.dialects import PCAP, Dialect, check_dialect
 from ..isa.program import Instructions
 from ..packet.metadata import Metadata

@@ -58,10 +58,10 @@ def _counts_as_dict(counts: cbpf.ExecutionCounts | None) -> dict[str, Any]:
 
 def _rows(info: cbpf.ProgramInfo) -> Iterator[tuple[str, str]]:
     yield "program", f"{_counted(info.instructions, 'instruction')} in {_counted(info.blocks, 'block')}"
-    yield "unreachable in the graph", _ranges(info.unreachable) or "none"
-    yield "unreachable on any input", _ranges(info.never_reached) or "none found"
+    yield "unreachable in the graph", cbpf.format_ranges(info.unreachable) or "none"
+    yield "unreachable on any input", cbpf.format_ranges(info.infeasible) or "none found"
     yield "path length", f"{info.shortest:,} to {_counted(info.longest, 'instruction')} (fewer for truncated packets)"
-    yield "bytes inspected", "any" if info.bytes_deciding is None else f"at most the first {info.bytes_deciding:,}"
+    yield "bytes inspected", "any" if info.bytes_inspected is None else f"at most the first {info.bytes_inspected:,}"
     yield "loads", ", ".join(_loads(info.loads)) or "none"
     yield "scratch", f"reads {_slots(info.slots_read)}, writes {_slots(info.slots_written)}"
     yield "extensions", ", ".join(info.as_dict()["extensions"]) or "none"
@@ -74,11 +74,11 @@ def _profile_rows(profile: ProfiledProgram, dialect: cbpf.Dialect) -> Iterator[t
     if counts is None:
         return
     yield "packets", f"{counts.packets:,}, {counts.accepted:,} accepted"
-    yield "executed", f"{counts.mean:.1f} instructions per packet, at most {counts.most:,}"
+    yield "executed", f"{counts.mean:.1f} instructions per packet, at most {counts.maximum:,}"
     blocks = cbpf.Flow(profile.program, dialect=dialect).blocks
     hottest = sorted(blocks, key=lambda block: -counts.executed[block.start])[:_HOT_BLOCKS]
     shares = (
-        f"{_ranges(range(block.start, block.stop))} ({counts.executed[block.start] / counts.packets:.1%})"
+        f"{cbpf.format_ranges(range(block.start, block.stop))} ({counts.executed[block.start] / counts.packets:.1%})"
         for block in hottest
         if counts.executed[block.start]
     )
@@ -94,7 +94,7 @@ def _loads(loads: Sequence[cbpf.PacketLoad]) -> list[str]:
             positions.update(range(load.first, load.first + load.size))
         else:
             others[str(load)] = None
-    return [*([_ranges(sorted(positions))] if positions else []), *others]
+    return [*([cbpf.format_ranges(positions)] if positions else []), *others]
 
 
 def _slots(slots: Sequence[int]) -> str:
@@ -103,18 +103,3 @@ def _slots(slots: Sequence[int]) -> str:
 
 def _counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
-def _ranges(numbers: Sequence[int]) -> str:
-    """Ascending numbers as text, neighbours drawn together.
-
-    >>> _ranges([0, 1, 2, 7, 9, 10])
-    '0..2, 7, 9..10'
-    """
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and number == runs[-1][1] + 1:
-            runs[-1][1] = number
-        else:
-            runs.append([number, number])
-    return ", ".join(f"{first}" if first == last else f"{first}..{last}" for first, last in runs)
