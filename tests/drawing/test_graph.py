@@ -1,4 +1,4 @@
-"""Pictures of programs, as their readers see them: graphviz, an XML parser, the eye; and the counts that they show."""
+"""Drawings of programs, as graphviz, XML parsers and people read them; execution counts; summaries of programs."""
 
 import re
 import shutil
@@ -30,8 +30,8 @@ GROWING = [
 ]
 UNREACHABLE = "ja 2\nld #1\njeq #1,0,0\nld #5\njeq #5,0,1\nret a\nret #0"
 SVG = "{http://www.w3.org/2000/svg}"
-CHARACTER = 7.3  # pixels
-QUICKLY = ("-Gnslimit=1", "-Gmclimit=0.1", "-Gsplines=line")  # graphviz need not find the best places
+CHARACTER_WIDTH = 7.3  # pixels
+FAST_LAYOUT = ("-Gnslimit=1", "-Gmclimit=0.1", "-Gsplines=line")  # only the syntax of the text is tested
 
 
 class Rectangle(NamedTuple):
@@ -54,20 +54,20 @@ def counts_of(program: cbpf.Program, traffic: Path) -> cbpf.ExecutionCounts:
         return cbpf.execution_counts(program, capture)
 
 
-def picture(program: cbpf.Program, counts: cbpf.ExecutionCounts | None = None) -> ElementTree.Element:
+def drawing(program: cbpf.Program, counts: cbpf.ExecutionCounts | None = None) -> ElementTree.Element:
     return ElementTree.fromstring(cbpf.graph(program, counts=counts).svg())
 
 
 def boxes_of(root: ElementTree.Element) -> list[Rectangle]:
-    found = []
+    boxes = []
     for rect in root.iter(f"{SVG}rect"):
         x, y, width, height = (float(rect.attrib[name]) for name in ("x", "y", "width", "height"))
-        found.append(Rectangle(x, y, x + width, y + height))
-    return found
+        boxes.append(Rectangle(x, y, x + width, y + height))
+    return boxes
 
 
 def text_rectangle(text: ElementTree.Element) -> Rectangle:
-    x, y, width = float(text.attrib["x"]), float(text.attrib["y"]), len(text.text or "") * CHARACTER
+    x, y, width = float(text.attrib["x"]), float(text.attrib["y"]), len(text.text or "") * CHARACTER_WIDTH
     left = x - width if text.get("text-anchor") == "end" else x
     return Rectangle(left, y - 10, left + width, y + 3)
 
@@ -78,18 +78,18 @@ def edge_labels(root: ElementTree.Element) -> list[ElementTree.Element]:
 
 @pytest.mark.parametrize("is_counted", [False, True])
 @pytest.mark.parametrize("expression", GROWING, ids=lambda text: text[:20])
-def test_nothing_covers_anything_in_a_picture(expression: str, is_counted: bool, traffic: Path) -> None:
+def test_boxes_and_labels_do_not_overlap(expression: str, is_counted: bool, traffic: Path) -> None:
     program = cbpf.compile(expression)
-    root = picture(program, counts_of(program, traffic) if is_counted else None)
+    root = drawing(program, counts_of(program, traffic) if is_counted else None)
     boxes, labels = boxes_of(root), [text_rectangle(text) for text in edge_labels(root)]
     assert len(boxes) >= len(cbpf.Flow(program).blocks)
-    for one, other in combinations([*boxes, *labels], 2):
-        assert not one.overlaps(other), (one, other)
+    for first, second in combinations([*boxes, *labels], 2):
+        assert not first.overlaps(second), (first, second)
     width, height = float(root.attrib["width"]), float(root.attrib["height"])
-    for one in [*boxes, *labels]:
-        assert min(one) >= 0
-        assert one.right <= width
-        assert one.bottom <= height
+    for rectangle in [*boxes, *labels]:
+        assert min(rectangle) >= 0
+        assert rectangle.right <= width
+        assert rectangle.bottom <= height
     for group in root.iter(f"{SVG}g"):
         rect = group.find(f"{SVG}rect")
         if rect is not None:
@@ -98,9 +98,9 @@ def test_nothing_covers_anything_in_a_picture(expression: str, is_counted: bool,
 
 
 @pytest.mark.parametrize("expression", GROWING, ids=lambda text: text[:20])
-def test_a_picture_says_all_of_its_program(expression: str) -> None:
+def test_svg_contains_all_instructions_edges_and_verdicts(expression: str) -> None:
     program = cbpf.compile(expression)
-    flow, root = cbpf.Flow(program), picture(program)
+    flow, root = cbpf.Flow(program), drawing(program)
     shown: dict[int, set[tuple[str, ...]]] = {}
     for group in root.iter(f"{SVG}g"):
         if "data-block" in group.attrib:
@@ -109,35 +109,37 @@ def test_a_picture_says_all_of_its_program(expression: str) -> None:
     assert set(shown) == {block.number for block in flow.blocks}
     for block in flow.blocks:
         for lines in shown[block.number]:
-            numbers = [int(line.split()[0]) for line in lines if re.match(r"\d+ [a-z]", line)]
-            assert numbers == list(range(block.start, block.stop))
+            indices = [int(line.split()[0]) for line in lines if re.match(r"\d+ [a-z]", line)]
+            assert indices == list(range(block.start, block.stop))
             if len(block.edges) == 2:
                 assert f"{block.edges[0].condition} ?" in lines
             elif not block.edges:
-                assert lines[-1] == ("keep" if program[block.start].k else "reject")
+                assert lines[-1] == ("accept" if program[block.start].k else "reject")
     drawn = Counter(group.attrib["data-edge"] for group in root.iter(f"{SVG}g") if "data-edge" in group.attrib)
     edges = [edge for block in flow.blocks for edge in block.edges]
     assert drawn == Counter(f"{edge.source}-{edge.target}" for edge in edges)
-    told = Counter(title.text for path in root.iter(f"{SVG}path") for title in path.iter(f"{SVG}title"))
-    assert told == Counter(edge.condition for edge in edges)
+    tooltips = Counter(title.text for path in root.iter(f"{SVG}path") for title in path.iter(f"{SVG}title"))
+    assert tooltips == Counter(edge.condition for edge in edges)
     assert Counter(label.text for label in edge_labels(root)) == Counter(str(edge.outcome).lower() for edge in edges)
     colors = {(label.text, label.attrib["fill"]) for label in edge_labels(root)}
     assert len({color for _, color in colors}) == len(colors) == 2
 
 
 @pytest.mark.parametrize("expression", GROWING, ids=lambda text: text[:20])
-def test_graphviz_reads_dot(expression: str, traffic: Path) -> None:
+def test_graphviz_parses_dot(expression: str, traffic: Path) -> None:
     if shutil.which("dot") is None:
         pytest.skip("graphviz's dot is not installed (Debian: graphviz)")
     program = cbpf.compile(expression)
     flow, counts = cbpf.Flow(program), counts_of(program, traffic)
     for text in (cbpf.graph(program).dot(), cbpf.graph(program, counts=counts).dot()):
-        result = subprocess.run(["dot", "-Tplain", *QUICKLY], input=text, capture_output=True, text=True, check=True)
+        result = subprocess.run(
+            ["dot", "-Tplain", *FAST_LAYOUT], input=text, capture_output=True, text=True, check=True
+        )
         assert result.stderr == ""
         rows = [line.split(" ") for line in result.stdout.splitlines()]
         assert {row[1] for row in rows if row[0] == "node"} == {f"b{block.number}" for block in flow.blocks}
         edges = Counter((row[1], row[2]) for row in rows if row[0] == "edge")
-        assert edges == Counter((f"b{one.source}", f"b{one.target}") for block in flow.blocks for one in block.edges)
+        assert edges == Counter((f"b{edge.source}", f"b{edge.target}") for block in flow.blocks for edge in block.edges)
 
 
 def test_dot_and_mermaid_of_a_small_program() -> None:
@@ -155,16 +157,16 @@ def test_dot_and_mermaid_of_a_small_program() -> None:
     assert "<" not in cbpf.graph(program).mermaid().replace("<br>", "")
 
 
-def test_what_no_run_reaches_is_shown_as_such() -> None:
+def test_unreachable_and_infeasible_blocks_are_marked() -> None:
     program = cbpf.parse(UNREACHABLE)
-    root = picture(program)
+    root = drawing(program)
     remarks = {
         group.attrib["data-block"]: [text.text for text in group.iter(f"{SVG}text")][-1]
         for group in root.iter(f"{SVG}g")
         if "data-block" in group.attrib
     }
     assert remarks["1"] == "unreachable"
-    assert remarks["4"] == "no run comes here"
+    assert remarks["4"] == "infeasible"
     dashed = [rect for rect in root.iter(f"{SVG}rect") if "stroke-dasharray" in rect.attrib]
     assert len(dashed) == sum(not block.is_feasible for block in cbpf.Flow(program).blocks)
     mermaid = cbpf.graph(program).mermaid()
@@ -176,53 +178,53 @@ def test_what_no_run_reaches_is_shown_as_such() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "dialect", "verdict"),
+    ("source", "dialect", "verdict"),
     [
         ("ret #0", cbpf.PCAP, "reject"),
-        ("ret #1", cbpf.PCAP, "keep"),
-        ("ldb [0]\nret a", cbpf.PCAP, "keep or reject"),
-        ("ldb [0]\nor #1\nret a", cbpf.PCAP, "keep"),
+        ("ret #1", cbpf.PCAP, "accept"),
+        ("ldb [0]\nret a", cbpf.PCAP, "accept or reject"),
+        ("ldb [0]\nor #1\nret a", cbpf.PCAP, "accept"),
         ("ldb [0]\nand #0\nret a", cbpf.PCAP, "reject"),
         ("ret #0x7fff0000", cbpf.SECCOMP, "allow"),
         ("ret #0x7ffc0000", cbpf.SECCOMP, "allow and log"),
         ("ret #0x50001", cbpf.SECCOMP, "deny"),
         ("ret #0", cbpf.SECCOMP, "deny"),
         ("ld [0]\nret a", cbpf.SECCOMP, "allow or deny"),
-        ("ld [0x80000000]\nret a", cbpf.PCAP, "no run ends here"),
+        ("ld [0x80000000]\nret a", cbpf.PCAP, "ret is infeasible"),
     ],
 )
-def test_verdicts_in_words(text: str, dialect: cbpf.Dialect, verdict: str) -> None:
-    root = ElementTree.fromstring(cbpf.graph(cbpf.parse(text), dialect=dialect).svg())
-    assert [one.text for one in root.iter(f"{SVG}text")][-1] == verdict
+def test_verdicts_are_shown_as_text(source: str, dialect: cbpf.Dialect, verdict: str) -> None:
+    root = ElementTree.fromstring(cbpf.graph(cbpf.parse(source), dialect=dialect).svg())
+    assert [text.text for text in root.iter(f"{SVG}text")][-1] == verdict
 
 
-def test_instructions_that_tcpdump_cannot_tell_are_shown() -> None:
+def test_operands_that_tcpdump_omits_are_shown() -> None:
     program = cbpf.parse("ldx len\nld len\nld vlan_avail\ntax\nja 0\nret a")
-    texts = [text.text for text in picture(program).iter(f"{SVG}text")]
+    texts = [text.text for text in drawing(program).iter(f"{SVG}text")]
     assert texts[:5] == ["0 ldx #pktlen", "1 ld #pktlen", "2 ld [vlanp]", "3 tax", "4 ja 5"]
-    assert texts[5:] == ["5 ret a", "keep or reject"]
+    assert texts[5:] == ["5 ret a", "accept or reject"]
 
 
-def test_a_long_block_is_shown_in_part() -> None:
+def test_long_blocks_are_abbreviated() -> None:
     lines = [
-        text.text or "" for text in picture(cbpf.Program([(0, 0, 0, 1)] * 100 + [(6, 0, 0, 0)])).iter(f"{SVG}text")
+        text.text or "" for text in drawing(cbpf.Program([(0, 0, 0, 1)] * 100 + [(6, 0, 0, 0)])).iter(f"{SVG}text")
     ]
     assert lines[19:22] == ["19 ld #0x1", "... 77 more", "97 ld #0x1"]
     assert len(lines) == 26
 
 
-def test_long_ways_end_in_a_box_that_says_where_they_lead() -> None:
+def test_long_edges_end_in_stubs_that_name_the_target() -> None:
     length = 3000
     rows = [(0x15, 200, 0, 1) if index < length - 202 else (0x15, 0, 0, 1) for index in range(length)]
-    root = picture(cbpf.Program([*rows, (6, 0, 0, 0)]))
+    root = drawing(cbpf.Program([*rows, (6, 0, 0, 0)]))
     assert any(text.text == "to 201" for text in root.iter(f"{SVG}text"))
     assert len(edge_labels(root)) > length
 
 
-def test_heat_and_percentages(traffic: Path) -> None:
+def test_counts_and_percentages_are_shown(traffic: Path) -> None:
     program = cbpf.compile("arp")
     counts = counts_of(program, traffic)
-    root = picture(program, counts)
+    root = drawing(program, counts)
     texts = [text.text for text in root.iter(f"{SVG}text")]
     assert "905 runs, 100%" in texts
     assert "18 runs, 2%" in texts
@@ -232,30 +234,30 @@ def test_heat_and_percentages(traffic: Path) -> None:
     assert len(set(fills)) == 3
     empty = cbpf.execution_counts(program, [])
     assert (empty.packets, empty.mean, empty.maximum) == (0, 0.0, 0)
-    assert "0 runs, 0%" in [text.text for text in picture(program, empty).iter(f"{SVG}text")]
+    assert "0 runs, 0%" in [text.text for text in drawing(program, empty).iter(f"{SVG}text")]
 
 
-def test_shares_that_are_nearly_nothing_or_all() -> None:
+def test_shares_near_0_and_100_percent_are_not_rounded_to_them() -> None:
     program = cbpf.parse("ldb [0]\njeq #1,0,1\nret #1\nret #0")
     counts = cbpf.execution_counts(program, [b"\1"] + [b"\2"] * 4999)
-    labels = {label.text for label in edge_labels(picture(program, counts))}
+    labels = {label.text for label in edge_labels(drawing(program, counts))}
     assert labels == {"true <0.1%", "false >99.9%"}
 
 
-def test_notebooks_show_a_graph() -> None:
+def test_notebooks_display_a_graph() -> None:
     graph = cbpf.graph(cbpf.compile("arp"))
     assert graph._repr_svg_() == graph.svg()
     assert graph == cbpf.graph(cbpf.compile("arp"))
     assert repr(graph) == "<Graph of 4 instructions in 3 blocks>"
 
 
-def test_what_cannot_be_drawn_is_refused() -> None:
+def test_invalid_arguments_are_rejected() -> None:
     program = cbpf.compile("arp")
     with pytest.raises(cbpf.VerificationError):
         cbpf.graph(program, dialect=cbpf.SECCOMP)
-    with pytest.raises(cbpf.FieldError, match="counts: of 1 instructions; the program has 4"):
+    with pytest.raises(cbpf.FieldError, match="counts: made for a program of 1 instructions; this one has 4"):
         cbpf.graph(program, counts=cbpf.execution_counts(cbpf.parse("ret #1"), []))
-    with pytest.raises(cbpf.FieldError, match="is no ExecutionCounts"):
+    with pytest.raises(cbpf.FieldError, match=r"counts: expected ExecutionCounts, got \{\}"):
         cbpf.graph(program, counts={})  # type: ignore[arg-type]
     for packets in (b"packet", 5, [5], ["text"]):
         with pytest.raises(cbpf.PacketError):
@@ -265,7 +267,7 @@ def test_what_cannot_be_drawn_is_refused() -> None:
 
 
 @pytest.mark.fuzz
-def test_boxes_and_ways_of_random_graphs_do_not_meet(rounds: Rounds) -> None:
+def test_boxes_and_edges_of_random_graphs_do_not_overlap(rounds: Rounds) -> None:
     for random in rounds(150):
         count = 2 + int(random.random() * 40)
         edges = sorted({_random_edge(random, count) for _ in range(int(random.random() * 2 * count))})
@@ -277,8 +279,8 @@ def test_boxes_and_ways_of_random_graphs_do_not_meet(rounds: Rounds) -> None:
         boxes = [
             Rectangle(x, y, x + width, y + height) for (x, y), (width, height) in zip(layout.boxes, sizes, strict=True)
         ]
-        for one, other in combinations(boxes, 2):
-            assert not one.overlaps(other)
+        for first, second in combinations(boxes, 2):
+            assert not first.overlaps(second)
         for (source, target), route in zip(edges, layout.routes, strict=True):
             _check_route(route, boxes, source, target)
 
@@ -308,28 +310,29 @@ def _random_case(random: Random) -> tuple[cbpf.Program, cbpf.Dialect, list[Any]]
 
 
 @pytest.mark.fuzz
-def test_counts_are_those_of_traces(rounds: Rounds) -> None:
+def test_counts_match_traces(rounds: Rounds) -> None:
     for random in rounds(400):
         program, dialect, packets = _random_case(random)
         lengths = [int(random.random() * 2**32) for _ in packets]
         vm, flow = cbpf.VM(program, dialect=dialect), cbpf.Flow(program, dialect=dialect)
-        executed, taken, ways, most = Counter[int](), Counter[int](), Counter[tuple[int, int]](), 0
+        executed, taken, edges, maximum = Counter[int](), Counter[int](), Counter[tuple[int, int]](), 0
         for data, length in zip(packets, lengths, strict=True):
             steps = list(vm.trace(data, wire_length=length))
             executed.update(step.index for step in steps)
             taken.update(
                 step.index for step in steps if step.taken and program[step.index].jt != program[step.index].jf
             )
-            passed = [flow.block_at(step.index) for step in steps]
-            ways.update((one.number, other.number) for one, other in pairwise(passed) if one is not other)
-            most = max(most, len(steps))
-        seen = [cbpf.Packet(1, 0, length, data) for data, length in zip(packets, lengths, strict=True)]
-        counts = cbpf.execution_counts(program, seen, dialect=dialect)
+            visited = [flow.block_at(step.index) for step in steps]
+            edges.update((source.number, target.number) for source, target in pairwise(visited) if source is not target)
+            maximum = max(maximum, len(steps))
+        records = [cbpf.Packet(1, 0, length, data) for data, length in zip(packets, lengths, strict=True)]
+        counts = cbpf.execution_counts(program, records, dialect=dialect)
         assert counts.executed == tuple(executed[index] for index in range(len(program)))
         assert counts.taken == tuple(taken[index] for index in range(len(program)))
-        assert (counts.packets, counts.maximum) == (len(packets), most)
-        assert counts.accepted == sum(vm.evaluate(one.data, wire_length=one.wire_length) != 0 for one in seen)
-        assert {way: count for way, count in edge_counts(flow, counts).items() if count} == dict(ways)
+        assert (counts.packets, counts.maximum) == (len(packets), maximum)
+        verdicts = [vm.evaluate(packet.data, wire_length=packet.wire_length) for packet in records]
+        assert counts.accepted == sum(verdict != 0 for verdict in verdicts)
+        assert {edge: count for edge, count in edge_counts(flow, counts).items() if count} == dict(edges)
 
 
 def test_long_programs_are_counted_without_compiling() -> None:
@@ -340,7 +343,7 @@ def test_long_programs_are_counted_without_compiling() -> None:
     assert (short.executed[:900], short.taken[:900]) == (long.executed[:900], long.taken[:900])
 
 
-def test_counts_take_whatever_holds_packets(traffic: Path) -> None:
+def test_counts_accept_every_source_of_packets(traffic: Path) -> None:
     program = cbpf.parse("ld len\njeq #60,0,1\nret #1\nret #0")
     data = [packet.data for packet in cbpf.read_capture(traffic)]
     plain = cbpf.execution_counts(program, data)
@@ -355,7 +358,7 @@ def test_counts_take_whatever_holds_packets(traffic: Path) -> None:
     assert cbpf.execution_counts(marked, views, dialect=cbpf.LINUX).executed == (3, 3, 2, 1)
 
 
-def test_program_info() -> None:
+def test_program_info_summarises_a_program() -> None:
     program = cbpf.parse(UNREACHABLE)
     info = cbpf.program_info(program)
     assert (info.instructions, info.blocks) == (7, len(cbpf.Flow(program).blocks))

@@ -1,4 +1,4 @@
-"""The graph of a program as a picture: DOT for graphviz, mermaid for Markdown, and SVG that needs no other program."""
+"""Drawings of control-flow graphs: SVG without another program, DOT for graphviz, Mermaid for Markdown."""
 
 from .._record import Record
 from ..analysis.flow import Flow
@@ -11,28 +11,44 @@ from .text import dot_lines, mermaid_lines
 
 
 class Graph(Record):
-    """The picture of a program: `graph` makes it. Notebooks show it.
+    """A drawing of the control-flow graph of a program; `graph` returns it. Notebooks display it as SVG.
 
-    flow: what it shows. counts: how often each instruction was executed, or None.
+    Args:
+        flow: The analysed program.
+        counts: The execution counts that the drawing shows, or None.
     """
 
     flow: Flow
     counts: ExecutionCounts | None
 
     def dot(self) -> str:
-        """The text for graphviz: `dot -Tsvg`. A node a block, `b0`, `b1`, ..."""
+        """Return the graph in the DOT language of graphviz.
+
+        Returns:
+            The text, for `dot -Tsvg`. The nodes are the blocks, `b0`, `b1`, ...
+        """
         return "\n".join(["digraph program {", *dot_lines(Labels(self.flow, self.counts)), "}"]) + "\n"
 
     def mermaid(self) -> str:
-        """The text for mermaid, which GitHub and others draw in Markdown. A node a block, `b0`, `b1`, ..."""
+        """Return the graph as a Mermaid flowchart, which GitHub and others render in Markdown.
+
+        Returns:
+            The text, without a Markdown fence. The nodes are the blocks, `b0`, `b1`, ...
+        """
         return "\n".join(["flowchart TD", *mermaid_lines(Labels(self.flow, self.counts))]) + "\n"
 
     def svg(self) -> str:
-        """A picture, laid out here. A `ret` to which several ways lead is drawn at the end of each."""
+        """Return the graph as an SVG file, laid out without another program.
+
+        A block that consists of a `ret` is drawn once per incoming edge.
+
+        Returns:
+            The text of the file.
+        """
         return draw(Labels(self.flow, self.counts))
 
     def _repr_svg_(self) -> str:
-        """For notebooks."""
+        """Return the SVG text that notebooks display."""
         return self.svg()
 
     def __repr__(self) -> str:
@@ -40,21 +56,32 @@ class Graph(Record):
 
 
 def graph(program: Instructions, *, counts: ExecutionCounts | None = None, dialect: Dialect = PCAP) -> Graph:
-    """The picture of a program; with *counts*, which `execution_counts` gives, also of where packets go.
+    """Draw the control-flow graph of a program.
 
-    Raises `VerificationError` if *dialect* refuses the program, `FieldError` for counts of another program.
+    Args:
+        program: The instructions, or anything else that `Program` takes.
+        counts: Counts from `execution_counts` for this program; boxes and edges then show how many packets reached
+            them. None draws the graph alone.
+        dialect: The dialect that the program is verified and analysed for; by default PCAP.
+
+    Returns:
+        The drawing.
+
+    Raises:
+        VerificationError: If the dialect rejects the program.
+        FieldError: If *counts* are not those of a program of this length.
 
     >>> from cbpf import compile
     >>> print(graph(compile("arp")).mermaid())
     flowchart TD
         b0["0 ldh [12]<br>1 jeq #35;0x806<br>[12:2] == 0x806 ?"]
-        b1["2 ret #35;262144<br>keep"]
+        b1["2 ret #35;262144<br>accept"]
         b2["3 ret #35;0<br>reject"]
         b0 -- "true" --> b1
         b0 -- "false" --> b2
-        classDef keep fill:#dafbe1,stroke:#1f883d,color:#1f2328
+        classDef accept fill:#dafbe1,stroke:#1f883d,color:#1f2328
         classDef reject fill:#ffebe9,stroke:#d73a49,color:#1f2328
-        class b1 keep
+        class b1 accept
         class b2 reject
     <BLANKLINE>
     """

@@ -1,4 +1,4 @@
-"""What a picture of a program says and in which colours, whatever its format."""
+"""The texts and colours of a drawn graph, whatever its format."""
 
 from typing import Final, Literal, TypeAlias
 
@@ -9,15 +9,15 @@ from ..analysis.profile import ExecutionCounts, edge_counts
 from ..isa.listing import listing
 from ..isa.opcodes import OPCODE_BY_CODE, Opcode, Operand
 
-NodeKind: TypeAlias = Literal["plain", "keep", "reject", "depends"]
+NodeKind: TypeAlias = Literal["plain", "accept", "reject", "depends"]
 
-_MAX_LINES: Final = 24  # of a block; of a longer one, the first and the last are shown
+_MAX_LINES: Final = 24  # instructions shown of a block; of a longer block, only the first 20 and the last 4
 _LAST_LINES: Final = 4
 _ALLOWING: Final = {0x7FFF: "allow", 0x7FFC: "allow and log"}  # SECCOMP_RET_ALLOW, SECCOMP_RET_LOG (linux/seccomp.h)
 
 
 class Labels:
-    """What a picture says, whatever its format: the lines of its boxes, the labels of its ways, and their kinds."""
+    """The lines of the boxes, the labels of the edges, and the kinds and colours of both."""
 
     def __init__(self, flow: Flow, counts: ExecutionCounts | None) -> None:
         self.flow, self.counts = flow, counts
@@ -28,12 +28,14 @@ class Labels:
         self._taken = {} if self.counts is None else edge_counts(self.flow, self.counts)
 
     def lines(self, block: Block, runs: int) -> list[str]:
-        """The instructions of a block, and what they come to; with counts, before them how many *runs* came."""
+        """Return the lines of a box: the number of *runs* (with counts), the instructions, the test, the remarks."""
         indices = list(range(block.start, block.stop))
         if len(indices) > _MAX_LINES:
             hidden = len(indices) - _MAX_LINES
             indices[_MAX_LINES - _LAST_LINES : -_LAST_LINES] = [-hidden]
-        lines = [f"{one} {self._instruction_texts[one]}" if one >= 0 else f"... {-one} more" for one in indices]
+        lines = [
+            f"{index} {self._instruction_texts[index]}" if index >= 0 else f"... {-index} more" for index in indices
+        ]
         if self.counts is not None:
             lines.insert(0, self.heat(runs))
         if block.edges and block.edges[0].outcome is not None:
@@ -41,48 +43,48 @@ class Labels:
         return [*lines, *self.remarks(block)]
 
     def remarks(self, block: Block) -> list[str]:
-        """What is said of a block below its instructions."""
+        """Return the lines after the instructions of a block: its verdict, or that no execution reaches it."""
         if not block.is_feasible:
-            return ["no run comes here" if block.is_reachable else "unreachable"]
+            return ["infeasible" if block.is_reachable else "unreachable"]
         return [] if block.edges else [self.verdict(block)[1]]
 
     def kind(self, block: Block) -> NodeKind:
-        """What becomes of a packet here."""
+        """Return the kind of a block: by its verdict if it ends with a `ret`, else "plain"."""
         return self.verdict(block)[0] if not block.edges else "plain"
 
     def verdict(self, block: Block) -> tuple[NodeKind, str]:
-        """The kind of the `ret` of a block, and what it does, in words."""
+        """Return the kind of a block that ends with a `ret`, and the text of its verdict."""
         known = self.flow.verdict(block)
         if known is None:
-            return "plain", "no run ends here"
+            return "plain", "ret is infeasible"
         if self.flow.dialect.record_size is not None:
             return _system_call_verdict(known)
         if known.value == 0:
             return "reject", "reject"
-        return ("depends", "keep or reject") if known.may_be(0) else ("keep", "keep")
+        return ("depends", "accept or reject") if known.may_be(0) else ("accept", "accept")
 
     def runs(self, block: Block) -> int:
-        """How many runs came to a block; 0 without counts."""
+        """Return the number of executions that entered a block; 0 without counts."""
         return self.counts.executed[block.start] if self.counts else 0
 
     def fill(self, block: Block, runs: int) -> str:
-        """The colour of a box: what becomes of a packet there, or which part of the packets came there."""
+        """Return the fill colour of a box: by its kind or, with counts, by the share of the packets that reached it."""
         return FILLS[self.kind(block)] if self.counts is None else heat_color(self.share(runs))
 
     def share(self, runs: int) -> float:
-        """So many runs as a part of all packets."""
+        """Return a number of executions as a share of all packets, from 0.0 to 1.0."""
         return runs / self.counts.packets if self.counts and self.counts.packets else 0.0
 
     def heat(self, runs: int) -> str:
-        """So many runs in words."""
+        """Format a number of executions and their share of all packets."""
         return f"{runs:,} {'run' if runs == 1 else 'runs'}, {percent(self.share(runs))}"
 
     def taken(self, edge: Edge) -> int:
-        """How often a way was taken."""
+        """Return the number of times that an edge was taken; 0 without counts."""
         return self._taken.get((edge.source, edge.target), 0)
 
     def label(self, edge: Edge) -> str:
-        """The outcome of a way, and the share of its block's runs that took it."""
+        """Return the outcome of an edge and, with counts, the share of its block's executions that took it."""
         words = [] if edge.outcome is None else [str(edge.outcome).lower()]
         if self.counts is not None:
             runs = self.counts.executed[self.flow.blocks[edge.source].stop - 1]
@@ -91,7 +93,7 @@ class Labels:
 
 
 def percent(share: float) -> str:
-    """A share with a digit behind the point; only what is nothing or all is shown as such."""
+    """Format a share as a percentage with one decimal; only exact 0 and 1 become 0% and 100%."""
     if 0 < share < 0.001:
         return "<0.1%"
     if 0.999 < share < 1:
@@ -103,11 +105,11 @@ def _system_call_verdict(known: Known) -> tuple[NodeKind, str]:
     if known.low >> 16 != known.high >> 16:
         return "depends", "allow or deny"
     allowed = _ALLOWING.get(known.low >> 16)
-    return ("keep", allowed) if allowed else ("reject", "deny")
+    return ("accept", allowed) if allowed else ("reject", "deny")
 
 
 def _instruction_text(opcode: Opcode, line: str) -> str:
-    """An instruction of a listing, without its number and where it jumps to; tcpdump is silent on two operands."""
+    """Return an instruction of a listing, without its index and jump targets; tcpdump omits two of the operands."""
     if opcode.operand is Operand.A:
         return f"{opcode.mnemonic} a"
     if opcode.operand is Operand.LENGTH:
@@ -115,14 +117,24 @@ def _instruction_text(opcode: Opcode, line: str) -> str:
     return " ".join(line.split(") ", 1)[1].split(" jt ", 1)[0].split())
 
 
-FILLS: Final[dict[NodeKind, str]] = {"plain": "#f6f8fa", "keep": "#dafbe1", "reject": "#ffebe9", "depends": "#fff8c5"}
-STROKES: Final[dict[NodeKind, str]] = {"plain": "#767676", "keep": "#1f883d", "reject": "#d73a49", "depends": "#9a6700"}
+FILLS: Final[dict[NodeKind, str]] = {
+    "plain": "#f6f8fa",
+    "accept": "#dafbe1",
+    "reject": "#ffebe9",
+    "depends": "#fff8c5",
+}
+STROKES: Final[dict[NodeKind, str]] = {
+    "plain": "#767676",
+    "accept": "#1f883d",
+    "reject": "#d73a49",
+    "depends": "#9a6700",
+}
 TEXT_COLOR: Final = "#1f2328"
-EDGE_COLORS: Final = {True: STROKES["keep"], False: STROKES["reject"], None: STROKES["plain"]}
+EDGE_COLORS: Final = {True: STROKES["accept"], False: STROKES["reject"], None: STROKES["plain"]}
 _COLD, _HOT = (0xF6, 0xF8, 0xFA), (0xFF, 0x99, 0x44)
 
 
 def heat_color(share: float) -> str:
-    """The fill of a box through which that share of packets goes."""
+    """Return the fill colour of a box that this share of the packets reached."""
     mixed = (round(cold + (hot - cold) * share) for cold, hot in zip(_COLD, _HOT, strict=True))
-    return "#" + "".join(f"{one:02x}" for one in mixed)
+    return "#" + "".join(f"{channel:02x}" for channel in mixed)

@@ -1,8 +1,9 @@
-"""A layered layout of a graph without cycles: boxes in rows, ways between them that pass no box.
+"""A layered layout of an acyclic graph: boxes in rows, edges routed between the boxes.
 
-After Sugiyama, Tagawa and Toda (1981): rows by the longest way from the top; a way over several rows gets a point in
-each; the order in a row by the barycentre of the neighbours, to cut crossings; the places in a row as near to those of
-the neighbours as the distances allow, by isotonic regression.
+The steps are those of Sugiyama, Tagawa and Toda (1981). The row of a box is the length of the longest path from the
+top. An edge over several rows gets a point in each row that it passes. The order within a row follows the barycentres
+of the neighbours in the adjacent row, to reduce crossings. The horizontal positions are as close to those of the
+neighbours as the order and the minimum distances allow, by isotonic regression.
 """
 
 from bisect import bisect_right, insort
@@ -10,13 +11,13 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-_ITERATIONS: Final = 12
+_ITERATIONS: Final = 12  # of ordering, and of placement: alternately downward and upward
 _BOX_GAP: Final = 24.0
 _POINT_GAP: Final = 18.0
 _ROW_GAP: Final = 34.0
-_STRAIGHT_HEIGHT: Final = 18.0  # where ways go straight down, beside their labels
-_CHAIN_WEIGHT: Final = 8.0  # how much more it counts that a way is straight where it passes rows
-_LEAF_WEIGHT: Final = 0.1  # how little it counts where a box without ways out stands
+_STRAIGHT_HEIGHT: Final = 18.0  # below each row, where edges run vertically beside their labels
+_CHAIN_WEIGHT: Final = 8.0  # of keeping an edge straight where it passes rows; an edge between boxes has weight 1
+_LEAF_WEIGHT: Final = 0.1  # of an edge to or from a box without outgoing edges
 _MARGIN: Final = 12.0
 
 BoxSize = tuple[float, float]
@@ -24,11 +25,14 @@ NodePair = tuple[int, int]
 
 
 class GraphLayout(NamedTuple):
-    """Where all is, in units of the sizes, from the upper left.
+    """The positions of boxes and edges, in the unit of the box sizes; the origin is the upper left corner.
 
-    boxes: the left upper corner of each.
-    routes: by edge, the points from the lower side of its source to the upper side of its target. It goes straight down
-    from each point with an even index to the next, the last one excepted.
+    Args:
+        boxes: The upper left corner of each box.
+        routes: For each edge, its points from the lower side of the source to the upper side of the target. It is
+            vertical from each point with an even index to the next, except to the last one.
+        width: The width of the drawing.
+        height: The height of the drawing.
     """
 
     boxes: list[tuple[float, float]]
@@ -38,43 +42,53 @@ class GraphLayout(NamedTuple):
 
 
 def lay_out(rooms: Sequence[BoxSize], sizes: Sequence[BoxSize], edges: Sequence[NodePair]) -> GraphLayout:
-    """Places boxes of (width, height), and edges from box to box by their numbers, of which none lead back.
+    """Place boxes, and route the edges between them.
 
-    *rooms* are the boxes with what stands beside their lower sides, as wide to the left as to the right.
+    Args:
+        rooms: The width and height of the space that each box occupies: the box with the edge labels below it,
+            symmetrical about its centre.
+        sizes: The width and height of each box.
+        edges: The source and target of each edge, as indices of boxes; the graph is acyclic.
+
+    Returns:
+        The layout.
     """
     return _LayeredLayout(rooms, sizes, edges).layout()
 
 
 def assign_ranks(count: int, edges: Sequence[NodePair]) -> list[int]:
-    """The row of each box: behind all that lead to it; what nothing leads to stands right above what it leads to."""
+    """Return the row of each box: the row after its last predecessor.
+
+    A box without predecessors, except the first, is placed in the row before its first successor.
+    """
     above: list[list[int]] = [[] for _ in range(count)]
     below: list[list[int]] = [[] for _ in range(count)]
     for source, target in edges:
         above[target].append(source)
         below[source].append(target)
-    ranks, missing = [0] * count, [len(sources) for sources in above]
-    ready = [number for number in range(count) if not missing[number]]
-    for number in ready:  # which grows
-        ranks[number] = max((ranks[source] + 1 for source in above[number]), default=0)
-        for target in below[number]:
-            missing[target] -= 1
-            if not missing[target]:
+    ranks, pending = [0] * count, [len(sources) for sources in above]
+    ready = [box for box in range(count) if not pending[box]]
+    for box in ready:  # grows during the iteration
+        ranks[box] = max((ranks[source] + 1 for source in above[box]), default=0)
+        for target in below[box]:
+            pending[target] -= 1
+            if not pending[target]:
                 ready.append(target)
-    for number in range(1, count):
-        if not above[number] and below[number]:
-            ranks[number] = min(ranks[target] for target in below[number]) - 1
+    for box in range(1, count):
+        if not above[box] and below[box]:
+            ranks[box] = min(ranks[target] for target in below[box]) - 1
     return ranks
 
 
 class _LayeredLayout:
-    """Boxes and points of ways, numbered on from the boxes."""
+    """The nodes of a layout: the boxes, and after them the points at which edges pass rows."""
 
     def __init__(self, rooms: Sequence[BoxSize], sizes: Sequence[BoxSize], edges: Sequence[NodePair]) -> None:
         self._sizes, self._edges, self._count = sizes, edges, len(sizes)
         self._ranks = assign_ranks(len(sizes), edges)
         self._rows: list[list[int]] = [[] for _ in range(max(self._ranks, default=0) + 1)]
-        for number, rank in enumerate(self._ranks):
-            self._rows[rank].append(number)
+        for box, rank in enumerate(self._ranks):
+            self._rows[rank].append(box)
         self._above: list[list[int]] = [[] for _ in sizes]
         self._below: list[list[int]] = [[] for _ in sizes]
         self._chains = [self._chain(source, target) for source, target in edges]
@@ -84,7 +98,7 @@ class _LayeredLayout:
         self._place()
 
     def _chain(self, source: int, target: int) -> list[int]:
-        """The edge as a chain of neighbours: a point in each row that it passes."""
+        """Return the nodes of an edge, after adding a point in each row that it passes."""
         chain = [source]
         for rank in range(self._ranks[source] + 1, self._ranks[target]):
             chain.append(len(self._above))
@@ -98,64 +112,71 @@ class _LayeredLayout:
         return chain
 
     def _order(self) -> None:
-        """Orders the rows by the barycentres of their neighbours, and keeps the order with the fewest crossings."""
+        """Order the rows by the barycentres of the neighbours; retain the order with the fewest crossings."""
         best = [row.copy() for row in self._rows]
         fewest = self._crossings()
-        for sweep in range(_ITERATIONS):
+        for iteration in range(_ITERATIONS):
             if not fewest:
                 break
-            if sweep % 2 == 0:
-                for other, row in pairwise(self._rows):
-                    _sort(row, self._above, other)
+            if iteration % 2 == 0:
+                for adjacent, row in pairwise(self._rows):
+                    _sort(row, self._above, adjacent)
             else:
-                for other, row in pairwise(reversed(self._rows)):
-                    _sort(row, self._below, other)
+                for adjacent, row in pairwise(reversed(self._rows)):
+                    _sort(row, self._below, adjacent)
             crossings = self._crossings()
             if crossings < fewest:
                 fewest, best = crossings, [row.copy() for row in self._rows]
         self._rows = best
 
     def _crossings(self) -> int:
+        """Return the number of edge crossings between adjacent rows."""
         total = 0
         for upper, lower in pairwise(self._rows):
-            place = {number: index for index, number in enumerate(lower)}
-            seen: list[int] = []
-            for number in upper:
-                targets = [place[one] for one in self._below[number]]
-                total += sum(len(seen) - bisect_right(seen, target) for target in targets)
+            position = {node: index for index, node in enumerate(lower)}
+            previous: list[int] = []  # targets of the nodes to the left, ascending
+            for node in upper:
+                targets = [position[neighbour] for neighbour in self._below[node]]
+                total += sum(len(previous) - bisect_right(previous, target) for target in targets)
                 for target in targets:
-                    insort(seen, target)
+                    insort(previous, target)
         return total
 
     def _place(self) -> None:
+        """Compute the horizontal centre of each node."""
         for row in self._rows:
             self._settle(row, [0.0] * len(row), [1.0] * len(row))
-        for sweep in range(_ITERATIONS):
-            downward = sweep % 2 == 0
+        for iteration in range(_ITERATIONS):
+            downward = iteration % 2 == 0
             for row in self._rows if downward else reversed(self._rows):
                 self._draw_near(row, (self._above,) if downward else (self._below,))
         for row in self._rows:
             self._draw_near(row, (self._above, self._below))
 
     def _draw_near(self, row: list[int], directions: Iterable[list[list[int]]]) -> None:
-        """Moves a row towards its neighbours."""
+        """Move the nodes of a row towards the weighted mean of their neighbours."""
         wishes, weights = [], []
-        for number in row:
-            near = [(self._weight(number, one), self._x[one]) for side in directions for one in side[number]]
-            weight = sum(one for one, _ in near)
-            wishes.append(sum(one * x for one, x in near) / weight if weight else self._x[number])
-            weights.append(weight or 0.1)
+        for node in row:
+            near = [
+                (self._weight(node, neighbour), self._x[neighbour])
+                for neighbours in directions
+                for neighbour in neighbours[node]
+            ]
+            total = sum(weight for weight, _ in near)
+            wishes.append(sum(weight * x for weight, x in near) / total if total else self._x[node])
+            weights.append(total or 0.1)
         self._settle(row, wishes, weights)
 
-    def _weight(self, number: int, neighbour: int) -> float:
-        if number >= self._count and neighbour >= self._count:
+    def _weight(self, node: int, neighbour: int) -> float:
+        if node >= self._count and neighbour >= self._count:
             return _CHAIN_WEIGHT
-        return 1.0 if self._below[number] and self._below[neighbour] else _LEAF_WEIGHT
+        return 1.0 if self._below[node] and self._below[neighbour] else _LEAF_WEIGHT
 
     def _settle(self, row: list[int], wishes: list[float], weights: list[float]) -> None:
-        """The places of a row nearest to what is wished, in their order and at their distances.
+        """Place the nodes of a row as close as possible to their wished positions, in order and at the distances.
 
-        Without the distances these places only must not fall: pool adjacent violators.
+        Minus the minimum distances, the positions need only be non-decreasing: a weighted isotonic regression, computed
+        by the pool adjacent violators algorithm.
         """
         shifts = [0.0]
         for left, right in pairwise(row):
@@ -164,72 +185,78 @@ class _LayeredLayout:
         for wish, weight, shift in zip(wishes, weights, shifts, strict=True):
             mean, members = wish - shift, 1
             while pools and pools[-1][0] > mean:
-                other, others_weight, others = pools.pop()
-                mean = (mean * weight + other * others_weight) / (weight + others_weight)
-                weight += others_weight
-                members += others
+                pool_mean, pool_weight, pool_members = pools.pop()
+                mean = (mean * weight + pool_mean * pool_weight) / (weight + pool_weight)
+                weight += pool_weight
+                members += pool_members
             pools.append((mean, weight, members))
         means = [mean for mean, _, members in pools for _ in range(members)]
-        for number, mean, shift in zip(row, means, shifts, strict=True):
-            self._x[number] = mean + shift
+        for node, mean, shift in zip(row, means, shifts, strict=True):
+            self._x[node] = mean + shift
 
     def _distance(self, left: int, right: int) -> float:
-        between = _BOX_GAP if left < self._count and right < self._count else _POINT_GAP
-        return (self._widths[left] + self._widths[right]) / 2 + between
+        """Return the minimum distance of the centres of two adjacent nodes."""
+        gap = _BOX_GAP if left < self._count and right < self._count else _POINT_GAP
+        return (self._widths[left] + self._widths[right]) / 2 + gap
 
     def layout(self) -> GraphLayout:
-        """All in its place."""
-        left = min((self._x[one] - self._widths[one] / 2 for one in range(len(self._x))), default=0.0) - _MARGIN
-        right = max((self._x[one] + self._widths[one] / 2 for one in range(len(self._x))), default=0.0) + _MARGIN
+        """Return the positions of boxes and edges."""
+        nodes = range(len(self._x))
+        left = min((self._x[node] - self._widths[node] / 2 for node in nodes), default=0.0) - _MARGIN
+        right = max((self._x[node] + self._widths[node] / 2 for node in nodes), default=0.0) + _MARGIN
         self._x = [x - left for x in self._x]
         tops, bottoms = self._bands()
-        boxes = [
-            (self._x[number] - width / 2, tops[self._ranks[number]]) for number, (width, _) in enumerate(self._sizes)
-        ]
+        boxes = [(self._x[box] - width / 2, tops[self._ranks[box]]) for box, (width, _) in enumerate(self._sizes)]
         leaving, entering = self._ports(outward=True), self._ports(outward=False)
         routes = []
         for edge, chain in enumerate(self._chains):
             source, target = self._edges[edge]
             x, rank = leaving[edge], self._ranks[source]
             points = [(x, tops[rank] + self._sizes[source][1]), (x, bottoms[rank])]
-            for number in chain[1:-1]:
+            for node in chain[1:-1]:
                 rank += 1
-                points += [(self._x[number], tops[rank]), (self._x[number], bottoms[rank])]
+                points += [(self._x[node], tops[rank]), (self._x[node], bottoms[rank])]
             routes.append([*points, (entering[edge], tops[self._ranks[target]])])
         return GraphLayout(boxes, routes, right - left, bottoms[-1] + _MARGIN)
 
     def _bands(self) -> tuple[list[float], list[float]]:
-        """The upper and the lower side of each row. Rows between which ways go far sideways lie farther apart."""
+        """Return the top and bottom of each row; the gap after a row grows with the horizontal extent of its edges."""
         tops, bottoms, y = [], [], _MARGIN
         for row in self._rows:
             tops.append(y)
-            bottoms.append(y + max(self._sizes[one][1] if one < self._count else 0.0 for one in row) + _STRAIGHT_HEIGHT)
-            farthest = max((abs(self._x[one] - self._x[two]) for one in row for two in self._below[one]), default=0.0)
-            y = bottoms[-1] + _ROW_GAP + min(72.0, farthest / 10)
+            bottoms.append(y + max(self._sizes[node][1] if node < self._count else 0.0 for node in row))
+            bottoms[-1] += _STRAIGHT_HEIGHT
+            extent = max(
+                (abs(self._x[node] - self._x[other]) for node in row for other in self._below[node]), default=0.0
+            )
+            y = bottoms[-1] + _ROW_GAP + min(72.0, extent / 10)
         return tops, bottoms
 
     def _ports(self, *, outward: bool) -> list[float]:
-        """Where each edge leaves its source, or enters its target: side by side, in the order in which they come."""
+        """Return the x coordinate at which each edge leaves its source, or enters its target.
+
+        The ports of a box are evenly spaced over half of its width, in the order of the next nodes of the edges.
+        """
         ports = [0.0] * len(self._edges)
-        at_box: dict[int, list[int]] = {}
-        for number, (source, target) in enumerate(self._edges):
-            at_box.setdefault(source if outward else target, []).append(number)
-        for box, edges in at_box.items():
+        edges_at_box: dict[int, list[int]] = {}
+        for edge, (source, target) in enumerate(self._edges):
+            edges_at_box.setdefault(source if outward else target, []).append(edge)
+        for box, edges in edges_at_box.items():
             edges.sort(key=lambda edge: self._x[self._chains[edge][1 if outward else -2]])
             width = self._sizes[box][0]
-            for place, edge in enumerate(edges):
-                share = (place - (len(edges) - 1) / 2) / max(1, len(edges) - 1)
+            for index, edge in enumerate(edges):
+                share = (index - (len(edges) - 1) / 2) / max(1, len(edges) - 1)
                 ports[edge] = self._x[box] + share * width / 2
         return ports
 
 
-def _sort(row: list[int], neighbours: list[list[int]], other: list[int]) -> None:
-    """Sorts a row by the mean place of the neighbours in the other one; what has none there stays about where it is."""
-    place = {number: float(index) for index, number in enumerate(other)}
+def _sort(row: list[int], neighbours: list[list[int]], adjacent: list[int]) -> None:
+    """Sort a row by the mean position of each node's neighbours in the adjacent row; others retain their position."""
+    position = {node: float(index) for index, node in enumerate(adjacent)}
+    own = {node: float(index) for index, node in enumerate(row)}
 
-    def key(number: int) -> float:
-        near = neighbours[number]
-        return sum(place[one] for one in near) / len(near) if near else own[number]
+    def key(node: int) -> float:
+        near = neighbours[node]
+        return sum(position[neighbour] for neighbour in near) / len(near) if near else own[node]
 
-    own = {number: float(index) for index, number in enumerate(row)}
     row.sort(key=key)
