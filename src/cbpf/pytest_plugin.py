@@ -1,9 +1,9 @@
-"""A pytest plugin: tables of packets and verdicts for filters, and how much of each filter they cover.
+"""A pytest plugin: check filters against tables of packets and verdicts, and report their coverage.
 
     def test_web(filter_table):
-        filter_table("tcp port 80", [("keep", "ffffffffffff 020000000001 0800 4500..."), ("drop", b"")])
+        filter_table("tcp port 80", [("accept", "ffffffffffff 020000000001 0800 4500..."), ("reject", b"")])
 
-pytest finds it by itself. Nothing of cbpf is imported until a test asks for the fixture.
+The entry point `pytest11` makes pytest load the plugin. It imports nothing else of cbpf until a test uses the fixture.
 """
 
 import pickle
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
     from .vm import VM
 
 TableRow: TypeAlias = Any
-"""(verdict, packet), or a value with `packet`, `wire_length`, `metadata` and `verdict`, as `cbpf.cases` makes them."""
+"""(verdict, packet), or an object with `packet`, `wire_length`, `metadata` and `verdict`, such as a `Case`."""
 
-_SECONDS_FOR_DEAD_CODE: Final = 5
+_DEAD_CODE_TIMEOUT: Final = 5  # seconds per filter
 
 
 class CoverageRecorder:
-    """What the tables of a session reached, by program and dialect."""
+    """The goals that the tables of a session reached, by program and dialect, and the names of the programs."""
 
     def __init__(self) -> None:
         self.names: dict[tuple[Program, Dialect], str] = {}
         self.reached: dict[tuple[Program, Dialect], frozenset[CoverageGoal]] = {}
 
     def add(self, name: str, program: "Program", dialect: "Dialect", goals: "frozenset[CoverageGoal]") -> None:
-        """Adds what packets reached in a program; its first name stays."""
+        """Add the goals that packets reached in a program; the first name recorded for a program is retained."""
         self.names.setdefault((program, dialect), name)
         self.reached[program, dialect] = self.reached.get((program, dialect), frozenset()) | goals
 
     def merge(self, other: "CoverageRecorder") -> None:
-        """Adds what another process recorded."""
+        """Add the goals and names recorded by another process."""
         for (program, dialect), goals in other.reached.items():
             self.add(other.names[program, dialect], program, dialect, goals)
 
@@ -46,7 +46,7 @@ _RECORDER: Final = pytest.StashKey[CoverageRecorder]()
 
 
 class FilterTable:
-    """Checks a filter against a table of packets; the fixture `filter_table` is one."""
+    """The value of the fixture `filter_table`: a function that checks a filter against a table of packets."""
 
     def __init__(self, recorder: CoverageRecorder) -> None:
         self._recorder = recorder
@@ -60,73 +60,81 @@ class FilterTable:
         link_type: str = "EN10MB",
         name: str | None = None,
     ) -> None:
-        """Fails, with a trace of each, if packets do not get their verdicts.
+        """Fail the test if a packet does not get its verdict, with a trace of each such packet.
 
-        filter: an expression, or a program. rows: pairs of a verdict and a packet, or values as `cbpf.cases` makes
-          them. A verdict is a number, "keep" or "drop"; a packet is bytes, or hexadecimal text.
-        dialect: by default PCAP; link_type: of an expression; name: of the filter, in what is reported.
+        Args:
+            filter: A filter expression or a program.
+            rows: Pairs of a verdict and a packet, or `Case` objects from `cbpf.cases`. The verdict is "accept",
+                "reject" or the exact number; the packet is bytes, or text in hexadecimal.
+            dialect: The dialect of the program; by default PCAP.
+            link_type: The name of the link type that an expression is compiled for.
+            name: The name of the filter in reports; by default the expression.
+
+        Raises:
+            FieldError: If a row is not a pair of a verdict and a packet.
         """
         __tracebackhide__ = True
         import cbpf
 
         program = cbpf.compile(filter, link_type=link_type) if isinstance(filter, str) else cbpf.Program(filter)
-        machine = cbpf.VM(program, engine="interpreter", dialect=dialect or cbpf.PCAP)
-        shown = name or (filter if isinstance(filter, str) else f"a filter of {len(program)} instructions")
-        table = [_as_row(number, row) for number, row in enumerate(rows, 1)]
-        failures = [failure for row in table for failure in self._check(shown, machine, *row)]
+        vm = cbpf.VM(program, engine="interpreter", dialect=dialect or cbpf.PCAP)
+        display_name = name or (filter if isinstance(filter, str) else f"a filter of {len(program)} instructions")
+        table = [_parse_row(row_number, row) for row_number, row in enumerate(rows, 1)]
+        failures = [list(self._check(display_name, vm, *row)) for row in table]
+        failures = [lines for lines in failures if lines]
         if failures:
-            count = sum(line.startswith("row ") for line in failures)
-            pytest.fail("\n".join([f"{shown}: {count} of {len(table)} rows fail", *failures]), pytrace=False)
+            summary = f"{display_name}: {len(failures)} of {len(table)} rows fail"
+            pytest.fail("\n".join([summary, *(line for lines in failures for line in lines)]), pytrace=False)
 
     def _check(
-        self, name: str, machine: "VM", number: int, wanted: Any, packet: bytes, wire_length: int, metadata: Any
+        self, name: str, vm: "VM", row_number: int, expected: Any, packet: bytes, wire_length: int, metadata: Any
     ) -> Iterator[str]:
-        """Runs one row; what is to be said if it fails."""
+        """Run the filter on one row, and yield the lines of the report if its verdict is not the expected one."""
         from .analysis.coverage import observe
 
-        run = observe(machine, packet, wire_length, metadata)
-        self._recorder.add(name, machine.program, machine.dialect, run.goals)
-        if _fits(run.verdict, wanted, machine.dialect):
+        run = observe(vm, packet, wire_length, metadata)
+        self._recorder.add(name, vm.program, vm.dialect, run.goals)
+        if _matches(run.verdict, expected, vm.dialect):
             return
         from .reporting.packet_output import describe_verdict, packet_lines
         from .reporting.trace_diff import trace_lines
 
-        yield f"row {number}: {describe_verdict(run.verdict, machine.dialect)}, and not {wanted}"
-        yield from packet_lines(packet, wire_length, metadata, machine.dialect)
-        yield from trace_lines(machine, packet, wire_length, metadata)
+        yield f"row {row_number}: {describe_verdict(run.verdict, vm.dialect)}; expected {expected}"
+        yield from packet_lines(packet, wire_length, metadata, vm.dialect)
+        yield from trace_lines(vm, packet, wire_length, metadata)
 
 
-def _as_row(number: int, row: TableRow) -> tuple[int, Any, bytes, int, Any]:
-    """Number, verdict, packet, wire length, metadata."""
+def _parse_row(row_number: int, row: TableRow) -> tuple[int, Any, bytes, int, Any]:
+    """Return the number, verdict, packet, wire length and metadata of a row; raise `FieldError` if it is malformed."""
     from . import FieldError, Metadata
 
     if hasattr(row, "packet"):
-        return number, row.verdict, row.packet, row.wire_length, row.metadata
+        return row_number, row.verdict, row.packet, row.wire_length, row.metadata
     try:
-        wanted, packet = row
+        verdict, packet = row
         data = bytes.fromhex(packet) if isinstance(packet, str) else bytes(packet)
     except (TypeError, ValueError) as error:
-        raise FieldError(f"row {number}: {row!r} is no pair of a verdict and a packet: {error}") from None
-    if wanted not in ("keep", "drop") and (isinstance(wanted, bool) or not isinstance(wanted, int)):
-        raise FieldError(f"row {number}: {wanted!r} is no verdict; it is a number, 'keep' or 'drop'")
-    return number, wanted, data, len(data), Metadata()
+        raise FieldError(f"row {row_number}: {row!r} is not a pair of a verdict and a packet: {error}") from None
+    if verdict not in ("accept", "reject") and (isinstance(verdict, bool) or not isinstance(verdict, int)):
+        raise FieldError(f"row {row_number}: {verdict!r} is not a verdict; it must be 'accept', 'reject' or a number")
+    return row_number, verdict, data, len(data), Metadata()
 
 
-def _fits(verdict: int, wanted: Any, dialect: "Dialect") -> bool:
+def _matches(verdict: int, expected: Any, dialect: "Dialect") -> bool:
     from .isa.verdicts import accepts
 
-    return accepts(verdict, dialect) == (wanted == "keep") if isinstance(wanted, str) else verdict == wanted
+    return accepts(verdict, dialect) == (expected == "accept") if isinstance(expected, str) else verdict == expected
 
 
 @pytest.fixture
 def filter_table(request: pytest.FixtureRequest) -> FilterTable:
-    """Checks a filter against a table of packets and verdicts: see `FilterTable`."""
+    """Check a filter against a table of packets and verdicts: call it with the arguments of `FilterTable.__call__`."""
     stash = request.config.stash
     return FilterTable(stash.setdefault(_RECORDER, CoverageRecorder()))
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Shows how much of each filter the tables reached."""
+    """Report the coverage of each filter that a table checked."""
     recorder = config.stash.get(_RECORDER, None)
     if recorder is None or not recorder.reached:
         return
@@ -137,47 +145,47 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 
 def _report(name: str, program: "Program", dialect: "Dialect", reached: "frozenset[CoverageGoal]") -> Iterator[str]:
-    """One line of numbers, then what is missing."""
+    """Yield a line with the numbers of goals reached, and the lines that list the others."""
     from .analysis.coverage import all_goals
     from .analysis.index_ranges import format_ranges
 
-    wanted = all_goals(program)
-    if not wanted <= reached:
-        wanted -= _dead(program, dialect)
-    instructions = {goal for goal in wanted if goal.kind == "instruction"}
-    sides = wanted - instructions
+    goals = all_goals(program)
+    if not goals <= reached:
+        goals -= _dead_goals(program, dialect)
+    instructions = {goal for goal in goals if goal.kind == "instruction"}
+    branches = goals - instructions
     counts = [
-        f"{len(part & reached)} of {len(part)} {what}"
-        for part, what in ((instructions, "instructions"), (sides, "sides of branches"))
+        f"{len(part & reached)} of {len(part)} {noun}"
+        for part, noun in ((instructions, "instructions"), (branches, "branch outcomes"))
     ]
     yield f"{name}: {', '.join(counts)}"
     missing = [goal.at for goal in instructions - reached]
     if missing:
-        yield f"    never runs: {format_ranges(missing)}"
-    one_sided = sorted(goal[1:] for goal in sides - reached if goal.at not in missing)
+        yield f"    never executed: {format_ranges(missing)}"
+    one_sided = sorted(goal[1:] for goal in branches - reached if goal.at not in missing)
     if one_sided:
-        never = ", ".join(f"{at} {'true' if holds else 'false'}" for at, holds in one_sided)
-        yield f"    never: {never}"
+        outcomes = ", ".join(f"{at} {'true' if holds else 'false'}" for at, holds in one_sided)
+        yield f"    tests never: {outcomes}"
 
 
-def _dead(program: "Program", dialect: "Dialect") -> "frozenset[CoverageGoal]":
-    """What no packet can reach, as far as a solver is installed and says so in time."""
+def _dead_goals(program: "Program", dialect: "Dialect") -> "frozenset[CoverageGoal]":
+    """Return the goals that no packet can reach; none if no solver is installed, or if it does not finish in time."""
     from . import MissingLibrary, Undecided, dead
     from .analysis.coverage import all_goals
 
     try:
-        found = dead(program, dialect=dialect, timeout=_SECONDS_FOR_DEAD_CODE)
+        code = dead(program, dialect=dialect, timeout=_DEAD_CODE_TIMEOUT)
     except (MissingLibrary, Undecided):
         return frozenset()
     return frozenset(
         goal
         for goal in all_goals(program)
-        if goal.at in found.instructions or (goal.kind == "branch" and (goal.at, goal.holds) in found.branches)
+        if goal.at in code.instructions or (goal.kind == "branch" and (goal.at, goal.holds) in code.branches)
     )
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """In a worker of pytest-xdist: hands what was recorded to the process that reports."""
+    """In a worker of pytest-xdist, send the recorded coverage to the controller process."""
     output = getattr(session.config, "workeroutput", None)
     recorder = session.config.stash.get(_RECORDER, None)
     if output is not None and recorder is not None:
@@ -186,7 +194,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Takes what a worker of pytest-xdist recorded."""
+    """In the controller process of pytest-xdist, receive the coverage that a worker recorded."""
     data = getattr(node, "workeroutput", {}).get("cbpf")
     if data is not None:
         other = CoverageRecorder()
