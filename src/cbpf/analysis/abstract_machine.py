@@ -78,8 +78,8 @@ class AbstractMachine:
         self.state.x = self._with_short_name(word, "x")
 
     def _with_short_name(self, word: AbstractWord, register: str) -> Known:
-        number = self._number(word)
-        return number if len(number.name) <= _MAX_NAME_LENGTH else number.with_name(f"{register}@{self.index + 1}")
+        value = self._number(word)
+        return value if len(value.name) <= _MAX_NAME_LENGTH else value.with_name(f"{register}@{self.index + 1}")
 
     def _number(self, word: AbstractWord) -> Known:
         """Return a word that is a number, as refined so far; registers never hold a `FetchPosition`."""

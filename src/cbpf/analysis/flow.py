@@ -95,7 +95,9 @@ class Flow:
     def verdict(self, block: Block) -> Known | None:
         """Return the possible verdicts of the `ret` that ends a block.
 
-        An execution also ends, with verdict 0, at a load of a byte that the packet lacks and at a division by 0.
+        An execution may also end elsewhere: with verdict 0 at a load of a byte that the packet lacks and at a division
+        by 0; and with the value of A as its verdict at the extension loads `ifidx` and `hatype`, if the packet belongs
+        to no network device.
 
         Args:
             block: A block of this flow.
