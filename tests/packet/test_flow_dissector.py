@@ -200,7 +200,7 @@ FRAMES: dict[str, tuple[bytes, int]] = {
 def offset_in(seen: View) -> int:
     return payload_offset(
         seen.memory,
-        packet=seen.before,
+        packet_start=seen.before,
         network_header=seen.before + seen.network_header,
         protocol=seen.protocol,
         vlan_protocol=seen.vlan[0] if seen.vlan else None,
@@ -271,7 +271,7 @@ def test_no_packet_makes_it_raise(rounds: Rounds) -> None:
         packet = int(random.random() * len(frame))
         tag = random_frames.pick(random, (None, 0x8100, 0x0800, 0))
         given = [
-            payload_offset(data, protocol=protocol, network_header=place, packet=packet, vlan_protocol=tag)
+            payload_offset(data, protocol=protocol, network_header=place, packet_start=packet, vlan_protocol=tag)
             for data in (frame, memoryview(frame))
         ]
         assert given[0] == given[1]
@@ -290,9 +290,9 @@ def test_a_tag_taken_out_counts_once() -> None:
 
 def test_a_header_in_front_of_the_packet() -> None:
     """A transport socket sees its packet from the transport header on; the dissector starts before that."""
-    assert payload_offset(UDP4 + MORE, network_header=0, packet=20, protocol=0x0800) == 8
+    assert payload_offset(UDP4 + MORE, network_header=0, packet_start=20, protocol=0x0800) == 8
     later = ipv4(17, PORTS, fragment=1)
-    assert payload_offset(later, network_header=0, packet=20, protocol=0x0800) == 0
+    assert payload_offset(later, network_header=0, packet_start=20, protocol=0x0800) == 0
     # An offset below 0 becomes one of nearly 64 KiB, and then the packet's length.
-    assert payload_offset(MORE, network_header=0, packet=20, protocol=0x0806) == 20
+    assert payload_offset(MORE, network_header=0, packet_start=20, protocol=0x0806) == 20
     assert payload_offset(MORE, network_header=-1, protocol=0x0800) == 0

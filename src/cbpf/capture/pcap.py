@@ -96,7 +96,7 @@ def parse_header(data: bytes, name: str) -> FileHeader:
     length_order = _length_order(major, minor, name)
     kind = link_type(linktype & 0x03FF_FFFF)
     if not 0 < snaplen <= 0x7FFF_FFFF:
-        snaplen = kind.longest_packet
+        snaplen = kind.max_packet_length
     if variant.record_header_size == 24 and kind.name == "EN10MB":
         snaplen += 14  # this libpcap did not count the Ethernet header when capturing
     return FileHeader(data[:FILE_HEADER_SIZE], RecordLayout(byte_order, *variant, length_order), snaplen, kind)
@@ -128,7 +128,7 @@ def scan(header: FileHeader, buffer: bytes, first: int, name: str) -> Scan:
     """
     layout = header.layout
     unpack = struct.Struct(f"{layout.byte_order}8xII").unpack_from
-    header_size, longest, snaplen = layout.record_header_size, header.link_type.longest_packet, header.snaplen
+    header_size, longest, snaplen = layout.record_header_size, header.link_type.max_packet_length, header.snaplen
     usual = layout.length_order == "captured first"
     records: list[RecordSpan] = []
     start, last = 0, len(buffer) - header_size

@@ -148,11 +148,11 @@ class Pcapng:
         number, snaplen = struct.unpack_from(f"{self._byte_order}H2xI", buffer, start + _HEAD)
         kind = link_type(number)
         if not 0 < snaplen <= 0x7FFF_FFFF:
-            snaplen = kind.longest_packet
+            snaplen = kind.max_packet_length
         options = _options(buffer[start + 16 : end - _TRAILER], self._byte_order)
         self.interfaces.append(Interface(kind, snaplen, self._byte_order, *_described(options, self._byte_order)))
         self._snaplens.append(snaplen)
-        self._longest = max(self._longest, 32 + kind.longest_packet + _LONGEST_OPTIONS)
+        self._longest = max(self._longest, 32 + kind.max_packet_length + _LONGEST_OPTIONS)
         return start, end, end, end, 0, NO_PACKET
 
     def _enhanced(self, buffer: bytes, start: int, end: int) -> RecordSpan:

@@ -41,7 +41,7 @@ def write_capture(
     [(60, 60), (42, 1500)]
     """
     packet_type = find_link_type(link_type)
-    max_length = packet_type.longest_packet
+    max_length = packet_type.max_packet_length
     header = plain_header(Interface(packet_type, max_length, "<"), nanoseconds=False)
     with open_output(target) as output:
         output.write(header.data)

@@ -153,7 +153,7 @@ def _encoded(source: Container, buffer: bytes, record: RecordSpan, place: Place,
 
 def _misfit(interface: Interface, captured: int, time_ns: int, header: FileHeader) -> str | None:
     """Why a packet cannot stand in a pcap with this header, if so."""
-    kind, most = header.link_type, min(header.snaplen, header.link_type.longest_packet)
+    kind, most = header.link_type, min(header.snaplen, header.link_type.max_packet_length)
     if interface.link_type != kind:
         return f"link type {interface.link_type.name} is not {kind.name}, that of the packets before; one pcap has one"
     if captured > most:

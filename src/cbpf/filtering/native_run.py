@@ -129,7 +129,7 @@ class NativeRun:
         layout = header.layout
         settings = {
             "header_size": layout.record_header_size,
-            "snaplen": min(header.snaplen, header.link_type.longest_packet) if ready else 0,
+            "snaplen": min(header.snaplen, header.link_type.max_packet_length) if ready else 0,
             "seconds": self._first_second(layout.byte_order),
             "fractions": 10**9 if layout.nanoseconds else 10**6,
         }

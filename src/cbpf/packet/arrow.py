@@ -15,7 +15,7 @@ from operator import sub
 from typing import Any, Final, NamedTuple
 
 from ..errors import PacketError
-from .buffers import C_API, BufferAddress, memory_at
+from .buffers import C_API, BytesLike, memory_at
 
 _OFFSETS: Final = {"z": "i", "Z": "q"}  # the format of a column to that of its offsets
 _INLINE: Final = 12  # bytes of a value that stand in its view
@@ -25,7 +25,7 @@ _VIEW: Final = 16  # bytes of a view
 class Column(NamedTuple):
     """Values in one buffer: where each begins, and its length."""
 
-    buffer: BufferAddress
+    buffer: BytesLike
     positions: Iterable[int]
     lengths: Iterable[int]
 
@@ -89,7 +89,7 @@ class _Owned:
             _Release(self.structure.release)(ctypes.addressof(self.structure))
 
 
-def column_of(source: Any) -> Column | None:
+def import_column(source: Any) -> Column | None:
     """The column that *source* exports, or None if it exports none.
 
     Raises `PacketError` for one whose values are no bytes, for a null, and for offsets that cannot be.
@@ -100,11 +100,11 @@ def column_of(source: Any) -> Column | None:
         return _column(format, _pointer(values, "arrow_array", _Array), values)
     if hasattr(source, "__arrow_c_stream__"):
         capsule = source.__arrow_c_stream__()
-        return joined(list(_chunks(_pointer(capsule, "arrow_array_stream", _Stream))))
+        return concatenate(list(_chunks(_pointer(capsule, "arrow_array_stream", _Stream))))
     return None
 
 
-def joined(columns: list[Column]) -> Column:
+def concatenate(columns: list[Column]) -> Column:
     """The values of all columns as one: a copy, unless there is only one."""
     if len(columns) == 1:
         return columns[0]
@@ -169,7 +169,7 @@ def _column(format: bytes, values: _Array, owner: object) -> Column:
         raise PacketError(f"Arrow: {error}") from None
 
 
-def _buffer(values: _Array, index: int, start: int, end: int, owner: object) -> BufferAddress:
+def _buffer(values: _Array, index: int, start: int, end: int, owner: object) -> BytesLike:
     """Bytes *start* to *end* of a buffer."""
     if index >= values.n_buffers:
         raise PacketError(f"Arrow: an array of {values.n_buffers} buffers")

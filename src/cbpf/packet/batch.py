@@ -146,16 +146,16 @@ def _of_rows(view: memoryview) -> Packets:
     if not view.nbytes:
         return Packets(b"", positions=repeat(0, count), lengths=repeat(0, count))
     if not view.c_contiguous and step == 1 and stride >= width and not view.suboffsets:
-        from .buffers import rows_with_gaps
+        from .buffers import strided_rows
 
-        return Packets(rows_with_gaps(view), positions=range(0, count * stride, stride), lengths=repeat(width, count))
+        return Packets(strided_rows(view), positions=range(0, count * stride, stride), lengths=repeat(width, count))
     return Packets(view, positions=range(0, count * width, width), lengths=repeat(width, count))
 
 
 def _of_arrow(source: Any) -> Packets:
-    from .arrow import column_of
+    from .arrow import import_column
 
-    column = column_of(source)
+    column = import_column(source)
     assert column is not None
     return Packets(column.buffer, positions=column.positions, lengths=column.lengths)
 

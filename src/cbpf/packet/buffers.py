@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 C_API: Final = ctypes.PyDLL(None)
 """Python's C API. Not `ctypes.pythonapi`, to whose functions others give the types of their own structures."""
 
-BufferAddress: TypeAlias = bytes | memoryview
+BytesLike: TypeAlias = bytes | memoryview
 
 _STRIDES: Final = 0x0018  # PyBUF_STRIDES
 
@@ -42,7 +42,7 @@ def address_of(buffer: Any, *, contiguous: bool = True) -> Iterator[int]:
         C_API.PyBuffer_Release(ctypes.byref(view))
 
 
-def memory_at(address: int, size: int, owner: object) -> BufferAddress:
+def memory_at(address: int, size: int, owner: object) -> BytesLike:
     """The bytes from *address* on, read-only; *owner* is kept as long as they are."""
     if not size:
         return b""
@@ -51,7 +51,7 @@ def memory_at(address: int, size: int, owner: object) -> BufferAddress:
     return memoryview(memory).toreadonly().cast("B")
 
 
-def rows_with_gaps(rows: memoryview) -> BufferAddress:
+def strided_rows(rows: memoryview) -> BytesLike:
     """The memory from the first to the last byte of rows that lie farther apart than they are long."""
     count, width = rows.shape or (0, 0)
     stride, _ = rows.strides or (0, 0)

@@ -46,7 +46,7 @@ def payload_offset(
     *,
     protocol: int,
     network_header: int,
-    packet: int = 0,
+    packet_start: int = 0,
     vlan_protocol: int | None = None,
 ) -> int:
     """The offset of the payload from packet byte 0, or 0 if Linux does not understand the packet.
@@ -73,8 +73,8 @@ def payload_offset(
     except _NotUnderstood:
         return 0
     # Linux 6.18 cuts both to 16 bits: so an offset in front of the packet, and a packet of 64 KiB, are seen wrongly.
-    start = min(at.position - packet & 0xFFFF, len(data) - packet & 0xFFFF)
-    return start if at.is_later_fragment else start + _transport_length(data, packet + start, at.ip_protocol)
+    start = min(at.position - packet_start & 0xFFFF, len(data) - packet_start & 0xFFFF)
+    return start if at.is_later_fragment else start + _transport_length(data, packet_start + start, at.ip_protocol)
 
 
 def _transport_length(data: bytes | memoryview, start: int, ip_protocol: int) -> int:

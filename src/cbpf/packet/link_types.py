@@ -59,7 +59,7 @@ class LinkType(NamedTuple):
     linktype: int
 
     @property
-    def longest_packet(self) -> int:
+    def max_packet_length(self) -> int:
         """The most bytes of a packet that a capture may hold."""
         return _LONGEST.get(self.dlt, 262_144)
 

@@ -25,17 +25,17 @@ class SocketBuffer:
     numbers that it gave, so it serves one run.
     """
 
-    __slots__ = ("_draws", "data", "link", "memory", "metadata", "network", "packet")
+    __slots__ = ("_draws", "data", "link_start", "memory", "metadata", "network_start", "packet_start")
 
     def __init__(self, data: PacketBytes, metadata: Metadata, *, header_windows: bool) -> None:
         """Without *header_windows* memory is the packet alone, as no load can reach anything else."""
         before = metadata.before if header_windows else b""
         self.data = data
         self.metadata = metadata
-        self.packet = len(before)
+        self.packet_start = len(before)
         self.memory = before + bytes(data) if before else data
-        self.network = self.packet + metadata.network_header
-        self.link = OUT_OF_RANGE if metadata.link_header is None else self.packet + metadata.link_header
+        self.network_start = self.packet_start + metadata.network_header
+        self.link_start = OUT_OF_RANGE if metadata.link_header is None else self.packet_start + metadata.link_header
         self._draws = 0
 
     def lacks_device(self) -> bool:
@@ -46,7 +46,7 @@ class SocketBuffer:
         """What extension load *number* gives, with registers *a* and *x*; the device ones only if there is one."""
         return EXTENSIONS[number](self, a, x)
 
-    def draw(self) -> int:
+    def next_random(self) -> int:
         """The next 32-bit random number."""
         self._draws += 1
         given, seed = self.metadata.draws, self.metadata.seed
@@ -54,7 +54,7 @@ class SocketBuffer:
             return given[self._draws - 1]
         return int.from_bytes(os.urandom(4)) if seed is None else splitmix64(seed, self._draws)
 
-    def attribute(self, start: int, length: int, kind: int) -> int:
+    def find_attribute(self, start: int, length: int, kind: int) -> int:
         """The offset of the first netlink attribute of type *kind* in data[start : start + length], else 0."""
         end = start + length
         while end - start >= _ATTRIBUTE_HEADER:
@@ -79,7 +79,7 @@ def _netlink_attribute(buffer: SocketBuffer, a: int, x: int) -> int:
     length = len(buffer.data)
     if length < _ATTRIBUTE_HEADER or a > length - _ATTRIBUTE_HEADER:
         return 0
-    return buffer.attribute(a, length - a, x)
+    return buffer.find_attribute(a, length - a, x)
 
 
 def _nested_netlink_attribute(buffer: SocketBuffer, a: int, x: int) -> int:
@@ -89,7 +89,7 @@ def _nested_netlink_attribute(buffer: SocketBuffer, a: int, x: int) -> int:
     size = int.from_bytes(buffer.data[a : a + 2], "little")
     if size > length - a or size < _ATTRIBUTE_HEADER:
         return 0
-    return buffer.attribute(a + _ATTRIBUTE_HEADER, size - _ATTRIBUTE_HEADER, x)
+    return buffer.find_attribute(a + _ATTRIBUTE_HEADER, size - _ATTRIBUTE_HEADER, x)
 
 
 def _payload_offset(buffer: SocketBuffer, a: int, x: int) -> int:
@@ -99,7 +99,7 @@ def _payload_offset(buffer: SocketBuffer, a: int, x: int) -> int:
     before = len(known.before)  # the bytes before count here even where no load can reach them
     return payload_offset(
         known.before + bytes(buffer.data) if before else buffer.data,
-        packet=before,
+        packet_start=before,
         network_header=before + known.network_header,
         protocol=known.protocol,
         vlan_protocol=known.vlan.tpid if known.vlan else None,
@@ -128,6 +128,6 @@ EXTENSIONS: Final[dict[int, Callable[[SocketBuffer, int, int], int]]] = {
     Extension.VLAN_TAG: lambda buffer, a, x: buffer.metadata.vlan.tci if buffer.metadata.vlan else 0,
     Extension.VLAN_TAG_PRESENT: lambda buffer, a, x: int(buffer.metadata.vlan is not None),
     Extension.PAYLOAD_OFFSET: _payload_offset,
-    Extension.RAND: lambda buffer, a, x: buffer.draw(),
+    Extension.RAND: lambda buffer, a, x: buffer.next_random(),
     Extension.VLAN_PROTO: lambda buffer, a, x: buffer.metadata.vlan.tpid if buffer.metadata.vlan else 0,
 }
