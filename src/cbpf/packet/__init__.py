@@ -1,1 +1,1 @@
-"""The inputs of a program: packets, batches of packets, and the metadata that Linux keeps beside them."""
+"""Packets as programs see them: bytes, metadata, link types, batches of packets, and the memory of buffers."""

@@ -1,7 +1,7 @@
-"""What a live packet socket would have seen of a captured packet: its bytes, and what the kernel knew beside them.
+"""Captured packets as a live packet socket delivers them to a filter: the bytes, and the kernel's metadata.
 
-Linux takes the outer VLAN tag out of a frame before a filter sees it (packet(7), skb_vlan_untag); a cooked capture has
-the kernel's own fields in front of the packet (pcap-linktype(7), LINKTYPE_LINUX_SLL and LINKTYPE_LINUX_SLL2).
+Linux removes the outer VLAN tag of a frame before a filter sees it (packet(7), skb_vlan_untag). A cooked capture has
+the kernel's fields in a header before the packet (pcap-linktype(7), LINKTYPE_LINUX_SLL and LINKTYPE_LINUX_SLL2).
 """
 
 from collections.abc import Callable
@@ -10,18 +10,27 @@ from typing import Final, NamedTuple
 from .link_types import LinkType
 from .metadata import Device, Metadata, VlanTag
 
-_ADDRESSES: Final = 12  # an Ethernet frame begins with two addresses of 6 bytes
-_ETHERNET_HEADER: Final = 14
-_TAG: Final = 4
-_TAG_TYPES: Final = (0x8100, 0x88A8)
+_ADDRESSES_LENGTH: Final = 12  # an Ethernet frame begins with two addresses of 6 bytes
+_ETHERNET_HEADER_LENGTH: Final = 14
+_TAG_LENGTH: Final = 4
+_TAG_PROTOCOLS: Final = (0x8100, 0x88A8)
+_SLL_HEADER_LENGTH: Final = 16
+_SLL2_HEADER_LENGTH: Final = 20
 
-_ETHERNET, _ANY = 1, 0  # ARPHRD_ETHER; the index of a device that a capture does not name
-_BROADCAST, _MULTICAST = 1, 2  # PACKET_BROADCAST, PACKET_MULTICAST
-_P_802_3, _P_802_2 = 0x0001, 0x0004  # ETH_P_802_3, ETH_P_802_2: frames with a length where others have a type
+_ARPHRD_ETHER: Final = 1
+_UNKNOWN_DEVICE: Final = 0  # the index of a device that a capture does not record
+_PACKET_HOST, _PACKET_BROADCAST, _PACKET_MULTICAST = 0, 1, 2
+_ETH_P_802_3, _ETH_P_802_2 = 0x0001, 0x0004  # frames with a length in place of an EtherType
 
 
 class SocketView(NamedTuple):
-    """A packet as a socket sees it: its bytes, the length it had on the wire in this form, and the metadata."""
+    """A packet as a socket sees it.
+
+    Args:
+        data: The bytes that the socket can receive.
+        wire_length: The length of the packet on the wire in this form, in bytes: without a removed tag or header.
+        metadata: The metadata that the kernel has for the packet.
+    """
 
     data: bytes
     wire_length: int
@@ -29,92 +38,110 @@ class SocketView(NamedTuple):
 
 
 def socket_view(packet: bytes, link_type: LinkType, wire_length: int | None = None) -> SocketView:
-    """The packet of a capture as an AF_PACKET socket would see it.
+    """Return a captured packet as an AF_PACKET socket would see it.
 
-    Ethernet: the outer VLAN tag is taken out; `protocol` is the EtherType behind it; `packet_type` tells broadcast and
-    multicast from the rest. Linux cooked captures (SLL, SLL2): the packet without its header, whose fields become the
-    metadata. RAW, IPV4, IPV6: `protocol` by the IP version. For other link types the metadata are the defaults.
+    - Ethernet: without the outer VLAN tag, if there is one. `protocol` is the EtherType after the tag; `packet_type`
+      distinguishes broadcast and multicast from packets to this host.
+    - Linux cooked captures (SLL, SLL2): without the cooked header, whose fields become the metadata.
+    - RAW, IPV4, IPV6: `protocol` from the IP version.
+    - Other link types, and truncated cooked headers: the packet is unchanged, and the metadata have their defaults.
+
+    Args:
+        packet: The captured bytes.
+        link_type: The link type of the capture, which is the format of the packet's first bytes.
+        wire_length: The length of the packet on the wire in bytes; by default the captured length.
+
+    Returns:
+        The packet, its wire length and its metadata. The index of a device that the capture does not record is 0.
     """
     length = len(packet) if wire_length is None else wire_length
-    return _VIEWS.get(link_type.name, _other)(packet, length)
+    return _VIEWS.get(link_type.name, _unchanged_view)(packet, length)
 
 
 def with_tag(view: SocketView) -> bytes:
-    """The frame with its VLAN tag, if one was taken out, put back where it was."""
+    """Return the frame of a view with its removed VLAN tag inserted again after the Ethernet addresses.
+
+    Args:
+        view: A view of an Ethernet frame.
+
+    Returns:
+        The frame as captured; the data of a view without a tag, unchanged.
+    """
     tag = view.metadata.vlan
     if tag is None:
         return view.data
-    inserted = tag.tpid.to_bytes(2, "big") + tag.tci.to_bytes(2, "big")
-    return view.data[:_ADDRESSES] + inserted + view.data[_ADDRESSES:]
+    tag_bytes = tag.tpid.to_bytes(2, "big") + tag.tci.to_bytes(2, "big")
+    return view.data[:_ADDRESSES_LENGTH] + tag_bytes + view.data[_ADDRESSES_LENGTH:]
 
 
-def _ethernet(packet: bytes, length: int) -> SocketView:
+def _ethernet_view(frame: bytes, length: int) -> SocketView:
     tag = None
-    if len(packet) >= _ETHERNET_HEADER + _TAG and _number(packet, _ADDRESSES) in _TAG_TYPES:
-        tag = VlanTag(_number(packet, _ADDRESSES + 2), _number(packet, _ADDRESSES))
-        packet = packet[:_ADDRESSES] + packet[_ADDRESSES + _TAG :]
-        length = max(0, length - _TAG)
+    if len(frame) >= _ETHERNET_HEADER_LENGTH + _TAG_LENGTH and _half_word(frame, _ADDRESSES_LENGTH) in _TAG_PROTOCOLS:
+        tag = VlanTag(_half_word(frame, _ADDRESSES_LENGTH + 2), _half_word(frame, _ADDRESSES_LENGTH))
+        frame = frame[:_ADDRESSES_LENGTH] + frame[_ADDRESSES_LENGTH + _TAG_LENGTH :]
+        length = max(0, length - _TAG_LENGTH)
     metadata = Metadata(
-        protocol=_ethernet_protocol(packet),
-        packet_type=_packet_type(packet),
-        device=Device(_ANY, _ETHERNET),
+        protocol=_ethernet_protocol(frame),
+        packet_type=_packet_type(frame),
+        device=Device(_UNKNOWN_DEVICE, _ARPHRD_ETHER),
         vlan=tag,
-        network_header=_ETHERNET_HEADER,
+        network_header=_ETHERNET_HEADER_LENGTH,
         link_header=0,
     )
-    return SocketView(packet, length, metadata)
+    return SocketView(frame, length, metadata)
 
 
 def _ethernet_protocol(frame: bytes) -> int:
-    """skb->protocol, by eth_type_trans (net/ethernet/eth.c)."""
-    if len(frame) < _ETHERNET_HEADER:
+    """Return skb->protocol as eth_type_trans computes it (net/ethernet/eth.c); 0 for a truncated header."""
+    if len(frame) < _ETHERNET_HEADER_LENGTH:
         return 0
-    protocol = _number(frame, _ADDRESSES)
+    protocol = _half_word(frame, _ADDRESSES_LENGTH)
     if protocol >= 0x0600:
         return protocol
-    return _P_802_3 if frame[_ETHERNET_HEADER : _ETHERNET_HEADER + 2] == b"\xff\xff" else _P_802_2
+    is_raw_802_3 = frame[_ETHERNET_HEADER_LENGTH : _ETHERNET_HEADER_LENGTH + 2] == b"\xff\xff"
+    return _ETH_P_802_3 if is_raw_802_3 else _ETH_P_802_2
 
 
 def _packet_type(frame: bytes) -> int:
     if frame[:6] == b"\xff" * 6:
-        return _BROADCAST
-    return _MULTICAST if frame[:1] and frame[0] & 1 else 0
+        return _PACKET_BROADCAST
+    return _PACKET_MULTICAST if frame[:1] and frame[0] & 1 else _PACKET_HOST
 
 
-def _cooked(packet: bytes, length: int) -> SocketView:
-    if len(packet) < 16:
+def _sll_view(packet: bytes, length: int) -> SocketView:
+    if len(packet) < _SLL_HEADER_LENGTH:
         return SocketView(packet, length, Metadata())
-    device = Device(_ANY, _number(packet, 2))
-    metadata = Metadata(protocol=_number(packet, 14), packet_type=_number(packet, 0) & 7, device=device)
-    return SocketView(packet[16:], max(0, length - 16), metadata)
+    device = Device(_UNKNOWN_DEVICE, _half_word(packet, 2))
+    metadata = Metadata(protocol=_half_word(packet, 14), packet_type=_half_word(packet, 0) & 7, device=device)
+    return SocketView(packet[_SLL_HEADER_LENGTH:], max(0, length - _SLL_HEADER_LENGTH), metadata)
 
 
-def _cooked_version_2(packet: bytes, length: int) -> SocketView:
-    if len(packet) < 20:
+def _sll2_view(packet: bytes, length: int) -> SocketView:
+    if len(packet) < _SLL2_HEADER_LENGTH:
         return SocketView(packet, length, Metadata())
-    device = Device(int.from_bytes(packet[4:8], "big"), _number(packet, 8))
-    metadata = Metadata(protocol=_number(packet, 0), packet_type=packet[10] & 7, device=device)
-    return SocketView(packet[20:], max(0, length - 20), metadata)
+    device = Device(int.from_bytes(packet[4:8], "big"), _half_word(packet, 8))
+    metadata = Metadata(protocol=_half_word(packet, 0), packet_type=packet[10] & 7, device=device)
+    return SocketView(packet[_SLL2_HEADER_LENGTH:], max(0, length - _SLL2_HEADER_LENGTH), metadata)
 
 
-def _internet(packet: bytes, length: int) -> SocketView:
+def _ip_view(packet: bytes, length: int) -> SocketView:
     protocol = {4: 0x0800, 6: 0x86DD}.get(packet[0] >> 4, 0) if packet else 0
     return SocketView(packet, length, Metadata(protocol=protocol))
 
 
-def _other(packet: bytes, length: int) -> SocketView:
+def _unchanged_view(packet: bytes, length: int) -> SocketView:
     return SocketView(packet, length, Metadata())
 
 
-def _number(data: bytes, offset: int) -> int:
+def _half_word(data: bytes, offset: int) -> int:
     return int.from_bytes(data[offset : offset + 2], "big")
 
 
 _VIEWS: Final[dict[str, Callable[[bytes, int], SocketView]]] = {
-    "EN10MB": _ethernet,
-    "LINUX_SLL": _cooked,
-    "LINUX_SLL2": _cooked_version_2,
-    "RAW": _internet,
-    "IPV4": _internet,
-    "IPV6": _internet,
+    "EN10MB": _ethernet_view,
+    "LINUX_SLL": _sll_view,
+    "LINUX_SLL2": _sll2_view,
+    "RAW": _ip_view,
+    "IPV4": _ip_view,
+    "IPV6": _ip_view,
 }

@@ -1,4 +1,8 @@
-"""Addresses of buffers, read-only ones included, which ctypes alone does not give, and buffers of addresses."""
+"""Addresses of buffers, and buffers at addresses, by Python's C API.
+
+ctypes alone cannot return the address of a read-only buffer; PyObject_GetBuffer can. Two rules keep the memory valid:
+an address may be used only while `address_of` holds the buffer, and a view of foreign memory keeps its owner alive.
+"""
 
 import ctypes
 from collections.abc import Iterator
@@ -6,11 +10,13 @@ from contextlib import contextmanager
 from typing import Any, Final, TypeAlias
 
 C_API: Final = ctypes.PyDLL(None)
-"""Python's C API. Not `ctypes.pythonapi`, to whose functions others give the types of their own structures."""
+"""Python's C API. Not `ctypes.pythonapi`, whose functions are shared by all users, who set argument types on them."""
 
 BytesLike: TypeAlias = bytes | memoryview
+"""Bytes of one dimension and the format B."""
 
-_STRIDES: Final = 0x0018  # PyBUF_STRIDES
+_PYBUF_SIMPLE: Final = 0x0000
+_PYBUF_STRIDES: Final = 0x0018
 
 
 class _PyBuffer(ctypes.Structure):
@@ -33,9 +39,13 @@ class _PyBuffer(ctypes.Structure):
 
 @contextmanager
 def address_of(buffer: Any, *, contiguous: bool = True) -> Iterator[int]:
-    """The address of a buffer's byte 0, which stays where it is inside the block."""
+    """Yield the address of a buffer's byte 0; the buffer is neither moved nor freed before the block ends.
+
+    With *contiguous*=False, the buffer may have gaps between its rows.
+    """
     view = _PyBuffer()
-    C_API.PyObject_GetBuffer(ctypes.py_object(buffer), ctypes.byref(view), 0 if contiguous else _STRIDES)
+    flags = _PYBUF_SIMPLE if contiguous else _PYBUF_STRIDES
+    C_API.PyObject_GetBuffer(ctypes.py_object(buffer), ctypes.byref(view), flags)
     try:
         yield view.buf or 0
     finally:
@@ -43,7 +53,10 @@ def address_of(buffer: Any, *, contiguous: bool = True) -> Iterator[int]:
 
 
 def memory_at(address: int, size: int, owner: object) -> BytesLike:
-    """The bytes from *address* on, read-only; *owner* is kept as long as they are."""
+    """Return a read-only view of *size* bytes at *address*, without a copy.
+
+    The view, and every view made of it, keeps *owner* alive; *owner* must keep the memory valid as long as it lives.
+    """
     if not size:
         return b""
     memory: Any = (ctypes.c_ubyte * size).from_address(address)
@@ -52,7 +65,10 @@ def memory_at(address: int, size: int, owner: object) -> BytesLike:
 
 
 def strided_rows(rows: memoryview) -> BytesLike:
-    """The memory from the first to the last byte of rows that lie farther apart than they are long."""
+    """Return the memory from the first to the last byte of the rows of a matrix, with the gaps between them.
+
+    The stride must be at least the width of a row, and the bytes of each row adjacent.
+    """
     count, width = rows.shape or (0, 0)
     stride, _ = rows.strides or (0, 0)
     with address_of(rows, contiguous=False) as address:

@@ -1,4 +1,4 @@
-"""What the kernel knows about a packet beside its bytes, as a value."""
+"""The metadata of a packet: the fields of the kernel's struct sk_buff that a program can load."""
 
 from typing import Annotated, TypeAlias
 
@@ -11,14 +11,25 @@ OptionalHeaderOffset: TypeAlias = Annotated[int | None, optional(within(-0xFFFF,
 
 
 class Device(Record):
-    """The network device of a packet: its index, and its hardware type (ARPHRD_*: 1 Ethernet, 772 loopback)."""
+    """The network device of a packet.
+
+    Args:
+        index: Interface index, as `ip link` shows it, an unsigned 32-bit number; the result of `ld ifidx`.
+        hardware_type: ARPHRD_ number (linux/if_arp.h), an unsigned 16-bit number: 1 Ethernet (the default),
+            772 loopback; the result of `ld hatype`.
+    """
 
     index: Word
     hardware_type: HalfWord = 1
 
 
 class VlanTag(Record):
-    """A VLAN tag that was taken out of the packet: *tci* with priority and VLAN, *tpid* 0x8100 or 0x88a8."""
+    """A VLAN tag that the kernel has removed from the packet's bytes.
+
+    Args:
+        tci: Tag control information, 16 bits in host order: priority (3 bits), drop eligible (1), VLAN identifier (12).
+        tpid: EtherType of the tag, in host order: 0x8100 (IEEE 802.1Q, the default) or 0x88A8 (IEEE 802.1ad).
+    """
 
     tci: HalfWord
     tpid: HalfWord = 0x8100
@@ -26,8 +37,8 @@ class VlanTag(Record):
 
 def _words(place: str, value: object) -> tuple[int, ...]:
     if isinstance(value, tuple | list):
-        return tuple(check_word(f"{place}[{index}]", one) for index, one in enumerate(value))
-    raise FieldError(f"{place}: {value!r} is no tuple of numbers")
+        return tuple(check_word(f"{place}[{index}]", word) for index, word in enumerate(value))
+    raise FieldError(f"{place}: {value!r} is not a tuple of numbers")
 
 
 def _bytes(place: str, value: object) -> bytes:
@@ -37,20 +48,35 @@ def _bytes(place: str, value: object) -> bytes:
 
 
 class Metadata(Record):
-    """What the extension loads and header windows see (struct sk_buff); all numbers unsigned, host order.
+    """The inputs of a program apart from the packet's bytes: the results of extension loads, and the header offsets.
 
-    The defaults are what Linux shows on an AF_UNIX datagram socket.
+    All numbers are unsigned and in host order, unless noted. The defaults are the values that Linux gives for a packet
+    on an AF_UNIX datagram socket. Source of the fields: Linux struct sk_buff, and net/core/filter.c.
 
-      protocol: EtherType (0x0800 for IPv4); packet_type: 0 to this host, 1 broadcast, 2 multicast, 3 to
-        another host, 4 outgoing (linux/if_packet.h).
-      device: None for a packet of no device; then `ifidx` and `hatype` end the run with A as the verdict.
-      network_header, link_header: offsets in bytes from packet byte 0; negative where the header came before
-        what the socket sees, in `before`; None: there is no link header.
-      before: the bytes in front of packet byte 0.
-      payload_offset: what `poff` gives; None: what Linux computes from the packet (see `payload_offset`). A packet that
-        was cut when it was captured is taken as if it ended there.
-      seed: `rand` is a pure function of the seed and of how many numbers were drawn; None: really random.
-      draws: the numbers that `rand` gives first, before those of the seed.
+    Args:
+        protocol: EtherType, 16 bits: 0x0800 for IPv4.
+        packet_type: PACKET_ number (linux/if_packet.h), 0 to 7: 0 to this host, 1 broadcast, 2 multicast, 3 to another
+            host, 4 outgoing.
+        device: The network device. None: the packet has no device; then the loads `ifidx` and `hatype` end the run,
+            and the verdict is A.
+        mark: Firewall mark (SO_MARK), 32 bits.
+        queue: Queue of the device (skb->queue_mapping), 16 bits.
+        hash: Flow hash, 32 bits.
+        cpu: Number of the CPU that runs the filter, 32 bits.
+        vlan: The outer VLAN tag, removed from the packet's bytes; None: the packet has no such tag.
+        network_header: Offset of the network header in bytes from packet byte 0, -65535 to 65535. Negative if that
+            header is in *before*.
+        link_header: Offset of the link header in bytes from packet byte 0, -65535 to 65535. None: there is no link
+            header.
+        before: The bytes immediately before packet byte 0, which a socket does not receive but header windows reach.
+        payload_offset: Result of the load `poff`, 32 bits. None: computed from the packet as Linux does (see the
+            module `cbpf.packet.flow_dissector`); a packet that was truncated at capture is taken to end there.
+        seed: Seed of `rand`, 64 bits: each result is a function of the seed and of the number of `rand` loads before.
+            None: the numbers come from `os.urandom`.
+        draws: The first results of `rand`, 32 bits each; the seed gives those after them.
+
+    Raises:
+        FieldError: A value is out of range, or a header offset is before the first of the bytes in *before*.
     """
 
     protocol: HalfWord = 0
@@ -72,6 +98,5 @@ class Metadata(Record):
         for name in ("network_header", "link_header"):
             offset = getattr(self, name)
             if offset is not None and offset < -len(self.before):
-                raise FieldError(
-                    f"Metadata.{name}: {offset} lies outside the {len(self.before)} bytes before the packet"
-                )
+                fact = f"{offset} is outside the {len(self.before)} bytes before the packet"
+                raise FieldError(f"Metadata.{name}: {fact}")

@@ -1,4 +1,4 @@
-"""A packet with its metadata, as the kernel's sk_buff has them: what extension loads and windows read.
+"""A packet and its metadata during a run, as the kernel's struct sk_buff: the source of extension and window loads.
 
 Source: Linux net/core/filter.c (convert_bpf_extensions, bpf_skb_get_nlattr, bpf_skb_get_nlattr_nest).
 """
@@ -12,50 +12,54 @@ from .flow_dissector import payload_offset
 from .metadata import Metadata
 
 PacketBytes: TypeAlias = bytes | memoryview
-"""The bytes of a packet; a memoryview has one dimension and format B."""
+"""The bytes of a packet; a memoryview has one dimension and the format B."""
 
-_ATTRIBUTE_HEADER: Final = 4  # struct nlattr: 16-bit length, 16-bit type, in host order
+_ATTRIBUTE_HEADER: Final = 4  # bytes of struct nlattr: 16-bit length, 16-bit type, in host order
 _ATTRIBUTE_TYPE_MASK: Final = 0x3FFF
 
 
 class SocketBuffer:
-    """One packet of one run. `memory` is the bytes before the packet and the packet.
+    """One packet of one run.
 
-    `packet`, `network` and `link` are the positions of their byte 0 in memory. A buffer counts the random
-    numbers that it gave, so it serves one run.
+    `memory` contains the bytes before the packet and the packet. `packet`, `network` and `link`, named as
+    `semantics.HeaderKind` is, are the indexes in memory of packet byte 0, of the network header and of the link header
+    (`OUT_OF_RANGE` if there is none). A buffer counts the random numbers that it returns, so it serves one run only.
     """
 
-    __slots__ = ("_draws", "data", "link_start", "memory", "metadata", "network_start", "packet_start")
+    __slots__ = ("_draws", "data", "link", "memory", "metadata", "network", "packet")
 
     def __init__(self, data: PacketBytes, metadata: Metadata, *, header_windows: bool) -> None:
-        """Without *header_windows* memory is the packet alone, as no load can reach anything else."""
+        """Without *header_windows*, `memory` is the packet alone: loads cannot reach the bytes before it."""
         before = metadata.before if header_windows else b""
         self.data = data
         self.metadata = metadata
-        self.packet_start = len(before)
+        self.packet = len(before)
         self.memory = before + bytes(data) if before else data
-        self.network_start = self.packet_start + metadata.network_header
-        self.link_start = OUT_OF_RANGE if metadata.link_header is None else self.packet_start + metadata.link_header
+        self.network = self.packet + metadata.network_header
+        self.link = OUT_OF_RANGE if metadata.link_header is None else self.packet + metadata.link_header
         self._draws = 0
 
     def lacks_device(self) -> bool:
-        """Whether the packet belongs to no network device."""
+        """Report whether the packet has no network device."""
         return self.metadata.device is None
 
     def extension(self, number: int, a: int, x: int) -> int:
-        """What extension load *number* gives, with registers *a* and *x*; the device ones only if there is one."""
+        """Return the result of extension load *number* with the registers *a* and *x*.
+
+        The extensions of a device return 0 for a packet without one; the machine ends the run before it calls them.
+        """
         return EXTENSIONS[number](self, a, x)
 
     def next_random(self) -> int:
-        """The next 32-bit random number."""
+        """Return the next 32-bit random number: of the metadata's `draws`, then of its seed, or of the system."""
         self._draws += 1
-        given, seed = self.metadata.draws, self.metadata.seed
-        if self._draws <= len(given):
-            return given[self._draws - 1]
+        draws, seed = self.metadata.draws, self.metadata.seed
+        if self._draws <= len(draws):
+            return draws[self._draws - 1]
         return int.from_bytes(os.urandom(4)) if seed is None else splitmix64(seed, self._draws)
 
     def find_attribute(self, start: int, length: int, kind: int) -> int:
-        """The offset of the first netlink attribute of type *kind* in data[start : start + length], else 0."""
+        """Return the offset of the first netlink attribute of type *kind* in data[start : start + length], or 0."""
         end = start + length
         while end - start >= _ATTRIBUTE_HEADER:
             size = int.from_bytes(self.data[start : start + 2], "little")
@@ -68,11 +72,11 @@ class SocketBuffer:
 
 
 def splitmix64(seed: int, draw: int) -> int:
-    """A 32-bit number from a 64-bit seed and the number of the draw, from 1: SplitMix64, the upper half."""
-    number = seed + draw * 0x9E37_79B9_7F4A_7C15 & 0xFFFF_FFFF_FFFF_FFFF
-    number = (number ^ number >> 30) * 0xBF58_476D_1CE4_E5B9 & 0xFFFF_FFFF_FFFF_FFFF
-    number = (number ^ number >> 27) * 0x94D0_49BB_1331_11EB & 0xFFFF_FFFF_FFFF_FFFF
-    return (number ^ number >> 31) >> 32
+    """Return the upper 32 bits of output *draw*, counted from 1, of the generator SplitMix64 with a 64-bit seed."""
+    state = seed + draw * 0x9E37_79B9_7F4A_7C15 & 0xFFFF_FFFF_FFFF_FFFF
+    state = (state ^ state >> 30) * 0xBF58_476D_1CE4_E5B9 & 0xFFFF_FFFF_FFFF_FFFF
+    state = (state ^ state >> 27) * 0x94D0_49BB_1331_11EB & 0xFFFF_FFFF_FFFF_FFFF
+    return (state ^ state >> 31) >> 32
 
 
 def _netlink_attribute(buffer: SocketBuffer, a: int, x: int) -> int:
@@ -93,16 +97,16 @@ def _nested_netlink_attribute(buffer: SocketBuffer, a: int, x: int) -> int:
 
 
 def _payload_offset(buffer: SocketBuffer, a: int, x: int) -> int:
-    known = buffer.metadata
-    if known.payload_offset is not None:
-        return known.payload_offset
-    before = len(known.before)  # the bytes before count here even where no load can reach them
+    metadata = buffer.metadata
+    if metadata.payload_offset is not None:
+        return metadata.payload_offset
+    before = len(metadata.before)  # dissected even if no load can reach these bytes
     return payload_offset(
-        known.before + bytes(buffer.data) if before else buffer.data,
+        metadata.before + bytes(buffer.data) if before else buffer.data,
         packet_start=before,
-        network_header=before + known.network_header,
-        protocol=known.protocol,
-        vlan_protocol=known.vlan.tpid if known.vlan else None,
+        network_header=before + metadata.network_header,
+        protocol=metadata.protocol,
+        vlan_protocol=metadata.vlan.tpid if metadata.vlan else None,
     )
 
 
