@@ -1,4 +1,4 @@
-"""Packets: many at once, from ranges, rows, Arrow columns and lists."""
+"""Batches of packets from ranges, rows, Arrow columns and lists."""
 
 import gc
 import struct
@@ -40,7 +40,7 @@ def test_packets_are_a_sequence() -> None:
     "column",
     [[1, 3], (1, 3), array("B", [1, 3]), array("q", [1, 3]), iter([1, 3]), range(1, 4, 2), b"\1\3", {1: 0, 3: 0}],
 )
-def test_columns_are_any_integers(column: Any) -> None:
+def test_columns_accept_any_integers(column: Any) -> None:
     packets = cbpf.Packets(b"abcdef", positions=column, lengths=bytearray(b"\2\3"))
     assert [bytes(packet) for packet in packets] == [b"bc", b"def"]
 
@@ -48,7 +48,7 @@ def test_columns_are_any_integers(column: Any) -> None:
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"positions": [0, 3], "lengths": [4, 2]}, "packet 1 is bytes 3 to 5 of a buffer of 4 bytes"),
+        ({"positions": [0, 3], "lengths": [4, 2]}, "packet 1 is bytes 3 to 5; the buffer has 4 bytes"),
         ({"positions": [5], "lengths": [0]}, "packet 0 is bytes 5 to 5"),
         ({"positions": [2**64 - 1], "lengths": [2**32 - 1]}, "packet 0 is bytes"),
         ({"positions": [-1], "lengths": [1]}, "positions: "),
@@ -59,17 +59,17 @@ def test_columns_are_any_integers(column: Any) -> None:
         ({"positions": ["0"], "lengths": [1]}, "positions: "),
         ({"positions": "0", "lengths": [1]}, "positions: "),
         ({"positions": 0, "lengths": [1]}, "positions: "),
-        ({"positions": [0], "lengths": [1, 1]}, "lengths: 2 for 1 positions"),
-        ({"positions": [0], "lengths": [1], "wire_lengths": []}, "wire_lengths: 0 for 1 positions"),
+        ({"positions": [0], "lengths": [1, 1]}, "lengths: has 2 entries, but there are 1 positions"),
+        ({"positions": [0], "lengths": [1], "wire_lengths": []}, "wire_lengths: has 0 entries, but there are 1 positions"),
         ({"positions": [0], "lengths": [1], "wire_lengths": [-1]}, "wire_lengths: "),
     ],
 )
-def test_ranges_that_are_refused(columns: dict[str, Any], message: str) -> None:
+def test_invalid_ranges_are_rejected(columns: dict[str, Any], message: str) -> None:
     with pytest.raises(cbpf.PacketError, match=message):
         cbpf.Packets(b"abcd", **columns)
 
 
-def test_checked_ranges_stay_as_they_are() -> None:
+def test_checked_ranges_cannot_change() -> None:
     positions = array("Q", [0, 1])
     packets = cbpf.Packets(b"abcd", positions=positions, lengths=[1, 1])
     positions[0] = 2**40
@@ -79,7 +79,7 @@ def test_checked_ranges_stay_as_they_are() -> None:
             column[0] = 2**30
 
 
-def test_the_buffer_is_read_as_it_is_then(engine: Any) -> None:
+def test_changes_of_the_buffer_are_visible(engine: Any) -> None:
     buffer = bytearray(b"\1\2")
     vm = cbpf.VM(cbpf.parse("ldb [0]\nret a"), engine=engine)
     packets = cbpf.Packets(buffer, positions=[0, 1], lengths=[1, 1])
@@ -89,12 +89,12 @@ def test_the_buffer_is_read_as_it_is_then(engine: Any) -> None:
 
 
 @pytest.mark.parametrize("buffer", [5, "text", None, [b"a"]])
-def test_the_buffer_is_a_buffer(buffer: Any) -> None:
-    with pytest.raises(cbpf.PacketError, match="is no buffer"):
+def test_objects_without_bytes_are_rejected(buffer: Any) -> None:
+    with pytest.raises(cbpf.PacketError, match=f"packet: expected a bytes-like object, got {type(buffer).__name__}"):
         cbpf.Packets(buffer, positions=[], lengths=[])
 
 
-# -- what else holds packets ----------------------------------------------------------------------------------
+# -- other sources of packets ---------------------------------------------------------------------------------
 
 
 SOURCES: dict[str, Callable[[list[bytes]], Any]] = {
@@ -111,7 +111,7 @@ SOURCES: dict[str, Callable[[list[bytes]], Any]] = {
 
 
 @pytest.mark.parametrize("make", SOURCES.values(), ids=SOURCES)
-def test_every_source_gives_its_packets(make: Callable[[list[bytes]], Any], engine: Any) -> None:
+def test_every_source_yields_its_packets(make: Callable[[list[bytes]], Any], engine: Any) -> None:
     assert contents(make(VALUES)) == VALUES
     lengths = [len(value) for value in VALUES]
     assert list(cbpf.VM(LENGTH, engine=engine).verdicts(make(VALUES))) == lengths
@@ -119,7 +119,7 @@ def test_every_source_gives_its_packets(make: Callable[[list[bytes]], Any], engi
     assert list(cbpf.VM(LENGTH, engine=engine).verdicts(make([]))) == []
 
 
-def test_packets_of_packets_are_the_same() -> None:
+def test_packets_of_a_batch_are_the_batch() -> None:
     packets = cbpf.Packets.of(VALUES)
     assert cbpf.Packets.of(packets) is packets
 
@@ -135,16 +135,16 @@ def test_rows_of_bytes() -> None:
     [
         (b"abc", "'bytes' object is a single packet; pass a list of buffers"),
         (bytearray(b"abc"), "is a single packet"),
-        ("abc", "'str' object holds no packets; pass a list"),
-        (5, "'int' object holds no packets"),
-        (None, "'NoneType' object holds no packets"),
+        ("abc", "'str' object does not contain packets; pass a list"),
+        (5, "'int' object does not contain packets"),
+        (None, "'NoneType' object does not contain packets"),
         (array("I", [1, 2]), "has 1 dimensions of 4 bytes"),
         (memoryview(bytes(8)).cast("B", (2, 2, 2)), "has 3 dimensions of 1 bytes"),
-        ([b"a", 5], "'int' object is no buffer"),
-        ([b"a", "b"], "'str' object is no buffer"),
+        ([b"a", 5], "packet: expected a bytes-like object, got int"),
+        ([b"a", "b"], "packet: expected a bytes-like object, got str"),
     ],
 )
-def test_sources_that_are_refused(source: Any, message: str, engine: Any) -> None:
+def test_invalid_sources_are_rejected(source: Any, message: str, engine: Any) -> None:
     with pytest.raises(cbpf.PacketError, match=message):
         cbpf.Packets.of(source)
     with pytest.raises(cbpf.PacketError, match=message):
@@ -161,7 +161,7 @@ def test_slices_of_arrow_columns(make: Callable[..., ArrayProducer]) -> None:
             assert contents(make(VALUES, offset=offset, length=length)) == VALUES[offset : offset + length]
 
 
-def test_rows_of_arrow() -> None:
+def test_fixed_size_arrow_columns() -> None:
     rows = ArrayProducer("w:3", 2, [None, b"abcdefghi"], offset=1)
     assert contents(rows) == [b"def", b"ghi"]
     assert contents(ArrayProducer("w:0", 2, [None, None])) == [b"", b""]
@@ -169,7 +169,7 @@ def test_rows_of_arrow() -> None:
 
 @pytest.mark.parametrize("offset", [0, 3, 8, 13])
 @pytest.mark.parametrize("count", [-1, 1])
-def test_nulls_of_arrow(offset: int, count: int) -> None:
+def test_nulls_in_arrow_columns_are_rejected(offset: int, count: int) -> None:
     offsets, data = struct.pack("=33i", *range(33)), bytes(range(32))
     bitmap = (2**32 - 1 ^ 1 << 15).to_bytes(4, "little")
     with pytest.raises(cbpf.PacketError, match=f"packet {15 - offset} is null"):
@@ -177,13 +177,13 @@ def test_nulls_of_arrow(offset: int, count: int) -> None:
     assert len(cbpf.Packets.of(ArrayProducer("z", 15 - offset, [bitmap, offsets, data], offset=offset, null_count=-1)))
 
 
-def test_the_chunk_with_a_null_is_named() -> None:
+def test_errors_name_the_chunk() -> None:
     bad = ArrayProducer("z", 1, [b"\0", struct.pack("=2i", 0, 1), b"a"], null_count=1)
     with pytest.raises(cbpf.PacketError, match=r"packet 0 is null \(chunk 1\)"):
         cbpf.Packets.of(StreamProducer(binary([b"a"]), bad))
 
 
-def test_arrow_is_not_copied() -> None:
+def test_arrow_columns_are_not_copied() -> None:
     producer = binary([b"abc", b"de"])
     packets = cbpf.Packets.of(producer)
     (data,) = [held for held in producer.held if getattr(held, "raw", b"") == b"abcde\0"]
@@ -194,7 +194,7 @@ def test_arrow_is_not_copied() -> None:
 
 
 @pytest.mark.parametrize("make", [binary, lambda values: StreamProducer(binary(values))])
-def test_arrow_is_released_once_and_last(make: Any) -> None:
+def test_arrow_memory_is_released_once_after_the_last_view(make: Any) -> None:
     source = make(VALUES)
     producer = source.chunks[0] if isinstance(source, StreamProducer) else source
     packets = cbpf.Packets.of(source)
@@ -239,7 +239,7 @@ def test_arrow_is_released_once_and_last(make: Any) -> None:
         StreamProducer(binary([b"a"]), error=5),
     ],
 )
-def test_lies_of_arrow_producers(hostile: Any) -> None:
+def test_malformed_arrow_arrays_are_rejected(hostile: Any) -> None:
     with pytest.raises(cbpf.PacketError, match=r"Arrow|Packets\.lengths"):
         cbpf.Packets.of(hostile)
     gc.collect()
@@ -247,21 +247,21 @@ def test_lies_of_arrow_producers(hostile: Any) -> None:
         assert sorted(producer.released)[:2] == ["array", "schema"]
 
 
-def test_capsules_that_are_none() -> None:
-    class Fraud:
+def test_invalid_capsules_are_rejected() -> None:
+    class InvalidCapsules:
         def __arrow_c_array__(self, requested_schema: object = None) -> tuple[object, object]:
             return binary([b"a"]).__arrow_c_array__()[::-1]
 
-    with pytest.raises(cbpf.PacketError, match="no capsule of an arrow_schema"):
-        cbpf.Packets.of(Fraud())
-    Fraud.__arrow_c_array__ = lambda self, requested_schema=None: (5, None)  # type: ignore[method-assign]
-    with pytest.raises(cbpf.PacketError, match="no capsule of an arrow_schema"):
-        cbpf.Packets.of(Fraud())
+    with pytest.raises(cbpf.PacketError, match="expected a capsule named arrow_schema"):
+        cbpf.Packets.of(InvalidCapsules())
+    InvalidCapsules.__arrow_c_array__ = lambda self, requested_schema=None: (5, None)  # type: ignore[method-assign]
+    with pytest.raises(cbpf.PacketError, match="expected a capsule named arrow_schema"):
+        cbpf.Packets.of(InvalidCapsules())
 
 
 @pytest.mark.fuzz
-def test_random_offsets_of_arrow(rounds: Rounds) -> None:
-    """Whatever a producer says of 8 values of 4 bytes, it is refused or lies within what it says."""
+def test_random_arrow_offsets(rounds: Rounds) -> None:
+    """Offsets of 8 values in 8 bytes are rejected, or give these ranges of the bytes."""
     for random in rounds(300):
         offsets = [int(random.random() * 9) if random.random() < 0.9 else int(random.random() * -3) for _ in range(9)]
         offsets = sorted(offsets) if random.random() < 0.5 else offsets
@@ -273,10 +273,10 @@ def test_random_offsets_of_arrow(rounds: Rounds) -> None:
             assert [bytes(packet) for packet in packets] == [b"abcdefgh"[start:end] for start, end in pairwise(offsets)]
 
 
-# -- the libraries themselves, where they are installed -------------------------------------------------------
+# -- the libraries themselves, if they are installed ---------------------------------------------------------
 
 
-def test_arrays_of_numpy(engine: Any) -> None:
+def test_numpy_arrays(engine: Any) -> None:
     numpy = pytest.importorskip("numpy")
     matrix = numpy.arange(60, dtype="u1").reshape(5, 12)
     shapes = [matrix, matrix[:, 2:], matrix[::2], matrix[::-1], matrix[:, ::2], matrix.T, matrix[:, :0], matrix[:0]]
@@ -294,12 +294,12 @@ def test_arrays_of_numpy(engine: Any) -> None:
     assert vm.run(numpy.zeros((3, 0), "u1")) == 0
     columns = {"positions": numpy.array([0, 2]), "lengths": numpy.array([2, 1], "u4")}
     assert contents(cbpf.Packets(b"abc", **columns)) == [b"ab", b"c"]
-    for wrong in (numpy.zeros(4, "u4"), numpy.zeros((2, 2), "u2"), numpy.zeros(3, "S4"), numpy.zeros(2, "M8[s]")):
+    for invalid in (numpy.zeros(4, "u4"), numpy.zeros((2, 2), "u2"), numpy.zeros(3, "S4"), numpy.zeros(2, "M8[s]")):
         with pytest.raises(cbpf.PacketError):
-            vm.verdicts(wrong)
+            vm.verdicts(invalid)
 
 
-def test_columns_of_pyarrow(engine: Any) -> None:
+def test_pyarrow_columns(engine: Any) -> None:
     pyarrow = pytest.importorskip("pyarrow")
     vm = cbpf.VM(LENGTH, engine=engine)
     for kind in (pyarrow.binary(), pyarrow.large_binary(), pyarrow.binary_view()):
@@ -312,9 +312,9 @@ def test_columns_of_pyarrow(engine: Any) -> None:
         with pytest.raises(cbpf.PacketError, match="packet 1 is null"):
             cbpf.Packets.of(pyarrow.array([b"a", b"b", None], kind)[1:])
     assert contents(pyarrow.array([b"abc", b"def"], pyarrow.binary(3))[1:]) == [b"def"]
-    for wrong in (pyarrow.array(["a"]), pyarrow.array([1]), pyarrow.table({"a": VALUES})):
-        with pytest.raises(cbpf.PacketError, match="values of format"):
-            vm.verdicts(wrong)
+    for invalid in (pyarrow.array(["a"]), pyarrow.array([1]), pyarrow.table({"a": VALUES})):
+        with pytest.raises(cbpf.PacketError, match="unsupported column format"):
+            vm.verdicts(invalid)
     before = pyarrow.total_allocated_bytes()
     packets = cbpf.Packets.of(pyarrow.array([bytes(1000)] * 1000))
     gc.collect()
@@ -323,7 +323,7 @@ def test_columns_of_pyarrow(engine: Any) -> None:
     assert pyarrow.total_allocated_bytes() < before + 100_000
 
 
-def test_series_of_polars(engine: Any) -> None:
+def test_polars_series(engine: Any) -> None:
     polars = pytest.importorskip("polars")
     series = polars.Series(VALUES)
     assert contents(series) == VALUES
@@ -335,7 +335,7 @@ def test_series_of_polars(engine: Any) -> None:
 
 
 @pytest.mark.parametrize("container", ["pcap", "pcapng"])
-def test_packets_of_a_capture(container: Any, traffic: Path, tmp_path: Path) -> None:
+def test_batches_of_a_capture(container: Any, traffic: Path, tmp_path: Path) -> None:
     capture = tmp_path / "capture"
     cbpf.filter_capture(traffic, capture, "", container=container)
     with cbpf.read_capture(capture) as reader:

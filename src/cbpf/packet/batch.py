@@ -1,4 +1,4 @@
-"""Packets as buffers: one, any contiguous buffer of bytes; many, the ranges of one buffer."""
+"""Packets as buffers: a single packet is any buffer of bytes; a batch is ranges of one buffer."""
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,7 +12,10 @@ from .skb import PacketBytes
 
 
 def as_packet(buffer: Any) -> PacketBytes:
-    """The bytes of any buffer, without a copy where its layout allows; raises `PacketError` for anything else."""
+    """Return the bytes of any buffer, without a copy if they are contiguous.
+
+    Raises `PacketError` for any other object.
+    """
     if isinstance(buffer, bytes):
         return buffer
     try:
@@ -21,20 +24,24 @@ def as_packet(buffer: Any) -> PacketBytes:
     except ValueError as error:
         raise PacketError(f"packet: {error}") from None
     except TypeError:
-        raise PacketError(
-            f"packet: {type(buffer).__name__!r} object is no buffer; pass bytes, bytearray, memoryview, or an array"
-        ) from None
+        raise PacketError(f"packet: expected a bytes-like object, got {type(buffer).__name__}") from None
 
 
 class Packets(Sequence[memoryview]):
-    """Many packets in one buffer, as its ranges; nothing is copied, and every range is checked once, here.
+    """A batch of packets: ranges of one buffer, which is not copied.
 
-      buffer: any contiguous buffer of bytes. It is read whenever the packets are: what changes it changes them.
-      positions, lengths: where each packet begins and how many bytes of it are there: integers, in any iterable.
-      wire_lengths: how many bytes each had; by default as many as are there.
+    All ranges are checked once, on construction. The columns are copied and read-only; the buffer is not, so a change
+    of its content changes the packets. `Packets.of` makes batches of arrays, lists and Arrow columns.
 
-    The columns are copied, and read-only from then on. Raises `PacketError` for a range that leaves the buffer or
-    columns of unequal length. `Packets.of` makes them of arrays and lists.
+    Args:
+        buffer: Any contiguous buffer of bytes.
+        positions: The index in *buffer* of each packet's byte 0: 64-bit unsigned integers, in any iterable.
+        lengths: The captured length of each packet, in bytes: 32-bit unsigned integers, in any iterable.
+        wire_lengths: The length of each packet on the wire, in bytes; by default the captured lengths.
+
+    Raises:
+        PacketError: A range exceeds the buffer, the columns have different lengths, a value does not fit its column, or
+            *buffer* is not a buffer.
 
     >>> packets = Packets(b"abcdefgh", positions=[0, 5], lengths=[2, 3])
     >>> [bytes(packet) for packet in packets]
@@ -57,22 +64,31 @@ class Packets(Sequence[memoryview]):
         self.wire_lengths: Final = self.lengths if wire_lengths is None else _column("I", "wire_lengths", wire_lengths)
         for name in ("lengths", "wire_lengths"):
             if len(getattr(self, name)) != len(self.positions):
-                raise PacketError(f"Packets.{name}: {len(getattr(self, name))} for {len(self.positions)} positions")
+                fact = f"has {len(getattr(self, name))} entries, but there are {len(self.positions)} positions"
+                raise PacketError(f"Packets.{name}: {fact}")
         if max(map(add, self.positions, self.lengths), default=0) > len(self.buffer):
-            self._complain()
+            self._reject_range()
 
     @classmethod
     def of(cls, source: Any) -> "Packets":
-        """The packets that *source* holds, whatever it is.
+        """Return the packets that *source* contains.
 
-          Packets: themselves.
-          A two-dimensional buffer of bytes, a numpy array say: its rows; copied only where a row is not in one piece.
-          An Arrow column of any library with the PyCapsule interface (pyarrow, polars, ...): its values. Those of
-            binary, large_binary and fixed_size_binary are read where they lie; several chunks are joined, and so
-            is binary_view, which is scattered by nature: a copy.
-          Any iterable of buffers: joined, a copy.
+        Args:
+            source: One of these:
 
-        Raises `PacketError` for anything else; for an Arrow column with a null, with its index.
+                - `Packets`: returned unchanged.
+                - A two-dimensional buffer of bytes, such as a numpy array: its rows. Copied only if the bytes of a row
+                  are not adjacent, or if the rows overlap or are in reverse order.
+                - An Arrow column of any library with the PyCapsule interface (pyarrow, polars, ...): its values. One
+                  chunk of binary, large_binary or fixed_size_binary is not copied; several chunks, and binary_view,
+                  whose values are in several buffers, are concatenated.
+                - Any iterable of buffers: concatenated.
+
+        Returns:
+            The packets, in the order of *source*.
+
+        Raises:
+            PacketError: *source* is anything else, or an Arrow column with a null, whose index the message states.
 
         >>> [bytes(packet) for packet in Packets.of(memoryview(b"abcdef").cast("B", (2, 3)))]
         [b'abc', b'def']
@@ -80,15 +96,15 @@ class Packets(Sequence[memoryview]):
         <Packets: 2 in 8 bytes>
         """
         batch = as_batch(source)
-        return batch if isinstance(batch, Packets) else _joined(batch)
+        return batch if isinstance(batch, Packets) else _concatenated(batch)
 
-    def _complain(self) -> None:
+    def _reject_range(self) -> None:
+        """Raise `PacketError` for the first range that exceeds the buffer."""
         size = len(self.buffer)
         for index, (position, length) in enumerate(zip(self.positions, self.lengths, strict=True)):
             if position + length > size:
-                raise PacketError(
-                    f"Packets: packet {index} is bytes {position} to {position + length} of a buffer of {size} bytes"
-                )
+                fact = f"packet {index} is bytes {position} to {position + length}"
+                raise PacketError(f"Packets: {fact}; the buffer has {size} bytes")
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -115,7 +131,10 @@ class Packets(Sequence[memoryview]):
 
 
 def as_batch(source: Any) -> "Packets | Iterable[Any]":
-    """`Packets` where *source* holds them in one piece or is an Arrow column, else the iterable that it is."""
+    """Return *source* as `Packets` if it is a matrix of bytes or an Arrow column, else *source*, an iterable.
+
+    Raises `PacketError` for an object that is neither, such as a single packet.
+    """
     if isinstance(source, (Packets, list, tuple)):
         return source
     if hasattr(source, "__arrow_c_array__") or hasattr(source, "__arrow_c_stream__"):
@@ -125,19 +144,19 @@ def as_batch(source: Any) -> "Packets | Iterable[Any]":
     except TypeError:
         if isinstance(source, Iterable) and not isinstance(source, str):
             return source
-        raise PacketError(f"packets: {type(source).__name__!r} object holds no packets; {_TAKEN}") from None
+        raise PacketError(f"packets: {type(source).__name__!r} object does not contain packets; {_ACCEPTED}") from None
     except ValueError as error:
         raise PacketError(f"packets: {error}") from None
     if view.ndim == 2 and view.itemsize == 1:
         return _of_rows(view)
     if view.ndim == 1 and view.format == "O":
         return list(source)
-    single = view.ndim == 1 and view.itemsize == 1
-    fact = "is a single packet" if single else f"has {view.ndim} dimensions of {view.itemsize} bytes"
-    raise PacketError(f"packets: {type(source).__name__!r} object {fact}; {_TAKEN}")
+    is_packet = view.ndim == 1 and view.itemsize == 1
+    fact = "is a single packet" if is_packet else f"has {view.ndim} dimensions of {view.itemsize} bytes"
+    raise PacketError(f"packets: {type(source).__name__!r} object {fact}; {_ACCEPTED}")
 
 
-_TAKEN: Final = "pass a list of buffers, a two-dimensional array of bytes, an Arrow column, or Packets"
+_ACCEPTED: Final = "pass a list of buffers, a two-dimensional array of bytes, an Arrow column, or Packets"
 
 
 def _of_rows(view: memoryview) -> Packets:
@@ -156,11 +175,10 @@ def _of_arrow(source: Any) -> Packets:
     from .arrow import import_column
 
     column = import_column(source)
-    assert column is not None
     return Packets(column.buffer, positions=column.positions, lengths=column.lengths)
 
 
-def _joined(buffers: Iterable[Any]) -> Packets:
+def _concatenated(buffers: Iterable[Any]) -> Packets:
     parts = [as_packet(buffer) for buffer in buffers]
     lengths = list(map(len, parts))
     positions = accumulate(lengths[:-1], initial=0) if lengths else ()
@@ -168,9 +186,9 @@ def _joined(buffers: Iterable[Any]) -> Packets:
 
 
 def _column(typecode: str, name: str, numbers: Iterable[int]) -> memoryview:
-    """A column of unsigned numbers, copied: who changes the original or asks this one to change changes no range."""
+    """Copy unsigned integers into a read-only column, so later changes to the source cannot invalidate the check."""
     with suppress(TypeError):
-        numbers = memoryview(numbers)  # type: ignore[arg-type]  # faster, and of `bytes` the numbers too
+        numbers = memoryview(numbers)  # type: ignore[arg-type]  # faster; array() takes `bytes` as raw items otherwise
     try:
         return memoryview(array(typecode, numbers)).toreadonly()
     except (OverflowError, TypeError, ValueError, NotImplementedError) as error:
