@@ -510,7 +510,7 @@ def test_an_unwritable_stderr_keeps_the_exit_code(cli: CommandLine) -> None:
 def test_problems_of_a_file_are_reported_with_its_name_and_a_caret(cli: CommandLine, tmp_path: Path) -> None:
     path = tmp_path / "bad.asm"
     path.write_text("ldh [12]\n  oops\n")
-    expected = f"cbpf: {path}: line 2, column 3: 'oops' is no instruction\n  oops\n  ^\n"
+    expected = f"cbpf: {path}: line 2, column 3: unknown instruction 'oops'\n  oops\n  ^\n"
     for command in (["asm"], ["disasm"], ["verify"], ["convert"]):
         assert cli(*command, str(path)) == (2, b"", expected)
     (tmp_path / "cut.cbpf").write_bytes(b"\xa1\xb2\xc3\xcbcBPF")

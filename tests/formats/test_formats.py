@@ -1,4 +1,4 @@
-"""The notations of a program: round trips, and what a user sees of wrong input."""
+"""The formats of programs: round trips, recognition, and the error messages for invalid input."""
 
 import pytest
 from hypothesis import given
@@ -10,8 +10,8 @@ from support.project import Rounds
 
 
 @given(programs)
-def test_round_trips(program: cbpf.Program) -> None:
-    """Each notation that takes the program gives it back, by name and, but for empty programs, by its look."""
+def test_programs_round_trip_through_every_format(program: cbpf.Program) -> None:
+    """A format that can represent a program reads it back, by name and, unless it is empty, by recognition."""
     for name in FORMAT_NAMES:
         if name == "savefile" and not program:
             continue
@@ -26,7 +26,7 @@ def test_round_trips(program: cbpf.Program) -> None:
 
 
 def _rendered(program: cbpf.Program, name: str) -> bytes | None:
-    """The program in a notation, or None where that refuses it."""
+    """Return the program in a format, or None if the format cannot represent it."""
     try:
         return cbpf.render_bytes(program, name)
     except cbpf.ProgramFormatError:
@@ -52,7 +52,7 @@ def test_raw_bytes_are_recognised() -> None:
         "{ 0x28, 0, 0, 12 }\nret a",
     ],
 )
-def test_spellings_of_one_program(text: str) -> None:
+def test_spellings_of_the_same_program(text: str) -> None:
     assert cbpf.parse(text) == cbpf.Program([cbpf.LoadAbsolute(12, 2), cbpf.RetA()])
 
 
@@ -86,66 +86,66 @@ def test_spellings_of_one_program(text: str) -> None:
         ("{ 0x16, 0, 0, 0x00000040 }", (0x16, 0, 0, 0x40)),
     ],
 )
-def test_assembly(text: str, code: tuple[int, int, int, int]) -> None:
+def test_assembly_operands(text: str, code: tuple[int, int, int, int]) -> None:
     assert cbpf.parse(text, format="asm")[0] == code
 
 
-def test_labels_become_skips() -> None:
+def test_labels_are_resolved_to_skips() -> None:
     program = cbpf.parse("ldh [12]\njeq #0x800,yes,no\njeq #1,yes\nja no\nyes: ret #1\nno: end: ret #0")
     assert [raw[1:] for raw in program] == [(0, 0, 12), (2, 3, 0x800), (1, 0, 1), (0, 0, 1), (0, 0, 1), (0, 0, 0)]
 
 
-WRONG = [
-    ("ldq [0]", "line 1, column 1: 'ldq' is no instruction"),
+INVALID_TEXTS = [
+    ("ldq [0]", "line 1, column 1: unknown instruction 'ldq'"),
     ("ret a\n  ld [", "line 2, column 7: expected a number, not the end"),
-    ("ldh #5", "line 1, column 5: '#' is no operand of ldh"),
-    ("ldx proto", "line 1, column 5: 'proto' is no operand of ldx"),
+    ("ldh #5", "line 1, column 5: '#' is not an operand of ldh"),
+    ("ldx proto", "line 1, column 5: 'proto' is not an operand of ldx"),
     ("ret", "line 1, column 4: expected an operand, not the end"),
     ("ret 5", "line 1, column 5: expected an operand such as #5, [5], x or M[5], not '5'"),
-    ("tax x", "line 1, column 5: 'x' is no instruction"),
+    ("tax x", "line 1, column 5: unknown instruction 'x'"),
     ("jeq #1", "line 1, column 7: expected ',', not the end"),
-    ("jlt #1,2,3", "line 1, column 9: ',' begins a second target; jlt takes one"),
-    ("ja nowhere", "line 1, column 4: 'nowhere' is no label here"),
+    ("jlt #1,2,3", "line 1, column 9: ',' starts a second target; jlt takes one"),
+    ("ja nowhere", "line 1, column 4: undefined label 'nowhere'"),
     ("ja [", "line 1, column 4: expected a label or a number, not '['"),
-    ("L: ret a\nja L\nret a", "line 2, column 4: 'L' lies behind, at instruction 0; jumps go forward"),
-    ("L: ret a\nL: ret a", "line 2, column 1: label 'L' stands twice"),
-    ("ret a\nL:", "line 2, column 1: label 'L' stands behind the last instruction"),
-    ("x: ret a", "line 1, column 1: 'x' is a word of the language, and no label"),
-    ("proto: ret a", "line 1, column 1: 'proto' is a word of the language, and no label"),
+    ("L: ret a\nja L\nret a", "line 2, column 4: backward jump to 'L' (instruction 0): only forward jumps are allowed"),
+    ("L: ret a\nL: ret a", "line 2, column 1: duplicate label 'L'"),
+    ("ret a\nL:", "line 2, column 1: label 'L' is after the last instruction"),
+    ("x: ret a", "line 1, column 1: 'x' is a reserved word and cannot be a label"),
+    ("proto: ret a", "line 1, column 1: 'proto' is a reserved word and cannot be a label"),
     (
         "jeq #1,256\nret a",
-        "line 1, column 8: '256' skips 256 instructions; a conditional jump skips at most 255",
+        "line 1, column 8: jump to '256' skips 256 instructions; a conditional jump skips at most 255",
     ),
-    ("ld #0x1ffffffff", "line 1, column 5: '0x1ffffffff' does not fit 32 bits"),
-    ("ld #-2147483649", "line 1, column 6: '2147483649' does not fit 32 bits"),
-    ("ld #08", "line 1, column 5: '08' is no octal number, which the leading 0 says"),
+    ("ld #0x1ffffffff", "line 1, column 5: '0x1ffffffff' does not fit in 32 bits"),
+    ("ld #-2147483649", "line 1, column 6: '2147483649' does not fit in 32 bits"),
+    ("ld #08", "line 1, column 5: invalid octal number '08' (a leading 0 means octal)"),
     ("ld [y + 5]", "line 1, column 5: expected a number, not 'y'"),
     ("ld [x * 5]", "line 1, column 7: expected '+', not '*'"),
     ("ldx 5*([0]&0xf)", "line 1, column 5: expected an operand such as #5, [5], x or M[5], not '5'"),
     ("ldx 4*([0]&0xe)", "line 1, column 12: expected 0xf, not '0xe'"),
-    ("ret a /* for ever", "line 1, column 7: a comment begins here and never ends"),
-    ("ld #5 \u20ac", "line 1, column 7: '\u20ac' is no instruction"),
-    ("(000) tax\n(002) ret a", "line 2, column 2: expected 1, the number of this instruction, not '002'"),
+    ("ret a /* unclosed", "line 1, column 7: unterminated comment"),
+    ("ld #5 \u20ac", "line 1, column 7: unknown instruction '\u20ac'"),
+    ("(000) tax\n(002) ret a", "line 2, column 2: expected 1, the index of this instruction, not '002'"),
     ("{ 1, 2 }\nret a", "line 1, column 8: expected ',', not '}'"),
     ("{ 1, 2, x, 4 }\nret a", "line 1, column 9: expected a number, not 'x'"),
     ("{ 6, 300, 0, 0 }\nret a", "line 1, column 1: RawInstruction.jt: 300 is not an unsigned 8-bit number (0..255)"),
-    ("ldq\nlda\nret a", "line 1, column 1: 'ldq' is no instruction (and 1 more)"),
-    ("3\n6 0 0 0", "line 1, column 1: promises 3 instructions, and 1 follow"),
+    ("ldq\nlda\nret a", "line 1, column 1: unknown instruction 'ldq' (and 1 more)"),
+    ("3\n6 0 0 0", "line 1, column 1: header declares 3 instructions, found 1"),
     ("1\n6 0 0", "line 2, column 1: has 3 numbers; an instruction has four: code, jt, jf, k"),
-    ("1\n6 0 0 x", "line 2, column 1: 'x' is no number that an instruction can hold"),
+    ("1\n6 0 0 x", "line 2, column 1: 'x' is not a decimal or hexadecimal number"),
     ("1\n6 0 256 0", "line 2, column 1: RawInstruction.jf: 256 is not an unsigned 8-bit number (0..255)"),
     (
         "1\n6 0 0 000000000000000000000099",
-        "line 2, column 1: '000000000000000000000099' is no number that an instruction can hold",
+        "line 2, column 1: '000000000000000000000099' is not a decimal or hexadecimal number",
     ),
-    ("1\n6 0 0 1_0", "line 2, column 1: '1_0' is no number that an instruction can hold"),
-    ("1\n6 0 0 \u0663", "line 2, column 1: '\u0663' is no number that an instruction can hold"),
+    ("1\n6 0 0 1_0", "line 2, column 1: '1_0' is not a decimal or hexadecimal number"),
+    ("1\n6 0 0 \u0663", "line 2, column 1: '\u0663' is not a decimal or hexadecimal number"),
     ("9" * 5000, "line 1, column 1: expected the number of instructions"),
-    ("2,6 0 0 0", "line 1, column 1: promises 2 instructions, and 1 follow"),
+    ("2,6 0 0 0", "line 1, column 1: header declares 2 instructions, found 1"),
     ("1,6 0 0", "instruction 0: has 3 numbers; an instruction has four: code, jt, jf, k"),
-    ('[{"op": 6, "x": 1}]', "instruction 0: 'x' is unknown; the keys are op, jt, jf and k"),
-    ("[[6, 0, 0, 0.5]]", "instruction 0: k is no whole number"),
-    ("[[6, 0, 0, true]]", "instruction 0: k is no whole number"),
+    ('[{"op": 6, "x": 1}]', "instruction 0: unknown key 'x'; the keys are op, jt, jf and k"),
+    ("[[6, 0, 0, 0.5]]", "instruction 0: k is not an integer"),
+    ("[[6, 0, 0, true]]", "instruction 0: k is not an integer"),
     ("[6]", "instruction 0: expected an object, or an array of four numbers"),
     ("[{", "line 1, column 3: Expecting property name enclosed in double quotes"),
     ('{"op": 6}', "line 1, column 1: expected an array of instructions"),
@@ -154,17 +154,17 @@ WRONG = [
         "line 1, column 1: maximum recursion depth exceeded while decoding a JSON array from a unicode string",
     ),
     ("0600000000000000\n06000000000000", "byte 8: 7 bytes are left over; an instruction has 8"),
-    ("0600000000000000 0", "byte 8: one digit is left over; a byte has two"),
-    ("0600000000000000 zz", "line 1, column 18: 'z' is no hexadecimal digit"),
+    ("0600000000000000 0", "byte 8: has one digit; a byte has two"),
+    ("0600000000000000 zz", "line 1, column 18: 'z' is not a hexadecimal digit"),
     ("{ 6, 0, 0 },", "line 1, column 1: has 3 numbers; an instruction has four: code, jt, jf, k"),
-    ("{ 6, 0, 0, 0 },\n{ 6, 0, 0, y },", "line 2, column 1: 'y' is no number that an instruction can hold"),
+    ("{ 6, 0, 0, 0 },\n{ 6, 0, 0, y },", "line 2, column 1: 'y' is not a decimal or hexadecimal number"),
     ("{ 6, 0, 0, 0 } 5", "line 1, column 16: expected a row { code, jt, jf, k }"),
     ("{ 6, 0, 0, 0", "line 1, column 1: expected a row { code, jt, jf, k }"),
 ]
 
 
-@pytest.mark.parametrize(("text", "message"), WRONG)
-def test_wrong_text_names_its_place(text: str, message: str) -> None:
+@pytest.mark.parametrize(("text", "message"), INVALID_TEXTS)
+def test_errors_give_line_and_column(text: str, message: str) -> None:
     with pytest.raises(cbpf.ProgramFormatError) as caught:
         cbpf.parse(text)
     assert str(caught.value) == message
@@ -188,18 +188,18 @@ LONG = {
 
 @pytest.mark.parametrize("text", LONG.values(), ids=LONG.keys())
 def test_long_texts_take_linear_time(text: str) -> None:
-    """A quadratic reader would not come back within the test run."""
-    _refusal(text, "auto")
+    """A parser that takes quadratic time would not finish within the test run."""
+    _error_message(text, "auto")
 
 
-def test_wrong_bytes_name_their_place() -> None:
+def test_errors_in_bytes_give_the_offset() -> None:
     with pytest.raises(cbpf.ProgramFormatError, match="byte 8: 1 bytes are left over"):
         cbpf.parse(bytes(9))
     with pytest.raises(cbpf.ProgramFormatError, match="byte 4: 0xff is not UTF-8 text"):
         cbpf.parse(b"ret \xff")
 
 
-def test_unknown_formats() -> None:
+def test_unknown_formats_are_rejected() -> None:
     with pytest.raises(cbpf.FieldError, match="'elf' is not one of"):
         cbpf.parse("", format="elf")
     with pytest.raises(cbpf.FieldError, match="'elf' is not one of"):
@@ -210,7 +210,7 @@ def test_unknown_formats() -> None:
         cbpf.parse(None)  # type: ignore[arg-type]
 
 
-def test_all_problems_come_at_once_with_their_lines() -> None:
+def test_all_problems_are_reported_with_line_column_and_excerpt() -> None:
     with pytest.raises(cbpf.ProgramFormatError) as caught:
         cbpf.parse("ld [foo]\n\tjeq #1,nowhere ; a comment\nret a ret\n")
     problems = caught.value.problems
@@ -237,18 +237,18 @@ def test_excerpts_of_long_lines_are_short() -> None:
         ("ldh [12]\njeq #0x800,0,1\nret #1\nret #0", (0, 1)),
     ],
 )
-def test_targets_of_every_notation(text: str, targets: tuple[int, int]) -> None:
+def test_jump_targets_of_every_syntax(text: str, targets: tuple[int, int]) -> None:
     assert cbpf.parse(text, format="asm")[1][1:3] == targets
 
 
-def test_listings_of_jumps_are_absolute() -> None:
+def test_jump_targets_in_listings_are_absolute() -> None:
     for text in ("(000) ja 2\n(001) tax\n(002) ret", "l0: ja 2\nl1: tax\nl2: ret a"):
         assert cbpf.parse(text)[0] == cbpf.Jump(1).assemble()
     assert cbpf.parse("(000) ja 1\n(001) ret")[1] == cbpf.RetA().assemble()
 
 
 @pytest.mark.fuzz
-def test_no_text_raises_anything_but_ours(rounds: Rounds) -> None:
+def test_random_texts_raise_only_our_errors(rounds: Rounds) -> None:
     pieces = (
         *[
             "ld",
@@ -278,10 +278,10 @@ def test_no_text_raises_anything_but_ours(rounds: Rounds) -> None:
     for random in rounds(3000):
         text = " ".join(pieces[int(random.random() * len(pieces))] for _ in range(int(random.random() * 30)))
         for format in ("auto", *FORMAT_NAMES):
-            assert "\n" not in _refusal(text, format)
+            assert "\n" not in _error_message(text, format)
 
 
-def _refusal(text: str, format: str) -> str:
+def _error_message(text: str, format: str) -> str:
     try:
         cbpf.parse(text, format=format)
     except cbpf.CbpfError as error:

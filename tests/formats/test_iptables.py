@@ -1,4 +1,4 @@
-"""The comma notation is what iptables takes and gives back: `-m bpf --bytecode`, in a namespace of its own."""
+"""The comma format compared with iptables -m bpf --bytecode, in a network namespace of its own."""
 
 import re
 import shutil
@@ -9,11 +9,11 @@ import pytest
 
 import cbpf
 
-LONGEST = 64  # XT_BPF_MAX_NUM_INSTR (linux/netfilter/xt_bpf.h)
+MAX_INSTRUCTIONS = 64  # XT_BPF_MAX_NUM_INSTR (linux/netfilter/xt_bpf.h)
 
 
 def _iptables(bytecode: str) -> subprocess.CompletedProcess[str]:
-    """Adds a rule, and shows what iptables made of it; it goes away with the namespace."""
+    """Add a rule and print the rules; the rule is removed with the namespace."""
     script = 'iptables -A INPUT -m bpf --bytecode "$1" -j ACCEPT && iptables-save'
     command = ["unshare", "--net", "sh", "-c", script, "sh", bytecode]
     return subprocess.run(command, capture_output=True, text=True, check=False)
@@ -29,11 +29,11 @@ def _missing() -> str | None:
 
 
 @pytest.mark.parametrize("expression", ["ip", "tcp port 443", "host 192.0.2.7", "icmp and ip[8] = 1", "len > 100", ""])
-def test_iptables_takes_and_gives_back_the_comma_notation(expression: str) -> None:
+def test_iptables_accepts_and_prints_the_comma_format(expression: str) -> None:
     if _missing() is not None:
         pytest.skip(str(_missing()))
     program = cbpf.compile(expression, link_type="RAW")
-    assert len(program) <= LONGEST
+    assert len(program) <= MAX_INSTRUCTIONS
     result = _iptables(cbpf.render(program, "comma").strip())
     assert (result.returncode, result.stderr) == (0, "")
     (bytecode,) = re.findall(r'--bytecode "([^"]*)"', result.stdout)
@@ -41,7 +41,7 @@ def test_iptables_takes_and_gives_back_the_comma_notation(expression: str) -> No
 
 
 @pytest.mark.parametrize("bytecode", ["2,6 0 0 1", "1,6 0 0", "x,6 0 0 1"])
-def test_iptables_and_we_refuse_alike(bytecode: str) -> None:
+def test_iptables_and_the_parser_reject_the_same_bytecode(bytecode: str) -> None:
     with pytest.raises(cbpf.ProgramFormatError):
         cbpf.parse(bytecode, format="comma")
     if _missing() is not None:

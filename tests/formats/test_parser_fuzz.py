@@ -1,4 +1,4 @@
-"""Parsers on random and damaged input: no exception but ours, places inside the input, what is read reads back."""
+"""Parsers on random and corrupt input: only our errors, locations inside the input, and round trips."""
 
 import json
 import re
@@ -48,7 +48,7 @@ def _pick(random: Random, items: Sequence[Item]) -> Item:
 
 
 def _valid(random: Random) -> bytes:
-    """A program in some notation, or a text that was written for bpf_asm."""
+    """Return a program in a random format, or a text that was written for bpf_asm."""
     if random.random() < 0.25:
         return _pick(random, TEXTS)
     make = _pick(random, (random_programs.plausible, random_programs.wild))
@@ -71,61 +71,61 @@ def _savefile(random: Random, program: cbpf.Program) -> bytes:
         netmask=_pick(random, (None, 0, 2**32 - 1)),
         comment=_pick(random, texts),
         time=_pick(random, (None, 0, 2**64 - 1)),
-        unknown=_pick(random, ((), ((7, b""),), ((9, b"x"), (0xFFFF, b"yz")))),
-        ended=random.random() < 0.8,
+        unknown_fields=_pick(random, ((), ((7, b""),), ((9, b"x"), (0xFFFF, b"yz")))),
+        has_end_marker=random.random() < 0.8,
     ).to_bytes()
 
 
-def _damaged(random: Random, data: bytes) -> bytes:
-    """*data* with one change: a piece deleted, doubled, swapped with the next, cut off; a token or bytes put in."""
+def _corrupted(random: Random, data: bytes) -> bytes:
+    """Return *data* with one change: a piece deleted, repeated, swapped or truncated; a token or bytes inserted."""
     start, middle, end = sorted(_below(random, len(data) + 1) for _ in range(3))
     if random.random() < 0.5:  # a piece of tokens rather than of bytes
-        cuts = [0, *(match.end() for match in re.finditer(rb"\w+|\W", data))]
-        start, middle, end = sorted(_pick(random, cuts) for _ in range(3))
-    before, one, other, behind = data[:start], data[start:middle], data[middle:end], data[end:]
+        ends = [0, *(match.end() for match in re.finditer(rb"\w+|\W", data))]
+        start, middle, end = sorted(_pick(random, ends) for _ in range(3))
+    before, first, second, after = data[:start], data[start:middle], data[middle:end], data[end:]
     match _below(random, 7):
         case 0:
-            return before + other + behind
+            return before + second + after
         case 1:
-            return before + one + one + other + behind
+            return before + first + first + second + after
         case 2:
-            return before + other + one + behind
+            return before + second + first + after
         case 3:
             return before
         case 4:
-            return before + _pick(random, TOKENS) + one + other + behind
+            return before + _pick(random, TOKENS) + first + second + after
         case 5:
-            return before + _pick(random, TOKENS) + other + behind
+            return before + _pick(random, TOKENS) + second + after
         case _:
-            return before + bytes(_below(random, 256) for _ in range(1 + _below(random, 3))) + one + other + behind
+            return before + bytes(_below(random, 256) for _ in range(1 + _below(random, 3))) + first + second + after
 
 
-def _nonsense(random: Random) -> bytes:
+def _random_tokens(random: Random) -> bytes:
     if random.random() < 0.5:
         return bytes(_below(random, 256) for _ in range(_below(random, 60)))
     return _pick(random, (b"", b" ", b"\n")).join(_pick(random, TOKENS) for _ in range(_below(random, 30)))
 
 
-# -- What is asked of every parser
+# -- Requirements for every parser
 
 
 @pytest.mark.fuzz
-def test_damaged_programs(rounds: Rounds) -> None:
+def test_parsers_on_corrupt_programs(rounds: Rounds) -> None:
     for random in rounds(150):
         data = _valid(random)
         for _ in range(_below(random, 4)):
-            data = _damaged(random, data)
+            data = _corrupted(random, data)
         _check_all(data)
 
 
 @pytest.mark.fuzz
-def test_nonsense(rounds: Rounds) -> None:
+def test_parsers_on_random_tokens(rounds: Rounds) -> None:
     for random in rounds(300):
-        _check_all(_nonsense(random))
+        _check_all(_random_tokens(random))
 
 
 def _check_all(data: bytes) -> None:
-    """Every parser takes or refuses *data*, as bytes and as text, as it should."""
+    """Every parser accepts *data* and reads it back, or raises one of our errors, as bytes and as text."""
     text = data.decode(errors="replace")
     for name in ("auto", *cbpf.FORMAT_NAMES):
         _check(data, name)
@@ -134,7 +134,7 @@ def _check_all(data: bytes) -> None:
     try:
         savefile = cbpf.Savefile.from_bytes(data)
     except cbpf.ProgramFormatError as error:
-        _check_refusal(error, data)
+        _check_error(error, data)
     else:
         assert cbpf.Savefile.from_bytes(savefile.to_bytes()) == savefile
 
@@ -143,7 +143,7 @@ def _check(source: str | bytes, name: str) -> None:
     try:
         program = cbpf.parse(source, format=name)
     except cbpf.ProgramFormatError as error:
-        _check_refusal(error, source)
+        _check_error(error, source)
     else:
         _check_round_trips(program)
 
@@ -160,8 +160,8 @@ def _check_round_trips(program: cbpf.Program) -> None:
             assert cbpf.parse(data, format=name) == program
 
 
-def _check_refusal(error: cbpf.ProgramFormatError, source: str | bytes) -> None:
-    """One printable line, with a place inside the input; every problem has its own."""
+def _check_error(error: cbpf.ProgramFormatError, source: str | bytes) -> None:
+    """The message is one printable line with a location inside the input, and so is that of each problem."""
     message = str(error)
     assert message.isprintable()
     assert len(message) < 300
@@ -187,10 +187,10 @@ def _is_inside(lines: Sequence[str], line: int, column: int) -> bool:
     return 1 <= line <= len(lines) and 1 <= column <= len(lines[line - 1]) + 1
 
 
-# -- Messages on input that has lines, controls or much of everything
+# -- Messages for input with line breaks, control characters and extreme lengths
 
 
-STRANGE = {
+UNUSUAL = {
     "line feed in a key": '[{"op": 6, "\\n": 1}]',
     "escape in a key": '[{"op": 6, "\\u001b[31m": 1}]',
     "surrogate in a key": '[{"op": 6, "\\ud800": 1}]',
@@ -205,10 +205,10 @@ STRANGE = {
     "line separator between lines": "1\u20286 0 0 x",
     "long target": "ja " + "9" * 300,
     "long label": "ja " + "y" * 300,
-    "long label behind the end": "ret a " + "y" * 300 + ":",
-    "long label twice": "yy" * 300 + ": ret a " + "yy" * 300 + ": ret a",
-    "label that is a word, thrice": "tax:" * 3,
-    "label, thousands of times": "L:" * 2000 + "ret a L: ret a",
+    "long label after the end": "ret a " + "y" * 300 + ":",
+    "long duplicate label": "yy" * 300 + ": ret a " + "yy" * 300 + ": ret a",
+    "reserved word as a label, three times": "tax:" * 3,
+    "label, two thousand times": "L:" * 2000 + "ret a L: ret a",
     "line separator between rows": "{ 6, 0, 0, 0 }, \u2028 x",
     "row of five on four lines": "{ 6, 0, 0, 0,\n\n\n 5 }",
     "500 digits": "{ 6, 0, 0,\n" + "0" * 500 + " }",
@@ -219,22 +219,22 @@ def _parameters(table: Mapping[str, Any]) -> list[Any]:
     return [pytest.param(value, id=name) for name, value in table.items()]
 
 
-@pytest.mark.parametrize("text", _parameters(STRANGE))
-def test_refusals_of_strange_texts(text: str) -> None:
+@pytest.mark.parametrize("text", _parameters(UNUSUAL))
+def test_errors_of_unusual_texts(text: str) -> None:
     for name in ("auto", *cbpf.FORMAT_NAMES):
         _check(text, name)
 
 
-def test_no_depth_of_arrays_is_too_deep() -> None:
+def test_deep_arrays_raise_our_error() -> None:
     for depth in range(700, 1000):
         with pytest.raises(cbpf.ProgramFormatError):
             cbpf.parse("[[6, 0, 0, " + "[" * depth + "]" * depth + "]]", format="json")
 
 
 ONE_MISTAKE = {
-    "statement behind a jump": "ja to\nld 5\nto: ret a",
-    "statement behind a label": "ja to\nto: ret 5\nret a",
-    "last statement, labelled": "tax\nto: ret 5",
+    "statement after a jump": "ja to\nld 5\nto: ret a",
+    "statement after a label": "ja to\nto: ret 5\nret a",
+    "last statement, with a label": "tax\nto: ret 5",
     "statement before a label": "jeq #1,to\nbad to: ret a",
     "statement of a listing": "(000) bad\n(001) tax\n(002) ret",
 }
@@ -268,13 +268,13 @@ savefiles = strategies.builds(
     comment=texts,
     time=strategies.none() | strategies.integers(0, 2**64 - 1),
     minor=strategies.integers(0, 255),
-    unknown=unknown_fields.map(tuple),
-    ended=strategies.booleans(),
+    unknown_fields=unknown_fields.map(tuple),
+    has_end_marker=strategies.booleans(),
 )
 
 
 @given(savefiles)
-def test_savefiles_read_back(savefile: cbpf.Savefile) -> None:
+def test_savefiles_round_trip(savefile: cbpf.Savefile) -> None:
     data = savefile.to_bytes()
     assert cbpf.Savefile.from_bytes(data) == savefile
     assert cbpf.Savefile.from_bytes(data).to_bytes() == data
@@ -282,20 +282,20 @@ def test_savefiles_read_back(savefile: cbpf.Savefile) -> None:
 
 
 @given(savefiles)
-def test_a_savefile_cut_short_is_refused(savefile: cbpf.Savefile) -> None:
-    """But for a cut between two fields, which leaves a file without an end mark."""
+def test_truncated_savefiles_are_rejected(savefile: cbpf.Savefile) -> None:
+    """Except for a truncation between two fields, which leaves a file without an end marker."""
     data = savefile.to_bytes()
-    whole = set(_field_ends(data))
+    field_ends = set(_field_ends(data))
     for size in range(len(data)):
-        if size in whole:
-            assert cbpf.Savefile.from_bytes(data[:size]).ended is False
+        if size in field_ends:
+            assert cbpf.Savefile.from_bytes(data[:size]).has_end_marker is False
         else:
             with pytest.raises(cbpf.ProgramFormatError, match=r"^byte \d+: "):
                 cbpf.Savefile.from_bytes(data[:size])
 
 
 def _field_ends(data: bytes) -> list[int]:
-    """Where the instructions and each optional field end, by the format's description."""
+    """Return the offsets after the instructions and after each optional field, by the format's description."""
     ends = [20 + 8 * int.from_bytes(data[18:20], "big")]
     while ends[-1] < len(data):
         ends.append(ends[-1] + 4 + int.from_bytes(data[ends[-1] + 2 : ends[-1] + 4], "big"))
@@ -310,7 +310,7 @@ def _field(kind: int, value: bytes) -> bytes:
     return struct.pack(">HH", kind, len(value)) + value
 
 
-def test_a_savefile_by_hand() -> None:
+def test_a_savefile_encoded_by_hand() -> None:
     fields = [_field(1, b"EN10MB"), _field(2, b"ip"), _field(3, b"\1"), _field(4, b"\xff\xff\xff\0"), _field(5, b"hi")]
     data = HEAD + b"".join(fields) + _field(6, bytes(7) + b"\x09") + _field(77, b"?") + END
     assert cbpf.Savefile.from_bytes(data) == cbpf.Savefile(
@@ -324,7 +324,7 @@ def test_a_savefile_by_hand() -> None:
         netmask=0xFFFFFF00,
         comment="hi",
         time=9,
-        unknown=((77, b"?"),),
+        unknown_fields=((77, b"?"),),
     )
 
 
@@ -335,40 +335,40 @@ MALFORMED: dict[str, tuple[bytes, int]] = {
     "major version 0": (HEAD[:8] + b"\0" + HEAD[9:], 8),
     "major version 2": (HEAD[:8] + b"\2" + HEAD[9:], 8),
     "no instructions": (HEAD[:18] + b"\0\0" + HEAD[20:], 18),
-    "an instruction too few": (HEAD[:18] + b"\0\2" + HEAD[20:], 18),
+    "one instruction missing": (HEAD[:18] + b"\0\2" + HEAD[20:], 18),
     "65535 instructions": (HEAD[:18] + b"\xff\xff" + HEAD[20:], 18),
-    "behind the end": (HEAD + END + _field(5, b"hi"), 32),
-    "two ends": (HEAD + END + END, 32),
-    "byte behind the end": (HEAD + END + b"\0", 32),
-    "end with a length": (HEAD + _field(0, b"x"), 28),
-    "part of a field's head": (HEAD + b"\0\5\0", 28),
-    "longer than the file": (HEAD + b"\0\5\0\3hi", 28),
-    "longer than the file, unknown": (HEAD + _field(5, b"hi") + b"\x99\x99\xff\xff", 34),
+    "field after the end marker": (HEAD + END + _field(5, b"hi"), 32),
+    "two end markers": (HEAD + END + END, 32),
+    "byte after the end marker": (HEAD + END + b"\0", 32),
+    "end marker with content": (HEAD + _field(0, b"x"), 28),
+    "truncated field header": (HEAD + b"\0\5\0", 28),
+    "field longer than the file": (HEAD + b"\0\5\0\3hi", 28),
+    "unknown field longer than the file": (HEAD + _field(5, b"hi") + b"\x99\x99\xff\xff", 34),
     **{
-        f"field {kind} twice": (HEAD + 2 * _field(kind, bytes(size)), 32 + size)
+        f"duplicate field {kind}": (HEAD + 2 * _field(kind, bytes(size)), 32 + size)
         for kind, size in ((1, 1), (2, 0), (3, 1))
     },
     **{
-        f"field {kind} twice": (HEAD + 2 * _field(kind, bytes(size)), 32 + size)
+        f"duplicate field {kind}": (HEAD + 2 * _field(kind, bytes(size)), 32 + size)
         for kind, size in ((4, 4), (5, 3), (6, 8))
     },
-    "unknown field twice": (HEAD + _field(9, b"") + END.replace(b"\0\0", b"\0\7", 1) + _field(9, b"x"), 36),
+    "duplicate unknown field": (HEAD + _field(9, b"") + END.replace(b"\0\0", b"\0\7", 1) + _field(9, b"x"), 36),
     **{f"field 3 of {size} bytes": (HEAD + _field(3, bytes(size)), 28) for size in (0, 2)},
     **{f"field 4 of {size} bytes": (HEAD + _field(4, bytes(size)), 28) for size in (0, 3, 5)},
     **{f"field 6 of {size} bytes": (HEAD + _field(6, bytes(size)), 28) for size in (0, 4, 7, 9)},
     "optimized 2": (HEAD + _field(3, b"\2"), 32),
-    **{f"no UTF-8 in field {kind}": (HEAD + _field(kind, b"ab\xff"), 34) for kind in (1, 2, 5)},
+    **{f"invalid UTF-8 in field {kind}": (HEAD + _field(kind, b"ab\xff"), 34) for kind in (1, 2, 5)},
 }
 
 
 @pytest.mark.parametrize(("data", "offset"), MALFORMED.values(), ids=MALFORMED.keys())
-def test_malformed_savefiles(data: bytes, offset: int) -> None:
+def test_malformed_savefiles_are_rejected(data: bytes, offset: int) -> None:
     for read in (cbpf.Savefile.from_bytes, lambda data: cbpf.parse(data, format="savefile")):
         with pytest.raises(cbpf.ProgramFormatError, match=rf"^byte {offset}: "):
             read(data)
 
 
-IMPOSSIBLE: dict[str, dict[str, Any]] = {
+INVALID_FIELDS: dict[str, dict[str, Any]] = {
     "no instructions": {"program": cbpf.Program()},
     "65536 instructions": {"program": 65536 * [cbpf.RetConstant(1)]},
     "comment with a surrogate": {"comment": "\ud800"},
@@ -381,24 +381,24 @@ IMPOSSIBLE: dict[str, dict[str, Any]] = {
     "wide time": {"time": 2**64},
     "netmask as text": {"netmask": "255.0.0.0"},
     "wide minor version": {"minor": 256},
-    "unknown field that is known": {"unknown": ((5, b"known"),)},
-    "unknown field that is the end": {"unknown": ((0, b""),)},
-    "unknown field twice": {"unknown": ((7, b"a"), (7, b"b"))},
-    "long unknown field": {"unknown": ((7, bytes(65536)),)},
-    "unknown field of a number": {"unknown": ((7, 5),)},
-    "unknown field of a wide type": {"unknown": ((65536, b""),)},
+    "known type in unknown fields": {"unknown_fields": ((5, b"known"),)},
+    "end marker in unknown fields": {"unknown_fields": ((0, b""),)},
+    "duplicate unknown field": {"unknown_fields": ((7, b"a"), (7, b"b"))},
+    "long unknown field": {"unknown_fields": ((7, bytes(65536)),)},
+    "unknown field with a number as content": {"unknown_fields": ((7, 5),)},
+    "type above 16 bits in unknown fields": {"unknown_fields": ((65536, b""),)},
 }
 
 
-@pytest.mark.parametrize("fields", _parameters(IMPOSSIBLE))
-def test_savefiles_that_cannot_be(fields: dict[str, Any]) -> None:
-    """Refused when made, or at the latest when written."""
+@pytest.mark.parametrize("fields", _parameters(INVALID_FIELDS))
+def test_invalid_fields_are_rejected(fields: dict[str, Any]) -> None:
+    """The constructor or, at the latest, `to_bytes` raises."""
     with pytest.raises(cbpf.FieldError):
         cbpf.Savefile(**{"program": [cbpf.RetConstant(1)]} | fields).to_bytes()
 
 
 @pytest.mark.parametrize("kind", _parameters({"bytes": bytes, "bytearray": bytearray}))
-def test_savefiles_are_read_from_any_buffer(kind: Any) -> None:
+def test_savefiles_are_decoded_from_any_buffer(kind: Any) -> None:
     savefile = cbpf.Savefile(cbpf.Program([cbpf.RetConstant(1)]), comment="caf\u00e9")
     assert cbpf.parse(kind(savefile.to_bytes())) == savefile.program
     assert cbpf.Savefile.from_bytes(kind(savefile.to_bytes())) == savefile

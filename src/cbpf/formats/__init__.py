@@ -1,6 +1,6 @@
-"""Every notation of a program, in and out: `parse` finds out which it is by looking, `render` writes one.
+"""The formats of programs: `parse` recognises and reads any of them, `render` and `render_bytes` write one.
 
-`TEXT_FORMATS` and `BYTES_FORMATS` describe them; docs/formats.md shows what each can carry.
+`TEXT_FORMATS` and `BYTES_FORMATS` describe the formats; docs/formats.md lists the programs that each can represent.
 """
 
 from ..errors import FieldError, ProgramFormatError
@@ -25,9 +25,19 @@ FORMAT_NAMES = tuple(sorted([*TEXT_FORMATS, *BYTES_FORMATS]))
 
 
 def parse(source: str | bytes, *, format: str = "auto") -> Program:
-    r"""The program that *source* describes, in any notation; by default the one that it looks like.
+    r"""Parse a program in any format.
 
-    Raises `ProgramFormatError` with every problem, by line and column, or with a byte offset.
+    Args:
+        source: The text or bytes. Bytes of a text format are UTF-8; a byte order mark is ignored.
+        format: A name of `FORMAT_NAMES`, or "auto" to recognise the format by its content.
+
+    Returns:
+        The program, which need not be valid in any dialect.
+
+    Raises:
+        FieldError: *source* is neither text nor bytes, or *format* is unknown.
+        ProgramFormatError: *source* does not contain a program; the message gives line and column or the byte offset,
+            and `problems` all problems of assembly text.
 
     >>> parse("ldh [12]; the EtherType\nret a") == parse("2\n40 0 0 12\n22 0 0 0")
     True
@@ -35,66 +45,87 @@ def parse(source: str | bytes, *, format: str = "auto") -> Program:
     if not isinstance(source, str | bytes | bytearray | memoryview):
         raise FieldError(f"parse: {source!r} is neither text nor bytes")
     data = source.encode(errors="surrogatepass") if isinstance(source, str) else bytes(source)
-    chosen = find_format(data) if format == "auto" else _by_name(format)
-    if isinstance(chosen, BytesFormat):
-        return chosen.parse(data)
+    selected = find_format(data) if format == "auto" else _format_named(format)
+    if isinstance(selected, BytesFormat):
+        return selected.parse(data)
     text = source if isinstance(source, str) else _decode(data)
-    return chosen.parse(text.removeprefix(_BYTE_ORDER_MARK))
+    return selected.parse(text.removeprefix(_BYTE_ORDER_MARK))
 
 
 def render(program: Instructions, format: str) -> str:
-    """The program in a notation that is text, with a newline at its end.
+    """Write a program in a text format.
 
-    Raises `ProgramFormatError` if the notation cannot carry the program.
+    Args:
+        program: A program, or its instructions.
+        format: The name of a text format, from `FORMAT_NAMES`.
+
+    Returns:
+        The text, which ends with a newline.
+
+    Raises:
+        FieldError: *format* is unknown, or is not text.
+        ProgramFormatError: The format cannot represent the program.
     """
-    chosen = _by_name(format)
-    if isinstance(chosen, BytesFormat):
+    selected = _format_named(format)
+    if isinstance(selected, BytesFormat):
         raise FieldError(f"render: the format {format} is bytes; use render_bytes")
-    return _checked(chosen, Program(program))
+    return _render_text(selected, Program(program))
 
 
 def render_bytes(program: Instructions, format: str) -> bytes:
-    """The program in any notation, text as UTF-8; raises as `render` does."""
-    chosen, value = _by_name(format), Program(program)
-    if isinstance(chosen, TextFormat):
-        return _checked(chosen, value).encode()
-    return chosen.render(value)
+    """Write a program in any format.
+
+    Args:
+        program: A program, or its instructions.
+        format: A name of `FORMAT_NAMES`.
+
+    Returns:
+        The bytes; the UTF-8 encoding of a text format.
+
+    Raises:
+        FieldError: *format* is unknown.
+        ProgramFormatError: The format cannot represent the program.
+    """
+    selected, value = _format_named(format), Program(program)
+    if isinstance(selected, TextFormat):
+        return _render_text(selected, value).encode()
+    return selected.render(value)
 
 
 def find_format(data: bytes) -> TextFormat | BytesFormat:
-    """The notation that a file's content looks like."""
-    for binary in BYTES_FORMATS.values():
-        if binary.recognizes(data):
-            return binary
+    """Return the format that the content of a file looks like; assembly if it looks like no other."""
+    for candidate in BYTES_FORMATS.values():
+        if candidate.recognizes(data):
+            return candidate
     text = data.decode(errors="replace").removeprefix(_BYTE_ORDER_MARK)
-    return next(one for one in TEXT_FORMATS.values() if one.recognizes(text))
+    return next(candidate for candidate in TEXT_FORMATS.values() if candidate.recognizes(text))
 
 
-def _by_name(format: str) -> TextFormat | BytesFormat:
-    chosen = TEXT_FORMATS.get(format) or BYTES_FORMATS.get(format)
-    if chosen is None:
-        raise FieldError(f"format: {format!r} is not one of {', '.join(FORMAT_NAMES)}")
-    return chosen
+def _format_named(name: str) -> TextFormat | BytesFormat:
+    selected = TEXT_FORMATS.get(name) or BYTES_FORMATS.get(name)
+    if selected is None:
+        raise FieldError(f"format: {name!r} is not one of {', '.join(FORMAT_NAMES)}")
+    return selected
 
 
-def _checked(chosen: TextFormat, program: Program) -> str:
-    """The program as text, unless that would not read back as the same program."""
-    text = chosen.render(program)
-    if chosen.is_exact:
+def _render_text(selected: TextFormat, program: Program) -> str:
+    """Return the program as text; raise `ProgramFormatError` unless parsing the text returns the same program."""
+    text = selected.render(program)
+    if selected.is_exact:
         return text
-    for index, (raw, read) in enumerate(zip(program, _read_back(chosen, text), strict=False)):
-        if raw != read:
-            raise ProgramFormatError(f"instruction {index}: the format {chosen.name} cannot carry {raw}")
+    for index, (raw, parsed) in enumerate(zip(program, _parse_listing(selected, text), strict=False)):
+        if raw != parsed:
+            raise ProgramFormatError(f"instruction {index}: the format {selected.name} cannot represent {raw}")
     return text
 
 
-def _read_back(chosen: TextFormat, text: str) -> list[object]:
-    """The instructions of a listing; None for a line that cannot be read, and nothing behind it."""
+def _parse_listing(selected: TextFormat, text: str) -> list[object]:
+    """Return the instructions of a listing, up to a None for the first line that cannot be parsed."""
     try:
-        return list(chosen.parse(text))
+        return list(selected.parse(text))
     except ProgramFormatError as error:
         lines = text.splitlines()[: error.problems[0].line - 1]
-        return [*(chosen.parse("\n".join(lines)) if lines else ()), None]
+        return [*(selected.parse("\n".join(lines)) if lines else ()), None]
 
 
 def _decode(data: bytes) -> str:

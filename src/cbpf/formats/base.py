@@ -1,4 +1,4 @@
-"""What a notation is."""
+"""The description of a program format: its name, and how to recognise, parse and render it."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -7,9 +7,16 @@ from ..isa.program import Program
 
 
 class TextFormat(NamedTuple):
-    """A notation that is text. Of several, the first that recognises a text reads it.
+    """A format that is text.
 
-    *is_exact*: it can carry every program. Where it cannot, `render` refuses the programs that it cannot carry.
+    Args:
+        name: The name, as `parse`, `render` and `--from` take it.
+        recognizes: Whether a text looks like this format. The first format that recognises a text parses it.
+        parse: Convert text to a program; raises `ProgramFormatError`.
+        render: Convert a program to text that ends with a newline.
+        is_exact: Whether the format can represent every program. If it cannot, `cbpf.render` raises
+            `ProgramFormatError` for the programs that it cannot represent.
+        description: A line for docs/formats.md.
     """
 
     name: str
@@ -21,7 +28,7 @@ class TextFormat(NamedTuple):
 
 
 class BytesFormat(NamedTuple):
-    """A notation that is bytes."""
+    """A format that is bytes; its fields are those of `TextFormat`, for bytes."""
 
     name: str
     recognizes: Callable[[bytes], bool]

@@ -1,7 +1,10 @@
-"""The cBPF savefile of libpcap, cbpf-savefile(5), draft revision 8, version 1.1: a program with its context.
+"""The cBPF savefile of libpcap: a program, and the circumstances for which it was compiled.
 
-All integers are big-endian. A header of 20 bytes, the instructions, 8 bytes each, then optional fields, each of a
-16-bit type, a 16-bit length, and that many bytes; each type stands at most once, the end mark last.
+The file is a header of 20 bytes, the instructions (8 bytes each), and optional fields. A field has a 16-bit type, a
+16-bit length, and as many bytes of content; each type appears at most once. The last field is the end marker (type 0),
+which shows that the file is complete. All integers are big-endian.
+
+Source: cbpf-savefile(5), draft revision 8, version 1.1 of the format.
 """
 
 import struct
@@ -17,7 +20,7 @@ _HEADER: Final = struct.Struct(">8sBBHIHH")
 _FIELD: Final = struct.Struct(">HH")
 _MAJOR, _MINOR = 1, 1
 
-# What the dialect that the program was made for allows; not what the program contains.
+# The instructions that the dialect of the program allows, whether or not the program contains them.
 MOD, XOR, COP, COPX, RANDOM = 1, 2, 4, 8, 16
 
 _END: Final = 0
@@ -26,32 +29,44 @@ _END: Final = 0
 def _program(place: str, value: Any) -> Program:
     program = Program(value)
     if not 1 <= len(program) <= 0xFFFF:
-        raise FieldError(f"{place}: has {len(program)} instructions; a savefile holds 1 to 65535")
+        raise FieldError(f"{place}: has {len(program)} instructions; a savefile contains 1 to 65535")
     return program
 
 
-def _extras(place: str, value: Any) -> tuple[tuple[int, bytes], ...]:
-    extras = tuple(value)
-    for kind, data in extras:
+def _unknown_fields(place: str, value: Any) -> tuple[tuple[int, bytes], ...]:
+    fields = tuple(value)
+    for kind, data in fields:
         if type(kind) is not int or not isinstance(data, bytes):
             raise FieldError(f"{place}: {(kind, data)!r} is not a number and bytes")
-        if kind in _CODECS or kind == _END or not 0 <= kind <= 0xFFFF or len(data) > 0xFFFF:
-            raise FieldError(f"{place}: type {kind} with {len(data)} bytes is no unknown field of a savefile")
-    if len({kind for kind, _ in extras}) != len(extras):
-        raise FieldError(f"{place}: a type stands twice; each field stands at most once")
-    return extras
+        if kind in _CODECS or kind == _END or not 0 <= kind <= 0xFFFF:
+            raise FieldError(f"{place}: {kind} is not an unknown type; use the attribute of a known field")
+        if len(data) > 0xFFFF:
+            raise FieldError(f"{place}: field {kind} has {len(data)} bytes; at most 65535 fit")
+    if len({kind for kind, _ in fields}) != len(fields):
+        raise FieldError(f"{place}: duplicate type; each type appears at most once")
+    return fields
 
 
 class Savefile(Record):
-    """A program, and for what it was made; `to_bytes` and `from_bytes` write and read it.
+    """A program, and the circumstances for which it was compiled.
 
-    program: 1 to 65,535 instructions.
-    snaplen: the snapshot length, in bytes; link_type: the DLT_ number (see `LinkType.dlt`).
-    flags: what the dialect allows: 1 mod, 2 xor, 4 cop, 8 copx, 16 random.
-    link_type_name, expression, comment: text, or None; optimized: whether the optimiser was asked for.
-    netmask: IPv4, in host order; time: seconds since 1970.
-    minor: the minor version; unknown: (type, bytes) of fields that this version does not know, kept.
-    ended: the file has the mark that shows it is whole.
+    Args:
+        program: 1 to 65,535 instructions.
+        snaplen: The snapshot length for which the program was compiled, in bytes, 32 bits.
+        link_type: The DLT_ number of the link type (see `LinkType.dlt`), 16 bits; 1 is Ethernet.
+        flags: The instructions that the dialect allows, as a sum: 1 mod, 2 xor, 4 cop, 8 copx, 16 random.
+        link_type_name: The name of the link type, or None.
+        expression: The filter expression, or None.
+        optimized: Whether the program was optimised; None if unknown.
+        netmask: The IPv4 netmask, 32 bits in host order, or None.
+        comment: Any text, or None.
+        time: The time of compilation in seconds since 1970, 64 bits, or None.
+        minor: The minor version of the format.
+        unknown_fields: The type and the content of each field that this version does not know.
+        has_end_marker: Whether the end marker follows the last field; False for a file that may be truncated.
+
+    Raises:
+        FieldError: A value does not fit its field.
     """
 
     program: Annotated[Program, _program]
@@ -65,43 +80,71 @@ class Savefile(Record):
     comment: Annotated[str | None, optional(text)] = None
     time: Annotated[int | None, optional(within(0, 2**64 - 1, "a time in seconds"))] = None
     minor: Byte = _MINOR
-    unknown: Annotated[tuple[tuple[int, bytes], ...], _extras] = ()
-    ended: Annotated[bool, flag] = True
+    unknown_fields: Annotated[tuple[tuple[int, bytes], ...], _unknown_fields] = ()
+    has_end_marker: Annotated[bool, flag] = True
 
     def to_bytes(self) -> bytes:
-        """The whole file; the fields in the order of their types, the unknown ones behind."""
+        """Encode the savefile.
+
+        Returns:
+            The content of the file: the known fields in the order of their types, then the unknown fields.
+
+        Raises:
+            FieldError: A text has more than 65,535 bytes in UTF-8.
+        """
         head = _HEADER.pack(MAGIC, _MAJOR, self.minor, self.flags, self.snaplen, self.link_type, len(self.program))
         fields = [
             (kind, encode(getattr(self, name)))
             for kind, (name, encode, _) in _CODECS.items()
             if getattr(self, name) is not None
         ]
-        fields += [*self.unknown, *([(_END, b"")] if self.ended else [])]
+        fields += [*self.unknown_fields, *([(_END, b"")] if self.has_end_marker else [])]
         parts = [_pack_field(kind, data) for kind, data in fields]
         return head + self.program.to_bytes(byte_order="big") + b"".join(parts)
 
     @staticmethod
     def recognizes(data: bytes) -> bool:
-        """Whether *data* begins as a savefile."""
+        """Report whether *data* begins like a savefile.
+
+        Args:
+            data: The content of a file, or its first bytes.
+
+        Returns:
+            Whether the first four bytes are those of the magic number.
+        """
         return data.startswith(MAGIC[:4])
 
     @classmethod
     def from_bytes(cls, data: bytes | bytearray | memoryview) -> Self:
-        """Reads a whole file; raises `ProgramFormatError` with the offset of what is wrong."""
+        """Decode a savefile.
+
+        Args:
+            data: The content of a file.
+
+        Returns:
+            The savefile; `has_end_marker` is False if *data* ends without the end marker.
+
+        Raises:
+            FieldError: *data* is not bytes.
+            ProgramFormatError: *data* is not a savefile, is corrupt or truncated, or has another major version; the
+                message gives the byte offset.
+        """
         if not isinstance(data, bytes | bytearray | memoryview):
             raise FieldError(f"Savefile.from_bytes: {data!r} is not bytes")
         data = bytes(data)
         if not data.startswith(MAGIC):
-            raise ProgramFormatError("byte 0: not the magic number of a cBPF savefile")
+            raise ProgramFormatError("byte 0: not a cBPF savefile; its magic number is a1b2c3cb 63425046")
         if len(data) < _HEADER.size:
-            raise ProgramFormatError(f"byte {len(data)}: the header of a savefile has {_HEADER.size} bytes")
+            raise ProgramFormatError(
+                f"byte {len(data)}: truncated header; the header of a savefile has {_HEADER.size} bytes"
+            )
         _, major, minor, flags, snaplen, link_type, count = _HEADER.unpack_from(data)
         if major != _MAJOR:
-            raise ProgramFormatError(f"byte 8: major version {major} is unknown; {_MAJOR} is read")
+            raise ProgramFormatError(f"byte 8: unsupported major version {major}; the supported version is {_MAJOR}")
         end = _HEADER.size + count * INSTRUCTION_SIZE
         if count == 0 or end > len(data):
-            fact = f"{len(data) - _HEADER.size} bytes follow the header"
-            raise ProgramFormatError(f"byte 18: promises {count} instructions of 8 bytes, and {fact}")
+            fact = f"header declares {count} instructions of 8 bytes, found {len(data) - _HEADER.size} bytes"
+            raise ProgramFormatError(f"byte 18: {fact}; a savefile contains 1 to 65535 instructions")
         program = Program.from_bytes(data[_HEADER.size : end], byte_order="big")
         fields = {"snaplen": snaplen, "link_type": link_type, "flags": flags, "minor": minor}
         return cls(program, **fields, **_read_fields(data, end))
@@ -114,36 +157,36 @@ def _pack_field(kind: int, data: bytes) -> bytes:
 
 
 def _read_fields(data: bytes, start: int) -> dict[str, Any]:
-    """The optional fields from *start* on."""
-    values: dict[str, Any] = {"ended": False}
+    """Return the optional fields from *start* on, by attribute."""
+    values: dict[str, Any] = {"has_end_marker": False}
     unknown: dict[int, bytes] = {}
     while start < len(data):
         kind, value, end = _read_field(data, start)
         name = _CODECS[kind][0] if kind in _CODECS else ""
-        if values["ended"]:
-            raise ProgramFormatError(f"byte {start}: follows the end mark, which stands last")
+        if values["has_end_marker"]:
+            raise ProgramFormatError(f"byte {start}: data after the end marker, which is the last field")
         if name in values or kind in unknown:
-            raise ProgramFormatError(f"byte {start}: field {kind} stands twice; each stands at most once")
+            raise ProgramFormatError(f"byte {start}: duplicate field {kind}; each type appears at most once")
         if kind == _END:
-            values["ended"] = True
+            values["has_end_marker"] = True
         elif name:
             values[name] = _decode(_CODECS[kind][2], value, start + _FIELD.size)
         else:
             unknown[kind] = value
         start = end
-    return values | {"unknown": tuple(unknown.items())}
+    return values | {"unknown_fields": tuple(unknown.items())}
 
 
 def _read_field(data: bytes, start: int) -> tuple[int, bytes, int]:
-    """The type and the bytes of the field at *start*, and where it ends."""
+    """Return the type and the content of the field at *start*, and the offset after it."""
     body = start + _FIELD.size
     if body > len(data):
-        raise ProgramFormatError(f"byte {start}: {len(data) - start} bytes are left over; a field has at least 4")
+        raise ProgramFormatError(f"byte {start}: truncated field of {len(data) - start} bytes; a field has at least 4")
     kind, length = _FIELD.unpack_from(data, start)
     if body + length > len(data):
-        raise ProgramFormatError(f"byte {start}: field {kind} promises {length} bytes, and {len(data) - body} follow")
+        raise ProgramFormatError(f"byte {start}: field {kind} declares {length} bytes, found {len(data) - body}")
     if kind in _LENGTHS and length != _LENGTHS[kind]:
-        raise ProgramFormatError(f"byte {start}: field {kind} has {length} bytes instead of {_LENGTHS[kind]}")
+        raise ProgramFormatError(f"byte {start}: field {kind} has {length} bytes; its length is {_LENGTHS[kind]}")
     return kind, data[body : body + length], body + length
 
 
@@ -170,7 +213,7 @@ def _text_codec(name: str) -> tuple[str, Any, Any]:
     return name, str.encode, bytes.decode
 
 
-# By type: the attribute, and how to write and read its bytes.
+# By field type: the attribute, its encoder and its decoder.
 _CODECS: Final[dict[int, tuple[str, Any, Any]]] = {
     1: _text_codec("link_type_name"),
     2: _text_codec("expression"),
