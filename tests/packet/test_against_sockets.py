@@ -1,4 +1,4 @@
-"""Programs on live AF_PACKET, UDP and AF_UNIX sockets: what they see beside a packet's bytes, and before them."""
+"""Programs on live AF_PACKET, UDP and AF_UNIX sockets: metadata, and the bytes before the packet."""
 
 import os
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ LINK, NETWORK = 0xFFE00000, 0xFFF00000
 
 EAST, WEST = packet_socket.EAST_ADDRESS, packet_socket.WEST_ADDRESS
 IPV4 = bytes.fromhex("45000020 00004000 40110000 0a000001 0a000002  0035 0035 000c 0000  01020304")
-# Netlink attributes: at 0 one of type 1 around one of type 2, at 12 one of type 3 with both flags, at 20 rubbish.
+# Netlink attributes: at 0 type 1, which contains type 2; at 12 type 3 with both flags; at 20 an invalid length.
 ATTRIBUTES = bytes.fromhex("0c00 0100  0800 0200 aaaaaaaa  0800 03c0 bbbbbbbb  0300 0400") + bytes(8)
 
 FRAMES = {
@@ -43,7 +43,7 @@ FRAMES = {
     "QinQ": EAST + WEST + bytes.fromhex("88a8 6064 8100 0005 0800") + IPV4,
     "VLAN of LLC": EAST + WEST + bytes.fromhex("8100 2005 0020") + bytes(32),
     "netlink attributes": EAST + WEST + b"\x90\x00" + ATTRIBUTES,
-    "nothing but a header": EAST + WEST + b"\x90\x00",
+    "header only": EAST + WEST + b"\x90\x00",
 }
 
 
@@ -51,52 +51,52 @@ def extension(number: int, code: int = 0x20) -> tuple[int, int, int, int]:
     return (code, 0, 0, 0xFFFFF000 + number)
 
 
-def seen(packet: bytes, kind: Kind) -> View:
-    """What the socket sees when this is sent: a frame, or the payload of a loopback datagram."""
+def seen_by(packet: bytes, kind: Kind) -> View:
+    """Return the socket's view of a packet that is sent: a frame, or the payload of a loopback datagram."""
     return view(packet_socket.loopback_frame(packet) if kind == "loopback" else packet, kind=kind)
 
 
-def metadata(what: View, **more: Any) -> cbpf.Metadata:
+def metadata(seen: View, **more: Any) -> cbpf.Metadata:
     return cbpf.Metadata(
-        protocol=what.protocol,
-        packet_type=what.packet_type,
-        device=Device(what.device, what.hardware_type),
+        protocol=seen.protocol,
+        packet_type=seen.packet_type,
+        device=Device(seen.device, seen.hardware_type),
         mark=packet_socket.MARK,
-        vlan=VlanTag(what.vlan[1], what.vlan[0]) if what.vlan else None,
-        network_header=what.network_header,
-        link_header=what.link_header,
-        before=what.memory[: what.before],
+        vlan=VlanTag(seen.vlan[1], seen.vlan[0]) if seen.vlan else None,
+        network_header=seen.network_header,
+        link_header=seen.link_header,
+        before=seen.memory[: seen.before],
         **more,
     )
 
 
-def asked(packet: bytes, kind: Kind, program: Rows) -> dict[str, int]:
-    """What only the kernel can tell of this packet, as far as *program* loads it: the flow hash, and the queue."""
-    wanted = {"hash": HASH, "queue": QUEUE}
+def kernel_fields(packet: bytes, kind: Kind, program: Rows) -> dict[str, int]:
+    """Return the metadata that only the kernel has, the flow hash and the queue, if *program* loads them."""
+    extensions = {"hash": HASH, "queue": QUEUE}
     return {
         name: packet_socket.verdict([extension(number), RETURN_A], packet, kind=kind)
-        for name, number in wanted.items()
+        for name, number in extensions.items()
         if loads(program, number)
     }
 
 
 def loads(program: Rows, number: int) -> bool:
-    """Whether the program loads extension *number*."""
+    """Report whether the program loads extension *number*."""
     return any(code in (0x20, 0x28, 0x30) and k == 0xFFFFF000 + number for code, _jt, _jf, k in program)
 
 
 def is_stable(program: Rows, kind: Kind) -> bool:
-    """Whether each sending of a frame gives the same: the queue of an outgoing frame is the driver's choice."""
+    """Report whether the verdict is the same each time: the driver chooses the queue of an outgoing frame."""
     return not (kind.startswith("outgoing") and loads(program, QUEUE))
 
 
 def assert_same(program: Rows, packet: bytes, kind: Kind) -> int:
     expected = packet_socket.verdict(program, packet, kind=kind)
-    what = seen(packet, kind)
-    known = metadata(what, **asked(packet, kind, program))
+    seen = seen_by(packet, kind)
+    fields = metadata(seen, **kernel_fields(packet, kind, program))
     for engine in ENGINES:
         vm: Any = cbpf.VM(program, dialect=cbpf.LINUX, engine=engine)
-        assert vm.evaluate(what.packet, metadata=known) == expected, (kind, engine, program, packet.hex())
+        assert vm.evaluate(seen.packet, metadata=fields) == expected, (kind, engine, program, packet.hex())
     return expected
 
 
@@ -131,14 +131,14 @@ def test_every_extension_on_a_unix_socket(number: int) -> None:
 @pytest.mark.parametrize(("kind", "start"), [("raw", 14), ("datagram", 0), ("loopback", 8)])
 def test_netlink_attributes(kind: Kind, start: int) -> None:
     packet = ATTRIBUTES if kind == "loopback" else FRAMES["netlink attributes"]
-    found = {}
+    offsets = {}
     for number in (12, 16):
-        for place in range(start + len(ATTRIBUTES) + 1):
+        for a in range(start + len(ATTRIBUTES) + 1):
             for x in (0, 1, 2, 3, 4, 0xC003):
-                program: Rows = [(0, 0, 0, place), (1, 0, 0, x), extension(number), RETURN_A]
-                found[number, place - start, x] = assert_same(program, packet, kind) - start
-    assert [found[12, 0, x] for x in (1, 3)] == [0, 12]
-    assert found[16, 0, 2] == 4
+                program: Rows = [(0, 0, 0, a), (1, 0, 0, x), extension(number), RETURN_A]
+                offsets[number, a - start, x] = assert_same(program, packet, kind) - start
+    assert [offsets[12, 0, x] for x in (1, 3)] == [0, 12]
+    assert offsets[16, 0, 2] == 4
 
 
 def test_packet_types() -> None:
@@ -152,7 +152,7 @@ def test_packet_types() -> None:
 
 @pytest.fixture
 def one_cpu() -> Iterator[int]:
-    """The last CPU that this process may use, on which it stays."""
+    """Pin this process to the last CPU that it may use, and return the number of the CPU."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {max(before)})
     yield max(before)
@@ -160,17 +160,17 @@ def one_cpu() -> Iterator[int]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_cpu(kind: Kind, one_cpu: int) -> None:
+def test_the_cpu_number(kind: Kind, one_cpu: int) -> None:
     program: Rows = [extension(CPU), (0x04, 0, 0, 1), RETURN_A]
     packet = packets(kind)[0] + bytes(20)
     assert packet_socket.verdict(program, packet, kind=kind) == one_cpu + 1
-    known = metadata(seen(packet, kind), cpu=one_cpu)
-    assert cbpf.VM(program, dialect=cbpf.LINUX).evaluate(packet, metadata=known) == one_cpu + 1
+    fields = metadata(seen_by(packet, kind), cpu=one_cpu)
+    assert cbpf.VM(program, dialect=cbpf.LINUX).evaluate(packet, metadata=fields) == one_cpu + 1
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_random_numbers(kind: Kind) -> None:
-    """All 32 values of five bits come up, there and here."""
+    """All 32 values of five bits occur, in the kernel and in the VM."""
     program: Rows = [extension(RAND), (0x54, 0, 0, 31), (0x04, 0, 0, 9), RETURN_A]
     packet = FRAMES["to this host"] + bytes(20)
     assert len({packet_socket.delivered(program, packet, kind=kind) for _ in range(2000)}) == 32
@@ -179,7 +179,7 @@ def test_random_numbers(kind: Kind) -> None:
 
 
 def test_the_flow_hash() -> None:
-    """One for all packets of a flow, in all its 32 bits; that the kernel knows it here shows that we ask well."""
+    """All packets of a flow have the same hash of 32 bits; `kernel_fields` relies on that."""
     program: Rows = [extension(HASH), RETURN_A]
     flows = [FRAMES["to this host"][:30] + bytes((number,)) + FRAMES["to this host"][31:] for number in range(40)]
     hashes = [packet_socket.verdict(program, flow) for flow in flows]
@@ -191,19 +191,19 @@ def test_the_flow_hash() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_lengths_and_headers(kind: Kind) -> None:
-    """Each place in and around each window, by address and by X + k."""
+    """Load from each offset in and around each window, absolutely and by X + k."""
     for packet in packets(kind)[::4]:
-        what = seen(packet, kind)
-        assert assert_same([LOAD_LENGTH, RETURN_A], packet, kind) == len(what.packet)
-        for place in range(-2, len(what.memory) + 3):
+        seen = seen_by(packet, kind)
+        assert assert_same([LOAD_LENGTH, RETURN_A], packet, kind) == len(seen.packet)
+        for offset in range(-2, len(seen.memory) + 3):
             for base in (0, LINK, NETWORK):
-                assert_same([(1, 0, 0, base), (0x50, 0, 0, place & 0xFFFFFFFF), RETURN_A], packet, kind)
-                for code in (0x20, 0x28, 0x30) if base + place >= 0 else ():
-                    assert_same([(code, 0, 0, base + place), RETURN_A], packet, kind)
+                assert_same([(1, 0, 0, base), (0x50, 0, 0, offset & 0xFFFFFFFF), RETURN_A], packet, kind)
+                for code in (0x20, 0x28, 0x30) if base + offset >= 0 else ():
+                    assert_same([(code, 0, 0, base + offset), RETURN_A], packet, kind)
 
 
 def with_windows(random: Random, program: Rows) -> Rows:
-    """*program* with about half of its loads from a header window, near its start."""
+    """Return *program* with about half of its loads moved into a header window, near its start."""
     rows = list(program)
     for index, (code, jt, jf, k) in enumerate(rows):
         is_load = code in (*random_programs.LOAD_ABSOLUTE, *random_programs.LOAD_INDIRECT, 0xB1)
@@ -219,7 +219,7 @@ def test_random_programs_on_random_frames(rounds: Rounds) -> None:
         program = with_windows(random, random_programs.plausible(random))
         frame = random_frames.frame(random)[:200]
         kind = random_frames.pick(random, PACKET_KINDS)
-        # Of some frames each sending gives another flow hash.
+        # Some frames get another flow hash each time.
         is_usable = random_frames.is_sendable(frame) and is_stable(program, kind) and not loads(program, HASH)
         if is_usable and not cbpf.findings(program, dialect=cbpf.LINUX):
             assert_same(program, frame, kind)

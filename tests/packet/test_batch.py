@@ -59,8 +59,11 @@ def test_columns_accept_any_integers(column: Any) -> None:
         ({"positions": ["0"], "lengths": [1]}, "positions: "),
         ({"positions": "0", "lengths": [1]}, "positions: "),
         ({"positions": 0, "lengths": [1]}, "positions: "),
-        ({"positions": [0], "lengths": [1, 1]}, "lengths: has 2 entries, but there are 1 positions"),
-        ({"positions": [0], "lengths": [1], "wire_lengths": []}, "wire_lengths: has 0 entries, but there are 1 positions"),
+        ({"positions": [0], "lengths": [1, 1]}, "lengths: has 2 entries, but there are 1 position"),
+        (
+            {"positions": [0], "lengths": [1], "wire_lengths": []},
+            "wire_lengths: has 0 entries, but there are 1 position",
+        ),
         ({"positions": [0], "lengths": [1], "wire_lengths": [-1]}, "wire_lengths: "),
     ],
 )

@@ -1,4 +1,4 @@
-"""Payload offsets: hand-picked frames with what Linux 6.18 gives, and random ones against a live kernel."""
+"""Payload offsets of hand-picked frames, with the results of Linux 6.18, and of random frames on a live kernel."""
 
 from random import Random
 
@@ -58,7 +58,7 @@ def pppoe(protocol: int, *inner: bytes, start: int = 0x1100) -> bytes:
 
 
 def tunnels(count: int, innermost: bytes) -> bytes:
-    """Ethernet, then IPv4 *count* times around *innermost*, which is IPv4."""
+    """Return an Ethernet frame with *count* IPv4 headers before *innermost*, which is IPv4."""
     return ethernet(0x0800, ipv4(4) * count, innermost)
 
 
@@ -66,16 +66,16 @@ BATMAN = b"\x40\x0f" + bytes(8)
 UDP4 = ipv4(17, PORTS)
 UDP6 = ipv6(17, PORTS)
 
-# What the frame is: the frame, and its payload offset from the Ethernet header on a receiving socket.
+# By description: a frame, and its payload offset from the Ethernet header on a receiving socket.
 FRAMES: dict[str, tuple[bytes, int]] = {
     "UDP over IPv4": (ethernet(0x0800, UDP4), 14 + 20 + 8),
-    "UDP, header cut off": (ethernet(0x0800, ipv4(17)), 14 + 20 + 8),
+    "UDP, header truncated": (ethernet(0x0800, ipv4(17)), 14 + 20 + 8),
     "UDP-Lite": (ethernet(0x0800, ipv4(136, PORTS)), 14 + 20 + 8),
     "TCP": (ethernet(0x0800, ipv4(6, tcp(5))), 14 + 20 + 20),
     "TCP with options": (ethernet(0x0800, ipv4(6, tcp(15))), 14 + 20 + 60),
     "TCP, data offset below 5": (ethernet(0x0800, ipv4(6, tcp(4))), 14 + 20 + 20),
-    "TCP, cut before the data offset": (ethernet(0x0800, ipv4(6, tcp(5)[:12])), 14 + 20),
-    "TCP, cut behind the data offset": (ethernet(0x0800, ipv4(6, tcp(15)[:13])), 14 + 20 + 60),
+    "TCP, truncated before the data offset": (ethernet(0x0800, ipv4(6, tcp(5)[:12])), 14 + 20),
+    "TCP, truncated after the data offset": (ethernet(0x0800, ipv4(6, tcp(15)[:13])), 14 + 20 + 60),
     "ICMP": (ethernet(0x0800, ipv4(1, MORE)), 14 + 20 + 8),
     "IGMP": (ethernet(0x0800, ipv4(2, MORE)), 14 + 20 + 8),
     "DCCP": (ethernet(0x0800, ipv4(33, MORE)), 14 + 20 + 12),
@@ -86,10 +86,10 @@ FRAMES: dict[str, tuple[bytes, int]] = {
     "L2TP": (ethernet(0x0800, ipv4(115, MORE)), 14 + 20),
     "OSPF": (ethernet(0x0800, ipv4(89, MORE)), 14 + 20),
     "IPv4 with options": (ethernet(0x0800, ipv4(17, PORTS, words=15)), 14 + 60 + 8),
-    "IPv4, options cut off": (ethernet(0x0800, ipv4(17, words=15)[:20]), 14 + 20 + 8),
-    "IPv4, options cut off, TCP": (ethernet(0x0800, ipv4(6, words=15)[:22]), 14 + 22),
+    "IPv4, options truncated": (ethernet(0x0800, ipv4(17, words=15)[:20]), 14 + 20 + 8),
+    "IPv4, options truncated, TCP": (ethernet(0x0800, ipv4(6, words=15)[:22]), 14 + 22),
     "IPv4, header length 4": (ethernet(0x0800, ipv4(17, MORE, words=4)), 0),
-    "IPv4, cut": (ethernet(0x0800, ipv4(17)[:19]), 0),
+    "IPv4, truncated": (ethernet(0x0800, ipv4(17)[:19]), 0),
     "IPv4, version 7": (ethernet(0x0800, ipv4(17, PORTS, version=7)), 14 + 20 + 8),
     "IPv4, first fragment": (ethernet(0x0800, ipv4(6, tcp(6), fragment=0x2000)), 14 + 20 + 24),
     "IPv4, later fragment": (ethernet(0x0800, ipv4(6, tcp(6), fragment=0x2001)), 14 + 20),
@@ -102,18 +102,18 @@ FRAMES: dict[str, tuple[bytes, int]] = {
     "TCP over IPv6": (ethernet(0x86DD, ipv6(6, tcp(8))), 14 + 40 + 32),
     "ICMPv6": (ethernet(0x86DD, ipv6(58, MORE)), 14 + 40 + 8),
     "IPv6 with a flow label": (ethernet(0x86DD, ipv6(17, PORTS, label=0x12345)), 14 + 40 + 8),
-    "IPv6, cut": (ethernet(0x86DD, UDP6[:39]), 0),
+    "IPv6, truncated": (ethernet(0x86DD, UDP6[:39]), 0),
     "IPv6, no next header": (ethernet(0x86DD, ipv6(59, MORE)), 14 + 40),
     "IPv6 hop-by-hop": (ethernet(0x86DD, ipv6(0, option(17, PORTS))), 14 + 40 + 8 + 8),
     "IPv6 routing, long": (ethernet(0x86DD, ipv6(43, option(17, PORTS, size=2))), 14 + 40 + 24 + 8),
-    "IPv6 destination, cut": (ethernet(0x86DD, ipv6(60, b"\x11")), 0),
-    "IPv6 destination, body cut": (ethernet(0x86DD, ipv6(60, b"\x11\x02")), 14 + 40 + 2 + 8),
+    "IPv6 destination, truncated": (ethernet(0x86DD, ipv6(60, b"\x11")), 0),
+    "IPv6 destination, body truncated": (ethernet(0x86DD, ipv6(60, b"\x11\x02")), 14 + 40 + 2 + 8),
     "IPv6 mobility": (ethernet(0x86DD, ipv6(135, option(59))), 14 + 40),
     "IPv6 hop-by-hop, destination, TCP": (ethernet(0x86DD, ipv6(0, option(60, option(6, tcp(5))))), 14 + 56 + 20),
     "IPv6 first fragment": (ethernet(0x86DD, ipv6(44, fragment(17, 0x0001, PORTS))), 14 + 48 + 8),
     "IPv6 first fragment of options": (ethernet(0x86DD, ipv6(44, fragment(60, 0x0001, option(17, PORTS)))), 14 + 48),
     "IPv6 later fragment": (ethernet(0x86DD, ipv6(44, fragment(17, 0x0008, PORTS))), 14 + 48),
-    "IPv6 fragment, cut": (ethernet(0x86DD, ipv6(44, fragment(17, 0)[:7])), 0),
+    "IPv6 fragment, truncated": (ethernet(0x86DD, ipv6(44, fragment(17, 0)[:7])), 0),
     "fifteen IPv6 options": (ethernet(0x86DD, ipv6(0), option(0) * 14, option(17, PORTS)), 14 + 40 + 120 + 8),
     "sixteen IPv6 options": (ethernet(0x86DD, ipv6(0), option(0) * 15, option(17, PORTS)), 14 + 40 + 128 + 8),
     "seventeen IPv6 options": (ethernet(0x86DD, ipv6(0), option(0) * 16, option(17, PORTS)), 14 + 40 + 128),
@@ -129,32 +129,32 @@ FRAMES: dict[str, tuple[bytes, int]] = {
     "GRE, key": (ethernet(0x0800, ipv4(47, gre(0x2000, 0x86DD, UDP6))), 14 + 68 + 8),
     "GRE, sequence": (ethernet(0x0800, ipv4(47, gre(0x1000, 0x0800, UDP4))), 14 + 48 + 8),
     "GRE, all three": (ethernet(0x0800, ipv4(47, gre(0xB000, 0x0800, UDP4))), 14 + 56 + 8),
-    "GRE, key cut off": (ethernet(0x0800, ipv4(47, gre(0xA000, 0x0800)[:11])), 0),
+    "GRE, key truncated": (ethernet(0x0800, ipv4(47, gre(0xA000, 0x0800)[:11])), 0),
     "GRE of an empty ARP": (ethernet(0x0800, ipv4(47, gre(0, 0x0806))), 14 + 24),
     "GRE, key, empty ARP": (ethernet(0x0800, ipv4(47, gre(0x2000, 0x0806))), 14 + 28),
     "GRE, checksum and key, empty ARP": (ethernet(0x0800, ipv4(47, gre(0xA000, 0x0806))), 14 + 32),
-    "GRE, checksum cut off, ARP": (ethernet(0x0800, ipv4(47, gre(0x8000, 0x0806)[:6])), 14 + 26),
+    "GRE, checksum truncated, ARP": (ethernet(0x0800, ipv4(47, gre(0x8000, 0x0806)[:6])), 14 + 26),
     "GRE, routing": (ethernet(0x0800, ipv4(47, gre(0x4000, 0x0800, UDP4))), 14 + 20),
     "GRE, version 2": (ethernet(0x0800, ipv4(47, gre(0x0002, 0x0800, UDP4))), 14 + 20),
-    "GRE, cut": (ethernet(0x0800, ipv4(47, b"\0\0\x08")), 0),
+    "GRE, truncated": (ethernet(0x0800, ipv4(47, b"\0\0\x08")), 0),
     "GRE, unknown": (ethernet(0x0800, ipv4(47, gre(0, 0x1234, MORE))), 0),
     "GRE, Ethernet": (ethernet(0x0800, ipv4(47, gre(0, 0x6558, ethernet(0x0800, UDP4)))), 14 + 58 + 8),
-    "GRE, Ethernet cut": (ethernet(0x0800, ipv4(47, gre(0, 0x6558, ethernet(0x0800)[:13]))), 0),
+    "GRE, Ethernet truncated": (ethernet(0x0800, ipv4(47, gre(0, 0x6558, ethernet(0x0800)[:13]))), 0),
     "GRE, VLAN": (ethernet(0x0800, ipv4(47, gre(0, 0x8100, vlan(0x0800, UDP4)))), 14 + 48 + 8),
     "PPTP": (ethernet(0x0800, ipv4(47, gre(0x2001, 0x880B, b"\xff\x03\x00\x21", UDP4))), 14 + 52 + 8),
     "PPTP, all": (ethernet(0x0800, ipv4(47, gre(0xB081, 0x880B, bytes(4), b"\xff\x03\x00\x57", UDP6))), 14 + 84 + 8),
     "PPTP without key": (ethernet(0x0800, ipv4(47, gre(0x0001, 0x880B, b"\xff\x03\x00\x21", UDP4))), 14 + 20),
     "PPTP of IPv4": (ethernet(0x0800, ipv4(47, gre(0x2001, 0x0800, b"\xff\x03\x00\x21", UDP4))), 14 + 20),
     "PPTP, link control": (ethernet(0x0800, ipv4(47, gre(0x2001, 0x880B, b"\xff\x03\xc0\x21", MORE))), 0),
-    "PPTP, cut": (ethernet(0x0800, ipv4(47, gre(0x2001, 0x880B, b"\xff\x03\x00"))), 0),
+    "PPTP, truncated": (ethernet(0x0800, ipv4(47, gre(0x2001, 0x880B, b"\xff\x03\x00"))), 0),
     "MPLS": (ethernet(0x8847, bytes.fromhex("000641ff"), UDP4), 14 + 4),
     "MPLS multicast, two labels": (ethernet(0x8848, bytes.fromhex("000640ff000641ff"), UDP4), 14 + 4),
-    "MPLS, nothing": (ethernet(0x8847), 14),
+    "MPLS, empty": (ethernet(0x8847), 14),
     "MPLS over IPv4": (ethernet(0x0800, ipv4(137, bytes.fromhex("000641ff"), UDP4)), 14 + 24),
     "a VLAN": (ethernet(0x8100, vlan(0x0800, UDP4)), 14 + 20 + 8),
     "a provider's VLAN": (ethernet(0x88A8, vlan(0x86DD, UDP6)), 14 + 40 + 8),
     "QinQ": (ethernet(0x88A8, vlan(0x8100, vlan(0x0800, UDP4))), 14 + 4 + 20 + 8),
-    "QinQ, cut": (ethernet(0x88A8, vlan(0x8100, b"\0\0\x08")), 0),
+    "QinQ, truncated": (ethernet(0x88A8, vlan(0x8100, b"\0\0\x08")), 0),
     "sixteen VLANs": (ethernet(0x8100, vlan(0x8100) * 14, vlan(0x0800, UDP4)), 14 + 4 * 14 + 20 + 8),
     "seventeen VLANs": (ethernet(0x8100, vlan(0x8100) * 15, vlan(0x0800, UDP4)), 14 + 4 * 15),
     "a VLAN of LLC": (ethernet(0x8100, vlan(0x0100, MORE)), 0),
@@ -168,26 +168,26 @@ FRAMES: dict[str, tuple[bytes, int]] = {
     "PPPoE, version 2": (ethernet(0x8864, pppoe(0x0021, UDP4, start=0x2100)), 0),
     "PPPoE, type 2": (ethernet(0x8864, pppoe(0x0021, UDP4, start=0x1200)), 0),
     "PPPoE, code 1": (ethernet(0x8864, pppoe(0x0021, UDP4, start=0x1101)), 0),
-    "PPPoE, cut": (ethernet(0x8864, pppoe(0x0021)[:7]), 0),
+    "PPPoE, truncated": (ethernet(0x8864, pppoe(0x0021)[:7]), 0),
     "PPPoE discovery": (ethernet(0x8863, MORE), 0),
     "TIPC": (ethernet(0x88CA, MORE), 14),
-    "TIPC, just its header": (ethernet(0x88CA, bytes(16)), 14),
-    "TIPC, cut": (ethernet(0x88CA, bytes(15)), 0),
+    "TIPC, header only": (ethernet(0x88CA, bytes(16)), 14),
+    "TIPC, truncated": (ethernet(0x88CA, bytes(15)), 0),
     "batman-adv": (ethernet(0x4305, BATMAN, ethernet(0x0800, UDP4)), 14 + 44 + 8),
     "batman-adv, broadcast": (ethernet(0x4305, b"\x41", BATMAN[1:], ethernet(0x0800, UDP4)), 0),
     "batman-adv, version 14": (ethernet(0x4305, b"\x40\x0e", BATMAN[2:], ethernet(0x0800, UDP4)), 0),
-    "batman-adv, cut": (ethernet(0x4305, BATMAN, ethernet(0x0800)[:13]), 0),
+    "batman-adv, truncated": (ethernet(0x4305, BATMAN, ethernet(0x0800)[:13]), 0),
     "ARP": (ethernet(0x0806, MORE), 14),
-    "ARP, nothing": (ethernet(0x0806), 14),
+    "ARP, empty": (ethernet(0x0806), 14),
     "RARP": (ethernet(0x8035, MORE), 14),
     "PTP": (ethernet(0x88F7, MORE), 14 + 34),
-    "PTP, cut": (ethernet(0x88F7, bytes(33)), 0),
+    "PTP, truncated": (ethernet(0x88F7, bytes(33)), 0),
     "FCoE": (ethernet(0x8906, MORE), 14 + 38),
-    "FCoE, cut": (ethernet(0x8906, bytes(37)), 0),
+    "FCoE, truncated": (ethernet(0x8906, bytes(37)), 0),
     "CFM": (ethernet(0x8902, MORE), 14),
     "PRP": (ethernet(0x88FB, bytes(4), b"\x08\x00", UDP4), 14 + 26 + 8),
     "HSR": (ethernet(0x892F, bytes(4), b"\x86\xdd", UDP6), 14 + 46 + 8),
-    "HSR, cut": (ethernet(0x892F, bytes(5)), 0),
+    "HSR, truncated": (ethernet(0x892F, bytes(5)), 0),
     "LLC": (ethernet(0x0028, MORE), 0),
     "raw 802.3": (ethernet(0x0028, b"\xff\xff", MORE), 0),
     "MACsec": (ethernet(0x88E5, MORE), 0),
@@ -208,13 +208,13 @@ def offset_in(seen: View) -> int:
 
 
 @pytest.mark.parametrize(("frame", "offset"), FRAMES.values(), ids=FRAMES.keys())
-def test_payload_offset_of(frame: bytes, offset: int) -> None:
+def test_payload_offsets(frame: bytes, offset: int) -> None:
     assert offset_in(view(frame, kind="raw")) == offset
 
 
 @needs_devices
 @pytest.mark.parametrize("kind", PACKET_KINDS)
-def test_the_kernel_gives_the_same(kind: Kind) -> None:
+def test_payload_offsets_in_the_kernel(kind: Kind) -> None:
     for name, (frame, _offset) in FRAMES.items():
         expected = packet_socket.verdict(LOAD_PAYLOAD_OFFSET, frame, kind=kind)
         assert offset_in(view(frame, kind=kind)) == expected, name
@@ -222,15 +222,15 @@ def test_the_kernel_gives_the_same(kind: Kind) -> None:
 
 @needs_devices
 def test_every_ether_type_in_the_kernel() -> None:
-    """All that are EtherTypes, followed by zeros: those few are understood."""
-    known = []
+    """Only these EtherTypes have a payload offset in a frame of zeros."""
+    dissected = []
     for kind in range(0x600, 0x10000):
         frame = ethernet(kind, MORE)
-        given = packet_socket.delivered(LOAD_PAYLOAD_OFFSET, frame) or 0
-        assert offset_in(view(frame, kind="raw")) == given, hex(kind)
-        if given:
-            known.append(kind)
-    assert known == [0x0806, 0x8035, 0x8847, 0x8848, 0x88CA, 0x88F7, 0x8902, 0x8906]
+        expected = packet_socket.delivered(LOAD_PAYLOAD_OFFSET, frame) or 0
+        assert offset_in(view(frame, kind="raw")) == expected, hex(kind)
+        if expected:
+            dissected.append(kind)
+    assert dissected == [0x0806, 0x8035, 0x8847, 0x8848, 0x88CA, 0x88F7, 0x8902, 0x8906]
 
 
 @needs_devices
@@ -238,8 +238,8 @@ def test_every_ether_type_in_the_kernel() -> None:
 def test_every_ip_protocol_in_the_kernel(kind: int) -> None:
     for protocol in range(256):
         frame = ethernet(kind, (ipv4 if kind == 0x0800 else ipv6)(protocol, MORE, MORE))
-        given = packet_socket.verdict(LOAD_PAYLOAD_OFFSET, frame)
-        assert offset_in(view(frame, kind="raw")) == given, protocol
+        expected = packet_socket.verdict(LOAD_PAYLOAD_OFFSET, frame)
+        assert offset_in(view(frame, kind="raw")) == expected, protocol
 
 
 @needs_devices
@@ -253,7 +253,7 @@ def test_random_frames_in_the_kernel(rounds: Rounds) -> None:
 
 
 @needs_devices
-def test_every_cut_of_a_frame() -> None:
+def test_every_truncation_of_a_frame() -> None:
     for seed in range(40):
         frame = random_frames.frame(Random(f"cut-{seed}"))[:300]
         for length in range(14, len(frame)):
@@ -263,23 +263,21 @@ def test_every_cut_of_a_frame() -> None:
 
 
 @pytest.mark.fuzz
-def test_no_packet_makes_it_raise(rounds: Rounds) -> None:
+def test_random_arguments_never_raise(rounds: Rounds) -> None:
     for random in rounds(3000):
         frame = random_frames.frame(random)
-        place = int(random.random() * (len(frame) + 40)) - 20
+        network_header = int(random.random() * (len(frame) + 40)) - 20
         protocol = random_frames.network(random, 0)[0]
-        packet = int(random.random() * len(frame))
+        packet_start = int(random.random() * len(frame))
         tag = random_frames.pick(random, (None, 0x8100, 0x0800, 0))
-        given = [
-            payload_offset(data, protocol=protocol, network_header=place, packet_start=packet, vlan_protocol=tag)
-            for data in (frame, memoryview(frame))
-        ]
-        assert given[0] == given[1]
-        assert 0 <= given[0] <= 0xFFFF + 60
+        fields = {"protocol": protocol, "network_header": network_header, "packet_start": packet_start}
+        offsets = [payload_offset(data, vlan_protocol=tag, **fields) for data in (frame, memoryview(frame))]
+        assert offsets[0] == offsets[1]
+        assert 0 <= offsets[0] <= 0xFFFF + 60
 
 
-def test_a_tag_taken_out_counts_once() -> None:
-    """The tag first, with the protocol behind it; tags in the data afterwards; what is no VLAN type is itself."""
+def test_a_removed_tag_is_dissected_once() -> None:
+    """The removed tag comes first, then the tags in the data; any other EtherType in its place is dissected itself."""
     inner = vlan(0x0800, UDP4)
     assert payload_offset(UDP4, network_header=0, protocol=0x0800, vlan_protocol=0x8100) == 28
     assert payload_offset(inner, network_header=0, protocol=0x8100, vlan_protocol=0x88A8) == 32
@@ -288,11 +286,11 @@ def test_a_tag_taken_out_counts_once() -> None:
     assert payload_offset(UDP4, network_header=0, protocol=0x0800, vlan_protocol=0x9100) == 0
 
 
-def test_a_header_in_front_of_the_packet() -> None:
-    """A transport socket sees its packet from the transport header on; the dissector starts before that."""
+def test_a_network_header_before_the_packet() -> None:
+    """The packet of a transport socket begins at the transport header; dissection starts at the network header."""
     assert payload_offset(UDP4 + MORE, network_header=0, packet_start=20, protocol=0x0800) == 8
     later = ipv4(17, PORTS, fragment=1)
     assert payload_offset(later, network_header=0, packet_start=20, protocol=0x0800) == 0
-    # An offset below 0 becomes one of nearly 64 KiB, and then the packet's length.
+    # A negative offset wraps to nearly 64 KiB, and is then limited to the packet's length.
     assert payload_offset(MORE, network_header=0, packet_start=20, protocol=0x0806) == 20
     assert payload_offset(MORE, network_header=-1, protocol=0x0800) == 0

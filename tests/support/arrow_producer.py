@@ -1,4 +1,4 @@
-"""An Arrow producer made of ctypes alone, which counts its releases, and lies when it is told to."""
+"""An Arrow producer made of ctypes alone, which records its releases and can produce malformed arrays."""
 
 import ctypes
 import struct
@@ -16,24 +16,24 @@ _API.PyCapsule_GetPointer.argtypes = (_Address, ctypes.c_char_p)
 _API.PyCapsule_GetName.restype = ctypes.c_char_p
 _API.PyCapsule_GetName.argtypes = (_Address,)
 
-SCHEMA, ARRAY, STREAM = "PPPqqPPPP", "qqqqqPPPPP", "PPPPP"  # as struct writes them; release stands last but one
+SCHEMA, ARRAY, STREAM = "PPPqqPPPP", "qqqqqPPPPP", "PPPPP"  # struct formats; release is the last field but one
 
 
 def _destroy(capsule: int) -> None:
     name = _API.PyCapsule_GetName(capsule)
     address = _API.PyCapsule_GetPointer(capsule, name)
-    place = address + {b"arrow_schema": 56, b"arrow_array": 64, b"arrow_array_stream": 24}[name]
-    release = _Address.from_address(place).value
+    release_field = address + {b"arrow_schema": 56, b"arrow_array": 64, b"arrow_array_stream": 24}[name]
+    release = _Address.from_address(release_field).value
     if release:
         _Release(release)(address)
 
 
 _DESTROY = _Release(_destroy)
-_ALIVE: list[object] = []  # producers that were asked: they must outlive their capsules
+_ALIVE: list[object] = []  # producers that have exported: they must outlive their capsules
 
 
 class Producer:
-    """One column. *kind*: its format; *buffers*: their bytes, or None; *array*: fields of ArrowArray that differ."""
+    """A column. *kind*: its format; *buffers*: their bytes, or None; *array*: fields of ArrowArray to override."""
 
     def __init__(self, kind: str, length: int, buffers: list[bytes | None], **array: int) -> None:
         self.released: list[str] = []
@@ -46,10 +46,10 @@ class Producer:
         self.held.append(ctypes.create_string_buffer(data, len(data) + 1))
         return ctypes.addressof(self.held[-1])
 
-    def _release(self, name: str, place: int) -> int:
+    def _release(self, name: str, offset: int) -> int:
         def release(address: int) -> None:
             self.released.append(name)
-            _Address.from_address(address + place).value = None
+            _Address.from_address(address + offset).value = None
 
         self.held.append(_Release(release))
         return ctypes.cast(self.held[-1], _Address).value or 0
@@ -61,8 +61,8 @@ class Producer:
     def array(self) -> bytes:
         addresses = [0 if data is None else self._keep(data) for data in self._buffers]
         table = self._keep(struct.pack(f"{len(addresses)}P", *addresses))
-        known = self._fields
-        head = (known["length"], known["null_count"], known["offset"], known["n_buffers"], 0)
+        fields = self._fields
+        head = (fields["length"], fields["null_count"], fields["offset"], fields["n_buffers"], 0)
         return struct.pack(ARRAY, *head, table, 0, 0, self._release("array", 64), 0)
 
     def capsule(self, name: bytes, data: bytes) -> Any:
@@ -80,14 +80,14 @@ class ArrayProducer(Producer):
 
 
 class StreamProducer:
-    """Several columns, one after the other; *error*: what get_next says after them."""
+    """A stream of several columns; *error*: the status of get_next after the last."""
 
     def __init__(self, *chunks: Producer, error: int = 0) -> None:
         self.chunks = chunks
         self._error = error
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> Any:
-        first, left = self.chunks[0], list(self.chunks)
+        first, remaining = self.chunks[0], list(self.chunks)
         _ALIVE.extend(self.chunks)
 
         def get_schema(stream: int, target: int) -> int:
@@ -95,9 +95,9 @@ class StreamProducer:
             return 0
 
         def get_next(stream: int, target: int) -> int:
-            if not left and self._error:
+            if not remaining and self._error:
                 return self._error
-            data = left.pop(0).array() if left else bytes(struct.calcsize(ARRAY))
+            data = remaining.pop(0).array() if remaining else bytes(struct.calcsize(ARRAY))
             ctypes.memmove(target, data, len(data))
             return 0
 
@@ -113,24 +113,24 @@ class StreamProducer:
 
 
 def binary(values: list[bytes], *, kind: str = "z", **array: int) -> ArrayProducer:
-    """An honest column of format z or Z."""
+    """Return a valid column of format z or Z."""
     offsets = list(accumulate(map(len, values), initial=0))
     packed = struct.pack(f"={len(offsets)}{'i' if kind == 'z' else 'q'}", *offsets)
     return ArrayProducer(kind, array.pop("length", len(values)), [None, packed, b"".join(values)], **array)
 
 
 def views(values: list[bytes], *, per_buffer: int = 2, **array: int) -> ArrayProducer:
-    """An honest column of format vz, with *per_buffer* long values in each of its data buffers."""
+    """Return a valid column of format vz, with *per_buffer* long values in each of its data buffers."""
     rows, data = [], [b""]
-    counted = 0
+    long_count = 0
     for value in values:
         if len(value) <= 12:
             rows.append(struct.pack("=i12s", len(value), value))
             continue
-        if counted and counted % per_buffer == 0:
+        if long_count and long_count % per_buffer == 0:
             data.append(b"")
         rows.append(struct.pack("=i4sii", len(value), value[:4], len(data) - 1, len(data[-1])))
         data[-1] += value
-        counted += 1
+        long_count += 1
     sizes = struct.pack(f"={len(data)}q", *map(len, data))
     return ArrayProducer("vz", array.pop("length", len(values)), [None, b"".join(rows), *data, sizes], **array)

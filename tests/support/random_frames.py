@@ -1,6 +1,6 @@
-"""Seeded random Ethernet frames for tests that compare dissectors: chains of headers, cut short, mutated.
+"""Seeded random Ethernet frames for tests that compare dissectors: chains of headers, truncated and mutated.
 
-As in random_programs, only `Random.random` is ever called.
+Only `Random.random` is called, whose sequence for a seed Python guarantees.
 """
 
 from __future__ import annotations
@@ -20,36 +20,36 @@ ETHERNET: Final = 0x6558
 VLANS: Final = (0x8100, 0x88A8)
 IPV6: Final = 0x86DD
 PPP: Final = 0x880B
-LONGEST_CHAIN: Final = 20
-LONGEST: Final = 3000  # still linear in the kernel's memory
+MAX_CHAIN_LENGTH: Final = 20
+MAX_FRAME_LENGTH: Final = 3000  # the kernel stores longer frames in several pieces
 
 
 def below(random: Random, limit: int) -> int:
-    """An integer from 0 to *limit* - 1."""
+    """Return an integer from 0 to *limit* - 1."""
     return int(random.random() * limit)
 
 
 def pick(random: Random, items: Sequence[Item]) -> Item:
-    """One of *items*."""
+    """Return one of *items*."""
     return items[below(random, len(items))]
 
 
 def chance(random: Random, probability: float) -> bool:
-    """True with this probability."""
+    """Return True with this probability."""
     return random.random() < probability
 
 
 def noise(random: Random, count: int) -> bytes:
-    """That many random bytes."""
+    """Return *count* random bytes."""
     return bytes(below(random, 256) for _ in range(count))
 
 
 def half(value: int) -> bytes:
-    """A 16-bit number."""
+    """Return a 16-bit number in network order."""
     return value.to_bytes(2, "big")
 
 
-# -- what an EtherType announces: each gives the type and the bytes ------------------------------------------
+# -- by EtherType: each function returns the type and the bytes -----------------------------------------------
 
 Layer = tuple[int, bytes]
 
@@ -77,8 +77,8 @@ def _vlan(random: Random, depth: int) -> Layer:
 def _pppoe(random: Random, depth: int) -> Layer:
     kind, inner = network(random, depth)
     start = pick(random, (b"\x11\0", b"\x11\0", b"\x11\0", b"\x11\0", b"\x11\x01", b"\x21\0", b"\x12\0"))
-    known = {IPV4: 0x0021, IPV6: 0x0057, 0x8847: 0x0281, 0x8848: 0x0283}
-    protocol = known.get(kind, pick(random, (0x0021, 0x0057, 0xC021, 0x8021, 0x0101, 0x2145)))
+    ppp_protocols = {IPV4: 0x0021, IPV6: 0x0057, 0x8847: 0x0281, 0x8848: 0x0283}
+    protocol = ppp_protocols.get(kind, pick(random, (0x0021, 0x0057, 0xC021, 0x8021, 0x0101, 0x2145)))
     return 0x8864, start + noise(random, 2) + half(2 + len(inner)) + half(protocol) + inner
 
 
@@ -102,7 +102,7 @@ def _arp(random: Random, depth: int) -> Layer:
 
 
 def _flat(random: Random, depth: int) -> Layer:
-    """A protocol without another inside, or none at all: TIPC, PTP, CFM, FCoE, LLC, unknown."""
+    """Return a protocol that contains no other: TIPC, PTP, CFM, FCoE, LLC, or an unknown EtherType."""
     kinds = (0x88CA, 0x88F7, 0x8902, 0x8906, 0x8863, 0x0004, 0x0001, 0x05FF, 0x0600, 0x88E5, 0x894F, 0x88E7)
     kind = below(random, 1 << 16) if chance(random, 0.1) else pick(random, kinds)
     return kind, pick(random, (b"\xff\xff", b"")) + noise(random, below(random, 60))
@@ -122,17 +122,17 @@ _NETWORK: Final[tuple[Callable[[Random, int], Layer], ...]] = (
 
 
 def network(random: Random, depth: int) -> Layer:
-    """An EtherType and what it announces, of about *depth* more headers."""
+    """Return an EtherType and its packet, with about *depth* more headers."""
     if depth <= 0:
         return pick(random, (_ipv4, _ipv6, _arp, _flat, _mpls))(random, -1)
     return pick(random, _NETWORK)(random, depth - 1)
 
 
-# -- what an IP protocol announces -----------------------------------------------------------------------------
+# -- by IP protocol ----------------------------------------------------------------------------------------------
 
 
 def _option(random: Random, depth: int) -> Layer:
-    """Hop-by-hop, routing or destination options; the length is in units of eight bytes, less one."""
+    """Return hop-by-hop, routing or destination options; the length field counts units of 8 bytes after the first."""
     protocol, inner = transport(random, depth, extensions=True)
     size = pick(random, (0, 0, 0, 1, 2, 7, 255)) if chance(random, 0.9) else below(random, 256)
     body = noise(random, 6 + 8 * size) if size < 10 else bytes(6 + 8 * size)
@@ -146,7 +146,7 @@ def _fragment(random: Random, depth: int) -> Layer:
 
 
 def _gre(random: Random, depth: int) -> Layer:
-    """Every combination of checksum, key and sequence; now and then routing, and a version above 0."""
+    """Return GRE with any combination of checksum, key and sequence; rarely with routing or another version."""
     flags = pick(random, (0, 0x8000)) | pick(random, (0, 0x2000)) | pick(random, (0, 0x1000))
     flags |= pick(random, (0, 0, 0, 0, 0, 0, 0, 0x4000, 0x0800, 0x0700))
     version = pick(random, (0, 0, 0, 0, 0, 1, 1, 2))
@@ -187,7 +187,7 @@ def _tcp(random: Random, depth: int) -> Layer:
 
 
 def _leaf(random: Random, depth: int) -> Layer:
-    """A transport protocol of fixed length, or one that is not known."""
+    """Return a transport protocol whose header has a fixed length, or an unknown one."""
     protocols = (1, 2, 17, 33, 58, 132, 136, 17, 50, 51, 59, 89, 103, 115, 135, 139, 255)
     protocol = pick(random, protocols) if chance(random, 0.95) else below(random, 256)
     return protocol, noise(random, below(random, 40))
@@ -199,7 +199,7 @@ _TUNNELS: Final = (_gre, _gre, _gre, _ipv4_inside, _ipv6_inside, _mpls_inside)
 
 
 def transport(random: Random, depth: int, *, extensions: bool = False) -> Layer:
-    """An IP protocol and what it announces, of about *depth* more headers."""
+    """Return an IP protocol and its packet, with about *depth* more headers."""
     if depth <= 0:
         return pick(random, _LEAVES)(random, -1)
     likely = extensions or chance(random, 0.05)
@@ -216,28 +216,28 @@ def _ethernet(random: Random, depth: int) -> bytes:
 
 
 def _mutated(random: Random, frame: bytes) -> bytes:
-    """One to three bytes behind the addresses changed, mostly near the start."""
+    """Return the frame with one to three bytes after the addresses changed, mostly near the start."""
     changed = bytearray(frame)
     for _ in range(1 + below(random, 3)):
-        reach = len(changed) if chance(random, 0.3) else min(len(changed), 80)
-        if reach > 12:
-            place = 12 + below(random, reach - 12)
-            changed[place] = pick(random, (changed[place] ^ 1 << below(random, 8), below(random, 256), 0, 255))
+        limit = len(changed) if chance(random, 0.3) else min(len(changed), 80)
+        if limit > 12:
+            offset = 12 + below(random, limit - 12)
+            changed[offset] = pick(random, (changed[offset] ^ 1 << below(random, 8), below(random, 256), 0, 255))
     return bytes(changed)
 
 
 def is_sendable(frame: bytes) -> bool:
-    """Whether it arrives: the kernel loses a VLAN tag that is cut short, and sends nothing without a header."""
+    """Report whether the kernel delivers the frame: it drops truncated VLAN tags and truncated Ethernet headers."""
     is_tagged = int.from_bytes(frame[12:14], "big") in VLANS
     return len(frame) >= (20 if is_tagged else 14)
 
 
 def frame(random: Random) -> bytes:
-    """14 to 3000 bytes; not all of them make sense."""
-    depth = below(random, 4) if chance(random, 0.6) else below(random, LONGEST_CHAIN)
-    made = _ethernet(random, depth)[:LONGEST]
+    """Return a frame of 14 to 3000 bytes, not always a valid one."""
+    depth = below(random, 4) if chance(random, 0.6) else below(random, MAX_CHAIN_LENGTH)
+    data = _ethernet(random, depth)[:MAX_FRAME_LENGTH]
     if chance(random, 0.25):
-        made = _mutated(random, made)
+        data = _mutated(random, data)
     if chance(random, 0.25):
-        made = made[: 14 + below(random, max(1, len(made) - 14))]
-    return made if is_sendable(made) else made + bytes(6)
+        data = data[: 14 + below(random, max(1, len(data) - 14))]
+    return data if is_sendable(data) else data + bytes(6)
