@@ -1,21 +1,21 @@
-"""AF_PACKET and UDP sockets of the live Linux kernel, as judges of what a program sees of a packet.
+"""Live AF_PACKET and UDP sockets of the Linux kernel, as judges of the inputs and the verdict of a program.
 
-A network namespace of its own holds a pair of Ethernet devices, "west" and "east". A frame sent at west
-arrives at east. Programs judge it on one of these sockets:
+A network namespace of its own contains a pair of Ethernet devices, "west" and "east". A frame sent at west
+arrives at east. Programs judge the frame on one of these sockets:
 
   raw                at east; byte 0 is the Ethernet header
   datagram           at east; byte 0 is the network header
-  outgoing           at west, as a copy of what is sent; byte 0 is the Ethernet header
-  outgoing_datagram  the same; byte 0 is the network header
-  loopback           an AF_INET UDP socket at 127.0.0.1; byte 0 is the UDP header. Here what is sent is not a
-                     frame but the payload of a datagram; `loopback_frame` tells the frame around it.
+  outgoing           at west, as a copy of the frame that is sent; byte 0 is the Ethernet header
+  outgoing_datagram  at west, as a copy of the frame that is sent; byte 0 is the network header
+  loopback           an AF_INET UDP socket at 127.0.0.1; byte 0 is the UDP header. The packet to send is not a
+                     frame but the payload of a datagram; `loopback_frame` returns the frame around it.
 
-East takes a VLAN tag, the outer one, out of the frame; a tagged frame of less than 20 bytes never arrives.
-Frames have 14 to 65553 bytes. Longer than a page less some, they are not linear in memory.
+East removes the outer VLAN tag of a frame; a tagged frame of less than 20 bytes never arrives. Frames have 14 to
+65553 bytes. Frames longer than nearly a page are not linear in memory.
 
-The namespace has no name and no process: it lives as long as the sockets, so it always goes with this
-process. It needs root, or user namespaces, and the command `ip`; call nothing but `available` where that
-gives a reason, and call from one thread only.
+The namespace has no name and no process: it exists as long as the sockets, and so ends with this process. It
+needs root, or user namespaces, and the command `ip`. If `available` returns a reason, call no other function.
+Call all functions from one thread only.
 """
 
 from __future__ import annotations
@@ -50,13 +50,13 @@ EAST_INDEX: Final = 21
 MARK: Final = 0xC0FFEE01
 """The mark of every frame and datagram."""
 
-LONGEST_FRAME: Final = 65535 + 14 + 4
+MAX_FRAME_LENGTH: Final = 65535 + 14 + 4
 ETHERNET_LENGTH: Final = 14
-PATIENCE: Final = 2.0
-"""Seconds after which a frame is lost."""
+TIMEOUT: Final = 2.0
+"""Seconds after which a frame is taken for lost."""
 
-_KEEP: Final = [(RETURN_K, 0, 0, 0xFFFFFFFF)]
-_DROP: Final = [(RETURN_K, 0, 0, 0)]
+_ACCEPT_ALL: Final = [(RETURN_K, 0, 0, 0xFFFFFFFF)]
+_REJECT_ALL: Final = [(RETURN_K, 0, 0, 0)]
 _EVERY_PROTOCOL: Final = 3
 _CLONE_NEWUSER: Final = 0x10000000
 _CLONE_NEWNET: Final = 0x40000000
@@ -65,7 +65,7 @@ _IP_PMTUDISC_DO: Final = 2  # an unconnected socket then gives every packet the 
 _SO_MARK: Final = 36
 _SO_MEMINFO: Final = 55
 _MEMINFO: Final = struct.Struct("9I")
-_DROPS: Final = 8  # the last word of SO_MEMINFO
+_DROP_COUNTER: Final = 8  # the last word of SO_MEMINFO
 _NO_OUTGOING: Final = [(0x20, 0, 0, 0xFFFFF004), (0x15, 0, 1, 4), (RETURN_K, 0, 0, 0), (RETURN_K, 0, 0, 0xFFFFFFFF)]
 
 _DEVICES: Final = f"""
@@ -75,13 +75,13 @@ name east index {EAST_INDEX} address {EAST_ADDRESS.hex(":")} mtu 65535
 link set east arp off multicast off up
 link set west arp off multicast off up
 """
-# West comes last: the one that finds its peer up can send at once, the other when a worker of the kernel says so.
+# West comes last: a device whose peer is up can send immediately; its peer only after work deferred by the kernel.
 
 
 class _Sockets(NamedTuple):
     sender: socket.socket
     witness: socket.socket
-    """Sees each frame at east after the sockets that judge there: what they have not got by then was dropped."""
+    """Receives each frame at east after the sockets that judge there, so that a frame they lack by then was rejected."""
     raw: socket.socket
     datagram: socket.socket
     outgoing: socket.socket
@@ -91,7 +91,7 @@ class _Sockets(NamedTuple):
     loopback: socket.socket
 
 
-# -- making them ---------------------------------------------------------------
+# -- construction --------------------------------------------------------------
 
 
 def _enter_namespace() -> None:
@@ -106,7 +106,7 @@ def _enter_namespace() -> None:
 
 
 def _make_devices() -> None:
-    """West, east and lo, up and silent."""
+    """Create west and east and set them and lo up, without traffic of their own."""
     ipv6 = Path("/proc/sys/net/ipv6/conf")
     for which in ("all", "default"):
         with contextlib.suppress(FileNotFoundError):
@@ -115,11 +115,11 @@ def _make_devices() -> None:
 
 
 def _packet_socket(device: str, kind: socket.SocketKind, filter_: Program) -> socket.socket:
-    """A socket that gets what *filter_* keeps of the frames at *device*, from now on."""
-    made = socket.socket(socket.AF_PACKET, kind, 0)
-    _attach(made, filter_)
-    made.bind((device, _EVERY_PROTOCOL))
-    return made
+    """Return a socket that receives the frames at *device* that *filter_* accepts, from now on."""
+    packet_socket = socket.socket(socket.AF_PACKET, kind, 0)
+    _attach(packet_socket, filter_)
+    packet_socket.bind((device, _EVERY_PROTOCOL))
+    return packet_socket
 
 
 def _make_sockets() -> _Sockets:
@@ -128,35 +128,35 @@ def _make_sockets() -> _Sockets:
     loopback_sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     loopback = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     loopback_sender.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _IP_PMTUDISC_DO)
-    _attach(loopback, _DROP)
+    _attach(loopback, _REJECT_ALL)
     loopback.bind(("127.0.0.1", 7777))
-    for one in (sender, loopback_sender):
-        one.setsockopt(socket.SOL_SOCKET, _SO_MARK, struct.pack("I", MARK))
+    for marked in (sender, loopback_sender):
+        marked.setsockopt(socket.SOL_SOCKET, _SO_MARK, struct.pack("I", MARK))
     return _Sockets(
         sender,
-        # The kernel asks the sockets of a device newest first.
+        # The kernel delivers to the newest socket of a device first.
         witness=_packet_socket("east", socket.SOCK_RAW, [(RETURN_K, 0, 0, 1)]),
-        raw=_packet_socket("east", socket.SOCK_RAW, _DROP),
-        datagram=_packet_socket("east", socket.SOCK_DGRAM, _DROP),
-        outgoing=_packet_socket("west", socket.SOCK_RAW, _DROP),
-        outgoing_datagram=_packet_socket("west", socket.SOCK_DGRAM, _DROP),
+        raw=_packet_socket("east", socket.SOCK_RAW, _REJECT_ALL),
+        datagram=_packet_socket("east", socket.SOCK_DGRAM, _REJECT_ALL),
+        outgoing=_packet_socket("west", socket.SOCK_RAW, _REJECT_ALL),
+        outgoing_datagram=_packet_socket("west", socket.SOCK_DGRAM, _REJECT_ALL),
         loopback_sender=loopback_sender,
-        loopback_tap=_packet_socket("lo", socket.SOCK_RAW, _DROP),
+        loopback_tap=_packet_socket("lo", socket.SOCK_RAW, _REJECT_ALL),
         loopback=loopback,
     )
 
 
 @cache
 def _sockets() -> _Sockets:
-    """Made by a child, which enters the namespace and hands them over."""
+    """Return the sockets, made by a child process that enters the namespace and passes the descriptors back."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
 
     def task(shared: mmap.mmap) -> None:
         try:
             _enter_namespace()
             _make_devices()
-            made = _make_sockets()
-            socket.send_fds(theirs, [b"sockets"], [one.fileno() for one in made])
+            child_sockets = _make_sockets()
+            socket.send_fds(theirs, [b"sockets"], [each.fileno() for each in child_sockets])
         except BaseException as error:
             reason = error.stderr if isinstance(error, subprocess.CalledProcessError) else str(error)
             shared.write(str(reason).strip().encode()[: mmap.PAGESIZE - 1])
@@ -167,18 +167,18 @@ def _sockets() -> _Sockets:
             raise OSError(message.decode(errors="replace"))
         ours.setblocking(False)
         _data, descriptors, _flags, _address = socket.recv_fds(ours, 16, len(_Sockets._fields))
-    made = _Sockets(*(socket.socket(fileno=descriptor) for descriptor in descriptors))
-    for one in made:
-        one.setblocking(False)
-    made.witness.settimeout(PATIENCE)
-    return made
+    sockets = _Sockets(*(socket.socket(fileno=descriptor) for descriptor in descriptors))
+    for each in sockets:
+        each.setblocking(False)
+    sockets.witness.settimeout(TIMEOUT)
+    return sockets
 
 
 def _discard_sockets() -> None:
-    """Close them, and with them goes the namespace; the next call makes new ones."""
+    """Close the sockets, which ends the namespace; the next call creates new ones."""
     if _sockets.cache_info().currsize:
-        for one in _sockets():
-            one.close()
+        for each in _sockets():
+            each.close()
         _sockets.cache_clear()
 
 
@@ -189,24 +189,24 @@ os.register_at_fork(after_in_child=_discard_sockets)
 
 @cache
 def available() -> str | None:
-    """None if this machine lets us make the devices and the sockets, else why not, in one sentence."""
+    """Return None if this machine permits the devices and the sockets, else the reason in one sentence."""
     if sys.platform != "linux":
         return f"AF_PACKET sockets need Linux, and this is {sys.platform}."
     if not shutil.which("ip"):
-        return "Devices are made with the command ip (iproute2), which is not there."
+        return "The command ip (iproute2), which creates the devices, is not installed."
     frame = EAST_ADDRESS + WEST_ADDRESS + b"\x90\x00" + bytes(46)
     try:
-        seen = [delivered([(RETURN_K, 0, 0, k)], frame) for k in (0, 3, 99)]
+        lengths = [delivered([(RETURN_K, 0, 0, k)], frame) for k in (0, 3, 99)]
     except OSError as error:
         return f"No pair of devices in a network namespace: {error}."
-    return None if seen == [None, 3, 60] else f"The kernel does not obey AF_PACKET filters: {seen}."
+    return None if lengths == [None, 3, 60] else f"The kernel does not apply AF_PACKET filters: {lengths}."
 
 
-# -- what they see -------------------------------------------------------------
+# -- the view of each socket ---------------------------------------------------
 
 
 class View(NamedTuple):
-    """A packet as a socket sees it; offsets count from its byte 0, which is *before* bytes into *memory*."""
+    """A packet as a socket sees it; offsets are relative to its byte 0, which is at index *before* in *memory*."""
 
     memory: bytes
     before: int
@@ -217,16 +217,16 @@ class View(NamedTuple):
     device: int
     hardware_type: int
     vlan: tuple[int, int] | None
-    """TPID and TCI of the tag that was taken out."""
+    """TPID and TCI of the removed tag."""
 
     @property
     def packet(self) -> bytes:
-        """What the socket can receive."""
+        """The bytes that the socket can receive."""
         return self.memory[self.before :]
 
 
 def view(packet: bytes, *, kind: Kind) -> View:
-    """What a socket of this kind sees when *packet* is sent; of a loopback datagram, when it stands in its frame."""
+    """Return the view of a socket of this kind when *packet* is sent; a loopback datagram must be in its frame."""
     if kind == "loopback":
         return View(packet, 34, -20, -34, 0x0800, 0, LOOPBACK_INDEX, 772, None)
     if kind in ("raw", "datagram"):
@@ -235,7 +235,7 @@ def view(packet: bytes, *, kind: Kind) -> View:
         packet_type, device = _packet_type(frame), EAST_INDEX
     else:
         frame, vlan = packet, None
-        protocol, network = _half(frame, 12), _behind_tags(frame)
+        protocol, network = _half(frame, 12), _network_header_after_tags(frame)
         packet_type, device = 4, WEST_INDEX
     before = network if "datagram" in kind else 0
     return View(frame, before, network - before, -before, protocol, packet_type, device, 1, vlan)
@@ -246,14 +246,14 @@ def _half(frame: bytes, offset: int) -> int:
 
 
 def _without_tag(frame: bytes) -> tuple[bytes, tuple[int, int] | None]:
-    """As skb_vlan_untag."""
+    """Remove the outer tag as skb_vlan_untag does."""
     if _half(frame, 12) not in VLANS:
         return frame, None
     return frame[:12] + frame[16:], (_half(frame, 12), _half(frame, 14))
 
 
 def _protocol(frame: bytes) -> int:
-    """As eth_type_trans: a length instead of an EtherType means raw 802.3 (1) or LLC (4)."""
+    """Return the protocol as eth_type_trans does: a length in place of an EtherType means raw 802.3 (1) or LLC (4)."""
     kind = _half(frame, 12)
     if kind >= 0x600:
         return kind
@@ -261,30 +261,30 @@ def _protocol(frame: bytes) -> int:
 
 
 def _packet_type(frame: bytes) -> int:
-    """As eth_skb_pkt_type, at east."""
+    """Return the packet type at east as eth_skb_pkt_type does."""
     if frame[0] & 1:
         return 1 if frame[:6] == b"\xff" * 6 else 2
     return 0 if frame[:6] == EAST_ADDRESS else 3
 
 
-def _behind_tags(frame: bytes) -> int:
-    """As packet_parse_headers: what is sent has its network header behind up to seven VLAN tags.
+def _network_header_after_tags(frame: bytes) -> int:
+    """Return the network header of a sent frame as packet_parse_headers does: after up to seven VLAN tags.
 
-    It stays behind the Ethernet header if a tag is cut short, if there are more, or before EtherType 0.
+    It is directly after the Ethernet header if a tag is truncated, if there are more tags, or before EtherType 0.
     """
-    place = ETHERNET_LENGTH
+    offset = ETHERNET_LENGTH
     for _ in range(8):
-        if _half(frame, place - 2) not in VLANS:
-            return place if _half(frame, place - 2) else ETHERNET_LENGTH
-        if len(frame) < place + 4:
+        if _half(frame, offset - 2) not in VLANS:
+            return offset if _half(frame, offset - 2) else ETHERNET_LENGTH
+        if len(frame) < offset + 4:
             break
-        place += 4
+        offset += 4
     return ETHERNET_LENGTH
 
 
-# -- asking them ---------------------------------------------------------------
+# -- judgement -----------------------------------------------------------------
 
-_room: Final = bytearray(1 << 17)
+_receive_buffer: Final = bytearray(1 << 17)
 
 
 def _attach(judge: socket.socket, program: Program) -> None:
@@ -293,10 +293,10 @@ def _attach(judge: socket.socket, program: Program) -> None:
 
 
 def delivered(program: Program, packet: bytes, *, kind: Kind = "raw") -> int | None:
-    """How many bytes get past *program*, attached to a socket of this kind, when *packet* is sent.
+    """Return the number of bytes that a socket of this kind receives through *program* when *packet* is sent.
 
-    None if it drops the packet. Raises OSError if the kernel refuses the program, or to send the packet, and
-    TimeoutError if the packet never comes to the socket.
+    None if the program rejects the packet. Raises OSError if the kernel rejects the program or cannot send the
+    packet, and TimeoutError if the packet does not reach the socket.
     """
     judge = getattr(_sockets(), kind)
     _attach(judge, program)
@@ -304,23 +304,23 @@ def delivered(program: Program, packet: bytes, *, kind: Kind = "raw") -> int | N
         return _send_datagram(packet) if kind == "loopback" else _send_frame(packet, judge)
     except BaseException as error:
         if isinstance(error, TimeoutError) or not isinstance(error, OSError):
-            _discard_sockets()  # what was sent must not be taken for the next packet
+            _discard_sockets()  # a delayed packet must not be taken for the next one
         raise
     finally:
         if judge.fileno() >= 0:
-            _attach(judge, _DROP)
+            _attach(judge, _REJECT_ALL)
 
 
 def verdict(program: Program, packet: bytes, *, kind: Kind = "raw") -> int:
-    """The unsigned 32-bit value that *program* returns; 0 also if the run aborted.
+    """Return the unsigned 32-bit value that *program* returns; 0 also if the run aborted.
 
-    A loopback datagram must not be empty. Raises what `delivered` raises, and ValueError if the program is
-    too long to be instrumented.
+    A loopback datagram must not be empty. Raises OSError and TimeoutError as `delivered` does, and ValueError if
+    the program is too long to be instrumented.
     """
     if kind == "loopback":
-        size, floor = len(packet), 8  # a UDP header is never cut off
+        size, floor = len(packet), 8  # a UDP header is never truncated
     else:
-        size, floor = delivered(_KEEP, packet, kind=kind) or 0, 0
+        size, floor = delivered(_ACCEPT_ALL, packet, kind=kind) or 0, 0
 
     def deliver(changed: Program) -> int | None:
         return delivered(changed, packet, kind=kind)
@@ -329,42 +329,42 @@ def verdict(program: Program, packet: bytes, *, kind: Kind = "raw") -> int:
 
 
 def loopback_frame(payload: bytes) -> bytes:
-    """The frame in which the UDP socket gets *payload*, the same each time."""
+    """Return the frame in which the UDP socket receives *payload*; equal payloads have equal frames."""
     sockets = _sockets()
     _attach(sockets.loopback_tap, _NO_OUTGOING)
     try:
         _send_datagram(payload)
         return sockets.loopback_tap.recv(1 << 17)
     finally:
-        _attach(sockets.loopback_tap, _DROP)
+        _attach(sockets.loopback_tap, _REJECT_ALL)
 
 
 def _send_frame(frame: bytes, judge: socket.socket) -> int | None:
     sockets = _sockets()
     sockets.sender.send(frame)
-    sockets.witness.recv_into(_room)
+    sockets.witness.recv_into(_receive_buffer)
     return _received(judge)
 
 
 def _send_datagram(payload: bytes) -> int | None:
     sockets = _sockets()
-    before, deadline = _dropped(sockets.loopback), time.monotonic() + PATIENCE
+    before, deadline = _dropped(sockets.loopback), time.monotonic() + TIMEOUT
     sockets.loopback_sender.sendto(payload, sockets.loopback.getsockname())
     while time.monotonic() < deadline:
-        seen = _received(sockets.loopback)
-        if seen is not None or _dropped(sockets.loopback) != before:
-            return seen
+        length = _received(sockets.loopback)
+        if length is not None or _dropped(sockets.loopback) != before:
+            return length
     raise TimeoutError("a loopback datagram was lost")
 
 
 def _received(judge: socket.socket) -> int | None:
     try:
-        return judge.recv_into(_room)
+        return judge.recv_into(_receive_buffer)
     except BlockingIOError:
         return None
 
 
 def _dropped(judge: socket.socket) -> int:
-    """How many packets this socket has dropped."""
+    """Return the number of packets that this socket has dropped."""
     words = array.array("I", judge.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size))
-    return words[_DROPS]
+    return words[_DROP_COUNTER]
