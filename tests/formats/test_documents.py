@@ -15,7 +15,9 @@ from support.project import ROOT
 
 # Kinds of instructions that some formats cannot represent; each is tested in a complete program.
 KINDS = {
-    "all 49 opcodes except `ldx #len`": [cbpf.RawInstruction(op, k=1) for op in sorted(cbpf.LINUX.opcodes - {0x81, 0x16})],
+    "all 49 opcodes except `ldx #len`": [
+        cbpf.RawInstruction(op, k=1) for op in sorted(cbpf.LINUX.opcodes - {0x81, 0x16})
+    ],
     "`ldx #len`": [cbpf.RawInstruction(0x81)],
     "unused bits set": [cbpf.RawInstruction(0x16, 1, 2, 3)],
     "unknown opcodes": [cbpf.RawInstruction(0x21, k=5)],

@@ -81,7 +81,7 @@ link set west arp off multicast off up
 class _Sockets(NamedTuple):
     sender: socket.socket
     witness: socket.socket
-    """Receives each frame at east after the sockets that judge there, so that a frame they lack by then was rejected."""
+    """Receives each frame at east after the sockets that judge there: they rejected a frame that they lack by then."""
     raw: socket.socket
     datagram: socket.socket
     outgoing: socket.socket
