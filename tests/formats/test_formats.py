@@ -1,5 +1,12 @@
 """The formats of programs: round trips, recognition, and the error messages for invalid input."""
 
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
 import pytest
 from hypothesis import given
 
@@ -170,26 +177,70 @@ def test_errors_give_line_and_column(text: str, message: str) -> None:
     assert str(caught.value) == message
 
 
-LONG = {
-    "blanks": "{" + "\n \t" * 80_000,
-    "open comments": "/* " * 100_000,
-    "open rows": "{" * 200_000,
-    "labels": "b:" * 100_000,
-    "brackets": "ldx 4*([" + " " * 300_000,
-    "words": "a" * 300_000,
-    "digits": "ld #" + "9" * 300_000,
-    "declaration": "x=" + " \n" * 150_000,
-    "slashes": "/" * 300_000,
-    "instructions": "ld [x + 12345]\n" * 20_000,
-    "rows": "{ 0x28, 0, 0, 0x0000000c },\n" * 10_000,
-    "commas": "1" + ",6 0 0 0" * 30_000,
+# Long texts: the start, and a unit with the number of its repetitions.
+LONG_TEXTS = {
+    "blanks": ("{", "\n \t", 80_000),
+    "open comments": ("", "/* ", 100_000),
+    "open rows": ("", "{", 200_000),
+    "labels": ("", "b:", 100_000),
+    "brackets": ("ldx 4*([", " ", 300_000),
+    "words": ("", "a", 300_000),
+    "digits": ("ld #", "9", 300_000),
+    "declaration": ("x=", " \n", 150_000),
+    "slashes": ("", "/", 300_000),
+    "instructions": ("", "ld [x + 12345]\n", 20_000),
+    "invalid instructions": ("", "ld [y + 12345]\n", 20_000),
+    "rows": ("", "{ 0x28, 0, 0, 0x0000000c },\n", 10_000),
+    "commas": ("1", ",6 0 0 0", 30_000),
 }
 
 
-@pytest.mark.parametrize("text", LONG.values(), ids=LONG.keys())
-def test_long_texts_take_linear_time(text: str) -> None:
-    """A parser that takes quadratic time would not finish within the test run."""
-    _error_message(text, "auto")
+@pytest.mark.parametrize(("start", "unit", "count"), LONG_TEXTS.values(), ids=LONG_TEXTS.keys())
+def test_steps_are_linear_in_the_length_of_the_text(start: str, unit: str, count: int) -> None:
+    """Four times the text takes at most five times the executed lines; a quadratic parser would take sixteen times."""
+    steps = [_executed_lines(start + unit * (factor * count // 100)) for factor in (1, 4)]
+    assert steps[1] <= 5 * steps[0] + 100
+
+
+@pytest.mark.parametrize(("start", "unit", "count"), LONG_TEXTS.values(), ids=LONG_TEXTS.keys())
+def test_long_texts_are_parsed_within_the_cpu_limit(start: str, unit: str, count: int) -> None:
+    """A regular expression that backtracks, whose steps cannot be counted, would take minutes instead of a second."""
+    with _cpu_limit(seconds=30):
+        _error_message(start + unit * count, "auto")
+
+
+def _executed_lines(text: str) -> int:
+    """Return the number of lines of Python that run while *text* is parsed."""
+    lines = 0
+
+    def trace(frame: FrameType, event: str, argument: object) -> Any:
+        nonlocal lines
+        lines += event == "line"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        _error_message(text, "auto")
+    finally:
+        sys.settrace(before)
+    return lines
+
+
+@contextmanager
+def _cpu_limit(*, seconds: float) -> Iterator[None]:
+    """Fail the test if the block takes more CPU time; the regular expressions of Python check for signals."""
+
+    def fail(signal_number: int, frame: FrameType | None) -> None:
+        pytest.fail(f"took more than {seconds} s of CPU time")
+
+    before = signal.signal(signal.SIGPROF, fail)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def test_errors_in_bytes_give_the_offset() -> None:
