@@ -24,7 +24,7 @@ _ALIASES: Final = {"ldi": "ld", "ldxi": "ldx", "ldxb": "ldx", "jmp": "ja"}
 _ALIAS_OPERANDS: Final = {"ldi": Operand.K, "ldxi": Operand.K, "ldxb": Operand.MEMORY_SHIFT}
 _MNEMONICS: Final = {opcode.mnemonic for opcode in OPCODES} | _NEGATED_JUMPS.keys() | _ALIASES.keys()
 
-_EXTENSIONS: Final = {word: number for number, word in EXTENSION_WORDS.items() if number is not Extension.LEN} | {
+_EXTENSIONS: Final = {word: code for code, word in EXTENSION_WORDS.items() if code is not Extension.LEN} | {
     "vlan_pr": Extension.VLAN_TAG_PRESENT,
     "vlanp": Extension.VLAN_TAG_PRESENT,
     "random": Extension.RAND,

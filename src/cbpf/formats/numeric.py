@@ -40,9 +40,11 @@ def _place(text: str, offset: int) -> str:
 
 def parse_decimal(text: str) -> Program:
     """Parse a count, then one line per instruction with four decimal numbers: code, jt, jf, k."""
-    lines = [(number, line.split()) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+    lines = [(line_number, line.split()) for line_number, line in enumerate(text.split("\n"), 1) if line.strip()]
     _check_count(" ".join(lines[0][1]) if lines else "", len(lines) - 1)
-    return Program(_instruction(fields, partial("line {}, column 1".format, number)) for number, fields in lines[1:])
+    return Program(
+        _instruction(fields, partial("line {}, column 1".format, line_number)) for line_number, fields in lines[1:]
+    )
 
 
 def render_decimal(program: Program) -> str:

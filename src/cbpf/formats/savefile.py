@@ -26,24 +26,24 @@ MOD, XOR, COP, COPX, RANDOM = 1, 2, 4, 8, 16
 _END: Final = 0
 
 
-def _program(place: str, value: Any) -> Program:
+def _program(path: str, value: Any) -> Program:
     program = Program(value)
     if not 1 <= len(program) <= 0xFFFF:
-        raise FieldError(f"{place}: has {len(program)} instructions; a savefile contains 1 to 65535")
+        raise FieldError(f"{path}: has {len(program)} instructions; a savefile contains 1 to 65535")
     return program
 
 
-def _unknown_fields(place: str, value: Any) -> tuple[tuple[int, bytes], ...]:
+def _unknown_fields(path: str, value: Any) -> tuple[tuple[int, bytes], ...]:
     fields = tuple(value)
-    for kind, data in fields:
-        if type(kind) is not int or not isinstance(data, bytes):
-            raise FieldError(f"{place}: {(kind, data)!r} is not a number and bytes")
-        if kind in _CODECS or kind == _END or not 0 <= kind <= 0xFFFF:
-            raise FieldError(f"{place}: {kind} is not an unknown type; use the attribute of a known field")
+    for field_type, data in fields:
+        if type(field_type) is not int or not isinstance(data, bytes):
+            raise FieldError(f"{path}: {(field_type, data)!r} is not a number and bytes")
+        if field_type in _CODECS or field_type == _END or not 0 <= field_type <= 0xFFFF:
+            raise FieldError(f"{path}: {field_type} is not an unknown type; use the attribute of a known field")
         if len(data) > 0xFFFF:
-            raise FieldError(f"{place}: field {kind} has {len(data)} bytes; at most 65535 fit")
-    if len({kind for kind, _ in fields}) != len(fields):
-        raise FieldError(f"{place}: duplicate type; each type appears at most once")
+            raise FieldError(f"{path}: field {field_type} has {len(data)} bytes; at most 65535 fit")
+    if len({field_type for field_type, _ in fields}) != len(fields):
+        raise FieldError(f"{path}: duplicate type; each type appears at most once")
     return fields
 
 
@@ -94,12 +94,12 @@ class Savefile(Record):
         """
         head = _HEADER.pack(MAGIC, _MAJOR, self.minor, self.flags, self.snaplen, self.link_type, len(self.program))
         fields = [
-            (kind, encode(getattr(self, name)))
-            for kind, (name, encode, _) in _CODECS.items()
+            (field_type, encode(getattr(self, name)))
+            for field_type, (name, encode, _) in _CODECS.items()
             if getattr(self, name) is not None
         ]
         fields += [*self.unknown_fields, *([(_END, b"")] if self.has_end_marker else [])]
-        parts = [_pack_field(kind, data) for kind, data in fields]
+        parts = [_pack_field(field_type, data) for field_type, data in fields]
         return head + self.program.to_bytes(byte_order="big") + b"".join(parts)
 
     @staticmethod
@@ -150,10 +150,10 @@ class Savefile(Record):
         return cls(program, **fields, **_read_fields(data, end))
 
 
-def _pack_field(kind: int, data: bytes) -> bytes:
+def _pack_field(field_type: int, data: bytes) -> bytes:
     if len(data) > 0xFFFF:
-        raise FieldError(f"Savefile: field {kind} has {len(data)} bytes; at most 65535 fit")
-    return _FIELD.pack(kind, len(data)) + data
+        raise FieldError(f"Savefile: field {field_type} has {len(data)} bytes; at most 65535 fit")
+    return _FIELD.pack(field_type, len(data)) + data
 
 
 def _read_fields(data: bytes, start: int) -> dict[str, Any]:
@@ -161,18 +161,18 @@ def _read_fields(data: bytes, start: int) -> dict[str, Any]:
     values: dict[str, Any] = {"has_end_marker": False}
     unknown: dict[int, bytes] = {}
     while start < len(data):
-        kind, value, end = _read_field(data, start)
-        name = _CODECS[kind][0] if kind in _CODECS else ""
+        field_type, value, end = _read_field(data, start)
+        name = _CODECS[field_type][0] if field_type in _CODECS else ""
         if values["has_end_marker"]:
             raise ProgramFormatError(f"byte {start}: data after the end marker, which is the last field")
-        if name in values or kind in unknown:
-            raise ProgramFormatError(f"byte {start}: duplicate field {kind}; each type appears at most once")
-        if kind == _END:
+        if name in values or field_type in unknown:
+            raise ProgramFormatError(f"byte {start}: duplicate field {field_type}; each type appears at most once")
+        if field_type == _END:
             values["has_end_marker"] = True
         elif name:
-            values[name] = _decode(_CODECS[kind][2], value, start + _FIELD.size)
+            values[name] = _decode(_CODECS[field_type][2], value, start + _FIELD.size)
         else:
-            unknown[kind] = value
+            unknown[field_type] = value
         start = end
     return values | {"unknown_fields": tuple(unknown.items())}
 
@@ -182,12 +182,14 @@ def _read_field(data: bytes, start: int) -> tuple[int, bytes, int]:
     body = start + _FIELD.size
     if body > len(data):
         raise ProgramFormatError(f"byte {start}: truncated field of {len(data) - start} bytes; a field has at least 4")
-    kind, length = _FIELD.unpack_from(data, start)
+    field_type, length = _FIELD.unpack_from(data, start)
     if body + length > len(data):
-        raise ProgramFormatError(f"byte {start}: field {kind} declares {length} bytes, found {len(data) - body}")
-    if kind in _LENGTHS and length != _LENGTHS[kind]:
-        raise ProgramFormatError(f"byte {start}: field {kind} has {length} bytes; its length is {_LENGTHS[kind]}")
-    return kind, data[body : body + length], body + length
+        raise ProgramFormatError(f"byte {start}: field {field_type} declares {length} bytes, found {len(data) - body}")
+    if field_type in _LENGTHS and length != _LENGTHS[field_type]:
+        raise ProgramFormatError(
+            f"byte {start}: field {field_type} has {length} bytes; it must have {_LENGTHS[field_type]}"
+        )
+    return field_type, data[body : body + length], body + length
 
 
 def _decode(decode: Any, value: bytes, offset: int) -> Any:

@@ -147,22 +147,22 @@ def _structure_in(capsule: Any, name: str, structure: Any) -> Any:
 
 def _column(format_code: bytes, values: _ArrowArray, owner: object) -> Column:
     """Return the values of an array, which is valid as long as *owner* lives."""
-    kind = format_code.decode(errors="replace")
-    is_fixed_size = kind.startswith(_FIXED_SIZE) and kind[len(_FIXED_SIZE) :].isdigit()
-    if not (kind in _OFFSET_TYPES or kind == _BINARY_VIEW or is_fixed_size):
+    format = format_code.decode(errors="replace")
+    is_fixed_size = format.startswith(_FIXED_SIZE) and format[len(_FIXED_SIZE) :].isdigit()
+    if not (format in _OFFSET_TYPES or format == _BINARY_VIEW or is_fixed_size):
         supported = "packets must be binary, large_binary, binary_view or fixed_size_binary"
-        raise PacketError(f"Arrow: unsupported column format {kind!r}; {supported}")
+        raise PacketError(f"Arrow: unsupported column format {format!r}; {supported}")
     if min(values.length, values.offset) < 0:
         raise PacketError(f"Arrow: length {values.length}, offset {values.offset}; neither may be negative")
     if not values.length:
         return Column(b"", (), ())
     try:
         _reject_nulls(values, owner)
-        if kind in _OFFSET_TYPES:
-            return _column_by_offsets(_OFFSET_TYPES[kind], values, owner)
-        if kind == _BINARY_VIEW:
+        if format in _OFFSET_TYPES:
+            return _column_by_offsets(_OFFSET_TYPES[format], values, owner)
+        if format == _BINARY_VIEW:
             return _column_by_views(values, owner)
-        return _fixed_size_column(int(kind[len(_FIXED_SIZE) :]), values, owner)
+        return _fixed_size_column(int(format[len(_FIXED_SIZE) :]), values, owner)
     except OverflowError as error:
         raise PacketError(f"Arrow: {error}") from None
 

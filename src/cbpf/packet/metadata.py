@@ -35,16 +35,16 @@ class VlanTag(Record):
     tpid: HalfWord = 0x8100
 
 
-def _words(place: str, value: object) -> tuple[int, ...]:
+def _words(path: str, value: object) -> tuple[int, ...]:
     if isinstance(value, tuple | list):
-        return tuple(check_word(f"{place}[{index}]", word) for index, word in enumerate(value))
-    raise FieldError(f"{place}: {value!r} is not a tuple of numbers")
+        return tuple(check_word(f"{path}[{index}]", word) for index, word in enumerate(value))
+    raise FieldError(f"{path}: {value!r} is not a tuple of numbers")
 
 
-def _bytes(place: str, value: object) -> bytes:
+def _bytes(path: str, value: object) -> bytes:
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value)
-    raise FieldError(f"{place}: {value!r} is not bytes")
+    raise FieldError(f"{path}: {value!r} is not bytes")
 
 
 class Metadata(Record):
