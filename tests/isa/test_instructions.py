@@ -10,6 +10,7 @@ from hypothesis import given, strategies
 
 import cbpf
 from cbpf import ALUOp, Extension, JumpTest, RawInstruction, Register
+from cbpf.isa.semantics import execute
 from support.instructions import OPCODES, TYPED, raws
 from support.project import TESTS
 
@@ -211,3 +212,33 @@ def test_setter_is_a_protocol() -> None:
 def test_assemble_takes_no_strangers() -> None:
     with pytest.raises(cbpf.FieldError, match="neither an instruction nor four numbers"):
         cbpf.assemble([object()])  # type: ignore[list-item]
+
+
+class ControlFlow:
+    """A machine on which every other operation is a no-op; it records where the semantics continues."""
+
+    def __init__(self) -> None:
+        self.successors: tuple[int, ...] | None = None
+
+    def finish(self, verdict: None) -> None:
+        self.successors = ()
+
+    def jump(self, target: int) -> None:
+        self.successors = (target,)
+
+    def branch(self, condition: None, target_true: int, target_false: int) -> None:
+        self.successors = (target_true, target_false)
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *arguments: None
+
+
+def test_successors_are_those_of_the_semantics() -> None:
+    for op in cbpf.PCAP.opcodes:
+        for raw in (RawInstruction(op, 3, 5, 7), RawInstruction(op, 4, 4, 0)):
+            machine: Any = ControlFlow()
+            machine.a = machine.x = None
+            execute(machine, raw, 10, cbpf.PCAP)
+            expected = (11,) if machine.successors is None else machine.successors
+            assert raw.successors(10) == expected, raw
+    assert RawInstruction(0x99, 1, 2, 3).successors(0) == ()

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from .._record import Record
 from ..isa.dialects import Dialect
-from ..isa.opcodes import CONDITIONS, OPCODE_BY_CODE, Action
+from ..isa.opcodes import JUMPS, OPCODE_BY_CODE, Action
 from ..isa.program import Program
 from ..isa.semantics import begin, execute
 from .abstract_machine import AbstractMachine, OutgoingEdge
@@ -164,12 +164,8 @@ def _block_starts(program: Program) -> list[int]:
     starts = {0}
     for index, raw in enumerate(program):
         action = OPCODE_BY_CODE[raw.op].action
-        if action in CONDITIONS:
-            starts |= {index + 1, index + 1 + raw.jt, index + 1 + raw.jf}
-        elif action is Action.JUMP:
-            starts |= {index + 1, index + 1 + raw.k}
-        elif action is Action.RETURN:
-            starts.add(index + 1)
+        if action in JUMPS or action is Action.RETURN:
+            starts |= {index + 1, *raw.successors(index)}
     return sorted(starts - {len(program)})
 
 

@@ -28,7 +28,7 @@ from collections import Counter
 from typing import Any, Final, NamedTuple, get_args
 
 from ..isa.dialects import Dialect, FetchOrder
-from ..isa.opcodes import CONDITIONS, OPCODE_BY_CODE, SIGN_BIT, SIGNS, WORD_MASK, Action, Extension
+from ..isa.opcodes import OPCODE_BY_CODE, SIGN_BIT, SIGNS, WORD_MASK, Action, Extension
 from ..isa.program import Program
 from ..isa.semantics import HeaderKind, begin, execute
 from ..packet.batch import as_packet
@@ -297,13 +297,7 @@ def _predecessor_counts(program: Program) -> Counter[int]:
     """Return the number of edges that lead to each instruction."""
     ways: Counter[int] = Counter()
     for index, raw in enumerate(program):
-        opcode = OPCODE_BY_CODE[raw.op]
-        if opcode.action in CONDITIONS:
-            ways.update({index + 1 + raw.jt, index + 1 + raw.jf})
-        elif opcode.action is Action.JUMP:
-            ways[index + 1 + raw.k] += 1
-        elif opcode.action is not Action.RETURN:
-            ways[index + 1] += 1
+        ways.update(set(raw.successors(index)))
     return ways
 
 

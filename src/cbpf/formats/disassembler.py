@@ -7,7 +7,7 @@ import re
 
 from ..isa.instructions import RawInstruction
 from ..isa.listing import debugger_listing, listing
-from ..isa.opcodes import CONDITIONS, OPCODE_BY_CODE, Action
+from ..isa.opcodes import JUMPS, OPCODE_BY_CODE
 from ..isa.program import Program
 
 
@@ -40,11 +40,9 @@ def render_assembly(program: Program) -> str:
 def _targets(index: int, raw: RawInstruction) -> tuple[int, ...]:
     """Return the targets of a jump; none for other instructions, and for a jump that is shown in braces."""
     opcode = OPCODE_BY_CODE.get(raw.op)
-    if opcode is None or str(raw).startswith("{"):
+    if opcode is None or opcode.action not in JUMPS or str(raw).startswith("{"):
         return ()
-    if opcode.action is Action.JUMP:
-        return (index + 1 + raw.k,)
-    return (index + 1 + raw.jt, index + 1 + raw.jf) if opcode.action in CONDITIONS else ()
+    return raw.successors(index)
 
 
 def _with_labels(raw: RawInstruction, index: int, end: int) -> str:

@@ -95,6 +95,26 @@ class RawInstruction(_RawFields):
             return self
         return _decode(opcode, self) or self
 
+    def successors(self, index: int) -> tuple[int, ...]:
+        """Return the indices of the instructions that may run directly after this one.
+
+        A load or a division may also end the program; its successor is the next instruction all the same.
+
+        Args:
+            index: The index of this instruction in its program, from 0.
+
+        Returns:
+            Two indices for a conditional jump (test holds, test fails; they may be equal), none for `ret` and for
+            an undefined opcode, else one. An index may be past the end of a program that no dialect accepts.
+        """
+        opcode = OPCODE_BY_CODE.get(self.op)
+        if opcode is None or opcode.action is Action.RETURN:
+            return ()
+        following = index + 1
+        if opcode.action in CONDITIONS:
+            return following + self.jt, following + self.jf
+        return (following + self.k,) if opcode.action is Action.JUMP else (following,)
+
 
 class TypedInstruction(Record):
     """Base of the typed instructions."""

@@ -13,6 +13,7 @@ from .opcodes import (
     EXTENSION_WORDS,
     OPCODE_BY_CODE,
     SIGN_BIT,
+    WORD_MASK,
     Action,
     Extension,
     Opcode,
@@ -115,18 +116,18 @@ def _image(raw: RawInstruction, index: int, style: _Style) -> str:
     opcode = OPCODE_BY_CODE.get(raw.op)
     if opcode is None or (opcode.action is Action.LOAD_X and opcode.operand is Operand.LENGTH):
         return style.unknown.format(op=raw.op)
-    template = style.conditional if opcode.action in CONDITIONS else style.plain
-    return template.format(
-        mnemonic="ldxb" if opcode.operand is Operand.MEMORY_SHIFT else opcode.mnemonic,
-        argument=_argument(opcode, raw, index, style),
-        jt=index + 1 + raw.jt,
-        jf=index + 1 + raw.jf,
-    )
+    mnemonic = "ldxb" if opcode.operand is Operand.MEMORY_SHIFT else opcode.mnemonic
+    argument = _argument(opcode, raw, index, style)
+    if opcode.action not in CONDITIONS:
+        return style.plain.format(mnemonic=mnemonic, argument=argument)
+    jt, jf = raw.successors(index)
+    return style.conditional.format(mnemonic=mnemonic, argument=argument, jt=jt, jf=jf)
 
 
 def _argument(opcode: Opcode, raw: RawInstruction, index: int, style: _Style) -> str:
     if opcode.action is Action.JUMP:
-        return str(signed((index + 1 + raw.k) % (2 * SIGN_BIT)))
+        (target,) = raw.successors(index)
+        return str(signed(target & WORD_MASK))
     if opcode.operand is Operand.K:
         if opcode.action not in style.hexadecimal:
             return f"#{signed(raw.k)}"

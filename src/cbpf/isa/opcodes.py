@@ -146,6 +146,8 @@ class Action(Enum):
 
 
 CONDITIONS: Final = frozenset({Action.EQUAL, Action.GREATER_THAN, Action.GREATER_OR_EQUAL, Action.BITS_SET})
+JUMPS: Final = CONDITIONS | {Action.JUMP}
+"""The conditional jumps and the unconditional one."""
 
 # What stands between the two operands, as in C.
 SIGNS: Final = MappingProxyType(

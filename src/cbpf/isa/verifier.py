@@ -16,6 +16,7 @@ from .opcodes import (
     CONDITIONS,
     EXTENSION_NUMBERS,
     EXTENSION_OFFSET,
+    JUMPS,
     OPCODE_BY_CODE,
     SCRATCH_SLOTS,
     SIGN_BIT,
@@ -99,14 +100,15 @@ def _jumps(program: Program, dialect: Dialect) -> Iterator[Finding]:
     rule = f"a jump lands on an instruction, and the last is {last}"
     for index, raw, opcode in _rows(program):
         if opcode.action is Action.JUMP and raw.k >= last - index:
-            target = index + 1 + raw.k - 2 * SIGN_BIT
-            if 0 <= target <= index:
-                fact = f"jumps backward to {target}"
+            (target,) = raw.successors(index)
+            backward = target - 2 * SIGN_BIT
+            if 0 <= backward <= index:
+                fact = f"jumps backward to {backward}"
                 yield Finding("backward-jump", index, fact, "jumps go forward, so that every run ends")
             else:
-                yield Finding("jump-target", index, f"jumps to {index + 1 + raw.k}", rule)
-        elif opcode.action in CONDITIONS and max(raw.jt, raw.jf) >= last - index:
-            fact = f"may jump to {index + 1 + max(raw.jt, raw.jf)}"
+                yield Finding("jump-target", index, f"jumps to {target}", rule)
+        elif opcode.action in CONDITIONS and max(raw.successors(index)) > last:
+            fact = f"may jump to {max(raw.successors(index))}"
             yield Finding("jump-target", index, fact, rule)
 
 
@@ -147,10 +149,10 @@ def _scratch_written(program: Program, dialect: Dialect) -> Iterator[Finding]:
             elif not written & 1 << raw.k:
                 fact = f"reads M[{raw.k}], which is not written on every way here"
                 yield Finding("scratch-unwritten", index, fact, "a slot must be written before it is read")
-        if opcode.action is Action.JUMP or opcode.action in CONDITIONS:
-            skips = (raw.k,) if opcode.action is Action.JUMP else (raw.jt, raw.jf)
-            for target in (index + 1 + skip for skip in skips if index + 1 + skip < len(program)):
-                arriving[target] &= written
+        if opcode.action in JUMPS:
+            for target in raw.successors(index):
+                if target < len(program):
+                    arriving[target] &= written
             written = everything
 
 
@@ -161,10 +163,10 @@ def _translated_jumps(program: Program, dialect: Dialect) -> Iterator[Finding]:
     sizes = (translated_size(OPCODE_BY_CODE[raw.op], raw) if raw.op in OPCODE_BY_CODE else 0 for raw in program)
     positions = [0, *accumulate(sizes)]
     for index, raw, opcode in _rows(program):
-        target = index + 1 + raw.k
-        if opcode.action is Action.JUMP and target < len(program):
-            distance = positions[target] - positions[index] - 1
-            if distance > longest:
+        if opcode.action is Action.JUMP:
+            (target,) = raw.successors(index)
+            distance = positions[min(target, len(program))] - positions[index] - 1
+            if target < len(program) and distance > longest:
                 fact = f"jumps over {distance} eBPF instructions of its translation"
                 yield Finding("translated-jump", index, fact, f"at most {longest} are allowed")
 

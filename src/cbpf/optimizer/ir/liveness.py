@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from ...isa.dialects import Dialect, FetchOrder
 from ...isa.instructions import RawInstruction
-from ...isa.opcodes import SCRATCH_SLOTS, Action, Extension
+from ...isa.opcodes import JUMPS, OPCODE_BY_CODE, SCRATCH_SLOTS, Action, Extension
 from ...isa.semantics import HeaderKind, execute
 
 A: Final = SCRATCH_SLOTS
@@ -17,11 +17,10 @@ X: Final = SCRATCH_SLOTS + 1
 
 
 class _Recorder:
-    """A `Machine` that notes what an instruction reads before it writes it, what it writes, and where it leads."""
+    """A `Machine` that notes what an instruction reads before it writes it, and what it writes."""
 
     def __init__(self) -> None:
         self.reads = self.writes = 0
-        self.ways: tuple[int, ...] | None = None
 
     def _read(self, place: int) -> int:
         if not self.writes >> place & 1:
@@ -71,21 +70,21 @@ class _Recorder:
         return
 
     def finish(self, verdict: int) -> None:
-        self.ways = ()
+        return
 
     def jump(self, target: int) -> None:
-        self.ways = (target,)
+        return
 
     def branch(self, truth: int, target_true: int, target_false: int) -> None:
-        self.ways = (target_true, target_false)
+        return
 
 
 class Effect(NamedTuple):
-    """What an instruction reads and writes, a bit each, and how far it leads from the next one; None: to that one."""
+    """An instruction, and the registers and slots that it reads and writes, a bit each."""
 
     reads: int
     writes: int
-    skips: tuple[int, ...] | None
+    instruction: RawInstruction
 
 
 def effects_of(program: Sequence[RawInstruction], dialect: Dialect) -> list[Effect]:
@@ -97,7 +96,7 @@ def effects_of(program: Sequence[RawInstruction], dialect: Dialect) -> list[Effe
 def _effect(raw: RawInstruction, dialect: Dialect) -> Effect:
     recorder = _Recorder()
     execute(recorder, raw, -1, dialect)
-    return Effect(recorder.reads, recorder.writes, recorder.ways)
+    return Effect(recorder.reads, recorder.writes, raw)
 
 
 def live_registers(effects: Sequence[Effect]) -> list[int]:
@@ -105,7 +104,7 @@ def live_registers(effects: Sequence[Effect]) -> list[int]:
     live = [0] * (len(effects) + 1)
     for index in range(len(effects) - 1, -1, -1):
         after = 0
-        for target in _targets(effects, index):
+        for target in effects[index].instruction.successors(index):
             after |= live[target]
         live[index] = effects[index].reads | (after & ~effects[index].writes)
     return live
@@ -115,20 +114,15 @@ def longest_path(effects: Sequence[Effect]) -> int:
     """The most instructions that a run can take."""
     longest = [0] * (len(effects) + 1)
     for index in range(len(effects) - 1, -1, -1):
-        longest[index] = 1 + max((longest[target] for target in _targets(effects, index)), default=0)
+        successors = effects[index].instruction.successors(index)
+        longest[index] = 1 + max((longest[target] for target in successors), default=0)
     return longest[0]
-
-
-def _targets(effects: Sequence[Effect], index: int) -> Sequence[int]:
-    """Where an instruction leads."""
-    skips = effects[index].skips
-    return (index + 1,) if skips is None else [index + 1 + skip for skip in skips]
 
 
 def leaders_of(effects: Sequence[Effect]) -> dict[int, None]:
     """The instructions that begin a block, in order."""
     found = {0}
     for index, effect in enumerate(effects):
-        if effect.skips:
-            found.update(index + 1 + skip for skip in effect.skips)
+        if OPCODE_BY_CODE[effect.instruction.op].action in JUMPS:
+            found.update(effect.instruction.successors(index))
     return dict.fromkeys(sorted(found))
