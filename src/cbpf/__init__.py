@@ -55,6 +55,7 @@ _PLACES = {
     "packet.af_packet": "SocketView socket_view with_tag",
     "analysis.program_info": "ProgramInfo program_info",
     "filtering.summary": "Summary",
+    "isa.verdicts": "describe_verdict",
     "isa.verifier": "findings verify",
     "vm": "VM",
 }

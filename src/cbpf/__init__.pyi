@@ -65,6 +65,7 @@ from .isa.instructions import (
 from .isa.listing import listing
 from .isa.opcodes import ALUOp, Extension, JumpTest, Register
 from .isa.program import Program
+from .isa.verdicts import describe_verdict
 from .isa.verifier import findings, verify
 from .optimizer.pipeline import Stage, optimization_stages, optimize
 from .packet.af_packet import SocketView, socket_view, with_tag
@@ -169,6 +170,7 @@ __all__ = [
     "compile",
     "compile_for_capture",
     "dead",
+    "describe_verdict",
     "difference",
     "disassemble",
     "equivalent",

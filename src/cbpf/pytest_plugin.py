@@ -96,10 +96,11 @@ class FilterTable:
         self._recorder.add(name, vm.program, vm.dialect, run.goals)
         if _matches(run.verdict, expected, vm.dialect):
             return
-        from .reporting.packet_output import describe_verdict, packet_lines
+        from . import describe_verdict
+        from .reporting.packet_output import packet_lines
         from .reporting.trace_diff import trace_lines
 
-        yield f"row {row_number}: {describe_verdict(run.verdict, vm.dialect)}; expected {expected}"
+        yield f"row {row_number}: {describe_verdict(run.verdict, dialect=vm.dialect)}; expected {expected}"
         yield from packet_lines(packet, wire_length, metadata, vm.dialect)
         yield from trace_lines(vm, packet, wire_length, metadata)
 

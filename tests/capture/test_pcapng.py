@@ -558,4 +558,4 @@ def test_run_and_trace_take_each_interface_by_its_link_type(cli: CommandLine, bu
     path = str(capture)
     assert cli("run", "-e", "ip", path) == (0, b"1 0\n2 0\n3 262144\n4 0\n", "")
     status, output, _ = cli("trace", "-e", "ip", "-n", "3", path)
-    assert (status, output.splitlines()[-1]) == (0, b"verdict 262144: accepts the packet")
+    assert (status, output.splitlines()[-1]) == (0, b"accepts the packet (verdict 262144)")

@@ -1,5 +1,6 @@
 """The command line: output, errors and exit codes of the subcommands."""
 
+import json
 import os
 import re
 import shlex
@@ -119,7 +120,7 @@ def test_trace_shows_the_path_of_a_packet(cli: CommandLine, program: Path) -> No
     assert lines[0] == f"packet {arp.number}: 42 of 42 bytes captured"
     assert lines[1] == "(000) ldh      [12]                             A=0x00000806 X=0x00000000  bytes 12..13: 0x0806"
     assert lines[2].endswith("false, to 2")
-    assert lines[-1] == "verdict 0: rejects the packet"
+    assert lines[-1] == "rejects the packet (verdict 0)"
 
 
 def test_trace_shows_a_load_past_the_end(cli: CommandLine, tmp_path: Path) -> None:
@@ -308,10 +309,26 @@ def test_signals_leave_no_partial_file(cli: CommandLine, number: int, expected: 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_seccomp_verdicts_are_named_by_their_action(cli: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "kill").write_text("ret #0x80000000")
+    capture = tmp_path / "calls.pcap"
+    cbpf.write_capture(str(capture), [(bytes(64), 64)], link_type="RAW")
+    options = ["--dialect", "seccomp", str(tmp_path / "kill")]
+    _, out, _ = cli("trace", *options, str(capture))
+    lines = out.decode().splitlines()
+    assert lines[1].startswith("(000) ret      #0x80000000 ")
+    assert lines[-1] == "KILL_PROCESS (verdict 0x80000000)"
+    _, out, _ = cli("stats", *options, "-r", str(capture), "--json")
+    assert json.loads(out)["run"]["accepted"] == 0
+    _, out, _ = cli("graph", *options)
+    assert b"ret #0x80000000" in out
+    assert b"KILL_PROCESS" in out
+
+
 def test_trace_of_a_record_that_is_too_short(cli: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "allow").write_text("ret #0x7fff0000")
     code, out, _ = cli("trace", "--dialect", "seccomp", str(tmp_path / "allow"), TRAFFIC, "-n", "6")
-    assert (code, out.decode().splitlines()[1:]) == (0, ["verdict 0: rejects the packet"])
+    assert (code, out.decode().splitlines()[1:]) == (0, ["KILL_THREAD (verdict 0x00000000)"])
 
 
 @pytest.mark.parametrize("rest", [[], ["--rest", "rest.pcap"]])
@@ -479,7 +496,7 @@ def test_packets_are_presented_as_by_a_live_socket(cli: CommandLine, tmp_path: P
     assert out.count(b" 1\n") == tagged
     number = next(packet.number for packet in PACKETS if packet.data[12:14] == b"\x81\x00")
     _, out, _ = cli("trace", str(tmp_path / "tagged"), TRAFFIC, "-n", str(number), *options)
-    assert b"verdict 1: accepts the packet" in out
+    assert b"accepts the packet (verdict 1)" in out
 
 
 def test_a_damaged_capture_is_not_replaced_by_its_beginning(cli: CommandLine, tmp_path: Path) -> None:

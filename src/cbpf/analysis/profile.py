@@ -12,6 +12,7 @@ from ..errors import FieldError
 from ..isa.dialects import PCAP, Dialect
 from ..isa.opcodes import OPCODE_BY_CODE, Action
 from ..isa.program import Instructions, Program
+from ..isa.verdicts import accepts
 from ..isa.verifier import verify
 from ..packet.af_packet import SocketView
 from ..packet.batch import Packets, as_batch, as_packet
@@ -27,7 +28,7 @@ class ExecutionCounts(Record):
 
     Args:
         packets: The number of packets.
-        accepted: The number of packets that the program accepted.
+        accepted: The number of packets that the program accepted; with a seccomp dialect, of system calls that run.
         executed: For each instruction, the number of times it was executed, failed loads included.
         taken: For each instruction, the number of times its test held; 0 if it has no test or both targets are equal.
         maximum: The greatest number of instructions executed for one packet; 0 without packets.
@@ -82,7 +83,7 @@ def execution_counts(program: Instructions, packets: Any, *, dialect: Dialect = 
     run = compile_counting(value, dialect, executed, taken)
     count = accepted = maximum = total = 0
     for arguments in _runs(packets, dialect):
-        accepted += run(*arguments) != 0
+        accepted += accepts(run(*arguments), dialect)
         before, total = total, sum(executed)
         maximum = max(maximum, total - before)
         count += 1

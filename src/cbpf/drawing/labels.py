@@ -8,12 +8,12 @@ from ..analysis.flow import Flow
 from ..analysis.profile import ExecutionCounts, edge_counts
 from ..isa.listing import listing
 from ..isa.opcodes import OPCODE_BY_CODE, Opcode, Operand
+from ..isa.verdicts import ACTION_MASK, DATA_MASK, seccomp_action
 
 NodeKind: TypeAlias = Literal["plain", "accept", "reject", "depends"]
 
 _MAX_LINES: Final = 24  # instructions shown of a block; of a longer block, only the first 20 and the last 4
 _LAST_LINES: Final = 4
-_ALLOWING: Final = {0x7FFF: "allow", 0x7FFC: "allow and log"}  # SECCOMP_RET_ALLOW, SECCOMP_RET_LOG (linux/seccomp.h)
 
 
 class Labels:
@@ -21,7 +21,7 @@ class Labels:
 
     def __init__(self, flow: Flow, counts: ExecutionCounts | None) -> None:
         self.flow, self.counts = flow, counts
-        lines = listing(self.flow.program).split("\n")
+        lines = listing(self.flow.program, dialect=flow.dialect).split("\n")
         self._instruction_texts = [
             _instruction_text(OPCODE_BY_CODE[raw.op], line) for raw, line in zip(flow.program, lines, strict=True)
         ]
@@ -102,10 +102,11 @@ def percent(share: float) -> str:
 
 
 def _system_call_verdict(known: Known) -> tuple[NodeKind, str]:
-    if known.low >> 16 != known.high >> 16:
+    action = seccomp_action(known.low)
+    if action.value != known.high & ACTION_MASK:
         return "depends", "allow or deny"
-    allowed = _ALLOWING.get(known.low >> 16)
-    return ("accept", allowed) if allowed else ("reject", "deny")
+    data = known.low & DATA_MASK if known.value is not None else 0
+    return "accept" if action.accepts else "reject", f"{action.name} {data}" if data else action.name
 
 
 def _instruction_text(opcode: Opcode, line: str) -> str:

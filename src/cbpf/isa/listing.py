@@ -7,6 +7,7 @@ These functions take raw instructions and give text without a final newline. The
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
+from .dialects import Dialect
 from .instructions import RawInstruction
 from .opcodes import (
     CONDITIONS,
@@ -60,6 +61,9 @@ _TCPDUMP: Final = _Style(
     extension_words=EXTENSION_WORDS | {Extension.VLAN_TAG_PRESENT: "vlanp", Extension.RAND: "random"},
 )
 
+# A verdict of seccomp is an action and its data, 16 bits each, which a signed decimal hides.
+_SECCOMP: Final = _TCPDUMP._replace(hexadecimal=_HEXADECIMAL | {Action.RETURN})
+
 _BPF_DBG: Final = _Style(
     line="l{index}:\t{image}",
     plain="{mnemonic} {argument}",
@@ -72,14 +76,14 @@ _BPF_DBG: Final = _Style(
 )
 
 
-def listing(instructions: Iterable[RawInstruction]) -> str:
+def listing(instructions: Iterable[RawInstruction], *, dialect: Dialect | None = None) -> str:
     """One line an instruction, as `tcpdump -d`: absolute targets, `unimp` for what it does not know.
 
     >>> print(listing([RawInstruction(0x28, k=12), RawInstruction(0x15, 0, 3, 0x800)]))
     (000) ldh      [12]
     (001) jeq      #0x800           jt 2	jf 5
     """
-    return _lines(instructions, _TCPDUMP)
+    return _lines(instructions, _TCPDUMP if dialect is None or dialect.record_size is None else _SECCOMP)
 
 
 def debugger_listing(instructions: Iterable[RawInstruction]) -> str:

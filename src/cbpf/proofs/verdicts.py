@@ -4,7 +4,7 @@ from typing import Literal, TypeAlias
 
 from ..isa.dialects import Dialect
 from ..isa.opcodes import Action
-from ..isa.verdicts import ACTION_MASK, LETS_RUN
+from ..isa.verdicts import ACCEPTING_ACTIONS, ACTION_MASK
 from .machine import Execution
 from .terms import Terms, TruthTerm, WordTerm
 
@@ -17,7 +17,7 @@ def accepts(terms: Terms, dialect: Dialect, verdict: WordTerm) -> TruthTerm:
     if dialect.record_size is None:
         return terms.opposite(terms.equal(verdict, 0))
     action = terms.arithmetic(Action.AND, verdict, ACTION_MASK)
-    return terms.any(*(terms.equal(action, one) for one in LETS_RUN))
+    return terms.any(*(terms.equal(action, value) for value in sorted(ACCEPTING_ACTIONS, reverse=True)))
 
 
 def accepted(terms: Terms, dialect: Dialect, outcome: Execution) -> TruthTerm:

@@ -8,26 +8,6 @@ from typing import Final
 
 import cbpf
 
-_ACTIONS: Final = {
-    0x80000000: "KILL_PROCESS",
-    0x00000000: "KILL_THREAD",
-    0x00030000: "TRAP",
-    0x00050000: "ERRNO",
-    0x7FC00000: "USER_NOTIF",
-    0x7FF00000: "TRACE",
-    0x7FFC0000: "LOG",
-    0x7FFF0000: "ALLOW",
-}
-
-
-def describe_verdict(verdict: int, dialect: cbpf.Dialect) -> str:
-    """Return the outcome of a verdict in words, with its number."""
-    if dialect.record_size is None:
-        return f"{'accepts' if verdict else 'rejects'} the packet (verdict {verdict})"
-    action, data = _ACTIONS.get(verdict & 0xFFFF0000, "unknown action"), verdict & 0xFFFF
-    return f"{action}{f' {data}' if data else ''} (verdict {verdict:#010x})"
-
-
 def packet_lines(packet: bytes, wire_length: int, metadata: cbpf.Metadata, dialect: cbpf.Dialect) -> Iterator[str]:
     """Yield a packet's lengths, its bytes with their offsets, and the metadata that differ from the defaults.
 

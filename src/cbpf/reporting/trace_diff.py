@@ -61,7 +61,7 @@ def trace_lines(vm: cbpf.VM, packet: bytes, wire_length: int, metadata: cbpf.Met
 
 
 def _rows(vm: cbpf.VM, packet: bytes, wire_length: int, metadata: cbpf.Metadata) -> list[_TraceRow]:
-    images = cbpf.listing(vm.program).splitlines()
+    images = cbpf.listing(vm.program, dialect=vm.dialect).splitlines()
     rows = []
     for step in vm.trace(packet, metadata=metadata, wire_length=wire_length):
         index, image = images[step.index].split(" ", 1)

@@ -8,7 +8,7 @@ import click
 
 import cbpf
 
-from ...reporting.packet_output import changed_metadata, describe_verdict, packet_lines
+from ...reporting.packet_output import changed_metadata, packet_lines
 from ...reporting.trace_diff import COLUMN_WIDTH, side_by_side
 from ..options import dialect_option, display_name, link_type_option, proof_options, read_program
 
@@ -109,8 +109,8 @@ def _print_difference(
     answer: str, names: list[str], left: cbpf.VM, right: cbpf.VM, difference: cbpf.Difference
 ) -> None:
     """Print the answer, the two programs, the packet on which they differ, and both traces."""
-    left_verdict = describe_verdict(difference.left_verdict, left.dialect)
-    right_verdict = describe_verdict(difference.right_verdict, left.dialect)
+    left_verdict = cbpf.describe_verdict(difference.left_verdict, dialect=left.dialect)
+    right_verdict = cbpf.describe_verdict(difference.right_verdict, dialect=left.dialect)
     click.echo(f"{answer}: left {left_verdict}, right {right_verdict}")
     for side, name, vm in zip(("left", "right"), names, (left, right), strict=True):
         click.echo(f"  {side + ':':6} {_shortened(name)}, {len(vm.program)} instructions")

@@ -11,7 +11,7 @@ import click
 
 import cbpf
 
-from ...reporting.packet_output import describe_verdict, packet_lines
+from ...reporting.packet_output import packet_lines
 from ..options import dialect_option, expression_file_option, flow_of, goal_option, link_type_option, read_expression
 
 _GAP: Final = "   "
@@ -76,7 +76,7 @@ def _listings(plain: cbpf.Program, optimized: cbpf.Program, dialect: cbpf.Dialec
         for name, program in (("plain", plain), ("optimised", optimized))
         for flow in [flow_of(program, dialect)]
     ]
-    listings = [cbpf.listing(program).expandtabs(8).splitlines() for program in (plain, optimized)]
+    listings = [cbpf.listing(program, dialect=dialect).expandtabs(8).splitlines() for program in (plain, optimized)]
     width = max(map(len, (headings[0], *listings[0])))
     yield f"{headings[0]:{width}}{_GAP}{headings[1]}"
     for left, right in zip_longest(*listings, fillvalue=""):
@@ -115,9 +115,8 @@ def _compare(
 
 
 def _print_difference(difference: cbpf.Difference, dialect: cbpf.Dialect) -> None:
-    plain, libpcap = (
-        describe_verdict(verdict, dialect) for verdict in (difference.left_verdict, difference.right_verdict)
-    )
+    verdicts = (difference.left_verdict, difference.right_verdict)
+    plain, libpcap = (cbpf.describe_verdict(verdict, dialect=dialect) for verdict in verdicts)
     click.echo(f"{_INDENT}plain code {plain}, libpcap's optimised code {libpcap}")
     for line in packet_lines(difference.packet, difference.wire_length, difference.metadata, dialect):
         click.echo(f"{_INDENT}{line}")

@@ -35,14 +35,14 @@ def command(
     packet = _packet(capture, number)
     vm = cbpf.VM(program_of(packet.interface), dialect=dialect)
     click.echo(f"packet {number}: {packet.captured_length} of {packet.wire_length} bytes captured")
-    images = str(vm.program).splitlines()
+    images = cbpf.listing(vm.program, dialect=dialect).splitlines()
     verdict: int | None = 0  # of a record that is too short for the first instruction
     data, wire_length, metadata = program_view(packet, capture, as_socket)
     for step in vm.trace(data, metadata=metadata, wire_length=wire_length):
-        image = images[step.index].replace("\t", " ")
+        image = images[step.index].rstrip().replace("\t", " ")
         click.echo(f"{image:46}  A={step.a:#010x} X={step.x:#010x}  {'; '.join(_events(step))}".rstrip())
         verdict = step.verdict
-    click.echo(f"verdict {verdict}: {'accepts' if verdict else 'rejects'} the packet")
+    click.echo(cbpf.describe_verdict(verdict or 0, dialect=dialect))
 
 
 def _packet(capture: cbpf.CaptureReader, number: int) -> cbpf.Packet:
