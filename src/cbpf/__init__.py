@@ -35,10 +35,11 @@ _PLACES = {
     "filtering.api": "compile_for_capture filter_capture split_capture",
     "analysis.flow": "Flow",
     "formats": "FORMAT_NAMES parse render render_bytes",
+    "isa.encoding": "Setter assemble disassemble",
     "isa.instructions": """
         TAX TXA ALUOpConstant ALUOpX Instruction Jump JumpIf JumpIfX LoadAbsolute LoadConstant LoadExtension
-        LoadIndirect LoadMemShift LoadScratch NegateA RawInstruction RetA RetConstant Setter StoreScratch
-        TypedInstruction assemble disassemble
+        LoadIndirect LoadMemShift LoadScratch NegateA RawInstruction RetA RetConstant StoreScratch
+        TypedInstruction
     """,
     "isa.opcodes": "ALUOp Extension JumpTest Register",
     "analysis.abstract_value": "Known",

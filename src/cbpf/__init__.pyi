@@ -37,6 +37,7 @@ from .filtering.summary import Summary
 from .formats import FORMAT_NAMES, parse, render, render_bytes
 from .formats.savefile import Savefile
 from .isa.dialects import DIALECTS, LINUX, PCAP, SECCOMP, Dialect
+from .isa.encoding import Setter, assemble, disassemble
 from .isa.instructions import (
     TAX,
     TXA,
@@ -56,11 +57,8 @@ from .isa.instructions import (
     RawInstruction,
     RetA,
     RetConstant,
-    Setter,
     StoreScratch,
     TypedInstruction,
-    assemble,
-    disassemble,
 )
 from .isa.listing import listing
 from .isa.opcodes import ALUOp, Extension, JumpTest, Register

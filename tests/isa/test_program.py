@@ -34,7 +34,7 @@ def test_bytes_are_those_of_the_kernel() -> None:
 def test_odd_bytes_are_refused() -> None:
     with pytest.raises(cbpf.FieldError, match="is not bytes"):
         cbpf.Program.from_bytes(None)  # type: ignore[arg-type]
-    with pytest.raises(cbpf.ProgramFormatError, match=r"byte 8: 3 bytes are left over"):
+    with pytest.raises(cbpf.ProgramFormatError, match=r"byte 8: truncated instruction \(3 of 8 bytes\)"):
         cbpf.Program.from_bytes(bytes(11))
     with pytest.raises(cbpf.FieldError, match="byte_order"):
         cbpf.Program.from_bytes(bytes(8), byte_order="middle")  # type: ignore[arg-type]

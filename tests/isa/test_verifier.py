@@ -113,7 +113,7 @@ def test_all_findings_come_at_once_in_order() -> None:
 
 def test_a_finding_names_place_fact_and_rule() -> None:
     (finding,) = cbpf.findings(cbpf.parse("jeq #0,8\nret a"))
-    text = "instruction 0: may jump to 9; a jump lands on an instruction, and the last is 1 [jump-target]"
+    text = "instruction 0: jump target 9 is past the end; the last instruction is 1 [jump-target]"
     assert str(finding) == text
 
 

@@ -1,1 +1,1 @@
-"""The instruction set: what a classic BPF program is, and what it means."""
+"""The instruction set: opcodes, instructions and programs, their semantics, and the rules of each dialect."""

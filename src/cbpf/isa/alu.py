@@ -1,4 +1,4 @@
-"""Arithmetic and comparisons of words that are ints; results are not yet taken modulo 2**32."""
+"""Arithmetic and comparisons of words that are ints; the results are exact, not yet modulo 2**32."""
 
 import operator
 from collections.abc import Callable

@@ -1,7 +1,7 @@
-"""The dialects: one instruction set, three sets of rules, as values.
+"""The dialects: three sets of rules for one instruction set.
 
-A dialect says what a program may contain (the verifier reads that part) and how the few doubtful cases
-behave (the semantics reads that part). It is frozen; `replace` makes a variant:
+A dialect defines which programs the verifier accepts, and how the semantics resolves the cases in which the
+implementations differ. It is immutable; `replace` makes a variant:
 
 >>> SECCOMP.replace(byte_order="big").byte_order
 'big'
@@ -13,7 +13,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 from .._record import Record
 from .._validators import flag, one_of, optional, text, within
 from ..errors import FieldError
-from .opcodes import OPCODE_BY_CODE, OPCODES, Action, Operand
+from .opcodes import OPCODE_BY_CODE, OPCODES, DialectName
 
 FetchOrder: TypeAlias = Literal["big", "little"]
 
@@ -21,34 +21,40 @@ FetchOrder: TypeAlias = Literal["big", "little"]
 _positive: Final = within(1, 0x7FFF_FFFF, "a size")
 
 
-def _known_opcodes(place: str, value: object) -> frozenset[int]:
+def _defined_opcodes(path: str, value: object) -> frozenset[int]:
     if isinstance(value, frozenset) and value <= OPCODE_BY_CODE.keys():
         return value
-    raise FieldError(f"{place}: {value!r} is not a frozenset of codes of the instruction table")
+    raise FieldError(f"{path}: {value!r} is not a frozenset of codes of the instruction table")
 
 
 class Dialect(Record):
-    """What a program may contain, and what its doubtful cases mean.
+    """The rules for programs of one implementation, and the meaning of the cases in which implementations differ.
 
-    For the verifier:
-      opcodes: the instruction codes that are allowed.
-      longest: the most instructions a program may have; None: any number.
-      wide_constant_shifts: a shift by a constant of 32 or more is allowed (and gives 0).
-      scratch_written: a scratch slot must be written before it is read; else unwritten slots read 0.
-      unknown_extensions: an absolute load at SKF_AD_OFF or above may be none of the 16 extensions (it rejects).
-      longest_translated_jump: the farthest unconditional jump, in instructions of the kernel's translation.
+    Args:
+        name: The name in messages.
+        opcodes: The 16-bit instruction codes that a program may contain.
+        longest: The maximum number of instructions of a program; None for no limit.
+        wide_constant_shifts: Whether a shift by a constant of 32 or more is accepted (its result is 0).
+        scratch_written: Whether every path must write a scratch slot before reading it; if False, an unwritten slot
+            reads as 0.
+        unknown_extensions: Whether an absolute load at SKF_AD_OFF or above that is not one of the 16 extensions is
+            accepted (it is outside every packet, so the verdict is 0).
+        longest_translated_jump: The maximum distance of an unconditional jump, in eBPF instructions of the kernel's
+            translation; None for no limit.
+        byte_order: The byte order of loads from the packet.
+        shift_count: The meaning of a shift by X if X is 32 or more: "modulo" uses X modulo 32, "saturate" gives 0.
+        wrapping_offsets: Whether the offset X + k of an indirect load is modulo 2**32; if False, it is exact.
+        header_windows: Whether offsets of 2**31 and above address the network and link-layer headers, as in Linux;
+            if False, they are outside every packet.
+        record_size: The size in bytes of the record that replaces the packet, of which the length is constant; None
+            for packets of any length. The verdicts of a dialect with a record size are seccomp actions.
 
-    For the semantics:
-      byte_order: of loads from the packet.
-      shift_count: a shift by X of 32 or more takes the count "modulo" 32, or "saturates" to 0.
-      wrapping_offsets: X + k is taken modulo 2**32; else it is an exact sum.
-      header_windows: offsets of 2**31 and above reach the network and link headers as in Linux; else they
-        lie outside every packet.
-      record_size: the packet is a record of that many bytes, and its length a constant; None: any length.
+    Raises:
+        FieldError: A field does not hold its type, or `header_windows` is set without `wrapping_offsets`.
     """
 
     name: Annotated[str, text]
-    opcodes: Annotated[frozenset[int], _known_opcodes]
+    opcodes: Annotated[frozenset[int], _defined_opcodes]
     longest: Annotated[int | None, optional(_positive)]
     wide_constant_shifts: Annotated[bool, flag]
     scratch_written: Annotated[bool, flag]
@@ -62,26 +68,21 @@ class Dialect(Record):
 
     def __post_init__(self) -> None:
         if self.header_windows and not self.wrapping_offsets:
-            raise FieldError("Dialect.header_windows: the windows are reached by offsets that wrap (wrapping_offsets)")
+            raise FieldError(
+                "Dialect.header_windows: True without wrapping_offsets; wrapping offsets reach the windows"
+            )
 
     def __repr__(self) -> str:
         return f"<Dialect {self.name}>"
 
 
-_ALL: Final = frozenset(opcode.code for opcode in OPCODES)
+def _opcodes_of(dialect: DialectName) -> frozenset[int]:
+    return frozenset(opcode.code for opcode in OPCODES if dialect in opcode.dialects)
 
-# kernel/seccomp.c, seccomp_check_filter: no indirect, narrow or header-length load, and no modulo.
-_SECCOMP: Final = frozenset(
-    opcode.code
-    for opcode in OPCODES
-    if opcode.operand not in (Operand.INDIRECT, Operand.MEMORY_SHIFT)
-    and opcode.action is not Action.MOD
-    and not (opcode.operand is Operand.ABSOLUTE and opcode.size != 4)
-)
 
 PCAP: Final = Dialect(
     name="pcap",
-    opcodes=_ALL,
+    opcodes=_opcodes_of("pcap"),
     longest=None,
     wide_constant_shifts=True,
     scratch_written=False,
@@ -93,11 +94,11 @@ PCAP: Final = Dialect(
     header_windows=False,
     record_size=None,
 )
-"""libpcap's bpf_filter (bpf_filter.c), minus what makes it abort, hang, or is undefined in C."""
+"""libpcap's bpf_filter (bpf_filter.c), without the programs that make it abort or hang, or that are undefined in C."""
 
 LINUX: Final = Dialect(
     name="linux",
-    opcodes=_ALL,
+    opcodes=_opcodes_of("linux"),
     longest=4096,
     wide_constant_shifts=False,
     scratch_written=True,
@@ -113,21 +114,21 @@ LINUX: Final = Dialect(
 
 SECCOMP: Final = LINUX.replace(
     name="seccomp",
-    opcodes=_SECCOMP,
+    opcodes=_opcodes_of("seccomp"),
     longest_translated_jump=None,
     byte_order=sys.byteorder,
     wrapping_offsets=False,
     header_windows=False,
     record_size=64,
 )
-"""A system call filter (kernel/seccomp.c): the packet is struct seccomp_data, 64 bytes in this machine's order."""
+"""A system call filter (kernel/seccomp.c): the packet is struct seccomp_data, 64 bytes in this machine's byte order."""
 
 DIALECTS: Final = {dialect.name: dialect for dialect in (PCAP, LINUX, SECCOMP)}
 """The dialects by name."""
 
 
 def check_dialect(value: object) -> Dialect:
-    """The value, which must be a Dialect; a name gets a hint."""
+    """Return the value if it is a `Dialect`; raise `FieldError` otherwise, with a hint if it is the name of one."""
     if isinstance(value, Dialect):
         return value
     hint = f"; use cbpf.{value.upper()}" if isinstance(value, str) and value in DIALECTS else ""

@@ -1,4 +1,4 @@
-"""Go's notation of an instruction: decimal numbers, jumps as relative skips."""
+"""The Go syntax of an instruction (golang.org/x/net/bpf): decimal numbers, jumps as relative skips."""
 
 from typing import Final
 
@@ -17,14 +17,14 @@ _ARGUMENTS: Final = {
 }
 
 
-# The words of the opposite tests, for jumps that skip only where theirs fails.
+# The mnemonics of the opposite tests, for jumps that skip only if the test of their opcode fails.
 _OPPOSITES: Final = {Action.EQUAL: "jneq", Action.GREATER_THAN: "jle", Action.GREATER_OR_EQUAL: "jlt"}
 
 
 def go_syntax(op: int, jt: int, jf: int, k: int) -> str:
-    """The instruction in Go's notation; where that would drop a bit, the four numbers in braces, as C has them.
+    """Return an instruction in Go's syntax, or in C's if Go's would lose a bit of it.
 
-    >>> notation(0x15, 0, 8, 42), notation(0x16, 0, 0, 1)
+    >>> go_syntax(0x15, 0, 8, 42), go_syntax(0x16, 0, 0, 1)
     ('jneq #42,8', '{ 0x16, 0, 0, 0x00000001 }')
     """
     opcode = OPCODE_BY_CODE.get(op)
@@ -35,11 +35,11 @@ def go_syntax(op: int, jt: int, jf: int, k: int) -> str:
     extension = extension_of(opcode, k) if opcode.size == 4 else None
     argument = _ARGUMENTS[opcode.operand].format(k=k) if extension is None else f" #{EXTENSION_WORDS[extension]}"
     if opcode.action in CONDITIONS:
-        return _jump_notation(opcode, argument, jt, jf)
+        return _conditional_jump(opcode, argument, jt, jf)
     return opcode.mnemonic + argument
 
 
-def _jump_notation(opcode: Opcode, argument: str, jt: int, jf: int) -> str:
+def _conditional_jump(opcode: Opcode, argument: str, jt: int, jf: int) -> str:
     opposite = _OPPOSITES.get(opcode.action)
     if jt == 0 and opposite is not None:
         return f"{opposite}{argument},{jf}"

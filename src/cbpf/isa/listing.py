@@ -1,7 +1,6 @@
-"""A program as tcpdump and bpf_dbg print it: the listing of -d, the initialisers of -dd, the lines of -ddd.
+"""Programs as tcpdump and bpf_dbg print them: the listing of -d, the C initialisers of -dd, the numbers of -ddd.
 
-These functions take raw instructions and give text without a final newline. The wording is that of libpcap
-(bpf_image.c) and of Linux (tools/bpf/bpf_dbg.c).
+The functions return text without a final newline. Sources: libpcap (bpf_image.c), Linux (tools/bpf/bpf_dbg.c).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,7 +23,7 @@ from .opcodes import (
 
 
 class _Style(NamedTuple):
-    """What two listings differ in: templates of lines, operands, and which constants are hexadecimal."""
+    """The format of a listing: templates of lines and operands, and the actions with hexadecimal constants."""
 
     line: str
     plain: str
@@ -33,10 +32,10 @@ class _Style(NamedTuple):
     hexadecimal: frozenset[Action]
     zero: str
     arguments: Mapping[Operand, str]
-    extension_words: Mapping[Extension, str]
+    extension_names: Mapping[Extension, str]
 
 
-# All other constants are signed decimals.
+# The constants of all other actions are signed decimal numbers.
 _HEXADECIMAL: Final = CONDITIONS | {Action.LOAD_A, Action.LOAD_X, Action.AND, Action.OR, Action.XOR}
 
 _ARGUMENTS: Final = {
@@ -58,7 +57,7 @@ _TCPDUMP: Final = _Style(
     hexadecimal=_HEXADECIMAL,
     zero="0x0",
     arguments=_ARGUMENTS,
-    extension_words=EXTENSION_WORDS | {Extension.VLAN_TAG_PRESENT: "vlanp", Extension.RAND: "random"},
+    extension_names=EXTENSION_WORDS | {Extension.VLAN_TAG_PRESENT: "vlanp", Extension.RAND: "random"},
 )
 
 # A verdict of seccomp is an action and its data, 16 bits each, which a signed decimal hides.
@@ -72,12 +71,22 @@ _BPF_DBG: Final = _Style(
     hexadecimal=_HEXADECIMAL | {Action.RETURN},
     zero="0",
     arguments=_ARGUMENTS | {Operand.A: "a", Operand.LENGTH: "#len", Operand.INDIRECT: "[x+{k}]"},
-    extension_words={},
+    extension_names={},
 )
 
 
 def listing(instructions: Iterable[RawInstruction], *, dialect: Dialect | None = None) -> str:
-    """One line an instruction, as `tcpdump -d`: absolute targets, `unimp` for what it does not know.
+    """Render instructions as `tcpdump -d` does: one line per instruction, with absolute jump targets.
+
+    An instruction that tcpdump does not know is shown as `unimp`.
+
+    Args:
+        instructions: Raw instructions, or a `Program`.
+        dialect: A dialect with a record size makes the constants of `ret` hexadecimal, since a verdict of seccomp is
+            an action and its data. With any other dialect, or None, the text is exactly that of tcpdump.
+
+    Returns:
+        The lines, without a final newline.
 
     >>> print(listing([RawInstruction(0x28, k=12), RawInstruction(0x15, 0, 3, 0x800)]))
     (000) ldh      [12]
@@ -87,7 +96,9 @@ def listing(instructions: Iterable[RawInstruction], *, dialect: Dialect | None =
 
 
 def debugger_listing(instructions: Iterable[RawInstruction]) -> str:
-    """One line an instruction, as `disassemble` of bpf_dbg (Linux tools/bpf): a label each, `nosup` for the unknown.
+    """Render instructions as bpf_dbg's `disassemble` does (Linux tools/bpf): one labelled line per instruction.
+
+    An instruction that bpf_dbg does not know is shown as `nosup`.
 
     >>> print(debugger_listing([RawInstruction(0x28, k=12), RawInstruction(0x15, 0, 3, 0x800)]))
     l0:	ldh [12]
@@ -97,17 +108,17 @@ def debugger_listing(instructions: Iterable[RawInstruction]) -> str:
 
 
 def c_initializers(instructions: Iterable[RawInstruction]) -> str:
-    """One C initialiser of struct bpf_insn a line, as `tcpdump -dd`."""
+    """Render instructions as `tcpdump -dd` does: one C initialiser of struct bpf_insn per line."""
     return "\n".join(f"{{ {raw.op:#x}, {raw.jt}, {raw.jf}, {raw.k:#010x} }}," for raw in instructions)
 
 
 def decimal_lines(instructions: Sequence[RawInstruction]) -> str:
-    """The number of instructions, then four decimal numbers a line, as `tcpdump -ddd`."""
+    """Render instructions as `tcpdump -ddd` does: the number of lines, then four decimal numbers per line."""
     return "\n".join([str(len(instructions)), *(f"{raw.op} {raw.jt} {raw.jf} {raw.k}" for raw in instructions)])
 
 
 def signed(k: int) -> int:
-    """The 32-bit number *k* read as two's complement."""
+    """Return the value of a 32-bit number in two's complement."""
     return k - 2 * SIGN_BIT if k & SIGN_BIT else k
 
 
@@ -137,5 +148,5 @@ def _argument(opcode: Opcode, raw: RawInstruction, index: int, style: _Style) ->
             return f"#{signed(raw.k)}"
         return f"#{raw.k:#x}" if raw.k else f"#{style.zero}"
     extension = extension_of(opcode, raw.k)
-    word = None if extension is None else style.extension_words.get(extension)
-    return style.arguments[opcode.operand].format(k=word or signed(raw.k))
+    name = None if extension is None else style.extension_names.get(extension)
+    return style.arguments[opcode.operand].format(k=name or signed(raw.k))

@@ -1,42 +1,44 @@
-"""The instruction set: the one table of opcodes, and the numbers of the machine.
+"""The table of opcodes, and the numbers of the BPF machine.
 
-No other module contains an opcode. Sources: linux/bpf_common.h, linux/filter.h, and McCanne and Jacobson,
-"The BSD Packet Filter" (1993).
+No other module contains the code of an opcode: an opcode is one row of `OPCODES`, which names the dialects that accept
+it. A table elsewhere that needs an entry for each action or operand is compared with this one by a test.
+
+Sources: linux/bpf_common.h, linux/filter.h, and McCanne and Jacobson, "The BSD Packet Filter" (1993).
 """
 
 from enum import Enum, IntEnum, auto
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple, TypeAlias, get_args
 
 WORD_MASK: Final = 0xFFFF_FFFF
 SCRATCH_SLOTS: Final = 16
 
-# Absolute loads from here on are extensions, in Linux; below lie two windows on the packet's headers.
+# In Linux, absolute loads at or above EXTENSION_OFFSET are extensions; the two windows below it address headers.
 EXTENSION_OFFSET: Final = 0xFFFF_F000  # SKF_AD_OFF
-NETWORK_OFFSET: Final = 0xFFF0_0000  # SKF_NET_OFF: counted from the network header
-LINK_OFFSET: Final = 0xFFE0_0000  # SKF_LL_OFF: counted from the link header
+NETWORK_OFFSET: Final = 0xFFF0_0000  # SKF_NET_OFF: bytes from the network header
+LINK_OFFSET: Final = 0xFFE0_0000  # SKF_LL_OFF: bytes from the link-layer header
 SIGN_BIT: Final = 0x8000_0000
 
 OUT_OF_RANGE: Final = SIGN_BIT
-"""A position in memory that is outside every packet, and more than 2**20 bytes before the end of the address space."""
+"""A memory position outside every packet, more than 2**20 bytes before the end of the 32-bit address space."""
 
 
-class _Number(IntEnum):
-    """An int with a name; its repr is Python source."""
+class _NamedInt(IntEnum):
+    """An int with a name; `repr` is Python source."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}.{self.name}"
 
 
-class Register(_Number):
+class Register(_NamedInt):
     """The two registers of the machine, each 32 bits wide."""
 
     A = 0
     X = 1
 
 
-class ALUOp(_Number):
-    """The arithmetic and logic operations, all modulo 2**32."""
+class ALUOp(_NamedInt):
+    """The arithmetic and logic operations on unsigned 32-bit words; results are modulo 2**32."""
 
     ADD = 0x00
     SUB = 0x10
@@ -50,10 +52,11 @@ class ALUOp(_Number):
     XOR = 0xA0
 
 
-class JumpTest(_Number):
-    """The comparisons of A with a constant or with X; all are unsigned.
+class JumpTest(_NamedInt):
+    """The unsigned comparisons of A with a constant or with X.
 
-    The machine has four of them; the others are the same instructions with their skips exchanged.
+    EQUAL, GREATER_THAN, GREATER_OR_EQUAL and BITS_SET are opcodes; each other comparison is assembled as its opposite
+    with exchanged skips.
     """
 
     EQUAL = 0
@@ -66,10 +69,11 @@ class JumpTest(_Number):
     BITS_NOT_SET = 7
 
 
-class Extension(_Number):
-    """What Linux tells about a packet beside its bytes: the distance from SKF_AD_OFF (linux/filter.h).
+class Extension(_NamedInt):
+    """The packet metadata that Linux programs can load.
 
-    LEN is no such distance: it stands for the instruction that loads the packet's length.
+    A value is the distance of the load's offset from SKF_AD_OFF (linux/filter.h). LEN is not such a distance: it
+    represents the opcode that loads the packet's length.
     """
 
     LEN = 1
@@ -91,7 +95,7 @@ class Extension(_Number):
     RAND = 56
 
 
-# The assemblers' words for the extensions, as Go and bpf_asm write them.
+# The names of the extensions in assembly, as Go and bpf_asm write them.
 EXTENSION_WORDS: Final = MappingProxyType(
     {
         Extension.LEN: "len",
@@ -116,9 +120,9 @@ EXTENSION_WORDS: Final = MappingProxyType(
 
 
 class Action(Enum):
-    """What an instruction does."""
+    """The effect of an instruction."""
 
-    __hash__ = object.__hash__  # members are single objects; Enum would hash their names, in Python
+    __hash__ = object.__hash__  # each member is one object; Enum.__hash__ hashes the name, in slower Python code
 
     LOAD_A = auto()
     LOAD_X = auto()
@@ -145,11 +149,27 @@ class Action(Enum):
     TXA = auto()
 
 
+ARITHMETIC_ACTIONS: Final = frozenset(
+    {
+        Action.ADD,
+        Action.SUB,
+        Action.MUL,
+        Action.DIV,
+        Action.MOD,
+        Action.OR,
+        Action.AND,
+        Action.XOR,
+        Action.SHIFT_LEFT,
+        Action.SHIFT_RIGHT,
+    }
+)
+"""The operations on A and a second operand."""
 CONDITIONS: Final = frozenset({Action.EQUAL, Action.GREATER_THAN, Action.GREATER_OR_EQUAL, Action.BITS_SET})
+"""The tests of the conditional jumps."""
 JUMPS: Final = CONDITIONS | {Action.JUMP}
 """The conditional jumps and the unconditional one."""
 
-# What stands between the two operands, as in C.
+# The operator between the two operands, as in C.
 SIGNS: Final = MappingProxyType(
     {
         Action.ADD: "+",
@@ -171,9 +191,9 @@ SIGNS: Final = MappingProxyType(
 
 
 class Operand(Enum):
-    """What an action works on."""
+    """The second operand of an action, or the place that an action loads from or stores to."""
 
-    __hash__ = object.__hash__
+    __hash__ = object.__hash__  # see Action
 
     NONE = auto()
     K = auto()
@@ -186,88 +206,112 @@ class Operand(Enum):
     MEMORY_SHIFT = auto()
 
 
+DialectName: TypeAlias = Literal["pcap", "linux", "seccomp"]
+
+
 class Opcode(NamedTuple):
-    """One row of the table; *size* is the width of a load from the packet, in bytes."""
+    """One row of the table.
+
+    Args:
+        code: The 16-bit operation code.
+        mnemonic: The name in assembly, which several operands share.
+        action: The effect.
+        operand: The operand of the action.
+        dialects: The names of the dialects that accept the opcode.
+        size: The width of a load from the packet, in bytes: 1, 2 or 4.
+    """
 
     code: int
     mnemonic: str
     action: Action
     operand: Operand
+    dialects: frozenset[DialectName]
     size: int = 4
 
 
+_ALL: Final[frozenset[DialectName]] = frozenset(get_args(DialectName))
+# kernel/seccomp.c, seccomp_check_filter: no indirect, narrow or header-length load, and no modulo.
+_SOCKET: Final = _ALL - {"seccomp"}
+
 OPCODES: Final = (
-    Opcode(0x00, "ld", Action.LOAD_A, Operand.K),
-    Opcode(0x20, "ld", Action.LOAD_A, Operand.ABSOLUTE, 4),
-    Opcode(0x28, "ldh", Action.LOAD_A, Operand.ABSOLUTE, 2),
-    Opcode(0x30, "ldb", Action.LOAD_A, Operand.ABSOLUTE, 1),
-    Opcode(0x40, "ld", Action.LOAD_A, Operand.INDIRECT, 4),
-    Opcode(0x48, "ldh", Action.LOAD_A, Operand.INDIRECT, 2),
-    Opcode(0x50, "ldb", Action.LOAD_A, Operand.INDIRECT, 1),
-    Opcode(0x60, "ld", Action.LOAD_A, Operand.SCRATCH),
-    Opcode(0x80, "ld", Action.LOAD_A, Operand.LENGTH),
-    Opcode(0x01, "ldx", Action.LOAD_X, Operand.K),
-    Opcode(0x61, "ldx", Action.LOAD_X, Operand.SCRATCH),
-    Opcode(0x81, "ldx", Action.LOAD_X, Operand.LENGTH),
-    Opcode(0xB1, "ldx", Action.LOAD_X, Operand.MEMORY_SHIFT, 1),
-    Opcode(0x02, "st", Action.STORE_A, Operand.SCRATCH),
-    Opcode(0x03, "stx", Action.STORE_X, Operand.SCRATCH),
-    Opcode(0x04, "add", Action.ADD, Operand.K),
-    Opcode(0x0C, "add", Action.ADD, Operand.X),
-    Opcode(0x14, "sub", Action.SUB, Operand.K),
-    Opcode(0x1C, "sub", Action.SUB, Operand.X),
-    Opcode(0x24, "mul", Action.MUL, Operand.K),
-    Opcode(0x2C, "mul", Action.MUL, Operand.X),
-    Opcode(0x34, "div", Action.DIV, Operand.K),
-    Opcode(0x3C, "div", Action.DIV, Operand.X),
-    Opcode(0x44, "or", Action.OR, Operand.K),
-    Opcode(0x4C, "or", Action.OR, Operand.X),
-    Opcode(0x54, "and", Action.AND, Operand.K),
-    Opcode(0x5C, "and", Action.AND, Operand.X),
-    Opcode(0x64, "lsh", Action.SHIFT_LEFT, Operand.K),
-    Opcode(0x6C, "lsh", Action.SHIFT_LEFT, Operand.X),
-    Opcode(0x74, "rsh", Action.SHIFT_RIGHT, Operand.K),
-    Opcode(0x7C, "rsh", Action.SHIFT_RIGHT, Operand.X),
-    Opcode(0x84, "neg", Action.NEGATE, Operand.NONE),
-    Opcode(0x94, "mod", Action.MOD, Operand.K),
-    Opcode(0x9C, "mod", Action.MOD, Operand.X),
-    Opcode(0xA4, "xor", Action.XOR, Operand.K),
-    Opcode(0xAC, "xor", Action.XOR, Operand.X),
-    Opcode(0x05, "ja", Action.JUMP, Operand.K),
-    Opcode(0x15, "jeq", Action.EQUAL, Operand.K),
-    Opcode(0x1D, "jeq", Action.EQUAL, Operand.X),
-    Opcode(0x25, "jgt", Action.GREATER_THAN, Operand.K),
-    Opcode(0x2D, "jgt", Action.GREATER_THAN, Operand.X),
-    Opcode(0x35, "jge", Action.GREATER_OR_EQUAL, Operand.K),
-    Opcode(0x3D, "jge", Action.GREATER_OR_EQUAL, Operand.X),
-    Opcode(0x45, "jset", Action.BITS_SET, Operand.K),
-    Opcode(0x4D, "jset", Action.BITS_SET, Operand.X),
-    Opcode(0x06, "ret", Action.RETURN, Operand.K),
-    Opcode(0x16, "ret", Action.RETURN, Operand.A),
-    Opcode(0x07, "tax", Action.TAX, Operand.NONE),
-    Opcode(0x87, "txa", Action.TXA, Operand.NONE),
+    Opcode(0x00, "ld", Action.LOAD_A, Operand.K, _ALL),
+    Opcode(0x20, "ld", Action.LOAD_A, Operand.ABSOLUTE, _ALL),
+    Opcode(0x28, "ldh", Action.LOAD_A, Operand.ABSOLUTE, _SOCKET, 2),
+    Opcode(0x30, "ldb", Action.LOAD_A, Operand.ABSOLUTE, _SOCKET, 1),
+    Opcode(0x40, "ld", Action.LOAD_A, Operand.INDIRECT, _SOCKET),
+    Opcode(0x48, "ldh", Action.LOAD_A, Operand.INDIRECT, _SOCKET, 2),
+    Opcode(0x50, "ldb", Action.LOAD_A, Operand.INDIRECT, _SOCKET, 1),
+    Opcode(0x60, "ld", Action.LOAD_A, Operand.SCRATCH, _ALL),
+    Opcode(0x80, "ld", Action.LOAD_A, Operand.LENGTH, _ALL),
+    Opcode(0x01, "ldx", Action.LOAD_X, Operand.K, _ALL),
+    Opcode(0x61, "ldx", Action.LOAD_X, Operand.SCRATCH, _ALL),
+    Opcode(0x81, "ldx", Action.LOAD_X, Operand.LENGTH, _ALL),
+    Opcode(0xB1, "ldx", Action.LOAD_X, Operand.MEMORY_SHIFT, _SOCKET, 1),
+    Opcode(0x02, "st", Action.STORE_A, Operand.SCRATCH, _ALL),
+    Opcode(0x03, "stx", Action.STORE_X, Operand.SCRATCH, _ALL),
+    Opcode(0x04, "add", Action.ADD, Operand.K, _ALL),
+    Opcode(0x0C, "add", Action.ADD, Operand.X, _ALL),
+    Opcode(0x14, "sub", Action.SUB, Operand.K, _ALL),
+    Opcode(0x1C, "sub", Action.SUB, Operand.X, _ALL),
+    Opcode(0x24, "mul", Action.MUL, Operand.K, _ALL),
+    Opcode(0x2C, "mul", Action.MUL, Operand.X, _ALL),
+    Opcode(0x34, "div", Action.DIV, Operand.K, _ALL),
+    Opcode(0x3C, "div", Action.DIV, Operand.X, _ALL),
+    Opcode(0x44, "or", Action.OR, Operand.K, _ALL),
+    Opcode(0x4C, "or", Action.OR, Operand.X, _ALL),
+    Opcode(0x54, "and", Action.AND, Operand.K, _ALL),
+    Opcode(0x5C, "and", Action.AND, Operand.X, _ALL),
+    Opcode(0x64, "lsh", Action.SHIFT_LEFT, Operand.K, _ALL),
+    Opcode(0x6C, "lsh", Action.SHIFT_LEFT, Operand.X, _ALL),
+    Opcode(0x74, "rsh", Action.SHIFT_RIGHT, Operand.K, _ALL),
+    Opcode(0x7C, "rsh", Action.SHIFT_RIGHT, Operand.X, _ALL),
+    Opcode(0x84, "neg", Action.NEGATE, Operand.NONE, _ALL),
+    Opcode(0x94, "mod", Action.MOD, Operand.K, _SOCKET),
+    Opcode(0x9C, "mod", Action.MOD, Operand.X, _SOCKET),
+    Opcode(0xA4, "xor", Action.XOR, Operand.K, _ALL),
+    Opcode(0xAC, "xor", Action.XOR, Operand.X, _ALL),
+    Opcode(0x05, "ja", Action.JUMP, Operand.K, _ALL),
+    Opcode(0x15, "jeq", Action.EQUAL, Operand.K, _ALL),
+    Opcode(0x1D, "jeq", Action.EQUAL, Operand.X, _ALL),
+    Opcode(0x25, "jgt", Action.GREATER_THAN, Operand.K, _ALL),
+    Opcode(0x2D, "jgt", Action.GREATER_THAN, Operand.X, _ALL),
+    Opcode(0x35, "jge", Action.GREATER_OR_EQUAL, Operand.K, _ALL),
+    Opcode(0x3D, "jge", Action.GREATER_OR_EQUAL, Operand.X, _ALL),
+    Opcode(0x45, "jset", Action.BITS_SET, Operand.K, _ALL),
+    Opcode(0x4D, "jset", Action.BITS_SET, Operand.X, _ALL),
+    Opcode(0x06, "ret", Action.RETURN, Operand.K, _ALL),
+    Opcode(0x16, "ret", Action.RETURN, Operand.A, _ALL),
+    Opcode(0x07, "tax", Action.TAX, Operand.NONE, _ALL),
+    Opcode(0x87, "txa", Action.TXA, Operand.NONE, _ALL),
 )
 
 OPCODE_BY_CODE: Final = MappingProxyType({opcode.code: opcode for opcode in OPCODES})
-CODE_OF: Final = MappingProxyType({opcode[2:]: opcode.code for opcode in OPCODES})  # (action, operand, size)
+CODE_OF: Final = MappingProxyType({(row.action, row.operand, row.size): row.code for row in OPCODES})
 
 
-def extension_of(opcode: Opcode, k: int) -> Extension | None:
-    """The extension that an absolute load of offset *k* stands for in Linux, at any width; None: it is a load."""
-    if opcode.operand is not Operand.ABSOLUTE or k < EXTENSION_OFFSET:
-        return None
-    number = k - EXTENSION_OFFSET
-    return Extension(number) if number in EXTENSION_NUMBERS else None
+def missing_case(opcode: Opcode, place: str) -> NotImplementedError:
+    """Return the error for a row of the table that *place* does not handle: a mistake in this package."""
+    row = f"opcode {opcode.code:#04x} ({opcode.action.name}, {opcode.operand.name})"
+    return NotImplementedError(f"{row}: not handled by {place}; an opcode needs a case there")
 
 
 EXTENSION_NUMBERS: Final = frozenset(Extension) - {Extension.LEN}
+"""The extensions that are loaded from SKF_AD_OFF plus their number."""
 
 
-_WITHOUT_K: Final = frozenset({Operand.NONE, Operand.X, Operand.A, Operand.LENGTH})
+def extension_of(opcode: Opcode, k: int) -> Extension | None:
+    """Return the extension that Linux loads for an absolute load of offset *k*, of any width; None for other loads."""
+    if opcode.operand is not Operand.ABSOLUTE or k < EXTENSION_OFFSET:
+        return None
+    distance = k - EXTENSION_OFFSET
+    return Extension(distance) if distance in EXTENSION_NUMBERS else None
+
+
+_OPERANDS_WITHOUT_K: Final = frozenset({Operand.NONE, Operand.X, Operand.A, Operand.LENGTH})
 
 
 def has_stray_bits(opcode: Opcode, jt: int, jf: int, k: int) -> bool:
-    """The instruction carries a field that *opcode* never reads: legal everywhere, but no notation shows it."""
+    """Return whether a field that *opcode* never reads is not 0: every dialect accepts it, but assembly omits it."""
     if (jt or jf) and opcode.action not in CONDITIONS:
         return True
-    return k != 0 and opcode.operand in _WITHOUT_K
+    return k != 0 and opcode.operand in _OPERANDS_WITHOUT_K

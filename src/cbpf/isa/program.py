@@ -1,4 +1,4 @@
-"""Program: a value, an immutable sequence of raw instructions, and its bytes."""
+"""Program: an immutable sequence of raw instructions, and its encoding as bytes."""
 
 import struct
 import sys
@@ -7,7 +7,8 @@ from functools import cached_property
 from typing import Any, Final, Literal, Self, TypeAlias, overload
 
 from ..errors import FieldError, ProgramFormatError
-from .instructions import Instruction, RawInstruction, disassemble, to_raw
+from .encoding import disassemble, to_raw
+from .instructions import Instruction, RawInstruction
 from .listing import listing
 
 ByteOrder: TypeAlias = Literal["native", "little", "big"]
@@ -22,14 +23,19 @@ INSTRUCTION_SIZE: Final = 8
 
 
 Instructions: TypeAlias = Iterable[Instruction | tuple[int, int, int, int]]
-"""Whatever makes a program: typed and raw instructions and four-tuples (op, jt, jf, k); a Program too."""
+"""The argument type for programs: a `Program`, or typed instructions, raw ones and tuples (op, jt, jf, k)."""
 
 
 class Program(Sequence[RawInstruction]):
-    """An immutable sequence of instructions, held raw; any bit pattern is allowed, and no rule is checked.
+    """An immutable sequence of raw instructions.
 
-    It takes typed instructions, raw ones, four-tuples (op, jt, jf, k), or a mixture. Equality and hash are
-    those of the raw instructions.
+    Any bit pattern is allowed, and no rule of a dialect is checked. Programs are equal if their raw instructions are.
+
+    Args:
+        instructions: Typed instructions, raw ones, tuples (op, jt, jf, k), or a mixture.
+
+    Raises:
+        FieldError: An item is not an instruction.
 
     >>> from cbpf import LoadAbsolute, RetA
     >>> program = Program([LoadAbsolute(12, 2), RetA()])
@@ -44,28 +50,48 @@ class Program(Sequence[RawInstruction]):
     _raw: tuple[RawInstruction, ...]
 
     def __init__(self, instructions: Instructions = ()) -> None:
-        """Raises `FieldError` for what is no instruction."""
         if not isinstance(instructions, Iterable):
-            raise FieldError(f"Program: {instructions!r} is no sequence of instructions")
+            raise FieldError(f"Program: {instructions!r} is not a sequence of instructions")
         self._raw = instructions._raw if isinstance(instructions, Program) else tuple(map(to_raw, instructions))
 
     @classmethod
     def from_bytes(cls, data: bytes | bytearray | memoryview, *, byte_order: ByteOrder = "native") -> Self:
-        """The program of an array of struct sock_filter, 8 bytes an instruction.
+        """Decode an array of struct sock_filter, 8 bytes per instruction.
 
-        Raises `ProgramFormatError` if the length is no multiple of 8.
+        Args:
+            data: The bytes of the array.
+            byte_order: The byte order of the 16-bit and 32-bit fields.
+
+        Returns:
+            The program.
+
+        Raises:
+            FieldError: *data* is not bytes, or the byte order is undefined.
+            ProgramFormatError: The length is not a multiple of 8 bytes.
         """
         if not isinstance(data, bytes | bytearray | memoryview):
             raise FieldError(f"Program.from_bytes: {data!r} is not bytes")
         if len(data) % INSTRUCTION_SIZE:
             raise ProgramFormatError(
-                f"byte {len(data) // INSTRUCTION_SIZE * INSTRUCTION_SIZE}: {len(data) % INSTRUCTION_SIZE} bytes"
-                f" are left over; an instruction has {INSTRUCTION_SIZE}"
+                f"byte {len(data) // INSTRUCTION_SIZE * INSTRUCTION_SIZE}: truncated instruction"
+                f" ({len(data) % INSTRUCTION_SIZE} of {INSTRUCTION_SIZE} bytes); the length must be a multiple of 8"
             )
         return cls(struct.iter_unpack(_layout(byte_order), data))
 
     def to_bytes(self, *, byte_order: ByteOrder = "native") -> bytes:
-        """An array of struct sock_filter, 8 bytes an instruction; `bytes(program)` is the native order."""
+        """Encode the program as an array of struct sock_filter, 8 bytes per instruction.
+
+        `bytes(program)` is the same array in native byte order.
+
+        Args:
+            byte_order: The byte order of the 16-bit and 32-bit fields.
+
+        Returns:
+            The bytes of the array.
+
+        Raises:
+            FieldError: The byte order is undefined.
+        """
         pack = struct.Struct(_layout(byte_order)).pack
         return b"".join(pack(*raw) for raw in self._raw)
 
@@ -74,7 +100,7 @@ class Program(Sequence[RawInstruction]):
 
     @cached_property
     def instructions(self) -> tuple[Instruction, ...]:
-        """The typed view: each instruction decoded where it has a typed form, else raw."""
+        """The typed form of each instruction, or the raw one if it has none."""
         return disassemble(self._raw)[0]
 
     def __len__(self) -> int:
@@ -114,7 +140,7 @@ class Program(Sequence[RawInstruction]):
         return "\n".join(line.rstrip() for line in listing(self._raw).split("\n"))
 
     def _repr_html_(self) -> str:
-        """The listing, for notebooks."""
+        """Return the listing as HTML, for notebooks."""
         import html
 
         return f"<pre>{html.escape(str(self))}</pre>"

@@ -1,11 +1,11 @@
-"""THE MEANING: what each action does, written once over a small `Machine`.
+"""The semantics of each action, defined once in terms of a small abstract `Machine`.
 
-An engine decides what a word is: an int, source text, a value of a compiler, a term of a solver. Running
-`execute` over anything but ints, with the program fixed, is compilation. Therefore Python's `if` may look
-here at the instruction or the dialect, never at a word: choices about words go through `select`, `branch`
+A machine chooses the type of its words: ints (an interpreter), source text or compiler values (a compiler), terms of a
+solver (a proof). Executing a fixed program on words that are not ints is compilation. Therefore an `if` in this module
+may depend on the instruction or the dialect, but never on a word: decisions about words go through `select`, `branch`
 and `return_if`.
 
-Sources: Linux net/core/filter.c, libpcap bpf_filter.c; what they leave open is settled by `Dialect`.
+Sources: Linux net/core/filter.c, libpcap bpf_filter.c. Where these differ, the `Dialect` decides.
 """
 
 from typing import Literal, Protocol, TypeAlias, TypeVar, assert_never
@@ -23,6 +23,7 @@ from .opcodes import (
     Opcode,
     Operand,
     extension_of,
+    missing_case,
 )
 
 Word = TypeVar("Word")
@@ -31,87 +32,90 @@ HeaderKind: TypeAlias = Literal["packet", "network", "link"]
 
 
 class Machine(Protocol[Word, Truth]):
-    """What an engine provides. Words are unsigned 32-bit numbers; registers and scratch begin as 0."""
+    """The operations of a machine. Words are unsigned 32-bit numbers; registers and scratch slots are initially 0."""
 
     a: Word
     x: Word
 
     def word(self, value: int, /) -> Word:
-        """The constant *value*."""
+        """Return a constant word."""
         ...
 
     def arithmetic(self, action: Action, left: Word, right: Word, /) -> Word:
-        """Left <action> right modulo 2**32. A divisor is never 0, a shift count always below 32."""
+        """Compute left <action> right, modulo 2**32; a divisor is never 0, and a shift count is always below 32."""
         ...
 
     def compare(self, action: Action, left: Word, right: Word, /) -> Truth:
-        """An unsigned comparison, or for BITS_SET whether left & right is not 0."""
+        """Compare two words as unsigned numbers; BITS_SET compares left & right with 0, and holds if they differ."""
         ...
 
     def select(self, truth: Truth, then: Word, otherwise: Word, /) -> Word:
-        """*then* where *truth* holds, else *otherwise*."""
+        """Return *then* if the condition holds, else *otherwise*."""
         ...
 
     def load_scratch(self, slot: int, /) -> Word:
-        """M[slot]."""
+        """Return M[slot]."""
         ...
 
     def store_scratch(self, slot: int, value: Word, /) -> None:
-        """M[slot] = value."""
+        """Set M[slot]."""
         ...
 
     def captured_length(self) -> Word:
-        """How many bytes of the packet are here."""
+        """Return the number of captured bytes of the packet."""
         ...
 
     def wire_length(self) -> Word:
-        """How many bytes the packet had."""
+        """Return the original length of the packet, in bytes."""
         ...
 
     def header(self, header: HeaderKind, /) -> Word:
-        """The position in memory of a header's byte 0, or OUT_OF_RANGE; of the packet's without header windows: 0."""
+        """Return the memory position of byte 0 of a header or of the packet; OUT_OF_RANGE if it does not exist.
+
+        Without header windows, the packet starts at position 0.
+        """
         ...
 
     def fetch(self, base: Word, displacement: int, size: int, byte_order: FetchOrder, /) -> Word:
-        """The *size* bytes of memory at base + displacement, an exact sum; if one is missing the verdict is 0."""
+        """Load *size* bytes at the exact sum base + displacement; if one is missing, end the run with verdict 0."""
         ...
 
     def lacks_device(self) -> Truth:
-        """Whether the packet belongs to no network device."""
+        """Return whether the packet has no network device."""
         ...
 
     def extension(self, extension: Extension, a: Word, x: Word, /) -> Word:
-        """What the kernel knows of the packet: `SocketBuffer.extension`."""
+        """Return metadata of the packet; `SocketBuffer.extension` defines the values."""
         ...
 
     def return_if(self, truth: Truth, verdict: Word, /) -> None:
-        """Ends the run with *verdict* where *truth* holds."""
+        """End the run with a verdict if the condition holds."""
         ...
 
     def finish(self, verdict: Word, /) -> None:
-        """Ends the run with *verdict*."""
+        """End the run with a verdict."""
         ...
 
     def jump(self, target: int, /) -> None:
-        """Goes on at instruction *target*."""
+        """Continue at instruction *target*."""
         ...
 
     def branch(self, truth: Truth, target_true: int, target_false: int, /) -> None:
-        """Goes on at one of two instructions."""
+        """Continue at *target_true* if the condition holds, else at *target_false*."""
         ...
 
 
 def begin(m: Machine[Word, Truth], dialect: Dialect) -> None:
-    """What happens before the first instruction: a record that is too short gets verdict 0."""
+    """Start a run: if the dialect has a record size, and the packet is shorter, the verdict is 0."""
     if dialect.record_size is not None:
         too_short = m.compare(Action.GREATER_THAN, m.word(dialect.record_size), m.captured_length())
         m.return_if(too_short, m.word(0))
 
 
 def execute(m: Machine[Word, Truth], raw: RawInstruction, index: int, dialect: Dialect) -> None:
-    """One instruction, which stands at *index* of a program that *dialect* accepts.
+    """Execute the instruction at *index* of a program that *dialect* accepts.
 
-    Where it neither jumps, branches nor finishes, the run goes on at index + 1.
+    The run continues at index + 1, unless the instruction calls `jump`, `branch` or `finish`.
     """
     opcode = OPCODE_BY_CODE[raw.op]
     following = index + 1
@@ -151,14 +155,19 @@ def execute(m: Machine[Word, Truth], raw: RawInstruction, index: int, dialect: D
 
 
 def _value(m: Machine[Word, Truth], opcode: Opcode, k: int) -> Word:
-    """The operand of an instruction that takes a constant or a register."""
-    if opcode.operand is Operand.K:
-        return m.word(k)
-    return m.x if opcode.operand is Operand.X else m.a
+    """Return the operand of an instruction that takes a constant or a register."""
+    match opcode.operand:
+        case Operand.K:
+            return m.word(k)
+        case Operand.X:
+            return m.x
+        case Operand.A:
+            return m.a
+    raise missing_case(opcode, "isa.semantics")
 
 
 def _shift(m: Machine[Word, Truth], opcode: Opcode, k: int, dialect: Dialect) -> Word:
-    """Counts of 32 and more take the count modulo 32 or give 0, as the dialect says."""
+    """Shift A; the dialect defines the result of a shift by X if X is 32 or more."""
     if opcode.operand is Operand.K:
         return m.arithmetic(opcode.action, m.a, m.word(k)) if k < 32 else m.word(0)
     shifted = m.arithmetic(opcode.action, m.a, m.arithmetic(Action.AND, m.x, m.word(31)))
@@ -180,18 +189,19 @@ def _load(m: Machine[Word, Truth], opcode: Opcode, k: int, dialect: Dialect) -> 
             return m.arithmetic(Action.SHIFT_LEFT, low_half, m.word(2))
         case Operand.INDIRECT:
             return _fetch_indirect(m, k, opcode.size, dialect)
-        case _:
+        case Operand.ABSOLUTE:
             extension = extension_of(opcode, k)
             if extension is not None:
                 return _extension(m, extension)
             return _fetch_absolute(m, k, opcode.size, dialect)
+    raise missing_case(opcode, "isa.semantics")
 
 
 def _extension(m: Machine[Word, Truth], extension: Extension) -> Word:
     if extension is Extension.XOR_X:
         return m.arithmetic(Action.XOR, m.a, m.x)
     if extension in (Extension.INTERFACE_INDEX, Extension.LINK_LAYER_TYPE):
-        # Without a device Linux leaves the program here, with A as it stands.
+        # If the packet has no device, Linux ends the program with A as the verdict.
         m.return_if(m.lacks_device(), m.a)
     return m.extension(extension, m.a, m.x)
 
@@ -214,7 +224,7 @@ def _fetch_indirect(m: Machine[Word, Truth], k: int, size: int, dialect: Dialect
 
 
 def _locate(m: Machine[Word, Truth], address: Word) -> Word:
-    """The position in memory of a 32-bit address, the upper half of which holds Linux's header windows."""
+    """Return the memory position of a 32-bit address; the header windows of Linux are in its upper half."""
 
     def at_least(bound: int) -> Truth:
         return m.compare(Action.GREATER_OR_EQUAL, address, m.word(bound))

@@ -1,7 +1,7 @@
-"""The verifier: Program and Dialect -> every reason why the dialect refuses the program.
+"""The verifier: every reason why a dialect rejects a program.
 
-Each rule is a generator of findings; RULES is the list of them. A rule looks at the whole program and never
-relies on another having passed. Sources: Linux net/core/filter.c (bpf_check_classic, check_load_and_stores,
+Each rule is a generator of findings, and `RULES` lists the rules. A rule inspects the complete program, and does not
+rely on another rule having passed. Sources: Linux net/core/filter.c (bpf_check_classic, check_load_and_stores,
 bpf_convert_filter) and kernel/seccomp.c; libpcap bpf_filter.c (bpf_validate).
 """
 
@@ -32,28 +32,47 @@ Rule: TypeAlias = Callable[[Program, Dialect], Iterator[Finding]]
 
 
 def findings(program: Instructions, *, dialect: Dialect = PCAP) -> tuple[Finding, ...]:
-    """Every reason why *dialect* refuses *program*, in order of position; empty: it is accepted.
+    """Check a program, and return every reason why a dialect rejects it.
+
+    Args:
+        program: A `Program`, or whatever makes one: instructions and tuples (op, jt, jf, k).
+        dialect: The dialect whose rules apply.
+
+    Returns:
+        The findings in order of position; an empty tuple if the dialect accepts the program.
+
+    Raises:
+        FieldError: An item is not an instruction, or *dialect* is not a `Dialect`.
 
     >>> from cbpf import LINUX, LoadScratch, RetA, Register
     >>> for finding in findings([LoadScratch(Register.A, 3), RetA()], dialect=LINUX):
     ...     print(finding)
-    instruction 0: reads M[3], which is not written on every way here; a slot must be written before it is \
-read [scratch-unwritten]
+    instruction 0: M[3] may be read before it is written; every path must initialise a scratch slot before \
+reading it [scratch-unwritten]
     """
     value, dialect = Program(program), check_dialect(dialect)
-    found = [finding for rule in RULES for finding in rule(value, dialect)]
-    return tuple(sorted(found, key=lambda finding: -1 if finding.index is None else finding.index))
+    unordered = [finding for rule in RULES for finding in rule(value, dialect)]
+    return tuple(sorted(unordered, key=lambda finding: -1 if finding.index is None else finding.index))
 
 
 def verify(program: Instructions, *, dialect: Dialect = PCAP) -> None:
-    """Raises `VerificationError` with all findings if *dialect* refuses *program*."""
-    found = findings(program, dialect=dialect)
-    if found:
-        raise VerificationError(found)
+    """Check a program, and raise an error if a dialect rejects it.
+
+    Args:
+        program: A `Program`, or whatever makes one: instructions and tuples (op, jt, jf, k).
+        dialect: The dialect whose rules apply.
+
+    Raises:
+        FieldError: An item is not an instruction, or *dialect* is not a `Dialect`.
+        VerificationError: The dialect rejects the program; the error holds all findings.
+    """
+    reasons = findings(program, dialect=dialect)
+    if reasons:
+        raise VerificationError(reasons)
 
 
 def _rows(program: Program) -> Iterator[tuple[int, RawInstruction, Opcode]]:
-    """The instructions whose opcode is in the table, with their index and row."""
+    """Yield the instructions with a defined opcode: index, instruction and row of the table."""
     for index, raw in enumerate(program):
         opcode = OPCODE_BY_CODE.get(raw.op)
         if opcode is not None:
@@ -65,16 +84,15 @@ def _length(program: Program, dialect: Dialect) -> Iterator[Finding]:
         yield Finding("empty", None, "has no instructions", "a program has at least one")
     elif dialect.longest is not None and len(program) > dialect.longest:
         fact = f"has {len(program)} instructions"
-        yield Finding("too-long", None, fact, f"{dialect.name} takes at most {dialect.longest}")
+        yield Finding("too-long", None, fact, f"{dialect.name} accepts at most {dialect.longest}")
 
 
 def _opcodes(program: Program, dialect: Dialect) -> Iterator[Finding]:
     for index, raw in enumerate(program):
         if raw.op not in dialect.opcodes:
-            known = OPCODE_BY_CODE.get(raw.op)
-            name = "is no instruction" if known is None else f"({raw}) is not allowed here"
-            rule = f"{dialect.name} takes {len(dialect.opcodes)} opcodes"
-            yield Finding("opcode", index, f"opcode {raw.op:#04x} {name}", rule)
+            reason = f"({raw}) is not supported" if raw.op in OPCODE_BY_CODE else "is undefined"
+            rule = f"{dialect.name} accepts {len(dialect.opcodes)} opcodes"
+            yield Finding("opcode", index, f"opcode {raw.op:#04x} {reason}", rule)
 
 
 def _constants(program: Program, dialect: Dialect) -> Iterator[Finding]:
@@ -82,33 +100,33 @@ def _constants(program: Program, dialect: Dialect) -> Iterator[Finding]:
         if opcode.operand is not Operand.K:
             continue
         if opcode.action in (Action.DIV, Action.MOD) and raw.k == 0:
-            yield Finding("division-by-zero", index, f"{raw}", "a constant divisor is not 0")
+            yield Finding("division-by-zero", index, f"{raw}: division by zero", "a constant divisor must not be 0")
         wide = opcode.action in (Action.SHIFT_LEFT, Action.SHIFT_RIGHT) and raw.k >= 32
         if wide and not dialect.wide_constant_shifts:
-            yield Finding("wide-shift", index, f"{raw}", "a constant shift count is below 32")
+            yield Finding("wide-shift", index, f"{raw}: shift count out of range", "it must be 0 to 31")
 
 
 def _scratch_slots(program: Program, dialect: Dialect) -> Iterator[Finding]:
     for index, raw, opcode in _rows(program):
         if opcode.operand is Operand.SCRATCH and raw.k >= SCRATCH_SLOTS:
-            rule = f"there are {SCRATCH_SLOTS} slots, M[0] to M[{SCRATCH_SLOTS - 1}]"
-            yield Finding("scratch-slot", index, f"uses M[{raw.k}]", rule)
+            rule = f"the {SCRATCH_SLOTS} slots are M[0] to M[{SCRATCH_SLOTS - 1}]"
+            yield Finding("scratch-slot", index, f"scratch slot M[{raw.k}] does not exist", rule)
 
 
 def _jumps(program: Program, dialect: Dialect) -> Iterator[Finding]:
     last = len(program) - 1
-    rule = f"a jump lands on an instruction, and the last is {last}"
+    rule = f"the last instruction is {last}"
     for index, raw, opcode in _rows(program):
         if opcode.action is Action.JUMP and raw.k >= last - index:
             (target,) = raw.successors(index)
             backward = target - 2 * SIGN_BIT
             if 0 <= backward <= index:
-                fact = f"jumps backward to {backward}"
-                yield Finding("backward-jump", index, fact, "jumps go forward, so that every run ends")
+                fact = f"backward jump to instruction {backward}"
+                yield Finding("backward-jump", index, fact, "only forward jumps are allowed, so that every run ends")
             else:
-                yield Finding("jump-target", index, f"jumps to {target}", rule)
+                yield Finding("jump-target", index, f"jump target {target} is past the end", rule)
         elif opcode.action in CONDITIONS and max(raw.successors(index)) > last:
-            fact = f"may jump to {max(raw.successors(index))}"
+            fact = f"jump target {max(raw.successors(index))} is past the end"
             yield Finding("jump-target", index, fact, rule)
 
 
@@ -117,7 +135,7 @@ def _last_instruction(program: Program, dialect: Dialect) -> Iterator[Finding]:
         opcode = OPCODE_BY_CODE.get(program[-1].op)
         if opcode is None or opcode.action is not Action.RETURN:
             fact = f"the last instruction is {program[-1]}"
-            yield Finding("no-return", len(program) - 1, fact, "it must be a ret")
+            yield Finding("no-return", len(program) - 1, fact, "it must be a ret, so that every path returns")
 
 
 def _absolute_loads(program: Program, dialect: Dialect) -> Iterator[Finding]:
@@ -126,20 +144,23 @@ def _absolute_loads(program: Program, dialect: Dialect) -> Iterator[Finding]:
             continue
         if dialect.record_size is not None:
             if raw.k >= dialect.record_size or raw.k % 4:
-                rule = f"a load is at a multiple of 4 below {dialect.record_size}"
-                yield Finding("record-load", index, f"loads from {raw.k}", rule)
+                rule = f"it must be a multiple of 4 below {dialect.record_size}"
+                yield Finding("record-load", index, f"load offset {raw.k} is invalid", rule)
         elif raw.k >= EXTENSION_OFFSET and not dialect.unknown_extensions and extension_of(opcode, raw.k) is None:
-            fact = f"loads from SKF_AD_OFF + {raw.k - EXTENSION_OFFSET}"
-            numbers = f"0, 4, ... {max(EXTENSION_NUMBERS)}"
-            yield Finding("unknown-extension", index, fact, f"the extensions are at SKF_AD_OFF + {numbers}")
+            fact = f"load from SKF_AD_OFF + {raw.k - EXTENSION_OFFSET}: undefined extension"
+            distances = f"0, 4, ... {max(EXTENSION_NUMBERS)}"
+            yield Finding("unknown-extension", index, fact, f"the extensions are at SKF_AD_OFF + {distances}")
 
 
 def _scratch_written(program: Program, dialect: Dialect) -> Iterator[Finding]:
-    """The kernel's single pass. A `ret` does not end a path here: what holds before it falls through it."""
+    """Report reads of unwritten slots, as the kernel's single pass does (check_load_and_stores).
+
+    As in the kernel, a `ret` does not end a path: the slots written before it count as written after it.
+    """
     if not dialect.scratch_written:
         return
-    everything = 2**SCRATCH_SLOTS - 1
-    arriving = [everything] * (len(program) + 1)  # slots written on every jump to here
+    all_slots = 2**SCRATCH_SLOTS - 1
+    arriving = [all_slots] * (len(program) + 1)  # by instruction: the slots written before every jump to it
     written = 0
     for index, raw, opcode in _rows(program):
         written &= arriving[index]
@@ -147,13 +168,14 @@ def _scratch_written(program: Program, dialect: Dialect) -> Iterator[Finding]:
             if opcode.action in (Action.STORE_A, Action.STORE_X):
                 written |= 1 << raw.k
             elif not written & 1 << raw.k:
-                fact = f"reads M[{raw.k}], which is not written on every way here"
-                yield Finding("scratch-unwritten", index, fact, "a slot must be written before it is read")
+                fact = f"M[{raw.k}] may be read before it is written"
+                rule = "every path must initialise a scratch slot before reading it"
+                yield Finding("scratch-unwritten", index, fact, rule)
         if opcode.action in JUMPS:
             for target in raw.successors(index):
                 if target < len(program):
                     arriving[target] &= written
-            written = everything
+            written = all_slots
 
 
 def _translated_jumps(program: Program, dialect: Dialect) -> Iterator[Finding]:
@@ -167,17 +189,17 @@ def _translated_jumps(program: Program, dialect: Dialect) -> Iterator[Finding]:
             (target,) = raw.successors(index)
             distance = positions[min(target, len(program))] - positions[index] - 1
             if target < len(program) and distance > longest:
-                fact = f"jumps over {distance} eBPF instructions of its translation"
-                yield Finding("translated-jump", index, fact, f"at most {longest} are allowed")
+                fact = f"jump over {distance} eBPF instructions of the translation"
+                yield Finding("translated-jump", index, fact, f"the maximum is {longest}")
 
 
 def _may_exceed(raw: RawInstruction, opcode: Opcode, longest: int) -> bool:
-    return opcode.action is Action.JUMP and raw.k * _LARGEST_TRANSLATION > longest
+    return opcode.action is Action.JUMP and raw.k * _MAX_TRANSLATED_SIZE > longest
 
 
-_LARGEST_TRANSLATION: Final = 21  # of ldx 4*([k]&0xf) with k > 32767
+_MAX_TRANSLATED_SIZE: Final = 21  # of ldx 4*([k]&0xf) with k > 32767
 
-# How many eBPF instructions Linux makes of an extension load (convert_bpf_extensions); the others take 4.
+# The number of eBPF instructions of an extension load (convert_bpf_extensions); 4 for all others.
 _EXTENSION_SIZES: Final = {
     Extension.PROTO: 2,
     Extension.TYPE: 2,
@@ -192,9 +214,9 @@ _EXTENSION_SIZES: Final = {
 
 
 def translated_size(opcode: Opcode, raw: RawInstruction) -> int:
-    """How many eBPF instructions Linux 6.18 makes of this one, on a little-endian 64-bit machine.
+    """Return the number of eBPF instructions in Linux 6.18's translation, on a little-endian 64-bit machine.
 
-    Source: net/core/filter.c, bpf_convert_filter, checked against where a live kernel refuses a long jump.
+    Source: net/core/filter.c, bpf_convert_filter; tests compare it with the longest jumps that a live kernel accepts.
     """
     match opcode.operand:
         case Operand.ABSOLUTE | Operand.MEMORY_SHIFT | Operand.INDIRECT:
@@ -204,8 +226,8 @@ def translated_size(opcode: Opcode, raw: RawInstruction) -> int:
         case Operand.K if opcode.action is Action.RETURN:
             return 2
         case Operand.K | Operand.X if opcode.action in CONDITIONS:
-            one_way = raw.jf == 0 or (raw.jt == 0 and opcode.action is not Action.BITS_SET)
-            return (1 if one_way else 2) + (opcode.operand is Operand.K and raw.k >= SIGN_BIT)
+            is_single_jump = raw.jf == 0 or (raw.jt == 0 and opcode.action is not Action.BITS_SET)
+            return (1 if is_single_jump else 2) + (opcode.operand is Operand.K and raw.k >= SIGN_BIT)
     return 1
 
 

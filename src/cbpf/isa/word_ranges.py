@@ -1,4 +1,4 @@
-"""Sets of numbers as sorted, disjoint, inclusive ranges: what a test accepts, what a value may be."""
+"""Sets of 32-bit numbers as sorted, disjoint, inclusive ranges: operands that pass a test, or possible values."""
 
 from collections.abc import Iterable
 from typing import TypeAlias
@@ -9,7 +9,7 @@ Ranges: TypeAlias = tuple[tuple[int, int], ...]
 
 
 def union(ranges: Iterable[tuple[int, int]]) -> Ranges:
-    """The numbers of all the ranges, which may be in any order and overlap."""
+    """Return the union of ranges that may overlap and be in any order."""
     merged: list[tuple[int, int]] = []
     for low, high in sorted(ranges):
         if merged and low <= merged[-1][1] + 1:
@@ -21,38 +21,38 @@ def union(ranges: Iterable[tuple[int, int]]) -> Ranges:
 
 
 def intersection(left: Ranges, right: Ranges) -> Ranges:
-    """The numbers in both."""
+    """Return the intersection of two sets."""
     if not left or not right:
         return ()
-    for one, other in ((left, right), (right, left)):
-        if len(one) == 1 and one[0][0] <= other[0][0] and other[-1][1] <= one[0][1]:
-            return other
-    found, i, j = [], 0, 0
+    for outer, inner in ((left, right), (right, left)):
+        if len(outer) == 1 and outer[0][0] <= inner[0][0] and inner[-1][1] <= outer[0][1]:
+            return inner
+    common, i, j = [], 0, 0
     while i < len(left) and j < len(right):
         low, high = max(left[i][0], right[j][0]), min(left[i][1], right[j][1])
         if low <= high:
-            found.append((low, high))
+            common.append((low, high))
         if left[i][1] < right[j][1]:
             i += 1
         else:
             j += 1
-    return tuple(found)
+    return tuple(common)
 
 
-def complement(ranges: Ranges, most: int = WORD_MASK) -> Ranges:
-    """The numbers from 0 to *most* that are not in *ranges*."""
+def complement(ranges: Ranges, upper: int = WORD_MASK) -> Ranges:
+    """Return the numbers from 0 to *upper*, inclusive, that are not in *ranges*."""
     gaps, start = [], 0
     for low, high in ranges:
         if start < low:
             gaps.append((start, low - 1))
         start = high + 1
-    if start <= most:
-        gaps.append((start, most))
+    if start <= upper:
+        gaps.append((start, upper))
     return tuple(gaps)
 
 
 def shifted(ranges: Ranges, distance: int) -> Ranges:
-    """Each number plus *distance*, modulo 2**32."""
+    """Return each number plus *distance*, modulo 2**32."""
     moved = []
     for low, high in ranges:
         low, high = (low + distance) & WORD_MASK, (high + distance) & WORD_MASK

@@ -1,0 +1,67 @@
+"""Sequences of instructions, encoded and decoded.
+
+>>> from cbpf import LoadAbsolute, RetA
+>>> assemble([LoadAbsolute(12, 2), RetA()])
+(RawInstruction(op=0x28, jt=0, jf=0, k=12), RawInstruction(op=0x16, jt=0, jf=0, k=0))
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol, runtime_checkable
+
+from ..errors import FieldError
+from .instructions import Instruction, RawInstruction, TypedInstruction
+
+
+@runtime_checkable
+class Setter(Protocol):
+    """An object to which a filter can be attached, such as a socket."""
+
+    def set_bpf(self, filter: Sequence[RawInstruction]) -> None:
+        """Attach a filter.
+
+        Args:
+            filter: The instructions.
+        """
+        ...
+
+
+def to_raw(instruction: object) -> RawInstruction:
+    """Encode a typed or raw instruction, or a tuple or list (op, jt, jf, k); raise `FieldError` for anything else."""
+    if type(instruction) is RawInstruction:
+        return instruction
+    if isinstance(instruction, TypedInstruction | RawInstruction):
+        return instruction.assemble()
+    if isinstance(instruction, tuple | list) and len(instruction) == 4:
+        return RawInstruction(*instruction)
+    raise FieldError(f"instruction: {instruction!r} is neither an instruction nor four numbers (op, jt, jf, k)")
+
+
+def assemble(instructions: Iterable[Instruction]) -> tuple[RawInstruction, ...]:
+    """Encode instructions, without checking any rule for programs; `verify` checks them.
+
+    Args:
+        instructions: Typed and raw instructions.
+
+    Returns:
+        The raw instructions, in order.
+
+    Raises:
+        FieldError: An item is not an instruction.
+    """
+    return tuple(map(to_raw, instructions))
+
+
+def disassemble(raw: Iterable[RawInstruction]) -> tuple[tuple[Instruction, ...], bool]:
+    """Decode instructions, without loss: `assemble(disassemble(raw)[0]) == tuple(raw)`.
+
+    Args:
+        raw: Raw instructions.
+
+    Returns:
+        The typed form of each instruction, or the raw one if it has none; and whether all have a typed form.
+
+    Raises:
+        FieldError: An item is not an instruction.
+    """
+    instructions = tuple(to_raw(item).disassemble() for item in raw)
+    return instructions, not any(type(instruction) is RawInstruction for instruction in instructions)

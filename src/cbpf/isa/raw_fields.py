@@ -1,0 +1,67 @@
+"""The four fields of an encoded instruction, their ranges, and its successors."""
+
+from collections.abc import Iterable
+from typing import Any, Final, NamedTuple, Self
+
+from .._validators import Check, check_word, within
+from .go_syntax import go_syntax
+from .opcodes import CONDITIONS, OPCODE_BY_CODE, Action
+
+
+class _Fields(NamedTuple):
+    op: int
+    jt: int
+    jf: int
+    k: int
+
+
+_CHECKS: Final[tuple[tuple[str, Check], ...]] = (
+    ("RawInstruction.op", within(0, 0xFFFF, "an unsigned 16-bit number")),
+    ("RawInstruction.jt", within(0, 0xFF, "an unsigned 8-bit number")),
+    ("RawInstruction.jf", within(0, 0xFF, "an unsigned 8-bit number")),
+    ("RawInstruction.k", check_word),
+)
+
+
+class RawFields(_Fields):
+    """The base class of `RawInstruction`: everything that does not need the typed instructions."""
+
+    __slots__ = ()
+
+    def __new__(cls, op: int, jt: int = 0, jf: int = 0, k: int = 0) -> Self:
+        """Check that each number fits its field."""
+        checked = zip(_CHECKS, (op, jt, jf, k), strict=True)
+        return tuple.__new__(cls, [check(path, value) for (path, check), value in checked])
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(op={self.op:#04x}, jt={self.jt}, jf={self.jf}, k={self.k})"
+
+    def __str__(self) -> str:
+        return go_syntax(*self)
+
+    def __reduce__(self) -> tuple[type[Self], tuple[int, int, int, int]]:
+        return type(self), (self.op, self.jt, self.jf, self.k)
+
+    @classmethod
+    def _make(cls, iterable: Iterable[Any]) -> Self:  # type: ignore[override]
+        return cls(*iterable)
+
+    def successors(self, index: int) -> tuple[int, ...]:
+        """Return the indices of the instructions that may run directly after this one.
+
+        A load or a division may also end the program; its successor is the next instruction all the same.
+
+        Args:
+            index: The index of this instruction in its program, from 0.
+
+        Returns:
+            Two indices for a conditional jump (test holds, test fails; they may be equal), none for `ret` and for
+            an undefined opcode, else one. If no dialect accepts the program, an index may be past its end.
+        """
+        opcode = OPCODE_BY_CODE.get(self.op)
+        if opcode is None or opcode.action is Action.RETURN:
+            return ()
+        following = index + 1
+        if opcode.action in CONDITIONS:
+            return following + self.jt, following + self.jf
+        return (following + self.k,) if opcode.action is Action.JUMP else (following,)
