@@ -68,7 +68,7 @@ def test_everything_public_is_listed_and_described() -> None:
 def test_type_checkers_are_told_the_same_names() -> None:
     tree = ast.parse((SOURCE / "__init__.pyi").read_text())
     told = {alias.name: node.module for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names}
-    assert told == cbpf._PLACE_OF  # type: ignore[attr-defined]
+    assert told == cbpf._MODULE_OF  # type: ignore[attr-defined]
 
 
 def test_modules_are_small() -> None:

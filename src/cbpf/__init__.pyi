@@ -1,4 +1,4 @@
-# For type checkers and editors: what `__init__.py` imports when it is asked for.
+# For type checkers and editors: the names that `__init__.py` imports at their first use.
 
 from ._options import Direction, EngineName, Goal, Optimizer
 from .analysis.abstract_state import Facts, PacketLoad

@@ -1,4 +1,4 @@
-"""`python -m cbpf` is the command `cbpf`."""
+"""The entry point of `python -m cbpf`, which is the command `cbpf`."""
 
 from .cli import main
 

@@ -1,10 +1,12 @@
-"""What callers may choose by name; here, so that a command can list the names without what they choose."""
+"""The options that callers choose by name: the command line lists the names without importing the implementations."""
 
 from typing import Literal, TypeAlias
 
 EngineName: TypeAlias = Literal["auto", "interpreter", "python", "llvm"]
+"""The execution engine of a `VM`."""
 Optimizer: TypeAlias = Literal["cbpf", "libpcap"] | None
+"""The optimiser of compiled expressions; None for none."""
 Goal: TypeAlias = Literal["size", "speed"]
-"""Of the optimiser: few instructions, or few that are executed."""
+"""The optimiser's goal: the fewest instructions of the program, or the fewest executed instructions."""
 Direction: TypeAlias = Literal["src or dst", "src and dst", "src", "dst"]
-"""Which of a packet's two addresses, and ports, must be in a list."""
+"""Which of a packet's two addresses, or two ports, must be in a list."""

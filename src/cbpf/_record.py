@@ -1,20 +1,20 @@
-"""Immutable values: a class lists its fields, and gets the rest.
+"""Immutable records: a class declares its fields as annotations, and inherits everything else.
 
-This is the part of `dataclasses` that the package needs, in a tenth of the import time (RATIONALE.md, "Why
-not dataclasses?"), and with checked fields: an annotation `Annotated[int, check]` runs `check(place, value)`
-on construction and keeps what it returns.
+`Record` is the part of `dataclasses` that the package needs, in a tenth of the import time (RATIONALE.md, "Why not
+dataclasses?"). It adds validators: for a field annotated `Annotated[int, check]`, the constructor calls
+`check(path, value)`, where *path* is "Class.field", and stores the result.
 """
 
 from typing import Any, Self, dataclass_transform
 
 
-def unchecked(place: str, value: object) -> object:
-    """The value as it is."""
+def unchecked(path: str, value: object) -> object:
+    """Return the value without checking it."""
     return value
 
 
 def _make_init(cls: "type[Record]") -> Any:
-    """The `__init__` of *cls*: a plain function with the fields as its parameters, so that help() shows them."""
+    """Return the `__init__` of a class: a plain function with the fields as parameters, so that help() shows them."""
     fields: dict[str, Any] = cls.__annotations__
     scope: dict[str, Any] = {"put": object.__setattr__}
     parameters, lines = [], []
@@ -31,7 +31,7 @@ def _make_init(cls: "type[Record]") -> Any:
 
 @dataclass_transform(frozen_default=True)
 class Record:
-    """Base of immutable values: equal by class and fields, hashable, picklable; repr is the call that makes it."""
+    """The base class of immutable records: equal by class and fields, hashable, picklable; `repr` is Python source."""
 
     __match_args__: tuple[str, ...] = ()
 
@@ -42,13 +42,20 @@ class Record:
             type.__setattr__(cls, "__init__", _make_init(cls))
 
     def __post_init__(self) -> None:
-        """Called when all fields are set; a subclass checks here what concerns several of them."""
+        """Check the conditions that involve several fields; called after all fields are set."""
 
     def _fields(self) -> tuple[Any, ...]:
         return tuple(getattr(self, name) for name in self.__match_args__)
 
     def replace(self, **changes: Any) -> Self:
-        """The same value with some fields changed."""
+        """Return a copy with some fields changed.
+
+        Args:
+            **changes: The new values, by field name.
+
+        Returns:
+            A record of the same class.
+        """
         return type(self)(**(dict(zip(self.__match_args__, self._fields(), strict=True)) | changes))
 
     def __setattr__(self, name: str, value: object) -> None:

@@ -1,4 +1,4 @@
-"""What a field may hold: the checks that `Value` classes name in their annotations."""
+"""Validators of fields, for the annotations of `Record` classes: each returns the value or raises `FieldError`."""
 
 import operator
 from collections.abc import Callable
@@ -10,8 +10,8 @@ from .errors import FieldError
 Check: TypeAlias = Callable[[str, Any], Any]
 
 
-def integer(place: str, value: object) -> int:
-    """The value as an int, by `operator.index`; a bool or a float is no number here."""
+def integer(path: str, value: object) -> int:
+    """Return the value as an int, by `operator.index`; bool and float are rejected."""
     if type(value) is int:
         return value
     try:
@@ -19,77 +19,77 @@ def integer(place: str, value: object) -> int:
             return operator.index(value)  # type: ignore[arg-type]
     except TypeError:
         pass
-    raise FieldError(f"{place}: {value!r} is not an integer")
+    raise FieldError(f"{path}: {value!r} is not an integer")
 
 
 def within(low: int, high: int, kind: str) -> Check:
-    """A check for integers from *low* to *high*; *kind* names them in the error."""
+    """Return a validator of integers from *low* to *high*, inclusive; messages call such an integer *kind*."""
 
-    def check(place: str, value: object) -> int:
-        number = value if type(value) is int else integer(place, value)
-        if low <= number <= high:
-            return number
-        shown = number if number.bit_length() <= 128 else f"a number of {number.bit_length()} bits"
-        raise FieldError(f"{place}: {shown} is not {kind} ({low}..{high})")
+    def check(path: str, value: object) -> int:
+        result = value if type(value) is int else integer(path, value)
+        if low <= result <= high:
+            return result
+        text = result if result.bit_length() <= 128 else f"a number of {result.bit_length()} bits"
+        raise FieldError(f"{path}: {text} is not {kind} ({low}..{high})")
 
     return check
 
 
-def text(place: str, value: object) -> str:
-    """The value, which must be text."""
+def text(path: str, value: object) -> str:
+    """Return the value if it is a string that UTF-8 can encode."""
     try:
         if isinstance(value, str) and value.encode() is not None:
             return value
     except UnicodeEncodeError:
         pass
-    raise FieldError(f"{place}: {value!r} is not text")
+    raise FieldError(f"{path}: {value!r} is not text")
 
 
-def flag(place: str, value: object) -> bool:
-    """The value, which must be True or False."""
+def flag(path: str, value: object) -> bool:
+    """Return the value if it is a bool."""
     if isinstance(value, bool):
         return value
-    raise FieldError(f"{place}: {value!r} is neither True nor False")
+    raise FieldError(f"{path}: {value!r} is neither True nor False")
 
 
 def instance_of(kind: type) -> Check:
-    """A check for instances of a class."""
+    """Return a validator of instances of a class."""
 
-    def check(place: str, value: object) -> object:
+    def check(path: str, value: object) -> object:
         if isinstance(value, kind):
             return value
-        raise FieldError(f"{place}: {value!r} is not a {kind.__name__}")
+        raise FieldError(f"{path}: {value!r} is not a {kind.__name__}")
 
     return check
 
 
 def optional(check: Check) -> Check:
-    """A check that also lets None pass."""
-    return lambda place, value: None if value is None else check(place, value)
+    """Return a validator that also accepts None."""
+    return lambda path, value: None if value is None else check(path, value)
 
 
 def member(enumeration: type[IntEnum]) -> Check:
-    """A check for members of *enumeration*, given as members or as their numbers."""
+    """Return a validator of the members of an enumeration, given as members or as their numbers."""
 
-    def check(place: str, value: object) -> IntEnum:
+    def check(path: str, value: object) -> IntEnum:
         if type(value) is enumeration:
             return value
         try:
-            return enumeration(integer(place, value))
+            return enumeration(integer(path, value))
         except ValueError:
-            names = ", ".join(f"{one.name}={one.value:#x}" for one in enumeration)
-            raise FieldError(f"{place}: {value!r} is not a member of {enumeration.__name__} ({names})") from None
+            names = ", ".join(f"{member.name}={member.value:#x}" for member in enumeration)
+            raise FieldError(f"{path}: {value!r} is not a member of {enumeration.__name__} ({names})") from None
 
     return check
 
 
 def one_of(*choices: object) -> Check:
-    """A check for a few plain values."""
+    """Return a validator of a few plain values; their types must match exactly."""
 
-    def check(place: str, value: object) -> object:
+    def check(path: str, value: object) -> object:
         if type(value) in {type(choice) for choice in choices} and value in choices:
             return value
-        raise FieldError(f"{place}: {value!r} is not one of {', '.join(map(repr, choices))}")
+        raise FieldError(f"{path}: {value!r} is not one of {', '.join(map(repr, choices))}")
 
     return check
 

@@ -1,18 +1,18 @@
-"""Everything that cbpf refuses, as one tree; each error's text is one line with place, fact and rule.
+"""The exceptions of cbpf; each message is one line with place, fact and rule.
 
     CbpfError
-    ├── FieldError           a value that its field cannot hold (slot 16, a float, 33 bits)
-    ├── ProgramFormatError   text or bytes that are not a program
-    ├── VerificationError    a program that its dialect refuses; carries all findings
-    ├── ExpressionError      a filter expression that cannot be compiled
-    ├── PacketError          a packet that is not a buffer of bytes
-    ├── CaptureError         a capture that cannot be read or written, or not yet
-    │   └── DamagedCapture   a capture that ends or errs in its middle; the packets before it are good
-    ├── MissingLibrary       an engine or a library that is not installed
-    ├── Undecided            a proof that was not found in the time given, nor a packet that refutes it
-    └── ProofFailed          a program that the optimiser made another; carries the difference
+    ├── FieldError           a value is not valid for its field (slot 16, a float, 33 bits)
+    ├── ProgramFormatError   text or bytes do not encode a program
+    ├── VerificationError    the dialect rejects a program; holds all findings
+    ├── ExpressionError      a filter expression cannot be compiled
+    ├── PacketError          a packet is not a buffer of bytes
+    ├── CaptureError         a capture cannot be read or written, or is not supported
+    │   └── DamagedCapture   a capture is truncated or corrupt; the packets before that point are valid
+    ├── MissingLibrary       an engine or a library is not installed
+    ├── Undecided            the solver found neither a proof nor a counterexample in time
+    └── ProofFailed          the optimised program is not equivalent to the input; holds the counterexample
 
-A warning, not an error: `ExpressionWarning`, for an expression that compiles to a constant.
+`ExpressionWarning` is a warning, not an error: a filter expression rejects every packet.
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,48 +25,48 @@ if TYPE_CHECKING:
 
 
 class CbpfError(Exception):
-    """Base of every error that cbpf raises on purpose."""
+    """The base class of the errors that cbpf raises on purpose."""
 
 
 class FieldError(CbpfError, ValueError):
-    """A value that its field cannot hold, with the field's name and what it takes."""
+    """A value is not valid for its field; the message contains the name of the field and its valid values."""
 
 
 class ExpressionError(CbpfError, ValueError):
-    """A filter expression that cannot be compiled, in the words of who refused it."""
+    """A filter expression cannot be compiled; the message is that of the compiler that rejected it."""
 
 
 class PacketError(CbpfError, TypeError):
-    """A packet that is not a contiguous buffer of bytes."""
+    """A packet is not a contiguous buffer of bytes."""
 
 
 class CaptureError(CbpfError, ValueError):
-    """A capture that cannot be read or written; the text begins with its name."""
+    """A capture cannot be read or written; the message begins with its name."""
 
 
 class DamagedCapture(CaptureError):
-    """A capture that is cut short or wrong from some packet on; all packets before were delivered.
-
-    `summary` is what `filter_capture` did with them, or None; `summaries` what `split_capture` did, for each route.
-    """
+    """A capture is truncated or corrupt; all packets before that point were delivered."""
 
     summary: "Summary | None" = None
+    """The result of `filter_capture` up to that point; None if another function raised the error."""
     summaries: "tuple[Summary, ...]" = ()
+    """The results of `split_capture` up to that point, one per route."""
 
 
 class MissingLibrary(CbpfError, ImportError):
-    """A library that is not installed, with the command that installs it."""
+    """A library is not installed; the message contains the command that installs it."""
 
 
 class Undecided(CbpfError):
-    """A question about all packets that the solver did not answer; it is never taken for an answer."""
+    """The solver answered a query about all packets neither with a proof nor with a packet."""
 
 
 class ProofFailed(CbpfError):
-    """An error of the optimiser, found before anybody was misled; `difference` has a packet that shows it."""
+    """The optimised program is not equivalent to its input: a bug in the optimiser, found by the proof."""
 
     def __init__(self, reason: str, difference: object = None) -> None:
         self.difference = difference
+        """The `Difference` with a counterexample packet, or None."""
         super().__init__(reason, difference)
 
     def __str__(self) -> str:
@@ -74,14 +74,17 @@ class ProofFailed(CbpfError):
 
 
 class ExpressionWarning(UserWarning):
-    """A filter expression that is valid but surely not what was meant: it rejects every packet."""
+    """A filter expression is valid, but rejects every packet, which is hardly the intention."""
 
 
 class Finding(Record):
-    """One reason why a dialect refuses a program.
+    """One reason why a dialect rejects a program.
 
-    `identifier` is stable across releases; `index` is the instruction's position, or None for the whole
-    program; `fact` says what stands there, `rule` what the dialect asks for.
+    Args:
+        identifier: The name of the rule in kebab case, stable across releases.
+        index: The index of the instruction, or None if the finding concerns the program.
+        fact: The violation.
+        rule: The requirement of the dialect.
     """
 
     identifier: str
@@ -90,14 +93,18 @@ class Finding(Record):
     rule: str
 
     def __str__(self) -> str:
-        place = "program" if self.index is None else f"instruction {self.index}"
-        return f"{place}: {self.fact}; {self.rule} [{self.identifier}]"
+        position = "program" if self.index is None else f"instruction {self.index}"
+        return f"{position}: {self.fact}; {self.rule} [{self.identifier}]"
 
 
 class Problem(Record):
-    """One place where text is no program: *line* and *column* from 1, and what is wrong.
+    """One error in the text of a program.
 
-    `excerpt` is the line, or its part around the place, and below it a caret at the place.
+    Args:
+        line: The line number, from 1.
+        column: The column number in characters, from 1.
+        message: The error.
+        excerpt: The line, or its part around the column; below it, a caret marks the column.
     """
 
     line: int
@@ -110,16 +117,14 @@ class Problem(Record):
 
 
 class ProgramFormatError(CbpfError, ValueError):
-    """Text or bytes that do not describe a program.
-
-    It names line and column, or the byte offset. For text, `problems` holds every `Problem`; else it is empty.
-    `source` is the name of the file, where that is known.
-    """
+    """Text or bytes do not encode a program; the message contains line and column, or the byte offset."""
 
     source = ""
+    """The name of the file, if it is known."""
 
     def __init__(self, reason: str | Iterable[Problem]) -> None:
         self.problems = () if isinstance(reason, str) else tuple(reason)
+        """Every error in a text; empty for bytes."""
         super().__init__(reason if isinstance(reason, str) else self.problems)
 
     def __str__(self) -> str:
@@ -128,10 +133,11 @@ class ProgramFormatError(CbpfError, ValueError):
 
 
 class VerificationError(CbpfError, ValueError):
-    """A program that its dialect refuses; `findings` holds every reason, in order of position."""
+    """The dialect rejects a program."""
 
     def __init__(self, findings: Iterable[Finding]) -> None:
         self.findings = tuple(findings)
+        """Every reason, in order of position."""
         super().__init__(self.findings)
 
     def __str__(self) -> str:
@@ -139,5 +145,5 @@ class VerificationError(CbpfError, ValueError):
 
 
 def _first_and_count(reasons: Sequence[object]) -> str:
-    more = len(reasons) - 1
-    return str(reasons[0]) + (f" (and {more} more)" if more else "")
+    remaining = len(reasons) - 1
+    return str(reasons[0]) + (f" (and {remaining} more)" if remaining else "")
