@@ -151,6 +151,8 @@ def refine(word: Known, comparison: Action, operand: int, holds: bool) -> Known 
             low = max(low, operand)
         case Action.GREATER_OR_EQUAL, False:
             high = min(high, operand - 1)
+        case _:
+            raise NotImplementedError(f"analysis.abstract_value: {comparison.name} does not refine a range")
     if low > high or (high - low < len(excluded) and not frozenset(range(low, high + 1)) - excluded):
         return None
     return interval(word.name, low, high, excluded)

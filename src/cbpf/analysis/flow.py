@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 from ..isa.dialects import PCAP, Dialect
 from ..isa.instructions import RawInstruction
-from ..isa.opcodes import OPCODE_BY_CODE, Action, Extension, Opcode, Operand, extension_of
+from ..isa.opcodes import OPCODE_BY_CODE, Action, Extension, Opcode, Operand, extension_of, missing_case
 from ..isa.program import Instructions, Program
 from ..isa.verifier import verify
 from .abstract_state import Facts, PacketLoad
@@ -105,11 +105,17 @@ class Flow:
         Returns:
             The verdict as an abstract value; None if no `ret` ends the block, or if no execution reaches the `ret`.
         """
+        raw = self.program[block.stop - 1]
+        opcode = OPCODE_BY_CODE[raw.op]
         facts = self.facts(block.stop - 1)
-        opcode = OPCODE_BY_CODE[self.program[block.stop - 1].op]
         if facts is None or opcode.action is not Action.RETURN:
             return None
-        return facts.a if opcode.operand is Operand.A else constant(self.program[block.stop - 1].k)
+        match opcode.operand:
+            case Operand.A:
+                return facts.a
+            case Operand.K:
+                return constant(raw.k)
+        raise missing_case(opcode, "analysis.flow")
 
     @cached_property
     def unreachable(self) -> tuple[int, ...]:

@@ -182,7 +182,9 @@ def _upper_bound(action: Action, left: SourceText, right: SourceText) -> int:
             return left.upper << right.upper if right.upper < 32 else WORD_MASK + 1
         case Action.AND:
             return min(left.upper, right.upper)
-    return WORD_MASK
+        case Action.DIV | Action.MOD | Action.OR | Action.XOR | Action.SHIFT_RIGHT:
+            return WORD_MASK
+    raise NotImplementedError(f"engines.python: no bound for {action.name}")
 
 
 def _combine(terms: list[str], byte_order: FetchOrder) -> SourceText:

@@ -15,7 +15,6 @@ from typing import Annotated, Final, TypeAlias
 from .._record import Record
 from .._validators import Byte, Word, member, one_of, within
 from .opcodes import (
-    ARITHMETIC_ACTIONS,
     CODE_OF,
     CONDITIONS,
     EXTENSION_OFFSET,
@@ -358,9 +357,9 @@ def _decode(opcode: Opcode, raw: RawInstruction) -> TypedInstruction | None:
             return _decode_load(opcode, raw.k)
         case (Action.STORE_A | Action.STORE_X) as action, Operand.SCRATCH:
             return StoreScratch(_REGISTERS[action], raw.k) if raw.k < SCRATCH_SLOTS else None
-        case action, Operand.K if action in ARITHMETIC_ACTIONS:
+        case action, Operand.K if action in _OPERATIONS:
             return ALUOpConstant(_OPERATIONS[action], raw.k)
-        case action, Operand.X if action in ARITHMETIC_ACTIONS:
+        case action, Operand.X if action in _OPERATIONS:
             return ALUOpX(_OPERATIONS[action])
         case action, (Operand.K | Operand.X) as operand if action in CONDITIONS:
             return _decode_jump(action, operand, raw)

@@ -110,7 +110,9 @@ def _accepted(action: Action, c: int) -> Ranges:
             return ((c, c),)
         case Action.GREATER_THAN:
             return ((c + 1, WORD_MASK),) if c < WORD_MASK else ()
-    return ((c, WORD_MASK),)
+        case Action.GREATER_OR_EQUAL:
+            return ((c, WORD_MASK),)
+    raise NotImplementedError(f"optimizer.ir.range_tests: no ranges for {action.name}")
 
 
 def _mirrored(action: Action, c: int) -> Ranges:
@@ -120,7 +122,9 @@ def _mirrored(action: Action, c: int) -> Ranges:
             return ((c, c),)
         case Action.GREATER_THAN:
             return ((0, c - 1),) if c else ()
-    return ((0, c),)
+        case Action.GREATER_OR_EQUAL:
+            return ((0, c),)
+    raise NotImplementedError(f"optimizer.ir.range_tests: no ranges for {action.name}")
 
 
 def _scaled_down(ranges: Ranges, factor: int) -> Ranges:

@@ -97,7 +97,9 @@ def _by_power_of_two(table: ValueTable, action: Action, left: int, c: int) -> in
             return _shifted(table, Action.SHIFT_LEFT, left, c.bit_length() - 1)
         case Action.DIV:
             return _shifted(table, Action.SHIFT_RIGHT, left, c.bit_length() - 1)
-    return _masked(table, left, c - 1)
+        case Action.MOD:
+            return _masked(table, left, c - 1)
+    raise AssertionError(action)
 
 
 def _operation(table: ValueTable, action: Action, left: int, c: int, most: int, bits: int | None = None) -> int:
