@@ -1,4 +1,4 @@
-"""Remake the golden files beside this script: what other people's tools say.
+"""Remake the golden files in this folder: the results of other projects' tools.
 
     python tests/golden/make.py
 
@@ -27,8 +27,7 @@ GO_PATH: Final = Path("/usr/share/gocode")
 GO_PACKAGE: Final = GO_PATH / "src/golang.org/x/net/bpf"
 SNAPLEN: Final = 262144
 
-# The instruction set, written down a second time on purpose: a golden file must not inherit a mistake of
-# cbpf's table.
+# The instruction set, repeated on purpose: a golden file must not inherit a mistake of cbpf's table.
 LOADS: Final = (0x00, 0x20, 0x28, 0x30, 0x40, 0x48, 0x50, 0x60, 0x80, 0x01, 0x61, 0x81, 0xB1)
 STORES: Final = (0x02, 0x03)
 ALU_K: Final = (0x04, 0x14, 0x24, 0x34, 0x44, 0x54, 0x64, 0x74, 0x94, 0xA4)
@@ -47,25 +46,25 @@ EXTENSIONS: Final = (0, 1, 4, 8, 12, 16, 20, 24, 28, 32, 36, 44, 48, 52, 56, 60)
 
 
 class MissingToolError(Exception):
-    """A tool is not installed; the message says which Debian package has it."""
+    """A tool is not installed; the message contains the Debian package that has it."""
 
 
-# ---- go.json: how Go decodes, prints and assembles ---------------------------------------------------------
+# ---- go.json: decoding, printing and assembling in Go ------------------------------------------------------
 
 
 def raw_inputs() -> Iterator[Raw]:
-    """Raw instructions to decode: all valid ones in many shapes, and enough invalid ones."""
+    """Yield raw instructions to decode: all valid opcodes with many field values, and some invalid ones."""
     yield from ((op, 0, 0, k) for op in PLAIN for k in CONSTANTS)
     yield from ((op, jt, jf, k) for op in CONDITIONAL for k in CONSTANTS for jt, jf in SKIPS)
     yield from ((op, 0, 0, ANCILLARY + n) for op in ABSOLUTE for n in (*range(0, 68, 4), 1, 2, 3, 0xFFE))
     yield from ((op, 0, 0, ANCILLARY - 1) for op in ABSOLUTE)
     yield from ((op, 0, 0, 4) for op in range(256))
-    yield from ((op, 1, 2, 42) for op in PLAIN)  # bits that nobody looks at
+    yield from ((op, 1, 2, 42) for op in PLAIN)  # ignored bits
     yield from ((op | 0x100, 1, 2, 5) for op in PLAIN + CONDITIONAL)  # no valid opcode has a high byte
 
 
 def bpf_asm_inputs() -> Iterator[Raw]:
-    """The instructions that Linux's bpf_asm made for the tests of Go's package, in their order."""
+    """Yield the instructions that Linux's bpf_asm made for the tests of Go's package, in their order."""
     text = (GO_PACKAGE / "testdata/all_instructions.bpf").read_text()
     for statement in text.strip().strip(",").split(",")[1:]:
         op, jt, jf, k = map(int, statement.split())
@@ -77,7 +76,7 @@ def question(kind: str, **fields: int) -> Row:
 
 
 def typed_inputs() -> Iterator[Row]:
-    """Typed instructions with fields in their documented ranges."""
+    """Yield typed instructions with fields in their documented ranges."""
     for register in (0, 1):
         yield from (question("LoadConstant", Dst=register, Val=k) for k in CONSTANTS)
         yield from (question("LoadScratch", Dst=register, N=n) for n in range(16))
@@ -96,7 +95,7 @@ def typed_inputs() -> Iterator[Row]:
 
 
 def typed_conditional_jumps() -> Iterator[Row]:
-    """Every test with every pair of skips."""
+    """Yield every comparison with every pair of skips."""
     for test, (skip_true, skip_false) in product(range(8), SKIPS):
         skips = {"SkipTrue": skip_true, "SkipFalse": skip_false}
         yield question("JumpIfX", Cond=test, **skips)
@@ -104,7 +103,7 @@ def typed_conditional_jumps() -> Iterator[Row]:
 
 
 def invalid_inputs() -> Iterator[Row]:
-    """Typed instructions that Go can hold but says something odd about."""
+    """Yield typed instructions that Go can represent but does not assemble or print correctly."""
     yield from (question("LoadConstant", Dst=register, Val=42) for register in (2, 0xFFFF))
     for register, slot in ((0, -1), (0, 16), (0xFFFF, 3)):
         yield question("LoadScratch", Dst=register, N=slot)
@@ -134,10 +133,10 @@ def make_go() -> None:
     )
 
 
-# ---- go_vm.json: what Go's virtual machine returns ---------------------------------------------------------
+# ---- go_vm.json: verdicts of Go's virtual machine ----------------------------------------------------------
 
-# The programs hold only what Go's VM runs as it is meant: no neg, no extension load, and no ldx len, which Go
-# takes for ld len.
+# The programs contain only instructions that Go's VM runs correctly: no neg, no extension load, and no ldx len, which
+# Go confuses with ld len.
 PROGRAMS: Final = 300
 STRANGE_OFFSETS: Final = (62, 63, 64, 0x7FFFFFFF, 0x80000000, 0xFFFFEFFF)
 STRANGE_WORDS: Final = (*CONSTANTS, 2, 3, 31, 32, 33, 0xFF, 0xFFFF, 0x10000, 0xFFFFFFFE)
@@ -170,11 +169,11 @@ def set_x(random: Random) -> Raw:
 
 
 def calculate(random: Random) -> list[Raw]:
-    """One calculation, with x set before it where it takes x."""
+    """Return one calculation, with x set before if the operand is x."""
     if random.random() < 0.5:
         return [set_x(random), (random.choice(ALU_X), 0, 0, 0)]
     op = random.choice(ALU_K)
-    smallest = 1 if op in (0x34, 0x94) else 0  # Go refuses division by the constant 0
+    smallest = 1 if op in (0x34, 0x94) else 0  # Go rejects division by the constant 0
     return [(op, 0, 0, max(smallest, word(random)))]
 
 
@@ -193,20 +192,20 @@ def load(random: Random) -> list[Raw]:
 
 
 def move(random: Random) -> list[Raw]:
-    """To or from one of four scratch slots, or from x to a."""
+    """Return a load or store of one of four scratch slots, or a move from x to a."""
     op = random.choice((0x02, 0x03, 0x60, 0x61, 0x87))
     return [(op, 0, 0, 0 if op == 0x87 else random.randrange(4))]
 
 
 def branch(random: Random) -> list[Raw]:
-    """A jump whose skips are still to be set, or rarely an early return."""
+    """Return a jump with skips that are set later, or rarely an early return."""
     if random.random() < 0.1:
         return [random.choice(((0x16, 0, 0, 0), (0x06, 0, 0, word(random))))]
     return [(random.choice((0x05, *CONDITIONAL)), 0, 0, word(random))]
 
 
 def aimed(program: Sequence[Raw], random: Random) -> Iterator[Raw]:
-    """The program with every jump landing inside it."""
+    """Return the program with every jump target inside it."""
     for index, (op, jt, jf, k) in enumerate(program):
         farthest = min(len(program) - index - 2, random.choice((1, 3, 255)))
         if op == 0x05:
@@ -234,12 +233,12 @@ def random_program(random: Random) -> list[Raw]:
 
 
 def random_packets(random: Random) -> list[str]:
-    """One empty packet, one short, two long enough for nearly every offset that programs use."""
+    """Return an empty packet, a short one, and two that are long enough for nearly every offset in the programs."""
     return [random.randbytes(size).hex() for size in (0, random.randrange(1, 24), 64, 64)]
 
 
 def refused_programs() -> Iterator[Row]:
-    """Programs that Go refuses, when the VM is made or when it runs."""
+    """Yield programs that Go rejects, when the VM is made or when it runs."""
     accept: Raw = (0x06, 0, 0, 1)
     cases: dict[str, list[Raw]] = {
         "no instruction": [],
@@ -271,11 +270,11 @@ def make_go_vm() -> None:
     save("go_vm.json", versions, runs=with_answers(runs), refused=with_answers(refused))
 
 
-# ---- tcpdump.json: what libpcap's compiler makes of filter expressions -------------------------------------
+# ---- tcpdump.json: filter expressions compiled by libpcap's compiler ----------------------------------------
 
 
 def corpus() -> Iterator[tuple[str, str]]:
-    """Each link type with its expression."""
+    """Yield each link type with its expression."""
     for line in CORPUS.read_text().splitlines():
         if line and not line.startswith("#"):
             link_type, expression = line.split("\t")
@@ -283,7 +282,7 @@ def corpus() -> Iterator[tuple[str, str]]:
 
 
 def compiled(tcpdump: str, link_type: str, expression: str, *, optimized: bool) -> Row:
-    """One expression in tcpdump's three notations. With -y and no -i, tcpdump opens no device."""
+    """Return an expression in tcpdump's three notations; with -y and no -i, tcpdump opens no device."""
     options = ["-y", link_type, "-s", str(SNAPLEN)] + ([] if optimized else ["-O"])
     row: Row = {"link_type": link_type, "expression": expression, "optimized": optimized}
     for notation in ("d", "dd", "ddd"):
@@ -302,7 +301,7 @@ def make_tcpdump() -> None:
 
 
 def tool(name: str, *, package: str) -> str:
-    """The path of an installed command."""
+    """Return the path of an installed command."""
     found = shutil.which(name)
     if found is None:
         raise MissingToolError(f"{name} is not installed: apt-get install {package}")
@@ -314,7 +313,7 @@ def output(*command: str) -> str:
 
 
 def go_versions() -> list[str]:
-    """The versions of Go and of its package; raises `MissingToolError` when one is not there."""
+    """Return the versions of Go and of its package; raise `MissingToolError` if one is not installed."""
     go = tool("go", package="golang-go")
     package = "golang-golang-x-net-dev"
     if not GO_PACKAGE.is_dir():
@@ -324,7 +323,7 @@ def go_versions() -> list[str]:
 
 
 def ask_go(questions: Sequence[Row]) -> list[Row]:
-    """One answer for each question; dump.go says what may be asked."""
+    """Return one reply per request; dump.go defines the requests."""
     answered = subprocess.run(
         [tool("go", package="golang-go"), "run", str(HERE / "dump.go")],
         input="".join(f"{json.dumps(row)}\n" for row in questions),
@@ -341,7 +340,7 @@ def with_answers(questions: Sequence[Row]) -> list[Row]:
 
 
 def save(name: str, made_by: Sequence[str], **tables: Sequence[Row]) -> None:
-    """Write one JSON object: the tools' versions, then each table with a row a line."""
+    """Write one JSON object: the versions of the tools, then each table with one row per line."""
     parts = [f'"made_by": {json.dumps(made_by)}']
     for title, rows in tables.items():
         lines = ",\n".join(json.dumps(row, separators=(",", ":")) for row in rows)

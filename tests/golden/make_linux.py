@@ -1,4 +1,4 @@
-"""Remake bpf_asm.json and bpf_dbg.json: what Linux's own assembler and debugger say.
+"""Remake bpf_asm.json and bpf_dbg.json: the results of Linux's own assembler and debugger.
 
     cd tests && python -m golden.make_linux
 
@@ -22,7 +22,7 @@ KERNEL: Final = "linux-source-6.1"
 TARBALL: Final = Path("/usr/src") / f"{KERNEL}.tar.xz"
 SOURCES: Final = ("bpf_asm.c", "bpf_dbg.c", "bpf_exp.l", "bpf_exp.y")
 
-# ---- texts for bpf_asm, by what they try; what it makes of them, only bpf_asm says -------------------------
+# ---- texts for bpf_asm by their subject, without expected results: those come from bpf_asm -----------------
 
 Texts = dict[str, list[str]]
 
@@ -42,7 +42,7 @@ TOO_WIDE: Final = "4294967296 -2147483649 99999999999999999999 -9999999999999999
 
 
 def statements() -> Texts:
-    """Every statement in every spelling of its operand."""
+    """Return every statement in every spelling of its operand."""
     jumps = [f"{name} {{}},next next: tax" for name in (JUMPS + " " + NEGATIVES).split()]
     jumps += [f"{name} {{}},over,next next: tax over: txa" for name in JUMPS.split()]
     return {
@@ -65,7 +65,7 @@ def statements() -> Texts:
 
 
 def numbers() -> Texts:
-    """Numbers in every base, and where they stand."""
+    """Return numbers in every base and position."""
     return {
         "number": [*(f"ld #{k}" for k in NUMBERS.split()), f"ret #0b{'1' * 32}", f"ret #0x{'0' * 30}12"],
         "number, bare": ["ldi -1", "ldi 0x10", "ldxi +1", "ldxi 0b1"],
@@ -80,7 +80,7 @@ def numbers() -> Texts:
 
 
 def blanks() -> Texts:
-    """Blanks, comments, capitals, and several statements a line."""
+    """Return blanks, comments, capitals, and several statements per line."""
     return {
         "blanks": split(
             "ld[12] | ld#12 | ld#len | ret%a |   \t ret  \t a   | ret % a | ld # 12 | ld M [ 3 ] | "
@@ -119,7 +119,7 @@ def blanks() -> Texts:
 
 
 def labels() -> Texts:
-    """Labels and where they stand; jumps as far as they go."""
+    """Return labels in every position, and jumps of every length."""
     return {
         "label": [
             *split(
@@ -159,7 +159,7 @@ def labels() -> Texts:
 
 
 def syntax() -> Texts:
-    """What bpf_asm's grammar lacks, although some of it has a meaning elsewhere."""
+    """Return texts outside bpf_asm's grammar; some of them are valid in other assemblers."""
     return {
         "wrong operand": split(
             "ld | ld 5 | ld x | ld %x | ld a | ldx a | ldx x | ldx [4] | ldx proto | ldx [x + 5] | "
@@ -213,7 +213,7 @@ def syntax() -> Texts:
 
 
 def programs() -> Texts:
-    """Whole programs, some after the documentation of Linux (networking/filter.rst)."""
+    """Return complete programs, some from the documentation of Linux (networking/filter.rst)."""
     return {
         "program": [
             "ldh [12]\njne #0x806, drop\nret #-1\ndrop: ret #0\n",
@@ -242,7 +242,7 @@ def asked(bpf_asm: str, *options: str, text: str) -> subprocess.CompletedProcess
 
 
 def assembled(bpf_asm: str, kind: str, text: str) -> Row:
-    """What bpf_asm says, in both its notations where it accepts the text."""
+    """Return the result of bpf_asm, in both its notations if it accepts the text."""
     answer = asked(bpf_asm, text=text)
     row: Row = {
         "kind": kind,
@@ -269,19 +269,19 @@ def make_bpf_asm(versions: Sequence[str], bpf_asm: str) -> None:
 
 # ---- bpf_dbg.json ------------------------------------------------------------------------------------------
 
-# bpf_dbg shows only what this machine's kernel accepts, and no load from 0xfffff001 up.
+# bpf_dbg shows only programs that this machine's kernel accepts, without loads from 0xfffff001 or above.
 OFFSETS: Final = (0, 1, 12, 0x7FFFFFFF, 0x80000000, 0xFFE00000, 0xFFFFEFFF, 0xFFFFF000)
 SLOTS: Final = (0, 1, 15)
 
 
 def plain_instructions() -> Iterator[Raw]:
-    """Instructions that the kernel accepts anywhere, with every kind of constant."""
+    """Yield instructions that the kernel accepts at any index, with every kind of constant."""
     yield from ((op, 0, 0, k) for op in (0x20, 0x28, 0x30, 0x40, 0x48, 0x50) for k in OFFSETS)
     yield from ((op, 0, 0, k) for op in (0x01, 0xB1, 0x06) for k in CONSTANTS)
     yield from ((0x00, 0, 0, k) for k in CONSTANTS if k <= 0xFFFFF000)
     yield from ((op, 0, 0, k) for op in ALU_K for k in CONSTANTS if legal(op, k))
     yield from ((op, 0, 0, 0) for op in (*ALU_X, 0x84, 0x80, 0x81, 0x07, 0x87, 0x16))
-    yield from ((op, 1, 2, 42) for op in (*ALU_X, 0x84, 0x80, 0x81, 0x07, 0x87, 0x16))  # bits that nobody looks at
+    yield from ((op, 1, 2, 42) for op in (*ALU_X, 0x84, 0x80, 0x81, 0x07, 0x87, 0x16))  # ignored bits
 
 
 def legal(op: int, k: int) -> bool:
@@ -289,7 +289,7 @@ def legal(op: int, k: int) -> bool:
 
 
 def debugged_programs() -> Iterator[list[Raw]]:
-    """Programs that the kernel accepts: every instruction, and every jump."""
+    """Yield programs that the kernel accepts: every instruction, and every jump."""
     end: list[Raw] = [(0x06, 0, 0, 1), (0x06, 0, 0, 0)]
     yield from ([instruction, *end] for instruction in plain_instructions())
     yield from (
@@ -302,7 +302,7 @@ def debugged_programs() -> Iterator[list[Raw]]:
 
 
 def disassembled(bpf_dbg: str, program: Sequence[Raw], directory: Path) -> Row:
-    """What `disassemble` prints; bpf_dbg repeats each command behind its prompt."""
+    """Return the output of `disassemble`; bpf_dbg repeats each command after its prompt."""
     code = ",".join([str(len(program)), *("{} {} {} {}".format(*raw) for raw in program)])
     commands, answer = directory / "commands", directory / "answer"
     commands.write_text(f"load bpf {code}\ndisassemble\nquit\n")
@@ -324,7 +324,7 @@ def make_bpf_dbg(versions: Sequence[str], bpf_dbg: str) -> None:
 
 
 def build(directory: Path) -> None:
-    """Puts bpf_asm and bpf_dbg into *directory*, built as the kernel's Makefile does; takes some ten seconds."""
+    """Build bpf_asm and bpf_dbg in *directory* as the kernel's Makefile does, in about ten seconds."""
     if not TARBALL.exists():
         raise MissingToolError(f"the kernel's source is not installed: apt-get install {KERNEL}")
     if not Path("/usr/include/readline/readline.h").exists():

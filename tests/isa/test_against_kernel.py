@@ -1,4 +1,4 @@
-"""Programs against a live Linux kernel, and against what one did when these vectors were recorded."""
+"""Programs compared with a live Linux kernel, and with recorded results of one."""
 
 import errno
 import json
@@ -37,13 +37,13 @@ def test_observed_socket_programs(engine: Any) -> None:
 
 
 def seccomp_record(number: int, arguments: list[int]) -> bytes:
-    """struct seccomp_data as these programs see it; none of them loads the instruction pointer."""
+    """Return a struct seccomp_data with instruction pointer 0, which none of these programs loads."""
     words = [number.to_bytes(4, "little"), (0xC000003E).to_bytes(4, "little"), bytes(8)]
     return b"".join([*words, *(argument.to_bytes(8, "little") for argument in arguments)])
 
 
 def _observed_result(verdict: int) -> dict[str, Any]:
-    """What a process sees of a seccomp verdict that is ERRNO, a KILL, or no known action."""
+    """Return the effect on the process of a seccomp verdict that is ERRNO, a KILL, or an undefined action."""
     if verdict & 0xFFFF0000 == 0x00050000:
         return {"errno": min(verdict & 0xFFFF, 4095)}
     return {"killed": True}
@@ -73,10 +73,10 @@ def _random_program(random: Random) -> Rows:
 
 
 def _assert_same_errno(program: Rows) -> bool:
-    """Whether the kernel takes it; ENOMEM, which depends on the socket, counts as taking."""
-    refused = kernel.attach_errno(program) not in (0, errno.ENOMEM)
-    assert bool(cbpf.findings(program, dialect=cbpf.LINUX)) is refused, program
-    return not refused
+    """Check that the kernel and the verifier agree; return whether they accept. ENOMEM, a socket limit, is ignored."""
+    is_rejected = kernel.attach_errno(program) not in (0, errno.ENOMEM)
+    assert bool(cbpf.findings(program, dialect=cbpf.LINUX)) is is_rejected, program
+    return not is_rejected
 
 
 @needs_sockets
@@ -107,15 +107,15 @@ def test_whole_words_through_a_socket(rounds: Rounds) -> None:
 
 @needs_sockets
 def test_every_opcode_through_a_socket() -> None:
-    """All 65,536 codes; k = 4 is legal for each of them, and a ret behind gives every jump a target."""
+    """All 65,536 codes; k = 4 is valid for each of them, and the ret instructions after it are the jump targets."""
 
     def program(code: int) -> Rows:
         return [(2, 0, 0, 4), (code, 0, 0, 4), *[(6, 0, 0, 1)] * 6]
 
-    taken = {code for code in range(65536) if kernel.attach_errno(program(code)) == 0}
-    assert taken == cbpf.LINUX.opcodes
+    accepted = {code for code in range(65536) if kernel.attach_errno(program(code)) == 0}
+    assert accepted == cbpf.LINUX.opcodes
     for code in (*range(512), *range(512, 65536, 97)):
-        assert bool(cbpf.findings(program(code), dialect=cbpf.LINUX)) is (code not in taken)
+        assert bool(cbpf.findings(program(code), dialect=cbpf.LINUX)) is (code not in accepted)
 
 
 @needs_sockets
@@ -141,8 +141,8 @@ FILLERS = {
 @needs_sockets
 @pytest.mark.parametrize("filler", FILLERS.values(), ids=FILLERS.keys())
 @pytest.mark.parametrize("prefix", [[], [(0x3C, 0, 0, 0), (6, 0, 0, 1)]], ids=len)
-def test_the_longest_translated_jump(filler: tuple[int, int, int, int], prefix: Rows) -> None:
-    """The number of instructions over which `ja` may jump."""
+def test_longest_translated_jump_is_that_of_the_kernel(filler: tuple[int, int, int, int], prefix: Rows) -> None:
+    """The maximum number of instructions that `ja` may skip."""
     _assert_same_limit(lambda count: [*prefix, (5, 0, 0, count), *[filler] * count, (6, 0, 0, 1)], limit=4090)
 
 
@@ -175,7 +175,7 @@ TRANSLATED = {
 @needs_sockets
 @pytest.mark.parametrize("probe", TRANSLATED.values(), ids=TRANSLATED.keys())
 def test_translated_size_of_every_kind(probe: tuple[int, int, int, int]) -> None:
-    """A thousand of the probe, and as many loads (12 each) as still fit the kernel's jump; ours must agree."""
+    """A jump over 1,000 probes and the maximum number of loads (12 eBPF instructions each) that the kernel accepts."""
     _assert_same_limit(
         lambda loads: [
             (5, 0, 0, loads + 1000),
@@ -189,17 +189,17 @@ def test_translated_size_of_every_kind(probe: tuple[int, int, int, int]) -> None
 
 
 def _assert_same_limit(program: Callable[[int], Rows], limit: int) -> None:
-    """The kernel and findings take the same largest size: where our sizes say that a jump gets too long, or *limit*."""
+    """Check that the kernel and the verifier accept the same maximum size: by the translated sizes, or *limit*."""
     none, one = _jumped_over(program(0)), _jumped_over(program(1))
     largest = min(limit, (0x7FFF - none) // (one - none))
     for count in (largest,) if largest == limit else (largest, largest + 1):
-        refused = kernel.attach_errno(program(count)) not in (0, errno.ENOMEM)
-        assert refused is (count > largest), count
-        assert bool(cbpf.findings(program(count), dialect=cbpf.LINUX)) is refused, count
+        is_rejected = kernel.attach_errno(program(count)) not in (0, errno.ENOMEM)
+        assert is_rejected is (count > largest), count
+        assert bool(cbpf.findings(program(count), dialect=cbpf.LINUX)) is is_rejected, count
 
 
 def _jumped_over(rows: Rows) -> int:
-    """How many translated instructions the first `ja` jumps over, by our count."""
+    """Return the number of translated instructions that the first `ja` skips, by `translated_size`."""
     start = next(index for index, row in enumerate(rows) if row[0] == 5) + 1
     skipped = cbpf.assemble(rows[start : start + rows[start - 1][3]])  # type: ignore[arg-type]
     return sum(translated_size(OPCODE_BY_CODE[raw.op], raw) for raw in skipped)
@@ -218,8 +218,8 @@ def test_random_seccomp_programs(rounds: Rounds) -> None:
     for random in rounds(20):
         programs = [random_programs.seccomp(random) for _ in range(80)]
         programs += [random_programs.wild(random) for _ in range(20)]
-        for program, refusal in zip(programs, kernel.seccomp_errnos(programs), strict=True):
-            assert bool(cbpf.findings(program, dialect=cbpf.SECCOMP)) is bool(refusal), program
+        for program, error in zip(programs, kernel.seccomp_errnos(programs), strict=True):
+            assert bool(cbpf.findings(program, dialect=cbpf.SECCOMP)) is bool(error), program
 
 
 @needs_seccomp
@@ -241,5 +241,5 @@ def test_every_seccomp_opcode_and_offset() -> None:
     programs = [[(code, 0, 0, 4), *[(6, 0, 0, 1)] * 6] for code in range(256)]
     programs += [[(2, 0, 0, 4), (code, 0, 0, 4), (6, 0, 0, 1)] for code in (0x60, 0x61)]
     programs += [[(0x20, 0, 0, offset), (6, 0, 0, 1)] for offset in (*range(80), 0xFFFFF000, 0xFFF00000)]
-    for program, refusal in zip(programs, kernel.seccomp_errnos(programs), strict=True):
-        assert bool(cbpf.findings(program, dialect=cbpf.SECCOMP)) is bool(refusal), program
+    for program, error in zip(programs, kernel.seccomp_errnos(programs), strict=True):
+        assert bool(cbpf.findings(program, dialect=cbpf.SECCOMP)) is bool(error), program

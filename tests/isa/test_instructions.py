@@ -1,4 +1,4 @@
-"""The typed instructions: values, Go's notation, lossless decoding."""
+"""The typed instructions: values, Go's syntax, lossless decoding."""
 
 import itertools
 import json
@@ -17,7 +17,7 @@ from support.project import TESTS
 GO = json.loads((TESTS / "golden" / "go.json").read_text())
 
 
-# Go's field names beside ours.
+# The field names of Go and of cbpf.
 FIELDS = {
     "Dst": "dst",
     "Src": "src",
@@ -41,14 +41,14 @@ def _typed(row: dict[str, Any]) -> Any:
     return getattr(cbpf, row["type"])(**{FIELDS[name]: value for name, value in row["fields"].items()})
 
 
-def _go_is_right(row: dict[str, Any]) -> bool:
-    """Go loses bits, and takes opcodes for others; see golden/README.md."""
+def _go_is_lossless(row: dict[str, Any]) -> bool:
+    """Return whether Go's result is lossless: it drops bits, and confuses some opcodes; see golden/README.md."""
     op = row["raw"][0]
     return row["raw"] == row["assembled"] and op in OPCODES and "unknown" not in (row["text"] or "")
 
 
-def test_decodes_as_go_where_go_loses_nothing() -> None:
-    rows = [row for row in GO["raw"] + GO["bpf_asm"] if _go_is_right(row)]
+def test_decoding_is_that_of_go_where_go_is_lossless() -> None:
+    rows = [row for row in GO["raw"] + GO["bpf_asm"] if _go_is_lossless(row)]
     assert len(rows) > 900
     for row in rows:
         decoded = RawInstruction(*row["raw"]).disassemble()
@@ -57,7 +57,7 @@ def test_decodes_as_go_where_go_loses_nothing() -> None:
             assert str(decoded) == row["text"], row
 
 
-def test_stays_raw_where_go_loses_bits() -> None:
+def test_decoding_is_lossless_where_go_drops_bits() -> None:
     lost = [row for row in GO["raw"] if row["raw"] != row["assembled"] and row["raw"][0] in OPCODES]
     assert len(lost) > 100
     for row in lost:
@@ -65,13 +65,13 @@ def test_stays_raw_where_go_loses_bits() -> None:
         assert raw.disassemble().assemble() == raw
 
 
-def test_assembles_as_go() -> None:
+def test_assembly_is_that_of_go() -> None:
     assert len(GO["typed"]) > 800
     for row in GO["typed"]:
         assert tuple(_typed(row).assemble()) == tuple(row["assembled"]), row
 
 
-def test_prints_as_go_where_its_text_reads_back() -> None:
+def test_text_is_that_of_go_where_it_can_be_parsed() -> None:
     different = [row for row in GO["typed"] if str(_typed(row)) != row["text"] and "unknown" not in row["text"]]
     assert different
     for row in different:
@@ -84,12 +84,12 @@ def test_prints_as_go_where_its_text_reads_back() -> None:
     [row for row in GO["invalid"] if row["fields"] != {"Num": 40}],
     ids=lambda row: f"{row['type']}-{row['text']}",
 )
-def test_refuses_what_does_not_fit(row: dict[str, Any]) -> None:
+def test_invalid_fields_are_rejected(row: dict[str, Any]) -> None:
     with pytest.raises(cbpf.FieldError):
         _typed(row)
 
 
-def test_every_opcode_survives_decoding() -> None:
+def test_decoding_every_opcode_is_lossless() -> None:
     for op in range(65536):
         for jt, jf, k in ((0, 0, 0), (1, 2, 3), (0, 9, 0xFFFFF004), (7, 0, 16)):
             raw = RawInstruction(op, jt, jf, k)
@@ -100,18 +100,18 @@ def test_every_opcode_survives_decoding() -> None:
 def test_disassembling_is_lossless(program: list[RawInstruction]) -> None:
     instructions, all_decoded = cbpf.disassemble(program)
     assert cbpf.assemble(instructions) == tuple(program)
-    assert all_decoded is not any(isinstance(one, RawInstruction) for one in instructions)
+    assert all_decoded is not any(isinstance(instruction, RawInstruction) for instruction in instructions)
 
 
 @given(raws)
-def test_repr_evaluates_back(raw: RawInstruction) -> None:
+def test_repr_is_python_source(raw: RawInstruction) -> None:
     for instruction in (raw, raw.disassemble()):
         assert eval(repr(instruction), {name: getattr(cbpf, name) for name in cbpf.__all__}) == instruction
         assert pickle.loads(pickle.dumps(instruction)) == instruction
 
 
 @given(raws)
-def test_text_reads_back(raw: RawInstruction) -> None:
+def test_text_is_parsed_back(raw: RawInstruction) -> None:
     assert cbpf.parse(str(raw), format="asm")[0] == raw
 
 
@@ -141,13 +141,13 @@ def test_values_match_patterns() -> None:
 
 
 class Indexed:
-    """A number by __index__, as numpy has them."""
+    """A number with `__index__`, as in numpy."""
 
     def __index__(self) -> int:
         return 7
 
 
-def test_numbers_are_taken_by_index() -> None:
+def test_numbers_are_converted_by_index() -> None:
     assert cbpf.RetConstant(Indexed()) == cbpf.RetConstant(7)  # type: ignore[arg-type]
     raw = RawInstruction(Indexed(), k=Indexed())  # type: ignore[arg-type]
     assert type(raw.op) is int
@@ -185,7 +185,7 @@ def test_numbers_are_taken_by_index() -> None:
         lambda: cbpf.RetConstant(1 << 20_000),
     ],
 )
-def test_impossible_values_are_one_kind_of_error(make: Any) -> None:
+def test_invalid_values_raise_field_error(make: Any) -> None:
     with pytest.raises(cbpf.FieldError) as caught:
         make()
     assert isinstance(caught.value, ValueError)
@@ -193,9 +193,9 @@ def test_impossible_values_are_one_kind_of_error(make: Any) -> None:
     assert str(caught.value).split(":")[0].split(".")[0] in {*dir(cbpf)}
 
 
-def test_the_members_have_the_machines_numbers() -> None:
-    assert [int(one) for one in ALUOp] == [0, 0x10, 0x20, 0x30, 0x40, 0x50, 0x60, 0x70, 0x90, 0xA0]
-    assert [int(one) for one in JumpTest] == list(range(8))
+def test_enum_members_have_the_numbers_of_the_machine() -> None:
+    assert [int(operation) for operation in ALUOp] == [0, 0x10, 0x20, 0x30, 0x40, 0x50, 0x60, 0x70, 0x90, 0xA0]
+    assert [int(test) for test in JumpTest] == list(range(8))
     assert int(Extension.LEN) == 1
     assert sorted(set(Extension) - {Extension.LEN}) == list(range(0, 64, 4))
 
@@ -209,7 +209,7 @@ def test_setter_is_a_protocol() -> None:
     assert not isinstance(object(), cbpf.Setter)
 
 
-def test_assemble_takes_no_strangers() -> None:
+def test_assemble_rejects_other_objects() -> None:
     with pytest.raises(cbpf.FieldError, match="neither an instruction nor four numbers"):
         cbpf.assemble([object()])  # type: ignore[list-item]
 

@@ -1,4 +1,4 @@
-"""Program: a value, its bytes, and its listing."""
+"""Program: a value, its encoding as bytes, and its listing."""
 
 import json
 import pickle
@@ -17,7 +17,7 @@ ORDERS: Any = ("native", "little", "big")
 
 
 @given(programs)
-def test_bytes_read_back(program: cbpf.Program) -> None:
+def test_bytes_are_decoded_back(program: cbpf.Program) -> None:
     assert cbpf.Program.from_bytes(bytes(program)) == program
     for order in ORDERS:
         data = program.to_bytes(byte_order=order)
@@ -25,13 +25,13 @@ def test_bytes_read_back(program: cbpf.Program) -> None:
         assert cbpf.Program.from_bytes(data, byte_order=order) == program
 
 
-def test_bytes_are_those_of_the_kernel() -> None:
+def test_bytes_have_the_layout_of_the_kernel() -> None:
     program = cbpf.Program([cbpf.JumpIf(cbpf.JumpTest.EQUAL, 0x01020304, 5, 6)])
     assert program.to_bytes(byte_order="little").hex(" ") == "15 00 05 06 04 03 02 01"
     assert program.to_bytes(byte_order="big").hex(" ") == "00 15 05 06 01 02 03 04"
 
 
-def test_odd_bytes_are_refused() -> None:
+def test_invalid_bytes_are_rejected() -> None:
     with pytest.raises(cbpf.FieldError, match="is not bytes"):
         cbpf.Program.from_bytes(None)  # type: ignore[arg-type]
     with pytest.raises(cbpf.ProgramFormatError, match=r"byte 8: truncated instruction \(3 of 8 bytes\)"):
@@ -41,7 +41,7 @@ def test_odd_bytes_are_refused() -> None:
 
 
 @given(programs)
-def test_is_a_value(program: cbpf.Program) -> None:
+def test_programs_are_values(program: cbpf.Program) -> None:
     same = cbpf.Program(list(program))
     assert same == program
     assert hash(same) == hash(program)
@@ -51,7 +51,7 @@ def test_is_a_value(program: cbpf.Program) -> None:
     assert cbpf.Program(program) == program
 
 
-def test_takes_typed_raw_and_tuples() -> None:
+def test_typed_raw_and_tuple_instructions_are_accepted() -> None:
     program = cbpf.Program(
         [cbpf.LoadAbsolute(12, 2), cbpf.RawInstruction(0x15, 0, 1, 0x800), (6, 0, 0, 1), (6, 0, 0, 0)]
     )
@@ -64,13 +64,13 @@ def test_takes_typed_raw_and_tuples() -> None:
     assert program.instructions[0] == cbpf.LoadAbsolute(12, 2)
 
 
-def test_differs_from_other_things() -> None:
+def test_programs_differ_from_other_objects() -> None:
     program = cbpf.Program(TYPED)
     assert program != tuple(program)
     assert program != cbpf.Program(TYPED[1:])
 
 
-def test_is_immutable() -> None:
+def test_programs_are_immutable() -> None:
     program = cbpf.Program(TYPED)
     with pytest.raises(AttributeError):
         program._raw = ()
@@ -83,13 +83,13 @@ def test_is_immutable() -> None:
 @pytest.mark.parametrize(
     "instructions", [[1], 5, None, ["ret a"], [(1, 2, 3)], [None], [(6, 0, 0, 2**32)], [(6, 0, 0, 1.0)]]
 )
-def test_strangers_are_refused(instructions: Any) -> None:
+def test_other_objects_are_rejected(instructions: Any) -> None:
     with pytest.raises(cbpf.FieldError):
         cbpf.Program(instructions)
 
 
 @pytest.mark.parametrize("row", TCPDUMP, ids=lambda row: f"{row['expression'][:40]}-{row['optimized']}")
-def test_listings_are_tcpdumps(row: dict[str, Any]) -> None:
+def test_listings_are_those_of_tcpdump(row: dict[str, Any]) -> None:
     program = cbpf.parse(row["ddd"], format="decimal")
     assert cbpf.listing(program) == row["d"].rstrip("\n")
     assert cbpf.render(program, "c").rstrip("\n") == row["dd"].rstrip("\n")
@@ -102,8 +102,8 @@ def test_notebooks_show_the_listing() -> None:
     assert html == "<pre>(000) ldxb     4*([14]&amp;0xf)</pre>"
 
 
-def test_listing_of_every_opcode_is_libpcaps() -> None:
-    """libpcap's own bpf_image; not for unknown codes of the jump class, to which it adds targets."""
+def test_listing_of_every_opcode_is_that_of_libpcap() -> None:
+    """Compare with libpcap's bpf_image, except undefined codes of the jump class, to which it adds targets."""
     from support.judges import libpcap
 
     if libpcap.available() is not None:

@@ -1,4 +1,4 @@
-"""What programs mean: case files and random programs, on every engine and on an independent oracle."""
+"""The semantics of programs: case files and random programs, on every engine and on an independent oracle."""
 
 import json
 from random import Random
@@ -25,19 +25,19 @@ def test_case(case: Case, engine: Any) -> None:
             assert vm.run(packet) == verdict, case.why
 
 
-def _oracle_knows(case: Case) -> bool:
-    """The oracle has no metadata, and searches no netlink attributes."""
+def _oracle_supports(case: Case) -> bool:
+    """Return whether the oracle supports a case: it has no metadata, and no search for netlink attributes."""
     return case.metadata is None and "[nla" not in cbpf.listing(case.program)
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if _oracle_knows(case)], ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [case for case in CASES if _oracle_supports(case)], ids=lambda case: case.name)
 def test_oracle_agrees_on_case(case: Case) -> None:
     for packet, verdict in case.runs:
         assert oracle.verdict(case.program, packet, case.dialect.name, case.wire_length) == verdict, case.why
 
 
 def _random_run(random: Random) -> tuple[cbpf.Dialect, cbpf.Program, bytes, int | None]:
-    """A program that its dialect accepts, a packet, and a wire length or none."""
+    """Return a dialect, a program that it accepts, a packet, and a wire length or None."""
     while True:
         dialect = (cbpf.PCAP, cbpf.LINUX, cbpf.SECCOMP)[int(random.random() * 3)]
         if dialect is cbpf.SECCOMP:
@@ -61,8 +61,8 @@ def test_random_programs_on_engines_and_oracle(rounds: Rounds) -> None:
 
 
 @pytest.mark.fuzz
-def test_semantics_never_look_at_a_word(rounds: Rounds) -> None:
-    """A machine whose words and truths cannot be asked for their value gives the same."""
+def test_semantics_never_inspect_a_word(rounds: Rounds) -> None:
+    """A machine whose words and conditions cannot be inspected returns the verdict of the VM."""
     for random in rounds(500):
         dialect, program, packet, _ = _random_run(random)
         assert run_opaquely(program, packet, dialect) == cbpf.VM(program, dialect=dialect).run(packet)
@@ -84,24 +84,24 @@ def test_engines_agree_with_metadata(rounds: Rounds) -> None:
 
 
 def _random_metadata(random: Random) -> cbpf.Metadata:
-    def number(bits: int) -> int:
+    def unsigned(bits: int) -> int:
         return int(random.random() * 2**bits)
 
-    before = bytes(number(8) for _ in range(number(5)))
+    before = bytes(unsigned(8) for _ in range(unsigned(5)))
     return cbpf.Metadata(
-        protocol=number(16),
-        packet_type=number(3),
-        device=cbpf.Device(number(32), number(16)) if random.random() < 0.5 else None,
-        mark=number(32),
-        queue=number(16),
-        hash=number(32),
-        cpu=number(2),
-        vlan=cbpf.VlanTag(number(16), number(16)) if random.random() < 0.5 else None,
-        network_header=number(5) - len(before),
+        protocol=unsigned(16),
+        packet_type=unsigned(3),
+        device=cbpf.Device(unsigned(32), unsigned(16)) if random.random() < 0.5 else None,
+        mark=unsigned(32),
+        queue=unsigned(16),
+        hash=unsigned(32),
+        cpu=unsigned(2),
+        vlan=cbpf.VlanTag(unsigned(16), unsigned(16)) if random.random() < 0.5 else None,
+        network_header=unsigned(5) - len(before),
         link_header=-len(before) if random.random() < 0.5 else None,
         before=before,
-        payload_offset=number(6),
-        seed=number(64),
+        payload_offset=unsigned(6),
+        seed=unsigned(64),
     )
 
 
@@ -119,10 +119,10 @@ def test_verdicts_of_go(engine: Any) -> None:
         assert results == row["results"], row["program"]
 
 
-def test_programs_that_go_refuses() -> None:
+def test_programs_that_go_rejects() -> None:
     for row in _golden_go("refused"):
-        found = cbpf.findings([tuple(raw) for raw in row["program"]])
-        assert bool(found) is not row["why"].endswith("which cbpf runs"), row
+        findings = cbpf.findings([tuple(raw) for raw in row["program"]])
+        assert bool(findings) is not row["why"].endswith("which cbpf runs"), row
 
 
 def test_random_numbers_differ_without_a_seed(engine: Any) -> None:
@@ -130,15 +130,15 @@ def test_random_numbers_differ_without_a_seed(engine: Any) -> None:
     assert len({vm.run(b"") for _ in range(20)}) > 15
 
 
-def test_seeded_draws_are_a_function_of_seed_and_number(engine: Any) -> None:
+def test_random_numbers_depend_on_the_seed_and_the_draw(engine: Any) -> None:
     vm = cbpf.VM(cbpf.parse("ld #rand\nld #rand\nret a"), engine=engine)
     draws = [vm.evaluate(b"", metadata=cbpf.Metadata(seed=seed)) for seed in (1, 1, 2)]
     assert draws[0] == draws[1] != draws[2]
 
 
 @pytest.mark.parametrize("length", [50, 300, 4096])
-def test_long_chains_to_one_end(length: int, engine: Any) -> None:
-    """Many ways to one instruction, farther than a conditional jump reaches and deeper than source can nest."""
+def test_long_chains_of_jumps_to_one_instruction(length: int, engine: Any) -> None:
+    """Many paths to one instruction, beyond the reach of a conditional jump and the nesting limit of source text."""
     body = length - 3
     equal = cbpf.JumpTest.EQUAL
     ladder = [cbpf.JumpIf(equal, index, min(255, body - 1 - index)) for index in range(body)]

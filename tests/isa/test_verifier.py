@@ -1,4 +1,4 @@
-"""The verifier: every rule of every dialect by name, all findings at once."""
+"""The verifier: every rule of every dialect by its identifier, all findings at once."""
 
 import pickle
 
@@ -13,7 +13,7 @@ from support.project import ENGINES, Rounds
 RETURN = "ret #1"
 
 # identifier, dialect, program, index
-REFUSED = [
+REJECTED = [
     ("too-long", LINUX, "\n".join([RETURN] * 4097), None),
     ("too-long", SECCOMP, "\n".join([RETURN] * 4097), None),
     ("opcode", PCAP, "{ 0x0e, 0, 0, 0 }\nret a", 0),
@@ -47,7 +47,7 @@ REFUSED = [
     ("scratch-unwritten", LINUX, "ld M[0]\nret a", 0),
     ("scratch-unwritten", SECCOMP, "ldx M[3]\nret a", 0),
     ("scratch-unwritten", LINUX, "jeq #0,0,1\nst M[0]\nld M[0]\nret a", 2),
-    # The empty set of the ret's block falls through it, to where only the other way leads.
+    # The set of written slots before the ret, which is empty, also counts after it, where only the other path leads.
     ("scratch-unwritten", LINUX, "jeq #0,0,2\nst M[0]\nja L\nret #0\nL: ld M[0]\nret a", 4),
     ("scratch-unwritten", LINUX, "ret #0\nld M[0]\nret a", 1),
     ("scratch-unwritten", LINUX, "ja L\nst M[0]\nL: ld M[0]\nret a", 2),
@@ -70,11 +70,11 @@ ACCEPTED = [
 ]
 
 
-@pytest.mark.parametrize(("identifier", "dialect", "text", "index"), REFUSED)
-def test_refuses(identifier: str, dialect: Dialect, text: str, index: int | None) -> None:
-    found = cbpf.findings(cbpf.parse(text), dialect=dialect)
-    assert (identifier, index) in {(finding.identifier, finding.index) for finding in found}
-    for finding in found:
+@pytest.mark.parametrize(("identifier", "dialect", "text", "index"), REJECTED)
+def test_rejected_programs(identifier: str, dialect: Dialect, text: str, index: int | None) -> None:
+    findings = cbpf.findings(cbpf.parse(text), dialect=dialect)
+    assert (identifier, index) in {(finding.identifier, finding.index) for finding in findings}
+    for finding in findings:
         assert str(finding) == str(finding).strip()
         assert "\n" not in str(finding)
         assert finding.fact
@@ -82,23 +82,23 @@ def test_refuses(identifier: str, dialect: Dialect, text: str, index: int | None
 
 
 @pytest.mark.parametrize(("dialect", "text"), ACCEPTED)
-def test_accepts(dialect: Dialect, text: str) -> None:
+def test_accepted_programs(dialect: Dialect, text: str) -> None:
     assert cbpf.findings(cbpf.parse(text), dialect=dialect) == ()
     cbpf.verify(cbpf.parse(text), dialect=dialect)
 
 
 @pytest.mark.parametrize("dialect", [PCAP, LINUX, SECCOMP], ids=lambda dialect: dialect.name)
-def test_refuses_the_empty_program(dialect: Dialect) -> None:
+def test_the_empty_program_is_rejected(dialect: Dialect) -> None:
     (finding,) = cbpf.findings([], dialect=dialect)
     assert (finding.identifier, finding.index) == ("empty", None)
 
 
-def test_all_findings_come_at_once_in_order() -> None:
+def test_all_findings_are_reported_in_order() -> None:
     program = cbpf.parse("ld M[16]\ndiv #0\njeq #0,9\nld M[0]\nlsh #40\nld [0xfffff002]")
     with pytest.raises(cbpf.VerificationError) as caught:
         cbpf.verify(program, dialect=LINUX)
-    places = [(finding.index, finding.identifier) for finding in caught.value.findings]
-    assert places == [
+    positions = [(finding.index, finding.identifier) for finding in caught.value.findings]
+    assert positions == [
         (0, "scratch-slot"),
         (1, "division-by-zero"),
         (2, "jump-target"),
@@ -111,13 +111,13 @@ def test_all_findings_come_at_once_in_order() -> None:
     assert pickle.loads(pickle.dumps(caught.value)).findings == caught.value.findings
 
 
-def test_a_finding_names_place_fact_and_rule() -> None:
+def test_findings_have_place_fact_and_rule() -> None:
     (finding,) = cbpf.findings(cbpf.parse("jeq #0,8\nret a"))
     text = "instruction 0: jump target 9 is past the end; the last instruction is 1 [jump-target]"
     assert str(finding) == text
 
 
-def test_a_dialect_is_a_frozen_value() -> None:
+def test_dialects_are_immutable_values() -> None:
     with pytest.raises(AttributeError):
         PCAP.longest = 5  # type: ignore[misc]
     short = PCAP.replace(longest=2)
@@ -138,12 +138,12 @@ def test_a_dialect_is_a_frozen_value() -> None:
     ],
     ids=str,
 )
-def test_impossible_dialects(change: dict[str, object]) -> None:
+def test_invalid_dialects_are_rejected(change: dict[str, object]) -> None:
     with pytest.raises(cbpf.FieldError, match=r"Dialect\."):
         LINUX.replace(**change)
 
 
-def test_a_name_is_no_dialect() -> None:
+def test_a_name_is_not_a_dialect() -> None:
     with pytest.raises(cbpf.FieldError, match=r"'linux' is not a Dialect; use cbpf\.LINUX"):
         cbpf.findings([cbpf.RetA()], dialect="linux")  # type: ignore[arg-type]
 
@@ -151,15 +151,15 @@ def test_a_name_is_no_dialect() -> None:
 @pytest.mark.skipif(libpcap.available() is not None, reason=str(libpcap.available()))
 @pytest.mark.fuzz
 def test_random_programs_in_libpcap(rounds: Rounds) -> None:
-    """libpcap's bpf_validate and bpf_filter, but for what dialects.PCAP states as its exceptions."""
+    """Compare with libpcap's bpf_validate and bpf_filter, apart from the exceptions of `dialects.PCAP`."""
     for random in rounds(3000):
         make = random_programs.plausible if random.random() < 0.6 else random_programs.wild
         program = make(random, extensions=())
         if any(op not in PCAP.opcodes for op, _, _, _ in program):
             continue
-        found = {finding.identifier for finding in cbpf.findings(program)} - {"backward-jump"}
-        assert libpcap.accepts(program) is not bool(found), program
-        if found or not _defined_in_c(program):
+        identifiers = {finding.identifier for finding in cbpf.findings(program)} - {"backward-jump"}
+        assert libpcap.accepts(program) is not bool(identifiers), program
+        if identifiers or not _is_defined_in_c(program):
             continue
         packet, wire_length = random_programs.packet(random), int(random.random() * 2**32)
         expected = libpcap.verdict(program, packet, wire_length)
@@ -168,7 +168,10 @@ def test_random_programs_in_libpcap(rounds: Rounds) -> None:
             assert vm.evaluate(packet, wire_length=wire_length) == expected, (engine, program, packet.hex())
 
 
-def _defined_in_c(program: list[tuple[int, int, int, int]]) -> bool:
-    """No wide constant shift, no unwritten scratch (older libpcaps do not clear it), no backward jump."""
-    doubtful = {"wide-shift", "scratch-unwritten", "backward-jump"}
-    return not doubtful & {finding.identifier for finding in cbpf.findings(program, dialect=LINUX)}
+def _is_defined_in_c(program: list[tuple[int, int, int, int]]) -> bool:
+    """Return whether a program has no wide constant shift, backward jump, or read of unwritten scratch.
+
+    Older versions of libpcap do not clear scratch slots.
+    """
+    undefined = {"wide-shift", "scratch-unwritten", "backward-jump"}
+    return not undefined & {finding.identifier for finding in cbpf.findings(program, dialect=LINUX)}

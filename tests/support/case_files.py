@@ -1,8 +1,8 @@
-"""Reads tests/cases/*.case: why, a program, and packets with the verdicts that they must get.
+"""Reader of tests/cases/*.case: a reason, a program, and packets with their expected verdicts.
 
 A line `-- name` begins a section. `program` is assembly; `dialect`, `metadata` (fields of cbpf.Metadata as
-Python source) and `wire length` hold for all packets; `packet` is hexadecimal, and each has a `verdict`. A
-file may hold several cases, separated by lines of `====`.
+Python source) and `wire length` apply to all packets; each `packet`, in hexadecimal, is followed by its `verdict`.
+Cases in one file are separated by lines of `====`.
 """
 
 from collections.abc import Iterator
@@ -28,10 +28,10 @@ class Case(NamedTuple):
 
 
 def load_cases() -> Iterator[Case]:
-    """Every case of every file, named by file and place."""
+    """Yield the cases of all files, named by file and position."""
     for path in sorted(FOLDER.glob("*.case")):
-        for number, text in enumerate(path.read_text().split("\n====\n"), 1):
-            yield _case(f"{path.stem}-{number}", text)
+        for position, text in enumerate(path.read_text().split("\n====\n"), 1):
+            yield _case(f"{path.stem}-{position}", text)
 
 
 def _case(name: str, text: str) -> Case:

@@ -1,4 +1,4 @@
-"""Strategies and lists of instructions."""
+"""Hypothesis strategies for instructions, and one typed instruction of each kind."""
 
 from __future__ import annotations
 

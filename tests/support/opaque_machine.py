@@ -1,4 +1,4 @@
-"""A machine whose words and truths refuse to be asked: it finds a Python `if` on a word in the semantics."""
+"""A machine whose words and conditions cannot be inspected: it detects a Python `if` on a word in the semantics."""
 
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -10,20 +10,20 @@ from cbpf.packet.skb import SocketBuffer
 
 
 class Opaque:
-    """A value that only the machine may open."""
+    """A value that only the machine may read."""
 
     def __init__(self, value: int) -> None:
         self.hidden = value
 
-    def _refuse(self, *_: object) -> NoReturn:
-        raise AssertionError("the semantics looked at a word")
+    def _fail(self, *_: object) -> NoReturn:
+        raise AssertionError("the semantics inspected a word")
 
-    __bool__ = __int__ = __index__ = __hash__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse
-    __eq__ = __ne__ = __add__ = __sub__ = __and__ = __or__ = _refuse
+    __bool__ = __int__ = __index__ = __hash__ = __lt__ = __le__ = __gt__ = __ge__ = _fail
+    __eq__ = __ne__ = __add__ = __sub__ = __and__ = __or__ = _fail
 
 
 class OpaqueMachine:
-    """Every operation opens its opaque arguments, lets the integer machine work, and closes what it gives."""
+    """A machine that runs each operation on an integer machine, and wraps its results in `Opaque`."""
 
     def __init__(self, inner: IntegerMachine) -> None:
         object.__setattr__(self, "inner", inner)
@@ -34,8 +34,8 @@ class OpaqueMachine:
             return Opaque(attribute)
 
         def operation(*arguments: Any) -> Any:
-            opened = [argument.hidden if isinstance(argument, Opaque) else argument for argument in arguments]
-            result = attribute(*opened)
+            values = [argument.hidden if isinstance(argument, Opaque) else argument for argument in arguments]
+            result = attribute(*values)
             return None if result is None else Opaque(result)
 
         return operation
@@ -45,7 +45,7 @@ class OpaqueMachine:
 
 
 def run_opaquely(program: Sequence[RawInstruction], packet: bytes, dialect: Dialect) -> int:
-    """The verdict, by a machine of opaque words."""
+    """Return the verdict, computed by a machine with opaque words."""
     buffer = SocketBuffer(packet, Metadata(), header_windows=dialect.header_windows)
     inner = IntegerMachine(buffer, len(packet))
     machine = OpaqueMachine(inner)

@@ -1,7 +1,8 @@
-"""An independent judge: what a program gives, written from the manuals alone. It knows nothing of cbpf.
+"""An independent implementation of BPF, written from the manuals alone; it uses nothing of cbpf.
 
 Sources: "The BSD Packet Filter" (1993), bpf(4), Linux Documentation/networking/filter.rst and seccomp_filter.rst.
-`linux` is an AF_UNIX datagram socket: the network header is byte 0, there is no link header and no device.
+In the dialect "linux", a packet is a datagram of an AF_UNIX socket: the network header is byte 0, without a link-layer
+header and without a device.
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ ANCILLARY, NETWORK, LINK = 0xFFFFF000, 0xFFF00000, 0xFFE00000
 
 
 def verdict(program: Sequence[Sequence[int]], packet: bytes, dialect: str, wire_length: int | None = None) -> int:
-    """The unsigned 32-bit result; extension loads other than ifidx, hatype and 40 (A ^ X) read as 0."""
+    """Return the unsigned 32-bit verdict; extension loads other than ifidx, hatype and 40 (A ^ X) are 0."""
     a = x = at = 0
     slots = [0] * 16
     length = len(packet) if wire_length is None else wire_length

@@ -1,7 +1,7 @@
-"""Seeded random programs and packets for tests that compare: same seed, same program, on every Python.
+"""Seeded random programs and packets for differential tests; a seed gives the same program in every Python version.
 
-A program is a list of `(code, jt, jf, k)`. Only `Random.random` is ever called: its sequence is the one that
-Python promises to keep.
+A program is a list of `(code, jt, jf, k)`. Only `Random.random` is called: Python guarantees that its sequence does
+not change.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ OPCODES: Final = (
     *(*STORES, *DIVISIONS_K, *DIVISIONS_X, *SHIFTS_K, *SHIFTS_X, *PLAIN_K, *PLAIN_X, NEGATE),
     *(JUMP, *CONDITIONAL, RETURN_K, RETURN_A, *MOVES),
 )
-NO_OPCODES: Final = (0x0E, 0x8C, 0x0D, 0xA1, 0x21, 0x08, 0x68, 0x88, 0x62, 0x0F, 0x97, 0xB0, 0x100, 0x8006)
+UNDEFINED_OPCODES: Final = (0x0E, 0x8C, 0x0D, 0xA1, 0x21, 0x08, 0x68, 0x88, 0x62, 0x0F, 0x97, 0xB0, 0x100, 0x8006)
 NOT_FOR_SECCOMP: Final = (*LOAD_ABSOLUTE[1:], *LOAD_INDIRECT, LOAD_HEADER_LENGTH, 0x94, 0x9C)
 
 EXTENSION_BASE: Final = 0xFFFFF000
@@ -64,35 +64,35 @@ ALLOW: Final = 0x7FFF0000
 ERRNO: Final = 0x00050000
 KNOWN_ACTIONS: Final = (0x80000000, 0x00000000, 0x00030000, ERRNO, 0x7FC00000, 0x7FF00000, 0x7FFC0000, ALLOW)
 ACTIONS: Final = (*KNOWN_ACTIONS, 0x00040000, 0x12340000, 0xFFFF0000)
-# Where struct seccomp_data has words that a test can know: all but the instruction pointer at 8 and 12.
+# The words of struct seccomp_data that a test can predict: all except the instruction pointer at 8 and 12.
 SECCOMP_OFFSETS: Final = (0, 4, *range(16, 64, 4))
 
 
-# -- choices, all from Random.random ------------------------------------------------------------------------
+# -- random choices, all from Random.random ------------------------------------------------------------------------
 
 
 def _below(random: Random, limit: int) -> int:
-    """An integer from 0 to *limit* - 1."""
+    """Return an integer from 0 to *limit* - 1."""
     return int(random.random() * limit)
 
 
 def _pick(random: Random, items: Sequence[Item]) -> Item:
-    """One of *items*."""
+    """Return one of *items*."""
     return items[_below(random, len(items))]
 
 
 def _chance(random: Random, probability: float) -> bool:
-    """True with this probability."""
+    """Return True with a probability."""
     return random.random() < probability
 
 
 def _bytes(random: Random, count: int) -> bytes:
-    """That many random bytes."""
+    """Return random bytes."""
     return bytes(_below(random, 256) for _ in range(count))
 
 
 def _word(random: Random) -> int:
-    """A 32-bit value: an extreme, a small one, a single bit, or any."""
+    """Return a 32-bit value: an extreme, a small one, a single bit, or any."""
     match _below(random, 4):
         case 0:
             return _pick(random, EXTREMES)
@@ -105,7 +105,7 @@ def _word(random: Random) -> int:
 
 
 def _offset(random: Random) -> int:
-    """Where to load: mostly near a packet's start, now and then from a header or out of reach."""
+    """Return the offset of a load: mostly near the packet's start, sometimes in a header window or out of range."""
     chance = random.random()
     if chance < 0.9:
         return _below(random, 16 if chance < 0.7 else 80)
@@ -121,34 +121,34 @@ def _offset(random: Random) -> int:
 
 @dataclass
 class _Builder:
-    """A program of *length* instructions in the making; `emit` follows the kernel's scratch rule."""
+    """A program of *length* instructions under construction; `emit` follows the kernel's scratch rule."""
 
     random: Random
     length: int
     extensions: Sequence[int] = PREDICTABLE
     fault: float = 0.0
-    """How likely each instruction is to get a field that no kernel takes."""
+    """The probability that an instruction gets an invalid field."""
     careful: bool = True
-    """Whether scratch is only read where the kernel knows it to be written."""
-    forbidden: Sequence[int] = NO_OPCODES
+    """Whether scratch slots are read only where the kernel has found them written."""
+    forbidden: Sequence[int] = UNDEFINED_OPCODES
     tail: int = 1
-    """How many instructions the makers must leave for the end."""
+    """The number of instructions that the generators must leave for the end."""
     program: list[Instruction] = field(default_factory=list)
     written: int = 0
     written_at: dict[int, int] = field(default_factory=dict)
 
     @property
     def following(self) -> int:
-        """How many instructions come after the next one."""
+        """The number of instructions after the next one."""
         return self.length - len(self.program) - 1
 
     @property
     def room(self) -> int:
-        """How many more instructions fit before the tail."""
+        """The number of instructions that still fit before the tail."""
         return self.length - self.tail - len(self.program)
 
     def emit(self, code: int, k: int = 0, jt: int = 0, jf: int = 0) -> None:
-        """Append an instruction, spoilt with probability *fault*."""
+        """Append an instruction, made invalid with probability *fault*."""
         index = len(self.program)
         self.written &= self.written_at.get(index, ALL_SLOTS)
         if code in STORES:
@@ -158,12 +158,12 @@ class _Builder:
                 self.written_at[target] = self.written_at.get(target, ALL_SLOTS) & self.written
             self.written = ALL_SLOTS
         elif _chance(self.random, 0.05):
-            jt, jf = _below(self.random, 256), _below(self.random, 256)  # nobody looks at them
+            jt, jf = _below(self.random, 256), _below(self.random, 256)  # the machine ignores them
         row = (code, jt, jf, k)
-        self.program.append(self._spoilt(row) if _chance(self.random, self.fault) else row)
+        self.program.append(self._invalidated(row) if _chance(self.random, self.fault) else row)
 
-    def _spoilt(self, row: Instruction) -> Instruction:
-        """*row*, about to be appended, with one field wrong."""
+    def _invalidated(self, row: Instruction) -> Instruction:
+        """Return the next instruction with one invalid field."""
         code, jt, jf, k = row
         past = self.following + 1 + _below(self.random, 3)
         if _chance(self.random, 0.3):
@@ -182,15 +182,15 @@ class _Builder:
             return code, jt, jf, EXTENSION_BASE + _pick(self.random, (1, 2, 3, 5, 61, 64, 0xFFC, 0xFFF))
         return _pick(self.random, self.forbidden), jt, jf, k
 
-    def known_slots(self) -> list[int]:
-        """The slots that the next instruction may read."""
+    def readable_slots(self) -> list[int]:
+        """Return the slots that the next instruction may read."""
         if not self.careful:
             return [0, 1, 2]
         written = self.written & self.written_at.get(len(self.program), ALL_SLOTS)
         return [slot for slot in range(SLOTS) if written >> slot & 1]
 
     def distance(self) -> int:
-        """A jump distance that stays inside, mostly short."""
+        """Return a jump distance within the program, mostly short."""
         reach = min(255, self.following - 1)
         return _below(self.random, 1 + (reach if _chance(self.random, 0.2) else min(reach, 4)))
 
@@ -227,7 +227,7 @@ def _load_indirect(builder: _Builder) -> None:
             builder.emit(0x01, _below(random, 12))
         case 5:
             builder.emit(LOAD_HEADER_LENGTH, _below(random, 16))
-        case 6:  # the sum wraps, or X itself names a header
+        case 6:  # the sum wraps, or X is in a header window
             start = _pick(random, (0xFFFFFFFF, 0xFFFFFFF0, NETWORK_BASE, 0x80000000))
             builder.emit(0x01, start + _below(random, 1 << 32) % min(16, (1 << 32) - start))
             offset = _below(random, 24)
@@ -242,7 +242,7 @@ def _load_header_length(builder: _Builder) -> None:
 
 
 def _load_scratch(builder: _Builder) -> None:
-    slots = builder.known_slots()
+    slots = builder.readable_slots()
     if not slots:
         return _store(builder)
     builder.emit(_pick(builder.random, LOAD_SCRATCH), _pick(builder.random, slots))
@@ -300,7 +300,7 @@ def _load_seccomp(builder: _Builder) -> None:
 def _compute_seccomp(builder: _Builder) -> None:
     _pick(builder.random, (_compute, _compute_with_x))(builder)
     code, jt, jf, k = builder.program[-1]
-    if code in (0x94, 0x9C):  # mod is no part of seccomp, div is
+    if code in (0x94, 0x9C):  # seccomp accepts div, but not mod
         builder.program[-1] = (code - 0x60, jt, jf, k)
 
 
@@ -309,10 +309,10 @@ def _return_seccomp(builder: _Builder) -> None:
     builder.emit(RETURN_K, _pick(random, ACTIONS) | _below(random, _pick(random, (1, 100, 1 << 16))))
 
 
-Maker = Callable[[_Builder], None]
+Generator = Callable[[_Builder], None]
 
-# Each maker as often as its weight says.
-_MAKERS: Final[tuple[Maker, ...]] = (
+# Each generator appears as often as its weight.
+_GENERATORS: Final[tuple[Generator, ...]] = (
     *(_load,) * 6,
     *(_load_absolute,) * 5,
     *(_load_extension,) * 3,
@@ -326,7 +326,7 @@ _MAKERS: Final[tuple[Maker, ...]] = (
     *(_move,) * 5,
     *(_return,) * 2,
 )
-_SECCOMP_MAKERS: Final[tuple[Maker, ...]] = (
+_SECCOMP_GENERATORS: Final[tuple[Generator, ...]] = (
     *(_load,) * 4,
     *(_load_seccomp,) * 8,
     *(_load_scratch,) * 5,
@@ -338,53 +338,53 @@ _SECCOMP_MAKERS: Final[tuple[Maker, ...]] = (
 )
 
 
-def _fill(builder: _Builder, makers: Sequence[Maker]) -> None:
-    """Append instructions until only the tail is missing."""
+def _fill(builder: _Builder, generators: Sequence[Generator]) -> None:
+    """Append instructions up to the tail."""
     while builder.room > 0:
-        _pick(builder.random, makers)(builder)
+        _pick(builder.random, generators)(builder)
 
 
-# -- what tests use -----------------------------------------------------------------------------------------
+# -- programs and packets for tests -----------------------------------------------------------------------------------
 
 
 def plausible(random: Random, *, longest: int = 24, extensions: Sequence[int] = PREDICTABLE) -> list[Instruction]:
-    """A socket filter of 1 to *longest* instructions that Linux accepts, nearly always.
+    """Return a socket filter of 1 to *longest* instructions that Linux nearly always accepts.
 
-    *extensions* are the offsets that ancillary loads may have, by default all but cpu and rand; if empty,
-    there are none.
+    *extensions* are the offsets of ancillary loads, by default all except cpu and rand; without extensions, no
+    ancillary load is generated.
     """
     builder = _Builder(random, 1 + _below(random, longest), extensions)
     if builder.length > 4 and _chance(random, 0.5):
         builder.emit(0x01, _word(random))
         builder.emit(0x00, _word(random))
-    _fill(builder, _MAKERS)
+    _fill(builder, _GENERATORS)
     _return(builder)
     return builder.program
 
 
 def wild(random: Random, *, longest: int = 12, extensions: Sequence[int] = PREDICTABLE) -> list[Instruction]:
-    """A socket filter of 0 to *longest* instructions that Linux likely refuses, for any of its reasons."""
+    """Return a socket filter of 0 to *longest* instructions that Linux probably rejects, for any of its reasons."""
     length = min(_below(random, longest * 20), 1 + _below(random, longest))
     builder = _Builder(random, length, extensions, fault=_pick(random, (0.03, 0.1, 0.2)), careful=False)
-    _fill(builder, _MAKERS)
+    _fill(builder, _GENERATORS)
     if length:
         _pick(random, (*(_return,) * 9, _move))(builder)
     return builder.program
 
 
 def seccomp(random: Random, *, longest: int = 20) -> list[Instruction]:
-    """A seccomp filter of 8 to *longest* instructions that judges system call 1000 and allows all others.
+    """Return a seccomp filter of 8 to *longest* instructions that tests system call 1000 and allows all others.
 
-    About one in six is refused. None loads the instruction pointer.
+    The kernel rejects about one in six. None loads the instruction pointer.
     """
     length = 8 + _below(random, longest - 7)
-    builder = _Builder(random, length, tail=3, forbidden=NO_OPCODES + NOT_FOR_SECCOMP)
+    builder = _Builder(random, length, tail=3, forbidden=UNDEFINED_OPCODES + NOT_FOR_SECCOMP)
     builder.emit(LOAD_ABSOLUTE[0], 0)
     builder.emit(CONDITIONAL[0], SYSTEM_CALL, 1, 0)
     builder.emit(RETURN_K, ALLOW)
     builder.fault = 0.15 if _chance(random, 0.2) else 0.0
     builder.careful = _chance(random, 0.95)
-    _fill(builder, _SECCOMP_MAKERS)
+    _fill(builder, _SECCOMP_GENERATORS)
     builder.emit(0x54, 0xFFF)
     builder.emit(0x44, ERRNO if _chance(random, 0.7) else _pick(random, ACTIONS))
     builder.emit(RETURN_A)
@@ -392,13 +392,13 @@ def seccomp(random: Random, *, longest: int = 20) -> list[Instruction]:
 
 
 def is_predictable(program: Sequence[Instruction]) -> bool:
-    """Whether no instruction loads the extensions cpu or rand."""
+    """Return whether no instruction loads the extensions cpu or rand."""
     unpredictable = tuple(EXTENSION_BASE + number for number in UNPREDICTABLE)
     return not any(code in LOAD_ABSOLUTE and k in unpredictable for code, _, _, k in program)
 
 
 def mutated(random: Random, program: Sequence[Instruction]) -> list[Instruction]:
-    """*program* with one small change, which may make it invalid, and may be none; never less predictable."""
+    """Return *program* with at most one small change, which may make it invalid, but not less predictable."""
     while True:
         changed = _mutated(random, program)
         if is_predictable(changed) or not is_predictable(program):
@@ -406,7 +406,7 @@ def mutated(random: Random, program: Sequence[Instruction]) -> list[Instruction]
 
 
 def _mutated(random: Random, program: Sequence[Instruction]) -> list[Instruction]:
-    """*program* with one instruction changed, dropped, doubled or exchanged with another."""
+    """Return *program* with one instruction changed, removed, duplicated or exchanged with another."""
     rows = list(program)
     if not rows:
         return [(RETURN_K, 0, 0, _word(random))]
@@ -424,7 +424,7 @@ def _mutated(random: Random, program: Sequence[Instruction]) -> list[Instruction
 
 
 def _altered(random: Random, row: Instruction) -> Instruction:
-    """*row* with one field changed."""
+    """Return *row* with one field changed."""
     code, jt, jf, k = row
     match _below(random, 8):
         case 0:
@@ -444,7 +444,7 @@ def _altered(random: Random, row: Instruction) -> Instruction:
 
 
 def packet(random: Random) -> bytes:
-    """0 to 80 bytes: noise, one repeated byte, or the start of an Ethernet frame with ARP, IPv4 or IPv6."""
+    """Return 0 to 80 bytes: noise, one repeated byte, or the start of an Ethernet frame with ARP, IPv4 or IPv6."""
     match _below(random, 8):
         case 0:
             return _bytes(random, _below(random, 81))
@@ -458,7 +458,7 @@ def packet(random: Random) -> bytes:
 
 
 def _frame(random: Random) -> bytes:
-    """An Ethernet header, sometimes a VLAN tag, and a network header."""
+    """Return an Ethernet header, sometimes a VLAN tag, and a network header."""
     addresses = _pick(random, (b"\xff" * 6 + b"\x02\0\0\0\0\1", _bytes(random, 12)))
     tag = b"\x81\x00" + _bytes(random, 2) if _chance(random, 0.15) else b""
     kinds = ((b"\x08\x06", _arp), (b"\x08\x00", _ipv4), (b"\x08\x00", _ipv4), (b"\x86\xdd", _ipv6))
@@ -467,12 +467,12 @@ def _frame(random: Random) -> bytes:
 
 
 def _arp(random: Random) -> bytes:
-    """An ARP request or reply for IPv4 over Ethernet."""
+    """Return an ARP request or reply for IPv4 over Ethernet."""
     return b"\x00\x01\x08\x00\x06\x04\x00" + _pick(random, (b"\1", b"\2")) + _bytes(random, 20)
 
 
 def _ipv4(random: Random) -> bytes:
-    """An IPv4 header of 20 to 60 bytes and the start of TCP, UDP or ICMP; sometimes a later fragment."""
+    """Return an IPv4 header of 20 to 60 bytes and the start of TCP, UDP or ICMP; sometimes a later fragment."""
     words = _pick(random, (5, 5, 5, 6, 15))
     fragment = _pick(random, (b"\0\0", b"\x40\0", b"\x20\0", b"\0\xb9"))
     start = bytes((0x40 | words, 0, 0, 60)) + _bytes(random, 2) + fragment
@@ -482,12 +482,12 @@ def _ipv4(random: Random) -> bytes:
 
 
 def _ipv6(random: Random) -> bytes:
-    """An IPv6 header and the start of TCP, UDP or ICMPv6."""
+    """Return an IPv6 header and the start of TCP, UDP or ICMPv6."""
     start = b"\x60\0\0\0\0\x14" + bytes((_pick(random, (6, 17, 58)), 64))
     return start + _bytes(random, 32) + _transport(random)
 
 
 def _transport(random: Random) -> bytes:
-    """Two ports, often well-known ones, and some bytes."""
+    """Return two ports, often well-known ones, and some bytes."""
     ports = (22, 53, 67, 80, 443, _below(random, 1 << 16))
     return b"".join(_pick(random, ports).to_bytes(2, "big") for _ in range(2)) + _bytes(random, 16)

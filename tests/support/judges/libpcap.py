@@ -1,8 +1,7 @@
-"""libpcap as a judge of classic BPF programs: its `bpf_validate` and `bpf_filter`, called through ctypes.
+"""libpcap as a reference for classic BPF programs: its `bpf_validate` and `bpf_filter`, called through ctypes.
 
-A program is a sequence of `(code, jt, jf, k)`. Nothing here knows cbpf. libpcap is no judge of constant
-shifts of 32 and more, which are undefined in C, nor, in older releases, of scratch that is read before it
-is written.
+A program is a sequence of `(code, jt, jf, k)`. This module uses nothing of cbpf. libpcap is not a reference for
+constant shifts of 32 or more, which are undefined in C; nor, in older releases, for reads of unwritten scratch slots.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ _INSTRUCTION: Final = struct.Struct("HBBI")
 
 @cache
 def _library() -> ctypes.CDLL | None:
-    """The system's libpcap with both functions declared, or None."""
+    """Return the system's libpcap with both functions declared, or None."""
     for name in LIBRARIES:
         try:
             library = ctypes.CDLL(name)
@@ -46,12 +45,12 @@ def _library() -> ctypes.CDLL | None:
 
 
 def available() -> str | None:
-    """None if a system libpcap was found, else the reason in one sentence."""
+    """Return None if the system has libpcap, else the reason in one sentence."""
     return None if _library() else f"No usable libpcap: tried {', '.join(LIBRARIES)}."
 
 
 def _loaded() -> ctypes.CDLL:
-    """The library; RuntimeError where there is none."""
+    """Return the library; raise RuntimeError if there is none."""
     library = _library()
     if library is None:
         raise RuntimeError(available())
@@ -59,21 +58,21 @@ def _loaded() -> ctypes.CDLL:
 
 
 def _packed(program: Program) -> bytes:
-    """The program as an array of `struct bpf_insn`."""
+    """Return the program as an array of `struct bpf_insn`."""
     return b"".join(starmap(_INSTRUCTION.pack, program))
 
 
 def accepts(program: Program) -> bool:
-    """Whether `bpf_validate` accepts *program*: any one, whose fields fit (else `struct.error`)."""
+    """Return whether `bpf_validate` accepts *program*; raise `struct.error` if a number does not fit its field."""
     return bool(_loaded().bpf_validate(_packed(program), len(program)))
 
 
 def verdict(program: Program, packet: bytes, wire_length: int | None = None) -> int:
-    """What `bpf_filter` returns for *packet*, an unsigned 32-bit value.
+    """Return the unsigned 32-bit result of `bpf_filter` for *packet*.
 
-    *wire_length*, by default the packet's length, is what `len` loads. Raises ValueError unless the program
-    is accepted, has only the 49 opcodes, and jumps forward: libpcap aborts the process on others that it
-    accepts, and may loop on a backward `ja`.
+    `len` loads *wire_length*, by default the packet's length. Raise ValueError unless libpcap accepts the program, and
+    it has only the 49 opcodes and forward jumps: libpcap accepts other opcodes, but aborts the process on them, and a
+    backward `ja` may loop forever.
     """
     if not accepts(program) or not all(map(_is_harmless, program)):
         raise ValueError("libpcap cannot run this program safely")
@@ -84,13 +83,13 @@ def verdict(program: Program, packet: bytes, wire_length: int | None = None) -> 
 
 
 def _is_harmless(instruction: Instruction) -> bool:
-    """Whether the opcode is one of the 49, and no backward jump."""
+    """Return whether the opcode is one of the 49, and the instruction not a backward jump."""
     code, _, _, k = instruction
     return code in OPCODES and (code != JA or k < 1 << 31)
 
 
 def image(instruction: Instruction, index: int) -> str:
-    """The line that libpcap's `bpf_image` prints for an instruction at *index* of a program."""
+    """Return the line that libpcap's `bpf_image` prints for an instruction at *index* of a program."""
     function = _loaded().bpf_image
     function.restype = ctypes.c_char_p
     function.argtypes = (ctypes.c_char_p, ctypes.c_int)
