@@ -302,10 +302,10 @@ def make_tcpdump() -> None:
 
 def tool(name: str, *, package: str) -> str:
     """Return the path of an installed command."""
-    found = shutil.which(name)
-    if found is None:
+    path = shutil.which(name)
+    if path is None:
         raise MissingToolError(f"{name} is not installed: apt-get install {package}")
-    return found
+    return path
 
 
 def output(*command: str) -> str:

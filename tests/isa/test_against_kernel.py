@@ -190,8 +190,8 @@ def test_translated_size_of_every_kind(probe: tuple[int, int, int, int]) -> None
 
 def _assert_same_limit(program: Callable[[int], Rows], limit: int) -> None:
     """Check that the kernel and the verifier accept the same maximum size: by the translated sizes, or *limit*."""
-    none, one = _jumped_over(program(0)), _jumped_over(program(1))
-    largest = min(limit, (0x7FFF - none) // (one - none))
+    base, with_one = _jumped_over(program(0)), _jumped_over(program(1))
+    largest = min(limit, (0x7FFF - base) // (with_one - base))
     for count in (largest,) if largest == limit else (largest, largest + 1):
         is_rejected = kernel.attach_errno(program(count)) not in (0, errno.ENOMEM)
         assert is_rejected is (count > largest), count

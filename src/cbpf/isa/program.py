@@ -11,7 +11,7 @@ from .encoding import disassemble, to_raw
 from .instructions import Instruction, RawInstruction
 from .listing import listing
 
-ByteOrder: TypeAlias = Literal["native", "little", "big"]
+EncodingByteOrder: TypeAlias = Literal["native", "little", "big"]
 
 # struct sock_filter (linux/filter.h): 16-bit code, 8-bit jt and jf, 32-bit k; no padding.
 _LAYOUTS: Final = {
@@ -55,7 +55,7 @@ class Program(Sequence[RawInstruction]):
         self._raw = instructions._raw if isinstance(instructions, Program) else tuple(map(to_raw, instructions))
 
     @classmethod
-    def from_bytes(cls, data: bytes | bytearray | memoryview, *, byte_order: ByteOrder = "native") -> Self:
+    def from_bytes(cls, data: bytes | bytearray | memoryview, *, byte_order: EncodingByteOrder = "native") -> Self:
         """Decode an array of struct sock_filter, 8 bytes per instruction.
 
         Args:
@@ -78,7 +78,7 @@ class Program(Sequence[RawInstruction]):
             )
         return cls(struct.iter_unpack(_layout(byte_order), data))
 
-    def to_bytes(self, *, byte_order: ByteOrder = "native") -> bytes:
+    def to_bytes(self, *, byte_order: EncodingByteOrder = "native") -> bytes:
         """Encode the program as an array of struct sock_filter, 8 bytes per instruction.
 
         `bytes(program)` is the same array in native byte order.
@@ -146,7 +146,7 @@ class Program(Sequence[RawInstruction]):
         return f"<pre>{html.escape(str(self))}</pre>"
 
 
-def _layout(byte_order: ByteOrder) -> str:
+def _layout(byte_order: EncodingByteOrder) -> str:
     if byte_order not in _LAYOUTS:
         raise FieldError(f"byte_order: {byte_order!r} is not one of {', '.join(_LAYOUTS)}")
     return _LAYOUTS[byte_order]

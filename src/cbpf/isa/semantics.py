@@ -27,11 +27,11 @@ from .opcodes import (
 )
 
 Word = TypeVar("Word")
-Truth = TypeVar("Truth")
+Condition = TypeVar("Condition")
 HeaderKind: TypeAlias = Literal["packet", "network", "link"]
 
 
-class Machine(Protocol[Word, Truth]):
+class Machine(Protocol[Word, Condition]):
     """The operations of a machine. Words are unsigned 32-bit numbers; registers and scratch slots are initially 0."""
 
     a: Word
@@ -45,11 +45,11 @@ class Machine(Protocol[Word, Truth]):
         """Compute left <action> right, modulo 2**32; a divisor is never 0, and a shift count is always below 32."""
         ...
 
-    def compare(self, action: Action, left: Word, right: Word, /) -> Truth:
+    def compare(self, action: Action, left: Word, right: Word, /) -> Condition:
         """Compare two words as unsigned numbers; BITS_SET compares left & right with 0, and holds if they differ."""
         ...
 
-    def select(self, truth: Truth, then: Word, otherwise: Word, /) -> Word:
+    def select(self, condition: Condition, then: Word, otherwise: Word, /) -> Word:
         """Return *then* if the condition holds, else *otherwise*."""
         ...
 
@@ -80,7 +80,7 @@ class Machine(Protocol[Word, Truth]):
         """Load *size* bytes at the exact sum base + displacement; if one is missing, end the run with verdict 0."""
         ...
 
-    def lacks_device(self) -> Truth:
+    def lacks_device(self) -> Condition:
         """Return whether the packet has no network device."""
         ...
 
@@ -88,7 +88,7 @@ class Machine(Protocol[Word, Truth]):
         """Return metadata of the packet; `SocketBuffer.extension` defines the values."""
         ...
 
-    def return_if(self, truth: Truth, verdict: Word, /) -> None:
+    def return_if(self, condition: Condition, verdict: Word, /) -> None:
         """End the run with a verdict if the condition holds."""
         ...
 
@@ -100,19 +100,19 @@ class Machine(Protocol[Word, Truth]):
         """Continue at instruction *target*."""
         ...
 
-    def branch(self, truth: Truth, target_true: int, target_false: int, /) -> None:
+    def branch(self, condition: Condition, target_true: int, target_false: int, /) -> None:
         """Continue at *target_true* if the condition holds, else at *target_false*."""
         ...
 
 
-def begin(m: Machine[Word, Truth], dialect: Dialect) -> None:
+def begin(m: Machine[Word, Condition], dialect: Dialect) -> None:
     """Start a run: if the dialect has a record size, and the packet is shorter, the verdict is 0."""
     if dialect.record_size is not None:
         too_short = m.compare(Action.GREATER_THAN, m.word(dialect.record_size), m.captured_length())
         m.return_if(too_short, m.word(0))
 
 
-def execute(m: Machine[Word, Truth], raw: RawInstruction, index: int, dialect: Dialect) -> None:
+def execute(m: Machine[Word, Condition], raw: RawInstruction, index: int, dialect: Dialect) -> None:
     """Execute the instruction at *index* of a program that *dialect* accepts.
 
     The run continues at index + 1, unless the instruction calls `jump`, `branch` or `finish`.
@@ -125,8 +125,8 @@ def execute(m: Machine[Word, Truth], raw: RawInstruction, index: int, dialect: D
         case Action.LOAD_X:
             m.x = _load(m, opcode, raw.k, dialect)
         case Action.EQUAL | Action.GREATER_THAN | Action.GREATER_OR_EQUAL | Action.BITS_SET:
-            truth = m.compare(opcode.action, m.a, _value(m, opcode, raw.k))
-            m.branch(truth, following + raw.jt, following + raw.jf)
+            condition = m.compare(opcode.action, m.a, _value(m, opcode, raw.k))
+            m.branch(condition, following + raw.jt, following + raw.jf)
         case Action.RETURN:
             m.finish(_value(m, opcode, raw.k))
         case Action.STORE_A:
@@ -154,7 +154,7 @@ def execute(m: Machine[Word, Truth], raw: RawInstruction, index: int, dialect: D
             assert_never(opcode.action)
 
 
-def _value(m: Machine[Word, Truth], opcode: Opcode, k: int) -> Word:
+def _value(m: Machine[Word, Condition], opcode: Opcode, k: int) -> Word:
     """Return the operand of an instruction that takes a constant or a register."""
     match opcode.operand:
         case Operand.K:
@@ -166,7 +166,7 @@ def _value(m: Machine[Word, Truth], opcode: Opcode, k: int) -> Word:
     raise missing_case(opcode, "isa.semantics")
 
 
-def _shift(m: Machine[Word, Truth], opcode: Opcode, k: int, dialect: Dialect) -> Word:
+def _shift(m: Machine[Word, Condition], opcode: Opcode, k: int, dialect: Dialect) -> Word:
     """Shift A; the dialect defines the result of a shift by X if X is 32 or more."""
     if opcode.operand is Operand.K:
         return m.arithmetic(opcode.action, m.a, m.word(k)) if k < 32 else m.word(0)
@@ -176,7 +176,7 @@ def _shift(m: Machine[Word, Truth], opcode: Opcode, k: int, dialect: Dialect) ->
     return m.select(m.compare(Action.GREATER_THAN, m.x, m.word(31)), m.word(0), shifted)
 
 
-def _load(m: Machine[Word, Truth], opcode: Opcode, k: int, dialect: Dialect) -> Word:
+def _load(m: Machine[Word, Condition], opcode: Opcode, k: int, dialect: Dialect) -> Word:
     match opcode.operand:
         case Operand.K:
             return m.word(k)
@@ -197,7 +197,7 @@ def _load(m: Machine[Word, Truth], opcode: Opcode, k: int, dialect: Dialect) -> 
     raise missing_case(opcode, "isa.semantics")
 
 
-def _extension(m: Machine[Word, Truth], extension: Extension) -> Word:
+def _extension(m: Machine[Word, Condition], extension: Extension) -> Word:
     if extension is Extension.XOR_X:
         return m.arithmetic(Action.XOR, m.a, m.x)
     if extension in (Extension.INTERFACE_INDEX, Extension.LINK_LAYER_TYPE):
@@ -206,7 +206,7 @@ def _extension(m: Machine[Word, Truth], extension: Extension) -> Word:
     return m.extension(extension, m.a, m.x)
 
 
-def _fetch_absolute(m: Machine[Word, Truth], k: int, size: int, dialect: Dialect) -> Word:
+def _fetch_absolute(m: Machine[Word, Condition], k: int, size: int, dialect: Dialect) -> Word:
     if k < SIGN_BIT:
         return m.fetch(m.header("packet"), k, size, dialect.byte_order)
     if not dialect.header_windows or k < LINK_OFFSET:
@@ -216,17 +216,17 @@ def _fetch_absolute(m: Machine[Word, Truth], k: int, size: int, dialect: Dialect
     return m.fetch(m.header("network"), k - NETWORK_OFFSET, size, dialect.byte_order)
 
 
-def _fetch_indirect(m: Machine[Word, Truth], k: int, size: int, dialect: Dialect) -> Word:
+def _fetch_indirect(m: Machine[Word, Condition], k: int, size: int, dialect: Dialect) -> Word:
     if not dialect.wrapping_offsets:
         return m.fetch(m.x, k, size, dialect.byte_order)
     address = m.arithmetic(Action.ADD, m.x, m.word(k))
     return m.fetch(_locate(m, address), 0, size, dialect.byte_order)
 
 
-def _locate(m: Machine[Word, Truth], address: Word) -> Word:
+def _locate(m: Machine[Word, Condition], address: Word) -> Word:
     """Return the memory position of a 32-bit address; the header windows of Linux are in its upper half."""
 
-    def at_least(bound: int) -> Truth:
+    def at_least(bound: int) -> Condition:
         return m.compare(Action.GREATER_OR_EQUAL, address, m.word(bound))
 
     def in_window(header: HeaderKind, offset: int) -> Word:

@@ -35,7 +35,7 @@ def findings(program: Instructions, *, dialect: Dialect = PCAP) -> tuple[Finding
     """Check a program, and return every reason why a dialect rejects it.
 
     Args:
-        program: A `Program`, or whatever makes one: instructions and tuples (op, jt, jf, k).
+        program: A `Program`, or an iterable of instructions and tuples (op, jt, jf, k).
         dialect: The dialect whose rules apply.
 
     Returns:
@@ -59,7 +59,7 @@ def verify(program: Instructions, *, dialect: Dialect = PCAP) -> None:
     """Check a program, and raise an error if a dialect rejects it.
 
     Args:
-        program: A `Program`, or whatever makes one: instructions and tuples (op, jt, jf, k).
+        program: A `Program`, or an iterable of instructions and tuples (op, jt, jf, k).
         dialect: The dialect whose rules apply.
 
     Raises:

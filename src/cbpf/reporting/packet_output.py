@@ -8,6 +8,7 @@ from typing import Final
 
 import cbpf
 
+
 def packet_lines(packet: bytes, wire_length: int, metadata: cbpf.Metadata, dialect: cbpf.Dialect) -> Iterator[str]:
     """Yield a packet's lengths, its bytes with their offsets, and the metadata that differ from the defaults.
 
