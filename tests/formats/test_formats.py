@@ -160,7 +160,10 @@ INVALID_TEXTS = [
         "[" * 100_000,
         "line 1, column 1: maximum recursion depth exceeded while decoding a JSON array from a unicode string",
     ),
-    ("0600000000000000\n06000000000000", "byte 8: 7 bytes are left over; an instruction has 8"),
+    (
+        "0600000000000000\n06000000000000",
+        "byte 8: truncated instruction (7 of 8 bytes); the length must be a multiple of 8",
+    ),
     ("0600000000000000 0", "byte 8: has one digit; a byte has two"),
     ("0600000000000000 zz", "line 1, column 18: 'z' is not a hexadecimal digit"),
     ("{ 6, 0, 0 },", "line 1, column 1: has 3 numbers; an instruction has four: code, jt, jf, k"),

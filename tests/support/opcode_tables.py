@@ -37,8 +37,8 @@ TABLES: Final = (
     ActionTable("engines.llvm.machine", "_INSTRUCTIONS", ARITHMETIC_ACTIONS),
     ActionTable("engines.llvm.machine", "_PREDICATES", _WITHOUT_BITS_SET),
     ActionTable("analysis.abstract_value", "_RANGES", ARITHMETIC_ACTIONS),
-    ActionTable("analysis.abstract_machine", "_OPPOSITES", _WITHOUT_BITS_SET),
-    ActionTable("analysis.abstract_machine", "_EXCHANGED", _WITHOUT_BITS_SET),
+    ActionTable("analysis.abstract_machine", "_NEGATED_SIGNS", _WITHOUT_BITS_SET),
+    ActionTable("analysis.abstract_machine", "_SWAPPED_OPERANDS", _WITHOUT_BITS_SET),
     ActionTable("proofs.terms", "_ARITHMETIC_KINDS", ARITHMETIC_ACTIONS),
     ActionTable("proofs.terms", "_COMPARISON_KINDS", _WITHOUT_BITS_SET),
 )
