@@ -531,7 +531,7 @@ def test_problems_of_a_file_are_reported_with_its_name_and_a_caret(cli: CommandL
     for command in (["asm"], ["disasm"], ["verify"], ["convert"]):
         assert cli(*command, str(path)) == (2, b"", expected)
     (tmp_path / "cut.cbpf").write_bytes(b"\xa1\xb2\xc3\xcbcBPF")
-    error = f"cbpf: {tmp_path}/cut.cbpf: byte 8: the header of a savefile has 20 bytes\n"
+    error = f"cbpf: {tmp_path}/cut.cbpf: byte 8: truncated header; the header of a savefile has 20 bytes\n"
     assert cli("filter", "-r", TRAFFIC, "--count", "--program", str(tmp_path / "cut.cbpf")) == (2, b"", error)
 
 
