@@ -55,7 +55,7 @@ def totals_of(records: list[Record]) -> cbpf.PacketTotals:
         latest_ns=max(times),
         smallest=min(lengths),
         largest=max(lengths),
-        cut=sum(len(record.data) < record.wire_length for record in records),
+        truncated=sum(len(record.data) < record.wire_length for record in records),
     )
 
 
@@ -104,7 +104,7 @@ def test_sections_interfaces_and_other_blocks(build: Pcapng) -> None:
     assert described == [("eth0", 1, 1), (None, 101, 1), (None, 147, 2), (None, 1, 2)]
     assert [one.totals[:3] for one in found.interfaces] == [(3, 184, 184), (1, 20, 20), (0, 0, 0), (1, 40, 64)]
     assert found.totals[:3] == (5, 244, 268)
-    assert (found.totals.untimed, found.totals.cut, found.out_of_order) == (1, 1, 1)
+    assert (found.totals.untimed, found.totals.truncated, found.out_of_order) == (1, 1, 1)
 
 
 @pytest.mark.fuzz
@@ -203,11 +203,11 @@ def test_what_is_before_the_damage_counts() -> None:
 def test_damage_of_a_pcapng(build: Pcapng) -> None:
     head = build.section() + build.interface() + build.enhanced(FRAME)
     found = info(head + build.enhanced(FRAME, interface=7))
-    assert found.damage == "capture: packet 2: is of interface 7; its section has described 1, counted from 0"
+    assert found.damage == "capture: packet 2: undefined interface 7; its section has described 1, counted from 0"
     assert (found.totals.packets, found.capture_size) == (1, len(head))
     found = info(build.section()[:-1])
     assert (found.damage, found.sections) == (
-        "capture: block at byte 0: 27 of its 28 bytes are there; the capture is cut short",
+        "capture: block at byte 0: 27 of its 28 bytes are present; the capture is truncated",
         0,
     )
 
@@ -294,10 +294,10 @@ def test_the_text_of_an_odd_capture() -> None:
                 1        1                  RAW (101)    262,144  nanoseconds                    1        20
                 2        2  '\\x1b[1mwlan0'  300               96  picoseconds   -86,400 s        1        64
   other blocks  1 custom, 1 decryption secrets, 1 interface statistics, 1 name resolution, 1 unknown
-  damage        packet 6: 92 of its 96 bytes are there; the capture is cut short
+  damage        packet 6: 92 of its 96 bytes are present; the capture is truncated
 """
     assert output == expected
-    damage = "cbpf: standard input: packet 6: 92 of its 96 bytes are there; the capture is cut short\n"
+    damage = "cbpf: standard input: packet 6: 92 of its 96 bytes are present; the capture is truncated\n"
     assert (status, complaint) == (2, damage)
 
 
@@ -327,11 +327,11 @@ def test_several_captures_and_what_is_none(tmp_path: Path) -> None:
     assert status == 2
     first, second = output.split("\n\n")
     assert first.startswith(f"{cut}\n  format ")
-    assert first.endswith("\n  damage        packet 4: 79 of its 80 bytes are there; the capture is cut short")
+    assert first.endswith("\n  damage        packet 4: 79 of its 80 bytes are present; the capture is truncated")
     assert second == command(str(TRAFFIC))[1]
     assert complaint.splitlines() == [
         "cbpf: nope: No such file or directory",
-        f"cbpf: {cut}: packet 4: 79 of its 80 bytes are there; the capture is cut short",
+        f"cbpf: {cut}: packet 4: 79 of its 80 bytes are present; the capture is truncated",
         f"cbpf: {__file__}: byte 0: 22 22 22 57 is not the magic number of a capture",
     ]
 
@@ -363,7 +363,7 @@ def test_the_keys_of_json() -> None:
         "smallest": 5,
         "mean": 12.5,
         "largest": 20,
-        "cut": 1,
+        "truncated": 1,
         "earliest_ns": 1_000_000_007,
         "earliest": "1970-01-01T00:00:01.000000007Z",
         "latest_ns": 3_000_000_000,
@@ -374,7 +374,7 @@ def test_the_keys_of_json() -> None:
     capture = as_pcapng([Record(3, 0, 20, PACKET), Record(1, 7, 20, PACKET[:5])], ">", 101, 96)
     status, output, complaint = command("--json", "-", stdin=capture[:-1] + b"x")
     assert status == 2
-    damage = "standard input: packet 2: its length is 40 at its start and 120 at its end; both are the same"
+    damage = "standard input: packet 2: block length mismatch: 40 in the header, 120 in the trailer"
     assert complaint == f"cbpf: {damage}\n"
     assert json.loads(output)["damage"] == damage
     status, output, complaint = command("--json", "-", stdin=capture)

@@ -113,7 +113,10 @@ def test_many_interfaces_do_not_take_long() -> None:
     capture = build.section() + (build.interface() + build.simple(b"x")) * 65_536
     summary = cbpf.filter_capture(BytesIO(capture), None, "")
     assert summary.packets_accepted == 65_536
-    with pytest.raises(cbpf.DamagedCapture, match=f"block at byte {len(capture)}: describes one interface more"):
+    with pytest.raises(
+        cbpf.DamagedCapture,
+        match=f"block at byte {len(capture)}: describes interface number 65537; the maximum is 65536",
+    ):
         filtered(capture + build.interface())
 
 
@@ -195,7 +198,7 @@ def test_expressions_for_an_interface(build: Pcapng) -> None:
 def test_a_capture_without_interfaces(build: Pcapng) -> None:
     capture = build.section() + build.block(99, b"more")
     reader = cbpf.read_capture(BytesIO(capture))
-    with pytest.raises(cbpf.CaptureError, match="capture: describes no interface, and so no link type"):
+    with pytest.raises(cbpf.CaptureError, match="capture: describes no interface and thus no link type"):
         _ = reader.link_type
     assert list(reader) == []
     assert filtered(capture, "arp") == capture
@@ -237,15 +240,15 @@ def test_the_link_type_of_a_pcap_is_that_of_what_is_kept(build: Pcapng, tmp_path
     assert of_raw == encoded([Record(0, 0, 20, PACKET)], Variant(build.byte_order, NANOSECONDS, linktype=101))
     assert filtered(capture, "arp", container="pcap") == encoded([Record(0, 0, 64, FRAME)], Variant(build.byte_order))
     target = tmp_path / "out.pcap"
-    with pytest.raises(cbpf.CaptureError, match=r"capture: packet 3: link type RAW is not EN10MB, that of the packets"):
+    with pytest.raises(cbpf.CaptureError, match=r"capture: packet 3: link type RAW is not EN10MB as before"):
         cbpf.filter_capture(BytesIO(capture), target, "", container="pcap")
     assert not target.exists()
 
 
 MISFITS: Final = {
-    "seconds of 33 bits": (6, 2**32 * 1_000_000, 64, "is of 4294967296 seconds since 1970; a pcap has 32 bits"),
-    "late nanoseconds": (9, 1001, 64, "has a time with nanoseconds; the pcap was begun with microseconds"),
-    "late snapshot length": (6, 0, 300, "has a captured length of 300 bytes; the pcap was begun for at most 262"),
+    "seconds of 33 bits": (6, 2**32 * 1_000_000, 64, "time is 4294967296 seconds since 1970; a pcap has 32 bits"),
+    "late nanoseconds": (9, 1001, 64, "time has nanoseconds; the pcap header, already written, declares microseconds"),
+    "late snapshot length": (6, 0, 300, "captured length is 300 bytes; the pcap header, already written, allows 262"),
 }
 
 
@@ -282,7 +285,7 @@ def test_unknown_containers(container: object) -> None:
 
 
 def test_a_link_type_beyond_16_bits() -> None:
-    with pytest.raises(cbpf.CaptureError, match="link type 65536 does not fit a pcapng"):
+    with pytest.raises(cbpf.CaptureError, match="link type 65536 does not fit in a pcapng"):
         filtered(encoded([], Variant(linktype=65_536)), cbpf.parse("ret #1"), container="pcapng")
 
 
@@ -320,7 +323,9 @@ def test_pcaps_of_different_link_types_fit_a_pcapng() -> None:
 
 def test_damage_of_a_source_spares_the_next(tmp_path: Path) -> None:
     target, capture = tmp_path / "out.pcapng", as_pcapng(RECORDS)
-    with pytest.raises(cbpf.DamagedCapture, match=r"packet 4: 95 of its 96 bytes are there; the capture is cut short$"):
+    with pytest.raises(
+        cbpf.DamagedCapture, match=r"packet 4: 95 of its 96 bytes are present; the capture is truncated$"
+    ):
         cbpf.filter_capture([BytesIO(capture[:-1]), BytesIO(capture)], target, "")
     assert target.read_bytes() == as_pcapng(RECORDS[:3]) + capture
 
@@ -343,29 +348,44 @@ def with_length(block: bytes, length: int) -> bytes:
 ENHANCED: Final = BUILD.enhanced(FRAME)
 INTERFACE: Final = BUILD.interface(options=BUILD.resolution(9))
 WRONG: Final = {
-    "length 8": (with_length(ENHANCED, 8), "packet 2: has a length of 8 bytes; such a block has at least 32"),
-    "length 0": (with_length(BUILD.block(99, b""), 0), "has a length of 0 bytes; such a block has at least 12"),
-    "odd length": (with_length(ENHANCED, 97), "packet 2: has a length of 97 bytes; blocks are multiples of 4 long"),
-    "endless length": (with_length(ENHANCED, 2**32 - 4), "packet 2: has a length of 4294967292 bytes; blocks have at"),
-    "short interface": (BUILD.block(1, bytes(4)), "has a length of 16 bytes; an interface description has at least 20"),
-    "short section": (BUILD.block(0x0A0D0D0A, b"\x4d\x3c\x2b\x1a"), "16 bytes; a section header has at least 28"),
-    "two lengths": (ENHANCED[:-4] + b"\x60\0\0\1", "packet 2: its length is 96 at its start and 16777312 at its end"),
+    "length 8": (with_length(ENHANCED, 8), "packet 2: block length is 8; this block type has at least 32 bytes"),
+    "length 0": (with_length(BUILD.block(99, b""), 0), "block length is 0; this block type has at least 12 bytes"),
+    "odd length": (with_length(ENHANCED, 97), "packet 2: block length is 97; block lengths are multiples of 4"),
+    "endless length": (with_length(ENHANCED, 2**32 - 4), "packet 2: block length is 4294967292; the maximum is"),
+    "short interface": (BUILD.block(1, bytes(4)), "block length is 16; an interface description has at least 20 bytes"),
+    "short section": (BUILD.block(0x0A0D0D0A, b"\x4d\x3c\x2b\x1a"), "16; a section header has at least 28 bytes"),
+    "two lengths": (
+        ENHANCED[:-4] + b"\x60\0\0\1",
+        "packet 2: block length mismatch: 96 in the header, 16777312 in the trailer",
+    ),
     "two lengths of another block": (
         BUILD.block(99, b"")[:-4] + bytes(4),
-        f"block at byte {len(HEAD + ENHANCED)}: its",
+        f"block at byte {len(HEAD + ENHANCED)}: block length mismatch",
     ),
-    "unknown interface": (BUILD.enhanced(b"", interface=1), "packet 2: is of interface 1; its section has described 1"),
-    "obsolete": (BUILD.obsolete(b"", interface=9), "packet 2: is of interface 9; its section has described 1"),
-    "no interface": (BUILD.section() + BUILD.simple(b""), "packet 2: is of interface 0; its section has described 0"),
-    "beyond the snapshot length": (BUILD.enhanced(bytes(65)), "captured length of 65 bytes; .* snapshot length of 64"),
-    "beyond the block": (with_field(BUILD.enhanced(b"data"), 20, b"\5"), "captured length of 5 bytes; .* room for 4"),
-    "beyond the simple block": (BUILD.simple(b"data", wire_length=5), "captured length of 5 bytes; .* room for 4"),
-    "byte-order magic": (with_field(HEAD[:28], 8, bytes(4)), "byte-order magic 00 00 00 00; it is 1a 2b 3c 4d, or"),
-    "version": (BUILD.section(version=(2, 0)), "begins a section of version 2; 1 is read"),
-    "long option": (with_field(INTERFACE, 18, b"\xff"), "an option 9 of 255 bytes, which ends behind its block"),
-    "wrong option": (with_field(INTERFACE, 18, b"\2"), "an option 9 of 2 bytes; it has 1"),
-    "wrong end": (with_field(INTERFACE, 26, b"\1"), "has an option 0 of 1 bytes, which ends behind its block"),
-    "option twice": (BUILD.interface(options=BUILD.options((9, b"\6"), (9, b"\6"))), "has option 9 twice; it has it"),
+    "unknown interface": (
+        BUILD.enhanced(b"", interface=1),
+        "packet 2: undefined interface 1; its section has described 1",
+    ),
+    "obsolete": (BUILD.obsolete(b"", interface=9), "packet 2: undefined interface 9; its section has described 1"),
+    "no interface": (
+        BUILD.section() + BUILD.simple(b""),
+        "packet 2: undefined interface 0; its section has described 0",
+    ),
+    "beyond the snapshot length": (BUILD.enhanced(bytes(65)), "captured length is 65 bytes; .* snapshot length of 64"),
+    "beyond the block": (with_field(BUILD.enhanced(b"data"), 20, b"\5"), "captured length is 5 bytes; .* space for 4"),
+    "beyond the simple block": (BUILD.simple(b"data", wire_length=5), "captured length is 5 bytes; .* space for 4"),
+    "byte-order magic": (
+        with_field(HEAD[:28], 8, bytes(4)),
+        "byte-order magic 00 00 00 00; the magic is 1a 2b 3c 4d or",
+    ),
+    "version": (BUILD.section(version=(2, 0)), "unsupported section version 2; version 1 is supported"),
+    "long option": (with_field(INTERFACE, 18, b"\xff"), "option 9 of 255 bytes extends beyond the end of its block"),
+    "wrong option": (with_field(INTERFACE, 18, b"\2"), "option 9 has 2 bytes; its size is 1"),
+    "wrong end": (with_field(INTERFACE, 26, b"\1"), "option 0 of 1 bytes extends beyond the end of its block"),
+    "option twice": (
+        BUILD.interface(options=BUILD.options((9, b"\6"), (9, b"\6"))),
+        "duplicate option 9; it may occur once",
+    ),
 }
 
 
@@ -379,11 +399,14 @@ def test_what_is_wrong_is_told_behind_what_is_right(name: str) -> None:
 
 
 FIRST: Final = {
-    "magic": (with_field(HEAD, 8, b"\1\2\3\4"), "block at byte 0: begins a section with byte-order magic 01 02 03 04"),
-    "length": (with_length(HEAD, 24), "block at byte 0: has a length of 24 bytes; a section header has at least 28"),
-    "endless": (with_length(HEAD, 2**31), "block at byte 0: has a length of 2147483648 bytes; blocks have at most"),
-    "version": (BUILD.section(version=(1, 1)), r"block at byte 0: version 1\.1 is unknown; 1\.0 and 1\.2 are read"),
-    "short": (HEAD[:23], "has 23 bytes; a pcapng capture begins with a section header of 28"),
+    "magic": (with_field(HEAD, 8, b"\1\2\3\4"), "block at byte 0: section header with byte-order magic 01 02 03 04"),
+    "length": (with_length(HEAD, 24), "block at byte 0: block length is 24; a section header has at least 28 bytes"),
+    "endless": (with_length(HEAD, 2**31), "block at byte 0: block length is 2147483648; the maximum is"),
+    "version": (
+        BUILD.section(version=(1, 1)),
+        r"byte 0: unsupported pcapng version 1\.1; versions 1\.0 and 1\.2 are supported",
+    ),
+    "short": (HEAD[:23], "file too short: 23 bytes, but a pcapng section header has 28"),
 }
 
 
@@ -410,7 +433,7 @@ def test_cut_at_every_byte(build: Pcapng) -> None:
         if size in ends:
             cbpf.filter_capture(BytesIO(capture[:size]), target, "")
         else:
-            with pytest.raises(cbpf.DamagedCapture, match="bytes are there; the capture is cut short"):
+            with pytest.raises(cbpf.DamagedCapture, match="bytes are present; the capture is truncated"):
                 cbpf.filter_capture(BytesIO(capture[:size]), target, "")
         assert len(target.getvalue()) == max(end for end in ends if end <= size)
 

@@ -75,7 +75,7 @@ def test_filter_of_a_truncated_capture(cli: CommandLine, tmp_path: Path) -> None
     summary, error = err.splitlines()
     assert " accepted; " in summary
     assert error.startswith("cbpf: standard input: packet ")
-    assert error.endswith("the capture is cut short")
+    assert error.endswith("the capture is truncated")
     assert f"{sum(1 for _ in cbpf.read_capture(target))} accepted" in summary
 
 
@@ -475,14 +475,14 @@ def test_savefiles_contain_their_context(cli: CommandLine, tmp_path: Path) -> No
     assert (savefile.expression, savefile.snaplen, savefile.link_type_name) == ("tcp port 80", 96, "EN10MB")
     code, out, err = cli("filter", "-q", "-r", TRAFFIC, "--program", str(path))
     assert (code, out) == cli("filter", "-q", "-r", TRAFFIC, "tcp port 80")[:2]
-    assert err.startswith(f"cbpf: warning: {TRAFFIC}: the savefile was made for a snapshot length of 96, below 262144")
+    assert err.startswith(f"cbpf: warning: {TRAFFIC}: the savefile was compiled for a snapshot length of 96, below 262144")
     assert cli("disasm", str(path))[1] == cbpf.render_bytes(savefile.program, "asm")
 
 
 def test_savefiles_of_another_link_type_are_rejected(cli: CommandLine, tmp_path: Path) -> None:
     path = tmp_path / "raw.cbpf"
     assert cli("compile", "-w", str(path), "-y", "RAW", "tcp") == (0, b"", "")
-    error = f"cbpf: {TRAFFIC}: link type EN10MB is not RAW, which the savefile was made for\n"
+    error = f"cbpf: {TRAFFIC}: link type EN10MB is not RAW, for which the savefile was compiled\n"
     assert cli("filter", "-r", TRAFFIC, "--program", str(path), "--count") == (2, b"", error)
 
 

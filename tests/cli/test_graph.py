@@ -73,7 +73,7 @@ def test_packets_before_the_damage_are_counted(cli: CommandLine, tmp_path: Path)
     target = tmp_path / "x.svg"
     code, out, err = cli("graph", "-e", "ip", "-r", str(tmp_path / "truncated.pcap"), "-w", str(target))
     assert (code, out, err.count("\n")) == (2, b"", 1)
-    assert err.endswith("the capture is cut short\n")
+    assert err.endswith("the capture is truncated\n")
     assert f"{complete} runs, 100%" in target.read_text()
     code, out, err = cli("stats", "-e", "ip", "-r", str(tmp_path / "truncated.pcap"), "--json")
     assert (code, json.loads(out)["run"]["packets"], err.count("\n")) == (2, complete, 1)

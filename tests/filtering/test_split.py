@@ -256,7 +256,7 @@ def test_progress(engine: Any) -> None:
 def test_damage_leaves_the_packets_before_it_in_all_outputs(name: str, engine: Any, tmp_path: Path) -> None:
     capture = CAPTURES[name][:-1]
     paths = [tmp_path / "tcp", tmp_path / "udp", tmp_path / "rest"]
-    with pytest.raises(cbpf.DamagedCapture, match=r"packet 905: \d+ of its \d+ bytes are there") as damage:
+    with pytest.raises(cbpf.DamagedCapture, match=r"packet 905: \d+ of its \d+ bytes are present") as damage:
         cbpf.split_capture(BytesIO(capture), {"tcp": paths[0], "udp": paths[1]}, rest=paths[2], engine=engine)
     expected = [filtered(capture, one) for one in ("tcp", "udp", "not tcp and not udp")]
     assert [path.read_bytes() for path in paths] == [output for output, _ in expected]

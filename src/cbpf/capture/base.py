@@ -1,31 +1,47 @@
-"""What all capture formats have in common: interfaces, records in a buffer, and how they are found."""
+"""The parts that all capture formats share: interfaces, records in a buffer, and the interface of a format.
 
-from collections.abc import Sequence
-from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
+A format is a module with a `Container`, a `CaptureWriter` and a `CaptureFormat`, which `registry.FORMATS` lists.
+"""
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from itertools import compress
+from typing import TYPE_CHECKING, ClassVar, Final, Literal, NamedTuple, TypeAlias
 
 from ..errors import DamagedCapture
 from ..packet.link_types import LinkType
 
+if TYPE_CHECKING:
+    from ..engines.llvm.jit import Code
+
 ByteOrder: TypeAlias = Literal["<", ">"]
-ContainerKind: TypeAlias = Literal["pcap", "pcapng"]
 
 RecordSpan: TypeAlias = tuple[int, int, int, int, int, int]
-"""Positions in a buffer, a length and an index: (start, data_start, data_end, end, wire_length, interface).
+"""The position of a record in a buffer: (start, data_start, data_end, end, wire_length, interface).
 
-The record is buffer[start:end], its packet buffer[data_start:data_end]. *interface* is the index of its interface in
-`Container.interfaces`, or NO_PACKET for a block that holds none. A plain tuple, as millions are made.
+The record is buffer[start:end], its packet buffer[data_start:data_end]. *interface* is the index of the packet's
+interface in `Container.interfaces`, or NO_PACKET for a record that holds no packet. It is a plain tuple, unpacked by
+name wherever it is used: a named tuple costs a third more time per packet read (RATIONALE.md).
 """
 
 NO_PACKET: Final = -1
 
 SECOND: Final = 1_000_000_000  # nanoseconds
 
+BEGIN_SIZE: Final = 24  # bytes of a capture that are read before its format is known
+
 
 class Interface(NamedTuple):
-    """Where packets were captured, and how they were recorded.
+    """A network interface that packets were captured on, and the units in which they were recorded.
 
-    snaplen: the most bytes of a packet, as libpcap corrects it; byte_order: of the capture there, "<" or ">".
-    resolution: units of time a second; offset: seconds to add to every time; name: of the device, if it is told.
+    Args:
+        link_type: The link type of its packets.
+        snaplen: The snapshot length, as libpcap corrects it: the maximum number of bytes captured of a packet.
+        byte_order: The byte order of its part of the capture: "<" (little-endian) or ">" (big-endian).
+        resolution: The units of time per second in which time stamps are recorded.
+        offset: Seconds to add to each time stamp.
+        name: The name of the device, or None if the capture does not contain one.
     """
 
     link_type: LinkType
@@ -36,54 +52,187 @@ class Interface(NamedTuple):
     name: str | None = None
 
     def time_ns(self, units: int) -> int:
-        """Nanoseconds since 1970 of a record's time; what is finer is cut off."""
+        """Return the time of a record in nanoseconds since 1970 (UTC), rounded down.
+
+        Args:
+            units: The time stamp of the record, in units of the resolution of this interface.
+
+        Returns:
+            The offset of the interface is included.
+        """
         return units * SECOND // self.resolution + self.offset * SECOND
 
     @property
     def needs_nanoseconds(self) -> bool:
-        """Whether a time may have a part that is no whole microsecond."""
+        """Whether a time stamp may be finer than a microsecond."""
         return 1_000_000 % self.resolution != 0
 
 
-Scan: TypeAlias = tuple[list[RecordSpan], int, DamagedCapture | None]
-"""The whole records of a buffer; how many bytes the one behind them needs, as far as is known; what is wrong there."""
+class Section(NamedTuple):
+    """A part of a capture with its own byte order and interfaces.
+
+    Its interfaces begin at index *first_interface* of `Container.interfaces` and end where the next section begins.
+    """
+
+    byte_order: ByteOrder
+    first_interface: int
 
 
-class Container(Protocol):
-    """A capture format, and where in a capture of it the reader is."""
+class ScannedBuffer(NamedTuple):
+    """The complete records at the start of a buffer.
+
+    *needed* is the number of bytes that the record after them needs, as far as its header is available. *damage* is
+    the error of that record if it is corrupt.
+    """
+
+    records: list[RecordSpan]
+    needed: int
+    damage: DamagedCapture | None
+
+
+class NativeScan(NamedTuple):
+    """Machine code that reads the records of the current section; *settings* are fields of `native.abi.ScanRequest`."""
+
+    code: "Code"
+    settings: dict[str, int]
+
+
+class Container(ABC):
+    """A capture in one of the formats, and the state of reading it up to the current record.
+
+    A file header of *header_size* bytes (BEGIN_SIZE at most) precedes the records. All records of
+    containers with an equal *record_format* are valid in each of these captures, so they are copied without encoding.
+    *other_blocks* counts the records without a packet that `scan` returned, by name; section headers and interface
+    descriptions are not counted.
+    """
+
+    kind: ClassVar[str]
+    header_size: ClassVar[int] = 0
+
+    def __init__(self, version: str, record_format: Hashable, *, variant: str | None = None) -> None:
+        self.version = version
+        self.variant = variant
+        self.record_format = record_format
+        self.interfaces: list[Interface] = []  # of all sections so far
+        self.sections: list[Section] = []  # that have begun so far
+        self.other_blocks: Counter[str] = Counter()
 
     @property
-    def kind(self) -> ContainerKind:
-        """Its name."""
+    def section_interfaces(self) -> list[Interface]:
+        """The interfaces of the current section that have been described so far."""
+        return self.interfaces[self.sections[-1].first_interface :] if self.sections else []
 
-    @property
-    def version(self) -> str:
-        """That of the format, of a pcapng in its first section: "2.4"."""
+    @abstractmethod
+    def scan(self, buffer: bytes, first: int, name: str) -> ScannedBuffer:
+        """Return the complete records at the start of a buffer, and advance the state past them.
 
-    @property
-    def interfaces(self) -> list[Interface]:
-        """Those described so far."""
-
-    def scan(self, buffer: bytes, first: int, name: str) -> Scan:
-        """The whole records of *buffer*, from its start on.
-
-        The next buffer begins where the last of them ended. *first* is the number of the first packet, counted from 1,
-        and *name* that of the capture, for the error.
+        The next buffer begins at the end of the last record. *first* is the number of the first packet, counted from
+        1, and *name* the name of the capture; both appear in the error of a corrupt record.
         """
 
-    def passed(self, size: int) -> None:
-        """So many bytes of records were read by other means; no section began and no interface was described there."""
+    def advance(self, size: int) -> None:  # noqa: B027
+        """Advance the state by *size* bytes of records without section headers and interface descriptions."""
 
     def place(self, start_of_record: bytes, number: int) -> str:
-        """What an error calls a record that is not whole; *number* is its own if it holds a packet."""
+        """Return the name of an incomplete record in error messages; *number* counts packets from 1."""
+        return f"packet {number}"
 
+    @abstractmethod
     def time_ns(self, buffer: bytes, record: RecordSpan) -> int:
-        """Nanoseconds since 1970 of a packet."""
+        """Return the time of a packet in nanoseconds since 1970 (UTC)."""
 
     def times_ns(self, buffer: bytes, records: Sequence[RecordSpan]) -> Sequence[int | None]:
-        """The same of each record; None for one that holds no packet, or tells no time."""
+        """Return the time of each record, or None for a record without a packet or without a time stamp."""
+        return [self.time_ns(buffer, record) if has_packet(record) else None for record in records]
+
+    def native_scan(self, next_record: bytes) -> NativeScan | None:
+        """Return the native scan of the current section, or None if only Python can read this format.
+
+        *next_record* holds the first 16 bytes of the next record, or fewer where they are not available.
+        """
+        return None
+
+
+Place: TypeAlias = Callable[[RecordSpan], str]
+"""Returns the name of a record in error messages: the capture and the packet number."""
+
+
+class CaptureWriter(ABC):
+    """An output format: returns the bytes to write for the accepted records of one source after another.
+
+    *record_format* is that of the output, or None until it is decided.
+    """
+
+    record_format: Hashable | None
+
+    def begin(self) -> bytes:
+        """Return the bytes that begin the output."""
+        return b""
+
+    def begin_source(self, source: Container, name: str) -> bytes:
+        """Return the bytes that precede the records of a source; *name* appears in errors."""
+        return b""
+
+    def copies(self, source: Container) -> bool:
+        """Return whether the records of a source are written without being encoded again."""
+        return self.record_format == source.record_format
+
+    @abstractmethod
+    def encode(self, source: Container, buffer: bytes, records: list[RecordSpan], place: Place) -> bytes:
+        """Return the bytes to write for records of a buffer.
+
+        Raises `CaptureError`, with the *place* of the record, if the format cannot represent a packet.
+        """
+
+    def end(self) -> bytes:
+        """Return the bytes that end the output."""
+        return b""
+
+
+class CaptureFormat(NamedTuple):
+    """A capture format, as `registry.FORMATS` lists it.
+
+    Args:
+        name: The name of the format, which is the `kind` of its containers.
+        recognizes: Returns whether a capture begins with the magic number of this format.
+        open: Returns the container for the first bytes (BEGIN_SIZE or fewer) and the name of a capture;
+            raises `CaptureError` if they are not a valid start.
+        writer: Returns a writer for these sources, each with its name.
+    """
+
+    name: str
+    recognizes: Callable[[bytes], bool]
+    open: Callable[[bytes, str], Container]
+    writer: Callable[[Sequence[tuple[str, Container]]], CaptureWriter]
+
+
+def has_packet(record: RecordSpan) -> bool:
+    """Return whether a record holds a packet."""
+    _, _, _, _, _, interface = record
+    return interface != NO_PACKET
+
+
+def with_packets(records: list[RecordSpan]) -> list[RecordSpan]:
+    """Return the records that hold a packet."""
+    return list(compress(records, [interface != NO_PACKET for _, _, _, _, _, interface in records]))
 
 
 def packet_count(records: Sequence[RecordSpan]) -> int:
-    """How many of these hold a packet."""
-    return len(records) - [record[5] for record in records].count(NO_PACKET)
+    """Return the number of records that hold a packet."""
+    return len(records) - [interface for _, _, _, _, _, interface in records].count(NO_PACKET)
+
+
+def captured_bytes(records: Iterable[RecordSpan]) -> int:
+    """Return the number of bytes captured of the packets in these records."""
+    return sum([data_end - data_start for _, data_start, data_end, _, _, _ in records])
+
+
+def end_of(records: Sequence[RecordSpan]) -> int:
+    """Return the position after the last record."""
+    _, _, _, end, _, _ = records[-1]
+    return end
+
+
+def copied(buffer: bytes, records: Iterable[RecordSpan]) -> bytes:
+    """Return the bytes of these records."""
+    return b"".join([buffer[start:end] for start, _, _, end, _, _ in records])

@@ -1,32 +1,37 @@
-"""What is in a capture: packets, bytes and times summed up, chunk by chunk, for each interface and for all."""
+"""A summary of a capture: its format, and the totals of its packets, for each interface and for all."""
 
 import time
-from collections import Counter, defaultdict
+from bisect import bisect
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from functools import reduce
 from itertools import pairwise
 from operator import lt
-from typing import Annotated, Any, Final, NamedTuple, TypeAlias, get_args
+from typing import Annotated, Any, Final, NamedTuple, TypeAlias
 
 from .._record import Record
-from .._validators import instance_of, one_of, optional, text, within
+from .._validators import instance_of, optional, text, within
 from ..errors import DamagedCapture
-from .base import NO_PACKET, SECOND, ByteOrder, Container, ContainerKind, Interface, RecordSpan
+from .base import NO_PACKET, SECOND, ByteOrder, Container, Interface, end_of
 from .input import Source
-from .pcap import FILE_HEADER_SIZE, Pcap
-from .pcapng import INTERFACE, SECTION, other_block
-from .reader import CaptureReader
+from .reader import CaptureReader, Chunk
 
 _BYTE_ORDER_NAMES: Final = {"<": "little", ">": "big"}
 
 
 class PacketTotals(NamedTuple):
-    """What packets sum up to.
+    """The totals of a number of packets.
 
-    packets: how many; captured_bytes, wire_bytes: of all, without headers.
-    earliest_ns, latest_ns: of their time stamps, in nanoseconds since 1970 (UTC); None if none has one.
-    smallest, largest: captured length in bytes; None if there is no packet.
-    cut: how many are shorter than they were on the wire; untimed: how many have no time stamp.
+    Args:
+        packets: The number of packets.
+        captured_bytes: The bytes captured of all packets, without record headers.
+        wire_bytes: The lengths of all packets on the wire, in bytes.
+        earliest_ns: The earliest time stamp, in nanoseconds since 1970 (UTC), or None if no packet has one.
+        latest_ns: The latest time stamp, in nanoseconds since 1970 (UTC), or None if no packet has one.
+        smallest: The smallest captured length in bytes, or None if there is no packet.
+        largest: The largest captured length in bytes, or None if there is no packet.
+        truncated: The number of packets that were captured shorter than they were on the wire.
+        untimed: The number of packets without a time stamp.
     """
 
     packets: int = 0
@@ -36,73 +41,95 @@ class PacketTotals(NamedTuple):
     latest_ns: int | None = None
     smallest: int | None = None
     largest: int | None = None
-    cut: int = 0
+    truncated: int = 0
     untimed: int = 0
 
     @property
     def mean(self) -> float | None:
-        """The mean captured length, in bytes."""
+        """The mean captured length in bytes, or None if there is no packet."""
         return self.captured_bytes / self.packets if self.packets else None
 
     @property
     def earliest(self) -> str | None:
-        """The earliest time stamp as ISO 8601 writes it, with nanoseconds."""
+        """The earliest time stamp in ISO 8601 format, with nanoseconds, or None if no packet has one."""
         return None if self.earliest_ns is None else iso_time(self.earliest_ns)
 
     @property
     def latest(self) -> str | None:
-        """The latest one."""
+        """The latest time stamp in ISO 8601 format, with nanoseconds, or None if no packet has one."""
         return None if self.latest_ns is None else iso_time(self.latest_ns)
 
     @property
     def duration_ns(self) -> int | None:
-        """Nanoseconds from the earliest to the latest."""
+        """The nanoseconds from the earliest to the latest time stamp, or None if no packet has one."""
         if self.earliest_ns is None or self.latest_ns is None:
             return None
         return self.latest_ns - self.earliest_ns
 
     def plus(self, other: "PacketTotals") -> "PacketTotals":
-        """The totals of both."""
+        """Add the totals of other packets.
+
+        Args:
+            other: The totals of the other packets.
+
+        Returns:
+            The totals of all packets.
+        """
         return PacketTotals(
             self.packets + other.packets,
             self.captured_bytes + other.captured_bytes,
             self.wire_bytes + other.wire_bytes,
-            _known(min, self.earliest_ns, other.earliest_ns),
-            _known(max, self.latest_ns, other.latest_ns),
-            _known(min, self.smallest, other.smallest),
-            _known(max, self.largest, other.largest),
-            self.cut + other.cut,
+            _chosen(min, self.earliest_ns, other.earliest_ns),
+            _chosen(max, self.latest_ns, other.latest_ns),
+            _chosen(min, self.smallest, other.smallest),
+            _chosen(max, self.largest, other.largest),
+            self.truncated + other.truncated,
             self.untimed + other.untimed,
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """Every number by its name, and the times also as text."""
+        """Return the totals as a dictionary.
+
+        Returns:
+            Each number by its name, and the time stamps also in ISO 8601 format.
+        """
         return {name: getattr(self, name) for name in _TOTALS}
 
 
 _TOTALS: Final = (
-    *("packets", "captured_bytes", "wire_bytes", "smallest", "mean", "largest", "cut"),
+    *("packets", "captured_bytes", "wire_bytes", "smallest", "mean", "largest", "truncated"),
     *("earliest_ns", "earliest", "latest_ns", "latest", "duration_ns", "untimed"),
 )
 
 
-def _known(choose: Callable[[Iterable[int]], int], *values: int | None) -> int | None:
-    """What min or max chooses of those that are no None."""
-    known = [value for value in values if value is not None]
-    return choose(known) if known else None
+def _chosen(choose: Callable[[Iterable[int]], int], *values: int | None) -> int | None:
+    """Return the minimum or maximum of the values that are not None, if there is one."""
+    numbers = [value for value in values if value is not None]
+    return choose(numbers) if numbers else None
 
 
 class InterfaceInfo(NamedTuple):
-    """An interface, the number of its section, from 1, and its packets."""
+    """An interface of a capture and the totals of its packets.
+
+    Args:
+        interface: The interface.
+        section: The number of the section that describes it, counted from 1; always 1 in a pcap.
+        totals: The totals of the packets captured on it.
+    """
 
     interface: Interface
     section: int
     totals: PacketTotals
 
     def as_dict(self) -> dict[str, Any]:
-        """Every number and text by its name; linktype: the LINKTYPE_ number, resolution: units of time a second."""
+        """Return the interface as a dictionary.
+
+        Returns:
+            The fields of the interface and of the totals by name. "linktype" is the LINKTYPE_ number, "resolution" the
+            units of time per second, "byte_order" is "little" or "big".
+        """
         interface = self.interface
-        described = {
+        description = {
             "section": self.section,
             "name": interface.name,
             "link_type": interface.link_type.name,
@@ -112,7 +139,7 @@ class InterfaceInfo(NamedTuple):
             "resolution": interface.resolution,
             "offset": interface.offset,
         }
-        return described | self.totals.as_dict()
+        return description | self.totals.as_dict()
 
 
 _check_count: Final = within(0, 2**63 - 1, "a count")
@@ -120,22 +147,27 @@ _Count: TypeAlias = Annotated[int, _check_count]
 
 
 class CaptureInfo(Record):
-    """What a capture is and holds, up to its end, or to where it is damaged.
+    """A summary of a capture, up to its end or to the first truncated or corrupt record.
 
-    name: what errors call it; container, version: its format, such as pcap 2.4.
-    variant: "Kuznetzov" for a pcap with the longer records of Alexey Kuznetzov's patched libpcap, or None.
-    compression: "gzip", "zstd", "lz4", "xz", "bzip2" or None.
-    file_size: bytes of the file as it is, None if it is no regular file.
-    capture_size: bytes of the capture, uncompressed, without a record that is not whole.
-    byte_orders: "<" and ">", as far as a section has it; sections: how many, one in a pcap.
-    interfaces: each with its packets; totals: of all packets.
-    out_of_order: how many packets have a time before that of the packet in front of them.
-    other_blocks: kinds of blocks of a pcapng beside sections, interfaces and packets, and how many there are of each.
-    damage: the text of the `DamagedCapture` that reading it ends with, or None.
+    Args:
+        name: The name of the source in error messages.
+        container: The name of the format: "pcap" or "pcapng".
+        version: The version of the format, such as "2.4"; for a pcapng, the version of the first section.
+        variant: "Kuznetzov" for a pcap with the longer records of Alexey Kuznetzov's patched libpcap, or None.
+        compression: The name of the compression format, such as "gzip", or None.
+        file_size: The size of the file as stored, in bytes, or None if the source is not a regular file.
+        capture_size: The size of the capture in bytes, uncompressed, without an incomplete record at the end.
+        byte_orders: The byte orders that sections have: "<", ">" or both.
+        sections: The number of sections; 1 in a pcap.
+        interfaces: The interfaces, each with the totals of its packets.
+        totals: The totals of all packets.
+        out_of_order: The number of packets with a time stamp before that of the preceding packet.
+        other_blocks: The kinds of pcapng blocks other than sections, interfaces and packets, each with its count.
+        damage: The message of the `DamagedCapture` that ends the capture, or None.
     """
 
     name: Annotated[str, instance_of(str)]
-    container: Annotated[ContainerKind, one_of(*get_args(ContainerKind))]
+    container: Annotated[str, text]
     version: Annotated[str, text]
     variant: Annotated[str | None, optional(text)]
     compression: Annotated[str | None, optional(text)]
@@ -150,131 +182,105 @@ class CaptureInfo(Record):
     damage: Annotated[str | None, optional(instance_of(str))]
 
     def as_dict(self) -> dict[str, Any]:
-        """The same in numbers, texts, lists and dictionaries, as `cbpf info --json` prints it."""
+        """Return the summary as a dictionary of JSON types, as `cbpf info --json` prints it.
+
+        Returns:
+            The fields by name, merged with those of the totals of all packets.
+        """
         names = ("name", "container", "version", "variant", "compression", "file_size", "capture_size")
         return (
             {name: getattr(self, name) for name in names}
-            | {"byte_orders": [_BYTE_ORDER_NAMES[one] for one in self.byte_orders]}
+            | {"byte_orders": [_BYTE_ORDER_NAMES[byte_order] for byte_order in self.byte_orders]}
             | self.totals.as_dict()
             | {"out_of_order": self.out_of_order, "sections": self.sections}
-            | {"interfaces": [one.as_dict() for one in self.interfaces]}
+            | {"interfaces": [interface.as_dict() for interface in self.interfaces]}
             | {"other_blocks": dict(self.other_blocks), "damage": self.damage}
         )
 
 
 class CaptureSurvey:
-    """Sums up a capture while it is read.
-
-    `add_chunk` takes records one by one. Who knows the sums of many gives them to `add`, by interface, `add_order` and
-    `add_size`, and each block without a packet to `add_block`.
-    """
+    """Computes the totals of a capture while it is read."""
 
     def __init__(self, container: Container) -> None:
         self._container = container
-        self._totals: defaultdict[int, PacketTotals] = defaultdict(PacketTotals)
+        self._totals: defaultdict[int, PacketTotals] = defaultdict(PacketTotals)  # by index of the interface
         self._last_ns: int | None = None
         self._out_of_order = 0
-        self._section_of: list[int] = []  # by interface
-        self._byte_order: ByteOrder = "<"  # of the section
-        self._byte_orders: set[ByteOrder] = set()  # of all sections
-        self._sections = self._size = 0
-        self._blocks: Counter[str] = Counter()
-        if isinstance(container, Pcap):
-            self._sections, self._section_of, self._size = 1, [1], FILE_HEADER_SIZE
-            self._byte_orders = {container.header.layout.byte_order}
+        self._size = container.header_size
 
-    def add_chunk(self, buffer: bytes, records: list[RecordSpan]) -> None:
-        """The whole records at the start of a buffer."""
-        times = self._container.times_ns(buffer, records)
+    def add_chunk(self, chunk: Chunk) -> None:
+        """Add the records of a chunk that the container has just scanned."""
+        times = self._container.times_ns(chunk.buffer, chunk.records)
         groups: defaultdict[int, list[tuple[int, int, int | None]]] = defaultdict(list)
-        for (start, data_start, data_end, _, wire_length, interface), time_ns in zip(records, times, strict=True):
-            if interface == NO_PACKET:
-                self.add_block(buffer, start)
-            else:
+        for record, time_ns in zip(chunk.records, times, strict=True):
+            _, data_start, data_end, _, wire_length, interface = record
+            if interface != NO_PACKET:
                 groups[interface].append((data_end - data_start, wire_length, time_ns))
         for interface, group in groups.items():
-            self.add(interface, _sum(group))
-        known = [time_ns for time_ns in times if time_ns is not None]
-        if known:
-            self.add_order(known[0], known[-1], sum(later < earlier for earlier, later in pairwise(known)))
-        self.add_size(records[-1][3])
+            self._totals[interface] = self._totals[interface].plus(_sum(group))
+        self._add_order([time_ns for time_ns in times if time_ns is not None])
+        self._size += end_of(chunk.records)
 
-    def add(self, interface: int, totals: PacketTotals) -> None:
-        """Some packets of an interface, by its index."""
-        self._totals[interface] = self._totals[interface].plus(totals)
-
-    def add_order(self, first_ns: int, last_ns: int, out_of_order: int) -> None:
-        """The times of the first and the last of some packets, and how many are before the one in front of them."""
-        self._out_of_order += out_of_order + (self._last_ns is not None and first_ns < self._last_ns)
-        self._last_ns = last_ns
-
-    def add_size(self, size: int) -> None:
-        """Bytes of whole records."""
-        self._size += size
-
-    def add_block(self, buffer: bytes, start: int) -> None:
-        """The block at *start* of a buffer, which holds no packet."""
-        name, self._byte_order = other_block(buffer, start, self._byte_order)
-        if name == SECTION:
-            self._sections += 1
-            self._byte_orders.add(self._byte_order)
-        elif name == INTERFACE:
-            self._section_of.append(self._sections)
-        else:
-            self._blocks[name] += 1
+    def _add_order(self, times: list[int]) -> None:
+        """Count the time stamps that are before their predecessors."""
+        if times:
+            self._out_of_order += sum(later < earlier for earlier, later in pairwise(times))
+            self._out_of_order += self._last_ns is not None and times[0] < self._last_ns
+            self._last_ns = times[-1]
 
     def info(self, reader: CaptureReader, damage: str | None) -> CaptureInfo:
-        """What was found; *reader* tells how the capture is stored."""
+        """Return the summary of what was read; the fields of the source are those of *reader*."""
         container = self._container
-        is_patched = isinstance(container, Pcap) and container.header.layout.record_header_size > 16
         return CaptureInfo(
             name=reader.name,
             container=container.kind,
             version=container.version,
-            variant="Kuznetzov" if is_patched else None,
+            variant=container.variant,
             compression=reader.compression,
             file_size=reader.file_size,
             capture_size=self._size,
-            byte_orders=tuple(sorted(self._byte_orders)),
-            sections=self._sections,
+            byte_orders=tuple(sorted({section.byte_order for section in container.sections})),
+            sections=len(container.sections),
             interfaces=self._interfaces(),
             totals=reduce(PacketTotals.plus, self._totals.values(), PacketTotals()),
             out_of_order=self._out_of_order,
-            other_blocks=tuple(sorted(self._blocks.items())),
+            other_blocks=tuple(sorted(container.other_blocks.items())),
             damage=damage,
         )
 
     def _interfaces(self) -> tuple[InterfaceInfo, ...]:
-        described = zip(self._container.interfaces, self._section_of, strict=True)
+        first_interfaces = [section.first_interface for section in self._container.sections]
         return tuple(
-            InterfaceInfo(interface, section, self._totals.get(index, PacketTotals()))
-            for index, (interface, section) in enumerate(described)
+            InterfaceInfo(interface, bisect(first_interfaces, index), self._totals.get(index, PacketTotals()))
+            for index, interface in enumerate(self._container.interfaces)
         )
 
 
 def _sum(packets: list[tuple[int, int, int | None]]) -> PacketTotals:
-    """The totals of packets: of each its captured length, its wire length, and its time, if it has one."""
+    """Return the totals of packets, each given by its captured length, its wire length and its time, if it has one."""
     lengths, wire_lengths, times = zip(*packets, strict=True)
-    known = [time_ns for time_ns in times if time_ns is not None]
+    stamps = [time_ns for time_ns in times if time_ns is not None]
     return PacketTotals(
         len(packets),
         sum(lengths),
         sum(wire_lengths),
-        min(known, default=None),
-        max(known, default=None),
+        min(stamps, default=None),
+        max(stamps, default=None),
         min(lengths),
         max(lengths),
         sum(map(lt, lengths, wire_lengths)),
-        len(packets) - len(known),
+        len(packets) - len(stamps),
     )
 
 
-_CYCLE_YEARS: Final = 400  # after which the Gregorian calendar begins anew
+_CYCLE_YEARS: Final = 400  # the period of the Gregorian calendar
 _CYCLE: Final = 146_097 * 86_400  # seconds
 
 
 def iso_time(time_ns: int) -> str:
-    """Nanoseconds since 1970 as ISO 8601 has them, in UTC; years beyond 0 to 9999 with a sign.
+    """Return a time, given in nanoseconds since 1970, in ISO 8601 format (UTC).
+
+    Years outside 0 to 9999 have a sign.
 
     >>> iso_time(1_700_000_000_123_456_789), iso_time(2**63 * SECOND)
     ('2023-11-14T22:13:20.123456789Z', '+292277026596-12-04T15:30:08.000000000Z')
@@ -283,14 +289,21 @@ def iso_time(time_ns: int) -> str:
     cycles, seconds = divmod(seconds, _CYCLE)
     year, month, day, hour, minute, second = time.gmtime(seconds)[:6]
     year += cycles * _CYCLE_YEARS
-    shown = f"{year:04}" if 0 <= year <= 9999 else f"{year:+05}"
-    return f"{shown}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{nanoseconds:09}Z"
+    year_text = f"{year:04}" if 0 <= year <= 9999 else f"{year:+05}"
+    return f"{year_text}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{nanoseconds:09}Z"
 
 
 def capture_info(source: Source) -> CaptureInfo:
-    """What a capture is and holds: a path, "-" for standard input, or a binary file object, read once as a stream.
+    """Summarise a capture, which is read once from start to end.
 
-    Damage ends it, and is told in `CaptureInfo.damage`; raises `CaptureError` if it is no capture.
+    Args:
+        source: A path, "-" for standard input, or a binary file object.
+
+    Returns:
+        The summary, up to the first truncated or corrupt record, which `CaptureInfo.damage` describes.
+
+    Raises:
+        CaptureError: The source cannot be read or does not begin as a capture.
 
     >>> info = capture_info("examples/traffic.pcap")
     >>> info.container, info.totals.packets, info.interfaces[0].interface.link_type.name
@@ -299,8 +312,8 @@ def capture_info(source: Source) -> CaptureInfo:
     with CaptureReader(source) as reader:
         survey, damage = CaptureSurvey(reader.container), None
         try:
-            for buffer, records in reader.chunks():
-                survey.add_chunk(buffer, records)
+            for chunk in reader.chunks():
+                survey.add_chunk(chunk)
         except DamagedCapture as error:
             damage = str(error)
         return survey.info(reader, damage)

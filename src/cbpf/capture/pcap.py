@@ -1,20 +1,36 @@
-"""The classic pcap format: its file header, and the records of a buffer.
+"""The classic pcap format: its file header, its records, and a writer.
 
-Byte order and field layouts as in pcap-savefile(5); the older variants as libpcap's sf-pcap.c reads them.
+Byte order and field layouts as in pcap-savefile(5); the older variants as in sf-pcap.c of libpcap.
 """
 
 import struct
-from collections.abc import Sequence
-from typing import Final, Literal, NamedTuple, TypeAlias
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, ClassVar, Final, Literal, NamedTuple, TypeAlias
 
 from ..errors import CaptureError, DamagedCapture
 from ..packet.link_types import LinkType, link_type
-from .base import SECOND, ByteOrder, Interface, RecordSpan, Scan
+from .base import (
+    SECOND,
+    ByteOrder,
+    CaptureFormat,
+    CaptureWriter,
+    Container,
+    Interface,
+    NativeScan,
+    Place,
+    RecordSpan,
+    ScannedBuffer,
+    Section,
+    with_packets,
+)
+
+if TYPE_CHECKING:
+    from .native.codegen import RecordCodegen
 
 FILE_HEADER_SIZE: Final = 24
 
-# A length field that holds what the other should: up to version 2.2 always, in 2.3 sometimes.
 LengthOrder: TypeAlias = Literal["captured first", "wire first", "smaller is captured"]
+"""The order of the two lengths in a record header: exchanged up to version 2.2, in some files of version 2.3."""
 
 
 class _Variant(NamedTuple):
@@ -22,15 +38,16 @@ class _Variant(NamedTuple):
     record_header_size: int
 
 
-_VARIANTS: Final = {
+_VARIANTS: Final = {  # by magic number
     0xA1B2C3D4: _Variant(nanoseconds=False, record_header_size=16),
     0xA1B23C4D: _Variant(nanoseconds=True, record_header_size=16),
     0xA1B2CD34: _Variant(nanoseconds=False, record_header_size=24),  # Alexey Kuznetzov's patched libpcap
 }
+_BYTE_ORDERS: Final[tuple[ByteOrder, ...]] = ("<", ">")
 
 
-class RecordLayout(NamedTuple):
-    """How records are written: two captures of one layout hold the same packet in the same bytes."""
+class PcapLayout(NamedTuple):
+    """The layout of the records: captures with equal layouts represent the same packet by the same bytes."""
 
     byte_order: ByteOrder
     nanoseconds: bool
@@ -39,132 +56,134 @@ class RecordLayout(NamedTuple):
 
 
 class FileHeader(NamedTuple):
-    """The file header: *data* its 24 bytes; *snaplen* in bytes, as libpcap corrects it."""
+    """A file header: *data* is its 24 bytes; *snaplen* is in bytes, as libpcap corrects it."""
 
     data: bytes
-    layout: RecordLayout
+    layout: PcapLayout
     snaplen: int
     link_type: LinkType
 
     @property
     def interface(self) -> Interface:
-        """The one interface of a pcap."""
+        """The only interface of a pcap."""
         resolution = SECOND if self.layout.nanoseconds else 1_000_000
         return Interface(self.link_type, self.snaplen, self.layout.byte_order, resolution)
 
 
-class Pcap:
-    """A pcap with this header: a `Container` of one interface."""
+class Pcap(Container):
+    """A pcap: one section with one interface, and a packet in each record."""
 
-    kind: Literal["pcap"] = "pcap"
+    kind: ClassVar = "pcap"
+    header_size: ClassVar = FILE_HEADER_SIZE
 
     def __init__(self, header: FileHeader) -> None:
+        layout = header.layout
+        version = "{}.{}".format(*struct.unpack_from(f"{layout.byte_order}HH", header.data, 4))
+        super().__init__(version, layout, variant="Kuznetzov" if layout.record_header_size > 16 else None)
         self.header = header
-        self.version = "{}.{}".format(*struct.unpack_from(f"{header.layout.byte_order}HH", header.data, 4))
         self.interfaces = [header.interface]
-        self._times = struct.Struct(f"{header.layout.byte_order}II")
+        self.sections = [Section(layout.byte_order, 0)]
+        self._times = struct.Struct(f"{layout.byte_order}II")
 
-    def scan(self, buffer: bytes, first: int, name: str) -> Scan:
-        """The whole records of *buffer*; see `Container`."""
-        return scan(self.header, buffer, first, name)
-
-    def passed(self, size: int) -> None:
-        """It has no state."""
-
-    def place(self, start_of_record: bytes, number: int) -> str:
-        """Every record holds a packet."""
-        return f"packet {number}"
+    def scan(self, buffer: bytes, first: int, name: str) -> ScannedBuffer:
+        """Return the complete records at the start of a buffer; a pcap has no other state."""
+        layout, snaplen = self.header.layout, self.header.snaplen
+        unpack = struct.Struct(f"{layout.byte_order}8xII").unpack_from
+        header_size, max_captured = layout.record_header_size, self.header.link_type.max_packet_length
+        captured_first = layout.length_order == "captured first"
+        records: list[RecordSpan] = []
+        start, last_start = 0, len(buffer) - header_size
+        while start <= last_start:
+            captured, wire = unpack(buffer, start)
+            if not captured_first and (layout.length_order == "wire first" or captured > wire):
+                captured, wire = wire, captured
+            if captured > max_captured:
+                fact = f"packet {first + len(records)}: captured length is {captured} bytes"
+                rule = f"the maximum for {self.header.link_type.name} is {max_captured}"
+                return ScannedBuffer(records, header_size, DamagedCapture(f"{name}: {fact}; {rule}"))
+            data_start = start + header_size
+            end = data_start + captured
+            if end > len(buffer):
+                return ScannedBuffer(records, header_size + captured, None)
+            records.append((start, data_start, end if captured <= snaplen else data_start + snaplen, end, wire, 0))
+            start = end
+        return ScannedBuffer(records, header_size, None)
 
     def time_ns(self, buffer: bytes, record: RecordSpan) -> int:
-        """Nanoseconds since 1970 of a packet."""
-        seconds, fraction = self._times.unpack_from(buffer, record[0])
+        """Return the time of a packet in nanoseconds since 1970 (UTC)."""
+        start, _, _, _, _, _ = record
+        seconds, fraction = self._times.unpack_from(buffer, start)
         return int(seconds * SECOND + fraction * (1 if self.header.layout.nanoseconds else 1000))
 
     def times_ns(self, buffer: bytes, records: Sequence[RecordSpan]) -> Sequence[int | None]:
-        """The same of each record."""
+        """Return the time of each packet in nanoseconds since 1970 (UTC)."""
         unpack, unit = self._times.unpack_from, 1 if self.header.layout.nanoseconds else 1000
-        times = [unpack(buffer, record[0]) for record in records]
+        times = [unpack(buffer, start) for start, _, _, _, _, _ in records]
         return [seconds * SECOND + fraction * unit for seconds, fraction in times]
+
+    def native_scan(self, next_record: bytes) -> NativeScan:
+        """Return the native scan of the capture.
+
+        The scanner expects time stamps near that of *next_record* when it searches for a boundary.
+        """
+        from .native.scanner import load_scanner
+
+        layout = self.header.layout
+        seconds = struct.unpack_from(f"{layout.byte_order}I", next_record)[0] if len(next_record) >= 4 else 0
+        settings = {
+            "header_size": layout.record_header_size,
+            "snaplen": min(self.header.snaplen, self.header.link_type.max_packet_length),
+            "seconds": seconds,
+            "fractions": 10**9 if layout.nanoseconds else 10**6,
+        }
+        key = f"pcap, {layout.length_order}"
+        return NativeScan(load_scanner(key, layout.byte_order, self._record_codegen), settings)
+
+    def _record_codegen(self) -> "RecordCodegen":
+        from .native.record_layouts import PcapCodegen
+
+        return PcapCodegen(self.header.layout.length_order)
 
 
 def parse_header(data: bytes, name: str) -> FileHeader:
-    """The header of a capture that begins with *data*; raises `CaptureError` if it is none that is read here."""
+    """Return the file header at the start of a capture; raise `CaptureError` if it is not supported."""
     if len(data) < FILE_HEADER_SIZE:
-        raise CaptureError(f"{name}: has {len(data)} bytes; a pcap capture begins with a header of {FILE_HEADER_SIZE}")
-    byte_order, variant = _identify(data, name)
+        raise CaptureError(f"{name}: file too short: {len(data)} bytes, but a pcap header has {FILE_HEADER_SIZE}")
+    byte_order, variant = _identify(data)
     major, minor, _, _, snaplen, linktype = struct.unpack_from(f"{byte_order}HHiIII", data, 4)
     length_order = _length_order(major, minor, name)
-    kind = link_type(linktype & 0x03FF_FFFF)
+    header_type = link_type(linktype & 0x03FF_FFFF)  # the upper bits hold the length of the frame check sequence
     if not 0 < snaplen <= 0x7FFF_FFFF:
-        snaplen = kind.max_packet_length
-    if variant.record_header_size == 24 and kind.name == "EN10MB":
-        snaplen += 14  # this libpcap did not count the Ethernet header when capturing
-    return FileHeader(data[:FILE_HEADER_SIZE], RecordLayout(byte_order, *variant, length_order), snaplen, kind)
+        snaplen = header_type.max_packet_length
+    if variant.record_header_size == 24 and header_type.name == "EN10MB":
+        snaplen += 14  # Kuznetzov's libpcap did not count the Ethernet header when capturing
+    return FileHeader(data[:FILE_HEADER_SIZE], PcapLayout(byte_order, *variant, length_order), snaplen, header_type)
 
 
-def _identify(data: bytes, name: str) -> tuple[ByteOrder, _Variant]:
-    orders: tuple[ByteOrder, ...] = ("<", ">")
-    for byte_order in orders:
-        (magic,) = struct.unpack_from(f"{byte_order}I", data)
-        if magic in _VARIANTS:
-            return byte_order, _VARIANTS[magic]
-    raise CaptureError(f"{name}: byte 0: {data[:4].hex(' ')} is not the magic number of a capture")
+def _identify(data: bytes) -> tuple[ByteOrder, _Variant]:
+    magics: list[tuple[ByteOrder, int]] = [(byte_order, _magic(data, byte_order)) for byte_order in _BYTE_ORDERS]
+    return next((byte_order, _VARIANTS[magic]) for byte_order, magic in magics if magic in _VARIANTS)
+
+
+def _magic(data: bytes, byte_order: ByteOrder) -> int:
+    return int.from_bytes(data[:4], "little" if byte_order == "<" else "big")
 
 
 def _length_order(major: int, minor: int, name: str) -> LengthOrder:
-    if major < 2:
-        raise CaptureError(f"{name}: byte 4: version {major}.{minor} is older than any that is described (2.0 to 2.4)")
-    if (major != 2 or minor > 4) and (major, minor) != (543, 0):
-        raise CaptureError(f"{name}: byte 4: version {major}.{minor} is unknown; 2.0 to 2.4 and 543.0 are read")
+    if major < 2 or ((major != 2 or minor > 4) and (major, minor) != (543, 0)):
+        raise CaptureError(
+            f"{name}: byte 4: unsupported pcap version {major}.{minor}; versions 2.0 to 2.4 and 543.0 are supported"
+        )
     if minor < 3 or major == 543:
         return "wire first"
     return "smaller is captured" if minor == 3 else "captured first"
 
 
-def scan(header: FileHeader, buffer: bytes, first: int, name: str) -> Scan:
-    """The whole records of *buffer*, from its start on; the bytes that the record after them needs; what is wrong.
-
-    *first* is the number of the first record, counted from 1, for the error.
-    """
-    layout = header.layout
-    unpack = struct.Struct(f"{layout.byte_order}8xII").unpack_from
-    header_size, longest, snaplen = layout.record_header_size, header.link_type.max_packet_length, header.snaplen
-    usual = layout.length_order == "captured first"
-    records: list[RecordSpan] = []
-    start, last = 0, len(buffer) - header_size
-    while start <= last:
-        captured, wire = unpack(buffer, start)
-        if not usual and (layout.length_order == "wire first" or captured > wire):
-            captured, wire = wire, captured
-        if captured > longest:
-            fact = f"packet {first + len(records)}: has a captured length of {captured} bytes"
-            rule = f"a {header.link_type.name} packet has at most {longest}"
-            return records, header_size, DamagedCapture(f"{name}: {fact}; {rule}")
-        data_start = start + header_size
-        end = data_start + captured
-        if end > len(buffer):
-            return records, header_size + captured, None
-        records.append((start, data_start, end if captured <= snaplen else data_start + snaplen, end, wire, 0))
-        start = end
-    return records, header_size, None
-
-
-def encode(record: RecordSpan, buffer: bytes, source: RecordLayout, target: RecordLayout) -> bytes:
-    """The record as a capture of layout *target* holds it; cut to the snapshot length of its source."""
-    start, data_start, data_end, _, wire_length, _ = record
-    seconds, fraction = struct.unpack_from(f"{source.byte_order}II", buffer, start)
-    if target.nanoseconds and not source.nanoseconds:
-        fraction *= 1000
-    lengths = (data_end - data_start, wire_length)
-    if target.length_order == "wire first":
-        lengths = lengths[::-1]
-    head = struct.pack(f"{target.byte_order}IIII", seconds, fraction & 0xFFFF_FFFF, *lengths)
-    extra = buffer[start + 16 : data_start] if target.record_header_size > 16 else b""
-    return head + extra + buffer[data_start:data_end]
+# Writing
 
 
 def merged_header(headers: list[FileHeader]) -> FileHeader:
-    """The header of a capture that can hold the packets of all these: the first one's where that loses nothing."""
+    """Return a header that suits the packets of all captures: the first one if nothing is lost under it."""
     first = headers[0]
     if all(header[1:] == first[1:] and header.data[16:] == first.data[16:] for header in headers):
         return first
@@ -177,15 +196,137 @@ def merged_header(headers: list[FileHeader]) -> FileHeader:
 
 
 def plain_header(interface: Interface, *, nanoseconds: bool) -> FileHeader:
-    """The header of a capture of this interface in the usual variant of the format."""
+    """Return the header of a capture of this interface in version 2.4, the current variant of the format."""
     magic = next(magic for magic, variant in _VARIANTS.items() if variant == (nanoseconds, 16))
-    kind, snaplen, byte_order = interface[:3]
-    data = struct.pack(f"{byte_order}IHHiIII", magic, 2, 4, 0, 0, snaplen, kind.linktype)
-    return FileHeader(data, RecordLayout(byte_order, nanoseconds, 16, "captured first"), snaplen, kind)
+    header_type, snaplen, byte_order = interface[:3]
+    data = struct.pack(f"{byte_order}IHHiIII", magic, 2, 4, 0, 0, snaplen, header_type.linktype)
+    return FileHeader(data, PcapLayout(byte_order, nanoseconds, 16, "captured first"), snaplen, header_type)
 
 
 def plain_record(byte_order: ByteOrder, nanoseconds: bool, time_ns: int, wire_length: int, data: bytes) -> bytes:
-    """A packet as a capture with such a header holds it; its time has to fit 32 bits of seconds."""
+    """Return the record of a packet for a capture with a plain header; its time must fit in 32 bits of seconds."""
     seconds, fraction = divmod(time_ns, SECOND)
     units = fraction if nanoseconds else fraction // 1000
     return struct.pack(f"{byte_order}IIII", seconds, units, len(data), wire_length) + data
+
+
+class PcapWriter(CaptureWriter):
+    """Writes one pcap, whose header applies to all packets.
+
+    If each source is a pcap, the header is known at the beginning. Otherwise the first accepted packet decides it (or
+    `end`, if there is none): its link type and byte order; nanoseconds if an interface of that link type described by
+    then has times finer than microseconds; the largest snapshot length of those interfaces. A later packet that does
+    not fit is an error.
+    """
+
+    def __init__(self, sources: Sequence[tuple[str, Container]]) -> None:
+        """Raise `CaptureError` for pcaps of different link types; *sources* are containers with their names."""
+        self._sources = sources
+        self._header: FileHeader | None = None
+        pcaps = [(name, source.header) for name, source in sources if isinstance(source, Pcap)]
+        if len(pcaps) == len(sources):
+            _require_one_link_type(pcaps)
+            self._header = merged_header([header for _, header in pcaps])
+
+    @property
+    def record_format(self) -> PcapLayout | None:  # type: ignore[override]  # read-only here
+        """The layout of the records, or None before the header is decided."""
+        return None if self._header is None else self._header.layout
+
+    def begin(self) -> bytes:
+        """Return the header, if it is known."""
+        return b"" if self._header is None else self._header.data
+
+    def encode(self, source: Container, buffer: bytes, records: list[RecordSpan], place: Place) -> bytes:
+        """Return the packets among the records, after the header if they are the first."""
+        packets = with_packets(records)
+        if not packets:
+            return b""
+        head, header = b"", self._header
+        if header is None:
+            _, _, _, _, _, interface = packets[0]
+            header = self._header = self._decide(source.interfaces[interface])
+            head = header.data
+        if isinstance(source, Pcap) and source.header.link_type == header.link_type:
+            return head + b"".join(_reencoded(source.header.layout, buffer, packets, header.layout))
+        return head + b"".join([_encoded(source, buffer, record, place, header) for record in packets])
+
+    def end(self) -> bytes:
+        """Return the header, with the link type of the first interface, if no packet was written."""
+        if self._header is not None:
+            return b""
+        for _, source in self._sources:
+            if source.interfaces:
+                return self._decide(source.interfaces[0]).data
+        name, _ = self._sources[0]
+        raise CaptureError(f"{name}: describes no interface and thus no link type; a pcap requires one")
+
+    def _decide(self, first: Interface) -> FileHeader:
+        interfaces = [
+            interface for _, source in self._sources for interface in source.interfaces
+            if interface.link_type == first.link_type
+        ]  # fmt: skip
+        snaplen = max(interface.snaplen for interface in interfaces)
+        nanoseconds = any(interface.needs_nanoseconds for interface in interfaces)
+        return plain_header(first._replace(snaplen=snaplen), nanoseconds=nanoseconds)
+
+
+def _reencoded(source: PcapLayout, buffer: bytes, packets: list[RecordSpan], target: PcapLayout) -> Iterator[bytes]:
+    """Yield records of a pcap: copied if the layouts are equal and no packet exceeds the snapshot length."""
+    for record in packets:
+        start, _, data_end, end, _, _ = record
+        yield buffer[start:end] if source == target and data_end == end else _converted(record, buffer, source, target)
+
+
+def _converted(record: RecordSpan, buffer: bytes, source: PcapLayout, target: PcapLayout) -> bytes:
+    """Return a record in layout *target*, truncated to the snapshot length of its source."""
+    start, data_start, data_end, _, wire_length, _ = record
+    seconds, fraction = struct.unpack_from(f"{source.byte_order}II", buffer, start)
+    if target.nanoseconds and not source.nanoseconds:
+        fraction *= 1000
+    lengths = (data_end - data_start, wire_length)
+    if target.length_order == "wire first":
+        lengths = lengths[::-1]
+    head = struct.pack(f"{target.byte_order}IIII", seconds, fraction & 0xFFFF_FFFF, *lengths)
+    extra = buffer[start + 16 : data_start] if target.record_header_size > 16 else b""
+    return head + extra + buffer[data_start:data_end]
+
+
+def _encoded(source: Container, buffer: bytes, record: RecordSpan, place: Place, header: FileHeader) -> bytes:
+    """Return the record of a packet from another format."""
+    _, data_start, data_end, _, wire_length, interface = record
+    time_ns, layout = source.time_ns(buffer, record), header.layout
+    fault = _misfit(source.interfaces[interface], data_end - data_start, time_ns, header)
+    if fault:
+        raise CaptureError(f"{place(record)}: {fault}")
+    return plain_record(layout.byte_order, layout.nanoseconds, time_ns, wire_length, buffer[data_start:data_end])
+
+
+def _misfit(interface: Interface, captured: int, time_ns: int, header: FileHeader) -> str | None:
+    """Return the reason why a packet cannot be written under this header, or None."""
+    pcap_type, max_captured = header.link_type, min(header.snaplen, header.link_type.max_packet_length)
+    if interface.link_type != pcap_type:
+        return f"link type {interface.link_type.name} is not {pcap_type.name} as before; a pcap has one link type"
+    if captured > max_captured:
+        return f"captured length is {captured} bytes; the pcap header, already written, allows {max_captured}"
+    if not 0 <= time_ns < SECOND << 32:
+        return f"time is {time_ns // SECOND} seconds since 1970; a pcap has 32 bits for the seconds"
+    if time_ns % 1000 and not header.layout.nanoseconds:
+        return "time has nanoseconds; the pcap header, already written, declares microseconds"
+    return None
+
+
+def _require_one_link_type(headers: list[tuple[str, FileHeader]]) -> None:
+    first_name, first = headers[0]
+    for name, header in headers[1:]:
+        if header.link_type != first.link_type:
+            fact = f"link type {header.link_type.name} is not {first.link_type.name}, the link type of {first_name}"
+            raise CaptureError(f"{name}: {fact}; a pcap has one link type")
+
+
+PCAP_FORMAT: Final = CaptureFormat(
+    "pcap",
+    recognizes=lambda begin: len(begin) >= 4 and any(_magic(begin, order) in _VARIANTS for order in _BYTE_ORDERS),
+    open=lambda begin, name: Pcap(parse_header(begin, name)),
+    writer=PcapWriter,
+)

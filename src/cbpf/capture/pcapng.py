@@ -1,25 +1,43 @@
-"""The pcapng format: sections, interfaces, and the blocks that hold packets.
+"""The pcapng format: sections, interfaces, the blocks that hold packets, and a writer.
 
-Layouts as in https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-03.html; what is refused, as in libpcap's
-sf-pcapng.c. All other blocks, options and comments are passed over: they are records without a packet.
+Layouts as in https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-03.html; the checks are those of sf-pcapng.c of
+libpcap. Each block is a record. Other blocks are records without a packet; options and comments are not read.
 """
 
 import struct
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final, Literal
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from ..errors import CaptureError, DamagedCapture
 from ..packet.link_types import link_type
-from .base import NO_PACKET, ByteOrder, Interface, RecordSpan, Scan
+from .base import (
+    BEGIN_SIZE,
+    NO_PACKET,
+    SECOND,
+    ByteOrder,
+    CaptureFormat,
+    CaptureWriter,
+    Container,
+    Interface,
+    NativeScan,
+    Place,
+    RecordSpan,
+    ScannedBuffer,
+    Section,
+    copied,
+    has_packet,
+    with_packets,
+)
 
-SECTION_MAGIC: Final = b"\x0a\x0d\x0d\x0a"  # the same in both byte orders
+if TYPE_CHECKING:
+    from .native.codegen import RecordCodegen
+
+_SECTION_MAGIC: Final = b"\x0a\x0d\x0d\x0a"  # a palindrome, so it is equal in both byte orders
 
 _SECTION, _INTERFACE, _OBSOLETE, _SIMPLE, _ENHANCED = 0x0A0D0D0A, 1, 2, 3, 6
-_SMALLEST: Final = {_SECTION: 28, _INTERFACE: 20, _OBSOLETE: 32, _SIMPLE: 16, _ENHANCED: 32}  # bytes of a block
+_MIN_LENGTHS: Final = {_SECTION: 28, _INTERFACE: 20, _OBSOLETE: 32, _SIMPLE: 16, _ENHANCED: 32}  # of blocks, in bytes
 _NAMES: Final = {_SECTION: "a section header", _INTERFACE: "an interface description"}
-SECTION, INTERFACE = "section header", "interface description"
-_OTHERS: Final = {
-    _INTERFACE: INTERFACE,
+_OTHER_BLOCKS: Final = {
     4: "name resolution",
     5: "interface statistics",
     9: "systemd journal",
@@ -28,82 +46,82 @@ _OTHERS: Final = {
     0x40000BAD: "custom",
 }
 _PACKETS: Final = (_OBSOLETE, _SIMPLE, _ENHANCED)
-_HEAD, _TRAILER, _DATA = 8, 4, 28  # type and length; the length again; where the packet of most blocks begins
+_HEAD, _TRAILER = 8, 4  # bytes of the type and length at the start, and of the length at the end
+_DATA = 28  # offset of the packet in all blocks except simple packet blocks
 
 _BYTE_ORDERS: Final[dict[bytes, ByteOrder]] = {b"\x4d\x3c\x2b\x1a": "<", b"\x1a\x2b\x3c\x4d": ">"}
 
 _END_OF_OPTIONS, _NAME, _RESOLUTION, _OFFSET = 0, 2, 9, 14
 _OPTION_SIZES: Final = {_END_OF_OPTIONS: 0, _RESOLUTION: 1, _OFFSET: 8}
 
-_LONGEST_BLOCK: Final = 16 << 20
-_LONGEST_OPTIONS: Final = 131_072  # of a packet, beside the bytes captured, where those alone may fill a block
-_LONGEST_NAME: Final = 255
-_MOST_INTERFACES: Final = 65_536
+_MAX_BLOCK_LENGTH: Final = 16 << 20
+_MAX_OPTIONS_LENGTH: Final = 131_072  # of a packet block, for link types whose packets alone may exceed 16 MiB
+_MAX_NAME_LENGTH: Final = 255
+_MAX_INTERFACES: Final = 65_536
 
 
-class _Wrong(Exception):
-    """What is wrong with a block: the fact and the rule."""
+class _InvalidBlock(Exception):
+    """The fault of a block: the fact and the rule."""
 
 
-class Pcapng:
-    """A pcapng capture: a `Container` whose interfaces are those of all its sections."""
+class Pcapng(Container):
+    """A pcapng: its sections, and the interfaces of all of them."""
 
-    kind: Literal["pcapng"] = "pcapng"
+    kind: ClassVar = "pcapng"
 
     def __init__(self, begin: bytes, name: str) -> None:
-        """*begin* holds the 16 first bytes at least; raises `CaptureError` if no section begins so."""
-        self.interfaces: list[Interface] = []
-        self._snaplens: list[int] = []  # of the interfaces of the section
-        self._byte_order: ByteOrder = "<"
+        """Raise `CaptureError` unless *begin*, 16 bytes at least, is the start of a valid section header."""
+        self._snaplens: list[int] = []  # of the interfaces of the current section
+        self._byte_order: ByteOrder = "<"  # of the current section
         self._position = 0  # of the next buffer in the capture
-        self._longest = _LONGEST_BLOCK
+        self._max_length = _MAX_BLOCK_LENGTH
         try:
             _, length = self._head(begin, 0)
-            _check_length(length, self._longest, _SECTION)
+            _check_length(length, self._max_length, _SECTION)
             byte_order = _section_byte_order(begin, 0)
             major, minor = struct.unpack_from(f"{byte_order}HH", begin, 12)
             if major != 1 or minor not in (0, 2):
-                raise _Wrong(f"version {major}.{minor} is unknown; 1.0 and 1.2 are read")
-            self.version = f"{major}.{minor}"
-        except _Wrong as wrong:
-            raise CaptureError(f"{name}: {self.place(begin, 1)}: {wrong}") from None
+                raise _InvalidBlock(f"unsupported pcapng version {major}.{minor}; versions 1.0 and 1.2 are supported")
+        except _InvalidBlock as fault:
+            raise CaptureError(f"{name}: {self.place(begin, 1)}: {fault}") from None
+        super().__init__(f"{major}.{minor}", record_format="pcapng")
 
-    def scan(self, buffer: bytes, first: int, name: str) -> Scan:
-        """The whole records of *buffer*; see `Container`. The state changes with each record that is returned."""
+    def scan(self, buffer: bytes, first: int, name: str) -> ScannedBuffer:
+        """Return the complete records at the start of a buffer, and advance the state past them."""
         records: list[RecordSpan] = []
         start, packets, needed, damage = 0, 0, _HEAD + _TRAILER, None
         while len(buffer) - start >= needed:
             before = len(records)
-            start = self._usual_packets(buffer, start, records)
+            start = self._scan_enhanced(buffer, start, records)
             packets += len(records) - before
             try:
                 block = self._block(buffer, start)
-            except _Wrong as wrong:
+            except _InvalidBlock as fault:
                 place = self.place(buffer[start : start + 4], first + packets, start)
-                damage = DamagedCapture(f"{name}: {place}: {wrong}")
+                damage = DamagedCapture(f"{name}: {place}: {fault}")
                 break
             if isinstance(block, int):
                 needed = block
                 break
             records.append(block)
-            packets += block[5] != NO_PACKET
-            start = block[3]
+            packets += has_packet(block)
+            _, _, _, start, _, _ = block
         self._position += start
-        return records, needed, damage
+        return ScannedBuffer(records, needed, damage)
 
-    def _usual_packets(self, buffer: bytes, start: int, records: list[RecordSpan]) -> int:
-        """Takes enhanced packet blocks, as long as all is well with them; returns where the next block begins."""
+    def _scan_enhanced(self, buffer: bytes, start: int, records: list[RecordSpan]) -> int:
+        """Append valid enhanced packet blocks to *records*; return the start of the first block that is not one."""
         unpack = struct.Struct(f"{self._byte_order}III8xII").unpack_from
         unpack_trailer = struct.Struct(f"{self._byte_order}I").unpack_from
-        snaplens, longest, size = self._snaplens, self._longest, len(buffer)
-        known = len(snaplens)
-        first = len(self.interfaces) - known
+        snaplens, max_length, size = self._snaplens, self._max_length, len(buffer)
+        interface_count = len(snaplens)
+        first = len(self.interfaces) - interface_count
         while start + 32 <= size:
             kind, length, index, captured, wire = unpack(buffer, start)
             end = start + length
-            if kind != _ENHANCED or end > size or length > longest or length & 3 or captured + 32 > length:
+            if kind != _ENHANCED or end > size or length > max_length or length & 3 or captured + 32 > length:
                 break
-            if index >= known or captured > snaplens[index] or unpack_trailer(buffer, end - 4)[0] != length:
+            if index >= interface_count or captured > snaplens[index] or unpack_trailer(buffer, end - 4)[0] != length:
                 break
             data_start = start + 28
             records.append((start, data_start, data_start + captured, end, wire, first + index))
@@ -111,24 +129,27 @@ class Pcapng:
         return start
 
     def _block(self, buffer: bytes, start: int) -> RecordSpan | int:
-        """The block at *start*, or how many bytes it needs."""
+        """Return the block at *start*, or the number of bytes it needs if it is incomplete."""
         if len(buffer) - start < _HEAD + _TRAILER:
             return _HEAD + _TRAILER
         kind, length = self._head(buffer, start)
-        _check_length(length, self._longest, kind)
+        _check_length(length, self._max_length, kind)
         end = start + length
         if end > len(buffer):
             return length
         byte_order = _section_byte_order(buffer, start) if kind == _SECTION else self._byte_order
         (trailer,) = struct.unpack_from(f"{byte_order}I", buffer, end - _TRAILER)
-        if trailer != length and self._position + start > 0:  # libpcap does not look at that of the first block
-            raise _Wrong(f"its length is {length} at its start and {trailer} at its end; both are the same")
+        if trailer != length and self._position + start > 0:  # libpcap does not check the trailer of the first block
+            raise _InvalidBlock(f"block length mismatch: {length} in the header, {trailer} in the trailer")
         read = self._readers.get(kind)
-        return read(self, buffer, start, end) if read is not None else (start, end, end, end, 0, NO_PACKET)
+        if read is not None:
+            return read(self, buffer, start, end)
+        self.other_blocks[_OTHER_BLOCKS.get(kind, "unknown")] += 1
+        return start, end, end, end, 0, NO_PACKET
 
     def _head(self, buffer: bytes, start: int) -> tuple[int, int]:
-        """Type and length of a block; of a section header, in its own byte order."""
-        is_section = buffer[start : start + 4] == SECTION_MAGIC
+        """Return the type and length of a block; those of a section header are in its own byte order."""
+        is_section = buffer[start : start + 4] == _SECTION_MAGIC
         byte_order = _section_byte_order(buffer, start) if is_section else self._byte_order
         kind, length = struct.unpack_from(f"{byte_order}II", buffer, start)
         return kind, length
@@ -137,22 +158,24 @@ class Pcapng:
         byte_order = _section_byte_order(buffer, start)
         (major,) = struct.unpack_from(f"{byte_order}H", buffer, start + 12)
         if major != 1:
-            raise _Wrong(f"begins a section of version {major}; 1 is read")
+            raise _InvalidBlock(f"unsupported section version {major}; version 1 is supported")
         self._byte_order = byte_order
         self._snaplens = []
+        self.sections.append(Section(byte_order, len(self.interfaces)))
         return start, end, end, end, 0, NO_PACKET
 
     def _interface(self, buffer: bytes, start: int, end: int) -> RecordSpan:
-        if len(self.interfaces) >= _MOST_INTERFACES:
-            raise _Wrong(f"describes one interface more than {_MOST_INTERFACES}; no more are read")
-        number, snaplen = struct.unpack_from(f"{self._byte_order}H2xI", buffer, start + _HEAD)
-        kind = link_type(number)
+        if len(self.interfaces) >= _MAX_INTERFACES:
+            raise _InvalidBlock(f"describes interface number {_MAX_INTERFACES + 1}; the maximum is {_MAX_INTERFACES}")
+        linktype, snaplen = struct.unpack_from(f"{self._byte_order}H2xI", buffer, start + _HEAD)
+        interface_type = link_type(linktype)
         if not 0 < snaplen <= 0x7FFF_FFFF:
-            snaplen = kind.max_packet_length
+            snaplen = interface_type.max_packet_length
         options = _options(buffer[start + 16 : end - _TRAILER], self._byte_order)
-        self.interfaces.append(Interface(kind, snaplen, self._byte_order, *_described(options, self._byte_order)))
+        details = _interface_details(options, self._byte_order)
+        self.interfaces.append(Interface(interface_type, snaplen, self._byte_order, *details))
         self._snaplens.append(snaplen)
-        self._longest = max(self._longest, 32 + kind.max_packet_length + _LONGEST_OPTIONS)
+        self._max_length = max(self._max_length, 32 + interface_type.max_packet_length + _MAX_OPTIONS_LENGTH)
         return start, end, end, end, 0, NO_PACKET
 
     def _enhanced(self, buffer: bytes, start: int, end: int) -> RecordSpan:
@@ -164,22 +187,23 @@ class Pcapng:
         return self._packet(start, start + _DATA, end, index, captured, wire)
 
     def _simple(self, buffer: bytes, start: int, end: int) -> RecordSpan:
-        """The captured length is not told: it is that of the packet, or the snapshot length."""
+        """Return a simple packet block; its captured length is the smaller of the wire and the snapshot length."""
         (wire,) = struct.unpack_from(f"{self._byte_order}I", buffer, start + _HEAD)
         captured = min([wire, *self._snaplens[:1]])
         return self._packet(start, start + _HEAD + 4, end, 0, captured, wire)
 
     def _packet(self, start: int, data_start: int, end: int, index: int, captured: int, wire: int) -> RecordSpan:
-        known = len(self._snaplens)
-        if index >= known:
-            raise _Wrong(f"is of interface {index}; its section has described {known}, counted from 0")
+        interface_count = len(self._snaplens)
+        if index >= interface_count:
+            fact = f"undefined interface {index}"
+            raise _InvalidBlock(f"{fact}; its section has described {interface_count}, counted from 0")
         if captured > self._snaplens[index]:
-            fact = f"has a captured length of {captured} bytes"
-            raise _Wrong(f"{fact}; its interface has a snapshot length of {self._snaplens[index]}")
-        room = end - _TRAILER - data_start
-        if captured > room:
-            raise _Wrong(f"has a captured length of {captured} bytes; its block has room for {room}")
-        return start, data_start, data_start + captured, end, wire, len(self.interfaces) - known + index
+            rule = f"its interface has a snapshot length of {self._snaplens[index]}"
+            raise _InvalidBlock(f"captured length is {captured} bytes; {rule}")
+        available = end - _TRAILER - data_start
+        if captured > available:
+            raise _InvalidBlock(f"captured length is {captured} bytes; its block has space for {available}")
+        return start, data_start, data_start + captured, end, wire, len(self.interfaces) - interface_count + index
 
     _readers: Final[dict[int, Callable[["Pcapng", bytes, int, int], RecordSpan]]] = {
         _SECTION: _section,
@@ -189,17 +213,15 @@ class Pcapng:
         _ENHANCED: _enhanced,
     }
 
-    def passed(self, size: int) -> None:
-        """So many bytes were read by other means; see `Container`."""
+    def advance(self, size: int) -> None:
+        """Advance the position by *size* bytes of records that were read elsewhere."""
         self._position += size
 
-    @property
-    def section(self) -> tuple[ByteOrder, list[Interface], int]:
-        """The section that the reader is in: its byte order, its interfaces, and how long a block may be."""
-        return self._byte_order, self.interfaces[len(self.interfaces) - len(self._snaplens) :], self._longest
-
     def place(self, start_of_record: bytes, number: int, offset: int = 0) -> str:
-        """The packet by its number, any other block by its place in the capture: *offset* behind the buffer's start."""
+        """Return the name of a record in errors: a packet by its number, any other block by its position.
+
+        *offset* is the position of the record in the buffer.
+        """
         if len(start_of_record) >= 4:
             (kind,) = struct.unpack_from(f"{self._byte_order}I", start_of_record)
             if kind in _PACKETS:
@@ -207,7 +229,7 @@ class Pcapng:
         return f"block at byte {self._position + offset}"
 
     def time_ns(self, buffer: bytes, record: RecordSpan) -> int:
-        """Nanoseconds since 1970 of a packet; a simple packet has 0 units of time."""
+        """Return the time of a packet in nanoseconds since 1970; that of a simple packet block is 0 units."""
         start, data_start, _, _, _, index = record
         interface = self.interfaces[index]
         if data_start - start != _DATA:
@@ -216,73 +238,112 @@ class Pcapng:
         return interface.time_ns(high << 32 | low)
 
     def times_ns(self, buffer: bytes, records: Sequence[RecordSpan]) -> Sequence[int | None]:
-        """The same of each record; None for a simple packet, and for what is no packet."""
-        return [
-            self.time_ns(buffer, record) if record[5] != NO_PACKET and record[1] - record[0] == _DATA else None
-            for record in records
-        ]
+        """Return the time of each record, or None for simple packet blocks and blocks without a packet."""
+        return [self.time_ns(buffer, record) if _has_time(record) else None for record in records]
+
+    def native_scan(self, next_record: bytes) -> NativeScan | None:
+        """Return the native scan of the current section."""
+        from .native.scanner import load_scanner
+
+        return NativeScan(load_scanner("pcapng", self._byte_order, _record_codegen), {"max_length": self._max_length})
 
 
-def other_block(buffer: bytes, start: int, byte_order: ByteOrder) -> tuple[str, ByteOrder]:
-    """What a block without a packet is, and the byte order of its section, *byte_order* if it begins none."""
-    if buffer[start : start + 4] == SECTION_MAGIC:
-        return SECTION, _section_byte_order(buffer, start)
-    (kind,) = struct.unpack_from(f"{byte_order}I", buffer, start)
-    return _OTHERS.get(kind, "unknown"), byte_order
+def _record_codegen() -> "RecordCodegen":
+    from .native.record_layouts import PcapngCodegen
+
+    return PcapngCodegen()
+
+
+def _has_time(record: RecordSpan) -> bool:
+    start, data_start, _, _, _, interface = record
+    return interface != NO_PACKET and data_start - start == _DATA
 
 
 def _section_byte_order(buffer: bytes, start: int) -> ByteOrder:
     magic = buffer[start + 8 : start + 12]
     if magic not in _BYTE_ORDERS:
-        raise _Wrong(f"begins a section with byte-order magic {magic.hex(' ')}; it is 1a 2b 3c 4d, or that reversed")
+        fact = f"section header with byte-order magic {magic.hex(' ')}"
+        raise _InvalidBlock(f"{fact}; the magic is 1a 2b 3c 4d or its reverse")
     return _BYTE_ORDERS[magic]
 
 
-def _check_length(length: int, longest: int, kind: int) -> None:
-    smallest = _SMALLEST.get(kind, _HEAD + _TRAILER)
-    if length < smallest:
-        raise _Wrong(f"has a length of {length} bytes; {_NAMES.get(kind, 'such a block')} has at least {smallest}")
+def _check_length(length: int, max_length: int, kind: int) -> None:
+    min_length = _MIN_LENGTHS.get(kind, _HEAD + _TRAILER)
+    if length < min_length:
+        rule = f"{_NAMES.get(kind, 'this block type')} has at least {min_length} bytes"
+        raise _InvalidBlock(f"block length is {length}; {rule}")
     if length % 4:
-        raise _Wrong(f"has a length of {length} bytes; blocks are multiples of 4 long")
-    if length > longest:
-        raise _Wrong(f"has a length of {length} bytes; blocks have at most {longest}")
+        raise _InvalidBlock(f"block length is {length}; block lengths are multiples of 4")
+    if length > max_length:
+        raise _InvalidBlock(f"block length is {length}; the maximum is {max_length}")
 
 
 def _options(data: bytes, byte_order: ByteOrder) -> Iterator[tuple[int, bytes]]:
-    """Code and value of each option, to the end mark or the end."""
+    """Yield the code and value of each option, up to the end-of-options mark or the end of the block."""
     start = 0
     while start < len(data):
         code, size = struct.unpack_from(f"{byte_order}HH", data, start)
         value = data[start + 4 : start + 4 + size]
         if start + 4 + size + -size % 4 > len(data):
-            raise _Wrong(f"has an option {code} of {size} bytes, which ends behind its block")
+            raise _InvalidBlock(f"option {code} of {size} bytes extends beyond the end of its block")
         if size != _OPTION_SIZES.get(code, size):
-            raise _Wrong(f"has an option {code} of {size} bytes; it has {_OPTION_SIZES[code]}")
+            raise _InvalidBlock(f"option {code} has {size} bytes; its size is {_OPTION_SIZES[code]}")
         if code == _END_OF_OPTIONS:
             return
         yield code, value
         start += 4 + size + -size % 4
 
 
-def _described(options: Iterator[tuple[int, bytes]], byte_order: ByteOrder) -> tuple[int, int, str | None]:
-    """Resolution, offset and name of an interface."""
-    found: dict[int, bytes] = {}
+def _interface_details(options: Iterator[tuple[int, bytes]], byte_order: ByteOrder) -> tuple[int, int, str | None]:
+    """Return the resolution, the time offset and the name of an interface."""
+    values: dict[int, bytes] = {}
     for code, value in options:
-        if code in found and code in _OPTION_SIZES:
-            raise _Wrong(f"has option {code} twice; it has it once at most")
-        found.setdefault(code, value)
-    (exponent,) = found.get(_RESOLUTION, b"\x06")
+        if code in values and code in _OPTION_SIZES:
+            raise _InvalidBlock(f"duplicate option {code}; it may occur once")
+        values.setdefault(code, value)
+    (exponent,) = values.get(_RESOLUTION, b"\x06")
     resolution = 1 << (exponent & 0x7F) if exponent & 0x80 else 10**exponent
-    (offset,) = struct.unpack(f"{byte_order}q", found.get(_OFFSET, bytes(8)))
-    name = found.get(_NAME)
-    return resolution, offset, None if name is None else name[:_LONGEST_NAME].decode(errors="replace")
+    (offset,) = struct.unpack(f"{byte_order}q", values.get(_OFFSET, bytes(8)))
+    name = values.get(_NAME)
+    return resolution, offset, None if name is None else name[:_MAX_NAME_LENGTH].decode(errors="replace")
 
 
 # Writing
 
 
-def section(interface: Interface) -> bytes:
-    """The head of a section with this interface alone."""
+class PcapngWriter(CaptureWriter):
+    """Writes the blocks of each pcapng unchanged, and each other source as a section of its own.
+
+    A source in another format must have described its only interface before its first record.
+    """
+
+    record_format = "pcapng"
+
+    def begin_source(self, source: Container, name: str) -> bytes:
+        """Return the section header and interface description for a source in another format."""
+        if self.copies(source):
+            return b""
+        interface = source.interfaces[0]
+        if interface.link_type.linktype > 0xFFFF:
+            fact = f"link type {interface.link_type.name} does not fit in a pcapng"
+            raise CaptureError(f"{name}: {fact}; its link type field has 16 bits")
+        return _section_start(interface)
+
+    def encode(self, source: Container, buffer: bytes, records: list[RecordSpan], place: Place) -> bytes:
+        """Return copies of the blocks of a pcapng, or an enhanced packet block for each packet."""
+        if self.copies(source):
+            return copied(buffer, records)
+        interface = source.interfaces[0]
+        blocks = []
+        for record in with_packets(records):
+            _, data_start, data_end, _, wire_length, _ = record
+            units = source.time_ns(buffer, record) * interface.resolution // SECOND
+            blocks.append(_enhanced_packet(interface, units, wire_length, buffer[data_start:data_end]))
+        return b"".join(blocks)
+
+
+def _section_start(interface: Interface) -> bytes:
+    """Return the section header and interface description of a section with one interface."""
     options = b""
     if interface.resolution != 1_000_000:
         options = struct.pack(f"{interface.byte_order}HHB3xI", _RESOLUTION, 1, len(str(interface.resolution)) - 1, 0)
@@ -291,8 +352,8 @@ def section(interface: Interface) -> bytes:
     return _as_block(interface, _SECTION, magic) + _as_block(interface, _INTERFACE, description + options)
 
 
-def enhanced_packet(interface: Interface, units: int, wire_length: int, data: bytes) -> bytes:
-    """The block of a packet of interface 0; *units*: its time as the interface counts it."""
+def _enhanced_packet(interface: Interface, units: int, wire_length: int, data: bytes) -> bytes:
+    """Return the block of a packet of interface 0; *units* is its time in units of the interface's resolution."""
     head = struct.pack(f"{interface.byte_order}IIIII", 0, units >> 32, units & 0xFFFF_FFFF, len(data), wire_length)
     return _as_block(interface, _ENHANCED, head + data + bytes(-len(data) % 4))
 
@@ -300,3 +361,17 @@ def enhanced_packet(interface: Interface, units: int, wire_length: int, data: by
 def _as_block(interface: Interface, kind: int, body: bytes) -> bytes:
     length = struct.pack(f"{interface.byte_order}I", len(body) + _HEAD + _TRAILER)
     return struct.pack(f"{interface.byte_order}I", kind) + length + body + length
+
+
+def _open(begin: bytes, name: str) -> Pcapng:
+    if len(begin) < BEGIN_SIZE:
+        raise CaptureError(f"{name}: file too short: {len(begin)} bytes, but a pcapng section header has 28")
+    return Pcapng(begin, name)
+
+
+PCAPNG_FORMAT: Final = CaptureFormat(
+    "pcapng",
+    recognizes=lambda begin: begin.startswith(_SECTION_MAGIC),
+    open=_open,
+    writer=lambda sources: PcapngWriter(),
+)

@@ -6,14 +6,14 @@ import stat
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, ExitStack, suppress
-from typing import BinaryIO, Final, Literal, NamedTuple, TypeAlias, get_args
+from typing import BinaryIO, Final, Literal, NamedTuple, TypeAlias
 
 from .._options import EngineName, Optimizer
 from .._validators import within
 from ..capture.input import Source
 from ..capture.output import Output, Target, open_output
 from ..capture.reader import CaptureReader
-from ..capture.writer import PcapngWriter, PcapWriter, Writer
+from ..capture.registry import format_names, make_writer
 from ..errors import CaptureError, DamagedCapture, FieldError
 from ..expression.address_lists import Expression
 from ..isa.dialects import PCAP, Dialect
@@ -118,13 +118,15 @@ def _filter(
     caller: str, source: Source | Iterable[Source], filters: list[Filter], targets: list[object], choices: _Choices
 ) -> list[Summary]:
     """The pass. *targets*: one for each filter, and behind them one for the rest. Summaries of those that are used."""
-    if choices.container not in get_args(ContainerChoice):
-        raise FieldError(f"{caller}.container: {choices.container!r} is not one of {get_args(ContainerChoice)}")
+    if choices.container not in (names := ("same", *format_names())):
+        raise FieldError(f"{caller}.container: {choices.container!r} is not one of {names}")
     sources = _as_sources(source, caller)
     damages: list[DamagedCapture] = []
     with ExitStack() as stack:
         readers = [stack.enter_context(_reader(one, choices.container, park=len(sources) > 1)) for one in sources]
-        writers = [None if target is _NO_OUTPUT else _writer(readers, choices.container) for target in targets]
+        named = [(reader.name, reader.container) for reader in readers]
+        format_name = None if choices.container == "same" else choices.container
+        writers = [None if target is _NO_OUTPUT else make_writer(named, format_name) for target in targets]
         copies = all(writer is None or writer.copies(reader.container) for writer in writers for reader in readers)
         native = copies and _is_native(filters, sources, choices)
         engine = "llvm" if native and choices.engine == "auto" else choices.engine
@@ -249,11 +251,6 @@ def _reader(source: Source, container: ContainerChoice, *, park: bool) -> Captur
     if park:
         reader.park()
     return reader
-
-
-def _writer(readers: list[CaptureReader], container: ContainerChoice) -> Writer:
-    is_pcap = all(reader.container.kind == "pcap" for reader in readers) if container == "same" else container == "pcap"
-    return PcapWriter([(reader.name, reader.container) for reader in readers]) if is_pcap else PcapngWriter()
 
 
 def _as_sources(source: Source | Iterable[Source], caller: str) -> list[Source]:

@@ -2,7 +2,6 @@
 
 import ctypes
 import os
-import struct
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from typing import Final, NamedTuple, Protocol, Self
@@ -10,9 +9,7 @@ from typing import Final, NamedTuple, Protocol, Self
 from ..capture.base import ByteOrder, Interface
 from ..capture.native.abi import MOST_CLASSES, NOT_YET
 from ..capture.native.mapped_file import MappedFile
-from ..capture.native.scanner import ScannedRecords, Scanner, ScanPlan, pcap_code, pcapng_code, scan_file
-from ..capture.pcap import FileHeader, Pcap
-from ..capture.pcapng import Pcapng
+from ..capture.native.scanner import ScannedRecords, Scanner, ScanPlan, scan_file
 from ..capture.reader import CaptureReader
 from ..packet.buffers import address_of
 from .bound_filter import BoundFilter, PacketKind, packet_kind
@@ -74,9 +71,11 @@ class NativeRun:
         """Sweeps up to the next record that is not usual, or for good if more is found than is wanted."""
         if self._ended:
             return
-        if self._file is None and (descriptor := self._reader.file()) is not None:
+        if self._file is None and (descriptor := self._reader.descriptor()) is not None:
             self._file = self._stack.enter_context(MappedFile(descriptor, self._reader.name))
         plan = self._make_plan()
+        if plan is None:
+            return
         if self._file is not None:
             self._sweep_file(self._file, plan, taker)
         elif self._reader.buffer:
@@ -90,7 +89,7 @@ class NativeRun:
                     self._ended = True
                     return
                 taker.take(found)
-                self._reader.take_file(found.position, found.packets)
+                self._reader.advance_to(found.position, found.packets)
                 taker.tell(self._reader)
 
     def _sweep_buffer(self, plan: ScanPlan, taker: ResultSink) -> None:
@@ -104,50 +103,33 @@ class NativeRun:
                 self._ended = True
             elif found.position:
                 taker.take(found)
-                self._reader.take(found.position, found.packets)
+                self._reader.advance(found.position, found.packets)
                 taker.tell(self._reader)
 
-    def _make_plan(self) -> ScanPlan:
-        """The plan for the records to come."""
+    def _make_plan(self) -> ScanPlan | None:
+        """The plan for the records to come; None: they are Python's."""
         container = self._reader.container
-        if isinstance(container, Pcapng):
-            byte_order, interfaces, longest = container.section
-        else:
-            byte_order, interfaces, longest = "<", container.interfaces, 0
+        interfaces = container.section_interfaces
         kinds = list(dict.fromkeys(map(packet_kind, interfaces)))
         ready = [kind for kind in kinds if all(one.native(kind) is not None for one in self._matchings)][:MOST_CLASSES]
-        stretch = _Stretch(byte_order, tuple(interfaces), len(ready))
+        if not ready:
+            return None
+        stretch = _Stretch(container.sections[-1].byte_order, tuple(interfaces), len(ready))
         if self._plan is None or stretch != self._stretch:
+            native_scan = container.native_scan(self._next_record())
+            if native_scan is None:
+                return None
             self._stretch, self._sweeper = stretch, None
-            if isinstance(container, Pcap):
-                self._plan = self._pcap_plan(container.header, ready)
-            else:
-                self._plan = self._pcapng_plan(stretch, longest, ready)
+            of_kind = {kind: number for number, kind in enumerate(ready)}
+            classes = bytes(of_kind.get(packet_kind(interface), NOT_YET) for interface in interfaces)
+            snaplens = [interface.snaplen for interface in interfaces]
+            self._plan = ScanPlan(*native_scan, classes, snaplens, self._matches(ready), self._wanted)
         return self._plan
 
-    def _pcap_plan(self, header: FileHeader, ready: list[PacketKind]) -> ScanPlan:
-        layout = header.layout
-        settings = {
-            "header_size": layout.record_header_size,
-            "snaplen": min(header.snaplen, header.link_type.max_packet_length) if ready else 0,
-            "seconds": self._first_second(layout.byte_order),
-            "fractions": 10**9 if layout.nanoseconds else 10**6,
-        }
-        return ScanPlan(pcap_code(layout), settings, b"", (), self._matches(ready), self._wanted)
-
-    def _first_second(self, byte_order: str) -> int:
-        """The time of the next record, near which all others are taken to be."""
+    def _next_record(self) -> bytes:
         if self._file is None:
-            return 0
-        data = os.pread(self._file.descriptor, 4, self._reader.position)
-        return int(struct.unpack(f"{byte_order}I", data)[0]) if len(data) == 4 else 0
-
-    def _pcapng_plan(self, stretch: _Stretch, longest: int, ready: list[PacketKind]) -> ScanPlan:
-        of_kind = {kind: number for number, kind in enumerate(ready)}
-        classes = bytes(of_kind.get(packet_kind(interface), NOT_YET) for interface in stretch.interfaces)
-        snaplens = [interface.snaplen for interface in stretch.interfaces]
-        code = pcapng_code(stretch.byte_order)
-        return ScanPlan(code, {"longest": longest}, classes, snaplens, self._matches(ready), self._wanted)
+            return b""
+        return os.pread(self._file.descriptor, 16, self._reader.position)
 
     def _matches(self, ready: list[PacketKind]) -> list[list[int]]:
         """The addresses of the machine code of each filter for each kind."""

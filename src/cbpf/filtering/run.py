@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import compress
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from ..capture.base import NO_PACKET, RecordSpan, packet_count
+from ..capture.base import NO_PACKET, CaptureWriter, RecordSpan, captured_bytes, packet_count
 from ..capture.output import Output
 from ..capture.reader import CHUNK_SIZE, CaptureReader, Chunk
-from ..capture.writer import Writer
 from ..errors import CaptureError, CbpfError, ExpressionError
 from .bound_filter import BoundFilter
 from .summary import Summary
@@ -30,7 +29,7 @@ _LONGEST_DETOUR: Final = CHUNK_SIZE
 class Sink:
     """Where the packets go that a filter keeps, or those that none keeps."""
 
-    def __init__(self, writer: Writer, output: Output) -> None:
+    def __init__(self, writer: CaptureWriter, output: Output) -> None:
         self.writer = writer
         self.output = output
         self.packets = 0
@@ -41,14 +40,9 @@ class Sink:
     ) -> None:
         """Writes records of a chunk."""
         if kept:
-            self.output.write(self.writer.records(reader.container, buffer, kept, place))
+            self.output.write(self.writer.encode(reader.container, buffer, kept, place))
             self.packets += packet_count(kept)
             self.bytes += captured_bytes(kept)
-
-
-def captured_bytes(records: Sequence[RecordSpan]) -> int:
-    """How many bytes were captured of these packets."""
-    return sum([data_end - data_start for _, data_start, data_end, _, _, _ in records])
 
 
 def prepare(matchings: Sequence[BoundFilter], reader: CaptureReader) -> None:
@@ -110,14 +104,14 @@ class FilterRun:
             if self.is_full:
                 break
         self.tell(reader)
-        self._passed += reader.taken
+        self._passed += reader.source_bytes
 
     def _copies(self, reader: CaptureReader) -> bool:
         return all(outlet.writer.copies(reader.container) for outlet in self._used)
 
     def tell(self, reader: CaptureReader) -> None:
         """Tells how far the sources were read; what was read ahead, and is read again, does not count twice."""
-        self._told = max(self._told, self._passed + reader.taken)
+        self._told = max(self._told, self._passed + reader.source_bytes)
         if self._progress is not None:
             self._progress(self._told)
 
@@ -146,14 +140,14 @@ class FilterRun:
 
     def _flags_of_all(self, reader: CaptureReader, chunk: Chunk) -> tuple[list[list[bool]], CbpfError | None]:
         """The flags of all filters, up to a packet of a kind that a filter cannot be compiled for, and why."""
-        buffer, records = chunk
         try:
             return [self._flags(matching, reader, chunk) for matching in self.matchings], None
         except (ExpressionError, CaptureError) as error:
             if self.wanted is None:
                 raise  # else it matters only where we come to it
-            first = min(number for number, record in enumerate(records) if not self._is_known(reader, record))
-            return [self._flags(matching, reader, (buffer, records[:first])) for matching in self.matchings], error
+            first = min(index for index, record in enumerate(chunk.records) if not self._is_known(reader, record))
+            chunk = chunk._replace(records=chunk.records[:first])
+            return [self._flags(matching, reader, chunk) for matching in self.matchings], error
 
     def _is_known(self, reader: CaptureReader, record: RecordSpan) -> bool:
         """Whether all filters are ready for a record."""

@@ -45,7 +45,7 @@ class ScanRequest(ctypes.Structure):
 
     begin, stop: records that start from *begin* on and before *stop*; end: so many bytes can be read.
     guess: whether *begin* itself is a guess, from which on a boundary is searched.
-    header_size, snaplen: of a pcap; longest: of a pcapng's block; interfaces: of its section, with the class and the
+    header_size, snaplen: of a pcap; max_length: of a pcapng's block; interfaces: of its section, with the class and the
       snapshot length of each.
     seconds, fractions: what a plausible time stamp looks like: near *seconds*, and below *fractions*.
     filters, matches, circumstances: for each filter and class of packets, the code of `entries.match`.
@@ -63,7 +63,7 @@ class ScanRequest(ctypes.Structure):
         ("lanes", ctypes.c_uint64),
         ("header_size", ctypes.c_uint64),
         ("snaplen", ctypes.c_uint64),
-        ("longest", ctypes.c_uint64),
+        ("max_length", ctypes.c_uint64),
         ("seconds", ctypes.c_uint64),
         ("fractions", ctypes.c_uint64),
         ("interfaces", ctypes.c_uint64),

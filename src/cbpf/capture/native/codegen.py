@@ -43,7 +43,7 @@ class RecordCode(NamedTuple):
     kind: IRValue | None  # its class, one byte; None: all are packets of one class
 
 
-class ContainerCode(Protocol):
+class RecordCodegen(Protocol):
     """What a container's records look like: each method writes code and gives the values that it computes.
 
     *otherwise* is a label to go to. alignment: where records begin is a multiple of it.
@@ -64,7 +64,7 @@ class ContainerCode(Protocol):
 class ScannerCode:
     """Writes the function; a container says how one record is read and what a plausible one looks like."""
 
-    def __init__(self, container: ContainerCode, *, swapped: bool) -> None:
+    def __init__(self, container: RecordCodegen, *, swapped: bool) -> None:
         self.function = Function("entry", I32, job="ptr noalias")
         self._container = container
         self._swapped = swapped
@@ -424,6 +424,6 @@ class ScannerCode:
                 total.value = 0
 
 
-def scanner_code(container: ContainerCode, *, swapped: bool) -> str:
+def scanner_code(container: RecordCodegen, *, swapped: bool) -> str:
     """(job) -> 0, for one container, in the machine's byte order or the other."""
     return ScannerCode(container, swapped=swapped).write()

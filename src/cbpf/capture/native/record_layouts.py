@@ -1,11 +1,13 @@
 """What the records of each container look like to a sweep: code that reads one, or knows one by its looks."""
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ...engines.llvm.ir import I64, IRValue
-from ..pcap import LengthOrder
 from .abi import NO_PACKET, NOT_YET
 from .codegen import RecordCode, ScannerCode
+
+if TYPE_CHECKING:
+    from ..pcap import LengthOrder
 
 _SECTION_HEADER: Final = 0x0A0D0D0A
 _INTERFACE_DESCRIPTION: Final = 1
@@ -14,12 +16,12 @@ _SIMPLE_PACKET: Final = 3
 _ENHANCED_PACKET: Final = 6
 
 
-class PcapCode:
+class PcapCodegen:
     """Classic pcap; `capture.pcap` says what a record is."""
 
     alignment = 1
 
-    def __init__(self, length_order: LengthOrder) -> None:
+    def __init__(self, length_order: "LengthOrder") -> None:
         self._order = length_order
 
     def _lengths(self, sweep: ScannerCode, position: IRValue) -> tuple[IRValue, IRValue]:
@@ -57,7 +59,7 @@ class PcapCode:
         return plausible.select(following, sweep.function.constant(I64, 0))
 
 
-class PcapngCode:
+class PcapngCodegen:
     """pcapng, within a section: a section header or interface description is not usual; `capture.pcapng` reads it."""
 
     alignment = 4
@@ -68,7 +70,7 @@ class PcapngCode:
         kind, size = sweep.number(position, 4), sweep.number(position + 4, 4)
         sweep.unless(kind.eq(_SECTION_HEADER) | kind.eq(_INTERFACE_DESCRIPTION), otherwise)
         following = position + size
-        unusual = (size < 12) | (size & 3).ne(0) | (size > sweep.job("longest"))
+        unusual = (size < 12) | (size & 3).ne(0) | (size > sweep.job("max_length"))
         sweep.unless(unusual | (following > sweep.job("end")), otherwise)
         return following
 

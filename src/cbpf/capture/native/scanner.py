@@ -10,16 +10,19 @@ import mmap
 import os
 import sys
 import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from ...engines.llvm import jit as native
 from ...engines.llvm.context import PacketContext, default_context, raise_interruption
-from ..pcap import LengthOrder, RecordLayout
+from ..base import ByteOrder
 from .abi import BATCH, MOST_LANES, SCRATCH_SIZE, FilterOutput, ScanRequest, ranges_needed
 from .mapped_file import AnonymousMapping, MappedFile
+
+if TYPE_CHECKING:
+    from .codegen import RecordCodegen
 
 WINDOW: Final = 1 << 24
 _READ_WINDOW: Final = 1 << 21  # of a file that is not mapped: it should stay in the cache between reading and sweeping
@@ -244,33 +247,16 @@ def _windows(begin: int, file: MappedFile) -> Iterator[tuple[int, int]]:
         begin += length
 
 
-def pcap_code(layout: RecordLayout) -> native.Code:
-    """The sweep of a pcap's records."""
-    swapped = _is_swapped(layout.byte_order)
-    return native.load_cached(
-        f"sweep pcap, {layout.length_order}, swapped {swapped}", lambda: _pcap_text(layout.length_order, swapped)
-    )
+def load_scanner(records: str, byte_order: ByteOrder, codegen: "Callable[[], RecordCodegen]") -> native.Code:
+    """Return the scanner for records of this kind and byte order, from the code cache if it is there.
 
+    *records* names the kind in the cache; *codegen* is called if the code must be compiled.
+    """
+    is_swapped = (byte_order == "<") is not (sys.byteorder == "little")
 
-def _pcap_text(order: LengthOrder, swapped: bool) -> str:
-    from .codegen import scanner_code
-    from .record_layouts import PcapCode
+    def write() -> str:
+        from .codegen import scanner_code
 
-    return scanner_code(PcapCode(order), swapped=swapped)
+        return scanner_code(codegen(), swapped=is_swapped)
 
-
-def pcapng_code(byte_order: str) -> native.Code:
-    """The sweep of the blocks of a section."""
-    swapped = _is_swapped(byte_order)
-    return native.load_cached(f"sweep pcapng, swapped {swapped}", lambda: _pcapng_text(swapped))
-
-
-def _pcapng_text(swapped: bool) -> str:
-    from .codegen import scanner_code
-    from .record_layouts import PcapngCode
-
-    return scanner_code(PcapngCode(), swapped=swapped)
-
-
-def _is_swapped(byte_order: str) -> bool:
-    return (byte_order == "<") is not (sys.byteorder == "little")
+    return native.load_cached(f"scan {records}, swapped {is_swapped}", write)

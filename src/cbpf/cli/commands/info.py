@@ -74,8 +74,8 @@ def _packets(info: cbpf.CaptureInfo) -> Iterator[tuple[str, str]]:
         yield "captured", _counted(totals.captured_bytes, "byte")
         yield "on the wire", _counted(totals.wire_bytes, "byte")
         yield "lengths", _lengths(totals)
-    if totals.cut:
-        yield "truncated", _counted(totals.cut, "packet")
+    if totals.truncated:
+        yield "truncated", _counted(totals.truncated, "packet")
 
 
 def _lengths(totals: cbpf.PacketTotals) -> str:

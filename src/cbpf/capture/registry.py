@@ -1,0 +1,43 @@
+"""The table of capture formats: recognising the format of a capture, and selecting the format of the output."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from ..errors import CaptureError
+from .base import BEGIN_SIZE, CaptureFormat, CaptureWriter, Container
+from .pcap import PCAP_FORMAT
+from .pcapng import PCAPNG_FORMAT
+
+FORMATS: Final[tuple[CaptureFormat, ...]] = (PCAP_FORMAT, PCAPNG_FORMAT)
+
+_COMMON_FORMAT: Final = PCAPNG_FORMAT.name  # for sources in different formats: it represents any packet
+
+
+def format_names() -> tuple[str, ...]:
+    """Return the names of the formats that can be written."""
+    return tuple(capture_format.name for capture_format in FORMATS)
+
+
+def open_container(begin: bytes, name: str) -> Container:
+    """Return the container of a capture that starts with the bytes *begin*.
+
+    Raises `CaptureError`, which contains *name*, if no format recognises the capture.
+    """
+    for capture_format in FORMATS:
+        if capture_format.recognizes(begin):
+            return capture_format.open(begin, name)
+    if len(begin) < BEGIN_SIZE:
+        raise CaptureError(f"{name}: file too short: {len(begin)} bytes, but a pcap header has {BEGIN_SIZE}")
+    raise CaptureError(f"{name}: byte 0: {begin[:4].hex(' ')} is not the magic number of a capture")
+
+
+def make_writer(sources: Sequence[tuple[str, Container]], format_name: str | None) -> CaptureWriter:
+    """Return the writer for these sources, each with its name, in a format.
+
+    Without a format name, sources of one format retain it, and sources of several formats become a pcapng.
+    """
+    if format_name is None:
+        kinds = {container.kind for _, container in sources}
+        format_name = kinds.pop() if len(kinds) == 1 else _COMMON_FORMAT
+    by_name = {capture_format.name: capture_format for capture_format in FORMATS}
+    return by_name[format_name].writer(sources)
