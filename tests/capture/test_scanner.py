@@ -29,7 +29,7 @@ import pytest
 import cbpf
 from cbpf.capture.native import scanner
 from cbpf.capture.native.mapped_file import MappedFile
-from cbpf.filtering.run import FilterRun
+from cbpf.filtering.native_run import NativeRun
 from support.captures import NANOSECONDS, TRAFFIC, VARIANTS, Pcapng, Record, Variant, as_pcapng, encoded
 from support.hostile_captures import DECEPTIONS, SECONDS, TRAFFIC_RECORDS, damaged, traffic
 from support.project import Rounds
@@ -176,7 +176,7 @@ SIZES: Final = (Sizes(4_096, 5), Sizes(20_001, 1), Sizes(65_536, 2))
 
 def shrink(monkeypatch: pytest.MonkeyPatch, sizes: Sizes) -> None:
     """Makes all windows small."""
-    for name in ("WINDOW", "_READ_WINDOW", "_FIRST_WINDOW", "_LAST_ALONE"):
+    for name in ("WINDOW_SIZE", "_READ_WINDOW_SIZE", "_FIRST_WINDOW_SIZE", "_MAX_SINGLE_WINDOW_SIZE"):
         monkeypatch.setattr(scanner, name, sizes.window)
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(sizes.processors)))
 
@@ -218,13 +218,13 @@ def test_windows_are_guessed_and_swept_by_threads(source: Path, monkeypatch: pyt
 def test_almost_everything_is_swept(how: str, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where link types, of which a filter has code for each, appear one after the other."""
     swept: list[int] = []
-    original = FilterRun.take
+    original = NativeRun.advance
 
-    def told(self: FilterRun, found: scanner.ScannedRecords) -> None:
-        swept.append(found.packets)
-        original(self, found)
+    def advance(self: NativeRun, result: scanner.ScannedRecords) -> None:
+        swept.append(result.packets)
+        original(self, result)
 
-    monkeypatch.setattr(FilterRun, "take", told)
+    monkeypatch.setattr(NativeRun, "advance", advance)
     build = Pcapng()
     parts = [build.section(), *(build.interface(linktype, 60) for linktype in (1, 101, 113))]
     parts += [build.enhanced(bytes(60), interface=min(index // 500, 2)) for index in range(4_000)]
@@ -672,7 +672,7 @@ def test_captures_cut_at_every_byte_near_a_window_end(make: Callable[..., bytes]
 
 # Files that change while they are read
 
-SHRUNK: Final = "a capture must not shrink while it is read"
+SHRUNK: Final = "while it was read; the file must not shrink"
 
 
 @pytest.fixture
@@ -692,7 +692,7 @@ def test_a_file_that_shrinks_where_no_lease_was_to_be_had(
         truncate: Any = lambda read: file.truncate(size)  # noqa: E731
         with pytest.raises(cbpf.CaptureError) as error:
             cbpf.filter_capture(long, tmp_path / "out.pcap", "tcp", engine="llvm", progress=truncate)
-    assert str(error.value) == f"{long}: has {size} bytes and had {before} when it was opened; {SHRUNK}"
+    assert str(error.value) == f"{long}: truncated from {before} to {size} bytes {SHRUNK}"
     assert type(error.value) is cbpf.CaptureError
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
@@ -729,7 +729,7 @@ TRUNCATED_BY_ANOTHER: Final = """
     import cbpf
     from cbpf.capture.native import scanner
 
-    scanner.WINDOW = 65_536
+    scanner.WINDOW_SIZE = 65_536
     source, target, truncate = sys.argv[1:]
     inode = f":{os.stat(source).st_ino} "
     others = []
@@ -770,7 +770,7 @@ LEASE_LOST: Final = """
     import cbpf
     from cbpf.capture.native import scanner
 
-    scanner.WINDOW = 65_536
+    scanner.WINDOW_SIZE = 65_536
     source, target = sys.argv[1:]
 
     lost = []
@@ -800,7 +800,7 @@ def test_a_mapped_file_that_shrinks_after_all(target: str, long: Path, tmp_path:
     before = long.stat().st_size
     done = child(LEASE_LOST, long, target and tmp_path / target)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == f"{long}: has 100000 bytes and had {before} when it was opened; {SHRUNK}\n"
+    assert done.stdout == f"{long}: truncated from {before} to 100000 bytes {SHRUNK}\n"
     assert not (tmp_path / "out.pcap").exists()
 
 
@@ -945,7 +945,7 @@ INTERRUPTED_COMMAND: Final = """
     from cbpf.capture.native import scanner
     from cbpf.cli import main
 
-    scanner.WINDOW = 65_536
+    scanner.WINDOW_SIZE = 65_536
     original = output.Output.write_ranges
 
     def write_ranges(self, *ranges):
@@ -1041,7 +1041,7 @@ SLOW_QUEUES: Final = """
             return was_empty
 
     scanner.SimpleQueue = Queue
-    scanner.WINDOW = scanner._FIRST_WINDOW = 4_096
+    scanner.WINDOW_SIZE = scanner._FIRST_WINDOW_SIZE = 4_096
     os.sched_getaffinity = lambda process: {1, 2, 3}
     for count in range(1, 400, 20):
         cbpf.filter_capture(sys.argv[1], None, "tcp", engine="llvm", count=count)

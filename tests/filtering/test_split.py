@@ -313,7 +313,9 @@ def test_two_routes_of_one_file(same: str, tmp_path: Path, monkeypatch: pytest.M
     Path("link.pcap").symlink_to("in.pcap")
     Path("in.pcap").write_bytes(b"what was there")
     for first, second, rest in ((same, tmp_path / "in.pcap", None), (same, "other", "in.pcap"), ("a", "in.pcap", same)):
-        with pytest.raises(cbpf.CaptureError, match=r"pcap: is the target of two routes; each has one of its own"):
+        with pytest.raises(
+            cbpf.CaptureError, match=r"pcap: is the target of two routes; each route requires a target of its own"
+        ):
             cbpf.split_capture(TRAFFIC, [("arp", first), ("ip", second)], rest=rest)
     assert names(tmp_path) == ["folder", "in.pcap", "link.pcap"]
     assert Path("in.pcap").read_bytes() == b"what was there"

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from itertools import compress
+from operator import itemgetter
 from typing import TYPE_CHECKING, ClassVar, Final, Literal, NamedTuple, TypeAlias
 
 from ..errors import DamagedCapture
@@ -198,12 +199,14 @@ class CaptureFormat(NamedTuple):
         open: Returns the container for the first bytes (BEGIN_SIZE or fewer) and the name of a capture;
             raises `CaptureError` if they are not a valid start.
         writer: Returns a writer for these sources, each with its name.
+        needs_interfaces: Whether the writer considers the interfaces of all sources before it writes a record.
     """
 
     name: str
     recognizes: Callable[[bytes], bool]
     open: Callable[[bytes, str], Container]
     writer: Callable[[Sequence[tuple[str, Container]]], CaptureWriter]
+    needs_interfaces: bool = False
 
 
 def has_packet(record: RecordSpan) -> bool:
@@ -212,14 +215,22 @@ def has_packet(record: RecordSpan) -> bool:
     return interface != NO_PACKET
 
 
+_interface_of: Final = itemgetter(5)
+
+
+def interfaces_of(records: Iterable[RecordSpan]) -> list[int]:
+    """Return the index of the interface of each record; NO_PACKET for one without a packet."""
+    return list(map(_interface_of, records))
+
+
 def with_packets(records: list[RecordSpan]) -> list[RecordSpan]:
     """Return the records that hold a packet."""
-    return list(compress(records, [interface != NO_PACKET for _, _, _, _, _, interface in records]))
+    return list(compress(records, [interface != NO_PACKET for interface in interfaces_of(records)]))
 
 
 def packet_count(records: Sequence[RecordSpan]) -> int:
     """Return the number of records that hold a packet."""
-    return len(records) - [interface for _, _, _, _, _, interface in records].count(NO_PACKET)
+    return len(records) - interfaces_of(records).count(NO_PACKET)
 
 
 def captured_bytes(records: Iterable[RecordSpan]) -> int:

@@ -329,4 +329,5 @@ PCAP_FORMAT: Final = CaptureFormat(
     recognizes=lambda begin: len(begin) >= 4 and any(_magic(begin, order) in _VARIANTS for order in _BYTE_ORDERS),
     open=lambda begin, name: Pcap(parse_header(begin, name)),
     writer=PcapWriter,
+    needs_interfaces=True,
 )

@@ -39,5 +39,13 @@ def make_writer(sources: Sequence[tuple[str, Container]], format_name: str | Non
     if format_name is None:
         kinds = {container.kind for _, container in sources}
         format_name = kinds.pop() if len(kinds) == 1 else _COMMON_FORMAT
-    by_name = {capture_format.name: capture_format for capture_format in FORMATS}
-    return by_name[format_name].writer(sources)
+    return _format_named(format_name).writer(sources)
+
+
+def needs_interfaces(format_name: str | None) -> bool:
+    """Return whether the writer of a format considers the interfaces of all sources before it writes a record."""
+    return format_name is not None and _format_named(format_name).needs_interfaces
+
+
+def _format_named(name: str) -> CaptureFormat:
+    return next(capture_format for capture_format in FORMATS if capture_format.name == name)

@@ -1,10 +1,10 @@
-"""The main job: an expression or a program over captures, keeping the records that it accepts."""
+"""Filtering captures: copying the packets that an expression or a program accepts."""
 
 import math
 import os
 import stat
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, suppress
 from typing import BinaryIO, Final, Literal, NamedTuple, TypeAlias
 
@@ -13,14 +13,14 @@ from .._validators import within
 from ..capture.input import Source
 from ..capture.output import Output, Target, open_output
 from ..capture.reader import CaptureReader
-from ..capture.registry import format_names, make_writer
+from ..capture.registry import format_names, make_writer, needs_interfaces
 from ..errors import CaptureError, DamagedCapture, FieldError
 from ..expression.address_lists import Expression
 from ..isa.dialects import PCAP, Dialect
 from ..isa.program import Program
 from ..vm import VM, llvm_is_installed
-from .bound_filter import BoundFilter, Filter, compile_for_interface
-from .run import FilterRun, Progress, Sink, prepare
+from .bound_filter import BoundFilter, Filter, compile_for_interface, prepare
+from .run import FilterRun, Progress, Sink
 from .summary import Summary
 
 ContainerChoice: TypeAlias = Literal["same", "pcap", "pcapng"]
@@ -41,39 +41,52 @@ def filter_capture(
     as_socket: bool = False,
     progress: Progress | None = None,
 ) -> Summary:
-    """Copies the packets that *filter* accepts from *source* to *target*; records are copied as they are.
+    """Copy the packets that a filter accepts from one or more captures to a target.
 
-    An expression keeps what `tcpdump --nano -O -r` keeps; the container, byte order and time resolution stay those of
-    the source, and of a pcapng all blocks that hold no packet. A filter runs on each link type: an expression is
-    compiled for each that a packet has. Several sources are read one after the other. All pcap, they must have one
-    link type; where their headers differ, the target's holds the packets of all without loss. With a pcapng among
-    them, the target is a pcapng of their sections.
+    An expression accepts the packets that `tcpdump --nano -O -r` accepts. Records are copied unchanged: the container,
+    byte order and time resolution remain those of the source, as do all blocks of a pcapng that hold no packet. The
+    filter runs on packets of each link type; an expression is compiled for each link type that a packet has. Several
+    sources are read one after another. If all of them are pcaps, they must have one link type, and the header of the
+    target suits the packets of all. Otherwise the target is a pcapng with their sections.
 
-      target: a path, "-" for standard output, a binary file object, or None to count only. A path is replaced
-        when all is done, so it may be a source.
-      filter: an expression (an `Expression` if it has lists), a program, a savefile (its link type must be that of
-        every packet), or a VM, which brings its own engine and dialect.
-      container: "pcap" or "pcapng" to change it. A pcap of a pcapng needs one link type among the packets kept; it
-        counts nanoseconds if an interface that is known when the first packet is kept is finer than microseconds, and
-        what is finer than nanoseconds is cut off. A packet that does not fit is a `CaptureError`.
-      count: stop when so many packets were kept. invert: keep the others.
-      as_socket: the filter sees each packet as a live packet socket would have (`socket_view`); for programs that
-        were made for one. What is kept stays as it was captured.
-      engine: "auto" takes llvm, on all cores, if it is installed and the sources are pipes or have 16 MB or more
-        together, else compiled Python.
-      progress: is called now and then with the number of bytes that were read of the sources, as they are stored.
+    While a large file is filtered by the llvm engine, a process that opens it for writing waits until the run ends, at
+    most 45 seconds (Linux, `/proc/sys/fs/lease-break-time`).
 
-    While a large file is filtered by llvm, whoever opens it for writing waits until that is done (45 seconds at most).
+    Args:
+        source: A path, "-" for standard input, a binary file object, or several of these.
+        target: A path, "-" for standard output, a binary file object, or None to count only. A path is replaced at
+            the end of the run, so it may be a source.
+        filter: An expression (an `Expression` if it has lists), a program, a savefile (its link type must be that of
+            every packet), or a VM, which determines its own engine and dialect.
+        container: The format of the target: "same", "pcap" or "pcapng". A pcap made from a pcapng requires one link
+            type among the accepted packets. It has nanoseconds if an interface described before the first accepted
+            packet has a resolution finer than microseconds; times finer than nanoseconds are truncated.
+        count: Stop after this number of accepted packets, 1 to 2**63 - 1; None: no limit.
+        invert: Copy the packets that the filter rejects instead.
+        engine: The execution engine. "auto" is llvm, on all cores, if it is installed and the sources are pipes or have
+            16 MB or more in total, and otherwise compiled Python.
+        dialect: The dialect whose rules verify and run the program.
+        as_socket: Apply the filter to the view that a live packet socket would have had of each packet
+            (`socket_view`), for programs written for sockets. The packets are copied as they were captured.
+        progress: Called repeatedly with the number of bytes read of the sources, as they are stored.
 
-    Raises `CaptureError`, `ExpressionError`, `VerificationError`; and `DamagedCapture` if a source is cut
-    short: then its whole packets and all other sources were filtered, the target is in place unless it is one of
-    the sources, which stay as they were, and the error's `summary` tells the counts.
+    Returns:
+        The counts of packets and bytes, and the duration.
+
+    Raises:
+        CaptureError: A source or the target cannot be read or written, or a packet does not fit in the format.
+        DamagedCapture: A source is truncated or corrupt. Its complete packets and all other sources were filtered;
+            the target is in place unless it is one of the sources, which remain unchanged; the `summary` of the
+            exception has the counts.
+        ExpressionError: The expression is invalid, or cannot be compiled for the link type of a packet.
+        FieldError: An argument is out of range.
+        VerificationError: The dialect rejects the program.
     """
     if count is not None:
         _check_count("filter_capture.count", count)
     outputs = [_NO_OUTPUT, target] if invert else [target, _NO_OUTPUT]
-    choices = _Choices(container, engine, dialect, as_socket, count, progress)
-    return _filter("filter_capture", source, [filter], outputs, choices)[0]
+    options = _RunOptions(container, engine, dialect, as_socket, count, progress)
+    return _filter("filter_capture", source, [filter], outputs, options)[0]
 
 
 def split_capture(
@@ -87,99 +100,148 @@ def split_capture(
     as_socket: bool = False,
     progress: Progress | None = None,
 ) -> list[Summary]:
-    """Copies the packets that each filter accepts to a target of its own, in one pass over *source*.
+    """Copy the packets that each filter accepts to a target of its own, in one pass over the sources.
 
-      routes: filters and their targets, as a mapping or as pairs. A packet goes to each target whose filter accepts it.
-      rest: where the packets go that no filter accepts; None: nowhere.
+    A packet goes to every target whose filter accepts it. Everything else is as documented for `filter_capture`.
 
-    All else is as in `filter_capture`. Gives a summary for each route, and behind them one for the rest.
+    Args:
+        source: A path, "-" for standard input, a binary file object, or several of these.
+        routes: Filters and their targets, as a mapping or as pairs; the targets must differ.
+        rest: The target of the packets that no filter accepts; None: these packets are not written.
+        container: The format of the targets: "same", "pcap" or "pcapng".
+        engine: The execution engine.
+        dialect: The dialect whose rules verify and run the programs.
+        as_socket: Apply the filters to the view that a live packet socket would have had of each packet.
+        progress: Called repeatedly with the number of bytes read of the sources, as they are stored.
+
+    Returns:
+        A summary for each route, and a last one for the rest.
+
+    Raises:
+        CaptureError: A source or target cannot be read or written, a packet does not fit in the format, or two routes
+            have the same target.
+        DamagedCapture: A source is truncated or corrupt; the `summaries` of the exception have the counts.
+        ExpressionError: An expression is invalid, or cannot be compiled for the link type of a packet.
+        FieldError: An argument is out of range, or there is no route.
+        VerificationError: The dialect rejects a program.
     """
     pairs = list(routes.items() if isinstance(routes, Mapping) else routes)
     if not pairs:
         raise FieldError("split_capture.routes: is empty; name at least one filter and its target")
     targets = [target for _, target in pairs] + [rest]
     _require_different(targets)
-    choices = _Choices(container, engine, dialect, as_socket, None, progress)
-    return _filter("split_capture", source, [filter for filter, _ in pairs], list(targets), choices)
+    options = _RunOptions(container, engine, dialect, as_socket, None, progress)
+    return _filter("split_capture", source, [filter for filter, _ in pairs], list(targets), options)
 
 
-class _Choices(NamedTuple):
-    """What callers may choose."""
-
+class _RunOptions(NamedTuple):
     container: ContainerChoice
     engine: EngineName
     dialect: Dialect
     as_socket: bool
-    wanted: int | None
+    limit: int | None
     progress: Progress | None
 
 
 def _filter(
-    caller: str, source: Source | Iterable[Source], filters: list[Filter], targets: list[object], choices: _Choices
+    caller: str, source: Source | Iterable[Source], filters: list[Filter], targets: list[object], options: _RunOptions
 ) -> list[Summary]:
-    """The pass. *targets*: one for each filter, and behind them one for the rest. Summaries of those that are used."""
-    if choices.container not in (names := ("same", *format_names())):
-        raise FieldError(f"{caller}.container: {choices.container!r} is not one of {names}")
+    """Filter captures, and return a summary for each target except _NO_OUTPUT.
+
+    *targets* has one for each filter, and a last one for the packets that no filter accepts.
+    """
+    format_name = _format_name(options.container, caller)
     sources = _as_sources(source, caller)
-    damages: list[DamagedCapture] = []
     with ExitStack() as stack:
-        readers = [stack.enter_context(_reader(one, choices.container, park=len(sources) > 1)) for one in sources]
+        readers = [stack.enter_context(reader) for reader in _open_readers(sources, format_name)]
         named = [(reader.name, reader.container) for reader in readers]
-        format_name = None if choices.container == "same" else choices.container
         writers = [None if target is _NO_OUTPUT else make_writer(named, format_name) for target in targets]
         copies = all(writer is None or writer.copies(reader.container) for writer in writers for reader in readers)
-        native = copies and _is_native(filters, sources, choices)
-        engine = "llvm" if native and choices.engine == "auto" else choices.engine
-        optimizer: Optimizer = None if native or _size(sources) < _WORTH_OPTIMIZING else "cbpf"
-        matchings = [
-            BoundFilter(filter, engine, choices.dialect, as_socket=choices.as_socket, optimizer=optimizer)
-            for filter in filters
-        ]
+        is_native = copies and _is_native(filters, sources, options)
+        bound_filters = _bind(filters, options, _size(sources), is_native=is_native)
         for reader in readers:
-            prepare(matchings, reader)
-        outlets = [
+            prepare(bound_filters, reader)
+        sinks = [
             None if writer is None else Sink(writer, stack.enter_context(_output(target, sources)))
             for writer, target in zip(writers, targets, strict=True)
         ]
-        used = [outlet for outlet in outlets if outlet is not None]
-        for outlet in used:
-            outlet.output.write(outlet.writer.begin())
-        one_pass = FilterRun(matchings, outlets, wanted=choices.wanted, native=native, progress=choices.progress)
-        for reader in readers:
-            try:
-                one_pass.run(reader)
-            except DamagedCapture as damage:
-                damages.append(damage)
-            finally:
-                reader.close()
-        for outlet in used:
-            outlet.output.write(outlet.writer.end())
-        summaries = [one_pass.summary(outlet) for outlet in used]
-        if damages:
-            raise _all_damages(damages, summaries)
+        run = FilterRun(bound_filters, sinks, limit=options.limit, native=is_native, progress=options.progress)
+        return _run(run, readers, [sink for sink in sinks if sink is not None])
+
+
+def _run(run: FilterRun, readers: list[CaptureReader], sinks: list[Sink]) -> list[Summary]:
+    """Filter the captures one after another, those after a damaged one too; return a summary for each sink."""
+    damages: list[DamagedCapture] = []
+    for sink in sinks:
+        sink.begin()
+    for reader in readers:
+        try:
+            run.run(reader)
+        except DamagedCapture as damage:
+            damages.append(damage)
+        finally:
+            reader.close()
+    for sink in sinks:
+        sink.end()
+    summaries = [run.summary(sink) for sink in sinks]
+    if damages:
+        raise _combined(damages, summaries)
     return summaries
 
 
-_NO_OUTPUT: Final = object()  # for packets that are dropped, and not counted either
+_NO_OUTPUT: Final = object()  # the target of packets that are neither written nor counted
 
-_NATIVE_SIZE: Final = 16_000_000  # bytes; from there on machine code is faster, its start included
-
-
-_WORTH_OPTIMIZING: Final = 100_000_000  # bytes; from there on the optimiser's start is less than compiled Python gains
+_MIN_NATIVE_SIZE: Final = 16_000_000  # bytes from which machine code is faster, including its start
 
 
-def _is_native(filters: list[Filter], sources: list[Source], choices: _Choices) -> bool:
-    """Whether machine code does all the work."""
-    if choices.as_socket:
+_MIN_OPTIMIZED_SIZE: Final = 100_000_000  # bytes from which compiled Python gains more than the optimiser's start costs
+
+
+def _format_name(container: ContainerChoice, caller: str) -> str | None:
+    """Return the name of the output format, or None for that of the sources."""
+    names = ("same", *format_names())
+    if container not in names:
+        raise FieldError(f"{caller}.container: {container!r} is not one of {names}")
+    return None if container == "same" else container
+
+
+def _open_readers(sources: list[Source], format_name: str | None) -> Iterator[CaptureReader]:
+    """Open the sources; several ones are parked until their turn."""
+    for source in sources:
+        reader = CaptureReader(source)
+        try:
+            if len(sources) > 1:
+                if needs_interfaces(format_name):
+                    with suppress(DamagedCapture):  # which is raised again when the records are read
+                        reader.look_ahead()
+                reader.park()
+        except BaseException:
+            reader.close()
+            raise
+        yield reader
+
+
+def _bind(filters: list[Filter], options: _RunOptions, size: float, *, is_native: bool) -> list[BoundFilter]:
+    engine = "llvm" if is_native and options.engine == "auto" else options.engine
+    optimizer: Optimizer = None if is_native or size < _MIN_OPTIMIZED_SIZE else "cbpf"
+    return [
+        BoundFilter(filter, engine, options.dialect, as_socket=options.as_socket, optimizer=optimizer)
+        for filter in filters
+    ]
+
+
+def _is_native(filters: list[Filter], sources: list[Source], options: _RunOptions) -> bool:
+    """Return whether machine code may scan the captures."""
+    if options.as_socket:
         return False
-    engines = {filter.engine if isinstance(filter, VM) else choices.engine for filter in filters}
+    engines = {filter.engine if isinstance(filter, VM) else options.engine for filter in filters}
     if engines <= {"llvm", "auto"} and "auto" in engines:
-        return _size(sources) >= _NATIVE_SIZE and llvm_is_installed()
+        return _size(sources) >= _MIN_NATIVE_SIZE and llvm_is_installed()
     return engines == {"llvm"}
 
 
 def _size(sources: list[Source]) -> float:
-    """How many bytes there are to read, as far as is known; a pipe may have any number."""
+    """Return the number of bytes to read; infinity if a source is a pipe."""
     return sum(map(_size_of, sources))
 
 
@@ -197,60 +259,54 @@ def _size_of(source: Source) -> float:
 
 
 def _output(target: object, sources: list[Source]) -> AbstractContextManager[Output]:
-    """A target, which is left as it was if it is a source and that is damaged."""
-    in_place = any(_are_one_file(one, target) for one in sources)
+    """Open a target; if it is also a source, and a source is damaged, it remains unchanged."""
+    in_place = any(_are_one_file(source, target) for source in sources)
     return open_output(target, keep_damaged=not in_place)  # type: ignore[arg-type]
 
 
 def _require_different(targets: list[Target]) -> None:
-    """No two targets may be one file, or one stream."""
-    seen: set[object] = set()
+    """Raise `CaptureError` if two targets are one file or one stream."""
+    identities: set[object] = set()
     for target in targets:
-        place = None if target is None else _place_of(target)
-        if place is None:
+        identity = None if target is None else _identity(target)
+        if identity is None:
             continue
-        if place in seen:
-            raise CaptureError(f"{target}: is the target of two routes; each has one of its own")
-        seen.add(place)
+        if identity in identities:
+            raise CaptureError(f"{target}: is the target of two routes; each route requires a target of its own")
+        identities.add(identity)
 
 
-def _place_of(target: str | os.PathLike[str] | BinaryIO) -> object:
-    """What two names of one file have in common; None for the null device."""
+def _identity(target: str | os.PathLike[str] | BinaryIO) -> object:
+    """Return a value that is equal for two names of one file; None for the null device."""
     try:
         if isinstance(target, str | os.PathLike) and target != "-":
             status = os.stat(target)
         else:
             status = os.fstat(sys.stdout.fileno() if target == "-" else target.fileno())  # type: ignore[union-attr]
-    except (OSError, ValueError, AttributeError):  # no file yet, or none at all
+    except (
+        OSError,
+        ValueError,
+        AttributeError,
+    ):  # the file does not exist yet, or the target is a stream without a file
         return os.path.realpath(target) if isinstance(target, str | os.PathLike) else target
     is_null = stat.S_ISCHR(status.st_mode) and status.st_rdev == os.stat(os.devnull).st_rdev
     return None if is_null else (status.st_dev, status.st_ino)
 
 
-def _all_damages(damages: list[DamagedCapture], summaries: list[Summary]) -> DamagedCapture:
+def _combined(damages: list[DamagedCapture], summaries: list[Summary]) -> DamagedCapture:
     damage = DamagedCapture("; ".join(map(str, damages)))
     damage.summary, damage.summaries = summaries[0], tuple(summaries)
     return damage
 
 
 def _are_one_file(source: Source, target: object) -> bool:
-    """Whether both are paths of one existing file."""
+    """Return whether both are paths of one existing file."""
     if not (isinstance(source, str | os.PathLike) and isinstance(target, str | os.PathLike)):
         return False
     try:
         return os.path.samefile(source, target)
     except (OSError, ValueError):
         return False
-
-
-def _reader(source: Source, container: ContainerChoice, *, park: bool) -> CaptureReader:
-    reader = CaptureReader(source)
-    if park and container == "pcap":
-        with suppress(DamagedCapture):  # which comes again in its turn
-            reader.look_ahead()
-    if park:
-        reader.park()
-    return reader
 
 
 def _as_sources(source: Source | Iterable[Source], caller: str) -> list[Source]:
@@ -265,14 +321,27 @@ def _as_sources(source: Source | Iterable[Source], caller: str) -> list[Source]:
 def compile_for_capture(
     expression: str | Expression, capture: CaptureReader, *, interface: int = 0, dialect: Dialect = PCAP
 ) -> Program:
-    """The program of an expression for the packets of a capture: link type, byte order and snapshot length.
+    """Compile an expression for the packets of a capture.
 
-    They are those of one of its interfaces, `capture.interfaces[interface]`; a pcap has one. It is optimised for
-    *dialect*, as `compile` does. Raises `ExpressionError`, also for what only a live device knows, as `inbound` on
-    Ethernet; and `CaptureError` for no such interface.
+    The program is for the link type, byte order and snapshot length of one interface. It is optimised for *dialect*,
+    as `compile` does.
+
+    Args:
+        expression: The expression; an `Expression` if it has lists.
+        capture: The capture; it is read until it describes an interface, and no packet is lost.
+        interface: The index of the interface in `capture.interfaces`; a pcap has one interface.
+        dialect: The dialect under which the program will run.
+
+    Returns:
+        The program.
+
+    Raises:
+        CaptureError: The capture has not described such an interface.
+        ExpressionError: The expression is invalid, or tests properties that only a live device has, such as `inbound`
+            on Ethernet.
     """
     capture.look_ahead()
     if not 0 <= interface < len(capture.interfaces):
         fact = f"has described {len(capture.interfaces)} interfaces so far"
-        raise CaptureError(f"{capture.name}: {fact}; an expression for number {interface}, counted from 0, needs it")
+        raise CaptureError(f"{capture.name}: {fact}; interface {interface}, counted from 0, is not among them")
     return compile_for_interface(expression, capture.interfaces[interface], dialect)

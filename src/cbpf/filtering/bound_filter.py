@@ -1,12 +1,13 @@
-"""A filter at work on captures: its program for each kind of packet, and the machine that runs it."""
+"""A filter that is applied to captures: its program for each kind of packet, and the VM that runs it."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from .._options import EngineName, Optimizer
 from ..capture.base import Interface
 from ..capture.pcap import plain_header
+from ..capture.reader import CaptureReader
 from ..errors import CaptureError, ExpressionError, ExpressionWarning, FieldError
 from ..expression.address_lists import Expression
 from ..expression.compiler import compile_for
@@ -21,19 +22,24 @@ from ..vm import VM
 Filter: TypeAlias = str | Expression | Instructions | Savefile | VM
 
 MatchFunction: TypeAlias = Callable[[bytes, int], int]
-"""(packet, wire length) -> verdict."""
+"""Returns the verdict on a packet, given its bytes and its length on the wire."""
 
 PacketKind: TypeAlias = tuple[LinkType, str]
-"""What an expression's program depends on: link type and byte order. Snapshot lengths change only the verdict."""
+"""The link type and the byte order: an expression is compiled once for each.
+
+Snapshot lengths change only the number that an accepting program returns."""
 
 
 def packet_kind(interface: Interface) -> PacketKind:
-    """The kind of an interface's packets."""
+    """Return the kind of the packets of an interface."""
     return interface.link_type, interface.byte_order
 
 
 class BoundFilter:
-    """A filter: its program, where that depends on the link type, and its machine, for each kind of packets."""
+    """A filter with a VM for each kind of packet that occurs in the captures.
+
+    *as_socket* applies the filter to the view that a live packet socket would have had of each packet.
+    """
 
     def __init__(
         self,
@@ -51,34 +57,37 @@ class BoundFilter:
         self._dialect = dialect
         self._as_socket = as_socket
         self._optimizer: Optimizer = "cbpf" if isinstance(filter, Expression) else optimizer
-        self._of_program: dict[Program, VM] = {}
-        self._machines: dict[PacketKind, VM] = {}
+        self._vms_by_program: dict[Program, VM] = {}
+        self._vms: dict[PacketKind, VM] = {}
 
     def prepare(self, interface: Interface | None, name: str) -> None:
-        """Raises what is wrong with the filter, as far as the first interface of a capture tells, if that is known."""
+        """Raise the errors of the filter that can be found before the first packet.
+
+        *interface* is the first interface of a capture, if it is known, and *name* the name of the capture in errors.
+        """
         if isinstance(self._filter, Program):
-            self._machine(self._filter)
+            self._vm(self._filter)
         if interface is not None:
-            self.on(interface, name)
+            self.match_function(interface, name)
 
-    def on(self, interface: Interface, name: str) -> MatchFunction:
-        """The filter for packets of an interface; *name* is that of its capture, for errors."""
+    def match_function(self, interface: Interface, name: str) -> MatchFunction:
+        """Return the filter for packets of an interface; *name* is the name of its capture in errors."""
         kind = packet_kind(interface)
-        if kind not in self._machines:
-            is_ready = isinstance(self._filter, VM)
-            self._machines[kind] = self._filter if is_ready else self._machine(self._program(interface, name))  # type: ignore[assignment]
-        machine = self._machines[kind]
-        return _match_as_socket(machine, interface.link_type) if self._as_socket else machine.match
+        vm = self._vms.get(kind)
+        if vm is None:
+            vm = self._filter if isinstance(self._filter, VM) else self._vm(self._program(interface, name))
+            self._vms[kind] = vm
+        return _match_as_socket(vm, interface.link_type) if self._as_socket else vm.match
 
-    def native(self, kind: PacketKind) -> Any:
-        """Its machine code for a kind of packets; None: it has none, or none of the kind was seen yet."""
-        machine = self._machines.get(kind)
-        return None if machine is None or self._as_socket else machine.native_match
+    def native_match(self, kind: PacketKind) -> Any:
+        """Return the machine code for packets of a kind, or None without one or before the first such packet."""
+        vm = self._vms.get(kind)
+        return None if vm is None or self._as_socket else vm.native_match
 
-    def _machine(self, program: Program) -> VM:
-        if program not in self._of_program:
-            self._of_program[program] = VM(program, engine=self._engine, dialect=self._dialect)
-        return self._of_program[program]
+    def _vm(self, program: Program) -> VM:
+        if program not in self._vms_by_program:
+            self._vms_by_program[program] = VM(program, engine=self._engine, dialect=self._dialect)
+        return self._vms_by_program[program]
 
     def _program(self, interface: Interface, name: str) -> Program:
         filter = self._filter
@@ -93,7 +102,7 @@ class BoundFilter:
         try:
             return compile_for_interface(expression, interface, self._dialect, self._optimizer)
         except ExpressionError as error:
-            if not self._machines:
+            if not self._vms:
                 raise
             raise ExpressionError(f"{name}: link type {interface.link_type.name}: {error}") from None
 
@@ -101,30 +110,36 @@ class BoundFilter:
 def compile_for_interface(
     expression: str | Expression, interface: Interface, dialect: Dialect, optimizer: Optimizer = "cbpf"
 ) -> Program:
-    """The program of an expression for packets of an interface, as they stand in a file, to run under *dialect*."""
+    """Return the program of an expression for the packets of an interface in a file, to run under *dialect*."""
     header = plain_header(interface, nanoseconds=False)
     handle = Handle(interface.link_type.dlt, interface.snaplen, header.data)
     return compile_for(handle, expression, netmask=0, optimizer=optimizer, dialect=dialect)
 
 
 def _program_for(savefile: Savefile, interface: Interface, name: str) -> Program:
-    """The program of a savefile, which must have been made for the interface's link type."""
+    """Return the program of a savefile; raise `CaptureError` unless it was compiled for the interface's link type."""
     if savefile.link_type != interface.link_type.dlt:
-        made_for = link_type_by_dlt(savefile.link_type).name
-        raise CaptureError(
-            f"{name}: link type {interface.link_type.name} is not {made_for}, which the savefile was made for"
-        )
+        expected = link_type_by_dlt(savefile.link_type).name
+        fact = f"link type {interface.link_type.name} is not {expected}, for which the savefile was compiled"
+        raise CaptureError(f"{name}: {fact}")
     if savefile.snaplen < interface.snaplen:
-        fact = f"the savefile was made for a snapshot length of {savefile.snaplen}, below {interface.snaplen}"
-        warnings.warn(f"{name}: {fact}; packets are kept whole", ExpressionWarning, stacklevel=4)
+        fact = f"the savefile was compiled for a snapshot length of {savefile.snaplen}, below {interface.snaplen}"
+        warnings.warn(f"{name}: {fact}; packets are not truncated", ExpressionWarning, stacklevel=4)
     return savefile.program
 
 
-def _match_as_socket(machine: VM, link_type: LinkType) -> MatchFunction:
-    """The verdict that a filter on a live packet socket would have given on a captured packet."""
+def _match_as_socket(vm: VM, link_type: LinkType) -> MatchFunction:
+    """Return a function for the verdict that a filter on a live packet socket would have given."""
 
     def match(packet: bytes, wire_length: int) -> int:
         view = socket_view(packet, link_type, wire_length)
-        return machine.evaluate(view.data, metadata=view.metadata, wire_length=view.wire_length)
+        return vm.evaluate(view.data, metadata=view.metadata, wire_length=view.wire_length)
 
     return match
+
+
+def prepare(filters: Sequence[BoundFilter], reader: CaptureReader) -> None:
+    """Raise the errors of the filters that can be found before the first packet of a capture."""
+    interfaces = reader.container.interfaces
+    for bound_filter in filters:
+        bound_filter.prepare(interfaces[0] if interfaces else None, reader.name)

@@ -1,60 +1,50 @@
-"""A pass by machine code: what of a capture is swept, and how it is told what its records are."""
+"""Filtering by machine code: the native scanner runs on the file or the buffer of a capture."""
 
 import ctypes
 import os
-from collections.abc import Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import ExitStack, closing
-from typing import Final, NamedTuple, Protocol, Self
+from typing import Final, NamedTuple, Self
 
-from ..capture.base import ByteOrder, Interface
-from ..capture.native.abi import MOST_CLASSES, NOT_YET
+from ..capture.base import Interface, Section
+from ..capture.native.abi import MAX_CLASSES, UNREADY_CLASS
 from ..capture.native.mapped_file import MappedFile
 from ..capture.native.scanner import ScannedRecords, Scanner, ScanPlan, scan_file
 from ..capture.reader import CaptureReader
 from ..packet.buffers import address_of
 from .bound_filter import BoundFilter, PacketKind, packet_kind
 
-_SMALLEST_BUFFER: Final = 1 << 21  # that memory is made ready for
+_MIN_WINDOW: Final = 1 << 21  # bytes of a buffer for which the memory of a scanner suffices
 
 
-class ResultSink(Protocol):
-    """Whoever wants what is found."""
+class _PlanKey(NamedTuple):
+    """The state that a plan depends on, apart from the filters; a change requires a new plan."""
 
-    def exceeds(self, found: ScannedRecords) -> bool:
-        """Whether more was found than is wanted."""
-
-    def take(self, found: ScannedRecords) -> None:
-        """Takes it; its memory is used again after that."""
-
-    def tell(self, reader: CaptureReader) -> None:
-        """Hears how far the capture was read."""
-
-
-class _Stretch(NamedTuple):
-    """What a plan depends on, beside the filters: where it changes, a new plan is made."""
-
-    byte_order: ByteOrder
+    section: Section
     interfaces: Sequence[Interface]
-    ready: int  # kinds of packets that the filters have machine code for
+    ready: int  # number of kinds of packets for which all filters have machine code
 
 
 class NativeRun:
-    """Sweeps a capture, as far as its records are usual; a context manager."""
+    """The filtering of a capture by machine code, as far as the scanner handles its records; a context manager.
+
+    *collects* has a flag for each filter, and a last one for the packets that no filter accepts: whether they are
+    written. *stops_early* avoids work far ahead of the current record.
+    """
 
     def __init__(
-        self, reader: CaptureReader, matchings: Sequence[BoundFilter], wanted: Sequence[bool], *, cautiously: bool
+        self, reader: CaptureReader, filters: Sequence[BoundFilter], collects: Sequence[bool], *, stops_early: bool
     ) -> None:
-        """wanted: see `Plan`; cautiously: see `sweep_file`."""
         self._reader = reader
-        self._matchings = matchings
-        self._wanted = wanted
-        self._cautiously = cautiously
-        self._ended = False
+        self._filters = filters
+        self._collects = collects
+        self._starts_small = stops_early
+        self._stopped = False
         self._file: MappedFile | None = None
         self._stack = ExitStack()
         self._plan: ScanPlan | None = None
-        self._stretch: _Stretch | None = None
-        self._sweeper: Scanner | None = None
+        self._plan_key: _PlanKey | None = None
+        self._scanner: Scanner | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -63,77 +53,81 @@ class NativeRun:
         self._stack.close()
 
     @property
-    def step(self) -> int:
-        """How many bytes a sweep should get on by, if it is to be worth its beginning."""
+    def min_bytes(self) -> int:
+        """The number of bytes that a scan should cover to be worth its start."""
         return 1 << 20 if self._file is not None else 1 << 13
 
-    def sweep(self, taker: ResultSink) -> None:
-        """Sweeps up to the next record that is not usual, or for good if more is found than is wanted."""
-        if self._ended:
+    def scan(self) -> Generator[ScannedRecords, None, None]:
+        """Yield results up to the next record that the scanner does not handle.
+
+        The caller must `advance` past each result before it requests the next.
+        """
+        if self._stopped:
             return
         if self._file is None and (descriptor := self._reader.descriptor()) is not None:
             self._file = self._stack.enter_context(MappedFile(descriptor, self._reader.name))
-        plan = self._make_plan()
+        plan = self._current_plan()
         if plan is None:
             return
         if self._file is not None:
-            self._sweep_file(self._file, plan, taker)
+            starts_small, self._starts_small = self._starts_small, True  # a later scan may end soon again
+            with closing(scan_file(self._file, self._reader.position, plan, starts_small=starts_small)) as results:
+                yield from results
         elif self._reader.buffer:
-            self._sweep_buffer(plan, taker)
+            yield from self._scan_buffer(plan)
 
-    def _sweep_file(self, file: MappedFile, plan: ScanPlan, taker: ResultSink) -> None:
-        with closing(scan_file(file, self._reader.position, plan, cautiously=self._cautiously)) as all_found:
-            self._cautiously = True  # where it is gone on with, it may end soon again
-            for found in all_found:
-                if taker.exceeds(found):
-                    self._ended = True
-                    return
-                taker.take(found)
-                self._reader.advance_to(found.position, found.packets)
-                taker.tell(self._reader)
-
-    def _sweep_buffer(self, plan: ScanPlan, taker: ResultSink) -> None:
+    def _scan_buffer(self, plan: ScanPlan) -> Generator[ScannedRecords, None, None]:
         buffer = self._reader.buffer
-        if self._sweeper is None or len(buffer) > self._sweeper.window:
-            self._sweeper = Scanner(plan, max(len(buffer), _SMALLEST_BUFFER))
+        if self._scanner is None or len(buffer) > self._scanner.window:
+            self._scanner = Scanner(plan, max(len(buffer), _MIN_WINDOW))
         with address_of(buffer) as address:
-            found = self._sweeper.scan(address, 0, len(buffer), len(buffer), lanes=1)
-            assert found is not None  # a single lane is always a chain
-            if taker.exceeds(found):
-                self._ended = True
-            elif found.position:
-                taker.take(found)
-                self._reader.advance(found.position, found.packets)
-                taker.tell(self._reader)
+            result = self._scanner.scan(address, 0, len(buffer), len(buffer), lanes=1)
+            assert result is not None  # a single lane is always a chain
+            if result.position:
+                yield result
 
-    def _make_plan(self) -> ScanPlan | None:
-        """The plan for the records to come; None: they are Python's."""
+    def advance(self, result: ScannedRecords) -> None:
+        """Advance the reader past the records of a result."""
+        if self._file is not None:
+            self._reader.advance_to(result.position, result.packets)
+        else:
+            self._reader.advance(result.position, result.packets)
+
+    def stop(self) -> None:
+        """Leave all further records to Python."""
+        self._stopped = True
+
+    def _current_plan(self) -> ScanPlan | None:
+        """Return the plan for the next records, or None if only Python can filter them."""
         container = self._reader.container
-        interfaces = container.section_interfaces
-        kinds = list(dict.fromkeys(map(packet_kind, interfaces)))
-        ready = [kind for kind in kinds if all(one.native(kind) is not None for one in self._matchings)][:MOST_CLASSES]
+        interfaces = tuple(container.section_interfaces)
+        ready = self._ready_kinds(interfaces)
         if not ready:
             return None
-        stretch = _Stretch(container.sections[-1].byte_order, tuple(interfaces), len(ready))
-        if self._plan is None or stretch != self._stretch:
+        key = _PlanKey(container.sections[-1], interfaces, len(ready))
+        if self._plan is None or key != self._plan_key:
             native_scan = container.native_scan(self._next_record())
             if native_scan is None:
                 return None
-            self._stretch, self._sweeper = stretch, None
-            of_kind = {kind: number for number, kind in enumerate(ready)}
-            classes = bytes(of_kind.get(packet_kind(interface), NOT_YET) for interface in interfaces)
+            classes = bytes(ready.get(packet_kind(interface), UNREADY_CLASS) for interface in interfaces)
             snaplens = [interface.snaplen for interface in interfaces]
-            self._plan = ScanPlan(*native_scan, classes, snaplens, self._matches(ready), self._wanted)
+            self._plan = ScanPlan(*native_scan, classes, snaplens, self._matches(ready), self._collects)
+            self._plan_key, self._scanner = key, None
         return self._plan
 
-    def _next_record(self) -> bytes:
-        if self._file is None:
-            return b""
-        return os.pread(self._file.descriptor, 16, self._reader.position)
+    def _ready_kinds(self, interfaces: Sequence[Interface]) -> dict[PacketKind, int]:
+        """Return the kinds of packets for which all filters have machine code, each with the number of its class."""
+        kinds = dict.fromkeys(map(packet_kind, interfaces))
+        ready = [kind for kind in kinds if all(each.native_match(kind) is not None for each in self._filters)]
+        return {kind: index for index, kind in enumerate(ready[:MAX_CLASSES])}
 
-    def _matches(self, ready: list[PacketKind]) -> list[list[int]]:
-        """The addresses of the machine code of each filter for each kind."""
+    def _next_record(self) -> bytes:
+        """Return the start of the next record of a file."""
+        return b"" if self._file is None else os.pread(self._file.descriptor, 16, self._reader.position)
+
+    def _matches(self, kinds: Iterable[PacketKind]) -> list[list[int]]:
+        """Return the address of the machine code of each filter for each kind of packets."""
         return [
-            [ctypes.cast(matching.native(kind), ctypes.c_void_p).value or 0 for kind in ready]
-            for matching in self._matchings
+            [ctypes.cast(each.native_match(kind), ctypes.c_void_p).value or 0 for kind in kinds]
+            for each in self._filters
         ]

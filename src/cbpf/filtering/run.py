@@ -1,249 +1,192 @@
-"""One pass over captures: every packet is shown to all filters, and what each keeps goes to its outlet.
+"""The loop of a filter run: it filters the records of each source and writes the accepted ones.
 
-A chunk of records is filtered by Python, packet by packet. Where all filters have machine code and the outlets take
-records as they are, whole stretches are swept instead (`capture.sweep`); records that are not usual, and there are
-few, come to Python as chunks all the same.
+Filtering yields results, each for some consecutive records, and the loop passes each result to the sinks before it
+requests the next. So a live pipe makes progress, and memory use is bounded by one chunk or window. Results come from
+machine code (`native_run`) as far as it handles the records, and otherwise from Python (`python_run`).
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from itertools import compress
-from typing import TYPE_CHECKING, Final, TypeAlias
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from typing import Final, Protocol, TypeAlias
 
-from ..capture.base import NO_PACKET, CaptureWriter, RecordSpan, captured_bytes, packet_count
+from ..capture.base import CaptureWriter
 from ..capture.output import Output
 from ..capture.reader import CHUNK_SIZE, CaptureReader, Chunk
-from ..errors import CaptureError, CbpfError, ExpressionError
-from .bound_filter import BoundFilter
+from .bound_filter import BoundFilter, prepare
+from .python_run import PythonRun
 from .summary import Summary
 
-if TYPE_CHECKING:
-    from ..capture.native.scanner import ScannedRecords
-
 Progress: TypeAlias = Callable[[int], None]
-"""Told how many bytes of the sources, as they are stored, have been read."""
+"""Receives the number of bytes read of the sources, as they are stored."""
 
-_LONGEST_DETOUR: Final = CHUNK_SIZE
+_MIN_CHUNK_SIZE: Final = 1 << 12  # bytes that Python filters between native scans
+_MAX_CHUNK_SIZE: Final = CHUNK_SIZE
+
+
+class Accepted(Protocol):
+    """Records to write to one sink; their memory is valid until the next result is requested."""
+
+    @property
+    def packets(self) -> int:
+        """The number of packets in these records."""
+
+    @property
+    def bytes(self) -> int:
+        """The number of bytes captured of these packets."""
+
+    def write_to(self, writer: CaptureWriter, output: Output) -> None:
+        """Write the records."""
+
+
+class FilterResult(Protocol):
+    """The result of filtering some consecutive records."""
+
+    @property
+    def packets(self) -> int:
+        """The number of packets filtered."""
+
+    @property
+    def bytes(self) -> int:
+        """The number of bytes captured of these packets."""
+
+    @property
+    def accepted(self) -> Sequence[Accepted]:
+        """The records for each filter, and last those that no filter accepted."""
 
 
 class Sink:
-    """Where the packets go that a filter keeps, or those that none keeps."""
+    """The output of the packets that a filter accepts, or of those that no filter accepts, with their count."""
 
     def __init__(self, writer: CaptureWriter, output: Output) -> None:
         self.writer = writer
-        self.output = output
         self.packets = 0
         self.bytes = 0
+        self._output = output
 
-    def consume(
-        self, reader: CaptureReader, buffer: bytes, kept: list[RecordSpan], place: Callable[[RecordSpan], str]
-    ) -> None:
-        """Writes records of a chunk."""
-        if kept:
-            self.output.write(self.writer.encode(reader.container, buffer, kept, place))
-            self.packets += packet_count(kept)
-            self.bytes += captured_bytes(kept)
+    def begin(self) -> None:
+        """Write the bytes that begin the output."""
+        self._output.write(self.writer.begin())
 
+    def begin_source(self, reader: CaptureReader) -> None:
+        """Write the bytes that precede the records of a source."""
+        self._output.write(self.writer.begin_source(reader.container, reader.name))
 
-def prepare(matchings: Sequence[BoundFilter], reader: CaptureReader) -> None:
-    """Raises what is wrong with a filter, as far as the first interface of a capture can tell, if that is known."""
-    interfaces = reader.container.interfaces
-    for matching in matchings:
-        matching.prepare(interfaces[0] if interfaces else None, reader.name)
+    def consume(self, accepted: Accepted) -> None:
+        """Write and count accepted records."""
+        accepted.write_to(self.writer, self._output)
+        self.packets += accepted.packets
+        self.bytes += accepted.bytes
+
+    def end(self) -> None:
+        """Write the bytes that end the output."""
+        self._output.write(self.writer.end())
 
 
 class FilterRun:
-    """A pass at work.
+    """A run of filters over captures.
 
-    outlets: one for each filter, and behind them one for the packets that no filter keeps; None: they are dropped.
-    wanted: the pass ends when the one outlet has so many packets. native: whether machine code may be used.
+    *sinks* has one for each filter, and a last one for the packets that no filter accepts; None drops the packets. The
+    run stops when the only sink has consumed *limit* packets. *native* permits machine code to scan the captures.
     """
 
     def __init__(
         self,
-        matchings: Sequence[BoundFilter],
-        outlets: Sequence[Sink | None],
+        filters: Sequence[BoundFilter],
+        sinks: Sequence[Sink | None],
         *,
-        wanted: int | None,
+        limit: int | None,
         native: bool,
         progress: Progress | None,
     ) -> None:
-        self.started = time.perf_counter()
-        self.packets = 0
-        self.bytes = 0
-        self.matchings = matchings
-        self.outlets = outlets
-        self._used = [outlet for outlet in outlets if outlet is not None]
-        self.wanted = wanted
+        self._started = time.perf_counter()
+        self._packets = 0
+        self._bytes = 0
+        self._filters = filters
+        self._sinks = sinks
+        self._used_sinks = [sink for sink in sinks if sink is not None]
+        self._collects = [sink is not None for sink in sinks]
+        self._limit = limit
         self._native = native
         self._progress = progress
-        self._passed = 0  # bytes of the sources before this one
-        self._told = 0
+        self._bytes_of_earlier_sources = 0  # as they are stored
+        self._reported = 0
 
-    def summary(self, outlet: Sink) -> Summary:
-        """What this pass saw, and an outlet took."""
-        seconds = time.perf_counter() - self.started
-        return Summary(self.packets, outlet.packets, self.bytes, outlet.bytes, seconds)
-
-    @property
-    def is_full(self) -> bool:
-        """Whether all that was wanted is there."""
-        return self.wanted is not None and self._used[0].packets >= self.wanted
+    def summary(self, sink: Sink) -> Summary:
+        """Return the counts of this run and of a sink."""
+        seconds = time.perf_counter() - self._started
+        return Summary(self._packets, sink.packets, self._bytes, sink.bytes, seconds)
 
     def run(self, reader: CaptureReader) -> None:
-        """Filters a capture; what a part of it holds is written before the next part is read."""
-        if self.is_full:
+        """Filter a capture."""
+        if self._is_full():
             return
-        for outlet in self._used:
-            outlet.output.write(outlet.writer.begin_source(reader.container, reader.name))
-        count = self.packets
-        prepare(self.matchings, reader)
-        for chunk in self._swept(reader) if self._native and self._copies(reader) else reader.chunks():
-            self._filter(reader, chunk, count)
-            self.tell(reader)
-            if self.is_full:
-                break
-        self.tell(reader)
-        self._passed += reader.source_bytes
+        for sink in self._used_sinks:
+            sink.begin_source(reader)
+        prepare(self._filters, reader)
+        with closing(self._results(reader)) as results:
+            for result in results:
+                for sink_or_none, accepted in zip(self._sinks, result.accepted, strict=True):
+                    if sink_or_none is not None:
+                        sink_or_none.consume(accepted)
+                self._packets += result.packets
+                self._bytes += result.bytes
+                self._report_progress(reader)
+                if self._is_full():
+                    break
+        self._report_progress(reader)
+        self._bytes_of_earlier_sources += reader.source_bytes
 
-    def _copies(self, reader: CaptureReader) -> bool:
-        return all(outlet.writer.copies(reader.container) for outlet in self._used)
+    def _results(self, reader: CaptureReader) -> Generator[FilterResult, None, None]:
+        """Yield the results for all records of a capture, in their order."""
+        python = PythonRun(reader, self._filters, self._collects)
+        if self._native and all(sink.writer.copies(reader.container) for sink in self._used_sinks):
+            yield from self._native_results(reader, python)
+        else:
+            for chunk in reader.chunks():
+                yield from self._filter(python, chunk)
 
-    def tell(self, reader: CaptureReader) -> None:
-        """Tells how far the sources were read; what was read ahead, and is read again, does not count twice."""
-        self._told = max(self._told, self._passed + reader.source_bytes)
-        if self._progress is not None:
-            self._progress(self._told)
-
-    # By Python
-
-    def _filter(self, reader: CaptureReader, chunk: Chunk, before: int) -> None:
-        """Shows the packets of a chunk to all filters; *before*: packets seen in front of this capture."""
-        buffer, records = chunk
-        prepare(self.matchings, reader)
-        flags, error = self._flags_of_all(reader, chunk)
-        if error is not None:
-            records = records[: len(flags[0])]
-        if self.outlets[-1] is not None:
-            flags.append(_of_none(flags, records))
-        kept = [list(compress(records, one)) for one in flags]
-        if self.wanted is not None:
-            records, kept = self._through_last_wanted(records, kept)
-        place = _place(reader.name, records, self.packets - before)
-        for outlet, ours in zip(self.outlets, kept, strict=False):
-            if outlet is not None:
-                outlet.consume(reader, buffer, ours, place)
-        self.packets += packet_count(records)
-        self.bytes += captured_bytes(records)
-        if error is not None and not self.is_full:
-            raise error
-
-    def _flags_of_all(self, reader: CaptureReader, chunk: Chunk) -> tuple[list[list[bool]], CbpfError | None]:
-        """The flags of all filters, up to a packet of a kind that a filter cannot be compiled for, and why."""
-        try:
-            return [self._flags(matching, reader, chunk) for matching in self.matchings], None
-        except (ExpressionError, CaptureError) as error:
-            if self.wanted is None:
-                raise  # else it matters only where we come to it
-            first = min(index for index, record in enumerate(chunk.records) if not self._is_known(reader, record))
-            chunk = chunk._replace(records=chunk.records[:first])
-            return [self._flags(matching, reader, chunk) for matching in self.matchings], error
-
-    def _is_known(self, reader: CaptureReader, record: RecordSpan) -> bool:
-        """Whether all filters are ready for a record."""
-        try:
-            for matching in self.matchings:
-                if record[5] != NO_PACKET:
-                    matching.on(reader.container.interfaces[record[5]], reader.name)
-        except (ExpressionError, CaptureError):
-            return False
-        return True
-
-    def _flags(self, matching: BoundFilter, reader: CaptureReader, chunk: Chunk) -> list[bool]:
-        """For each record whether the filter keeps it, or it holds no packet."""
-        buffer, records = chunk
-        found = {record[5] for record in records}
-        of = {index: matching.on(reader.container.interfaces[index], reader.name) for index in found - {NO_PACKET}}
-        if len(found) == 1 and of:
-            (match,) = of.values()
-            return [match(buffer[record[1] : record[2]], record[4]) != 0 for record in records]
-        return [
-            record[5] == NO_PACKET or of[record[5]](buffer[record[1] : record[2]], record[4]) != 0 for record in records
-        ]
-
-    def _through_last_wanted(
-        self, records: list[RecordSpan], kept: list[list[RecordSpan]]
-    ) -> tuple[list[RecordSpan], list[list[RecordSpan]]]:
-        """The records, and what is kept of them, up to the last packet that is wanted."""
-        assert self.wanted is not None
-        number = next(number for number, outlet in enumerate(self.outlets) if outlet is not None)
-        missing = self.wanted - self._used[0].packets
-        ours = kept[number]
-        if packet_count(ours) < missing:
-            return records, kept
-        ours = _through_packet(ours, missing)
-        kept = [ours if at == number else one for at, one in enumerate(kept)]
-        return records[: records.index(ours[-1]) + 1], kept
-
-    # By machine code
-
-    def _swept(self, reader: CaptureReader) -> Iterator[Chunk]:
-        """Sweeps what can be swept; gives the rest as chunks."""
+    def _native_results(self, reader: CaptureReader, python: PythonRun) -> Generator[FilterResult, None, None]:
+        """Yield results of machine code, and of Python for the records that machine code does not handle."""
         from .native_run import NativeRun
 
-        wanted = [outlet is not None for outlet in self.outlets]
-        detour = 0
-        with NativeRun(reader, self.matchings, wanted, cautiously=self.wanted is not None) as sweeping:
+        with NativeRun(reader, self._filters, self._collects, stops_early=self._limit is not None) as native:
+            chunk_size = 0
             while True:
-                before = self.bytes
-                sweeping.sweep(self)
-                detour = 0 if self.bytes - before >= sweeping.step else min(2 * detour + 4096, _LONGEST_DETOUR)
-                chunk = reader.read_chunk(detour)
+                bytes_before = self._bytes
+                with closing(native.scan()) as results:
+                    for result in results:
+                        if self._reaches_limit(result):
+                            native.stop()  # Python filters these records again, up to the last packet to accept
+                            break
+                        native.advance(result)
+                        python.skip(result.packets)
+                        yield result
+                is_worthwhile = self._bytes - bytes_before >= native.min_bytes
+                chunk_size = 0 if is_worthwhile else min(2 * chunk_size + _MIN_CHUNK_SIZE, _MAX_CHUNK_SIZE)
+                chunk = reader.read_chunk(chunk_size)
                 if chunk is None:
                     return
-                yield chunk
+                yield from self._filter(python, chunk)
 
-    def exceeds(self, found: "ScannedRecords") -> bool:
-        """Whether more was found than is wanted, or just enough: then Python counts out where it ends."""
-        if self.wanted is None:
-            return False
-        return any(
-            outlet is not None and outlet.packets + kept.packets >= self.wanted
-            for outlet, kept in zip(self.outlets, found.kept, strict=True)
+    def _filter(self, python: PythonRun, chunk: Chunk) -> Generator[FilterResult, None, None]:
+        remaining = None if self._limit is None else self._limit - self._used_sinks[0].packets
+        result = python.filter(chunk, remaining)
+        yield result
+        if result.error is not None:  # not reached if the limit was reached before that packet
+            raise result.error
+
+    def _is_full(self) -> bool:
+        return self._limit is not None and self._used_sinks[0].packets >= self._limit
+
+    def _reaches_limit(self, result: FilterResult) -> bool:
+        return self._limit is not None and any(
+            sink is not None and sink.packets + accepted.packets >= self._limit
+            for sink, accepted in zip(self._sinks, result.accepted, strict=True)
         )
 
-    def take(self, found: "ScannedRecords") -> None:
-        """Writes what a sweep kept."""
-        for outlet, kept in zip(self.outlets, found.kept, strict=True):
-            if outlet is not None:
-                outlet.output.write_ranges(kept.ranges, kept.range_count, kept.sums)
-                outlet.packets += kept.packets
-                outlet.bytes += kept.bytes
-        self.packets += found.packets
-        self.bytes += found.bytes
-
-
-def _of_none(flags: list[list[bool]], records: list[RecordSpan]) -> list[bool]:
-    """For each record whether no filter keeps it, or it holds no packet."""
-    return [
-        record[5] == NO_PACKET or not any(of_filters)
-        for record, of_filters in zip(records, zip(*flags, strict=True), strict=True)
-    ]
-
-
-def _through_packet(records: list[RecordSpan], count: int) -> list[RecordSpan]:
-    """The records up to the packet that is the *count*-th among them."""
-    for end, record in enumerate(records, 1):
-        count -= record[5] != NO_PACKET
-        if not count:
-            return records[:end]
-    return records
-
-
-def _place(name: str, records: list[RecordSpan], before: int) -> Callable[[RecordSpan], str]:
-    """What an error calls one of these records, with *before* packets in front of the first."""
-
-    def place(record: RecordSpan) -> str:
-        return f"{name}: packet {before + packet_count(records[: records.index(record) + 1])}"
-
-    return place
+    def _report_progress(self, reader: CaptureReader) -> None:
+        """Report the number of bytes read; it never decreases, although bytes read ahead may be read again."""
+        self._reported = max(self._reported, self._bytes_of_earlier_sources + reader.source_bytes)
+        if self._progress is not None:
+            self._progress(self._reported)

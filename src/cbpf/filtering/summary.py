@@ -1,10 +1,18 @@
-"""What a filter did."""
+"""The result of a filter run."""
 
 from typing import NamedTuple
 
 
 class Summary(NamedTuple):
-    """What a filter saw and kept: packets, captured bytes (without headers), and how long it took."""
+    """The counts of a filter run.
+
+    Args:
+        packets_seen: The number of packets that were filtered.
+        packets_accepted: The number of packets that the filter accepted.
+        bytes_seen: The bytes captured of the packets that were filtered, without record headers.
+        bytes_accepted: The bytes captured of the packets that the filter accepted, without record headers.
+        seconds: The duration of the run in seconds.
+    """
 
     packets_seen: int
     packets_accepted: int

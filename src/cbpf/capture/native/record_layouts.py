@@ -1,122 +1,125 @@
-"""What the records of each container look like to a sweep: code that reads one, or knows one by its looks."""
+"""The records of each format for the scanner: code that reads a record, and code that tests whether it is plausible."""
 
 from typing import TYPE_CHECKING, Final
 
 from ...engines.llvm.ir import I64, IRValue
-from .abi import NO_PACKET, NOT_YET
-from .codegen import RecordCode, ScannerCode
+from .abi import NO_PACKET_CLASS, UNREADY_CLASS
+from .codegen import RecordValues
+from .request_access import RequestAccess
 
 if TYPE_CHECKING:
     from ..pcap import LengthOrder
 
 _SECTION_HEADER: Final = 0x0A0D0D0A
 _INTERFACE_DESCRIPTION: Final = 1
-_PACKET: Final = 2
+_OBSOLETE_PACKET: Final = 2
 _SIMPLE_PACKET: Final = 3
 _ENHANCED_PACKET: Final = 6
 
 
 class PcapCodegen:
-    """Classic pcap; `capture.pcap` says what a record is."""
+    """The records of a pcap; `capture.pcap` documents the format."""
 
     alignment = 1
 
     def __init__(self, length_order: "LengthOrder") -> None:
         self._order = length_order
 
-    def _lengths(self, sweep: ScannerCode, position: IRValue) -> tuple[IRValue, IRValue]:
-        """The captured and the wire length of a record."""
-        first, second = sweep.number(position + 8, 4), sweep.number(position + 12, 4)
+    def _lengths(self, access: RequestAccess, position: IRValue) -> tuple[IRValue, IRValue]:
+        """Return the captured and the wire length of a record."""
+        first, second = access.number(position + 8, 4), access.number(position + 12, 4)
         if self._order == "smaller is captured":
             exchanged = first > second
             return exchanged.select(second, first), exchanged.select(first, second)
         return (second, first) if self._order == "wire first" else (first, second)
 
-    def follow(self, sweep: ScannerCode, position: IRValue, otherwise: str) -> IRValue:
-        """See `Container`."""
-        data = position + sweep.job("header_size")
-        sweep.unless(data > sweep.job("end"), otherwise)
-        captured, _ = self._lengths(sweep, position)
-        following = data + captured
-        sweep.unless(following > sweep.job("end"), otherwise)
-        return following
+    def follow(self, access: RequestAccess, position: IRValue, otherwise: str) -> IRValue:
+        """Return the end of the record; jump if its header or its packet extends beyond the readable bytes."""
+        data = position + access.input("header_size")
+        access.jump_if(data > access.input("end"), otherwise)
+        captured, _ = self._lengths(access, position)
+        end = data + captured
+        access.jump_if(end > access.input("end"), otherwise)
+        return end
 
-    def read(self, sweep: ScannerCode, position: IRValue, following: IRValue, otherwise: str) -> RecordCode:
-        """See `Container`."""
-        captured, wire = self._lengths(sweep, position)
-        sweep.unless(captured > sweep.job("snaplen"), otherwise)
-        data = sweep.base.ptrtoint() + position + sweep.job("header_size")
-        return RecordCode(data, captured, wire, None)
+    def read(self, access: RequestAccess, position: IRValue, end: IRValue, otherwise: str) -> RecordValues:
+        """Return the values of a record; jump if the packet exceeds the snapshot length."""
+        captured, wire = self._lengths(access, position)
+        access.jump_if(captured > access.input("snaplen"), otherwise)
+        data = access.base.ptrtoint() + position + access.input("header_size")
+        return RecordValues(data, captured, wire, None)
 
-    def plausible(self, sweep: ScannerCode, position: IRValue) -> IRValue:
-        """Lengths that fit each other, and a time near the capture's first."""
-        captured, wire = self._lengths(sweep, position)
-        lengths = captured.ne(0) & (captured <= sweep.job("snaplen")) & (captured <= wire) & (wire <= 1 << 18)
-        seconds, fraction = sweep.number(position, 4), sweep.number(position + 4, 4)
-        near = (seconds - sweep.job("seconds") + (1 << 26)) < 1 << 27
-        plausible = lengths & near & (fraction < sweep.job("fractions"))
-        following = position + sweep.job("header_size") + captured
-        return plausible.select(following, sweep.function.constant(I64, 0))
+    def plausible(self, access: RequestAccess, position: IRValue) -> IRValue:
+        """Return the end of a record with plausible lengths and a time stamp near that of the first record, or 0.
+
+        "Near" is within 2**26 seconds, about two years.
+        """
+        captured, wire = self._lengths(access, position)
+        lengths = captured.ne(0) & (captured <= access.input("snaplen")) & (captured <= wire) & (wire <= 1 << 18)
+        seconds, fraction = access.number(position, 4), access.number(position + 4, 4)
+        near = (seconds - access.input("seconds") + (1 << 26)) < 1 << 27
+        plausible = lengths & near & (fraction < access.input("fractions"))
+        end = position + access.input("header_size") + captured
+        return plausible.select(end, access.function.constant(I64, 0))
 
 
 class PcapngCodegen:
-    """pcapng, within a section: a section header or interface description is not usual; `capture.pcapng` reads it."""
+    """The blocks of a section of a pcapng; `capture.pcapng` documents the format."""
 
     alignment = 4
 
-    def follow(self, sweep: ScannerCode, position: IRValue, otherwise: str) -> IRValue:
-        """See `Container`."""
-        sweep.unless(position + 12 > sweep.job("end"), otherwise)
-        kind, size = sweep.number(position, 4), sweep.number(position + 4, 4)
-        sweep.unless(kind.eq(_SECTION_HEADER) | kind.eq(_INTERFACE_DESCRIPTION), otherwise)
-        following = position + size
-        unusual = (size < 12) | (size & 3).ne(0) | (size > sweep.job("max_length"))
-        sweep.unless(unusual | (following > sweep.job("end")), otherwise)
-        return following
+    def follow(self, access: RequestAccess, position: IRValue, otherwise: str) -> IRValue:
+        """Return the end of the block; jump if it is incomplete, invalid, a section header or interface description."""
+        access.jump_if(position + 12 > access.input("end"), otherwise)
+        kind, size = access.number(position, 4), access.number(position + 4, 4)
+        access.jump_if(kind.eq(_SECTION_HEADER) | kind.eq(_INTERFACE_DESCRIPTION), otherwise)
+        end = position + size
+        invalid = (size < 12) | (size & 3).ne(0) | (size > access.input("max_length"))
+        access.jump_if(invalid | (end > access.input("end")), otherwise)
+        return end
 
-    def read(self, sweep: ScannerCode, position: IRValue, following: IRValue, otherwise: str) -> RecordCode:
-        """See `Container`."""
-        function = sweep.function
-        size = following - position
-        sweep.unless(sweep.number(following - 4, 4).ne(size), otherwise)
-        kind = sweep.number(position, 4)
+    def read(self, access: RequestAccess, position: IRValue, end: IRValue, otherwise: str) -> RecordValues:
+        """Return the values of a block; jump if it is invalid or belongs to an interface without machine code."""
+        function = access.function
+        size = end - position
+        access.jump_if(access.number(end - 4, 4).ne(size), otherwise)
+        kind = access.number(position, 4)
         header, captured, wire = (function.variable(I64, 0) for _ in range(3))
         interface = function.variable(I64, 0)
-        with function.if_then(kind.eq(_ENHANCED_PACKET) | kind.eq(_PACKET)):
-            sweep.unless(size < 32, otherwise)
-            number = sweep.number(position + 8, 4)
-            short = sweep.number(position + 8, 2)
-            interface.value = kind.eq(_PACKET).select(short, number)
+        with function.if_then(kind.eq(_ENHANCED_PACKET) | kind.eq(_OBSOLETE_PACKET)):
+            access.jump_if(size < 32, otherwise)
+            index_of_enhanced, index_of_obsolete = access.number(position + 8, 4), access.number(position + 8, 2)
+            interface.value = kind.eq(_OBSOLETE_PACKET).select(index_of_obsolete, index_of_enhanced)
             header.value = function.constant(I64, 28)
-            captured.value, wire.value = sweep.number(position + 20, 4), sweep.number(position + 24, 4)
+            captured.value, wire.value = access.number(position + 20, 4), access.number(position + 24, 4)
         with function.if_then(kind.eq(_SIMPLE_PACKET)):
-            sweep.unless(size < 16, otherwise)
+            access.jump_if(size < 16, otherwise)
             header.value = function.constant(I64, 12)
-            wire.value = sweep.number(position + 8, 4)
-            sweep.unless(sweep.job("interfaces").eq(0), otherwise)
-            snaplen = sweep.pointer("snaplens").load(4).zext_or_trunc(I64)
+            wire.value = access.number(position + 8, 4)
+            access.jump_if(access.input("interfaces").eq(0), otherwise)
+            snaplen = access.input("snaplens").load(4).zext_or_trunc(I64)
             captured.value = (wire.value < snaplen).select(wire.value, snaplen)
-        known = function.variable("i8", NO_PACKET)
+        packet_class = function.variable("i8", NO_PACKET_CLASS)
         with function.if_then(header.value.ne(0)):
-            sweep.unless(interface.value >= sweep.job("interfaces"), otherwise)
-            snaplen = sweep.pointer("snaplens").gep(interface.value << 2).load(4).zext_or_trunc(I64)
-            sweep.unless((captured.value > snaplen) | (captured.value + header.value + 4 > size), otherwise)
-            known.value = sweep.pointer("classes").gep(interface.value).load(1)
-            sweep.unless(known.value.eq(NOT_YET), otherwise)
-        address = sweep.base.ptrtoint() + position + header.value
-        return RecordCode(address, captured.value, wire.value, known.value)
+            access.jump_if(interface.value >= access.input("interfaces"), otherwise)
+            snaplen = access.input("snaplens").gep(interface.value << 2).load(4).zext_or_trunc(I64)
+            access.jump_if((captured.value > snaplen) | (captured.value + header.value + 4 > size), otherwise)
+            packet_class.value = access.input("classes").gep(interface.value).load(1)
+            access.jump_if(packet_class.value.eq(UNREADY_CLASS), otherwise)
+        address = access.base.ptrtoint() + position + header.value
+        return RecordValues(address, captured.value, wire.value, packet_class.value)
 
-    def plausible(self, sweep: ScannerCode, position: IRValue) -> IRValue:
-        """An enhanced packet block of a known interface, whose lengths fit each other."""
-        function = sweep.function
-        size, captured = sweep.number(position + 4, 4), sweep.number(position + 20, 4)
-        kind, interface = sweep.number(position, 4), sweep.number(position + 8, 4)
-        named = kind.eq(_ENHANCED_PACKET) & (interface < sweep.job("interfaces"))
+    def plausible(self, access: RequestAccess, position: IRValue) -> IRValue:
+        """Return the end of an enhanced packet block of a described interface with consistent lengths, or 0."""
+        function = access.function
+        size, captured = access.number(position + 4, 4), access.number(position + 20, 4)
+        kind, interface = access.number(position, 4), access.number(position + 8, 4)
+        is_packet = kind.eq(_ENHANCED_PACKET) & (interface < access.input("interfaces"))
         lengths = (size >= 32) & (size & 3).eq(0) & (captured + 32 <= size) & (captured + 1024 > size)
-        following = function.variable(I64, 0)
-        with function.if_then(named & lengths):
-            following.value = position + size
-            with function.if_then(following.value <= sweep.job("end")):
-                agrees = sweep.number(following.value - 4, 4).eq(size)
-                following.value = agrees.select(following.value, function.constant(I64, 0))
-        return following.value
+        end = function.variable(I64, 0)
+        with function.if_then(is_packet & lengths):
+            end.value = position + size
+            with function.if_then(end.value <= access.input("end")):
+                agrees = access.number(end.value - 4, 4).eq(size)
+                end.value = agrees.select(end.value, function.constant(I64, 0))
+        return end.value

@@ -1,8 +1,27 @@
-"""Sweeps: filters run over the records of a capture by native code, window by window, on all cores.
+"""The native scanner: machine code follows the records of a capture and filters them, on all cores.
 
-`sweep_code` has what one sweep does. Here windows of a file are swept side by side, each from a guessed boundary; a
-window counts only if the one before it ended exactly there, else it is swept again from where that one ended. So the
-result is always that of one walk from the start.
+A capture is a linked list: the header of each record determines the position of the next, and each access to a header
+is a cache miss. So the scanner follows many chains of records at once, in lanes, and the file in windows:
+
+    file      |     window 0      |     window 1      |     window 2      | ...     one thread per core takes every
+              thread 0             thread 1             thread 0                    n-th window
+
+    window    | lane 0 | lane 1 | lane 2 | ... | lane 15 |     the lanes advance in turn; after 128 records each, the
+              o->o->o-> o->o->o-> o->o->o->                    filters run on these records while they are cached
+              ^         ^         ^
+              begin     guessed boundaries
+
+    chain     lane 0 ends where lane 1 begins, lane 1 where lane 2 begins, ..., window 0 where window 1 begins, ...
+
+Only the first record of the first window is at a known position. Every other lane and window begins at a guessed
+boundary: the first position at which four plausible records follow one another. A guess is valid if the lane or window
+before it ends exactly there. Otherwise the window is scanned again, with one lane or from the position where the window
+before it ended. So an incorrect guess costs time but never affects the result: it is that of one scan from the start.
+
+The scan ends before a record that it does not handle, such as a section header, a corrupt length, or a packet longer
+than the snapshot length. Python reads that record, and the scan begins again after it.
+
+`codegen` generates the code that scans one window.
 """
 
 import ctypes
@@ -15,41 +34,44 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
-from ...engines.llvm import jit as native
-from ...engines.llvm.context import PacketContext, default_context, raise_interruption
-from ..base import ByteOrder
-from .abi import BATCH, MOST_LANES, SCRATCH_SIZE, FilterOutput, ScanRequest, ranges_needed
+from ...engines.llvm import jit
+from ...engines.llvm.context import default_context, raise_interruption
+from ..base import ByteOrder, CaptureWriter
+from .abi import BATCH, MAX_LANES, SCRATCH_SIZE, FilterOutput, ScanRequest, max_ranges
 from .mapped_file import AnonymousMapping, MappedFile
 
 if TYPE_CHECKING:
+    from ..output import Output
     from .codegen import RecordCodegen
 
-WINDOW: Final = 1 << 24
-_READ_WINDOW: Final = 1 << 21  # of a file that is not mapped: it should stay in the cache between reading and sweeping
-_FIRST_WINDOW: Final = 1 << 18  # where few packets are wanted, they are soon found
-_LAST_ALONE: Final = 1 << 21  # up to this window no thread works ahead where a sweep may end soon
+WINDOW_SIZE: Final = 1 << 24
+_READ_WINDOW_SIZE: Final = 1 << 21  # of files that are not mapped: a window stays in the cache until it is scanned
+_FIRST_WINDOW_SIZE: Final = 1 << 18  # if the scan may end soon
+_MAX_SINGLE_WINDOW_SIZE: Final = 1 << 21  # if the scan may end soon, threads start after windows of this size
 
 
 class ScanPlan(NamedTuple):
-    """What all sweeps of a stretch of a capture have in common.
+    """The parameters of all scans in a section.
 
-    code: of `sweep_code`; settings: fields of `Job`; classes, snaplens: of a pcapng's interfaces.
-    matches: for each filter, and in it for each class of packets, the address of its `entries.match`.
-    wanted: for each filter, and behind them for the packets that none of them keeps, whether they are collected.
+    *code* is the code of `codegen`, and *settings* are fields of `ScanRequest`. *classes* and *snaplens* have an item
+    for each interface of the section. *matches* has the address of the entry point `match` for each filter and class of
+    packets. *collects* has a flag for each filter, and a last one for the packets that no filter accepts: whether the
+    ranges of accepted records are collected.
     """
 
-    code: native.Code
+    code: jit.Code
     settings: dict[str, int]
     classes: bytes
     snaplens: Sequence[int]
     matches: Sequence[Sequence[int]]
-    wanted: Sequence[bool]
+    collects: Sequence[bool]
 
 
-class Accepted(NamedTuple):
-    """What one filter kept: so many packets and bytes captured, and *range_count* ranges of memory (struct iovec).
+class AcceptedRanges(NamedTuple):
+    """The records that one filter accepted, as *range_count* ranges of memory (struct iovec) at address *ranges*.
 
-    sums: how long each BATCH of them is together, 64 bits each.
+    *sums* is the address of 64-bit integers: the total length of each BATCH of ranges. *bytes* is the number of bytes
+    captured of the packets.
     """
 
     packets: int
@@ -58,114 +80,146 @@ class Accepted(NamedTuple):
     range_count: int
     sums: int
 
+    def write_to(self, writer: CaptureWriter, output: "Output") -> None:
+        """Write the records, which are in the format of the output."""
+        output.write_ranges(self.ranges, self.range_count, self.sums)
+
 
 class ScannedRecords(NamedTuple):
-    """What a sweep found: the records from *first* to *position*; ranges are those of the next sweep's memory."""
+    """The result of scanning the records from *first* to *position*; the next scan reuses the memory of its ranges."""
 
     first: int
     position: int
     packets: int
     bytes: int
-    kept: tuple[Accepted, ...]
+    accepted: Sequence[AcceptedRanges]
 
 
 class Scanner:
-    """The memory of one sweep at a time, for windows up to a size."""
+    """The memory for one scan at a time of a window up to the size *window*, in bytes."""
 
-    def __init__(self, plan: ScanPlan, window: int = WINDOW) -> None:
-        self._run = plan.code.function(ctypes.c_uint32, ctypes.c_void_p)
+    def __init__(self, plan: ScanPlan, window: int = WINDOW_SIZE) -> None:
         self.window = window
-        self.memory = AnonymousMapping(window)
-        outputs = len(plan.wanted)
-        self._ranges = [_room(16 * ranges_needed(window)) if wanted else None for wanted in plan.wanted]
-        self._sums = [_room(8 * (ranges_needed(window) // BATCH + 1)) for _ in plan.wanted]
-        self._outputs = (FilterOutput * outputs)()
-        self._owned: list[Any] = []
-        self._job = ScanRequest(**plan.settings)
-        self._job.interfaces = len(plan.classes)
-        self._job.classes = self._own(ctypes.create_string_buffer(plan.classes, len(plan.classes) or 1))
-        self._job.snaplens = self._own((ctypes.c_uint32 * len(plan.snaplens))(*plan.snaplens))
-        self._job.filters = len(plan.matches)
-        self._job.class_count = len(plan.matches[0]) if plan.matches else 0
-        matches = [address for classes in plan.matches for address in classes]
-        self._job.matches = self._own((ctypes.c_void_p * len(matches))(*matches))
-        circumstances: list[PacketContext] = [default_context() for _ in matches]
-        addresses = map(self._own, circumstances)
-        self._job.circumstances = self._own((ctypes.c_void_p * len(matches))(*addresses))
-        self._job.outputs = ctypes.addressof(self._outputs)
-        self._job.lane_outputs = self._own((FilterOutput * (outputs * MOST_LANES))())
-        self._job.scratch = self._own(ctypes.create_string_buffer(SCRATCH_SIZE))
+        self.memory = AnonymousMapping(self.window)
+        self._scan = plan.code.function(ctypes.c_uint32, ctypes.c_void_p)
+        range_count = max_ranges(self.window)
+        self._ranges = [_zeroed(16 * range_count) if collects else None for collects in plan.collects]
+        self._sums = [_zeroed(8 * (range_count // BATCH + 1)) for _ in plan.collects]
+        self._outputs = (FilterOutput * len(plan.collects))()
+        self._owned: list[Any] = []  # memory that the request refers to
+        self._request = self._make_request(plan)
+
+    def _make_request(self, plan: ScanPlan) -> ScanRequest:
+        request = ScanRequest(**plan.settings)
+        request.interfaces = len(plan.classes)
+        request.classes = self._own(ctypes.create_string_buffer(plan.classes, len(plan.classes) or 1))
+        request.snaplens = self._own((ctypes.c_uint32 * len(plan.snaplens))(*plan.snaplens))
+        request.filters = len(plan.matches)
+        request.class_count = len(plan.matches[0]) if plan.matches else 0
+        matches = [address for of_filter in plan.matches for address in of_filter]
+        request.matches = self._own((ctypes.c_void_p * len(matches))(*matches))
+        contexts = [self._own(default_context()) for _ in matches]
+        request.contexts = self._own((ctypes.c_void_p * len(matches))(*contexts))
+        request.outputs = ctypes.addressof(self._outputs)
+        request.lane_outputs = self._own((FilterOutput * (len(plan.collects) * MAX_LANES))())
+        request.scratch = self._own(ctypes.create_string_buffer(SCRATCH_SIZE))
+        return request
 
     def _own(self, data: Any) -> int:
         self._owned.append(data)
         return ctypes.addressof(data)
 
     def scan(
-        self, base: int, begin: int, stop: int, end: int, *, guess: bool = False, lanes: int = MOST_LANES
+        self, base: int, begin: int, stop: int, end: int, *, guess: bool = False, lanes: int = MAX_LANES
     ) -> ScannedRecords | None:
-        """The records that start from *begin* on and before *stop*, as far as they are usual and end before *end*.
+        """Scan the records that start from *begin* on and before *stop*, up to the first one not handled.
 
-        *base* is the address of position 0. With *guess* the first is searched; None: there seems to be none. One lane
-        is enough for what is in the cache.
+        *base* is the address of position 0, and *end* the end of the readable bytes. With *guess*, *begin* is not a
+        known boundary: the first one from there on is searched; return None if none is found. One lane suffices for
+        bytes that are in the cache.
         """
-        job = self._job
-        job.base, job.begin, job.stop, job.end, job.guess = base % (1 << 64), begin, stop, end, guess
-        for several in (lanes, 1):
-            job.lanes, job.packets, job.bytes = several, 0, 0
-            for output, ranges, sums in zip(self._outputs, self._ranges, self._sums, strict=True):
-                output.ranges = None if ranges is None else ctypes.addressof(ranges)
-                output.sums = ctypes.addressof(sums)
-                output.count = output.packets = output.bytes = 0
-            self._run(ctypes.addressof(job))
+        request = self._request
+        request.base, request.begin, request.stop, request.end = base % (1 << 64), begin, stop, end
+        request.guess = guess
+        for lane_count in (lanes, 1):
+            request.lanes, request.packets, request.bytes = lane_count, 0, 0
+            self._reset_outputs()
+            self._scan(ctypes.addressof(request))
             raise_interruption()
-            if job.chained:
-                kept = [Accepted(one.packets, one.bytes, one.ranges or 0, one.count, one.sums) for one in self._outputs]
-                return ScannedRecords(job.first, job.position, job.packets, job.bytes, tuple(kept))
+            if request.chained:
+                accepted = [
+                    AcceptedRanges(output.packets, output.bytes, output.ranges or 0, output.count, output.sums)
+                    for output in self._outputs
+                ]
+                return ScannedRecords(request.first, request.position, request.packets, request.bytes, accepted)
         return None
 
+    def _reset_outputs(self) -> None:
+        for output, ranges, sums in zip(self._outputs, self._ranges, self._sums, strict=True):
+            output.ranges = None if ranges is None else ctypes.addressof(ranges)
+            output.sums = ctypes.addressof(sums)
+            output.count = output.packets = output.bytes = 0
 
-def _room(size: int) -> Any:
-    """Memory that takes room only where it is written, and is freed with the object."""
+
+def _zeroed(size: int) -> Any:
+    """Return an anonymous mapping, whose pages are allocated on first write and freed with the object."""
     return ctypes.c_char.from_buffer(mmap.mmap(-1, size))
 
 
-_Done: TypeAlias = "tuple[Scanner, ScannedRecords | None, int, int] | BaseException"
+class _ScannedWindow(NamedTuple):
+    """The result of a window; *scanner* has its memory, *base* and *end* are those of `MappedFile.window`."""
+
+    scanner: Scanner
+    records: ScannedRecords | None
+    base: int
+    end: int
+
+
+_Window: TypeAlias = tuple[int, int]
+"""The start and the end of a window, in bytes."""
 
 
 class _Worker:
-    """A thread that sweeps every n-th window, some ahead of the one that is asked for."""
+    """A thread that scans its windows, up to two of them ahead of the window that is being consumed."""
 
     def __init__(
-        self, plan: ScanPlan, file: MappedFile, windows: Sequence[tuple[int, int]], *, first_is_known: bool
+        self, plan: ScanPlan, file: MappedFile, windows: Sequence[_Window], *, first_is_boundary: bool
     ) -> None:
         self._file = file
         self._windows = windows
-        self._first_is_known = first_is_known
+        self._first_is_boundary = first_is_boundary
         self._free: SimpleQueue[Scanner | None] = SimpleQueue()
-        self.done: SimpleQueue[_Done] = SimpleQueue()
+        self._done: SimpleQueue[_ScannedWindow | BaseException] = SimpleQueue()
         for _ in range(min(2, len(windows))):
             self._free.put(Scanner(plan))
-        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._thread = threading.Thread(target=self._scan_windows, daemon=True)
         self._thread.start()
 
-    def _work(self) -> None:
+    def _scan_windows(self) -> None:
         try:
             for index, (begin, stop) in enumerate(self._windows):
-                sweeper = self._free.get()
-                if sweeper is None:
+                scanner = self._free.get()
+                if scanner is None:
                     return
-                base, end = self._file.window(begin, stop, sweeper.memory)
-                guess = index > 0 or not self._first_is_known
-                self.done.put((sweeper, sweeper.scan(base, begin, stop, end, guess=guess), base, end))
-        except BaseException as error:  # raised again by whoever asks
-            self.done.put(error)
+                base, end = self._file.window(begin, stop, scanner.memory)
+                guess = index > 0 or not self._first_is_boundary
+                self._done.put(_ScannedWindow(scanner, scanner.scan(base, begin, stop, end, guess=guess), base, end))
+        except BaseException as error:  # raised again by `result`
+            self._done.put(error)
 
-    def give_back(self, sweeper: Scanner) -> None:
-        """Its memory may be used again."""
-        self._free.put(sweeper)
+    def result(self) -> _ScannedWindow:
+        """Return the result of the next window."""
+        result = self._done.get()
+        if isinstance(result, BaseException):
+            raise result
+        return result
+
+    def release(self, scanner: Scanner) -> None:
+        """Reuse the memory of a result."""
+        self._free.put(scanner)
 
     def stop(self) -> None:
-        """Ends the thread after the window that it is at."""
+        """End the thread after its current window."""
         with suppress(Empty):
             while True:
                 self._free.get_nowait()
@@ -174,83 +228,80 @@ class _Worker:
 
 
 def scan_file(
-    file: MappedFile, begin: int, plan: ScanPlan, *, cautiously: bool = False
+    file: MappedFile, begin: int, plan: ScanPlan, *, starts_small: bool = False
 ) -> Generator[ScannedRecords, None, None]:
-    """What the windows of a file hold from *begin* on, in order; ends at its end or before a record that is not usual.
+    """Yield the results of the windows of a file from *begin* on, up to its end or the first record not handled.
 
-    What was found must be used before the next is asked for. *cautiously*: it may end soon; the first windows are
-    small, and no thread works ahead.
+    Each result is valid until the next is requested. With *starts_small*, for scans that may end soon, the first
+    windows are small, and no thread works ahead of them.
     """
-    if cautiously:
-        position = yield from _scan_alone(file, begin, plan)
+    if starts_small:
+        position = yield from _scan_single_windows(file, begin, plan)
         if position is None:
             return
         begin = position
     yield from _scan_windows(file, list(_windows(begin, file)), plan)
 
 
-def _scan_alone(file: MappedFile, begin: int, plan: ScanPlan) -> Generator[ScannedRecords, None, int | None]:
-    """The first windows, each larger than the last; where the next begins, or None before an unusual record."""
-    length = _FIRST_WINDOW
-    while begin < file.size and length <= _LAST_ALONE:
+def _scan_single_windows(file: MappedFile, begin: int, plan: ScanPlan) -> Generator[ScannedRecords, None, int | None]:
+    """Scan windows of doubling size; return the position of the next, or None after a record not handled."""
+    length = _FIRST_WINDOW_SIZE
+    while begin < file.size and length <= _MAX_SINGLE_WINDOW_SIZE:
         stop = min(begin + length, file.size)
-        sweeper = Scanner(plan, length)  # which holds what is found
-        base, end = file.window(begin, stop, sweeper.memory)
-        found = sweeper.scan(base, begin, stop, end)
-        assert found is not None  # as no boundary is guessed
-        yield found
-        if found.position < stop:
+        scanner = Scanner(plan, length)  # owns the memory of the result
+        base, end = file.window(begin, stop, scanner.memory)
+        records = scanner.scan(base, begin, stop, end)
+        assert records is not None  # *begin* is a known boundary
+        yield records
+        if records.position < stop:
             return None
-        begin, length = found.position, 2 * length
+        begin, length = records.position, 2 * length
     return begin
 
 
 def _scan_windows(
-    file: MappedFile, windows: Sequence[tuple[int, int]], plan: ScanPlan
+    file: MappedFile, windows: Sequence[_Window], plan: ScanPlan
 ) -> Generator[ScannedRecords, None, None]:
-    """Each thread sweeps every n-th window; here they become a chain."""
-    threads = min(len(os.sched_getaffinity(0)), len(windows))
+    """Scan windows on all cores, and yield the results that form a chain from the start of the first window."""
+    thread_count = min(len(os.sched_getaffinity(0)), len(windows))
     workers: list[_Worker] = []
     position = windows[0][0] if windows else 0
     try:
-        # One by one, so that those that were started are stopped where the next cannot be.
-        workers.extend(
-            _Worker(plan, file, windows[number::threads], first_is_known=number == 0) for number in range(threads)
+        workers.extend(  # one by one, so `finally` stops those that did start
+            _Worker(plan, file, windows[index::thread_count], first_is_boundary=index == 0)
+            for index in range(thread_count)
         )
-        for number, (begin, stop) in enumerate(windows):
-            worker = workers[number % threads]
-            done = worker.done.get()
-            if isinstance(done, BaseException):
-                raise done
-            sweeper, found, base, end = done
-            if position < stop:
-                if not file.still_has(base):
-                    base, end = file.window(begin, stop, sweeper.memory)
-                    found = None
-                if found is None or found.first != position:
-                    found = sweeper.scan(base, position, stop, end)
-                if found is not None:
-                    yield found
-                    position = found.position
+        for index, (begin, stop) in enumerate(windows):
+            worker = workers[index % thread_count]
+            scanner, records, base, end = worker.result()
+            if position < stop:  # else the last record of the window before covers this window
+                if not file.is_readable(base):
+                    base, end = file.window(begin, stop, scanner.memory)
+                    records = None
+                if records is None or records.first != position:
+                    records = scanner.scan(base, position, stop, end)
+                if records is not None:
+                    yield records
+                    position = records.position
                 if position < stop:
                     return
-            worker.give_back(sweeper)
+            worker.release(scanner)
     finally:
         for worker in workers:
             worker.stop()
 
 
-def _windows(begin: int, file: MappedFile) -> Iterator[tuple[int, int]]:
-    length = WINDOW if file.is_mapped else _READ_WINDOW
+def _windows(begin: int, file: MappedFile) -> Iterator[_Window]:
+    length = WINDOW_SIZE if file.is_mapped else _READ_WINDOW_SIZE
     while begin < file.size:
         yield begin, min(begin + length, file.size)
         begin += length
 
 
-def load_scanner(records: str, byte_order: ByteOrder, codegen: "Callable[[], RecordCodegen]") -> native.Code:
-    """Return the scanner for records of this kind and byte order, from the code cache if it is there.
+def load_scanner(records: str, byte_order: ByteOrder, codegen: "Callable[[], RecordCodegen]") -> jit.Code:
+    """Return the code that scans records of this kind and byte order, from the code cache if possible.
 
-    *records* names the kind in the cache; *codegen* is called if the code must be compiled.
+    *records* names the kind in the cache; *codegen* is called if the code must be generated.
     """
     is_swapped = (byte_order == "<") is not (sys.byteorder == "little")
 
@@ -259,4 +310,4 @@ def load_scanner(records: str, byte_order: ByteOrder, codegen: "Callable[[], Rec
 
         return scanner_code(codegen(), swapped=is_swapped)
 
-    return native.load_cached(f"scan {records}, swapped {is_swapped}", write)
+    return jit.load_cached(f"scan {records}, swapped {is_swapped}", write)

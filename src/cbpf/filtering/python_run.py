@@ -1,0 +1,171 @@
+"""Filtering in Python: the filters run on the packets of a chunk one after another."""
+
+from collections.abc import Callable, Sequence
+from itertools import compress
+from typing import NamedTuple
+
+from ..capture.base import (
+    NO_PACKET,
+    CaptureWriter,
+    Container,
+    Place,
+    RecordSpan,
+    captured_bytes,
+    interfaces_of,
+    packet_count,
+)
+from ..capture.output import Output
+from ..capture.reader import CaptureReader, Chunk
+from ..errors import CaptureError, CbpfError, ExpressionError
+from .bound_filter import BoundFilter, prepare
+
+
+class AcceptedRecords(NamedTuple):
+    """The records of a chunk that one filter accepted, or that no filter accepted."""
+
+    source: Container
+    buffer: bytes
+    records: list[RecordSpan]
+    place: Place
+
+    @property
+    def packets(self) -> int:
+        """The number of packets in these records."""
+        return packet_count(self.records)
+
+    @property
+    def bytes(self) -> int:
+        """The number of bytes captured of these packets."""
+        return captured_bytes(self.records)
+
+    def write_to(self, writer: CaptureWriter, output: Output) -> None:
+        """Write the records in the format of *writer*."""
+        if self.records:
+            output.write(writer.encode(self.source, self.buffer, self.records, self.place))
+
+
+class FilteredChunk(NamedTuple):
+    """The result of filtering a chunk: the packets and bytes filtered, and the accepted records for each sink.
+
+    *error* is the reason why the filters could not run on the packet after them, if there is one.
+    """
+
+    packets: int
+    bytes: int
+    accepted: Sequence[AcceptedRecords]
+    error: CbpfError | None
+
+
+class PythonRun:
+    """The filtering of a capture in Python.
+
+    *collects* has a flag for each filter, and a last one for the packets that no filter accepts: whether they are
+    written.
+    """
+
+    def __init__(self, reader: CaptureReader, filters: Sequence[BoundFilter], collects: Sequence[bool]) -> None:
+        self._reader = reader
+        self._filters = filters
+        self._collects = collects
+        self._packets = 0  # of this capture, before the current chunk
+
+    def skip(self, packets: int) -> None:
+        """Count packets that were filtered elsewhere; error messages contain the number of a packet."""
+        self._packets += packets
+
+    def filter(self, chunk: Chunk, remaining: int | None) -> FilteredChunk:
+        """Run all filters on a chunk.
+
+        The result ends with the *remaining*-th packet accepted, if *remaining* is not None. Then only one sink exists,
+        and an error in a later packet is not reported.
+        """
+        prepare(self._filters, self._reader)
+        flags, error = self._run_filters(chunk, stops_early=remaining is not None)
+        records = chunk.records if error is None else chunk.records[: len(flags[0])]
+        flags.append(_rejected_by_all(flags, records) if self._collects[-1] else [])
+        accepted = [list(compress(records, sink_flags)) for sink_flags in flags]
+        if remaining is not None:
+            records, accepted = self._truncate(records, accepted, remaining)
+        place = _namer(self._reader.name, records, self._packets)
+        count = packet_count(records)
+        self._packets += count
+        return FilteredChunk(
+            count,
+            captured_bytes(records),
+            [AcceptedRecords(self._reader.container, chunk.buffer, sink_records, place) for sink_records in accepted],
+            error,
+        )
+
+    def _run_filters(self, chunk: Chunk, *, stops_early: bool) -> tuple[list[list[bool]], CbpfError | None]:
+        """Return the flags of all filters, up to a packet that a filter cannot be compiled for, and the error."""
+        try:
+            return [self._flags(bound_filter, chunk) for bound_filter in self._filters], None
+        except (ExpressionError, CaptureError) as error:
+            if not stops_early:
+                raise
+            end = min(index for index, record in enumerate(chunk.records) if not self._can_filter(record))
+            chunk = chunk._replace(records=chunk.records[:end])
+            return [self._flags(bound_filter, chunk) for bound_filter in self._filters], error
+
+    def _can_filter(self, record: RecordSpan) -> bool:
+        _, _, _, _, _, interface = record
+        try:
+            for bound_filter in self._filters:
+                if interface != NO_PACKET:
+                    self._match_function(bound_filter, interface)
+        except (ExpressionError, CaptureError):
+            return False
+        return True
+
+    def _match_function(self, bound_filter: BoundFilter, interface: int) -> Callable[[bytes, int], int]:
+        return bound_filter.match_function(self._reader.container.interfaces[interface], self._reader.name)
+
+    def _flags(self, bound_filter: BoundFilter, chunk: Chunk) -> list[bool]:
+        """Return whether the filter accepts each record; records without a packet are accepted."""
+        buffer, records = chunk
+        interfaces = set(interfaces_of(records))
+        matches = {index: self._match_function(bound_filter, index) for index in interfaces - {NO_PACKET}}
+        if len(interfaces) == 1 and matches:
+            (match,) = matches.values()
+            return [match(buffer[start:end], wire_length) != 0 for _, start, end, _, wire_length, _ in records]
+        return [
+            interface == NO_PACKET or matches[interface](buffer[start:end], wire_length) != 0
+            for _, start, end, _, wire_length, interface in records
+        ]
+
+    def _truncate(
+        self, records: list[RecordSpan], accepted: list[list[RecordSpan]], remaining: int
+    ) -> tuple[list[RecordSpan], list[list[RecordSpan]]]:
+        """Return the records, and those accepted by the only sink, up to its *remaining*-th packet."""
+        sink = self._collects.index(True)
+        if packet_count(accepted[sink]) < remaining:
+            return records, accepted
+        truncated = _through_packet(accepted[sink], remaining)
+        accepted = [truncated if index == sink else others for index, others in enumerate(accepted)]
+        return records[: records.index(truncated[-1]) + 1], accepted
+
+
+def _rejected_by_all(flags: list[list[bool]], records: list[RecordSpan]) -> list[bool]:
+    """Return for each record whether all filters reject it, or whether it holds no packet."""
+    return [
+        interface == NO_PACKET or not any(accepted)
+        for interface, accepted in zip(interfaces_of(records), zip(*flags, strict=True), strict=True)
+    ]
+
+
+def _through_packet(records: list[RecordSpan], count: int) -> list[RecordSpan]:
+    """Return the records up to the *count*-th packet among them."""
+    for end, interface in enumerate(interfaces_of(records), 1):
+        count -= interface != NO_PACKET
+        if not count:
+            return records[:end]
+    return records
+
+
+def _namer(name: str, records: list[RecordSpan], packets_before: int) -> Place:
+    """Return a function that names one of these records in errors; *packets_before* precede the first of them."""
+
+    def place(record: RecordSpan) -> str:
+        return f"{name}: packet {packets_before + packet_count(records[: records.index(record) + 1])}"
+
+    return place
