@@ -159,7 +159,7 @@ def test_a_savefile_must_fit_each_link_type_that_occurs(build: Pcapng) -> None:
     savefile = cbpf.Savefile(cbpf.compile("arp"), link_type=1, snaplen=262_144)
     blocks = blocks_of_all_kinds(build)
     assert filtered(without_blocks_of(blocks, 8), savefile) == without_blocks_of(blocks, 6, 8, 9)
-    with pytest.raises(cbpf.CaptureError, match="link type RAW is not EN10MB, which the savefile was made for"):
+    with pytest.raises(cbpf.CaptureError, match="link type RAW is not EN10MB, for which the savefile was compiled"):
         filtered(b"".join(blocks), savefile)
 
 

@@ -16,7 +16,8 @@ from ..packet.link_types import LinkType
 if TYPE_CHECKING:
     from ..engines.llvm.jit import Code
 
-ByteOrder: TypeAlias = Literal["<", ">"]
+StructByteOrder: TypeAlias = Literal["<", ">"]
+"""A byte order as the first character of a format of `struct`: little-endian or big-endian."""
 
 RecordSpan: TypeAlias = tuple[int, int, int, int, int, int]
 """The position of a record in a buffer: (start, data_start, data_end, end, wire_length, interface).
@@ -47,7 +48,7 @@ class Interface(NamedTuple):
 
     link_type: LinkType
     snaplen: int
-    byte_order: ByteOrder
+    byte_order: StructByteOrder
     resolution: int = 1_000_000
     offset: int = 0
     name: str | None = None
@@ -75,7 +76,7 @@ class Section(NamedTuple):
     Its interfaces begin at index *first_interface* of `Container.interfaces` and end where the next section begins.
     """
 
-    byte_order: ByteOrder
+    byte_order: StructByteOrder
     first_interface: int
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, NamedTuple, TypeAlias
 from .._record import Record
 from .._validators import instance_of, optional, text, within
 from ..errors import DamagedCapture
-from .base import NO_PACKET, SECOND, ByteOrder, Container, Interface, end_of
+from .base import NO_PACKET, SECOND, Container, Interface, StructByteOrder, end_of
 from .input import Source
 from .reader import CaptureReader, Chunk
 
@@ -173,7 +173,7 @@ class CaptureInfo(Record):
     compression: Annotated[str | None, optional(text)]
     file_size: Annotated[int | None, optional(_check_count)]
     capture_size: _Count
-    byte_orders: tuple[ByteOrder, ...]
+    byte_orders: tuple[StructByteOrder, ...]
     sections: _Count
     interfaces: tuple[InterfaceInfo, ...]
     totals: PacketTotals
@@ -229,7 +229,7 @@ class CaptureSurvey:
             self._last_ns = times[-1]
 
     def info(self, reader: CaptureReader, damage: str | None) -> CaptureInfo:
-        """Return the summary of what was read; the fields of the source are those of *reader*."""
+        """Return the summary of the chunks added so far; the fields of the source are those of *reader*."""
         container = self._container
         return CaptureInfo(
             name=reader.name,

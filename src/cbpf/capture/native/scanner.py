@@ -36,7 +36,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from ...engines.llvm import jit
 from ...engines.llvm.context import default_context, raise_interruption
-from ..base import ByteOrder, CaptureWriter
+from ..base import CaptureWriter, StructByteOrder
 from .abi import BATCH, MAX_LANES, SCRATCH_SIZE, FilterOutput, ScanRequest, max_ranges
 from .mapped_file import AnonymousMapping, MappedFile
 
@@ -298,7 +298,7 @@ def _windows(begin: int, file: MappedFile) -> Iterator[_Window]:
         begin += length
 
 
-def load_scanner(records: str, byte_order: ByteOrder, codegen: "Callable[[], RecordCodegen]") -> jit.Code:
+def load_scanner(records: str, byte_order: StructByteOrder, codegen: "Callable[[], RecordCodegen]") -> jit.Code:
     """Return the code that scans records of this kind and byte order, from the code cache if possible.
 
     *records* names the kind in the cache; *codegen* is called if the code must be generated.
