@@ -1,4 +1,4 @@
-"""What a capture holds: sums checked against a plain reader and capinfos; damage, pipes, JSON, odd times."""
+"""Summaries of captures: totals checked against a plain reader and capinfos; damage, pipes, JSON, extreme times."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NEEDS_CAPINFOS: Final = pytest.mark.skipif(
 
 @pytest.fixture(params="<>")
 def build(request: pytest.FixtureRequest) -> Pcapng:
-    """Builds blocks in each byte order."""
+    """Return a builder of blocks in each byte order."""
     return Pcapng(request.param)
 
 
@@ -44,7 +44,7 @@ def command(*arguments: str, stdin: bytes = b"") -> tuple[int, str, str]:
 
 
 def totals_of(records: list[Record]) -> cbpf.PacketTotals:
-    """Added up one by one, and knowing nothing of chunks."""
+    """Return the totals of packets, computed without chunks."""
     times = [record.seconds * SECOND + record.nanoseconds for record in records]
     lengths = [len(record.data) for record in records]
     return cbpf.PacketTotals(
@@ -59,11 +59,11 @@ def totals_of(records: list[Record]) -> cbpf.PacketTotals:
     )
 
 
-# Sums
+# Totals
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-def test_every_variant_of_pcap(name: str) -> None:
+def test_pcaps_of_every_variant_are_summarised(name: str) -> None:
     variant = VARIANTS[name]
     capture = encoded(RECORDS, variant)
     snaplen = CORRECTED_SNAPLEN.get(name, variant.snaplen)
@@ -78,14 +78,14 @@ def test_every_variant_of_pcap(name: str) -> None:
 
 
 @pytest.mark.parametrize("byte_order", "<>")
-def test_pcapng(byte_order: str) -> None:
+def test_a_pcapng_is_summarised(byte_order: str) -> None:
     found = info(as_pcapng(RECORDS, byte_order))
     assert found.totals == totals_of(RECORDS)
     assert (found.container, found.version, found.byte_orders) == ("pcapng", "1.0", (byte_order,))
     assert found.interfaces[0].interface.resolution == SECOND
 
 
-def test_sections_interfaces_and_other_blocks(build: Pcapng) -> None:
+def test_sections_interfaces_and_other_blocks_are_counted(build: Pcapng) -> None:
     other = Pcapng(">" if build.byte_order == "<" else "<")
     blocks = blocks_of_all_kinds(build)
     blocks += [other.section(), other.block(9, b"journal"), other.interface(147), other.interface(snaplen=40)]
@@ -108,8 +108,8 @@ def test_sections_interfaces_and_other_blocks(build: Pcapng) -> None:
 
 
 @pytest.mark.fuzz
-def test_chunks_make_no_difference(rounds: Rounds) -> None:
-    """A byte at a time, every block is a chunk; and the sums are those of the packets that a reader gives."""
+def test_totals_do_not_depend_on_chunks(rounds: Rounds) -> None:
+    """A stream of single bytes makes every block a chunk; the totals equal those of the packets of a reader."""
     for random in rounds(20):
         build = Pcapng(random.choice("<>"))
         blocks = [build.section(), build.interface(), build.interface(101, options=build.resolution(9))]
@@ -131,7 +131,7 @@ def test_chunks_make_no_difference(rounds: Rounds) -> None:
         assert found.capture_size == len(capture)
 
 
-def test_nothing_to_sum_up(build: Pcapng) -> None:
+def test_captures_without_packets_have_empty_totals(build: Pcapng) -> None:
     for capture in (encoded([]), build.section(), build.section() + build.interface()):
         found = info(capture)
         assert found.totals == cbpf.PacketTotals()
@@ -140,7 +140,7 @@ def test_nothing_to_sum_up(build: Pcapng) -> None:
     assert info(build.section()).interfaces == ()
 
 
-def test_many_interfaces_do_not_take_long(build: Pcapng) -> None:
+def test_many_interfaces_are_summarised(build: Pcapng) -> None:
     interfaces = [build.interface()] * 20_000
     packets = [build.enhanced(b"x", interface=index) for index in range(20_000)]
     found = info(b"".join([build.section(), *interfaces, *packets]))
@@ -151,7 +151,9 @@ def test_many_interfaces_do_not_take_long(build: Pcapng) -> None:
 
 
 @pytest.mark.parametrize(("code", "offset", "units", "expected"), TIMES)
-def test_times(code: int, offset: int, units: int, expected: int, build: Pcapng, tmp_path: Path) -> None:
+def test_times_have_the_resolution_of_their_interface(
+    code: int, offset: int, units: int, expected: int, build: Pcapng, tmp_path: Path
+) -> None:
     head = build.section() + build.interface(options=build.resolution(code, offset=offset))
     capture = head + build.enhanced(FRAME, time=units) + build.simple(FRAME)
     totals = info(capture).totals
@@ -190,7 +192,7 @@ def test_iso_times_are_those_of_datetime(rounds: Rounds) -> None:
 # Damage
 
 
-def test_what_is_before_the_damage_counts() -> None:
+def test_records_before_the_damage_are_counted() -> None:
     for end in range(24, len(PLAIN)):
         found = info(PLAIN[:end])
         whole = [len(encoded(RECORDS[:count])) for count in range(len(RECORDS) + 1)]
@@ -200,7 +202,7 @@ def test_what_is_before_the_damage_counts() -> None:
         assert (found.damage is None) == (end in whole)
 
 
-def test_damage_of_a_pcapng(build: Pcapng) -> None:
+def test_damage_of_a_pcapng_is_reported(build: Pcapng) -> None:
     head = build.section() + build.interface() + build.enhanced(FRAME)
     found = info(head + build.enhanced(FRAME, interface=7))
     assert found.damage == "capture: packet 2: undefined interface 7; its section has described 1, counted from 0"
@@ -212,7 +214,7 @@ def test_damage_of_a_pcapng(build: Pcapng) -> None:
     )
 
 
-def test_what_is_no_capture() -> None:
+def test_other_files_are_rejected() -> None:
     with pytest.raises(cbpf.CaptureError, match="capture: byte 0: 6e 6f 70 65 is not the magic number of a capture"):
         info(b"nope" * 10)
 
@@ -220,7 +222,7 @@ def test_what_is_no_capture() -> None:
 # Sources
 
 
-def test_a_compressed_file(tmp_path: Path) -> None:
+def test_compressed_files_are_summarised(tmp_path: Path) -> None:
     path = tmp_path / "in.pcap.gz"
     path.write_bytes(gzip.compress(PLAIN))
     found = cbpf.capture_info(path)
@@ -231,7 +233,7 @@ def test_a_compressed_file(tmp_path: Path) -> None:
         assert not file.closed
 
 
-def test_a_file_object_with_a_name_that_is_no_text(tmp_path: Path) -> None:
+def test_file_names_that_are_not_valid_text_are_accepted(tmp_path: Path) -> None:
     path = os.fsdecode(os.fsencode(tmp_path) + b"/\xff")
     Path(path).write_bytes(PLAIN[:-1])
     with open(path, "rb") as file:
@@ -252,7 +254,7 @@ def test_a_pipe_has_no_size() -> None:
 # The command
 
 
-def test_the_text_of_a_capture() -> None:
+def test_the_command_prints_a_pcap() -> None:
     expected = f"""{TRAFFIC}
   format        pcap 2.4, little-endian
   size          323,559 bytes
@@ -269,12 +271,12 @@ def test_the_text_of_a_capture() -> None:
     assert command(str(TRAFFIC)) == (0, expected, "")
 
 
-def test_the_text_of_an_odd_capture() -> None:
+def test_the_command_prints_an_unusual_pcapng() -> None:
     build = Pcapng(">")
     options = build.options((2, b"\x1b[1mwlan0"), (9, b"\x0c"), (14, struct.pack(">q", -86_400)))
     capture = [*blocks_of_all_kinds(build), build.section(), build.interface(300, 96, options=options)]
     capture += [build.enhanced(FRAME, time=5, wire_length=1500), build.enhanced(FRAME)[:-4]]
-    status, output, complaint = command("-", stdin=gzip.compress(b"".join(capture)))
+    status, output, error = command("-", stdin=gzip.compress(b"".join(capture)))
     expected = """standard input
   format        pcapng 1.0, big-endian
   compression   gzip, 744 bytes uncompressed
@@ -298,13 +300,13 @@ def test_the_text_of_an_odd_capture() -> None:
 """
     assert output == expected
     damage = "cbpf: standard input: packet 6: 92 of its 96 bytes are present; the capture is truncated\n"
-    assert (status, complaint) == (2, damage)
+    assert (status, error) == (2, damage)
 
 
 @pytest.mark.parametrize(
     ("code", "text"), [(0, "seconds"), (9, "nanoseconds"), (15, "10^-15 s"), (0x80, "seconds"), (0x80 | 20, "2^-20 s")]
 )
-def test_the_text_of_resolutions(code: int, text: str, build: Pcapng) -> None:
+def test_the_command_prints_resolutions(code: int, text: str, build: Pcapng) -> None:
     capture = build.section() + build.interface(options=build.resolution(code, offset=3))
     capture += build.simple(b"x")
     _, output, _ = command("-", stdin=capture)
@@ -312,7 +314,7 @@ def test_the_text_of_resolutions(code: int, text: str, build: Pcapng) -> None:
     assert "  lengths       1 byte captured\n" in output
 
 
-def test_the_text_of_an_old_variant() -> None:
+def test_the_command_prints_an_old_variant() -> None:
     capture = encoded([Record(1, 2_000, 3, b"a"), Record(90_000, 0, 1, b"b")], VARIANTS["big-endian Kuznetzov"])
     lines = command("-", stdin=capture)[1].splitlines()
     assert lines[1] == "  format       pcap 2.4 (variant of Kuznetzov's libpcap), big-endian"
@@ -320,32 +322,32 @@ def test_the_text_of_an_old_variant() -> None:
     assert lines[10] == "  duration     89,998.999998 s (1 d 59 min 58 s)"
 
 
-def test_several_captures_and_what_is_none(tmp_path: Path) -> None:
+def test_the_command_continues_after_errors(tmp_path: Path) -> None:
     cut = tmp_path / "cut.pcap"
     cut.write_bytes(PLAIN[:-1])
-    status, output, complaint = command("nope", str(cut), str(TRAFFIC), __file__)
+    status, output, error = command("nope", str(cut), str(TRAFFIC), __file__)
     assert status == 2
     first, second = output.split("\n\n")
     assert first.startswith(f"{cut}\n  format ")
     assert first.endswith("\n  damage        packet 4: 79 of its 80 bytes are present; the capture is truncated")
     assert second == command(str(TRAFFIC))[1]
-    assert complaint.splitlines() == [
+    assert error.splitlines() == [
         "cbpf: nope: No such file or directory",
         f"cbpf: {cut}: packet 4: 79 of its 80 bytes are present; the capture is truncated",
-        f"cbpf: {__file__}: byte 0: 22 22 22 57 is not the magic number of a capture",
+        f"cbpf: {__file__}: byte 0: {Path(__file__).read_bytes()[:4].hex(' ')} is not the magic number of a capture",
     ]
 
 
-def test_json_is_one_line_a_capture(tmp_path: Path) -> None:
+def test_json_has_one_line_per_capture(tmp_path: Path) -> None:
     path = tmp_path / "odd.pcapng"
     path.write_bytes(b"".join(blocks_of_all_kinds(Pcapng(">"))))
-    status, output, complaint = command("--json", str(path), str(TRAFFIC), str(path))
-    assert (status, complaint) == (0, "")
+    status, output, error = command("--json", str(path), str(TRAFFIC), str(path))
+    assert (status, error) == (0, "")
     found = [json.loads(line) for line in output.splitlines()]
     assert found == [cbpf.capture_info(name).as_dict() for name in (path, TRAFFIC, path)]
 
 
-def test_the_keys_of_json() -> None:
+def test_json_has_all_fields() -> None:
     interface: dict[str, Any] = {
         "section": 1,
         "name": None,
@@ -372,13 +374,13 @@ def test_the_keys_of_json() -> None:
         "untimed": 0,
     }
     capture = as_pcapng([Record(3, 0, 20, PACKET), Record(1, 7, 20, PACKET[:5])], ">", 101, 96)
-    status, output, complaint = command("--json", "-", stdin=capture[:-1] + b"x")
+    status, output, error = command("--json", "-", stdin=capture[:-1] + b"x")
     assert status == 2
     damage = "standard input: packet 2: block length mismatch: 40 in the header, 120 in the trailer"
-    assert complaint == f"cbpf: {damage}\n"
+    assert error == f"cbpf: {damage}\n"
     assert json.loads(output)["damage"] == damage
-    status, output, complaint = command("--json", "-", stdin=capture)
-    assert (status, complaint, output.count("\n")) == (0, "", 1)
+    status, output, error = command("--json", "-", stdin=capture)
+    assert (status, error, output.count("\n")) == (0, "", 1)
     assert list(json.loads(output).items()) == list(
         {
             "name": "standard input",
@@ -399,7 +401,7 @@ def test_the_keys_of_json() -> None:
     )
 
 
-# A second opinion
+# Comparison with capinfos
 
 
 def real_captures() -> list[object]:
@@ -409,11 +411,11 @@ def real_captures() -> list[object]:
     return [shipped, *(pytest.param(path, id=path.name, marks=_marks(path)) for path in sorted(SHARED.glob("*.pcap*")))]
 
 
-# Where capinfos says something else, and why.
+# Captures for which capinfos reports different values, and the reasons
 DIFFERENT: Final = {
     "atm-oam-heapoverflow.pcap": "it does not count the pseudo-header",
-    "atm-oam-loopback-print-overrun.pcap": "the same, and it cuts more than 4,294 seconds of microseconds to 32 bits",
-    "olsr-oobr-2.pcap": "it takes a time of 0 seconds for none",
+    "atm-oam-loopback-print-overrun.pcap": "pseudo-header not counted; 4,294 s of microseconds overflow 32 bits",
+    "olsr-oobr-2.pcap": "a time of 0 seconds counts as missing",
 }
 
 
@@ -422,17 +424,17 @@ def _marks(path: Path) -> list[pytest.MarkDecorator]:
 
 
 def capinfos(path: Path) -> list[str]:
-    """Name, packets, bytes of the file and on the wire, first and last time, order; nothing if it cannot read all."""
+    """Return name, packets, bytes in the file and on the wire, first and last time, and order; [] if capinfos fails."""
     done = subprocess.run(["capinfos", "-TMrcsdSaeo", path], capture_output=True, text=True)
     return done.stdout.rstrip("\n").split("\t") if done.returncode == 0 else []
 
 
 @NEEDS_CAPINFOS
 @pytest.mark.parametrize("path", real_captures())
-def test_capinfos_says_the_same(path: Path) -> None:
+def test_capinfos_reports_the_same(path: Path) -> None:
     theirs = capinfos(path)
     if not theirs:
-        pytest.skip("capinfos does not read it")
+        pytest.skip("capinfos cannot read this capture")
     found = cbpf.capture_info(path)
     totals = found.totals
     sums = [str(path), str(totals.packets), str(found.file_size), str(totals.wire_bytes)]

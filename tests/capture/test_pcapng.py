@@ -1,4 +1,4 @@
-"""pcapng read, filtered and written: sections, interfaces, times, blocks without packets, damage, conversions."""
+"""Reading, filtering and writing pcapng: sections, interfaces, times, blocks without packets, damage, conversion."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def without_blocks_of(capture: list[bytes], *dropped: int) -> bytes:
 
 @pytest.fixture(params="<>")
 def build(request: pytest.FixtureRequest) -> Pcapng:
-    """Builds blocks in each byte order."""
+    """Return a builder of blocks in each byte order."""
     return Pcapng(request.param)
 
 
 # Packets
 
 
-def test_all_kinds_of_packet_blocks(build: Pcapng) -> None:
+def test_packet_blocks_of_all_kinds_are_read(build: Pcapng) -> None:
     capture = b"".join(
         [
             build.section(),
@@ -69,7 +69,7 @@ def test_all_kinds_of_packet_blocks(build: Pcapng) -> None:
     ]
 
 
-def test_interfaces(build: Pcapng) -> None:
+def test_interface_descriptions_are_read(build: Pcapng) -> None:
     options = build.options((COMMENT, b"x"), (2, b"eth0"), (9, b"\x86"), (14, struct.pack(f"{build.byte_order}q", -3)))
     capture = build.section() + build.interface(1, 0, options=options) + build.interface(101, 0xFFFF_FFFF)
     reader = cbpf.read_capture(BytesIO(capture))
@@ -89,7 +89,7 @@ def test_times_are_exact(code: int, offset: int, units: int, expected: int, buil
     assert [one.time_ns for one in packets(head + build.simple(FRAME))] == [offset * SECOND]
 
 
-def test_sections_of_both_byte_orders() -> None:
+def test_sections_may_have_different_byte_orders() -> None:
     little, big = Pcapng("<"), Pcapng(">")
     first = [little.section(), little.interface(), little.enhanced(FRAME), little.enhanced(bytes(60))]
     second = [big.section(length=0), big.interface(linktype=101), big.interface(), big.enhanced(FRAME, interface=1)]
@@ -98,7 +98,7 @@ def test_sections_of_both_byte_orders() -> None:
     assert filtered(capture, "arp") == without_blocks_of([*first, *second], 3)
 
 
-def test_a_byte_at_a_time_and_a_live_pipe(build: Pcapng) -> None:
+def test_streams_that_deliver_few_bytes_at_a_time_are_read(build: Pcapng) -> None:
     capture = build.section() + build.interface() + build.enhanced(FRAME) + build.block(99, b"more") * 3
     assert len(list(cbpf.read_capture(cast(BinaryIO, Trickle(capture))))) == 1
     with pipe() as (read_end, writer), open(read_end, "rb", buffering=0, closefd=False) as file:
@@ -108,7 +108,7 @@ def test_a_byte_at_a_time_and_a_live_pipe(build: Pcapng) -> None:
         assert next(iter(reader)).number == 1
 
 
-def test_many_interfaces_do_not_take_long() -> None:
+def test_the_maximum_number_of_interfaces_is_read_and_one_more_is_rejected() -> None:
     build = Pcapng()
     capture = build.section() + (build.interface() + build.simple(b"x")) * 65_536
     summary = cbpf.filter_capture(BytesIO(capture), None, "")
@@ -123,7 +123,7 @@ def test_many_interfaces_do_not_take_long() -> None:
 # Filtering
 
 
-def test_what_holds_no_packet_is_kept(build: Pcapng) -> None:
+def test_blocks_without_a_packet_are_copied(build: Pcapng) -> None:
     blocks = blocks_of_all_kinds(build)
     assert filtered(b"".join(blocks)) == b"".join(blocks)
     assert filtered(b"".join(blocks), "arp") == without_blocks_of(blocks, 6, 8, 9)
@@ -131,13 +131,13 @@ def test_what_holds_no_packet_is_kept(build: Pcapng) -> None:
     assert filtered(b"".join(blocks), "arp or ip", invert=True) == without_blocks_of(blocks, 4, 8)
 
 
-def test_summary_counts_packets_alone(build: Pcapng) -> None:
+def test_summary_counts_packets_only(build: Pcapng) -> None:
     summary = cbpf.filter_capture(BytesIO(b"".join(blocks_of_all_kinds(build))), None, "arp")
     assert summary[:4] == (4, 1, 64 + 60 + 20 + 60, 64)
 
 
 @pytest.mark.parametrize(("count", "end"), [(1, 5), (2, 7), (3, 9), (4, 10), (5, 12)])
-def test_count_ends_behind_its_packet(count: int, end: int, build: Pcapng) -> None:
+def test_count_ends_after_its_packet(count: int, end: int, build: Pcapng) -> None:
     blocks = blocks_of_all_kinds(build)
     assert filtered(b"".join(blocks), "", count=count) == b"".join(blocks[:end])
 
@@ -148,14 +148,14 @@ def test_a_program_runs_on_every_link_type(build: Pcapng) -> None:
     assert filtered(b"".join(blocks), longer) == without_blocks_of(blocks, 6, 8, 9)
 
 
-def test_the_byte_order_of_a_section_decides_about_loopback_headers() -> None:
+def test_loopback_headers_have_the_byte_order_of_their_section() -> None:
     little, big = Pcapng("<"), Pcapng(">")
     frames = [struct.pack("<I", 2) + PACKET, struct.pack(">I", 2) + PACKET]
     sections = [[one.section(), one.interface(linktype=0), *map(one.enhanced, frames)] for one in (little, big)]
     assert filtered(b"".join(sections[0] + sections[1]), "ip") == without_blocks_of(sections[0] + sections[1], 3, 6)
 
 
-def test_a_savefile_must_fit_each_link_type_that_occurs(build: Pcapng) -> None:
+def test_a_savefile_must_match_the_link_type_of_every_packet(build: Pcapng) -> None:
     savefile = cbpf.Savefile(cbpf.compile("arp"), link_type=1, snaplen=262_144)
     blocks = blocks_of_all_kinds(build)
     assert filtered(without_blocks_of(blocks, 8), savefile) == without_blocks_of(blocks, 6, 8, 9)
@@ -163,7 +163,7 @@ def test_a_savefile_must_fit_each_link_type_that_occurs(build: Pcapng) -> None:
         filtered(b"".join(blocks), savefile)
 
 
-def test_an_expression_must_compile_for_each_link_type_that_occurs(build: Pcapng, tmp_path: Path) -> None:
+def test_an_expression_must_compile_for_the_link_type_of_every_packet(build: Pcapng, tmp_path: Path) -> None:
     head = build.section() + build.interface() + build.interface(linktype=189) + build.enhanced(FRAME)
     assert filtered(head, "arp") == head
     target = tmp_path / "out.pcapng"
@@ -172,18 +172,18 @@ def test_an_expression_must_compile_for_each_link_type_that_occurs(build: Pcapng
     assert not target.exists()
 
 
-def test_a_wrong_expression_is_told_without_packets(build: Pcapng) -> None:
+def test_an_invalid_expression_is_rejected_in_a_capture_without_packets(build: Pcapng) -> None:
     with pytest.raises(cbpf.ExpressionError, match=r"^expression 'no such word'"):
         filtered(build.section() + build.interface(), "no such word")
 
 
-def test_as_socket_sees_each_interface_by_its_link_type(build: Pcapng) -> None:
+def test_as_socket_uses_the_link_type_of_each_interface(build: Pcapng) -> None:
     program = cbpf.parse("ld #proto\njeq #0x0806,1\njeq #0x0800,0,1\nret #1\nret #0")
     blocks = blocks_of_all_kinds(build)
     assert filtered(b"".join(blocks), program, as_socket=True, dialect=cbpf.LINUX) == without_blocks_of(blocks, 6, 9)
 
 
-def test_expressions_for_an_interface(build: Pcapng) -> None:
+def test_expressions_are_compiled_for_an_interface(build: Pcapng) -> None:
     reader = cbpf.read_capture(BytesIO(b"".join(blocks_of_all_kinds(build))))
     assert cbpf.compile_for_capture("arp", reader) == cbpf.compile("arp")
     list(reader)
@@ -195,7 +195,7 @@ def test_expressions_for_an_interface(build: Pcapng) -> None:
 # Captures without packets or interfaces
 
 
-def test_a_capture_without_interfaces(build: Pcapng) -> None:
+def test_a_capture_without_interfaces_is_read_and_has_no_link_type(build: Pcapng) -> None:
     capture = build.section() + build.block(99, b"more")
     reader = cbpf.read_capture(BytesIO(capture))
     with pytest.raises(cbpf.CaptureError, match="capture: describes no interface and thus no link type"):
@@ -204,7 +204,7 @@ def test_a_capture_without_interfaces(build: Pcapng) -> None:
     assert filtered(capture, "arp") == capture
 
 
-def test_looking_ahead_has_an_end() -> None:
+def test_look_ahead_is_limited() -> None:
     build = Pcapng()
     reader = cbpf.read_capture(BytesIO(build.section() + build.block(99, bytes(1 << 20)) * 20 + build.interface()))
     with pytest.raises(cbpf.CaptureError, match="describes no interface"):
@@ -218,7 +218,7 @@ def test_looking_ahead_has_an_end() -> None:
 
 @pytest.mark.parametrize("byte_order", "<>")
 @pytest.mark.parametrize("magic", [0xA1B2_C3D4, NANOSECONDS])
-def test_from_pcap_and_back(byte_order: str, magic: int) -> None:
+def test_pcap_to_pcapng_and_back_is_lossless(byte_order: str, magic: int) -> None:
     variant = Variant(byte_order, magic, linktype=113, snaplen=1000)
     capture = encoded(clipped(RECORDS, 1000), variant)
     pcapng = filtered(capture, container="pcapng")
@@ -228,13 +228,13 @@ def test_from_pcap_and_back(byte_order: str, magic: int) -> None:
     assert filtered(pcapng, container="pcap") == capture
 
 
-def test_a_pcap_without_packets_gives_a_section() -> None:
+def test_captures_without_packets_are_converted() -> None:
     build = Pcapng("<")
     assert filtered(encoded([]), container="pcapng") == build.section() + build.interface()
     assert filtered(build.section() + build.interface(snaplen=99), container="pcap") == encoded([], Variant(snaplen=99))
 
 
-def test_the_link_type_of_a_pcap_is_that_of_what_is_kept(build: Pcapng, tmp_path: Path) -> None:
+def test_the_link_type_of_a_converted_pcap_is_that_of_its_first_packet(build: Pcapng, tmp_path: Path) -> None:
     capture = b"".join(blocks_of_all_kinds(build))
     of_raw = filtered(capture, "ip", container="pcap")
     assert of_raw == encoded([Record(0, 0, 20, PACKET)], Variant(build.byte_order, NANOSECONDS, linktype=101))
@@ -253,38 +253,38 @@ MISFITS: Final = {
 
 
 @pytest.mark.parametrize("name", MISFITS)
-def test_what_does_not_fit_a_pcap(name: str, build: Pcapng) -> None:
+def test_packets_that_do_not_fit_the_pcap_header_are_rejected(name: str, build: Pcapng) -> None:
     code, time, size, message = MISFITS[name]
     late = build.interface(options=build.resolution(code)) + build.enhanced(bytes(size), interface=1, time=time)
     capture = build.section() + build.interface(snaplen=262) + build.enhanced(FRAME)
     with pipe() as (read_end, writer), open(read_end, "rb", buffering=0, closefd=False) as file:
-        reader_has_begun = BytesIO()
+        output = BytesIO()
 
-        class Told(BytesIO):
+        class Recorder(BytesIO):
             def write(self, data: object) -> int:
-                if not reader_has_begun.tell():
+                if not output.tell():
                     writer.write(late)
                     writer.close()
-                return reader_has_begun.write(data)  # type: ignore[arg-type]
+                return output.write(data)  # type: ignore[arg-type]
 
         writer.write(capture)
         with pytest.raises(cbpf.CaptureError, match=f"packet 2: {message}"):
-            cbpf.filter_capture(cast(BinaryIO, file), Told(), "", container="pcap")
-    assert decoded(reader_has_begun.getvalue()) == [Record(0, 0, 64, FRAME)]
+            cbpf.filter_capture(cast(BinaryIO, file), Recorder(), "", container="pcap")
+    assert decoded(output.getvalue()) == [Record(0, 0, 64, FRAME)]
 
 
-def test_binary_times_become_nanoseconds(build: Pcapng) -> None:
+def test_binary_resolutions_are_converted_to_nanoseconds(build: Pcapng) -> None:
     capture = build.section() + build.interface(options=build.resolution(0x8A)) + build.enhanced(FRAME, time=1025)
     assert decoded(filtered(capture, container="pcap")) == [Record(1, 976_562, 64, FRAME)]
 
 
 @pytest.mark.parametrize("container", ["", "PCAP", "gzip", None])
-def test_unknown_containers(container: object) -> None:
+def test_unknown_containers_are_rejected(container: object) -> None:
     with pytest.raises(cbpf.FieldError, match=r"filter_capture\.container"):
         filtered(encoded([]), container=container)
 
 
-def test_a_link_type_beyond_16_bits() -> None:
+def test_link_types_beyond_16_bits_are_rejected() -> None:
     with pytest.raises(cbpf.CaptureError, match="link type 65536 does not fit in a pcapng"):
         filtered(encoded([], Variant(linktype=65_536)), cbpf.parse("ret #1"), container="pcapng")
 
@@ -292,7 +292,7 @@ def test_a_link_type_beyond_16_bits() -> None:
 # Several sources
 
 
-def test_sections_are_joined(build: Pcapng) -> None:
+def test_several_sources_are_joined_as_sections(build: Pcapng) -> None:
     pcapng, pcap = b"".join(blocks_of_all_kinds(build)), encoded(ARP, Variant(build.byte_order, linktype=101))
     target = BytesIO()
     cbpf.filter_capture([BytesIO(pcapng), BytesIO(pcap), BytesIO(pcapng)], target, "")
@@ -301,8 +301,8 @@ def test_sections_are_joined(build: Pcapng) -> None:
     assert target.getvalue() == pcapng + section + pcapng
 
 
-def test_one_pcap_of_many(build: Pcapng, tmp_path: Path) -> None:
-    """The second source is known to have nanoseconds before the first packet is written."""
+def test_several_sources_are_joined_as_one_pcap(build: Pcapng, tmp_path: Path) -> None:
+    """The reader looks ahead, so the nanoseconds of the second source are known before the first packet is written."""
     paths = [tmp_path / "1.pcapng", tmp_path / "2.pcapng", tmp_path / "3.pcap"]
     paths[0].write_bytes(build.section() + build.interface(snaplen=100) + build.enhanced(FRAME, time=1_000_001))
     paths[1].write_bytes(as_pcapng(RECORDS))
@@ -321,7 +321,7 @@ def test_pcaps_of_different_link_types_fit_a_pcapng() -> None:
     assert [one.interface for one in packets(target.getvalue())] == [0] * 4 + [1] * 4
 
 
-def test_damage_of_a_source_spares_the_next(tmp_path: Path) -> None:
+def test_sources_after_a_damaged_one_are_filtered(tmp_path: Path) -> None:
     target, capture = tmp_path / "out.pcapng", as_pcapng(RECORDS)
     with pytest.raises(
         cbpf.DamagedCapture, match=r"packet 4: 95 of its 96 bytes are present; the capture is truncated$"
@@ -330,7 +330,7 @@ def test_damage_of_a_source_spares_the_next(tmp_path: Path) -> None:
     assert target.read_bytes() == as_pcapng(RECORDS[:3]) + capture
 
 
-# What is wrong
+# Invalid blocks
 
 
 BUILD: Final = Pcapng("<")
@@ -347,7 +347,7 @@ def with_length(block: bytes, length: int) -> bytes:
 
 ENHANCED: Final = BUILD.enhanced(FRAME)
 INTERFACE: Final = BUILD.interface(options=BUILD.resolution(9))
-WRONG: Final = {
+INVALID_BLOCKS: Final = {
     "length 8": (with_length(ENHANCED, 8), "packet 2: block length is 8; this block type has at least 32 bytes"),
     "length 0": (with_length(BUILD.block(99, b""), 0), "block length is 0; this block type has at least 12 bytes"),
     "odd length": (with_length(ENHANCED, 97), "packet 2: block length is 97; block lengths are multiples of 4"),
@@ -380,8 +380,11 @@ WRONG: Final = {
     ),
     "version": (BUILD.section(version=(2, 0)), "unsupported section version 2; version 1 is supported"),
     "long option": (with_field(INTERFACE, 18, b"\xff"), "option 9 of 255 bytes extends beyond the end of its block"),
-    "wrong option": (with_field(INTERFACE, 18, b"\2"), "option 9 has 2 bytes; its size is 1"),
-    "wrong end": (with_field(INTERFACE, 26, b"\1"), "option 0 of 1 bytes extends beyond the end of its block"),
+    "invalid option": (with_field(INTERFACE, 18, b"\2"), "option 9 has 2 bytes; its size is 1"),
+    "option beyond the block": (
+        with_field(INTERFACE, 26, b"\1"),
+        "option 0 of 1 bytes extends beyond the end of its block",
+    ),
     "option twice": (
         BUILD.interface(options=BUILD.options((9, b"\6"), (9, b"\6"))),
         "duplicate option 9; it may occur once",
@@ -389,16 +392,16 @@ WRONG: Final = {
 }
 
 
-@pytest.mark.parametrize("name", WRONG)
-def test_what_is_wrong_is_told_behind_what_is_right(name: str) -> None:
-    wrong, message = WRONG[name]
-    reader = cbpf.read_capture(BytesIO(HEAD + ENHANCED + wrong + ENHANCED))
+@pytest.mark.parametrize("name", INVALID_BLOCKS)
+def test_an_invalid_block_is_reported_after_the_packets_before_it(name: str) -> None:
+    block, message = INVALID_BLOCKS[name]
+    reader = cbpf.read_capture(BytesIO(HEAD + ENHANCED + block + ENHANCED))
     assert next(reader).data == FRAME
     with pytest.raises(cbpf.DamagedCapture, match=message):
         next(reader)
 
 
-FIRST: Final = {
+INVALID_STARTS: Final = {
     "magic": (with_field(HEAD, 8, b"\1\2\3\4"), "block at byte 0: section header with byte-order magic 01 02 03 04"),
     "length": (with_length(HEAD, 24), "block at byte 0: block length is 24; a section header has at least 28 bytes"),
     "endless": (with_length(HEAD, 2**31), "block at byte 0: block length is 2147483648; the maximum is"),
@@ -410,9 +413,9 @@ FIRST: Final = {
 }
 
 
-@pytest.mark.parametrize("name", FIRST)
-def test_what_does_not_begin_as_a_section(name: str, tmp_path: Path) -> None:
-    capture, message = FIRST[name]
+@pytest.mark.parametrize("name", INVALID_STARTS)
+def test_captures_with_an_invalid_first_section_are_rejected(name: str, tmp_path: Path) -> None:
+    capture, message = INVALID_STARTS[name]
     target = tmp_path / "out.pcapng"
     with pytest.raises(cbpf.CaptureError, match=message) as error:
         cbpf.filter_capture(BytesIO(capture), target, "")
@@ -424,7 +427,7 @@ def test_version_1_2_is_read(build: Pcapng) -> None:
     assert len(packets(build.section(version=(1, 2)) + build.interface() + build.enhanced(FRAME))) == 1
 
 
-def test_cut_at_every_byte(build: Pcapng) -> None:
+def test_truncation_at_every_byte_is_reported_after_the_complete_blocks(build: Pcapng) -> None:
     blocks = blocks_of_all_kinds(build)
     ends = [len(b"".join(blocks[:count])) for count in range(1, len(blocks) + 1)]
     capture = b"".join(blocks)
@@ -442,7 +445,7 @@ def test_cut_at_every_byte(build: Pcapng) -> None:
 
 
 def damaged_captures(chance: random.Random) -> Iterator[bytes]:
-    """Captures with flipped bits, lying lengths, cuts, and blocks in a wrong order."""
+    """Yield captures with flipped bits, incorrect lengths, truncation, and reordered blocks."""
     build = Pcapng(chance.choice("<>"))
     blocks = blocks_of_all_kinds(build)
     capture = bytearray(b"".join(blocks))
@@ -451,14 +454,14 @@ def damaged_captures(chance: random.Random) -> Iterator[bytes]:
     yield bytes(capture)
     yield bytes(capture[: chance.randrange(len(capture))])
     position = 4 * chance.randrange(len(capture) // 4)
-    lie = chance.choice([0, 1, 12, 16, 31, 64, 2**16, 2**24, 2**31, 2**32 - 1])
-    yield bytes(with_field(bytes(capture), position, struct.pack(f"{build.byte_order}I", lie)))
+    length = chance.choice([0, 1, 12, 16, 31, 64, 2**16, 2**24, 2**31, 2**32 - 1])
+    yield bytes(with_field(bytes(capture), position, struct.pack(f"{build.byte_order}I", length)))
     chance.shuffle(blocks)
     yield build.section() + b"".join(blocks)
 
 
 @pytest.mark.fuzz
-def test_any_bytes_give_packets_and_one_clean_error(rounds: Rounds) -> None:
+def test_damaged_captures_yield_packets_and_one_error(rounds: Rounds) -> None:
     for chance in rounds(100):
         for capture in damaged_captures(chance):
             for container in ("same", "pcap", "pcapng"):
@@ -470,27 +473,27 @@ def test_any_bytes_give_packets_and_one_clean_error(rounds: Rounds) -> None:
                     list(cbpf.read_capture(BytesIO(target.getvalue())))
 
 
-# What tcpdump makes of the same capture. It reads one link type, one snapshot length and one byte order alone.
+# Comparison with tcpdump, which supports one link type, one snapshot length and one byte order per capture
 
 
 def run_tcpdump(capture: bytes, expression: str) -> tuple[bool, str, list[Record]]:
-    """Whether it read all, its complaint, and the packets it kept."""
+    """Return whether tcpdump read the complete capture, its error output, and the packets it accepted."""
     command = ["tcpdump", "--nano", "-O", "-r", "-", "-w", "-", expression]
     done = subprocess.run(command, input=capture, capture_output=True, check=False)
     return done.returncode == 0, done.stderr.decode(), decoded(done.stdout) if done.stdout else []
 
 
 def ours(capture: bytes, expression: str) -> tuple[bool, list[Record]]:
-    target, is_whole = BytesIO(), True
+    target, is_complete = BytesIO(), True
     try:
         cbpf.filter_capture(BytesIO(capture), target, expression)
     except (cbpf.CaptureError, cbpf.ExpressionError):
-        is_whole = False
-    kept = packets(target.getvalue()) if target.getvalue() else []
-    times = [divmod(one.time_ns, SECOND) for one in kept]
-    return is_whole, [
+        is_complete = False
+    accepted = packets(target.getvalue()) if target.getvalue() else []
+    times = [divmod(one.time_ns, SECOND) for one in accepted]
+    return is_complete, [
         Record(seconds % 2**32, nanoseconds, one.wire_length, one.data)
-        for one, (seconds, nanoseconds) in zip(kept, times, strict=True)
+        for one, (seconds, nanoseconds) in zip(accepted, times, strict=True)
     ]
 
 
@@ -509,38 +512,38 @@ def readable_by_tcpdump(build: Pcapng) -> bytes:
     return b"".join([*blocks, build.section(), build.interface(snaplen=100), build.enhanced(traffic[0], time=77)])
 
 
-# For which tcpdump stops or refuses, and this does not: see RATIONALE.md.
+# Error messages of tcpdump for captures that cbpf reads; see RATIONALE.md.
 BEYOND_TCPDUMP: Final = ("an interface has a", "is too high", "unknown data link type", "different byte orders")
 
 
 @NEEDS_TCPDUMP
 @pytest.mark.parametrize("expression", ["", "tcp", "udp or arp", "len > 100", "link[0] & 1 = 0"])
-def test_tcpdump_keeps_the_same(expression: str, build: Pcapng) -> None:
+def test_tcpdump_accepts_the_same_packets(expression: str, build: Pcapng) -> None:
     capture = readable_by_tcpdump(build)
-    is_whole, _, records = run_tcpdump(capture, expression)
-    assert is_whole
+    is_complete, _, records = run_tcpdump(capture, expression)
+    assert is_complete
     assert ours(capture, expression) == (True, records)
 
 
 @NEEDS_TCPDUMP
 @pytest.mark.fuzz
-def test_tcpdump_keeps_the_same_of_what_is_damaged(rounds: Rounds) -> None:
+def test_tcpdump_accepts_the_same_packets_of_damaged_captures(rounds: Rounds) -> None:
     for chance in rounds(150):
         capture = bytearray(readable_by_tcpdump(Pcapng(chance.choice("<>"))))
         for _ in range(chance.randrange(3)):
             capture[chance.randrange(len(capture))] ^= 1 << chance.randrange(8)
         if chance.random() < 0.3:
             del capture[chance.randrange(len(capture)) :]
-        is_whole, complaint, records = run_tcpdump(bytes(capture), "")
-        if not any(reason in complaint for reason in BEYOND_TCPDUMP):
-            is_whole_here, records_here = ours(bytes(capture), "")
+        is_complete, error, records = run_tcpdump(bytes(capture), "")
+        if not any(reason in error for reason in BEYOND_TCPDUMP):
+            is_complete_here, records_here = ours(bytes(capture), "")
             assert records_here == records
-            assert is_whole_here == is_whole or "no Interface Description" in complaint
+            assert is_complete_here == is_complete or "no Interface Description" in error
 
 
 @NEEDS_TCPDUMP
 @pytest.mark.parametrize("variant", [Variant("<"), Variant(">"), Variant("<", NANOSECONDS), Variant(">", snaplen=60)])
-def test_tcpdump_reads_what_is_written(variant: Variant) -> None:
+def test_tcpdump_reads_converted_captures(variant: Variant) -> None:
     capture = encoded(decoded(TRAFFIC.read_bytes()), variant)
     pcapng = filtered(capture, "udp", container="pcapng")
     assert run_tcpdump(pcapng, "")[::2] == run_tcpdump(capture, "udp")[::2]
@@ -554,11 +557,11 @@ def real_captures() -> list[object]:
 
 @NEEDS_TCPDUMP
 @pytest.mark.parametrize("path", real_captures())
-def test_real_captures(path: Path) -> None:
+def test_tcpdump_accepts_the_same_packets_of_real_captures(path: Path) -> None:
     capture = path.read_bytes()
     for expression in ("", "ip", "udp", "tcp[13] & 2 != 0", "len > 100", "link[1] = 0"):
-        is_whole, _, records = run_tcpdump(capture, expression)
-        assert ours(capture, expression) == (is_whole, records), expression
+        is_complete, _, records = run_tcpdump(capture, expression)
+        assert ours(capture, expression) == (is_complete, records), expression
 
 
 # The command
@@ -571,11 +574,11 @@ def test_the_command_changes_the_container(cli: CommandLine, build: Pcapng) -> N
         assert cli("filter", "-q", "arp", stdin=given) == (0, given, "")
         assert cli("filter", "-q", "--pcap", "arp", stdin=given) == (0, pcap, "")
         assert cli("filter", "-q", "--pcapng", "arp", stdin=given) == (0, pcapng, "")
-    status, _, complaint = cli("filter", "--pcap", "--pcapng", stdin=pcap)
-    assert (status, complaint) == (2, "cbpf: --pcap and --pcapng are mutually exclusive (see cbpf filter --help)\n")
+    status, _, error = cli("filter", "--pcap", "--pcapng", stdin=pcap)
+    assert (status, error) == (2, "cbpf: --pcap and --pcapng are mutually exclusive (see cbpf filter --help)\n")
 
 
-def test_run_and_trace_take_each_interface_by_its_link_type(cli: CommandLine, build: Pcapng, tmp_path: Path) -> None:
+def test_run_and_trace_compile_for_the_link_type_of_each_interface(cli: CommandLine, build: Pcapng, tmp_path: Path) -> None:
     capture = tmp_path / "in.pcapng"
     capture.write_bytes(b"".join(blocks_of_all_kinds(build)))
     path = str(capture)

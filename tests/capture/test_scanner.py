@@ -1,6 +1,6 @@
-"""Captures swept by machine code: whatever is read, the result is that of the python engine, which reads in sequence.
+"""The native scanner: for every capture, the result equals that of the python engine, which reads in sequence.
 
-The windows are made small, so that small captures have many of them, on several threads.
+Windows are small here, so small captures have many of them, scanned by several threads.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from cbpf.capture.native import scanner
 from cbpf.capture.native.mapped_file import MappedFile
 from cbpf.filtering.native_run import NativeRun
 from support.captures import NANOSECONDS, TRAFFIC, VARIANTS, Pcapng, Record, Variant, as_pcapng, encoded
-from support.hostile_captures import DECEPTIONS, SECONDS, TRAFFIC_RECORDS, damaged, traffic
+from support.hostile_captures import MISLEADING_CAPTURES, SECONDS, TRAFFIC_RECORDS, damaged, traffic
 from support.project import Rounds
 
 pytestmark = pytest.mark.filterwarnings("ignore::cbpf.ExpressionWarning")  # arp, on link types that have none
@@ -45,7 +45,7 @@ Filter: TypeAlias = str | cbpf.VM
 
 
 class Outcome(NamedTuple):
-    """What came of a filter; the counts are those of the summaries without the time."""
+    """The outputs of a filter run, the counts of its summaries (without the duration), and its error."""
 
     outputs: tuple[bytes | None, ...]
     counts: list[tuple[int, ...]]
@@ -55,7 +55,7 @@ class Outcome(NamedTuple):
 def outcome(
     outputs: Callable[[], list[bytes | None]], work: Callable[..., Any], *arguments: Any, **options: Any
 ) -> Outcome:
-    """What comes of *work* with these arguments, be it an error, and what *outputs* says afterwards."""
+    """Return the outcome of calling *work*, including an error; *outputs* returns the outputs afterwards."""
     summaries: tuple[cbpf.Summary, ...] = ()
     error = ""
     try:
@@ -72,13 +72,13 @@ def machine(expression: str, engine: Any) -> cbpf.VM:
     return cbpf.VM(cbpf.compile(expression), engine=engine)
 
 
-# Sources: each is a context manager that makes a source of a file, which stays the same for both engines.
+# Sources: each is a context manager that opens a file as a source
 
 Opened: TypeAlias = AbstractContextManager[str | Path | BinaryIO]
 
 
 class Pieces(BytesIO):
-    """Gives what it has in small pieces of different sizes."""
+    """A stream that delivers its bytes in small pieces of different sizes."""
 
     def read1(self, size: int | None = -1, /) -> bytes:
         random = Random(self.tell())
@@ -87,7 +87,7 @@ class Pieces(BytesIO):
 
 @contextmanager
 def lease_refused(path: Path) -> Iterator[Path]:
-    """While a file is open for writing, no read lease is to be had."""
+    """Keep a file open for writing, so no read lease is granted."""
     with path.open("r+b"):
         yield path
 
@@ -105,7 +105,7 @@ def named_pipe(path: Path) -> Iterator[Path]:
     writer = threading.Thread(target=write, daemon=True)
     writer.start()
     yield pipe
-    with suppress(OSError):  # frees a writer that nobody read from
+    with suppress(OSError):  # unblocks a writer whose pipe was not read
         os.close(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK))
     writer.join(20)
     assert not writer.is_alive()
@@ -139,7 +139,7 @@ def source(tmp_path: Path) -> Path:
 def run(
     path: Path, filter: Filter, engine: Any, source: str = "mapped", target: Path | None = None, **options: Any
 ) -> Outcome:
-    """What *engine* makes of a capture; a target that is a path is read and removed."""
+    """Return the outcome of an engine; a target that is a path is read and removed."""
     memory = BytesIO()
 
     def outputs() -> list[bytes | None]:
@@ -154,7 +154,7 @@ def run(
 
 
 def agreed(path: Path, expression: str = "tcp", source: str = "mapped", **options: Any) -> Outcome:
-    """What both engines make of a capture, whose Ethernet programs are used for all link types."""
+    """Return the outcome of both engines, which must be equal; the Ethernet program runs on all link types."""
     expected = run(path, machine(expression, "python"), "python", source, **options)
     actual = run(path, machine(expression, "llvm"), "llvm", source, **options)
     assert actual == expected
@@ -165,7 +165,7 @@ def agreed(path: Path, expression: str = "tcp", source: str = "mapped", **option
 
 
 class Sizes(NamedTuple):
-    """The sizes of windows, and how many processors there are."""
+    """The size of windows in bytes, and the number of processors."""
 
     window: int
     processors: int
@@ -175,7 +175,7 @@ SIZES: Final = (Sizes(4_096, 5), Sizes(20_001, 1), Sizes(65_536, 2))
 
 
 def shrink(monkeypatch: pytest.MonkeyPatch, sizes: Sizes) -> None:
-    """Makes all windows small."""
+    """Set the size of all windows and the number of processors."""
     for name in ("WINDOW_SIZE", "_READ_WINDOW_SIZE", "_FIRST_WINDOW_SIZE", "_MAX_SINGLE_WINDOW_SIZE"):
         monkeypatch.setattr(scanner, name, sizes.window)
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(sizes.processors)))
@@ -188,20 +188,22 @@ def small(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Si
     return sizes
 
 
-def test_windows_are_guessed_and_swept_by_threads(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tests below would say nothing if Python read everything, or if no guess were ever right."""
+def test_windows_begin_at_guessed_boundaries_and_are_scanned_by_threads(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other tests would be void if Python read all records, or if no guessed boundary were valid."""
     shrink(monkeypatch, Sizes(16_384, 2))
     guesses: list[tuple[int, int | None]] = []
     threads = set()
     original: Any = scanner.Scanner.scan
 
-    def told(self: scanner.Scanner, base: int, begin: int, *rest: Any, guess: bool = False, **options: Any) -> Any:
+    def recorded(self: scanner.Scanner, base: int, begin: int, *rest: Any, guess: bool = False, **options: Any) -> Any:
         found = original(self, base, begin, *rest, guess=guess, **options)
         guesses.append((guess, found and found.packets))
         threads.add(threading.get_ident())
         return found
 
-    monkeypatch.setattr(scanner.Scanner, "scan", told)
+    monkeypatch.setattr(scanner.Scanner, "scan", recorded)
     records = [TRAFFIC_RECORDS[index % 900] for index in range(9_000)]
     for number, capture in enumerate((encoded(records), as_pcapng(records))):
         source.write_bytes(capture)
@@ -211,17 +213,17 @@ def test_windows_are_guessed_and_swept_by_threads(source: Path, monkeypatch: pyt
         assert len(threads - {threading.get_ident()}) >= 2
         right = [packets for guess, packets in guesses if guess and packets]
         assert len(right) > 100, number
-        assert sum(packets or 0 for _, packets in guesses) < 9_000 * 1.1, "guesses were wrong"
+        assert sum(packets or 0 for _, packets in guesses) < 9_000 * 1.1, "many windows were scanned again"
 
 
 @pytest.mark.parametrize("how", ["mapped", "lease refused", "in memory"])
-def test_almost_everything_is_swept(how: str, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where link types, of which a filter has code for each, appear one after the other."""
-    swept: list[int] = []
+def test_almost_all_packets_are_scanned_natively(how: str, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Link types may appear one after another; the filters have machine code for each."""
+    scanned: list[int] = []
     original = NativeRun.advance
 
     def advance(self: NativeRun, result: scanner.ScannedRecords) -> None:
-        swept.append(result.packets)
+        scanned.append(result.packets)
         original(self, result)
 
     monkeypatch.setattr(NativeRun, "advance", advance)
@@ -232,17 +234,17 @@ def test_almost_everything_is_swept(how: str, source: Path, monkeypatch: pytest.
     parts += [build.simple(bytes(60), wire_length=900) + build.obsolete(bytes(60), interface=2) for _ in range(1_000)]
     for capture in (b"".join(parts), encoded(TRAFFIC_RECORDS * 11)):
         source.write_bytes(capture)
-        swept.clear()
+        scanned.clear()
         with SOURCES[how](source) as opened:
             seen = cbpf.filter_capture(opened, None, "ip", engine="llvm").packets_seen
-        assert seen * 0.95 < sum(swept) <= seen
+        assert seen * 0.95 < sum(scanned) <= seen
 
 
 # Captures of every kind
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-def test_every_variant_of_pcap(name: str, small: Sizes, source: Path) -> None:
+def test_pcaps_of_every_variant(name: str, small: Sizes, source: Path) -> None:
     records = traffic(Random(name), 300)
     source.write_bytes(encoded(records, VARIANTS[name]))
     found = agreed(source)
@@ -251,13 +253,13 @@ def test_every_variant_of_pcap(name: str, small: Sizes, source: Path) -> None:
         assert 50 < found.counts[0][1] < 290
 
 
-ODD_RECORDS: Final[dict[str, list[Record]]] = {
+UNUSUAL_RECORDS: Final[dict[str, list[Record]]] = {
     "none": [],
     "one": [Record(SECONDS, 0, 60, bytes(60))],
     "one that is empty": [Record(0, 0, 0, b"")],
     "all empty": [Record(SECONDS, 0, 0, b"")] * 700,
     "empty, but not on the wire": [Record(SECONDS, 0, 300, b"")] * 700,
-    "every other one kept": [Record(SECONDS + index, 0, 1 + index % 2 * 300, b"x") for index in range(3_000)],
+    "every other one accepted": [Record(SECONDS + index, 0, 1 + index % 2 * 300, b"x") for index in range(3_000)],
     "longer than on the wire": [Record(SECONDS, 0, 0, bytes(99))] * 300,
     "all alike": [Record(SECONDS, 0, 60, bytes(60))] * 900,
     "from 1970": [Record(0, 0, 60, bytes(60))] * 900,
@@ -272,18 +274,16 @@ ODD_RECORDS: Final[dict[str, list[Record]]] = {
 
 
 @pytest.mark.parametrize("container", ["pcap", "pcapng"])
-@pytest.mark.parametrize("name", ODD_RECORDS)
-def test_odd_records(name: str, container: str, small: Sizes, source: Path) -> None:
-    source.write_bytes((encoded if container == "pcap" else as_pcapng)(ODD_RECORDS[name]))
+@pytest.mark.parametrize("name", UNUSUAL_RECORDS)
+def test_unusual_records(name: str, container: str, small: Sizes, source: Path) -> None:
+    source.write_bytes((encoded if container == "pcap" else as_pcapng)(UNUSUAL_RECORDS[name]))
     for expression in ("", "less 60", "tcp"):
         found = agreed(source, expression)
         assert bool(found.error) is (name == "too long among short ones")
 
 
-def test_records_longer_than_windows_and_what_is_read_beyond_them(
-    source: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Those of D-Bus may have 128 MiB."""
+def test_records_longer_than_windows(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A packet of D-Bus may have 128 MiB."""
     shrink(monkeypatch, Sizes(1 << 19, 2))
     sizes = (0, 60, 3_000_000, 1 << 20, 70_000, (1 << 20) + 65_536, 5_000_000, 60, 60)
     records = [Record(SECONDS, 0, size, size.to_bytes(4, "big") * (size // 4)) for size in sizes]
@@ -295,7 +295,9 @@ def test_records_longer_than_windows_and_what_is_read_beyond_them(
 
 
 @pytest.mark.parametrize("make", [encoded, as_pcapng])
-def test_the_longest_packets(make: Callable[..., bytes], source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_packets_of_the_maximum_length(
+    make: Callable[..., bytes], source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shrink(monkeypatch, Sizes(65_536, 2))
     records = [Record(SECONDS, 0, 262_144, bytes([index]) * 262_144) for index in range(4)]
     short = [Record(SECONDS, 0, 60, bytes(60))]
@@ -306,10 +308,10 @@ def test_the_longest_packets(make: Callable[..., bytes], source: Path, monkeypat
 
 
 @pytest.mark.parametrize("order", "<>")
-@pytest.mark.parametrize("name", DECEPTIONS)
-def test_deceptions(name: str, order: str, small: Sizes, source: Path) -> None:
+@pytest.mark.parametrize("name", MISLEADING_CAPTURES)
+def test_misleading_boundaries(name: str, order: str, small: Sizes, source: Path) -> None:
     for seed in range(2):
-        capture = DECEPTIONS[name](Random(f"{name} {order} {seed}"), order)
+        capture = MISLEADING_CAPTURES[name](Random(f"{name} {order} {seed}"), order)
         source.write_bytes(capture)
         found = agreed(source, "")
         assert found.outputs == (capture,)
@@ -319,9 +321,9 @@ def test_deceptions(name: str, order: str, small: Sizes, source: Path) -> None:
 
 
 @pytest.mark.parametrize("order", "<>")
-def test_deceptions_in_windows_of_the_usual_size(order: str, source: Path) -> None:
-    """Here it is the 16 lanes of a window that begin where it was guessed."""
-    for name, build in DECEPTIONS.items():
+def test_misleading_boundaries_of_lanes(order: str, source: Path) -> None:
+    """In a window of the default size, the 16 lanes begin at guessed boundaries."""
+    for name, build in MISLEADING_CAPTURES.items():
         source.write_bytes(build(Random(name), order))
         agreed(source, "greater 200")
 
@@ -343,7 +345,7 @@ def test_many_interfaces_that_appear_late(small: Sizes, source: Path) -> None:
 
 
 def test_an_expression_is_compiled_for_each_link_type(small: Sizes, source: Path) -> None:
-    """Sections of both byte orders, where the loopback header of NULL differs, and the filter with it."""
+    """In sections of different byte orders the loopback headers of NULL differ, and so do the programs."""
     parts: list[bytes] = []
     packet = bytes.fromhex("45000014 00000000 40110000 7f000001 7f000001")
     for order in "<><<>":
@@ -359,8 +361,8 @@ def test_an_expression_is_compiled_for_each_link_type(small: Sizes, source: Path
     assert actual.counts[0][:2] == (500, 415)
 
 
-def test_more_kinds_of_packets_than_a_sweep_tells_apart(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A program runs on any link type, also on those that have no name."""
+def test_more_kinds_of_packets_than_the_scanner_has_classes(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program runs on any link type, including unnamed ones."""
     shrink(monkeypatch, Sizes(4_096, 2))
     build = Pcapng()
     parts = [build.section(), *(build.interface(1_000 + index) for index in range(600))]
@@ -369,7 +371,7 @@ def test_more_kinds_of_packets_than_a_sweep_tells_apart(source: Path, monkeypatc
     assert agreed(source, "less 61").counts[0][:2] == (3_000, 2_000)
 
 
-def test_the_most_interfaces_do_not_take_long(source: Path) -> None:
+def test_the_maximum_number_of_interfaces(source: Path) -> None:
     build = Pcapng()
     source.write_bytes(build.section() + (build.interface() + build.simple(b"x")) * 65_536)
     assert run(source, "", "llvm").counts[0][:2] == (65_536, 65_536)
@@ -380,7 +382,7 @@ def test_the_most_interfaces_do_not_take_long(source: Path) -> None:
 
 @pytest.fixture(scope="module")
 def large() -> bytes:
-    """More than one reading of a stream."""
+    """Return a capture that exceeds one read of a stream."""
     return encoded([TRAFFIC_RECORDS[index % 900] for index in range(4_200)])
 
 
@@ -398,7 +400,7 @@ def test_every_source(how: str, large: bytes, source: Path, tmp_path: Path, monk
 
 
 class Pair(NamedTuple):
-    """A target, and what was written to it in the end."""
+    """A target, and a function that closes it and returns the bytes written."""
 
     target: Any
     written: Callable[[], bytes | None]
@@ -440,7 +442,7 @@ TARGETS: Final[dict[str, Callable[[Path], AbstractContextManager[Pair]]]] = {
     "in memory": lambda path: nullcontext(Pair(memory := BytesIO(), memory.getvalue)),
     "pipe": lambda path: pipe_as_target(-1),
     "unbuffered pipe": lambda path: pipe_as_target(0),
-    "nowhere": lambda path: nullcontext(Pair(None, lambda: None)),
+    "none": lambda path: nullcontext(Pair(None, lambda: None)),
     "null device": lambda path: nullcontext(Pair(os.devnull, lambda: None)),
 }
 
@@ -459,25 +461,25 @@ def test_every_target(name: str, large: bytes, source: Path, tmp_path: Path, mon
         assert found[0].counts[0][1] > 300
 
 
-@pytest.mark.parametrize("number", [1_023, 1_024, 1_025, 2_048, 5_000])
-def test_any_number_of_ranges(number: int, source: Path, tmp_path: Path) -> None:
-    """The system takes 1,024 of them at a time; those of packets side by side are one."""
-    kept, dropped = Record(SECONDS, 0, 70, bytes(70)), Record(SECONDS, 0, 60, bytes(60))
-    source.write_bytes(encoded([kept, dropped] * number))
+@pytest.mark.parametrize("count", [1_023, 1_024, 1_025, 2_048, 5_000])
+def test_any_number_of_ranges(count: int, source: Path, tmp_path: Path) -> None:
+    """writev(2) accepts 1,024 ranges at a time; adjacent records form one range."""
+    accepted, rejected = Record(SECONDS, 0, 70, bytes(70)), Record(SECONDS, 0, 60, bytes(60))
+    source.write_bytes(encoded([accepted, rejected] * count))
     cbpf.filter_capture(source, tmp_path / "out.pcap", machine("greater 61", "llvm"))
-    assert (tmp_path / "out.pcap").read_bytes() == encoded([kept] * number)
+    assert (tmp_path / "out.pcap").read_bytes() == encoded([accepted] * count)
 
 
-def test_what_was_written_before_stays_in_front(source: Path, tmp_path: Path) -> None:
-    """Machine code writes to the file below a buffered stream; the stream's own bytes come first, and behind."""
+def test_buffered_bytes_are_written_in_order(source: Path, tmp_path: Path) -> None:
+    """Machine code writes to the file of a buffered stream, between the bytes written before and after it."""
     source.write_bytes(encoded(TRAFFIC_RECORDS))
     for make in (encoded, as_pcapng):
         source.write_bytes(make(TRAFFIC_RECORDS))
         with (tmp_path / "out").open("wb") as target:
             target.write(b"before")
             cbpf.filter_capture(source, target, "", engine="llvm")
-            target.write(b"behind")
-        assert (tmp_path / "out").read_bytes() == b"before" + source.read_bytes() + b"behind"
+            target.write(b"after")
+        assert (tmp_path / "out").read_bytes() == b"before" + source.read_bytes() + b"after"
 
 
 @pytest.mark.parametrize("count", [1, 47, "one less", "all", "one more"])
@@ -485,21 +487,21 @@ def test_what_was_written_before_stays_in_front(source: Path, tmp_path: Path) ->
 def test_count(count: int | str, make: Callable[..., bytes], small: Sizes, source: Path) -> None:
     source.write_bytes(make(TRAFFIC_RECORDS))
     for expression, invert in (("tcp", False), ("tcp", True), ("", False), ("less 1", False)):
-        kept = agreed(source, expression, invert=invert).counts[0][1]
-        wanted = {"one less": kept - 1, "all": kept, "one more": kept + 1}.get(str(count), count)
-        found = agreed(source, expression, invert=invert, count=max(1, int(wanted)))
-        assert found.counts[0][1] == min(max(1, int(wanted)), kept)
-        agreed(source, expression, "in pieces", invert=invert, count=max(1, int(wanted)))
+        accepted = agreed(source, expression, invert=invert).counts[0][1]
+        limit = {"one less": accepted - 1, "all": accepted, "one more": accepted + 1}.get(str(count), count)
+        found = agreed(source, expression, invert=invert, count=max(1, int(limit)))
+        assert found.counts[0][1] == min(max(1, int(limit)), accepted)
+        agreed(source, expression, "in pieces", invert=invert, count=max(1, int(limit)))
 
 
-def test_damage_behind_the_last_packet_wanted_does_not_matter(small: Sizes, source: Path) -> None:
+def test_damage_after_the_last_packet_to_accept_is_ignored(small: Sizes, source: Path) -> None:
     source.write_bytes(encoded(TRAFFIC_RECORDS) + b"damage")
     assert agreed(source, "", count=len(TRAFFIC_RECORDS)).error == ""
     assert "6 of its 16 bytes" in agreed(source, "", count=len(TRAFFIC_RECORDS) + 1).error
 
 
 @pytest.mark.parametrize("how", ["mapped", "lease refused"])
-def test_invert_and_the_filter_together_are_all(how: str, small: Sizes, source: Path) -> None:
+def test_accepted_and_rejected_packets_are_all_packets(how: str, small: Sizes, source: Path) -> None:
     for make in (encoded, as_pcapng):
         source.write_bytes(make(TRAFFIC_RECORDS))
         ours, others = (agreed(source, "tcp", how, invert=invert).counts[0] for invert in (False, True))
@@ -509,7 +511,7 @@ def test_invert_and_the_filter_together_are_all(how: str, small: Sizes, source: 
 
 @pytest.mark.parametrize("count", [None, 700, 1_300])
 def test_several_sources(count: int | None, small: Sizes, tmp_path: Path) -> None:
-    """Damaged ones, different layouts, a pcapng among them; each is read in its turn."""
+    """Damaged captures, different layouts, and a pcapng among the sources, each read in its turn."""
     captures = {
         "a.pcap": encoded(TRAFFIC_RECORDS),
         "b.pcap": encoded(TRAFFIC_RECORDS)[:-1],
@@ -544,7 +546,7 @@ def test_several_filters_in_one_pass(how: str, small: Sizes, source: Path) -> No
                 outputs = partial(lambda targets: [target.getvalue() for target in targets], targets)
                 found.append(outcome(outputs, cbpf.split_capture, opened, routes, rest=targets[-1]))
         assert found[0] == found[1]
-        assert [kept for _, kept, *_ in found[0].counts] == [480, 905, *[one[1] for one in found[0].counts[2:]]]
+        assert [accepted for _, accepted, *_ in found[0].counts] == [480, 905, *[one[1] for one in found[0].counts[2:]]]
 
 
 METADATA_PROGRAMS: Final = {
@@ -559,7 +561,7 @@ METADATA_PROGRAMS: Final = {
 
 
 @pytest.mark.parametrize("name", METADATA_PROGRAMS)
-def test_programs_that_see_more_than_bytes(name: str, small: Sizes, source: Path) -> None:
+def test_programs_that_load_metadata(name: str, small: Sizes, source: Path) -> None:
     program = cbpf.parse(METADATA_PROGRAMS[name])
     for make in (encoded, as_pcapng):
         source.write_bytes(make(TRAFFIC_RECORDS))
@@ -570,11 +572,11 @@ def test_programs_that_see_more_than_bytes(name: str, small: Sizes, source: Path
             assert actual == expected
 
 
-# Damage, and all of the above by chance
+# Damage, and random captures
 
 
 def with_words(block: bytes, order: str, words: dict[int, int]) -> bytes:
-    """A block with other words at some positions; negative ones count from its end."""
+    """Return a block with replaced words; negative positions count from its end."""
     data = bytearray(block)
     for position, word in words.items():
         struct.pack_into(f"{order}I", data, position % len(data), word)
@@ -583,12 +585,12 @@ def with_words(block: bytes, order: str, words: dict[int, int]) -> bytes:
 
 DATA: Final = bytes(range(60))  # of a packet whose interface has a snapshot length of 64
 
-# What is wrong with a block, by a little: a kind, the words that are other ones, and whether that is damage.
-HARMS: Final[dict[str, tuple[str, dict[int, int], bool]]] = {
+# Small changes of a block: its kind, the replaced words by position, and whether the block is then invalid
+BLOCK_CHANGES: Final[dict[str, tuple[str, dict[int, int], bool]]] = {
     "nothing": ("enhanced", {}, False),
     "a length and a packet that reach into the next block": ("enhanced", {20: 64, 4: 96}, True),
-    "one byte more than its room": ("enhanced", {20: 61}, True),
-    "four bytes more than its room": ("enhanced", {20: 64}, True),
+    "one byte more than its space": ("enhanced", {20: 61}, True),
+    "four bytes more than its space": ("enhanced", {20: 64}, True),
     "more than the snapshot length": ("enhanced", {20: 65}, True),
     "an interface too many": ("enhanced", {8: 1}, True),
     "an interface far away": ("enhanced", {8: 0xFFFF_FFFF}, True),
@@ -602,20 +604,20 @@ HARMS: Final[dict[str, tuple[str, dict[int, int], bool]]] = {
     "another kind": ("enhanced", {0: 0x0BAD}, False),
     "another kind, and another length at its end": ("enhanced", {0: 0x0BAD, -4: 88}, True),
     "obsolete, nothing": ("obsolete", {}, False),
-    "obsolete, one byte more than its room": ("obsolete", {20: 61}, True),
+    "obsolete, one byte more than its space": ("obsolete", {20: 61}, True),
     "obsolete, an interface too many": ("obsolete", {8: 0x0001_0001}, True),
     "obsolete, other drops": ("obsolete", {20: 60, 12: 0xFFFF_FFFF}, False),
     "simple, nothing": ("simple", {}, False),
-    "simple, more than its room, cut to the snapshot length": ("simple", {8: 900}, True),
-    "simple, one byte more than its room": ("simple", {8: 61}, True),
+    "simple, more than its space, truncated to the snapshot length": ("simple", {8: 900}, True),
+    "simple, one byte more than its space": ("simple", {8: 61}, True),
     "simple, a length that is too small": ("simple", {4: 12, 8: 12}, True),
 }
 
 
 @pytest.mark.parametrize("order", "<>")
-@pytest.mark.parametrize("name", HARMS)
-def test_one_block_that_is_wrong_by_a_little(name: str, order: str, small: Sizes, source: Path) -> None:
-    kind, words, is_damage = HARMS[name]
+@pytest.mark.parametrize("name", BLOCK_CHANGES)
+def test_slightly_invalid_blocks_are_reported(name: str, order: str, small: Sizes, source: Path) -> None:
+    kind, words, is_damage = BLOCK_CHANGES[name]
     build = Pcapng(order)
     before = build.section() + build.interface(snaplen=64) + build.enhanced(DATA) * 150
     block = with_words(getattr(build, kind)(DATA), order, words)
@@ -626,15 +628,15 @@ def test_one_block_that_is_wrong_by_a_little(name: str, order: str, small: Sizes
         assert found.outputs[0] == (before if is_damage else source.read_bytes())
 
 
-def test_a_simple_packet_without_an_interface(small: Sizes, source: Path) -> None:
+def test_a_simple_packet_without_an_interface_is_rejected(small: Sizes, source: Path) -> None:
     build = Pcapng()
     source.write_bytes(build.section() + build.block(9, DATA) * 100 + build.simple(DATA) + build.interface())
     assert "interface 0" in agreed(source, "").error
 
 
 @pytest.mark.parametrize("excess", [0, 4])
-def test_the_longest_block(excess: int, source: Path) -> None:
-    """Of 16 MiB, where no interface has longer packets."""
+def test_blocks_of_the_maximum_length(excess: int, source: Path) -> None:
+    """A block has 16 MiB at most, unless an interface has longer packets."""
     build = Pcapng()
     block = build.block(9, bytes((16 << 20) + excess - 12))
     source.write_bytes(build.section() + build.interface() + build.enhanced(DATA) * 9 + block + build.enhanced(DATA))
@@ -661,7 +663,7 @@ def test_random_captures(rounds: Rounds, source: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [encoded, as_pcapng])
-def test_captures_cut_at_every_byte_near_a_window_end(make: Callable[..., bytes], source: Path) -> None:
+def test_captures_truncated_near_a_window_end(make: Callable[..., bytes], source: Path) -> None:
     capture = make(TRAFFIC_RECORDS[:60])
     for size in range(4_050, 4_150):
         source.write_bytes(capture[:size])
@@ -677,13 +679,13 @@ SHRUNK: Final = "while it was read; the file must not shrink"
 
 @pytest.fixture
 def long(source: Path) -> Path:
-    """A capture of some megabytes."""
+    """Return a capture of several megabytes."""
     source.write_bytes(encoded(TRAFFIC_RECORDS * 24))
     return source
 
 
 @pytest.mark.parametrize("size", [0, 24, 4_000_000])
-def test_a_file_that_shrinks_where_no_lease_was_to_be_had(
+def test_truncation_of_a_file_without_a_lease_is_reported(
     size: int, long: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shrink(monkeypatch, Sizes(65_536, 2))
@@ -698,8 +700,8 @@ def test_a_file_that_shrinks_where_no_lease_was_to_be_had(
 
 
 @pytest.mark.parametrize("engine", ["python", "llvm"])
-def test_a_file_that_grows(engine: Any, long: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is there when its end is reached belongs to it."""
+def test_appended_records_are_filtered(engine: Any, long: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bytes appended before the end is reached belong to the capture."""
     shrink(monkeypatch, Sizes(65_536, 2))
     more = iter([encoded(TRAFFIC_RECORDS[:100])[24:]])
     before, target = long.read_bytes(), BytesIO()
@@ -711,7 +713,7 @@ def test_a_file_that_grows(engine: Any, long: Path, monkeypatch: pytest.MonkeyPa
 
 
 def child(code: str, *arguments: object, limit: float = 60) -> subprocess.CompletedProcess[str]:
-    """Runs Python in a process of its own, which heeds Ctrl-C."""
+    """Run Python code in a new process that handles SIGINT."""
     heed = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
     command = [sys.executable, "-c", heed + textwrap.dedent(code), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=limit, check=False)
@@ -720,11 +722,11 @@ def child(code: str, *arguments: object, limit: float = 60) -> subprocess.Comple
 def require_leases(path: Path) -> None:
     with path.open("rb") as file, MappedFile(file.fileno(), "capture") as found:
         if not found.is_mapped:
-            pytest.skip("this file system gives no leases")
+            pytest.skip("this file system does not grant leases")
 
 
-# Another process truncates the file, and is known to wait before we go on.
-TRUNCATED_BY_ANOTHER: Final = """
+# Another process truncates the file; the run continues once that process is blocked.
+TRUNCATED_BY_ANOTHER_PROCESS: Final = """
     import os, subprocess, sys, time
     import cbpf
     from cbpf.capture.native import scanner
@@ -754,17 +756,17 @@ TRUNCATED_BY_ANOTHER: Final = """
 
 @NEEDS_LEASES
 @pytest.mark.parametrize("change", ["os.truncate(sys.argv[1], 0)", "open(sys.argv[1], 'wb').close()"])
-def test_who_would_shrink_a_mapped_file_waits(change: str, long: Path, tmp_path: Path) -> None:
+def test_read_lease_blocks_truncation(change: str, long: Path, tmp_path: Path) -> None:
     require_leases(long)
     expected = run(long, "tcp", "python").outputs[0]
-    done = child(TRUNCATED_BY_ANOTHER, long, tmp_path / "out.pcap", f"import os, sys; {change}")
+    done = child(TRUNCATED_BY_ANOTHER_PROCESS, long, tmp_path / "out.pcap", f"import os, sys; {change}")
     assert (done.returncode, done.stdout) == (0, f"{24 * len(TRAFFIC_RECORDS)}\n"), done.stderr
     assert (tmp_path / "out.pcap").read_bytes() == expected
     assert long.stat().st_size == 0
 
 
-# What the kernel does when somebody has waited for 45 seconds, as while a target blocks: the lease is gone, and the
-# file may shrink. The windows that were already swept are waiting to be written.
+# The kernel breaks a lease after a process has waited for 45 seconds, for example while a target blocks. Then the file
+# may shrink, while windows that were already scanned are still to be written.
 LEASE_LOST: Final = """
     import fcntl, io, os, sys, time
     import cbpf
@@ -779,11 +781,11 @@ LEASE_LOST: Final = """
         if lost:
             return
         lost.append(read)
-        time.sleep(0.3)  # the threads have nothing more to do
+        time.sleep(0.3)  # until the threads have scanned all windows ahead
         for number in os.listdir("/proc/self/fd"):
             if os.path.exists(f"/proc/self/fd/{number}") and os.path.samefile(f"/proc/self/fd/{number}", source):
                 fcntl.fcntl(int(number), fcntl.F_SETLEASE, fcntl.F_UNLCK)
-                break  # the mapping has a second descriptor of the same open file
+                break  # the mapping has a second descriptor of this open file
         os.truncate(source, 100_000)
 
     try:
@@ -795,7 +797,7 @@ LEASE_LOST: Final = """
 
 @NEEDS_LEASES
 @pytest.mark.parametrize("target", ["", "out.pcap"])
-def test_a_mapped_file_that_shrinks_after_all(target: str, long: Path, tmp_path: Path) -> None:
+def test_truncation_after_a_broken_lease_is_reported(target: str, long: Path, tmp_path: Path) -> None:
     require_leases(long)
     before = long.stat().st_size
     done = child(LEASE_LOST, long, target and tmp_path / target)
@@ -804,7 +806,7 @@ def test_a_mapped_file_that_shrinks_after_all(target: str, long: Path, tmp_path:
     assert not (tmp_path / "out.pcap").exists()
 
 
-# The same while a pipe that nobody reads lets the system wait in the middle of a window.
+# The lease is broken while writev(2) waits for a pipe that is not read, in the middle of a window.
 LEASE_LOST_IN_WRITING: Final = """
     import fcntl, os, sys, threading, time
     import cbpf
@@ -814,7 +816,7 @@ LEASE_LOST_IN_WRITING: Final = """
 
     def shrink():
         os.read(read_end, 24)
-        time.sleep(0.5)  # all windows are swept, and the pipe is full
+        time.sleep(0.5)  # all windows are scanned, and the pipe is full
         for number in os.listdir("/proc/self/fd"):
             if os.path.exists(f"/proc/self/fd/{number}") and os.path.samefile(f"/proc/self/fd/{number}", source):
                 fcntl.fcntl(int(number), fcntl.F_SETLEASE, fcntl.F_UNLCK)
@@ -833,7 +835,7 @@ LEASE_LOST_IN_WRITING: Final = """
 
 
 @NEEDS_LEASES
-def test_a_mapped_file_that_shrinks_while_it_is_written(long: Path) -> None:
+def test_truncation_while_a_window_is_written_is_reported(long: Path) -> None:
     require_leases(long)
     done = child(LEASE_LOST_IN_WRITING, long)
     assert done.returncode == 0, done.stderr
@@ -862,9 +864,9 @@ PEAK: Final = """
 
 @pytest.mark.parametrize("mode", ["rb", "r+b"])
 def test_memory_does_not_grow_with_the_file(mode: str, source: Path) -> None:
-    """Open for writing it is read, else it is mapped. Every other packet is kept, so that nothing can be joined."""
+    """A file open for writing is read, otherwise mapped. Every other packet is accepted, so no ranges are joined."""
     if not sys.platform.startswith("linux") or shutil.disk_usage(source.parent).free < 2 << 30:
-        pytest.skip("needs Linux and room")
+        pytest.skip("needs Linux and 2 GiB of disk space")
     udp, tcp = (next(one for one in TRAFFIC_RECORDS if one.data[23:24] == kind) for kind in (b"\x11", b"\x06"))
     body = encoded([udp, tcp] * 4_000)[24:]
     peaks = []
@@ -879,58 +881,58 @@ def test_memory_does_not_grow_with_the_file(mode: str, source: Path) -> None:
     assert 0 < peaks[1] < peaks[0] + 8_000, "kilobytes"
 
 
-# Ends before the end
+# Early ends
 
 
-def test_enough_packets_end_the_work(source: Path) -> None:
+def test_count_ends_the_scan(source: Path) -> None:
     with source.open("wb") as file:
         file.write(encoded([]))
         for _ in range(200):
             file.write(encoded(TRAFFIC_RECORDS)[24:])
     for how in ("mapped", "lease refused", "open file"):
-        told: list[int] = []
-        found = run(source, "tcp", "llvm", how, count=10, progress=told.append)
+        recorded: list[int] = []
+        found = run(source, "tcp", "llvm", how, count=10, progress=recorded.append)
         assert found.counts[0][1] == 10
-        assert max(told) <= 4 << 20
+        assert max(recorded) <= 4 << 20
         assert source.stat().st_size > 60 << 20
 
 
-def test_progress_never_goes_back(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Long packets are cut to the snapshot length by Python, which reads ahead."""
+def test_progress_never_decreases(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python truncates long packets to the snapshot length, and it reads ahead."""
     shrink(monkeypatch, Sizes(4_096, 2))
     source.write_bytes(encoded(TRAFFIC_RECORDS * 8, Variant(snaplen=1_000)))
     for how in ("mapped", "lease refused", "gzip", "in pieces"):
-        told: list[int] = []
-        run(source, "tcp", "llvm", how, progress=told.append)
-        assert told == sorted(told)
+        recorded: list[int] = []
+        run(source, "tcp", "llvm", how, progress=recorded.append)
+        assert recorded == sorted(recorded)
 
 
 @pytest.mark.parametrize("how", ["mapped", "lease refused"])
 def test_progress_reaches_the_end(how: str, long: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shrink(monkeypatch, Sizes(65_536, 2))
-    told: list[int] = []
-    run(long, "tcp", "llvm", how, progress=told.append)
-    assert told[-1] == long.stat().st_size
+    recorded: list[int] = []
+    run(long, "tcp", "llvm", how, progress=recorded.append)
+    assert recorded[-1] == long.stat().st_size
 
 
 @pytest.mark.parametrize("how", ["mapped", "lease refused"])
-def test_records_that_are_not_usual_cost_no_windows(how: str, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every tenth packet is longer than the snapshot length, and comes to Python."""
-    swept = []
+def test_records_left_to_python_do_not_cost_windows(how: str, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every tenth packet exceeds the snapshot length and is left to Python."""
+    scanned = []
     original = scanner.Scanner.scan
 
-    def told(self: scanner.Scanner, base: int, begin: int, stop: int, *rest: Any, **options: Any) -> Any:
-        swept.append(stop - begin)
+    def recorded(self: scanner.Scanner, base: int, begin: int, stop: int, *rest: Any, **options: Any) -> Any:
+        scanned.append(stop - begin)
         return original(self, base, begin, stop, *rest, **options)
 
-    monkeypatch.setattr(scanner.Scanner, "scan", told)
+    monkeypatch.setattr(scanner.Scanner, "scan", recorded)
     records = [Record(SECONDS, 0, size, bytes(size)) for size in [60] * 9 + [3_000]] * 700
     source.write_bytes(encoded(records, Variant(snaplen=2_000)))
     assert agreed(source, "", how).counts[0][1] == 7_000
-    assert sum(swept) < 8 * source.stat().st_size
+    assert sum(scanned) < 8 * source.stat().st_size
 
 
-def test_what_cannot_be_compiled_does_not_matter_behind_the_last_packet_wanted(source: Path) -> None:
+def test_link_types_after_the_last_packet_to_accept_are_not_compiled(source: Path) -> None:
     build = Pcapng()
     arp = bytes(12) + b"\x08\x06" + bytes(46)
     head = build.section() + build.interface() + build.interface(189)  # no expression is compiled for USB
@@ -960,7 +962,9 @@ INTERRUPTED_COMMAND: Final = """
 
 @pytest.mark.parametrize("existing", [None, b"what was there"])
 @pytest.mark.parametrize("mode", ["rb", "r+b"])
-def test_an_interrupted_command_leaves_no_file(mode: str, existing: bytes | None, long: Path, tmp_path: Path) -> None:
+def test_an_interrupted_command_leaves_files_unchanged(
+    mode: str, existing: bytes | None, long: Path, tmp_path: Path
+) -> None:
     target = tmp_path / "out.pcap"
     if existing is not None:
         target.write_bytes(existing)
@@ -993,7 +997,7 @@ INTERRUPTED_CALLBACK: Final = """
 
 
 @pytest.mark.parametrize("engine", ["python", "llvm"])
-def test_an_interrupt_while_machine_code_asks_python(engine: str, long: Path) -> None:
+def test_an_interrupt_in_a_callback_of_machine_code_is_raised(engine: str, long: Path) -> None:
     done = child(INTERRUPTED_CALLBACK, long, engine)
     assert done.stdout == ""
     assert done.returncode == -signal.SIGINT
@@ -1002,10 +1006,10 @@ def test_an_interrupt_while_machine_code_asks_python(engine: str, long: Path) ->
 
 @pytest.mark.parametrize("how", ["mapped", "lease refused", "in memory"])
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), ValueError("of the caller")])
-def test_an_error_of_the_caller_ends_everything(
+def test_an_error_of_the_progress_callback_releases_all_resources(
     error: BaseException, how: str, long: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Threads, mappings and descriptors as well: else this process would wait for its own lease."""
+    """Threads, mappings and descriptors are released; otherwise this process would wait for its own lease."""
     shrink(monkeypatch, Sizes(65_536, 2))
     before = threading.active_count(), len(os.listdir("/proc/self/fd"))
 
@@ -1022,7 +1026,7 @@ def test_an_error_of_the_caller_ends_everything(
     long.write_bytes(b"")
 
 
-# Somebody looks whether a queue is empty, and is interrupted before the next step.
+# A delay between testing whether a queue is empty and the next step would expose a race.
 SLOW_QUEUES: Final = """
     import os, queue, sys, time
     import cbpf
@@ -1049,7 +1053,7 @@ SLOW_QUEUES: Final = """
 """
 
 
-def test_threads_are_stopped_wherever_they_are() -> None:
+def test_threads_are_stopped_at_any_point() -> None:
     assert child(SLOW_QUEUES, TRAFFIC, limit=5).stdout == "done\n"
 
 
@@ -1059,7 +1063,7 @@ def test_threads_are_stopped_wherever_they_are() -> None:
 @NO_SPACE
 @pytest.mark.parametrize("how", ["mapped", "lease refused", "in memory"])
 @pytest.mark.parametrize("container", ["pcap", "pcapng"])
-def test_a_full_disk(container: str, how: str, source: Path) -> None:
+def test_a_full_disk_is_reported(container: str, how: str, source: Path) -> None:
     source.write_bytes((encoded if container == "pcap" else as_pcapng)(TRAFFIC_RECORDS))
     with (
         SOURCES[how](source) as opened,
@@ -1069,8 +1073,8 @@ def test_a_full_disk(container: str, how: str, source: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="needs limits of file sizes")
-def test_a_disk_that_is_full_in_the_middle(long: Path, tmp_path: Path) -> None:
-    """Half of a window can still be written."""
+def test_a_disk_that_fills_up_is_reported(long: Path, tmp_path: Path) -> None:
+    """The disk has space for half of a window."""
     limited = """
         import resource, sys
         import cbpf
@@ -1088,7 +1092,7 @@ def test_a_disk_that_is_full_in_the_middle(long: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("engine", ["python", "llvm"])
 @pytest.mark.parametrize("buffering", [-1, 0])
-def test_a_closed_pipe(buffering: int, engine: Any, long: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_closed_pipe_is_reported(buffering: int, engine: Any, long: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shrink(monkeypatch, Sizes(65_536, 2))
     read_end, write_end = os.pipe()
     with open(read_end, "rb", buffering=0) as reader, open(write_end, "wb", buffering=0) as writer:
@@ -1105,8 +1109,8 @@ def test_a_closed_pipe(buffering: int, engine: Any, long: Path, monkeypatch: pyt
         thread.join(20)
 
 
-def test_a_pipe_that_does_not_wait(long: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only a part of what is to be written fits, again and again."""
+def test_nonblocking_pipes_are_supported(long: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each write accepts only a part of the bytes."""
     shrink(monkeypatch, Sizes(65_536, 2))
     with pipe_as_target(0) as (target, written):
         os.set_blocking(target.fileno(), False)
@@ -1115,7 +1119,7 @@ def test_a_pipe_that_does_not_wait(long: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("engine", ["python", "llvm"])
-def test_a_closed_target(engine: Any, long: Path, tmp_path: Path) -> None:
+def test_a_closed_target_is_rejected(engine: Any, long: Path, tmp_path: Path) -> None:
     target = (tmp_path / "out.pcap").open("wb")
     target.close()
     with pytest.raises(cbpf.CaptureError, match=r"out\.pcap: .* closed file"):
@@ -1123,7 +1127,7 @@ def test_a_closed_target(engine: Any, long: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [encoded, as_pcapng])
-def test_the_source_as_target(make: Callable[..., bytes], small: Sizes, source: Path) -> None:
+def test_the_source_may_be_the_target(make: Callable[..., bytes], small: Sizes, source: Path) -> None:
     sound = make(TRAFFIC_RECORDS)
     source.write_bytes(sound)
     expected = run(source, "tcp", "python").outputs[0]

@@ -475,7 +475,8 @@ def test_savefiles_contain_their_context(cli: CommandLine, tmp_path: Path) -> No
     assert (savefile.expression, savefile.snaplen, savefile.link_type_name) == ("tcp port 80", 96, "EN10MB")
     code, out, err = cli("filter", "-q", "-r", TRAFFIC, "--program", str(path))
     assert (code, out) == cli("filter", "-q", "-r", TRAFFIC, "tcp port 80")[:2]
-    assert err.startswith(f"cbpf: warning: {TRAFFIC}: the savefile was compiled for a snapshot length of 96, below 262144")
+    fact = "the savefile was compiled for a snapshot length of 96, below 262144"
+    assert err.startswith(f"cbpf: warning: {TRAFFIC}: {fact}")
     assert cli("disasm", str(path))[1] == cbpf.render_bytes(savefile.program, "asm")
 
 

@@ -1,4 +1,4 @@
-"""What `filter_capture` keeps is what `tcpdump --nano -O` keeps: on plain, odd, cut and damaged captures."""
+"""`filter_capture` accepts the packets that `tcpdump --nano -O` accepts: of plain, truncated and damaged captures."""
 
 from __future__ import annotations
 
@@ -57,18 +57,18 @@ LENGTHS: Final = (*range(14, 61), 0, 1, 12, 13, 64, 66, 70, 74, 78, 96)
 
 
 class Answer(NamedTuple):
-    """What became of a capture: "refused" without output, "damaged" behind the records, or "whole"."""
+    """The outcome of filtering a capture: "rejected" without output, "damaged" after the records, or "complete"."""
 
-    outcome: Literal["whole", "damaged", "refused"]
+    outcome: Literal["complete", "damaged", "rejected"]
     records: list[Record]
 
 
-# What libpcap before 1.10.5 took for more than it is, said in words that every release understands alike.
-UNEQUIVOCAL: Final = {"ip multicast": "ip and ip[16] & 0xf0 = 0xe0"}
+# Expressions that libpcap before 1.10.5 compiles incorrectly, with equivalents that all releases compile correctly
+EQUIVALENTS: Final = {"ip multicast": "ip and ip[16] & 0xf0 = 0xe0"}
 
 
 def run_tcpdump(capture: bytes, expression: str, *options: str) -> tuple[int, bytes]:
-    command = ["tcpdump", *options, "-O", "-r", "-", "-w", "-", UNEQUIVOCAL.get(expression, expression)]
+    command = ["tcpdump", *options, "-O", "-r", "-", "-w", "-", EQUIVALENTS.get(expression, expression)]
     done = subprocess.run(command, input=capture, capture_output=True, check=False)
     return done.returncode, done.stdout
 
@@ -77,37 +77,37 @@ def tcpdump(capture: bytes, expression: str) -> Answer:
     status, output = run_tcpdump(capture, expression, "--nano")
     if not output:
         assert status != 0
-        return Answer("refused", [])
-    return Answer("damaged" if status else "whole", decoded(output))
+        return Answer("rejected", [])
+    return Answer("damaged" if status else "complete", decoded(output))
 
 
 def ours(capture: bytes, expression: str) -> Answer:
     target = BytesIO()
-    outcome: Literal["whole", "damaged"] = "whole"
+    outcome: Literal["complete", "damaged"] = "complete"
     try:
         cbpf.filter_capture(BytesIO(capture), target, expression)
     except cbpf.DamagedCapture:
         outcome = "damaged"
     except (cbpf.CaptureError, cbpf.ExpressionError):
         assert target.getvalue() == b""
-        return Answer("refused", [])
+        return Answer("rejected", [])
     return Answer(outcome, decoded(target.getvalue()))
 
 
-def with_cut_packets(records: list[Record], linktype: int) -> bytes:
-    """A packet of each kind, cut to each of several lengths."""
+def with_truncated_packets(records: list[Record], linktype: int) -> bytes:
+    """Return a packet of each kind, truncated to each of several lengths."""
     kinds = distinct(records)
-    return encoded([cut for length in LENGTHS for cut in clipped(kinds, length)], Variant(linktype=linktype))
+    return encoded([packet for length in LENGTHS for packet in clipped(kinds, length)], Variant(linktype=linktype))
 
 
-CUT_TRAFFIC: Final = with_cut_packets(PACKETS, 1)
+TRUNCATED_TRAFFIC: Final = with_truncated_packets(PACKETS, 1)
 
 
 # The corpus
 
 
 @pytest.mark.parametrize("expression", ETHERNET, ids=ETHERNET)
-def test_plain_file_gives_the_same_bytes(expression: str) -> None:
+def test_output_of_a_plain_file_has_the_same_bytes(expression: str) -> None:
     target = BytesIO()
     cbpf.filter_capture(TRAFFIC, target, expression)
     assert (0, target.getvalue()) == run_tcpdump(TRAFFIC_BYTES, expression)
@@ -117,12 +117,12 @@ OF_LENGTH: Final = ("len <= 60", "len = 98", "less 60", "greater 98", "len - 60 
 
 
 @pytest.mark.parametrize("expression", [*ETHERNET, *OF_LENGTH], ids=[*ETHERNET, *OF_LENGTH])
-def test_cut_packets(expression: str) -> None:
-    assert ours(CUT_TRAFFIC, expression) == tcpdump(CUT_TRAFFIC, expression)
+def test_truncated_packets(expression: str) -> None:
+    assert ours(TRUNCATED_TRAFFIC, expression) == tcpdump(TRUNCATED_TRAFFIC, expression)
 
 
 def converted(link_type: str) -> tuple[int, list[Record]]:
-    """The traffic, and a ping that no expression of the corpus would miss, under another link type."""
+    """Return the traffic under another link type, with a ping without which some expressions accept no packet."""
     return relabelled([*PACKETS, Record(0, 0, len(DYING_PING), DYING_PING)], link_type)
 
 
@@ -136,9 +136,9 @@ def test_other_link_types(link_type: str, expression: str) -> None:
 
 
 @pytest.mark.parametrize(("link_type", "expression"), OTHERS)
-def test_other_link_types_with_cut_packets(link_type: str, expression: str) -> None:
+def test_truncated_packets_of_other_link_types(link_type: str, expression: str) -> None:
     linktype, records = converted(link_type)
-    capture = with_cut_packets(records, linktype)
+    capture = with_truncated_packets(records, linktype)
     assert ours(capture, expression) == tcpdump(capture, expression)
 
 
@@ -162,7 +162,7 @@ SOME: Final = [*PACKETS[::40], *clipped(PACKETS[::50], 40), *LATE]
 def test_variants(name: str, expression: str) -> None:
     capture = encoded(SOME, VARIANTS[name])
     expected = tcpdump(capture, expression)
-    assert expected.outcome == "whole"
+    assert expected.outcome == "complete"
     assert ours(capture, expression) == expected
 
 
@@ -184,8 +184,8 @@ def test_upper_bits_of_the_link_type(bit: int, byte_order: str) -> None:
 @pytest.mark.parametrize("linktype", range(300))
 def test_every_link_type(linktype: int) -> None:
     capture = encoded(SOME, Variant(linktype=linktype))
-    if tcpdump(capture, "").outcome == "refused":  # unknown to this libpcap, if not to ours
-        assert ours(capture, "") in (Answer("refused", []), Answer("whole", decoded(capture)))
+    if tcpdump(capture, "").outcome == "rejected":  # unknown to the libpcap of tcpdump, but maybe not to that of cbpf
+        assert ours(capture, "") in (Answer("rejected", []), Answer("complete", decoded(capture)))
         return
     for expression in ("", "ip", "ip6", "link[0] = 2", "len < 90", "outbound", "ifindex 2"):
         assert ours(capture, expression) == tcpdump(capture, expression), expression
@@ -199,12 +199,12 @@ def test_directions(link_type: str, expression: str) -> None:
     assert ours(capture, expression) == tcpdump(capture, expression)
 
 
-# Linux writes these headers in its own byte order, and tcpdump turns them into that of the machine it runs on.
+# Linux writes these headers in host byte order, and tcpdump converts them to the byte order of its host.
 HOST_ORDER: Final = {"USB_LINUX": 189, "USB_LINUX_MMAPPED": 220, "NFLOG": 239}
 PSEUDO_HEADER: Final = bytes([2, 0, 0, 7, 0, 8, 0, 1]) + bytes(range(100, 160))
 
 
-# What libpcap swaps before it filters, and cbpf does not: RATIONALE.md, "Which captures does tcpdump alter?"
+# Fields that libpcap swaps before it filters, unlike cbpf; RATIONALE.md, "Which captures does tcpdump alter?"
 SWAPPED: Final = {
     ("NFLOG", ">", "link[4] = 8"),
     ("USB_LINUX", ">", "link[20] = 112"),
@@ -234,13 +234,13 @@ def test_headers_in_host_order(name: str, byte_order: str, expression: str) -> N
 def test_longest_packets(linktype: int, excess: int) -> None:
     longest = {231: 134_217_728, 249: 1_048_576, 279: 8_388_608}.get(linktype, 262_144)
     if longest > 2**24:
-        longest = 2**24  # far beyond the usual limit, and still quick
+        longest = 2**24  # far beyond the usual limit, but still fast
     data = bytes(longest + excess)
     capture = encoded([*SOME, Record(1, 2, len(data), data), *SOME], Variant(snaplen=0, linktype=linktype))
     assert ours(capture, "len > 90") == tcpdump(capture, "len > 90")
 
 
-# libpcap takes the wire length of one that tells more than it holds from its descriptors: here 90, not 180.
+# libpcap computes the wire length of isochronous transfers from their descriptors: here 90 instead of 180.
 ISOCHRONOUS: Final = Record(
     1, 2000, 180, struct.pack("<QBBBB20xI24xIiIII", 1, ord("C"), 0, 0x81, 1, 100, 1, 0, 0, 10, 0)
 )
@@ -293,7 +293,7 @@ DAMAGEABLE: Final = {
 
 
 @pytest.mark.parametrize("name", DAMAGEABLE)
-def test_cut_at_every_byte(name: str) -> None:
+def test_truncation_at_every_byte(name: str) -> None:
     capture = encoded(FEW, DAMAGEABLE[name])
     for size in range(len(capture)):
         assert ours(capture[:size], "") == tcpdump(capture[:size], ""), size
@@ -312,7 +312,7 @@ def test_flipped_bits(name: str, seed: int) -> None:
 
 
 def record_heads(variant: Variant) -> list[int]:
-    """The positions of all bytes that are neither packet data nor the link type, of which libpcaps differ."""
+    """Return the positions of all bytes except packet data and the link type, whose support differs by release."""
     positions, start = list(range(FILE_HEADER_SIZE - 4)), FILE_HEADER_SIZE
     for record in FEW:
         positions += range(start, start + variant.record_header_size)

@@ -1,4 +1,4 @@
-"""split_capture: many filters in one pass, each with a target of its own, and one for what none of them keeps."""
+"""split_capture: several filters in one pass, each with its own target, and one for the packets that all reject."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ PACKET: Final = bytes.fromhex("45000014 00000000 40110000 7f000001 7f000001")  #
 
 @pytest.fixture(params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> Any:
-    """Every engine, and the choice of one."""
+    """Return each engine, and "auto"."""
     return request.param
 
 
 def filtered(source: bytes | list[bytes], filter: Any, **options: Any) -> tuple[bytes, tuple[int, ...]]:
-    """What filter_capture writes with this filter alone, and its counts."""
+    """Return the output of filter_capture for one filter, and its counts."""
     target = BytesIO()
     sources = [BytesIO(one) for one in (source if isinstance(source, list) else [source])]
     try:
@@ -43,7 +43,7 @@ def filtered(source: bytes | list[bytes], filter: Any, **options: Any) -> tuple[
 
 
 def split(source: Any, expressions: Any, **options: Any) -> tuple[list[bytes], list[tuple[int, ...]]]:
-    """What each route gets, and behind them the rest; and their counts."""
+    """Return the output of each route and of the rest, and their counts."""
     targets = [BytesIO() for _ in range(len(expressions) + 1)]
     sources = [BytesIO(one) for one in (source if isinstance(source, list) else [source])]
     routes = list(zip(expressions, targets, strict=False))
@@ -52,11 +52,11 @@ def split(source: Any, expressions: Any, **options: Any) -> tuple[list[bytes], l
 
 
 def rest_of(source: bytes | list[bytes], expressions: tuple[str, ...]) -> tuple[bytes, tuple[int, ...]]:
-    """What none of these expressions keeps. Not that of "not": a packet that is too short is rejected by both."""
+    """Return the packets that all expressions reject; "not" would reject truncated packets too."""
     return filtered(source, " or ".join(f"({one})" for one in expressions), invert=True)
 
 
-# What each route gets
+# Routes
 
 
 CAPTURES: Final = {
@@ -68,7 +68,7 @@ CAPTURES: Final = {
 
 
 @pytest.mark.parametrize("name", CAPTURES)
-def test_each_route_gets_what_its_filter_alone_keeps(name: str, engine: Any) -> None:
+def test_each_route_has_the_output_of_its_filter_alone(name: str, engine: Any) -> None:
     capture = CAPTURES[name]
     outputs, counts = split(capture, EXPRESSIONS, engine=engine)
     expected = [*(filtered(capture, one) for one in EXPRESSIONS), rest_of(capture, EXPRESSIONS)]
@@ -76,7 +76,7 @@ def test_each_route_gets_what_its_filter_alone_keeps(name: str, engine: Any) -> 
     assert counts == [count for _, count in expected]
 
 
-def test_a_packet_goes_to_each_that_accepts_it(engine: Any) -> None:
+def test_a_packet_is_copied_to_every_route_that_accepts_it(engine: Any) -> None:
     (arp, broadcast, everything, rest), counts = split(PLAIN, ("arp", "broadcast", ""), engine=engine)
     assert arp == broadcast == encoded(ARP)
     assert everything == PLAIN
@@ -84,14 +84,14 @@ def test_a_packet_goes_to_each_that_accepts_it(engine: Any) -> None:
     assert [count[1] for count in counts] == [1, 1, 4, 0]
 
 
-def test_one_route_is_a_filter_with_its_inverse(engine: Any) -> None:
+def test_one_route_equals_a_filter_and_its_inverse(engine: Any) -> None:
     outputs, counts = split(CAPTURES["pcap"], ("tcp",), engine=engine)
     ours, others = filtered(CAPTURES["pcap"], "tcp"), filtered(CAPTURES["pcap"], "tcp", invert=True)
     assert outputs == [ours[0], others[0]]
     assert counts == [ours[1], others[1]]
 
 
-def test_the_same_filter_twice(engine: Any) -> None:
+def test_a_filter_may_occur_in_two_routes(engine: Any) -> None:
     (first, second, rest), _ = split(PLAIN, ("arp", "arp"), engine=engine)
     assert first == second == encoded(ARP)
     assert rest == encoded(RECORDS[:3])
@@ -99,7 +99,7 @@ def test_the_same_filter_twice(engine: Any) -> None:
 
 @pytest.mark.parametrize("number", [40, 300])
 def test_many_routes(number: int) -> None:
-    """As many as there are lengths, and a rest."""
+    """One route for each length, and a rest."""
     filters = [cbpf.parse(f"ld #len\njeq #{length},0,1\nret #1\nret #0") for length in range(60, 60 + number)]
     found = [split(CAPTURES["pcap"], filters, engine=engine) for engine in ("python", "llvm")]
     assert found[0] == found[1]
@@ -107,7 +107,7 @@ def test_many_routes(number: int) -> None:
     assert found[0][1][-1][1] < 850
 
 
-# What a filter may be, and a route
+# Types of filters and routes
 
 
 def test_routes_as_a_mapping_and_as_pairs(engine: Any) -> None:
@@ -120,7 +120,7 @@ def test_routes_as_a_mapping_and_as_pairs(engine: Any) -> None:
     assert results == [[encoded(ARP), encoded(RECORDS[2:3])]] * 4
 
 
-def test_filters_of_all_kinds(engine: Any) -> None:
+def test_filters_of_all_types(engine: Any) -> None:
     program = cbpf.compile("arp")
     machines = [cbpf.VM(program, engine="python"), cbpf.VM(program, engine="llvm")]
     savefile = cbpf.Savefile(program, link_type=1, snaplen=262_144)
@@ -128,18 +128,18 @@ def test_filters_of_all_kinds(engine: Any) -> None:
     assert outputs == [encoded(ARP)] * 6 + [encoded(RECORDS[:3])]
 
 
-def test_no_rest_and_targets_that_count_only(engine: Any) -> None:
+def test_targets_may_be_none(engine: Any) -> None:
     summaries = cbpf.split_capture(BytesIO(PLAIN), [("arp", None), ("greater 1000", os.devnull)], engine=engine)
     assert [summary[:4] for summary in summaries] == [(4, 1, 2124, 64), (4, 1, 2124, 2000), (4, 2, 2124, 60)]
 
 
-def test_all_summaries_have_one_time() -> None:
+def test_all_summaries_cover_the_same_packets() -> None:
     summaries = cbpf.split_capture(BytesIO(PLAIN), {"arp": None, "ip": None})
     assert len({(summary.packets_seen, summary.bytes_seen) for summary in summaries}) == 1
     assert all(summary.seconds > 0 for summary in summaries)
 
 
-def test_paths(engine: Any, tmp_path: Path) -> None:
+def test_targets_may_be_paths(engine: Any, tmp_path: Path) -> None:
     targets: list[Any] = [tmp_path / "arp.pcap", str(tmp_path / "long.pcap"), tmp_path / "rest.pcap"]
     Path(targets[1]).write_bytes(b"what was there")
     cbpf.split_capture(TRAFFIC, [("arp", targets[0]), ("greater 1000", targets[1])], rest=targets[2], engine=engine)
@@ -150,7 +150,7 @@ def test_paths(engine: Any, tmp_path: Path) -> None:
     assert names(tmp_path) == ["arp.pcap", "long.pcap", "rest.pcap"]
 
 
-def test_the_source_as_a_target(engine: Any, tmp_path: Path) -> None:
+def test_the_source_may_be_a_target(engine: Any, tmp_path: Path) -> None:
     source, other = tmp_path / "in.pcap", tmp_path / "other.pcap"
     source.write_bytes(PLAIN)
     cbpf.split_capture(source, {"arp": other}, rest=source, engine=engine)
@@ -181,22 +181,22 @@ def without(blocks: list[bytes], *dropped: int) -> bytes:
 
 @pytest.mark.parametrize("order", "<>")
 def test_several_link_types(order: str, engine: Any) -> None:
-    """Blocks without a packet go everywhere: each output is a whole capture."""
+    """Blocks without a packet are copied to every output, so each is a complete capture."""
     blocks = of_several_link_types(Pcapng(order))
     outputs, counts = split(b"".join(blocks), ("arp", "ip"), engine=engine)
     assert outputs == [without(blocks, 6, 7), without(blocks, 4, 7), without(blocks, 4, 6)]
     assert [count[:2] for count in counts] == [(3, 1)] * 3
 
 
-def test_to_pcaps(engine: Any) -> None:
-    """Each output has the link type of its own first packet, and the rest too."""
+def test_conversion_to_pcap(engine: Any) -> None:
+    """Each output, including the rest, has the link type of its first packet."""
     blocks = of_several_link_types(Pcapng())
     outputs, _ = split(b"".join(blocks), ("arp", "ip"), engine=engine, container="pcap")
     frame, packet, other = (Record(0, 0, len(data), data) for data in (FRAME, PACKET, bytes(60)))
     assert outputs == [encoded([frame]), encoded([packet], Variant(linktype=101)), encoded([other])]
 
 
-def test_one_output_of_two_link_types_is_no_pcap(engine: Any, tmp_path: Path) -> None:
+def test_a_pcap_of_two_link_types_is_rejected(engine: Any, tmp_path: Path) -> None:
     capture = b"".join(of_several_link_types(Pcapng()))
     with pytest.raises(cbpf.CaptureError, match="packet 2: link type RAW is not EN10MB"):
         cbpf.split_capture(
@@ -208,7 +208,7 @@ def test_one_output_of_two_link_types_is_no_pcap(engine: Any, tmp_path: Path) ->
     assert names(tmp_path) == []
 
 
-def test_to_pcapngs(engine: Any) -> None:
+def test_conversion_to_pcapng(engine: Any) -> None:
     outputs, _ = split(PLAIN, ("arp", "greater 1000"), engine=engine, container="pcapng")
     expected = [filtered(PLAIN, one, container="pcapng")[0] for one in ("arp", "greater 1000")]
     assert outputs[:2] == expected
@@ -216,7 +216,7 @@ def test_to_pcapngs(engine: Any) -> None:
 
 
 def test_several_sources_of_different_layouts(engine: Any) -> None:
-    """All records are encoded anew for the header that can hold them all."""
+    """All records are encoded again for a header that suits all sources."""
     sources = [encoded(RECORDS), encoded(RECORDS, Variant(">", NANOSECONDS)), encoded(RECORDS, Variant(snaplen=60))]
     outputs, counts = split(sources, ("arp", "greater 1000"), engine=engine)
     expected = [filtered(sources, "arp"), filtered(sources, "greater 1000"), rest_of(sources, ("arp", "greater 1000"))]
@@ -225,15 +225,15 @@ def test_several_sources_of_different_layouts(engine: Any) -> None:
     assert [count[1] for count in counts] == [3, 3, 6]
 
 
-def test_as_a_socket_sees_it(engine: Any) -> None:
+def test_as_socket(engine: Any) -> None:
     program = cbpf.parse("ld proto\njeq #0x806,0,1\nret #1\nret #0")
     outputs, _ = split(PLAIN, (program,), engine=engine, dialect=cbpf.LINUX, as_socket=True)
     assert outputs == [encoded(ARP), encoded(RECORDS[:3])]
 
 
 @pytest.mark.parametrize("size", [1_000_000, 20_000_000])
-def test_auto_is_what_the_others_are(size: int) -> None:
-    """Also where it takes machine code, and where one filter brings an engine of its own."""
+def test_auto_equals_the_other_engines(size: int) -> None:
+    """The engine "auto" may select machine code, and a filter may have its own engine."""
     capture = encoded(TRAFFIC_RECORDS * (size // len(CAPTURES["pcap"]) + 1))
     machine = cbpf.VM(cbpf.compile("udp"), engine="python")
     expected = split(capture, ("tcp", "udp"), engine="python")
@@ -243,17 +243,17 @@ def test_auto_is_what_the_others_are(size: int) -> None:
 
 
 def test_progress(engine: Any) -> None:
-    told: list[int] = []
-    cbpf.split_capture(TRAFFIC, {"arp": None}, engine=engine, progress=told.append)
-    assert told
-    assert max(told) == TRAFFIC.stat().st_size
+    recorded: list[int] = []
+    cbpf.split_capture(TRAFFIC, {"arp": None}, engine=engine, progress=recorded.append)
+    assert recorded
+    assert max(recorded) == TRAFFIC.stat().st_size
 
 
 # Damage
 
 
 @pytest.mark.parametrize("name", ["pcap", "pcapng"])
-def test_damage_leaves_the_packets_before_it_in_all_outputs(name: str, engine: Any, tmp_path: Path) -> None:
+def test_packets_before_damage_are_in_all_outputs(name: str, engine: Any, tmp_path: Path) -> None:
     capture = CAPTURES[name][:-1]
     paths = [tmp_path / "tcp", tmp_path / "udp", tmp_path / "rest"]
     with pytest.raises(cbpf.DamagedCapture, match=r"packet 905: \d+ of its \d+ bytes are present") as damage:
@@ -265,7 +265,7 @@ def test_damage_leaves_the_packets_before_it_in_all_outputs(name: str, engine: A
     assert sum(summary.packets_accepted for summary in damage.value.summaries) == 904
 
 
-def test_damage_of_one_source_spares_the_others(engine: Any) -> None:
+def test_sources_after_a_damaged_one_are_filtered(engine: Any) -> None:
     targets = [BytesIO(), BytesIO()]
     sources = [BytesIO(PLAIN[:-1]), BytesIO(PLAIN), BytesIO(PLAIN[:-2])]
     with pytest.raises(cbpf.DamagedCapture, match=r"packet 4.*; .*packet 4") as damage:
@@ -274,8 +274,8 @@ def test_damage_of_one_source_spares_the_others(engine: Any) -> None:
     assert [summary[:2] for summary in damage.value.summaries] == [(10, 1), (10, 9)]
 
 
-def test_a_damaged_source_that_is_a_target_stays(engine: Any, tmp_path: Path) -> None:
-    """The other outputs are kept."""
+def test_a_damaged_source_that_is_a_target_is_unchanged(engine: Any, tmp_path: Path) -> None:
+    """The other outputs are written."""
     source, other = tmp_path / "in.pcap", tmp_path / "other.pcap"
     source.write_bytes(PLAIN[:-1])
     with pytest.raises(cbpf.DamagedCapture):
@@ -285,13 +285,13 @@ def test_a_damaged_source_that_is_a_target_stays(engine: Any, tmp_path: Path) ->
     assert names(tmp_path) == ["in.pcap", "other.pcap"]
 
 
-def test_filter_capture_tells_its_one_summary_as_well() -> None:
+def test_filter_capture_reports_its_summary_with_damage() -> None:
     with pytest.raises(cbpf.DamagedCapture) as damage:
         cbpf.filter_capture(BytesIO(PLAIN[:-1]), None, "")
     assert damage.value.summaries == (damage.value.summary,)
 
 
-# Errors leave nothing
+# Errors leave files unchanged
 
 
 def routes_of(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -299,7 +299,7 @@ def routes_of(folder: Path) -> Iterator[tuple[str, Path]]:
     yield "greater 1000", folder / "long.pcap"
 
 
-def test_routes_are_needed() -> None:
+def test_empty_routes_are_rejected() -> None:
     empty: list[Any] = [{}, [], iter(())]
     for routes in empty:
         with pytest.raises(cbpf.FieldError, match=r"split_capture\.routes: is empty"):
@@ -307,7 +307,7 @@ def test_routes_are_needed() -> None:
 
 
 @pytest.mark.parametrize("same", ["in.pcap", "./in.pcap", "link.pcap", "folder/../in.pcap"])
-def test_two_routes_of_one_file(same: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_routes_to_one_file_are_rejected(same: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("folder").mkdir()
     Path("link.pcap").symlink_to("in.pcap")
@@ -321,7 +321,7 @@ def test_two_routes_of_one_file(same: str, tmp_path: Path, monkeypatch: pytest.M
     assert Path("in.pcap").read_bytes() == b"what was there"
 
 
-def test_two_routes_of_one_stream() -> None:
+def test_routes_to_one_stream_are_rejected() -> None:
     target = BytesIO()
     with pytest.raises(cbpf.CaptureError, match="target of two routes"):
         cbpf.split_capture(TRAFFIC, {"arp": target}, rest=target)
@@ -330,7 +330,7 @@ def test_two_routes_of_one_stream() -> None:
 
 
 @pytest.mark.parametrize("null", [os.devnull, None])
-def test_nothing_may_be_a_target_twice(null: Any) -> None:
+def test_routes_may_share_the_null_device(null: Any) -> None:
     summaries = cbpf.split_capture(TRAFFIC, [("tcp", null), ("tcp", null)], rest=null)
     assert [summary.packets_accepted for summary in summaries] == [480, 480, 425]
 
@@ -340,17 +340,17 @@ def test_the_null_device_as_a_path_object() -> None:
     assert cbpf.split_capture(TRAFFIC, [("tcp", null), ("tcp", null)])[0].packets_accepted == 480
 
 
-# What is wrong: the source, the options, what is raised. All is known before anything is written.
-REFUSALS: Final[dict[str, tuple[bytes, dict[str, Any], type[BaseException]]]] = {
+# Sources, options and errors; each error is detected before the first write
+INVALID_ARGUMENTS: Final[dict[str, tuple[bytes, dict[str, Any], type[BaseException]]]] = {
     "container": (PLAIN, {"container": "zip"}, cbpf.FieldError),
     "no capture": (b"hello, world" * 9, {}, cbpf.CaptureError),
     "old version": (PLAIN[:4] + b"\1" + PLAIN[5:], {}, cbpf.CaptureError),
 }
 
 
-@pytest.mark.parametrize("name", REFUSALS)
-def test_refusals_leave_no_file(name: str, engine: Any, tmp_path: Path) -> None:
-    data, options, error = REFUSALS[name]
+@pytest.mark.parametrize("name", INVALID_ARGUMENTS)
+def test_invalid_arguments_leave_no_file(name: str, engine: Any, tmp_path: Path) -> None:
+    data, options, error = INVALID_ARGUMENTS[name]
     with pytest.raises(error):
         cbpf.split_capture(BytesIO(data), routes_of(tmp_path), rest=tmp_path / "rest", engine=engine, **options)
     assert names(tmp_path) == []
@@ -367,10 +367,8 @@ def test_refusals_leave_no_file(name: str, engine: Any, tmp_path: Path) -> None:
     ],
     ids=["bad expression", "of a socket", "unsound", "of another link type", "bytes"],
 )
-def test_filters_that_are_refused_leave_no_file(
-    filter: Any, error: type[BaseException], engine: Any, tmp_path: Path
-) -> None:
-    """Wherever the filter stands; the expression, in the message, tells which it is."""
+def test_invalid_filters_leave_no_file(filter: Any, error: type[BaseException], engine: Any, tmp_path: Path) -> None:
+    """The position of the filter is irrelevant; the message contains the expression."""
     for routes in ([("arp", tmp_path / "arp"), (filter, tmp_path / "bad")], [(filter, tmp_path / "bad")]):
         with pytest.raises(error):
             cbpf.split_capture(BytesIO(PLAIN), routes, rest=tmp_path / "rest", engine=engine)
@@ -378,7 +376,7 @@ def test_filters_that_are_refused_leave_no_file(
 
 
 @pytest.mark.parametrize("bad", ["missing/out.pcap", "folder", ""])
-def test_a_target_that_cannot_be_written_leaves_the_others_as_they_were(bad: str, engine: Any, tmp_path: Path) -> None:
+def test_an_unwritable_target_leaves_the_others_unchanged(bad: str, engine: Any, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "arp").write_bytes(b"what was there")
     routes = [("arp", tmp_path / "arp"), ("ip", bad and tmp_path / bad)]
@@ -389,7 +387,7 @@ def test_a_target_that_cannot_be_written_leaves_the_others_as_they_were(bad: str
 
 
 @pytest.mark.parametrize("cause", [OSError(5, "Input/output error"), KeyboardInterrupt()])
-def test_failures_in_the_middle_change_no_file(cause: BaseException, engine: Any, tmp_path: Path) -> None:
+def test_failures_during_a_run_leave_files_unchanged(cause: BaseException, engine: Any, tmp_path: Path) -> None:
     (tmp_path / "arp.pcap").write_bytes(b"what was there")
     with pytest.raises((cbpf.CaptureError, KeyboardInterrupt)) as failure:
         cbpf.split_capture(
@@ -401,7 +399,7 @@ def test_failures_in_the_middle_change_no_file(cause: BaseException, engine: Any
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_full_disk_for_one_target(engine: Any, tmp_path: Path) -> None:
+def test_a_full_disk_of_one_target_leaves_no_file(engine: Any, tmp_path: Path) -> None:
     with pytest.raises(cbpf.CaptureError, match=r"^/dev/full: No space left on device$"):
         cbpf.split_capture(
             TRAFFIC, {"tcp": tmp_path / "a", "udp": Path("/dev/full")}, rest=tmp_path / "b", engine=engine

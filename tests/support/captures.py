@@ -1,6 +1,6 @@
-"""Captures for tests: pcap bytes in every variant, a plain reader of them, and Ethernet packets relabelled.
+"""Captures for tests: pcaps of every variant, a plain reader, pcapng blocks, and other link types.
 
-Nothing here knows cbpf. Layouts as in pcap-savefile(5), https://www.tcpdump.org/linktypes.html, and libpcap's
+This module is independent of cbpf. Layouts as in pcap-savefile(5), https://www.tcpdump.org/linktypes.html, and libpcap's
 sf-pcap.c for the old variants.
 """
 
@@ -22,7 +22,7 @@ FILE_HEADER_SIZE: Final = 24
 
 
 class Record(NamedTuple):
-    """One packet; the nanoseconds are a 32-bit field, as `tcpdump --nano` writes it."""
+    """A packet; the nanoseconds are a 32-bit field, as `tcpdump --nano` writes it."""
 
     seconds: int
     nanoseconds: int
@@ -31,7 +31,7 @@ class Record(NamedTuple):
 
 
 class Variant(NamedTuple):
-    """What a file header says. *linktype* is the whole field, its upper bits included."""
+    """The fields of a file header; *linktype* is the complete field, including its upper bits."""
 
     byte_order: str = "<"
     magic: int = MICROSECONDS
@@ -74,7 +74,7 @@ VARIANTS: Final = {
 
 
 def encoded(records: Iterable[Record], variant: Variant = VARIANTS["little-endian"]) -> bytes:
-    """A capture of these packets. In version 2.3 every other record has its lengths swapped."""
+    """Return a pcap of these packets; in version 2.3, every other record has its lengths swapped."""
     order = variant.byte_order
     parts = [struct.pack(f"{order}IHHiIII", variant.magic, *variant.version, 0, 0, variant.snaplen, variant.linktype)]
     for index, record in enumerate(records):
@@ -88,7 +88,7 @@ def encoded(records: Iterable[Record], variant: Variant = VARIANTS["little-endia
 
 
 def decoded(capture: bytes) -> list[Record]:
-    """The whole packets of a capture, whatever its snapshot length says."""
+    """Return the packets of a pcap, which must be complete; its snapshot length is ignored."""
     order = ">" if capture[0] == MICROSECONDS >> 24 else "<"
     magic, major, minor = struct.unpack_from(f"{order}IHH", capture)
     records, position = [], FILE_HEADER_SIZE
@@ -100,19 +100,19 @@ def decoded(capture: bytes) -> list[Record]:
         position += Variant(magic=magic).record_header_size
         data = capture[position : position + captured]
         if len(data) < captured:
-            raise ValueError(f"byte {position}: a packet of {captured} bytes is cut short")
+            raise ValueError(f"byte {position}: a packet of {captured} bytes is truncated")
         records.append(Record(seconds, nanoseconds, wire, data))
         position += captured
     return records
 
 
 def clipped(records: Iterable[Record], length: int) -> list[Record]:
-    """The packets cut to *length* bytes, their wire lengths kept."""
+    """Return the packets truncated to *length* bytes, with their original wire lengths."""
     return [record._replace(data=record.data[:length]) for record in records]
 
 
 def distinct(records: Iterable[Record]) -> list[Record]:
-    """The first packet of each kind: type fields, fragment, protocol and ports decide."""
+    """Return the first packet of each kind, by its type fields, fragment offset, protocol and ports."""
     kinds: dict[tuple[bytes, ...], Record] = {}
     for record in records:
         data = record.data
@@ -120,7 +120,7 @@ def distinct(records: Iterable[Record]) -> list[Record]:
     return list(kinds.values())
 
 
-# What a packet is under another link type: its new bytes, or None if that link type cannot carry it.
+# Returns the bytes of an Ethernet packet under another link type, or None if that link type cannot carry it.
 Conversion = Callable[[bytes], bytes | None]
 
 _INTERNET: Final = (0x0800, 0x86DD)
@@ -132,8 +132,8 @@ def _ethertype(frame: bytes) -> int:
     return int.from_bytes(frame[12:14], "big")
 
 
-def _behind(ip4_header: str, ip6_header: str) -> Conversion:
-    """Puts a constant header before IPv4 and IPv6 packets, and drops all others."""
+def _with_headers(ip4_header: str, ip6_header: str) -> Conversion:
+    """Return a conversion that replaces the Ethernet header of IPv4 and IPv6 packets; other packets are dropped."""
     headers = {0x0800: bytes.fromhex(ip4_header), 0x86DD: bytes.fromhex(ip6_header)}
 
     def convert(frame: bytes) -> bytes | None:
@@ -144,7 +144,7 @@ def _behind(ip4_header: str, ip6_header: str) -> Conversion:
 
 
 def _logical_link(frame: bytes) -> bytes:
-    """From the 802.2 header on; frames that have none get one with SNAP."""
+    """Return the frame from its 802.2 header on; a frame without one receives a SNAP header."""
     return frame[14:] if _ethertype(frame) <= 1500 else _SNAP + frame[12:]
 
 
@@ -157,7 +157,7 @@ def _fddi(frame: bytes) -> bytes:
 
 
 def _cooked_type(frame: bytes) -> int:
-    """Sent from here 4; broadcast 1, multicast 2, to us 0."""
+    """Return the packet type: 4 sent by this host, 1 broadcast, 2 multicast, 0 received."""
     if frame[6:12] == _NEAR:
         return 4
     return 1 if frame[:6] == b"\xff" * 6 else 2 if frame[0] & 1 else 0
@@ -179,7 +179,7 @@ def _linux_sll2(frame: bytes) -> bytes:
 
 
 def _wireless(frame: bytes, *, padded: bool = False) -> bytes:
-    """A data frame from an access point, with a QoS field for IPv6; a beacon for what is not Ethernet II."""
+    """Return a data frame from an access point, with a QoS field for IPv6, or a beacon for other than Ethernet II."""
     addresses = frame[:6] + bytes.fromhex("0200000000ff") + frame[6:12]
     if _ethertype(frame) <= 1500:
         return bytes.fromhex("8000 0000") + addresses + bytes(2) + bytes(8) + bytes.fromhex("6400 0100 0004") + b"cbpf"
@@ -190,19 +190,20 @@ def _wireless(frame: bytes, *, padded: bool = False) -> bytes:
 
 
 def _radiotap(frame: bytes) -> bytes:
-    """IPv6 behind a header with time and flags that ask for padding, all else behind an empty one."""
+    """Prepend a radiotap header: for IPv6 with a time and the padding flag, for other packets without fields."""
     if _ethertype(frame) == 0x86DD:
         return struct.pack("<BBHIQB", 0, 0, 17, 0b11, 1, 0x20) + _wireless(frame, padded=True)
     return struct.pack("<BBHI", 0, 0, 8, 0) + _wireless(frame)
 
 
-# By link type: its LINKTYPE_ number and the conversion. IPv6 has three numbers: Darwin's, FreeBSD's, NetBSD's.
+# By link type: its LINKTYPE_ number and the conversion. BSD loopback headers have three numbers for IPv6, those of
+# Darwin, FreeBSD and NetBSD.
 RELABELLINGS: Final[dict[str, tuple[int, Conversion]]] = {
-    "RAW": (101, _behind("", "")),
-    "NULL": (0, _behind("02000000", "1e000000")),
-    "NULL of a big-endian host": (0, _behind("00000002", "0000001c")),
-    "LOOP": (108, _behind("00000002", "00000018")),
-    "PPP": (9, _behind("ff030021", "ff030057")),
+    "RAW": (101, _with_headers("", "")),
+    "NULL": (0, _with_headers("02000000", "1e000000")),
+    "NULL of a big-endian host": (0, _with_headers("00000002", "0000001c")),
+    "LOOP": (108, _with_headers("00000002", "00000018")),
+    "PPP": (9, _with_headers("ff030021", "ff030057")),
     "C_HDLC": (104, _c_hdlc),
     "LINUX_SLL": (113, _linux_sll),
     "LINUX_SLL2": (276, _linux_sll2),
@@ -213,7 +214,7 @@ RELABELLINGS: Final[dict[str, tuple[int, Conversion]]] = {
 
 
 def relabelled(records: Sequence[Record], link_type: str) -> tuple[int, list[Record]]:
-    """The LINKTYPE_ number, and those of these whole Ethernet packets that the link type can carry, converted."""
+    """Return the LINKTYPE_ number, and the converted packets that the link type can carry; packets must be complete."""
     linktype, convert = RELABELLINGS[link_type]
     converted = ((record, convert(record.data)) for record in records)
     return linktype, [
@@ -221,11 +222,11 @@ def relabelled(records: Sequence[Record], link_type: str) -> tuple[int, list[Rec
     ]
 
 
-# pcapng: blocks one by one, as in the draft of the IETF, in either byte order
+# pcapng blocks, as in the IETF draft, in either byte order
 
 
 class Pcapng(NamedTuple):
-    """Builds blocks; *byte_order* is that of the section they stand in."""
+    """A builder of blocks in the byte order of their section."""
 
     byte_order: str = "<"
 
@@ -264,7 +265,7 @@ class Pcapng(NamedTuple):
         return self.block(2, head + data)
 
     def resolution(self, code: int, *, offset: int | None = None) -> bytes:
-        """The options if_tsresol and if_tsoffset."""
+        """Return the options if_tsresol and if_tsoffset."""
         pairs = [(9, bytes([code]))]
         if offset is not None:
             pairs.append((14, struct.pack(f"{self.byte_order}q", offset)))
@@ -272,7 +273,7 @@ class Pcapng(NamedTuple):
 
 
 def as_pcapng(records: Iterable[Record], byte_order: str = "<", linktype: int = 1, snaplen: int = 262_144) -> bytes:
-    """A pcapng of these packets, with their nanoseconds."""
+    """Return a pcapng of these packets, with nanoseconds."""
     build = Pcapng(byte_order)
     blocks = [build.section(), build.interface(linktype, snaplen, options=build.resolution(9))]
     for record in records:

@@ -1,8 +1,8 @@
-"""Captures made to deceive whoever guesses where a record begins, and captures that are damaged.
+"""Captures with misleading record boundaries, and damaged captures.
 
-All of the first are sound. Their packets hold what looks like records: whole captures, chains of record headers, in
-step with the true records or out of step, chains that end where a true record begins and chains that never do.
-Nothing here knows cbpf.
+Captures with misleading boundaries are valid. Their packets contain bytes that look like records: complete captures,
+chains of record headers in or out of step with the actual records, chains that end at the start of an actual record,
+and chains that never do. This module is independent of cbpf.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from typing import Final, TypeAlias
 
 from support.captures import KUZNETZOV, NANOSECONDS, TRAFFIC, Pcapng, Record, Variant, as_pcapng, decoded, encoded
 
-SECONDS: Final = 1_700_000_000  # when the packets were captured
+SECONDS: Final = 1_700_000_000  # the time of the first packet
 
 Build: TypeAlias = Callable[[Random, str], bytes]
-"""(randomness, byte order) -> a capture."""
+"""Returns a capture, given a source of randomness and a byte order."""
 
 TRAFFIC_RECORDS: Final = decoded(TRAFFIC.read_bytes())
 
 
 def traffic(random: Random, count: int) -> list[Record]:
-    """So many packets of real-looking traffic; now and then one is empty, or was longer than what was captured."""
+    """Return *count* packets of realistic traffic; 5 % of them are truncated, some to no byte at all."""
     records = []
     for index, record in enumerate(random.choices(TRAFFIC_RECORDS, k=count)):
         record = record._replace(seconds=SECONDS + index // 9)
@@ -37,17 +37,17 @@ def traffic(random: Random, count: int) -> list[Record]:
 
 
 def header(byte_order: str, captured: int, wire: int | None = None, seconds: int = SECONDS) -> bytes:
-    """What a record of a pcap begins with."""
+    """Return a record header of a pcap."""
     return struct.pack(f"{byte_order}IIII", seconds, 7, captured, captured if wire is None else wire)
 
 
 def chain(byte_order: str, size: int, step: int) -> bytes:
-    """Headers of records of *step* bytes each, their packets zeros; cut to *size*."""
+    """Return records of *step* bytes each, whose packets are zeros, truncated to *size* bytes in total."""
     return ((header(byte_order, step - 16) + bytes(step - 16)) * (size // step + 1))[:size]
 
 
 def pcap(byte_order: str, payloads: Sequence[bytes], seconds: int = SECONDS) -> bytes:
-    """A pcap of these packets."""
+    """Return a pcap of these packets."""
     records = [Record(seconds and seconds + index // 50, 0, len(data), data) for index, data in enumerate(payloads)]
     return encoded(records, Variant(byte_order))
 
@@ -63,7 +63,7 @@ def long_chains_inside(random: Random, byte_order: str) -> bytes:
 
 
 def chains_that_merge(random: Random, byte_order: str) -> bytes:
-    """The chain in a packet ends with a record that leaps over true ones, to where one of them ends."""
+    """Return packets whose chain ends with a record that skips actual ones and ends where one of these ends."""
     leaps, step = random.randint(0, 3), 80
     size = step * random.randint(2, 40)
     beyond = leaps * (16 + size)
@@ -73,7 +73,7 @@ def chains_that_merge(random: Random, byte_order: str) -> bytes:
 
 
 def chains_that_never_merge(random: Random, byte_order: str) -> bytes:
-    """In every packet stands a header whose record ends before that of the next: two chains side by side."""
+    """Return packets with a header whose record ends at the header in the next packet: two parallel chains."""
     size = random.randint(100, 3_000)
     place = random.randrange(size - 15)
     payload = bytes(place) + header(byte_order, size) + bytes(size - place - 16)
@@ -81,13 +81,13 @@ def chains_that_never_merge(random: Random, byte_order: str) -> bytes:
 
 
 def many_chains_side_by_side(random: Random, byte_order: str) -> bytes:
-    """As many chains as headers fit: only one of them is true."""
+    """Return packets full of headers, each in a chain of its own; only one chain is the actual one."""
     size = 16 * random.randint(3, 60)
     return pcap(byte_order, [header(byte_order, size) * (size // 16)] * random.randint(20, 200_000 // size))
 
 
 def equal_words(random: Random, byte_order: str) -> bytes:
-    """From 1970, where a length may be a time: a header at three of four bytes of each packet."""
+    """Return packets of equal words and times in 1970, which may be lengths: headers at three of four positions."""
     word = random.choice((b"\0\1\0\0", b"\0\0\1\0", b"\0\1\1\0", b"\0\0\0\1"))
     payloads = [word * random.randint(1, 3_000) for _ in range(60)]
     records = [Record(256, 256, len(data), data) for data in payloads]
@@ -99,7 +99,7 @@ def zeros_from_1970(random: Random, byte_order: str) -> bytes:
 
 
 def nothing_but_headers(random: Random, byte_order: str) -> bytes:
-    """Every packet is empty, so that records are headers; or it holds one header, of a record as long as a true one."""
+    """Return empty packets, whose records are headers, and packets of one header, whose record is as long as theirs."""
     return pcap(byte_order, [random.choice((b"", header(byte_order, 16))) for _ in range(random.randint(1, 3_000))])
 
 
@@ -109,7 +109,7 @@ def equal_lengths(random: Random, byte_order: str) -> bytes:
 
 
 def chains_over_everything(random: Random, byte_order: str) -> bytes:
-    """One packet is most of the capture, a chain of records that ends exactly where it does, or a byte before that."""
+    """Return a capture with a packet that is most of it: a chain that ends where the packet ends, or a byte before."""
     payload = chain(byte_order, 60 * random.randint(1_000, 4_000), 60) + bytes(random.randrange(2))
     records = traffic(random, random.randrange(100))
     records.insert(random.randint(0, len(records)), Record(SECONDS, 0, len(payload), payload))
@@ -117,7 +117,7 @@ def chains_over_everything(random: Random, byte_order: str) -> bytes:
 
 
 def leaps_over_everything(random: Random, byte_order: str) -> bytes:
-    """Headers inside packets whose records end far behind, each where another such header stands, or at the end."""
+    """Return packets with headers whose records extend over several packets, each to another such header or the end."""
     size = 4_000
     count = random.randint(8, 50)
     distance = random.randint(2, 7) * (size + 16)
@@ -129,7 +129,7 @@ def leaps_over_everything(random: Random, byte_order: str) -> bytes:
 
 
 def pcapng(byte_order: str, payloads: Sequence[bytes]) -> bytes:
-    """A pcapng of these packets, all of one interface."""
+    """Return a pcapng of these packets, with one interface."""
     build = Pcapng(byte_order)
     return build.section() + build.interface() + b"".join(build.enhanced(data, time=SECONDS << 20) for data in payloads)
 
@@ -140,7 +140,7 @@ def whole_pcapngs_inside(random: Random, byte_order: str) -> bytes:
 
 
 def blocks_inside(random: Random, byte_order: str) -> bytes:
-    """Packets made of blocks, among them sections, interfaces and packets without a trailer."""
+    """Return packets that consist of blocks, including sections, interfaces and packets without a trailer."""
     build = Pcapng(byte_order)
     other = Pcapng("<>"[byte_order == "<"])
     pieces = [build.enhanced(bytes(random.randrange(90))) for _ in range(50)]
@@ -150,12 +150,12 @@ def blocks_inside(random: Random, byte_order: str) -> bytes:
 
 
 def fake_block(byte_order: str, length: int) -> bytes:
-    """What the block of a packet begins with that has *length* bytes in all, and as much data as fits."""
+    """Return the start of an enhanced packet block of *length* bytes, without options."""
     return struct.pack(f"{byte_order}IIIIIII", 6, length, 0, SECONDS >> 12, 0, length - 32, length - 32)
 
 
 def blocks_side_by_side(random: Random, byte_order: str) -> bytes:
-    """In every packet stands a block that ends within the next one, where its trailer and another such block are."""
+    """Return packets with a block that ends within the next packet, where its trailer and another such block are."""
     size = 4 * random.randint(20, 600)
     length = size + 32
     place = 4 * random.randrange(1, size // 4 - 7)
@@ -165,7 +165,7 @@ def blocks_side_by_side(random: Random, byte_order: str) -> bytes:
 
 
 def blocks_that_merge(random: Random, byte_order: str) -> bytes:
-    """The chain in a packet ends with a block that ends where a true one does, though its trailer is not there."""
+    """Return packets whose chain ends with a block that ends where an actual one ends, but has no trailer."""
     chained = Pcapng(byte_order).enhanced(bytes(4 * random.randrange(20))) * random.randint(4, 30)
     rest = 4 * random.randint(8, 50)
     leaps = random.randint(0, 3)
@@ -174,7 +174,7 @@ def blocks_that_merge(random: Random, byte_order: str) -> bytes:
 
 
 def blocks_of_all_kinds(random: Random, byte_order: str) -> bytes:
-    """Sections of both byte orders, interfaces that appear late, every kind of packet, blocks without one."""
+    """Return sections of both byte orders, late interfaces, all kinds of packets, and blocks without a packet."""
     parts: list[bytes] = []
     for order in random.choices("<>", k=random.randint(1, 4)):
         parts += _section_of_all_kinds(random, Pcapng(order))
@@ -202,7 +202,7 @@ def _section_of_all_kinds(random: Random, build: Pcapng) -> list[bytes]:
     return parts
 
 
-DECEPTIONS: Final[dict[str, Build]] = {
+MISLEADING_CAPTURES: Final[dict[str, Build]] = {
     "whole captures inside": whole_captures_inside,
     "long chains inside": long_chains_inside,
     "chains that merge": chains_that_merge,
@@ -225,12 +225,12 @@ DECEPTIONS: Final[dict[str, Build]] = {
 # Damage
 
 
-def sound(random: Random) -> bytes:
-    """A capture of real-looking traffic, or one that deceives."""
+def valid_capture(random: Random) -> bytes:
+    """Return a valid capture of realistic traffic, or one with misleading boundaries."""
     order = random.choice("<>")
     match random.randrange(10):
         case 0:
-            return random.choice(list(DECEPTIONS.values()))(random, order)
+            return random.choice(list(MISLEADING_CAPTURES.values()))(random, order)
         case 1 | 2:
             return blocks_of_all_kinds(random, order)
         case 3:
@@ -250,23 +250,23 @@ def bits_flipped(random: Random, capture: bytes) -> bytes:
     return bytes(data)
 
 
-def cut(random: Random, capture: bytes) -> bytes:
+def truncated(random: Random, capture: bytes) -> bytes:
     return capture[: random.randrange(24, len(capture))]
 
 
-def lying_word(random: Random, capture: bytes) -> bytes:
-    """A word that is a length somewhere in a capture, written over another word."""
+def changed_word(random: Random, capture: bytes) -> bytes:
+    """Overwrite a word with one that may be a length or a block type."""
     words = (0, 1, 11, 12, 31, 59, 700, 701, 262_144, 262_145, 1 << 24, (1 << 24) + 4, 0x7FFF_FFFF, 0xFFFF_FFFF, 6, 3)
     place = random.randrange(24, max(25, len(capture) - 4))
     word = struct.pack(random.choice("<>") + "I", random.choice(words))
     return capture[:place] + word + capture[place + 4 :]
 
 
-def lying_header(random: Random, capture: bytes) -> bytes:
-    """The lengths of one record of a pcap, which is found by walking through it, are other ones."""
+def changed_lengths(random: Random, capture: bytes) -> bytes:
+    """Replace the lengths of a record of a pcap; change a word of a pcapng."""
     order = ">" if capture[0] == 0xA1 else "<"
     if capture[0] == 0x0A:
-        return lying_word(random, capture)
+        return changed_word(random, capture)
     position, places = 24, []
     while position + 16 <= len(capture):
         places.append(position)
@@ -288,12 +288,12 @@ def piece_missing(random: Random, capture: bytes) -> bytes:
     return capture[:place] + capture[place + random.choice((1, 4, 16, 90, 5_000)) :]
 
 
-DAMAGES: Final = (bits_flipped, cut, lying_word, lying_header, garbage_between, piece_missing)
+DAMAGES: Final = (bits_flipped, truncated, changed_word, changed_lengths, garbage_between, piece_missing)
 
 
 def damaged(random: Random) -> bytes:
-    """A capture that is sound up to its damage, if the damage does any harm at all."""
-    capture = sound(random)
+    """Return a capture that is valid up to its damage, if any."""
+    capture = valid_capture(random)
     for _ in range(random.choice((0, 1, 1, 1, 2))):
         if len(capture) > 24:
             capture = random.choice(DAMAGES)(random, capture)

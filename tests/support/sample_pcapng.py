@@ -18,7 +18,7 @@ FRAME: Final = bytes.fromhex("ffffffffffff 020000000001 0806") + bytes(50)  # AR
 PACKET: Final = bytes.fromhex("45000014 00000000 40110000 7f000001 7f000001")  # IPv4 of RAW
 
 
-# Resolution, offset, units, and the nanoseconds that they stand for.
+# Resolution code, offset in seconds, units, and the resulting time in nanoseconds
 TIMES: Final = [
     (6, 0, 1_700_000_000_123_456, 1_700_000_000_123_456_000),
     (9, 0, 2**64 - 1, 2**64 - 1),
@@ -33,7 +33,7 @@ TIMES: Final = [
 
 
 def blocks_of_all_kinds(build: Pcapng) -> list[bytes]:
-    """The packets are blocks 4, 6, 8 and 9; of them, 4 and 8 are ARP or RAW."""
+    """Return blocks of every kind; the packets are blocks 4 (ARP), 6, 8 (IPv4 of RAW) and 9."""
     return [
         build.section(options=build.options((COMMENT, b"a section"))),
         build.block(0x0A, b"TLSK" + bytes(12)),  # decryption secrets
