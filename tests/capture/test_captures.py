@@ -539,7 +539,9 @@ def test_captures_truncated_at_every_byte_are_reported(name: str) -> None:
 def test_a_captured_length_beyond_the_limit_is_reported() -> None:
     capture = encoded([*RECORDS, Record(1, 0, 9, bytes(262_145)), *RECORDS])
     numbers: list[int] = []
-    with pytest.raises(cbpf.DamagedCapture, match=r"packet 5: captured length is 262145 .* maximum for EN10MB is 262144"):
+    with pytest.raises(
+        cbpf.DamagedCapture, match=r"packet 5: captured length is 262145 .* maximum for EN10MB is 262144"
+    ):
         numbers.extend(packet.number for packet in cbpf.read_capture(BytesIO(capture)))
     assert numbers == [1, 2, 3, 4]
 

@@ -308,7 +308,7 @@ def test_a_capture_compressed_twice_is_rejected(compress: Compress) -> None:
 
 
 def test_a_compressed_text_is_rejected(compress: Compress) -> None:
-    with pytest.raises(cbpf.CaptureError, match=r"^capture: has 4 bytes; a pcap capture begins with a header of 24"):
+    with pytest.raises(cbpf.CaptureError, match=r"^capture: file too short: 4 bytes, but a pcap header has 24"):
         cbpf.read_capture(BytesIO(compress(b"text")))
 
 

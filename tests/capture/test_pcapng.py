@@ -578,7 +578,9 @@ def test_the_command_changes_the_container(cli: CommandLine, build: Pcapng) -> N
     assert (status, error) == (2, "cbpf: --pcap and --pcapng are mutually exclusive (see cbpf filter --help)\n")
 
 
-def test_run_and_trace_compile_for_the_link_type_of_each_interface(cli: CommandLine, build: Pcapng, tmp_path: Path) -> None:
+def test_run_and_trace_compile_for_the_link_type_of_each_interface(
+    cli: CommandLine, build: Pcapng, tmp_path: Path
+) -> None:
     capture = tmp_path / "in.pcapng"
     capture.write_bytes(b"".join(blocks_of_all_kinds(build)))
     path = str(capture)

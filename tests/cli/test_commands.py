@@ -162,7 +162,7 @@ USAGE_ERRORS = [
     ),
     (
         ["filter", "-r", "/dev/null", "-w", "out", "ip"],
-        "cbpf: /dev/null: has 0 bytes; a pcap capture begins with a header of 24",
+        "cbpf: /dev/null: file too short: 0 bytes, but a pcap header has 24",
     ),
     (
         ["filter", "-r", "T", "-w", "out", "tcp", "prot", "443"],

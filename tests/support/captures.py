@@ -1,7 +1,7 @@
 """Captures for tests: pcaps of every variant, a plain reader, pcapng blocks, and other link types.
 
-This module is independent of cbpf. Layouts as in pcap-savefile(5), https://www.tcpdump.org/linktypes.html, and libpcap's
-sf-pcap.c for the old variants.
+This module is independent of cbpf. Layouts as in pcap-savefile(5), https://www.tcpdump.org/linktypes.html, and, for the
+old variants, sf-pcap.c of libpcap.
 """
 
 from __future__ import annotations

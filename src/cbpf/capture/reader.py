@@ -87,7 +87,7 @@ class CaptureReader(Iterator[Packet]):
 
     @property
     def compression(self) -> str | None:
-        """The name of the compression format, such as "gzip", or None if the capture is not compressed."""
+        """The compression format: "gzip", "zstd", "lz4", "xz", "bzip2", or None."""
         return self._input.compression
 
     @property
