@@ -73,7 +73,7 @@ def test_plain_code_is_not_looked_at() -> None:
     ("expression", "words"),
     [
         ("tcp port", "syntax error"),
-        ("tcp\0 port 80", "column 4: a NUL character"),
+        ("tcp\0 port 80", "column 4: NUL character"),
         ("host no-such-name.invalid", "no-such-name.invalid"),
         ("ip6 protochain 6", "jumps backward: protochain"),
         ("protochain 6", "jumps backward: protochain"),

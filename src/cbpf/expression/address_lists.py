@@ -1,10 +1,11 @@
-"""Expressions with long lists of addresses and ports, which no filter expression could hold.
+"""Expressions with lists of addresses and ports that are too long for the text of a filter expression.
 
-An entry is an address, a network (`10.0.0.0/8`), or a range (`10.0.0.1-10.0.0.9`); for ports a number or a range.
+An entry is an address, a network (`10.0.0.0/8`) or a range (`10.0.0.1-10.0.0.9`); of a list of ports, a number or a
+range. This module parses the entries to ranges of numbers; `optimizer.placeholders` explains how they reach a program.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator
 from typing import Annotated, Any, Final, NamedTuple, TypeAlias
 
 from .._options import Direction
@@ -17,59 +18,64 @@ from ..optimizer.placeholders import AddressRanges, Placeholders
 
 
 class HostRanges(NamedTuple):
-    """Sorted, disjoint, inclusive ranges of addresses as numbers: 32 and 128 bits."""
+    """Sorted, disjoint, inclusive ranges of addresses as numbers, the first byte of an address most significant.
+
+    Args:
+        ipv4: Ranges of 32-bit numbers.
+        ipv6: Ranges of 128-bit numbers.
+    """
 
     ipv4: Ranges
     ipv6: Ranges
 
 
 Entry: TypeAlias = tuple[str, object]
-"""Where an entry stands, and what it is."""
+"""The location of an entry, for error messages, and the entry."""
 
 
-def _hosts(place: str, value: object) -> HostRanges:
-    return value if isinstance(value, HostRanges) else _host_ranges(_entries(place, value))
+def _check_hosts(location: str, value: object) -> HostRanges:
+    return value if isinstance(value, HostRanges) else _host_ranges(_entries(location, value))
 
 
-def _ports(place: str, value: object) -> Ranges:
-    return _port_ranges(_entries(place, value))
+def _check_ports(location: str, value: object) -> Ranges:
+    return _port_ranges(_entries(location, value))
 
 
-def _entries(place: str, value: object) -> Iterator[Entry]:
+def _entries(location: str, value: object) -> Iterator[Entry]:
     if not isinstance(value, Iterable) or isinstance(value, str | bytes):
-        raise FieldError(f"{place}: {value!r} is no list; give its entries one by one")
-    return ((f"{place}: entry {number}", entry) for number, entry in enumerate(value))
+        raise FieldError(f"{location}: {value!r} is not a list; pass an iterable of entries")
+    return ((f"{location}: entry {index}", entry) for index, entry in enumerate(value))
 
 
 def _host_ranges(entries: Iterable[Entry]) -> HostRanges:
-    found: dict[int, list[tuple[int, int]]] = {4: [], 6: []}
-    for version, low, high in _read(entries, _host_range, "no address, network or range of addresses"):
-        found[version].append((low, high))
-    return HostRanges(union(found[4]), union(found[6]))
+    ranges: dict[int, list[tuple[int, int]]] = {4: [], 6: []}
+    for version, low, high in _parse(entries, _host_range, "an address, network or address range"):
+        ranges[version].append((low, high))
+    return HostRanges(union(ranges[4]), union(ranges[6]))
 
 
 def _port_ranges(entries: Iterable[Entry]) -> Ranges:
-    return union(_read(entries, _port_range, "no port or range of ports, from 0 to 65535"))
+    return union(_parse(entries, _port_range, "a port or port range (0..65535)"))
 
 
-def _read(entries: Iterable[Entry], read: Callable[[str], Any], kind: str) -> list[Any]:
-    """What the entries mean. Raises `FieldError` for the first that means nothing, with the number of all others."""
-    found: list[Any] = []
-    wrong: list[str] = []
-    for place, entry in entries:
-        shown = f"{entry[0]}-{entry[1]}" if isinstance(entry, tuple) and len(entry) == 2 else str(entry)
+def _parse(entries: Iterable[Entry], parse: Callable[[str], Any], kind: str) -> list[Any]:
+    """Parse all entries. Raise `FieldError` with the first invalid entry and the number of other invalid entries."""
+    parsed: list[Any] = []
+    errors: list[str] = []
+    for location, entry in entries:
+        text = f"{entry[0]}-{entry[1]}" if isinstance(entry, tuple) and len(entry) == 2 else str(entry)
         try:
-            found.append(read(shown.strip()))
+            parsed.append(parse(text.strip()))
         except ValueError as error:
-            reason = " (it has bits set behind its prefix)" if "host bits" in str(error) else ""
-            wrong.append(f"{place}: {shown!r} is {kind}{reason}")
-    if wrong:
-        raise FieldError(wrong[0] + (f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""))
-    return found
+            reason = " (host bits are set after the prefix)" if "host bits" in str(error) else ""
+            errors.append(f"{location}: {text!r} is not {kind}{reason}")
+    if errors:
+        raise FieldError(errors[0] + (f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""))
+    return parsed
 
 
 def _host_range(entry: str) -> tuple[int, int, int]:
-    """Version, lowest and highest address. Raises ValueError."""
+    """Return the IP version, the lowest and the highest address. Raises ValueError."""
     import ipaddress
 
     if "/" in entry:
@@ -79,7 +85,7 @@ def _host_range(entry: str) -> tuple[int, int, int]:
     first = ipaddress.ip_address(low.strip())
     last = ipaddress.ip_address(high.strip()) if separator else first
     if first.version != last.version or int(first) > int(last):
-        raise ValueError("no range")
+        raise ValueError("not a range")
     return first.version, int(first), int(last)
 
 
@@ -89,32 +95,35 @@ _PORTS: Final = re.compile(r"(\d{1,5})(?:\s*-\s*(\d{1,5}))?", re.ASCII)
 def _port_range(entry: str) -> tuple[int, int]:
     match = _PORTS.fullmatch(entry)
     if match is None:
-        raise ValueError("no number")
+        raise ValueError("not a number")
     low = int(match[1])
     high = low if match[2] is None else int(match[2])
     if not low <= high <= 0xFFFF:
-        raise ValueError("no range")
+        raise ValueError("not a range")
     return low, high
 
 
 class Expression(Record):
-    """A filter expression, and lists that a packet must match too: addresses, ports, or both.
+    """A filter expression with lists of addresses and ports that a packet must match as well.
 
-      text: the expression (pcap-filter(7)); empty: every packet.
-      hosts: addresses, networks and ranges, IPv4 and IPv6 mixed, as text or objects of `ipaddress`; ARP counts as in
-        `host`. Empty: any.
-      ports: numbers and ranges, of TCP, UDP and SCTP. Empty: any.
-      direction: which of a packet's two addresses, and ports, must be in the list.
+    Args:
+        text: The expression (pcap-filter(7)); an empty text accepts every packet.
+        hosts: Addresses, networks and ranges, IPv4 and IPv6 mixed, as text or as objects of `ipaddress`. They match the
+            addresses of IP, ARP and RARP packets, as `host` does. An empty list accepts every address.
+        ports: Numbers and ranges (0..65535) of TCP, UDP and SCTP ports. An empty list accepts every port.
+        direction: The address, and the port, of a packet that must be in the list: "src or dst" (the default),
+            "src and dst", "src" or "dst".
 
-    Raises `FieldError` for the first entry that is none.
+    Raises:
+        FieldError: An entry is invalid.
 
     >>> Expression("tcp", hosts=["192.0.2.1", "2001:db8::/32"], ports=[443, "8000-8999"])
     <Expression 'tcp', 1 IPv4 and 1 IPv6 ranges, 2 port ranges>
     """
 
     text: Annotated[str, check_text] = ""
-    hosts: Annotated[HostRanges | Iterable[object], _hosts] = ()
-    ports: Annotated[Iterable[object], _ports] = ()
+    hosts: Annotated[HostRanges | Iterable[object], _check_hosts] = ()
+    ports: Annotated[Iterable[object], _check_ports] = ()
     direction: Annotated[Direction, one_of("src or dst", "src and dst", "src", "dst")] = "src or dst"
 
     @property
@@ -133,46 +142,57 @@ class Expression(Record):
         return f"<Expression {', '.join(parts)}>"
 
 
-def placeholders_beside(numbers: Set[int]) -> Placeholders:
-    """Placeholders that are none of the numbers of a program, nor the greatest that a word or a port can be."""
-    free = [number for number in range(0xC633_6401, 0xC633_6401 + len(numbers) + 5) if number not in numbers]
-    port = next(number for number in range(0xFFFE, 0, -1) if number not in numbers)
-    return Placeholders(free[0], (free[1], free[2], free[3], free[4]), port)
-
-
 def text_with_placeholders(expression: Expression, placeholders: Placeholders) -> str:
-    """The expression that libpcap compiles: the text, and one host and one port in place of the lists."""
-    import ipaddress
-
+    """Return the text that libpcap compiles: the expression, and a placeholder for each list that is not empty."""
     lists, direction = expression.lists, expression.direction
     hosts = []
     if lists.hosts:
-        hosts.append(f"{direction} host {ipaddress.IPv4Address(placeholders.host)}")
+        hosts.append(f"{direction} host {placeholders.host_text}")
     if lists.hosts6:
-        words = b"".join(word.to_bytes(4, "big") for word in placeholders.host6)
-        hosts.append(f"ip6 {direction} host {ipaddress.IPv6Address(words)}")
+        hosts.append(f"ip6 {direction} host {placeholders.host6_text}")
     ports = [f"{direction} port {placeholders.port}"] if lists.ports else []
     parts = [" or ".join(hosts), *ports, expression.text.strip()]
     return " and ".join(f"({part})" for part in parts if part)
 
 
 def read_hosts(content: bytes, *, name: str) -> HostRanges:
-    """The ranges in a file, for `Expression.hosts`: an entry a line; blank lines, and what follows a #, are left out.
+    """Parse a file of addresses for `Expression.hosts`.
 
-    Raises `FieldError` with *name*, the file's, and the line of the first that is none.
+    Args:
+        content: The bytes of the file: UTF-8 text with one address, network or range per line. Blank lines are ignored,
+            and comments from # to the end of a line.
+        name: The name of the file, for error messages.
+
+    Returns:
+        The ranges of all entries.
+
+    Raises:
+        FieldError: An entry is invalid (the message names its line), or there are none.
     """
     return _host_ranges(_lines(content, name))
 
 
 def read_ports(content: bytes, *, name: str) -> Ranges:
-    """The same for `Expression.ports`."""
+    """Parse a file of ports for `Expression.ports`.
+
+    Args:
+        content: The bytes of the file: UTF-8 text with one port or range per line. Blank lines are ignored, and
+            comments from # to the end of a line.
+        name: The name of the file, for error messages.
+
+    Returns:
+        Sorted, disjoint, inclusive ranges of ports.
+
+    Raises:
+        FieldError: An entry is invalid (the message names its line), or there are none.
+    """
     return _port_ranges(_lines(content, name))
 
 
 def _lines(content: bytes, name: str) -> list[Entry]:
     lines = enumerate(content.decode(errors="backslashreplace").splitlines(), 1)
-    entries = [(f"{name}: line {number}", line.partition("#")[0].strip()) for number, line in lines]
-    found: list[Entry] = [one for one in entries if one[1]]
-    if not found:
-        raise FieldError(f"{name}: has no entry; a list has at least one")
-    return found
+    stripped = ((number, line.partition("#")[0].strip()) for number, line in lines)
+    entries: list[Entry] = [(f"{name}: line {number}", text) for number, text in stripped if text]
+    if not entries:
+        raise FieldError(f"{name}: has no entries; a list needs at least one")
+    return entries

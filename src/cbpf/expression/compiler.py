@@ -1,4 +1,9 @@
-"""Filter expressions (pcap-filter(7)) -> Program, with libpcap's front end."""
+"""The compiler of filter expressions (pcap-filter(7)): libpcap's front end, followed by cbpf's optimiser.
+
+An expression passes through three steps, each once: `front_end` returns raw instructions, the optimiser returns a
+better program, and the verifier checks that program. An `Expression` with lists of addresses and ports is compiled
+with placeholders in place of the lists, which the optimiser replaces by tests of the lists (`optimizer.placeholders`).
+"""
 
 import warnings
 from collections.abc import Iterable
@@ -6,22 +11,22 @@ from typing import Any, Final
 
 from .._options import Goal, Optimizer
 from .._validators import check_word, one_of, within
-from ..errors import ExpressionError, ExpressionWarning, FieldError, VerificationError
-from ..isa.dialects import PCAP, Dialect
-from ..isa.instructions import RetConstant
-from ..isa.opcodes import OPCODE_BY_CODE, Action
+from ..errors import ExpressionError, ExpressionWarning, FieldError
+from ..isa.dialects import PCAP, Dialect, check_dialect
 from ..isa.program import Program
+from ..optimizer.placeholders import PlaceholderMismatch, choose_placeholders
 from ..packet.link_types import LinkType, link_type_by_dlt
 from ..packet.link_types import link_type as find_link_type
-from .address_lists import Expression, placeholders_beside, text_with_placeholders
-from .libpcap import NETMASK_UNKNOWN, Handle, compiler
+from .address_lists import Expression, text_with_placeholders
+from .front_end import REJECT_ALL, RawInstructions, check_text, quoted, raw_instructions
+from .libpcap import NETMASK_UNKNOWN, Handle
 
-LONGEST_EXPRESSION: Final = 65_535
 DEFAULT_SNAPLEN: Final = 262_144
-check_snaplen: Final = within(0, 0x7FFF_FFFF, "a snapshot length")
+"""The verdict on accepted packets by default, in bytes: tcpdump's default snapshot length."""
 
-_REJECTS_ALL: Final = "expression rejects all packets"
-_REJECTING: Final = Program([RetConstant(0)])
+_check_snaplen: Final = within(0, 0x7FFF_FFFF, "a snapshot length")
+_check_optimizer: Final = one_of("cbpf", "libpcap", None)
+_check_goal: Final = one_of("size", "speed", None)
 
 
 def compile(
@@ -34,19 +39,34 @@ def compile(
     dialect: Dialect = PCAP,
     goal: Goal | None = None,
 ) -> Program:
-    """The program of a filter expression; an empty one accepts every packet. An `Expression` has long lists beside it.
+    """Return the program of a filter expression.
 
-      link_type: a name, or a LINKTYPE_ number; snaplen: the verdict on a packet that is kept, in bytes.
-      netmask: of the network captured on, as dotted text or a number; only `ip broadcast` asks for it.
-      optimizer: None gives libpcap's plain code, which says what the expression means. "cbpf" makes it short with
-        `optimize`, with the same verdict on every packet. "libpcap" runs libpcap's own optimiser, which changes the
-        verdict on some packets, mostly on those that are cut short.
-      dialect: whose arithmetic "cbpf" keeps: LINUX for a program that goes to a socket. It matters for shifts by 32
-        and more and for offsets beyond 2**31, which nearly no expression has.
-      goal: of the optimiser (see `optimize`); by default "size", and "speed" where there are lists. Lists need "cbpf".
+    Host names are resolved by the system's resolver. An expression that rejects all packets compiles to `ret #0`, with
+    an `ExpressionWarning`.
 
-    Raises `ExpressionError` in libpcap's words, `FieldError` for a wrong argument. An expression that rejects
-    all packets becomes `ret #0`, with an `ExpressionWarning`. Names are looked up by the system's resolver.
+    Args:
+        expression: The expression in tcpdump's language (pcap-filter(7)); an empty one accepts every packet. An
+            `Expression` additionally has lists of addresses and ports.
+        link_type: The link type of the packets: a name such as "EN10MB" (Ethernet, the default), a LINKTYPE_ number, or
+            a `LinkType`.
+        snaplen: The verdict on accepted packets, in bytes (0..2147483647; default 262144).
+        netmask: The netmask of the network that is captured on, as dotted text or as a number whose most significant
+            byte is the first; only `ip broadcast` requires one.
+        optimizer: "cbpf" (the default) optimises with `optimize`, which preserves the verdict on every packet.
+            "libpcap" runs libpcap's own optimiser, which changes the verdict on some packets, most of them truncated.
+            None returns libpcap's plain code, which defines the meaning of the expression.
+        dialect: The dialect whose arithmetic "cbpf" preserves. LINUX is for programs that are attached to a socket; the
+            dialects differ in shifts by 32 and more and in offsets above 2**31, which almost no expression has.
+        goal: The goal of "cbpf", "size" or "speed" (see `optimize`); by default "size", and "speed" if there are lists.
+
+    Returns:
+        The program. It is not verified if "cbpf" did not improve it, or if another optimiser was chosen.
+
+    Raises:
+        ExpressionError: libpcap rejects the expression; the message contains libpcap's own words.
+        FieldError: An argument is invalid, or an `Expression` with lists is combined with another optimiser.
+        VerificationError: The dialect does not support the program of an `Expression` with lists.
+        MissingLibrary: libpcap is not installed.
 
     >>> print(compile("arp"))
     (000) ldh      [12]
@@ -54,12 +74,23 @@ def compile(
     (002) ret      #262144
     (003) ret      #0
     """
-    handle = Handle(find_link_type(link_type).dlt, check_snaplen("compile.snaplen", snaplen))
+    handle = Handle(find_link_type(link_type).dlt, _check_snaplen("compile.snaplen", snaplen))
     return compile_for(handle, expression, netmask=_netmask(netmask), optimizer=optimizer, dialect=dialect, goal=goal)
 
 
 def hosts(addresses: Iterable[object], **options: Any) -> Program:
-    """The program that keeps packets from or to the addresses (see `Expression.hosts`); options are those of `compile`.
+    """Return the program that accepts packets from or to a list of addresses.
+
+    Args:
+        addresses: Addresses, networks and ranges; see `Expression`.
+        **options: The keyword arguments of `compile`.
+
+    Returns:
+        The program.
+
+    Raises:
+        FieldError: An entry or an argument is invalid.
+        ExpressionError: Packets of the link type have no such addresses.
 
     >>> program = hosts(["192.0.2.0/24", "198.51.100.7", "2001:db8::1-2001:db8::9"], link_type="RAW")
     >>> from cbpf import VM
@@ -70,12 +101,20 @@ def hosts(addresses: Iterable[object], **options: Any) -> Program:
 
 
 def ports(numbers: Iterable[object], **options: Any) -> Program:
-    """The program that keeps packets from or to the ports (see `Expression.ports`); options are those of `compile`."""
+    """Return the program that accepts packets from or to a list of ports.
+
+    Args:
+        numbers: Port numbers and ranges; see `Expression`.
+        **options: The keyword arguments of `compile`.
+
+    Returns:
+        The program.
+
+    Raises:
+        FieldError: An entry or an argument is invalid.
+        ExpressionError: Packets of the link type have no ports.
+    """
     return compile(Expression(ports=numbers), **options)
-
-
-_check_optimizer: Final = one_of("cbpf", "libpcap", None)
-_check_goal: Final = one_of("size", "speed", None)
 
 
 def compile_for(
@@ -87,93 +126,61 @@ def compile_for(
     dialect: Dialect = PCAP,
     goal: Goal | None = None,
 ) -> Program:
-    """The program of an expression for a live device or a capture; see `compile`."""
+    """Return the program of an expression for a live device or a capture file; see `compile`."""
     if not isinstance(expression, str | Expression):
         raise FieldError(f"expression: {expression!r} is not text")
     _check_optimizer("compile.optimizer", optimizer)
     _check_goal("compile.goal", goal)
     if isinstance(expression, str):
-        _require_harmless(expression)
+        check_text(expression)
         expression = Expression(expression)
     if any(expression.lists):
-        program = _compiled_with_lists(expression, handle, netmask, optimizer, dialect, goal or "speed")
+        if optimizer != "cbpf":
+            raise FieldError(f"compile.optimizer: {optimizer!r} does not support address and port lists; use 'cbpf'")
+        program = _compile_lists(expression, handle, netmask, check_dialect(dialect), goal or "speed")
     else:
-        program = _compiled(expression.text, handle, netmask, optimize=optimizer == "libpcap")
-        if optimizer == "cbpf":
-            program = _optimized(program, dialect, goal or "size")
-    if program == _REJECTING:
+        instructions = raw_instructions(expression.text, handle, netmask, optimize=optimizer == "libpcap")
+        improved = _improve(instructions, check_dialect(dialect), goal or "size") if optimizer == "cbpf" else None
+        program = Program(instructions) if improved is None else improved
+    if tuple(program) == REJECT_ALL:
         fact = f"rejects all packets of link type {link_type_by_dlt(handle.dlt).name}"
-        warnings.warn(f"expression {_shown(expression.text)} {fact}", ExpressionWarning, stacklevel=3)
+        warnings.warn(f"{quoted(expression.text)} {fact}", ExpressionWarning, stacklevel=3)
     return program
 
 
-def _optimized(program: Program, dialect: Dialect, goal: Goal) -> Program:
-    """The program made short; a dialect that does not take such programs gets it as it is."""
-    from ..optimizer.pipeline import optimize
+def _improve(instructions: RawInstructions, dialect: Dialect, goal: Goal) -> Program | None:
+    """Return the optimised program, which is verified; None if there is none, or if the dialect lacks an opcode.
 
-    try:
-        return optimize(program, dialect=dialect, goal=goal)
-    except VerificationError:
-        return program
+    Every other rule that the optimiser relies on holds for all programs that the front end returns.
+    """
+    from ..optimizer.pipeline import improve
+
+    return improve(instructions, dialect=dialect, goal=goal) if _has_opcodes(dialect, instructions) else None
 
 
-def _compiled_with_lists(
-    expression: Expression, handle: Handle, netmask: int, optimizer: Optimizer, dialect: Dialect, goal: Goal
-) -> Program:
-    """libpcap compiles placeholders for the lists."""
+def _has_opcodes(dialect: Dialect, instructions: RawInstructions) -> bool:
+    return all(raw.op in dialect.opcodes for raw in instructions)
+
+
+def _compile_lists(expression: Expression, handle: Handle, netmask: int, dialect: Dialect, goal: Goal) -> Program:
+    """Compile an expression with placeholders, and return the optimised program that tests for the lists instead."""
+    from ..isa.verifier import verify
     from ..optimizer.ir.value_numbering import TooLarge
-    from ..optimizer.passes.list_expansion import NothingToList
     from ..optimizer.pipeline import with_lists
 
-    if optimizer != "cbpf":
-        raise FieldError(f"compile.optimizer: {optimizer!r} cannot make lists; only 'cbpf' can")
-    numbers = {raw.k for raw in _compiled(expression.text, handle, netmask, optimize=False)}
-    places = placeholders_beside(numbers)
-    text = text_with_placeholders(expression, places)
+    used = {raw.k for raw in raw_instructions(expression.text, handle, netmask)}
+    placeholders = choose_placeholders(used)
+    text = text_with_placeholders(expression, placeholders)
+    instructions = raw_instructions(text, handle, netmask, subject=repr(expression))
+    if not _has_opcodes(dialect, instructions):
+        verify(instructions, dialect=dialect)
     try:
-        program = _compiled(text, handle, netmask, optimize=False)
-    except ExpressionError as error:
-        reason = str(error).removeprefix(f"expression {_shown(text)}: ")
-        raise ExpressionError(f"{expression!r}: {reason}") from None
-    try:
-        return with_lists(program, places, expression.lists, dialect=dialect, goal=goal)
+        return with_lists(instructions, placeholders, expression.lists, dialect=dialect, goal=goal)
     except TooLarge:
-        raise ExpressionError(f"{expression!r}: its arithmetic is too long to stand beside lists") from None
-    except NothingToList:
-        raise ExpressionError(f"{expression!r}: packets of link type {handle.dlt} have no such addresses") from None
-
-
-def _compiled(expression: str, handle: Handle, netmask: int, *, optimize: bool) -> Program:
-    """What libpcap makes of an expression."""
-    _require_harmless(expression)
-    try:
-        program = Program(compiler()(expression, handle, optimize, netmask))
-    except ExpressionError as error:
-        if str(error) == _REJECTS_ALL:
-            return _REJECTING
-        raise ExpressionError(f"expression {_shown(expression)}: {error}") from None
-    _refuse_backward_jump(expression, program)
-    return program
-
-
-def _shown(expression: str) -> str:
-    return repr(expression) if len(expression) <= 80 else repr(expression[:80]) + "..."
-
-
-def _require_harmless(expression: str) -> None:
-    """Raises for text that libpcap would misread, or that is so long that it would take minutes, or crash."""
-    if len(expression) > LONGEST_EXPRESSION:
-        fact = f"has {len(expression)} characters"
-        raise ExpressionError(f"expression {_shown(expression)}: {fact}; at most {LONGEST_EXPRESSION} are compiled")
-    if "\0" in expression:
-        column = expression.index("\0") + 1
-        raise ExpressionError(
-            f"expression {_shown(expression)}: column {column}: a NUL character; libpcap would stop there"
-        )
-    try:
-        expression.encode()
-    except UnicodeEncodeError as error:
-        raise ExpressionError(f"expression {_shown(expression)}: column {error.start + 1}: is not text") from None
+        raise ExpressionError(f"{expression!r}: its arithmetic is too complex to be combined with lists") from None
+    except PlaceholderMismatch:
+        fact = f"packets of link type {link_type_by_dlt(handle.dlt).name} do not have such addresses or ports"
+        raise ExpressionError(f"{expression!r}: {fact}") from None
 
 
 def _netmask(netmask: int | str | None) -> int:
@@ -188,12 +195,3 @@ def _netmask(netmask: int | str | None) -> int:
             raise FieldError(f"compile.netmask: {netmask!r} is not an IPv4 netmask such as 255.255.255.0") from None
     number: int = check_word("compile.netmask", netmask)
     return number
-
-
-def _refuse_backward_jump(expression: str, program: Program) -> None:
-    for index, raw in enumerate(program):
-        if OPCODE_BY_CODE[raw.op].action is Action.JUMP and raw.k >= len(program):
-            raise ExpressionError(
-                f"expression {_shown(expression)}: instruction {index} jumps backward: protochain walks the headers"
-                " in a loop, and a program here must end; name the headers one by one instead"
-            )

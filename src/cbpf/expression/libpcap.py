@@ -1,6 +1,6 @@
-"""libpcap's expression compiler: through cypcap, which bundles it, else through ctypes on the system's library.
+"""Bindings to libpcap's expression compiler: through cypcap, which bundles libpcap, or through the system's library.
 
-Both compilers have one signature. They raise `ExpressionError` with libpcap's own words.
+Both bindings are functions of the type `Compiler`, and raise `ExpressionError` with libpcap's own words.
 """
 
 import os
@@ -16,10 +16,14 @@ RawTuple: TypeAlias = tuple[int, int, int, int]
 
 
 class Handle(NamedTuple):
-    """What libpcap compiles an expression for.
+    """The packets that libpcap compiles an expression for: those of a live device or of a capture file.
 
-    *dlt* and *snaplen* alone stand for a live device. With *file_header*, the 24 bytes of a pcap file, they are those
-    of a capture: then libpcap refuses what a file cannot answer, and minds the file's byte order.
+    Args:
+        dlt: The link type as a DLT_ number.
+        snaplen: The snapshot length in bytes, which is the verdict on accepted packets.
+        file_header: The 24-byte header of a pcap file, or None for a live device. For a file, libpcap rejects
+            primitives that need a live socket (`inbound`, `ifindex`), and uses the file's byte order for link types
+            whose header is in the byte order of the capturing host (DLT_NULL).
     """
 
     dlt: int
@@ -28,26 +32,26 @@ class Handle(NamedTuple):
 
 
 Compiler: TypeAlias = Callable[[str, Handle, bool, int], list[RawTuple]]
-"""(expression, handle, optimise, netmask) -> the instructions."""
+"""(expression, handle, optimise, netmask) -> the instructions as (op, jt, jf, k)."""
 
-NETMASK_UNKNOWN: Final = 0xFFFF_FFFF
+NETMASK_UNKNOWN: Final = 0xFFFF_FFFF  # PCAP_NETMASK_UNKNOWN (pcap/pcap.h)
 
 
 @cache
 def compiler() -> Compiler:
-    """The first of the two compilers that can be had here; raises `MissingLibrary` if none can."""
-    for make in (cypcap_compiler, system_compiler):
+    """Return the first compiler that is installed. Raises `MissingLibrary` if there is none."""
+    for load_compiler in (cypcap_compiler, system_compiler):
         try:
-            return make()
+            return load_compiler()
         except MissingLibrary:
             continue
     raise MissingLibrary(
-        "filter expressions need libpcap: pip install cypcap, or install the system's (Debian: libpcap0.8)"
+        "filter expressions need libpcap: pip install cypcap, or install the system's library (Debian: libpcap0.8)"
     )
 
 
 def cypcap_compiler() -> Compiler:
-    """The compiler of the libpcap that cypcap bundles."""
+    """Return the compiler of the libpcap that cypcap bundles. Raises `MissingLibrary` without cypcap."""
     try:
         import cypcap
     except ImportError as error:
@@ -57,7 +61,7 @@ def cypcap_compiler() -> Compiler:
         try:
             if handle.file_header is None:
                 return list(cypcap.compile(handle.dlt, handle.snaplen, expression, optimize, netmask))
-            with _as_file(handle.file_header) as path, cypcap.open_offline(path) as capture:
+            with _pipe_path(handle.file_header) as path, cypcap.open_offline(path) as capture:
                 return list(capture.compile(expression, optimize, netmask))
         except cypcap.Error as error:
             raise ExpressionError(str(error.args[-1])) from None
@@ -66,8 +70,8 @@ def cypcap_compiler() -> Compiler:
 
 
 @contextmanager
-def _as_file(data: bytes) -> Iterator[str]:
-    """A path that reads as *data*: the file descriptor of a pipe."""
+def _pipe_path(data: bytes) -> Iterator[str]:
+    """Provide the path of a pipe that contains *data*, for functions that open a file by its path."""
     reader, writer = os.pipe()
     try:
         os.write(writer, data)
@@ -81,14 +85,17 @@ _SYSTEM_NAMES: Final = ("libpcap.so.1", "libpcap.so.0.8", "libpcap.so", "libpcap
 
 
 def system_compiler() -> Compiler:
-    """The compiler of the system's libpcap: pcap_open_dead(3PCAP) and pcap_compile(3PCAP)."""
+    """Return the compiler of the system's libpcap. Raises `MissingLibrary` without libpcap.
+
+    Sources: pcap_open_dead(3PCAP), pcap_open_offline(3PCAP), pcap_compile(3PCAP).
+    """
     import ctypes
 
     library = _load_system_library()
-    instruction = "HBBI"  # struct bpf_insn: code, jt, jf, k
+    layout = "HBBI"  # struct bpf_insn: code, jt, jf, k
 
     class CompiledProgram(ctypes.Structure):
-        """struct bpf_program: a count, and a pointer to that many instructions."""
+        """struct bpf_program: the number of instructions, and a pointer to them."""
 
         _fields_ = (("length", ctypes.c_uint), ("instructions", ctypes.c_void_p))
 
@@ -99,8 +106,8 @@ def system_compiler() -> Compiler:
             text = ctypes.c_char_p(expression.encode())
             if library.pcap_compile(capture, ctypes.byref(program), text, int(optimize), ctypes.c_uint32(netmask)) != 0:
                 raise ExpressionError(library.pcap_geterr(capture).decode(errors="replace"))
-            data = ctypes.string_at(program.instructions or 0, program.length * struct.calcsize(instruction))
-            return list(struct.iter_unpack(instruction, data))
+            data = ctypes.string_at(program.instructions or 0, program.length * struct.calcsize(layout))
+            return list(struct.iter_unpack(layout, data))
         finally:
             library.pcap_freecode(ctypes.byref(program))
             library.pcap_close(capture)
@@ -109,16 +116,16 @@ def system_compiler() -> Compiler:
 
 
 def _open(library: Any, handle: Handle) -> int:
-    """A pcap_t: of a dead handle, or of a savefile without packets."""
+    """Return the address of a new pcap_t, without a device or of a capture file without packets."""
     if handle.file_header is None:
         return int(library.pcap_open_dead(handle.dlt, handle.snaplen))
     import ctypes
 
-    reason = ctypes.create_string_buffer(256)  # PCAP_ERRBUF_SIZE
-    with _as_file(handle.file_header) as path:
-        capture = library.pcap_open_offline(path.encode(), reason)
+    message = ctypes.create_string_buffer(256)  # PCAP_ERRBUF_SIZE
+    with _pipe_path(handle.file_header) as path:
+        capture = library.pcap_open_offline(path.encode(), message)
     if not capture:
-        raise ExpressionError(reason.value.decode(errors="replace"))
+        raise ExpressionError(message.value.decode(errors="replace"))
     return int(capture)
 
 
@@ -136,4 +143,4 @@ def _load_system_library() -> Any:
             library.pcap_open_dead.restype = library.pcap_open_offline.restype = ctypes.c_void_p
             library.pcap_geterr.restype = ctypes.c_char_p
             return library
-    raise MissingLibrary("the system has no libpcap (Debian: libpcap0.8)")
+    raise MissingLibrary("libpcap is not installed on this system (Debian: libpcap0.8)")

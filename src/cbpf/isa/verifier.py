@@ -50,7 +50,8 @@ def findings(program: Instructions, *, dialect: Dialect = PCAP) -> tuple[Finding
     instruction 0: M[3] may be read before it is written; every path must initialise a scratch slot before \
 reading it [scratch-unwritten]
     """
-    value, dialect = Program(program), check_dialect(dialect)
+    value = program if isinstance(program, Program) else Program(program)
+    dialect = check_dialect(dialect)
     unordered = [finding for rule in RULES for finding in rule(value, dialect)]
     return tuple(sorted(unordered, key=lambda finding: -1 if finding.index is None else finding.index))
 

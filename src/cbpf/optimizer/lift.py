@@ -4,11 +4,12 @@ Jumps only go forward, so the states of a block are all known when its turn come
 slots hold that are still read; programs made by compilers have one or two a block.
 """
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from ..isa.dialects import FetchOrder
+from ..isa.instructions import RawInstruction
 from ..isa.opcodes import SCRATCH_SLOTS, Action, Extension
-from ..isa.program import Program
 from ..isa.semantics import HeaderKind, execute
 from .ir.diagram import Diagram
 from .ir.liveness import A, X, effects_of, leaders_of, live_registers
@@ -174,15 +175,15 @@ class ExpressionMachine:
             self.ways = (target_true, target_false)
 
 
-def lift(program: Program, expressions: ValueTable) -> tuple[Diagram, int]:
-    """The diagram of a program that its dialect accepts, and its root. Raises `TooLarge`."""
+def lift(program: Sequence[RawInstruction], expressions: ValueTable) -> tuple[Diagram, int]:
+    """Return the diagram of a program that its dialect accepts, and its root. Raises `TooLarge`."""
     lifter = _Lifter(program, expressions)
     lifter.run()
     return lifter.diagram, lifter.build()
 
 
 class _Lifter:
-    def __init__(self, program: Program, expressions: ValueTable) -> None:
+    def __init__(self, program: Sequence[RawInstruction], expressions: ValueTable) -> None:
         self._raw = tuple(program)
         self._table = expressions
         effects = effects_of(self._raw, expressions.dialect)

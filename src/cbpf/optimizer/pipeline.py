@@ -4,7 +4,7 @@ A program becomes a diagram of decisions (`lifting`), the passes make the diagra
 again (`emission`). Each pass takes a diagram and its root, and gives another root; none changes what is there.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TypeAlias
 
 from .._options import Goal
@@ -12,6 +12,7 @@ from .._record import Record
 from .._validators import flag, one_of
 from ..errors import ProofFailed
 from ..isa.dialects import PCAP, Dialect, check_dialect
+from ..isa.instructions import RawInstruction
 from ..isa.program import Instructions, Program
 from ..isa.verifier import findings, verify
 from .codegen.emit import emit
@@ -45,17 +46,26 @@ class Stage(Record):
 
 
 def optimize(program: Instructions, *, dialect: Dialect = PCAP, goal: Goal = "size", prove: bool = False) -> Program:
-    r"""A shorter program with the same verdict on every packet, however short, and whatever else is known of it.
+    r"""Return a shorter or faster program with the same verdict on every packet, of any length and with any metadata.
 
-      dialect: whose arithmetic is kept, and whose rules. A program may be longer than it takes; then the result may be
-        too, and `verify` tells.
-      goal: "size" never gives more instructions than it took. "speed" bounds how many are executed: of many tests on
-        one value it makes a tree, which may be longer than a chain, but not longer than the dialect takes.
-      prove: ask the solver (extra `smt`) whether both are equal on packets of up to 65,535 bytes. Raises `Undecided`
-        if it cannot tell in time, and `ProofFailed` if they are not, which is an error of the optimiser.
+    A program is returned unchanged if it has no diagram of reasonable size (a sum that doubles itself thirty times).
 
-    Where the program has no reasonable form (a sum that doubles itself thirty times), it stays as it is. Raises
-    `VerificationError` for a program that the dialect refuses for another reason than its length.
+    Args:
+        program: The program, as typed or raw instructions.
+        dialect: The dialect whose arithmetic the result preserves and whose rules it satisfies. A program may be
+            longer than the dialect allows; the result may then be too long as well, which `verify` reports.
+        goal: "size" (the default) never returns more instructions than it was given. "speed" reduces the number of
+            instructions on the longest path: it lowers many tests of one value to a binary search tree, which may
+            have more instructions than a chain of tests, but not more than the dialect allows.
+        prove: Prove with an SMT solver (extra `smt`) that both programs are equal on packets of up to 65,535 bytes.
+
+    Returns:
+        The optimised program.
+
+    Raises:
+        VerificationError: The dialect rejects the program for another reason than its length.
+        Undecided: The solver reached its deadline of 10 seconds (only with *prove*).
+        ProofFailed: The programs are not equal, which is an error of the optimiser (only with *prove*).
 
     >>> from cbpf import parse
     >>> print(optimize(parse("ldh [12]\ntax\ntxa\njeq #0x800,0,2\nldh [12]\nret #1\nret #0")))
@@ -64,48 +74,87 @@ def optimize(program: Instructions, *, dialect: Dialect = PCAP, goal: Goal = "si
     (002) ret      #1
     (003) ret      #0
     """
-    value, rules = _prepared(program, dialect, goal)
+    source, rules = _verified(program, dialect, goal)
     flag("optimize.prove", prove)
-    try:
-        diagram, root = lift(value, ValueTable(rules))
-        found = emit(diagram, _last_root(diagram, root), goal)
-    except TooLarge:
-        return value
-    if findings(found, dialect=rules) or not _is_better(found, value, rules, goal):
-        return value
-    if goal == "speed" and findings(found, dialect=dialect) and not findings(value, dialect=dialect):
-        return optimize(value, dialect=dialect, prove=prove)
+    optimized = improve(source, dialect=dialect, goal=goal)
+    if optimized is None:
+        return source
     if prove:
-        _prove(value, found, rules)
-    return found
+        _prove(source, optimized, rules)
+    return optimized
+
+
+def improve(source: Sequence[RawInstruction], *, dialect: Dialect, goal: Goal) -> Program | None:
+    """Return a better program with the same verdicts, which is verified; None if the optimiser finds none.
+
+    *source* satisfies the rules of the dialect, except for its limits of length: the caller has verified that.
+    """
+    rules = _without_length_limits(dialect)
+    try:
+        diagram, root = lift(source, ValueTable(rules))
+        rows = emit(diagram, _last_root(diagram, root), goal)
+    except TooLarge:
+        return None
+    if not _is_better(rows, source, rules, goal):
+        return None
+    optimized = Program(rows)
+    if not findings(optimized, dialect=dialect):
+        return optimized
+    if findings(optimized, dialect=rules):
+        return None
+    if goal == "speed" and not findings(Program(source), dialect=dialect):
+        return improve(source, dialect=dialect, goal="size")  # a chain may be short enough
+    return optimized
 
 
 def optimization_stages(program: Instructions, *, dialect: Dialect = PCAP, goal: Goal = "size") -> tuple[Stage, ...]:
-    """What `optimize` does, one stage after the other: those that changed something. Empty: it cannot do anything."""
-    value, rules = _prepared(program, dialect, goal)
+    """Return the program after each stage of `optimize` that changed it.
+
+    Args:
+        program: The program, as typed or raw instructions.
+        dialect: The dialect whose arithmetic the optimiser preserves.
+        goal: "size" (the default) or "speed"; see `optimize`.
+
+    Returns:
+        The stages in order. Empty if the program has no diagram of reasonable size.
+
+    Raises:
+        VerificationError: The dialect rejects the program for another reason than its length.
+    """
+    source, rules = _verified(program, dialect, goal)
     try:
-        diagram, root = lift(value, ValueTable(rules))
+        diagram, root = lift(source, ValueTable(rules))
         stages = [("value numbering, dead code, registers", root), *_roots(diagram, root)]
-        return tuple(Stage(name, emit(diagram, one, goal)) for name, one in stages)
+        return tuple(Stage(name, Program(emit(diagram, stage, goal))) for name, stage in stages)
     except TooLarge:
         return ()
 
 
 def with_lists(
-    program: Instructions, placeholders: Placeholders, lists: AddressRanges, *, dialect: Dialect, goal: Goal
+    source: Sequence[RawInstruction],
+    placeholders: Placeholders,
+    lists: AddressRanges,
+    *,
+    dialect: Dialect,
+    goal: Goal,
 ) -> Program:
-    """The program that asks for lists where this one asks for placeholders, optimised.
+    """Return the optimised program that tests for the lists where *source* tests for their placeholders.
 
-    Raises `TooLarge` for a program that has no reasonable form, `NothingToList` for one that has no placeholders.
+    *source* satisfies the rules of the dialect. The result is verified, except for its length.
+
+    Raises `TooLarge` if the program has no diagram of reasonable size, `PlaceholderMismatch` if *source* does not test
+    for each placeholder alone, and `VerificationError` if the dialect rejects the result.
     """
-    value, rules = _prepared(program, dialect, goal)
-    diagram, root = lift(value, ValueTable(rules))
+    rules = _without_length_limits(dialect)
+    diagram, root = lift(source, ValueTable(rules))
     root = expand_lists(diagram, root, placeholders, lists)
-    return emit(diagram, _last_root(diagram, root), goal)
+    program = Program(emit(diagram, _last_root(diagram, root), goal))
+    verify(program, dialect=rules)
+    return program
 
 
 def _roots(diagram: Diagram, root: int) -> Iterator[tuple[str, int]]:
-    """The root after each pass that changed something."""
+    """Yield the name of each pass that changed the diagram, and the root after it."""
     for _ in range(_ROUNDS):
         before = root
         for name, one in PASSES.items():
@@ -123,20 +172,26 @@ def _last_root(diagram: Diagram, root: int) -> int:
     return root
 
 
-def _prepared(program: Instructions, dialect: Dialect, goal: Goal) -> tuple[Program, Dialect]:
-    """The program, and the dialect without its limits of length."""
-    value = Program(program)
-    rules = check_dialect(dialect).replace(longest=None, longest_translated_jump=None)
+def _verified(program: Instructions, dialect: Dialect, goal: Goal) -> tuple[Program, Dialect]:
+    """Return the program, verified, and the dialect without its limits of length."""
+    source = Program(program)
+    rules = _without_length_limits(check_dialect(dialect))
     _check_goal("optimize.goal", goal)
-    verify(value, dialect=rules)
-    return value, rules
+    verify(source, dialect=rules)
+    return source, rules
 
 
-def _is_better(found: Program, program: Program, dialect: Dialect, goal: Goal) -> bool:
+def _without_length_limits(dialect: Dialect) -> Dialect:
+    return dialect.replace(longest=None, longest_translated_jump=None)
+
+
+def _is_better(
+    optimized: Sequence[RawInstruction], source: Sequence[RawInstruction], dialect: Dialect, goal: Goal
+) -> bool:
     if goal == "size":
-        return len(found) < len(program)
-    paths = [longest_path(effects_of(tuple(one), dialect)) for one in (found, program)]
-    return (paths[0], len(found)) < (paths[1], len(program))
+        return len(optimized) < len(source)
+    before, after = (longest_path(effects_of(tuple(rows), dialect)) for rows in (source, optimized))
+    return (after, len(optimized)) < (before, len(source))
 
 
 def _prove(program: Program, found: Program, dialect: Dialect) -> None:
@@ -144,4 +199,4 @@ def _prove(program: Program, found: Program, dialect: Dialect) -> None:
 
     refuted = difference(program, found, dialect=dialect)
     if refuted is not None:
-        raise ProofFailed(f"the optimised program is not the one given: {refuted}", refuted)
+        raise ProofFailed(f"optimiser bug: the optimised program is not equivalent to the input: {refuted}", refuted)

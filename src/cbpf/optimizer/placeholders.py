@@ -1,23 +1,63 @@
-"""Placeholders: the numbers in a program that represent lists of addresses and ports, and these lists."""
+"""Placeholders: constants in a program that represent lists of addresses and ports.
 
-from typing import NamedTuple, TypeAlias
+libpcap compiles an expression in which one host and one port take the place of each list. `expand_lists` then replaces
+the test of such a constant by a test of the list. The constants of the expression itself must therefore be different.
+"""
+
+from collections.abc import Set
+from typing import Final, NamedTuple, TypeAlias
 
 from ..isa.word_ranges import Ranges
 
 IPv6Words: TypeAlias = tuple[int, int, int, int]
+"""An IPv6 address as four 32-bit words, the most significant word first."""
+
+_FIRST_ADDRESS: Final = 0xC633_6401  # 198.51.100.1, of TEST-NET-2 (RFC 5737)
+_MAX_PORT: Final = 0xFFFE  # the greatest value of a port has a test of its own after range analysis
 
 
 class AddressRanges(NamedTuple):
-    """Sorted, disjoint, inclusive ranges of IPv4 addresses, IPv6 addresses (128 bits) and ports."""
+    """Sorted, disjoint, inclusive ranges of IPv4 addresses (32 bits), IPv6 addresses (128 bits) and ports (16 bits)."""
 
     hosts: Ranges = ()
     hosts6: Ranges = ()
     ports: Ranges = ()
 
 
+class PlaceholderMismatch(Exception):
+    """A program does not test for each placeholder, or has other uses of one."""
+
+
 class Placeholders(NamedTuple):
-    """What stands for each list in the program."""
+    """The constants that represent the lists: an IPv4 address, an IPv6 address, and a port."""
 
     host: int
     host6: IPv6Words
     port: int
+
+    @property
+    def constants(self) -> tuple[int, ...]:
+        """The six constants as they appear in a program."""
+        return self.host, self.port, *self.host6
+
+    @property
+    def host_text(self) -> str:
+        """The IPv4 address in dotted notation."""
+        import ipaddress
+
+        return str(ipaddress.IPv4Address(self.host))
+
+    @property
+    def host6_text(self) -> str:
+        """The IPv6 address in the notation of RFC 4291."""
+        import ipaddress
+
+        return str(ipaddress.IPv6Address(b"".join(word.to_bytes(4, "big") for word in self.host6)))
+
+
+def choose_placeholders(used: Set[int]) -> Placeholders:
+    """Return placeholders that differ from the constants *used* in a program."""
+    candidates = range(_FIRST_ADDRESS, _FIRST_ADDRESS + len(used) + 5)
+    host, *host6 = [constant for constant in candidates if constant not in used][:5]
+    port = next(constant for constant in range(_MAX_PORT, 0, -1) if constant not in used)
+    return Placeholders(host, (host6[0], host6[1], host6[2], host6[3]), port)

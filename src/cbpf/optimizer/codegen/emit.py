@@ -9,7 +9,6 @@ from typing import Final, NamedTuple
 from ..._options import Goal
 from ...isa.instructions import RawInstruction
 from ...isa.opcodes import CODE_OF, CONDITIONS, OPCODE_BY_CODE, Action, Operand
-from ...isa.program import Program
 from ..ir.diagram import DeviceGuard, Diagram, Draw, Guard, Node, Return, successors
 from ..ir.range_tests import range_test
 from ..ir.requirements import nonzero_divisor
@@ -24,11 +23,11 @@ _RETURN_A: Final = CODE_OF[Action.RETURN, Operand.A, 4]
 _JUMP: Final = CODE_OF[Action.JUMP, Operand.K, 4]
 
 
-def emit(diagram: Diagram, root: int, goal: Goal) -> Program:
-    """The program of a diagram. Raises `TooLarge`."""
+def emit(diagram: Diagram, root: int, goal: Goal) -> tuple[RawInstruction, ...]:
+    """Return the instructions of a diagram. Raises `TooLarge`."""
     root = _with_tested_divisors(diagram, root)
     order = diagram.topological_order(root)
-    return _Writer(diagram, order, plan(diagram, order, goal)).program(root)
+    return _Writer(diagram, order, plan(diagram, order, goal)).instructions(root)
 
 
 def _with_tested_divisors(diagram: Diagram, root: int) -> int:
@@ -99,13 +98,13 @@ class _Writer:
         for number in _side_by_side(diagram, order):
             self._places[number] = self._write(number, used[number])
 
-    def program(self, root: int) -> Program:
-        """The instructions, if the first one is where the run begins."""
+    def instructions(self, root: int) -> tuple[RawInstruction, ...]:
+        """Return the instructions, of which the first is the entry point."""
         start = self._place(-1, root)
         if start != len(self._rows) - 1:
             self._bring_next(start)
         rows = self._rows
-        return Program(self._raw(rows[place], place) for place in range(len(rows) - 1, -1, -1))
+        return tuple(self._raw(rows[place], place) for place in range(len(rows) - 1, -1, -1))
 
     def _raw(self, row: _Row, place: int) -> RawInstruction:
         if row.code == _JUMP:

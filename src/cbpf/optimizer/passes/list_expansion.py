@@ -11,7 +11,7 @@ from ...isa.opcodes import WORD_MASK
 from ...isa.word_ranges import Ranges, union
 from ..ir.diagram import Arm, Diagram, Switch
 from ..ir.value_numbering import ByteLoad
-from ..placeholders import AddressRanges, IPv6Words, Placeholders
+from ..placeholders import AddressRanges, IPv6Words, PlaceholderMismatch, Placeholders
 
 
 class _Chain(NamedTuple):
@@ -23,14 +23,10 @@ class _Chain(NamedTuple):
     no: int
 
 
-class NothingToList(Exception):
-    """The program does not ask for a placeholder as it was expected to."""
-
-
 def expand_lists(diagram: Diagram, root: int, placeholders: Placeholders, lists: AddressRanges) -> int:
     """The root of a diagram that asks for the lists where this one asks for the placeholders.
 
-    Raises `NothingToList` where it asks for none of a list's, or asks something else of one.
+    Raises `PlaceholderMismatch` where it asks for none of a list's, or asks something else of one.
     """
     replaced: set[Ranges] = set()
     asked: set[int] = set()
@@ -39,7 +35,7 @@ def expand_lists(diagram: Diagram, root: int, placeholders: Placeholders, lists:
     for number in reversed(diagram.topological_order(root)):
         node = diagram.nodes[number]
         made[number] = diagram.rebuild(number, made)
-        if isinstance(node, Switch) and len(node.starts) == 3 and node.starts[1] in _numbers(placeholders):
+        if isinstance(node, Switch) and len(node.starts) == 3 and node.starts[1] in placeholders.constants:
             asked.add(number)
             chain = _chain_from(diagram, number, placeholders.host6)
             ranges = lists.hosts6 if chain is not None else _list_for(diagram, node, placeholders, lists)
@@ -51,12 +47,8 @@ def expand_lists(diagram: Diagram, root: int, placeholders: Placeholders, lists:
                 understood.add(number)
             replaced.add(ranges)
     if replaced - {()} != {ranges for ranges in lists if ranges} or asked != understood:
-        raise NothingToList
+        raise PlaceholderMismatch
     return made[root]
-
-
-def _numbers(placeholders: Placeholders) -> tuple[int, ...]:
-    return placeholders.host, placeholders.port, *placeholders.host6
 
 
 def _list_for(diagram: Diagram, node: Switch, placeholders: Placeholders, lists: AddressRanges) -> Ranges:

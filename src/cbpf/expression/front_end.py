@@ -1,0 +1,71 @@
+"""The front end: libpcap's compiler with checks of its input and output.
+
+It takes the text of an expression and returns raw instructions, which no optimiser of cbpf has changed.
+"""
+
+from typing import Final, TypeAlias
+
+from ..errors import ExpressionError
+from ..isa.instructions import RawInstruction, RetConstant
+from ..isa.opcodes import OPCODE_BY_CODE, Action
+from .libpcap import Handle, compiler
+
+RawInstructions: TypeAlias = tuple[RawInstruction, ...]
+
+MAX_EXPRESSION_LENGTH: Final = 65_535
+"""The longest expression in characters: libpcap takes minutes for longer ones, and crashes at three times the size."""
+
+REJECT_ALL: Final[RawInstructions] = (RetConstant(0).assemble(),)
+"""The program of an expression that rejects every packet."""
+
+_REJECTS_ALL: Final = "expression rejects all packets"
+
+
+def raw_instructions(
+    text: str, handle: Handle, netmask: int, *, optimize: bool = False, subject: str | None = None
+) -> RawInstructions:
+    """Return the instructions that libpcap compiles an expression to.
+
+    *optimize* enables libpcap's own optimiser. *subject* names the expression in error messages; by default they quote
+    its text. Raises `ExpressionError`.
+    """
+    check_text(text)
+    subject = subject or quoted(text)
+    try:
+        rows = compiler()(text, handle, optimize, netmask)
+    except ExpressionError as error:
+        if str(error) == _REJECTS_ALL:
+            return REJECT_ALL
+        raise ExpressionError(f"{subject}: {error}") from None
+    instructions = tuple(RawInstruction(*row) for row in rows)
+    _reject_backward_jumps(instructions, subject)
+    return instructions
+
+
+def quoted(text: str) -> str:
+    """Return the subject of an error message: the text of an expression, shortened to 80 characters."""
+    return f"expression {text!r}" if len(text) <= 80 else f"expression {text[:80]!r}..."
+
+
+def check_text(text: str) -> None:
+    """Raise `ExpressionError` for text that libpcap would misread, or that would make it hang or crash."""
+    if len(text) > MAX_EXPRESSION_LENGTH:
+        fact = f"has {len(text)} characters; at most {MAX_EXPRESSION_LENGTH} are allowed"
+        raise ExpressionError(f"{quoted(text)}: {fact}")
+    if "\0" in text:
+        fact = f"column {text.index(chr(0)) + 1}: NUL character; libpcap would ignore the text after it"
+        raise ExpressionError(f"{quoted(text)}: {fact}")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ExpressionError(f"{quoted(text)}: column {error.start + 1}: is not text") from None
+
+
+def _reject_backward_jumps(instructions: RawInstructions, subject: str) -> None:
+    """Raise for a loop. libpcap compiles `protochain` to one, whose jump wraps around to a negative distance."""
+    for index, raw in enumerate(instructions):
+        if OPCODE_BY_CODE[raw.op].action is Action.JUMP and raw.k >= len(instructions):
+            raise ExpressionError(
+                f"{subject}: instruction {index} jumps backward: protochain compiles to a loop over the headers, and"
+                " only forward jumps are allowed; name each header instead"
+            )
