@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from benchmarks import compiling_often
 from benchmarks.assembly import SIZE, long_program
-from benchmarks.hot import compiled, expressions
+from benchmarks.hot import compiled
 from benchmarks.processes import PYTHON, output
 from benchmarks.report import Section, at_most
 from benchmarks.setting import Setting
@@ -14,6 +14,7 @@ from benchmarks.timing import Contender, paired
 from benchmarks.whole import FILTER
 
 import cbpf
+from support.corpus_filters import ETHERNET
 
 _OFTEN: Final = 10_000
 
@@ -25,7 +26,7 @@ def compiling(setting: Setting) -> Iterator[Section]:
         [Contender("llvm", _make(common), ""), Contender("python", _make(common, engine="python"), "")],
         rounds=setting.rounds(25),
     )
-    corpus = [compiled(expression)[0] for expression in expressions()]
+    corpus = [compiled(expression)[0] for expression in ETHERNET]
     each = [
         row.seconds
         for row in paired([Contender("", _make(program), "") for program in corpus], rounds=setting.rounds(5))

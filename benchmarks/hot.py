@@ -21,8 +21,8 @@ from benchmarks.timing import Contender, paired
 
 import cbpf
 from cbpf.engines.llvm.context import default_context
+from support.corpus_filters import ETHERNET
 
-CORPUS: Final = Path(__file__).parents[1] / "tests" / "corpus" / "filters.txt"
 _LIBRARIES: Final = ("libpcap.so.0.8", "libpcap.so.1", "libpcap.so")
 
 _SYNTHETIC: Final = 3_000
@@ -53,12 +53,6 @@ def hot(setting: Setting) -> Iterator[Section]:
     made = packets_of([(data, len(data)) for data in synthetic.packets(setting.scaled(_SYNTHETIC))])
     for title, packets in (("the shipped capture", recorded), ("synthetic packets", made)):
         yield _section(title, packets, _race(packets, library, setting))
-
-
-def expressions() -> list[str]:
-    """Return the Ethernet expressions of tests/corpus."""
-    lines = [line.split("\t") for line in CORPUS.read_text().splitlines() if line.startswith("EN10MB\t")]
-    return [expression for _, expression in lines]
 
 
 class _Libpcap:
@@ -102,7 +96,7 @@ def _race(packets: cbpf.Packets, library: _Libpcap, setting: Setting) -> list[_R
     context = default_context()
     ours, theirs, optimised = (array("I", bytes(4 * count)) for _ in range(3))
     results = []
-    for expression in expressions():
+    for expression in ETHERNET:
         program, smaller = compiled(expression)
         native = cbpf.VM(program, engine="llvm").native_match
         runs = [

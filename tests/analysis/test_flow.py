@@ -15,10 +15,8 @@ from cbpf.analysis.abstract_value import Known
 from cbpf.analysis.flow import Flow
 from cbpf.isa.opcodes import OPCODE_BY_CODE, Action
 from support import random_programs
-from support.corpus_filters import CORPUS
+from support.corpus_filters import ETHERNET
 from support.project import Rounds
-
-ETHERNET = [corpus_filter.expression for corpus_filter in CORPUS if corpus_filter.link_type == "EN10MB"]
 
 
 class Word(int):

@@ -16,11 +16,9 @@ import cbpf
 from cbpf.analysis.profile import edge_counts
 from cbpf.drawing.layout import assign_ranks, lay_out
 from support import random_programs
-from support.project import TESTS, Rounds
+from support.corpus_filters import ETHERNET
+from support.project import Rounds
 
-CORPUS = TESTS / "corpus" / "filters.txt"
-EXPRESSIONS = [line.split("\t") for line in CORPUS.read_text().splitlines() if not line.startswith("#")]
-ETHERNET = [expression for kind, expression in EXPRESSIONS if kind == "EN10MB"]
 GROWING = [
     "arp",
     "tcp port 443",

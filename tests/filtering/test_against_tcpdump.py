@@ -30,23 +30,14 @@ from support.captures import (
     encoded,
     relabelled,
 )
-from support.project import TESTS
+from support.corpus_filters import CORPUS, ETHERNET
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("tcpdump") is None, reason="needs tcpdump"),
     pytest.mark.filterwarnings("ignore::cbpf.ExpressionWarning"),
 ]
 
-CORPUS: Final = TESTS / "corpus" / "filters.txt"
-EXPRESSIONS: Final = [
-    tuple(line.split("\t")) for line in CORPUS.read_text().splitlines() if line and not line.startswith("#")
-]
-ETHERNET: Final = [expression for link_type, expression in EXPRESSIONS if link_type == "EN10MB"]
-OTHERS: Final = [
-    pytest.param(link_type, expression, id=f"{link_type}: {expression}")
-    for link_type, expression in EXPRESSIONS
-    if link_type != "EN10MB"
-]
+OTHERS: Final = [pytest.param(*filter, id=str(filter)) for filter in CORPUS if filter.link_type != "EN10MB"]
 
 TRAFFIC_BYTES: Final = TRAFFIC.read_bytes()
 PACKETS: Final = decoded(TRAFFIC_BYTES)

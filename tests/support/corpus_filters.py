@@ -6,11 +6,9 @@ from typing import Final, NamedTuple
 import cbpf
 from support.project import TESTS
 
-_FILE: Final = TESTS / "corpus" / "filters.txt"
-
 
 class Filter(NamedTuple):
-    """An expression for a link type."""
+    """An expression, and the name of the link type of its packets."""
 
     link_type: str
     expression: str
@@ -19,6 +17,7 @@ class Filter(NamedTuple):
         return f"{self.link_type}: {self.expression}"
 
     def program(self, optimizer: cbpf.Optimizer = None) -> cbpf.Program:
+        """Return the program of the expression, by default libpcap's plain code; each is compiled once."""
         return _compiled(self, optimizer)
 
 
@@ -27,6 +26,11 @@ def _compiled(filter: Filter, optimizer: cbpf.Optimizer) -> cbpf.Program:
     return cbpf.compile(filter.expression, link_type=filter.link_type, optimizer=optimizer)
 
 
-CORPUS: Final = [
-    Filter(*line.split("\t")) for line in _FILE.read_text().splitlines() if line and not line.startswith("#")
-]
+def _read() -> list[Filter]:
+    """Return the expressions in the order of the file, whose lines are: link type, tab, expression."""
+    lines = (TESTS / "corpus" / "filters.txt").read_text().splitlines()
+    return [Filter(*line.split("\t")) for line in lines if line and not line.startswith("#")]
+
+
+CORPUS: Final = _read()
+ETHERNET: Final = [filter.expression for filter in CORPUS if filter.link_type == "EN10MB"]
