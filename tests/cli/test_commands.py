@@ -635,7 +635,7 @@ DIFF_ERRORS = [
     (
         ["-e", "ip", "-e", "ip6", "--timeout", "1e-9"],
         3,
-        "undecided: no answer within the time that was given",
+        "undecided: solver timed out; increase the timeout",
     ),
     (["-e", "ip", "-e", "ip6", "--dialect", "seccomp"], 2, "instruction 0: of -e 'ip': opcode 0x28 (ldh [12]) is not"),
 ]

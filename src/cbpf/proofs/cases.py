@@ -1,4 +1,4 @@
-"""Test packets for a program: few, small, and together they go everywhere (extra `smt`)."""
+"""Test packets for a program: few and small, they cover every instruction and branch (extra `smt`)."""
 
 from collections.abc import Iterable, Iterator
 
@@ -9,18 +9,22 @@ from ..isa.dialects import PCAP, Dialect, check_dialect
 from ..isa.program import Instructions
 from ..packet.metadata import Metadata
 from ..vm import VM
-from .coverage_goals import goals, runs
+from .coverage_goals import covering_runs, goal_conditions
 from .query import Query
 from .symbolic_packet import Model
-from .terms import TruthTerm
+from .terms import BoolTerm
 
 
 class Case(Record):
-    """A test packet: what it is there for, and the verdict on it.
+    """A test packet, its verdict, and the coverage goals that it is the first to reach.
 
-    packet: its bytes as they were captured; wire_length: the length that it had; metadata: what is known beside.
-    reasons: what it reaches that no case before it does, such as "runs 4..6", "6 is false", "7 just fits" and "7 lacks
-    a byte": instructions, sides of branches, and loads at the end of the packet.
+    Args:
+        packet: The captured bytes.
+        wire_length: The length of the packet on the wire, in bytes.
+        metadata: The metadata that extension loads read.
+        verdict: The verdict of the program, an unsigned 32-bit number.
+        reasons: The goals that no earlier case reaches: instructions ("runs 4..6"), branches ("6 is false"), and loads
+            at the end of the packet ("7 just fits", "7 lacks a byte").
     """
 
     packet: bytes
@@ -38,11 +42,28 @@ def cases(
     longest: int = 65535,
     timeout: float | None = 60,
 ) -> tuple[Case, ...]:
-    """Packets that reach every instruction and both sides of every branch, where any packet does, and end at each load.
+    """Return few packets that together reach everything in a program that any packet reaches.
 
-    For each load from the packet there is one that ends just behind the bytes that it loads, and one that is a byte too
-    short. The shortest packets come first. The verdicts are what the program gives, be that right or wrong. The
-    arguments and errors are those of `difference`.
+    They reach every instruction and both edges of every branch. For each load from the packet, one packet ends directly
+    after the loaded bytes, and another one is a byte shorter. The verdicts are those of the program; whether they are
+    the intended ones is for the reader to decide.
+
+    Args:
+        program: The program, as typed or raw instructions.
+        dialect: The dialect that verifies and runs the program.
+        shortest: The smallest captured length to consider, in bytes (0..16777215). A dialect of records (SECCOMP) has a
+            fixed size instead.
+        longest: The greatest captured length to consider, in bytes (0..16777215).
+        timeout: The time for all queries, in seconds; None: no limit.
+
+    Returns:
+        The packets, the shortest one first.
+
+    Raises:
+        VerificationError: The dialect rejects the program.
+        Undecided: The solver reached the timeout.
+        MissingLibrary: bitwuzla is not installed (extra `smt`).
+        FieldError: An argument is invalid.
 
     >>> import cbpf
     >>> for case in cases(cbpf.compile("arp")):
@@ -52,44 +73,45 @@ def cases(
     14 262144 runs 2, 1 is true
     """
     machine = VM(program, engine="interpreter", dialect=check_dialect(dialect))
-    question = Query(machine, shortest=shortest, longest=longest, timeout=timeout)
-    wanted = goals(question)
-    found = [reached & wanted.keys() for reached in runs(question, machine, wanted)]
-    small = [_small(question, machine, {goal: wanted[goal] for goal in needed}) for needed in _fewest(found)]
+    query = Query(machine, shortest=shortest, longest=longest, timeout=timeout)
+    goals = goal_conditions(query)
+    runs = [reached & goals.keys() for reached in covering_runs(query, machine, goals)]
+    models = [_small_packet(query, machine, {goal: goals[goal] for goal in needed}) for needed in _set_cover(runs)]
     reached: set[CoverageGoal] = set()
-    made = []
-    for sample in sorted(small, key=lambda one: (len(one.packet), one.packet)):
-        run = observe(machine, *sample)
-        reasons = tuple(_reasons((run.goals & wanted.keys()) - reached))
-        if reasons:  # the solver may have found a packet that does more than it was asked for
-            made.append(Case(*sample, run.verdict, reasons))
+    result = []
+    for model in sorted(models, key=lambda model: (len(model.packet), model.packet)):
+        run = observe(machine, *model)
+        reasons = tuple(_reasons((run.goals & goals.keys()) - reached))
+        if reasons:  # a packet may reach more goals than it was chosen for, and make another one redundant
+            result.append(Case(*model, run.verdict, reasons))
         reached |= run.goals
-    return tuple(made)
+    return tuple(result)
 
 
 def _reasons(goals: frozenset[CoverageGoal]) -> Iterator[str]:
-    """What a packet is the first to reach: instructions as ranges, then the rest by the instruction."""
-    running = [goal.at for goal in goals if goal.kind == "instruction"]
-    if running:
-        yield f"runs {format_ranges(running)}"
+    """Yield goals as text: the instructions as ranges, then the other goals in the order of their instructions."""
+    instructions = [goal.at for goal in goals if goal.kind == "instruction"]
+    if instructions:
+        yield f"runs {format_ranges(instructions)}"
     yield from map(str, sorted((goal for goal in goals if goal.kind != "instruction"), key=lambda goal: goal[1:]))
 
 
-def _fewest(found: Iterable[frozenset[CoverageGoal]]) -> Iterator[frozenset[CoverageGoal]]:
-    """What each packet is needed for, of those that reach all that can be reached; they are chosen greedily."""
-    rest = list(found)
-    missing = frozenset[CoverageGoal]().union(*rest)
+def _set_cover(runs: Iterable[frozenset[CoverageGoal]]) -> Iterator[frozenset[CoverageGoal]]:
+    """Choose few runs that together reach all goals, greedily; yield the goals that each one is chosen for."""
+    candidates = list(runs)
+    missing = frozenset[CoverageGoal]().union(*candidates)
     while missing:
-        best = max(rest, key=lambda reached: len(reached & missing))
+        best = max(candidates, key=lambda reached: len(reached & missing))
         yield best & missing
         missing -= best
-        rest.remove(best)
+        candidates.remove(best)
 
 
-def _small(question: Query, machine: VM, needed: dict[CoverageGoal, TruthTerm]) -> Model:
-    """A packet that reaches all these."""
-    sample = question.find(
-        lambda one: needed.keys() <= observe(machine, *one).goals, condition=question.terms.all(*needed.values())
+def _small_packet(query: Query, machine: VM, goals: dict[CoverageGoal, BoolTerm]) -> Model:
+    """Return a small packet that reaches all of *goals*."""
+    model = query.find(
+        query.terms.all(*goals.values()),
+        confirm=lambda candidate: goals.keys() <= observe(machine, *candidate).goals,
     )
-    assert sample is not None, "a packet reached them before"
-    return sample
+    assert model is not None, "an earlier packet reached all of these goals"
+    return model

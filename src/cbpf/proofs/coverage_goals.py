@@ -1,4 +1,4 @@
-"""What packets may reach in a program, as truths, and packets that reach it all."""
+"""Coverage goals as conditions on the packet, and packets that reach them."""
 
 from collections.abc import Iterator
 
@@ -7,48 +7,50 @@ from ..errors import Undecided
 from ..isa.opcodes import Action
 from ..vm import VM
 from .machine import LoadAttempt
-from .query import NOT_SHOWN, Query
-from .terms import TruthTerm, WordTerm
+from .query import SPURIOUS_COUNTEREXAMPLE, Query
+from .terms import BoolTerm, WordTerm
 
 
-def goals(question: Query) -> dict[CoverageGoal, TruthTerm]:
-    """Every goal of a question's program, with when it is reached."""
-    (outcome,) = question.outcomes
-    terms, captured = question.terms, question.symbolic.captured
-    found = {CoverageGoal("instruction", index): truth for index, truth in enumerate(outcome.reached)}
-    for index, branch in outcome.branches.items():
-        found[CoverageGoal("branch", index, True)] = branch.taken
-        found[CoverageGoal("branch", index, False)] = branch.not_taken
-    for index, load in outcome.loads.items():
-        found[CoverageGoal("load", index, True)] = _ends_at(question, load, captured)
-        found[CoverageGoal("load", index, False)] = _ends_at(question, load, terms.arithmetic(Action.ADD, captured, 1))
-    return found
+def goal_conditions(query: Query) -> dict[CoverageGoal, BoolTerm]:
+    """Return every coverage goal of the query's program, with the condition that a run reaches it."""
+    (execution,) = query.executions
+    terms, captured = query.terms, query.packet.captured
+    conditions = {CoverageGoal("instruction", index): condition for index, condition in enumerate(execution.reached)}
+    for index, branch in execution.branches.items():
+        conditions[CoverageGoal("branch", index, True)] = branch.taken
+        conditions[CoverageGoal("branch", index, False)] = branch.not_taken
+    for index, load in execution.loads.items():
+        conditions[CoverageGoal("load", index, True)] = _ends_at(query, load, captured)
+        one_more = terms.arithmetic(Action.ADD, captured, 1)
+        conditions[CoverageGoal("load", index, False)] = _ends_at(query, load, one_more)
+    return conditions
 
 
-def _ends_at(question: Query, load: LoadAttempt, length: WordTerm) -> TruthTerm:
-    """Whether a load is tried whose last byte would be the last one of a packet of *length* bytes."""
-    terms, windows = question.terms, question.dialect.header_windows
-    beyond = question.symbolic.longest + 1
-    if load.distance > beyond:
+def _ends_at(query: Query, load: LoadAttempt, length: WordTerm) -> BoolTerm:
+    """Return the condition that a load is attempted and ends at position *length*."""
+    terms, windows = query.terms, query.dialect.header_windows
+    beyond_packet = query.packet.longest + 1
+    if load.end > beyond_packet:
         return False
-    exact = windows or terms.at_most(load.base, beyond)  # else the sum could wrap
-    return terms.all(load.tried, exact, terms.equal(terms.arithmetic(Action.ADD, load.base, load.distance), length))
+    does_not_wrap = windows or terms.at_most(load.base, beyond_packet)
+    end = terms.arithmetic(Action.ADD, load.base, load.end)
+    return terms.all(load.condition, does_not_wrap, terms.equal(end, length))
 
 
-def runs(question: Query, machine: VM, wanted: dict[CoverageGoal, TruthTerm]) -> Iterator[frozenset[CoverageGoal]]:
-    """What runs reach that together reach each of the goals that can be reached.
+def covering_runs(query: Query, machine: VM, goals: dict[CoverageGoal, BoolTerm]) -> Iterator[frozenset[CoverageGoal]]:
+    """Yield the goals of runs that together reach every goal that any packet reaches.
 
-    A goal that an earlier packet has reached is not asked for. Raises `Undecided`.
+    The solver is not queried for a goal that an earlier packet has reached. Raises `Undecided`.
     """
-    missing = set(wanted)
-    for goal in reversed(wanted):
+    missing = set(goals)
+    for goal in reversed(goals):
         if goal not in missing:
             continue
-        sample = question.packet(wanted[goal])
-        if sample is None:
+        model = query.solve(goals[goal])
+        if model is None:
             continue
-        reached = observe(machine, *sample).goals
+        reached = observe(machine, *model).goals
         if goal not in reached:
-            raise Undecided(NOT_SHOWN)
+            raise Undecided(SPURIOUS_COUNTEREXAMPLE)
         missing -= reached
         yield reached

@@ -1,4 +1,4 @@
-"""Whether two programs agree on every packet: a proof, or a packet on which they do not (extra `smt`)."""
+"""Equivalence and implication of two programs: a proof for all packets, or a counterexample (extra `smt`)."""
 
 from functools import partial
 from typing import Final
@@ -9,20 +9,26 @@ from ..isa.dialects import PCAP, Dialect, check_dialect
 from ..isa.program import Instructions
 from ..packet.metadata import Metadata
 from ..vm import VM
-from .machine import returns
+from .machine import concrete_execution
 from .query import Query
 from .symbolic_packet import Model
-from .verdicts import Relation, Verdicts, violated
+from .verdicts import Relation, Verdicts, violation
 
 _check_relation: Final = one_of("equal", "implies")
 _check_verdicts: Final = one_of("exact", "keep")
 
 
 class Difference(Record):
-    """A packet on which two programs disagree; `VM.evaluate` gives the two verdicts, with these bytes and metadata.
+    """A counterexample: a packet for which the verdicts of two programs violate the relation.
 
-    packet: its bytes as they were captured; wire_length: the length that it had; metadata: what is known beside.
-    left_verdict, right_verdict: what the programs return.
+    `VM.evaluate` reproduces the verdicts with the packet, its wire length and its metadata.
+
+    Args:
+        packet: The captured bytes.
+        wire_length: The length of the packet on the wire, in bytes.
+        metadata: The metadata that extension loads read.
+        left_verdict: The verdict of the first program, an unsigned 32-bit number.
+        right_verdict: The verdict of the second program.
     """
 
     packet: bytes
@@ -43,44 +49,56 @@ def difference(
     longest: int = 65535,
     timeout: float | None = 10,
 ) -> Difference | None:
-    """A packet on which the programs disagree, or None: there is a proof that they agree on every packet.
+    """Return a packet on which two programs disagree, or None: there is a proof that they agree on every packet.
 
-      relation: "equal"; or "implies": what left keeps, right keeps too.
-      verdicts: "exact": all 32 bits of the verdict count; "keep": only whether the packet is kept. With "implies",
-        "exact" asks that right gives left's verdict wherever left keeps. A verdict keeps if it is not 0; of a system
-        call (a dialect of records), if its action lets the call run: SECCOMP_RET_ALLOW or SECCOMP_RET_LOG.
-      shortest, longest: of a packet's captured bytes. Its length on the wire is any 32-bit number that is not smaller.
-        A dialect of records has its own size in place of them.
-      timeout: in seconds; None: no limit.
+    The proof covers every value that `Metadata` can hold, every header position in LINUX, every `poff`, and every
+    random number; draw i of `rand` is equal in both programs. A counterexample is shrunk, and was run on both programs.
 
-    Metadata, and header positions in LINUX, are any that `Metadata` can hold; `poff` is any number; draw i of `rand` is
-    the same in both programs. The packet is small, and was run on both programs.
+    Args:
+        left: The first program, as typed or raw instructions.
+        right: The second program.
+        dialect: The dialect that verifies and runs both programs.
+        relation: "equal" (the default), or "implies": right accepts every packet that left accepts.
+        verdicts: "exact" (the default): all 32 bits of the verdict count. "keep": only whether the packet is accepted.
+            With "implies", "exact" requires that right returns left's verdict wherever left accepts. A verdict accepts
+            a packet if it is not 0, and a system call (SECCOMP) if its action is SECCOMP_RET_ALLOW or SECCOMP_RET_LOG.
+        shortest: The smallest captured length to consider, in bytes (0..16777215). The wire length is any 32-bit number
+            that is not smaller than the captured length. A dialect of records (SECCOMP) has a fixed size instead.
+        longest: The greatest captured length to consider, in bytes (0..16777215).
+        timeout: The time for the proof, in seconds; None: no limit.
 
-    Raises `Undecided` when the time is over: no answer is never taken for equality. `VerificationError` for a program
-    that the dialect refuses, `MissingLibrary` without bitwuzla.
+    Returns:
+        The counterexample, or None if there is none.
+
+    Raises:
+        Undecided: The solver reached the timeout, or the counterexample depends on netlink attributes that are not
+            modelled. A missing answer is never reported as equality.
+        VerificationError: The dialect rejects a program.
+        MissingLibrary: bitwuzla is not installed (extra `smt`).
+        FieldError: An argument is invalid.
 
     >>> import cbpf
-    >>> found = difference(cbpf.compile("ip"), cbpf.compile("ip6"))
-    >>> found.packet.hex(), found.left_verdict, found.right_verdict
+    >>> counterexample = difference(cbpf.compile("ip"), cbpf.compile("ip6"))
+    >>> counterexample.packet.hex(), counterexample.left_verdict, counterexample.right_verdict
     ('00000000000000000000000086dd', 0, 262144)
     """
     _check_relation("relation", relation)
     _check_verdicts("verdicts", verdicts)
     check_dialect(dialect)
     machines = tuple(VM(program, engine="interpreter", dialect=dialect) for program in (left, right))
-    question = Query(*machines, shortest=shortest, longest=longest, timeout=timeout)
+    query = Query(*machines, shortest=shortest, longest=longest, timeout=timeout)
     if machines[0].program == machines[1].program:
         return None
-    violates = partial(violated, question.terms, dialect, relation, verdicts)
+    violates = partial(violation, query.terms, dialect, relation, verdicts)
 
-    def shows(sample: Model) -> bool:
-        """Whether the programs really disagree on a packet."""
-        return violates(*(returns(_evaluate(machine, sample)) for machine in machines)) is True
+    def confirm(model: Model) -> bool:
+        """Return whether the relation is violated when the programs run on a packet."""
+        return violates(*(concrete_execution(_evaluate(machine, model)) for machine in machines)) is True
 
-    sample = question.find(shows, condition=violates(*question.outcomes))
-    if sample is None:
+    model = query.find(violates(*query.executions), confirm=confirm)
+    if model is None:
         return None
-    return Difference(*sample, *(_evaluate(machine, sample) for machine in machines))
+    return Difference(*model, *(_evaluate(machine, model) for machine in machines))
 
 
 def equivalent(
@@ -93,11 +111,31 @@ def equivalent(
     longest: int = 65535,
     timeout: float | None = 10,
 ) -> bool:
-    """Whether the programs agree on every packet; arguments and errors are those of `difference`."""
-    found = difference(
+    """Return whether two programs agree on every packet.
+
+    Args:
+        left: The first program, as typed or raw instructions.
+        right: The second program.
+        dialect: The dialect that verifies and runs both programs.
+        verdicts: "exact" (the default) compares all 32 bits of the verdicts, "keep" only whether they accept the
+            packet.
+        shortest: The smallest captured length to consider, in bytes (0..16777215).
+        longest: The greatest captured length to consider, in bytes (0..16777215).
+        timeout: The time for the proof, in seconds; None: no limit.
+
+    Returns:
+        True if there is a proof that they agree, False if there is a counterexample.
+
+    Raises:
+        Undecided: There is neither within the timeout; see `difference`.
+        VerificationError: The dialect rejects a program.
+        MissingLibrary: bitwuzla is not installed (extra `smt`).
+        FieldError: An argument is invalid.
+    """
+    counterexample = difference(
         left, right, dialect=dialect, verdicts=verdicts, shortest=shortest, longest=longest, timeout=timeout
     )
-    return found is None
+    return counterexample is None
 
 
 def implies(
@@ -110,13 +148,32 @@ def implies(
     longest: int = 65535,
     timeout: float | None = 10,
 ) -> bool:
-    """Whether right keeps every packet that left keeps; arguments and errors are those of `difference`.
+    """Return whether one program accepts every packet that another program accepts.
+
+    Args:
+        left: The program that accepts fewer packets, as typed or raw instructions.
+        right: The program that accepts more packets.
+        dialect: The dialect that verifies and runs both programs.
+        verdicts: "keep" (the default) compares only whether they accept the packet, "exact" requires that right returns
+            left's verdict wherever left accepts.
+        shortest: The smallest captured length to consider, in bytes (0..16777215).
+        longest: The greatest captured length to consider, in bytes (0..16777215).
+        timeout: The time for the proof, in seconds; None: no limit.
+
+    Returns:
+        True if there is a proof of the implication, False if there is a counterexample.
+
+    Raises:
+        Undecided: There is neither within the timeout; see `difference`.
+        VerificationError: The dialect rejects a program.
+        MissingLibrary: bitwuzla is not installed (extra `smt`).
+        FieldError: An argument is invalid.
 
     >>> import cbpf
     >>> implies(cbpf.compile("tcp port 80"), cbpf.compile("tcp"))
     True
     """
-    found = difference(
+    counterexample = difference(
         left,
         right,
         dialect=dialect,
@@ -126,8 +183,8 @@ def implies(
         longest=longest,
         timeout=timeout,
     )
-    return found is None
+    return counterexample is None
 
 
-def _evaluate(machine: VM, sample: Model) -> int:
-    return machine.evaluate(sample.packet, metadata=sample.metadata, wire_length=sample.wire_length)
+def _evaluate(machine: VM, model: Model) -> int:
+    return machine.evaluate(model.packet, metadata=model.metadata, wire_length=model.wire_length)

@@ -1,8 +1,8 @@
-"""The machine whose words are terms: a whole program becomes conditions on the packet.
+"""Symbolic execution: a `Machine` whose words are terms, which turns a program into conditions on the packet.
 
-Jumps go forward, so each instruction is executed once, for all packets that reach it together. Where several ways meet,
-a register that differs becomes a choice between its values; it is built when the register is read, and so never for one
-that is dead.
+All jumps are forward, so each instruction is executed once, for all paths that reach it. At a join, a register with
+different values on the incoming edges becomes a choice between these values. The choice is built when the register is
+first read, and therefore never for a dead register.
 """
 
 from collections.abc import Hashable, Sequence
@@ -12,34 +12,41 @@ from ..isa.dialects import Dialect, FetchOrder
 from ..isa.opcodes import SCRATCH_SLOTS, Action, Extension
 from ..isa.program import Program
 from ..isa.semantics import HeaderKind, begin, execute
-from .netlink import search
+from .netlink import find_attribute
 from .symbolic_packet import SymbolicPacket
-from .terms import Terms, TruthTerm, WordTerm, key
+from .terms import BoolTerm, Terms, WordTerm, term_key
 
 
 class _Join:
-    """A word that has another value on each of several ways, as (value, conditions of the ways that bring it)."""
+    """A word with different values on several incoming edges; its term is built when it is first read.
 
-    __slots__ = ("term", "ways")
+    *incoming* has each value with the path conditions of the edges that provide it.
+    """
 
-    def __init__(self, ways: "list[tuple[_Later, list[TruthTerm]]]") -> None:
-        self.ways = ways
+    __slots__ = ("incoming", "term")
+
+    def __init__(self, incoming: "list[tuple[_LazyWord, list[BoolTerm]]]") -> None:
+        self.incoming = incoming
         self.term: WordTerm = None
 
 
-_Later: TypeAlias = "WordTerm | _Join"
+_LazyWord: TypeAlias = "WordTerm | _Join"
 
 
-def _term(value: _Later) -> WordTerm:
+def _term(value: _LazyWord) -> WordTerm:
     return value.term if isinstance(value, _Join) else value
 
 
 class _PathState(NamedTuple):
-    """What holds on a way: its condition, its words (A, X, draws so far, scratch), bytes that are surely there."""
+    """The state on an edge.
 
-    condition: TruthTerm
-    words: tuple[_Later, ...]
-    length: int
+    words: A, X, the number of draws, and the scratch slots. min_captured: a lower bound of the captured length, in
+    bytes.
+    """
+
+    condition: BoolTerm
+    words: tuple[_LazyWord, ...]
+    min_captured: int
 
 
 _A, _X, _DRAWS, _SCRATCH = 0, 1, 2, 3
@@ -47,130 +54,137 @@ _START: Final = _PathState(True, (0,) * (_SCRATCH + SCRATCH_SLOTS), 0)
 
 
 class BranchConditions(NamedTuple):
-    """When a conditional jump goes either way."""
+    """The path conditions of the two edges of a conditional jump."""
 
-    taken: TruthTerm
-    not_taken: TruthTerm
+    taken: BoolTerm
+    not_taken: BoolTerm
 
 
 class LoadAttempt(NamedTuple):
-    """When a load from the packet is tried, and where: its last byte is the one before base + distance."""
+    """The path condition of a load from the packet, and its end: base + end is the position after its last byte."""
 
-    tried: TruthTerm
+    condition: BoolTerm
     base: WordTerm
-    distance: int
+    end: int
 
 
 class Execution(NamedTuple):
-    """What a program does with any packet.
+    """The result of the symbolic execution of a program.
 
-    returned: (condition, verdict) of each way to end but a load from where there are no bytes, whose verdict is 0;
-    they exclude one another. reached: for each instruction, whether it runs. branches, loads: by the instruction.
+    returned: the path condition and the verdict of each `ret` and of each other end of a run, except of loads that
+    exceed the packet, whose verdict is 0; the conditions are mutually exclusive. reached: the path condition of each
+    instruction. branches, loads: by the index of the instruction.
     """
 
-    returned: list[tuple[TruthTerm, WordTerm]]
-    reached: list[TruthTerm]
+    returned: list[tuple[BoolTerm, WordTerm]]
+    reached: list[BoolTerm]
     branches: dict[int, BranchConditions]
     loads: dict[int, LoadAttempt]
 
 
-def returns(verdict: int) -> Execution:
-    """The outcome of a program that returned *verdict*."""
+def concrete_execution(verdict: int) -> Execution:
+    """Return the execution of a run that returned *verdict*."""
     return Execution([(True, verdict)], [], {}, {})
 
 
-class _Ended(Exception):
-    """No packet goes on from here."""
+class _PathEnded(Exception):
+    """The path condition is false: no packet continues on this path."""
 
 
 class TermMachine:
-    """A `Machine` whose words and truths are those of `Terms`."""
+    """A `Machine` whose words and conditions are terms.
 
-    def __init__(self, unknowns: SymbolicPacket, dialect: Dialect, length: int) -> None:
-        self._terms: Terms = unknowns.terms
-        self._unknowns = unknowns
+    `condition` is the path condition of the current instruction.
+    """
+
+    def __init__(self, packet: SymbolicPacket, dialect: Dialect, length: int) -> None:
+        self._terms: Terms = packet.terms
+        self._packet = packet
         self._windows = dialect.header_windows
-        self.arriving: list[list[_PathState]] = [[] for _ in range(length)]
-        self.returned: list[tuple[TruthTerm, WordTerm]] = []
+        self._incoming: list[list[_PathState]] = [[] for _ in range(length)]
+        self.returned: list[tuple[BoolTerm, WordTerm]] = []
         self.has_ended = False
         self.index = 0
         self.branches: dict[int, BranchConditions] = {}
         self.loads: dict[int, LoadAttempt] = {}
-        self._enter(_START)
+        self._resume(_START)
 
-    # Ways
+    # Paths
 
-    def _enter(self, state: _PathState) -> None:
+    def _resume(self, state: _PathState) -> None:
         self.condition = state.condition
         self._words = list(state.words)
-        self._length = state.length
+        self._min_captured = state.min_captured
         self.has_ended = False
 
-    def _state(self, condition: TruthTerm) -> _PathState:
-        return _PathState(condition, tuple(self._words), self._length)
+    def _state(self, condition: BoolTerm) -> _PathState:
+        return _PathState(condition, tuple(self._words), self._min_captured)
 
-    def arrive(self, index: int) -> bool:
-        """Goes on at *index* with all ways that lead there; False: there are none."""
-        ways = self.arriving[index]
+    def enter(self, index: int) -> bool:
+        """Enter instruction *index*, joining all incoming states; return False if it is unreachable."""
+        states = self._incoming[index]
         if not self.has_ended and self.condition is not False:
-            ways.append(self._state(self.condition))
+            states.append(self._state(self.condition))
         self.index = index
-        if not ways:
+        if not states:
             self.has_ended = True
             return False
-        self._enter(ways[0] if len(ways) == 1 else self._meet(ways))
-        self.arriving[index] = []
+        self._resume(states[0] if len(states) == 1 else self._join(states))
+        self._incoming[index] = []
         return True
 
-    def _meet(self, ways: Sequence[_PathState]) -> _PathState:
-        condition = self._terms.any(*(way.condition for way in ways))
-        first = ways[0].words
-        if all(way.words is first for way in ways):
+    def _join(self, states: Sequence[_PathState]) -> _PathState:
+        condition = self._terms.any(*(state.condition for state in states))
+        first = states[0].words
+        if all(state.words is first for state in states):
             words = first
         else:
-            words = tuple(self._one_of(ways, place) for place in range(len(first)))
-        return _PathState(condition, words, min(way.length for way in ways))
+            words = tuple(self._join_word(states, register) for register in range(len(first)))
+        return _PathState(condition, words, min(state.min_captured for state in states))
 
-    def _one_of(self, ways: Sequence[_PathState], place: int) -> _Later:
-        values: dict[Hashable, tuple[_Later, list[TruthTerm]]] = {}
-        for way in ways:
-            value = way.words[place]
-            same = value if isinstance(value, _Join) else key(value)
-            values.setdefault(same, (value, []))[1].append(way.condition)
+    def _join_word(self, states: Sequence[_PathState], register: int) -> _LazyWord:
+        values: dict[Hashable, tuple[_LazyWord, list[BoolTerm]]] = {}
+        for state in states:
+            value = state.words[register]
+            key = value if isinstance(value, _Join) else term_key(value)
+            values.setdefault(key, (value, []))[1].append(state.condition)
         if len(values) == 1:
-            return ways[0].words[place]
+            return states[0].words[register]
         return _Join(list(values.values()))
 
-    def _read(self, place: int) -> WordTerm:
-        value = self._words[place]
+    def _read(self, register: int) -> WordTerm:
+        value = self._words[register]
         if isinstance(value, _Join):
-            value = self._words[place] = self._chosen(value)
+            value = self._words[register] = self._build(value)
         return value
 
-    def _chosen(self, meeting: _Join) -> WordTerm:
-        """The term of a meeting, after those that it needs: without recursion, as they may be thousands."""
-        pending = [meeting]
+    def _build(self, join: _Join) -> WordTerm:
+        """Return the term of a join, after building the joins that it depends on.
+
+        It is iterative, since a program may have thousands of joins.
+        """
+        pending = [join]
         while pending:
             last = pending[-1]
-            needed = [value for value, _ in last.ways if isinstance(value, _Join) and value.term is None]
-            if needed:
-                pending += needed
+            unbuilt = [value for value, _ in last.incoming if isinstance(value, _Join) and value.term is None]
+            if unbuilt:
+                pending += unbuilt
             elif pending.pop().term is None:
-                last.term = self._choice([(_term(value), conditions) for value, conditions in last.ways])
-        return meeting.term
+                last.term = self._choose([(_term(value), conditions) for value, conditions in last.incoming])
+        return join.term
 
-    def _choice(self, ways: list[tuple[WordTerm, list[TruthTerm]]]) -> WordTerm:
-        """The value of the way that is gone; one of them surely is."""
-        word = ways[-1][0]
-        for value, conditions in reversed(ways[:-1]):
+    def _choose(self, incoming: list[tuple[WordTerm, list[BoolTerm]]]) -> WordTerm:
+        """Return the value whose path condition holds. At a join one of them holds, so the last one is the default."""
+        word = incoming[-1][0]
+        for value, conditions in reversed(incoming[:-1]):
             word = self._terms.select(self._terms.any(*conditions), value, word)
         return word
 
-    def _narrow(self, truth: TruthTerm) -> None:
-        """Goes on only where *truth* holds."""
-        self.condition = self._terms.all(self.condition, truth)
+    def _assume(self, condition: BoolTerm) -> None:
+        """Add *condition* to the path condition."""
+        self.condition = self._terms.all(self.condition, condition)
         if self.condition is False:
-            raise _Ended
+            raise _PathEnded
 
     # The Machine
 
@@ -196,11 +210,11 @@ class TermMachine:
     def arithmetic(self, action: Action, left: WordTerm, right: WordTerm) -> WordTerm:
         return self._terms.arithmetic(action, left, right)
 
-    def compare(self, action: Action, left: WordTerm, right: WordTerm) -> TruthTerm:
+    def compare(self, action: Action, left: WordTerm, right: WordTerm) -> BoolTerm:
         return self._terms.compare(action, left, right)
 
-    def select(self, truth: TruthTerm, then: WordTerm, otherwise: WordTerm) -> WordTerm:
-        return self._terms.select(truth, then, otherwise)
+    def select(self, condition: BoolTerm, then: WordTerm, otherwise: WordTerm) -> WordTerm:
+        return self._terms.select(condition, then, otherwise)
 
     def load_scratch(self, slot: int) -> WordTerm:
         return self._read(_SCRATCH + slot)
@@ -209,98 +223,100 @@ class TermMachine:
         self._words[_SCRATCH + slot] = value
 
     def captured_length(self) -> WordTerm:
-        return self._unknowns.captured
+        return self._packet.captured
 
     def wire_length(self) -> WordTerm:
-        return self._unknowns.wire_length()
+        return self._packet.wire_length()
 
     def header(self, header: HeaderKind) -> WordTerm:
-        return self._unknowns.header(header) if self._windows else 0
+        return self._packet.header(header) if self._windows else 0
 
     def fetch(self, base: WordTerm, displacement: int, size: int, byte_order: FetchOrder) -> WordTerm:
         self.loads[self.index] = LoadAttempt(self.condition, base, displacement + size)
         if isinstance(base, int):
             self._require_bytes(base + displacement + size)
-            return self._unknowns.load(base + displacement, size, byte_order)
+            return self._packet.load(base + displacement, size, byte_order)
         position = self._terms.arithmetic(Action.ADD, base, displacement)
         if self._windows:
-            self._require_inside(position, size)
+            self._require_window(position, size)
         else:
             self._require_bytes(displacement + size)
-            room = self._terms.arithmetic(Action.SUB, self._unknowns.captured, displacement + size)
-            self._narrow(self._terms.at_most(base, room))
-        return self._unknowns.load(position, size, byte_order)
+            max_base = self._terms.arithmetic(Action.SUB, self._packet.captured, displacement + size)
+            self._assume(self._terms.at_most(base, max_base))
+        return self._packet.load(position, size, byte_order)
 
     def _require_bytes(self, count: int) -> None:
-        """The packet has so many bytes."""
-        if count > self._unknowns.longest:
-            raise _Ended
-        if count > max(self._length, self._unknowns.shortest):
-            self._narrow(self._terms.at_most(count, self._unknowns.captured))
-            self._length = count
+        """Assume that at least *count* bytes of the packet are captured."""
+        if count > self._packet.longest:
+            raise _PathEnded
+        if count > max(self._min_captured, self._packet.shortest):
+            self._assume(self._terms.at_most(count, self._packet.captured))
+            self._min_captured = count
 
-    def _require_inside(self, position: WordTerm, size: int) -> None:
-        """The packet, or what is before it, has *size* bytes at a position that may be negative."""
+    def _require_window(self, position: WordTerm, size: int) -> None:
+        """Assume that *size* bytes at *position* are within the packet and the bytes before it (negative positions)."""
         terms = self._terms
-        first = terms.arithmetic(Action.SUB, 0, self._unknowns.bytes_before())
-        self._narrow(terms.signed_at_most(first, position))
-        self._narrow(terms.signed_at_most(position, terms.arithmetic(Action.SUB, self._unknowns.captured, size)))
+        first = terms.arithmetic(Action.SUB, 0, self._packet.bytes_before())
+        self._assume(terms.signed_at_most(first, position))
+        self._assume(terms.signed_at_most(position, terms.arithmetic(Action.SUB, self._packet.captured, size)))
 
-    def lacks_device(self) -> TruthTerm:
-        return self._unknowns.lacks_device()
+    def lacks_device(self) -> BoolTerm:
+        return self._packet.lacks_device()
 
     def extension(self, extension: Extension, a: WordTerm, x: WordTerm) -> WordTerm:
         if extension is Extension.RAND:
             self._words[_DRAWS] = self._terms.arithmetic(Action.ADD, self._read(_DRAWS), 1)
-            return self._unknowns.draw(self._words[_DRAWS])
+            return self._packet.random_number(self._words[_DRAWS])
         if extension in (Extension.NETLINK_ATTR, Extension.NETLINK_ATTR_NESTED):
-            return search(self._unknowns, extension, a, x)
-        return self._unknowns.number(extension)
+            return find_attribute(self._packet, extension, a, x)
+        return self._packet.extension_value(extension)
 
-    def return_if(self, truth: TruthTerm, verdict: WordTerm) -> None:
-        self._return(self._terms.all(self.condition, truth), verdict)
-        self._narrow(self._terms.opposite(truth))
+    def return_if(self, condition: BoolTerm, verdict: WordTerm) -> None:
+        self._return(self._terms.all(self.condition, condition), verdict)
+        self._assume(self._terms.negate(condition))
 
     def finish(self, verdict: WordTerm) -> None:
         self._return(self.condition, verdict)
         self.has_ended = True
 
-    def _return(self, condition: TruthTerm, verdict: WordTerm) -> None:
+    def _return(self, condition: BoolTerm, verdict: WordTerm) -> None:
         if condition is not False:
             self.returned.append((condition, verdict))
 
     def jump(self, target: int) -> None:
-        self.arriving[target].append(self._state(self.condition))
+        self._incoming[target].append(self._state(self.condition))
         self.has_ended = True
 
-    def branch(self, truth: TruthTerm, target_true: int, target_false: int) -> None:
+    def branch(self, condition: BoolTerm, target_true: int, target_false: int) -> None:
         terms = self._terms
-        ways = BranchConditions(terms.all(self.condition, truth), terms.all(self.condition, terms.opposite(truth)))
-        self.branches[self.index] = ways
+        edges = BranchConditions(
+            terms.all(self.condition, condition), terms.all(self.condition, terms.negate(condition))
+        )
+        self.branches[self.index] = edges
         if target_true == target_false:
             self.jump(target_true)
             return
-        for condition, target in zip(ways, (target_true, target_false), strict=True):
-            if condition is not False:
-                self.arriving[target].append(self._state(condition))
+        for path_condition, target in zip(edges, (target_true, target_false), strict=True):
+            if path_condition is not False:
+                self._incoming[target].append(self._state(path_condition))
         self.has_ended = True
 
 
-def symbolic_execution(program: Program, dialect: Dialect, unknowns: SymbolicPacket) -> Execution:
-    """What a program that *dialect* accepts does with the packet of *unknowns*."""
-    machine = TermMachine(unknowns, dialect, len(program))
-    reached: list[TruthTerm] = []
+def execute_symbolically(program: Program, dialect: Dialect, packet: SymbolicPacket) -> Execution:
+    """Execute a program that *dialect* accepts on a symbolic packet."""
+    machine = TermMachine(packet, dialect, len(program))
+    reached: list[BoolTerm] = []
     try:
         begin(machine, dialect)
-    except _Ended:
+    except _PathEnded:
         machine.has_ended = True
     for index, raw in enumerate(program):
-        if not machine.arrive(index):
+        if not machine.enter(index):
             reached.append(False)
             continue
         reached.append(machine.condition)
         try:
             execute(machine, raw, index, dialect)
-        except _Ended:
+        except _PathEnded:
             machine.has_ended = True
     return Execution(machine.returned, reached, machine.branches, machine.loads)

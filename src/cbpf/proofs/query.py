@@ -1,4 +1,4 @@
-"""One question about one or two programs: the packet, the programs as terms, and the solver, within a time."""
+"""Queries about the packets of one or two programs: symbolic execution, a solver with a deadline, and shrinking."""
 
 import time
 from typing import Final
@@ -7,114 +7,130 @@ from .._validators import within
 from ..errors import FieldError, Undecided
 from ..isa.opcodes import OPCODE_BY_CODE, SIGN_BIT, Extension, Operand, extension_of
 from ..vm import VM
-from .machine import symbolic_execution
+from .machine import execute_symbolically
 from .shrink import Confirm, shrink
 from .symbolic_packet import Model, SymbolicPacket
-from .terms import Solver, Terms, TruthTerm
+from .terms import BoolTerm, Solver, Terms
 
-NOT_SHOWN: Final = "a packet was found, but a run shows something else: a netlink search beyond what is proved"
-LONGEST_PACKET: Final = 0xFF_FFFF  # bytes
-_check_length: Final = within(0, LONGEST_PACKET, "a length in bytes")
+SPURIOUS_COUNTEREXAMPLE: Final = (
+    "the counterexample depends on netlink attributes beyond the third, which are not modelled"
+)
+_MAX_LENGTH: Final = 0xFF_FFFF  # bytes
+_check_length: Final = within(0, _MAX_LENGTH, "a length in bytes")
 
-_USUAL_HEADER: Final = 0x45  # of what `ldx 4*([k]&0xf)` reads: IPv4, and a header of 20 bytes
-_FEW: Final = 64  # bytes before a packet
-_MOST_STEPS: Final = 400_000  # of all runs that make a packet smaller, about
-_FEWEST_RUNS: Final = 40
+_COMMON_HEADER: Final = 0x45  # the byte that `ldx 4*([k]&0xf)` reads: IPv4 with a header of 20 bytes
+_FEW_BYTES_BEFORE: Final = 64
+_MAX_SHRINK_STEPS: Final = 400_000  # instructions that all runs of the shrinker execute, approximately
+_MIN_SHRINK_RUNS: Final = 40
 
 
 class Query:
-    """What is asked about the packets of *shortest* to *longest* bytes; a dialect of records has its own size."""
+    """A query about all packets of *shortest* to *longest* captured bytes.
+
+    A dialect of records (SECCOMP) has a fixed packet size instead.
+    """
 
     def __init__(self, *machines: VM, shortest: int, longest: int, timeout: float | None) -> None:
-        """*machines*: of one dialect."""
+        """Execute the programs symbolically. All *machines* have one dialect; *timeout* is in seconds."""
         deadline = _deadline(timeout)
         shortest, longest = _check_length("shortest", shortest), _check_length("longest", longest)
         if shortest > longest:
-            raise FieldError(f"shortest: {shortest} bytes are more than longest, {longest}")
+            raise FieldError(f"shortest: {shortest} bytes exceed longest, {longest} bytes")
         self.dialect = machines[0].dialect
         if self.dialect.record_size is not None:
             shortest = longest = self.dialect.record_size
         self.machines = machines
         self.terms = Terms()
-        indexed = any(_is_indexed(machine) for machine in machines)
-        self.symbolic = SymbolicPacket(self.terms, self.dialect, shortest, longest, indexed=indexed)
-        self.outcomes = [symbolic_execution(machine.program, self.dialect, self.symbolic) for machine in machines]
+        indexed = any(_has_indexed_load(machine) for machine in machines)
+        self.packet = SymbolicPacket(self.terms, self.dialect, shortest, longest, indexed=indexed)
+        self.executions = [execute_symbolically(machine.program, self.dialect, self.packet) for machine in machines]
         self._deadline = deadline
         self._solver: Solver | None = None
 
-    def find(self, confirm: Confirm, *, condition: TruthTerm) -> Model | None:
-        """A small packet *where* something holds, which a run *shows*; or None: it holds for none.
+    def find(self, condition: BoolTerm, *, confirm: Confirm) -> Model | None:
+        """Return a small packet that satisfies a condition, or None: there is a proof that no packet does.
 
-        Raises `Undecided`.
+        *confirm* runs the programs on a packet and returns whether the condition holds. Raises `Undecided`.
         """
-        sample = self.packet(condition)
-        if sample is None:
+        model = self.solve(condition)
+        if model is None:
             return None
-        if not confirm(sample):
-            raise Undecided(NOT_SHOWN)
-        usual = self._usual_packet(condition)
-        if usual is not None and confirm(usual):
-            sample = usual
-        marks = self._marks(sample)
-        most_runs = max(_FEWEST_RUNS, _MOST_STEPS // sum(len(machine.program) for machine in self.machines))
-        return shrink(sample, lambda one: confirm(one) and marks <= self._marks(one), self.symbolic.shortest, most_runs)
+        if not confirm(model):
+            raise Undecided(SPURIOUS_COUNTEREXAMPLE)
+        readable = self._readable_packet(condition)
+        if readable is not None and confirm(readable):
+            model = readable
+        qualities = self._qualities(model)
+        max_runs = max(_MIN_SHRINK_RUNS, _MAX_SHRINK_STEPS // sum(len(machine.program) for machine in self.machines))
+        return shrink(
+            model,
+            lambda candidate: confirm(candidate) and qualities <= self._qualities(candidate),
+            self.packet.shortest,
+            max_runs,
+        )
 
-    def packet(self, truth: TruthTerm) -> Model | None:
-        """A packet for which *truth* holds, as the solver has it; or None: there is none. Raises `Undecided`."""
-        if truth is False:
+    def solve(self, condition: BoolTerm) -> Model | None:
+        """Return the solver's packet that satisfies a condition, or None if there is none. Raises `Undecided`."""
+        if condition is False:
             return None
         if self._solver is None:
             self._solver = self.terms.solver(self._deadline)
-            self._solver.require(*self.symbolic.limits)
-        exact = self.symbolic.exact
-        if self._solver.finds(truth, *exact) or (exact and self._solver.finds(truth)):
-            return self.symbolic.model(self._solver)
+            self._solver.add_constraints(*self.packet.constraints)
+        exact = self.packet.exact_search_conditions
+        if self._solver.is_satisfiable(condition, *exact) or (exact and self._solver.is_satisfiable(condition)):
+            return self.packet.model(self._solver)
         return None
 
-    def _usual_packet(self, truth: TruthTerm) -> Model | None:
-        """The same as people can read it, as far as there is one in time.
+    def _readable_packet(self, condition: BoolTerm) -> Model | None:
+        """Return a more readable counterexample if the solver finds one before the deadline.
 
-        No load lacks a byte; IP headers, and what comes before the packet, are as usual.
+        It satisfies as many preferences as possible: no load exceeds the packet, IP headers have the usual first byte,
+        and few or no bytes precede the packet.
         """
         terms = self.terms
-        whole = [terms.any(*(way for way, _ in result.returned)) for result in self.outcomes]
+        complete = [terms.any(*(path for path, _ in execution.returned)) for execution in self.executions]
         headers = [
-            terms.any(terms.opposite(result.reached[index]), self._has_usual_header(place))
-            for machine, result in zip(self.machines, self.outcomes, strict=True)
-            for index, place in _header_loads(machine)
+            terms.any(terms.negate(execution.reached[index]), self._has_common_header(offset))
+            for machine, execution in zip(self.machines, self.executions, strict=True)
+            for index, offset in _header_loads(machine)
         ]
-        none, few = (self.symbolic.has_few_bytes_before(count) for count in (0, _FEW))
-        for wishes in ([*whole, *headers, none], [*headers, none], [*headers, few], [few]):
+        none_before, few_before = (self.packet.has_at_most_before(count) for count in (0, _FEW_BYTES_BEFORE))
+        for preferences in (
+            [*complete, *headers, none_before],
+            [*headers, none_before],
+            [*headers, few_before],
+            [few_before],
+        ):
             try:
-                sample = self.packet(terms.all(truth, *wishes))
+                model = self.solve(terms.all(condition, *preferences))
             except Undecided:
                 return None
-            if sample is not None:
-                return sample
+            if model is not None:
+                return model
         return None
 
-    def _has_usual_header(self, place: int) -> TruthTerm:
-        terms, captured = self.terms, self.symbolic.captured
-        if place >= self.symbolic.longest:
+    def _has_common_header(self, offset: int) -> BoolTerm:
+        terms, captured = self.terms, self.packet.captured
+        if offset >= self.packet.longest:
             return True
-        byte = self.symbolic.load(place, 1, "big")
-        return terms.any(terms.at_most(captured, place), terms.equal(byte, _USUAL_HEADER))
+        byte = self.packet.load(offset, 1, "big")
+        return terms.any(terms.at_most(captured, offset), terms.equal(byte, _COMMON_HEADER))
 
-    def _marks(self, sample: Model) -> set[str]:
-        """What makes a packet readable: it is not to be lost when it becomes smaller."""
-        marks = {"whole", "usual headers"}
+    def _qualities(self, model: Model) -> set[str]:
+        """Return the qualities that make a packet readable; the shrinker preserves them."""
+        qualities = {"complete", "common headers"}
         for machine in self.machines:
-            odd = {
+            uncommon = {
                 index
-                for index, place in _header_loads(machine)
-                if sample.packet[place : place + 1] not in (b"", bytes([_USUAL_HEADER]))
+                for index, offset in _header_loads(machine)
+                if model.packet[offset : offset + 1] not in (b"", bytes([_COMMON_HEADER]))
             }
-            for step in machine.trace(sample.packet, wire_length=sample.wire_length, metadata=sample.metadata):
-                if step.index in odd:
-                    marks.discard("usual headers")
+            for step in machine.trace(model.packet, wire_length=model.wire_length, metadata=model.metadata):
+                if step.index in uncommon:
+                    qualities.discard("common headers")
                 if step.fetched is not None and step.fetched.value is None:
-                    marks.discard("whole")
-        return marks
+                    qualities.discard("complete")
+        return qualities
 
 
 def _deadline(timeout: float | None) -> float:
@@ -125,8 +141,8 @@ def _deadline(timeout: float | None) -> float:
     return time.monotonic() + timeout
 
 
-def _is_indexed(machine: VM) -> bool:
-    """Whether a load's position may depend on the packet."""
+def _has_indexed_load(machine: VM) -> bool:
+    """Return whether a program has a load whose position may depend on the packet."""
     for raw in machine.program:
         opcode = OPCODE_BY_CODE[raw.op]
         if opcode.operand is Operand.INDIRECT:
@@ -140,7 +156,7 @@ def _is_indexed(machine: VM) -> bool:
 
 
 def _header_loads(machine: VM) -> list[tuple[int, int]]:
-    """The instructions that load an IP header's length from the packet, and from where."""
+    """Return the index and the offset of each instruction that loads the length of an IP header from the packet."""
     return [
         (index, raw.k)
         for index, raw in enumerate(machine.program)

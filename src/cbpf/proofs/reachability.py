@@ -1,4 +1,4 @@
-"""Packets that do something with one program, and what no packet does (extra `smt`)."""
+"""Reachability in one program: a packet that reaches an instruction or a verdict, and dead code (extra `smt`)."""
 
 from typing import Literal, TypeAlias
 
@@ -9,21 +9,24 @@ from ..isa.dialects import PCAP, Dialect, check_dialect
 from ..isa.program import Instructions
 from ..packet.metadata import Metadata
 from ..vm import VM
-from .coverage_goals import goals, runs
-from .machine import Execution, returns
+from .coverage_goals import covering_runs, goal_conditions
+from .machine import Execution, concrete_execution
 from .query import Query
 from .symbolic_packet import Model
-from .terms import TruthTerm
-from .verdicts import accepted
-from .verdicts import verdict as verdict_of
+from .terms import BoolTerm
+from .verdicts import accepting_condition, verdict_term
 
-WantedVerdict: TypeAlias = Literal["keep", "drop"] | int
+WitnessVerdict: TypeAlias = Literal["keep", "drop"] | int
 
 
 class Witness(Record):
-    """A packet, and the verdict on it; with these bytes and metadata `VM.evaluate` gives it.
+    """A packet and its verdict; `VM.evaluate` reproduces the verdict with the packet, its wire length and its metadata.
 
-    packet: its bytes as they were captured; wire_length: the length that it had; metadata: what is known beside.
+    Args:
+        packet: The captured bytes.
+        wire_length: The length of the packet on the wire, in bytes.
+        metadata: The metadata that extension loads read.
+        verdict: The verdict of the program, an unsigned 32-bit number.
     """
 
     packet: bytes
@@ -33,10 +36,11 @@ class Witness(Record):
 
 
 class DeadCode(Record):
-    """What no packet reaches.
+    """The instructions and branches of a program that no packet reaches. It is false if there are none.
 
-    instructions: indices of those that never run. branches: (index, truth) of conditional jumps that do run, and whose
-    test never has this truth.
+    Args:
+        instructions: The indices of instructions that never run.
+        branches: (index, result) of conditional jumps that run, but whose test never has this result.
     """
 
     instructions: tuple[int, ...]
@@ -49,18 +53,34 @@ class DeadCode(Record):
 def witness(
     program: Instructions,
     *,
-    verdict: WantedVerdict | None = None,
+    verdict: WitnessVerdict | None = None,
     reaches: int | None = None,
     dialect: Dialect = PCAP,
     shortest: int = 0,
     longest: int = 65535,
     timeout: float | None = 10,
 ) -> Witness | None:
-    """A small packet on which the program does what is asked for, or None: there is a proof that it does so on none.
+    """Return a small packet with a given verdict or path, or None: there is a proof that no such packet exists.
 
-      verdict: "keep", "drop", or the number that it gives; reaches: the index of an instruction that runs.
+    Args:
+        program: The program, as typed or raw instructions.
+        verdict: "keep" for a packet that is accepted, "drop" for one that is rejected, or the verdict as a number; None
+            (the default): any verdict. `difference` defines when a verdict accepts.
+        reaches: The index of an instruction that must run; None (the default): any path.
+        dialect: The dialect that verifies and runs the program.
+        shortest: The smallest captured length to consider, in bytes (0..16777215). A dialect of records (SECCOMP) has a
+            fixed size instead.
+        longest: The greatest captured length to consider, in bytes (0..16777215).
+        timeout: The time for the proof, in seconds; None: no limit.
 
-    The other arguments, what keeps, and the errors are those of `difference`.
+    Returns:
+        The packet, or None if there is none.
+
+    Raises:
+        Undecided: There is neither a packet nor a proof within the timeout; see `difference`.
+        VerificationError: The dialect rejects the program.
+        MissingLibrary: bitwuzla is not installed (extra `smt`).
+        FieldError: An argument is invalid.
 
     >>> import cbpf
     >>> web = cbpf.compile("tcp port 80")
@@ -74,29 +94,28 @@ def witness(
         reaches = within(0, len(machine.program) - 1, "an instruction of the program")("reaches", reaches)
     if verdict not in (None, "keep", "drop"):
         verdict = check_word("verdict", verdict)
-    question = Query(machine, shortest=shortest, longest=longest, timeout=timeout)
-    (outcome,) = question.outcomes
-    where = question.terms.all(
-        True if reaches is None else outcome.reached[reaches], _has(question, dialect, verdict, outcome)
-    )
+    query = Query(machine, shortest=shortest, longest=longest, timeout=timeout)
+    (execution,) = query.executions
+    path_condition = True if reaches is None else execution.reached[reaches]
+    condition = query.terms.all(path_condition, _verdict_condition(query, verdict, execution))
 
-    def shows(sample: Model) -> bool:
-        run = observe(machine, *sample)
+    def confirm(model: Model) -> bool:
+        run = observe(machine, *model)
         reached = reaches is None or CoverageGoal("instruction", reaches) in run.goals
-        return reached and _has(question, dialect, verdict, returns(run.verdict)) is True
+        return reached and _verdict_condition(query, verdict, concrete_execution(run.verdict)) is True
 
-    found = question.find(shows, condition=where)
-    return None if found is None else Witness(*found, observe(machine, *found).verdict)
+    model = query.find(condition, confirm=confirm)
+    return None if model is None else Witness(*model, observe(machine, *model).verdict)
 
 
-def _has(question: Query, dialect: Dialect, wanted: WantedVerdict | None, outcome: Execution) -> TruthTerm:
-    """Whether the verdict is one that is wanted."""
-    if wanted is None:
+def _verdict_condition(query: Query, verdict: WitnessVerdict | None, execution: Execution) -> BoolTerm:
+    """Return the condition that an execution has the given verdict."""
+    if verdict is None:
         return True
-    if isinstance(wanted, int):
-        return question.terms.equal(verdict_of(question.terms, outcome), wanted)
-    keep = accepted(question.terms, dialect, outcome)
-    return keep if wanted == "keep" else question.terms.opposite(keep)
+    if isinstance(verdict, int):
+        return query.terms.equal(verdict_term(query.terms, execution), verdict)
+    accepts = accepting_condition(query.terms, query.dialect, execution)
+    return accepts if verdict == "keep" else query.terms.negate(accepts)
 
 
 def dead(
@@ -107,22 +126,39 @@ def dead(
     longest: int = 65535,
     timeout: float | None = 60,
 ) -> DeadCode:
-    r"""The instructions and branches that no packet reaches; the arguments and errors are those of `difference`.
+    r"""Return the instructions and branches that no packet reaches.
+
+    Args:
+        program: The program, as typed or raw instructions.
+        dialect: The dialect that verifies and runs the program.
+        shortest: The smallest captured length to consider, in bytes (0..16777215). A dialect of records (SECCOMP) has a
+            fixed size instead.
+        longest: The greatest captured length to consider, in bytes (0..16777215).
+        timeout: The time for all queries, in seconds; None: no limit.
+
+    Returns:
+        The dead code; it is false if there is none.
+
+    Raises:
+        Undecided: The solver reached the timeout; see `difference`.
+        VerificationError: The dialect rejects the program.
+        MissingLibrary: bitwuzla is not installed (extra `smt`).
+        FieldError: An argument is invalid.
 
     >>> import cbpf
     >>> dead(cbpf.parse("ldh [12]\njeq #0x800,0,2\njeq #0x806,0,1\nret #1\nret #0"))
     DeadCode(instructions=(3,), branches=((2, True),))
     """
     machine = VM(program, engine="interpreter", dialect=check_dialect(dialect))
-    question = Query(machine, shortest=shortest, longest=longest, timeout=timeout)
-    wanted = {goal: truth for goal, truth in goals(question).items() if goal.kind != "load"}
-    missed = set(wanted)
-    for reached in runs(question, machine, wanted):
-        missed -= reached
-    instructions = tuple(goal.at for goal in wanted if goal.kind == "instruction" and goal in missed)
+    query = Query(machine, shortest=shortest, longest=longest, timeout=timeout)
+    goals = {goal: condition for goal, condition in goal_conditions(query).items() if goal.kind != "load"}
+    unreached = set(goals)
+    for reached in covering_runs(query, machine, goals):
+        unreached -= reached
+    instructions = tuple(goal.at for goal in goals if goal.kind == "instruction" and goal in unreached)
     branches = tuple(
         (goal.at, goal.holds)
-        for goal in wanted
-        if goal.kind == "branch" and goal in missed and goal.at not in instructions
+        for goal in goals
+        if goal.kind == "branch" and goal in unreached and goal.at not in instructions
     )
     return DeadCode(instructions, branches)

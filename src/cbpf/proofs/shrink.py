@@ -1,6 +1,6 @@
-"""A packet that shows something, made small: shorter, with more zeros, and with the usual metadata.
+"""The shrinker: it makes a packet shorter, with more zero bytes and default metadata, while a condition holds.
 
-Nothing is asked of a solver here: each change is kept if the packet still shows it, on the VM.
+It does not use the solver: each change is retained if a run on the VM confirms that the condition still holds.
 """
 
 from collections.abc import Callable
@@ -10,71 +10,72 @@ from ..packet.metadata import Metadata
 from .symbolic_packet import Model
 
 Confirm: TypeAlias = Callable[[Model], bool]
+"""A function that runs the programs on a packet and returns whether the condition of the query holds."""
 
 
-def shrink(sample: Model, shows: Confirm, shortest: int, most_runs: int) -> Model:
-    """A small packet, of *shortest* bytes at least, that still *shows* it, as so many runs at most find it."""
-    shrinking = _Shrinker(sample, shows, most_runs)
-    shrinking.simplify_metadata()
-    shrinking.shorten(shortest)
-    shrinking.clear(0, len(shrinking.sample.packet))
-    shrinking.simplify_metadata()
-    return shrinking.sample
+def shrink(model: Model, confirm: Confirm, shortest: int, max_runs: int) -> Model:
+    """Return a small packet of at least *shortest* bytes that *confirm* accepts, after at most *max_runs* calls."""
+    shrinker = _Shrinker(model, confirm, max_runs)
+    shrinker.simplify_metadata()
+    shrinker.truncate(shortest)
+    shrinker.zero(0, len(shrinker.model.packet))
+    shrinker.simplify_metadata()
+    return shrinker.model
 
 
 class _Shrinker:
-    """The smallest packet so far."""
+    """The smallest confirmed packet so far."""
 
-    def __init__(self, sample: Model, shows: Confirm, most_runs: int) -> None:
-        self.sample = sample
-        self._shows = shows
-        self._runs_left = most_runs
+    def __init__(self, model: Model, confirm: Confirm, max_runs: int) -> None:
+        self.model = model
+        self._confirm = confirm
+        self._remaining_runs = max_runs
 
     def _attempt(self, **changes: Any) -> bool:
-        """Takes the packet with some fields changed, if it still shows what it must."""
-        candidate = self.sample._replace(**changes)
-        if candidate == self.sample:
+        """Change fields of the packet if it is still confirmed; return whether the packet has these fields now."""
+        candidate = self.model._replace(**changes)
+        if candidate == self.model:
             return True
-        self._runs_left -= 1
-        if self._runs_left < 0 or not self._shows(candidate):
+        self._remaining_runs -= 1
+        if self._remaining_runs < 0 or not self._confirm(candidate):
             return False
-        self.sample = candidate
+        self.model = candidate
         return True
 
     def simplify_metadata(self) -> None:
-        """Gives each field its default, and leaves no more bytes before the packet than its headers need."""
-        if self._attempt(metadata=Metadata(seed=self.sample.metadata.seed)):
+        """Set fields to their defaults, and remove the bytes before the packet that no header needs."""
+        if self._attempt(metadata=Metadata(seed=self.model.metadata.seed)):
             return
         for name in Metadata.__match_args__:
-            if name not in ("before", "seed"):  # without a seed, no run would show anything twice
-                self._attempt(metadata=self.sample.metadata.replace(**{name: getattr(Metadata, name)}))
-        known = self.sample.metadata
-        needed = max(0, -known.network_header, -(known.link_header or 0))
-        for before in (b"", known.before[len(known.before) - needed :]):
-            if len(before) >= needed and self._attempt(metadata=known.replace(before=before)):
+            if name not in ("before", "seed"):  # without a seed, runs would not be reproducible
+                self._attempt(metadata=self.model.metadata.replace(**{name: getattr(Metadata, name)}))
+        metadata = self.model.metadata
+        needed = max(0, -metadata.network_header, -(metadata.link_header or 0))
+        for before in (b"", metadata.before[len(metadata.before) - needed :]):
+            if len(before) >= needed and self._attempt(metadata=metadata.replace(before=before)):
                 break
 
-    def shorten(self, shortest: int) -> None:
-        """Cuts the packet at its end, by halves; the wire length follows where it may."""
-        self._attempt(wire_length=len(self.sample.packet))
-        step = len(self.sample.packet)
+    def truncate(self, shortest: int) -> None:
+        """Truncate the packet by bisection; the wire length becomes the captured length where that is confirmed."""
+        self._attempt(wire_length=len(self.model.packet))
+        step = len(self.model.packet)
         while step:
-            length = len(self.sample.packet) - step
-            if length < shortest or not self._cut(length):
+            length = len(self.model.packet) - step
+            if length < shortest or not self._truncate_to(length):
                 step //= 2
-        self._attempt(wire_length=len(self.sample.packet))
+        self._attempt(wire_length=len(self.model.packet))
 
-    def _cut(self, length: int) -> bool:
-        packet = self.sample.packet[:length]
+    def _truncate_to(self, length: int) -> bool:
+        packet = self.model.packet[:length]
         return self._attempt(packet=packet, wire_length=length) or self._attempt(packet=packet)
 
-    def clear(self, start: int, end: int) -> None:
-        """Makes bytes zero, as many at a time as possible."""
-        packet = self.sample.packet
+    def zero(self, start: int, end: int) -> None:
+        """Set the bytes start..end-1 to zero, as many at once as possible."""
+        packet = self.model.packet
         if not any(packet[start:end]):
             return
         if self._attempt(packet=packet[:start] + bytes(end - start) + packet[end:]) or end - start == 1:
             return
         middle = (start + end) // 2
-        self.clear(start, middle)
-        self.clear(middle, end)
+        self.zero(start, middle)
+        self.zero(middle, end)

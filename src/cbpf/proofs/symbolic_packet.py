@@ -1,7 +1,7 @@
-"""The packet of a question: its bytes, lengths and metadata as unknowns, and their values once a solver found some.
+"""The symbolic packet of a query: variables for its bytes, lengths and metadata, and its concrete value in a model.
 
-Positions count from packet byte 0; those of the bytes before it, which only header windows reach, are negative, as
-32-bit two's complement. Offsets and lengths stay far below 2**31, so that no sum of them wraps.
+Positions count from packet byte 0. Bytes before the packet, which only header windows reach, have negative positions
+in 32-bit two's complement. Offsets and lengths are far below 2**31, so sums of them do not wrap.
 """
 
 from collections.abc import Callable, Hashable
@@ -11,10 +11,10 @@ from ..isa.dialects import Dialect, FetchOrder
 from ..isa.opcodes import OUT_OF_RANGE, SIGN_BIT, Action, Extension
 from ..isa.semantics import HeaderKind
 from ..packet.metadata import Device, Metadata, VlanTag
-from .terms import Solver, Term, Terms, TruthTerm, WordTerm, key
+from .terms import BoolTerm, Solver, Term, Terms, WordTerm, term_key
 
-FARTHEST_HEADER: Final = 0xFFFF  # bytes before or behind packet byte 0, as `Metadata` allows
-NUMBERS: Final = {
+_MAX_HEADER_DISTANCE: Final = 0xFFFF  # bytes before or after packet byte 0, as in `Metadata`
+_METADATA_FIELDS: Final = {
     Extension.PROTO: ("protocol", 16),
     Extension.TYPE: ("packet_type", 3),
     Extension.MARK: ("mark", 32),
@@ -23,11 +23,11 @@ NUMBERS: Final = {
     Extension.CPU_ID: ("cpu", 32),
     Extension.PAYLOAD_OFFSET: ("payload_offset", 32),
 }
-"""The extensions that are a field of `Metadata`, with their bits."""
+"""The extensions that read a field of `Metadata`: its name and its width in bits."""
 
 
 class Model(NamedTuple):
-    """One packet, with all that a program may see of it."""
+    """A concrete packet from a model of the solver, with everything that a program can read."""
 
     packet: bytes
     wire_length: int
@@ -35,164 +35,172 @@ class Model(NamedTuple):
 
 
 class SymbolicPacket:
-    """Any packet of *shortest* to *longest* bytes that *dialect* may show to a program."""
+    """An arbitrary packet of *shortest* to *longest* captured bytes, as a program of *dialect* reads it.
+
+    Variables are created when a program first reads them. `constraints` hold for every packet. Where all of
+    `exact_search_conditions` hold, the result of every netlink search is modelled exactly.
+    """
 
     def __init__(self, terms: Terms, dialect: Dialect, shortest: int, longest: int, *, indexed: bool) -> None:
-        """*indexed*: bytes are loaded at positions that depend on the packet. Without, each is a variable."""
+        """Create the variables. With *indexed*, load positions may depend on the packet: the bytes are one array."""
         self.terms = terms
         self.longest = longest
         self.shortest = shortest
         self._record_size = dialect.record_size
-        self.captured: WordTerm = shortest if shortest == longest else terms.unknown("captured length")
-        self.limits: list[TruthTerm] = [
+        self.captured: WordTerm = shortest if shortest == longest else terms.variable("captured length")
+        self.constraints: list[BoolTerm] = [
             terms.at_most(shortest, self.captured),
             terms.at_most(self.captured, longest),
         ]
-        self._packet = terms.unknown_array("packet", 8) if indexed else None
+        self._byte_array = terms.array_variable("packet", 8) if indexed else None
         self._bytes: dict[Hashable, tuple[WordTerm, Term]] = {}
         self._words: dict[str, WordTerm] = {}
-        self._truths: dict[str, TruthTerm] = {}
+        self._bools: dict[str, BoolTerm] = {}
         self._draws: dict[Hashable, tuple[WordTerm, Term]] = {}
-        self._random: Term = None
-        self._search: Term = None
-        self.exact: list[TruthTerm] = []  # where all hold, no netlink search is guessed
+        self._random_array: Term = None
+        self._search_function: Term = None
+        self.exact_search_conditions: list[BoolTerm] = []
 
     def wire_length(self) -> WordTerm:
-        """The length that the packet had: not less than what was captured of it."""
+        """Return the length on the wire: any 32-bit number that is not smaller than the captured length."""
         if self._record_size is not None:
             return self.captured
         if "wire_length" not in self._words:
-            length = self._words["wire_length"] = self.terms.unknown("wire length")
-            self.limits.append(self.terms.at_most(self.captured, length))
+            length = self._words["wire_length"] = self.terms.variable("wire length")
+            self.constraints.append(self.terms.at_most(self.captured, length))
         return self._words["wire_length"]
 
     # Bytes
 
     def load(self, position: WordTerm, size: int, byte_order: FetchOrder) -> WordTerm:
-        """The number at *position*, where its bytes are known to be."""
-        places = [self.terms.arithmetic(Action.ADD, position, offset) for offset in range(size)]
-        in_order = places if byte_order == "big" else places[::-1]
-        return self.terms.joined([self._byte(place) for place in in_order])
+        """Return the number of *size* bytes at *position*; the path condition ensures that they are captured."""
+        positions = [self.terms.arithmetic(Action.ADD, position, offset) for offset in range(size)]
+        most_significant_first = positions if byte_order == "big" else positions[::-1]
+        return self.terms.concatenate([self._byte(byte_position) for byte_position in most_significant_first])
 
     def _byte(self, position: WordTerm) -> Term:
-        place = key(position)
-        if place not in self._bytes:
-            if self._packet is None:
-                byte = self.terms.unknown_byte(f"byte {position}")
+        key = term_key(position)
+        if key not in self._bytes:
+            if self._byte_array is None:
+                byte = self.terms.byte_variable(f"byte {position}")
             else:
-                byte = self.terms.element(self._packet, position)
-            self._bytes[place] = position, byte
-        return self._bytes[place][1]
+                byte = self.terms.element(self._byte_array, position)
+            self._bytes[key] = position, byte
+        return self._bytes[key][1]
 
     def bytes_before(self) -> WordTerm:
-        """How many bytes there are in front of packet byte 0."""
-        return self._word("before", 32, lambda word: [self.terms.at_most(word, FARTHEST_HEADER)])
+        """Return the number of bytes before packet byte 0."""
+        return self._word("before", 32, lambda word: [self.terms.at_most(word, _MAX_HEADER_DISTANCE)])
 
-    def has_few_bytes_before(self, count: int) -> TruthTerm:
-        """Whether there are at most *count* of them; True where nobody asks."""
+    def has_at_most_before(self, count: int) -> BoolTerm:
+        """Return the condition that at most *count* bytes precede the packet; True if no program reads them."""
         return self.terms.at_most(self._words["before"], count) if "before" in self._words else True
 
     def header(self, header: HeaderKind) -> WordTerm:
-        """The position of a header's byte 0, or OUT_OF_RANGE."""
+        """Return the position of byte 0 of a header, or OUT_OF_RANGE for a packet without a link header."""
         if header == "packet":
             return 0
-        position = self._word(header, 32, self._is_header)
+        position = self._word(header, 32, self._header_constraints)
         if header == "network":
             return position
-        return self.terms.select(self._truth("has link header"), position, OUT_OF_RANGE)
+        return self.terms.select(self._bool("has link header"), position, OUT_OF_RANGE)
 
-    def _is_header(self, position: WordTerm) -> list[TruthTerm]:
-        """A position within the limits of `Metadata`, and not before all bytes."""
+    def _header_constraints(self, position: WordTerm) -> list[BoolTerm]:
+        """Return the constraints of a header position: within the limits of `Metadata`, not before the first byte."""
         terms = self.terms
         first = terms.arithmetic(Action.SUB, 0, self.bytes_before())
-        return [terms.signed_at_most(first, position), terms.signed_at_most(position, FARTHEST_HEADER)]
+        return [terms.signed_at_most(first, position), terms.signed_at_most(position, _MAX_HEADER_DISTANCE)]
 
     # Metadata
 
-    def lacks_device(self) -> TruthTerm:
-        """Whether the packet belongs to no network device."""
-        return self.terms.opposite(self._truth("has device"))
+    def lacks_device(self) -> BoolTerm:
+        """Return the condition that the packet does not belong to a network device."""
+        return self.terms.negate(self._bool("has device"))
 
-    def number(self, extension: Extension) -> WordTerm:
-        """What an extension load gives that depends on the packet alone."""
-        if extension in NUMBERS:
-            return self._word(*NUMBERS[extension])
+    def extension_value(self, extension: Extension) -> WordTerm:
+        """Return the result of an extension load that reads metadata."""
+        if extension in _METADATA_FIELDS:
+            return self._word(*_METADATA_FIELDS[extension])
         if extension is Extension.INTERFACE_INDEX:
             return self._word("device index", 32)
         if extension is Extension.LINK_LAYER_TYPE:
             return self._word("device type", 16)
-        has_tag = self._truth("has tag")
+        has_tag = self._bool("has tag")
         if extension is Extension.VLAN_TAG_PRESENT:
             return self.terms.select(has_tag, 1, 0)
         name = "tag" if extension is Extension.VLAN_TAG else "tag protocol"
         return self.terms.select(has_tag, self._word(name, 16), 0)
 
-    def draw(self, number: WordTerm) -> WordTerm:
-        """Random number *number* of the run, from 1."""
-        if self._random is None:
-            self._random = self.terms.unknown_array("random", 32)
-        return self._draws.setdefault(key(number), (number, self.terms.element(self._random, number)))[1]
+    def random_number(self, draw: WordTerm) -> WordTerm:
+        """Return the random number of draw *draw* of the run, counted from 1."""
+        if self._random_array is None:
+            self._random_array = self.terms.array_variable("random", 32)
+        return self._draws.setdefault(term_key(draw), (draw, self.terms.element(self._random_array, draw)))[1]
 
-    def guess(self, condition: TruthTerm, start: WordTerm, end: WordTerm, kind: WordTerm) -> WordTerm:
-        """What a search for a netlink attribute may give, where *condition* holds: the same for equal searches."""
-        if self._search is None:
-            self._search = self.terms.unknown_function("search", 3)
-        self.exact.append(self.terms.opposite(condition))
-        return self.terms.value_of(self._search, start, end, kind)
+    def unmodelled_search(
+        self, condition: BoolTerm, start: WordTerm, end: WordTerm, attribute_type: WordTerm
+    ) -> WordTerm:
+        """Return an arbitrary result of a netlink search, which runs if *condition* holds; equal searches agree."""
+        if self._search_function is None:
+            self._search_function = self.terms.uninterpreted_function("search", 3)
+        self.exact_search_conditions.append(self.terms.negate(condition))
+        return self.terms.apply(self._search_function, start, end, attribute_type)
 
-    def _word(self, name: str, width: int, limits: Callable[[WordTerm], list[TruthTerm]] | None = None) -> WordTerm:
+    def _word(self, name: str, width: int, constrain: Callable[[WordTerm], list[BoolTerm]] | None = None) -> WordTerm:
         if name not in self._words:
-            self._words[name] = self.terms.unknown(name, width)
-            if limits is not None:
-                self.limits += limits(self._words[name])
+            self._words[name] = self.terms.variable(name, width)
+            if constrain is not None:
+                self.constraints += constrain(self._words[name])
         return self._words[name]
 
-    def _truth(self, name: str) -> TruthTerm:
-        if name not in self._truths:
-            self._truths[name] = self.terms.unknown_truth(name)
-        return self._truths[name]
+    def _bool(self, name: str) -> BoolTerm:
+        if name not in self._bools:
+            self._bools[name] = self.terms.bool_variable(name)
+        return self._bools[name]
 
-    # Values
+    # The model
 
     def model(self, solver: Solver) -> Model:
-        """The packet that the solver found; all that was never asked for is zero, or as `Metadata` has it."""
-        captured, before = solver.number(self.captured), self._number(solver, "before")
+        """Return the packet of the solver's model. Bytes that no program reads are 0, metadata have their defaults."""
+        captured, before = solver.word_value(self.captured), self._word_value(solver, "before")
         memory = bytearray(before + captured)
         for position, byte in self._bytes.values():
-            place = before + _signed(solver.number(position))
-            if 0 <= place < len(memory):
-                memory[place] = solver.number(byte)
+            index = before + _signed(solver.word_value(position))
+            if 0 <= index < len(memory):
+                memory[index] = solver.word_value(byte)
         metadata = Metadata(
-            **{name: self._number(solver, name) for name, _ in NUMBERS.values() if name in self._words},
+            **{name: self._word_value(solver, name) for name, _ in _METADATA_FIELDS.values() if name in self._words},
             device=self._device(solver),
             vlan=self._tag(solver),
             before=bytes(memory[:before]),
-            network_header=_signed(self._number(solver, "network")),
-            link_header=_signed(self._number(solver, "link")) if self._holds(solver, "has link header") else None,
-            seed=0 if self._draws else None,  # for more numbers than those
-            draws=self._drawn(solver),
+            network_header=_signed(self._word_value(solver, "network")),
+            link_header=_signed(self._word_value(solver, "link"))
+            if self._bool_value(solver, "has link header")
+            else None,
+            seed=0 if self._draws else None,  # for further draws
+            draws=self._draw_values(solver),
         )
-        return Model(bytes(memory[before:]), max(captured, self._number(solver, "wire_length")), metadata)
+        return Model(bytes(memory[before:]), max(captured, self._word_value(solver, "wire_length")), metadata)
 
     def _device(self, solver: Solver) -> Device | None:
-        if not self._holds(solver, "has device"):
+        if not self._bool_value(solver, "has device"):
             return None
-        return Device(self._number(solver, "device index"), self._number(solver, "device type"))
+        return Device(self._word_value(solver, "device index"), self._word_value(solver, "device type"))
 
     def _tag(self, solver: Solver) -> VlanTag | None:
-        if not self._holds(solver, "has tag"):
+        if not self._bool_value(solver, "has tag"):
             return None
-        return VlanTag(self._number(solver, "tag"), self._number(solver, "tag protocol"))
+        return VlanTag(self._word_value(solver, "tag"), self._word_value(solver, "tag protocol"))
 
-    def _drawn(self, solver: Solver) -> tuple[int, ...]:
-        drawn = {solver.number(number): solver.number(value) for number, value in self._draws.values()}
-        return tuple(drawn.get(number, 0) for number in range(1, max(drawn, default=0) + 1))
+    def _draw_values(self, solver: Solver) -> tuple[int, ...]:
+        values = {solver.word_value(draw): solver.word_value(value) for draw, value in self._draws.values()}
+        return tuple(values.get(draw, 0) for draw in range(1, max(values, default=0) + 1))
 
-    def _number(self, solver: Solver, name: str) -> int:
-        return solver.number(self._words[name]) if name in self._words else 0
+    def _word_value(self, solver: Solver, name: str) -> int:
+        return solver.word_value(self._words[name]) if name in self._words else 0
 
-    def _holds(self, solver: Solver, name: str) -> bool:
-        return name in self._truths and solver.holds(self._truths[name])
+    def _bool_value(self, solver: Solver, name: str) -> bool:
+        return name in self._bools and solver.bool_value(self._bools[name])
 
 
 def _signed(position: int) -> int:

@@ -1,7 +1,7 @@
-"""Words and truths as terms of bitwuzla, the only module that imports it; and its solver.
+"""Terms of the SMT solver bitwuzla, and its solver. No other module imports bitwuzla.
 
-What is known is a plain int or bool, and is computed at once; a term is what depends on the packet. Equal terms are the
-same object to the solver, in whatever program they stand.
+Values that do not depend on the packet are plain ints and bools, and are computed immediately. All other values are
+terms over bit vectors. The solver represents equal terms by one object, also if they are from different programs.
 """
 
 import time
@@ -14,13 +14,13 @@ from ..isa.alu import ARITHMETIC, COMPARISONS
 from ..isa.opcodes import SIGN_BIT, WORD_MASK, Action
 
 Term: TypeAlias = Any
-"""A term of bitwuzla, which has no types."""
+"""A term of bitwuzla, which has no type annotations."""
 WordTerm: TypeAlias = Any
-"""An int from 0 to 2**32 - 1, or a term of 32 bits."""
-TruthTerm: TypeAlias = Any
-"""A bool, or a Boolean term."""
+"""A 32-bit word: an int from 0 to 2**32 - 1, or a term of a bit vector of 32 bits."""
+BoolTerm: TypeAlias = Any
+"""A condition: a bool, or a Boolean term."""
 
-OUT_OF_TIME: Final = "no answer within the time that was given; allow more with timeout"
+TIMED_OUT: Final = "solver timed out; increase the timeout"
 
 
 @cache
@@ -46,210 +46,211 @@ _ARITHMETIC_KINDS: Final = {
 }
 _COMPARISON_KINDS: Final = {Action.EQUAL: "EQUAL", Action.GREATER_THAN: "BV_UGT", Action.GREATER_OR_EQUAL: "BV_UGE"}
 
-_UNCHANGED_BY_ZERO: Final = frozenset(
+_RIGHT_NEUTRAL_ZERO: Final = frozenset(
     {Action.ADD, Action.SUB, Action.OR, Action.XOR, Action.SHIFT_LEFT, Action.SHIFT_RIGHT}
 )
 
 
-def key(word: WordTerm) -> Hashable:
-    """What two words have in common if they are the same; bitwuzla's terms cannot be compared with numbers."""
+def term_key(word: WordTerm) -> Hashable:
+    """Return a key that is equal for equal words; bitwuzla's terms cannot be compared with ints."""
     return word if isinstance(word, int) else (word.id(),)
 
 
 class Terms:
-    """Builds terms."""
+    """A builder of terms, which folds constants and neutral operands."""
 
     def __init__(self) -> None:
         library = _library()
         self._kinds = library.Kind
         self._manager = library.TermManager()
         self._make = self._manager.mk_term
-        self._word = self._manager.mk_bv_sort(32)
+        self._word_sort = self._manager.mk_bv_sort(32)
         kinds = library.Kind
         self._arithmetic = {action: getattr(kinds, name) for action, name in _ARITHMETIC_KINDS.items()}
         self._comparisons = {action: getattr(kinds, name) for action, name in _COMPARISON_KINDS.items()}
 
     # Variables
 
-    def unknown(self, name: str, width: int = 32) -> Term:
-        """A number of *width* bits, of which nothing is known, as a word."""
-        return self.widened(self._manager.mk_const(self._manager.mk_bv_sort(width), name), width)
+    def variable(self, name: str, width: int = 32) -> Term:
+        """Return a new variable of *width* bits, zero-extended to a word."""
+        return self.zero_extend(self._manager.mk_const(self._manager.mk_bv_sort(width), name), width)
 
-    def unknown_byte(self, name: str) -> Term:
-        """A byte of which nothing is known."""
+    def byte_variable(self, name: str) -> Term:
+        """Return a new variable of 8 bits."""
         return self._manager.mk_const(self._manager.mk_bv_sort(8), name)
 
-    def unknown_truth(self, name: str) -> Term:
-        """A truth of which nothing is known."""
+    def bool_variable(self, name: str) -> Term:
+        """Return a new Boolean variable."""
         return self._manager.mk_const(self._manager.mk_bool_sort(), name)
 
-    def unknown_array(self, name: str, width: int) -> Term:
-        """Numbers of *width* bits, one for each word."""
-        sort = self._manager.mk_array_sort(self._word, self._manager.mk_bv_sort(width))
+    def array_variable(self, name: str, width: int) -> Term:
+        """Return a new array of numbers of *width* bits, which is indexed by words."""
+        sort = self._manager.mk_array_sort(self._word_sort, self._manager.mk_bv_sort(width))
         return self._manager.mk_const(sort, name)
 
-    def unknown_function(self, name: str, arguments: int) -> Term:
-        """A function of words to a word, of which nothing is known."""
-        sort = self._manager.mk_fun_sort([self._word] * arguments, self._word)
+    def uninterpreted_function(self, name: str, arguments: int) -> Term:
+        """Return a new function from words to a word; equal arguments give equal results."""
+        sort = self._manager.mk_fun_sort([self._word_sort] * arguments, self._word_sort)
         return self._manager.mk_const(sort, name)
 
     def element(self, array: Term, index: WordTerm) -> Term:
-        """The number that an array has for *index*."""
-        return self._make(self._kinds.ARRAY_SELECT, [array, self.term(index)])
+        """Return the element of an array at *index*."""
+        return self._make(self._kinds.ARRAY_SELECT, [array, self.as_term(index)])
 
-    def value_of(self, function: Term, *arguments: WordTerm) -> Term:
-        """The word that a function gives."""
-        return self._make(self._kinds.APPLY, [function, *map(self.term, arguments)])
+    def apply(self, function: Term, *arguments: WordTerm) -> Term:
+        """Return the result of an uninterpreted function."""
+        return self._make(self._kinds.APPLY, [function, *map(self.as_term, arguments)])
 
     # Words
 
-    def term(self, word: WordTerm) -> Term:
-        """The word as a term."""
-        return self._manager.mk_bv_value(self._word, word) if isinstance(word, int) else word
+    def as_term(self, word: WordTerm) -> Term:
+        """Return a word as a term, also if it is an int."""
+        return self._manager.mk_bv_value(self._word_sort, word) if isinstance(word, int) else word
 
-    def widened(self, number: Term, width: int) -> Term:
-        """A number of *width* bits as a word."""
+    def zero_extend(self, number: Term, width: int) -> Term:
+        """Return a number of *width* bits as a word."""
         return number if width == 32 else self._make(self._kinds.BV_ZERO_EXTEND, [number], [32 - width])
 
-    def joined(self, most_significant_first: Sequence[Term]) -> Term:
-        """One to four bytes as a word."""
+    def concatenate(self, most_significant_first: Sequence[Term]) -> Term:
+        """Return one to four bytes as a word."""
         count = len(most_significant_first)
         number = most_significant_first[0]
         if count > 1:
             number = self._make(self._kinds.BV_CONCAT, list(most_significant_first))
-        return self.widened(number, 8 * count)
+        return self.zero_extend(number, 8 * count)
 
     def arithmetic(self, action: Action, left: WordTerm, right: WordTerm) -> WordTerm:
-        """See `Machine.arithmetic`."""
+        """Return the result of an operation; see `Machine.arithmetic`."""
         if isinstance(left, int) and isinstance(right, int):
             return ARITHMETIC[action](left, right) & WORD_MASK
-        if isinstance(right, int) and right == 0 and action in _UNCHANGED_BY_ZERO:
+        if isinstance(right, int) and right == 0 and action in _RIGHT_NEUTRAL_ZERO:
             return left
-        return self._make(self._arithmetic[action], [self.term(left), self.term(right)])
+        return self._make(self._arithmetic[action], [self.as_term(left), self.as_term(right)])
 
-    def compare(self, action: Action, left: WordTerm, right: WordTerm) -> TruthTerm:
-        """See `Machine.compare`."""
+    def compare(self, action: Action, left: WordTerm, right: WordTerm) -> BoolTerm:
+        """Return the result of a comparison; see `Machine.compare`."""
         if isinstance(left, int) and isinstance(right, int):
             return COMPARISONS[action](left, right)
         if action is Action.BITS_SET:
-            return self.opposite(self.equal(self.arithmetic(Action.AND, left, right), 0))
+            return self.negate(self.equal(self.arithmetic(Action.AND, left, right), 0))
         if action is Action.EQUAL:
             return self.equal(left, right)
-        return self._make(self._comparisons[action], [self.term(left), self.term(right)])
+        return self._make(self._comparisons[action], [self.as_term(left), self.as_term(right)])
 
-    def equal(self, left: WordTerm, right: WordTerm) -> TruthTerm:
-        """Whether two words are the same."""
-        if key(left) == key(right):
+    def equal(self, left: WordTerm, right: WordTerm) -> BoolTerm:
+        """Return the condition left == right."""
+        if term_key(left) == term_key(right):
             return True
         if isinstance(left, int) and isinstance(right, int):
             return False
-        return self._make(self._kinds.EQUAL, [self.term(left), self.term(right)])
+        return self._make(self._kinds.EQUAL, [self.as_term(left), self.as_term(right)])
 
-    def at_most(self, left: WordTerm, right: WordTerm) -> TruthTerm:
-        """Whether left <= right, unsigned."""
+    def at_most(self, left: WordTerm, right: WordTerm) -> BoolTerm:
+        """Return the condition left <= right, unsigned."""
         return self.compare(Action.GREATER_OR_EQUAL, right, left)
 
-    def signed_at_most(self, left: WordTerm, right: WordTerm) -> TruthTerm:
-        """Whether left <= right, both read as two's complement."""
+    def signed_at_most(self, left: WordTerm, right: WordTerm) -> BoolTerm:
+        """Return the condition left <= right in two's complement."""
         if isinstance(left, int) and isinstance(right, int):
             return left ^ SIGN_BIT <= right ^ SIGN_BIT
-        return self._make(self._kinds.BV_SLE, [self.term(left), self.term(right)])
+        return self._make(self._kinds.BV_SLE, [self.as_term(left), self.as_term(right)])
 
-    def select(self, truth: TruthTerm, then: WordTerm, otherwise: WordTerm) -> WordTerm:
-        """See `Machine.select`."""
-        if isinstance(truth, bool):
-            return then if truth else otherwise
-        if key(then) == key(otherwise):
+    def select(self, condition: BoolTerm, then: WordTerm, otherwise: WordTerm) -> WordTerm:
+        """Return *then* if the condition holds, else *otherwise*; see `Machine.select`."""
+        if isinstance(condition, bool):
+            return then if condition else otherwise
+        if term_key(then) == term_key(otherwise):
             return then
-        return self._make(self._kinds.ITE, [truth, self.term(then), self.term(otherwise)])
+        return self._make(self._kinds.ITE, [condition, self.as_term(then), self.as_term(otherwise)])
 
-    # Truths
+    # Conditions
 
-    def opposite(self, truth: TruthTerm) -> TruthTerm:
-        """Whether it does not hold."""
-        return not truth if isinstance(truth, bool) else self._make(self._kinds.NOT, [truth])
+    def negate(self, condition: BoolTerm) -> BoolTerm:
+        """Return the negation of a condition."""
+        return not condition if isinstance(condition, bool) else self._make(self._kinds.NOT, [condition])
 
-    def all(self, *truths: TruthTerm) -> TruthTerm:
-        """Whether each holds."""
-        return self._combined(self._kinds.AND, truths, neutral=True)
+    def all(self, *conditions: BoolTerm) -> BoolTerm:
+        """Return the conjunction of conditions."""
+        return self._combine(self._kinds.AND, conditions, neutral=True)
 
-    def any(self, *truths: TruthTerm) -> TruthTerm:
-        """Whether one of them holds."""
-        return self._combined(self._kinds.OR, truths, neutral=False)
+    def any(self, *conditions: BoolTerm) -> BoolTerm:
+        """Return the disjunction of conditions."""
+        return self._combine(self._kinds.OR, conditions, neutral=False)
 
-    def differ(self, left: TruthTerm, right: TruthTerm) -> TruthTerm:
-        """Whether just one of the two holds."""
+    def differ(self, left: BoolTerm, right: BoolTerm) -> BoolTerm:
+        """Return the exclusive disjunction of two conditions."""
         if isinstance(left, bool):
-            return self.opposite(right) if left else right
+            return self.negate(right) if left else right
         if isinstance(right, bool):
-            return self.opposite(left) if right else left
+            return self.negate(left) if right else left
         return False if left == right else self._make(self._kinds.XOR, [left, right])
 
-    def _combined(self, kind: Any, truths: Sequence[TruthTerm], *, neutral: bool) -> TruthTerm:
+    def _combine(self, kind: Any, conditions: Sequence[BoolTerm], *, neutral: bool) -> BoolTerm:
         terms = []
-        for truth in truths:
-            if not isinstance(truth, bool):
-                terms.append(truth)
-            elif truth is not neutral:
-                return truth
+        for condition in conditions:
+            if not isinstance(condition, bool):
+                terms.append(condition)
+            elif condition is not neutral:
+                return condition
         if len(terms) > 1:
             return self._make(kind, terms)
         return terms[0] if terms else neutral
 
     def solver(self, deadline: float) -> "Solver":
-        """A solver for truths of these terms, until *deadline* (time.monotonic, in seconds)."""
+        """Return a solver for conditions of this builder, until *deadline* (time.monotonic(), in seconds)."""
         return Solver(self._manager, deadline)
 
 
 class Solver:
-    """Finds values for the unknowns, or finds that there are none."""
+    """An incremental solver with a deadline: it finds a model of the constraints, or proves that there is none."""
 
     def __init__(self, manager: Any, deadline: float) -> None:
         library = _library()
         options = library.Options()
         options.set(library.Option.PRODUCE_MODELS, True)
-        self._satisfied, self._unknown = library.Result.SAT, library.Result.UNKNOWN
+        self._satisfiable, self._unknown = library.Result.SAT, library.Result.UNKNOWN
         self._solver = library.Bitwuzla(manager, options)
         self._deadline = deadline
         self._interruption: BaseException | None = None
-        watch = self._watch()
-        next(watch)
-        self._solver.configure_terminator(partial(next, watch))
+        terminator = self._terminator()
+        next(terminator)
+        self._solver.configure_terminator(partial(next, terminator))
 
-    def require(self, *truths: TruthTerm) -> None:
-        """From here on all of them hold."""
-        for truth in truths:
-            if truth is not True:
-                self._solver.assert_formula(truth if truth is not False else self._solver.term_mgr().mk_false())
+    def add_constraints(self, *conditions: BoolTerm) -> None:
+        """Require conditions in all later queries."""
+        for condition in conditions:
+            if condition is not True:
+                self._solver.assert_formula(condition if condition is not False else self._solver.term_mgr().mk_false())
 
-    def finds(self, *truths: TruthTerm) -> bool:
-        """Whether what is required and *truths* can hold together; then `number` and `holds` give the values.
+    def is_satisfiable(self, *conditions: BoolTerm) -> bool:
+        """Return whether a model of the constraints satisfies *conditions*; `word_value` and `bool_value` read it.
 
-        Raises `Undecided` when the time is over.
+        Raises `Undecided` after the deadline.
         """
-        if any(truth is False for truth in truths):
+        if any(condition is False for condition in conditions):
             return False
         if time.monotonic() > self._deadline:
-            raise Undecided(OUT_OF_TIME)
-        result = self._solver.check_sat(*(truth for truth in truths if truth is not True))
+            raise Undecided(TIMED_OUT)
+        result = self._solver.check_sat(*(condition for condition in conditions if condition is not True))
         if self._interruption is not None:
             raise self._interruption
         if result == self._unknown:
-            raise Undecided(OUT_OF_TIME)
-        return bool(result == self._satisfied)
+            raise Undecided(TIMED_OUT)
+        return bool(result == self._satisfiable)
 
-    def number(self, word: WordTerm) -> int:
-        """The value of a word or a byte."""
+    def word_value(self, word: WordTerm) -> int:
+        """Return the value of a word or a byte in the model."""
         return word if isinstance(word, int) else int(self._solver.get_value(word).value(10))
 
-    def holds(self, truth: TruthTerm) -> bool:
-        """The value of a truth."""
-        return truth if isinstance(truth, bool) else bool(self._solver.get_value(truth).value())
+    def bool_value(self, condition: BoolTerm) -> bool:
+        """Return the value of a condition in the model."""
+        return condition if isinstance(condition, bool) else bool(self._solver.get_value(condition).value())
 
-    def _watch(self) -> Iterator[bool]:
-        """Whether to stop: the solver asks now and then, and would swallow what is raised then, as by Ctrl-C.
+    def _terminator(self) -> Iterator[bool]:
+        """Yield whether the solver must stop. The solver polls, and ignores exceptions of the callback (Ctrl-C).
 
-        A function can be interrupted before its first line. This goes on inside the `try`, wherever that comes.
+        A generator catches every exception: it continues inside the `try`, whereas a function can be interrupted
+        before its first line.
         """
         while True:
             try:

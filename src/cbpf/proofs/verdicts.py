@@ -1,4 +1,4 @@
-"""What is asked of the verdicts of programs: of all packets as terms, and of one packet as plain numbers."""
+"""Conditions on the verdicts of programs, for symbolic executions and for the verdicts of concrete runs."""
 
 from typing import Literal, TypeAlias
 
@@ -6,54 +6,59 @@ from ..isa.dialects import Dialect
 from ..isa.opcodes import Action
 from ..isa.verdicts import ACCEPTING_ACTIONS, ACTION_MASK
 from .machine import Execution
-from .terms import Terms, TruthTerm, WordTerm
+from .terms import BoolTerm, Terms, WordTerm
 
 Relation: TypeAlias = Literal["equal", "implies"]
 Verdicts: TypeAlias = Literal["exact", "keep"]
 
 
-def accepts(terms: Terms, dialect: Dialect, verdict: WordTerm) -> TruthTerm:
-    """`verdicts.keeps` as a truth."""
+def accepts_term(terms: Terms, dialect: Dialect, verdict: WordTerm) -> BoolTerm:
+    """Return the condition that a verdict accepts the packet: `isa.verdicts.accepts` as a term."""
     if dialect.record_size is None:
-        return terms.opposite(terms.equal(verdict, 0))
+        return terms.negate(terms.equal(verdict, 0))
     action = terms.arithmetic(Action.AND, verdict, ACTION_MASK)
     return terms.any(*(terms.equal(action, value) for value in sorted(ACCEPTING_ACTIONS, reverse=True)))
 
 
-def accepted(terms: Terms, dialect: Dialect, outcome: Execution) -> TruthTerm:
-    """Whether the program keeps the packet."""
-    return terms.any(*(terms.all(truth, accepts(terms, dialect, verdict)) for truth, verdict in outcome.returned))
+def accepting_condition(terms: Terms, dialect: Dialect, execution: Execution) -> BoolTerm:
+    """Return the condition that the program accepts the packet."""
+    return terms.any(
+        *(terms.all(condition, accepts_term(terms, dialect, verdict)) for condition, verdict in execution.returned)
+    )
 
 
-def violated(
+def violation(
     terms: Terms, dialect: Dialect, relation: Relation, verdicts: Verdicts, left: Execution, right: Execution
-) -> TruthTerm:
-    """Whether the relation, as `difference` describes it, does not hold."""
+) -> BoolTerm:
+    """Return the condition that the relation (see `difference`) does not hold for the packet."""
     if verdicts == "exact":
-        differ = _differ(terms, left, right)
-        return differ if relation == "equal" else terms.all(accepted(terms, dialect, left), differ)
-    keep_left, keep_right = accepted(terms, dialect, left), accepted(terms, dialect, right)
+        differ = _verdicts_differ(terms, left, right)
+        return differ if relation == "equal" else terms.all(accepting_condition(terms, dialect, left), differ)
+    left_accepts = accepting_condition(terms, dialect, left)
+    right_accepts = accepting_condition(terms, dialect, right)
     if relation == "equal":
-        return terms.differ(keep_left, keep_right)
-    return terms.all(keep_left, terms.opposite(keep_right))
+        return terms.differ(left_accepts, right_accepts)
+    return terms.all(left_accepts, terms.negate(right_accepts))
 
 
-def _differ(terms: Terms, left: Execution, right: Execution) -> TruthTerm:
-    """Whether the verdicts are not the same. Where all are constants, each is compared by when it is given."""
-    given = left.returned + right.returned
-    if not all(isinstance(verdict, int) for _, verdict in given):
-        return terms.opposite(terms.equal(verdict(terms, left), verdict(terms, right)))
-    constants = sorted({verdict for _, verdict in given} - {0})  # 0 is given in all other cases
-    return terms.any(*(terms.differ(_gives(terms, left, one), _gives(terms, right, one)) for one in constants))
+def _verdicts_differ(terms: Terms, left: Execution, right: Execution) -> BoolTerm:
+    """Return the condition that two verdicts differ. Constant verdicts are compared by their path conditions."""
+    returned = left.returned + right.returned
+    if not all(isinstance(verdict, int) for _, verdict in returned):
+        return terms.negate(terms.equal(verdict_term(terms, left), verdict_term(terms, right)))
+    constants = sorted({verdict for _, verdict in returned} - {0})  # the verdict is 0 in all other cases
+    return terms.any(
+        *(terms.differ(_returns(terms, left, constant), _returns(terms, right, constant)) for constant in constants)
+    )
 
 
-def _gives(terms: Terms, outcome: Execution, constant: int) -> TruthTerm:
-    return terms.any(*(truth for truth, returned in outcome.returned if returned == constant))
+def _returns(terms: Terms, execution: Execution, constant: int) -> BoolTerm:
+    return terms.any(*(condition for condition, verdict in execution.returned if verdict == constant))
 
 
-def verdict(terms: Terms, outcome: Execution) -> WordTerm:
-    """The verdict of the program."""
+def verdict_term(terms: Terms, execution: Execution) -> WordTerm:
+    """Return the verdict of the program as a term."""
     word: WordTerm = 0
-    for truth, returned in outcome.returned:
-        word = terms.select(truth, returned, word)
+    for condition, verdict in execution.returned:
+        word = terms.select(condition, verdict, word)
     return word
