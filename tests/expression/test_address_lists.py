@@ -1,4 +1,4 @@
-"""Long lists of addresses and ports: compared with `ipaddress`, with libpcap's own lists, and by proof."""
+"""Lists of addresses and ports, compared with `ipaddress` and, by proof, with expressions that libpcap compiles."""
 
 import ipaddress
 import pickle
@@ -18,8 +18,8 @@ def _below(random: Random, limit: int) -> int:
 
 
 def _networks(random: Random, count: int) -> list[Any]:
-    """Networks, addresses and ranges of both versions, close to each other and overlapping."""
-    found: list[Any] = []
+    """Return networks, addresses and ranges of both IP versions, which are close to each other and overlap."""
+    entries: list[Any] = []
     for _ in range(count):
         bits = 32 if random.random() < 0.6 else 128
         start = (0xC0000200 if bits == 32 else 0x20010DB8 << 96) + (
@@ -29,30 +29,30 @@ def _networks(random: Random, count: int) -> list[Any]:
         start %= 1 << bits
         match _below(random, 3):
             case 0:
-                found.append(str(make(start)))
+                entries.append(str(make(start)))
             case 1:
                 high = min(start + _below(random, 1 << 20 + _below(random, bits - 31)), (1 << bits) - 1)
-                found.append(f"{make(start)}-{make(high)}")
+                entries.append(f"{make(start)}-{make(high)}")
             case _:
                 prefix = bits - _below(random, 21)
-                found.append(ipaddress.ip_network((start >> bits - prefix << bits - prefix, prefix)))
-    return found
+                entries.append(ipaddress.ip_network((start >> bits - prefix << bits - prefix, prefix)))
+    return entries
 
 
 def _ranges(entries: list[Any]) -> list[tuple[int, int, int]]:
-    found: list[tuple[int, int, int]] = []
+    ranges: list[tuple[int, int, int]] = []
     for entry in map(str, entries):
         if "-" in entry:
             low, high = map(ipaddress.ip_address, entry.split("-"))
         else:
             network = ipaddress.ip_network(entry)
             low, high = network[0], network[-1]
-        found.append((low.version, int(low), int(high)))
-    return found
+        ranges.append((low.version, int(low), int(high)))
+    return ranges
 
 
 def _frame(random: Random, version: int, source: int, target: int) -> bytes:
-    """An Ethernet frame with addresses; of version 4 sometimes an ARP request."""
+    """Return an Ethernet frame with these addresses; for version 4, sometimes an ARP request."""
     if version == 6:
         return bytes(12) + b"\x86\xdd" + bytes(8) + source.to_bytes(16, "big") + target.to_bytes(16, "big") + bytes(20)
     addresses = source.to_bytes(4, "big"), target.to_bytes(4, "big")
@@ -61,16 +61,16 @@ def _frame(random: Random, version: int, source: int, target: int) -> bytes:
     return bytes(12) + b"\x08\x00" + b"\x45" + bytes(11) + addresses[0] + addresses[1] + bytes(20)
 
 
-def _edge(random: Random, ranges: list[tuple[int, int, int]], version: int) -> int:
-    """An address at an edge of a range of this version, or beside it; or any."""
-    own = [(low, high) for one, low, high in ranges if one == version] or [(0, 0)]
+def _boundary(random: Random, ranges: list[tuple[int, int, int]], version: int) -> int:
+    """Return an address at a boundary of a range of this version, next to one, or anywhere."""
+    own = [(low, high) for range_version, low, high in ranges if range_version == version] or [(0, 0)]
     low, high = own[_below(random, len(own))]
     number = (low - 1, low, high, high + 1, _below(random, 1 << (32 if version == 4 else 128)))[_below(random, 5)]
     return number % (1 << (32 if version == 4 else 128))
 
 
 @pytest.mark.fuzz
-def test_lists_keep_what_they_name(rounds: Rounds) -> None:
+def test_lists_accept_the_addresses_that_they_contain(rounds: Rounds) -> None:
     directions: Any = {"src or dst": any, "src and dst": all, "src": lambda of: next(of), "dst": lambda of: [*of][1]}
     for random in rounds(40):
         entries = _networks(random, 1 + _below(random, 60))
@@ -80,14 +80,17 @@ def test_lists_keep_what_they_name(rounds: Rounds) -> None:
         machine = cbpf.VM(program)
         for _ in range(60):
             version = 4 if random.random() < 0.6 else 6
-            addresses = [_edge(random, ranges, version) for _ in range(2)]
-            in_list = (any(v == version and low <= one <= high for v, low, high in ranges) for one in addresses)
+            addresses = [_boundary(random, ranges, version) for _ in range(2)]
+            in_list = (any(v == version and low <= address <= high for v, low, high in ranges) for address in addresses)
             frame = _frame(random, version, *addresses)
             assert bool(machine.run(frame)) is bool(directions[direction](in_list)), (entries, direction, frame.hex())
 
 
-def test_a_short_list_is_libpcaps() -> None:
-    """By proof, for packets that hold both addresses: on shorter ones libpcap's plain code looks at one host first."""
+def test_short_list_equals_the_expression_of_libpcap() -> None:
+    """By proof, for packets that contain both addresses.
+
+    On shorter packets, libpcap's unoptimised code loads both addresses for the first host before it tests the second.
+    """
     named = "host 192.0.2.1 or host 198.51.100.7 or net 10.1.0.0/16 or ip6 net 2001:db8::/32 or ip6 host fe80::1"
     entries = ["192.0.2.1", "198.51.100.7", "10.1.0.0/16", "2001:db8::/32", "fe80::1"]
     plain = cbpf.compile(f"tcp and ({named})", optimizer=None)
@@ -96,7 +99,7 @@ def test_a_short_list_is_libpcaps() -> None:
     assert cbpf.difference(plain, cbpf.compile(cbpf.Expression("tcp", hosts=entries[1:])), shortest=60) is not None
 
 
-def test_ports_are_libpcaps() -> None:
+def test_ports_equal_the_expression_of_libpcap() -> None:
     plain = cbpf.compile("ip and (port 53 or portrange 8000-8999 or port 65535)", optimizer=None)
     listed = cbpf.compile(cbpf.Expression("ip", ports=[53, "8000-8999", (65535, 65535)]))
     assert cbpf.difference(plain, listed, shortest=80) is None
@@ -104,22 +107,22 @@ def test_ports_are_libpcaps() -> None:
 
 
 @pytest.mark.parametrize("link_type", ["EN10MB", "RAW", "LINUX_SLL", "LINUX_SLL2", "PPP", "IEEE802_11", "NULL", "FDDI"])
-def test_link_types(link_type: str) -> None:
+def test_lists_support_link_types(link_type: str) -> None:
     plain = cbpf.compile("src net 10.1.0.0/16 and tcp", link_type=link_type, optimizer=None)
     listed = cbpf.compile(cbpf.Expression("tcp", hosts=["10.1.0.0/16"], direction="src"), link_type=link_type)
     assert cbpf.difference(plain, listed, shortest=200) is None
 
 
-def test_the_numbers_of_the_expression_are_no_placeholders() -> None:
-    """Whatever the placeholders are: an expression that has them as numbers gets others."""
+def test_placeholders_differ_from_constants_of_the_expression() -> None:
+    """An expression that contains the default placeholders as numbers is compiled with other placeholders."""
     text = " or ".join(f"ip[16:4] = {0xC6336401 + number}" for number in range(20))
     plain = cbpf.compile(f"({text}) and host 192.0.2.1", optimizer=None)
     assert cbpf.difference(plain, cbpf.compile(cbpf.Expression(text, hosts=["192.0.2.1"])), shortest=60) is None
 
 
 @pytest.mark.parametrize("entry", ["198.51.100.1", "0.0.0.0-198.51.100.0", "c633:6402:c633:6403:c633:6404:c633:6405"])
-def test_a_list_may_hold_what_stands_for_it(entry: str) -> None:
-    """The addresses that libpcap compiles are numbers like any other."""
+def test_list_may_contain_its_placeholder(entry: str) -> None:
+    """The placeholder addresses have no special meaning as entries of a list."""
     name = "ip6 host" if ":" in entry else "host"
     program = cbpf.hosts([entry, "203.0.113.9"])
     if "-" not in entry:
@@ -128,31 +131,31 @@ def test_a_list_may_hold_what_stands_for_it(entry: str) -> None:
     assert cbpf.difference(cbpf.hosts([entry]), program, shortest=60) is not None
 
 
-def test_a_port_may_stand_for_the_ports() -> None:
+def test_list_may_contain_the_placeholder_port() -> None:
     assert cbpf.difference(cbpf.compile("port 65534", optimizer=None), cbpf.ports([65534]), shortest=80) is None
 
 
-def test_many_networks_are_a_tree() -> None:
+def test_many_networks_compile_to_a_search_tree() -> None:
     random = Random(1)
     networks = [f"{1 + _below(random, 223)}.{_below(random, 256)}.{_below(random, 256)}.0/24" for _ in range(1000)]
     program = cbpf.hosts(networks)
     assert len(program) > 4096
     assert cbpf.Flow(program).longest < 64
-    assert "too-long" in {one.identifier for one in cbpf.findings(program, dialect=cbpf.LINUX)}
+    assert "too-long" in {finding.identifier for finding in cbpf.findings(program, dialect=cbpf.LINUX)}
     assert len(cbpf.hosts(networks[:300], goal="size")) < len(cbpf.hosts(networks[:300])) < 4096
 
 
-def test_everything_is_a_list_too() -> None:
+def test_list_may_contain_every_address() -> None:
     assert cbpf.difference(cbpf.hosts(["0.0.0.0/0"]), cbpf.compile("ip or arp or rarp"), shortest=60) is None
     assert cbpf.difference(cbpf.hosts(["::/0"]), cbpf.compile("ip6"), shortest=60) is None
 
 
-def test_an_expression_is_a_value() -> None:
-    one = cbpf.Expression("tcp", hosts=["10.0.0.0/9", "10.128.0.0/9", "2001:db8::1"], ports=(80, "90-99"))
-    assert one == cbpf.Expression("tcp", hosts=["10.0.0.0/8", "2001:db8::1"], ports=["80", (90, 99)])
-    assert pickle.loads(pickle.dumps(one)) == one
-    assert hash(one) == hash(one.replace(direction="src or dst"))
-    assert repr(one) == "<Expression 'tcp', 1 IPv4 and 1 IPv6 ranges, 2 port ranges>"
+def test_expressions_are_values() -> None:
+    expression = cbpf.Expression("tcp", hosts=["10.0.0.0/9", "10.128.0.0/9", "2001:db8::1"], ports=(80, "90-99"))
+    assert expression == cbpf.Expression("tcp", hosts=["10.0.0.0/8", "2001:db8::1"], ports=["80", (90, 99)])
+    assert pickle.loads(pickle.dumps(expression)) == expression
+    assert hash(expression) == hash(expression.replace(direction="src or dst"))
+    assert repr(expression) == "<Expression 'tcp', 1 IPv4 and 1 IPv6 ranges, 2 port ranges>"
     assert cbpf.compile(cbpf.Expression("tcp")) == cbpf.compile("tcp")
 
 
@@ -178,19 +181,19 @@ def test_an_expression_is_a_value() -> None:
         ({"text": b"ip"}, "Expression.text: b'ip' is not text"),
     ],
 )
-def test_wrong_lists(arguments: dict[str, Any], words: str) -> None:
+def test_invalid_lists_are_rejected(arguments: dict[str, Any], words: str) -> None:
     with pytest.raises(cbpf.FieldError) as caught:
         cbpf.Expression(**arguments)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_lists_need_the_optimiser() -> None:
+def test_lists_require_the_optimiser() -> None:
     with pytest.raises(cbpf.FieldError, match="'libpcap' does not support address and port lists; use 'cbpf'"):
         cbpf.hosts(["10.0.0.1"], optimizer="libpcap")
 
 
-def test_a_link_type_without_addresses() -> None:
+def test_link_type_without_addresses_is_rejected() -> None:
     with pytest.raises(cbpf.ExpressionError, match="<Expression '', 1 IPv4 and 0 IPv6 ranges>: USB link-layer type"):
         cbpf.hosts(["10.0.0.1"], link_type="USB_LINUX")
 
@@ -198,7 +201,7 @@ def test_a_link_type_without_addresses() -> None:
 # -- files and commands -----------------------------------------------------------------------------------------
 
 
-def test_files_have_an_entry_a_line() -> None:
+def test_files_have_one_entry_per_line() -> None:
     content = b"# a list\n\n192.0.2.0/24   # documentation\r\n  10.0.0.1 - 10.0.0.9\n2001:db8::/32\n"
     ranges = cbpf.read_hosts(content, name="list")
     assert ranges.ipv4 == ((0x0A000001, 0x0A000009), (0xC0000200, 0xC00002FF))
@@ -219,7 +222,7 @@ def test_files_have_an_entry_a_line() -> None:
         (b"\xff\xfe", "F: line 1: '\\\\xff\\\\xfe' is not an address"),
     ],
 )
-def test_wrong_files(cli: CommandLine, tmp_path: Path, content: bytes, words: str) -> None:
+def test_invalid_files_are_rejected(cli: CommandLine, tmp_path: Path, content: bytes, words: str) -> None:
     path = tmp_path / "list"
     path.write_bytes(content)
     code, out, err = cli("compile", "--hosts", str(path))
@@ -227,14 +230,14 @@ def test_wrong_files(cli: CommandLine, tmp_path: Path, content: bytes, words: st
     assert words.replace("F", str(path), 1) in err
 
 
-def test_a_capture_is_filtered_by_lists(cli: CommandLine, tmp_path: Path) -> None:
-    """As by the same list as an expression; and by the program that compile writes."""
+def test_captures_are_filtered_by_lists(cli: CommandLine, tmp_path: Path) -> None:
+    """The result equals that of an expression with these addresses, and that of the program which `compile` writes."""
     (tmp_path / "hosts").write_text("10.9.0.0/16\n192.0.2.0/24\n")
     (tmp_path / "ports").write_text("443\n50-60\n")
     options = ["--hosts", str(tmp_path / "hosts"), "--ports", str(tmp_path / "ports")]
     code, out, err = cli("filter", "-q", "-r", TRAFFIC, *options, "not tcp[13] & 2 != 0")
-    wanted = "(net 10.9.0.0/16 or net 192.0.2.0/24) and (port 443 or portrange 50-60) and not tcp[13] & 2 != 0"
-    assert (code, out, err) == cli("filter", "-q", "-r", TRAFFIC, wanted)
+    expression = "(net 10.9.0.0/16 or net 192.0.2.0/24) and (port 443 or portrange 50-60) and not tcp[13] & 2 != 0"
+    assert (code, out, err) == cli("filter", "-q", "-r", TRAFFIC, expression)
     assert cli("compile", *options, "-w", str(tmp_path / "program"), "not tcp[13] & 2 != 0") == (0, b"", "")
     assert cli("filter", "-q", "-r", TRAFFIC, "--program", str(tmp_path / "program"))[1] == out
     assert len(out) > 24

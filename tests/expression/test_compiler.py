@@ -1,4 +1,4 @@
-"""Expressions: libpcap's two front doors, link types, and every refusal in one line."""
+"""The compiler of expressions: both bindings of libpcap, link types, and the rejection of invalid input."""
 
 import json
 import struct
@@ -25,25 +25,25 @@ def _compiler(name: str) -> Compiler:
         pytest.skip(str(error))
 
 
-# libpcap 1.10.5 and newer no longer count 240.0.0.0/4 as multicast.
-CHANGED_SINCE = {"ip multicast"}
+# Since libpcap 1.10.5, `ip multicast` no longer accepts 240.0.0.0/4.
+CHANGED_IN_LIBPCAP = {"ip multicast"}
 
 
 @pytest.mark.parametrize("name", ["cypcap", "system"])
 @pytest.mark.parametrize("row", GOLDEN, ids=lambda row: f"{row['expression'][:40]}-{row['optimized']}")
-def test_both_compilers_give_tcpdumps_program(name: str, row: dict[str, Any]) -> None:
-    """The golden programs are libpcap 1.10.3's; cypcap's newer optimiser may differ, its plain code may not."""
+def test_both_bindings_compile_to_the_program_of_tcpdump(name: str, row: dict[str, Any]) -> None:
+    """The golden programs are those of libpcap 1.10.3; cypcap's newer libpcap may differ only in its optimiser."""
     dlt = cbpf.link_type(row["link_type"]).dlt
     rows = _compiler(name)(row["expression"], Handle(dlt, 262144), row["optimized"], 0)
     text = cbpf.render(cbpf.Program(rows), "decimal").strip()
-    if name == "system" or not (row["optimized"] or row["expression"] in CHANGED_SINCE):
+    if name == "system" or not (row["optimized"] or row["expression"] in CHANGED_IN_LIBPCAP):
         assert text == row["ddd"].strip()
     else:
         assert cbpf.findings(rows) == ()
 
 
 @pytest.mark.parametrize("name", ["cypcap", "system"])
-def test_both_compilers_refuse_alike(name: str) -> None:
+def test_both_bindings_reject_the_same_expressions(name: str) -> None:
     compile_expression = _compiler(name)
     with pytest.raises(cbpf.ExpressionError, match="syntax error"):
         compile_expression("tcp port", Handle(1, 100), False, 0)
@@ -51,19 +51,19 @@ def test_both_compilers_refuse_alike(name: str) -> None:
         compile_expression("ip and not ip", Handle(1, 100), True, 0)
 
 
-def test_an_empty_expression_accepts_all() -> None:
+def test_empty_expression_accepts_all_packets() -> None:
     assert cbpf.compile("") == cbpf.Program([cbpf.RetConstant(262144)])
     assert cbpf.compile("  ", snaplen=96) == cbpf.Program([cbpf.RetConstant(96)])
 
 
 @pytest.mark.parametrize("optimizer", ["cbpf", "libpcap"])
-def test_rejecting_all_packets_is_a_constant_with_a_warning(optimizer: Any) -> None:
+def test_rejecting_all_packets_compiles_to_a_constant_with_a_warning(optimizer: Any) -> None:
     with pytest.warns(cbpf.ExpressionWarning, match="rejects all packets"):
         program = cbpf.compile("ip and not ip", optimizer=optimizer)
     assert program == cbpf.Program([cbpf.RetConstant(0)])
 
 
-def test_plain_code_is_not_looked_at() -> None:
+def test_unoptimised_code_does_not_cause_a_warning() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert len(cbpf.compile("ip and not ip", optimizer=None)) > 1
@@ -87,7 +87,7 @@ def test_plain_code_is_not_looked_at() -> None:
         ("host \udcff", "column 6: is not text"),
     ],
 )
-def test_refusals_are_one_line_with_the_expression(expression: str, words: str) -> None:
+def test_errors_are_one_line_with_the_expression(expression: str, words: str) -> None:
     with pytest.raises(cbpf.ExpressionError) as caught:
         cbpf.compile(expression)
     text = str(caught.value)
@@ -116,25 +116,25 @@ def test_refusals_are_one_line_with_the_expression(expression: str, words: str) 
         {"optimizer": "llvm"},
     ],
 )
-def test_wrong_arguments(arguments: dict[str, Any]) -> None:
+def test_invalid_arguments_are_rejected(arguments: dict[str, Any]) -> None:
     with pytest.raises(cbpf.FieldError):
         cbpf.compile("ip", **arguments)
 
 
-def test_an_expression_is_text() -> None:
+def test_bytes_are_not_an_expression() -> None:
     with pytest.raises(cbpf.FieldError, match="is not text"):
         cbpf.compile(b"ip")  # type: ignore[arg-type]
 
 
-def test_long_expressions_are_refused() -> None:
-    """libpcap takes minutes for these, and crashes at three times the length."""
+def test_long_expressions_are_rejected() -> None:
+    """libpcap takes minutes for expressions of this length, and crashes at three times the length."""
     with pytest.raises(
         cbpf.ExpressionError, match=r"^expression 'ip or .*'\.\.\.: has 70002 characters; at most 65535"
     ):
         cbpf.compile("ip or " * 11667)
 
 
-def test_netmask_as_text_and_number() -> None:
+def test_netmask_is_text_or_a_number() -> None:
     program = cbpf.compile("ip broadcast", netmask="255.255.255.0")
     assert program == cbpf.compile("ip broadcast", netmask=0xFFFFFF00)
     frame = bytes(12) + b"\x08\x00" + bytes(16)
@@ -143,7 +143,7 @@ def test_netmask_as_text_and_number() -> None:
     assert not vm.run(frame + bytes([192, 0, 2, 1]))
 
 
-def test_snaplen_is_the_verdict() -> None:
+def test_snaplen_is_the_verdict_on_accepted_packets() -> None:
     assert cbpf.VM(cbpf.compile("ip", snaplen=96)).run(bytes(12) + b"\x08\x00") == 96
 
 
@@ -153,15 +153,15 @@ def _header(byte_order: str, linktype: int) -> bytes:
 
 @pytest.mark.parametrize("name", ["cypcap", "system"])
 @pytest.mark.parametrize("expression", ["inbound", "outbound", "ifindex 3", "inbound and tcp"])
-def test_a_capture_cannot_answer_what_only_a_live_socket_knows(name: str, expression: str) -> None:
+def test_primitives_of_live_sockets_are_rejected_for_captures(name: str, expression: str) -> None:
     with pytest.raises(cbpf.ExpressionError, match="when reading savefiles"):
         _compiler(name)(expression, Handle(1, 96, _header("<", 1)), False, 0)
     assert cbpf.compile(expression)
 
 
 @pytest.mark.parametrize("name", ["cypcap", "system"])
-def test_a_capture_has_a_byte_order(name: str) -> None:
-    """The address family in front of each packet of DLT_NULL is in the order of the machine that captured."""
+def test_byte_order_of_a_capture_determines_the_program(name: str) -> None:
+    """The address family before each packet of DLT_NULL is in the byte order of the capturing host."""
     compile_expression = _compiler(name)
     programs = [compile_expression("ip", Handle(0, 96, _header(order, 0)), False, 0) for order in "<>"]
     frame = bytes.fromhex("02000000 4500")
@@ -169,7 +169,7 @@ def test_a_capture_has_a_byte_order(name: str) -> None:
     assert [cbpf.VM(program).run(frame[3::-1] + frame[4:]) for program in programs] == [0, 96]
 
 
-def test_a_cooked_capture_knows_its_direction() -> None:
+def test_cooked_captures_record_the_direction() -> None:
     frame = bytes.fromhex("0004") + bytes(14)
     assert cbpf.VM(cbpf.compile("outbound", link_type="LINUX_SLL")).run(frame)
 
@@ -178,14 +178,14 @@ def test_a_cooked_capture_knows_its_direction() -> None:
     ("name", "dlt", "linktype"),
     [("EN10MB", 1, 1), ("RAW", 12, 101), ("LINUX_SLL2", 276, 276), ("PPP_BSDOS", 16, 103), ("ATM_RFC1483", 11, 100)],
 )
-def test_link_types_by_name_and_number(name: str, dlt: int, linktype: int) -> None:
-    one = cbpf.link_type(name)
-    assert one == (name, dlt, linktype)
-    for spelling in (name.lower(), f"DLT_{name}", f"LINKTYPE_{name}", linktype, str(linktype), one):
-        assert cbpf.link_type(spelling) == one
+def test_link_types_have_a_name_and_numbers(name: str, dlt: int, linktype: int) -> None:
+    link_type = cbpf.link_type(name)
+    assert link_type == (name, dlt, linktype)
+    for spelling in (name.lower(), f"DLT_{name}", f"LINKTYPE_{name}", linktype, str(linktype), link_type):
+        assert cbpf.link_type(spelling) == link_type
 
 
-def test_link_types_are_those_of_libpcap() -> None:
+def test_link_types_equal_those_of_libpcap() -> None:
     import ctypes
 
     from cbpf.expression.libpcap import _load_system_library
@@ -195,36 +195,36 @@ def test_link_types_are_those_of_libpcap() -> None:
     except MissingLibrary as error:
         pytest.skip(str(error))
     library.pcap_datalink_name_to_val.argtypes = (ctypes.c_char_p,)
-    known = 0
-    for one in link_types():
-        value = library.pcap_datalink_name_to_val(one.name.encode())
+    shared = 0
+    for link_type in link_types():
+        value = library.pcap_datalink_name_to_val(link_type.name.encode())
         if value != -1:
-            known += 1
-            assert value == one.dlt
-    assert known > 150
-    assert len({one.name for one in link_types()}) == len(link_types())
+            shared += 1
+            assert value == link_type.dlt
+    assert shared > 150
+    assert len({link_type.name for link_type in link_types()}) == len(link_types())
 
 
-def test_a_nameless_link_type_is_its_number() -> None:
-    one = cbpf.link_type(9999)
-    assert one == ("9999", 9999, 9999)
+def test_unknown_link_type_is_named_by_its_number() -> None:
+    link_type = cbpf.link_type(9999)
+    assert link_type == ("9999", 9999, 9999)
     with pytest.raises(cbpf.ExpressionError, match="unknown data link type 9999"):
-        cbpf.compile("ip", link_type=one)
+        cbpf.compile("ip", link_type=link_type)
 
 
-def test_without_any_libpcap_one_sentence_helps(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_libpcap_is_reported_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing() -> Compiler:
-        raise MissingLibrary("not here")
+        raise MissingLibrary("not installed")
 
     monkeypatch.setattr(cbpf.expression.libpcap, "cypcap_compiler", missing)
     monkeypatch.setattr(cbpf.expression.libpcap, "system_compiler", missing)
     cbpf.expression.libpcap.compiler.cache_clear()
-    with pytest.raises(cbpf.MissingLibrary, match="pip install cypcap, or install the system's"):
+    with pytest.raises(cbpf.MissingLibrary, match="pip install cypcap, or install the system's library"):
         cbpf.compile("ip")
     cbpf.expression.libpcap.compiler.cache_clear()
 
 
-def test_without_cypcap_the_systems_library_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_system_library_replaces_a_missing_cypcap(monkeypatch: pytest.MonkeyPatch) -> None:
     _compiler("system")
     monkeypatch.setitem(sys.modules, "cypcap", None)
     with pytest.raises(MissingLibrary, match="cypcap cannot be imported"):

@@ -1,4 +1,4 @@
-"""Packets that reach, what none reaches, and test packets that go everywhere."""
+"""Witnesses, dead code, and test packets that cover a program."""
 
 from random import Random
 from typing import Any
@@ -16,12 +16,12 @@ DIALECTS = (cbpf.PCAP, cbpf.LINUX, cbpf.SECCOMP)
 DEAD = program("ldh [12];jeq #0x800,0,2;jeq #0x806,0,1;ret #1;ret #0")
 
 
-def test_a_witness_is_kept_or_dropped() -> None:
+def test_witness_is_accepted_or_rejected() -> None:
     web = cbpf.compile("tcp port 80", optimizer=None)
-    for wanted, keeps in (("keep", True), ("drop", False)):
-        found = cbpf.witness(web, verdict=wanted)  # type: ignore[arg-type]
+    for verdict, accepts in (("keep", True), ("drop", False)):
+        found = cbpf.witness(web, verdict=verdict)  # type: ignore[arg-type]
         assert found is not None
-        assert (replay(web, found, cbpf.PCAP) > 0) is keeps
+        assert (replay(web, found, cbpf.PCAP) > 0) is accepts
         assert found.verdict == replay(web, found, cbpf.PCAP)
     assert cbpf.witness(web, verdict=262_144) is not None
     assert cbpf.witness(web, verdict=7) is None
@@ -30,7 +30,7 @@ def test_a_witness_is_kept_or_dropped() -> None:
     assert cbpf.witness(web, verdict="keep", longest=23) is None
 
 
-def test_a_witness_reaches_an_instruction() -> None:
+def test_witness_reaches_an_instruction() -> None:
     web = cbpf.compile("tcp port 80", optimizer=None)
     for index in range(len(web)):
         found = cbpf.witness(web, reaches=index)
@@ -41,18 +41,18 @@ def test_a_witness_reaches_an_instruction() -> None:
     assert cbpf.witness(web, reaches=len(web) - 1, verdict="keep") is None
 
 
-def test_a_system_call_that_is_allowed() -> None:
+def test_witness_of_a_system_call() -> None:
     policy = program("ld [0];jeq #59,0,1;ret #0x50001;ld [16];jeq #7,0,1;ret #0x7fff0000;ret #0x80000000")
     found = cbpf.witness(policy, verdict="keep", dialect=cbpf.SECCOMP)
     assert found is not None
     assert (len(found.packet), found.verdict) == (64, 0x7FFF0000)
     assert found.packet[16] == 7
-    refused = cbpf.witness(policy, verdict=0x50001, dialect=cbpf.SECCOMP)
-    assert refused is not None
-    assert refused.packet[0] == 59
+    denied = cbpf.witness(policy, verdict=0x50001, dialect=cbpf.SECCOMP)
+    assert denied is not None
+    assert denied.packet[0] == 59
 
 
-def test_wrong_arguments_are_told() -> None:
+def test_invalid_arguments_are_rejected() -> None:
     ip: Any = cbpf.compile("ip")
     with pytest.raises(cbpf.FieldError, match=r"reaches: 4 is not an instruction of the program \(0..3\)"):
         cbpf.witness(ip, reaches=4)
@@ -62,28 +62,29 @@ def test_wrong_arguments_are_told() -> None:
         cbpf.dead(ip, dialect=None)  # type: ignore[arg-type]
     with pytest.raises(cbpf.VerificationError):
         cbpf.cases([])
-    for question in (cbpf.witness, cbpf.dead, cbpf.cases):
+    for query in (cbpf.witness, cbpf.dead, cbpf.cases):
         with pytest.raises(cbpf.Undecided):
-            question(ip, timeout=1e-9)
+            query(ip, timeout=1e-9)
 
 
-def test_dead_code() -> None:
+def test_dead_code_is_found() -> None:
     found = cbpf.dead(DEAD)
     assert found == cbpf.DeadCode((3,), ((2, True),))
     assert found
     assert not cbpf.dead(cbpf.compile("tcp port 80"))
-    late = program("ldb [9];ld len;jge #10,0,1;ret #1;ret #0")
-    assert cbpf.dead(late) == cbpf.DeadCode((4,), ((2, False),))
+    contradiction = program("ldb [9];ld len;jge #10,0,1;ret #1;ret #0")
+    assert cbpf.dead(contradiction) == cbpf.DeadCode((4,), ((2, False),))
     assert cbpf.dead(program("ret #0;ld #1;ret a")).instructions == (1, 2)
     assert cbpf.dead(program("ld [64];ret #1"), longest=60).instructions == (1,)
 
 
 @pytest.mark.parametrize("expression", ["", "arp", "tcp port 80", "vlan 100", "ip6 host 2001:db8::1", "ip[8] < 10"])
-def test_cases_go_everywhere(expression: str) -> None:
+def test_cases_cover_all_but_dead_code(expression: str) -> None:
     filter = cbpf.compile(expression)
     machine = cbpf.VM(filter)
-    made = cbpf.cases(filter)
-    goals = frozenset[CoverageGoal]().union(*(observe(machine, one.packet, one.wire_length).goals for one in made))
+    cases = cbpf.cases(filter)
+    runs = [observe(machine, case.packet, case.wire_length) for case in cases]
+    goals = frozenset[CoverageGoal]().union(*(run.goals for run in runs))
     dead = cbpf.dead(filter)
     missing = {goal for goal in all_goals(filter) - goals if goal.at not in dead.instructions}
     assert missing == {CoverageGoal("branch", *side) for side in dead.branches}
@@ -91,26 +92,26 @@ def test_cases_go_everywhere(expression: str) -> None:
     fitting = {goal.at for goal in goals if goal.kind == "load" and goal.holds}
     short = {goal.at for goal in goals if goal.kind == "load" and not goal.holds}
     assert fitting <= loads
-    assert len(loads - short) <= len(loads) // 2, "most loads are the first to reach so far"
-    assert [replay(filter, one, cbpf.PCAP) for one in made] == [one.verdict for one in made]
-    assert all(one.reasons for one in made)
-    assert len({(one.packet, one.wire_length, one.metadata) for one in made}) == len(made)
+    assert len(loads - short) <= len(loads) // 2, "too few loads have a packet that ends before their last byte"
+    assert [replay(filter, case, cbpf.PCAP) for case in cases] == [case.verdict for case in cases]
+    assert all(case.reasons for case in cases)
+    assert len({(case.packet, case.wire_length, case.metadata) for case in cases}) == len(cases)
 
 
-def test_the_ends_of_loads() -> None:
-    made = cbpf.cases(program("ldh [6];ldx #3;ldb [x + 9];ret #1"))
-    assert [(len(one.packet), one.verdict) for one in made] == [(7, 0), (8, 0), (12, 0), (13, 1)]
-    assert made[0].reasons == ("runs 0", "0 lacks a byte")
-    assert made[3].reasons == ("runs 3", "2 just fits")
+def test_cases_end_at_each_load() -> None:
+    cases = cbpf.cases(program("ldh [6];ldx #3;ldb [x + 9];ret #1"))
+    assert [(len(case.packet), case.verdict) for case in cases] == [(7, 0), (8, 0), (12, 0), (13, 1)]
+    assert cases[0].reasons == ("runs 0", "0 lacks a byte")
+    assert cases[3].reasons == ("runs 3", "2 just fits")
 
 
-def test_a_wrong_filter_fails_the_cases_of_the_right_one() -> None:
-    right = cbpf.compile("tcp port 80")
+def test_cases_of_a_filter_reject_an_incorrect_one() -> None:
+    correct = cbpf.compile("tcp port 80")
     machine = cbpf.VM(cbpf.compile("tcp port 81"))
-    assert any(machine.evaluate(one.packet) != one.verdict for one in cbpf.cases(right))
+    assert any(machine.evaluate(case.packet) != case.verdict for case in cbpf.cases(correct))
 
 
-def test_numbers_in_ranges() -> None:
+def test_consecutive_numbers_are_formatted_as_ranges() -> None:
     assert format_ranges([]) == ""
     assert format_ranges([5, 1, 2, 3, 9, 8]) == "1..3, 5, 8..9"
 
@@ -127,19 +128,20 @@ def _random_program(random: Random) -> tuple[cbpf.Dialect, Any]:
 
 
 @pytest.mark.fuzz
-def test_nothing_dead_is_ever_reached(rounds: Rounds) -> None:
-    """Cases and dead code are each other's complement, and random packets reach nothing more."""
+def test_random_packets_do_not_reach_dead_code(rounds: Rounds) -> None:
+    """The goals that cases reach and the dead code are complements; random packets reach no other goal."""
     for random in rounds(100):
         dialect, rows = _random_program(random)
         try:
-            made, dead = cbpf.cases(rows, dialect=dialect, timeout=10), cbpf.dead(rows, dialect=dialect, timeout=10)
+            cases = cbpf.cases(rows, dialect=dialect, timeout=10)
+            dead = cbpf.dead(rows, dialect=dialect, timeout=10)
         except cbpf.Undecided:
             continue
         machine = cbpf.VM(rows, dialect=dialect)
         reached: set[CoverageGoal] = set()
-        for one in made:
-            run = observe(machine, one.packet, one.wire_length, one.metadata)
-            assert run.verdict == one.verdict
+        for case in cases:
+            run = observe(machine, case.packet, case.wire_length, case.metadata)
+            assert run.verdict == case.verdict
             reached |= run.goals
         instructions = {goal.at for goal in reached if goal.kind == "instruction"}
         assert instructions == set(range(len(rows))) - set(dead.instructions)

@@ -1,21 +1,21 @@
-"""Programs for the tests of proofs, and replays of the packets that proofs find."""
+"""Programs for the tests of proofs, and replays of the packets that the proofs return."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import cbpf
 
 
 def program(text: str) -> cbpf.Program:
-    """Assembly, with ; between the lines."""
+    """Parse assembly whose lines are separated by semicolons."""
     return cbpf.parse(text.replace(";", "\n"), format="asm")
 
 
-def replay(one: Any, found: cbpf.Difference | cbpf.Witness | cbpf.Case, dialect: cbpf.Dialect) -> int:
-    """The verdict on a packet that was found, which is the same by every engine."""
+def replay(program: Any, found: cbpf.Difference | cbpf.Witness | cbpf.Case, dialect: cbpf.Dialect) -> int:
+    """Return the verdict on a packet, which the interpreter and the python engine agree on."""
     verdicts = {
-        cbpf.VM(one, dialect=dialect, engine=engine).evaluate(
+        cbpf.VM(program, dialect=dialect, engine=engine).evaluate(
             found.packet, metadata=found.metadata, wire_length=found.wire_length
         )
         for engine in ("interpreter", "python")
@@ -24,7 +24,8 @@ def replay(one: Any, found: cbpf.Difference | cbpf.Witness | cbpf.Case, dialect:
     return verdict
 
 
-HARD = (
+HARD: Final = (
     program("ld [4];tax;ld [0];st M[0];div x;mul x;st M[1];ld M[0];mod x;ldx M[1];add x;ret a"),
     program("ld [4];tax;ld [0];st M[0];div x;ld M[0];ret a"),
 )
+"""Equivalent programs that the solver does not compare within the timeouts of tests: x / y * y + x % y, and x."""

@@ -1,7 +1,8 @@
-"""Seeded random filter expressions for tests that compare: same seed, same expression, on every Python.
+"""Seeded random filter expressions for comparisons: a seed gives one expression, in every version of Python.
 
-They hold what people write (hosts, networks, ports, protocols, fragments, lengths, VLANs) and arithmetic that nobody
-writes. Addresses and ports come from small sets, so that tests meet again. Only `Random.random` is called.
+They contain common primitives (hosts, networks, ports, protocols, fragments, lengths, VLANs) and uncommon arithmetic.
+Addresses and ports are chosen from small sets, so that tests are repeated within an expression. Only `Random.random`
+is called, whose results do not depend on the version.
 """
 
 from collections.abc import Callable, Sequence
@@ -69,7 +70,7 @@ def _length(random: Random) -> str:
 
 
 def _fields(random: Random) -> str:
-    """What people ask of single fields."""
+    """Return a comparison of one field, with or without a mask."""
     kind = _pick(random, LOADS)
     field = f"{kind}[{_below(random, 20)}:{_pick(random, (1, 2, 4))}]"
     mask = (
@@ -107,9 +108,9 @@ _PRIMITIVES: Final[tuple[Callable[[Random], str], ...]] = (
 )
 
 
-def expression(random: Random, *, longest: int = 8) -> str:
-    """An expression of 1 to *longest* primitives; libpcap may still refuse it (a protocol that excludes another)."""
-    text = _joined(random, 1 + _below(random, longest))
+def expression(random: Random, *, max_primitives: int = 8) -> str:
+    """Return an expression of 1 to *max_primitives* primitives; libpcap may reject it (exclusive protocols)."""
+    text = _joined(random, 1 + _below(random, max_primitives))
     chance = random.random()
     if chance < 0.05:
         return f"vlan and ({text})"

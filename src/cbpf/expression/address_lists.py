@@ -29,7 +29,7 @@ class HostRanges(NamedTuple):
     ipv6: Ranges
 
 
-Entry: TypeAlias = tuple[str, object]
+ListEntry: TypeAlias = tuple[str, object]
 """The location of an entry, for error messages, and the entry."""
 
 
@@ -41,24 +41,24 @@ def _check_ports(location: str, value: object) -> Ranges:
     return _port_ranges(_entries(location, value))
 
 
-def _entries(location: str, value: object) -> Iterator[Entry]:
+def _entries(location: str, value: object) -> Iterator[ListEntry]:
     if not isinstance(value, Iterable) or isinstance(value, str | bytes):
         raise FieldError(f"{location}: {value!r} is not a list; pass an iterable of entries")
     return ((f"{location}: entry {index}", entry) for index, entry in enumerate(value))
 
 
-def _host_ranges(entries: Iterable[Entry]) -> HostRanges:
+def _host_ranges(entries: Iterable[ListEntry]) -> HostRanges:
     ranges: dict[int, list[tuple[int, int]]] = {4: [], 6: []}
     for version, low, high in _parse(entries, _host_range, "an address, network or address range"):
         ranges[version].append((low, high))
     return HostRanges(union(ranges[4]), union(ranges[6]))
 
 
-def _port_ranges(entries: Iterable[Entry]) -> Ranges:
+def _port_ranges(entries: Iterable[ListEntry]) -> Ranges:
     return union(_parse(entries, _port_range, "a port or port range (0..65535)"))
 
 
-def _parse(entries: Iterable[Entry], parse: Callable[[str], Any], kind: str) -> list[Any]:
+def _parse(entries: Iterable[ListEntry], parse: Callable[[str], Any], kind: str) -> list[Any]:
     """Parse all entries. Raise `FieldError` with the first invalid entry and the number of other invalid entries."""
     parsed: list[Any] = []
     errors: list[str] = []
@@ -189,10 +189,10 @@ def read_ports(content: bytes, *, name: str) -> Ranges:
     return _port_ranges(_lines(content, name))
 
 
-def _lines(content: bytes, name: str) -> list[Entry]:
+def _lines(content: bytes, name: str) -> list[ListEntry]:
     lines = enumerate(content.decode(errors="backslashreplace").splitlines(), 1)
     stripped = ((number, line.partition("#")[0].strip()) for number, line in lines)
-    entries: list[Entry] = [(f"{name}: line {number}", text) for number, text in stripped if text]
+    entries: list[ListEntry] = [(f"{name}: line {number}", text) for number, text in stripped if text]
     if not entries:
         raise FieldError(f"{name}: has no entries; a list needs at least one")
     return entries
