@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any, Final
 
 from benchmarks import synthetic
-from benchmarks.hot import compiled, expressions
+from benchmarks.hot import compiled
 from benchmarks.processes import PYTHON, process
 from benchmarks.report import Section, table
 from benchmarks.setting import Setting
@@ -21,6 +21,7 @@ import cbpf
 from cbpf.engines.llvm import entry_points, jit
 from cbpf.engines.llvm.machine import filter_function
 from cbpf.isa.semantics import begin, execute
+from support.corpus_filters import ETHERNET
 
 _INSTRUCTIONS: Final = {
     "ADD": "add",
@@ -48,7 +49,7 @@ def _writing(setting: Setting) -> Section:
     _require_equal_verdicts(common)
     rounds = setting.rounds(15)
     text, llvmlite = _times(common, rounds)
-    corpus = [_times(compiled(expression)[0], max(1, rounds // 5)) for expression in expressions()]
+    corpus = [_times(compiled(expression)[0], max(1, rounds // 5)) for expression in ETHERNET]
     medians = [median(times) for times in zip(*corpus, strict=True)]
     rows = [
         [f"`{FILTER}`, {len(common)} instructions", f"{text * 1e3:.2f}", f"{llvmlite * 1e3:.2f}"],

@@ -15,7 +15,7 @@ from cbpf.analysis.abstract_value import Known
 from cbpf.analysis.flow import Flow
 from cbpf.isa.opcodes import OPCODE_BY_CODE, Action
 from support import random_programs
-from support.corpus_filters import ETHERNET
+from support.corpus_filters import CORPUS, ETHERNET
 from support.project import Rounds
 
 
@@ -411,7 +411,7 @@ def test_remembered_words_and_loads_are_bounded() -> None:
 
 def test_optimized_programs_have_no_infeasible_instructions() -> None:
     """The facts of the optimiser are finer than those of a flow: it leaves nothing that a flow calls infeasible."""
-    plain = [corpus_filter.program() for corpus_filter in CORPUS]
+    plain = [filter.program() for filter in CORPUS]
     assert sum(len(Flow(program).infeasible) for program in plain) > 200
     assert all(not Flow(cbpf.optimize(program)).infeasible for program in plain)
 

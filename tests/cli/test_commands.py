@@ -555,7 +555,7 @@ ANSWERS = [
         "not implied: left accepts the packet (verdict",
     ),
     (["P", "-e", "tcp port 80"], 0, "equal: "),
-    (["-", "-e", "tcp port 80", "--verdicts", "keep"], 0, "equal: both accept or both reject every packet"),
+    (["-", "-e", "tcp port 80", "--verdicts", "accept"], 0, "equal: both accept or both reject every packet"),
     (
         ["-e", "ip", "-e", "ip and len > 20", "--shortest", "21"],
         0,

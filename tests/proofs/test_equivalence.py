@@ -274,7 +274,7 @@ def test_implication_is_not_symmetric() -> None:
     web, tcp = cbpf.compile("tcp port 80"), cbpf.compile("tcp")
     assert cbpf.implies(web, tcp)
     assert not cbpf.implies(tcp, web)
-    found = cbpf.difference(tcp, web, relation="implies", verdicts="keep")
+    found = cbpf.difference(tcp, web, relation="implies", verdicts="accept")
     assert found is not None
     assert found.left_verdict > 0 == found.right_verdict
 
@@ -282,7 +282,7 @@ def test_implication_is_not_symmetric() -> None:
 def test_verdicts_are_compared_exactly_or_by_acceptance() -> None:
     all_bytes, some = program("ldb [0];ret #65535"), program("ldb [0];ret #96")
     assert not cbpf.equivalent(all_bytes, some)
-    assert cbpf.equivalent(all_bytes, some, verdicts="keep")
+    assert cbpf.equivalent(all_bytes, some, verdicts="accept")
     assert cbpf.implies(all_bytes, some)
     assert not cbpf.implies(all_bytes, some, verdicts="exact")
     assert cbpf.implies(program("ret #0"), some, verdicts="exact")
@@ -290,8 +290,8 @@ def test_verdicts_are_compared_exactly_or_by_acceptance() -> None:
 
 def test_system_calls_are_accepted_if_they_run() -> None:
     allowed, logged, denied = (program(f"ret #{verdict:#x}") for verdict in (0x7FFF0000, 0x7FFC0001, 0x50001))
-    assert cbpf.equivalent(allowed, logged, dialect=cbpf.SECCOMP, verdicts="keep")
-    assert not cbpf.equivalent(allowed, denied, dialect=cbpf.SECCOMP, verdicts="keep")
+    assert cbpf.equivalent(allowed, logged, dialect=cbpf.SECCOMP, verdicts="accept")
+    assert not cbpf.equivalent(allowed, denied, dialect=cbpf.SECCOMP, verdicts="accept")
     assert cbpf.implies(denied, allowed, dialect=cbpf.SECCOMP)
     assert [accepts(verdict, cbpf.SECCOMP) for verdict in (0x7FFF0000, 0x7FFC0001, 0x50001, 0, 0xFFFFFFFF)] == [
         *(True, True),
@@ -371,7 +371,7 @@ def test_invalid_arguments_are_rejected() -> None:
     ip = cbpf.compile("ip")
     invalid: list[tuple[dict[str, Any], str]] = [
         ({"relation": "same"}, "relation: 'same' is not one of 'equal', 'implies'"),
-        ({"verdicts": "all"}, "verdicts: 'all' is not one of 'exact', 'keep'"),
+        ({"verdicts": "all"}, "verdicts: 'all' is not one of 'exact', 'accept'"),
         ({"dialect": "linux"}, "dialect: 'linux' is not a Dialect; use cbpf.LINUX"),
         ({"shortest": -1}, r"shortest: -1 is not a length in bytes"),
         ({"longest": 2**24}, r"longest: 16777216 is not a length in bytes \(0..16777215\)"),

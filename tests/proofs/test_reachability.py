@@ -18,7 +18,7 @@ DEAD = program("ldh [12];jeq #0x800,0,2;jeq #0x806,0,1;ret #1;ret #0")
 
 def test_witness_is_accepted_or_rejected() -> None:
     web = cbpf.compile("tcp port 80", optimizer=None)
-    for verdict, accepts in (("keep", True), ("drop", False)):
+    for verdict, accepts in (("accept", True), ("reject", False)):
         found = cbpf.witness(web, verdict=verdict)  # type: ignore[arg-type]
         assert found is not None
         assert (replay(web, found, cbpf.PCAP) > 0) is accepts
@@ -26,8 +26,8 @@ def test_witness_is_accepted_or_rejected() -> None:
     assert cbpf.witness(web, verdict=262_144) is not None
     assert cbpf.witness(web, verdict=7) is None
     assert cbpf.witness(web) is not None
-    assert cbpf.witness(cbpf.compile("ip and ip6", optimizer=None), verdict="keep") is None
-    assert cbpf.witness(web, verdict="keep", longest=23) is None
+    assert cbpf.witness(cbpf.compile("ip and ip6", optimizer=None), verdict="accept") is None
+    assert cbpf.witness(web, verdict="accept", longest=23) is None
 
 
 def test_witness_reaches_an_instruction() -> None:
@@ -38,12 +38,12 @@ def test_witness_reaches_an_instruction() -> None:
         steps = cbpf.VM(web).trace(found.packet, metadata=found.metadata, wire_length=found.wire_length)
         assert index in [step.index for step in steps]
     assert cbpf.witness(DEAD, reaches=3) is None
-    assert cbpf.witness(web, reaches=len(web) - 1, verdict="keep") is None
+    assert cbpf.witness(web, reaches=len(web) - 1, verdict="accept") is None
 
 
 def test_witness_of_a_system_call() -> None:
     policy = program("ld [0];jeq #59,0,1;ret #0x50001;ld [16];jeq #7,0,1;ret #0x7fff0000;ret #0x80000000")
-    found = cbpf.witness(policy, verdict="keep", dialect=cbpf.SECCOMP)
+    found = cbpf.witness(policy, verdict="accept", dialect=cbpf.SECCOMP)
     assert found is not None
     assert (len(found.packet), found.verdict) == (64, 0x7FFF0000)
     assert found.packet[16] == 7

@@ -44,9 +44,9 @@ def cases(
 ) -> tuple[Case, ...]:
     """Return few packets that together reach everything in a program that any packet reaches.
 
-    They reach every instruction and both edges of every branch. For each load from the packet, one packet ends directly
-    after the loaded bytes, and another one is a byte shorter. The verdicts are those of the program; whether they are
-    the intended ones is for the reader to decide.
+    They reach every instruction and both outcomes of every branch. For each load from the packet, one packet ends
+    directly after the loaded bytes, and another one is a byte shorter. The verdicts are those of the program, whether
+    they are intended or not.
 
     Args:
         program: The program, as typed or raw instructions.
@@ -72,15 +72,15 @@ def cases(
     14 0 runs 1, 3, 0 just fits, 1 is false
     14 262144 runs 2, 1 is true
     """
-    machine = VM(program, engine="interpreter", dialect=check_dialect(dialect))
-    query = Query(machine, shortest=shortest, longest=longest, timeout=timeout)
+    vm = VM(program, engine="interpreter", dialect=check_dialect(dialect))
+    query = Query(vm, shortest=shortest, longest=longest, timeout=timeout)
     goals = goal_conditions(query)
-    runs = [reached & goals.keys() for reached in covering_runs(query, machine, goals)]
-    models = [_small_packet(query, machine, {goal: goals[goal] for goal in needed}) for needed in _set_cover(runs)]
+    runs = [reached & goals.keys() for reached in covering_runs(query, vm, goals)]
+    models = [_small_packet(query, vm, {goal: goals[goal] for goal in needed}) for needed in _set_cover(runs)]
     reached: set[CoverageGoal] = set()
     result = []
     for model in sorted(models, key=lambda model: (len(model.packet), model.packet)):
-        run = observe(machine, *model)
+        run = observe(vm, *model)
         reasons = tuple(_reasons((run.goals & goals.keys()) - reached))
         if reasons:  # a packet may reach more goals than it was chosen for, and make another one redundant
             result.append(Case(*model, run.verdict, reasons))
@@ -107,11 +107,11 @@ def _set_cover(runs: Iterable[frozenset[CoverageGoal]]) -> Iterator[frozenset[Co
         candidates.remove(best)
 
 
-def _small_packet(query: Query, machine: VM, goals: dict[CoverageGoal, BoolTerm]) -> Model:
+def _small_packet(query: Query, vm: VM, goals: dict[CoverageGoal, BoolTerm]) -> Model:
     """Return a small packet that reaches all of *goals*."""
     model = query.find(
         query.terms.all(*goals.values()),
-        confirm=lambda candidate: goals.keys() <= observe(machine, *candidate).goals,
+        confirm=lambda candidate: goals.keys() <= observe(vm, *candidate).goals,
     )
     assert model is not None, "an earlier packet reached all of these goals"
     return model

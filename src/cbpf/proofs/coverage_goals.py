@@ -37,7 +37,7 @@ def _ends_at(query: Query, load: LoadAttempt, length: WordTerm) -> BoolTerm:
     return terms.all(load.condition, does_not_wrap, terms.equal(end, length))
 
 
-def covering_runs(query: Query, machine: VM, goals: dict[CoverageGoal, BoolTerm]) -> Iterator[frozenset[CoverageGoal]]:
+def covering_runs(query: Query, vm: VM, goals: dict[CoverageGoal, BoolTerm]) -> Iterator[frozenset[CoverageGoal]]:
     """Yield the goals of runs that together reach every goal that any packet reaches.
 
     The solver is not queried for a goal that an earlier packet has reached. Raises `Undecided`.
@@ -49,7 +49,7 @@ def covering_runs(query: Query, machine: VM, goals: dict[CoverageGoal, BoolTerm]
         model = query.solve(goals[goal])
         if model is None:
             continue
-        reached = observe(machine, *model).goals
+        reached = observe(vm, *model).goals
         if goal not in reached:
             raise Undecided(SPURIOUS_COUNTEREXAMPLE)
         missing -= reached

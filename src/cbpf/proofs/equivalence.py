@@ -15,7 +15,7 @@ from .symbolic_packet import Model
 from .verdicts import Relation, Verdicts, violation
 
 _check_relation: Final = one_of("equal", "implies")
-_check_verdicts: Final = one_of("exact", "keep")
+_check_verdicts: Final = one_of("exact", "accept")
 
 
 class Difference(Record):
@@ -59,9 +59,10 @@ def difference(
         right: The second program.
         dialect: The dialect that verifies and runs both programs.
         relation: "equal" (the default), or "implies": right accepts every packet that left accepts.
-        verdicts: "exact" (the default): all 32 bits of the verdict count. "keep": only whether the packet is accepted.
-            With "implies", "exact" requires that right returns left's verdict wherever left accepts. A verdict accepts
-            a packet if it is not 0, and a system call (SECCOMP) if its action is SECCOMP_RET_ALLOW or SECCOMP_RET_LOG.
+        verdicts: "exact" (the default): all 32 bits of the verdict count. "accept": only whether the packet is
+            accepted. With "implies", "exact" requires that right returns left's verdict wherever left accepts. A
+            verdict accepts a packet if it is not 0, and a system call (SECCOMP) if its action is SECCOMP_RET_ALLOW or
+            SECCOMP_RET_LOG.
         shortest: The smallest captured length to consider, in bytes (0..16777215). The wire length is any 32-bit number
             that is not smaller than the captured length. A dialect of records (SECCOMP) has a fixed size instead.
         longest: The greatest captured length to consider, in bytes (0..16777215).
@@ -85,20 +86,20 @@ def difference(
     _check_relation("relation", relation)
     _check_verdicts("verdicts", verdicts)
     check_dialect(dialect)
-    machines = tuple(VM(program, engine="interpreter", dialect=dialect) for program in (left, right))
-    query = Query(*machines, shortest=shortest, longest=longest, timeout=timeout)
-    if machines[0].program == machines[1].program:
+    vms = tuple(VM(program, engine="interpreter", dialect=dialect) for program in (left, right))
+    query = Query(*vms, shortest=shortest, longest=longest, timeout=timeout)
+    if vms[0].program == vms[1].program:
         return None
     violates = partial(violation, query.terms, dialect, relation, verdicts)
 
     def confirm(model: Model) -> bool:
         """Return whether the relation is violated when the programs run on a packet."""
-        return violates(*(concrete_execution(_evaluate(machine, model)) for machine in machines)) is True
+        return violates(*(concrete_execution(_evaluate(vm, model)) for vm in vms)) is True
 
     model = query.find(violates(*query.executions), confirm=confirm)
     if model is None:
         return None
-    return Difference(*model, *(_evaluate(machine, model) for machine in machines))
+    return Difference(*model, *(_evaluate(vm, model) for vm in vms))
 
 
 def equivalent(
@@ -117,7 +118,7 @@ def equivalent(
         left: The first program, as typed or raw instructions.
         right: The second program.
         dialect: The dialect that verifies and runs both programs.
-        verdicts: "exact" (the default) compares all 32 bits of the verdicts, "keep" only whether they accept the
+        verdicts: "exact" (the default) compares all 32 bits of the verdicts, "accept" only whether they accept the
             packet.
         shortest: The smallest captured length to consider, in bytes (0..16777215).
         longest: The greatest captured length to consider, in bytes (0..16777215).
@@ -143,7 +144,7 @@ def implies(
     right: Instructions,
     *,
     dialect: Dialect = PCAP,
-    verdicts: Verdicts = "keep",
+    verdicts: Verdicts = "accept",
     shortest: int = 0,
     longest: int = 65535,
     timeout: float | None = 10,
@@ -154,8 +155,8 @@ def implies(
         left: The program that accepts fewer packets, as typed or raw instructions.
         right: The program that accepts more packets.
         dialect: The dialect that verifies and runs both programs.
-        verdicts: "keep" (the default) compares only whether they accept the packet, "exact" requires that right returns
-            left's verdict wherever left accepts.
+        verdicts: "accept" (the default) compares only whether they accept the packet, "exact" requires that right
+            returns left's verdict wherever left accepts.
         shortest: The smallest captured length to consider, in bytes (0..16777215).
         longest: The greatest captured length to consider, in bytes (0..16777215).
         timeout: The time for the proof, in seconds; None: no limit.
@@ -186,5 +187,5 @@ def implies(
     return counterexample is None
 
 
-def _evaluate(machine: VM, model: Model) -> int:
-    return machine.evaluate(model.packet, metadata=model.metadata, wire_length=model.wire_length)
+def _evaluate(vm: VM, model: Model) -> int:
+    return vm.evaluate(model.packet, metadata=model.metadata, wire_length=model.wire_length)

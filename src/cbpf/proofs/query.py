@@ -30,20 +30,20 @@ class Query:
     A dialect of records (SECCOMP) has a fixed packet size instead.
     """
 
-    def __init__(self, *machines: VM, shortest: int, longest: int, timeout: float | None) -> None:
-        """Execute the programs symbolically. All *machines* have one dialect; *timeout* is in seconds."""
+    def __init__(self, *vms: VM, shortest: int, longest: int, timeout: float | None) -> None:
+        """Execute the programs symbolically. All *vms* have one dialect; *timeout* is in seconds."""
         deadline = _deadline(timeout)
         shortest, longest = _check_length("shortest", shortest), _check_length("longest", longest)
         if shortest > longest:
             raise FieldError(f"shortest: {shortest} bytes exceed longest, {longest} bytes")
-        self.dialect = machines[0].dialect
+        self.dialect = vms[0].dialect
         if self.dialect.record_size is not None:
             shortest = longest = self.dialect.record_size
-        self.machines = machines
+        self.vms = vms
         self.terms = Terms()
-        indexed = any(_has_indexed_load(machine) for machine in machines)
+        indexed = any(_has_indexed_load(vm) for vm in vms)
         self.packet = SymbolicPacket(self.terms, self.dialect, shortest, longest, indexed=indexed)
-        self.executions = [execute_symbolically(machine.program, self.dialect, self.packet) for machine in machines]
+        self.executions = [execute_symbolically(vm.program, self.dialect, self.packet) for vm in vms]
         self._deadline = deadline
         self._solver: Solver | None = None
 
@@ -61,7 +61,7 @@ class Query:
         if readable is not None and confirm(readable):
             model = readable
         qualities = self._qualities(model)
-        max_runs = max(_MIN_SHRINK_RUNS, _MAX_SHRINK_STEPS // sum(len(machine.program) for machine in self.machines))
+        max_runs = max(_MIN_SHRINK_RUNS, _MAX_SHRINK_STEPS // sum(len(vm.program) for vm in self.vms))
         return shrink(
             model,
             lambda candidate: confirm(candidate) and qualities <= self._qualities(candidate),
@@ -91,8 +91,8 @@ class Query:
         complete = [terms.any(*(path for path, _ in execution.returned)) for execution in self.executions]
         headers = [
             terms.any(terms.negate(execution.reached[index]), self._has_common_header(offset))
-            for machine, execution in zip(self.machines, self.executions, strict=True)
-            for index, offset in _header_loads(machine)
+            for vm, execution in zip(self.vms, self.executions, strict=True)
+            for index, offset in _header_loads(vm)
         ]
         none_before, few_before = (self.packet.has_at_most_before(count) for count in (0, _FEW_BYTES_BEFORE))
         for preferences in (
@@ -119,13 +119,13 @@ class Query:
     def _qualities(self, model: Model) -> set[str]:
         """Return the qualities that make a packet readable; the shrinker preserves them."""
         qualities = {"complete", "common headers"}
-        for machine in self.machines:
+        for vm in self.vms:
             uncommon = {
                 index
-                for index, offset in _header_loads(machine)
+                for index, offset in _header_loads(vm)
                 if model.packet[offset : offset + 1] not in (b"", bytes([_COMMON_HEADER]))
             }
-            for step in machine.trace(model.packet, wire_length=model.wire_length, metadata=model.metadata):
+            for step in vm.trace(model.packet, wire_length=model.wire_length, metadata=model.metadata):
                 if step.index in uncommon:
                     qualities.discard("common headers")
                 if step.fetched is not None and step.fetched.value is None:
@@ -141,24 +141,24 @@ def _deadline(timeout: float | None) -> float:
     return time.monotonic() + timeout
 
 
-def _has_indexed_load(machine: VM) -> bool:
+def _has_indexed_load(vm: VM) -> bool:
     """Return whether a program has a load whose position may depend on the packet."""
-    for raw in machine.program:
+    for raw in vm.program:
         opcode = OPCODE_BY_CODE[raw.op]
         if opcode.operand is Operand.INDIRECT:
             return True
         if opcode.operand in (Operand.ABSOLUTE, Operand.MEMORY_SHIFT) and raw.k >= SIGN_BIT:
             if extension_of(opcode, raw.k) in (Extension.NETLINK_ATTR, Extension.NETLINK_ATTR_NESTED):
                 return True
-            if machine.dialect.header_windows and extension_of(opcode, raw.k) is None:
+            if vm.dialect.header_windows and extension_of(opcode, raw.k) is None:
                 return True
     return False
 
 
-def _header_loads(machine: VM) -> list[tuple[int, int]]:
+def _header_loads(vm: VM) -> list[tuple[int, int]]:
     """Return the index and the offset of each instruction that loads the length of an IP header from the packet."""
     return [
         (index, raw.k)
-        for index, raw in enumerate(machine.program)
+        for index, raw in enumerate(vm.program)
         if OPCODE_BY_CODE[raw.op].operand is Operand.MEMORY_SHIFT and raw.k < SIGN_BIT
     ]

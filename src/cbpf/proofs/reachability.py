@@ -16,7 +16,7 @@ from .symbolic_packet import Model
 from .terms import BoolTerm
 from .verdicts import accepting_condition, verdict_term
 
-WitnessVerdict: TypeAlias = Literal["keep", "drop"] | int
+WitnessVerdict: TypeAlias = Literal["accept", "reject"] | int
 
 
 class Witness(Record):
@@ -64,8 +64,8 @@ def witness(
 
     Args:
         program: The program, as typed or raw instructions.
-        verdict: "keep" for a packet that is accepted, "drop" for one that is rejected, or the verdict as a number; None
-            (the default): any verdict. `difference` defines when a verdict accepts.
+        verdict: "accept" for a packet that is accepted, "reject" for one that is rejected, or the verdict as a number;
+            None (the default): any verdict. `difference` defines when a verdict accepts.
         reaches: The index of an instruction that must run; None (the default): any path.
         dialect: The dialect that verifies and runs the program.
         shortest: The smallest captured length to consider, in bytes (0..16777215). A dialect of records (SECCOMP) has a
@@ -84,28 +84,28 @@ def witness(
 
     >>> import cbpf
     >>> web = cbpf.compile("tcp port 80")
-    >>> witness(web, verdict="keep").packet[-2:].hex()
+    >>> witness(web, verdict="accept").packet[-2:].hex()
     '0050'
-    >>> witness(cbpf.compile("ip and ip6", optimizer=None), verdict="keep") is None
+    >>> witness(cbpf.compile("ip and ip6", optimizer=None), verdict="accept") is None
     True
     """
-    machine = VM(program, engine="interpreter", dialect=check_dialect(dialect))
+    vm = VM(program, engine="interpreter", dialect=check_dialect(dialect))
     if reaches is not None:
-        reaches = within(0, len(machine.program) - 1, "an instruction of the program")("reaches", reaches)
-    if verdict not in (None, "keep", "drop"):
+        reaches = within(0, len(vm.program) - 1, "an instruction of the program")("reaches", reaches)
+    if verdict not in (None, "accept", "reject"):
         verdict = check_word("verdict", verdict)
-    query = Query(machine, shortest=shortest, longest=longest, timeout=timeout)
+    query = Query(vm, shortest=shortest, longest=longest, timeout=timeout)
     (execution,) = query.executions
     path_condition = True if reaches is None else execution.reached[reaches]
     condition = query.terms.all(path_condition, _verdict_condition(query, verdict, execution))
 
     def confirm(model: Model) -> bool:
-        run = observe(machine, *model)
+        run = observe(vm, *model)
         reached = reaches is None or CoverageGoal("instruction", reaches) in run.goals
         return reached and _verdict_condition(query, verdict, concrete_execution(run.verdict)) is True
 
     model = query.find(condition, confirm=confirm)
-    return None if model is None else Witness(*model, observe(machine, *model).verdict)
+    return None if model is None else Witness(*model, observe(vm, *model).verdict)
 
 
 def _verdict_condition(query: Query, verdict: WitnessVerdict | None, execution: Execution) -> BoolTerm:
@@ -115,7 +115,7 @@ def _verdict_condition(query: Query, verdict: WitnessVerdict | None, execution: 
     if isinstance(verdict, int):
         return query.terms.equal(verdict_term(query.terms, execution), verdict)
     accepts = accepting_condition(query.terms, query.dialect, execution)
-    return accepts if verdict == "keep" else query.terms.negate(accepts)
+    return accepts if verdict == "accept" else query.terms.negate(accepts)
 
 
 def dead(
@@ -149,11 +149,11 @@ def dead(
     >>> dead(cbpf.parse("ldh [12]\njeq #0x800,0,2\njeq #0x806,0,1\nret #1\nret #0"))
     DeadCode(instructions=(3,), branches=((2, True),))
     """
-    machine = VM(program, engine="interpreter", dialect=check_dialect(dialect))
-    query = Query(machine, shortest=shortest, longest=longest, timeout=timeout)
+    vm = VM(program, engine="interpreter", dialect=check_dialect(dialect))
+    query = Query(vm, shortest=shortest, longest=longest, timeout=timeout)
     goals = {goal: condition for goal, condition in goal_conditions(query).items() if goal.kind != "load"}
     unreached = set(goals)
-    for reached in covering_runs(query, machine, goals):
+    for reached in covering_runs(query, vm, goals):
         unreached -= reached
     instructions = tuple(goal.at for goal in goals if goal.kind == "instruction" and goal in unreached)
     branches = tuple(

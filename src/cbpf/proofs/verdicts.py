@@ -9,7 +9,7 @@ from .machine import Execution
 from .terms import BoolTerm, Terms, WordTerm
 
 Relation: TypeAlias = Literal["equal", "implies"]
-Verdicts: TypeAlias = Literal["exact", "keep"]
+Verdicts: TypeAlias = Literal["exact", "accept"]
 
 
 def accepts_term(terms: Terms, dialect: Dialect, verdict: WordTerm) -> BoolTerm:

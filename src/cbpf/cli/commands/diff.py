@@ -17,9 +17,9 @@ _MAX_NAME_LENGTH: Final = 90
 
 _PROVED: Final = {
     ("equal", "exact"): "equal: both give the same verdict on every {packet}",
-    ("equal", "keep"): "equal: both accept or both reject every {packet}",
+    ("equal", "accept"): "equal: both accept or both reject every {packet}",
     ("implies", "exact"): "implied: right gives the same verdict on every {packet} that left accepts",
-    ("implies", "keep"): "implied: right accepts every {packet} that left accepts",
+    ("implies", "accept"): "implied: right accepts every {packet} that left accepts",
 }
 """The answer if the proof succeeds, by the relation and the compared part of the verdict."""
 _REFUTED: Final = {"equal": "different", "implies": "not implied"}
@@ -45,7 +45,7 @@ _REFUTED: Final = {"equal": "different", "implies": "not implied"}
 )
 @click.option(
     "--verdicts",
-    type=click.Choice(["exact", "keep"]),
+    type=click.Choice(["exact", "accept"]),
     help="Compare exact verdicts (default for equal), or only whether a packet is accepted (default for implies).",
 )
 @proof_options
@@ -79,7 +79,7 @@ def command(
     compiled = (cbpf.compile(expression, link_type=link_type) for expression in expressions)
     programs = [*map(read_program, paths), *compiled]
     left, right = (_vm(*pair, dialect) for pair in zip(names, programs, strict=True))
-    verdicts = verdicts or ("exact" if relation == "equal" else "keep")
+    verdicts = verdicts or ("exact" if relation == "equal" else "accept")
     difference = cbpf.difference(
         left.program, right.program, dialect=dialect, relation=relation, verdicts=verdicts, **limits
     )
