@@ -19,10 +19,10 @@ DEAD = program("ldh [12];jeq #0x800,0,2;jeq #0x806,0,1;ret #1;ret #0")
 def test_witness_is_accepted_or_rejected() -> None:
     web = cbpf.compile("tcp port 80", optimizer=None)
     for verdict, accepts in (("accept", True), ("reject", False)):
-        found = cbpf.witness(web, verdict=verdict)  # type: ignore[arg-type]
-        assert found is not None
-        assert (replay(web, found, cbpf.PCAP) > 0) is accepts
-        assert found.verdict == replay(web, found, cbpf.PCAP)
+        result = cbpf.witness(web, verdict=verdict)  # type: ignore[arg-type]
+        assert result is not None
+        assert (replay(web, result, cbpf.PCAP) > 0) is accepts
+        assert result.verdict == replay(web, result, cbpf.PCAP)
     assert cbpf.witness(web, verdict=262_144) is not None
     assert cbpf.witness(web, verdict=7) is None
     assert cbpf.witness(web) is not None
@@ -33,9 +33,9 @@ def test_witness_is_accepted_or_rejected() -> None:
 def test_witness_reaches_an_instruction() -> None:
     web = cbpf.compile("tcp port 80", optimizer=None)
     for index in range(len(web)):
-        found = cbpf.witness(web, reaches=index)
-        assert found is not None
-        steps = cbpf.VM(web).trace(found.packet, metadata=found.metadata, wire_length=found.wire_length)
+        result = cbpf.witness(web, reaches=index)
+        assert result is not None
+        steps = cbpf.VM(web).trace(result.packet, metadata=result.metadata, wire_length=result.wire_length)
         assert index in [step.index for step in steps]
     assert cbpf.witness(DEAD, reaches=3) is None
     assert cbpf.witness(web, reaches=len(web) - 1, verdict="accept") is None
@@ -43,10 +43,10 @@ def test_witness_reaches_an_instruction() -> None:
 
 def test_witness_of_a_system_call() -> None:
     policy = program("ld [0];jeq #59,0,1;ret #0x50001;ld [16];jeq #7,0,1;ret #0x7fff0000;ret #0x80000000")
-    found = cbpf.witness(policy, verdict="accept", dialect=cbpf.SECCOMP)
-    assert found is not None
-    assert (len(found.packet), found.verdict) == (64, 0x7FFF0000)
-    assert found.packet[16] == 7
+    result = cbpf.witness(policy, verdict="accept", dialect=cbpf.SECCOMP)
+    assert result is not None
+    assert (len(result.packet), result.verdict) == (64, 0x7FFF0000)
+    assert result.packet[16] == 7
     denied = cbpf.witness(policy, verdict=0x50001, dialect=cbpf.SECCOMP)
     assert denied is not None
     assert denied.packet[0] == 59
@@ -68,9 +68,9 @@ def test_invalid_arguments_are_rejected() -> None:
 
 
 def test_dead_code_is_found() -> None:
-    found = cbpf.dead(DEAD)
-    assert found == cbpf.DeadCode((3,), ((2, True),))
-    assert found
+    result = cbpf.dead(DEAD)
+    assert result == cbpf.DeadCode((3,), ((2, True),))
+    assert result
     assert not cbpf.dead(cbpf.compile("tcp port 80"))
     contradiction = program("ldb [9];ld len;jge #10,0,1;ret #1;ret #0")
     assert cbpf.dead(contradiction) == cbpf.DeadCode((4,), ((2, False),))

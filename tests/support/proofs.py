@@ -12,11 +12,11 @@ def program(text: str) -> cbpf.Program:
     return cbpf.parse(text.replace(";", "\n"), format="asm")
 
 
-def replay(program: Any, found: cbpf.Difference | cbpf.Witness | cbpf.Case, dialect: cbpf.Dialect) -> int:
+def replay(program: Any, result: cbpf.Difference | cbpf.Witness | cbpf.Case, dialect: cbpf.Dialect) -> int:
     """Return the verdict on a packet, which the interpreter and the python engine agree on."""
     verdicts = {
         cbpf.VM(program, dialect=dialect, engine=engine).evaluate(
-            found.packet, metadata=found.metadata, wire_length=found.wire_length
+            result.packet, metadata=result.metadata, wire_length=result.wire_length
         )
         for engine in ("interpreter", "python")
     }
