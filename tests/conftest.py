@@ -2,10 +2,8 @@
 
 import os
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from random import Random
 
 import pytest
 
@@ -34,27 +32,16 @@ def traffic() -> Path:
 
 @pytest.fixture
 def rounds(request: pytest.FixtureRequest) -> Rounds:
-    """A function of a number n that gives n seeded sources of randomness; under `./dev fuzz`, as many as time allows.
+    """Return the rounds of a random test: a fixed number, or under `./dev fuzz` as many as the time allows.
 
-    The seed of a failing round is printed; CBPF_FUZZ_SEED=that repeats the round alone.
+    The report of a failed test shows the seed of its round; CBPF_FUZZ_SEED=SEED repeats that round alone.
     """
+
+    def record_seed(seed: str) -> None:
+        request.node.user_properties[:] = [("seed", seed)]
+
     seconds = float(os.environ.get("CBPF_FUZZ_SECONDS", "0"))
-    seed = os.environ.get("CBPF_FUZZ_SEED")
-
-    def run(slice_size: int) -> Iterator[Random]:
-        base, start, number = time.time_ns() if seconds else 0, time.monotonic(), 0
-        seeds = [seed] if seed else None
-        while (
-            time.monotonic() - start < seconds if seconds and not seeds else number < (slice_size if not seeds else 1)
-        ):
-            name = seeds[0] if seeds else f"{request.node.originalname}-{base}-{number}"
-            request.node.user_properties[:] = [("seed", name)]
-            yield Random(name)
-            number += 1
-        if seconds:
-            print(f"\n{request.node.name}: {number:,} rounds")
-
-    return run
+    return Rounds(request.node.originalname, seconds, os.environ.get("CBPF_FUZZ_SEED"), record_seed)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -225,10 +225,11 @@ def paths(program: cbpf.Program, start: int = 0) -> Iterator[tuple[int, ...]]:
 
 @pytest.mark.fuzz
 def test_blocks_and_dominators_match_all_paths(rounds: Rounds) -> None:
-    for random in rounds(400):
+    for random in rounds(400, min_checked=0.9):
         program = cbpf.Program(random_programs.plausible(random, longest=14))
         if cbpf.findings(program):
             continue
+        rounds.checked()
         flow, all_paths = Flow(program), list(paths(program))
         reached = set().union(*all_paths)
         assert set(flow.unreachable) == set(range(len(program))) - reached
@@ -248,10 +249,11 @@ def test_blocks_and_dominators_match_all_paths(rounds: Rounds) -> None:
 
 @pytest.mark.fuzz
 def test_shortest_and_longest_match_all_feasible_paths(rounds: Rounds) -> None:
-    for random in rounds(400):
+    for random in rounds(400, min_checked=0.9):
         program = cbpf.Program(random_programs.plausible(random, longest=14))
         if cbpf.findings(program):
             continue
+        rounds.checked()
         flow = Flow(program)
         feasible = {
             (block.stop - 1, flow.blocks[edge.target].start)

@@ -82,10 +82,11 @@ def _assert_same_errno(program: Rows) -> bool:
 @needs_sockets
 @pytest.mark.fuzz
 def test_random_programs_through_a_socket(rounds: Rounds) -> None:
-    for random in rounds(2500):
+    for random in rounds(2500, min_checked=0.6):
         program, packet = _random_program(random), random_programs.packet(random)
         if not _assert_same_errno(program):
             continue
+        rounds.checked()
         delivered = kernel.delivered(program, packet) or 0
         for engine in ENGINES:
             verdict = cbpf.VM(program, dialect=cbpf.LINUX, engine=engine).run(packet)
@@ -95,10 +96,11 @@ def test_random_programs_through_a_socket(rounds: Rounds) -> None:
 @needs_sockets
 @pytest.mark.fuzz
 def test_whole_words_through_a_socket(rounds: Rounds) -> None:
-    for random in rounds(400):
+    for random in rounds(400, min_checked=0.9):
         program, packet = random_programs.plausible(random), random_programs.packet(random)
         if not _assert_same_errno(program):
             continue
+        rounds.checked()
         expected = kernel.verdict(program, packet)
         for engine in ENGINES:
             verdict = cbpf.VM(program, dialect=cbpf.LINUX, engine=engine).run(packet)
@@ -227,10 +229,11 @@ def test_random_seccomp_programs(rounds: Rounds) -> None:
 def test_whole_words_through_seccomp(rounds: Rounds) -> None:
     arguments = [0x1122334455667788, 0x99AABBCCDDEEFF00, 1, 0x80000000, 2**64 - 1, 0]
     record = seccomp_record(1000, arguments)
-    for random in rounds(60):
+    for random in rounds(60, min_checked=0.6):
         program = random_programs.seccomp(random)
         if cbpf.findings(program, dialect=cbpf.SECCOMP):
             continue
+        rounds.checked()
         expected = kernel.seccomp_value(program, 1000, arguments)
         for engine in ENGINES:
             assert cbpf.VM(program, dialect=cbpf.SECCOMP, engine=engine).run(record) == expected, program

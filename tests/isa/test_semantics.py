@@ -70,11 +70,12 @@ def test_semantics_never_inspect_a_word(rounds: Rounds) -> None:
 
 @pytest.mark.fuzz
 def test_engines_agree_with_metadata(rounds: Rounds) -> None:
-    for random in rounds(1000):
+    for random in rounds(1000, min_checked=0.9):
         program = random_programs.plausible(random, extensions=random_programs.EXTENSIONS)
         dialect = cbpf.LINUX if random.random() < 0.7 else cbpf.PCAP
         if cbpf.findings(program, dialect=dialect):
             continue
+        rounds.checked()
         packet, metadata = random_programs.packet(random), _random_metadata(random)
         verdicts = {
             engine: cbpf.VM(program, engine=engine, dialect=dialect).evaluate(packet, metadata=metadata)

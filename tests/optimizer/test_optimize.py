@@ -83,9 +83,10 @@ def test_random_expressions(rounds: Rounds) -> None:
 @pytest.mark.fuzz
 @pytest.mark.parametrize("name", DIALECTS)
 def test_random_programs(rounds: Rounds, name: str) -> None:
-    for random in rounds(120):
+    for random in rounds(120, min_checked=0.6):
         program = _random_program(random, name)
         if not cbpf.findings(program, dialect=DIALECTS[name]):
+            rounds.checked()
             optimized = cbpf.optimize(program, dialect=DIALECTS[name])
             assert len(optimized) <= len(program)
             try:
@@ -114,10 +115,11 @@ def _random_program(random: Random, name: str) -> cbpf.Program:
 @needs_sockets
 @pytest.mark.fuzz
 def test_the_live_kernel_sees_no_difference(rounds: Rounds) -> None:
-    for random in rounds(200):
+    for random in rounds(200, min_checked=0.9):
         program = cbpf.Program(random_programs.plausible(random))
         if cbpf.findings(program, dialect=cbpf.LINUX):
             continue
+        rounds.checked()
         optimized = cbpf.optimize(program, dialect=cbpf.LINUX)
         for _ in range(4):
             packet = random_programs.packet(random)

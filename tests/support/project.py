@@ -1,10 +1,11 @@
-"""The project's folders, its engines, and the type of the fixture of random rounds."""
+"""The project's folders, its engines, and the rounds of a random test."""
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
-from typing import Final, TypeAlias, get_args
+from typing import Final, get_args
 
 import cbpf
 
@@ -12,8 +13,60 @@ ROOT: Final = Path(__file__).parents[2]
 TESTS: Final = ROOT / "tests"
 ENGINES: Final = tuple(name for name in get_args(cbpf.EngineName) if name != "auto")
 
-Rounds: TypeAlias = Callable[[int], Iterator[Random]]
-"""A function that yields up to n seeded random sources; see the fixture `rounds`."""
+
+class Rounds:
+    """The rounds of a random test: `for random in rounds(200)` runs 200 rounds, each with its own seeded source.
+
+    A round that cannot use its input (a random program that the verifier rejects, for example) skips its assertions.
+    Such a test states the share of rounds that must reach them, `rounds(200, min_checked=0.5)`, and calls `checked()`
+    in each round that does. Fewer checked rounds fail the test, so that it cannot pass without testing anything.
+
+    Args:
+        name: Name of the test; part of each seed.
+        seconds: Time to run, in seconds; 0 runs the number of rounds that the test requests.
+        seed: The only seed to run, or None.
+        on_round: Function that is called with the seed of each round.
+    """
+
+    MIN_ROUNDS: Final = 20
+    """The share is not tested after fewer rounds than this, since it would depend on chance."""
+
+    def __init__(self, name: str, seconds: float, seed: str | None, on_round: Callable[[str], None]) -> None:
+        self._name = name
+        self._seconds = seconds
+        self._seed = seed
+        self._on_round = on_round
+        self.count = 0
+        self.checked_count = 0
+
+    def __call__(self, slice_size: int, *, min_checked: float = 0.0) -> Iterator[Random]:
+        """Yield a seeded source of randomness per round; fail if too few rounds were checked."""
+        self.count = self.checked_count = 0
+        for seed in self._seeds(slice_size):
+            self._on_round(seed)
+            yield Random(seed)
+            self.count += 1
+        if self._seconds:
+            print(f"\n{self._name}: {self.count:,} rounds")
+        if self.count >= self.MIN_ROUNDS:
+            assert self.checked_count >= min_checked * self.count, (
+                f"{self.checked_count} of {self.count} rounds reached their assertions; "
+                f"at least {min_checked:.0%} must do so"
+            )
+
+    def checked(self) -> None:
+        """Count the current round as one that reaches its assertions."""
+        self.checked_count += 1
+
+    def _seeds(self, slice_size: int) -> Iterator[str]:
+        if self._seed:
+            yield self._seed
+        elif not self._seconds:
+            yield from (f"{self._name}-0-{index}" for index in range(slice_size))
+        else:
+            base, start = time.time_ns(), time.monotonic()
+            while time.monotonic() - start < self._seconds:
+                yield f"{self._name}-{base}-{self.count}"
 
 
 def uncovered_environment() -> dict[str, str]:
