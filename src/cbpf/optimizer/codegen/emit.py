@@ -13,7 +13,7 @@ from ..ir.diagram import DeviceGuard, Diagram, Draw, Guard, Node, Return, succes
 from ..ir.range_tests import range_test
 from ..ir.requirements import nonzero_divisor
 from .register_plan import NodePlan, RegisterPlan, plan
-from .steps import SelectedInstruction
+from .straight_line import SelectedInstruction
 from .switch_lowering import BinarySplit, ConstantTest, Decision
 
 _REACH: Final = 255  # of a conditional jump, in instructions

@@ -27,7 +27,7 @@ from ..ir.value_numbering import (
     ValueTable,
     WindowLoad,
 )
-from .steps import (
+from .straight_line import (
     RegisterContents,
     SelectedInstruction,
     Steps,

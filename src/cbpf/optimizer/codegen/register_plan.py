@@ -13,7 +13,7 @@ from ..ir.diagram import DeviceGuard, Diagram, Draw, Guard, Node, Return, Switch
 from ..ir.range_tests import RELATIONS
 from ..ir.value_numbering import Operation, TooLarge
 from .instruction_selection import SLOTS_FOR_SUMS, InstructionSelector
-from .steps import RegisterContents, Steps, contents_after
+from .straight_line import RegisterContents, Steps, contents_after
 from .switch_lowering import ConstantTest, Decision, JumpChain, lower_switch
 
 _LONGEST_CHAIN: Final[Mapping[str, int | None]] = {"size": None, "speed": 8}
