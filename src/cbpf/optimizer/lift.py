@@ -1,257 +1,282 @@
-"""From a program to a diagram: the semantics, run on expressions.
+r"""Lifting: a program converted to a decision diagram by running the semantics on numbered values.
 
-Jumps only go forward, so the states of a block are all known when its turn comes. A state is what the registers and
-slots hold that are still read; programs made by compilers have one or two a block.
+Jumps only go forward, so all states in which a block is entered are known before the block is lifted. A state holds the
+live registers and scratch slots; compilers produce programs with one or two states per block.
+
+>>> from cbpf import parse
+>>> from cbpf.isa.dialects import PCAP
+>>> program = parse("ldh [12]\ntax\ntxa\njeq #0x800,0,1\nret #1\nret #0")
+>>> diagram, root = lift(program, ValueTable(PCAP))
+>>> diagram.nodes[root]  # registers and moves vanish; a switch on the half-word at offset 12 is left
+Switch(value=1, starts=(0, 2048, 2049), targets=(0, 1, 0))
+>>> diagram.values.definitions[1]
+ByteLoad(base=-1, offset=12, size=2)
 """
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from ..isa.dialects import FetchOrder
 from ..isa.instructions import RawInstruction
 from ..isa.opcodes import SCRATCH_SLOTS, Action, Extension
 from ..isa.semantics import HeaderKind, execute
-from .ir.diagram import Diagram
+from .ir.diagram import Diagram, NodeId
 from .ir.liveness import A, X, effects_of, leaders_of, live_registers
-from .ir.range_tests import RelationTest, compare
-from .ir.requirements import NOTHING, Requirements, nonzero_key, requirement_union
-from .ir.simplify import arithmetic
-from .ir.value_numbering import Drawn, Search, Selection, TooLarge, ValueTable
+from .ir.range_tests import RangeTest, compare
+from .ir.requirements import NOTHING, Requirements, ValueId, nonzero_key, requirement_union
+from .ir.simplify import simplify_operation
+from .ir.value_numbering import NetlinkSearch, RandomNumber, Selection, TooLarge, ValueTable
 
-_MOST_STATES_OF_A_BLOCK: Final = 256
+_MAX_STATES_PER_BLOCK: Final = 256
 _SEARCHES: Final = (Extension.NETLINK_ATTR, Extension.NETLINK_ATTR_NESTED)
 
+_LACKS_DEVICE: Final[RangeTest] = -1, ((1, 1),)
+"""The test "the packet has no device", a marker that equals no test of a value."""
 
-class BlockState(NamedTuple):
-    """What is held: pairs of a register or slot and its expression (0 where it is missing), and the draws so far."""
 
-    held: tuple[tuple[int, int], ...]
+class EntryState(NamedTuple):
+    """The state in which a block is entered.
+
+    Args:
+        contents: Pairs of a live register or slot and its value; those that hold 0 are omitted.
+        draws: The number of random numbers drawn so far.
+    """
+
+    contents: tuple[tuple[int, ValueId], ...]
     draws: int
 
 
-_LACKS_DEVICE: Final[RelationTest] = -1, ((1, 1),)
-"""A test of its own kind: no expression can tell."""
-
-
-class _Left(Exception):
+class _RunEnded(Exception):
     """The run has ended in the middle of an instruction."""
 
 
-class _Requirement(NamedTuple):
+class _Check(NamedTuple):
     required: Requirements
 
 
-class _Deviceless(NamedTuple):
+class _DeviceCheck(NamedTuple):
     extension: Extension
-    verdict: int
+    verdict: ValueId
 
 
-class _Draws(NamedTuple):
-    number: int
+class _RandomDraw(NamedTuple):
+    draw: int
 
 
-class _Block(NamedTuple):
-    """What happens in a block, and how it is left: with a verdict, or to one or two states of blocks."""
-
-    events: tuple[_Requirement | _Deviceless | _Draws, ...]
-    verdict: int | None
-    test: tuple[int, object] | None
-    ways: tuple[tuple[int, BlockState], ...]
+_Event: TypeAlias = _Check | _DeviceCheck | _RandomDraw
 
 
-class ExpressionMachine:
-    """A `Machine` whose words are expressions and whose truths are tests."""
+class _LiftedBlock(NamedTuple):
+    """A basic block: its events in order, and its end: a verdict, or edges to one or two blocks with their states."""
 
-    def __init__(self, expressions: ValueTable, state: BlockState) -> None:
-        self._table = expressions
-        self.held = [expressions.zero] * (SCRATCH_SLOTS + 2)
-        for place, expression in state.held:
-            self.held[place] = expression
+    events: tuple[_Event, ...]
+    verdict: ValueId | None
+    test: tuple[ValueId, object] | None
+    edges: tuple[tuple[int, EntryState], ...]
+
+
+class ValueMachine:
+    """A `Machine` whose words are numbered values and whose conditions are range tests.
+
+    Args:
+        table: The table to which values are added.
+        state: The state in which the block is entered.
+    """
+
+    def __init__(self, table: ValueTable, state: EntryState) -> None:
+        self._table = table
+        self.contents = [table.zero] * (SCRATCH_SLOTS + 2)
+        for register, value in state.contents:
+            self.contents[register] = value
         self.draws = state.draws
-        self.events: list[_Requirement | _Deviceless | _Draws] = []
-        self.verdict: int | None = None
-        self.truth: RelationTest = True
-        self.ways: tuple[int, ...] | None = None
-        self._compared = (Action.EQUAL, expressions.zero, expressions.zero)
+        self.events: list[_Event] = []
+        self.verdict: ValueId | None = None
+        self.test: RangeTest = True
+        self.targets: tuple[int, ...] | None = None
+        self._compared = (Action.EQUAL, table.zero, table.zero)
 
     @property
-    def a(self) -> int:
-        return self.held[A]
+    def a(self) -> ValueId:
+        return self.contents[A]
 
     @a.setter
-    def a(self, value: int) -> None:
-        self.held[A] = value
+    def a(self, value: ValueId) -> None:
+        self.contents[A] = value
 
     @property
-    def x(self) -> int:
-        return self.held[X]
+    def x(self) -> ValueId:
+        return self.contents[X]
 
     @x.setter
-    def x(self, value: int) -> None:
-        self.held[X] = value
+    def x(self, value: ValueId) -> None:
+        self.contents[X] = value
 
-    def word(self, value: int) -> int:
+    def word(self, value: int) -> ValueId:
         return self._table.constant(value)
 
-    def arithmetic(self, action: Action, left: int, right: int) -> int:
-        return arithmetic(self._table, action, left, right)
+    def arithmetic(self, action: Action, left: ValueId, right: ValueId) -> ValueId:
+        return simplify_operation(self._table, action, left, right)
 
-    def compare(self, action: Action, left: int, right: int) -> RelationTest:
+    def compare(self, action: Action, left: ValueId, right: ValueId) -> RangeTest:
         self._compared = action, left, right
         return compare(self._table, action, left, right)
 
-    def select(self, truth: RelationTest, then: int, otherwise: int) -> int:
+    def select(self, truth: RangeTest, then: ValueId, otherwise: ValueId) -> ValueId:
         if isinstance(truth, bool):
             return then if truth else otherwise
-        most = max(self._table.most[then], self._table.most[otherwise])
-        selected = self._table.add(Selection(*truth, then, otherwise), most)
-        self._table.shifts.setdefault(selected, (self.a, self.x))
+        upper = max(self._table.upper[then], self._table.upper[otherwise])
+        selected = self._table.add(Selection(*truth, then, otherwise), upper)
+        self._table.shift_operands.setdefault(selected, (self.a, self.x))
         return selected
 
-    def load_scratch(self, slot: int) -> int:
-        return self.held[slot]
+    def load_scratch(self, slot: int) -> ValueId:
+        return self.contents[slot]
 
-    def store_scratch(self, slot: int, value: int) -> None:
-        self.held[slot] = value
+    def store_scratch(self, slot: int, value: ValueId) -> None:
+        self.contents[slot] = value
 
-    def captured_length(self) -> int:
-        raise AssertionError("no instruction asks for it")
+    def captured_length(self) -> ValueId:
+        raise AssertionError("no instruction reads the captured length")
 
-    def wire_length(self) -> int:
-        return self._table.length()
+    def wire_length(self) -> ValueId:
+        return self._table.wire_length()
 
-    def header(self, header: HeaderKind) -> int:
+    def header(self, header: HeaderKind) -> ValueId:
         return self._table.header(header) if self._table.dialect.header_windows else self._table.zero
 
-    def fetch(self, base: int, displacement: int, size: int, byte_order: FetchOrder) -> int:
-        found = self._table.fetch(base, displacement, size)
-        if found is None:
+    def fetch(self, base: ValueId, displacement: int, size: int, byte_order: FetchOrder) -> ValueId:
+        load = self._table.fetch(base, displacement, size)
+        if load is None:
             self.finish(self._table.zero)
-            raise _Left
-        self.events.append(_Requirement(self._table.requirements[found]))
-        return found
+            raise _RunEnded
+        self.events.append(_Check(self._table.requirements[load]))
+        return load
 
-    def lacks_device(self) -> RelationTest:
+    def lacks_device(self) -> RangeTest:
         return _LACKS_DEVICE
 
-    def extension(self, extension: Extension, a: int, x: int) -> int:
+    def extension(self, extension: Extension, a: ValueId, x: ValueId) -> ValueId:
         if extension is Extension.RAND:
-            self.events.append(_Draws(self.draws))
+            self.events.append(_RandomDraw(self.draws))
             self.draws += 1
-            return self._table.add(Drawn(self.draws - 1))
+            return self._table.add(RandomNumber(self.draws - 1))
         if extension in _SEARCHES:
-            return self._table.add(Search(extension, a, x))
+            return self._table.add(NetlinkSearch(extension, a, x))
         last = self.events[-1] if self.events else None
-        if isinstance(last, _Deviceless) and extension is Extension.LINK_LAYER_TYPE:
-            self.events[-1] = last._replace(extension=extension)  # that load asked
-        return self._table.known(extension)
+        if isinstance(last, _DeviceCheck) and extension is Extension.LINK_LAYER_TYPE:
+            self.events[-1] = last._replace(extension=extension)  # the check belongs to this load, not to ifindex
+        return self._table.extension(extension)
 
-    def return_if(self, truth: RelationTest, verdict: int) -> None:
+    def return_if(self, truth: RangeTest, verdict: ValueId) -> None:
         if truth is False:
             return
         if truth is True:
             self.finish(verdict)
-            raise _Left
+            raise _RunEnded
         if truth is _LACKS_DEVICE:
-            self.events.append(_Deviceless(Extension.INTERFACE_INDEX, verdict))
+            self.events.append(_DeviceCheck(Extension.INTERFACE_INDEX, verdict))
             return
         action, divisor, zero = self._compared
         if action is not Action.EQUAL or zero != self._table.zero or verdict != zero:
-            raise TooLarge  # no instruction ends a run for another reason
-        self.events.append(_Requirement({nonzero_key(divisor): 1}))
+            raise TooLarge  # a condition that no instruction has, except a division by 0
+        self.events.append(_Check({nonzero_key(divisor): 1}))
 
-    def finish(self, verdict: int) -> None:
+    def finish(self, verdict: ValueId) -> None:
         self.verdict = verdict
-        self.ways = ()
+        self.targets = ()
 
     def jump(self, target: int) -> None:
-        self.ways = (target,)
+        self.targets = (target,)
 
-    def branch(self, truth: RelationTest, target_true: int, target_false: int) -> None:
-        self.truth = truth
+    def branch(self, truth: RangeTest, target_true: int, target_false: int) -> None:
+        self.test = truth
         if isinstance(truth, bool) or target_true == target_false:
-            self.ways = (target_false if truth is False else target_true,)
+            self.targets = (target_false if truth is False else target_true,)
         else:
-            self.ways = (target_true, target_false)
+            self.targets = (target_true, target_false)
 
 
-def lift(program: Sequence[RawInstruction], expressions: ValueTable) -> tuple[Diagram, int]:
-    """Return the diagram of a program that its dialect accepts, and its root. Raises `TooLarge`."""
-    lifter = _Lifter(program, expressions)
-    lifter.run()
-    return lifter.diagram, lifter.build()
+def lift(program: Sequence[RawInstruction], table: ValueTable) -> tuple[Diagram, NodeId]:
+    """Return the diagram of a program that the dialect of *table* accepts, and its root; may raise `TooLarge`."""
+    lifter = _Lifter(program, table)
+    lifter.lift_blocks()
+    return lifter.diagram, lifter.build_nodes()
 
 
 class _Lifter:
-    def __init__(self, program: Sequence[RawInstruction], expressions: ValueTable) -> None:
+    def __init__(self, program: Sequence[RawInstruction], table: ValueTable) -> None:
         self._raw = tuple(program)
-        self._table = expressions
-        effects = effects_of(self._raw, expressions.dialect)
+        self._table = table
+        effects = effects_of(self._raw, table.dialect)
         self._live = live_registers(effects)
         self._leaders = leaders_of(effects)
-        self._start = BlockState((), 0)
-        self._waiting: dict[int, dict[BlockState, None]] = {0: {self._start: None}}
-        self._blocks: dict[int, dict[BlockState, _Block]] = {}
-        self.diagram = Diagram(expressions)
+        self._start = EntryState((), 0)
+        self._pending: dict[int, dict[EntryState, None]] = {0: {self._start: None}}
+        self._blocks: dict[int, dict[EntryState, _LiftedBlock]] = {}
+        self.diagram = Diagram(table)
 
-    def run(self) -> None:
-        """Goes through all blocks in order, each in every state that comes there."""
+    def lift_blocks(self) -> None:
+        """Lift all blocks in ascending order, each once per state in which it is entered."""
         for leader in self._leaders:
-            states = self._waiting.pop(leader, {})
-            if len(states) > _MOST_STATES_OF_A_BLOCK:
+            states = self._pending.pop(leader, {})
+            if len(states) > _MAX_STATES_PER_BLOCK:
                 raise TooLarge
             blocks = self._blocks[leader] = {}
             for state in states:
-                block = blocks[state] = self._block(leader, state)
-                for target, following in block.ways:
-                    self._waiting.setdefault(target, {})[following] = None
+                block = blocks[state] = self._lift_block(leader, state)
+                for target, target_state in block.edges:
+                    self._pending.setdefault(target, {})[target_state] = None
 
-    def build(self) -> int:
-        """The nodes of all blocks, from the last to the first."""
-        built: dict[tuple[int, BlockState], int] = {}
+    def build_nodes(self) -> NodeId:
+        """Create the nodes of all blocks, the last block first; return the root."""
+        entry_nodes: dict[tuple[int, EntryState], NodeId] = {}
         for leader in reversed(self._leaders):
             for state, block in self._blocks[leader].items():
-                built[leader, state] = self._node(block, [built[way] for way in block.ways])
-        return built[0, self._start]
+                entry_nodes[leader, state] = self._block_node(block, [entry_nodes[edge] for edge in block.edges])
+        return entry_nodes[0, self._start]
 
-    def _block(self, index: int, state: BlockState) -> _Block:
-        machine = ExpressionMachine(self._table, state)
+    def _lift_block(self, index: int, state: EntryState) -> _LiftedBlock:
+        machine = ValueMachine(self._table, state)
         try:
-            while machine.ways is None:
+            while machine.targets is None:
                 execute(machine, self._raw[index], index, self._table.dialect)
                 index += 1
-                if machine.ways is None and index in self._leaders:
-                    machine.ways = (index,)
-        except _Left:
+                if machine.targets is None and index in self._leaders:
+                    machine.targets = (index,)
+        except _RunEnded:
             pass
-        ways = tuple((target, self._state(machine, target)) for target in machine.ways or ())
-        test = None if isinstance(machine.truth, bool) or len(ways) < 2 else machine.truth
-        return _Block(tuple(machine.events), machine.verdict, test, ways)
+        edges = tuple((target, self._exit_state(machine, target)) for target in machine.targets or ())
+        test = None if isinstance(machine.test, bool) or len(edges) < 2 else machine.test
+        return _LiftedBlock(tuple(machine.events), machine.verdict, test, edges)
 
-    def _state(self, machine: ExpressionMachine, target: int) -> BlockState:
+    def _exit_state(self, machine: ValueMachine, target: int) -> EntryState:
         zero = self._table.zero
         live = self._live[target]
-        held = tuple((place, one) for place, one in enumerate(machine.held) if one != zero and live >> place & 1)
-        return BlockState(held, machine.draws)
+        contents = tuple(
+            (register, value)
+            for register, value in enumerate(machine.contents)
+            if value != zero and live >> register & 1
+        )
+        return EntryState(contents, machine.draws)
 
-    def _node(self, block: _Block, targets: list[int]) -> int:
+    def _block_node(self, block: _LiftedBlock, targets: list[NodeId]) -> NodeId:
         diagram = self.diagram
         if block.verdict is not None:
-            node = diagram.finish(block.verdict)
+            node_id = diagram.return_value(block.verdict)
         elif block.test is not None:
             value, ranges = block.test
-            node = diagram.test(value, ranges, *targets)  # type: ignore[arg-type]
+            node_id = diagram.test(value, ranges, *targets)  # type: ignore[arg-type]
         else:
-            node = targets[0]
+            node_id = targets[0]
         pending: Requirements = NOTHING
         for event in reversed(block.events):
-            if isinstance(event, _Requirement):
+            if isinstance(event, _Check):
                 pending = requirement_union(pending, event.required) or NOTHING
                 continue
-            node, pending = diagram.guard(pending, node), NOTHING
-            node = (
-                diagram.device(event.extension, event.verdict, node)
-                if isinstance(event, _Deviceless)
-                else diagram.draw(event.number, node)
+            node_id, pending = diagram.guard(pending, node_id), NOTHING
+            node_id = (
+                diagram.device_guard(event.extension, event.verdict, node_id)
+                if isinstance(event, _DeviceCheck)
+                else diagram.draw(event.draw, node_id)
             )
-        return diagram.guard(pending, node)
+        return diagram.guard(pending, node_id)

@@ -1,7 +1,12 @@
-"""Program -> Program, with the same verdict on every packet, under the rules of a dialect.
+"""The optimiser's pipeline: a program to an equivalent program, through a decision diagram.
 
-A program becomes a diagram of decisions (`lifting`), the passes make the diagram smaller, and it becomes a program
-again (`emission`). Each pass takes a diagram and its root, and gives another root; none changes what is there.
+1. `lift` converts the program to a diagram of tests on numbered values; moves and dead code vanish.
+2. `list_expansion` replaces tests of placeholders by tests of lists, if the program has any.
+3. The `PASSES` run in order, until none of them changes the diagram. A pass takes a diagram and its root and returns
+   the root of an equivalent diagram; existing nodes never change.
+4. `codegen.emit` converts the diagram to instructions.
+
+No step is trusted: `proofs.equivalence.difference` can prove that a result is equivalent to its input.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +21,7 @@ from ..isa.instructions import RawInstruction
 from ..isa.program import Instructions, Program
 from ..isa.verifier import findings, verify
 from .codegen.emit import emit
-from .ir.diagram import Diagram
+from .ir.diagram import Diagram, NodeId
 from .ir.liveness import effects_of, longest_path
 from .ir.value_numbering import TooLarge, ValueTable
 from .lift import lift
@@ -25,21 +30,26 @@ from .passes.list_expansion import expand_lists
 from .passes.switch_merging import group_tests, merge_switches
 from .placeholders import AddressRanges, Placeholders
 
-Pass: TypeAlias = Callable[[Diagram, int], int]
+Pass: TypeAlias = Callable[[Diagram, NodeId], NodeId]
 
 PASSES: Final[dict[str, Pass]] = {
-    "jump threading": thread_jumps,
-    "grouping of tests": group_tests,
-    "merging of tests": merge_switches,
+    "jump threading": thread_jumps,  # an edge to a test with a known outcome goes to that outcome's target
+    "test grouping": group_tests,  # the tests of one value in a chain become adjacent, and one
+    "switch merging": merge_switches,  # a switch contains its successors that test the same value
 }
-"""What is done over and over, in this order, until nothing changes."""
+"""The passes by name, in the order of their execution."""
 
-_ROUNDS: Final = 8
+_MAX_ROUNDS: Final = 8
 _check_goal: Final = one_of("size", "speed")
 
 
 class Stage(Record):
-    """The program as it would be after one pass of the optimiser."""
+    """The program after a stage of the optimiser.
+
+    Args:
+        name: The name of the stage: a pass of `PASSES`, or the conversion to a diagram.
+        program: The program that would result if the optimiser ended here.
+    """
 
     name: str
     program: Program
@@ -63,6 +73,7 @@ def optimize(program: Instructions, *, dialect: Dialect = PCAP, goal: Goal = "si
         The optimised program.
 
     Raises:
+        FieldError: An argument is invalid.
         VerificationError: The dialect rejects the program for another reason than its length.
         Undecided: The solver reached its deadline of 10 seconds (only with *prove*).
         ProofFailed: The programs are not equal, which is an error of the optimiser (only with *prove*).
@@ -92,12 +103,12 @@ def improve(source: Sequence[RawInstruction], *, dialect: Dialect, goal: Goal) -
     rules = _without_length_limits(dialect)
     try:
         diagram, root = lift(source, ValueTable(rules))
-        rows = emit(diagram, _last_root(diagram, root), goal)
+        instructions = emit(diagram, _last_root(diagram, root), goal)
     except TooLarge:
         return None
-    if not _is_better(rows, source, rules, goal):
+    if not _is_better(instructions, source, rules, goal):
         return None
-    optimized = Program(rows)
+    optimized = Program(instructions)
     if not findings(optimized, dialect=dialect):
         return optimized
     if findings(optimized, dialect=rules):
@@ -119,13 +130,14 @@ def optimization_stages(program: Instructions, *, dialect: Dialect = PCAP, goal:
         The stages in order. Empty if the program has no diagram of reasonable size.
 
     Raises:
+        FieldError: An argument is invalid.
         VerificationError: The dialect rejects the program for another reason than its length.
     """
     source, rules = _verified(program, dialect, goal)
     try:
         diagram, root = lift(source, ValueTable(rules))
         stages = [("value numbering, dead code, registers", root), *_roots(diagram, root)]
-        return tuple(Stage(name, Program(emit(diagram, stage, goal))) for name, stage in stages)
+        return tuple(Stage(name, Program(emit(diagram, stage_root, goal))) for name, stage_root in stages)
     except TooLarge:
         return ()
 
@@ -153,22 +165,22 @@ def with_lists(
     return program
 
 
-def _roots(diagram: Diagram, root: int) -> Iterator[tuple[str, int]]:
+def _roots(diagram: Diagram, root: NodeId) -> Iterator[tuple[str, NodeId]]:
     """Yield the name of each pass that changed the diagram, and the root after it."""
-    for _ in range(_ROUNDS):
-        before = root
-        for name, one in PASSES.items():
-            changed = one(diagram, root)
-            if changed != root:
-                yield name, changed
-            root = changed
-        if root == before:
+    for _ in range(_MAX_ROUNDS):
+        root_before_round = root
+        for name, run_pass in PASSES.items():
+            new_root = run_pass(diagram, root)
+            if new_root != root:
+                yield name, new_root
+            root = new_root
+        if root == root_before_round:
             return
 
 
-def _last_root(diagram: Diagram, root: int) -> int:
-    for _, changed in _roots(diagram, root):
-        root = changed
+def _last_root(diagram: Diagram, root: NodeId) -> NodeId:
+    for _, new_root in _roots(diagram, root):
+        root = new_root
     return root
 
 
@@ -190,13 +202,14 @@ def _is_better(
 ) -> bool:
     if goal == "size":
         return len(optimized) < len(source)
-    before, after = (longest_path(effects_of(tuple(rows), dialect)) for rows in (source, optimized))
+    before, after = (longest_path(effects_of(tuple(code), dialect)) for code in (source, optimized))
     return (after, len(optimized)) < (before, len(source))
 
 
-def _prove(program: Program, found: Program, dialect: Dialect) -> None:
+def _prove(program: Program, optimized: Program, dialect: Dialect) -> None:
     from ..proofs.equivalence import difference
 
-    refuted = difference(program, found, dialect=dialect)
-    if refuted is not None:
-        raise ProofFailed(f"optimiser bug: the optimised program is not equivalent to the input: {refuted}", refuted)
+    counterexample = difference(program, optimized, dialect=dialect)
+    if counterexample is not None:
+        fact = "optimiser bug: the optimised program is not equivalent to the input"
+        raise ProofFailed(f"{fact}: {counterexample}", counterexample)

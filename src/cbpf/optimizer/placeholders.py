@@ -17,7 +17,13 @@ _MAX_PORT: Final = 0xFFFE  # the greatest value of a port has a test of its own 
 
 
 class AddressRanges(NamedTuple):
-    """Sorted, disjoint, inclusive ranges of IPv4 addresses (32 bits), IPv6 addresses (128 bits) and ports (16 bits)."""
+    """Sorted, disjoint, inclusive ranges of addresses and ports.
+
+    Args:
+        hosts: IPv4 addresses, 32 bits.
+        hosts6: IPv6 addresses, 128 bits.
+        ports: TCP, UDP and SCTP ports, 16 bits.
+    """
 
     hosts: Ranges = ()
     hosts6: Ranges = ()
@@ -29,7 +35,13 @@ class PlaceholderMismatch(Exception):
 
 
 class Placeholders(NamedTuple):
-    """The constants that represent the lists: an IPv4 address, an IPv6 address, and a port."""
+    """The constants that represent the lists.
+
+    Args:
+        host: The IPv4 address that represents the list of IPv4 addresses.
+        host6: The IPv6 address that represents the list of IPv6 addresses.
+        port: The port that represents the list of ports.
+    """
 
     host: int
     host6: IPv6Words

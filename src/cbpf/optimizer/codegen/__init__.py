@@ -1,1 +1,1 @@
-"""Code generation: a decision diagram as instructions."""
+"""Code generation: a decision diagram converted to instructions."""

@@ -1,6 +1,7 @@
-"""From a diagram to a program, from the last instruction to the first.
+"""Emission: a diagram written as a program, from the last instruction to the first.
 
-Equal instructions with equal ways on are one, whatever A holds there.
+Instructions with equal fields and equal successors are shared, whatever A holds before them, so equal tails of several
+paths are emitted once.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,67 +10,67 @@ from typing import Final, NamedTuple
 from ..._options import Goal
 from ...isa.instructions import RawInstruction
 from ...isa.opcodes import CODE_OF, CONDITIONS, OPCODE_BY_CODE, Action, Operand
-from ..ir.diagram import DeviceGuard, Diagram, Draw, Guard, Node, Return, successors
+from ..ir.diagram import DeviceGuard, Diagram, Draw, Guard, Node, NodeId, Return, successors
 from ..ir.range_tests import range_test
 from ..ir.requirements import nonzero_divisor
-from .register_plan import NodePlan, RegisterPlan, plan
+from .register_plan import NodePlan, RegisterPlan, plan_registers
 from .straight_line import SelectedInstruction
-from .switch_lowering import BinarySplit, ConstantTest, Decision
+from .switch_lowering import BinarySplit, ConditionalJump, DecisionTree
 
-_REACH: Final = 255  # of a conditional jump, in instructions
-_LONGEST_REORDERED: Final = 32  # questions
+_MAX_DISTANCE: Final = 255  # of a conditional jump, in instructions
+_MAX_REORDERED_TESTS: Final = 32
 _RETURN: Final = CODE_OF[Action.RETURN, Operand.K, 4]
 _RETURN_A: Final = CODE_OF[Action.RETURN, Operand.A, 4]
 _JUMP: Final = CODE_OF[Action.JUMP, Operand.K, 4]
 
 
-def emit(diagram: Diagram, root: int, goal: Goal) -> tuple[RawInstruction, ...]:
-    """Return the instructions of a diagram. Raises `TooLarge`."""
-    root = _with_tested_divisors(diagram, root)
+def emit(diagram: Diagram, root: NodeId, goal: Goal) -> tuple[RawInstruction, ...]:
+    """Return the instructions of a diagram; may raise `TooLarge`."""
+    root = _replace_divisor_guards(diagram, root)
     order = diagram.topological_order(root)
-    return _Writer(diagram, order, plan(diagram, order, goal)).instructions(root)
+    return _Emitter(diagram, order, plan_registers(diagram, order, goal)).instructions(root)
 
 
-def _with_tested_divisors(diagram: Diagram, root: int) -> int:
-    """The root of a diagram in which no guard asks for a divisor that is not 0; a test does."""
-    made: dict[int, int] = {}
-    for number in reversed(diagram.topological_order(root)):
-        node = diagram.nodes[number]
+def _replace_divisor_guards(diagram: Diagram, root: NodeId) -> NodeId:
+    """Return the root of a diagram in which switches test that divisors are not 0, instead of guards."""
+    rebuilt: dict[NodeId, NodeId] = {}
+    for node_id in reversed(diagram.topological_order(root)):
+        node = diagram.nodes[node_id]
         if isinstance(node, Guard):
-            made[number] = _without_divisors(diagram, node, made[node.following])
+            rebuilt[node_id] = _replace_divisor_guard(diagram, node, rebuilt[node.successor])
         else:
-            made[number] = diagram.rebuild(number, made)
-    return made[root]
+            rebuilt[node_id] = diagram.rebuild(node_id, rebuilt)
+    return rebuilt[root]
 
 
-def _without_divisors(diagram: Diagram, guard: Guard, following: int) -> int:
+def _replace_divisor_guard(diagram: Diagram, guard: Guard, successor: NodeId) -> NodeId:
     divisors = [divisor for key, _ in guard.required if (divisor := nonzero_divisor(key)) is not None]
     for divisor in divisors:
         test = range_test(diagram.values, divisor, ((0, 0),))
         if not isinstance(test, bool):
-            following = diagram.test(*test, diagram.reject, following)
+            successor = diagram.test(*test, diagram.reject, successor)
         elif test:
-            following = diagram.reject
-    return diagram.guard({key: one for key, one in guard.required if nonzero_divisor(key) is None}, following)
+            successor = diagram.reject
+    return diagram.guard({key: count for key, count in guard.required if nonzero_divisor(key) is None}, successor)
 
 
-def _side_by_side(diagram: Diagram, order: Sequence[int]) -> Iterable[int]:
-    """The nodes from the last to the first; one that only falls into its follower right behind that, where it can."""
-    falling: dict[int, list[int]] = {}
-    for number in order:
-        node = diagram.nodes[number]
+def _emission_order(diagram: Diagram, order: Sequence[NodeId]) -> Iterable[NodeId]:
+    """Return the nodes from the last to the first; a node without jumps precedes its successor directly if possible."""
+    fall_through: dict[NodeId, list[NodeId]] = {}
+    for node_id in order:
+        node = diagram.nodes[node_id]
         if isinstance(node, Guard | DeviceGuard | Draw):
-            falling.setdefault(node.following, []).append(number)
-    written: dict[int, None] = {}
-    for number in reversed(order):
-        while number not in written:
-            written[number] = None
-            number = next(iter(falling.get(number, ())), number)
-    return written
+            fall_through.setdefault(node.successor, []).append(node_id)
+    emitted: dict[NodeId, None] = {}
+    for node_id in reversed(order):
+        while node_id not in emitted:
+            emitted[node_id] = None
+            node_id = next(iter(fall_through.get(node_id, ())), node_id)
+    return emitted
 
 
-class _Row(NamedTuple):
-    """An instruction, with the places it goes to: counted from the end of the program."""
+class _EmittedInstruction(NamedTuple):
+    """An instruction with the positions of its successors; positions count from the end of the program, from 0."""
 
     code: int
     k: int
@@ -77,135 +78,140 @@ class _Row(NamedTuple):
     on_false: int
 
 
-def _row_of(action: Action, k: int | None, on_true: int, on_false: int) -> _Row:
-    """A conditional jump by a constant, or by X."""
-    return _Row(CODE_OF[action, Operand.X if k is None else Operand.K, 4], k or 0, on_true, on_false)
+def _conditional(action: Action, k: int | None, on_true: int, on_false: int) -> _EmittedInstruction:
+    """Return a conditional jump that compares A with k, or with X if k is None."""
+    code = CODE_OF[action, Operand.X if k is None else Operand.K, 4]
+    return _EmittedInstruction(code, k or 0, on_true, on_false)
 
 
-class _Writer:
-    """Writes instructions from the last to the first."""
+class _Emitter:
+    """The instructions of a program, written from the last to the first."""
 
-    def __init__(self, diagram: Diagram, order: Sequence[int], plans: RegisterPlan) -> None:
+    def __init__(self, diagram: Diagram, order: Sequence[NodeId], plan: RegisterPlan) -> None:
         self._diagram = diagram
-        self._plans = plans
-        self._rows: list[_Row] = []
-        self._known: dict[_Row, int] = {}
+        self._plan = plan
+        self._emitted: list[_EmittedInstruction] = []
+        self._positions: dict[_EmittedInstruction, int] = {}
         self._copies: dict[int, int] = {}
-        self._places: dict[int, dict[int, int]] = {}
-        used: dict[int, set[int]] = {}
-        for (_, number), entry in plans.entries.items():
-            used.setdefault(number, set()).add(entry)
-        for number in _side_by_side(diagram, order):
-            self._places[number] = self._write(number, used[number])
+        self._entry_positions: dict[NodeId, dict[int, int]] = {}
+        used_entries: dict[NodeId, set[int]] = {}
+        for (_, target), entry in plan.entries.items():
+            used_entries.setdefault(target, set()).add(entry)
+        for node_id in _emission_order(diagram, order):
+            self._entry_positions[node_id] = self._emit_node(node_id, used_entries[node_id])
 
-    def instructions(self, root: int) -> tuple[RawInstruction, ...]:
-        """Return the instructions, of which the first is the entry point."""
-        start = self._place(-1, root)
-        if start != len(self._rows) - 1:
-            self._bring_next(start)
-        rows = self._rows
-        return tuple(self._raw(rows[place], place) for place in range(len(rows) - 1, -1, -1))
+    def instructions(self, root: NodeId) -> tuple[RawInstruction, ...]:
+        """Return the instructions, of which the first is the entry point of the root."""
+        start = self._position(-1, root)
+        if start != len(self._emitted) - 1:
+            self._append_copy(start)
+        emitted = self._emitted
+        return tuple(self._raw(emitted[position], position) for position in range(len(emitted) - 1, -1, -1))
 
-    def _raw(self, row: _Row, place: int) -> RawInstruction:
-        if row.code == _JUMP:
-            fields = (row.code, 0, 0, place - row.on_true - 1)
-        elif OPCODE_BY_CODE[row.code].action in CONDITIONS:
-            fields = (row.code, place - row.on_true - 1, place - row.on_false - 1, row.k)
+    def _raw(self, instruction: _EmittedInstruction, position: int) -> RawInstruction:
+        code, k, on_true, on_false = instruction
+        if code == _JUMP:
+            fields = (code, 0, 0, position - on_true - 1)
+        elif OPCODE_BY_CODE[code].action in CONDITIONS:
+            fields = (code, position - on_true - 1, position - on_false - 1, k)
         else:
-            fields = (row.code, 0, 0, row.k)
-        return tuple.__new__(RawInstruction, fields)  # they fit, and a list of networks has half a million
+            fields = (code, 0, 0, k)
+        return tuple.__new__(RawInstruction, fields)  # valid by construction; a list may need 500,000 instructions
 
-    def _place(self, source: int, target: int) -> int:
-        return self._places[target][self._plans.entries[source, target]]
+    def _position(self, source: NodeId, target: NodeId) -> int:
+        """Return the position where an edge enters its target's code."""
+        return self._entry_positions[target][self._plan.entries[source, target]]
 
-    def _write(self, number: int, entries: set[int]) -> dict[int, int]:
-        """Writes a node; gives the places of its entries."""
-        plan, node = self._plans.of[number], self._diagram.nodes[number]
-        place = self._end(number, node, plan)
-        places = {}
-        for index in range(len(plan.steps), -1, -1):
-            if index < len(plan.steps):
+    def _emit_node(self, node_id: NodeId, entries: set[int]) -> dict[int, int]:
+        """Emit a node; return the position of each entry into its code."""
+        plan, node = self._plan.nodes[node_id], self._diagram.nodes[node_id]
+        position = self._emit_end(node_id, node, plan)
+        positions = {}
+        for index in range(len(plan.code), -1, -1):
+            if index < len(plan.code):
                 if index + 1 <= min(entries):
                     break
-                place = self._straight(plan.steps[index], place)
+                position = self._emit_straight_line(plan.code[index], position)
             if index in entries:
-                places[index] = place
-        return places
+                positions[index] = position
+        return positions
 
-    def _end(self, number: int, node: Node, plan: NodePlan) -> int:
+    def _emit_end(self, node_id: NodeId, node: Node, plan: NodePlan) -> int:
+        """Emit the end of a node: a return, a decision, or nothing; return its position."""
         if isinstance(node, Return):
-            value = self._diagram.values.number(node.value)
-            return self._put(_Row(_RETURN_A, 0, -1, -1) if value is None else _Row(_RETURN, value, -1, -1))
+            verdict = self._diagram.values.constant_of(node.value)
+            return self._emit_return(_RETURN_A, 0) if verdict is None else self._emit_return(_RETURN, verdict)
         if plan.decision is None:
-            return self._place(number, successors(node)[0])
-        return self._decision(plan.decision, [self._place(number, target) for target in plan.targets])
+            return self._position(node_id, successors(node)[0])
+        return self._emit_decision(plan.decision, [self._position(node_id, target) for target in plan.targets])
 
-    def _decision(self, decision: Decision, places: Sequence[int]) -> int:
+    def _emit_decision(self, decision: DecisionTree, target_positions: Sequence[int]) -> int:
         if isinstance(decision, BinarySplit):
-            low = self._decision(decision.low, places)
-            high = self._decision(decision.high, places)
-            return self._conditional(Action.GREATER_OR_EQUAL, decision.k, high, low)
-        place = places[decision.otherwise]
-        left = list(decision.tests)
-        while left:
-            question = left.pop(self._best_last(left, places, place))
-            place = self._conditional(question.action, question.k, places[question.target], place)
-        return place
+            low = self._emit_decision(decision.low, target_positions)
+            high = self._emit_decision(decision.high, target_positions)
+            return self._emit_conditional(Action.GREATER_OR_EQUAL, decision.k, high, low)
+        position = target_positions[decision.otherwise]
+        remaining = list(decision.jumps)
+        while remaining:
+            jump = remaining.pop(self._best_last(remaining, target_positions, position))
+            position = self._emit_conditional(jump.action, jump.k, target_positions[jump.target], position)
+        return position
 
-    def _best_last(self, questions: Sequence[ConstantTest], places: Sequence[int], otherwise: int) -> int:
-        """The question to be asked last: of those for single numbers one that is written already, if there is one."""
-        last = len(questions) - 1
-        if questions[last].action is Action.EQUAL and last <= _LONGEST_REORDERED:
-            for index, question in enumerate(questions):
-                if _row_of(question.action, question.k, places[question.target], otherwise) in self._known:
+    def _best_last(self, jumps: Sequence[ConditionalJump], target_positions: Sequence[int], otherwise: int) -> int:
+        """Return the index of the jump to execute last: an emitted `jeq` that can be shared, or the last one."""
+        last = len(jumps) - 1
+        if jumps[last].action is Action.EQUAL and last <= _MAX_REORDERED_TESTS:
+            for index, jump in enumerate(jumps):
+                if _conditional(jump.action, jump.k, target_positions[jump.target], otherwise) in self._positions:
                     return index
         return last
 
-    def _conditional(self, action: Action, k: int | None, on_true: int, on_false: int) -> int:
+    def _emit_conditional(self, action: Action, k: int | None, on_true: int, on_false: int) -> int:
         if on_true == on_false:
             return on_true
-        wanted = _row_of(action, k, on_true, on_false)
-        if wanted not in self._known:
-            near_true = self._near(on_true, 2)  # one more if the other target has to be brought near too
-            near_false = self._near(on_false, 1)
-            self._known[wanted] = len(self._rows)
-            self._rows.append(wanted._replace(on_true=near_true, on_false=near_false))
-        return self._known[wanted]
+        key = _conditional(action, k, on_true, on_false)
+        if key not in self._positions:
+            near_true = self._within_reach(on_true, 2)  # 2, as a copy for the other target may follow
+            near_false = self._within_reach(on_false, 1)
+            self._positions[key] = len(self._emitted)
+            self._emitted.append(key._replace(on_true=near_true, on_false=near_false))
+        return self._positions[key]
 
-    def _straight(self, step: SelectedInstruction, following: int) -> int:
-        row = _Row(step.code, step.k, following, following)
-        known = self._known.get(row)
-        if known is not None:
-            return known
-        if following != len(self._rows) - 1:
-            following = self._bring_next(following)
-        self._known[row] = len(self._rows)
-        self._rows.append(row)
-        return len(self._rows) - 1
+    def _emit_straight_line(self, instruction: SelectedInstruction, successor: int) -> int:
+        key = _EmittedInstruction(instruction.code, instruction.k, successor, successor)
+        existing = self._positions.get(key)
+        if existing is not None:
+            return existing
+        if successor != len(self._emitted) - 1:
+            self._append_copy(successor)
+        self._positions[key] = len(self._emitted)
+        self._emitted.append(key)
+        return len(self._emitted) - 1
 
-    def _bring_next(self, place: int) -> int:
-        """A copy of the instruction at *place*, or a jump to it, as the next instruction."""
-        row = self._rows[place]
-        action = OPCODE_BY_CODE[row.code].action
-        near = len(self._rows) - 1 - min(row.on_true, row.on_false) <= _REACH
-        if action is Action.RETURN or (action in CONDITIONS and near):
-            self._rows.append(row)
+    def _append_copy(self, position: int) -> int:
+        """Append a copy of the instruction at *position*, or a jump to it; return the position of the new one."""
+        instruction = self._emitted[position]
+        action = OPCODE_BY_CODE[instruction.code].action
+        farthest = len(self._emitted) - 1 - min(instruction.on_true, instruction.on_false)
+        if action is Action.RETURN or (action in CONDITIONS and farthest <= _MAX_DISTANCE):
+            self._emitted.append(instruction)
         else:
-            self._rows.append(_Row(_JUMP, 0, place, place))
-        return len(self._rows) - 1
+            self._emitted.append(_EmittedInstruction(_JUMP, 0, position, position))
+        return len(self._emitted) - 1
 
-    def _near(self, place: int, room: int) -> int:
-        """The place, or one from which it is reached, near enough for the next instruction but *room* - 1."""
-        if len(self._rows) - place - 2 + room <= _REACH:
-            return place
-        copy = self._copies.get(place)
-        if copy is None or len(self._rows) - copy - 2 + room > _REACH:
-            copy = self._copies[place] = self._bring_next(place)
+    def _within_reach(self, position: int, added: int) -> int:
+        """Return *position*, or that of a copy, within reach of the last of *added* further instructions."""
+        if len(self._emitted) - position - 2 + added <= _MAX_DISTANCE:
+            return position
+        copy = self._copies.get(position)
+        if copy is None or len(self._emitted) - copy - 2 + added > _MAX_DISTANCE:
+            copy = self._copies[position] = self._append_copy(position)
         return copy
 
-    def _put(self, row: _Row) -> int:
-        known = self._known.get(row)
-        if known is None:
-            known = self._known[row] = len(self._rows)
-            self._rows.append(row)
-        return known
+    def _emit_return(self, code: int, k: int) -> int:
+        key = _EmittedInstruction(code, k, -1, -1)
+        position = self._positions.get(key)
+        if position is None:
+            position = self._positions[key] = len(self._emitted)
+            self._emitted.append(key)
+        return position

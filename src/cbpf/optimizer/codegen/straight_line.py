@@ -1,28 +1,35 @@
-"""Instructions without jumps, as steps: what each does with the registers, beside its bits."""
+"""Straight-line code: instructions without jumps, with their effects on the registers."""
 
 from typing import Final, NamedTuple, TypeAlias
 
 from ...isa.dialects import Dialect
 from ...isa.opcodes import CODE_OF, EXTENSION_OFFSET, Action, Extension, Operand
+from ..ir.requirements import ValueId
 from ..ir.value_numbering import TooLarge
-
-Content: TypeAlias = int | None
-"""The expression that a register holds; None: unknown."""
 
 
 class RegisterContents(NamedTuple):
-    """What the registers hold."""
+    """The values in A and X; None: unknown."""
 
-    a: Content
-    x: Content
+    a: ValueId | None
+    x: ValueId | None
 
 
 class SelectedInstruction(NamedTuple):
-    """An instruction that goes on to the next.
+    """An instruction whose only successor is the next one.
 
-    after: what the registers hold behind it. reads_a, reads_x, writes_a, writes_x: what it does with them. stored: the
-    scratch slot that it writes, loaded: the one that it reads. checks: it is there for what it rejects, or it draws a
-    number, so no way may skip it.
+    Args:
+        code: The opcode.
+        k: The operand.
+        after: The register contents after the instruction.
+        reads_a: Whether the instruction reads A.
+        reads_x: Whether the instruction reads X.
+        writes_a: Whether the instruction writes A.
+        writes_x: Whether the instruction writes X.
+        stored: The scratch slot that is written, or None.
+        loaded: The scratch slot that is read, or None.
+        is_effect: Whether the instruction must be executed on every path, because it checks a requirement or draws a
+            random number.
     """
 
     code: int
@@ -34,10 +41,10 @@ class SelectedInstruction(NamedTuple):
     writes_x: bool = False
     stored: int | None = None
     loaded: int | None = None
-    checks: bool = False
+    is_effect: bool = False
 
 
-Steps: TypeAlias = tuple[SelectedInstruction, ...]
+StraightLineCode: TypeAlias = tuple[SelectedInstruction, ...]
 
 _WRITE_X: Final = frozenset({Action.LOAD_X, Action.TAX})
 _STORES: Final = frozenset({Action.STORE_A, Action.STORE_X})
@@ -49,7 +56,7 @@ _SEARCHES: Final = (Extension.NETLINK_ATTR, Extension.NETLINK_ATTR_NESTED)
 def select_instruction(
     dialect: Dialect, action: Action, operand: Operand, k: int, after: RegisterContents, *, size: int = 4
 ) -> SelectedInstruction:
-    """The step of an opcode. Raises `TooLarge` if the dialect has no such."""
+    """Return an instruction with its effects; raise `TooLarge` if the dialect does not have its opcode."""
     code = CODE_OF[action, operand, size]
     if code not in dialect.opcodes:
         raise TooLarge
@@ -69,12 +76,12 @@ def select_instruction(
 
 
 def select_extension_load(dialect: Dialect, extension: Extension, after: RegisterContents) -> SelectedInstruction:
-    """The step of an extension load; a search reads both registers."""
-    made = select_instruction(dialect, Action.LOAD_A, Operand.ABSOLUTE, EXTENSION_OFFSET + extension, after)
-    searches = extension in _SEARCHES
-    return made._replace(reads_a=searches, reads_x=searches)
+    """Return an extension load with its effects; a netlink search reads both registers."""
+    load = select_instruction(dialect, Action.LOAD_A, Operand.ABSOLUTE, EXTENSION_OFFSET + extension, after)
+    is_search = extension in _SEARCHES
+    return load._replace(reads_a=is_search, reads_x=is_search)
 
 
-def contents_after(steps: Steps | None, held: RegisterContents) -> RegisterContents:
-    """What the registers hold behind steps, before which they held *held*."""
-    return steps[-1].after if steps else held
+def contents_after(code: StraightLineCode | None, before: RegisterContents) -> RegisterContents:
+    """Return the register contents after code that is entered with the contents *before*."""
+    return code[-1].after if code else before

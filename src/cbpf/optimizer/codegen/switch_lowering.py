@@ -1,7 +1,26 @@
-"""A switch as conditional jumps: the fewest that tell its arms apart, or few in a row.
+"""Switch lowering: a switch as a chain or a binary tree of conditional jumps.
 
-A chain asks one question after the other. A number that stands alone costs one `jeq`; once it was asked for, it may
-count to either neighbour. What is left are ranges, and each border between two of them costs one `jge`.
+A chain tests one condition after the other; `lower_switch` finds a shortest one. A range of one value costs one `jeq`;
+after that test, the value can be treated as part of either neighbouring range. The remaining ranges are separated by
+one `jge` per boundary:
+
+>>> chain = lower_switch([0, 80, 81, 443, 444], [0, 1, 0, 2, 0], 0xFFFF, max_tests=None)
+>>> for jump in chain.jumps:
+...     print(jump.action.name, jump.k, "->", jump.target)
+EQUAL 80 -> 1
+EQUAL 443 -> 2
+>>> chain.otherwise
+0
+
+For speed, a switch whose chain is longer than *max_tests* is divided in the middle:
+
+>>> tree = lower_switch([0, 80, 81, 443, 444], [0, 1, 0, 2, 0], 0xFFFF, max_tests=1)
+>>> tree.k  # larger values than this, and this value, are decided by tree.high
+81
+>>> tree.low
+JumpChain(jumps=(ConditionalJump(action=<Action.GREATER_OR_EQUAL: 19>, k=80, target=1),), otherwise=0)
+>>> tree.high
+JumpChain(jumps=(ConditionalJump(action=<Action.EQUAL: 17>, k=443, target=2),), otherwise=0)
 """
 
 from collections.abc import Sequence
@@ -10,8 +29,8 @@ from typing import NamedTuple, TypeAlias
 from ...isa.opcodes import Action
 
 
-class ConstantTest(NamedTuple):
-    """A conditional jump: where it goes if A compares so with k (None: with X); else the next question is asked."""
+class ConditionalJump(NamedTuple):
+    """A jump to *target* if `A <action> k` holds (k None: `A <action> X`); else the next test follows."""
 
     action: Action
     k: int | None
@@ -19,96 +38,108 @@ class ConstantTest(NamedTuple):
 
 
 class JumpChain(NamedTuple):
-    """Questions in their order, and where it goes after a no to all of them."""
+    """Conditional jumps in order, and the target if no condition holds."""
 
-    tests: tuple[ConstantTest, ...]
+    jumps: tuple[ConditionalJump, ...]
     otherwise: int
 
 
 class BinarySplit(NamedTuple):
-    """What decides numbers from *k* on, and what those below."""
+    """A test for values of at least *k*: the decision tree for these values, and the one for smaller values."""
 
     k: int
-    high: "Decision"
-    low: "Decision"
+    high: "DecisionTree"
+    low: "DecisionTree"
 
 
-Decision: TypeAlias = JumpChain | BinarySplit
+DecisionTree: TypeAlias = JumpChain | BinarySplit
 
 
-class _Range(NamedTuple):
+class _TargetRange(NamedTuple):
     low: int
     high: int
     target: int
 
 
-def lower_switch(starts: Sequence[int], targets: Sequence[int], most: int, longest: int | None) -> Decision:
-    """The decision for arms from *starts* on, up to *most*; longest: how many questions a chain may have, None: any."""
-    ends = [*(start - 1 for start in starts[1:]), most]
-    return _decide([_Range(*one) for one in zip(starts, ends, targets, strict=True)], longest)
+def lower_switch(starts: Sequence[int], targets: Sequence[int], upper: int, max_tests: int | None) -> DecisionTree:
+    """Return the decision tree for values in [starts[i], starts[i+1]), which go to targets[i].
+
+    The last range ends at *upper*, inclusive. A chain has at most *max_tests* tests; None: no limit, so the result is
+    one chain.
+    """
+    ends = [*(start - 1 for start in starts[1:]), upper]
+    ranges = [_TargetRange(*fields) for fields in zip(starts, ends, targets, strict=True)]
+    return _lower_ranges(ranges, max_tests)
 
 
-def _decide(ranges: list[_Range], longest: int | None) -> Decision:
-    if longest is None or len(ranges) <= 2 * longest + 1:  # else there are more questions than that in any case
+def _lower_ranges(ranges: list[_TargetRange], max_tests: int | None) -> DecisionTree:
+    if max_tests is None or len(ranges) <= 2 * max_tests + 1:  # n ranges need at least (n - 1) / 2 tests
         chain = _shortest_chain(ranges)
-        if longest is None or len(chain.tests) <= longest:
+        if max_tests is None or len(chain.jumps) <= max_tests:
             return chain
     middle = len(ranges) // 2
-    return BinarySplit(ranges[middle].low, _decide(ranges[middle:], longest), _decide(ranges[:middle], longest))
+    high, low = _lower_ranges(ranges[middle:], max_tests), _lower_ranges(ranges[:middle], max_tests)
+    return BinarySplit(ranges[middle].low, high, low)
 
 
-def _shortest_chain(ranges: Sequence[_Range]) -> JumpChain:
-    """The shortest chain for neighbouring ranges."""
-    alone = _to_ask_alone(ranges)
-    questions = [ConstantTest(Action.EQUAL, one.low, one.target) for index, one in enumerate(ranges) if index in alone]
-    left: list[_Range] = []
-    for index, one in enumerate(ranges):
-        if index not in alone and (not left or left[-1].target != one.target):
-            left.append(one)
-    questions += (ConstantTest(Action.GREATER_OR_EQUAL, one.low, one.target) for one in reversed(left[1:]))
-    return JumpChain(tuple(questions), left[0].target)
+def _shortest_chain(ranges: Sequence[_TargetRange]) -> JumpChain:
+    """Return a shortest chain for adjacent ranges."""
+    single = _singled_out(ranges)
+    jumps = [ConditionalJump(Action.EQUAL, ranges[index].low, ranges[index].target) for index in sorted(single)]
+    remaining: list[_TargetRange] = []
+    for index, target_range in enumerate(ranges):
+        if index not in single and (not remaining or remaining[-1].target != target_range.target):
+            remaining.append(target_range)
+    jumps += (
+        ConditionalJump(Action.GREATER_OR_EQUAL, target_range.low, target_range.target)
+        for target_range in reversed(remaining[1:])
+    )
+    return JumpChain(tuple(jumps), remaining[0].target)
 
 
-def _to_ask_alone(ranges: Sequence[_Range]) -> set[int]:
-    """The indices of the single numbers that are best asked for by themselves.
+def _singled_out(ranges: Sequence[_TargetRange]) -> set[int]:
+    """Return the indices of the single-value ranges that a shortest chain tests by `jeq`.
 
-    Let cost(i) be the number of questions for all ranges up to i, if i is not asked alone. It is reached from an
-    earlier such j over single numbers only, at one question for each of them, and one for the border unless i and j
-    lead to the same place. So for each target the best j is remembered, and the best of all.
+    Dynamic programming: let cost(i) be the smallest number of tests for the ranges up to i if range i itself is not
+    tested by `jeq`. The last such range before i is some j < i, and all ranges between them are single values, which
+    cost one `jeq` each; the boundary between j and i costs one `jge` unless both have the same target. So only the
+    best j per target and the best j of all need to be remembered, and the time is linear.
     """
     cost: list[int] = []
-    before: list[int | None] = []
-    best: dict[int, tuple[int, int]] = {}  # target -> cost(j) - j, j
-    best_of_all: tuple[int, int] | None = None
-    only_single = True
-    for index, one in enumerate(ranges):
-        ways: list[tuple[int, int | None]] = [(index, None)] if only_single else []
-        if best_of_all is not None:
-            ways.append((best_of_all[0] + index, best_of_all[1]))
-        if one.target in best:
-            ways.append((best[one.target][0] + index - 1, best[one.target][1]))
-        lowest = min(ways, key=lambda way: way[0])
+    previous: list[int | None] = []
+    best_by_target: dict[int, tuple[int, int]] = {}  # target -> cost(j) - j, j
+    best: tuple[int, int] | None = None
+    all_single = True
+    for index, target_range in enumerate(ranges):
+        candidates: list[tuple[int, int | None]] = [(index, None)] if all_single else []
+        if best is not None:
+            candidates.append((best[0] + index, best[1]))
+        if target_range.target in best_by_target:
+            target_best = best_by_target[target_range.target]
+            candidates.append((target_best[0] + index - 1, target_best[1]))
+        lowest = min(candidates, key=lambda candidate: candidate[0])
         cost.append(lowest[0])
-        before.append(lowest[1])
-        if one.low != one.high:
-            best, best_of_all, only_single = {}, None, False
-        mine = (lowest[0] - index, index)
-        best[one.target] = min(best.get(one.target, mine), mine)
-        best_of_all = mine if best_of_all is None else min(best_of_all, mine)
-    return _not_kept(ranges, cost, before)
+        previous.append(lowest[1])
+        if target_range.low != target_range.high:
+            best_by_target, best, all_single = {}, None, False
+        own = (lowest[0] - index, index)
+        best_by_target[target_range.target] = min(best_by_target.get(target_range.target, own), own)
+        best = own if best is None else min(best, own)
+    return set(range(len(ranges))) - _not_singled_out(ranges, cost, previous)
 
 
-def _not_kept(ranges: Sequence[_Range], cost: list[int], before: list[int | None]) -> set[int]:
+def _not_singled_out(ranges: Sequence[_TargetRange], cost: list[int], previous: list[int | None]) -> set[int]:
+    """Return the ranges on the cheapest sequence of predecessors; single values after its last one cost 1 each."""
     count = len(ranges)
     last = count - 1
-    best, at = cost[last], last
-    while last > 0 and ranges[last].low == ranges[last].high:  # what comes behind the last one kept is asked alone
+    lowest, best_last = cost[last], last
+    while last > 0 and ranges[last].low == ranges[last].high:
         last -= 1
-        if cost[last] + count - 1 - last < best:
-            best, at = cost[last] + count - 1 - last, last
-    kept = set()
-    step: int | None = at
-    while step is not None:
-        kept.add(step)
-        step = before[step]
-    return set(range(count)) - kept
+        if cost[last] + count - 1 - last < lowest:
+            lowest, best_last = cost[last] + count - 1 - last, last
+    indices = set()
+    index: int | None = best_last
+    while index is not None:
+        indices.add(index)
+        index = previous[index]
+    return indices

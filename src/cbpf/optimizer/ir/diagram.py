@@ -1,11 +1,24 @@
-"""The one form that all passes work on: a decision diagram, whose nodes are numbers and are never changed.
+"""The decision diagram: the representation on which all passes work.
 
-A node goes on to nodes that were made before it, so their numbers are smaller: going down the numbers visits a node
-after all that lead to it, going up after all that it leads to. Equal nodes are one number.
+A diagram is a directed acyclic graph of immutable nodes, which are numbered as they are created:
 
-A test rejects by itself where its bytes are missing, since it loads what it tests (`Expressions.requirements`). A
-`Guard` asks for more than what follows asks anyway; it is left out where every way to a verdict other than 0 has the
-same requirements.
+- Each node is created after its successors, so its number is greater than theirs. Descending numbers visit each node
+  after its predecessors; ascending numbers visit each node after its successors.
+- Equal nodes have one number, so equal tails of a program are shared.
+
+A switch loads the value that it tests, so it rejects packets that lack the bytes (`ValueTable.requirements`). A `Guard`
+adds requirements that the rest of the path does not imply; no guard is created where every accepting path has these
+requirements already.
+
+>>> from cbpf.isa.dialects import PCAP
+>>> diagram = Diagram(ValueTable(PCAP))
+>>> accept = diagram.return_value(diagram.values.constant(1))
+>>> ethertype = diagram.values.load(PACKET, 12, 2)
+>>> node_id = diagram.test(ethertype, ((0x0800, 0x0800),), accept, diagram.reject)
+>>> diagram.nodes[node_id]
+Switch(value=2, starts=(0, 2048, 2049), targets=(0, 1, 0))
+>>> diagram.required_to_accept[node_id]
+{-1: 14}
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,82 +32,99 @@ from .requirements import (
     NOTHING_ACCEPTED,
     PACKET,
     Requirements,
+    ValueId,
     requirement_intersection,
     requirement_union,
     unsatisfied,
 )
 from .value_numbering import ValueTable
 
+NodeId: TypeAlias = int
+"""The index of a node in `Diagram.nodes`."""
+
+Arm: TypeAlias = tuple[int, NodeId]
+"""An arm of a switch: its first value and its target."""
+
 
 class Return(NamedTuple):
-    """The end of a run, with the value of an expression as its verdict."""
+    """The end of a run with *value* as its verdict."""
 
-    value: int
+    value: ValueId
 
 
 class Switch(NamedTuple):
-    """Goes by where the value of an expression lies: to targets[i] from starts[i] on; starts[0] is 0."""
+    """Branch on a value: values in [starts[i], starts[i+1]) go to targets[i]; starts[0] is 0."""
 
-    value: int
+    value: ValueId
     starts: tuple[int, ...]
-    targets: tuple[int, ...]
+    targets: tuple[NodeId, ...]
 
 
 class Guard(NamedTuple):
-    """Rejects unless the packet has what is required: pairs of a key and a number (`requirements`)."""
+    """Reject packets that do not meet the requirements, which are pairs of a key and a count (see `requirements`)."""
 
     required: tuple[tuple[int, int], ...]
-    following: int
+    successor: NodeId
 
 
 class DeviceGuard(NamedTuple):
-    """Ends the run with an expression as its verdict if the packet has no device, by a load that asks for one."""
+    """End the run with *verdict* if the packet has no device, by a load of *extension*, which needs one."""
 
     extension: Extension
-    verdict: int
-    following: int
+    verdict: ValueId
+    successor: NodeId
 
 
 class Draw(NamedTuple):
-    """Draws the random number with this number, from 0."""
+    """Draw a random number; *draw* is the index of the draw in the run, from 0."""
 
-    number: int
-    following: int
+    draw: int
+    successor: NodeId
 
 
 Node: TypeAlias = Return | Switch | Guard | DeviceGuard | Draw
-Arm: TypeAlias = tuple[int, int]
-"""A start and a target."""
 
 
-def successors(node: Node) -> tuple[int, ...]:
-    """Where a node leads to."""
+def successors(node: Node) -> tuple[NodeId, ...]:
+    """Return the successors of a node, one per arm of a switch."""
     if isinstance(node, Return):
         return ()
-    return node.targets if isinstance(node, Switch) else (node.following,)
+    return node.targets if isinstance(node, Switch) else (node.successor,)
 
 
 class Diagram:
-    """The table of nodes over a table of expressions. accepted: what each way to a verdict other than 0 requires."""
+    """The nodes over a table of values.
 
-    def __init__(self, expressions: ValueTable) -> None:
-        self.values = expressions
+    Args:
+        values: The table of the values that the nodes refer to.
+
+    Attributes:
+        nodes: The nodes; a `NodeId` is an index.
+        required_to_accept: The requirements that every accepting path from each node has.
+        reject: The node that returns 0.
+    """
+
+    def __init__(self, values: ValueTable) -> None:
+        self.values = values
         self.nodes: list[Node] = []
-        self.accepted: list[Requirements | None] = []
-        self._numbers: dict[tuple[type, Node], int] = {}
-        self.reject = self.finish(expressions.zero)
+        self.required_to_accept: list[Requirements | None] = []
+        self._ids: dict[tuple[type, Node], NodeId] = {}
+        self.reject = self.return_value(values.zero)
 
-    # -- making nodes -------------------------------------------------------------------------------------------
+    # -- construction -------------------------------------------------------------------------------------------
 
-    def finish(self, value: int) -> int:
-        """The end with an expression as the verdict."""
-        known = self.values.number(value)
-        return self._add(Return(value), NOTHING_ACCEPTED if known == 0 else self.values.requirements[value])
+    def return_value(self, value: ValueId) -> NodeId:
+        """Return the node that ends a run with *value* as its verdict."""
+        is_reject = self.values.constant_of(value) == 0
+        return self._add(Return(value), NOTHING_ACCEPTED if is_reject else self.values.requirements[value])
 
-    def switch(self, value: int, arms: Iterable[Arm]) -> int:
-        """The node for arms in the order of their starts. Equal neighbours are one; where all are, a guard is left."""
+    def switch(self, value: ValueId, arms: Iterable[Arm]) -> NodeId:
+        """Return the switch with these arms, which are in ascending order of their first values.
+
+        Adjacent arms with one target are merged. If all arms are, a guard replaces the switch.
+        """
         starts: list[int] = []
-        targets: list[int] = []
+        targets: list[NodeId] = []
         for start, target in arms:
             if not targets or targets[-1] != target:
                 starts.append(start)
@@ -102,86 +132,84 @@ class Diagram:
         required = self.values.requirements[value]
         if len(targets) == 1:
             return self.guard(required, targets[0])
-        accepted: Requirements | None = NOTHING_ACCEPTED
+        accepting: Requirements | None = NOTHING_ACCEPTED
         for target in set(targets):
-            accepted = requirement_intersection(accepted, self.accepted[target])
-        return self._add(Switch(value, tuple(starts), tuple(targets)), requirement_union(required, accepted))
+            accepting = requirement_intersection(accepting, self.required_to_accept[target])
+        return self._add(Switch(value, tuple(starts), tuple(targets)), requirement_union(required, accepting))
 
-    def test(self, value: int, ranges: Ranges, inside: int, outside: int) -> int:
-        """The switch that goes to *inside* for the numbers in *ranges*."""
-        return self.switch(value, arms_of(ranges, inside, outside, self.values.most[value]))
+    def test(self, value: ValueId, ranges: Ranges, inside: NodeId, outside: NodeId) -> NodeId:
+        """Return the switch that goes to *inside* if the value is in *ranges*, else to *outside*."""
+        return self.switch(value, arms_of(ranges, inside, outside, self.values.upper[value]))
 
-    def guard(self, required: Requirements, following: int) -> int:
-        """The guard, if there is anything to guard."""
-        wanted = unsatisfied(self.accepted[following], required, self.values.most)
-        if not wanted:
-            return following
-        node = self.nodes[following]
+    def guard(self, required: Requirements, successor: NodeId) -> NodeId:
+        """Return the guard before *successor*, or *successor* if its accepting paths imply the requirements."""
+        missing = unsatisfied(self.required_to_accept[successor], required, self.values.upper)
+        if not missing:
+            return successor
+        node = self.nodes[successor]
         if isinstance(node, Guard):
-            wanted, following = requirement_union(wanted, dict(node.required)) or NOTHING, node.following
-        accepted = requirement_union(wanted, self.accepted[following])
-        return self._add(Guard(tuple(sorted(self._needed(wanted).items())), following), accepted)
+            missing, successor = requirement_union(missing, dict(node.required)) or NOTHING, node.successor
+        accepting = requirement_union(missing, self.required_to_accept[successor])
+        return self._add(Guard(tuple(sorted(self._irredundant(missing).items())), successor), accepting)
 
-    def device(self, extension: Extension, verdict: int, following: int) -> int:
-        """See `Device`; without use where the same verdict follows."""
-        known = self.values.number(verdict)
-        if self.nodes[following] == Return(verdict):
-            return following
-        accepted = requirement_union({DEVICE: 1}, self.accepted[following])
-        if known != 0:
-            accepted = requirement_intersection(accepted, self.values.requirements[verdict])
-        return self._add(
-            DeviceGuard(extension, verdict, following), requirement_union(self.values.requirements[verdict], accepted)
-        )
+    def device_guard(self, extension: Extension, verdict: ValueId, successor: NodeId) -> NodeId:
+        """Return the device guard before *successor*, or *successor* if it returns the same verdict at once."""
+        if self.nodes[successor] == Return(verdict):
+            return successor
+        required = self.values.requirements[verdict]
+        accepting = requirement_union({DEVICE: 1}, self.required_to_accept[successor])
+        if self.values.constant_of(verdict) != 0:
+            accepting = requirement_intersection(accepting, required)
+        return self._add(DeviceGuard(extension, verdict, successor), requirement_union(required, accepting))
 
-    def draw(self, number: int, following: int) -> int:
-        """See `Draw`."""
-        return self._add(Draw(number, following), self.accepted[following])
+    def draw(self, draw: int, successor: NodeId) -> NodeId:
+        """Return the node that draws a random number before *successor*."""
+        return self._add(Draw(draw, successor), self.required_to_accept[successor])
 
-    def rebuild(self, number: int, made: Mapping[int, int]) -> int:
-        """The same node, leading to what was made of its targets."""
-        node = self.nodes[number]
-        targets = [made[target] for target in successors(node)]
+    def rebuild(self, node_id: NodeId, rebuilt: Mapping[NodeId, NodeId]) -> NodeId:
+        """Return a copy of a node whose successors are replaced by *rebuilt*; the node itself if none changes."""
+        node = self.nodes[node_id]
+        targets = [rebuilt[target] for target in successors(node)]
         if tuple(targets) == successors(node):
-            return number
+            return node_id
         match node:
             case Return():
-                return self.finish(node.value)
+                return self.return_value(node.value)
             case Switch():
                 return self.switch(node.value, zip(node.starts, targets, strict=True))
             case Guard():
                 return self.guard(dict(node.required), targets[0])
             case DeviceGuard():
-                return self.device(node.extension, node.verdict, targets[0])
+                return self.device_guard(node.extension, node.verdict, targets[0])
             case Draw():
-                return self.draw(node.number, targets[0])
+                return self.draw(node.draw, targets[0])
 
-    # -- asking -------------------------------------------------------------------------------------------------
+    # -- inspection ---------------------------------------------------------------------------------------------
 
-    def topological_order(self, root: int) -> list[int]:
-        """The nodes that can be reached from *root*, each before all that it leads to."""
-        reached, waiting = {root}, [root]
-        while waiting:
-            for target in set(successors(self.nodes[waiting.pop()])):
+    def topological_order(self, root: NodeId) -> list[NodeId]:
+        """Return the nodes that are reachable from *root*, each before its successors."""
+        reached, pending = {root}, [root]
+        while pending:
+            for target in set(successors(self.nodes[pending.pop()])):
                 if target not in reached:
                     reached.add(target)
-                    waiting.append(target)
+                    pending.append(target)
         return sorted(reached, reverse=True)
 
-    def checked_on_entry(self, order: Sequence[int]) -> dict[int, Requirements]:
-        """What a run has certainly got past when it comes to each node of `below`."""
-        known: dict[int, Requirements] = {order[0]: NOTHING}
-        for number in order:
-            node = self.nodes[number]
-            after = requirement_union(known[number], self.required_to_accept(node)) or NOTHING
+    def checked_on_entry(self, order: Sequence[NodeId]) -> dict[NodeId, Requirements]:
+        """Return the requirements that are checked on every path to each node of a topological order."""
+        on_entry: dict[NodeId, Requirements] = {order[0]: NOTHING}
+        for node_id in order:
+            node = self.nodes[node_id]
+            on_exit = requirement_union(on_entry[node_id], self.checked_by(node)) or NOTHING
             for target in set(successors(node)):
-                known[target] = (
-                    after if target not in known else requirement_intersection(known[target], after) or NOTHING
+                on_entry[target] = (
+                    requirement_intersection(on_entry[target], on_exit) or NOTHING if target in on_entry else on_exit
                 )
-        return known
+        return on_entry
 
-    def required_to_accept(self, node: Node) -> Requirements:
-        """What a run has got past when it leaves the node."""
+    def checked_by(self, node: Node) -> Requirements:
+        """Return the requirements that a run has met if it continues after a node."""
         match node:
             case Return() | Switch():
                 return self.values.requirements[node.value]
@@ -191,30 +219,39 @@ class Diagram:
                 return requirement_union({DEVICE: 1}, self.values.requirements[node.verdict]) or NOTHING
         return NOTHING
 
-    def _needed(self, required: Requirements) -> Requirements:
-        """Without what follows from the rest."""
-        kept = dict(required)
-        if PACKET in kept:
-            rest = {key: number for key, number in kept.items() if key != PACKET}
-            kept = rest | dict(unsatisfied(rest, {PACKET: kept[PACKET]}, self.values.most))
-        return kept
+    def _irredundant(self, required: Requirements) -> Requirements:
+        """Return the requirements without a PACKET requirement that the others imply."""
+        others = dict(required)
+        count = others.pop(PACKET, None)
+        if count is None:
+            return others
+        return others | dict(unsatisfied(others, {PACKET: count}, self.values.upper))
 
-    def _add(self, node: Node, accepted: Requirements | None) -> int:
+    def _add(self, node: Node, required_to_accept: Requirements | None) -> NodeId:
         key = (type(node), node)
-        found = self._numbers.get(key)
-        if found is not None:
-            return found
-        number = self._numbers[key] = len(self.nodes)
+        existing = self._ids.get(key)
+        if existing is not None:
+            return existing
+        node_id = self._ids[key] = len(self.nodes)
         self.nodes.append(node)
-        self.accepted.append(accepted)
-        return number
+        self.required_to_accept.append(required_to_accept)
+        return node_id
 
 
-def arms_of(ranges: Ranges, inside: int, outside: int, most: int) -> Iterator[Arm]:
-    """The arms that go to *inside* for the numbers in *ranges*, which lie between 0 and *most*."""
+def arms_of(ranges: Ranges, inside: NodeId, outside: NodeId, upper: int) -> Iterator[Arm]:
+    """Yield the arms that send *ranges* to *inside* and all other values, up to *upper*, to *outside*."""
     if ranges[0][0] > 0:
         yield 0, outside
     for low, high in ranges:
         yield low, inside
-        if high < most:
+        if high < upper:
             yield high + 1, outside
+
+
+def ranges_of_targets(node: Switch, upper: int) -> dict[NodeId, Ranges]:
+    """Return the ranges of values, up to *upper*, that go to each target of a switch."""
+    ranges: dict[NodeId, list[tuple[int, int]]] = {}
+    ends = [*(start - 1 for start in node.starts[1:]), upper]
+    for start, end, target in zip(node.starts, ends, node.targets, strict=True):
+        ranges.setdefault(target, []).append((start, end))
+    return {target: tuple(target_ranges) for target, target_ranges in ranges.items()}

@@ -1,6 +1,7 @@
-"""Which registers and slots each instruction reads and writes, and which are still read behind it.
+"""Liveness analysis: the registers and scratch slots that each instruction reads and writes, and those read later.
 
-Nothing here says what an instruction does: a machine that only takes notes runs the semantics.
+The effects are recorded by a `Machine` that runs the semantics, so this module contains no rules of its own about
+instructions. A set of registers and slots is an integer: bits 0 to 15 are the scratch slots, bits 16 and 17 A and X.
 """
 
 from collections.abc import Sequence
@@ -12,19 +13,21 @@ from ...isa.opcodes import JUMPS, OPCODE_BY_CODE, SCRATCH_SLOTS, Action, Extensi
 from ...isa.semantics import HeaderKind, execute
 
 A: Final = SCRATCH_SLOTS
+"""The bit number of register A."""
+
 X: Final = SCRATCH_SLOTS + 1
-"""A, X: the registers, numbered after the slots."""
+"""The bit number of register X."""
 
 
-class _Recorder:
-    """A `Machine` that notes what an instruction reads before it writes it, and what it writes."""
+class _EffectRecorder:
+    """A `Machine` that records the reads before a write, and the writes, of an instruction."""
 
     def __init__(self) -> None:
         self.reads = self.writes = 0
 
-    def _read(self, place: int) -> int:
-        if not self.writes >> place & 1:
-            self.reads |= 1 << place
+    def _read(self, bit: int) -> int:
+        if not self.writes >> bit & 1:
+            self.reads |= 1 << bit
         return 0
 
     a = property(lambda self: self._read(A), lambda self, value: self.store_scratch(A, value))
@@ -80,7 +83,13 @@ class _Recorder:
 
 
 class Effect(NamedTuple):
-    """An instruction, and the registers and slots that it reads and writes, a bit each."""
+    """An instruction, and the registers and slots that it reads and writes.
+
+    Args:
+        reads: Bits of the registers and slots that are read before they are written.
+        writes: Bits of the registers and slots that are written.
+        instruction: The instruction.
+    """
 
     reads: int
     writes: int
@@ -88,19 +97,19 @@ class Effect(NamedTuple):
 
 
 def effects_of(program: Sequence[RawInstruction], dialect: Dialect) -> list[Effect]:
-    """The effect of each instruction."""
-    known: dict[RawInstruction, Effect] = {}
-    return [known.get(raw) or known.setdefault(raw, _effect(raw, dialect)) for raw in program]
+    """Return the effect of each instruction."""
+    cache: dict[RawInstruction, Effect] = {}
+    return [cache.get(raw) or cache.setdefault(raw, _effect(raw, dialect)) for raw in program]
 
 
 def _effect(raw: RawInstruction, dialect: Dialect) -> Effect:
-    recorder = _Recorder()
-    execute(recorder, raw, -1, dialect)
+    recorder = _EffectRecorder()
+    execute(recorder, raw, -1, dialect)  # the index does not matter: the recorder ignores jump targets
     return Effect(recorder.reads, recorder.writes, raw)
 
 
 def live_registers(effects: Sequence[Effect]) -> list[int]:
-    """For each instruction the registers and slots that are read from there on before they are written: a bit each."""
+    """Return, per instruction, the bits of the registers and slots that are live before it, and 0 for the end."""
     live = [0] * (len(effects) + 1)
     for index in range(len(effects) - 1, -1, -1):
         after = 0
@@ -111,7 +120,7 @@ def live_registers(effects: Sequence[Effect]) -> list[int]:
 
 
 def longest_path(effects: Sequence[Effect]) -> int:
-    """The most instructions that a run can take."""
+    """Return the length of the longest path from the first instruction, in instructions."""
     longest = [0] * (len(effects) + 1)
     for index in range(len(effects) - 1, -1, -1):
         successors = effects[index].instruction.successors(index)
@@ -120,9 +129,9 @@ def longest_path(effects: Sequence[Effect]) -> int:
 
 
 def leaders_of(effects: Sequence[Effect]) -> dict[int, None]:
-    """The instructions that begin a block, in order."""
-    found = {0}
+    """Return the first instructions of all basic blocks, in ascending order."""
+    leaders = {0}
     for index, effect in enumerate(effects):
         if OPCODE_BY_CODE[effect.instruction.op].action in JUMPS:
-            found.update(effect.instruction.successors(index))
-    return dict.fromkeys(sorted(found))
+            leaders.update(effect.instruction.successors(index))
+    return dict.fromkeys(sorted(leaders))

@@ -1,4 +1,8 @@
-"""What is known on a way through a diagram: where values lie, bits of packet bytes, requirements that were met."""
+"""Facts that hold on a path through a diagram: ranges of values, bits of packet bytes, and checked requirements.
+
+These facts are about numbered values and hold on edges of a diagram; `analysis.abstract_state` holds facts about
+registers at the instructions of a program.
+"""
 
 from collections.abc import Iterable, Iterator
 from typing import Final, TypeAlias
@@ -6,43 +10,52 @@ from typing import Final, TypeAlias
 from ...isa.alu import ARITHMETIC
 from ...isa.opcodes import WORD_MASK, Action
 from ...isa.word_ranges import Ranges, intersection, union
-from .diagram import Diagram, Switch
-from .requirements import NOTHING, Requirements, requirement_intersection, requirement_union
+from .diagram import Diagram, NodeId, Switch
+from .requirements import NOTHING, Requirements, ValueId, requirement_intersection, requirement_union
 from .value_numbering import ByteLoad, Constant, Operation, operands
 
-Byte: TypeAlias = tuple[int, int]
+PacketByte: TypeAlias = tuple[ValueId, int]
 """A byte of the packet: the base and the offset of its load."""
-Bits: TypeAlias = tuple[int, int]
-"""Which bits are known, and what they are."""
 
-_MOST_RANGES: Final = 64
+KnownBits: TypeAlias = tuple[int, int]
+"""A mask of the known bits, and their values (0 outside the mask)."""
+
+_MAX_RANGES: Final = 64
 _BITWISE: Final = frozenset({Action.AND, Action.OR, Action.XOR, Action.SHIFT_LEFT, Action.SHIFT_RIGHT})
 
 
 class PathFacts:
-    """A value, like all here: what is learnt makes new facts."""
+    """The facts that hold on a path; immutable.
+
+    Args:
+        domains: The ranges of each value that was tested.
+        bits: The known bits of each packet byte.
+        checked: The requirements that were met.
+    """
 
     __slots__ = ("bits", "checked", "domains")
 
-    def __init__(self, domains: dict[int, Ranges], bits: dict[Byte, Bits], met: Requirements) -> None:
+    def __init__(
+        self, domains: dict[ValueId, Ranges], bits: dict[PacketByte, KnownBits], checked: Requirements
+    ) -> None:
         self.domains = domains
         self.bits = bits
-        self.checked = met
+        self.checked = checked
 
     def with_checked(self, required: Requirements) -> "PathFacts":
-        """And what is required was met."""
-        met = requirement_union(self.checked, required) or NOTHING
-        return self if met is self.checked else PathFacts(self.domains, self.bits, met)
+        """Return these facts with *required* added to the checked requirements."""
+        checked = requirement_union(self.checked, required) or NOTHING
+        return self if checked is self.checked else PathFacts(self.domains, self.bits, checked)
 
     def join(self, other: "PathFacts") -> "PathFacts":
-        """What holds on both ways."""
+        """Return the facts that hold on both paths."""
         if other is self:
             return self
         domains = {}
         for value, ranges in self.domains.items():
             if value in other.domains:
                 merged = union((*ranges, *other.domains[value]))
-                if len(merged) <= _MOST_RANGES:
+                if len(merged) <= _MAX_RANGES:
                     domains[value] = merged
         bits = {}
         for byte, (mask, known) in self.bits.items():
@@ -58,108 +71,119 @@ NO_FACTS: Final = PathFacts({}, {}, NOTHING)
 
 
 class Reasoner:
-    """Draws conclusions from facts, and drops those that no test below a node asks for."""
+    """The inference rules for facts; it drops facts that no test at or below a node can use.
 
-    def __init__(self, diagram: Diagram, order: Iterable[int]) -> None:
-        self._expressions = diagram.values
-        self._leaves: dict[int, frozenset[Byte]] = {}
-        self._last_test: dict[int, int] = {}
-        self._last_start: dict[tuple[int, int], int] = {}
-        self._last_byte: dict[Byte, int] = {}
-        for number in order:  # downwards, so that the last one counts
-            node = diagram.nodes[number]
+    Args:
+        diagram: The diagram whose paths the facts describe.
+        order: The nodes of the diagram in topological order.
+    """
+
+    def __init__(self, diagram: Diagram, order: Iterable[NodeId]) -> None:
+        self._table = diagram.values
+        self._source_bytes: dict[ValueId, frozenset[PacketByte]] = {}
+        self._last_test: dict[ValueId, NodeId] = {}
+        self._last_start: dict[tuple[ValueId, int], NodeId] = {}
+        self._last_byte: dict[PacketByte, NodeId] = {}
+        for node_id in order:  # descending, so that the last test of each value remains
+            node = diagram.nodes[node_id]
             if isinstance(node, Switch):
-                self._last_test[node.value] = number
+                self._last_test[node.value] = node_id
                 for start in node.starts:
-                    self._last_start[node.value, start] = number
-                for byte in self.leaves(node.value):
-                    self._last_byte[byte] = number
+                    self._last_start[node.value, start] = node_id
+                for byte in self.source_bytes(node.value):
+                    self._last_byte[byte] = node_id
 
-    def leaves(self, value: int) -> frozenset[Byte]:
-        """The bytes of the packet that a value is made of."""
-        found = self._leaves.get(value)
-        if found is None:
-            node = self._expressions.nodes[value]
-            if isinstance(node, ByteLoad):
-                found = frozenset((node.base, node.offset + n) for n in range(node.size))
+    def source_bytes(self, value: ValueId) -> frozenset[PacketByte]:
+        """Return the packet bytes from which a value is computed."""
+        cached = self._source_bytes.get(value)
+        if cached is None:
+            definition = self._table.definitions[value]
+            if isinstance(definition, ByteLoad):
+                cached = frozenset((definition.base, definition.offset + n) for n in range(definition.size))
             else:
-                found = frozenset().union(*map(self.leaves, operands(node)))
-            self._leaves[value] = found
-        return found
+                cached = frozenset().union(*map(self.source_bytes, operands(definition)))
+            self._source_bytes[value] = cached
+        return cached
 
-    def where(self, value: int, facts: PathFacts) -> Ranges:
-        """Where a value can lie."""
-        domain = facts.domains.get(value, ((0, self._expressions.most[value]),))
-        if facts.bits and not facts.bits.keys().isdisjoint(self.leaves(value)):
+    def possible_ranges(self, value: ValueId, facts: PathFacts) -> Ranges:
+        """Return ranges that contain the value on every run for which the facts hold."""
+        domain = facts.domains.get(value, ((0, self._table.upper[value]),))
+        if facts.bits and not facts.bits.keys().isdisjoint(self.source_bytes(value)):
             mask, known = self._known_bits(value, facts)
-            free = self._expressions.bits[value] & ~mask
+            free = self._table.possible_bits[value] & ~mask
             domain = intersection(domain, ((known, known | free),))
         return domain
 
-    def assume(self, value: int, ranges: Ranges, facts: PathFacts, node: int) -> PathFacts:
-        """The facts at *node*, which comes next where *value* lies in *ranges*; they can be true together."""
-        domains = {one: known for one, known in facts.domains.items() if self._last_test.get(one, node + 1) <= node}
-        bits = {byte: known for byte, known in facts.bits.items() if self._last_byte[byte] <= node}
-        if self._last_test.get(value, node + 1) <= node:
-            domains[value] = self._relevant(value, ranges, node)
+    def assume(self, value: ValueId, ranges: Ranges, facts: PathFacts, node_id: NodeId) -> PathFacts:
+        """Return the facts at *node_id*, which is reached if *value* is in *ranges*; the caller ensures it can be."""
+        domains = {
+            other: domain
+            for other, domain in facts.domains.items()
+            if self._last_test.get(other, node_id + 1) <= node_id
+        }
+        bits = {byte: known for byte, known in facts.bits.items() if self._last_byte[byte] <= node_id}
+        if self._last_test.get(value, node_id + 1) <= node_id:
+            domains[value] = self._relevant(value, ranges, node_id)
         low, high = ranges[0][0], ranges[-1][1]
         mask = WORD_MASK & ~((1 << (low ^ high).bit_length()) - 1)
-        self._learn(value, mask, low & mask, bits, node)
+        self._learn_bits(value, mask, low & mask, bits, node_id)
         return PathFacts(domains, bits, facts.checked)
 
-    def _relevant(self, value: int, ranges: Ranges, node: int) -> Ranges:
-        """The ranges without the gaps that no test at or below *node* can see."""
-        kept = [ranges[0]]
+    def _relevant(self, value: ValueId, ranges: Ranges, node_id: NodeId) -> Ranges:
+        """Return the ranges without gaps that no test at or below *node_id* can distinguish from their neighbours."""
+        merged = [ranges[0]]
         for low, high in ranges[1:]:
-            before = kept[-1][1]
+            before = merged[-1][1]
             gap_matters = low - before > 3 or any(
-                self._last_start.get((value, start), node + 1) <= node for start in range(before + 1, low + 1)
+                self._last_start.get((value, start), node_id + 1) <= node_id for start in range(before + 1, low + 1)
             )
-            if gap_matters and len(kept) < _MOST_RANGES:
-                kept.append((low, high))
+            if gap_matters and len(merged) < _MAX_RANGES:
+                merged.append((low, high))
             else:
-                kept[-1] = kept[-1][0], high
-        return tuple(kept)
+                merged[-1] = merged[-1][0], high
+        return tuple(merged)
 
-    def _known_bits(self, value: int, facts: PathFacts) -> Bits:
-        node = self._expressions.nodes[value]
-        absent = WORD_MASK & ~self._expressions.bits[value]
+    def _known_bits(self, value: ValueId, facts: PathFacts) -> KnownBits:
+        definition = self._table.definitions[value]
+        absent = WORD_MASK & ~self._table.possible_bits[value]
         mask, known = 0, 0
-        match node:
-            case Constant(number):
-                return WORD_MASK, number
+        match definition:
+            case Constant(word):
+                return WORD_MASK, word
             case ByteLoad():
-                for byte, place in self._bytes_of(node):
+                for byte, shift in self._bytes_of(definition):
                     byte_mask, bits = facts.bits.get(byte, (0, 0))
-                    mask, known = mask | byte_mask << place, known | bits << place
+                    mask, known = mask | byte_mask << shift, known | bits << shift
             case Operation(action, left, right) if action in _BITWISE:
-                mask, known = _combined(action, self._known_bits(left, facts), self._known_bits(right, facts))
+                mask, known = _combine_bits(action, self._known_bits(left, facts), self._known_bits(right, facts))
         return mask | absent, known & ~absent
 
-    def _learn(self, value: int, mask: int, known: int, bits: dict[Byte, Bits], node: int) -> None:
-        """Notes what bits of *value* say of the bytes that it is made of."""
-        expression = self._expressions.nodes[value]
-        if isinstance(expression, ByteLoad):
-            for byte, place in self._bytes_of(expression):
-                byte_mask = mask >> place & 0xFF
-                if byte_mask and self._last_byte.get(byte, node + 1) <= node:
+    def _learn_bits(
+        self, value: ValueId, mask: int, known: int, bits: dict[PacketByte, KnownBits], node_id: NodeId
+    ) -> None:
+        """Add to *bits* the packet bits that known bits of *value* imply."""
+        definition = self._table.definitions[value]
+        if isinstance(definition, ByteLoad):
+            for byte, shift in self._bytes_of(definition):
+                byte_mask = mask >> shift & 0xFF
+                if byte_mask and self._last_byte.get(byte, node_id + 1) <= node_id:
                     before_mask, before = bits.get(byte, (0, 0))
-                    bits[byte] = before_mask | byte_mask, before | known >> place & byte_mask
-        elif isinstance(expression, Operation):
-            c = self._expressions.number(expression.right)
-            undone = None if c is None else _undone(expression.action, c, mask, known)
-            if undone is not None:
-                self._learn(expression.left, *undone, bits, node)
+                    bits[byte] = before_mask | byte_mask, before | known >> shift & byte_mask
+        elif isinstance(definition, Operation):
+            c = self._table.constant_of(definition.right)
+            operand_bits = None if c is None else _operand_bits(definition.action, c, mask, known)
+            if operand_bits is not None:
+                self._learn_bits(definition.left, *operand_bits, bits, node_id)
 
-    def _bytes_of(self, load: ByteLoad) -> Iterator[tuple[Byte, int]]:
-        """The bytes of a load, each with the number of its lowest bit in the value."""
-        little = self._expressions.dialect.byte_order == "little"
+    def _bytes_of(self, load: ByteLoad) -> Iterator[tuple[PacketByte, int]]:
+        """Yield the bytes of a load, each with the position of its lowest bit in the loaded value."""
+        is_little_endian = self._table.dialect.byte_order == "little"
         for n in range(load.size):
-            yield (load.base, load.offset + n), 8 * (n if little else load.size - 1 - n)
+            yield (load.base, load.offset + n), 8 * (n if is_little_endian else load.size - 1 - n)
 
 
-def _undone(action: Action, c: int, mask: int, known: int) -> Bits | None:
-    """What known bits of an operation with a constant say of its other operand."""
+def _operand_bits(action: Action, c: int, mask: int, known: int) -> KnownBits | None:
+    """Return the known bits of y, given known bits of `y <action> c`; None for actions that are not bitwise."""
     match action:
         case Action.AND:
             return mask & c, known & c
@@ -174,27 +198,18 @@ def _undone(action: Action, c: int, mask: int, known: int) -> Bits | None:
     return None
 
 
-def _combined(action: Action, left: Bits, right: Bits) -> Bits:
-    """The bits of an operation on two values of which some bits are known."""
+def _combine_bits(action: Action, left: KnownBits, right: KnownBits) -> KnownBits:
+    """Return the known bits of an operation, given known bits of its operands."""
     (left_mask, left_known), (right_mask, right_known) = left, right
     if action in (Action.SHIFT_LEFT, Action.SHIFT_RIGHT):
         if right_mask != WORD_MASK:
             return 0, 0
-        filled = ARITHMETIC[action](WORD_MASK, right_known) ^ WORD_MASK  # what is shifted in is 0
+        filled = ARITHMETIC[action](WORD_MASK, right_known) ^ WORD_MASK  # shifts insert zeros
         mask = ARITHMETIC[action](left_mask, right_known) | filled
         return mask & WORD_MASK, ARITHMETIC[action](left_known, right_known) & mask & WORD_MASK
     mask = left_mask & right_mask
-    if action is Action.AND:  # a 0 on one side is enough
+    if action is Action.AND:  # a known 0 in one operand is sufficient
         mask |= left_mask & ~left_known | right_mask & ~right_known
-    elif action is Action.OR:
+    elif action is Action.OR:  # a known 1 is sufficient
         mask |= left_known | right_known
     return mask, ARITHMETIC[action](left_known, right_known) & mask
-
-
-def ranges_of_arms(node: Switch, most: int) -> dict[int, Ranges]:
-    """For each target of a switch, the numbers that lead there."""
-    found: dict[int, list[tuple[int, int]]] = {}
-    ends = [*(start - 1 for start in node.starts[1:]), most]
-    for start, end, target in zip(node.starts, ends, node.targets, strict=True):
-        found.setdefault(target, []).append((start, end))
-    return {target: tuple(ranges) for target, ranges in found.items()}

@@ -1,48 +1,61 @@
-"""What a run has to get past: bytes that must be there, divisors that must not be 0.
+"""Requirements: conditions that an accepting run must meet, such as bytes that must exist and divisors that are not 0.
 
-A requirement is a key with a number. The key of a load is the expression that its offset is added to, or PACKET for
-none, and the number says how many bytes must follow there; all other keys have the number 1. Several requirements are
-a dict; NOTHING_ACCEPTED stands for all of them at once: it is what a way that always rejects may claim.
+`requirements` decides whether a load may be moved or removed: it compares the bytes that every accepting path needs
+with the bytes already checked on every path to this node.
 
-A run that misses a requirement anywhere gets the verdict 0. So their order does not matter, only which of them lie on a
-way to a verdict other than 0: that is the whole question whether a load may be moved or left out.
+A run that fails any requirement ends with verdict 0. The order of requirements is therefore irrelevant; only the set on
+each accepting path (a path to a verdict other than 0) counts.
+
+Several requirements are a mapping from a key to a count:
+
+- The key of a load is the value that its offset is added to, or `PACKET` if there is none. The count is the number of
+  bytes that must follow that position.
+- All other keys (`nonzero_key`, `window_key`, `DEVICE`) have the count 1.
+
+The mappings form a lattice. Its top, `NOTHING_ACCEPTED`, contains all requirements: it describes a node from which
+every path rejects.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
+ValueId: TypeAlias = int
+"""The index of a value in the `ValueTable`."""
+
 Requirements: TypeAlias = Mapping[int, int]
 
 PACKET: Final = -1
+"""The key of a load at a constant offset."""
+
 DEVICE: Final = -2
-"""That the packet belongs to a device; its absence ends the run with A, so it is only ever known, not required."""
+"""The key of "the packet has a device". Without one the run ends with A, so this is checked but never required."""
 
 NOTHING: Final[Requirements] = {}
 NOTHING_ACCEPTED: Final = None
 
 
-def nonzero_key(expression: int) -> int:
-    """The key of a divisor that is not 0."""
-    return -3 - 2 * expression
+def nonzero_key(divisor: ValueId) -> int:
+    """Return the key of "this divisor is not 0"."""
+    return -3 - 2 * divisor
 
 
-def reachable_key(expression: int) -> int:
-    """The key of a load through Linux's header windows, of which only its own success tells anything."""
-    return -4 - 2 * expression
+def window_key(load: ValueId) -> int:
+    """Return the key of a load through Linux's header windows, which no requirement but its own can imply."""
+    return -4 - 2 * load
 
 
-def nonzero_divisor(key: int) -> int | None:
-    """The divisor that a key is about, if it is about one."""
+def nonzero_divisor(key: int) -> ValueId | None:
+    """Return the divisor of a key made by `nonzero_key`, or None for any other key."""
     return (-3 - key) // 2 if key <= -3 and key % 2 else None
 
 
-def window_load(key: int) -> int | None:
-    """The load through a header window that a key is about, if it is about one."""
+def window_load(key: int) -> ValueId | None:
+    """Return the load of a key made by `window_key`, or None for any other key."""
     return (-4 - key) // 2 if key <= -4 and key % 2 == 0 else None
 
 
 def requirement_union(left: Requirements | None, right: Requirements | None) -> Requirements | None:
-    """All requirements of both."""
+    """Return the requirements in either operand: the least upper bound."""
     if left is NOTHING_ACCEPTED or right is NOTHING_ACCEPTED:
         return NOTHING_ACCEPTED
     if not right or left is right:
@@ -50,31 +63,31 @@ def requirement_union(left: Requirements | None, right: Requirements | None) -> 
     if not left:
         return right
     merged = dict(left)
-    for key, number in right.items():
-        if merged.get(key, 0) < number:
-            merged[key] = number
+    for key, count in right.items():
+        if merged.get(key, 0) < count:
+            merged[key] = count
     return merged
 
 
 def requirement_intersection(left: Requirements | None, right: Requirements | None) -> Requirements | None:
-    """What holds on two ways alike."""
+    """Return the requirements in both operands: the greatest lower bound."""
     if left is NOTHING_ACCEPTED or left is right:
         return right
     if right is NOTHING_ACCEPTED:
         return left
-    return {key: min(number, right[key]) for key, number in left.items() if key in right}
+    return {key: min(count, right[key]) for key, count in left.items() if key in right}
 
 
-def unsatisfied(known: Requirements | None, wanted: Requirements, most: Sequence[int]) -> Requirements:
-    """Those *wanted* that do not follow from those *known*; most: the greatest value of each expression."""
-    if known is NOTHING_ACCEPTED or not wanted:
+def unsatisfied(checked: Requirements | None, required: Requirements, upper: Sequence[int]) -> Requirements:
+    """Return the part of *required* that *checked* does not imply; *upper* holds the upper bound of each value."""
+    if checked is NOTHING_ACCEPTED or not required:
         return NOTHING
-    return {key: number for key, number in wanted.items() if not _follows(known, key, number, most)}
+    return {key: count for key, count in required.items() if not _is_implied(checked, key, count, upper)}
 
 
-def _follows(known: Requirements, key: int, number: int, most: Sequence[int]) -> bool:
-    if known.get(key, 0) >= number:
+def _is_implied(checked: Requirements, key: int, count: int, upper: Sequence[int]) -> bool:
+    if checked.get(key, 0) >= count:
         return True
-    if key == PACKET:  # an offset is never negative
-        return any(there >= number for base, there in known.items() if base >= 0)
-    return key >= 0 and known.get(PACKET, 0) >= most[key] + number
+    if key == PACKET:  # bytes after a value's position imply bytes of the packet, as an offset is never negative
+        return any(base_count >= count for base, base_count in checked.items() if base >= 0)
+    return key >= 0 and checked.get(PACKET, 0) >= upper[key] + count

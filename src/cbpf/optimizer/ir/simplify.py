@@ -1,149 +1,172 @@
-"""Operations on expressions, in the simplest form that is known: so two ways to compute the same thing meet."""
+"""Simplification: operations on values in canonical form, so that equal computations get one value number.
+
+>>> from cbpf.isa.dialects import PCAP
+>>> from cbpf.optimizer.ir.requirements import PACKET
+>>> table = ValueTable(PCAP)
+>>> x = table.load(PACKET, 14, 1)
+>>> masked = simplify_operation(table, Action.AND, x, table.constant(0x0F))
+>>> scaled = simplify_operation(table, Action.MUL, masked, table.constant(4))  # a product with 2**n is a shift
+>>> table.definitions[scaled].action.name, table.upper[scaled]
+('SHIFT_LEFT', 60)
+>>> sum = simplify_operation(table, Action.ADD, simplify_operation(table, Action.ADD, x, x), table.constant(0))
+>>> sum == simplify_operation(table, Action.ADD, x, x)
+True
+"""
 
 from typing import Final
 
 from ...isa.alu import ARITHMETIC
 from ...isa.opcodes import WORD_MASK, Action
-from .requirements import NOTHING, nonzero_key
+from .requirements import NOTHING, ValueId, nonzero_key
 from .value_numbering import HeaderPosition, Operation, ValueTable
 
 COMMUTATIVE: Final = frozenset({Action.ADD, Action.MUL, Action.AND, Action.OR, Action.XOR})
 
 
-def arithmetic(table: ValueTable, action: Action, left: int, right: int) -> int:
-    """Left <action> right modulo 2**32; the divisor is not 0 where this is computed, a shift count below 32."""
-    a, b = table.number(left), table.number(right)
+def simplify_operation(table: ValueTable, action: Action, left: ValueId, right: ValueId) -> ValueId:
+    """Return the value of `left <action> right` modulo 2**32.
+
+    The caller ensures that the operation is executed only with a divisor other than 0 or a shift count below 32.
+    """
+    a, b = table.constant_of(left), table.constant_of(right)
     if a is not None and b is not None:
         if action in (Action.DIV, Action.MOD) and b == 0:
-            return table.zero  # never computed
+            return table.zero  # never executed
         return table.constant(ARITHMETIC[action](a, b) & WORD_MASK)
     if action in COMMUTATIVE and (a is not None or (b is None and right < left)):
         left, right, b = right, left, a
     return _of_two(table, action, left, right) if b is None else _of_constant(table, action, left, b)
 
 
-def _of_constant(table: ValueTable, action: Action, left: int, c: int) -> int:
-    most = table.most[left]
+def _of_constant(table: ValueTable, action: Action, left: ValueId, c: int) -> ValueId:
+    upper = table.upper[left]
     match action:
         case Action.SUB:
             return _of_constant(table, Action.ADD, left, -c & WORD_MASK)
         case Action.ADD:
-            inner, added = table.terms(left)
-            total = (added + c) & WORD_MASK
-            return _operation(table, action, inner, total, table.most[inner] + total) if total else inner
+            inner, addend = table.split_sum(left)
+            total = (addend + c) & WORD_MASK
+            return _operation(table, action, inner, total, table.upper[inner] + total) if total else inner
         case Action.AND:
-            return _masked(table, left, c)
+            return _and_constant(table, left, c)
         case Action.OR | Action.XOR:
-            return _combined(table, action, left, c)
+            return _or_constant(table, action, left, c)
         case Action.SHIFT_LEFT | Action.SHIFT_RIGHT:
-            return _shifted(table, action, left, c)
+            return _shift_constant(table, action, left, c)
         case Action.MUL | Action.DIV | Action.MOD if c & (c - 1) == 0:
             return _by_power_of_two(table, action, left, c)
         case Action.MUL:
-            return _operation(table, action, left, c, most * c)
+            return _operation(table, action, left, c, upper * c)
         case Action.DIV:
-            return table.zero if most < c else _operation(table, action, left, c, most // c)
+            return table.zero if upper < c else _operation(table, action, left, c, upper // c)
         case Action.MOD:
-            return left if most < c else _operation(table, action, left, c, c - 1)
+            return left if upper < c else _operation(table, action, left, c, c - 1)
     raise AssertionError(action)
 
 
-def _masked(table: ValueTable, left: int, c: int) -> int:
-    bits = table.bits[left]
+def _and_constant(table: ValueTable, left: ValueId, c: int) -> ValueId:
+    bits = table.possible_bits[left]
     if c & bits == bits:
         return left
     if c & bits == 0:
         return table.zero
-    masked = table.with_constant(left, Action.AND)
+    masked = table.split_constant(left, Action.AND)
     if masked is not None:
-        return _masked(table, masked[0], masked[1] & c)
-    shifted = table.with_constant(left, Action.SHIFT_LEFT)
+        return _and_constant(table, masked[0], masked[1] & c)
+    shifted = table.split_constant(left, Action.SHIFT_LEFT)
     if shifted is not None:
         inner, count = shifted
-        return _shifted(table, Action.SHIFT_LEFT, _masked(table, inner, c >> count), count)
-    return _operation(table, Action.AND, left, c & bits, min(table.most[left], c & bits), bits & c)
+        return _shift_constant(table, Action.SHIFT_LEFT, _and_constant(table, inner, c >> count), count)
+    return _operation(table, Action.AND, left, c & bits, min(table.upper[left], c & bits), bits & c)
 
 
-def _combined(table: ValueTable, action: Action, left: int, c: int) -> int:
-    """An or, or an exclusive or, with a constant."""
+def _or_constant(table: ValueTable, action: Action, left: ValueId, c: int) -> ValueId:
+    """Return the value of OR or XOR with a constant."""
     if c == 0:
         return left
-    bits = table.bits[left]
+    bits = table.possible_bits[left]
     if action is Action.OR and c & bits == bits:
         return table.constant(c)
-    inner = table.with_constant(left, action)
+    inner = table.split_constant(left, action)
     if inner is not None:
-        return _combined(table, action, inner[0], ARITHMETIC[action](inner[1], c))
+        return _or_constant(table, action, inner[0], ARITHMETIC[action](inner[1], c))
     return _operation(table, action, left, c, (1 << (bits | c).bit_length()) - 1, bits | c)
 
 
-def _shifted(table: ValueTable, action: Action, left: int, count: int) -> int:
+def _shift_constant(table: ValueTable, action: Action, left: ValueId, count: int) -> ValueId:
     if count == 0:
         return left
-    bits = ARITHMETIC[action](table.bits[left], count) & WORD_MASK
+    bits = ARITHMETIC[action](table.possible_bits[left], count) & WORD_MASK
     if bits == 0:
         return table.zero
-    inner = table.with_constant(left, action)
+    inner = table.split_constant(left, action)
     if inner is not None:
-        return _shifted(table, action, inner[0], inner[1] + count) if inner[1] + count < 32 else table.zero
-    return _operation(table, action, left, count, ARITHMETIC[action](table.most[left], count), bits)
+        return _shift_constant(table, action, inner[0], inner[1] + count) if inner[1] + count < 32 else table.zero
+    return _operation(table, action, left, count, ARITHMETIC[action](table.upper[left], count), bits)
 
 
-def _by_power_of_two(table: ValueTable, action: Action, left: int, c: int) -> int:
+def _by_power_of_two(table: ValueTable, action: Action, left: ValueId, c: int) -> ValueId:
     if c == 0:
-        return table.zero  # a product; a division by 0 is never computed
+        return table.zero  # a product; a division by 0 is never executed
     match action:
         case Action.MUL:
-            return _shifted(table, Action.SHIFT_LEFT, left, c.bit_length() - 1)
+            return _shift_constant(table, Action.SHIFT_LEFT, left, c.bit_length() - 1)
         case Action.DIV:
-            return _shifted(table, Action.SHIFT_RIGHT, left, c.bit_length() - 1)
+            return _shift_constant(table, Action.SHIFT_RIGHT, left, c.bit_length() - 1)
         case Action.MOD:
-            return _masked(table, left, c - 1)
+            return _and_constant(table, left, c - 1)
     raise AssertionError(action)
 
 
-def _operation(table: ValueTable, action: Action, left: int, c: int, most: int, bits: int | None = None) -> int:
-    return table.add(Operation(action, left, table.constant(c)), min(most, WORD_MASK), bits)
+def _operation(
+    table: ValueTable, action: Action, left: ValueId, c: int, upper: int, bits: int | None = None
+) -> ValueId:
+    return table.add(Operation(action, left, table.constant(c)), min(upper, WORD_MASK), bits)
 
 
-def _of_two(table: ValueTable, action: Action, left: int, right: int) -> int:
+def _of_two(table: ValueTable, action: Action, left: ValueId, right: ValueId) -> ValueId:
+    """Return the value of an operation on two values that are not constants."""
     if left == right and action in (Action.SUB, Action.XOR):
         return table.zero
     if left == right and action in (Action.AND, Action.OR):
         return left
     if action is Action.ADD:
-        pulled = _pull_constant(table, left, right)
-        if pulled is not None:
-            return pulled
+        reassociated = _reassociate(table, left, right)
+        if reassociated is not None:
+            return reassociated
     requirements = {nonzero_key(right): 1} if action in (Action.DIV, Action.MOD) else NOTHING
-    most, bits = _bounds(table, action, left, right)
-    return table.add(Operation(action, left, right), most, bits, requirements)
+    upper, bits = _bounds(table, action, left, right)
+    return table.add(Operation(action, left, right), upper, bits, requirements)
 
 
-def _bounds(table: ValueTable, action: Action, left: int, right: int) -> tuple[int, int | None]:
-    """The greatest value of an operation, and the bits that may be 1, if that says more."""
-    most_left, most_right = table.most[left], table.most[right]
+def _bounds(table: ValueTable, action: Action, left: ValueId, right: ValueId) -> tuple[int, int | None]:
+    """Return the upper bound of an operation, and its possible bits unless the upper bound implies them."""
+    upper_left, upper_right = table.upper[left], table.upper[right]
     match action:
         case Action.ADD | Action.MUL:
-            return min(WORD_MASK, ARITHMETIC[action](most_left, most_right)), None
+            return min(WORD_MASK, ARITHMETIC[action](upper_left, upper_right)), None
         case Action.AND:
-            bits = table.bits[left] & table.bits[right]
-            return min(most_left, most_right, bits), bits
+            bits = table.possible_bits[left] & table.possible_bits[right]
+            return min(upper_left, upper_right, bits), bits
         case Action.OR | Action.XOR:
-            return (1 << max(most_left, most_right).bit_length()) - 1, table.bits[left] | table.bits[right]
+            bits = table.possible_bits[left] | table.possible_bits[right]
+            return (1 << max(upper_left, upper_right).bit_length()) - 1, bits
         case Action.DIV | Action.SHIFT_RIGHT:
-            return most_left, None
+            return upper_left, None
         case Action.MOD:
-            return min(most_left, max(most_right - 1, 0)), None
+            return min(upper_left, max(upper_right - 1, 0)), None
     return WORD_MASK, None
 
 
-def _pull_constant(table: ValueTable, left: int, right: int) -> int | None:
-    """(y + c) + z as (y + z) + c: c may become the offset of a load. A header's position keeps its address whole."""
-    if isinstance(table.nodes[left], HeaderPosition) or isinstance(table.nodes[right], HeaderPosition):
+def _reassociate(table: ValueTable, left: ValueId, right: ValueId) -> ValueId | None:
+    """Rewrite (y + c) + z as (y + z) + c, so that c can become the offset of a load; None if there is no such c.
+
+    A sum with a header's position is not rewritten: its other term is the complete address.
+    """
+    if isinstance(table.definitions[left], HeaderPosition) or isinstance(table.definitions[right], HeaderPosition):
         return None
-    for one, other in ((left, right), (right, left)):
-        inner, added = table.terms(one)
-        if added:
-            return _of_constant(table, Action.ADD, arithmetic(table, Action.ADD, inner, other), added)
+    for term, other in ((left, right), (right, left)):
+        inner, addend = table.split_sum(term)
+        if addend:
+            return _of_constant(table, Action.ADD, simplify_operation(table, Action.ADD, inner, other), addend)
     return None

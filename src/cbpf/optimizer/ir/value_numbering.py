@@ -1,7 +1,17 @@
-"""Expressions: what a register holds, as a function of the packet. Equal ones are one number.
+"""Value numbering: each register content as a function of the packet, with one number per distinct function.
 
-A packet cannot change, hence a load is a pure expression; what it requires stands beside it (`requirements`). The table
-here gives each expression a number and its bounds; `arithmetic` and `comparisons` make them, simplified.
+A packet does not change during a run, so a load is a pure function; the bytes that it needs are recorded beside it
+(`requirements`). The `ValueTable` assigns each value its number and bounds. `simplify` and `range_tests` add values in
+simplified form, so that equal computations share a number:
+
+>>> from cbpf.isa.dialects import PCAP
+>>> from cbpf.optimizer.ir.requirements import PACKET
+>>> table = ValueTable(PCAP)
+>>> halfword = table.load(PACKET, 12, 2)  # ldh [12]
+>>> halfword == table.load(PACKET, 12, 2)
+True
+>>> table.definitions[halfword], hex(table.upper[halfword]), table.requirements[halfword]
+(ByteLoad(base=-1, offset=12, size=2), '0xffff', {-1: 14})
 """
 
 from collections.abc import Sequence
@@ -11,80 +21,89 @@ from ...isa.dialects import Dialect
 from ...isa.opcodes import SIGN_BIT, WORD_MASK, Action, Extension
 from ...isa.semantics import HeaderKind
 from ...isa.word_ranges import Ranges
-from .requirements import NOTHING, PACKET, Requirements, reachable_key, requirement_union
+from .requirements import NOTHING, PACKET, Requirements, ValueId, requirement_union, window_key
 
 
 class Constant(NamedTuple):
-    """A number."""
+    """A constant word."""
 
-    number: int
+    word: int
 
 
 class ByteLoad(NamedTuple):
-    """The *size* bytes at base + offset of the packet, an exact sum; base is an expression or PACKET for none."""
+    """The *size* bytes of the packet at base + offset, an exact sum; the base is a value, or PACKET for 0."""
 
-    base: int
+    base: ValueId
     offset: int
     size: int
 
 
 class WindowLoad(NamedTuple):
-    """The *size* bytes of memory at position + displacement, which may go through Linux's header windows."""
+    """The *size* bytes of memory at position + displacement, which may be in one of Linux's header windows."""
 
-    position: int
+    position: ValueId
     displacement: int
     size: int
 
 
-class Length(NamedTuple):
-    """The wire length."""
+class WireLength(NamedTuple):
+    """The wire length of the packet."""
 
 
 class HeaderPosition(NamedTuple):
-    """The position in memory of a header's byte 0."""
+    """The memory position of the first byte of a header."""
 
     header: HeaderKind
 
 
 class ExtensionValue(NamedTuple):
-    """What the kernel knows of the packet, where that depends on nothing else."""
+    """The result of an extension load that depends on nothing but the packet's metadata."""
 
     extension: Extension
 
 
-class Search(NamedTuple):
-    """A netlink attribute, searched for with A and X."""
+class NetlinkSearch(NamedTuple):
+    """The result of a search for a netlink attribute, which depends on A and X."""
 
     extension: Extension
-    a: int
-    x: int
+    a: ValueId
+    x: ValueId
 
 
-class Drawn(NamedTuple):
-    """A random number, by the number of its draw, from 0."""
+class RandomNumber(NamedTuple):
+    """A random number, identified by the index of its draw in the run, from 0."""
 
     draw: int
 
 
 class Selection(NamedTuple):
-    """One of two, by whether a value lies in ranges."""
+    """One of two values: *then* if *value* is in *ranges*, else *otherwise*."""
 
-    value: int
+    value: ValueId
     ranges: Ranges
-    then: int
-    otherwise: int
+    then: ValueId
+    otherwise: ValueId
 
 
 class Operation(NamedTuple):
-    """An operation modulo 2**32, or a relation, which is 1 or 0."""
+    """An arithmetic operation modulo 2**32, or a relation (EQUAL or GREATER_THAN), which is 1 or 0."""
 
     action: Action
-    left: int
-    right: int
+    left: ValueId
+    right: ValueId
 
 
 Definition: TypeAlias = (
-    Constant | ByteLoad | WindowLoad | Length | HeaderPosition | ExtensionValue | Search | Drawn | Selection | Operation
+    Constant
+    | ByteLoad
+    | WindowLoad
+    | WireLength
+    | HeaderPosition
+    | ExtensionValue
+    | NetlinkSearch
+    | RandomNumber
+    | Selection
+    | Operation
 )
 
 EXTENSION_BOUNDS: Final = {
@@ -96,155 +115,170 @@ EXTENSION_BOUNDS: Final = {
     Extension.VLAN_TAG_PRESENT: 1,
     Extension.VLAN_PROTO: 0xFFFF,
 }
-"""The greatest values of the extensions that have fewer than 32 bits (`Metadata`)."""
+"""The upper bounds of the extensions that have fewer than 32 bits (fields of `Metadata`)."""
 
-_LARGEST: Final = 2_000
+_MAX_SIZE: Final = 2_000  # of one value, in operations
 
 
 class TooLarge(Exception):
-    """The program has no reasonable form here; it stays as it is."""
+    """The program exceeds a limit of the optimiser, which then returns it unchanged."""
 
 
 class ValueTable:
-    """The table. An expression is an index into its lists.
+    """The numbered values of a program; a `ValueId` indexes each of its lists.
 
-    nodes: what it is. most: its greatest value. bits: the bits that may be 1. requirements: what computing it requires
-    of the packet. size: about how many instructions that takes. shifts: what A and X held where a selection was made,
-    as it is for shifts by X.
+    Args:
+        dialect: The dialect whose semantics the values have.
+
+    Attributes:
+        definitions: How each value is computed.
+        upper: The upper bound of each value.
+        possible_bits: The bits of each value that may be 1.
+        requirements: The requirements of computing each value.
+        sizes: The approximate number of instructions that compute each value.
+        shift_operands: For a selection that implements a shift by X: the values of A and X.
+        zero: The constant 0.
     """
 
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect
-        self.nodes: list[Definition] = []
-        self.most: list[int] = []
-        self.bits: list[int] = []
+        self.definitions: list[Definition] = []
+        self.upper: list[int] = []
+        self.possible_bits: list[int] = []
         self.requirements: list[Requirements] = []
-        self.size: list[int] = []
-        self.shifts: dict[int, tuple[int, int]] = {}
-        self._numbers: dict[tuple[type, Definition], int] = {}
+        self.sizes: list[int] = []
+        self.shift_operands: dict[ValueId, tuple[ValueId, ValueId]] = {}
+        self._ids: dict[tuple[type, Definition], ValueId] = {}
         self.zero = self.constant(0)
 
-    # -- making -------------------------------------------------------------------------------------------------
+    # -- construction -------------------------------------------------------------------------------------------
 
     def add(
-        self, node: Definition, most: int = WORD_MASK, bits: int | None = None, requirements: Requirements = NOTHING
-    ) -> int:
-        """The number of an expression. Raises `TooLarge` where it has become too long to compute."""
-        key = (type(node), node)
-        found = self._numbers.get(key)
-        if found is not None:
-            return found
+        self,
+        definition: Definition,
+        upper: int = WORD_MASK,
+        bits: int | None = None,
+        requirements: Requirements = NOTHING,
+    ) -> ValueId:
+        """Return the number of a value; raise `TooLarge` if it takes more than 2,000 operations to compute."""
+        key = (type(definition), definition)
+        existing = self._ids.get(key)
+        if existing is not None:
+            return existing
         size = 1
-        for operand in operands(node):
+        for operand in operands(definition):
             requirements = requirement_union(requirements, self.requirements[operand]) or NOTHING
-            size += self.size[operand]
-        if size > _LARGEST:
+            size += self.sizes[operand]
+        if size > _MAX_SIZE:
             raise TooLarge
-        number = self._numbers[key] = len(self.nodes)
-        mask = (1 << most.bit_length()) - 1
+        value = self._ids[key] = len(self.definitions)
+        mask = (1 << upper.bit_length()) - 1
         bits = mask if bits is None else bits & mask
-        self.nodes.append(node)
-        self.most.append(min(most, bits))
-        self.bits.append(bits)
+        self.definitions.append(definition)
+        self.upper.append(min(upper, bits))
+        self.possible_bits.append(bits)
         self.requirements.append(requirements)
-        self.size.append(size)
-        return number
+        self.sizes.append(size)
+        return value
 
-    def constant(self, number: int) -> int:
-        """See `Constant`."""
-        return self.add(Constant(number), number, number)
+    def constant(self, word: int) -> ValueId:
+        """Return the value of a constant."""
+        return self.add(Constant(word), word, word)
 
-    def length(self) -> int:
-        """See `Length`."""
-        return self.add(Length())
+    def wire_length(self) -> ValueId:
+        """Return the value of the packet's wire length."""
+        return self.add(WireLength())
 
-    def header(self, header: HeaderKind) -> int:
-        """See `HeaderPosition`."""
+    def header(self, header: HeaderKind) -> ValueId:
+        """Return the value of a header's memory position."""
         return self.add(HeaderPosition(header), SIGN_BIT - 1 if header == "packet" else WORD_MASK)
 
-    def known(self, extension: Extension) -> int:
-        """See `Known`."""
+    def extension(self, extension: Extension) -> ValueId:
+        """Return the value of an extension load that depends on nothing but metadata."""
         return self.add(ExtensionValue(extension), EXTENSION_BOUNDS.get(extension, WORD_MASK))
 
-    def load(self, base: int, offset: int, size: int) -> int:
-        """The bytes at base + offset of the packet; base may be PACKET."""
+    def load(self, base: ValueId, offset: int, size: int) -> ValueId:
+        """Return the value of *size* packet bytes at base + offset; the base may be PACKET."""
         requirements = NOTHING if self.dialect.record_size is not None else {base: offset + size}
         return self.add(ByteLoad(base, offset, size), (1 << 8 * size) - 1, requirements=requirements)
 
-    def fetch(self, position: int, displacement: int, size: int) -> int | None:
-        """The bytes of memory at a position plus a displacement, an exact sum; None: no packet reaches so far."""
-        base, offset = self._from_packet(position, displacement)
+    def fetch(self, position: ValueId, displacement: int, size: int) -> ValueId | None:
+        """Return the value of *size* bytes of memory at position + displacement; None if no packet reaches that far."""
+        base, offset = self._packet_offset(position, displacement)
         if base is None:
             return self._window(position, displacement, size)
         return self.load(base, offset, size) if offset + size <= SIGN_BIT else None
 
-    def _from_packet(self, position: int, displacement: int) -> tuple[int | None, int]:
-        """Position and displacement as base and offset from packet byte 0; base None: it may lie elsewhere."""
+    def _packet_offset(self, position: ValueId, displacement: int) -> tuple[ValueId | None, int]:
+        """Convert a memory position to a base and an offset from packet byte 0; base None: it may be elsewhere."""
         if self.dialect.header_windows:
             packet = self.header("packet")
             if position == packet:
                 return PACKET, displacement
-            address = self.added_to(position, packet)
+            address = self.other_term(position, packet)
             if address is None:
                 return None, 0
             position = address
-        number = self.number(position)
-        if number is not None:
-            return PACKET, number + displacement
-        inner, added = self.terms(position)
-        if self.most[inner] + added <= WORD_MASK and added + displacement <= WORD_MASK:
-            return inner, added + displacement
+        constant = self.constant_of(position)
+        if constant is not None:
+            return PACKET, constant + displacement
+        inner, addend = self.split_sum(position)
+        if self.upper[inner] + addend <= WORD_MASK and addend + displacement <= WORD_MASK:
+            return inner, addend + displacement
         return position, displacement
 
-    def _window(self, position: int, displacement: int, size: int) -> int | None:
-        number = self.number(position)
-        if number is not None and number + displacement >= SIGN_BIT:
+    def _window(self, position: ValueId, displacement: int, size: int) -> ValueId | None:
+        constant = self.constant_of(position)
+        if constant is not None and constant + displacement >= SIGN_BIT:
             return None
-        inner, added = self.terms(position)
-        if isinstance(self.nodes[inner], HeaderPosition):
-            position, displacement = inner, displacement + added
+        inner, addend = self.split_sum(position)
+        if isinstance(self.definitions[inner], HeaderPosition):
+            position, displacement = inner, displacement + addend
         window = self.add(WindowLoad(position, displacement, size), (1 << 8 * size) - 1)
-        self.requirements[window] = requirement_union(self.requirements[window], {reachable_key(window): 1}) or NOTHING
+        self.requirements[window] = requirement_union(self.requirements[window], {window_key(window): 1}) or NOTHING
         return window
 
-    # -- asking -------------------------------------------------------------------------------------------------
+    # -- inspection ---------------------------------------------------------------------------------------------
 
-    def number(self, expression: int) -> int | None:
-        """The number that a constant is."""
-        node = self.nodes[expression]
-        return node.number if isinstance(node, Constant) else None
+    def constant_of(self, value: ValueId) -> int | None:
+        """Return the word of a constant, or None for any other value."""
+        definition = self.definitions[value]
+        return definition.word if isinstance(definition, Constant) else None
 
-    def with_constant(self, expression: int, action: Action) -> tuple[int, int] | None:
-        """Of an operation on y and a constant: y and the constant."""
-        node = self.nodes[expression]
-        if isinstance(node, Operation) and node.action is action:
-            number = self.number(node.right)
-            if number is not None:
-                return node.left, number
+    def split_constant(self, value: ValueId, action: Action) -> tuple[ValueId, int] | None:
+        """Return (y, c) if the value is `y <action> c` with a constant c, else None."""
+        definition = self.definitions[value]
+        if isinstance(definition, Operation) and definition.action is action:
+            constant = self.constant_of(definition.right)
+            if constant is not None:
+                return definition.left, constant
         return None
 
-    def terms(self, expression: int) -> tuple[int, int]:
-        """Of y + constant: y and the constant; else the expression and 0."""
-        return self.with_constant(expression, Action.ADD) or (expression, 0)
+    def split_sum(self, value: ValueId) -> tuple[ValueId, int]:
+        """Return (y, c) if the value is y + c with a constant c, else (value, 0)."""
+        return self.split_constant(value, Action.ADD) or (value, 0)
 
-    def added_to(self, expression: int, term: int) -> int | None:
-        """Of a sum with *term*: the other term."""
-        node = self.nodes[expression]
-        if isinstance(node, Operation) and node.action is Action.ADD and term in (node.left, node.right):
-            return node.right if node.left == term else node.left
+    def other_term(self, value: ValueId, term: ValueId) -> ValueId | None:
+        """Return the other term if the value is a sum with *term*, else None."""
+        definition = self.definitions[value]
+        if isinstance(definition, Operation) and definition.action is Action.ADD:
+            if definition.left == term:
+                return definition.right
+            if definition.right == term:
+                return definition.left
         return None
 
 
-def operands(node: Definition) -> Sequence[int]:
-    """The expressions that this one is made of."""
-    match node:
+def operands(definition: Definition) -> Sequence[ValueId]:
+    """Return the values that a definition refers to."""
+    match definition:
         case Operation(_, left, right):
             return left, right
         case ByteLoad(base, _, _):
             return () if base == PACKET else (base,)
         case WindowLoad(position, _, _):
             return (position,)
-        case Search(_, a, x):
+        case NetlinkSearch(_, a, x):
             return a, x
         case Selection(value, _, then, otherwise):
             return value, then, otherwise

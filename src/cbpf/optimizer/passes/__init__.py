@@ -1,1 +1,1 @@
-"""The optimiser's passes: functions from one decision diagram to another."""
+"""The optimiser's passes: functions from a decision diagram and its root to the root of an equivalent one."""

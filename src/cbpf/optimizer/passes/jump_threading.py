@@ -1,9 +1,36 @@
-"""Jump threading: a test whose outcome is known on a way is passed by on that way.
+r"""Jump threading: an edge to a test whose outcome is known on that edge goes to the outcome's target instead.
 
-One walk down the diagram. Each node is entered with what holds on all ways that still come to it; from each of its
-arms a way is followed past all nodes that are decided by what is known on it. No node is copied. A test that is passed
-by no longer checks that its bytes are there; so it is passed by only where that was checked before, or where nothing
-but a reject follows for packets without them.
+One traversal in topological order. Each node is entered with the facts that hold on all edges that still lead to it.
+From each arm of a switch, the path is followed past all nodes that the facts on it decide. No node is copied.
+
+A test also checks that its bytes exist. It is bypassed only if that was checked before on the path, or if every
+accepting path from the target requires these bytes anyway.
+
+If the half-word at offset 12 is 0x800, instruction 1 goes to instruction 4, which tests it again. The outcome is known,
+so the edge goes to the result of that test instead:
+
+>>> from cbpf import Program, parse
+>>> from cbpf.isa.dialects import PCAP
+>>> from cbpf.optimizer.codegen.emit import emit
+>>> from cbpf.optimizer.ir.value_numbering import ValueTable
+>>> from cbpf.optimizer.lift import lift
+>>> text = "ldh [12]\njeq #0x800,3,0\nldb [0]\njset #1,2,3\nldh [12]\njeq #0x86dd,0,1\nret #1\nret #0"
+>>> diagram, root = lift(parse(text), ValueTable(PCAP))
+>>> print(Program(emit(diagram, root, "size")))  # before
+(000) ldh      [12]
+(001) jeq      #0x800           jt 4	jf 2
+(002) ldb      [0]
+(003) jset     #0x1             jt 5	jf 6
+(004) jeq      #0x86dd          jt 5	jf 6
+(005) ret      #1
+(006) ret      #0
+>>> print(Program(emit(diagram, thread_jumps(diagram, root), "size")))  # after
+(000) ldh      [12]
+(001) jeq      #0x800           jt 5	jf 2
+(002) ldb      [0]
+(003) jset     #0x1             jt 4	jf 5
+(004) ret      #1
+(005) ret      #0
 """
 
 from bisect import bisect_right
@@ -11,151 +38,158 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from ...isa.word_ranges import Ranges, intersection
-from ..ir.diagram import DeviceGuard, Diagram, Draw, Guard, Return, Switch, successors
-from ..ir.path_facts import NO_FACTS, PathFacts, Reasoner, ranges_of_arms
+from ..ir.diagram import DeviceGuard, Diagram, Draw, Guard, NodeId, Return, Switch, ranges_of_targets, successors
+from ..ir.path_facts import NO_FACTS, PathFacts, Reasoner
 from ..ir.requirements import DEVICE, NOTHING, Requirements, unsatisfied
 
-_STEPS_A_NODE: Final = 40
+_MAX_STEPS_PER_NODE: Final = 40
 
 
-class _Way(NamedTuple):
-    """Where an arm leads in the end."""
+def thread_jumps(diagram: Diagram, root: NodeId) -> NodeId:
+    """Return the root of an equivalent diagram in which edges bypass the tests that are decided on them."""
+    return _JumpThreading(diagram, root).run()
 
-    target: int
+
+class _ThreadedEdge(NamedTuple):
+    """The node where an edge leads after threading, and the facts on it."""
+
+    target: NodeId
     facts: PathFacts
 
 
 class _Exit(NamedTuple):
-    """How a node is left: by the arms that can be taken; and what it requires, if nothing but a guard is left."""
+    """The edges that leave a node, one per arm of a switch.
+
+    required: the requirements of the guard that replaces the node; None if the node remains.
+    """
 
     starts: Sequence[int]
-    targets: Sequence[int]
+    targets: Sequence[NodeId]
     required: Requirements | None = None
 
 
-class _Threading:
-    def __init__(self, diagram: Diagram, root: int) -> None:
+class _JumpThreading:
+    def __init__(self, diagram: Diagram, root: NodeId) -> None:
         self._diagram = diagram
         self._root = root
         self._order = diagram.topological_order(root)
         self._reasoner = Reasoner(diagram, self._order)
-        self._entering: dict[int, PathFacts] = {}
-        self._budget = _STEPS_A_NODE * len(self._order)
+        self._facts_on_entry: dict[NodeId, PathFacts] = {}
+        self._budget = _MAX_STEPS_PER_NODE * len(self._order)
 
-    def run(self) -> int:
+    def run(self) -> NodeId:
         start = self._follow(self._root, NO_FACTS)
         self._enter(start)
-        exits = {number: self._leave(number) for number in self._order if number in self._entering}
-        made: dict[int, int] = {self._diagram.reject: self._diagram.reject}
-        for number in reversed(exits):
-            made[number] = self._made(number, exits[number], made)
-        return made[start.target]
+        exits = {node_id: self._leave(node_id) for node_id in self._order if node_id in self._facts_on_entry}
+        rebuilt: dict[NodeId, NodeId] = {self._diagram.reject: self._diagram.reject}
+        for node_id in reversed(exits):
+            rebuilt[node_id] = self._rebuild(node_id, exits[node_id], rebuilt)
+        return rebuilt[start.target]
 
-    def _made(self, number: int, exit: _Exit, made: dict[int, int]) -> int:
-        node, required = self._diagram.nodes[number], exit.required
-        targets = [made[target] for target in exit.targets]
+    def _rebuild(self, node_id: NodeId, exit: _Exit, rebuilt: dict[NodeId, NodeId]) -> NodeId:
+        node, required = self._diagram.nodes[node_id], exit.required
+        targets = [rebuilt[target] for target in exit.targets]
         if isinstance(node, Switch) and len(set(targets)) == 1:
             required = self._diagram.values.requirements[node.value]
         if required is not None:
-            return self._diagram.guard(self._missing(self._entering[number], required), targets[0])
+            return self._diagram.guard(self._unchecked(self._facts_on_entry[node_id], required), targets[0])
         if not isinstance(node, Switch):
-            return self._diagram.rebuild(number, dict(zip(successors(node), targets, strict=True)))
+            return self._diagram.rebuild(node_id, dict(zip(successors(node), targets, strict=True)))
         if tuple(targets) == node.targets:
-            return number
+            return node_id
         return self._diagram.switch(node.value, zip(exit.starts, targets, strict=True))
 
-    def _enter(self, way: _Way) -> None:
-        before = self._entering.get(way.target)
-        self._entering[way.target] = way.facts if before is None else before.join(way.facts)
+    def _enter(self, edge: _ThreadedEdge) -> None:
+        before = self._facts_on_entry.get(edge.target)
+        self._facts_on_entry[edge.target] = edge.facts if before is None else before.join(edge.facts)
 
-    def _leave(self, number: int) -> _Exit:
-        node, facts = self._diagram.nodes[number], self._entering[number]
-        after = facts.with_checked(self._diagram.required_to_accept(node))
+    def _leave(self, node_id: NodeId) -> _Exit:
+        node, facts = self._diagram.nodes[node_id], self._facts_on_entry[node_id]
+        after = facts.with_checked(self._diagram.checked_by(node))
         if isinstance(node, Switch):
             return self._leave_switch(node, facts, after)
         if isinstance(node, Return):
             return _Exit((), ())
-        way = self._follow(node.following, after)
-        self._enter(way)
-        return _Exit((0,), (way.target,), self._left_of(node, facts))
+        edge = self._follow(node.successor, after)
+        self._enter(edge)
+        return _Exit((0,), (edge.target,), self._remaining_requirements(node, facts))
 
-    def _left_of(self, node: Guard | DeviceGuard | Draw, facts: PathFacts) -> Requirements | None:
-        """What a node still requires if nothing else is left of it; None: it stays as it is."""
-        if isinstance(node, Guard) and not self._missing(facts, dict(node.required)):
+    def _remaining_requirements(self, node: Guard | DeviceGuard | Draw, facts: PathFacts) -> Requirements | None:
+        """Return the requirements that a node adds to the facts, or None if the node has other effects too."""
+        if isinstance(node, Guard) and not self._unchecked(facts, dict(node.required)):
             return NOTHING
         if isinstance(node, DeviceGuard) and DEVICE in facts.checked:
             return self._diagram.values.requirements[node.verdict]
         return None
 
     def _leave_switch(self, node: Switch, facts: PathFacts, after: PathFacts) -> _Exit:
-        domain = self._reasoner.where(node.value, facts)
+        domain = self._reasoner.possible_ranges(node.value, facts)
         if not domain:
             return _Exit((0,), (self._diagram.reject,), NOTHING)
-        most = self._diagram.values.most[node.value]
-        ways: dict[int, int] = {}
-        for target, ranges in ranges_of_arms(node, most).items():
+        threaded: dict[NodeId, NodeId] = {}
+        for target, ranges in ranges_of_targets(node, self._diagram.values.upper[node.value]).items():
             possible = intersection(ranges, domain)
             if possible:
-                way = self._follow(target, self._reasoner.assume(node.value, possible, after, target))
-                self._enter(way)
-                ways[target] = way.target
-        starts, targets = _possible_arms(node, ways, domain)
+                edge = self._follow(target, self._reasoner.assume(node.value, possible, after, target))
+                self._enter(edge)
+                threaded[target] = edge.target
+        starts, targets = _possible_arms(node, threaded, domain)
         if len(targets) == 1:
             return _Exit(starts, targets, self._diagram.values.requirements[node.value])
         return _Exit(starts, targets)
 
-    def _follow(self, number: int, facts: PathFacts) -> _Way:
-        """Past all nodes that are decided."""
+    def _follow(self, node_id: NodeId, facts: PathFacts) -> _ThreadedEdge:
+        """Follow a path past all nodes that the facts decide."""
         while self._budget > 0:
             self._budget -= 1
-            node = self._diagram.nodes[number]
+            node = self._diagram.nodes[node_id]
             if isinstance(node, Return):
                 break
-            following = self._decided(node, facts) if isinstance(node, Switch) else self._passed(node, facts)
-            if following is None:
+            target = self._decided_target(node, facts) if isinstance(node, Switch) else self._bypass(node, facts)
+            if target is None:
                 break
-            number = following
-        return _Way(number, facts)
+            node_id = target
+        return _ThreadedEdge(node_id, facts)
 
-    def _passed(self, node: Guard | DeviceGuard | Draw, facts: PathFacts) -> int | None:
-        """What follows the node, if nothing is left of it."""
-        left = self._left_of(node, facts)
-        return None if left is None else self._if_required(self._missing(facts, left), node.following)
+    def _bypass(self, node: Guard | DeviceGuard | Draw, facts: PathFacts) -> NodeId | None:
+        """Return the successor of a node that has no effect on this path, or None if it has one."""
+        required = self._remaining_requirements(node, facts)
+        return None if required is None else self._if_implied(self._unchecked(facts, required), node.successor)
 
-    def _if_required(self, left: Requirements, target: int) -> int | None:
-        """The target, if it requires on each way to a verdict what is left to require."""
-        return None if unsatisfied(self._diagram.accepted[target], left, self._diagram.values.most) else target
-
-    def _decided(self, node: Switch, facts: PathFacts) -> int | None:
-        """The one target that is possible, if the test's own requirements are settled too."""
-        domain = self._reasoner.where(node.value, facts)
+    def _decided_target(self, node: Switch, facts: PathFacts) -> NodeId | None:
+        """Return the only possible target of a switch, or None if there are several or its requirements are new."""
+        domain = self._reasoner.possible_ranges(node.value, facts)
         if not domain:
-            return self._diagram.reject  # no packet comes here
+            return self._diagram.reject  # no packet takes this path
         target = _only_target(node, domain)
         if target is None:
             return None
-        left = self._missing(facts, self._diagram.values.requirements[node.value])
-        return self._if_required(left, target)
+        return self._if_implied(self._unchecked(facts, self._diagram.values.requirements[node.value]), target)
 
-    def _missing(self, facts: PathFacts, required: Requirements) -> Requirements:
-        return unsatisfied(facts.checked, required, self._diagram.values.most)
+    def _if_implied(self, required: Requirements, target: NodeId) -> NodeId | None:
+        """Return *target* if every accepting path from there has the requirements, else None."""
+        missing = unsatisfied(self._diagram.required_to_accept[target], required, self._diagram.values.upper)
+        return None if missing else target
+
+    def _unchecked(self, facts: PathFacts, required: Requirements) -> Requirements:
+        return unsatisfied(facts.checked, required, self._diagram.values.upper)
 
 
-def _only_target(node: Switch, domain: Ranges) -> int | None:
-    """The target of all numbers in *domain*, if they have one."""
-    found: int | None = None
+def _only_target(node: Switch, domain: Ranges) -> NodeId | None:
+    """Return the target of all values in *domain*, or None if there are several."""
+    only: NodeId | None = None
     for low, high in domain:
         first, last = bisect_right(node.starts, low) - 1, bisect_right(node.starts, high) - 1
-        if first != last or (found is not None and node.targets[first] != found):
+        if first != last or (only is not None and node.targets[first] != only):
             return None
-        found = node.targets[first]
-    return found
+        only = node.targets[first]
+    return only
 
 
-def _possible_arms(node: Switch, ways: dict[int, int], domain: Ranges) -> tuple[list[int], list[int]]:
-    """The arms that can be taken; those that cannot go where their neighbours go."""
+def _possible_arms(node: Switch, threaded: dict[NodeId, NodeId], domain: Ranges) -> tuple[list[int], list[NodeId]]:
+    """Return the starts and threaded targets of the arms that *domain* can take; other arms join a neighbour."""
     starts: list[int] = []
-    targets: list[int] = []
+    targets: list[NodeId] = []
     position = 0
     for index, start in enumerate(node.starts):
         end = node.starts[index + 1] - 1 if index + 1 < len(node.starts) else domain[-1][1]
@@ -163,13 +197,8 @@ def _possible_arms(node: Switch, ways: dict[int, int], domain: Ranges) -> tuple[
             position += 1
         if position == len(domain) or domain[position][0] > end:
             continue
-        target = ways[node.targets[index]]
+        target = threaded[node.targets[index]]
         if not targets or targets[-1] != target:
             starts.append(start if targets else 0)
             targets.append(target)
     return starts, targets
-
-
-def thread_jumps(diagram: Diagram, root: int) -> int:
-    """The root of a diagram in which decided tests are passed by."""
-    return _Threading(diagram, root).run()

@@ -1,8 +1,64 @@
-"""Tests on one value brought together: runs of tests with a common exit are put in another order, then merged.
+r"""Switch merging: several tests of one value become one switch.
 
-A run is a chain of tests of which each goes to the same exit or on to the next, and the next is reached from nowhere
-else. Its tests may change places as long as no packet gets past a requirement that rejected it before: a test that
-requires something new, which the exit does not require as well, keeps those before it in front, and the others behind.
+Two passes do this. `group_tests` reorders a chain of tests: each test of a chain goes to a common exit or to the next
+test, and has no other predecessor. Its tests may change places if no packet passes a requirement that rejected it
+before. So a test with a new requirement, one that the accepting paths of the exit do not imply, separates the chain:
+the tests before it stay before it, and the tests after it stay after it. `merge_switches` then merges a switch into
+its only predecessor if that is a switch on the same value.
+
+>>> from cbpf import Program, parse
+>>> from cbpf.isa.dialects import PCAP
+>>> from cbpf.optimizer.codegen.emit import emit
+>>> from cbpf.optimizer.ir.value_numbering import ValueTable
+>>> from cbpf.optimizer.lift import lift
+
+A chain tests the words at 0, at 4, and at 0 again. The load of byte 7 rejects packets shorter than 8 bytes before any
+test, so the tests may change places, and each word is loaded once:
+
+>>> text = "ld [4]\nld [0]\njeq #1,5,0\nld [4]\njeq #2,3,0\nld [0]\njeq #3,1,0\nret #0\nret #1"
+>>> diagram, root = lift(parse(text), ValueTable(PCAP))
+>>> print(Program(emit(diagram, root, "size")))  # before
+(000) ldb      [7]
+(001) ld       [0]
+(002) jeq      #0x1             jt 7	jf 3
+(003) ld       [4]
+(004) jeq      #0x2             jt 7	jf 5
+(005) ld       [0]
+(006) jeq      #0x3             jt 7	jf 8
+(007) ret      #1
+(008) ret      #0
+>>> print(Program(emit(diagram, group_tests(diagram, root), "size")))  # after
+(000) ldb      [7]
+(001) ld       [0]
+(002) jeq      #0x1             jt 6	jf 3
+(003) jeq      #0x3             jt 6	jf 4
+(004) ld       [4]
+(005) jeq      #0x2             jt 6	jf 7
+(006) ret      #1
+(007) ret      #0
+
+Three tests of one byte become one switch, for which two tests suffice:
+
+>>> text = "ldb [0]\njge #10,0,1\njge #20,1,2\njeq #9,1,2\nret #1\nret #2\nret #3"
+>>> diagram, root = lift(parse(text), ValueTable(PCAP))
+>>> print(Program(emit(diagram, root, "size")))  # before
+(000) ldb      [0]
+(001) jge      #0xa             jt 2	jf 3
+(002) jge      #0x14            jt 4	jf 5
+(003) jeq      #0x9             jt 5	jf 6
+(004) ret      #1
+(005) ret      #2
+(006) ret      #3
+>>> root = merge_switches(diagram, root)
+>>> diagram.nodes[root]
+Switch(value=1, starts=(0, 9, 20), targets=(1, 2, 3))
+>>> print(Program(emit(diagram, root, "size")))  # after
+(000) ldb      [0]
+(001) jge      #0x14            jt 3	jf 2
+(002) jge      #0x9             jt 4	jf 5
+(003) ret      #1
+(004) ret      #2
+(005) ret      #3
 """
 
 from collections.abc import Iterable, Iterator, Set
@@ -10,204 +66,217 @@ from typing import NamedTuple
 
 from ...isa.opcodes import Action
 from ...isa.word_ranges import Ranges, union
-from ..ir.diagram import Arm, Diagram, Switch, successors
-from ..ir.path_facts import ranges_of_arms
-from ..ir.requirements import NOTHING, Requirements, requirement_union, unsatisfied
+from ..ir.diagram import Arm, Diagram, NodeId, Switch, ranges_of_targets, successors
+from ..ir.requirements import NOTHING, Requirements, ValueId, requirement_union, unsatisfied
 from ..ir.value_numbering import ValueTable
 
 
-class _Link(NamedTuple):
-    """One test of a run: the values that go to the exit."""
+class _ExitTest(NamedTuple):
+    """A test of a chain: the value, and the ranges that go to the exit."""
 
-    value: int
+    value: ValueId
     ranges: Ranges
 
 
-class _Run(NamedTuple):
-    """Tests in their order, where each leads when it holds, and where it goes on when none does."""
+class _TestChain(NamedTuple):
+    """The tests in order, their common exit, and the target if no test goes to the exit."""
 
-    links: list[_Link]
-    exit: int
-    rest: int
+    tests: list[_ExitTest]
+    exit: NodeId
+    otherwise: NodeId
 
 
-def group_tests(diagram: Diagram, root: int) -> int:
-    """The root of a diagram in which runs have their tests on one value side by side, and merged."""
+def group_tests(diagram: Diagram, root: NodeId) -> NodeId:
+    """Return the root of an equivalent diagram in which each chain has its tests of one value adjacent and merged."""
     order = diagram.topological_order(root)
-    ways_in = _count_ways_in(diagram, order)
-    known = diagram.checked_on_entry(order)
+    predecessor_counts = _count_predecessors(diagram, order)
+    checked = diagram.checked_on_entry(order)
     loaded = _loaded_on_entry(diagram, order)
-    made: dict[int, int] = {}
-    inside: set[int] = set()
-    runs: dict[int, _Run] = {}
-    for number in order:
-        if number not in inside:
-            run = _run_from(diagram, number, ways_in, inside)
-            if run is not None:
-                runs[number] = run
-    for number in reversed(order):
-        if number in runs:
-            made[number] = _rebuilt(diagram, runs[number], known[number], loaded[number], made)
-        elif number not in inside:
-            made[number] = diagram.rebuild(number, made)
-    return made[root]
+    rebuilt: dict[NodeId, NodeId] = {}
+    inside: set[NodeId] = set()
+    chains: dict[NodeId, _TestChain] = {}
+    for node_id in order:
+        if node_id not in inside:
+            chain = _chain_from(diagram, node_id, predecessor_counts, inside)
+            if chain is not None:
+                chains[node_id] = chain
+    for node_id in reversed(order):
+        if node_id in chains:
+            rebuilt[node_id] = _rebuild_chain(diagram, chains[node_id], checked[node_id], loaded[node_id], rebuilt)
+        elif node_id not in inside:
+            rebuilt[node_id] = diagram.rebuild(node_id, rebuilt)
+    return rebuilt[root]
 
 
-def _count_ways_in(diagram: Diagram, order: Iterable[int]) -> dict[int, int]:
-    """How many nodes lead to each."""
-    found: dict[int, int] = {}
-    for number in order:
-        for target in set(successors(diagram.nodes[number])):
-            found[target] = found.get(target, 0) + 1
-    return found
+def _count_predecessors(diagram: Diagram, order: Iterable[NodeId]) -> dict[NodeId, int]:
+    counts: dict[NodeId, int] = {}
+    for node_id in order:
+        for target in set(successors(diagram.nodes[node_id])):
+            counts[target] = counts.get(target, 0) + 1
+    return counts
 
 
-def _loaded_on_entry(diagram: Diagram, order: Iterable[int]) -> dict[int, int | None]:
-    """What A holds when a run comes to each node, if that is the same on all ways."""
-    found: dict[int, int | None] = {}
-    for number in order:
-        found.setdefault(number, None)
-        node = diagram.nodes[number]
-        left = carried(diagram.values, node.value) if isinstance(node, Switch) else None
+def _loaded_on_entry(diagram: Diagram, order: Iterable[NodeId]) -> dict[NodeId, ValueId | None]:
+    """Return the content of A on entry to each node, or None if it is unknown or differs between the paths."""
+    loaded: dict[NodeId, ValueId | None] = {}
+    for node_id in order:
+        loaded.setdefault(node_id, None)
+        node = diagram.nodes[node_id]
+        on_exit = loaded_value(diagram.values, node.value) if isinstance(node, Switch) else None
         for target in set(successors(node)):
-            found[target] = left if found.get(target, left) == left else None
-    return found
+            loaded[target] = on_exit if loaded.get(target, on_exit) == on_exit else None
+    return loaded
 
 
-def _run_from(diagram: Diagram, number: int, ways_in: dict[int, int], inside: set[int]) -> _Run | None:
-    """The longest run that begins at a node, its other nodes added to *inside*; None: there is none."""
-    first = diagram.nodes[number]
+def _chain_from(
+    diagram: Diagram, node_id: NodeId, predecessor_counts: dict[NodeId, int], inside: set[NodeId]
+) -> _TestChain | None:
+    """Return the longest chain of at least two tests that begins at a node, and add its other nodes to *inside*."""
+    first = diagram.nodes[node_id]
     if not isinstance(first, Switch) or len(set(first.targets)) != 2:
         return None
-    best: list[int] = []
+    best: list[NodeId] = []
     for exit in sorted(set(first.targets)):
-        chain = _chain(diagram, number, exit, ways_in)
+        chain = _chain_nodes(diagram, node_id, exit, predecessor_counts)
         if len(chain) > len(best):
             best, best_exit = chain, exit
     if len(best) < 2:
         return None
     inside.update(best[1:])
-    links, rest = [], number
-    for one in best:
-        node = diagram.nodes[one]
+    tests, otherwise = [], node_id
+    for chain_node_id in best:
+        node = diagram.nodes[chain_node_id]
         assert isinstance(node, Switch)
-        links.append(_Link(node.value, ranges_of_arms(node, diagram.values.most[node.value])[best_exit]))
-        rest = next(target for target in node.targets if target != best_exit)
-    return _Run(links, best_exit, rest)
+        tests.append(_ExitTest(node.value, ranges_of_targets(node, diagram.values.upper[node.value])[best_exit]))
+        otherwise = next(target for target in node.targets if target != best_exit)
+    return _TestChain(tests, best_exit, otherwise)
 
 
-def _chain(diagram: Diagram, number: int, exit: int, ways_in: dict[int, int]) -> list[int]:
-    """The nodes from *number* on that go to *exit* or to the next."""
-    chain: list[int] = []
+def _chain_nodes(
+    diagram: Diagram, node_id: NodeId, exit: NodeId, predecessor_counts: dict[NodeId, int]
+) -> list[NodeId]:
+    """Return the nodes from *node_id* onwards that go to *exit* or to the next node of the chain."""
+    chain: list[NodeId] = []
     while True:
-        node = diagram.nodes[number]
+        node = diagram.nodes[node_id]
         if not isinstance(node, Switch) or exit not in node.targets or len(set(node.targets)) != 2:
             return chain
-        if chain and ways_in[number] > 1:
+        if chain and predecessor_counts[node_id] > 1:
             return chain
-        chain.append(number)
-        number = next(target for target in node.targets if target != exit)
+        chain.append(node_id)
+        node_id = next(target for target in node.targets if target != exit)
 
 
-def _rebuilt(diagram: Diagram, run: _Run, known: Requirements, loaded: int | None, made: dict[int, int]) -> int:
-    exit, rest = made[run.exit], made[run.rest]
-    for link in reversed(_in_order(diagram, run, known, loaded)):
-        rest = diagram.test(link.value, link.ranges, exit, rest)
-    return rest
+def _rebuild_chain(
+    diagram: Diagram,
+    chain: _TestChain,
+    checked: Requirements,
+    loaded: ValueId | None,
+    rebuilt: dict[NodeId, NodeId],
+) -> NodeId:
+    exit, node_id = rebuilt[chain.exit], rebuilt[chain.otherwise]
+    for test in reversed(_reorder(diagram, chain, checked, loaded)):
+        node_id = diagram.test(test.value, test.ranges, exit, node_id)
+    return node_id
 
 
-def _in_order(diagram: Diagram, run: _Run, known: Requirements, loaded: int | None) -> list[_Link]:
-    """The links of a run, grouped as far as requirements allow; loaded: what A holds in front of it."""
-    expressions = diagram.values
-    accepted = diagram.accepted[run.exit]
-    met = executed = known
-    ordered: list[_Link] = []
-    segment: list[_Link] = []
-    for link in run.links:
-        required = expressions.requirements[link.value]
-        segment.append(link)
-        executed = requirement_union(executed, required) or NOTHING
-        if unsatisfied(accepted, unsatisfied(met, required, expressions.most), expressions.most):
-            ordered += _grouped(expressions, segment, loaded, carried(expressions, link.value))
-            loaded = carried(expressions, link.value)
+def _reorder(diagram: Diagram, chain: _TestChain, checked: Requirements, loaded: ValueId | None) -> list[_ExitTest]:
+    """Return the tests of a chain, grouped as far as requirements allow; *loaded* is the content of A before it."""
+    table = diagram.values
+    required_to_accept = diagram.required_to_accept[chain.exit]
+    checked_before_segment = checked_so_far = checked
+    ordered: list[_ExitTest] = []
+    segment: list[_ExitTest] = []
+    for test in chain.tests:
+        required = table.requirements[test.value]
+        segment.append(test)
+        checked_so_far = requirement_union(checked_so_far, required) or NOTHING
+        unchecked = unsatisfied(checked_before_segment, required, table.upper)
+        if unsatisfied(required_to_accept, unchecked, table.upper):
+            ordered += _group_by_content(table, segment, loaded, loaded_value(table, test.value))
+            loaded = loaded_value(table, test.value)
             segment = []
-            met = executed
-    ordered += _grouped(expressions, segment, loaded, None)
-    return _merged(ordered)
+            checked_before_segment = checked_so_far
+    ordered += _group_by_content(table, segment, loaded, None)
+    return _merge_adjacent(ordered)
 
 
-def _grouped(expressions: ValueTable, links: list[_Link], first: int | None, last: int | None) -> list[_Link]:
-    """Links with the same register content side by side: *first*, which is there already, and at the end *last*."""
-    groups: dict[int | None, list[_Link]] = {}
-    for link in links:
-        groups.setdefault(carried(expressions, link.value), []).append(link)
+def _group_by_content(
+    table: ValueTable, tests: list[_ExitTest], first: ValueId | None, last: ValueId | None
+) -> list[_ExitTest]:
+    """Return the tests with equal contents of A adjacent: first the content *first*, which is loaded, last *last*."""
+    groups: dict[ValueId | None, list[_ExitTest]] = {}
+    for test in tests:
+        groups.setdefault(loaded_value(table, test.value), []).append(test)
     closing = groups.pop(last, [])
     opening = groups.pop(first, [])
-    return [link for group in (opening, *groups.values(), closing) for link in _by_value(group)]
+    return [test for group in (opening, *groups.values(), closing) for test in _group_by_value(group)]
 
 
-def _by_value(links: list[_Link]) -> list[_Link]:
-    """Links of one value side by side."""
-    groups: dict[int, list[_Link]] = {}
-    for link in links:
-        groups.setdefault(link.value, []).append(link)
-    return [link for group in groups.values() for link in group]
+def _group_by_value(tests: list[_ExitTest]) -> list[_ExitTest]:
+    groups: dict[ValueId, list[_ExitTest]] = {}
+    for test in tests:
+        groups.setdefault(test.value, []).append(test)
+    return [test for group in groups.values() for test in group]
 
 
-def _merged(links: list[_Link]) -> list[_Link]:
-    """Neighbours on one value as one link."""
-    groups: list[list[_Link]] = []
-    for link in links:
-        if groups and groups[-1][0].value == link.value:
-            groups[-1].append(link)
+def _merge_adjacent(tests: list[_ExitTest]) -> list[_ExitTest]:
+    """Return the tests with adjacent tests of one value merged."""
+    groups: list[list[_ExitTest]] = []
+    for test in tests:
+        if groups and groups[-1][0].value == test.value:
+            groups[-1].append(test)
         else:
-            groups.append([link])
-    return [_Link(group[0].value, union(one for link in group for one in link.ranges)) for group in groups]
+            groups.append([test])
+    return [_ExitTest(group[0].value, union(bounds for test in group for bounds in test.ranges)) for group in groups]
 
 
-def carried(expressions: ValueTable, value: int) -> int:
-    """What register A holds while a value is tested: of y & mask, of which only the bits matter, it is y (jset)."""
-    masked = expressions.with_constant(value, Action.AND)
+def loaded_value(table: ValueTable, value: ValueId) -> ValueId:
+    """Return the content of A during a test of *value*: y for a test of y & mask, which `jset` tests without `and`."""
+    masked = table.split_constant(value, Action.AND)
     return masked[0] if masked else value
 
 
-def merge_switches(diagram: Diagram, root: int) -> int:
-    """The root of a diagram in which a test below one of the same value, and reached only from there, is part of it."""
+def merge_switches(diagram: Diagram, root: NodeId) -> NodeId:
+    """Return the root of an equivalent diagram in which each switch contains its successors that test the same value.
+
+    A successor is merged only if the switch is its only predecessor.
+    """
     order = diagram.topological_order(root)
-    ways_in = _count_ways_in(diagram, order)
-    made: dict[int, int] = {}
-    for number in reversed(order):
-        node = diagram.nodes[number]
-        parts = _parts(diagram, node, ways_in) if isinstance(node, Switch) else ()
-        if isinstance(node, Switch) and parts:
-            made[number] = diagram.switch(node.value, _merged_arms(diagram, node, parts, made))
+    predecessor_counts = _count_predecessors(diagram, order)
+    rebuilt: dict[NodeId, NodeId] = {}
+    for node_id in reversed(order):
+        node = diagram.nodes[node_id]
+        merged = _mergeable_targets(diagram, node, predecessor_counts) if isinstance(node, Switch) else ()
+        if isinstance(node, Switch) and merged:
+            rebuilt[node_id] = diagram.switch(node.value, _merged_arms(diagram, node, merged, rebuilt))
         else:
-            made[number] = diagram.rebuild(number, made)
-    return made[root]
+            rebuilt[node_id] = diagram.rebuild(node_id, rebuilt)
+    return rebuilt[root]
 
 
-def _parts(diagram: Diagram, node: Switch, ways_in: dict[int, int]) -> Set[int]:
-    """The targets of a test that are tests of the same value, reached only from it."""
-    tests = ((target, diagram.nodes[target]) for target in set(node.targets) if ways_in[target] == 1)
-    return {target for target, below in tests if isinstance(below, Switch) and below.value == node.value}
+def _mergeable_targets(diagram: Diagram, node: Switch, predecessor_counts: dict[NodeId, int]) -> Set[NodeId]:
+    """Return the targets that are switches on the same value and have no other predecessor."""
+    targets = ((target, diagram.nodes[target]) for target in set(node.targets) if predecessor_counts[target] == 1)
+    return {target for target, below in targets if isinstance(below, Switch) and below.value == node.value}
 
 
-def _merged_arms(diagram: Diagram, node: Switch, parts: Set[int], made: dict[int, int]) -> Iterator[Arm]:
-    """The arms of a test, with those of its parts in their places."""
-    ends = [*node.starts[1:], diagram.values.most[node.value] + 1]
+def _merged_arms(diagram: Diagram, node: Switch, merged: Set[NodeId], rebuilt: dict[NodeId, NodeId]) -> Iterator[Arm]:
+    """Yield the arms of a switch, with each merged target replaced by its arms."""
+    ends = [*node.starts[1:], diagram.values.upper[node.value] + 1]
     for start, end, target in zip(node.starts, ends, node.targets, strict=True):
-        below = diagram.nodes[made[target]]
-        if target in parts and isinstance(below, Switch) and below.value == node.value:
-            yield from _clipped(list(zip(below.starts, below.targets, strict=True)), start, end)
+        below = diagram.nodes[rebuilt[target]]
+        if target in merged and isinstance(below, Switch) and below.value == node.value:
+            yield from _clip(list(zip(below.starts, below.targets, strict=True)), start, end)
         else:
-            yield start, made[target]
+            yield start, rebuilt[target]
 
 
-def _clipped(arms: list[Arm], start: int, end: int) -> list[Arm]:
-    """The part of a switch's arms for the numbers from *start* up to *end*."""
-    found: list[Arm] = []
+def _clip(arms: list[Arm], start: int, end: int) -> list[Arm]:
+    """Return the arms of a switch for the values in [start, end)."""
+    clipped: list[Arm] = []
     for index, (first, target) in enumerate(arms):
-        after = arms[index + 1][0] if index + 1 < len(arms) else end
-        if first < end and after > start:
-            found.append((max(first, start), target))
-    return found
+        arm_end = arms[index + 1][0] if index + 1 < len(arms) else end
+        if first < end and arm_end > start:
+            clipped.append((max(first, start), target))
+    return clipped
