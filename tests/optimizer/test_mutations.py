@@ -1,4 +1,4 @@
-"""Wrong rewrites must be found: each part of the optimiser is broken in turn, and the prover gives a counterexample."""
+"""Mutation testing of the optimiser: each mutation breaks one part, and the prover must find a counterexample."""
 
 from collections.abc import Callable
 from random import Random
@@ -14,168 +14,175 @@ from cbpf.optimizer.passes import jump_threading, switch_merging
 from support import random_programs
 from support.corpus_filters import CORPUS
 
-Sabotage = Callable[[pytest.MonkeyPatch], None]
+Mutation = Callable[[pytest.MonkeyPatch], None]
 
 
-def _nothing_is_missing(module: Any) -> Sabotage:
-    """Requirements are taken for met."""
+def _requirements_ignored(module: Any) -> Mutation:
+    """Treat all requirements as satisfied in one module."""
     return lambda patch: patch.setattr(module, "unsatisfied", lambda *_: {})
 
 
-def _facts_of_one_way(patch: pytest.MonkeyPatch) -> None:
+def _join_keeps_one_path(patch: pytest.MonkeyPatch) -> None:
+    """Apply the facts of the first edge to all edges."""
     patch.setattr(path_facts.PathFacts, "join", lambda self, other: self)
 
 
-def _gaps_are_lost(patch: pytest.MonkeyPatch) -> None:
-    """A value that is not 5 is taken for one that is below 5."""
-    patch.setattr(path_facts.Reasoner, "_relevant", lambda self, value, ranges, node: ranges[:1])
+def _only_first_range(patch: pytest.MonkeyPatch) -> None:
+    """Treat a value other than 5 as a value below 5."""
+    patch.setattr(path_facts.Reasoner, "_relevant", lambda self, value, ranges, node_id: ranges[:1])
 
 
-def _bits_of_the_wrong_byte(patch: pytest.MonkeyPatch) -> None:
-    right = path_facts.Reasoner._bytes_of
+def _bits_of_adjacent_byte(patch: pytest.MonkeyPatch) -> None:
+    original = path_facts.Reasoner._bytes_of
 
-    def wrong(self: path_facts.Reasoner, load: Any) -> Any:
-        return [(byte, place ^ 8 if load.size > 1 else place) for byte, place in right(self, load)]
+    def mutated(self: path_facts.Reasoner, load: Any) -> Any:
+        return [(byte, shift ^ 8 if load.size > 1 else shift) for byte, shift in original(self, load)]
 
-    patch.setattr(path_facts.Reasoner, "_bytes_of", wrong)
+    patch.setattr(path_facts.Reasoner, "_bytes_of", mutated)
 
 
-def _greater_or_equal(patch: pytest.MonkeyPatch) -> None:
-    """`jgt` is taken for `jge`."""
-    right = range_tests._accepted
+def _greater_than_includes_equal(patch: pytest.MonkeyPatch) -> None:
+    """Treat `jgt` as `jge`."""
+    original = range_tests._ranges_left_of
     patch.setattr(
         range_tests,
-        "_accepted",
-        lambda action, c: right(Action.GREATER_OR_EQUAL if action is Action.GREATER_THAN else action, c),
+        "_ranges_left_of",
+        lambda action, c: original(Action.GREATER_OR_EQUAL if action is Action.GREATER_THAN else action, c),
     )
 
 
-def _masks_are_prefixes(patch: pytest.MonkeyPatch) -> None:
-    right = range_tests._inner_of_constant
+def _mask_ignored(patch: pytest.MonkeyPatch) -> None:
+    """Treat a test of y & c as a test of y."""
+    original = range_tests._inner_test_of_constant
 
-    def wrong(table: Any, action: Action, left: int, c: int, ranges: Any) -> Any:
-        return (left, ranges) if action is Action.AND else right(table, action, left, c, ranges)
+    def mutated(table: Any, action: Action, left: int, c: int, ranges: Any) -> Any:
+        return (left, ranges) if action is Action.AND else original(table, action, left, c, ranges)
 
-    patch.setattr(range_tests, "_inner_of_constant", wrong)
-
-
-def _loads_are_skipped(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(register_plan, "_entry", lambda plan, held: len(plan.steps))
+    patch.setattr(range_tests, "_inner_test_of_constant", mutated)
 
 
-def _operands_swapped(patch: pytest.MonkeyPatch) -> None:
-    right = instruction_selection.InstructionSelector.pair
+def _code_skipped(patch: pytest.MonkeyPatch) -> None:
+    """Enter each node after its loads."""
+    patch.setattr(register_plan, "_entry_index", lambda plan, contents: len(plan.code))
+
+
+def _registers_exchanged(patch: pytest.MonkeyPatch) -> None:
+    original = instruction_selection.InstructionSelector.load_pair
     patch.setattr(
         instruction_selection.InstructionSelector,
-        "pair",
-        lambda self, for_a, for_x, held: right(self, for_x, for_a, held),
+        "load_pair",
+        lambda self, for_a, for_x, contents: original(self, for_x, for_a, contents),
     )
 
 
-def _no_carry(patch: pytest.MonkeyPatch) -> None:
-    """y + c is taken for y."""
-    right = value_numbering.ValueTable.terms
-    patch.setattr(value_numbering.ValueTable, "terms", lambda self, one: (right(self, one)[0], 0))
+def _addend_lost(patch: pytest.MonkeyPatch) -> None:
+    """Treat y + c as y."""
+    original = value_numbering.ValueTable.split_sum
+    patch.setattr(value_numbering.ValueTable, "split_sum", lambda self, value: (original(self, value)[0], 0))
 
 
-def _divided_by_too_much(patch: pytest.MonkeyPatch) -> None:
-    right = simplify._by_power_of_two
-    patch.setattr(simplify, "_by_power_of_two", lambda table, action, left, c: right(table, action, left, 2 * c))
+def _constant_doubled(patch: pytest.MonkeyPatch) -> None:
+    """Multiply and divide by twice the constant."""
+    original = simplify._by_power_of_two
+    patch.setattr(simplify, "_by_power_of_two", lambda table, action, left, c: original(table, action, left, 2 * c))
 
 
-def _borders_moved(patch: pytest.MonkeyPatch) -> None:
-    right = switch_lowering._shortest_chain
+def _boundaries_moved(patch: pytest.MonkeyPatch) -> None:
+    """Compare with k + 1 in each `jge` of a chain."""
+    original = switch_lowering._shortest_chain
 
-    def moved(one: switch_lowering.ConstantTest) -> switch_lowering.ConstantTest:
-        return one._replace(k=(one.k or 0) + (one.action is Action.GREATER_OR_EQUAL))
+    def moved(jump: switch_lowering.ConditionalJump) -> switch_lowering.ConditionalJump:
+        return jump._replace(k=(jump.k or 0) + (jump.action is Action.GREATER_OR_EQUAL))
 
-    def wrong(ranges: Any) -> Any:
-        chain = right(ranges)
-        return chain._replace(tests=tuple(map(moved, chain.tests)))
+    def mutated(ranges: Any) -> Any:
+        chain = original(ranges)
+        return chain._replace(jumps=tuple(map(moved, chain.jumps)))
 
-    patch.setattr(switch_lowering, "_shortest_chain", wrong)
+    patch.setattr(switch_lowering, "_shortest_chain", mutated)
 
 
 def _targets_exchanged(patch: pytest.MonkeyPatch) -> None:
-    right = emit._Writer._conditional
+    """Exchange the two targets of each `jset`."""
+    original = emit._Emitter._emit_conditional
 
-    def wrong(self: Any, action: Action, k: int | None, on_true: int, on_false: int) -> int:
-        return right(self, action, k, *((on_false, on_true) if action is Action.BITS_SET else (on_true, on_false)))
+    def mutated(self: Any, action: Action, k: int | None, on_true: int, on_false: int) -> int:
+        targets = (on_false, on_true) if action is Action.BITS_SET else (on_true, on_false)
+        return original(self, action, k, *targets)
 
-    patch.setattr(emit._Writer, "_conditional", wrong)
+    patch.setattr(emit._Emitter, "_emit_conditional", mutated)
 
 
-SABOTAGES: Final[dict[str, Sabotage]] = {
-    "threading past loads": _nothing_is_missing(jump_threading),
-    "grouping past loads": _nothing_is_missing(switch_merging),
-    "no guards": _nothing_is_missing(diagram),
-    "facts of one way": _facts_of_one_way,
-    "gaps lost": _gaps_are_lost,
-    "wrong byte": _bits_of_the_wrong_byte,
-    "jgt as jge": _greater_or_equal,
-    "masks as prefixes": _masks_are_prefixes,
-    "loads skipped": _loads_are_skipped,
-    "operands swapped": _operands_swapped,
-    "no carry": _no_carry,
-    "divided by too much": _divided_by_too_much,
-    "borders moved": _borders_moved,
+MUTATIONS: Final[dict[str, Mutation]] = {
+    "jump threading ignores requirements": _requirements_ignored(jump_threading),
+    "test grouping ignores requirements": _requirements_ignored(switch_merging),
+    "guards removed": _requirements_ignored(diagram),
+    "join keeps one path": _join_keeps_one_path,
+    "only first range": _only_first_range,
+    "bits of adjacent byte": _bits_of_adjacent_byte,
+    "jgt as jge": _greater_than_includes_equal,
+    "mask ignored": _mask_ignored,
+    "code skipped": _code_skipped,
+    "registers exchanged": _registers_exchanged,
+    "addend lost": _addend_lost,
+    "constant doubled": _constant_doubled,
+    "boundaries moved": _boundaries_moved,
     "targets exchanged": _targets_exchanged,
 }
 
 
-_TWO_WAYS_MEET = """
+_JOINING_PATHS = """
     ldb [0]
     jeq #1, first, second
 first:
     ldb [1]
-    jeq #3, dead, meeting
+    jeq #3, reject, join
 second:
     ldb [2]
-    jeq #4, dead, meeting
-meeting:
+    jeq #4, reject, join
+join:
     ldb [3]
-    jeq #8, again, dead
+    jeq #8, again, reject
 again:
     ldb [0]
-    jeq #1, one, other
-one:
+    jeq #1, accept1, accept2
+accept1:
     ret #1
-other:
+accept2:
     ret #2
-dead:
+reject:
     ret #0
 """
 
 
 def _programs() -> list[cbpf.Program]:
-    """The corpus, what ties loads of different widths together, two ways that meet, and random programs."""
+    """Return the corpus, a program with overlapping loads, one with two paths that join, and random programs."""
     overlapping = cbpf.compile("ip[12:2] = 0x0a01 and (ip[12] = 10 or ip[13] = 2) and ip[14:2] != 5", optimizer=None)
-    random = Random("sabotage")
+    random = Random("sabotage")  # a seed whose programs detect every mutation
     rows = [random_programs.plausible(random, longest=30, extensions=()) for _ in range(150)]
-    raw = [cbpf.Program(one) for one in rows if not cbpf.findings(one)]
-    return [overlapping, cbpf.parse(_TWO_WAYS_MEET, format="asm"), *(filter.program() for filter in CORPUS), *raw]
+    valid = [cbpf.Program(program) for program in rows if not cbpf.findings(program)]
+    return [overlapping, cbpf.parse(_JOINING_PATHS, format="asm"), *(filter.program() for filter in CORPUS), *valid]
 
 
-@pytest.mark.parametrize("name", SABOTAGES)
-def test_sabotage_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_mutations_are_detected(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     programs = _programs()
-    SABOTAGES[name](monkeypatch)
+    MUTATIONS[name](monkeypatch)
     for program in programs:
         try:
             optimized = cbpf.optimize(program)
-        except (AssertionError, IndexError, KeyError, cbpf.FieldError):  # it broke down, which is not what is asked
+        except (AssertionError, IndexError, KeyError, cbpf.FieldError):  # an exception is not a wrong result
             continue
-        found = cbpf.difference(program, optimized, longest=262_144)
-        if found is not None:
-            assert found.left_verdict != found.right_verdict
+        difference = cbpf.difference(program, optimized, longest=262_144)
+        if difference is not None:
+            assert difference.left_verdict != difference.right_verdict
             return
-    pytest.fail(f"{name}: no program was made another, or no difference was found")
+    pytest.fail(f"{name}: no program was changed, or no difference was found")
 
 
-def test_the_optimiser_says_what_it_got_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
-    _loads_are_skipped(monkeypatch)
+def test_a_failed_proof_carries_the_counterexample(monkeypatch: pytest.MonkeyPatch) -> None:
+    _code_skipped(monkeypatch)
     with pytest.raises(cbpf.ProofFailed) as caught:
         cbpf.optimize(CORPUS[20].program(), prove=True)
-    found = caught.value.difference
-    assert isinstance(found, cbpf.Difference)
-    assert found.left_verdict != found.right_verdict
+    difference = caught.value.difference
+    assert isinstance(difference, cbpf.Difference)
+    assert difference.left_verdict != difference.right_verdict

@@ -1,4 +1,4 @@
-"""The optimiser's parts, each against the plainest way to do the same."""
+"""The optimiser's parts, each compared with the simplest implementation of its specification."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -12,7 +12,7 @@ from cbpf.isa import word_ranges as ranges
 from cbpf.isa.alu import ARITHMETIC, COMPARISONS
 from cbpf.isa.opcodes import WORD_MASK, Action
 from cbpf.isa.word_ranges import Ranges
-from cbpf.optimizer.codegen.switch_lowering import BinarySplit, Decision, JumpChain, lower_switch
+from cbpf.optimizer.codegen.switch_lowering import BinarySplit, DecisionTree, JumpChain, lower_switch
 from cbpf.optimizer.ir.range_tests import compare
 from cbpf.optimizer.ir.requirements import (
     NOTHING_ACCEPTED,
@@ -21,7 +21,7 @@ from cbpf.optimizer.ir.requirements import (
     requirement_union,
     unsatisfied,
 )
-from cbpf.optimizer.ir.simplify import arithmetic
+from cbpf.optimizer.ir.simplify import simplify_operation
 from cbpf.optimizer.ir.value_numbering import ByteLoad, Constant, Operation, ValueTable
 from support.project import Rounds
 
@@ -50,12 +50,12 @@ def _as_set(of: Ranges) -> set[int]:
 @pytest.mark.fuzz
 def test_ranges_are_sets(rounds: Rounds) -> None:
     for random in rounds(500):
-        one, other = _random_set(random), _random_set(random)
-        assert _as_set(_as_ranges(one)) == one
-        assert ranges.intersection(_as_ranges(one), _as_ranges(other)) == _as_ranges(one & other)
-        assert ranges.union((*_as_ranges(one), *_as_ranges(other))) == _as_ranges(one | other)
-        assert ranges.complement(_as_ranges(one), 23) == _as_ranges(set(range(24)) - one)
-        for (_, high), (low, _) in pairwise(_as_ranges(one)):
+        left, right = _random_set(random), _random_set(random)
+        assert _as_set(_as_ranges(left)) == left
+        assert ranges.intersection(_as_ranges(left), _as_ranges(right)) == _as_ranges(left & right)
+        assert ranges.union((*_as_ranges(left), *_as_ranges(right))) == _as_ranges(left | right)
+        assert ranges.complement(_as_ranges(left), 23) == _as_ranges(set(range(24)) - left)
+        for (_, high), (low, _) in pairwise(_as_ranges(left)):
             assert high + 1 < low
 
 
@@ -67,49 +67,54 @@ def test_ranges_wrap() -> None:
 # -- requirements -----------------------------------------------------------------------------------------------
 
 
-def _meets(requirements: dict[int, int] | None, lengths: dict[int, int]) -> bool:
-    """Whether a packet has what is required; lengths: how many bytes follow after each base."""
-    return requirements is not None and all(lengths[key] >= number for key, number in requirements.items())
+def _meets(requirements: dict[int, int] | None, available: dict[int, int]) -> bool:
+    """Return whether a packet meets requirements; *available* is the number of bytes after each base."""
+    return requirements is not None and all(available[key] >= count for key, count in requirements.items())
+
+
+def _random_requirements(random: Random) -> dict[int, int]:
+    return {key: 1 + _below(random, 9) for key in (PACKET, 0, 1) if random.random() < 0.6}
 
 
 @pytest.mark.fuzz
 def test_requirements_are_a_lattice(rounds: Rounds) -> None:
-    """On all packets of up to 12 bytes, where two expressions are at most 3 and 5."""
-    most = [3, 5]
+    """Tested on all packets of up to 11 bytes, with two values of at most 3 and 5."""
+    upper = [3, 5]
     for random in rounds(200):
-        one, other = ({key: 1 + _below(random, 9) for key in (PACKET, 0, 1) if random.random() < 0.6} for _ in range(2))
-        left = unsatisfied(one, other, most)
-        joined, shared = requirement_union(one, other), requirement_intersection(one, other)
+        left, right = _random_requirements(random), _random_requirements(random)
+        missing = unsatisfied(left, right, upper)
+        union, intersection = requirement_union(left, right), requirement_intersection(left, right)
         for size in range(12):
-            for first in range(most[0] + 1):
-                for second in range(most[1] + 1):
-                    lengths = {PACKET: size, 0: size - first, 1: size - second}
-                    assert _meets(dict(joined or {}), lengths) == (_meets(one, lengths) and _meets(other, lengths))
-                    if _meets(one, lengths) or _meets(other, lengths):
-                        assert _meets(dict(shared or {}), lengths)
-                    if _meets(one, lengths) and _meets(dict(left), lengths):
-                        assert _meets(other, lengths)
+            for first in range(upper[0] + 1):
+                for second in range(upper[1] + 1):
+                    available = {PACKET: size, 0: size - first, 1: size - second}
+                    meets_both = _meets(left, available) and _meets(right, available)
+                    assert _meets(dict(union or {}), available) == meets_both
+                    if _meets(left, available) or _meets(right, available):
+                        assert _meets(dict(intersection or {}), available)
+                    if _meets(left, available) and _meets(dict(missing), available):
+                        assert _meets(right, available)
 
 
-def test_a_way_that_rejects_requires_everything() -> None:
+def test_a_rejecting_path_has_all_requirements() -> None:
     assert unsatisfied(NOTHING_ACCEPTED, {PACKET: 14}, []) == {}
     assert requirement_union(NOTHING_ACCEPTED, {PACKET: 14}) is NOTHING_ACCEPTED
     assert requirement_intersection(NOTHING_ACCEPTED, {PACKET: 14}) == {PACKET: 14}
 
 
-# -- expressions ------------------------------------------------------------------------------------------------
+# -- values -----------------------------------------------------------------------------------------------------
 
 
-def _value(table: ValueTable, expression: int, packet: bytes) -> int:
-    """What an expression is on a packet."""
-    match table.nodes[expression]:
-        case Constant(number):
-            return number
+def _evaluate(table: ValueTable, value: int, packet: bytes) -> int:
+    """Compute a value on a packet."""
+    match table.definitions[value]:
+        case Constant(word):
+            return word
         case ByteLoad(base, offset, size):
             assert base == PACKET
             return int.from_bytes(packet[offset : offset + size], "big")
         case Operation(action, left, right):
-            a, b = _value(table, left, packet), _value(table, right, packet)
+            a, b = _evaluate(table, left, packet), _evaluate(table, right, packet)
             if action in COMPARISONS:
                 return int(COMPARISONS[action](a, b))
             if action in (Action.DIV, Action.MOD) and b == 0:
@@ -121,106 +126,112 @@ def _value(table: ValueTable, expression: int, packet: bytes) -> int:
 _SHIFTS: Final = (Action.SHIFT_LEFT, Action.SHIFT_RIGHT)
 
 
-def _grown(random: Random, table: ValueTable, packet: bytes, plain: dict[int, int]) -> None:
-    """Adds an expression to *plain*, which holds values computed without any rule."""
+def _add_operation(random: Random, table: ValueTable, packet: bytes, words: dict[int, int]) -> None:
+    """Add a random operation to *words*, which holds the word of each value, computed without simplification."""
     action = list(ARITHMETIC)[_below(random, len(ARITHMETIC))]
-    known = list(plain)
-    left, right = known[_below(random, len(known))], known[_below(random, len(known))]
+    values = list(words)
+    left, right = values[_below(random, len(values))], values[_below(random, len(values))]
     if action in _SHIFTS:
         right = table.constant(_below(random, 32))
-        plain[right] = table.number(right) or 0
-    if action in (Action.DIV, Action.MOD) and plain[right] == 0:
+        words[right] = table.constant_of(right) or 0
+    if action in (Action.DIV, Action.MOD) and words[right] == 0:
         return
-    value = ARITHMETIC[action](plain[left], plain[right]) & WORD_MASK
-    made = arithmetic(table, action, left, right)
-    assert plain.setdefault(made, value) == value
-    assert _value(table, made, packet) == value
-    assert value <= table.most[made]
-    assert value & ~table.bits[made] == 0
+    word = ARITHMETIC[action](words[left], words[right]) & WORD_MASK
+    value = simplify_operation(table, action, left, right)
+    assert words.setdefault(value, word) == word
+    assert _evaluate(table, value, packet) == word
+    assert word <= table.upper[value]
+    assert word & ~table.possible_bits[value] == 0
 
 
 @pytest.mark.fuzz
-def test_simplified_expressions_keep_their_values_and_bounds(rounds: Rounds) -> None:
+def test_simplification_preserves_values_and_bounds(rounds: Rounds) -> None:
     for random in rounds(300):
         table = ValueTable(cbpf.PCAP)
         packet = bytes(_below(random, 256) for _ in range(12))
         loads = (table.load(PACKET, offset, size) for offset, size in ((0, 1), (1, 2), (2, 4), (8, 4)))
-        plain = {one: _value(table, one, packet) for one in loads}
-        plain |= {table.constant(number): number for number in EDGES}
+        words = {load: _evaluate(table, load, packet) for load in loads}
+        words |= {table.constant(word): word for word in EDGES}
         for _ in range(20):
-            _grown(random, table, packet, plain)
-        _assert_comparisons(random, table, plain)
+            _add_operation(random, table, packet, words)
+        _assert_comparisons(random, table, words)
 
 
-def _assert_comparisons(random: Random, table: ValueTable, plain: dict[int, int]) -> None:
-    packet_values = list(plain.items())
+def _assert_comparisons(random: Random, table: ValueTable, words: dict[int, int]) -> None:
+    operands = list(words.items())
     for _ in range(30):
-        left, left_value = packet_values[_below(random, len(packet_values))]
-        right, right_value = packet_values[_below(random, len(packet_values))]
+        left, left_word = operands[_below(random, len(operands))]
+        right, right_word = operands[_below(random, len(operands))]
         for action, holds in COMPARISONS.items():
             test = compare(table, action, left, right)
             if isinstance(test, tuple):
                 value, accepted = test
-                if value not in plain:  # a part of it, or a relation
+                if value not in words:  # an operand inside an operation, or a relation
                     continue
-                test = any(low <= plain[value] <= high for low, high in accepted)
-            assert test == holds(left_value, right_value)
+                test = any(low <= words[value] <= high for low, high in accepted)
+            assert test == holds(left_word, right_word)
 
 
-# -- decisions --------------------------------------------------------------------------------------------------
+# -- switch lowering --------------------------------------------------------------------------------------------
 
 
-def _decided(decision: Decision, number: int) -> tuple[int, int]:
-    """Where a number goes, and after how many questions."""
-    asked = 0
+def _decide(decision: DecisionTree, word: int) -> tuple[int, int]:
+    """Return the target of a word, and the number of tests that were executed."""
+    tests = 0
     while isinstance(decision, BinarySplit):
-        asked += 1
-        decision = decision.high if number >= decision.k else decision.low
-    for question in decision.tests:
-        asked += 1
-        assert question.k is not None
-        if number == question.k if question.action is Action.EQUAL else number >= question.k:
-            return question.target, asked
-    return decision.otherwise, asked
+        tests += 1
+        decision = decision.high if word >= decision.k else decision.low
+    for jump in decision.jumps:
+        tests += 1
+        assert jump.k is not None
+        if word == jump.k if jump.action is Action.EQUAL else word >= jump.k:
+            return jump.target, tests
+    return decision.otherwise, tests
 
 
-def _fewest(targets: Sequence[int]) -> int:
-    """The length of the shortest chain, by trying all: each question takes a number out, or cuts off the upper end."""
-    seen: dict[tuple[int | None, ...], int] = {}
+def _shortest_length(targets: Sequence[int]) -> int:
+    """Return the length of a shortest chain by exhaustive search: a test removes one value, or the upper end."""
+    lengths: dict[tuple[int | None, ...], int] = {}
 
-    def search(left: tuple[int | None, ...]) -> int:
-        """left: the target of each number, None: it was asked for."""
-        kinds = {one for one in left if one is not None}
-        if len(kinds) <= 1:
+    def search(remaining: tuple[int | None, ...]) -> int:
+        """Return the length for *remaining*, the target of each value; None: the value was tested already."""
+        distinct = {target for target in remaining if target is not None}
+        if len(distinct) <= 1:
             return 0
-        if left not in seen:
-            ways = [(*left[:index], None, *left[index + 1 :]) for index, one in enumerate(left) if one is not None]
-            ways += [left[:index] for index in range(1, len(left)) if len(set(left[index:]) - {None}) == 1]
-            seen[left] = 1 + min(map(search, ways))
-        return seen[left]
+        if remaining not in lengths:
+            candidates = [
+                (*remaining[:index], None, *remaining[index + 1 :])
+                for index, target in enumerate(remaining)
+                if target is not None
+            ]
+            candidates += [
+                remaining[:index] for index in range(1, len(remaining)) if len(set(remaining[index:]) - {None}) == 1
+            ]
+            lengths[remaining] = 1 + min(map(search, candidates))
+        return lengths[remaining]
 
     return search(tuple(targets))
 
 
 @pytest.mark.fuzz
-def test_chains_are_as_short_as_chains_can_be(rounds: Rounds) -> None:
+def test_chains_have_minimal_length(rounds: Rounds) -> None:
     for random in rounds(60):
         targets = [_below(random, 3) for _ in range(8)]
-        starts = [index for index, one in enumerate(targets) if index == 0 or one != targets[index - 1]]
+        starts = [index for index, target in enumerate(targets) if index == 0 or target != targets[index - 1]]
         chain = lower_switch(starts, [targets[start] for start in starts], 7, None)
         assert isinstance(chain, JumpChain)
-        assert [_decided(chain, number)[0] for number in range(8)] == targets
-        assert len(chain.tests) == _fewest(targets)
+        assert [_decide(chain, word)[0] for word in range(8)] == targets
+        assert len(chain.jumps) == _shortest_length(targets)
 
 
 @pytest.mark.fuzz
-def test_trees_decide_alike_in_few_questions(rounds: Rounds) -> None:
+def test_trees_agree_with_chains_in_few_tests(rounds: Rounds) -> None:
     for random in rounds(40):
         count = 2 + _below(random, 300)
         starts = [0, *sorted({1 + _below(random, 5000) for _ in range(count)})]
         targets = [_below(random, 2) if random.random() < 0.9 else 2 for _ in starts]
-        chain, tree = (lower_switch(starts, targets, 5100, longest) for longest in (None, 8))
-        for number in range(0, 5101, 7):
-            target, asked = _decided(tree, number)
-            assert target == _decided(chain, number)[0]
-            assert asked <= 8 + len(starts).bit_length()
+        chain, tree = (lower_switch(starts, targets, 5100, max_tests) for max_tests in (None, 8))
+        for word in range(0, 5101, 7):
+            target, tests = _decide(tree, word)
+            assert target == _decide(chain, word)[0]
+            assert tests <= 8 + len(starts).bit_length()
