@@ -175,7 +175,7 @@ def test_unreachable_code_is_removed() -> None:
     assert cbpf.optimize(program) == cbpf.Program([cbpf.RetConstant(5)])
 
 
-# -- effects that must remain --------------------------------------------------------------------------
+# -- effects that must remain -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_seccomp_policies_become_trees() -> None:
     assert_equivalent(program, fast, cbpf.SECCOMP)
 
 
-# -- the public functions ---------------------------------------------------------------------------------------------------
+# -- the public functions ---------------------------------------------------------------------------------------
 
 
 def test_result_with_proof_is_the_same() -> None:

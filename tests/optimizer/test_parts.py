@@ -172,7 +172,7 @@ def _assert_comparisons(random: Random, table: ValueTable, words: dict[int, int]
             assert test == holds(left_word, right_word)
 
 
-# -- switch lowering --------------------------------------------------------------------------------------------
+# -- switch lowering -------------------------------------------------------------------------------------------
 
 
 def _decide(decision: DecisionTree, word: int) -> tuple[int, int]:
