@@ -50,7 +50,7 @@ class _RunEnded(Exception):
     """The run has ended in the middle of an instruction."""
 
 
-class _Check(NamedTuple):
+class _RequirementCheck(NamedTuple):
     required: Requirements
 
 
@@ -63,7 +63,7 @@ class _RandomDraw(NamedTuple):
     draw: int
 
 
-_Event: TypeAlias = _Check | _DeviceCheck | _RandomDraw
+_Event: TypeAlias = _RequirementCheck | _DeviceCheck | _RandomDraw
 
 
 class _LiftedBlock(NamedTuple):
@@ -149,7 +149,7 @@ class ValueMachine:
         if load is None:
             self.finish(self._table.zero)
             raise _RunEnded
-        self.events.append(_Check(self._table.requirements[load]))
+        self.events.append(_RequirementCheck(self._table.requirements[load]))
         return load
 
     def lacks_device(self) -> RangeTest:
@@ -179,7 +179,7 @@ class ValueMachine:
         action, divisor, zero = self._compared
         if action is not Action.EQUAL or zero != self._table.zero or verdict != zero:
             raise TooLarge  # a condition that no instruction has, except a division by 0
-        self.events.append(_Check({nonzero_key(divisor): 1}))
+        self.events.append(_RequirementCheck({nonzero_key(divisor): 1}))
 
     def finish(self, verdict: ValueId) -> None:
         self.verdict = verdict
@@ -270,7 +270,7 @@ class _Lifter:
             node_id = targets[0]
         pending: Requirements = NOTHING
         for event in reversed(block.events):
-            if isinstance(event, _Check):
+            if isinstance(event, _RequirementCheck):
                 pending = requirement_union(pending, event.required) or NOTHING
                 continue
             node_id, pending = diagram.guard(pending, node_id), NOTHING
