@@ -104,6 +104,9 @@ class Flow:
 
         Returns:
             The verdict as an abstract value; None if no `ret` ends the block, or if no execution reaches the `ret`.
+
+        Raises:
+            NotImplementedError: The `ret` has an operand without a case here.
         """
         raw = self.program[block.stop - 1]
         opcode = OPCODE_BY_CODE[raw.op]

@@ -1,1 +1,1 @@
-"""Judges that share no code with cbpf: what others do with a program."""
+"""Judges that share no code with cbpf: the results of the kernel and of libpcap."""
