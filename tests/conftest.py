@@ -10,6 +10,20 @@ import pytest
 from support.command_line import CommandLine
 from support.project import ENGINES, ROOT, Rounds
 
+SHARE_OF_ROUNDS = 0.25
+"""The share of the rounds of random tests that run without the option --all."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--all", action="store_true", help="run random tests with all their rounds, and slow tests")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--all") and not os.environ.get("CBPF_FUZZ_SECONDS"):
+        for item in items:
+            if item.get_closest_marker("slow"):
+                item.add_marker(pytest.mark.skip(reason="slow; ./dev test --all runs it"))
+
 
 @pytest.fixture(params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> str:
@@ -32,7 +46,10 @@ def traffic() -> Path:
 
 @pytest.fixture
 def rounds(request: pytest.FixtureRequest) -> Rounds:
-    """Return the rounds of a random test: a fixed number, or under `./dev fuzz` as many as the time allows.
+    """Return the rounds of a random test.
+
+    `./dev test` runs a quarter of the rounds that a test requests, `./dev test --all` all of them, and `./dev fuzz` as
+    many as the time allows.
 
     The report of a failed test shows the seed of its round; CBPF_FUZZ_SEED=SEED repeats that round alone.
     """
@@ -41,7 +58,8 @@ def rounds(request: pytest.FixtureRequest) -> Rounds:
         request.node.user_properties[:] = [("seed", seed)]
 
     seconds = float(os.environ.get("CBPF_FUZZ_SECONDS", "0"))
-    return Rounds(request.node.originalname, seconds, os.environ.get("CBPF_FUZZ_SEED"), record_seed)
+    share = 1 if request.config.getoption("--all") else SHARE_OF_ROUNDS
+    return Rounds(request.node.originalname, seconds, share, os.environ.get("CBPF_FUZZ_SEED"), record_seed)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -57,6 +75,5 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 def pytest_configure(config: pytest.Config) -> None:
     # Machine code that the tests keep is theirs, and that of the commands that they start.
     os.environ["XDG_CACHE_HOME"] = str(Path(tempfile.gettempdir(), f"cbpf-tests-{os.getuid()}"))
-    config.addinivalue_line(
-        "markers", "fuzz: a random test, of which ./dev test runs a slice and ./dev fuzz any number"
-    )
+    config.addinivalue_line("markers", "fuzz: a random test, of which ./dev fuzz runs any number of rounds")
+    config.addinivalue_line("markers", "slow: a test that only ./dev test --all runs")

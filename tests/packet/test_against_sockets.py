@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from functools import lru_cache
 from random import Random
 from typing import Any
 
@@ -90,12 +91,18 @@ def is_stable(program: Rows, kind: Kind) -> bool:
     return not (kind.startswith("outgoing") and loads(program, QUEUE))
 
 
+@lru_cache(maxsize=10_000)
+def compiled(program: tuple[tuple[int, int, int, int], ...], engine: cbpf.EngineName) -> cbpf.VM:
+    """Return the VM of a program, which is the same for all packets and kinds of sockets."""
+    return cbpf.VM(program, dialect=cbpf.LINUX, engine=engine)
+
+
 def assert_same(program: Rows, packet: bytes, kind: Kind) -> int:
     expected = packet_socket.verdict(program, packet, kind=kind)
     seen = seen_by(packet, kind)
     fields = metadata(seen, **kernel_fields(packet, kind, program))
     for engine in ENGINES:
-        vm: Any = cbpf.VM(program, dialect=cbpf.LINUX, engine=engine)
+        vm = compiled(tuple(program), engine)
         assert vm.evaluate(seen.packet, metadata=fields) == expected, (kind, engine, program, packet.hex())
     return expected
 
@@ -124,7 +131,7 @@ def test_every_extension_on_a_unix_socket(number: int) -> None:
             program: Rows = [(0, 0, 0, a), (1, 0, 0, x), extension(number), RETURN_A]
             expected = kernel.verdict(program, packet)
             for engine in ENGINES:
-                vm: Any = cbpf.VM(program, dialect=cbpf.LINUX, engine=engine)
+                vm = compiled(tuple(program), engine)
                 assert vm.evaluate(packet, metadata=cbpf.Metadata()) == expected == vm.run(packet), (number, a, x)
 
 

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Iterator
+from math import ceil
 from pathlib import Path
 from random import Random
 from typing import Final, get_args
@@ -23,7 +24,8 @@ class Rounds:
 
     Args:
         name: Name of the test; part of each seed.
-        seconds: Time to run, in seconds; 0 runs the number of rounds that the test requests.
+        seconds: Time to run, in seconds; 0 runs a number of rounds.
+        share: Share of the rounds requested by the test that are run: 1 for all of them.
         seed: The only seed to run, or None.
         on_round: Function that is called with the seed of each round.
     """
@@ -31,18 +33,21 @@ class Rounds:
     MIN_ROUNDS: Final = 20
     """The share is not tested after fewer rounds than this, since it would depend on chance."""
 
-    def __init__(self, name: str, seconds: float, seed: str | None, on_round: Callable[[str], None]) -> None:
+    def __init__(
+        self, name: str, seconds: float, share: float, seed: str | None, on_round: Callable[[str], None]
+    ) -> None:
         self._name = name
         self._seconds = seconds
+        self._share = share
         self._seed = seed
         self._on_round = on_round
         self.count = 0
         self.checked_count = 0
 
-    def __call__(self, slice_size: int, *, min_checked: float = 0.0) -> Iterator[Random]:
+    def __call__(self, count: int, *, min_checked: float = 0.0) -> Iterator[Random]:
         """Yield a seeded source of randomness per round; fail if too few rounds were checked."""
         self.count = self.checked_count = 0
-        for seed in self._seeds(slice_size):
+        for seed in self._seeds(count):
             self._on_round(seed)
             yield Random(seed)
             self.count += 1
@@ -58,11 +63,11 @@ class Rounds:
         """Count the current round as one that reaches its assertions."""
         self.checked_count += 1
 
-    def _seeds(self, slice_size: int) -> Iterator[str]:
+    def _seeds(self, count: int) -> Iterator[str]:
         if self._seed:
             yield self._seed
         elif not self._seconds:
-            yield from (f"{self._name}-0-{index}" for index in range(slice_size))
+            yield from (f"{self._name}-0-{index}" for index in range(ceil(self._share * count)))
         else:
             base, start = time.time_ns(), time.monotonic()
             while time.monotonic() - start < self._seconds:
