@@ -20,6 +20,7 @@ from ..isa.dialects import FetchOrder
 from ..isa.instructions import RawInstruction
 from ..isa.opcodes import SCRATCH_SLOTS, Action, Extension
 from ..isa.semantics import HeaderKind, execute
+from ..isa.word_ranges import Ranges
 from .ir.diagram import Diagram, NodeId
 from .ir.liveness import A, X, effects_of, leaders_of, live_registers
 from .ir.range_tests import RangeTest, compare
@@ -31,7 +32,7 @@ _MAX_STATES_PER_BLOCK: Final = 256
 _SEARCHES: Final = (Extension.NETLINK_ATTR, Extension.NETLINK_ATTR_NESTED)
 
 _LACKS_DEVICE: Final[RangeTest] = -1, ((1, 1),)
-"""The test "the packet has no device", a marker that equals no test of a value."""
+"""The test "the packet has no device": a marker, as no value represents the device."""
 
 
 class EntryState(NamedTuple):
@@ -51,15 +52,21 @@ class _RunEnded(Exception):
 
 
 class _RequirementCheck(NamedTuple):
+    """The run ends with verdict 0 unless the packet meets the requirements."""
+
     required: Requirements
 
 
 class _DeviceCheck(NamedTuple):
+    """The run ends with *verdict* if the packet has no device, which a load of *extension* needs."""
+
     extension: Extension
     verdict: ValueId
 
 
 class _RandomDraw(NamedTuple):
+    """The run draws a random number; *draw* is the index of the draw in the run, from 0."""
+
     draw: int
 
 
@@ -71,7 +78,7 @@ class _LiftedBlock(NamedTuple):
 
     events: tuple[_Event, ...]
     verdict: ValueId | None
-    test: tuple[ValueId, object] | None
+    test: tuple[ValueId, Ranges] | None
     edges: tuple[tuple[int, EntryState], ...]
 
 
@@ -178,7 +185,7 @@ class ValueMachine:
             return
         action, divisor, zero = self._compared
         if action is not Action.EQUAL or zero != self._table.zero or verdict != zero:
-            raise TooLarge  # a condition that no instruction has, except a division by 0
+            raise TooLarge  # the only other condition that ends a run in the semantics is a division by 0
         self.events.append(_RequirementCheck({nonzero_key(divisor): 1}))
 
     def finish(self, verdict: ValueId) -> None:
@@ -265,7 +272,7 @@ class _Lifter:
             node_id = diagram.return_value(block.verdict)
         elif block.test is not None:
             value, ranges = block.test
-            node_id = diagram.test(value, ranges, *targets)  # type: ignore[arg-type]
+            node_id = diagram.test(value, ranges, *targets)
         else:
             node_id = targets[0]
         pending: Requirements = NOTHING

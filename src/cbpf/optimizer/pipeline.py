@@ -58,7 +58,7 @@ class Stage(Record):
 def optimize(program: Instructions, *, dialect: Dialect = PCAP, goal: Goal = "size", prove: bool = False) -> Program:
     r"""Return a shorter or faster program with the same verdict on every packet, of any length and with any metadata.
 
-    A program is returned unchanged if it has no diagram of reasonable size (a sum that doubles itself thirty times).
+    A program is returned unchanged if it has no diagram of reasonable size (a sum that doubles itself forty times).
 
     Args:
         program: The program, as typed or raw instructions.

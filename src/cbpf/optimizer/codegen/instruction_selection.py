@@ -63,7 +63,7 @@ _WINDOWS: Final[tuple[tuple[HeaderKind, int], ...]] = (
 
 
 class InstructionSelector:
-    """The code that loads values into registers.
+    """A generator of the shortest code that loads values into registers.
 
     Args:
         table: The table of the values.
@@ -87,9 +87,9 @@ class InstructionSelector:
         return min((code for code in self._pair_candidates(for_a, for_x, contents) if code is not None), key=len)
 
     def guard(self, guard: Guard, contents: RegisterContents, next_value: ValueId | None) -> StraightLineCode:
-        """Return loads that reject packets without the requirements; they preserve A if it holds *next_value*.
+        """Return loads that reject packets without the requirements.
 
-        Only a load at a constant offset can preserve A (`ldx 4*([k]&0xf)`).
+        If A holds *next_value*, loads at a constant offset preserve it, as they can load into X (`ldx 4*([k]&0xf)`).
         """
         code: StraightLineCode = ()
         for key, count in guard.required:
@@ -234,7 +234,7 @@ class InstructionSelector:
         return self._load_indirect(value, self._table.constant(address), 0, window.size, contents, keep_x)
 
     def _address(self, position: ValueId) -> tuple[ValueId, int]:
-        """Return the address that `semantics` converted to *position*: two terms whose sum is modulo 2**32."""
+        """Return the address that `semantics` converted to *position*: a value and a constant to add modulo 2**32."""
         table = self._table
         while isinstance(node := table.definitions[position], Selection):  # take the address below 2**31, in the packet
             position = node.then if node.ranges[0][0] == 0 else node.otherwise

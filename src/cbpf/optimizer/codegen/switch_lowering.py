@@ -15,7 +15,7 @@ EQUAL 443 -> 2
 For speed, a switch whose chain is longer than *max_tests* is divided in the middle:
 
 >>> tree = lower_switch([0, 80, 81, 443, 444], [0, 1, 0, 2, 0], 0xFFFF, max_tests=1)
->>> tree.k  # larger values than this, and this value, are decided by tree.high
+>>> tree.k  # tree.high decides values of at least k, tree.low smaller values
 81
 >>> tree.low
 JumpChain(jumps=(ConditionalJump(action=<Action.GREATER_OR_EQUAL: 19>, k=80, target=1),), otherwise=0)

@@ -121,7 +121,7 @@ class Diagram:
     def switch(self, value: ValueId, arms: Iterable[Arm]) -> NodeId:
         """Return the switch with these arms, which are in ascending order of their first values.
 
-        Adjacent arms with one target are merged. If all arms are, a guard replaces the switch.
+        Adjacent arms with one target are merged. If a single arm remains, the result is a guard before its target.
         """
         starts: list[int] = []
         targets: list[NodeId] = []

@@ -115,7 +115,7 @@ class Reasoner:
         return domain
 
     def assume(self, value: ValueId, ranges: Ranges, facts: PathFacts, node_id: NodeId) -> PathFacts:
-        """Return the facts at *node_id*, which is reached if *value* is in *ranges*; the caller ensures it can be."""
+        """Return the facts at *node_id*, which is reached if *value* is in *ranges*; *ranges* must not be empty."""
         domains = {
             other: domain
             for other, domain in facts.domains.items()
@@ -130,7 +130,10 @@ class Reasoner:
         return PathFacts(domains, bits, facts.checked)
 
     def _relevant(self, value: ValueId, ranges: Ranges, node_id: NodeId) -> Ranges:
-        """Return the ranges without gaps that no test at or below *node_id* can distinguish from their neighbours."""
+        """Return the ranges in a shorter form: at most 64, without small gaps that no test can notice.
+
+        A gap of at most two values is closed if no test at or below *node_id* has a boundary in it.
+        """
         merged = [ranges[0]]
         for low, high in ranges[1:]:
             before = merged[-1][1]

@@ -7,13 +7,13 @@ value that decides it: x + 5 == 7 becomes x == 2.
 >>> from cbpf.optimizer.ir.requirements import PACKET
 >>> table = ValueTable(PCAP)
 >>> x = table.load(PACKET, 0, 1)
->>> sum = simplify_operation(table, Action.ADD, x, table.constant(5))
->>> compare(table, Action.EQUAL, sum, table.constant(7)) == (x, ((2, 2),))
+>>> total = simplify_operation(table, Action.ADD, x, table.constant(5))
+>>> compare(table, Action.EQUAL, total, table.constant(7)) == (x, ((2, 2),))
 True
 >>> compare(table, Action.GREATER_THAN, x, table.constant(255))  # a byte is never greater
 False
 
-A comparison of two values is a value of its own, a relation, which is 1 or 0.
+A comparison of two values that are not constants becomes a value of its own, a relation, which is 1 or 0.
 """
 
 from typing import Final, TypeAlias

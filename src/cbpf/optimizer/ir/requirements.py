@@ -1,10 +1,9 @@
 """Requirements: conditions that an accepting run must meet, such as bytes that must exist and divisors that are not 0.
 
-`requirements` decides whether a load may be moved or removed: it compares the bytes that every accepting path needs
-with the bytes already checked on every path to this node.
-
 A run that fails any requirement ends with verdict 0. The order of requirements is therefore irrelevant; only the set on
-each accepting path (a path to a verdict other than 0) counts.
+each accepting path (a path to a verdict other than 0) counts. So a load may be moved away from a node, or removed, if
+each requirement that it checks is either required on every accepting path from the node (`Diagram.required_to_accept`)
+or already checked on every path to the node (`Diagram.checked_on_entry`, `PathFacts.checked`).
 
 Several requirements are a mapping from a key to a count:
 
@@ -28,7 +27,7 @@ PACKET: Final = -1
 """The key of a load at a constant offset."""
 
 DEVICE: Final = -2
-"""The key of "the packet has a device". Without one the run ends with A, so this is checked but never required."""
+"""The key of "the packet has a device". Without one a run ends with A, not 0, so a `Guard` never checks this key."""
 
 NOTHING: Final[Requirements] = {}
 NOTHING_ACCEPTED: Final = None

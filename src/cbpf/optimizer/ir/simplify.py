@@ -8,8 +8,8 @@
 >>> scaled = simplify_operation(table, Action.MUL, masked, table.constant(4))  # a product with 2**n is a shift
 >>> table.definitions[scaled].action.name, table.upper[scaled]
 ('SHIFT_LEFT', 60)
->>> sum = simplify_operation(table, Action.ADD, simplify_operation(table, Action.ADD, x, x), table.constant(0))
->>> sum == simplify_operation(table, Action.ADD, x, x)
+>>> doubled = simplify_operation(table, Action.ADD, x, x)
+>>> simplify_operation(table, Action.ADD, doubled, table.constant(0)) == doubled
 True
 """
 
@@ -35,14 +35,16 @@ def simplify_operation(table: ValueTable, action: Action, left: ValueId, right: 
         return table.constant(ARITHMETIC[action](a, b) & WORD_MASK)
     if action in COMMUTATIVE and (a is not None or (b is None and right < left)):
         left, right, b = right, left, a
-    return _of_two(table, action, left, right) if b is None else _of_constant(table, action, left, b)
+    return (
+        _simplify_values(table, action, left, right) if b is None else _simplify_with_constant(table, action, left, b)
+    )
 
 
-def _of_constant(table: ValueTable, action: Action, left: ValueId, c: int) -> ValueId:
+def _simplify_with_constant(table: ValueTable, action: Action, left: ValueId, c: int) -> ValueId:
     upper = table.upper[left]
     match action:
         case Action.SUB:
-            return _of_constant(table, Action.ADD, left, -c & WORD_MASK)
+            return _simplify_with_constant(table, Action.ADD, left, -c & WORD_MASK)
         case Action.ADD:
             inner, addend = table.split_sum(left)
             total = (addend + c) & WORD_MASK
@@ -124,7 +126,7 @@ def _operation(
     return table.add(Operation(action, left, table.constant(c)), min(upper, WORD_MASK), bits)
 
 
-def _of_two(table: ValueTable, action: Action, left: ValueId, right: ValueId) -> ValueId:
+def _simplify_values(table: ValueTable, action: Action, left: ValueId, right: ValueId) -> ValueId:
     """Return the value of an operation on two values that are not constants."""
     if left == right and action in (Action.SUB, Action.XOR):
         return table.zero
@@ -168,5 +170,7 @@ def _reassociate(table: ValueTable, left: ValueId, right: ValueId) -> ValueId | 
     for term, other in ((left, right), (right, left)):
         inner, addend = table.split_sum(term)
         if addend:
-            return _of_constant(table, Action.ADD, simplify_operation(table, Action.ADD, inner, other), addend)
+            return _simplify_with_constant(
+                table, Action.ADD, simplify_operation(table, Action.ADD, inner, other), addend
+            )
     return None

@@ -210,7 +210,10 @@ class ValueTable:
         return self.load(base, offset, size) if offset + size <= SIGN_BIT else None
 
     def _packet_offset(self, position: ValueId, displacement: int) -> tuple[ValueId | None, int]:
-        """Convert a memory position to a base and an offset from packet byte 0; base None: it may be elsewhere."""
+        """Convert a memory position to a base and an offset from packet byte 0, whose sum does not wrap.
+
+        The base is None if the position may be outside of the packet, in one of Linux's header windows.
+        """
         if self.dialect.header_windows:
             packet = self.header("packet")
             if position == packet:

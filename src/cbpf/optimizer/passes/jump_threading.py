@@ -58,9 +58,12 @@ class _ThreadedEdge(NamedTuple):
 
 
 class _Exit(NamedTuple):
-    """The edges that leave a node, one per arm of a switch.
+    """The edges that leave a node.
 
-    required: the requirements of the guard that replaces the node; None if the node remains.
+    Args:
+        starts: The first value of each arm of a switch; a single 0 for any other node with a successor.
+        targets: The target of each edge, after threading.
+        required: The requirements of the guard that replaces the node; None if the node remains.
     """
 
     starts: Sequence[int]

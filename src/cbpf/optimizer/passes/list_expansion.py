@@ -1,8 +1,8 @@
 r"""List expansion: tests of a placeholder become tests of a list of addresses or ports.
 
-The creator of the program inserts placeholders: constants that each represent a list. A test of a placeholder becomes
-a test of the list's ranges. The placeholder of IPv6 addresses is tested as four consecutive 32-bit words; this chain
-becomes a tree of tests.
+The program contains placeholders: constants that each represent a list (`placeholders`). A test of a placeholder
+becomes a test of the list's ranges. The placeholder of IPv6 addresses is tested as four consecutive 32-bit words; this
+chain becomes a tree of tests.
 
 >>> from cbpf import Program, parse
 >>> from cbpf.isa.dialects import PCAP

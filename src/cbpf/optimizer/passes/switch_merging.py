@@ -1,8 +1,8 @@
 r"""Switch merging: several tests of one value become one switch.
 
 Two passes do this. `group_tests` reorders a chain of tests: each test of a chain goes to a common exit or to the next
-test, and has no other predecessor. Its tests may change places if no packet passes a requirement that rejected it
-before. So a test with a new requirement, one that the accepting paths of the exit do not imply, separates the chain:
+test, and has no other predecessor. Two tests may be exchanged if every packet that a requirement rejected is still
+rejected. So a test with a new requirement, one that the accepting paths of the exit do not imply, divides the chain:
 the tests before it stay before it, and the tests after it stay after it. `merge_switches` then merges a switch into
 its only predecessor if that is a switch on the same value.
 
