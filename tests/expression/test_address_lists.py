@@ -11,10 +11,7 @@ import pytest
 import cbpf
 from support.command_line import TRAFFIC, CommandLine
 from support.project import Rounds
-
-
-def _below(random: Random, limit: int) -> int:
-    return int(random.random() * limit)
+from support.random_choices import below
 
 
 def _networks(random: Random, count: int) -> list[Any]:
@@ -22,19 +19,17 @@ def _networks(random: Random, count: int) -> list[Any]:
     entries: list[Any] = []
     for _ in range(count):
         bits = 32 if random.random() < 0.6 else 128
-        start = (0xC0000200 if bits == 32 else 0x20010DB8 << 96) + (
-            _below(random, 1 << 12) << _below(random, bits - 20)
-        )
+        start = (0xC0000200 if bits == 32 else 0x20010DB8 << 96) + (below(random, 1 << 12) << below(random, bits - 20))
         make: Any = ipaddress.IPv4Address if bits == 32 else ipaddress.IPv6Address
         start %= 1 << bits
-        match _below(random, 3):
+        match below(random, 3):
             case 0:
                 entries.append(str(make(start)))
             case 1:
-                high = min(start + _below(random, 1 << 20 + _below(random, bits - 31)), (1 << bits) - 1)
+                high = min(start + below(random, 1 << 20 + below(random, bits - 31)), (1 << bits) - 1)
                 entries.append(f"{make(start)}-{make(high)}")
             case _:
-                prefix = bits - _below(random, 21)
+                prefix = bits - below(random, 21)
                 entries.append(ipaddress.ip_network((start >> bits - prefix << bits - prefix, prefix)))
     return entries
 
@@ -64,8 +59,8 @@ def _frame(random: Random, version: int, source: int, target: int) -> bytes:
 def _boundary(random: Random, ranges: list[tuple[int, int, int]], version: int) -> int:
     """Return an address at a boundary of a range of this version, next to one, or anywhere."""
     own = [(low, high) for range_version, low, high in ranges if range_version == version] or [(0, 0)]
-    low, high = own[_below(random, len(own))]
-    number = (low - 1, low, high, high + 1, _below(random, 1 << (32 if version == 4 else 128)))[_below(random, 5)]
+    low, high = own[below(random, len(own))]
+    number = (low - 1, low, high, high + 1, below(random, 1 << (32 if version == 4 else 128)))[below(random, 5)]
     return number % (1 << (32 if version == 4 else 128))
 
 
@@ -73,17 +68,17 @@ def _boundary(random: Random, ranges: list[tuple[int, int, int]], version: int) 
 def test_lists_accept_the_addresses_that_they_contain(rounds: Rounds) -> None:
     directions: Any = {"src or dst": any, "src and dst": all, "src": lambda of: next(of), "dst": lambda of: [*of][1]}
     for random in rounds(40):
-        entries = _networks(random, 1 + _below(random, 60))
+        entries = _networks(random, 1 + below(random, 60))
         ranges = _ranges(entries)
-        direction = list(directions)[_below(random, 4)]
+        direction = list(directions)[below(random, 4)]
         program = cbpf.compile(cbpf.Expression(hosts=entries, direction=direction))
-        machine = cbpf.VM(program)
+        vm = cbpf.VM(program)
         for _ in range(60):
             version = 4 if random.random() < 0.6 else 6
             addresses = [_boundary(random, ranges, version) for _ in range(2)]
             in_list = (any(v == version and low <= address <= high for v, low, high in ranges) for address in addresses)
             frame = _frame(random, version, *addresses)
-            assert bool(machine.run(frame)) is bool(directions[direction](in_list)), (entries, direction, frame.hex())
+            assert bool(vm.run(frame)) is bool(directions[direction](in_list)), (entries, direction, frame.hex())
 
 
 def test_short_list_equals_the_expression_of_libpcap() -> None:
@@ -137,7 +132,7 @@ def test_list_may_contain_the_placeholder_port() -> None:
 
 def test_many_networks_compile_to_a_search_tree() -> None:
     random = Random(1)
-    networks = [f"{1 + _below(random, 223)}.{_below(random, 256)}.{_below(random, 256)}.0/24" for _ in range(1000)]
+    networks = [f"{1 + below(random, 223)}.{below(random, 256)}.{below(random, 256)}.0/24" for _ in range(1000)]
     program = cbpf.hosts(networks)
     assert len(program) > 4096
     assert cbpf.Flow(program).longest < 64
@@ -160,7 +155,7 @@ def test_expressions_are_values() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "message"),
     [
         (
             {"hosts": ["10.0.0.1/8"]},
@@ -181,10 +176,10 @@ def test_expressions_are_values() -> None:
         ({"text": b"ip"}, "Expression.text: b'ip' is not text"),
     ],
 )
-def test_invalid_lists_are_rejected(arguments: dict[str, Any], words: str) -> None:
+def test_invalid_lists_are_rejected(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(cbpf.FieldError) as caught:
         cbpf.Expression(**arguments)
-    assert words in str(caught.value)
+    assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
@@ -210,7 +205,7 @@ def test_files_have_one_entry_per_line() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "message"),
     [
         (
             b"10.0.0.1\n\nnot an address\n10.0.0.1/8",
@@ -222,12 +217,12 @@ def test_files_have_one_entry_per_line() -> None:
         (b"\xff\xfe", "F: line 1: '\\\\xff\\\\xfe' is not an address"),
     ],
 )
-def test_invalid_files_are_rejected(cli: CommandLine, tmp_path: Path, content: bytes, words: str) -> None:
+def test_invalid_files_are_rejected(cli: CommandLine, tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "list"
     path.write_bytes(content)
     code, out, err = cli("compile", "--hosts", str(path))
     assert (code, out, err.count("\n")) == (2, b"", 1)
-    assert words.replace("F", str(path), 1) in err
+    assert message.replace("F", str(path), 1) in err
 
 
 def test_captures_are_filtered_by_lists(cli: CommandLine, tmp_path: Path) -> None:
@@ -250,7 +245,7 @@ def test_captures_are_filtered_by_lists(cli: CommandLine, tmp_path: Path) -> Non
 
 def test_programs_too_long_for_a_socket_are_reported(cli: CommandLine, tmp_path: Path) -> None:
     random = Random(2)
-    lines = (f"{1 + _below(random, 223)}.{_below(random, 256)}.{_below(random, 256)}.7" for _ in range(2500))
+    lines = (f"{1 + below(random, 223)}.{below(random, 256)}.{below(random, 256)}.7" for _ in range(2500))
     (tmp_path / "hosts").write_text("\n".join(lines))
     code, _, err = cli("compile", "--hosts", str(tmp_path / "hosts"), "-w", str(tmp_path / "program"))
     assert code == 0

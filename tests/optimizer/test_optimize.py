@@ -10,6 +10,7 @@ from support import random_expressions, random_programs
 from support.corpus_filters import CORPUS, Filter
 from support.judges import kernel
 from support.project import Rounds
+from support.random_choices import pick
 
 DIALECTS: Final = {dialect.name: dialect for dialect in (cbpf.PCAP, cbpf.LINUX, cbpf.SECCOMP)}
 MAX_LENGTH: Final = 262_144
@@ -76,7 +77,7 @@ def _compiled(random: Random) -> cbpf.Program:
 def test_random_expressions_are_equivalent(rounds: Rounds) -> None:
     for random in rounds(120):
         program = _compiled(random)
-        optimized = cbpf.optimize(program, goal=random_programs._pick(random, ("size", "size", "speed")))
+        optimized = cbpf.optimize(program, goal=pick(random, ("size", "size", "speed")))
         assert len(optimized) <= len(program)
         assert_equivalent(program, optimized)
 
@@ -109,7 +110,7 @@ def _assert_equal_verdicts(random: Random, program: cbpf.Program, other: cbpf.Pr
 def _random_program(random: Random, name: str) -> cbpf.Program:
     if name == "seccomp":
         return cbpf.Program(random_programs.seccomp(random))
-    longest = random_programs._pick(random, (8, 24, 60))
+    longest = pick(random, (8, 24, 60))
     return cbpf.Program(random_programs.plausible(random, longest=longest, extensions=random_programs.EXTENSIONS))
 
 

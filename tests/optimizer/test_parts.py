@@ -24,12 +24,9 @@ from cbpf.optimizer.ir.requirements import (
 from cbpf.optimizer.ir.simplify import simplify_operation
 from cbpf.optimizer.ir.value_numbering import ByteLoad, Constant, Operation, ValueTable
 from support.project import Rounds
+from support.random_choices import below
 
 EDGES: Final = (0, 1, 2, 3, 15, 16, 31, 0xFF, 0x100, 0xFFFF, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFE, 0xFFFF_FFFF)
-
-
-def _below(random: Random, limit: int) -> int:
-    return int(random.random() * limit)
 
 
 # -- ranges -----------------------------------------------------------------------------------------------------
@@ -73,7 +70,7 @@ def _meets(requirements: dict[int, int] | None, available: dict[int, int]) -> bo
 
 
 def _random_requirements(random: Random) -> dict[int, int]:
-    return {key: 1 + _below(random, 9) for key in (PACKET, 0, 1) if random.random() < 0.6}
+    return {key: 1 + below(random, 9) for key in (PACKET, 0, 1) if random.random() < 0.6}
 
 
 @pytest.mark.fuzz
@@ -128,11 +125,11 @@ _SHIFTS: Final = (Action.SHIFT_LEFT, Action.SHIFT_RIGHT)
 
 def _add_operation(random: Random, table: ValueTable, packet: bytes, words: dict[int, int]) -> None:
     """Add a random operation to *words*, which holds the word of each value, computed without simplification."""
-    action = list(ARITHMETIC)[_below(random, len(ARITHMETIC))]
+    action = list(ARITHMETIC)[below(random, len(ARITHMETIC))]
     values = list(words)
-    left, right = values[_below(random, len(values))], values[_below(random, len(values))]
+    left, right = values[below(random, len(values))], values[below(random, len(values))]
     if action in _SHIFTS:
-        right = table.constant(_below(random, 32))
+        right = table.constant(below(random, 32))
         words[right] = table.constant_of(right) or 0
     if action in (Action.DIV, Action.MOD) and words[right] == 0:
         return
@@ -148,7 +145,7 @@ def _add_operation(random: Random, table: ValueTable, packet: bytes, words: dict
 def test_simplification_preserves_values_and_bounds(rounds: Rounds) -> None:
     for random in rounds(300):
         table = ValueTable(cbpf.PCAP)
-        packet = bytes(_below(random, 256) for _ in range(12))
+        packet = bytes(below(random, 256) for _ in range(12))
         loads = (table.load(PACKET, offset, size) for offset, size in ((0, 1), (1, 2), (2, 4), (8, 4)))
         words = {load: _evaluate(table, load, packet) for load in loads}
         words |= {table.constant(word): word for word in EDGES}
@@ -160,8 +157,8 @@ def test_simplification_preserves_values_and_bounds(rounds: Rounds) -> None:
 def _assert_comparisons(random: Random, table: ValueTable, words: dict[int, int]) -> None:
     operands = list(words.items())
     for _ in range(30):
-        left, left_word = operands[_below(random, len(operands))]
-        right, right_word = operands[_below(random, len(operands))]
+        left, left_word = operands[below(random, len(operands))]
+        right, right_word = operands[below(random, len(operands))]
         for action, holds in COMPARISONS.items():
             test = compare(table, action, left, right)
             if isinstance(test, tuple):
@@ -216,7 +213,7 @@ def _shortest_length(targets: Sequence[int]) -> int:
 @pytest.mark.fuzz
 def test_chains_have_minimal_length(rounds: Rounds) -> None:
     for random in rounds(60):
-        targets = [_below(random, 3) for _ in range(8)]
+        targets = [below(random, 3) for _ in range(8)]
         starts = [index for index, target in enumerate(targets) if index == 0 or target != targets[index - 1]]
         chain = lower_switch(starts, [targets[start] for start in starts], 7, None)
         assert isinstance(chain, JumpChain)
@@ -227,9 +224,9 @@ def test_chains_have_minimal_length(rounds: Rounds) -> None:
 @pytest.mark.fuzz
 def test_trees_agree_with_chains_in_few_tests(rounds: Rounds) -> None:
     for random in rounds(40):
-        count = 2 + _below(random, 300)
-        starts = [0, *sorted({1 + _below(random, 5000) for _ in range(count)})]
-        targets = [_below(random, 2) if random.random() < 0.9 else 2 for _ in starts]
+        count = 2 + below(random, 300)
+        starts = [0, *sorted({1 + below(random, 5000) for _ in range(count)})]
+        targets = [below(random, 2) if random.random() < 0.9 else 2 for _ in starts]
         chain, tree = (lower_switch(starts, targets, 5100, max_tests) for max_tests in (None, 8))
         for word in range(0, 5101, 7):
             target, tests = _decide(tree, word)

@@ -147,7 +147,7 @@ def test_mutated_instructions_are_refuted(expression: str) -> None:
     """Mutants that are proved equivalent have equal verdicts on the test packets of both programs."""
     right = cbpf.compile(expression, optimizer=None)
     tests = cbpf.cases(right)
-    machine = cbpf.VM(right)
+    vm = cbpf.VM(right)
     differ = 0
     for mutant in _mutants(right):
         if cbpf.findings(mutant):
@@ -157,9 +157,9 @@ def test_mutated_instructions_are_refuted(expression: str) -> None:
             differ += 1
             assert_real(right, mutant, counterexample)
             continue
-        mutant_machine = cbpf.VM(mutant)
+        mutant_vm = cbpf.VM(mutant)
         for case in (*tests, *cbpf.cases(mutant)):
-            assert mutant_machine.evaluate(case.packet, wire_length=case.wire_length) == machine.evaluate(
+            assert mutant_vm.evaluate(case.packet, wire_length=case.wire_length) == vm.evaluate(
                 case.packet, wire_length=case.wire_length
             )
     assert differ > 2 * len(right)
@@ -215,11 +215,11 @@ def test_random_pairs_are_proved_or_refuted(rounds: Rounds) -> None:
             assert_real(left, right, counterexample, dialect)
             _check_with_judges(dialect, left, right, counterexample)
             continue
-        machines = [cbpf.VM(program, dialect=dialect) for program in (left, right)]
+        vms = [cbpf.VM(program, dialect=dialect) for program in (left, right)]
         for _ in range(50):
             packet = _random_packet(random, dialect)
             metadata = cbpf.Metadata(seed=int(random.random() * 2**64), mark=int(random.random() * 2**32))
-            verdicts = {machine.evaluate(packet, metadata=metadata) for machine in machines}
+            verdicts = {vm.evaluate(packet, metadata=metadata) for vm in vms}
             assert len(verdicts) == 1, (dialect, left, right, packet.hex(), metadata)
 
 
@@ -230,9 +230,8 @@ def _check_with_judges(dialect: cbpf.Dialect, left: Any, right: Any, counterexam
     for side, verdict in ((left, counterexample.left_verdict), (right, counterexample.right_verdict)):
         if not any(k in PACKET_EXTENSIONS for _, _, _, k in side):
             assert oracle.verdict(side, counterexample.packet, dialect.name, counterexample.wire_length) == verdict
-        is_linear = (
-            counterexample.wire_length == len(counterexample.packet) in range(1, 1000)
-        )  # longer ones may be nonlinear buffers
+        # Longer packets may be in nonlinear buffers.
+        is_linear = counterexample.wire_length == len(counterexample.packet) in range(1, 1000)
         if dialect is cbpf.LINUX and is_linear and kernel.available() is None and is_predictable(side):
             assert kernel.verdict(side, counterexample.packet) == verdict, (side, counterexample)
         if dialect is cbpf.SECCOMP and kernel.seccomp_available() is None:
@@ -262,10 +261,10 @@ def test_kernel_reproduces_a_counterexample_for_a_system_call() -> None:
 def test_every_engine_uses_the_draws_of_metadata() -> None:
     sampled = program("ld rand;tax;ld rand;sub x;ret a")
     for engine in ENGINES:
-        machine = cbpf.VM(sampled, dialect=cbpf.LINUX, engine=engine)
-        assert machine.evaluate(b"", metadata=cbpf.Metadata(draws=(5, 12))) == 7
-        mixed = machine.evaluate(b"", metadata=cbpf.Metadata(draws=(5,), seed=1))
-        second = machine.evaluate(b"", metadata=cbpf.Metadata(draws=(0,), seed=1))
+        vm = cbpf.VM(sampled, dialect=cbpf.LINUX, engine=engine)
+        assert vm.evaluate(b"", metadata=cbpf.Metadata(draws=(5, 12))) == 7
+        mixed = vm.evaluate(b"", metadata=cbpf.Metadata(draws=(5,), seed=1))
+        second = vm.evaluate(b"", metadata=cbpf.Metadata(draws=(0,), seed=1))
         assert (mixed + 5) % 2**32 == second
     with pytest.raises(cbpf.FieldError, match=r"Metadata.draws\[1\]: -1 is not an unsigned"):
         cbpf.Metadata(draws=(0, -1))

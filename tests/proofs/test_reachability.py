@@ -81,9 +81,9 @@ def test_dead_code_is_found() -> None:
 @pytest.mark.parametrize("expression", ["", "arp", "tcp port 80", "vlan 100", "ip6 host 2001:db8::1", "ip[8] < 10"])
 def test_cases_cover_all_but_dead_code(expression: str) -> None:
     filter = cbpf.compile(expression)
-    machine = cbpf.VM(filter)
+    vm = cbpf.VM(filter)
     cases = cbpf.cases(filter)
-    runs = [observe(machine, case.packet, case.wire_length) for case in cases]
+    runs = [observe(vm, case.packet, case.wire_length) for case in cases]
     goals = frozenset[CoverageGoal]().union(*(run.goals for run in runs))
     dead = cbpf.dead(filter)
     missing = {goal for goal in all_goals(filter) - goals if goal.at not in dead.instructions}
@@ -107,8 +107,8 @@ def test_cases_end_at_each_load() -> None:
 
 def test_cases_of_a_filter_reject_an_incorrect_one() -> None:
     correct = cbpf.compile("tcp port 80")
-    machine = cbpf.VM(cbpf.compile("tcp port 81"))
-    assert any(machine.evaluate(case.packet) != case.verdict for case in cbpf.cases(correct))
+    vm = cbpf.VM(cbpf.compile("tcp port 81"))
+    assert any(vm.evaluate(case.packet) != case.verdict for case in cbpf.cases(correct))
 
 
 def test_consecutive_numbers_are_formatted_as_ranges() -> None:
@@ -138,10 +138,10 @@ def test_random_packets_do_not_reach_dead_code(rounds: Rounds) -> None:
         except cbpf.Undecided:
             continue
         rounds.checked()
-        machine = cbpf.VM(rows, dialect=dialect)
+        vm = cbpf.VM(rows, dialect=dialect)
         reached: set[CoverageGoal] = set()
         for case in cases:
-            run = observe(machine, case.packet, case.wire_length, case.metadata)
+            run = observe(vm, case.packet, case.wire_length, case.metadata)
             assert run.verdict == case.verdict
             reached |= run.goals
         instructions = {goal.at for goal in reached if goal.kind == "instruction"}
@@ -150,4 +150,4 @@ def test_random_packets_do_not_reach_dead_code(rounds: Rounds) -> None:
         for _ in range(50):
             packet = bytes(64) if dialect is cbpf.SECCOMP else random_programs.packet(random)
             metadata = cbpf.Metadata(seed=int(random.random() * 2**64), mark=int(random.random() * 2**32))
-            assert observe(machine, packet, None, metadata).goals <= reached
+            assert observe(vm, packet, None, metadata).goals <= reached

@@ -1,7 +1,6 @@
 """Seeded random programs and packets for differential tests; a seed gives the same program in every Python version.
 
-A program is a list of `(code, jt, jf, k)`. Only `Random.random` is called: Python guarantees that its sequence does
-not change.
+A program is a list of `(code, jt, jf, k)`.
 """
 
 from __future__ import annotations
@@ -9,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import Final, TypeVar
+from typing import Final
+
+from support.random_choices import below, chance, pick
 
 Instruction = tuple[int, int, int, int]
-Item = TypeVar("Item")
 
 LOAD_IMMEDIATE: Final = (0x00, 0x01)
 LOAD_LENGTH: Final = (0x80, 0x81)
@@ -68,51 +68,36 @@ ACTIONS: Final = (*KNOWN_ACTIONS, 0x00040000, 0x12340000, 0xFFFF0000)
 SECCOMP_OFFSETS: Final = (0, 4, *range(16, 64, 4))
 
 
-# -- random choices, all from Random.random ------------------------------------------------------------------------
-
-
-def _below(random: Random, limit: int) -> int:
-    """Return an integer from 0 to *limit* - 1."""
-    return int(random.random() * limit)
-
-
-def _pick(random: Random, items: Sequence[Item]) -> Item:
-    """Return one of *items*."""
-    return items[_below(random, len(items))]
-
-
-def _chance(random: Random, probability: float) -> bool:
-    """Return True with a probability."""
-    return random.random() < probability
+# -- random operands ------------------------------------------------------------------------------------------------
 
 
 def _bytes(random: Random, count: int) -> bytes:
     """Return random bytes."""
-    return bytes(_below(random, 256) for _ in range(count))
+    return bytes(below(random, 256) for _ in range(count))
 
 
 def _word(random: Random) -> int:
     """Return a 32-bit value: an extreme, a small one, a single bit, or any."""
-    match _below(random, 4):
+    match below(random, 4):
         case 0:
-            return _pick(random, EXTREMES)
+            return pick(random, EXTREMES)
         case 1:
-            return _below(random, 256)
+            return below(random, 256)
         case 2:
-            return 1 << _below(random, 32)
+            return 1 << below(random, 32)
         case _:
-            return _below(random, 1 << 32)
+            return below(random, 1 << 32)
 
 
 def _offset(random: Random) -> int:
     """Return the offset of a load: mostly near the packet's start, sometimes in a header window or out of range."""
-    chance = random.random()
-    if chance < 0.9:
-        return _below(random, 16 if chance < 0.7 else 80)
-    if chance < 0.96:
-        return NETWORK_BASE + _below(random, 40)
-    if chance < 0.97:
-        return LINK_BASE + _below(random, 40)
+    fraction = random.random()
+    if fraction < 0.9:
+        return below(random, 16 if fraction < 0.7 else 80)
+    if fraction < 0.96:
+        return NETWORK_BASE + below(random, 40)
+    if fraction < 0.97:
+        return LINK_BASE + below(random, 40)
     return _word(random)
 
 
@@ -121,7 +106,7 @@ def _offset(random: Random) -> int:
 
 @dataclass
 class _Builder:
-    """A program of *length* instructions under construction; `emit` follows the kernel's scratch rule."""
+    """A program of *length* instructions under construction; `emit` records the slots that every path has written."""
 
     random: Random
     length: int
@@ -129,7 +114,7 @@ class _Builder:
     fault: float = 0.0
     """The probability that an instruction gets an invalid field."""
     careful: bool = True
-    """Whether scratch slots are read only where the kernel has found them written."""
+    """Whether scratch slots are read only where every path has written them, as the kernel requires."""
     forbidden: Sequence[int] = UNDEFINED_OPCODES
     tail: int = 1
     """The number of instructions that the generators must leave for the end."""
@@ -157,30 +142,30 @@ class _Builder:
             for target in (index + 1 + k,) if code == JUMP else (index + 1 + jt, index + 1 + jf):
                 self.written_at[target] = self.written_at.get(target, ALL_SLOTS) & self.written
             self.written = ALL_SLOTS
-        elif _chance(self.random, 0.05):
-            jt, jf = _below(self.random, 256), _below(self.random, 256)  # the machine ignores them
+        elif chance(self.random, 0.05):
+            jt, jf = below(self.random, 256), below(self.random, 256)  # ignored in instructions that are not jumps
         row = (code, jt, jf, k)
-        self.program.append(self._invalidated(row) if _chance(self.random, self.fault) else row)
+        self.program.append(self._invalidated(row) if chance(self.random, self.fault) else row)
 
     def _invalidated(self, row: Instruction) -> Instruction:
         """Return the next instruction with one invalid field."""
         code, jt, jf, k = row
-        past = self.following + 1 + _below(self.random, 3)
-        if _chance(self.random, 0.3):
-            return _pick(self.random, self.forbidden), jt, jf, k
+        past = self.following + 1 + below(self.random, 3)
+        if chance(self.random, 0.3):
+            return pick(self.random, self.forbidden), jt, jf, k
         if code in CONDITIONAL:
-            return (code, past % 256, jf, k) if _chance(self.random, 0.5) else (code, jt, past % 256, k)
+            return (code, past % 256, jf, k) if chance(self.random, 0.5) else (code, jt, past % 256, k)
         if code == JUMP:
-            return code, jt, jf, _pick(self.random, (past, 0x7FFFFFFF, 0xFFFFFFFE, 0xFFFFFFFF))
+            return code, jt, jf, pick(self.random, (past, 0x7FFFFFFF, 0xFFFFFFFE, 0xFFFFFFFF))
         if code in LOAD_SCRATCH or code in STORES:
-            return code, jt, jf, _pick(self.random, (16, 17, 0x80000000, 0xFFFFFFFF))
+            return code, jt, jf, pick(self.random, (16, 17, 0x80000000, 0xFFFFFFFF))
         if code in DIVISIONS_K:
             return code, jt, jf, 0
         if code in SHIFTS_K:
-            return code, jt, jf, _pick(self.random, (32, 33, 64, 0x80000000, 0xFFFFFFFF))
+            return code, jt, jf, pick(self.random, (32, 33, 64, 0x80000000, 0xFFFFFFFF))
         if code in LOAD_ABSOLUTE:
-            return code, jt, jf, EXTENSION_BASE + _pick(self.random, (1, 2, 3, 5, 61, 64, 0xFFC, 0xFFF))
-        return _pick(self.random, self.forbidden), jt, jf, k
+            return code, jt, jf, EXTENSION_BASE + pick(self.random, (1, 2, 3, 5, 61, 64, 0xFFC, 0xFFF))
+        return pick(self.random, self.forbidden), jt, jf, k
 
     def readable_slots(self) -> list[int]:
         """Return the slots that the next instruction may read."""
@@ -192,48 +177,48 @@ class _Builder:
     def distance(self) -> int:
         """Return a jump distance within the program, mostly short."""
         reach = min(255, self.following - 1)
-        return _below(self.random, 1 + (reach if _chance(self.random, 0.2) else min(reach, 4)))
+        return below(self.random, 1 + (reach if chance(self.random, 0.2) else min(reach, 4)))
 
 
 def _load(builder: _Builder) -> None:
     random = builder.random
-    if _chance(random, 0.2):
-        builder.emit(_pick(random, LOAD_LENGTH), _pick(random, (0, _word(random))))
+    if chance(random, 0.2):
+        builder.emit(pick(random, LOAD_LENGTH), pick(random, (0, _word(random))))
     else:
-        builder.emit(_pick(random, LOAD_IMMEDIATE), _word(random))
+        builder.emit(pick(random, LOAD_IMMEDIATE), _word(random))
 
 
 def _load_absolute(builder: _Builder) -> None:
     random, offset = builder.random, _offset(builder.random)
     if offset >= EXTENSION_BASE:
         offset -= EXTENSION_BASE
-    builder.emit(_pick(random, LOAD_ABSOLUTE), offset)
+    builder.emit(pick(random, LOAD_ABSOLUTE), offset)
 
 
 def _load_extension(builder: _Builder) -> None:
     random = builder.random
     if not builder.extensions:
         return _load_absolute(builder)
-    number = _pick(random, builder.extensions)
-    if _chance(random, 0.01):
-        number = _pick(random, (1, 2, 3, 5, 61, 64, 68, 0xFFC, 0xFFF))
-    builder.emit(_pick(random, LOAD_ABSOLUTE), EXTENSION_BASE + number)
+    number = pick(random, builder.extensions)
+    if chance(random, 0.01):
+        number = pick(random, (1, 2, 3, 5, 61, 64, 68, 0xFFC, 0xFFF))
+    builder.emit(pick(random, LOAD_ABSOLUTE), EXTENSION_BASE + number)
 
 
 def _load_indirect(builder: _Builder) -> None:
-    random, code, offset = builder.random, _pick(builder.random, LOAD_INDIRECT), _offset(builder.random)
-    match _below(random, 8) if builder.room > 1 else 0:
+    random, code, offset = builder.random, pick(builder.random, LOAD_INDIRECT), _offset(builder.random)
+    match below(random, 8) if builder.room > 1 else 0:
         case 1 | 2 | 3 | 4:
-            builder.emit(0x01, _below(random, 12))
+            builder.emit(0x01, below(random, 12))
         case 5:
-            builder.emit(LOAD_HEADER_LENGTH, _below(random, 16))
+            builder.emit(LOAD_HEADER_LENGTH, below(random, 16))
         case 6:  # the sum wraps, or X is in a header window
-            start = _pick(random, (0xFFFFFFFF, 0xFFFFFFF0, NETWORK_BASE, 0x80000000))
-            builder.emit(0x01, start + _below(random, 1 << 32) % min(16, (1 << 32) - start))
-            offset = _below(random, 24)
+            start = pick(random, (0xFFFFFFFF, 0xFFFFFFF0, NETWORK_BASE, 0x80000000))
+            builder.emit(0x01, start + below(random, 1 << 32) % min(16, (1 << 32) - start))
+            offset = below(random, 24)
         case 7:
-            builder.emit(0x01, 4 + _below(random, 12))
-            offset = 0xFFFFFFFF - _below(random, 8)
+            builder.emit(0x01, 4 + below(random, 12))
+            offset = 0xFFFFFFFF - below(random, 8)
     builder.emit(code, offset)
 
 
@@ -245,60 +230,60 @@ def _load_scratch(builder: _Builder) -> None:
     slots = builder.readable_slots()
     if not slots:
         return _store(builder)
-    builder.emit(_pick(builder.random, LOAD_SCRATCH), _pick(builder.random, slots))
+    builder.emit(pick(builder.random, LOAD_SCRATCH), pick(builder.random, slots))
 
 
 def _store(builder: _Builder) -> None:
-    slot = _below(builder.random, 3 if _chance(builder.random, 0.7) else SLOTS)
-    builder.emit(_pick(builder.random, STORES), slot)
+    slot = below(builder.random, 3 if chance(builder.random, 0.7) else SLOTS)
+    builder.emit(pick(builder.random, STORES), slot)
 
 
 def _compute(builder: _Builder) -> None:
     random = builder.random
-    match _below(random, 6):
+    match below(random, 6):
         case 0:
-            builder.emit(_pick(random, SHIFTS_K), _pick(random, (*SHIFT_COUNTS, _below(random, 32))))
+            builder.emit(pick(random, SHIFTS_K), pick(random, (*SHIFT_COUNTS, below(random, 32))))
         case 1:
-            builder.emit(_pick(random, DIVISIONS_K), _word(random) or 1)
+            builder.emit(pick(random, DIVISIONS_K), _word(random) or 1)
         case _:
-            builder.emit(_pick(random, PLAIN_K), _word(random))
+            builder.emit(pick(random, PLAIN_K), _word(random))
 
 
 def _compute_with_x(builder: _Builder) -> None:
     random = builder.random
-    code = _pick(random, (*PLAIN_X, *DIVISIONS_X, *SHIFTS_X, NEGATE))
-    if builder.room > 1 and (code in DIVISIONS_X or code in SHIFTS_X) and _chance(random, 0.8):
-        count = _pick(random, WIDE_SHIFT_COUNTS)
+    code = pick(random, (*PLAIN_X, *DIVISIONS_X, *SHIFTS_X, NEGATE))
+    if builder.room > 1 and (code in DIVISIONS_X or code in SHIFTS_X) and chance(random, 0.8):
+        count = pick(random, WIDE_SHIFT_COUNTS)
         builder.emit(0x01, count if code in SHIFTS_X else _word(random) or 1)
-    builder.emit(code, _pick(random, (0, 0, _word(random))))
+    builder.emit(code, pick(random, (0, 0, _word(random))))
 
 
 def _jump(builder: _Builder) -> None:
     random = builder.random
-    if _chance(random, 0.15):
+    if chance(random, 0.15):
         builder.emit(JUMP, builder.distance())
     else:
-        builder.emit(_pick(random, CONDITIONAL), _word(random), builder.distance(), builder.distance())
+        builder.emit(pick(random, CONDITIONAL), _word(random), builder.distance(), builder.distance())
 
 
 def _move(builder: _Builder) -> None:
-    builder.emit(_pick(builder.random, MOVES))
+    builder.emit(pick(builder.random, MOVES))
 
 
 def _return(builder: _Builder) -> None:
     random = builder.random
-    if _chance(random, 0.65):
-        builder.emit(RETURN_A, _pick(random, (0, 0, _word(random))))
+    if chance(random, 0.65):
+        builder.emit(RETURN_A, pick(random, (0, 0, _word(random))))
     else:
         builder.emit(RETURN_K, _word(random))
 
 
 def _load_seccomp(builder: _Builder) -> None:
-    builder.emit(LOAD_ABSOLUTE[0], _pick(builder.random, SECCOMP_OFFSETS))
+    builder.emit(LOAD_ABSOLUTE[0], pick(builder.random, SECCOMP_OFFSETS))
 
 
 def _compute_seccomp(builder: _Builder) -> None:
-    _pick(builder.random, (_compute, _compute_with_x))(builder)
+    pick(builder.random, (_compute, _compute_with_x))(builder)
     code, jt, jf, k = builder.program[-1]
     if code in (0x94, 0x9C):  # seccomp accepts div, but not mod
         builder.program[-1] = (code - 0x60, jt, jf, k)
@@ -306,7 +291,7 @@ def _compute_seccomp(builder: _Builder) -> None:
 
 def _return_seccomp(builder: _Builder) -> None:
     random = builder.random
-    builder.emit(RETURN_K, _pick(random, ACTIONS) | _below(random, _pick(random, (1, 100, 1 << 16))))
+    builder.emit(RETURN_K, pick(random, ACTIONS) | below(random, pick(random, (1, 100, 1 << 16))))
 
 
 Generator = Callable[[_Builder], None]
@@ -341,7 +326,7 @@ _SECCOMP_GENERATORS: Final[tuple[Generator, ...]] = (
 def _fill(builder: _Builder, generators: Sequence[Generator]) -> None:
     """Append instructions up to the tail."""
     while builder.room > 0:
-        _pick(builder.random, generators)(builder)
+        pick(builder.random, generators)(builder)
 
 
 # -- programs and packets for tests -----------------------------------------------------------------------------------
@@ -353,8 +338,8 @@ def plausible(random: Random, *, longest: int = 24, extensions: Sequence[int] = 
     *extensions* are the offsets of ancillary loads, by default all except cpu and rand; without extensions, no
     ancillary load is generated.
     """
-    builder = _Builder(random, 1 + _below(random, longest), extensions)
-    if builder.length > 4 and _chance(random, 0.5):
+    builder = _Builder(random, 1 + below(random, longest), extensions)
+    if builder.length > 4 and chance(random, 0.5):
         builder.emit(0x01, _word(random))
         builder.emit(0x00, _word(random))
     _fill(builder, _GENERATORS)
@@ -364,11 +349,11 @@ def plausible(random: Random, *, longest: int = 24, extensions: Sequence[int] = 
 
 def wild(random: Random, *, longest: int = 12, extensions: Sequence[int] = PREDICTABLE) -> list[Instruction]:
     """Return a socket filter of 0 to *longest* instructions that Linux probably rejects, for any of its reasons."""
-    length = min(_below(random, longest * 20), 1 + _below(random, longest))
-    builder = _Builder(random, length, extensions, fault=_pick(random, (0.03, 0.1, 0.2)), careful=False)
+    length = min(below(random, longest * 20), 1 + below(random, longest))
+    builder = _Builder(random, length, extensions, fault=pick(random, (0.03, 0.1, 0.2)), careful=False)
     _fill(builder, _GENERATORS)
     if length:
-        _pick(random, (*(_return,) * 9, _move))(builder)
+        pick(random, (*(_return,) * 9, _move))(builder)
     return builder.program
 
 
@@ -377,16 +362,16 @@ def seccomp(random: Random, *, longest: int = 20) -> list[Instruction]:
 
     The kernel rejects about one in six. None loads the instruction pointer.
     """
-    length = 8 + _below(random, longest - 7)
+    length = 8 + below(random, longest - 7)
     builder = _Builder(random, length, tail=3, forbidden=UNDEFINED_OPCODES + NOT_FOR_SECCOMP)
     builder.emit(LOAD_ABSOLUTE[0], 0)
     builder.emit(CONDITIONAL[0], SYSTEM_CALL, 1, 0)
     builder.emit(RETURN_K, ALLOW)
-    builder.fault = 0.15 if _chance(random, 0.2) else 0.0
-    builder.careful = _chance(random, 0.95)
+    builder.fault = 0.15 if chance(random, 0.2) else 0.0
+    builder.careful = chance(random, 0.95)
     _fill(builder, _SECCOMP_GENERATORS)
     builder.emit(0x54, 0xFFF)
-    builder.emit(0x44, ERRNO if _chance(random, 0.7) else _pick(random, ACTIONS))
+    builder.emit(0x44, ERRNO if chance(random, 0.7) else pick(random, ACTIONS))
     builder.emit(RETURN_A)
     return builder.program
 
@@ -410,8 +395,8 @@ def _mutated(random: Random, program: Sequence[Instruction]) -> list[Instruction
     rows = list(program)
     if not rows:
         return [(RETURN_K, 0, 0, _word(random))]
-    index, other = _below(random, len(rows)), _below(random, len(rows))
-    match _below(random, 8):
+    index, other = below(random, len(rows)), below(random, len(rows))
+    match below(random, 8):
         case 0:
             del rows[index]
         case 1:
@@ -426,68 +411,68 @@ def _mutated(random: Random, program: Sequence[Instruction]) -> list[Instruction
 def _altered(random: Random, row: Instruction) -> Instruction:
     """Return *row* with one field changed."""
     code, jt, jf, k = row
-    match _below(random, 8):
+    match below(random, 8):
         case 0:
-            return _pick(random, OPCODES), jt, jf, k
+            return pick(random, OPCODES), jt, jf, k
         case 1:
-            return code ^ 1 << _below(random, 16), jt, jf, k
+            return code ^ 1 << below(random, 16), jt, jf, k
         case 2:
-            return code, _below(random, 8), jf, k
+            return code, below(random, 8), jf, k
         case 3:
-            return code, jt, _below(random, 8), k
+            return code, jt, below(random, 8), k
         case 4:
             return code, jt, jf, _word(random)
         case 5:
-            return code, jt, jf, k ^ 1 << _below(random, 32)
+            return code, jt, jf, k ^ 1 << below(random, 32)
         case _:
-            return code, jt, jf, (k + _pick(random, (-4, -1, 1, 4))) % (1 << 32)
+            return code, jt, jf, (k + pick(random, (-4, -1, 1, 4))) % (1 << 32)
 
 
 def packet(random: Random) -> bytes:
     """Return 0 to 80 bytes: noise, one repeated byte, or the start of an Ethernet frame with ARP, IPv4 or IPv6."""
-    match _below(random, 8):
+    match below(random, 8):
         case 0:
-            return _bytes(random, _below(random, 81))
+            return _bytes(random, below(random, 81))
         case 1:
-            return _bytes(random, 1) * _below(random, 81)
+            return _bytes(random, 1) * below(random, 81)
         case 2:
-            return _bytes(random, _below(random, 6))
+            return _bytes(random, below(random, 6))
         case _:
             frame = _frame(random) + _bytes(random, 80)
-            return frame[: _pick(random, (80, 64, 60, 42, 34, 81 - _below(random, 81)))]
+            return frame[: pick(random, (80, 64, 60, 42, 34, 81 - below(random, 81)))]
 
 
 def _frame(random: Random) -> bytes:
     """Return an Ethernet header, sometimes a VLAN tag, and a network header."""
-    addresses = _pick(random, (b"\xff" * 6 + b"\x02\0\0\0\0\1", _bytes(random, 12)))
-    tag = b"\x81\x00" + _bytes(random, 2) if _chance(random, 0.15) else b""
+    addresses = pick(random, (b"\xff" * 6 + b"\x02\0\0\0\0\1", _bytes(random, 12)))
+    tag = b"\x81\x00" + _bytes(random, 2) if chance(random, 0.15) else b""
     kinds = ((b"\x08\x06", _arp), (b"\x08\x00", _ipv4), (b"\x08\x00", _ipv4), (b"\x86\xdd", _ipv6))
-    kind, body = _pick(random, kinds)
+    kind, body = pick(random, kinds)
     return addresses + tag + kind + body(random)
 
 
 def _arp(random: Random) -> bytes:
     """Return an ARP request or reply for IPv4 over Ethernet."""
-    return b"\x00\x01\x08\x00\x06\x04\x00" + _pick(random, (b"\1", b"\2")) + _bytes(random, 20)
+    return b"\x00\x01\x08\x00\x06\x04\x00" + pick(random, (b"\1", b"\2")) + _bytes(random, 20)
 
 
 def _ipv4(random: Random) -> bytes:
     """Return an IPv4 header of 20 to 60 bytes and the start of TCP, UDP or ICMP; sometimes a later fragment."""
-    words = _pick(random, (5, 5, 5, 6, 15))
-    fragment = _pick(random, (b"\0\0", b"\x40\0", b"\x20\0", b"\0\xb9"))
+    words = pick(random, (5, 5, 5, 6, 15))
+    fragment = pick(random, (b"\0\0", b"\x40\0", b"\x20\0", b"\0\xb9"))
     start = bytes((0x40 | words, 0, 0, 60)) + _bytes(random, 2) + fragment
-    protocol = bytes((64, _pick(random, (1, 6, 17, 132))))
-    addresses = b"\0\0" + _pick(random, (b"\x7f\0\0\1" * 2, b"\x0a\0\0\1\x0a\0\0\2", _bytes(random, 8)))
+    protocol = bytes((64, pick(random, (1, 6, 17, 132))))
+    addresses = b"\0\0" + pick(random, (b"\x7f\0\0\1" * 2, b"\x0a\0\0\1\x0a\0\0\2", _bytes(random, 8)))
     return start + protocol + addresses + _bytes(random, 4 * words - 20) + _transport(random)
 
 
 def _ipv6(random: Random) -> bytes:
     """Return an IPv6 header and the start of TCP, UDP or ICMPv6."""
-    start = b"\x60\0\0\0\0\x14" + bytes((_pick(random, (6, 17, 58)), 64))
+    start = b"\x60\0\0\0\0\x14" + bytes((pick(random, (6, 17, 58)), 64))
     return start + _bytes(random, 32) + _transport(random)
 
 
 def _transport(random: Random) -> bytes:
     """Return two ports, often well-known ones, and some bytes."""
-    ports = (22, 53, 67, 80, 443, _below(random, 1 << 16))
-    return b"".join(_pick(random, ports).to_bytes(2, "big") for _ in range(2)) + _bytes(random, 16)
+    ports = (22, 53, 67, 80, 443, below(random, 1 << 16))
+    return b"".join(pick(random, ports).to_bytes(2, "big") for _ in range(2)) + _bytes(random, 16)
