@@ -199,7 +199,10 @@ USAGE_ERRORS = [
     (["verify", "no\x1bsuch"], "cbpf: 'no\\x1bsuch': No such file or directory"),
     (["trace", "P", "T", "-n", "9223372036854775808"], "cbpf: Invalid value for '-n': 9223372036854775808 is not"),
     (["compile", "(" * 5000], "cbpf: expression '" + "(" * 80 + "'...: can't parse filter expression"),
-    (["compile", b"\xff"], "cbpf: expression '\\udcff': column 1: is not text"),
+    (
+        ["compile", b"\xff"],
+        "cbpf: expression '\\udcff': column 1: lone surrogate '\\udcff'; the text must be encodable as UTF-8",
+    ),
     (["compile", "-y", "\u00b2", "tcp"], "cbpf: link type: '\u00b2' is unknown"),
     (["verify", "nope"], "cbpf: nope: No such file or directory"),
     (["verify", "T"], "cbpf: T: byte 323"),

@@ -167,7 +167,7 @@ def read_hosts(content: bytes, *, name: str) -> HostRanges:
         The ranges of all entries.
 
     Raises:
-        FieldError: An entry is invalid (the message names its line), or there are none.
+        FieldError: An entry is invalid (the message names its line), or the file has no entries.
     """
     return _host_ranges(_lines(content, name))
 
@@ -184,7 +184,7 @@ def read_ports(content: bytes, *, name: str) -> Ranges:
         Sorted, disjoint, inclusive ranges of ports.
 
     Raises:
-        FieldError: An entry is invalid (the message names its line), or there are none.
+        FieldError: An entry is invalid (the message names its line), or the file has no entries.
     """
     return _port_ranges(_lines(content, name))
 

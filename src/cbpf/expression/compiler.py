@@ -63,7 +63,7 @@ def compile(
         The program. It is not verified if "cbpf" did not improve it, or if another optimiser was chosen.
 
     Raises:
-        ExpressionError: libpcap rejects the expression; the message contains libpcap's own words.
+        ExpressionError: libpcap rejects the expression; the message contains libpcap's own.
         FieldError: An argument is invalid, or an `Expression` with lists is combined with another optimiser.
         VerificationError: The dialect does not support the program of an `Expression` with lists.
         MissingLibrary: libpcap is not installed.

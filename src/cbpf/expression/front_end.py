@@ -18,7 +18,7 @@ MAX_EXPRESSION_LENGTH: Final = 65_535
 REJECT_ALL: Final[RawInstructions] = (RetConstant(0).assemble(),)
 """The program of an expression that rejects every packet."""
 
-_REJECTS_ALL: Final = "expression rejects all packets"
+_REJECTS_ALL_MESSAGE: Final = "expression rejects all packets"  # of libpcap's optimiser
 
 
 def raw_instructions(
@@ -34,7 +34,7 @@ def raw_instructions(
     try:
         rows = compiler()(text, handle, optimize, netmask)
     except ExpressionError as error:
-        if str(error) == _REJECTS_ALL:
+        if str(error) == _REJECTS_ALL_MESSAGE:
             return REJECT_ALL
         raise ExpressionError(f"{subject}: {error}") from None
     instructions = tuple(RawInstruction(*row) for row in rows)
@@ -58,7 +58,8 @@ def check_text(text: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise ExpressionError(f"{quoted(text)}: column {error.start + 1}: is not text") from None
+        fact = f"column {error.start + 1}: lone surrogate {text[error.start]!r}; the text must be encodable as UTF-8"
+        raise ExpressionError(f"{quoted(text)}: {fact}") from None
 
 
 def _reject_backward_jumps(instructions: RawInstructions, subject: str) -> None:

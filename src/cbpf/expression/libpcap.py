@@ -1,6 +1,6 @@
 """Bindings to libpcap's expression compiler: through cypcap, which bundles libpcap, or through the system's library.
 
-Both bindings are functions of the type `Compiler`, and raise `ExpressionError` with libpcap's own words.
+Both bindings are functions of the type `Compiler`, and raise `ExpressionError` with libpcap's own message.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Test packets for a program: few and small, they cover every instruction and branch (extra `smt`)."""
+"""Few, small test packets that cover every instruction and branch of a program (extra `smt`)."""
 
 from collections.abc import Iterable, Iterator
 

@@ -20,7 +20,8 @@ from .terms import BoolTerm, Terms, WordTerm, term_key
 class _Join:
     """A word with different values on several incoming edges; its term is built when it is first read.
 
-    *incoming* has each value with the path conditions of the edges that provide it.
+    Args:
+        incoming: Each value, with the path conditions of the edges that provide it.
     """
 
     __slots__ = ("incoming", "term")
@@ -40,8 +41,10 @@ def _term(value: _LazyWord) -> WordTerm:
 class _PathState(NamedTuple):
     """The state on an edge.
 
-    words: A, X, the number of draws, and the scratch slots. min_captured: a lower bound of the captured length, in
-    bytes.
+    Args:
+        condition: The path condition.
+        words: A, X, the number of draws, and the scratch slots.
+        min_captured: A lower bound of the captured length, in bytes.
     """
 
     condition: BoolTerm
@@ -71,9 +74,12 @@ class LoadAttempt(NamedTuple):
 class Execution(NamedTuple):
     """The result of the symbolic execution of a program.
 
-    returned: the path condition and the verdict of each `ret` and of each other end of a run, except of loads that
-    exceed the packet, whose verdict is 0; the conditions are mutually exclusive. reached: the path condition of each
-    instruction. branches, loads: by the index of the instruction.
+    Args:
+        returned: The path condition and the verdict of each `ret` and of each other end of a run. Loads that exceed
+            the packet are omitted: they end a run with verdict 0. The conditions are mutually exclusive.
+        reached: The path condition of each instruction.
+        branches: The conditions of each conditional jump, by the index of the instruction.
+        loads: Each load from the packet, by the index of the instruction.
     """
 
     returned: list[tuple[BoolTerm, WordTerm]]
@@ -94,7 +100,18 @@ class _PathEnded(Exception):
 class TermMachine:
     """A `Machine` whose words and conditions are terms.
 
-    `condition` is the path condition of the current instruction.
+    Args:
+        packet: The symbolic packet that the program reads.
+        dialect: The dialect that runs the program.
+        length: The number of instructions.
+
+    Attributes:
+        condition: The path condition of the current instruction.
+        has_ended: Whether no packet continues from the current instruction to the next one.
+        index: The index of the current instruction.
+        returned: See `Execution`.
+        branches: See `Execution`.
+        loads: See `Execution`.
     """
 
     def __init__(self, packet: SymbolicPacket, dialect: Dialect, length: int) -> None:
@@ -174,7 +191,7 @@ class TermMachine:
         return join.term
 
     def _choose(self, incoming: list[tuple[WordTerm, list[BoolTerm]]]) -> WordTerm:
-        """Return the value whose path condition holds. At a join one of them holds, so the last one is the default."""
+        """Return the value whose path condition holds; one of them does, so the last one needs no test."""
         word = incoming[-1][0]
         for value, conditions in reversed(incoming[:-1]):
             word = self._terms.select(self._terms.any(*conditions), value, word)

@@ -27,11 +27,21 @@ _MIN_SHRINK_RUNS: Final = 40
 class Query:
     """A query about all packets of *shortest* to *longest* captured bytes.
 
-    A dialect of records (SECCOMP) has a fixed packet size instead.
+    Args:
+        *vms: The programs, which are executed symbolically at once. All have one dialect.
+        shortest: The smallest captured length, in bytes. A dialect of records (SECCOMP) has a fixed size instead.
+        longest: The greatest captured length, in bytes.
+        timeout: The time for all answers, in seconds from now; None: no limit.
+
+    Attributes:
+        dialect: The dialect of the programs.
+        vms: The programs.
+        terms: The builder of all terms of the query.
+        packet: The symbolic packet.
+        executions: The symbolic execution of each program.
     """
 
     def __init__(self, *vms: VM, shortest: int, longest: int, timeout: float | None) -> None:
-        """Execute the programs symbolically. All *vms* have one dialect; *timeout* is in seconds."""
         deadline = _deadline(timeout)
         shortest, longest = _check_length("shortest", shortest), _check_length("longest", longest)
         if shortest > longest:

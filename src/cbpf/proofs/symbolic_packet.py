@@ -37,12 +37,23 @@ class Model(NamedTuple):
 class SymbolicPacket:
     """An arbitrary packet of *shortest* to *longest* captured bytes, as a program of *dialect* reads it.
 
-    Variables are created when a program first reads them. `constraints` hold for every packet. Where all of
-    `exact_search_conditions` hold, the result of every netlink search is modelled exactly.
+    Variables are created when a program first reads them.
+
+    Args:
+        terms: The builder of the terms.
+        dialect: The dialect of the programs.
+        shortest: The smallest captured length, in bytes.
+        longest: The greatest captured length, in bytes.
+        indexed: Whether the position of a load may depend on the packet. If so, the bytes are one array; otherwise
+            each byte is a variable of its own, with which the slowest proofs take half the time.
+
+    Attributes:
+        captured: The captured length.
+        constraints: Conditions that hold for every packet.
+        exact_search_conditions: Conditions; if all hold, the result of every netlink search is modelled exactly.
     """
 
     def __init__(self, terms: Terms, dialect: Dialect, shortest: int, longest: int, *, indexed: bool) -> None:
-        """Create the variables. With *indexed*, load positions may depend on the packet: the bytes are one array."""
         self.terms = terms
         self.longest = longest
         self.shortest = shortest

@@ -1,7 +1,7 @@
 """Terms of the SMT solver bitwuzla, and its solver. No other module imports bitwuzla.
 
 Values that do not depend on the packet are plain ints and bools, and are computed immediately. All other values are
-terms over bit vectors. The solver represents equal terms by one object, also if they are from different programs.
+terms over bit vectors. The solver represents equal terms by one object, even if they are from different programs.
 """
 
 import time
@@ -104,7 +104,7 @@ class Terms:
     # Words
 
     def as_term(self, word: WordTerm) -> Term:
-        """Return a word as a term, also if it is an int."""
+        """Return a word as a term; an int becomes a constant."""
         return self._manager.mk_bv_value(self._word_sort, word) if isinstance(word, int) else word
 
     def zero_extend(self, number: Term, width: int) -> Term:
