@@ -5,7 +5,7 @@ import re
 import struct
 from collections.abc import Mapping, Sequence
 from random import Random
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 from hypothesis import given, strategies
@@ -14,8 +14,7 @@ import cbpf
 from support import random_programs
 from support.instructions import raws
 from support.project import TESTS, Rounds
-
-Item = TypeVar("Item")
+from support.random_choices import below, pick
 
 GOLDEN = json.loads((TESTS / "golden" / "bpf_asm.json").read_text())
 TEXTS: list[bytes] = [
@@ -36,24 +35,16 @@ _BYTE_TOKENS = (
 TOKENS = (*_TEXT_TOKENS.encode().split(), *_BYTE_TOKENS)
 
 
-def _below(random: Random, limit: int) -> int:
-    return int(random.random() * limit)
-
-
-def _pick(random: Random, items: Sequence[Item]) -> Item:
-    return items[_below(random, len(items))]
-
-
 # -- Inputs
 
 
 def _valid(random: Random) -> bytes:
     """Return a program in a random format, or a text that was written for bpf_asm."""
     if random.random() < 0.25:
-        return _pick(random, TEXTS)
-    make = _pick(random, (random_programs.plausible, random_programs.wild))
+        return pick(random, TEXTS)
+    make = pick(random, (random_programs.plausible, random_programs.wild))
     program = cbpf.Program(cbpf.RawInstruction(*raw) for raw in make(random, longest=8))
-    name = _pick(random, cbpf.FORMAT_NAMES)
+    name = pick(random, cbpf.FORMAT_NAMES)
     try:
         return _savefile(random, program) if name == "savefile" else cbpf.render_bytes(program, name)
     except cbpf.CbpfError:
@@ -64,26 +55,26 @@ def _savefile(random: Random, program: cbpf.Program) -> bytes:
     texts = (None, "", "ip", "caf\u00e9")
     return cbpf.Savefile(
         program,
-        snaplen=_below(random, 2**32),
-        link_type_name=_pick(random, texts),
-        expression=_pick(random, texts),
-        optimized=_pick(random, (None, False, True)),
-        netmask=_pick(random, (None, 0, 2**32 - 1)),
-        comment=_pick(random, texts),
-        time=_pick(random, (None, 0, 2**64 - 1)),
-        unknown_fields=_pick(random, ((), ((7, b""),), ((9, b"x"), (0xFFFF, b"yz")))),
+        snaplen=below(random, 2**32),
+        link_type_name=pick(random, texts),
+        expression=pick(random, texts),
+        optimized=pick(random, (None, False, True)),
+        netmask=pick(random, (None, 0, 2**32 - 1)),
+        comment=pick(random, texts),
+        time=pick(random, (None, 0, 2**64 - 1)),
+        unknown_fields=pick(random, ((), ((7, b""),), ((9, b"x"), (0xFFFF, b"yz")))),
         has_end_marker=random.random() < 0.8,
     ).to_bytes()
 
 
 def _corrupted(random: Random, data: bytes) -> bytes:
     """Return *data* with one change: a piece deleted, repeated, swapped or truncated; a token or bytes inserted."""
-    start, middle, end = sorted(_below(random, len(data) + 1) for _ in range(3))
+    start, middle, end = sorted(below(random, len(data) + 1) for _ in range(3))
     if random.random() < 0.5:  # a piece of tokens rather than of bytes
         ends = [0, *(match.end() for match in re.finditer(rb"\w+|\W", data))]
-        start, middle, end = sorted(_pick(random, ends) for _ in range(3))
+        start, middle, end = sorted(pick(random, ends) for _ in range(3))
     before, first, second, after = data[:start], data[start:middle], data[middle:end], data[end:]
-    match _below(random, 7):
+    match below(random, 7):
         case 0:
             return before + second + after
         case 1:
@@ -93,17 +84,17 @@ def _corrupted(random: Random, data: bytes) -> bytes:
         case 3:
             return before
         case 4:
-            return before + _pick(random, TOKENS) + first + second + after
+            return before + pick(random, TOKENS) + first + second + after
         case 5:
-            return before + _pick(random, TOKENS) + second + after
+            return before + pick(random, TOKENS) + second + after
         case _:
-            return before + bytes(_below(random, 256) for _ in range(1 + _below(random, 3))) + first + second + after
+            return before + bytes(below(random, 256) for _ in range(1 + below(random, 3))) + first + second + after
 
 
 def _random_tokens(random: Random) -> bytes:
     if random.random() < 0.5:
-        return bytes(_below(random, 256) for _ in range(_below(random, 60)))
-    return _pick(random, (b"", b" ", b"\n")).join(_pick(random, TOKENS) for _ in range(_below(random, 30)))
+        return bytes(below(random, 256) for _ in range(below(random, 60)))
+    return pick(random, (b"", b" ", b"\n")).join(pick(random, TOKENS) for _ in range(below(random, 30)))
 
 
 # -- Requirements for every parser
@@ -113,7 +104,7 @@ def _random_tokens(random: Random) -> bytes:
 def test_parsers_on_corrupt_programs(rounds: Rounds) -> None:
     for random in rounds(150):
         data = _valid(random)
-        for _ in range(_below(random, 4)):
+        for _ in range(below(random, 4)):
             data = _corrupted(random, data)
         _check_all(data)
 

@@ -27,7 +27,7 @@ PACKET: Final = -1
 """The key of a load at a constant offset."""
 
 DEVICE: Final = -2
-"""The key of "the packet has a device". Without one a run ends with A, not 0, so a `Guard` never checks this key."""
+"""The key of "the packet has a device". A run without one ends with A, not 0, so a `Guard` never checks this key."""
 
 NOTHING: Final[Requirements] = {}
 NOTHING_ACCEPTED: Final = None
