@@ -114,7 +114,7 @@ INVALID_TEXTS = [
     ("jlt #1,2,3", "line 1, column 9: ',' starts a second target; jlt takes one"),
     ("ja nowhere", "line 1, column 4: undefined label 'nowhere'"),
     ("ja [", "line 1, column 4: expected a label or a number, not '['"),
-    ("L: ret a\nja L\nret a", "line 2, column 4: backward jump to 'L' (instruction 0): only forward jumps are allowed"),
+    ("L: ret a\nja L\nret a", "line 2, column 4: backward jump to 'L' (instruction 0); only forward jumps are allowed"),
     ("L: ret a\nL: ret a", "line 2, column 1: duplicate label 'L'"),
     ("ret a\nL:", "line 2, column 1: label 'L' is after the last instruction"),
     ("x: ret a", "line 1, column 1: 'x' is a reserved word and cannot be a label"),

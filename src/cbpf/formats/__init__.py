@@ -120,7 +120,7 @@ def _render_text(selected: TextFormat, program: Program) -> str:
 
 
 def _parse_listing(selected: TextFormat, text: str) -> list[object]:
-    """Return the instructions of a listing, up to a None for the first line that cannot be parsed."""
+    """Return the instructions of a listing; a None replaces the first that cannot be parsed, and ends them."""
     try:
         return list(selected.parse(text))
     except ProgramFormatError as error:

@@ -49,7 +49,7 @@ class _JumpTarget(NamedTuple):
 
 
 class _UnresolvedJump(NamedTuple):
-    """A jump with one or two targets; *is_negated*: its only target is that of the failed test."""
+    """A jump with one or two targets; *is_negated*: its only target is taken if the test fails."""
 
     opcode: Opcode
     k: int
@@ -383,7 +383,7 @@ class _Parser:
         skip, name = target_index - index - 1, _quoted(target.token)
         if skip < 0:
             fact = f"backward jump to {name} (instruction {target_index})"
-            self._report(f"{fact}: only forward jumps are allowed", target.token)
+            self._report(f"{fact}; only forward jumps are allowed", target.token)
         elif is_conditional and skip > _MAX_CONDITIONAL_SKIP:
             fact = f"jump to {name} skips {skip} instructions"
             self._report(f"{fact}; a conditional jump skips at most {_MAX_CONDITIONAL_SKIP}", target.token)

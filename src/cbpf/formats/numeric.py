@@ -103,7 +103,7 @@ _WORD_AT_LINE_START: Final = re.compile(r"^[ \t]*[A-Za-z_]", re.MULTILINE)
 
 
 def looks_like_c(text: str) -> bool:
-    """Report whether a text has rows in braces, after comments and a declaration or none, and no line of assembly."""
+    """Return whether a text looks like C: optional comments and declaration, rows in braces, no line of assembly."""
     code = _C_COMMENT.sub("", text).lstrip()
     declaration = _C_DECLARATION.match(code)
     body = code[declaration.end() :] if declaration else code

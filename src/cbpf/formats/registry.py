@@ -26,13 +26,13 @@ from .savefile import Savefile
 
 
 def _starts_with(pattern: str) -> Callable[[str], bool]:
-    """Return a test whether a text, without leading whitespace, starts with *pattern*."""
+    """Return a function that tests whether a text starts with *pattern*, after any whitespace."""
     compiled = re.compile(r"\s*+" + pattern)
     return lambda text: compiled.match(text) is not None
 
 
 def _looks_binary(data: bytes) -> bool:
-    """Report whether the first 4 KiB contain a control character that no text format uses."""
+    """Return whether the first 4 KiB contain a control character that no text format uses."""
     return any(byte < 9 or 13 < byte < 32 for byte in data[:4096])
 
 

@@ -1,4 +1,4 @@
-"""The cBPF savefile of libpcap: a program, and the circumstances for which it was compiled.
+"""The cBPF savefile of libpcap: a program, and the parameters of its compilation.
 
 The file is a header of 20 bytes, the instructions (8 bytes each), and optional fields. A field has a 16-bit type, a
 16-bit length, and as many bytes of content; each type appears at most once. The last field is the end marker (type 0),
@@ -37,7 +37,7 @@ def _unknown_fields(path: str, value: Any) -> tuple[tuple[int, bytes], ...]:
     fields = tuple(value)
     for field_type, data in fields:
         if type(field_type) is not int or not isinstance(data, bytes):
-            raise FieldError(f"{path}: {(field_type, data)!r} is not a number and bytes")
+            raise FieldError(f"{path}: {(field_type, data)!r} is not a pair of a type number and bytes")
         if field_type in _CODECS or field_type == _END or not 0 <= field_type <= 0xFFFF:
             raise FieldError(f"{path}: {field_type} is not an unknown type; use the attribute of a known field")
         if len(data) > 0xFFFF:
@@ -48,7 +48,7 @@ def _unknown_fields(path: str, value: Any) -> tuple[tuple[int, bytes], ...]:
 
 
 class Savefile(Record):
-    """A program, and the circumstances for which it was compiled.
+    """A program, and the parameters of its compilation.
 
     Args:
         program: 1 to 65,535 instructions.
@@ -57,7 +57,7 @@ class Savefile(Record):
         flags: The instructions that the dialect allows, as a sum: 1 mod, 2 xor, 4 cop, 8 copx, 16 random.
         link_type_name: The name of the link type, or None.
         expression: The filter expression, or None.
-        optimized: Whether the program was optimised; None if unknown.
+        optimized: Whether optimisation was requested at compilation; None if unknown.
         netmask: The IPv4 netmask, 32 bits in host order, or None.
         comment: Any text, or None.
         time: The time of compilation in seconds since 1970, 64 bits, or None.
@@ -104,7 +104,7 @@ class Savefile(Record):
 
     @staticmethod
     def recognizes(data: bytes) -> bool:
-        """Report whether *data* begins like a savefile.
+        """Return whether *data* begins like a savefile.
 
         Args:
             data: The content of a file, or its first bytes.
@@ -164,7 +164,7 @@ def _read_fields(data: bytes, start: int) -> dict[str, Any]:
         field_type, value, end = _read_field(data, start)
         name = _CODECS[field_type][0] if field_type in _CODECS else ""
         if values["has_end_marker"]:
-            raise ProgramFormatError(f"byte {start}: data after the end marker, which is the last field")
+            raise ProgramFormatError(f"byte {start}: data after the end marker; the end marker must be the last field")
         if name in values or field_type in unknown:
             raise ProgramFormatError(f"byte {start}: duplicate field {field_type}; each type appears at most once")
         if field_type == _END:
