@@ -95,7 +95,7 @@ def test_random_programs_through_a_socket(rounds: Rounds) -> None:
 
 @needs_sockets
 @pytest.mark.fuzz
-def test_whole_words_through_a_socket(rounds: Rounds) -> None:
+def test_32_bit_verdicts_through_a_socket(rounds: Rounds) -> None:
     for random in rounds(400, min_checked=0.9):
         program, packet = random_programs.plausible(random), random_programs.packet(random)
         if not _assert_same_errno(program):
@@ -226,7 +226,7 @@ def test_random_seccomp_programs(rounds: Rounds) -> None:
 
 @needs_seccomp
 @pytest.mark.fuzz
-def test_whole_words_through_seccomp(rounds: Rounds) -> None:
+def test_32_bit_verdicts_through_seccomp(rounds: Rounds) -> None:
     arguments = [0x1122334455667788, 0x99AABBCCDDEEFF00, 1, 0x80000000, 2**64 - 1, 0]
     record = seccomp_record(1000, arguments)
     for random in rounds(60, min_checked=0.6):

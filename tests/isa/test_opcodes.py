@@ -1,4 +1,4 @@
-"""The table of opcodes: an opcode is one row, and a row that other modules do not know is not used by accident."""
+"""The table of opcodes: an opcode is one row, and a row that another module does not handle raises an error."""
 
 import os
 import shutil

@@ -47,7 +47,7 @@ REJECTED = [
     ("scratch-unwritten", LINUX, "ld M[0]\nret a", 0),
     ("scratch-unwritten", SECCOMP, "ldx M[3]\nret a", 0),
     ("scratch-unwritten", LINUX, "jeq #0,0,1\nst M[0]\nld M[0]\nret a", 2),
-    # The set of written slots before the ret, which is empty, also counts after it, where only the other path leads.
+    # As in the kernel, a ret does not end a path: no slot is written before it, so L may read an unwritten slot.
     ("scratch-unwritten", LINUX, "jeq #0,0,2\nst M[0]\nja L\nret #0\nL: ld M[0]\nret a", 4),
     ("scratch-unwritten", LINUX, "ret #0\nld M[0]\nret a", 1),
     ("scratch-unwritten", LINUX, "ja L\nst M[0]\nL: ld M[0]\nret a", 2),

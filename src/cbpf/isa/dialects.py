@@ -17,7 +17,6 @@ from .opcodes import OPCODE_BY_CODE, OPCODES, DialectName
 
 FetchOrder: TypeAlias = Literal["big", "little"]
 
-
 _positive: Final = within(1, 0x7FFF_FFFF, "a size")
 
 
@@ -46,11 +45,11 @@ class Dialect(Record):
         wrapping_offsets: Whether the offset X + k of an indirect load is modulo 2**32; if False, it is exact.
         header_windows: Whether offsets of 2**31 and above address the network and link-layer headers, as in Linux;
             if False, they are outside every packet.
-        record_size: The size in bytes of the record that replaces the packet, of which the length is constant; None
-            for packets of any length. The verdicts of a dialect with a record size are seccomp actions.
+        record_size: The size in bytes of the record that a program reads in place of a packet; None for packets of any
+            length. The verdicts of a dialect with a record size are seccomp actions.
 
     Raises:
-        FieldError: A field does not hold its type, or `header_windows` is set without `wrapping_offsets`.
+        FieldError: A value is not valid for its field, or `header_windows` is set without `wrapping_offsets`.
     """
 
     name: Annotated[str, text]
@@ -69,7 +68,7 @@ class Dialect(Record):
     def __post_init__(self) -> None:
         if self.header_windows and not self.wrapping_offsets:
             raise FieldError(
-                "Dialect.header_windows: True without wrapping_offsets; wrapping offsets reach the windows"
+                "Dialect.header_windows: True without wrapping_offsets; header windows require wrapping offsets"
             )
 
     def __repr__(self) -> str:

@@ -16,13 +16,12 @@ _ARGUMENTS: Final = {
     Operand.MEMORY_SHIFT: " 4*([{k}]&0xf)",
 }
 
-
 # The mnemonics of the opposite tests, for jumps that skip only if the test of their opcode fails.
 _OPPOSITES: Final = {Action.EQUAL: "jneq", Action.GREATER_THAN: "jle", Action.GREATER_OR_EQUAL: "jlt"}
 
 
 def go_syntax(op: int, jt: int, jf: int, k: int) -> str:
-    """Return an instruction in Go's syntax, or in C's if Go's would lose a bit of it.
+    """Return an instruction in Go's syntax, or as a C initialiser if Go's syntax would lose a bit.
 
     >>> go_syntax(0x15, 0, 8, 42), go_syntax(0x16, 0, 0, 1)
     ('jneq #42,8', '{ 0x16, 0, 0, 0x00000001 }')

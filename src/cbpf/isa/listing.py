@@ -23,14 +23,14 @@ from .opcodes import (
 
 
 class _Style(NamedTuple):
-    """The format of a listing: templates of lines and operands, and the actions with hexadecimal constants."""
+    """The format of a listing: templates of lines and operands, and the actions whose constants are hexadecimal."""
 
     line: str
     plain: str
     conditional: str
     unknown: str
     hexadecimal: frozenset[Action]
-    zero: str
+    zero: str  # the hexadecimal constant 0
     arguments: Mapping[Operand, str]
     extension_names: Mapping[Extension, str]
 

@@ -20,7 +20,7 @@ LINK_OFFSET: Final = 0xFFE0_0000  # SKF_LL_OFF: bytes from the link-layer header
 SIGN_BIT: Final = 0x8000_0000
 
 OUT_OF_RANGE: Final = SIGN_BIT
-"""A memory position outside every packet, more than 2**20 bytes before the end of the 32-bit address space."""
+"""A memory position outside every packet; so is every position up to 2**20, the size of a header window, after it."""
 
 
 class _NamedInt(IntEnum):
@@ -218,7 +218,7 @@ class Opcode(NamedTuple):
         action: The effect.
         operand: The operand of the action.
         dialects: The names of the dialects that accept the opcode.
-        size: The width of a load from the packet, in bytes: 1, 2 or 4.
+        size: The width of a load from the packet, in bytes: 1, 2 or 4; 4 for every other opcode.
     """
 
     code: int
@@ -311,7 +311,7 @@ _OPERANDS_WITHOUT_K: Final = frozenset({Operand.NONE, Operand.X, Operand.A, Oper
 
 
 def has_stray_bits(opcode: Opcode, jt: int, jf: int, k: int) -> bool:
-    """Return whether a field that *opcode* never reads is not 0: every dialect accepts it, but assembly omits it."""
+    """Return whether a field that *opcode* never reads is not 0; dialects accept such bits, but assembly omits them."""
     if (jt or jf) and opcode.action not in CONDITIONS:
         return True
     return k != 0 and opcode.operand in _OPERANDS_WITHOUT_K

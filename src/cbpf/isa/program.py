@@ -20,7 +20,7 @@ _LAYOUTS: Final = {
     "native": "<HBBI" if sys.byteorder == "little" else ">HBBI",
 }
 INSTRUCTION_SIZE: Final = 8
-
+"""The size of an encoded instruction, in bytes."""
 
 Instructions: TypeAlias = Iterable[Instruction | tuple[int, int, int, int]]
 """The argument type for programs: a `Program`, or typed instructions, raw ones and tuples (op, jt, jf, k)."""

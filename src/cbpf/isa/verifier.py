@@ -156,7 +156,7 @@ def _absolute_loads(program: Program, dialect: Dialect) -> Iterator[Finding]:
 def _scratch_written(program: Program, dialect: Dialect) -> Iterator[Finding]:
     """Report reads of unwritten slots, as the kernel's single pass does (check_load_and_stores).
 
-    As in the kernel, a `ret` does not end a path: the slots written before it count as written after it.
+    As in the kernel, a `ret` does not end a path: the instruction after it is checked with the slots written before it.
     """
     if not dialect.scratch_written:
         return
