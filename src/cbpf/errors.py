@@ -2,14 +2,14 @@
 
     CbpfError
     ├── FieldError           a value is not valid for its field (slot 16, a float, 33 bits)
-    ├── ProgramFormatError   text or bytes do not encode a program
+    ├── ProgramFormatError   text or bytes do not encode a program, or a format cannot represent one
     ├── VerificationError    the dialect rejects a program; holds all findings
     ├── ExpressionError      a filter expression cannot be compiled
     ├── PacketError          a packet is not a buffer of bytes
     ├── CaptureError         a capture cannot be read or written, or is not supported
     │   └── DamagedCapture   a capture is truncated or corrupt; the packets before that point are valid
-    ├── MissingLibrary       an engine or a library is not installed
-    ├── Undecided            the solver found neither a proof nor a counterexample in time
+    ├── MissingLibrary       a library is not installed or not usable
+    ├── Undecided            the solver found neither a proof nor a packet that a run confirms
     └── ProofFailed          the optimised program is not equivalent to the input; holds the counterexample
 
 `ExpressionWarning` is a warning, not an error: a filter expression rejects every packet.
@@ -54,11 +54,11 @@ class DamagedCapture(CaptureError):
 
 
 class MissingLibrary(CbpfError, ImportError):
-    """A library is not installed; the message contains the command that installs it."""
+    """A library is not installed or not usable; the message states the remedy, usually the command that installs it."""
 
 
 class Undecided(CbpfError):
-    """The solver answered a query about all packets neither with a proof nor with a packet."""
+    """A query about all packets has neither a proof nor a packet that a run confirms; the message gives the reason."""
 
 
 class ProofFailed(CbpfError):
@@ -117,14 +117,17 @@ class Problem(Record):
 
 
 class ProgramFormatError(CbpfError, ValueError):
-    """Text or bytes do not encode a program; the message contains line and column, or the byte offset."""
+    """Text or bytes do not encode a program, or a format cannot represent one.
+
+    The message contains line and column, the byte offset, or the index of the instruction.
+    """
 
     source = ""
     """The name of the file, if it is known."""
 
     def __init__(self, reason: str | Iterable[Problem]) -> None:
         self.problems = () if isinstance(reason, str) else tuple(reason)
-        """Every error in a text; empty for bytes."""
+        """Every error in assembly text; empty for all other formats."""
         super().__init__(reason if isinstance(reason, str) else self.problems)
 
     def __str__(self) -> str:

@@ -24,9 +24,8 @@ if TYPE_CHECKING:
     from .engines.interpreter import Step
 
 
-_MAX_PYTHON_INSTRUCTIONS: Final = (
-    20_000  # compiling a longer program to Python costs more time and memory than it saves
-)
+_MAX_PYTHON_INSTRUCTIONS: Final = 20_000
+"""The length of the longest program that "auto" compiles to Python; beyond it, compilation costs more than it saves."""
 MIN_NATIVE_BATCH: Final = 100_000
 """The number of packets from which the llvm engine, including its start-up, is faster than the python engine."""
 
@@ -98,7 +97,7 @@ class VM:
 
     A verdict is the unsigned 32-bit number that the program returns, never clipped to the packet's length: 0 rejects
     the packet, n > 0 accepts it (a socket delivers up to n bytes of it; a capture filter writes the complete record).
-    A load of bytes that the packet does not have rejects it, so that no content of a packet makes a run raise.
+    A load of a byte that the packet does not have rejects it; no content of a packet makes a run raise an error.
 
     Args:
         program: The instructions: a `Program`, or an iterable of typed or raw instructions.
@@ -112,7 +111,7 @@ class VM:
     Raises:
         VerificationError: The dialect rejects the program; the exception holds all findings.
         MissingLibrary: The engine is "llvm" and llvmlite is not installed.
-        FieldError: The engine is unknown.
+        FieldError: The engine is unknown, *dialect* is not a `Dialect`, or *program* contains another object.
 
     >>> from cbpf import JumpIf, JumpTest, LoadAbsolute, RetConstant
     >>> arp = VM([LoadAbsolute(12, 2), JumpIf(JumpTest.NOT_EQUAL, 0x0806, 1), RetConstant(4096), RetConstant(0)])
@@ -147,12 +146,15 @@ class VM:
 
     @cached_property
     def match(self) -> Callable[[Any, int], int]:
-        """The function `match(packet, wire_length)`, for packets of a capture: neither checked nor wrapped."""
+        """The function `match(packet, wire_length)`, which returns the verdict on a packet of a capture.
+
+        It is the engine's own, without a wrapper, and does not check its arguments.
+        """
         return self._engine.match
 
     @property
     def native_match(self) -> Any:
-        """The machine code of `engines.llvm.entry_points.match` as a ctypes function; None without the llvm engine."""
+        """The machine code of `engines.llvm.entry_points.match` as a ctypes function; None if the engine has none."""
         return self._engine.native
 
     def evaluate(self, packet: Any, *, metadata: Metadata | None = None, wire_length: int | None = None) -> int:
