@@ -38,7 +38,7 @@ class Engine(Protocol):
 
     @property
     def match(self) -> Callable[[bytes, int], int]:
-        """A function `match(data, wire_length)` that returns the verdict on a packet of a capture, unchecked."""
+        """A function `match(data, wire_length)` that returns the verdict on a packet of a capture, without checks."""
         ...
 
     @property

@@ -1,6 +1,6 @@
 """The reference engine and the tracer: words are Python integers, conditions are bools.
 
-`IntegerMachine` carries out each operation of the semantics at once, on integers below 2**32. The interpreter executes
+`IntegerMachine` performs each operation of the semantics immediately, on integers below 2**32. The interpreter executes
 one instruction after the other; the tracer records the machine after each of them.
 """
 

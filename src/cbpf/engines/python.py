@@ -38,8 +38,6 @@ from .base import RunFunction
 
 _OPERATORS: Final = SIGNS | {Action.DIV: "//"}
 
-_MAY_EXCEED_A_WORD: Final = frozenset({Action.ADD, Action.SUB, Action.MUL, Action.SHIFT_LEFT})
-
 _MAX_REUSED_LOADS: Final = 32  # loads whose values are reused; more would make long programs slow to compile
 _MAX_DEPTH: Final = 40  # levels of indentation; CPython's parser accepts 100
 
@@ -296,11 +294,11 @@ class _SourceWriter:
 
 
 def _predecessor_counts(program: Program) -> Counter[int]:
-    """Return the number of edges that lead to each instruction."""
-    ways: Counter[int] = Counter()
+    """Return the number of predecessors of each instruction."""
+    counts: Counter[int] = Counter()
     for index, raw in enumerate(program):
-        ways.update(set(raw.successors(index)))
-    return ways
+        counts.update(set(raw.successors(index)))
+    return counts
 
 
 def source_of(program: Program, dialect: Dialect, *, counting: bool = False) -> str:

@@ -76,7 +76,7 @@ def store(key: str, code: bytes) -> None:
 
 
 def _path(key: str) -> str | None:
-    """Return the path of the file for a key; None if it is not to be cached."""
+    """Return the path of the file for a key; None if code cannot be cached under it."""
     if len(key) > _MAX_KEY_LENGTH:
         return None
     parent = directory() if source_fingerprint() else None
@@ -91,7 +91,7 @@ def _header(key: str) -> bytes:
 def source_fingerprint() -> str | None:
     """Return a text that changes with every source file of this package; None if they are not files.
 
-    It covers all modules, not only those that generate code: so no list of modules can become incomplete.
+    It covers all modules, not only those that generate code, so that no list of modules can become incomplete.
     """
     try:
         files = sorted((entry.path, entry.stat()) for entry in _source_files(_PACKAGE))

@@ -20,8 +20,8 @@ from ...packet.skb import SocketBuffer
 CALLBACK_EXTENSIONS: Final = (Extension.NETLINK_ATTR, Extension.NETLINK_ATTR_NESTED, Extension.PAYLOAD_OFFSET)
 """The extensions that are computed in Python, from the bytes of the packet."""
 
-_COMPUTED: Final = (*CALLBACK_EXTENSIONS, Extension.RAND, Extension.XOR_X, Extension.LEN)
-_INLINE_EXTENSIONS: Final = [extension for extension in Extension if extension not in _COMPUTED]
+_WITHOUT_FIELD: Final = (*CALLBACK_EXTENSIONS, Extension.RAND, Extension.XOR_X, Extension.LEN)
+_INLINE_EXTENSIONS: Final = [extension for extension in Extension if extension not in _WITHOUT_FIELD]
 
 _WORD: Final = ctypes.c_uint32
 # extension, A, X, address of memory, length of memory in bytes, address of the SocketBuffer or NULL -> word

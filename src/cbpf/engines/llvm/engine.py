@@ -32,7 +32,7 @@ class _PacketRow(ctypes.Structure):
 
 
 class LLVMEngine:
-    """One program as machine code, which threads share.
+    """One program as machine code; threads may share an engine.
 
     Args:
         program: The program, which *dialect* must accept.
@@ -51,9 +51,9 @@ class LLVMEngine:
     def run(self) -> Callable[[Any], int]:
         """A builtin function that returns the verdict on one packet and owns its code.
 
-        It is `evaluate`, which calls the code through ctypes and returns equal verdicts, if the program calls Python
-        for an extension (a builtin could not raise an exception from there, as that of Ctrl-C), and if the interpreter
-        does not have the object layout that a builtin relies on.
+        In two cases it is `evaluate` instead, which calls the code through ctypes and returns equal verdicts: if the
+        program calls Python for an extension, since a builtin could not raise an exception of the callback (such as
+        KeyboardInterrupt), and if the interpreter does not have the object layout on which a builtin relies.
         """
         if needs_callback(self._program) or not object_layout.is_supported():
             return self.evaluate
@@ -139,7 +139,7 @@ class LLVMEngine:
         return code.function(word, ctypes.c_char_p, size, word, word, address)
 
     def _load_cached(self, entry_point: EntryPoint) -> Code:
-        """Load an entry point, from the disk if it is cached there.
+        """Load an entry point, from the disk cache if possible.
 
         The key consists of everything that the code depends on: the program, and the properties of the dialect that the
         semantics uses.

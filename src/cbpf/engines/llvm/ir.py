@@ -45,7 +45,7 @@ class IRValue:
         return other
 
     def binary(self, instruction: str, other: IROperand) -> "IRValue":
-        """Write an instruction with two operands of one type, as "udiv"; additions of two constants are folded."""
+        """Write an instruction with two operands of one type, such as "udiv"; additions of two constants are folded."""
         if self.text.isdigit() and isinstance(other, int) and instruction == "add":
             return IRValue(self._function, self.type, str((int(self.text) + other) % (1 << _BITS[self.type])))
         return self._function.emit_value(self.type, f"{instruction} {self.type} {self}, {self._operand(other)}")

@@ -131,7 +131,7 @@ def _llvm() -> Any:
 
 
 def _new_target_machine(level: int) -> Any:
-    """Return a compiler for every processor of this architecture, so that cached code runs on all of them."""
+    """Return a target machine for the generic processor of this architecture: cached code runs on every processor."""
     llvm = _llvm()
     return llvm.Target.from_triple(llvm.get_process_triple()).create_target_machine(opt=level, reloc="pic")
 
