@@ -82,12 +82,12 @@ def kernel_fields(packet: bytes, kind: Kind, program: Rows) -> dict[str, int]:
 
 
 def loads(program: Rows, number: int) -> bool:
-    """Report whether the program loads extension *number*."""
+    """Return whether the program loads extension *number*."""
     return any(code in (0x20, 0x28, 0x30) and k == 0xFFFFF000 + number for code, _jt, _jf, k in program)
 
 
 def is_stable(program: Rows, kind: Kind) -> bool:
-    """Report whether the verdict is the same each time: the driver chooses the queue of an outgoing frame."""
+    """Return whether the verdict is the same each time: the driver chooses the queue of an outgoing frame."""
     return not (kind.startswith("outgoing") and loads(program, QUEUE))
 
 

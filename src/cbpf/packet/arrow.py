@@ -2,7 +2,8 @@
 
 Columns of binary, large_binary and fixed_size_binary are not copied. The producer's memory is valid as long as any
 view of it lives; then it is released exactly once, as the interface requires. The claims of a producer are checked as
-far as the format allows. It gives no sizes of buffers except by offsets and views, which must therefore be trusted.
+far as the format allows: it states the size of a buffer only by the last offset or in a list of sizes, which must be
+trusted.
 
 Source: arrow.apache.org/docs/format, CDataInterface, CStreamInterface, CDataInterface/PyCapsuleInterface.
 """
@@ -77,7 +78,7 @@ _ReleaseCallback: Final = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
 
 class _Owned:
-    """A structure of ours that the producer filled; released when this object is freed."""
+    """A structure in our memory that the producer fills; released when this object is freed."""
 
     def __init__(self, structure: Any) -> None:
         self.structure = structure

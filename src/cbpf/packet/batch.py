@@ -1,4 +1,4 @@
-"""Packets as buffers: a single packet is any buffer of bytes; a batch is ranges of one buffer."""
+"""Packets as buffers: a single packet is any buffer of bytes; a batch consists of ranges of one buffer."""
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,7 +1,7 @@
 """Link types: the format of a packet's first bytes, one row of a table for each.
 
 A DLT_ number is an argument of libpcap's compiler; a LINKTYPE_ number is the value in a capture file. They differ for
-the five oldest types whose DLT_ numbers vary between operating systems. The numbers, names and lengths are those of
+five old types, whose DLT_ numbers vary between operating systems. The numbers, names and lengths are those of
 libpcap on Linux. Sources: https://www.tcpdump.org/linktypes.html, libpcap pcap-common.c (max_snaplen_for_dlt).
 """
 
@@ -283,7 +283,7 @@ def _rows_by_dlt() -> dict[int, _LinkTypeRow]:
 def _link_types_by_number() -> dict[int, LinkType]:
     """Return the link types by LINKTYPE_ number, and by each DLT_ number that old files contain instead."""
     named = link_types()
-    return {each.dlt: each for each in named if each.dlt != each.linktype} | {each.linktype: each for each in named}
+    return {kind.dlt: kind for kind in named if kind.dlt != kind.linktype} | {kind.linktype: kind for kind in named}
 
 
 @cache

@@ -14,15 +14,15 @@ from .metadata import Metadata
 PacketBytes: TypeAlias = bytes | memoryview
 """The bytes of a packet; a memoryview has one dimension and the format B."""
 
-_ATTRIBUTE_HEADER: Final = 4  # bytes of struct nlattr: 16-bit length, 16-bit type, in host order
+_ATTRIBUTE_HEADER: Final = 4  # bytes of struct nlattr: 16-bit length, 16-bit type; in host order, little-endian here
 _ATTRIBUTE_TYPE_MASK: Final = 0x3FFF
 
 
 class SocketBuffer:
     """One packet of one run.
 
-    `memory` contains the bytes before the packet and the packet. `packet`, `network` and `link`, named as
-    `semantics.HeaderKind` is, are the indexes in memory of packet byte 0, of the network header and of the link header
+    `memory` contains the bytes before the packet and the packet. `packet`, `network` and `link`, the names of
+    `semantics.HeaderKind`, are the indices in memory of packet byte 0, of the network header and of the link header
     (`OUT_OF_RANGE` if there is none). A buffer counts the random numbers that it returns, so it serves one run only.
     """
 
@@ -40,7 +40,7 @@ class SocketBuffer:
         self._draws = 0
 
     def lacks_device(self) -> bool:
-        """Report whether the packet has no network device."""
+        """Return whether the packet has no network device."""
         return self.metadata.device is None
 
     def extension(self, number: int, a: int, x: int) -> int:
