@@ -20,13 +20,15 @@ Row = dict[str, Any]
 # Texts that bpf_asm assembles and cbpf rejects on purpose, with the effect in bpf_asm.
 REPORTED = {
     "number too wide": "bpf_asm wraps or saturates the number",
-    "label twice": "bpf_asm uses the first label",
-    "jump backward": "bpf_asm encodes a jump far beyond the end",
+    "duplicate label": "bpf_asm uses the first label",
+    "backward jump": "bpf_asm encodes a jump far beyond the end",
     "return x": "bpf_asm encodes opcode 0x0e, which no implementation supports",
 }
 
 # Texts that bpf_asm assembles to another program, on purpose.
-DIFFERENT = {"comment that goes on behind **/": "in bpf_asm the comment continues to the next */ without a * before it"}
+DIFFERENT = {
+    "comment that continues after **/": "in bpf_asm the comment continues to the next */ without a * before it"
+}
 
 # Texts that cbpf assembles and bpf_asm rejects, on purpose: none of them has another meaning.
 HARMLESS = {
@@ -39,7 +41,7 @@ HARMLESS = {
     "label of one letter": "bpf_asm has no words of one letter except a, x and M",
     "labels, several": "bpf_asm accepts one label per instruction",
     "further words": "those of tcpdump and Go, and of the extension for which bpf_asm has no word",
-    "blank behind #": "in cbpf # is a token of its own before words too",
+    "blank after #": "in cbpf # is a token of its own before words too",
     "extension in brackets": "the syntax of tcpdump -d",
     "skip": "Go's syntax",
     "listing": "the output of tcpdump -d and bpf_dbg",

@@ -89,7 +89,7 @@ def blanks() -> Texts:
             "jeq\n%\nx\n,\nto\nto\n:\nneg | ldx4*([14]&0xf) | retx | stM[3] | jato | ld le n | ld [1 2] | "
             "ret # a"
         ),
-        "several a line": split(
+        "several per line": split(
             "tax txa neg | ld #5ret a | ldi 5ret a | ld M[3]ret a | ld [3]tax | ldx 4*([14]&0xf)tax | "
             "ld #0b1tax | ld #0x5tax | ldi 5 ldxi 6 ret a | ret a; ret #1 | tax, txa | tax; txa\ntxa | "
             "tax . txa"
@@ -109,9 +109,9 @@ def blanks() -> Texts:
         "alias or capitals in the first column": ["ld\n#LEN\nret a", "ld\n#vlan_pr\nret a"],
         "comment without text": ["#\nret a", "ret a\n#\n"],
         "comment in the words of an operand": ["ret a\n#len \nneg", "ret a\n#cpu\t\nneg"],
-        "comment that goes on behind **/": ["/* a **/ ld #1 /* b */ ret a"],
+        "comment that continues after **/": ["/* a **/ ld #1 /* b */ ret a"],
         "comment that ends with **/": ["/* a **/ ret a", "/***/ ret a", "/***/ tax /**/ txa"],
-        "no comment": split(
+        "not a comment": split(
             "ret a // no | ret a # no |  # no\nret a | ld\n#5\nret a | "
             "ret a /* no | ret a /* no / | */ ret a | ret a / | --"
         ),
@@ -130,12 +130,12 @@ def labels() -> Texts:
             ),
             "label_" * 50 + ": ret a",
         ],
-        "no label": split(
+        "undefined or invalid label": split(
             "ja to | jeq #1,to,no to: ret a | ja to To: ret a | t\u00e9: ret a | t-o: ret a | 1a: ret a | "
             "jeq x,M1,%x M1: tax"
         ),
-        "label that is a word here only": ["pktlen: ret a", "xor_x: ret a", "ja vlanp vlanp: tax", "random: ret a"],
-        "label that is a word": split("len: ret a | ret: ret a | proto: tax | a: tax | X: tax | ja neg tax"),
+        "label that is a word of cbpf only": ["pktlen: ret a", "xor_x: ret a", "ja vlanp vlanp: tax", "random: ret a"],
+        "label that is a reserved word": split("len: ret a | ret: ret a | proto: tax | a: tax | X: tax | ja neg tax"),
         "label of one letter": [
             "L: ret a",
             "ja y y: ret a",
@@ -146,9 +146,9 @@ def labels() -> Texts:
         ],
         "labels, several": ["aa: bb: ret a", "aa: aa: ret a"],
         "label at the end": ["ret a aa:", "aa:", "ja to to:", "ret a\naa:\n"],
-        "label twice": ["ja to to: tax to: txa", "to: tax to: txa", "jeq #1,to to: tax txa to: neg"],
-        "jump backward": ["to: ja to", "to: tax txa ja to", "tax to: txa jmp to"],
-        "jump backward, conditional": ["to: jeq #1,to", "to: tax jlt #1,to", "to: tax jeq x,on,to on: tax"],
+        "duplicate label": ["ja to to: tax to: txa", "to: tax to: txa", "jeq #1,to to: tax txa to: neg"],
+        "backward jump": ["to: ja to", "to: tax txa ja to", "tax to: txa jmp to"],
+        "backward jump, conditional": ["to: jeq #1,to", "to: tax jlt #1,to", "to: tax jeq x,on,to on: tax"],
         "jump, far": [
             f"jeq #1,to,no no: {'tax ' * 254}to: txa",
             f"jlt x,to {'tax ' * 255}to: txa",
@@ -161,7 +161,7 @@ def labels() -> Texts:
 def syntax() -> Texts:
     """Return texts outside bpf_asm's grammar; some of them are valid in other assemblers."""
     return {
-        "wrong operand": split(
+        "invalid operand": split(
             "ld | ld 5 | ld x | ld %x | ld a | ldx a | ldx x | ldx [4] | ldx proto | ldx [x + 5] | "
             "ldh #5 | ldb M[3] | ldh len | ldb #len | ldh 4*([14]&0xf) | st | st #3 | st [3] | stx 3 | "
             "st M3 | stx M[x] | st x | add | add 5 | add a | add [5] | add M[3] | add len | sub #len | "
@@ -172,21 +172,21 @@ def syntax() -> Texts:
             "ldx 4* | ldx (4*([14]&0xf)) | ldx 4*([14]&x) | ldx 4*([14]&0xf | ldx 4+([14]&0xf) | "
             "ldx 4*([x + 14]&0xf)"
         ),
-        "wrong register": split(
+        "invalid register": split(
             "ld %M[3] | ld %len | ld %proto | ld [%5] | ld [%proto] | ldx %4*([0]&15) | ld %#5 | ld #%5"
         ),
-        "wrong jump": split(
+        "invalid jump": split(
             "jeq | jeq #1 | jeq #1, | jeq #1,to, | jeq #1,to,to,to | jeq #1 to | jeq 1,to | jeq a,to | "
             "jeq [5],to | jeq M[1],to | jeq len,to | jeq %a,to | jeq to | jlt #1,to,to | jne x,to,to | "
             "ja | ja +1 | ja #1 | ja [ | ja to,to | ja x | jmp %x | jset ,to | jeq #1,,to | jeq #1:to | "
             "jeq #x,to | jeq #1,#to | jeq #1,to to to: tax"
         ),
-        "no statement": split(
+        "not a statement": split(
             "hello | ldq [0] | ret a hello | 5 | [ | : | : ret a | x | a | % | ret a ) | ret a 5 | "
             "lda #5 | tax\ntax\nbad\ntax | tax\n\n/* \n */ txa 5 | ret a\nret\n | ( | ret a +5 | "
             "M[3] | len | #len | ret a ret"
         ),
-        "no character": split(
+        "invalid character": split(
             'ret a @ | ret a ! | ret $a | ret a\\ | ret "a" | ret a\0 | ret \u20aca | ret a\xa0 | tax\ufeff | ret a.'
         ),
         "empty": ["", "  \n\t\n", "; ret", "/* comment */", "# comment", "#"],
@@ -196,7 +196,7 @@ def syntax() -> Texts:
         "carriage return": ["ret a\r\n", "tax\r\ntxa\r\n", "ld\r#5", "to:\r\nret a"],
         "form feed": ["tax\ftxa", "tax\vtxa"],
         "further words": split("ld pktlen | ldx #pktlen | ld xor_x | ld #xor_x | ld random | ldh vlanp"),
-        "blank behind #": ["ld # len", "ld # proto"],
+        "blank after #": ["ld # len", "ld # proto"],
         "extension in brackets": ["ld [proto]", "ldh [vlan_tci]"],
         "alias with any operand": split(
             "ldi [5] | ldi M[3] | ldi len | ldxi M[3] | ldxb #5 | ldxb M[3] | ldxb len | ldi proto"
