@@ -93,7 +93,7 @@ def is_stable(program: Rows, kind: Kind) -> bool:
 
 @lru_cache(maxsize=10_000)
 def compiled(program: tuple[tuple[int, int, int, int], ...], engine: cbpf.EngineName) -> cbpf.VM:
-    """Return the VM of a program, which is the same for all packets and kinds of sockets."""
+    """Return the VM of a program, compiled once for all packets and kinds of sockets."""
     return cbpf.VM(program, dialect=cbpf.LINUX, engine=engine)
 
 
