@@ -135,6 +135,8 @@ def split_capture(
 
 
 class _RunOptions(NamedTuple):
+    """The options of `filter_capture` and `split_capture`; *limit* is the number of packets to accept."""
+
     container: ContainerChoice
     engine: EngineName
     dialect: Dialect
@@ -154,8 +156,8 @@ def _filter(
     sources = _as_sources(source, caller)
     with ExitStack() as stack:
         readers = [stack.enter_context(reader) for reader in _open_readers(sources, format_name)]
-        named = [(reader.name, reader.container) for reader in readers]
-        writers = [None if target is _NO_OUTPUT else make_writer(named, format_name) for target in targets]
+        containers = [(reader.name, reader.container) for reader in readers]
+        writers = [None if target is _NO_OUTPUT else make_writer(containers, format_name) for target in targets]
         copies = all(writer is None or writer.copies(reader.container) for writer in writers for reader in readers)
         is_native = copies and _is_native(filters, sources, options)
         bound_filters = _bind(filters, options, _size(sources), is_native=is_native)
@@ -192,8 +194,6 @@ def _run(run: FilterRun, readers: list[CaptureReader], sinks: list[Sink]) -> lis
 _NO_OUTPUT: Final = object()  # the target of packets that are neither written nor counted
 
 _MIN_NATIVE_SIZE: Final = 16_000_000  # bytes from which machine code is faster, including its start
-
-
 _MIN_OPTIMIZED_SIZE: Final = 100_000_000  # bytes from which compiled Python gains more than the optimiser's start costs
 
 
@@ -206,13 +206,13 @@ def _format_name(container: ContainerChoice, caller: str) -> str | None:
 
 
 def _open_readers(sources: list[Source], format_name: str | None) -> Iterator[CaptureReader]:
-    """Open the sources; several ones are parked until their turn."""
+    """Open the sources; if there are several, each is parked until its turn."""
     for source in sources:
         reader = CaptureReader(source)
         try:
             if len(sources) > 1:
                 if needs_interfaces(format_name):
-                    with suppress(DamagedCapture):  # which is raised again when the records are read
+                    with suppress(DamagedCapture):  # raised again when the records are read
                         reader.look_ahead()
                 reader.park()
         except BaseException:
@@ -283,11 +283,7 @@ def _identity(target: str | os.PathLike[str] | BinaryIO) -> object:
             status = os.stat(target)
         else:
             status = os.fstat(sys.stdout.fileno() if target == "-" else target.fileno())  # type: ignore[union-attr]
-    except (
-        OSError,
-        ValueError,
-        AttributeError,
-    ):  # the file does not exist yet, or the target is a stream without a file
+    except (OSError, ValueError, AttributeError):  # not an existing file, or a stream without a file
         return os.path.realpath(target) if isinstance(target, str | os.PathLike) else target
     is_null = stat.S_ISCHR(status.st_mode) and status.st_rdev == os.stat(os.devnull).st_rdev
     return None if is_null else (status.st_dev, status.st_ino)
@@ -300,7 +296,7 @@ def _combined(damages: list[DamagedCapture], summaries: list[Summary]) -> Damage
 
 
 def _are_one_file(source: Source, target: object) -> bool:
-    """Return whether both are paths of one existing file."""
+    """Return whether a source and a target are paths of one existing file."""
     if not (isinstance(source, str | os.PathLike) and isinstance(target, str | os.PathLike)):
         return False
     try:

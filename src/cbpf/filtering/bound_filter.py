@@ -25,9 +25,10 @@ MatchFunction: TypeAlias = Callable[[bytes, int], int]
 """Returns the verdict on a packet, given its bytes and its length on the wire."""
 
 PacketKind: TypeAlias = tuple[LinkType, str]
-"""The link type and the byte order: an expression is compiled once for each.
+"""The link type and the byte order: an expression is compiled once for each pair.
 
-Snapshot lengths change only the number that an accepting program returns."""
+The snapshot length is not part of it: it changes only the number that an accepting program returns.
+"""
 
 
 def packet_kind(interface: Interface) -> PacketKind:
@@ -80,7 +81,10 @@ class BoundFilter:
         return _match_as_socket(vm, interface.link_type) if self._as_socket else vm.match
 
     def native_match(self, kind: PacketKind) -> Any:
-        """Return the machine code for packets of a kind, or None without one or before the first such packet."""
+        """Return the machine code for packets of a kind.
+
+        Return None if there is none, or if `match_function` has not been called yet for packets of this kind.
+        """
         vm = self._vms.get(kind)
         return None if vm is None or self._as_socket else vm.native_match
 

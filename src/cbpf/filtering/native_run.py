@@ -14,7 +14,7 @@ from ..capture.reader import CaptureReader
 from ..packet.buffers import address_of
 from .bound_filter import BoundFilter, PacketKind, packet_kind
 
-_MIN_WINDOW: Final = 1 << 21  # bytes of a buffer for which the memory of a scanner suffices
+_MIN_WINDOW: Final = 1 << 21  # minimum size in bytes of the window of a scanner for buffers
 
 
 class _PlanKey(NamedTuple):
@@ -28,8 +28,9 @@ class _PlanKey(NamedTuple):
 class NativeRun:
     """The filtering of a capture by machine code, as far as the scanner handles its records; a context manager.
 
-    *collects* has a flag for each filter, and a last one for the packets that no filter accepts: whether they are
-    written. *stops_early* avoids work far ahead of the current record.
+    The scanner runs on the file if `CaptureReader.descriptor` returns one, and otherwise on the bytes that the reader
+    has buffered. *collects* has a flag for each filter, and a last one for the packets that no filter accepts:
+    whether a sink consumes them. *stops_early* avoids work far ahead of the current record.
     """
 
     def __init__(
@@ -58,9 +59,10 @@ class NativeRun:
         return 1 << 20 if self._file is not None else 1 << 13
 
     def scan(self) -> Generator[ScannedRecords, None, None]:
-        """Yield results up to the next record that the scanner does not handle.
+        """Yield results from the current record on, up to one that the scanner does not handle, or the end.
 
-        The caller must `advance` past each result before it requests the next.
+        The caller must `advance` past each result before it requests the next. A scan of buffered bytes yields one
+        result at most.
         """
         if self._stopped:
             return
@@ -118,7 +120,9 @@ class NativeRun:
     def _ready_kinds(self, interfaces: Sequence[Interface]) -> dict[PacketKind, int]:
         """Return the kinds of packets for which all filters have machine code, each with the number of its class."""
         kinds = dict.fromkeys(map(packet_kind, interfaces))
-        ready = [kind for kind in kinds if all(each.native_match(kind) is not None for each in self._filters)]
+        ready = [
+            kind for kind in kinds if all(bound_filter.native_match(kind) is not None for bound_filter in self._filters)
+        ]
         return {kind: index for index, kind in enumerate(ready[:MAX_CLASSES])}
 
     def _next_record(self) -> bytes:
@@ -128,6 +132,6 @@ class NativeRun:
     def _matches(self, kinds: Iterable[PacketKind]) -> list[list[int]]:
         """Return the address of the machine code of each filter for each kind of packets."""
         return [
-            [ctypes.cast(each.native_match(kind), ctypes.c_void_p).value or 0 for kind in kinds]
-            for each in self._filters
+            [ctypes.cast(bound_filter.native_match(kind), ctypes.c_void_p).value or 0 for kind in kinds]
+            for bound_filter in self._filters
         ]

@@ -59,8 +59,8 @@ class FilteredChunk(NamedTuple):
 class PythonRun:
     """The filtering of a capture in Python.
 
-    *collects* has a flag for each filter, and a last one for the packets that no filter accepts: whether they are
-    written.
+    *collects* has a flag for each filter, and a last one for the packets that no filter accepts: whether a sink
+    consumes them.
     """
 
     def __init__(self, reader: CaptureReader, filters: Sequence[BoundFilter], collects: Sequence[bool]) -> None:
@@ -70,16 +70,16 @@ class PythonRun:
         self._packets = 0  # of this capture, before the current chunk
 
     def skip(self, packets: int) -> None:
-        """Count packets that were filtered elsewhere; error messages contain the number of a packet."""
+        """Count packets that machine code filtered; error messages contain the number of a packet."""
         self._packets += packets
 
     def filter(self, chunk: Chunk, remaining: int | None) -> FilteredChunk:
         """Run all filters on a chunk.
 
-        The result ends with the *remaining*-th packet accepted, if *remaining* is not None. Then only one sink exists,
-        and an error in a later packet is not reported.
+        With *remaining*, there is one sink, and the result ends with its *remaining*-th packet. An error of a filter is
+        then part of the result instead of being raised, since it may concern a packet after that end.
         """
-        prepare(self._filters, self._reader)
+        prepare(self._filters, self._reader)  # this chunk may have described the first interface
         flags, error = self._run_filters(chunk, stops_early=remaining is not None)
         records = chunk.records if error is None else chunk.records[: len(flags[0])]
         flags.append(_rejected_by_all(flags, records) if self._collects[-1] else [])
@@ -97,7 +97,11 @@ class PythonRun:
         )
 
     def _run_filters(self, chunk: Chunk, *, stops_early: bool) -> tuple[list[list[bool]], CbpfError | None]:
-        """Return the flags of all filters, up to a packet that a filter cannot be compiled for, and the error."""
+        """Return for each filter whether it accepts each record.
+
+        If a filter cannot be compiled for a packet, raise the error, or with *stops_early* return it together with the
+        flags of the records before that packet.
+        """
         try:
             return [self._flags(bound_filter, chunk) for bound_filter in self._filters], None
         except (ExpressionError, CaptureError) as error:

@@ -1,8 +1,14 @@
 """The loop of a filter run: it filters the records of each source and writes the accepted ones.
 
-Filtering yields results, each for some consecutive records, and the loop passes each result to the sinks before it
-requests the next. So a live pipe makes progress, and memory use is bounded by one chunk or window. Results come from
-machine code (`native_run`) as far as it handles the records, and otherwise from Python (`python_run`).
+`FilterRun.run` is the only loop. It requests one `FilterResult` after another, each for some consecutive records, and
+passes the accepted records of each to the sinks:
+
+    NativeRun.scan      yields the results of machine code, up to a record that it does not handle
+    PythonRun.filter    returns the result of one chunk, filtered in Python; then machine code resumes
+    Sink.consume        writes and counts the accepted records of a result
+
+The loop writes each result before it requests the next. So a live pipe makes progress, memory use is bounded by one
+chunk or window, and the counts of the run and of its sinks include all earlier results while the next one is computed.
 """
 
 import time
@@ -25,7 +31,7 @@ _MAX_CHUNK_SIZE: Final = CHUNK_SIZE
 
 
 class Accepted(Protocol):
-    """Records to write to one sink; their memory is valid until the next result is requested."""
+    """The records for one sink; their memory is valid until the next result is requested."""
 
     @property
     def packets(self) -> int:
@@ -52,7 +58,7 @@ class FilterResult(Protocol):
 
     @property
     def accepted(self) -> Sequence[Accepted]:
-        """The records for each filter, and last those that no filter accepted."""
+        """The records that each filter accepted, and last those that no filter accepted."""
 
 
 class Sink:
@@ -86,8 +92,9 @@ class Sink:
 class FilterRun:
     """A run of filters over captures.
 
-    *sinks* has one for each filter, and a last one for the packets that no filter accepts; None drops the packets. The
-    run stops when the only sink has consumed *limit* packets. *native* permits machine code to scan the captures.
+    *sinks* has a sink for each filter, and a last one for the packets that no filter accepts; None: these packets are
+    neither written nor counted. With *limit*, there is one sink, and the run stops when it has consumed that number of
+    packets. *native* permits machine code to scan the captures.
     """
 
     def __init__(
@@ -118,8 +125,8 @@ class FilterRun:
         return Summary(self._packets, sink.packets, self._bytes, sink.bytes, seconds)
 
     def run(self, reader: CaptureReader) -> None:
-        """Filter a capture."""
-        if self._is_full():
+        """Filter a capture, from the current position of its reader to its end or to the limit."""
+        if self._limit_is_reached():
             return
         for sink in self._used_sinks:
             sink.begin_source(reader)
@@ -132,7 +139,7 @@ class FilterRun:
                 self._packets += result.packets
                 self._bytes += result.bytes
                 self._report_progress(reader)
-                if self._is_full():
+                if self._limit_is_reached():
                     break
         self._report_progress(reader)
         self._bytes_of_earlier_sources += reader.source_bytes
@@ -147,16 +154,22 @@ class FilterRun:
                 yield from self._filter(python, chunk)
 
     def _native_results(self, reader: CaptureReader, python: PythonRun) -> Generator[FilterResult, None, None]:
-        """Yield results of machine code, and of Python for the records that machine code does not handle."""
+        """Yield results of machine code and of Python in turn.
+
+        Machine code filters the records up to one that it does not handle, and Python filters a chunk that begins with
+        that record. The chunk is a single record if the scan before it covered enough bytes to be worth its start.
+        Otherwise it is about twice as large as the previous one, so that frequent records of this kind do not require
+        a scan each.
+        """
         from .native_run import NativeRun
 
         with NativeRun(reader, self._filters, self._collects, stops_early=self._limit is not None) as native:
-            chunk_size = 0
+            chunk_size = 0  # in bytes; 0: a single record
             while True:
-                bytes_before = self._bytes
+                bytes_before = self._bytes  # which `run` increases by each result
                 with closing(native.scan()) as results:
                     for result in results:
-                        if self._reaches_limit(result):
+                        if self._would_reach_limit(result):
                             native.stop()  # Python filters these records again, up to the last packet to accept
                             break
                         native.advance(result)
@@ -170,16 +183,17 @@ class FilterRun:
                 yield from self._filter(python, chunk)
 
     def _filter(self, python: PythonRun, chunk: Chunk) -> Generator[FilterResult, None, None]:
+        """Yield the result of a chunk, and then raise the error of the filters if one could not run on a packet."""
         remaining = None if self._limit is None else self._limit - self._used_sinks[0].packets
         result = python.filter(chunk, remaining)
         yield result
-        if result.error is not None:  # not reached if the limit was reached before that packet
+        if result.error is not None:  # `run` does not resume this generator if the limit is reached before that packet
             raise result.error
 
-    def _is_full(self) -> bool:
+    def _limit_is_reached(self) -> bool:
         return self._limit is not None and self._used_sinks[0].packets >= self._limit
 
-    def _reaches_limit(self, result: FilterResult) -> bool:
+    def _would_reach_limit(self, result: FilterResult) -> bool:
         return self._limit is not None and any(
             sink is not None and sink.packets + accepted.packets >= self._limit
             for sink, accepted in zip(self._sinks, result.accepted, strict=True)
