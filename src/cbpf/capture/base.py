@@ -1,6 +1,14 @@
-"""The parts that all capture formats share: interfaces, records in a buffer, and the interface of a format.
+"""The parts that all capture formats share: network interfaces, records in a buffer, and the classes of a format.
 
-A format is a module with a `Container`, a `CaptureWriter` and a `CaptureFormat`, which `registry.FORMATS` lists.
+A format is a module that defines three things; `registry.FORMATS` lists the last of them:
+
+    Container        reads: `CaptureReader` passes buffers to `scan`, which returns the positions of their records
+    CaptureWriter    writes: returns the bytes of the output; the caller calls `begin` first, for each source
+                     `begin_source` and then `encode` for its accepted records, and `end` last
+    CaptureFormat    recognises the format of a capture by its first bytes, and makes containers and writers
+
+A record is the unit of a format: a packet with its header in a pcap, a block in a pcapng, whether or not it has a
+packet. A buffer is `bytes` that begins at the start of a record.
 """
 
 from abc import ABC, abstractmethod
@@ -54,13 +62,13 @@ class Interface(NamedTuple):
     name: str | None = None
 
     def time_ns(self, units: int) -> int:
-        """Return the time of a record in nanoseconds since 1970 (UTC), rounded down.
+        """Return the time of a record in nanoseconds since 1970 (UTC).
 
         Args:
             units: The time stamp of the record, in units of the resolution of this interface.
 
         Returns:
-            The offset of the interface is included.
+            The time, rounded down to nanoseconds, including the offset of this interface.
         """
         return units * SECOND // self.resolution + self.offset * SECOND
 
@@ -83,8 +91,8 @@ class Section(NamedTuple):
 class ScannedBuffer(NamedTuple):
     """The complete records at the start of a buffer.
 
-    *needed* is the number of bytes that the record after them needs, as far as its header is available. *damage* is
-    the error of that record if it is corrupt.
+    *needed* is the number of bytes that the record after them has; or the number of bytes of its header, if the header
+    is not complete either. *damage* is the error of that record if it is corrupt.
     """
 
     records: list[RecordSpan]
@@ -102,10 +110,11 @@ class NativeScan(NamedTuple):
 class Container(ABC):
     """A capture in one of the formats, and the state of reading it up to the current record.
 
-    A file header of *header_size* bytes (BEGIN_SIZE at most) precedes the records. All records of
-    containers with an equal *record_format* are valid in each of these captures, so they are copied without encoding.
-    *other_blocks* counts the records without a packet that `scan` returned, by name; section headers and interface
-    descriptions are not counted.
+    Records are read in their order, either by `scan` or by the native scanner; `advance` then moves the state past
+    the latter. A file header of *header_size* bytes (BEGIN_SIZE at most) precedes the records. *kind* is the name of
+    the format, *version* and *variant* describe it in a summary. The records of a container are valid in any capture
+    with an equal *record_format*, so they are copied without being encoded again. *other_blocks* counts the records
+    without a packet that `scan` returned, by name; section headers and interface descriptions are not counted.
     """
 
     kind: ClassVar[str]
@@ -128,15 +137,19 @@ class Container(ABC):
     def scan(self, buffer: bytes, first: int, name: str) -> ScannedBuffer:
         """Return the complete records at the start of a buffer, and advance the state past them.
 
-        The next buffer begins at the end of the last record. *first* is the number of the first packet, counted from
-        1, and *name* the name of the capture; both appear in the error of a corrupt record.
+        The next buffer must begin at the end of the last record. *first* is the number of the first packet, counted
+        from 1, and *name* the name of the capture; both appear in the error of a corrupt record.
         """
 
     def advance(self, size: int) -> None:  # noqa: B027
-        """Advance the state by *size* bytes of records without section headers and interface descriptions."""
+        """Advance the state past *size* bytes of records, among them no section header or interface description."""
 
     def place(self, start_of_record: bytes, number: int) -> str:
-        """Return the name of an incomplete record in error messages; *number* counts packets from 1."""
+        """Return the name of an incomplete record in error messages.
+
+        *start_of_record* is the available part of the record. If it is a packet, its number is *number*, counted from
+        1.
+        """
         return f"packet {number}"
 
     @abstractmethod
@@ -160,9 +173,9 @@ Place: TypeAlias = Callable[[RecordSpan], str]
 
 
 class CaptureWriter(ABC):
-    """An output format: returns the bytes to write for the accepted records of one source after another.
+    """A writer of one format: returns the bytes to write for the accepted records of one source after another.
 
-    *record_format* is that of the output, or None until it is decided.
+    *record_format* is that of the output, to compare with `Container.record_format`, or None until it is decided.
     """
 
     record_format: Hashable | None
@@ -176,7 +189,7 @@ class CaptureWriter(ABC):
         return b""
 
     def copies(self, source: Container) -> bool:
-        """Return whether the records of a source are written without being encoded again."""
+        """Return whether the records of a source may be copied without being encoded again."""
         return self.record_format == source.record_format
 
     @abstractmethod

@@ -91,7 +91,7 @@ class PacketTotals(NamedTuple):
         """Return the totals as a dictionary.
 
         Returns:
-            Each number by its name, and the time stamps also in ISO 8601 format.
+            Each total by its name, and the time stamps also in ISO 8601 format.
         """
         return {name: getattr(self, name) for name in _TOTALS}
 
@@ -104,8 +104,8 @@ _TOTALS: Final = (
 
 def _chosen(choose: Callable[[Iterable[int]], int], *values: int | None) -> int | None:
     """Return the minimum or maximum of the values that are not None, if there is one."""
-    numbers = [value for value in values if value is not None]
-    return choose(numbers) if numbers else None
+    present = [value for value in values if value is not None]
+    return choose(present) if present else None
 
 
 class InterfaceInfo(NamedTuple):
@@ -161,7 +161,7 @@ class CaptureInfo(Record):
         sections: The number of sections; 1 in a pcap.
         interfaces: The interfaces, each with the totals of its packets.
         totals: The totals of all packets.
-        out_of_order: The number of packets with a time stamp before that of the preceding packet.
+        out_of_order: The number of packets with a time stamp earlier than that of the preceding packet.
         other_blocks: The kinds of pcapng blocks other than sections, interfaces and packets, each with its count.
         damage: The message of the `DamagedCapture` that ends the capture, or None.
     """
@@ -198,8 +198,8 @@ class CaptureInfo(Record):
         )
 
 
-class CaptureSurvey:
-    """Computes the totals of a capture while it is read."""
+class CaptureInfoBuilder:
+    """Accumulates the totals of a capture while it is read, and makes its summary."""
 
     def __init__(self, container: Container) -> None:
         self._container = container
@@ -222,7 +222,7 @@ class CaptureSurvey:
         self._size += end_of(chunk.records)
 
     def _add_order(self, times: list[int]) -> None:
-        """Count the time stamps that are before their predecessors."""
+        """Count the time stamps that are earlier than the preceding one."""
         if times:
             self._out_of_order += sum(later < earlier for earlier, later in pairwise(times))
             self._out_of_order += self._last_ns is not None and times[0] < self._last_ns
@@ -257,7 +257,7 @@ class CaptureSurvey:
 
 
 def _sum(packets: list[tuple[int, int, int | None]]) -> PacketTotals:
-    """Return the totals of packets, each given by its captured length, its wire length and its time, if it has one."""
+    """Return the totals of packets, each given by its captured length, its wire length, and its time or None."""
     lengths, wire_lengths, times = zip(*packets, strict=True)
     stamps = [time_ns for time_ns in times if time_ns is not None]
     return PacketTotals(
@@ -310,10 +310,10 @@ def capture_info(source: Source) -> CaptureInfo:
     ('pcap', 905, 'EN10MB')
     """
     with CaptureReader(source) as reader:
-        survey, damage = CaptureSurvey(reader.container), None
+        builder, damage = CaptureInfoBuilder(reader.container), None
         try:
             for chunk in reader.chunks():
-                survey.add_chunk(chunk)
+                builder.add_chunk(chunk)
         except DamagedCapture as error:
             damage = str(error)
-        return survey.info(reader, damage)
+        return builder.info(reader, damage)

@@ -86,7 +86,7 @@ class Pcap(Container):
         self._times = struct.Struct(f"{layout.byte_order}II")
 
     def scan(self, buffer: bytes, first: int, name: str) -> ScannedBuffer:
-        """Return the complete records at the start of a buffer; a pcap has no other state."""
+        """Return the complete records at the start of a buffer; reading a pcap changes no state."""
         layout, snaplen = self.header.layout, self.header.snaplen
         unpack = struct.Struct(f"{layout.byte_order}8xII").unpack_from
         header_size, max_captured = layout.record_header_size, self.header.link_type.max_packet_length
@@ -238,7 +238,7 @@ class PcapWriter(CaptureWriter):
         return b"" if self._header is None else self._header.data
 
     def encode(self, source: Container, buffer: bytes, records: list[RecordSpan], place: Place) -> bytes:
-        """Return the packets among the records, after the header if they are the first."""
+        """Return the packets among the records, preceded by the header if they are the first of the output."""
         packets = with_packets(records)
         if not packets:
             return b""

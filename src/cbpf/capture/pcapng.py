@@ -1,7 +1,8 @@
 """The pcapng format: sections, interfaces, the blocks that hold packets, and a writer.
 
 Layouts as in https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-03.html; the checks are those of sf-pcapng.c of
-libpcap. Each block is a record. Other blocks are records without a packet; options and comments are not read.
+libpcap. Each block is a record; blocks other than packets are records without a packet. Of all options, only the
+name, the time resolution and the time offset of an interface are read.
 """
 
 import struct
@@ -214,7 +215,7 @@ class Pcapng(Container):
     }
 
     def advance(self, size: int) -> None:
-        """Advance the position by *size* bytes of records that were read elsewhere."""
+        """Advance the position past *size* bytes of records that the native scanner read."""
         self._position += size
 
     def place(self, start_of_record: bytes, number: int, offset: int = 0) -> str:
@@ -229,7 +230,10 @@ class Pcapng(Container):
         return f"block at byte {self._position + offset}"
 
     def time_ns(self, buffer: bytes, record: RecordSpan) -> int:
-        """Return the time of a packet in nanoseconds since 1970; that of a simple packet block is 0 units."""
+        """Return the time of a packet in nanoseconds since 1970 (UTC).
+
+        A simple packet block has no time stamp; its time is that of the time stamp 0.
+        """
         start, data_start, _, _, _, index = record
         interface = self.interfaces[index]
         if data_start - start != _DATA:
@@ -332,7 +336,7 @@ class PcapngWriter(CaptureWriter):
         return _section_start(interface)
 
     def encode(self, source: Container, buffer: bytes, records: list[RecordSpan], place: Place) -> bytes:
-        """Return copies of the blocks of a pcapng, or an enhanced packet block for each packet."""
+        """Return copies of the blocks of a pcapng, or an enhanced packet block for each packet of another format."""
         if self.copies(source):
             return copied(buffer, records)
         interface = source.interfaces[0]
@@ -345,7 +349,10 @@ class PcapngWriter(CaptureWriter):
 
 
 def _section_start(interface: Interface) -> bytes:
-    """Return the section header and interface description of a section with one interface."""
+    """Return the section header and interface description of a section with one interface.
+
+    The resolution of the interface must be a power of 10.
+    """
     options = b""
     if interface.resolution != 1_000_000:
         options = struct.pack(f"{interface.byte_order}HHB3xI", _RESOLUTION, 1, len(str(interface.resolution)) - 1, 0)

@@ -122,7 +122,7 @@ class CaptureReader(Iterator[Packet]):
     def chunks(self) -> Iterator[Chunk]:
         """Yield chunks as they become available; an alternative to iterating over the packets.
 
-        Returns:
+        Yields:
             Pairs of a buffer and the list of the complete records at its start.
 
         Raises:
@@ -143,7 +143,7 @@ class CaptureReader(Iterator[Packet]):
         return self._ahead.popleft() if self._ahead else self._read_chunk(size)
 
     def look_ahead(self) -> None:
-        """Read until an interface is described, 16 MiB at most; `chunks` still yields everything that was read."""
+        """Read until an interface is described, at most 16 MiB; `chunks` still yields everything that was read."""
         ahead = 0
         while not self.container.interfaces and ahead < _MAX_LOOK_AHEAD:
             chunk = self._read_chunk(_LOOK_AHEAD_SIZE, _LOOK_AHEAD_SIZE)
@@ -153,7 +153,7 @@ class CaptureReader(Iterator[Packet]):
             ahead += len(chunk.buffer)
 
     def _read_chunk(self, size: int, read_size: int = CHUNK_SIZE) -> Chunk | None:
-        """Return the next records of about *size* bytes, or those that a live pipe has; None at the end."""
+        """Return a chunk of about *size* bytes, or of the bytes that a live pipe has; None at the end."""
         needed = 0
         while True:
             buffer = self._buffer[: max(size, needed)]
@@ -177,20 +177,26 @@ class CaptureReader(Iterator[Packet]):
         return None
 
     def _read_more(self, missing: int, size: int) -> bytes:
-        """Return *size* bytes, or those that a live pipe has, but at least the *missing* bytes of a long record."""
+        """Return up to *size* bytes, as many as are available, but at least the *missing* bytes of the next record.
+
+        At the end of the capture, return the bytes that remain, or none.
+        """
         first = self._input.read_some(max(missing, size))
         return first + self._input.read_whole(missing - len(first)) if first and missing > len(first) else first
 
     @property
     def buffer(self) -> bytes:
-        """The bytes that were read but not yet returned in a chunk, from the start of a record on."""
+        """The bytes that were read but not yet returned in a chunk; they begin at the start of a record.
+
+        Empty while a chunk that `look_ahead` read is still to be returned.
+        """
         return b"" if self._ahead else self._buffer
 
     def advance(self, size: int, packets: int) -> None:
         """Advance past records of the buffer that were read by the native scanner.
 
         Args:
-            size: The bytes of these records.
+            size: The number of bytes of these records.
             packets: The number of packets in them.
         """
         self._buffer = self._buffer[size:]

@@ -19,8 +19,9 @@ MAX_CLASSES: Final = 250
 class Lane(ctypes.Structure):
     """The state of one lane, and its counts.
 
-    It begins with the record at *first* and ends before *stop*; *position* is the position of its next record. *steps*
-    counts the records since the filters last ran; *packets* and *bytes* count the packets and their captured bytes.
+    It begins with the record at *first*, and *position* is the position of its next record; the lane ends when that
+    is *stop* or greater. *steps* counts the records since the filters last ran; *packets* and *bytes* count all packets
+    of the lane and their captured bytes.
     """
 
     _fields_ = (
@@ -55,7 +56,7 @@ class ScanRequest(ctypes.Structure):
     The window, and how to read it:
       begin, stop: The scan covers the records that start from *begin* on and before *stop*.
       end: The end of the readable bytes.
-      guess: Whether *begin* is not a known boundary, so the first boundary from there on is searched.
+      guess: Whether *begin* is not a known boundary; then the scan begins at the first plausible one from there on.
       lanes: The number of lanes to begin, MAX_LANES at most.
       header_size, snaplen: The size of a pcap record header and the snapshot length, in bytes.
       max_length: The maximum length of a pcapng block, in bytes.
@@ -72,7 +73,7 @@ class ScanRequest(ctypes.Structure):
 
     The results:
       first: The position of the first record.
-      position: The position after the last record.
+      position: The position after the last record, which is that of the next one.
       chained: Whether each lane ended where the next one began; the other results are valid only then.
       packets, bytes: The number of packets in these records, and of the bytes captured of them.
     """
@@ -123,5 +124,8 @@ SCRATCH_SIZE: Final = UNION_OFFSET + STEPS * 4
 
 
 def max_ranges(window: int) -> int:
-    """Return the maximum number of ranges that the records of a window of this size can form."""
+    """Return the maximum number of ranges that the records of a window of this size can form.
+
+    Adjacent records form one range, so at most every other record begins a range; 2 ranges per lane allow for rounding.
+    """
     return window // (2 * MIN_RECORD_SIZE) + 2 * MAX_LANES + 2

@@ -1,8 +1,13 @@
-"""The generator of the scanner's machine code: it scans one window along several lanes, with the filters in between.
+"""The generator of the scanner's machine code, which scans one window in several lanes and runs the filters.
 
-`scanner` explains windows, lanes and chains. In each round every lane advances by up to STEPS records, which only reads
-record headers; then the filters run on the records of one lane after another, and accepted records become ranges of
-memory. The round in which no lane advances is the last.
+`scanner` explains windows, lanes and chains. The scan proceeds in rounds, until no lane advances:
+
+    _advance_lanes    each lane follows up to STEPS records; only record headers are read
+    _filter_lanes     for one lane after another: `_read_lane` writes a row for each record (its packet and lengths),
+                      `_match` runs each filter on the rows, `_gather` appends accepted records to ranges of memory
+
+Before the rounds, `_begin_lanes` searches for a boundary for each lane; after them, `_join_lanes` tests whether each
+lane ended where the next one began, and joins their ranges.
 """
 
 from typing import Final, NamedTuple, Protocol
@@ -30,7 +35,7 @@ _MIN_CHAIN: Final = 4  # consecutive plausible records that make a boundary
 class RecordValues(NamedTuple):
     """The values of a record: the address of its packet, two lengths, and its class (one byte).
 
-    *packet_class* is None for formats with one class and a packet in every record.
+    *packet_class* is None for formats without classes.
     """
 
     address: IRValue
@@ -43,10 +48,12 @@ class RecordCodegen(Protocol):
     """Generates the code that reads the records of a format.
 
     Each method writes code and returns the values that it computes; *otherwise* is the label to jump to in the case
-    that the method describes. Records begin at multiples of *alignment*.
+    that the method describes. Records begin at multiples of *alignment*. In a format without classes (*has_classes*),
+    every record has a packet, and all packets are of class 0.
     """
 
     alignment: int
+    has_classes: bool
 
     def follow(self, access: RequestAccess, position: IRValue, otherwise: str) -> IRValue:
         """Return the end of the record at *position*; jump if it extends beyond the readable bytes."""
@@ -55,7 +62,7 @@ class RecordCodegen(Protocol):
         """Return the values of the record from *position* to *end*; jump if the scanner does not handle it."""
 
     def plausible(self, access: RequestAccess, position: IRValue) -> IRValue:
-        """Return the end of a plausible record, or 0; 32 bytes from *position* on are readable."""
+        """Return the end of the record at *position* if it is plausible, or 0; 32 bytes from there on are readable."""
 
 
 class ScannerCodegen(RequestAccess):
@@ -64,7 +71,7 @@ class ScannerCodegen(RequestAccess):
     def __init__(self, records: RecordCodegen, *, swapped: bool) -> None:
         super().__init__(swapped=swapped)
         self._records = records
-        self._lane_count = self.function.variable(I64, 0)  # lanes that found a boundary
+        self._lane_count = self.function.variable(I64, 0)  # lanes for which a boundary was found
 
     def write(self) -> str:
         """Return the module with the function."""
@@ -79,7 +86,7 @@ class ScannerCodegen(RequestAccess):
         return module_text(function)
 
     def _begin_lanes(self) -> None:
-        """Search a boundary near the start of each lane; a lane without one is covered by the lane before it."""
+        """Search for a boundary near the start of each lane; a lane without one is covered by the lane before it."""
         function = self.function
         minimum = function.variable(I64, self.input("begin"))  # the position from which the next lane may begin
         length = self.input("stop") - self.input("begin")
@@ -112,10 +119,10 @@ class ScannerCodegen(RequestAccess):
         """Assign a part of the ranges of an output to a lane, large enough for all its records."""
         function = self.function
         ranges = self.field("ranges", FilterOutput, self.output(output)).load(8)
-        before = (first - self.input("begin")).binary("udiv", 2 * MIN_RECORD_SIZE) + lane * 2
+        offset = (first - self.input("begin")).binary("udiv", 2 * MIN_RECORD_SIZE) + lane * 2
         part = self.lane_output(lane, output)
         collects = ranges.ne(0)
-        self.field("ranges", FilterOutput, part).store(collects.select(ranges + before * 16, function.constant(I64, 0)))
+        self.field("ranges", FilterOutput, part).store(collects.select(ranges + offset * 16, function.constant(I64, 0)))
         for name in ("count", "packets", "bytes"):
             self.field(name, FilterOutput, part).store(function.constant(I64, 0))
 
@@ -127,27 +134,27 @@ class ScannerCodegen(RequestAccess):
         )
         limit = target + _MAX_SEARCH
         with function.loop():
-            now = candidate.value
-            function.break_if(self._is_boundary(now) | (now >= limit))
-            candidate.value = now + self._records.alignment
-        now = candidate.value
-        return (now >= limit).select(function.constant(I64, (1 << 63) - 1), now)
+            position = candidate.value
+            function.break_if(self._is_boundary(position) | (position >= limit))
+            candidate.value = position + self._records.alignment
+        position = candidate.value
+        return (position >= limit).select(function.constant(I64, (1 << 63) - 1), position)
 
     def _is_boundary(self, candidate: IRValue) -> IRValue:
         """Return whether _MIN_CHAIN plausible records follow each other here, or fewer up to the readable end."""
         function = self.function
-        position = function.variable(I64, candidate)
+        next_start = function.variable(I64, candidate)
         plausible = function.variable(I64, 0)
         with function.for_range(function.constant(I64, _MIN_CHAIN)) as depth:
-            now = position.value
-            readable = now + 32 <= self.input("end")
+            start = next_start.value
+            readable = start + 32 <= self.input("end")
             with function.if_then(readable.eq(0)):
                 plausible.value = depth.ne(0).zext_or_trunc(I64)
             function.break_if(readable.eq(0))
-            following = self._records.plausible(self, now)
-            plausible.value = following.ne(0).zext_or_trunc(I64)
-            function.break_if(following.eq(0))
-            position.value = following
+            end = self._records.plausible(self, start)
+            plausible.value = end.ne(0).zext_or_trunc(I64)
+            function.break_if(end.eq(0))
+            next_start.value = end
         return plausible.value.ne(0)
 
     def _advance_lanes(self) -> None:
@@ -166,11 +173,11 @@ class ScannerCodegen(RequestAccess):
             ended, after = function.label("ended"), function.label("after")
             position = self.lane_field(lane, "position").load(8)
             self.jump_if(position >= self.lane_field(lane, "stop").load(8), ended)
-            following = self._records.follow(self, position, ended)
-            function.prefetch(self.base.gep(following))
-            function.prefetch(self.base.gep(following + 64))
+            end = self._records.follow(self, position, ended)
+            function.prefetch(self.base.gep(end))
+            function.prefetch(self.base.gep(end + 64))
             self.column(index * (STEPS + 1) + step, STARTS_OFFSET, 8).store(position)
-            self.lane_field(lane, "position").store(following)
+            self.lane_field(lane, "position").store(end)
             function.branch(after)
             function.begin_block(ended)
             steps = self.lane_field(lane, "steps").load(8)
@@ -204,13 +211,13 @@ class ScannerCodegen(RequestAccess):
             start = self.column(index * (STEPS + 1) + step, STARTS_OFFSET, 8)
             count.value = step
             record = self._records.read(self, start.load(8), start.gep(8).load(8), unhandled)
-            place = index * STEPS + step
-            row = self.column(place, ROWS_OFFSET, ROW_SIZE)
+            row_index = index * STEPS + step
+            row = self.column(row_index, ROWS_OFFSET, ROW_SIZE)
             row.store(record.address)
             row.gep(8).store(record.captured.zext_or_trunc(I32))
             row.gep(12).store(record.wire.zext_or_trunc(I32))
             if record.packet_class is not None:
-                self.column(place, CLASSES_OFFSET, 1).store(record.packet_class)
+                self.column(row_index, CLASSES_OFFSET, 1).store(record.packet_class)
             packets.value = packets.value + self._is_packet(index, step)
             size.value = size.value + record.captured
             count.value = step + 1
@@ -230,7 +237,7 @@ class ScannerCodegen(RequestAccess):
 
     def _is_packet(self, lane: IRValue, index: IRValue) -> IRValue:
         """Return 1 for a record with a packet, otherwise 0."""
-        if self._records.alignment == 1:
+        if not self._records.has_classes:
             return self.function.constant(I64, 1)
         return self._packet_class(lane, index).ne(NO_PACKET_CLASS).zext_or_trunc(I64)
 
@@ -238,15 +245,16 @@ class ScannerCodegen(RequestAccess):
         return self.column(lane * STEPS + index, ROWS_OFFSET, ROW_SIZE).gep(8).load(4).zext_or_trunc(I64)
 
     def _filter_lane(self, lane: IRValue, count: IRValue) -> None:
+        """Run each filter on the rows of a lane, and gather the accepted records and those that no filter accepts."""
         function = self.function
-        rest = self.field("ranges", FilterOutput, self.lane_output(lane, self.input("filters"))).load(8)
-        with function.if_then(rest.ne(0)), function.for_range(count) as step:
+        rest_ranges = self.field("ranges", FilterOutput, self.lane_output(lane, self.input("filters"))).load(8)
+        with function.if_then(rest_ranges.ne(0)), function.for_range(count) as step:
             self.column(step, UNION_OFFSET, 4).store(function.constant(I32, 0))
         with function.for_range(self.input("filters")) as filter:
             self._match(lane, filter, count)
-            with function.if_then(rest.ne(0)), function.for_range(count) as step:
-                any = self.column(step, UNION_OFFSET, 4)
-                any.store(any.load(4) | self.column(step, VERDICTS_OFFSET, 4).load(4))
+            with function.if_then(rest_ranges.ne(0)), function.for_range(count) as step:
+                union = self.column(step, UNION_OFFSET, 4)
+                union.store(union.load(4) | self.column(step, VERDICTS_OFFSET, 4).load(4))
             self._gather(lane, filter, count, VERDICTS_OFFSET, rejected=False)
         self._gather(lane, self.input("filters"), count, UNION_OFFSET, rejected=True)
 
@@ -254,29 +262,32 @@ class ScannerCodegen(RequestAccess):
         """Compute the verdicts of a filter; consecutive packets of one class are passed in one call."""
         function = self.function
         rows = self.column(lane * STEPS, ROWS_OFFSET, ROW_SIZE)
-        if self._records.alignment == 1:
+        if not self._records.has_classes:
             self._call(filter, rows, count, function.constant(I64, 0))
             return
         start = function.variable(I64, 0)
         with function.loop():
             first = start.value
             function.break_if(first >= count)
-            kind = self._packet_class(lane, first)
+            packet_class = self._packet_class(lane, first)
             end = function.variable(I64, first + 1)
             with function.loop():
                 function.break_if(end.value >= count)
-                function.break_if(self._packet_class(lane, end.value).ne(kind))
+                function.break_if(self._packet_class(lane, end.value).ne(packet_class))
                 end.value = end.value + 1
-            with function.if_then(kind.ne(NO_PACKET_CLASS)):
-                self._call(filter, rows.gep(first * ROW_SIZE), end.value - first, kind.zext_or_trunc(I64), first)
-            with function.if_then(kind.eq(NO_PACKET_CLASS)), function.for_range(end.value - first) as step:
+            with function.if_then(packet_class.ne(NO_PACKET_CLASS)):
+                self._call(
+                    filter, rows.gep(first * ROW_SIZE), end.value - first, packet_class.zext_or_trunc(I64), first
+                )
+            with function.if_then(packet_class.eq(NO_PACKET_CLASS)), function.for_range(end.value - first) as step:
                 self.column(first + step, VERDICTS_OFFSET, 4).store(function.constant(I32, 0))
             start.value = end.value
 
     def _call(
-        self, filter: IRValue, rows: IRValue, count: IRValue, kind: IRValue, first: IRValue | None = None
+        self, filter: IRValue, rows: IRValue, count: IRValue, packet_class: IRValue, first: IRValue | None = None
     ) -> None:
-        index = filter * self.input("class_count") + kind
+        """Call a filter on *count* rows of one class; its verdicts are stored from index *first* (default 0) on."""
+        index = filter * self.input("class_count") + packet_class
         match = self.input("matches").gep(index * 8).load_pointer()
         contexts = self.input("contexts").gep(index * 8).load_pointer()
         verdicts = self.input("scratch").gep(VERDICTS_OFFSET)
@@ -292,30 +303,30 @@ class ScannerCodegen(RequestAccess):
         with function.if_then(ranges.ne(0)), function.for_range(count) as step:
             verdict = self.column(step, verdicts, 4).load(4)
             is_selected = verdict.eq(0) if rejected else verdict.ne(0)
-            packet = self._is_packet(lane, step)
-            with function.if_then(is_selected | packet.eq(0)):
+            is_packet = self._is_packet(lane, step)
+            with function.if_then(is_selected | is_packet.eq(0)):
                 start = self.column(lane * (STEPS + 1) + step, STARTS_OFFSET, 8)
                 self._append(part, self.input("base").ptrtoint() + start.load(8), start.gep(8).load(8) - start.load(8))
-                self.add(self.field("packets", FilterOutput, part), packet)
+                self.add(self.field("packets", FilterOutput, part), is_packet)
                 self.add(self.field("bytes", FilterOutput, part), self._captured(lane, step))
 
     def _append(self, output: IRValue, address: IRValue, size: IRValue) -> None:
         """Append a range to an output, or extend the last range if they are adjacent."""
         function = self.function
         count = self.field("count", FilterOutput, output).load(8)
-        last = self.field("ranges", FilterOutput, output).load_pointer().gep(count * 16)
+        end = self.field("ranges", FilterOutput, output).load_pointer().gep(count * 16)
         new, after = function.label("new"), function.label("after")
         not_empty, extend = function.label("not_empty"), function.label("extend")
         function.cbranch(count.eq(0), new, not_empty)
         function.begin_block(not_empty)
-        before = last.gep(-16)
-        function.cbranch((before.load(8) + before.gep(8).load(8)).eq(address), extend, new)
+        previous = end.gep(-16)
+        function.cbranch((previous.load(8) + previous.gep(8).load(8)).eq(address), extend, new)
         function.begin_block(extend)
-        before.gep(8).store(before.gep(8).load(8) + size)
+        previous.gep(8).store(previous.gep(8).load(8) + size)
         function.branch(after)
         function.begin_block(new)
-        last.store(address)
-        last.gep(8).store(size)
+        end.store(address)
+        end.gep(8).store(size)
         self.field("count", FilterOutput, output).store(count + 1)
         function.branch(after)
         function.begin_block(after)
@@ -329,8 +340,8 @@ class ScannerCodegen(RequestAccess):
             lane = self.lane(index)
             position = self.lane_field(lane, "position").load(8)
             with function.if_then((index + 1).ne(self._lane_count.value)):
-                following = self.lane_field(self.lane(index + 1), "first").load(8)
-                chained.value = chained.value & following.eq(position).zext_or_trunc(I64)
+                next_first = self.lane_field(self.lane(index + 1), "first").load(8)
+                chained.value = chained.value & next_first.eq(position).zext_or_trunc(I64)
             self._set_result("position", position)
             for name in ("packets", "bytes"):
                 self._set_result(name, self.field(name).load(8) + self.lane_field(lane, name).load(8))

@@ -63,9 +63,10 @@ class MappedFile:
                 fcntl.fcntl(self.descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
 
     def window(self, begin: int, stop: int, memory: "AnonymousMapping") -> tuple[int, int]:
-        """Make a window readable; return the address that byte 0 of the file has or would have, and the readable end.
+        """Make a window readable; return a base address and the end of the readable bytes.
 
-        At least the bytes from *begin* to *stop* are readable, or those up to the end of the file. A file that is not
+        Byte n of the file is at base + n; where the file is read, only the bytes of the window are present there. At
+        least the bytes from *begin* to *stop* are readable, or those up to the end of the file. A file that is not
         mapped is read into *memory*. Raises `CaptureError` if the file was truncated.
         """
         if self._base is not None and self.is_readable(self._base):
@@ -75,7 +76,7 @@ class MappedFile:
         return memory.address - begin, begin + length
 
     def is_readable(self, base: int) -> bool:
-        """Return whether the bytes of a window at this base address are still readable: not if the lease is broken."""
+        """Return whether a window at this base address is still readable: a mapped one only while the lease holds."""
         return base != self._base or fcntl.fcntl(self.descriptor, fcntl.F_GETLEASE) == fcntl.F_RDLCK
 
     def _read(self, begin: int, length: int, memory: "AnonymousMapping") -> int:
@@ -105,7 +106,8 @@ class AnonymousMapping:
 def _populate(begin: int, end: int) -> None:
     """Map the pages of a window by one call, since each would otherwise cost a page fault.
 
-    They are not unmapped window by window: notifying the other processors costs more than it saves at the end.
+    The pages are not unmapped window by window: the TLB shootdown on the other processors costs more than it saves at
+    the end.
     """
     first = begin & -mmap.PAGESIZE
     _libc().madvise(ctypes.c_void_p(first), ctypes.c_size_t(end - first), _MADV_POPULATE_READ)

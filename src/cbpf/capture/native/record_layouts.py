@@ -18,9 +18,10 @@ _ENHANCED_PACKET: Final = 6
 
 
 class PcapCodegen:
-    """The records of a pcap; `capture.pcap` documents the format."""
+    """Generates the code that reads the records of a pcap; `capture.pcap` documents the format."""
 
     alignment = 1
+    has_classes = False
 
     def __init__(self, length_order: "LengthOrder") -> None:
         self._order = length_order
@@ -64,9 +65,10 @@ class PcapCodegen:
 
 
 class PcapngCodegen:
-    """The blocks of a section of a pcapng; `capture.pcapng` documents the format."""
+    """Generates the code that reads the blocks of a pcapng section; `capture.pcapng` documents the format."""
 
     alignment = 4
+    has_classes = True
 
     def follow(self, access: RequestAccess, position: IRValue, otherwise: str) -> IRValue:
         """Return the end of the block; jump if it is incomplete, invalid, a section header or interface description."""

@@ -96,7 +96,7 @@ class ScannedRecords(NamedTuple):
 
 
 class Scanner:
-    """The memory for one scan at a time of a window up to the size *window*, in bytes."""
+    """Scans one window at a time, of at most *window* bytes, and owns the memory of the results."""
 
     def __init__(self, plan: ScanPlan, window: int = WINDOW_SIZE) -> None:
         self.window = window
@@ -116,7 +116,7 @@ class Scanner:
         request.snaplens = self._own((ctypes.c_uint32 * len(plan.snaplens))(*plan.snaplens))
         request.filters = len(plan.matches)
         request.class_count = len(plan.matches[0]) if plan.matches else 0
-        matches = [address for of_filter in plan.matches for address in of_filter]
+        matches = [address for filter_matches in plan.matches for address in filter_matches]
         request.matches = self._own((ctypes.c_void_p * len(matches))(*matches))
         contexts = [self._own(default_context()) for _ in matches]
         request.contexts = self._own((ctypes.c_void_p * len(matches))(*contexts))
@@ -135,11 +135,13 @@ class Scanner:
         """Scan the records that start from *begin* on and before *stop*, up to the first one not handled.
 
         *base* is the address of position 0, and *end* the end of the readable bytes. With *guess*, *begin* is not a
-        known boundary: the first one from there on is searched; return None if none is found. One lane suffices for
-        bytes that are in the cache.
+        known boundary: the scan begins at the first plausible one from there on; return None if there is none. If the
+        lanes do not form a chain, the window is scanned again with one lane. One lane suffices from the start for bytes
+        that are in the cache.
         """
         request = self._request
-        request.base, request.begin, request.stop, request.end = base % (1 << 64), begin, stop, end
+        request.base = base % (1 << 64)  # *base* may be negative for a window far into a file
+        request.begin, request.stop, request.end = begin, stop, end
         request.guess = guess
         for lane_count in (lanes, 1):
             request.lanes, request.packets, request.bytes = lane_count, 0, 0
@@ -167,7 +169,7 @@ def _zeroed(size: int) -> Any:
 
 
 class _ScannedWindow(NamedTuple):
-    """The result of a window; *scanner* has its memory, *base* and *end* are those of `MappedFile.window`."""
+    """The result of a window; *scanner* owns its memory, *base* and *end* are the results of `MappedFile.window`."""
 
     scanner: Scanner
     records: ScannedRecords | None
@@ -180,7 +182,7 @@ _Window: TypeAlias = tuple[int, int]
 
 
 class _Worker:
-    """A thread that scans its windows, up to two of them ahead of the window that is being consumed."""
+    """A thread that scans windows of a file in their order, at most two ahead of the one being consumed."""
 
     def __init__(
         self, plan: ScanPlan, file: MappedFile, windows: Sequence[_Window], *, first_is_boundary: bool
@@ -215,7 +217,7 @@ class _Worker:
         return result
 
     def release(self, scanner: Scanner) -> None:
-        """Reuse the memory of a result."""
+        """Let the thread reuse the memory of a result."""
         self._free.put(scanner)
 
     def stop(self) -> None:
@@ -299,9 +301,9 @@ def _windows(begin: int, file: MappedFile) -> Iterator[_Window]:
 
 
 def load_scanner(records: str, byte_order: StructByteOrder, codegen: "Callable[[], RecordCodegen]") -> jit.Code:
-    """Return the code that scans records of this kind and byte order, from the code cache if possible.
+    """Return the code that scans records of a layout in a byte order, from the code cache if possible.
 
-    *records* names the kind in the cache; *codegen* is called if the code must be generated.
+    *records* is the name of the layout in the key of the cache; *codegen* is called if the code must be generated.
     """
     is_swapped = (byte_order == "<") is not (sys.byteorder == "little")
 
