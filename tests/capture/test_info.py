@@ -17,21 +17,16 @@ import pytest
 
 import cbpf
 from cbpf.capture.info import iso_time
-from support.captures import SHARED, TRAFFIC, VARIANTS, Pcapng, Record, as_pcapng, clipped, decoded, encoded
+from support.captures import TRAFFIC, VARIANTS, Pcapng, Record, as_pcapng, clipped, decoded, encoded
 from support.command_line import CommandLine
 from support.project import Rounds
+from support.real_captures import parameters_of, real_captures
 from support.sample_captures import CORRECTED_SNAPLEN, PLAIN, RECORDS, Trickle, microseconds, pipe
 from support.sample_pcapng import FRAME, PACKET, SECOND, TIMES, blocks_of_all_kinds
 
 NEEDS_CAPINFOS: Final = pytest.mark.skipif(
     shutil.which("capinfos") is None, reason="needs capinfos, of wireshark-common"
 )
-
-
-@pytest.fixture(params="<>")
-def build(request: pytest.FixtureRequest) -> Pcapng:
-    """Return a builder of blocks in each byte order."""
-    return Pcapng(request.param)
 
 
 def info(capture: bytes) -> cbpf.CaptureInfo:
@@ -67,22 +62,27 @@ def test_pcaps_of_every_variant_are_summarised(name: str) -> None:
     variant = VARIANTS[name]
     capture = encoded(RECORDS, variant)
     snaplen = CORRECTED_SNAPLEN.get(name, variant.snaplen)
-    found = info(capture)
-    assert found.totals == totals_of(clipped(decoded(capture), snaplen))
-    assert (found.container, found.version) == ("pcap", "{}.{}".format(*variant.version))
-    assert found.variant == ("Kuznetzov" if variant.record_header_size == 24 else None)
-    assert (found.byte_orders, found.sections, found.out_of_order) == ((variant.byte_order,), 1, 2)
-    assert (found.capture_size, found.file_size, found.compression, found.damage) == (len(capture), None, None, None)
-    ((interface, section, totals),) = found.interfaces
-    assert (interface.snaplen, section, totals) == (snaplen, 1, found.totals)
+    summary = info(capture)
+    assert summary.totals == totals_of(clipped(decoded(capture), snaplen))
+    assert (summary.container, summary.version) == ("pcap", "{}.{}".format(*variant.version))
+    assert summary.variant == ("Kuznetzov" if variant.record_header_size == 24 else None)
+    assert (summary.byte_orders, summary.sections, summary.out_of_order) == ((variant.byte_order,), 1, 2)
+    assert (summary.capture_size, summary.file_size, summary.compression, summary.damage) == (
+        len(capture),
+        None,
+        None,
+        None,
+    )
+    ((interface, section, totals),) = summary.interfaces
+    assert (interface.snaplen, section, totals) == (snaplen, 1, summary.totals)
 
 
 @pytest.mark.parametrize("byte_order", "<>")
 def test_a_pcapng_is_summarised(byte_order: str) -> None:
-    found = info(as_pcapng(RECORDS, byte_order))
-    assert found.totals == totals_of(RECORDS)
-    assert (found.container, found.version, found.byte_orders) == ("pcapng", "1.0", (byte_order,))
-    assert found.interfaces[0].interface.resolution == SECOND
+    summary = info(as_pcapng(RECORDS, byte_order))
+    assert summary.totals == totals_of(RECORDS)
+    assert (summary.container, summary.version, summary.byte_orders) == ("pcapng", "1.0", (byte_order,))
+    assert summary.interfaces[0].interface.resolution == SECOND
 
 
 def test_sections_interfaces_and_other_blocks_are_counted(build: Pcapng) -> None:
@@ -90,9 +90,9 @@ def test_sections_interfaces_and_other_blocks_are_counted(build: Pcapng) -> None
     blocks = blocks_of_all_kinds(build)
     blocks += [other.section(), other.block(9, b"journal"), other.interface(147), other.interface(snaplen=40)]
     blocks += [other.enhanced(FRAME[:40], interface=1, wire_length=64)]
-    found = info(b"".join(blocks))
-    assert (found.byte_orders, found.sections) == (("<", ">"), 2)
-    assert dict(found.other_blocks) == {
+    summary = info(b"".join(blocks))
+    assert (summary.byte_orders, summary.sections) == (("<", ">"), 2)
+    assert dict(summary.other_blocks) == {
         "custom": 1,
         "decryption secrets": 1,
         "interface statistics": 1,
@@ -100,11 +100,11 @@ def test_sections_interfaces_and_other_blocks_are_counted(build: Pcapng) -> None
         "systemd journal": 1,
         "unknown": 1,
     }
-    described = [(one.interface.name, one.interface.link_type.linktype, one.section) for one in found.interfaces]
+    described = [(item.interface.name, item.interface.link_type.linktype, item.section) for item in summary.interfaces]
     assert described == [("eth0", 1, 1), (None, 101, 1), (None, 147, 2), (None, 1, 2)]
-    assert [one.totals[:3] for one in found.interfaces] == [(3, 184, 184), (1, 20, 20), (0, 0, 0), (1, 40, 64)]
-    assert found.totals[:3] == (5, 244, 268)
-    assert (found.totals.untimed, found.totals.truncated, found.out_of_order) == (1, 1, 1)
+    assert [item.totals[:3] for item in summary.interfaces] == [(3, 184, 184), (1, 20, 20), (0, 0, 0), (1, 40, 64)]
+    assert summary.totals[:3] == (5, 244, 268)
+    assert (summary.totals.untimed, summary.totals.truncated, summary.out_of_order) == (1, 1, 1)
 
 
 @pytest.mark.fuzz
@@ -120,31 +120,35 @@ def test_totals_do_not_depend_on_chunks(rounds: Rounds) -> None:
             blocks += [build.block(random.randrange(4, 12), bytes(48))] * (random.randrange(3) == 2)
             blocks += [build.section(), build.interface(), build.interface(101)] * (random.randrange(9) == 8)
         capture = b"".join(blocks)
-        found = cbpf.capture_info(cast(BinaryIO, Trickle(capture)))
-        assert found == info(capture).replace(name=found.name)
+        summary = cbpf.capture_info(cast(BinaryIO, Trickle(capture)))
+        assert summary == info(capture).replace(name=summary.name)
         packets = list(cbpf.read_capture(BytesIO(capture)))
-        for index, (_, _, totals) in enumerate(found.interfaces):
-            records = [Record(0, one.time_ns, one.wire_length, one.data) for one in packets if one.interface == index]
+        for index, (_, _, totals) in enumerate(summary.interfaces):
+            records = [
+                Record(0, packet.time_ns, packet.wire_length, packet.data)
+                for packet in packets
+                if packet.interface == index
+            ]
             assert totals == (totals_of(records) if records else cbpf.PacketTotals())
-        times = [one.time_ns for one in packets]
-        assert found.out_of_order == sum(times[i] < times[i - 1] for i in range(1, len(times)))
-        assert found.capture_size == len(capture)
+        times = [packet.time_ns for packet in packets]
+        assert summary.out_of_order == sum(times[i] < times[i - 1] for i in range(1, len(times)))
+        assert summary.capture_size == len(capture)
 
 
 def test_captures_without_packets_have_empty_totals(build: Pcapng) -> None:
     for capture in (encoded([]), build.section(), build.section() + build.interface()):
-        found = info(capture)
-        assert found.totals == cbpf.PacketTotals()
-        assert (found.totals.mean, found.totals.duration_ns, found.totals.earliest) == (None, None, None)
-        assert (found.capture_size, found.damage) == (len(capture), None)
+        summary = info(capture)
+        assert summary.totals == cbpf.PacketTotals()
+        assert (summary.totals.mean, summary.totals.duration_ns, summary.totals.earliest) == (None, None, None)
+        assert (summary.capture_size, summary.damage) == (len(capture), None)
     assert info(build.section()).interfaces == ()
 
 
 def test_many_interfaces_are_summarised(build: Pcapng) -> None:
     interfaces = [build.interface()] * 20_000
     packets = [build.enhanced(b"x", interface=index) for index in range(20_000)]
-    found = info(b"".join([build.section(), *interfaces, *packets]))
-    assert {one.totals.packets for one in found.interfaces} == {1}
+    summary = info(b"".join([build.section(), *interfaces, *packets]))
+    assert {item.totals.packets for item in summary.interfaces} == {1}
 
 
 # Times
@@ -177,7 +181,7 @@ def test_times_have_the_resolution_of_their_interface(
         (-62_167_219_201, "-0001-12-31T23:59:59"),
     ],
 )
-def test_iso_times(seconds: int, expected: str) -> None:
+def test_iso_times_have_nanoseconds_and_signed_years(seconds: int, expected: str) -> None:
     assert iso_time(seconds * SECOND) == f"{expected}.000000000Z"
     assert iso_time(seconds * SECOND + 1_234) == f"{expected}.000001234Z"
 
@@ -194,21 +198,21 @@ def test_iso_times_are_those_of_datetime(rounds: Rounds) -> None:
 
 def test_records_before_the_damage_are_counted() -> None:
     for end in range(24, len(PLAIN)):
-        found = info(PLAIN[:end])
-        whole = [len(encoded(RECORDS[:count])) for count in range(len(RECORDS) + 1)]
-        count = max(count for count, size in enumerate(whole) if size <= end)
-        assert found.totals == (totals_of([*map(microseconds, RECORDS[:count])]) if count else cbpf.PacketTotals())
-        assert found.capture_size == whole[count]
-        assert (found.damage is None) == (end in whole)
+        summary = info(PLAIN[:end])
+        sizes = [len(encoded(RECORDS[:count])) for count in range(len(RECORDS) + 1)]
+        count = max(count for count, size in enumerate(sizes) if size <= end)
+        assert summary.totals == (totals_of([*map(microseconds, RECORDS[:count])]) if count else cbpf.PacketTotals())
+        assert summary.capture_size == sizes[count]
+        assert (summary.damage is None) == (end in sizes)
 
 
 def test_damage_of_a_pcapng_is_reported(build: Pcapng) -> None:
     head = build.section() + build.interface() + build.enhanced(FRAME)
-    found = info(head + build.enhanced(FRAME, interface=7))
-    assert found.damage == "capture: packet 2: undefined interface 7; its section has described 1, counted from 0"
-    assert (found.totals.packets, found.capture_size) == (1, len(head))
-    found = info(build.section()[:-1])
-    assert (found.damage, found.sections) == (
+    summary = info(head + build.enhanced(FRAME, interface=7))
+    assert summary.damage == "capture: packet 2: undefined interface 7; its section has described 1, counted from 0"
+    assert (summary.totals.packets, summary.capture_size) == (1, len(head))
+    summary = info(build.section()[:-1])
+    assert (summary.damage, summary.sections) == (
         "capture: block at byte 0: 27 of its 28 bytes are present; the capture is truncated",
         0,
     )
@@ -225,11 +229,11 @@ def test_other_files_are_rejected() -> None:
 def test_compressed_files_are_summarised(tmp_path: Path) -> None:
     path = tmp_path / "in.pcap.gz"
     path.write_bytes(gzip.compress(PLAIN))
-    found = cbpf.capture_info(path)
-    assert (found.compression, found.file_size, found.capture_size) == ("gzip", path.stat().st_size, len(PLAIN))
-    assert found == cbpf.capture_info(str(path))
+    summary = cbpf.capture_info(path)
+    assert (summary.compression, summary.file_size, summary.capture_size) == ("gzip", path.stat().st_size, len(PLAIN))
+    assert summary == cbpf.capture_info(str(path))
     with path.open("rb") as file:
-        assert found == cbpf.capture_info(file)
+        assert summary == cbpf.capture_info(file)
         assert not file.closed
 
 
@@ -237,8 +241,8 @@ def test_file_names_that_are_not_valid_text_are_accepted(tmp_path: Path) -> None
     path = os.fsdecode(os.fsencode(tmp_path) + b"/\xff")
     Path(path).write_bytes(PLAIN[:-1])
     with open(path, "rb") as file:
-        found = cbpf.capture_info(file)
-    assert (found.name, found.damage is None) == (path, False)
+        summary = cbpf.capture_info(file)
+    assert (summary.name, summary.damage is None) == (path, False)
     assert cbpf.capture_info(path).name == repr(path)
     assert command("--json", path)[:2] == (2, json.dumps(cbpf.capture_info(path).as_dict()) + "\n")
 
@@ -247,8 +251,8 @@ def test_a_pipe_has_no_size() -> None:
     with pipe() as (read_end, writer), os.fdopen(read_end, "rb") as file:
         writer.write(gzip.compress(PLAIN))
         writer.close()
-        found = cbpf.capture_info(file)
-    assert (found.compression, found.file_size, found.capture_size) == ("gzip", None, len(PLAIN))
+        summary = cbpf.capture_info(file)
+    assert (summary.compression, summary.file_size, summary.capture_size) == ("gzip", None, len(PLAIN))
 
 
 # The command
@@ -323,17 +327,17 @@ def test_the_command_prints_an_old_variant() -> None:
 
 
 def test_the_command_continues_after_errors(tmp_path: Path) -> None:
-    cut = tmp_path / "cut.pcap"
-    cut.write_bytes(PLAIN[:-1])
-    status, output, error = command("nope", str(cut), str(TRAFFIC), __file__)
+    truncated = tmp_path / "truncated.pcap"
+    truncated.write_bytes(PLAIN[:-1])
+    status, output, error = command("nope", str(truncated), str(TRAFFIC), __file__)
     assert status == 2
     first, second = output.split("\n\n")
-    assert first.startswith(f"{cut}\n  format ")
+    assert first.startswith(f"{truncated}\n  format ")
     assert first.endswith("\n  damage        packet 4: 79 of its 80 bytes are present; the capture is truncated")
     assert second == command(str(TRAFFIC))[1]
     assert error.splitlines() == [
         "cbpf: nope: No such file or directory",
-        f"cbpf: {cut}: packet 4: 79 of its 80 bytes are present; the capture is truncated",
+        f"cbpf: {truncated}: packet 4: 79 of its 80 bytes are present; the capture is truncated",
         f"cbpf: {__file__}: byte 0: {Path(__file__).read_bytes()[:4].hex(' ')} is not the magic number of a capture",
     ]
 
@@ -343,8 +347,8 @@ def test_json_has_one_line_per_capture(tmp_path: Path) -> None:
     path.write_bytes(b"".join(blocks_of_all_kinds(Pcapng(">"))))
     status, output, error = command("--json", str(path), str(TRAFFIC), str(path))
     assert (status, error) == (0, "")
-    found = [json.loads(line) for line in output.splitlines()]
-    assert found == [cbpf.capture_info(name).as_dict() for name in (path, TRAFFIC, path)]
+    summaries = [json.loads(line) for line in output.splitlines()]
+    assert summaries == [cbpf.capture_info(name).as_dict() for name in (path, TRAFFIC, path)]
 
 
 def test_json_has_all_fields() -> None:
@@ -404,19 +408,19 @@ def test_json_has_all_fields() -> None:
 # Comparison with capinfos
 
 
-def real_captures() -> list[object]:
-    shipped = pytest.param(TRAFFIC, id="traffic")
-    if not SHARED.is_dir():
-        return [shipped, pytest.param(None, marks=pytest.mark.skip(reason=f"needs the captures of {SHARED}"))]
-    return [shipped, *(pytest.param(path, id=path.name, marks=_marks(path)) for path in sorted(SHARED.glob("*.pcap*")))]
-
-
 # Captures for which capinfos reports different values, and the reasons
 DIFFERENT: Final = {
     "atm-oam-heapoverflow.pcap": "it does not count the pseudo-header",
     "atm-oam-loopback-print-overrun.pcap": "pseudo-header not counted; 4,294 s of microseconds overflow 32 bits",
     "olsr-oobr-2.pcap": "a time of 0 seconds counts as missing",
 }
+
+
+def compared_captures() -> list[object]:
+    """Return a parameter for the capture of the repository, and one for each real capture."""
+    captures = real_captures("*.pcap*")
+    parameters = [pytest.param(path, id=path.name, marks=_marks(path)) for path in captures] or parameters_of([])
+    return [pytest.param(TRAFFIC, id="traffic"), *parameters]
 
 
 def _marks(path: Path) -> list[pytest.MarkDecorator]:
@@ -430,17 +434,17 @@ def capinfos(path: Path) -> list[str]:
 
 
 @NEEDS_CAPINFOS
-@pytest.mark.parametrize("path", real_captures())
+@pytest.mark.parametrize("path", compared_captures())
 def test_capinfos_reports_the_same(path: Path) -> None:
-    theirs = capinfos(path)
-    if not theirs:
+    expected = capinfos(path)
+    if not expected:
         pytest.skip("capinfos cannot read this capture")
-    found = cbpf.capture_info(path)
-    totals = found.totals
-    sums = [str(path), str(totals.packets), str(found.file_size), str(totals.wire_bytes)]
-    digits = len(theirs[4].partition(".")[2])
+    summary = cbpf.capture_info(path)
+    totals = summary.totals
+    sums = [str(path), str(totals.packets), str(summary.file_size), str(totals.wire_bytes)]
+    digits = len(expected[4].partition(".")[2])
     times = [_seconds(time_ns, digits) for time_ns in (totals.earliest_ns, totals.latest_ns)]
-    assert theirs == [*sums, *times, str(not found.out_of_order)]
+    assert expected == [*sums, *times, str(not summary.out_of_order)]
 
 
 def _seconds(time_ns: int | None, digits: int) -> str:

@@ -15,11 +15,12 @@ from typing import BinaryIO, Final, cast
 import pytest
 
 import cbpf
-from support.captures import NANOSECONDS, SHARED, TRAFFIC, Pcapng, Record, Variant, as_pcapng, clipped, decoded, encoded
+from support.captures import NANOSECONDS, TRAFFIC, Pcapng, Record, Variant, as_pcapng, clipped, decoded, encoded
 from support.command_line import CommandLine
 from support.project import Rounds
-from support.sample_captures import ARP, RECORDS, Trickle, pipe
-from support.sample_pcapng import COMMENT, FRAME, PACKET, SECOND, TIMES, blocks_of_all_kinds
+from support.real_captures import parameters_of, real_captures
+from support.sample_captures import ARP, RECORDS, Trickle, microseconds, pipe
+from support.sample_pcapng import COMMENT, FRAME, PACKET, SECOND, TIMES, blocks_of_all_kinds, without_blocks
 
 pytestmark = pytest.mark.filterwarnings("ignore::cbpf.ExpressionWarning")  # arp, on link types that have none
 
@@ -34,16 +35,6 @@ def filtered(source: bytes, filter: str | cbpf.Savefile | cbpf.Program = "", **o
 
 def packets(capture: bytes) -> list[cbpf.Packet]:
     return list(cbpf.read_capture(BytesIO(capture)))
-
-
-def without_blocks_of(capture: list[bytes], *dropped: int) -> bytes:
-    return b"".join(block for index, block in enumerate(capture) if index not in dropped)
-
-
-@pytest.fixture(params="<>")
-def build(request: pytest.FixtureRequest) -> Pcapng:
-    """Return a builder of blocks in each byte order."""
-    return Pcapng(request.param)
 
 
 # Packets
@@ -85,8 +76,8 @@ def test_interface_descriptions_are_read(build: Pcapng) -> None:
 @pytest.mark.parametrize(("code", "offset", "units", "expected"), TIMES)
 def test_times_are_exact(code: int, offset: int, units: int, expected: int, build: Pcapng) -> None:
     head = build.section() + build.interface(options=build.resolution(code, offset=offset))
-    assert [one.time_ns for one in packets(head + build.enhanced(FRAME, time=units))] == [expected]
-    assert [one.time_ns for one in packets(head + build.simple(FRAME))] == [offset * SECOND]
+    assert [packet.time_ns for packet in packets(head + build.enhanced(FRAME, time=units))] == [expected]
+    assert [packet.time_ns for packet in packets(head + build.simple(FRAME))] == [offset * SECOND]
 
 
 def test_sections_may_have_different_byte_orders() -> None:
@@ -94,8 +85,8 @@ def test_sections_may_have_different_byte_orders() -> None:
     first = [little.section(), little.interface(), little.enhanced(FRAME), little.enhanced(bytes(60))]
     second = [big.section(length=0), big.interface(linktype=101), big.interface(), big.enhanced(FRAME, interface=1)]
     capture = b"".join([*first, *second])
-    assert [(one.interface, one.data) for one in packets(capture)] == [(0, FRAME), (0, bytes(60)), (2, FRAME)]
-    assert filtered(capture, "arp") == without_blocks_of([*first, *second], 3)
+    assert [(packet.interface, packet.data) for packet in packets(capture)] == [(0, FRAME), (0, bytes(60)), (2, FRAME)]
+    assert filtered(capture, "arp") == without_blocks([*first, *second], 3)
 
 
 def test_streams_that_deliver_few_bytes_at_a_time_are_read(build: Pcapng) -> None:
@@ -126,9 +117,9 @@ def test_the_maximum_number_of_interfaces_is_read_and_one_more_is_rejected() -> 
 def test_blocks_without_a_packet_are_copied(build: Pcapng) -> None:
     blocks = blocks_of_all_kinds(build)
     assert filtered(b"".join(blocks)) == b"".join(blocks)
-    assert filtered(b"".join(blocks), "arp") == without_blocks_of(blocks, 6, 8, 9)
-    assert filtered(b"".join(blocks), "ip") == without_blocks_of(blocks, 4, 6, 9)
-    assert filtered(b"".join(blocks), "arp or ip", invert=True) == without_blocks_of(blocks, 4, 8)
+    assert filtered(b"".join(blocks), "arp") == without_blocks(blocks, 6, 8, 9)
+    assert filtered(b"".join(blocks), "ip") == without_blocks(blocks, 4, 6, 9)
+    assert filtered(b"".join(blocks), "arp or ip", invert=True) == without_blocks(blocks, 4, 8)
 
 
 def test_summary_counts_packets_only(build: Pcapng) -> None:
@@ -145,20 +136,20 @@ def test_count_ends_after_its_packet(count: int, end: int, build: Pcapng) -> Non
 def test_a_program_runs_on_every_link_type(build: Pcapng) -> None:
     blocks = blocks_of_all_kinds(build)
     longer = cbpf.parse("ld #len\njgt #60,0,1\nret #1\nret #0")
-    assert filtered(b"".join(blocks), longer) == without_blocks_of(blocks, 6, 8, 9)
+    assert filtered(b"".join(blocks), longer) == without_blocks(blocks, 6, 8, 9)
 
 
 def test_loopback_headers_have_the_byte_order_of_their_section() -> None:
     little, big = Pcapng("<"), Pcapng(">")
     frames = [struct.pack("<I", 2) + PACKET, struct.pack(">I", 2) + PACKET]
-    sections = [[one.section(), one.interface(linktype=0), *map(one.enhanced, frames)] for one in (little, big)]
-    assert filtered(b"".join(sections[0] + sections[1]), "ip") == without_blocks_of(sections[0] + sections[1], 3, 6)
+    sections = [[build.section(), build.interface(linktype=0), *map(build.enhanced, frames)] for build in (little, big)]
+    assert filtered(b"".join(sections[0] + sections[1]), "ip") == without_blocks(sections[0] + sections[1], 3, 6)
 
 
 def test_a_savefile_must_match_the_link_type_of_every_packet(build: Pcapng) -> None:
     savefile = cbpf.Savefile(cbpf.compile("arp"), link_type=1, snaplen=262_144)
     blocks = blocks_of_all_kinds(build)
-    assert filtered(without_blocks_of(blocks, 8), savefile) == without_blocks_of(blocks, 6, 8, 9)
+    assert filtered(without_blocks(blocks, 8), savefile) == without_blocks(blocks, 6, 8, 9)
     with pytest.raises(cbpf.CaptureError, match="link type RAW is not EN10MB, for which the savefile was compiled"):
         filtered(b"".join(blocks), savefile)
 
@@ -180,7 +171,7 @@ def test_an_invalid_expression_is_rejected_in_a_capture_without_packets(build: P
 def test_as_socket_uses_the_link_type_of_each_interface(build: Pcapng) -> None:
     program = cbpf.parse("ld #proto\njeq #0x0806,1\njeq #0x0800,0,1\nret #1\nret #0")
     blocks = blocks_of_all_kinds(build)
-    assert filtered(b"".join(blocks), program, as_socket=True, dialect=cbpf.LINUX) == without_blocks_of(blocks, 6, 9)
+    assert filtered(b"".join(blocks), program, as_socket=True, dialect=cbpf.LINUX) == without_blocks(blocks, 6, 9)
 
 
 def test_expressions_are_compiled_for_an_interface(build: Pcapng) -> None:
@@ -309,16 +300,15 @@ def test_several_sources_are_joined_as_one_pcap(build: Pcapng, tmp_path: Path) -
     paths[2].write_bytes(encoded(RECORDS))
     target = BytesIO()
     cbpf.filter_capture([*paths], target, "", container="pcap")
-    whole_microseconds = [one._replace(nanoseconds=one.nanoseconds // 1000 * 1000) for one in RECORDS]
     assert target.getvalue()[:24] == encoded([], Variant(build.byte_order, NANOSECONDS))
-    assert decoded(target.getvalue()) == [Record(1, 1000, 64, FRAME), *RECORDS, *whole_microseconds]
+    assert decoded(target.getvalue()) == [Record(1, 1000, 64, FRAME), *RECORDS, *map(microseconds, RECORDS)]
 
 
 def test_pcaps_of_different_link_types_fit_a_pcapng() -> None:
     target = BytesIO()
     sources: list[BinaryIO] = [BytesIO(encoded(RECORDS)), BytesIO(encoded(RECORDS, Variant(linktype=101)))]
     cbpf.filter_capture(sources, target, "", container="pcapng")
-    assert [one.interface for one in packets(target.getvalue())] == [0] * 4 + [1] * 4
+    assert [packet.interface for packet in packets(target.getvalue())] == [0] * 4 + [1] * 4
 
 
 def test_sources_after_a_damaged_one_are_filtered(tmp_path: Path) -> None:
@@ -354,15 +344,15 @@ INVALID_BLOCKS: Final = {
     "endless length": (with_length(ENHANCED, 2**32 - 4), "packet 2: block length is 4294967292; the maximum is"),
     "short interface": (BUILD.block(1, bytes(4)), "block length is 16; an interface description has at least 20 bytes"),
     "short section": (BUILD.block(0x0A0D0D0A, b"\x4d\x3c\x2b\x1a"), "16; a section header has at least 28 bytes"),
-    "two lengths": (
+    "length mismatch": (
         ENHANCED[:-4] + b"\x60\0\0\1",
         "packet 2: block length mismatch: 96 in the header, 16777312 in the trailer",
     ),
-    "two lengths of another block": (
+    "length mismatch of a block without a packet": (
         BUILD.block(99, b"")[:-4] + bytes(4),
         f"block at byte {len(HEAD + ENHANCED)}: block length mismatch",
     ),
-    "unknown interface": (
+    "undefined interface": (
         BUILD.enhanced(b"", interface=1),
         "packet 2: undefined interface 1; its section has described 1",
     ),
@@ -385,7 +375,7 @@ INVALID_BLOCKS: Final = {
         with_field(INTERFACE, 26, b"\1"),
         "option 0 of 1 bytes extends beyond the end of its block",
     ),
-    "option twice": (
+    "duplicate option": (
         BUILD.interface(options=BUILD.options((9, b"\6"), (9, b"\6"))),
         "duplicate option 9; it may occur once",
     ),
@@ -427,7 +417,7 @@ def test_version_1_2_is_read(build: Pcapng) -> None:
     assert len(packets(build.section(version=(1, 2)) + build.interface() + build.enhanced(FRAME))) == 1
 
 
-def test_truncation_at_every_byte_is_reported_after_the_complete_blocks(build: Pcapng) -> None:
+def test_truncation_at_any_byte_is_reported_after_the_complete_blocks(build: Pcapng) -> None:
     blocks = blocks_of_all_kinds(build)
     ends = [len(b"".join(blocks[:count])) for count in range(1, len(blocks) + 1)]
     capture = b"".join(blocks)
@@ -490,15 +480,15 @@ def ours(capture: bytes, expression: str) -> tuple[bool, list[Record]]:
     except (cbpf.CaptureError, cbpf.ExpressionError):
         is_complete = False
     accepted = packets(target.getvalue()) if target.getvalue() else []
-    times = [divmod(one.time_ns, SECOND) for one in accepted]
+    times = [divmod(packet.time_ns, SECOND) for packet in accepted]
     return is_complete, [
-        Record(seconds % 2**32, nanoseconds, one.wire_length, one.data)
-        for one, (seconds, nanoseconds) in zip(accepted, times, strict=True)
+        Record(seconds % 2**32, nanoseconds, packet.wire_length, packet.data)
+        for packet, (seconds, nanoseconds) in zip(accepted, times, strict=True)
     ]
 
 
 def readable_by_tcpdump(build: Pcapng) -> bytes:
-    traffic = [one.data[:100] for one in decoded(TRAFFIC.read_bytes())[5:9]]
+    traffic = [record.data[:100] for record in decoded(TRAFFIC.read_bytes())[5:9]]
     options = build.options((2, b"eth0"), (9, b"\x09"), (14, struct.pack(f"{build.byte_order}q", 5)))
     blocks = [build.section(), build.block(0x0A, b"secrets"), build.interface(snaplen=100, options=options)]
     blocks.append(build.interface(snaplen=100, options=build.resolution(0x8A)))
@@ -550,14 +540,8 @@ def test_tcpdump_reads_converted_captures(variant: Variant) -> None:
     assert run_tcpdump(pcapng, "")[::2] == run_tcpdump(capture, "udp")[::2]
 
 
-def real_captures() -> list[object]:
-    if not SHARED.is_dir():
-        return [pytest.param(None, marks=pytest.mark.skip(reason=f"needs the captures of {SHARED}"))]
-    return [pytest.param(path, id=path.stem) for path in sorted(SHARED.glob("*.pcapng"))]
-
-
 @NEEDS_TCPDUMP
-@pytest.mark.parametrize("path", real_captures())
+@pytest.mark.parametrize("path", parameters_of(real_captures("*.pcapng")))
 def test_tcpdump_accepts_the_same_packets_of_real_captures(path: Path) -> None:
     capture = path.read_bytes()
     for expression in ("", "ip", "udp", "tcp[13] & 2 != 0", "len > 100", "link[1] = 0"):
@@ -571,10 +555,10 @@ def test_tcpdump_accepts_the_same_packets_of_real_captures(path: Path) -> None:
 def test_the_command_changes_the_container(cli: CommandLine, build: Pcapng) -> None:
     pcap = encoded(ARP, Variant(build.byte_order))
     pcapng = filtered(pcap, container="pcapng")
-    for given in (pcap, pcapng):
-        assert cli("filter", "-q", "arp", stdin=given) == (0, given, "")
-        assert cli("filter", "-q", "--pcap", "arp", stdin=given) == (0, pcap, "")
-        assert cli("filter", "-q", "--pcapng", "arp", stdin=given) == (0, pcapng, "")
+    for source in (pcap, pcapng):
+        assert cli("filter", "-q", "arp", stdin=source) == (0, source, "")
+        assert cli("filter", "-q", "--pcap", "arp", stdin=source) == (0, pcap, "")
+        assert cli("filter", "-q", "--pcapng", "arp", stdin=source) == (0, pcapng, "")
     status, _, error = cli("filter", "--pcap", "--pcapng", stdin=pcap)
     assert (status, error) == (2, "cbpf: --pcap and --pcapng are mutually exclusive (see cbpf filter --help)\n")
 

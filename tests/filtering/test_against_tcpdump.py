@@ -1,4 +1,4 @@
-"""`filter_capture` accepts the packets that `tcpdump --nano -O` accepts: of plain, truncated and damaged captures."""
+"""`filter_capture` accepts the packets that `tcpdump --nano -O` accepts, in plain, truncated and damaged captures."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from support.captures import (
     KUZNETZOV,
     NANOSECONDS,
     RELABELLINGS,
-    SHARED,
     TRAFFIC,
     VARIANTS,
     Record,
@@ -31,17 +30,18 @@ from support.captures import (
     relabelled,
 )
 from support.corpus_filters import CORPUS, ETHERNET
+from support.real_captures import parameters_of, real_captures
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("tcpdump") is None, reason="needs tcpdump"),
     pytest.mark.filterwarnings("ignore::cbpf.ExpressionWarning"),
 ]
 
-OTHERS: Final = [pytest.param(*filter, id=str(filter)) for filter in CORPUS if filter.link_type != "EN10MB"]
+OTHER_LINK_TYPES: Final = [pytest.param(*filter, id=str(filter)) for filter in CORPUS if filter.link_type != "EN10MB"]
 
 TRAFFIC_BYTES: Final = TRAFFIC.read_bytes()
 PACKETS: Final = decoded(TRAFFIC_BYTES)
-DYING_PING: Final = bytes.fromhex(
+EXPIRING_PING: Final = bytes.fromhex(
     "020000000002 020000000001 0800 4500001c00000000 01017ddd 7f000001 7f000001 0800f7ff00000000"
 )
 LENGTHS: Final = (*range(14, 61), 0, 1, 12, 13, 64, 66, 70, 74, 78, 96)
@@ -108,17 +108,17 @@ OF_LENGTH: Final = ("len <= 60", "len = 98", "less 60", "greater 98", "len - 60 
 
 
 @pytest.mark.parametrize("expression", [*ETHERNET, *OF_LENGTH], ids=[*ETHERNET, *OF_LENGTH])
-def test_truncated_packets(expression: str) -> None:
+def test_truncated_packets_are_filtered_as_by_tcpdump(expression: str) -> None:
     assert ours(TRUNCATED_TRAFFIC, expression) == tcpdump(TRUNCATED_TRAFFIC, expression)
 
 
 def converted(link_type: str) -> tuple[int, list[Record]]:
     """Return the traffic under another link type, with a ping without which some expressions accept no packet."""
-    return relabelled([*PACKETS, Record(0, 0, len(DYING_PING), DYING_PING)], link_type)
+    return relabelled([*PACKETS, Record(0, 0, len(EXPIRING_PING), EXPIRING_PING)], link_type)
 
 
-@pytest.mark.parametrize(("link_type", "expression"), OTHERS)
-def test_other_link_types(link_type: str, expression: str) -> None:
+@pytest.mark.parametrize(("link_type", "expression"), OTHER_LINK_TYPES)
+def test_other_link_types_are_filtered_as_by_tcpdump(link_type: str, expression: str) -> None:
     linktype, records = converted(link_type)
     capture = encoded(records, Variant(linktype=linktype))
     expected = tcpdump(capture, expression)
@@ -126,8 +126,8 @@ def test_other_link_types(link_type: str, expression: str) -> None:
     assert ours(capture, expression) == expected
 
 
-@pytest.mark.parametrize(("link_type", "expression"), OTHERS)
-def test_truncated_packets_of_other_link_types(link_type: str, expression: str) -> None:
+@pytest.mark.parametrize(("link_type", "expression"), OTHER_LINK_TYPES)
+def test_truncated_packets_of_other_link_types_are_filtered_as_by_tcpdump(link_type: str, expression: str) -> None:
     linktype, records = converted(link_type)
     capture = with_truncated_packets(records, linktype)
     assert ours(capture, expression) == tcpdump(capture, expression)
@@ -136,7 +136,9 @@ def test_truncated_packets_of_other_link_types(link_type: str, expression: str) 
 @pytest.mark.parametrize("link_type", RELABELLINGS)
 @pytest.mark.parametrize("byte_order", ["<", ">"])
 @pytest.mark.parametrize("expression", ["ip", "ip6 and tcp", "udp port 53", "arp", "link[0] = 0", "vlan", "multicast"])
-def test_each_link_type_in_both_byte_orders(link_type: str, byte_order: str, expression: str) -> None:
+def test_link_types_in_both_byte_orders_are_filtered_as_by_tcpdump(
+    link_type: str, byte_order: str, expression: str
+) -> None:
     linktype, records = relabelled(PACKETS, link_type)
     capture = encoded(records, Variant(byte_order, linktype=linktype))
     assert ours(capture, expression) == tcpdump(capture, expression)
@@ -150,7 +152,7 @@ SOME: Final = [*PACKETS[::40], *clipped(PACKETS[::50], 40), *LATE]
 
 @pytest.mark.parametrize("name", VARIANTS)
 @pytest.mark.parametrize("expression", ["", "tcp", "len > 90", "ip[0] & 0xf = 5"])
-def test_variants(name: str, expression: str) -> None:
+def test_variants_are_read_as_by_tcpdump(name: str, expression: str) -> None:
     capture = encoded(SOME, VARIANTS[name])
     expected = tcpdump(capture, expression)
     assert expected.outcome == "complete"
@@ -160,20 +162,20 @@ def test_variants(name: str, expression: str) -> None:
 @pytest.mark.parametrize(
     "version", [(0, 0), (1, 2), (2, 1), (2, 4), (2, 5), (3, 0), (543, 1), (542, 0), (0x200, 0x400)]
 )
-def test_versions(version: tuple[int, int]) -> None:
+def test_versions_are_accepted_as_by_tcpdump(version: tuple[int, int]) -> None:
     capture = encoded(SOME, Variant(version=version))
     assert ours(capture, "") == tcpdump(capture, "")
 
 
 @pytest.mark.parametrize("bit", range(16, 32))
 @pytest.mark.parametrize("byte_order", ["<", ">"])
-def test_upper_bits_of_the_link_type(bit: int, byte_order: str) -> None:
+def test_upper_bits_of_the_link_type_are_read_as_by_tcpdump(bit: int, byte_order: str) -> None:
     capture = encoded(SOME, Variant(byte_order, linktype=1 | 1 << bit))
     assert ours(capture, "ip") == tcpdump(capture, "ip")
 
 
 @pytest.mark.parametrize("linktype", range(300))
-def test_every_link_type(linktype: int) -> None:
+def test_every_link_type_is_filtered_as_by_tcpdump(linktype: int) -> None:
     capture = encoded(SOME, Variant(linktype=linktype))
     if tcpdump(capture, "").outcome == "rejected":  # unknown to the libpcap of tcpdump, but maybe not to that of cbpf
         assert ours(capture, "") in (Answer("rejected", []), Answer("complete", decoded(capture)))
@@ -184,7 +186,7 @@ def test_every_link_type(linktype: int) -> None:
 
 @pytest.mark.parametrize("link_type", ["EN10MB", "PPP", "LINUX_SLL", "LINUX_SLL2"])
 @pytest.mark.parametrize("expression", ["inbound", "outbound and tcp", "not outbound", "ifindex 2", "not ifindex 3"])
-def test_directions(link_type: str, expression: str) -> None:
+def test_directions_are_filtered_as_by_tcpdump(link_type: str, expression: str) -> None:
     linktype, records = converted(link_type) if link_type != "EN10MB" else (1, PACKETS)
     capture = encoded(records, Variant(linktype=linktype))
     assert ours(capture, expression) == tcpdump(capture, expression)
@@ -212,7 +214,7 @@ LINK_EXPRESSIONS: Final = ("", "link[1] = 0", "link[4] = 8", "link[8] = 100", "l
         for case in itertools.product(HOST_ORDER, "<>", LINK_EXPRESSIONS)
     ],
 )
-def test_headers_in_host_order(name: str, byte_order: str, expression: str) -> None:
+def test_headers_in_host_order_are_filtered_as_by_tcpdump(name: str, byte_order: str, expression: str) -> None:
     records = [Record(1, 2000, 99, PSEUDO_HEADER), Record(3, 4000, 68, PSEUDO_HEADER[::-1])]
     capture = encoded(records, Variant(byte_order, linktype=HOST_ORDER[name]))
     target = BytesIO()
@@ -222,11 +224,10 @@ def test_headers_in_host_order(name: str, byte_order: str, expression: str) -> N
 
 @pytest.mark.parametrize("linktype", [1, 220, 231, 249, 279])
 @pytest.mark.parametrize("excess", [0, 1])
-def test_longest_packets(linktype: int, excess: int) -> None:
-    longest = {231: 134_217_728, 249: 1_048_576, 279: 8_388_608}.get(linktype, 262_144)
-    if longest > 2**24:
-        longest = 2**24  # far beyond the usual limit, but still fast
-    data = bytes(longest + excess)
+def test_the_maximum_packet_length_is_that_of_tcpdump(linktype: int, excess: int) -> None:
+    max_length = {231: 134_217_728, 249: 1_048_576, 279: 8_388_608}.get(linktype, 262_144)
+    max_length = min(max_length, 2**24)  # far beyond the usual limit, but still fast
+    data = bytes(max_length + excess)
     capture = encoded([*SOME, Record(1, 2, len(data), data), *SOME], Variant(snaplen=0, linktype=linktype))
     assert ours(capture, "len > 90") == tcpdump(capture, "len > 90")
 
@@ -239,14 +240,14 @@ ISOCHRONOUS: Final = Record(
 
 @ALTERED
 @pytest.mark.parametrize("expression", ["", "len > 100"])
-def test_isochronous_usb_transfers(expression: str) -> None:
+def test_isochronous_usb_transfers_are_filtered_as_by_tcpdump(expression: str) -> None:
     capture = encoded([ISOCHRONOUS], Variant(linktype=HOST_ORDER["USB_LINUX_MMAPPED"]))
     assert ours(capture, expression) == tcpdump(capture, expression)
 
 
 # Real captures
 
-HANDFUL: Final = (
+SOME_EXPRESSIONS: Final = (
     "",
     "ip",
     "ip6 or arp",
@@ -259,16 +260,10 @@ HANDFUL: Final = (
 )
 
 
-def real_captures() -> list[object]:
-    if not SHARED.is_dir():
-        return [pytest.param(None, marks=pytest.mark.skip(reason=f"needs the captures of {SHARED}"))]
-    return [pytest.param(path, id=path.stem) for path in sorted(SHARED.glob("*.pcap"))]
-
-
-@pytest.mark.parametrize("path", real_captures())
-def test_real_captures(path: Path) -> None:
+@pytest.mark.parametrize("path", parameters_of(real_captures("*.pcap")))
+def test_real_captures_are_filtered_as_by_tcpdump(path: Path) -> None:
     capture = path.read_bytes()
-    for expression in HANDFUL:
+    for expression in SOME_EXPRESSIONS:
         assert ours(capture, expression) == tcpdump(capture, expression), expression
 
 
@@ -284,7 +279,7 @@ DAMAGEABLE: Final = {
 
 
 @pytest.mark.parametrize("name", DAMAGEABLE)
-def test_truncation_at_every_byte(name: str) -> None:
+def test_truncation_at_any_byte_is_handled_as_by_tcpdump(name: str) -> None:
     capture = encoded(FEW, DAMAGEABLE[name])
     for size in range(len(capture)):
         assert ours(capture[:size], "") == tcpdump(capture[:size], ""), size
@@ -292,13 +287,13 @@ def test_truncation_at_every_byte(name: str) -> None:
 
 @pytest.mark.parametrize("name", DAMAGEABLE)
 @pytest.mark.parametrize("seed", range(100))
-def test_flipped_bits(name: str, seed: int) -> None:
+def test_flipped_bits_are_handled_as_by_tcpdump(name: str, seed: int) -> None:
     capture = bytearray(encoded(FEW, DAMAGEABLE[name]))
-    chance = random.Random(seed)
+    generator = random.Random(seed)
     heads = record_heads(DAMAGEABLE[name])
-    for _ in range(1 + int(chance.random() * 3)):
-        position = heads[int(chance.random() * len(heads))]
-        capture[position] ^= 1 << int(chance.random() * 8)
+    for _ in range(1 + int(generator.random() * 3)):
+        position = heads[int(generator.random() * len(heads))]
+        capture[position] ^= 1 << int(generator.random() * 8)
     assert ours(bytes(capture), "len > 50") == tcpdump(bytes(capture), "len > 50")
 
 
@@ -311,7 +306,7 @@ def record_heads(variant: Variant) -> list[int]:
     return positions
 
 
-def test_damage_leaves_the_output_file(tmp_path: Path) -> None:
+def test_the_output_before_damage_is_that_of_tcpdump(tmp_path: Path) -> None:
     target = tmp_path / "out.pcap"
     damaged = TRAFFIC_BYTES[:-1]
     with pytest.raises(cbpf.DamagedCapture):

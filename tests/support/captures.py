@@ -13,7 +13,6 @@ from typing import Final, NamedTuple
 from support.project import ROOT
 
 TRAFFIC: Final = ROOT / "examples" / "traffic.pcap"
-SHARED: Final = ROOT.parent / "shared" / "captures"
 
 MICROSECONDS: Final = 0xA1B2C3D4
 NANOSECONDS: Final = 0xA1B23C4D
@@ -133,7 +132,7 @@ def _ethertype(frame: bytes) -> int:
 
 
 def _with_headers(ip4_header: str, ip6_header: str) -> Conversion:
-    """Return a conversion that replaces the Ethernet header of IPv4 and IPv6 packets; other packets are dropped."""
+    """Return a conversion that replaces the Ethernet header of IPv4 and IPv6 packets; it returns None for others."""
     headers = {0x0800: bytes.fromhex(ip4_header), 0x86DD: bytes.fromhex(ip6_header)}
 
     def convert(frame: bytes) -> bytes | None:

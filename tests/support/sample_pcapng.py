@@ -6,17 +6,11 @@ from typing import Final
 
 from support.captures import Pcapng
 
-SECOND: Final = 1_000_000_000
-
-
-COMMENT: Final = 1
-
+SECOND: Final = 1_000_000_000  # nanoseconds
+COMMENT: Final = 1  # the code of an option
 
 FRAME: Final = bytes.fromhex("ffffffffffff 020000000001 0806") + bytes(50)  # ARP
-
-
 PACKET: Final = bytes.fromhex("45000014 00000000 40110000 7f000001 7f000001")  # IPv4 of RAW
-
 
 # Resolution code, offset in seconds, units, and the resulting time in nanoseconds
 TIMES: Final = [
@@ -48,3 +42,8 @@ def blocks_of_all_kinds(build: Pcapng) -> list[bytes]:
         build.block(5, bytes(12)),  # interface statistics
         build.block(0xFFFF_FFFF, b""),
     ]
+
+
+def without_blocks(blocks: list[bytes], *indices: int) -> bytes:
+    """Return a capture of these blocks without those at the indices."""
+    return b"".join(block for index, block in enumerate(blocks) if index not in indices)
