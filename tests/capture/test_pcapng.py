@@ -434,26 +434,26 @@ def test_truncation_at_any_byte_is_reported_after_the_complete_blocks(build: Pca
 # Random damage
 
 
-def damaged_captures(chance: random.Random) -> Iterator[bytes]:
+def damaged_captures(generator: random.Random) -> Iterator[bytes]:
     """Yield captures with flipped bits, incorrect lengths, truncation, and reordered blocks."""
-    build = Pcapng(chance.choice("<>"))
+    build = Pcapng(generator.choice("<>"))
     blocks = blocks_of_all_kinds(build)
     capture = bytearray(b"".join(blocks))
-    for _ in range(chance.randrange(1, 4)):
-        capture[chance.randrange(len(capture))] ^= 1 << chance.randrange(8)
+    for _ in range(generator.randrange(1, 4)):
+        capture[generator.randrange(len(capture))] ^= 1 << generator.randrange(8)
     yield bytes(capture)
-    yield bytes(capture[: chance.randrange(len(capture))])
-    position = 4 * chance.randrange(len(capture) // 4)
-    length = chance.choice([0, 1, 12, 16, 31, 64, 2**16, 2**24, 2**31, 2**32 - 1])
+    yield bytes(capture[: generator.randrange(len(capture))])
+    position = 4 * generator.randrange(len(capture) // 4)
+    length = generator.choice([0, 1, 12, 16, 31, 64, 2**16, 2**24, 2**31, 2**32 - 1])
     yield bytes(with_field(bytes(capture), position, struct.pack(f"{build.byte_order}I", length)))
-    chance.shuffle(blocks)
+    generator.shuffle(blocks)
     yield build.section() + b"".join(blocks)
 
 
 @pytest.mark.fuzz
 def test_damaged_captures_yield_packets_and_one_error(rounds: Rounds) -> None:
-    for chance in rounds(100):
-        for capture in damaged_captures(chance):
+    for generator in rounds(100):
+        for capture in damaged_captures(generator):
             for container in ("same", "pcap", "pcapng"):
                 target = BytesIO()
                 with suppress(cbpf.CaptureError, cbpf.ExpressionError):
@@ -518,12 +518,12 @@ def test_tcpdump_accepts_the_same_packets(expression: str, build: Pcapng) -> Non
 @NEEDS_TCPDUMP
 @pytest.mark.fuzz
 def test_tcpdump_accepts_the_same_packets_of_damaged_captures(rounds: Rounds) -> None:
-    for chance in rounds(150, min_checked=0.8):
-        capture = bytearray(readable_by_tcpdump(Pcapng(chance.choice("<>"))))
-        for _ in range(chance.randrange(3)):
-            capture[chance.randrange(len(capture))] ^= 1 << chance.randrange(8)
-        if chance.random() < 0.3:
-            del capture[chance.randrange(len(capture)) :]
+    for generator in rounds(150, min_checked=0.8):
+        capture = bytearray(readable_by_tcpdump(Pcapng(generator.choice("<>"))))
+        for _ in range(generator.randrange(3)):
+            capture[generator.randrange(len(capture))] ^= 1 << generator.randrange(8)
+        if generator.random() < 0.3:
+            del capture[generator.randrange(len(capture)) :]
         is_complete, error, records = run_tcpdump(bytes(capture), "")
         if not any(reason in error for reason in BEYOND_TCPDUMP):
             rounds.checked()

@@ -191,33 +191,33 @@ def small(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Si
 def test_windows_begin_at_guessed_boundaries_and_are_scanned_by_threads(
     source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The other tests would be void if Python read all records, or if no guessed boundary were valid."""
+    """Otherwise the other tests of this module would test little: Python would read the records in sequence."""
     shrink(monkeypatch, Sizes(16_384, 2))
     guesses: list[tuple[int, int | None]] = []
     threads = set()
     original: Any = scanner.Scanner.scan
 
     def recorded(self: scanner.Scanner, base: int, begin: int, *rest: Any, guess: bool = False, **options: Any) -> Any:
-        found = original(self, base, begin, *rest, guess=guess, **options)
-        guesses.append((guess, found and found.packets))
+        result = original(self, base, begin, *rest, guess=guess, **options)
+        guesses.append((guess, result and result.packets))
         threads.add(threading.get_ident())
-        return found
+        return result
 
     monkeypatch.setattr(scanner.Scanner, "scan", recorded)
     records = [TRAFFIC_RECORDS[index % 900] for index in range(9_000)]
-    for number, capture in enumerate((encoded(records), as_pcapng(records))):
+    for container, capture in (("pcap", encoded(records)), ("pcapng", as_pcapng(records))):
         source.write_bytes(capture)
         guesses.clear()
         threads.clear()
         assert run(source, "tcp", "llvm").error == ""
         assert len(threads - {threading.get_ident()}) >= 2
-        right = [packets for guess, packets in guesses if guess and packets]
-        assert len(right) > 100, number
+        guessed = [packets for guess, packets in guesses if guess and packets]
+        assert len(guessed) > 100, container
         assert sum(packets or 0 for _, packets in guesses) < 9_000 * 1.1, "many windows were scanned again"
 
 
-@pytest.mark.parametrize("how", ["mapped", "lease refused", "in memory"])
-def test_almost_all_packets_are_scanned_natively(how: str, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("access", ["mapped", "lease refused", "in memory"])
+def test_almost_all_packets_are_scanned_natively(access: str, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Link types may appear one after another; the filters have machine code for each."""
     scanned: list[int] = []
     original = NativeRun.advance
@@ -235,7 +235,7 @@ def test_almost_all_packets_are_scanned_natively(how: str, source: Path, monkeyp
     for capture in (b"".join(parts), encoded(TRAFFIC_RECORDS * 11)):
         source.write_bytes(capture)
         scanned.clear()
-        with SOURCES[how](source) as opened:
+        with SOURCES[access](source) as opened:
             seen = cbpf.filter_capture(opened, None, "ip", engine="llvm").packets_seen
         assert seen * 0.95 < sum(scanned) <= seen
 
@@ -244,19 +244,19 @@ def test_almost_all_packets_are_scanned_natively(how: str, source: Path, monkeyp
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-def test_pcaps_of_every_variant(name: str, small: Sizes, source: Path) -> None:
+def test_engines_agree_on_pcaps_of_every_variant(name: str, small: Sizes, source: Path) -> None:
     records = traffic(Random(name), 300)
     source.write_bytes(encoded(records, VARIANTS[name]))
-    found = agreed(source)
-    assert found.counts[0][0] == 300
+    result = agreed(source)
+    assert result.counts[0][0] == 300
     if VARIANTS[name].linktype & 0xFFFF == 1 and VARIANTS[name].snaplen != 1:
-        assert 50 < found.counts[0][1] < 290
+        assert 50 < result.counts[0][1] < 290
 
 
 UNUSUAL_RECORDS: Final[dict[str, list[Record]]] = {
     "none": [],
-    "one": [Record(SECONDS, 0, 60, bytes(60))],
-    "one that is empty": [Record(0, 0, 0, b"")],
+    "one record": [Record(SECONDS, 0, 60, bytes(60))],
+    "one empty record": [Record(0, 0, 0, b"")],
     "all empty": [Record(SECONDS, 0, 0, b"")] * 700,
     "empty, but not on the wire": [Record(SECONDS, 0, 300, b"")] * 700,
     "every other one accepted": [Record(SECONDS + index, 0, 1 + index % 2 * 300, b"x") for index in range(3_000)],
@@ -265,7 +265,7 @@ UNUSUAL_RECORDS: Final[dict[str, list[Record]]] = {
     "from 1970": [Record(0, 0, 60, bytes(60))] * 900,
     "times without order": [Record(index * 0x9E37_79B9 % 2**32, 0, 60, bytes(60)) for index in range(900)],
     "one byte": [Record(SECONDS, 0, 1, b"x")] * 900,
-    "too long among short ones": [
+    "beyond the maximum length": [
         *[Record(SECONDS, 0, 60, bytes(60))] * 300,
         Record(SECONDS, 0, 262_145, b"\xff" * 262_145),
         *[Record(SECONDS, 0, 70, bytes(70))] * 300,
@@ -275,53 +275,53 @@ UNUSUAL_RECORDS: Final[dict[str, list[Record]]] = {
 
 @pytest.mark.parametrize("container", ["pcap", "pcapng"])
 @pytest.mark.parametrize("name", UNUSUAL_RECORDS)
-def test_unusual_records(name: str, container: str, small: Sizes, source: Path) -> None:
+def test_engines_agree_on_unusual_records(name: str, container: str, small: Sizes, source: Path) -> None:
     source.write_bytes((encoded if container == "pcap" else as_pcapng)(UNUSUAL_RECORDS[name]))
     for expression in ("", "less 60", "tcp"):
-        found = agreed(source, expression)
-        assert bool(found.error) is (name == "too long among short ones")
+        result = agreed(source, expression)
+        assert bool(result.error) is (name == "beyond the maximum length")
 
 
-def test_records_longer_than_windows(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_records_may_be_longer_than_windows(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A packet of D-Bus may have 128 MiB."""
     shrink(monkeypatch, Sizes(1 << 19, 2))
     sizes = (0, 60, 3_000_000, 1 << 20, 70_000, (1 << 20) + 65_536, 5_000_000, 60, 60)
     records = [Record(SECONDS, 0, size, size.to_bytes(4, "big") * (size // 4)) for size in sizes]
     for data in (encoded(records, Variant(linktype=231, snaplen=0)), as_pcapng(records, linktype=231, snaplen=0)):
         source.write_bytes(data)
-        for how in ("mapped", "lease refused", "in memory"):
-            assert agreed(source, "", how).outputs == (data,)
-            assert agreed(source, "greater 80000", how).counts[0][1] == 4
+        for access in ("mapped", "lease refused", "in memory"):
+            assert agreed(source, "", access).outputs == (data,)
+            assert agreed(source, "greater 80000", access).counts[0][1] == 4
 
 
 @pytest.mark.parametrize("make", [encoded, as_pcapng])
-def test_packets_of_the_maximum_length(
+def test_packets_of_the_maximum_length_are_filtered(
     make: Callable[..., bytes], source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shrink(monkeypatch, Sizes(65_536, 2))
     records = [Record(SECONDS, 0, 262_144, bytes([index]) * 262_144) for index in range(4)]
     short = [Record(SECONDS, 0, 60, bytes(60))]
-    for several in (records, short * 300 + records[2:] + short * 300 + records[:1]):
-        source.write_bytes(make(several))
-        assert agreed(source, "").outputs == (make(several),)
+    for packets in (records, short * 300 + records[2:] + short * 300 + records[:1]):
+        source.write_bytes(make(packets))
+        assert agreed(source, "").outputs == (make(packets),)
         assert agreed(source, "greater 61", "lease refused").counts[0][1] in (4, 3)
 
 
 @pytest.mark.parametrize("order", "<>")
 @pytest.mark.parametrize("name", MISLEADING_CAPTURES)
-def test_misleading_boundaries(name: str, order: str, small: Sizes, source: Path) -> None:
+def test_misleading_boundaries_do_not_affect_the_result(name: str, order: str, small: Sizes, source: Path) -> None:
     for seed in range(2):
         capture = MISLEADING_CAPTURES[name](Random(f"{name} {order} {seed}"), order)
         source.write_bytes(capture)
-        found = agreed(source, "")
-        assert found.outputs == (capture,)
-        assert found.error == ""
+        result = agreed(source, "")
+        assert result.outputs == (capture,)
+        assert result.error == ""
         agreed(source, "ether[0] & 1 = 0")
         agreed(source, "greater 200", "lease refused")
 
 
 @pytest.mark.parametrize("order", "<>")
-def test_misleading_boundaries_of_lanes(order: str, source: Path) -> None:
+def test_misleading_boundaries_of_lanes_do_not_affect_the_result(order: str, source: Path) -> None:
     """In a window of the default size, the 16 lanes begin at guessed boundaries."""
     for name, build in MISLEADING_CAPTURES.items():
         source.write_bytes(build(Random(name), order))
@@ -331,7 +331,7 @@ def test_misleading_boundaries_of_lanes(order: str, source: Path) -> None:
 # pcapng
 
 
-def test_many_interfaces_that_appear_late(small: Sizes, source: Path) -> None:
+def test_interfaces_may_be_described_late(small: Sizes, source: Path) -> None:
     build = Pcapng()
     parts, random = [build.section()], Random(1)
     for index in range(300):
@@ -361,7 +361,9 @@ def test_an_expression_is_compiled_for_each_link_type(small: Sizes, source: Path
     assert actual.counts[0][:2] == (500, 415)
 
 
-def test_more_kinds_of_packets_than_the_scanner_has_classes(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_kinds_of_packets_than_the_scanner_has_classes_are_filtered(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A program runs on any link type, including unnamed ones."""
     shrink(monkeypatch, Sizes(4_096, 2))
     build = Pcapng()
@@ -371,7 +373,7 @@ def test_more_kinds_of_packets_than_the_scanner_has_classes(source: Path, monkey
     assert agreed(source, "less 61").counts[0][:2] == (3_000, 2_000)
 
 
-def test_the_maximum_number_of_interfaces(source: Path) -> None:
+def test_the_maximum_number_of_interfaces_is_filtered(source: Path) -> None:
     build = Pcapng()
     source.write_bytes(build.section() + (build.interface() + build.simple(b"x")) * 65_536)
     assert run(source, "", "llvm").counts[0][:2] == (65_536, 65_536)
@@ -386,17 +388,19 @@ def large() -> bytes:
     return encoded([TRAFFIC_RECORDS[index % 900] for index in range(4_200)])
 
 
-@pytest.mark.parametrize("how", SOURCES)
-def test_every_source(how: str, large: bytes, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("access", SOURCES)
+def test_engines_agree_on_every_source(
+    access: str, large: bytes, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shrink(monkeypatch, Sizes(65_536, 2))
     late = len(large) - 300_000
     captures = (large, large[:-1], large[:late] + b"\xff" * 16 + large[late:], as_pcapng(TRAFFIC_RECORDS * 4))
     for capture, is_damaged in zip(captures, (False, True, True, False), strict=True):
         source.write_bytes(capture)
         for expression in ("tcp", ""):
-            found = agreed(source, expression, how, target=tmp_path / "out.pcap")
-            assert bool(found.error) is is_damaged
-            assert found.counts[0][1] > 1_000
+            result = agreed(source, expression, access, target=tmp_path / "out.pcap")
+            assert bool(result.error) is is_damaged
+            assert result.counts[0][1] > 1_000
 
 
 class Pair(NamedTuple):
@@ -448,21 +452,23 @@ TARGETS: Final[dict[str, Callable[[Path], AbstractContextManager[Pair]]]] = {
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_every_target(name: str, large: bytes, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_engines_agree_on_every_target(
+    name: str, large: bytes, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shrink(monkeypatch, Sizes(65_536, 2))
     for capture in (large, as_pcapng(TRAFFIC_RECORDS)[:-3]):
         source.write_bytes(capture)
-        found = []
+        outcomes = []
         for engine in ("python", "llvm"):
             with TARGETS[name](tmp_path / f"{engine} {len(capture)}") as (target, written):
                 outputs = partial(lambda written: [written()], written)
-                found.append(outcome(outputs, cbpf.filter_capture, source, target, machine("tcp", engine)))
-        assert found[0] == found[1]
-        assert found[0].counts[0][1] > 300
+                outcomes.append(outcome(outputs, cbpf.filter_capture, source, target, machine("tcp", engine)))
+        assert outcomes[0] == outcomes[1]
+        assert outcomes[0].counts[0][1] > 300
 
 
 @pytest.mark.parametrize("count", [1_023, 1_024, 1_025, 2_048, 5_000])
-def test_any_number_of_ranges(count: int, source: Path, tmp_path: Path) -> None:
+def test_any_number_of_ranges_is_written(count: int, source: Path, tmp_path: Path) -> None:
     """writev(2) accepts 1,024 ranges at a time; adjacent records form one range."""
     accepted, rejected = Record(SECONDS, 0, 70, bytes(70)), Record(SECONDS, 0, 60, bytes(60))
     source.write_bytes(encoded([accepted, rejected] * count))
@@ -472,7 +478,6 @@ def test_any_number_of_ranges(count: int, source: Path, tmp_path: Path) -> None:
 
 def test_buffered_bytes_are_written_in_order(source: Path, tmp_path: Path) -> None:
     """Machine code writes to the file of a buffered stream, between the bytes written before and after it."""
-    source.write_bytes(encoded(TRAFFIC_RECORDS))
     for make in (encoded, as_pcapng):
         source.write_bytes(make(TRAFFIC_RECORDS))
         with (tmp_path / "out").open("wb") as target:
@@ -484,13 +489,13 @@ def test_buffered_bytes_are_written_in_order(source: Path, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("count", [1, 47, "one less", "all", "one more"])
 @pytest.mark.parametrize("make", [encoded, as_pcapng])
-def test_count(count: int | str, make: Callable[..., bytes], small: Sizes, source: Path) -> None:
+def test_engines_agree_on_the_count(count: int | str, make: Callable[..., bytes], small: Sizes, source: Path) -> None:
     source.write_bytes(make(TRAFFIC_RECORDS))
     for expression, invert in (("tcp", False), ("tcp", True), ("", False), ("less 1", False)):
         accepted = agreed(source, expression, invert=invert).counts[0][1]
         limit = {"one less": accepted - 1, "all": accepted, "one more": accepted + 1}.get(str(count), count)
-        found = agreed(source, expression, invert=invert, count=max(1, int(limit)))
-        assert found.counts[0][1] == min(max(1, int(limit)), accepted)
+        result = agreed(source, expression, invert=invert, count=max(1, int(limit)))
+        assert result.counts[0][1] == min(max(1, int(limit)), accepted)
         agreed(source, expression, "in pieces", invert=invert, count=max(1, int(limit)))
 
 
@@ -500,17 +505,17 @@ def test_damage_after_the_last_packet_to_accept_is_ignored(small: Sizes, source:
     assert "6 of its 16 bytes" in agreed(source, "", count=len(TRAFFIC_RECORDS) + 1).error
 
 
-@pytest.mark.parametrize("how", ["mapped", "lease refused"])
-def test_accepted_and_rejected_packets_are_all_packets(how: str, small: Sizes, source: Path) -> None:
+@pytest.mark.parametrize("access", ["mapped", "lease refused"])
+def test_accepted_and_rejected_packets_are_all_packets(access: str, small: Sizes, source: Path) -> None:
     for make in (encoded, as_pcapng):
         source.write_bytes(make(TRAFFIC_RECORDS))
-        ours, others = (agreed(source, "tcp", how, invert=invert).counts[0] for invert in (False, True))
-        assert ours[0] == others[0] == ours[1] + others[1] == len(TRAFFIC_RECORDS)
-        assert ours[3] + others[3] == ours[2]
+        accepted, rejected = (agreed(source, "tcp", access, invert=invert).counts[0] for invert in (False, True))
+        assert accepted[0] == rejected[0] == accepted[1] + rejected[1] == len(TRAFFIC_RECORDS)
+        assert accepted[3] + rejected[3] == accepted[2]
 
 
 @pytest.mark.parametrize("count", [None, 700, 1_300])
-def test_several_sources(count: int | None, small: Sizes, tmp_path: Path) -> None:
+def test_engines_agree_on_several_sources(count: int | None, small: Sizes, tmp_path: Path) -> None:
     """Damaged captures, different layouts, and a pcapng among the sources, each read in its turn."""
     captures = {
         "a.pcap": encoded(TRAFFIC_RECORDS),
@@ -525,28 +530,31 @@ def test_several_sources(count: int | None, small: Sizes, tmp_path: Path) -> Non
         (tmp_path / name).write_bytes(capture)
     for names in ("aa", "abcab", "da", "ea", "fg", "af", "gfag"):
         sources = [path for name in names for path in tmp_path.glob(f"{name}.*")]
-        found = []
+        outcomes = []
         for engine in ("python", "llvm"):
             target = BytesIO()
             outputs = partial(lambda target: [target.getvalue()], target)
-            found.append(outcome(outputs, cbpf.filter_capture, sources, target, machine("tcp", engine), count=count))
-        assert found[0] == found[1], names
-        assert found[0].counts
+            work = partial(cbpf.filter_capture, sources, target, machine("tcp", engine), count=count)
+            outcomes.append(outcome(outputs, work))
+        assert outcomes[0] == outcomes[1], names
+        assert outcomes[0].counts
 
 
-@pytest.mark.parametrize("how", ["mapped", "lease refused", "in pieces"])
-def test_several_filters_in_one_pass(how: str, small: Sizes, source: Path) -> None:
+@pytest.mark.parametrize("access", ["mapped", "lease refused", "in pieces"])
+def test_engines_agree_on_several_filters_in_one_pass(access: str, small: Sizes, source: Path) -> None:
     for make in (encoded, as_pcapng):
         source.write_bytes(make(TRAFFIC_RECORDS))
-        found = []
+        outcomes = []
         for engine in ("python", "llvm"):
             targets = [BytesIO() for _ in range(len(FILTERS) + 1)]
-            with SOURCES[how](source) as opened:
-                routes = [(machine(one, engine), target) for one, target in zip(FILTERS, targets, strict=False)]
+            with SOURCES[access](source) as opened:
+                routes = [
+                    (machine(expression, engine), target) for expression, target in zip(FILTERS, targets, strict=False)
+                ]
                 outputs = partial(lambda targets: [target.getvalue() for target in targets], targets)
-                found.append(outcome(outputs, cbpf.split_capture, opened, routes, rest=targets[-1]))
-        assert found[0] == found[1]
-        assert [accepted for _, accepted, *_ in found[0].counts] == [480, 905, *[one[1] for one in found[0].counts[2:]]]
+                outcomes.append(outcome(outputs, cbpf.split_capture, opened, routes, rest=targets[-1]))
+        assert outcomes[0] == outcomes[1]
+        assert [accepted for _, accepted, *_ in outcomes[0].counts[:2]] == [480, 905]
 
 
 METADATA_PROGRAMS: Final = {
@@ -561,14 +569,14 @@ METADATA_PROGRAMS: Final = {
 
 
 @pytest.mark.parametrize("name", METADATA_PROGRAMS)
-def test_programs_that_load_metadata(name: str, small: Sizes, source: Path) -> None:
+def test_engines_agree_on_programs_that_load_metadata(name: str, small: Sizes, source: Path) -> None:
     program = cbpf.parse(METADATA_PROGRAMS[name])
     for make in (encoded, as_pcapng):
         source.write_bytes(make(TRAFFIC_RECORDS))
-        for how in ("mapped", "in memory"):
+        for access in ("mapped", "in memory"):
             names: tuple[Any, ...] = ("python", "llvm")
             machines = [cbpf.VM(program, engine=name, dialect=cbpf.LINUX) for name in names]
-            expected, actual = (run(source, vm, vm.engine, how) for vm in machines)
+            expected, actual = (run(source, vm, vm.engine, access) for vm in machines)
             assert actual == expected
 
 
@@ -592,21 +600,21 @@ BLOCK_CHANGES: Final[dict[str, tuple[str, dict[int, int], bool]]] = {
     "one byte more than its space": ("enhanced", {20: 61}, True),
     "four bytes more than its space": ("enhanced", {20: 64}, True),
     "more than the snapshot length": ("enhanced", {20: 65}, True),
-    "an interface too many": ("enhanced", {8: 1}, True),
-    "an interface far away": ("enhanced", {8: 0xFFFF_FFFF}, True),
+    "an undefined interface": ("enhanced", {8: 1}, True),
+    "the maximum interface index": ("enhanced", {8: 0xFFFF_FFFF}, True),
     "another length at its end": ("enhanced", {-4: 88}, True),
     "another length at its start": ("enhanced", {4: 96}, True),
     "a length that is too small for its kind": ("enhanced", {4: 28, 24: 28}, True),
-    "a length that is no multiple of 4": ("enhanced", {4: 90}, True),
+    "a length that is not a multiple of 4": ("enhanced", {4: 90}, True),
     "a length of 0": ("enhanced", {4: 0}, True),
     "a length of 8": ("enhanced", {4: 8}, True),
-    "the longest length there is": ("enhanced", {4: 0xFFFF_FFFC}, True),
+    "the maximum length": ("enhanced", {4: 0xFFFF_FFFC}, True),
     "another kind": ("enhanced", {0: 0x0BAD}, False),
     "another kind, and another length at its end": ("enhanced", {0: 0x0BAD, -4: 88}, True),
     "obsolete, nothing": ("obsolete", {}, False),
     "obsolete, one byte more than its space": ("obsolete", {20: 61}, True),
-    "obsolete, an interface too many": ("obsolete", {8: 0x0001_0001}, True),
-    "obsolete, other drops": ("obsolete", {20: 60, 12: 0xFFFF_FFFF}, False),
+    "obsolete, an undefined interface": ("obsolete", {8: 0x0001_0001}, True),
+    "obsolete, another drop count": ("obsolete", {20: 60, 12: 0xFFFF_FFFF}, False),
     "simple, nothing": ("simple", {}, False),
     "simple, more than its space, truncated to the snapshot length": ("simple", {8: 900}, True),
     "simple, one byte more than its space": ("simple", {8: 61}, True),
@@ -622,10 +630,10 @@ def test_slightly_invalid_blocks_are_reported(name: str, order: str, small: Size
     before = build.section() + build.interface(snaplen=64) + build.enhanced(DATA) * 150
     block = with_words(getattr(build, kind)(DATA), order, words)
     source.write_bytes(before + block + build.enhanced(DATA) * 150)
-    for how in ("mapped", "in memory"):
-        found = agreed(source, "", how)
-        assert found.error.startswith("DamagedCapture") is is_damage
-        assert found.outputs[0] == (before if is_damage else source.read_bytes())
+    for access in ("mapped", "in memory"):
+        result = agreed(source, "", access)
+        assert result.error.startswith("DamagedCapture") is is_damage
+        assert result.outputs[0] == (before if is_damage else source.read_bytes())
 
 
 def test_a_simple_packet_without_an_interface_is_rejected(small: Sizes, source: Path) -> None:
@@ -635,18 +643,18 @@ def test_a_simple_packet_without_an_interface_is_rejected(small: Sizes, source: 
 
 
 @pytest.mark.parametrize("excess", [0, 4])
-def test_blocks_of_the_maximum_length(excess: int, source: Path) -> None:
+def test_blocks_beyond_the_maximum_length_are_reported(excess: int, source: Path) -> None:
     """A block has 16 MiB at most, unless an interface has longer packets."""
     build = Pcapng()
     block = build.block(9, bytes((16 << 20) + excess - 12))
     source.write_bytes(build.section() + build.interface() + build.enhanced(DATA) * 9 + block + build.enhanced(DATA))
-    found = agreed(source, "")
-    assert found.counts[0][0] == (9 if excess else 10)
-    assert bool(found.error) is bool(excess)
+    result = agreed(source, "")
+    assert result.counts[0][0] == (9 if excess else 10)
+    assert bool(result.error) is bool(excess)
 
 
 @pytest.mark.fuzz
-def test_random_captures(rounds: Rounds, source: Path, tmp_path: Path) -> None:
+def test_engines_agree_on_random_captures(rounds: Rounds, source: Path, tmp_path: Path) -> None:
     target = tmp_path / "out.pcap"
     for random in rounds(350):
         with pytest.MonkeyPatch.context() as monkeypatch:
@@ -663,7 +671,7 @@ def test_random_captures(rounds: Rounds, source: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [encoded, as_pcapng])
-def test_captures_truncated_near_a_window_end(make: Callable[..., bytes], source: Path) -> None:
+def test_engines_agree_on_captures_truncated_near_a_window_end(make: Callable[..., bytes], source: Path) -> None:
     capture = make(TRAFFIC_RECORDS[:60])
     for size in range(4_050, 4_150):
         source.write_bytes(capture[:size])
@@ -714,14 +722,14 @@ def test_appended_records_are_filtered(engine: Any, long: Path, monkeypatch: pyt
 
 def child(code: str, *arguments: object, limit: float = 60) -> subprocess.CompletedProcess[str]:
     """Run Python code in a new process that handles SIGINT."""
-    heed = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
-    command = [sys.executable, "-c", heed + textwrap.dedent(code), *map(str, arguments)]
+    handler = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    command = [sys.executable, "-c", handler + textwrap.dedent(code), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=limit, check=False)
 
 
 def require_leases(path: Path) -> None:
-    with path.open("rb") as file, MappedFile(file.fileno(), "capture") as found:
-        if not found.is_mapped:
+    with path.open("rb") as file, MappedFile(file.fileno(), "capture") as mapped:
+        if not mapped.is_mapped:
             pytest.skip("this file system does not grant leases")
 
 
@@ -867,7 +875,9 @@ def test_memory_does_not_grow_with_the_file(mode: str, source: Path) -> None:
     """A file open for writing is read, otherwise mapped. Every other packet is accepted, so no ranges are joined."""
     if not sys.platform.startswith("linux") or shutil.disk_usage(source.parent).free < 2 << 30:
         pytest.skip("needs Linux and 2 GiB of disk space")
-    udp, tcp = (next(one for one in TRAFFIC_RECORDS if one.data[23:24] == kind) for kind in (b"\x11", b"\x06"))
+    udp, tcp = (
+        next(record for record in TRAFFIC_RECORDS if record.data[23:24] == protocol) for protocol in (b"\x11", b"\x06")
+    )
     body = encoded([udp, tcp] * 4_000)[24:]
     peaks = []
     for megabytes in (80, 320):
@@ -889,10 +899,10 @@ def test_count_ends_the_scan(source: Path) -> None:
         file.write(encoded([]))
         for _ in range(200):
             file.write(encoded(TRAFFIC_RECORDS)[24:])
-    for how in ("mapped", "lease refused", "open file"):
+    for access in ("mapped", "lease refused", "open file"):
         recorded: list[int] = []
-        found = run(source, "tcp", "llvm", how, count=10, progress=recorded.append)
-        assert found.counts[0][1] == 10
+        result = run(source, "tcp", "llvm", access, count=10, progress=recorded.append)
+        assert result.counts[0][1] == 10
         assert max(recorded) <= 4 << 20
         assert source.stat().st_size > 60 << 20
 
@@ -901,22 +911,22 @@ def test_progress_never_decreases(source: Path, monkeypatch: pytest.MonkeyPatch)
     """Python truncates long packets to the snapshot length, and it reads ahead."""
     shrink(monkeypatch, Sizes(4_096, 2))
     source.write_bytes(encoded(TRAFFIC_RECORDS * 8, Variant(snaplen=1_000)))
-    for how in ("mapped", "lease refused", "gzip", "in pieces"):
+    for access in ("mapped", "lease refused", "gzip", "in pieces"):
         recorded: list[int] = []
-        run(source, "tcp", "llvm", how, progress=recorded.append)
+        run(source, "tcp", "llvm", access, progress=recorded.append)
         assert recorded == sorted(recorded)
 
 
-@pytest.mark.parametrize("how", ["mapped", "lease refused"])
-def test_progress_reaches_the_end(how: str, long: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("access", ["mapped", "lease refused"])
+def test_progress_reaches_the_end(access: str, long: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shrink(monkeypatch, Sizes(65_536, 2))
     recorded: list[int] = []
-    run(long, "tcp", "llvm", how, progress=recorded.append)
+    run(long, "tcp", "llvm", access, progress=recorded.append)
     assert recorded[-1] == long.stat().st_size
 
 
-@pytest.mark.parametrize("how", ["mapped", "lease refused"])
-def test_records_left_to_python_do_not_cost_windows(how: str, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("access", ["mapped", "lease refused"])
+def test_records_left_to_python_do_not_cost_windows(access: str, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every tenth packet exceeds the snapshot length and is left to Python."""
     scanned = []
     original = scanner.Scanner.scan
@@ -928,7 +938,7 @@ def test_records_left_to_python_do_not_cost_windows(how: str, source: Path, monk
     monkeypatch.setattr(scanner.Scanner, "scan", recorded)
     records = [Record(SECONDS, 0, size, bytes(size)) for size in [60] * 9 + [3_000]] * 700
     source.write_bytes(encoded(records, Variant(snaplen=2_000)))
-    assert agreed(source, "", how).counts[0][1] == 7_000
+    assert agreed(source, "", access).counts[0][1] == 7_000
     assert sum(scanned) < 8 * source.stat().st_size
 
 
@@ -1004,10 +1014,10 @@ def test_an_interrupt_in_a_callback_of_machine_code_is_raised(engine: str, long:
     assert done.stderr.endswith("KeyboardInterrupt\n")
 
 
-@pytest.mark.parametrize("how", ["mapped", "lease refused", "in memory"])
+@pytest.mark.parametrize("access", ["mapped", "lease refused", "in memory"])
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), ValueError("of the caller")])
 def test_an_error_of_the_progress_callback_releases_all_resources(
-    error: BaseException, how: str, long: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    error: BaseException, access: str, long: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Threads, mappings and descriptors are released; otherwise this process would wait for its own lease."""
     shrink(monkeypatch, Sizes(65_536, 2))
@@ -1017,7 +1027,7 @@ def test_an_error_of_the_progress_callback_releases_all_resources(
         raise error
 
     with pytest.raises(type(error)) as raised:
-        run(long, "tcp", "llvm", how, target=tmp_path / "out.pcap", progress=progress)
+        run(long, "tcp", "llvm", access, target=tmp_path / "out.pcap", progress=progress)
     assert raised.value is error
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
     error.__traceback__ = None
@@ -1061,18 +1071,18 @@ def test_threads_are_stopped_at_any_point() -> None:
 
 
 @NO_SPACE
-@pytest.mark.parametrize("how", ["mapped", "lease refused", "in memory"])
+@pytest.mark.parametrize("access", ["mapped", "lease refused", "in memory"])
 @pytest.mark.parametrize("container", ["pcap", "pcapng"])
-def test_a_full_disk_is_reported(container: str, how: str, source: Path) -> None:
+def test_a_full_disk_is_reported(container: str, access: str, source: Path) -> None:
     source.write_bytes((encoded if container == "pcap" else as_pcapng)(TRAFFIC_RECORDS))
     with (
-        SOURCES[how](source) as opened,
+        SOURCES[access](source) as opened,
         pytest.raises(cbpf.CaptureError, match=r"^/dev/full: No space left on device$"),
     ):
         cbpf.filter_capture(opened, "/dev/full", "", engine="llvm")
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="needs limits of file sizes")
+@pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="needs limits on file sizes")
 def test_a_disk_that_fills_up_is_reported(long: Path, tmp_path: Path) -> None:
     """The disk has space for half of a window."""
     limited = """
@@ -1128,13 +1138,13 @@ def test_a_closed_target_is_rejected(engine: Any, long: Path, tmp_path: Path) ->
 
 @pytest.mark.parametrize("make", [encoded, as_pcapng])
 def test_the_source_may_be_the_target(make: Callable[..., bytes], small: Sizes, source: Path) -> None:
-    sound = make(TRAFFIC_RECORDS)
-    source.write_bytes(sound)
+    capture = make(TRAFFIC_RECORDS)
+    source.write_bytes(capture)
     expected = run(source, "tcp", "python").outputs[0]
     cbpf.filter_capture(source, source, "tcp", engine="llvm")
     assert source.read_bytes() == expected
-    source.write_bytes(sound[:-1])
+    source.write_bytes(capture[:-1])
     with pytest.raises(cbpf.DamagedCapture):
         cbpf.filter_capture(source, source, "tcp", engine="llvm")
-    assert source.read_bytes() == sound[:-1]
+    assert source.read_bytes() == capture[:-1]
     assert [path.name for path in source.parent.iterdir()] == [source.name]

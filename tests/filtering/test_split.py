@@ -1,4 +1,4 @@
-"""split_capture: several filters in one pass, each with its own target, and one for the packets that all reject."""
+"""split_capture: several filters in one pass, each with its own target, and a target for the rejected packets."""
 
 from __future__ import annotations
 
@@ -13,15 +13,13 @@ import pytest
 import cbpf
 from support.captures import NANOSECONDS, TRAFFIC, Pcapng, Record, Variant, as_pcapng, decoded, encoded
 from support.sample_captures import ARP, PLAIN, RECORDS, Broken, names
+from support.sample_pcapng import FRAME, PACKET, without_blocks
 
 pytestmark = pytest.mark.filterwarnings("ignore::cbpf.ExpressionWarning")  # arp, on link types that have none
 
 ENGINES: Final = ("python", "llvm", "auto", "interpreter")
 TRAFFIC_RECORDS: Final = decoded(TRAFFIC.read_bytes())
 EXPRESSIONS: Final = ("tcp", "udp port 53", "arp", "greater 200", "less 1", "ip and not tcp")  # some overlap
-
-FRAME: Final = bytes.fromhex("ffffffffffff 020000000001 0806") + bytes(50)  # ARP
-PACKET: Final = bytes.fromhex("45000014 00000000 40110000 7f000001 7f000001")  # IPv4 of RAW
 
 
 @pytest.fixture(params=ENGINES)
@@ -33,7 +31,7 @@ def engine(request: pytest.FixtureRequest) -> Any:
 def filtered(source: bytes | list[bytes], filter: Any, **options: Any) -> tuple[bytes, tuple[int, ...]]:
     """Return the output of filter_capture for one filter, and its counts."""
     target = BytesIO()
-    sources = [BytesIO(one) for one in (source if isinstance(source, list) else [source])]
+    sources = [BytesIO(capture) for capture in (source if isinstance(source, list) else [source])]
     try:
         summary: cbpf.Summary | None = cbpf.filter_capture(sources, target, filter, engine="python", **options)
     except cbpf.DamagedCapture as damage:
@@ -45,15 +43,15 @@ def filtered(source: bytes | list[bytes], filter: Any, **options: Any) -> tuple[
 def split(source: Any, expressions: Any, **options: Any) -> tuple[list[bytes], list[tuple[int, ...]]]:
     """Return the output of each route and of the rest, and their counts."""
     targets = [BytesIO() for _ in range(len(expressions) + 1)]
-    sources = [BytesIO(one) for one in (source if isinstance(source, list) else [source])]
+    sources = [BytesIO(capture) for capture in (source if isinstance(source, list) else [source])]
     routes = list(zip(expressions, targets, strict=False))
     summaries = cbpf.split_capture(sources, routes, rest=targets[-1], **options)
     return [target.getvalue() for target in targets], [summary[:4] for summary in summaries]
 
 
 def rest_of(source: bytes | list[bytes], expressions: tuple[str, ...]) -> tuple[bytes, tuple[int, ...]]:
-    """Return the packets that all expressions reject; "not" would reject truncated packets too."""
-    return filtered(source, " or ".join(f"({one})" for one in expressions), invert=True)
+    """Return the packets that all expressions reject; a negation would reject truncated packets too."""
+    return filtered(source, " or ".join(f"({expression})" for expression in expressions), invert=True)
 
 
 # Routes
@@ -61,7 +59,7 @@ def rest_of(source: bytes | list[bytes], expressions: tuple[str, ...]) -> tuple[
 
 CAPTURES: Final = {
     "pcap": TRAFFIC.read_bytes(),
-    "pcap of old": encoded(TRAFFIC_RECORDS, Variant(">", NANOSECONDS, (2, 2), snaplen=400)),
+    "pcap version 2.2": encoded(TRAFFIC_RECORDS, Variant(">", NANOSECONDS, (2, 2), snaplen=400)),
     "pcapng": as_pcapng(TRAFFIC_RECORDS),
     "no packets": encoded([]),
 }
@@ -71,7 +69,7 @@ CAPTURES: Final = {
 def test_each_route_has_the_output_of_its_filter_alone(name: str, engine: Any) -> None:
     capture = CAPTURES[name]
     outputs, counts = split(capture, EXPRESSIONS, engine=engine)
-    expected = [*(filtered(capture, one) for one in EXPRESSIONS), rest_of(capture, EXPRESSIONS)]
+    expected = [*(filtered(capture, expression) for expression in EXPRESSIONS), rest_of(capture, EXPRESSIONS)]
     assert outputs == [output for output, _ in expected]
     assert counts == [count for _, count in expected]
 
@@ -86,9 +84,9 @@ def test_a_packet_is_copied_to_every_route_that_accepts_it(engine: Any) -> None:
 
 def test_one_route_equals_a_filter_and_its_inverse(engine: Any) -> None:
     outputs, counts = split(CAPTURES["pcap"], ("tcp",), engine=engine)
-    ours, others = filtered(CAPTURES["pcap"], "tcp"), filtered(CAPTURES["pcap"], "tcp", invert=True)
-    assert outputs == [ours[0], others[0]]
-    assert counts == [ours[1], others[1]]
+    accepted, rejected = filtered(CAPTURES["pcap"], "tcp"), filtered(CAPTURES["pcap"], "tcp", invert=True)
+    assert outputs == [accepted[0], rejected[0]]
+    assert counts == [accepted[1], rejected[1]]
 
 
 def test_a_filter_may_occur_in_two_routes(engine: Any) -> None:
@@ -97,20 +95,20 @@ def test_a_filter_may_occur_in_two_routes(engine: Any) -> None:
     assert rest == encoded(RECORDS[:3])
 
 
-@pytest.mark.parametrize("number", [40, 300])
-def test_many_routes(number: int) -> None:
+@pytest.mark.parametrize("route_count", [40, 300])
+def test_many_routes_are_filtered_in_one_pass(route_count: int) -> None:
     """One route for each length, and a rest."""
-    filters = [cbpf.parse(f"ld #len\njeq #{length},0,1\nret #1\nret #0") for length in range(60, 60 + number)]
-    found = [split(CAPTURES["pcap"], filters, engine=engine) for engine in ("python", "llvm")]
-    assert found[0] == found[1]
-    assert sum(count[1] for count in found[0][1]) == len(TRAFFIC_RECORDS)
-    assert found[0][1][-1][1] < 850
+    filters = [cbpf.parse(f"ld #len\njeq #{length},0,1\nret #1\nret #0") for length in range(60, 60 + route_count)]
+    (outputs, counts), other = (split(CAPTURES["pcap"], filters, engine=engine) for engine in ("python", "llvm"))
+    assert (outputs, counts) == other
+    assert sum(count[1] for count in counts) == len(TRAFFIC_RECORDS)
+    assert counts[-1][1] < 850
 
 
 # Types of filters and routes
 
 
-def test_routes_as_a_mapping_and_as_pairs(engine: Any) -> None:
+def test_routes_may_be_a_mapping_or_pairs(engine: Any) -> None:
     results = []
     for make in (dict, list, tuple, iter):
         targets = [BytesIO(), BytesIO()]
@@ -120,7 +118,7 @@ def test_routes_as_a_mapping_and_as_pairs(engine: Any) -> None:
     assert results == [[encoded(ARP), encoded(RECORDS[2:3])]] * 4
 
 
-def test_filters_of_all_types(engine: Any) -> None:
+def test_filters_of_all_types_are_supported(engine: Any) -> None:
     program = cbpf.compile("arp")
     machines = [cbpf.VM(program, engine="python"), cbpf.VM(program, engine="llvm")]
     savefile = cbpf.Savefile(program, link_type=1, snaplen=262_144)
@@ -145,7 +143,7 @@ def test_targets_may_be_paths(engine: Any, tmp_path: Path) -> None:
     cbpf.split_capture(TRAFFIC, [("arp", targets[0]), ("greater 1000", targets[1])], rest=targets[2], engine=engine)
     expressions = ("arp", "greater 1000", "not arp and not greater 1000")
     assert [Path(target).read_bytes() for target in targets] == [
-        filtered(CAPTURES["pcap"], one)[0] for one in expressions
+        filtered(CAPTURES["pcap"], expression)[0] for expression in expressions
     ]
     assert names(tmp_path) == ["arp.pcap", "long.pcap", "rest.pcap"]
 
@@ -175,20 +173,16 @@ def of_several_link_types(build: Pcapng) -> list[bytes]:
     ]
 
 
-def without(blocks: list[bytes], *dropped: int) -> bytes:
-    return b"".join(block for index, block in enumerate(blocks) if index not in dropped)
-
-
 @pytest.mark.parametrize("order", "<>")
-def test_several_link_types(order: str, engine: Any) -> None:
+def test_several_link_types_are_filtered(order: str, engine: Any) -> None:
     """Blocks without a packet are copied to every output, so each is a complete capture."""
     blocks = of_several_link_types(Pcapng(order))
     outputs, counts = split(b"".join(blocks), ("arp", "ip"), engine=engine)
-    assert outputs == [without(blocks, 6, 7), without(blocks, 4, 7), without(blocks, 4, 6)]
+    assert outputs == [without_blocks(blocks, 6, 7), without_blocks(blocks, 4, 7), without_blocks(blocks, 4, 6)]
     assert [count[:2] for count in counts] == [(3, 1)] * 3
 
 
-def test_conversion_to_pcap(engine: Any) -> None:
+def test_outputs_are_converted_to_pcap(engine: Any) -> None:
     """Each output, including the rest, has the link type of its first packet."""
     blocks = of_several_link_types(Pcapng())
     outputs, _ = split(b"".join(blocks), ("arp", "ip"), engine=engine, container="pcap")
@@ -208,14 +202,14 @@ def test_a_pcap_of_two_link_types_is_rejected(engine: Any, tmp_path: Path) -> No
     assert names(tmp_path) == []
 
 
-def test_conversion_to_pcapng(engine: Any) -> None:
+def test_outputs_are_converted_to_pcapng(engine: Any) -> None:
     outputs, _ = split(PLAIN, ("arp", "greater 1000"), engine=engine, container="pcapng")
-    expected = [filtered(PLAIN, one, container="pcapng")[0] for one in ("arp", "greater 1000")]
+    expected = [filtered(PLAIN, expression, container="pcapng")[0] for expression in ("arp", "greater 1000")]
     assert outputs[:2] == expected
     assert [len(list(cbpf.read_capture(BytesIO(output)))) for output in outputs] == [1, 1, 2]
 
 
-def test_several_sources_of_different_layouts(engine: Any) -> None:
+def test_sources_of_different_layouts_are_joined(engine: Any) -> None:
     """All records are encoded again for a header that suits all sources."""
     sources = [encoded(RECORDS), encoded(RECORDS, Variant(">", NANOSECONDS)), encoded(RECORDS, Variant(snaplen=60))]
     outputs, counts = split(sources, ("arp", "greater 1000"), engine=engine)
@@ -225,7 +219,7 @@ def test_several_sources_of_different_layouts(engine: Any) -> None:
     assert [count[1] for count in counts] == [3, 3, 6]
 
 
-def test_as_socket(engine: Any) -> None:
+def test_as_socket_applies_to_every_filter(engine: Any) -> None:
     program = cbpf.parse("ld proto\njeq #0x806,0,1\nret #1\nret #0")
     outputs, _ = split(PLAIN, (program,), engine=engine, dialect=cbpf.LINUX, as_socket=True)
     assert outputs == [encoded(ARP), encoded(RECORDS[:3])]
@@ -242,7 +236,7 @@ def test_auto_equals_the_other_engines(size: int) -> None:
     assert split(capture, ("tcp", cbpf.VM(machine.program, engine="llvm"))) == expected
 
 
-def test_progress(engine: Any) -> None:
+def test_progress_reaches_the_size_of_the_source(engine: Any) -> None:
     recorded: list[int] = []
     cbpf.split_capture(TRAFFIC, {"arp": None}, engine=engine, progress=recorded.append)
     assert recorded
@@ -258,7 +252,7 @@ def test_packets_before_damage_are_in_all_outputs(name: str, engine: Any, tmp_pa
     paths = [tmp_path / "tcp", tmp_path / "udp", tmp_path / "rest"]
     with pytest.raises(cbpf.DamagedCapture, match=r"packet 905: \d+ of its \d+ bytes are present") as damage:
         cbpf.split_capture(BytesIO(capture), {"tcp": paths[0], "udp": paths[1]}, rest=paths[2], engine=engine)
-    expected = [filtered(capture, one) for one in ("tcp", "udp", "not tcp and not udp")]
+    expected = [filtered(capture, expression) for expression in ("tcp", "udp", "not tcp and not udp")]
     assert [path.read_bytes() for path in paths] == [output for output, _ in expected]
     assert [summary[:4] for summary in damage.value.summaries] == [count for _, count in expected]
     assert damage.value.summary == damage.value.summaries[0]
@@ -335,7 +329,7 @@ def test_routes_may_share_the_null_device(null: Any) -> None:
     assert [summary.packets_accepted for summary in summaries] == [480, 480, 425]
 
 
-def test_the_null_device_as_a_path_object() -> None:
+def test_the_null_device_may_be_a_path_object() -> None:
     null = Path(os.devnull)
     assert cbpf.split_capture(TRAFFIC, [("tcp", null), ("tcp", null)])[0].packets_accepted == 480
 
@@ -344,7 +338,7 @@ def test_the_null_device_as_a_path_object() -> None:
 INVALID_ARGUMENTS: Final[dict[str, tuple[bytes, dict[str, Any], type[BaseException]]]] = {
     "container": (PLAIN, {"container": "zip"}, cbpf.FieldError),
     "no capture": (b"hello, world" * 9, {}, cbpf.CaptureError),
-    "old version": (PLAIN[:4] + b"\1" + PLAIN[5:], {}, cbpf.CaptureError),
+    "unsupported version": (PLAIN[:4] + b"\1" + PLAIN[5:], {}, cbpf.CaptureError),
 }
 
 
@@ -365,7 +359,7 @@ def test_invalid_arguments_leave_no_file(name: str, engine: Any, tmp_path: Path)
         (cbpf.Savefile(cbpf.compile("arp"), link_type=12, snaplen=262_144), cbpf.CaptureError),
         (b"arp", cbpf.FieldError),
     ],
-    ids=["bad expression", "of a socket", "unsound", "of another link type", "bytes"],
+    ids=["invalid expression", "live device only", "invalid program", "of another link type", "bytes"],
 )
 def test_invalid_filters_leave_no_file(filter: Any, error: type[BaseException], engine: Any, tmp_path: Path) -> None:
     """The position of the filter is irrelevant; the message contains the expression."""

@@ -52,7 +52,7 @@ def pcap(byte_order: str, payloads: Sequence[bytes], seconds: int = SECONDS) -> 
     return encoded(records, Variant(byte_order))
 
 
-def whole_captures_inside(random: Random, byte_order: str) -> bytes:
+def complete_captures_inside(random: Random, byte_order: str) -> bytes:
     inner = [encoded(traffic(random, random.randint(1, 90)), Variant(byte_order)) for _ in range(40)]
     return pcap(byte_order, [bytes(random.randrange(70)) + data for data in inner])
 
@@ -75,8 +75,8 @@ def chains_that_merge(random: Random, byte_order: str) -> bytes:
 def chains_that_never_merge(random: Random, byte_order: str) -> bytes:
     """Return packets with a header whose record ends at the header in the next packet: two parallel chains."""
     size = random.randint(100, 3_000)
-    place = random.randrange(size - 15)
-    payload = bytes(place) + header(byte_order, size) + bytes(size - place - 16)
+    offset = random.randrange(size - 15)
+    payload = bytes(offset) + header(byte_order, size) + bytes(size - offset - 16)
     return pcap(byte_order, [payload] * random.randint(5, 300_000 // size))
 
 
@@ -134,7 +134,7 @@ def pcapng(byte_order: str, payloads: Sequence[bytes]) -> bytes:
     return build.section() + build.interface() + b"".join(build.enhanced(data, time=SECONDS << 20) for data in payloads)
 
 
-def whole_pcapngs_inside(random: Random, byte_order: str) -> bytes:
+def complete_pcapngs_inside(random: Random, byte_order: str) -> bytes:
     inner = [as_pcapng(traffic(random, random.randint(1, 60)), byte_order) for _ in range(40)]
     return pcapng(byte_order, [bytes(4 * random.randrange(9)) + data for data in inner])
 
@@ -158,9 +158,9 @@ def blocks_side_by_side(random: Random, byte_order: str) -> bytes:
     """Return packets with a block that ends within the next packet, where its trailer and another such block are."""
     size = 4 * random.randint(20, 600)
     length = size + 32
-    place = 4 * random.randrange(1, size // 4 - 7)
+    offset = 4 * random.randrange(1, size // 4 - 7)
     trailer = struct.pack(f"{byte_order}I", length)
-    payload = (bytes(place - 4) + trailer + fake_block(byte_order, length)).ljust(size, b"\0")
+    payload = (bytes(offset - 4) + trailer + fake_block(byte_order, length)).ljust(size, b"\0")
     return pcapng(byte_order, [payload] * random.randint(5, 300_000 // size))
 
 
@@ -203,7 +203,7 @@ def _section_of_all_kinds(random: Random, build: Pcapng) -> list[bytes]:
 
 
 MISLEADING_CAPTURES: Final[dict[str, Build]] = {
-    "whole captures inside": whole_captures_inside,
+    "complete captures inside": complete_captures_inside,
     "long chains inside": long_chains_inside,
     "chains that merge": chains_that_merge,
     "chains that never merge": chains_that_never_merge,
@@ -214,7 +214,7 @@ MISLEADING_CAPTURES: Final[dict[str, Build]] = {
     "equal lengths": equal_lengths,
     "chains over everything": chains_over_everything,
     "leaps over everything": leaps_over_everything,
-    "whole pcapngs inside": whole_pcapngs_inside,
+    "complete pcapngs inside": complete_pcapngs_inside,
     "blocks inside": blocks_inside,
     "blocks side by side": blocks_side_by_side,
     "blocks that merge": blocks_that_merge,
@@ -257,9 +257,9 @@ def truncated(random: Random, capture: bytes) -> bytes:
 def changed_word(random: Random, capture: bytes) -> bytes:
     """Overwrite a word with one that may be a length or a block type."""
     words = (0, 1, 11, 12, 31, 59, 700, 701, 262_144, 262_145, 1 << 24, (1 << 24) + 4, 0x7FFF_FFFF, 0xFFFF_FFFF, 6, 3)
-    place = random.randrange(24, max(25, len(capture) - 4))
+    offset = random.randrange(24, max(25, len(capture) - 4))
     word = struct.pack(random.choice("<>") + "I", random.choice(words))
-    return capture[:place] + word + capture[place + 4 :]
+    return capture[:offset] + word + capture[offset + 4 :]
 
 
 def changed_lengths(random: Random, capture: bytes) -> bytes:
@@ -267,28 +267,28 @@ def changed_lengths(random: Random, capture: bytes) -> bytes:
     order = ">" if capture[0] == 0xA1 else "<"
     if capture[0] == 0x0A:
         return changed_word(random, capture)
-    position, places = 24, []
+    position, starts = 24, []
     while position + 16 <= len(capture):
-        places.append(position)
+        starts.append(position)
         first, second = struct.unpack_from(f"{order}II", capture, position + 8)
         position += 16 + min(first, second)
-    place = random.choice(places or [24]) + 8
+    offset = random.choice(starts or [24]) + 8
     lengths = [random.choice((0, 1, 60, 699, 701, 65_536, 262_144, 262_145, 1 << 31, 0xFFFF_FFFF)) for _ in range(2)]
-    return capture[:place] + struct.pack(f"{order}II", *lengths) + capture[place + 8 :]
+    return capture[:offset] + struct.pack(f"{order}II", *lengths) + capture[offset + 8 :]
 
 
 def garbage_between(random: Random, capture: bytes) -> bytes:
-    place = random.randrange(24, len(capture) + 1)
+    offset = random.randrange(24, len(capture) + 1)
     garbage = random.choice((random.randbytes, bytes))(random.choice((1, 4, 16, 90, 5_000)))
-    return capture[:place] + garbage + capture[place:]
+    return capture[:offset] + garbage + capture[offset:]
 
 
-def piece_missing(random: Random, capture: bytes) -> bytes:
-    place = random.randrange(24, len(capture))
-    return capture[:place] + capture[place + random.choice((1, 4, 16, 90, 5_000)) :]
+def bytes_missing(random: Random, capture: bytes) -> bytes:
+    offset = random.randrange(24, len(capture))
+    return capture[:offset] + capture[offset + random.choice((1, 4, 16, 90, 5_000)) :]
 
 
-DAMAGES: Final = (bits_flipped, truncated, changed_word, changed_lengths, garbage_between, piece_missing)
+DAMAGES: Final = (bits_flipped, truncated, changed_word, changed_lengths, garbage_between, bytes_missing)
 
 
 def damaged(random: Random) -> bytes:
