@@ -40,8 +40,9 @@ def assembly(setting: Setting) -> Iterator[Section]:
         "ms": lambda row: f"{row.seconds * 1e3:.1f}",
         "ns per instruction": lambda row: f"{row.seconds * 1e9 / SIZE:,.0f}",
     }
+    opcodes = {instruction.op for instruction in raw}
     note = (
-        f"{len({one.op for one in raw})} different opcodes, {len(EXPRESSIONS)} expressions repeated. No peer offers"
+        f"{len(opcodes)} different opcodes, {len(EXPRESSIONS)} expressions repeated. No peer offers"
         " this: dpkt and scapy do not decode BPF, and cypcap returns an instruction as four numbers."
     )
     rows = paired(contenders, rounds=setting.rounds(15))
@@ -60,9 +61,9 @@ def long_program() -> cbpf.Program:
 
 def _joined(filters: list[cbpf.Program]) -> Iterator[cbpf.Instruction]:
     """Yield as many filters as fit, each without its last `ret #0`: rejected packets continue in the next."""
-    room = SIZE - 1
-    for one in cycle(filters):
-        room -= len(one)
-        if room < 0:
+    remaining = SIZE - 1
+    for program in cycle(filters):
+        remaining -= len(program)
+        if remaining < 0:
             return
-        yield from one
+        yield from program

@@ -13,7 +13,7 @@ from benchmarks.whole import FILTER
 
 import cbpf
 
-_NUMBER: Final = 100_000
+_COUNT: Final = 100_000
 
 _COLUMNS: Final = {
     "ns per packet": lambda row: f"{row.seconds * 1e9:,.1f}",
@@ -23,21 +23,21 @@ _COLUMNS: Final = {
 
 def batches(setting: Setting) -> Iterator[Section]:
     """Measure `VM.verdicts` on a list of bytes and on ranges of one buffer."""
-    some = list(islice(cycle(synthetic.packets(setting.scaled(synthetic.BLOCK))), setting.scaled(_NUMBER)))
-    ranges = packets_of([(packet, len(packet)) for packet in some])
+    packets = list(islice(cycle(synthetic.packets(setting.scaled(synthetic.BLOCK))), setting.scaled(_COUNT)))
+    ranges = packets_of([(packet, len(packet)) for packet in packets])
     program = cbpf.compile(FILTER)
     native, python = cbpf.VM(program, engine="llvm"), cbpf.VM(program, engine="python")
     require_agreement(
-        {"llvm": sum(map(bool, native.verdicts(ranges))), "python": sum(map(bool, python.verdicts(some)))}
+        {"llvm": sum(map(bool, native.verdicts(ranges))), "python": sum(map(bool, python.verdicts(packets)))}
     )
     runs = [
         ("cbpf, llvm engine, ranges", lambda: native.verdicts(ranges), "`verdicts(packets)`, `Packets` of one buffer"),
-        ("cbpf, llvm engine, list", lambda: native.verdicts(some), "`verdicts(packets)`, a list of bytes"),
-        ("cbpf, llvm engine, one by one", lambda: list(map(native.run, some)), "`list(map(VM.run, packets))`"),
+        ("cbpf, llvm engine, list", lambda: native.verdicts(packets), "`verdicts(packets)`, a list of bytes"),
+        ("cbpf, llvm engine, one by one", lambda: list(map(native.run, packets)), "`list(map(VM.run, packets))`"),
         ("cbpf, python engine, ranges", lambda: python.verdicts(ranges), "`verdicts(packets)`"),
-        ("cbpf, python engine, list", lambda: python.verdicts(some), "`verdicts(packets)`"),
+        ("cbpf, python engine, list", lambda: python.verdicts(packets), "`verdicts(packets)`"),
     ]
-    contenders = [Contender(name, run, how, len(some)) for name, run, how in runs]
+    contenders = [Contender(name, run, how, len(packets)) for name, run, how in runs]
     rows = paired(contenders, rounds=setting.rounds(9))
-    note = f"`{FILTER}` on {len(some):,} packets, {len(set(some)):,} of them distinct."
+    note = f"`{FILTER}` on {len(packets):,} packets, {len(set(packets)):,} of them distinct."
     yield Section("Many packets per call", *table(rows, _COLUMNS), note)

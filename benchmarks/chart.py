@@ -10,9 +10,9 @@ from benchmarks.report import Chart
 _WIDTH: Final = 760
 _MARGIN: Final = 32
 _NAMES: Final = 216  # where bars begin
-_LONGEST_BAR: Final = 430
-_STEP: Final = 26
-_BAR: Final = 15
+_MAX_BAR_WIDTH: Final = 430
+_STEP: Final = 26  # from one bar to the next
+_BAR: Final = 15  # the height of a bar
 _HEAD: Final = 58  # a panel's title and unit
 _GAP: Final = 26
 
@@ -66,7 +66,7 @@ def _panel(chart: Chart, top: int) -> Iterator[str]:
     bottom = first + _STEP * len(chart.bars) - (_STEP - _BAR) + 4
     for index, (name, number) in enumerate(chart.bars):
         y = first + _STEP * index
-        width = max(1.0, number / largest * _LONGEST_BAR)
+        width = max(1.0, number / largest * _MAX_BAR_WIDTH)
         own = " own" if name.startswith("cbpf") else ""
         ours = " ours" if own and index == 0 else ""
         baseline = y + _BAR - 3

@@ -4,15 +4,15 @@ import sys
 
 import cbpf
 
-_BEFORE = 200
+_WARM_UP_COUNT = 200
 
 
-def main(number: int) -> None:
+def main(count: int) -> None:
     instructions = cbpf.compile("tcp port 443").instructions[:-1]
     packet = bytes(64)
     start = 0
-    for index in range(_BEFORE + number):
-        if index == _BEFORE:
+    for index in range(_WARM_UP_COUNT + count):
+        if index == _WARM_UP_COUNT:
             start = _own_memory()
         cbpf.VM([*instructions, cbpf.RetConstant(index)], engine="llvm").run(packet)
     print(_own_memory() - start)

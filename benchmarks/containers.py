@@ -13,8 +13,8 @@ from benchmarks.setting import Omitted, Setting, size_text
 from benchmarks.timing import paired
 from benchmarks.whole import FILTER, HUGE, LARGE
 
-_NUMBERS: Final = (500_000, 1_000_000, LARGE, HUGE)
-_FOR_COMPRESSION: Final = 500_000
+_COUNTS: Final = (500_000, 1_000_000, LARGE, HUGE)
+_COUNT_FOR_COMPRESSION: Final = 500_000
 
 
 def pcapng(setting: Setting) -> Iterator[Section]:
@@ -46,17 +46,17 @@ def pcapng(setting: Setting) -> Iterator[Section]:
 
 def linear(setting: Setting) -> Iterator[Section]:
     """Measure one process per size, and subtract the start-up."""
-    captures = synthetic_captures(1, *map(setting.scaled, _NUMBERS))
+    captures = synthetic_captures(1, *map(setting.scaled, _COUNTS))
     names = ["one packet", *map(str, captures[1:])]
     commands = [_filter(capture, "--engine", "llvm") for capture in captures]
     rows = paired(list(map(process, names, commands)), rounds=setting.rounds(9))
-    each = [row.more / capture.packets * 1e9 for row, capture in zip(rows, captures, strict=True)]
+    ns_per_packet = [row.more / capture.packets * 1e9 for row, capture in zip(rows, captures, strict=True)]
     lines = [
-        [row.contender.name, f"{row.seconds * 1e3:,.1f}", f"{row.more * 1e3:,.1f}", f"{one:.1f}"]
-        for row, one in zip(rows, each, strict=True)
+        [row.contender.name, f"{row.seconds * 1e3:,.1f}", f"{row.more * 1e3:,.1f}", f"{ns:.1f}"]
+        for row, ns in zip(rows, ns_per_packet, strict=True)
     ]
     lines[0][2:] = "", ""
-    spread = max(each[1:]) / median(each[1:]) - 1
+    spread = max(ns_per_packet[1:]) / median(ns_per_packet[1:]) - 1
     note = (
         f"`cbpf filter --engine llvm -w /dev/null '{FILTER}'`; start-up is the time for one packet."
         f" The largest time per packet is {spread:.0%} above the median."
@@ -66,12 +66,12 @@ def linear(setting: Setting) -> Iterator[Section]:
 
 def compressed(setting: Setting) -> Iterator[Section]:
     """Compare compressed captures with the usual pipe into tcpdump."""
-    (plain,) = synthetic_captures(setting.scaled(_FOR_COMPRESSION))
-    made = {name: capture for name in _COMPRESS if (capture := _compressed(plain, name))}
-    if not made:
+    (plain,) = synthetic_captures(setting.scaled(_COUNT_FOR_COMPRESSION))
+    captures = {name: capture for name in _COMPRESS if (capture := _compressed(plain, name))}
+    if not captures:
         raise Omitted("it needs one of isal, zstd (backports.zstd) and lz4: the extra `compressed`")
     contenders = [process("cbpf, not compressed", _filter(plain), units=plain.size)]
-    for name, capture in made.items():
+    for name, capture in captures.items():
         contenders.append(process(f"cbpf, {name}", _filter(capture), units=plain.size))
         program, *_ = reader = _READERS[name]
         if shutil.which(program) and shutil.which("tcpdump"):
@@ -82,9 +82,9 @@ def compressed(setting: Setting) -> Iterator[Section]:
         "MB per second": lambda row: f"{1e-6 / row.seconds:,.0f}",
         "relative time": lambda row: f"{row.ratio:.2f}",
     }
-    sizes = ", ".join(f"{name} {size_text(capture.size)}" for name, capture in made.items())
+    sizes = ", ".join(f"{name} {size_text(capture.size)}" for name, capture in captures.items())
     note = f"{plain}; {sizes}. MB counts decompressed bytes; output to /dev/null."
-    for capture in made.values():
+    for capture in captures.values():
         Path(capture.path).unlink()
     yield Section("Compressed captures", *table(rows, columns), note)
 

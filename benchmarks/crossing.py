@@ -17,8 +17,8 @@ from benchmarks.whole import FILTER
 from cbpf.filtering.api import _MIN_NATIVE_SIZE
 from cbpf.vm import MIN_NATIVE_BATCH
 
-_NUMBERS: Final = (2_000, 200_000)
-"""Two numbers of packets, between which an engine's time is assumed to be linear."""
+_COUNTS: Final = (2_000, 200_000)
+"""Two counts of packets, between which an engine's time is assumed to be linear."""
 
 _STATES: Final = (
     ("list of bytes, first filter of a process", "list", "cold", COLD_CACHE),
@@ -45,11 +45,11 @@ def crossing(setting: Setting) -> Iterator[Section]:
 
 def _of_verdicts(setting: Setting) -> Section:
     rows = []
-    few, many = _NUMBERS[0], max(_NUMBERS[0] + 1, setting.scaled(_NUMBERS[1]))
+    few, many = _COUNTS[0], max(_COUNTS[0] + 1, setting.scaled(_COUNTS[1]))
     for name, kind, state, cache in _STATES:
-        jobs = [(engine, number) for engine in ("python", "llvm") for number in (few, many)]
+        jobs = [(engine, count) for engine in ("python", "llvm") for count in (few, many)]
         rounds = [
-            [_seconds([engine, kind, str(number), state], cache) for engine, number in jobs]
+            [_seconds([engine, kind, str(count), state], cache) for engine, count in jobs]
             for _ in range(1 + setting.rounds(9))
         ]
         rows.append([name, *_cells(_lines(rounds[1:], few, many), "{:,.0f}")])
@@ -62,9 +62,9 @@ def _of_verdicts(setting: Setting) -> Section:
 
 
 def _of_captures(setting: Setting) -> Section:
-    captures = synthetic_captures(*map(setting.scaled, _NUMBERS))
+    captures = synthetic_captures(*map(setting.scaled, _COUNTS))
     few, many = (capture.packets for capture in captures)
-    a_packet = captures[1].size / many / 1e6
+    megabytes_per_packet = captures[1].size / many / 1e6
     rows = []
     for name, start in (("code cached by an earlier run", process), ("first run", cold)):
         contenders = [
@@ -73,7 +73,7 @@ def _of_captures(setting: Setting) -> Section:
             for capture in captures
         ]
         lines = _lines(rounds_of(contenders, rounds=setting.rounds(15)), few, many)
-        rows.append([name, *_cells(lines._replace(crossing=lines.crossing * a_packet), "{:.1f}")])
+        rows.append([name, *_cells(lines._replace(crossing=lines.crossing * megabytes_per_packet), "{:.1f}")])
     note = (
         f"`cbpf filter --engine ... -w /dev/null '{FILTER}'`, whole processes on captures of {few:,} and {many:,}"
         f' packets. The engine "auto" selects llvm from {_MIN_NATIVE_SIZE / 1e6:.0f} MB on.'
@@ -92,9 +92,9 @@ def _seconds(arguments: list[str], cache: Path) -> float:
 
 def _lines(rounds: list[list[float]], few: int, many: int) -> _Lines:
     """Return the median lines of rounds: python with few and many packets, llvm with few and many."""
-    slopes = [[(one[side + 1] - one[side]) / (many - few) for side in (0, 2)] for one in rounds]
+    slopes = [[(times[side + 1] - times[side]) / (many - few) for side in (0, 2)] for times in rounds]
     starts = [
-        [one[side] - few * slope[side // 2] for side in (0, 2)] for one, slope in zip(rounds, slopes, strict=True)
+        [times[side] - few * slope[side // 2] for side in (0, 2)] for times, slope in zip(rounds, slopes, strict=True)
     ]
     crossings = [
         (start[1] - start[0]) / (slope[0] - slope[1]) if slope[0] > slope[1] else inf

@@ -14,15 +14,15 @@ import cbpf
 TRAFFIC = Path(__file__).parents[1] / "examples" / "traffic.pcap"
 
 
-def main(engine: Any, kind: str, number: int, state: str) -> None:
+def main(engine: Any, kind: str, count: int, state: str) -> None:
     with cbpf.read_capture(TRAFFIC) as capture:
         data = [packet.data for packet in capture]
-    packets: Any = list(islice(cycle(data), number))
+    packets: Any = list(islice(cycle(data), count))
     if kind == "ranges":
         joined, lengths = b"".join(data), list(map(len, data))
         ends = [sum(lengths[: index + 1]) for index in range(len(lengths))]
         starts = [end - length for end, length in zip(ends, lengths, strict=True)]
-        columns = {"positions": islice(cycle(starts), number), "lengths": islice(cycle(lengths), number)}
+        columns = {"positions": islice(cycle(starts), count), "lengths": islice(cycle(lengths), count)}
         packets = cbpf.Packets(joined, **columns)
     program = cbpf.compile("tcp port 443")
     if state == "warm":

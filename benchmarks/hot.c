@@ -1,4 +1,4 @@
-/* libpcap's bpf_filter over the rows that cbpf's machine code takes; its address comes from outside. */
+/* libpcap's bpf_filter over the rows that cbpf's machine code reads; the caller passes its address. */
 #include <stdint.h>
 
 struct row { const unsigned char *packet; uint32_t captured, wire; };

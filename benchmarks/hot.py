@@ -1,4 +1,4 @@
-"""The filter alone on packets in the processor's cache, compared with libpcap's in a loop in C."""
+"""The time of filters alone, on packets in the processor's cache, next to libpcap's `bpf_filter` in a loop in C."""
 
 import ctypes
 import shutil
@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from benchmarks import synthetic
 from benchmarks.captures import TRAFFIC, packets_of
+from benchmarks.corpus import ETHERNET
 from benchmarks.processes import WORKSPACE
 from benchmarks.report import Chart, Section, at_least
 from benchmarks.setting import Omitted, Setting
@@ -21,21 +22,19 @@ from benchmarks.timing import Contender, paired
 
 import cbpf
 from cbpf.engines.llvm.context import default_context
-from support.corpus_filters import ETHERNET
 
 _LIBRARIES: Final = ("libpcap.so.0.8", "libpcap.so.1", "libpcap.so")
 
 _SYNTHETIC: Final = 3_000
-_ROWS: Final = 10_000  # several per packet, so that the cost of the call from Python is negligible
-_SAMPLE: Final = 100_000  # rows per timed run
-
+_MIN_ROWS: Final = 10_000  # per call; packets repeat, so that the cost of the call from Python is negligible
+_MIN_SAMPLE: Final = 100_000  # rows per timed run
 
 _ROW: Final = struct.Struct("=QII")
 """Address, captured length, wire length: a row of `engines.llvm.entry_points.match`."""
 
 
 class _Result(NamedTuple):
-    """Nanoseconds per packet, and the ratios of libpcap's to cbpf's."""
+    """The times of a filter in nanoseconds per packet, and the ratios of libpcap's times to cbpf's."""
 
     expression: str
     ours: float
@@ -50,8 +49,8 @@ def hot(setting: Setting) -> Iterator[Section]:
     library = _Libpcap()
     with cbpf.read_capture(TRAFFIC) as capture:
         recorded = packets_of([(packet.data, packet.wire_length) for packet in capture])
-    made = packets_of([(data, len(data)) for data in synthetic.packets(setting.scaled(_SYNTHETIC))])
-    for title, packets in (("the shipped capture", recorded), ("synthetic packets", made)):
+    generated = packets_of([(data, len(data)) for data in synthetic.packets(setting.scaled(_SYNTHETIC))])
+    for title, packets in (("the shipped capture", recorded), ("synthetic packets", generated)):
         yield _section(title, packets, _race(packets, library, setting))
 
 
@@ -89,10 +88,10 @@ def _system_libpcap() -> ctypes.CDLL:
 
 def _race(packets: cbpf.Packets, library: _Libpcap, setting: Setting) -> list[_Result]:
     buffer = ctypes.create_string_buffer(bytes(packets.buffer), len(packets.buffer))
-    rows = _rows(packets, ctypes.addressof(buffer)) * -(-_ROWS // len(packets))
+    rows = _rows(packets, ctypes.addressof(buffer)) * -(-_MIN_ROWS // len(packets))
     count = len(rows) // _ROW.size
     address = ctypes.addressof(ctypes.c_char.from_buffer(rows))
-    times = setting.scaled(-(-_SAMPLE // count))
+    times = setting.scaled(-(-_MIN_SAMPLE // count))
     context = default_context()
     ours, theirs, optimised = (array("I", bytes(4 * count)) for _ in range(3))
     results = []
@@ -132,23 +131,27 @@ def _repeat(run: partial[Any], times: int) -> None:
 
 
 def _section(title: str, packets: cbpf.Packets, results: list[_Result]) -> Section:
-    by_ratio = sorted(results, key=lambda one: one.ratio)
+    by_ratio = sorted(results, key=lambda result: result.ratio)
     mean = _Result("all: geometric mean", *(geometric_mean(column) for column in list(zip(*results, strict=True))[1:]))
     middle = by_ratio[len(by_ratio) // 2]
     ends = [("smallest", by_ratio[0]), ("median", middle), ("largest", by_ratio[-1])]
-    chosen = [mean, *(one._replace(expression=f"{name} ratio: `{one.expression}`") for name, one in ends)]
-    chosen += [one._replace(expression=f"`{one.expression}`") for one in results if one.expression == "tcp port 443"]
+    chosen = [mean, *(result._replace(expression=f"{name} ratio: `{result.expression}`") for name, result in ends)]
+    chosen += [
+        result._replace(expression=f"`{result.expression}`")
+        for result in results
+        if result.expression == "tcp port 443"
+    ]
     lines = [
         [
-            one.expression,
-            *(f"{ns:.1f}" for ns in (one.ours, one.libpcap, one.optimised)),
-            *(f"{ratio:.1f}" for ratio in (one.ratio, one.optimised_ratio)),
+            result.expression,
+            *(f"{ns:.1f}" for ns in (result.ours, result.libpcap, result.optimised)),
+            *(f"{ratio:.1f}" for ratio in (result.ratio, result.optimised_ratio)),
         ]
-        for one in chosen
+        for result in chosen
     ]
     heading = ["case", "cbpf, ns", "libpcap, ns", "libpcap optimised, ns", "ratio", "ratio, optimised"]
     note = (
-        f"The {len(results)} Ethernet expressions of `tests/corpus/filters.txt` over {len(packets):,} packets, ns a"
+        f"The {len(results)} Ethernet expressions of `tests/corpus/filters.txt` over {len(packets):,} packets, ns per"
         ' packet. cbpf: the machine code of `VM(program, engine="llvm")`. libpcap: `bpf_filter` in a loop in C'
         " (`hot.c`, `cc -O2`) on the same program, and on the result of libpcap's optimiser. All read the same prepared"
         " array of addresses and lengths and write an array of verdicts; the verdicts for the same program are equal."

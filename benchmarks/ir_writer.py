@@ -1,6 +1,6 @@
 """Writing LLVM IR: the text writer of the llvm engine, compared with llvmlite's IRBuilder.
 
-`LlvmliteMachine` writes the function of `engines.llvm.machine`, instruction by instruction, by llvmlite.ir.
+`LlvmliteMachine` writes the function of `engines.llvm.machine`, instruction by instruction, with llvmlite.ir.
 """
 
 import ctypes
@@ -10,6 +10,7 @@ from statistics import median
 from typing import Any, Final
 
 from benchmarks import synthetic
+from benchmarks.corpus import ETHERNET
 from benchmarks.hot import compiled
 from benchmarks.processes import PYTHON, process
 from benchmarks.report import Section, table
@@ -21,7 +22,6 @@ import cbpf
 from cbpf.engines.llvm import entry_points, jit
 from cbpf.engines.llvm.machine import filter_function
 from cbpf.isa.semantics import begin, execute
-from support.corpus_filters import ETHERNET
 
 _INSTRUCTIONS: Final = {
     "ADD": "add",

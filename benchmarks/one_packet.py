@@ -32,7 +32,7 @@ def _one_packet(direction: str, setting: Setting) -> Section:
     program = cbpf.compile(FILTER, optimizer=None)
     header = cypcap.Pkthdr(0.0, len(packet), len(packet))
     libpcap = cypcap.compile(1, 262_144, FILTER, False, cypcap.NETMASK_UNKNOWN)
-    rivals: list[tuple[str, Check, int, str]] = [
+    checks: list[tuple[str, Check, int, str]] = [
         ("cbpf, llvm engine", cbpf.VM(program, engine="llvm").run, 100_000, "`VM.run`, a builtin of machine code"),
         ("cbpf, llvm by ctypes", cbpf.VM(program, engine="llvm").evaluate, 2_000, "`VM.evaluate`"),
         ("cbpf, python engine", cbpf.VM(program, engine="python").run, 20_000, "`VM.run`"),
@@ -42,8 +42,8 @@ def _one_packet(direction: str, setting: Setting) -> Section:
         ("scapy", scapy_check(80, ipv6=False), 50, "`Ether(packet)`, then a check by hand"),
         ("nothing", bool, 100_000, "`bool(packet)`: the loop, and a call of a builtin"),
     ]
-    require_agreement({name: bool(check(packet)) for name, check, _, _ in rivals})
-    contenders = [calls(name, check, packet, how, times=setting.scaled(times)) for name, check, times, how in rivals]
+    require_agreement({name: bool(check(packet)) for name, check, _, _ in checks})
+    contenders = [calls(name, check, packet, how, times=setting.scaled(times)) for name, check, times, how in checks]
     rows = paired(contenders, rounds=setting.rounds(25))
     title = f"One packet per call, {direction} port 80"
     note = (

@@ -1,34 +1,30 @@
 """The results of optimisers: sizes, executed instructions, proofs, long lists."""
 
-import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from functools import partial
-from pathlib import Path
 from random import Random
 from statistics import geometric_mean, median
 from time import perf_counter
 from typing import Any, Final, NamedTuple
 
 from benchmarks import synthetic
+from benchmarks.captures import TRAFFIC
+from benchmarks.corpus import CORPUS, random_expression
 from benchmarks.report import Goal, Section, at_most
 from benchmarks.setting import Setting
 from benchmarks.timing import Contender, paired
 
 import cbpf
 
-sys.path.append(str(Path(__file__).parents[1] / "tests"))  # the corpus of filters
-from support.corpus_filters import CORPUS
-from support.random_expressions import expression
-
-_LONGEST: Final = 262_144
-_TRAFFIC: Final = Path(__file__).parents[1] / "examples" / "traffic.pcap"
-_PROTOTYPE: Final = 1258
-_PROTOTYPE_EXECUTED: Final = 6.01
+_MAX_PACKET_LENGTH: Final = 262_144
+# Goals for the corpus: the results of a prototype.
+_MAX_INSTRUCTIONS: Final = 1258
+_MAX_EXECUTED: Final = 6.01
 
 
-class _Made(NamedTuple):
-    """A filter: libpcap's unoptimised and optimised programs, and cbpf's results for size and for speed."""
+class _Measurement(NamedTuple):
+    """A filter: libpcap's unoptimised and optimised programs, cbpf's results for size and speed, and the times."""
 
     name: str
     plain: cbpf.Program
@@ -43,7 +39,9 @@ class _Made(NamedTuple):
 def optimizing(setting: Setting) -> Iterator[Section]:
     """Measure the corpus, random expressions, long expressions and long lists."""
     warnings.simplefilter("ignore", cbpf.ExpressionWarning)
-    corpus = [_made(str(one), one.program(), one.program("libpcap"), setting.rounds(5)) for one in CORPUS]
+    corpus = [
+        _measure(str(filter), filter.program(), filter.program("libpcap"), setting.rounds(5)) for filter in CORPUS
+    ]
     yield _sizes("The corpus", corpus, _corpus_goals(corpus))
     yield _executed(corpus)
     yield _engines(corpus, setting)
@@ -52,83 +50,88 @@ def optimizing(setting: Setting) -> Iterator[Section]:
     yield _lists(setting)
 
 
-def _made(name: str, plain: cbpf.Program, libpcap: cbpf.Program, rounds: int) -> _Made:
+def _measure(name: str, plain: cbpf.Program, libpcap: cbpf.Program, rounds: int) -> _Measurement:
     times, proofs = [], []
     for _ in range(rounds):
         started = perf_counter()
         size = cbpf.optimize(plain)
         times.append(perf_counter() - started)
         started = perf_counter()
-        if cbpf.difference(plain, size, longest=_LONGEST, timeout=60) is not None:
+        if cbpf.difference(plain, size, longest=_MAX_PACKET_LENGTH, timeout=60) is not None:
             raise SystemExit(f"{name}: the optimised program is not equivalent")
         proofs.append(perf_counter() - started)
-    exact = cbpf.difference(plain, libpcap, longest=_LONGEST, timeout=60) is None
+    exact = cbpf.difference(plain, libpcap, longest=_MAX_PACKET_LENGTH, timeout=60) is None
     speed = cbpf.optimize(plain, goal="speed")
-    return _Made(name, plain, libpcap, size, speed, exact, median(times), median(proofs))
+    return _Measurement(name, plain, libpcap, size, speed, exact, median(times), median(proofs))
 
 
-def _random(count: int) -> Iterator[_Made]:
+def _random(count: int) -> Iterator[_Measurement]:
     """Yield the first *count* expressions of a seeded stream."""
-    number = 0
+    attempt = 0
     for index in range(count):
         while True:
-            text = expression(Random(f"benchmark {number}"))
-            number += 1
+            text = random_expression(Random(f"benchmark {attempt}"))
+            attempt += 1
             try:
-                plain, libpcap = (cbpf.compile(text, optimizer=one) for one in (None, "libpcap"))
+                plain, libpcap = (cbpf.compile(text, optimizer=optimizer) for optimizer in (None, "libpcap"))
             except cbpf.ExpressionError:  # a protocol that excludes another
                 continue
-            yield _made(f"{index}: {text}", plain, libpcap, 1)
+            yield _measure(f"{index}: {text}", plain, libpcap, 1)
             break
 
 
-def _sizes(title: str, made: Sequence[_Made], goals: Sequence[Goal]) -> Section:
-    exact = [one for one in made if one.libpcap_is_exact]
+def _sizes(title: str, measurements: Sequence[_Measurement], goals: Sequence[Goal]) -> Section:
+    exact = [measurement for measurement in measurements if measurement.libpcap_is_exact]
     rows = [
-        [name, f"{total(made):,}", f"{total(exact):,}", equal]
+        [name, f"{total(measurements):,}", f"{total(exact):,}", equal]
         for name, total, equal in (
             ("libpcap, unoptimised", _total("plain"), ""),
-            ("libpcap, optimised", _total("libpcap"), f"{len(exact):,} of {len(made):,}"),
-            ("cbpf, size", _total("size"), f"{len(made):,} of {len(made):,}"),
+            ("libpcap, optimised", _total("libpcap"), f"{len(exact):,} of {len(measurements):,}"),
+            ("cbpf, size", _total("size"), f"{len(measurements):,} of {len(measurements):,}"),
             ("cbpf, speed", _total("speed"), ""),
         )
     ]
-    slowest_proof = max(made, key=lambda one: one.proof_seconds)
-    slowest = max(made, key=lambda one: one.seconds)
-    longer = [one for one in exact if len(one.size) > len(one.libpcap)]
+    slowest_proof = max(measurements, key=lambda measurement: measurement.proof_seconds)
+    slowest = max(measurements, key=lambda measurement: measurement.seconds)
+    longer = [measurement for measurement in exact if len(measurement.size) > len(measurement.libpcap)]
+    optimize_ms = 1e3 * median(measurement.seconds for measurement in measurements)
+    proof_ms = 1e3 * median(measurement.proof_seconds for measurement in measurements)
     note = (
-        f"{len(made):,} expressions; exact: libpcap's result is proved equivalent to its unoptimised code, for"
-        f" packets of up to {_LONGEST:,} bytes. cbpf is longer than libpcap on {len(longer)} of these."
-        f" Time to optimise: median {1e3 * median(one.seconds for one in made):.1f} ms, at most"
-        f" {1e3 * slowest.seconds:.0f} ms. Proof: median {1e3 * median(one.proof_seconds for one in made):.1f} ms, at"
+        f"{len(measurements):,} expressions; exact: libpcap's result is proved equivalent to its unoptimised code, for"
+        f" packets of up to {_MAX_PACKET_LENGTH:,} bytes. cbpf is longer than libpcap on {len(longer)} of these."
+        f" Time to optimise: median {optimize_ms:.1f} ms, at most"
+        f" {1e3 * slowest.seconds:.0f} ms. Proof: median {proof_ms:.1f} ms, at"
         f" most {1e3 * slowest_proof.proof_seconds:.0f} ms, for `{_short(slowest_proof.name)}`."
     )
     return Section(title, ["case", "instructions", "where libpcap is exact", "proved equivalent"], rows, note, goals)
 
 
 def _total(field: str) -> Any:
-    return lambda made: sum(len(getattr(one, field)) for one in made)
+    return lambda measurements: sum(len(getattr(measurement, field)) for measurement in measurements)
 
 
 def _short(name: str) -> str:
     return name if len(name) <= 90 else f"{name[:90]}..."
 
 
-def _corpus_goals(corpus: Sequence[_Made]) -> list[Goal]:
-    longer = sum(len(one.size) > len(one.libpcap) for one in corpus if one.libpcap_is_exact)
-    proof = 1e3 * median(one.proof_seconds for one in corpus)
+def _corpus_goals(corpus: Sequence[_Measurement]) -> list[Goal]:
+    longer_than_libpcap = sum(
+        len(measurement.size) > len(measurement.libpcap) for measurement in corpus if measurement.libpcap_is_exact
+    )
+    longer_than_input = sum(len(measurement.size) > len(measurement.plain) for measurement in corpus)
+    proof_ms = 1e3 * median(measurement.proof_seconds for measurement in corpus)
     return [
-        at_most("The corpus, instructions", _PROTOTYPE, _total("size")(corpus), "{:,}"),
-        at_most("Longer than an exact libpcap", 0, longer, "{} filters"),
-        at_most("Longer than the input", 0, sum(len(one.size) > len(one.plain) for one in corpus), "{} filters"),
-        at_most("Proof that the optimised program is equivalent, median", 5, proof, "{:.1f} ms"),
+        at_most("The corpus, instructions", _MAX_INSTRUCTIONS, _total("size")(corpus), "{:,}"),
+        at_most("Longer than an exact libpcap", 0, longer_than_libpcap, "{} filters"),
+        at_most("Longer than the input", 0, longer_than_input, "{} filters"),
+        at_most("Proof that the optimised program is equivalent, median", 5, proof_ms, "{:.1f} ms"),
     ]
 
 
-def _executed(corpus: Sequence[_Made]) -> Section:
+def _executed(corpus: Sequence[_Measurement]) -> Section:
     """Count the executed instructions per packet exactly."""
-    filters = [one for one in corpus if one.name.startswith("EN10MB")]
-    with cbpf.read_capture(_TRAFFIC) as capture:
+    filters = [measurement for measurement in corpus if measurement.name.startswith("EN10MB")]
+    with cbpf.read_capture(TRAFFIC) as capture:
         shipped = [packet.data for packet in capture]
     rows = []
     means: dict[str, float] = {}
@@ -138,33 +141,34 @@ def _executed(corpus: Sequence[_Made]) -> Section:
         ("cbpf, size", "size"),
         ("cbpf, speed", "speed"),
     ):
-        both = [_mean(filters, field, packets) for packets in (shipped, synthetic.packets(2000))]
-        means[field] = both[0]
-        longest = max(cbpf.Flow(getattr(one, field)).longest for one in filters)
-        rows.append([name, *(f"{mean:.2f}" for mean in both), str(longest)])
+        both_means = [_mean(filters, field, packets) for packets in (shipped, synthetic.packets(2000))]
+        means[field] = both_means[0]
+        longest = max(cbpf.Flow(getattr(measurement, field)).longest for measurement in filters)
+        rows.append([name, *(f"{mean:.2f}" for mean in both_means), str(longest)])
     note = (
         f"The mean over {len(filters)} Ethernet expressions and the packets of the shipped capture ({len(shipped)}),"
         f" and over 2,000 synthetic ones. Against libpcap: {means['size'] / means['libpcap']:.3f} times (shipped)."
     )
-    goal = at_most("Executed instructions per packet", _PROTOTYPE_EXECUTED, means["size"], "{:.2f}")
+    goal = at_most("Executed instructions per packet", _MAX_EXECUTED, means["size"], "{:.2f}")
     heading = ["case", "shipped capture", "synthetic packets", "longest path"]
     return Section("Executed instructions per packet", heading, rows, note, [goal])
 
 
-def _mean(filters: Sequence[_Made], field: str, packets: Sequence[bytes]) -> float:
-    return sum(cbpf.execution_counts(getattr(one, field), packets).mean for one in filters) / len(filters)
+def _mean(filters: Sequence[_Measurement], field: str, packets: Sequence[bytes]) -> float:
+    counts = [cbpf.execution_counts(getattr(measurement, field), packets) for measurement in filters]
+    return sum(count.mean for count in counts) / len(counts)
 
 
-def _engines(corpus: Sequence[_Made], setting: Setting) -> Section:
+def _engines(corpus: Sequence[_Measurement], setting: Setting) -> Section:
     """Measure the effect of the optimiser on the engines."""
     packets = synthetic.packets(setting.scaled(3000))
     rows = []
     for engine, times in (("llvm", 10), ("python", 1)):
         batch = cbpf.Packets.of(packets * times)
         ratios = []
-        for one in corpus:
-            if one.name.startswith("EN10MB"):
-                vms = [cbpf.VM(program, engine=engine) for program in (one.plain, one.size)]  # type: ignore[arg-type]
+        for measurement in corpus:
+            if measurement.name.startswith("EN10MB"):
+                vms = [cbpf.VM(program, engine=engine) for program in (measurement.plain, measurement.size)]  # type: ignore[arg-type]
                 runs = [Contender("", partial(vm.verdicts, batch), "") for vm in vms]
                 ratios.append(paired(runs, rounds=setting.rounds(5))[1].ratio)
         rows.append([engine, f"{geometric_mean(ratios):.2f}", f"{min(ratios):.2f}", f"{max(ratios):.2f}"])
@@ -179,8 +183,10 @@ def _engines(corpus: Sequence[_Made], setting: Setting) -> Section:
 def host_names(count: int) -> list[str]:
     """Return *count* random IPv4 addresses."""
     random = Random(count)
-    numbers = ((1 + int(random.random() * 223), *(int(random.random() * 256) for _ in range(3))) for _ in range(count))
-    return [".".join(map(str, one)) for one in numbers]
+    addresses = (
+        (1 + int(random.random() * 223), *(int(random.random() * 256) for _ in range(3))) for _ in range(count)
+    )
+    return [".".join(map(str, address)) for address in addresses]
 
 
 def _hosts(setting: Setting) -> Section:
@@ -188,7 +194,7 @@ def _hosts(setting: Setting) -> Section:
     rows, goals = [], []
     for count, seconds in ((250, 0.3), (1000, 1.5)):
         count = setting.scaled(count)
-        text = " or ".join(f"host {one}" for one in host_names(count))
+        text = " or ".join(f"host {host}" for host in host_names(count))
         started = perf_counter()
         plain = cbpf.compile(text, optimizer=None)
         rows.append([f"{count:,} hosts: libpcap, unoptimised", *_described(plain, perf_counter() - started)])
@@ -200,11 +206,11 @@ def _hosts(setting: Setting) -> Section:
             times = []
             for _ in range(setting.rounds(3)):
                 started = perf_counter()
-                made = cbpf.optimize(plain, goal=goal)
+                program = cbpf.optimize(plain, goal=goal)
                 times.append(perf_counter() - started)
-            rows.append([f"{count:,} hosts: cbpf, {goal}", *_described(made, median(times))])
+            rows.append([f"{count:,} hosts: cbpf, {goal}", *_described(program, median(times))])
             goals.append(at_most(f"{count:,} hosts, {goal}", seconds, median(times), "{:.2f} s"))
-        goals.append(at_most(f"{count:,} hosts, longest path for speed", 64, cbpf.Flow(made).longest, "{}"))
+        goals.append(at_most(f"{count:,} hosts, longest path for speed", 64, cbpf.Flow(program).longest, "{}"))
     note = (
         "`host A or host B or ...` with random addresses. libpcap's times are compile times; cbpf's times come in"
         " addition to that of the unoptimised code. libpcap's optimiser is omitted at 1,000 hosts because of its time."

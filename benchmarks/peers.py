@@ -38,8 +38,8 @@ def scapy_check(port: int, *, ipv6: bool) -> Check:
     def check(packet: bytes) -> bool:
         network = Ether(packet).payload
         segment = network.payload
-        found = isinstance(network, network_types) and isinstance(segment, TCP)
-        return found and port in (segment.sport, segment.dport)
+        is_tcp = isinstance(network, network_types) and isinstance(segment, TCP)
+        return is_tcp and port in (segment.sport, segment.dport)
 
     return check
 

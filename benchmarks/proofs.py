@@ -6,13 +6,13 @@ from statistics import median, quantiles
 from time import perf_counter
 from typing import Final, NamedTuple
 
+from benchmarks.corpus import CORPUS, Filter
 from benchmarks.report import Section, at_most
 from benchmarks.setting import Setting
 
 import cbpf
-from support.corpus_filters import CORPUS, Filter
 
-_LONGEST: Final = 262_144
+_MAX_PACKET_LENGTH: Final = 262_144
 
 
 class _Measured(NamedTuple):
@@ -39,8 +39,8 @@ def proofs(setting: Setting) -> Iterator[Section]:
     slowest = max(equal)
     note = (
         f"{len(filters)} expressions; the time includes verification, terms and solver (bitwuzla"
-        f" {version('bitwuzla')}), but not compilation. Packets of up to {_LONGEST:,} bytes. The slowest proof:"
-        f" `{slowest.filter.expression}`, {len(slowest.filter.program())} instructions against"
+        f" {version('bitwuzla')}), but not compilation. Packets of up to {_MAX_PACKET_LENGTH:,} bytes. The slowest"
+        f" proof: `{slowest.filter.expression}`, {len(slowest.filter.program())} instructions against"
         f" {len(slowest.filter.program('libpcap'))}."
     )
     goal = at_most("Proof of equivalence, median", 5, 1e3 * median(pair.seconds for pair in equal), "{:.1f} ms")
@@ -55,18 +55,18 @@ def _compile(filters: Sequence[Filter]) -> None:
 
 
 def _difference(filter: Filter) -> cbpf.Difference | None:
-    return cbpf.difference(filter.program(), filter.program("libpcap"), longest=_LONGEST)
+    return cbpf.difference(filter.program(), filter.program("libpcap"), longest=_MAX_PACKET_LENGTH)
 
 
 def _measure(filters: Sequence[Filter], run: Callable[[Filter], object], rounds: int) -> list[_Measured]:
     """Return the median time of each filter over the rounds, in which the filters alternate."""
     times: list[list[float]] = [[] for _ in filters]
     for _ in range(rounds):
-        for own, filter in zip(times, filters, strict=True):
+        for filter_times, filter in zip(times, filters, strict=True):
             started = perf_counter()
             run(filter)
-            own.append(perf_counter() - started)
-    return [_Measured(median(own), filter) for own, filter in zip(times, filters, strict=True)]
+            filter_times.append(perf_counter() - started)
+    return [_Measured(median(filter_times), filter) for filter_times, filter in zip(times, filters, strict=True)]
 
 
 def _row(name: str, measured: Sequence[_Measured]) -> list[str]:

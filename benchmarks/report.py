@@ -25,7 +25,7 @@ class Chart(NamedTuple):
 
 
 class Section(NamedTuple):
-    """One table with its note, targets and chart."""
+    """One table with its note, goals and chart."""
 
     title: str
     heading: Sequence[str]
@@ -57,12 +57,12 @@ Results = Mapping[str, TopicResult]
 
 
 def at_most(subject: str, limit: float, measured: float, form: str) -> Goal:
-    """Return a target with an upper bound; *form* formats a number with its unit, as in "{:.0f} ms"."""
+    """Return a goal with an upper bound; *form* formats a number with its unit, as in "{:.0f} ms"."""
     return Goal(subject, f"at most {form.format(limit)}", form.format(measured), measured <= limit)
 
 
 def at_least(subject: str, limit: float, measured: float, form: str) -> Goal:
-    """Return a target with a lower bound; *form* formats a number with its unit, as in "{:.1f} times"."""
+    """Return a goal with a lower bound; *form* formats a number with its unit, as in "{:.1f} times"."""
     return Goal(subject, f"at least {form.format(limit)}", form.format(measured), measured >= limit)
 
 

@@ -15,7 +15,7 @@ from benchmarks.whole import LARGE
 
 ROUTES: Final = ("tcp port 443", "port 53", "arp", "ip6 and udp")
 
-_OUTPUTS: Final = [str(WORKSPACE / f"part{number}.pcap") for number in range(len(ROUTES) + 1)]
+_OUTPUTS: Final = [str(WORKSPACE / f"part{index}.pcap") for index in range(len(ROUTES) + 1)]
 _NULL_DEVICES: Final = ["/dev/null"] * len(_OUTPUTS)
 _COLUMNS: Final = {
     "ms": lambda row: f"{row.seconds * 1e3:,.0f}",

@@ -4,17 +4,17 @@
 """
 
 import struct
-from itertools import count
+from itertools import count as count_from
 from pathlib import Path
 from random import Random
 from typing import Final
 
 BLOCK: Final = 50_000
-_HEADER: Final = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262_144, 1)
+_FILE_HEADER: Final = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262_144, 1)
 _RECORD: Final = struct.Struct("<IIII")
 _TIME: Final = struct.Struct("<II")
 _START: Final = 1_700_000_000_000_000  # microseconds
-_GAP: Final = 7
+_GAP: Final = 7  # microseconds between packets
 
 _PORTS: Final = (443, 80, 53, 22, 8080, 12_345, 50_000)
 _PAYLOADS: Final = (0, 0, 20, 60, 100, 300, 600, 1000, 1400, 1460, 1460)
@@ -26,28 +26,28 @@ _WORDS: Final = (
 )
 
 
-def packets(number: int = BLOCK) -> list[bytes]:
+def packets(count: int = BLOCK) -> list[bytes]:
     """Return the first packets of the block."""
     random = Random(1)
     pool = _pool(random)
-    return [_packet(random, pool) for _ in range(number)]
+    return [_packet(random, pool) for _ in range(count)]
 
 
-def write(path: Path, number: int) -> None:
-    """Write a pcap of *number* packets: Ethernet, little-endian, microseconds."""
-    block = packets(min(number, BLOCK))
+def write(path: Path, packet_count: int) -> None:
+    """Write a pcap of *packet_count* packets: Ethernet, little-endian, microseconds."""
+    block = packets(min(packet_count, BLOCK))
     buffer = bytearray().join(_RECORD.pack(0, 0, len(packet), len(packet)) + packet for packet in block)
     positions = [0]
     for packet in block:
         positions.append(positions[-1] + _RECORD.size + len(packet))
-    times = count(_START, _GAP)
+    times = count_from(_START, _GAP)
     with path.open("wb") as file:
-        file.write(_HEADER)
-        for first in range(0, number, len(block)):
-            some = min(len(block), number - first)
-            for position, time in zip(positions[:some], times, strict=False):
+        file.write(_FILE_HEADER)
+        for first in range(0, packet_count, len(block)):
+            block_count = min(len(block), packet_count - first)
+            for position, time in zip(positions[:block_count], times, strict=False):
                 _TIME.pack_into(buffer, position, *divmod(time, 1_000_000))
-            file.write(memoryview(buffer)[: positions[some]])
+            file.write(memoryview(buffer)[: positions[block_count]])
 
 
 def _pool(random: Random) -> bytes:
@@ -87,6 +87,6 @@ def _segment(random: Random, protocol: int, payload: bytes) -> bytes:
         ports.reverse()
     if protocol == _UDP:
         return struct.pack(">HHHH", *ports, 8 + len(payload), 0) + payload
-    numbers = random.getrandbits(32), random.getrandbits(32)
+    sequence, acknowledgement = random.getrandbits(32), random.getrandbits(32)
     flags = _FLAGS[random.randrange(len(_FLAGS))]
-    return struct.pack(">HHIIBBHHH", *ports, *numbers, 0x50, flags, 65_000, 0, 0) + payload
+    return struct.pack(">HHIIBBHHH", *ports, sequence, acknowledgement, 0x50, flags, 65_000, 0, 0) + payload

@@ -1,4 +1,4 @@
-"""Paired timing."""
+"""Paired timing: contenders alternate, round after round, and are compared within a round."""
 
 from collections.abc import Callable, Sequence
 from itertools import repeat
@@ -35,9 +35,9 @@ def paired(contenders: Sequence[Contender], *, rounds: int) -> list[Row]:
     return [
         Row(
             contender,
-            median(one_round[index] for one_round in times),
-            median(one_round[index] - one_round[0] for one_round in times),
-            median(one_round[index] / one_round[0] for one_round in times),
+            median(round_times[index] for round_times in times),
+            median(round_times[index] - round_times[0] for round_times in times),
+            median(round_times[index] / round_times[0] for round_times in times),
         )
         for index, contender in enumerate(contenders)
     ]

@@ -19,8 +19,8 @@ FILTER: Final = f"tcp port {PORT}"
 
 LARGE: Final = 2_000_000
 HUGE: Final = 8_000_000
-_FOR_DPKT: Final = 100_000
-_FOR_SCAPY: Final = 20_000
+_COUNT_FOR_DPKT: Final = 100_000
+_COUNT_FOR_SCAPY: Final = 20_000
 
 _COLUMNS: Final = {
     "ms": lambda row: f"{row.seconds * row.contender.units * 1e3:,.0f}",
@@ -31,7 +31,7 @@ _COLUMNS: Final = {
 
 def whole(setting: Setting) -> Iterator[Section]:
     """Measure each contender as a complete process."""
-    few, some, large = (setting.scaled(number) for number in (_FOR_SCAPY, _FOR_DPKT, LARGE))
+    few, some, large = (setting.scaled(count) for count in (_COUNT_FOR_SCAPY, _COUNT_FOR_DPKT, LARGE))
     for_scapy, for_dpkt, capture = synthetic_captures(few, some, large)
     counts = {peer: int(output(_loop(peer, for_scapy))) for peer in peers.LOOPS}
     require_agreement(counts | {"cbpf": int(output([CBPF, "filter", "-r", for_scapy.path, "--count", FILTER]))})

@@ -1,5 +1,7 @@
-"""The benchmarks' own parts: synthetic captures, paired rounds, and documents that match their figures."""
+"""The benchmarks themselves: synthetic captures, paired rounds, and documents that match their figures."""
 
+import subprocess
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -43,7 +45,11 @@ def test_results_survive_json_and_are_printed_completely() -> None:
     assert "- **missed** delay: 11 ms (goal: at most 10 ms)" in printed
     assert "| delay | at most 10 ms | 11 ms | **missed** |" in report.goals_document(results)
     drawn = ElementTree.fromstring(chart.svg(report.charts(results)))
-    assert [one.text for one in drawn.iter("{http://www.w3.org/2000/svg}text")][:3] == ["A & B", "packets", "cbpf"]
+    assert [element.text for element in drawn.iter("{http://www.w3.org/2000/svg}text")][:3] == [
+        "A & B",
+        "packets",
+        "cbpf",
+    ]
 
 
 def test_synthetic_captures_contain_the_stated_packets(tmp_path: Path) -> None:
@@ -51,10 +57,10 @@ def test_synthetic_captures_contain_the_stated_packets(tmp_path: Path) -> None:
 
     path = tmp_path / "some.pcap"
     synthetic.write(path, 500)
-    made = synthetic.packets(500)
-    assert made == synthetic.packets(500)
+    packets = synthetic.packets(500)
+    assert packets == synthetic.packets(500)
     with cbpf.read_capture(path) as capture:
-        assert [packet.data for packet in capture] == made
+        assert [packet.data for packet in capture] == packets
     for expression in ("tcp port 443", "udp", "arp", "ip6", "vlan"):
         assert cbpf.filter_capture(path, None, expression).packets_accepted > 5
 
@@ -71,3 +77,10 @@ def test_rounds_are_paired() -> None:
     assert turns == ["before", "a", "before", "b"] * 3
     assert [row.contender.name for row in rows] == ["a", "b"]
     assert (rows[0].more, rows[0].ratio) == (0, 1)
+
+
+def test_the_command_imports_all_topics() -> None:
+    pytest.importorskip("cypcap")
+    command = [sys.executable, "-m", "benchmarks.run", "--help"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "usage: ./dev bench" in result.stdout
