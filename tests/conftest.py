@@ -64,7 +64,7 @@ def rounds(request: pytest.FixtureRequest) -> Rounds:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """Adds the seed of the round to the report of a random test that failed."""
+    """Add the seed of the round to the report of a random test that failed."""
     report = yield
     seed = dict(item.user_properties).get("seed")
     if report.failed and seed:  # type: ignore[attr-defined]
@@ -73,7 +73,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # Machine code that the tests keep is theirs, and that of the commands that they start.
+    # The tests, and the commands that they start, have a cache of machine code of their own.
     os.environ["XDG_CACHE_HOME"] = str(Path(tempfile.gettempdir(), f"cbpf-tests-{os.getuid()}"))
     config.addinivalue_line("markers", "fuzz: a random test, of which ./dev fuzz runs any number of rounds")
     config.addinivalue_line("markers", "slow: a test that only ./dev test --all runs")

@@ -213,7 +213,7 @@ def _documented_modules() -> Iterator[str]:
         packages = part.split("\n")[0].split(":")[0].split(", ")
         for cells in _table_rows(part):
             for name in _quoted(cells[0]):
-                (package,) = [one for one in packages if f"{one}.{name}" in MODULES]
+                (package,) = [package for package in packages if f"{package}.{name}" in MODULES]
                 is_subpackage = f"{package}.{name}" in PACKAGES
                 yield from (f"{package}.{name}.{module}" for module in _quoted(cells[1]) if is_subpackage)
                 if not is_subpackage:

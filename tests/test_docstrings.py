@@ -5,9 +5,9 @@ import pytest
 from support.docstrings import Documented, documented, missing_sections
 
 
-@pytest.mark.parametrize("one", documented(), ids=lambda one: one.name)
-def test_docstrings_describe_arguments_results_and_errors(one: Documented) -> None:
-    assert not missing_sections(one)
+@pytest.mark.parametrize("entry", list(documented()), ids=lambda entry: entry.name)
+def test_docstrings_describe_arguments_results_and_errors(entry: Documented) -> None:
+    assert not missing_sections(entry)
 
 
 def test_a_missing_argument_is_found() -> None:
@@ -19,5 +19,5 @@ def test_a_missing_argument_is_found() -> None:
         """
         raise ValueError(left + right)
 
-    one = Documented("function", function, function.__doc__ or "")
-    assert missing_sections(one) == ["right", "Args:", "Returns:", "Raises:"]
+    entry = Documented("function", function, function.__doc__ or "")
+    assert missing_sections(entry) == ["right", "Args:", "Returns:", "Raises:"]

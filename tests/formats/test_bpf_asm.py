@@ -82,7 +82,7 @@ def test_assembles_like_bpf_asm(kind: str, rows: list[Row]) -> None:
             assert (program == _expected(row)) == (kind not in DIFFERENT), row
 
 
-@pytest.mark.parametrize(("kind", "rows"), _kinds("refused"))
+@pytest.mark.parametrize(("kind", "rows"), _kinds("rejected"))
 def test_rejects_the_texts_that_bpf_asm_rejects(kind: str, rows: list[Row]) -> None:
     for row in rows:
         assert row["status"] == 1
@@ -116,9 +116,9 @@ def test_additional_forms_equal_forms_of_bpf_asm() -> None:
 
 def test_every_exception_is_in_the_golden_file() -> None:
     """Each kind in the three tables above is a kind of the golden file."""
-    accepted, refused = ({_kind(row) for row in BPF_ASM[section]} for section in ("accepted", "refused"))
+    accepted, rejected = ({_kind(row) for row in BPF_ASM[section]} for section in ("accepted", "rejected"))
     assert REPORTED.keys() | DIFFERENT.keys() <= accepted - HARMLESS.keys()
-    assert HARMLESS.keys() <= refused - REPORTED.keys()
+    assert HARMLESS.keys() <= rejected - REPORTED.keys()
 
 
 def test_renders_like_bpf_asm() -> None:

@@ -18,7 +18,7 @@ from support.random_choices import below, pick
 
 GOLDEN = json.loads((TESTS / "golden" / "bpf_asm.json").read_text())
 TEXTS: list[bytes] = [
-    row["text"].encode() for section in ("accepted", "refused") for row in GOLDEN[section] if len(row["text"]) < 400
+    row["text"].encode() for section in ("accepted", "rejected") for row in GOLDEN[section] if len(row["text"]) < 400
 ]
 
 _TEXT_TOKENS = r"""

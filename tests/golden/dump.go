@@ -1,9 +1,9 @@
-// Command dump asks golang.org/x/net/bpf what it makes of instructions and programs.
-// It reads one JSON question a line and writes one JSON answer a line:
+// Command dump prints the results of golang.org/x/net/bpf for instructions and programs.
+// It reads one JSON request per line and writes one JSON reply per line:
 //
-//	{"raw": [21, 0, 8, 42]}                          how does it decode, print and assemble again?
-//	{"type": "TAX", "fields": {}}                    how does it print and assemble?
-//	{"program": [[6, 0, 0, 1]], "packets": ["00ff"]} what does the VM return for each packet?
+//	{"raw": [21, 0, 8, 42]}                          the instruction decoded, printed and assembled again
+//	{"type": "TAX", "fields": {}}                    the instruction printed and assembled
+//	{"program": [[6, 0, 0, 1]], "packets": ["00ff"]} the verdict of the VM on each packet
 package main
 
 import (

@@ -3,8 +3,8 @@
     python tests/golden/make.py
 
 Each file is remade with the tools found on this machine, those of Linux by make_linux.py. A missing tool leaves
-its file alone, names the Debian package that brings it, and makes the exit status 1. Nothing here imports cbpf:
-the files judge it from outside.
+its file alone, the message names its Debian package, and the exit status is 1. Nothing here imports cbpf, since
+the files are the reference for it.
 """
 
 import json
@@ -71,26 +71,26 @@ def bpf_asm_inputs() -> Iterator[Raw]:
         yield op, jt, jf, k
 
 
-def question(kind: str, **fields: int) -> Row:
+def request(kind: str, **fields: int) -> Row:
     return {"type": kind, "fields": fields}
 
 
 def typed_inputs() -> Iterator[Row]:
     """Yield typed instructions with fields in their documented ranges."""
     for register in (0, 1):
-        yield from (question("LoadConstant", Dst=register, Val=k) for k in CONSTANTS)
-        yield from (question("LoadScratch", Dst=register, N=n) for n in range(16))
-        yield from (question("StoreScratch", Src=register, N=n) for n in range(16))
+        yield from (request("LoadConstant", Dst=register, Val=k) for k in CONSTANTS)
+        yield from (request("LoadScratch", Dst=register, N=n) for n in range(16))
+        yield from (request("StoreScratch", Src=register, N=n) for n in range(16))
     edges = (ANCILLARY - 1, *(ANCILLARY + n for n in (0, 1, 40, 56)))
     for size, offset in product((1, 2, 4), CONSTANTS + edges):
-        yield question("LoadAbsolute", Off=offset, Size=size)
-        yield question("LoadIndirect", Off=offset, Size=size)
-    yield from (question("LoadExtension", Num=number) for number in EXTENSIONS)
-    yield from (question("ALUOpConstant", Op=op, Val=k) for op in ALU_OPS for k in CONSTANTS)
-    yield from (question("ALUOpX", Op=op) for op in ALU_OPS)
+        yield request("LoadAbsolute", Off=offset, Size=size)
+        yield request("LoadIndirect", Off=offset, Size=size)
+    yield from (request("LoadExtension", Num=number) for number in EXTENSIONS)
+    yield from (request("ALUOpConstant", Op=op, Val=k) for op in ALU_OPS for k in CONSTANTS)
+    yield from (request("ALUOpX", Op=op) for op in ALU_OPS)
     for kind, field in (("LoadMemShift", "Off"), ("Jump", "Skip"), ("RetConstant", "Val")):
-        yield from (question(kind, **{field: k}) for k in CONSTANTS)
-    yield from (question(kind) for kind in ("NegateA", "RetA", "TAX", "TXA"))
+        yield from (request(kind, **{field: k}) for k in CONSTANTS)
+    yield from (request(kind) for kind in ("NegateA", "RetA", "TAX", "TXA"))
     yield from typed_conditional_jumps()
 
 
@@ -98,25 +98,25 @@ def typed_conditional_jumps() -> Iterator[Row]:
     """Yield every comparison with every pair of skips."""
     for test, (skip_true, skip_false) in product(range(8), SKIPS):
         skips = {"SkipTrue": skip_true, "SkipFalse": skip_false}
-        yield question("JumpIfX", Cond=test, **skips)
-        yield from (question("JumpIf", Cond=test, Val=k, **skips) for k in (0, 42, 0xFFFFFFFF))
+        yield request("JumpIfX", Cond=test, **skips)
+        yield from (request("JumpIf", Cond=test, Val=k, **skips) for k in (0, 42, 0xFFFFFFFF))
 
 
 def invalid_inputs() -> Iterator[Row]:
     """Yield typed instructions that Go can represent but does not assemble or print correctly."""
-    yield from (question("LoadConstant", Dst=register, Val=42) for register in (2, 0xFFFF))
+    yield from (request("LoadConstant", Dst=register, Val=42) for register in (2, 0xFFFF))
     for register, slot in ((0, -1), (0, 16), (0xFFFF, 3)):
-        yield question("LoadScratch", Dst=register, N=slot)
-        yield question("StoreScratch", Src=register, N=slot)
+        yield request("LoadScratch", Dst=register, N=slot)
+        yield request("StoreScratch", Src=register, N=slot)
     for kind, size in product(("LoadAbsolute", "LoadIndirect"), (-1, 0, 3, 8)):
-        yield question(kind, Off=42, Size=size)
-    yield from (question("LoadExtension", Num=number) for number in (2, 40, 64, 4095, 4096))
+        yield request(kind, Off=42, Size=size)
+    yield from (request("LoadExtension", Num=number) for number in (2, 40, 64, 4095, 4096))
     for op in (0x01, 0x80, 0xB0, 0x100, 0xFFFF):
-        yield question("ALUOpConstant", Op=op, Val=42)
-        yield question("ALUOpX", Op=op)
+        yield request("ALUOpConstant", Op=op, Val=42)
+        yield request("ALUOpX", Op=op)
     for test in (8, 0xFFFF):
-        yield question("JumpIf", Cond=test, Val=42, SkipTrue=8, SkipFalse=9)
-        yield question("JumpIfX", Cond=test, SkipTrue=8, SkipFalse=9)
+        yield request("JumpIf", Cond=test, Val=42, SkipTrue=8, SkipFalse=9)
+        yield request("JumpIfX", Cond=test, SkipTrue=8, SkipFalse=9)
 
 
 def make_go() -> None:
@@ -128,8 +128,8 @@ def make_go() -> None:
         versions,
         raw=with_answers(raw),
         bpf_asm=with_answers(bpf_asm),
-        typed=ask_go(list(typed_inputs())),
-        invalid=ask_go(list(invalid_inputs())),
+        typed=query_go(list(typed_inputs())),
+        invalid=query_go(list(invalid_inputs())),
     )
 
 
@@ -138,14 +138,14 @@ def make_go() -> None:
 # The programs contain only instructions that Go's VM runs correctly: no neg, no extension load, and no ldx len, which
 # Go confuses with ld len.
 PROGRAMS: Final = 300
-STRANGE_OFFSETS: Final = (62, 63, 64, 0x7FFFFFFF, 0x80000000, 0xFFFFEFFF)
-STRANGE_WORDS: Final = (*CONSTANTS, 2, 3, 31, 32, 33, 0xFF, 0xFFFF, 0x10000, 0xFFFFFFFE)
+UNUSUAL_OFFSETS: Final = (62, 63, 64, 0x7FFFFFFF, 0x80000000, 0xFFFFEFFF)
+UNUSUAL_WORDS: Final = (*CONSTANTS, 2, 3, 31, 32, 33, 0xFF, 0xFFFF, 0x10000, 0xFFFFFFFE)
 
 
 def word(random: Random) -> int:
     match random.randrange(3):
         case 0:
-            return random.choice(STRANGE_WORDS)
+            return random.choice(UNUSUAL_WORDS)
         case 1:
             return random.randrange(1, 48)
         case _:
@@ -153,7 +153,7 @@ def word(random: Random) -> int:
 
 
 def offset(random: Random) -> int:
-    return random.choice(STRANGE_OFFSETS) if random.random() < 0.02 else random.randrange(20)
+    return random.choice(UNUSUAL_OFFSETS) if random.random() < 0.02 else random.randrange(20)
 
 
 def set_x(random: Random) -> Raw:
@@ -173,8 +173,8 @@ def calculate(random: Random) -> list[Raw]:
     if random.random() < 0.5:
         return [set_x(random), (random.choice(ALU_X), 0, 0, 0)]
     op = random.choice(ALU_K)
-    smallest = 1 if op in (0x34, 0x94) else 0  # Go rejects division by the constant 0
-    return [(op, 0, 0, max(smallest, word(random)))]
+    lower = 1 if op in (0x34, 0x94) else 0  # Go rejects division by the constant 0
+    return [(op, 0, 0, max(lower, word(random)))]
 
 
 def load(random: Random) -> list[Raw]:
@@ -204,14 +204,14 @@ def branch(random: Random) -> list[Raw]:
     return [(random.choice((0x05, *CONDITIONAL)), 0, 0, word(random))]
 
 
-def aimed(program: Sequence[Raw], random: Random) -> Iterator[Raw]:
+def with_jump_targets(program: Sequence[Raw], random: Random) -> Iterator[Raw]:
     """Return the program with every jump target inside it."""
     for index, (op, jt, jf, k) in enumerate(program):
-        farthest = min(len(program) - index - 2, random.choice((1, 3, 255)))
+        max_skip = min(len(program) - index - 2, random.choice((1, 3, 255)))
         if op == 0x05:
-            yield op, jt, jf, random.randint(0, farthest)
+            yield op, jt, jf, random.randint(0, max_skip)
         elif op in CONDITIONAL:
-            yield op, random.randint(0, farthest), random.randint(0, farthest), k
+            yield op, random.randint(0, max_skip), random.randint(0, max_skip), k
         else:
             yield op, jt, jf, k
 
@@ -229,7 +229,7 @@ def random_program(random: Random) -> list[Raw]:
         [(0x16, 0, 0, 0)],
         [(0x15, 0, 0, word(random)), (0x06, 0, 0, word(random)), (0x06, 0, 0, word(random))],
     )
-    return list(aimed(program + random.choice(endings), random))
+    return list(with_jump_targets(program + random.choice(endings), random))
 
 
 def random_packets(random: Random) -> list[str]:
@@ -237,7 +237,7 @@ def random_packets(random: Random) -> list[str]:
     return [random.randbytes(size).hex() for size in (0, random.randrange(1, 24), 64, 64)]
 
 
-def refused_programs() -> Iterator[Row]:
+def rejected_programs() -> Iterator[Row]:
     """Yield programs that Go rejects, when the VM is made or when it runs."""
     accept: Raw = (0x06, 0, 0, 1)
     cases: dict[str, list[Raw]] = {
@@ -266,8 +266,8 @@ def make_go_vm() -> None:
     versions = go_versions()
     random = Random("cbpf golden programs 1")
     runs: list[Row] = [{"program": random_program(random), "packets": random_packets(random)} for _ in range(PROGRAMS)]
-    refused = list(refused_programs())
-    save("go_vm.json", versions, runs=with_answers(runs), refused=with_answers(refused))
+    rejected = list(rejected_programs())
+    save("go_vm.json", versions, runs=with_answers(runs), rejected=with_answers(rejected))
 
 
 # ---- tcpdump.json: filter expressions compiled by libpcap's compiler ----------------------------------------
@@ -322,11 +322,11 @@ def go_versions() -> list[str]:
     return [output(go, "version").strip(), output(query, "-W", "-f", "${Package} ${Version}", package)]
 
 
-def ask_go(questions: Sequence[Row]) -> list[Row]:
+def query_go(requests: Sequence[Row]) -> list[Row]:
     """Return one reply per request; dump.go defines the requests."""
     answered = subprocess.run(
         [tool("go", package="golang-go"), "run", str(HERE / "dump.go")],
-        input="".join(f"{json.dumps(row)}\n" for row in questions),
+        input="".join(f"{json.dumps(row)}\n" for row in requests),
         env=os.environ | {"GO111MODULE": "off", "GOPATH": str(GO_PATH), "GOFLAGS": ""},
         check=True,
         stdout=subprocess.PIPE,
@@ -335,8 +335,8 @@ def ask_go(questions: Sequence[Row]) -> list[Row]:
     return [json.loads(line) for line in answered.stdout.splitlines()]
 
 
-def with_answers(questions: Sequence[Row]) -> list[Row]:
-    return [asked | answer for asked, answer in zip(questions, ask_go(questions), strict=True)]
+def with_answers(requests: Sequence[Row]) -> list[Row]:
+    return [request | answer for request, answer in zip(requests, query_go(requests), strict=True)]
 
 
 def save(name: str, made_by: Sequence[str], **tables: Sequence[Row]) -> None:

@@ -2,8 +2,9 @@
 
     cd tests && python -m golden.make_linux
 
-Builds both from the kernel source that Debian's package linux-source-6.1 installs, in a temporary directory. A missing
-package is named, and makes the exit status 1. Nothing here imports cbpf. `make.py` runs this script too.
+Builds both from the kernel source that Debian's package linux-source-6.1 installs, in a temporary directory. If a
+package is missing, the message names it, and the exit status is 1. Nothing here imports cbpf.
+`make.py` runs this script too.
 """
 
 import os
@@ -237,13 +238,13 @@ def programs() -> Texts:
 # ---- bpf_asm.json ------------------------------------------------------------------------------------------
 
 
-def asked(bpf_asm: str, *options: str, text: str) -> subprocess.CompletedProcess[bytes]:
+def run_bpf_asm(bpf_asm: str, *options: str, text: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run([bpf_asm, *options], input=text.encode(), capture_output=True, check=False)
 
 
 def assembled(bpf_asm: str, kind: str, text: str) -> Row:
     """Return the result of bpf_asm, in both its notations if it accepts the text."""
-    answer = asked(bpf_asm, text=text)
+    answer = run_bpf_asm(bpf_asm, text=text)
     row: Row = {
         "kind": kind,
         "text": text,
@@ -252,7 +253,7 @@ def assembled(bpf_asm: str, kind: str, text: str) -> Row:
     }
     if answer.returncode:
         return row | {"error": answer.stderr.decode()}
-    return row | {"c": asked(bpf_asm, "-c", text=text).stdout.decode()}
+    return row | {"c": run_bpf_asm(bpf_asm, "-c", text=text).stdout.decode()}
 
 
 def make_bpf_asm(versions: Sequence[str], bpf_asm: str) -> None:
@@ -263,7 +264,7 @@ def make_bpf_asm(versions: Sequence[str], bpf_asm: str) -> None:
         "bpf_asm.json",
         versions,
         accepted=[row for row in rows if row["status"] == 0],
-        refused=[row for row in rows if row["status"] != 0],
+        rejected=[row for row in rows if row["status"] != 0],
     )
 
 
@@ -331,12 +332,12 @@ def build(directory: Path) -> None:
         raise MissingToolError("readline is not installed: apt-get install libreadline-dev")
     flex, bison, gcc = (tool(name, package=name) for name in ("flex", "bison", "gcc"))
     with tarfile.open(TARBALL, "r|xz") as tarball:
-        wanted = {f"{KERNEL}/tools/bpf/{name}" for name in SOURCES}
+        missing = {f"{KERNEL}/tools/bpf/{name}" for name in SOURCES}
         for member in tarball:
-            if member.name in wanted and (source := tarball.extractfile(member)):
+            if member.name in missing and (source := tarball.extractfile(member)):
                 (directory / Path(member.name).name).write_bytes(source.read())
-                wanted.remove(member.name)
-            if not wanted:
+                missing.remove(member.name)
+            if not missing:
                 break
     compiler = (gcc, "-w", "-O2", "-D__EXPORTED_HEADERS__")
     for command in (

@@ -121,7 +121,7 @@ def test_verdicts_of_go(engine: Any) -> None:
 
 
 def test_programs_that_go_rejects() -> None:
-    for row in _golden_go("refused"):
+    for row in _golden_go("rejected"):
         findings = cbpf.findings([tuple(raw) for raw in row["program"]])
         assert bool(findings) is not row["why"].endswith("which cbpf runs"), row
 

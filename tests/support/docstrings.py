@@ -36,21 +36,21 @@ def documented() -> Iterator[Documented]:
                     yield Documented(f"{name}.{attribute}", function, inspect.getdoc(function) or "")
 
 
-def missing_sections(one: Documented) -> list[str]:
+def missing_sections(entry: Documented) -> list[str]:
     """Return the sections, and the arguments within `Args:`, that a docstring lacks."""
-    parameters = list(_parameters(one.value))
-    missing = [name for name in parameters if not re.search(rf"^ +\*{{0,2}}{name}: ", one.docstring, re.MULTILINE)]
-    if parameters and not _has_section(one, "Args"):
+    parameters = list(_parameters(entry.value))
+    missing = [name for name in parameters if not re.search(rf"^ +\*{{0,2}}{name}: ", entry.docstring, re.MULTILINE)]
+    if parameters and not _has_section(entry, "Args"):
         missing.append("Args:")
-    if _returns_something(one.value) and not (_has_section(one, "Returns") or _has_section(one, "Yields")):
+    if _returns_something(entry.value) and not (_has_section(entry, "Returns") or _has_section(entry, "Yields")):
         missing.append("Returns:")
-    if _raises_something(one.value) and not _has_section(one, "Raises"):
+    if _raises_something(entry.value) and not _has_section(entry, "Raises"):
         missing.append("Raises:")
     return missing
 
 
-def _has_section(one: Documented, title: str) -> bool:
-    return re.search(rf"^{title}:$", one.docstring, re.MULTILINE) is not None
+def _has_section(entry: Documented, title: str) -> bool:
+    return re.search(rf"^{title}:$", entry.docstring, re.MULTILINE) is not None
 
 
 def _parameters(value: Any) -> Iterator[str]:
@@ -80,14 +80,12 @@ def _raises_something(value: Callable[..., object]) -> bool:
 
 def main() -> int:
     """Print each incomplete docstring and the share of complete ones; return the exit status."""
-    everything = list(documented())
-    incomplete = [(one, missing_sections(one)) for one in everything]
-    incomplete = [(one, missing) for one, missing in incomplete if missing]
-    for one, missing in incomplete:
-        print(f"{one.name}: lacks {', '.join(missing)}")
-    print(
-        f"{len(everything) - len(incomplete)} of {len(everything)} public functions, methods and classes are complete"
-    )
+    entries = list(documented())
+    incomplete = [(entry, missing_sections(entry)) for entry in entries]
+    incomplete = [(entry, missing) for entry, missing in incomplete if missing]
+    for entry, missing in incomplete:
+        print(f"{entry.name}: lacks {', '.join(missing)}")
+    print(f"{len(entries) - len(incomplete)} of {len(entries)} public functions, methods and classes are complete")
     return bool(incomplete)
 
 

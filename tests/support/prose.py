@@ -146,9 +146,9 @@ def main() -> int:
     """Print the violations in the files given, or in all; return the exit status."""
     paths = [Path(argument).resolve() for argument in sys.argv[1:]]
     files = [file for path in paths for file in ([path] if path.is_file() else sorted(path.rglob("*.py")))]
-    found = [violation for file in files or checked_files() for violation in violations(file)]
-    print("\n".join(map(str, found)))
-    return bool(found)
+    all_violations = [violation for file in files or checked_files() for violation in violations(file)]
+    print("\n".join(map(str, all_violations)))
+    return bool(all_violations)
 
 
 if __name__ == "__main__":

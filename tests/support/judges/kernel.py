@@ -83,8 +83,8 @@ os.register_at_fork(after_in_child=_discard_pair)
 
 def _attach(program: Program) -> None:
     """Attach *program* to the receiver; raise OSError if the kernel rejects it."""
-    described, _code = sock_fprog(program)
-    _pair()[1].setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, described)
+    fprog, _code = sock_fprog(program)
+    _pair()[1].setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, fprog)
 
 
 def _detach() -> None:
@@ -94,10 +94,10 @@ def _detach() -> None:
 
 def _transmit(packet: bytes) -> int | None:
     """Send *packet* to the receiver; return the number of bytes received, None if the filter rejects it."""
-    sender, receiver, room = _pair()
+    sender, receiver, buffer = _pair()
     try:
         sender.send(packet)
-        return receiver.recv_into(room)
+        return receiver.recv_into(buffer)
     except BlockingIOError:
         return None
     except BaseException:  # interrupted: the sent packet must not be received as the next one
@@ -296,9 +296,9 @@ def _prepare_child() -> None:
     signal.signal(signal.SIGSEGV, signal.SIG_DFL)
 
 
-def _install(described: bytes) -> int:
+def _install(fprog: bytes) -> int:
     """Install the filter of a `struct sock_fprog` for this thread; return 0 or the errno."""
-    failed = _library().prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, described, 0, 0)
+    failed = _library().prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, fprog, 0, 0)
     return ctypes.get_errno() if failed else 0
 
 
@@ -309,7 +309,7 @@ def _die() -> None:
 
 def _observe(program: Program, number: int | None, arguments: Sequence[int]) -> tuple[int, int]:
     """Return the last event that a child under *program* reported, and its detail (errno or trap data)."""
-    described, _code = sock_fprog(program)
+    fprog, _code = sock_fprog(program)
     words = [ctypes.c_long(word) for word in (number or 0, *arguments)]
 
     def task(shared: mmap.mmap) -> None:
@@ -324,7 +324,7 @@ def _observe(program: Program, number: int | None, arguments: Sequence[int]) -> 
         handler = _HANDLER(trapped)
         action = _SignalAction(handler=ctypes.cast(handler, ctypes.c_void_p).value, flags=_SA_SIGINFO)
         _library().sigaction(int(signal.SIGSYS), ctypes.byref(action), None)
-        error = _install(described)
+        error = _install(fprog)
         report(_REJECTED if error else _INSTALLED, error)
         if number is not None and not error:
             failed = _library().syscall(*words) == -1
@@ -333,8 +333,8 @@ def _observe(program: Program, number: int | None, arguments: Sequence[int]) -> 
 
     memory, status = _forked(task)
     event, detail = _REPORT.unpack_from(memory)
-    fate = signal.SIGSYS if event == _INSTALLED and number is not None else signal.SIGSEGV
-    if event == _SILENT or not os.WIFSIGNALED(status) or os.WTERMSIG(status) != fate:
+    expected_signal = signal.SIGSYS if event == _INSTALLED and number is not None else signal.SIGSEGV
+    if event == _SILENT or not os.WIFSIGNALED(status) or os.WTERMSIG(status) != expected_signal:
         raise RuntimeError(f"the child under observation failed, wait status {status}")
     return event, detail
 
@@ -382,9 +382,9 @@ def _listener_errnos(programs: Sequence[Program]) -> tuple[int, ...]:
         _prepare_child()
         resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
         errors = []
-        for described, _code in filters:
+        for fprog, _code in filters:
             flags = SECCOMP_FILTER_FLAG_NEW_LISTENER
-            _library().syscall(number, SECCOMP_SET_MODE_FILTER, flags, described)
+            _library().syscall(number, SECCOMP_SET_MODE_FILTER, flags, fprog)
             errors.append(ctypes.get_errno())
         shared[:] = array("i", errors).tobytes()
         os._exit(0)

@@ -50,7 +50,7 @@ def available() -> str | None:
 
 
 def _loaded() -> ctypes.CDLL:
-    """Return the library; raise RuntimeError if there is none."""
+    """Return the library; raise RuntimeError if there is not one."""
     library = _library()
     if library is None:
         raise RuntimeError(available())

@@ -108,9 +108,9 @@ def _enter_namespace() -> None:
 def _make_devices() -> None:
     """Create west and east and set them and lo up, without traffic of their own."""
     ipv6 = Path("/proc/sys/net/ipv6/conf")
-    for which in ("all", "default"):
+    for name in ("all", "default"):
         with contextlib.suppress(FileNotFoundError):
-            (ipv6 / which / "disable_ipv6").write_text("1")
+            (ipv6 / name / "disable_ipv6").write_text("1")
     subprocess.run(["ip", "-batch", "-"], input=_DEVICES, text=True, check=True, capture_output=True)
 
 
@@ -156,7 +156,7 @@ def _sockets() -> _Sockets:
             _enter_namespace()
             _make_devices()
             child_sockets = _make_sockets()
-            socket.send_fds(theirs, [b"sockets"], [each.fileno() for each in child_sockets])
+            socket.send_fds(theirs, [b"sockets"], [sock.fileno() for sock in child_sockets])
         except BaseException as error:
             reason = error.stderr if isinstance(error, subprocess.CalledProcessError) else str(error)
             shared.write(str(reason).strip().encode()[: mmap.PAGESIZE - 1])
@@ -168,8 +168,8 @@ def _sockets() -> _Sockets:
         ours.setblocking(False)
         _data, descriptors, _flags, _address = socket.recv_fds(ours, 16, len(_Sockets._fields))
     sockets = _Sockets(*(socket.socket(fileno=descriptor) for descriptor in descriptors))
-    for each in sockets:
-        each.setblocking(False)
+    for sock in sockets:
+        sock.setblocking(False)
     sockets.witness.settimeout(TIMEOUT)
     return sockets
 
@@ -177,8 +177,8 @@ def _sockets() -> _Sockets:
 def _discard_sockets() -> None:
     """Close the sockets, which ends the namespace; the next call creates new ones."""
     if _sockets.cache_info().currsize:
-        for each in _sockets():
-            each.close()
+        for sock in _sockets():
+            sock.close()
         _sockets.cache_clear()
 
 
@@ -288,14 +288,14 @@ _receive_buffer: Final = bytearray(1 << 17)
 
 
 def _attach(judge: socket.socket, program: Program) -> None:
-    described, _code = sock_fprog(program)
-    judge.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, described)
+    fprog, _code = sock_fprog(program)
+    judge.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, fprog)
 
 
 def delivered(program: Program, packet: bytes, *, kind: Kind = "raw") -> int | None:
     """Return the number of bytes that a socket of this kind receives through *program* when *packet* is sent.
 
-    None if the program rejects the packet. Raises OSError if the kernel rejects the program or cannot send the
+    Return None if the program rejects the packet. Raise OSError if the kernel rejects the program or cannot send the
     packet, and TimeoutError if the packet does not reach the socket.
     """
     judge = getattr(_sockets(), kind)
@@ -314,7 +314,7 @@ def delivered(program: Program, packet: bytes, *, kind: Kind = "raw") -> int | N
 def verdict(program: Program, packet: bytes, *, kind: Kind = "raw") -> int:
     """Return the unsigned 32-bit value that *program* returns; 0 also if the run aborted.
 
-    A loopback datagram must not be empty. Raises OSError and TimeoutError as `delivered` does, and ValueError if
+    A loopback datagram must not be empty. Raise OSError and TimeoutError as `delivered` does, and ValueError if
     the program is too long to be instrumented.
     """
     if kind == "loopback":
