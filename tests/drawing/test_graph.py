@@ -244,6 +244,16 @@ def test_shares_near_0_and_100_percent_are_not_rounded_to_them() -> None:
     assert labels == {"true <0.1%", "false >99.9%"}
 
 
+def test_svg_styles_are_attributes() -> None:
+    """A style sheet would also apply to the rest of a page that contains the SVG, such as a notebook."""
+    root = drawing(cbpf.compile("arp"))
+    assert not list(root.iter(f"{SVG}style"))
+    assert "monospace" in root.attrib["font-family"]
+    edges = [group for group in root.iter(f"{SVG}g") if "data-edge" in group.attrib]
+    assert edges
+    assert all(path.attrib["fill"] == "none" for group in edges for path in group.iter(f"{SVG}path"))
+
+
 def test_notebooks_display_a_graph() -> None:
     graph = cbpf.graph(cbpf.compile("arp"))
     assert graph._repr_svg_() == graph.svg()

@@ -1,6 +1,7 @@
 """The graph of a program as SVG, laid out by `layout`.
 
-The background is transparent; the colours of edges and labels are readable on white and on black.
+The background is transparent; the colours of edges and labels are readable on white and on black. All styles are
+attributes: a style sheet would also apply to the rest of a page that contains the SVG, and some converters ignore it.
 """
 
 from collections.abc import Iterator
@@ -109,27 +110,23 @@ def draw(labels: Labels) -> str:
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
-_STYLE: Final = (
-    "text{font:12px ui-monospace,'DejaVu Sans Mono',Menlo,Consolas,monospace;white-space:pre}"
-    f".box text{{fill:{TEXT_COLOR}}}.remark{{font-weight:bold}}path{{fill:none}}"
-)
+_FONTS: Final = "'DejaVu Sans Mono',ui-monospace,Menlo,Consolas,monospace"
 
 
 def _opening(labels: Labels, layout: GraphLayout) -> Iterator[str]:
     width, height = f"{layout.width:.0f}", f"{layout.height:.0f}"
     yield (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}"'
-        f' viewBox="0 0 {width} {height}" role="img">'
+        f' viewBox="0 0 {width} {height}" role="img" font-family="{_FONTS}" font-size="12">'
     )
     flow = labels.flow
     packets = "" if labels.counts is None else f", {labels.counts.packets:,} packets"
     yield f"<title>{len(flow.program)} instructions in {len(flow.blocks)} blocks{packets}</title>"
-    yield f"<style>{_STYLE}</style>"
     yield "<defs>"
     for outcome, color in EDGE_COLORS.items():
         yield (
             f'<marker id="{_arrow(outcome)}" viewBox="0 0 8 8" refX="7.5" refY="4" markerWidth="8" markerHeight="8"'
-            f' markerUnits="userSpaceOnUse" orient="auto"><path d="M0 0L8 4L0 8z" style="fill:{color}"/></marker>'
+            f' markerUnits="userSpaceOnUse" orient="auto"><path d="M0 0L8 4L0 8z" fill="{color}"/></marker>'
         )
     yield "</defs>"
 
@@ -142,16 +139,16 @@ def _box_markup(labels: Labels, box: _Box, corner: tuple[float, float], size: tu
     block, (x, y), (width, height) = box.block, corner, size
     dashes = "" if box.is_feasible and not box.is_stub else ' stroke-dasharray="5 4"'
     faint = "" if box.is_feasible else ' opacity="0.6"'
-    yield f'<g class="box" data-block="{block.number}"{faint}>'
+    yield f'<g data-block="{block.number}" fill="{TEXT_COLOR}"{faint}>'
     yield (
         f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" rx="6"'
         f' fill="{labels.fill(block, box.runs)}" stroke="{STROKES[labels.kind(block)]}"'
         f' stroke-width="1.5"{dashes}/>'
     )
     for row, text in enumerate(box.lines):
-        style = ' class="remark"' if row >= len(box.lines) - box.remarks else ""
+        weight = ' font-weight="bold"' if row >= len(box.lines) - box.remarks else ""
         baseline = y + _PADDING + 10 + row * _LINE_HEIGHT
-        yield f'<text x="{x + _PADDING:.1f}" y="{baseline:.1f}"{style}>{escape(text)}</text>'
+        yield f'<text x="{x + _PADDING:.1f}" y="{baseline:.1f}"{weight}>{escape(text)}</text>'
     yield "</g>"
 
 
@@ -167,7 +164,7 @@ def _edge_markup(labels: Labels, edge: Edge, route: list[tuple[float, float]], m
     if labels.counts is not None:
         tooltip += f": {labels.heat(labels.taken(edge))}"
     yield (
-        f'<g data-edge="{edge.source}-{edge.target}"><path d="{_curve(route)}" stroke="{color}"'
+        f'<g data-edge="{edge.source}-{edge.target}"><path d="{_curve(route)}" fill="none" stroke="{color}"'
         f' stroke-width="{stroke:.1f}"{dashes} marker-end="url(#{_arrow(edge.outcome)})">'
         f"<title>{escape(tooltip)}</title></path>"
     )
