@@ -178,11 +178,11 @@ USAGE_ERRORS = [
     ),
     (
         ["filter", "-r", "T", "--program", "P", "ip"],
-        "cbpf: --program PROGRAM excludes an expression and lists (see cbpf filter --help)",
+        "cbpf: --program PROGRAM cannot be combined with EXPRESSION, -F, --hosts or --ports (see cbpf filter --help)",
     ),
     (
         ["filter", "-r", "T", "-F", "P", "ip"],
-        "cbpf: an expression and -F FILE are mutually exclusive (see cbpf filter --help)",
+        "cbpf: EXPRESSION and -F FILE are mutually exclusive (see cbpf filter --help)",
     ),
     (["filter", "-r", "T", "-F", "T"], "cbpf: T: byte 0: invalid UTF-8"),
     (["filter", "-r", "T", "--program", "", "-w", "out"], "cbpf: a file name must not be empty"),
@@ -197,7 +197,16 @@ USAGE_ERRORS = [
     ),
     (["filter", "-r", "no\nsuch", "--count", "ip"], "cbpf: 'no\\nsuch': No such file or directory"),
     (["verify", "no\x1bsuch"], "cbpf: 'no\\x1bsuch': No such file or directory"),
-    (["trace", "P", "T", "-n", "9223372036854775808"], "cbpf: Invalid value for '-n': 9223372036854775808 is not"),
+    (
+        ["trace", "P", "T", "-n", "9223372036854775808"],
+        "cbpf: T: contains fewer than 9,223,372,036,854,775,808 packets",
+    ),
+    (
+        ["trace", "P", "T", "-n", "0"],
+        "cbpf: Invalid value for '-n': 0 is not in the range x>=1 (see cbpf trace --help)",
+    ),
+    (["filter", "ip", "-r"], "cbpf: Option '-r' requires an argument (see cbpf filter --help)"),
+    (["split"], "cbpf: Missing argument 'EXPRESSION=FILE...' (see cbpf split --help)"),
     (["compile", "(" * 5000], "cbpf: expression '" + "(" * 80 + "'...: can't parse filter expression"),
     (
         ["compile", b"\xff"],
@@ -209,7 +218,7 @@ USAGE_ERRORS = [
     (["verify", "--dialect", "bsd", "P"], "cbpf: Invalid value for '--dialect': 'bsd' is not one of"),
     (["run", "P"], "cbpf: Missing argument 'CAPTURE' (see cbpf run --help)"),
     (["run", "P", "P"], "cbpf: P: byte 0: 7b 20 30 78 is not the magic number of a capture"),
-    (["trace", "P", "T", "-n", "9999"], "cbpf: T: contains fewer than 9999 packets"),
+    (["trace", "P", "T", "-n", "9999"], "cbpf: T: contains fewer than 9,999 packets"),
     (
         ["compile", "-y", "foo", "ip"],
         "cbpf: link type: 'foo' is unknown; names are those of tcpdump.org/linktypes, such as EN10MB",

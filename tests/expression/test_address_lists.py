@@ -239,7 +239,7 @@ def test_captures_are_filtered_by_lists(cli: CommandLine, tmp_path: Path) -> Non
     code, _, err = cli("filter", "-r", TRAFFIC, *options, "--program", str(tmp_path / "program"))
     assert (code, err.splitlines()[0]) == (
         2,
-        "cbpf: --program PROGRAM excludes an expression and lists (see cbpf filter --help)",
+        "cbpf: --program PROGRAM cannot be combined with EXPRESSION, -F, --hosts or --ports (see cbpf filter --help)",
     )
 
 

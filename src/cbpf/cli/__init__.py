@@ -1,7 +1,8 @@
-"""The command `cbpf`: one subcommand per verb, each in a module of `commands`, built on the public names of cbpf.
+"""The command `cbpf`: each subcommand is a module of `commands`, built on the public names of cbpf.
 
 Exit codes: 0 yes or success; 1 no (the program is not accepted, the programs are not equal); 2 any error, usage errors
-included; 3 undecided; 130 after Ctrl-C; 141 when the reader of the output has closed the pipe.
+included; 3 undecided; 130 after Ctrl-C, 129 and 143 after SIGHUP and SIGTERM; 141 if the reader of the output has
+closed the pipe.
 """
 
 from __future__ import annotations
@@ -52,9 +53,20 @@ class _Commands(click.Group):
     def invoke(self, context: click.Context) -> Any:
         """Run the subcommand and flush its output."""
         with _closed_pipe_reported():
-            result = super().invoke(context)
+            try:
+                result = super().invoke(context)
+            except click.UsageError as error:
+                if error.ctx is None:  # click's parser omits it from some errors
+                    error.ctx = self._subcommand_context(context)
+                raise
             sys.stdout.flush()
             return result
+
+    def _subcommand_context(self, context: click.Context) -> click.Context:
+        """Return a context of the subcommand that was invoked, for messages."""
+        name = context.invoked_subcommand
+        command = None if name is None else self.get_command(context, name)
+        return context if command is None else click.Context(command, info_name=name, parent=context)
 
     def list_commands(self, context: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -69,11 +81,13 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(cbpf.__version__, message="cbpf %(version)s")
 def group() -> None:
-    """Compile, verify, run, trace and prove classic BPF packet filters, and filter captures.
+    """Compile, verify, run, trace, optimise and compare classic BPF packet filters, and filter captures.
 
     PROGRAM is a file, or - for standard input. Its format is detected: assembly (bpf_asm or Go syntax), a listing
     (tcpdump -d or bpf_dbg), C (tcpdump -dd or bpf_asm -c), decimal numbers (tcpdump -ddd or bpf_asm), JSON,
     hexadecimal, a cBPF savefile of libpcap, or the bytes of struct sock_filter. -e EXPRESSION replaces PROGRAM.
+
+    Exit code: 0 success, 1 no (a program is rejected, two programs differ), 2 error, 3 undecided.
     """
 
 

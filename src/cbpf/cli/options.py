@@ -18,14 +18,13 @@ def _dialect(context: click.Context, parameter: click.Parameter, name: str) -> c
     return cbpf.DIALECTS[name]
 
 
-dialect_option: Final = click.option(
-    "--dialect",
-    type=click.Choice(list(cbpf.DIALECTS)),
-    default="pcap",
-    show_default=True,
-    callback=_dialect,
-    help="BPF dialect used to verify and run the program.",
-)
+def new_dialect_option(help: str) -> Callable[..., Any]:
+    """Return the option --dialect with a help text, for the parameter *dialect*."""
+    choice = click.Choice(list(cbpf.DIALECTS))
+    return click.option("--dialect", type=choice, default="pcap", show_default=True, callback=_dialect, help=help)
+
+
+dialect_option: Final = new_dialect_option("BPF dialect used to verify and run the program.")
 
 engine_option: Final = click.option(
     "--engine",
@@ -38,8 +37,8 @@ engine_option: Final = click.option(
 as_socket_option: Final = click.option(
     "--as-socket",
     is_flag=True,
-    help="Present packets as a live packet socket does: VLAN tag stripped; protocol, packet type and interface from "
-    "the capture.",
+    help="Present packets as a live Linux packet socket does: VLAN tag stripped; protocol, packet type and interface "
+    "taken from the capture.",
 )
 
 expression_option: Final = click.option(
@@ -56,7 +55,7 @@ link_type_option: Final = click.option(
     metavar="LINKTYPE",
     default="EN10MB",
     show_default=True,
-    help="Link type for EXPRESSION (name or LINKTYPE number).",
+    help="Link type for EXPRESSION: a name, or a LINKTYPE number such as 1.",
 )
 
 goal_option: Final = click.option(
@@ -64,8 +63,8 @@ goal_option: Final = click.option(
     type=click.Choice(get_args(cbpf.Goal)),
     default="size",
     show_default=True,
-    help="Optimise for the number of instructions, or for speed: chains of tests become trees, "
-    "which are longer but have shorter paths.",
+    help="Optimise for size (fewer instructions) or for speed: chains of tests become trees, which are longer but have "
+    "shorter paths.",
 )
 
 target_option: Final = click.option("-w", "target", metavar="FILE", help="Write to FILE instead of standard output.")
@@ -123,7 +122,7 @@ def optimizer_options(command: Callable[..., Any]) -> Callable[..., Any]:
             type=click.Choice(["cbpf", "libpcap", "none"]),
             default="cbpf",
             show_default=True,
-            help="Optimiser: that of cbpf preserves every verdict; that of libpcap does not always.",
+            help="Optimiser: cbpf's preserves every verdict; libpcap's changes some, most of them of truncated packets.",
         ),
         click.option("-O", "unoptimized", is_flag=True, help="Do not optimise, like tcpdump -O."),
     ):
@@ -151,7 +150,7 @@ def list_options(command: Callable[..., Any]) -> Callable[..., Any]:
             type=click.Choice(get_args(cbpf.Direction)),
             default="src or dst",
             show_default=True,
-            help="Which addresses and ports of a packet must be in the lists.",
+            help="The addresses and ports of a packet that must be in the lists.",
         ),
         click.option("--ports", metavar="FILE", help="Also require a port from FILE (one number or range per line)."),
         click.option(
@@ -292,7 +291,7 @@ def read_expression(words: tuple[str, ...], expression_file: str | None) -> str:
     if expression_file is None:
         return " ".join(words)
     if words:
-        raise click.UsageError("an expression and -F FILE are mutually exclusive")
+        raise click.UsageError("EXPRESSION and -F FILE are mutually exclusive")
     try:
         return read_bytes(expression_file).decode().strip()
     except UnicodeDecodeError as error:
@@ -302,6 +301,11 @@ def read_expression(words: tuple[str, ...], expression_file: str | None) -> str:
 def flow_of(program: cbpf.Program, dialect: cbpf.Dialect) -> cbpf.Flow:
     """Return the flow of a program, which may be longer than the dialect accepts."""
     return cbpf.Flow(program, dialect=dialect.replace(longest=None, longest_translated_jump=None))
+
+
+def path_length(shortest: int, longest: int) -> str:
+    """Return the range of path lengths as text."""
+    return f"{shortest:,}" if shortest == longest else f"{shortest:,} to {longest:,}"
 
 
 # Captures

@@ -1,4 +1,4 @@
-"""Text for a packet, its metadata and the verdict on it."""
+"""Text for a count, a packet and its metadata."""
 
 from __future__ import annotations
 
@@ -9,13 +9,18 @@ from typing import Final
 import cbpf
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun, which has the plural -s: "1 byte", "1,000 bytes"."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def packet_lines(packet: bytes, wire_length: int, metadata: cbpf.Metadata, dialect: cbpf.Dialect) -> Iterator[str]:
     """Yield a packet's lengths, its bytes with their offsets, and the metadata that differ from the defaults.
 
     A seccomp record is shown as the fields of its system call.
     """
     if dialect.record_size is None:
-        yield f"packet: {len(packet)} bytes captured, {wire_length} on the wire"
+        yield f"packet: {counted(len(packet), 'byte')} captured, {wire_length:,} on the wire"
     else:
         yield f"system call: {_system_call(packet, dialect)}"
     yield from _dump(packet)

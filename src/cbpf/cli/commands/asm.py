@@ -15,6 +15,9 @@ from ..options import read_program, target_format_option, target_option, write_b
 @target_format_option("comma")
 @target_option
 def command(text: str, as_c: bool, target_format: str, target: str | None) -> None:
-    """Assemble TEXT, a file or by default standard input: bpf_asm or Go syntax, or a listing of tcpdump or bpf_dbg."""
+    """Assemble TEXT, by default read from standard input.
+
+    TEXT is a file in bpf_asm or Go syntax, or a listing of tcpdump -d or bpf_dbg.
+    """
     program = read_program(text, "asm")
     write_bytes(target, cbpf.render_bytes(program, "c" if as_c else target_format))

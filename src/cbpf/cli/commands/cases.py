@@ -8,7 +8,7 @@ import click
 
 import cbpf
 
-from ...reporting.packet_output import changed_metadata, format_bytes
+from ...reporting.packet_output import changed_metadata, counted, format_bytes
 from ..options import dialect_option, expression_option, link_type_option, program_or_expression, proof_options
 
 
@@ -29,9 +29,10 @@ def command(
 ) -> None:
     """Generate packets that cover every instruction, both outcomes of every branch and the bounds of every load.
 
-    Each packet is listed with its verdict and the reasons for it, by instruction indices as in `cbpf disasm`: an
-    instruction runs, a test is true or false, a load ends at the packet's last byte or one byte after it. `cbpf run
-    PROGRAM cases.pcap` prints the verdicts on a capture written by -w.
+    PROGRAM is by default read from standard input. Each packet is listed with its verdict and with the reasons for its
+    choice, by the indices of instructions: "runs 2" (instruction 2 is executed), "1 is true" or "1 is false" (the
+    outcome of its test), "0 just fits" (the packet ends directly after the bytes that it loads), "0 lacks a byte" (the
+    packet ends one byte earlier). `cbpf run PROGRAM cases.pcap` prints the verdicts on a capture written by -w.
     """
     loaded = program_or_expression(program, expression, link_type)
     cases = cbpf.cases(loaded, dialect=dialect, **limits)
@@ -49,11 +50,12 @@ def command(
 
 def _lengths(case: cbpf.Case) -> str:
     captured = len(case.packet)
-    return f"{captured} bytes" if captured == case.wire_length else f"{captured} of {case.wire_length} bytes"
+    if captured == case.wire_length:
+        return counted(captured, "byte")
+    return f"{captured:,} of {counted(case.wire_length, 'byte')}"
 
 
 def _warn_of_metadata(cases: tuple[cbpf.Case, ...]) -> None:
     count = sum(1 for case in cases if changed_metadata(case.metadata))
     if count:
-        packets = "1 packet" if count == 1 else f"{count} packets"
-        click.echo(f"cbpf: warning: the metadata of {packets} cannot be stored in a capture", err=True)
+        click.echo(f"cbpf: warning: the metadata of {counted(count, 'packet')} cannot be stored in a capture", err=True)

@@ -9,10 +9,10 @@ import click
 import cbpf
 
 from ..options import (
-    dialect_option,
     expression_file_option,
     link_type_option,
     list_options,
+    new_dialect_option,
     optimizer_options,
     read_expression,
     write_bytes,
@@ -31,7 +31,7 @@ _MAX_SOCKET_PROGRAM: Final = 4096  # instructions: BPF_MAXINSNS of linux/bpf_com
     type=int,
     default=262144,
     show_default=True,
-    help="Snapshot length in bytes; 0 means the default.",
+    help="Snapshot length in bytes, the verdict on accepted packets; 0 means the default.",
 )
 @click.option(
     "-d", "detail", count=True, help="Output format: -d a listing (the default), -dd C, -ddd decimal numbers."
@@ -45,15 +45,15 @@ _MAX_SOCKET_PROGRAM: Final = 4096  # instructions: BPF_MAXINSNS of linux/bpf_com
 @click.option(
     "--goal",
     type=click.Choice(["size", "speed"]),
-    help="Optimise for the number of instructions, or for speed: long chains of tests become trees.  [default: speed "
-    "with --hosts or --ports, else size]",
+    help="Optimise for size (fewer instructions) or for speed: chains of tests become trees, which are longer but have "
+    "shorter paths.  [default: speed with --hosts or --ports, else size]",
 )
-@dialect_option
+@new_dialect_option("BPF dialect whose arithmetic the optimiser preserves.")
 @click.option(
     "-w",
     "target",
     metavar="FILE",
-    help="Write a cBPF savefile of libpcap, with link type, snapshot length and expression.",
+    help="Write a cBPF savefile of libpcap, with link type, snapshot length and expression, instead of printing.",
 )
 def command(
     expression: tuple[str, ...],
@@ -68,7 +68,7 @@ def command(
     dialect: cbpf.Dialect,
     target: str | None,
 ) -> None:
-    """Print the program of a filter expression (pcap-filter(7)), like tcpdump -d.
+    """Print the program of a filter expression (pcap-filter(7)), like tcpdump -d; no expression accepts all packets.
 
     With --hosts FILE and --ports FILE, packets must also match these lists, whose length is not limited:
 

@@ -8,7 +8,7 @@ import click
 
 import cbpf
 
-from ...reporting.packet_output import changed_metadata, packet_lines
+from ...reporting.packet_output import changed_metadata, counted, packet_lines
 from ...reporting.trace_diff import COLUMN_WIDTH, side_by_side
 from ..options import dialect_option, display_name, link_type_option, proof_options, read_program
 
@@ -32,7 +32,7 @@ _REFUTED: Final = {"equal": "different", "implies": "not implied"}
     "expressions",
     metavar="EXPRESSION",
     multiple=True,
-    help="Compare the program of a filter expression; programs from files come first.",
+    help="Compare the program of a filter expression; may be given twice. A program from a file is always LEFT.",
 )
 @link_type_option
 @dialect_option
@@ -41,12 +41,13 @@ _REFUTED: Final = {"equal": "different", "implies": "not implied"}
     type=click.Choice(["equal", "implies"]),
     default="equal",
     show_default=True,
-    help="Relation to prove; implies: right accepts every packet that left accepts.",
+    help="Relation to prove. equal: both programs agree; implies: RIGHT accepts every packet that LEFT accepts.",
 )
 @click.option(
     "--verdicts",
     type=click.Choice(["exact", "accept"]),
-    help="Compare exact verdicts (default for equal), or only whether a packet is accepted (default for implies).",
+    help="Compare exact verdicts (the default for equal), or only whether a packet is accepted (accept, the default "
+    "for implies).",
 )
 @proof_options
 @click.option("-w", "target", metavar="FILE", help="Write the counterexample as a capture.")
@@ -102,7 +103,7 @@ def _vm(name: str, program: cbpf.Program, dialect: cbpf.Dialect) -> cbpf.VM:
 
 
 def _scope(dialect: cbpf.Dialect, shortest: int, longest: int, timeout: float) -> str:
-    return "system call" if dialect.record_size is not None else f"packet of {shortest} to {longest} bytes"
+    return "system call" if dialect.record_size is not None else f"packet of {shortest:,} to {longest:,} bytes"
 
 
 def _print_difference(
@@ -113,7 +114,7 @@ def _print_difference(
     right_verdict = cbpf.describe_verdict(difference.right_verdict, dialect=left.dialect)
     click.echo(f"{answer}: left {left_verdict}, right {right_verdict}")
     for side, name, vm in zip(("left", "right"), names, (left, right), strict=True):
-        click.echo(f"  {side + ':':6} {_shortened(name)}, {len(vm.program)} instructions")
+        click.echo(f"  {side + ':':6} {_shortened(name)}, {counted(len(vm.program), 'instruction')}")
     click.echo()
     for line in packet_lines(difference.packet, difference.wire_length, difference.metadata, left.dialect):
         click.echo(line)

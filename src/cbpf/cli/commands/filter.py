@@ -9,6 +9,7 @@ import click
 
 import cbpf
 
+from ...reporting.packet_output import counted
 from ..options import (
     as_socket_option,
     container_options,
@@ -67,16 +68,16 @@ def command(
     engine: Any,
     as_socket: bool,
 ) -> None:
-    """Copy the packets that a filter expression (pcap-filter(7)) accepts: exactly those that tcpdump -O writes.
+    """Copy the packets that a filter expression (pcap-filter(7)) accepts; no expression accepts all packets.
 
-    Captures are pcap or pcapng, also compressed by gzip, zstd, lz4, xz or bzip2. The output has the format, byte order
-    and time resolution of the input, uncompressed. Without -w it is written to standard output. A summary goes to
-    stderr.
+    The accepted packets are exactly those that tcpdump -O (without libpcap's optimiser) writes. Captures are pcap or
+    pcapng, also compressed by gzip, zstd, lz4, xz or bzip2. The output has the format, byte order and time resolution
+    of the input, and is not compressed. A summary is printed on stderr.
 
       cbpf filter -r in.pcap -w out.pcap 'tcp port 443'
     """
     if program is not None and (expression or expression_file is not None or lists):
-        raise click.UsageError("--program PROGRAM excludes an expression and lists")
+        raise click.UsageError("--program PROGRAM cannot be combined with EXPRESSION, -F, --hosts or --ports")
     if only_count and target is not None:
         raise click.UsageError("--count and -w FILE are mutually exclusive")
     text = read_expression(expression, expression_file)
@@ -115,7 +116,7 @@ def _report(summary: cbpf.Summary, only_count: bool, quiet: bool) -> None:
         click.echo(summary.packets_accepted)
     if not quiet:
         click.echo(
-            f"{summary.packets_seen:,} packets seen, {summary.packets_accepted:,} accepted;"
-            f" {summary.bytes_accepted:,} of {summary.bytes_seen:,} bytes; {summary.seconds:.3f} s",
+            f"{counted(summary.packets_seen, 'packet')} seen, {summary.packets_accepted:,} accepted;"
+            f" {summary.bytes_accepted:,} of {counted(summary.bytes_seen, 'byte')}; {summary.seconds:.3f} s",
             err=True,
         )

@@ -45,10 +45,11 @@ def command(
     as_socket: bool,
     dialect: cbpf.Dialect,
 ) -> None:
-    """Draw the control-flow graph of PROGRAM: its basic blocks, and the edges between them with their conditions.
+    """Draw the control-flow graph of PROGRAM, by default read from standard input.
 
-    SVG is complete in itself; DOT is for graphviz, mermaid for Markdown. Blocks that cannot be reached are dashed.
-    With -r the picture shows how often each block ran on the packets of a capture, and how often each edge was taken.
+    It shows the basic blocks, and the edges between them with their conditions. Blocks that no packet can reach are
+    dashed. With -r it also shows how often each block ran on the packets of a capture, and how often each edge was
+    taken. SVG needs no other program; DOT is for graphviz, Mermaid for Markdown.
 
       cbpf graph -e 'tcp port 443' -r in.pcap -w https.svg
     """

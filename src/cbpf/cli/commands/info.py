@@ -10,6 +10,8 @@ import click
 
 import cbpf
 
+from ...reporting.packet_output import counted
+
 _SECOND: Final = 1_000_000_000
 _RESOLUTIONS: Final = {
     1: "seconds",
@@ -29,8 +31,8 @@ _UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))  # seconds,
 def command(context: click.Context, captures: tuple[str, ...], as_json: bool) -> None:
     """Describe each CAPTURE: format, packets, bytes, times (UTC), interfaces, damage.
 
-    A CAPTURE is a file, or - for standard input: pcap or pcapng, also compressed by gzip, zstd, lz4, xz or bzip2. Of a
-    damaged capture, everything before the damage is counted, and the exit code is 2.
+    A CAPTURE is a file, or - for standard input: pcap or pcapng, also compressed by gzip, zstd, lz4, xz or bzip2. If a
+    capture is damaged, the packets before the damage are counted, and the exit code is 2.
 
       cbpf info in.pcap
     """
@@ -62,25 +64,25 @@ def _storage(info: cbpf.CaptureInfo) -> Iterator[tuple[str, str]]:
     byte_orders = " and ".join(_BYTE_ORDERS[order] for order in info.byte_orders)
     yield "format", f"{info.container} {info.version}{variant}" + (f", {byte_orders}" if byte_orders else "")
     if info.file_size is not None or info.compression is None:
-        yield "size", _counted(info.capture_size if info.file_size is None else info.file_size, "byte")
+        yield "size", counted(info.capture_size if info.file_size is None else info.file_size, "byte")
     if info.compression is not None:
-        yield "compression", f"{info.compression}, {_counted(info.capture_size, 'byte')} uncompressed"
+        yield "compression", f"{info.compression}, {counted(info.capture_size, 'byte')} uncompressed"
 
 
 def _packets(info: cbpf.CaptureInfo) -> Iterator[tuple[str, str]]:
     totals = info.totals
     yield "packets", f"{totals.packets:,}"
     if totals.packets:
-        yield "captured", _counted(totals.captured_bytes, "byte")
-        yield "on the wire", _counted(totals.wire_bytes, "byte")
+        yield "captured", counted(totals.captured_bytes, "byte")
+        yield "on the wire", counted(totals.wire_bytes, "byte")
         yield "lengths", _lengths(totals)
     if totals.truncated:
-        yield "truncated", _counted(totals.truncated, "packet")
+        yield "truncated", counted(totals.truncated, "packet")
 
 
 def _lengths(totals: cbpf.PacketTotals) -> str:
     if totals.smallest == totals.largest:
-        return f"{_counted(totals.largest or 0, 'byte')} captured" + (" of each packet" if totals.packets > 1 else "")
+        return f"{counted(totals.largest or 0, 'byte')} captured" + (" of each packet" if totals.packets > 1 else "")
     return f"{totals.smallest:,} to {totals.largest:,} bytes captured, {totals.mean:,.1f} on average"
 
 
@@ -93,9 +95,9 @@ def _times(info: cbpf.CaptureInfo) -> Iterator[tuple[str, str]]:
         yield "latest", totals.latest[: -1 - unused] + "Z"
         yield "duration", _duration(totals.duration_ns, 9 - unused)
     if info.out_of_order:
-        yield "out of order", f"{_counted(info.out_of_order, 'packet')} earlier than the previous one"
+        yield "out of order", f"{counted(info.out_of_order, 'packet')} earlier than the previous one"
     if totals.untimed:
-        yield "without time", _counted(totals.untimed, "packet")
+        yield "without time", counted(totals.untimed, "packet")
 
 
 def _duration(duration_ns: int, digits: int) -> str:
@@ -177,10 +179,6 @@ def _resolution(units: int) -> str:
     if units in _RESOLUTIONS:
         return _RESOLUTIONS[units]
     return f"2^-{units.bit_length() - 1} s" if units & (units - 1) == 0 else f"10^-{len(str(units)) - 1} s"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _printable(name: str) -> str:

@@ -9,6 +9,7 @@ import click
 
 import cbpf
 
+from ...reporting.packet_output import counted
 from ..options import (
     dialect_option,
     expression_option,
@@ -28,7 +29,11 @@ from ..options import (
 @link_type_option
 @dialect_option
 @goal_option
-@click.option("--prove", is_flag=True, help="Prove that the result is equivalent; requires the extra smt.")
+@click.option(
+    "--prove",
+    is_flag=True,
+    help="Prove that the result is equivalent; requires the extra smt (pip install 'cbpf[smt]').",
+)
 @target_format_option("asm")
 @target_option
 def command(
@@ -43,8 +48,8 @@ def command(
 ) -> None:
     """Optimise PROGRAM, by default read from standard input, for size or for speed.
 
-    The result gives the same verdict on every packet, also on truncated ones, under the rules of the dialect. Sizes
-    and path lengths before and after are reported on stderr.
+    The result gives the same verdict on every packet, including truncated ones, under the rules of the dialect. The
+    size and the longest path before and after are printed on stderr.
     """
     plain = unoptimized_program(program, expression, link_type)
     started = perf_counter()
@@ -53,7 +58,7 @@ def command(
     write_bytes(target, cbpf.render_bytes(optimized, target_format))
     longest = [flow_of(program, dialect).longest for program in (plain, optimized)]
     click.echo(
-        f"{len(plain):,} instructions, now {len(optimized):,}; longest path {longest[0]:,}, now {longest[1]:,};"
+        f"{counted(len(plain), 'instruction')}, now {len(optimized):,}; longest path {longest[0]:,}, now {longest[1]:,};"
         f" {seconds * 1e3:.0f} ms{', proved equivalent' if prove else ''}",
         err=True,
     )

@@ -9,6 +9,7 @@ import click
 
 import cbpf
 
+from ...reporting.packet_output import counted
 from ..options import (
     as_socket_option,
     container_options,
@@ -21,7 +22,7 @@ from ..progress import progress_bar, with_progress
 
 
 @click.command("split", short_help="Sort packets into files by filters, in one pass.")
-@click.argument("routes", metavar="'EXPRESSION=FILE'...", nargs=-1, required=True)
+@click.argument("routes", metavar="EXPRESSION=FILE...", nargs=-1, required=True)
 @sources_option
 @click.option("--rest", metavar="FILE", help="Write the packets that no expression accepts to FILE.")
 @container_options
@@ -40,9 +41,10 @@ def command(
     engine: Any,
     as_socket: bool,
 ) -> None:
-    """Copy the packets that each EXPRESSION accepts to its FILE; a packet may match several, or none.
+    """Copy the packets that each EXPRESSION accepts to its FILE; several expressions, or none, may accept a packet.
 
-    Each argument is split at its last =. Each file is the one that cbpf filter would write.
+    Each argument is split at its last =. An empty expression accepts all packets. Each file is the one that cbpf filter
+    would write.
 
     \b
       cbpf split -r in.pcap 'port 53=dns.pcap' arp=arp.pcap --rest rest.pcap
@@ -83,4 +85,5 @@ def _report(names: list[str], summaries: Sequence[cbpf.Summary], quiet: bool) ->
     for name, summary in zip(names, summaries, strict=True):
         click.echo(f"{summary.packets_accepted:>{width},}  {name}", err=True)
     first = summaries[0]
-    click.echo(f"{first.packets_seen:,} packets seen, {first.bytes_seen:,} bytes; {first.seconds:.3f} s", err=True)
+    packets, size = counted(first.packets_seen, "packet"), counted(first.bytes_seen, "byte")
+    click.echo(f"{packets} seen, {size}; {first.seconds:.3f} s", err=True)

@@ -10,7 +10,8 @@ import click
 
 import cbpf
 
-from ..options import as_socket_option, dialect_option, expression_option, link_type_option
+from ...reporting.packet_output import counted
+from ..options import as_socket_option, dialect_option, expression_option, link_type_option, path_length
 from ..profiling import ProfiledProgram, capture_option, profiled_program
 
 _HOT_BLOCKS: Final = 5  # the number of blocks listed
@@ -33,9 +34,10 @@ def command(
     dialect: cbpf.Dialect,
     as_json: bool,
 ) -> None:
-    """Print statistics of PROGRAM: size, path lengths, inputs, opcodes, and the dialects that accept it.
+    """Print statistics of PROGRAM, by default read from standard input.
 
-    With -r also: the number of instructions executed per packet of a capture, and the most executed blocks.
+    They are the size, path lengths, inputs and opcodes of the program, and the dialects that accept it. With -r also:
+    the number of instructions executed per packet of a capture, and the blocks that the most packets executed.
 
       cbpf stats -e 'tcp port 443' -r in.pcap
     """
@@ -57,10 +59,10 @@ def _counts_as_dict(counts: cbpf.ExecutionCounts | None) -> dict[str, Any]:
 
 
 def _rows(info: cbpf.ProgramInfo) -> Iterator[tuple[str, str]]:
-    yield "program", f"{_counted(info.instructions, 'instruction')} in {_counted(info.blocks, 'block')}"
+    yield "program", f"{counted(info.instructions, 'instruction')} in {counted(info.blocks, 'block')}"
     yield "unreachable in the graph", cbpf.format_ranges(info.unreachable) or "none"
     yield "unreachable on any input", cbpf.format_ranges(info.infeasible) or "none found"
-    yield "path length", f"{info.shortest:,} to {_counted(info.longest, 'instruction')} (fewer for truncated packets)"
+    yield "path length", f"{path_length(info.shortest, info.longest)} instructions (fewer for truncated packets)"
     yield "bytes inspected", "any" if info.bytes_inspected is None else f"at most the first {info.bytes_inspected:,}"
     yield "loads", ", ".join(_loads(info.loads)) or "none"
     yield "scratch", f"reads {_slots(info.slots_read)}, writes {_slots(info.slots_written)}"
@@ -99,7 +101,3 @@ def _loads(loads: Sequence[cbpf.PacketLoad]) -> list[str]:
 
 def _slots(slots: Sequence[int]) -> str:
     return ", ".join(f"M[{slot}]" for slot in slots) or "none"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
 
 import click
 
 import cbpf
 
+from ...reporting.packet_output import counted
 from ..options import as_socket_option, dialect_option, expression_option, program_for_capture, program_view
 
 
@@ -19,7 +19,7 @@ from ..options import as_socket_option, dialect_option, expression_option, progr
     "-n",
     "number",
     metavar="K",
-    type=click.IntRange(1, 2**63 - 1),
+    type=click.IntRange(1),
     default=1,
     show_default=True,
     help="Number of the packet, from 1.",
@@ -34,7 +34,7 @@ def command(
     cbpf.VM(program_of(0), dialect=dialect)  # a rejected program is reported before a damaged capture
     packet = _packet(capture, number)
     vm = cbpf.VM(program_of(packet.interface), dialect=dialect)
-    click.echo(f"packet {number}: {packet.captured_length} of {packet.wire_length} bytes captured")
+    click.echo(f"packet {number}: {packet.captured_length:,} of {counted(packet.wire_length, 'byte')} captured")
     images = cbpf.listing(vm.program, dialect=dialect).splitlines()
     verdict: int | None = 0  # of a record that is too short for the first instruction
     data, wire_length, metadata = program_view(packet, capture, as_socket)
@@ -47,9 +47,10 @@ def command(
 
 def _packet(capture: cbpf.CaptureReader, number: int) -> cbpf.Packet:
     with capture:
-        for packet in islice(capture, number - 1, number):
-            return packet
-    raise cbpf.CaptureError(f"{capture.name}: contains fewer than {number} packets")
+        for packet in capture:
+            if packet.number == number:
+                return packet
+    raise cbpf.CaptureError(f"{capture.name}: contains fewer than {number:,} packets")
 
 
 def _events(step: cbpf.Step) -> Iterator[str]:

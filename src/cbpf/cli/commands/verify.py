@@ -6,6 +6,7 @@ import click
 
 import cbpf
 
+from ...reporting.packet_output import counted
 from ..options import dialect_option, expression_option, link_type_option, program_or_expression
 
 
@@ -18,9 +19,9 @@ from ..options import dialect_option, expression_option, link_type_option, progr
 def command(
     context: click.Context, program: str | None, expression: str | None, link_type: str, dialect: cbpf.Dialect
 ) -> None:
-    """Check PROGRAM against the rules of a dialect.
+    """Check PROGRAM, by default read from standard input, against the rules of a dialect.
 
-    Exit code: 0 if the dialect accepts it, else 1, with one line per finding on stderr.
+    Exit code: 0 if the dialect accepts the program; 1 if it does not, with one line per finding on stderr.
     """
     loaded = program_or_expression(program, expression, link_type, dialect)
     name = program if expression is None else f"-e {expression!r}"
@@ -31,4 +32,4 @@ def command(
         click.echo(f"{name}: {finding}", err=True)
     if findings:
         context.exit(1)
-    click.echo(f"{name}: {len(loaded)} instructions, accepted by {dialect.name}")
+    click.echo(f"{name}: {counted(len(loaded), 'instruction')}, accepted by {dialect.name}")
