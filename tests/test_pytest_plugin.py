@@ -43,9 +43,9 @@ def test_tables_pass_and_coverage_is_reported(pytester: pytest.Pytester) -> None
             "*= filter coverage =*",
             "plain: 16 of 22 instructions, 7 of 18 branch outcomes",
             "    never executed: 2..7",
-            "    tests never: 1 true, 11 false, 13 true, 16 true, 19 false",
+            "    outcomes never seen: 1 true, 11 false, 13 true, 16 true, 19 false",
             "ones: 4 of 4 instructions, 2 of 2 branch outcomes",
-            "a filter of 1 instructions: 1 of 1 instructions, 0 of 0 branch outcomes",
+            "a filter of 1 instruction: 1 of 1 instructions, 0 of 0 branch outcomes",
         ]
     )
 

@@ -76,9 +76,13 @@ class FilterTable:
         __tracebackhide__ = True
         import cbpf
 
+        from .reporting.packet_output import counted
+
         program = cbpf.compile(filter, link_type=link_type) if isinstance(filter, str) else cbpf.Program(filter)
         vm = cbpf.VM(program, engine="interpreter", dialect=dialect or cbpf.PCAP)
-        display_name = name or (filter if isinstance(filter, str) else f"a filter of {len(program)} instructions")
+        display_name = name or (
+            filter if isinstance(filter, str) else f"a filter of {counted(len(program), 'instruction')}"
+        )
         table = [_parse_row(row_number, row) for row_number, row in enumerate(rows, 1)]
         failures = [list(self._check(display_name, vm, *row)) for row in table]
         failures = [lines for lines in failures if lines]
@@ -166,7 +170,7 @@ def _report(name: str, program: "Program", dialect: "Dialect", reached: "frozens
     one_sided = sorted(goal[1:] for goal in branches - reached if goal.at not in missing)
     if one_sided:
         outcomes = ", ".join(f"{at} {'true' if holds else 'false'}" for at, holds in one_sided)
-        yield f"    tests never: {outcomes}"
+        yield f"    outcomes never seen: {outcomes}"
 
 
 def _dead_goals(program: "Program", dialect: "Dialect") -> "frozenset[CoverageGoal]":

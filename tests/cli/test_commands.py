@@ -649,7 +649,7 @@ DIFF_ERRORS = [
         3,
         "undecided: solver timed out; increase the timeout",
     ),
-    (["-e", "ip", "-e", "ip6", "--dialect", "seccomp"], 2, "instruction 0: of -e 'ip': opcode 0x28 (ldh [12]) is not"),
+    (["-e", "ip", "-e", "ip6", "--dialect", "seccomp"], 2, "-e 'ip': instruction 0: opcode 0x28 (ldh [12]) is not"),
 ]
 
 

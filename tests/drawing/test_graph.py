@@ -265,7 +265,7 @@ def test_invalid_arguments_are_rejected() -> None:
     program = cbpf.compile("arp")
     with pytest.raises(cbpf.VerificationError):
         cbpf.graph(program, dialect=cbpf.SECCOMP)
-    with pytest.raises(cbpf.FieldError, match="counts: made for a program of 1 instructions; this one has 4"):
+    with pytest.raises(cbpf.FieldError, match="counts: those of a program with 1 instructions; this one has 4"):
         cbpf.graph(program, counts=cbpf.execution_counts(cbpf.parse("ret #1"), []))
     with pytest.raises(cbpf.FieldError, match=r"counts: expected ExecutionCounts, got \{\}"):
         cbpf.graph(program, counts={})  # type: ignore[arg-type]
@@ -282,8 +282,8 @@ def test_boxes_and_edges_of_random_graphs_do_not_overlap(rounds: Rounds) -> None
         count = 2 + int(random.random() * 40)
         edges = sorted({_random_edge(random, count) for _ in range(int(random.random() * 2 * count))})
         sizes = [(20 + random.random() * 200, 20 + random.random() * 100) for _ in range(count)]
-        rooms = [(width + random.random() * 50, height) for width, height in sizes]
-        layout = lay_out(rooms, sizes, edges)
+        outer_sizes = [(width + random.random() * 50, height) for width, height in sizes]
+        layout = lay_out(outer_sizes, sizes, edges)
         ranks = assign_ranks(count, edges)
         assert all(ranks[source] < ranks[target] for source, target in edges)
         boxes = [

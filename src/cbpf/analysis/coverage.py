@@ -27,7 +27,7 @@ class CoverageGoal(NamedTuple):
 
     def __str__(self) -> str:
         texts = {
-            "instruction": ("{} is never reached", "{} runs"),
+            "instruction": ("never runs {}", "runs {}"),
             "branch": ("{} is false", "{} is true"),
             "load": ("{} lacks a byte", "{} just fits"),
         }

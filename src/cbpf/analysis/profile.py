@@ -126,12 +126,12 @@ def _runs(packets: Any, dialect: Dialect) -> Iterator[_Arguments]:
 
 
 def check_counts(counts: ExecutionCounts, flow: Flow) -> None:
-    """Raise `FieldError` if counts cannot be those of a program: they count a different number of instructions."""
+    """Raise `FieldError` unless *counts* are `ExecutionCounts` of as many instructions as the program of *flow* has."""
     if not isinstance(counts, ExecutionCounts):
         raise FieldError(f"counts: expected ExecutionCounts, got {counts!r}; use execution_counts(program, packets)")
     if len(counts.executed) != len(flow.program):
         raise FieldError(
-            f"counts: made for a program of {len(counts.executed)} instructions; this one has {len(flow.program)}"
+            f"counts: those of a program with {len(counts.executed)} instructions; this one has {len(flow.program)}"
         )
 
 

@@ -184,7 +184,8 @@ class DecompressedStream:
         if not rest:
             return False
         if not self._begins_member(rest):
-            self._damage = self._damaged(f"is followed by {rest[:MAGIC_SIZE].hex(' ')}, which does not begin another")
+            fact = f"is followed by {rest[:MAGIC_SIZE].hex(' ')}"
+            self._damage = self._damaged(f"{fact}; only another {self._compression.name} stream may follow")
             raise self._damage
         self._member, self._input = self._new_member(), rest
         return True

@@ -19,13 +19,13 @@ class Input:
     def __init__(self, source: Source) -> None:
         """Open the source and detect its compression; raises `CaptureError` if it cannot be read."""
         self._source = source
-        self._given = 0
+        self._bytes_returned = 0
         self._is_parked = False
         self._ahead = b""  # bytes read from the stream to detect its compression, not yet returned
         self.compression: str | None = None
         self._open()
 
-    def read_some(self, size: int) -> bytes:
+    def read1(self, size: int) -> bytes:
         """Return up to *size* bytes, as soon as there are any; none at the end."""
         if self._is_parked:
             self._unpark()
@@ -33,22 +33,22 @@ class Input:
             data, self._ahead = self._ahead[:size], self._ahead[size:]
         else:
             data = self._read(size)
-        self._given += len(data)
+        self._bytes_returned += len(data)
         return data
 
-    def read_whole(self, size: int) -> bytes:
+    def read(self, size: int) -> bytes:
         """Return *size* bytes, or all that remain."""
-        return _read_whole(self.read_some, size)
+        return _read_fully(self.read1, size)
 
     @property
-    def given(self) -> int:
+    def bytes_returned(self) -> int:
         """The number of decompressed bytes returned so far."""
-        return self._given
+        return self._bytes_returned
 
     @property
-    def taken(self) -> int:
+    def source_bytes(self) -> int:
         """The number of bytes read from the source itself, which may be compressed."""
-        return self._taken
+        return self._source_bytes
 
     def file(self) -> int | None:
         """Return the descriptor of a regular file that this object opened and that is not compressed; else None."""
@@ -61,7 +61,7 @@ class Input:
         """Continue at a position of the file whose descriptor `file` returned."""
         self._stream.seek(position)
         self._ahead = b""
-        self._given = self._taken = position
+        self._bytes_returned = self._source_bytes = position
 
     def close(self) -> None:
         """Close the file, if this object opened it."""
@@ -85,15 +85,15 @@ class Input:
     def _unpark(self) -> None:
         """Open the file again, and skip the bytes already returned."""
         self._is_parked = False
-        given, self._given = self._given, 0
+        position, self._bytes_returned = self._bytes_returned, 0
         self._open()
-        self.read_whole(given)
+        self.read(position)
 
     def _open(self) -> None:
         self.name, self._stream, self._is_owned = _open(self._source)
-        self._taken = 0
+        self._source_bytes = 0
         try:
-            self._ahead = _read_whole(self._read_stream, MAGIC_SIZE)
+            self._ahead = _read_fully(self._read_stream, MAGIC_SIZE)
             compression = compression_of(self._ahead)
             self._read: Callable[[int], bytes] = self._read_stream
             self._is_compressed = compression is not None
@@ -115,7 +115,7 @@ class Input:
         except (OSError, ValueError) as error:
             raise CaptureError(f"{self.name}: {getattr(error, 'strerror', None) or error}") from None
         if isinstance(data, bytes):
-            self._taken += len(data)
+            self._source_bytes += len(data)
             return data
         fact = "read would block" if data is None else f"read returned {type(data).__name__}"
         raise CaptureError(f"{self.name}: {fact}; a capture is read from a blocking stream of bytes")
@@ -125,7 +125,7 @@ def _is_regular(stream: BinaryIO) -> bool:
     return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
 
 
-def _read_whole(read: Callable[[int], bytes], size: int) -> bytes:
+def _read_fully(read: Callable[[int], bytes], size: int) -> bytes:
     parts = [b""]
     while size > 0 and (part := read(size)):
         parts.append(part)

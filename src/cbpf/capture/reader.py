@@ -70,7 +70,7 @@ class CaptureReader(Iterator[Packet]):
     def __init__(self, source: Source) -> None:
         self._input = Input(source)
         try:
-            begin = self._input.read_whole(BEGIN_SIZE)
+            begin = self._input.read(BEGIN_SIZE)
             self.container = open_container(begin, self.name)
         except BaseException:
             self.close()
@@ -181,8 +181,8 @@ class CaptureReader(Iterator[Packet]):
 
         At the end of the capture, return the bytes that remain, or none.
         """
-        first = self._input.read_some(max(missing, size))
-        return first + self._input.read_whole(missing - len(first)) if first and missing > len(first) else first
+        first = self._input.read1(max(missing, size))
+        return first + self._input.read(missing - len(first)) if first and missing > len(first) else first
 
     @property
     def buffer(self) -> bytes:
@@ -206,12 +206,12 @@ class CaptureReader(Iterator[Packet]):
     @property
     def position(self) -> int:
         """The position of the buffer in the capture, in bytes after decompression."""
-        return self._input.given - len(self._buffer)
+        return self._input.bytes_returned - len(self._buffer)
 
     @property
     def source_bytes(self) -> int:
         """The number of bytes read of the source as it is stored."""
-        return self._input.taken
+        return self._input.source_bytes
 
     def descriptor(self) -> int | None:
         """Return the descriptor of the source if it can be read at any position from `position` on.

@@ -114,7 +114,7 @@ def _run() -> int:
     except click.UsageError as error:
         return _fail(f"{error.format_message().rstrip('.')} ({_help_hint(error)})")
     except click.ClickException as error:
-        return _fail(error.format_message())
+        return _fail(*error.format_message().splitlines())
     except (click.Abort, KeyboardInterrupt):
         return 130
     except _PipeClosed:

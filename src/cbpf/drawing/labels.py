@@ -37,7 +37,7 @@ class Labels:
             f"{index} {self._instruction_texts[index]}" if index >= 0 else f"... {-index} more" for index in indices
         ]
         if self.counts is not None:
-            lines.insert(0, self.heat(runs))
+            lines.insert(0, self.run_text(runs))
         if block.edges and block.edges[0].outcome is not None:
             lines.append(f"{block.edges[0].condition} ?")
         return [*lines, *self.remarks(block)]
@@ -75,7 +75,7 @@ class Labels:
         """Return a number of executions as a share of all packets, from 0.0 to 1.0."""
         return runs / self.counts.packets if self.counts and self.counts.packets else 0.0
 
-    def heat(self, runs: int) -> str:
+    def run_text(self, runs: int) -> str:
         """Format a number of executions and their share of all packets."""
         return f"{runs:,} {'run' if runs == 1 else 'runs'}, {percent(self.share(runs))}"
 

@@ -41,11 +41,11 @@ class GraphLayout(NamedTuple):
     height: float
 
 
-def lay_out(rooms: Sequence[BoxSize], sizes: Sequence[BoxSize], edges: Sequence[NodePair]) -> GraphLayout:
+def lay_out(outer_sizes: Sequence[BoxSize], sizes: Sequence[BoxSize], edges: Sequence[NodePair]) -> GraphLayout:
     """Place boxes, and route the edges between them.
 
     Args:
-        rooms: The width and height of the space that each box occupies: the box with the edge labels below it,
+        outer_sizes: The width and height of the space that each box occupies: the box with the edge labels below it,
             symmetrical about its centre.
         sizes: The width and height of each box.
         edges: The source and target of each edge, as indices of boxes; the graph is acyclic.
@@ -53,7 +53,7 @@ def lay_out(rooms: Sequence[BoxSize], sizes: Sequence[BoxSize], edges: Sequence[
     Returns:
         The layout.
     """
-    return _LayeredLayout(rooms, sizes, edges).layout()
+    return _LayeredLayout(outer_sizes, sizes, edges).layout()
 
 
 def assign_ranks(count: int, edges: Sequence[NodePair]) -> list[int]:
@@ -83,7 +83,7 @@ def assign_ranks(count: int, edges: Sequence[NodePair]) -> list[int]:
 class _LayeredLayout:
     """The nodes of a layout: the boxes, and after them the points at which edges pass rows."""
 
-    def __init__(self, rooms: Sequence[BoxSize], sizes: Sequence[BoxSize], edges: Sequence[NodePair]) -> None:
+    def __init__(self, outer_sizes: Sequence[BoxSize], sizes: Sequence[BoxSize], edges: Sequence[NodePair]) -> None:
         self._sizes, self._edges, self._count = sizes, edges, len(sizes)
         self._ranks = assign_ranks(len(sizes), edges)
         self._rows: list[list[int]] = [[] for _ in range(max(self._ranks, default=0) + 1)]
@@ -92,7 +92,7 @@ class _LayeredLayout:
         self._above: list[list[int]] = [[] for _ in sizes]
         self._below: list[list[int]] = [[] for _ in sizes]
         self._chains = [self._chain(source, target) for source, target in edges]
-        self._widths = [width for width, _ in rooms] + [0.0] * (len(self._above) - len(sizes))
+        self._widths = [width for width, _ in outer_sizes] + [0.0] * (len(self._above) - len(sizes))
         self._order()
         self._x = [0.0] * len(self._above)
         self._place()
@@ -155,7 +155,7 @@ class _LayeredLayout:
 
     def _draw_near(self, row: list[int], directions: Iterable[list[list[int]]]) -> None:
         """Move the nodes of a row towards the weighted mean of their neighbours."""
-        wishes, weights = [], []
+        preferred_positions, weights = [], []
         for node in row:
             near = [
                 (self._weight(node, neighbour), self._x[neighbour])
@@ -163,17 +163,17 @@ class _LayeredLayout:
                 for neighbour in neighbours[node]
             ]
             total = sum(weight for weight, _ in near)
-            wishes.append(sum(weight * x for weight, x in near) / total if total else self._x[node])
+            preferred_positions.append(sum(weight * x for weight, x in near) / total if total else self._x[node])
             weights.append(total or 0.1)
-        self._settle(row, wishes, weights)
+        self._settle(row, preferred_positions, weights)
 
     def _weight(self, node: int, neighbour: int) -> float:
         if node >= self._count and neighbour >= self._count:
             return _CHAIN_WEIGHT
         return 1.0 if self._below[node] and self._below[neighbour] else _LEAF_WEIGHT
 
-    def _settle(self, row: list[int], wishes: list[float], weights: list[float]) -> None:
-        """Place the nodes of a row as close as possible to their wished positions, in order and at the distances.
+    def _settle(self, row: list[int], preferred_positions: list[float], weights: list[float]) -> None:
+        """Place the nodes of a row as close as possible to their preferred positions, in order and at the distances.
 
         Minus the minimum distances, the positions need only be non-decreasing: a weighted isotonic regression, computed
         by the pool adjacent violators algorithm.
@@ -182,8 +182,8 @@ class _LayeredLayout:
         for left, right in pairwise(row):
             shifts.append(shifts[-1] + self._distance(left, right))
         pools: list[tuple[float, float, int]] = []  # mean, weight, members
-        for wish, weight, shift in zip(wishes, weights, shifts, strict=True):
-            mean, members = wish - shift, 1
+        for preferred, weight, shift in zip(preferred_positions, weights, shifts, strict=True):
+            mean, members = preferred - shift, 1
             while pools and pools[-1][0] > mean:
                 pool_mean, pool_weight, pool_members = pools.pop()
                 mean = (mean * weight + pool_mean * pool_weight) / (weight + pool_weight)

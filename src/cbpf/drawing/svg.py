@@ -86,7 +86,7 @@ class _Drawing:
         is_test = index == box.block.number and len(box.block.edges) == 2
         return max(_MIN_TEST_WIDTH if is_test else _MIN_WIDTH, width), len(box.lines) * _LINE_HEIGHT + 2 * _PADDING - 4
 
-    def room(self, index: int) -> tuple[float, float]:
+    def outer_size(self, index: int) -> tuple[float, float]:
         """Return the width and height of a box with its edge labels, at 1/4 and 3/4 of the width of the box."""
         width, height = self.size(index)
         box = self.boxes[index]
@@ -99,8 +99,8 @@ def draw(labels: Labels) -> str:
     """Return the text of an SVG file."""
     drawing = _Drawing(labels)
     indices = range(len(drawing.boxes))
-    rooms = [drawing.room(index) for index in indices]
-    layout = lay_out(rooms, [drawing.size(index) for index in indices], [edge[:2] for edge in drawing.edges])
+    outer_sizes = [drawing.outer_size(index) for index in indices]
+    layout = lay_out(outer_sizes, [drawing.size(index) for index in indices], [edge[:2] for edge in drawing.edges])
     parts = [*_opening(labels, layout)]
     for edge, route in zip(drawing.edges, layout.routes, strict=True):
         x, _ = layout.boxes[edge.source]
@@ -162,7 +162,7 @@ def _edge_markup(labels: Labels, edge: Edge, route: list[tuple[float, float]], m
     stroke = 1.5 if labels.counts is None else 1 + 3.5 * labels.share(labels.taken(edge))
     tooltip = edge.condition or "always"
     if labels.counts is not None:
-        tooltip += f": {labels.heat(labels.taken(edge))}"
+        tooltip += f": {labels.run_text(labels.taken(edge))}"
     yield (
         f'<g data-edge="{edge.source}-{edge.target}"><path d="{_curve(route)}" fill="none" stroke="{color}"'
         f' stroke-width="{stroke:.1f}"{dashes} marker-end="url(#{_arrow(edge.outcome)})">'

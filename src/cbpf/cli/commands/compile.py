@@ -68,9 +68,10 @@ def command(
     dialect: cbpf.Dialect,
     target: str | None,
 ) -> None:
-    """Print the program of a filter expression (pcap-filter(7)), like tcpdump -d; no expression accepts all packets.
+    """Print the program of a filter expression (pcap-filter(7)), like tcpdump -d.
 
-    With --hosts FILE and --ports FILE, packets must also match these lists, whose length is not limited:
+    An empty expression accepts all packets. With --hosts FILE and --ports FILE, packets must also match these lists,
+    whose length is not limited:
 
     \b
       cbpf compile --hosts blocked.txt -w blocked.cbpf tcp

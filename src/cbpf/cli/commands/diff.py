@@ -32,7 +32,7 @@ _REFUTED: Final = {"equal": "different", "implies": "not implied"}
     "expressions",
     metavar="EXPRESSION",
     multiple=True,
-    help="Compare the program of a filter expression; may be given twice. A program from a file is always LEFT.",
+    help="Compare the program of a filter expression; may be given twice. With one file, the file is LEFT.",
 )
 @link_type_option
 @dialect_option
@@ -96,9 +96,7 @@ def command(
 def _vm(name: str, program: cbpf.Program, dialect: cbpf.Dialect) -> cbpf.VM:
     findings = cbpf.findings(program, dialect=dialect)
     if findings:
-        raise cbpf.VerificationError(
-            finding.replace(fact=f"of {_shortened(name)}: {finding.fact}") for finding in findings
-        )
+        raise click.ClickException("\n".join(f"{_shortened(name)}: {finding}" for finding in findings))
     return cbpf.VM(program, dialect=dialect, engine="interpreter")
 
 

@@ -68,9 +68,10 @@ def command(
     engine: Any,
     as_socket: bool,
 ) -> None:
-    """Copy the packets that a filter expression (pcap-filter(7)) accepts; no expression accepts all packets.
+    """Copy the packets that a filter expression (pcap-filter(7)) accepts.
 
-    The accepted packets are exactly those that tcpdump -O (without libpcap's optimiser) writes. Captures are pcap or
+    They are exactly those that tcpdump -O (without libpcap's optimiser) writes. An empty expression accepts all
+    packets. Captures are pcap or
     pcapng, also compressed by gzip, zstd, lz4, xz or bzip2. The output has the format, byte order and time resolution
     of the input, and is not compressed. A summary is printed on stderr.
 

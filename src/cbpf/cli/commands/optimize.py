@@ -58,7 +58,8 @@ def command(
     write_bytes(target, cbpf.render_bytes(optimized, target_format))
     longest = [flow_of(program, dialect).longest for program in (plain, optimized)]
     click.echo(
-        f"{counted(len(plain), 'instruction')}, now {len(optimized):,}; longest path {longest[0]:,}, now {longest[1]:,};"
+        f"{counted(len(plain), 'instruction')}, now {len(optimized):,};"
+        f" longest path {longest[0]:,}, now {longest[1]:,};"
         f" {seconds * 1e3:.0f} ms{', proved equivalent' if prove else ''}",
         err=True,
     )
