@@ -14,7 +14,7 @@ runs it on packets, and `filter_capture` runs it over capture files.
 # inputs a command spends most of its time on imports. `__init__.pyi` repeats the table for type checkers; a test
 # compares the two.
 _PUBLIC_NAMES = {
-    "_options": "Direction EngineName Goal Optimizer",
+    "_options": "FORMAT_NAMES Direction EngineName Goal Optimizer",
     "analysis.abstract_state": "Facts PacketLoad",
     "analysis.abstract_value": "Known",
     "analysis.cfg": "Block Edge",
@@ -37,7 +37,7 @@ _PUBLIC_NAMES = {
     "expression.compiler": "DEFAULT_SNAPLEN compile hosts ports",
     "filtering.api": "compile_for_capture filter_capture split_capture",
     "filtering.summary": "Summary",
-    "formats": "FORMAT_NAMES parse render render_bytes",
+    "formats.conversion": "parse render render_bytes",
     "formats.savefile": "Savefile",
     "isa.dialects": "DIALECTS LINUX PCAP SECCOMP Dialect",
     "isa.encoding": "Setter assemble disassemble",

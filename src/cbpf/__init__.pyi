@@ -1,6 +1,6 @@
 # For type checkers and editors: the names that `__init__.py` imports at their first use.
 
-from ._options import Direction, EngineName, Goal, Optimizer
+from ._options import FORMAT_NAMES, Direction, EngineName, Goal, Optimizer
 from .analysis.abstract_state import Facts, PacketLoad
 from .analysis.abstract_value import Known
 from .analysis.cfg import Block, Edge
@@ -34,7 +34,7 @@ from .expression.address_lists import Expression, HostRanges, read_hosts, read_p
 from .expression.compiler import DEFAULT_SNAPLEN, compile, hosts, ports
 from .filtering.api import compile_for_capture, filter_capture, split_capture
 from .filtering.summary import Summary
-from .formats import FORMAT_NAMES, parse, render, render_bytes
+from .formats.conversion import parse, render, render_bytes
 from .formats.savefile import Savefile
 from .isa.dialects import DIALECTS, LINUX, PCAP, SECCOMP, Dialect
 from .isa.encoding import Setter, assemble, disassemble

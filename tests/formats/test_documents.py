@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import cbpf
-from cbpf.formats import BYTES_FORMATS, TEXT_FORMATS
+from cbpf.formats.registry import BYTES_FORMATS, TEXT_FORMATS
 from support.command_line import CommandLine
 from support.project import ROOT
 

@@ -11,15 +11,19 @@ import pytest
 from hypothesis import given
 
 import cbpf
-from cbpf.formats import BYTES_FORMATS, FORMAT_NAMES
+from cbpf.formats.registry import BYTES_FORMATS, TEXT_FORMATS
 from support.instructions import programs
 from support.project import Rounds
+
+
+def test_the_options_name_every_format_of_the_registry() -> None:
+    assert list(cbpf.FORMAT_NAMES) == sorted([*TEXT_FORMATS, *BYTES_FORMATS])
 
 
 @given(programs)
 def test_programs_round_trip_through_every_format(program: cbpf.Program) -> None:
     """A format that can represent a program reads it back, by name and, unless it is empty, by recognition."""
-    for name in FORMAT_NAMES:
+    for name in cbpf.FORMAT_NAMES:
         if name == "savefile" and not program:
             continue
         data = _rendered(program, name)
@@ -331,7 +335,7 @@ def test_random_texts_raise_only_our_errors(rounds: Rounds) -> None:
     pieces = (*pieces, "\n", "\n", "\t", "\0", "9999999999", "#len")
     for random in rounds(3000):
         text = " ".join(pieces[int(random.random() * len(pieces))] for _ in range(int(random.random() * 30)))
-        for format in ("auto", *FORMAT_NAMES):
+        for format in ("auto", *cbpf.FORMAT_NAMES):
             assert "\n" not in _error_message(text, format)
 
 
