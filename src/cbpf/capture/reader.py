@@ -3,14 +3,16 @@
 from array import array
 from collections import deque
 from collections.abc import Iterator
-from typing import Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from ..errors import CaptureError, DamagedCapture
-from ..packet.batch import Packets
 from ..packet.link_types import LinkType
 from .base import BEGIN_SIZE, NO_PACKET, Interface, RecordSpan, end_of, packet_count
 from .input import Input, Source
 from .registry import open_container
+
+if TYPE_CHECKING:
+    from ..packet.batch import Packets
 
 CHUNK_SIZE: Final = 1 << 20
 
@@ -243,7 +245,7 @@ class CaptureReader(Iterator[Packet]):
                     number += 1
                     yield Packet(number, time_ns(buffer, record), wire_length, buffer[data_start:data_end], interface)
 
-    def packets(self) -> Packets:
+    def packets(self) -> "Packets":
         """Read the remaining packets.
 
         Returns:
@@ -252,6 +254,8 @@ class CaptureReader(Iterator[Packet]):
         Raises:
             DamagedCapture: The capture is truncated or corrupt.
         """
+        from ..packet.batch import Packets
+
         buffers: list[bytes] = []
         positions, lengths, wire_lengths = array("Q"), array("I"), array("I")
         size = 0
