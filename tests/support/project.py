@@ -75,8 +75,9 @@ class Rounds:
 
 
 def uncovered_environment() -> dict[str, str]:
-    """Return the environment of a child process that is sent signals, without coverage measurement.
+    """Return the environment of a child process without coverage measurement.
 
-    A signal that arrives while coverage holds its own lock would block the child forever.
+    It is for a child that is sent signals, as one that arrives while coverage holds its own lock would block the child
+    forever, and for a child that reports its imports.
     """
     return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
