@@ -41,6 +41,9 @@ SECOND: Final = 1_000_000_000  # nanoseconds
 
 BEGIN_SIZE: Final = 24  # bytes of a capture that are read before its format is known
 
+LengthOrder: TypeAlias = Literal["captured first", "wire first", "smaller is captured"]
+"""The order of the two lengths in a pcap record: exchanged up to version 2.2, and in some files of version 2.3."""
+
 
 class Interface(NamedTuple):
     """A network interface that packets were captured on, and the units in which they were recorded.

@@ -5,7 +5,7 @@ Byte order and field layouts as in pcap-savefile(5); the older variants as in sf
 
 import struct
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, ClassVar, Final, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
 from ..errors import CaptureError, DamagedCapture
 from ..packet.link_types import LinkType, link_type
@@ -15,6 +15,7 @@ from .base import (
     CaptureWriter,
     Container,
     Interface,
+    LengthOrder,
     NativeScan,
     Place,
     RecordSpan,
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from .native.codegen import RecordCodegen
 
 FILE_HEADER_SIZE: Final = 24
-
-LengthOrder: TypeAlias = Literal["captured first", "wire first", "smaller is captured"]
-"""The order of the two lengths in a record header: exchanged up to version 2.2, in some files of version 2.3."""
 
 
 class _Variant(NamedTuple):

@@ -1,14 +1,12 @@
 """The records of each format for the scanner: code that reads a record, and code that tests whether it is plausible."""
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ...engines.llvm.ir import I64, IRValue
+from ..base import LengthOrder
 from .abi import NO_PACKET_CLASS, UNREADY_CLASS
 from .codegen import RecordValues
 from .request_access import RequestAccess
-
-if TYPE_CHECKING:
-    from ..pcap import LengthOrder
 
 _SECTION_HEADER: Final = 0x0A0D0D0A
 _INTERFACE_DESCRIPTION: Final = 1
@@ -23,7 +21,7 @@ class PcapCodegen:
     alignment = 1
     has_classes = False
 
-    def __init__(self, length_order: "LengthOrder") -> None:
+    def __init__(self, length_order: LengthOrder) -> None:
         self._order = length_order
 
     def _lengths(self, access: RequestAccess, position: IRValue) -> tuple[IRValue, IRValue]:
