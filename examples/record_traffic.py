@@ -358,7 +358,7 @@ def start_servers() -> None:
 
 
 def converse() -> None:
-    """Run every command, and print its exit status."""
+    """Run every command, and print its exit code."""
     for line in filter(None, CONVERSATIONS.splitlines()):
         status = "" if line.startswith("#") else f"[{start('near', line).wait(timeout=60)}] "
         print(status + line, flush=True)

@@ -3,7 +3,7 @@
     python tests/golden/make.py
 
 Each file is remade with the tools found on this machine, those of Linux by make_linux.py. A missing tool leaves
-its file alone, the message names its Debian package, and the exit status is 1. Nothing here imports cbpf, since
+its file alone, the message names its Debian package, and the exit code is 1. Nothing here imports cbpf, since
 the files are the reference for it.
 """
 

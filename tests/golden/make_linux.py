@@ -3,7 +3,7 @@
     cd tests && python -m golden.make_linux
 
 Builds both from the kernel source that Debian's package linux-source-6.1 installs, in a temporary directory. If a
-package is missing, the message names it, and the exit status is 1. Nothing here imports cbpf.
+package is missing, the message names it, and the exit code is 1. Nothing here imports cbpf.
 `make.py` runs this script too.
 """
 

@@ -79,7 +79,7 @@ def _raises_something(value: Callable[..., object]) -> bool:
 
 
 def main() -> int:
-    """Print each incomplete docstring and the share of complete ones; return the exit status."""
+    """Print each incomplete docstring and the share of complete ones; return the exit code."""
     entries = list(documented())
     incomplete = [(entry, missing_sections(entry)) for entry in entries]
     incomplete = [(entry, missing) for entry, missing in incomplete if missing]

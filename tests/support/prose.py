@@ -143,7 +143,7 @@ def _document_passages(text: str) -> Iterator[Passage]:
 
 
 def main() -> int:
-    """Print the violations in the files given, or in all; return the exit status."""
+    """Print the violations in the files given, or in all; return the exit code."""
     paths = [Path(argument).resolve() for argument in sys.argv[1:]]
     files = [file for path in paths for file in ([path] if path.is_file() else sorted(path.rglob("*.py")))]
     all_violations = [violation for file in files or checked_files() for violation in violations(file)]
