@@ -42,11 +42,60 @@ MODULES: Final = {_dotted_name(path): path for path in sorted(SOURCE.rglob("*.py
 PACKAGES: Final = {".".join(path.parent.relative_to(SOURCE).parts) for path in SOURCE.rglob("__init__.py")}
 
 
-def test_the_command_line_uses_public_names_only() -> None:
-    for path in (SOURCE / "cli").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "cbpf":
-                assert node.attr in {*cbpf.__all__, "__version__"}, f"{path.name}: cbpf.{node.attr}"
+USERS_OF_PUBLIC_NAMES: Final = ("cli", "reporting", "pytest_plugin", "__main__")
+"""The parts of cbpf that use its public names, above all modules that define them."""
+
+
+def _uses_public_names(name: str) -> bool:
+    return name.split(".")[0] in USERS_OF_PUBLIC_NAMES
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if _uses_public_names(name)])
+def test_the_command_line_uses_public_names_only(name: str) -> None:
+    for node in ast.walk(ast.parse(MODULES[name].read_text())):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "cbpf":
+            assert node.attr in {*cbpf.__all__, "__version__"}, f"cbpf.{node.attr}"
+
+
+def _package_imports(tree: ast.AST, package: str) -> Iterator[int]:
+    """Yield the lines on which a module of a package imports `cbpf` itself, or a name from it that is not a module."""
+    depth = len(package.split(".")) + 1 if package else 1
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import():
+                if "cbpf" in (alias.name for alias in node.names):
+                    yield node.lineno
+            case ast.ImportFrom():
+                is_package = node.module is None if node.level == depth else (node.level, node.module) == (0, "cbpf")
+                if is_package and any(alias.name not in MODULES for alias in node.names):
+                    yield node.lineno
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name and not _uses_public_names(name)])
+def test_modules_do_not_import_the_package_above_them(name: str) -> None:
+    """The package is above all layers; the contracts of import-linter do not cover imports of it."""
+    package = ".".join(MODULES[name].parent.relative_to(SOURCE).parts)
+    assert not list(_package_imports(ast.parse(MODULES[name].read_text()), package))
+
+
+@pytest.mark.parametrize(
+    ("code", "package", "is_found"),
+    [
+        ("import cbpf", "isa", True),
+        ("def function():\n    import cbpf", "isa", True),
+        ("from cbpf import VM", "isa", True),
+        ("from .. import VM", "isa", True),
+        ("from ... import VM", "engines.llvm", True),
+        ("from . import VM", "", True),
+        ("from .. import errors", "isa", False),
+        ("from . import opcodes", "isa", False),
+        ("from .. import base", "engines.llvm", False),
+        ("from ..errors import FieldError", "isa", False),
+        ("from .errors import FieldError", "", False),
+    ],
+)
+def test_imports_of_the_package_are_found(code: str, package: str, is_found: bool) -> None:
+    assert bool(list(_package_imports(ast.parse(code), package))) is is_found
 
 
 _ENCODERS: Final = {"RawInstruction", "Opcode", "_make", "_replace"}
