@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from support.command_line import CommandLine
@@ -75,5 +76,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 def pytest_configure(config: pytest.Config) -> None:
     # The tests, and the commands that they start, have a cache of machine code of their own.
     os.environ["XDG_CACHE_HOME"] = str(Path(tempfile.gettempdir(), f"cbpf-tests-{os.getuid()}"))
+    # A deadline would be an assertion about time, which depends on the load of the machine.
+    hypothesis.settings.register_profile("cbpf", deadline=None)
+    hypothesis.settings.load_profile("cbpf")
     config.addinivalue_line("markers", "fuzz: a random test, of which ./dev fuzz runs any number of rounds")
     config.addinivalue_line("markers", "slow: a test that only ./dev test --all runs")
