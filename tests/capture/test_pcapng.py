@@ -397,7 +397,7 @@ INVALID_STARTS: Final = {
     "endless": (with_length(HEAD, 2**31), "block at byte 0: block length is 2147483648; the maximum is"),
     "version": (
         BUILD.section(version=(1, 1)),
-        r"byte 0: unsupported pcapng version 1\.1; versions 1\.0 and 1\.2 are supported",
+        r"block at byte 0: unsupported pcapng version 1\.1; versions 1\.0 and 1\.2 are supported",
     ),
     "short": (HEAD[:23], "file too short: 23 bytes, but a pcapng section header has 28"),
 }
