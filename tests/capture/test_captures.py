@@ -621,3 +621,9 @@ def test_packets_are_written_as_a_capture(tmp_path: Path) -> None:
     with pytest.raises(cbpf.PacketError):
         cbpf.write_capture(target, [("text", 4)])
     assert target.read_bytes() == before
+
+
+def test_the_view_of_a_socket_does_not_change_the_records(tmp_path: Path) -> None:
+    target = tmp_path / "out.pcap"
+    cbpf.filter_capture(TRAFFIC, target, cbpf.parse("ret #1"), as_socket=True)
+    assert target.read_bytes() == Path(TRAFFIC).read_bytes()
