@@ -486,7 +486,7 @@ def test_an_interrupted_command_leaves_no_file(cli: CommandLine, tmp_path: Path)
 
 def test_a_read_error_names_the_source() -> None:
     source = Broken(PLAIN, OSError(5, "Input/output error"))
-    with pytest.raises(cbpf.CaptureError, match=r"^capture: Input/output error$"):
+    with pytest.raises(cbpf.CaptureError, match=rf"^capture: byte {len(PLAIN)}: Input/output error$"):
         list(cbpf.read_capture(cast(BinaryIO, source)))
 
 

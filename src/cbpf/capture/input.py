@@ -113,7 +113,8 @@ class Input:
         except EOFError as error:
             raise DamagedCapture(f"{self.name}: {error}") from None
         except (OSError, ValueError) as error:
-            raise CaptureError(f"{self.name}: {getattr(error, 'strerror', None) or error}") from None
+            place = f"byte {self._source_bytes}: " if self._source_bytes else ""
+            raise CaptureError(f"{self.name}: {place}{getattr(error, 'strerror', None) or error}") from None
         if isinstance(data, bytes):
             self._source_bytes += len(data)
             return data

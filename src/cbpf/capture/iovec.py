@@ -56,8 +56,8 @@ def _remove_written(ranges: int, written: int) -> int:
 def _wait_or_raise(descriptor: int, error_number: int) -> None:
     if error_number == errno.EAGAIN:
         select.select([], [descriptor], [])
-    elif error_number == errno.EFAULT:  # the mapped pages of a truncated file no longer exist
-        fact = "input file was truncated while writing was blocked"
+    elif error_number == errno.EFAULT:  # mapped pages no longer exist
+        fact = "input file was truncated, or its disk failed, while writing was blocked"
         raise CaptureError(f"{fact}; a capture must not shrink while it is read")
     elif error_number != errno.EINTR:
         raise OSError(error_number, os.strerror(error_number))

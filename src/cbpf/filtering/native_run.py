@@ -1,7 +1,6 @@
 """Filtering by machine code: the native scanner runs on the file or the buffer of a capture."""
 
 import ctypes
-import os
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import ExitStack, closing
 from typing import Final, NamedTuple, Self
@@ -127,7 +126,7 @@ class NativeRun:
 
     def _next_record(self) -> bytes:
         """Return the start of the next record of a file."""
-        return b"" if self._file is None else os.pread(self._file.descriptor, 16, self._reader.position)
+        return b"" if self._file is None else self._file.peek(self._reader.position, 16)
 
     def _matches(self, kinds: Iterable[PacketKind]) -> list[list[int]]:
         """Return the address of the machine code of each filter for each kind of packets."""

@@ -1,9 +1,14 @@
 """The bytes of a regular file for native code: mapped where that is safe, and otherwise read into memory.
 
-A process that accesses a mapped page beyond the end of a truncated file is killed (SIGBUS). So a file is mapped only
-under a read lease (fcntl(2), F_SETLEASE): a process that opens it for writing or truncates it then waits, and this one
-is notified. Where no lease is granted (another process has the file open for writing, or another user owns it), windows
-of the file are read.
+A process that accesses a mapped page that cannot be read is killed (SIGBUS): a page beyond the end of a truncated file,
+or one whose disk fails. So a file is mapped only under three conditions, and otherwise its windows are read:
+
+- Its file system is one whose files only this kernel changes. Another host can truncate a file on a network file system
+  although a lease was granted here.
+- A read lease (fcntl(2), F_SETLEASE) is granted: a process that opens the file for writing or truncates it then waits,
+  and this one is notified. None is granted if another process has the file open for writing, or another user owns it.
+- The kernel (Linux 5.14 or newer) reports whether the pages of a window can be read (madvise(2), MADV_POPULATE_READ).
+  Native code accesses only pages for which it did. A window that has an unreadable page is read up to that page.
 """
 
 import ctypes
@@ -20,6 +25,27 @@ from ...packet.buffers import address_of
 
 _MADV_POPULATE_READ: Final = 22
 
+LOCAL_FILE_SYSTEMS: Final = {
+    "bcachefs": 0xCA451A4E,
+    "btrfs": 0x9123683E,
+    "erofs": 0xE0F5E1E2,
+    "exfat": 0x2011BAB0,
+    "ext": 0xEF53,
+    "f2fs": 0xF2F52010,
+    "iso9660": 0x9660,
+    "jfs": 0x3153464A,
+    "nilfs2": 0x3434,
+    "ntfs3": 0x7366746E,
+    "overlayfs": 0x794C7630,
+    "squashfs": 0x73717368,
+    "tmpfs": 0x01021994,
+    "udf": 0x15013346,
+    "vfat": 0x4D44,
+    "xfs": 0x58465342,
+    "zfs": 0x2FC12FC1,
+}
+"""The file systems whose files are mapped, each with its number in struct statfs (linux/magic.h)."""
+
 
 class MappedFile:
     """A regular file, up to its size at the time of this call; a context manager.
@@ -32,17 +58,22 @@ class MappedFile:
         self.descriptor = descriptor
         self._stack = ExitStack()
         self._base: int | None = None
-        has_lease = self._take_lease()
+        may_map = file_system(descriptor) in LOCAL_FILE_SYSTEMS.values() and self._take_lease()
         self.size = os.fstat(descriptor).st_size  # under a lease, the file cannot shrink from here on
-        if self.size and has_lease:
-            with suppress(OSError, ValueError):  # the file system does not support mappings
-                mapped = mmap.mmap(descriptor, self.size, prot=mmap.PROT_READ)
-                self._base = self._stack.enter_context(address_of(mapped))
+        if self.size and may_map:
+            self._map()
 
     @property
     def is_mapped(self) -> bool:
         """Whether windows are mapped; it may still change if the lease is broken."""
         return self._base is not None
+
+    def _map(self) -> None:
+        with suppress(OSError, ValueError):  # the file system does not support mappings
+            mapped = mmap.mmap(self.descriptor, self.size, prot=mmap.PROT_READ)
+            base = self._stack.enter_context(address_of(mapped))
+            if populate(base, base + 1):  # else the kernel cannot report unreadable pages
+                self._base = base
 
     def _take_lease(self) -> bool:
         try:
@@ -56,36 +87,43 @@ class MappedFile:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        is_mapped, self._base = self._base is not None, None
+        self._base = None
         self._stack.close()
-        if is_mapped:
-            with suppress(OSError):
-                fcntl.fcntl(self.descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+        with suppress(OSError):
+            fcntl.fcntl(self.descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
 
     def window(self, begin: int, stop: int, memory: "AnonymousMapping") -> tuple[int, int]:
         """Make a window readable; return a base address and the end of the readable bytes.
 
-        Byte n of the file is at base + n; where the file is read, only the bytes of the window are present there. At
-        least the bytes from *begin* to *stop* are readable, or those up to the end of the file. A file that is not
-        mapped is read into *memory*. Raises `CaptureError` if the file was truncated.
+        Byte n of the file is at base + n; only the bytes from *begin* to that end are readable. They are those up to
+        *stop* and some more, for the last record of the window. There are fewer if the file ends or cannot be read
+        there: then the caller reads it from the end on, which raises the error. A file that is not mapped is read into
+        *memory*. Raises `CaptureError` if the file was truncated.
         """
-        if self._base is not None and self.is_readable(self._base):
-            _populate(self._base + begin, self._base + stop)
-            return self._base, self.size
-        length = self._read(begin, min(stop + memory.slack, self.size) - begin, memory)
-        return memory.address - begin, begin + length
+        end = min(stop + memory.slack, self.size)
+        if (base := self._base) is not None and self.is_readable(base) and populate(base + begin, base + end):
+            return base, end
+        return memory.address - begin, begin + self._read(begin, end - begin, memory)
+
+    def peek(self, position: int, size: int) -> bytes:
+        """Return up to *size* bytes of the file, or none if it cannot be read there."""
+        try:
+            return os.pread(self.descriptor, size, position)
+        except OSError:
+            return b""
 
     def is_readable(self, base: int) -> bool:
         """Return whether a window at this base address is still readable: a mapped one only while the lease holds."""
         return base != self._base or fcntl.fcntl(self.descriptor, fcntl.F_GETLEASE) == fcntl.F_RDLCK
 
     def _read(self, begin: int, length: int, memory: "AnonymousMapping") -> int:
+        """Read bytes into *memory*; return how many there are before the first that cannot be read."""
         done = 0
         try:
             while done < length and (size := os.preadv(self.descriptor, [memory.view[done:length]], begin + done)):
                 done += size
-        except OSError as error:
-            raise CaptureError(f"{self.name}: {error.strerror}") from None
+        except OSError:
+            return done
         if done < length:
             fact = f"truncated from {self.size} to {os.fstat(self.descriptor).st_size} bytes while it was read"
             raise CaptureError(f"{self.name}: {fact}; the file must not shrink")
@@ -103,14 +141,20 @@ class AnonymousMapping:
         self.address: Final = ctypes.addressof(ctypes.c_char.from_buffer(self._mapped))
 
 
-def _populate(begin: int, end: int) -> None:
-    """Map the pages of a window by one call, since each would otherwise cost a page fault.
+def populate(begin: int, end: int) -> bool:
+    """Map the pages of a window by one call; return whether all of them can be read.
 
-    The pages are not unmapped window by window: the TLB shootdown on the other processors costs more than it saves at
-    the end.
+    Without this call each page would cost a page fault. The pages are not unmapped window by window: the TLB shootdown
+    on the other processors costs more than it saves at the end.
     """
     first = begin & -mmap.PAGESIZE
-    _libc().madvise(ctypes.c_void_p(first), ctypes.c_size_t(end - first), _MADV_POPULATE_READ)
+    return not _libc().madvise(ctypes.c_void_p(first), ctypes.c_size_t(end - first), _MADV_POPULATE_READ)
+
+
+def file_system(descriptor: int) -> int:
+    """Return the number of the file system of an open file, or 0 if it is unknown."""
+    status = ctypes.create_string_buffer(256)  # struct statfs, whose first field is the number
+    return 0 if _libc().fstatfs(descriptor, status) else ctypes.c_long.from_buffer(status).value
 
 
 @cache

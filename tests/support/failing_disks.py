@@ -1,0 +1,113 @@
+"""A file whose disk fails from some byte on: on a real block device, which needs root, or simulated in this process."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import io
+import os
+import shutil
+import struct
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from cbpf.capture import input as capture_input
+from cbpf.capture.native import mapped_file
+
+_FIBMAP: Final = 1
+_BLOCK_SIZE: Final = 4096
+
+
+def _command(*arguments: object) -> str:
+    return subprocess.run([*map(str, arguments)], check=True, capture_output=True, text=True).stdout.strip()
+
+
+@contextmanager
+def failing_disk(folder: Path, data: bytes, bad_from: int) -> Iterator[Path]:
+    """Yield a file of *data* on a mounted ext4 whose blocks from the byte *bad_from* of the file on cannot be read.
+
+    The disk is a loop device whose image is truncated. Skips the test where root, loop devices or mkfs.ext4
+    are missing.
+    """
+    if os.geteuid() or not shutil.which("mkfs.ext4") or not shutil.which("losetup"):
+        pytest.skip("needs root, losetup and mkfs.ext4")
+    image, mount = folder / "disk.img", folder / "disk"
+    mount.mkdir()
+    image.touch()
+    os.truncate(image, 3 * len(data) + (8 << 20))
+    _command("mkfs.ext4", "-q", "-O", "^has_journal", "-b", _BLOCK_SIZE, image)
+    try:
+        device = _command("losetup", "--find", "--show", image)
+    except subprocess.CalledProcessError as error:
+        pytest.skip(f"needs a loop device: {error.stderr}")
+    try:
+        _command("mount", device, mount)
+        try:
+            (mount / "in.pcap").write_bytes(data)
+            os.sync()
+            block = _physical_block(mount / "in.pcap", bad_from // _BLOCK_SIZE)
+        finally:
+            _command("umount", mount)
+        _command("mount", "-o", "ro", device, mount)
+        try:
+            os.truncate(image, block * _BLOCK_SIZE)
+            yield mount / "in.pcap"
+        finally:
+            _command("umount", "--lazy", mount)  # a failed test may still have the file open
+    finally:
+        _command("losetup", "--detach", device)
+
+
+def _physical_block(path: Path, block: int) -> int:
+    with path.open("rb") as file:
+        answer = fcntl.ioctl(file, _FIBMAP, struct.pack("i", block))
+    number: int = struct.unpack("i", answer)[0]
+    assert number
+    return number
+
+
+def forget_cached_pages(path: Path) -> None:
+    """Remove a file's pages from the page cache, so that they are read from the disk again."""
+    with path.open("rb") as file:
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def fail_reads(monkeypatch: pytest.MonkeyPatch, path: Path, bad_from: int) -> None:
+    """Simulate a file that cannot be read from a byte on: by read(2), by pread(2), and by access to mapped pages."""
+    inode = path.stat().st_ino
+
+    class FailingFile(io.FileIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            return super().read(_readable(self.fileno(), self.tell(), -1 if size is None else size))
+
+    def preadv(descriptor: int, buffers: Any, position: int) -> int:
+        size = _readable(descriptor, position, len(buffers[0]))
+        return original_preadv(descriptor, [buffers[0][:size]], position)
+
+    def pread(descriptor: int, size: int, position: int) -> bytes:
+        return original_pread(descriptor, _readable(descriptor, position, size), position)
+
+    def _readable(descriptor: int, position: int, size: int) -> int:
+        if os.fstat(descriptor).st_ino != inode:
+            return size
+        if position >= bad_from:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return min(size, bad_from - position) if size >= 0 else bad_from - position
+
+    def populate(begin: int, end: int) -> bool:
+        with suppress(StopIteration):
+            return next(answers)
+        return False
+
+    answers = iter([True])  # the first page can be read
+    original_preadv, original_pread = os.preadv, os.pread
+    monkeypatch.setattr(os, "preadv", preadv)
+    monkeypatch.setattr(os, "pread", pread)
+    monkeypatch.setattr(mapped_file, "populate", populate)
+    opened: Any = lambda path, mode, buffering: FailingFile(path)  # noqa: E731
+    monkeypatch.setattr(capture_input, "open", opened, raising=False)
