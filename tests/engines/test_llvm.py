@@ -1,7 +1,6 @@
-"""The llvm engine: memory safety, references, threads, memory growth, loading of code, and the disk cache."""
+"""The llvm engine: memory safety, references, threads, memory growth, and loading of code."""
 
 import gc
-import os
 import pickle
 import random
 import signal
@@ -22,7 +21,7 @@ from support.project import TESTS, Rounds
 
 pytest.importorskip("llvmlite", reason="the native engine needs llvmlite")
 
-from cbpf.engines.llvm import code_cache, jit, object_layout
+from cbpf.engines.llvm import jit, object_layout
 from cbpf.engines.llvm.engine import LLVMEngine
 
 ECHO = cbpf.parse("ldb [0]\nret a")
@@ -419,167 +418,3 @@ def test_auto_uses_machine_code_for_large_batches(monkeypatch: pytest.MonkeyPatc
     assert set(vm.verdicts([b"\x07"] * 100_000)) == {7}
     assert set(vm.verdicts(cbpf.Packets(b"\x07", positions=[0] * 100_000, lengths=[1] * 100_000))) == {7}
     assert len(loaded) == 2
-
-
-# -- the disk cache ---------------------------------------------------------------------------------------------
-
-PACKETS = cbpf.Packets(b"\x07", positions=[0], lengths=[1])
-
-
-@pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    return tmp_path / "cbpf"
-
-
-@pytest.fixture
-def compilations(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The modules that LLVM compiles during a test."""
-    modules: list[str] = []
-    compile = jit._compile
-    monkeypatch.setattr(jit, "_compile", lambda ir: modules.append(ir) or compile(ir))  # type: ignore[func-returns-value]
-    return modules
-
-
-def batch() -> list[int]:
-    return list(compiled(ECHO).verdicts(PACKETS))
-
-
-def test_cached_code_is_reused(cache: Path, compilations: list[str]) -> None:
-    assert batch() == batch() == [7]
-    assert len(compilations) == 1
-    (file,) = cache.iterdir()
-    assert (file.stat().st_mode & 0o777, cache.stat().st_mode & 0o777) == (0o600, 0o700)
-
-
-def test_cached_code_is_used_by_the_next_process_without_llvmlite(cache: Path) -> None:
-    assert batch() == [7]
-    code = (
-        "import sys, cbpf; vm = cbpf.VM(cbpf.parse('ldb [0]\\nret a'), engine='llvm');"
-        "print(*vm.verdicts(cbpf.Packets(b'\\x07', positions=[0], lengths=[1])), 'llvmlite' in sys.modules)"
-    )
-    result = child("-c", code)
-    assert result.stdout.split() == ["7", "False"], result.stderr
-
-
-def _write_for_others(file: Path) -> None:
-    file.chmod(0o620)
-
-
-def _write_to_directory(file: Path) -> None:
-    file.parent.chmod(0o722)
-
-
-def _link(file: Path) -> None:
-    file.rename(file.parent / "elsewhere")
-    file.symlink_to("elsewhere")
-
-
-def _link_directory(file: Path) -> None:
-    elsewhere = file.parent.with_name("elsewhere")
-    file.parent.rename(elsewhere)
-    file.parent.symlink_to(elsewhere)
-
-
-def _truncate(file: Path) -> None:
-    file.write_bytes(file.read_bytes()[:-1])
-
-
-def _truncate_to_the_header(file: Path) -> None:
-    data = file.read_bytes()
-    file.write_bytes(data[: data.index(b"\0") + 1])
-
-
-def _empty(file: Path) -> None:
-    file.write_bytes(b"")
-
-
-def _flip_a_byte_of_the_code(file: Path) -> None:
-    data = bytearray(file.read_bytes())
-    data[-10] ^= 1
-    file.write_bytes(data)
-
-
-def _other_code(file: Path) -> None:
-    file.write_bytes(file.read_bytes().replace(b"match", b"catch", 1))
-
-
-def _a_directory(file: Path) -> None:
-    file.unlink()
-    file.mkdir()
-
-
-@pytest.mark.parametrize(
-    "tamper",
-    [_write_for_others, _write_to_directory, _link, _link_directory, _truncate, _truncate_to_the_header, _empty,
-     _flip_a_byte_of_the_code, _other_code, _a_directory],
-    ids=lambda tamper: tamper.__name__.strip("_"),
-)  # fmt: skip
-def test_untrusted_code_is_not_used(tamper: Any, cache: Path, compilations: list[str]) -> None:
-    assert batch() == [7]
-    (file,) = cache.iterdir()
-    tamper(file)
-    assert batch() == [7]
-    assert len(compilations) == 2
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
-def test_code_of_another_user_is_not_trusted(cache: Path, compilations: list[str]) -> None:
-    assert batch() == [7]
-    (file,) = cache.iterdir()
-    os.chown(file, 65534, 65534)
-    assert batch() == [7]
-    assert len(compilations) == 2
-
-
-@pytest.mark.parametrize("place", ["relative", "/dev/null", "/proc/nowhere"])
-def test_nothing_is_cached_without_a_directory(
-    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compilations: list[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_CACHE_HOME", place)
-    assert batch() == batch() == [7]
-    assert len(compilations) == 2
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize("home", ["", "relative"])
-def test_nothing_is_cached_without_a_home(home: str, monkeypatch: pytest.MonkeyPatch, compilations: list[str]) -> None:
-    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    monkeypatch.setenv("HOME", home)
-    assert code_cache.directory() is None
-    assert batch() == [7]
-
-
-def test_the_number_of_cached_files_is_bounded(cache: Path) -> None:
-    for index in range(1000):
-        code_cache.store(f"program {index}", b"code")
-        if index % 100 == 0:
-            assert code_cache.look_up(f"program {index}") == b"code"
-    assert 200 <= len(list(cache.iterdir())) <= 402
-    assert code_cache.look_up("program 999") == b"code"
-    assert code_cache.look_up("program 0") is None
-
-
-def test_code_with_a_long_key_is_not_cached(cache: Path) -> None:
-    code_cache.store("x" * 2**16 + "x", b"code")
-    assert not cache.exists()
-
-
-def test_a_change_of_any_source_file_invalidates_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    package = tmp_path / "package"
-    module = package / "inner" / "module.py"
-    module.parent.mkdir(parents=True)
-    (package / "__pycache__").mkdir()
-    monkeypatch.setattr(code_cache, "_PACKAGE", str(package))
-
-    def fingerprint(path: Path, text: str) -> str | None:
-        path.write_text(text)
-        return code_cache.source_fingerprint.__wrapped__()
-
-    first = fingerprint(module, "a = 1\n")
-    assert first == fingerprint(package / "__pycache__" / "module.py", "") == fingerprint(package / "notes.txt", "")
-    second = fingerprint(module, "a = 12\n")
-    assert len({first, second, fingerprint(package / "new.py", "")}) == 3
-    monkeypatch.setattr(code_cache, "_PACKAGE", str(tmp_path / "missing"))
-    assert code_cache.source_fingerprint.__wrapped__() is None

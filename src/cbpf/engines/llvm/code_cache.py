@@ -2,52 +2,83 @@
 
 A file contains the key of its code (the program, and the properties of the dialect) and a fingerprint of the source
 files of this package (their sizes and ctimes). Its code is used only if both are equal, character by character, and if
-no other user can write to the file or its directory. Without such a directory, nothing is cached.
+no other user can write to the file or to a directory of its path (`private_directory`). Anything else, and any error,
+means that nothing is cached: the code is then compiled.
 """
 
 import os
-import stat
+import time
 import zlib
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Final
 
-_MAGIC: Final = f"cbpf code 1 {os.uname().machine}\n".encode()
+from .private_directory import is_accessible_to_others, names_in, open_directory, read_file, write_file
+
+_KIND: Final = b"cbpf code "  # the beginning of each file, in all versions
+_MAGIC: Final = _KIND + f"1 {os.uname().machine}\n".encode()
 _MAX_KEY_LENGTH: Final = 1 << 16  # characters
+_MAX_FILE_SIZE: Final = 1 << 24  # bytes; the code of the longest key has less than one MiB
 _MAX_FILES: Final = 400
+_MAX_WRITE_TIME: Final = 3600  # seconds, after which a temporary file is not being written any more
 _PACKAGE: Final = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
+_SUFFIX: Final = ".code"
+_HEXADECIMAL: Final = frozenset("0123456789abcdef")
 
 
 def directory() -> str | None:
-    """Return the directory of the cache, `cbpf` below $XDG_CACHE_HOME or ~/.cache; None if it cannot be used.
+    """Return the path of the cache, `cbpf` below $XDG_CACHE_HOME or ~/.cache; None if this process has none.
 
-    It is created if necessary. It cannot be used if another user can write to it or owns it, or if it is a link.
+    It has none if an environment that belongs to another user may choose the path: in a set-user-ID or set-group-ID
+    process, and as root with another user's home directory.
     """
+    location = _location()
+    return location and location[0]
+
+
+def _location() -> tuple[str, int] | None:
+    """Return the path of the cache, and the number of its last components that may be created."""
+    if (os.getuid(), os.getgid()) != (os.geteuid(), os.getegid()):
+        return None
     home = os.path.expanduser("~") if os.environ.get("HOME") != "" else ""  # expanduser would return "/"
-    parent = os.environ.get("XDG_CACHE_HOME") or os.path.join(home, ".cache")
-    if not os.path.isabs(parent):
+    parent = os.environ.get("XDG_CACHE_HOME")
+    path = os.path.join(parent or os.path.join(home, ".cache"), "cbpf")
+    if not os.path.isabs(path) or (os.geteuid() == 0 and _belongs_to_another_user(home)):
         return None
-    path = os.path.join(parent, "cbpf")
+    return path, path.count("/") if parent else 2  # a home directory is not created
+
+
+def _belongs_to_another_user(home: str) -> bool:
     try:
-        os.makedirs(path, 0o700, exist_ok=True)
-        return path if _is_private(os.lstat(path)) and stat.S_ISDIR(os.lstat(path).st_mode) else None
+        return os.stat(home).st_uid != os.geteuid()
+    except FileNotFoundError:
+        return False
     except OSError:
-        return None
+        return True
+
+
+@contextmanager
+def _opened(*, create: bool) -> Iterator[int]:
+    """Yield the descriptor of the cache; raise `OSError` if it cannot be used."""
+    location = _location()
+    if location is None or source_fingerprint() is None:
+        raise FileNotFoundError
+    path, creatable = location
+    descriptor = open_directory(path, creatable if create else 0)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def look_up(key: str) -> bytes | None:
     """Return the code that is cached under a key; None if there is none that can be trusted."""
-    path = _path(key)
-    if path is None:
+    if len(key) > _MAX_KEY_LENGTH:
         return None
-    with suppress(OSError):
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        with open(descriptor, "rb", buffering=0) as file:
-            status = os.fstat(descriptor)
-            if not (_is_private(status) and stat.S_ISREG(status.st_mode)):
-                return None
-            return _code_in(file.read(), key)
+    with suppress(OSError), _opened(create=False) as cache:
+        data, status = read_file(cache, _file_name(key), _MAX_FILE_SIZE)
+        return None if is_accessible_to_others(status) else _code_in(data, key)
     return None
 
 
@@ -61,26 +92,18 @@ def _code_in(data: bytes, key: str) -> bytes | None:
 
 def store(key: str, code: bytes) -> None:
     """Store code under a key, if the cache can be used."""
-    path = _path(key)
-    if path is None:
+    if len(key) > _MAX_KEY_LENGTH or len(code) > _MAX_FILE_SIZE // 2:
         return
-    temporary = f"{path}.{os.urandom(8).hex()}"
-    with suppress(OSError):
-        _evict(os.path.dirname(path))
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(_header(key) + code + _checksum(code))
-        os.replace(temporary, path)
-        return
-    with suppress(OSError):
-        os.unlink(temporary)
+    with suppress(OSError), _opened(create=True) as cache:
+        name, names = _file_name(key), names_in(cache)
+        _make_room(cache, names)
+        if name not in names or _age_of_own(cache, name) is not None:
+            temporary = f"{name}.{os.urandom(8).hex()}"
+            write_file(cache, name, temporary, _header(key) + code + _checksum(code))
 
 
-def _path(key: str) -> str | None:
-    """Return the path of the file for a key; None if code cannot be cached under it."""
-    if len(key) > _MAX_KEY_LENGTH:
-        return None
-    parent = directory() if source_fingerprint() else None
-    return parent and os.path.join(parent, f"{zlib.crc32(_header(key)):08x}.code")
+def _file_name(key: str) -> str:
+    return f"{zlib.crc32(_header(key)):08x}{_SUFFIX}"
 
 
 def _header(key: str) -> bytes:
@@ -116,13 +139,40 @@ def _checksum(code: bytes) -> bytes:
     return zlib.crc32(code).to_bytes(4, "big")
 
 
-def _is_private(status: os.stat_result) -> bool:
-    return status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+def _make_room(cache: int, names: list[str]) -> None:
+    """Remove abandoned temporary files, and the older half of the files of code if there are too many.
+
+    Nothing else is removed or counted: neither a file that this package did not write nor a directory.
+    """
+    abandoned = [name for name in names if _is_temporary(name) and (_age_of_own(cache, name) or 0) > _MAX_WRITE_TIME]
+    _remove(cache, abandoned)
+    candidates = [name for name in names if _is_code(name)]
+    if len(candidates) > _MAX_FILES:
+        ages = {name: age for name in candidates if (age := _age_of_own(cache, name)) is not None}
+        oldest = sorted(ages, key=ages.__getitem__, reverse=True)
+        _remove(cache, oldest[: _MAX_FILES // 2] if len(ages) > _MAX_FILES else [])
 
 
-def _evict(directory: str) -> None:
-    """Remove the older half of the files if there are more than `_MAX_FILES`."""
-    files = [entry.path for entry in os.scandir(directory)]
-    if len(files) > _MAX_FILES:
-        for path in sorted(files, key=lambda path: os.lstat(path).st_mtime)[: _MAX_FILES // 2]:
-            os.unlink(path)
+def _is_code(name: str) -> bool:
+    """Return whether a name is one of `_file_name`."""
+    return len(name) == 8 + len(_SUFFIX) and name.endswith(_SUFFIX) and set(name[:8]) <= _HEXADECIMAL
+
+
+def _is_temporary(name: str) -> bool:
+    """Return whether a name is one that `store` uses while it writes."""
+    target, _, number = name.rpartition(".")
+    return _is_code(target) and len(number) == 16 and set(number) <= _HEXADECIMAL
+
+
+def _age_of_own(cache: int, name: str) -> float | None:
+    """Return the age in seconds of a file that this package wrote, complete or not; None for any other file."""
+    with suppress(OSError):
+        data, status = read_file(cache, name, len(_KIND))
+        return time.time() - status.st_mtime if _KIND.startswith(data) else None
+    return None
+
+
+def _remove(cache: int, names: list[str]) -> None:
+    for name in names:
+        with suppress(OSError):  # an immutable file, for example
+            os.unlink(name, dir_fd=cache)
