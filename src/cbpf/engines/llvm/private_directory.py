@@ -9,8 +9,8 @@ and a directory that others can write to is accepted before the last component i
 root and the owner of an entry can rename or remove it, and each entry on the path must belong to root or to this user.
 A group or another user with an ACL entry has its right to write in the group bits of the mode (acl(5), "mask").
 
-No component may be a symbolic link, not even one of root: following some links would double the rules, and a user with such
-a path can set the variable to the path without links.
+No component may be a symbolic link, not even one of root: following some links would double the rules, and a user with
+such a path can set the variable to the path without links.
 """
 
 import os
