@@ -30,12 +30,13 @@ _PUBLIC_NAMES = {
     "engines.interpreter": "Fetched Step",
     "errors": """
         CaptureError CbpfError DamagedCapture ExpressionError ExpressionWarning FieldError Finding
-        MissingLibrary PacketError Problem ProgramFormatError ProofFailed Undecided
+        LinkTypeError MissingLibrary PacketError Problem ProgramFormatError ProofFailed Undecided
         VerificationError
     """,
     "expression.address_lists": "Expression HostRanges read_hosts read_ports",
     "expression.compiler": "DEFAULT_SNAPLEN compile hosts ports",
     "filtering.api": "compile_for_capture filter_capture split_capture",
+    "filtering.capture_programs": "CapturePrograms",
     "filtering.summary": "Summary",
     "formats.conversion": "parse render render_bytes",
     "formats.savefile": "Savefile",

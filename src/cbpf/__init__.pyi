@@ -22,6 +22,7 @@ from .errors import (
     ExpressionWarning,
     FieldError,
     Finding,
+    LinkTypeError,
     MissingLibrary,
     PacketError,
     Problem,
@@ -33,6 +34,7 @@ from .errors import (
 from .expression.address_lists import Expression, HostRanges, read_hosts, read_ports
 from .expression.compiler import DEFAULT_SNAPLEN, compile, hosts, ports
 from .filtering.api import compile_for_capture, filter_capture, split_capture
+from .filtering.capture_programs import CapturePrograms
 from .filtering.summary import Summary
 from .formats.conversion import parse, render, render_bytes
 from .formats.savefile import Savefile
@@ -93,6 +95,7 @@ __all__ = [
     "Block",
     "CaptureError",
     "CaptureInfo",
+    "CapturePrograms",
     "CaptureReader",
     "Case",
     "CbpfError",
@@ -126,6 +129,7 @@ __all__ = [
     "JumpTest",
     "Known",
     "LinkType",
+    "LinkTypeError",
     "LoadAbsolute",
     "LoadConstant",
     "LoadExtension",

@@ -5,6 +5,7 @@
     ├── ProgramFormatError   text or bytes do not encode a program, or a format cannot represent one
     ├── VerificationError    the dialect rejects a program; holds all findings
     ├── ExpressionError      a filter expression cannot be compiled
+    │   └── LinkTypeError    a filter expression does not fit a link type, but fits another one
     ├── PacketError          a packet is not a buffer of bytes
     ├── CaptureError         a capture cannot be read or written, or is not supported
     │   └── DamagedCapture   a capture is truncated or corrupt; the packets before that point are valid
@@ -12,7 +13,8 @@
     ├── Undecided            the solver found neither a proof nor a packet that a run confirms
     └── ProofFailed          the optimised program is not equivalent to the input; holds the counterexample
 
-`ExpressionWarning` is a warning, not an error: a filter expression rejects every packet.
+`ExpressionWarning` is a warning, not an error: a filter expression rejects every packet, or does not fit those of an
+interface.
 """
 
 from collections.abc import Iterable, Sequence
@@ -34,6 +36,10 @@ class FieldError(CbpfError, ValueError):
 
 class ExpressionError(CbpfError, ValueError):
     """A filter expression cannot be compiled; the message is that of the compiler that rejected it."""
+
+
+class LinkTypeError(ExpressionError):
+    """A filter expression does not fit a link type, but fits another one."""
 
 
 class PacketError(CbpfError, TypeError):
@@ -74,7 +80,10 @@ class ProofFailed(CbpfError):
 
 
 class ExpressionWarning(UserWarning):
-    """A filter expression is valid, but rejects every packet, which is hardly the intention."""
+    """A filter is valid, but rejects every packet of a link type, or does not fit that link type.
+
+    It is raised because this is hardly the intention.
+    """
 
 
 class Finding(Record):

@@ -146,23 +146,6 @@ def test_loopback_headers_have_the_byte_order_of_their_section() -> None:
     assert filtered(b"".join(sections[0] + sections[1]), "ip") == without_blocks(sections[0] + sections[1], 3, 6)
 
 
-def test_a_savefile_must_match_the_link_type_of_every_packet(build: Pcapng) -> None:
-    savefile = cbpf.Savefile(cbpf.compile("arp"), link_type=1, snaplen=262_144)
-    blocks = blocks_of_all_kinds(build)
-    assert filtered(without_blocks(blocks, 8), savefile) == without_blocks(blocks, 6, 8, 9)
-    with pytest.raises(cbpf.CaptureError, match="link type RAW is not EN10MB, for which the savefile was compiled"):
-        filtered(b"".join(blocks), savefile)
-
-
-def test_an_expression_must_compile_for_the_link_type_of_every_packet(build: Pcapng, tmp_path: Path) -> None:
-    head = build.section() + build.interface() + build.interface(linktype=189) + build.enhanced(FRAME)
-    assert filtered(head, "arp") == head
-    target = tmp_path / "out.pcapng"
-    with pytest.raises(cbpf.ExpressionError, match=r"^capture: link type USB_LINUX: expression 'arp': "):
-        cbpf.filter_capture(BytesIO(head + build.enhanced(bytes(64), interface=1)), target, "arp")
-    assert not target.exists()
-
-
 def test_an_invalid_expression_is_rejected_in_a_capture_without_packets(build: Pcapng) -> None:
     with pytest.raises(cbpf.ExpressionError, match=r"^expression 'no such word'"):
         filtered(build.section() + build.interface(), "no such word")

@@ -116,12 +116,14 @@ class Container(ABC):
     Records are read in their order, either by `scan` or by the native scanner; `advance` then moves the state past
     the latter. A file header of *header_size* bytes (BEGIN_SIZE at most) precedes the records. *kind* is the name of
     the format, *version* and *variant* describe it in a summary. The records of a container are valid in any capture
-    with an equal *record_format*, so they are copied without being encoded again. *other_blocks* counts the records
+    with an equal *record_format*, so they are copied without being encoded again. *interfaces_are_final* indicates
+    that all interfaces are described before the first record. *other_blocks* counts the records
     without a packet that `scan` returned, by name; section headers and interface descriptions are not counted.
     """
 
     kind: ClassVar[str]
     header_size: ClassVar[int] = 0
+    interfaces_are_final: ClassVar[bool] = False
 
     def __init__(self, version: str, record_format: Hashable, *, variant: str | None = None) -> None:
         self.version = version

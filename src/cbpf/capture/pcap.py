@@ -73,6 +73,7 @@ class Pcap(Container):
 
     kind: ClassVar = "pcap"
     header_size: ClassVar = FILE_HEADER_SIZE
+    interfaces_are_final: ClassVar = True
 
     def __init__(self, header: FileHeader) -> None:
         layout = header.layout

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from functools import cache, wraps
+from functools import wraps
 from typing import Any, Final, TypeAlias, get_args
 
 import click
@@ -310,14 +310,14 @@ def path_length(shortest: int, longest: int) -> str:
 
 # Captures
 
-InterfaceProgram: TypeAlias = Callable[[int], cbpf.Program]
-"""A function of the index of an interface that returns the program for its packets."""
+PacketView: TypeAlias = "tuple[bytes, int, cbpf.Metadata | None]"
+"""The inputs of a program for a captured packet: bytes, wire length and metadata."""
 
 
-def program_for_capture(
+def programs_for_capture(
     arguments: tuple[str, ...], expression: str | None, dialect: cbpf.Dialect
-) -> tuple[InterfaceProgram, cbpf.CaptureReader]:
-    """Return the program and the opened capture of the arguments PROGRAM CAPTURE, or of -e EXPRESSION and CAPTURE.
+) -> tuple[cbpf.CapturePrograms, cbpf.CaptureReader]:
+    """Return the programs and the opened capture of the arguments PROGRAM CAPTURE, or of -e EXPRESSION and CAPTURE.
 
     An expression is compiled for *dialect*: at once for the first interface, for any other when it is first requested.
     """
@@ -326,23 +326,17 @@ def program_for_capture(
         raise click.UsageError(f"Missing argument '{names[len(arguments)]}'")
     if len(arguments) > len(names):
         raise click.UsageError(f"Got unexpected extra argument ({arguments[len(names)]})")
-    if expression is None:
-        program = read_program(arguments[0])
-        return lambda interface: program, cbpf.read_capture(arguments[-1])
+    program = read_program(arguments[0]) if expression is None else expression
     capture = cbpf.read_capture(arguments[-1])
-
-    @cache
-    def compiled(interface: int) -> cbpf.Program:
-        return cbpf.compile_for_capture(expression, capture, interface=interface, dialect=dialect)
-
-    compiled(0)
-    return compiled, capture
+    if expression is not None:
+        capture.look_ahead()
+    programs = cbpf.CapturePrograms(program, dialect=dialect)
+    programs.prepare([capture])
+    return programs, capture
 
 
-def program_view(
-    packet: cbpf.Packet, capture: cbpf.CaptureReader, as_socket: bool
-) -> tuple[bytes, int, cbpf.Metadata | None]:
-    """Return the inputs of a program for a captured packet: bytes, wire length and metadata."""
+def program_view(packet: cbpf.Packet, capture: cbpf.CaptureReader, as_socket: bool) -> PacketView:
+    """Return the inputs of a program for a captured packet."""
     if as_socket:
         return cbpf.socket_view(packet.data, capture.interfaces[packet.interface].link_type, packet.wire_length)
     return packet.data, packet.wire_length, None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Final, NamedTuple
 
 import click
 
 import cbpf
 
-from .options import InterfaceProgram, program_for_capture, program_or_expression
+from .options import program_or_expression, programs_for_capture
 
 capture_option: Final = click.option(
     "-r", "capture", metavar="CAPTURE", help="Count executions on the packets of CAPTURE, - for standard input."
@@ -42,9 +43,9 @@ def profiled_program(
         return ProfiledProgram(program_or_expression(path, expression, link_type), None, None)
     _check_usage(path, expression, capture)
     arguments = (capture,) if expression is not None else ("-" if path is None else path, capture)
-    program_of, reader = program_for_capture(arguments, expression, dialect)
+    programs, reader = programs_for_capture(arguments, expression, dialect)
     with reader:
-        packets = _CapturePackets(reader, program_of, as_socket)
+        packets = _CapturePackets(reader, programs, as_socket)
         counts = cbpf.execution_counts(packets.program, packets, dialect=dialect)
     return ProfiledProgram(packets.program, counts, packets.damage)
 
@@ -61,22 +62,47 @@ def _check_usage(path: str | None, expression: str | None, capture: str) -> None
 
 
 class _CapturePackets:
-    """The packets of a capture, up to its end or its damage."""
+    """The packets of a capture that the programs fit, up to its end or its damage."""
 
-    def __init__(self, reader: cbpf.CaptureReader, program_of: InterfaceProgram, as_socket: bool) -> None:
-        self._reader, self._program_of, self._as_socket = reader, program_of, as_socket
-        self.program = program_of(0)
+    def __init__(self, reader: cbpf.CaptureReader, programs: cbpf.CapturePrograms, as_socket: bool) -> None:
+        self._reader, self._programs, self._as_socket = reader, programs, as_socket
         self.damage: cbpf.DamagedCapture | None = None
+        self._packets = self._through_damage()
+        self.program = self._first_program()
 
     def __iter__(self) -> Iterator[cbpf.Packet | cbpf.SocketView]:
+        for packet in self._packets:
+            program = self._programs.program(self._reader, packet.interface)
+            if program is None:
+                continue
+            link_type = self._reader.interfaces[packet.interface].link_type
+            if program != self.program:
+                place = f"{self._reader.name}: packet {packet.number}"
+                fact = f"the expression compiles to a different program for link type {link_type.name}"
+                raise cbpf.CaptureError(f"{place}: {fact}; executions are counted for one program")
+            view = (packet.data, link_type, packet.wire_length)
+            yield cbpf.socket_view(*view) if self._as_socket else packet
+
+    def _through_damage(self) -> Iterator[cbpf.Packet]:
         try:
-            for packet in self._reader:
-                link_type = self._reader.interfaces[packet.interface].link_type
-                if self._program_of(packet.interface) != self.program:
-                    place = f"{self._reader.name}: packet {packet.number}"
-                    fact = f"the expression compiles to a different program for link type {link_type.name}"
-                    raise cbpf.CaptureError(f"{place}: {fact}; executions are counted for one program")
-                view = (packet.data, link_type, packet.wire_length)
-                yield cbpf.socket_view(*view) if self._as_socket else packet
+            yield from self._reader
         except cbpf.DamagedCapture as damage:
             self.damage = damage
+
+    def _first_program(self) -> cbpf.Program:
+        """Return the program of the first interface that the programs fit; the packets before it do not match."""
+        while (program := self._programs.first(self._reader)) is None:
+            packet = next(self._packets, None)
+            if packet is None:
+                raise self._unfit()
+            self._packets = chain([packet], self._packets)
+            if self._programs.program(self._reader, packet.interface) is None:
+                next(self._packets)
+        return program
+
+    def _unfit(self) -> cbpf.CbpfError:
+        """Return the error of a capture without an interface that the programs fit."""
+        if self.damage is not None:
+            return self.damage
+        self._programs.require_fit([self._reader])
+        return cbpf.CaptureError(f"{self._reader.name}: describes no interface and thus no link type")

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from .._options import Goal, Optimizer
 from .._validators import check_word, one_of, within
-from ..errors import ExpressionError, ExpressionWarning, FieldError
+from ..errors import ExpressionError, ExpressionWarning, FieldError, LinkTypeError
 from ..isa.dialects import PCAP, Dialect, check_dialect
 from ..isa.program import Program
 from ..optimizer.placeholders import PlaceholderMismatch, choose_placeholders
@@ -63,7 +63,8 @@ def compile(
         The program. It is not verified if "cbpf" did not improve it, or if another optimiser was chosen.
 
     Raises:
-        ExpressionError: libpcap rejects the expression; the message contains libpcap's own.
+        ExpressionError: libpcap rejects the expression; the message contains libpcap's own. `LinkTypeError` if it would
+            accept it for another link type.
         FieldError: An argument is invalid, or an `Expression` with lists is combined with another optimiser.
         VerificationError: The dialect does not support the program of an `Expression` with lists.
         MissingLibrary: libpcap is not installed.
@@ -180,7 +181,7 @@ def _compile_lists(expression: Expression, handle: Handle, netmask: int, dialect
         raise ExpressionError(f"{expression!r}: its arithmetic is too complex to be combined with lists") from None
     except PlaceholderMismatch:
         fact = f"packets of link type {link_type_by_dlt(handle.dlt).name} do not have such addresses or ports"
-        raise ExpressionError(f"{expression!r}: {fact}") from None
+        raise LinkTypeError(f"{expression!r}: {fact}") from None
 
 
 def _netmask(netmask: int | str | None) -> int:

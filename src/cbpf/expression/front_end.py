@@ -3,11 +3,13 @@
 It takes the text of an expression and returns raw instructions, which no optimiser of cbpf has changed.
 """
 
+import re
 from typing import Final, TypeAlias
 
-from ..errors import ExpressionError
+from ..errors import ExpressionError, LinkTypeError
 from ..isa.instructions import RawInstruction, RetConstant
 from ..isa.opcodes import OPCODE_BY_CODE, Action
+from ..packet.link_types import link_type, link_types
 from .libpcap import Handle, compiler
 
 RawInstructions: TypeAlias = tuple[RawInstruction, ...]
@@ -18,6 +20,9 @@ MAX_EXPRESSION_LENGTH: Final = 65_535
 REJECT_ALL: Final[RawInstructions] = (RetConstant(0).assemble(),)
 """The program of an expression that rejects every packet."""
 
+_BLANKS: Final = " \t\r\n"  # of libpcap's scanner
+_MOST_COMMON: Final = link_type("EN10MB")
+_UNKNOWN_NAME: Final = re.compile("unknown (host|network)")
 _REJECTS_ALL_MESSAGE: Final = "expression rejects all packets"  # of libpcap's optimiser
 
 
@@ -27,19 +32,35 @@ def raw_instructions(
     """Return the instructions that libpcap compiles an expression to.
 
     *optimize* enables libpcap's own optimiser. *subject* names the expression in error messages; by default they quote
-    its text. Raises `ExpressionError`.
+    its text. Raises `ExpressionError`; if the expression is valid for another link type, `LinkTypeError`.
     """
     check_text(text)
     subject = subject or quoted(text)
+    if not text.strip(_BLANKS) and handle.snaplen:  # of all expressions, only this one fits unknown link types
+        return (RetConstant(handle.snaplen).assemble(),)
     try:
         rows = compiler()(text, handle, optimize, netmask)
     except ExpressionError as error:
         if str(error) == _REJECTS_ALL_MESSAGE:
             return REJECT_ALL
-        raise ExpressionError(f"{subject}: {error}") from None
+        kind = LinkTypeError if fits_any_link_type(text, handle, netmask) else ExpressionError
+        raise kind(f"{subject}: {error}") from None
     instructions = tuple(RawInstruction(*row) for row in rows)
     _reject_backward_jumps(instructions, subject)
     return instructions
+
+
+def fits_any_link_type(text: str, handle: Handle, netmask: int) -> bool:
+    """Return whether libpcap compiles an expression for any link type."""
+    for candidate in (_MOST_COMMON, *link_types()):
+        try:
+            compiler()(text, handle.for_link_type(candidate), False, netmask)
+        except ExpressionError as error:
+            if candidate is _MOST_COMMON and _UNKNOWN_NAME.search(str(error)):
+                return False  # without another query to the resolver for each link type
+        else:
+            return True
+    return False
 
 
 def quoted(text: str) -> str:

@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from ..errors import ExpressionError, MissingLibrary
+from ..packet.link_types import LinkType
 
 RawTuple: TypeAlias = tuple[int, int, int, int]
 
@@ -29,6 +30,14 @@ class Handle(NamedTuple):
     dlt: int
     snaplen: int
     file_header: bytes | None = None
+
+    def for_link_type(self, link_type: LinkType) -> "Handle":
+        """Return a handle for the same packets under another link type."""
+        if self.file_header is None:
+            return self._replace(dlt=link_type.dlt)
+        byte_order = "<" if self.file_header[4] else ">"  # the first byte of the major version, 2
+        header = self.file_header[:20] + struct.pack(f"{byte_order}I", link_type.linktype)
+        return self._replace(dlt=link_type.dlt, file_header=header)
 
 
 Compiler: TypeAlias = Callable[[str, Handle, bool, int], list[RawTuple]]

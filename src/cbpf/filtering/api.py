@@ -19,7 +19,8 @@ from ..expression.address_lists import Expression
 from ..isa.dialects import PCAP, Dialect
 from ..isa.program import Program
 from ..vm import VM, llvm_is_installed
-from .bound_filter import BoundFilter, Filter, compile_for_interface, prepare
+from .bound_filter import BoundFilter, Filter
+from .capture_programs import compile_for_interface
 from .run import FilterRun, Progress, Sink
 from .summary import Summary
 
@@ -45,9 +46,12 @@ def filter_capture(
 
     An expression accepts the packets that `tcpdump --nano -O -r` accepts. Records are copied unchanged: the container,
     byte order and time resolution remain those of the source, as do all blocks of a pcapng that hold no packet. The
-    filter runs on packets of each link type; an expression is compiled for each link type that a packet has. Several
-    sources are read one after another. If all of them are pcaps, they must have one link type, and the header of the
-    target suits the packets of all. Otherwise the target is a pcapng with their sections.
+    filter runs on packets of each link type; an expression is compiled for each link type that a packet has. If it does
+    not fit a link type, as `vlan` does not fit a loopback interface, the packets of that link type do not match, with
+    an `ExpressionWarning`; it is an error if the expression fits no interface of the sources.
+
+    Several sources are read one after another. If all of them are pcaps, they must have one link type, and the header
+    of the target suits the packets of all. Otherwise the target is a pcapng with their sections.
 
     While a large file is filtered by the llvm engine, a process that opens it for writing waits until the run ends, at
     most 45 seconds (Linux, `/proc/sys/fs/lease-break-time`).
@@ -56,13 +60,14 @@ def filter_capture(
         source: A path, "-" for standard input, a binary file object, or several of these.
         target: A path, "-" for standard output, a binary file object, or None to count only. A path is replaced at
             the end of the run, so it may be a source.
-        filter: An expression (an `Expression` if it has lists), a program, a savefile (its link type must be that of
-            every packet), or a VM, which determines its own engine and dialect.
+        filter: An expression (an `Expression` if it has lists; an empty one fits unknown link types as well), a
+            program, a savefile (packets of other link types do not match), or a VM, which determines its own engine and
+            dialect.
         container: The format of the target: "same", "pcap" or "pcapng". A pcap made from a pcapng requires one link
             type among the accepted packets. It has nanoseconds if an interface described before the first accepted
             packet has a resolution finer than microseconds; times finer than nanoseconds are truncated.
         count: Stop after this number of accepted packets, 1 to 2**63 - 1; None: no limit.
-        invert: Copy the packets that the filter rejects instead.
+        invert: Copy the packets that do not match instead.
         engine: The execution engine. "auto" is llvm, on all cores, if it is installed and the sources are pipes or have
             16 MB or more in total, and otherwise compiled Python.
         dialect: The dialect whose rules verify and run the program.
@@ -78,7 +83,8 @@ def filter_capture(
         DamagedCapture: A source is truncated or corrupt. Its complete packets and all other sources were filtered;
             the target is in place unless it is one of the sources, which remain unchanged; the `summary` of the
             exception has the counts.
-        ExpressionError: The expression is invalid, or cannot be compiled for the link type of a packet.
+        ExpressionError: The expression is invalid, or fits no interface (`LinkTypeError`): for pcaps before the first
+            packet, otherwise at the end.
         FieldError: An argument is out of range.
         VerificationError: The dialect rejects the program.
     """
@@ -121,7 +127,7 @@ def split_capture(
         CaptureError: A source or target cannot be read or written, a packet does not fit in the format, or two routes
             have the same target.
         DamagedCapture: A source is truncated or corrupt; the `summaries` of the exception have the counts.
-        ExpressionError: An expression is invalid, or cannot be compiled for the link type of a packet.
+        ExpressionError: An expression is invalid, or fits no interface.
         FieldError: An argument is out of range, or there is no route.
         VerificationError: The dialect rejects a program.
     """
@@ -161,17 +167,17 @@ def _filter(
         copies = all(writer is None or writer.copies(reader.container) for writer in writers for reader in readers)
         is_native = copies and _is_native(filters, sources, options)
         bound_filters = _bind(filters, options, _size(sources), is_native=is_native)
-        for reader in readers:
-            prepare(bound_filters, reader)
+        for bound_filter in bound_filters:
+            bound_filter.prepare(readers)
         sinks = [
             None if writer is None else Sink(writer, stack.enter_context(_output(target, sources)))
             for writer, target in zip(writers, targets, strict=True)
         ]
         run = FilterRun(bound_filters, sinks, limit=options.limit, native=is_native, progress=options.progress)
-        return _run(run, readers, [sink for sink in sinks if sink is not None])
+        return _run(run, readers, bound_filters, [sink for sink in sinks if sink is not None])
 
 
-def _run(run: FilterRun, readers: list[CaptureReader], sinks: list[Sink]) -> list[Summary]:
+def _run(run: FilterRun, readers: list[CaptureReader], filters: list[BoundFilter], sinks: list[Sink]) -> list[Summary]:
     """Filter the captures one after another, those after a damaged one too; return a summary for each sink."""
     damages: list[DamagedCapture] = []
     for sink in sinks:
@@ -183,6 +189,9 @@ def _run(run: FilterRun, readers: list[CaptureReader], sinks: list[Sink]) -> lis
             damages.append(damage)
         finally:
             reader.close()
+    if not damages:
+        for bound_filter in filters:
+            bound_filter.require_fit(readers)
     for sink in sinks:
         sink.end()
     summaries = [run.summary(sink) for sink in sinks]

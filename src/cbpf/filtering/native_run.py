@@ -11,7 +11,8 @@ from ..capture.native.mapped_file import MappedFile
 from ..capture.native.scanner import ScannedRecords, Scanner, ScanPlan, scan_file
 from ..capture.reader import CaptureReader
 from ..packet.buffers import address_of
-from .bound_filter import BoundFilter, PacketKind, packet_kind
+from .bound_filter import BoundFilter
+from .capture_programs import PacketKind, packet_kind
 
 _MIN_WINDOW: Final = 1 << 21  # minimum size in bytes of the window of a scanner for buffers
 

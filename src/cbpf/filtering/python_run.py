@@ -1,6 +1,6 @@
 """Filtering in Python: the filters run on the packets of a chunk one after another."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import compress
 from typing import NamedTuple
 
@@ -16,8 +16,7 @@ from ..capture.base import (
 )
 from ..capture.output import Output
 from ..capture.reader import CaptureReader, Chunk
-from ..errors import CaptureError, CbpfError, ExpressionError
-from .bound_filter import BoundFilter, prepare
+from .bound_filter import BoundFilter
 
 
 class AcceptedRecords(NamedTuple):
@@ -45,15 +44,11 @@ class AcceptedRecords(NamedTuple):
 
 
 class FilteredChunk(NamedTuple):
-    """The result of filtering a chunk: the packets and bytes filtered, and the accepted records for each sink.
-
-    *error* is the reason why the filters could not run on the packet after them, if there is one.
-    """
+    """The result of filtering a chunk: the packets and bytes filtered, and the accepted records for each sink."""
 
     packets: int
     bytes: int
     accepted: Sequence[AcceptedRecords]
-    error: CbpfError | None
 
 
 class PythonRun:
@@ -76,12 +71,12 @@ class PythonRun:
     def filter(self, chunk: Chunk, remaining: int | None) -> FilteredChunk:
         """Run all filters on a chunk.
 
-        With *remaining*, there is one sink, and the result ends with its *remaining*-th packet. An error of a filter is
-        then part of the result instead of being raised, since it may concern a packet after that end.
+        With *remaining*, there is one sink, and the result ends with its *remaining*-th packet.
         """
-        prepare(self._filters, self._reader)  # this chunk may have described the first interface
-        flags, error = self._run_filters(chunk, stops_early=remaining is not None)
-        records = chunk.records if error is None else chunk.records[: len(flags[0])]
+        for bound_filter in self._filters:
+            bound_filter.begin(self._reader)  # this chunk may have described the first interface
+        flags = [self._flags(bound_filter, chunk) for bound_filter in self._filters]
+        records = chunk.records
         flags.append(_rejected_by_all(flags, records) if self._collects[-1] else [])
         accepted = [list(compress(records, sink_flags)) for sink_flags in flags]
         if remaining is not None:
@@ -93,42 +88,13 @@ class PythonRun:
             count,
             captured_bytes(records),
             [AcceptedRecords(self._reader.container, chunk.buffer, sink_records, place) for sink_records in accepted],
-            error,
         )
-
-    def _run_filters(self, chunk: Chunk, *, stops_early: bool) -> tuple[list[list[bool]], CbpfError | None]:
-        """Return for each filter whether it accepts each record.
-
-        If a filter cannot be compiled for a packet, raise the error, or with *stops_early* return it together with the
-        flags of the records before that packet.
-        """
-        try:
-            return [self._flags(bound_filter, chunk) for bound_filter in self._filters], None
-        except (ExpressionError, CaptureError) as error:
-            if not stops_early:
-                raise
-            end = min(index for index, record in enumerate(chunk.records) if not self._can_filter(record))
-            chunk = chunk._replace(records=chunk.records[:end])
-            return [self._flags(bound_filter, chunk) for bound_filter in self._filters], error
-
-    def _can_filter(self, record: RecordSpan) -> bool:
-        _, _, _, _, _, interface = record
-        try:
-            for bound_filter in self._filters:
-                if interface != NO_PACKET:
-                    self._match_function(bound_filter, interface)
-        except (ExpressionError, CaptureError):
-            return False
-        return True
-
-    def _match_function(self, bound_filter: BoundFilter, interface: int) -> Callable[[bytes, int], int]:
-        return bound_filter.match_function(self._reader.container.interfaces[interface], self._reader.name)
 
     def _flags(self, bound_filter: BoundFilter, chunk: Chunk) -> list[bool]:
         """Return whether the filter accepts each record; records without a packet are accepted."""
         buffer, records = chunk
         interfaces = set(interfaces_of(records))
-        matches = {index: self._match_function(bound_filter, index) for index in interfaces - {NO_PACKET}}
+        matches = {index: bound_filter.match_function(self._reader, index) for index in interfaces - {NO_PACKET}}
         if len(interfaces) == 1 and matches:
             (match,) = matches.values()
             return [match(buffer[start:end], wire_length) != 0 for _, start, end, _, wire_length, _ in records]

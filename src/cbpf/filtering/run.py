@@ -19,7 +19,7 @@ from typing import Final, Protocol, TypeAlias
 from ..capture.base import CaptureWriter
 from ..capture.output import Output
 from ..capture.reader import CHUNK_SIZE, CaptureReader, Chunk
-from .bound_filter import BoundFilter, prepare
+from .bound_filter import BoundFilter
 from .python_run import PythonRun
 from .summary import Summary
 
@@ -130,7 +130,8 @@ class FilterRun:
             return
         for sink in self._used_sinks:
             sink.begin_source(reader)
-        prepare(self._filters, reader)
+        for bound_filter in self._filters:
+            bound_filter.begin(reader)
         with closing(self._results(reader)) as results:
             for result in results:
                 for sink_or_none, accepted in zip(self._sinks, result.accepted, strict=True):
@@ -151,7 +152,7 @@ class FilterRun:
             yield from self._native_results(reader, python)
         else:
             for chunk in reader.chunks():
-                yield from self._filter(python, chunk)
+                yield self._filter(python, chunk)
 
     def _native_results(self, reader: CaptureReader, python: PythonRun) -> Generator[FilterResult, None, None]:
         """Yield results of machine code and of Python in turn.
@@ -180,15 +181,12 @@ class FilterRun:
                 chunk = reader.read_chunk(chunk_size)
                 if chunk is None:
                     return
-                yield from self._filter(python, chunk)
+                yield self._filter(python, chunk)
 
-    def _filter(self, python: PythonRun, chunk: Chunk) -> Generator[FilterResult, None, None]:
-        """Yield the result of a chunk, and then raise the error of the filters if one could not run on a packet."""
+    def _filter(self, python: PythonRun, chunk: Chunk) -> FilterResult:
+        """Return the result of a chunk, up to the limit."""
         remaining = None if self._limit is None else self._limit - self._used_sinks[0].packets
-        result = python.filter(chunk, remaining)
-        yield result
-        if result.error is not None:  # `run` does not resume this generator if the limit is reached before that packet
-            raise result.error
+        return python.filter(chunk, remaining)
 
     def _limit_is_reached(self) -> bool:
         return self._limit is not None and self._used_sinks[0].packets >= self._limit

@@ -38,11 +38,11 @@ from ..progress import progress_bar, with_progress
 @click.option(
     "--program",
     metavar="PROGRAM",
-    help="Run PROGRAM instead of an expression; a savefile must match the capture's link type.",
+    help="Run PROGRAM instead of an expression; packets of another link type than that of a savefile do not match.",
 )
 @click.option("-c", "count", metavar="COUNT", type=click.IntRange(1), help="Stop after COUNT accepted packets.")
 @click.option("--count", "only_count", is_flag=True, help="Print the number of accepted packets; write no capture.")
-@click.option("--invert", is_flag=True, help="Accept the packets that the filter rejects, and reject the others.")
+@click.option("--invert", is_flag=True, help="Accept the packets that do not match, and reject the others.")
 @list_options
 @container_options
 @with_progress
@@ -71,9 +71,9 @@ def command(
     """Copy the packets that a filter expression (pcap-filter(7)) accepts.
 
     They are exactly those that tcpdump -O (without libpcap's optimiser) writes. An empty expression accepts all
-    packets. Captures are pcap or
-    pcapng, also compressed by gzip, zstd, lz4, xz or bzip2. The output has the format, byte order and time resolution
-    of the input, and is not compressed. A summary is printed on stderr.
+    packets. Packets of an interface whose link type an expression does not fit do not match, with a warning. Captures
+    are pcap or pcapng, also compressed by gzip, zstd, lz4, xz or bzip2. The output has the format, byte order and time
+    resolution of the input, and is not compressed. A summary is printed on stderr.
 
       cbpf filter -r in.pcap -w out.pcap 'tcp port 443'
     """

@@ -14,8 +14,8 @@ from ..options import (
     dialect_option,
     engine_option,
     expression_option,
-    program_for_capture,
     program_view,
+    programs_for_capture,
 )
 
 
@@ -29,11 +29,13 @@ def command(
     arguments: tuple[str, ...], expression: str | None, dialect: cbpf.Dialect, engine: Any, as_socket: bool
 ) -> None:
     """Print a line for each packet of CAPTURE: the packet's number, from 1, and the verdict of PROGRAM."""
-    program_of, capture = program_for_capture(arguments, expression, dialect)
+    programs, capture = programs_for_capture(arguments, expression, dialect)
     vm_of = cache(lambda program: cbpf.VM(program, dialect=dialect, engine=engine))
     with capture:
-        vm_of(program_of(0))  # a rejected program is reported before a damaged capture
         for packet in capture:
-            data, wire_length, metadata = program_view(packet, capture, as_socket)
-            vm = vm_of(program_of(packet.interface))
-            print(packet.number, vm.evaluate(data, metadata=metadata, wire_length=wire_length))
+            program, verdict = programs.program(capture, packet.interface), 0
+            if program is not None:
+                data, wire_length, metadata = program_view(packet, capture, as_socket)
+                verdict = vm_of(program).evaluate(data, metadata=metadata, wire_length=wire_length)
+            print(packet.number, verdict)
+        programs.require_fit([capture])

@@ -9,7 +9,14 @@ import click
 import cbpf
 
 from ...reporting.packet_output import counted
-from ..options import as_socket_option, dialect_option, expression_option, program_for_capture, program_view
+from ..options import (
+    PacketView,
+    as_socket_option,
+    dialect_option,
+    expression_option,
+    program_view,
+    programs_for_capture,
+)
 
 
 @click.command("trace", short_help="Trace a program on one packet.")
@@ -30,19 +37,25 @@ def command(
     arguments: tuple[str, ...], expression: str | None, number: int, dialect: cbpf.Dialect, as_socket: bool
 ) -> None:
     """Print each step of PROGRAM on packet K of CAPTURE: instruction, registers, loaded bytes, jump target."""
-    program_of, capture = program_for_capture(arguments, expression, dialect)
-    cbpf.VM(program_of(0), dialect=dialect)  # a rejected program is reported before a damaged capture
+    programs, capture = programs_for_capture(arguments, expression, dialect)
     packet = _packet(capture, number)
-    vm = cbpf.VM(program_of(packet.interface), dialect=dialect)
+    program = programs.program(capture, packet.interface)
     click.echo(f"packet {number}: {packet.captured_length:,} of {counted(packet.wire_length, 'byte')} captured")
+    verdict = 0 if program is None else _trace(program, dialect, program_view(packet, capture, as_socket))
+    click.echo(cbpf.describe_verdict(verdict, dialect=dialect))
+
+
+def _trace(program: cbpf.Program, dialect: cbpf.Dialect, view: PacketView) -> int:
+    """Print each step of a program, and return the verdict."""
+    vm = cbpf.VM(program, dialect=dialect)
     images = cbpf.listing(vm.program, dialect=dialect).splitlines()
     verdict: int | None = 0  # of a record that is too short for the first instruction
-    data, wire_length, metadata = program_view(packet, capture, as_socket)
+    data, wire_length, metadata = view
     for step in vm.trace(data, metadata=metadata, wire_length=wire_length):
         image = images[step.index].rstrip().replace("\t", " ")
         click.echo(f"{image:46}  A={step.a:#010x} X={step.x:#010x}  {'; '.join(_events(step))}".rstrip())
         verdict = step.verdict
-    click.echo(cbpf.describe_verdict(verdict or 0, dialect=dialect))
+    return verdict or 0
 
 
 def _packet(capture: cbpf.CaptureReader, number: int) -> cbpf.Packet:

@@ -1,0 +1,220 @@
+"""The programs of a filter for the interfaces of captures, and the interfaces whose packets it does not fit.
+
+An expression is a program for one link type, and some expressions fit only some link types: `vlan` does not fit a
+loopback interface, and no protocol fits USB. The packets of an interface that the filter does not fit do not match.
+That is a warning as long as the filter fits another interface of the same captures, and an error if it fits none.
+"""
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple, TypeAlias
+
+from .._options import Optimizer
+from ..capture.base import Interface
+from ..capture.pcap import plain_header
+from ..capture.reader import CaptureReader
+from ..errors import CaptureError, CbpfError, ExpressionWarning, LinkTypeError, VerificationError
+from ..expression.address_lists import Expression
+from ..expression.compiler import compile_for
+from ..expression.libpcap import Handle
+from ..formats.savefile import Savefile
+from ..isa.dialects import PCAP, Dialect
+from ..isa.program import Instructions, Program
+from ..isa.verifier import verify
+from ..packet.link_types import LinkType, link_type, link_type_by_dlt
+
+PacketKind: TypeAlias = tuple[LinkType, str]
+"""The link type and the byte order: an expression is compiled once for each pair.
+
+The snapshot length is not part of it: it changes only the number that an accepting program returns.
+"""
+
+_ANY_INTERFACE: Final = Interface(link_type("EN10MB"), 262_144, "<")
+
+
+def packet_kind(interface: Interface) -> PacketKind:
+    """Return the kind of the packets of an interface."""
+    return interface.link_type, interface.byte_order
+
+
+class _Misfit(NamedTuple):
+    """Why a filter does not fit a kind of packets: the error, and its text without the name of the capture."""
+
+    error: CbpfError
+    reason: str
+
+
+class CapturePrograms:
+    """The programs of a filter for the interfaces of one or more captures.
+
+    An expression is compiled once for each link type and byte order. A savefile fits the link type that it was compiled
+    for, and any other program fits every link type. Packets of an interface that the filter does not fit do not match.
+
+    Args:
+        filter: An expression, a savefile or a program.
+        dialect: The dialect under which the programs will run.
+        optimizer: The optimiser of expressions, as for `compile`.
+        check: Called with each program. If it raises `VerificationError`, the filter does not fit the interface.
+
+    >>> from cbpf import read_capture
+    >>> programs = CapturePrograms("arp")
+    >>> with read_capture("examples/traffic.pcap") as capture:
+    ...     programs.prepare([capture])
+    ...     len(programs.program(capture, next(capture).interface))
+    4
+    """
+
+    def __init__(
+        self,
+        filter: str | Expression | Savefile | Instructions,
+        *,
+        dialect: Dialect = PCAP,
+        optimizer: Optimizer = "cbpf",
+        check: Callable[[Program], object] | None = None,
+    ) -> None:
+        self._filter = filter if isinstance(filter, str | Expression | Savefile) else Program(filter)
+        self._dialect = dialect
+        self._optimizer: Optimizer = "cbpf" if isinstance(filter, Expression) else optimizer
+        self._check = check or (lambda program: verify(program, dialect=dialect))
+        self._programs: dict[PacketKind, Program] = {}
+        self._misfits: dict[PacketKind, _Misfit] = {}
+        self._warned: set[tuple[str, PacketKind]] = set()
+
+    def prepare(self, captures: Sequence[CaptureReader]) -> None:
+        """Find the errors that are known before the first packet; nothing is read of the captures.
+
+        Args:
+            captures: All captures whose packets the filter will run on.
+
+        Raises:
+            CaptureError: The savefile fits no interface of the captures.
+            ExpressionError: The expression is invalid, or fits no interface of the captures.
+            VerificationError: The dialect rejects the program, or those of all interfaces.
+        """
+        if isinstance(self._filter, Program):
+            self._check(self._filter)
+        for capture in captures:
+            if capture.container.interfaces:
+                self.fits(capture, 0)
+        if all(capture.container.interfaces_are_final for capture in captures):
+            self.require_fit(captures)
+
+    def require_fit(self, captures: Sequence[CaptureReader]) -> None:
+        """Raise the error of the first interface if the filter fits no interface that the captures have described.
+
+        Args:
+            captures: All captures whose packets the filter has run on.
+
+        Raises:
+            CaptureError: The savefile fits no interface of the captures.
+            ExpressionError: The expression is invalid, or fits no interface of the captures.
+            VerificationError: The dialect rejects the program, or those of all interfaces.
+        """
+        if self._programs:
+            return
+        described = [(capture.name, interface) for capture in captures for interface in capture.container.interfaces]
+        for name, interface in described or [("", _ANY_INTERFACE)]:  # an invalid expression is an error in any case
+            if self._find(interface, name) is not None:
+                return
+        if described:
+            raise next(iter(self._misfits.values())).error
+
+    def fits(self, capture: CaptureReader, interface: int) -> bool:
+        """Return whether the filter fits an interface.
+
+        Args:
+            capture: The capture.
+            interface: The index of the interface in `CaptureReader.interfaces`.
+
+        Returns:
+            Whether there is a program for the packets of the interface.
+
+        Raises:
+            ExpressionError: The expression is invalid for every link type.
+        """
+        return self._find(capture.container.interfaces[interface], capture.name) is not None
+
+    def first(self, capture: CaptureReader) -> Program | None:
+        """Return the program for the first interface that the filter fits, of those described so far.
+
+        Args:
+            capture: The capture.
+
+        Returns:
+            The program, or None if the filter fits no interface that the capture has described so far.
+
+        Raises:
+            ExpressionError: The expression is invalid for every link type.
+        """
+        if isinstance(self._filter, Program):
+            return self._filter
+        programs = (self._find(interface, capture.name) for interface in capture.container.interfaces)
+        return next((program for program in programs if program is not None), None)
+
+    def program(self, capture: CaptureReader, interface: int) -> Program | None:
+        """Return the program for the packets of an interface.
+
+        Args:
+            capture: The capture.
+            interface: The index of the interface in `CaptureReader.interfaces`.
+
+        Returns:
+            The program, or None if the filter does not fit: then no packet of the interface matches, and an
+            `ExpressionWarning` gives the reason, once for each capture and kind of packets.
+
+        Raises:
+            ExpressionError: The expression is invalid for every link type.
+        """
+        described = capture.container.interfaces[interface]
+        program = self._find(described, capture.name)
+        if program is None:
+            self._warn(capture.name, interface, described)
+        return program
+
+    def _find(self, interface: Interface, name: str) -> Program | None:
+        kind = packet_kind(interface)
+        if kind not in self._programs and kind not in self._misfits:
+            try:
+                program = self._make(interface, name)
+                self._check(program)
+            except (LinkTypeError, CaptureError, VerificationError) as error:
+                self._misfits[kind] = _Misfit(error, str(error).removeprefix(f"{name}: "))
+            else:
+                self._programs[kind] = program
+        return self._programs.get(kind)
+
+    def _make(self, interface: Interface, name: str) -> Program:
+        if isinstance(self._filter, Program):
+            return self._filter
+        if isinstance(self._filter, Savefile):
+            return _program_of_savefile(self._filter, interface, name)
+        return compile_for_interface(self._filter, interface, self._dialect, self._optimizer)
+
+    def _warn(self, name: str, index: int, interface: Interface) -> None:
+        kind = packet_kind(interface)
+        if (name, kind) not in self._warned:
+            self._warned.add((name, kind))
+            place = f"{name}: interface {index}, link type {interface.link_type.name}"
+            text = f"{place}: {self._misfits[kind].reason}; its packets do not match"
+            warnings.warn(text, ExpressionWarning, stacklevel=4)
+
+
+def compile_for_interface(
+    expression: str | Expression, interface: Interface, dialect: Dialect, optimizer: Optimizer = "cbpf"
+) -> Program:
+    """Return the program of an expression for the packets of an interface in a file, to run under *dialect*."""
+    header = plain_header(interface, nanoseconds=False)
+    handle = Handle(interface.link_type.dlt, interface.snaplen, header.data)
+    return compile_for(handle, expression, netmask=0, optimizer=optimizer, dialect=dialect)
+
+
+def _program_of_savefile(savefile: Savefile, interface: Interface, name: str) -> Program:
+    """Return the program of a savefile; raise `CaptureError` unless it was compiled for the interface's link type."""
+    if savefile.link_type != interface.link_type.dlt:
+        expected = link_type_by_dlt(savefile.link_type).name
+        fact = f"link type {interface.link_type.name} is not {expected}, for which the savefile was compiled"
+        raise CaptureError(f"{name}: {fact}")
+    if savefile.snaplen < interface.snaplen:
+        fact = f"the savefile was compiled for a snapshot length of {savefile.snaplen}, below {interface.snaplen}"
+        warnings.warn(f"{name}: {fact}; packets are not truncated", ExpressionWarning, stacklevel=6)
+    return savefile.program
