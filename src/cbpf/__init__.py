@@ -10,6 +10,8 @@ runs it on packets, and `filter_capture` runs it over capture files.
 262144
 """
 
+from . import _forks as _forks  # before a thread can import anything else
+
 # The modules of the public names. A name is imported at its first use: most programs need few of them, and on small
 # inputs a command spends most of its time on imports. `__init__.pyi` repeats the table for type checkers; a test
 # compares the two.

@@ -6,9 +6,10 @@ Engines are imported when a VM first needs them, so that `from cbpf import VM` s
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from functools import cache, cached_property
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
+from ._lazy import Lazy
 from ._options import EngineName
 from ._validators import check_word, instance_of, one_of
 from .engines.base import Engine, PerPacketEngine
@@ -134,7 +135,7 @@ class VM:
         verify(self.program, dialect=dialect)
         self._engine = ENGINES[engine](self.program, dialect)
 
-    @cached_property
+    @Lazy
     def run(self) -> Callable[[Any], int]:
         """The function `run(packet)`, which returns the verdict on one packet: any contiguous buffer of bytes.
 
@@ -144,7 +145,7 @@ class VM:
         """
         return self._engine.run
 
-    @cached_property
+    @Lazy
     def match(self) -> Callable[[Any, int], int]:
         """The function `match(packet, wire_length)`, which returns the verdict on a packet of a capture.
 

@@ -1,9 +1,9 @@
 """The control-flow and value analysis of a program: `Flow`."""
 
 from collections.abc import Callable
-from functools import cached_property
 from typing import Any, NoReturn
 
+from .._lazy import Lazy
 from ..isa.dialects import PCAP, Dialect
 from ..isa.instructions import RawInstruction
 from ..isa.opcodes import OPCODE_BY_CODE, Action, Extension, Opcode, Operand, extension_of, missing_case
@@ -54,7 +54,7 @@ class Flow:
             program=value, dialect=dialect, blocks=analysis.blocks, loads=tuple(analysis.loads), _analysis=analysis
         )
 
-    @cached_property
+    @Lazy
     def _block_numbers(self) -> tuple[int, ...]:
         """The number of the block of each instruction."""
         return tuple(block.number for block in self.blocks for _ in range(block.start, block.stop))
@@ -120,14 +120,14 @@ class Flow:
                 return constant(raw.k)
         raise missing_case(opcode, "analysis.flow")
 
-    @cached_property
+    @Lazy
     def unreachable(self) -> tuple[int, ...]:
         """The indices of the instructions to which the graph has no path, ascending."""
         return tuple(
             index for block in self.blocks if not block.is_reachable for index in range(block.start, block.stop)
         )
 
-    @cached_property
+    @Lazy
     def infeasible(self) -> tuple[int, ...]:
         """The indices of the reachable instructions that no execution reaches, ascending.
 
@@ -142,7 +142,7 @@ class Flow:
             )
         )
 
-    @cached_property
+    @Lazy
     def shortest(self) -> int:
         """The length in instructions of the shortest feasible path to a `ret`.
 
@@ -151,7 +151,7 @@ class Flow:
         """
         return self._path_length(min)
 
-    @cached_property
+    @Lazy
     def longest(self) -> int:
         """The length in instructions of the longest feasible path: an upper bound for every execution."""
         return self._path_length(max)
@@ -173,18 +173,18 @@ class Flow:
                 lengths[edge.target] = choose(lengths.get(edge.target, length), length)
         return choose(complete) if complete and choose is min else choose(complete + early)
 
-    @cached_property
+    @Lazy
     def _feasible_rows(self) -> tuple[tuple[RawInstruction, Opcode], ...]:
         """The instructions that executions may reach, with their rows of the opcode table."""
         skipped = set(self.unreachable) | set(self.infeasible)
         return tuple((raw, OPCODE_BY_CODE[raw.op]) for index, raw in enumerate(self.program) if index not in skipped)
 
-    @cached_property
+    @Lazy
     def slots_read(self) -> tuple[int, ...]:
         """The numbers of the scratch slots (0 to 15) that executions may read, ascending."""
         return self._slots(stored=False)
 
-    @cached_property
+    @Lazy
     def slots_written(self) -> tuple[int, ...]:
         """The numbers of the scratch slots (0 to 15) that executions may write, ascending."""
         return self._slots(stored=True)
@@ -194,14 +194,14 @@ class Flow:
         rows = [row for row in self._feasible_rows if row[1].operand is Operand.SCRATCH]
         return tuple(sorted({raw.k for raw, opcode in rows if (opcode.action in stores) is stored}))
 
-    @cached_property
+    @Lazy
     def extensions(self) -> tuple[Extension, ...]:
         """The extension loads that executions may make, including the wire length, in the order of their numbers."""
         extensions = {extension_of(opcode, raw.k) for raw, opcode in self._feasible_rows}
         extensions |= {Extension.LEN for _, opcode in self._feasible_rows if opcode.operand is Operand.LENGTH}
         return tuple(sorted(extension for extension in extensions if extension is not None))
 
-    @cached_property
+    @Lazy
     def bytes_inspected(self) -> int | None:
         """The number of leading packet bytes that executions may inspect, as an upper bound; None if it has no bound.
 

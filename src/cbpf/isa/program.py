@@ -3,9 +3,9 @@
 import struct
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
 from typing import Any, Final, Literal, Self, TypeAlias, overload
 
+from .._lazy import Lazy
 from ..errors import FieldError, ProgramFormatError
 from .encoding import disassemble, to_raw
 from .instructions import Instruction, RawInstruction
@@ -98,7 +98,7 @@ class Program(Sequence[RawInstruction]):
     def __bytes__(self) -> bytes:
         return self.to_bytes()
 
-    @cached_property
+    @Lazy
     def instructions(self) -> tuple[Instruction, ...]:
         """The typed form of each instruction, or the raw one if it has none."""
         return disassemble(self._raw)[0]

@@ -36,6 +36,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from ...engines.llvm import jit
 from ...engines.llvm.context import default_context, raise_interruption
+from ...errors import CaptureError
 from ..base import CaptureWriter, StructByteOrder
 from .abi import BATCH, MAX_LANES, SCRATCH_SIZE, FilterOutput, ScanRequest, max_ranges
 from .mapped_file import AnonymousMapping, MappedFile
@@ -188,6 +189,7 @@ class _Worker:
         self, plan: ScanPlan, file: MappedFile, windows: Sequence[_Window], *, first_is_boundary: bool
     ) -> None:
         self._file = file
+        self._process = os.getpid()
         self._windows = windows
         self._first_is_boundary = first_is_boundary
         self._free: SimpleQueue[Scanner | None] = SimpleQueue()
@@ -210,7 +212,10 @@ class _Worker:
             self._done.put(error)
 
     def result(self) -> _ScannedWindow:
-        """Return the result of the next window."""
+        """Return the result of the next window; raise `CaptureError` in a child process, which has no such thread."""
+        if os.getpid() != self._process:
+            rule = "only the parent process can continue to read it"
+            raise CaptureError(f"{self._file.name}: the process was forked while it read the capture; {rule}")
         result = self._done.get()
         if isinstance(result, BaseException):
             raise result

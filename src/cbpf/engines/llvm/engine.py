@@ -8,9 +8,9 @@ import ctypes
 from array import array
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
+from ..._lazy import Lazy
 from ...isa.dialects import Dialect
 from ...isa.opcodes import WORD_MASK
 from ...isa.program import Program
@@ -114,25 +114,25 @@ class LLVMEngine:
         raise_interruption()
         return verdict.value
 
-    @cached_property
+    @Lazy
     def native(self) -> Any:
         """The code of `entry_points.match` as a ctypes function; cached on disk, since it filters captures."""
         word, address, size = ctypes.c_uint32, ctypes.c_void_p, ctypes.c_uint64
         return self._load_cached("match").function(word, address, size, address, address)
 
-    @cached_property
+    @Lazy
     def _match_ranges(self) -> Any:
         word, address, size = ctypes.c_uint32, ctypes.c_void_p, ctypes.c_uint64
         code = self._load_cached("match_ranges")
         return code.function(word, address, address, address, address, size, address, address)
 
-    @cached_property
+    @Lazy
     def _match_objects(self) -> Any:
         word, address, size = ctypes.c_uint32, ctypes.c_void_p, ctypes.c_uint64
         code = load(self._module_text("match_objects"))
         return code.function(word, address, size, address, address)
 
-    @cached_property
+    @Lazy
     def _evaluate(self) -> Any:
         word, address, size = ctypes.c_uint32, ctypes.c_void_p, ctypes.c_uint64
         code = load(self._module_text("evaluate"))

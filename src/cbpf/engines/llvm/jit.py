@@ -10,11 +10,13 @@ import mmap
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from importlib.machinery import PathFinder
-from threading import Lock
+from threading import RLock
 from typing import Any, Final
 
+from ..._forks import guard_forks
 from ...errors import MissingLibrary
 from . import code_cache
 
@@ -24,7 +26,19 @@ _PROT_READ_EXECUTE: Final = 1 | 4
 _MAPS_CODE: Final = os.uname().machine == "x86_64"  # other processors need their instruction cache flushed
 _MAX_OPTIMIZED_IR: Final = 200_000  # characters, about 1,000 instructions; larger modules are optimised less
 
-_compiling: Final = Lock()  # one thread at a time compiles, since LLVM has one global context
+# One thread at a time compiles, since LLVM has one global context. Reentrant, because a signal handler may interrupt a
+# compilation, and compile or fork itself.
+_compiling: Final = RLock()
+
+
+def _llvmlite_lock() -> AbstractContextManager[Any]:
+    """Return the lock under which llvmlite calls LLVM, also for other packages and to free linked code."""
+    library = getattr(sys.modules.get("llvmlite.binding.ffi"), "lib", None)
+    return getattr(library, "_lock", None) or nullcontext()
+
+
+guard_forks(lambda: _compiling)
+guard_forks(_llvmlite_lock)
 
 
 class Code:
