@@ -1,109 +1,40 @@
-"""Decompression of captures: gzip, zstd, lz4, xz and bzip2 streams, recognised by their first bytes.
+"""Decompression of captures: gzip, zstd, lz4, xz, lzma and bzip2 streams, recognised by their first bytes.
 
 A stream may consist of several members (gzip), frames (zstd, lz4) or streams (xz, bzip2) in a row; all of them are
-called members here. Each compression's library is imported when a stream of its kind is opened.
+called members here. Each compression's library is imported when a member of its kind begins.
 """
 
 from collections.abc import Callable
-from importlib import import_module
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 from ..errors import DamagedCapture, MissingLibrary
+from . import decompressors
+from .decompressors import LEGACY_MAGIC, SKIPPABLE_MAGICS, Decompressor, NewDecompressor, Unsupported
 
 MAGIC_SIZE: Final = 10  # bytes; the longest magic number, and no member with content is shorter
 
 _INPUT_SIZE: Final = 1 << 14  # bytes; the output for this much input is lost when the input proves to be corrupt
 _MAX_OUTPUT_SIZE: Final = 1 << 20  # bytes per call, so that a small file cannot fill the memory
-_MAX_XZ_MEMORY: Final = 1 << 28  # bytes; the preset -9 needs 65 MiB, but a header may demand 4 GiB
 
 _EXTRA: Final = "pip install 'cbpf[compressed]'"
 
 
-class _Decompressor(Protocol):
-    """A decompressor of one member, with the interface of `bz2.BZ2Decompressor`."""
-
-    @property
-    def eof(self) -> bool: ...
-
-    @property
-    def needs_input(self) -> bool: ...
-
-    @property
-    def unused_data(self) -> bytes | None: ...
-
-    def decompress(self, data: bytes, max_length: int) -> bytes: ...
-
-
-_NewDecompressor = Callable[[], _Decompressor]
-
-
 class Compression(NamedTuple):
-    """A kind of compression: how its members begin, and the library that reads them."""
+    """A kind of member: how it begins, and the library that reads it."""
 
     name: str
     magics: tuple[bytes, ...]
     """The first bytes of a member, one of these."""
-    load: Callable[[], _NewDecompressor]
+    load: Callable[[], NewDecompressor]
     """Imports the library and returns the constructor of its decompressor; raises `ImportError`."""
+    family: str
+    """Members of one family may follow each other."""
+    tool: str
+    """The command that decompresses a file."""
     remedy: str = _EXTRA
     """Advice for a missing library."""
     padding: bytes = b""
     """The bytes that may appear between two members."""
-
-
-def _gzip() -> _NewDecompressor:
-    try:
-        igzip: Any = import_module("isal.igzip_lib")
-    except ImportError:
-        return _ZlibDecompressor
-    return lambda: igzip.IgzipDecompressor(flag=igzip.DECOMP_GZIP)
-
-
-def _zstd() -> _NewDecompressor:
-    try:
-        zstd: Any = import_module("compression.zstd")  # since Python 3.14
-    except ImportError:
-        zstd = import_module("backports.zstd")
-    return lambda: zstd.ZstdDecompressor()
-
-
-def _lz4() -> _NewDecompressor:
-    frame: Any = import_module("lz4.frame")
-    return lambda: frame.LZ4FrameDecompressor()
-
-
-def _xz() -> _NewDecompressor:
-    lzma: Any = import_module("lzma")
-    return lambda: lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=_MAX_XZ_MEMORY)
-
-
-def _bzip2() -> _NewDecompressor:
-    bz2: Any = import_module("bz2")
-    return lambda: bz2.BZ2Decompressor()
-
-
-class _ZlibDecompressor:
-    """The gzip decompressor of the standard library, used where isal is not installed."""
-
-    def __init__(self) -> None:
-        import zlib
-
-        self._inner: Any = zlib.decompressobj(wbits=31)
-
-    @property
-    def eof(self) -> bool:
-        return bool(self._inner.eof)
-
-    @property
-    def needs_input(self) -> bool:
-        return not self._inner.unconsumed_tail
-
-    @property
-    def unused_data(self) -> bytes:
-        return bytes(self._inner.unused_data)
-
-    def decompress(self, data: bytes, max_length: int) -> bytes:
-        return bytes(self._inner.decompress(self._inner.unconsumed_tail + data, max_length))
 
 
 def _bzip2_magics() -> tuple[bytes, ...]:
@@ -114,14 +45,27 @@ def _bzip2_magics() -> tuple[bytes, ...]:
     return tuple(b"BZh%d%s" % (size, block) for size in range(1, 10) for block in (b"1AY&SY", b"\x17rE8P\x90"))
 
 
+def _lzma_magics() -> tuple[bytes, ...]:
+    """Return the first 5 bytes of .lzma files: the usual properties, then a dictionary of 2**n or 3 * 2**n bytes."""
+    sizes = [base << shift for base in (1, 3) for shift in range(15, 31)]
+    return tuple(b"\x5d" + size.to_bytes(4, "little") for size in (*sizes, 0xFFFF_FFFF))
+
+
 _STANDARD_LIBRARY: Final = "this Python was built without the module of its standard library"
 
+_SKIPPABLE: Final = Compression(
+    "zstd or lz4", SKIPPABLE_MAGICS, decompressors.load_skippable, family="frames", tool="zstd -dc"
+)
+
 COMPRESSIONS: Final = (
-    Compression("gzip", (b"\x1f\x8b",), _gzip, padding=b"\0"),
-    Compression("zstd", (b"\x28\xb5\x2f\xfd",), _zstd),
-    Compression("lz4", (b"\x04\x22\x4d\x18",), _lz4),
-    Compression("xz", (b"\xfd7zXZ\0",), _xz, _STANDARD_LIBRARY, padding=b"\0"),
-    Compression("bzip2", _bzip2_magics(), _bzip2, _STANDARD_LIBRARY),
+    Compression("gzip", (b"\x1f\x8b",), decompressors.load_gzip, "gzip", "gzip -dc", padding=b"\0"),
+    Compression("zstd", (b"\x28\xb5\x2f\xfd",), decompressors.load_zstd, "frames", "zstd -dc"),
+    Compression("lz4", (b"\x04\x22\x4d\x18",), decompressors.load_lz4, "frames", "lz4 -dc"),
+    Compression("lz4", (LEGACY_MAGIC,), decompressors.load_legacy_lz4, "frames", "lz4 -dc"),
+    _SKIPPABLE,
+    Compression("xz", (b"\xfd7zXZ\0",), decompressors.load_xz, "xz", "xz -dc", _STANDARD_LIBRARY, padding=b"\0"),
+    Compression("lzma", _lzma_magics(), decompressors.load_lzma, "lzma", "xz -dc", _STANDARD_LIBRARY),
+    Compression("bzip2", _bzip2_magics(), decompressors.load_bzip2, "bzip2", "bzip2 -dc", _STANDARD_LIBRARY),
 )
 
 
@@ -142,14 +86,14 @@ class DecompressedStream:
         Raises `MissingLibrary`.
         """
         self._compression, self._input, self._read, self._name = compression, begin, read, name
-        try:
-            self._new_member = compression.load()
-        except ImportError:
-            fact = f"no library for a {compression.name} stream"
-            raise MissingLibrary(f"{name}: {fact}; {compression.remedy}") from None
-        self._member = self._new_member()
+        self._member = self._new_member(compression)
         self._was_full = False  # whether the last output had the size requested, so more may follow without input
         self._damage: DamagedCapture | None = None
+
+    @property
+    def compression(self) -> Compression:
+        """The compression; until a frame with content begins, it is that of skippable frames."""
+        return self._compression
 
     def read1(self, size: int) -> bytes:
         """Return up to *size* bytes, at most 1 MiB, as soon as there are any; none at the end."""
@@ -168,6 +112,9 @@ class DecompressedStream:
             is_at_end = not data
         try:
             output = self._member.decompress(data, size)
+        except Unsupported as error:
+            self._damage = self._damaged(str(error))
+            return b""
         except Exception as error:  # each library raises its own classes, RuntimeError among them
             self._damage = self._damaged(f"cannot be decompressed: {error}")
             return b""
@@ -183,23 +130,29 @@ class DecompressedStream:
             rest += more
         if not rest:
             return False
-        if not self._begins_member(rest):
-            fact = f"is followed by {rest[:MAGIC_SIZE].hex(' ')}"
-            self._damage = self._damaged(f"{fact}; only another {self._compression.name} stream may follow")
-            raise self._damage
-        self._member, self._input = self._new_member(), rest
+        compression = self._following(rest)
+        if compression is not _SKIPPABLE:
+            self._compression = compression
+        self._member, self._input = self._new_member(compression), rest
         return True
 
-    def _begins_member(self, data: bytes) -> bool:
-        """Return whether *data* begins with a magic number, all of it or as much as was not truncated."""
-        magics = self._compression.magics
-        is_truncated = any(magic.startswith(data) for magic in magics)
-        return is_truncated or data.startswith(magics) or _is_skippable(data)
+    def _following(self, begin: bytes) -> Compression:
+        """Return the compression of the member that begins here; raise `DamagedCapture` if none of the family does."""
+        family = [compression for compression in COMPRESSIONS if compression.family == self._compression.family]
+        for compression in family:
+            if begin.startswith(compression.magics):
+                return compression
+        fact = f"is followed by {begin[:MAGIC_SIZE].hex(' ')}; only another {self._compression.name} stream may follow"
+        is_truncated = any(magic.startswith(begin) for compression in family for magic in compression.magics)
+        self._damage = self._damaged("is truncated" if is_truncated else fact)
+        raise self._damage
+
+    def _new_member(self, compression: Compression) -> Decompressor:
+        try:
+            return compression.load()()
+        except ImportError:
+            fact = f"no library for a {compression.name} stream"
+            raise MissingLibrary(f"{self._name}: {fact}; {compression.remedy}") from None
 
     def _damaged(self, fact: str) -> DamagedCapture:
         return DamagedCapture(f"{self._name}: the {self._compression.name} stream {fact}")
-
-
-def _is_skippable(begin: bytes) -> bool:
-    """Return whether a zstd or lz4 frame without content begins here; some tools append one as an index."""
-    return begin[1:4] == b"\x2a\x4d\x18" and begin[0] & 0xF0 == 0x50

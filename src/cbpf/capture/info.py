@@ -154,7 +154,7 @@ class CaptureInfo(Record):
         container: The name of the format: "pcap" or "pcapng".
         version: The version of the format, such as "2.4"; for a pcapng, the version of the first section.
         variant: "Kuznetzov" for a pcap with the longer records of Alexey Kuznetzov's patched libpcap, or None.
-        compression: The compression format: "gzip", "zstd", "lz4", "xz", "bzip2", or None.
+        compression: The compression format: "gzip", "zstd", "lz4", "xz", "lzma", "bzip2", or None.
         file_size: The size of the file as stored, in bytes, or None if the source is not a regular file.
         capture_size: The size of the capture in bytes, uncompressed, without an incomplete record at the end.
         byte_orders: The byte orders that sections have: "<", ">" or both.

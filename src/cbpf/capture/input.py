@@ -22,8 +22,17 @@ class Input:
         self._bytes_returned = 0
         self._is_parked = False
         self._ahead = b""  # bytes read from the stream to detect its compression, not yet returned
-        self.compression: str | None = None
         self._open()
+
+    @property
+    def compression(self) -> str | None:
+        """The name of the compression, or None."""
+        return None if self._decompressed is None else self._decompressed.compression.name
+
+    @property
+    def tool(self) -> str | None:
+        """The command that decompresses the source, or None if it is not compressed."""
+        return None if self._decompressed is None else self._decompressed.compression.tool
 
     def read1(self, size: int) -> bytes:
         """Return up to *size* bytes, as soon as there are any; none at the end."""
@@ -54,7 +63,7 @@ class Input:
         """Return the descriptor of a regular file that this object opened and that is not compressed; else None."""
         if self._is_parked:
             self._unpark()
-        is_plain = self._is_owned and not self._is_compressed and _is_regular(self._stream)
+        is_plain = self._is_owned and self._decompressed is None and _is_regular(self._stream)
         return self._stream.fileno() if is_plain else None
 
     def seek(self, position: int) -> None:
@@ -95,12 +104,11 @@ class Input:
         try:
             self._ahead = _read_fully(self._read_stream, MAGIC_SIZE)
             compression = compression_of(self._ahead)
+            self._decompressed: DecompressedStream | None = None
             self._read: Callable[[int], bytes] = self._read_stream
-            self._is_compressed = compression is not None
             if compression is not None:
-                self.compression = compression.name
-                self._read = DecompressedStream(compression, self._ahead, self._read_stream, self.name).read1
-                self._ahead = b""
+                self._decompressed = DecompressedStream(compression, self._ahead, self._read_stream, self.name)
+                self._read, self._ahead = self._decompressed.read1, b""
         except BaseException:
             self.close()
             raise

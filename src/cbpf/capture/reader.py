@@ -73,7 +73,7 @@ class CaptureReader(Iterator[Packet]):
         self._input = Input(source)
         try:
             begin = self._input.read(BEGIN_SIZE)
-            self.container = open_container(begin, self.name)
+            self.container = open_container(begin, self._input)
         except BaseException:
             self.close()
             raise
@@ -89,7 +89,7 @@ class CaptureReader(Iterator[Packet]):
 
     @property
     def compression(self) -> str | None:
-        """The compression format: "gzip", "zstd", "lz4", "xz", "bzip2", or None."""
+        """The compression format: "gzip", "zstd", "lz4", "xz", "lzma", "bzip2", or None."""
         return self._input.compression
 
     @property

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Final
 
-from ..errors import CaptureError
-from .base import BEGIN_SIZE, CaptureFormat, CaptureWriter, Container
+from .base import CaptureFormat, CaptureWriter, Container
+from .input import Input
 from .pcap import PCAP_FORMAT
 from .pcapng import PCAPNG_FORMAT
 
@@ -18,17 +18,17 @@ def format_names() -> tuple[str, ...]:
     return tuple(capture_format.name for capture_format in FORMATS)
 
 
-def open_container(begin: bytes, name: str) -> Container:
-    """Return the container of a capture that starts with the bytes *begin*.
+def open_container(begin: bytes, source: Input) -> Container:
+    """Return the container of a capture whose first bytes, *begin*, were read from *source*.
 
-    Raises `CaptureError`, which contains *name*, if no format recognises the capture.
+    Raises `CaptureError`, which contains the name of the source, if no format recognises the capture.
     """
     for capture_format in FORMATS:
         if capture_format.recognizes(begin):
-            return capture_format.open(begin, name)
-    if len(begin) < BEGIN_SIZE:
-        raise CaptureError(f"{name}: file too short: {len(begin)} bytes, but a pcap header has {BEGIN_SIZE}")
-    raise CaptureError(f"{name}: byte 0: {begin[:4].hex(' ')} is not the magic number of a capture")
+            return capture_format.open(begin, source.name)
+    from .foreign import rejection
+
+    raise rejection(begin, source)
 
 
 def make_writer(sources: Sequence[tuple[str, Container]], format_name: str | None) -> CaptureWriter:
