@@ -20,6 +20,7 @@ that do not fit into A and X are stored in temporary scratch slots, which are no
 """
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Final
 
 from ...isa.opcodes import EXTENSION_OFFSET, LINK_OFFSET, NETWORK_OFFSET, WORD_MASK, Action, Extension, Operand
@@ -42,6 +43,7 @@ from ..ir.value_numbering import (
     WindowLoad,
     WireLength,
 )
+from .code_search import CodeSearch, Request
 from .straight_line import (
     RegisterContents,
     SelectedInstruction,
@@ -74,17 +76,15 @@ class InstructionSelector:
         self._table = table
         self._dialect = table.dialect
         self._draw_slots = draw_slots
-        self._cache: dict[tuple[ValueId, RegisterContents, bool], StraightLineCode | None] = {}
+        self._search = CodeSearch(self._candidates)
 
     def load_a(self, value: ValueId, contents: RegisterContents) -> StraightLineCode:
-        """Return the code that loads *value* into A."""
-        code = self._load_a(value, contents, keep_x=False)
-        assert code is not None
-        return code
+        """Return the code that loads *value* into A; raise `TooLarge` if the search takes too long."""
+        return self._search.complete(partial(self._into_a, value, contents))
 
     def load_pair(self, for_a: ValueId, for_x: ValueId, contents: RegisterContents) -> StraightLineCode:
         """Return the code that loads one value into A and another into X."""
-        return min((code for code in self._pair_candidates(for_a, for_x, contents) if code is not None), key=len)
+        return self._search.complete(partial(self._into_pair, for_a, for_x, contents))
 
     def guard(self, guard: Guard, contents: RegisterContents, next_value: ValueId | None) -> StraightLineCode:
         """Return loads that reject packets without the requirements.
@@ -94,7 +94,7 @@ class InstructionSelector:
         code: StraightLineCode = ()
         for key, count in guard.required:
             keep_a = next_value is not None and contents.a == next_value
-            added = self._check(key, count, contents, keep_a=keep_a)
+            added = self._search.complete(partial(self._check, key, count, contents, keep_a=keep_a))
             if added:  # else A holds the loaded value already
                 code += (*added[:-1], added[-1]._replace(is_effect=True))
                 contents = added[-1].after
@@ -129,11 +129,17 @@ class InstructionSelector:
         """Return the shortest code that loads *value* into A, or None if it must overwrite X."""
         if contents.a == value:
             return ()
-        key = (value, contents, keep_x)
-        if key not in self._cache:
-            candidates = [code for code in self._load_a_candidates(value, contents, keep_x) if code is not None]
-            self._cache[key] = min(candidates, key=len, default=None)
-        return self._cache[key]
+        if contents.a is not None and contents.a > value:  # not an operand: operands have smaller numbers
+            contents = contents._replace(a=None)
+        return self._search.shortest(Request(value, contents, keep_x))
+
+    def _candidates(self, value: ValueId, contents: RegisterContents, keep_x: bool) -> list[StraightLineCode]:
+        return [code for code in self._load_a_candidates(value, contents, keep_x) if code is not None]
+
+    def _into_a(self, value: ValueId, contents: RegisterContents) -> StraightLineCode:
+        code = self._load_a(value, contents, keep_x=False)
+        assert code is not None
+        return code
 
     def _load_a_candidates(
         self, value: ValueId, contents: RegisterContents, keep_x: bool
@@ -176,7 +182,7 @@ class InstructionSelector:
         direct = self._load_x_directly(value, contents)
         if direct is not None:
             return (direct,)
-        return None if keep_a else (*self.load_a(value, contents), self._transfer(Action.TAX, value))
+        return None if keep_a else (*self._into_a(value, contents), self._transfer(Action.TAX, value))
 
     def _load_x_directly(self, value: ValueId, contents: RegisterContents) -> SelectedInstruction | None:
         """Return the single instruction that loads *value* into X and preserves A, or None if there is none."""
@@ -310,12 +316,15 @@ class InstructionSelector:
         if keep_x:
             code = self._load_a(for_a, contents, keep_x=True) if contents.x == for_x else None
             return None if code is None else (*code, last)
-        return *self.load_pair(for_a, for_x, contents), last
+        return *self._into_pair(for_a, for_x, contents), last
+
+    def _into_pair(self, for_a: ValueId, for_x: ValueId, contents: RegisterContents) -> StraightLineCode:
+        return min((code for code in self._pair_candidates(for_a, for_x, contents) if code is not None), key=len)
 
     def _pair_candidates(
         self, for_a: ValueId, for_x: ValueId, contents: RegisterContents
     ) -> Iterator[StraightLineCode | None]:
-        a_first = self.load_a(for_a, contents)
+        a_first = self._into_a(for_a, contents)
         then_x = self._load_x(for_x, contents_after(a_first, contents), keep_a=True)
         yield None if then_x is None else a_first + then_x
         x_first = self._load_x(for_x, contents, keep_a=False)
@@ -326,9 +335,9 @@ class InstructionSelector:
 
     def _spill(self, for_a: ValueId, for_x: ValueId, contents: RegisterContents) -> StraightLineCode:
         """Return code that stores the value for X in a temporary slot while it computes the value for A."""
-        x_code = self.load_a(for_x, contents)
+        x_code = self._into_a(for_x, contents)
         contents = contents_after(x_code, contents)
-        a_code = self.load_a(for_a, contents)
+        a_code = self._into_a(for_a, contents)
         slot = 1 + max((instruction.stored for instruction in a_code if instruction.stored is not None), default=-1)
         if slot >= TEMPORARY_SLOTS:
             raise TooLarge
@@ -342,7 +351,7 @@ class InstructionSelector:
         """Return code whose last instruction rejects packets without one requirement."""
         window = window_load(key)
         if window is not None:
-            return self.load_a(window, contents)
+            return self._into_a(window, contents)
         table = self._table
         last_byte = table.load(key, count - 1, 1)
         if key != PACKET or not keep_a:

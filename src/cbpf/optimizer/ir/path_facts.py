@@ -21,6 +21,8 @@ KnownBits: TypeAlias = tuple[int, int]
 """A mask of the known bits, and their values (0 outside the mask)."""
 
 _MAX_RANGES: Final = 64
+_MAX_SOURCE_BYTES: Final = 64
+_MAX_DEPTH: Final = 16
 _BITWISE: Final = frozenset({Action.AND, Action.OR, Action.XOR, Action.SHIFT_LEFT, Action.SHIFT_RIGHT})
 
 
@@ -84,6 +86,8 @@ class Reasoner:
         self._last_test: dict[ValueId, NodeId] = {}
         self._last_start: dict[tuple[ValueId, int], NodeId] = {}
         self._last_byte: dict[PacketByte, NodeId] = {}
+        self._last_facts = NO_FACTS
+        self._last_ranges: dict[ValueId, Ranges] = {}
         for node_id in order:  # descending, so that the last test of each value remains
             node = diagram.nodes[node_id]
             if isinstance(node, Switch):
@@ -94,22 +98,34 @@ class Reasoner:
                     self._last_byte[byte] = node_id
 
     def source_bytes(self, value: ValueId) -> frozenset[PacketByte]:
-        """Return the packet bytes from which a value is computed."""
-        cached = self._source_bytes.get(value)
-        if cached is None:
-            definition = self._table.definitions[value]
+        """Return the packet bytes from which a value is computed; none if there are more than 64."""
+        pending = [value]
+        while pending:
+            definition = self._table.definitions[pending[-1]]
+            missing = [operand for operand in operands(definition) if operand not in self._source_bytes]
+            if missing and not isinstance(definition, ByteLoad):
+                pending += missing
+                continue
             if isinstance(definition, ByteLoad):
-                cached = frozenset((definition.base, definition.offset + n) for n in range(definition.size))
+                found = frozenset((definition.base, definition.offset + n) for n in range(definition.size))
             else:
-                cached = frozenset().union(*map(self.source_bytes, operands(definition)))
-            self._source_bytes[value] = cached
-        return cached
+                found = frozenset().union(*(self._source_bytes[operand] for operand in operands(definition)))
+            self._source_bytes[pending.pop()] = found if len(found) <= _MAX_SOURCE_BYTES else frozenset()
+        return self._source_bytes[value]
 
     def possible_ranges(self, value: ValueId, facts: PathFacts) -> Ranges:
         """Return ranges that contain the value on every run for which the facts hold."""
+        if facts is not self._last_facts:
+            self._last_facts, self._last_ranges = facts, {}
+        ranges = self._last_ranges.get(value)
+        if ranges is None:
+            ranges = self._last_ranges[value] = self._infer_ranges(value, facts)
+        return ranges
+
+    def _infer_ranges(self, value: ValueId, facts: PathFacts) -> Ranges:
         domain = facts.domains.get(value, ((0, self._table.upper[value]),))
         if facts.bits and not facts.bits.keys().isdisjoint(self.source_bytes(value)):
-            mask, known = self._known_bits(value, facts)
+            mask, known = self._known_bits(value, facts, _MAX_DEPTH)
             free = self._table.possible_bits[value] & ~mask
             domain = intersection(domain, ((known, known | free),))
         return domain
@@ -146,7 +162,8 @@ class Reasoner:
                 merged[-1] = merged[-1][0], high
         return tuple(merged)
 
-    def _known_bits(self, value: ValueId, facts: PathFacts) -> KnownBits:
+    def _known_bits(self, value: ValueId, facts: PathFacts, depth: int) -> KnownBits:
+        """Return the bits of a value that the facts imply; bits of operands below *depth* levels count as unknown."""
         definition = self._table.definitions[value]
         absent = WORD_MASK & ~self._table.possible_bits[value]
         mask, known = 0, 0
@@ -157,8 +174,9 @@ class Reasoner:
                 for byte, shift in self._bytes_of(definition):
                     byte_mask, bits = facts.bits.get(byte, (0, 0))
                     mask, known = mask | byte_mask << shift, known | bits << shift
-            case Operation(action, left, right) if action in _BITWISE:
-                mask, known = _combine_bits(action, self._known_bits(left, facts), self._known_bits(right, facts))
+            case Operation(action, left, right) if action in _BITWISE and depth > 0:
+                bits_of = (self._known_bits(operand, facts, depth - 1) for operand in (left, right))
+                mask, known = _combine_bits(action, *bits_of)
         return mask | absent, known & ~absent
 
     def _learn_bits(
@@ -166,17 +184,19 @@ class Reasoner:
     ) -> None:
         """Add to *bits* the packet bits that known bits of *value* imply."""
         definition = self._table.definitions[value]
+        while isinstance(definition, Operation):
+            c = self._table.constant_of(definition.right)
+            operand_bits = None if c is None else _operand_bits(definition.action, c, mask, known)
+            if operand_bits is None:
+                return
+            mask, known = operand_bits
+            definition = self._table.definitions[definition.left]
         if isinstance(definition, ByteLoad):
             for byte, shift in self._bytes_of(definition):
                 byte_mask = mask >> shift & 0xFF
                 if byte_mask and self._last_byte.get(byte, node_id + 1) <= node_id:
                     before_mask, before = bits.get(byte, (0, 0))
                     bits[byte] = before_mask | byte_mask, before | known >> shift & byte_mask
-        elif isinstance(definition, Operation):
-            c = self._table.constant_of(definition.right)
-            operand_bits = None if c is None else _operand_bits(definition.action, c, mask, known)
-            if operand_bits is not None:
-                self._learn_bits(definition.left, *operand_bits, bits, node_id)
 
     def _bytes_of(self, load: ByteLoad) -> Iterator[tuple[PacketByte, int]]:
         """Yield the bytes of a load, each with the position of its lowest bit in the loaded value."""
