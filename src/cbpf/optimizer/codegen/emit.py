@@ -4,21 +4,22 @@ Instructions with equal fields and equal successors are shared, whatever A holds
 paths are emitted once.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Generator, Iterator, Sequence
+from typing import Final, NamedTuple, TypeAlias
 
 from ..._options import Goal
 from ...isa.instructions import RawInstruction
 from ...isa.opcodes import CODE_OF, CONDITIONS, OPCODE_BY_CODE, Action, Operand
-from ..ir.diagram import DeviceGuard, Diagram, Draw, Guard, Node, NodeId, Return, successors
+from ..ir.diagram import DeviceGuard, Diagram, Draw, Guard, NodeId, Return, successors
 from ..ir.range_tests import range_test
 from ..ir.requirements import nonzero_divisor
-from .register_plan import NodePlan, RegisterPlan, plan_registers
+from .register_plan import RegisterPlan, plan_registers
 from .straight_line import SelectedInstruction
-from .switch_lowering import BinarySplit, ConditionalJump, DecisionTree
+from .switch_lowering import BinarySplit, ConditionalJump, DecisionTree, JumpChain
 
 _MAX_DISTANCE: Final = 255  # of a conditional jump, in instructions
 _MAX_REORDERED_TESTS: Final = 32
+_MAX_CODE_BEFORE_CHAIN: Final = 128
 _RETURN: Final = CODE_OF[Action.RETURN, Operand.K, 4]
 _RETURN_A: Final = CODE_OF[Action.RETURN, Operand.A, 4]
 _JUMP: Final = CODE_OF[Action.JUMP, Operand.K, 4]
@@ -54,21 +55,6 @@ def _replace_divisor_guard(diagram: Diagram, guard: Guard, successor: NodeId) ->
     return diagram.guard({key: count for key, count in guard.required if nonzero_divisor(key) is None}, successor)
 
 
-def _emission_order(diagram: Diagram, order: Sequence[NodeId]) -> Iterable[NodeId]:
-    """Return the nodes from the last to the first; a node without jumps precedes its successor directly if possible."""
-    fall_through: dict[NodeId, list[NodeId]] = {}
-    for node_id in order:
-        node = diagram.nodes[node_id]
-        if isinstance(node, Guard | DeviceGuard | Draw):
-            fall_through.setdefault(node.successor, []).append(node_id)
-    emitted: dict[NodeId, None] = {}
-    for node_id in reversed(order):
-        while node_id not in emitted:
-            emitted[node_id] = None
-            node_id = next(iter(fall_through.get(node_id, ())), node_id)
-    return emitted
-
-
 class _EmittedInstruction(NamedTuple):
     """An instruction with the positions of its successors; positions count from the end of the program, from 0."""
 
@@ -84,6 +70,10 @@ def _conditional(action: Action, k: int | None, on_true: int, on_false: int) -> 
     return _EmittedInstruction(code, k or 0, on_true, on_false)
 
 
+_Emission: TypeAlias = Generator[NodeId, None, int]
+"""The emission of a part of a node: it yields each node that must be emitted first, and returns its own position."""
+
+
 class _Emitter:
     """The instructions of a program, written from the last to the first."""
 
@@ -94,11 +84,27 @@ class _Emitter:
         self._positions: dict[_EmittedInstruction, int] = {}
         self._copies: dict[int, int] = {}
         self._entry_positions: dict[NodeId, dict[int, int]] = {}
-        used_entries: dict[NodeId, set[int]] = {}
+        self._used_entries: dict[NodeId, set[int]] = {}
         for (_, target), entry in plan.entries.items():
-            used_entries.setdefault(target, set()).add(entry)
-        for node_id in _emission_order(diagram, order):
-            self._entry_positions[node_id] = self._emit_node(node_id, used_entries[node_id])
+            self._used_entries.setdefault(target, set()).add(entry)
+        self._fall_through: dict[NodeId, NodeId] = {}
+        for node_id in reversed(order):
+            node = diagram.nodes[node_id]
+            if isinstance(node, Guard | DeviceGuard | Draw):
+                self._fall_through[node.successor] = node_id
+        self._emit_nodes(order[0])
+
+    def _emit_nodes(self, root: NodeId) -> None:
+        """Emit all nodes, each after its successors; a node without jumps precedes its successor if possible."""
+        started = {root}
+        pending = [self._emit_node(root)]
+        while pending:
+            needed = next(pending[-1], None)
+            if needed is None:
+                pending.pop()
+            elif needed not in started:
+                started.add(needed)
+                pending.append(self._emit_node(needed))
 
     def instructions(self, root: NodeId) -> tuple[RawInstruction, ...]:
         """Return the instructions, of which the first is the entry point of the root."""
@@ -122,11 +128,11 @@ class _Emitter:
         """Return the position where an edge enters its target's code."""
         return self._entry_positions[target][self._plan.entries[source, target]]
 
-    def _emit_node(self, node_id: NodeId, entries: set[int]) -> dict[int, int]:
-        """Emit a node; return the position of each entry into its code."""
-        plan, node = self._plan.nodes[node_id], self._diagram.nodes[node_id]
-        position = self._emit_end(node_id, node, plan)
-        positions = {}
+    def _emit_node(self, node_id: NodeId) -> Iterator[NodeId]:
+        """Emit a node; yield each node that must be emitted before the next step."""
+        plan, entries = self._plan.nodes[node_id], self._used_entries[node_id]
+        position = yield from self._emit_end(node_id)
+        positions = self._entry_positions[node_id] = {}
         for index in range(len(plan.code), -1, -1):
             if index < len(plan.code):
                 if index + 1 <= min(entries):
@@ -134,36 +140,62 @@ class _Emitter:
                 position = self._emit_straight_line(plan.code[index], position)
             if index in entries:
                 positions[index] = position
-        return positions
+        if node_id in self._fall_through:
+            yield self._fall_through[node_id]
 
-    def _emit_end(self, node_id: NodeId, node: Node, plan: NodePlan) -> int:
+    def _emit_end(self, node_id: NodeId) -> _Emission:
         """Emit the end of a node: a return, a decision, or nothing; return its position."""
+        node, plan = self._diagram.nodes[node_id], self._plan.nodes[node_id]
         if isinstance(node, Return):
             verdict = self._diagram.values.constant_of(node.value)
             return self._emit_return(_RETURN_A, 0) if verdict is None else self._emit_return(_RETURN, verdict)
         if plan.decision is None:
-            return self._position(node_id, successors(node)[0])
-        return self._emit_decision(plan.decision, [self._position(node_id, target) for target in plan.targets])
+            (successor,) = successors(node)
+            yield successor
+            return self._position(node_id, successor)
+        return (yield from self._emit_decision(plan.decision, node_id, plan.targets))
 
-    def _emit_decision(self, decision: DecisionTree, target_positions: Sequence[int]) -> int:
+    def _emit_decision(self, decision: DecisionTree, node_id: NodeId, targets: Sequence[NodeId]) -> _Emission:
         if isinstance(decision, BinarySplit):
-            low = self._emit_decision(decision.low, target_positions)
-            high = self._emit_decision(decision.high, target_positions)
+            low = yield from self._emit_decision(decision.low, node_id, targets)
+            high = yield from self._emit_decision(decision.high, node_id, targets)
             return self._emit_conditional(Action.GREATER_OR_EQUAL, decision.k, high, low)
-        position = target_positions[decision.otherwise]
+        yield from self._near_targets(decision, targets)
+        position = self._position(node_id, targets[decision.otherwise])
         remaining = list(decision.jumps)
         while remaining:
-            jump = remaining.pop(self._best_last(remaining, target_positions, position))
-            position = self._emit_conditional(jump.action, jump.k, target_positions[jump.target], position)
+            index = self._best_last(remaining, node_id, targets, position)
+            jump = remaining.pop(index)
+            yield targets[jump.target]
+            position = self._emit_conditional(
+                jump.action, jump.k, self._position(node_id, targets[jump.target]), position
+            )
         return position
 
-    def _best_last(self, jumps: Sequence[ConditionalJump], target_positions: Sequence[int], otherwise: int) -> int:
+    def _near_targets(self, chain: JumpChain, targets: Sequence[NodeId]) -> Iterator[NodeId]:
+        """Yield the targets of a chain until their code is long; the others are emitted between the chain's tests.
+
+        The order of the tests is chosen when their targets are known, but all tests must be within reach of these.
+        """
+        yield targets[chain.otherwise]
+        start = len(self._emitted)
+        for target in (targets[jump.target] for jump in reversed(chain.jumps)):
+            if len(self._emitted) - start > _MAX_CODE_BEFORE_CHAIN:
+                return
+            yield target
+
+    def _best_last(
+        self, jumps: Sequence[ConditionalJump], node_id: NodeId, targets: Sequence[NodeId], otherwise: int
+    ) -> int:
         """Return the index of the jump to execute last: an emitted `jeq` that can be shared, or the last one."""
         last = len(jumps) - 1
         if jumps[last].action is Action.EQUAL and last <= _MAX_REORDERED_TESTS:
             for index, jump in enumerate(jumps):
-                if _conditional(jump.action, jump.k, target_positions[jump.target], otherwise) in self._positions:
-                    return index
+                target = targets[jump.target]
+                if target in self._entry_positions:
+                    position = self._position(node_id, target)
+                    if _conditional(jump.action, jump.k, position, otherwise) in self._positions:
+                        return index
         return last
 
     def _emit_conditional(self, action: Action, k: int | None, on_true: int, on_false: int) -> int:
