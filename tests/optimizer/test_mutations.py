@@ -10,7 +10,7 @@ import cbpf
 from cbpf.isa.opcodes import Action
 from cbpf.optimizer.codegen import emit, instruction_selection, register_plan, switch_lowering
 from cbpf.optimizer.ir import diagram, path_facts, range_tests, simplify, value_numbering
-from cbpf.optimizer.passes import jump_threading, switch_merging
+from cbpf.optimizer.passes import path_following, shortcuts, switch_merging
 from support import random_programs
 from support.corpus_filters import CORPUS
 
@@ -30,6 +30,11 @@ def _join_keeps_one_path(patch: pytest.MonkeyPatch) -> None:
 def _only_first_range(patch: pytest.MonkeyPatch) -> None:
     """Treat a value other than 5 as a value below 5."""
     patch.setattr(path_facts.Reasoner, "_relevant", lambda self, value, ranges, node_id: ranges[:1])
+
+
+def _shortcuts_without_conditions(patch: pytest.MonkeyPatch) -> None:
+    """Take each edge of a known path, whatever the facts are."""
+    patch.setattr(shortcuts.Shortcuts, "_is_implied", lambda self, conditions, facts: True)
 
 
 def _bits_of_adjacent_byte(patch: pytest.MonkeyPatch) -> None:
@@ -67,10 +72,10 @@ def _code_skipped(patch: pytest.MonkeyPatch) -> None:
 
 
 def _registers_exchanged(patch: pytest.MonkeyPatch) -> None:
-    original = instruction_selection.InstructionSelector.load_pair
+    original = instruction_selection.InstructionSelector._into_pair
     patch.setattr(
         instruction_selection.InstructionSelector,
-        "load_pair",
+        "_into_pair",
         lambda self, for_a, for_x, contents: original(self, for_x, for_a, contents),
     )
 
@@ -113,11 +118,12 @@ def _targets_exchanged(patch: pytest.MonkeyPatch) -> None:
 
 
 MUTATIONS: Final[dict[str, Mutation]] = {
-    "jump threading ignores requirements": _requirements_ignored(jump_threading),
+    "jump threading ignores requirements": _requirements_ignored(path_following),
     "test grouping ignores requirements": _requirements_ignored(switch_merging),
     "guards removed": _requirements_ignored(diagram),
     "join keeps one path": _join_keeps_one_path,
     "only first range": _only_first_range,
+    "shortcuts without conditions": _shortcuts_without_conditions,
     "bits of adjacent byte": _bits_of_adjacent_byte,
     "jgt as jge": _greater_than_includes_equal,
     "mask ignored": _mask_ignored,
@@ -155,12 +161,14 @@ reject:
 
 
 def _programs() -> list[cbpf.Program]:
-    """Return the corpus, a program with overlapping loads, one with two paths that join, and random programs."""
+    """Return the corpus, programs with overlapping loads, joining paths and long paths, and random programs."""
     overlapping = cbpf.compile("ip[12:2] = 0x0a01 and (ip[12] = 10 or ip[13] = 2) and ip[14:2] != 5", optimizer=None)
+    pairs = " or ".join(f"(src host 192.0.2.{n % 15} and dst port {n})" for n in range(30))
     random = Random("sabotage")  # a seed whose programs detect every mutation
     rows = [random_programs.plausible(random, longest=30, extensions=()) for _ in range(150)]
     valid = [cbpf.Program(program) for program in rows if not cbpf.findings(program)]
-    return [overlapping, cbpf.parse(_JOINING_PATHS, format="asm"), *(filter.program() for filter in CORPUS), *valid]
+    special = [overlapping, cbpf.parse(_JOINING_PATHS, format="asm"), cbpf.compile(pairs, optimizer=None)]
+    return [*special, *(filter.program() for filter in CORPUS), *valid]
 
 
 @pytest.mark.parametrize("name", MUTATIONS)

@@ -33,28 +33,19 @@ so the edge goes to the result of that test instead:
 (005) ret      #0
 """
 
-from bisect import bisect_right
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from ...isa.word_ranges import Ranges, intersection
-from ..ir.diagram import DeviceGuard, Diagram, Draw, Guard, NodeId, Return, Switch, ranges_of_targets, successors
-from ..ir.path_facts import NO_FACTS, PathFacts, Reasoner
-from ..ir.requirements import DEVICE, NOTHING, Requirements, unsatisfied
-
-_MAX_STEPS_PER_NODE: Final = 40
+from ..ir.diagram import Diagram, NodeId, Return, Switch, ranges_of_targets, successors
+from ..ir.path_facts import NO_FACTS, PathFacts
+from ..ir.requirements import NOTHING, Requirements
+from .path_following import PathFollower
 
 
 def thread_jumps(diagram: Diagram, root: NodeId) -> NodeId:
     """Return the root of an equivalent diagram in which edges bypass the tests that are decided on them."""
     return _JumpThreading(diagram, root).run()
-
-
-class _ThreadedEdge(NamedTuple):
-    """The node where an edge leads after threading, and the facts on it."""
-
-    target: NodeId
-    facts: PathFacts
 
 
 class _Exit(NamedTuple):
@@ -76,18 +67,16 @@ class _JumpThreading:
         self._diagram = diagram
         self._root = root
         self._order = diagram.topological_order(root)
-        self._reasoner = Reasoner(diagram, self._order)
+        self._paths = PathFollower(diagram, self._order)
         self._facts_on_entry: dict[NodeId, PathFacts] = {}
-        self._budget = _MAX_STEPS_PER_NODE * len(self._order)
 
     def run(self) -> NodeId:
-        start = self._follow(self._root, NO_FACTS)
-        self._enter(start)
+        start = self._enter(self._root, NO_FACTS)
         exits = {node_id: self._leave(node_id) for node_id in self._order if node_id in self._facts_on_entry}
         rebuilt: dict[NodeId, NodeId] = {self._diagram.reject: self._diagram.reject}
         for node_id in reversed(exits):
             rebuilt[node_id] = self._rebuild(node_id, exits[node_id], rebuilt)
-        return rebuilt[start.target]
+        return rebuilt[start]
 
     def _rebuild(self, node_id: NodeId, exit: _Exit, rebuilt: dict[NodeId, NodeId]) -> NodeId:
         node, required = self._diagram.nodes[node_id], exit.required
@@ -95,16 +84,19 @@ class _JumpThreading:
         if isinstance(node, Switch) and len(set(targets)) == 1:
             required = self._diagram.values.requirements[node.value]
         if required is not None:
-            return self._diagram.guard(self._unchecked(self._facts_on_entry[node_id], required), targets[0])
+            return self._diagram.guard(self._paths.unchecked(self._facts_on_entry[node_id], required), targets[0])
         if not isinstance(node, Switch):
             return self._diagram.rebuild(node_id, dict(zip(successors(node), targets, strict=True)))
         if tuple(targets) == node.targets:
             return node_id
         return self._diagram.switch(node.value, zip(exit.starts, targets, strict=True))
 
-    def _enter(self, edge: _ThreadedEdge) -> None:
-        before = self._facts_on_entry.get(edge.target)
-        self._facts_on_entry[edge.target] = edge.facts if before is None else before.join(edge.facts)
+    def _enter(self, target: NodeId, facts: PathFacts) -> NodeId:
+        """Follow an edge to *target*; return the node that it enters, whose facts are joined with those of the edge."""
+        node_id = self._paths.follow(target, facts)
+        before = self._facts_on_entry.get(node_id)
+        self._facts_on_entry[node_id] = facts if before is None else before.join(facts)
+        return node_id
 
     def _leave(self, node_id: NodeId) -> _Exit:
         node, facts = self._diagram.nodes[node_id], self._facts_on_entry[node_id]
@@ -113,80 +105,23 @@ class _JumpThreading:
             return self._leave_switch(node, facts, after)
         if isinstance(node, Return):
             return _Exit((), ())
-        edge = self._follow(node.successor, after)
-        self._enter(edge)
-        return _Exit((0,), (edge.target,), self._remaining_requirements(node, facts))
-
-    def _remaining_requirements(self, node: Guard | DeviceGuard | Draw, facts: PathFacts) -> Requirements | None:
-        """Return the requirements that a node adds to the facts, or None if the node has other effects too."""
-        if isinstance(node, Guard) and not self._unchecked(facts, dict(node.required)):
-            return NOTHING
-        if isinstance(node, DeviceGuard) and DEVICE in facts.checked:
-            return self._diagram.values.requirements[node.verdict]
-        return None
+        target = self._enter(node.successor, after)
+        return _Exit((0,), (target,), self._paths.remaining_requirements(node, facts))
 
     def _leave_switch(self, node: Switch, facts: PathFacts, after: PathFacts) -> _Exit:
-        domain = self._reasoner.possible_ranges(node.value, facts)
+        reasoner = self._paths.reasoner
+        domain = reasoner.possible_ranges(node.value, facts)
         if not domain:
             return _Exit((0,), (self._diagram.reject,), NOTHING)
         threaded: dict[NodeId, NodeId] = {}
         for target, ranges in ranges_of_targets(node, self._diagram.values.upper[node.value]).items():
             possible = intersection(ranges, domain)
             if possible:
-                edge = self._follow(target, self._reasoner.assume(node.value, possible, after, target))
-                self._enter(edge)
-                threaded[target] = edge.target
+                threaded[target] = self._enter(target, reasoner.assume(node.value, possible, after, target))
         starts, targets = _possible_arms(node, threaded, domain)
         if len(targets) == 1:
             return _Exit(starts, targets, self._diagram.values.requirements[node.value])
         return _Exit(starts, targets)
-
-    def _follow(self, node_id: NodeId, facts: PathFacts) -> _ThreadedEdge:
-        """Follow a path past all nodes that the facts decide."""
-        while self._budget > 0:
-            self._budget -= 1
-            node = self._diagram.nodes[node_id]
-            if isinstance(node, Return):
-                break
-            target = self._decided_target(node, facts) if isinstance(node, Switch) else self._bypass(node, facts)
-            if target is None:
-                break
-            node_id = target
-        return _ThreadedEdge(node_id, facts)
-
-    def _bypass(self, node: Guard | DeviceGuard | Draw, facts: PathFacts) -> NodeId | None:
-        """Return the successor of a node that has no effect on this path, or None if it has one."""
-        required = self._remaining_requirements(node, facts)
-        return None if required is None else self._if_implied(self._unchecked(facts, required), node.successor)
-
-    def _decided_target(self, node: Switch, facts: PathFacts) -> NodeId | None:
-        """Return the only possible target of a switch, or None if there are several or its requirements are new."""
-        domain = self._reasoner.possible_ranges(node.value, facts)
-        if not domain:
-            return self._diagram.reject  # no packet takes this path
-        target = _only_target(node, domain)
-        if target is None:
-            return None
-        return self._if_implied(self._unchecked(facts, self._diagram.values.requirements[node.value]), target)
-
-    def _if_implied(self, required: Requirements, target: NodeId) -> NodeId | None:
-        """Return *target* if every accepting path from there has the requirements, else None."""
-        missing = unsatisfied(self._diagram.required_to_accept[target], required, self._diagram.values.upper)
-        return None if missing else target
-
-    def _unchecked(self, facts: PathFacts, required: Requirements) -> Requirements:
-        return unsatisfied(facts.checked, required, self._diagram.values.upper)
-
-
-def _only_target(node: Switch, domain: Ranges) -> NodeId | None:
-    """Return the target of all values in *domain*, or None if there are several."""
-    only: NodeId | None = None
-    for low, high in domain:
-        first, last = bisect_right(node.starts, low) - 1, bisect_right(node.starts, high) - 1
-        if first != last or (only is not None and node.targets[first] != only):
-            return None
-        only = node.targets[first]
-    return only
 
 
 def _possible_arms(node: Switch, threaded: dict[NodeId, NodeId], domain: Ranges) -> tuple[list[int], list[NodeId]]:
