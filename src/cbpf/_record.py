@@ -1,4 +1,4 @@
-"""Immutable records: a class declares its fields as annotations, and inherits everything else.
+"""Immutable objects, and records: a class declares its fields as annotations, and inherits everything else.
 
 `Record` is the part of `dataclasses` that the package needs, in a tenth of the import time (RATIONALE.md, "Why not
 dataclasses?"). It adds validators: for a field annotated `Annotated[int, check]`, the constructor calls
@@ -17,7 +17,8 @@ def _make_init(cls: "type[Record]") -> Any:
     """Return the `__init__` of a class: a plain function with the fields as parameters, so that help() shows them."""
     fields: dict[str, Any] = cls.__annotations__
     scope: dict[str, Any] = {"put": object.__setattr__}
-    parameters, lines = [], []
+    error = f"AttributeError('{cls.__name__} is immutable')"
+    parameters, lines = [], [f"    if self.__dict__: raise {error}"]
     for name, annotation in fields.items():
         scope[f"check_{name}"] = getattr(annotation, "__metadata__", (unchecked,))[0]
         scope[f"default_{name}"] = getattr(cls, name, None)
@@ -25,8 +26,27 @@ def _make_init(cls: "type[Record]") -> Any:
         lines.append(f"    put(self, {name!r}, check_{name}({cls.__name__ + '.' + name!r}, {name}))")
     if cls.__post_init__ is not Record.__post_init__:
         lines.append("    self.__post_init__()")
-    exec("\n".join([f"def __init__({', '.join(['self', *parameters])}):", *(lines or ["    pass"])]), scope)
+    exec("\n".join([f"def __init__({', '.join(['self', *parameters])}):", *lines]), scope)
     return scope["__init__"]
+
+
+class Immutable:
+    """The base class of objects whose attributes are set once, by `_set_once` in their `__init__`."""
+
+    __slots__ = ()
+
+    def _set_once(self, **attributes: object) -> None:
+        """Set all attributes; raise `AttributeError` if `__init__` is called again."""
+        if any(hasattr(self, name) for name in attributes):
+            raise AttributeError(f"{type(self).__name__} is immutable")
+        for name, value in attributes.items():
+            object.__setattr__(self, name, value)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{type(self).__name__} is immutable")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"{type(self).__name__} is immutable")
 
 
 @dataclass_transform(frozen_default=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ._lazy import Lazy
 from ._options import EngineName
+from ._record import Immutable
 from ._validators import check_word, instance_of, one_of
 from .engines.base import Engine, PerPacketEngine
 from .errors import MissingLibrary
@@ -93,7 +94,7 @@ check_engine: Final = one_of(*ENGINES)
 _check_metadata: Final = instance_of(Metadata)
 
 
-class VM:
+class VM(Immutable):
     """A verified program that can be run on packets.
 
     A verdict is the unsigned 32-bit number that the program returns, never clipped to the packet's length: 0 rejects
@@ -122,6 +123,14 @@ class VM:
     0
     """
 
+    program: Program
+    """The program."""
+    dialect: Dialect
+    """The rules by which the program was verified."""
+    engine: EngineName
+    """The name of the engine."""
+    _engine: Engine
+
     def __init__(
         self,
         program: Instructions,
@@ -129,11 +138,10 @@ class VM:
         engine: EngineName = "auto",
         dialect: Dialect = PCAP,
     ) -> None:
-        self.program = Program(program)
-        self.dialect = dialect
-        self.engine = check_engine("VM.engine", engine)
-        verify(self.program, dialect=dialect)
-        self._engine = ENGINES[engine](self.program, dialect)
+        value = Program(program)
+        name = check_engine("VM.engine", engine)
+        verify(value, dialect=dialect)
+        self._set_once(program=value, dialect=dialect, engine=name, _engine=ENGINES[engine](value, dialect))
 
     @Lazy
     def run(self) -> Callable[[Any], int]:
@@ -149,13 +157,16 @@ class VM:
     def match(self) -> Callable[[Any, int], int]:
         """The function `match(packet, wire_length)`, which returns the verdict on a packet of a capture.
 
-        It is the engine's own, without a wrapper, and does not check its arguments.
+        It is the engine's own, without a wrapper, and does not check the wire length.
         """
         return self._engine.match
 
     @property
     def native_match(self) -> Any:
-        """The machine code of `engines.llvm.entry_points.match` as a ctypes function; None if the engine has none."""
+        """The machine code of `engines.llvm.entry_points.match` as a ctypes function; None if the engine has none.
+
+        Its arguments are addresses, which are not checked: an invalid one ends the process.
+        """
         return self._engine.native
 
     def evaluate(self, packet: Any, *, metadata: Metadata | None = None, wire_length: int | None = None) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from .._lazy import Lazy
+from .._record import Immutable
 from ..isa.dialects import PCAP, Dialect
 from ..isa.instructions import RawInstruction
 from ..isa.opcodes import OPCODE_BY_CODE, Action, Extension, Opcode, Operand, extension_of, missing_case
@@ -14,7 +15,7 @@ from .abstract_value import Known, constant
 from .cfg import Block, ForwardAnalysis, interpret
 
 
-class Flow:
+class Flow(Immutable):
     """The basic blocks of a program, and the facts that hold on entry to each instruction.
 
     Jumps go forward only, so the analysis is one pass over the program. It is sound: every claim holds in every
@@ -50,7 +51,7 @@ class Flow:
         value = Program(program)
         verify(value, dialect=dialect)
         analysis = ForwardAnalysis(value, dialect)
-        vars(self).update(
+        self._set_once(
             program=value, dialect=dialect, blocks=analysis.blocks, loads=tuple(analysis.loads), _analysis=analysis
         )
 

@@ -124,6 +124,7 @@ class Input:
             place = f"byte {self._source_bytes}: " if self._source_bytes else ""
             raise CaptureError(f"{self.name}: {place}{getattr(error, 'strerror', None) or error}") from None
         if isinstance(data, bytes):
+            data = data if type(data) is bytes else memoryview(data).tobytes()  # a subclass may state another length
             self._source_bytes += len(data)
             return data
         fact = "read would block" if data is None else f"read returned {type(data).__name__}"

@@ -30,7 +30,8 @@ def to_raw(instruction: object) -> RawInstruction:
     if type(instruction) is RawInstruction:
         return instruction
     if isinstance(instruction, TypedInstruction | RawInstruction):
-        return instruction.assemble()
+        raw = instruction.assemble()
+        return raw if type(raw) is RawInstruction else RawInstruction(*raw)  # of a subclass, which nothing has checked
     if isinstance(instruction, tuple | list) and len(instruction) == 4:
         return RawInstruction(*instruction)
     raise FieldError(f"instruction: {instruction!r} is neither an instruction nor four numbers (op, jt, jf, k)")

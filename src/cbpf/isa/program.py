@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, Literal, Self, TypeAlias, overload
 
 from .._lazy import Lazy
+from .._record import Immutable
 from ..errors import FieldError, ProgramFormatError
 from .encoding import disassemble, to_raw
 from .instructions import Instruction, RawInstruction
@@ -26,7 +27,7 @@ Instructions: TypeAlias = Iterable[Instruction | tuple[int, int, int, int]]
 """The argument type for programs: a `Program`, or typed instructions, raw ones and tuples (op, jt, jf, k)."""
 
 
-class Program(Sequence[RawInstruction]):
+class Program(Immutable, Sequence[RawInstruction]):
     """An immutable sequence of raw instructions.
 
     Any bit pattern is allowed, and no rule of a dialect is checked. Programs are equal if their raw instructions are.
@@ -52,7 +53,8 @@ class Program(Sequence[RawInstruction]):
     def __init__(self, instructions: Instructions = ()) -> None:
         if not isinstance(instructions, Iterable):
             raise FieldError(f"Program: {instructions!r} is not a sequence of instructions")
-        self._raw = instructions._raw if isinstance(instructions, Program) else tuple(map(to_raw, instructions))
+        raw = instructions._raw if type(instructions) is Program else tuple(map(to_raw, instructions))
+        self._set_once(_raw=raw)
 
     @classmethod
     def from_bytes(cls, data: bytes | bytearray | memoryview, *, byte_order: EncodingByteOrder = "native") -> Self:
@@ -121,14 +123,6 @@ class Program(Sequence[RawInstruction]):
 
     def __hash__(self) -> int:
         return hash((Program, self._raw))
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if hasattr(self, "_raw"):
-            raise AttributeError("Program is immutable")
-        object.__setattr__(self, name, value)
-
-    def __delattr__(self, name: str) -> None:
-        raise AttributeError("Program is immutable")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _from_little_endian, (self.to_bytes(byte_order="little"),)

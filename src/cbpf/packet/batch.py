@@ -5,8 +5,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import accumulate, repeat
 from operator import add
-from typing import Any, Final, overload
+from typing import Any, Final, Literal, final, overload
 
+from .._record import Immutable
 from ..errors import PacketError
 from .skb import PacketBytes
 
@@ -14,9 +15,10 @@ from .skb import PacketBytes
 def as_packet(buffer: Any) -> PacketBytes:
     """Return the bytes of any buffer, without a copy if they are contiguous.
 
-    Raises `PacketError` for any other object.
+    The result is exactly of one of two types whose length is that of their memory: a subclass of bytes may state
+    another length. Raises `PacketError` for any other object.
     """
-    if isinstance(buffer, bytes):
+    if type(buffer) is bytes:
         return buffer
     try:
         view = memoryview(buffer)
@@ -27,11 +29,13 @@ def as_packet(buffer: Any) -> PacketBytes:
         raise PacketError(f"packet: expected a bytes-like object, got {type(buffer).__name__}") from None
 
 
-class Packets(Sequence[memoryview]):
+@final
+class Packets(Immutable, Sequence[memoryview]):
     """A batch of packets: ranges of one buffer, which is not copied.
 
-    All ranges are checked once, on construction. The columns are copied and read-only; the buffer is not, so a change
-    of its content changes the packets. `Packets.of` makes batches of arrays, lists and Arrow columns.
+    All ranges are checked once, on construction. A batch is immutable: the columns are copied, and its attributes are
+    read-only views. The buffer is not copied, so a change of its content changes the packets. `Packets.of` makes
+    batches of arrays, lists and Arrow columns. The class cannot be subclassed.
 
     Args:
         buffer: Any contiguous buffer of bytes.
@@ -48,7 +52,11 @@ class Packets(Sequence[memoryview]):
     [b'ab', b'fgh']
     """
 
-    __slots__ = ("buffer", "lengths", "positions", "wire_lengths")
+    __slots__ = ("_buffer", "_lengths", "_positions", "_wire_lengths")
+    _buffer: memoryview
+    _positions: memoryview
+    _lengths: memoryview
+    _wire_lengths: memoryview
 
     def __init__(
         self,
@@ -58,16 +66,40 @@ class Packets(Sequence[memoryview]):
         lengths: Iterable[int],
         wire_lengths: Iterable[int] | None = None,
     ) -> None:
-        self.buffer: Final = memoryview(as_packet(buffer))
-        self.positions: Final = _column("Q", "positions", positions)
-        self.lengths: Final = _column("I", "lengths", lengths)
-        self.wire_lengths: Final = self.lengths if wire_lengths is None else _column("I", "wire_lengths", wire_lengths)
-        for name in ("lengths", "wire_lengths"):
-            if len(getattr(self, name)) != len(self.positions):
-                fact = f"has {len(getattr(self, name))} entries, but there are {len(self.positions)} positions"
+        memory = memoryview(as_packet(buffer))
+        columns = {"positions": _column("Q", "positions", positions), "lengths": _column("I", "lengths", lengths)}
+        wire = columns["lengths"] if wire_lengths is None else _column("I", "wire_lengths", wire_lengths)
+        columns["wire_lengths"] = wire
+        for name, column in columns.items():
+            if len(column) != len(columns["positions"]):
+                fact = f"has {len(column)} entries, but there are {len(columns['positions'])} positions"
                 raise PacketError(f"Packets.{name}: {fact}")
-        if max(map(add, self.positions, self.lengths), default=0) > len(self.buffer):
-            self._reject_range()
+        if max(map(add, columns["positions"], columns["lengths"]), default=0) > len(memory):
+            _reject_range(memory, columns["positions"], columns["lengths"])
+        self._set_once(_buffer=memory, **{f"_{name}": column for name, column in columns.items()})
+
+    def __init_subclass__(cls) -> None:
+        raise TypeError("Packets cannot be subclassed")  # machine code relies on the ranges that were checked
+
+    @property
+    def buffer(self) -> memoryview:
+        """The bytes of which the packets are ranges."""
+        return memoryview(self._buffer)
+
+    @property
+    def positions(self) -> memoryview:
+        """The index in `buffer` of each packet's byte 0, as read-only 64-bit unsigned integers."""
+        return memoryview(self._positions)
+
+    @property
+    def lengths(self) -> memoryview:
+        """The captured length of each packet in bytes, as read-only 32-bit unsigned integers."""
+        return memoryview(self._lengths)
+
+    @property
+    def wire_lengths(self) -> memoryview:
+        """The length of each packet on the wire in bytes, as read-only 32-bit unsigned integers."""
+        return memoryview(self._wire_lengths)
 
     @classmethod
     def of(cls, source: Any) -> "Packets":
@@ -98,16 +130,8 @@ class Packets(Sequence[memoryview]):
         batch = as_batch(source)
         return batch if isinstance(batch, Packets) else _concatenated(batch)
 
-    def _reject_range(self) -> None:
-        """Raise `PacketError` for the first range that exceeds the buffer."""
-        size = len(self.buffer)
-        for index, (position, length) in enumerate(zip(self.positions, self.lengths, strict=True)):
-            if position + length > size:
-                fact = f"packet {index} is bytes {position} to {position + length}"
-                raise PacketError(f"Packets: {fact}; the buffer has {size} bytes")
-
     def __len__(self) -> int:
-        return len(self.positions)
+        return len(self._positions)
 
     @overload
     def __getitem__(self, index: int) -> memoryview: ...
@@ -118,16 +142,35 @@ class Packets(Sequence[memoryview]):
     def __getitem__(self, index: int | slice) -> "memoryview | Packets":
         if isinstance(index, slice):
             columns = {name: getattr(self, name)[index] for name in ("positions", "lengths", "wire_lengths")}
-            return Packets(self.buffer, **columns)
-        position = self.positions[index]
-        return self.buffer[position : position + self.lengths[index]]
+            return Packets(self._buffer, **columns)
+        position = self._positions[index]
+        return self._buffer[position : position + self._lengths[index]]
 
     def __iter__(self) -> Iterator[memoryview]:
-        ends = map(add, self.positions, self.lengths)
-        return map(self.buffer.__getitem__, map(slice, self.positions, ends))
+        ends = map(add, self._positions, self._lengths)
+        return map(self._buffer.__getitem__, map(slice, self._positions, ends))
+
+    def __copy__(self) -> "Packets":
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        columns = array("Q", self._positions), array("I", self._lengths), array("I", self._wire_lengths)
+        return _restore, (bytes(self._buffer), *columns)
 
     def __repr__(self) -> str:
-        return f"<Packets: {len(self)} in {len(self.buffer)} bytes>"
+        return f"<Packets: {len(self)} in {len(self._buffer)} bytes>"
+
+
+def _restore(buffer: bytes, positions: "array[int]", lengths: "array[int]", wire_lengths: "array[int]") -> Packets:
+    return Packets(buffer, positions=positions, lengths=lengths, wire_lengths=wire_lengths)
+
+
+def _reject_range(buffer: memoryview, positions: memoryview, lengths: memoryview) -> None:
+    """Raise `PacketError` for the first range that exceeds the buffer."""
+    for index, (position, length) in enumerate(zip(positions, lengths, strict=True)):
+        if position + length > len(buffer):
+            fact = f"packet {index} is bytes {position} to {position + length}"
+            raise PacketError(f"Packets: {fact}; the buffer has {len(buffer)} bytes")
 
 
 def as_batch(source: Any) -> "Packets | Iterable[Any]":
@@ -135,7 +178,7 @@ def as_batch(source: Any) -> "Packets | Iterable[Any]":
 
     Raises `PacketError` for an object that is neither, such as a single packet.
     """
-    if isinstance(source, (Packets, list, tuple)):
+    if type(source) is Packets or isinstance(source, (list, tuple)):
         return source
     if hasattr(source, "__arrow_c_array__") or hasattr(source, "__arrow_c_stream__"):
         return _of_arrow(source)
@@ -185,11 +228,15 @@ def _concatenated(buffers: Iterable[Any]) -> Packets:
     return Packets(b"".join(parts), positions=positions, lengths=lengths)
 
 
-def _column(typecode: str, name: str, numbers: Iterable[int]) -> memoryview:
-    """Copy unsigned integers into a read-only column, so later changes to the source cannot invalidate the check."""
+def _column(typecode: Literal["Q", "I"], name: str, numbers: Iterable[int]) -> memoryview:
+    """Copy unsigned integers into a column that cannot change, so that the check of the ranges remains valid.
+
+    Its memory is that of a `bytes` object: an array would be returned by `memoryview.obj`, and can be written.
+    """
     with suppress(TypeError):
         numbers = memoryview(numbers)  # type: ignore[arg-type]  # faster; array() takes `bytes` as raw items otherwise
     try:
-        return memoryview(array(typecode, numbers)).toreadonly()
-    except (OverflowError, TypeError, ValueError, NotImplementedError) as error:
-        raise PacketError(f"Packets.{name}: {error}") from None
+        data = array(typecode, numbers)
+    except (OverflowError, TypeError, ValueError, NotImplementedError, MemoryError) as error:
+        raise PacketError(f"Packets.{name}: {error or 'too many numbers'}") from None
+    return memoryview(data.tobytes()).cast(typecode) if data else memoryview(data).toreadonly()

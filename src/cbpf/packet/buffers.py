@@ -59,9 +59,16 @@ def memory_at(address: int, size: int, owner: object) -> BytesLike:
     """
     if not size:
         return b""
-    memory: Any = (ctypes.c_ubyte * size).from_address(address)
-    memory.owner = owner
+    from weakref import finalize
+
+    memory = (ctypes.c_ubyte * size).from_address(address)
+    # Not an attribute of *memory*, which `memoryview.obj` returns: the owner cannot be released from outside.
+    finalize(memory, _keep_alive, owner).atexit = False
     return memoryview(memory).toreadonly().cast("B")
+
+
+def _keep_alive(owner: object) -> None:
+    """Do nothing: the finalizer of a view holds its owner until the view is freed."""
 
 
 def strided_rows(rows: memoryview) -> BytesLike:

@@ -64,7 +64,7 @@ def context_for(buffer: SocketBuffer) -> PacketContext:
     draws = buffer.metadata.draws
     if draws:
         preset = (ctypes.c_uint32 * len(draws))(*draws)
-        context.preset_draws, context.preset_count = ctypes.addressof(preset), len(draws)
+        context.preset_draws, context.preset_count = ctypes.addressof(preset), len(preset)
         context.keep_alive = buffer, preset
     return context
 

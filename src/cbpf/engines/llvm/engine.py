@@ -65,8 +65,8 @@ class LLVMEngine:
         """Return the verdict on a packet; see `RunFunction`."""
         data = as_packet(packet)
         memory = data if buffer is None else buffer.memory
-        if not isinstance(memory, bytes):
-            memory = bytes(memory)
+        if type(memory) is not bytes:
+            memory = memoryview(memory).tobytes()
         context = default_context() if buffer is None else context_for(buffer)
         captured = len(data)
         wire = captured if wire_length is None else wire_length
@@ -78,7 +78,7 @@ class LLVMEngine:
 
     def verdicts(self, packets: Packets | Iterable[Any]) -> "array[int]":
         """Return the verdicts on many packets; the GIL is released while the code runs."""
-        if isinstance(packets, Packets):
+        if type(packets) is Packets:  # its ranges were checked; those of an object that resembles one were not
             return self._verdicts_of_ranges(packets)
         objects = tuple(packets)
         if set(map(type, objects)) - {bytes}:
@@ -103,13 +103,14 @@ class LLVMEngine:
         raise_interruption()
         return verdicts
 
-    def match(self, packet: bytes, wire_length: int) -> int:
+    def match(self, packet: Any, wire_length: int) -> int:
         """Return the verdict on a packet of a capture.
 
         It calls the entry point for many packets: callers of `match` usually run the filter on many packets later, for
         which the code is then compiled already.
         """
-        row, verdict = _PacketRow(packet, len(packet), wire_length), ctypes.c_uint32()
+        data = packet if type(packet) is bytes else bytes(as_packet(packet))
+        row, verdict = _PacketRow(data, len(data), wire_length), ctypes.c_uint32()
         self.native(ctypes.byref(row), 1, ctypes.byref(verdict), ctypes.byref(default_context()))
         raise_interruption()
         return verdict.value
