@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import bz2
 import gzip
-import importlib
 import itertools
 import lzma
 import shutil
 import struct
 import subprocess
 import sys
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from io import BytesIO
 from pathlib import Path
@@ -20,52 +18,25 @@ from typing import Any, BinaryIO, Final, cast
 import pytest
 
 import cbpf
-from cbpf.capture.decompressors import LEGACY_MAGIC, SKIPPABLE_MAGICS
-from cbpf.capture.input import Input
+from cbpf.capture.decompressors import LEGACY_MAGIC
 from support.captures import Record, encoded
 from support.command_line import CommandLine
+from support.compressed import (
+    FRAME_KINDS,
+    ISAL,
+    LZ4,
+    ZSTD,
+    Pieces,
+    content,
+    gzip_member,
+    legacy,
+    skippable,
+)
 from support.sample_captures import PLAIN
-
-
-def _library(name: str) -> Any:
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        return None
-
-
-LZ4: Final = _library("lz4.frame")
-LZ4_BLOCK: Final = _library("lz4.block")
-ZSTD: Final = _library("compression.zstd") or _library("backports.zstd")
-ISAL: Final = _library("isal")
 
 NEEDS_LZ4: Final = pytest.mark.skipif(LZ4 is None, reason="needs lz4: the extra 'compressed'")
 NEEDS_ZSTD: Final = pytest.mark.skipif(ZSTD is None, reason="needs zstd: the extra 'compressed'")
 LONG: Final = encoded([Record(index, 0, 1000, index.to_bytes(4, "big") * 250) for index in range(400)])
-
-
-class Pieces:
-    """A stream that delivers its bytes in given pieces."""
-
-    def __init__(self, pieces: Iterable[bytes]) -> None:
-        self._pieces = [piece for piece in pieces if piece]
-
-    def read1(self, size: int) -> bytes:
-        """Return the next piece, or the part of it that fits."""
-        if not self._pieces:
-            return b""
-        piece = self._pieces[0][:size]
-        self._pieces[0] = self._pieces[0][size:]
-        if not self._pieces[0]:
-            del self._pieces[0]
-        return piece
-
-    read = read1
-
-
-def content(pieces: Iterable[bytes]) -> bytes:
-    """Return the content of a compressed stream that arrives in pieces."""
-    return Input(cast(BinaryIO, Pieces(pieces))).read(1 << 40)
 
 
 def damage(stream: bytes) -> str:
@@ -93,8 +64,6 @@ def decoded_by(command: list[str], stream: bytes) -> bytes | None:
 
 # gzip
 
-FHCRC, FEXTRA, FNAME, FCOMMENT = 2, 4, 8, 16
-
 
 @pytest.fixture(params=["isal", "the standard library"])
 def gzip_library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,20 +73,6 @@ def gzip_library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
         monkeypatch.setitem(sys.modules, "isal.igzip_lib", None)
     elif ISAL is None:
         pytest.skip("needs isal: the extra 'compressed'")
-
-
-def gzip_member(data: bytes, flags: int, *, extra: bytes = b"BC\2\0ab", name: bytes = b"in.pcap") -> bytes:
-    """Return a member whose header has the fields that the flags announce."""
-    header = b"\x1f\x8b\x08" + bytes([flags]) + struct.pack("<I", 1_700_000_000) + b"\0\3"
-    if flags & FEXTRA:
-        header += struct.pack("<H", len(extra)) + extra
-    if flags & FNAME:
-        header += name + b"\0"
-    if flags & FCOMMENT:
-        header += b"a comment\0"
-    if flags & FHCRC:
-        header += struct.pack("<H", zlib.crc32(header) & 0xFFFF)
-    return header + gzip.compress(data)[10:]
 
 
 @pytest.mark.usefixtures("gzip_library")
@@ -174,17 +129,6 @@ def test_gzip_headers_truncated_at_every_byte_are_reported() -> None:
 
 
 # Skippable frames
-
-
-def skippable(index: int, size: int) -> bytes:
-    return SKIPPABLE_MAGICS[index] + struct.pack("<I", size) + b"\x28\xb5\x2f\xfd"[:size].ljust(size, b"s")
-
-
-FRAME_KINDS: Final[dict[str, Callable[[bytes], bytes] | None]] = {
-    "zstd": ZSTD and ZSTD.compress,
-    "lz4": LZ4 and LZ4.compress,
-    "legacy lz4": LZ4 and (lambda data: legacy(data)),
-}
 
 
 @pytest.fixture(params=FRAME_KINDS)
@@ -251,21 +195,12 @@ def test_zstd_itself_skips_these_frames() -> None:
 # lz4
 
 
-def legacy(data: bytes, block_size: int = 8 << 20) -> bytes:
-    """Return a legacy lz4 frame, as `lz4 -l` writes it."""
-    blocks = [
-        LZ4_BLOCK.compress(data[index : index + block_size], store_size=False)
-        for index in range(0, len(data), block_size)
-    ]
-    return LEGACY_MAGIC + b"".join(struct.pack("<I", len(block)) + block for block in blocks)
-
-
 @NEEDS_LZ4
 def test_legacy_lz4_frames_are_read() -> None:
     for data in (PLAIN, LONG, LONG * 50):
         assert content([legacy(data)]) == data
     assert content([legacy(LONG, 1000)]) == LONG
-    assert content([LEGACY_MAGIC + LEGACY_MAGIC + legacy(PLAIN)]) == PLAIN
+    assert content([LEGACY_MAGIC + LEGACY_MAGIC + legacy(PLAIN) + LEGACY_MAGIC]) == PLAIN
     assert content([legacy(PLAIN[:99]) + LZ4.compress(PLAIN[99:150]) + legacy(PLAIN[150:])]) == PLAIN
     for pieces in splits(legacy(PLAIN[:99]) + legacy(PLAIN[99:]), range(len(legacy(PLAIN)))):
         assert content(pieces) == PLAIN

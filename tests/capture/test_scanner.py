@@ -18,7 +18,7 @@ import textwrap
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from functools import cache, partial
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from random import Random
@@ -33,56 +33,19 @@ from cbpf.filtering.native_run import NativeRun
 from support.captures import NANOSECONDS, TRAFFIC, VARIANTS, Pcapng, Record, Variant, as_pcapng, encoded
 from support.hostile_captures import MISLEADING_CAPTURES, SECONDS, TRAFFIC_RECORDS, damaged, traffic
 from support.project import Rounds
+from support.scans import FILTERS, SIZES, Outcome, Pieces, Sizes, machine, outcome, shrink
 
 pytestmark = pytest.mark.filterwarnings("ignore::cbpf.ExpressionWarning")  # arp, on link types that have none
 
 NO_SPACE: Final = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 NEEDS_LEASES: Final = pytest.mark.skipif(not hasattr(fcntl, "F_SETLEASE"), reason="needs leases")
 
-FILTERS: Final = ("tcp", "", "arp or udp port 53", "greater 200", "less 1", "ether[0] & 1 = 0 and not tcp")
-
 Filter: TypeAlias = str | cbpf.VM
-
-
-class Outcome(NamedTuple):
-    """The outputs of a filter run, the counts of its summaries (without the duration), and its error."""
-
-    outputs: tuple[bytes | None, ...]
-    counts: list[tuple[int, ...]]
-    error: str
-
-
-def outcome(
-    outputs: Callable[[], list[bytes | None]], work: Callable[..., Any], *arguments: Any, **options: Any
-) -> Outcome:
-    """Return the outcome of calling *work*, including an error; *outputs* returns the outputs afterwards."""
-    summaries: tuple[cbpf.Summary, ...] = ()
-    error = ""
-    try:
-        done = work(*arguments, **options)
-        summaries = (done,) if isinstance(done, cbpf.Summary) else tuple(done)
-    except cbpf.CbpfError as raised:
-        error = f"{type(raised).__name__}: {raised}"
-        summaries = getattr(raised, "summaries", ()) or ()
-    return Outcome(tuple(outputs()), [summary[:4] for summary in summaries], error)
-
-
-@cache
-def machine(expression: str, engine: Any) -> cbpf.VM:
-    return cbpf.VM(cbpf.compile(expression), engine=engine)
 
 
 # Sources: each is a context manager that opens a file as a source
 
 Opened: TypeAlias = AbstractContextManager[str | Path | BinaryIO]
-
-
-class Pieces(BytesIO):
-    """A stream that delivers its bytes in small pieces of different sizes."""
-
-    def read1(self, size: int | None = -1, /) -> bytes:
-        random = Random(self.tell())
-        return super().read1(min(size or -1, random.choice((1, 20, 700, 5_000, 70_000))))
 
 
 @contextmanager
@@ -162,23 +125,6 @@ def agreed(path: Path, expression: str = "tcp", source: str = "mapped", **option
 
 
 # Windows
-
-
-class Sizes(NamedTuple):
-    """The size of windows in bytes, and the number of processors."""
-
-    window: int
-    processors: int
-
-
-SIZES: Final = (Sizes(4_096, 5), Sizes(20_001, 1), Sizes(65_536, 2))
-
-
-def shrink(monkeypatch: pytest.MonkeyPatch, sizes: Sizes) -> None:
-    """Set the size of all windows and the number of processors."""
-    for name in ("WINDOW_SIZE", "_READ_WINDOW_SIZE", "_FIRST_WINDOW_SIZE", "_MAX_SINGLE_WINDOW_SIZE"):
-        monkeypatch.setattr(scanner, name, sizes.window)
-    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(sizes.processors)))
 
 
 @pytest.fixture(params=SIZES, ids=lambda sizes: f"{sizes.window} bytes, {sizes.processors} processors")
@@ -656,7 +602,7 @@ def test_blocks_beyond_the_maximum_length_are_reported(excess: int, source: Path
 @pytest.mark.fuzz
 def test_engines_agree_on_random_captures(rounds: Rounds, source: Path, tmp_path: Path) -> None:
     target = tmp_path / "out.pcap"
-    for random in rounds(350):
+    for random in rounds(350, min_checked=1):
         with pytest.MonkeyPatch.context() as monkeypatch:
             shrink(monkeypatch, Sizes(random.choice((1_000, 4_096, 20_001, 65_536, 1 << 24)), random.choice((1, 2, 5))))
             source.write_bytes(damaged(random))
@@ -668,6 +614,7 @@ def test_engines_agree_on_random_captures(rounds: Rounds, source: Path, tmp_path
                 invert=random.random() < 0.2,
                 count=random.choice((None, None, None, None, 1, 30, 300)),
             )
+            rounds.checked()
 
 
 @pytest.mark.parametrize("make", [encoded, as_pcapng])

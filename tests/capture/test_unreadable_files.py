@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
@@ -17,6 +16,7 @@ from support.command_line import CommandLine
 from support.failing_disks import fail_reads, failing_disk, forget_cached_pages
 from support.hostile_captures import TRAFFIC_RECORDS
 from support.project import Rounds
+from support.scans import Sizes, shrink
 
 ENGINE_NAMES: Final[tuple[Any, ...]] = ("python", "llvm")
 
@@ -28,14 +28,7 @@ def source(tmp_path: Path) -> Path:
     return folder / "in.pcap"
 
 
-def shrink(monkeypatch: pytest.MonkeyPatch, window: int, processors: int = 2) -> None:
-    """Set the size of all windows and the number of processors."""
-    for name in ("WINDOW_SIZE", "_READ_WINDOW_SIZE", "_FIRST_WINDOW_SIZE", "_MAX_SINGLE_WINDOW_SIZE"):
-        monkeypatch.setattr(scanner, name, window)
-    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(processors)))
-
-
-def outcome(source: Path, engine: Any, expression: str = "tcp") -> tuple[bytes, str]:
+def run(source: Path, engine: Any, expression: str = "tcp") -> tuple[bytes, str]:
     """Return the bytes written and the class and message of the error, or an empty text."""
     target = BytesIO()
     try:
@@ -98,7 +91,7 @@ def test_both_engines_deliver_the_packets_before_an_unreadable_sector(bad_disk: 
     results = []
     for engine in ENGINE_NAMES:
         forget_cached_pages(bad_disk)
-        results.append(outcome(bad_disk, engine))
+        results.append(run(bad_disk, engine))
     assert results[0] == results[1]
     written, error = results[0]
     assert len(written) > 1_000_000
@@ -124,12 +117,12 @@ def test_engines_agree_on_files_unreadable_from_any_byte_on(
 ) -> None:
     capture = make(TRAFFIC_RECORDS)
     first = len(make(TRAFFIC_RECORDS[:100]))  # the end of a record
-    shrink(monkeypatch, window)
+    shrink(monkeypatch, Sizes(window, 2))
     source.write_bytes(capture)
     for bad_from in (first - 1, first, first + 1, first + 20, 4_096, 65_536, 66_000, len(capture) - 1, len(capture)):
         with pytest.MonkeyPatch.context() as patch:
             fail_reads(patch, source, bad_from)
-            expected, actual = (outcome(source, engine, "") for engine in ENGINE_NAMES)
+            expected, actual = (run(source, engine, "") for engine in ENGINE_NAMES)
         assert actual == expected
         assert actual[1] == f"CaptureError: {source}: byte {bad_from}: Input/output error"
         assert capture.startswith(actual[0])
@@ -140,11 +133,11 @@ def test_engines_agree_on_files_unreadable_from_any_byte_on(
 def test_engines_agree_on_files_unreadable_at_random_bytes(rounds: Rounds, source: Path) -> None:
     for random in rounds(100, min_checked=1):
         with pytest.MonkeyPatch.context() as patch:
-            shrink(patch, random.choice((1_000, 20_001, 65_536)), random.choice((1, 2, 5)))
+            shrink(patch, Sizes(random.choice((1_000, 20_001, 65_536)), random.choice((1, 2, 5))))
             capture = random.choice((encoded, as_pcapng))(random.sample(TRAFFIC_RECORDS, 300))
             source.write_bytes(capture)
             fail_reads(patch, source, random.randrange(24, len(capture) + 1))
-            expected, actual = (outcome(source, engine) for engine in ENGINE_NAMES)
+            expected, actual = (run(source, engine) for engine in ENGINE_NAMES)
             assert actual == expected
             assert actual[1].endswith("Input/output error")
             rounds.checked()
@@ -159,7 +152,7 @@ def is_mapped(source: Path) -> bool:
 def test_files_are_read_where_mapping_is_not_safe(name: str, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a network file system another host can truncate a file; before Linux 5.14 no call tests the pages."""
     source.write_bytes(encoded(TRAFFIC_RECORDS))
-    expected = outcome(source, "python")
+    expected = run(source, "python")
     if not is_mapped(source):
         pytest.skip("this file system does not grant leases")
     answers: dict[str, Callable[..., int]] = {
@@ -168,7 +161,7 @@ def test_files_are_read_where_mapping_is_not_safe(name: str, source: Path, monke
     }
     monkeypatch.setattr(mapped_file, name, answers[name])
     assert not is_mapped(source)
-    assert outcome(source, "llvm") == expected
+    assert run(source, "llvm") == expected
 
 
 @pytest.mark.parametrize("make", [encoded, as_pcapng])
@@ -176,7 +169,7 @@ def test_native_code_accesses_populated_pages_only(
     make: Callable[..., bytes], source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Records that begin in a window may extend beyond it, and guesses look ahead."""
-    shrink(monkeypatch, 65_536)
+    shrink(monkeypatch, Sizes(65_536, 2))
     monkeypatch.setattr(mapped_file.AnonymousMapping, "slack", 4_096)
     source.write_bytes(make(TRAFFIC_RECORDS * 8))
     populated: list[range] = []
@@ -195,7 +188,7 @@ def test_native_code_accesses_populated_pages_only(
     monkeypatch.setattr(scanner.Scanner, "scan", record_scan)
     if not is_mapped(source):
         pytest.skip("this file system does not grant leases")
-    expected, actual = (outcome(source, engine) for engine in ENGINE_NAMES)
+    expected, actual = (run(source, engine) for engine in ENGINE_NAMES)
     assert actual == expected
     assert len(scanned) > 5
     assert all(

@@ -317,4 +317,5 @@ class _LegacyFrame:
             self._output = memoryview(self._decompress_block(block, uncompressed_size=_LEGACY_BLOCK_SIZE))
             del self._input[: start + size]
             self._magic_size = 0
-        self.eof = not data and not self._was_full and not self._output and not self._input
+        is_between_blocks = len(self._input) == self._magic_size and not self._output
+        self.eof = is_between_blocks and not data and not self._was_full
