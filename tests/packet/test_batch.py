@@ -1,18 +1,14 @@
 """Batches of packets from ranges, rows, Arrow columns and lists."""
 
-import gc
-import struct
 from array import array
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import cbpf
-from support.arrow_producer import ArrayProducer, StreamProducer, binary, views
-from support.project import Rounds
+from support.arrow_producer import StreamProducer, binary, views
 
 VALUES = [b"", b"a", b"twelve bytes", b"thirteen byte", b"x" * 300, b"", b"\0\xff" * 40, b"the last one of them"]
 LENGTH = cbpf.parse("ld #len\nret a")
@@ -154,130 +150,7 @@ def test_invalid_sources_are_rejected(source: Any, message: str, engine: Any) ->
         cbpf.VM(LENGTH, engine=engine).verdicts(source)
 
 
-# -- Arrow ----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("make", [binary, views, lambda values, **array: binary(values, kind="Z", **array)])
-def test_slices_of_arrow_columns(make: Callable[..., ArrayProducer]) -> None:
-    for offset in range(len(VALUES) + 1):
-        for length in range(len(VALUES) - offset + 1):
-            assert contents(make(VALUES, offset=offset, length=length)) == VALUES[offset : offset + length]
-
-
-def test_fixed_size_arrow_columns() -> None:
-    rows = ArrayProducer("w:3", 2, [None, b"abcdefghi"], offset=1)
-    assert contents(rows) == [b"def", b"ghi"]
-    assert contents(ArrayProducer("w:0", 2, [None, None])) == [b"", b""]
-
-
-@pytest.mark.parametrize("offset", [0, 3, 8, 13])
-@pytest.mark.parametrize("count", [-1, 1])
-def test_nulls_in_arrow_columns_are_rejected(offset: int, count: int) -> None:
-    offsets, data = struct.pack("=33i", *range(33)), bytes(range(32))
-    bitmap = (2**32 - 1 ^ 1 << 15).to_bytes(4, "little")
-    with pytest.raises(cbpf.PacketError, match=f"packet {15 - offset} is null"):
-        cbpf.Packets.of(ArrayProducer("z", 16, [bitmap, offsets, data], offset=offset, null_count=count))
-    assert len(cbpf.Packets.of(ArrayProducer("z", 15 - offset, [bitmap, offsets, data], offset=offset, null_count=-1)))
-
-
-def test_errors_name_the_chunk() -> None:
-    bad = ArrayProducer("z", 1, [b"\0", struct.pack("=2i", 0, 1), b"a"], null_count=1)
-    with pytest.raises(cbpf.PacketError, match=r"packet 0 is null \(chunk 1\)"):
-        cbpf.Packets.of(StreamProducer(binary([b"a"]), bad))
-
-
-def test_arrow_columns_are_not_copied() -> None:
-    producer = binary([b"abc", b"de"])
-    packets = cbpf.Packets.of(producer)
-    (data,) = [held for held in producer.held if getattr(held, "raw", b"") == b"abcde\0"]
-    data[0] = b"X"
-    assert bytes(packets[0]) == b"Xbc"
-    with pytest.raises(TypeError, match="read-only"):
-        packets[0][0] = 1
-
-
-@pytest.mark.parametrize("make", [binary, lambda values: StreamProducer(binary(values))])
-def test_arrow_memory_is_released_once_after_the_last_view(make: Any) -> None:
-    source = make(VALUES)
-    producer = source.chunks[0] if isinstance(source, StreamProducer) else source
-    packets = cbpf.Packets.of(source)
-    gc.collect()
-    assert "array" not in producer.released
-    last = packets[4]
-    del packets
-    gc.collect()
-    assert "array" not in producer.released
-    assert bytes(last) == VALUES[4]
-    del last
-    gc.collect()
-    assert sorted(producer.released) == sorted(["schema", "array"] + ["stream"] * (source is not producer))
-
-
-@pytest.mark.parametrize(
-    "hostile",
-    [
-        ArrayProducer("z", 2, [None, struct.pack("=3i", 0, -1, 3), b"abc"]),
-        ArrayProducer("z", 2, [None, struct.pack("=3i", -1, 1, 3), b"abc"]),
-        ArrayProducer("z", 2, [None, struct.pack("=3i", 0, 3, 2), b"abc"]),
-        ArrayProducer("Z", 1, [None, struct.pack("=2q", -(2**63), 2**63 - 1), b"abc"]),
-        ArrayProducer("Z", 1, [None, struct.pack("=2q", 0, 2**40), b"abc"]),
-        ArrayProducer("z", 1, [None, struct.pack("=2i", 0, 1), None]),
-        ArrayProducer("z", 1, [None, None, b"abc"]),
-        ArrayProducer("z", 1, [None, struct.pack("=2i", 0, 1)]),
-        ArrayProducer("z", 1, []),
-        ArrayProducer("z", -1, [None, b"", b""]),
-        ArrayProducer("z", 1, [None, b"", b""], offset=-1),
-        ArrayProducer("z", 2**63 - 1, [None, b"", b""], offset=2**63 - 1),
-        ArrayProducer("w:99999999999999999999", 1, [None, b""]),
-        ArrayProducer("w:x", 1, [None, b""]),
-        ArrayProducer("w:-1", 1, [None, b""]),
-        ArrayProducer("u", 1, [None, struct.pack("=2i", 0, 1), b"a"]),
-        ArrayProducer("vz", 1, [None, struct.pack("=iiii", -1, 0, 0, 0), b"a", struct.pack("q", 1)]),
-        ArrayProducer("vz", 1, [None, struct.pack("=iiii", 13, 0, 0, 0), b"a", struct.pack("q", 12)]),
-        ArrayProducer("vz", 1, [None, struct.pack("=iiii", 13, 0, 1, 0), b"a", struct.pack("q", 20)]),
-        ArrayProducer("vz", 1, [None, struct.pack("=iiii", 13, 0, -1, 0), b"a", struct.pack("q", 20)]),
-        ArrayProducer("vz", 1, [None, struct.pack("=iiii", 13, 0, 0, -1), b"a", struct.pack("q", 20)]),
-        ArrayProducer("vz", 1, [None, struct.pack("=iiii", 13, 0, 0, 0), b"a", struct.pack("q", -1)]),
-        ArrayProducer("vz", 1, [None, struct.pack("=iiii", 13, 0, 0, 0)]),
-        StreamProducer(binary([b"a"]), error=5),
-    ],
-)
-def test_malformed_arrow_arrays_are_rejected(hostile: Any) -> None:
-    with pytest.raises(cbpf.PacketError, match=r"Arrow|Packets\.lengths"):
-        cbpf.Packets.of(hostile)
-    gc.collect()
-    for producer in getattr(hostile, "chunks", [hostile]):
-        assert sorted(producer.released)[:2] == ["array", "schema"]
-
-
-def test_invalid_capsules_are_rejected() -> None:
-    class InvalidCapsules:
-        def __arrow_c_array__(self, requested_schema: object = None) -> tuple[object, object]:
-            return binary([b"a"]).__arrow_c_array__()[::-1]
-
-    with pytest.raises(cbpf.PacketError, match="expected a capsule named arrow_schema"):
-        cbpf.Packets.of(InvalidCapsules())
-    InvalidCapsules.__arrow_c_array__ = lambda self, requested_schema=None: (5, None)  # type: ignore[method-assign]
-    with pytest.raises(cbpf.PacketError, match="expected a capsule named arrow_schema"):
-        cbpf.Packets.of(InvalidCapsules())
-
-
-@pytest.mark.fuzz
-def test_random_arrow_offsets(rounds: Rounds) -> None:
-    """Offsets of 8 values in 8 bytes are rejected, or give these ranges of the bytes."""
-    for random in rounds(300, min_checked=0.1):
-        offsets = [int(random.random() * 9) if random.random() < 0.9 else int(random.random() * -3) for _ in range(9)]
-        offsets = sorted(offsets) if random.random() < 0.5 else offsets
-        try:
-            packets = cbpf.Packets.of(ArrayProducer("z", 8, [None, struct.pack("=9i", *offsets), b"abcdefgh"]))
-        except cbpf.PacketError:
-            assert offsets != sorted(offsets) or offsets[0] < 0
-        else:
-            rounds.checked()
-            assert [bytes(packet) for packet in packets] == [b"abcdefgh"[start:end] for start, end in pairwise(offsets)]
-
-
-# -- the libraries themselves, if they are installed ---------------------------------------------------------
+# -- numpy and captures ---------------------------------------------------------
 
 
 def test_numpy_arrays(engine: Any) -> None:
@@ -301,41 +174,6 @@ def test_numpy_arrays(engine: Any) -> None:
     for invalid in (numpy.zeros(4, "u4"), numpy.zeros((2, 2), "u2"), numpy.zeros(3, "S4"), numpy.zeros(2, "M8[s]")):
         with pytest.raises(cbpf.PacketError):
             vm.verdicts(invalid)
-
-
-def test_pyarrow_columns(engine: Any) -> None:
-    pyarrow = pytest.importorskip("pyarrow")
-    vm = cbpf.VM(LENGTH, engine=engine)
-    for kind in (pyarrow.binary(), pyarrow.large_binary(), pyarrow.binary_view()):
-        column = pyarrow.array(VALUES, kind)
-        assert contents(column) == VALUES
-        assert contents(column[3:6]) == VALUES[3:6]
-        assert contents(pyarrow.chunked_array([column, column[2:4]])) == VALUES + VALUES[2:4]
-        assert contents(pyarrow.chunked_array([], kind)) == []
-        assert list(vm.verdicts(column)) == [len(value) for value in VALUES]
-        with pytest.raises(cbpf.PacketError, match="packet 1 is null"):
-            cbpf.Packets.of(pyarrow.array([b"a", b"b", None], kind)[1:])
-    assert contents(pyarrow.array([b"abc", b"def"], pyarrow.binary(3))[1:]) == [b"def"]
-    for invalid in (pyarrow.array(["a"]), pyarrow.array([1]), pyarrow.table({"a": VALUES})):
-        with pytest.raises(cbpf.PacketError, match="unsupported column format"):
-            vm.verdicts(invalid)
-    before = pyarrow.total_allocated_bytes()
-    packets = cbpf.Packets.of(pyarrow.array([bytes(1000)] * 1000))
-    gc.collect()
-    assert pyarrow.total_allocated_bytes() > before + 900_000
-    del packets
-    assert pyarrow.total_allocated_bytes() < before + 100_000
-
-
-def test_polars_series(engine: Any) -> None:
-    polars = pytest.importorskip("polars")
-    series = polars.Series(VALUES)
-    assert contents(series) == VALUES
-    assert contents(series[3:6]) == VALUES[3:6]
-    assert contents(polars.concat([series, series], rechunk=False)) == VALUES * 2
-    assert list(cbpf.VM(LENGTH, engine=engine).verdicts(series)) == [len(value) for value in VALUES]
-    with pytest.raises(cbpf.PacketError, match="null"):
-        cbpf.Packets.of(polars.Series([b"a", None]))
 
 
 @pytest.mark.parametrize("container", ["pcap", "pcapng"])

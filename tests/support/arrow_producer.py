@@ -17,6 +17,9 @@ _API.PyCapsule_GetName.restype = ctypes.c_char_p
 _API.PyCapsule_GetName.argtypes = (_Address,)
 
 SCHEMA, ARRAY, STREAM = "PPPqqPPPP", "qqqqqPPPPP", "PPPPP"  # struct formats; release is the last field but one
+SCHEMA_FIELDS = ("format", "name", "metadata", "flags", "n_children", "children", "dictionary", "release", "private")
+ARRAY_FIELDS = ("length", "null_count", "offset", "n_buffers", "n_children", "buffers", *SCHEMA_FIELDS[5:])
+STREAM_FIELDS = ("get_schema", "get_next", "get_last_error", "release", "private")
 
 
 def _destroy(capsule: int) -> None:

@@ -3,25 +3,25 @@
 Columns of binary, large_binary and fixed_size_binary are not copied. The producer's memory is valid as long as any
 view of it lives; then it is released exactly once, as the interface requires. The claims of a producer are checked as
 far as the format allows: it states the size of a buffer only by the last offset or in a list of sizes, which must be
-trusted.
+trusted beyond the check that their bytes are mapped (`arrow_interface`).
 
-Source: arrow.apache.org/docs/format, CDataInterface, CStreamInterface, CDataInterface/PyCapsuleInterface.
+Source: arrow.apache.org/docs/format, Columnar and CDataInterface.
 """
 
-import ctypes
 import struct
 from array import array
-from collections.abc import Iterable, Iterator
-from itertools import accumulate, chain, count
+from collections.abc import Callable, Iterable
+from itertools import accumulate, chain, repeat
 from operator import sub
 from typing import Any, Final, NamedTuple
 
 from ..errors import PacketError
-from .buffers import C_API, BytesLike, memory_at
+from .arrow_interface import Array, arrays, check_mapped
+from .buffers import BytesLike, memory_at
 
-_OFFSET_TYPES: Final = {"z": "i", "Z": "q"}  # column format (binary, large_binary) to the type code of its offsets
-_BINARY_VIEW: Final = "vz"
 _FIXED_SIZE: Final = "w:"  # followed by the width in bytes
+_MAX_WIDTH: Final = (1 << 31) - 1  # bytes
+_MAX_EMPTY_VALUES: Final = 1 << 27  # of width 0, whose number no memory of the producer bounds
 _MAX_INLINE_LENGTH: Final = 12  # bytes of a value that is stored in its view
 _VIEW_SIZE: Final = 16
 _INLINE_OFFSET: Final = 4  # of the value in its view, after its length
@@ -35,70 +35,20 @@ class Column(NamedTuple):
     lengths: Iterable[int]
 
 
-class _ArrowSchema(ctypes.Structure):
-    _fields_ = (
-        ("format", ctypes.c_char_p),
-        ("name", ctypes.c_char_p),
-        ("metadata", ctypes.c_char_p),
-        ("flags", ctypes.c_int64),
-        ("n_children", ctypes.c_int64),
-        ("children", ctypes.c_void_p),
-        ("dictionary", ctypes.c_void_p),
-        ("release", ctypes.c_void_p),
-        ("private_data", ctypes.c_void_p),
-    )
-
-
-class _ArrowArray(ctypes.Structure):
-    _fields_ = (
-        ("length", ctypes.c_int64),
-        ("null_count", ctypes.c_int64),
-        ("offset", ctypes.c_int64),
-        ("n_buffers", ctypes.c_int64),
-        ("n_children", ctypes.c_int64),
-        ("buffers", ctypes.POINTER(ctypes.c_void_p)),
-        ("children", ctypes.c_void_p),
-        ("dictionary", ctypes.c_void_p),
-        ("release", ctypes.c_void_p),
-        ("private_data", ctypes.c_void_p),
-    )
-
-
-class _ArrowArrayStream(ctypes.Structure):
-    _fields_ = (
-        ("get_schema", ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)),
-        ("get_next", ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)),
-        ("get_last_error", ctypes.CFUNCTYPE(ctypes.c_char_p, ctypes.c_void_p)),
-        ("release", ctypes.c_void_p),
-        ("private_data", ctypes.c_void_p),
-    )
-
-
-_ReleaseCallback: Final = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
-
-
-class _Owned:
-    """A structure in our memory that the producer fills; released when this object is freed."""
-
-    def __init__(self, structure: Any) -> None:
-        self.structure = structure
-
-    def __del__(self) -> None:
-        if self.structure.release:  # the callback sets it to null
-            _ReleaseCallback(self.structure.release)(ctypes.addressof(self.structure))
-
-
 def import_column(source: Any) -> Column:
     """Return the column that *source*, which has `__arrow_c_array__` or `__arrow_c_stream__`, exports.
 
-    Raises `PacketError` for values that are not bytes, for a null, and for invalid offsets or views.
+    Raises `PacketError` for values that are not bytes, for a null, and for everything else that violates the interface
+    and can be detected.
     """
-    if hasattr(source, "__arrow_c_array__"):
-        schema, values = source.__arrow_c_array__()
-        format = _structure_in(schema, "arrow_schema", _ArrowSchema).format
-        return _column(format, _structure_in(values, "arrow_array", _ArrowArray), values)
-    capsule = source.__arrow_c_stream__()
-    return concatenate(list(_chunks(_structure_in(capsule, "arrow_array_stream", _ArrowArrayStream))))
+    is_array = hasattr(source, "__arrow_c_array__")
+    columns = []
+    for index, values in enumerate(arrays(source)):
+        try:
+            columns.append(_column(values))
+        except PacketError as error:
+            raise error if is_array else PacketError(f"{error} (chunk {index})") from None
+    return concatenate(columns)
 
 
 def concatenate(columns: list[Column]) -> Column:
@@ -111,109 +61,91 @@ def concatenate(columns: list[Column]) -> Column:
     return Column(b"".join(column.buffer for column in columns), positions, lengths)
 
 
-def _chunks(stream: _ArrowArrayStream) -> Iterator[Column]:
-    address = ctypes.addressof(stream)
-    schema = _Owned(_ArrowSchema())
-    _check_status(stream, stream.get_schema(address, ctypes.addressof(schema.structure)))
-    for index in count():
-        values = _Owned(_ArrowArray())
-        _check_status(stream, stream.get_next(address, ctypes.addressof(values.structure)))
-        if not values.structure.release:  # the end of the stream
-            return
-        try:
-            yield _column(schema.structure.format, values.structure, values)
-        except PacketError as error:
-            raise PacketError(f"{error} (chunk {index})") from None
-
-
-def _check_status(stream: _ArrowArrayStream, status: int) -> None:
-    if status:
-        text = stream.get_last_error(ctypes.addressof(stream)) or b"no reason given"
-        raise PacketError(f"Arrow stream: error {status}: {text.decode(errors='replace')}")
-
-
-def _structure_in(capsule: Any, name: str, structure: Any) -> Any:
-    """Return the structure in a capsule; the caller must keep the capsule alive as long as the structure is used."""
-    get_pointer = C_API.PyCapsule_GetPointer
-    get_pointer.restype = ctypes.c_void_p
-    try:
-        address = get_pointer(ctypes.py_object(capsule), name.encode())
-    except ValueError as error:
-        raise PacketError(f"Arrow: expected a capsule named {name}: {error}") from None
-    content = structure.from_address(address)
-    if not content.release:
-        raise PacketError(f"Arrow: the {name} was released before it was imported")
-    return content
-
-
-def _column(format_code: bytes, values: _ArrowArray, owner: object) -> Column:
-    """Return the values of an array, which is valid as long as *owner* lives."""
-    format = format_code.decode(errors="replace")
-    is_fixed_size = format.startswith(_FIXED_SIZE) and format[len(_FIXED_SIZE) :].isdigit()
-    if not (format in _OFFSET_TYPES or format == _BINARY_VIEW or is_fixed_size):
-        supported = "packets must be binary, large_binary, binary_view or fixed_size_binary"
-        raise PacketError(f"Arrow: unsupported column format {format!r}; {supported}")
-    if min(values.length, values.offset) < 0:
-        raise PacketError(f"Arrow: length {values.length}, offset {values.offset}; neither may be negative")
+def _column(values: Array) -> Column:
+    import_values = _importer(values.format)
+    if values.child_count:
+        raise PacketError(f"Arrow: the array has {values.child_count} children; format {values.format} has none")
     if not values.length:
         return Column(b"", (), ())
     try:
-        _reject_nulls(values, owner)
-        if format in _OFFSET_TYPES:
-            return _column_by_offsets(_OFFSET_TYPES[format], values, owner)
-        if format == _BINARY_VIEW:
-            return _column_by_views(values, owner)
-        return _fixed_size_column(int(format[len(_FIXED_SIZE) :]), values, owner)
-    except OverflowError as error:
-        raise PacketError(f"Arrow: {error}") from None
+        _reject_nulls(values)
+        return import_values(values)
+    except (OverflowError, MemoryError) as error:
+        raise PacketError(f"Arrow: {values.length} values: {error or 'there is not enough memory'}") from None
 
 
-def _buffer(values: _ArrowArray, index: int, start: int, end: int, owner: object) -> BytesLike:
+def _importer(format: str) -> Callable[[Array], Column]:
+    """Return the function for a format."""
+    width = format.removeprefix(_FIXED_SIZE)
+    if width != format and width.isascii() and width.isdigit() and len(width) <= 10 and int(width) <= _MAX_WIDTH:
+        return lambda values: _fixed_size_column(int(width), values)
+    if format not in _IMPORTERS:
+        supported = "packets must be binary, large_binary, binary_view or fixed_size_binary"
+        raise PacketError(f"Arrow: unsupported column format {format!r}; {supported}")
+    return _IMPORTERS[format]
+
+
+def _buffer(values: Array, index: int, start: int, end: int) -> BytesLike:
     """Return bytes *start* to *end* of a buffer, without a copy."""
-    if index >= values.n_buffers:
-        raise PacketError(f"Arrow: the array has {values.n_buffers} buffers; buffer {index} is required")
+    if index >= len(values.buffers):
+        raise PacketError(f"Arrow: the array has {len(values.buffers)} buffers; buffer {index} is required")
     address = values.buffers[index]
-    if not address and end > start:
-        raise PacketError(f"Arrow: buffer {index} is null; {end - start} bytes of it are required")
-    return memory_at((address or 0) + start, end - start, owner)
+    if end > start:
+        if not address:
+            raise PacketError(f"Arrow: buffer {index} is null; {end - start} bytes of it are required")
+        check_mapped(f"buffer {index}", address + start, end - start)
+    return memory_at(address + start, end - start, values.owner)
 
 
-def _reject_nulls(values: _ArrowArray, owner: object) -> None:
-    if not values.null_count or not values.n_buffers or not values.buffers[0]:
+def _check_buffer_count(values: Array, count: int) -> None:
+    if len(values.buffers) != count:
+        raise PacketError(f"Arrow: the array has {len(values.buffers)} buffers; format {values.format} has {count}")
+
+
+def _reject_nulls(values: Array) -> None:
+    if not values.null_count:
+        return
+    if not values.buffers or not values.buffers[0]:
+        if values.null_count > 0:
+            raise PacketError(f"Arrow: {values.null_count} packets are null; buffer 0, which marks them, is missing")
         return
     first, shift = divmod(values.offset, 8)
-    bitmap = _buffer(values, 0, first, (values.offset + values.length + 7) // 8, owner)
+    bitmap = _buffer(values, 0, first, (values.offset + values.length + 7) // 8)
     nulls = ~(int.from_bytes(bitmap, "little") >> shift) & (1 << values.length) - 1
     if nulls:
         raise PacketError(f"Arrow: packet {(nulls & -nulls).bit_length() - 1} is null")
 
 
-def _column_by_offsets(type_code: str, values: _ArrowArray, owner: object) -> Column:
+def _column_by_offsets(type_code: str, values: Array) -> Column:
+    _check_buffer_count(values, 3)
     offsets = array(type_code)
     width = offsets.itemsize
-    offsets.frombytes(_buffer(values, 1, values.offset * width, (values.offset + values.length + 1) * width, owner))
+    offsets.frombytes(_buffer(values, 1, values.offset * width, (values.offset + values.length + 1) * width))
     lengths = array("q", map(sub, offsets[1:], offsets))
     if offsets[0] < 0 or min(lengths) < 0:
         index = 0 if offsets[0] < 0 else next(index for index, length in enumerate(lengths) if length < 0)
         fact = f"packet {index} is bytes {offsets[index]} to {offsets[index + 1]}"
         raise PacketError(f"Arrow: {fact}; offsets must be at least 0 and must not decrease")
-    return Column(_buffer(values, 2, 0, offsets[-1], owner), offsets[:-1], lengths)
+    return Column(_buffer(values, 2, 0, offsets[-1]), offsets[:-1], lengths)
 
 
-def _fixed_size_column(width: int, values: _ArrowArray, owner: object) -> Column:
+def _fixed_size_column(width: int, values: Array) -> Column:
+    _check_buffer_count(values, 2)
+    if not width and values.length > _MAX_EMPTY_VALUES:
+        raise PacketError(f"Arrow: {values.length} values of 0 bytes; at most {_MAX_EMPTY_VALUES} are supported")
     start, end = values.offset * width, (values.offset + values.length) * width
-    positions = range(0, end - start, width) if width else [0] * values.length
-    return Column(_buffer(values, 1, start, end, owner), positions, [width] * values.length)
+    positions = range(0, end - start, width) if width else repeat(0, values.length)
+    return Column(_buffer(values, 1, start, end), positions, repeat(width, values.length))
 
 
-def _column_by_views(values: _ArrowArray, owner: object) -> Column:
+def _column_by_views(values: Array) -> Column:
     """Return a copy of the views, which contain the short values, followed by all data buffers."""
-    data_count = max(values.n_buffers - 3, 0)  # the others: validity, views, and the sizes of the data buffers
-    views = _buffer(values, 1, values.offset * _VIEW_SIZE, (values.offset + values.length) * _VIEW_SIZE, owner)
-    sizes = memoryview(_buffer(values, values.n_buffers - 1, 0, 8 * data_count, owner)).cast("q").tolist()
+    data_count = max(len(values.buffers) - 3, 0)  # the others: validity, views, and the sizes of the data buffers
+    views = bytes(_buffer(values, 1, values.offset * _VIEW_SIZE, (values.offset + values.length) * _VIEW_SIZE))
+    sizes = memoryview(_buffer(values, max(len(values.buffers) - 1, 2), 0, 8 * data_count)).cast("q").tolist()
     if min(sizes, default=0) < 0:
         raise PacketError(f"Arrow: a data buffer has a size of {min(sizes)} bytes; no size may be negative")
-    data = [_buffer(values, 2 + index, 0, size, owner) for index, size in enumerate(sizes)]
+    data = [_buffer(values, 2 + index, 0, size) for index, size in enumerate(sizes)]
     bases = list(accumulate(sizes, initial=len(views)))
     positions, lengths = array("Q"), array("I")
     for index, (length, _prefix, buffer_index, offset) in enumerate(struct.iter_unpack("=iIii", views)):
@@ -226,3 +158,10 @@ def _column_by_views(values: _ArrowArray, owner: object) -> Column:
             raise PacketError(f"Arrow: {fact}; a packet must be inside a data buffer")
         lengths.append(length)
     return Column(b"".join([views, *data]), positions, lengths)
+
+
+_IMPORTERS: Final[dict[str, Callable[[Array], Column]]] = {
+    "z": lambda values: _column_by_offsets("i", values),
+    "Z": lambda values: _column_by_offsets("q", values),
+    "vz": _column_by_views,
+}
