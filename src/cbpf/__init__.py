@@ -17,6 +17,7 @@ from . import _forks as _forks  # before a thread can import anything else
 # compares the two.
 _PUBLIC_NAMES = {
     "_options": "FORMAT_NAMES Direction EngineName Goal Optimizer",
+    "_output": "write_file",
     "analysis.abstract_state": "Facts PacketLoad",
     "analysis.abstract_value": "Known",
     "analysis.cfg": "Block Edge",

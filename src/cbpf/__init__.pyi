@@ -1,6 +1,7 @@
 # For type checkers and editors: the names that `__init__.py` imports at their first use.
 
 from ._options import FORMAT_NAMES, Direction, EngineName, Goal, Optimizer
+from ._output import write_file
 from .analysis.abstract_state import Facts, PacketLoad
 from .analysis.abstract_value import Known
 from .analysis.cfg import Block, Edge
@@ -201,4 +202,5 @@ __all__ = [
     "with_tag",
     "witness",
     "write_capture",
+    "write_file",
 ]

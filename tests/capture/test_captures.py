@@ -28,7 +28,7 @@ from support.captures import (
     decoded,
     encoded,
 )
-from support.command_line import CommandLine
+from support.command_line import CommandLine, is_writing
 from support.sample_captures import (
     ARP,
     CORRECTED_SNAPLEN,
@@ -475,7 +475,7 @@ def test_an_interrupted_command_leaves_no_file(cli: CommandLine, tmp_path: Path)
     process = cli.start("filter", "-w", str(target), stdin=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdin is not None
     process.stdin.write(PLAIN)
-    while not any(path.stat().st_size for path in tmp_path.iterdir()):
+    while not is_writing(process, tmp_path):
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
     _, message = process.communicate()

@@ -17,7 +17,7 @@ import pytest
 
 import cbpf
 from cbpf.cli import COMMANDS, group
-from support.command_line import PACKETS, TRAFFIC, CommandLine
+from support.command_line import PACKETS, TRAFFIC, CommandLine, is_writing
 from support.project import uncovered_environment
 
 ARP = sum(packet.data[12:14] == b"\x08\x06" for packet in PACKETS)
@@ -295,7 +295,7 @@ def running_filter(cli: CommandLine, target: Path, **options: Any) -> Iterator[s
         assert process.stdin is not None
         process.stdin.write(Path(TRAFFIC).read_bytes()[:50_000])
         process.stdin.flush()
-        while not list(target.parent.iterdir()) and process.poll() is None:
+        while process.poll() is None and not is_writing(process, target.parent):
             time.sleep(0.01)
         yield process
 

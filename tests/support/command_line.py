@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import cbpf
@@ -41,6 +44,15 @@ class CommandLine:
         """
         settings: dict[str, Any] = {"bufsize": 0, "preexec_fn": _restore_signals}
         return subprocess.Popen([*self.command, *arguments], **{**settings, **options})
+
+
+def is_writing(process: subprocess.Popen[bytes], folder: Path) -> bool:
+    """Return whether a process has written to a file in a folder; the file may have no name yet."""
+    for descriptor in Path(f"/proc/{process.pid}/fd").iterdir():
+        with suppress(OSError):  # closed in the meantime
+            if os.path.dirname(os.readlink(descriptor)) == str(folder) and descriptor.stat().st_size:
+                return True
+    return False
 
 
 def _restore_signals() -> None:

@@ -1,13 +1,14 @@
-"""The output of a capture writer: a regular file, replaced only on success, a stream, or nothing."""
+"""The outputs of capture writers: files, which are replaced only on success, streams, or nothing."""
 
 import io
 import os
-import stat
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import BinaryIO, TypeAlias
 
+from .._output import OutputFile, OutputFiles, display_name, write_all
 from ..errors import CaptureError, DamagedCapture, FieldError
 
 Target: TypeAlias = str | os.PathLike[str] | BinaryIO | None
@@ -24,20 +25,25 @@ class Output:
 
         *descriptor* is that of a file if a call of *write* does nothing but write its argument there, else None.
         """
-        self._name = name
+        self.name = name
         self._write = write
         self._descriptor = descriptor
 
+    @property
+    def descriptor(self) -> int | None:
+        """The descriptor of the file if writes go there unchanged, else None."""
+        return self._descriptor
+
     def write(self, data: bytes) -> None:
         """Write bytes."""
-        with _named(self._name):
+        with _named(self.name):
             self._write(data)
 
     def write_ranges(self, ranges: int, count: int, sums: int) -> None:
         """Write *count* ranges of memory, an array that native code has filled; see `iovec.write_ranges`."""
         from .iovec import coalesce, write_ranges
 
-        with _named(self._name):
+        with _named(self.name):
             if self._descriptor is None:
                 self._write(coalesce(ranges, count))
             else:
@@ -55,28 +61,59 @@ class _NullOutput(Output):
 
 
 @contextmanager
-def open_output(target: Target, *, keep_damaged: bool = True) -> Iterator[Output]:
-    """Open *target* for writing.
+def open_outputs(targets: Iterable[tuple[Target, bool]]) -> Iterator[list[Output]]:
+    """Open targets for writing, each with a flag: whether it is replaced after `DamagedCapture`.
 
-    A regular file is replaced when the block ends without an exception and, with *keep_damaged*, also when it ends with
-    `DamagedCapture`; after any other exception the file is unchanged. Raises `CaptureError` if it cannot be written.
+    Regular files are replaced together when the block ends without an exception; those with the flag also when it ends
+    with `DamagedCapture`. After any other exception all are unchanged. Raises `CaptureError` if one cannot be written.
     """
+    with OutputFiles() as files:
+        outputs, kept = [], []
+        with _capture_errors():
+            for target, keep_damaged in targets:
+                output, file = _open(target, files)
+                outputs.append(output)
+                if file is not None and keep_damaged:
+                    kept.append(file)
+        try:
+            yield outputs
+        except DamagedCapture:
+            with _capture_errors():
+                files.commit(kept)
+            raise
+        with _capture_errors():
+            files.commit()
+
+
+@contextmanager
+def open_output(target: Target) -> Iterator[Output]:
+    """Open one target for writing, as `open_outputs` does; it is also replaced after `DamagedCapture`."""
+    with open_outputs([(target, True)]) as (output,):
+        yield output
+
+
+def _open(target: Target, files: OutputFiles) -> tuple[Output, OutputFile | None]:
     if target is None:
-        yield _NullOutput()
-    elif not isinstance(target, str | os.PathLike):
+        return _NullOutput(), None
+    if not isinstance(target, str | os.PathLike):
         if not hasattr(target, "write"):
             raise FieldError(f"target: {target!r} is neither a path nor a binary file object")
-        yield Output(str(getattr(target, "name", "target")), _flushing(target), _descriptor_of(target))
-    elif not os.fspath(target):
+        return Output(str(getattr(target, "name", "target")), _flushing(target), _descriptor_of(target)), None
+    if not os.fspath(target):
         raise CaptureError("target: a path must not be empty")
-    elif target == "-":
-        yield Output("standard output", _flushing(sys.stdout.buffer), _descriptor_of(sys.stdout.buffer))
-    elif _is_special(target):
-        with _named(str(target)), open(target, "wb", buffering=0) as stream:
-            yield Output(str(target), _write_all(stream), stream.fileno())
-    else:
-        with _named(str(target)), _replacing(os.path.realpath(target), keep_damaged) as stream:
-            yield Output(str(target), _write_all(stream), stream.fileno())
+    if target == "-":
+        return _standard_output(), None
+    file = files.open(target)
+    return Output(display_name(file.path), file.write, file.descriptor), file
+
+
+def _standard_output() -> Output:
+    stream = sys.stdout.buffer
+    descriptor = _descriptor_of(stream)
+    if descriptor is None:
+        return Output("standard output", _flushing(stream), None)
+    sys.stdout.flush()
+    return Output("standard output", partial(write_all, descriptor), descriptor)
 
 
 @contextmanager
@@ -90,43 +127,15 @@ def _named(name: str) -> Iterator[None]:
         raise CaptureError(f"{name}: {error.strerror or error}") from None
 
 
-def _is_special(path: str | os.PathLike[str]) -> bool:
-    """Return whether a path is that of a device or a pipe, which cannot be replaced."""
-    try:
-        return not stat.S_ISREG(os.stat(path).st_mode)
-    except OSError:
-        return False
-    except ValueError as error:
-        raise CaptureError(f"{path!r}: {error}") from None
-
-
 @contextmanager
-def _replacing(path: str, keep_damaged: bool) -> Iterator[BinaryIO]:
-    """Open a temporary file in the folder of *path*; at the end it replaces *path*, with its permissions and owner."""
-    temporary = os.path.join(os.path.dirname(path), f".cbpf-{os.urandom(8).hex()}.partial")
-    try:  # begins before the file is created: a signal may arrive at any time
-        with open(temporary, "xb", buffering=0) as stream:
-            _copy_owner_and_mode(path, stream.fileno())
-            try:
-                yield stream
-            except DamagedCapture:
-                if keep_damaged:
-                    os.replace(temporary, path)
-                raise
-            os.replace(temporary, path)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            os.unlink(temporary)
+def _capture_errors() -> Iterator[None]:
+    """Replace errors of `OutputFiles` by `CaptureError` with the same text."""
+    try:
+        yield
+    except BrokenPipeError:
         raise
-
-
-def _copy_owner_and_mode(path: str, descriptor: int) -> None:
-    """Set owner, if the process has the right, and permissions of a new file to those of the file at *path*, if any."""
-    with suppress(FileNotFoundError):
-        old = os.stat(path)
-        with suppress(PermissionError):
-            os.fchown(descriptor, old.st_uid, old.st_gid)
-        os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
+    except OSError as error:
+        raise CaptureError(f"{display_name(str(error.filename))}: {error.strerror}") from None
 
 
 def _descriptor_of(stream: BinaryIO) -> int | None:

@@ -2,11 +2,12 @@
 
 Exit codes: 0 yes or success; 1 no (the program is not accepted, the programs are not equal); 2 any error, usage errors
 included; 3 undecided; 130 after Ctrl-C, 129 and 143 after SIGHUP and SIGTERM; 141 if the reader of the output has
-closed the pipe.
+closed the pipe. `failures` has the message of each exception.
 """
 
 from __future__ import annotations
 
+import _thread
 import gc
 import importlib
 import os
@@ -21,6 +22,8 @@ import click
 
 import cbpf
 
+from .failures import Carried, report
+
 COMMANDS: Final = (
     *("asm", "cases", "compile", "convert", "diff", "disasm", "explain", "filter", "graph", "info", "optimize", "run"),
     *("split", "stats", "trace", "verify"),
@@ -29,17 +32,13 @@ COMMANDS: Final = (
 _GC_THRESHOLD: Final = 100_000  # allocations; with the default, the garbage collector traverses all imports repeatedly
 
 
-class _PipeClosed(Exception):
-    """The reader of standard output has closed the pipe."""
-
-
 @contextmanager
-def _closed_pipe_reported() -> Iterator[None]:
-    """Replace BrokenPipeError, which click would turn into exit code 1."""
+def _past_click() -> Iterator[None]:
+    """Carry exceptions past click, which would exit with other codes or print an empty line."""
     try:
         yield
-    except BrokenPipeError:
-        raise _PipeClosed from None
+    except Carried.HANDLED_BY_CLICK as error:
+        raise Carried from error
 
 
 class _Commands(click.Group):
@@ -47,12 +46,12 @@ class _Commands(click.Group):
 
     def make_context(self, *arguments: Any, **options: Any) -> click.Context:
         """Parse the command line; --help and --version write here."""
-        with _closed_pipe_reported():
+        with _past_click():
             return super().make_context(*arguments, **options)
 
     def invoke(self, context: click.Context) -> Any:
         """Run the subcommand and flush its output."""
-        with _closed_pipe_reported():
+        with _past_click():
             try:
                 result = super().invoke(context)
             except click.UsageError as error:
@@ -93,48 +92,52 @@ def group() -> None:
 
 def main() -> NoReturn:
     """Run the command line and exit; an error is one line on stderr, or one line per finding."""
-    gc.set_threshold(_GC_THRESHOLD)
-    warnings.showwarning = _show_warning  # type: ignore[assignment]
-    _replace_closed_streams()
-    for signum in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(signum) is not signal.SIG_IGN:  # nohup(1) makes a command ignore SIGHUP
-            signal.signal(signum, _exit_on_signal)
-    status = _run()
-    _discard_unwritable_output()
+    status = 2
+    try:
+        gc.set_threshold(_GC_THRESHOLD)
+        warnings.showwarning = _show_warning  # type: ignore[assignment]
+        sys.unraisablehook = _raise_again
+        _replace_closed_streams()
+        _handle_signals()
+        status = int(group.main(prog_name="cbpf", standalone_mode=False) or 0)
+    except (Exception, KeyboardInterrupt) as error:
+        status = report(error)
+    finally:
+        _restore_signals()
+        _discard_unwritable_output()
     sys.exit(status)
 
 
-def _run() -> int:
-    """Run the command line, report its error if there is one, and return the exit code."""
-    try:
-        return int(group.main(prog_name="cbpf", standalone_mode=False) or 0)
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
-        return 2
-    except click.UsageError as error:
-        return _fail(f"{error.format_message().rstrip('.')} ({_help_hint(error)})")
-    except click.ClickException as error:
-        return _fail(*error.format_message().splitlines())
-    except (click.Abort, KeyboardInterrupt):
-        return 130
-    except _PipeClosed:
-        return 141
-    except cbpf.VerificationError as error:
-        return _fail(*map(str, error.findings))
-    except cbpf.ProgramFormatError as error:
-        return _fail(*_problem_lines(error))
-    except cbpf.Undecided as error:
-        _fail(f"undecided: {error}")
-        return 3
-    except cbpf.CbpfError as error:
-        return _fail(str(error))
-    except OSError as error:
-        return _fail(f"{error.filename or 'standard output'}: {error.strerror}")
+def _handle_signals() -> None:
+    """Raise an exception for each signal that ends a command, except for those that the caller ignores.
+
+    So partial output files are removed; nohup(1) makes a command ignore SIGHUP, and a shell in the background SIGINT.
+    """
+    for signum in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(signum) is not signal.SIG_IGN:
+            signal.signal(signum, _exit_on_signal)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _restore_signals() -> None:
+    """Restore the default action of signals: an exception while the interpreter exits would print a traceback."""
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(signum) is not signal.SIG_IGN:
+            signal.signal(signum, signal.SIG_DFL)
 
 
 def _exit_on_signal(signum: int, _: Any) -> NoReturn:
     """Exit with the code of a process that a signal ended, after the removal of partial output files."""
     sys.exit(128 + signum)
+
+
+def _raise_again(unraisable: Any) -> None:
+    """Repeat a signal whose exception was raised in a finalizer, where Python drops it; drop other exceptions."""
+    if unraisable.exc_type is KeyboardInterrupt:
+        _thread.interrupt_main(signal.SIGINT)
+    elif unraisable.exc_type is SystemExit:  # of `_exit_on_signal`
+        _thread.interrupt_main(signal.Signals(unraisable.exc_value.code - 128))
 
 
 def _replace_closed_streams() -> None:
@@ -147,24 +150,6 @@ def _replace_closed_streams() -> None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, flags), mode))
 
 
-def _fail(*lines: str) -> int:
-    """Print an error and return its exit code."""
-    with suppress(OSError):  # stderr itself may be unwritable
-        for line in lines:
-            click.echo(f"cbpf: {line}", err=True)
-    return 2
-
-
-def _problem_lines(error: cbpf.ProgramFormatError) -> list[str]:
-    """Return the message of each problem, each with the line of text and a caret below it."""
-    prefix = f"{error.source}: " if error.source else ""
-    return [f"{prefix}{problem}\n{problem.excerpt}" for problem in error.problems] or [str(error)]
-
-
-def _help_hint(error: click.UsageError) -> str:
-    return f"see {error.ctx.command_path if error.ctx else 'cbpf'} --help"
-
-
 def _discard_unwritable_output() -> None:
     """Prevent the interpreter from flushing unwritable streams at exit, which would change the exit code."""
     for stream in (sys.stdout, sys.stderr):
@@ -175,4 +160,5 @@ def _discard_unwritable_output() -> None:
 
 
 def _show_warning(message: Warning | str, *_: Any) -> None:
-    click.echo(f"cbpf: warning: {message}", err=True)
+    with suppress(OSError):  # stderr may be unwritable
+        click.echo(f"cbpf: warning: {message}", err=True)

@@ -226,12 +226,9 @@ def read_bytes(path: str) -> bytes:
 
 def write_bytes(path: str | None, data: bytes) -> None:
     """Write a file, or to standard output for None and "-"."""
-    if path is None or path == "-":
-        sys.stdout.buffer.write(data)
-        return
-    _check_path(path)
-    with open(path, "wb") as file:
-        file.write(data)
+    if path is not None:
+        _check_path(path)
+    cbpf.write_file("-" if path is None else path, data)
 
 
 def _check_path(path: str) -> None:

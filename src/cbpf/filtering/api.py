@@ -3,15 +3,14 @@
 import math
 import os
 import stat
-import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, suppress
-from typing import BinaryIO, Final, Literal, NamedTuple, TypeAlias
+from contextlib import ExitStack, suppress
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from .._options import EngineName, Optimizer
 from .._validators import within
 from ..capture.input import Source
-from ..capture.output import Output, Target, open_output
+from ..capture.output import Target
 from ..capture.reader import CaptureReader
 from ..capture.registry import format_names, make_writer, needs_interfaces
 from ..errors import CaptureError, DamagedCapture, FieldError
@@ -23,6 +22,7 @@ from .bound_filter import BoundFilter, Filter
 from .capture_programs import compile_for_interface
 from .run import FilterRun, Progress, Sink
 from .summary import Summary
+from .targets import open_targets, require_different
 
 ContainerChoice: TypeAlias = Literal["same", "pcap", "pcapng"]
 
@@ -135,7 +135,7 @@ def split_capture(
     if not pairs:
         raise FieldError("split_capture.routes: is empty; name at least one filter and its target")
     targets = [target for _, target in pairs] + [rest]
-    _require_different(targets)
+    require_different(targets)
     options = _RunOptions(container, engine, dialect, as_socket, None, progress)
     return _filter("split_capture", source, [filter for filter, _ in pairs], list(targets), options)
 
@@ -169,10 +169,9 @@ def _filter(
         bound_filters = _bind(filters, options, _size(sources), is_native=is_native)
         for bound_filter in bound_filters:
             bound_filter.prepare(readers)
-        sinks = [
-            None if writer is None else Sink(writer, stack.enter_context(_output(target, sources)))
-            for writer, target in zip(writers, targets, strict=True)
-        ]
+        used = [target for target in targets if target is not _NO_OUTPUT]
+        outputs = iter(stack.enter_context(open_targets(used, sources)))
+        sinks = [None if writer is None else Sink(writer, next(outputs)) for writer in writers]
         run = FilterRun(bound_filters, sinks, limit=options.limit, native=is_native, progress=options.progress)
         return _run(run, readers, bound_filters, [sink for sink in sinks if sink is not None])
 
@@ -267,51 +266,10 @@ def _size_of(source: Source) -> float:
         return math.inf
 
 
-def _output(target: object, sources: list[Source]) -> AbstractContextManager[Output]:
-    """Open a target; if it is also a source, and a source is damaged, it remains unchanged."""
-    in_place = any(_are_one_file(source, target) for source in sources)
-    return open_output(target, keep_damaged=not in_place)  # type: ignore[arg-type]
-
-
-def _require_different(targets: list[Target]) -> None:
-    """Raise `CaptureError` if two targets are one file or one stream."""
-    identities: set[object] = set()
-    for target in targets:
-        identity = None if target is None else _identity(target)
-        if identity is None:
-            continue
-        if identity in identities:
-            raise CaptureError(f"{target}: is the target of two routes; each route requires a target of its own")
-        identities.add(identity)
-
-
-def _identity(target: str | os.PathLike[str] | BinaryIO) -> object:
-    """Return a value that is equal for two names of one file; None for the null device."""
-    try:
-        if isinstance(target, str | os.PathLike) and target != "-":
-            status = os.stat(target)
-        else:
-            status = os.fstat(sys.stdout.fileno() if target == "-" else target.fileno())  # type: ignore[union-attr]
-    except (OSError, ValueError, AttributeError):  # not an existing file, or a stream without a file
-        return os.path.realpath(target) if isinstance(target, str | os.PathLike) else target
-    is_null = stat.S_ISCHR(status.st_mode) and status.st_rdev == os.stat(os.devnull).st_rdev
-    return None if is_null else (status.st_dev, status.st_ino)
-
-
 def _combined(damages: list[DamagedCapture], summaries: list[Summary]) -> DamagedCapture:
     damage = DamagedCapture("; ".join(map(str, damages)))
     damage.summary, damage.summaries = summaries[0], tuple(summaries)
     return damage
-
-
-def _are_one_file(source: Source, target: object) -> bool:
-    """Return whether a source and a target are paths of one existing file."""
-    if not (isinstance(source, str | os.PathLike) and isinstance(target, str | os.PathLike)):
-        return False
-    try:
-        return os.path.samefile(source, target)
-    except (OSError, ValueError):
-        return False
 
 
 def _as_sources(source: Source | Iterable[Source], caller: str) -> list[Source]:

@@ -183,26 +183,36 @@ _Window: TypeAlias = tuple[int, int]
 
 
 class _Worker:
-    """A thread that scans windows of a file in their order, at most two ahead of the one being consumed."""
+    """A thread that scans windows of a file in their order, at most two ahead of the one being consumed.
 
-    def __init__(
-        self, plan: ScanPlan, file: MappedFile, windows: Sequence[_Window], *, first_is_boundary: bool
-    ) -> None:
+    The thread waits until `assign` gives it windows.
+    """
+
+    def __init__(self, plan: ScanPlan, file: MappedFile) -> None:
+        """Start the thread; raises `RuntimeError` if the system provides none."""
+        self._plan = plan
         self._file = file
         self._process = os.getpid()
-        self._windows = windows
-        self._first_is_boundary = first_is_boundary
+        self._windows: Sequence[_Window] = ()
+        self._first_is_boundary = False
         self._free: SimpleQueue[Scanner | None] = SimpleQueue()
         self._done: SimpleQueue[_ScannedWindow | BaseException] = SimpleQueue()
-        for _ in range(min(2, len(windows))):
-            self._free.put(Scanner(plan))
         self._thread = threading.Thread(target=self._scan_windows, daemon=True)
         self._thread.start()
 
+    def assign(self, windows: Sequence[_Window], *, first_is_boundary: bool) -> None:
+        """Let the thread scan windows; *first_is_boundary*: the first of them begins with a record."""
+        self._windows = windows
+        self._first_is_boundary = first_is_boundary
+        for _ in range(min(2, len(windows))):
+            self._free.put(Scanner(self._plan))
+
     def _scan_windows(self) -> None:
         try:
+            scanner = self._free.get()  # which `assign` provides
             for index, (begin, stop) in enumerate(self._windows):
-                scanner = self._free.get()
+                if index:
+                    scanner = self._free.get()
                 if scanner is None:
                     return
                 base, end = self._file.window(begin, stop, scanner.memory)
@@ -266,20 +276,47 @@ def _scan_single_windows(file: MappedFile, begin: int, plan: ScanPlan) -> Genera
     return begin
 
 
+def _scan_in_this_thread(
+    file: MappedFile, windows: Sequence[_Window], plan: ScanPlan
+) -> Generator[ScannedRecords, None, None]:
+    """Scan windows one after another, each from the end of the previous one."""
+    scanner = Scanner(plan)
+    position, _ = windows[0]
+    for _, stop in windows:
+        if position < stop:  # else the last record of the window before covers this window
+            base, end = file.window(position, stop, scanner.memory)
+            records = scanner.scan(base, position, stop, end)
+            assert records is not None  # *position* is a known boundary
+            yield records
+            position = records.position
+            if position < stop:
+                return
+
+
+def _start_workers(plan: ScanPlan, file: MappedFile, count: int) -> Iterator[_Worker]:
+    """Yield workers as they start; fewer than *count* if the system provides no more threads."""
+    with suppress(RuntimeError):  # a limit of processes or of memory
+        for _ in range(count):
+            yield _Worker(plan, file)
+
+
 def _scan_windows(
     file: MappedFile, windows: Sequence[_Window], plan: ScanPlan
 ) -> Generator[ScannedRecords, None, None]:
     """Scan windows on all cores, and yield the results that form a chain from the start of the first window."""
-    thread_count = min(len(os.sched_getaffinity(0)), len(windows))
     workers: list[_Worker] = []
     position = windows[0][0] if windows else 0
     try:
-        workers.extend(  # one by one, so `finally` stops those that did start
-            _Worker(plan, file, windows[index::thread_count], first_is_boundary=index == 0)
-            for index in range(thread_count)
-        )
+        # one by one, so `finally` stops those that did start
+        workers.extend(_start_workers(plan, file, min(len(os.sched_getaffinity(0)), len(windows))))
+        if not workers:
+            if windows:
+                yield from _scan_in_this_thread(file, windows, plan)
+            return
+        for index, worker in enumerate(workers):
+            worker.assign(windows[index :: len(workers)], first_is_boundary=index == 0)
         for index, (begin, stop) in enumerate(windows):
-            worker = workers[index % thread_count]
+            worker = workers[index % len(workers)]
             scanner, records, base, end = worker.result()
             if position < stop:  # else the last record of the window before covers this window
                 if not file.is_readable(base):

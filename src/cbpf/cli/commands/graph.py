@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from typing import Final, Literal
 
 import click
 
 import cbpf
 
-from ..options import as_socket_option, dialect_option, expression_option, link_type_option, target_option, write_bytes
+from ..options import (
+    as_socket_option,
+    dialect_option,
+    display_name,
+    expression_option,
+    link_type_option,
+    target_option,
+    write_bytes,
+)
 from ..profiling import capture_option, profiled_program
 
 _PictureFormat = Literal["dot", "mermaid", "svg"]
@@ -18,6 +27,8 @@ _SUFFIXES: Final[dict[str, _PictureFormat]] = {
     ".mmd": "mermaid",
     ".mermaid": "mermaid",
     ".md": "mermaid",
+    ".dot": "dot",
+    ".gv": "dot",
 }
 
 
@@ -29,7 +40,8 @@ _SUFFIXES: Final[dict[str, _PictureFormat]] = {
     "--to",
     "target_format",
     type=click.Choice(["dot", "mermaid", "svg"]),
-    help="Output format; by default according to the suffix of -w FILE (.svg, .mmd, .mermaid, .md, .dot), else dot.",
+    help="Output format; by default according to the suffix of -w FILE (.svg, .mmd, .mermaid, .md, .dot, .gv), or dot "
+    "if it has none.",
 )
 @target_option
 @capture_option
@@ -53,10 +65,10 @@ def command(
 
       cbpf graph -e 'tcp port 443' -r in.pcap -w https.svg
     """
+    picture_format = target_format or _format_of_name(target)
     profile = profiled_program(program, expression, link_type, capture, dialect, as_socket)
     picture = cbpf.graph(profile.program, counts=profile.counts, dialect=dialect)
     texts = {"dot": picture.dot, "mermaid": picture.mermaid, "svg": picture.svg}
-    picture_format = target_format or _format_of_name(target)
     text = texts[picture_format]()
     if picture_format == "mermaid" and target is not None and target.lower().endswith(".md"):
         text = f"```mermaid\n{text}```\n"
@@ -66,6 +78,12 @@ def command(
 
 
 def _format_of_name(target: str | None) -> _PictureFormat:
-    """Return the format according to the suffix of a file name."""
-    name = "" if target is None else target.lower()
-    return next((picture_format for suffix, picture_format in _SUFFIXES.items() if name.endswith(suffix)), "dot")
+    """Return the format according to the suffix of a file name; DOT if there is none."""
+    if target is None or not os.path.splitext(target)[1]:
+        return "dot"
+    for suffix, picture_format in _SUFFIXES.items():
+        if target.lower().endswith(suffix):
+            return picture_format
+    *first, last = _SUFFIXES
+    known = f"{', '.join(first)} and {last}"
+    raise click.UsageError(f"{display_name(target)}: its suffix names no format; known are {known}, or use --to")

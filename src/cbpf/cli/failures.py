@@ -1,0 +1,89 @@
+"""The failures of a command: the message on stderr and the exit code of each exception."""
+
+from __future__ import annotations
+
+import errno
+import os
+import traceback
+from contextlib import suppress
+from typing import Final
+
+import click
+
+import cbpf
+
+DEBUG_VARIABLE: Final = "CBPF_DEBUG"
+"""The environment variable that shows the traceback of an error."""
+
+_WRITE_ERRORS: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF, errno.EROFS, errno.ESTALE)
+
+
+class Carried(Exception):
+    """The carrier of an exception that click would handle by itself: its cause."""
+
+    HANDLED_BY_CLICK: Final = (BrokenPipeError, EOFError, KeyboardInterrupt)
+
+
+def report(error: BaseException) -> int:
+    """Print an error, as one line or one line per finding, and return the exit code."""
+    if isinstance(error, Carried) and error.__cause__ is not None:
+        error = error.__cause__
+    if isinstance(error, KeyboardInterrupt | click.Abort):
+        return 130
+    if isinstance(error, BrokenPipeError):
+        return 141
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        return _print(error.format_message())
+    if os.environ.get(DEBUG_VARIABLE, "0") != "0" and not isinstance(error, click.ClickException):
+        _print("".join(traceback.format_exception(error)).rstrip())
+    _print(*(f"cbpf: {line}" for line in _messages(error)))
+    return 3 if isinstance(error, cbpf.Undecided) else 2
+
+
+def _messages(error: BaseException) -> list[str]:
+    match error:
+        case click.UsageError():
+            command = error.ctx.command_path if error.ctx else "cbpf"
+            return [f"{error.format_message().rstrip('.')} (see {command} --help)"]
+        case click.ClickException():
+            return error.format_message().splitlines()
+        case cbpf.VerificationError():
+            return [str(finding) for finding in error.findings]
+        case cbpf.ProgramFormatError():
+            return _problem_lines(error)
+        case cbpf.Undecided():
+            return [f"undecided: {error}"]
+        case cbpf.CbpfError():
+            return [str(error)]
+        case MemoryError():
+            return ["out of memory"]
+        case OSError(errno=errno.ENOMEM):
+            return ["out of memory"]
+        case OSError():
+            return [_operating_system_message(error)]
+        case _:
+            fact = " ".join(f"{type(error).__name__}: {error}".split())
+            return [f"internal error: {fact}; set {DEBUG_VARIABLE}=1 for the traceback"]
+
+
+def _operating_system_message(error: OSError) -> str:
+    """Return the message of an error of the operating system; one of writing without a name is of standard output."""
+    text = error.strerror or str(error)
+    if error.filename is not None:
+        name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(error.filename)
+        return f"{name if name.isprintable() else repr(name)}: {text}"
+    return f"standard output: {text}" if error.errno in _WRITE_ERRORS else text
+
+
+def _problem_lines(error: cbpf.ProgramFormatError) -> list[str]:
+    """Return the message of each problem, each with the line of text and a caret below it."""
+    prefix = f"{error.source}: " if error.source else ""
+    return [f"{prefix}{problem}\n{problem.excerpt}" for problem in error.problems] or [str(error)]
+
+
+def _print(*lines: str) -> int:
+    """Print lines on stderr, and return the exit code of an error."""
+    with suppress(OSError):  # stderr itself may be unwritable
+        for line in lines:
+            click.echo(line, err=True)
+    return 2
