@@ -11,6 +11,18 @@ from typing import Final, NamedTuple
 
 from .._validators import within
 from ..errors import FieldError
+from .host_order import (
+    ENC_ORDER,
+    NFLOG_ORDER,
+    NULL_ORDER,
+    PFLOG_ORDER,
+    SLL2_ORDER,
+    SLL_ORDER,
+    UNKNOWN_ORDER,
+    USB_MMAPPED_ORDER,
+    USB_ORDER,
+    HostOrder,
+)
 
 
 class LinkType(NamedTuple):
@@ -33,24 +45,31 @@ class LinkType(NamedTuple):
         row = _rows_by_dlt().get(self.dlt)
         return _MAX_PACKET_LENGTH if row is None else row.max_packet_length
 
+    @property
+    def host_order(self) -> HostOrder | None:
+        """The part of the packets that is in the byte order of the capturing host, or None if there is none."""
+        row = _rows_by_dlt().get(self.dlt)
+        return None if row is None else row.host_order
+
 
 _MAX_PACKET_LENGTH: Final = 262_144  # MAXIMUM_SNAPLEN in libpcap pcap-int.h
 
 
 class _LinkTypeRow(NamedTuple):
-    """A link type, its further names, and the maximum captured length in bytes that libpcap reads."""
+    """A link type, its further names, the maximum captured length in bytes that libpcap reads, and host byte order."""
 
     name: str
     dlt: int
     linktype: int
     aliases: tuple[str, ...] = ()
     max_packet_length: int = _MAX_PACKET_LENGTH
+    host_order: HostOrder | None = None
 
 
 # fmt: off
 _TABLE: Final = (
     #            name                         DLT_ LINKTYPE_
-    _LinkTypeRow("NULL",                         0,   0),
+    _LinkTypeRow("NULL",                         0,   0, host_order=NULL_ORDER),
     _LinkTypeRow("EN10MB",                       1,   1, aliases=("ETHERNET",)),
     _LinkTypeRow("EN3MB",                        2,   2, aliases=("EXP_ETHERNET",)),
     _LinkTypeRow("AX25",                         3,   3),
@@ -74,17 +93,17 @@ _TABLE: Final = (
     _LinkTypeRow("IEEE802_11",                 105, 105),
     _LinkTypeRow("FRELAY",                     107, 107),
     _LinkTypeRow("LOOP",                       108, 108),
-    _LinkTypeRow("ENC",                        109, 109),
+    _LinkTypeRow("ENC",                        109, 109, host_order=ENC_ORDER),
     _LinkTypeRow("LANE8023",                   110, 110),
     _LinkTypeRow("HIPPI",                      111, 111),
     _LinkTypeRow("HDLC",                       112, 112, aliases=("NETBSD_HDLC",)),
-    _LinkTypeRow("LINUX_SLL",                  113, 113, aliases=("LINUX_COOKED",)),
+    _LinkTypeRow("LINUX_SLL",                  113, 113, aliases=("LINUX_COOKED",), host_order=SLL_ORDER),
     _LinkTypeRow("LTALK",                      114, 114),
     _LinkTypeRow("ECONET",                     115, 115),
     _LinkTypeRow("IPFILTER",                   116, 116),
-    _LinkTypeRow("PFLOG",                      117, 117),
+    _LinkTypeRow("PFLOG",                      117, 117, host_order=PFLOG_ORDER),
     _LinkTypeRow("CISCO_IOS",                  118, 118),
-    _LinkTypeRow("PRISM_HEADER",               119, 119, aliases=("IEEE802_11_PRISM",)),
+    _LinkTypeRow("PRISM_HEADER",               119, 119, aliases=("IEEE802_11_PRISM",), host_order=UNKNOWN_ORDER),
     _LinkTypeRow("AIRONET_HEADER",             120, 120, aliases=("IEEE802_11_AIRONET",)),
     _LinkTypeRow("HHDLC",                      121, 121),
     _LinkTypeRow("IP_OVER_FC",                 122, 122),
@@ -154,7 +173,7 @@ _TABLE: Final = (
     _LinkTypeRow("USB_FREEBSD",                186, 186, aliases=("USB",)),
     _LinkTypeRow("BLUETOOTH_HCI_H4",           187, 187),
     _LinkTypeRow("IEEE802_16_MAC_CPS",         188, 188),
-    _LinkTypeRow("USB_LINUX",                  189, 189),
+    _LinkTypeRow("USB_LINUX",                  189, 189, host_order=USB_ORDER),
     _LinkTypeRow("CAN20B",                     190, 190),
     _LinkTypeRow("IEEE802_15_4_LINUX",         191, 191),
     _LinkTypeRow("PPI",                        192, 192),
@@ -180,11 +199,11 @@ _TABLE: Final = (
     _LinkTypeRow("X2E_SERIAL",                 213, 213),
     _LinkTypeRow("X2E_XORAYA",                 214, 214),
     _LinkTypeRow("IEEE802_15_4_NONASK_PHY",    215, 215),
-    _LinkTypeRow("LINUX_EVDEV",                216, 216),
+    _LinkTypeRow("LINUX_EVDEV",                216, 216, host_order=UNKNOWN_ORDER),
     _LinkTypeRow("GSMTAP_UM",                  217, 217),
     _LinkTypeRow("GSMTAP_ABIS",                218, 218),
     _LinkTypeRow("MPLS",                       219, 219),
-    _LinkTypeRow("USB_LINUX_MMAPPED",          220, 220),
+    _LinkTypeRow("USB_LINUX_MMAPPED",          220, 220, host_order=USB_MMAPPED_ORDER),
     _LinkTypeRow("DECT",                       221, 221),
     _LinkTypeRow("AOS",                        222, 222),
     _LinkTypeRow("WIHART",                     223, 223),
@@ -203,7 +222,7 @@ _TABLE: Final = (
     _LinkTypeRow("MUX27010",                   236, 236),
     _LinkTypeRow("STANAG_5066_D_PDU",          237, 237),
     _LinkTypeRow("JUNIPER_ATM_CEMIC",          238, 238),
-    _LinkTypeRow("NFLOG",                      239, 239),
+    _LinkTypeRow("NFLOG",                      239, 239, host_order=NFLOG_ORDER),
     _LinkTypeRow("NETANALYZER",                240, 240),
     _LinkTypeRow("NETANALYZER_TRANSPARENT",    241, 241),
     _LinkTypeRow("IPOIB",                      242, 242),
@@ -217,7 +236,7 @@ _TABLE: Final = (
     _LinkTypeRow("RTAC_SERIAL",                250, 250),
     _LinkTypeRow("BLUETOOTH_LE_LL",            251, 251),
     _LinkTypeRow("WIRESHARK_UPPER_PDU",        252, 252),
-    _LinkTypeRow("NETLINK",                    253, 253),
+    _LinkTypeRow("NETLINK",                    253, 253, host_order=UNKNOWN_ORDER),
     _LinkTypeRow("BLUETOOTH_LINUX_MONITOR",    254, 254),
     _LinkTypeRow("BLUETOOTH_BREDR_BB",         255, 255),
     _LinkTypeRow("BLUETOOTH_LE_LL_WITH_PHDR",  256, 256),
@@ -240,7 +259,7 @@ _TABLE: Final = (
     _LinkTypeRow("DOCSIS31_XRA31",             273, 273),
     _LinkTypeRow("ETHERNET_MPACKET",           274, 274),
     _LinkTypeRow("DISPLAYPORT_AUX",            275, 275),
-    _LinkTypeRow("LINUX_SLL2",                 276, 276),
+    _LinkTypeRow("LINUX_SLL2",                 276, 276, host_order=SLL2_ORDER),
     _LinkTypeRow("SERCOS_MONITOR",             277, 277),
     _LinkTypeRow("OPENVIZSLA",                 278, 278),
     _LinkTypeRow("EBHSCR",                     279, 279, max_packet_length=8_388_608),
