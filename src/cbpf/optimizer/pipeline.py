@@ -4,8 +4,7 @@
 2. `list_expansion` replaces tests of placeholders by tests of lists, if the program has any.
 3. The `PASSES` run in order, until none of them changes the diagram. A pass takes a diagram and its root and returns
    the root of an equivalent diagram; existing nodes never change.
-4. The `FINAL_PASSES` run once; the result of each is used if it leads to a better program.
-5. `codegen.emit` converts the diagram to instructions.
+4. `codegen.emit` converts the diagram to instructions.
 
 No step is trusted: `proofs.equivalence.difference` can prove that a result is equivalent to its input.
 """
@@ -15,7 +14,7 @@ from typing import Final, TypeAlias
 
 from .._options import Goal
 from .._record import Record
-from .._validators import flag, one_of
+from .._validators import flag, one_of, optional, seconds
 from ..errors import ProofFailed
 from ..isa.dialects import PCAP, Dialect, check_dialect
 from ..isa.instructions import RawInstruction
@@ -28,12 +27,9 @@ from .ir.value_numbering import TooLarge, ValueTable
 from .lift import lift
 from .passes.jump_threading import thread_jumps
 from .passes.list_expansion import expand_lists
-from .passes.masked_tests import mask_tests
 from .passes.switch_merging import group_tests, merge_switches
-from .passes.test_sharing import share_tests
 from .placeholders import AddressRanges, Placeholders
 
-Code: TypeAlias = tuple[RawInstruction, ...]
 Pass: TypeAlias = Callable[[Diagram, NodeId], NodeId]
 
 PASSES: Final[dict[str, Pass]] = {
@@ -43,14 +39,9 @@ PASSES: Final[dict[str, Pass]] = {
 }
 """The passes by name, in the order of their execution."""
 
-FINAL_PASSES: Final[dict[str, Pass]] = {
-    "test sharing": share_tests,  # similar tests become one, although this takes longer paths
-    "masked tests": mask_tests,  # a switch tests masked values
-}
-"""The passes that run once after `PASSES`. A result is used if it leads to a better program."""
-
 _MAX_ROUNDS: Final = 8
 _check_goal: Final = one_of("size", "speed")
+_check_timeout: Final = optional(seconds)
 
 
 class Stage(Record):
@@ -65,7 +56,14 @@ class Stage(Record):
     program: Program
 
 
-def optimize(program: Instructions, *, dialect: Dialect = PCAP, goal: Goal = "size", prove: bool = False) -> Program:
+def optimize(
+    program: Instructions,
+    *,
+    dialect: Dialect = PCAP,
+    goal: Goal = "size",
+    prove: bool = False,
+    timeout: float | None = 30,
+) -> Program:
     r"""Return a shorter or faster program with the same verdict on every packet, of any length and with any metadata.
 
     A program is returned unchanged if it has no diagram of reasonable size (a sum that doubles itself forty times).
@@ -78,6 +76,7 @@ def optimize(program: Instructions, *, dialect: Dialect = PCAP, goal: Goal = "si
             instructions on the longest path: it lowers many tests of one value to a binary search tree, which may
             have more instructions than a chain of tests, but not more than the dialect allows.
         prove: Prove with an SMT solver (extra `smt`) that both programs are equal on packets of up to 65,535 bytes.
+        timeout: The time for the proof, in seconds; None: no limit.
 
     Returns:
         The optimised program.
@@ -85,7 +84,7 @@ def optimize(program: Instructions, *, dialect: Dialect = PCAP, goal: Goal = "si
     Raises:
         FieldError: An argument is invalid.
         VerificationError: The dialect rejects the program for another reason than its length.
-        Undecided: The solver reached its deadline of 10 seconds (only with *prove*).
+        Undecided: There is no answer within the timeout; see `difference` (only with *prove*).
         ProofFailed: The programs are not equal, which is an error of the optimiser (only with *prove*).
 
     >>> from cbpf import parse
@@ -97,11 +96,12 @@ def optimize(program: Instructions, *, dialect: Dialect = PCAP, goal: Goal = "si
     """
     source, rules = _verified(program, dialect, goal)
     flag("optimize.prove", prove)
+    _check_timeout("optimize.timeout", timeout)
     optimized = improve(source, dialect=dialect, goal=goal)
     if optimized is None:
         return source
     if prove:
-        _prove(source, optimized, rules)
+        _prove(source, optimized, rules, timeout)
     return optimized
 
 
@@ -113,10 +113,10 @@ def improve(source: Sequence[RawInstruction], *, dialect: Dialect, goal: Goal) -
     rules = _without_length_limits(dialect)
     try:
         diagram, root = lift(source, ValueTable(rules))
-        instructions = _best_code(diagram, root, goal)
+        instructions = emit(diagram, _last_root(diagram, root), goal)
     except TooLarge:
         return None
-    if _cost(instructions, rules, goal) >= _cost(source, rules, goal):
+    if not _is_better(instructions, source, rules, goal):
         return None
     optimized = Program(instructions)
     if not findings(optimized, dialect=dialect):
@@ -147,9 +147,7 @@ def optimization_stages(program: Instructions, *, dialect: Dialect = PCAP, goal:
     try:
         diagram, root = lift(source, ValueTable(rules))
         stages = [("value numbering, dead code, registers", root), *_roots(diagram, root)]
-        code = [(name, emit(diagram, stage_root, goal)) for name, stage_root in stages]
-        code += _improvements(diagram, stages[-1][1], code[-1][1], goal)
-        return tuple(Stage(name, Program(instructions)) for name, instructions in code)
+        return tuple(Stage(name, Program(emit(diagram, stage_root, goal))) for name, stage_root in stages)
     except TooLarge:
         return ()
 
@@ -172,7 +170,7 @@ def with_lists(
     rules = _without_length_limits(dialect)
     diagram, root = lift(source, ValueTable(rules))
     root = expand_lists(diagram, root, placeholders, lists)
-    program = Program(_best_code(diagram, root, goal))
+    program = Program(emit(diagram, _last_root(diagram, root), goal))
     verify(program, dialect=rules)
     return program
 
@@ -190,23 +188,10 @@ def _roots(diagram: Diagram, root: NodeId) -> Iterator[tuple[str, NodeId]]:
             return
 
 
-def _best_code(diagram: Diagram, root: NodeId, goal: Goal) -> Code:
+def _last_root(diagram: Diagram, root: NodeId) -> NodeId:
     for _, new_root in _roots(diagram, root):
         root = new_root
-    code = emit(diagram, root, goal)
-    for _, better in _improvements(diagram, root, code, goal):
-        code = better
-    return code
-
-
-def _improvements(diagram: Diagram, root: NodeId, code: Code, goal: Goal) -> Iterator[tuple[str, Code]]:
-    """Yield the name of each of the `FINAL_PASSES` that leads to a better program than *code*, and that program."""
-    for name, run_pass in FINAL_PASSES.items():
-        new_root = run_pass(diagram, root)
-        new_code = code if new_root == root else emit(diagram, new_root, goal)
-        if _cost(new_code, diagram.values.dialect, goal) < _cost(code, diagram.values.dialect, goal):
-            root, code = new_root, new_code
-            yield name, code
+    return root
 
 
 def _verified(program: Instructions, dialect: Dialect, goal: Goal) -> tuple[Program, Dialect]:
@@ -222,15 +207,19 @@ def _without_length_limits(dialect: Dialect) -> Dialect:
     return dialect.replace(longest=None, longest_translated_jump=None)
 
 
-def _cost(code: Sequence[RawInstruction], dialect: Dialect, goal: Goal) -> tuple[int, int]:
-    """Return the cost to reduce: the longest path (only for "speed"), then the number of instructions."""
-    return 0 if goal == "size" else longest_path(effects_of(code, dialect)), len(code)
+def _is_better(
+    optimized: Sequence[RawInstruction], source: Sequence[RawInstruction], dialect: Dialect, goal: Goal
+) -> bool:
+    if goal == "size":
+        return len(optimized) < len(source)
+    before, after = (longest_path(effects_of(tuple(code), dialect)) for code in (source, optimized))
+    return (after, len(optimized)) < (before, len(source))
 
 
-def _prove(program: Program, optimized: Program, dialect: Dialect) -> None:
+def _prove(program: Program, optimized: Program, dialect: Dialect, timeout: float | None) -> None:
     from ..proofs.equivalence import difference
 
-    counterexample = difference(program, optimized, dialect=dialect)
+    counterexample = difference(program, optimized, dialect=dialect, timeout=timeout)
     if counterexample is not None:
         fact = "optimiser bug: the optimised program is not equivalent to the input"
         raise ProofFailed(f"{fact}: {counterexample}", counterexample)
