@@ -58,6 +58,7 @@ _PUBLIC_NAMES = {
     "optimizer.pipeline": "Stage optimization_stages optimize",
     "packet.af_packet": "SocketView socket_view with_tag",
     "packet.batch": "Packets",
+    "packet.host_view": "HostView host_view",
     "packet.link_types": "LinkType link_type",
     "packet.metadata": "Device Metadata VlanTag",
     "proofs.cases": "Case cases",

@@ -71,6 +71,7 @@ from .isa.verifier import findings, verify
 from .optimizer.pipeline import Stage, optimization_stages, optimize
 from .packet.af_packet import SocketView, socket_view, with_tag
 from .packet.batch import Packets
+from .packet.host_view import HostView, host_view
 from .packet.link_types import LinkType, link_type
 from .packet.metadata import Device, Metadata, VlanTag
 from .proofs.cases import Case, cases
@@ -121,6 +122,7 @@ __all__ = [
     "Goal",
     "Graph",
     "HostRanges",
+    "HostView",
     "Instruction",
     "Interface",
     "InterfaceInfo",
@@ -182,6 +184,7 @@ __all__ = [
     "findings",
     "format_ranges",
     "graph",
+    "host_view",
     "hosts",
     "implies",
     "link_type",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import io
 import json
@@ -11,6 +12,7 @@ import struct
 import subprocess
 import tarfile
 import zipfile
+import zlib
 from io import BytesIO
 from pathlib import Path
 from typing import Final
@@ -19,10 +21,11 @@ import pytest
 
 import cbpf
 from cbpf.capture.foreign import FOREIGN_FORMATS
-from support.captures import TRAFFIC
+from support.captures import TRAFFIC, Variant, as_pcapng, encoded
 from support.command_line import CommandLine
-from support.sample_captures import PLAIN, Trickle
+from support.sample_captures import PLAIN, RECORDS, Trickle
 
+BIG_ENDIAN: Final = encoded(RECORDS, Variant(">"))
 CONVERT: Final = "convert it: editcap -F pcap IN OUT"
 
 
@@ -69,6 +72,16 @@ FILES: Final[dict[str, tuple[bytes, str, str]]] = {
     "unnamed erf": (ERF_RECORD * 2, "perhaps an ERF capture", CONVERT),
     "compress": (b"\x1f\x9d\x90\xd4\x86", "compress", "gzip -dc FILE | cbpf filter -r -"),
     "lzip": (b"LZIP\x01\x0c", "lzip", "lzip -dc FILE | cbpf filter -r -"),
+    "zlib": (zlib.compress(PLAIN), "zlib", "pigz -dcz FILE | cbpf filter -r -"),
+    "old zstd": (b"\x27\xb5\x2f\xfd\x24", "zstd before version 1.0", "zstd -dc FILE | cbpf filter -r -"),
+    "base64": (base64.encodebytes(PLAIN), "base64", "base64 -d FILE | cbpf filter -r -"),
+    "base64 of pcapng": (base64.b64encode(as_pcapng(RECORDS)), "base64", "base64 -d FILE | cbpf filter -r -"),
+    "ascii mode": (as_pcapng(RECORDS).replace(b"\n", b"\r\n"), "line ends were converted", "in binary mode"),
+    "ascii mode back": (as_pcapng(RECORDS).replace(b"\r\n", b"\n"), "line ends were converted", "in binary mode"),
+    "utf-8": (PLAIN.decode("latin-1").encode(), "converted to UTF-8", "in binary mode"),
+    "utf-8 lossy": (PLAIN.decode("utf-8", "replace").encode(), "converted to UTF-8", "in binary mode"),
+    "utf-8 lossy be": (BIG_ENDIAN.decode("utf-8", "replace").encode(), "converted to UTF-8", "in binary mode"),
+    "csv": (b'"No.","Time","Source"\n', "Wireshark exported", "give the capture itself"),
     "zip": (zip_archive(), "zip", "unzip -p FILE | cbpf filter -r -"),
     "7z": (b"7z\xbc\xaf\x27\x1c\0\x04", "7z", "7z x -so FILE | cbpf filter -r -"),
     "rar": (b"Rar!\x1a\x07\x01\0", "rar", "unrar p -inul FILE | cbpf filter -r -"),
@@ -78,8 +91,8 @@ FILES: Final[dict[str, tuple[bytes, str, str]]] = {
     "cpio": (b"070701000001A4", "cpio", "cpio -i --to-stdout < FILE | cbpf filter -r -"),
     "html": (b"\r\n<!doctype HTML>\n<html>", "HTML", "give the capture itself"),
     "lfs": (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS", "git lfs pull"),
-    "xml": (b'<?xml version="1.0"?>\n<pdml>', "XML", "convert the original"),
-    "json": (json.dumps([{"_index": "packets"}], indent=2).encode(), "JSON", "give the capture"),
+    "xml": (b'<?xml version="1.0"?>\n<pdml>', "XML", "give the capture itself"),
+    "json": (json.dumps([{"_index": "packets"}], indent=2).encode(), "JSON", "give the capture itself"),
     "hexdump": (b"00000000  d4 c3 b2 a1 02 00 04 00\n", "hexdump", "text2pcap IN OUT"),
     "xxd": (b"00000000: d4c3 b2a1 0200 0400\n", "hexdump", "xxd -r IN OUT"),
     "tcpdump": (b"12:34:56.789012 IP 10.0.0.1 > 10.0.0.2: ICMP", "tcpdump", "tcpdump -w FILE"),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
@@ -141,6 +144,20 @@ def test_engines_agree_on_files_unreadable_at_random_bytes(rounds: Rounds, sourc
             assert actual == expected
             assert actual[1].endswith("Input/output error")
             rounds.checked()
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, lzma.compress, bz2.compress])
+def test_errors_of_reading_compressed_files_name_the_byte(
+    compress: Callable[[bytes], bytes], source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source.write_bytes(compress(encoded(TRAFFIC_RECORDS)))
+    bad_from = source.stat().st_size * 3 // 4
+    fail_reads(monkeypatch, source, bad_from)
+    expected, actual = (run(source, engine) for engine in ENGINE_NAMES)
+    assert actual == expected
+    assert actual[1] == f"CaptureError: {source}: byte {bad_from}: Input/output error"
+    with pytest.raises(cbpf.CaptureError, match=r"Input/output error$"):
+        cbpf.capture_info(source)
 
 
 def is_mapped(source: Path) -> bool:

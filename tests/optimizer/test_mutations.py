@@ -10,7 +10,7 @@ import cbpf
 from cbpf.isa.opcodes import Action
 from cbpf.optimizer.codegen import emit, instruction_selection, register_plan, switch_lowering
 from cbpf.optimizer.ir import diagram, path_facts, range_tests, simplify, value_numbering
-from cbpf.optimizer.passes import path_following, shortcuts, switch_merging
+from cbpf.optimizer.passes import masked_tests, path_following, shortcuts, switch_merging, test_sharing
 from support import random_programs
 from support.corpus_filters import CORPUS
 
@@ -35,6 +35,17 @@ def _only_first_range(patch: pytest.MonkeyPatch) -> None:
 def _shortcuts_without_conditions(patch: pytest.MonkeyPatch) -> None:
     """Take each edge of a known path, whatever the facts are."""
     patch.setattr(shortcuts.Shortcuts, "_is_implied", lambda self, conditions, facts: True)
+
+
+def _tests_shared_whatever_follows(patch: pytest.MonkeyPatch) -> None:
+    """Replace a test by another one although the path from its target leads elsewhere."""
+    patch.setattr(test_sharing._TestSharing, "_leads_to", lambda *_: True)
+
+
+def _other_fixed_bits(patch: pytest.MonkeyPatch) -> None:
+    """Compare the bits under a mask with other bits."""
+    original = masked_tests._fixed_bits
+    patch.setattr(masked_tests, "_fixed_bits", lambda ranges: (original(ranges)[0], original(ranges)[1] ^ 0x10))
 
 
 def _bits_of_adjacent_byte(patch: pytest.MonkeyPatch) -> None:
@@ -124,6 +135,8 @@ MUTATIONS: Final[dict[str, Mutation]] = {
     "join keeps one path": _join_keeps_one_path,
     "only first range": _only_first_range,
     "shortcuts without conditions": _shortcuts_without_conditions,
+    "tests shared whatever follows": _tests_shared_whatever_follows,
+    "other fixed bits": _other_fixed_bits,
     "bits of adjacent byte": _bits_of_adjacent_byte,
     "jgt as jge": _greater_than_includes_equal,
     "mask ignored": _mask_ignored,
@@ -160,6 +173,12 @@ reject:
 """
 
 
+_WIRELESS = (
+    "type mgt subtype probe-req or type mgt subtype probe-resp",
+    "wlan host 02:00:00:00:00:01 or type ctl or not type mgt subtype probe-req",
+)
+
+
 def _programs() -> list[cbpf.Program]:
     """Return the corpus, programs with overlapping loads, joining paths and long paths, and random programs."""
     overlapping = cbpf.compile("ip[12:2] = 0x0a01 and (ip[12] = 10 or ip[13] = 2) and ip[14:2] != 5", optimizer=None)
@@ -168,6 +187,7 @@ def _programs() -> list[cbpf.Program]:
     rows = [random_programs.plausible(random, longest=30, extensions=()) for _ in range(150)]
     valid = [cbpf.Program(program) for program in rows if not cbpf.findings(program)]
     special = [overlapping, cbpf.parse(_JOINING_PATHS, format="asm"), cbpf.compile(pairs, optimizer=None)]
+    special += [cbpf.compile(text, link_type="IEEE802_11", optimizer=None) for text in _WIRELESS]
     return [*special, *(filter.program() for filter in CORPUS), *valid]
 
 

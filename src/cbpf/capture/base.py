@@ -19,13 +19,13 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, ClassVar, Final, Literal, NamedTuple, TypeAlias
 
 from ..errors import DamagedCapture
+from ..packet.host_order import ByteOrder
 from ..packet.link_types import LinkType
 
 if TYPE_CHECKING:
     from ..engines.llvm.jit import Code
 
-StructByteOrder: TypeAlias = Literal["<", ">"]
-"""A byte order as the first character of a format of `struct`: little-endian or big-endian."""
+StructByteOrder: TypeAlias = ByteOrder
 
 RecordSpan: TypeAlias = tuple[int, int, int, int, int, int]
 """The position of a record in a buffer: (start, data_start, data_end, end, wire_length, interface).

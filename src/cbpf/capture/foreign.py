@@ -82,6 +82,17 @@ FOREIGN_FORMATS: Final = (
     ForeignFormat(
         rb"\xff\x06\0\0sNaPpY", "a snappy file", "decompress it: python -m snappy -d FILE - | cbpf filter -r -"
     ),
+    ForeignFormat(rb"\x78[\x01\x5e\x9c\xda]", "a zlib stream", "decompress it: pigz -dcz FILE | cbpf filter -r -"),
+    ForeignFormat(
+        rb"[\x1e\x22-\x27]\xb5\x2f\xfd",
+        "a stream of zstd before version 1.0",
+        "decompress it: zstd -dc FILE | cbpf filter -r -",
+    ),
+    ForeignFormat(
+        rb"1MOyoQ|obLD1A|TTyyoQ|obI8TQ|Cg0NC|H4sI|KLUv/",
+        "a text encoded in base64",
+        "decode it: base64 -d FILE | cbpf filter -r -",
+    ),
     ForeignFormat(rb"PK\x03\x04|PK\x05\x06|PK\x07\x08", "a zip archive", _extract("unzip -p FILE")),
     ForeignFormat(rb"7z\xbc\xaf\x27\x1c", "a 7z archive", _extract("7z x -so FILE")),
     ForeignFormat(rb"Rar!\x1a\x07", "a rar archive", _extract("unrar p -inul FILE")),
@@ -89,18 +100,27 @@ FOREIGN_FORMATS: Final = (
     ForeignFormat(rb"07070[127][0-7]|\xc7\x71|\x71\xc7", "a cpio archive", _extract("cpio -i --to-stdout < FILE")),
     ForeignFormat(rb"!<arch>\n", "an ar archive", _extract("ar p FILE")),
     ForeignFormat(rb"MSCF\0\0\0\0", "a cabinet archive", _extract("cabextract -p FILE")),
+    # Captures damaged by a transfer
+    ForeignFormat(
+        rb"\r\n\r\r\r\n|\n\r\n",
+        "a pcapng capture whose line ends were converted",
+        "transfer the original in binary mode",
+    ),
+    ForeignFormat(
+        rb"\xc3\x94\xc3\x83\xc2\xb2|\xc2\xa1\xc2\xb2\xc3\x83|\xef\xbf\xbd\xc3\xb2\xef\xbf\xbd|(\xef\xbf\xbd){4}",
+        "a pcap capture that was converted to UTF-8",
+        "transfer the original in binary mode",
+    ),
     # Files that contain no capture
     ForeignFormat(
         rb"\s*(?i:<!doctype\s+html|<html|<head)", "an HTML page, perhaps of a failed download", _NOT_A_CAPTURE
     ),
     ForeignFormat(rb"version https://git-lfs", "a pointer of Git LFS", "get the file: git lfs pull"),
-    ForeignFormat(
-        rb"(\xef\xbb\xbf)?\s*<\?xml", "an XML text", "convert the original capture; XML has no packets to filter"
-    ),
+    ForeignFormat(rb"(\xef\xbb\xbf)?\s*<\?xml", "an XML text", _NOT_A_CAPTURE),
     ForeignFormat(
         rb"(\xef\xbb\xbf)?\s*(\{\s*[\"}]|\[\s*[\[{\"\]])",
         "a JSON text",
-        "give the capture it was made from",
+        _NOT_A_CAPTURE,
     ),
     ForeignFormat(
         rb"[0-9a-fA-F]{4,16}:? ( ?[0-9a-fA-F]{2}| ?[0-9a-fA-F]{4}){4}|([0-9a-fA-F]{2}[ :]){8}",
@@ -108,6 +128,7 @@ FOREIGN_FORMATS: Final = (
         "convert it: xxd -r IN OUT if it is of a capture, text2pcap IN OUT if it is of packets",
     ),
     ForeignFormat(rb"\d\d:\d\d:\d\d\.\d{6} ", "the text that tcpdump prints", "record packets with tcpdump -w FILE"),
+    ForeignFormat(rb'"No\."|No\. +Time ', "a list of packets that Wireshark exported", _NOT_A_CAPTURE),
     ForeignFormat(rb"\x7fELF", "an ELF file, a program or library", _NOT_A_CAPTURE),
     ForeignFormat(
         rb"\xfe\xed\xfa[\xce\xcf]|[\xce\xcf]\xfa\xed\xfe|\xca\xfe\xba\xbe",
@@ -123,7 +144,7 @@ FOREIGN_FORMATS: Final = (
     ForeignFormat(rb"", "an ERF capture (Endace)", _CONVERT, suffix=".erf"),
     # ERF without that name: a time of 1995 to 2037, a type, few flags, a record length, and a wire length
     ForeignFormat(
-        rb".{7}[\x30-\x7f][\x01-\x1b\x81-\x9b][\x00-\x3f][\x00-\x3f].[\0-\x03].[\x00-\x3f].",
+        rb".{7}[\x30-\x7f][\x01-\x30\x81-\xb0][\0-\x7f][\0-\x3f]...[\0-\x3f].",
         "unknown, perhaps an ERF capture (Endace)",
         _CONVERT,
     ),

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
 from ..errors import CaptureError, DamagedCapture
+from ..packet.host_order import HostOrder
 from ..packet.link_types import LinkType, link_type
 from .base import (
     SECOND,
@@ -216,6 +217,9 @@ class PcapWriter(CaptureWriter):
     `end`, if there is none): its link type and byte order; nanoseconds if an interface of that link type described by
     then has times finer than microseconds; the largest snapshot length of those interfaces. A later packet that does
     not fit is an error.
+
+    Headers in the byte order of the capturing host are converted if the packet comes from a capture of the other byte
+    order; a link type whose headers cannot be converted is an error then.
     """
 
     def __init__(self, sources: Sequence[tuple[str, Container]]) -> None:
@@ -226,6 +230,7 @@ class PcapWriter(CaptureWriter):
         if len(pcaps) == len(sources):
             _require_one_link_type(pcaps)
             self._header = merged_header([header for _, header in pcaps])
+            _require_convertible(pcaps, self._header)
 
     @property
     def record_format(self) -> PcapLayout | None:  # type: ignore[override]  # read-only here
@@ -247,7 +252,7 @@ class PcapWriter(CaptureWriter):
             header = self._header = self._decide(source.interfaces[interface])
             head = header.data
         if isinstance(source, Pcap) and source.header.link_type == header.link_type:
-            return head + b"".join(_reencoded(source.header.layout, buffer, packets, header.layout))
+            return head + b"".join(_reencoded(source.header, buffer, packets, header.layout))
         return head + b"".join([_encoded(source, buffer, record, place, header) for record in packets])
 
     def end(self) -> bytes:
@@ -270,14 +275,23 @@ class PcapWriter(CaptureWriter):
         return plain_header(first._replace(snaplen=snaplen), nanoseconds=nanoseconds)
 
 
-def _reencoded(source: PcapLayout, buffer: bytes, packets: list[RecordSpan], target: PcapLayout) -> Iterator[bytes]:
+def _reencoded(source: FileHeader, buffer: bytes, packets: list[RecordSpan], target: PcapLayout) -> Iterator[bytes]:
     """Yield records of a pcap: copied if the layouts are equal and no packet exceeds the snapshot length."""
+    layout, order = source.layout, _order_to_reverse(source.interface, target)
     for record in packets:
         start, _, data_end, end, _, _ = record
-        yield buffer[start:end] if source == target and data_end == end else _converted(record, buffer, source, target)
+        is_equal = layout == target and data_end == end
+        yield buffer[start:end] if is_equal else _converted(record, buffer, layout, target, order)
 
 
-def _converted(record: RecordSpan, buffer: bytes, source: PcapLayout, target: PcapLayout) -> bytes:
+def _order_to_reverse(interface: Interface, target: PcapLayout) -> HostOrder | None:
+    """Return the headers in host byte order that packets of an interface need reversed in a target, or None."""
+    return interface.link_type.host_order if interface.byte_order != target.byte_order else None
+
+
+def _converted(
+    record: RecordSpan, buffer: bytes, source: PcapLayout, target: PcapLayout, order: HostOrder | None
+) -> bytes:
     """Return a record in layout *target*, truncated to the snapshot length of its source."""
     start, data_start, data_end, _, wire_length, _ = record
     seconds, fraction = struct.unpack_from(f"{source.byte_order}II", buffer, start)
@@ -288,17 +302,21 @@ def _converted(record: RecordSpan, buffer: bytes, source: PcapLayout, target: Pc
         lengths = lengths[::-1]
     head = struct.pack(f"{target.byte_order}IIII", seconds, fraction & 0xFFFF_FFFF, *lengths)
     extra = buffer[start + 16 : data_start] if target.record_header_size > 16 else b""
-    return head + extra + buffer[data_start:data_end]
+    data = buffer[data_start:data_end]
+    return head + extra + (data if order is None else order.reversed(data, wire_length, source.byte_order))
 
 
 def _encoded(source: Container, buffer: bytes, record: RecordSpan, place: Place, header: FileHeader) -> bytes:
     """Return the record of a packet from another format."""
     _, data_start, data_end, _, wire_length, interface = record
-    time_ns, layout = source.time_ns(buffer, record), header.layout
-    fault = _misfit(source.interfaces[interface], data_end - data_start, time_ns, header)
+    time_ns, layout, described = source.time_ns(buffer, record), header.layout, source.interfaces[interface]
+    fault = _misfit(described, data_end - data_start, time_ns, header)
     if fault:
         raise CaptureError(f"{place(record)}: {fault}")
-    return plain_record(layout.byte_order, layout.nanoseconds, time_ns, wire_length, buffer[data_start:data_end])
+    data, order = buffer[data_start:data_end], _order_to_reverse(described, layout)
+    if order is not None:
+        data = order.reversed(data, wire_length, described.byte_order)
+    return plain_record(layout.byte_order, layout.nanoseconds, time_ns, wire_length, data)
 
 
 def _misfit(interface: Interface, captured: int, time_ns: int, header: FileHeader) -> str | None:
@@ -306,6 +324,8 @@ def _misfit(interface: Interface, captured: int, time_ns: int, header: FileHeade
     pcap_type, max_captured = header.link_type, min(header.snaplen, header.link_type.max_packet_length)
     if interface.link_type != pcap_type:
         return f"link type {interface.link_type.name} is not {pcap_type.name} as before; a pcap has one link type"
+    if not _is_convertible(interface, header):
+        return _byte_order_fault(interface)
     if captured > max_captured:
         return f"captured length is {captured} bytes; the pcap header, already written, allows {max_captured}"
     if not 0 <= time_ns < SECOND << 32:
@@ -321,6 +341,24 @@ def _require_one_link_type(headers: list[tuple[str, FileHeader]]) -> None:
         if header.link_type != first.link_type:
             fact = f"link type {header.link_type.name} is not {first.link_type.name}, the link type of {first_name}"
             raise CaptureError(f"{name}: {fact}; a pcap has one link type")
+
+
+def _require_convertible(headers: list[tuple[str, FileHeader]], target: FileHeader) -> None:
+    for name, header in headers:
+        if not _is_convertible(header.interface, target):
+            raise CaptureError(f"{name}: {_byte_order_fault(header.interface)}")
+
+
+def _is_convertible(interface: Interface, target: FileHeader) -> bool:
+    """Return whether packets of an interface can be written under a header, as far as byte orders are concerned."""
+    order = _order_to_reverse(interface, target.layout)
+    return order is None or order.converts
+
+
+def _byte_order_fault(interface: Interface) -> str:
+    name, byte_order = interface.link_type.name, "little-endian" if interface.byte_order == "<" else "big-endian"
+    fact = f"link type {name} has headers in the byte order of the capturing host, {byte_order} unlike those before"
+    return f"{fact}; a pcap has one byte order, but a pcapng preserves both"
 
 
 PCAP_FORMAT: Final = CaptureFormat(

@@ -3,22 +3,29 @@
 from collections.abc import Iterable
 from typing import Any
 
-from .._validators import check_word
+from .._validators import check_word, one_of
 from ..errors import FieldError
 from ..packet.batch import as_packet
+from ..packet.host_order import HOST_BYTE_ORDER
 from ..packet.link_types import LinkType
 from ..packet.link_types import link_type as find_link_type
-from .base import Interface
+from .base import Interface, StructByteOrder
 from .output import Target, open_output
 from .pcap import plain_header, plain_record
 
 _MICROSECOND = 1000  # nanoseconds
 
+_check_byte_order = one_of("<", ">")
+
 
 def write_capture(
-    target: Target, packets: Iterable[tuple[Any, int]], *, link_type: str | int | LinkType = "EN10MB"
+    target: Target,
+    packets: Iterable[tuple[Any, int]],
+    *,
+    link_type: str | int | LinkType = "EN10MB",
+    byte_order: StructByteOrder = HOST_BYTE_ORDER,
 ) -> None:
-    """Write packets as a little-endian pcap with time stamps of 0, 1, 2, ... microseconds.
+    """Write packets as a pcap with time stamps of 0, 1, 2, ... microseconds.
 
     Args:
         target: A path, "-" for standard output, a binary file object, or None to write nothing. A regular file is
@@ -27,11 +34,14 @@ def write_capture(
             unsigned 32-bit number, which may differ from the number of bytes given).
         link_type: The link type of all packets, as for `link_type`: a name such as "EN10MB", a LINKTYPE_ number, or a
             `LinkType`.
+        byte_order: The byte order of the pcap: "<" (little-endian) or ">" (big-endian), by default that of this host.
+            Headers in the byte order of the capturing host, such as that of NULL, must be in it as well: pass
+            `Interface.byte_order` for packets of another capture.
 
     Raises:
         CaptureError: *target* cannot be written.
-        FieldError: The link type is unknown, a packet is longer than the link type allows, or a wire length is not an
-            unsigned 32-bit number.
+        FieldError: The link type or the byte order is unknown, a packet is longer than the link type allows, or a wire
+            length is not an unsigned 32-bit number.
         PacketError: A packet is not an object with the buffer protocol.
 
     >>> import io, cbpf
@@ -42,7 +52,8 @@ def write_capture(
     """
     packet_type = find_link_type(link_type)
     max_length = packet_type.max_packet_length
-    header = plain_header(Interface(packet_type, max_length, "<"), nanoseconds=False)
+    _check_byte_order("write_capture.byte_order", byte_order)
+    header = plain_header(Interface(packet_type, max_length, byte_order), nanoseconds=False)
     with open_output(target) as output:
         output.write(header.data)
         for index, (packet, wire_length) in enumerate(packets):
@@ -50,4 +61,4 @@ def write_capture(
             if len(data) > max_length:
                 fact = f"packet {index + 1}: {len(data)} bytes"
                 raise FieldError(f"{fact}; a packet of link type {packet_type.name} has at most {max_length}")
-            output.write(plain_record("<", False, index * _MICROSECOND, wire, data))
+            output.write(plain_record(byte_order, False, index * _MICROSECOND, wire, data))

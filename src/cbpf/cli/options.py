@@ -353,6 +353,6 @@ def programs_for_capture(
 
 def program_view(packet: cbpf.Packet, capture: cbpf.CaptureReader, as_socket: bool) -> PacketView:
     """Return the inputs of a program for a captured packet."""
-    if as_socket:
-        return cbpf.socket_view(packet.data, capture.interfaces[packet.interface].link_type, packet.wire_length)
-    return packet.data, packet.wire_length, None
+    interface = capture.interfaces[packet.interface]
+    data, wire_length = cbpf.host_view(packet.data, interface.link_type, interface.byte_order, packet.wire_length)
+    return cbpf.socket_view(data, interface.link_type, wire_length) if as_socket else (data, wire_length, None)

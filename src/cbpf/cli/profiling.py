@@ -10,7 +10,7 @@ import click
 
 import cbpf
 
-from .options import program_or_expression, programs_for_capture
+from .options import program_or_expression, program_view, programs_for_capture
 
 capture_option: Final = click.option(
     "-r", "capture", metavar="CAPTURE", help="Count executions on the packets of CAPTURE, - for standard input."
@@ -75,13 +75,16 @@ class _CapturePackets:
             program = self._programs.program(self._reader, packet.interface)
             if program is None:
                 continue
-            link_type = self._reader.interfaces[packet.interface].link_type
             if program != self.program:
                 place = f"{self._reader.name}: packet {packet.number}"
-                fact = f"the expression compiles to a different program for link type {link_type.name}"
+                link_type = self._reader.interfaces[packet.interface].link_type.name
+                fact = f"the expression compiles to a different program for link type {link_type}"
                 raise cbpf.CaptureError(f"{place}: {fact}; executions are counted for one program")
-            view = (packet.data, link_type, packet.wire_length)
-            yield cbpf.socket_view(*view) if self._as_socket else packet
+            data, wire_length, metadata = program_view(packet, self._reader, self._as_socket)
+            if metadata is not None:
+                yield cbpf.SocketView(data, wire_length, metadata)
+            else:
+                yield packet._replace(data=data, wire_length=wire_length)
 
     def _through_damage(self) -> Iterator[cbpf.Packet]:
         try:

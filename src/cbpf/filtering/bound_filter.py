@@ -1,17 +1,20 @@
 """A filter that is applied to captures: its program for each kind of packet, and the VM that runs it."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from .._options import EngineName, Optimizer
+from ..capture.base import Interface
 from ..capture.reader import CaptureReader
 from ..errors import FieldError
 from ..expression.address_lists import Expression
 from ..formats.savefile import Savefile
 from ..isa.dialects import Dialect
 from ..isa.instructions import RetConstant
+from ..isa.opcodes import OPCODE_BY_CODE, Operand
 from ..isa.program import Instructions, Program
 from ..packet.af_packet import socket_view
+from ..packet.host_view import ViewFunction, view_function
 from ..packet.link_types import LinkType
 from ..vm import VM
 from .capture_programs import CapturePrograms, PacketKind, packet_kind
@@ -24,11 +27,19 @@ MatchFunction: TypeAlias = Callable[[bytes, int], int]
 _REJECT_ALL: Final = Program([RetConstant(0)])
 
 
-class BoundFilter:
-    """A filter with a VM for each kind of packet that occurs in the captures.
+class _BoundProgram(NamedTuple):
+    """A program for packets of one kind; *native* is the VM with its machine code, unless that cannot be used."""
 
-    It rejects the packets of an interface that an expression or a savefile does not fit (`CapturePrograms`).
-    *as_socket* applies the filter to the view that a live packet socket would have had of each packet.
+    match: MatchFunction
+    native: VM | None
+
+
+class BoundFilter:
+    """A filter with a program for each kind of packet that occurs in the captures.
+
+    It runs on the packets as libpcap presents them to filters (`host_view`), and rejects the packets of an interface
+    that an expression or a savefile does not fit (`CapturePrograms`). *as_socket* applies the filter to the view that a
+    live packet socket would have had of each packet.
     """
 
     def __init__(
@@ -46,7 +57,7 @@ class BoundFilter:
         self._dialect = dialect
         self._as_socket = as_socket
         self._vms_by_program: dict[Program, VM] = {}
-        self._vms: dict[PacketKind, VM] = {}
+        self._bound: dict[PacketKind, _BoundProgram] = {}
         if isinstance(filter, VM):
             self._vms_by_program[filter.program] = filter
             filter = filter.program
@@ -70,24 +81,38 @@ class BoundFilter:
         described = reader.container.interfaces[interface]
         kind = packet_kind(described)
         program = self._programs.program(reader, interface)
-        if kind not in self._vms:
-            self._vms[kind] = self._vm(_REJECT_ALL if program is None else program)
-        if program is not None and self._as_socket:
-            return _match_as_socket(self._vms[kind], described.link_type)
-        return self._vms[kind].match
+        if kind not in self._bound:
+            self._bound[kind] = self._reject() if program is None else self._bind(program, described)
+        return self._bound[kind].match
 
     def native_match(self, kind: PacketKind) -> Any:
         """Return the machine code for packets of a kind.
 
         Return None if there is none, or if `match_function` has not been called yet for packets of this kind.
         """
-        vm = self._vms.get(kind)
-        return None if vm is None or self._as_socket else vm.native_match
+        bound = self._bound.get(kind)
+        return None if bound is None or bound.native is None else bound.native.native_match
+
+    def _bind(self, program: Program, interface: Interface) -> "_BoundProgram":
+        vm, link_type = self._vm(program), interface.link_type
+        uses_length = any(OPCODE_BY_CODE[raw.op].operand is Operand.LENGTH for raw in program)
+        view = view_function(link_type, interface.byte_order, uses_length=uses_length or self._as_socket)
+        match = _match_as_socket(vm, link_type) if self._as_socket else vm.match
+        is_native = view is None and not self._as_socket
+        return _BoundProgram(match if view is None else _match_view(match, view), vm if is_native else None)
+
+    def _reject(self) -> "_BoundProgram":
+        vm = self._vm(_REJECT_ALL)
+        return _BoundProgram(vm.match, vm)
 
     def _vm(self, program: Program) -> VM:
         if program not in self._vms_by_program:
             self._vms_by_program[program] = VM(program, engine=self._engine, dialect=self._dialect)
         return self._vms_by_program[program]
+
+
+def _match_view(match: MatchFunction, view: ViewFunction) -> MatchFunction:
+    return lambda packet, wire_length: match(*view(packet, wire_length))
 
 
 def _match_as_socket(vm: VM, link_type: LinkType) -> MatchFunction:

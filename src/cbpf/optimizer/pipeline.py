@@ -4,7 +4,8 @@
 2. `list_expansion` replaces tests of placeholders by tests of lists, if the program has any.
 3. The `PASSES` run in order, until none of them changes the diagram. A pass takes a diagram and its root and returns
    the root of an equivalent diagram; existing nodes never change.
-4. `codegen.emit` converts the diagram to instructions.
+4. The `FINAL_PASSES` run once; the result of each is used if it leads to a better program.
+5. `codegen.emit` converts the diagram to instructions.
 
 No step is trusted: `proofs.equivalence.difference` can prove that a result is equivalent to its input.
 """
@@ -27,9 +28,12 @@ from .ir.value_numbering import TooLarge, ValueTable
 from .lift import lift
 from .passes.jump_threading import thread_jumps
 from .passes.list_expansion import expand_lists
+from .passes.masked_tests import mask_tests
 from .passes.switch_merging import group_tests, merge_switches
+from .passes.test_sharing import share_tests
 from .placeholders import AddressRanges, Placeholders
 
+Code: TypeAlias = tuple[RawInstruction, ...]
 Pass: TypeAlias = Callable[[Diagram, NodeId], NodeId]
 
 PASSES: Final[dict[str, Pass]] = {
@@ -38,6 +42,12 @@ PASSES: Final[dict[str, Pass]] = {
     "switch merging": merge_switches,  # a switch contains its successors that test the same value
 }
 """The passes by name, in the order of their execution."""
+
+FINAL_PASSES: Final[dict[str, Pass]] = {
+    "test sharing": share_tests,  # similar tests become one, although this takes longer paths
+    "masked tests": mask_tests,  # a switch tests masked values
+}
+"""The passes that run once after `PASSES`. A result is used if it leads to a better program."""
 
 _MAX_ROUNDS: Final = 8
 _check_goal: Final = one_of("size", "speed")
@@ -113,10 +123,10 @@ def improve(source: Sequence[RawInstruction], *, dialect: Dialect, goal: Goal) -
     rules = _without_length_limits(dialect)
     try:
         diagram, root = lift(source, ValueTable(rules))
-        instructions = emit(diagram, _last_root(diagram, root), goal)
+        instructions = _best_code(diagram, root, goal)
     except TooLarge:
         return None
-    if not _is_better(instructions, source, rules, goal):
+    if _cost(instructions, rules, goal) >= _cost(source, rules, goal):
         return None
     optimized = Program(instructions)
     if not findings(optimized, dialect=dialect):
@@ -147,7 +157,9 @@ def optimization_stages(program: Instructions, *, dialect: Dialect = PCAP, goal:
     try:
         diagram, root = lift(source, ValueTable(rules))
         stages = [("value numbering, dead code, registers", root), *_roots(diagram, root)]
-        return tuple(Stage(name, Program(emit(diagram, stage_root, goal))) for name, stage_root in stages)
+        code = [(name, emit(diagram, stage_root, goal)) for name, stage_root in stages]
+        code += _improvements(diagram, stages[-1][1], code[-1][1], goal)
+        return tuple(Stage(name, Program(instructions)) for name, instructions in code)
     except TooLarge:
         return ()
 
@@ -170,7 +182,7 @@ def with_lists(
     rules = _without_length_limits(dialect)
     diagram, root = lift(source, ValueTable(rules))
     root = expand_lists(diagram, root, placeholders, lists)
-    program = Program(emit(diagram, _last_root(diagram, root), goal))
+    program = Program(_best_code(diagram, root, goal))
     verify(program, dialect=rules)
     return program
 
@@ -188,10 +200,23 @@ def _roots(diagram: Diagram, root: NodeId) -> Iterator[tuple[str, NodeId]]:
             return
 
 
-def _last_root(diagram: Diagram, root: NodeId) -> NodeId:
+def _best_code(diagram: Diagram, root: NodeId, goal: Goal) -> Code:
     for _, new_root in _roots(diagram, root):
         root = new_root
-    return root
+    code = emit(diagram, root, goal)
+    for _, better in _improvements(diagram, root, code, goal):
+        code = better
+    return code
+
+
+def _improvements(diagram: Diagram, root: NodeId, code: Code, goal: Goal) -> Iterator[tuple[str, Code]]:
+    """Yield the name of each of the `FINAL_PASSES` that leads to a better program than *code*, and that program."""
+    for name, run_pass in FINAL_PASSES.items():
+        new_root = run_pass(diagram, root)
+        new_code = code if new_root == root else emit(diagram, new_root, goal)
+        if _cost(new_code, diagram.values.dialect, goal) < _cost(code, diagram.values.dialect, goal):
+            root, code = new_root, new_code
+            yield name, code
 
 
 def _verified(program: Instructions, dialect: Dialect, goal: Goal) -> tuple[Program, Dialect]:
@@ -207,13 +232,9 @@ def _without_length_limits(dialect: Dialect) -> Dialect:
     return dialect.replace(longest=None, longest_translated_jump=None)
 
 
-def _is_better(
-    optimized: Sequence[RawInstruction], source: Sequence[RawInstruction], dialect: Dialect, goal: Goal
-) -> bool:
-    if goal == "size":
-        return len(optimized) < len(source)
-    before, after = (longest_path(effects_of(tuple(code), dialect)) for code in (source, optimized))
-    return (after, len(optimized)) < (before, len(source))
+def _cost(code: Sequence[RawInstruction], dialect: Dialect, goal: Goal) -> tuple[int, int]:
+    """Return the cost to reduce: the longest path (only for "speed"), then the number of instructions."""
+    return 0 if goal == "size" else longest_path(effects_of(code, dialect)), len(code)
 
 
 def _prove(program: Program, optimized: Program, dialect: Dialect, timeout: float | None) -> None:

@@ -2,7 +2,8 @@
 
 A DLT_ number is an argument of libpcap's compiler; a LINKTYPE_ number is the value in a capture file. They differ for
 five old types, whose DLT_ numbers vary between operating systems. The numbers, names and lengths are those of
-libpcap on Linux. Sources: https://www.tcpdump.org/linktypes.html, libpcap pcap-common.c (max_snaplen_for_dlt).
+libpcap on Linux. Sources: https://www.tcpdump.org/linktypes.html, libpcap pcap/dlt.h and pcap-common.c (LINKTYPE_,
+max_snaplen_for_dlt).
 """
 
 from functools import cache
@@ -10,6 +11,18 @@ from typing import Final, NamedTuple
 
 from .._validators import within
 from ..errors import FieldError
+from .host_order import (
+    ENC_ORDER,
+    NFLOG_ORDER,
+    NULL_ORDER,
+    PFLOG_ORDER,
+    SLL2_ORDER,
+    SLL_ORDER,
+    UNKNOWN_ORDER,
+    USB_MMAPPED_ORDER,
+    USB_ORDER,
+    HostOrder,
+)
 
 
 class LinkType(NamedTuple):
@@ -32,31 +45,38 @@ class LinkType(NamedTuple):
         row = _rows_by_dlt().get(self.dlt)
         return _MAX_PACKET_LENGTH if row is None else row.max_packet_length
 
+    @property
+    def host_order(self) -> HostOrder | None:
+        """The part of the packets that is in the byte order of the capturing host, or None if there is none."""
+        row = _rows_by_dlt().get(self.dlt)
+        return None if row is None else row.host_order
+
 
 _MAX_PACKET_LENGTH: Final = 262_144  # MAXIMUM_SNAPLEN in libpcap pcap-int.h
 
 
 class _LinkTypeRow(NamedTuple):
-    """A link type, its further names, and the maximum captured length in bytes that libpcap reads from a file."""
+    """A link type, its further names, the maximum captured length in bytes that libpcap reads, and host byte order."""
 
     name: str
     dlt: int
     linktype: int
     aliases: tuple[str, ...] = ()
     max_packet_length: int = _MAX_PACKET_LENGTH
+    host_order: HostOrder | None = None
 
 
 # fmt: off
 _TABLE: Final = (
     #            name                         DLT_ LINKTYPE_
-    _LinkTypeRow("NULL",                         0,   0),
+    _LinkTypeRow("NULL",                         0,   0, host_order=NULL_ORDER),
     _LinkTypeRow("EN10MB",                       1,   1, aliases=("ETHERNET",)),
-    _LinkTypeRow("EN3MB",                        2,   2),
+    _LinkTypeRow("EN3MB",                        2,   2, aliases=("EXP_ETHERNET",)),
     _LinkTypeRow("AX25",                         3,   3),
     _LinkTypeRow("PRONET",                       4,   4),
     _LinkTypeRow("CHAOS",                        5,   5),
-    _LinkTypeRow("IEEE802",                      6,   6),
-    _LinkTypeRow("ARCNET",                       7,   7),
+    _LinkTypeRow("IEEE802",                      6,   6, aliases=("IEEE802_5",)),
+    _LinkTypeRow("ARCNET",                       7,   7, aliases=("ARCNET_BSD",)),
     _LinkTypeRow("SLIP",                         8,   8),
     _LinkTypeRow("PPP",                          9,   9),
     _LinkTypeRow("FDDI",                        10,  10),
@@ -65,29 +85,33 @@ _TABLE: Final = (
     _LinkTypeRow("SLIP_BSDOS",                  15, 102),
     _LinkTypeRow("PPP_BSDOS",                   16, 103),
     _LinkTypeRow("ATM_CLIP",                    19, 106),
-    _LinkTypeRow("PPP_SERIAL",                  50,  50),
+    _LinkTypeRow("REDBACK_SMARTEDGE",           32,  32),
+    _LinkTypeRow("PPP_SERIAL",                  50,  50, aliases=("PPP_HDLC",)),
     _LinkTypeRow("PPP_ETHER",                   51,  51),
     _LinkTypeRow("SYMANTEC_FIREWALL",           99,  99),
     _LinkTypeRow("C_HDLC",                     104, 104, aliases=("CHDLC",)),
     _LinkTypeRow("IEEE802_11",                 105, 105),
     _LinkTypeRow("FRELAY",                     107, 107),
     _LinkTypeRow("LOOP",                       108, 108),
-    _LinkTypeRow("ENC",                        109, 109),
-    _LinkTypeRow("LINUX_SLL",                  113, 113, aliases=("LINUX_COOKED",)),
+    _LinkTypeRow("ENC",                        109, 109, host_order=ENC_ORDER),
+    _LinkTypeRow("LANE8023",                   110, 110),
+    _LinkTypeRow("HIPPI",                      111, 111),
+    _LinkTypeRow("HDLC",                       112, 112, aliases=("NETBSD_HDLC",)),
+    _LinkTypeRow("LINUX_SLL",                  113, 113, aliases=("LINUX_COOKED",), host_order=SLL_ORDER),
     _LinkTypeRow("LTALK",                      114, 114),
     _LinkTypeRow("ECONET",                     115, 115),
     _LinkTypeRow("IPFILTER",                   116, 116),
-    _LinkTypeRow("PFLOG",                      117, 117),
+    _LinkTypeRow("PFLOG",                      117, 117, host_order=PFLOG_ORDER),
     _LinkTypeRow("CISCO_IOS",                  118, 118),
-    _LinkTypeRow("PRISM_HEADER",               119, 119),
-    _LinkTypeRow("AIRONET_HEADER",             120, 120),
+    _LinkTypeRow("PRISM_HEADER",               119, 119, aliases=("IEEE802_11_PRISM",), host_order=UNKNOWN_ORDER),
+    _LinkTypeRow("AIRONET_HEADER",             120, 120, aliases=("IEEE802_11_AIRONET",)),
     _LinkTypeRow("HHDLC",                      121, 121),
     _LinkTypeRow("IP_OVER_FC",                 122, 122),
     _LinkTypeRow("SUNATM",                     123, 123),
     _LinkTypeRow("RIO",                        124, 124),
     _LinkTypeRow("PCI_EXP",                    125, 125),
     _LinkTypeRow("AURORA",                     126, 126),
-    _LinkTypeRow("IEEE802_11_RADIO",           127, 127),
+    _LinkTypeRow("IEEE802_11_RADIO",           127, 127, aliases=("IEEE802_11_RADIOTAP",)),
     _LinkTypeRow("TZSP",                       128, 128),
     _LinkTypeRow("ARCNET_LINUX",               129, 129),
     _LinkTypeRow("JUNIPER_MLPPP",              130, 130),
@@ -105,6 +129,8 @@ _TABLE: Final = (
     _LinkTypeRow("SCCP",                       142, 142),
     _LinkTypeRow("DOCSIS",                     143, 143),
     _LinkTypeRow("LINUX_IRDA",                 144, 144),
+    _LinkTypeRow("IBM_SP",                     145, 145),
+    _LinkTypeRow("IBM_SN",                     146, 146),
     _LinkTypeRow("USER0",                      147, 147),
     _LinkTypeRow("USER1",                      148, 148),
     _LinkTypeRow("USER2",                      149, 149),
@@ -121,7 +147,7 @@ _TABLE: Final = (
     _LinkTypeRow("USER13",                     160, 160),
     _LinkTypeRow("USER14",                     161, 161),
     _LinkTypeRow("USER15",                     162, 162),
-    _LinkTypeRow("IEEE802_11_RADIO_AVS",       163, 163),
+    _LinkTypeRow("IEEE802_11_RADIO_AVS",       163, 163, aliases=("IEEE802_11_AVS",)),
     _LinkTypeRow("JUNIPER_MONITOR",            164, 164),
     _LinkTypeRow("BACNET_MS_TP",               165, 165),
     _LinkTypeRow("PPP_PPPD",                   166, 166),
@@ -130,6 +156,8 @@ _TABLE: Final = (
     _LinkTypeRow("GPRS_LLC",                   169, 169),
     _LinkTypeRow("GPF_T",                      170, 170),
     _LinkTypeRow("GPF_F",                      171, 171),
+    _LinkTypeRow("GCOM_T1E1",                  172, 172),
+    _LinkTypeRow("GCOM_SERIAL",                173, 173),
     _LinkTypeRow("JUNIPER_PIC_PEER",           174, 174),
     _LinkTypeRow("ERF_ETH",                    175, 175),
     _LinkTypeRow("ERF_POS",                    176, 176),
@@ -142,16 +170,16 @@ _TABLE: Final = (
     _LinkTypeRow("JUNIPER_VP",                 183, 183),
     _LinkTypeRow("A429",                       184, 184),
     _LinkTypeRow("A653_ICM",                   185, 185),
-    _LinkTypeRow("USB_FREEBSD",                186, 186),
+    _LinkTypeRow("USB_FREEBSD",                186, 186, aliases=("USB",)),
     _LinkTypeRow("BLUETOOTH_HCI_H4",           187, 187),
     _LinkTypeRow("IEEE802_16_MAC_CPS",         188, 188),
-    _LinkTypeRow("USB_LINUX",                  189, 189),
+    _LinkTypeRow("USB_LINUX",                  189, 189, host_order=USB_ORDER),
     _LinkTypeRow("CAN20B",                     190, 190),
     _LinkTypeRow("IEEE802_15_4_LINUX",         191, 191),
     _LinkTypeRow("PPI",                        192, 192),
     _LinkTypeRow("IEEE802_16_MAC_CPS_RADIO",   193, 193),
     _LinkTypeRow("JUNIPER_ISM",                194, 194),
-    _LinkTypeRow("IEEE802_15_4",               195, 195),
+    _LinkTypeRow("IEEE802_15_4",               195, 195, aliases=("IEEE802_15_4_WITHFCS",)),
     _LinkTypeRow("SITA",                       196, 196),
     _LinkTypeRow("ERF",                        197, 197),
     _LinkTypeRow("RAIF1",                      198, 198),
@@ -159,11 +187,23 @@ _TABLE: Final = (
     _LinkTypeRow("JUNIPER_ST",                 200, 200),
     _LinkTypeRow("BLUETOOTH_HCI_H4_WITH_PHDR", 201, 201),
     _LinkTypeRow("AX25_KISS",                  202, 202),
-    _LinkTypeRow("IPMB_LINUX",                 209, 209),
+    _LinkTypeRow("LAPD",                       203, 203),
+    _LinkTypeRow("PPP_WITH_DIR",               204, 204),
+    _LinkTypeRow("C_HDLC_WITH_DIR",            205, 205),
+    _LinkTypeRow("FRELAY_WITH_DIR",            206, 206),
+    _LinkTypeRow("LAPB_WITH_DIR",              207, 207),
+    _LinkTypeRow("IPMB_LINUX",                 209, 209, aliases=("I2C_LINUX",)),
+    _LinkTypeRow("FLEXRAY",                    210, 210),
+    _LinkTypeRow("MOST",                       211, 211),
+    _LinkTypeRow("LIN",                        212, 212),
+    _LinkTypeRow("X2E_SERIAL",                 213, 213),
+    _LinkTypeRow("X2E_XORAYA",                 214, 214),
     _LinkTypeRow("IEEE802_15_4_NONASK_PHY",    215, 215),
-    _LinkTypeRow("LINUX_EVDEV",                216, 216),
+    _LinkTypeRow("LINUX_EVDEV",                216, 216, host_order=UNKNOWN_ORDER),
+    _LinkTypeRow("GSMTAP_UM",                  217, 217),
+    _LinkTypeRow("GSMTAP_ABIS",                218, 218),
     _LinkTypeRow("MPLS",                       219, 219),
-    _LinkTypeRow("USB_LINUX_MMAPPED",          220, 220),
+    _LinkTypeRow("USB_LINUX_MMAPPED",          220, 220, host_order=USB_MMAPPED_ORDER),
     _LinkTypeRow("DECT",                       221, 221),
     _LinkTypeRow("AOS",                        222, 222),
     _LinkTypeRow("WIHART",                     223, 223),
@@ -182,7 +222,7 @@ _TABLE: Final = (
     _LinkTypeRow("MUX27010",                   236, 236),
     _LinkTypeRow("STANAG_5066_D_PDU",          237, 237),
     _LinkTypeRow("JUNIPER_ATM_CEMIC",          238, 238),
-    _LinkTypeRow("NFLOG",                      239, 239),
+    _LinkTypeRow("NFLOG",                      239, 239, host_order=NFLOG_ORDER),
     _LinkTypeRow("NETANALYZER",                240, 240),
     _LinkTypeRow("NETANALYZER_TRANSPARENT",    241, 241),
     _LinkTypeRow("IPOIB",                      242, 242),
@@ -195,7 +235,8 @@ _TABLE: Final = (
     _LinkTypeRow("USBPCAP",                    249, 249, max_packet_length=1_048_576),
     _LinkTypeRow("RTAC_SERIAL",                250, 250),
     _LinkTypeRow("BLUETOOTH_LE_LL",            251, 251),
-    _LinkTypeRow("NETLINK",                    253, 253),
+    _LinkTypeRow("WIRESHARK_UPPER_PDU",        252, 252),
+    _LinkTypeRow("NETLINK",                    253, 253, host_order=UNKNOWN_ORDER),
     _LinkTypeRow("BLUETOOTH_LINUX_MONITOR",    254, 254),
     _LinkTypeRow("BLUETOOTH_BREDR_BB",         255, 255),
     _LinkTypeRow("BLUETOOTH_LE_LL_WITH_PHDR",  256, 256),
@@ -212,12 +253,14 @@ _TABLE: Final = (
     _LinkTypeRow("OPENFLOW",                   267, 267),
     _LinkTypeRow("SDLC",                       268, 268),
     _LinkTypeRow("TI_LLN_SNIFFER",             269, 269),
+    _LinkTypeRow("LORATAP",                    270, 270),
     _LinkTypeRow("VSOCK",                      271, 271),
     _LinkTypeRow("NORDIC_BLE",                 272, 272),
     _LinkTypeRow("DOCSIS31_XRA31",             273, 273),
     _LinkTypeRow("ETHERNET_MPACKET",           274, 274),
     _LinkTypeRow("DISPLAYPORT_AUX",            275, 275),
-    _LinkTypeRow("LINUX_SLL2",                 276, 276),
+    _LinkTypeRow("LINUX_SLL2",                 276, 276, host_order=SLL2_ORDER),
+    _LinkTypeRow("SERCOS_MONITOR",             277, 277),
     _LinkTypeRow("OPENVIZSLA",                 278, 278),
     _LinkTypeRow("EBHSCR",                     279, 279, max_packet_length=8_388_608),
     _LinkTypeRow("VPP_DISPATCH",               280, 280),
@@ -230,6 +273,20 @@ _TABLE: Final = (
     _LinkTypeRow("Z_WAVE_SERIAL",              287, 287),
     _LinkTypeRow("USB_2_0",                    288, 288),
     _LinkTypeRow("ATSC_ALP",                   289, 289),
+    _LinkTypeRow("ETW",                        290, 290),
+    _LinkTypeRow("NETANALYZER_NG",             291, 291),
+    _LinkTypeRow("ZBOSS_NCP",                  292, 292),
+    _LinkTypeRow("USB_2_0_LOW_SPEED",          293, 293),
+    _LinkTypeRow("USB_2_0_FULL_SPEED",         294, 294),
+    _LinkTypeRow("USB_2_0_HIGH_SPEED",         295, 295),
+    _LinkTypeRow("AUERSWALD_LOG",              296, 296),
+    _LinkTypeRow("ZWAVE_TAP",                  297, 297),
+    _LinkTypeRow("SILABS_DEBUG_CHANNEL",       298, 298),
+    _LinkTypeRow("FIRA_UCI",                   299, 299),
+    _LinkTypeRow("MDB",                        300, 300),
+    _LinkTypeRow("DECT_NR",                    301, 301),
+    _LinkTypeRow("EDK2_MM",                    302, 302),
+    _LinkTypeRow("DEBUG_ONLY",                 303, 303),
 )
 # fmt: on
 

@@ -20,6 +20,7 @@ from .switch_lowering import BinarySplit, ConditionalJump, DecisionTree, JumpCha
 _MAX_DISTANCE: Final = 255  # of a conditional jump, in instructions
 _MAX_REORDERED_TESTS: Final = 32
 _MAX_CODE_BEFORE_CHAIN: Final = 128
+_MAX_FINAL_RETURNS: Final = 8
 _RETURN: Final = CODE_OF[Action.RETURN, Operand.K, 4]
 _RETURN_A: Final = CODE_OF[Action.RETURN, Operand.A, 4]
 _JUMP: Final = CODE_OF[Action.JUMP, Operand.K, 4]
@@ -92,12 +93,16 @@ class _Emitter:
             node = diagram.nodes[node_id]
             if isinstance(node, Guard | DeviceGuard | Draw):
                 self._fall_through[node.successor] = node_id
-        self._emit_nodes(order[0])
+        self._emit_nodes(order)
 
-    def _emit_nodes(self, root: NodeId) -> None:
-        """Emit all nodes, each after its successors; a node without jumps precedes its successor if possible."""
-        started = {root}
-        pending = [self._emit_node(root)]
+    def _emit_nodes(self, order: Sequence[NodeId]) -> None:
+        """Emit all nodes, each after its successors; a node without jumps precedes its successor if possible.
+
+        If there are few verdicts, they are at the end of the program. Of many, each is close to the code that needs it.
+        """
+        returns = [node_id for node_id in order if isinstance(self._diagram.nodes[node_id], Return)]
+        started = {order[0], *returns[:_MAX_FINAL_RETURNS]}
+        pending = [self._emit_node(node_id) for node_id in sorted(started, reverse=True)]
         while pending:
             needed = next(pending[-1], None)
             if needed is None:

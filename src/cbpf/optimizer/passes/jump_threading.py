@@ -6,7 +6,7 @@ From each arm of a switch, the path is followed past all nodes that the facts on
 A test also checks that its bytes exist. It is bypassed only if that was checked before on the path, or if every
 accepting path from the target requires these bytes anyway.
 
-If the half-word at offset 12 is 0x800, instruction 1 goes to instruction 4, which tests it again. The outcome is known,
+If the half-word at offset 12 is 0x800, instruction 1 goes to instruction 2, which tests it again. The outcome is known,
 so the edge goes to the result of that test instead:
 
 >>> from cbpf import Program, parse
@@ -18,10 +18,10 @@ so the edge goes to the result of that test instead:
 >>> diagram, root = lift(parse(text), ValueTable(PCAP))
 >>> print(Program(emit(diagram, root, "size")))  # before
 (000) ldh      [12]
-(001) jeq      #0x800           jt 4	jf 2
-(002) ldb      [0]
-(003) jset     #0x1             jt 5	jf 6
-(004) jeq      #0x86dd          jt 5	jf 6
+(001) jeq      #0x800           jt 2	jf 3
+(002) jeq      #0x86dd          jt 5	jf 6
+(003) ldb      [0]
+(004) jset     #0x1             jt 5	jf 6
 (005) ret      #1
 (006) ret      #0
 >>> print(Program(emit(diagram, thread_jumps(diagram, root), "size")))  # after
