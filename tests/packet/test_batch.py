@@ -195,8 +195,8 @@ def random_column(random: Random, count: int, most: int) -> Any:
     ]
     if random.random() < 0.05:
         return random.choice([[-1], ["x"], None, [0.5], [2**64], [*numbers, 0]])
-    make: Callable[[list[int]], Any] = random.choice([list, tuple, iter, lambda items: array("Q", items)])
-    return make(numbers)
+    makers: list[Callable[[list[int]], Any]] = [list, tuple, iter, lambda items: array("Q", items)]
+    return random.choice(makers)(numbers)
 
 
 def as_numbers(column: Any, limit: int) -> tuple[list[int] | None, Any]:
