@@ -36,7 +36,7 @@ _PUBLIC_NAMES = {
         LinkTypeError MissingLibrary PacketError Problem ProgramFormatError ProofFailed Undecided
         VerificationError
     """,
-    "expression.address_lists": "Expression HostRanges read_hosts read_ports",
+    "expression.address_lists": "Expression HostRanges read_expression read_hosts read_ports",
     "expression.compiler": "DEFAULT_SNAPLEN compile hosts ports",
     "filtering.api": "compile_for_capture filter_capture split_capture",
     "filtering.capture_programs": "CapturePrograms",

@@ -32,7 +32,7 @@ from .errors import (
     Undecided,
     VerificationError,
 )
-from .expression.address_lists import Expression, HostRanges, read_hosts, read_ports
+from .expression.address_lists import Expression, HostRanges, read_expression, read_hosts, read_ports
 from .expression.compiler import DEFAULT_SNAPLEN, compile, hosts, ports
 from .filtering.api import compile_for_capture, filter_capture, split_capture
 from .filtering.capture_programs import CapturePrograms
@@ -195,6 +195,7 @@ __all__ = [
     "ports",
     "program_info",
     "read_capture",
+    "read_expression",
     "read_hosts",
     "read_ports",
     "render",

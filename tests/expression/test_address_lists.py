@@ -2,6 +2,8 @@
 
 import ipaddress
 import pickle
+import shutil
+import subprocess
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -189,7 +191,7 @@ def test_lists_require_the_optimiser() -> None:
 
 
 def test_link_type_without_addresses_is_rejected() -> None:
-    with pytest.raises(cbpf.ExpressionError, match="<Expression '', 1 IPv4 and 0 IPv6 ranges>: USB link-layer type"):
+    with pytest.raises(cbpf.ExpressionError, match="expression '' with lists: USB link-layer type"):
         cbpf.hosts(["10.0.0.1"], link_type="USB_LINUX")
 
 
@@ -214,7 +216,9 @@ def test_files_have_one_entry_per_line() -> None:
         (b"10.0.0.1/8", "F: line 1: '10.0.0.1/8' is not an address, network or address range (host bits are set after"),
         (b"", "F: has no entries; a list needs at least one"),
         (b"# nothing\n", "F: has no entries; a list needs at least one"),
-        (b"\xff\xfe", "F: line 1: '\\\\xff\\\\xfe' is not an address"),
+        (b"10.0.0.1\n\xff", "F: line 2, column 1: byte 0xff (offset 9) is not UTF-8 text"),
+        (b"10.0.0.1\0", "F: line 1, column 9: NUL character; the file is not UTF-8 text"),
+        (b"\xff\xfe1", "F: line 1, column 1: byte 0x31 (offset 2) is not UTF-16 text"),
     ],
 )
 def test_invalid_files_are_rejected(cli: CommandLine, tmp_path: Path, content: bytes, message: str) -> None:
@@ -252,3 +256,81 @@ def test_programs_too_long_for_a_socket_are_reported(cli: CommandLine, tmp_path:
     assert "instructions exceed the limit of a socket, 4,096; the program can still filter captures\n" in err
     assert cli("filter", "-r", TRAFFIC, "--count", "-q", "--program", str(tmp_path / "program"))[0] == 0
     assert cli("verify", "--dialect", "linux", str(tmp_path / "program"))[0] == 1
+
+
+# -- text files and families of addresses
+
+
+def _encodings(text: str) -> dict[str, bytes]:
+    """Return *text* in the encodings and with the line ends of files in the field."""
+    return {
+        "UTF-8": text.encode(),
+        "byte order mark": text.encode("utf-8-sig"),
+        "UTF-16": text.encode("utf-16"),
+        "UTF-16 big-endian": b"\xfe\xff" + text.encode("utf-16-be"),
+        "CRLF": text.replace("\n", "\r\n").encode(),
+        "CR": text.replace("\n", "\r").encode(),
+        "mark and CRLF": text.replace("\n", "\r\n").encode("utf-8-sig"),
+        "no final newline": text.rstrip("\n").encode(),
+        "trailing whitespace": text.replace("\n", " \t\n").encode(),
+    }
+
+
+@pytest.mark.parametrize("name", _encodings(""))
+def test_files_of_every_encoding_are_read(name: str) -> None:
+    content = _encodings("192.0.2.1\n192.0.2.9 # a host\n")[name]
+    assert cbpf.read_hosts(content, name="F").ipv4 == ((0xC0000201, 0xC0000201), (0xC0000209, 0xC0000209))
+    assert cbpf.read_ports(_encodings("80\n# web\n443-445\n")[name], name="F") == ((80, 80), (443, 445))
+    text = cbpf.read_expression(_encodings("tcp port 80 # the web\nor arp # and who has\n")[name], name="F")
+    assert text.split() == ["tcp", "port", "80", "or", "arp"]
+
+
+def test_comments_keep_line_and_column() -> None:
+    assert cbpf.read_expression(b"# one\ntcp # two\n  or arp#three\n", name="F") == "     \ntcp      \n  or arp"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"tcp\nor\xff", "F: line 2, column 3: byte 0xff (offset 6) is not UTF-8 text"),
+        (b"tcp\0", "F: line 1, column 4: NUL character; the file is not UTF-8 text"),
+        (b"\xff\xfet\0c", "F: line 1, column 2: byte 0x63 (offset 4) is not UTF-16 text"),
+    ],
+)
+def test_expression_files_that_are_not_text_are_rejected(content: bytes, message: str) -> None:
+    with pytest.raises(cbpf.ExpressionError) as caught:
+        cbpf.read_expression(content, name="F")
+    assert str(caught.value) == message
+
+
+@pytest.mark.skipif(shutil.which("tcpdump") is None, reason="tcpdump is not installed")
+@pytest.mark.parametrize("name", ["UTF-8", "CRLF", "no final newline", "trailing whitespace"])
+def test_expression_files_mean_the_same_as_for_tcpdump(cli: CommandLine, tmp_path: Path, name: str) -> None:
+    path = tmp_path / "F"
+    path.write_bytes(_encodings("tcp port 80 # the web (and more\n# a line\nor arp#and who has\n")[name])
+    command = ["tcpdump", "--count", "-r", TRAFFIC, "-F", str(path)]
+    expected = subprocess.run(command, capture_output=True, check=True, text=True).stdout.split()[0]
+    code, out, _ = cli("filter", "--count", "-q", "-r", TRAFFIC, "-F", str(path))
+    assert (code, out.decode().strip()) == (0, expected)
+    assert int(expected) > 0
+
+
+@pytest.mark.parametrize(("link_type", "family"), [("IPV4", "192.0.2.0/24"), ("IPV6", "2001:db8::/32")])
+@pytest.mark.parametrize("direction", ["src or dst", "src and dst", "src", "dst"])
+def test_lists_of_the_other_family_match_nothing(link_type: str, family: str, direction: Any) -> None:
+    """As in libpcap, where a host of a family that packets of the link type do not have compiles to false."""
+    both = cbpf.Expression("tcp", hosts=["192.0.2.0/24", "2001:db8::/32"], direction=direction)
+    one = cbpf.Expression("tcp", hosts=[family], direction=direction)
+    program = cbpf.compile(both, link_type=link_type)
+    assert program == cbpf.compile(one, link_type=link_type)
+    text = f"({direction} net 192.0.2.0/24 or ip6 {direction} net 2001:db8::/32) and tcp"
+    assert cbpf.equivalent(program, cbpf.compile(text, link_type=link_type), shortest=128)  # complete headers
+
+
+@pytest.mark.parametrize("lists", [{"hosts": ["::1"]}, {"hosts": ["::1"], "ports": [80]}])
+def test_lists_without_an_address_of_the_link_type_reject_all(lists: dict[str, Any]) -> None:
+    with pytest.warns(
+        cbpf.ExpressionWarning, match="expression 'tcp' with lists rejects all packets of link type IPV4"
+    ):
+        program = cbpf.compile(cbpf.Expression("tcp", **lists), link_type="IPV4")
+    assert tuple(program) == (cbpf.RetConstant(0).assemble(),)

@@ -163,40 +163,21 @@ def list_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
-def _check_seconds(_context: click.Context, _parameter: click.Parameter, value: float) -> float:
-    if not value > 0:
-        raise click.BadParameter(f"{value} is not a number of seconds above 0")
-    return value
-
-
-timeout_option = click.option(
-    "--timeout",
-    metavar="SECONDS",
-    type=float,
-    default=30,
-    show_default=True,
-    callback=_check_seconds,
-    help="Time limit of each proof, in seconds.",
-)
-
-_LENGTH: Final = click.IntRange(0, 0xFF_FFFF)
-
-
 def proof_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options --shortest, --longest and --timeout."""
-
-    @wraps(command)
-    def wrapper(*arguments: Any, shortest: int, longest: int, **options: Any) -> Any:
-        if shortest > longest:
-            raise click.UsageError(f"--shortest: {shortest} bytes exceed --longest, {longest} bytes")
-        return command(*arguments, shortest=shortest, longest=longest, **options)
-
     for option in (
-        timeout_option,
+        click.option(
+            "--timeout",
+            metavar="SECONDS",
+            type=float,
+            default=30,
+            show_default=True,
+            help="Time limit of the proof, in seconds.",
+        ),
         click.option(
             "--longest",
             metavar="BYTES",
-            type=_LENGTH,
+            type=int,
             default=65535,
             show_default=True,
             help="Maximum captured length to consider, in bytes.",
@@ -204,14 +185,14 @@ def proof_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--shortest",
             metavar="BYTES",
-            type=_LENGTH,
+            type=int,
             default=0,
             show_default=True,
             help="Minimum captured length to consider, in bytes.",
         ),
     ):
-        wrapper = option(wrapper)
-    return wrapper
+        command = option(command)
+    return command
 
 
 # Files
@@ -308,10 +289,7 @@ def read_expression(words: tuple[str, ...], expression_file: str | None) -> str:
         return " ".join(words)
     if words:
         raise click.UsageError("EXPRESSION and -F FILE are mutually exclusive")
-    try:
-        return read_bytes(expression_file).decode().strip()
-    except UnicodeDecodeError as error:
-        raise cbpf.ExpressionError(f"{display_name(expression_file)}: byte {error.start}: invalid UTF-8") from None
+    return cbpf.read_expression(read_bytes(expression_file), name=display_name(expression_file))
 
 
 def flow_of(program: cbpf.Program, dialect: cbpf.Dialect) -> cbpf.Flow:

@@ -12,7 +12,8 @@ from .._options import Direction
 from .._record import Record
 from .._validators import one_of
 from .._validators import text as check_text
-from ..errors import FieldError
+from ..errors import ExpressionError, FieldError
+from ..formats.text_input import decode_text, without_comments
 from ..isa.word_ranges import Ranges, union
 from ..optimizer.placeholders import AddressRanges, Placeholders
 
@@ -142,32 +143,35 @@ class Expression(Record):
         return f"<Expression {', '.join(parts)}>"
 
 
-def text_with_placeholders(expression: Expression, placeholders: Placeholders) -> str:
-    """Return the text that libpcap compiles: the expression, and a placeholder for each list that is not empty."""
-    lists, direction = expression.lists, expression.direction
-    hosts = []
-    if lists.hosts:
-        hosts.append(f"{direction} host {placeholders.host_text}")
-    if lists.hosts6:
-        hosts.append(f"ip6 {direction} host {placeholders.host6_text}")
-    ports = [f"{direction} port {placeholders.port}"] if lists.ports else []
-    parts = [" or ".join(hosts), *ports, expression.text.strip()]
-    return " and ".join(f"({part})" for part in parts if part)
+def list_texts(lists: AddressRanges, direction: Direction, placeholders: Placeholders) -> dict[str, str]:
+    """Return a primitive with a placeholder for each list that is not empty, by the name of its field."""
+    texts = {
+        "hosts": f"{direction} host {placeholders.host_text}",
+        "hosts6": f"ip6 {direction} host {placeholders.host6_text}",
+        "ports": f"{direction} port {placeholders.port}",
+    }
+    return {name: text for name, text in texts.items() if getattr(lists, name)}
+
+
+def text_with_placeholders(text: str, lists: dict[str, str]) -> str:
+    """Return the text that libpcap compiles: the expression, and the primitives of `list_texts`."""
+    hosts = " or ".join(lists[name] for name in ("hosts", "hosts6") if name in lists)
+    return " and ".join(f"({part})" for part in (hosts, lists.get("ports"), text.strip()) if part)
 
 
 def read_hosts(content: bytes, *, name: str) -> HostRanges:
     """Parse a file of addresses for `Expression.hosts`.
 
     Args:
-        content: The bytes of the file: UTF-8 text with one address, network or range per line. Blank lines are ignored,
-            and comments from # to the end of a line.
+        content: The bytes of the file: UTF-8 text (or UTF-16 with a byte order mark) with one address, network or
+            range per line. Blank lines are ignored, and comments from # to the end of a line.
         name: The name of the file, for error messages.
 
     Returns:
         The ranges of all entries.
 
     Raises:
-        FieldError: An entry is invalid (the message names its line), or the file has no entries.
+        FieldError: The content is not text, an entry is invalid (the message names its line), or there are no entries.
     """
     return _host_ranges(_lines(content, name))
 
@@ -176,23 +180,41 @@ def read_ports(content: bytes, *, name: str) -> Ranges:
     """Parse a file of ports for `Expression.ports`.
 
     Args:
-        content: The bytes of the file: UTF-8 text with one port or range per line. Blank lines are ignored, and
-            comments from # to the end of a line.
+        content: The bytes of the file: UTF-8 text (or UTF-16 with a byte order mark) with one port or range per line.
+            Blank lines are ignored, and comments from # to the end of a line.
         name: The name of the file, for error messages.
 
     Returns:
         Sorted, disjoint, inclusive ranges of ports.
 
     Raises:
-        FieldError: An entry is invalid (the message names its line), or the file has no entries.
+        FieldError: The content is not text, an entry is invalid (the message names its line), or there are no entries.
     """
     return _port_ranges(_lines(content, name))
 
 
+def read_expression(content: bytes, *, name: str) -> str:
+    """Return the expression in a file, as `tcpdump -F` reads it.
+
+    Args:
+        content: The bytes of the file: UTF-8 text, or UTF-16 with a byte order mark. Comments extend from # to the end
+            of a line.
+        name: The name of the file, for error messages.
+
+    Returns:
+        The expression. Each character of a comment is replaced by a space, so that line and column of all others
+        remain.
+
+    Raises:
+        ExpressionError: The content is not text.
+    """
+    return without_comments(decode_text(content, lambda fact: ExpressionError(f"{name}: {fact}"))).rstrip()
+
+
 def _lines(content: bytes, name: str) -> list[ListEntry]:
-    lines = enumerate(content.decode(errors="backslashreplace").splitlines(), 1)
-    stripped = ((number, line.partition("#")[0].strip()) for number, line in lines)
-    entries: list[ListEntry] = [(f"{name}: line {number}", text) for number, text in stripped if text]
+    text = without_comments(decode_text(content, lambda fact: FieldError(f"{name}: {fact}")))
+    lines = ((number, line.strip()) for number, line in enumerate(text.split("\n"), 1))
+    entries: list[ListEntry] = [(f"{name}: line {number}", line) for number, line in lines if line]
     if not entries:
         raise FieldError(f"{name}: has no entries; a list needs at least one")
     return entries

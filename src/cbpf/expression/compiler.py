@@ -14,10 +14,10 @@ from .._validators import check_word, one_of, within
 from ..errors import ExpressionError, ExpressionWarning, FieldError, LinkTypeError
 from ..isa.dialects import PCAP, Dialect, check_dialect
 from ..isa.program import Program
-from ..optimizer.placeholders import PlaceholderMismatch, choose_placeholders
+from ..optimizer.placeholders import AddressRanges, PlaceholderMismatch, choose_placeholders
 from ..packet.link_types import LinkType, link_type_by_dlt
 from ..packet.link_types import link_type as find_link_type
-from .address_lists import Expression, text_with_placeholders
+from .address_lists import Expression, list_texts, text_with_placeholders
 from .front_end import REJECT_ALL, RawInstructions, check_text, quoted, raw_instructions
 from .libpcap import NETMASK_UNKNOWN, Handle
 
@@ -145,7 +145,8 @@ def compile_for(
         program = Program(instructions) if improved is None else improved
     if tuple(program) == REJECT_ALL:
         fact = f"rejects all packets of link type {link_type_by_dlt(handle.dlt).name}"
-        warnings.warn(f"{quoted(expression.text)} {fact}", ExpressionWarning, stacklevel=3)
+        subject = quoted(expression.text) + (" with lists" if any(expression.lists) else "")
+        warnings.warn(f"{subject} {fact}", ExpressionWarning, stacklevel=3)
     return program
 
 
@@ -164,24 +165,37 @@ def _has_opcodes(dialect: Dialect, instructions: RawInstructions) -> bool:
 
 
 def _compile_lists(expression: Expression, handle: Handle, netmask: int, dialect: Dialect, goal: Goal) -> Program:
-    """Compile an expression with placeholders, and return the optimised program that tests for the lists instead."""
+    """Compile an expression with placeholders, and return the optimised program that tests for the lists instead.
+
+    Packets of some link types have no addresses of a list's family; as in libpcap, such a list matches nothing.
+    """
     from ..isa.verifier import verify
     from ..optimizer.ir.value_numbering import TooLarge
     from ..optimizer.pipeline import with_lists
 
+    subject = f"{quoted(expression.text)} with lists"
     used = {raw.k for raw in raw_instructions(expression.text, handle, netmask)}
-    placeholders = choose_placeholders(used)
-    text = text_with_placeholders(expression, placeholders)
-    instructions = raw_instructions(text, handle, netmask, subject=repr(expression))
+    placeholders, lists = choose_placeholders(used), expression.lists
+    texts = list_texts(lists, expression.direction, placeholders)
+    possible = {
+        name: text
+        for name, text in texts.items()
+        if raw_instructions(text, handle, netmask, optimize=True, subject=subject) != REJECT_ALL
+    }
+    if lists.kinds(texts) != lists.kinds(possible):
+        return Program(REJECT_ALL)
+    lists = AddressRanges(**{name: getattr(lists, name) for name in possible})
+    text = text_with_placeholders(expression.text, possible)
+    instructions = raw_instructions(text, handle, netmask, subject=subject)
     if not _has_opcodes(dialect, instructions):
         verify(instructions, dialect=dialect)
     try:
-        return with_lists(instructions, placeholders, expression.lists, dialect=dialect, goal=goal)
+        return with_lists(instructions, placeholders, lists, dialect=dialect, goal=goal)
     except TooLarge:
-        raise ExpressionError(f"{expression!r}: its arithmetic is too complex to be combined with lists") from None
+        raise ExpressionError(f"{subject}: its arithmetic is too complex to be combined with lists") from None
     except PlaceholderMismatch:
         fact = f"packets of link type {link_type_by_dlt(handle.dlt).name} do not have such addresses or ports"
-        raise LinkTypeError(f"{expression!r}: {fact}") from None
+        raise LinkTypeError(f"{subject}: {fact}") from None
 
 
 def _netmask(netmask: int | str | None) -> int:

@@ -4,7 +4,7 @@ libpcap compiles an expression in which one host and one port take the place of 
 the test of such a constant by a test of the list. The constants of the expression itself must therefore be different.
 """
 
-from collections.abc import Set
+from collections.abc import Collection, Set
 from typing import Final, NamedTuple, TypeAlias
 
 from ..isa.word_ranges import Ranges
@@ -28,6 +28,11 @@ class AddressRanges(NamedTuple):
     hosts: Ranges = ()
     hosts6: Ranges = ()
     ports: Ranges = ()
+
+    @staticmethod
+    def kinds(fields: Collection[str]) -> set[str]:
+        """Return the kinds of lists among *fields*: a packet must match one of its family's lists of addresses."""
+        return {"hosts" if field == "hosts6" else field for field in fields}
 
 
 class PlaceholderMismatch(Exception):
