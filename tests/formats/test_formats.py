@@ -31,7 +31,7 @@ def test_programs_round_trip_through_every_format(program: cbpf.Program) -> None
             assert name in ("dbg", "tcpdump")
             continue
         assert cbpf.parse(data, format=name) == program, name
-        if program and name != "raw":
+        if program and name not in ("raw", "raw-swapped"):
             assert cbpf.parse(data) == program, name
             assert name in BYTES_FORMATS or cbpf.parse(data.decode()) == program, name
 
@@ -107,7 +107,7 @@ def test_labels_are_resolved_to_skips() -> None:
 
 
 INVALID_TEXTS = [
-    ("ldq [0]", "line 1, column 1: unknown instruction 'ldq'"),
+    ("ldq [0]", "line 1, column 1: not a program in a known notation; as assembly: unknown instruction 'ldq'"),
     ("ret a\n  ld [", "line 2, column 7: expected a number, not the end"),
     ("ldh #5", "line 1, column 5: '#' is not an operand of ldh"),
     ("ldx proto", "line 1, column 5: 'proto' is not an operand of ldx"),
@@ -154,15 +154,22 @@ INVALID_TEXTS = [
     ("9" * 5000, "line 1, column 1: expected the number of instructions"),
     ("2,6 0 0 0", "line 1, column 1: header declares 2 instructions, found 1"),
     ("1,6 0 0", "instruction 0: has 3 numbers; an instruction has four: code, jt, jf, k"),
-    ('[{"op": 6, "x": 1}]', "instruction 0: unknown key 'x'; the keys are op, jt, jf and k"),
-    ("[[6, 0, 0, 0.5]]", "instruction 0: k is not an integer"),
-    ("[[6, 0, 0, true]]", "instruction 0: k is not an integer"),
-    ("[6]", "instruction 0: expected an object, or an array of four numbers"),
-    ("[{", "line 1, column 3: Expecting property name enclosed in double quotes"),
-    ('{"op": 6}', "line 1, column 1: expected an array of instructions"),
+    ('[{"op": 6, "x": 1}]', "line 1, column 12: unknown key 'x'; the keys are op, jt, jf and k (read as JSON)"),
+    ("[[6, 0, 0, 0.5]]", "line 1, column 12: '0.5' is not a number (read as JSON)"),
+    (
+        "[[6, 0, 0, true]]",
+        "line 1, column 12: 'true' is not defined in this file, and is not a known constant; write its number"
+        " (read as JSON)",
+    ),
+    (
+        "[6]",
+        "line 1, column 1: no instructions found; they are rows such as { code, jt, jf, k }, or BPF_STMT(...)"
+        " (read as JSON)",
+    ),
+    ("[{", "line 1, column 2: '{' is not closed (read as JSON)"),
     (
         "[" * 100_000,
-        "line 1, column 1: maximum recursion depth exceeded while decoding a JSON array from a unicode string",
+        "line 1, column 101: brackets are nested more than 100 deep (read as JSON)",
     ),
     (
         "0600000000000000\n06000000000000",
@@ -170,10 +177,20 @@ INVALID_TEXTS = [
     ),
     ("0600000000000000 0", "byte 8: has one digit; a byte has two"),
     ("0600000000000000 zz", "line 1, column 18: 'z' is not a hexadecimal digit"),
-    ("{ 6, 0, 0 },", "line 1, column 1: has 3 numbers; an instruction has four: code, jt, jf, k"),
-    ("{ 6, 0, 0, 0 },\n{ 6, 0, 0, y },", "line 2, column 1: 'y' is not a decimal or hexadecimal number"),
-    ("{ 6, 0, 0, 0 } 5", "line 1, column 16: expected a row { code, jt, jf, k }"),
-    ("{ 6, 0, 0, 0", "line 1, column 1: expected a row { code, jt, jf, k }"),
+    (
+        "{ 6, 0, 0 },",
+        "line 1, column 1: has 3 numbers; an instruction has four: code, jt, jf, k (read as C source code)",
+    ),
+    (
+        "{ 6, 0, 0, 0 },\n{ 6, 0, 0, y },",
+        "line 2, column 12: 'y' is not defined in this file, and is not a known constant; write its number"
+        " (read as C source code)",
+    ),
+    (
+        "{ 6, 0, 0, 0 } 5",
+        "line 1, column 16: expected a row { code, jt, jf, k } or BPF_STMT(...), not '5' (read as C source code)",
+    ),
+    ("{ 6, 0, 0, 0", "line 1, column 1: '{' is not closed (read as C source code)"),
 ]
 
 
@@ -191,7 +208,7 @@ LONG_TEXTS = {
     "open rows": ("", "{", 200_000),
     "labels": ("", "b:", 100_000),
     "brackets": ("ldx 4*([", " ", 300_000),
-    "words": ("", "a", 300_000),
+    "words": ("", "g", 300_000),
     "digits": ("ld #", "9", 300_000),
     "declaration": ("x=", " \n", 150_000),
     "slashes": ("", "/", 300_000),
@@ -253,7 +270,7 @@ def _cpu_limit(*, seconds: float) -> Iterator[None]:
 def test_errors_in_bytes_give_the_offset() -> None:
     with pytest.raises(cbpf.ProgramFormatError, match=r"^byte 8: truncated instruction \(1 of 8 bytes\); "):
         cbpf.parse(bytes(9))
-    with pytest.raises(cbpf.ProgramFormatError, match="byte 4: 0xff is not UTF-8 text"):
+    with pytest.raises(cbpf.ProgramFormatError, match=r"line 1, column 5: byte 0xff \(offset 4\) is not UTF-8 text"):
         cbpf.parse(b"ret \xff")
 
 

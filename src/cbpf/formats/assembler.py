@@ -1,10 +1,10 @@
 """The assembler: bpf_asm's language, Go's syntax, and the listings of tcpdump -d and bpf_dbg.
 
-The grammar is that of Linux tools/bpf (bpf_exp.l, bpf_exp.y). Newlines are whitespace; comments are `; ...`,
-`/* ... */`, and `# ...` in the first column; numbers are decimal, 0x, 0b, and octal with a leading 0. The target of a
-jump is a label or, as in Go, the number of instructions to skip. In a listing, whose lines begin with `(000)` or with
-the labels l0, l1 and so on, a number is the index of the target. An instruction that assembly cannot express is written
-in braces: `{ 0x16, 0, 0, 0x40 }`.
+The grammar is that of Linux tools/bpf (bpf_exp.l, bpf_exp.y). Newlines are whitespace; comments are `; ...`, `/* ...
+*/`, and `# ...` where # does not follow a mnemonic; numbers are decimal, 0x, 0b, and octal with a leading 0. The
+target of a jump is a label or, as in Go, the number of instructions to skip. In a listing, whose lines begin with
+`(000)` or with the labels l0, l1 and so on, a number is the index of the target. An instruction that assembly cannot
+express is written in braces: `{ 0x16, 0, 0, 0x40 }`.
 
 Unlike bpf_asm, the assembler reports numbers that do not fit, duplicate labels, and jumps that are backward or too far.
 """
@@ -15,14 +15,11 @@ from ..errors import FieldError, Problem, ProgramFormatError
 from ..isa.instructions import RawInstruction, RetConstant
 from ..isa.opcodes import CONDITIONS, EXTENSION_OFFSET, EXTENSION_WORDS, OPCODES, WORD_MASK, Extension, Opcode, Operand
 from ..isa.program import Program
-from .lexer import SourceLines, Token
+from .lexer import ALIASES, MNEMONICS, NEGATED_JUMPS, SourceLines, Token
 
 _OPCODES: Final = {(opcode.mnemonic, opcode.operand): opcode for opcode in OPCODES}
 _JUMPS: Final = {opcode.mnemonic for opcode in OPCODES if opcode.action in CONDITIONS}
-_NEGATED_JUMPS: Final = {"jneq": "jeq", "jne": "jeq", "jle": "jgt", "jlt": "jge"}
-_ALIASES: Final = {"ldi": "ld", "ldxi": "ldx", "ldxb": "ldx", "jmp": "ja"}
 _ALIAS_OPERANDS: Final = {"ldi": Operand.K, "ldxi": Operand.K, "ldxb": Operand.MEMORY_SHIFT}
-_MNEMONICS: Final = {opcode.mnemonic for opcode in OPCODES} | _NEGATED_JUMPS.keys() | _ALIASES.keys()
 
 _EXTENSIONS: Final = {word: code for code, word in EXTENSION_WORDS.items() if code is not Extension.LEN} | {
     "vlan_pr": Extension.VLAN_TAG_PRESENT,
@@ -34,7 +31,7 @@ _REGISTERS: Final = {"a": Operand.A, "x": Operand.X}
 
 # The words that bpf_asm does not know are valid labels.
 _UNKNOWN_TO_BPF_ASM: Final = {"pktlen", "random", "vlanp", "xor_x"}
-_RESERVED: Final = (_MNEMONICS | _EXTENSIONS.keys() | _LENGTH_WORDS | _REGISTERS.keys()) - _UNKNOWN_TO_BPF_ASM
+_RESERVED: Final = (MNEMONICS | _EXTENSIONS.keys() | _LENGTH_WORDS | _REGISTERS.keys()) - _UNKNOWN_TO_BPF_ASM
 
 _MAX_CONDITIONAL_SKIP: Final = 255
 _MAX_NUMBER_LENGTH: Final = 40  # more than the digits of 32 bits; Python limits the length of the numbers it converts
@@ -198,27 +195,27 @@ class _Parser:
     def _instruction(self) -> _Statement:
         token = self._token
         mnemonic = token.word
-        if token.kind != "word" or mnemonic not in _MNEMONICS:
+        if token.kind != "word" or mnemonic not in MNEMONICS:
             self._fail(f"unknown instruction {_quoted(token)}", token)
         self._advance()
-        mnemonic = _ALIASES.get(mnemonic, mnemonic)
+        mnemonic = ALIASES.get(mnemonic, mnemonic)
         if mnemonic == "ja":
             opcode = _OPCODES["ja", Operand.K]
             return _UnresolvedJump(opcode, 0, (self._target(),))
-        if mnemonic in _JUMPS or mnemonic in _NEGATED_JUMPS:
+        if mnemonic in _JUMPS or mnemonic in NEGATED_JUMPS:
             return self._jump(token, mnemonic)
         opcode, k = self._operand(token, mnemonic)
         return RawInstruction(opcode.code, k=k)
 
     def _jump(self, token: Token, mnemonic: str) -> _UnresolvedJump:
-        opcode, k = self._operand(token, _NEGATED_JUMPS.get(mnemonic, mnemonic))
+        opcode, k = self._operand(token, NEGATED_JUMPS.get(mnemonic, mnemonic))
         if self._is("jt"):
             return _UnresolvedJump(opcode, k, self._named_targets())
         self._expect(",")
         first = self._target()
         if not self._is(","):
-            return _UnresolvedJump(opcode, k, (first,), mnemonic in _NEGATED_JUMPS)
-        if mnemonic in _NEGATED_JUMPS:
+            return _UnresolvedJump(opcode, k, (first,), mnemonic in NEGATED_JUMPS)
+        if mnemonic in NEGATED_JUMPS:
             self._fail(f"{_quoted(self._token)} starts a second target; {mnemonic} takes one", self._token)
         self._advance()
         return _UnresolvedJump(opcode, k, (first, self._target()))

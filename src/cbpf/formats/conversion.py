@@ -4,19 +4,23 @@
 """
 
 from .._options import FORMAT_NAMES
-from ..errors import FieldError, ProgramFormatError
+from ..errors import FieldError, Problem, ProgramFormatError
 from ..isa.program import Instructions, Program
+from .assembler import parse_assembly
 from .base import BytesFormat, TextFormat
+from .lexer import looks_like_assembly
+from .recognition import foreign_format, has_other_byte_order
 from .registry import BYTES_FORMATS, TEXT_FORMATS
+from .text_input import decode_text, has_byte_order_mark, normal_text
 
-_BYTE_ORDER_MARK = "\ufeff"
+_MANY_PROBLEMS = 3
 
 
 def parse(source: str | bytes, *, format: str = "auto") -> Program:
     r"""Parse a program in any format.
 
     Args:
-        source: The text or bytes. Bytes of a text format are UTF-8; a byte order mark is ignored.
+        source: The text or bytes. Bytes of a text format are UTF-8, or UTF-16 with a byte order mark.
         format: A name of `FORMAT_NAMES`, or "auto" to recognise the format by its content.
 
     Returns:
@@ -33,11 +37,46 @@ def parse(source: str | bytes, *, format: str = "auto") -> Program:
     if not isinstance(source, str | bytes | bytearray | memoryview):
         raise FieldError(f"parse: {source!r} is neither text nor bytes")
     data = source.encode(errors="surrogatepass") if isinstance(source, str) else bytes(source)
-    selected = find_format(data) if format == "auto" else _format_named(format)
+    if format == "auto":
+        return _parse_unknown(source, data)
+    selected = _format_named(format)
+    return selected.parse(data) if isinstance(selected, BytesFormat) else selected.parse(_text(source, data))
+
+
+def _parse_unknown(source: object, data: bytes) -> Program:
+    """Parse *data* in the format that its content looks like; *source* is the text, if the caller passed text."""
+    foreign = foreign_format(data)
+    if foreign is not None:
+        raise ProgramFormatError(f"byte 0: not a program: this is {foreign}")
+    selected = find_format(data)
     if isinstance(selected, BytesFormat):
+        if selected.name == "raw" and has_other_byte_order(data):
+            fact = "the instructions are in the other byte order; read them as format raw-swapped (--from raw-swapped)"
+            raise ProgramFormatError(f"byte 0: {fact}")
         return selected.parse(data)
-    text = source if isinstance(source, str) else _decode(data)
-    return selected.parse(text.removeprefix(_BYTE_ORDER_MARK))
+    text = _text(source, data)
+    program = selected.parse(text) if selected.name != "asm" else _parse_rest(text)
+    if selected.name == "hex" and has_other_byte_order(bytes(program)):
+        fact = "the instructions are in the other byte order; convert them to bytes, and read these as raw-swapped"
+        raise ProgramFormatError(f"byte 0: {fact}")
+    return program
+
+
+def _parse_rest(text: str) -> Program:
+    """Parse text that looks like no format as assembly; if hardly a line is an instruction, report one problem."""
+    try:
+        return parse_assembly(text)
+    except ProgramFormatError as error:
+        line_count = sum(bool(line.strip()) for line in text.split("\n"))
+        if looks_like_assembly(text) and not _MANY_PROBLEMS < len(error.problems) > line_count * 3 // 4:
+            raise
+        first = error.problems[0]
+        message = f"not a program in a known notation; as assembly: {first.message}"
+        raise ProgramFormatError([Problem(first.line, first.column, message, first.excerpt)]) from None
+
+
+def _text(source: object, data: bytes) -> str:
+    return normal_text(source) if isinstance(source, str) else decode_text(data, ProgramFormatError)
 
 
 def render(program: Instructions, format: str) -> str:
@@ -82,11 +121,12 @@ def render_bytes(program: Instructions, format: str) -> bytes:
 
 def find_format(data: bytes) -> TextFormat | BytesFormat:
     """Return the format that the content of a file looks like; assembly if it looks like no other."""
-    for candidate in BYTES_FORMATS.values():
-        if candidate.recognizes(data):
-            return candidate
-    text = data.decode(errors="replace").removeprefix(_BYTE_ORDER_MARK)
-    return next(candidate for candidate in TEXT_FORMATS.values() if candidate.recognizes(text))
+    if not has_byte_order_mark(data):
+        for candidate in BYTES_FORMATS.values():
+            if candidate.recognizes(data):
+                return candidate
+    text = data.decode(errors="replace") if not has_byte_order_mark(data) else decode_text(data, ProgramFormatError)
+    return next(candidate for candidate in TEXT_FORMATS.values() if candidate.recognizes(normal_text(text)))
 
 
 def _format_named(name: str) -> TextFormat | BytesFormat:
@@ -114,10 +154,3 @@ def _parse_listing(selected: TextFormat, text: str) -> list[object]:
     except ProgramFormatError as error:
         lines = text.splitlines()[: error.problems[0].line - 1]
         return [*(selected.parse("\n".join(lines)) if lines else ()), None]
-
-
-def _decode(data: bytes) -> str:
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        raise ProgramFormatError(f"byte {error.start}: {data[error.start]:#04x} is not UTF-8 text") from None

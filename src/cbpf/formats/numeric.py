@@ -1,6 +1,6 @@
-"""The formats that consist of numbers: decimal, comma-separated, hexadecimal, C and JSON; a parser and a writer each.
+"""The formats that consist of numbers: decimal, comma-separated, and the tables of seccomp-tools and libseccomp.
 
-Errors give the line and column, the index of the instruction, or the byte offset.
+Errors give the line and column, or the index of the instruction.
 """
 
 import re
@@ -11,39 +11,40 @@ from typing import Final
 from ..errors import FieldError, ProgramFormatError
 from ..isa.instructions import RawInstruction
 from ..isa.listing import c_initializers, decimal_lines
-from ..isa.program import INSTRUCTION_SIZE, Program
+from ..isa.program import Program
+from .text_input import place
 
 # At most 20 digits: longer numbers fit no field, and Python limits the length of the numbers that it converts.
 _INTEGER: Final = re.compile(r"0[xX][0-9a-fA-F]{1,20}|[0-9]{1,20}", re.ASCII)
 
 
-def _instruction(fields: list[str], place: Callable[[], str]) -> RawInstruction:
-    """Return the instruction of four numbers, decimal or hexadecimal with 0x; *place* describes the location."""
+def _instruction(fields: list[str], location: Callable[[], str]) -> RawInstruction:
+    """Return the instruction of four numbers, decimal or hexadecimal with 0x; *location* describes the place."""
     if len(fields) != 4:
-        raise ProgramFormatError(f"{place()}: has {len(fields)} numbers; an instruction has four: code, jt, jf, k")
+        raise ProgramFormatError(f"{location()}: has {len(fields)} numbers; an instruction has four: code, jt, jf, k")
     for field in fields:
         if not _INTEGER.fullmatch(field):
-            raise ProgramFormatError(f"{place()}: {field[:40]!r} is not a decimal or hexadecimal number")
+            raise ProgramFormatError(f"{location()}: {field[:40]!r} is not a decimal or hexadecimal number")
     try:
         return RawInstruction(*(int(field, 16 if field[1:2] in ("x", "X") else 10) for field in fields))
     except FieldError as error:
-        raise ProgramFormatError(f"{place()}: {error}") from None
-
-
-def _place(text: str, offset: int) -> str:
-    line_start = text.rfind("\n", 0, offset) + 1
-    return f"line {text.count(chr(10), 0, offset) + 1}, column {offset - line_start + 1}"
+        raise ProgramFormatError(f"{location()}: {error}") from None
 
 
 # -- decimal, as tcpdump -ddd; comma, as bpf_asm and iptables ------------------------------------------------
 
 
 def parse_decimal(text: str) -> Program:
-    """Parse a count, then one line per instruction with four decimal numbers: code, jt, jf, k."""
+    """Parse one line per instruction with four decimal numbers (code, jt, jf, k), after a line with their count.
+
+    The count may be missing, as in the output of `bpfc -f tcpdump`.
+    """
     lines = [(line_number, line.split()) for line_number, line in enumerate(text.split("\n"), 1) if line.strip()]
-    _check_count(" ".join(lines[0][1]) if lines else "", len(lines) - 1)
+    if not lines or len(lines[0][1]) != 4:
+        _check_count(" ".join(lines[0][1]) if lines else "", len(lines) - 1)
+        del lines[:1]
     return Program(
-        _instruction(fields, partial("line {}, column 1".format, line_number)) for line_number, fields in lines[1:]
+        _instruction(fields, partial("line {}, column 1".format, line_number)) for line_number, fields in lines
     )
 
 
@@ -52,9 +53,34 @@ def render_decimal(program: Program) -> str:
     return decimal_lines(program) + "\n"
 
 
+# A command or output around the numbers: an argument of iptables or tc, a command of bpf_dbg, a line of `ss -b`.
+_COMMAND: Final = re.compile(
+    r"""bytecode\s+["']?(?=\d) | \bload\s+bpf\s+["']?(?=\d) | \bbpf\s+filter\s+\((?P<count>\d{1,9})\):\s*""", re.VERBOSE
+)
+_COMMA_END: Final = re.compile(r"""[^\sxX0-9a-fA-F,]|(?<=[\s,])[a-fA-F]|\n[ \t]*(?=\S*[^\s0-9,])""")
+_LONE_COMMAS: Final = re.compile(r"""\s*+["']?\d+\s*,""")
+
+
+def looks_like_commas(text: str) -> bool:
+    """Return whether a text is a count and instructions separated by commas, or a command with them."""
+    return _LONE_COMMAS.match(text) is not None or _COMMAND.search(text) is not None
+
+
 def parse_comma(text: str) -> Program:
-    """Parse a count, then instructions of four decimal numbers, separated by commas; a final comma is allowed."""
-    count, *parts = text.strip().removesuffix(",").split(",")
+    """Parse a count, then instructions of four decimal numbers, separated by commas; a final comma is allowed.
+
+    A command around them is ignored: `--bytecode "..."` of iptables, `bytecode '...'` of tc, `load bpf ...` of bpf_dbg,
+    and `bpf filter (4): ...` of `ss -b`, whose numbers begin after the count.
+    """
+    commands = [*_COMMAND.finditer(text)]
+    if len(commands) > 1:
+        raise ProgramFormatError(f"{place(text, commands[1].start())}: a second program; keep one")
+    if commands:
+        start = commands[0].end()
+        end = _COMMA_END.search(text, start)
+        text = text[start : end.start() if end else len(text)]
+        text = f"{commands[0]['count']},{text}" if commands[0]["count"] else text
+    count, *parts = text.strip().strip("\"'").strip().removesuffix(",").split(",")
     _check_count(count.strip(), len(parts))
     return Program(
         _instruction(part.split(), partial("instruction {}".format, index)) for index, part in enumerate(parts)
@@ -73,56 +99,53 @@ def _check_count(declared: str, actual: int) -> None:
         raise ProgramFormatError(f"line 1, column 1: header declares {declared} instructions, found {actual}")
 
 
-# -- hexadecimal ---------------------------------------------------------------------------------------------
+# -- tables, as seccomp-tools dump and libseccomp's scmp_bpf_disasm ------------------------------------------
+
+_COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
+_TABLE_ROW: Final = re.compile(
+    r"[ \t]*(?:\#[ \t]*)?([0-9]{1,9}):[ \t]+0[xX]([0-9a-fA-F]{1,8})"
+    r"[ \t]+0[xX]([0-9a-fA-F]{1,8})[ \t]+0[xX]([0-9a-fA-F]{1,8})[ \t]+0[xX]([0-9a-fA-F]{1,9})(?:[ \t].*)?"
+)
+_TABLE_HEADER: Final = re.compile(
+    r"[ \t]*(?:\#[ \t]*)?(?:line[ \t]+(?:CODE|OP)[ \t]+JT[ \t]+JF[ \t]+K[ \t]*|=+[ \t]*)?"
+)
 
 
-def parse_hexadecimal(text: str) -> Program:
-    """Parse struct sock_filter, in this machine's byte order, as hexadecimal digits; whitespace is ignored."""
-    invalid = re.search(r"[^0-9a-fA-F\s]", text)
-    if invalid is not None:
-        raise ProgramFormatError(f"{_place(text, invalid.start())}: {invalid[0]!r} is not a hexadecimal digit")
-    digits = "".join(text.split())
-    if len(digits) % 2:
-        raise ProgramFormatError(f"byte {len(digits) // 2}: has one digit; a byte has two")
-    return Program.from_bytes(bytes.fromhex(digits))
+def looks_like_table(text: str) -> bool:
+    """Return whether the first line with numbers is a row of a table."""
+    for line in _COLOUR.sub("", text[:4096]).split("\n"):
+        if not _TABLE_HEADER.fullmatch(line):
+            return _TABLE_ROW.fullmatch(line) is not None
+    return False
 
 
-def render_hexadecimal(program: Program) -> str:
-    """Return 16 digits per instruction, one instruction per line."""
-    data = bytes(program)
-    size = INSTRUCTION_SIZE
-    return "".join(f"{data[start : start + size].hex()}\n" for start in range(0, len(data), size))
+def parse_table(text: str) -> Program:
+    """Parse rows of an index and four hexadecimal numbers; the disassembly at the end of a row is ignored."""
+    instructions: list[RawInstruction] = []
+    for number, line in enumerate(_COLOUR.sub("", text).split("\n"), 1):
+        if _TABLE_HEADER.fullmatch(line):
+            continue
+        location, match = f"line {number}, column 1", _TABLE_ROW.fullmatch(line)
+        if match is None:
+            rule = "rows are '0000: 0x20 0x00 0x00 0x00000004', as seccomp-tools dump prints them"
+            raise ProgramFormatError(f"{location}: expected a row with an index and four hexadecimal numbers; {rule}")
+        if int(match[1]) != len(instructions):
+            fact = f"expected the index {len(instructions):04}, not {match[1]}; a table is one program"
+            raise ProgramFormatError(f"{location}: {fact}")
+        instructions.append(_instruction(["0x" + field for field in match.groups()[1:]], partial(str, location)))
+    return Program(instructions)
 
 
-# -- C, as tcpdump -dd and bpf_asm -c ------------------------------------------------------------------------
-
-_C_ROW: Final = re.compile(r"\{([^{}]*)\}")
-_C_DECLARATION: Final = re.compile(r"[^{}=]*=\s*\{")
-_C_COMMENT: Final = re.compile(r"/\*.*?(?:\*/|\Z)|//[^\n]*", re.DOTALL)
-_WORD_AT_LINE_START: Final = re.compile(r"^[ \t]*[A-Za-z_]", re.MULTILINE)
-
-
-def looks_like_c(text: str) -> bool:
-    """Return whether a text looks like C: optional comments and declaration, rows in braces, no line of assembly."""
-    code = _C_COMMENT.sub("", text).lstrip()
-    declaration = _C_DECLARATION.match(code)
-    body = code[declaration.end() :] if declaration else code
-    return bool(declaration or code.startswith("{")) and not _WORD_AT_LINE_START.search(body)
+def render_table(program: Program) -> str:
+    """Return the table of `seccomp-tools dump`, with Go's syntax as disassembly."""
+    rows = (
+        f" {index:04}: {raw.op:#04x} {raw.jt:#04x} {raw.jf:#04x} {raw.k:#010x}  {raw}"
+        for index, raw in enumerate(program)
+    )
+    return "\n".join([" line  CODE  JT   JF      K", "=" * 33, *rows]) + "\n"
 
 
-def parse_c(text: str) -> Program:
-    """Parse rows of four numbers in braces, with or without the declaration of their array."""
-    code = _C_COMMENT.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text)
-    declaration = _C_DECLARATION.match(code)
-    end = declaration.end() if declaration else 0
-    rows = []
-    for match in _C_ROW.finditer(code, end):
-        _check_between_rows(",", code, end, match.start())
-        fields = [field.strip() for field in match[1].split(",")]
-        rows.append(_instruction(fields, partial(_place, code, match.start())))
-        end = match.end()
-    _check_between_rows(",};" if declaration else ",", code, end, len(code))
-    return Program(rows)
+# -- C and JSON, which `source` parses -----------------------------------------------------------------------
 
 
 def render_c(program: Program) -> str:
@@ -130,56 +153,7 @@ def render_c(program: Program) -> str:
     return c_initializers(program) + "\n"
 
 
-def _check_between_rows(allowed: str, text: str, start: int, end: int) -> None:
-    """Reject the first character of text[start:end] that is neither whitespace nor *allowed*."""
-    rest = text[start:end].lstrip(allowed + " \t\r\n")
-    if rest:
-        raise ProgramFormatError(f"{_place(text, end - len(rest))}: expected a row {{ code, jt, jf, k }}")
-
-
-# -- JSON ----------------------------------------------------------------------------------------------------
-
-_JSON_KEYS: Final = ("op", "jt", "jf", "k")
-
-
-def parse_json(text: str) -> Program:
-    """Parse an array of instructions, each an object with op, jt, jf and k, or an array of these four numbers.
-
-    Only op is required; a missing jt, jf or k is 0.
-    """
-    import json
-
-    try:
-        rows = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ProgramFormatError(f"line {error.lineno}, column {error.colno}: {error.msg}") from None
-    except (RecursionError, ValueError) as error:
-        raise ProgramFormatError(f"line 1, column 1: {error}") from None
-    if not isinstance(rows, list):
-        raise ProgramFormatError("line 1, column 1: expected an array of instructions")
-    return Program(_json_instruction(row, index) for index, row in enumerate(rows))
-
-
 def render_json(program: Program) -> str:
     """Return an array of objects, one per line."""
     rows = [f'  {{"op": {raw.op}, "jt": {raw.jt}, "jf": {raw.jf}, "k": {raw.k}}}' for raw in program]
     return "[\n" + ",\n".join(rows) + "\n]\n" if rows else "[]\n"
-
-
-def _json_instruction(row: object, index: int) -> RawInstruction:
-    fields = row
-    if isinstance(row, dict):
-        unknown = sorted(row.keys() - set(_JSON_KEYS))
-        if unknown or "op" not in row:
-            fact = f"unknown key {unknown[0][:40]!r}" if unknown else "missing key 'op'"
-            raise ProgramFormatError(f"instruction {index}: {fact}; the keys are op, jt, jf and k")
-        fields = [row.get(name, 0) for name in _JSON_KEYS]
-    if not isinstance(fields, list) or len(fields) != 4:
-        raise ProgramFormatError(f"instruction {index}: expected an object, or an array of four numbers")
-    for name, value in zip(_JSON_KEYS, fields, strict=True):
-        if type(value) is not int:
-            raise ProgramFormatError(f"instruction {index}: {name} is not an integer")
-    try:
-        return RawInstruction(*fields)
-    except FieldError as error:
-        raise ProgramFormatError(f"instruction {index}: {error}") from None

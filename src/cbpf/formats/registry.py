@@ -2,27 +2,31 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from ..errors import FieldError, ProgramFormatError
 from ..isa.program import Program
 from .assembler import parse_assembly
 from .base import BytesFormat, TextFormat
+from .byte_text import looks_like_bytes, parse_bytes, render_hexadecimal
 from .disassembler import render_assembly, render_bpf_dbg, render_go, render_tcpdump
 from .numeric import (
-    looks_like_c,
-    parse_c,
+    looks_like_commas,
+    looks_like_table,
     parse_comma,
     parse_decimal,
-    parse_hexadecimal,
-    parse_json,
+    parse_table,
     render_c,
     render_comma,
     render_decimal,
-    render_hexadecimal,
     render_json,
+    render_table,
 )
+from .recognition import OTHER_BYTE_ORDER, looks_like_source
 from .savefile import Savefile
+
+_COLOUR: Final = re.compile(rb"\x1b\[[0-9;]*m")
 
 
 def _starts_with(pattern: str) -> Callable[[str], bool]:
@@ -32,8 +36,17 @@ def _starts_with(pattern: str) -> Callable[[str], bool]:
 
 
 def _looks_binary(data: bytes) -> bool:
-    """Return whether the first 4 KiB contain a control character that no text format uses."""
-    return any(byte < 9 or 13 < byte < 32 for byte in data[:4096])
+    """Return whether the first 4 KiB contain a control character that no text format uses.
+
+    The sequences that colour the output of seccomp-tools do not count.
+    """
+    return any(byte < 9 or 13 < byte < 32 for byte in _COLOUR.sub(b"", data[:4096]))
+
+
+def _parse_source(text: str) -> Program:
+    from .source.reader import parse_source
+
+    return parse_source(text)
 
 
 def _render_savefile(program: Program) -> bytes:
@@ -61,40 +74,48 @@ _TEXT_FORMATS: Final = (
         "the listing of bpf_dbg (disassemble)",
     ),
     TextFormat(
+        "table",
+        looks_like_table,
+        parse_table,
+        render_table,
+        True,
+        "the table of seccomp-tools dump and disasm, and of libseccomp's scmp_bpf_disasm",
+    ),
+    TextFormat(
         "json",
-        _starts_with(r'(?:\[|\{\s*")'),
-        parse_json,
+        _starts_with(r'(?:\[\s*(?:[\[{]|\])|\{\s*")'),
+        _parse_source,
         render_json,
         True,
         "an array of objects with op, jt, jf, k",
     ),
     TextFormat(
-        "c",
-        looks_like_c,
-        parse_c,
-        render_c,
+        "hex",
+        looks_like_bytes,
+        parse_bytes,
+        render_hexadecimal,
         True,
-        "C initialisers, as tcpdump -dd and bpf_asm -c",
+        "struct sock_filter as hexadecimal digits, in this machine's byte order",
     ),
     TextFormat(
         "comma",
-        _starts_with(r"\d+\s*,"),
+        looks_like_commas,
         parse_comma,
         render_comma,
         True,
         "a count and instructions, separated by commas, as bpf_asm and iptables -m bpf",
     ),
     TextFormat(
-        "hex",
-        _starts_with(r"[0-9a-fA-F]{16}(?:\s|$)"),
-        parse_hexadecimal,
-        render_hexadecimal,
+        "c",
+        looks_like_source,
+        _parse_source,
+        render_c,
         True,
-        "struct sock_filter as hexadecimal digits, in this machine's byte order",
+        "C initialisers, as tcpdump -dd and bpf_asm -c",
     ),
     TextFormat(
         "decimal",
-        _starts_with(r"\d+[^\S\n]*(?:\n|$)"),
+        _starts_with(r"\d+[^\S\n]*(?:\n|$|\d+[^\S\n]+\d+[^\S\n]+\d+[^\S\n]*(?:\n|$))"),
         parse_decimal,
         render_decimal,
         True,
@@ -134,6 +155,14 @@ _BYTES_FORMATS: Final = (
         Program.to_bytes,
         True,
         "an array of struct sock_filter, in this machine's byte order",
+    ),
+    BytesFormat(
+        "raw-swapped",
+        lambda data: False,
+        partial(Program.from_bytes, byte_order=OTHER_BYTE_ORDER),
+        partial(Program.to_bytes, byte_order=OTHER_BYTE_ORDER),
+        True,
+        "an array of struct sock_filter, in the other byte order; it is not recognised by content",
     ),
 )
 

@@ -1,0 +1,1 @@
+"""Instructions in the source code of C, Go, Rust and Python, in JSON, and in strace's output."""
