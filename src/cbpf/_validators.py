@@ -52,6 +52,13 @@ def flag(path: str, value: object) -> bool:
     raise FieldError(f"{path}: {value!r} is neither True nor False")
 
 
+def seconds(path: str, value: object) -> float:
+    """Return the value if it is a number of seconds above 0."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
+        return value
+    raise FieldError(f"{path}: {value!r} is not a number of seconds above 0")
+
+
 def instance_of(kind: type) -> Check:
     """Return a validator of instances of a class."""
 

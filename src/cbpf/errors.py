@@ -66,6 +66,16 @@ class MissingLibrary(CbpfError, ImportError):
 class Undecided(CbpfError):
     """A query about all packets has neither a proof nor a packet that a run confirms; the message gives the reason."""
 
+    def __init__(self, reason: str, parameter: str | None = None) -> None:
+        self.reason = reason
+        """Why there is no answer."""
+        self.parameter = parameter
+        """The parameter of the function whose increase may give an answer, or None."""
+        super().__init__(reason, parameter)
+
+    def __str__(self) -> str:
+        return self.reason if self.parameter is None else f"{self.reason}; increase {self.parameter}"
+
 
 class ProofFailed(CbpfError):
     """The optimised program is not equivalent to its input: a bug in the optimiser, found by the proof."""

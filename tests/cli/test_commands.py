@@ -645,13 +645,15 @@ DIFF_ERRORS = [
     (["-e", "ip", "-e", "ip", "-e", "ip"], 2, "expected two programs, got 3 (see cbpf diff --help)"),
     (["nope", "-e", "ip"], 2, "nope: No such file or directory"),
     (["-e", "ip", "-e", "tcp prot"], 2, "expression 'tcp prot': can't parse filter expression: syntax error"),
-    (["-e", "ip", "-e", "ip6", "--timeout", "0"], 2, "timeout: 0.0 is not a number of seconds above 0"),
-    (["-e", "ip", "-e", "ip6", "--longest", "-1"], 2, "longest: -1 is not a length in bytes (0..16777215)"),
+    (["-e", "ip", "-e", "ip6", "--timeout", "0"], 2, "Invalid value for '--timeout': 0.0 is not a number of seconds"),
+    (["-e", "ip", "-e", "ip6", "--timeout", "nan"], 2, "Invalid value for '--timeout': nan is not a number of seconds"),
+    (["-e", "ip", "-e", "ip6", "--longest", "-1"], 2, "Invalid value for '--longest': -1 is not in the range"),
+    (["-e", "ip", "-e", "ip6", "--shortest", "9", "--longest", "8"], 2, "--shortest: 9 bytes exceed --longest, 8"),
     (["-e", "ip", "-e", "ip6", "-w", "no/such/place"], 2, "no/such/place: No such file or directory"),
     (
         ["-e", "ip", "-e", "ip6", "--timeout", "1e-9"],
         3,
-        "undecided: solver timed out; increase the timeout",
+        "undecided: timed out after 1e-09 seconds; increase --timeout",
     ),
     (["-e", "ip", "-e", "ip6", "--dialect", "seccomp"], 2, "-e 'ip': instruction 0: opcode 0x28 (ldh [12]) is not"),
 ]

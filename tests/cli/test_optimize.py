@@ -29,6 +29,26 @@ def test_optimize_reads_any_format_and_proves(cli: CommandLine, tmp_path: Path) 
     assert len(cbpf.parse((tmp_path / "short").read_bytes())) == 4
 
 
+def test_optimize_is_undecided_after_the_time_limit(cli: CommandLine, tmp_path: Path) -> None:
+    arguments = ("optimize", "--prove", "--timeout", "1e-9", "-e", "tcp port 80", "-w", "short")
+    code, out, err = cli(*arguments, cwd=tmp_path)
+    assert (code, out) == (3, b"")
+    assert err == "cbpf: undecided: timed out after 1e-09 seconds; increase --timeout\n"
+    assert not (tmp_path / "short").exists()
+    code, _, err = cli("optimize", "--prove", "--timeout", "0", "-e", "ip")
+    assert (code, err) == (
+        2,
+        "cbpf: Invalid value for '--timeout': 0.0 is not a number of seconds above 0 (see cbpf optimize --help)\n",
+    )
+
+
+def test_explain_is_undecided_after_the_time_limit(cli: CommandLine) -> None:
+    code, out, err = cli("explain", "--timeout", "1e-9", "tcp port 80")
+    assert (code, err) == (3, "")
+    answer = "undecided: timed out after 1e-09 seconds; increase --timeout"
+    assert f"proof        {answer}" in out.decode()
+
+
 def test_optimize_for_speed(cli: CommandLine, tmp_path: Path) -> None:
     lines = "\n".join(f"jeq #{3 * number},{100 - number}" for number in range(100))
     (tmp_path / "policy").write_text(f"ld [0]\n{lines}\nret #0x50001\nret #0x7fff0000")

@@ -310,6 +310,30 @@ def test_caches_on_mounted_file_systems(options: str, is_used: bool, tmp_path: P
     assert strays == "[]"
 
 
+def _make_file(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def _make_private_folder(path: Path) -> None:
+    path.mkdir(mode=0)
+
+
+def _make_full_device(path: Path) -> None:
+    path.symlink_to("/dev/full")
+
+
+@pytest.mark.parametrize("make", [_make_file, os.mkfifo, _make_private_folder, _make_full_device])
+def test_an_odd_cache_costs_the_command_nothing_but_a_compilation(
+    make: Callable[[Path], None], cache: Path, traffic: Path
+) -> None:
+    make(cache)
+    command = [sys.executable, "-m", "cbpf", "filter", "--engine", "llvm", "-r", str(traffic), "--count", "udp"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
+    summary = cbpf.filter_capture(traffic, os.devnull, "udp", engine="python")
+    assert (result.returncode, len(result.stderr.splitlines())) == (0, 1)
+    assert f"905 packets seen, {summary.packets_accepted} accepted" in result.stderr
+
+
 # -- races ------------------------------------------------------------------------------------------------------------
 
 

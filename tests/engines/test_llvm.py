@@ -1,11 +1,13 @@
 """The llvm engine: memory safety, references, threads, memory growth, and loading of code."""
 
+import ctypes
 import gc
 import pickle
 import random
 import signal
 import subprocess
 import sys
+import sysconfig
 import threading
 import time
 from array import array
@@ -17,12 +19,14 @@ from typing import Any
 import pytest
 
 import cbpf
+from support.arrow_producer import binary
 from support.project import TESTS, Rounds
 
 pytest.importorskip("llvmlite", reason="the native engine needs llvmlite")
 
 from cbpf.engines.llvm import jit, object_layout
 from cbpf.engines.llvm.engine import LLVMEngine
+from cbpf.packet import buffers
 
 ECHO = cbpf.parse("ldb [0]\nret a")
 LENGTH = cbpf.parse("ld #len\nret a")
@@ -149,26 +153,77 @@ def test_this_interpreter_is_supported(layout_check: None) -> None:
     assert object_layout.is_supported()
 
 
-@pytest.mark.parametrize(
-    ("module", "attribute", "value"),
-    [
-        (sys, "abiflags", "t"),
-        (sys, "implementation", SimpleNamespace(name="pypy")),
-        (object_layout, "_pointer_size", lambda: 4),
-        (object_layout, "TYPE_OFFSET", object_layout.TYPE_OFFSET + 8),
-        (object_layout, "SIZE_OFFSET", object_layout.SIZE_OFFSET - 8),
-        (object_layout, "BYTES_OFFSET", object_layout.BYTES_OFFSET - 8),
-        (object_layout, "TUPLE_OFFSET", object_layout.TUPLE_OFFSET - 8),
-    ],
-    ids=["free-threaded", "PyPy", "32 bits", "type", "size", "content", "items"],
-)
+OTHER_INTERPRETERS: dict[str, tuple[Any, str, object]] = {
+    "free-threaded": (sys, "abiflags", "t"),
+    "free-threaded, debug": (sys, "abiflags", "td"),
+    "without the GIL": (sys, "_is_gil_enabled", lambda: False),
+    "built without the GIL": (sysconfig, "get_config_var", lambda name: 1 if name == "Py_GIL_DISABLED" else None),
+    "PyPy": (sys, "implementation", SimpleNamespace(**vars(sys.implementation) | {"name": "pypy"})),
+    "GraalPy": (sys, "implementation", SimpleNamespace(**vars(sys.implementation) | {"name": "graalpy"})),
+    "32 bits": (buffers, "_pointer_size", lambda: 4),
+    "type": (object_layout, "TYPE_OFFSET", object_layout.TYPE_OFFSET + 8),
+    "size": (object_layout, "SIZE_OFFSET", object_layout.SIZE_OFFSET - 8),
+    "content": (object_layout, "BYTES_OFFSET", object_layout.BYTES_OFFSET - 8),
+    "items": (object_layout, "TUPLE_OFFSET", object_layout.TUPLE_OFFSET - 8),
+}
+
+
+@pytest.mark.parametrize(("module", "attribute", "value"), OTHER_INTERPRETERS.values(), ids=OTHER_INTERPRETERS)
 def test_other_interpreters_and_layouts_are_not_supported(
     module: Any, attribute: str, value: object, layout_check: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patches:
-        patches.setattr(module, attribute, value)
+        patches.setattr(module, attribute, value, raising=False)
         supported = object_layout.is_supported()
     assert not supported
+
+
+@pytest.mark.parametrize("name", ["free-threaded", "without the GIL", "built without the GIL", "type", "items"])
+def test_other_interpreters_call_the_code_through_ctypes(
+    name: str, layout_check: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patches:
+        module, attribute, value = OTHER_INTERPRETERS[name]
+        patches.setattr(module, attribute, value, raising=False)
+        vm = compiled(ECHO)
+        run, verdicts = vm.run, list(vm.verdicts([b"\x07", b"", bytearray(b"\x08")]))
+    assert not isinstance(run, type(len))
+    assert (run(b"\x2a"), verdicts) == (42, [7, 0, 8])
+
+
+@pytest.mark.parametrize("name", ["PyPy", "GraalPy", "32 bits"])
+def test_interpreters_without_the_c_api_use_python(
+    name: str, layout_check: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No address of an object is read: there, it has no meaning."""
+
+    def fail(*arguments: object) -> None:
+        raise AssertionError
+
+    with monkeypatch.context() as patches:
+        module, attribute, value = OTHER_INTERPRETERS[name]
+        patches.setattr(module, attribute, value, raising=False)
+        patches.setattr(ctypes, "string_at", fail)
+        assert not object_layout.is_supported()
+        with pytest.raises(cbpf.MissingLibrary, match="needs CPython on a 64-bit system: use engine='python'"):
+            compiled(ECHO)
+        vm = cbpf.VM(ECHO)
+        assert set(vm.verdicts([b"\x07"] * 100_000)) == {7}
+        assert vm.native_match is None
+        with pytest.raises(cbpf.PacketError, match="Arrow columns need CPython"):
+            cbpf.Packets.of(binary([b"abc"]))
+
+
+@pytest.mark.parametrize("flags", ["", "d"], ids=["release", "debug"])
+def test_debug_builds_are_supported(flags: str, layout_check: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their objects may be larger, which the sizes of the types and the comparison with objects show."""
+    with monkeypatch.context() as patches:
+        patches.setattr(sys, "abiflags", flags)
+        assert object_layout.is_supported()
+    with monkeypatch.context() as patches:
+        patches.delattr(sys, "abiflags")
+        object_layout.is_supported.cache_clear()
+        assert object_layout.is_supported()
 
 
 def test_unsupported_layout_falls_back_to_ctypes(monkeypatch: pytest.MonkeyPatch) -> None:

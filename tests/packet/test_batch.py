@@ -1,14 +1,18 @@
 """Batches of packets from ranges, rows, Arrow columns and lists."""
 
+import ctypes
+import mmap
 from array import array
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
 import cbpf
 from support.arrow_producer import StreamProducer, binary, views
+from support.project import ENGINES, Rounds
 
 VALUES = [b"", b"a", b"twelve bytes", b"thirteen byte", b"x" * 300, b"", b"\0\xff" * 40, b"the last one of them"]
 LENGTH = cbpf.parse("ld #len\nret a")
@@ -148,6 +152,90 @@ def test_invalid_sources_are_rejected(source: Any, message: str, engine: Any) ->
         cbpf.Packets.of(source)
     with pytest.raises(cbpf.PacketError, match=message):
         cbpf.VM(LENGTH, engine=engine).verdicts(source)
+
+
+# -- random buffers and columns ---------------------------------------------------------------------------------------
+
+
+class Subclass(bytes):
+    """Bytes that state another length."""
+
+    def __len__(self) -> int:
+        return 1 << 30
+
+
+def _mapped(data: bytes) -> mmap.mmap:
+    mapped = mmap.mmap(-1, max(len(data), 1))
+    mapped[: len(data)] = data
+    return mapped
+
+
+BUFFERS: dict[str, Callable[[bytes], Any]] = {
+    "bytes": lambda data: data,
+    "bytearray": bytearray,
+    "subclass": Subclass,
+    "array": lambda data: array("B", data),
+    "16-bit array": lambda data: array("H", data + bytes(len(data) % 2)),
+    "ctypes": lambda data: (ctypes.c_char * len(data)).from_buffer_copy(data) if data else b"",
+    "mapping": _mapped,
+    "read-only view": lambda data: memoryview(bytearray(data)).toreadonly(),
+    "reversed": lambda data: memoryview(data[::-1])[::-1],
+    "every second byte": lambda data: memoryview(bytes(byte for pair in zip(data, data, strict=True) for byte in pair))[
+        ::2
+    ],
+    "signed": lambda data: memoryview(data).cast("b"),
+    "matrix": lambda data: memoryview(data).cast("B", (1, len(data))) if data else b"",
+}
+
+
+def random_column(random: Random, count: int, most: int) -> Any:
+    """Return numbers, of which few exceed *most*, in one of several types."""
+    numbers = [
+        random.randrange(most + 2) if random.random() < 0.02 else random.randrange(most // 2 + 1) for _ in range(count)
+    ]
+    if random.random() < 0.05:
+        return random.choice([[-1], ["x"], None, [0.5], [2**64], [*numbers, 0]])
+    makers: list[Callable[[list[int]], Any]] = [list, tuple, iter, lambda items: array("Q", items)]
+    return random.choice(makers)(numbers)
+
+
+def as_numbers(column: Any, limit: int) -> tuple[list[int] | None, Any]:
+    """Return the numbers of a column, None if they are not valid, and a column that was not consumed."""
+    try:
+        numbers = list(column)
+    except TypeError:
+        return None, column
+    is_valid = all(type(number) is int and 0 <= number < limit for number in numbers)
+    return numbers if is_valid else None, column if hasattr(column, "__len__") else iter(numbers)
+
+
+@pytest.mark.fuzz
+def test_random_buffers_and_columns(rounds: Rounds) -> None:
+    """Each engine returns the verdicts on the ranges of the bytes, or the batch is rejected."""
+    program = cbpf.parse("ldb [0]\ntax\nld #len\nadd x\nret a")
+    vms = [cbpf.VM(program, engine=engine) for engine in ENGINES]
+    for random in rounds(400, min_checked=0.3):
+        data = random.randbytes(random.choice([0, 1, 2, 7, 64]))
+        buffer = random.choice(list(BUFFERS.values()))(data)
+        content = bytes(memoryview(buffer))
+        packet_count = random.randrange(5)
+        positions, first = as_numbers(random_column(random, packet_count, len(content)), 2**64)
+        lengths, second = as_numbers(random_column(random, packet_count, len(content)), 2**32)
+        expected = None
+        if positions is not None and lengths is not None and len(positions) == len(lengths):
+            ranges = [(start, start + length) for start, length in zip(positions, lengths, strict=True)]
+            if all(end <= len(content) for _, end in ranges):
+                expected = [content[start:end] for start, end in ranges]
+        if expected is None:
+            with pytest.raises(cbpf.PacketError):
+                cbpf.Packets(buffer, positions=first, lengths=second)
+            continue
+        packets = cbpf.Packets(buffer, positions=first, lengths=second)
+        verdicts = [packet[0] + len(packet) if packet else 0 for packet in expected]
+        assert list(map(bytes, packets)) == expected
+        assert [list(vm.verdicts(packets)) for vm in vms] == [verdicts] * len(vms)
+        assert [vm.run(buffer) for vm in vms] == [content[0] + len(content) if content else 0] * len(vms)
+        rounds.checked()
 
 
 # -- numpy and captures ---------------------------------------------------------

@@ -330,7 +330,7 @@ def test_counterexamples_are_small_with_default_metadata() -> None:
 
 
 def test_missing_answer_is_not_equality() -> None:
-    with pytest.raises(cbpf.Undecided, match=r"^solver timed out; increase the timeout$"):
+    with pytest.raises(cbpf.Undecided, match=r"^timed out after 0.2 seconds; increase timeout$"):
         cbpf.difference(*HARD, timeout=0.2)
     with pytest.raises(cbpf.Undecided):
         cbpf.equivalent(*HARD, timeout=0.2)

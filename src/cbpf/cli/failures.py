@@ -15,6 +15,9 @@ import cbpf
 DEBUG_VARIABLE: Final = "CBPF_DEBUG"
 """The environment variable that shows the traceback of an error."""
 
+UNDECIDED: Final = 3
+"""The exit code if a query about all packets has no answer."""
+
 _WRITE_ERRORS: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF, errno.EROFS, errno.ESTALE)
 
 
@@ -37,7 +40,13 @@ def report(error: BaseException) -> int:
     if os.environ.get(DEBUG_VARIABLE, "0") != "0" and not isinstance(error, click.ClickException):
         _print("".join(traceback.format_exception(error)).rstrip())
     _print(*(f"cbpf: {line}" for line in _messages(error)))
-    return 3 if isinstance(error, cbpf.Undecided) else 2
+    return UNDECIDED if isinstance(error, cbpf.Undecided) else 2
+
+
+def undecided_message(error: cbpf.Undecided) -> str:
+    """Return why there is no answer, and the option whose increase may give one."""
+    advice = "" if error.parameter is None else f"; increase --{error.parameter}"
+    return f"undecided: {error.reason}{advice}"
 
 
 def _messages(error: BaseException) -> list[str]:
@@ -52,7 +61,7 @@ def _messages(error: BaseException) -> list[str]:
         case cbpf.ProgramFormatError():
             return _problem_lines(error)
         case cbpf.Undecided():
-            return [f"undecided: {error}"]
+            return [undecided_message(error)]
         case cbpf.CbpfError():
             return [str(error)]
         case MemoryError():

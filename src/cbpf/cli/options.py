@@ -163,21 +163,40 @@ def list_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
+def _check_seconds(_context: click.Context, _parameter: click.Parameter, value: float) -> float:
+    if not value > 0:
+        raise click.BadParameter(f"{value} is not a number of seconds above 0")
+    return value
+
+
+timeout_option = click.option(
+    "--timeout",
+    metavar="SECONDS",
+    type=float,
+    default=30,
+    show_default=True,
+    callback=_check_seconds,
+    help="Time limit of each proof, in seconds.",
+)
+
+_LENGTH: Final = click.IntRange(0, 0xFF_FFFF)
+
+
 def proof_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options --shortest, --longest and --timeout."""
+
+    @wraps(command)
+    def wrapper(*arguments: Any, shortest: int, longest: int, **options: Any) -> Any:
+        if shortest > longest:
+            raise click.UsageError(f"--shortest: {shortest} bytes exceed --longest, {longest} bytes")
+        return command(*arguments, shortest=shortest, longest=longest, **options)
+
     for option in (
-        click.option(
-            "--timeout",
-            metavar="SECONDS",
-            type=float,
-            default=30,
-            show_default=True,
-            help="Time limit of the proof, in seconds.",
-        ),
+        timeout_option,
         click.option(
             "--longest",
             metavar="BYTES",
-            type=int,
+            type=_LENGTH,
             default=65535,
             show_default=True,
             help="Maximum captured length to consider, in bytes.",
@@ -185,14 +204,14 @@ def proof_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--shortest",
             metavar="BYTES",
-            type=int,
+            type=_LENGTH,
             default=0,
             show_default=True,
             help="Minimum captured length to consider, in bytes.",
         ),
     ):
-        command = option(command)
-    return command
+        wrapper = option(wrapper)
+    return wrapper
 
 
 # Files

@@ -8,6 +8,7 @@ implementations differ. It is immutable; `replace` makes a variant:
 """
 
 import sys
+from types import MappingProxyType
 from typing import Annotated, Final, Literal, TypeAlias
 
 from .._record import Record
@@ -122,7 +123,7 @@ SECCOMP: Final = LINUX.replace(
 )
 """A system call filter (kernel/seccomp.c): the packet is struct seccomp_data, 64 bytes in this machine's byte order."""
 
-DIALECTS: Final = {dialect.name: dialect for dialect in (PCAP, LINUX, SECCOMP)}
+DIALECTS: Final = MappingProxyType({dialect.name: dialect for dialect in (PCAP, LINUX, SECCOMP)})
 """The dialects by name."""
 
 

@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 
 from .._options import Goal
 from .._record import Record
-from .._validators import flag, one_of
+from .._validators import flag, one_of, optional, seconds
 from ..errors import ProofFailed
 from ..isa.dialects import PCAP, Dialect, check_dialect
 from ..isa.instructions import RawInstruction
@@ -51,6 +51,7 @@ FINAL_PASSES: Final[dict[str, Pass]] = {
 
 _MAX_ROUNDS: Final = 8
 _check_goal: Final = one_of("size", "speed")
+_check_timeout: Final = optional(seconds)
 
 
 class Stage(Record):
@@ -65,7 +66,14 @@ class Stage(Record):
     program: Program
 
 
-def optimize(program: Instructions, *, dialect: Dialect = PCAP, goal: Goal = "size", prove: bool = False) -> Program:
+def optimize(
+    program: Instructions,
+    *,
+    dialect: Dialect = PCAP,
+    goal: Goal = "size",
+    prove: bool = False,
+    timeout: float | None = 30,
+) -> Program:
     r"""Return a shorter or faster program with the same verdict on every packet, of any length and with any metadata.
 
     A program is returned unchanged if it has no diagram of reasonable size (a sum that doubles itself forty times).
@@ -78,6 +86,7 @@ def optimize(program: Instructions, *, dialect: Dialect = PCAP, goal: Goal = "si
             instructions on the longest path: it lowers many tests of one value to a binary search tree, which may
             have more instructions than a chain of tests, but not more than the dialect allows.
         prove: Prove with an SMT solver (extra `smt`) that both programs are equal on packets of up to 65,535 bytes.
+        timeout: The time for the proof, in seconds; None: no limit.
 
     Returns:
         The optimised program.
@@ -85,7 +94,7 @@ def optimize(program: Instructions, *, dialect: Dialect = PCAP, goal: Goal = "si
     Raises:
         FieldError: An argument is invalid.
         VerificationError: The dialect rejects the program for another reason than its length.
-        Undecided: The solver reached its deadline of 10 seconds (only with *prove*).
+        Undecided: There is no answer within the timeout; see `difference` (only with *prove*).
         ProofFailed: The programs are not equal, which is an error of the optimiser (only with *prove*).
 
     >>> from cbpf import parse
@@ -97,11 +106,12 @@ def optimize(program: Instructions, *, dialect: Dialect = PCAP, goal: Goal = "si
     """
     source, rules = _verified(program, dialect, goal)
     flag("optimize.prove", prove)
+    _check_timeout("optimize.timeout", timeout)
     optimized = improve(source, dialect=dialect, goal=goal)
     if optimized is None:
         return source
     if prove:
-        _prove(source, optimized, rules)
+        _prove(source, optimized, rules, timeout)
     return optimized
 
 
@@ -227,10 +237,10 @@ def _cost(code: Sequence[RawInstruction], dialect: Dialect, goal: Goal) -> tuple
     return 0 if goal == "size" else longest_path(effects_of(code, dialect)), len(code)
 
 
-def _prove(program: Program, optimized: Program, dialect: Dialect) -> None:
+def _prove(program: Program, optimized: Program, dialect: Dialect, timeout: float | None) -> None:
     from ..proofs.equivalence import difference
 
-    counterexample = difference(program, optimized, dialect=dialect)
+    counterexample = difference(program, optimized, dialect=dialect, timeout=timeout)
     if counterexample is not None:
         fact = "optimiser bug: the optimised program is not equivalent to the input"
         raise ProofFailed(f"{fact}: {counterexample}", counterexample)

@@ -18,7 +18,7 @@ from functools import cache
 from typing import Any, Final, NamedTuple
 
 from ..errors import PacketError
-from .buffers import C_API
+from .buffers import C_API, POINTER_SIZE
 
 _MS_ASYNC: Final = 1
 _MAX_TEXT: Final = 200  # characters of a format, or of an error of a producer
@@ -183,7 +183,7 @@ def _array(format: str, values: _Owned) -> Array:
         raise PacketError(f"Arrow: n_buffers {fields.n_buffers}; it must not be negative")
     buffers: list[int] = []
     if fields.n_buffers:
-        check_mapped("the list of buffers", fields.buffers or 0, 8 * fields.n_buffers)
+        check_mapped("the list of buffers", fields.buffers or 0, POINTER_SIZE * fields.n_buffers)
         pointers = (ctypes.c_void_p * fields.n_buffers).from_address(fields.buffers)
         buffers = [pointer or 0 for pointer in pointers]
     return Array(format, fields.length, fields.offset, fields.null_count, fields.n_children, buffers, values)

@@ -207,14 +207,22 @@ def _of_rows(view: memoryview) -> Packets:
     stride, step = view.strides or (0, 0)
     if not view.nbytes:
         return Packets(b"", positions=repeat(0, count), lengths=repeat(0, count))
-    if not view.c_contiguous and step == 1 and stride >= width and not view.suboffsets:
+    if not view.c_contiguous and step == 1 and stride >= width and not view.suboffsets and _has_c_api():
         from .buffers import strided_rows
 
         return Packets(strided_rows(view), positions=range(0, count * stride, stride), lengths=repeat(width, count))
     return Packets(view, positions=range(0, count * width, width), lengths=repeat(width, count))
 
 
+def _has_c_api() -> bool:
+    from .buffers import has_c_api
+
+    return has_c_api()
+
+
 def _of_arrow(source: Any) -> Packets:
+    if not _has_c_api():
+        raise PacketError("packets: Arrow columns need CPython on a 64-bit system; pass a list of buffers")
     from .arrow import import_column
 
     column = import_column(source)

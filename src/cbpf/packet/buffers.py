@@ -5,12 +5,29 @@ an address may be used only while `address_of` holds the buffer, and a view of f
 """
 
 import ctypes
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final, TypeAlias
 
 C_API: Final = ctypes.PyDLL(None)
 """Python's C API. Not `ctypes.pythonapi`, whose functions are shared by all users, who set argument types on them."""
+
+POINTER_SIZE: Final = 8
+"""The size in bytes of an address in machine code and in the structures that this package shares with it."""
+
+
+def has_c_api() -> bool:
+    """Return whether this interpreter has CPython's C API, with addresses of 64 bits.
+
+    Other implementations (PyPy, GraalPy) have neither its functions nor objects at the address `id(object)`.
+    """
+    return sys.implementation.name == "cpython" and _pointer_size() == POINTER_SIZE
+
+
+def _pointer_size() -> int:
+    return ctypes.sizeof(ctypes.c_void_p)
+
 
 BytesLike: TypeAlias = bytes | memoryview
 """Bytes of one dimension and the format B."""

@@ -43,7 +43,7 @@ def _words(path: str, value: object) -> tuple[int, ...]:
 
 def _bytes(path: str, value: object) -> bytes:
     if isinstance(value, bytes | bytearray | memoryview):
-        return bytes(value)
+        return memoryview(value).tobytes()  # exactly bytes, also for a subclass with other methods
     raise FieldError(f"{path}: {value!r} is not bytes")
 
 

@@ -19,10 +19,11 @@ def goal_conditions(query: Query) -> dict[CoverageGoal, BoolTerm]:
     for index, branch in execution.branches.items():
         conditions[CoverageGoal("branch", index, True)] = branch.taken
         conditions[CoverageGoal("branch", index, False)] = branch.not_taken
-    for index, load in execution.loads.items():
-        conditions[CoverageGoal("load", index, True)] = _ends_at(query, load, captured)
-        one_more = terms.arithmetic(Action.ADD, captured, 1)
-        conditions[CoverageGoal("load", index, False)] = _ends_at(query, load, one_more)
+    one_more = terms.arithmetic(Action.ADD, captured, 1)
+    for index, loads in execution.loads.items():
+        for fits, length in ((True, captured), (False, one_more)):
+            ends = terms.any(*(_ends_at(query, load, length) for load in loads))
+            conditions[CoverageGoal("load", index, fits)] = ends
     return conditions
 
 

@@ -1,59 +1,26 @@
 """Symbolic execution: a `Machine` whose words are terms, which turns a program into conditions on the packet.
 
-All jumps are forward, so each instruction is executed once, for all paths that reach it. At a join, a register with
-different values on the incoming edges becomes a choice between these values. The choice is built when the register is
-first read, and therefore never for a dead register.
+All jumps are forward, so one walk over the program executes each instruction for all paths that reach it, in the few
+states that `path_states` distinguishes.
 """
 
-from collections.abc import Hashable, Sequence
-from typing import Final, NamedTuple, TypeAlias
+from collections.abc import Container, Sequence
+from contextlib import suppress
+from typing import Final, NamedTuple
 
 from ..isa.dialects import Dialect, FetchOrder
-from ..isa.opcodes import SCRATCH_SLOTS, Action, Extension
+from ..isa.instructions import RawInstruction
+from ..isa.opcodes import JUMPS, OPCODE_BY_CODE, SCRATCH_SLOTS, SIGN_BIT, Action, Extension
 from ..isa.program import Program
 from ..isa.semantics import HeaderKind, begin, execute
 from .netlink import find_attribute
+from .path_registers import A, X, path_registers
+from .path_states import LazyWord, PathState, built, merge_states
 from .symbolic_packet import SymbolicPacket
 from .terms import BoolTerm, Terms, WordTerm, term_key
 
-
-class _Join:
-    """A word with different values on several incoming edges; its term is built when it is first read.
-
-    Args:
-        incoming: Each value, with the path conditions of the edges that provide it.
-    """
-
-    __slots__ = ("incoming", "term")
-
-    def __init__(self, incoming: "list[tuple[_LazyWord, list[BoolTerm]]]") -> None:
-        self.incoming = incoming
-        self.term: WordTerm = None
-
-
-_LazyWord: TypeAlias = "WordTerm | _Join"
-
-
-def _term(value: _LazyWord) -> WordTerm:
-    return value.term if isinstance(value, _Join) else value
-
-
-class _PathState(NamedTuple):
-    """The state on an edge.
-
-    Args:
-        condition: The path condition.
-        words: A, X, the number of draws, and the scratch slots.
-        min_captured: A lower bound of the captured length, in bytes.
-    """
-
-    condition: BoolTerm
-    words: tuple[_LazyWord, ...]
-    min_captured: int
-
-
-_A, _X, _DRAWS, _SCRATCH = 0, 1, 2, 3
-_START: Final = _PathState(True, (0,) * (_SCRATCH + SCRATCH_SLOTS), 0)
+_DRAWS: Final = SCRATCH_SLOTS + 2
+"""The number of the register that counts the draws of random numbers."""
 
 
 class BranchConditions(NamedTuple):
@@ -85,7 +52,7 @@ class Execution(NamedTuple):
     returned: list[tuple[BoolTerm, WordTerm]]
     reached: list[BoolTerm]
     branches: dict[int, BranchConditions]
-    loads: dict[int, LoadAttempt]
+    loads: dict[int, list[LoadAttempt]]
 
 
 def concrete_execution(verdict: int) -> Execution:
@@ -103,98 +70,47 @@ class TermMachine:
     Args:
         packet: The symbolic packet that the program reads.
         dialect: The dialect that runs the program.
-        length: The number of instructions.
+        program: The program.
 
     Attributes:
         condition: The path condition of the current instruction.
         has_ended: Whether no packet continues from the current instruction to the next one.
         index: The index of the current instruction.
         returned: See `Execution`.
-        branches: See `Execution`.
+        branches: The conditions of each conditional jump, for each state in which it is reached.
         loads: See `Execution`.
     """
 
-    def __init__(self, packet: SymbolicPacket, dialect: Dialect, length: int) -> None:
+    def __init__(self, packet: SymbolicPacket, dialect: Dialect, program: Sequence[RawInstruction]) -> None:
         self._terms: Terms = packet.terms
         self._packet = packet
         self._windows = dialect.header_windows
-        self._incoming: list[list[_PathState]] = [[] for _ in range(length)]
+        self._incoming: list[list[PathState]] = [[] for _ in program]
         self.returned: list[tuple[BoolTerm, WordTerm]] = []
-        self.has_ended = False
-        self.index = 0
-        self.branches: dict[int, BranchConditions] = {}
-        self.loads: dict[int, LoadAttempt] = {}
-        self._resume(_START)
+        self.branches: list[list[BranchConditions]] = [[] for _ in program]
+        self.loads: dict[int, list[LoadAttempt]] = {}
+        self.resume(0, PathState(True, (0,) * (_DRAWS + 1), {}))
 
     # Paths
 
-    def _resume(self, state: _PathState) -> None:
+    def incoming(self, index: int) -> list[PathState]:
+        """Return the states on the edges to instruction *index*, and forget them."""
+        states, self._incoming[index] = self._incoming[index], []
+        return states
+
+    def resume(self, index: int, state: PathState) -> None:
+        """Continue at instruction *index* in a state."""
+        self.index = index
         self.condition = state.condition
-        self._words = list(state.words)
-        self._min_captured = state.min_captured
+        self._words: list[LazyWord] = list(state.words)
+        self._captured = state.captured
         self.has_ended = False
 
-    def _state(self, condition: BoolTerm) -> _PathState:
-        return _PathState(condition, tuple(self._words), self._min_captured)
-
-    def enter(self, index: int) -> bool:
-        """Enter instruction *index*, joining all incoming states; return False if it is unreachable."""
-        states = self._incoming[index]
-        if not self.has_ended and self.condition is not False:
-            states.append(self._state(self.condition))
-        self.index = index
-        if not states:
-            self.has_ended = True
-            return False
-        self._resume(states[0] if len(states) == 1 else self._join(states))
-        self._incoming[index] = []
-        return True
-
-    def _join(self, states: Sequence[_PathState]) -> _PathState:
-        condition = self._terms.any(*(state.condition for state in states))
-        first = states[0].words
-        if all(state.words is first for state in states):
-            words = first
-        else:
-            words = tuple(self._join_word(states, register) for register in range(len(first)))
-        return _PathState(condition, words, min(state.min_captured for state in states))
-
-    def _join_word(self, states: Sequence[_PathState], register: int) -> _LazyWord:
-        values: dict[Hashable, tuple[_LazyWord, list[BoolTerm]]] = {}
-        for state in states:
-            value = state.words[register]
-            key = value if isinstance(value, _Join) else term_key(value)
-            values.setdefault(key, (value, []))[1].append(state.condition)
-        if len(values) == 1:
-            return states[0].words[register]
-        return _Join(list(values.values()))
+    def _state(self, condition: BoolTerm) -> PathState:
+        return PathState(condition, tuple(self._words), self._captured)
 
     def _read(self, register: int) -> WordTerm:
-        value = self._words[register]
-        if isinstance(value, _Join):
-            value = self._words[register] = self._build(value)
-        return value
-
-    def _build(self, join: _Join) -> WordTerm:
-        """Return the term of a join, after building the joins that it depends on.
-
-        It is iterative, since a program may have thousands of joins.
-        """
-        pending = [join]
-        while pending:
-            last = pending[-1]
-            unbuilt = [value for value, _ in last.incoming if isinstance(value, _Join) and value.term is None]
-            if unbuilt:
-                pending += unbuilt
-            elif pending.pop().term is None:
-                last.term = self._choose([(_term(value), conditions) for value, conditions in last.incoming])
-        return join.term
-
-    def _choose(self, incoming: list[tuple[WordTerm, list[BoolTerm]]]) -> WordTerm:
-        """Return the value whose path condition holds; one of them does, so the last one needs no test."""
-        word = incoming[-1][0]
-        for value, conditions in reversed(incoming[:-1]):
-            word = self._terms.select(self._terms.any(*conditions), value, word)
+        word = self._words[register] = built(self._terms, self._words[register])
         return word
 
     def _assume(self, condition: BoolTerm) -> None:
@@ -207,19 +123,19 @@ class TermMachine:
 
     @property
     def a(self) -> WordTerm:
-        return self._read(_A)
+        return self._read(A)
 
     @a.setter
     def a(self, value: WordTerm) -> None:
-        self._words[_A] = value
+        self._words[A] = value
 
     @property
     def x(self) -> WordTerm:
-        return self._read(_X)
+        return self._read(X)
 
     @x.setter
     def x(self, value: WordTerm) -> None:
-        self._words[_X] = value
+        self._words[X] = value
 
     def word(self, value: int) -> WordTerm:
         return value
@@ -234,10 +150,10 @@ class TermMachine:
         return self._terms.select(condition, then, otherwise)
 
     def load_scratch(self, slot: int) -> WordTerm:
-        return self._read(_SCRATCH + slot)
+        return self._read(slot)
 
     def store_scratch(self, slot: int, value: WordTerm) -> None:
-        self._words[_SCRATCH + slot] = value
+        self._words[slot] = value
 
     def captured_length(self) -> WordTerm:
         return self._packet.captured
@@ -249,26 +165,38 @@ class TermMachine:
         return self._packet.header(header) if self._windows else 0
 
     def fetch(self, base: WordTerm, displacement: int, size: int, byte_order: FetchOrder) -> WordTerm:
-        self.loads[self.index] = LoadAttempt(self.condition, base, displacement + size)
+        attempt = LoadAttempt(self.condition, base, displacement + size)
+        self.loads.setdefault(self.index, []).append(attempt)
         if isinstance(base, int):
             self._require_bytes(base + displacement + size)
             return self._packet.load(base + displacement, size, byte_order)
-        position = self._terms.arithmetic(Action.ADD, base, displacement)
-        if self._windows:
-            self._require_window(position, size)
+        start, distance = self._terms.split(base)
+        if self._windows and not self._terms.is_below(start, SIGN_BIT):
+            self._require_window(self._terms.arithmetic(Action.ADD, base, displacement), size)
         else:
-            self._require_bytes(displacement + size)
-            max_base = self._terms.arithmetic(Action.SUB, self._packet.captured, displacement + size)
-            self._assume(self._terms.at_most(base, max_base))
-        return self._packet.load(position, size, byte_order)
+            self._require_bytes_after(start, distance + displacement + size)
+        return self._packet.load(self._terms.arithmetic(Action.ADD, base, displacement), size, byte_order)
 
     def _require_bytes(self, count: int) -> None:
         """Assume that at least *count* bytes of the packet are captured."""
         if count > self._packet.longest:
             raise _PathEnded
-        if count > max(self._min_captured, self._packet.shortest):
+        if count > max(self._captured.get(0, 0), self._packet.shortest):
             self._assume(self._terms.at_most(count, self._packet.captured))
-            self._min_captured = count
+            self._captured = {**self._captured, 0: count}
+
+    def _require_bytes_after(self, start: WordTerm, count: int) -> None:
+        """Assume that at least *count* bytes from position *start* on are captured."""
+        if count > self._packet.longest:
+            raise _PathEnded
+        key = term_key(start)
+        if count <= self._captured.get(key, 0):
+            return
+        if key not in self._captured and not self._terms.is_below(start, SIGN_BIT):
+            self._assume(self._terms.at_most(start, self._packet.captured))
+        available = self._terms.arithmetic(Action.SUB, self._packet.captured, start)
+        self._assume(self._terms.signed_at_most(count, available))
+        self._captured = {**self._captured, key: count}
 
     def _require_window(self, position: WordTerm, size: int) -> None:
         """Assume that *size* bytes at *position* are within the packet and the bytes before it (negative positions)."""
@@ -309,7 +237,7 @@ class TermMachine:
         edges = BranchConditions(
             terms.all(self.condition, condition), terms.all(self.condition, terms.negate(condition))
         )
-        self.branches[self.index] = edges
+        self.branches[self.index].append(edges)
         if target_true == target_false:
             self.jump(target_true)
             return
@@ -321,19 +249,48 @@ class TermMachine:
 
 def execute_symbolically(program: Program, dialect: Dialect, packet: SymbolicPacket) -> Execution:
     """Execute a program that *dialect* accepts on a symbolic packet."""
-    machine = TermMachine(packet, dialect, len(program))
-    reached: list[BoolTerm] = []
-    try:
+    instructions = tuple(program)
+    terms = packet.terms
+    machine = TermMachine(packet, dialect, instructions)
+    with suppress(_PathEnded):
         begin(machine, dialect)
-    except _PathEnded:
-        machine.has_ended = True
-    for index, raw in enumerate(program):
-        if not machine.enter(index):
-            reached.append(False)
-            continue
-        reached.append(machine.condition)
-        try:
-            execute(machine, raw, index, dialect)
-        except _PathEnded:
-            machine.has_ended = True
-    return Execution(machine.returned, reached, machine.branches, machine.loads)
+        machine.jump(0)
+    registers = path_registers(instructions, dialect)
+    targets = {target for index, raw in enumerate(instructions) for target in _jump_targets(raw, index)}
+    reached: list[list[BoolTerm]] = [[] for _ in instructions]
+    for index in range(len(instructions)):
+        for state in merge_states(terms, machine.incoming(index), registers[index]):
+            terms.limits.check()
+            machine.resume(index, state)
+            with suppress(_PathEnded):
+                _execute_block(machine, instructions, dialect, targets, reached)
+    branches = {
+        index: BranchConditions(*(terms.any(*conditions) for conditions in zip(*edges, strict=True)))
+        for index, edges in enumerate(machine.branches)
+        if edges
+    }
+    return Execution(machine.returned, [terms.any(*conditions) for conditions in reached], branches, machine.loads)
+
+
+def _jump_targets(raw: RawInstruction, index: int) -> tuple[int, ...]:
+    return raw.successors(index) if OPCODE_BY_CODE[raw.op].action in JUMPS else ()
+
+
+def _execute_block(
+    machine: TermMachine,
+    program: Sequence[RawInstruction],
+    dialect: Dialect,
+    targets: Container[int],
+    reached: list[list[BoolTerm]],
+) -> None:
+    """Execute instructions up to a jump, a `ret` or the target of a jump."""
+    while True:
+        index = machine.index
+        reached[index].append(machine.condition)
+        execute(machine, program[index], index, dialect)
+        if machine.has_ended:
+            return
+        machine.index = index + 1
+        if index + 1 in targets:
+            machine.jump(index + 1)
+            return

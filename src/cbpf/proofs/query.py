@@ -1,13 +1,14 @@
 """Queries about the packets of one or two programs: symbolic execution, a solver with a deadline, and shrinking."""
 
-import time
+from functools import cached_property
 from typing import Final
 
 from .._validators import within
 from ..errors import FieldError, Undecided
 from ..isa.opcodes import OPCODE_BY_CODE, SIGN_BIT, Extension, Operand, extension_of
 from ..vm import VM
-from .machine import execute_symbolically
+from .limits import Limits
+from .machine import Execution, execute_symbolically
 from .shrink import Confirm, shrink
 from .symbolic_packet import Model, SymbolicPacket
 from .terms import BoolTerm, Solver, Terms
@@ -38,11 +39,10 @@ class Query:
         vms: The programs.
         terms: The builder of all terms of the query.
         packet: The symbolic packet.
-        executions: The symbolic execution of each program.
     """
 
     def __init__(self, *vms: VM, shortest: int, longest: int, timeout: float | None) -> None:
-        deadline = _deadline(timeout)
+        limits = Limits(timeout)
         shortest, longest = _check_length("shortest", shortest), _check_length("longest", longest)
         if shortest > longest:
             raise FieldError(f"shortest: {shortest} bytes exceed longest, {longest} bytes")
@@ -50,12 +50,16 @@ class Query:
         if self.dialect.record_size is not None:
             shortest = longest = self.dialect.record_size
         self.vms = vms
-        self.terms = Terms()
+        self.terms = Terms(limits)
         indexed = any(_has_indexed_load(vm) for vm in vms)
         self.packet = SymbolicPacket(self.terms, self.dialect, shortest, longest, indexed=indexed)
-        self.executions = [execute_symbolically(vm.program, self.dialect, self.packet) for vm in vms]
-        self._deadline = deadline
+        self._limits = limits
         self._solver: Solver | None = None
+
+    @cached_property
+    def executions(self) -> list[Execution]:
+        """The symbolic execution of each program. Raises `Undecided`."""
+        return [execute_symbolically(vm.program, self.dialect, self.packet) for vm in self.vms]
 
     def find(self, condition: BoolTerm, *, confirm: Confirm) -> Model | None:
         """Return a small packet that satisfies a condition, or None: there is a proof that no packet does.
@@ -77,6 +81,7 @@ class Query:
             lambda candidate: confirm(candidate) and qualities <= self._qualities(candidate),
             self.packet.shortest,
             max_runs,
+            self._limits,
         )
 
     def solve(self, condition: BoolTerm) -> Model | None:
@@ -84,7 +89,7 @@ class Query:
         if condition is False:
             return None
         if self._solver is None:
-            self._solver = self.terms.solver(self._deadline)
+            self._solver = self.terms.solver()
             self._solver.add_constraints(*self.packet.constraints)
         exact = self.packet.exact_search_conditions
         if self._solver.is_satisfiable(condition, *exact) or (exact and self._solver.is_satisfiable(condition)):
@@ -141,14 +146,6 @@ class Query:
                 if step.fetched is not None and step.fetched.value is None:
                     qualities.discard("complete")
         return qualities
-
-
-def _deadline(timeout: float | None) -> float:
-    if timeout is None:
-        return float("inf")
-    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
-        raise FieldError(f"timeout: {timeout!r} is not a number of seconds above 0")
-    return time.monotonic() + timeout
 
 
 def _has_indexed_load(vm: VM) -> bool:

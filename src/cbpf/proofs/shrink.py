@@ -7,15 +7,19 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from ..packet.metadata import Metadata
+from .limits import Limits
 from .symbolic_packet import Model
 
 Confirm: TypeAlias = Callable[[Model], bool]
 """A function that runs the programs on a packet and returns whether the condition of the query holds."""
 
 
-def shrink(model: Model, confirm: Confirm, shortest: int, max_runs: int) -> Model:
-    """Return a small packet of at least *shortest* bytes that *confirm* accepts, after at most *max_runs* calls."""
-    shrinker = _Shrinker(model, confirm, max_runs)
+def shrink(model: Model, confirm: Confirm, shortest: int, max_runs: int, limits: Limits) -> Model:
+    """Return a small packet of at least *shortest* bytes that *confirm* accepts.
+
+    It is called at most *max_runs* times, and not after the deadline: a larger packet is an answer, too.
+    """
+    shrinker = _Shrinker(model, confirm, max_runs, limits)
     shrinker.simplify_metadata()
     shrinker.truncate(shortest)
     shrinker.zero(0, len(shrinker.model.packet))
@@ -26,8 +30,9 @@ def shrink(model: Model, confirm: Confirm, shortest: int, max_runs: int) -> Mode
 class _Shrinker:
     """The smallest confirmed packet so far."""
 
-    def __init__(self, model: Model, confirm: Confirm, max_runs: int) -> None:
+    def __init__(self, model: Model, confirm: Confirm, max_runs: int, limits: Limits) -> None:
         self.model = model
+        self._limits = limits
         self._confirm = confirm
         self._remaining_runs = max_runs
 
@@ -37,7 +42,7 @@ class _Shrinker:
         if candidate == self.model:
             return True
         self._remaining_runs -= 1
-        if self._remaining_runs < 0 or not self._confirm(candidate):
+        if self._remaining_runs < 0 or self._limits.has_timed_out() or not self._confirm(candidate):
             return False
         self.model = candidate
         return True

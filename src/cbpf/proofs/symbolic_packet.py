@@ -65,6 +65,7 @@ class SymbolicPacket:
         ]
         self._byte_array = terms.array_variable("packet", 8) if indexed else None
         self._bytes: dict[Hashable, tuple[WordTerm, Term]] = {}
+        self._loads: dict[Hashable, WordTerm] = {}
         self._words: dict[str, WordTerm] = {}
         self._bools: dict[str, BoolTerm] = {}
         self._draws: dict[Hashable, tuple[WordTerm, Term]] = {}
@@ -85,9 +86,12 @@ class SymbolicPacket:
 
     def load(self, position: WordTerm, size: int, byte_order: FetchOrder) -> WordTerm:
         """Return the number of *size* bytes at *position*; the path condition ensures that they are captured."""
-        positions = [self.terms.arithmetic(Action.ADD, position, offset) for offset in range(size)]
-        most_significant_first = positions if byte_order == "big" else positions[::-1]
-        return self.terms.concatenate([self._byte(byte_position) for byte_position in most_significant_first])
+        key = term_key(position), size, byte_order
+        if key not in self._loads:
+            positions = [self.terms.arithmetic(Action.ADD, position, offset) for offset in range(size)]
+            most_significant_first = positions if byte_order == "big" else positions[::-1]
+            self._loads[key] = self.terms.concatenate([self._byte(position) for position in most_significant_first])
+        return self._loads[key]
 
     def _byte(self, position: WordTerm) -> Term:
         key = term_key(position)

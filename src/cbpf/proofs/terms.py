@@ -4,7 +4,6 @@ Values that do not depend on the packet are plain ints and bools, and are comput
 terms over bit vectors. The solver represents equal terms by one object, even if they are from different programs.
 """
 
-import time
 from collections.abc import Hashable, Iterator, Sequence
 from functools import cache, partial
 from typing import Any, Final, TypeAlias
@@ -12,6 +11,8 @@ from typing import Any, Final, TypeAlias
 from ..errors import MissingLibrary, Undecided
 from ..isa.alu import ARITHMETIC, COMPARISONS
 from ..isa.opcodes import SIGN_BIT, WORD_MASK, Action
+from .limits import Limits
+from .linear_sums import Atom, LinearSum, linear_sum, possible_bits
 
 Term: TypeAlias = Any
 """A term of bitwuzla, which has no type annotations."""
@@ -20,7 +21,15 @@ WordTerm: TypeAlias = Any
 BoolTerm: TypeAlias = Any
 """A condition: a bool, or a Boolean term."""
 
-TIMED_OUT: Final = "solver timed out; increase the timeout"
+_OPTIONS: Final = {
+    "PRODUCE_MODELS": True,
+    # The terms of two programs are shared already; normalising the sums of the formula takes half of the time.
+    "PP_NORMALIZE": False,
+    # Products and quotients of words are bit-blasted only as far as needed. Otherwise the solver may take seconds for
+    # many of them before it polls for the deadline.
+    "ABSTRACTION": True,
+    "ABSTRACTION_BV_SIZE": 32,
+}
 
 
 @cache
@@ -46,10 +55,6 @@ _ARITHMETIC_KINDS: Final = {
 }
 _COMPARISON_KINDS: Final = {Action.EQUAL: "EQUAL", Action.GREATER_THAN: "BV_UGT", Action.GREATER_OR_EQUAL: "BV_UGE"}
 
-_RIGHT_NEUTRAL_ZERO: Final = frozenset(
-    {Action.ADD, Action.SUB, Action.OR, Action.XOR, Action.SHIFT_LEFT, Action.SHIFT_RIGHT}
-)
-
 
 def term_key(word: WordTerm) -> Hashable:
     """Return a key that is equal for equal words; bitwuzla's terms cannot be compared with ints."""
@@ -57,23 +62,35 @@ def term_key(word: WordTerm) -> Hashable:
 
 
 class Terms:
-    """A builder of terms, which folds constants and neutral operands."""
+    """A builder of terms, which folds constants and neutral operands.
 
-    def __init__(self) -> None:
+    Args:
+        limits: The limits of the query.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
         library = _library()
         self._kinds = library.Kind
         self._manager = library.TermManager()
-        self._make = self._manager.mk_term
         self._word_sort = self._manager.mk_bv_sort(32)
         kinds = library.Kind
         self._arithmetic = {action: getattr(kinds, name) for action, name in _ARITHMETIC_KINDS.items()}
         self._comparisons = {action: getattr(kinds, name) for action, name in _COMPARISON_KINDS.items()}
+        self._sums: dict[int, LinearSum] = {}
+        self._words: dict[LinearSum, Term] = {}
+        self._results: dict[Hashable, WordTerm] = {}
+
+    def _make(self, kind: Any, operands: list[Term], *indices: list[int]) -> Term:
+        self.limits.count_term()
+        return self._manager.mk_term(kind, operands, *indices)
 
     # Variables
 
     def variable(self, name: str, width: int = 32) -> Term:
         """Return a new variable of *width* bits, zero-extended to a word."""
-        return self.zero_extend(self._manager.mk_const(self._manager.mk_bv_sort(width), name), width)
+        variable = self._manager.mk_const(self._manager.mk_bv_sort(width), name)
+        return self._atom(self.zero_extend(variable, width), (1 << width) - 1)
 
     def byte_variable(self, name: str) -> Term:
         """Return a new variable of 8 bits."""
@@ -117,15 +134,87 @@ class Terms:
         number = most_significant_first[0]
         if count > 1:
             number = self._make(self._kinds.BV_CONCAT, list(most_significant_first))
-        return self.zero_extend(number, 8 * count)
+        return self._atom(self.zero_extend(number, 8 * count), (1 << 8 * count) - 1)
 
     def arithmetic(self, action: Action, left: WordTerm, right: WordTerm) -> WordTerm:
         """Return the result of an operation; see `Machine.arithmetic`."""
         if isinstance(left, int) and isinstance(right, int):
             return ARITHMETIC[action](left, right) & WORD_MASK
-        if isinstance(right, int) and right == 0 and action in _RIGHT_NEUTRAL_ZERO:
-            return left
-        return self._make(self._arithmetic[action], [self.as_term(left), self.as_term(right)])
+        key = action, term_key(left), term_key(right)
+        word = self._results.get(key)
+        if word is None:
+            word = self._results[key] = self._new_result(*self._simplest(action, left, right))
+        return word
+
+    def _new_result(self, action: Action, left: WordTerm, right: WordTerm) -> WordTerm:
+        sums = self.sum_of(left), self.sum_of(right)
+        result = linear_sum(action, *sums)
+        if result is not None:
+            return self._word(action, left, right, result)
+        operands = [self.as_term(left), self.as_term(right)]
+        left_bits, right_bits = (word.possible_bits() for word in sums)
+        if action is Action.SHIFT_RIGHT and isinstance(right, int):
+            bits = left_bits >> right
+        else:
+            bits = possible_bits(action, left_bits, right_bits)
+        return self._atom(self._make(self._arithmetic[action], operands), bits)
+
+    def _simplest(self, action: Action, left: WordTerm, right: WordTerm) -> tuple[Action, WordTerm, WordTerm]:
+        """Return an equal operation, the same one for all spellings of a mask, a quotient or a remainder.
+
+        A mask has no bits that the word cannot have, and its lowest bit is 1: x & 0x3c is ((x >> 2) & 15) << 2.
+        """
+        if action is Action.AND and isinstance(left, int):
+            left, right = right, left
+        if not isinstance(right, int):
+            return action, left, right
+        if action is Action.DIV and right & (right - 1) == 0:
+            return Action.SHIFT_RIGHT, left, right.bit_length() - 1
+        if action is Action.MOD and right & (right - 1) == 0:
+            action, right = Action.AND, right - 1
+        if action is Action.AND:
+            mask = right & self.sum_of(left).possible_bits()
+            zeros = (mask & -mask).bit_length() - 1
+            if zeros > 0:
+                shifted = self.arithmetic(Action.SHIFT_RIGHT, left, zeros)
+                return Action.SHIFT_LEFT, self.arithmetic(Action.AND, shifted, mask >> zeros), zeros
+            return Action.AND, left, mask
+        return action, left, right
+
+    def _word(self, action: Action, left: WordTerm, right: WordTerm, result: LinearSum) -> WordTerm:
+        """Return left <action> right: the first term that was made for its sum."""
+        if not result.products:
+            return result.constant
+        word = self._words.get(result)
+        if word is None:
+            word = self._words[result] = self._make(self._arithmetic[action], [self.as_term(left), self.as_term(right)])
+            self._sums.setdefault(word.id(), result)
+        return word
+
+    def _atom(self, term: Term, bits: int = WORD_MASK) -> Term:
+        """Return a new word that is not a sum."""
+        if term.id() not in self._sums:
+            word = self._sums[term.id()] = LinearSum(((Atom(term.id(), bits), 1),), 0)
+            self._words[word] = term
+        return term
+
+    def sum_of(self, word: WordTerm) -> LinearSum:
+        """Return the normal form of a word."""
+        if isinstance(word, int):
+            return LinearSum((), word)
+        known = self._sums.get(word.id())
+        return known if known is not None else self._sums[self._atom(word).id()]
+
+    def split(self, word: WordTerm) -> tuple[WordTerm, int]:
+        """Return a word and a distance, with the exact sum *word*; the distance is 0 if the sum may reach 2**31."""
+        form = self.sum_of(word)
+        if form.maximum() >= SIGN_BIT:
+            return word, 0
+        return self.arithmetic(Action.SUB, word, form.constant), form.constant
+
+    def is_below(self, word: WordTerm, bound: int) -> bool:
+        """Return whether a word is certainly below *bound*."""
+        return self.sum_of(word).maximum() < bound
 
     def compare(self, action: Action, left: WordTerm, right: WordTerm) -> BoolTerm:
         """Return the result of a comparison; see `Machine.compare`."""
@@ -135,6 +224,8 @@ class Terms:
             return self.negate(self.equal(self.arithmetic(Action.AND, left, right), 0))
         if action is Action.EQUAL:
             return self.equal(left, right)
+        if isinstance(right, int) and self.is_below(left, right + (action is Action.GREATER_THAN)):
+            return False
         return self._make(self._comparisons[action], [self.as_term(left), self.as_term(right)])
 
     def equal(self, left: WordTerm, right: WordTerm) -> BoolTerm:
@@ -161,7 +252,8 @@ class Terms:
             return then if condition else otherwise
         if term_key(then) == term_key(otherwise):
             return then
-        return self._make(self._kinds.ITE, [condition, self.as_term(then), self.as_term(otherwise)])
+        bits = self.sum_of(then).possible_bits() | self.sum_of(otherwise).possible_bits()
+        return self._atom(self._make(self._kinds.ITE, [condition, self.as_term(then), self.as_term(otherwise)]), bits)
 
     # Conditions
 
@@ -196,21 +288,22 @@ class Terms:
             return self._make(kind, terms)
         return terms[0] if terms else neutral
 
-    def solver(self, deadline: float) -> "Solver":
-        """Return a solver for conditions of this builder, until *deadline* (time.monotonic(), in seconds)."""
-        return Solver(self._manager, deadline)
+    def solver(self) -> "Solver":
+        """Return a solver for conditions of this builder."""
+        return Solver(self._manager, self.limits)
 
 
 class Solver:
-    """An incremental solver with a deadline: it finds a model of the constraints, or proves that there is none."""
+    """An incremental solver with limits: it finds a model of the constraints, or proves that there is none."""
 
-    def __init__(self, manager: Any, deadline: float) -> None:
+    def __init__(self, manager: Any, limits: Limits) -> None:
         library = _library()
         options = library.Options()
-        options.set(library.Option.PRODUCE_MODELS, True)
+        for name, value in _OPTIONS.items():
+            options.set(getattr(library.Option, name), value)
         self._satisfiable, self._unknown = library.Result.SAT, library.Result.UNKNOWN
         self._solver = library.Bitwuzla(manager, options)
-        self._deadline = deadline
+        self._limits = limits
         self._interruption: BaseException | None = None
         terminator = self._terminator()
         next(terminator)
@@ -225,17 +318,17 @@ class Solver:
     def is_satisfiable(self, *conditions: BoolTerm) -> bool:
         """Return whether a model of the constraints satisfies *conditions*; `word_value` and `bool_value` read it.
 
-        Raises `Undecided` after the deadline.
+        Raises `Undecided` if a limit is exceeded.
         """
         if any(condition is False for condition in conditions):
             return False
-        if time.monotonic() > self._deadline:
-            raise Undecided(TIMED_OUT)
+        self._limits.check()
         result = self._solver.check_sat(*(condition for condition in conditions if condition is not True))
         if self._interruption is not None:
             raise self._interruption
         if result == self._unknown:
-            raise Undecided(TIMED_OUT)
+            self._limits.check()
+            raise Undecided("the solver stopped without an answer")
         return bool(result == self._satisfiable)
 
     def word_value(self, word: WordTerm) -> int:
@@ -255,7 +348,7 @@ class Solver:
         while True:
             try:
                 while True:
-                    yield self._interruption is not None or time.monotonic() > self._deadline
+                    yield self._interruption is not None or self._limits.is_exceeded()
             except GeneratorExit:
                 return
             except BaseException as error:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import zip_longest
 from time import perf_counter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import click
 
 import cbpf
 
 from ...reporting.packet_output import counted, packet_lines
+from ..failures import UNDECIDED, undecided_message
 from ..options import (
     dialect_option,
     expression_file_option,
@@ -20,6 +21,7 @@ from ..options import (
     link_type_option,
     path_length,
     read_expression,
+    timeout_option,
 )
 
 _GAP: Final = "   "
@@ -33,18 +35,14 @@ _LONGEST_PACKET: Final = 262_144  # bytes; libpcap's maximum snapshot length
 @expression_file_option
 @dialect_option
 @goal_option
-@click.option(
-    "--timeout",
-    metavar="SECONDS",
-    type=float,
-    default=30,
-    show_default=True,
-    help="Time limit of each proof, in seconds.",
-)
+@timeout_option
 @click.option(
     "-w", "target", metavar="FILE", help="Write the packet whose verdict libpcap's optimiser changes as a capture."
 )
+@click.pass_context
 def command(
+    context: click.Context,
+    /,
     expression: tuple[str, ...],
     link_type: str,
     expression_file: str | None,
@@ -57,7 +55,7 @@ def command(
 
     Also show the size of the program after each pass, the proof that both programs are equivalent, and whether
     libpcap's own optimiser preserves all verdicts, with a counterexample if it does not. The proofs require the extra
-    smt (pip install 'cbpf[smt]').
+    smt (pip install 'cbpf[smt]'). The exit code is 3 if one of them has no answer within the time limit.
     """
     text = read_expression(expression, expression_file)
     plain = cbpf.compile(text, link_type=link_type, optimizer=None)
@@ -68,16 +66,20 @@ def command(
     for line in _pass_lines(plain, dialect, goal):
         click.echo(line)
     click.echo()
-    click.echo(f"proof        {_compare(plain, optimized, dialect, timeout)[0]}")
+    proof = _compare(plain, optimized, dialect, timeout)
+    click.echo(f"proof        {proof.answer}")
     libpcap_program = cbpf.compile(text, link_type=link_type, optimizer="libpcap")
-    answer, difference = _compare(plain, libpcap_program, dialect, timeout)
-    click.echo(f"libpcap -O   {counted(len(libpcap_program), 'instruction')}, {answer}")
+    comparison = _compare(plain, libpcap_program, dialect, timeout)
+    click.echo(f"libpcap -O   {counted(len(libpcap_program), 'instruction')}, {comparison.answer}")
+    difference = comparison.difference
     if difference is not None:
         _print_difference(difference, dialect)
         if target is None:
             click.echo(f"{_INDENT}(-w FILE writes this packet; compare tcpdump -r FILE with and without -O)")
         else:
             cbpf.write_capture(target, [(difference.packet, difference.wire_length)], link_type=link_type)
+    if not (proof.is_decided and comparison.is_decided):
+        context.exit(UNDECIDED)
 
 
 def _listings(plain: cbpf.Program, optimized: cbpf.Program, dialect: cbpf.Dialect) -> Iterator[str]:
@@ -104,21 +106,26 @@ def _pass_lines(plain: cbpf.Program, dialect: cbpf.Dialect, goal: Any) -> Iterat
         before = len(stage.program)
 
 
-def _compare(
-    plain: cbpf.Program, other: cbpf.Program, dialect: cbpf.Dialect, timeout: float
-) -> tuple[str, cbpf.Difference | None]:
-    """Return in words whether another program is equivalent to the plain one, and a counterexample if it is not."""
+class _Comparison(NamedTuple):
+    """Whether another program is equivalent to the plain one, in words, and a counterexample if it is not."""
+
+    answer: str
+    difference: cbpf.Difference | None = None
+    is_decided: bool = True
+
+
+def _compare(plain: cbpf.Program, other: cbpf.Program, dialect: cbpf.Dialect, timeout: float) -> _Comparison:
     started = perf_counter()
     try:
         difference = cbpf.difference(plain, other, dialect=dialect, longest=_LONGEST_PACKET, timeout=timeout)
     except cbpf.MissingLibrary as error:
-        return f"not attempted: {error}", None
+        return _Comparison(f"not attempted: {error}")
     except cbpf.Undecided as error:
-        return f"undecided: {error}", None
+        return _Comparison(undecided_message(error), is_decided=False)
     duration = f"({(perf_counter() - started) * 1e3:.1f} ms)"
     if difference is None:
-        return f"identical verdicts on all packets {duration}", None
-    return f"different verdicts on some packets {duration}", difference
+        return _Comparison(f"identical verdicts on all packets {duration}")
+    return _Comparison(f"different verdicts on some packets {duration}", difference)
 
 
 def _print_difference(difference: cbpf.Difference, dialect: cbpf.Dialect) -> None:

@@ -18,6 +18,7 @@ from ..options import (
     link_type_option,
     target_format_option,
     target_option,
+    timeout_option,
     unoptimized_program,
     write_bytes,
 )
@@ -34,6 +35,7 @@ from ..options import (
     is_flag=True,
     help="Prove that the result is equivalent; requires the extra smt (pip install 'cbpf[smt]').",
 )
+@timeout_option
 @target_format_option("asm")
 @target_option
 def command(
@@ -43,17 +45,19 @@ def command(
     dialect: cbpf.Dialect,
     goal: Any,
     prove: bool,
+    timeout: float,
     target_format: str,
     target: str | None,
 ) -> None:
     """Optimise PROGRAM, by default read from standard input, for size or for speed.
 
     The result gives the same verdict on every packet, including truncated ones, under the rules of the dialect. The
-    size and the longest path before and after are printed on stderr.
+    size and the longest path before and after are printed on stderr. The exit code is 3 if --prove has no answer within
+    the time limit; nothing is written then.
     """
     plain = unoptimized_program(program, expression, link_type)
     started = perf_counter()
-    optimized = cbpf.optimize(plain, dialect=dialect, goal=goal, prove=prove)
+    optimized = cbpf.optimize(plain, dialect=dialect, goal=goal, prove=prove, timeout=timeout)
     seconds = perf_counter() - started
     write_bytes(target, cbpf.render_bytes(optimized, target_format))
     longest = [flow_of(program, dialect).longest for program in (plain, optimized)]

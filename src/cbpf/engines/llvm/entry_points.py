@@ -6,8 +6,9 @@ compiled. Arguments are listed as in C; lengths are in bytes, and numbers are in
 
 from typing import Final
 
+from ...packet.buffers import POINTER_SIZE
 from .ir import I32, I64, PTR, Function, IRValue, module_text
-from .object_layout import BYTES_OFFSET, POINTER_SIZE, SIZE_OFFSET, TYPE_OFFSET
+from .object_layout import BYTES_OFFSET, SIZE_OFFSET, TYPE_OFFSET
 
 _VIEW_SIZE: Final = 80  # sizeof(Py_buffer); its field buf is at offset 0
 _VIEW_LENGTH_OFFSET: Final = 16  # the field len

@@ -18,10 +18,12 @@ from typing import Any, Final
 
 from ..._forks import guard_forks
 from ...errors import MissingLibrary
+from ...packet.buffers import has_c_api
 from . import code_cache
 
 _MISSING: Final = "the engine 'llvm' needs llvmlite: pip install 'cbpf[llvm]'"
 _UNUSABLE: Final = "the engine 'llvm' cannot use the installed llvmlite ({}): pip install 'cbpf[llvm]'"
+_UNSUPPORTED: Final = "the engine 'llvm' needs CPython on a 64-bit system: use engine='python'"
 _PROT_READ_EXECUTE: Final = 1 | 4
 _MAPS_CODE: Final = os.uname().machine == "x86_64"  # other processors need their instruction cache flushed
 _MAX_OPTIMIZED_IR: Final = 200_000  # characters, about 1,000 instructions; larger modules are optimised less
@@ -61,13 +63,17 @@ class Code:
 
 
 def require_llvmlite() -> None:
-    """Raise `MissingLibrary` if llvmlite is not installed, without importing it."""
+    """Raise `MissingLibrary` if llvmlite is not installed or cannot be used here, without importing it."""
+    if not has_c_api():
+        raise MissingLibrary(_UNSUPPORTED)
     if not is_installed():
         raise MissingLibrary(_MISSING)
 
 
 def is_installed() -> bool:
-    """Return whether llvmlite is installed, without importing it."""
+    """Return whether llvmlite is installed and can be used by this interpreter, without importing it."""
+    if not has_c_api():
+        return False
     if "llvmlite" in sys.modules:
         return sys.modules["llvmlite"] is not None
     return PathFinder.find_spec("llvmlite") is not None

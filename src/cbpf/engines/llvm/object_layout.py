@@ -10,34 +10,38 @@ Sources: CPython, Include/object.h, Include/cpython/bytesobject.h, Include/cpyth
 
 import ctypes
 import sys
+from collections.abc import Callable
 from functools import cache
 from typing import Final
 
-POINTER_SIZE: Final = 8
+from ...packet.buffers import POINTER_SIZE, has_c_api
+
 # The interpreter's own sizes give the offsets, so that debug builds with a longer PyObject are supported as well.
-TYPE_OFFSET: Final = object.__basicsize__ - POINTER_SIZE  # ob_type, the last field of PyObject
-SIZE_OFFSET: Final = object.__basicsize__  # ob_size, the field after PyObject in PyVarObject
-BYTES_OFFSET: Final = bytes.__basicsize__ - 1  # ob_sval, of which the basic size includes the terminating null byte
-TUPLE_OFFSET: Final = tuple.__basicsize__  # ob_item, of which the basic size includes no item
+# Implementations other than CPython may have none.
+_OBJECT_SIZE, _BYTES_SIZE, _TUPLE_SIZE = (getattr(kind, "__basicsize__", 0) for kind in (object, bytes, tuple))
+TYPE_OFFSET: Final = _OBJECT_SIZE - POINTER_SIZE  # ob_type, the last field of PyObject
+SIZE_OFFSET: Final = _OBJECT_SIZE  # ob_size, the field after PyObject in PyVarObject
+BYTES_OFFSET: Final = _BYTES_SIZE - 1  # ob_sval, of which the basic size includes the terminating null byte
+TUPLE_OFFSET: Final = _TUPLE_SIZE  # ob_item, of which the basic size includes no item
 
 
 @cache
 def is_supported() -> bool:
     """Return whether machine code may read the objects of this interpreter and be called as one of its builtins.
 
-    Free-threaded builds are excluded: a builtin has one `PacketContext`, in which it counts random draws, and relies on
-    the GIL to serialise its calls.
+    Free-threaded builds are excluded, also if they run with the GIL: a builtin has one `PacketContext`, in which it
+    counts random draws, and relies on the GIL to serialise its calls; and reference counts and sizes have another
+    layout there. Debug builds and those with Py_TRACE_REFS are supported, since the offsets are computed and compared.
     """
-    return _is_known_interpreter() and _bytes_match() and _tuples_match()
+    return has_c_api() and not _is_free_threaded() and _bytes_match() and _tuples_match()
 
 
-def _is_known_interpreter() -> bool:
-    is_free_threaded = "t" in sys.abiflags  # PEP 703; sysconfig's Py_GIL_DISABLED would take 2 ms to import
-    return sys.implementation.name == "cpython" and not is_free_threaded and _pointer_size() == POINTER_SIZE
+def _is_free_threaded() -> bool:
+    """Return whether the interpreter runs without the GIL, or was built so that it can (PEP 703)."""
+    import sysconfig  # 1 ms, only for code that LLVM compiles
 
-
-def _pointer_size() -> int:
-    return ctypes.sizeof(ctypes.c_void_p)
+    has_gil: Callable[[], bool] = getattr(sys, "_is_gil_enabled", lambda: True)
+    return not has_gil() or "t" in getattr(sys, "abiflags", "") or bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 
 
 def _bytes_match() -> bool:

@@ -1,0 +1,120 @@
+"""The registers and scratch slots whose values keep paths apart, at each instruction of a program.
+
+These are the ones that decide the position of a later load, or on which a later product, quotient or remainder depends:
+a solver proves equalities of these only if they are the same terms in both programs. A `Machine` runs the semantics on
+words that are the registers which they depend on, so this module contains no rules of its own about instructions.
+Registers 0 to 15 are the scratch slots; a set of registers is an integer, with a bit each.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from ..isa.dialects import Dialect, FetchOrder
+from ..isa.instructions import RawInstruction
+from ..isa.opcodes import SCRATCH_SLOTS, Action, Extension
+from ..isa.semantics import HeaderKind, execute
+
+A: Final = SCRATCH_SLOTS
+"""The number of register A."""
+
+X: Final = SCRATCH_SLOTS + 1
+"""The number of register X."""
+
+_HARD_OPERATIONS: Final = frozenset({Action.MUL, Action.DIV, Action.MOD})
+_SEARCHES: Final = frozenset({Extension.NETLINK_ATTR, Extension.NETLINK_ATTR_NESTED})
+
+
+class _Dependencies:
+    """A `Machine` whose words are the registers that they depend on.
+
+    Attributes:
+        decisive: The registers that keep paths apart before the instruction.
+        results: The registers on which each register that is written depends.
+    """
+
+    def __init__(self) -> None:
+        self.decisive = 0
+        self.results: dict[int, int] = {}
+
+    def before(self, after: int) -> int:
+        """Return the registers that keep paths apart before the instruction, from those after it."""
+        bits = self.decisive
+        for register, inputs in self.results.items():
+            if after >> register & 1:
+                bits |= inputs
+                after &= ~(1 << register)
+        return bits | after
+
+    a = property(lambda self: self.load_scratch(A), lambda self, value: self.store_scratch(A, value))
+    x = property(lambda self: self.load_scratch(X), lambda self, value: self.store_scratch(X, value))
+
+    def load_scratch(self, slot: int) -> int:
+        return self.results.get(slot, 1 << slot)
+
+    def store_scratch(self, slot: int, value: int) -> None:
+        self.results[slot] = value
+
+    def word(self, value: int) -> int:
+        return 0
+
+    def arithmetic(self, action: Action, left: int, right: int) -> int:
+        if action in _HARD_OPERATIONS:
+            self.decisive |= left | right
+        return left | right
+
+    def compare(self, action: Action, left: int, right: int) -> int:
+        return left | right
+
+    def select(self, condition: int, then: int, otherwise: int) -> int:
+        return condition | then | otherwise
+
+    def captured_length(self) -> int:
+        return 0
+
+    def wire_length(self) -> int:
+        return 0
+
+    def header(self, header: HeaderKind) -> int:
+        return 0
+
+    def fetch(self, base: int, displacement: int, size: int, byte_order: FetchOrder) -> int:
+        self.decisive |= base
+        return 0
+
+    def lacks_device(self) -> int:
+        return 0
+
+    def extension(self, extension: Extension, a: int, x: int) -> int:
+        if extension in _SEARCHES:
+            self.decisive |= a | x
+        return 0
+
+    def return_if(self, condition: int, verdict: int) -> None:
+        return
+
+    def finish(self, verdict: int) -> None:
+        return
+
+    def jump(self, target: int) -> None:
+        return
+
+    def branch(self, condition: int, target_true: int, target_false: int) -> None:
+        return
+
+
+def path_registers(program: Sequence[RawInstruction], dialect: Dialect) -> list[tuple[int, ...]]:
+    """Return, per instruction, the numbers of the registers whose values before it keep paths apart."""
+    cache: dict[RawInstruction, _Dependencies] = {}
+    before = [0] * len(program)
+    for index in range(len(program) - 1, -1, -1):
+        raw = program[index]
+        dependencies = cache.get(raw)
+        if dependencies is None:
+            dependencies = cache[raw] = _Dependencies()
+            execute(dependencies, raw, index, dialect)
+        after = 0
+        for successor in raw.successors(index):
+            after |= before[successor]
+        before[index] = dependencies.before(after)
+    numbers = {bits: tuple(register for register in range(X + 1) if bits >> register & 1) for bits in set(before)}
+    return [numbers[bits] for bits in before]
