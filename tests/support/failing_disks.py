@@ -10,7 +10,7 @@ import shutil
 import struct
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,36 +31,38 @@ def _command(*arguments: object) -> str:
 def failing_disk(folder: Path, data: bytes, bad_from: int) -> Iterator[Path]:
     """Yield a file of *data* on a mounted ext4 whose blocks from the byte *bad_from* of the file on cannot be read.
 
-    The disk is a loop device whose image is truncated. Skips the test where root, loop devices or mkfs.ext4
+    The disk is a loop device whose image is truncated. Skips the test where root, its rights, loop devices or mkfs.ext4
     are missing.
     """
     if os.geteuid() or not shutil.which("mkfs.ext4") or not shutil.which("losetup"):
         pytest.skip("needs root, losetup and mkfs.ext4")
+    with ExitStack() as stack:
+        try:
+            path = _make_disk(stack, folder, data, bad_from)
+        except (subprocess.CalledProcessError, OSError) as error:
+            pytest.skip(f"needs loop devices, mount and FIBMAP: {getattr(error, 'stderr', error)}")
+        yield path
+
+
+def _make_disk(stack: ExitStack, folder: Path, data: bytes, bad_from: int) -> Path:
+    """Make and mount the disk; *stack* unmounts and removes it."""
     image, mount = folder / "disk.img", folder / "disk"
     mount.mkdir()
     image.touch()
     os.truncate(image, 3 * len(data) + (8 << 20))
     _command("mkfs.ext4", "-q", "-O", "^has_journal", "-b", _BLOCK_SIZE, image)
-    try:
-        device = _command("losetup", "--find", "--show", image)
-    except subprocess.CalledProcessError as error:
-        pytest.skip(f"needs a loop device: {error.stderr}")
-    try:
+    device = _command("losetup", "--find", "--show", image)
+    stack.callback(_command, "losetup", "--detach", device)
+    with ExitStack() as writable:
         _command("mount", device, mount)
-        try:
-            (mount / "in.pcap").write_bytes(data)
-            os.sync()
-            block = _physical_block(mount / "in.pcap", bad_from // _BLOCK_SIZE)
-        finally:
-            _command("umount", mount)
-        _command("mount", "-o", "ro", device, mount)
-        try:
-            os.truncate(image, block * _BLOCK_SIZE)
-            yield mount / "in.pcap"
-        finally:
-            _command("umount", "--lazy", mount)  # a failed test may still have the file open
-    finally:
-        _command("losetup", "--detach", device)
+        writable.callback(_command, "umount", mount)
+        (mount / "in.pcap").write_bytes(data)
+        os.sync()
+        block = _physical_block(mount / "in.pcap", bad_from // _BLOCK_SIZE)
+    _command("mount", "-o", "ro", device, mount)
+    stack.callback(_command, "umount", "--lazy", mount)  # a failed test may still have the file open
+    os.truncate(image, block * _BLOCK_SIZE)
+    return mount / "in.pcap"
 
 
 def _physical_block(path: Path, block: int) -> int:
