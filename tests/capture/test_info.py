@@ -278,7 +278,7 @@ def test_the_command_prints_a_pcap() -> None:
 def test_the_command_prints_an_unusual_pcapng() -> None:
     build = Pcapng(">")
     options = build.options((2, b"\x1b[1mwlan0"), (9, b"\x0c"), (14, struct.pack(">q", -86_400)))
-    capture = [*blocks_of_all_kinds(build), build.section(), build.interface(300, 96, options=options)]
+    capture = [*blocks_of_all_kinds(build), build.section(), build.interface(999, 96, options=options)]
     capture += [build.enhanced(FRAME, time=5, wire_length=1500), build.enhanced(FRAME)[:-4]]
     status, output, error = command("-", stdin=gzip.compress(b"".join(capture)))
     expected = """standard input
@@ -298,7 +298,7 @@ def test_the_command_prints_an_unusual_pcapng() -> None:
   interfaces    #  section  name            link type   snapshot  resolution       offset  packets  captured
                 0        1  eth0            EN10MB (1)   262,144  microseconds                   3       184
                 1        1                  RAW (101)    262,144  nanoseconds                    1        20
-                2        2  '\\x1b[1mwlan0'  300               96  picoseconds   -86,400 s        1        64
+                2        2  '\\x1b[1mwlan0'  999               96  picoseconds   -86,400 s        1        64
   other blocks  1 custom, 1 decryption secrets, 1 interface statistics, 1 name resolution, 1 unknown
   damage        packet 6: 92 of its 96 bytes are present; the capture is truncated
 """
