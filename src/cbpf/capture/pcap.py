@@ -249,11 +249,14 @@ class PcapWriter(CaptureWriter):
         head, header = b"", self._header
         if header is None:
             _, _, _, _, _, interface = packets[0]
-            header = self._header = self._decide(source.interfaces[interface])
+            header = self._decide(source.interfaces[interface])
             head = header.data
         if isinstance(source, Pcap) and source.header.link_type == header.link_type:
-            return head + b"".join(_reencoded(source.header, buffer, packets, header.layout))
-        return head + b"".join([_encoded(source, buffer, record, place, header) for record in packets])
+            body = b"".join(_reencoded(source.header, buffer, packets, header.layout))
+        else:
+            body = b"".join([_encoded(source, buffer, record, place, header) for record in packets])
+        self._header = header  # only now: after an error, the header is not yet written
+        return head + body
 
     def end(self) -> bytes:
         """Return the header, with the link type of the first interface, if no packet was written."""

@@ -16,6 +16,7 @@ from ..capture.base import (
 )
 from ..capture.output import Output
 from ..capture.reader import CaptureReader, Chunk
+from ..errors import CaptureError, CbpfError
 from .bound_filter import BoundFilter
 
 
@@ -38,17 +39,28 @@ class AcceptedRecords(NamedTuple):
         return captured_bytes(self.records)
 
     def write_to(self, writer: CaptureWriter, output: Output) -> None:
-        """Write the records in the format of *writer*."""
-        if self.records:
-            output.write(writer.encode(self.source, self.buffer, self.records, self.place))
+        """Write the records in the format of *writer*, up to the first that does not fit in it, which is an error."""
+        if not self.records:
+            return
+        try:
+            data = writer.encode(self.source, self.buffer, self.records, self.place)
+        except CaptureError:
+            for record in self.records:
+                output.write(writer.encode(self.source, self.buffer, [record], self.place))
+            raise
+        output.write(data)
 
 
 class FilteredChunk(NamedTuple):
-    """The result of filtering a chunk: the packets and bytes filtered, and the accepted records for each sink."""
+    """The result of filtering a chunk: the packets and bytes filtered, and the accepted records for each sink.
+
+    *error* is that of the first packet on which a filter could not run, or None: the result ends before that packet.
+    """
 
     packets: int
     bytes: int
     accepted: Sequence[AcceptedRecords]
+    error: CbpfError | None
 
 
 class PythonRun:
@@ -69,14 +81,14 @@ class PythonRun:
         self._packets += packets
 
     def filter(self, chunk: Chunk, remaining: int | None) -> FilteredChunk:
-        """Run all filters on a chunk.
+        """Run all filters on a chunk, up to the first packet on which one of them cannot run.
 
         With *remaining*, there is one sink, and the result ends with its *remaining*-th packet.
         """
         for bound_filter in self._filters:
             bound_filter.begin(self._reader)  # this chunk may have described the first interface
-        flags = [self._flags(bound_filter, chunk) for bound_filter in self._filters]
-        records = chunk.records
+        flags, error = self._run_filters(chunk)
+        records = chunk.records[: len(flags[0])]
         flags.append(_rejected_by_all(flags, records) if self._collects[-1] else [])
         accepted = [list(compress(records, sink_flags)) for sink_flags in flags]
         if remaining is not None:
@@ -88,7 +100,27 @@ class PythonRun:
             count,
             captured_bytes(records),
             [AcceptedRecords(self._reader.container, chunk.buffer, sink_records, place) for sink_records in accepted],
+            error,
         )
+
+    def _run_filters(self, chunk: Chunk) -> tuple[list[list[bool]], CbpfError | None]:
+        """Return for each filter whether it accepts each record, up to the first error, and that error."""
+        try:
+            return [self._flags(bound_filter, chunk) for bound_filter in self._filters], None
+        except CbpfError:
+            return self._run_filters_to_error(chunk)
+
+    def _run_filters_to_error(self, chunk: Chunk) -> tuple[list[list[bool]], CbpfError | None]:
+        flags: list[list[bool]] = [[] for _ in self._filters]
+        for record in chunk.records:
+            single = chunk._replace(records=[record])
+            try:
+                accepted = [self._flags(bound_filter, single) for bound_filter in self._filters]
+            except CbpfError as error:
+                return flags, error
+            for filter_flags, record_flags in zip(flags, accepted, strict=True):
+                filter_flags += record_flags
+        return flags, None
 
     def _flags(self, bound_filter: BoundFilter, chunk: Chunk) -> list[bool]:
         """Return whether the filter accepts each record; records without a packet are accepted."""

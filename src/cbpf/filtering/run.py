@@ -9,6 +9,10 @@ passes the accepted records of each to the sinks:
 
 The loop writes each result before it requests the next. So a live pipe makes progress, memory use is bounded by one
 chunk or window, and the counts of the run and of its sinks include all earlier results while the next one is computed.
+
+If a filter cannot run on a packet, or the packet does not fit in the format of a target, the accepted records before
+that packet are written to this target, and then the run ends with the error. So a stream has received the same bytes
+with every engine, in whatever pieces the capture arrived.
 """
 
 import time
@@ -152,7 +156,7 @@ class FilterRun:
             yield from self._native_results(reader, python)
         else:
             for chunk in reader.chunks():
-                yield self._filter(python, chunk)
+                yield from self._filter(python, chunk)
 
     def _native_results(self, reader: CaptureReader, python: PythonRun) -> Generator[FilterResult, None, None]:
         """Yield results of machine code and of Python in turn.
@@ -181,12 +185,18 @@ class FilterRun:
                 chunk = reader.read_chunk(chunk_size)
                 if chunk is None:
                     return
-                yield self._filter(python, chunk)
+                yield from self._filter(python, chunk)
 
-    def _filter(self, python: PythonRun, chunk: Chunk) -> FilterResult:
-        """Return the result of a chunk, up to the limit."""
+    def _filter(self, python: PythonRun, chunk: Chunk) -> Generator[FilterResult, None, None]:
+        """Yield the result of a chunk, up to the limit, and then raise the error of a filter, if there is one.
+
+        `run` does not resume this generator if it reaches the limit before the packet that the error concerns.
+        """
         remaining = None if self._limit is None else self._limit - self._used_sinks[0].packets
-        return python.filter(chunk, remaining)
+        result = python.filter(chunk, remaining)
+        yield result
+        if result.error is not None:
+            raise result.error
 
     def _limit_is_reached(self) -> bool:
         return self._limit is not None and self._used_sinks[0].packets >= self._limit
