@@ -11,38 +11,16 @@ from typing import Final
 
 import pytest
 
-import cbpf
 from support.command_line import TRAFFIC, CommandLine
 from support.damaged_writes import limit_file_size
+from support.writing_commands import EXIT_CODES, WRITERS, arguments, write_program
 
-WRITERS: Final[dict[str, list[str]]] = {
-    "asm": ["asm", "P", "-w", "OUT"],
-    "cases": ["cases", "-e", "arp", "-w", "OUT"],
-    "compile": ["compile", "-w", "OUT", "tcp port 80"],
-    "convert": ["convert", "P", "--to", "json", "-w", "OUT"],
-    "diff": ["diff", "-e", "tcp", "-e", "udp", "-w", "OUT"],
-    "disasm": ["disasm", "P", "-w", "OUT"],
-    "filter": ["filter", "-q", "-r", "T", "-w", "OUT", "ip"],
-    "graph": ["graph", "P", "-w", "OUT", "--to", "svg"],
-    "optimize": ["optimize", "P", "-w", "OUT"],
-    "split": ["split", "-q", "-r", "T", "ip=OUT"],
-}
-"""The arguments of each subcommand; P is a program, T a capture, and OUT the target."""
-
-EXIT_CODES: Final = {"diff": 1}  # of success
 _FULL_DISK: Final = 'mount -t tmpfs -o size=16k tmpfs disk && printf old > disk/out && cat /dev/zero > disk/fill; "$@"'
 
 
 @pytest.fixture
 def program(tmp_path: Path) -> Path:
-    path = tmp_path / "program"
-    path.write_text(cbpf.render(cbpf.compile("tcp port 80 and host 10.0.0.1", optimizer=None), "asm"))
-    return path
-
-
-def arguments(name: str, program: Path, target: str) -> list[str]:
-    places = {"P": str(program), "T": TRAFFIC, "OUT": target}
-    return [places.get(argument, argument.replace("OUT", target)) for argument in WRITERS[name]]
+    return write_program(tmp_path / "program")
 
 
 @pytest.mark.parametrize("name", WRITERS)
@@ -53,7 +31,7 @@ def test_every_writer_replaces_a_file(name: str, cli: CommandLine, program: Path
     for content in (None, b"old" * 100_000):
         if content is not None:
             (folder / "out").write_bytes(content)
-        result = cli(*arguments(name, program, "out"), cwd=folder)
+        result = cli(*arguments(name, program, TRAFFIC, "out"), cwd=folder)
         assert result.exit_code == EXIT_CODES.get(name, 0), result.stderr
         results.append((folder / "out").read_bytes())
         assert os.listdir(folder) == ["out"]
@@ -67,7 +45,7 @@ def test_a_limit_of_the_file_size_leaves_the_old_file(
     folder = tmp_path / "folder"
     folder.mkdir()
     (folder / "out").write_bytes(b"old")
-    result = cli(*arguments(name, program, "out"), cwd=folder, preexec_fn=lambda: limit_file_size(10))
+    result = cli(*arguments(name, program, TRAFFIC, "out"), cwd=folder, preexec_fn=lambda: limit_file_size(10))
     assert (result.exit_code, result.stderr.splitlines()[-1]) == (2, "cbpf: out: File too large")
     assert result.stderr.count("\n") == 1
     assert [(path.name, path.read_bytes()) for path in folder.iterdir()] == [("out", b"old")]
@@ -79,7 +57,7 @@ def test_a_full_disk_leaves_the_old_file(name: str, cli: CommandLine, program: P
     if os.geteuid() != 0 or shutil.which("unshare") is None:
         pytest.skip("needs root and unshare(1)")
     (tmp_path / "disk").mkdir()
-    command = shlex.join([*cli.command, *arguments(name, program, "disk/out")])
+    command = shlex.join([*cli.command, *arguments(name, program, TRAFFIC, "disk/out")])
     script = f"{command}; code=$?; ls -A disk >&2; cat disk/out >&2; exit $code"
     unshared = ["unshare", "--mount", "--propagation", "private", "sh", "-c", _FULL_DISK, "sh", "sh", "-c", script]
     done = subprocess.run(unshared, cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -92,9 +70,9 @@ def test_a_full_disk_leaves_the_old_file(name: str, cli: CommandLine, program: P
 
 @pytest.mark.parametrize("name", ["asm", "convert", "disasm", "optimize"])
 def test_a_program_is_replaced_in_place(name: str, cli: CommandLine, program: Path, tmp_path: Path) -> None:
-    expected = cli(*arguments(name, program, str(tmp_path / "expected"))).exit_code
+    expected = cli(*arguments(name, program, TRAFFIC, str(tmp_path / "expected"))).exit_code
     (tmp_path / "link").symlink_to(program)
-    assert cli(*arguments(name, program, str(tmp_path / "link"))).exit_code == expected == 0
+    assert cli(*arguments(name, program, TRAFFIC, str(tmp_path / "link"))).exit_code == expected == 0
     assert program.read_bytes() == (tmp_path / "expected").read_bytes()
 
 
@@ -106,7 +84,7 @@ def test_standard_output_by_its_names(name: str, cli: CommandLine, program: Path
     outputs = []
     for target in ("-", "/dev/stdout", "/dev/fd/1"):
         with log.open("ab") as stream:
-            assert cli(*arguments(name, program, target), stdout=stream).exit_code == 0
+            assert cli(*arguments(name, program, TRAFFIC, target), stdout=stream).exit_code == 0
         outputs.append(log.read_bytes())
         log.write_bytes(b"begin\n")
     assert outputs[0].startswith(b"begin\n")
@@ -118,7 +96,7 @@ def test_standard_output_by_its_names(name: str, cli: CommandLine, program: Path
 def test_a_full_standard_output_is_one_line(name: str, cli: CommandLine, program: Path) -> None:
     for target in ("-", "/dev/stdout"):
         with open("/dev/full", "wb") as full:
-            result = cli(*arguments(name, program, target), stdout=full)
+            result = cli(*arguments(name, program, TRAFFIC, target), stdout=full)
         place = "standard output" if target == "-" else target
         assert (result.exit_code, result.stderr) == (2, f"cbpf: {place}: No space left on device\n")
 
