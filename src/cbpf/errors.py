@@ -157,13 +157,17 @@ class ProgramFormatError(CbpfError, ValueError):
 class VerificationError(CbpfError, ValueError):
     """The dialect rejects a program."""
 
+    source = ""
+    """The name of the file of the program, if it is known."""
+
     def __init__(self, findings: Iterable[Finding]) -> None:
         self.findings = tuple(findings)
         """Every reason, in order of position."""
         super().__init__(self.findings)
 
     def __str__(self) -> str:
-        return _first_and_count(self.findings)
+        text = _first_and_count(self.findings)
+        return f"{self.source}: {text}" if self.source else text
 
 
 def _first_and_count(reasons: Sequence[object]) -> str:

@@ -256,6 +256,7 @@ def test_a_rejected_program_is_reported_by_one_line_per_finding(cli: CommandLine
     code, _, err = cli("filter", "-r", TRAFFIC, "--program", str(tmp_path / "bad"), "--count")
     assert code == 2
     assert [line.rsplit(" ", 1)[1] for line in err.splitlines()] == ["[division-by-zero]", "[no-return]"]
+    assert all(line.startswith(f"cbpf: {tmp_path / 'bad'}: instruction ") for line in err.splitlines())
 
 
 def test_no_arguments_show_the_help(cli: CommandLine) -> None:

@@ -22,7 +22,7 @@ import click
 
 import cbpf
 
-from .failures import Carried, report
+from .failures import PROGRAM_FILES, Carried, report
 
 COMMANDS: Final = (
     *("asm", "cases", "compile", "convert", "diff", "disasm", "explain", "filter", "graph", "info", "optimize", "run"),
@@ -57,6 +57,11 @@ class _Commands(click.Group):
             except click.UsageError as error:
                 if error.ctx is None:  # click's parser omits it from some errors
                     error.ctx = self._subcommand_context(context)
+                raise
+            except cbpf.VerificationError as error:
+                names = context.meta.get(PROGRAM_FILES, ())
+                if len(names) == 1:
+                    (error.source,) = names
                 raise
             sys.stdout.flush()
             return result

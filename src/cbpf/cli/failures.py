@@ -18,6 +18,9 @@ DEBUG_VARIABLE: Final = "CBPF_DEBUG"
 UNDECIDED: Final = 3
 """The exit code if a query about all packets has no answer."""
 
+PROGRAM_FILES: Final = "cbpf.program_files"
+"""The key of a context's `meta` for the names of the programs that the command has read."""
+
 _WRITE_ERRORS: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF, errno.EROFS, errno.ESTALE)
 
 
@@ -57,7 +60,8 @@ def _messages(error: BaseException) -> list[str]:
         case click.ClickException():
             return error.format_message().splitlines()
         case cbpf.VerificationError():
-            return [str(finding) for finding in error.findings]
+            prefix = f"{error.source}: " if error.source else ""
+            return [f"{prefix}{finding}" for finding in error.findings]
         case cbpf.ProgramFormatError():
             return _problem_lines(error)
         case cbpf.Undecided():

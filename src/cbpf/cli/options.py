@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any, Final, TypeAlias, get_args
 
 import click
 
 import cbpf
+
+from .failures import PROGRAM_FILES
 
 # Options
 
@@ -267,18 +270,25 @@ def display_name(path: str) -> str:
 
 def read_program(path: str, format: str = "auto") -> cbpf.Program:
     """Return the program in a file; the name of the file precedes error messages."""
-    try:
+    with _named_program(path):
         return cbpf.parse(read_bytes(path), format=format)
-    except cbpf.ProgramFormatError as error:
-        error.source = display_name(path)
-        raise
 
 
 def read_filter(path: str) -> cbpf.Program | cbpf.Savefile:
     """Return the program in a file; from a savefile, with its link type and snapshot length."""
     data = read_bytes(path)
-    try:
+    with _named_program(path):
         return cbpf.Savefile.from_bytes(data) if cbpf.Savefile.recognizes(data) else cbpf.parse(data)
+
+
+@contextmanager
+def _named_program(path: str) -> Iterator[None]:
+    """Add the name of a program's file to errors in its text, and keep it for the errors of the verifier."""
+    context = click.get_current_context(silent=True)
+    if context is not None:
+        context.meta.setdefault(PROGRAM_FILES, []).append(display_name(path))
+    try:
+        yield
     except cbpf.ProgramFormatError as error:
         error.source = display_name(path)
         raise

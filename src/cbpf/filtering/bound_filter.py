@@ -13,6 +13,7 @@ from ..isa.dialects import Dialect
 from ..isa.instructions import RetConstant
 from ..isa.opcodes import OPCODE_BY_CODE, Operand
 from ..isa.program import Instructions, Program
+from ..isa.verdicts import accepts
 from ..packet.af_packet import socket_view
 from ..packet.host_view import ViewFunction, view_function
 from ..packet.link_types import LinkType
@@ -22,7 +23,7 @@ from .capture_programs import CapturePrograms, PacketKind, packet_kind
 Filter: TypeAlias = str | Expression | Instructions | Savefile | VM
 
 MatchFunction: TypeAlias = Callable[[bytes, int], int]
-"""Returns the verdict on a packet, given its bytes and its length on the wire."""
+"""Returns a number other than 0 if a packet is accepted, given its bytes and its length on the wire."""
 
 _REJECT_ALL: Final = Program([RetConstant(0)])
 
@@ -99,6 +100,8 @@ class BoundFilter:
         view = view_function(link_type, interface.byte_order, uses_length=uses_length or self._as_socket)
         match = _match_as_socket(vm, link_type) if self._as_socket else vm.match
         is_native = view is None and not self._as_socket
+        if vm.dialect.record_size is not None:
+            match, is_native = _match_of_actions(match, vm.dialect), False
         return _BoundProgram(match if view is None else _match_view(match, view), vm if is_native else None)
 
     def _reject(self) -> "_BoundProgram":
@@ -109,6 +112,11 @@ class BoundFilter:
         if program not in self._vms_by_program:
             self._vms_by_program[program] = VM(program, engine=self._engine, dialect=self._dialect)
         return self._vms_by_program[program]
+
+
+def _match_of_actions(match: MatchFunction, dialect: Dialect) -> MatchFunction:
+    """Return a function for whether a seccomp filter runs the system call; its other verdicts need not be 0."""
+    return lambda packet, wire_length: accepts(match(packet, wire_length), dialect)
 
 
 def _match_view(match: MatchFunction, view: ViewFunction) -> MatchFunction:

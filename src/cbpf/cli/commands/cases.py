@@ -41,11 +41,17 @@ def command(
         _warn_of_metadata(cases)
         return
     for number, case in enumerate(cases, 1):
-        click.echo(f"{number}: {_lengths(case)}, verdict {case.verdict}: {', '.join(case.reasons)}")
+        verdict = _verdict(case.verdict, dialect)
+        click.echo(f"{number}: {_lengths(case)}, {verdict}: {', '.join(case.reasons)}")
         click.echo(f"    {format_bytes(case.packet)}")
         metadata = changed_metadata(case.metadata)
         if metadata:
             click.echo(f"    metadata: {metadata}")
+
+
+def _verdict(verdict: int, dialect: cbpf.Dialect) -> str:
+    """Return the number of a verdict, or the action of a seccomp filter."""
+    return f"verdict {verdict}" if dialect.record_size is None else cbpf.describe_verdict(verdict, dialect=dialect)
 
 
 def _lengths(case: cbpf.Case) -> str:
