@@ -1,4 +1,4 @@
-"""Errors in the middle of a capture: what a stream has received is the same with every engine and source."""
+"""Errors in the middle of a capture: a stream has received equal packets with every engine and source."""
 
 from __future__ import annotations
 
