@@ -21,6 +21,7 @@ from support.captures import (
     RELABELLINGS,
     TRAFFIC,
     VARIANTS,
+    Pcapng,
     Record,
     Variant,
     clipped,
@@ -30,6 +31,7 @@ from support.captures import (
     relabelled,
 )
 from support.corpus_filters import CORPUS, ETHERNET
+from support.project import Rounds
 from support.real_captures import parameters_of, real_captures
 
 pytestmark = [
@@ -233,6 +235,48 @@ def test_isochronous_usb_transfers_are_filtered_as_by_tcpdump(byte_order: str, e
     target = BytesIO()
     cbpf.filter_capture(BytesIO(capture), target, expression)
     assert tcpdump(target.getvalue(), "") == tcpdump(capture, expression)
+
+
+# Captures of several link types, which tcpdump does not read: compared interface by interface
+
+
+@pytest.mark.fuzz
+def test_each_interface_is_filtered_as_a_capture_of_its_own(rounds: Rounds) -> None:
+    """The packets of an interface that tcpdump rejects for this expression do not match."""
+    kinds = [*RELABELLINGS, "USB_LINUX", "NFLOG", "IPMB_KONTRON"]
+    for generator in rounds(40, min_checked=0.3):
+        expression = generator.choice(["ip", "vlan", "inbound", "udp port 53", "len < 90", "ip6 or arp", "not tcp"])
+        expected: list[bytes] = []
+        blocks, results = [], []
+        for order in generator.sample(["<", ">", "<"], generator.randint(1, 3)):
+            build = Pcapng(order)
+            blocks.append(build.section())
+            names = generator.sample(kinds, 3)
+            relabelled_packets = [_packets_of(name, generator) for name in names]
+            blocks += [build.interface(linktype=linktype) for linktype, _ in relabelled_packets]
+            for index, (linktype, records) in enumerate(relabelled_packets):
+                result = tcpdump(encoded(records, Variant(order, linktype=linktype)), expression)
+                results.append(result.outcome)
+                expected += [record.data for record in result.records]
+                blocks += [build.enhanced(record.data, interface=index) for record in records]
+        if "complete" not in results:
+            with pytest.raises(cbpf.LinkTypeError):
+                cbpf.filter_capture(BytesIO(b"".join(blocks)), None, expression)
+            continue
+        target = BytesIO()
+        engine = generator.choice(["python", "llvm"])
+        cbpf.filter_capture(BytesIO(b"".join(blocks)), target, expression, engine=engine)  # type: ignore[arg-type]
+        assert [packet.data for packet in cbpf.read_capture(BytesIO(target.getvalue()))] == expected
+        rounds.checked()
+
+
+def _packets_of(name: str, generator: random.Random) -> tuple[int, list[Record]]:
+    """Return some packets of a link type; those of types that libpcap alters consist of equal bytes."""
+    if name in RELABELLINGS:
+        linktype, records = relabelled(PACKETS[::15], name)
+        return linktype, generator.sample(records, min(5, len(records)))
+    linktype = cbpf.link_type(name).linktype
+    return linktype, [Record(0, 0, size, bytes([size]) * size) for size in generator.sample(range(48, 120), 3)]
 
 
 # Real captures

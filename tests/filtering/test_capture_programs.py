@@ -14,6 +14,7 @@ from typing import Any, Final, cast, get_args
 import pytest
 
 import cbpf
+from cbpf.expression import front_end, libpcap
 from support.captures import Pcapng, Record, Variant, encoded
 from support.command_line import CommandLine
 from support.sample_pcapng import FRAME, PACKET, without_blocks
@@ -243,6 +244,55 @@ def test_valid_expressions_are_distinguished_from_invalid_ones(expression: str, 
     with pytest.raises(cbpf.ExpressionError) as error:
         cbpf.compile(f"{expression} and foo bar", link_type=link_type)
     assert not isinstance(error.value, cbpf.LinkTypeError)
+
+
+PRIMITIVES: Final = (
+    *("udp", "vlan", "ether host 1:2:3:4:5:6", "arp", "mpls", "pppoes", "geneve", "llc", "iso", "stp", "atalk", "ipx"),
+    *(
+        "type mgt",
+        "subtype beacon",
+        "dir tods",
+        "wlan addr1 1:2:3:4:5:6",
+        "wlan ra 1:2:3:4:5:6",
+        "inbound",
+        "ifindex 3",
+    ),
+    *(
+        "ifname em0",
+        "rset x",
+        "rulenum 3",
+        "action pass",
+        "reason match",
+        "vpi 3",
+        "vci 3",
+        "lane",
+        "oam",
+        "connectmsg",
+    ),
+    *("fisu", "lssu", "msu", "sio 3", "opc 3", "dpc 3", "sls 3", "hsio 3", "hopc 3"),
+)
+
+
+@pytest.mark.parametrize("primitive", PRIMITIVES)
+def test_every_primitive_fits_a_link_type_however_long_the_expression(primitive: str) -> None:
+    capture = cbpf.read_capture(BytesIO(encoded([], Variant(linktype=199))))
+    for expression in (primitive, f"{primitive} or {primitive}" + " " * 2000):
+        with pytest.raises(cbpf.LinkTypeError):
+            cbpf.compile_for_capture(expression, capture)
+
+
+def test_a_long_expression_is_rejected_without_trying_every_link_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    compile_rows, attempts = libpcap.compiler(), []
+
+    def counted(text: str, *arguments: Any) -> Any:
+        attempts.append(text)
+        return compile_rows(text, *arguments)
+
+    monkeypatch.setattr(front_end, "compiler", lambda: counted)
+    long = " or ".join(f"host 192.0.2.{number}" for number in range(200))
+    with pytest.raises(cbpf.ExpressionError, match="type"):
+        cbpf.compile(f"({long}) and type mgt and vpi 3")
+    assert len(attempts) < 10
 
 
 def test_programs_of_a_capture_by_interface() -> None:

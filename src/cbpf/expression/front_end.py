@@ -21,8 +21,13 @@ REJECT_ALL: Final[RawInstructions] = (RetConstant(0).assemble(),)
 """The program of an expression that rejects every packet."""
 
 _BLANKS: Final = " \t\r\n"  # of libpcap's scanner
-_MOST_COMMON: Final = link_type("EN10MB")
 _UNKNOWN_NAME: Final = re.compile("unknown (host|network)")
+
+# Each kind of primitive fits one of these link types; the first fits most expressions
+_REPRESENTATIVES: Final = tuple(
+    map(link_type, ("EN10MB", "IEEE802_11", "LINUX_SLL2", "PFLOG", "SUNATM", "MTP2_WITH_PHDR"))
+)
+_MAX_LENGTH_FOR_ALL: Final = 1_000  # characters; compiling a longer expression for all link types may take minutes
 _REJECTS_ALL_MESSAGE: Final = "expression rejects all packets"  # of libpcap's optimiser
 
 
@@ -43,20 +48,23 @@ def raw_instructions(
     except ExpressionError as error:
         if str(error) == _REJECTS_ALL_MESSAGE:
             return REJECT_ALL
-        kind = LinkTypeError if fits_any_link_type(text, handle, netmask) else ExpressionError
+        kind = LinkTypeError if fits_another_link_type(text, handle, netmask) else ExpressionError
         raise kind(f"{subject}: {error}") from None
     instructions = tuple(RawInstruction(*row) for row in rows)
     _reject_backward_jumps(instructions, subject)
     return instructions
 
 
-def fits_any_link_type(text: str, handle: Handle, netmask: int) -> bool:
-    """Return whether libpcap compiles an expression for any link type."""
-    for candidate in (_MOST_COMMON, *link_types()):
+def fits_another_link_type(text: str, handle: Handle, netmask: int) -> bool:
+    """Return whether libpcap compiles an expression for another link type; of a long one, for a representative."""
+    candidates = (*_REPRESENTATIVES, *(link_types() if len(text) <= _MAX_LENGTH_FOR_ALL else ()))
+    for candidate in candidates:
+        if candidate.dlt == handle.dlt:
+            continue
         try:
             compiler()(text, handle.for_link_type(candidate), False, netmask)
         except ExpressionError as error:
-            if candidate is _MOST_COMMON and _UNKNOWN_NAME.search(str(error)):
+            if _UNKNOWN_NAME.search(str(error)):
                 return False  # without another query to the resolver for each link type
         else:
             return True
