@@ -22,6 +22,7 @@ pytest.importorskip("llvmlite", reason="the native engine needs llvmlite")
 from cbpf.engines.llvm import jit
 
 ECHO = cbpf.parse("ldb [0]\nret a")
+PYTHON = (sys.executable, "-W", "ignore::DeprecationWarning")  # Python 3.12 warns of every fork with threads
 
 
 def compile_and_run() -> None:
@@ -126,7 +127,7 @@ if not child:
     os._exit(0)
 sys.exit(os.waitpid(child, 0)[1])
 """
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    result = subprocess.run([*PYTHON, "-c", code], capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (0, "")
 
 
@@ -144,7 +145,7 @@ class Forks:
 sys.meta_path.insert(0, Forks())
 assert cbpf.VM(cbpf.parse("ret #7")).run(b"") == 7
 """
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    result = subprocess.run([*PYTHON, "-c", code], capture_output=True, text=True, check=False, timeout=60)
     assert (result.returncode, result.stderr) == (0, "")
 
 
@@ -169,7 +170,7 @@ while thread.is_alive():
     time.sleep(0.005)
 print(statuses)
 """
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    result = subprocess.run([*PYTHON, "-c", code], capture_output=True, text=True, check=False)
     assert (result.stdout, result.stderr) == ("{0}\n", "")
 
 
