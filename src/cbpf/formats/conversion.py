@@ -51,8 +51,8 @@ def _parse_unknown(source: object, data: bytes) -> Program:
     selected = find_format(data)
     if isinstance(selected, BytesFormat):
         if selected.name == "raw" and has_other_byte_order(data):
-            fact = "the instructions are in the other byte order; read them as format raw-swapped (--from raw-swapped)"
-            raise ProgramFormatError(f"byte 0: {fact}")
+            advice = "read them as format raw-swapped (cbpf convert --from raw-swapped)"
+            raise ProgramFormatError(f"byte 0: the instructions are in the other byte order; {advice}")
         return selected.parse(data)
     text = _text(source, data)
     program = selected.parse(text) if selected.name != "asm" else _parse_rest(text)
