@@ -461,7 +461,7 @@ def test_convert_reads_and_writes_every_format(cli: CommandLine, name: str, prog
     target = tmp_path / "converted"
     assert cli("convert", str(program), "--to", name, "-w", str(target)) == (0, b"", "")
     assert target.read_bytes() == cbpf.render_bytes(loaded, name)
-    for options in ([], ["--from", name]):
+    for options in ([], ["--from", name])[name == "raw-swapped" :]:  # raw-swapped is not recognised
         expected = (0, cbpf.render_bytes(loaded, "json"), "")
         assert cli("convert", *options, "--to", "json", stdin=target.read_bytes()) == expected
 

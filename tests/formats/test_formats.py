@@ -216,6 +216,19 @@ LONG_TEXTS = {
     "invalid instructions": ("", "ld [y + 12345]\n", 20_000),
     "rows": ("", "{ 0x28, 0, 0, 0x0000000c },\n", 10_000),
     "commas": ("1", ",6 0 0 0", 30_000),
+    "nested rows": ("", "{1,2,3,", 30_000),
+    "macros": ("#define A {6,0,0,0}\n", "A,", 4_000),
+    "function-like macros": ("#define A(x) {6,0,0,x}\n", "A(1),", 10_000),
+    "definitions": ("{6,0,0,A}\n", "A = 1\n", 20_000),
+    "designated rows": ("", "{.code=6,.k=BPF_K},\n", 2_000),
+    "operators": ("{6,0,0,1", "+1", 100_000),
+    "signs": ("{6,0,0,", "-", 200_000),
+    "conditions": ("{6,0,0,0}\n", "#if A\n#endif\n", 10_000),
+    "table": ("", " 0000: 0x06 0x00 0x00 0x00000000\n", 10_000),
+    "escapes": ('"', "\\x06", 50_000),
+    "bytes": ("", "06 ", 50_000),
+    "comments": ("ret a ", "# ret a\n", 30_000),
+    "commands": ("", "load bpf 1,6 0 0 0\n", 10_000),
 }
 
 

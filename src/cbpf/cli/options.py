@@ -85,7 +85,10 @@ format_choice: Final = click.Choice(cbpf.FORMAT_NAMES)
 
 def target_format_option(default: str, choice: click.Choice[str] = format_choice) -> Callable[..., Any]:
     """Return the option --to, for the parameter *target_format*."""
-    return click.option("--to", "target_format", type=choice, default=default, show_default=True, help="Output format.")
+    help = f"Output format: {', '.join(choice.choices)}."
+    return click.option(
+        "--to", "target_format", metavar="FORMAT", type=choice, default=default, show_default=True, help=help
+    )
 
 
 def container_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -22,7 +22,13 @@ from ..options import (
 @click.argument("program", required=False)
 @expression_option
 @link_type_option
-@click.option("--from", "source_format", type=format_choice, help="Input format; detected by default.")
+@click.option(
+    "--from",
+    "source_format",
+    metavar="FORMAT",
+    type=format_choice,
+    help="Input format, one of those of --to; detected by default.",
+)
 @target_format_option("asm")
 @target_option
 def command(

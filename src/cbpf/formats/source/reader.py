@@ -20,6 +20,9 @@ from .values import SourceError, number_value
 
 _ENUMERATIONS: Final = {"op": ALUOp, "cond": JumpTest, "num": Extension, "dst": Register, "src": Register}
 
+_NUMBER: Final = r"\s*+(0[xX][0-9a-fA-F]{1,8}|0|[1-9][0-9]{0,9})\s*+"
+_PLAIN_ROW: Final = re.compile(rf"\s*+\{{{_NUMBER},{_NUMBER},{_NUMBER},{_NUMBER}\}}\s*+,?\s*+", re.ASCII)
+
 # Instructions as Go prints them with %+v and %v.
 _PRINTED: Final = re.compile(r"\{(?:Op|Code):\d+ Jt:\d+ Jf:\d+ K:\d+\}|\{\d{1,5} \d{1,3} \d{1,3} \d{1,10}\}", re.ASCII)
 _OPERATORS: Final = {"*", "+", "+=", "*=", "["}
@@ -46,12 +49,32 @@ def language(text: str) -> str:
 
 def parse_source(text: str) -> Program:
     """Parse the instructions in source code, JSON or strace's output; raise `ProgramFormatError` with the place."""
+    rows = _plain_rows(text)
+    if rows is not None:
+        return Program(rows)
     source = SourceText(text)
     try:
         return Program(_read(text))
     except SourceError as error:
         problem = source.problem(error.offset, f"{error} (read as {language(text)})")
         raise ProgramFormatError([problem]) from None
+
+
+def _plain_rows(text: str) -> list[RawInstruction] | None:
+    """Return the instructions of a text that is only rows of numbers, as of tcpdump -dd; None for any other text.
+
+    It is many times faster than the reader for all source code.
+    """
+    rows, position = [], 0
+    while match := _PLAIN_ROW.match(text, position):
+        rows.append(tuple(int(field, 0) for field in match.groups()))
+        position = match.end()
+    if not rows or position != len(text):
+        return None
+    try:
+        return [RawInstruction(*row) for row in rows]
+    except FieldError:
+        return None
 
 
 def _read(text: str) -> list[RawInstruction]:
