@@ -123,6 +123,22 @@ def test_a_batch_can_be_copied_and_pickled() -> None:
     assert (bytes(value[0]), bytes(other[0])) == (b"xb", b"ab")
 
 
+def test_the_memory_of_a_function_cannot_be_freed() -> None:
+    """Its code, and the structures that the code reads, are owned by a tuple."""
+    pytest.importorskip("llvmlite", reason="the native engine needs llvmlite")
+    vm = cbpf.VM(ECHO, engine="llvm")
+    run: Any = vm.run
+    del vm
+    owner = run.__self__
+    assert type(owner) is tuple
+    with pytest.raises(TypeError):
+        del owner[1:]
+    with pytest.raises(AttributeError):
+        owner.keep_alive = None
+    gc.collect()
+    assert run(b"\x2a") == 42
+
+
 def test_packets_cannot_be_subclassed() -> None:
     with pytest.raises(TypeError, match="cannot be subclassed"):
         type("Larger", (cbpf.Packets,), {"__len__": lambda self: 10**9})

@@ -8,7 +8,7 @@ from typing import Final
 
 from ...packet.buffers import POINTER_SIZE
 from .ir import I32, I64, PTR, Function, IRValue, module_text
-from .object_layout import BYTES_OFFSET, SIZE_OFFSET, TYPE_OFFSET
+from .object_layout import BYTES_OFFSET, SIZE_OFFSET, TUPLE_OFFSET, TYPE_OFFSET
 
 _VIEW_SIZE: Final = 80  # sizeof(Py_buffer); its field buf is at offset 0
 _VIEW_LENGTH_OFFSET: Final = 16  # the field len
@@ -26,7 +26,7 @@ ADDRESS_TABLE: Final = (
     "Py_DecRef",
     "to_bytes",
 )
-"""The addresses in the `self` of `pycfunction`, a bytes object: in this order, 8 bytes each."""
+"""The addresses in the first item of the `self` of `pycfunction`, a bytes object: in this order, 8 bytes each."""
 
 
 def match(filter: Function) -> str:
@@ -104,15 +104,16 @@ def evaluate(filter: Function) -> str:
 
 
 def pycfunction(filter: Function) -> str:
-    """Return the module of (self, packet) -> verdict as an `int`, with the C API's signature METH_O.
+    """Return the module of (self, packet) -> verdict as an `int`, with the C API's signature METH_O; self is a tuple.
 
     A `bytes` object is read directly; the buffer of any other object is acquired. An object without a contiguous
     buffer is passed to `to_bytes`, which returns a copy or raises. The caller holds the GIL.
     """
-    function = Function("entry", PTR, addresses=PTR, packet=PTR)
+    function = Function("entry", PTR, owner=PTR, packet=PTR)
     packet = function["packet"]
+    addresses = function["owner"].gep(TUPLE_OFFSET).load_pointer()
     table = {
-        name: function["addresses"].gep(BYTES_OFFSET + POINTER_SIZE * index).load_pointer()
+        name: addresses.gep(BYTES_OFFSET + POINTER_SIZE * index).load_pointer()
         for index, name in enumerate(ADDRESS_TABLE)
     }
     view = function.alloca("i8", _VIEW_SIZE)

@@ -32,16 +32,11 @@ class _MethodDefinition(ctypes.Structure):
     )
 
 
-class NativeFilter(bytes):
-    """The `self` of a builtin: the addresses of `ADDRESS_TABLE`, and the owner of the objects at these addresses."""
-
-    keep_alive: Any
-
-
 def make_pycfunction(code: Code, context: PacketContext) -> Callable[[Any], int]:
     """Return the builtin `run(packet)` for the code of `entry_points.pycfunction`.
 
-    The builtin owns the code and the context, so that it remains usable after its engine is deleted.
+    The builtin owns the code and the context, so that it remains usable after its engine is deleted. Its `self` is a
+    tuple, which nobody can change: the addresses of `ADDRESS_TABLE`, and the owners of the objects at these addresses.
     """
     definition = _MethodDefinition(b"run", code.address, _METH_O, _DOCUMENTATION)
     addresses = {
@@ -50,8 +45,7 @@ def make_pycfunction(code: Code, context: PacketContext) -> Callable[[Any], int]
         "to_bytes": id(_to_bytes),
     }
     table = [addresses[name] if name in addresses else _c_api_address(name) for name in ADDRESS_TABLE]
-    native_filter = NativeFilter(struct.pack(f"={len(table)}Q", *table))
-    native_filter.keep_alive = (code, context, definition)
+    native_filter = (struct.pack(f"={len(table)}Q", *table), code, context, definition)
     new_function = C_API.PyCFunction_NewEx
     new_function.restype = ctypes.py_object
     run: Callable[[Any], int] = new_function(ctypes.byref(definition), ctypes.py_object(native_filter), None)
