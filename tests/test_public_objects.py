@@ -129,7 +129,7 @@ def test_the_memory_of_a_function_cannot_be_freed() -> None:
     vm = cbpf.VM(ECHO, engine="llvm")
     run: Any = vm.run
     del vm
-    owner = run.__self__
+    owner: Any = run.__self__
     assert type(owner) is tuple
     with pytest.raises(TypeError):
         del owner[1:]
