@@ -4,6 +4,7 @@ Until `cli` is imported, signals have their default action, which ends the proce
 been written yet.
 """
 
+import os
 import sys
 
 TYPE_CHECKING = False  # `typing` would take longer to import than the rest of this module
@@ -17,8 +18,12 @@ def main() -> None:
         run = _import_command_line()
     except KeyboardInterrupt:
         sys.exit(130)
-    except MemoryError:
-        sys.exit("cbpf: out of memory")
+    except Exception as error:  # a limit of memory, or a damaged installation
+        if os.environ.get("CBPF_DEBUG", "0") != "0":
+            raise
+        fact = " ".join(f"{type(error).__name__}: {error}".split())
+        print(f"cbpf: cannot start: {fact}; set CBPF_DEBUG=1 for the traceback", file=sys.stderr)
+        sys.exit(2)
     run()
 
 

@@ -113,12 +113,20 @@ def test_signals_during_the_start_are_silent(module: str, signum: signal.Signals
     assert (done.returncode, done.stdout, done.stderr) == (-signum, b"", b"")
 
 
-def test_an_interruption_before_the_first_import_is_silent() -> None:
-    """The module `signal` may be the first import of the command."""
-    code = "import sys, builtins\nfrom cbpf import __main__ as main\ndef stop():\n    raise KeyboardInterrupt\n"
-    code += "main._import_command_line = stop\nmain.main()"
-    done = subprocess.run([sys.executable, "-c", code], env=uncovered_environment(), capture_output=True, check=False)
-    assert (done.returncode, done.stderr) == (130, b"")
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        ("KeyboardInterrupt", 130, ""),
+        ("MemoryError", 2, f"cbpf: cannot start: MemoryError:{HINT}\n"),
+        ("ImportError('cannot map')", 2, f"cbpf: cannot start: ImportError: cannot map{HINT}\n"),
+    ],
+)
+def test_failures_of_the_imports_are_one_line(error: str, code: int, message: str) -> None:
+    source = f"from cbpf import __main__ as main\ndef fail():\n    raise {error}\n"
+    source += "main._import_command_line = fail\nmain.main()"
+    command = [sys.executable, "-c", source]
+    done = subprocess.run(command, env=uncovered_environment(), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (code, message)
 
 
 def test_an_ignored_interruption_stays_ignored() -> None:
