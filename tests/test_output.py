@@ -283,6 +283,19 @@ def test_a_file_system_that_cannot_synchronise_is_no_obstacle(tmp_path: Path, mo
     assert contents(tmp_path) == {"out": b"new"}
 
 
+def test_only_a_file_that_may_be_the_only_copy_is_synchronised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, target = tmp_path / "in.pcap", tmp_path / "out.pcap"
+    source.write_bytes(Path(TRAFFIC).read_bytes())
+    synchronised = Injection(monkeypatch, "fsync", 0, None)
+    for _ in range(2):
+        cbpf.filter_capture(source, target, "tcp")
+    cbpf.write_file(tmp_path / "new", b"data")
+    assert synchronised.calls == 0
+    cbpf.filter_capture(source, source, "tcp")
+    cbpf.write_file(tmp_path / "new", b"data")
+    assert synchronised.calls == 2
+
+
 ROUTES = {"tcp": "a", "udp": "b", "arp": "c"}
 OLD = {"a": b"old a", "b": b"old b"}
 
@@ -367,7 +380,7 @@ def test_a_signal_while_files_are_renamed_is_deferred(
 def test_a_signal_before_the_renames_leaves_the_old_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, data in OLD.items():
         (tmp_path / name).write_bytes(data)
-    Injection(monkeypatch, "fsync", 2, lambda: signal.raise_signal(signal.SIGINT))
+    Injection(monkeypatch, "dup", 2, lambda: signal.raise_signal(signal.SIGINT))  # the late errors of the second file
     previous = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.raises(KeyboardInterrupt):

@@ -95,8 +95,11 @@ class OutputFiles:
                 os.close(folder)
             self._files, self._folders = [], {}
 
-    def open(self, path: str | os.PathLike[str]) -> OutputFile:
+    def open(self, path: str | os.PathLike[str], *, synchronised: bool = True) -> OutputFile:
         """Open a target.
+
+        *synchronised*: its data are on the disk before it replaces another file, so that one of them is complete after
+        a loss of power. A new file is not synchronised.
 
         Symbolic links are followed, dangling ones too. A file that the process may not write is an error, although the
         folder might permit its replacement.
@@ -108,16 +111,16 @@ class OutputFiles:
                 return self._add(name, _Direct(os.dup(resolved)))
             old = _open_existing(resolved)
             if old is None or is_regular(old):
-                return self._open_replacement(name, resolved, old)
+                return self._open_replacement(name, resolved, old, synchronised)
             return self._add(name, _Direct(old))
 
-    def _open_replacement(self, name: str, path: str, old: int | None) -> OutputFile:
+    def _open_replacement(self, name: str, path: str, old: int | None, synchronised: bool) -> OutputFile:
         folder, last = os.path.split(path)
         if last in ("", ".", ".."):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if folder not in self._folders:
             self._folders[folder] = os.open(folder or ".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        content = Replacement(self._folders[folder], last, old)
+        content = Replacement(self._folders[folder], last, old, synchronised=synchronised)
         file = self._add(name, content)  # before the file is created: a signal may arrive at any time
         try:
             content.create()

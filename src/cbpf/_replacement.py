@@ -25,20 +25,23 @@ class Replacement:
     gives the file its name.
     """
 
-    def __init__(self, folder: int, name: str, old: int | None) -> None:
-        """Name a new file; *folder* is a descriptor, and *old* that of the file to replace, or None."""
+    def __init__(self, folder: int, name: str, old: int | None, *, synchronised: bool) -> None:
+        """Name a new file; *folder* is a descriptor, and *old* that of the file to replace, or None.
+
+        *synchronised*: the file is on the disk before it replaces another.
+        """
         token = os.urandom(8).hex()  # short, because the name of the target may have the maximum length
         self._folder = folder
         self._name = name
         self._old = old
-        self._replaces = old is not None
+        self._synchronised = synchronised and old is not None
         self._temporary, self._backup = f".cbpf-{token}.partial", f".cbpf-{token}.old"
         self._is_named = False
         self.descriptor = -1
 
     def create(self) -> None:
         """Create the file, with the attributes of the old one; `discard` must follow, also after an error."""
-        mode = 0o600 if self._replaces else 0o666
+        mode = 0o666 if self._old is None else 0o600
         self.descriptor = self._create_unnamed(mode)
         if self.descriptor < 0:
             flags = _OPEN_FLAGS | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
@@ -60,11 +63,8 @@ class Replacement:
         return -1
 
     def finish(self) -> None:
-        """Raise the errors that a file system reports after the last write.
-
-        Before a file is replaced, its successor is on the disk: after a loss of power one of them is complete.
-        """
-        if self._replaces:
+        """Raise the errors that a file system reports after the last write."""
+        if self._synchronised:
             try:
                 os.fsync(self.descriptor)
             except OSError as error:

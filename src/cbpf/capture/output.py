@@ -62,18 +62,19 @@ class _NullOutput(Output):
 
 @contextmanager
 def open_outputs(targets: Iterable[tuple[Target, bool]]) -> Iterator[list[Output]]:
-    """Open targets for writing, each with a flag: whether it is replaced after `DamagedCapture`.
+    """Open targets for writing, each with a flag: whether it is also a source.
 
-    Regular files are replaced together when the block ends without an exception; those with the flag also when it ends
-    with `DamagedCapture`. After any other exception all are unchanged. Raises `CaptureError` if one cannot be written.
+    Regular files are replaced together when the block ends without an exception; those without the flag also when it
+    ends with `DamagedCapture`. After any other exception all are unchanged. A file with the flag may be the only copy
+    of its packets, so it is synchronised with the disk. Raises `CaptureError` if one cannot be written.
     """
     with OutputFiles() as files:
         outputs, kept = [], []
         with _capture_errors():
-            for target, keep_damaged in targets:
-                output, file = _open(target, files)
+            for target, is_source in targets:
+                output, file = _open(target, files, synchronised=is_source)
                 outputs.append(output)
-                if file is not None and keep_damaged:
+                if file is not None and not is_source:
                     kept.append(file)
         try:
             yield outputs
@@ -88,11 +89,11 @@ def open_outputs(targets: Iterable[tuple[Target, bool]]) -> Iterator[list[Output
 @contextmanager
 def open_output(target: Target) -> Iterator[Output]:
     """Open one target for writing, as `open_outputs` does; it is also replaced after `DamagedCapture`."""
-    with open_outputs([(target, True)]) as (output,):
+    with open_outputs([(target, False)]) as (output,):
         yield output
 
 
-def _open(target: Target, files: OutputFiles) -> tuple[Output, OutputFile | None]:
+def _open(target: Target, files: OutputFiles, *, synchronised: bool) -> tuple[Output, OutputFile | None]:
     if target is None:
         return _NullOutput(), None
     if not isinstance(target, str | os.PathLike):
@@ -103,7 +104,7 @@ def _open(target: Target, files: OutputFiles) -> tuple[Output, OutputFile | None
         raise CaptureError("target: a path must not be empty")
     if target == "-":
         return _standard_output(), None
-    file = files.open(target)
+    file = files.open(target, synchronised=synchronised)
     return Output(display_name(file.path), file.write, file.descriptor), file
 
 

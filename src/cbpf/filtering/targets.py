@@ -20,7 +20,7 @@ def open_targets(targets: Sequence[Any], sources: Iterable[Source]) -> Iterator[
     """Open the targets; one that is also a source remains unchanged if a source is damaged."""
     inputs = {_identity_of(_status(sys.stdin if source == "-" else source)) for source in sources} - {None}
     is_source = [_is_path(target) and _identity_of(_status(target)) in inputs for target in targets]
-    with open_outputs([(target, not flag) for target, flag in zip(targets, is_source, strict=True)]) as outputs:
+    with open_outputs(list(zip(targets, is_source, strict=True))) as outputs:
         _require_no_input(outputs, inputs)
         yield outputs
 
