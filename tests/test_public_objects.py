@@ -130,7 +130,7 @@ def test_the_memory_of_a_function_cannot_be_freed() -> None:
     run: Any = vm.run
     del vm
     owner: Any = run.__self__
-    assert type(owner) is tuple
+    assert type(run.__self__) is tuple
     with pytest.raises(TypeError):
         del owner[1:]
     with pytest.raises(AttributeError):
