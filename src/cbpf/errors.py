@@ -35,7 +35,48 @@ class FieldError(CbpfError, ValueError):
 
 
 class ExpressionError(CbpfError, ValueError):
-    """A filter expression cannot be compiled; the message is that of the compiler that rejected it."""
+    """A filter expression cannot be compiled; the message contains the place if it is known, the fact and a hint."""
+
+    source = ""
+    """The name of the file with the expression, if it is known."""
+    hint = ""
+    """The last part of the message: the remedy, or the text that was expected; empty if there is none."""
+    suggestion = ""
+    """An expression to write instead, which can be compiled; empty if there is none."""
+
+    def __init__(self, reason: str, *, expression: str = "", problem: "Problem | None" = None) -> None:
+        super().__init__(reason)
+        self.expression = expression
+        """The text of the expression, if it is known."""
+        self.problem = problem
+        """The place, with an excerpt; None if the error concerns the expression as a whole."""
+
+    @property
+    def line(self) -> int | None:
+        """The line of the error, from 1; None without a place."""
+        return self.problem.line if self.problem else None
+
+    @property
+    def column(self) -> int | None:
+        """The column of the error in characters, from 1; None without a place."""
+        return self.problem.column if self.problem else None
+
+    @property
+    def place(self) -> str:
+        """The place as text: "column 5", with the line if the text has several; empty if it is not known."""
+        if self.problem is None:
+            return ""
+        line = f"line {self.problem.line}, " if self.source or "\n" in self.expression else ""
+        return f"{line}column {self.problem.column}"
+
+    def __str__(self) -> str:
+        subject = self.source or (quoted(self.expression) if self.expression else "")
+        return ": ".join(filter(None, [subject, self.place, str(self.args[0])]))
+
+
+def quoted(expression: str) -> str:
+    """Return the subject of a message about an expression: its text, shortened to 80 characters."""
+    return f"expression {expression!r}" if len(expression) <= 80 else f"expression {expression[:80]!r}..."
 
 
 class LinkTypeError(ExpressionError):

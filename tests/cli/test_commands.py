@@ -17,7 +17,7 @@ import pytest
 
 import cbpf
 from cbpf.cli import COMMANDS, group
-from support.command_line import PACKETS, TRAFFIC, CommandLine, is_writing
+from support.command_line import PACKETS, TRAFFIC, CommandLine, is_writing, without_excerpt
 from support.project import uncovered_environment
 
 ARP = sum(packet.data[12:14] == b"\x08\x06" for packet in PACKETS)
@@ -166,11 +166,11 @@ USAGE_ERRORS = [
     ),
     (
         ["filter", "-r", "T", "-w", "out", "tcp", "prot", "443"],
-        "cbpf: expression 'tcp prot 443': can't parse filter expression: syntax error",
+        "cbpf: expression: column 5: 'prot' is not a keyword; write \"tcp port 443\"\ntcp prot 443\n    ^\n",
     ),
     (
         ["filter", "-r", "T", "-w", "out", "inbound"],
-        "cbpf: expression 'inbound': inbound/outbound not supported on Ethernet when reading savefiles",
+        "cbpf: expression: column 1: inbound/outbound not supported on Ethernet when reading savefiles",
     ),
     (
         ["filter", "-r", "T", "-c", "0"],
@@ -207,10 +207,10 @@ USAGE_ERRORS = [
     ),
     (["filter", "ip", "-r"], "cbpf: Option '-r' requires an argument (see cbpf filter --help)"),
     (["split"], "cbpf: Missing argument 'EXPRESSION=FILE...' (see cbpf split --help)"),
-    (["compile", "(" * 5000], "cbpf: expression '" + "(" * 80 + "'...: can't parse filter expression"),
+    (["compile", "(" * 5000], "cbpf: expression: column 5001: the expression ends here; expected a primitive"),
     (
         ["compile", b"\xff"],
-        "cbpf: expression '\\udcff': column 1: lone surrogate '\\udcff'; the text must be encodable as UTF-8",
+        "cbpf: expression: column 1: lone surrogate '\\udcff'; the text must be encodable as UTF-8",
     ),
     (["compile", "-y", "\u00b2", "tcp"], "cbpf: link type: '\u00b2' is unknown"),
     (["verify", "nope"], "cbpf: nope: No such file or directory"),
@@ -226,7 +226,7 @@ USAGE_ERRORS = [
     (["compile", "-s", "-1", "ip"], "cbpf: compile.snaplen: -1 is not a snapshot length (0..2147483647)"),
     (
         ["compile", "ip", "broadcast"],
-        "cbpf: expression 'ip broadcast': netmask not known, so 'ip broadcast' not supported",
+        "cbpf: expression: column 4: netmask not known, so 'ip broadcast' not supported",
     ),
     (["compile", "--netmask", "x", "ip"], "cbpf: compile.netmask: 'x' is not an IPv4 netmask such as 255.255.255.0"),
 ]
@@ -246,7 +246,7 @@ def test_errors_are_one_line(
     for letter, name in names.items():
         err = err.replace(name, str(letter))
     assert (code, out) == (2, b"")
-    assert err.count("\n") == 1
+    assert without_excerpt(err).count("\n") == 1
     assert err.startswith(message)
     assert sorted(tmp_path.iterdir()) == before
 
@@ -645,7 +645,7 @@ DIFF_ERRORS = [
     ([], 2, "expected two programs, got 0 (see cbpf diff --help)"),
     (["-e", "ip", "-e", "ip", "-e", "ip"], 2, "expected two programs, got 3 (see cbpf diff --help)"),
     (["nope", "-e", "ip"], 2, "nope: No such file or directory"),
-    (["-e", "ip", "-e", "tcp prot"], 2, "expression 'tcp prot': can't parse filter expression: syntax error"),
+    (["-e", "ip", "-e", "tcp prot"], 2, "expression: column 5: 'prot' is not a keyword"),
     (["-e", "ip", "-e", "ip6", "--timeout", "0"], 2, "Invalid value for '--timeout': 0.0 is not a number of seconds"),
     (["-e", "ip", "-e", "ip6", "--timeout", "nan"], 2, "Invalid value for '--timeout': nan is not a number of seconds"),
     (["-e", "ip", "-e", "ip6", "--longest", "-1"], 2, "Invalid value for '--longest': -1 is not in the range"),
@@ -664,7 +664,7 @@ DIFF_ERRORS = [
 def test_diff_reports_errors(cli: CommandLine, arguments: list[str], status: int, message: str, tmp_path: Path) -> None:
     code, out, err = cli("diff", *arguments, cwd=tmp_path)
     assert (code, out) == (status, b"")
-    assert err.count("\n") == 1
+    assert without_excerpt(err).count("\n") == 1
     assert err.startswith(f"cbpf: {message}")
 
 

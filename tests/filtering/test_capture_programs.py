@@ -21,7 +21,7 @@ from support.sample_pcapng import FRAME, PACKET, without_blocks
 
 USB: Final = 189
 UNKNOWN: Final = 1240
-REASON: Final = "expression 'arp': USB link-layer type filtering not implemented"
+REASON: Final = "expression 'arp': column 1: USB link-layer type filtering not implemented"
 WARNING: Final = f"capture: interface 1, link type USB_LINUX: {REASON}; its packets do not match"
 
 
@@ -134,7 +134,7 @@ def test_an_invalid_expression_is_an_error_at_once(expression: str, linktype: in
 
 
 def test_an_invalid_expression_is_an_error_without_an_interface() -> None:
-    with pytest.raises(cbpf.ExpressionError, match="syntax error"):
+    with pytest.raises(cbpf.ExpressionError, match="column 1: unexpected 'no'"):
         filtered(Pcapng().section(), "no such word")
     assert filtered(Pcapng().section(), "arp") == (Pcapng().section(), [])
 
@@ -289,10 +289,12 @@ def test_a_long_expression_is_rejected_without_trying_every_link_type(monkeypatc
         return compile_rows(text, *arguments)
 
     monkeypatch.setattr(front_end, "compiler", lambda: counted)
-    long = " or ".join(f"host 192.0.2.{number}" for number in range(200))
+    hosts = " or ".join(f"host 192.0.2.{number}" for number in range(200))
+    text = f"({hosts}) and type mgt and vpi 3"
     with pytest.raises(cbpf.ExpressionError, match="type"):
-        cbpf.compile(f"({long}) and type mgt and vpi 3")
-    assert len(attempts) < 10
+        cbpf.compile(text)
+    assert attempts.count(text) < 10
+    assert len(attempts) < 30  # of beginnings of the text, to find the place
 
 
 def test_programs_of_a_capture_by_interface() -> None:
@@ -348,4 +350,5 @@ def test_commands_count_from_the_first_interface_that_fits(cli: CommandLine, tmp
     path.write_bytes(b"".join(usb))
     for arguments in (["run", "-e", "arp", str(path)], ["stats", "-e", "arp", "-r", str(path)]):
         code, _, err = cli(*arguments)
-        assert (code, err.splitlines()[-1]) == (2, f"cbpf: {REASON}")
+        assert code == 2
+        assert f"cbpf: expression: {REASON.partition(': ')[2]}\narp\n^\n" in err

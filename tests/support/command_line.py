@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -58,3 +59,8 @@ def is_writing(process: subprocess.Popen[bytes], folder: Path) -> bool:
 def _restore_signals() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
+
+
+def without_excerpt(message: str) -> str:
+    """Return an error message without the line of text and the caret that follow it."""
+    return re.sub(r"\n[^\n]*\n *\^\n", "\n", message)

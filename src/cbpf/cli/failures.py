@@ -64,6 +64,8 @@ def _messages(error: BaseException) -> list[str]:
             return [f"{prefix}{finding}" for finding in error.findings]
         case cbpf.ProgramFormatError():
             return _problem_lines(error)
+        case cbpf.ExpressionError():
+            return [_expression_message(error)]
         case cbpf.Undecided():
             return [undecided_message(error)]
         case cbpf.CbpfError():
@@ -92,6 +94,13 @@ def _problem_lines(error: cbpf.ProgramFormatError) -> list[str]:
     """Return the message of each problem, each with the line of text and a caret below it."""
     prefix = f"{error.source}: " if error.source else ""
     return [f"{prefix}{problem}\n{problem.excerpt}" for problem in error.problems] or [str(error)]
+
+
+def _expression_message(error: cbpf.ExpressionError) -> str:
+    """Return the message of an error, with the line of the expression and a caret below it if the place is known."""
+    if error.problem is None:
+        return str(error)
+    return f"{error.source or 'expression'}: {error.place}: {error.args[0]}\n{error.problem.excerpt}"
 
 
 def _print(*lines: str) -> int:

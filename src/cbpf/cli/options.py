@@ -48,9 +48,22 @@ expression_option: Final = click.option(
     "-e", "expression", metavar="EXPRESSION", help="Use a filter expression (pcap-filter(7)) instead of PROGRAM."
 )
 
-expression_file_option: Final = click.option(
-    "-F", "expression_file", metavar="FILE", help="Read the expression from FILE instead of the arguments."
-)
+
+def expression_file_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the option -F, for the parameter *expression_file*; the file is the source of errors of the expression."""
+
+    @wraps(command)
+    def wrapper(*arguments: Any, expression_file: str | None, **options: Any) -> Any:
+        try:
+            return command(*arguments, expression_file=expression_file, **options)
+        except cbpf.ExpressionError as error:
+            if expression_file is not None and error.expression:
+                error.source = display_name(expression_file)
+            raise
+
+    help = "Read the expression from FILE instead of the arguments."
+    return click.option("-F", "expression_file", metavar="FILE", help=help)(wrapper)
+
 
 link_type_option: Final = click.option(
     "-y",

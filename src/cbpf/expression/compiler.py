@@ -11,14 +11,14 @@ from typing import Any, Final
 
 from .._options import Goal, Optimizer
 from .._validators import check_word, one_of, within
-from ..errors import ExpressionError, ExpressionWarning, FieldError, LinkTypeError
+from ..errors import ExpressionError, ExpressionWarning, FieldError, LinkTypeError, quoted
 from ..isa.dialects import PCAP, Dialect, check_dialect
 from ..isa.program import Program
 from ..optimizer.placeholders import AddressRanges, PlaceholderMismatch, choose_placeholders
 from ..packet.link_types import LinkType, link_type_by_dlt
 from ..packet.link_types import link_type as find_link_type
 from .address_lists import Expression, list_texts, text_with_placeholders
-from .front_end import REJECT_ALL, RawInstructions, check_text, quoted, raw_instructions
+from .front_end import REJECT_ALL, RawInstructions, check_text, raw_instructions
 from .libpcap import NETMASK_UNKNOWN, Handle
 
 DEFAULT_SNAPLEN: Final = 262_144

@@ -10,7 +10,7 @@ from ..errors import ExpressionError, LinkTypeError
 from ..isa.instructions import RawInstruction, RetConstant
 from ..isa.opcodes import OPCODE_BY_CODE, Action
 from ..packet.link_types import link_type, link_types
-from .libpcap import Handle, compiler
+from .libpcap import Handle, RawTuple, compiler
 
 RawInstructions: TypeAlias = tuple[RawInstruction, ...]
 
@@ -32,27 +32,43 @@ _REJECTS_ALL_MESSAGE: Final = "expression rejects all packets"  # of libpcap's o
 
 
 def raw_instructions(
-    text: str, handle: Handle, netmask: int, *, optimize: bool = False, subject: str | None = None
+    text: str, handle: Handle, netmask: int, *, optimize: bool = False, subject: str = ""
 ) -> RawInstructions:
     """Return the instructions that libpcap compiles an expression to.
 
-    *optimize* enables libpcap's own optimiser. *subject* names the expression in error messages; by default they quote
-    its text. Raises `ExpressionError`; if the expression is valid for another link type, `LinkTypeError`.
+    *optimize* enables libpcap's own optimiser. *subject* names a text in error messages that the user has not written.
+    Raises `ExpressionError`; if the expression is valid for another link type, `LinkTypeError`.
     """
     check_text(text)
-    subject = subject or quoted(text)
     if not text.strip(_BLANKS) and handle.snaplen:  # of all expressions, only this one fits unknown link types
         return (RetConstant(handle.snaplen).assemble(),)
-    try:
-        rows = compiler()(text, handle, optimize, netmask)
-    except ExpressionError as error:
-        if str(error) == _REJECTS_ALL_MESSAGE:
-            return REJECT_ALL
-        kind = LinkTypeError if fits_another_link_type(text, handle, netmask) else ExpressionError
-        raise kind(f"{subject}: {error}") from None
+    message, rows = _compiled(text, handle, netmask, optimize=optimize)
+    if message == _REJECTS_ALL_MESSAGE:
+        return REJECT_ALL
+    if message is not None:
+        raise _error(text, message, handle, netmask, subject) from None
     instructions = tuple(RawInstruction(*row) for row in rows)
-    _reject_backward_jumps(instructions, subject)
+    _reject_backward_jumps(instructions, text)
     return instructions
+
+
+def _compiled(text: str, handle: Handle, netmask: int, *, optimize: bool = False) -> tuple[str | None, list[RawTuple]]:
+    """Return libpcap's error message, or None and the instructions."""
+    try:
+        return None, compiler()(text, handle, optimize, netmask)
+    except ExpressionError as error:
+        return str(error), []
+
+
+def _error(text: str, message: str, handle: Handle, netmask: int, subject: str) -> ExpressionError:
+    """Return the error for a text that libpcap rejects with *message*."""
+    from .diagnosis.explain import diagnose, is_syntax_error
+
+    fits = not is_syntax_error(message) and fits_another_link_type(text, handle, netmask)
+    kind = LinkTypeError if fits else ExpressionError
+    if subject:
+        return kind(f"{subject}: {message}")
+    return diagnose(text, message, lambda candidate: _compiled(candidate, handle, netmask)[0], kind)
 
 
 def fits_another_link_type(text: str, handle: Handle, netmask: int) -> bool:
@@ -61,41 +77,41 @@ def fits_another_link_type(text: str, handle: Handle, netmask: int) -> bool:
     for candidate in candidates:
         if candidate.dlt == handle.dlt:
             continue
-        try:
-            compiler()(text, handle.for_link_type(candidate), False, netmask)
-        except ExpressionError as error:
-            if _UNKNOWN_NAME.search(str(error)):
-                return False  # without another query to the resolver for each link type
-        else:
+        message, _ = _compiled(text, handle.for_link_type(candidate), netmask)
+        if message is None:
             return True
+        if _UNKNOWN_NAME.search(message):
+            return False  # without another query to the resolver for each link type
     return False
-
-
-def quoted(text: str) -> str:
-    """Return the subject of an error message: the text of an expression, shortened to 80 characters."""
-    return f"expression {text!r}" if len(text) <= 80 else f"expression {text[:80]!r}..."
 
 
 def check_text(text: str) -> None:
     """Raise `ExpressionError` for text that libpcap would misread, or that would make it hang or crash."""
     if len(text) > MAX_EXPRESSION_LENGTH:
         fact = f"has {len(text)} characters; at most {MAX_EXPRESSION_LENGTH} are allowed"
-        raise ExpressionError(f"{quoted(text)}: {fact}")
+        raise ExpressionError(fact, expression=text)
     if "\0" in text:
-        fact = f"column {text.index(chr(0)) + 1}: NUL character; libpcap would ignore the text after it"
-        raise ExpressionError(f"{quoted(text)}: {fact}")
+        raise error_at(text, text.index("\0"), "NUL character; libpcap would ignore the text after it")
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        fact = f"column {error.start + 1}: lone surrogate {text[error.start]!r}; the text must be encodable as UTF-8"
-        raise ExpressionError(f"{quoted(text)}: {fact}") from None
+        fact = f"lone surrogate {text[error.start]!r}; the text must be encodable as UTF-8"
+        raise error_at(text, error.start, fact) from None
 
 
-def _reject_backward_jumps(instructions: RawInstructions, subject: str) -> None:
+def error_at(text: str, offset: int, fact: str) -> ExpressionError:
+    """Return an error with a place in the text."""
+    from ..formats.text_input import SourceText
+
+    return ExpressionError(fact, expression=text, problem=SourceText(text).problem(offset, fact))
+
+
+def _reject_backward_jumps(instructions: RawInstructions, text: str) -> None:
     """Raise for a loop. libpcap compiles `protochain` to one, whose jump wraps around to a negative distance."""
     for index, raw in enumerate(instructions):
         if OPCODE_BY_CODE[raw.op].action is Action.JUMP and raw.k >= len(instructions):
-            raise ExpressionError(
-                f"{subject}: instruction {index} jumps backward: protochain compiles to a loop over the headers, and"
+            fact = (
+                f"instruction {index} jumps backward: protochain compiles to a loop over the headers, and"
                 " only forward jumps are allowed; name each header instead"
             )
+            raise error_at(text, text.find("protochain"), fact)

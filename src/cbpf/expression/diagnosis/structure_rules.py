@@ -1,0 +1,231 @@
+"""Rules for the order and the number of tokens: operands, parentheses, qualifiers, comparisons.
+
+Each rule is a function of a `Situation`; it returns None, or a `Repair`.
+"""
+
+import re
+import socket
+from typing import Final
+
+from ..vocabulary import ARGUMENTS, DIRECTIONS, KINDS, NUMBERED, WLAN
+from .display_filter import ports_compared
+from .mistakes import HEADER_FIELDS
+from .situation import ID_KINDS, RELATIONS, Edit, Repair, Situation, is_keyword, shown
+
+_RANGE_MARKS: Final = ("-", ":", "to", "\u2013", "..", "through")
+
+
+def compared_qualifier(s: Situation) -> Repair | None:
+    """Recognise `port = 80`, `port != 80`, `port > 1024` and `vlan = 5`."""
+    last = s.token(-1)
+    is_argument = last.kind == "keyword" and last.word in {*NUMBERED, *ARGUMENTS, *WLAN}
+    if s.found.word not in RELATIONS or not (s.problem.qualifiers or is_argument):
+        return None
+    head = last if is_argument else s.tokens[s.head_index()]
+    fact = f"{shown(s.found)} cannot follow {shown(last)}"
+    if s.found.word == "=":
+        return Repair(s.found.start, fact, Edit(last.end, s.token(1).start, " "))
+    if s.found.word == "!=":
+        text = f"not {s.text[head.start : last.end]} "
+        return Repair(s.found.start, fact, Edit(head.start, s.token(1).start, text))
+    if last.word == "port" and s.token(1).kind == "number":
+        template = f"{s.text[head.start : last.end]} {{}}"
+        ports = ports_compared(template, s.found.word, str(s.token(1).value))
+        if ports:
+            return Repair(s.found.start, fact, Edit(head.start, s.token(1).end, ports))
+    return Repair(s.found.start, fact)
+
+
+def missing_operand(s: Situation) -> Repair | None:
+    """Recognise `and`, `or` and `not` without an operand."""
+    previous, found = s.token(-1), s.found
+    if not s.is_operand_expected or not (found.kind == "end" or found.word in ("and", "or", ")")):
+        return None
+    if previous.word == "(" and found.word == ")":
+        return Repair(previous.start, "the parentheses are empty", advice=f"expected {s.problem.expected}")
+    if previous.word in ("and", "or") and found.word in ("and", "or"):
+        return Repair(found.start, f"{shown(found)} follows {shown(previous)}", Edit(found.start, s.token(1).start, ""))
+    if previous.word in ("and", "or", "not"):
+        edit = Edit(s.token(-2).end, previous.end, "") if previous.word != "not" and s.found_index > 1 else None
+        return Repair(
+            found.start,
+            f"{shown(previous)} has no operand after it",
+            edit,
+            "" if edit else f"expected {s.problem.expected}",
+        )
+    if found.word in ("and", "or"):
+        edit = Edit(found.start, s.token(1).start, "") if s.token(1).kind != "end" else None
+        return Repair(found.start, f"{shown(found)} has no operand before it", edit)
+    return None
+
+
+def parentheses(s: Situation) -> Repair | None:
+    """Recognise parentheses and brackets that are not balanced."""
+    found, opening = s.found, s.problem.opening
+    before = [token.text for token in s.tokens[: s.found_index]]
+    if found.text == ")" and before.count("(") == before.count(")"):
+        return Repair(found.start, "')' has no '(' before it", advice="remove ')', or add '(' before its group")
+    if "']'" in s.problem.expected:
+        bracket = next(token for token in reversed(s.tokens[: s.found_index]) if token.text == "[")
+        fact = f"'[' at {s.place(bracket)} is not closed"
+        return Repair(found.start, fact, advice=f"expected {s.problem.expected}")
+    if opening is None or not s.is_complete:
+        return None
+    column = f"'(' at {s.place(opening)} is not closed"
+    if found.kind == "end":
+        return Repair(found.start, column, Edit(found.start, found.start, ")"))
+    if found.text == "]":
+        return Repair(found.start, "']' does not close '('", Edit(found.start, found.end, ")"))
+    return None
+
+
+def arithmetic_junction(s: Situation) -> Repair | None:
+    """Recognise `tcp-syn or tcp-ack` in arithmetic, and `|` between conditions."""
+    found = s.found
+    if found.word in ("and", "or") and not s.is_operand_expected and "operator" in s.problem.expected:
+        if not s.problem.after_value:
+            operator = "|" if found.word == "or" else "&"
+            fact = f"{shown(found)} joins conditions, not numbers"
+            return Repair(found.start, fact, Edit(found.start, found.end, operator))
+        return None
+    if found.text in ("|", "&") and s.is_complete:
+        word = "or" if found.text == "|" else "and"
+        fact = f"{shown(found)} joins numbers, not conditions"
+        return Repair(found.start, fact, Edit(found.start, found.end, word))
+    return None
+
+
+def misplaced_protocol(s: Situation) -> Repair | None:
+    """Recognise `src ip X`, `port tcp 80` and `port src 80`: qualifiers in another order."""
+    found, qualifiers = s.found, s.problem.qualifiers
+    if qualifiers is None or not (found.kind == "protocol" or (is_keyword(found) and found.word in DIRECTIONS | KINDS)):
+        return None
+    head, last, following = s.tokens[s.head_index()], s.token(-1), s.token(1)
+    if following.kind not in ID_KINDS and not is_keyword(following) and following.text != "(":
+        return None
+    fact = f"{shown(found)} cannot follow {shown(last)}"
+    if found.word in ("ip", "ip6") and following.kind in ("ipv4", "ipv6"):
+        kind = "net" if s.token(2).text == "/" else "host"
+        text = "" if qualifiers.kind else f" {kind}"
+        return Repair(found.start, fact, Edit(last.end, found.end, text))
+    if found.kind == "protocol" and qualifiers.protocol is None:
+        return Repair(found.start, fact, Edit(head.start, found.end, f"{found.text} {s.text[head.start : last.end]}"))
+    if found.word in DIRECTIONS and qualifiers.direction is None and qualifiers.kind in KINDS:
+        return Repair(found.start, fact, Edit(last.start, found.end, f"{found.text} {last.text}"))
+    return None
+
+
+def port_range(s: Situation) -> Repair | None:
+    """Recognise `portrange 80-`, `portrange -80`, `portrange 80 - 90` and `port 80:90`."""
+    found, low, high, kind = s.found, s.token(-1), s.token(1), s.token(-2)
+    if found.text not in _RANGE_MARKS:
+        return None
+    if low.word in ("port", "portrange") and high.kind == "number":
+        fact = "the range of ports has no beginning"
+        return Repair(found.start, fact, Edit(low.start, high.end, f"portrange 0-{high.text}"))
+    if low.kind != "number" or kind.word not in ("port", "portrange"):
+        return None
+    if high.kind == "number":
+        fact = f"'{s.text[low.start : high.end]}' is not a range of ports"
+        return Repair(low.start, fact, Edit(kind.start, high.end, f"portrange {low.text}-{high.text}"))
+    fact = "the range of ports has no end"
+    return Repair(found.start, fact, Edit(kind.start, found.end, f"portrange {low.text}-65535"))
+
+
+def network(s: Situation) -> Repair | None:
+    """Recognise `net 10/8`, `net 10.0.0.0/255.0.0.0`, `host 10.0.0.1:80` and `host [::1]`."""
+    found, previous, following = s.found, s.token(-1), s.token(1)
+    if found.text == "/" and previous.kind == "number" and following.kind == "number" and s.token(-2).word == "net":
+        fact = "a prefix length follows an address with dots"
+        return Repair(previous.start, fact, Edit(previous.start, previous.end, f"{previous.text}.0.0.0"))
+    if found.kind == "ipv4" and previous.text == "/" and s.token(-2).kind == "ipv4":
+        return Repair(previous.start, "a mask follows 'mask', not '/'", Edit(previous.start, previous.end, " mask "))
+    if found.text == ":" and previous.kind in ("ipv4", "name") and following.kind == "number":
+        fact = "an address and a port are two primitives"
+        return Repair(found.start, fact, Edit(found.start, found.end, " and port "))
+    if found.text == "[" and s.problem.qualifiers and following.kind in ("ipv4", "ipv6") and s.token(2).text == "]":
+        fact = "an address is written without brackets"
+        return Repair(found.start, fact, Edit(found.start, s.token(2).end, following.text))
+    if found.text == "%" and previous.kind == "ipv6":
+        fact = "an address is written without a zone"
+        return Repair(found.start, fact, Edit(found.start, following.end, ""))
+    return None
+
+
+def identifier_after_protocol(s: Situation) -> Repair | None:
+    """Recognise `tcp 80` and `ip 10.0.0.1`: an identifier without qualifiers after a protocol."""
+    protocol, found = s.token(-1), s.found
+    if protocol.kind != "protocol" or found.kind not in ID_KINDS or not s.is_complete:
+        return None
+    is_net = s.token(1).text == "/" or (found.kind == "ipv4" and found.text.count(".") < 3)
+    fact = f"{shown(found)} needs a qualifier after {shown(protocol)}"
+    if protocol.word in ("tcp", "udp", "sctp"):
+        if found.kind in ("ipv4", "ipv6"):
+            edit = Edit(protocol.end, found.start, f" and {'net' if is_net else 'host'} ")
+            return Repair(found.start, fact, edit)
+        if found.kind == "number" or _is_service(found.text):
+            return Repair(found.start, fact, Edit(found.start, found.start, "port "))
+        return None
+    if protocol.word in ("icmp", "icmp6") and found.kind == "number":
+        field = HEADER_FIELDS[protocol.word, "type"]
+        return Repair(found.start, fact, Edit(protocol.start, found.start, f"{field} = "))
+    kind = {"ipv4": "net" if is_net else "host", "ipv6": "net" if is_net else "host", "mac": "host"}.get(found.kind)
+    kind = "proto" if found.kind == "number" and protocol.word in ("ip", "ip6", "link") else kind
+    return Repair(found.start, fact, Edit(found.start, found.start, f"{kind} ")) if kind else None
+
+
+def _is_service(name: str) -> bool:
+    try:
+        socket.getservbyname(name)
+    except OSError:
+        return False
+    return True
+
+
+def bare_identifier(s: Situation) -> Repair | None:
+    """Recognise an address or number without qualifiers."""
+    found = s.found
+    if s.problem.after_value and s.found_index and s.token(-1).kind == "number" and found.kind == "end":
+        found = s.token(-1)
+        if s.found_index > 1 and s.token(-2).word not in ("and", "or", "not", "("):
+            return None
+    elif not s.is_operand_expected:
+        return None
+    if found.kind == "number" and found.text.startswith("tcp-"):
+        edit = Edit(found.start, found.end, f"tcp[tcpflags] & {found.text} != 0")
+        return Repair(found.start, f"{shown(found)} is a number, not a condition", edit)
+    is_net = s.text.startswith("/", found.end) or (found.kind == "ipv4" and found.text.count(".") < 3)
+    address = "net" if is_net else "host"
+    kinds = {"ipv4": address, "ipv6": address, "mac": "ether host", "number": "port"}
+    kind = kinds.get(found.kind) or ("host" if found.kind == "name" and _is_host_name(found.text) else None)
+    if kind is None:
+        return None
+    fact = f"{shown(found)} has no qualifier such as '{kind}' before it"
+    return Repair(found.start, fact, Edit(found.start, found.start, f"{kind} "))
+
+
+def _is_host_name(name: str) -> bool:
+    return bool(re.fullmatch(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}", name))
+
+
+def value_alone(s: Situation) -> Repair | None:
+    """Recognise `ip[8]` and `tcp[13] & 2` without a comparison."""
+    if not s.problem.after_value:
+        return None
+    last = s.token(-1)
+    fact = "a value alone is not a condition"
+    if s.found.kind == "number":
+        return Repair(s.found.start, fact, Edit(last.end, s.found.start, " = "))
+    return Repair(s.found.start, fact, Edit(last.end, last.end, " != 0"))
+
+
+def missing_junction(s: Situation) -> Repair | None:
+    """Recognise two operands without `and` or `or` between them."""
+    found = s.found
+    if not s.is_complete or (found.kind in ("end", "unknown", "operator", "invalid") and found.text not in ("(", "!")):
+        return None
+    previous = s.token(-1)
+    is_same = found.kind in ID_KINDS and previous.kind in ID_KINDS
+    word = "or" if is_same else "and"
+    fact = f"no 'and' or 'or' before {shown(found)}"
+    return Repair(found.start, fact, Edit(found.start, found.start, f"{word} "))

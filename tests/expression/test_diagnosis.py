@@ -1,0 +1,350 @@
+"""The errors of expressions: place, fact and remedy, and an expression to write instead which can be compiled."""
+
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+import cbpf
+from support.command_line import TRAFFIC, CommandLine
+from support.project import Rounds
+from support.random_texts import random_text
+
+DISPLAY_FILTERS: Final = [
+    ("ip.addr == 10.0.0.1", 1, "host 10.0.0.1"),
+    ("tcp.port == 443", 1, "tcp port 443"),
+    ("!(ip.addr == 10.0.0.0/8)", 3, "!(net 10.0.0.0/8)"),
+    ("ip.src==10.0.0.1 && tcp.dstport eq 443", 1, "src host 10.0.0.1 && tcp dst port 443"),
+    ("ip.addr != 10.0.0.1", 1, "not host 10.0.0.1"),
+    ("ipv6.dst == ::1", 1, "ip6 dst host ::1"),
+    ("eth.addr == 00:11:22:33:44:55", 1, "ether host 00:11:22:33:44:55"),
+    ("udp.port in {53, 5353}", 1, "udp port (53 or 5353)"),
+    ("tcp.port >= 1024 and tcp.port < 2000", 1, "tcp portrange 1024-65535 and tcp portrange 0-1999"),
+    ("tcp.flags.syn == 1 and !tcp.flags.ack", 1, "tcp[tcpflags] & tcp-syn != 0 and !tcp[tcpflags] & tcp-ack != 0"),
+    ("tcp.flags.reset == 0", 1, "tcp[tcpflags] & tcp-rst = 0"),
+    ("tcp.flags & 2", 1, "tcp[tcpflags] & 2 != 0"),
+    ("frame.len > 100", 1, "len > 100"),
+    ("ip.ttl < 5 or vlan.id == 7", 1, "ip[8] < 5 or vlan 7"),
+    ("tcp and udp.srcport == 53", 9, "tcp and udp src port 53"),
+    ("host 10.0.0.1 and ip.proto == 17", 19, "host 10.0.0.1 and ip proto 17"),
+]
+
+WORDS: Final = [
+    ("dns", 1, "port 53"),
+    ("https", 1, "tcp port 443"),
+    ("not ssh", 5, "not tcp port 22"),
+    ("udp dns", 5, "udp port 53"),
+    ("host 10.0.0.1 and http", 19, "host 10.0.0.1 and tcp port 80"),
+    ("dhcp", 1, "udp portrange 67-68"),
+    ("ipv6", 1, "ip6"),
+    ("ipv6 host ::1", 1, "ip6 host ::1"),
+    ("tcp6", 1, "ip6 and tcp"),
+    ("gre and ip", 1, "proto 47 and ip"),
+    ("vxlan", 1, "udp port 4789"),
+    ("vxlan 100", 1, "udp port 4789 and udp[12:4] >> 8 = 100"),
+    ("tcp and not erspan", 13, "tcp and not (proto 47 and ip[22:2] = 0x88be)"),
+    ("geneve vni 5", 8, "geneve 5"),
+    ("vlan id 5", 6, "vlan 5"),
+    ("source host 10.0.0.1", 1, "src host 10.0.0.1"),
+    ("dst-port 80", 1, "dst port 80"),
+    ("tcp dport 80", 5, "tcp dst port 80"),
+    ("dest 10.0.0.1", 1, "dst 10.0.0.1"),
+    ("mac 00:11:22:33:44:55", 1, "ether host 00:11:22:33:44:55"),
+    ("ether mac 00:11:22:33:44:55", 7, "ether host 00:11:22:33:44:55"),
+    ("src mac 00:11:22:33:44:55", 5, "ether src 00:11:22:33:44:55"),
+    ("src address 10.0.0.1", 5, "src host 10.0.0.1"),
+    ("TCP Port 80", 1, "tcp port 80"),
+    ("tcp prot 80", 5, "tcp port 80"),
+    ("hots 10.0.0.1", 1, "host 10.0.0.1"),
+    ("host 10.0.0.1 and udpp", 19, "host 10.0.0.1 and udp"),
+    ("tcp port80", 5, "tcp port 80"),
+    ("len-20 > 5", 1, "len - 20 > 5"),
+    ("tcp syn", 5, "tcp[tcpflags] & tcp-syn != 0"),
+    ("tcp flags syn", 5, "tcp[tcpflags] & tcp-syn != 0"),
+    ("syn", 1, "tcp[tcpflags] & tcp-syn != 0"),
+    ("tcp-syn", 1, "tcp[tcpflags] & tcp-syn != 0"),
+    ("tcp[flags] & 2 != 0", 5, "tcp[tcpflags] & 2 != 0"),
+    ("tcp[13] & (syn|ack) != 0", 12, "tcp[13] & (tcp-syn|tcp-ack) != 0"),
+    ("tcp[tcpflags] & tcp-psh != 0", 17, "tcp[tcpflags] & tcp-push != 0"),
+    ("ip dscp 46", 4, "ip[1] >> 2 = 46"),
+    ("ip tos 0xb8", 4, "ip[1] = 0xb8"),
+    ("ip ttl < 5", 4, "ip[8] < 5"),
+    ("icmp echo", 6, "icmp[icmptype] = icmp-echo"),
+    ("icmp type 8", 11, "icmp[icmptype] = 8"),
+    ("ether type 0x800", 12, "ether proto 0x800"),
+    ("arp request", 5, "arp[6:2] = 1"),
+]
+
+STRUCTURE: Final = [
+    ("port 80,443", 8, "port 80 or 443"),
+    ("host 10.0.0.1, port 80", 14, "host 10.0.0.1 and port 80"),
+    ("(tcp port 80", 13, "(tcp port 80)"),
+    ("(tcp port 80]", 13, "(tcp port 80)"),
+    ("port 80 or 443 or", 18, "port 80 or 443"),
+    ("and tcp", 1, "tcp"),
+    ("tcp and and udp", 9, "tcp and udp"),
+    ("tcp not port 80", 5, "tcp and not port 80"),
+    ("host 10.0.0.1 10.0.0.2", 15, "host 10.0.0.1 or 10.0.0.2"),
+    ("src ip 10.0.0.1", 5, "src host 10.0.0.1"),
+    ("dst tcp port 80", 5, "tcp dst port 80"),
+    ("port tcp 80", 6, "tcp port 80"),
+    ("port src 80", 6, "src port 80"),
+    ("ether proto ip", 13, "ether proto \\ip"),
+    ("port == 80", 6, "port 80"),
+    ("port=80", 5, "port 80"),
+    ("port != 80", 6, "not port 80"),
+    ("src port > 1023", 10, "src portrange 1024-65535"),
+    ("portrange 80-", 13, "portrange 80-65535"),
+    ("portrange 80 - 90", 11, "portrange 80-90"),
+    ("port 80-90", 6, "portrange 80-90"),
+    ("ip[8]", 6, "ip[8] != 0"),
+    ("tcp[tcpflags] & tcp-syn", 24, "tcp[tcpflags] & tcp-syn != 0"),
+    ("tcp[13] & 2 and ip", 13, "tcp[13] & 2 != 0 and ip"),
+    ("tcp[13] & (tcp-syn or tcp-ack) != 0", 20, "tcp[13] & (tcp-syn | tcp-ack) != 0"),
+    ("tcp | udp", 5, "tcp or udp"),
+    ("ip[6:2] & 0x1fff !== 0", 18, "ip[6:2] & 0x1fff != 0"),
+    ("ip[6:2] & 0x1fff =! 0", 18, "ip[6:2] & 0x1fff != 0"),
+    ("ip[8] eq 5", 7, "ip[8] = 5"),
+    ("10.0.0.1", 1, "host 10.0.0.1"),
+    ("tcp or 443", 8, "tcp or port 443"),
+    ("tcp 80", 5, "tcp port 80"),
+    ("udp 10.0.0.0/8", 5, "udp and net 10.0.0.0/8"),
+    ("ip 10.0.0.1", 4, "ip host 10.0.0.1"),
+    ("net 10/8", 5, "net 10.0.0.0/8"),
+    ("host 10.0.0.1:80", 14, "host 10.0.0.1 and port 80"),
+    ("host [::1]", 6, "host ::1"),
+]
+
+TEXTS: Final = [
+    ("tcp[13] = 18\u2032", 13, "tcp[13] = 18"),
+    ("\u2018tcp port 80\u2019", 1, "tcp port 80"),
+    ("'tcp port 80'", 1, "tcp port 80"),
+    ("portrange 80\u201390", 11, "portrange 80-90"),
+    ("tcp\u00a0port 80", 4, "tcp port 80"),
+    ("ip[8] \u2265 5", 7, "ip[8] >= 5"),
+    ("\uff08tcp\uff09", 1, "(tcp)"),
+    ("tcp[13] &amp; 2 != 0", 9, "tcp[13] & 2 != 0"),
+    ("tcp &amp;&amp; len &gt; 5", 5, "tcp && len > 5"),
+    ("tcpdump -nni eth0 'tcp port 80'", 1, "tcp port 80"),
+    ("tcp port 80 # comment", 13, "tcp port 80"),
+    ("tcp port 80;", 12, "tcp port 80"),
+]
+
+MEANINGS: Final = [
+    ("host 10.0.0.0/8", 6, "net 10.0.0.0/8"),
+    ("tcp and net 10.0.0.1/8", 13, "tcp and net 10.0.0.0/8"),
+    ("host 00:11:22:33:44:55", 6, "ether host 00:11:22:33:44:55"),
+    ("tcp or 00:11:22:33:44:55", 8, "tcp or ether host 00:11:22:33:44:55"),
+    ("ether host 10.0.0.1", 12, "host 10.0.0.1"),
+    ("ip host ::1", 9, "ip6 host ::1"),
+    ("tcp host 10.0.0.1", 10, "tcp and host 10.0.0.1"),
+    ("tcp src 80", 9, "tcp src port 80"),
+]
+
+
+def _error(text: str, **options: Any) -> cbpf.ExpressionError:
+    with pytest.raises(cbpf.ExpressionError) as caught:
+        cbpf.compile(text, **options)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "suggestion"), [*DISPLAY_FILTERS, *WORDS, *STRUCTURE, *TEXTS, *MEANINGS], ids=lambda value: value
+)
+def test_errors_suggest_the_expression_to_write(text: str, column: int, suggestion: str) -> None:
+    error = _error(text)
+    assert (error.line, error.column, error.suggestion) == (1, column, suggestion)
+    assert f'write "{suggestion}"' in error.hint
+    assert str(error) == f"expression {text!r}: column {column}: {error.args[0]}"
+    assert cbpf.compile(suggestion, optimizer=None)
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "message"),
+    [
+        (
+            "ip.addr == 10.0.0.1",
+            1,
+            "'ip.addr' is a Wireshark display filter field; in a capture filter write \"host 10.0.0.1\"",
+        ),
+        ('http.host == "a"', 1, "'http.host' is a Wireshark display filter field; the nearest test is \"tcp port 80\""),
+        ("x.y == 1", 1, "'x.y' is a Wireshark display filter field; capture filters cannot test this field"),
+        ("less", 5, "the expression ends here; expected a number"),
+        ("less -5", 6, "unexpected '-'; expected a number"),
+        ("len >= ", 7, "the expression ends here; expected a number, 'len' or a field such as 'ip[8]'"),
+        ("not", 4, "'not' has no operand after it; expected a primitive such as 'tcp' or 'host 192.0.2.1'"),
+        ("src or dst port", 16, "the expression ends here; expected a port number or a service name"),
+        ("src or host 10.0.0.1", 8, "unexpected 'host'; expected 'dst'"),
+        ("tcp port 80)", 12, "')' has no '(' before it; remove ')', or add '(' before its group"),
+        ("tcp[13 & 2 != 0", 12, "'[' at column 4 is not closed; expected ']', ':' or an operator"),
+        ("tcp and ()", 9, "the parentheses are empty; expected a primitive such as 'tcp' or 'host 192.0.2.1'"),
+        (
+            "pppoes and pppoe[0:1] = 7",
+            12,
+            "'pppoe' is not a protocol whose bytes can be loaded; load from ether, ip, ip6, arp, tcp, udp, sctp, "
+            "icmp or icmp6",
+        ),
+        ("ip @ tcp", 4, "'@' is not part of an expression"),
+        ("ip \xa7 tcp", 4, "U+00A7 (section sign) is not part of an expression"),
+        (
+            "# all",
+            1,
+            "'#' begins a comment, which is not part of an expression; an empty expression accepts every packet",
+        ),
+        ("any", 1, "'any' is not a keyword; an empty expression accepts every packet"),
+        ("len > 0x10000000000", 7, "number 0x10000000000 does not fit in 32 bits"),
+        ("ip[099] = 1", 4, "invalid octal number '099' (a leading 0 means octal)"),
+        ("host aa:bb:cc:", 6, "'aa:bb:cc:' is not an Ethernet address: six pairs of hex digits"),
+        (
+            "port nosuchport",
+            6,
+            "unknown port 'nosuchport'; a port is a number (0..65535) or a service name of services(5)",
+        ),
+        ("tcp and (udp or host 10.0.0.300) and arp", 22, "invalid IPv4 address '10.0.0.300'"),
+        ("tcp and port 10.0.0.1 and udp", 14, "'port' modifier applied to IP address"),
+        ("arp port 80", 10, "illegal qualifier of 'port'; only tcp, udp and sctp have ports"),
+        ("vlan 5000 and tcp", 6, "VLAN tag 5000 greater than maximum 4095"),
+        ("ip[0:3] = 1", 1, "data size must be 1, 2, or 4"),
+        ("mpls 5 and tcp and pppoes", 20, "unsupported protocol over mpls"),
+        (
+            "tcp and ip broadcast",
+            12,
+            "netmask not known, so 'ip broadcast' not supported; state the netmask, or test 'ether broadcast'",
+        ),
+        (
+            "tcp and protochain 6",
+            9,
+            "instruction 31 jumps backward: protochain compiles to a loop over the headers, and only forward jumps "
+            "are allowed; name each header instead",
+        ),
+    ],
+    ids=lambda value: value,
+)
+def test_errors_state_the_fact_and_the_rule(text: str, column: int, message: str) -> None:
+    error = _error(text)
+    assert (error.line, error.column, error.suggestion if "write" not in message else "") == (1, column, "")
+    assert str(error.args[0]) == message
+
+
+@pytest.mark.parametrize(
+    ("link_type", "text", "column"),
+    [("RAW", "tcp and vlan", 9), ("RAW", "ether host 00:11:22:33:44:55", 12), ("IEEE802_15_4", "len > 5 and ip", 13)],
+)
+def test_errors_of_link_types_have_a_place(link_type: str, text: str, column: int) -> None:
+    error = _error(text, link_type=link_type)
+    assert error.column == column
+    assert isinstance(error, cbpf.LinkTypeError)
+
+
+def test_errors_without_a_place_have_none() -> None:
+    error = _error("ip", link_type=9999)
+    assert (error.line, error.column, error.place, error.problem) == (None, None, "", None)
+    assert "unknown data link type 9999" in str(error)
+
+
+def test_lines_are_counted() -> None:
+    error = _error("tcp and\n  (udp or\tprot 80)\nor arp")
+    assert (error.line, error.column, error.place) == (2, 11, "line 2, column 11")
+    assert error.problem is not None
+    assert error.problem.excerpt == "  (udp or prot 80)\n" + " " * 10 + "^"
+
+
+def test_errors_can_be_pickled() -> None:
+    error = _error("tcp prot 80")
+    copy = pickle.loads(pickle.dumps(error))
+    assert str(copy) == str(error)
+    assert (copy.column, copy.hint, copy.suggestion) == (error.column, error.hint, error.suggestion)
+
+
+def test_long_expressions_are_explained() -> None:
+    text = " or ".join(f"host 10.0.{n // 256}.{n % 256}" for n in range(2000))
+    error = _error(f"{text} or prot 80")
+    assert error.column == len(text) + 5
+    assert error.problem is not None
+    assert len(error.problem.excerpt) < 250
+    error = _error(f"{text} or net 10.0.0.1/8")
+    assert error.column == len(text) + 9
+    assert len(str(error)) < 300
+
+
+def test_long_words_are_shortened() -> None:
+    error = _error(f"tcp {'x' * 5000}")
+    assert len(str(error)) < 300
+
+
+@pytest.mark.fuzz
+def test_every_error_is_explained(rounds: Rounds) -> None:
+    """An error is one line with a place, and its suggestion can be compiled, except if it contains names to look up."""
+    suggested = 0
+    for random in rounds(1500, min_checked=0.4):
+        text = random_text(random)
+        error = _error_of(text)
+        if error is not None:
+            assert error.column is not None
+            assert str(error).isprintable(), text
+            assert "syntax error" not in str(error), text
+            if error.suggestion:
+                suggested += 1
+                remaining = _error_of(error.suggestion)
+                assert remaining is None or "unknown" in str(remaining), text
+            rounds.checked()
+    assert suggested > rounds.checked_count / 10
+
+
+def _error_of(text: str) -> cbpf.ExpressionError | None:
+    try:
+        cbpf.compile(text, optimizer=None)
+    except cbpf.ExpressionError as error:
+        return error
+    return None
+
+
+def test_valid_expressions_do_not_load_the_parser() -> None:
+    code = "import cbpf, sys; cbpf.compile('tcp port 80'); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "cbpf.expression.front_end" in loaded
+    assert "cbpf.expression.parser" not in loaded
+    assert "cbpf.expression.diagnosis" not in loaded
+
+
+def test_command_line_shows_the_place(cli: CommandLine) -> None:
+    code, out, err = cli("compile", "host 10.0.0.1, port 80")
+    assert (code, out) == (2, b"")
+    assert err == (
+        "cbpf: expression: column 14: ',' does not join operands; 'and' does; write \"host 10.0.0.1 and port 80\"\n"
+        "host 10.0.0.1, port 80\n"
+        "             ^\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments", [["filter", "-r", TRAFFIC, "--count"], ["compile"], ["explain"]], ids=lambda arguments: arguments[0]
+)
+def test_files_of_expressions_are_named(cli: CommandLine, tmp_path: Path, arguments: list[str]) -> None:
+    path = tmp_path / "filter"
+    path.write_text("tcp port 80\nor tcp prot 443\n")
+    code, _, err = cli(*arguments, "-F", str(path))
+    assert code == 2
+    assert err == (
+        f"cbpf: {path}: line 2, column 8: 'prot' is not a keyword; write \"tcp port 80 or tcp port 443\"\n"
+        "or tcp prot 443\n"
+        "       ^\n"
+    )
+    path.write_text("tcp\nand vlan 5000\n")
+    assert f"{path}: line 2, column 10: VLAN tag 5000" in cli(*arguments, "-F", str(path))[2]
+
+
+@pytest.mark.parametrize("command", ["split", "stats", "-e"])
+def test_other_commands_show_the_place(cli: CommandLine, command: str, tmp_path: Path) -> None:
+    arguments = {
+        "split": ["split", "-r", TRAFFIC, f"tcp prot 80={tmp_path / 'out'}"],
+        "stats": ["stats", "-r", TRAFFIC, "-e", "tcp prot 80"],
+        "-e": ["graph", "-e", "tcp prot 80"],
+    }[command]
+    code, _, err = cli(*arguments)
+    assert code == 2
+    assert "cbpf: expression: column 5: 'prot' is not a keyword" in err
+    assert err.endswith("\ntcp prot 80\n    ^\n")
