@@ -31,6 +31,13 @@ _MAGIC_NUMBERS: Final = (
     (b"MZ\x90\0", "a Windows executable"),
 )
 _MARKUP: Final = re.compile(r"\s*+<(?:!doctype|html|\?xml|svg|head|body|!--)", re.IGNORECASE)
+_SECCOMP_RULES: Final = re.compile(
+    r"""[ \t]*+ (?: \w++:[ \t]*+ )? (?:
+      A[ ]?=[ ]?(?:arch|sys_number|args|data|mem|instruction_pointer|X)\b
+    | A[ ]?(?:[=!<>]=?|&)[^\n?]{1,80}\?[ ]?\w+[ ]?:
+    | if[ ]?\(!?[ (]*+A[ ] | return[ ](?:ALLOW|KILL|ERRNO|TRAP|TRACE|LOG)\w*+(?:\(|\s|\Z) )""",
+    re.VERBOSE,
+)
 _SOURCE: Final = re.compile(
     r"""
       \b(?:bpf|lsf)_?(?:stmt|jump)\b | \bsock_?filter\b | \bbpf_insn\b | \braw_?instruction\b | \bbpf\.[A-Z]\w*\{
@@ -49,9 +56,16 @@ def foreign_format(data: bytes) -> str | None:
     found = next((name for magic, name in _MAGIC_NUMBERS if data.startswith(magic)), None)
     if found is None and _MARKUP.match(data[:1024].decode("latin-1")):
         return "an HTML or XML document"
+    if found is None and b"\0" not in data[:4096] and _SECCOMP_RULES.match(_first_statement(data[:4096])):
+        return "the language of seccomp-tools asm; its option '-f raw' writes a format that is read"
     if found is None and _is_utf16(data[:1024]):
         return "UTF-16 text without a byte order mark; convert it to UTF-8 first"
     return found
+
+
+def _first_statement(data: bytes) -> str:
+    """Return the text from the first line on that is not blank or a comment with #."""
+    return re.sub(r"\A(?:[ \t]*+(?:#[^\n]*+)?\n)++", "", data.decode("latin-1"))
 
 
 def _is_utf16(data: bytes) -> bool:

@@ -265,6 +265,10 @@ FOREIGN = {
     "pcapng": (b"\n\r\r\n\x1c\0\0\0M<+\x1a", "a pcapng capture"),
     "gzip": (b"\x1f\x8b\x08\0", "compressed with gzip"),
     "HTML": (b"<!DOCTYPE html>\n<html>", "an HTML or XML document"),
+    "seccomp-tools asm": (
+        b"# rules\n\nA = arch\nA == ARCH_X86_64 ? next : dead\ndead:\nreturn KILL\n",
+        "the language of seccomp-tools asm",
+    ),
     "UTF-16 without a mark": ("ldh [12]\nret a".encode("utf-16-le"), "UTF-16 text without a byte order mark"),
 }
 
