@@ -1,4 +1,4 @@
-"""Headers in the byte order of the capturing host: their fields, reversed in place.
+"""Headers in the byte order of the capturing host: their fields.
 
 Most link types have headers in network byte order. A few kernels pass on structures in the byte order of their host;
 then the byte order of a capture (of its file, or of a section of a pcapng) is that of these headers as well. The table
@@ -10,7 +10,7 @@ gencode.c (gen_loopback_linktype); for ENC, tcpdump print-enc.c.
 """
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 ByteOrder: TypeAlias = Literal["<", ">"]
@@ -18,9 +18,11 @@ ByteOrder: TypeAlias = Literal["<", ">"]
 
 HOST_BYTE_ORDER: Final[ByteOrder] = "<" if sys.byteorder == "little" else ">"
 
-Reverse: TypeAlias = Callable[[bytearray, int, ByteOrder], None]
-"""Reverses the fields of a header in place, given the packet, its length on the wire, and its byte order before."""
+Field: TypeAlias = tuple[int, int]
+"""The offset and the size of a field in bytes."""
 
+Fields: TypeAlias = Callable[[bytes, int, ByteOrder], Sequence[Field]]
+"""Returns the fields in host byte order of a packet, given its length on the wire and the byte order of its capture."""
 
 WireLength: TypeAlias = Callable[[bytes, int, ByteOrder], int]
 """Returns the length of a packet on the wire, given the packet, its recorded length, and its byte order."""
@@ -30,7 +32,7 @@ class HostOrder(NamedTuple):
     """The part of a packet that is in the byte order of the capturing host.
 
     Args:
-        reverse: Reverses its fields; None if they are not known, or depend on the content.
+        fields: Returns its fields; None if they are not known, or depend on the content.
         converts: Whether a packet may be written to a capture of the other byte order, with its fields reversed.
             Otherwise such a capture cannot hold it.
         filters_see_host: Whether libpcap presents the fields to filters in the byte order of the filtering host. If
@@ -38,52 +40,49 @@ class HostOrder(NamedTuple):
         wire_length: The function with which libpcap corrects the length on the wire before it filters, or None.
     """
 
-    reverse: Reverse | None = None
+    fields: Fields | None = None
     converts: bool = False
     filters_see_host: bool = False
     wire_length: WireLength | None = None
 
     def reversed(self, packet: bytes, wire_length: int, byte_order: ByteOrder) -> bytes:
-        """Return a packet with its fields reversed; *byte_order* is their present one."""
-        if self.reverse is None:
+        """Return a packet with its fields reversed, if it has them completely; *byte_order* is their present one."""
+        fields = () if self.fields is None else self.fields(packet, wire_length, byte_order)
+        if not fields:
             return packet
         data = bytearray(packet)
-        self.reverse(data, wire_length, byte_order)
+        for start, size in fields:
+            if start + size <= len(packet):
+                data[start : start + size] = packet[start : start + size][::-1]
         return bytes(data)
 
 
-def _reverse_fields(packet: bytearray, fields: Iterable[tuple[int, int]]) -> None:
-    """Reverse the bytes of each field (offset, size) that the packet has completely."""
-    for start, size in fields:
-        if start + size <= len(packet):
-            packet[start : start + size] = packet[start : start + size][::-1]
+def _fixed(*fields: Field) -> Fields:
+    return lambda packet, wire_length, byte_order: fields
 
 
-def _fixed(*fields: tuple[int, int]) -> Reverse:
-    return lambda packet, wire_length, byte_order: _reverse_fields(packet, fields)
+_CAN_FIELDS: Final = {  # by protocol: Linux ETH_P_CAN, ETH_P_CANFD and ETH_P_CANXL
+    b"\x00\x0c": ((0, 4),),
+    b"\x00\x0d": ((0, 4),),
+    b"\x00\x0e": ((0, 4), (6, 2), (8, 4)),
+}
 
 
-_CAN, _CAN_FD, _CAN_XL = 0x000C, 0x000D, 0x000E  # Linux ETH_P_CAN, ETH_P_CANFD, ETH_P_CANXL
-_CAN_FIELDS: Final = {_CAN: ((0, 4),), _CAN_FD: ((0, 4),), _CAN_XL: ((0, 4), (6, 2), (8, 4))}
+def _cooked(protocol_offset: int, header_size: int) -> Fields:
+    """Return the function for SocketCAN headers in cooked captures; packets of other protocols have no such fields."""
+
+    def fields(packet: bytes, wire_length: int, byte_order: ByteOrder) -> Sequence[Field]:
+        can_fields = _CAN_FIELDS.get(packet[protocol_offset : protocol_offset + 2], ())
+        available = wire_length - header_size
+        return [(header_size + start, size) for start, size in can_fields if start + size <= available]
+
+    return fields
 
 
-def _cooked(protocol_offset: int, header_size: int) -> Reverse:
-    """Return the function for SocketCAN headers in cooked captures; those of all other protocols are unchanged."""
-
-    def reverse(packet: bytearray, wire_length: int, byte_order: ByteOrder) -> None:
-        protocol = int.from_bytes(packet[protocol_offset : protocol_offset + 2], "big")
-        if len(packet) >= header_size:
-            fields = _CAN_FIELDS.get(protocol, ())
-            complete = [(start, size) for start, size in fields if header_size + start + size <= wire_length]
-            _reverse_fields(packet, [(header_size + start, size) for start, size in complete])
-
-    return reverse
-
-
-def _reverse_pflog(packet: bytearray, wire_length: int, byte_order: ByteOrder) -> None:
-    """Reverse the user and process numbers of a pflog header; its first byte is its length."""
+def _pflog_fields(packet: bytes, wire_length: int, byte_order: ByteOrder) -> Sequence[Field]:
+    """Return the user and process numbers of a pflog header; its first byte is its length."""
     end = min(packet[0], wire_length) if packet else 0
-    _reverse_fields(packet, [(start, 4) for start in (44, 48, 52, 56) if start + 4 <= end])
+    return [(start, 4) for start in (44, 48, 52, 56) if start + 4 <= end]
 
 
 _USB_HEADER_SIZE: Final = 64  # of USB_LINUX_MMAPPED; the header of USB_LINUX has its first 48 bytes
@@ -94,31 +93,28 @@ _ISO_DESCRIPTOR_SIZE: Final = 16
 _MAX_ISO_DESCRIPTORS: Final = 128
 
 
-def _reverse_usb(packet: bytearray, wire_length: int, byte_order: ByteOrder) -> None:
-    _reverse_fields(packet, _USB_FIELDS)
-    if _is_isochronous(packet):
-        _reverse_fields(packet, _USB_ISOCHRONOUS_FIELDS)
+def _usb_fields(packet: bytes, wire_length: int, byte_order: ByteOrder) -> Sequence[Field]:
+    return (*_USB_FIELDS, *_USB_ISOCHRONOUS_FIELDS) if _is_isochronous(packet) else _USB_FIELDS
 
 
-def _reverse_usb_mmapped(packet: bytearray, wire_length: int, byte_order: ByteOrder) -> None:
+def _usb_mmapped_fields(packet: bytes, wire_length: int, byte_order: ByteOrder) -> Sequence[Field]:
+    fields = [*_usb_fields(packet, wire_length, byte_order), *_USB_MMAPPED_FIELDS]
     if _is_isochronous(packet) and len(packet) >= _USB_HEADER_SIZE:
-        available = len(packet) // _ISO_DESCRIPTOR_SIZE + 1
-        for index in range(min(_descriptor_count(packet, byte_order), available)):
-            start = _USB_HEADER_SIZE + index * _ISO_DESCRIPTOR_SIZE
-            _reverse_fields(packet, [(start, 4), (start + 4, 4), (start + 8, 4)])
-    _reverse_usb(packet, wire_length, byte_order)
-    _reverse_fields(packet, _USB_MMAPPED_FIELDS)
+        end = _USB_HEADER_SIZE + _ISO_DESCRIPTOR_SIZE * _descriptor_count(packet, byte_order)
+        for start in range(_USB_HEADER_SIZE, min(end, len(packet)), _ISO_DESCRIPTOR_SIZE):
+            fields += [(start, 4), (start + 4, 4), (start + 8, 4)]
+    return fields
 
 
-def _is_isochronous(packet: bytes | bytearray) -> bool:
+def _is_isochronous(packet: bytes) -> bool:
     return packet[9:10] == b"\0"
 
 
-def _descriptor_count(packet: bytes | bytearray, byte_order: ByteOrder) -> int:
+def _descriptor_count(packet: bytes, byte_order: ByteOrder) -> int:
     return _number(packet[60:64], byte_order)
 
 
-def _number(field: bytes | bytearray, byte_order: ByteOrder) -> int:
+def _number(field: bytes, byte_order: ByteOrder) -> int:
     return int.from_bytes(field, "little" if byte_order == "<" else "big")
 
 
@@ -151,26 +147,28 @@ def _end_of_data(packet: bytes, header_size: int, byte_order: ByteOrder) -> int:
     return max(ends)
 
 
-def _reverse_nflog(packet: bytearray, wire_length: int, byte_order: ByteOrder) -> None:
-    """Reverse the type and length of each attribute of version 0; the values are in network byte order."""
+def _nflog_fields(packet: bytes, wire_length: int, byte_order: ByteOrder) -> Sequence[Field]:
+    """Return the length and type of each attribute of version 0; the values are in network byte order."""
+    fields: list[Field] = []
     if len(packet) < 4 or packet[1] != 0:
-        return
+        return fields
     position, end = 4, min(len(packet), wire_length)
     while position + 4 <= len(packet):
+        fields += [(position, 2), (position + 2, 2)]
         size = _number(packet[position : position + 2], byte_order)
-        _reverse_fields(packet, [(position, 2), (position + 2, 2)])
         size += -size % 4
         if size < 4 or position + size > end:
-            return
+            break
         position += size
+    return fields
 
 
 NULL_ORDER: Final = HostOrder(_fixed((0, 4)), converts=True)  # the address family
 ENC_ORDER: Final = HostOrder(_fixed((0, 4), (8, 4)), converts=True)  # the address family and the flags
 SLL_ORDER: Final = HostOrder(_cooked(14, 16), converts=True, filters_see_host=True)
 SLL2_ORDER: Final = HostOrder(_cooked(0, 20), converts=True)
-PFLOG_ORDER: Final = HostOrder(_reverse_pflog, converts=True)
-USB_ORDER: Final = HostOrder(_reverse_usb, filters_see_host=True)
-USB_MMAPPED_ORDER: Final = HostOrder(_reverse_usb_mmapped, filters_see_host=True, wire_length=_usb_wire_length)
-NFLOG_ORDER: Final = HostOrder(_reverse_nflog, filters_see_host=True)
+PFLOG_ORDER: Final = HostOrder(_pflog_fields, converts=True)
+USB_ORDER: Final = HostOrder(_usb_fields, filters_see_host=True)
+USB_MMAPPED_ORDER: Final = HostOrder(_usb_mmapped_fields, filters_see_host=True, wire_length=_usb_wire_length)
+NFLOG_ORDER: Final = HostOrder(_nflog_fields, filters_see_host=True)
 UNKNOWN_ORDER: Final = HostOrder()
