@@ -149,10 +149,25 @@ def test_a_folder_that_may_not_be_written_is_reported_before_the_work() -> None:
         target = folder / "out"
         target.write_bytes(b"old")
         folder.chmod(0o555)
-        with pytest.raises(PermissionError, match="to create a file in its folder, which would replace it"):
+        with pytest.raises(PermissionError, match="to replace it by a file in its folder"):
             _output.OutputFiles().open(target)
         assert contents(folder) == {"out": b"old"}
         folder.chmod(0o755)
+
+
+def test_a_file_of_another_user_in_a_sticky_folder_is_reported_before_the_work() -> None:
+    with unprivileged_folder() as folder:
+        target = folder / "out"
+        target.write_bytes(b"old")
+        target.chmod(0o666)
+        folder.chmod(0o1777)
+        os.seteuid(0)
+        os.chown(folder, 1234, 1234)
+        os.chown(target, 1234, 1234)
+        os.seteuid(NOBODY)
+        with pytest.raises(PermissionError, match="to replace it by a file in its folder"):
+            _output.OutputFiles().open(target)
+        assert contents(folder) == {"out": b"old"}
 
 
 @pytest.mark.usefixtures("named")

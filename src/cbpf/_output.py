@@ -127,7 +127,7 @@ class OutputFiles:
         except OSError as error:
             if old is None or error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
                 raise
-            fact = f"{error.strerror} to create a file in its folder, which would replace it when complete"
+            fact = f"{error.strerror} to replace it by a file in its folder"
             raise OSError(error.errno, f"{fact}; -w - > FILE writes into the file itself") from None
         return file
 

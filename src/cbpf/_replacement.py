@@ -41,7 +41,10 @@ class Replacement:
 
     def create(self) -> None:
         """Create the file, with the attributes of the old one; `discard` must follow, also after an error."""
-        mode = 0o666 if self._old is None else 0o600
+        mode = 0o666
+        if self._old is not None:
+            mode = 0o600
+            _require_replaceable(self._folder, self._old)
         self.descriptor = self._create_unnamed(mode)
         if self.descriptor < 0:
             flags = _OPEN_FLAGS | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
@@ -104,6 +107,13 @@ class Replacement:
             if descriptor is not None and descriptor >= 0:
                 with suppress(OSError):
                     os.close(descriptor)
+
+
+def _require_replaceable(folder: int, old: int) -> None:
+    """Raise `PermissionError` if only its owner may replace a file, because its folder is sticky as /tmp is."""
+    status = os.fstat(folder)
+    if status.st_mode & stat.S_ISVTX and os.geteuid() not in (0, status.st_uid, os.fstat(old).st_uid):
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
 
 def report_late_errors(descriptor: int) -> None:
