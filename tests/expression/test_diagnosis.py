@@ -337,6 +337,27 @@ def test_files_of_expressions_are_named(cli: CommandLine, tmp_path: Path, argume
     assert f"{path}: line 2, column 10: VLAN tag 5000" in cli(*arguments, "-F", str(path))[2]
 
 
+@pytest.mark.parametrize(
+    ("content", "place"),
+    [
+        (b"  tcp and vlan 5000", "line 1, column 16"),
+        (b"\xef\xbb\xbftcp and vlan 5000\n", "line 1, column 14"),
+        (b"# a comment\r\ntcp # another\r\n\tand vlan 5000\r\n", "line 3, column 11"),
+    ],
+)
+def test_places_are_those_of_the_file(cli: CommandLine, tmp_path: Path, content: bytes, place: str) -> None:
+    path = tmp_path / "filter"
+    path.write_bytes(content)
+    assert cli("compile", "-F", str(path))[2].startswith(f"cbpf: {path}: {place}: VLAN tag 5000 greater")
+
+
+def test_excerpts_contain_no_control_characters() -> None:
+    error = _error("host \\a\x1b[31m\x9b or prot\u202e")
+    assert error.problem is not None
+    assert all(line.isprintable() for line in error.problem.excerpt.split("\n"))
+    assert str(error).isprintable()
+
+
 @pytest.mark.parametrize("command", ["split", "stats", "-e"])
 def test_other_commands_show_the_place(cli: CommandLine, command: str, tmp_path: Path) -> None:
     arguments = {

@@ -86,4 +86,5 @@ class SourceText:
         excerpt_start = max(start, offset - _MAX_EXCERPT_BEFORE)
         excerpt = self.text[excerpt_start : min(end, excerpt_start + _MAX_EXCERPT_LENGTH)]
         excerpt = excerpt.rstrip("\r").replace("\t", " ")
+        excerpt = "".join(character if character.isprintable() else "\ufffd" for character in excerpt)
         return Problem(line, offset - start + 1, message, f"{excerpt}\n{' ' * (offset - excerpt_start)}^")

@@ -150,7 +150,7 @@ def _corrected(text: str, compile: Compile) -> str:
             text = " ".join(text.split())
             return text if _acceptance(compile)(text) else ""
         repair = _repair(text, problem, compile)
-        if repair is None or repair.edit is None:
+        if repair is None or repair.edit is None or repair.is_guess:
             return ""
         text = repair.edit.apply(text)
     return ""

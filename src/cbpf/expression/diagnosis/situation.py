@@ -41,6 +41,7 @@ class Repair(NamedTuple):
         edit: The change that corrects it, or None.
         advice: The remedy where the text is not enough to correct the mistake.
         introduction: The words before the corrected expression.
+        is_guess: Whether the text leaves the intention open; such a repair does not follow another one.
     """
 
     start: int
@@ -48,6 +49,7 @@ class Repair(NamedTuple):
     edit: Edit | None = None
     advice: str = ""
     introduction: str = "write"
+    is_guess: bool = False
 
 
 class Situation(NamedTuple):

@@ -118,9 +118,9 @@ def misplaced_protocol(s: Situation) -> Repair | None:
 def port_range(s: Situation) -> Repair | None:
     """Recognise `portrange 80-`, `portrange -80`, `portrange 80 - 90` and `port 80:90`."""
     found, low, high, kind = s.found, s.token(-1), s.token(1), s.token(-2)
-    if found.text not in _RANGE_MARKS:
+    if found.text not in _RANGE_MARKS and not (found.text == "," and kind.word == "portrange"):
         return None
-    if low.word in ("port", "portrange") and high.kind == "number":
+    if low.word == "portrange" and high.kind == "number":
         fact = "the range of ports has no beginning"
         return Repair(found.start, fact, Edit(low.start, high.end, f"portrange 0-{high.text}"))
     if low.kind != "number" or kind.word not in ("port", "portrange"):
@@ -128,6 +128,8 @@ def port_range(s: Situation) -> Repair | None:
     if high.kind == "number":
         fact = f"'{s.text[low.start : high.end]}' is not a range of ports"
         return Repair(low.start, fact, Edit(kind.start, high.end, f"portrange {low.text}-{high.text}"))
+    if kind.word != "portrange":
+        return None
     fact = "the range of ports has no end"
     return Repair(found.start, fact, Edit(kind.start, found.end, f"portrange {low.text}-65535"))
 
@@ -140,6 +142,8 @@ def network(s: Situation) -> Repair | None:
         return Repair(previous.start, fact, Edit(previous.start, previous.end, f"{previous.text}.0.0.0"))
     if found.kind == "ipv4" and previous.text == "/" and s.token(-2).kind == "ipv4":
         return Repair(previous.start, "a mask follows 'mask', not '/'", Edit(previous.start, previous.end, " mask "))
+    if found.kind == "ipv4" and previous.kind == "ipv4" and found.text.startswith("255."):
+        return Repair(found.start, "a mask follows 'mask'", Edit(found.start, found.start, "mask "))
     if found.text == ":" and previous.kind in ("ipv4", "name") and following.kind == "number":
         fact = "an address and a port are two primitives"
         return Repair(found.start, fact, Edit(found.start, found.end, " and port "))
@@ -201,7 +205,7 @@ def bare_identifier(s: Situation) -> Repair | None:
     if kind is None:
         return None
     fact = f"{shown(found)} has no qualifier such as '{kind}' before it"
-    return Repair(found.start, fact, Edit(found.start, found.start, f"{kind} "))
+    return Repair(found.start, fact, Edit(found.start, found.start, f"{kind} "), is_guess=found.kind == "number")
 
 
 def _is_host_name(name: str) -> bool:
@@ -228,4 +232,4 @@ def missing_junction(s: Situation) -> Repair | None:
     is_same = found.kind in ID_KINDS and previous.kind in ID_KINDS
     word = "or" if is_same else "and"
     fact = f"no 'and' or 'or' before {shown(found)}"
-    return Repair(found.start, fact, Edit(found.start, found.start, f"{word} "))
+    return Repair(found.start, fact, Edit(found.start, found.start, f"{word} "), is_guess=True)

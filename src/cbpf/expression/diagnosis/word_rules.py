@@ -6,6 +6,7 @@ Each rule is a function of a `Situation`; it returns None, or a `Repair`.
 import re
 from typing import Final
 
+from ..lexer import Token
 from ..vocabulary import KEYWORDS, NAMED_NUMBERS
 from .display_filter import FIELD, is_field, translate
 from .mistakes import (
@@ -22,6 +23,9 @@ from .mistakes import (
 from .situation import RELATIONS, Edit, Repair, Situation, is_keyword, shown
 
 _LOADABLE: Final = "load from ether, ip, ip6, arp, tcp, udp, sctp, icmp or icmp6"
+_ARITHMETIC: Final = frozenset(("+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>"))
+_SEARCHES: Final = frozenset(("contains", "matches"))
+_NAMESPACES: Final = frozenset((*KEYWORDS, *PROTOCOL_TESTS, "frame", "eth", "ipv6", "icmpv6"))
 _MIN_SIMILARITY: Final = 0.7
 _SIMILAR: Final = 0.8  # sufficient without the correct expression
 
@@ -29,7 +33,7 @@ _SIMILAR: Final = 0.8  # sufficient without the correct expression
 def display_filter(s: Situation) -> Repair | None:
     """Recognise a field of Wireshark, such as `ip.addr`."""
     for token in (s.found, s.token(-1)):
-        if token.kind == "name" and FIELD.match(token.text) and (is_field(token.text) or _is_compared(s, token.end)):
+        if token.kind == "name" and FIELD.match(token.text) and _is_display_filter(s, token):
             end, primitive = translate(s.text, token.start, token.text)
             fact = f"{shown(token)} is a Wireshark display filter field"
             if primitive is not None:
@@ -39,6 +43,12 @@ def display_filter(s: Situation) -> Repair | None:
             advice = f'the nearest test is "{nearest}"' if nearest else "capture filters cannot test this field"
             return Repair(token.start, fact, advice=advice)
     return None
+
+
+def _is_display_filter(s: Situation, token: Token) -> bool:
+    if is_field(token.text) or _is_compared(s, token.end):
+        return True
+    return token is s.found and s.is_operand_expected and token.text.split(".")[0] in _NAMESPACES
 
 
 def _is_compared(s: Situation, end: int) -> bool:
@@ -63,11 +73,11 @@ def field_of_protocol(s: Situation) -> Repair | None:
     if key not in HEADER_FIELDS:
         return None
     field, flag = HEADER_FIELDS[key], TCP_FLAGS.get(following.text.lower())
-    if following.word in RELATIONS:
+    if following.word in RELATIONS or following.text in _ARITHMETIC:
         return Repair(name.start, fact, Edit(protocol.start, name.end, field))
     if following.kind == "number":
         return Repair(name.start, fact, Edit(protocol.start, following.start, f"{field} = "))
-    if flag and key == ("tcp", "flags"):
+    if flag and field == "tcp[tcpflags]":
         return Repair(name.start, fact, Edit(protocol.start, following.end, f"{field} & {flag} != 0"))
     return Repair(name.start, fact, Edit(protocol.start, name.end, f"{field} != 0"))
 
@@ -76,7 +86,7 @@ def tcp_flag(s: Situation) -> Repair | None:
     """Recognise `tcp syn`, `tcp[13] & syn` and `syn`."""
     name = s.found
     flag = TCP_FLAGS.get(name.text.lower()) if name.kind == "name" else None
-    if flag is None:
+    if flag is None or s.token(-1).text == "[":
         return None
     fact = f"{shown(name)} is not a keyword"
     if not (s.is_operand_expected or s.is_complete):
@@ -101,6 +111,9 @@ def known_word(s: Situation) -> Repair | None:
     token, word, following = s.found, s.found.text.lower(), s.token(1)
     if token.kind not in ("name", "mac"):
         return None
+    if word in _SEARCHES:
+        advice = "capture filters cannot search the content of packets"
+        return Repair(token.start, f"{shown(token)} is not an operator", advice=advice)
     if word in EVERYTHING and s.is_operand_expected:
         return Repair(
             token.start, f"{shown(token)} is not a keyword", advice="an empty expression accepts every packet"
@@ -144,7 +157,7 @@ def glued(s: Situation) -> Repair | None:
     match = re.fullmatch(r"(src|dst|host|net|port|portrange|tcp|udp|ip|proto|vlan|less|greater)([0-9].*)", text)
     if match:
         return Repair(s.found.start, f"'{text}' is one word", s.replace_found(f"{match[1]} {match[2]}"))
-    match = re.fullmatch(r"(len|[0-9]+)-([0-9]+)", text)
+    match = re.fullmatch(r"(len)-([0-9]+)", text)
     if match:
         fact = f"'{text}' is one word; a minus needs a blank before it"
         return Repair(s.found.start, fact, s.replace_found(f"{match[1]} - {match[2]}"))
