@@ -184,7 +184,7 @@ USAGE_ERRORS = [
         ["filter", "-r", "T", "-F", "P", "ip"],
         "cbpf: EXPRESSION and -F FILE are mutually exclusive (see cbpf filter --help)",
     ),
-    (["filter", "-r", "T", "-F", "T"], "cbpf: T: byte 0: invalid UTF-8"),
+    (["filter", "-r", "T", "-F", "T"], "cbpf: T: line 1, column 1: byte 0xd4 (offset 0) is not UTF-8 text"),
     (["filter", "-r", "T", "--program", "", "-w", "out"], "cbpf: a file name must not be empty"),
     (["filter", "-r", "T", "-w", "", "ip"], "cbpf: target: a path must not be empty"),
     (
@@ -214,7 +214,7 @@ USAGE_ERRORS = [
     ),
     (["compile", "-y", "\u00b2", "tcp"], "cbpf: link type: '\u00b2' is unknown"),
     (["verify", "nope"], "cbpf: nope: No such file or directory"),
-    (["verify", "T"], "cbpf: T: byte 323"),
+    (["verify", "T"], "cbpf: T: byte 0: not a program: this is a pcap capture"),
     (["verify", "--dialect", "bsd", "P"], "cbpf: Invalid value for '--dialect': 'bsd' is not one of"),
     (["run", "P"], "cbpf: Missing argument 'CAPTURE' (see cbpf run --help)"),
     (["run", "P", "P"], "cbpf: P: byte 0: 7b 20 30 78 is not the magic number of a capture"),
