@@ -21,6 +21,7 @@ Switch(value=2, starts=(0, 2048, 2049), targets=(0, 1, 0))
 {-1: 14}
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
@@ -58,6 +59,10 @@ class Switch(NamedTuple):
     value: ValueId
     starts: tuple[int, ...]
     targets: tuple[NodeId, ...]
+
+    def target_of(self, word: int) -> NodeId:
+        """Return the target of a value."""
+        return self.targets[bisect_right(self.starts, word) - 1]
 
 
 class Guard(NamedTuple):

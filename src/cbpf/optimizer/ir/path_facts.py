@@ -117,17 +117,14 @@ class Reasoner:
         """Return ranges that contain the value on every run for which the facts hold."""
         if facts is not self._last_facts:
             self._last_facts, self._last_ranges = facts, {}
-        ranges = self._last_ranges.get(value)
-        if ranges is None:
-            ranges = self._last_ranges[value] = self._infer_ranges(value, facts)
-        return ranges
-
-    def _infer_ranges(self, value: ValueId, facts: PathFacts) -> Ranges:
+        if value in self._last_ranges:
+            return self._last_ranges[value]
         domain = facts.domains.get(value, ((0, self._table.upper[value]),))
         if facts.bits and not facts.bits.keys().isdisjoint(self.source_bytes(value)):
             mask, known = self._known_bits(value, facts, _MAX_DEPTH)
             free = self._table.possible_bits[value] & ~mask
             domain = intersection(domain, ((known, known | free),))
+        self._last_ranges[value] = domain
         return domain
 
     def assume(self, value: ValueId, ranges: Ranges, facts: PathFacts, node_id: NodeId) -> PathFacts:

@@ -53,10 +53,15 @@ def mask_tests(diagram: Diagram, root: NodeId) -> NodeId:
 
 def _shortest(diagram: Diagram, node_id: NodeId) -> NodeId:
     node = diagram.nodes[node_id]
-    if not isinstance(node, Switch) or not 3 <= len(node.starts) <= _MAX_ARMS:
+    if not isinstance(node, Switch) or not 3 <= len(node.starts) <= _MAX_ARMS or _tests_one_number(node):
         return node_id
     candidates = [node_id, *_without_low_bits(diagram, node), *_with_fixed_bits(diagram, node)]
     return min(candidates, key=lambda candidate: _code_size(diagram, candidate, node.value))
+
+
+def _tests_one_number(node: Switch) -> bool:
+    """Return whether a single `jeq` is enough."""
+    return len(node.starts) == 3 and node.starts[2] == node.starts[1] + 1 and node.targets[0] == node.targets[2]
 
 
 def _code_size(diagram: Diagram, node_id: NodeId, value: ValueId) -> int:

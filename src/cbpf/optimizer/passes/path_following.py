@@ -33,18 +33,22 @@ class PathFollower:
 
     def follow(self, node_id: NodeId, facts: PathFacts) -> NodeId:
         """Return the node that a path reaches past all nodes that the facts decide."""
+        for _ in range(_STEPS_BEFORE_SHORTCUTS):
+            self._budget -= 1
+            target = self.next_node(node_id, facts) if self._budget > 0 else None
+            if target is None:
+                return node_id
+            node_id = target
+        return self._follow_by_shortcuts(node_id, facts)
+
+    def _follow_by_shortcuts(self, node_id: NodeId, facts: PathFacts) -> NodeId:
         trail = Trail()
-        steps = 0
         while self._budget > 0:
             self._budget -= 1
             target = self.next_node(node_id, facts)
             if target is None:
                 break
-            edge = node_id, target
-            steps += 1
-            if steps > _STEPS_BEFORE_SHORTCUTS:
-                edge = self._shortcuts.take(edge, facts, trail)
-            node_id = edge[1]
+            _, node_id = self._shortcuts.take((node_id, target), facts, trail)
         self._budget -= self._shortcuts.add(trail)
         return node_id
 

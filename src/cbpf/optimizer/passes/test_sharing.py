@@ -1,7 +1,7 @@
 r"""Test sharing: two similar tests become one, where a later test that repeats a decision makes up for the difference.
 
 Jump threading gives each edge the shortest path, so two tests of one value may differ only in an edge that bypasses
-decided tests. A test can be replaced by another one of the same ranges if, on each edge, the path from the target of
+decided tests. A test can be replaced by another one of the same value if, for each range, the path from the target of
 the other leads to its own target. The path becomes longer, and the program shorter.
 
 Both values of the first test lead to a test of byte 1. On one of the paths byte 0 is known not to be 9, so that path
@@ -54,13 +54,8 @@ _HORIZON: Final = 64
 def share_tests(diagram: Diagram, root: NodeId) -> NodeId:
     """Return the root of an equivalent diagram in which similar tests are shared."""
     nodes = (diagram.nodes[node_id] for node_id in diagram.topological_order(root))
-    kinds = [_kind(node) for node in nodes if isinstance(node, Switch)]
-    return root if len(set(kinds)) == len(kinds) else _TestSharing(diagram, root).run()
-
-
-def _kind(node: Switch) -> tuple[ValueId, tuple[int, ...]]:
-    """Return the fields in which two similar switches agree."""
-    return node.value, node.starts
+    tested = [node.value for node in nodes if isinstance(node, Switch)]
+    return root if len(set(tested)) == len(tested) else _TestSharing(diagram, root).run()
 
 
 class _TestSharing:
@@ -85,11 +80,11 @@ class _TestSharing:
                 for target, facts in self._edges(node_id):
                     before = self._facts_on_entry.get(target)
                     self._facts_on_entry[target] = facts if before is None else before.join(facts)
-        similar: dict[tuple[ValueId, tuple[int, ...]], list[NodeId]] = {}
+        tests: dict[ValueId, list[NodeId]] = {}
         for node_id in reversed(self._order):
             node = self._diagram.nodes[node_id]
             if isinstance(node, Switch) and node_id in self._facts_on_entry:
-                candidates = similar.setdefault(_kind(node), [])
+                candidates = tests.setdefault(node.value, [])
                 self._replace_one(node_id, candidates[-_MAX_CANDIDATES:])
                 candidates.append(node_id)
         return self._rebuild() if self._replacements else self._root
@@ -163,8 +158,10 @@ class _TestSharing:
         node, other = self._diagram.nodes[node_id], self._diagram.nodes[replacement]
         assert isinstance(node, Switch)
         assert isinstance(other, Switch)
-        ends = [*(start - 1 for start in node.starts[1:]), self._diagram.values.upper[node.value]]
-        for start, end, own, others in zip(node.starts, ends, node.targets, other.targets, strict=True):
+        starts = sorted({*node.starts, *other.starts})
+        ends = [*(start - 1 for start in starts[1:]), self._diagram.values.upper[node.value]]
+        for start, end in zip(starts, ends, strict=True):
+            own, others = node.target_of(start), other.target_of(start)
             if self._replacement(own) != self._replacement(others):
                 facts = self._facts_after(node_id, node, ((start, end),))
                 yield facts is None or self._leads_to(others, own, facts, passed)
