@@ -38,3 +38,18 @@ def test_the_readme_has_six_examples() -> None:
 def test_links_have_targets(document: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
         assert (document.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=_name)
+def test_referenced_tests_exist(document: Path) -> None:
+    """A promise of docs/faults.md names the tests that hold it."""
+    for path, name in re.findall(r"\b(tests/[\w/]+\.py)(?:::(\w+))?", document.read_text()):
+        assert (ROOT / path).exists(), path
+        assert not name or re.search(rf"^def {name}\(", (ROOT / path).read_text(), re.MULTILINE), f"{path}::{name}"
+
+
+def test_each_promise_names_its_tests() -> None:
+    rows = re.findall(r"^\| (?!---|Promise)(.+) \| (.+) \|$", (ROOT / "docs" / "faults.md").read_text(), re.MULTILINE)
+    assert len(rows) > 30
+    for promise, tests in rows:
+        assert re.fullmatch(r"`tests/[\w/]+\.py::test_\w+`(<br>`tests/[\w/]+\.py::test_\w+`)*", tests), promise
