@@ -76,6 +76,8 @@ def _column(values: Array) -> Column:
 
 def _importer(format: str) -> Callable[[Array], Column]:
     """Return the function for a format."""
+    if format == "+s":
+        raise PacketError("Arrow: this is a table or a struct; pass one of its columns")
     width = format.removeprefix(_FIXED_SIZE)
     if width != format and width.isascii() and width.isdigit() and len(width) <= 10 and int(width) <= _MAX_WIDTH:
         return lambda values: _fixed_size_column(int(width), values)
