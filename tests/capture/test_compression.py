@@ -291,7 +291,7 @@ def check_corruption(name: str, compress: Compress, position: int, lost: int) ->
 
 def test_an_xz_stream_may_not_demand_much_memory() -> None:
     filters = [{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 29}]
-    with pytest.raises(cbpf.DamagedCapture, match=r"cannot be decompressed: Memory usage limit exceeded$"):
+    with pytest.raises(cbpf.DamagedCapture, match=r"the xz stream needs more memory than the 256 MiB .*xz -dc FILE"):
         cbpf.read_capture(BytesIO(lzma.compress(PLAIN, filters=filters)))
 
 

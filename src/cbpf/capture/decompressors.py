@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import Any, Final, Protocol, TypeAlias
 
 _MAX_XZ_MEMORY: Final = 1 << 28  # bytes; the preset -9 needs 65 MiB, but a header may demand 4 GiB
+_MEMORY_LIMIT_ERROR: Final = "Memory usage limit exceeded"  # of the module lzma, whose errors have one class
 _MAX_ZSTD_WINDOW: Final = 1 << 27  # bytes; the limit of the library and of zstd(1)
 _MAX_ZSTD_WINDOW_LOG: Final = 31  # of zstd(1) with --long
 _MAX_GZIP_HEADER: Final = 1 << 20  # bytes; names and comments have no limit
@@ -84,13 +85,13 @@ def load_legacy_lz4() -> NewDecompressor:
 def load_xz() -> NewDecompressor:
     """Import the library and return the constructor of an xz decompressor."""
     lzma: Any = import_module("lzma")
-    return lambda: lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=_MAX_XZ_MEMORY)
+    return lambda: _LzmaDecompressor(lzma, lzma.FORMAT_XZ)
 
 
 def load_lzma() -> NewDecompressor:
     """Import the library and return the constructor of a decompressor of the .lzma format, the predecessor of xz."""
     lzma: Any = import_module("lzma")
-    return lambda: lzma.LZMADecompressor(format=lzma.FORMAT_ALONE, memlimit=_MAX_XZ_MEMORY)
+    return lambda: _LzmaDecompressor(lzma, lzma.FORMAT_ALONE)
 
 
 def load_bzip2() -> NewDecompressor:
@@ -126,6 +127,34 @@ class _ZlibDecompressor:
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
         return bytes(self._inner.decompress(self._inner.unconsumed_tail + data, max_length))
+
+
+class _LzmaDecompressor:
+    """The decompressor of the standard library for xz and .lzma, with a limit of memory that its errors name."""
+
+    def __init__(self, lzma: Any, format: int) -> None:
+        self._inner: Any = lzma.LZMADecompressor(format=format, memlimit=_MAX_XZ_MEMORY)
+
+    @property
+    def eof(self) -> bool:
+        return bool(self._inner.eof)
+
+    @property
+    def needs_input(self) -> bool:
+        return bool(self._inner.needs_input)
+
+    @property
+    def unused_data(self) -> bytes:
+        return bytes(self._inner.unused_data)
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        try:
+            return bytes(self._inner.decompress(data, max_length))
+        except Exception as error:
+            if str(error) != _MEMORY_LIMIT_ERROR:
+                raise
+            fact = f"needs more memory than the {_MAX_XZ_MEMORY >> 20} MiB that cbpf provides"
+            raise Unsupported(f"{fact}; {_remedy('xz -dc')}") from None
 
 
 class _HeaderFirst:
