@@ -570,6 +570,8 @@ def test_unknown_versions_are_rejected(version: tuple[int, int]) -> None:
 def test_a_missing_source_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(cbpf.CaptureError, match=r"missing\.pcap: No such file or directory$"):
         cbpf.read_capture(tmp_path / "missing.pcap")
+    with pytest.raises(cbpf.CaptureError, match=r"^'': No such file or directory$"):
+        cbpf.read_capture("")
 
 
 def test_a_folder_as_source_is_rejected(tmp_path: Path) -> None:

@@ -152,7 +152,7 @@ def _open(source: Source) -> tuple[str, BinaryIO, bool]:
     if source == "-":
         return "standard input", sys.stdin.buffer, False
     path = os.fspath(source)
-    name = path if path.isprintable() else repr(path)
+    name = path if path and path.isprintable() else repr(path)
     try:
         return name, open(path, "rb", buffering=0), True
     except (OSError, ValueError) as error:
