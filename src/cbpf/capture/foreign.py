@@ -15,6 +15,8 @@ from .input import Input
 _SIZE: Final = 512  # bytes at the start of a file that are tested; a tar archive has its magic number at byte 257
 
 _CONVERT: Final = "convert it: editcap -F pcap IN OUT"
+# Formats in which packets may have several link types; editcap writes such files only with a type stated.
+_CONVERT_ETHERNET: Final = "convert it: editcap -F pcap -T ether IN OUT if its packets are Ethernet"
 _NOT_A_CAPTURE: Final = "give the capture itself"
 
 
@@ -41,13 +43,13 @@ FOREIGN_FORMATS: Final = (
     ForeignFormat(rb"GMBU", "a Network Monitor 2 capture (Microsoft)", _CONVERT),
     ForeignFormat(rb"TRSNIFF data    \x1a", "a Sniffer capture (DOS)", _CONVERT),
     ForeignFormat(rb"XCP\0|VL\0\0", "a NetXRay or Sniffer capture (Windows)", _CONVERT),
-    ForeignFormat(rb"iptrace [12]\.0", "an iptrace capture (AIX)", _CONVERT),
-    ForeignFormat(rb"\0\0\x02\0\x12\x05\0\x10", "a K12 capture (Tektronix)", _CONVERT),
-    ForeignFormat(rb"\+-{9}\+-{15}\+-{10}\+", "a K12 text capture (Tektronix)", _CONVERT),
+    ForeignFormat(rb"iptrace [12]\.0", "an iptrace capture (AIX)", _CONVERT_ETHERNET),
+    ForeignFormat(rb"\0\0\x02\0\x12\x05\0\x10", "a K12 capture (Tektronix)", _CONVERT_ETHERNET),
+    ForeignFormat(rb"\+-{9}\+-{15}\+-{10}\+", "a K12 text capture (Tektronix)", _CONVERT_ETHERNET),
     ForeignFormat(rb"\xaa\xaa\xaa\xaa", "a 5View capture (InfoVista)", _CONVERT),
     ForeignFormat(rb"\x05VNF", "a Visual Networks capture", _CONVERT),
     ForeignFormat(rb"[\x01\x07]\x10[\x02-\xff]\0", "a LANalyzer capture (Novell)", _CONVERT),
-    ForeignFormat(rb"TR\0\x64\0{7}\x80|\0\0\0\x01\0\0\0\0\0\x07\xd0\0", "a nettl capture (HP-UX)", _CONVERT),
+    ForeignFormat(rb"TR\0\x64\0{7}\x80|\0\0\0\x01\0\0\0\0\0\x07\xd0\0", "a nettl capture (HP-UX)", _CONVERT_ETHERNET),
     ForeignFormat(rb"LOGG", "a BLF capture (Vector)", _CONVERT),
     ForeignFormat(rb"ObserverPktBuffer", "an Observer capture (Network Instruments)", _CONVERT),
     ForeignFormat(rb"\x7fver", "a Peek capture (OmniPeek, AiroPeek)", _CONVERT),
@@ -60,6 +62,15 @@ FOREIGN_FORMATS: Final = (
     ForeignFormat(rb"#Format=4", "a Daintree capture", _CONVERT),
     ForeignFormat(rb"DLT\x01", "a DLT log (AUTOSAR)", _CONVERT),
     ForeignFormat(rb"#!rtpplay1\.0 ", "an rtpdump file", _CONVERT),
+    ForeignFormat(  # two or three numbers, and a date of 1984 to 2047
+        rb".{4}\0?[\xc0-\xff]\x07[\x01-\x0c][\x01-\x1f][\0-\x17][\0-;][\0-;]", "a CommView capture", _CONVERT_ETHERNET
+    ),
+    ForeignFormat(rb"ETHERWATCH |TCPIPtrace ", "a text trace of OpenVMS", _CONVERT),
+    ForeignFormat(
+        rb"\(\d+\.\d{6}\) \w+ [0-9A-F]+#|;\$FILEVERSION=|\*{3}BUSMASTER Ver",
+        "a log of CAN messages (candump, PCAN or BUSMASTER)",
+        _CONVERT,
+    ),
     ForeignFormat(
         rb"\0\0\0(\x02\0\0|\x07\0\0\0\x34|\x48\0\0|\x68\0\0\0\x3c|\x69\0\0|\x6e\0\0)",
         "a unified2 log (Snort, Suricata)",
@@ -93,10 +104,27 @@ FOREIGN_FORMATS: Final = (
         "a text encoded in base64",
         "decode it: base64 -d FILE | cbpf filter -r -",
     ),
+    ForeignFormat(
+        rb"(?i:d4c3b2a1|a1b2c3d4|4d3cb2a1|a1b23c4d|0a0d0d0a|1f8b08|28b52ffd)[\da-fA-F]{6}",
+        "a text in hexadecimal digits",
+        "decode it: xxd -r -p FILE | cbpf filter -r -",
+    ),
+    ForeignFormat(rb"0{8}: ([\da-fA-F]{2} ?){8}", "a hexdump of xxd", "decode it: xxd -r FILE | cbpf filter -r -"),
+    ForeignFormat(
+        rb"begin(-base64)? [0-7]{3,4} ", "a uuencoded text", "decode it: uudecode -o - FILE | cbpf filter -r -"
+    ),
+    ForeignFormat(
+        rb"-----BEGIN PGP MESSAGE|\x8c\x0d\x04|Salted__|age-encryption\.org/",
+        "an encrypted file (gpg, openssl or age)",
+        "decrypt it first",
+    ),
     ForeignFormat(rb"PK\x03\x04|PK\x05\x06|PK\x07\x08", "a zip archive", _extract("unzip -p FILE")),
     ForeignFormat(rb"7z\xbc\xaf\x27\x1c", "a 7z archive", _extract("7z x -so FILE")),
     ForeignFormat(rb"Rar!\x1a\x07", "a rar archive", _extract("unrar p -inul FILE")),
-    ForeignFormat(rb".{257}ustar", "a tar archive", _extract("tar -xOf FILE")),
+    ForeignFormat(  # the magic number, or before POSIX three octal numbers after a name of 100 bytes
+        rb".{257}ustar|.{100}([0-7 ]{5}[0-7][0-7 \0][ \0]){3}", "a tar archive", _extract("tar -xOf FILE")
+    ),
+    ForeignFormat(rb"MSWIM\0\0\0", "a WIM archive", _extract("7z x -so FILE")),
     ForeignFormat(rb"07070[127][0-7]|\xc7\x71|\x71\xc7", "a cpio archive", _extract("cpio -i --to-stdout < FILE")),
     ForeignFormat(rb"!<arch>\n", "an ar archive", _extract("ar p FILE")),
     ForeignFormat(rb"MSCF\0\0\0\0", "a cabinet archive", _extract("cabextract -p FILE")),
@@ -111,6 +139,11 @@ FOREIGN_FORMATS: Final = (
         "a pcap capture that was converted to UTF-8",
         "transfer the original in binary mode",
     ),
+    ForeignFormat(
+        rb"\xff\xfe|\xfe\xff",
+        "a text in UTF-16, perhaps the output of a program that PowerShell redirected",
+        "record packets with tcpdump -w FILE",
+    ),
     # Files that contain no capture
     ForeignFormat(
         rb"\s*(?i:<!doctype\s+html|<html|<head)", "an HTML page, perhaps of a failed download", _NOT_A_CAPTURE
@@ -123,9 +156,9 @@ FOREIGN_FORMATS: Final = (
         _NOT_A_CAPTURE,
     ),
     ForeignFormat(
-        rb"[0-9a-fA-F]{4,16}:? ( ?[0-9a-fA-F]{2}| ?[0-9a-fA-F]{4}){4}|([0-9a-fA-F]{2}[ :]){8}",
+        rb"\s*(0x)?[0-9a-fA-F]{4,16}:? {1,3}( ?[0-9a-fA-F]{2}| ?[0-9a-fA-F]{4}){4}|([0-9a-fA-F]{2}[ :]){8}",
         "a hexdump",
-        "convert it: xxd -r IN OUT if it is of a capture, text2pcap IN OUT if it is of packets",
+        "convert it: text2pcap IN OUT if it is of packets",
     ),
     ForeignFormat(rb"\d\d:\d\d:\d\d\.\d{6} ", "the text that tcpdump prints", "record packets with tcpdump -w FILE"),
     ForeignFormat(rb'"No\."|No\. +Time ', "a list of packets that Wireshark exported", _NOT_A_CAPTURE),
@@ -153,15 +186,18 @@ FOREIGN_FORMATS: Final = (
 
 def rejection(begin: bytes, source: Input) -> CaptureError:
     """Return the error for a source that begins with the bytes *begin*, which no capture format recognises."""
-    fact = _compressed_twice(begin, source) or _foreign(begin, source.name)
-    if fact is None and len(begin) == BEGIN_SIZE:
-        with suppress(CaptureError):
-            fact = _foreign(begin + source.read(_SIZE - BEGIN_SIZE), source.name)
+    fact = _compressed_twice(begin, source) or _foreign(begin + _more(begin, source), source.name)
     if fact is None and len(begin) < BEGIN_SIZE:
         fact = f"file too short: {len(begin)} bytes, but a pcap header has {BEGIN_SIZE}"
     elif fact is None:
         fact = f"byte 0: {begin[:4].hex(' ')} is not the magic number of a capture"
     return CaptureError(f"{source.name}: {fact}")
+
+
+def _more(begin: bytes, source: Input) -> bytes:
+    with suppress(CaptureError):
+        return source.read(_SIZE - BEGIN_SIZE) if len(begin) == BEGIN_SIZE else b""
+    return b""
 
 
 def _compressed_twice(begin: bytes, source: Input) -> str | None:
