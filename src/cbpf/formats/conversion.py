@@ -11,7 +11,7 @@ from .base import BytesFormat, TextFormat
 from .lexer import looks_like_assembly
 from .recognition import foreign_format, has_other_byte_order
 from .registry import BYTES_FORMATS, TEXT_FORMATS
-from .text_input import decode_text, has_byte_order_mark, normal_text
+from .text_input import decode_text, has_byte_order_mark, normal_text, without_surroundings
 
 _MANY_PROBLEMS = 3
 
@@ -54,7 +54,7 @@ def _parse_unknown(source: object, data: bytes) -> Program:
             advice = "read them as format raw-swapped (cbpf convert --from raw-swapped)"
             raise ProgramFormatError(f"byte 0: the instructions are in the other byte order; {advice}")
         return selected.parse(data)
-    text = _text(source, data)
+    text = without_surroundings(_text(source, data))
     program = selected.parse(text) if selected.name != "asm" else _parse_rest(text)
     if selected.name == "hex" and has_other_byte_order(bytes(program)):
         fact = "the instructions are in the other byte order; convert them to bytes, and read these as raw-swapped"
@@ -126,7 +126,8 @@ def find_format(data: bytes) -> TextFormat | BytesFormat:
             if candidate.recognizes(data):
                 return candidate
     text = data.decode(errors="replace") if not has_byte_order_mark(data) else decode_text(data, ProgramFormatError)
-    return next(candidate for candidate in TEXT_FORMATS.values() if candidate.recognizes(normal_text(text)))
+    text = without_surroundings(normal_text(text))
+    return next(candidate for candidate in TEXT_FORMATS.values() if candidate.recognizes(text))
 
 
 def _format_named(name: str) -> TextFormat | BytesFormat:

@@ -21,6 +21,18 @@ _ENCODINGS: Final = (
     (b"", "utf-8", "UTF-8"),
 )
 _BYTE_ORDER_MARK: Final = "\ufeff"
+_NO_BREAK_SPACES: Final = str.maketrans("\u00a0\u202f\u2007", "   ")
+
+_CONSOLE_LINE: Final = re.compile(
+    r"""^(?: Warning:\ assuming\ \w+
+          | tcpdump:\ (?i:warning):\ [^\n]*
+          | reading\ from\ file\ [^\n]*,\ link-type\ [^\n]*
+          | (?:\S{0,80}[$%] | \S{1,80}@\S{0,80}[\#>] | \[\S{1,80}\ \S{1,80}\][$\#] )\ +(?:sudo\ +)?
+            (?:tcpdump|cbpf|bpf_asm|bpf_dbg|seccomp-tools|scmp_bpf_disasm|strace|ss|iptables|tc|xxd|hexdump|od|cat)
+            \ [^\n]*
+          | ```\w* )[ \t]*$""",
+    re.VERBOSE | re.MULTILINE,
+)
 
 _MAX_EXCERPT_LENGTH: Final = 100
 _MAX_EXCERPT_BEFORE: Final = 60  # characters of the line before the problem
@@ -59,6 +71,16 @@ def normal_text(text: str) -> str:
 def without_comments(text: str) -> str:
     """Return *text* with a space in place of each character of a comment, which is # and the rest of its line."""
     return re.sub("#[^\n]*", lambda comment: " " * len(comment[0]), text)
+
+
+def without_surroundings(text: str) -> str:
+    """Return *text* with spaces in place of the lines around a program that was copied from a terminal or a document.
+
+    These are prompts with the command that printed the program, tcpdump's notices, and the fences of Markdown. Spaces
+    also replace the no-break spaces of web pages.
+    """
+    text = text if text.isascii() else text.translate(_NO_BREAK_SPACES)
+    return _CONSOLE_LINE.sub(lambda line: " " * len(line[0]), text)
 
 
 def place(text: str, offset: int) -> str:

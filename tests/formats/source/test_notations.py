@@ -47,6 +47,17 @@ NOTATIONS = {
         { .code = 0x28, .k = 12 }, { .k = 0x806, .code = 0x15, .jf = 1 }, { .code = 6, .k = -1 }, { .code = 06 },
     """,
     "C, positions": "f f[4] = { [0] = {0x28,0,0,12}, [1] = {0x15,0,1,2054}, [2] = {6,0,0,-1}, {6,0,0,0} };",
+    "C, no-break spaces": "{\u00a00x28, 0,\u00a00, 12 },\n{ 0x15, 0, 1, 0x806 },\n{6,0,0,-1},\n{6,0,0,0}\n",
+    "C, a terminal": "$ sudo tcpdump -dd arp\nWarning: assuming Ethernet\n"
+    "{40,0,0,12},\n{21,0,1,2054},\n{6,0,0,-1},\n{6,0,0,0}\n",
+    "a listing in Markdown": "```\n(000) ldh [12]\n"
+    "(001) jeq #0x806 jt 2 jf 3\n(002) ret #0xffffffff\n(003) ret #0\n```\n",
+    "numbers in a terminal": "me@box:~# tcpdump -r x -ddd arp\nreading from file x, link-type EN10MB (Ethernet)\n"
+    "4\n40 0 0 12\n21 0 1 2054\n6 0 0 4294967295\n6 0 0 0\n",
+    "assembly in a terminal": "[me@box ~]$ cat arp.asm\n"
+    "ldh [12]\njne #0x806, no\nret #-1 ; tcpdump $ cat x\nno: ret #0\n",
+    "Python, four structures": "f = (SockFilter * 4)(\n SockFilter(40, 0, 0, 12), SockFilter(21, 0, 1, 2054),"
+    " SockFilter(6, 0, 0, 0xffffffff), SockFilter(6, 0, 0, 0),\n)\n",
     "C, continued macro": "#define ARP \\\n {0x28,0,0,12}, {0x15,0,1,0x806}, \\\n {6,0,0,0xffffffff}, {6,0,0,0}\n",
     "C, bytes": "u8 f[] = {40,0,0,0,12,0,0,0,21,0,0,1,6,8,0,0,6,0,0,0,255,255,255,255,6,0,0,0,0,0,0,0};",
     "C, commented rows": "/* {1,2,3}, */ // {5,6,7,8},\n{40,0,0,12},{21,0,1,0x806},{6,0,0,4294967295UL},{6,0,0,'\\0'}",

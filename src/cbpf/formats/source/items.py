@@ -241,7 +241,7 @@ class Shapes:
         if not self._is_name(index) or not self.is_open(following):
             return False
         token = self.tokens[index]
-        return _call_name(token) in _CALLS or token.word in _TYPED or token.word == "pack"
+        return _call_name(token) in {*_CALLS, *_STRUCTURES} or token.word in _TYPED or token.word == "pack"
 
     # -- Definitions of functions
 
