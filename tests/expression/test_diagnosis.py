@@ -28,9 +28,83 @@ DISPLAY_FILTERS: Final = [
     ("tcp.flags & 2", 1, "tcp[tcpflags] & 2 != 0"),
     ("frame.len > 100", 1, "len > 100"),
     ("ip.ttl < 5 or vlan.id == 7", 1, "ip[8] < 5 or vlan 7"),
-    ("tcp and udp.srcport == 53", 9, "tcp and udp src port 53"),
+    ("ip and udp.srcport == 53", 8, "ip and udp src port 53"),
     ("host 10.0.0.1 and ip.proto == 17", 19, "host 10.0.0.1 and ip proto 17"),
+    ("ip.addr == 10.0.0.1 && dns", 1, "host 10.0.0.1 && port 53"),
+    ("ip.addr == 10.0.0.1 and !dhcp and not ssh", 1, "host 10.0.0.1 and !udp portrange 67-68 and not tcp port 22"),
+    ("ip.frag_offset > 1480", 1, "(ip[6:2] & 0x1fff) << 3 > 1480"),
 ]
+
+FIREWALLS_AND_SHELLS: Final = [
+    ("tcp --dport 80", 5, "tcp dst port 80"),
+    ("--dport 80", 1, "dst port 80"),
+    ("-p tcp --dport 80", 1, "tcp dst port 80"),
+    ("ip daddr 10.0.0.0/8", 4, "ip dst net 10.0.0.0/8"),
+    ("tcp port 80 -w out.pcap", 13, "tcp port 80"),
+    ("tcpdump -i eth0 -c 10 port 53 -n", 1, "port 53"),
+    (r"\(tcp port 80\)", 1, "(tcp port 80)"),
+    ("tcp port 80 \\", 13, "tcp port 80"),
+    ("port \uff18\uff10", 6, "port 80"),
+    ("tcp/80", 4, "tcp port 80"),
+    ("udp:53", 4, "udp port 53"),
+    ("port 80/tcp", 8, "tcp port 80"),
+    ("port:80", 5, "port 80"),
+    ("port http https", 11, "port http or https"),
+    ("portrange 80 90", 14, "portrange 80-90"),
+    ("tcp, udp", 4, "tcp or udp"),
+    ("host [2001:db8::1]:80", 6, "host 2001:db8::1 and port 80"),
+    ("host 10.0.0.1/24", 6, "net 10.0.0.0/24"),
+    ("src 10.0.0.5/24", 5, "src net 10.0.0.0/24"),
+    ("host 192.168.1.*", 6, "net 192.168.1.0/24"),
+    ("src net 192.168.x.x", 9, "src net 192.168.0.0/16"),
+    ("host 192.168.1.0-255", 6, "net 192.168.1.0/24"),
+    ("tcp and host 10.0.0.1-10.0.0.3", 14, "tcp and net (10.0.0.1/32 or 10.0.0.2/31)"),
+    ("ip6 src port 80", 14, "ip6 and src port 80"),
+    ('tcp[20:4] = "GET "', 13, "tcp[20:4] = 0x47455420"),
+    ("tcp[tcpflags] = tcp-syn,tcp-ack", 24, "tcp[tcpflags] = tcp-syn|tcp-ack"),
+    ("icmp-echo", 1, "icmp[icmptype] = icmp-echo"),
+    ("icmp echo request", 6, "icmp[icmptype] = icmp-echo"),
+    ("len > 1500 bytes", 12, "len > 1500"),
+    ("tpc port 80", 1, "tcp port 80"),
+    ("ip tcp", 4, "ip and tcp"),
+    ("tcp udp", 5, "tcp or udp"),
+    ("tcp and host 10.0.0.1:80", 22, "tcp and host 10.0.0.1 and port 80"),
+    ("not (port 80,443)", 13, "not (port 80 or 443)"),
+    ("tcp.port == 443 or dns", 1, "tcp port 443 or port 53"),
+    ("udp.port == 53 or ssh", 1, "udp port 53 or tcp port 22"),
+    ("tcp.port == {80,443}", 1, "tcp port (80 or 443)"),
+]
+
+NOTHING_TO_SUGGEST: Final = [
+    "tcp & udp",
+    "tcp;udp",
+    "tcpflags = syn",
+    "tcp-syn|tcp-ack",
+    "tcp[tcpflags] & (tcp-syn && tcp-ack) != 0",
+    "tcp flags syn,ack / syn",
+    "-s 10.0.0.1 -d 10.0.0.2",
+    "tcp --syn",
+    "vlan 5,6",
+    "not port 80,443",
+    "host 10.0.0.1 and port 80,443",
+    "host 10.0.0.1 and port 80 443",
+    "not host 10.0.0.1:80",
+    "tcp or host 10.0.0.1:80",
+    "not ping",
+    "not tcp6",
+    "not tcp 10.0.0.1",
+    "not ip6 src port 80",
+    "not tcp host 10.0.0.1",
+    "vlan 5-10",
+    "icmp6 neighbor",
+    "rtp",
+    "eth.type == IPv4",
+    "tcp.seq == 1",
+    "tcp.window_size < 1000",
+    "frame.cap_len < 60",
+    r"net 10.0.0.0\8",
+]
+"""Expressions with several possible intentions, or with none that the language can express."""
 
 WORDS: Final = [
     ("dns", 1, "port 53"),
@@ -85,7 +159,7 @@ STRUCTURE: Final = [
     ("(tcp port 80]", 13, "(tcp port 80)"),
     ("port 80 or 443 or", 18, "port 80 or 443"),
     ("and tcp", 1, "tcp"),
-    ("tcp and and udp", 9, "tcp and udp"),
+    ("ip and and udp", 8, "ip and udp"),
     ("tcp not port 80", 5, "tcp and not port 80"),
     ("host 10.0.0.1 10.0.0.2", 15, "host 10.0.0.1 or 10.0.0.2"),
     ("src ip 10.0.0.1", 5, "src host 10.0.0.1"),
@@ -152,7 +226,9 @@ def _error(text: str, **options: Any) -> cbpf.ExpressionError:
 
 
 @pytest.mark.parametrize(
-    ("text", "column", "suggestion"), [*DISPLAY_FILTERS, *WORDS, *STRUCTURE, *TEXTS, *MEANINGS], ids=lambda value: value
+    ("text", "column", "suggestion"),
+    [*DISPLAY_FILTERS, *FIREWALLS_AND_SHELLS, *WORDS, *STRUCTURE, *TEXTS, *MEANINGS],
+    ids=lambda value: value,
 )
 def test_errors_suggest_the_expression_to_write(text: str, column: int, suggestion: str) -> None:
     error = _error(text)
@@ -160,6 +236,11 @@ def test_errors_suggest_the_expression_to_write(text: str, column: int, suggesti
     assert f'write "{suggestion}"' in error.hint
     assert str(error) == f"expression {text!r}: column {column}: {error.args[0]}"
     assert cbpf.compile(suggestion, optimizer=None)
+
+
+@pytest.mark.parametrize("text", NOTHING_TO_SUGGEST)
+def test_no_expression_is_suggested_where_the_intention_is_not_certain(text: str) -> None:
+    assert _error(text).suggestion == ""
 
 
 @pytest.mark.parametrize(
@@ -171,7 +252,7 @@ def test_errors_suggest_the_expression_to_write(text: str, column: int, suggesti
             "'ip.addr' is a Wireshark display filter field; in a capture filter write \"host 10.0.0.1\"",
         ),
         ('http.host == "a"', 1, "'http.host' is a Wireshark display filter field; the nearest test is \"tcp port 80\""),
-        ("x.y == 1", 1, "'x.y' is a Wireshark display filter field; capture filters cannot test this field"),
+        ("x.y == 1", 1, "'x.y' is a Wireshark display filter field; cbpf knows no capture filter for this test"),
         ("less", 5, "the expression ends here; expected a number"),
         ("less -5", 6, "unexpected '-'; expected a number"),
         ("len >= ", 7, "the expression ends here; expected a number, 'len' or a field such as 'ip[8]'"),

@@ -10,7 +10,7 @@ from ..errors import ExpressionError, LinkTypeError
 from ..isa.instructions import RawInstruction, RetConstant
 from ..isa.opcodes import OPCODE_BY_CODE, Action
 from ..packet.link_types import link_type, link_types
-from .libpcap import Handle, RawTuple, compiler
+from .libpcap import REJECTS_ALL_MESSAGE, Handle, RawTuple, compiler
 
 RawInstructions: TypeAlias = tuple[RawInstruction, ...]
 
@@ -28,7 +28,6 @@ _REPRESENTATIVES: Final = tuple(
     map(link_type, ("EN10MB", "IEEE802_11", "LINUX_SLL2", "PFLOG", "SUNATM", "MTP2_WITH_PHDR"))
 )
 _MAX_LENGTH_FOR_ALL: Final = 1_000  # characters; compiling a longer expression for all link types may take minutes
-_REJECTS_ALL_MESSAGE: Final = "expression rejects all packets"  # of libpcap's optimiser
 
 
 def raw_instructions(
@@ -43,7 +42,7 @@ def raw_instructions(
     if not text.strip(_BLANKS) and handle.snaplen:  # of all expressions, only this one fits unknown link types
         return (RetConstant(handle.snaplen).assemble(),)
     message, rows = _compiled(text, handle, netmask, optimize=optimize)
-    if message == _REJECTS_ALL_MESSAGE:
+    if message == REJECTS_ALL_MESSAGE:
         return REJECT_ALL
     if message is not None:
         raise _error(text, message, handle, netmask, subject) from None
@@ -68,7 +67,7 @@ def _error(text: str, message: str, handle: Handle, netmask: int, subject: str) 
     kind = LinkTypeError if fits else ExpressionError
     if subject:
         return kind(f"{subject}: {message}")
-    return diagnose(text, message, lambda candidate: _compiled(candidate, handle, netmask)[0], kind)
+    return diagnose(text, message, lambda candidate: _compiled(candidate, handle, netmask, optimize=True)[0], kind)
 
 
 def fits_another_link_type(text: str, handle: Handle, netmask: int) -> bool:

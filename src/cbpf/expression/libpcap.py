@@ -15,6 +15,8 @@ from ..packet.link_types import LinkType
 
 RawTuple: TypeAlias = tuple[int, int, int, int]
 
+REJECTS_ALL_MESSAGE: Final = "expression rejects all packets"  # of libpcap's optimiser
+
 
 class Handle(NamedTuple):
     """The packets that libpcap compiles an expression for: those of a live device or of a capture file.

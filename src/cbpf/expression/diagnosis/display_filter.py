@@ -1,6 +1,7 @@
 """Wireshark's display filters: the primitives that test the same fields in a capture filter, as data.
 
-A template has `{}` in place of the value; `VALUES` holds the fields that are compared as numbers.
+A template has `{}` in place of the value; `VALUES` holds the fields that are compared as numbers. Fields that Wireshark
+computes (relative sequence numbers, scaled windows, captured lengths) have no equivalent in the bytes of a packet.
 """
 
 import re
@@ -43,7 +44,6 @@ _NUMBERS: Final = {
 }
 VALUES: Final = {
     "frame.len": "len",
-    "frame.cap_len": "len",
     "ip.version": "ip[0] >> 4",
     "ip.hdr_len": "(ip[0] & 0xf) << 2",
     "ip.tos": "ip[1]",
@@ -52,7 +52,7 @@ VALUES: Final = {
     "ip.dsfield.ecn": "ip[1] & 3",
     "ip.len": "ip[2:2]",
     "ip.id": "ip[4:2]",
-    "ip.frag_offset": "ip[6:2] & 0x1fff",
+    "ip.frag_offset": "(ip[6:2] & 0x1fff) << 3",
     "ip.ttl": "ip[8]",
     "ip.proto": "ip[9]",
     "ip.checksum": "ip[10:2]",
@@ -65,11 +65,10 @@ VALUES: Final = {
     "icmp.code": "icmp[icmpcode]",
     "icmpv6.type": "icmp6[icmp6type]",
     "icmpv6.code": "icmp6[icmp6code]",
-    "tcp.seq": "tcp[4:4]",
-    "tcp.ack": "tcp[8:4]",
+    "tcp.seq_raw": "tcp[4:4]",
+    "tcp.ack_raw": "tcp[8:4]",
     "tcp.hdr_len": "(tcp[12] >> 4) << 2",
     "tcp.flags": "tcp[tcpflags]",
-    "tcp.window_size": "tcp[14:2]",
     "tcp.window_size_value": "tcp[14:2]",
     "tcp.checksum": "tcp[16:2]",
     "tcp.urgent_pointer": "tcp[18:2]",
@@ -95,6 +94,7 @@ _COMPARISON: Final = re.compile(
         \s*(?P<value>\{[^}]*\}|"[^"]*"|'[^']*'|[^\s()&|]+)""",
     re.VERBOSE,
 )
+_NUMBER: Final = re.compile("0[xX][0-9a-fA-F]+|[0-9]+")
 FIELD: Final = re.compile(r"[a-z][a-z0-9_-]*(?:\.[a-z0-9_-]*[a-z_][a-z0-9_-]*)+$")
 
 
@@ -132,13 +132,15 @@ def translate(text: str, start: int, field: str) -> Translation:
 
 
 def _comparison(field: str, operator: str, value: str) -> str | None:
-    if operator == "in":
+    if operator == "in" or (operator == "=" and value.startswith("{")):
         return _membership(field, value)
     if operator not in ("=", "!=", "<", "<=", ">", ">="):
         return None
     if field in _FLAGS:
         is_set = (value.lower() in ("1", "true")) == (operator == "=")
         return f"{_FLAGS[field]} {'!=' if is_set else '='} 0"
+    if field in _NUMBERS and not _NUMBER.fullmatch(value):
+        return None
     if field in _EQUALITIES and operator in ("=", "!="):
         template = _EQUALITIES[field]
         primitive = (template.replace("host", "net") if "/" in value else template).format(value)

@@ -11,21 +11,24 @@ from typing import Final, NamedTuple, TypeAlias
 from ...errors import ExpressionError
 from ...formats.text_input import SourceText
 from ..lexer import Token, tokens
+from ..libpcap import REJECTS_ALL_MESSAGE
 from ..parser import parse
 from ..primitives import EXPECTED_CONDITION, SyntaxProblem
 from ..vocabulary import ARGUMENTS, WLAN
 from .repairs import RULES, WORD_RULES
 from .semantic_rules import semantic_repairs
-from .situation import Repair, Rule, Situation, shown
+from .situation import ID_KINDS, Repair, Rule, Situation, shown
+from .word_rules import with_protocol_tests
 
 Compile: TypeAlias = Callable[[str], str | None]
-"""text -> libpcap's error message, or None if it accepts the text."""
+"""text -> the error message of libpcap with its optimiser, or None if it accepts the text."""
 
 _SYNTAX_ERRORS: Final = ("can't parse filter expression: syntax error", "syntax error in filter expression")
 _LEXICAL_ERROR: Final = re.compile("number .* (overflows 32 bits|contains non-.* digit)|bogus (IPv6|ethernet) address")
 _TOO_DEEP: Final = "can't parse filter expression: memory exhausted"
 _PROBE: Final = " 099"  # an invalid number: libpcap reports it only if it accepts the tokens before
 _LOCAL_NAMES: Final = {"port", "portrange", "proto", "protochain", "llc", *ARGUMENTS, *WLAN}
+_GROUP: Final = "write the alternatives in parentheses, and join them with 'and' or 'or'"
 _MAX_REPAIRS: Final = 40
 _MAX_CORRECTED: Final = 2_000  # characters of an expression that is corrected as a whole
 _MAX_SHOWN: Final = 120  # characters of a suggested expression
@@ -81,6 +84,8 @@ def _explain(text: str, problem: SyntaxProblem, compile: Compile) -> _Explanatio
     if repair.edit is None:
         return _Explanation(repair.start, repair.fact, repair.advice)
     suggestion = _corrected(repair.edit.apply(text), compile) if len(text) <= _MAX_CORRECTED else ""
+    if suggestion is None:
+        return _Explanation(repair.start, repair.fact)
     if suggestion and len(suggestion) <= _MAX_SHOWN:
         return _Explanation(repair.start, repair.fact, f'{repair.introduction} "{suggestion}"', suggestion)
     replacement = repair.edit.text.strip()
@@ -103,13 +108,19 @@ def _repair(text: str, problem: SyntaxProblem, compile: Compile) -> Repair | Non
 def _acceptance(compile: Compile) -> Callable[[str], bool]:
     """Return the function that decides whether a text can be compiled, as far as that needs no name server.
 
-    An `and` without an operand ends libpcap's work before it generates code, which takes seconds for a long text.
+    An `and` without an operand ends libpcap's work before it generates code, which takes seconds for a long text. A
+    short text is compiled, and must neither accept nor reject all packets: `tcp and udp` is never the intention.
     """
 
     def accepts(text: str) -> bool:
         if _syntax_problem(text) is not None:
             return False
-        return _looks_up_names(text) or compile(f"{text} and") == _SYNTAX_ERRORS[0]
+        if _looks_up_names(text):
+            return True
+        return compile(f"{text} and") == _SYNTAX_ERRORS[0] and not (len(text) <= _MAX_SHOWN and is_constant(text))
+
+    def is_constant(text: str) -> bool:
+        return REJECTS_ALL_MESSAGE in (compile(text), compile(f"not ({text})"))
 
     return accepts
 
@@ -123,8 +134,31 @@ def _first(rules: Iterable[Rule], situation: Situation, problem: SyntaxProblem) 
     for rule in rules:
         repair = rule(situation)
         if repair is not None and (repair.edit is None or _improves(situation.text, problem, repair)):
-            return repair
+            return repair._replace(edit=None, advice=_GROUP) if _needs_parentheses(situation, repair) else repair
     return None
+
+
+def _needs_parentheses(situation: Situation, repair: Repair) -> bool:
+    """Return whether a repair adds `and` or `or` where the operator before its primitive would apply to one operand.
+
+    `and` and `or` have the same precedence, from left to right, and `not` a higher one: `ip and port 80,443` is not
+    `ip and port 80 or 443`, and `not port 80,443` is not `not port 80 or 443`.
+    """
+    if repair.edit is None:
+        return False
+    inserted = re.search(r"\b(and|or)\b", re.sub(r"\([^()]*\)", "", repair.edit.text))
+    replaced = situation.text[repair.edit.start : repair.edit.end]
+    if inserted is None or re.fullmatch(r"(?i:and|or)", replaced):
+        return False
+    index = next(index for index, token in enumerate(situation.tokens) if token.start >= repair.edit.start)
+    while index and (situation.tokens[index - 1].kind in ID_KINDS or situation.tokens[index - 1].text == "/"):
+        index -= 1
+    head = situation._replace(found_index=index).head_index()
+    word = situation.tokens[head - 1].word if head else ""
+    joins_conditions = repair.edit.text.strip() == "and" and repair.edit.start == situation.found.start
+    if word == "not" and joins_conditions:  # `not A and B` is the usual meaning of `not A B`
+        return False
+    return word in {"and", "or", "not"} - {inserted[1]}
 
 
 def _improves(text: str, problem: SyntaxProblem, repair: Repair) -> bool:
@@ -142,13 +176,16 @@ def _improves(text: str, problem: SyntaxProblem, repair: Repair) -> bool:
     )
 
 
-def _corrected(text: str, compile: Compile) -> str:
-    """Return the expression after further repairs, or an empty text if it cannot be corrected."""
+def _corrected(text: str, compile: Compile) -> str | None:
+    """Return the expression after further repairs.
+
+    The result is an empty text if a later mistake has no repair, and None if the repaired text cannot be compiled.
+    """
     for _ in range(_MAX_REPAIRS):
         problem = _syntax_problem(text)
         if problem is None:
-            text = " ".join(text.split())
-            return text if _acceptance(compile)(text) else ""
+            text = with_protocol_tests(" ".join(text.split()))
+            return text if _acceptance(compile)(text) else None
         repair = _repair(text, problem, compile)
         if repair is None or repair.edit is None or repair.is_guess:
             return ""
@@ -195,7 +232,7 @@ def _semantic_repair(text: str, offset: int, message: str, compile: Compile) -> 
     for repair in semantic_repairs(situation, message):
         if repair.edit is None:
             advice = advice or repair.advice
-        elif situation.accepts(repair.edit.apply(text)):
+        elif situation.accepts(repair.edit.apply(text)) and not _needs_parentheses(situation, repair):
             return repair
     return Repair(offset, message, advice=advice)
 

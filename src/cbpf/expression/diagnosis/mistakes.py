@@ -13,6 +13,7 @@ CHARACTERS: Final = {
     **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d", "-"),
     **dict.fromkeys("\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad", ""),
     "\u200b": " ",
+    "\\": "",
     "\u2260": "!=",
     "\u2264": "<=",
     "\u2265": ">=",
@@ -285,7 +286,9 @@ HEADER_TESTS: Final = {
 }
 """Conditions on headers by protocol and name."""
 
-FILLERS: Final = frozenset(words("vni id tag label number no. nr address addr with of the packets packet traffic name"))
+FILLERS: Final = frozenset(
+    words("vni id tag label number no. nr address addr with of the packets packet traffic name bytes octets")
+)
 """Words that may be left out."""
 
 EVERYTHING: Final = frozenset(words("any all everything true *"))

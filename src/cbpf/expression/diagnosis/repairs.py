@@ -16,12 +16,14 @@ WORD_RULES: Final[tuple[Rule, ...]] = (
 """The rules for a word that libpcap took for an identifier."""
 
 RULES: Final[tuple[Rule, ...]] = (
+    text_rules.option,
     text_rules.pasted_command,
     text_rules.html_entity,
     text_rules.comment,
     word_rules.display_filter,
     structure_rules.port_range,
     text_rules.listed,
+    text_rules.quoted_bytes,
     text_rules.character,
     text_rules.operator,
     structure_rules.compared_qualifier,
@@ -35,6 +37,7 @@ RULES: Final[tuple[Rule, ...]] = (
     structure_rules.arithmetic_junction,
     structure_rules.misplaced_protocol,
     word_rules.reserved_name,
+    structure_rules.joined_port,
     structure_rules.network,
     word_rules.glued,
     word_rules.spelling,

@@ -13,6 +13,9 @@ from .repairs import WORD_RULES
 from .situation import Edit, Repair, Situation
 from .structure_rules import identifier_after_protocol
 
+_WILDCARD: Final = re.compile(r"((?:\d{1,3}\.){1,3})[*xX](?:\.[*xX])*(?![\w.*])")
+_ADDRESS_RANGE: Final = re.compile(r"((?:\d{1,3}\.){3})(\d{1,3})-((?:(?:\d{1,3}\.){3})?\d{1,3})(?![\w.])")
+
 SemanticRule: TypeAlias = Callable[[Situation, re.Match[str]], Iterator[Repair]]
 
 
@@ -35,6 +38,7 @@ def _carried_word(s: Situation, match: re.Match[str]) -> Iterator[Repair]:
 
 
 def _unknown_name(s: Situation, match: re.Match[str]) -> Iterator[Repair]:
+    yield from _several_addresses(s)
     yield from _carried_word(s, match)
     word, before = SYNONYMS.get(s.found.text.lower(), ""), s.token(-1)
     if word == "ether host" and before.word in ("src", "dst"):
@@ -67,6 +71,36 @@ def _host_bits(s: Situation, match: re.Match[str]) -> Iterator[Repair]:
         return
     end = s.token(2).end if s.token(1).text == "/" else s.found.end
     yield _edit(s.found.start, end, str(network))
+    yield _edit(_start_without_kind(s), end, f"net {network}")
+
+
+def _start_without_kind(s: Situation) -> int:
+    """Return the offset of the keyword `host` or `net` before the address, or that of the address."""
+    return s.token(-1).start if s.token(-1).word in ("host", "net") else s.found.start
+
+
+def _networks(prefix: str, first: str = "", last: str = "") -> list[ipaddress.IPv4Network]:
+    """Return the networks of all addresses with a prefix such as `192.168.`, or of those from *first* to *last*."""
+    if not first:
+        octets = prefix.count(".")
+        return [ipaddress.IPv4Network(f"{prefix}{'.'.join(['0'] * (4 - octets))}/{8 * octets}")]
+    end = last if "." in last else f"{prefix}{last}"
+    return list(
+        ipaddress.summarize_address_range(ipaddress.IPv4Address(f"{prefix}{first}"), ipaddress.IPv4Address(end))
+    )
+
+
+def _several_addresses(s: Situation) -> Iterator[Repair]:
+    """Recognise `192.168.1.*`, `192.168.x.x`, `192.168.1.0-255` and `192.168.1.1-192.168.1.9`."""
+    pattern = _WILDCARD.match(s.text, s.found.start) or _ADDRESS_RANGE.match(s.text, s.found.start)
+    if pattern is None:
+        return
+    try:
+        networks = _networks(*pattern.groups())
+    except ValueError:
+        return
+    text = " or ".join(map(str, networks))
+    yield _edit(_start_without_kind(s), pattern.end(), f"net ({text})" if len(networks) > 1 else f"net {text}")
 
 
 def _mask_without_net(s: Situation, match: re.Match[str]) -> Iterator[Repair]:
@@ -123,6 +157,11 @@ def _wlan_type(s: Situation, match: re.Match[str]) -> Iterator[Repair]:
             )
 
 
+def _portless_protocol(s: Situation, match: re.Match[str]) -> Iterator[Repair]:
+    yield _transport_protocol(s)
+    yield _advice("only tcp, udp and sctp have ports")
+
+
 def _says(text: str) -> SemanticRule:
     return lambda s, match: iter([_advice(text)])
 
@@ -138,7 +177,7 @@ _RULES: Final[tuple[tuple[str, SemanticRule], ...]] = (
     (r"illegal link layer address|'ip6?' modifier applied to ip6? host", _protocol_of_address),
     (r"'\w+' modifier applied to (host|ip)", _modified_host),
     (r"802.11 link-layer types supported only|(invalid|unknown) 802.11 type", _wlan_type),
-    (r"illegal qualifier of 'port'|'port' .*illegal", _says("only tcp, udp and sctp have ports")),
+    (r"illegal qualifier of 'port'|'port' .*illegal", _portless_protocol),
     (r"netmask not known", _says("state the netmask, or test 'ether broadcast'")),
     (r"unknown ether host", _says("write an address such as 00:11:22:33:44:55, or a name of ethers(5)")),
     (r"unknown network", _says("write a network such as 192.0.2.0/24, or a name of networks(5)")),

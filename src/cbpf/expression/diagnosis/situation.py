@@ -1,5 +1,6 @@
 """A syntax error and its repair: the values that the rules of this package exchange."""
 
+import socket
 import unicodedata
 from collections.abc import Callable
 from typing import Final, NamedTuple, TypeAlias
@@ -10,6 +11,9 @@ from ..vocabulary import QUALIFIERS
 
 ID_KINDS: Final = frozenset({"number", "name", "ipv4", "ipv6", "mac", "arcnet"})
 """The kinds of tokens that are identifiers."""
+
+PORT_PROTOCOLS: Final = frozenset({"tcp", "udp", "sctp"})
+"""The protocols that have ports."""
 
 RELATIONS: Final = frozenset({"=", "!=", "<", "<=", ">", ">="})
 
@@ -133,3 +137,12 @@ def shown(token: Token) -> str:
     text = token.text if len(token.text) <= 40 else f"{token.text[:40]}..."
     text = "".join(character if character.isprintable() else "\ufffd" for character in text)
     return f'"{text}"' if "'" in text else f"'{text}'"
+
+
+def is_service(name: str) -> bool:
+    """Return whether services(5) has a port of this name."""
+    try:
+        socket.getservbyname(name)
+    except OSError:
+        return False
+    return True

@@ -4,26 +4,31 @@ Each rule is a function of a `Situation`; it returns None, or a `Repair`.
 """
 
 import re
-import socket
 from typing import Final
 
-from ..vocabulary import ARGUMENTS, DIRECTIONS, KINDS, NUMBERED, WLAN
+from ..vocabulary import ARGUMENTS, DIRECTIONS, KINDS, NAMED_NUMBERS, NUMBERED, WLAN
 from .display_filter import ports_compared
-from .mistakes import HEADER_FIELDS
-from .situation import ID_KINDS, RELATIONS, Edit, Repair, Situation, is_keyword, shown
+from .mistakes import HEADER_FIELDS, TCP_FLAGS
+from .situation import ID_KINDS, PORT_PROTOCOLS, RELATIONS, Edit, Repair, Situation, is_keyword, is_service, shown
 
+_CONSTANT_TESTS: Final = {
+    "tcp-": "tcp[tcpflags] & {} != 0",
+    "icmp-": "icmp[icmptype] = {}",
+    "icmp6-": "icmp6[icmp6type] = {}",
+}
+_ALL_FLAGS: Final = 'for all of several flags write "tcp[tcpflags] & (tcp-syn | tcp-ack) = (tcp-syn | tcp-ack)"'
 _RANGE_MARKS: Final = ("-", ":", "to", "\u2013", "..", "through")
 
 
 def compared_qualifier(s: Situation) -> Repair | None:
-    """Recognise `port = 80`, `port != 80`, `port > 1024` and `vlan = 5`."""
+    """Recognise `port = 80`, `port:80`, `port != 80`, `port > 1024` and `vlan = 5`."""
     last = s.token(-1)
     is_argument = last.kind == "keyword" and last.word in {*NUMBERED, *ARGUMENTS, *WLAN}
-    if s.found.word not in RELATIONS or not (s.problem.qualifiers or is_argument):
+    if s.found.word not in {*RELATIONS, ":"} or not (s.problem.qualifiers or is_argument):
         return None
     head = last if is_argument else s.tokens[s.head_index()]
     fact = f"{shown(s.found)} cannot follow {shown(last)}"
-    if s.found.word == "=":
+    if s.found.word in ("=", ":"):
         return Repair(s.found.start, fact, Edit(last.end, s.token(1).start, " "))
     if s.found.word == "!=":
         text = f"not {s.text[head.start : last.end]} "
@@ -83,6 +88,8 @@ def arithmetic_junction(s: Situation) -> Repair | None:
     """Recognise `tcp-syn or tcp-ack` in arithmetic, and `|` between conditions."""
     found = s.found
     if found.word in ("and", "or") and not s.is_operand_expected and "operator" in s.problem.expected:
+        if found.word == "and" and s.token(-1).text in TCP_FLAGS.values():
+            return Repair(found.start, f"{shown(found)} joins conditions, not flags", advice=_ALL_FLAGS)
         if not s.problem.after_value:
             operator = "|" if found.word == "or" else "&"
             fact = f"{shown(found)} joins conditions, not numbers"
@@ -134,6 +141,20 @@ def port_range(s: Situation) -> Repair | None:
     return Repair(found.start, fact, Edit(kind.start, found.end, f"portrange {low.text}-65535"))
 
 
+def joined_port(s: Situation) -> Repair | None:
+    """Recognise `tcp/80`, `tcp:80` and `port 80/tcp`."""
+    found, previous, following = s.found, s.token(-1), s.token(1)
+    if found.text not in ("/", ":"):
+        return None
+    fact = f"{shown(found)} does not join a protocol and a port"
+    if previous.word in PORT_PROTOCOLS and following.kind == "number":
+        return Repair(found.start, fact, Edit(found.start, found.end, " port "))
+    if previous.kind in ID_KINDS and following.word in PORT_PROTOCOLS and s.token(-2).word == "port":
+        text = f"{following.word} port {previous.text}"
+        return Repair(found.start, fact, Edit(s.token(-2).start, following.end, text))
+    return None
+
+
 def network(s: Situation) -> Repair | None:
     """Recognise `net 10/8`, `net 10.0.0.0/255.0.0.0`, `host 10.0.0.1:80` and `host [::1]`."""
     found, previous, following = s.found, s.token(-1), s.token(1)
@@ -149,6 +170,9 @@ def network(s: Situation) -> Repair | None:
         return Repair(found.start, fact, Edit(found.start, found.end, " and port "))
     if found.text == "[" and s.problem.qualifiers and following.kind in ("ipv4", "ipv6") and s.token(2).text == "]":
         fact = "an address is written without brackets"
+        if s.token(3).text == ":" and s.token(4).kind == "number":
+            text = f"{following.text} and port {s.token(4).text}"
+            return Repair(found.start, fact, Edit(found.start, s.token(4).end, text))
         return Repair(found.start, fact, Edit(found.start, s.token(2).end, following.text))
     if found.text == "%" and previous.kind == "ipv6":
         fact = "an address is written without a zone"
@@ -163,11 +187,11 @@ def identifier_after_protocol(s: Situation) -> Repair | None:
         return None
     is_net = s.token(1).text == "/" or (found.kind == "ipv4" and found.text.count(".") < 3)
     fact = f"{shown(found)} needs a qualifier after {shown(protocol)}"
-    if protocol.word in ("tcp", "udp", "sctp"):
+    if protocol.word in PORT_PROTOCOLS:
         if found.kind in ("ipv4", "ipv6"):
             edit = Edit(protocol.end, found.start, f" and {'net' if is_net else 'host'} ")
             return Repair(found.start, fact, edit)
-        if found.kind == "number" or _is_service(found.text):
+        if found.kind == "number" or is_service(found.text):
             return Repair(found.start, fact, Edit(found.start, found.start, "port "))
         return None
     if protocol.word in ("icmp", "icmp6") and found.kind == "number":
@@ -176,14 +200,6 @@ def identifier_after_protocol(s: Situation) -> Repair | None:
     kind = {"ipv4": "net" if is_net else "host", "ipv6": "net" if is_net else "host", "mac": "host"}.get(found.kind)
     kind = "proto" if found.kind == "number" and protocol.word in ("ip", "ip6", "link") else kind
     return Repair(found.start, fact, Edit(found.start, found.start, f"{kind} ")) if kind else None
-
-
-def _is_service(name: str) -> bool:
-    try:
-        socket.getservbyname(name)
-    except OSError:
-        return False
-    return True
 
 
 def bare_identifier(s: Situation) -> Repair | None:
@@ -195,8 +211,9 @@ def bare_identifier(s: Situation) -> Repair | None:
             return None
     elif not s.is_operand_expected:
         return None
-    if found.kind == "number" and found.text.startswith("tcp-"):
-        edit = Edit(found.start, found.end, f"tcp[tcpflags] & {found.text} != 0")
+    constant = next((test for prefix, test in _CONSTANT_TESTS.items() if found.text.startswith(prefix)), None)
+    if constant and (found.kind == "number" or found.text in NAMED_NUMBERS):
+        edit = Edit(found.start, found.end, constant.format(found.text))
         return Repair(found.start, f"{shown(found)} is a number, not a condition", edit)
     is_net = s.text.startswith("/", found.end) or (found.kind == "ipv4" and found.text.count(".") < 3)
     address = "net" if is_net else "host"
@@ -229,7 +246,13 @@ def missing_junction(s: Situation) -> Repair | None:
     if not s.is_complete or (found.kind in ("end", "unknown", "operator", "invalid") and found.text not in ("(", "!")):
         return None
     previous = s.token(-1)
+    if previous.kind == found.kind == "number" and s.token(-2).word == "portrange":
+        fact = "a range is two ports with a hyphen and no blanks between them"
+        return Repair(found.start, fact, Edit(previous.end, found.start, "-"))
     is_same = found.kind in ID_KINDS and previous.kind in ID_KINDS
-    word = "or" if is_same else "and"
+    if found.text.startswith("\\") or (found.kind in ID_KINDS and not is_same):
+        return None
+    are_exclusive = found.kind == previous.kind == "protocol" and not s.accepts(f"{previous.text} and {found.text}")
+    word = "or" if is_same or are_exclusive else "and"
     fact = f"no 'and' or 'or' before {shown(found)}"
     return Repair(found.start, fact, Edit(found.start, found.start, f"{word} "), is_guess=True)

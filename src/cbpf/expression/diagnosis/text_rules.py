@@ -8,6 +8,7 @@ import re
 import unicodedata
 from typing import Final
 
+from ..vocabulary import ARGUMENTS, NUMBERED
 from .mistakes import (
     CHARACTERS,
     COMMANDS,
@@ -16,10 +17,45 @@ from .mistakes import (
     OPERATORS,
     OPTIONS_WITH_VALUE,
     QUOTATION_MARKS,
+    SYNONYMS,
+    TCP_FLAGS,
 )
 from .situation import ID_KINDS, Edit, Repair, Situation, is_keyword, shown
 
-_COMMENT_MARKS: Final = ("#", "//", "/*", "--")
+_COMMENT_MARK: Final = re.compile(r"#|//|/\*|--(?=\s|$)")
+_OPTION: Final = re.compile(r"--?([A-Za-z][\w-]*)")
+_ADDRESS: Final = re.compile(r"[0-9A-Fa-f]*[.:][0-9A-Fa-f.:/]*")
+
+
+def _after_options(words: list[re.Match[str]]) -> int:
+    """Return the number of words that are commands, options and the values of options."""
+    position = 0
+    while position < len(words):
+        word = words[position][0]
+        has_value = word == "cbpf" or re.fullmatch(rf"-[A-Za-z]*[{OPTIONS_WITH_VALUE}]", word)
+        if has_value and position + 1 < len(words) and _ADDRESS.fullmatch(words[position + 1][0]):
+            break  # an option of another command, such as -s of iptables
+        if not has_value and word not in COMMANDS and not word.startswith("-"):
+            break
+        position += 2 if has_value else 1
+    return min(position, len(words))
+
+
+def option(s: Situation) -> Repair | None:
+    """Recognise `tcp --dport 80` and `tcp port 80 -w FILE`: an option after the beginning or in place of a keyword."""
+    start = s.found.start - len(re.findall("-*$", s.text[: s.found.start])[0])  # the dashes are operators to the parser
+    match = _OPTION.match(s.text, start)
+    if match is None or not (s.is_complete or s.is_operand_expected or start == s.tokens[0].start):
+        return None
+    fact = f"'{match[0][:40]}' is an option of a command, which is not part of an expression"
+    keyword = SYNONYMS.get(match[1].lower())
+    if keyword and match[0].startswith("--"):
+        return Repair(start, fact, Edit(start, match.end(), keyword))
+    if start == s.tokens[0].start:
+        return None
+    words = list(re.finditer(r"\S+", s.text[start:]))
+    is_end = s.is_complete and not match[0].startswith("--") and _after_options(words) == len(words)
+    return Repair(start, fact, Edit(start, len(s.text), "") if is_end else None)
 
 
 def pasted_command(s: Situation) -> Repair | None:
@@ -29,18 +65,11 @@ def pasted_command(s: Situation) -> Repair | None:
     is_option = bool(words) and re.match(r"-{1,2}[A-Za-z]", words[0][0]) is not None
     if s.found_index > 1 or not (first.text in COMMANDS or is_option):
         return None
-    position = 0
-    while position < len(words):
-        word = words[position][0]
-        if word == "cbpf" or re.fullmatch(rf"-[A-Za-z]*[{OPTIONS_WITH_VALUE}]", word):
-            position += 2
-        elif word in COMMANDS or word.startswith("-"):
-            position += 1
-        else:
-            break
+    position = _after_options(words)
     start = words[position].start() if position < len(words) else len(s.text)
     fact = f"'{words[0][0]}' is an option of a command" if is_option else f"'{first.text}' is a command"
-    return Repair(first.start, f"{fact}, which is not part of an expression", Edit(first.start, start, ""))
+    edit = Edit(first.start, start, "") if position else None
+    return Repair(first.start, f"{fact}, which is not part of an expression", edit)
 
 
 def html_entity(s: Situation) -> Repair | None:
@@ -56,12 +85,12 @@ def html_entity(s: Situation) -> Repair | None:
 
 def comment(s: Situation) -> Repair | None:
     """Recognise a comment."""
-    if not s.text.startswith(_COMMENT_MARKS, s.found.start):
+    match = _COMMENT_MARK.match(s.text, s.found.start)
+    if match is None:
         return None
     end = s.text.find("\n", s.found.start)
     edit = Edit(s.found.start, len(s.text) if end < 0 else end, "")
-    mark = next(mark for mark in _COMMENT_MARKS if s.text.startswith(mark, s.found.start))
-    fact = f"'{mark}' begins a comment, which is not part of an expression"
+    fact = f"'{match[0]}' begins a comment, which is not part of an expression"
     if edit.apply(s.text).strip():
         return Repair(s.found.start, fact, edit)
     return Repair(s.found.start, fact, advice="an empty expression accepts every packet")
@@ -75,10 +104,26 @@ def listed(s: Situation) -> Repair | None:
     if following.kind == "end" or (is_keyword(following) and following.word in ("and", "or")):
         fact = f"{shown(found)} is not part of an expression"
         return Repair(found.start, fact, Edit(found.start, found.end, ""))
-    word = "or" if following.kind in ID_KINDS and found.text == "," else "and"
+    if s.token(-1).text in TCP_FLAGS.values() and following.text.removeprefix("tcp-") in TCP_FLAGS:
+        return Repair(found.start, f"{shown(found)} does not join flags; '|' does", s.replace_found("|"))
+    if is_keyword(s.token(-2)) and s.token(-2).word in {*NUMBERED, *ARGUMENTS}:  # `vlan 5 or vlan 6` tests two tags
+        return Repair(found.start, f"{shown(found)} is not part of an expression")
+    is_list = following.kind in ID_KINDS or (following.kind == s.token(-1).kind == "protocol")
+    word = "or" if is_list and found.text == "," else "and"
     blank = "" if s.text[found.end : found.end + 1].isspace() else " "
     fact = f"{shown(found)} does not join operands; '{word}' does"
     return Repair(found.start, fact, Edit(found.start, found.end, f" {word}{blank}"))
+
+
+def quoted_bytes(s: Situation) -> Repair | None:
+    """Recognise `tcp[20:4] = "GET "`: the bytes of a field as text."""
+    match = re.match(r"([\"'])((?:[ -~]{2}){1,2})\1", s.text[s.found.start :])
+    field = re.search(r":\s*([24])\s*\]\s*[=!<>]+\s*$", s.text[: s.found.start])
+    if match is None or field is None or len(match[2]) != int(field[1]):
+        return None
+    fact = f"{shown(s.found)} is a quotation mark; bytes are compared as a number"
+    end = s.found.start + match.end()
+    return Repair(s.found.start, fact, Edit(s.found.start, end, f"0x{match[2].encode().hex()}"))
 
 
 def character(s: Situation) -> Repair | None:
@@ -90,9 +135,22 @@ def character(s: Situation) -> Repair | None:
     fact = f"{shown(found)} is {'a quotation mark, which is ' if is_quotation else ''}not part of an expression"
     replacement = "" if is_quotation else CHARACTERS.get(text)
     if replacement is None and not text.isascii():
-        normal = unicodedata.normalize("NFKC", text)
-        replacement = " " if text.isspace() else normal if normal.isascii() and normal.isprintable() else None
-    return Repair(found.start, fact, None if replacement is None else Edit(found.start, found.end, replacement))
+        return Repair(found.start, fact, _normal(s))
+    return Repair(found.start, fact, None if replacement is None else s.replace_found(replacement))
+
+
+def _normal(s: Situation) -> Edit | None:
+    """Return the edit that writes characters such as full-width digits in ASCII."""
+    if s.found.text.isspace():
+        return s.replace_found(" ")
+    end = s.found.start
+    normal = ""
+    while end < len(s.text) and not s.text[end].isascii():
+        character = unicodedata.normalize("NFKC", s.text[end])
+        if not (character.isascii() and character.isprintable()):
+            break
+        normal, end = normal + character, end + 1
+    return Edit(s.found.start, end, normal) if normal else None
 
 
 def operator(s: Situation) -> Repair | None:

@@ -6,8 +6,8 @@ Each rule is a function of a `Situation`; it returns None, or a `Repair`.
 import re
 from typing import Final
 
-from ..lexer import Token
-from ..vocabulary import KEYWORDS, NAMED_NUMBERS
+from ..lexer import Token, tokens
+from ..vocabulary import KEYWORDS, KINDS, NAMED_NUMBERS
 from .display_filter import FIELD, is_field, translate
 from .mistakes import (
     EVERYTHING,
@@ -20,13 +20,15 @@ from .mistakes import (
     SYNONYMS,
     TCP_FLAGS,
 )
-from .situation import RELATIONS, Edit, Repair, Situation, is_keyword, shown
+from .situation import PORT_PROTOCOLS, RELATIONS, Edit, Repair, Situation, is_keyword, is_service, shown
 
 _LOADABLE: Final = "load from ether, ip, ip6, arp, tcp, udp, sctp, icmp or icmp6"
+_SEVERAL_FLAGS: Final = 'for any of several flags write "tcp[tcpflags] & (tcp-syn | tcp-ack) != 0"'
 _ARITHMETIC: Final = frozenset(("+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>"))
 _SEARCHES: Final = frozenset(("contains", "matches"))
 _NAMESPACES: Final = frozenset((*KEYWORDS, *PROTOCOL_TESTS, "frame", "eth", "ipv6", "icmpv6"))
 _MIN_SIMILARITY: Final = 0.7
+_MIN_PROTOCOL_LENGTH: Final = 5
 _SIMILAR: Final = 0.8  # sufficient without the correct expression
 
 
@@ -40,7 +42,7 @@ def display_filter(s: Situation) -> Repair | None:
                 edit = Edit(token.start, end, primitive)
                 return Repair(token.start, fact, edit, introduction="in a capture filter write")
             nearest = PROTOCOL_TESTS.get(token.text.split(".")[0])
-            advice = f'the nearest test is "{nearest}"' if nearest else "capture filters cannot test this field"
+            advice = f'the nearest test is "{nearest}"' if nearest else "cbpf knows no capture filter for this test"
             return Repair(token.start, fact, advice=advice)
     return None
 
@@ -68,6 +70,9 @@ def field_of_protocol(s: Situation) -> Repair | None:
     if protocol.kind != "protocol":
         return None
     key, fact = (protocol.word, name.text.lower()), f"{shown(name)} cannot follow {shown(protocol)}"
+    two_words = (protocol.word, f"{name.text}-{following.text}".lower())
+    if two_words in HEADER_TESTS:
+        return Repair(name.start, fact, Edit(protocol.start, following.end, HEADER_TESTS[two_words]))
     if key in HEADER_TESTS:
         return Repair(name.start, fact, Edit(protocol.start, name.end, HEADER_TESTS[key]))
     if key not in HEADER_FIELDS:
@@ -77,6 +82,8 @@ def field_of_protocol(s: Situation) -> Repair | None:
         return Repair(name.start, fact, Edit(protocol.start, name.end, field))
     if following.kind == "number":
         return Repair(name.start, fact, Edit(protocol.start, following.start, f"{field} = "))
+    if flag and s.token(2).text in (",", "/", "|", "&"):
+        return Repair(name.start, fact, advice=_SEVERAL_FLAGS)
     if flag and field == "tcp[tcpflags]":
         return Repair(name.start, fact, Edit(protocol.start, following.end, f"{field} & {flag} != 0"))
     return Repair(name.start, fact, Edit(protocol.start, name.end, f"{field} != 0"))
@@ -123,6 +130,8 @@ def known_word(s: Situation) -> Repair | None:
         return Repair(token.start, fact, s.replace_found(word))
     if word in SYNONYMS:
         replacement = SYNONYMS[word].removeprefix(f"{s.token(-1).text} ")
+        if replacement.endswith(" host") and s.token(2).text == "/":
+            replacement = replacement.replace("host", "net")
         return Repair(token.start, f"{shown(token)} is not a keyword", s.replace_found(replacement))
     fact = f"{shown(token)} is not a protocol that the language knows"
     if word in NUMBERED_TESTS and following.kind == "number":
@@ -130,7 +139,7 @@ def known_word(s: Situation) -> Repair | None:
         return Repair(token.start, fact, Edit(token.start, following.end, _grouped(s, test, 2)))
     if word not in PROTOCOL_TESTS:
         return None
-    if s.token(-1).word in ("tcp", "udp", "sctp") and word in SERVICES:
+    if s.token(-1).word in PORT_PROTOCOLS and word in SERVICES:
         return Repair(token.start, fact, s.replace_found(f"port {SERVICES[word]}"))
     return Repair(token.start, fact, s.replace_found(_grouped(s, PROTOCOL_TESTS[word], 1)))
 
@@ -139,6 +148,30 @@ def _grouped(s: Situation, test: str, distance: int) -> str:
     """Return a test, in parentheses if other operands precede it or follow it at a distance in tokens."""
     is_alone = s.found_index == 0 and s.token(distance).kind == "end"
     return f"({test})" if not is_alone and (" or " in test or " and " in test) else test
+
+
+def with_protocol_tests(text: str) -> str:
+    """Return *text* with a test in place of each protocol that libpcap would take for the name of a host.
+
+    In `host 10.0.0.1 and dns`, `dns` has the qualifiers of the identifier before it.
+    """
+    words = tokens(text)
+    for index in reversed(range(1, len(words))):
+        word = words[index]
+        is_alone = word.kind == "name" and words[index - 1].word in ("and", "or", "not", "(")
+        if is_alone and word.word in PROTOCOL_TESTS and not _is_carried_service(words[:index], word.word):
+            test = PROTOCOL_TESTS[word.word]
+            test = f"({test})" if " or " in test or " and " in test else test
+            text = text[: word.start] + test + text[word.end :]
+    return text
+
+
+def _is_carried_service(before: list[Token], name: str) -> bool:
+    """Return whether *name* is a port of the protocol in the primitive before it, as in `port http or https`."""
+    qualifiers = [token.word for token in before if token.word in {*KINDS, "proto"} or token.kind == "protocol"]
+    protocol = qualifiers[-2] if qualifiers[-2:-1] and qualifiers[-2] in PORT_PROTOCOLS else "port"
+    is_same = protocol == "port" or PROTOCOL_TESTS[name].startswith(("port", protocol))
+    return qualifiers[-1:] == ["proto"] or (qualifiers[-1:] == ["port"] and is_service(name) and is_same)
 
 
 def filler(s: Situation) -> Repair | None:
@@ -167,17 +200,25 @@ def glued(s: Situation) -> Repair | None:
 def spelling(s: Situation) -> Repair | None:
     """Recognise a keyword that is spelt almost right."""
     token = s.found
-    if token.kind != "name" or not 3 <= len(token.text) <= 40:
+    written = token.text.lower()
+    if token.kind != "name" or not 3 <= len(written) <= 40 or written in PROTOCOL_TESTS:
         return None
     import difflib
 
-    words = [*KEYWORDS, *NAMED_NUMBERS, *SYNONYMS, *PROTOCOL_TESTS]
-    similar = difflib.get_close_matches(token.text.lower(), words, n=5, cutoff=_MIN_SIMILARITY)
+    words = [*KEYWORDS, *NAMED_NUMBERS, *SYNONYMS]
+    if len(written) >= _MIN_PROTOCOL_LENGTH:  # of a short name, any other short name is similar
+        words += PROTOCOL_TESTS
+    transposed = [word for word in KEYWORDS if sorted(word) == sorted(written)]
+    similar = transposed or difflib.get_close_matches(written, words, n=5, cutoff=_MIN_SIMILARITY)
     edits = [s.replace_found(SYNONYMS.get(word) or PROTOCOL_TESTS.get(word) or word) for word in similar]
     edit = next((edit for edit in edits if s.accepts(edit.apply(s.text))), None)
     fact = f"{shown(token)} is not a keyword"
-    if edit is None and similar and difflib.SequenceMatcher(None, token.text.lower(), similar[0]).ratio() >= _SIMILAR:
-        names = " or ".join(f"'{edit.text}'" for edit in edits[:2])
+    if (
+        edit is None
+        and similar
+        and (transposed or difflib.SequenceMatcher(None, written, similar[0]).ratio() >= _SIMILAR)
+    ):
+        names = " or ".join(dict.fromkeys(f"'{edit.text}'" for edit in edits[:2]))
         return Repair(token.start, fact, advice=f"did you mean {names}?")
     return Repair(token.start, fact, edit) if edit else None
 
