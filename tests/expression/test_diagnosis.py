@@ -95,6 +95,7 @@ NOTHING_TO_SUGGEST: Final = [
     "not tcp 10.0.0.1",
     "not ip6 src port 80",
     "not tcp host 10.0.0.1",
+    "host 10.0.0.1-10.0.1.254",
     "vlan 5-10",
     "icmp6 neighbor",
     "rtp",

@@ -15,6 +15,7 @@ from .structure_rules import identifier_after_protocol
 
 _WILDCARD: Final = re.compile(r"((?:\d{1,3}\.){1,3})[*xX](?:\.[*xX])*(?![\w.*])")
 _ADDRESS_RANGE: Final = re.compile(r"((?:\d{1,3}\.){3})(\d{1,3})-((?:(?:\d{1,3}\.){3})?\d{1,3})(?![\w.])")
+_MAX_NETWORKS: Final = 8  # of a suggested expression
 
 SemanticRule: TypeAlias = Callable[[Situation, re.Match[str]], Iterator[Repair]]
 
@@ -98,6 +99,8 @@ def _several_addresses(s: Situation) -> Iterator[Repair]:
     try:
         networks = _networks(*pattern.groups())
     except ValueError:
+        return
+    if len(networks) > _MAX_NETWORKS:
         return
     text = " or ".join(map(str, networks))
     yield _edit(_start_without_kind(s), pattern.end(), f"net ({text})" if len(networks) > 1 else f"net {text}")
