@@ -72,7 +72,7 @@ def test_optimize_rejects_invalid_programs(cli: CommandLine, tmp_path: Path) -> 
     code, out, err = cli("optimize", "bad", cwd=tmp_path)
     assert (code, out) == (2, b"")
     fact = "the last instruction is ldx #1; it must be a ret, so that every path returns"
-    assert err == f"cbpf: instruction 1: {fact} [no-return]\n"
+    assert err == f"cbpf: bad: instruction 1: {fact} [no-return]\n"
 
 
 def test_explain_shows_both_programs_each_pass_and_the_proof(cli: CommandLine) -> None:
