@@ -11,8 +11,6 @@ written directly. Errors are `OSError` with the path of the target as their file
 
 import errno
 import os
-import re
-import select
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -22,7 +20,7 @@ from typing import Final, Protocol, Self
 from ._replacement import Replacement, is_regular, report_late_errors
 
 _MAX_LINKS: Final = 40  # symbolic links that Linux follows in one path
-_DESCRIPTOR_FOLDER: Final = re.compile(r"/proc/\d+(/task/\d+)?/fd")
+_DESCRIPTOR_FOLDER: Final = r"/proc/\d+(/task/\d+)?/fd"
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 Undo = Callable[[], None] | None
@@ -217,10 +215,12 @@ def _follow_links(path: str) -> str | int:
 
 def _is_descriptor_folder(folder: str) -> bool:
     """Return whether a folder is /proc/self/fd or leads there, as /dev/fd does."""
+    import re
+
     with suppress(OSError):
         real = os.path.realpath(folder or ".")
         own = {os.path.realpath(f"/proc/{name}/fd") for name in ("self", "thread-self")}
-        return real in own and _DESCRIPTOR_FOLDER.fullmatch(real) is not None
+        return real in own and re.fullmatch(_DESCRIPTOR_FOLDER, real) is not None
     return False
 
 
@@ -239,6 +239,8 @@ def write_all(descriptor: int, data: bytes) -> None:
         try:
             view = view[os.write(descriptor, view) :]
         except BlockingIOError:
+            import select
+
             select.select([], [descriptor], [])
 
 

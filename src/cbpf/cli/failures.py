@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import traceback
 from contextlib import suppress
 from typing import Final
 
@@ -41,6 +40,8 @@ def report(error: BaseException) -> int:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         return _print(error.format_message())
     if os.environ.get(DEBUG_VARIABLE, "0") != "0" and not isinstance(error, click.ClickException):
+        import traceback
+
         _print("".join(traceback.format_exception(error)).rstrip())
     _print(*(f"cbpf: {line}" for line in _messages(error)))
     return UNDECIDED if isinstance(error, cbpf.Undecided) else 2

@@ -13,7 +13,6 @@ from .._record import Record
 from .._validators import one_of
 from .._validators import text as check_text
 from ..errors import ExpressionError, FieldError
-from ..formats.text_input import decode_text, without_comments
 from ..isa.word_ranges import Ranges, union
 from ..optimizer.placeholders import AddressRanges, Placeholders
 
@@ -208,11 +207,18 @@ def read_expression(content: bytes, *, name: str) -> str:
     Raises:
         ExpressionError: The content is not text.
     """
-    return without_comments(decode_text(content, lambda fact: ExpressionError(f"{name}: {fact}"))).rstrip()
+    return _uncommented(content, lambda fact: ExpressionError(f"{name}: {fact}")).rstrip()
+
+
+def _uncommented(content: bytes, error: Callable[[str], Exception]) -> str:
+    """Return the text of a file with a space in place of each character of a comment; *error* as for `decode_text`."""
+    from ..formats.text_input import decode_text, without_comments
+
+    return without_comments(decode_text(content, error))
 
 
 def _lines(content: bytes, name: str) -> list[ListEntry]:
-    text = without_comments(decode_text(content, lambda fact: FieldError(f"{name}: {fact}")))
+    text = _uncommented(content, lambda fact: FieldError(f"{name}: {fact}"))
     lines = ((number, line.strip()) for number, line in enumerate(text.split("\n"), 1))
     entries: list[ListEntry] = [(f"{name}: line {number}", line) for number, line in lines if line]
     if not entries:

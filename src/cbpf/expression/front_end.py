@@ -3,7 +3,6 @@
 It takes the text of an expression and returns raw instructions, which no optimiser of cbpf has changed.
 """
 
-import re
 from typing import Final, TypeAlias
 
 from ..errors import ExpressionError, LinkTypeError
@@ -21,12 +20,10 @@ REJECT_ALL: Final[RawInstructions] = (RetConstant(0).assemble(),)
 """The program of an expression that rejects every packet."""
 
 _BLANKS: Final = " \t\r\n"  # of libpcap's scanner
-_UNKNOWN_NAME: Final = re.compile("unknown (host|network)")
+_UNKNOWN_NAMES: Final = ("unknown host", "unknown network")
 
 # Each kind of primitive fits one of these link types; the first fits most expressions
-_REPRESENTATIVES: Final = tuple(
-    map(link_type, ("EN10MB", "IEEE802_11", "LINUX_SLL2", "PFLOG", "SUNATM", "MTP2_WITH_PHDR"))
-)
+_REPRESENTATIVES: Final = ("EN10MB", "IEEE802_11", "LINUX_SLL2", "PFLOG", "SUNATM", "MTP2_WITH_PHDR")
 _MAX_LENGTH_FOR_ALL: Final = 1_000  # characters; compiling a longer expression for all link types may take minutes
 
 
@@ -72,14 +69,14 @@ def _error(text: str, message: str, handle: Handle, netmask: int, subject: str) 
 
 def fits_another_link_type(text: str, handle: Handle, netmask: int) -> bool:
     """Return whether libpcap compiles an expression for another link type; of a long one, for a representative."""
-    candidates = (*_REPRESENTATIVES, *(link_types() if len(text) <= _MAX_LENGTH_FOR_ALL else ()))
+    candidates = (*map(link_type, _REPRESENTATIVES), *(link_types() if len(text) <= _MAX_LENGTH_FOR_ALL else ()))
     for candidate in candidates:
         if candidate.dlt == handle.dlt:
             continue
         message, _ = _compiled(text, handle.for_link_type(candidate), netmask)
         if message is None:
             return True
-        if _UNKNOWN_NAME.search(message):
+        if any(name in message for name in _UNKNOWN_NAMES):
             return False  # without another query to the resolver for each link type
     return False
 

@@ -1,7 +1,7 @@
 """A filter that is applied to captures: its program for each kind of packet, and the VM that runs it."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from .._options import EngineName, Optimizer
 from ..capture.base import Interface
@@ -13,12 +13,12 @@ from ..isa.dialects import Dialect
 from ..isa.instructions import RetConstant
 from ..isa.opcodes import OPCODE_BY_CODE, Operand
 from ..isa.program import Instructions, Program
-from ..isa.verdicts import accepts
-from ..packet.af_packet import socket_view
-from ..packet.host_view import ViewFunction, view_function
 from ..packet.link_types import LinkType
 from ..vm import VM
 from .capture_programs import CapturePrograms, PacketKind, packet_kind
+
+if TYPE_CHECKING:
+    from ..packet.host_view import ViewFunction
 
 Filter: TypeAlias = str | Expression | Instructions | Savefile | VM
 
@@ -96,13 +96,21 @@ class BoundFilter:
 
     def _bind(self, program: Program, interface: Interface) -> "_BoundProgram":
         vm, link_type = self._vm(program), interface.link_type
-        uses_length = any(OPCODE_BY_CODE[raw.op].operand is Operand.LENGTH for raw in program)
-        view = view_function(link_type, interface.byte_order, uses_length=uses_length or self._as_socket)
+        view = self._view(program, interface)
         match = _match_as_socket(vm, link_type) if self._as_socket else vm.match
         is_native = view is None and not self._as_socket
         if vm.dialect.record_size is not None:
             match, is_native = _match_of_actions(match, vm.dialect), False
         return _BoundProgram(match if view is None else _match_view(match, view), vm if is_native else None)
+
+    def _view(self, program: Program, interface: Interface) -> "ViewFunction | None":
+        """Return the function for the view of packets, or None if it is the packet itself."""
+        if interface.link_type.host_order is None:
+            return None
+        from ..packet.host_view import view_function
+
+        uses_length = any(OPCODE_BY_CODE[raw.op].operand is Operand.LENGTH for raw in program)
+        return view_function(interface.link_type, interface.byte_order, uses_length=uses_length or self._as_socket)
 
     def _reject(self) -> "_BoundProgram":
         vm = self._vm(_REJECT_ALL)
@@ -116,15 +124,18 @@ class BoundFilter:
 
 def _match_of_actions(match: MatchFunction, dialect: Dialect) -> MatchFunction:
     """Return a function for whether a seccomp filter runs the system call; its other verdicts need not be 0."""
+    from ..isa.verdicts import accepts
+
     return lambda packet, wire_length: accepts(match(packet, wire_length), dialect)
 
 
-def _match_view(match: MatchFunction, view: ViewFunction) -> MatchFunction:
+def _match_view(match: MatchFunction, view: "ViewFunction") -> MatchFunction:
     return lambda packet, wire_length: match(*view(packet, wire_length))
 
 
 def _match_as_socket(vm: VM, link_type: LinkType) -> MatchFunction:
     """Return a function for the verdict that a filter on a live packet socket would have given."""
+    from ..packet.af_packet import socket_view
 
     def match(packet: bytes, wire_length: int) -> int:
         view = socket_view(packet, link_type, wire_length)

@@ -10,7 +10,6 @@ from .._record import Immutable
 from ..errors import FieldError, ProgramFormatError
 from .encoding import disassemble, to_raw
 from .instructions import Instruction, RawInstruction
-from .listing import listing
 
 EncodingByteOrder: TypeAlias = Literal["native", "little", "big"]
 
@@ -131,6 +130,8 @@ class Program(Immutable, Sequence[RawInstruction]):
         return f"Program([{', '.join(map(repr, self.instructions))}])"
 
     def __str__(self) -> str:
+        from .listing import listing
+
         return "\n".join(line.rstrip() for line in listing(self._raw).split("\n"))
 
     def _repr_html_(self) -> str:

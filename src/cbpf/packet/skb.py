@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from ..isa.opcodes import OUT_OF_RANGE, Extension
-from .flow_dissector import payload_offset
 from .metadata import Metadata
 
 PacketBytes: TypeAlias = bytes | memoryview
@@ -100,6 +99,8 @@ def _payload_offset(buffer: SocketBuffer, a: int, x: int) -> int:
     metadata = buffer.metadata
     if metadata.payload_offset is not None:
         return metadata.payload_offset
+    from .flow_dissector import payload_offset
+
     before = len(metadata.before)  # dissected even if no load can reach these bytes
     return payload_offset(
         metadata.before + bytes(buffer.data) if before else buffer.data,
