@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -84,3 +86,28 @@ def test_signals_while_large_captures_are_written(rounds: Rounds, tmp_path: Path
     for random in rounds(60, min_checked=0.4):
         if disturbed.check(random.choice(["filter", "split", *WRITERS]), random):
             rounds.checked()
+
+
+_SIGNAL_IN_A_FINALIZER = """
+import os, signal, sys, time
+from cbpf import cli
+
+class Finalized:
+    def __del__(self):
+        os.kill(os.getpid(), signal.Signals[sys.argv[1]])
+        time.sleep(0)
+
+def run(**options):
+    Finalized()
+    time.sleep(60)
+
+cli.group.main = run
+cli.main()
+"""
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_a_signal_during_a_finalizer_is_not_lost(name: str, code: int) -> None:
+    command = [sys.executable, "-c", _SIGNAL_IN_A_FINALIZER, name]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=50)
+    assert (result.returncode, result.stderr) == (code, "")

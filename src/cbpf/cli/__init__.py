@@ -7,7 +7,6 @@ closed the pipe. `failures` has the message of each exception.
 
 from __future__ import annotations
 
-import _thread
 import gc
 import importlib
 import os
@@ -30,6 +29,7 @@ COMMANDS: Final = (
 )
 
 _GC_THRESHOLD: Final = 100_000  # allocations; with the default, the garbage collector traverses all imports repeatedly
+_REPEAT_DELAY: Final = 0.01  # seconds
 
 
 @contextmanager
@@ -127,6 +127,7 @@ def _handle_signals() -> None:
 
 def _restore_signals() -> None:
     """Restore the default action of signals: an exception while the interpreter exits would print a traceback."""
+    signal.setitimer(signal.ITIMER_REAL, 0)  # of `_raise_again`
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(signum) is not signal.SIG_IGN:
             signal.signal(signum, signal.SIG_DFL)
@@ -138,11 +139,19 @@ def _exit_on_signal(signum: int, _: Any) -> NoReturn:
 
 
 def _raise_again(unraisable: Any) -> None:
-    """Repeat a signal whose exception was raised in a finalizer, where Python drops it; drop other exceptions."""
-    if unraisable.exc_type is KeyboardInterrupt:
-        _thread.interrupt_main(signal.SIGINT)
-    elif unraisable.exc_type is SystemExit:  # of `_exit_on_signal`
-        _thread.interrupt_main(signal.Signals(unraisable.exc_value.code - 128))
+    """Repeat a signal whose exception was raised in a finalizer, where Python drops it; drop other exceptions.
+
+    A timer repeats it, because a signal sent here would raise its exception before this function returns.
+    """
+    if unraisable.exc_type not in (KeyboardInterrupt, SystemExit):  # of `_exit_on_signal`
+        return
+    error = unraisable.exc_value or unraisable.exc_type()
+
+    def handler(signum: int, frame: Any) -> NoReturn:
+        raise error
+
+    signal.signal(signal.SIGALRM, handler)
+    signal.setitimer(signal.ITIMER_REAL, _REPEAT_DELAY)
 
 
 def _replace_closed_streams() -> None:
