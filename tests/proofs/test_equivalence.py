@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -394,8 +395,20 @@ def test_invalid_arguments_are_rejected() -> None:
     assert cbpf.difference(ip, ip, timeout=None) is None
 
 
+_COMPARISON = "import cbpf; cbpf.equivalent([(6, 0, 0, 0)], [(6, 0, 0, 1)])"
+
+
 def test_missing_library_is_named() -> None:
-    code = "import sys; sys.modules['bitwuzla'] = None; import cbpf; cbpf.equivalent([(6, 0, 0, 0)], [(6, 0, 0, 1)])"
+    code = f"import sys; sys.modules['bitwuzla'] = None; {_COMPARISON}"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     last = result.stderr.splitlines()[-1]
     assert last == "cbpf.errors.MissingLibrary: proofs need bitwuzla: pip install 'cbpf[smt]'"
+
+
+@pytest.mark.parametrize("kind", ["ImportError", "OSError"])
+def test_library_that_cannot_be_loaded_is_named(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "bitwuzla.py").write_text(f"raise {kind}('libgmp.so: cannot open')\n")
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {_COMPARISON}"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    fact = "proofs cannot use the installed bitwuzla (libgmp.so: cannot open): pip install 'cbpf[smt]'"
+    assert result.stderr.splitlines()[-1] == f"cbpf.errors.MissingLibrary: {fact}"

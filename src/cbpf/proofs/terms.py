@@ -36,8 +36,10 @@ _OPTIONS: Final = {
 def _library() -> Any:
     try:
         import bitwuzla
-    except ImportError:
+    except ModuleNotFoundError:
         raise MissingLibrary("proofs need bitwuzla: pip install 'cbpf[smt]'") from None
+    except (ImportError, OSError) as error:
+        raise MissingLibrary(f"proofs cannot use the installed bitwuzla ({error}): pip install 'cbpf[smt]'") from None
     return bitwuzla
 
 
