@@ -319,7 +319,7 @@ def test_routes_to_one_stream_are_rejected() -> None:
     target = BytesIO()
     with pytest.raises(cbpf.CaptureError, match="target of two routes"):
         cbpf.split_capture(TRAFFIC, {"arp": target}, rest=target)
-    with pytest.raises(cbpf.CaptureError, match="-: is the target of two routes"):
+    with pytest.raises(cbpf.CaptureError, match="standard output: is the target of two routes"):
         cbpf.split_capture(TRAFFIC, {"arp": "-", "ip": "-"})
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
+from .._output import display_name
 from ..capture.input import Source
 from ..capture.output import Output, Target, open_outputs
 from ..errors import CaptureError
@@ -43,8 +44,16 @@ def require_different(targets: Iterable[Target]) -> None:
         if identity is None:
             continue
         if identity in identities:
-            raise CaptureError(f"{target}: is the target of two routes; each route requires a target of its own")
+            name = _name_of(target)
+            raise CaptureError(f"{name}: is the target of two routes; each route requires a target of its own")
         identities.add(identity)
+
+
+def _name_of(target: Target) -> str:
+    """Return the name of a target for messages."""
+    if not isinstance(target, str | os.PathLike):
+        return str(getattr(target, "name", "target"))
+    return "standard output" if target == "-" else display_name(os.fsdecode(target))
 
 
 def _target_identity(target: Target) -> object:
