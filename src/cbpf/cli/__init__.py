@@ -141,11 +141,12 @@ def _exit_on_signal(signum: int, _: Any) -> NoReturn:
 def _raise_again(unraisable: Any) -> None:
     """Repeat a signal whose exception was raised in a finalizer, where Python drops it; drop other exceptions.
 
-    A timer repeats it, because a signal sent here would raise its exception before this function returns.
+    A timer repeats it, because a signal sent here would raise its exception before this function returns. The exception
+    is a new one: the traceback of the old one would keep the finalized object alive.
     """
     if unraisable.exc_type not in (KeyboardInterrupt, SystemExit):  # of `_exit_on_signal`
         return
-    error = unraisable.exc_value or unraisable.exc_type()
+    error = unraisable.exc_type(*unraisable.exc_value.args)
 
     def handler(signum: int, frame: Any) -> NoReturn:
         raise error
