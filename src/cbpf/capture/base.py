@@ -209,6 +209,20 @@ class CaptureWriter(ABC):
         return b""
 
 
+class NullWriter(CaptureWriter):
+    """The writer of packets that are only counted: it accepts the records of any sources, and returns no bytes."""
+
+    record_format = None
+
+    def copies(self, source: Container) -> bool:
+        """Return True: no record needs to be encoded."""
+        return True
+
+    def encode(self, source: Container, buffer: bytes, records: list[RecordSpan], place: Place) -> bytes:
+        """Return no bytes."""
+        return b""
+
+
 class CaptureFormat(NamedTuple):
     """A capture format, as `registry.FORMATS` lists it.
 

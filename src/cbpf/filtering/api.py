@@ -9,6 +9,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 from .._options import EngineName, Optimizer
 from .._validators import within
+from ..capture.base import CaptureWriter, NullWriter
 from ..capture.input import Source
 from ..capture.output import Target
 from ..capture.reader import CaptureReader
@@ -162,8 +163,7 @@ def _filter(
     sources = _as_sources(source, caller)
     with ExitStack() as stack:
         readers = [stack.enter_context(reader) for reader in _open_readers(sources, format_name)]
-        containers = [(reader.name, reader.container) for reader in readers]
-        writers = [None if target is _NO_OUTPUT else make_writer(containers, format_name) for target in targets]
+        writers = [_make_writer(target, readers, format_name) for target in targets]
         copies = all(writer is None or writer.copies(reader.container) for writer in writers for reader in readers)
         is_native = copies and _is_native(filters, sources, options)
         bound_filters = _bind(filters, options, _size(sources), is_native=is_native)
@@ -203,6 +203,15 @@ _NO_OUTPUT: Final = object()  # the target of packets that are neither written n
 
 _MIN_NATIVE_SIZE: Final = 16_000_000  # bytes from which machine code is faster, including its start
 _MIN_OPTIMIZED_SIZE: Final = 100_000_000  # bytes from which compiled Python gains more than the optimiser's start costs
+
+
+def _make_writer(target: object, readers: list[CaptureReader], format_name: str | None) -> CaptureWriter | None:
+    """Return the writer for a target, or None for _NO_OUTPUT."""
+    if target is _NO_OUTPUT:
+        return None
+    if target is None:
+        return NullWriter()
+    return make_writer([(reader.name, reader.container) for reader in readers], format_name)
 
 
 def _format_name(container: ContainerChoice, caller: str) -> str | None:
