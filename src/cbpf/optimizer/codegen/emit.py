@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, TypeAlias
 from ..._options import Goal
 from ...isa.instructions import RawInstruction
 from ...isa.opcodes import CODE_OF, CONDITIONS, OPCODE_BY_CODE, Action, Operand
-from ..ir.diagram import DeviceGuard, Diagram, Draw, Guard, NodeId, Return, successors
+from ..ir.diagram import DeviceGuard, Diagram, Draw, Guard, Node, NodeId, Return, successors
 from ..ir.range_tests import range_test
 from ..ir.requirements import nonzero_divisor
 from .register_plan import RegisterPlan, plan_registers
@@ -28,21 +28,27 @@ _JUMP: Final = CODE_OF[Action.JUMP, Operand.K, 4]
 
 def emit(diagram: Diagram, root: NodeId, goal: Goal) -> tuple[RawInstruction, ...]:
     """Return the instructions of a diagram; may raise `TooLarge`."""
-    root = _replace_divisor_guards(diagram, root)
     order = diagram.topological_order(root)
+    if any(_checks_divisor(diagram.nodes[node_id]) for node_id in order):
+        root = _replace_divisor_guards(diagram, order)
+        order = diagram.topological_order(root)
     return _Emitter(diagram, order, plan_registers(diagram, order, goal)).instructions(root)
 
 
-def _replace_divisor_guards(diagram: Diagram, root: NodeId) -> NodeId:
+def _checks_divisor(node: Node) -> bool:
+    return isinstance(node, Guard) and any(nonzero_divisor(key) is not None for key, _ in node.required)
+
+
+def _replace_divisor_guards(diagram: Diagram, order: Sequence[NodeId]) -> NodeId:
     """Return the root of a diagram in which switches test that divisors are not 0, instead of guards."""
     rebuilt: dict[NodeId, NodeId] = {}
-    for node_id in reversed(diagram.topological_order(root)):
+    for node_id in reversed(order):
         node = diagram.nodes[node_id]
         if isinstance(node, Guard):
             rebuilt[node_id] = _replace_divisor_guard(diagram, node, rebuilt[node.successor])
         else:
             rebuilt[node_id] = diagram.rebuild(node_id, rebuilt)
-    return rebuilt[root]
+    return rebuilt[order[0]]
 
 
 def _replace_divisor_guard(diagram: Diagram, guard: Guard, successor: NodeId) -> NodeId:
@@ -171,7 +177,8 @@ class _Emitter:
         while remaining:
             index = self._best_last(remaining, node_id, targets, position)
             jump = remaining.pop(index)
-            yield targets[jump.target]
+            if targets[jump.target] not in self._entry_positions:
+                yield targets[jump.target]
             position = self._emit_conditional(
                 jump.action, jump.k, self._position(node_id, targets[jump.target]), position
             )
@@ -182,12 +189,14 @@ class _Emitter:
 
         The order of the tests is chosen when their targets are known, but all tests must be within reach of these.
         """
-        yield targets[chain.otherwise]
+        if targets[chain.otherwise] not in self._entry_positions:
+            yield targets[chain.otherwise]
         start = len(self._emitted)
-        for target in (targets[jump.target] for jump in reversed(chain.jumps)):
+        for jump in reversed(chain.jumps):
             if len(self._emitted) - start > _MAX_CODE_BEFORE_CHAIN:
                 return
-            yield target
+            if targets[jump.target] not in self._entry_positions:
+                yield targets[jump.target]
 
     def _best_last(
         self, jumps: Sequence[ConditionalJump], node_id: NodeId, targets: Sequence[NodeId], otherwise: int

@@ -195,7 +195,7 @@ class Diagram:
         """Return the nodes that are reachable from *root*, each before its successors."""
         reached, pending = {root}, [root]
         while pending:
-            for target in set(successors(self.nodes[pending.pop()])):
+            for target in successors(self.nodes[pending.pop()]):
                 if target not in reached:
                     reached.add(target)
                     pending.append(target)

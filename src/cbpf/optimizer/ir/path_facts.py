@@ -88,6 +88,7 @@ class Reasoner:
         self._last_byte: dict[PacketByte, NodeId] = {}
         self._last_facts = NO_FACTS
         self._last_ranges: dict[ValueId, Ranges] = {}
+        self._last_bits: dict[tuple[ValueId, int], KnownBits] = {}
         for node_id in order:  # descending, so that the last test of each value remains
             node = diagram.nodes[node_id]
             if isinstance(node, Switch):
@@ -99,6 +100,10 @@ class Reasoner:
 
     def source_bytes(self, value: ValueId) -> frozenset[PacketByte]:
         """Return the packet bytes from which a value is computed; none if there are more than 64."""
+        cached = self._source_bytes.get(value)
+        return self._find_source_bytes(value) if cached is None else cached
+
+    def _find_source_bytes(self, value: ValueId) -> frozenset[PacketByte]:
         pending = [value]
         while pending:
             definition = self._table.definitions[pending[-1]]
@@ -116,7 +121,7 @@ class Reasoner:
     def possible_ranges(self, value: ValueId, facts: PathFacts) -> Ranges:
         """Return ranges that contain the value on every run for which the facts hold."""
         if facts is not self._last_facts:
-            self._last_facts, self._last_ranges = facts, {}
+            self._last_facts, self._last_ranges, self._last_bits = facts, {}, {}
         if value in self._last_ranges:
             return self._last_ranges[value]
         domain = facts.domains.get(value, ((0, self._table.upper[value]),))
@@ -172,8 +177,10 @@ class Reasoner:
                     byte_mask, bits = facts.bits.get(byte, (0, 0))
                     mask, known = mask | byte_mask << shift, known | bits << shift
             case Operation(action, left, right) if action in _BITWISE and depth > 0:
-                bits_of = (self._known_bits(operand, facts, depth - 1) for operand in (left, right))
-                mask, known = _combine_bits(action, *bits_of)
+                if (value, depth) not in self._last_bits:
+                    bits_of = (self._known_bits(operand, facts, depth - 1) for operand in (left, right))
+                    self._last_bits[value, depth] = _combine_bits(action, *bits_of)
+                mask, known = self._last_bits[value, depth]
         return mask | absent, known & ~absent
 
     def _learn_bits(

@@ -31,12 +31,12 @@ jump after an `and`.
 """
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, TypeGuard
 
 from ...isa.opcodes import WORD_MASK, Action
 from ...isa.word_ranges import Ranges
 from ..codegen.switch_lowering import JumpChain, lower_switch
-from ..ir.diagram import Diagram, NodeId, Switch, ranges_of_targets
+from ..ir.diagram import Diagram, Node, NodeId, Switch, ranges_of_targets
 from ..ir.requirements import ValueId
 from ..ir.simplify import simplify_operation
 
@@ -45,23 +45,30 @@ _MAX_ARMS: Final = 64
 
 def mask_tests(diagram: Diagram, root: NodeId) -> NodeId:
     """Return the root of an equivalent diagram in which a switch tests masked values if that takes less code."""
+    order = diagram.topological_order(root)
+    if not any(_may_shorten(diagram, diagram.nodes[node_id]) for node_id in order):
+        return root
     rebuilt: dict[NodeId, NodeId] = {}
-    for node_id in reversed(diagram.topological_order(root)):
+    for node_id in reversed(order):
         rebuilt[node_id] = _shortest(diagram, diagram.rebuild(node_id, rebuilt))
     return rebuilt[root]
 
 
+def _may_shorten(diagram: Diagram, node: Node) -> TypeGuard[Switch]:
+    """Return whether a switch may take more than the two instructions that it takes after an `and`."""
+    if not isinstance(node, Switch) or len(node.starts) > _MAX_ARMS:
+        return False
+    return len(node.starts) > 3 or (len(node.starts) == 3 and _masks(diagram, node.value))
+
+
 def _shortest(diagram: Diagram, node_id: NodeId) -> NodeId:
     node = diagram.nodes[node_id]
-    if not isinstance(node, Switch) or not 3 <= len(node.starts) <= _MAX_ARMS or _tests_one_number(node):
+    if not _may_shorten(diagram, node):
         return node_id
-    candidates = [node_id, *_without_low_bits(diagram, node), *_with_fixed_bits(diagram, node)]
-    return min(candidates, key=lambda candidate: _code_size(diagram, candidate, node.value))
-
-
-def _tests_one_number(node: Switch) -> bool:
-    """Return whether a single `jeq` is enough."""
-    return len(node.starts) == 3 and node.starts[2] == node.starts[1] + 1 and node.targets[0] == node.targets[2]
+    candidates = [*_without_low_bits(diagram, node), *_with_fixed_bits(diagram, node)]
+    if not candidates:
+        return node_id
+    return min(node_id, *candidates, key=lambda candidate: _code_size(diagram, candidate, node.value))
 
 
 def _code_size(diagram: Diagram, node_id: NodeId, value: ValueId) -> int:

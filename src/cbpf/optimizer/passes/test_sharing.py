@@ -37,7 +37,7 @@ As that test makes up for it, both paths can share the test of byte 1, and the f
 (005) ret      #0
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from ...isa.word_ranges import Ranges, intersection
@@ -53,9 +53,38 @@ _HORIZON: Final = 64
 
 def share_tests(diagram: Diagram, root: NodeId) -> NodeId:
     """Return the root of an equivalent diagram in which similar tests are shared."""
-    nodes = (diagram.nodes[node_id] for node_id in diagram.topological_order(root))
-    tested = [node.value for node in nodes if isinstance(node, Switch)]
-    return root if len(set(tested)) == len(tested) else _TestSharing(diagram, root).run()
+    order = diagram.topological_order(root)
+    return _TestSharing(diagram, order).run() if _may_share(diagram, order) else root
+
+
+def _may_share(diagram: Diagram, order: Sequence[NodeId]) -> bool:
+    """Return whether any two tests may be shared: a necessary condition, which needs no facts."""
+    tests: dict[ValueId, list[Switch]] = {}
+    for node_id in order:
+        node = diagram.nodes[node_id]
+        if isinstance(node, Switch):
+            candidates = tests.setdefault(node.value, [])
+            pairs = (pair for other in candidates[-_MAX_CANDIDATES:] for pair in ((node, other), (other, node)))
+            if any(_may_replace(diagram, *pair) for pair in pairs):
+                return True
+            candidates.append(node)
+    return False
+
+
+def _may_replace(diagram: Diagram, node: Switch, replacement: Switch) -> bool:
+    """Return whether, for each value, a path of a few steps leads from the replacement's target to that of the node."""
+    pairs = {(replacement.target_of(start), node.target_of(start)) for start in (*node.starts, *replacement.starts)}
+    return all(source >= goal for source, goal in pairs) and all(_may_lead(diagram, *pair) for pair in pairs)
+
+
+def _may_lead(diagram: Diagram, source: NodeId, goal: NodeId) -> bool:
+    reached = {source}
+    for _ in range(_MAX_STEPS):
+        if goal in reached:
+            return True
+        following = {target for node_id in reached for target in successors(diagram.nodes[node_id])}
+        reached = {node_id for node_id in following if node_id >= goal}  # numbers decrease along a path
+    return goal in reached
 
 
 class _TestSharing:
@@ -65,12 +94,12 @@ class _TestSharing:
     not replaced if a replacement relies on it, and no replacement relies on a node that is replaced.
     """
 
-    def __init__(self, diagram: Diagram, root: NodeId) -> None:
+    def __init__(self, diagram: Diagram, order: Sequence[NodeId]) -> None:
         self._diagram = diagram
-        self._root = root
-        self._order = diagram.topological_order(root)
-        self._paths = PathFollower(diagram, self._order)
-        self._facts_on_entry: dict[NodeId, PathFacts] = {root: NO_FACTS}
+        self._order = order
+        self._root = order[0]
+        self._paths = PathFollower(diagram, order)
+        self._facts_on_entry: dict[NodeId, PathFacts] = {order[0]: NO_FACTS}
         self._replacements: dict[NodeId, NodeId] = {}
         self._relied_on: set[NodeId] = set()
 
