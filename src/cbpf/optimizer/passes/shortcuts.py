@@ -10,7 +10,6 @@ one shortcut per edge, but the end of each path is a logarithmic number of steps
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator
 from typing import Final, NamedTuple, TypeAlias
 
 from ...isa.word_ranges import Ranges, intersection
@@ -49,31 +48,32 @@ _NO_CONDITIONS: Final = _Conditions({}, NOTHING)
 
 
 class _Step:
-    """An edge of a path that was followed.
+    """A step of a path that was followed: an edge, or several that another path had passed before.
 
     Attributes:
-        edge: The edge.
+        edge: The edge, or the first of several.
         following: The next step of the path; None if the path ended there.
         shortcut: A later step of the path; None if the path ended there.
         remaining: The number of steps to the end of the path.
-        conditions: The conditions on which a path that has passed *edge* takes the edges up to that of *shortcut*.
+        to_following: The conditions on which a path that has passed *edge* takes the edges up to that of *following*.
+        to_shortcut: The conditions on which it takes the edges up to that of *shortcut*.
     """
 
-    __slots__ = ("conditions", "edge", "following", "remaining", "shortcut")
+    __slots__ = ("edge", "following", "remaining", "shortcut", "to_following", "to_shortcut")
 
-    def __init__(self, edge: Edge, following: "_Step | None", conditions: _Conditions) -> None:
+    def __init__(self, edge: Edge, following: "_Step | None", to_following: _Conditions) -> None:
         self.edge = edge
         self.following = self.shortcut = following
         self.remaining: int = 0 if following is None else following.remaining + 1
-        self.conditions = conditions
+        self.to_following = self.to_shortcut = to_following
         second = None if following is None else following.shortcut
         third = None if second is None else second.shortcut
         if following is None or second is None or third is None:
             return
         if following.remaining - second.remaining == second.remaining - third.remaining:
-            extended = conditions.union(following.conditions).union(second.conditions)
+            extended = to_following.union(following.to_shortcut).union(second.to_shortcut)
             if len(extended.domains) <= _MAX_VALUES:
-                self.shortcut, self.conditions = third, extended
+                self.shortcut, self.to_shortcut = third, extended
 
 
 class _KnownPath(NamedTuple):
@@ -82,13 +82,16 @@ class _KnownPath(NamedTuple):
     first: _Step
     last: _Step
 
-    def edges(self) -> Iterator[Edge]:
-        """Yield the edges in order."""
-        step = self.first
-        yield step.edge
-        while step is not self.last and step.following is not None:
-            step = step.following
-            yield step.edge
+    def conditions(self) -> _Conditions:
+        """Return the conditions on which a path that has passed the first edge passes all edges."""
+        step, conditions = self.first, _NO_CONDITIONS
+        while step is not self.last:
+            if step.shortcut is not None and step.shortcut.remaining >= self.last.remaining:
+                step, conditions = step.shortcut, conditions.union(step.to_shortcut)
+            else:
+                assert step.following is not None
+                step, conditions = step.following, conditions.union(step.to_following)
+        return conditions
 
 
 class Trail:
@@ -97,14 +100,6 @@ class Trail:
     def __init__(self) -> None:
         self.parts: list[Edge | _KnownPath] = []
         self.first_known: int | None = None
-
-    def edges(self) -> Iterator[Edge]:
-        """Yield the edges in order."""
-        for part in self.parts:
-            if isinstance(part, _KnownPath):
-                yield from part.edges()
-            else:
-                yield part
 
 
 class Shortcuts:
@@ -135,29 +130,32 @@ class Shortcuts:
     def add(self, trail: Trail) -> int:
         """Add the path of a trail to the known paths; return the number of its new steps.
 
-        If only its first edges are new, they are linked to the known path.
+        If the known paths in it are few, only the edges before them are new, and are linked to the first of them.
         """
         following: _Step | None = None
         new = trail.parts
-        if trail.first_known is not None:
-            if len(new) - trail.first_known > _MAX_PARTS:  # the known paths differ from this one again and again
-                new = list(trail.edges())
-            else:
-                known = new[trail.first_known]
-                assert isinstance(known, _KnownPath)
-                following, new = known.first, new[: trail.first_known]
-        for edge in reversed(new):
-            assert not isinstance(edge, _KnownPath)
-            if not self._is_pure(edge):
-                following = None
-                continue
-            conditions = _NO_CONDITIONS if following is None else self._conditions_of(following.edge)
-            following = _Step(edge, following, conditions)
-            steps = self._steps.setdefault(edge, [])
-            steps.append(following)
-            if len(steps) > _MAX_STEPS_PER_EDGE:
-                del steps[0]
+        if trail.first_known is not None and len(new) - trail.first_known <= _MAX_PARTS:
+            known = new[trail.first_known]
+            assert isinstance(known, _KnownPath)
+            following, new = known.first, new[: trail.first_known]
+        for part in reversed(new):
+            following = self._add_step(part, following)
         return len(new)
+
+    def _add_step(self, part: Edge | _KnownPath, following: _Step | None) -> _Step | None:
+        """Add the step of a part of a path; return None if conditions on values do not decide its first edge."""
+        edge, inner = (part.first.edge, part.conditions()) if isinstance(part, _KnownPath) else (part, _NO_CONDITIONS)
+        if not self._is_pure(edge):
+            return None
+        if len(inner.domains) > _MAX_VALUES:
+            following = None
+        to_following = inner if following is None else inner.union(self._conditions_of(following.edge))
+        step = _Step(edge, following, to_following)
+        steps = self._steps.setdefault(edge, [])
+        steps.append(step)
+        if len(steps) > _MAX_STEPS_PER_EDGE:
+            del steps[0]
+        return step
 
     def _farthest(self, edge: Edge, facts: PathFacts) -> _KnownPath | None:
         farthest, most = None, 0
@@ -171,12 +169,11 @@ class Shortcuts:
 
     def _following(self, step: _Step, facts: PathFacts) -> _Step | None:
         """Return the farthest step that one shortcut reaches, or None if the facts imply none."""
-        if step.shortcut is not None and self._is_implied(step.conditions, facts):
+        if step.shortcut is not None and self._is_implied(step.to_shortcut, facts):
             return step.shortcut
-        following = step.following
-        if following is None or following is step.shortcut:
+        if step.following is step.shortcut:
             return None
-        return following if self._is_implied(self._conditions_of(following.edge), facts) else None
+        return step.following if self._is_implied(step.to_following, facts) else None
 
     def _conditions_of(self, edge: Edge) -> _Conditions:
         node = self._diagram.nodes[edge[0]]
