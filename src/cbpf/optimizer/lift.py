@@ -29,6 +29,8 @@ from .ir.simplify import simplify_operation
 from .ir.value_numbering import NetlinkSearch, RandomNumber, Selection, TooLarge, ValueTable
 
 _MAX_STATES_PER_BLOCK: Final = 256
+_MAX_STATES_PER_INSTRUCTION: Final = 8
+_MAX_STATES_OF_A_SHORT_PROGRAM: Final = 2_000
 _SEARCHES: Final = (Extension.NETLINK_ATTR, Extension.NETLINK_ATTR_NESTED)
 
 _LACKS_DEVICE: Final[RangeTest] = -1, ((1, 1),)
@@ -223,10 +225,15 @@ class _Lifter:
         self.diagram = Diagram(table)
 
     def lift_blocks(self) -> None:
-        """Lift all blocks in ascending order, each once per state in which it is entered."""
+        """Lift all blocks in ascending order, each once per state in which it is entered.
+
+        Raises `TooLarge` if a block has more than 256 states, or all blocks more than 8 per instruction.
+        """
+        remaining = max(_MAX_STATES_PER_INSTRUCTION * len(self._raw), _MAX_STATES_OF_A_SHORT_PROGRAM)
         for leader in self._leaders:
             states = self._pending.pop(leader, {})
-            if len(states) > _MAX_STATES_PER_BLOCK:
+            remaining -= len(states)
+            if len(states) > _MAX_STATES_PER_BLOCK or remaining < 0:
                 raise TooLarge
             blocks = self._blocks[leader] = {}
             for state in states:

@@ -46,7 +46,7 @@ _MAX_ARMS: Final = 64
 def mask_tests(diagram: Diagram, root: NodeId) -> NodeId:
     """Return the root of an equivalent diagram in which a switch tests masked values if that takes less code."""
     order = diagram.topological_order(root)
-    if not any(_may_shorten(diagram, diagram.nodes[node_id]) for node_id in order):
+    if not any(_may_shorten(diagram.nodes[node_id], diagram) for node_id in order):
         return root
     rebuilt: dict[NodeId, NodeId] = {}
     for node_id in reversed(order):
@@ -54,7 +54,7 @@ def mask_tests(diagram: Diagram, root: NodeId) -> NodeId:
     return rebuilt[root]
 
 
-def _may_shorten(diagram: Diagram, node: Node) -> TypeGuard[Switch]:
+def _may_shorten(node: Node, diagram: Diagram) -> TypeGuard[Switch]:
     """Return whether a switch may take more than the two instructions that it takes after an `and`."""
     if not isinstance(node, Switch) or len(node.starts) > _MAX_ARMS:
         return False
@@ -63,7 +63,7 @@ def _may_shorten(diagram: Diagram, node: Node) -> TypeGuard[Switch]:
 
 def _shortest(diagram: Diagram, node_id: NodeId) -> NodeId:
     node = diagram.nodes[node_id]
-    if not _may_shorten(diagram, node):
+    if not _may_shorten(node, diagram):
         return node_id
     candidates = [*_without_low_bits(diagram, node), *_with_fixed_bits(diagram, node)]
     if not candidates:

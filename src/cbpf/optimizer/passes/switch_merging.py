@@ -61,12 +61,13 @@ Switch(value=1, starts=(0, 9, 20), targets=(1, 2, 3))
 (005) ret      #3
 """
 
-from collections.abc import Iterable, Iterator, Set
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import NamedTuple
 
 from ...isa.opcodes import Action
 from ...isa.word_ranges import Ranges, union
-from ..ir.diagram import Arm, Diagram, NodeId, Switch, ranges_of_targets, successors
+from ..ir.diagram import Arm, Diagram, Node, NodeId, Switch, ranges_of_targets, successors
 from ..ir.requirements import NOTHING, Requirements, ValueId, requirement_union, unsatisfied
 from ..ir.value_numbering import ValueTable
 
@@ -245,38 +246,69 @@ def merge_switches(diagram: Diagram, root: NodeId) -> NodeId:
     order = diagram.topological_order(root)
     predecessor_counts = _count_predecessors(diagram, order)
     rebuilt: dict[NodeId, NodeId] = {}
+    merged = {node_id: _mergeable_targets(diagram, diagram.nodes[node_id], predecessor_counts) for node_id in order}
+    inside = set().union(*merged.values())
+    arms: dict[NodeId, _Arms] = {}
     for node_id in reversed(order):
         node = diagram.nodes[node_id]
-        merged = _mergeable_targets(diagram, node, predecessor_counts) if isinstance(node, Switch) else ()
-        if isinstance(node, Switch) and merged:
-            rebuilt[node_id] = diagram.switch(node.value, _merged_arms(diagram, node, merged, rebuilt))
+        if isinstance(node, Switch) and (merged[node_id] or node_id in inside):
+            arms[node_id] = _merged_arms(node, diagram.values.upper[node.value], merged[node_id], arms, rebuilt)
+            if node_id not in inside:
+                rebuilt[node_id] = diagram.switch(node.value, arms.pop(node_id).pairs())
         else:
             rebuilt[node_id] = diagram.rebuild(node_id, rebuilt)
     return rebuilt[root]
 
 
-def _mergeable_targets(diagram: Diagram, node: Switch, predecessor_counts: dict[NodeId, int]) -> Set[NodeId]:
-    """Return the targets that are switches on the same value and have no other predecessor."""
+def _mergeable_targets(diagram: Diagram, node: Node, predecessor_counts: dict[NodeId, int]) -> Set[NodeId]:
+    """Return the targets of a switch that are switches on the same value and have no other predecessor."""
+    if not isinstance(node, Switch):
+        return frozenset()
     targets = ((target, diagram.nodes[target]) for target in set(node.targets) if predecessor_counts[target] == 1)
     return {target for target, below in targets if isinstance(below, Switch) and below.value == node.value}
 
 
-def _merged_arms(diagram: Diagram, node: Switch, merged: Set[NodeId], rebuilt: dict[NodeId, NodeId]) -> Iterator[Arm]:
-    """Yield the arms of a switch, with each merged target replaced by its arms."""
-    ends = [*node.starts[1:], diagram.values.upper[node.value] + 1]
-    for start, end, target in zip(node.starts, ends, node.targets, strict=True):
-        below = diagram.nodes[rebuilt[target]]
-        if target in merged and isinstance(below, Switch) and below.value == node.value:
-            yield from _clip(list(zip(below.starts, below.targets, strict=True)), start, end)
-        else:
-            yield start, rebuilt[target]
+class _Arms:
+    """The arms of a switch that is being merged: values in [starts[i], starts[i+1]) go to targets[i]."""
+
+    def __init__(self, starts: list[int], targets: list[NodeId]) -> None:
+        self.starts = starts
+        self.targets = targets
+
+    def pairs(self) -> Iterator[Arm]:
+        """Yield the arms."""
+        return zip(self.starts, self.targets, strict=True)
+
+    def clip(self, start: int, end: int) -> "_Arms":
+        """Return the arms for the values in [start, end)."""
+        first, last = bisect_right(self.starts, start) - 1, bisect_left(self.starts, end)
+        return _Arms([start, *self.starts[first + 1 : last]], self.targets[first:last])
+
+    def overwrite(self, start: int, end: int | None, arms: "_Arms") -> None:
+        """Replace the arms for the values in [start, end) by others; None: for all values from *start* on."""
+        first = bisect_left(self.starts, start)
+        last = len(self.starts) if end is None else bisect_right(self.starts, end) - 1
+        if end is not None and self.starts[last] < end:
+            arms = _Arms([*arms.starts, end], [*arms.targets, self.targets[last]])
+            last += 1
+        self.starts[first:last] = arms.starts
+        self.targets[first:last] = arms.targets
 
 
-def _clip(arms: list[Arm], start: int, end: int) -> list[Arm]:
-    """Return the arms of a switch for the values in [start, end)."""
-    clipped: list[Arm] = []
-    for index, (first, target) in enumerate(arms):
-        arm_end = arms[index + 1][0] if index + 1 < len(arms) else end
-        if first < end and arm_end > start:
-            clipped.append((max(first, start), target))
-    return clipped
+def _merged_arms(
+    node: Switch, upper: int, merged: Set[NodeId], arms: dict[NodeId, _Arms], rebuilt: Mapping[NodeId, NodeId]
+) -> _Arms:
+    """Return the arms of a switch, with each merged target replaced by its arms.
+
+    The most arms of a target are changed in place, so a long chain of switches is merged in linear time.
+    """
+    if not merged:
+        return _Arms(list(node.starts), [rebuilt[target] for target in node.targets])
+    base = max(sorted(merged), key=lambda target: len(arms[target].starts))
+    result = arms.pop(base)
+    for start, end, target in zip(node.starts, (*node.starts[1:], None), node.targets, strict=True):
+        if target in merged and target != base:
+            result.overwrite(start, end, arms[target].clip(start, upper + 1 if end is None else end))
+        elif target != base:
+            result.overwrite(start, end, _Arms([start], [rebuilt[target]]))
+    return result
