@@ -335,7 +335,7 @@ def test_facts_after_a_join_hold_on_both_incoming_edges() -> None:
 
 def test_loads_slots_and_extensions_are_reported() -> None:
     flow = Flow(cbpf.compile("tcp port 443"))
-    assert [str(load) for load in flow.loads][-1] == "[(([14:1] & 0xf) << 2) + 16:2] within 16..77"
+    assert "[(([14:1] & 0xf) << 2) + 16:2] within 16..77" in [str(load) for load in flow.loads]
     assert flow.bytes_inspected == 78
     flow = Flow(cbpf.parse("ld [0]\ntax\nst M[3]\nldb [x + 1]\nld M[3]\nld len\nld mark\nret a"))
     assert (flow.bytes_inspected, flow.slots_read, flow.slots_written) == (None, (3,), (3,))

@@ -226,7 +226,7 @@ LONG_TEXTS = {
     "conditions": ("{6,0,0,0}\n", "#if A\n#endif\n", 10_000),
     "table": ("", " 0000: 0x06 0x00 0x00 0x00000000\n", 10_000),
     "escapes": ('"', "\\x06", 50_000),
-    "bytes": ("", "06 ", 50_000),
+    "bytes": ("", "06 ", 200_000),
     "comments": ("ret a ", "# ret a\n", 30_000),
     "commands": ("", "load bpf 1,6 0 0 0\n", 10_000),
 }
