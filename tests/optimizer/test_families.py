@@ -101,6 +101,13 @@ def test_random_wireless_expressions_are_not_longer_than_exact_ones(rounds: Roun
             assert len(optimized) <= len(libpcap) or cbpf.difference(plain, libpcap, timeout=2) is not None, text
 
 
+@pytest.mark.parametrize("count", [247, 249, 250])
+def test_the_verdicts_of_a_long_chain_are_copied_only_beyond_reach(count: int) -> None:
+    text = expression_of("wlan addr1 and subtype", count)
+    libpcap = cbpf.compile(text, link_type="IEEE802_11", optimizer="libpcap")
+    assert len(cbpf.compile(text, link_type="IEEE802_11")) <= len(libpcap)
+
+
 @pytest.mark.parametrize("goal", ["size", "speed"])
 def test_a_program_with_too_many_states_is_returned_unchanged(goal: Any) -> None:
     program = deep_program("diamonds", 1000)

@@ -217,7 +217,8 @@ class _Emitter:
             return on_true
         key = _conditional(action, k, on_true, on_false)
         if key not in self._positions:
-            near_true = self._within_reach(on_true, 2)  # 2, as a copy for the other target may follow
+            added = 1 if self._is_near(on_false, 1) else 2  # 2, as a copy for the other target follows
+            near_true = self._within_reach(on_true, added)
             near_false = self._within_reach(on_false, 1)
             self._positions[key] = len(self._emitted)
             self._emitted.append(key._replace(on_true=near_true, on_false=near_false))
@@ -247,12 +248,15 @@ class _Emitter:
 
     def _within_reach(self, position: int, added: int) -> int:
         """Return *position*, or that of a copy, within reach of the last of *added* further instructions."""
-        if len(self._emitted) - position - 2 + added <= _MAX_DISTANCE:
+        if self._is_near(position, added):
             return position
         copy = self._copies.get(position)
-        if copy is None or len(self._emitted) - copy - 2 + added > _MAX_DISTANCE:
+        if copy is None or not self._is_near(copy, added):
             copy = self._copies[position] = self._append_copy(position)
         return copy
+
+    def _is_near(self, position: int, added: int) -> bool:
+        return len(self._emitted) - position - 2 + added <= _MAX_DISTANCE
 
     def _emit_return(self, code: int, k: int) -> int:
         key = _EmittedInstruction(code, k, -1, -1)
