@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 from benchmarks import synthetic
 from benchmarks.captures import TRAFFIC
 from benchmarks.corpus import CORPUS, random_expression
+from benchmarks.optimizing_families import families, link_types
 from benchmarks.report import Goal, Section, at_most
 from benchmarks.setting import Setting
 from benchmarks.timing import Contender, paired
@@ -46,7 +47,9 @@ def optimizing(setting: Setting) -> Iterator[Section]:
     yield _executed(corpus)
     yield _engines(corpus, setting)
     yield _sizes("Random expressions", list(_random(setting.scaled(1000))), [])
+    yield link_types(setting)
     yield _hosts(setting)
+    yield families(setting)
     yield _lists(setting)
 
 
