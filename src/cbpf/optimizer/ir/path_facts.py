@@ -21,7 +21,6 @@ KnownBits: TypeAlias = tuple[int, int]
 """A mask of the known bits, and their values (0 outside the mask)."""
 
 _MAX_RANGES: Final = 64
-_MAX_FACTS: Final = 256  # about values, and about bytes; the oldest are dropped
 _MAX_SOURCE_BYTES: Final = 64
 _MAX_DEPTH: Final = 16
 _BITWISE: Final = frozenset({Action.AND, Action.OR, Action.XOR, Action.SHIFT_LEFT, Action.SHIFT_RIGHT})
@@ -144,8 +143,6 @@ class Reasoner:
         bits = {byte: known for byte, known in facts.bits.items() if self._last_byte[byte] <= node_id}
         if self._last_test.get(value, node_id + 1) <= node_id:
             domains[value] = self._relevant(value, ranges, node_id)
-            if len(domains) > _MAX_FACTS:
-                del domains[next(iter(domains))]
         low, high = ranges[0][0], ranges[-1][1]
         mask = WORD_MASK & ~((1 << (low ^ high).bit_length()) - 1)
         self._learn_bits(value, mask, low & mask, bits, node_id)
@@ -205,8 +202,6 @@ class Reasoner:
                 if byte_mask and self._last_byte.get(byte, node_id + 1) <= node_id:
                     before_mask, before = bits.get(byte, (0, 0))
                     bits[byte] = before_mask | byte_mask, before | known >> shift & byte_mask
-        while len(bits) > _MAX_FACTS:
-            del bits[next(iter(bits))]
 
     def _bytes_of(self, load: ByteLoad) -> Iterator[tuple[PacketByte, int]]:
         """Yield the bytes of a load, each with the position of its lowest bit in the loaded value."""
