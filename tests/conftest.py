@@ -1,6 +1,7 @@
 """Fixtures: the engines, the shipped capture, and the rounds of random tests."""
 
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,6 +64,13 @@ def rounds(request: pytest.FixtureRequest) -> Rounds:
     return Rounds(request.node.originalname, seconds, share, os.environ.get("CBPF_FUZZ_SEED"), record_seed)
 
 
+def _restore_signals() -> None:
+    """Restore the actions of signals that nohup(1) and background jobs ignore, because commands would inherit them."""
+    for signum, action in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(signum) is signal.SIG_IGN:
+            signal.signal(signum, action)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     """Add the seed of the round to the report of a random test that failed."""
@@ -74,6 +82,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # workers inherit the actions
+        _restore_signals()
     # The tests, and the commands that they start, have a cache of machine code of their own.
     os.environ["XDG_CACHE_HOME"] = str(Path(tempfile.gettempdir(), f"cbpf-tests-{os.getuid()}"))
     # A deadline would be an assertion about time, which depends on the load of the machine.
