@@ -1,6 +1,7 @@
 """The disk cache of machine code: whom it trusts, and which files it leaves alone."""
 
 import os
+import pwd
 import stat
 import subprocess
 import sys
@@ -258,7 +259,7 @@ def test_root_does_not_use_the_environment_of_a_user(
     own = tmp_path / "cache of root"
     own.mkdir(0o700)
     monkeypatch.setenv("HOME", str(tmp_path))
-    for place in (own, "/root/.cache", None):
+    for place in (own, Path(pwd.getpwuid(0).pw_dir, ".cache"), None):
         monkeypatch.setenv("XDG_CACHE_HOME", str(place)) if place else monkeypatch.delenv("XDG_CACHE_HOME")
         assert code_cache.directory() is None
     assert batch() == batch() == [7]
