@@ -109,7 +109,7 @@ class Undecided(CbpfError):
 
     def __init__(self, reason: str, parameter: str | None = None) -> None:
         self.reason = reason
-        """Why there is no answer."""
+        """The reason for the missing answer."""
         self.parameter = parameter
         """The parameter of the function whose increase may give an answer, or None."""
         super().__init__(reason, parameter)

@@ -39,7 +39,7 @@ class Decompressor(Protocol):
 
     @property
     def needs_input(self) -> bool:
-        """Whether there is no more output without more input."""
+        """Whether further output requires more input."""
 
     @property
     def unused_data(self) -> bytes | None:

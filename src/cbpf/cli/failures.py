@@ -48,7 +48,7 @@ def report(error: BaseException) -> int:
 
 
 def undecided_message(error: cbpf.Undecided) -> str:
-    """Return why there is no answer, and the option whose increase may give one."""
+    """Return the reason for a missing answer, and the option whose increase may give an answer."""
     advice = "" if error.parameter is None else f"; increase --{error.parameter}"
     return f"undecided: {error.reason}{advice}"
 

@@ -16,13 +16,14 @@ ByteLoad(base=-1, offset=12, size=2)
 from collections.abc import Sequence
 from typing import Final, NamedTuple, TypeAlias
 
+from ..analysis.register_machine import A, X
 from ..isa.dialects import FetchOrder
 from ..isa.instructions import RawInstruction
 from ..isa.opcodes import SCRATCH_SLOTS, Action, Extension
 from ..isa.semantics import HeaderKind, execute
 from ..isa.word_ranges import Ranges
 from .ir.diagram import Diagram, NodeId
-from .ir.liveness import A, X, effects_of, leaders_of, live_registers
+from .ir.liveness import effects_of, leaders_of, live_registers
 from .ir.range_tests import RangeTest, compare
 from .ir.requirements import NOTHING, Requirements, ValueId, nonzero_key, requirement_union
 from .ir.simplify import simplify_operation

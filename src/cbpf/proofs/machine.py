@@ -8,13 +8,14 @@ from collections.abc import Container, Sequence
 from contextlib import suppress
 from typing import Final, NamedTuple
 
+from ..analysis.register_machine import A, X
 from ..isa.dialects import Dialect, FetchOrder
 from ..isa.instructions import RawInstruction
 from ..isa.opcodes import JUMPS, OPCODE_BY_CODE, SCRATCH_SLOTS, SIGN_BIT, Action, Extension
 from ..isa.program import Program
 from ..isa.semantics import HeaderKind, begin, execute
 from .netlink import find_attribute
-from .path_registers import A, X, path_registers
+from .path_registers import path_registers
 from .path_states import LazyWord, PathState, built, merge_states
 from .symbolic_packet import SymbolicPacket
 from .terms import BoolTerm, Terms, WordTerm, term_key

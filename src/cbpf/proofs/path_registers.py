@@ -3,28 +3,22 @@
 These are the ones that decide the position of a later load, or on which a later product, quotient or remainder depends:
 a solver proves equalities of these only if they are the same terms in both programs. A `Machine` runs the semantics on
 words that are the registers which they depend on, so this module contains no rules of its own about instructions.
-Registers 0 to 15 are the scratch slots; a set of registers is an integer, with a bit each.
 """
 
 from collections.abc import Sequence
 from typing import Final
 
+from ..analysis.register_machine import RegisterMachine, X
 from ..isa.dialects import Dialect, FetchOrder
 from ..isa.instructions import RawInstruction
-from ..isa.opcodes import SCRATCH_SLOTS, Action, Extension
-from ..isa.semantics import HeaderKind, execute
-
-A: Final = SCRATCH_SLOTS
-"""The number of register A."""
-
-X: Final = SCRATCH_SLOTS + 1
-"""The number of register X."""
+from ..isa.opcodes import Action, Extension
+from ..isa.semantics import execute
 
 _HARD_OPERATIONS: Final = frozenset({Action.MUL, Action.DIV, Action.MOD})
 _SEARCHES: Final = frozenset({Extension.NETLINK_ATTR, Extension.NETLINK_ATTR_NESTED})
 
 
-class _Dependencies:
+class _Dependencies(RegisterMachine):
     """A `Machine` whose words are the registers that they depend on.
 
     Attributes:
@@ -45,61 +39,25 @@ class _Dependencies:
                 after &= ~(1 << register)
         return bits | after
 
-    a = property(lambda self: self.load_scratch(A), lambda self, value: self.store_scratch(A, value))
-    x = property(lambda self: self.load_scratch(X), lambda self, value: self.store_scratch(X, value))
-
     def load_scratch(self, slot: int) -> int:
         return self.results.get(slot, 1 << slot)
 
     def store_scratch(self, slot: int, value: int) -> None:
         self.results[slot] = value
 
-    def word(self, value: int) -> int:
-        return 0
-
     def arithmetic(self, action: Action, left: int, right: int) -> int:
         if action in _HARD_OPERATIONS:
             self.decisive |= left | right
         return left | right
 
-    def compare(self, action: Action, left: int, right: int) -> int:
-        return left | right
-
-    def select(self, condition: int, then: int, otherwise: int) -> int:
-        return condition | then | otherwise
-
-    def captured_length(self) -> int:
-        return 0
-
-    def wire_length(self) -> int:
-        return 0
-
-    def header(self, header: HeaderKind) -> int:
-        return 0
-
     def fetch(self, base: int, displacement: int, size: int, byte_order: FetchOrder) -> int:
         self.decisive |= base
-        return 0
-
-    def lacks_device(self) -> int:
         return 0
 
     def extension(self, extension: Extension, a: int, x: int) -> int:
         if extension in _SEARCHES:
             self.decisive |= a | x
         return 0
-
-    def return_if(self, condition: int, verdict: int) -> None:
-        return
-
-    def finish(self, verdict: int) -> None:
-        return
-
-    def jump(self, target: int) -> None:
-        return
-
-    def branch(self, condition: int, target_true: int, target_false: int) -> None:
-        return
 
 
 def path_registers(program: Sequence[RawInstruction], dialect: Dialect) -> list[tuple[int, ...]]:

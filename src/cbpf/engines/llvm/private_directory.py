@@ -38,7 +38,7 @@ def open_directory(path: str, creatable: int) -> int:
         creatable: The number of components at the end of the path that are created, for this user alone, if missing.
 
     Raises:
-        OSError: There is no such directory, or this user or another one could not be trusted with it.
+        OSError: The directory does not exist or cannot be opened, or another user controls a component of the path.
     """
     names = [name for name in path.split("/") if name not in ("", ".")]
     if ".." in names:
@@ -91,8 +91,8 @@ def read_file(directory: int, name: str, max_size: int) -> tuple[bytes, os.stat_
     """Return up to *max_size* bytes from the start of a file, and its status.
 
     Raises:
-        OSError: There is no such file, it cannot be read, it is not a regular file with a single name, or another user
-            owns it.
+        OSError: The file does not exist or cannot be read, is not a regular file with a single name, or belongs to
+            another user.
     """
     descriptor = os.open(name, os.O_RDONLY | _FILE, dir_fd=directory)
     with open(descriptor, "rb", buffering=0) as file:

@@ -5,81 +5,28 @@ instructions. A set of registers and slots is an integer: bits 0 to 15 are the s
 """
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from ...isa.dialects import Dialect, FetchOrder
+from ...analysis.register_machine import RegisterMachine
+from ...isa.dialects import Dialect
 from ...isa.instructions import RawInstruction
-from ...isa.opcodes import JUMPS, OPCODE_BY_CODE, SCRATCH_SLOTS, Action, Extension
-from ...isa.semantics import HeaderKind, execute
-
-A: Final = SCRATCH_SLOTS
-"""The bit number of register A."""
-
-X: Final = SCRATCH_SLOTS + 1
-"""The bit number of register X."""
+from ...isa.opcodes import JUMPS, OPCODE_BY_CODE
+from ...isa.semantics import execute
 
 
-class _EffectRecorder:
+class _EffectRecorder(RegisterMachine):
     """A `Machine` that records the reads before a write, and the writes, of an instruction."""
 
     def __init__(self) -> None:
         self.reads = self.writes = 0
 
-    def _read(self, bit: int) -> int:
-        if not self.writes >> bit & 1:
-            self.reads |= 1 << bit
+    def load_scratch(self, slot: int) -> int:
+        if not self.writes >> slot & 1:
+            self.reads |= 1 << slot
         return 0
-
-    a = property(lambda self: self._read(A), lambda self, value: self.store_scratch(A, value))
-    x = property(lambda self: self._read(X), lambda self, value: self.store_scratch(X, value))
 
     def store_scratch(self, slot: int, value: int) -> None:
         self.writes |= 1 << slot
-
-    def load_scratch(self, slot: int) -> int:
-        return self._read(slot)
-
-    def word(self, value: int) -> int:
-        return 0
-
-    def arithmetic(self, action: Action, left: int, right: int) -> int:
-        return 0
-
-    def compare(self, action: Action, left: int, right: int) -> int:
-        return 0
-
-    def select(self, truth: int, then: int, otherwise: int) -> int:
-        return 0
-
-    def captured_length(self) -> int:
-        return 0
-
-    def wire_length(self) -> int:
-        return 0
-
-    def header(self, header: HeaderKind) -> int:
-        return 0
-
-    def fetch(self, base: int, displacement: int, size: int, byte_order: FetchOrder) -> int:
-        return 0
-
-    def lacks_device(self) -> int:
-        return 0
-
-    def extension(self, extension: Extension, a: int, x: int) -> int:
-        return 0
-
-    def return_if(self, truth: int, verdict: int) -> None:
-        return
-
-    def finish(self, verdict: int) -> None:
-        return
-
-    def jump(self, target: int) -> None:
-        return
-
-    def branch(self, truth: int, target_true: int, target_false: int) -> None:
-        return
 
 
 class Effect(NamedTuple):

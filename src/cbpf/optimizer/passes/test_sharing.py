@@ -26,7 +26,8 @@ bypasses the test of byte 0:
 (008) ret      #1
 (009) ret      #0
 
-As that test makes up for it, both paths can share the test of byte 1, and the first test is no longer needed:
+As that test also decides the result of the first one, both paths can share the test of byte 1, and the
+first test is no longer needed:
 
 >>> print(Program(emit(diagram, share_tests(diagram, root), "size")))  # after
 (000) ldb      [1]
