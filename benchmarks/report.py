@@ -109,7 +109,7 @@ def _mark(goal: Goal) -> str:
 _HEAD = """\
 # Benchmarks
 
-Written by `./dev bench --write`; [benchmarks/README.md](../benchmarks/README.md) describes how to repeat it. The
+Written by `./dev bench --write`; `benchmarks/README.md` describes how to repeat it. The
 contenders of a table alternate, round after round; a figure is the median over the rounds, and a ratio is the median of
 the ratios within a round. Ratios are therefore valid on a busy machine, while times belong to one machine at one hour.
 Contenders that filter packets were first required to accept the same packets.

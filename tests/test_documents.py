@@ -1,37 +1,84 @@
 """The examples of the documents run with the output that they show, and their links have targets."""
 
-import doctest
 import re
 from pathlib import Path
 
 import pytest
 
+from support import examples
 from support.project import ROOT
 
 FOLDERS = ("docs", "src", "tests", "benchmarks")
 DOCUMENTS = [*ROOT.glob("*.md"), *(path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.md")))]
-EXAMPLES = re.compile(r"^```pycon\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def _name(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-def _examples(document: Path) -> str:
-    return "\n".join(EXAMPLES.findall(document.read_text()))
+@pytest.mark.parametrize("document", [path for path in DOCUMENTS if examples.blocks(path.read_text())], ids=_name)
+def test_examples_run(document: Path, tmp_path: Path) -> None:
+    report = examples.run(document, tmp_path)
+    assert not report.failures, "\n\n".join(report.failures)
+    assert report.attempted > 0 or report.skipped
+    if report.skipped:
+        pytest.skip("; ".join(report.skipped))
 
 
-@pytest.mark.parametrize("document", [path for path in DOCUMENTS if _examples(path)], ids=_name)
-def test_examples_run(document: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
-    test = doctest.DocTestParser().get_doctest(_examples(document), {}, document.name, str(document), 0)
-    result = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(test)
-    assert result.failed == 0
-    assert result.attempted > 0
+PAGE = """\
+```text title="names.txt"
+alpha
+```
+- item
+
+  ```console
+  $ cat names.txt && \\
+  echo more
+  alpha
+  more
+  $ cat <<'END' && exit 3
+  x
+  END
+  x
+  [exit 3]
+  ```
+
+<!-- requires: program-that-does-not-exist -->
+```console
+$ exit 1
+```
+
+```pycon
+>>> word = open("names.txt").read()
+```
+
+```pycon
+>>> word
+'al...'
+```
+"""
 
 
-def test_the_readme_has_six_examples() -> None:
-    assert len(EXAMPLES.findall((ROOT / "README.md").read_text())) == 6
+def test_examples_of_a_page_run_in_order(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(PAGE)
+    report = examples.run(page, tmp_path)
+    assert report == (4, [], ["line 20: program-that-does-not-exist missing"])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("  more\n", "  less\n", "page.md, line 7: cat names.txt"),
+        ("[exit 3]", "[exit 4]", "page.md, line 11: cat <<'END'"),
+        ("'al...'", "'be...'", "line 28"),
+    ],
+)
+def test_other_outputs_and_exit_codes_fail(old: str, new: str, message: str, tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(PAGE.replace(old, new))
+    (failure,) = examples.run(page, tmp_path).failures
+    assert message in failure
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=_name)
@@ -42,14 +89,16 @@ def test_links_have_targets(document: Path) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=_name)
 def test_referenced_tests_exist(document: Path) -> None:
-    """A promise of docs/faults.md names the tests that hold it."""
+    """A promise of docs/reference/faults.md names the tests that hold it."""
     for path, name in re.findall(r"\b(tests/[\w/]+\.py)(?:::(\w+))?", document.read_text()):
         assert (ROOT / path).exists(), path
         assert not name or re.search(rf"^def {name}\(", (ROOT / path).read_text(), re.MULTILINE), f"{path}::{name}"
 
 
 def test_each_promise_names_its_tests() -> None:
-    rows = re.findall(r"^\| (?!---|Promise)(.+) \| (.+) \|$", (ROOT / "docs" / "faults.md").read_text(), re.MULTILINE)
+    rows = re.findall(
+        r"^\| (?!---|Promise)(.+) \| (.+) \|$", (ROOT / "docs" / "reference" / "faults.md").read_text(), re.MULTILINE
+    )
     assert len(rows) > 30
     for promise, tests in rows:
         assert re.fullmatch(r"`tests/[\w/]+\.py::test_\w+`(<br>`tests/[\w/]+\.py::test_\w+`)*", tests), promise

@@ -185,5 +185,5 @@ def test_errors_are_one_line(cli: CommandLine, arguments: list[str], message: st
 
 
 def test_the_document_shows_the_output_of_the_command() -> None:
-    text = (ROOT / "docs" / "graph.md").read_text()
+    text = (ROOT / "docs" / "explanation" / "analysis.md").read_text()
     assert f"```mermaid\n{cbpf.graph(cbpf.compile('arp')).mermaid()}```" in text

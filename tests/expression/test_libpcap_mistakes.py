@@ -1,4 +1,4 @@
-"""docs/libpcap.md: cbpf and tcpdump reproduce the verdicts of each row of its tables."""
+"""docs/explanation/libpcap.md: cbpf and tcpdump reproduce the verdicts of each row of its tables."""
 
 import re
 import shutil
@@ -10,7 +10,7 @@ import pytest
 import cbpf
 from support.project import ROOT
 
-DOCUMENT: Final = ROOT / "docs" / "libpcap.md"
+DOCUMENT: Final = ROOT / "docs" / "explanation" / "libpcap.md"
 _ROW: Final = re.compile(r"\| \[(\d+)\]\((.+?)\) \| (\d+) \| `(.+?)` \| (accepts|rejects) \| (accepts|rejects) \|")
 
 

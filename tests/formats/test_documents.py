@@ -63,7 +63,7 @@ END = "<!-- end -->\n"
 
 
 def test_documents_list_the_capabilities_of_each_format() -> None:
-    path = ROOT / "docs" / "formats.md"
+    path = ROOT / "docs" / "reference" / "formats.md"
     before, begin, rest = path.read_text().partition(BEGIN)
     _, end, after = rest.partition(END)
     assert (begin, end) == (BEGIN, END)
@@ -113,9 +113,9 @@ def _page() -> str:
 
 def test_documents_show_the_errors_of_twenty_invalid_inputs() -> None:
     assert len(INVALID_INPUTS) == 20
-    _check(ROOT / "docs" / "errors.md", _page())
+    _check(ROOT / "docs" / "reference" / "errors.md", _page())
 
 
 @pytest.mark.parametrize("name", sorted({**TEXT_FORMATS, **BYTES_FORMATS}))
 def test_documents_describe_each_format(name: str) -> None:
-    assert f"| `{name}` |" in (ROOT / "docs" / "formats.md").read_text()
+    assert f"| `{name}` |" in (ROOT / "docs" / "reference" / "formats.md").read_text()

@@ -91,7 +91,7 @@ def checked_files() -> list[Path]:
         [
             *code,
             *ROOT.glob("*.md"),
-            *(ROOT / "docs").glob("*.md"),
+            *(ROOT / "docs").rglob("*.md"),
             *(ROOT / "benchmarks").glob("*.md"),
             *(ROOT / "src").rglob("*.md"),
         ]

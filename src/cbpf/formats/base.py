@@ -16,7 +16,7 @@ class TextFormat(NamedTuple):
         render: Convert a program to text that ends with a newline.
         is_exact: Whether the format can represent every program. If it cannot, `cbpf.render` raises
             `ProgramFormatError` for the programs that it cannot represent.
-        description: A line for docs/formats.md.
+        description: A line for docs/reference/formats.md.
     """
 
     name: str

@@ -1,6 +1,6 @@
 """Programs as text and bytes: `parse` recognises and reads every format, `render` and `render_bytes` write one.
 
-`registry` has the table of formats; docs/formats.md lists the programs that each format can represent.
+`registry` has the table of formats; docs/reference/formats.md lists the programs that each format can represent.
 """
 
 from .._options import FORMAT_NAMES

@@ -1,0 +1,163 @@
+"""The examples of a Markdown document, run in order in one directory, with the output that the document shows.
+
+- A `pycon` block is a doctest. The blocks of a document share one namespace.
+- A `console` block has commands, `$ command`, each followed by its output, stdout and stderr together. A command goes
+  on after a backslash at the end of its line, and up to the end of a here-document. An exit code other than 0 is shown
+  as a last line `[exit 2]`.
+- A block with a title (```python title="name.py") is written to the file of this name, so that later examples can use
+  it.
+- Other blocks are not run.
+
+In an output, `...` stands for any text, and white space counts as one space. `<!-- requires: tcpdump -->` on the line
+before a block names programs, or `root`, without which the block is skipped.
+"""
+
+from __future__ import annotations
+
+import doctest
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import chdir, redirect_stdout
+from io import StringIO
+from pathlib import Path
+from textwrap import dedent
+from typing import Any, Final, NamedTuple
+
+from support.project import ROOT
+
+_BLOCK: Final = re.compile(
+    r"(?:^ *<!-- requires: (?P<requires>[-\w ]+) -->\n+)?"
+    r"^(?P<indent> *)```(?P<language>\w+)(?P<attributes>[^\n]*)\n(?P<text>.*?)^(?P=indent)```$",
+    re.MULTILINE | re.DOTALL,
+)
+_TITLE: Final = re.compile(r'title="([^"]+)"')
+_HERE_DOCUMENT: Final = re.compile(r"<<'?(\w+)'?")
+_FLAGS: Final = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+
+class Block(NamedTuple):
+    """A fenced block of a document that is run or written to a file.
+
+    Attributes:
+        line: Number of its first line of text, from 1.
+        language: Its language.
+        title: Name of the file to write, or None.
+        requires: The programs without which it is skipped; "root" for the rights of root.
+        text: Its text, without the indentation of the block.
+    """
+
+    line: int
+    language: str
+    title: str | None
+    requires: tuple[str, ...]
+    text: str
+
+    @property
+    def missing(self) -> list[str]:
+        """The requirements that this machine does not satisfy."""
+        return [name for name in self.requires if not (os.geteuid() == 0 if name == "root" else shutil.which(name))]
+
+
+class Command(NamedTuple):
+    """A command of a console block, and the output that the document shows."""
+
+    line: int
+    text: str
+    output: str
+
+
+class Report(NamedTuple):
+    """The number of examples that ran, the failures as text, and the requirements of skipped blocks."""
+
+    attempted: int
+    failures: list[str]
+    skipped: list[str]
+
+
+def blocks(text: str) -> list[Block]:
+    """Return the blocks of a document that are examples or files, in order."""
+    matches = ((match, _TITLE.search(match["attributes"])) for match in _BLOCK.finditer(text))
+    return [
+        Block(
+            text.count("\n", 0, match.start("text")) + 1,
+            match["language"],
+            title[1] if title else None,
+            tuple((match["requires"] or "").split()),
+            dedent(match["text"]),
+        )
+        for match, title in matches
+        if title or match["language"] in ("pycon", "console")
+    ]
+
+
+def commands(block: Block) -> Iterator[Command]:
+    """Yield the commands of a console block."""
+    lines = iter(enumerate(block.text.splitlines(), block.line))
+    number, text, output = 0, "", list[str]()
+    for index, line in lines:
+        if not line.startswith("$ "):
+            output.append(line)
+            continue
+        if text:
+            yield Command(number, text, "\n".join(output))
+        number, text, output = index, line[2:], []
+        while text.endswith("\\"):
+            text += "\n" + next(lines)[1]
+        if end := _HERE_DOCUMENT.search(text):
+            while not text.endswith("\n" + end[1]):
+                text += "\n" + next(lines)[1]
+    if text:
+        yield Command(number, text, "\n".join(output))
+
+
+def run(document: Path, folder: Path) -> Report:
+    """Run the examples of a document in a folder, which gets the capture `traffic.pcap`."""
+    for place in (folder, folder / "examples"):
+        place.mkdir(exist_ok=True)
+        (place / "traffic.pcap").symlink_to(ROOT / "examples" / "traffic.pcap")
+    report, namespace = Report(0, [], []), dict[str, Any]()
+    with chdir(folder):
+        for block in blocks(document.read_text()):
+            if block.missing:
+                report.skipped.append(f"line {block.line}: {' and '.join(block.missing)} missing")
+            elif block.title is not None:
+                Path(block.title).write_text(block.text)
+            else:
+                run_block = _run_console if block.language == "console" else _run_doctest
+                count, failures = run_block(document, block, namespace)
+                report = Report(report.attempted + count, report.failures + failures, report.skipped)
+    return report
+
+
+def _run_doctest(document: Path, block: Block, namespace: dict[str, Any]) -> tuple[int, list[str]]:
+    test = doctest.DocTestParser().get_doctest(block.text, {}, document.name, str(document), block.line - 1)
+    test.globs = namespace
+    output = StringIO()
+    with redirect_stdout(output):
+        result = doctest.DocTestRunner(optionflags=_FLAGS).run(test, clear_globs=False)
+    return result.attempted, [output.getvalue()] if result.failed else []
+
+
+def _run_console(document: Path, block: Block, _: dict[str, Any]) -> tuple[int, list[str]]:
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    failures, count = [], 0
+    for command in commands(block):
+        process = subprocess.run(
+            ["sh", "-c", command.text],
+            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "PATH": path},
+        )
+        output = process.stdout + (f"[exit {process.returncode}]\n" if process.returncode else "")
+        count += 1
+        if not doctest.OutputChecker().check_output(command.output + "\n", output or "\n", _FLAGS):
+            shown = f"expected:\n{command.output}\ngot:\n{output}"
+            failures.append(f"{document.name}, line {command.line}: {command.text}\n{shown}")
+    return count, failures
