@@ -1,11 +1,16 @@
 """The examples of the documents run with the output that they show, and their links have targets."""
 
 import re
+import shlex
 from pathlib import Path
+from typing import Final
 
 import pytest
 
+import cbpf
+from cbpf.cli import COMMANDS as SUBCOMMANDS
 from support import examples
+from support.command_line import CommandLine
 from support.project import ROOT
 
 FOLDERS = ("docs", "src", "tests", "benchmarks")
@@ -79,6 +84,35 @@ def test_other_outputs_and_exit_codes_fail(old: str, new: str, message: str, tmp
     page.write_text(PAGE.replace(old, new))
     (failure,) = examples.run(page, tmp_path).failures
     assert message in failure
+
+
+README: Final = (ROOT / "README.md").read_text()
+COMMANDS: Final = [
+    line.split("  #")[0].rstrip()
+    for line in README.partition("## Commands")[2].splitlines()
+    if line.startswith("cbpf ")
+]
+
+
+def test_the_readme_shows_every_subcommand() -> None:
+    assert {command.split()[1] for command in COMMANDS} == set(SUBCOMMANDS) - {"disasm"}
+    assert "cbpf disasm" in README
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_of_the_readme_run(command: str, tmp_path: Path, cli: CommandLine, traffic: Path) -> None:
+    (tmp_path / "in.pcap").symlink_to(traffic)
+    (tmp_path / "filter.asm").write_text("ldh [12]\njeq #0x806, accept\nret #0\naccept: ret #1\n")
+    for name in ("program.c", "old.c"):
+        (tmp_path / name).write_text(cbpf.render(cbpf.compile("tcp port 443"), format="c"))
+    result = cli(*shlex.split(command)[1:], cwd=tmp_path)
+    assert (result.exit_code, result.stderr.count("error")) == (0, 0)
+
+
+def test_the_readme_links_to_nothing_that_a_package_index_lacks() -> None:
+    targets = re.findall(r"\]\(([^)]+)\)", README)
+    assert len(targets) >= 4
+    assert all(target.startswith("https://") for target in targets), targets
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=_name)
