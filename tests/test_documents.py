@@ -89,8 +89,7 @@ def test_other_outputs_and_exit_codes_fail(old: str, new: str, message: str, tmp
 README: Final = (ROOT / "README.md").read_text()
 COMMANDS: Final = [
     line.split("  #")[0].rstrip()
-    for line in README.partition("## Commands")[2].splitlines()
-    if line.startswith("cbpf ")
+    for line in README.partition("## Commands\n```sh\n")[2].partition("```")[0].splitlines()
 ]
 
 
