@@ -11,7 +11,20 @@ Goal: TypeAlias = Literal["size", "speed"]
 Direction: TypeAlias = Literal["src or dst", "src and dst", "src", "dst"]
 """Which of a packet's two addresses, or two ports, must be in a list."""
 FormatName: TypeAlias = Literal[
-    "asm", "c", "comma", "dbg", "decimal", "go", "hex", "json", "raw", "raw-swapped", "savefile", "table", "tcpdump"
+    "asm",
+    "c",
+    "comma",
+    "dbg",
+    "decimal",
+    "go",
+    "hex",
+    "json",
+    "python",
+    "raw",
+    "raw-swapped",
+    "savefile",
+    "table",
+    "tcpdump",
 ]
 """A format of programs, of `formats.registry`."""
 FORMAT_NAMES: Final[tuple[str, ...]] = get_args(FormatName)

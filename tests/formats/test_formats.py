@@ -44,6 +44,33 @@ def _rendered(program: cbpf.Program, name: str) -> bytes | None:
         return None
 
 
+@given(programs)
+def test_python_code_constructs_the_program(program: cbpf.Program) -> None:
+    namespace: dict[str, Any] = {}
+    exec(cbpf.render(program, "python"), namespace)
+    assert namespace["program"] == program
+
+
+def test_python_code_shows_the_fields_that_differ_from_their_defaults() -> None:
+    assert cbpf.render(cbpf.parse("jeq #5,0,3\nret a"), "python") == (
+        "import cbpf\n\nprogram = cbpf.Program(\n    [\n"
+        "        cbpf.JumpIf(cond=cbpf.JumpTest.NOT_EQUAL, val=5, skip_true=3),\n"
+        "        cbpf.RetA(),\n    ]\n)\n"
+    )
+
+
+@pytest.mark.parametrize("text", ["Program([])", "import cbpf\nnothing = cbpf.Program()\n", "program = Program([ ])"])
+def test_an_empty_program_is_read(text: str) -> None:
+    assert cbpf.parse(text, format="python") == cbpf.Program()
+
+
+def test_the_format_go_reads_source_code_and_printed_instructions() -> None:
+    source = "package p\n\nvar p = []bpf.Instruction{bpf.LoadAbsolute{Off: 12, Size: 2}, bpf.RetA{}}\n"
+    assert cbpf.parse(source, format="go") == cbpf.parse("ldh [12]\nret a", format="go") == cbpf.parse(source)
+    with pytest.raises(cbpf.ProgramFormatError, match="'x' is not defined in this file"):
+        cbpf.parse(source.replace("12", "x"), format="go")
+
+
 def test_raw_bytes_are_recognised() -> None:
     program = cbpf.compile("tcp port 443")
     assert cbpf.parse(bytes(program)) == program

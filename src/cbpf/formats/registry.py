@@ -23,6 +23,7 @@ from .numeric import (
     render_json,
     render_table,
 )
+from .python_code import render_python
 from .recognition import OTHER_BYTE_ORDER, looks_like_source
 from .savefile import Savefile
 
@@ -47,6 +48,11 @@ def _parse_source(text: str) -> Program:
     from .source.reader import parse_source
 
     return parse_source(text)
+
+
+def _parse_go(text: str) -> Program:
+    """Parse the syntax in which Go prints instructions, or Go source code."""
+    return _parse_source(text) if looks_like_source(text) else parse_assembly(text)
 
 
 def _render_savefile(program: Program) -> bytes:
@@ -106,6 +112,14 @@ _TEXT_FORMATS: Final = (
         "a count and instructions, separated by commas, as bpf_asm and iptables -m bpf",
     ),
     TextFormat(
+        "python",
+        _starts_with(r"(?:import|from) cbpf\b"),
+        _parse_source,
+        render_python,
+        True,
+        "Python code that constructs the program from typed instructions",
+    ),
+    TextFormat(
         "c",
         looks_like_source,
         _parse_source,
@@ -132,7 +146,7 @@ _TEXT_FORMATS: Final = (
     TextFormat(
         "go",
         _starts_with(""),
-        parse_assembly,
+        _parse_go,
         render_go,
         True,
         "the syntax of Go's package bpf, with relative skips",

@@ -104,6 +104,16 @@ NOTATIONS = {
     "Python, struct": """b"".join([struct.pack("HBBI", 0x28, 0, 0, 12), struct.pack("HBBI", 0x15, 0, 1, 0x806),
         struct.pack("HBBI", 6, 0, 0, 0xffffffff), struct.pack("=HBBI", 6, 0, 0, 0)])""",
     "Python, repr": repr(ARP),
+    "Python, positions before keywords": """
+        from cbpf import JumpIf, JumpTest, LoadAbsolute, RetConstant
+
+        FILTER = [
+            LoadAbsolute(12, size=2),
+            JumpIf(JumpTest.NOT_EQUAL, 0x806, skip_true=1),
+            RetConstant(0xFFFFFFFF),
+            RetConstant(0),
+        ]
+    """,
     "JSON, keys of Go": '[{"Op": 40, "K": 12}, {"Op": 21, "Jf": 1, "K": 2054}, {"Op": 6, "K": 4294967295}, {"Op": 6}]',
     "JSON, wrapped": '{"name": "arp", "code": [[40,0,0,12], [21,0,1,2054],'
     ' {"opcode":"0x06","k":"0xffffffff"}, [6,0,0,0]]}',
@@ -178,6 +188,7 @@ CONSTANTS = {
     "offsetof(struct iphdr, protocol) + sizeof(struct ethhdr)": 23,
     "htons(0x0608)": 0x0806,
     "uint32(1) << 3": 8,
+    "math.MaxUint32 - math.MaxUint16": 0xFFFF0000,
 }
 
 
@@ -190,7 +201,9 @@ def test_constant_expressions(text: str, value: int) -> None:
 def test_gcc_agrees_on_constants() -> None:
     if shutil.which("gcc") is None:
         pytest.skip("gcc is not installed")
-    texts = [text for text in CONSTANTS if not any(word in text for word in ("libc::", "unix.", "0o7", "uint32("))]
+    texts = [
+        text for text in CONSTANTS if not any(word in text for word in ("libc::", "unix.", "0o7", "uint32(", "math."))
+    ]
     headers = "stdio.h stddef.h stdint.h errno.h arpa/inet.h linux/filter.h linux/seccomp.h linux/audit.h asm/unistd.h"
     headers += " linux/if_ether.h linux/ip.h"
     lines = [*(f"#include <{header}>" for header in headers.split()), "int main(void) {"]
@@ -249,6 +262,10 @@ REFUSED = {
     ),
     "a wrong count": (_STRACE.replace("len=4", "len=5"), "declares 5 instructions, found 4"),
     "a duplicate key": ("{.code=6, .code=7}", "duplicate key 'op'"),
+    "a position after a keyword": ("[LoadAbsolute(off=12, 2), RetConstant(0)]", "column 23: expected a key"),
+    "a position and a keyword for one field": ("[LoadAbsolute(12, off=2), RetConstant(0)]", "duplicate key 'off'"),
+    "too many positions": ("[LoadAbsolute(12, 2, 3, off=2), RetConstant(0)]", "column 22: expected a key"),
+    "a position and a key in Go": ("bpf.LoadAbsolute{12, Size: 2}, bpf.RetA{}", "column 18: expected a key"),
     "five fields": ("{6,0,0,0},{6,0,0,0,0}", "has 5 numbers; an instruction has four"),
     "positions out of order": ("f f[] = { [1] = {6,0,0,0}, [0] = {6,0,0,1} };", "expected position 0"),
     "fields or bytes": (

@@ -165,7 +165,7 @@ class _Reader:
         return instructions
 
     def _without_list(self) -> list[RawInstruction]:
-        if all(token.text in "[]{}()" for token in self._tokens):
+        if self._is_empty():
             return []
         if len(self._single_items) == 1:
             self._check_surroundings(self._single_items[0].group, self._single_items)
@@ -182,6 +182,15 @@ class _Reader:
                 self._fail_count(group, count)
         offset = self._tokens[0].offset if self._tokens else 0
         raise SourceError(offset, "no instructions found; they are rows such as { code, jt, jf, k }, or BPF_STMT(...)")
+
+    def _is_empty(self) -> bool:
+        """Return whether the text, or the argument of a call of Program in it, has nothing but brackets."""
+        tokens = self._tokens
+        for index, token in enumerate(tokens):
+            if token.word == "Program" and self._shapes.is_open(index + 1):
+                tokens = tokens[index + 1 : self._shapes.match[index + 1] + 1]
+                break
+        return all(token.text in "[]{}()" for token in tokens)
 
     def _fail_count(self, group: int, count: int) -> NoReturn:
         fact = f"has {count} numbers; an instruction has four: code, jt, jf, k"
@@ -279,18 +288,20 @@ class _Reader:
             raise SourceError(self._tokens[item.group].offset, f"{value} is not a value of {kind.__name__}") from None
 
     def _values(self, item: Item, allowed: Sequence[str]) -> dict[str, int]:
-        """Return the values of the fields of an item by name: those of elements with a key, or by their order."""
+        """Return the values of the fields of an item by name: those of elements with a key, or by their order.
+
+        In a call, elements with a key may follow others, as in Python.
+        """
         parts = self._shapes.parts(item.group)[item.skipped :]
-        values: dict[str, int] = {}
-        has_keys = any(self._shapes.key(part) for part in parts)
-        if (not has_keys and len(parts) > len(item.order)) or (
-            not has_keys and item.kind is None and len(parts) != len(item.order)
-        ):
+        keys = [self._shapes.key(part) for part in parts]
+        if not any(keys) and (len(parts) > len(item.order) or (item.kind is None and len(parts) != len(item.order))):
             self._fail_count_of(item, len(parts))
-        for position, part in enumerate(parts):
-            key = self._shapes.key(part)
+        allows_positions = not any(keys) or self._shapes.text(item.group) == "("
+        positions = min(_leading(keys), len(item.order)) if allows_positions else 0
+        values: dict[str, int] = {}
+        for position, (part, key) in enumerate(zip(parts, keys, strict=True)):
             token = self._tokens[min(part.start, len(self._tokens) - 1)]
-            if has_keys and key is None:
+            if key is None and position >= positions:
                 raise SourceError(token.offset, f"expected a key; the keys are {_listed(allowed)}")
             name = self._field(item, part, token, allowed) if key else item.order[position]
             if name in values:
@@ -338,6 +349,11 @@ class _Reader:
             fact = "it is not clear whether these numbers are fields or bytes; write rows { code, jt, jf, k }"
             raise SourceError(self._tokens[group].offset, fact)
         return program
+
+
+def _leading(keys: Sequence[object]) -> int:
+    """Return the number of elements before the first that has a key."""
+    return next((position for position, key in enumerate(keys) if key), len(keys))
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -1,7 +1,8 @@
 """The names of constants in source code, with their values in Linux on x86_64.
 
 Sources: linux/bpf_common.h, linux/filter.h, linux/seccomp.h, linux/audit.h, linux/if_ether.h, linux/if_arp.h,
-linux/if_packet.h, netinet/in.h, bits/socket.h; the constants of Go's package golang.org/x/net/bpf are those of `isa`.
+linux/if_packet.h, netinet/in.h, bits/socket.h, and Go's package math; the constants of Go's package
+golang.org/x/net/bpf are those of `isa`.
 """
 
 import errno
@@ -80,6 +81,9 @@ _CONSTANTS: Final = {
         MCTP=290 METRICOM=23 NETLINK=824 NETROM=0 NONE=65534 PHONET=820 PHONET_PIPE=821 PIMREG=779 PPP=512
         PRONET=4 RAWHDLC=518 RAWIP=519 ROSE=270 RSRVD=260 SIT=776 SKIP=771 SLIP=256 SLIP6=258 TUNNEL=768
         TUNNEL6=769 VOID=65535 VSOCKMON=826 X25=271
+    """,
+    "math.": """
+        MaxInt16=0x7fff MaxInt32=0x7fffffff MaxInt8=0x7f MaxUint16=0xffff MaxUint32=0xffffffff MaxUint8=0xff
     """,
     "PACKET_": """
         BROADCAST=1 HOST=0 MULTICAST=2 OTHERHOST=3 OUTGOING=4
