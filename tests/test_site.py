@@ -1,23 +1,141 @@
 """The documentation site: its navigation, its build, and the completeness of its reference."""
 
+import os
+import re
+import shutil
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any, Final
+from urllib.parse import unquote, urljoin, urlsplit
 
+import pytest
+
+import cbpf
+from support.generated import check_file
 from support.project import ROOT
 
 DOCS: Final = ROOT / "docs"
 CONFIG: Final = tomllib.loads((ROOT / "zensical.toml").read_text())["project"]
+FOLDERS: Final = ("docs", "src", "tools")
+LOADING_ATTRIBUTES: Final = {"script": "src", "img": "src", "iframe": "src", "source": "src", "object": "data"}
+LOADING_RELATIONS: Final = {"stylesheet", "icon", "preload", "prefetch", "preconnect", "modulepreload", "manifest"}
 
 
-def _pages(entry: Any) -> Iterator[str]:
+class Page(HTMLParser):
+    """A page of the site: its identifiers, its links, and the addresses that it loads."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.text = path.read_text()
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.loads: list[str] = []
+        self.feed(self.text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        attributes = {name: value or "" for name, value in attrs}
+        if "id" in attributes:
+            self.ids.append(attributes["id"])
+        if tag == "a" and "href" in attributes:
+            self.links.append(attributes["href"])
+        if tag in LOADING_ATTRIBUTES and LOADING_ATTRIBUTES[tag] in attributes:
+            self.loads.append(attributes[LOADING_ATTRIBUTES[tag]])
+        if tag == "link" and LOADING_RELATIONS & set(attributes.get("rel", "").split()):
+            self.loads.append(attributes["href"])
+
+
+def build_site(folder: Path) -> Path:
+    """Build the site from a copy of its sources, as root without a network, and return its folder."""
+    shutil.copy(ROOT / "zensical.toml", folder)
+    for name in FOLDERS:
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    command = [sys.executable, "-m", "zensical", "build", "--strict", "--clean"]
+    isolated = os.geteuid() == 0 and shutil.which("unshare") is not None
+    result = subprocess.run(
+        ["unshare", "-n", *command] if isolated else command, cwd=folder, check=False, capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return folder / "site"
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("zensical")
+    return build_site(tmp_path_factory.mktemp("site"))
+
+
+@pytest.fixture(scope="session")
+def pages(site: Path) -> dict[Path, Page]:
+    return {path: Page(path) for path in sorted(site.rglob("*.html"))}
+
+
+def _navigation(entry: Any) -> Iterator[str]:
     """Yield the pages of an entry of the navigation: a path, or a title with an entry or a list of entries."""
     if isinstance(entry, str):
         yield entry
     else:
         for part in entry.values() if isinstance(entry, dict) else entry:
-            yield from _pages(part)
+            yield from _navigation(part)
 
 
 def test_the_navigation_lists_every_page_once() -> None:
-    assert sorted(_pages(CONFIG["nav"])) == sorted(str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md"))
+    assert sorted(_navigation(CONFIG["nav"])) == sorted(str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md"))
+
+
+def test_pictures_are_those_of_the_current_version() -> None:
+    """`cbpf graph -e arp -w docs/assets/graph-arp.svg` draws the picture."""
+    check_file(DOCS / "assets" / "graph-arp.svg", cbpf.graph(cbpf.compile("arp")).svg())
+
+
+def test_every_public_name_has_one_heading(pages: dict[Path, Page]) -> None:
+    names = [match[1] for page in pages.values() for each in page.ids if (match := re.fullmatch(r"cbpf\.(\w+)", each))]
+    assert sorted(names) == sorted(cbpf.__all__)
+
+
+def test_no_private_name_has_a_heading(pages: dict[Path, Page]) -> None:
+    ids = [each for page in pages.values() for each in page.ids if each.startswith("cbpf.")]
+    assert [each for each in ids if re.search(r"\._(?!_call__$)", each)] == []
+
+
+def test_identifiers_are_unique_in_a_page(pages: dict[Path, Page]) -> None:
+    for path, page in pages.items():
+        ids = [each for each in page.ids if not each.startswith("__")]  # mkdocstrings repeats those of lines of code
+        assert len(ids) == len(set(ids)), path
+
+
+def test_nothing_is_loaded_from_another_host(site: Path, pages: dict[Path, Page]) -> None:
+    loads = [(path.name, address) for path, page in pages.items() for address in page.loads]
+    assert len(loads) > len(pages)
+    assert [each for each in loads if urlsplit(each[1]).scheme not in ("", "data") or urlsplit(each[1]).netloc] == []
+    styles = [*site.rglob("*.css"), *pages]
+    for path in styles:
+        assert not re.search(r"""@import\s+(url\()?["']?(https?:)?//|url\(["']?(https?:)?//""", path.read_text()), path
+
+
+def test_no_page_has_a_diagram_that_needs_a_script(pages: dict[Path, Page]) -> None:
+    assert [path for path, page in pages.items() if re.search(r'class="[^"]*\bmermaid\b', page.text)] == []
+
+
+def test_links_within_the_site_have_targets(site: Path, pages: dict[Path, Page]) -> None:
+    dead = []
+    for path, page in pages.items():
+        for link in page.links if path.name != "404.html" else ():  # its links begin at the root of a server
+            address = urlsplit(urljoin(path.as_uri(), link))
+            if address.scheme != "file":
+                continue
+            target = Path(unquote(address.path))
+            anchor = unquote(address.fragment)
+            found = target.is_file() and (not anchor or target.suffix != ".html" or anchor in pages[target].ids)
+            if not found:
+                dead.append(f"{path.relative_to(site)}: {link}")
+    assert dead == []
+
+
+def test_the_search_index_lists_every_page(site: Path) -> None:
+    index = (site / "search.json").read_text()
+    for page in _navigation(CONFIG["nav"]):
+        assert f'"{page.removesuffix(".md")}.html' in index, page

@@ -3,13 +3,13 @@
 from typing import Final, Literal, TypeAlias, get_args
 
 EngineName: TypeAlias = Literal["auto", "interpreter", "python", "llvm"]
-"""The execution engine of a `VM`."""
+"""The execution engine of a `VM`: the fastest one available, or one by its name."""
 Optimizer: TypeAlias = Literal["cbpf", "libpcap"] | None
-"""The optimiser of compiled expressions; None for none."""
+"""The optimiser of compiled expressions: that of cbpf, which is exact, that of libpcap, or None for plain code."""
 Goal: TypeAlias = Literal["size", "speed"]
-"""The optimiser's goal: the fewest instructions of the program, or the fewest executed instructions."""
+"""The goal of the optimiser: the fewest instructions in the program, or the fewest on its longest path."""
 Direction: TypeAlias = Literal["src or dst", "src and dst", "src", "dst"]
-"""Which of a packet's two addresses, or two ports, must be in a list."""
+"""The address, and the port, of a packet that must be in a list: either, both, that of the source or destination."""
 FormatName: TypeAlias = Literal[
     "asm",
     "c",
@@ -26,6 +26,6 @@ FormatName: TypeAlias = Literal[
     "table",
     "tcpdump",
 ]
-"""A format of programs, of `formats.registry`."""
+"""The name of a format of programs."""
 FORMAT_NAMES: Final[tuple[str, ...]] = get_args(FormatName)
 """The names of the formats of programs, in alphabetical order."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class CbpfError(Exception):
-    """The base class of the errors that cbpf raises on purpose."""
+    """The base class of all errors that cbpf raises because of its arguments, its inputs or the installation."""
 
 
 class FieldError(CbpfError, ValueError):
@@ -37,18 +37,18 @@ class FieldError(CbpfError, ValueError):
 class ExpressionError(CbpfError, ValueError):
     """A filter expression cannot be compiled; the message contains the place if it is known, the fact and a hint."""
 
-    source = ""
+    source: str = ""
     """The name of the file with the expression, if it is known."""
-    hint = ""
+    hint: str = ""
     """The last part of the message: the remedy, or the text that was expected; empty if there is none."""
-    suggestion = ""
+    suggestion: str = ""
     """An expression to write instead, which can be compiled; empty if there is none."""
 
     def __init__(self, reason: str, *, expression: str = "", problem: "Problem | None" = None) -> None:
         super().__init__(reason)
-        self.expression = expression
+        self.expression: str = expression
         """The text of the expression, if it is known."""
-        self.problem = problem
+        self.problem: Problem | None = problem
         """The place, with an excerpt; None if the error concerns the expression as a whole."""
 
     @property
@@ -108,9 +108,9 @@ class Undecided(CbpfError):
     """A query about all packets has neither a proof nor a packet that a run confirms; the message gives the reason."""
 
     def __init__(self, reason: str, parameter: str | None = None) -> None:
-        self.reason = reason
+        self.reason: str = reason
         """The reason for the missing answer."""
-        self.parameter = parameter
+        self.parameter: str | None = parameter
         """The parameter of the function whose increase may give an answer, or None."""
         super().__init__(reason, parameter)
 
@@ -122,7 +122,7 @@ class ProofFailed(CbpfError):
     """The optimised program is not equivalent to its input: a bug in the optimiser, found by the proof."""
 
     def __init__(self, reason: str, difference: object = None) -> None:
-        self.difference = difference
+        self.difference: object = difference
         """The `Difference` with a counterexample packet, or None."""
         super().__init__(reason, difference)
 
@@ -182,11 +182,11 @@ class ProgramFormatError(CbpfError, ValueError):
     The message contains line and column, the byte offset, or the index of the instruction.
     """
 
-    source = ""
+    source: str = ""
     """The name of the file, if it is known."""
 
     def __init__(self, reason: str | Iterable[Problem]) -> None:
-        self.problems = () if isinstance(reason, str) else tuple(reason)
+        self.problems: tuple[Problem, ...] = () if isinstance(reason, str) else tuple(reason)
         """Every error in assembly text; empty for all other formats."""
         super().__init__(reason if isinstance(reason, str) else self.problems)
 
@@ -198,11 +198,11 @@ class ProgramFormatError(CbpfError, ValueError):
 class VerificationError(CbpfError, ValueError):
     """The dialect rejects a program."""
 
-    source = ""
+    source: str = ""
     """The name of the file of the program, if it is known."""
 
     def __init__(self, findings: Iterable[Finding]) -> None:
-        self.findings = tuple(findings)
+        self.findings: tuple[Finding, ...] = tuple(findings)
         """Every reason, in order of position."""
         super().__init__(self.findings)
 

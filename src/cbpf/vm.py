@@ -121,6 +121,14 @@ class VM(Immutable):
     4096
     >>> arp.run(b"short")
     0
+
+    The steps of a run show the registers:
+
+    >>> for step in arp.trace(bytes.fromhex("ffffffffffff 020000000001 0806")):
+    ...     print(step.index, step.instruction, step.a, step.verdict)
+    0 ldh [12] 2054 None
+    1 jneq #2054,1 2054 None
+    2 ret #4096 2054 4096
     """
 
     program: Program
@@ -170,7 +178,7 @@ class VM(Immutable):
         return self._engine.native
 
     def evaluate(self, packet: Any, *, metadata: Metadata | None = None, wire_length: int | None = None) -> int:
-        """Return the verdict on a packet with its metadata and its original length.
+        r"""Return the verdict on a packet with its metadata and its original length.
 
         Args:
             packet: Any contiguous buffer of bytes.
@@ -185,6 +193,11 @@ class VM(Immutable):
         Raises:
             PacketError: *packet* is not a buffer of bytes.
             FieldError: *metadata* is not a `Metadata`, or *wire_length* is out of range.
+
+        >>> from cbpf import LINUX, parse
+        >>> vm = VM(parse("ld #mark\njeq #7,0,1\nret #-1\nret #0"), dialect=LINUX)
+        >>> vm.evaluate(b"any packet", metadata=Metadata(mark=7))
+        4294967295
         """
         return self._engine.evaluate(*self._run_arguments(packet, metadata, wire_length))
 

@@ -30,8 +30,10 @@ class Known(Record):
         values: All possible values if there are at most 16, else None.
         excluded: Values between `low` and `high` that the word cannot have, at most 16; empty if `values` is given.
 
-    >>> str(interval("[23:1]", 0, 255)), str(constant(2048))
-    ('[23:1] in 0..0xff', '0x800')
+    >>> from cbpf import Flow, compile
+    >>> facts = Flow(compile("tcp")).facts(2)  # after the test whether the EtherType is 0x800, on its false branch
+    >>> str(facts.a), facts.a.name, facts.a.high, facts.a.excluded
+    ('[12:2] in 0..0xffff != 0x800', '[12:2]', 65535, frozenset({2048}))
     """
 
     name: str

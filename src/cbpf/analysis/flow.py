@@ -107,7 +107,7 @@ class Flow(Immutable):
             The verdict as an abstract value; None if no `ret` ends the block, or if no execution reaches the `ret`.
 
         Raises:
-            NotImplementedError: The `ret` has an operand without a case here.
+            NotImplementedError: The operand of the `ret` is neither a constant nor A.
         """
         raw = self.program[block.stop - 1]
         opcode = OPCODE_BY_CODE[raw.op]

@@ -12,7 +12,7 @@ from .._output import OutputFile, OutputFiles, display_name, write_all
 from ..errors import CaptureError, DamagedCapture, FieldError
 
 Target: TypeAlias = str | os.PathLike[str] | BinaryIO | None
-"""A path, "-" for standard output, a binary file object, or None to write nothing."""
+"""The place of an output: a path, "-" for standard output, a binary file object, or None to write nothing."""
 
 Write: TypeAlias = Callable[[bytes], None]
 

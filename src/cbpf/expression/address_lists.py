@@ -171,12 +171,15 @@ def read_hosts(content: bytes, *, name: str) -> HostRanges:
 
     Raises:
         FieldError: The content is not text, an entry is invalid (the message names its line), or there are no entries.
+
+    >>> read_hosts(b"192.0.2.0/31 # two addresses", name="hosts.txt")
+    HostRanges(ipv4=((3221225984, 3221225985),), ipv6=())
     """
     return _host_ranges(_lines(content, name))
 
 
 def read_ports(content: bytes, *, name: str) -> Ranges:
-    """Parse a file of ports for `Expression.ports`.
+    r"""Parse a file of ports for `Expression.ports`.
 
     Args:
         content: The bytes of the file: UTF-8 text (or UTF-16 with a byte order mark) with one port or range per line.
@@ -188,12 +191,15 @@ def read_ports(content: bytes, *, name: str) -> Ranges:
 
     Raises:
         FieldError: The content is not text, an entry is invalid (the message names its line), or there are no entries.
+
+    >>> read_ports(b"443 # a port\n8000-8999", name="ports.txt")
+    ((443, 443), (8000, 8999))
     """
     return _port_ranges(_lines(content, name))
 
 
 def read_expression(content: bytes, *, name: str) -> str:
-    """Return the expression in a file, as `tcpdump -F` reads it.
+    r"""Return the expression in a file, as `tcpdump -F` reads it.
 
     Args:
         content: The bytes of the file: UTF-8 text, or UTF-16 with a byte order mark. Comments extend from # to the end
@@ -206,6 +212,9 @@ def read_expression(content: bytes, *, name: str) -> str:
 
     Raises:
         ExpressionError: The content is not text.
+
+    >>> read_expression(b"tcp # all of it\n and port 80", name="filter.txt")
+    'tcp            \n and port 80'
     """
     return _uncommented(content, lambda fact: ExpressionError(f"{name}: {fact}")).rstrip()
 

@@ -114,6 +114,9 @@ def ports(numbers: Iterable[object], **options: Any) -> Program:
     Raises:
         FieldError: An entry or an argument is invalid.
         ExpressionError: Packets of the link type have no ports.
+
+    >>> len(ports([53, "8000-8999"]))
+    30
     """
     return compile(Expression(ports=numbers), **options)
 

@@ -26,6 +26,7 @@ from .summary import Summary
 from .targets import open_targets, require_different
 
 ContainerChoice: TypeAlias = Literal["same", "pcap", "pcapng"]
+"""The format of a written capture: that of the source, or one by its name."""
 
 _check_count: Final = within(1, 2**63 - 1, "a number of packets")
 
@@ -88,6 +89,10 @@ def filter_capture(
             packet, otherwise at the end.
         FieldError: An argument is out of range.
         VerificationError: The dialect rejects the program.
+
+    >>> summary = filter_capture("examples/traffic.pcap", None, "tcp port 443")  # counts only
+    >>> summary.packets_accepted, summary.packets_seen
+    (74, 905)
     """
     if count is not None:
         _check_count("filter_capture.count", count)
@@ -131,6 +136,10 @@ def split_capture(
         ExpressionError: An expression is invalid, or fits no interface.
         FieldError: An argument is out of range, or there is no route.
         VerificationError: The dialect rejects a program.
+
+    >>> arp, tcp, rest = split_capture("examples/traffic.pcap", {"arp": None, "tcp": None})  # counts only
+    >>> arp.packets_accepted, tcp.packets_accepted, rest.packets_accepted
+    (18, 480, 407)
     """
     pairs = list(routes.items() if isinstance(routes, Mapping) else routes)
     if not pairs:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..packet.host_view import ViewFunction
 
 Filter: TypeAlias = str | Expression | Instructions | Savefile | VM
+"""A filter of captures: an expression, a program, a savefile, or a VM with its engine and dialect."""
 
 MatchFunction: TypeAlias = Callable[[bytes, int], int]
 """Returns a number other than 0 if a packet is accepted, given its bytes and its length on the wire."""

@@ -28,7 +28,7 @@ from .python_run import PythonRun
 from .summary import Summary
 
 Progress: TypeAlias = Callable[[int], None]
-"""Receives the number of bytes read of the sources, as they are stored."""
+"""A function that is called during a run with the number of bytes read of the sources so far, as they are stored."""
 
 _MIN_CHUNK_SIZE: Final = 1 << 12  # bytes that Python filters between native scans
 _MAX_CHUNK_SIZE: Final = CHUNK_SIZE

@@ -92,6 +92,13 @@ def render(program: Instructions, format: str) -> str:
     Raises:
         FieldError: *format* is unknown, or is not text.
         ProgramFormatError: The format cannot represent the program.
+
+    >>> from cbpf import compile
+    >>> print(render(compile("arp"), "c"), end="")
+    { 0x28, 0, 0, 0x0000000c },
+    { 0x15, 0, 1, 0x00000806 },
+    { 0x6, 0, 0, 0x00040000 },
+    { 0x6, 0, 0, 0x00000000 },
     """
     selected = _format_named(format)
     if isinstance(selected, BytesFormat):

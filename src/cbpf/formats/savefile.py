@@ -18,7 +18,7 @@ from ..isa.program import INSTRUCTION_SIZE, Program
 MAGIC: Final = b"\xa1\xb2\xc3\xcbcBPF"
 _HEADER: Final = struct.Struct(">8sBBHIHH")
 _FIELD: Final = struct.Struct(">HH")
-_MAJOR, _MINOR = 1, 1
+_MAJOR, MINOR = 1, 1
 
 # The instructions that the dialect of the program allows, whether or not the program contains them.
 MOD, XOR, COP, COPX, RANDOM = 1, 2, 4, 8, 16
@@ -67,6 +67,11 @@ class Savefile(Record):
 
     Raises:
         FieldError: A value does not fit its field.
+
+    >>> from cbpf import compile
+    >>> savefile = Savefile(compile("arp"), expression="arp", comment="an example")
+    >>> len(savefile.to_bytes()), Savefile.from_bytes(savefile.to_bytes()) == savefile
+    (77, True)
     """
 
     program: Annotated[Program, _program]
@@ -79,7 +84,7 @@ class Savefile(Record):
     netmask: Annotated[int | None, optional(within(0, 0xFFFF_FFFF, "an IPv4 netmask"))] = None
     comment: Annotated[str | None, optional(text)] = None
     time: Annotated[int | None, optional(within(0, 2**64 - 1, "a time in seconds"))] = None
-    minor: Byte = _MINOR
+    minor: Byte = MINOR
     unknown_fields: Annotated[tuple[tuple[int, bytes], ...], _unknown_fields] = ()
     has_end_marker: Annotated[bool, flag] = True
 

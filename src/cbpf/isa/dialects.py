@@ -17,6 +17,7 @@ from ..errors import FieldError
 from .opcodes import OPCODE_BY_CODE, OPCODES, DialectName
 
 FetchOrder: TypeAlias = Literal["big", "little"]
+"""The byte order of loads from the packet."""
 
 _positive: Final = within(1, 0x7FFF_FFFF, "a size")
 
@@ -29,6 +30,9 @@ def _defined_opcodes(path: str, value: object) -> frozenset[int]:
 
 class Dialect(Record):
     """The rules for programs of one implementation, and the meaning of the cases in which implementations differ.
+
+    `replace` makes a variant of a dialect, such as `SECCOMP.replace(byte_order="big")` for the filters of big-endian
+    machines.
 
     Args:
         name: The name in messages.
@@ -76,13 +80,14 @@ class Dialect(Record):
         return f"<Dialect {self.name}>"
 
 
-def _opcodes_of(dialect: DialectName) -> frozenset[int]:
+def opcodes_of(dialect: DialectName) -> frozenset[int]:
+    """Return the codes of the opcodes that a dialect accepts."""
     return frozenset(opcode.code for opcode in OPCODES if dialect in opcode.dialects)
 
 
 PCAP: Final = Dialect(
     name="pcap",
-    opcodes=_opcodes_of("pcap"),
+    opcodes=opcodes_of("pcap"),
     longest=None,
     wide_constant_shifts=True,
     scratch_written=False,
@@ -94,11 +99,11 @@ PCAP: Final = Dialect(
     header_windows=False,
     record_size=None,
 )
-"""libpcap's bpf_filter (bpf_filter.c), without the programs that make it abort or hang, or that are undefined in C."""
+"""The dialect of libpcap (bpf_filter.c), without programs that make it abort or hang, or that are undefined in C."""
 
 LINUX: Final = Dialect(
     name="linux",
-    opcodes=_opcodes_of("linux"),
+    opcodes=opcodes_of("linux"),
     longest=4096,
     wide_constant_shifts=False,
     scratch_written=True,
@@ -110,21 +115,21 @@ LINUX: Final = Dialect(
     header_windows=True,
     record_size=None,
 )
-"""A socket filter as Linux 6.18 checks and runs it on a 64-bit little-endian machine (net/core/filter.c)."""
+"""The dialect of socket filters, as Linux 6.18 checks and runs them on a 64-bit little-endian machine (filter.c)."""
 
 SECCOMP: Final = LINUX.replace(
     name="seccomp",
-    opcodes=_opcodes_of("seccomp"),
+    opcodes=opcodes_of("seccomp"),
     longest_translated_jump=None,
     byte_order=sys.byteorder,
     wrapping_offsets=False,
     header_windows=False,
     record_size=64,
 )
-"""A system call filter (kernel/seccomp.c): the packet is struct seccomp_data, 64 bytes in this machine's byte order."""
+"""The dialect of system call filters (kernel/seccomp.c): a packet is struct seccomp_data, 64 bytes in native order."""
 
 DIALECTS: Final = MappingProxyType({dialect.name: dialect for dialect in (PCAP, LINUX, SECCOMP)})
-"""The dialects by name."""
+"""The dialects by name: `DIALECTS["linux"]` is `LINUX`. The mapping is read-only."""
 
 
 def check_dialect(value: object) -> Dialect:

@@ -1,9 +1,4 @@
-"""Sequences of instructions, encoded and decoded.
-
->>> from cbpf import LoadAbsolute, RetA
->>> assemble([LoadAbsolute(12, 2), RetA()])
-(RawInstruction(op=0x28, jt=0, jf=0, k=12), RawInstruction(op=0x16, jt=0, jf=0, k=0))
-"""
+"""Sequences of instructions, encoded and decoded."""
 
 from collections.abc import Iterable, Sequence
 from typing import Protocol, runtime_checkable
@@ -14,13 +9,17 @@ from .instructions import Instruction, RawInstruction, TypedInstruction
 
 @runtime_checkable
 class Setter(Protocol):
-    """An object to which a filter can be attached, such as a socket."""
+    """An object to which a filter can be attached, such as a socket: the interface of Go's package bpf.
+
+    cbpf does not call it; it is for programs that attach filters to sockets of several kinds. `isinstance` tests
+    whether an object has the method.
+    """
 
     def set_bpf(self, filter: Sequence[RawInstruction]) -> None:
-        """Attach a filter.
+        """Attach a filter, and replace the one that is attached.
 
         Args:
-            filter: The instructions.
+            filter: The instructions, for example a `Program`.
         """
         ...
 
@@ -48,6 +47,10 @@ def assemble(instructions: Iterable[Instruction]) -> tuple[RawInstruction, ...]:
 
     Raises:
         FieldError: An item is not an instruction.
+
+    >>> from cbpf import LoadAbsolute, RetA
+    >>> assemble([LoadAbsolute(12, 2), RetA()])
+    (RawInstruction(op=0x28, jt=0, jf=0, k=12), RawInstruction(op=0x16, jt=0, jf=0, k=0))
     """
     return tuple(map(to_raw, instructions))
 
@@ -63,6 +66,9 @@ def disassemble(raw: Iterable[RawInstruction]) -> tuple[tuple[Instruction, ...],
 
     Raises:
         FieldError: An item is not an instruction.
+
+    >>> disassemble([RawInstruction(0x28, k=12), RawInstruction(0x16)])
+    ((LoadAbsolute(off=12, size=2), RetA()), True)
     """
     instructions = tuple(to_raw(item).disassemble() for item in raw)
     return instructions, not any(type(instruction) is RawInstruction for instruction in instructions)

@@ -79,7 +79,19 @@ class RawInstruction(RawFields):
 
 
 class TypedInstruction(Record):
-    """The base class of the typed instructions."""
+    """The base class of the typed instructions, which are immutable values.
+
+    `str` returns the syntax of Go's package bpf, with relative jumps. A value that does not fit its field raises
+    `FieldError`.
+
+    >>> instruction = JumpIf(JumpTest.EQUAL, 0x0800, skip_true=2)
+    >>> print(instruction)
+    jeq #2048,2
+    >>> instruction.assemble()
+    RawInstruction(op=0x15, jt=2, jf=0, k=2048)
+    >>> instruction.replace(val=0x86DD)
+    JumpIf(cond=JumpTest.EQUAL, val=34525, skip_true=2, skip_false=0)
+    """
 
     def assemble(self) -> RawInstruction:
         """Encode the instruction.
@@ -97,6 +109,7 @@ class TypedInstruction(Record):
 
 
 Instruction: TypeAlias = TypedInstruction | RawInstruction
+"""An element of a program: a typed instruction, or a raw one."""
 
 
 def _raw(action: Action, operand: Operand, size: int = 4, *, jt: int = 0, jf: int = 0, k: int = 0) -> RawInstruction:
@@ -211,7 +224,7 @@ class StoreScratch(TypedInstruction):
 
 
 class ALUOpConstant(TypedInstruction):
-    """Compute A = A <op> *val*, modulo 2**32: `add #val` and so on.
+    """Compute A = A op *val*, modulo 2**32: `add #val` and so on.
 
     Args:
         op: The operation.
@@ -226,7 +239,7 @@ class ALUOpConstant(TypedInstruction):
 
 
 class ALUOpX(TypedInstruction):
-    """Compute A = A <op> X, modulo 2**32: `add x` and so on; a division by 0 makes the program return 0.
+    """Compute A = A op X, modulo 2**32: `add x` and so on; a division by 0 makes the program return 0.
 
     Args:
         op: The operation.
@@ -262,7 +275,7 @@ class JumpIf(TypedInstruction):
     """Compare A with a constant and skip instructions: `jeq #val,skip_true,skip_false` and so on.
 
     Args:
-        cond: The comparison A <cond> val.
+        cond: The comparison of A with *val*.
         val: The constant, an unsigned 32-bit number.
         skip_true: The number of instructions to skip if the comparison holds, 0 to 255.
         skip_false: The number of instructions to skip if it fails, 0 to 255.
@@ -281,7 +294,7 @@ class JumpIfX(TypedInstruction):
     """Compare A with X and skip instructions: `jeq x,skip_true,skip_false` and so on.
 
     Args:
-        cond: The comparison A <cond> X.
+        cond: The comparison of A with X.
         skip_true: The number of instructions to skip if the comparison holds, 0 to 255.
         skip_false: The number of instructions to skip if it fails, 0 to 255.
     """

@@ -34,22 +34,34 @@ class Register(_NamedInt):
     """The two registers of the machine, each 32 bits wide."""
 
     A = 0
+    """The accumulator: the operand and the result of arithmetic, and of most loads."""
     X = 1
+    """The index register: the second operand of arithmetic, and the base of indirect loads."""
 
 
 class ALUOp(_NamedInt):
     """The arithmetic and logic operations on unsigned 32-bit words; results are modulo 2**32."""
 
     ADD = 0x00
+    """A + operand."""
     SUB = 0x10
+    """A - operand."""
     MUL = 0x20
+    """A * operand, the lower 32 bits."""
     DIV = 0x30
+    """A // operand, unsigned; 0 as the divisor makes the program return 0."""
     OR = 0x40
+    """A | operand."""
     AND = 0x50
+    """A & operand."""
     SHIFT_LEFT = 0x60
+    """A << operand; the dialects differ in shifts by 32 and more."""
     SHIFT_RIGHT = 0x70
+    """A >> operand, with zeros from the left; the dialects differ in shifts by 32 and more."""
     MOD = 0x90
+    """A % operand, unsigned; 0 as the divisor makes the program return 0. Seccomp does not have it."""
     XOR = 0xA0
+    """A ^ operand."""
 
 
 class JumpTest(_NamedInt):
@@ -60,13 +72,21 @@ class JumpTest(_NamedInt):
     """
 
     EQUAL = 0
+    """A == operand."""
     NOT_EQUAL = 1
+    """A != operand."""
     GREATER_THAN = 2
+    """A > operand."""
     LESS_THAN = 3
+    """A < operand."""
     GREATER_OR_EQUAL = 4
+    """A >= operand."""
     LESS_OR_EQUAL = 5
+    """A <= operand."""
     BITS_SET = 6
+    """(A & operand) != 0: at least one of the bits is set."""
     BITS_NOT_SET = 7
+    """(A & operand) == 0: none of the bits is set."""
 
 
 class Extension(_NamedInt):
@@ -77,22 +97,39 @@ class Extension(_NamedInt):
     """
 
     LEN = 1
+    """`len`: the length of the packet on the wire, in bytes."""
     PROTO = 0
+    """`proto`: the EtherType, `Metadata.protocol`."""
     TYPE = 4
+    """`type`: the kind of receiver, `Metadata.packet_type`."""
     PAYLOAD_OFFSET = 52
+    """`poff`: the offset of the payload after the headers that Linux knows, in bytes, `Metadata.payload_offset`."""
     INTERFACE_INDEX = 8
+    """`ifidx`: the index of the network device, `Device.index`; without a device the program returns A."""
     NETLINK_ATTR = 12
+    """`nla`: the offset of the first netlink attribute of type X, searched from offset A; 0 without one."""
     NETLINK_ATTR_NESTED = 16
+    """`nlan`: the offset of the first attribute of type X in the netlink attribute at offset A; 0 without one."""
     MARK = 20
+    """`mark`: the firewall mark, `Metadata.mark`."""
     QUEUE = 24
+    """`queue`: the queue of the network device, `Metadata.queue`."""
     LINK_LAYER_TYPE = 28
+    """`hatype`: the type of the network device, `Device.hardware_type`; without a device the program returns A."""
     RX_HASH = 32
+    """`rxhash`: the flow hash, `Metadata.hash`."""
     CPU_ID = 36
+    """`cpu`: the number of the CPU that runs the program, `Metadata.cpu`."""
     XOR_X = 40
+    """`xor_x`: A ^ X; older than the opcode `xor x`."""
     VLAN_TAG = 44
+    """`vlan_tci`: the tag control information of the removed VLAN tag, `VlanTag.tci`; 0 without a tag."""
     VLAN_TAG_PRESENT = 48
+    """`vlan_avail`: 1 if a VLAN tag was removed from the packet, else 0."""
     VLAN_PROTO = 60
+    """`vlan_tpid`: the EtherType of the removed VLAN tag, `VlanTag.tpid`; 0 without a tag."""
     RAND = 56
+    """`rand`: a random 32-bit number, a new one at each load; see `Metadata.seed`."""
 
 
 # The names of the extensions in assembly, as Go and bpf_asm write them.

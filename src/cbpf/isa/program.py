@@ -12,6 +12,7 @@ from .encoding import disassemble, to_raw
 from .instructions import Instruction, RawInstruction
 
 EncodingByteOrder: TypeAlias = Literal["native", "little", "big"]
+"""The byte order of encoded instructions: that of this machine, or one by its name."""
 
 # struct sock_filter (linux/filter.h): 16-bit code, 8-bit jt and jf, 32-bit k; no padding.
 _LAYOUTS: Final = {
@@ -23,13 +24,14 @@ INSTRUCTION_SIZE: Final = 8
 """The size of an encoded instruction, in bytes."""
 
 Instructions: TypeAlias = Iterable[Instruction | tuple[int, int, int, int]]
-"""The argument type for programs: a `Program`, or typed instructions, raw ones and tuples (op, jt, jf, k)."""
+"""A program as an argument: a `Program`, or any iterable of typed instructions, raw ones and tuples (op, jt, jf, k)."""
 
 
 class Program(Immutable, Sequence[RawInstruction]):
-    """An immutable sequence of raw instructions.
+    """An immutable sequence of raw instructions, which can be indexed, sliced, compared and used as a dictionary key.
 
     Any bit pattern is allowed, and no rule of a dialect is checked. Programs are equal if their raw instructions are.
+    `str` returns the listing of `tcpdump -d`, and `bytes` the array of struct sock_filter that Linux takes.
 
     Args:
         instructions: Typed instructions, raw ones, tuples (op, jt, jf, k), or a mixture.
@@ -101,7 +103,7 @@ class Program(Immutable, Sequence[RawInstruction]):
 
     @Lazy
     def instructions(self) -> tuple[Instruction, ...]:
-        """The typed form of each instruction, or the raw one if it has none."""
+        """The typed form of each instruction, or the raw one if it has no typed form."""
         return disassemble(self._raw)[0]
 
     def __len__(self) -> int:

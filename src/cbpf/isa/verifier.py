@@ -66,6 +66,13 @@ def verify(program: Instructions, *, dialect: Dialect = PCAP) -> None:
     Raises:
         FieldError: An item is not an instruction, or *dialect* is not a `Dialect`.
         VerificationError: The dialect rejects the program; the error holds all findings.
+
+    >>> from cbpf import LINUX, RetConstant
+    >>> verify([RetConstant(0)], dialect=LINUX)
+    >>> verify([], dialect=LINUX)
+    Traceback (most recent call last):
+        ...
+    cbpf.errors.VerificationError: program: has no instructions; a program has at least one [empty]
     """
     reasons = findings(program, dialect=dialect)
     if reasons:

@@ -6,6 +6,7 @@ from typing import TypeAlias
 from .opcodes import WORD_MASK
 
 Ranges: TypeAlias = tuple[tuple[int, int], ...]
+"""Sorted, disjoint ranges of unsigned numbers, each with its first and its last number."""
 
 
 def union(ranges: Iterable[tuple[int, int]]) -> Ranges:

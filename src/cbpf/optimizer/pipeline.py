@@ -58,7 +58,7 @@ class Stage(Record):
     """The program after a stage of the optimiser.
 
     Args:
-        name: The name of the stage: a pass of `PASSES`, or the conversion to a diagram.
+        name: The name of the stage: that of a pass, or of the conversion to a decision diagram.
         program: The program that would result if the optimiser ended here.
     """
 

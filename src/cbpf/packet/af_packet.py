@@ -53,6 +53,12 @@ def socket_view(packet: bytes, link_type: LinkType, wire_length: int | None = No
 
     Returns:
         The packet, its wire length and its metadata. The index of a device that the capture does not record is 0.
+
+    >>> from cbpf import link_type
+    >>> frame = bytes.fromhex("ffffffffffff 020000000001 8100 0007 0806") + bytes(28)
+    >>> view = socket_view(frame, link_type("EN10MB"))
+    >>> len(frame), len(view.data), view.metadata.vlan, hex(view.metadata.protocol)
+    (46, 42, VlanTag(tci=7, tpid=33024), '0x806')
     """
     length = len(packet) if wire_length is None else wire_length
     return _VIEWS.get(link_type.name, _unchanged_view)(packet, length)

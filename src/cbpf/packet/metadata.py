@@ -69,8 +69,8 @@ class Metadata(Record):
         link_header: Offset of the link header in bytes from packet byte 0, -65535 to 65535. None: there is no link
             header.
         before: The bytes immediately before packet byte 0, which a socket does not receive but header windows reach.
-        payload_offset: Result of the load `poff`, 32 bits. None: computed from the packet as Linux does (see the
-            module `cbpf.packet.flow_dissector`); a packet that was truncated at capture is taken to end there.
+        payload_offset: Result of the load `poff`, 32 bits. None: computed from the packet as Linux does it; a
+            packet that was truncated at capture is taken to end there.
         seed: Seed of `rand`, 64 bits: each result is a function of the seed and of the number of earlier `rand` loads.
             None: the numbers come from `os.urandom`.
         draws: The first results of `rand`, 32 bits each; the seed gives those after them.

@@ -132,6 +132,10 @@ def equivalent(
         VerificationError: The dialect rejects a program.
         MissingLibrary: bitwuzla is not installed (extra `smt`).
         FieldError: An argument is invalid.
+
+    >>> import cbpf
+    >>> equivalent(cbpf.compile("ip or arp"), cbpf.compile("arp or ip"))
+    True
     """
     counterexample = difference(
         left, right, dialect=dialect, verdicts=verdicts, shortest=shortest, longest=longest, timeout=timeout

@@ -17,6 +17,7 @@ from .terms import BoolTerm
 from .verdicts import accepting_condition, verdict_term
 
 WitnessVerdict: TypeAlias = Literal["accept", "reject"] | int
+"""The verdict of a packet to find: one that accepts, one that rejects, or an exact number."""
 
 
 class Witness(Record):

@@ -9,7 +9,9 @@ from .machine import Execution
 from .terms import BoolTerm, Terms, WordTerm
 
 Relation: TypeAlias = Literal["equal", "implies"]
+"""The relation of two programs: equal verdicts, or acceptance by the second wherever the first accepts."""
 Verdicts: TypeAlias = Literal["exact", "accept"]
+"""The part of a verdict that counts: all 32 bits, or only whether it accepts."""
 
 
 def accepts_term(terms: Terms, dialect: Dialect, verdict: WordTerm) -> BoolTerm:
