@@ -262,6 +262,11 @@ def rejected_programs() -> Iterator[Row]:
         yield {"why": why, "program": program, "packets": ["00"]}
 
 
+def make_go_names() -> None:
+    made_by = "".join(f"# {version}\n" for version in go_versions())
+    (HERE / "go_names.txt").write_text(made_by + run_go("names.go"))
+
+
 def make_go_vm() -> None:
     versions = go_versions()
     random = Random("cbpf golden programs 1")
@@ -324,15 +329,20 @@ def go_versions() -> list[str]:
 
 def query_go(requests: Sequence[Row]) -> list[Row]:
     """Return one reply per request; dump.go defines the requests."""
-    answered = subprocess.run(
-        [tool("go", package="golang-go"), "run", str(HERE / "dump.go")],
-        input="".join(f"{json.dumps(row)}\n" for row in requests),
+    answers = run_go("dump.go", "".join(f"{json.dumps(row)}\n" for row in requests))
+    return [json.loads(line) for line in answers.splitlines()]
+
+
+def run_go(program: str, text: str = "") -> str:
+    """Return the output of a Go program of this folder."""
+    return subprocess.run(
+        [tool("go", package="golang-go"), "run", str(HERE / program)],
+        input=text,
         env=os.environ | {"GO111MODULE": "off", "GOPATH": str(GO_PATH), "GOFLAGS": ""},
         check=True,
         stdout=subprocess.PIPE,
         text=True,
-    )
-    return [json.loads(line) for line in answered.stdout.splitlines()]
+    ).stdout
 
 
 def with_answers(requests: Sequence[Row]) -> list[Row]:
@@ -350,7 +360,7 @@ def save(name: str, made_by: Sequence[str], **tables: Sequence[Row]) -> None:
 
 def main() -> int:
     status = 0
-    for make in (make_go, make_go_vm, make_tcpdump):
+    for make in (make_go, make_go_names, make_go_vm, make_tcpdump):
         try:
             make()
         except MissingToolError as missing:
