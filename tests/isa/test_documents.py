@@ -120,7 +120,7 @@ def _opcode_tables() -> Iterator[str]:
 
 
 def _extension_texts() -> dict[str, str]:
-    """Return the meaning of each extension, from its description without the word in front of it."""
+    """Return the meaning of each extension, from its description without its name."""
     enum = griffe.load("cbpf.isa.opcodes", search_paths=[ROOT / "src"])["Extension"]
     texts = {name: member.docstring.value for name, member in enum.members.items() if member.docstring}
     return {name: _with_links(text.partition(": ")[2]) for name, text in texts.items()}
