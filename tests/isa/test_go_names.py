@@ -78,7 +78,8 @@ def test_every_instruction_has_its_fields_in_order(name: str) -> None:
     fields = [line.split()[1].partition(".")[2] for line in NAMES if line.startswith(f"field {name}.")]
     assert _names(go) == fields
     parameters = inspect.signature(getattr(cbpf, name)).parameters
-    assert python.startswith(f"`{name}(")
+    (python,) = _code(python)
+    assert python.startswith(f"{name}(")
     assert [*parameters] == [_snake_case(field) for field in fields]
     assert _names(python) == [
         shown.name if shown.default is shown.empty else f"{shown.name}={shown.default}" for shown in parameters.values()
