@@ -33,11 +33,16 @@ def _summary(name: str) -> str:
     """Return the first sentence of the description of a public name, which must exist."""
     docstring = _package()[name].final_target.docstring
     assert docstring, f"cbpf.{name} has no docstring"
-    return re.sub(r"\s+", " ", docstring.value.split("\n\n")[0]).replace("|", "\\|")
+    text = re.sub(r"\s+", " ", docstring.value.split("\n\n")[0]).replace("|", "\\|")
+    return re.sub(r"`(\w+)`", lambda match: _link(match[1]) if match[1] in cbpf.__all__ else match[0], text)
+
+
+def _link(name: str) -> str:
+    return f"[`{name}`][cbpf.{name}]"
 
 
 def _table(names: list[str]) -> str:
-    rows = [f"| [`{name}`][cbpf.{name}] | {_summary(name)} |" for name in names]
+    rows = [f"| {_link(name)} | {_summary(name)} |" for name in names]
     return "\n".join(["| name | description |", "|---|---|", *rows])
 
 

@@ -116,8 +116,10 @@ def _expand_annotations(cls: griffe.Class) -> None:
         if isinstance(attribute.annotation, griffe.ExprName):
             alias = _resolved(cls, attribute.annotation)
             value = alias.value if isinstance(alias, griffe.Attribute) else None
-            if isinstance(value, griffe.ExprSubscript) and isinstance(value.slice, griffe.ExprTuple):
-                attribute.annotation = value.slice.elements[0]  # the other elements are the checks
+            if isinstance(value, griffe.ExprSubscript) and _last_name(value.left) == "Annotated":
+                type_and_checks = value.slice
+                assert isinstance(type_and_checks, griffe.ExprTuple)
+                attribute.annotation = type_and_checks.elements[0]
 
 
 def _resolved(cls: griffe.Class, name: griffe.ExprName) -> griffe.Object | None:

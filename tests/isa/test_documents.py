@@ -1,15 +1,17 @@
-"""The page docs/reference/instructions.md: its tables are generated from the table of opcodes.
+"""The pages of the instruction set and of the dialects: their tables are generated from those of the package.
 
 CBPF_UPDATE=1 ./dev test -k documents writes them again.
 """
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 import griffe
 
 import cbpf
+from cbpf.isa import verifier
 from cbpf.isa.opcodes import (
     ARITHMETIC_ACTIONS,
     CONDITIONS,
@@ -23,10 +25,12 @@ from cbpf.isa.opcodes import (
     Opcode,
     Operand,
 )
+from cbpf.isa.verdicts import SECCOMP_ACTIONS
 from support.generated import check_generated
 from support.project import ROOT
 
-PAGE: Final = ROOT / "docs" / "reference" / "instructions.md"
+REFERENCE: Final = ROOT / "docs" / "reference"
+GENERATOR: Final = "tests/isa/test_documents.py"
 # The numbers that represent jt, jf and k in the text of an instruction; a scratch slot is at most 15.
 JT, JF, K, SLOT = 77, 88, 31313, 13
 GROUPS: Final = (
@@ -184,4 +188,39 @@ def test_the_groups_contain_every_opcode_once() -> None:
 
 
 def test_documents_list_the_instruction_set() -> None:
-    check_generated(PAGE, _text(), "tests/isa/test_documents.py")
+    check_generated(REFERENCE / "instructions.md", _text(), GENERATOR)
+
+
+SECCOMP_EFFECTS: Final = {
+    "KILL_PROCESS": ("kills the process", "-"),
+    "KILL_THREAD": ("kills the thread", "-"),
+    "TRAP": ("sends SIGSYS in place of the system call", "si_errno of the signal"),
+    "ERRNO": ("the system call fails", "the error number, at most 4095; 0 for success"),
+    "USER_NOTIF": ("another process decides; ENOSYS without one", "-"),
+    "TRACE": ("a tracer decides; ENOSYS without one", "the message of the ptrace event"),
+    "LOG": ("runs the system call and logs it", "-"),
+    "ALLOW": ("runs the system call", "-"),
+}
+
+
+def test_documents_list_the_actions_of_seccomp() -> None:
+    actions = SECCOMP_ACTIONS.values()
+    assert [action.name for action in actions] == list(SECCOMP_EFFECTS)
+    rows = [
+        (
+            f"`{action.value:#010x}`",
+            action.name,
+            *SECCOMP_EFFECTS[action.name],
+            "accepts" if action.accepts else "rejects",
+        )
+        for action in actions
+    ]
+    header = ("verdict", "action, SECCOMP_RET_", "effect", "data", "in proofs and counts")
+    check_generated(REFERENCE / "dialects.md", _table(header, *rows), GENERATOR)
+
+
+def test_documents_list_the_identifiers_of_all_findings() -> None:
+    identifiers = set(re.findall(r'Finding\("([a-z-]+)"', Path(verifier.__file__).read_text()))
+    rows = re.findall(r"^\| `([a-z-]+)` \|", (REFERENCE / "dialects.md").read_text(), re.MULTILINE)
+    assert len(identifiers) > 10
+    assert sorted(rows) == sorted(identifiers)

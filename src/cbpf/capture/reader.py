@@ -58,8 +58,7 @@ class Packet(NamedTuple):
 class CaptureReader(Iterator[Packet]):
     """An iterator over the packets of a capture, which is read once from start to end.
 
-    As a context manager it closes the file on exit, if it opened the file. Read a capture by packets or by `chunks`,
-    not by both.
+    As a context manager it closes the file on exit, if it opened the file.
 
     Args:
         source: A path, "-" for standard input, or a binary file object.

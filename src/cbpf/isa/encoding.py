@@ -37,7 +37,7 @@ def to_raw(instruction: object) -> RawInstruction:
 
 
 def assemble(instructions: Iterable[Instruction]) -> tuple[RawInstruction, ...]:
-    """Encode instructions, without checking any rule for programs; `verify` checks them.
+    """Encode instructions, without checking the rules of any dialect (`verify` checks them).
 
     Args:
         instructions: Typed and raw instructions.

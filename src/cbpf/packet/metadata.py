@@ -77,6 +77,10 @@ class Metadata(Record):
 
     Raises:
         FieldError: A value is out of range, or a header offset is before the first of the bytes in *before*.
+
+    >>> metadata = Metadata(protocol=0x0800, mark=7, vlan=VlanTag(100))
+    >>> metadata.replace(mark=8).mark
+    8
     """
 
     protocol: HalfWord = 0
