@@ -42,11 +42,11 @@ def _represents(name: str, instructions: list[cbpf.RawInstruction]) -> bool:
 
 
 def _table() -> str:
-    rows = [f"| format | description | {' | '.join(KINDS)} |", f"|{'---|' * (len(KINDS) + 2)}"]
+    rows = ["| format | description | cannot represent |", "|---|---|---|"]
     for name in sorted([*TEXT_FORMATS, *BYTES_FORMATS]):
-        marks = ["yes" if _represents(name, kind) else "no" for kind in KINDS.values()]
+        missing = [title for title, instructions in KINDS.items() if not _represents(name, instructions)]
         description = (TEXT_FORMATS.get(name) or BYTES_FORMATS[name]).description
-        rows.append(f"| `{name}` | {description} | {' | '.join(marks)} |")
+        rows.append(f"| `{name}` | {description} | {', '.join(missing) or '-'} |")
     return "\n".join(rows)
 
 
