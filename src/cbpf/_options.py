@@ -28,4 +28,4 @@ FormatName: TypeAlias = Literal[
 ]
 """The name of a format of programs."""
 FORMAT_NAMES: Final[tuple[str, ...]] = get_args(FormatName)
-"""The names of the formats of programs, in alphabetical order."""
+"""The names of the formats of programs for `parse` and `render`, in alphabetical order."""

@@ -25,8 +25,6 @@ from ..packet.link_types import LinkType
 if TYPE_CHECKING:
     from ..engines.llvm.jit import Code
 
-StructByteOrder: TypeAlias = ByteOrder
-
 RecordSpan: TypeAlias = tuple[int, int, int, int, int, int]
 """The position of a record in a buffer: (start, data_start, data_end, end, wire_length, interface).
 
@@ -59,7 +57,7 @@ class Interface(NamedTuple):
 
     link_type: LinkType
     snaplen: int
-    byte_order: StructByteOrder
+    byte_order: ByteOrder
     resolution: int = 1_000_000
     offset: int = 0
     name: str | None = None
@@ -87,7 +85,7 @@ class Section(NamedTuple):
     Its interfaces begin at index *first_interface* of `Container.interfaces` and end where the next section begins.
     """
 
-    byte_order: StructByteOrder
+    byte_order: ByteOrder
     first_interface: int
 
 

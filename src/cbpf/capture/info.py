@@ -12,7 +12,8 @@ from typing import Annotated, Any, Final, NamedTuple, TypeAlias
 from .._record import Record
 from .._validators import instance_of, optional, text, within
 from ..errors import DamagedCapture
-from .base import NO_PACKET, SECOND, Container, Interface, StructByteOrder, end_of
+from ..packet.host_order import ByteOrder
+from .base import NO_PACKET, SECOND, Container, Interface, end_of
 from .input import Source
 from .reader import CaptureReader, Chunk
 
@@ -173,7 +174,7 @@ class CaptureInfo(Record):
     compression: Annotated[str | None, optional(text)]
     file_size: Annotated[int | None, optional(_check_count)]
     capture_size: _Count
-    byte_orders: tuple[StructByteOrder, ...]
+    byte_orders: tuple[ByteOrder, ...]
     sections: _Count
     interfaces: tuple[InterfaceInfo, ...]
     totals: PacketTotals

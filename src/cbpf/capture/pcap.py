@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
 from ..errors import CaptureError, DamagedCapture
-from ..packet.host_order import HostOrder
+from ..packet.host_order import ByteOrder, HostOrder
 from ..packet.link_types import LinkType, link_type
 from .base import (
     SECOND,
@@ -22,7 +22,6 @@ from .base import (
     RecordSpan,
     ScannedBuffer,
     Section,
-    StructByteOrder,
     with_packets,
 )
 
@@ -42,13 +41,13 @@ _VARIANTS: Final = {  # by magic number
     0xA1B23C4D: _Variant(nanoseconds=True, record_header_size=16),
     0xA1B2CD34: _Variant(nanoseconds=False, record_header_size=24),  # Alexey Kuznetzov's patched libpcap
 }
-_BYTE_ORDERS: Final[tuple[StructByteOrder, ...]] = ("<", ">")
+_BYTE_ORDERS: Final[tuple[ByteOrder, ...]] = ("<", ">")
 
 
 class PcapLayout(NamedTuple):
     """The layout of the records: captures with equal layouts represent the same packet by the same bytes."""
 
-    byte_order: StructByteOrder
+    byte_order: ByteOrder
     nanoseconds: bool
     record_header_size: int
     length_order: LengthOrder
@@ -160,12 +159,12 @@ def parse_header(data: bytes, name: str) -> FileHeader:
     return FileHeader(data[:FILE_HEADER_SIZE], PcapLayout(byte_order, *variant, length_order), snaplen, header_type)
 
 
-def _identify(data: bytes) -> tuple[StructByteOrder, _Variant]:
-    magics: list[tuple[StructByteOrder, int]] = [(byte_order, _magic(data, byte_order)) for byte_order in _BYTE_ORDERS]
+def _identify(data: bytes) -> tuple[ByteOrder, _Variant]:
+    magics: list[tuple[ByteOrder, int]] = [(byte_order, _magic(data, byte_order)) for byte_order in _BYTE_ORDERS]
     return next((byte_order, _VARIANTS[magic]) for byte_order, magic in magics if magic in _VARIANTS)
 
 
-def _magic(data: bytes, byte_order: StructByteOrder) -> int:
+def _magic(data: bytes, byte_order: ByteOrder) -> int:
     return int.from_bytes(data[:4], "little" if byte_order == "<" else "big")
 
 
@@ -203,7 +202,7 @@ def plain_header(interface: Interface, *, nanoseconds: bool) -> FileHeader:
     return FileHeader(data, PcapLayout(byte_order, nanoseconds, 16, "captured first"), snaplen, header_type)
 
 
-def plain_record(byte_order: StructByteOrder, nanoseconds: bool, time_ns: int, wire_length: int, data: bytes) -> bytes:
+def plain_record(byte_order: ByteOrder, nanoseconds: bool, time_ns: int, wire_length: int, data: bytes) -> bytes:
     """Return the record of a packet for a capture with a plain header; its time must fit in 32 bits of seconds."""
     seconds, fraction = divmod(time_ns, SECOND)
     units = fraction if nanoseconds else fraction // 1000

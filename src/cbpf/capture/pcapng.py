@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from ..errors import CaptureError, DamagedCapture
+from ..packet.host_order import ByteOrder
 from ..packet.link_types import link_type
 from .base import (
     BEGIN_SIZE,
@@ -24,7 +25,6 @@ from .base import (
     RecordSpan,
     ScannedBuffer,
     Section,
-    StructByteOrder,
     copied,
     has_packet,
     with_packets,
@@ -50,7 +50,7 @@ _PACKETS: Final = (_OBSOLETE, _SIMPLE, _ENHANCED)
 _HEAD, _TRAILER = 8, 4  # bytes of the type and length at the start, and of the length at the end
 _DATA = 28  # offset of the packet in all blocks except simple packet blocks
 
-_BYTE_ORDERS: Final[dict[bytes, StructByteOrder]] = {b"\x4d\x3c\x2b\x1a": "<", b"\x1a\x2b\x3c\x4d": ">"}
+_BYTE_ORDERS: Final[dict[bytes, ByteOrder]] = {b"\x4d\x3c\x2b\x1a": "<", b"\x1a\x2b\x3c\x4d": ">"}
 
 _END_OF_OPTIONS, _NAME, _RESOLUTION, _OFFSET = 0, 2, 9, 14
 _OPTION_SIZES: Final = {_END_OF_OPTIONS: 0, _RESOLUTION: 1, _OFFSET: 8}
@@ -73,7 +73,7 @@ class Pcapng(Container):
     def __init__(self, begin: bytes, name: str) -> None:
         """Raise `CaptureError` unless *begin*, 16 bytes at least, is the start of a valid section header."""
         self._snaplens: list[int] = []  # of the interfaces of the current section
-        self._byte_order: StructByteOrder = "<"  # of the current section
+        self._byte_order: ByteOrder = "<"  # of the current section
         self._position = 0  # of the next buffer in the capture
         self._max_length = _MAX_BLOCK_LENGTH
         try:
@@ -263,7 +263,7 @@ def _has_time(record: RecordSpan) -> bool:
     return interface != NO_PACKET and data_start - start == _DATA
 
 
-def _section_byte_order(buffer: bytes, start: int) -> StructByteOrder:
+def _section_byte_order(buffer: bytes, start: int) -> ByteOrder:
     magic = buffer[start + 8 : start + 12]
     if magic not in _BYTE_ORDERS:
         fact = f"section header with byte-order magic {magic.hex(' ')}"
@@ -282,7 +282,7 @@ def _check_length(length: int, max_length: int, kind: int) -> None:
         raise _InvalidBlock(f"block length is {length}; the maximum is {max_length}")
 
 
-def _options(data: bytes, byte_order: StructByteOrder) -> Iterator[tuple[int, bytes]]:
+def _options(data: bytes, byte_order: ByteOrder) -> Iterator[tuple[int, bytes]]:
     """Yield the code and value of each option, up to the end-of-options mark or the end of the block."""
     start = 0
     while start < len(data):
@@ -298,9 +298,7 @@ def _options(data: bytes, byte_order: StructByteOrder) -> Iterator[tuple[int, by
         start += 4 + size + -size % 4
 
 
-def _interface_details(
-    options: Iterator[tuple[int, bytes]], byte_order: StructByteOrder
-) -> tuple[int, int, str | None]:
+def _interface_details(options: Iterator[tuple[int, bytes]], byte_order: ByteOrder) -> tuple[int, int, str | None]:
     """Return the resolution, the time offset and the name of an interface."""
     values: dict[int, bytes] = {}
     for code, value in options:

@@ -6,10 +6,10 @@ from typing import Any
 from .._validators import check_word, one_of
 from ..errors import FieldError
 from ..packet.batch import as_packet
-from ..packet.host_order import HOST_BYTE_ORDER
+from ..packet.host_order import HOST_BYTE_ORDER, ByteOrder
 from ..packet.link_types import LinkType
 from ..packet.link_types import link_type as find_link_type
-from .base import Interface, StructByteOrder
+from .base import Interface
 from .output import Target, open_output
 from .pcap import plain_header, plain_record
 
@@ -23,7 +23,7 @@ def write_capture(
     packets: Iterable[tuple[Any, int]],
     *,
     link_type: str | int | LinkType = "EN10MB",
-    byte_order: StructByteOrder = HOST_BYTE_ORDER,
+    byte_order: ByteOrder = HOST_BYTE_ORDER,
 ) -> None:
     """Write packets as a pcap with time stamps of 0, 1, 2, ... microseconds.
 

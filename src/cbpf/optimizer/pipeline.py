@@ -83,8 +83,8 @@ def optimize(
         dialect: The dialect whose arithmetic the result preserves and whose rules it satisfies. A program may be
             longer than the dialect allows; the result may then be too long as well, which `verify` reports.
         goal: "size" (the default) never returns more instructions than it was given. "speed" reduces the number of
-            instructions on the longest path: it lowers many tests of one value to a binary search tree, which may
-            have more instructions than a chain of tests, but not more than the dialect allows.
+            instructions on the longest path: it replaces many tests of one value by a binary search, which may have
+            more instructions than a chain of tests, but not more than the dialect allows.
         prove: Prove with an SMT solver (extra `smt`) that both programs are equal on packets of up to 65,535 bytes.
         timeout: The time for the proof, in seconds; None: no limit.
 

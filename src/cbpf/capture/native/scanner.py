@@ -37,7 +37,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 from ...engines.llvm import jit
 from ...engines.llvm.context import default_context, raise_interruption
 from ...errors import CaptureError
-from ..base import CaptureWriter, StructByteOrder
+from ...packet.host_order import ByteOrder
+from ..base import CaptureWriter
 from .abi import BATCH, MAX_LANES, SCRATCH_SIZE, FilterOutput, ScanRequest, max_ranges
 from .mapped_file import AnonymousMapping, MappedFile
 
@@ -342,7 +343,7 @@ def _windows(begin: int, file: MappedFile) -> Iterator[_Window]:
         begin += length
 
 
-def load_scanner(records: str, byte_order: StructByteOrder, codegen: "Callable[[], RecordCodegen]") -> jit.Code:
+def load_scanner(records: str, byte_order: ByteOrder, codegen: "Callable[[], RecordCodegen]") -> jit.Code:
     """Return the code that scans records of a layout in a byte order, from the code cache if possible.
 
     *records* is the name of the layout in the key of the cache; *codegen* is called if the code must be generated.
