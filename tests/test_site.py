@@ -101,6 +101,17 @@ def test_no_private_name_has_a_heading(pages: dict[Path, Page]) -> None:
     assert [each for each in ids if re.search(r"\._(?!_call__$)", each)] == []
 
 
+def test_no_cell_of_a_table_in_the_reference_is_empty(site: Path, pages: dict[Path, Page]) -> None:
+    """The attributes, parameters and results of the API have types and texts, and members of enums have values."""
+    rows = 0
+    for path in (site / "reference" / "api").glob("*.html"):
+        for row in re.findall(r'<tr class="doc-section-item">(.*?)</tr>', pages[path].text, re.DOTALL):
+            texts = [re.sub(r"<[^>]+>|\s+", "", cell) for cell in re.findall(r"<td>(.*?)</td>", row, re.DOTALL)]
+            assert all(texts), (path.name, texts)
+            rows += 1
+    assert rows > 500
+
+
 def test_identifiers_are_unique_in_a_page(pages: dict[Path, Page]) -> None:
     for path, page in pages.items():
         ids = [each for each in page.ids if not each.startswith("__")]  # mkdocstrings repeats those of lines of code

@@ -46,6 +46,7 @@ class AttributeTables(griffe.Extension):
                 _expand_value(each)
         classes = [each for each in objects if isinstance(each, griffe.Class)]
         records = [cls for cls in classes if RECORD_BASES & set(_base_names(cls))]
+        enums = {cls.path for cls in classes if ENUM_BASES & set(_base_names(cls))}
         for cls in classes:
             for name in INTERNAL_MEMBERS.get(cls.name, "").split() if cls.name in exports else ():
                 cls.del_member(name)
@@ -59,7 +60,7 @@ class AttributeTables(griffe.Extension):
                 _add_signature(cls)
                 _move_argument_texts(cls)
         for cls in classes:
-            _add_table(cls)
+            _add_table(cls, is_enum=cls.path in enums)
 
 
 def _objects(scope: griffe.Object) -> Iterator[griffe.Object]:
@@ -184,11 +185,10 @@ def _move_argument_texts(cls: griffe.Class) -> None:
         sections.remove(section)
 
 
-def _add_table(cls: griffe.Class) -> None:
+def _add_table(cls: griffe.Class, *, is_enum: bool) -> None:
     rows = [each for each in _attributes(cls) if each.docstring is None or "\n\n" not in each.docstring.value]
     if not rows or cls.docstring is None:
         return
-    is_enum = bool(ENUM_BASES & set(_base_names(cls)))
     table = griffe.DocstringSectionAttributes(
         [
             griffe.DocstringAttribute(
