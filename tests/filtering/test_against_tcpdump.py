@@ -31,6 +31,7 @@ from support.captures import (
     relabelled,
 )
 from support.corpus_filters import CORPUS, ETHERNET
+from support.libpcap_release import needs_libpcap
 from support.project import Rounds
 from support.real_captures import parameters_of, real_captures
 
@@ -99,8 +100,14 @@ TRUNCATED_TRAFFIC: Final = with_truncated_packets(PACKETS, 1)
 # The corpus
 
 
+def _skip_if_compiled_incorrectly(expression: str) -> None:
+    if expression in EQUIVALENTS:
+        needs_libpcap(1, 10, 5)
+
+
 @pytest.mark.parametrize("expression", ETHERNET, ids=ETHERNET)
 def test_output_of_a_plain_file_has_the_same_bytes(expression: str) -> None:
+    _skip_if_compiled_incorrectly(expression)
     target = BytesIO()
     cbpf.filter_capture(TRAFFIC, target, expression)
     assert (0, target.getvalue()) == run_tcpdump(TRAFFIC_BYTES, expression)
@@ -111,6 +118,7 @@ OF_LENGTH: Final = ("len <= 60", "len = 98", "less 60", "greater 98", "len - 60 
 
 @pytest.mark.parametrize("expression", [*ETHERNET, *OF_LENGTH], ids=[*ETHERNET, *OF_LENGTH])
 def test_truncated_packets_are_filtered_as_by_tcpdump(expression: str) -> None:
+    _skip_if_compiled_incorrectly(expression)
     assert ours(TRUNCATED_TRAFFIC, expression) == tcpdump(TRUNCATED_TRAFFIC, expression)
 
 

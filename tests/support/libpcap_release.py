@@ -1,0 +1,29 @@
+"""The release of the libpcap that compiles expressions: that of cypcap or, without it, that of the system."""
+
+import ctypes
+import re
+from functools import cache
+
+import pytest
+
+
+@cache
+def _release() -> tuple[int, ...]:
+    """Return the numbers of the release, such as (1, 10, 6)."""
+    try:
+        import cypcap
+    except ImportError:
+        library = ctypes.CDLL("libpcap.so.0.8")
+        library.pcap_lib_version.restype = ctypes.c_char_p
+        text = library.pcap_lib_version().decode()
+    else:
+        text = cypcap.lib_version()
+    match = re.match(r"libpcap version ([\d.]+)", text)
+    assert match, text
+    return tuple(map(int, match[1].split(".")))
+
+
+def needs_libpcap(*release: int) -> None:
+    """Skip the test that calls this unless libpcap's release is at least this one."""
+    if _release() < release:
+        pytest.skip(f"needs libpcap {'.'.join(map(str, release))} for expressions (cypcap contains it)")
