@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 import cbpf
-from cbpf.isa.opcodes import ARITHMETIC_ACTIONS, CONDITIONS, OPCODES, Operand
+from cbpf.isa.opcodes import ARITHMETIC_ACTIONS, CONDITIONS, OPCODES, Opcode, Operand
 from support.opcode_tables import TABLES, ActionTable
-from support.project import ROOT, TESTS
+from support.project import ENGINES, ROOT, TESTS
 
 
 @pytest.mark.parametrize("table", TABLES, ids=str)
@@ -32,6 +32,22 @@ def test_rows_name_the_dialects_that_accept_them() -> None:
     assert [len(dialect.opcodes) for dialect in (cbpf.PCAP, cbpf.LINUX, cbpf.SECCOMP)] == [49, 49, 41]
     rejected = {0x28, 0x30, 0x40, 0x48, 0x50, 0xB1, 0x94, 0x9C}  # kernel/seccomp.c, seccomp_check_filter
     assert cbpf.LINUX.opcodes - cbpf.SECCOMP.opcodes == rejected
+
+
+def _name(row: Opcode) -> str:
+    return f"{row.mnemonic} {row.operand.name}"
+
+
+@pytest.mark.parametrize("row", [row for row in OPCODES if row.action in ARITHMETIC_ACTIONS], ids=_name)
+def test_arithmetic_runs_on_every_engine_and_is_optimised(row: Opcode) -> None:
+    """The engines and the optimiser have a case for the action of each row, and their results are equal."""
+    operation = cbpf.RawInstruction(row.code, k=3 if row.operand is Operand.K else 0)
+    program = cbpf.Program([*cbpf.parse("ldb [1]\ntax\nldb [0]\nmul #0x1010101"), operation, cbpf.RetA()])
+    packets = [bytes([a, x]) for a in (0, 1, 0x7F, 0xFF) for x in (0, 1, 3, 31, 32, 0xFF)]
+    dialect = cbpf.DIALECTS[min(row.dialects - {"seccomp"})]
+    verdicts = {tuple(cbpf.VM(program, engine=engine, dialect=dialect).verdicts(packets)) for engine in ENGINES}
+    assert len(verdicts) == 1
+    assert cbpf.difference(program, cbpf.optimize(program, dialect=dialect), dialect=dialect) is None
 
 
 def _patched_package(folder: Path, *replacements: tuple[str, str]) -> dict[str, str]:
