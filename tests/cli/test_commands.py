@@ -152,6 +152,10 @@ def test_version(cli: CommandLine) -> None:
 USAGE_ERRORS = [
     (["frobnicate"], "cbpf: No such command 'frobnicate' (see cbpf --help)"),
     (["filter", "--bogus"], "cbpf: No such option '--bogus' (see cbpf filter --help)"),
+    (["filter", "-dd", "ip"], "cbpf: No such option '-d'; cbpf compile prints programs (see cbpf filter --help)"),
+    (["filter", "-i", "eth0", "ip"], "cbpf: No such option '-i'; cbpf does not capture; filter the output of tcpdump"),
+    (["filter", "-nr", "T", "-v", "ip"], "cbpf: No such option '-v'; cbpf does not print packets; tcpdump -r - prints"),
+    (["filter", "--linktype=RAW", "ip"], "cbpf: No such option '--linktype'; the link type and the snapshot length"),
     (["filter", "-r", "nope.pcap", "-w", "out", "ip"], "cbpf: nope.pcap: No such file or directory"),
     (["filter", "-r", "T", "-w", "no/such/place", "ip"], "cbpf: no/such/place: No such file or directory"),
     (["filter", "-r", "T", "-w", "/dev/full", "ip"], "cbpf: /dev/full: No space left on device"),

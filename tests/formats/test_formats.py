@@ -64,11 +64,19 @@ def test_an_empty_program_is_read(text: str) -> None:
     assert cbpf.parse(text, format="python") == cbpf.Program()
 
 
+GO_SOURCE = "package p\n\nvar p = []bpf.Instruction{\n\tbpf.LoadAbsolute{Off: 12, Size: 2},\n\tbpf.RetA{},\n}\n"
+
+
 def test_the_format_go_reads_source_code_and_printed_instructions() -> None:
-    source = "package p\n\nvar p = []bpf.Instruction{bpf.LoadAbsolute{Off: 12, Size: 2}, bpf.RetA{}}\n"
-    assert cbpf.parse(source, format="go") == cbpf.parse("ldh [12]\nret a", format="go") == cbpf.parse(source)
+    assert cbpf.parse(GO_SOURCE, format="go") == cbpf.parse("ldh [12]\nret a", format="go") == cbpf.parse(GO_SOURCE)
     with pytest.raises(cbpf.ProgramFormatError, match="'x' is not defined in this file"):
-        cbpf.parse(source.replace("12", "x"), format="go")
+        cbpf.parse(GO_SOURCE.replace("12", "x"), format="go")
+
+
+def test_source_code_as_assembly_is_one_problem() -> None:
+    with pytest.raises(cbpf.ProgramFormatError, match="not assembly") as caught:
+        cbpf.parse(GO_SOURCE, format="asm")
+    assert len(caught.value.problems) == 1
 
 
 def test_raw_bytes_are_recognised() -> None:

@@ -9,11 +9,13 @@ from ..isa.program import Instructions, Program
 from .assembler import parse_assembly
 from .base import BytesFormat, TextFormat
 from .lexer import looks_like_assembly
-from .recognition import foreign_format, has_other_byte_order
+from .recognition import foreign_format, has_other_byte_order, looks_like_source
 from .registry import BYTES_FORMATS, TEXT_FORMATS
 from .text_input import decode_text, has_byte_order_mark, normal_text, without_surroundings
 
 _MANY_PROBLEMS = 3
+_NOT_A_PROGRAM = "not a program in a known notation; as assembly"
+_NOT_ASSEMBLY = "not assembly, but similar to source code, which cbpf convert reads"
 
 
 def parse(source: str | bytes, *, format: str = "auto") -> Program:
@@ -40,7 +42,12 @@ def parse(source: str | bytes, *, format: str = "auto") -> Program:
     if format == "auto":
         return _parse_unknown(source, data)
     selected = _format_named(format)
-    return selected.parse(data) if isinstance(selected, BytesFormat) else selected.parse(_text(source, data))
+    if isinstance(selected, BytesFormat):
+        return selected.parse(data)
+    text = _text(source, data)
+    if selected.parse is parse_assembly and looks_like_source(text):
+        return _parse_assembly(text, _NOT_ASSEMBLY)
+    return selected.parse(text)
 
 
 def _parse_unknown(source: object, data: bytes) -> Program:
@@ -55,15 +62,15 @@ def _parse_unknown(source: object, data: bytes) -> Program:
             raise ProgramFormatError(f"byte 0: the instructions are in the other byte order; {advice}")
         return selected.parse(data)
     text = without_surroundings(_text(source, data))
-    program = selected.parse(text) if selected.name != "asm" else _parse_rest(text)
+    program = selected.parse(text) if selected.name != "asm" else _parse_assembly(text, _NOT_A_PROGRAM)
     if selected.name == "hex" and has_other_byte_order(bytes(program)):
         fact = "the instructions are in the other byte order; convert them to bytes, and read these as raw-swapped"
         raise ProgramFormatError(f"byte 0: {fact}")
     return program
 
 
-def _parse_rest(text: str) -> Program:
-    """Parse text that looks like no format as assembly; if hardly a line is an instruction, report one problem."""
+def _parse_assembly(text: str, fact: str) -> Program:
+    """Parse assembly; if hardly a line is an instruction, report one problem that begins with *fact*."""
     try:
         return parse_assembly(text)
     except ProgramFormatError as error:
@@ -71,7 +78,7 @@ def _parse_rest(text: str) -> Program:
         if looks_like_assembly(text) and not _MANY_PROBLEMS < len(error.problems) > line_count * 3 // 4:
             raise
         first = error.problems[0]
-        message = f"not a program in a known notation; as assembly: {first.message}"
+        message = f"{fact}: {first.message}"
         raise ProgramFormatError([Problem(first.line, first.column, message, first.excerpt)]) from None
 
 

@@ -52,7 +52,12 @@ def _parse_source(text: str) -> Program:
 
 def _parse_go(text: str) -> Program:
     """Parse the syntax in which Go prints instructions, or Go source code."""
-    return _parse_source(text) if looks_like_source(text) else parse_assembly(text)
+    try:
+        return parse_assembly(text)
+    except ProgramFormatError:
+        if not looks_like_source(text):
+            raise
+    return _parse_source(text)
 
 
 def _render_savefile(program: Program) -> bytes:

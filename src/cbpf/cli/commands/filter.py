@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -24,8 +24,30 @@ from ..options import (
 )
 from ..progress import progress_bar, with_progress
 
+_TCPDUMP_OPTIONS: Final = {
+    "cbpf compile prints programs": "-d",
+    "cbpf does not capture; filter the output of tcpdump -w -": "-i -I -D -p -B --interface --list-interfaces",
+    "cbpf does not print packets; tcpdump -r - prints the output": "-A -e -H -l -S -t -v -x -X --number --print",
+    "the link type and the snapshot length are those of the capture": "-s -y --snapshot-length --linktype",
+    "several captures are read with several -r": "-V",
+}
+"""The options of tcpdump that cbpf filter does not have, by the alternative."""
 
-@click.command("filter", short_help="Copy the packets that a filter accepts.")
+
+class _Filter(click.Command):
+    """A command whose errors for options of tcpdump name the alternative."""
+
+    def parse_args(self, context: click.Context, arguments: list[str]) -> list[str]:
+        try:
+            return super().parse_args(context, arguments)
+        except click.NoSuchOption as error:
+            advice = [text for text, options in _TCPDUMP_OPTIONS.items() if error.option_name in options.split()]
+            if not advice:
+                raise
+            raise click.UsageError(f"{error.message.rstrip('.')}; {advice[0]}", context) from None
+
+
+@click.command("filter", cls=_Filter, short_help="Copy the packets that a filter accepts.")
 @click.argument("expression", nargs=-1)
 @sources_option
 @click.option(
