@@ -35,7 +35,15 @@ class FieldError(CbpfError, ValueError):
 
 
 class ExpressionError(CbpfError, ValueError):
-    """A filter expression cannot be compiled; the message contains the place if it is known, the fact and a hint."""
+    """A filter expression cannot be compiled; the message contains the place if it is known, the fact and a hint.
+
+    >>> from cbpf import compile
+    >>> try:
+    ...     compile("tcp prot 80")
+    ... except ExpressionError as error:
+    ...     print(error.column, error.suggestion)
+    5 tcp port 80
+    """
 
     source: str = ""
     """The name of the file with the expression, if it is known."""
@@ -180,6 +188,13 @@ class ProgramFormatError(CbpfError, ValueError):
     """Text or bytes do not encode a program, or a format cannot represent one.
 
     The message contains line and column, the byte offset, or the index of the instruction.
+
+    >>> from cbpf import parse
+    >>> try:
+    ...     parse("ldq [0]", format="asm")
+    ... except ProgramFormatError as error:
+    ...     print(error.problems[0].column, error.problems[0].message)
+    1 unknown instruction 'ldq'
     """
 
     source: str = ""
@@ -196,7 +211,15 @@ class ProgramFormatError(CbpfError, ValueError):
 
 
 class VerificationError(CbpfError, ValueError):
-    """The dialect rejects a program."""
+    """The dialect rejects a program.
+
+    >>> from cbpf import LINUX, VM, LoadScratch, Register
+    >>> try:
+    ...     VM([LoadScratch(Register.A, 0)], dialect=LINUX)
+    ... except VerificationError as error:
+    ...     print([finding.identifier for finding in error.findings])
+    ['no-return', 'scratch-unwritten']
+    """
 
     source: str = ""
     """The name of the file of the program, if it is known."""

@@ -71,7 +71,7 @@ class FilterTable:
             name: The name of the filter in reports; by default the expression.
 
         Raises:
-            FieldError: If a row is not a pair of a verdict and a packet.
+            FieldError: A row is not a pair of a verdict and a packet.
         """
         __tracebackhide__ = True
         import cbpf

@@ -27,7 +27,7 @@ class Flow(Immutable):
         dialect: The dialect that the program is verified and analysed for; by default PCAP.
 
     Raises:
-        VerificationError: If the dialect rejects the program.
+        VerificationError: The dialect rejects the program.
 
     >>> from cbpf import compile
     >>> flow = Flow(compile("arp"))
@@ -70,7 +70,7 @@ class Flow(Immutable):
             The block.
 
         Raises:
-            IndexError: If the program has no such instruction.
+            IndexError: The program has no such instruction.
         """
         return self.blocks[self._block_numbers[range(len(self.program))[index]]]
 
@@ -84,7 +84,7 @@ class Flow(Immutable):
             The facts, or None if no execution reaches the instruction.
 
         Raises:
-            IndexError: If the program has no such instruction.
+            IndexError: The program has no such instruction.
         """
         index = range(len(self.program))[index]
         block = self.block_at(index)

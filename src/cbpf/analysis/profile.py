@@ -69,8 +69,8 @@ def execution_counts(program: Instructions, packets: Any, *, dialect: Dialect = 
         The counts.
 
     Raises:
-        VerificationError: If the dialect rejects the program.
-        PacketError: If a packet is not a bytes-like object.
+        VerificationError: The dialect rejects the program.
+        PacketError: A packet is not a bytes-like object.
 
     >>> from cbpf import parse
     >>> execution_counts(parse("ldb [0]\njeq #1,0,1\nret #1\nret #0"), [b"\1", b"\2", b""])

@@ -70,7 +70,7 @@ def program_info(program: Instructions, *, dialect: Dialect = PCAP) -> ProgramIn
         The properties.
 
     Raises:
-        VerificationError: If the dialect rejects the program.
+        VerificationError: The dialect rejects the program.
 
     >>> from cbpf import compile
     >>> info = program_info(compile("arp"))

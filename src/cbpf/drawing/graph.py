@@ -68,8 +68,8 @@ def graph(program: Instructions, *, counts: ExecutionCounts | None = None, diale
         The drawing.
 
     Raises:
-        VerificationError: If the dialect rejects the program.
-        FieldError: If *counts* are not those of a program of this length.
+        VerificationError: The dialect rejects the program.
+        FieldError: *counts* are not those of a program of this length.
 
     >>> from cbpf import compile
     >>> print(graph(compile("arp")).mermaid())

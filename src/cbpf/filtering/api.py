@@ -320,6 +320,11 @@ def compile_for_capture(
         CaptureError: The capture has not described such an interface.
         ExpressionError: The expression is invalid, or tests properties that only a live device has, such as `inbound`
             on Ethernet.
+
+    >>> from cbpf import read_capture
+    >>> with read_capture("examples/traffic.pcap") as capture:
+    ...     len(compile_for_capture("arp", capture))
+    4
     """
     capture.look_ahead()
     if not 0 <= interface < len(capture.interfaces):

@@ -114,7 +114,7 @@ def render(program: Instructions, format: str) -> str:
 
 
 def render_bytes(program: Instructions, format: str) -> bytes:
-    """Write a program in any format.
+    r"""Write a program in any format.
 
     Args:
         program: A program, or its instructions.
@@ -126,6 +126,10 @@ def render_bytes(program: Instructions, format: str) -> bytes:
     Raises:
         FieldError: *format* is unknown.
         ProgramFormatError: The format cannot represent the program.
+
+    >>> from cbpf import RetConstant
+    >>> render_bytes([RetConstant(0)], "c")
+    b'{ 0x6, 0, 0, 0x00000000 },\n'
     """
     selected, value = _format_named(format), Program(program)
     if isinstance(selected, TextFormat):

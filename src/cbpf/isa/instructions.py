@@ -3,11 +3,6 @@
 Each type is an immutable value. `assemble()` returns its `RawInstruction`; `str()` returns Go's syntax: decimal
 numbers, jumps as relative skips. Decoding is lossless: an instruction without a typed form, or with bits that its
 typed form would drop, remains a `RawInstruction`.
-
->>> print(LoadAbsolute(off=12, size=2))
-ldh [12]
->>> RetA().assemble(), RawInstruction(0x16).disassemble()
-(RawInstruction(op=0x16, jt=0, jf=0, k=0), RetA())
 """
 
 from typing import Annotated, Final, TypeAlias
@@ -44,7 +39,8 @@ ExtensionField: TypeAlias = Annotated[Extension, member(Extension)]
 class RawInstruction(RawFields):
     """One encoded instruction: struct sock_filter (linux/filter.h), struct bpf_insn (libpcap).
 
-    Any bit pattern is allowed. The instruction is a tuple of its four fields, and compares as a tuple.
+    Any bit pattern is allowed. The instruction is a tuple of its four fields, and compares as a tuple. `str` returns
+    Go's syntax, or a C initialiser if that syntax would lose a bit.
 
     Args:
         op: The operation code, 16 bits.
@@ -54,6 +50,9 @@ class RawInstruction(RawFields):
 
     Raises:
         FieldError: A number does not fit its field.
+
+    >>> print(RawInstruction(0x28, k=12), RawInstruction(0x16, k=1))
+    ldh [12] { 0x16, 0, 0, 0x00000001 }
     """
 
     __slots__ = ()
@@ -182,6 +181,8 @@ class LoadIndirect(TypedInstruction):
 
 class LoadMemShift(TypedInstruction):
     """Load 4 * (packet[off] & 15), the length in bytes of an IPv4 header at *off*, into X: `ldx 4*([off]&0xf)`.
+
+    If the byte is missing, the program returns 0.
 
     Args:
         off: The offset from the start of the packet, in bytes: an unsigned 32-bit number.

@@ -76,7 +76,7 @@ def optimize(
 ) -> Program:
     r"""Return a shorter or faster program with the same verdict on every packet, of any length and with any metadata.
 
-    A program is returned unchanged if it has no diagram of reasonable size (a sum that doubles itself forty times).
+    A program is returned unchanged if its decision diagram would be too large, as for a sum that doubles forty times.
 
     Args:
         program: The program, as typed or raw instructions.
@@ -139,7 +139,7 @@ def improve(source: Sequence[RawInstruction], *, dialect: Dialect, goal: Goal) -
 
 
 def optimization_stages(program: Instructions, *, dialect: Dialect = PCAP, goal: Goal = "size") -> tuple[Stage, ...]:
-    """Return the program after each stage of `optimize` that changed it.
+    r"""Return the program after each stage of `optimize` that changed it.
 
     Args:
         program: The program, as typed or raw instructions.
@@ -147,11 +147,16 @@ def optimization_stages(program: Instructions, *, dialect: Dialect = PCAP, goal:
         goal: "size" (the default) or "speed"; see `optimize`.
 
     Returns:
-        The stages in order. Empty if the program has no diagram of reasonable size.
+        The stages in order. Empty if the decision diagram of the program would be too large.
 
     Raises:
         FieldError: An argument is invalid.
         VerificationError: The dialect rejects the program for another reason than its length.
+
+    >>> from cbpf import parse
+    >>> for stage in optimization_stages(parse("ldh [12]\ntax\ntxa\njeq #1,0,1\nret #1\nret #0")):
+    ...     print(len(stage.program), stage.name)
+    4 value numbering, dead code, registers
     """
     source, rules = _verified(program, dialect, goal)
     try:

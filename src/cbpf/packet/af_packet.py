@@ -72,6 +72,11 @@ def with_tag(view: SocketView) -> bytes:
 
     Returns:
         The frame as captured; the data of a view without a tag, unchanged.
+
+    >>> from cbpf import link_type
+    >>> frame = bytes.fromhex("ffffffffffff 020000000001 8100 0007 0806") + bytes(28)
+    >>> with_tag(socket_view(frame, link_type("EN10MB"))) == frame
+    True
     """
     tag = view.metadata.vlan
     if tag is None:
