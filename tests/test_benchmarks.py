@@ -13,11 +13,6 @@ from support.project import ROOT
 pytestmark = pytest.mark.skipif(not (ROOT / "benchmarks").is_dir(), reason="this copy has no benchmarks")
 
 
-@pytest.fixture(autouse=True)
-def _from_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(ROOT))
-
-
 def test_documents_match_the_figures() -> None:
     from benchmarks import chart, report
 

@@ -85,7 +85,7 @@ class Violation(NamedTuple):
 
 def checked_files() -> list[Path]:
     """Return the files whose prose is checked."""
-    folders = ("src", "tests", "benchmarks", "examples")
+    folders = ("src", "tests", "benchmarks", "documentation", "examples")
     code = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
     return sorted(
         [

@@ -92,6 +92,11 @@ def group() -> None:
     hexadecimal, a cBPF savefile of libpcap, or the bytes of struct sock_filter. -e EXPRESSION replaces PROGRAM.
 
     Exit code: 0 success, 1 no (a program is rejected, two programs differ), 2 error, 3 undecided.
+
+    \b
+      cbpf info in.pcap
+      cbpf filter -r in.pcap -w out.pcap 'tcp port 443'
+      cbpf diff -e 'tcp port 80' -e 'tcp dst port 80'
     """
 
 

@@ -18,6 +18,10 @@ def command(text: str, as_c: bool, target_format: str, target: str | None) -> No
     """Assemble TEXT, by default read from standard input.
 
     TEXT is a file in bpf_asm or Go syntax, or a listing of tcpdump -d or bpf_dbg.
+
+    \b
+      cbpf asm filter.asm
+      cbpf asm --to savefile -w filter.cbpf filter.asm
     """
     program = read_program(text, "asm")
     write_bytes(target, cbpf.render_bytes(program, "c" if as_c else target_format))

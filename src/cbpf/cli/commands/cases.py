@@ -33,6 +33,12 @@ def command(
     choice, by the indices of instructions: "runs 2" (instruction 2 is executed), "1 is true" or "1 is false" (the
     outcome of its test), "0 just fits" (the packet ends directly after the bytes that it loads), "0 lacks a byte" (the
     packet ends one byte earlier). `cbpf run PROGRAM cases.pcap` prints the verdicts on a capture written by -w.
+
+    Exit code: 0 success, 2 error, 3 undecided within the time limit.
+
+    \b
+      cbpf cases -e 'tcp port 80'
+      cbpf cases -w cases.pcap filter.c
     """
     loaded = program_or_expression(program, expression, link_type)
     cases = cbpf.cases(loaded, dialect=dialect, **limits)

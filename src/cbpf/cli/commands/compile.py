@@ -45,8 +45,9 @@ _MAX_SOCKET_PROGRAM: Final = 4096  # instructions: BPF_MAXINSNS of linux/bpf_com
 @click.option(
     "--goal",
     type=click.Choice(["size", "speed"]),
+    show_default="speed with --hosts or --ports, else size",
     help="Optimise for size (fewer instructions) or for speed: chains of tests become trees, which are longer but have "
-    "shorter paths.  [default: speed with --hosts or --ports, else size]",
+    "shorter paths.",
 )
 @new_dialect_option("BPF dialect whose arithmetic the optimiser preserves.")
 @click.option(
@@ -71,9 +72,10 @@ def command(
     """Print the program of a filter expression (pcap-filter(7)), like tcpdump -d.
 
     An empty expression accepts all packets. With --hosts FILE and --ports FILE, packets must also match these lists,
-    whose length is not limited:
+    whose length is not limited; -w writes the program to a file for cbpf filter.
 
     \b
+      cbpf compile tcp port 80
       cbpf compile --hosts blocked.txt -w blocked.cbpf tcp
       cbpf filter --program blocked.cbpf -r in.pcap -w out.pcap
     """

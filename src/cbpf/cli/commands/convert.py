@@ -39,7 +39,12 @@ def command(
     target_format: str,
     target: str | None,
 ) -> None:
-    """Write PROGRAM, by default read from standard input, in another format."""
+    """Write PROGRAM, by default read from standard input, in another format.
+
+    \b
+      cbpf convert --to json filter.c
+      cbpf convert --to go -e 'udp port 53'
+    """
     if source_format is not None and expression is None:
         loaded = read_program("-" if program is None else program, source_format)
     else:

@@ -66,13 +66,14 @@ def command(
 ) -> None:
     """Prove that two programs agree on every packet, or show a packet on which they differ, with both traces.
 
-    LEFT and RIGHT are programs in any format, or expressions given by -e:
+    LEFT and RIGHT are programs in any format, or expressions given by -e.
+
+    Exit code: 0 equal (implied), 1 different (not implied), 2 error, 3 undecided within the time limit.
 
     \b
       cbpf diff -e 'tcp port 80' -e tcp
       cbpf diff old.c -e 'tcp port 443'
-
-    Exit code: 0 equal (implied), 1 different (not implied), 2 error, 3 undecided within the time limit.
+      cbpf diff --relation implies -e 'tcp port 80' -e tcp
     """
     if len(paths) + len(expressions) != 2:
         raise click.UsageError(f"expected two programs, got {len(paths) + len(expressions)}")

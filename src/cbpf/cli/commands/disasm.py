@@ -25,6 +25,11 @@ from ..options import (
 def command(
     program: str | None, expression: str | None, link_type: str, target_format: str, target: str | None
 ) -> None:
-    """Print PROGRAM, by default read from standard input, as assembly with labels."""
+    """Print PROGRAM, by default read from standard input, as assembly with labels.
+
+    \b
+      cbpf disasm filter.c
+      cbpf disasm --to tcpdump -e 'tcp port 80'
+    """
     loaded = program_or_expression(program, expression, link_type)
     write_bytes(target, cbpf.render_bytes(loaded, target_format))

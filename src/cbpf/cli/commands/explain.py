@@ -55,7 +55,12 @@ def command(
 
     Also show the size of the program after each pass, the proof that both programs are equivalent, and whether
     libpcap's own optimiser preserves all verdicts, with a counterexample if it does not. The proofs require the extra
-    smt (pip install 'cbpf[smt]'). The exit code is 3 if one of them has no answer within the time limit.
+    smt (pip install 'cbpf[smt]').
+
+    Exit code: 0 success, 2 error, 3 one of the proofs has no answer within the time limit.
+
+    \b
+      cbpf explain tcp port 80
     """
     text = read_expression(expression, expression_file)
     plain = cbpf.compile(text, link_type=link_type, optimizer=None)

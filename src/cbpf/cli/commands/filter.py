@@ -97,7 +97,9 @@ def command(
     are pcap or pcapng, also compressed by gzip, zstd, lz4, xz or bzip2. The output has the format, byte order and time
     resolution of the input, and is not compressed. A summary is printed on stderr.
 
+    \b
       cbpf filter -r in.pcap -w out.pcap 'tcp port 443'
+      cbpf filter -r in.pcap --count udp port 53
     """
     if program is not None and (expression or expression_file is not None or lists):
         raise click.UsageError("--program PROGRAM cannot be combined with EXPRESSION, -F, --hosts or --ports")

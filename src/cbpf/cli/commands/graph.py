@@ -63,6 +63,7 @@ def command(
     dashed. With -r it also shows how often each block ran on the packets of a capture, and how often each edge was
     taken. SVG needs no other program; DOT is for graphviz, Mermaid for Markdown.
 
+    \b
       cbpf graph -e 'tcp port 443' -r in.pcap -w https.svg
     """
     picture_format = target_format or _format_of_name(target)

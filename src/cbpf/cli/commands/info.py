@@ -32,9 +32,13 @@ def command(context: click.Context, captures: tuple[str, ...], as_json: bool) ->
     """Describe each CAPTURE: format, packets, bytes, times (UTC), interfaces, damage.
 
     A CAPTURE is a file, or - for standard input: pcap or pcapng, also compressed by gzip, zstd, lz4, xz or bzip2. If a
-    capture is damaged, the packets before the damage are counted, and the exit code is 2.
+    capture is damaged, the packets before the damage are counted.
 
+    Exit code: 0 success, 2 error, also if a capture is damaged.
+
+    \b
       cbpf info in.pcap
+      cbpf info --json in.pcap
     """
     is_first, has_failed = True, False
     for capture in captures:

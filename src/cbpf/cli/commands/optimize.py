@@ -52,8 +52,13 @@ def command(
     """Optimise PROGRAM, by default read from standard input, for size or for speed.
 
     The result gives the same verdict on every packet, including truncated ones, under the rules of the dialect. The
-    size and the longest path before and after are printed on stderr. The exit code is 3 if --prove has no answer within
-    the time limit; nothing is written then.
+    size and the longest path before and after are printed on stderr.
+
+    Exit code: 0 success, 2 error, 3 --prove has no answer within the time limit, and nothing is written.
+
+    \b
+      cbpf optimize filter.c
+      cbpf optimize --prove --to c -w shorter.c filter.c
     """
     plain = unoptimized_program(program, expression, link_type)
     started = perf_counter()

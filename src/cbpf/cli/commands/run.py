@@ -28,7 +28,14 @@ from ..options import (
 def command(
     arguments: tuple[str, ...], expression: str | None, dialect: cbpf.Dialect, engine: Any, as_socket: bool
 ) -> None:
-    """Print a line for each packet of CAPTURE: the packet's number, from 1, and the verdict of PROGRAM."""
+    """Print a line for each packet of CAPTURE: the packet's number, from 1, and the verdict of PROGRAM.
+
+    A verdict of 0 rejects the packet, and any other accepts it. With -e EXPRESSION, the only argument is CAPTURE.
+
+    \b
+      cbpf run filter.c in.pcap
+      cbpf run -e 'udp port 53' in.pcap
+    """
     programs, capture = programs_for_capture(arguments, expression, dialect)
     vm_of = cache(lambda program: cbpf.VM(program, dialect=dialect, engine=engine))
     with capture:

@@ -39,6 +39,7 @@ def command(
     They are the size, path lengths, inputs and opcodes of the program, and the dialects that accept it. With -r also:
     the number of instructions executed per packet of a capture, and the blocks that the most packets executed.
 
+    \b
       cbpf stats -e 'tcp port 443' -r in.pcap
     """
     profile = profiled_program(program, expression, link_type, capture, dialect, as_socket)

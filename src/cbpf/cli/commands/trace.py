@@ -36,7 +36,14 @@ from ..options import (
 def command(
     arguments: tuple[str, ...], expression: str | None, number: int, dialect: cbpf.Dialect, as_socket: bool
 ) -> None:
-    """Print each step of PROGRAM on packet K of CAPTURE: instruction, registers, loaded bytes, jump target."""
+    """Print each step of PROGRAM on packet K of CAPTURE: instruction, registers, loaded bytes, jump target.
+
+    With -e EXPRESSION, the only argument is CAPTURE.
+
+    \b
+      cbpf trace -n 3 filter.c in.pcap
+      cbpf trace -e 'tcp port 443' in.pcap
+    """
     programs, capture = programs_for_capture(arguments, expression, dialect)
     packet = _packet(capture, number)
     program = programs.program(capture, packet.interface)

@@ -21,7 +21,11 @@ def command(
 ) -> None:
     """Check PROGRAM, by default read from standard input, against the rules of a dialect.
 
-    Exit code: 0 if the dialect accepts the program; 1 if it does not, with one line per finding on stderr.
+    Exit code: 0 the dialect accepts the program, 1 it does not, with one line per finding on stderr, 2 error.
+
+    \b
+      cbpf verify --dialect linux filter.c
+      cbpf verify -e 'tcp port 80'
     """
     loaded = program_or_expression(program, expression, link_type, dialect)
     name = program if expression is None else f"-e {expression!r}"

@@ -1,0 +1,45 @@
+"""The help texts of the commands: their examples run, and the exit codes that occur are listed."""
+
+import shlex
+from contextlib import chdir
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from documentation.commands import CommandText, main_command, subcommands
+
+from cbpf.cli import group
+from support.project import ROOT
+
+COMMANDS = [main_command(), *subcommands()]
+FILES = {
+    "blocked.txt": "192.0.2.0/24\n198.51.100.7\n",
+    "old.c": "{ 0x6, 0, 0, 262144 },\n",
+    "filter.asm": "ldh [12]\njne #0x800, drop\nret #-1\ndrop: ret #0\n",
+    "filter.c": "{ 0x28, 0, 0, 12 },\n{ 0x15, 0, 1, 2048 },\n{ 0x6, 0, 0, 262144 },\n{ 0x6, 0, 0, 0 },\n",
+}
+"""Files that the examples read."""
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_examples_of_help_texts_run(command: CommandText, tmp_path: Path) -> None:
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "in.pcap").symlink_to(ROOT / "examples" / "traffic.pcap")
+    expected = {code for code, _ in command.exit_codes} - {2} or {0}
+    assert command.examples
+    with chdir(tmp_path):
+        for example in command.examples:
+            program, *arguments = shlex.split(example)
+            result = CliRunner().invoke(group, arguments)
+            assert program == "cbpf"
+            assert result.exit_code in expected, (example, result.output)
+            assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_help_texts_fit_a_terminal(command: CommandText) -> None:
+    """Each example is on a line of its own, and no line is longer than a terminal of 80 columns."""
+    lines = CliRunner().invoke(group, [*command.name.split()[1:], "--help"]).output.splitlines()
+    assert set(command.examples) <= {line.strip() for line in lines}
+    assert max(map(len, lines)) <= 80
