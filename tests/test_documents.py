@@ -86,6 +86,15 @@ def test_other_outputs_and_exit_codes_fail(old: str, new: str, message: str, tmp
     assert message in failure
 
 
+@pytest.mark.parametrize(("content", "failures"), [("new", 0), ("old", 1)])
+def test_pictures_are_those_that_the_examples_write(content: str, failures: int, tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("```console\n$ printf new > made.svg\n```\n![made](assets/made.svg)\n![other](assets/other.svg)\n")
+    (tmp_path / "assets").mkdir()
+    (tmp_path / "assets" / "made.svg").write_text(content)
+    assert len(examples.run(page, tmp_path).failures) == failures
+
+
 README: Final = (ROOT / "README.md").read_text()
 COMMANDS: Final = [
     line.split("  #")[0].rstrip()

@@ -7,6 +7,7 @@
 - A block with a title (```python title="name.py") is written to the file of this name, so that later examples can use
   it.
 - Other blocks are not run.
+- A picture that the document shows is equal to the file of its name, if an example writes one.
 
 In an output, `...` stands for any text, and white space counts as one space. `<!-- requires: tcpdump -->` on the line
 before a block names programs, or `root`, without which the block is skipped.
@@ -35,6 +36,7 @@ _BLOCK: Final = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 _TITLE: Final = re.compile(r'title="([^"]+)"')
+_PICTURE: Final = re.compile(r"!\[[^\]]*\]\(([^):]+)\)")
 _HERE_DOCUMENT: Final = re.compile(r"<<'?(\w+)'?")
 _FLAGS: Final = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
@@ -130,7 +132,16 @@ def run(document: Path, folder: Path) -> Report:
                 run_block = _run_console if block.language == "console" else _run_doctest
                 count, failures = run_block(document, block, namespace)
                 report = Report(report.attempted + count, report.failures + failures, report.skipped)
-    return report
+    return report._replace(failures=report.failures + list(_outdated_pictures(document, folder)))
+
+
+def _outdated_pictures(document: Path, folder: Path) -> Iterator[str]:
+    """Yield a failure for each picture of a document that differs from the file that its examples wrote."""
+    for target in _PICTURE.findall(document.read_text()):
+        picture = document.parent / target
+        made = folder / picture.name
+        if made.exists() and made.read_bytes() != picture.read_bytes():
+            yield f"{document.name}: {target} is not the picture that the examples write"
 
 
 def _run_doctest(document: Path, block: Block, namespace: dict[str, Any]) -> tuple[int, list[str]]:
