@@ -1,5 +1,6 @@
 """The documentation site: its navigation, its build, and the completeness of its reference."""
 
+import fcntl
 import os
 import re
 import shutil
@@ -64,8 +65,15 @@ def build_site(folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the site, which the first of the processes of pytest-xdist builds."""
     pytest.importorskip("zensical")
-    return build_site(tmp_path_factory.mktemp("site"))
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "documentation"
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        built = folder / "site"
+        return built if built.exists() else build_site(folder)
 
 
 @pytest.fixture(scope="session")
