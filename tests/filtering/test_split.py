@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO, Final, cast
+from typing import Any, BinaryIO, Final, cast, get_args
 
 import pytest
 
@@ -17,12 +17,11 @@ from support.sample_pcapng import FRAME, PACKET, without_blocks
 
 pytestmark = pytest.mark.filterwarnings("ignore::cbpf.ExpressionWarning")  # arp, on link types that have none
 
-ENGINES: Final = ("python", "llvm", "auto", "interpreter")
 TRAFFIC_RECORDS: Final = decoded(TRAFFIC.read_bytes())
 EXPRESSIONS: Final = ("tcp", "udp port 53", "arp", "greater 200", "less 1", "ip and not tcp")  # some overlap
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(params=get_args(cbpf.EngineName))
 def engine(request: pytest.FixtureRequest) -> Any:
     """Return each engine, and "auto"."""
     return request.param

@@ -102,7 +102,10 @@ def test_an_action_that_no_module_handles_fails_by_name(tmp_path: Path) -> None:
         tmp_path,
         (_LAST_ROW, _LAST_ROW + '    Opcode(0xB4, "rot", Action.ROTATE, Operand.K, frozenset()),\n'),
         ("    TXA = auto()\n", "    TXA = auto()\n    ROTATE = auto()\n"),
-        ("        Action.SHIFT_RIGHT,\n    }", "        Action.SHIFT_RIGHT,\n        Action.ROTATE,\n    }"),
+        (
+            "ARITHMETIC_ACTIONS: Final = frozenset(\n    {\n",
+            "ARITHMETIC_ACTIONS: Final = frozenset(\n    {Action.ROTATE,\n",
+        ),
     )
     lines = _output(environment, _USE.format(code=0xB4))
     assert lines[:2] == ["", "opcode"]

@@ -11,8 +11,9 @@ from typing import Any, Final
 import pytest
 
 import cbpf
+from cbpf.packet import link_types as link_types_module
 from cbpf.packet.link_types import link_type_by_dlt, link_types
-from support.captures import Variant, encoded
+from support.captures import Record, Variant, encoded
 
 HEADER: Final = Path("/usr/include/pcap/dlt.h")
 
@@ -92,3 +93,24 @@ def test_captures_of_these_types_are_described_by_name(name: str) -> None:
 
 def test_a_number_without_a_name_is_called_by_its_number() -> None:
     assert link_type_by_dlt(1240) == cbpf.link_type(1240) == cbpf.link_type("1240") == ("1240", 1240, 1240)
+
+
+def test_an_added_row_is_known_by_name_and_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = link_types_module._LinkTypeRow("MADE_UP", 4_000, 4_001, aliases=("INVENTED",), max_packet_length=2**20)
+    caches = [value for value in vars(link_types_module).values() if hasattr(value, "cache_clear")]
+    assert len(caches) == 4
+    monkeypatch.setattr(link_types_module, "_TABLE", (*link_types_module._TABLE, row))
+    for cached in caches:
+        cached.cache_clear()
+    try:
+        kind = cbpf.LinkType("MADE_UP", 4_000, 4_001)
+        found = [cbpf.link_type(name) for name in ("made_up", "LINKTYPE_INVENTED", "DLT_MADE_UP", 4_001, 4_000)]
+        assert [*found, link_type_by_dlt(4_000)] == [kind] * 6
+        assert kind.max_packet_length == 2**20
+        capture = encoded([Record(0, 0, 300_000, bytes(300_000))], Variant(snaplen=0, linktype=4_001))
+        assert cbpf.capture_info(BytesIO(capture)).interfaces[0].interface.link_type == kind
+        assert [len(packet.data) for packet in cbpf.read_capture(BytesIO(capture))] == [300_000]
+    finally:
+        monkeypatch.undo()
+        for cached in caches:
+            cached.cache_clear()
