@@ -21,7 +21,7 @@ from support.project import ROOT
 
 DOCS: Final = ROOT / "docs"
 CONFIG: Final = tomllib.loads((ROOT / "zensical.toml").read_text())["project"]
-FOLDERS: Final = ("docs", "src", "tools")
+FOLDERS: Final = ("docs", "documentation", "src")
 LOADING_ATTRIBUTES: Final = {"script": "src", "img": "src", "iframe": "src", "source": "src", "object": "data"}
 LOADING_RELATIONS: Final = {"stylesheet", "icon", "preload", "prefetch", "preconnect", "modulepreload", "manifest"}
 
