@@ -46,8 +46,8 @@ SEPARATE: Final = {
     Action.STORE_A: "M[k] = A",
     Action.STORE_X: "M[k] = X",
     Action.NEGATE: "A = -A",
-    Action.JUMP: "skip k instructions",
-    Action.BITS_SET: "if (A & {operand}) != 0 skip jt instructions, else jf",
+    Action.JUMP: "skip k",
+    Action.BITS_SET: "if (A & {operand}) != 0 skip jt, else jf",
     Action.RETURN: "end with verdict {operand}",
     Action.TAX: "X = A",
     Action.TXA: "A = X",
@@ -71,11 +71,13 @@ def _assembly(opcode: Opcode) -> str:
     text = str(_example(opcode))
     if text.startswith("{"):
         return "`ldx #len`"  # Go has no syntax for it
-    if opcode.action is Action.JUMP:
-        return "`ja L` (bpf_asm)<br>`ja k` (Go)"
-    if opcode.action in CONDITIONS:
-        return f"`{_with_names(text, 'Lt', 'Lf')}` (bpf_asm)<br>`{_with_names(text)}` (Go)"
     return f"`{_with_names(text)}`"
+
+
+def _jump_with_labels(opcode: Opcode) -> str:
+    if opcode.action is Action.JUMP:
+        return "`ja L`"
+    return f"`{_with_names(str(_example(opcode)), 'Lt', 'Lf')}`"
 
 
 def _typed(opcode: Opcode) -> str:
@@ -91,7 +93,7 @@ def _effect(opcode: Opcode) -> str:
     if opcode.action in SEPARATE:
         return SEPARATE[opcode.action].format(operand=operand)
     if opcode.action in CONDITIONS:
-        return f"if A {SIGNS[opcode.action]} {operand} skip jt instructions, else jf"
+        return f"if A {SIGNS[opcode.action]} {operand} skip jt, else jf"
     if opcode.action in ARITHMETIC_ACTIONS:
         return f"A = A {SIGNS[opcode.action]} {operand}"
     amount = "byte" if opcode.size == 1 else f"{opcode.size} bytes"
@@ -108,6 +110,20 @@ def _dialects(opcode: Opcode) -> str:
     return "all" if len(opcode.dialects) == len(cbpf.DIALECTS) else ", ".join(sorted(opcode.dialects, reverse=True))
 
 
+def _code(opcode: Opcode) -> str:
+    return f"`{opcode.code:#04x}`"
+
+
+OTHER_COLUMNS: Final = (
+    ("opcode", "assembly", "effect", "typed instruction", "dialects"),
+    (_code, _assembly, _effect, _typed, _dialects),
+)
+JUMP_COLUMNS: Final = (
+    ("opcode", "bpf_asm", "Go", "effect", "typed instruction"),
+    (_code, _jump_with_labels, _assembly, _effect, _typed),
+)
+
+
 def _table(*rows: tuple[str, ...]) -> str:
     lines = [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows]
     return "\n".join([lines[0], f"|{'---|' * len(rows[0])}", *lines[1:]])
@@ -115,12 +131,9 @@ def _table(*rows: tuple[str, ...]) -> str:
 
 def _opcode_tables() -> Iterator[str]:
     for title, actions in GROUPS:
-        rows = [
-            (f"`{opcode.code:#04x}`", _assembly(opcode), _effect(opcode), _typed(opcode), _dialects(opcode))
-            for opcode in OPCODES
-            if opcode.action in actions
-        ]
-        yield f"## {title}\n\n" + _table(("opcode", "assembly", "effect", "typed instruction", "dialects"), *rows)
+        header, columns = JUMP_COLUMNS if actions == JUMPS else OTHER_COLUMNS
+        rows = [tuple(column(opcode) for column in columns) for opcode in OPCODES if opcode.action in actions]
+        yield f"## {title}\n\n" + _table(header, *rows)
 
 
 def _extension_texts() -> dict[str, str]:
@@ -142,7 +155,7 @@ def _extensions() -> str:
         tcpdump = cbpf.listing([load]).split()[-1]
         rows.append(
             (
-                f"{extension.value}",
+                f"`{extension.value}`",
                 f"`#{EXTENSION_WORDS[extension]}`",
                 f"`{tcpdump}`",
                 f"[`{extension.name}`][cbpf.Extension.{extension.name}]",
@@ -185,6 +198,7 @@ def test_the_groups_contain_every_opcode_once() -> None:
     assert sorted(row.code for _, actions in GROUPS for row in OPCODES if row.action in actions) == sorted(
         row.code for row in OPCODES
     )
+    assert {_dialects(row) for row in OPCODES if row.action in JUMPS} == {"all"}, "the table of jumps has no dialects"
 
 
 def test_documents_list_the_instruction_set() -> None:
