@@ -1,7 +1,9 @@
 """The notations of instructions in other tools and languages: each text below is the same program."""
 
+import errno
 import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -196,6 +198,14 @@ CONSTANTS = {
 def test_constant_expressions(text: str, value: int) -> None:
     """The judge of C's expressions is `test_gcc_agrees_on_constants`."""
     assert cbpf.parse(f"struct sock_filter f[] = {{ {{ 0x06, 0, 0, {text} }} }};")[0].k == value
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs the error numbers of Linux")
+def test_error_numbers_are_those_of_linux_on_every_system() -> None:
+    numbers = {name: value for name, value in vars(errno).items() if name.startswith("E")}
+    assert len(numbers) > 130
+    for name, value in numbers.items():
+        assert cbpf.parse(f"struct sock_filter f[] = {{ {{ 0x06, 0, 0, {name} }} }};")[0].k == value
 
 
 def test_gcc_agrees_on_constants() -> None:

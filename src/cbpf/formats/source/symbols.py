@@ -1,11 +1,10 @@
 """The names of constants in source code, with their values in Linux on x86_64.
 
 Sources: linux/bpf_common.h, linux/filter.h, linux/seccomp.h, linux/audit.h, linux/if_ether.h, linux/if_arp.h,
-linux/if_packet.h, netinet/in.h, bits/socket.h, and Go's package math; the constants of Go's package
-golang.org/x/net/bpf are those of `isa`.
+linux/if_packet.h, netinet/in.h, bits/socket.h, asm-generic/errno.h, and Go's package math; the constants of Go's
+package golang.org/x/net/bpf are those of `isa`.
 """
 
-import errno
 import re
 from functools import cache
 from typing import Final
@@ -95,6 +94,23 @@ _CONSTANTS: Final = {
         QIPCRTR=42 RDS=21 ROSE=11 ROUTE=16 RXRPC=33 SECURITY=14 SMC=43 SNA=22 TIPC=30 UNIX=1 UNSPEC=0 VSOCK=40
         WANPIPE=25 X25=9 XDP=44
     """,
+    "E": """
+        2BIG=7 ACCES=13 ADDRINUSE=98 ADDRNOTAVAIL=99 ADV=68 AFNOSUPPORT=97 AGAIN=11 ALREADY=114 BADE=52 BADF=9
+        BADFD=77 BADMSG=74 BADR=53 BADRQC=56 BADSLT=57 BFONT=59 BUSY=16 CANCELED=125 CHILD=10 CHRNG=44 COMM=70
+        CONNABORTED=103 CONNREFUSED=111 CONNRESET=104 DEADLK=35 DEADLOCK=35 DESTADDRREQ=89 DOM=33 DOTDOT=73
+        DQUOT=122 EXIST=17 FAULT=14 FBIG=27 HOSTDOWN=112 HOSTUNREACH=113 HWPOISON=133 IDRM=43 ILSEQ=84
+        INPROGRESS=115 INTR=4 INVAL=22 IO=5 ISCONN=106 ISDIR=21 ISNAM=120 KEYEXPIRED=127 KEYREJECTED=129
+        KEYREVOKED=128 L2HLT=51 L2NSYNC=45 L3HLT=46 L3RST=47 LIBACC=79 LIBBAD=80 LIBEXEC=83 LIBMAX=82 LIBSCN=81
+        LNRNG=48 LOOP=40 MEDIUMTYPE=124 MFILE=24 MLINK=31 MSGSIZE=90 MULTIHOP=72 NAMETOOLONG=36 NAVAIL=119
+        NETDOWN=100 NETRESET=102 NETUNREACH=101 NFILE=23 NOANO=55 NOBUFS=105 NOCSI=50 NODATA=61 NODEV=19 NOENT=2
+        NOEXEC=8 NOKEY=126 NOLCK=37 NOLINK=67 NOMEDIUM=123 NOMEM=12 NOMSG=42 NONET=64 NOPKG=65 NOPROTOOPT=92
+        NOSPC=28 NOSR=63 NOSTR=60 NOSYS=38 NOTBLK=15 NOTCONN=107 NOTDIR=20 NOTEMPTY=39 NOTNAM=118
+        NOTRECOVERABLE=131 NOTSOCK=88 NOTSUP=95 NOTTY=25 NOTUNIQ=76 NXIO=6 OPNOTSUPP=95 OVERFLOW=75
+        OWNERDEAD=130 PERM=1 PFNOSUPPORT=96 PIPE=32 PROTO=71 PROTONOSUPPORT=93 PROTOTYPE=91 RANGE=34 REMCHG=78
+        REMOTE=66 REMOTEIO=121 RESTART=85 RFKILL=132 ROFS=30 SHUTDOWN=108 SOCKTNOSUPPORT=94 SPIPE=29 SRCH=3
+        SRMNT=69 STALE=116 STRPIPE=86 TIME=62 TIMEDOUT=110 TOOMANYREFS=109 TXTBSY=26 UCLEAN=117 UNATCH=49
+        USERS=87 WOULDBLOCK=11 XDEV=18 XFULL=54
+    """,
 }
 _ARCHITECTURE_BITS: Final = {
     "__AUDIT_ARCH_64BIT": 0x80000000,
@@ -151,7 +167,6 @@ def _constants() -> dict[str, int]:
         pairs = (pair.split("=") for pair in text.split())
         values |= {prefix + name: int(value, 0) for name, value in pairs}
     values |= {name.replace("AF_", "PF_"): value for name, value in values.items() if name.startswith("AF_")}
-    values |= {name: number for number, name in errno.errorcode.items()}
     return values | _go_constants()
 
 
