@@ -116,6 +116,8 @@ NOTATIONS = {
             RetConstant(0),
         ]
     """,
+    "Python, an opcode before keywords": "[RawInstruction(0x28, k=12), RawInstruction(0x15, 0, 1, 0x806),"
+    " RawInstruction(6, k=0xffffffff), RawInstruction(op=6)]",
     "JSON, keys of Go": '[{"Op": 40, "K": 12}, {"Op": 21, "Jf": 1, "K": 2054}, {"Op": 6, "K": 4294967295}, {"Op": 6}]',
     "JSON, wrapped": '{"name": "arp", "code": [[40,0,0,12], [21,0,1,2054],'
     ' {"opcode":"0x06","k":"0xffffffff"}, [6,0,0,0]]}',

@@ -210,6 +210,8 @@ class Shapes:
         is_instruction = any(name == "op" and not self._has_list(part) for name, part in zip(names, parts, strict=True))
         if not is_instruction and allows_positions and len(parts) == 4 and not any(names):
             is_instruction = all(self._is_scalar(part) for part in parts)
+        if not is_instruction and allows_positions and self.text(group) == "(" and len(parts) > 1 and all(names[1:]):
+            is_instruction = self._is_scalar(parts[0])  # the opcode by position, the other fields by keyword
         if is_instruction and not self._has_semicolon(parts):
             return Item(group, self.match[group] + 1, group)
         return None
