@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import Any, BinaryIO, Final, cast
 
 import pytest
 
@@ -614,7 +614,10 @@ def test_packets_are_written_as_a_capture(tmp_path: Path) -> None:
         assert capture.interfaces[0].link_type.name == "RAW"
     assert packets == [(bytes(20), 20, 0), (b"", 1500, 1000), (b"abc", 3, 2000)]
     before = target.read_bytes()
+    invalid: Any
     for invalid, error in (
+        ([(b"", 0), bytes(60)], "packet 2: bytes; expected a pair of the packet and its length on the wire"),
+        ([60], "packet 1: int; expected a pair"),
         ([(bytes(262_145), 0)], "packet 1: 262145 bytes; a packet of link type EN10MB has at most 262144"),
         ([(b"", -1)], "wire length: -1 is not an unsigned 32-bit number"),
     ):

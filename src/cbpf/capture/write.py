@@ -40,8 +40,8 @@ def write_capture(
 
     Raises:
         CaptureError: *target* cannot be written.
-        FieldError: The link type or the byte order is unknown, a packet is longer than the link type allows, or a wire
-            length is not an unsigned 32-bit number.
+        FieldError: The link type or the byte order is unknown, an item of *packets* is not a pair, a packet is longer
+            than the link type allows, or a wire length is not an unsigned 32-bit number.
         PacketError: A packet is not an object with the buffer protocol.
 
     >>> import io, cbpf
@@ -56,9 +56,19 @@ def write_capture(
     header = plain_header(Interface(packet_type, max_length, byte_order), nanoseconds=False)
     with open_output(target) as output:
         output.write(header.data)
-        for index, (packet, wire_length) in enumerate(packets):
+        for index, pair in enumerate(packets):
+            packet, wire_length = _checked_pair(index, pair)
             data, wire = bytes(as_packet(packet)), check_word("wire length", wire_length)
             if len(data) > max_length:
                 fact = f"packet {index + 1}: {len(data)} bytes"
                 raise FieldError(f"{fact}; a packet of link type {packet_type.name} has at most {max_length}")
             output.write(plain_record(byte_order, False, index * _MICROSECOND, wire, data))
+
+
+def _checked_pair(index: int, pair: Any) -> tuple[Any, Any]:
+    try:
+        packet, wire_length = pair
+    except (TypeError, ValueError):
+        fact = f"packet {index + 1}: {type(pair).__name__}"
+        raise FieldError(f"{fact}; expected a pair of the packet and its length on the wire") from None
+    return packet, wire_length
