@@ -25,4 +25,5 @@ def check_file(path: Path, text: str) -> None:
     """Fail unless a file consists of *text*; with CBPF_UPDATE in the environment, write it first."""
     if os.environ.get("CBPF_UPDATE"):
         path.write_text(text)
-    assert path.read_text() == text, f"{path.relative_to(ROOT)} is out of date: CBPF_UPDATE=1 ./dev test -k {path.stem}"
+    test = os.environ["PYTEST_CURRENT_TEST"].split("::")[1].split("[")[0].split(" ")[0]
+    assert path.read_text() == text, f"{path.relative_to(ROOT)} is out of date: CBPF_UPDATE=1 ./dev test -k {test}"
