@@ -24,8 +24,8 @@ import cbpf
 from .failures import PROGRAM_FILES, Carried, report
 
 COMMANDS: Final = (
-    *("asm", "cases", "compile", "convert", "diff", "disasm", "explain", "filter", "graph", "info", "optimize", "run"),
-    *("split", "stats", "trace", "verify"),
+    *("asm", "cases", "compile", "completion", "convert", "diff", "disasm", "explain", "filter", "graph", "info"),
+    *("optimize", "run", "split", "stats", "trace", "verify"),
 )
 
 _GC_THRESHOLD: Final = 100_000  # allocations; with the default, the garbage collector traverses all imports repeatedly
@@ -82,7 +82,11 @@ class _Commands(click.Group):
         return command
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=_Commands,
+    short_help="Classic BPF: packet filters and captures.",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(cbpf.__version__, message="cbpf %(version)s")
 def group() -> None:
     """Compile, verify, run, trace, optimise and compare classic BPF packet filters, and filter captures.
@@ -109,6 +113,10 @@ def main() -> NoReturn:
         sys.unraisablehook = _raise_again
         _replace_closed_streams()
         _handle_signals()
+        if "_CBPF_COMPLETE" in os.environ:
+            from .completion import answer_queries
+
+            answer_queries()
         status = int(group.main(prog_name="cbpf", standalone_mode=False) or 0)
     except (Exception, KeyboardInterrupt) as error:
         status = report(error)

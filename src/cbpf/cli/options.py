@@ -13,6 +13,7 @@ import click
 import cbpf
 
 from .failures import PROGRAM_FILES
+from .values import EXPRESSION, FILE, LINK_TYPE
 
 # Options
 
@@ -45,7 +46,7 @@ as_socket_option: Final = click.option(
 )
 
 expression_option: Final = click.option(
-    "-e", "expression", metavar="EXPRESSION", help="Use a filter expression (pcap-filter(7)) instead of PROGRAM."
+    "-e", "expression", type=EXPRESSION, help="Use a filter expression (pcap-filter(7)) instead of PROGRAM."
 )
 
 
@@ -62,13 +63,13 @@ def expression_file_option(command: Callable[..., Any]) -> Callable[..., Any]:
             raise
 
     help = "Read the expression from FILE instead of the arguments."
-    return click.option("-F", "expression_file", metavar="FILE", help=help)(wrapper)
+    return click.option("-F", "expression_file", type=FILE, help=help)(wrapper)
 
 
 link_type_option: Final = click.option(
     "-y",
     "link_type",
-    metavar="LINKTYPE",
+    type=LINK_TYPE,
     default="EN10MB",
     show_default=True,
     help="Link type for EXPRESSION: a name, or a LINKTYPE number such as 1.",
@@ -83,12 +84,12 @@ goal_option: Final = click.option(
     "shorter paths.",
 )
 
-target_option: Final = click.option("-w", "target", metavar="FILE", help="Write to FILE instead of standard output.")
+target_option: Final = click.option("-w", "target", type=FILE, help="Write to FILE instead of standard output.")
 
 sources_option: Final = click.option(
     "-r",
     "sources",
-    metavar="FILE",
+    type=FILE,
     multiple=True,
     help="Capture to read, - for standard input (the default); may be repeated.",
 )
@@ -171,10 +172,10 @@ def list_options(command: Callable[..., Any]) -> Callable[..., Any]:
             show_default=True,
             help="The addresses and ports of a packet that must be in the lists.",
         ),
-        click.option("--ports", metavar="FILE", help="Also require a port from FILE (one number or range per line)."),
+        click.option("--ports", type=FILE, help="Also require a port from FILE (one number or range per line)."),
         click.option(
             "--hosts",
-            metavar="FILE",
+            type=FILE,
             help="Also require an address from FILE (one address, network or range per line).",
         ),
     ):

@@ -11,9 +11,14 @@ import click
 import cbpf
 
 from .options import program_or_expression, program_view, programs_for_capture
+from .values import FILE
 
 capture_option: Final = click.option(
-    "-r", "capture", metavar="CAPTURE", help="Count executions on the packets of CAPTURE, - for standard input."
+    "-r",
+    "capture",
+    metavar="CAPTURE",
+    type=FILE,
+    help="Count executions on the packets of CAPTURE, - for standard input.",
 )
 
 

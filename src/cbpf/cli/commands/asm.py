@@ -7,10 +7,11 @@ import click
 import cbpf
 
 from ..options import read_program, target_format_option, target_option, write_bytes
+from ..values import FILE
 
 
 @click.command("asm", short_help="Assemble a program, like bpf_asm.")
-@click.argument("text", required=False, default="-")
+@click.argument("text", required=False, default="-", type=FILE)
 @click.option("-c", "as_c", is_flag=True, help="Output C initialisers, like bpf_asm -c; short for --to c.")
 @target_format_option("comma")
 @target_option

@@ -10,15 +10,16 @@ import cbpf
 
 from ...reporting.packet_output import changed_metadata, counted, format_bytes
 from ..options import dialect_option, expression_option, link_type_option, program_or_expression, proof_options
+from ..values import FILE
 
 
 @click.command("cases", short_help="Generate test packets that cover a program.")
-@click.argument("program", required=False)
+@click.argument("program", required=False, type=FILE)
 @expression_option
 @link_type_option
 @dialect_option
 @proof_options
-@click.option("-w", "target", metavar="FILE", help="Write the packets as a capture instead of listing them.")
+@click.option("-w", "target", type=FILE, help="Write the packets as a capture instead of listing them.")
 def command(
     program: str | None,
     expression: str | None,

@@ -17,12 +17,13 @@ from ..options import (
     read_expression,
     write_bytes,
 )
+from ..values import EXPRESSION, FILE
 
 _MAX_SOCKET_PROGRAM: Final = 4096  # instructions: BPF_MAXINSNS of linux/bpf_common.h
 
 
 @click.command("compile", short_help="Compile a filter expression, like tcpdump -d.")
-@click.argument("expression", nargs=-1)
+@click.argument("expression", nargs=-1, type=EXPRESSION)
 @link_type_option
 @click.option(
     "-s",
@@ -53,7 +54,7 @@ _MAX_SOCKET_PROGRAM: Final = 4096  # instructions: BPF_MAXINSNS of linux/bpf_com
 @click.option(
     "-w",
     "target",
-    metavar="FILE",
+    type=FILE,
     help="Write a cBPF savefile of libpcap, with link type, snapshot length and expression, instead of printing.",
 )
 def command(

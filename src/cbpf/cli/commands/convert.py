@@ -16,10 +16,11 @@ from ..options import (
     target_option,
     write_bytes,
 )
+from ..values import FILE
 
 
 @click.command("convert", short_help="Convert a program to another format.")
-@click.argument("program", required=False)
+@click.argument("program", required=False, type=FILE)
 @expression_option
 @link_type_option
 @click.option(

@@ -11,6 +11,7 @@ import cbpf
 from ...reporting.packet_output import changed_metadata, counted, packet_lines
 from ...reporting.trace_diff import COLUMN_WIDTH, side_by_side
 from ..options import dialect_option, display_name, link_type_option, proof_options, read_program
+from ..values import EXPRESSION, FILE
 
 _DIFFERENT: Final = 1
 _MAX_NAME_LENGTH: Final = 90
@@ -26,11 +27,11 @@ _REFUTED: Final = {"equal": "different", "implies": "not implied"}
 
 
 @click.command("diff", short_help="Prove two programs equal, or find a counterexample.")
-@click.argument("paths", nargs=-1, metavar="[LEFT] [RIGHT]")
+@click.argument("paths", nargs=-1, metavar="[LEFT] [RIGHT]", type=FILE)
 @click.option(
     "-e",
     "expressions",
-    metavar="EXPRESSION",
+    type=EXPRESSION,
     multiple=True,
     help="Compare the program of a filter expression; may be given twice. With one file, the file is LEFT.",
 )
@@ -50,7 +51,7 @@ _REFUTED: Final = {"equal": "different", "implies": "not implied"}
     "for implies).",
 )
 @proof_options
-@click.option("-w", "target", metavar="FILE", help="Write the counterexample as a capture.")
+@click.option("-w", "target", type=FILE, help="Write the counterexample as a capture.")
 @click.pass_context
 def command(
     context: click.Context,

@@ -14,10 +14,11 @@ from ..options import (
     target_option,
     write_bytes,
 )
+from ..values import FILE
 
 
 @click.command("disasm", short_help="Disassemble a program.")
-@click.argument("program", required=False)
+@click.argument("program", required=False, type=FILE)
 @expression_option
 @link_type_option
 @target_format_option("asm", click.Choice(["asm", "dbg", "go", "tcpdump"]))

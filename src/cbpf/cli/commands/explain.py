@@ -23,6 +23,7 @@ from ..options import (
     read_expression,
     timeout_option,
 )
+from ..values import EXPRESSION, FILE
 
 _GAP: Final = "   "
 _INDENT: Final = " " * 13
@@ -30,14 +31,14 @@ _LONGEST_PACKET: Final = 262_144  # bytes; libpcap's maximum snapshot length
 
 
 @click.command("explain", short_help="Show how an expression is optimised, with a proof.")
-@click.argument("expression", nargs=-1)
+@click.argument("expression", nargs=-1, type=EXPRESSION)
 @link_type_option
 @expression_file_option
 @dialect_option
 @goal_option
 @timeout_option
 @click.option(
-    "-w", "target", metavar="FILE", help="Write the packet whose verdict libpcap's optimiser changes as a capture."
+    "-w", "target", type=FILE, help="Write the packet whose verdict libpcap's optimiser changes as a capture."
 )
 @click.pass_context
 def command(

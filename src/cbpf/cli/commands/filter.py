@@ -23,6 +23,7 @@ from ..options import (
     sources_to_read,
 )
 from ..progress import progress_bar, with_progress
+from ..values import EXPRESSION, FILE
 
 _TCPDUMP_OPTIONS: Final = {
     "cbpf compile prints programs": "-d",
@@ -48,18 +49,19 @@ class _Filter(click.Command):
 
 
 @click.command("filter", cls=_Filter, short_help="Copy the packets that a filter accepts.")
-@click.argument("expression", nargs=-1)
+@click.argument("expression", nargs=-1, type=EXPRESSION)
 @sources_option
 @click.option(
     "-w",
     "target",
-    metavar="FILE",
+    type=FILE,
     help="Capture to write, - for standard output (the default); may be one of the inputs.",
 )
 @expression_file_option
 @click.option(
     "--program",
     metavar="PROGRAM",
+    type=FILE,
     help="Run PROGRAM instead of an expression; packets of another link type than that of a savefile do not match.",
 )
 @click.option("-c", "count", metavar="COUNT", type=click.IntRange(1), help="Stop after COUNT accepted packets.")

@@ -19,6 +19,7 @@ from ..options import (
     write_bytes,
 )
 from ..profiling import capture_option, profiled_program
+from ..values import FILE
 
 _PictureFormat = Literal["dot", "mermaid", "svg"]
 
@@ -33,7 +34,7 @@ _SUFFIXES: Final[dict[str, _PictureFormat]] = {
 
 
 @click.command("graph", short_help="Draw the control-flow graph of a program.")
-@click.argument("program", required=False)
+@click.argument("program", required=False, type=FILE)
 @expression_option
 @link_type_option
 @click.option(

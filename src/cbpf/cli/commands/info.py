@@ -11,6 +11,7 @@ import click
 import cbpf
 
 from ...reporting.packet_output import counted
+from ..values import FILE
 
 _SECOND: Final = 1_000_000_000
 _RESOLUTIONS: Final = {
@@ -25,7 +26,7 @@ _UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))  # seconds,
 
 
 @click.command("info", short_help="Describe captures.")
-@click.argument("captures", nargs=-1, required=True, metavar="CAPTURE...")
+@click.argument("captures", nargs=-1, required=True, metavar="CAPTURE...", type=FILE)
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON per capture.")
 @click.pass_context
 def command(context: click.Context, captures: tuple[str, ...], as_json: bool) -> None:

@@ -22,10 +22,11 @@ from ..options import (
     unoptimized_program,
     write_bytes,
 )
+from ..values import FILE
 
 
 @click.command("optimize", short_help="Shorten a program without changing its verdicts.")
-@click.argument("program", required=False)
+@click.argument("program", required=False, type=FILE)
 @expression_option
 @link_type_option
 @dialect_option

@@ -17,10 +17,11 @@ from ..options import (
     program_view,
     programs_for_capture,
 )
+from ..values import FILE
 
 
 @click.command("run", short_help="Print the verdict of a program on each packet.")
-@click.argument("arguments", nargs=-1, metavar="PROGRAM CAPTURE")
+@click.argument("arguments", nargs=-1, metavar="PROGRAM CAPTURE", type=FILE)
 @expression_option
 @dialect_option
 @engine_option

@@ -19,12 +19,13 @@ from ..options import (
     sources_to_read,
 )
 from ..progress import progress_bar, with_progress
+from ..values import FILE, ROUTE
 
 
 @click.command("split", short_help="Sort packets into files by filters, in one pass.")
-@click.argument("routes", metavar="EXPRESSION=FILE...", nargs=-1, required=True)
+@click.argument("routes", metavar="EXPRESSION=FILE...", type=ROUTE, nargs=-1, required=True)
 @sources_option
-@click.option("--rest", metavar="FILE", help="Write the packets that no expression accepts to FILE.")
+@click.option("--rest", type=FILE, help="Write the packets that no expression accepts to FILE.")
 @container_options
 @with_progress
 @dialect_option

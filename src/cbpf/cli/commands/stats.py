@@ -13,12 +13,13 @@ import cbpf
 from ...reporting.packet_output import counted
 from ..options import as_socket_option, dialect_option, expression_option, link_type_option, path_length
 from ..profiling import ProfiledProgram, capture_option, profiled_program
+from ..values import FILE
 
 _HOT_BLOCKS: Final = 5  # the number of blocks listed
 
 
 @click.command("stats", short_help="Print statistics of a program.")
-@click.argument("program", required=False)
+@click.argument("program", required=False, type=FILE)
 @expression_option
 @link_type_option
 @capture_option

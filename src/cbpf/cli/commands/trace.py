@@ -17,10 +17,11 @@ from ..options import (
     program_view,
     programs_for_capture,
 )
+from ..values import FILE
 
 
 @click.command("trace", short_help="Trace a program on one packet.")
-@click.argument("arguments", nargs=-1, metavar="PROGRAM CAPTURE")
+@click.argument("arguments", nargs=-1, metavar="PROGRAM CAPTURE", type=FILE)
 @expression_option
 @click.option(
     "-n",

@@ -8,10 +8,11 @@ import cbpf
 
 from ...reporting.packet_output import counted
 from ..options import dialect_option, expression_option, link_type_option, program_or_expression
+from ..values import FILE
 
 
 @click.command("verify", short_help="Check a program against the rules of a dialect.")
-@click.argument("program", required=False)
+@click.argument("program", required=False, type=FILE)
 @expression_option
 @link_type_option
 @dialect_option

@@ -1,0 +1,199 @@
+"""Completion in real shells: bash, with its Tab key and its completion function, fish and zsh."""
+
+import os
+import pty
+import select
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from cbpf.cli import COMMANDS
+from support.command_line import CommandLine
+
+SHELLS: Final = ("bash", "fish", "zsh")
+QUERIES: Final = [
+    ("cbpf in", ["info"]),
+    ("cbpf filter --en", ["--engine"]),
+    ("cbpf filter --engine ", ["auto", "interpreter", "llvm", "python"]),
+    ("cbpf filter -r t.pcap tcp po", ["port", "portrange"]),
+    ("cbpf verify -y en1", ["EN10MB"]),
+    ("cbpf completion ", ["bash", "fish", "zsh"]),
+]
+"""Command lines, and the words that complete them."""
+FILES: Final = [
+    ("cbpf info t.p", "", ["t.pcap", "t.pdir/"]),
+    ("cbpf info two\\ ", "", ["two words.pcap"]),
+    ("cbpf filter -r t.pc", "", ["t.pcap"]),
+    ("cbpf split arp=t.pc", "arp=", ["t.pcap"]),
+    ("cbpf filter --hosts=t.pc", "--hosts=", ["t.pcap"]),
+    ("cbpf filter t.pc", "", ["t.pcap"]),
+]
+"""Command lines, the part of the last word before the name of a file, and the names that complete it."""
+
+
+def _environment(home: Path) -> dict[str, str]:
+    """Return the environment of a shell that finds this cbpf, and no settings of the user."""
+    binaries = home / "bin"
+    binaries.mkdir(exist_ok=True)
+    (binaries / "cbpf").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m cbpf "$@"\n')
+    (binaries / "cbpf").chmod(0o755)
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("COVERAGE", "XDG", "LC_"))}
+    path = f"{binaries}:{os.environ['PATH']}"
+    return {**inherited, "HOME": str(home), "PATH": path, "TERM": "dumb", "PS1": "> ", "LANG": "C.UTF-8"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with files, in which the shells run."""
+    place = tmp_path / "files"
+    (place / "t.pdir").mkdir(parents=True)
+    for name in ("t.pcap", "two words.pcap"):
+        (place / name).touch()
+    return place
+
+
+def _run(shell: str, code: str, folder: Path, *arguments: str) -> list[str]:
+    """Run code in a shell, which must print nothing on stderr, and return the lines of its output."""
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
+    options = {"bash": ["--norc", "-c"], "fish": ["--no-config", "-c"]}[shell]
+    command = [shell, *options, code, *(["bash"] if shell == "bash" else []), *arguments]
+    done = subprocess.run(
+        command, check=True, cwd=folder, env=_environment(folder.parent), stdin=subprocess.DEVNULL, capture_output=True
+    )
+    assert done.stderr == b""
+    return done.stdout.decode().splitlines()
+
+
+BASH: Final = """
+source <(cbpf completion bash)
+compopt() { echo "$*"; }
+for line; do
+    COMP_LINE=$line COMP_POINT=${#line} COMP_WORDS=($line) COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+    [[ $line == *' ' ]] && COMP_CWORD=${#COMP_WORDS[@]}
+    _cbpf cbpf
+    (IFS=,; echo "${COMPREPLY[*]}")
+done
+"""
+"""Calls the completion function as bash does, and prints the requests to the shell and the words."""
+
+
+def test_bash_completes_words(folder: Path) -> None:
+    lines = _run("bash", BASH, folder, *(line for line, _ in QUERIES))
+    assert [sorted(line.split(",")) for line in lines] == [words for _, words in QUERIES]
+
+
+def test_bash_completes_file_names_by_itself(folder: Path) -> None:
+    lines = [line for line, _, _ in FILES[-3:]]
+    assert _run("bash", BASH, folder, *lines) == ["-o default", ""] * len(lines)
+
+
+def test_bash_quotes_values_with_spaces(folder: Path) -> None:
+    assert _run("bash", BASH, folder, "cbpf filter --direction src") == [r"src\ or\ dst,src\ and\ dst,src"]
+
+
+FISH: Final = """
+cbpf completion fish | source
+for line in $argv
+    complete -C $line | string replace -r '\\t.*' '' | string join ,
+end
+true
+"""
+
+
+def test_fish_completes_words_and_file_names(folder: Path) -> None:
+    lines = _run("fish", FISH, folder, *(line for line, _ in QUERIES), *(line for line, _, _ in FILES))
+    expected = [words for _, words in QUERIES] + [[prefix + name for name in names] for _, prefix, names in FILES]
+    assert [sorted(line.split(",")) for line in lines] == expected
+
+
+def test_fish_completes_values_after_an_equals_sign(folder: Path) -> None:
+    assert _run("fish", FISH, folder, "cbpf filter --engine=p") == ["--engine=python"]
+
+
+class _Terminal:
+    """An interactive shell on a pseudo-terminal."""
+
+    def __init__(self, command: list[str], folder: Path) -> None:
+        self.process, self._descriptor = pty.fork()
+        if self.process == 0:
+            os.chdir(folder)
+            os.execvpe(command[0], command, _environment(folder.parent))
+
+    def type(self, text: str, expected: str) -> str:
+        """Type a text and return the output until it contains another text, or has paused for long."""
+        os.write(self._descriptor, text.encode())
+        output = b""
+        while expected.encode() not in output and select.select([self._descriptor], [], [], 20)[0]:
+            output += os.read(self._descriptor, 4096)
+        return output.decode()
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+        os.waitpid(self.process, 0)
+
+
+TERMINALS: Final = {
+    "bash": (["bash", "--norc", "-i"], "source <(cbpf completion bash)"),
+    "zsh": (["zsh", "-f", "-i"], "autoload -Uz compinit; compinit -u -D; source <(cbpf completion zsh)"),
+}
+
+
+@pytest.mark.parametrize("shell", TERMINALS)
+def test_the_tab_key_completes(shell: str, folder: Path) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
+    command, setting = TERMINALS[shell]
+    terminal = _Terminal(command, folder)
+    try:
+        assert "ready" in terminal.type(f"{setting}; echo rea''dy\n", "ready\r\n")
+        for typed, completed in [
+            ("cbpf in\t", "cbpf info "),
+            ("t.pc\t", "ap "),
+            ("two\t", "words.pcap "),
+            ("--js\t", "on "),
+            ("t.pd\t", "ir/"),
+        ]:
+            assert completed in terminal.type(typed, completed).replace("\a", "")
+        terminal.type("\x15exit\n", "exit")
+    finally:
+        terminal.close()
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_the_script_of_a_shell_is_valid(shell: str, cli: CommandLine) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
+    script = cli("completion", shell)
+    assert script.exit_code == 0
+    checked = subprocess.run([shell, "-n", "/dev/stdin"], input=script.stdout, capture_output=True, check=False)
+    assert (checked.returncode, checked.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize(
+    "line", ["cbpf nothing ", "cbpf filter --nothing ", "cbpf '", 'cbpf filter "tcp \\', "cbpf info ''"]
+)
+def test_incomplete_lines_are_answered_without_a_message(line: str, cli: CommandLine) -> None:
+    environment = {**os.environ, "COMP_LINE": line, "_CBPF_COMPLETE": "bash_complete"}
+    result = cli(env=environment)
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
+def test_a_query_imports_no_more_than_it_needs(cli: CommandLine) -> None:
+    """The names of files are left to the shell, so that a query for one imports the subcommand alone."""
+    code = "import sys; from cbpf.cli import main; import atexit; atexit.register(lambda: print(*sys.modules)); main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "COMP_LINE": "cbpf info t.p", "_CBPF_COMPLETE": "bash_complete"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    loaded = set(done.stdout.split())
+    assert "cbpf.cli.commands.info" in loaded
+    assert not loaded & {f"cbpf.cli.commands.{name}" for name in COMMANDS if name != "info"}
+    assert not loaded & {"cbpf.expression.vocabulary", "cbpf.engines.base", "cypcap", "llvmlite"}
