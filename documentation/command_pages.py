@@ -7,11 +7,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from documentation.commands import CommandText, OptionText, main_command, subcommands
+from documentation.commands import DEFAULT_EXIT_CODES, CommandText, OptionText, main_command, subcommands
 
 DOCS: Final = Path(__file__).parents[1] / "docs"
 FOLDER: Final = DOCS / "reference" / "commands"
-DEFAULT_EXIT_CODES: Final = ((0, "success"), (2, "error"))
 GUIDES: Final = ("tutorial.md", "how-to", "migration")
 
 

@@ -15,6 +15,9 @@ import click
 
 from cbpf.cli import group
 
+DEFAULT_EXIT_CODES: Final = ((0, "success"), (2, "error"))
+"""The exit codes of a command whose help text lists none."""
+
 _PROGRAM: Final = "cbpf"
 _EXIT_CODES: Final = "Exit code: "
 _EXAMPLES: Final = "\b\n"

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Final
 
 import cbpf
-from documentation.commands import CommandText, OptionText, main_command, subcommands
+from documentation.commands import DEFAULT_EXIT_CODES, CommandText, OptionText, main_command, subcommands
 
 _REVISED: Final = "2026-11-27"
 """The date of the last change, which a manual page shows."""
 _WIDTH: Final = 78
-_EXIT_CODES: Final = ((0, "success"), (2, "error"))
 _SIGNALS: Final = (
     (129, "ended by SIGHUP"),
     (130, "ended by SIGINT (Ctrl-C)"),
@@ -55,7 +54,7 @@ def _main_page(command: CommandText, commands: list[CommandText]) -> str:
 
 
 def _subcommand_page(command: CommandText) -> str:
-    codes = command.exit_codes or _EXIT_CODES
+    codes = command.exit_codes or DEFAULT_EXIT_CODES
     more = [".PP", *_prose("cbpf(1) lists the exit codes after signals, the environment variables and the files.")]
     return _page(command, _section("EXIT STATUS", [*_entries(_codes(codes)), *more]), [("cbpf", 1), *_SEE_ALSO])
 
