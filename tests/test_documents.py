@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -61,6 +62,16 @@ $ exit 1
 >>> word
 'al...'
 ```
+
+```python title="numbers_of_the_page.py"
+ANSWER = 42
+```
+
+```pycon
+>>> from numbers_of_the_page import ANSWER
+>>> ANSWER
+42
+```
 """
 
 
@@ -68,7 +79,8 @@ def test_examples_of_a_page_run_in_order(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(PAGE)
     report = examples.run(page, tmp_path)
-    assert report == (4, [], ["line 20: program-that-does-not-exist missing"])
+    assert report == (6, [], ["line 20: program-that-does-not-exist missing"])
+    assert "numbers_of_the_page" not in sys.modules
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@
   on after a backslash at the end of its line, and up to the end of a here-document. An exit code other than 0 is shown
   as a last line `[exit 2]`.
 - A block with a title (```python title="name.py") is written to the file of this name, so that later examples can use
-  it.
+  or import it.
 - Other blocks are not run.
 - A picture that the document shows is equal to the file of its name, if an example writes one.
 
@@ -16,13 +16,14 @@ before a block names programs, or `root`, without which the block is skipped.
 from __future__ import annotations
 
 import doctest
+import importlib
 import os
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import chdir, redirect_stdout
+from contextlib import chdir, contextmanager, redirect_stdout
 from io import StringIO
 from pathlib import Path
 from textwrap import dedent
@@ -122,7 +123,7 @@ def run(document: Path, folder: Path) -> Report:
         place.mkdir(exist_ok=True)
         (place / "traffic.pcap").symlink_to(ROOT / "examples" / "traffic.pcap")
     report, namespace = Report(0, [], []), dict[str, Any]()
-    with chdir(folder):
+    with chdir(folder), _importable(folder):
         for block in blocks(document.read_text()):
             if block.missing:
                 report.skipped.append(f"line {block.line}: {' and '.join(block.missing)} missing")
@@ -144,8 +145,23 @@ def _outdated_pictures(document: Path, folder: Path) -> Iterator[str]:
             yield f"{document.name}: {target} is not the picture that the examples write"
 
 
+@contextmanager
+def _importable(folder: Path) -> Iterator[None]:
+    """Let `pycon` blocks import the modules that the document writes, and forget the modules at the end."""
+    sys.path.insert(0, str(folder))
+    importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+        for name, module in list(sys.modules.items()):
+            if Path(getattr(module, "__file__", None) or "/").parent == folder:
+                del sys.modules[name]
+
+
 def _run_doctest(document: Path, block: Block, namespace: dict[str, Any]) -> tuple[int, list[str]]:
-    test = doctest.DocTestParser().get_doctest(block.text, {}, document.name, str(document), block.line - 1)
+    name = f"{document.name}, line {block.line}"  # doctest looks for the source of a function by this name
+    test = doctest.DocTestParser().get_doctest(block.text, {}, name, str(document), block.line - 1)
     test.globs = namespace
     output = StringIO()
     with redirect_stdout(output):
