@@ -643,6 +643,9 @@ def test_diff_shows_metadata_and_system_calls(cli: CommandLine, tmp_path: Path) 
     assert (code, err) == (1, "")
     assert text.startswith("different: left ERRNO 1 (verdict 0x00050001), right ALLOW (verdict 0x7fff0000)\n")
     assert "system call: nr=59 arch=0x0 instruction_pointer=0x0 args=(0x0, 0x0, 0x0, 0x0, 0x0, 0x0)\n" in text
+    (tmp_path / "x32").write_text("ld [0]\njeq #0x40000209,0,1\nret #0x50001\nret #0x7fff0000")
+    _, out, _ = cli("diff", "--dialect", "seccomp", "x32", "d", cwd=tmp_path)
+    assert b"system call: nr=0x40000209 arch=" in out
 
 
 DIFF_ERRORS = [

@@ -14,6 +14,9 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
+_X32_BIT: Final = 0x4000_0000  # __X32_SYSCALL_BIT of Linux on x86-64; no other numbers are as large
+
+
 def packet_lines(packet: bytes, wire_length: int, metadata: cbpf.Metadata, dialect: cbpf.Dialect) -> Iterator[str]:
     """Yield a packet's lengths, its bytes with their offsets, and the metadata that differ from the defaults.
 
@@ -54,8 +57,10 @@ def _system_call(record: bytes, dialect: cbpf.Dialect) -> str:
     def field(start: int, size: int) -> int:
         return int.from_bytes(record[start : start + size], dialect.byte_order)
 
+    number = field(0, 4)
+    number_text = str(number) if number < _X32_BIT else f"{number:#x}"
     arguments = ", ".join(f"{field(16 + 8 * index, 8):#x}" for index in range(6))
-    return f"nr={field(0, 4)} arch={field(4, 4):#x} instruction_pointer={field(8, 8):#x} args=({arguments})"
+    return f"nr={number_text} arch={field(4, 4):#x} instruction_pointer={field(8, 8):#x} args=({arguments})"
 
 
 _MAX_ZEROS: Final = 6  # bytes; a longer run of zeros is replaced by its length
