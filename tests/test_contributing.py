@@ -35,9 +35,7 @@ def _paths(path: Path) -> Iterator[str]:
     yield from re.findall(r"`([A-Z]+\.md)`", _without_blocks(path))
 
 
-@pytest.mark.parametrize(
-    "document", [path for path in DOCUMENTS if path.name != "README.md"], ids=lambda path: str(path.relative_to(ROOT))
-)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_files_exist(document: Path) -> None:
     assert [name for name in _paths(document) if not (ROOT / name).exists()] == []
 
