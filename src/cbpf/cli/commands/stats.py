@@ -48,7 +48,7 @@ def command(
     if as_json:
         click.echo(json.dumps(info.as_dict() | _counts_as_dict(profile.counts)))
     else:
-        rows = [*_rows(info), *_profile_rows(profile, dialect)]
+        rows = [*_rows(info, dialect), *_profile_rows(profile, dialect)]
         width = max(len(name) for name, _ in rows)
         for name, value in rows:
             click.echo(f"{name:{width}}  {value}")
@@ -60,11 +60,12 @@ def _counts_as_dict(counts: cbpf.ExecutionCounts | None) -> dict[str, Any]:
     return {} if counts is None else {"run": counts.as_dict()}
 
 
-def _rows(info: cbpf.ProgramInfo) -> Iterator[tuple[str, str]]:
+def _rows(info: cbpf.ProgramInfo, dialect: cbpf.Dialect) -> Iterator[tuple[str, str]]:
     yield "program", f"{counted(info.instructions, 'instruction')} in {counted(info.blocks, 'block')}"
     yield "unreachable in the graph", cbpf.format_ranges(info.unreachable) or "none"
     yield "unreachable on any input", cbpf.format_ranges(info.infeasible) or "none found"
-    yield "path length", f"{path_length(info.shortest, info.longest)} instructions (fewer for truncated packets)"
+    truncated = " (fewer for truncated packets)" if dialect.record_size is None else ""
+    yield "path length", f"{path_length(info.shortest, info.longest)} instructions{truncated}"
     yield "bytes inspected", "any" if info.bytes_inspected is None else f"at most the first {info.bytes_inspected:,}"
     yield "loads", ", ".join(_loads(info.loads)) or "none"
     yield "scratch", f"reads {_slots(info.slots_read)}, writes {_slots(info.slots_written)}"
