@@ -8,7 +8,6 @@ import pytest
 
 import cbpf
 from support.command_line import PACKETS, TRAFFIC, CommandLine, without_excerpt
-from support.project import ROOT
 
 EXPRESSION = "tcp port 443"
 PROGRAM = cbpf.compile(EXPRESSION)
