@@ -39,6 +39,7 @@ _BLOCK: Final = re.compile(
 _TITLE: Final = re.compile(r'title="([^"]+)"')
 _PICTURE: Final = re.compile(r"!\[[^\]]*\]\(([^):]+)\)")
 _HERE_DOCUMENT: Final = re.compile(r"<<'?(\w+)'?")
+_WITHOUT_PLUGINS: Final = "-p no:cov -p no:hypothesispytest -p no:xdist"  # whose import takes longer than an example
 _FLAGS: Final = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -180,7 +181,7 @@ def _run_console(document: Path, block: Block, _: dict[str, Any]) -> tuple[int, 
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env={**os.environ, "PATH": path},
+            env={**os.environ, "PATH": path, "PYTEST_ADDOPTS": _WITHOUT_PLUGINS},
         )
         output = process.stdout + (f"[exit {process.returncode}]\n" if process.returncode else "")
         count += 1
