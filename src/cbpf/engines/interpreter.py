@@ -45,7 +45,8 @@ class Step(Record):
         x: The register X after the instruction, 0 to 2**32 - 1.
         scratch: The 16 scratch slots after the instruction.
         fetched: The load from the packet, if the instruction made one.
-        taken: Whether the test of a conditional jump held; None for other instructions.
+        taken: Whether the test of a conditional jump held, so that jt determined the next instruction; None for other
+            instructions. Go's syntax shows the opposite test if jt is 0 (`jneq` for a `jeq`).
         next_index: The index of the next instruction; None if the run ended.
         verdict: The verdict with which the run ended, 0 to 2**32 - 1; None if it continues.
     """
