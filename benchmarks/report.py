@@ -1,6 +1,7 @@
 """Measurements as values, as Markdown, and as JSON, from which the documents and the chart are made."""
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -36,12 +37,17 @@ class Section(NamedTuple):
 
     def markdown(self, *, with_goals: bool = True) -> str:
         marks = ["---" if name in ("contender", "case", "how") else "---:" for name in self.heading]
-        lines = [" | ".join(cell.replace("|", r"\|") for cell in line) for line in (self.heading, marks, *self.rows)]
+        lines = [" | ".join(map(_cell, line)) for line in (self.heading, marks, *self.rows)]
         goals = [f"- {_mark(goal)} {goal.subject}: {goal.measured} (goal: {goal.bound})" for goal in self.goals]
         parts = [f"## {self.title}", "\n".join(f"| {line} |" for line in lines), self.note]
         if with_goals:
             parts.append("\n".join(goals))
         return "\n\n".join(part for part in parts if part)
+
+
+def _cell(text: str) -> str:
+    """Return the text of a cell of a table, in which a bar would begin the next cell, also in code."""
+    return re.sub(r"`([^`]*)`", r"<code>\1</code>", text).replace("|", "&#124;") if "|" in text else text
 
 
 class TopicResult(NamedTuple):

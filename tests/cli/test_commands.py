@@ -156,6 +156,8 @@ USAGE_ERRORS = [
     (["filter", "-i", "eth0", "ip"], "cbpf: No such option '-i'; cbpf does not capture; filter the output of tcpdump"),
     (["filter", "-nr", "T", "-v", "ip"], "cbpf: No such option '-v'; cbpf does not print packets; tcpdump -r - prints"),
     (["filter", "--linktype=RAW", "ip"], "cbpf: No such option '--linktype'; the link type and the snapshot length"),
+    (["filter", "T", "ip"], "cbpf: T is a file, and not an expression; read it with -r FILE (see cbpf filter --help)"),
+    (["asm", "nope"], "cbpf: nope: No such file or directory\n"),
     (["filter", "-r", "nope.pcap", "-w", "out", "ip"], "cbpf: nope.pcap: No such file or directory"),
     (["filter", "-r", "T", "-w", "no/such/place", "ip"], "cbpf: no/such/place: No such file or directory"),
     (["filter", "-r", "T", "-w", "/dev/full", "ip"], "cbpf: /dev/full: No space left on device"),
@@ -253,6 +255,16 @@ def test_errors_are_one_line(
     assert without_excerpt(err).count("\n") == 1
     assert err.startswith(message)
     assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("arguments", [["run", "raw", "T"], ["trace", "raw", "T"], ["stats", "raw", "-r", "T"]])
+def test_a_savefile_does_not_run_on_packets_of_another_link_type(
+    cli: CommandLine, arguments: list[str], tmp_path: Path
+) -> None:
+    assert cli("compile", "-y", "RAW", "-w", "raw", "ip", cwd=tmp_path).exit_code == 0
+    code, out, err = cli(*(TRAFFIC if argument == "T" else argument for argument in arguments), cwd=tmp_path)
+    assert (code, out) == (2, b"")
+    assert err == f"cbpf: {TRAFFIC}: link type EN10MB is not RAW, for which the savefile was compiled\n"
 
 
 def test_a_rejected_program_is_reported_by_one_line_per_finding(cli: CommandLine, tmp_path: Path) -> None:
@@ -651,7 +663,7 @@ def test_diff_shows_metadata_and_system_calls(cli: CommandLine, tmp_path: Path) 
 DIFF_ERRORS = [
     ([], 2, "expected two programs, got 0 (see cbpf diff --help)"),
     (["-e", "ip", "-e", "ip", "-e", "ip"], 2, "expected two programs, got 3 (see cbpf diff --help)"),
-    (["nope", "-e", "ip"], 2, "nope: No such file or directory"),
+    (["port 53", "-e", "ip"], 2, "port 53: No such file or directory; an expression is given as -e EXPRESSION"),
     (["-e", "ip", "-e", "tcp prot"], 2, "expression: column 5: 'prot' is not a keyword"),
     (["-e", "ip", "-e", "ip6", "--timeout", "0"], 2, "Invalid value for '--timeout': 0.0 is not a number of seconds"),
     (["-e", "ip", "-e", "ip6", "--timeout", "nan"], 2, "Invalid value for '--timeout': nan is not a number of seconds"),

@@ -100,7 +100,7 @@ def _effect(opcode: Opcode) -> str:
     loaded = {
         Operand.ABSOLUTE: f"the {amount} at offset k",
         Operand.INDIRECT: f"the {amount} at offset X + k",
-        Operand.MEMORY_SHIFT: "4 * (the byte at offset k & 15), the length of an IPv4 header",
+        Operand.MEMORY_SHIFT: "4 * the low 4 bits of the byte at offset k: the length of an IPv4 header",
         Operand.LENGTH: "the length of the packet on the wire in bytes",
     }.get(opcode.operand, operand)
     return f"{'A' if opcode.action is Action.LOAD_A else 'X'} = {loaded}"

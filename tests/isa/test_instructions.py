@@ -214,6 +214,12 @@ def test_assemble_rejects_other_objects() -> None:
         cbpf.assemble([object()])  # type: ignore[list-item]
 
 
+@pytest.mark.parametrize("text", ["tcp", b"\x06"])
+def test_text_and_bytes_are_not_instructions(text: Any) -> None:
+    with pytest.raises(cbpf.FieldError, match="compile reads an expression, and parse a program as text or bytes"):
+        cbpf.VM(text)
+
+
 class ControlFlow:
     """A machine on which every other operation is a no-op; it records where the semantics continues."""
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
+from pathlib import Path
 from typing import Any, Final, TypeAlias, get_args
 
 import click
@@ -239,8 +240,10 @@ def proof_options(command: Callable[..., Any]) -> Callable[..., Any]:
 _MAX_FILE_SIZE: Final = 1 << 26  # bytes of a program or an expression
 
 
-def sources_to_read(sources: tuple[str, ...]) -> list[str]:
-    """Return the captures of -r, or standard input unless that is a terminal."""
+def sources_to_read(sources: tuple[str, ...], words: tuple[str, ...] = ()) -> list[str]:
+    """Return the captures of -r, or standard input unless that is a terminal or *words* begin with a file."""
+    if not sources and words and Path(words[0]).suffix and Path(words[0]).is_file():
+        raise click.UsageError(f"{display_name(words[0])} is a file, and not an expression; read it with -r FILE")
     if not sources and sys.stdin.isatty():
         raise click.UsageError("no capture to read; give -r FILE")
     return list(sources or ["-"])
@@ -256,11 +259,19 @@ def read_bytes(path: str) -> bytes:
             with open(path, "rb") as file:
                 data = file.read(_MAX_FILE_SIZE + 1)
     except OSError as error:
-        raise click.ClickException(f"{display_name(path)}: {error.strerror}") from None
+        raise click.ClickException(f"{display_name(path)}: {error.strerror}{_expression_hint(error)}") from None
     if len(data) > _MAX_FILE_SIZE:
         fact = f"longer than {_MAX_FILE_SIZE:,} bytes"
         raise click.ClickException(f"{display_name(path)}: {fact}; a program or an expression is not that long")
     return data
+
+
+def _expression_hint(error: OSError) -> str:
+    """Return a hint for an expression in the place of PROGRAM, if the subcommand accepts -e."""
+    parameters = click.get_current_context().command.params
+    if isinstance(error, FileNotFoundError) and any("-e" in parameter.opts for parameter in parameters):
+        return "; an expression is given as -e EXPRESSION"
+    return ""
 
 
 def write_bytes(path: str | None, data: bytes) -> None:
@@ -366,7 +377,7 @@ def programs_for_capture(
         raise click.UsageError(f"Missing argument '{names[len(arguments)]}'")
     if len(arguments) > len(names):
         raise click.UsageError(f"Got unexpected extra argument ({arguments[len(names)]})")
-    program = read_program(arguments[0]) if expression is None else expression
+    program = read_filter(arguments[0]) if expression is None else expression
     capture = cbpf.read_capture(arguments[-1])
     if expression is not None:
         capture.look_ahead()

@@ -33,7 +33,12 @@ def to_raw(instruction: object) -> RawInstruction:
         return raw if type(raw) is RawInstruction else RawInstruction(*raw)  # of a subclass, which nothing has checked
     if isinstance(instruction, tuple | list) and len(instruction) == 4:
         return RawInstruction(*instruction)
-    raise FieldError(f"instruction: {instruction!r} is neither an instruction nor four numbers (op, jt, jf, k)")
+    hint = (
+        "; compile reads an expression, and parse a program as text or bytes"
+        if isinstance(instruction, str | int)
+        else ""
+    )
+    raise FieldError(f"instruction: {instruction!r} is neither an instruction nor four numbers (op, jt, jf, k){hint}")
 
 
 def assemble(instructions: Iterable[Instruction]) -> tuple[RawInstruction, ...]:

@@ -110,7 +110,7 @@ def command(
     text = read_expression(expression, expression_file)
     accept = read_filter(program) if program is not None else lists.replace(text=text) if lists else text
     destination = None if only_count else _destination(target)
-    captures = sources_to_read(sources)
+    captures = sources_to_read(sources, expression)
     try:
         with progress_bar(captures, hidden=quiet or no_progress) as progress:
             summary = cbpf.filter_capture(
