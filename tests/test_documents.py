@@ -135,6 +135,15 @@ def test_the_readme_links_to_nothing_that_a_package_index_lacks() -> None:
     assert all(target.startswith("https://") for target in targets), targets
 
 
+GUIDES: Final = [path for folder in ("how-to", "migration") for path in sorted((ROOT / "docs" / folder).glob("*.md"))]
+
+
+@pytest.mark.parametrize("document", GUIDES, ids=_name)
+def test_guides_link_to_the_capture_that_they_use(document: Path) -> None:
+    text = document.read_text()
+    assert "traffic.pcap" not in text or "](../assets/traffic.pcap)" in text or "](../tutorial.md)" in text
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=_name)
 def test_links_have_targets(document: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):

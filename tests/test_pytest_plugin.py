@@ -35,9 +35,14 @@ def test_tables_pass_and_coverage_is_reported(pytester: pytest.Pytester) -> None
         def test_system_call(filter_table):
             allow = cbpf.parse("ret #0x7fff0000")
             filter_table(allow, [("accept", bytes(64))], dialect=cbpf.SECCOMP)
+
+        def test_metadata(filter_table):
+            marked = cbpf.parse("ld #mark\\njeq #7,1\\nret #0\\nret #1")
+            rows = [("accept", b"", cbpf.Metadata(mark=7)), ("reject", b"")]
+            filter_table(marked, rows, dialect=cbpf.LINUX, name="marked")
     """)
     result = pytester.runpytest("-p", "no:cacheprovider")
-    result.assert_outcomes(passed=4)
+    result.assert_outcomes(passed=5)
     result.stdout.fnmatch_lines(
         [
             "*= filter coverage =*",
@@ -99,7 +104,9 @@ def test_malformed_rows_are_rejected(pytester: pytest.Pytester) -> None:
         import cbpf, pytest
 
         @pytest.mark.parametrize(("row", "message"), [
-            (("accept", "0g"), "row 2: .* is not a pair of a verdict and a packet"),
+            (("accept", "0g"), "row 2: '0g' is neither bytes nor hexadecimal text: non-hexadecimal number"),
+            (("accept", b"", 1, 2), "row 2: .* is not a pair of a verdict and a packet"),
+            (("accept", 1.5), "row 2: 1.5 is neither bytes nor hexadecimal text"),
             ("accept", "row 2: 'accept' is not a pair"),
             (("kept", b""), "row 2: 'kept' is not a verdict; it must be 'accept', 'reject' or a number"),
             ((True, b""), "row 2: True is not a verdict"),
@@ -108,7 +115,7 @@ def test_malformed_rows_are_rejected(pytester: pytest.Pytester) -> None:
             with pytest.raises(cbpf.FieldError, match=message):
                 filter_table("arp", [("reject", b""), row])
     """)
-    pytester.runpytest().assert_outcomes(passed=4)
+    pytester.runpytest().assert_outcomes(passed=6)
 
 
 def test_coverage_of_xdist_workers_is_merged(pytester: pytest.Pytester) -> None:

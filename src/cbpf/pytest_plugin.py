@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from .vm import VM
 
 TableRow: TypeAlias = Any
-"""(verdict, packet), or an object with `packet`, `wire_length`, `metadata` and `verdict`, such as a `Case`."""
+"""(verdict, packet), (verdict, packet, metadata), or an object with `packet`, `wire_length`, `metadata` and `verdict`,
+such as a `Case`."""
 
 _DEAD_CODE_TIMEOUT: Final = 5  # seconds per filter
 
@@ -64,11 +65,12 @@ class FilterTable:
 
         Args:
             filter: A filter expression or a program.
-            rows: Pairs of a verdict and a packet, or `Case` objects from `cbpf.cases`. The verdict is "accept",
-                "reject" or the exact number; the packet is bytes, or text in hexadecimal.
+            rows: Pairs of a verdict and a packet, also with `Metadata` as a third element, or `Case` objects from
+                `cbpf.cases`. The verdict is "accept", "reject" or the exact number; the packet is bytes, or text in
+                hexadecimal.
             dialect: The dialect of the program; by default PCAP.
             link_type: The name of the link type that an expression is compiled for.
-            name: The name of the filter in reports; by default the expression.
+            name: The name of the filter in reports; by default the expression, or the size of the program.
 
         Raises:
             FieldError: A row is not a pair of a verdict and a packet.
@@ -111,18 +113,23 @@ class FilterTable:
 
 def _parse_row(row_number: int, row: TableRow) -> tuple[int, Any, bytes, int, Any]:
     """Return the number, verdict, packet, wire length and metadata of a row; raise `FieldError` if it is malformed."""
+    __tracebackhide__ = True
     from . import FieldError, Metadata
 
     if hasattr(row, "packet"):
         return row_number, row.verdict, row.packet, row.wire_length, row.metadata
     try:
-        verdict, packet = row
+        verdict, packet, *rest = row
+        (metadata,) = rest or [Metadata()]
+    except (TypeError, ValueError):
+        raise FieldError(f"row {row_number}: {row!r} is not a pair of a verdict and a packet") from None
+    try:
         data = bytes.fromhex(packet) if isinstance(packet, str) else bytes(packet)
     except (TypeError, ValueError) as error:
-        raise FieldError(f"row {row_number}: {row!r} is not a pair of a verdict and a packet: {error}") from None
+        raise FieldError(f"row {row_number}: {packet!r} is neither bytes nor hexadecimal text: {error}") from None
     if verdict not in ("accept", "reject") and (isinstance(verdict, bool) or not isinstance(verdict, int)):
         raise FieldError(f"row {row_number}: {verdict!r} is not a verdict; it must be 'accept', 'reject' or a number")
-    return row_number, verdict, data, len(data), Metadata()
+    return row_number, verdict, data, len(data), metadata
 
 
 def _matches(verdict: int, expected: Any, dialect: "Dialect") -> bool:

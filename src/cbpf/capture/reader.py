@@ -32,7 +32,8 @@ class Packet(NamedTuple):
 
     Args:
         number: The position of the packet in the capture, counted from 1.
-        time_ns: The time stamp in nanoseconds since 1970 (UTC).
+        time_ns: The time stamp in nanoseconds since 1970 (UTC); 0 for a packet without one (of a pcapng Simple Packet
+            Block), which `capture_info` counts.
         wire_length: The length of the packet on the wire, in bytes.
         data: The bytes that were captured.
         interface: The index of its interface in `CaptureReader.interfaces`.

@@ -27,6 +27,8 @@ def write_capture(
 ) -> None:
     """Write packets as a pcap with time stamps of 0, 1, 2, ... microseconds.
 
+    `filter_capture` and `split_capture` copy packets with their time stamps.
+
     Args:
         target: A path, "-" for standard output, a binary file object, or None to write nothing. A regular file is
             replaced when all packets are written, and unchanged after an error.

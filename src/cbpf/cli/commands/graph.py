@@ -60,9 +60,10 @@ def command(
 ) -> None:
     """Draw the control-flow graph of PROGRAM, by default read from standard input.
 
-    It shows the basic blocks, and the edges between them with their conditions. Blocks that no packet can reach are
-    dashed. With -r it also shows how often each block ran on the packets of a capture, and how often each edge was
-    taken. SVG needs no other program; DOT is for graphviz, Mermaid for Markdown.
+    It shows the basic blocks, and the edges between them with their conditions: [12:2] is the 2 bytes at offset 12.
+    Blocks that no packet can reach are dashed. With -r it also shows how often each block ran on the packets of a
+    capture, and how often each edge was taken. SVG needs no other program; DOT is for graphviz, Mermaid for
+    Markdown.
 
     \b
       cbpf graph -e 'tcp port 443' -r in.pcap -w https.svg
