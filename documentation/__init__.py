@@ -1,1 +1,1 @@
-"""Generators of documentation from the commands of `cbpf`."""
+"""Generators of documentation: from the commands of `cbpf`, and from the docstrings of the package."""

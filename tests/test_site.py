@@ -94,6 +94,10 @@ def test_the_navigation_lists_every_page_once() -> None:
     assert sorted(_navigation(CONFIG["nav"])) == sorted(str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md"))
 
 
+def test_no_page_is_a_title_only() -> None:
+    assert [path for path in DOCS.rglob("*.md") if len(path.read_text().split()) < 50] == []
+
+
 def test_pictures_are_those_of_the_current_version() -> None:
     """`cbpf graph -e arp -w docs/assets/graph-arp.svg` draws the picture."""
     check_file(DOCS / "assets" / "graph-arp.svg", cbpf.graph(cbpf.compile("arp")).svg())
