@@ -152,6 +152,7 @@ def test_version(cli: CommandLine) -> None:
 USAGE_ERRORS = [
     (["frobnicate"], "cbpf: No such command 'frobnicate' (see cbpf --help)"),
     (["filter", "--bogus"], "cbpf: No such option '--bogus' (see cbpf filter --help)"),
+    (["completion"], "cbpf: Missing argument 'SHELL'. Choose from: bash, fish, zsh (see cbpf completion --help)"),
     (["filter", "-dd", "ip"], "cbpf: No such option '-d'; cbpf compile prints programs (see cbpf filter --help)"),
     (["filter", "-i", "eth0", "ip"], "cbpf: No such option '-i'; cbpf does not capture; filter the output of tcpdump"),
     (["filter", "-nr", "T", "-v", "ip"], "cbpf: No such option '-v'; cbpf does not print packets; tcpdump -r - prints"),

@@ -6,6 +6,7 @@ import select
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -34,14 +35,14 @@ FILES: Final = [
 
 
 def _environment(home: Path) -> dict[str, str]:
-    """Return the environment of a shell that finds this cbpf, and no settings of the user."""
+    """Return the environment of a shell that finds this cbpf, without settings of the user such as INPUTRC."""
     binaries = home / "bin"
     binaries.mkdir(exist_ok=True)
     (binaries / "cbpf").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m cbpf "$@"\n')
     (binaries / "cbpf").chmod(0o755)
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("COVERAGE", "XDG", "LC_"))}
+    of_python = {name: value for name, value in os.environ.items() if name.startswith("PYTHON")}
     path = f"{binaries}:{os.environ['PATH']}"
-    return {**inherited, "HOME": str(home), "PATH": path, "TERM": "dumb", "PS1": "> ", "LANG": "C.UTF-8"}
+    return {**of_python, "HOME": str(home), "PATH": path, "TERM": "dumb", "PS1": "> ", "LANG": "C.UTF-8"}
 
 
 @pytest.fixture
@@ -94,6 +95,28 @@ def test_bash_quotes_values_with_spaces(folder: Path) -> None:
     assert _run("bash", BASH, folder, "cbpf filter --direction src") == [r"src\ or\ dst,src\ and\ dst,src"]
 
 
+BASH_QUOTES: Final = """
+source <(cbpf completion bash)
+COMP_LINE="cbpf filter $1" COMP_POINT=1000 COMP_WORDS=(cbpf filter "$1") COMP_CWORD=2
+_cbpf cbpf
+echo "${COMPREPLY[0]}"
+"""
+
+
+@pytest.mark.parametrize(
+    ("word", "completed"),
+    [
+        ("'ether \\x po", "ether \\x port"),
+        ('"\\$(x) po', "\\$(x) port"),
+        ("'$(x)'\\ po", "\\$\\(x\\)\\ port"),
+        ('"$x"\\ po', "\\$x\\ port"),
+    ],
+)
+def test_bash_does_not_remove_the_effect_of_quotes(word: str, completed: str, folder: Path) -> None:
+    """In the completed word, `$` and backquotes have no meaning either."""
+    assert _run("bash", BASH_QUOTES, folder, word) == [completed]
+
+
 FISH: Final = """
 cbpf completion fish | source
 for line in $argv
@@ -116,10 +139,14 @@ class _Terminal:
     """An interactive shell on a pseudo-terminal."""
 
     def __init__(self, command: list[str], folder: Path) -> None:
+        environment = _environment(folder.parent)
         self.process, self._descriptor = pty.fork()
         if self.process == 0:
-            os.chdir(folder)
-            os.execvpe(command[0], command, _environment(folder.parent))
+            try:
+                os.chdir(folder)
+                os.execvpe(command[0], command, environment)
+            finally:
+                os._exit(127)
 
     def type(self, text: str, expected: str) -> str:
         """Type a text and return the output until it contains another text, or has paused for long."""
@@ -140,24 +167,37 @@ TERMINALS: Final = {
 }
 
 
-@pytest.mark.parametrize("shell", TERMINALS)
-def test_the_tab_key_completes(shell: str, folder: Path) -> None:
-    if shutil.which(shell) is None:
-        pytest.skip(f"{shell} is not installed")
-    command, setting = TERMINALS[shell]
+@pytest.fixture(params=TERMINALS)
+def terminal(request: pytest.FixtureRequest, folder: Path) -> Iterator[_Terminal]:
+    """Each shell, with the completion of cbpf."""
+    if shutil.which(request.param) is None:
+        pytest.skip(f"{request.param} is not installed")
+    command, setting = TERMINALS[request.param]
     terminal = _Terminal(command, folder)
     try:
         assert "ready" in terminal.type(f"{setting}; echo rea''dy\n", "ready\r\n")
-        for typed, completed in [
-            ("cbpf in\t", "cbpf info "),
-            ("t.pc\t", "ap "),
-            ("two\t", "words.pcap "),
-            ("t.pd\t", "ir/"),
-        ]:
-            assert completed in terminal.type(typed, completed).replace("\a", "")
+        yield terminal
         terminal.type("\x15exit\n", "exit")
     finally:
         terminal.close()
+
+
+def test_the_tab_key_completes(terminal: _Terminal) -> None:
+    for typed, completed in [
+        ("cbpf in\t", "cbpf info "),
+        ("t.pc\t", "ap "),
+        ("two\t", "words.pcap "),
+        ("t.pd\t", "ir/"),
+    ]:
+        assert completed in terminal.type(typed, completed).replace("\a", "")
+
+
+def test_the_name_of_a_file_is_not_executed(terminal: _Terminal, folder: Path) -> None:
+    (folder / "x'\"; $(touch executed) `touch executed`").touch()
+    assert "executed\\`" in terminal.type("cbpf info x\t", "executed\\`")
+    error = "cbpf: x'\"; $(touch executed) `touch executed`: "
+    assert error in terminal.type("\n", error)
+    assert not (folder / "executed").exists()
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -179,17 +219,28 @@ def test_incomplete_lines_are_answered_without_a_message(line: str, cli: Command
     assert (result.exit_code, result.stderr) == (0, "")
 
 
-def test_a_query_imports_no_more_than_it_needs(cli: CommandLine) -> None:
-    """The names of files are left to the shell, so that a query for one imports the subcommand alone."""
+def _imported(*arguments: str, **variables: str) -> set[str]:
+    """Return the modules that a command line imports."""
     code = "import sys; from cbpf.cli import main; import atexit; atexit.register(lambda: print(*sys.modules)); main()"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "COMP_LINE": "cbpf info t.p", "_CBPF_COMPLETE": "bash_complete"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    loaded = set(done.stdout.split())
+    command = [sys.executable, "-c", code, *arguments]
+    done = subprocess.run(command, env={**os.environ, **variables}, capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_the_help_text_does_not_import_the_modules_of_completion() -> None:
+    assert not _imported("--help") & {"click.shell_completion", "importlib.resources", "cbpf.cli.completion"}
+
+
+def test_a_query_without_a_command_line_lists_the_subcommands(cli: CommandLine) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "COMP_LINE"}
+    result = cli(env={**environment, "_CBPF_COMPLETE": "bash_complete"})
+    assert [line.split(b"\t")[1].decode() for line in result.stdout.splitlines()] == list(COMMANDS)
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
+def test_a_query_imports_no_more_than_it_needs() -> None:
+    """The names of files are left to the shell, so that a query for one imports the subcommand alone."""
+    loaded = _imported(COMP_LINE="cbpf info t.p", _CBPF_COMPLETE="bash_complete")
     assert "cbpf.cli.commands.info" in loaded
     assert not loaded & {f"cbpf.cli.commands.{name}" for name in COMMANDS if name != "info"}
     assert not loaded & {"cbpf.expression.vocabulary", "cbpf.engines.base", "cypcap", "llvmlite"}

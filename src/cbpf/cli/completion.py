@@ -1,4 +1,4 @@
-"""Shell completion: the scripts for bash, zsh and fish, and the answers to their queries.
+"""Shell completion: the answers to the queries of the scripts in `completion_scripts`.
 
 A script runs `cbpf` with the variable _CBPF_COMPLETE and the command line up to the cursor in COMP_LINE. The answer has
 a line per completion: its type, its value and its description, separated by tabs. Type "file" makes the shell complete
@@ -8,20 +8,13 @@ the name of a file, and "plain" is a value.
 from __future__ import annotations
 
 import os
-from importlib.resources import files
 from typing import Any, Final
 
 from click import shell_completion
 
-SCRIPTS: Final = {"bash": "cbpf.bash", "fish": "cbpf.fish", "zsh": "_cbpf"}
-"""The file of the script of each shell, in the folder `scripts`; the wheel installs them below `share` as well."""
+from .completion_scripts import SCRIPTS, script
 
 _CURSOR: Final = "\0"
-
-
-def script(shell: str) -> str:
-    """Return the completion script of a shell."""
-    return files(__package__).joinpath("scripts", SCRIPTS[shell]).read_text()
 
 
 def answer_queries() -> None:
@@ -39,7 +32,7 @@ class _Completion(shell_completion.ShellComplete):
 
     def get_completion_args(self) -> tuple[list[str], str]:
         """Return the complete arguments, and the one before the cursor; quotes may be open."""
-        words = shell_completion.split_arg_string(os.environ["COMP_LINE"] + _CURSOR)
+        words = shell_completion.split_arg_string(os.environ.get("COMP_LINE", "") + _CURSOR)
         return words[1:-1], words[-1].removesuffix(_CURSOR)
 
     def format_completion(self, item: shell_completion.CompletionItem[Any]) -> str:

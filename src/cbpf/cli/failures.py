@@ -57,7 +57,8 @@ def _messages(error: BaseException) -> list[str]:
     match error:
         case click.UsageError():
             command = error.ctx.command_path if error.ctx else "cbpf"
-            return [f"{error.format_message().rstrip('.')} (see {command} --help)"]
+            message = " ".join(error.format_message().split("\n\t"))  # click lists choices one per line
+            return [f"{message.rstrip('.')} (see {command} --help)"]
         case click.ClickException():
             return error.format_message().splitlines()
         case cbpf.VerificationError():

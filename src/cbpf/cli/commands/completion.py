@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from ..completion import SCRIPTS, script
+from ..completion_scripts import SCRIPTS, script
 
 
 @click.command("completion", short_help="Print the completion script of a shell.")
-@click.argument("shell", type=click.Choice(list(SCRIPTS)))
+@click.argument("shell", metavar="SHELL", type=click.Choice(list(SCRIPTS)))
 def command(shell: str) -> None:
     """Print the script that makes SHELL (bash, fish or zsh) complete subcommands, options and arguments of cbpf.
 

@@ -1,7 +1,7 @@
 # bash completion for cbpf
 
 _cbpf() {
-    local type value help
+    local type value help word=${COMP_WORDS[COMP_CWORD]}
     COMPREPLY=()
     while IFS=$'\t' read -r type value help; do
         case $type in
@@ -9,7 +9,8 @@ _cbpf() {
                 compopt -o default
                 ;;
             plain)
-                [[ ${COMP_WORDS[COMP_CWORD]} == [\'\"]* ]] || printf -v value %q "$value"
+                # The value replaces the text after an open quote, or else the whole word.
+                [[ $word == [\'\"]* && ${word:1} != *"${word:0:1}"* ]] || printf -v value %q "$value"
                 COMPREPLY+=("$value")
                 ;;
         esac
