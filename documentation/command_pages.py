@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from documentation.commands import DEFAULT_EXIT_CODES, CommandText, OptionText, main_command, subcommands
+from documentation.commands import CommandText, OptionText, main_command, subcommands
 
 DOCS: Final = Path(__file__).parents[1] / "docs"
 FOLDER: Final = DOCS / "reference" / "commands"
@@ -20,9 +20,10 @@ def pages() -> dict[str, str]:
         path for name in GUIDES for path in ([DOCS / name] if name.endswith(".md") else (DOCS / name).glob("*.md"))
     ]
     texts = {path: path.read_text() for path in sorted(guides)}
+    commands = subcommands()
     return {
-        "index.md": _index(main_command(), subcommands()),
-        **{f"{command.subcommand}.md": _page(command, texts) for command in subcommands()},
+        "index.md": _index(main_command(), commands),
+        **{f"{command.subcommand}.md": _page(command, texts) for command in commands},
     }
 
 
@@ -82,7 +83,7 @@ def _option(option: OptionText) -> str:
 
 def _exit_codes(command: CommandText) -> Iterator[str]:
     yield "## Exit codes"
-    rows = [f"| {code} | {meaning} |" for code, meaning in command.exit_codes or DEFAULT_EXIT_CODES]
+    rows = [f"| {code} | {meaning} |" for code, meaning in command.exit_codes]
     yield "\n".join(["| code | meaning |", "|---:|---|", *rows])
 
 

@@ -15,11 +15,9 @@ import click
 
 from cbpf.cli import group
 
-DEFAULT_EXIT_CODES: Final = ((0, "success"), (2, "error"))
-"""The exit codes of a command whose help text lists none."""
-
 _PROGRAM: Final = "cbpf"
 _EXIT_CODES: Final = "Exit code: "
+_DEFAULT_EXIT_CODES: Final = ((0, "success"), (2, "error"))  # of a command whose help text lists none
 _EXAMPLES: Final = "\b\n"
 
 
@@ -51,7 +49,7 @@ class CommandText(NamedTuple):
         summary: One line without a full stop.
         usage: The parts of its usage line after the name, such as ("[OPTIONS]", "[EXPRESSION]...").
         paragraphs: Its description, each paragraph on one line; `backticks` enclose code.
-        exit_codes: The exit codes with their meanings; empty if its help text does not list them.
+        exit_codes: The exit codes with their meanings.
         examples: Command lines, which run as tests.
         options: Its options in the order of its help text.
     """
@@ -100,7 +98,7 @@ def _text(command: click.Command, context: click.Context) -> CommandText:
         (command.short_help or prose[0]).rstrip("."),
         tuple(command.collect_usage_pieces(context)),
         tuple(prose),
-        tuple(code for paragraph in paragraphs for code in _exit_codes(paragraph)),
+        tuple(code for paragraph in paragraphs for code in _exit_codes(paragraph)) or _DEFAULT_EXIT_CODES,
         tuple(line for paragraph in paragraphs for line in _examples(paragraph)),
         tuple(_option(option, context) for option in command.get_params(context) if isinstance(option, click.Option)),
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 import cbpf
-from documentation.commands import DEFAULT_EXIT_CODES, CommandText, OptionText, main_command, subcommands
+from documentation.commands import CommandText, OptionText, main_command, subcommands
 
 _REVISED: Final = "2026-11-27"
 """The date of the last change, which a manual page shows."""
@@ -54,9 +54,9 @@ def _main_page(command: CommandText, commands: list[CommandText]) -> str:
 
 
 def _subcommand_page(command: CommandText) -> str:
-    codes = command.exit_codes or DEFAULT_EXIT_CODES
     more = [".PP", *_prose("cbpf(1) lists the exit codes after signals, the environment variables and the files.")]
-    return _page(command, _section("EXIT STATUS", [*_entries(_codes(codes)), *more]), [("cbpf", 1), *_SEE_ALSO])
+    status = _section("EXIT STATUS", [*_entries(_codes(command.exit_codes)), *more])
+    return _page(command, status, [("cbpf", 1), *_SEE_ALSO])
 
 
 def _page(command: CommandText, sections: list[str], related: list[tuple[str, int]]) -> str:
