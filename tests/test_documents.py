@@ -98,6 +98,23 @@ def test_other_outputs_and_exit_codes_fail(old: str, new: str, message: str, tmp
     assert message in failure
 
 
+@pytest.mark.parametrize("text", ["```console\ncbpf --version\n```\n", "```pycon\n1 + 1\n```\n"])
+def test_blocks_without_examples_fail(text: str, tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(text)
+    assert examples.run(page, tmp_path) == (0, ["page.md, line 2: the block has no example"], [])
+
+
+def test_commands_do_not_depend_on_the_language_and_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, value in (("CBPF_DEBUG", "1"), ("COLUMNS", "40"), ("LC_ALL", "de_DE"), ("TZ", "Asia/Tokyo")):
+        monkeypatch.setenv(name, value)
+    page = tmp_path / "page.md"
+    page.write_text("```console\n$ echo ${CBPF_DEBUG-} $COLUMNS $LC_ALL $TZ\n80 C.UTF-8 UTC\n```\n")
+    assert examples.run(page, tmp_path).failures == []
+
+
 @pytest.mark.parametrize(("content", "failures"), [("new", 0), ("old", 1)])
 def test_pictures_are_those_that_the_examples_write(content: str, failures: int, tmp_path: Path) -> None:
     page = tmp_path / "page.md"

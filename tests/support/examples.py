@@ -40,6 +40,7 @@ _TITLE: Final = re.compile(r'title="([^"]+)"')
 _PICTURE: Final = re.compile(r"!\[[^\]]*\]\(([^):]+)\)")
 _HERE_DOCUMENT: Final = re.compile(r"<<'?(\w+)'?")
 _WITHOUT_PLUGINS: Final = "-p no:cov -p no:hypothesispytest -p no:xdist"  # whose import takes longer than an example
+_ENVIRONMENT: Final = {"LC_ALL": "C.UTF-8", "TZ": "UTC", "COLUMNS": "80", "NO_COLOR": "1"}
 _FLAGS: Final = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -133,6 +134,8 @@ def run(document: Path, folder: Path) -> Report:
             else:
                 run_block = _run_console if block.language == "console" else _run_doctest
                 count, failures = run_block(document, block, namespace)
+                if count == 0:
+                    failures.append(f"{document.name}, line {block.line}: the block has no example")
                 report = Report(report.attempted + count, report.failures + failures, report.skipped)
     return report._replace(failures=report.failures + list(_outdated_pictures(document, folder)))
 
@@ -171,7 +174,7 @@ def _run_doctest(document: Path, block: Block, namespace: dict[str, Any]) -> tup
 
 
 def _run_console(document: Path, block: Block, _: dict[str, Any]) -> tuple[int, list[str]]:
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = _environment()
     failures, count = [], 0
     for command in commands(block):
         process = subprocess.run(
@@ -181,7 +184,7 @@ def _run_console(document: Path, block: Block, _: dict[str, Any]) -> tuple[int, 
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env={**os.environ, "PATH": path, "PYTEST_ADDOPTS": _WITHOUT_PLUGINS},
+            env=environment,
         )
         output = process.stdout + (f"[exit {process.returncode}]\n" if process.returncode else "")
         count += 1
@@ -189,3 +192,10 @@ def _run_console(document: Path, block: Block, _: dict[str, Any]) -> tuple[int, 
             shown = f"expected:\n{command.output}\ngot:\n{output}"
             failures.append(f"{document.name}, line {command.line}: {command.text}\n{shown}")
     return count, failures
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment of commands, without the user's language, time zone, terminal and settings of cbpf."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("CBPF_")}
+    return {**inherited, **_ENVIRONMENT, "PATH": path, "PYTEST_ADDOPTS": _WITHOUT_PLUGINS}
