@@ -6,6 +6,8 @@ from functools import cache
 
 import pytest
 
+from cbpf.expression.libpcap import _load_system_library
+
 
 @cache
 def _release() -> tuple[int, ...]:
@@ -13,7 +15,7 @@ def _release() -> tuple[int, ...]:
     try:
         import cypcap
     except ImportError:
-        library = ctypes.CDLL("libpcap.so.0.8")
+        library = _load_system_library()
         library.pcap_lib_version.restype = ctypes.c_char_p
         text = library.pcap_lib_version().decode()
     else:
