@@ -3,16 +3,18 @@
 import importlib
 import pkgutil
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, get_args
 
+import click
 import pytest
 from click.testing import CliRunner
 
 import cbpf
-from cbpf import vm
+from cbpf import cli, vm
 from cbpf._validators import one_of
 from cbpf.cli import COMMANDS, commands
 from cbpf.engines.base import PerPacketEngine
@@ -30,7 +32,7 @@ def _without_blocks(path: Path) -> str:
 
 def _paths(path: Path) -> Iterator[str]:
     """Yield the files of the project that a document names: those with a folder of the project, or in its root."""
-    folders = "src|tests|docs|examples|benchmarks"
+    folders = "src|tests|docs|documentation|man|examples|benchmarks"
     yield from re.findall(rf"(?<![\w/.-])((?:{folders})/[\w/.-]*\w)", _without_blocks(path))
     yield from re.findall(r"`([A-Z]+\.md)`", _without_blocks(path))
 
@@ -95,13 +97,9 @@ def test_each_module_of_commands_is_a_subcommand() -> None:
 
 
 def test_an_added_subcommand_is_listed_and_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    import click
-
-    from cbpf import cli
-
     module = ModuleType("cbpf.cli.commands.madeup")
     module.command = click.command("madeup", short_help="Print a word.")(lambda: click.echo("word"))  # type: ignore[attr-defined]
-    monkeypatch.setitem(importlib.sys.modules, module.__name__, module)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setattr(cli, "COMMANDS", (*COMMANDS, "madeup"))
     assert re.search(r"^  madeup +Print a word\.$", CliRunner().invoke(cli.group, ["--help"]).output, re.MULTILINE)
     assert CliRunner().invoke(cli.group, ["madeup"]).output == "word\n"
