@@ -11,7 +11,6 @@ from .compression import MAGIC_SIZE, DecompressedStream, compression_of
 
 Source: TypeAlias = str | os.PathLike[str] | BinaryIO
 """A capture to read: a path, "-" for standard input, or a binary file object."""
-"""A path, "-" for standard input, or a binary file object."""
 
 
 class Input:
