@@ -16,6 +16,9 @@ SHARE_OF_ROUNDS = 0.25
 """The share of the rounds of random tests that run without the option --all."""
 
 
+os.environ.pop("CBPF_DEBUG", None)  # with it, the messages that the tests expect follow a traceback
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--all", action="store_true", help="run random tests with all their rounds, and slow tests")
 

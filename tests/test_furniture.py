@@ -12,6 +12,7 @@ from hatchling.builders.sdist import SdistBuilder
 from hatchling.builders.wheel import WheelBuilder
 
 import cbpf
+from cbpf.cli.completion_scripts import SCRIPTS
 from support.project import ROOT
 
 PROJECT: Final = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -104,3 +105,11 @@ def test_the_wheel_contains_the_package_alone() -> None:
     assert {Path(path).suffix for path in code} == {".py", ".pyi", ".typed"}
     assert not [path for path in files if path.endswith(".md")]
     assert not [path for path in _files(WheelBuilder) if path.startswith(("tests", "docs", "benchmarks"))]
+
+
+def test_the_wheel_installs_man_pages_and_completions() -> None:
+    shared = WheelBuilder(str(ROOT)).config.shared_data
+    installed = {str(Path(source).relative_to(ROOT)): target for source, target in shared.items()}
+    assert installed.pop("man") == "share/man/man1"
+    assert set(installed) == {f"src/cbpf/cli/scripts/{name}" for name in SCRIPTS.values()}
+    assert all(Path(source).is_file() for source in shared if not source.endswith("/man"))
