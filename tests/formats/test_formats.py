@@ -410,3 +410,12 @@ def _error_message(text: str, format: str) -> str:
     except cbpf.CbpfError as error:
         return str(error)
     return ""
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [("package watch\n\nfunc Test(t *testing.T) {\n}\n", "Go"), ("import os\n\nprint(1)\n", "Python")],
+)
+def test_source_code_without_instructions_is_not_reported_as_assembly(text: str, language: str) -> None:
+    with pytest.raises(cbpf.ProgramFormatError, match=rf"no instructions found; .* \(read as {language} source code\)"):
+        cbpf.parse(text)

@@ -45,8 +45,9 @@ _SOURCE: Final = re.compile(
     | [{(\[]\s*+(?:(?:0x)?[0-9a-f]{1,3}\s*+,\s*+){15}
     | \b[@=<>!]?HBB[IL]\b | [{(\[,]\s*+["'.]?(?:code|op|opcode)["']?\s*+[:=]
     | [{(\[]\s*+[\w|+][\w|+ ]{0,200}+,[\w ]{1,100}+,[\w ]{1,100}+,[^,(){}\[\]"]{1,200}[)}\]]
+    | ^(?:package|import|from|func|def|use|fn)\ [\w"(]
     """,
-    re.VERBOSE | re.IGNORECASE,
+    re.VERBOSE | re.IGNORECASE | re.MULTILINE,
 )
 _COMMENT: Final = re.compile(r"/\*.*?(?:\*/|\Z)|//[^\n]*|^[ \t]*+#[^\n]*", re.DOTALL | re.MULTILINE)
 
