@@ -106,6 +106,7 @@ def test_malformed_rows_are_rejected(pytester: pytest.Pytester) -> None:
         @pytest.mark.parametrize(("row", "message"), [
             (("accept", "0g"), "row 2: '0g' is neither bytes nor hexadecimal text: non-hexadecimal number"),
             (("accept", b"", 1, 2), "row 2: .* is not a pair of a verdict and a packet"),
+            (("accept", b"", None), "row 2: None is not a Metadata"),
             (("accept", 1.5), "row 2: 1.5 is neither bytes nor hexadecimal text"),
             ("accept", "row 2: 'accept' is not a pair"),
             (("kept", b""), "row 2: 'kept' is not a verdict; it must be 'accept', 'reject' or a number"),
@@ -115,7 +116,7 @@ def test_malformed_rows_are_rejected(pytester: pytest.Pytester) -> None:
             with pytest.raises(cbpf.FieldError, match=message):
                 filter_table("arp", [("reject", b""), row])
     """)
-    pytester.runpytest().assert_outcomes(passed=6)
+    pytester.runpytest().assert_outcomes(passed=7)
 
 
 def test_coverage_of_xdist_workers_is_merged(pytester: pytest.Pytester) -> None:

@@ -73,7 +73,7 @@ class FilterTable:
             name: The name of the filter in reports; by default the expression, or the size of the program.
 
         Raises:
-            FieldError: A row is not a pair of a verdict and a packet.
+            FieldError: A row is not a pair of a verdict and a packet, or its third element is not a `Metadata`.
         """
         __tracebackhide__ = True
         import cbpf
@@ -123,6 +123,8 @@ def _parse_row(row_number: int, row: TableRow) -> tuple[int, Any, bytes, int, An
         (metadata,) = rest or [Metadata()]
     except (TypeError, ValueError):
         raise FieldError(f"row {row_number}: {row!r} is not a pair of a verdict and a packet") from None
+    if not isinstance(metadata, Metadata):
+        raise FieldError(f"row {row_number}: {metadata!r} is not a Metadata")
     try:
         data = bytes.fromhex(packet) if isinstance(packet, str) else bytes(packet)
     except (TypeError, ValueError) as error:
