@@ -479,7 +479,7 @@ def test_an_interrupted_command_leaves_no_file(cli: CommandLine, tmp_path: Path)
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
     _, message = process.communicate()
-    assert process.returncode == 130
+    assert process.returncode in (130, -signal.SIGINT)  # the latter during the `exec` of a library or of the engine
     assert b"Traceback" not in message
     assert names(tmp_path) == []
 
