@@ -108,10 +108,18 @@ def test_blocks_without_examples_fail(text: str, tmp_path: Path) -> None:
 def test_commands_do_not_depend_on_the_language_and_the_terminal(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    for name, value in (("CBPF_DEBUG", "1"), ("COLUMNS", "40"), ("LC_ALL", "de_DE"), ("TZ", "Asia/Tokyo")):
+    for name, value in (("COLUMNS", "40"), ("LC_ALL", "de_DE"), ("TZ", "Asia/Tokyo")):
         monkeypatch.setenv(name, value)
     page = tmp_path / "page.md"
-    page.write_text("```console\n$ echo ${CBPF_DEBUG-} $COLUMNS $LC_ALL $TZ\n80 C.UTF-8 UTC\n```\n")
+    page.write_text("```console\n$ echo $COLUMNS $LC_ALL $TZ\n80 C.UTF-8 UTC\n```\n")
+    assert examples.run(page, tmp_path).failures == []
+
+
+@pytest.mark.parametrize("name", ["BUILD_NUMBER", "CBPF_DEBUG", "CI", "FORCE_COLOR", "PYTEST_PLUGINS", "PY_COLORS"])
+def test_commands_do_not_inherit_settings(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(name, "1")
+    page = tmp_path / "page.md"
+    page.write_text(f"```console\n$ echo ${{{name}-unset}}\nunset\n```\n")
     assert examples.run(page, tmp_path).failures == []
 
 

@@ -40,6 +40,8 @@ _TITLE: Final = re.compile(r'title="([^"]+)"')
 _PICTURE: Final = re.compile(r"!\[[^\]]*\]\(([^):]+)\)")
 _HERE_DOCUMENT: Final = re.compile(r"<<'?(\w+)'?")
 _WITHOUT_PLUGINS: Final = "-p no:cov -p no:hypothesispytest -p no:xdist"  # whose import takes longer than an example
+_INHERITED_SETTINGS: Final = re.compile(r"CBPF_.*|PYTEST_.*|PY_COLORS|FORCE_COLOR|CI|BUILD_NUMBER")
+"""Variables that change the outputs of cbpf and pytest; with CI or BUILD_NUMBER, pytest abridges no message."""
 _ENVIRONMENT: Final = {"LC_ALL": "C.UTF-8", "TZ": "UTC", "COLUMNS": "80", "NO_COLOR": "1"}
 _FLAGS: Final = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
@@ -195,7 +197,7 @@ def _run_console(document: Path, block: Block, _: dict[str, Any]) -> tuple[int, 
 
 
 def _environment() -> dict[str, str]:
-    """Return the environment of commands, without the user's language, time zone, terminal and settings of cbpf."""
+    """Return the environment of commands, without the user's language, time zone, terminal and settings."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("CBPF_")}
+    inherited = {name: value for name, value in os.environ.items() if not _INHERITED_SETTINGS.fullmatch(name)}
     return {**inherited, **_ENVIRONMENT, "PATH": path, "PYTEST_ADDOPTS": _WITHOUT_PLUGINS}
