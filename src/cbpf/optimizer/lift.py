@@ -208,22 +208,28 @@ class ValueMachine:
 
 def lift(program: Sequence[RawInstruction], table: ValueTable) -> tuple[Diagram, NodeId]:
     """Return the diagram of a program that the dialect of *table* accepts, and its root; may raise `TooLarge`."""
-    lifter = _Lifter(program, table)
+    diagram = Diagram(table)
+    return diagram, lift_into(diagram, program)
+
+
+def lift_into(diagram: Diagram, program: Sequence[RawInstruction]) -> NodeId:
+    """Add a program to a diagram and return its root; two programs with one root have the same verdicts."""
+    lifter = _Lifter(program, diagram)
     lifter.lift_blocks()
-    return lifter.diagram, lifter.build_nodes()
+    return lifter.build_nodes()
 
 
 class _Lifter:
-    def __init__(self, program: Sequence[RawInstruction], table: ValueTable) -> None:
+    def __init__(self, program: Sequence[RawInstruction], diagram: Diagram) -> None:
         self._raw = tuple(program)
-        self._table = table
+        self._diagram = diagram
+        self._table = table = diagram.values
         effects = effects_of(self._raw, table.dialect)
         self._live = live_registers(effects)
         self._leaders = leaders_of(effects)
         self._start = EntryState((), 0)
         self._pending: dict[int, dict[EntryState, None]] = {0: {self._start: None}}
         self._blocks: dict[int, dict[EntryState, _LiftedBlock]] = {}
-        self.diagram = Diagram(table)
 
     def lift_blocks(self) -> None:
         """Lift all blocks in ascending order, each once per state in which it is entered.
@@ -275,7 +281,7 @@ class _Lifter:
         return EntryState(contents, machine.draws)
 
     def _block_node(self, block: _LiftedBlock, targets: list[NodeId]) -> NodeId:
-        diagram = self.diagram
+        diagram = self._diagram
         if block.verdict is not None:
             node_id = diagram.return_value(block.verdict)
         elif block.test is not None:

@@ -1,0 +1,101 @@
+"""A fast decision whether two programs have the same verdict on every packet.
+
+The steps, each of which decides most of the pairs that the one before it left:
+
+1. The same instructions.
+2. The same root after both programs are lifted into one diagram, in which equal nodes have one number.
+3. The same root after the passes of the optimiser.
+4. The proof of `cbpf.difference`, within a time limit. Only this step finds a difference, and its counterexample was
+   run on both programs.
+
+Steps 2 and 3 rely on the optimiser; `tests/support/test_equal_programs.py` compares them with step 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import cbpf
+from cbpf.isa.dialects import Dialect
+from cbpf.isa.instructions import RawInstruction
+from cbpf.isa.opcodes import OPCODE_BY_CODE, SIGN_BIT, Operand
+from cbpf.optimizer.ir.diagram import Diagram, NodeId
+from cbpf.optimizer.ir.value_numbering import TooLarge, ValueTable
+from cbpf.optimizer.lift import lift_into
+from cbpf.optimizer.pipeline import _roots
+
+Code = Sequence[RawInstruction]
+
+SOCKET_RULES: Final = cbpf.PCAP.replace(
+    name="linux with pcap's opcodes",
+    shift_count="modulo",
+    wrapping_offsets=True,
+    header_windows=True,
+)
+"""The meaning of loads at negative offsets, which programs for a live device contain, without the checks of Linux."""
+
+
+class Decision(NamedTuple):
+    """The result of a comparison.
+
+    Args:
+        step: The step that decided: "instructions", "diagram", "passes" or "proof".
+        counterexample: A packet on which the verdicts differ, or None: the programs are equal.
+    """
+
+    step: str
+    counterexample: cbpf.Difference | None = None
+
+
+def compare(left: Code, right: Code, *, timeout: float | None = 20) -> Decision:
+    """Return whether two programs have the same verdict on every packet, and on every packet of a socket.
+
+    Raises `cbpf.Undecided` if the solver needs more than *timeout* seconds.
+    """
+    if tuple(left) == tuple(right):
+        return Decision("instructions")
+    decision = _compare(left, right, cbpf.PCAP, timeout)
+    if decision.counterexample is None and any(map(_has_negative_offset, (*left, *right))):
+        return _compare(left, right, SOCKET_RULES, timeout)
+    return decision
+
+
+def _has_negative_offset(raw: RawInstruction) -> bool:
+    return raw.k >= SIGN_BIT and OPCODE_BY_CODE[raw.op].operand is Operand.ABSOLUTE
+
+
+def _compare(left: Code, right: Code, dialect: Dialect, timeout: float | None) -> Decision:
+    step = step_that_shows_equality(left, right, dialect)
+    return Decision(step) if step else Decision("proof", _proof(left, right, dialect, timeout))
+
+
+def step_that_shows_equality(left: Code, right: Code, dialect: Dialect = cbpf.PCAP) -> str | None:
+    """Return "diagram" or "passes" if this step shows without a solver that two programs are equal, else None."""
+    diagram = Diagram(ValueTable(dialect))
+    try:
+        roots = [lift_into(diagram, program) for program in (left, right)]
+        if roots[0] == roots[1]:
+            return "diagram"
+        roots = [_after_passes(diagram, root) for root in roots]
+    except TooLarge:
+        return None
+    return "passes" if roots[0] == roots[1] else None
+
+
+def _after_passes(diagram: Diagram, root: NodeId) -> NodeId:
+    for _, new_root in _roots(diagram, root):
+        root = new_root
+    return root
+
+
+def _proof(left: Code, right: Code, dialect: Dialect, timeout: float | None) -> cbpf.Difference | None:
+    return cbpf.difference(cbpf.Program(left), cbpf.Program(right), dialect=dialect, longest=262_144, timeout=timeout)
+
+
+def reads_unwritten_slot(program: Code) -> bool:
+    """Return whether a run may read a scratch slot before it is written: the verdict depends on the interpreter."""
+    strict = cbpf.PCAP.replace(scratch_written=True)
+    return any(
+        finding.identifier == "scratch-unwritten" for finding in cbpf.findings(cbpf.Program(program), dialect=strict)
+    )
