@@ -1,0 +1,239 @@
+"""The expressions to which cbpf gives another meaning than libpcap 1.10.6, by name.
+
+On each of them cbpf follows libpcap 1.11, its development branch of August 2026. Comparisons with libpcap 1.10.6 leave
+these expressions out, and no others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Final, NamedTuple
+
+from cbpf.expression.lexer import Token, tokens
+from cbpf.expression.libpcap import Handle
+from cbpf.expression.parser import parse
+from cbpf.expression.primitives import SyntaxProblem
+from cbpf.expression.syntax_tree import Match, Primitive, Protocol, Relation
+from cbpf.expression.vocabulary import FIELDS, words
+from support.expression_nodes import conditions_of
+
+ARCNET: Final = (7, 129)
+BACNET_MS_TP: Final = 165
+DSA: Final = (281, 284)
+HDLC: Final = (104, 112)
+PPI: Final = 192
+SLIP: Final = (8, 15)
+ISIS_WORDS: Final = frozenset(words("l1 l2 iih lsp snp csnp psnp"))
+ISO_WORDS: Final = ISIS_WORDS | {"esis", "isis", "clnp"}
+
+
+class Subject:
+    """An expression with the packets for which it is compiled, as the conditions of this module see it.
+
+    Args:
+        text: The expression.
+        handle: The packets.
+    """
+
+    def __init__(self, text: str, handle: Handle) -> None:
+        self.text = text
+        self.dlt = handle.dlt
+        self.is_file = handle.file_header is not None
+
+    @cached_property
+    def tokens(self) -> list[Token]:
+        return tokens(self.text)
+
+    @cached_property
+    def conditions(self) -> list[Match | Protocol | Primitive | Relation]:
+        """The primitives and relations; none if the text is not an expression."""
+        try:
+            return list(conditions_of(parse(self.text)))
+        except SyntaxProblem:
+            return []
+
+    def matches(self, *kinds: str, protocol: str | None = None) -> list[Match]:
+        """Return the identifiers of some kinds, with any protocol by default."""
+        return [
+            condition
+            for condition in self.conditions
+            if isinstance(condition, Match)
+            and condition.qualifiers.kind in kinds
+            and protocol in (None, condition.qualifiers.protocol)
+        ]
+
+    def primitives(self, *names: str) -> list[Primitive]:
+        """Return the primitives with some names."""
+        return [
+            condition for condition in self.conditions if isinstance(condition, Primitive) and condition.name in names
+        ]
+
+    def words(self, words: frozenset[str]) -> bool:
+        """Return whether the expression contains a protocol of *words*, alone or before a qualifier."""
+        return any(token.kind == "protocol" and token.word in words for token in self.tokens)
+
+
+class Difference(NamedTuple):
+    """A reason why cbpf and libpcap 1.10.6 differ.
+
+    Args:
+        name: The name of the reason, in kebab case.
+        applies: Whether an expression is concerned.
+        explanation: The behaviour of libpcap 1.10.6, and that of cbpf.
+    """
+
+    name: str
+    applies: Callable[[Subject], bool]
+    explanation: str
+
+
+def _has_number_above(matches: list[Match], limit: int) -> bool:
+    return any(match.identifier.kind == "number" and match.identifier.value > limit for match in matches)
+
+
+def _exceeds_protocol_numbers(subject: Subject) -> bool:
+    kinds = ("proto", "protochain")
+    limits = {None: 255, "ip": 255, "ip6": 255, "link": 65535, "iso": 255, "isis": 31}
+    return any(
+        match.identifier.kind == "number" and match.identifier.value > limits.get(match.qualifiers.protocol, 255)
+        for match in subject.matches(*kinds)
+    ) or any(
+        255 < match.identifier.value <= 1500
+        for match in subject.matches(*kinds, protocol="link")
+        if match.identifier.kind == "number"
+    )
+
+
+def _argument(primitive: Primitive, index: int = -1) -> Token:
+    return primitive.arguments[index]
+
+
+def _exceeds_atm_fields(subject: Subject) -> bool:
+    limits = {"vpi": 255, "vci": 65535}
+    return any(
+        token.kind == "number" and token.value > limits[primitive.name]
+        for primitive in subject.primitives(*limits)
+        for token in primitive.arguments
+    )
+
+
+DIFFERENCES: Final = (
+    Difference(
+        "vxlan",
+        lambda subject: any(token.kind == "name" and token.text == "vxlan" for token in subject.tokens),
+        "libpcap 1.10.6 does not have the primitive `vxlan`.",
+    ),
+    Difference(
+        "dsa",
+        lambda subject: subject.dlt in DSA,
+        "libpcap 1.10.6 does not know the headers of DSA_TAG_BRCM and DSA_TAG_DSA.",
+    ),
+    Difference(
+        "gateway",
+        lambda subject: bool(subject.matches("gateway")),
+        "libpcap 1.10.6 refuses `gateway` as it is usually built.",
+    ),
+    Difference(
+        "block-acknowledgements",
+        lambda subject: any(
+            token.text in ("bar", "ba")
+            for primitive in subject.primitives("type", "subtype")
+            for token in primitive.arguments
+        ),
+        "libpcap 1.10.6 does not know the control frames `bar` and `ba`.",
+    ),
+    Difference(
+        "link-protocol-names",
+        lambda subject: any(
+            match.identifier.word in ("lldp", "slow") for match in subject.matches("proto", protocol="link")
+        ),
+        "libpcap 1.10.6 does not know the names `lldp` and `slow` of link protocols.",
+    ),
+    Difference(
+        "ms-tp-addresses",
+        lambda subject: (
+            subject.dlt == BACNET_MS_TP
+            and (any(token.kind == "arcnet" for token in subject.tokens) or bool(subject.primitives("broadcast")))
+        ),
+        "libpcap 1.10.6 has no addresses of BACnet MS/TP.",
+    ),
+    Difference(
+        "ppi-frames",
+        lambda subject: subject.dlt == PPI and bool(subject.primitives("type", "subtype", "dir")),
+        "libpcap 1.10.6 refuses the frame types and directions of IEEE 802.11 after a PPI header.",
+    ),
+    Difference(
+        "protocol-numbers",
+        _exceeds_protocol_numbers,
+        "libpcap 1.10.6 does not check whether the number of a protocol fits its field.",
+    ),
+    Difference(
+        "byte-values",
+        lambda subject: any(_argument(primitive).value > 255 for primitive in subject.primitives("byte")),
+        "libpcap 1.10.6 does not check the value that `byte` compares with.",
+    ),
+    Difference(
+        "byte-operators",
+        lambda subject: any(_argument(primitive, 1).word in ("&", "|") for primitive in subject.primitives("byte")),
+        "In libpcap 1.10.6, `byte N & M` and `byte N | M` do not load the byte.",
+    ),
+    Difference(
+        "atm-numbers",
+        _exceeds_atm_fields,
+        "libpcap 1.10.6 does not check the numbers of `vpi` and `vci`.",
+    ),
+    Difference(
+        "frame-directions",
+        lambda subject: any(
+            _argument(primitive).kind == "number" and _argument(primitive).value > 3
+            for primitive in subject.primitives("dir")
+        ),
+        "libpcap 1.10.6 does not check the number of `dir`.",
+    ),
+    Difference(
+        "decnet-addresses",
+        lambda subject: (
+            bool(subject.matches("host", "net", protocol="decnet"))
+            or any(
+                match.qualifiers.protocol == "decnet" and match.qualifiers.kind is None
+                for match in subject.matches(None)  # type: ignore[arg-type]
+            )
+        ),
+        "libpcap 1.10.6 does not check the area and the node of a DECnet address.",
+    ),
+    Difference(
+        "unequal-fields",
+        lambda subject: any(_argument(primitive, 0).word == "!=" for primitive in subject.primitives(*FIELDS)),
+        "In libpcap 1.10.6, `!=` acts as `=` on the fields of ATM and MTP.",
+    ),
+    Difference(
+        "isis-types",
+        lambda subject: subject.words(ISIS_WORDS) or bool(subject.matches("proto", protocol="isis")),
+        "libpcap 1.10.6 compares all eight bits with the type of an IS-IS PDU, of which three are reserved.",
+    ),
+    Difference(
+        "hdlc-osi",
+        lambda subject: (
+            subject.dlt in HDLC and (subject.words(ISO_WORDS) or bool(subject.matches("proto", protocol="iso")))
+        ),
+        "libpcap 1.10.6 expects the OSI network layer of C_HDLC and HDLC at another offset.",
+    ),
+    Difference(
+        "arcnet-codes",
+        lambda subject: subject.dlt in ARCNET,
+        "libpcap 1.10.6 also accepts the ARCnet codes of RFC 1051 for IP and ARP.",
+    ),
+    Difference(
+        "slip-outbound",
+        lambda subject: subject.dlt in SLIP and bool(subject.primitives("outbound")),
+        "In libpcap 1.10.6, `outbound` on SLIP accepts every direction but 0.",
+    ),
+)
+"""The differences. Pending: which of them cbpf has; a reason that turns out not to hold is to be removed."""
+
+
+def difference_of(text: str, handle: Handle) -> str | None:
+    """Return the name of the first difference that concerns an expression, or None."""
+    subject = Subject(text, handle)
+    return next((difference.name for difference in DIFFERENCES if difference.applies(subject)), None)
