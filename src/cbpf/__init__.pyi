@@ -34,6 +34,7 @@ from .errors import (
 )
 from .expression.address_lists import Expression, HostRanges, read_expression, read_hosts, read_ports
 from .expression.compiler import DEFAULT_SNAPLEN, compile, hosts, ports
+from .expression.formatting import format_expression
 from .filtering.api import compile_for_capture, filter_capture, split_capture
 from .filtering.capture_programs import CapturePrograms
 from .filtering.summary import Summary
@@ -182,6 +183,7 @@ __all__ = [
     "execution_counts",
     "filter_capture",
     "findings",
+    "format_expression",
     "format_ranges",
     "graph",
     "host_view",

@@ -86,6 +86,11 @@ def check_text(text: str) -> None:
     if len(text) > MAX_EXPRESSION_LENGTH:
         fact = f"has {len(text)} characters; at most {MAX_EXPRESSION_LENGTH} are allowed"
         raise ExpressionError(fact, expression=text)
+    check_characters(text)
+
+
+def check_characters(text: str) -> None:
+    """Raise `ExpressionError` for a character that no expression contains."""
     if "\0" in text:
         raise error_at(text, text.index("\0"), "NUL character; libpcap would ignore the text after it")
     try:

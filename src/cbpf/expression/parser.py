@@ -56,7 +56,7 @@ from .syntax_tree import (
 )
 from .vocabulary import NUMBERED
 
-_PRECEDENCE: Final = {"|": 1, "&": 2, "<<": 3, ">>": 3, "+": 4, "-": 4, "*": 5, "/": 5, "%": None, "^": None}
+PRECEDENCE: Final = {"|": 1, "&": 2, "<<": 3, ">>": 3, "+": 4, "-": 4, "*": 5, "/": 5, "%": None, "^": None}
 """`%` and `^` have no precedence: their right operand extends as far as possible, their left one is a single value."""
 
 _RELATIONS: Final = frozenset({"=", "!=", "<", "<=", ">", ">="})
@@ -149,7 +149,7 @@ class _Parser:
         self._reader.peek()
         word = self._reader.keyword
         if operand.category in (Category.NUMBER, Category.ARITHMETIC):
-            if word in _PRECEDENCE and frame.child in VALUES and _shifts(frame, word):
+            if word in PRECEDENCE and frame.child in VALUES and _shifts(frame, word):
                 self._begin_operation(frame, operand, word)
                 return None
             if word in _RELATIONS and frame.child in CONDITIONS:
@@ -249,19 +249,19 @@ def _shifts(frame: Frame, operator: str) -> bool:
     """Return whether an operator belongs to the right operand of a frame, and not to the complete operation."""
     if not isinstance(frame, NegateFrame | BinaryFrame):
         return True
-    precedence = _PRECEDENCE[operator]
+    precedence = PRECEDENCE[operator]
     if isinstance(frame, NegateFrame):
         return precedence is None
     if frame.operator in _RELATIONS:
         return True
-    own = _PRECEDENCE[frame.operator]
+    own = PRECEDENCE[frame.operator]
     return precedence is None or own is None or precedence > own
 
 
 def _value(operand: Operand) -> "Arithmetic":
     """Return the node of an operand of arithmetic."""
     if isinstance(operand.node, Token):
-        return Number(operand.node.value, Span(operand.node.start, operand.node.end))
+        return Number(operand.node.value, Span(operand.node.start, operand.node.end), operand.node.text)
     return operand.node  # type: ignore[return-value]
 
 

@@ -102,10 +102,17 @@ class Relation(Record):
 
 
 class Number(Record):
-    """A number."""
+    """A number.
+
+    Args:
+        value: The value.
+        span: The span.
+        text: The characters in the expression, which may be a name such as `tcp-syn`; empty for a number without them.
+    """
 
     value: int
     span: Span
+    text: str = ""
 
 
 class Length(Record):

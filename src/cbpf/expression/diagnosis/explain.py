@@ -62,6 +62,13 @@ def diagnose(
     return error
 
 
+def diagnose_syntax(text: str) -> ExpressionError:
+    """Return the error for a text that the parser rejects; its suggestions are checked by the parser alone."""
+    return diagnose(
+        text, _SYNTAX_ERRORS[0], lambda candidate: _SYNTAX_ERRORS[0] if _syntax_problem(candidate) else None
+    )
+
+
 def _syntax_problem(text: str) -> SyntaxProblem | None:
     try:
         parse(text)

@@ -1,0 +1,43 @@
+"""cbpf format: write a filter expression in its canonical form."""
+
+from __future__ import annotations
+
+import click
+
+import cbpf
+
+from ..options import expression_file_option, read_expression
+from ..values import EXPRESSION
+
+_NOT_CANONICAL = 1
+
+
+@click.command("format", short_help="Write a filter expression in its canonical form.")
+@click.argument("expression", nargs=-1, type=EXPRESSION)
+@expression_file_option
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Print the canonical form only if the expression differs from it. Line breaks, repeated blanks and comments "
+    "are not differences.",
+)
+@click.pass_context
+def command(context: click.Context, expression: tuple[str, ...], expression_file: str | None, check: bool) -> None:
+    """Print a filter expression (pcap-filter(7)) in its canonical form, which compiles to the same program.
+
+    Each identifier has its qualifiers, and parentheses show the order in which 'and' and 'or' apply. The expression is
+    not compiled, and names are not resolved. -F - reads standard input.
+
+    Exit code: 0 success, 1 with --check if the expression is not in its canonical form, 2 error.
+
+    \b
+      cbpf format 'tcp port 80 || 443'
+      cbpf format --check 'host 192.0.2.1 or arp and vlan'
+    """
+    text = read_expression(expression, expression_file)
+    canonical = cbpf.format_expression(text)
+    is_different = " ".join(text.split()) != canonical
+    if is_different or not check:
+        click.echo(canonical)
+    if is_different and check:
+        context.exit(_NOT_CANONICAL)
