@@ -39,6 +39,7 @@ _PUBLIC_NAMES = {
     "expression.address_lists": "Expression HostRanges read_expression read_hosts read_ports",
     "expression.compiler": "DEFAULT_SNAPLEN compile hosts ports",
     "expression.formatting": "format_expression",
+    "expression.tree_text": "tree_listing",
     "filtering.api": "compile_for_capture filter_capture split_capture",
     "filtering.capture_programs": "CapturePrograms",
     "filtering.summary": "Summary",

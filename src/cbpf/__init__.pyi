@@ -35,6 +35,7 @@ from .errors import (
 from .expression.address_lists import Expression, HostRanges, read_expression, read_hosts, read_ports
 from .expression.compiler import DEFAULT_SNAPLEN, compile, hosts, ports
 from .expression.formatting import format_expression
+from .expression.tree_text import tree_listing
 from .filtering.api import compile_for_capture, filter_capture, split_capture
 from .filtering.capture_programs import CapturePrograms
 from .filtering.summary import Summary
@@ -204,6 +205,7 @@ __all__ = [
     "render_bytes",
     "socket_view",
     "split_capture",
+    "tree_listing",
     "verify",
     "with_tag",
     "witness",

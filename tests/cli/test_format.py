@@ -46,3 +46,10 @@ def test_errors(cli: CommandLine, tmp_path: Path) -> None:
         b"",
         "cbpf: EXPRESSION and -F FILE are mutually exclusive (see cbpf format --help)\n",
     )
+
+
+def test_compile_shows_the_syntax_tree(cli: CommandLine) -> None:
+    assert cli("compile", "--show", "ast", "not", "arp") == (0, b"1-7 not\n5-7   protocol arp\n", "")
+    code, out, err = cli("compile", "--show", "ast", "-d", "arp")
+    assert (code, out) == (2, b"")
+    assert "--show and -d or -w are mutually exclusive" in err

@@ -73,12 +73,16 @@ def format_expression(expression: str) -> str:
     >>> format_expression("arp or ip and ether[6:2] & 0XFF == 7 % 2 + 1")
     '(arp or ip) and ether[6:2] & 0xff = 7 % (2 + 1)'
     """
+    return text_of(parsed(expression), link=link_word(tokens(expression)))
+
+
+def parsed(expression: str) -> "Condition | None":
+    """Return the syntax tree of an expression; None if it is empty. Raise `ExpressionError` if it is not one."""
     check_characters(expression)
     try:
-        tree = parse(expression)
+        return parse(expression)
     except SyntaxProblem:
         raise diagnose_syntax(expression) from None
-    return text_of(tree, link=link_word(tokens(expression)))
 
 
 def text_of(tree: "Condition | Arithmetic | None", *, link: str = DEFAULT_LINK_WORD) -> str:

@@ -52,6 +52,11 @@ _MAX_SOCKET_PROGRAM: Final = 4096  # instructions: BPF_MAXINSNS of linux/bpf_com
 )
 @new_dialect_option("BPF dialect whose arithmetic the optimiser preserves.")
 @click.option(
+    "--show",
+    type=click.Choice(["ast"]),
+    help="Print the syntax tree of the expression (ast) instead of its program.",
+)
+@click.option(
     "-w",
     "target",
     type=FILE,
@@ -68,6 +73,7 @@ def command(
     goal: Any,
     lists: cbpf.Expression | None,
     dialect: cbpf.Dialect,
+    show: str | None,
     target: str | None,
 ) -> None:
     """Print the program of a filter expression (pcap-filter(7)), like tcpdump -d.
@@ -81,6 +87,11 @@ def command(
       cbpf filter --program blocked.cbpf -r in.pcap -w out.pcap
     """
     text = read_expression(expression, expression_file)
+    if show is not None:
+        if target is not None or detail:
+            raise click.UsageError("--show and -d or -w are mutually exclusive")
+        click.echo(cbpf.tree_listing(text))
+        return
     kind, length = cbpf.link_type(link_type), snaplen or cbpf.DEFAULT_SNAPLEN  # -s 0 as in tcpdump
     program = cbpf.compile(
         lists.replace(text=text) if lists else text,
