@@ -35,6 +35,9 @@ from .errors import (
 from .expression.address_lists import Expression, HostRanges, read_expression, read_hosts, read_ports
 from .expression.compiler import DEFAULT_SNAPLEN, compile, hosts, ports
 from .expression.formatting import format_expression
+from .expression.linting.findings import LintFinding
+from .expression.linting.linter import lint_expression
+from .expression.syntax_tree import Span
 from .expression.tree_text import tree_listing
 from .filtering.api import compile_for_capture, filter_capture, split_capture
 from .filtering.capture_programs import CapturePrograms
@@ -135,6 +138,7 @@ __all__ = [
     "Known",
     "LinkType",
     "LinkTypeError",
+    "LintFinding",
     "LoadAbsolute",
     "LoadConstant",
     "LoadExtension",
@@ -162,6 +166,7 @@ __all__ = [
     "Savefile",
     "Setter",
     "SocketView",
+    "Span",
     "Stage",
     "Step",
     "StoreScratch",
@@ -191,6 +196,7 @@ __all__ = [
     "hosts",
     "implies",
     "link_type",
+    "lint_expression",
     "listing",
     "optimization_stages",
     "optimize",

@@ -25,7 +25,7 @@ from .failures import PROGRAM_FILES, Carried, report
 
 COMMANDS: Final = (
     *("asm", "cases", "compile", "completion", "convert", "diff", "disasm", "explain", "filter", "format", "graph"),
-    *("info", "optimize", "run", "split", "stats", "trace", "verify"),
+    *("info", "lint", "optimize", "run", "split", "stats", "trace", "verify"),
 )
 
 _GC_THRESHOLD: Final = 100_000  # allocations; with the default, the garbage collector traverses all imports repeatedly

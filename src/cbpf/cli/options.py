@@ -190,15 +190,20 @@ def _check_seconds(_context: click.Context, _parameter: click.Parameter, value: 
     return value
 
 
-timeout_option = click.option(
-    "--timeout",
-    metavar="SECONDS",
-    type=float,
-    default=30,
-    show_default=True,
-    callback=_check_seconds,
-    help="Time limit of each proof, in seconds.",
-)
+def new_timeout_option(default: int, help: str) -> Callable[..., Any]:
+    """Return the option --timeout with a help text, for the parameter *timeout*."""
+    return click.option(
+        "--timeout",
+        metavar="SECONDS",
+        type=float,
+        default=default,
+        show_default=True,
+        callback=_check_seconds,
+        help=help,
+    )
+
+
+timeout_option: Final = new_timeout_option(30, "Time limit of each proof, in seconds.")
 
 _LENGTH: Final = click.IntRange(0, 0xFF_FFFF)
 

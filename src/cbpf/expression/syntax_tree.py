@@ -12,7 +12,12 @@ from .lexer import Token
 
 
 class Span(NamedTuple):
-    """A part of the text: offsets in characters, the end exclusive."""
+    """A part of the text of an expression.
+
+    Args:
+        start: The offset of its first character, from 0.
+        end: The offset after its last character.
+    """
 
     start: int
     end: int

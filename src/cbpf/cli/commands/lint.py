@@ -1,0 +1,95 @@
+"""cbpf lint: find mistakes in a filter expression that compiles."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Final
+
+import click
+
+import cbpf
+
+from ...reporting.packet_output import counted, packet_lines
+from ..failures import UNDECIDED
+from ..options import display_name, expression_file_option, link_type_option, new_timeout_option, read_expression
+from ..values import EXPRESSION
+
+_FINDINGS: Final = 1
+_OUTCOMES: Final = {True: "accepted", False: "rejected"}
+
+
+@click.command("lint", short_help="Find mistakes in a filter expression that compiles.")
+@click.argument("expression", nargs=-1, type=EXPRESSION)
+@link_type_option
+@expression_file_option
+@click.option("--all", "show_notes", is_flag=True, help="Show notes as well: properties that nearly all filters have.")
+@new_timeout_option(10, "Time limit of all comparisons of programs, in seconds.")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON per finding.")
+@click.pass_context
+def command(
+    context: click.Context,
+    expression: tuple[str, ...],
+    link_type: str,
+    expression_file: str | None,
+    show_notes: bool,
+    timeout: float,
+    as_json: bool,
+) -> None:
+    """Find parts of a filter expression (pcap-filter(7)) that hardly mean the intention of their author.
+
+    Each finding has the name of its rule and, where there is one, an expression to write instead, with a packet on
+    which both differ. The comparisons of programs need the extra smt; without it, the other rules run.
+
+    Exit code: 0 no errors and warnings, 1 errors or warnings, 2 the expression cannot be compiled, or another error,
+    3 no errors and warnings within the time limit.
+
+    \b
+      cbpf lint tcp port 80
+      cbpf lint --all tcp port 80
+      cbpf lint 'not port 80 or 443'
+    """
+    text = read_expression(expression, expression_file)
+    findings = cbpf.lint_expression(text, link_type=link_type, notes=True, timeout=timeout)
+    shown = [finding for finding in findings if show_notes or finding.severity != "note"]
+    for finding in shown:
+        if finding.severity == "undecided":
+            click.echo(f"cbpf: {finding.fact}; {finding.rule} [{finding.identifier}]", err=True)
+        else:
+            click.echo(json.dumps(finding.as_dict()) if as_json else "\n".join(_lines(finding, expression_file)))
+    severities = [finding.severity for finding in findings]
+    mistakes = severities.count("error") + severities.count("warning")
+    if not as_json:
+        click.echo(_summary(mistakes, len(findings) - len(shown)))
+    if mistakes:
+        context.exit(_FINDINGS)
+    if any(finding.identifier == "time-limit" for finding in findings):
+        context.exit(UNDECIDED)
+
+
+def _lines(finding: cbpf.LintFinding, source: str | None) -> Iterator[str]:
+    """Yield the text of a finding: its message, its place, and the expression to write instead."""
+    yield f"{'expression' if source is None else display_name(source)}: {finding}"
+    yield _underlined(finding)
+    if finding.suggestion:
+        introduction = "is equivalent" if finding.is_equivalent else "write"
+        yield f"  {introduction}: {finding.suggestion}"
+    packet = finding.difference
+    if packet is not None:
+        outcomes = [_OUTCOMES[bool(verdict)] for verdict in (packet.left_verdict, packet.right_verdict)]
+        yield f"  this packet is {outcomes[0]} as written, and {outcomes[1]} by the suggestion:"
+        for line in packet_lines(packet.packet, packet.wire_length, packet.metadata, cbpf.PCAP):
+            yield f"  {line}"
+
+
+def _underlined(finding: cbpf.LintFinding) -> str:
+    """Return the line of the finding, with a caret below its first character and tildes below the others."""
+    line, caret = finding.problem.excerpt.split("\n")
+    length = min(finding.span.end - finding.span.start, len(line) - len(caret) + 1)
+    return f"{line}\n{caret}{'~' * (length - 1)}"
+
+
+def _summary(mistakes: int, hidden: int) -> str:
+    """Return the numbers of findings."""
+    notes = f"; {counted(hidden, 'note')} with --all" if hidden else ""
+    return f"{counted(mistakes, 'mistake') if mistakes else 'no mistakes found'}{notes}"

@@ -1,0 +1,1 @@
+"""Findings about filter expressions that compile, but hardly mean their author's intention."""

@@ -1,0 +1,127 @@
+"""`lint_expression`: the findings about a filter expression."""
+
+from itertools import islice
+from typing import Final, get_args
+
+from ..._validators import flag, optional, seconds
+from ...errors import ExpressionError, FieldError, Undecided
+from ...formats.text_input import SourceText
+from ...isa.dialects import PCAP
+from ...isa.program import Program
+from ...optimizer.pipeline import improve
+from ...packet.link_types import LinkType
+from ...packet.link_types import link_type as find_link_type
+from ...proofs.equivalence import Difference
+from ..front_end import raw_instructions
+from ..libpcap import NETMASK_UNKNOWN, Handle
+from ..parser import parse
+from ..syntax_tree import Span
+from .comparison import Comparison
+from .findings import Draft, LintFinding, Severity
+from .rules import INCOMPLETE_RULES, SYNTACTIC_RULES, LintRule
+from .tree_view import TreeView
+
+_RANKS: Final = {severity: rank for rank, severity in enumerate(get_args(Severity))}
+_MAX_FINDINGS: Final = 100  # of each rule, in an expression of any length
+_ACCEPTED: Final = 262_144  # the verdict on accepted packets
+_check_timeout: Final = optional(seconds)
+
+
+def lint_expression(
+    expression: str,
+    *,
+    link_type: str | int | LinkType = "EN10MB",
+    notes: bool = False,
+    timeout: float | None = 10,
+) -> tuple[LintFinding, ...]:
+    """Return the findings about a filter expression: parts that hardly mean the intention of their author.
+
+    A finding that depends on the rest of the expression is reported only if its suggestion differs from the expression
+    on a packet; the finding contains the packet if the extra `smt` is installed.
+
+    Args:
+        expression: The expression in tcpdump's language (pcap-filter(7)).
+        link_type: The link type of the packets; see `compile`.
+        notes: Whether to return notes as well: properties that nearly every filter has.
+        timeout: The time for all comparisons of programs, in seconds; None: no limit.
+
+    Returns:
+        The findings: errors, warnings, notes, and questions without an answer, each in the order of the text.
+
+    Raises:
+        ExpressionError: The expression cannot be compiled; `LinkTypeError` if it can be for another link type.
+        FieldError: An argument is invalid.
+
+    >>> for finding in lint_expression("not port 80 or 443"):
+    ...     print(finding.identifier, finding.suggestion, sep=": ")
+    negated-list: not port (80 or 443)
+    """
+    if not isinstance(expression, str):
+        raise FieldError(f"expression: {expression!r} is not text")
+    handle = Handle(find_link_type(link_type).dlt, _ACCEPTED)
+    flag("lint_expression.notes", notes)
+    return _Linter(expression, handle, Comparison(_check_timeout("lint_expression.timeout", timeout))).findings(notes)
+
+
+class _Linter:
+    """The findings about one expression."""
+
+    def __init__(self, text: str, handle: Handle, comparison: Comparison) -> None:
+        self._text = text
+        self._handle = handle
+        self._comparison = comparison
+        self._source = SourceText(text)
+        self._program = self._compile(text)
+
+    def findings(self, notes: bool) -> tuple[LintFinding, ...]:
+        """Return all findings, sorted."""
+        tree = parse(self._text)
+        if tree is None:
+            return ()
+        view = TreeView(self._text, tree, self._handle.dlt)
+        found: list[LintFinding | None] = []
+        for rule in SYNTACTIC_RULES:
+            if rule.check is not None and (notes or rule.severity != "note"):
+                found += [self._finding(rule, draft) for draft in islice(rule.check(view), _MAX_FINDINGS)]
+        complete = [finding for finding in found if finding is not None]
+        complete += [self._incomplete(rule) for rule in INCOMPLETE_RULES if rule.identifier in self._comparison.missing]
+        return tuple(sorted(complete, key=lambda finding: (_RANKS[finding.severity], finding.span)))
+
+    def _finding(self, rule: LintRule, draft: Draft) -> LintFinding | None:
+        """Return a finding; None if its suggestion has the meaning of the expression, so that it is not a mistake."""
+        if not draft.suggestion:
+            return self._new_finding(rule, draft)
+        try:
+            self._comparison.remaining_time()
+            program = self._compile(draft.suggestion)
+        except (ExpressionError, Undecided):
+            return self._new_finding(rule, draft._replace(suggestion=""))
+        if draft.is_equal:
+            return self._new_finding(rule, draft)
+        try:
+            difference = self._comparison.difference(self._program, program)
+        except Undecided:
+            return self._new_finding(rule, draft)
+        return None if difference is None else self._new_finding(rule, draft, difference)
+
+    def _incomplete(self, rule: LintRule) -> LintFinding:
+        """Return the finding that answers are missing."""
+        fact = f"not all parts were compared: {self._comparison.missing[rule.identifier]}"
+        return self._new_finding(rule, Draft(Span(0, len(self._text)), fact, rule.summary))
+
+    def _new_finding(self, rule: LintRule, draft: Draft, difference: Difference | None = None) -> LintFinding:
+        return LintFinding(
+            rule.identifier,
+            rule.severity,
+            draft.span,
+            draft.related,
+            self._source.problem(draft.span.start, draft.fact),
+            draft.rule,
+            draft.suggestion,
+            bool(draft.suggestion) and draft.is_equal,
+            difference,
+        )
+
+    def _compile(self, text: str) -> Program:
+        instructions = raw_instructions(text, self._handle, NETMASK_UNKNOWN)
+        return improve(instructions, dialect=PCAP, goal="size") or Program(instructions)

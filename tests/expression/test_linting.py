@@ -1,0 +1,319 @@
+"""The findings of `lint_expression`: one example of each rule, filters without findings, and the packets shown."""
+
+import subprocess
+import sys
+from functools import cache
+from textwrap import dedent
+from typing import Any, Final
+
+import pytest
+
+import cbpf
+from cbpf.expression.linting.rules import LINT_RULES, SYNTACTIC_RULES
+from support.corpus_filters import CORPUS, Filter
+
+Expected = tuple[str, str, str]
+"""The identifier of a finding, the text that it concerns, and its suggestion."""
+
+SHIFTED: Final = {
+    "vlan 5 or vlan 6": (("shifted-test", "vlan 5", "vlan and (ether[14:2] & 0xfff = 5 or ether[14:2] & 0xfff = 6)"),),
+    "vlan or ip": (("shifted-test", "vlan", "ip or vlan"),),
+    "not vlan and ip": (("shifted-test", "vlan", "ip and not vlan"),),
+    "(vlan and host 10.0.0.1) or host 10.0.0.2": (
+        ("shifted-test", "vlan", "host 10.0.0.2 or (vlan and host 10.0.0.1)"),
+    ),
+    "(vlan 5 or vlan 6) and ip": (
+        ("shifted-test", "vlan 5", "vlan and (ether[14:2] & 0xfff = 5 or ether[14:2] & 0xfff = 6) and ip"),
+    ),
+    "(vlan 5 and tcp) or (vlan 6 and udp)": (
+        (
+            "shifted-test",
+            "vlan 5",
+            "vlan and ((ether[14:2] & 0xfff = 5 and tcp) or (ether[14:2] & 0xfff = 6 and udp))",
+        ),
+    ),
+    "vlan 5 or vlan": (("shifted-test", "vlan 5", "vlan"),),
+    "mpls or ip": (("shifted-test", "mpls", "ip or mpls"),),
+    "mpls 5 or mpls 6": (("shifted-test", "mpls 5", ""),),
+    "pppoes or ip": (("shifted-test", "pppoes", "ip or pppoes"),),
+    "not (vlan or arp) and ip": (("shifted-test", "vlan", "ip and not (arp or vlan)"),),
+    "geneve or ip": (("undefined-offset", "geneve", "ip or geneve"),),
+    "ip and not (geneve 7 and tcp) and udp": (
+        ("undefined-offset", "geneve 7", "ip and udp and not (geneve 7 and tcp)"),
+    ),
+}
+"""Expressions whose tests are moved by a header that may be absent."""
+
+STRUCTURE: Final = {
+    "tcp or udp and port 53": (("mixed-operators", "tcp or udp and port 53", "tcp or (udp and port 53)"),),
+    "arp or host 10.0.0.1 and tcp or udp and port 53": (
+        (
+            "mixed-operators",
+            "arp or host 10.0.0.1 and tcp or udp and port 53",
+            "arp or (host 10.0.0.1 and tcp) or (udp and port 53)",
+        ),
+    ),
+    "host 10.0.0.1 and port 80 or 443": (
+        ("mixed-operators", "host 10.0.0.1 and port 80 or 443", "host 10.0.0.1 and port (80 or 443)"),
+    ),
+    "not port 80 or 443": (("negated-list", "not port 80 or 443", "not port (80 or 443)"),),
+    "not port 80 or port 443": (("negated-list", "not port 80 or port 443", "not port (80 or 443)"),),
+    "not host 10.0.0.1 and 10.0.0.2": (
+        ("negated-list", "not host 10.0.0.1 and 10.0.0.2", "not host (10.0.0.1 or 10.0.0.2)"),
+    ),
+    "ip and not src net 10 and 172.16 and tcp": (
+        ("negated-list", "not src net 10 and 172.16", "ip and not src net (10 or 172.16) and tcp"),
+    ),
+}
+"""Expressions that are read in another structure than readers expect."""
+
+NOTATION: Final = {
+    "net 10.0.0.0": (("net-without-prefix", "net 10.0.0.0", "net 10.0.0.0/8"),),
+    "src net 192.168.1.0 and tcp": (("net-without-prefix", "src net 192.168.1.0", "src net 192.168.1.0/24 and tcp"),),
+    "net 192.0.2.7": (("net-without-prefix", "net 192.0.2.7", ""),),
+    "ip6 net 2001:db8::": (("net-without-prefix", "ip6 net 2001:db8::", ""),),
+    "host 1.2": (("short-address", "host 1.2", "net 1.2"),),
+    "src 10.1.2": (("short-address", "src 10.1.2", "src net 10.1.2"),),
+    "ip host 10": (("number-as-address", "ip host 10", "ip host 0.0.0.10"),),
+    "byte 0 & 1": (("older-libpcap", "byte 0 & 1", "link[0] & 1 != 0"),),
+}
+"""Expressions whose identifiers have an unexpected meaning."""
+
+FIELDS: Final = {
+    "tcp[13] & 2 != 0": (("ipv4-field", "tcp[13] & 2 != 0", "tcp[13] & 2 != 0 or (ip6[6] = 6 and ip6[53] & 2 != 0)"),),
+    "udp port 53 and udp[10] & 0x80 = 0": (
+        (
+            "ipv4-field",
+            "udp[10] & 0x80 = 0",
+            "udp port 53 and (udp[10] & 0x80 = 0 or (ip6[6] = 17 and ip6[50] & 0x80 = 0))",
+        ),
+    ),
+    "tcp[0:2] = 80 or tcp[2:2] = 80": (
+        (
+            "ipv4-field",
+            "tcp[0:2] = 80",
+            "tcp[0:2] = 80 or (ip6[6] = 6 and ip6[40:2] = 80) or tcp[2:2] = 80 or (ip6[6] = 6 and ip6[42:2] = 80)",
+        ),
+    ),
+    "tcp[(tcp[12] >> 2):4] = 0x47455420": (
+        (
+            "ipv4-field",
+            "tcp[(tcp[12] >> 2):4] = 0x47455420",
+            "tcp[(tcp[12] >> 2):4] = 0x47455420 or (ip6[6] = 6 and ip6[(40 + (ip6[52] >> 2)):4] = 0x47455420)",
+        ),
+    ),
+    "1 + tcp[13] = 3": (("dropped-check", "tcp[13]", "tcp[13] + 1 = 3"),),
+    "ip[8] - tcp[13] = 3": (
+        ("dropped-check", "tcp[13]", "ip[9] = 6 and ip[6:2] & 0x1fff = 0 and ip[8] - tcp[13] = 3"),
+    ),
+    "ip[9] % 3 + 1 = 2": (("modulo-precedence", "ip[9] % 3 + 1", "(ip[9] % 3) + 1 = 2"),),
+    "ip[9] * 7 % 3 = 1": (("modulo-precedence", "ip[9] * 7 % 3", "(ip[9] * 7) % 3 = 1"),),
+    "ip[9] ^ 3 | 4 = 7": (("modulo-precedence", "ip[9] ^ 3 | 4", "(ip[9] ^ 3) | 4 = 7"),),
+}
+"""Comparisons that hold for other packets than readers expect."""
+
+MISTAKES: Final = SHIFTED | STRUCTURE | NOTATION | FIELDS
+
+NOTES: Final = {
+    "port 53": ["any-transport", "later-fragment", "extension-header"],
+    "tcp": ["extension-header"],
+    "tcp port 80": ["later-fragment", "extension-header"],
+    "host 10.0.0.1": ["arp-of-host"],
+    "ip host 10.0.0.1": [],
+    "icmp": ["icmp-of-ipv4"],
+    "icmp or icmp6": ["extension-header"],
+    "less 64": ["wire-length"],
+    "len <= 64": ["wire-length"],
+    "ether[12:2] = 0x8100": ["vlan-metadata"],
+    "ether proto 0x8100": ["vlan-metadata"],
+    "ether[12:2] = 0x800": [],
+}
+
+PROPER: Final = (
+    *("", "ip", "tcp port 80", "host 192.0.2.7", "icmp or icmp6", "not port 22", "not arp and not stp"),
+    *("tcp port 80 or 443", "host 10.0.0.1 or 10.0.0.2", "not host 10.0.0.1 and not 10.0.0.2", "port (80 or 443)"),
+    "host 10.0.0.1 and (port 80 or 443)",
+    "tcp port 80 or 443 and host 10.0.0.1",
+    "tcp and dst port 80 or udp",
+    "ip and tcp[tcpflags] & (tcp-syn|tcp-fin) != 0 and not src and dst net 10.0.0.0/8",
+    "ip and tcp[13] & 2 != 0",
+    "host 10.0.0.1 and tcp[13] & 2 != 0",
+    "tcp port 80 and (((ip[2:2] - ((ip[0]&0xf)<<2)) - ((tcp[12]&0xf0)>>2)) != 0)",
+    "ip[6:2] & 0x1fff == 0",
+    "ip[9] & 3 + 4 = 0",
+    "net 10.0.0.0/8 or net 172.16.0.0/12 or net 192.168.0.0/16",
+    "net 10 or net 192.168",
+    "vlan and ip",
+    "vlan 100 and (arp or vlan 200)",
+    "ip or (vlan and ip)",
+    "arp or (vlan 5 and not (ip or ip6))",
+    "not (not vlan or arp) and ip",
+    "ether host 02:00:00:00:00:01 or vlan 5",
+    "vlan 5 or ether host 02:00:00:00:00:01",
+    "mpls and mpls and ip",
+    "vlan or less 64",
+    "pppoes and tcp port 80",
+    "geneve and tcp port 80",
+    "icmp[icmptype] != icmp-echo and icmp[icmptype] != icmp-echoreply",
+)
+"""Filters without mistakes, which have no findings."""
+
+
+@cache
+def _findings(expression: str, **options: Any) -> tuple[cbpf.LintFinding, ...]:
+    return cbpf.lint_expression(expression, **options)
+
+
+def _mistakes(expression: str, **options: Any) -> tuple[Expected, ...]:
+    findings = _findings(expression, **options)
+    return tuple(
+        (finding.identifier, expression[slice(*finding.span)], finding.suggestion)
+        for finding in findings
+        if finding.severity != "undecided"
+    )
+
+
+@pytest.mark.parametrize("expression", MISTAKES)
+def test_mistakes_are_found(expression: str) -> None:
+    assert set(MISTAKES[expression]) <= set(_mistakes(expression))
+
+
+@pytest.mark.parametrize("expression", PROPER)
+def test_proper_filters_have_no_findings(expression: str) -> None:
+    assert _mistakes(expression) == ()
+
+
+@pytest.mark.parametrize("filter", CORPUS, ids=str)
+def test_filters_of_the_corpus_have_no_findings_except_of_fields(filter: Filter) -> None:
+    found = _mistakes(filter.expression, link_type=filter.link_type)
+    assert {identifier for identifier, *_ in found} <= {"ipv4-field", "dropped-check"}
+
+
+@pytest.mark.parametrize("expression", NOTES)
+def test_notes_are_returned_on_request(expression: str) -> None:
+    assert _mistakes(expression) == ()
+    assert [identifier for identifier, *_ in _mistakes(expression, notes=True)] == NOTES[expression]
+
+
+def test_every_syntactic_rule_has_an_example() -> None:
+    shown = {identifier for findings in MISTAKES.values() for identifier, *_ in findings}
+    shown |= {identifier for identifiers in NOTES.values() for identifier in identifiers}
+    assert {rule.identifier for rule in SYNTACTIC_RULES} - {"arp-hardware"} == shown
+    assert len({rule.identifier for rule in LINT_RULES}) == len(LINT_RULES)
+
+
+def test_addresses_in_arp_are_noted_on_other_hardware() -> None:
+    for link_type, expected in ("EN10MB", False), ("ARCNET", True), ("LINUX_SLL", True):
+        found = _mistakes("arp host 10.0.0.1", link_type=link_type, notes=True)
+        assert (("arp-hardware", "arp host 10.0.0.1", "") in found) is expected
+
+
+def test_other_primitives_of_libpcap_1_10_are_found() -> None:
+    assert _mistakes("vpi != 1", link_type="SUNATM") == (("older-libpcap", "vpi != 1", "not vpi 1"),)
+    assert _mistakes("opc > 5", link_type="MTP2") == ()
+
+
+# Packets
+
+
+@pytest.mark.parametrize("expression", MISTAKES)
+def test_suggestions_and_expressions_differ_on_the_packet(expression: str) -> None:
+    """The packet is accepted by one of both; without one, the suggestion is equivalent or absent."""
+    for finding in _findings(expression):
+        packet = finding.difference
+        if packet is None:
+            assert finding.is_equivalent or not finding.suggestion
+            continue
+        left, right = (cbpf.compile(text, optimizer=None) for text in (expression, finding.suggestion))
+        verdicts = [
+            cbpf.VM(program).evaluate(packet.packet, wire_length=packet.wire_length) for program in (left, right)
+        ]
+        assert verdicts == [packet.left_verdict, packet.right_verdict]
+        assert bool(verdicts[0]) != bool(verdicts[1])
+
+
+@pytest.mark.parametrize("expression", [text for text in MISTAKES if text != "byte 0 & 1"])
+def test_equivalent_suggestions_are_equal_on_every_packet(expression: str) -> None:
+    for finding in _findings(expression):
+        if finding.is_equivalent:
+            assert cbpf.equivalent(cbpf.compile(expression), cbpf.compile(finding.suggestion))
+
+
+@pytest.mark.parametrize("expression", MISTAKES)
+def test_suggestions_have_no_finding_of_the_rule(expression: str) -> None:
+    for finding in _findings(expression):
+        if finding.suggestion:
+            assert finding.identifier not in {identifier for identifier, *_ in _mistakes(finding.suggestion)}
+
+
+def test_a_missed_packet_is_preferred() -> None:
+    (finding,) = cbpf.lint_expression("vlan 5 or vlan 6")
+    assert finding.difference is not None
+    assert finding.difference.left_verdict == 0
+    assert int.from_bytes(finding.difference.packet[14:16], "big") & 0xFFF == 6
+
+
+def test_differences_on_truncated_packets_alone_are_not_mistakes() -> None:
+    """The order of the text needs the ports of a TCP packet, the other reading does not; complete packets have them."""
+    expression, reading = "tcp port 80 or tcp and tcp", "tcp port 80 or (tcp and tcp)"
+    assert not cbpf.equivalent(cbpf.compile(expression), cbpf.compile("tcp"))
+    assert _mistakes(expression) == _mistakes(reading) == ()
+
+
+# Limits and errors
+
+
+def test_rules_run_without_a_solver() -> None:
+    """The optimiser alone shows that some mistakes have no consequences: it returns the same program."""
+    script = """
+        import sys; sys.modules["bitwuzla"] = None
+        from cbpf import lint_expression
+        for expression in "not port 80 or 443", "ip and tcp[13] & 2 != 0":
+            for finding in lint_expression(expression):
+                print(finding.severity, finding.identifier, finding.suggestion, finding.difference, finding.fact)
+    """
+    done = subprocess.run([sys.executable, "-c", dedent(script)], capture_output=True, text=True, check=True)
+    mistake, missing = done.stdout.splitlines()
+    assert mistake.startswith("warning negated-list not port (80 or 443) None ")
+    assert missing.startswith("undecided no-solver ")
+    assert "pip install 'cbpf[smt]'" in missing
+
+
+def test_the_time_limit_is_reported() -> None:
+    findings = cbpf.lint_expression("not port 80 or 443", timeout=1e-9)
+    assert [(finding.identifier, finding.suggestion) for finding in findings] == [
+        ("negated-list", ""),
+        ("time-limit", ""),
+    ]
+
+
+def test_errors_of_the_compiler_are_raised() -> None:
+    with pytest.raises(cbpf.ExpressionError, match="column 5"):
+        cbpf.lint_expression("tcp prot 80")
+    with pytest.raises(cbpf.LinkTypeError):
+        cbpf.lint_expression("vlan", link_type="RAW")
+    for options in {"link_type": "WIFI"}, {"timeout": 0}, {"notes": 1}:
+        with pytest.raises(cbpf.FieldError):
+            cbpf.lint_expression("ip", **options)
+    with pytest.raises(cbpf.FieldError, match="not text"):
+        cbpf.lint_expression(b"ip")  # type: ignore[arg-type]
+
+
+def test_findings_are_texts_and_dictionaries() -> None:
+    (finding,) = cbpf.lint_expression("tcp or\nudp and port 53")
+    assert str(finding).startswith("column 1: warning: 'and' and 'or' are read from left to right here")
+    assert str(finding).endswith("write parentheses [mixed-operators]")
+    (second,) = cbpf.lint_expression("tcp and\nnot port 80 or 443")
+    assert str(second).startswith("line 2, column 1: warning: ")
+    assert second.as_dict()["line"] == 2
+    assert second.difference is not None
+    assert second.as_dict()["packet"] == second.difference.packet.hex()
+
+
+def test_deep_and_long_expressions_are_linted() -> None:
+    """Nesting and length need no recursion, and the work is not quadratic."""
+    count = 200
+    nested = "(" * count + "vlan 5 or ip" + " or tcp)" * count
+    chain = "tcp or udp and " * count + "ip"
+    for expression, identifier in (nested, "shifted-test"), (chain, "mixed-operators"):
+        assert cbpf.lint_expression(expression)[0].identifier == identifier
