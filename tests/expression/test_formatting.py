@@ -1,5 +1,6 @@
 """The canonical form of expressions: the plain code, or libpcap's error, is that of the original expression."""
 
+from itertools import product
 from typing import Final
 
 import pytest
@@ -17,6 +18,7 @@ from support.equal_programs import Code
 from support.libpcap_comparison import libpcap_result
 from support.project import Rounds
 from support.random_choices import pick
+from support.random_expressions import OPERATORS
 from support.random_filters import Case, random_filter
 from support.random_texts import SAMPLES, random_text
 from support.tree_meaning import meaning
@@ -166,6 +168,17 @@ def _has_syntax(text: str) -> bool:
     except SyntaxProblem:
         return False
     return True
+
+
+@pytest.mark.parametrize("first", OPERATORS)
+@pytest.mark.parametrize("second", OPERATORS)
+def test_arithmetic_keeps_its_structure(first: str, second: str) -> None:
+    """All pairs of operators, with a minus, and with and without parentheses."""
+    for left, right in product(("5", "(-5)", f"(5 {first} 3)", f"-5 {first} 3"), ("5", "-5", f"(5 {first} 3)")):
+        text = f"ip[{left} {second} {right}:2] = {left} {second} {right} {first} 4"
+        canonical = format_expression(text)
+        assert meaning(parse(canonical)) == meaning(parse(text)), (text, canonical)
+        assert format_expression(canonical) == canonical
 
 
 @pytest.mark.parametrize(

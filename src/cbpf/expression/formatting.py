@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Final, TypeAlias
 
-from .diagnosis.explain import diagnose_syntax
 from .front_end import check_characters
 from .lexer import tokens
 from .parser import PRECEDENCE, parse
@@ -82,6 +81,8 @@ def parsed(expression: str) -> "Condition | None":
     try:
         return parse(expression)
     except SyntaxProblem:
+        from .diagnosis.explain import diagnose_syntax
+
         raise diagnose_syntax(expression) from None
 
 
