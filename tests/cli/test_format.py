@@ -31,6 +31,13 @@ def test_check_accepts_the_canonical_form(cli: CommandLine, text: str) -> None:
     assert cli("format", "--check", "-F", "-", stdin=text.encode()) == (0, b"", "")
 
 
+def test_long_lines_are_broken(cli: CommandLine) -> None:
+    broken = CANONICAL.replace(b" and", b"\n  and")
+    assert cli("format", "--width", "40", TEXT) == (0, broken, "")
+    assert cli("format", "--check", "-F", "-", stdin=broken) == (0, b"", "")
+    assert cli("format", "--width", "0", TEXT).exit_code == 2
+
+
 def test_check_prints_the_canonical_form_of_any_other_text(cli: CommandLine) -> None:
     assert cli("format", "--check", TEXT) == (1, CANONICAL, "")
 

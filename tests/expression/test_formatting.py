@@ -1,7 +1,7 @@
 """The canonical form of expressions: the plain code, or libpcap's error, is that of the original expression."""
 
 from itertools import product
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -168,6 +168,35 @@ def _has_syntax(text: str) -> bool:
     except SyntaxProblem:
         return False
     return True
+
+
+@pytest.mark.parametrize(
+    ("width", "lines"),
+    [
+        (80, ["(src and dst host (10.0.0.1 or a.b) and tcp) or arp"]),
+        (51, ["(src and dst host (10.0.0.1 or a.b) and tcp) or arp"]),
+        (50, ["(src and dst host (10.0.0.1 or a.b) and tcp)", "  or arp"]),
+        (44, ["(src and dst host (10.0.0.1 or a.b) and tcp)", "  or arp"]),
+        (43, ["(src and dst host (10.0.0.1 or a.b)", "  and tcp) or arp"]),
+        (34, ["(src and dst host (10.0.0.1", "  or a.b) and tcp) or arp"]),
+        (25, ["(src and dst host (10.0.0.1", "  or a.b) and tcp) or arp"]),
+        (24, ["(src and dst host (10.0.0.1", "  or a.b) and tcp)", "  or arp"]),
+        (1, ["(src and dst host (10.0.0.1", "  or a.b)", "  and tcp)", "  or arp"]),
+    ],
+)
+def test_lines_begin_with_an_operator(width: int, lines: list[str]) -> None:
+    text = "dst and src 10.0.0.1 or a.b and tcp or arp"
+    assert format_expression(text, width=width).split("\n") == lines
+    assert format_expression("\n".join(lines), width=width).split("\n") == lines
+    assert format_expression("", width=width) == ""
+
+
+@pytest.mark.parametrize("expression", [5, b"tcp", None])
+def test_arguments_are_checked(expression: Any) -> None:
+    with pytest.raises(cbpf.FieldError, match=r"^expression: .* is not text"):
+        format_expression(expression)
+    with pytest.raises(cbpf.FieldError, match=r"^format_expression\.width: 0 is not a number of columns"):
+        format_expression("tcp", width=0)
 
 
 @pytest.mark.parametrize("first", OPERATORS)

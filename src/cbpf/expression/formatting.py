@@ -11,10 +11,13 @@ written where the grammar requires them, and where a reader could see another st
 - A computed offset has parentheses before its size: `tcp[((tcp[12] & 0xf0) >> 2):4]`.
 """
 
+import re
 from collections.abc import Iterator
 from itertools import groupby
 from typing import Final, TypeAlias
 
+from .._validators import within
+from ..errors import FieldError
 from .front_end import check_characters
 from .lexer import tokens
 from .parser import PRECEDENCE, parse
@@ -52,7 +55,12 @@ _UNRELATED: Final = ""
 """The qualifiers of a condition that is not an identifier."""
 
 
-def format_expression(expression: str) -> str:
+_check_width: Final = within(1, 0xFFFF_FFFF, "a number of columns")
+_BREAK: Final = re.compile("(?<!src)(?<!dst) (?=(?:and|or) )")
+"""A blank before an operator, except in `src and dst`."""
+
+
+def format_expression(expression: str, *, width: int | None = None) -> str:
     """Return an expression in its canonical form, which compiles to the same program.
 
     Identifiers have explicit qualifiers, and parentheses are written where the grammar or a reader needs them. The
@@ -60,23 +68,49 @@ def format_expression(expression: str) -> str:
 
     Args:
         expression: The expression in tcpdump's language (pcap-filter(7)).
+        width: The number of columns that lines should not exceed (1 or more); lines begin with `and` or `or`, after two
+            blanks. By default, the form is one line.
 
     Returns:
-        The canonical form, in one line; an empty text for an empty expression. The form of the result is the result.
+        The canonical form; an empty text for an empty expression. The form of the result is the result.
 
     Raises:
         ExpressionError: The text is not an expression.
+        FieldError: An argument is invalid.
 
     >>> format_expression("tcp port http || https and not src 192.0.2.1")
     'tcp port (http or https) and not src host 192.0.2.1'
     >>> format_expression("arp or ip and ether[6:2] & 0XFF == 7 % 2 + 1")
     '(arp or ip) and ether[6:2] & 0xff = 7 % (2 + 1)'
+    >>> print(format_expression("udp port 53 or 5353 or 5355", width=20))
+    udp port (53 or 5353
+      or 5355)
     """
-    return text_of(parsed(expression), link=link_word(tokens(expression)))
+    columns = None if width is None else _check_width("format_expression.width", width)
+    text = text_of(parsed(expression), link=link_word(tokens(expression)))
+    return text if columns is None else "\n".join(_lines(text, columns))
+
+
+def _lines(text: str, width: int) -> Iterator[str]:
+    """Yield lines that begin with an operator, each as long as *width* allows."""
+    line: list[str] = []
+    length = -1  # without the blank before the first operand
+    for operand in _BREAK.split(text):
+        if line and length + 1 + len(operand) > width:
+            yield " ".join(line)
+            line, length = [" "], 1
+        line.append(operand)
+        length += 1 + len(operand)
+    yield " ".join(line)
 
 
 def parsed(expression: str) -> "Condition | None":
-    """Return the syntax tree of an expression; None if it is empty. Raise `ExpressionError` if it is not one."""
+    """Return the syntax tree of an expression; None if it is empty.
+
+    Raises `ExpressionError` if the text is not an expression, and `FieldError` if the argument is not text.
+    """
+    if not isinstance(expression, str):
+        raise FieldError(f"expression: {expression!r} is not text")
     check_characters(expression)
     try:
         return parse(expression)

@@ -40,6 +40,7 @@ def tree_listing(expression: str) -> str:
 
     Raises:
         ExpressionError: The text is not an expression.
+        FieldError: The argument is not text.
 
     >>> print(tree_listing("tcp port 80 or 443 and ip[8] < 0x10"))
      1-35 and

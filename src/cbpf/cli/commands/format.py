@@ -16,13 +16,21 @@ _NOT_CANONICAL = 1
 @click.argument("expression", nargs=-1, type=EXPRESSION)
 @expression_file_option
 @click.option(
+    "--width",
+    metavar="COLUMNS",
+    type=click.IntRange(min=1),
+    help="Break longer lines before 'and' and 'or'; by default, the result is one line.",
+)
+@click.option(
     "--check",
     is_flag=True,
     help="Print the canonical form only if the expression differs from it. Line breaks, repeated blanks and comments "
     "are not differences.",
 )
 @click.pass_context
-def command(context: click.Context, expression: tuple[str, ...], expression_file: str | None, check: bool) -> None:
+def command(
+    context: click.Context, expression: tuple[str, ...], expression_file: str | None, width: int | None, check: bool
+) -> None:
     """Print a filter expression (pcap-filter(7)) in its canonical form, which compiles to the same program.
 
     Each identifier has its qualifiers, and parentheses show the order in which 'and' and 'or' apply. The expression is
@@ -35,8 +43,8 @@ def command(context: click.Context, expression: tuple[str, ...], expression_file
       cbpf format --check 'host 192.0.2.1 or arp and vlan'
     """
     text = read_expression(expression, expression_file)
-    canonical = cbpf.format_expression(text)
-    is_different = " ".join(text.split()) != canonical
+    canonical = cbpf.format_expression(text, width=width)
+    is_different = text.split() != canonical.split()
     if is_different or not check:
         click.echo(canonical)
     if is_different and check:
