@@ -9,6 +9,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from support import command_server
 from support.command_line import CommandLine
 from support.project import ENGINES, ROOT, Rounds
 
@@ -82,6 +83,10 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     if report.failed and seed:  # type: ignore[attr-defined]
         report.sections.append(("round", f"CBPF_FUZZ_SEED={seed}"))  # type: ignore[attr-defined]
     return report
+
+
+def pytest_unconfigure() -> None:
+    command_server.stop()
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,4 +1,4 @@
-"""The command `cbpf` as a user runs it, in a child process; the fixture `cli` is an instance of `CommandLine`."""
+"""The command `cbpf` as a user runs it, in another process; the fixture `cli` is an instance of `CommandLine`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import cbpf
+from support.command_server import command_folder
 from support.project import ROOT
 
 TRAFFIC: Final = str(ROOT / "examples" / "traffic.pcap")
@@ -32,10 +33,24 @@ class CommandLine:
     command: Final = (sys.executable, "-m", "cbpf")
 
     def __call__(self, *arguments: str | bytes, stdin: bytes | int = b"", **options: Any) -> CommandResult:
-        """Run the command to its end; *stdin* is data or a descriptor, *options* are those of `subprocess.run`."""
+        """Run the command to its end, in a fork of the command server if there is one.
+
+        *stdin* is data or a descriptor, *options* are those of `subprocess.run`.
+        """
+        folder = command_folder()
+        return self._run(self.command if folder is None else (str(folder / "cbpf"),), arguments, stdin, options)
+
+    def run_process(self, *arguments: str | bytes, stdin: bytes | int = b"", **options: Any) -> CommandResult:
+        """Run the command to its end, in a new process."""
+        return self._run(self.command, arguments, stdin, options)
+
+    @staticmethod
+    def _run(
+        command: tuple[str, ...], arguments: tuple[str | bytes, ...], stdin: bytes | int, options: dict[str, Any]
+    ) -> CommandResult:
         settings: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         settings["input" if isinstance(stdin, bytes) else "stdin"] = stdin
-        done = subprocess.run([*self.command, *arguments], check=False, **{**settings, **options})
+        done = subprocess.run([*command, *arguments], check=False, **{**settings, **options})
         return CommandResult(done.returncode, done.stdout, "" if done.stderr is None else done.stderr.decode())
 
     def start(self, *arguments: str | bytes, **options: Any) -> subprocess.Popen[bytes]:

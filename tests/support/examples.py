@@ -29,6 +29,7 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any, Final, NamedTuple
 
+from support.command_server import command_folder
 from support.project import ROOT
 
 _BLOCK: Final = re.compile(
@@ -198,6 +199,7 @@ def _run_console(document: Path, block: Block, _: dict[str, Any]) -> tuple[int, 
 
 def _environment() -> dict[str, str]:
     """Return the environment of commands, without the user's language, time zone, terminal and settings."""
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    folders = (command_folder(), Path(sys.executable).parent, os.environ["PATH"])
+    path = ":".join(str(folder) for folder in folders if folder is not None)
     inherited = {name: value for name, value in os.environ.items() if not _INHERITED_SETTINGS.fullmatch(name)}
     return {**inherited, **_ENVIRONMENT, "PATH": path, "PYTEST_ADDOPTS": _WITHOUT_PLUGINS}
