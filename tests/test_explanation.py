@@ -9,7 +9,7 @@ import cbpf.vm
 from cbpf.analysis import abstract_state, abstract_value
 from cbpf.capture.native import abi, codegen, scanner
 from cbpf.engines.llvm import code_cache
-from cbpf.expression import front_end
+from cbpf.expression import libpcap_front_end
 from cbpf.filtering import api
 from cbpf.optimizer import lift
 from cbpf.proofs import limits, path_states
@@ -35,7 +35,7 @@ NUMBERS: Final = [
     ("optimizer.md", f"more than {lift._MAX_STATES_PER_BLOCK} states each"),
     ("optimizer.md", f"or {lift._MAX_STATES_PER_INSTRUCTION} per instruction in total"),
     ("optimizer.md", f"({lift._MAX_STATES_OF_A_SHORT_PROGRAM:,} for a short program)"),
-    ("meaning.md", f"at most {front_end.MAX_EXPRESSION_LENGTH:,} characters"),
+    ("meaning.md", f"at most {libpcap_front_end.MAX_EXPRESSION_LENGTH:,} characters"),
 ]
 
 

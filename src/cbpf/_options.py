@@ -4,6 +4,8 @@ from typing import Final, Literal, TypeAlias, get_args
 
 EngineName: TypeAlias = Literal["auto", "interpreter", "python", "llvm"]
 """The execution engine of a `VM`: the fastest one available, or one by its name."""
+FrontEnd: TypeAlias = Literal["cbpf", "libpcap"]
+"""The compiler of filter expressions: that of cbpf, or that of libpcap, for comparisons."""
 Optimizer: TypeAlias = Literal["cbpf", "libpcap"] | None
 """The optimiser of compiled expressions: that of cbpf, which is exact, that of libpcap, or None for plain code."""
 Goal: TypeAlias = Literal["size", "speed"]

@@ -191,7 +191,7 @@ def test_lists_require_the_optimiser() -> None:
 
 
 def test_link_type_without_addresses_is_rejected() -> None:
-    with pytest.raises(cbpf.ExpressionError, match="expression '' with lists: USB link-layer type"):
+    with pytest.raises(cbpf.ExpressionError, match="protocols are not known for link type USB_LINUX"):
         cbpf.hosts(["10.0.0.1"], link_type="USB_LINUX")
 
 

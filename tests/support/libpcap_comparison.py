@@ -13,8 +13,11 @@ from random import Random
 from typing import NamedTuple
 
 import cbpf
-from cbpf.expression.front_end import raw_instructions
-from cbpf.expression.libpcap import Handle, compiler
+from cbpf.expression.address_lists import Expression
+from cbpf.expression.front_end import plain_code
+from cbpf.expression.libpcap import NETMASK_UNKNOWN, Handle, compiler
+from cbpf.expression.names import SYSTEM_NAMES, Lookups
+from cbpf.expression.target import Target
 from cbpf.isa.instructions import RawInstruction
 from support.equal_programs import Code, compare, reads_unwritten_slot
 from support.libpcap_differences import difference_of
@@ -46,9 +49,16 @@ def libpcap_result(text: str, handle: Handle, netmask: int) -> Result:
 def our_result(text: str, handle: Handle, netmask: int) -> Result:
     """Return cbpf's plain code."""
     try:
-        return Result(raw_instructions(text, handle, netmask))
+        return Result(plain_code(Expression(text), _target(handle, netmask), Lookups(SYSTEM_NAMES)).instructions)
     except cbpf.ExpressionError as error:
         return Result(None, str(error))
+
+
+def _target(handle: Handle, netmask: int) -> Target:
+    """Return the packets of a handle of libpcap."""
+    header = handle.file_header
+    order = None if header is None else "little" if header[4] else "big"
+    return Target(handle.dlt, handle.snaplen, None if netmask == NETMASK_UNKNOWN else netmask, order)  # type: ignore[arg-type]
 
 
 def compare_with_libpcap(case: Case) -> str:

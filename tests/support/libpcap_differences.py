@@ -21,6 +21,8 @@ from support.expression_nodes import conditions_of
 ARCNET: Final = (7, 129)
 BACNET_MS_TP: Final = 165
 DSA: Final = (281, 284)
+FAMILIES_OF_HOSTS: Final = (0, 109, 117)
+HAS_DIRECTION: Final = (8, 113, 117, 166, 226, 276)
 HDLC: Final = (104, 112)
 PPI: Final = 192
 SLIP: Final = (8, 15)
@@ -223,6 +225,20 @@ DIFFERENCES: Final = (
         "arcnet-codes",
         lambda subject: subject.dlt in ARCNET,
         "libpcap 1.10.6 also accepts the ARCnet codes of RFC 1051 for IP and ARP.",
+    ),
+    Difference(
+        "families-of-files",
+        lambda subject: subject.is_file and subject.dlt in FAMILIES_OF_HOSTS,
+        "libpcap 1.10.6 expects the address families of the machine that it runs on in NULL, ENC and PFLOG files.",
+    ),
+    Difference(
+        "metadata-offset",
+        lambda subject: (
+            not subject.is_file
+            and subject.dlt not in HAS_DIRECTION
+            and bool(subject.primitives("inbound", "outbound", "ifindex"))
+        ),
+        "libpcap 1.10.6 adds the offset of the link header to that of a packet's metadata.",
     ),
     Difference(
         "slip-outbound",

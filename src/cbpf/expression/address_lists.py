@@ -1,7 +1,7 @@
 """Expressions with lists of addresses and ports that are too long for the text of a filter expression.
 
 An entry is an address, a network (`10.0.0.0/8`) or a range (`10.0.0.1-10.0.0.9`); of a list of ports, a number or a
-range. This module parses the entries to ranges of numbers; `optimizer.placeholders` explains how they reach a program.
+range. This module parses the entries to ranges of numbers; a list is one test of the program (`generator.sets`).
 """
 
 import re
@@ -14,7 +14,6 @@ from .._validators import one_of
 from .._validators import text as check_text
 from ..errors import ExpressionError, FieldError
 from ..isa.word_ranges import Ranges, union
-from ..optimizer.placeholders import AddressRanges, Placeholders
 
 
 class HostRanges(NamedTuple):
@@ -127,35 +126,19 @@ class Expression(Record):
     direction: Annotated[Direction, one_of("src or dst", "src and dst", "src", "dst")] = "src or dst"
 
     @property
-    def lists(self) -> AddressRanges:
-        """The lists as ranges of numbers."""
+    def lists(self) -> tuple[Ranges, Ranges, Ranges]:
+        """The lists as ranges of numbers: IPv4 addresses, IPv6 addresses, ports."""
         hosts: HostRanges = self.hosts  # type: ignore[assignment]
-        return AddressRanges(hosts.ipv4, hosts.ipv6, self.ports)  # type: ignore[arg-type]
+        return hosts.ipv4, hosts.ipv6, self.ports  # type: ignore[return-value]
 
     def __repr__(self) -> str:
-        lists = self.lists
+        hosts, hosts6, ports = self.lists
         parts = [repr(self.text if len(self.text) <= 80 else self.text[:80] + "...")]
-        if lists.hosts or lists.hosts6:
-            parts.append(f"{len(lists.hosts)} IPv4 and {len(lists.hosts6)} IPv6 ranges")
-        if lists.ports:
-            parts.append(f"{len(lists.ports)} port ranges")
+        if hosts or hosts6:
+            parts.append(f"{len(hosts)} IPv4 and {len(hosts6)} IPv6 ranges")
+        if ports:
+            parts.append(f"{len(ports)} port ranges")
         return f"<Expression {', '.join(parts)}>"
-
-
-def list_texts(lists: AddressRanges, direction: Direction, placeholders: Placeholders) -> dict[str, str]:
-    """Return a primitive with a placeholder for each list that is not empty, by the name of its field."""
-    texts = {
-        "hosts": f"{direction} host {placeholders.host_text}",
-        "hosts6": f"ip6 {direction} host {placeholders.host6_text}",
-        "ports": f"{direction} port {placeholders.port}",
-    }
-    return {name: text for name, text in texts.items() if getattr(lists, name)}
-
-
-def text_with_placeholders(text: str, lists: dict[str, str]) -> str:
-    """Return the text that libpcap compiles: the expression, and the primitives of `list_texts`."""
-    hosts = " or ".join(lists[name] for name in ("hosts", "hosts6") if name in lists)
-    return " and ".join(f"({part})" for part in (hosts, lists.get("ports"), text.strip()) if part)
 
 
 def read_hosts(content: bytes, *, name: str) -> HostRanges:

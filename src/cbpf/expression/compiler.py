@@ -1,30 +1,30 @@
-"""The compiler of filter expressions (pcap-filter(7)): libpcap's front end, followed by cbpf's optimiser.
+"""The compiler of filter expressions (pcap-filter(7)): a front end, followed by the optimiser.
 
-An expression passes through three steps, each once: `front_end` returns raw instructions, the optimiser returns a
-better program, and the verifier checks that program. An `Expression` with lists of addresses and ports is compiled
-with placeholders in place of the lists, which the optimiser replaces by tests of the lists (`optimizer.placeholders`).
+An expression passes through three steps, each once: the front end returns plain instructions, the optimiser returns a
+better program, and the verifier checks that program.
 """
 
 import warnings
 from collections.abc import Iterable
 from typing import Any, Final
 
-from .._options import Goal, Optimizer
+from .._options import FrontEnd, Goal, Optimizer
 from .._validators import check_word, one_of, within
-from ..errors import ExpressionError, ExpressionWarning, FieldError, LinkTypeError, quoted
+from ..errors import ExpressionError, ExpressionWarning, FieldError, quoted
 from ..isa.dialects import PCAP, Dialect, check_dialect
 from ..isa.program import Program
-from ..optimizer.placeholders import AddressRanges, PlaceholderMismatch, choose_placeholders
 from ..packet.link_types import LinkType, link_type_by_dlt
 from ..packet.link_types import link_type as find_link_type
-from .address_lists import Expression, list_texts, text_with_placeholders
-from .front_end import REJECT_ALL, RawInstructions, check_text, raw_instructions
-from .libpcap import NETMASK_UNKNOWN, Handle
+from .address_lists import Expression
+from .front_end import REJECT_ALL, Code, RawInstructions, check_characters, plain_code
+from .names import SYSTEM_NAMES, Lookups, Resolver
+from .target import Target
 
 DEFAULT_SNAPLEN: Final = 262_144
 """The verdict on accepted packets by default, in bytes: tcpdump's default snapshot length."""
 
 _check_snaplen: Final = within(0, 0x7FFF_FFFF, "a snapshot length")
+_check_front_end: Final = one_of("cbpf", "libpcap")
 _check_optimizer: Final = one_of("cbpf", "libpcap", None)
 _check_goal: Final = one_of("size", "speed", None)
 
@@ -38,11 +38,12 @@ def compile(
     optimizer: Optimizer = "cbpf",
     dialect: Dialect = PCAP,
     goal: Goal | None = None,
+    frontend: FrontEnd = "libpcap",
+    names: Resolver | None = SYSTEM_NAMES,
 ) -> Program:
     """Return the program of a filter expression.
 
-    Host names are resolved by the system's resolver. An expression that rejects all packets compiles to `ret #0`, with
-    an `ExpressionWarning`.
+    An expression that rejects all packets compiles to `ret #0`, with an `ExpressionWarning`.
 
     Args:
         expression: The expression in tcpdump's language (pcap-filter(7)); an empty one accepts every packet. An
@@ -53,21 +54,25 @@ def compile(
         netmask: The netmask of the network that is captured on, as dotted text or as a number whose most significant
             byte is the first; only `ip broadcast` requires one.
         optimizer: "cbpf" (the default) optimises with `optimize`, which preserves the verdict on every packet.
-            "libpcap" runs libpcap's own optimiser, which changes the verdict on some packets, most of them truncated.
-            None returns libpcap's plain code, which defines the meaning of the expression.
+            "libpcap" runs libpcap's own optimiser, which changes the verdict on some packets, most of them truncated;
+            it requires the front end "libpcap". None returns plain code, which defines the meaning of the expression.
         dialect: The dialect whose arithmetic "cbpf" preserves. LINUX is for programs that are attached to a socket; the
             dialects differ in shifts by 32 and more and in offsets above 2**31, which almost no expression has.
-        goal: The goal of "cbpf", "size" or "speed" (see `optimize`); by default "size", and "speed" if there are lists.
+        goal: The goal of "cbpf", "size" or "speed" (see `optimize`); by default "size", and "speed" if there are long
+            lists of addresses or ports.
+        frontend: The compiler of plain code: "cbpf" (the default), or "libpcap" for comparisons, which needs libpcap
+            (extra `libpcap`).
+        names: The source of the names in the expression: by default the system, whose resolver may query name servers.
+            None rejects names of hosts, networks, services and protocols.
 
     Returns:
         The program. It is not verified if "cbpf" did not improve it, or if another optimiser was chosen.
 
     Raises:
-        ExpressionError: libpcap rejects the expression; the message contains libpcap's own. `LinkTypeError` if it would
-            accept it for another link type.
-        FieldError: An argument is invalid, or an `Expression` with lists is combined with another optimiser.
-        VerificationError: The dialect does not support the program of an `Expression` with lists.
-        MissingLibrary: libpcap is not installed.
+        ExpressionError: The expression cannot be compiled. `LinkTypeError` if the link type is the reason.
+        FieldError: An argument is invalid, or does not go with the front end.
+        VerificationError: The dialect does not support the program of an expression with long lists.
+        MissingLibrary: The front end "libpcap" was chosen, and libpcap is not installed.
 
     >>> print(compile("arp"))
     (000) ldh      [12]
@@ -75,8 +80,10 @@ def compile(
     (002) ret      #262144
     (003) ret      #0
     """
-    handle = Handle(find_link_type(link_type).dlt, _check_snaplen("compile.snaplen", snaplen))
-    return compile_for(handle, expression, netmask=_netmask(netmask), optimizer=optimizer, dialect=dialect, goal=goal)
+    target = Target(find_link_type(link_type).dlt, _check_snaplen("compile.snaplen", snaplen), _netmask(netmask))
+    return compile_for(
+        target, expression, Lookups(names), frontend=frontend, optimizer=optimizer, dialect=dialect, goal=goal
+    )
 
 
 def hosts(addresses: Iterable[object], **options: Any) -> Program:
@@ -122,10 +129,11 @@ def ports(numbers: Iterable[object], **options: Any) -> Program:
 
 
 def compile_for(
-    handle: Handle,
+    target: Target,
     expression: str | Expression,
+    names: Lookups,
     *,
-    netmask: int,
+    frontend: FrontEnd = "libpcap",
     optimizer: Optimizer = "cbpf",
     dialect: Dialect = PCAP,
     goal: Goal | None = None,
@@ -133,77 +141,72 @@ def compile_for(
     """Return the program of an expression for a live device or a capture file; see `compile`."""
     if not isinstance(expression, str | Expression):
         raise FieldError(f"expression: {expression!r} is not text")
+    _check_front_end("compile.frontend", frontend)
     _check_optimizer("compile.optimizer", optimizer)
     _check_goal("compile.goal", goal)
+    check_dialect(dialect)
     if isinstance(expression, str):
-        check_text(expression)
+        check_characters(expression)
         expression = Expression(expression)
-    if any(expression.lists):
-        if optimizer != "cbpf":
-            raise FieldError(f"compile.optimizer: {optimizer!r} does not support address and port lists; use 'cbpf'")
-        program = _compile_lists(expression, handle, netmask, check_dialect(dialect), goal or "speed")
-    else:
-        instructions = raw_instructions(expression.text, handle, netmask, optimize=optimizer == "libpcap")
-        improved = _improve(instructions, check_dialect(dialect), goal or "size") if optimizer == "cbpf" else None
-        program = Program(instructions) if improved is None else improved
+    if optimizer == "libpcap" and frontend != "libpcap":
+        raise FieldError("compile.optimizer: 'libpcap' requires the front end 'libpcap'")
+    if any(expression.lists) and optimizer != "cbpf":
+        raise FieldError(f"compile.optimizer: {optimizer!r} does not support address and port lists; use 'cbpf'")
+    code = _code(expression, target, names, frontend, optimizer)
+    for warning in code.warnings:
+        warnings.warn(f"{quoted(expression.text)}: {warning}", ExpressionWarning, stacklevel=3)
+    program = _optimized(code, dialect, goal) if optimizer == "cbpf" else Program(code.instructions)
     if tuple(program) == REJECT_ALL:
-        fact = f"rejects all packets of link type {link_type_by_dlt(handle.dlt).name}"
+        fact = f"rejects all packets of link type {link_type_by_dlt(target.dlt).name}"
         subject = quoted(expression.text) + (" with lists" if any(expression.lists) else "")
         warnings.warn(f"{subject} {fact}", ExpressionWarning, stacklevel=3)
     return program
 
 
-def _improve(instructions: RawInstructions, dialect: Dialect, goal: Goal) -> Program | None:
-    """Return the optimised program, which is verified; None if there is none, or if the dialect lacks an opcode.
+def _code(expression: Expression, target: Target, names: Lookups, frontend: FrontEnd, optimizer: Optimizer) -> Code:
+    """Return the code of the front end; libpcap's own optimiser may have changed it."""
+    if frontend == "cbpf" or any(expression.lists):
+        return plain_code(expression, target, names, keep_sets=optimizer == "cbpf")
+    from .libpcap_front_end import libpcap_code
 
-    Every other rule that the optimiser relies on holds for all programs that the front end returns.
-    """
+    return libpcap_code(expression.text, target, optimize=optimizer == "libpcap")
+
+
+def _optimized(code: Code, dialect: Dialect, goal: Goal | None) -> Program:
+    """Return the optimised program, which is verified, or the plain one if the optimiser finds no better one."""
+    if code.sets:
+        return _optimized_with_sets(code, dialect, goal or "speed")
     from ..optimizer.pipeline import improve
 
-    return improve(instructions, dialect=dialect, goal=goal) if _has_opcodes(dialect, instructions) else None
+    # Every rule that the optimiser relies on, except for this one, holds for all programs that a front end returns.
+    improved = (
+        improve(code.instructions, dialect=dialect, goal=goal or "size")
+        if _has_opcodes(dialect, code.instructions)
+        else None
+    )
+    return Program(code.instructions) if improved is None else improved
+
+
+def _optimized_with_sets(code: Code, dialect: Dialect, goal: Goal) -> Program:
+    from ..isa.verifier import verify
+    from ..optimizer.ir.value_numbering import TooLarge
+    from ..optimizer.pipeline import with_sets
+
+    if not _has_opcodes(dialect, code.instructions):
+        verify(code.instructions, dialect=dialect)
+    try:
+        return with_sets(code.instructions, code.sets, dialect=dialect, goal=goal)
+    except TooLarge:
+        raise ExpressionError("its arithmetic is too complex to be combined with long lists") from None
 
 
 def _has_opcodes(dialect: Dialect, instructions: RawInstructions) -> bool:
     return all(raw.op in dialect.opcodes for raw in instructions)
 
 
-def _compile_lists(expression: Expression, handle: Handle, netmask: int, dialect: Dialect, goal: Goal) -> Program:
-    """Compile an expression with placeholders, and return the optimised program that tests for the lists instead.
-
-    Packets of some link types have no addresses of a list's family; as in libpcap, such a list matches nothing.
-    """
-    from ..isa.verifier import verify
-    from ..optimizer.ir.value_numbering import TooLarge
-    from ..optimizer.pipeline import with_lists
-
-    subject = f"{quoted(expression.text)} with lists"
-    used = {raw.k for raw in raw_instructions(expression.text, handle, netmask)}
-    placeholders, lists = choose_placeholders(used), expression.lists
-    texts = list_texts(lists, expression.direction, placeholders)
-    possible = {
-        name: text
-        for name, text in texts.items()
-        if raw_instructions(text, handle, netmask, optimize=True, subject=subject) != REJECT_ALL
-    }
-    if lists.kinds(texts) != lists.kinds(possible):
-        return Program(REJECT_ALL)
-    lists = AddressRanges(**{name: getattr(lists, name) for name in possible})
-    text = text_with_placeholders(expression.text, possible)
-    instructions = raw_instructions(text, handle, netmask, subject=subject)
-    if not _has_opcodes(dialect, instructions):
-        verify(instructions, dialect=dialect)
-    try:
-        return with_lists(instructions, placeholders, lists, dialect=dialect, goal=goal)
-    except TooLarge:
-        raise ExpressionError(f"{subject}: its arithmetic is too complex to be combined with lists") from None
-    except PlaceholderMismatch:
-        fact = f"packets of link type {link_type_by_dlt(handle.dlt).name} do not have such addresses or ports"
-        raise LinkTypeError(f"{subject}: {fact}") from None
-
-
-def _netmask(netmask: int | str | None) -> int:
+def _netmask(netmask: int | str | None) -> int | None:
     if netmask is None:
-        return NETMASK_UNKNOWN
+        return None
     if isinstance(netmask, str):
         import ipaddress
 

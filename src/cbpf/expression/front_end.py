@@ -1,98 +1,94 @@
-"""The front end: libpcap's compiler with checks of its input and output.
+"""The front end: the text of an expression to plain instructions, which no optimiser has changed.
 
-It takes the text of an expression and returns raw instructions, which no optimiser of cbpf has changed.
+`libpcap_front_end` has the same task, for comparisons.
 """
 
-from typing import Final, TypeAlias
+from collections.abc import Mapping
+from typing import Final, NamedTuple, TypeAlias
 
 from ..errors import ExpressionError, LinkTypeError
 from ..isa.instructions import RawInstruction, RetConstant
-from ..isa.opcodes import OPCODE_BY_CODE, Action
-from ..packet.link_types import link_type, link_types
-from .libpcap import REJECTS_ALL_MESSAGE, Handle, RawTuple, compiler
+from ..isa.word_ranges import NO_SETS, SetTest
+from .address_lists import Expression
+from .generator.assembler import assemble
+from .generator.generate import ExpressionProblems, Generated, Lists, generate
+from .generator.sets import AddressRanges
+from .names import Lookups
+from .parser import parse
+from .primitives import SyntaxProblem
+from .problems import ExpressionProblem
+from .syntax_tree import Span
+from .target import Target
 
 RawInstructions: TypeAlias = tuple[RawInstruction, ...]
-
-MAX_EXPRESSION_LENGTH: Final = 65_535
-"""The longest expression in characters: libpcap takes minutes for longer ones, and crashes at three times the size."""
 
 REJECT_ALL: Final[RawInstructions] = (RetConstant(0).assemble(),)
 """The program of an expression that rejects every packet."""
 
-_BLANKS: Final = " \t\r\n"  # of libpcap's scanner
-_UNKNOWN_NAMES: Final = ("unknown host", "unknown network")
-
-# Each kind of primitive fits one of these link types; the first fits most expressions
-_REPRESENTATIVES: Final = ("EN10MB", "IEEE802_11", "LINUX_SLL2", "PFLOG", "SUNATM", "MTP2_WITH_PHDR")
-_MAX_LENGTH_FOR_ALL: Final = 1_000  # characters; compiling a longer expression for all link types may take minutes
+_OF_LINK_TYPES: Final = ("link-type", "live")
+"""The kinds of problems that an expression may have with one link type and not with another."""
 
 
-def raw_instructions(
-    text: str, handle: Handle, netmask: int, *, optimize: bool = False, subject: str = ""
-) -> RawInstructions:
-    """Return the instructions that libpcap compiles an expression to.
+class Code(NamedTuple):
+    """The plain code of an expression.
 
-    *optimize* enables libpcap's own optimiser. *subject* names a text in error messages that the user has not written.
-    Raises `ExpressionError`; if the expression is valid for another link type, `LinkTypeError`.
+    Args:
+        instructions: The instructions; a jump at an index in *sets* represents a test of a set.
+        spans: The part of the text to which each instruction belongs, or None.
+        sets: The sets, by index.
+        warnings: The warnings about the code, each one line.
     """
-    check_text(text)
-    if not text.strip(_BLANKS) and handle.snaplen:  # of all expressions, only this one fits unknown link types
-        return (RetConstant(handle.snaplen).assemble(),)
-    message, rows = _compiled(text, handle, netmask, optimize=optimize)
-    if message == REJECTS_ALL_MESSAGE:
-        return REJECT_ALL
-    if message is not None:
-        raise _error(text, message, handle, netmask, subject) from None
-    instructions = tuple(RawInstruction(*row) for row in rows)
-    _reject_backward_jumps(instructions, text)
-    return instructions
+
+    instructions: RawInstructions
+    spans: tuple[Span | None, ...] = ()
+    sets: Mapping[int, SetTest] = NO_SETS
+    warnings: tuple[str, ...] = ()
 
 
-def _compiled(text: str, handle: Handle, netmask: int, *, optimize: bool = False) -> tuple[str | None, list[RawTuple]]:
-    """Return libpcap's error message, or None and the instructions."""
-    try:
-        return None, compiler()(text, handle, optimize, netmask)
-    except ExpressionError as error:
-        return str(error), []
+def plain_code(expression: Expression, target: Target, names: Lookups, *, keep_sets: bool = False) -> Code:
+    """Return the plain code of an expression.
+
+    With *keep_sets*, a long list is one jump, for the optimiser; otherwise it becomes comparisons.
+
+    Raises `ExpressionError`; if the problem is the link type of the packets, `LinkTypeError`.
+    """
+    generated = generated_condition(expression, target, names)
+    assembly = assemble(generated.condition, target.snaplen, keep_sets=keep_sets)
+    warnings = tuple(warning.fact for warning in generated.warnings)
+    return Code(assembly.instructions, assembly.spans, assembly.sets, warnings)
 
 
-def _error(text: str, message: str, handle: Handle, netmask: int, subject: str) -> ExpressionError:
-    """Return the error for a text that libpcap rejects with *message*."""
-    from .diagnosis.explain import diagnose, is_syntax_error
-
-    fits = not is_syntax_error(message) and fits_another_link_type(text, handle, netmask)
-    kind = LinkTypeError if fits else ExpressionError
-    if subject:
-        return kind(f"{subject}: {message}")
-    return diagnose(text, message, lambda candidate: _compiled(candidate, handle, netmask, optimize=True)[0], kind)
-
-
-def fits_another_link_type(text: str, handle: Handle, netmask: int) -> bool:
-    """Return whether libpcap compiles an expression for another link type; of a long one, for a representative."""
-    candidates = (*map(link_type, _REPRESENTATIVES), *(link_types() if len(text) <= _MAX_LENGTH_FOR_ALL else ()))
-    for candidate in candidates:
-        if candidate.dlt == handle.dlt:
-            continue
-        message, _ = _compiled(text, handle.for_link_type(candidate), netmask)
-        if message is None:
-            return True
-        if any(name in message for name in _UNKNOWN_NAMES):
-            return False  # without another query to the resolver for each link type
-    return False
-
-
-def check_text(text: str) -> None:
-    """Raise `ExpressionError` for text that libpcap would misread, or that would make it hang or crash."""
-    if len(text) > MAX_EXPRESSION_LENGTH:
-        fact = f"has {len(text)} characters; at most {MAX_EXPRESSION_LENGTH} are allowed"
-        raise ExpressionError(fact, expression=text)
+def generated_condition(expression: Expression, target: Target, names: Lookups) -> Generated:
+    """Return the condition of an expression; raises as `plain_code` does."""
+    text = expression.text
     check_characters(text)
+    try:
+        return generate(parse(text), target, names, lists=_lists(expression))
+    except SyntaxProblem as problem:
+        found = problem.found
+        fact = "the expression ends here" if found.kind == "end" else f"unexpected '{found.text}'"
+        raise error_at(text, found.start, f"{fact}; expected {problem.expected}") from None
+    except ExpressionProblems as found:
+        raise _error(text, found.problems) from None
+
+
+def _lists(expression: Expression) -> Lists | None:
+    hosts, hosts6, ports = expression.lists
+    if not (hosts or hosts6 or ports):
+        return None
+    return Lists(AddressRanges(hosts, hosts6), ports, expression.direction)
+
+
+def _error(text: str, problems: tuple[ExpressionProblem, ...]) -> ExpressionError:
+    first = problems[0]
+    kind = LinkTypeError if all(problem.kind in _OF_LINK_TYPES for problem in problems) else ExpressionError
+    return error_at(text, first.span.start, "; ".join(filter(None, [first.fact, first.rule])), kind)
 
 
 def check_characters(text: str) -> None:
-    """Raise `ExpressionError` for a character that no expression contains."""
+    """Raise `ExpressionError` for text with a character that no file or argument can contain."""
     if "\0" in text:
-        raise error_at(text, text.index("\0"), "NUL character; libpcap would ignore the text after it")
+        raise error_at(text, text.index("\0"), "NUL character")
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -100,19 +96,8 @@ def check_characters(text: str) -> None:
         raise error_at(text, error.start, fact) from None
 
 
-def error_at(text: str, offset: int, fact: str) -> ExpressionError:
+def error_at(text: str, offset: int, fact: str, kind: type[ExpressionError] = ExpressionError) -> ExpressionError:
     """Return an error with a place in the text."""
     from ..formats.text_input import SourceText
 
-    return ExpressionError(fact, expression=text, problem=SourceText(text).problem(offset, fact))
-
-
-def _reject_backward_jumps(instructions: RawInstructions, text: str) -> None:
-    """Raise for a loop. libpcap compiles `protochain` to one, whose jump wraps around to a negative distance."""
-    for index, raw in enumerate(instructions):
-        if OPCODE_BY_CODE[raw.op].action is Action.JUMP and raw.k >= len(instructions):
-            fact = (
-                f"instruction {index} jumps backward: protochain compiles to a loop over the headers, and"
-                " only forward jumps are allowed; name each header instead"
-            )
-            raise error_at(text, text.find("protochain"), fact)
+    return kind(fact, expression=text, problem=SourceText(text).problem(offset, fact))

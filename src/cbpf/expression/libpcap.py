@@ -8,10 +8,11 @@ import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, Self, TypeAlias
 
 from ..errors import ExpressionError, MissingLibrary
-from ..packet.link_types import LinkType
+from ..packet.link_types import LinkType, link_type_by_dlt
+from .target import Target
 
 RawTuple: TypeAlias = tuple[int, int, int, int]
 
@@ -32,6 +33,17 @@ class Handle(NamedTuple):
     dlt: int
     snaplen: int
     file_header: bytes | None = None
+
+    @classmethod
+    def of(cls, target: Target) -> Self:
+        """Return the handle for the packets of a target."""
+        handle = cls(target.dlt, target.snaplen)
+        if target.file_order is None:
+            return handle
+        byte_order = "<" if target.file_order == "little" else ">"
+        linktype = link_type_by_dlt(target.dlt).linktype
+        header = struct.pack(f"{byte_order}IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, target.snaplen, linktype)
+        return handle._replace(file_header=header)
 
     def for_link_type(self, link_type: LinkType) -> "Handle":
         """Return a handle for the same packets under another link type."""

@@ -33,7 +33,7 @@ FLAGS: Final = frozenset(
 )
 """The primitives that consist of one word."""
 
-NUMBERED: Final = frozenset(words("vlan mpls pppoes geneve"))
+NUMBERED: Final = frozenset(words("vlan mpls pppoes geneve vxlan"))
 """The primitives with an optional number."""
 
 FIELDS: Final = frozenset(words("vpi vci sio opc dpc sls hsio hopc hdpc hsls"))

@@ -16,6 +16,7 @@ from ..capture.reader import CaptureReader
 from ..capture.registry import format_names, make_writer, needs_interfaces
 from ..errors import CaptureError, DamagedCapture, FieldError
 from ..expression.address_lists import Expression
+from ..expression.names import SYSTEM_NAMES, Lookups
 from ..isa.dialects import PCAP, Dialect
 from ..isa.program import Program
 from ..vm import VM, llvm_is_installed
@@ -330,4 +331,4 @@ def compile_for_capture(
     if not 0 <= interface < len(capture.interfaces):
         fact = f"has described {len(capture.interfaces)} interfaces so far"
         raise CaptureError(f"{capture.name}: {fact}; interface {interface}, counted from 0, is not among them")
-    return compile_for_interface(expression, capture.interfaces[interface], dialect)
+    return compile_for_interface(expression, capture.interfaces[interface], dialect, Lookups(SYSTEM_NAMES))

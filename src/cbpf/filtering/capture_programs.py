@@ -11,12 +11,12 @@ from typing import Final, NamedTuple, TypeAlias
 
 from .._options import Optimizer
 from ..capture.base import Interface
-from ..capture.pcap import plain_header
 from ..capture.reader import CaptureReader
 from ..errors import CaptureError, CbpfError, ExpressionWarning, LinkTypeError, VerificationError
 from ..expression.address_lists import Expression
 from ..expression.compiler import compile_for
-from ..expression.libpcap import Handle
+from ..expression.names import SYSTEM_NAMES, Lookups
+from ..expression.target import ByteOrder, Target
 from ..formats.savefile import Savefile
 from ..isa.dialects import PCAP, Dialect
 from ..isa.program import Instructions, Program
@@ -74,6 +74,7 @@ class CapturePrograms:
     ) -> None:
         self._filter = filter if isinstance(filter, str | Expression | Savefile) else Program(filter)
         self._dialect = dialect
+        self._names = Lookups(SYSTEM_NAMES)
         self._optimizer: Optimizer = "cbpf" if isinstance(filter, Expression) else optimizer
         self._check = check or (lambda program: verify(program, dialect=dialect))
         self._programs: dict[PacketKind, Program] = {}
@@ -188,7 +189,7 @@ class CapturePrograms:
             return self._filter
         if isinstance(self._filter, Savefile):
             return _program_of_savefile(self._filter, interface, name)
-        return compile_for_interface(self._filter, interface, self._dialect, self._optimizer)
+        return compile_for_interface(self._filter, interface, self._dialect, self._names, self._optimizer)
 
     def _warn(self, name: str, index: int, interface: Interface) -> None:
         kind = packet_kind(interface)
@@ -200,12 +201,16 @@ class CapturePrograms:
 
 
 def compile_for_interface(
-    expression: str | Expression, interface: Interface, dialect: Dialect, optimizer: Optimizer = "cbpf"
+    expression: str | Expression,
+    interface: Interface,
+    dialect: Dialect,
+    names: Lookups,
+    optimizer: Optimizer = "cbpf",
 ) -> Program:
     """Return the program of an expression for the packets of an interface in a file, to run under *dialect*."""
-    header = plain_header(interface, nanoseconds=False)
-    handle = Handle(interface.link_type.dlt, interface.snaplen, header.data)
-    return compile_for(handle, expression, netmask=0, optimizer=optimizer, dialect=dialect)
+    file_order: ByteOrder = "little" if interface.byte_order == "<" else "big"
+    target = Target(interface.link_type.dlt, interface.snaplen, netmask=0, file_order=file_order)
+    return compile_for(target, expression, names, optimizer=optimizer, dialect=dialect)
 
 
 def _program_of_savefile(savefile: Savefile, interface: Interface, name: str) -> Program:

@@ -1,12 +1,32 @@
-"""Sets of 32-bit numbers as sorted, disjoint, inclusive ranges: operands that pass a test, or possible values."""
+"""Sets of numbers as sorted, disjoint, inclusive ranges: operands that pass a test, or possible values.
 
-from collections.abc import Iterable
-from typing import TypeAlias
+The numbers have 32 bits; those of a `SetTest` may have several words of 32 bits.
+"""
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Final, NamedTuple, TypeAlias
 
 from .opcodes import WORD_MASK
 
 Ranges: TypeAlias = tuple[tuple[int, int], ...]
 """Sorted, disjoint ranges of unsigned numbers, each with its first and its last number."""
+
+
+class SetTest(NamedTuple):
+    """The test that a conditional jump represents, in a program that the optimiser reads: no opcode tests a set.
+
+    Args:
+        slots: The scratch slots with the words of the number, the most significant first; empty if it is in A.
+        ranges: The numbers for which the jump's test holds.
+    """
+
+    slots: tuple[int, ...]
+    ranges: Ranges
+
+
+NO_SETS: Final[Mapping[int, SetTest]] = MappingProxyType({})
+"""The sets of a program in which every jump tests its constant."""
 
 
 def union(ranges: Iterable[tuple[int, int]]) -> Ranges:
@@ -50,6 +70,29 @@ def complement(ranges: Ranges, upper: int = WORD_MASK) -> Ranges:
     if start <= upper:
         gaps.append((start, upper))
     return tuple(gaps)
+
+
+def split_by_first_word(ranges: Ranges, lower_bits: int) -> tuple[Ranges, dict[int, list[tuple[int, int]]]]:
+    """Split ranges by their first word, which is followed by *lower_bits* bits.
+
+    Returns the ranges of first words that are complete (all following words are in *ranges*), and for each other first
+    word the ranges of the following words.
+    """
+    upper = (1 << lower_bits) - 1
+    complete: list[tuple[int, int]] = []
+    partial: dict[int, list[tuple[int, int]]] = {}
+    for low, high in ranges:
+        first, last = low >> lower_bits, high >> lower_bits
+        if low & upper != 0 or (first == last and high & upper != upper):
+            end = high & upper if first == last else upper
+            partial.setdefault(first, []).append((low & upper, end))
+            first += 1
+        if first <= last and high & upper != upper:
+            partial.setdefault(last, []).append((0, high & upper))
+            last -= 1
+        if first <= last:
+            complete.append((first, last))
+    return union(complete), partial
 
 
 def shifted(ranges: Ranges, distance: int) -> Ranges:

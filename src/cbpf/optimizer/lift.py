@@ -13,7 +13,7 @@ Switch(value=1, starts=(0, 2048, 2049), targets=(0, 1, 0))
 ByteLoad(base=-1, offset=12, size=2)
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
 from ..analysis.register_machine import A, X
@@ -21,11 +21,12 @@ from ..isa.dialects import FetchOrder
 from ..isa.instructions import RawInstruction
 from ..isa.opcodes import SCRATCH_SLOTS, Action, Extension
 from ..isa.semantics import HeaderKind, execute
-from ..isa.word_ranges import Ranges
+from ..isa.word_ranges import NO_SETS, Ranges, SetTest
 from .ir.diagram import Diagram, NodeId
 from .ir.liveness import effects_of, leaders_of, live_registers
-from .ir.range_tests import RangeTest, compare
+from .ir.range_tests import RangeTest, compare, range_test
 from .ir.requirements import NOTHING, Requirements, ValueId, nonzero_key, requirement_union
+from .ir.set_trees import set_tree
 from .ir.simplify import simplify_operation
 from .ir.value_numbering import NetlinkSearch, RandomNumber, Selection, TooLarge, ValueTable
 
@@ -81,7 +82,7 @@ class _LiftedBlock(NamedTuple):
 
     events: tuple[_Event, ...]
     verdict: ValueId | None
-    test: tuple[ValueId, Ranges] | None
+    test: tuple[tuple[ValueId, ...], Ranges] | None
     edges: tuple[tuple[int, EntryState], ...]
 
 
@@ -103,6 +104,7 @@ class ValueMachine:
         self.verdict: ValueId | None = None
         self.test: RangeTest = True
         self.targets: tuple[int, ...] | None = None
+        self._set: tuple[tuple[ValueId, ...], Ranges] | None = None
         self._compared = (Action.EQUAL, table.zero, table.zero)
 
     @property
@@ -205,23 +207,47 @@ class ValueMachine:
         else:
             self.targets = (target_true, target_false)
 
+    def test_set(self, test: SetTest, target_true: int, target_false: int) -> None:
+        """Branch on whether the number in A, or in scratch slots, is in a set."""
+        if test.slots:
+            self._set = tuple(self.contents[slot] for slot in test.slots), test.ranges
+            self.targets = (target_true, target_false)
+        else:
+            self.branch(range_test(self._table, self.a, test.ranges), target_true, target_false)
 
-def lift(program: Sequence[RawInstruction], table: ValueTable) -> tuple[Diagram, NodeId]:
-    """Return the diagram of a program that the dialect of *table* accepts, and its root; may raise `TooLarge`."""
+    def deciding_test(self) -> tuple[tuple[ValueId, ...], Ranges] | None:
+        """Return the words and the set that decide between two targets; None if there is one target at most."""
+        if not self.targets or len(self.targets) < 2:
+            return None
+        if self._set is not None:
+            return self._set
+        assert not isinstance(self.test, bool)
+        value, ranges = self.test
+        return (value,), ranges
+
+
+def lift(
+    program: Sequence[RawInstruction], table: ValueTable, sets: Mapping[int, SetTest] = NO_SETS
+) -> tuple[Diagram, NodeId]:
+    """Return the diagram of a program that the dialect of *table* accepts, and its root; may raise `TooLarge`.
+
+    *sets* are the tests that conditional jumps represent, by index.
+    """
     diagram = Diagram(table)
-    return diagram, lift_into(diagram, program)
+    return diagram, lift_into(diagram, program, sets)
 
 
-def lift_into(diagram: Diagram, program: Sequence[RawInstruction]) -> NodeId:
+def lift_into(diagram: Diagram, program: Sequence[RawInstruction], sets: Mapping[int, SetTest] = NO_SETS) -> NodeId:
     """Add a program to a diagram and return its root; two programs with one root have the same verdicts."""
-    lifter = _Lifter(program, diagram)
+    lifter = _Lifter(program, diagram, sets)
     lifter.lift_blocks()
     return lifter.build_nodes()
 
 
 class _Lifter:
-    def __init__(self, program: Sequence[RawInstruction], diagram: Diagram) -> None:
+    def __init__(self, program: Sequence[RawInstruction], diagram: Diagram, sets: Mapping[int, SetTest]) -> None:
         self._raw = tuple(program)
+        self._sets = sets
         self._diagram = diagram
         self._table = table = diagram.values
         effects = effects_of(self._raw, table.dialect)
@@ -260,15 +286,17 @@ class _Lifter:
         machine = ValueMachine(self._table, state)
         try:
             while machine.targets is None:
-                execute(machine, self._raw[index], index, self._table.dialect)
+                if index in self._sets:
+                    machine.test_set(self._sets[index], *self._raw[index].successors(index))
+                else:
+                    execute(machine, self._raw[index], index, self._table.dialect)
                 index += 1
                 if machine.targets is None and index in self._leaders:
                     machine.targets = (index,)
         except _RunEnded:
             pass
         edges = tuple((target, self._exit_state(machine, target)) for target in machine.targets or ())
-        test = None if isinstance(machine.test, bool) or len(edges) < 2 else machine.test
-        return _LiftedBlock(tuple(machine.events), machine.verdict, test, edges)
+        return _LiftedBlock(tuple(machine.events), machine.verdict, machine.deciding_test(), edges)
 
     def _exit_state(self, machine: ValueMachine, target: int) -> EntryState:
         zero = self._table.zero
@@ -285,8 +313,7 @@ class _Lifter:
         if block.verdict is not None:
             node_id = diagram.return_value(block.verdict)
         elif block.test is not None:
-            value, ranges = block.test
-            node_id = diagram.test(value, ranges, *targets)
+            node_id = set_tree(diagram, *block.test, *targets)
         else:
             node_id = targets[0]
         pending: Requirements = NOTHING

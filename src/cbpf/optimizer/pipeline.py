@@ -1,16 +1,15 @@
 """The optimiser's pipeline: a program to an equivalent program, through a decision diagram.
 
 1. `lift` converts the program to a diagram of tests on numbered values; moves and dead code vanish.
-2. `list_expansion` replaces tests of placeholders by tests of lists, if the program has any.
-3. The `PASSES` run in order, until none of them changes the diagram. A pass takes a diagram and its root and returns
+2. The `PASSES` run in order, until none of them changes the diagram. A pass takes a diagram and its root and returns
    the root of an equivalent diagram; existing nodes never change.
-4. The `FINAL_PASSES` run once; the result of each is used if it leads to a better program.
-5. `codegen.emit` converts the diagram to instructions.
+3. The `FINAL_PASSES` run once; the result of each is used if it leads to a better program.
+4. `codegen.emit` converts the diagram to instructions.
 
 No step is trusted: `proofs.equivalence.difference` can prove that a result is equivalent to its input.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from .._options import Goal
@@ -21,17 +20,16 @@ from ..isa.dialects import PCAP, Dialect, check_dialect
 from ..isa.instructions import RawInstruction
 from ..isa.program import Instructions, Program
 from ..isa.verifier import findings, verify
+from ..isa.word_ranges import SetTest
 from .codegen.emit import emit
 from .ir.diagram import Diagram, NodeId
 from .ir.liveness import effects_of, longest_path
 from .ir.value_numbering import TooLarge, ValueTable
 from .lift import lift
 from .passes.jump_threading import thread_jumps
-from .passes.list_expansion import expand_lists
 from .passes.masked_tests import mask_tests
 from .passes.switch_merging import group_tests, merge_switches
 from .passes.test_sharing import share_tests
-from .placeholders import AddressRanges, Placeholders
 
 Code: TypeAlias = tuple[RawInstruction, ...]
 Pass: TypeAlias = Callable[[Diagram, NodeId], NodeId]
@@ -169,24 +167,18 @@ def optimization_stages(program: Instructions, *, dialect: Dialect = PCAP, goal:
         return ()
 
 
-def with_lists(
-    source: Sequence[RawInstruction],
-    placeholders: Placeholders,
-    lists: AddressRanges,
-    *,
-    dialect: Dialect,
-    goal: Goal,
+def with_sets(
+    source: Sequence[RawInstruction], sets: Mapping[int, SetTest], *, dialect: Dialect, goal: Goal
 ) -> Program:
-    """Return the optimised program that tests for the lists where *source* tests for their placeholders.
+    """Return the optimised program of instructions some of whose jumps represent tests of sets.
 
     *source* satisfies the rules of the dialect. The result is verified, except for its length.
 
-    Raises `TooLarge` if the program has no diagram of reasonable size, `PlaceholderMismatch` if *source* does not test
-    for each placeholder alone, and `VerificationError` if the dialect rejects the result.
+    Raises `TooLarge` if the program has no diagram of reasonable size, and `VerificationError` if the dialect rejects
+    the result.
     """
     rules = _without_length_limits(dialect)
-    diagram, root = lift(source, ValueTable(rules))
-    root = expand_lists(diagram, root, placeholders, lists)
+    diagram, root = lift(source, ValueTable(rules), sets)
     program = Program(_best_code(diagram, root, goal))
     verify(program, dialect=rules)
     return program

@@ -164,7 +164,6 @@ PROTOCOL_TESTS: Final = {
     "wireguard": "udp port 51820",
     "wg": "udp port 51820",
     "hsrp": "udp port 1985",
-    "vxlan": "udp port 4789",
     "gtp": "udp port 2152",
     "gtpu": "udp port 2152",
     "gtp-u": "udp port 2152",
@@ -210,7 +209,6 @@ PROTOCOL_TESTS: Final = {
 """Protocols that the language does not know, with the test for their usual port or number."""
 
 NUMBERED_TESTS: Final = {
-    "vxlan": "udp port 4789 and udp[12:4] >> 8 = {}",
     "gtp": "udp port 2152 and udp[12:4] = {}",
     "gtpu": "udp port 2152 and udp[12:4] = {}",
     "dscp": "ip[1] >> 2 = {}",

@@ -12,10 +12,12 @@ from ...optimizer.pipeline import improve
 from ...packet.link_types import LinkType
 from ...packet.link_types import link_type as find_link_type
 from ...proofs.equivalence import Difference
-from ..front_end import raw_instructions
-from ..libpcap import NETMASK_UNKNOWN, Handle
+from ..address_lists import Expression
+from ..front_end import plain_code
+from ..names import SYSTEM_NAMES, Lookups
 from ..parser import parse
 from ..syntax_tree import Span
+from ..target import Target
 from .comparison import Comparison
 from .findings import Draft, LintFinding, Severity
 from .rules import INCOMPLETE_RULES, SYNTACTIC_RULES, LintRule
@@ -58,17 +60,18 @@ def lint_expression(
     """
     if not isinstance(expression, str):
         raise FieldError(f"expression: {expression!r} is not text")
-    handle = Handle(find_link_type(link_type).dlt, _ACCEPTED)
+    target = Target(find_link_type(link_type).dlt, _ACCEPTED)
     flag("lint_expression.notes", notes)
-    return _Linter(expression, handle, Comparison(_check_timeout("lint_expression.timeout", timeout))).findings(notes)
+    return _Linter(expression, target, Comparison(_check_timeout("lint_expression.timeout", timeout))).findings(notes)
 
 
 class _Linter:
     """The findings about one expression."""
 
-    def __init__(self, text: str, handle: Handle, comparison: Comparison) -> None:
+    def __init__(self, text: str, target: Target, comparison: Comparison) -> None:
         self._text = text
-        self._handle = handle
+        self._target = target
+        self._names = Lookups(SYSTEM_NAMES)
         self._comparison = comparison
         self._source = SourceText(text)
         self._program = self._compile(text)
@@ -78,7 +81,7 @@ class _Linter:
         tree = parse(self._text)
         if tree is None:
             return ()
-        view = TreeView(self._text, tree, self._handle.dlt)
+        view = TreeView(self._text, tree, self._target.dlt)
         found: list[LintFinding | None] = []
         for rule in SYNTACTIC_RULES:
             if rule.check is not None and (notes or rule.severity != "note"):
@@ -123,5 +126,5 @@ class _Linter:
         )
 
     def _compile(self, text: str) -> Program:
-        instructions = raw_instructions(text, self._handle, NETMASK_UNKNOWN)
+        instructions = plain_code(Expression(text), self._target, self._names).instructions
         return improve(instructions, dialect=PCAP, goal="size") or Program(instructions)

@@ -1,0 +1,1 @@
+"""The code generator of filter expressions: a syntax tree to the plain instructions that define its meaning."""

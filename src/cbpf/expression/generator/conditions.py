@@ -1,0 +1,133 @@
+"""Conditions on packets: tests, and their combinations, from which the assembler makes jumps.
+
+Tests run in the order of the text, and stop as soon as the outcome is known. A test that loads missing bytes rejects
+the packet, whatever the outcome of the others would be, so no test is moved or left out.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple, TypeAlias
+
+from ...isa.opcodes import Action
+from ...isa.word_ranges import Ranges
+from ..syntax_tree import Span
+from .steps import Steps, mask
+
+
+class Comparison(NamedTuple):
+    """A comparison of A, after some steps.
+
+    Args:
+        steps: The instructions before it.
+        action: The comparison: EQUAL, GREATER_THAN, GREATER_OR_EQUAL or BITS_SET.
+        k: The constant that A is compared with; None represents X.
+    """
+
+    steps: Steps
+    action: Action
+    k: int | None
+
+
+class Membership(NamedTuple):
+    """A test whether a number of one to four words is in a set, after some steps.
+
+    Args:
+        steps: The instructions before it, which load all words.
+        slots: The scratch slots with the words, the most significant one first; empty for one word, which is in A.
+        ranges: The set.
+    """
+
+    steps: Steps
+    slots: tuple[int, ...]
+    ranges: Ranges
+
+
+class Effect(NamedTuple):
+    """Steps that store values in scratch slots; the condition is always true."""
+
+    steps: Steps
+
+
+class Negation(NamedTuple):
+    """The negation of a condition."""
+
+    operand: "Condition"
+
+
+class AllOf(NamedTuple):
+    """The conjunction of conditions."""
+
+    operands: "tuple[Condition, ...]"
+
+
+class AnyOf(NamedTuple):
+    """The disjunction of conditions."""
+
+    operands: "tuple[Condition, ...]"
+
+
+class Clause(NamedTuple):
+    """The condition of a part of the text."""
+
+    condition: "Condition"
+    span: Span
+
+
+Condition: TypeAlias = bool | Comparison | Membership | Effect | Negation | AllOf | AnyOf | Clause
+
+
+def all_of(operands: "Iterable[Condition]") -> "Condition":
+    """Return the conjunction; the tests after a constant `False` never run."""
+    kept: list[Condition] = []
+    for operand in operands:
+        if operand is not True:
+            kept.append(operand)
+        if operand is False:
+            break
+    if not kept or kept[0] is False:
+        return not kept
+    return kept[0] if len(kept) == 1 else AllOf(tuple(kept))
+
+
+def any_of(operands: "Iterable[Condition]") -> "Condition":
+    """Return the disjunction; the tests after a constant `True` never run."""
+    kept: list[Condition] = []
+    for operand in operands:
+        if operand is not False:
+            kept.append(operand)
+        if operand is True:
+            break
+    if not kept or kept[0] is True:
+        return bool(kept)
+    return kept[0] if len(kept) == 1 else AnyOf(tuple(kept))
+
+
+def negation(operand: "Condition") -> "Condition":
+    """Return the negation."""
+    if isinstance(operand, bool):
+        return not operand
+    return operand.operand if isinstance(operand, Negation) else Negation(operand)
+
+
+def clause(condition: "Condition", span: Span) -> "Condition":
+    """Return the condition of a part of the text."""
+    return condition if isinstance(condition, bool) else Clause(condition, span)
+
+
+def equals(steps: Steps, value: int, bits: int | None = None) -> Comparison:
+    """Return the test whether A, masked with *bits*, is *value*."""
+    return Comparison(steps if bits is None else (*steps, mask(bits)), Action.EQUAL, value)
+
+
+def has_bits(steps: Steps, bits: int) -> Comparison:
+    """Return the test whether A has at least one of the *bits*."""
+    return Comparison(steps, Action.BITS_SET, bits)
+
+
+def exceeds(steps: Steps, value: int) -> Comparison:
+    """Return the test whether A is greater than *value*."""
+    return Comparison(steps, Action.GREATER_THAN, value)
+
+
+def reaches(steps: Steps, value: int) -> Comparison:
+    """Return the test whether A is *value* or greater."""
+    return Comparison(steps, Action.GREATER_OR_EQUAL, value)

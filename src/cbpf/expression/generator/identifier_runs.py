@@ -1,0 +1,130 @@
+"""Runs of identifiers with the same qualifiers, such as `host (a or b or ...)`: long ones are one test of a set."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple, TypeAlias
+
+from ...isa.opcodes import WORD_MASK
+from ...isa.word_ranges import union
+from ..syntax_tree import Condition as Node
+from ..syntax_tree import Match, Not, Span
+from .conditions import Condition, any_of
+from .context import Context
+from .identifiers import match, network
+from .ports import checked_port, port_bounds, port_protocols
+from .sets import AddressRanges, address_set, port_set
+
+SHORTEST_RUN: Final = 32
+"""The number of identifiers in sequence that become one test."""
+
+_ADDRESSES: Final = (None, "host", "net")
+_PORTS: Final = ("port", "portrange")
+
+
+class Run(NamedTuple):
+    """Identifiers in sequence that differ in nothing but the identifier; negated ones, if `and` joins them."""
+
+    matches: tuple[Match, ...]
+    is_negated: bool
+
+    @property
+    def span(self) -> Span:
+        """The part of the text from the first identifier to the last."""
+        return Span(self.matches[0].span.start, self.matches[-1].span.end)
+
+
+Part: TypeAlias = Node | Run
+
+
+def parts(operands: Sequence[Node], *, is_conjunction: bool) -> Iterator[Part]:
+    """Yield the operands of `or` or `and` in order, with long runs in place of their identifiers."""
+    pending: list[Node] = []
+    key: object = None
+    for operand in operands:
+        next_key = _key(operand, is_conjunction)
+        if next_key != key:
+            yield from _run_or_operands(pending, key, is_conjunction)
+            pending, key = [], next_key
+        pending.append(operand)
+    yield from _run_or_operands(pending, key, is_conjunction)
+
+
+def _run_or_operands(operands: Sequence[Node], key: object, is_negated: bool) -> Iterator[Part]:
+    if key is None or len(operands) < SHORTEST_RUN:
+        yield from operands
+    else:
+        yield Run(tuple(_match(operand) for operand in operands), is_negated)
+
+
+def _match(node: Node) -> Match:
+    match_node = node.operand if isinstance(node, Not) else node
+    assert isinstance(match_node, Match)
+    return match_node
+
+
+def _key(node: Node, is_conjunction: bool) -> object:
+    """Return the common properties of the identifiers of a run; None if the node cannot be part of a run."""
+    if is_conjunction:
+        if not isinstance(node, Not):
+            return None
+        node = node.operand
+    if not isinstance(node, Match) or node.qualifiers.direction == "src and dst":
+        return None
+    protocol, direction, kind = node.qualifiers
+    token = node.identifier
+    if kind in _PORTS:
+        is_range = token.kind == "name" and token.word.replace("-", "", 1).isdecimal()
+        return ("ports", protocol, direction) if token.kind == "number" or is_range else None
+    if kind in _ADDRESSES and protocol in (None, "ip", "arp", "rarp", "ip6"):
+        return ("addresses", protocol, direction) if token.kind in ("number", "ipv4", "ipv6") else None
+    return None
+
+
+def run_condition(context: Context, run: Run) -> Condition:
+    """Return the disjunction of a run: the first identifier of each kind as it is, then the others as a set.
+
+    The first one has loaded all bytes that the others load, so they cannot reject a packet, in any order.
+    """
+    if run.matches[0].qualifiers.kind in _PORTS:
+        return _ports_condition(context, run)
+    return _addresses_condition(context, run)
+
+
+def _ports_condition(context: Context, run: Run) -> Condition:
+    ranges = []
+    for node in run.matches:
+        token = node.identifier
+        context.span = node.span
+        if token.kind == "number":
+            ranges.append((checked_port(context, token.value, token),) * 2)
+        else:
+            ranges.append(port_bounds(context, token)[:2])
+    protocol, direction, _ = run.matches[0].qualifiers
+    first = match(context, run.matches[0])
+    return any_of((first, port_set(context, port_protocols(context, protocol), direction, union(ranges))))
+
+
+def _addresses_condition(context: Context, run: Run) -> Condition:
+    ranges: dict[int, list[tuple[int, int]]] = {1: [], 4: []}
+    firsts: dict[int, Condition] = {}
+    others: list[Condition] = []
+    for node in run.matches:
+        context.span = node.span
+        words, masks = network(context, node)
+        if len(words) not in firsts:
+            firsts[len(words)] = match(context, node)
+        low, mask = _number(words), _number(masks)
+        wildcard = mask ^ (1 << 32 * len(words)) - 1
+        if wildcard & wildcard + 1:  # the mask is not a prefix
+            others.append(match(context, node))
+        else:
+            ranges[len(words)].append((low, low | wildcard))
+    protocol, direction, _ = run.matches[0].qualifiers
+    addresses = AddressRanges(union(ranges[1]), union(ranges[4]))
+    return any_of((*firsts.values(), address_set(context, protocol, direction, addresses), *others))
+
+
+def _number(words: Sequence[int]) -> int:
+    number = 0
+    for word in words:
+        number = number << 32 | word
+    return number & (1 << 32 * len(words)) - 1 if words else WORD_MASK

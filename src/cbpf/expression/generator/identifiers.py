@@ -1,0 +1,252 @@
+"""Identifiers with their qualifiers: the number, address or name, and its meaning after them."""
+
+import socket
+
+from ...isa.opcodes import WORD_MASK
+from ..lexer import Token
+from ..syntax_tree import Match
+from .addresses import (
+    Network,
+    decnet_address,
+    dotted_network,
+    ipv4_address,
+    ipv4_prefix_mask,
+    ipv4_protocols,
+    ipv6_network,
+    network_address,
+    numbered_network,
+)
+from .conditions import Condition, all_of, any_of, equals, negation
+from .context import Context
+from .hardware_addresses import arcnet_address, hardware_address, has_hardware_addresses
+from .link_layers import UNSET
+from .network_protocols import numbered_protocol, protocol_is
+from .ports import checked_port, named_ports, port_bounds, port_protocols, port_range, ports, service
+from .protocol_chain import protocol_chain
+
+
+def match(context: Context, node: Match) -> Condition:
+    """Return the condition of an identifier with qualifiers."""
+    kind, token = node.qualifiers.kind, node.identifier
+    if kind in ("port", "portrange"):
+        return _ports(context, node)
+    if kind == "proto":
+        return numbered_protocol(context, node.qualifiers.protocol, token)
+    if kind == "protochain":
+        return protocol_chain(context, node.qualifiers.protocol, token)
+    if kind == "gateway":
+        return _gateway(context, node)
+    if token.kind == "mac":
+        return _mac(context, node)
+    if token.kind == "arcnet":
+        return _arcnet(context, node)
+    if token.kind == "name":
+        return _named_network(context, node) if kind == "net" else _named_host(context, node)
+    if node.qualifiers.protocol == "decnet":
+        return decnet_address(context, node.qualifiers.direction, _decnet_number(context, token))
+    return network_address(context, node.qualifiers.protocol, node.qualifiers.direction, network(context, node))
+
+
+# Addresses
+
+
+def network(context: Context, node: Match) -> Network:
+    """Return the network of a number or an IP address after `host`, `net` or neither."""
+    token, kind = node.identifier, node.qualifiers.kind
+    if node.qualifiers.protocol == "link":
+        fact = f"'{token.text}' is not an address of the link layer"
+        context.reject("qualifier", fact, "an Ethernet address such as 02:00:00:00:00:01", at=token)
+    if node.mask is not None and kind != "net" and not (token.kind == "ipv6" and node.mask.value == 128):
+        word = kind or "an address"
+        context.reject("qualifier", f"'{word}' takes no mask", "write 'net' for a network", at=node.mask)
+    if token.kind == "number":
+        return numbered_network(token.value) if kind == "net" else Network((token.value,), (WORD_MASK,))
+    if token.kind == "ipv6":
+        return _ipv6_network(context, node)
+    found = dotted_network(context, token)
+    return found if node.mask is None else _masked_network(context, node, found)
+
+
+def _masked_network(context: Context, node: Match, found: Network) -> Network:
+    assert node.mask is not None
+    if node.mask.kind == "number":
+        mask = ipv4_prefix_mask(context, node.mask)
+    else:
+        (word,), (own,) = dotted_network(context, node.mask)
+        mask = word & own
+    (address,), _ = found
+    if address & ~mask & WORD_MASK:
+        _reject_host_bits(context, node, _dotted(address & mask))
+    return Network((address,), (mask,))
+
+
+def _ipv6_network(context: Context, node: Match) -> Network:
+    number = int.from_bytes(socket.inet_pton(socket.AF_INET6, node.identifier.word), "big")
+    prefix = 128 if node.mask is None else node.mask.value
+    if prefix > 128:
+        assert node.mask is not None
+        context.reject("address", f"prefix length {prefix} is out of range", "at most 128 for IPv6", at=node.mask)
+    if number & (1 << 128 - prefix) - 1:
+        kept = number >> 128 - prefix << 128 - prefix
+        _reject_host_bits(context, node, socket.inet_ntop(socket.AF_INET6, kept.to_bytes(16, "big")))
+    return ipv6_network(number, prefix)
+
+
+def _reject_host_bits(context: Context, node: Match, address: str) -> None:
+    assert node.mask is not None
+    joint = "/" if node.mask.kind == "number" else " mask "
+    rule = f"the network is {address}{joint}{node.mask.text}"
+    context.reject("address", f"bits of {node.identifier.text} are set outside the mask", rule, at=node.identifier)
+
+
+def _dotted(number: int) -> str:
+    return socket.inet_ntop(socket.AF_INET, number.to_bytes(4, "big"))
+
+
+def _decnet_number(context: Context, token: Token) -> int:
+    area, separator, node = token.word.partition(".")
+    is_number = bool(separator) and area.isdecimal() and node.isdecimal()
+    if not is_number or not (int(area) <= 63 and int(node) <= 1023):
+        rule = "an area up to 63, a dot and a node up to 1023, such as 10.15"
+        context.reject("address", f"'{token.text}' is not a DECnet address", rule, at=token)
+    return int(area) << 10 | int(node)
+
+
+def _named_network(context: Context, node: Match) -> Condition:
+    token = node.identifier
+    text = context.look_up(token, "network", "network", token.word)
+    if text is None:
+        context.reject("name", f"unknown network '{token.word}'", "names are those of networks(5)", at=token)
+    number = int.from_bytes(_packed(socket.AF_INET, text), "big")
+    found = numbered_network(number)
+    return network_address(context, node.qualifiers.protocol, node.qualifiers.direction, found)
+
+
+def _packed(family: int, text: str) -> bytes:
+    """Return the bytes of an address that a resolver has returned."""
+    return socket.inet_pton(family, text.partition("%")[0])
+
+
+def _named_host(context: Context, node: Match) -> Condition:
+    protocol, direction, _ = node.qualifiers
+    token = node.identifier
+    if protocol == "link":
+        return _named_station(context, node)
+    if protocol == "decnet":
+        rule = "an area, a dot and a node, such as 10.15"
+        context.reject("address", f"'{token.word}' is not a DECnet address", rule, at=token)
+    addresses = _addresses(context, token)
+    protocol4 = "ip" if protocol is None and context.headers.type_field.constant == UNSET else protocol
+    tests = []
+    for address in addresses:
+        if ":" in address:
+            if protocol in (None, "ip6"):
+                number = int.from_bytes(_packed(socket.AF_INET6, address), "big")
+                tests.append(network_address(context, protocol, direction, ipv6_network(number, 128)))
+        elif protocol != "ip6":
+            number = int.from_bytes(_packed(socket.AF_INET, address), "big")
+            tests.append(network_address(context, protocol4, direction, Network((number,), (WORD_MASK,))))
+    if not tests:
+        family = {None: "", "ip6": " with an IPv6 address"}.get(protocol, " with an IPv4 address")
+        context.reject("name", f"unknown host '{token.word}'", f"no host{family} has this name", at=token)
+    return any_of(tests)
+
+
+def _addresses(context: Context, token: Token) -> tuple[str, ...]:
+    return tuple(context.look_up(token, "host", "addresses", token.word))
+
+
+# Addresses of the link layer
+
+
+def _mac(context: Context, node: Match) -> Condition:
+    protocol, direction, kind = node.qualifiers
+    token = node.identifier
+    if protocol != "link" or kind not in (None, "host"):
+        fact = f"'{token.text}' is an Ethernet address"
+        context.reject("qualifier", fact, "write 'ether host', 'ether src' or 'ether dst' before it", at=token)
+    return hardware_address(context, direction, mac_bytes(token.word))
+
+
+def mac_bytes(text: str) -> bytes:
+    """Return the six bytes of an Ethernet address in any notation."""
+    for separator in ":-":
+        if separator in text:
+            return bytes(int(part, 16) for part in text.split(separator))
+    parts = text.split(".")
+    return bytes(int(part, 16) for part in parts) if len(parts) == 6 else bytes.fromhex("".join(parts))
+
+
+def _arcnet(context: Context, node: Match) -> Condition:
+    protocol, direction, kind = node.qualifiers
+    token = node.identifier
+    if protocol != "link" or kind not in (None, "host"):
+        fact = f"'{token.text}' is an ARCnet address"
+        context.reject("qualifier", fact, "write 'link host', 'link src' or 'link dst' before it", at=token)
+    return arcnet_address(context, direction, int(token.word.removeprefix("$"), 16))
+
+
+def _named_station(context: Context, node: Match) -> Condition:
+    """Return the condition of a name of ethers(5)."""
+    if not has_hardware_addresses(context):
+        fact = f"link type {context.link_type_name} has no Ethernet addresses"
+        context.reject("link-type", fact, "'ether host' does not apply")
+    return hardware_address(context, node.qualifiers.direction, _station(context, node.identifier))
+
+
+def _station(context: Context, token: Token) -> bytes:
+    address = context.look_up(token, "Ethernet host", "ethernet_address", token.word)
+    if address is None:
+        context.reject("name", f"unknown Ethernet host '{token.word}'", "names are those of ethers(5)", at=token)
+    return mac_bytes(address)
+
+
+def _gateway(context: Context, node: Match) -> Condition:
+    """Return the condition of a packet that a gateway forwards: its Ethernet address, and not its IPv4 address."""
+    protocol, _, _ = node.qualifiers
+    token = node.identifier
+    if token.kind != "name":
+        context.reject("qualifier", f"'gateway {token.text}' has no meaning", "'gateway' takes a host name", at=token)
+    if protocol not in (None, "ip", "arp", "rarp"):
+        rule = "'ip', 'arp' or 'rarp' may precede it, or nothing"
+        context.reject("qualifier", f"'{protocol} gateway' has no meaning", rule)
+    if not has_hardware_addresses(context):
+        fact = f"link type {context.link_type_name} has no Ethernet addresses"
+        context.reject("link-type", fact, "'gateway' does not apply")
+    station = hardware_address(context, None, _station(context, token))
+    numbers = [
+        int.from_bytes(_packed(socket.AF_INET, address), "big")
+        for address in _addresses(context, token)
+        if ":" not in address
+    ]
+    if not numbers:
+        context.reject("name", f"unknown host '{token.word}'", "no host with an IPv4 address has this name", at=token)
+    others = []
+    for name in ipv4_protocols(context, protocol):
+        hosts = [ipv4_address(context, name, None, Network((number,), (WORD_MASK,))) for number in numbers]
+        others.append(all_of((protocol_is(context, name), negation(any_of(hosts)))))
+    return all_of((station, any_of(others)))
+
+
+# Ports and protocols
+
+
+def _ports(context: Context, node: Match) -> Condition:
+    protocol, direction, kind = node.qualifiers
+    token = node.identifier
+    if token.kind == "number":
+        protocols = port_protocols(context, protocol)
+        number = checked_port(context, token.value, token)
+        if kind == "port":
+            return ports(context, protocols, direction, lambda steps: equals(steps, number))
+        return port_range(context, protocols, direction, number, number)
+    if token.kind != "name":
+        context.reject(
+            "qualifier", f"'{token.text}' is not a port", "a port is a number or the name of a service", at=token
+        )
+    if kind == "port":
+        number, found = service(context, token, token.word)
+        protocols = named_ports(context, protocol, found, token)
+        return ports(context, protocols, direction, lambda steps: equals(steps, number))
+    low, high, found = port_bounds(context, token)
+    return port_range(context, named_ports(context, protocol, found, token), direction, low, high)

@@ -1,0 +1,81 @@
+"""Lists of addresses and ports as one test each: those of `Expression`, and long lists in the text."""
+
+from typing import NamedTuple
+
+from ...isa.word_ranges import Ranges, split_by_first_word, union
+from .addresses import directed, ipv4_address_in
+from .conditions import Condition, Effect, Membership, all_of, any_of, equals, exceeds, negation, reaches
+from .context import Context
+from .payload_types import IPV6, payload_is
+from .ports import ports
+from .steps import Steps, scratch_to_a, store_a
+
+
+class AddressRanges(NamedTuple):
+    """Sorted, disjoint, inclusive ranges of addresses.
+
+    Args:
+        ipv4: Ranges of 32-bit numbers.
+        ipv6: Ranges of 128-bit numbers.
+    """
+
+    ipv4: Ranges
+    ipv6: Ranges
+
+
+def address_set(context: Context, protocol: str | None, direction: str | None, addresses: AddressRanges) -> Condition:
+    """Return the condition that an address is in a list.
+
+    Of an IPv6 address, all bytes are loaded before it is compared.
+    """
+
+    def ipv6_side(side: str) -> Condition:
+        start = 8 if side == "src" else 24
+        slots = tuple(context.reserve() for _ in range(4))
+        loads = [(*context.network(start + 4 * word, 4), store_a(slot)) for word, slot in enumerate(slots)]
+        for slot in slots:
+            context.release(slot)
+        return Membership(tuple(step for load in loads for step in load), slots, addresses.ipv6)
+
+    tests: list[Condition] = []
+    if addresses.ipv4:
+        tests.append(ipv4_address_in(context, protocol, direction, lambda load: Membership(load, (), addresses.ipv4)))
+    if addresses.ipv6:
+        tests.append(all_of((payload_is(context, IPV6), directed(context, direction, ipv6_side))))
+    return any_of(tests)
+
+
+def port_set(context: Context, protocols: tuple[str, ...], direction: str | None, numbers: Ranges) -> Condition:
+    """Return the condition that a port is in a list."""
+    return ports(context, protocols, direction, lambda load: Membership(load, (), numbers))
+
+
+def expanded(test: Membership) -> Condition:
+    """Return a membership as comparisons, for programs whose jumps compare with one number each."""
+    if not test.slots:
+        return _in_ranges(test.steps, test.ranges)
+    return all_of((Effect(test.steps), _words_in_ranges(test.slots, test.ranges)))
+
+
+def _in_ranges(steps: Steps, ranges: Ranges) -> Condition:
+    """Return the condition that the word that the steps load is in one of the ranges."""
+    tests: list[Condition] = []
+    for low, high in ranges:
+        before = () if tests else steps  # a comparison leaves the word in A
+        if low == high:
+            tests.append(equals(before, low))
+        else:
+            tests.append(all_of((reaches(before, low), negation(exceeds((), high)))))
+    return any_of(tests)
+
+
+def _words_in_ranges(slots: tuple[int, ...], ranges: Ranges) -> Condition:
+    """Return the condition that the number in scratch slots is in one of the ranges, by its first word, and so on."""
+    first = (scratch_to_a(slots[0]),)
+    if len(slots) == 1:
+        return _in_ranges(first, ranges)
+    complete, partial = split_by_first_word(ranges, 32 * (len(slots) - 1))
+    tests = [_in_ranges(first, complete)] if complete else []
+    for word, inner in partial.items():
+        tests.append(all_of((equals(first, word), _words_in_ranges(slots[1:], union(inner)))))
+    return any_of(tests)
