@@ -1,5 +1,6 @@
 """Fixtures: the engines, the shipped capture, and the rounds of random tests."""
 
+import gc
 import os
 import signal
 import tempfile
@@ -29,6 +30,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if item.get_closest_marker("slow"):
                 item.add_marker(pytest.mark.skip(reason="slow; ./dev test --all runs it"))
+
+
+def pytest_collection_finish() -> None:
+    """Exempt the thousands of collected tests from garbage collections, which would traverse them each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(params=ENGINES)

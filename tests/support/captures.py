@@ -76,13 +76,13 @@ def encoded(records: Iterable[Record], variant: Variant = VARIANTS["little-endia
     """Return a pcap of these packets; in version 2.3, every other record has its lengths swapped."""
     order = variant.byte_order
     parts = [struct.pack(f"{order}IHHiIII", variant.magic, *variant.version, 0, 0, variant.snaplen, variant.linktype)]
+    pack, rest = struct.Struct(f"{order}IIII").pack, bytes(range(variant.record_header_size - 16))
     for index, record in enumerate(records):
         fraction = record.nanoseconds if variant.magic == NANOSECONDS else record.nanoseconds // 1000
         lengths = (len(record.data), record.wire_length)
         if variant.version < (2, 3) or variant.version == (543, 0) or (variant.version == (2, 3) and index % 2):
             lengths = lengths[::-1]
-        head = struct.pack(f"{order}IIII", record.seconds, fraction, *lengths)
-        parts += [head, bytes(range(variant.record_header_size - 16)), record.data]
+        parts += [pack(record.seconds, fraction, *lengths), rest, record.data]
     return b"".join(parts)
 
 

@@ -124,9 +124,9 @@ def _prose(text: str) -> str:
 
 def _python_passages(text: str, *, messages: bool) -> Iterator[Passage]:
     """Yield the docstrings and comments of a module and, if *messages*, its other strings of several words."""
-    tree = ast.parse(text)
-    strings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    for node in ast.walk(tree):
+    nodes = list(ast.walk(ast.parse(text)))
+    strings = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    for node in nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             is_documentation = id(node) in strings
             if is_documentation or (messages and " " in node.value.strip()):
