@@ -110,24 +110,6 @@ def test_lists_support_link_types(link_type: str) -> None:
     assert cbpf.difference(plain, listed, shortest=200) is None
 
 
-def test_placeholders_differ_from_constants_of_the_expression() -> None:
-    """An expression that contains the default placeholders as numbers is compiled with other placeholders."""
-    text = " or ".join(f"ip[16:4] = {0xC6336401 + number}" for number in range(20))
-    plain = cbpf.compile(f"({text}) and host 192.0.2.1", optimizer=None)
-    assert cbpf.difference(plain, cbpf.compile(cbpf.Expression(text, hosts=["192.0.2.1"])), shortest=60) is None
-
-
-@pytest.mark.parametrize("entry", ["198.51.100.1", "0.0.0.0-198.51.100.0", "c633:6402:c633:6403:c633:6404:c633:6405"])
-def test_list_may_contain_its_placeholder(entry: str) -> None:
-    """The placeholder addresses have no special meaning as entries of a list."""
-    name = "ip6 host" if ":" in entry else "host"
-    program = cbpf.hosts([entry, "203.0.113.9"])
-    if "-" not in entry:
-        plain = cbpf.compile(f"host 203.0.113.9 or {name} {entry}", optimizer=None)
-        assert cbpf.difference(plain, program, shortest=60) is None
-    assert cbpf.difference(cbpf.hosts([entry]), program, shortest=60) is not None
-
-
 def test_list_may_contain_the_placeholder_port() -> None:
     assert cbpf.difference(cbpf.compile("port 65534", optimizer=None), cbpf.ports([65534]), shortest=80) is None
 

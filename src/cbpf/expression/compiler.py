@@ -137,8 +137,13 @@ def compile_for(
     optimizer: Optimizer = "cbpf",
     dialect: Dialect = PCAP,
     goal: Goal | None = None,
+    optimize_sets: bool = False,
 ) -> Program:
-    """Return the program of an expression for a live device or a capture file; see `compile`."""
+    """Return the program of an expression for a live device or a capture file; see `compile`.
+
+    With *optimize_sets*, "cbpf" optimises an expression with long lists whatever the optimiser: its plain code has a
+    jump for each entry.
+    """
     if not isinstance(expression, str | Expression):
         raise FieldError(f"expression: {expression!r} is not text")
     _check_front_end("compile.frontend", frontend)
@@ -152,10 +157,11 @@ def compile_for(
         raise FieldError("compile.optimizer: 'libpcap' requires the front end 'libpcap'")
     if any(expression.lists) and optimizer != "cbpf":
         raise FieldError(f"compile.optimizer: {optimizer!r} does not support address and port lists; use 'cbpf'")
-    code = _code(expression, target, names, frontend, optimizer)
+    code = _code(expression, target, names, frontend, optimizer, keep_sets=optimize_sets or optimizer == "cbpf")
     for warning in code.warnings:
         warnings.warn(f"{quoted(expression.text)}: {warning}", ExpressionWarning, stacklevel=3)
-    program = _optimized(code, dialect, goal) if optimizer == "cbpf" else Program(code.instructions)
+    is_optimized = optimizer == "cbpf" or code.sets
+    program = _optimized(code, dialect, goal) if is_optimized else Program(code.instructions)
     if tuple(program) == REJECT_ALL:
         fact = f"rejects all packets of link type {link_type_by_dlt(target.dlt).name}"
         subject = quoted(expression.text) + (" with lists" if any(expression.lists) else "")
@@ -163,10 +169,18 @@ def compile_for(
     return program
 
 
-def _code(expression: Expression, target: Target, names: Lookups, frontend: FrontEnd, optimizer: Optimizer) -> Code:
+def _code(
+    expression: Expression,
+    target: Target,
+    names: Lookups,
+    frontend: FrontEnd,
+    optimizer: Optimizer,
+    *,
+    keep_sets: bool,
+) -> Code:
     """Return the code of the front end; libpcap's own optimiser may have changed it."""
     if frontend == "cbpf" or any(expression.lists):
-        return plain_code(expression, target, names, keep_sets=optimizer == "cbpf")
+        return plain_code(expression, target, names, keep_sets=keep_sets)
     from .libpcap_front_end import libpcap_code
 
     return libpcap_code(expression.text, target, optimize=optimizer == "libpcap")

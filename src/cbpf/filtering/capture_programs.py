@@ -210,7 +210,7 @@ def compile_for_interface(
     """Return the program of an expression for the packets of an interface in a file, to run under *dialect*."""
     file_order: ByteOrder = "little" if interface.byte_order == "<" else "big"
     target = Target(interface.link_type.dlt, interface.snaplen, netmask=0, file_order=file_order)
-    return compile_for(target, expression, names, optimizer=optimizer, dialect=dialect)
+    return compile_for(target, expression, names, optimizer=optimizer, dialect=dialect, optimize_sets=True)
 
 
 def _program_of_savefile(savefile: Savefile, interface: Interface, name: str) -> Program:

@@ -210,7 +210,9 @@ def _improvements(diagram: Diagram, root: NodeId, code: Code, goal: Goal) -> Ite
     """Yield the name of each of the `FINAL_PASSES` that leads to a better program than *code*, and that program."""
     for name, run_pass in FINAL_PASSES.items():
         new_root = run_pass(diagram, root)
-        new_code = code if new_root == root else emit(diagram, new_root, goal)
+        if new_root == root:
+            continue
+        new_code = emit(diagram, new_root, goal)
         if _cost(new_code, diagram.values.dialect, goal) < _cost(code, diagram.values.dialect, goal):
             root, code = new_root, new_code
             yield name, code
