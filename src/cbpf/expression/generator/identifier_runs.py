@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
-from ...isa.opcodes import WORD_MASK
 from ...isa.word_ranges import union
 from ..syntax_tree import Condition as Node
 from ..syntax_tree import Match, Not, Span
@@ -75,12 +74,13 @@ def _key(node: Node, is_conjunction: bool) -> object:
         is_range = token.kind == "name" and token.word.replace("-", "", 1).isdecimal()
         return ("ports", protocol, direction) if token.kind == "number" or is_range else None
     if kind in _ADDRESSES and protocol in (None, "ip", "arp", "rarp", "ip6"):
-        return ("addresses", protocol, direction) if token.kind in ("number", "ipv4", "ipv6") else None
+        version = {"number": 4, "ipv4": 4, "ipv6": 6}.get(token.kind)
+        return None if version is None else (version, protocol, direction)
     return None
 
 
 def run_condition(context: Context, run: Run) -> Condition:
-    """Return the disjunction of a run: the first identifier of each kind as it is, then the others as a set.
+    """Return the disjunction of a run: the first identifier as it is, then all of them as a set.
 
     The first one has loaded all bytes that the others load, so they cannot reject a packet, in any order.
     """
@@ -104,27 +104,25 @@ def _ports_condition(context: Context, run: Run) -> Condition:
 
 
 def _addresses_condition(context: Context, run: Run) -> Condition:
-    ranges: dict[int, list[tuple[int, int]]] = {1: [], 4: []}
-    firsts: dict[int, Condition] = {}
+    ranges: list[tuple[int, int]] = []
     others: list[Condition] = []
+    bits = 128 if run.matches[0].identifier.kind == "ipv6" else 32
     for node in run.matches:
         context.span = node.span
         words, masks = network(context, node)
-        if len(words) not in firsts:
-            firsts[len(words)] = match(context, node)
-        low, mask = _number(words), _number(masks)
-        wildcard = mask ^ (1 << 32 * len(words)) - 1
-        if wildcard & wildcard + 1:  # the mask is not a prefix
+        low, wildcard = _number(words), _number(masks) ^ (1 << bits) - 1
+        if wildcard & wildcard + 1:  # the mask has gaps
             others.append(match(context, node))
         else:
-            ranges[len(words)].append((low, low | wildcard))
+            ranges.append((low, low | wildcard))
     protocol, direction, _ = run.matches[0].qualifiers
-    addresses = AddressRanges(union(ranges[1]), union(ranges[4]))
-    return any_of((*firsts.values(), address_set(context, protocol, direction, addresses), *others))
+    first = match(context, run.matches[0])
+    addresses = AddressRanges((), union(ranges)) if bits == 128 else AddressRanges(union(ranges), ())
+    return any_of((first, address_set(context, protocol, direction, addresses), *others))
 
 
 def _number(words: Sequence[int]) -> int:
     number = 0
     for word in words:
         number = number << 32 | word
-    return number & (1 << 32 * len(words)) - 1 if words else WORD_MASK
+    return number
