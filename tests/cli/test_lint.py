@@ -11,7 +11,7 @@ def test_lint_shows_the_mistake_the_suggestion_and_the_packet(cli: CommandLine) 
     message, line, underline, suggestion, outcome, packet, *_, summary = out.decode().splitlines()
     assert (code, err) == (1, "")
     assert message.startswith("expression: column 1: warning: 'ip' is tested 4 bytes further")
-    assert (line, underline) == ("vlan or ip", "^~~~")
+    assert (line, underline) == ("vlan or ip", "^~~~    ~~")
     assert suggestion == "  write: ip or vlan"
     assert outcome == "  this packet is rejected as written, and accepted by the suggestion:"
     assert packet == "  packet: 18 bytes captured, 18 on the wire"

@@ -83,10 +83,15 @@ def _lines(finding: cbpf.LintFinding, source: str | None) -> Iterator[str]:
 
 
 def _underlined(finding: cbpf.LintFinding) -> str:
-    """Return the line of the finding, with a caret below its first character and tildes below the others."""
+    """Return the line of the finding, with a caret below its beginning, and tildes below the rest and related parts."""
     line, caret = finding.problem.excerpt.split("\n")
-    length = min(finding.span.end - finding.span.start, len(line) - len(caret) + 1)
-    return f"{line}\n{caret}{'~' * (length - 1)}"
+    first = len(caret) - 1
+    marks = [" "] * max(len(line), len(caret))
+    for span in (finding.span, *finding.related):
+        start, end = (max(first + offset - finding.span.start, 0) for offset in span)
+        marks[start:end] = "~" * (min(end, len(marks)) - start)
+    marks[first] = "^"
+    return f"{line}\n{''.join(marks).rstrip()}"
 
 
 def _summary(mistakes: int, hidden: int) -> str:

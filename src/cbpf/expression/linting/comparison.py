@@ -1,15 +1,13 @@
 """Comparisons of the programs of expressions, all of them within one time limit."""
 
 import time
-from typing import Final
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from ...analysis.flow import Flow
 from ...errors import MissingLibrary, Undecided
 from ...isa.program import Program
-from ...proofs.equivalence import Difference, difference
-from ...vm import VM
-
-_MAX_LENGTH: Final = 65_535  # bytes: the longest packets that are compared
+from ...proofs.equivalence import Difference
+from ...proofs.outcomes import accepted_by_one
 
 
 class Comparison:
@@ -25,25 +23,19 @@ class Comparison:
         """The reasons for missing answers: the identifiers of their rules, with their messages."""
 
     def difference(self, left: Program, right: Program) -> Difference | None:
-        """Return a packet on which two programs differ, other than by its truncation; None if there is none.
+        """Return a packet on which two programs differ although it has every byte; None if there is none.
 
-        A packet that only the right one accepts is preferred. Raises `Undecided` if the answer is missing, and adds the
-        reason to `missing`.
+        A packet that only the right one accepts is preferred. Raises `Undecided` or `MissingLibrary` if the answer is
+        missing, and adds the reason to `missing`.
         """
         if left == right:
             return None
-        missed = self.beyond(right, left)
+        with self.limits() as timeout:
+            missed = accepted_by_one(right, left, timeout=timeout)
         if missed is not None:
             return missed.replace(left_verdict=missed.right_verdict, right_verdict=missed.left_verdict)
-        return self.beyond(left, right)
-
-    def beyond(self, narrow: Program, wide: Program) -> Difference | None:
-        """Return a packet that only the first program accepts, other than by its truncation; None if there is none."""
-        found = self._beyond(narrow, wide, 0)
-        complete = _complete_length(narrow, wide)
-        if found is None or len(found.packet) >= complete or _is_beyond(narrow, wide, found, complete):
-            return found
-        return self._beyond(narrow, wide, complete)
+        with self.limits() as timeout:
+            return accepted_by_one(left, right, timeout=timeout)
 
     def remaining_time(self) -> float | None:
         """Return the remaining time in seconds; None without a limit. Raises `Undecided` if there is none left."""
@@ -52,32 +44,17 @@ class Comparison:
         remaining = self._deadline - time.monotonic()
         if remaining <= 0:
             self.missing["time-limit"] = "the time limit was reached"
-            raise Undecided(self.missing["time-limit"], "timeout")
+            raise Undecided("the time limit was reached", "timeout")
         return remaining
 
-    def _beyond(self, narrow: Program, wide: Program, shortest: int) -> Difference | None:
-        timeout = self.remaining_time()
+    @contextmanager
+    def limits(self) -> Iterator[float | None]:
+        """Give the remaining time to a query, and record the reason if it has no answer."""
         try:
-            return difference(narrow, wide, relation="implies", verdicts="accept", shortest=shortest, timeout=timeout)
+            yield self.remaining_time()
         except MissingLibrary as error:
             self.missing["no-solver"] = str(error)
-            raise Undecided(str(error)) from None
+            raise
         except Undecided as error:
             self.missing["time-limit"] = error.reason
             raise
-
-
-def _complete_length(*programs: Program) -> int:
-    """Return the length of packets that have every byte that programs inspect; 0 if it has no bound."""
-    lengths = [Flow(program).bytes_inspected for program in programs]
-    longest = max((length for length in lengths if length is not None), default=0)
-    return longest if None not in lengths and longest <= _MAX_LENGTH else 0
-
-
-def _is_beyond(narrow: Program, wide: Program, found: Difference, length: int) -> bool:
-    """Return whether only the first program accepts the packet that was found after it is extended to a length."""
-    packet, wire_length = found.packet.ljust(length, b"\0"), max(found.wire_length, length)
-    first, second = (
-        VM(program, engine="interpreter").evaluate(packet, wire_length=wire_length) for program in (narrow, wide)
-    )
-    return bool(first) and not second

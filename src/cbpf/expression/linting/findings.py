@@ -83,7 +83,9 @@ class Draft(NamedTuple):
         rule: The rule of the language, or the remedy.
         related: The spans of other parts that have a share in it.
         suggestion: The expression to write instead, or an empty text.
-        is_equal: Whether the suggestion has the meaning of the expression; otherwise the finding is dropped if it has.
+        is_equal: Whether the suggestion has the meaning of the expression.
+        is_certain: Whether the finding is a mistake even if its suggestion has the meaning of the expression, which it
+            should not have.
     """
 
     span: Span
@@ -92,3 +94,4 @@ class Draft(NamedTuple):
     related: tuple[Span, ...] = ()
     suggestion: str = ""
     is_equal: bool = False
+    is_certain: bool = False

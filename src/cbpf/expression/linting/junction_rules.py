@@ -7,7 +7,7 @@ see other structures: `and` before `or`, and a list of identifiers as one test, 
 from collections.abc import Iterator
 from typing import NamedTuple, TypeAlias
 
-from ..syntax_tree import And, Condition, Match, Not, Or, Span
+from ..syntax_tree import And, Condition, Match, Not, Number, Or, Protocol, Relation, Span
 from .findings import Draft
 from .tree_view import TreeView, is_bare, with_operands
 
@@ -66,6 +66,38 @@ def negated_lists(view: TreeView) -> Iterator[Draft]:
                     tuple(other.span for other in others),
                     view.text_with({id(node): _from_left(rest)}),
                 )
+
+
+def unequal_alternatives(view: TreeView) -> Iterator[Draft]:
+    """Find alternatives that exclude different values of one field, of which each packet satisfies one."""
+    for node in view.every(Or):
+        groups: dict[object, list[Condition]] = {}
+        for operand in node.operands:
+            groups.setdefault(_excluded_field(view, operand), []).append(operand)
+        groups.pop(None, None)
+        for first, *others in groups.values():
+            if others and len({view.text_of(operand) for operand in (first, *others)}) > 1:
+                joined = with_operands(And((), first.span), [first, *others])
+                rest = [operand for operand in node.operands if not any(operand is one for one in (first, *others))]
+                yield Draft(
+                    first.span,
+                    f"every packet, or nearly every one, satisfies {view.quote(first)} or {view.quote(others[0])}",
+                    "write 'and' to exclude several values",
+                    tuple(operand.span for operand in others),
+                    view.text_with({id(node): with_operands(Or((), node.span), [joined, *rest])}),
+                )
+
+
+def _excluded_field(view: TreeView, operand: Condition) -> object:
+    """Return the field of which a condition excludes one value, or None."""
+    match operand:
+        case Relation("!=", left, Number()):
+            return view.text_of(left)
+        case Not(Match(qualifiers)):
+            return qualifiers
+        case Not(Protocol()):
+            return Protocol
+    return None
 
 
 def _continuation(first: Match, elements: list[_Element]) -> Iterator[Condition]:

@@ -1,31 +1,32 @@
 """`lint_expression`: the findings about a filter expression."""
 
+from collections.abc import Iterator
 from itertools import islice
 from typing import Final, get_args
 
 from ..._validators import flag, optional, seconds
-from ...errors import ExpressionError, FieldError, Undecided
+from ...errors import ExpressionError, FieldError, MissingLibrary, Undecided
 from ...formats.text_input import SourceText
-from ...isa.dialects import PCAP
-from ...isa.program import Program
-from ...optimizer.pipeline import improve
 from ...packet.link_types import LinkType
 from ...packet.link_types import link_type as find_link_type
 from ...proofs.equivalence import Difference
 from ..address_lists import Expression
-from ..front_end import plain_code
-from ..names import SYSTEM_NAMES, Lookups
+from ..front_end import generated_condition
+from ..generator.generate import Generated
+from ..names import SYSTEM_NAMES, Lookups, Resolver
 from ..parser import parse
 from ..syntax_tree import Span
 from ..target import Target
+from .clauses import ACCEPTED, Clauses, program_of
 from .comparison import Comparison
 from .findings import Draft, LintFinding, Severity
-from .rules import INCOMPLETE_RULES, SYNTACTIC_RULES, LintRule
+from .proof_rules import compared_clauses
+from .rules import INCOMPLETE_RULES, PROOF_RULES, SYNTACTIC_RULES, LintRule
 from .tree_view import TreeView
 
 _RANKS: Final = {severity: rank for rank, severity in enumerate(get_args(Severity))}
 _MAX_FINDINGS: Final = 100  # of each rule, in an expression of any length
-_ACCEPTED: Final = 262_144  # the verdict on accepted packets
+_PROOF_RULES: Final = {rule.identifier: rule for rule in PROOF_RULES}
 _check_timeout: Final = optional(seconds)
 
 
@@ -35,6 +36,7 @@ def lint_expression(
     link_type: str | int | LinkType = "EN10MB",
     notes: bool = False,
     timeout: float | None = 10,
+    names: Resolver | None = SYSTEM_NAMES,
 ) -> tuple[LintFinding, ...]:
     """Return the findings about a filter expression: parts that hardly mean the intention of their author.
 
@@ -46,6 +48,7 @@ def lint_expression(
         link_type: The link type of the packets; see `compile`.
         notes: Whether to return notes as well: properties that nearly every filter has.
         timeout: The time for all comparisons of programs, in seconds; None: no limit.
+        names: The source of the names in the expression; see `compile`.
 
     Returns:
         The findings: errors, warnings, notes, and questions without an answer, each in the order of the text.
@@ -60,21 +63,23 @@ def lint_expression(
     """
     if not isinstance(expression, str):
         raise FieldError(f"expression: {expression!r} is not text")
-    target = Target(find_link_type(link_type).dlt, _ACCEPTED)
+    target = Target(find_link_type(link_type).dlt, ACCEPTED)
     flag("lint_expression.notes", notes)
-    return _Linter(expression, target, Comparison(_check_timeout("lint_expression.timeout", timeout))).findings(notes)
+    comparison = Comparison(_check_timeout("lint_expression.timeout", timeout))
+    return _Linter(expression, target, Lookups(names), comparison).findings(notes)
 
 
 class _Linter:
     """The findings about one expression."""
 
-    def __init__(self, text: str, target: Target, comparison: Comparison) -> None:
+    def __init__(self, text: str, target: Target, names: Lookups, comparison: Comparison) -> None:
         self._text = text
         self._target = target
-        self._names = Lookups(SYSTEM_NAMES)
+        self._names = names
         self._comparison = comparison
         self._source = SourceText(text)
-        self._program = self._compile(text)
+        self._generated = self._generate(text)
+        self._program = program_of(self._generated.condition)
 
     def findings(self, notes: bool) -> tuple[LintFinding, ...]:
         """Return all findings, sorted."""
@@ -82,30 +87,45 @@ class _Linter:
         if tree is None:
             return ()
         view = TreeView(self._text, tree, self._target.dlt)
-        found: list[LintFinding | None] = []
+        drafts = [*self._syntactic(view, notes), *self._proved(view, notes)]
+        findings = [finding for finding in (self._finding(*each) for each in drafts) if finding is not None]
+        findings += [self._incomplete(rule) for rule in INCOMPLETE_RULES if rule.identifier in self._comparison.missing]
+        return tuple(sorted(findings, key=lambda finding: (_RANKS[finding.severity], finding.span)))
+
+    def _syntactic(self, view: TreeView, notes: bool) -> Iterator[tuple[LintRule, Draft]]:
         for rule in SYNTACTIC_RULES:
             if rule.check is not None and (notes or rule.severity != "note"):
-                found += [self._finding(rule, draft) for draft in islice(rule.check(view), _MAX_FINDINGS)]
-        complete = [finding for finding in found if finding is not None]
-        complete += [self._incomplete(rule) for rule in INCOMPLETE_RULES if rule.identifier in self._comparison.missing]
-        return tuple(sorted(complete, key=lambda finding: (_RANKS[finding.severity], finding.span)))
+                yield from ((rule, draft) for draft in islice(rule.check(view), _MAX_FINDINGS))
+
+    def _proved(self, view: TreeView, notes: bool) -> Iterator[tuple[LintRule, Draft]]:
+        for identifier, draft in compared_clauses(view, Clauses(self._generated, self._comparison)):
+            rule = _PROOF_RULES[identifier]
+            if notes or rule.severity != "note":
+                yield rule, draft
 
     def _finding(self, rule: LintRule, draft: Draft) -> LintFinding | None:
-        """Return a finding; None if its suggestion has the meaning of the expression, so that it is not a mistake."""
+        """Return a finding; None if its suggestion has the meaning of the expression, so that it is not a mistake.
+
+        A suggestion is dropped if it cannot be compiled, or if it should have the meaning of the expression and has
+        not.
+        """
         if not draft.suggestion:
             return self._new_finding(rule, draft)
+        without_suggestion = draft._replace(suggestion="")
         try:
             self._comparison.remaining_time()
-            program = self._compile(draft.suggestion)
+            program = program_of(self._generate(draft.suggestion).condition)
         except (ExpressionError, Undecided):
-            return self._new_finding(rule, draft._replace(suggestion=""))
-        if draft.is_equal:
-            return self._new_finding(rule, draft)
+            return self._new_finding(rule, without_suggestion)
         try:
             difference = self._comparison.difference(self._program, program)
-        except Undecided:
-            return self._new_finding(rule, draft)
-        return None if difference is None else self._new_finding(rule, draft, difference)
+        except (Undecided, MissingLibrary):
+            return self._new_finding(rule, without_suggestion if draft.is_equal else draft)
+        if draft.is_equal:
+            return self._new_finding(rule, draft if difference is None else without_suggestion)
+        if difference is None:
+            return self._new_finding(rule, without_suggestion) if draft.is_certain else None
+        return self._new_finding(rule, draft, difference)
 
     def _incomplete(self, rule: LintRule) -> LintFinding:
         """Return the finding that answers are missing."""
@@ -125,6 +145,5 @@ class _Linter:
             difference,
         )
 
-    def _compile(self, text: str) -> Program:
-        instructions = plain_code(Expression(text), self._target, self._names).instructions
-        return improve(instructions, dialect=PCAP, goal="size") or Program(instructions)
+    def _generate(self, text: str) -> Generated:
+        return generated_condition(Expression(text), self._target, self._names)

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from ..syntax_tree import And, Condition, Match, Not, Or, Primitive, Relation
 from .findings import Draft
-from .tree_view import TreeView, condition, fold, loads, operands, with_operands
+from .tree_view import TreeView, condition, fold, leaves, loads, operands, with_operands
 
 _EN10MB: Final = 1
 
@@ -23,7 +23,7 @@ _PLACES: Final = {
 }
 """The primitives that move offsets, and the place where later tests look."""
 
-_TUNNELS: Final = frozenset({"geneve", "vxlan"})
+TUNNELS: Final = frozenset({"geneve", "vxlan"})
 """Those whose inner packet has no place where the primitive is false: the offsets are then undefined numbers."""
 
 _WITHIN_PAYLOAD: Final = frozenset({"vlan", "mpls"})
@@ -45,13 +45,13 @@ class _Leak(NamedTuple):
 
 def shifted_tests(view: TreeView) -> Iterator[Draft]:
     """Find tests that a `vlan`, `mpls` or `pppoes` moves although it may be false."""
-    yield from _drafts(view, frozenset(_PLACES) - _TUNNELS, "{test} is tested {place}, also in packets without {shift}")
+    yield from _drafts(view, frozenset(_PLACES) - TUNNELS, "{test} is tested {place}, also in packets without {shift}")
 
 
 def undefined_offsets(view: TreeView) -> Iterator[Draft]:
     """Find tests in the inner packet of a tunnel that may be absent."""
     fact = "the place that {test} looks at is undefined in packets without {shift}"
-    yield from _drafts(view, _TUNNELS, fact)
+    yield from _drafts(view, TUNNELS, fact)
 
 
 def _drafts(view: TreeView, names: frozenset[str], fact: str) -> Iterator[Draft]:
@@ -165,7 +165,7 @@ def reordered(tree: Condition, *, has_ethernet: bool) -> Condition:
     `vlan or ip` becomes `ip or vlan`. Alternatives that begin with a VLAN tag have the tag in common if the packets are
     Ethernet frames: `vlan 5 or vlan 6` becomes `vlan and (ether[14:2] & 0xfff = 5 or ether[14:2] & 0xfff = 6)`.
     """
-    first_tag = next((node for node in _leaves(tree) if _moves(node)), None) if has_ethernet else None
+    first_tag = next((node for node in leaves(tree) if _moves(node)), None) if has_ethernet else None
 
     def combine(node: Condition, inner: list[_Part]) -> _Part:
         if not isinstance(node, And | Or):
@@ -194,16 +194,6 @@ class _Part(NamedTuple):
 
 def _part(condition: Condition) -> _Part:
     return _Part(condition, _all_exits(condition)[id(condition)])
-
-
-def _leaves(tree: Condition) -> Iterator[Condition]:
-    """Yield the tests of a tree in the order of the text."""
-    pending = [tree]
-    while pending:
-        node = pending.pop()
-        if not operands(node):
-            yield node
-        pending.extend(reversed(operands(node)))
 
 
 def _tag(alternative: Condition) -> Primitive | None:

@@ -53,6 +53,12 @@ SYNTACTIC_RULES: Final = (
         junction_rules.negated_lists,
     ),
     LintRule(
+        "unequal-alternatives",
+        "warning",
+        "`or` between tests that exclude different values, of which one always holds",
+        junction_rules.unequal_alternatives,
+    ),
+    LintRule(
         "net-without-prefix",
         "warning",
         "`net` with a complete address, which is one address",
@@ -110,11 +116,21 @@ SYNTACTIC_RULES: Final = (
 )
 """The rules that need the syntax tree only, in the order of their severity."""
 
+PROOF_RULES: Final = (
+    LintRule("rejects-all", "error", "The filter rejects every packet"),
+    LintRule("accepts-all", "warning", "The filter accepts every packet"),
+    LintRule("never-true", "warning", "A part of the filter that is true for no packet"),
+    LintRule("always-true", "warning", "A part of the filter that is true for every packet"),
+    LintRule("redundant", "warning", "A part of the filter that other parts imply: without it, no verdict changes"),
+    LintRule("redundant-protocol", "note", "A protocol that the tests beside it imply"),
+)
+"""The rules that compare programs."""
+
 INCOMPLETE_RULES: Final = (
     LintRule("no-solver", "undecided", "The extra `smt` is not installed, and some parts were not compared"),
     LintRule("time-limit", "undecided", "The time limit was reached, and some parts were not compared"),
 )
 """The findings about findings that may be missing."""
 
-LINT_RULES: Final = (*SYNTACTIC_RULES, *INCOMPLETE_RULES)
+LINT_RULES: Final = (*SYNTACTIC_RULES, *PROOF_RULES, *INCOMPLETE_RULES)
 """All rules of `lint_expression`."""

@@ -80,6 +80,16 @@ def operands(node: Condition) -> tuple[Condition, ...]:
     return (node.operand,) if isinstance(node, Not) else ()
 
 
+def leaves(tree: Condition) -> Iterator[Condition]:
+    """Yield the conditions of a tree that do not consist of others, in the order of the text."""
+    pending = [tree]
+    while pending:
+        node = pending.pop()
+        if not operands(node):
+            yield node
+        pending.extend(reversed(operands(node)))
+
+
 def with_operands(node: Condition, new: "list[Condition]") -> Condition:
     """Return a condition with other operands; those of its own operator become its operands."""
     if isinstance(node, Not):
