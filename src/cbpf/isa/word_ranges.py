@@ -17,7 +17,9 @@ class SetTest(NamedTuple):
     """The test that a conditional jump represents, in a program that the optimiser reads: no opcode tests a set.
 
     Args:
-        slots: The scratch slots with the words of the number, the most significant first; empty if it is in A.
+        slots: The scratch slots with the words of the number, the most significant first; empty if it is in A. The
+            instructions before the jump load and store the words. A missing byte rejects a packet only if a number of
+            the set begins with the words before it.
         ranges: The numbers for which the jump's test holds.
     """
 

@@ -211,6 +211,7 @@ class ValueMachine:
         """Branch on whether the number in A, or in scratch slots, is in a set."""
         if test.slots:
             self._set = tuple(self.contents[slot] for slot in test.slots), test.ranges
+            del self.events[1 - len(test.slots) :]  # the tree of the set checks these words
             self.targets = (target_true, target_false)
         else:
             self.branch(range_test(self._table, self.a, test.ranges), target_true, target_false)

@@ -5,6 +5,7 @@ the number of instructions from its target to the end of the program, so that it
 """
 
 from collections.abc import Mapping
+from itertools import zip_longest
 from typing import Final, NamedTuple
 
 from ...isa.instructions import RawInstruction
@@ -13,7 +14,7 @@ from ...isa.word_ranges import SetTest
 from ..syntax_tree import Span
 from .conditions import AllOf, AnyOf, Clause, Comparison, Condition, Effect, Membership, Negation
 from .sets import expanded
-from .steps import Steps, raw
+from .steps import Steps, raw, store_a
 
 _LONGEST_SKIP: Final = 255  # of a conditional jump, whose fields have 8 bits
 _RETURN: Final = CODE_OF[Action.RETURN, Operand.K, 4]
@@ -85,7 +86,7 @@ class _Assembler:
             elif isinstance(item, _EndOfClause):
                 self._span = item.outer
             elif isinstance(item, Membership) and not self._keep_sets:
-                stack.append((expanded(item), on_true, on_false))
+                stack.append((expanded(item.words, item.ranges), on_true, on_false))
             else:
                 entry = self._place_test(item, on_true, on_false)
         return entry
@@ -94,15 +95,21 @@ class _Assembler:
         if isinstance(test, bool):
             self.used.add(on_true if test else on_false)
             return on_true if test else on_false
+        if isinstance(test, Membership):
+            return self._place_membership(test, on_true, on_false)
         if isinstance(test, Effect):
             self._place_jump(on_true)
-        elif isinstance(test, Comparison):
+        else:
             operand, k = (Operand.X, 0) if test.k is None else (Operand.K, test.k)
             self._place_branch(CODE_OF[test.action, operand, 4], k, on_true, on_false)
-        else:
-            self._place_branch(_EQUAL, 0, on_true, on_false)
-            self.sets[len(self.instructions)] = SetTest(test.slots, test.ranges)
         return self._place_steps(test.steps)
+
+    def _place_membership(self, test: Membership, on_true: int, on_false: int) -> int:
+        self._place_branch(_EQUAL, 0, on_true, on_false)
+        self.sets[len(self.instructions)] = SetTest(test.slots, test.ranges)
+        for word, slot in reversed([*zip_longest(test.words, test.slots)]):
+            self._place_steps(word if slot is None else (*word, store_a(slot)))
+        return len(self.instructions)
 
     def _place_steps(self, steps: Steps) -> int:
         for step in reversed(steps):

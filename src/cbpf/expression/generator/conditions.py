@@ -28,15 +28,17 @@ class Comparison(NamedTuple):
 
 
 class Membership(NamedTuple):
-    """A test whether a number of one to four words is in a set, after some steps.
+    """A test whether a number of one to four words is in a set.
+
+    A word is loaded if a number of the set begins with the words before it, as if the numbers were compared in turn.
 
     Args:
-        steps: The instructions before it, which load all words.
-        slots: The scratch slots with the words, the most significant one first; empty for one word, which is in A.
+        words: The instructions that load each word into A, the most significant one first.
+        slots: As many scratch slots for the words; empty for one word, which remains in A.
         ranges: The set.
     """
 
-    steps: Steps
+    words: tuple[Steps, ...]
     slots: tuple[int, ...]
     ranges: Ranges
 

@@ -15,6 +15,13 @@ from .sets import AddressRanges, address_set, port_set
 SHORTEST_RUN: Final = 32
 """The number of identifiers in sequence that become one test."""
 
+SHORTEST_IPV6_RUN: Final = 256
+"""The number of IPv6 addresses in sequence, for sources or destinations, that become one test.
+
+A set compares the source with all numbers before it looks at the destination; a sequence looks at the destination in
+between. They differ on packets that end inside the destination: a set accepts some of them because of the source.
+"""
+
 _ADDRESSES: Final = (None, "host", "net")
 _PORTS: Final = ("port", "portrange")
 
@@ -48,10 +55,15 @@ def parts(operands: Sequence[Node], *, is_conjunction: bool) -> Iterator[Part]:
 
 
 def _run_or_operands(operands: Sequence[Node], key: object, is_negated: bool) -> Iterator[Part]:
-    if key is None or len(operands) < SHORTEST_RUN:
+    if key is None or len(operands) < _shortest(_match(operands[0])):
         yield from operands
     else:
         yield Run(tuple(_match(operand) for operand in operands), is_negated)
+
+
+def _shortest(match: Match) -> int:
+    is_ipv6_of_either_side = match.identifier.kind == "ipv6" and match.qualifiers.direction in (None, "src or dst")
+    return SHORTEST_IPV6_RUN if is_ipv6_of_either_side else SHORTEST_RUN
 
 
 def _match(node: Node) -> Match:

@@ -8,7 +8,7 @@ from .conditions import Condition, Effect, Membership, all_of, any_of, equals, e
 from .context import Context
 from .payload_types import IPV6, payload_is
 from .ports import ports
-from .steps import Steps, scratch_to_a, store_a
+from .steps import Steps
 
 
 class AddressRanges(NamedTuple):
@@ -24,22 +24,20 @@ class AddressRanges(NamedTuple):
 
 
 def address_set(context: Context, protocol: str | None, direction: str | None, addresses: AddressRanges) -> Condition:
-    """Return the condition that an address is in a list.
-
-    Of an IPv6 address, all bytes are loaded before it is compared.
-    """
+    """Return the condition that an address is in a list."""
 
     def ipv6_side(side: str) -> Condition:
         start = 8 if side == "src" else 24
         slots = tuple(context.reserve() for _ in range(4))
-        loads = [(*context.network(start + 4 * word, 4), store_a(slot)) for word, slot in enumerate(slots)]
+        words = tuple(context.network(start + 4 * word, 4) for word in range(4))
         for slot in slots:
             context.release(slot)
-        return Membership(tuple(step for load in loads for step in load), slots, addresses.ipv6)
+        return Membership(words, slots, addresses.ipv6)
 
     tests: list[Condition] = []
     if addresses.ipv4:
-        tests.append(ipv4_address_in(context, protocol, direction, lambda load: Membership(load, (), addresses.ipv4)))
+        ranges = addresses.ipv4
+        tests.append(ipv4_address_in(context, protocol, direction, lambda load: Membership((load,), (), ranges)))
     if addresses.ipv6:
         tests.append(all_of((payload_is(context, IPV6), directed(context, direction, ipv6_side))))
     return any_of(tests)
@@ -47,14 +45,18 @@ def address_set(context: Context, protocol: str | None, direction: str | None, a
 
 def port_set(context: Context, protocols: tuple[str, ...], direction: str | None, numbers: Ranges) -> Condition:
     """Return the condition that a port is in a list."""
-    return ports(context, protocols, direction, lambda load: Membership(load, (), numbers))
+    return ports(context, protocols, direction, lambda load: Membership((load,), (), numbers))
 
 
-def expanded(test: Membership) -> Condition:
+def expanded(words: tuple[Steps, ...], ranges: Ranges) -> Condition:
     """Return a membership as comparisons, for programs whose jumps compare with one number each."""
-    if not test.slots:
-        return _in_ranges(test.steps, test.ranges)
-    return all_of((Effect(test.steps), _words_in_ranges(test.slots, test.ranges)))
+    if len(words) == 1:
+        return _in_ranges(words[0], ranges)
+    first, *others = words
+    complete, partial = split_by_first_word(ranges, 32 * len(others))
+    tests = [all_of((_in_ranges(first, complete), *map(Effect, others)))] if complete else []
+    tests += (all_of((equals(first, word), expanded(words[1:], union(inner)))) for word, inner in partial.items())
+    return any_of(tests)
 
 
 def _in_ranges(steps: Steps, ranges: Ranges) -> Condition:
@@ -66,16 +68,4 @@ def _in_ranges(steps: Steps, ranges: Ranges) -> Condition:
             tests.append(equals(before, low))
         else:
             tests.append(all_of((reaches(before, low), negation(exceeds((), high)))))
-    return any_of(tests)
-
-
-def _words_in_ranges(slots: tuple[int, ...], ranges: Ranges) -> Condition:
-    """Return the condition that the number in scratch slots is in one of the ranges, by its first word, and so on."""
-    first = (scratch_to_a(slots[0]),)
-    if len(slots) == 1:
-        return _in_ranges(first, ranges)
-    complete, partial = split_by_first_word(ranges, 32 * (len(slots) - 1))
-    tests = [_in_ranges(first, complete)] if complete else []
-    for word, inner in partial.items():
-        tests.append(all_of((equals(first, word), _words_in_ranges(slots[1:], union(inner)))))
     return any_of(tests)
