@@ -25,9 +25,6 @@ RawInstructions: TypeAlias = tuple[RawInstruction, ...]
 REJECT_ALL: Final[RawInstructions] = (RetConstant(0).assemble(),)
 """The program of an expression that rejects every packet."""
 
-_OF_LINK_TYPES: Final = ("link-type", "live")
-"""The kinds of problems that an expression may have with one link type and not with another."""
-
 
 class Code(NamedTuple):
     """The plain code of an expression.
@@ -81,7 +78,7 @@ def _lists(expression: Expression) -> Lists | None:
 
 def _error(text: str, problems: tuple[ExpressionProblem, ...]) -> ExpressionError:
     first = problems[0]
-    kind = LinkTypeError if all(problem.kind in _OF_LINK_TYPES for problem in problems) else ExpressionError
+    kind = LinkTypeError if all(problem.fits_others for problem in problems) else ExpressionError
     return error_at(text, first.span.start, "; ".join(filter(None, [first.fact, first.rule])), kind)
 
 

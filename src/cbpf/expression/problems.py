@@ -1,6 +1,6 @@
 """Problems of an expression whose syntax is right: the place, the fact, and the rule."""
 
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from .syntax_tree import Span
 
@@ -8,6 +8,9 @@ ProblemKind: TypeAlias = Literal[
     "syntax", "number", "address", "range", "qualifier", "name", "link-type", "nesting", "live", "netmask"
 ]
 """The kinds of problems. Those of kind "link-type", "nesting" and "live" depend on the packets."""
+
+_OF_LINK_TYPES: Final = ("link-type", "live")
+"""The kinds of problems that an expression may have with one link type and not with another."""
 
 
 class ExpressionProblem(Exception):
@@ -18,11 +21,15 @@ class ExpressionProblem(Exception):
         kind: The kind of the problem.
         fact: The mistake.
         rule: The rule that the text does not follow; may be empty.
+        fits_others: Whether the text may be right for another link type; by default, this depends on the kind.
     """
 
-    def __init__(self, span: Span, kind: ProblemKind, fact: str, rule: str = "") -> None:
+    def __init__(
+        self, span: Span, kind: ProblemKind, fact: str, rule: str = "", *, fits_others: bool | None = None
+    ) -> None:
         super().__init__(span, kind, fact, rule)
         self.span = span
         self.kind = kind
         self.fact = fact
         self.rule = rule
+        self.fits_others = kind in _OF_LINK_TYPES if fits_others is None else fits_others

@@ -66,8 +66,8 @@ def ipv4_address_in(
         kind, source, destination = _IPV4_FIELDS[name]
 
         def in_field(side: str) -> Condition:
-            field = context.network(source if side == "src" else destination, 4)
-            return all_of((payload_is(context, kind), test(field)))
+            is_kind = payload_is(context, kind)  # reserves its scratch slots first, as in libpcap
+            return all_of((is_kind, test(context.network(source if side == "src" else destination, 4))))
 
         return directed(context, direction, in_field)
 
@@ -86,7 +86,7 @@ def ipv6_address(context: Context, protocol: str | None, direction: str | None, 
             _masked(context.network(start + 4 * index, 4), word, mask)
             for index, (word, mask) in enumerate(zip(network.words, network.masks, strict=True))
         ]
-        return all_of((payload_is(context, IPV6), *words))
+        return all_of((payload_is(context, IPV6), *words))  # reserves its scratch slots last, as in libpcap
 
     return directed(context, direction, in_field)
 
@@ -149,6 +149,7 @@ def decnet_address(context: Context, direction: str | None, address: int) -> Con
     little = swapped(address)
 
     def in_field(side: str) -> Condition:
+        is_decnet = payload_is(context, DECNET)
         short, long = (3, 15) if side == "src" else (1, 7)
         headers = [
             variant
@@ -163,7 +164,7 @@ def decnet_address(context: Context, direction: str | None, address: int) -> Con
                 ),
             )
         ]
-        return all_of((payload_is(context, DECNET), any_of(headers)))
+        return all_of((is_decnet, any_of(headers)))
 
     return directed(context, direction, in_field)
 

@@ -49,10 +49,18 @@ class Context:
 
     # Problems
 
-    def reject(self, kind: ProblemKind, fact: str, rule: str = "", *, at: Token | Span | None = None) -> NoReturn:
-        """Raise a problem of the part of the text *at*, by default of the whole primitive."""
+    def reject(
+        self,
+        kind: ProblemKind,
+        fact: str,
+        rule: str = "",
+        *,
+        at: Token | Span | None = None,
+        fits_others: bool | None = None,
+    ) -> NoReturn:
+        """Raise a problem of the part of the text *at*, by default of the whole primitive; see `ExpressionProblem`."""
         span = self.span if at is None else at if isinstance(at, Span) else Span(at.start, at.end)
-        raise ExpressionProblem(span, kind, fact, rule)
+        raise ExpressionProblem(span, kind, fact, rule, fits_others=fits_others)
 
     def warn(self, fact: str) -> None:
         """Add a warning about the present part of the text, once."""

@@ -17,7 +17,6 @@ from .link_layers import (
     HDLC,
     PPI,
     PPP,
-    SUNATM,
     WIRELESS,
     Headers,
     Offset,
@@ -111,7 +110,7 @@ def lan_emulation(context: Context) -> Condition:
     """Return the condition of an Ethernet frame over ATM (LANE); later primitives refer to the frame."""
     condition = equals(context.link(0, 1), 1, 0x0F)
     context.headers = initial_headers(EN10MB)._replace(
-        outer=SUNATM, link=Offset(6), type_field=Offset(18), payload=Offset(20)
+        outer=context.headers.link_type, link=Offset(6), type_field=Offset(18), payload=Offset(20)
     )
     return condition
 

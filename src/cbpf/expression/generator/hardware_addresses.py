@@ -31,7 +31,8 @@ def hardware_address(context: Context, direction: str | None, address: bytes) ->
     if direction in _WIRELESS_FIELDS:
         if context.headers.link_type not in WIRELESS:
             rule = "only IEEE 802.11 frames have it"
-            context.reject("link-type", f"link type {context.link_type_name} has no '{direction}'", rule)
+            fact = f"link type {context.link_type_name} has no '{direction}'"
+            context.reject("qualifier", fact, rule, fits_others=True)
         return _WIRELESS_FIELDS[direction](context, at)
     return directed(context, direction, lambda side: _side(context, side, at))
 

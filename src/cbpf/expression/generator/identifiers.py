@@ -42,8 +42,8 @@ def match(context: Context, node: Match) -> Condition:
         return _arcnet(context, node)
     if token.kind == "name":
         return _named_network(context, node) if kind == "net" else _named_host(context, node)
-    if node.qualifiers.protocol == "decnet":
-        return decnet_address(context, node.qualifiers.direction, _decnet_number(context, token))
+    if node.qualifiers.protocol == "decnet" and token.kind != "ipv6":
+        return decnet_address(context, node.qualifiers.direction, _decnet_number(context, node))
     return network_address(context, node.qualifiers.protocol, node.qualifiers.direction, network(context, node))
 
 
@@ -103,13 +103,16 @@ def _dotted(number: int) -> str:
     return socket.inet_ntop(socket.AF_INET, number.to_bytes(4, "big"))
 
 
-def _decnet_number(context: Context, token: Token) -> int:
-    area, separator, node = token.word.partition(".")
-    is_number = bool(separator) and area.isdecimal() and node.isdecimal()
-    if not is_number or not (int(area) <= 63 and int(node) <= 1023):
+def _decnet_number(context: Context, node: Match) -> int:
+    token = node.identifier
+    if node.mask is not None:
+        context.reject("qualifier", "a DECnet address takes no mask", "an area, a dot and a node", at=node.mask)
+    area, separator, number = token.word.partition(".")
+    is_number = bool(separator) and area.isdecimal() and number.isdecimal()
+    if not is_number or not (int(area) <= 63 and int(number) <= 1023):
         rule = "an area up to 63, a dot and a node up to 1023, such as 10.15"
         context.reject("address", f"'{token.text}' is not a DECnet address", rule, at=token)
-    return int(area) << 10 | int(node)
+    return int(area) << 10 | int(number)
 
 
 def _named_network(context: Context, node: Match) -> Condition:
@@ -134,7 +137,9 @@ def _named_host(context: Context, node: Match) -> Condition:
         return _named_station(context, node)
     if protocol == "decnet":
         rule = "an area, a dot and a node, such as 10.15"
-        context.reject("address", f"'{token.word}' is not a DECnet address", rule, at=token)
+        context.reject("qualifier", f"'{token.word}' is not a DECnet address", rule, at=token)
+    if protocol != "ip6":
+        ipv4_protocols(context, protocol)
     addresses = _addresses(context, token)
     protocol4 = "ip" if protocol is None and context.headers.type_field.constant == UNSET else protocol
     tests = []
@@ -234,8 +239,8 @@ def _gateway(context: Context, node: Match) -> Condition:
 def _ports(context: Context, node: Match) -> Condition:
     protocol, direction, kind = node.qualifiers
     token = node.identifier
+    protocols = port_protocols(context, protocol)
     if token.kind == "number":
-        protocols = port_protocols(context, protocol)
         number = checked_port(context, token.value, token)
         if kind == "port":
             return ports(context, protocols, direction, lambda steps: equals(steps, number))

@@ -18,6 +18,7 @@ from .payload_types import (
     NETBEUI,
     RARP,
     STP,
+    is_no_protocol,
     isis_is,
     osi_is,
     payload_is,
@@ -92,8 +93,9 @@ def ipv4_protocol_is(context: Context, number: int) -> Condition:
 
 def ipv6_protocol_is(context: Context, number: int) -> Condition:
     """Return the condition that a packet is IPv6 and carries a protocol, directly or after a fragment header."""
+    is_ipv6 = payload_is(context, IPV6)
     is_fragment = all_of((equals(context.network(6, 1), _FRAGMENT), equals(context.network(40, 1), number)))
-    return all_of((payload_is(context, IPV6), any_of((equals(context.network(6, 1), number), is_fragment))))
+    return all_of((is_ipv6, any_of((equals(context.network(6, 1), number), is_fragment))))
 
 
 def ip_protocol_is(context: Context, number: int) -> Condition:
@@ -123,7 +125,7 @@ _TESTS: Final[dict[str | None, tuple[Callable[[Context, int], Condition], int]]]
     "ip6": (ipv6_protocol_is, 0xFF),
     "link": (payload_is, 0xFFFF),
     "iso": (osi_is, 0xFF),
-    "isis": (isis_is, 0xFF),
+    "isis": (isis_is, 0x1F),
 }
 """For `proto` after a protocol: the test, and the greatest number."""
 
@@ -137,9 +139,17 @@ def numbered_protocol(context: Context, protocol: str | None, token: Token) -> C
         context.reject("qualifier", f"'{protocol} proto' has no meaning", rule)
     test, greatest = _TESTS[protocol]
     number = protocol_number(context, protocol, token)
+    check_protocol_number(context, number, greatest, token)
+    if protocol == "link" and is_no_protocol(context, number):
+        rule = "a service access point is at most 255, and an EtherType greater than 1500"
+        context.reject("range", f"protocol {number} is out of range", rule, at=token)
+    return test(context, number)
+
+
+def check_protocol_number(context: Context, number: int, greatest: int, token: Token) -> None:
+    """Reject the number of a protocol that does not fit its field."""
     if number > greatest:
         context.reject("range", f"protocol {number} is out of range", f"at most {greatest}", at=token)
-    return test(context, number)
 
 
 def protocol_number(context: Context, protocol: str | None, token: Token) -> int:

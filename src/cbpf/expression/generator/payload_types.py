@@ -33,6 +33,7 @@ _IPX_TYPE: Final = 0x8137
 _APPLE: Final = 0x080007  # the organisation code of AppleTalk in SNAP headers
 _SAME_SAPS: Final = frozenset({0x06, ISO, NETBEUI})  # of IP, ISO and NetBEUI, compared with both access points
 _MAX_SAP: Final = 1500  # the maximum length of an IEEE 802.3 frame: a greater number is a type
+_WITH_SAPS: Final = frozenset({"ether", "llc", "wlan", "sunatm", "sll"})
 
 
 def payload_is(context: Context, protocol: int) -> Condition:
@@ -45,6 +46,11 @@ def payload_is(context: Context, protocol: int) -> Condition:
         rule = "expressions can test 'link[...]', 'len', 'less' and 'greater' there"
         context.reject("link-type", f"protocols are not known for link type {context.link_type_name}", rule)
     return family(context, protocol)
+
+
+def is_no_protocol(context: Context, number: int) -> bool:
+    """Return whether a number is neither a type nor a service access point, which has one byte."""
+    return 0xFF < number <= _MAX_SAP and context.headers.family in _WITH_SAPS
 
 
 def snap_is(context: Context, organisation: int, protocol: int) -> Condition:
@@ -271,5 +277,6 @@ def osi_is(context: Context, protocol: int) -> Condition:
 def isis_is(context: Context, kind: int) -> Condition:
     """Return the condition that the payload is an IS-IS packet of a type (ISO/IEC 10589)."""
     padding = 1 if context.headers.link_type in (C_HDLC, HDLC) else 0
+    is_isis = osi_is(context, 0x83)
     field = context.load(context.headers.plain_network_header, 4 + padding, 1)
-    return all_of((osi_is(context, 0x83), equals(field, kind, 0x1F)))
+    return all_of((is_isis, equals(field, kind, 0x1F)))

@@ -6,7 +6,7 @@ from ...isa.opcodes import Action
 from ..lexer import Token
 from .conditions import Condition, Effect, all_of, any_of, equals
 from .context import Context
-from .network_protocols import protocol_number
+from .network_protocols import check_protocol_number, protocol_number
 from .payload_types import IPV4, IPV6, payload_is
 from .ports import ipv4_header_length
 from .steps import A_TO_X, Steps, add, arithmetic, constant_to_x, indirect, scratch_to_a, store_a
@@ -26,6 +26,7 @@ def protocol_chain(context: Context, protocol: str | None, token: Token) -> Cond
             protocol_number(context, protocol, token)
         context.reject("qualifier", f"'{protocol} protochain' has no meaning", "'ip' or 'ip6' may precede it")
     number = protocol_number(context, protocol, token)
+    check_protocol_number(context, number, 0xFF, token)
     if context.headers.payload.slot is not None:
         fact = f"'protochain' does not work on link type {context.link_type_name}"
         context.reject("link-type", fact, "the link header must have a fixed length")
