@@ -309,6 +309,17 @@ def test_real_captures_are_filtered_as_by_tcpdump(path: Path) -> None:
         assert ours(capture, expression) == tcpdump(capture, expression), expression
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("path", parameters_of(real_captures("*.pcap*")))
+def test_the_corpus_has_the_verdicts_of_tcpdump_on_real_captures(path: Path) -> None:
+    status, capture = run_tcpdump(path.read_bytes(), "")  # a pcapng becomes a pcap
+    if status and not capture:
+        pytest.skip("tcpdump cannot read this capture")
+    for expression in {filter.expression: None for filter in CORPUS}:
+        _skip_if_compiled_incorrectly(expression)
+        assert ours(capture, expression) == tcpdump(capture, expression), expression
+
+
 # Damage
 
 FEW: Final = [*PACKETS[5:7], *clipped(PACKETS[33:34], 20)]

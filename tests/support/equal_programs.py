@@ -8,7 +8,7 @@ The steps, each of which decides most of the pairs that the one before it left:
 4. The proof of `cbpf.difference`, within a time limit. Only this step finds a difference, and its counterexample was
    run on both programs.
 
-Steps 2 and 3 rely on the optimiser; `tests/support/test_equal_programs.py` compares them with step 4.
+Steps 2 and 3 rely on the optimiser; tests/proofs/test_equal_programs.py compares them with step 4.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import cbpf
-from cbpf.isa.dialects import Dialect
 from cbpf.isa.instructions import RawInstruction
 from cbpf.isa.opcodes import OPCODE_BY_CODE, SIGN_BIT, Operand
 from cbpf.optimizer.ir.diagram import Diagram, NodeId
@@ -27,13 +26,8 @@ from cbpf.optimizer.pipeline import _roots
 
 Code = Sequence[RawInstruction]
 
-SOCKET_RULES: Final = cbpf.PCAP.replace(
-    name="linux with pcap's opcodes",
-    shift_count="modulo",
-    wrapping_offsets=True,
-    header_windows=True,
-)
-"""The meaning of loads at negative offsets, which programs for a live device contain, without the checks of Linux."""
+_NEGATIVE_OFFSETS: Final = 100_000
+"""The place in the packet of the bytes at negative offsets, after all bytes that programs of expressions load."""
 
 
 class Decision(NamedTuple):
@@ -49,30 +43,32 @@ class Decision(NamedTuple):
 
 
 def compare(left: Code, right: Code, *, timeout: float | None = 20) -> Decision:
-    """Return whether two programs have the same verdict on every packet, and on every packet of a socket.
+    """Return whether two programs have the same verdict on every packet.
+
+    Loads at negative offsets, such as that of `inbound`, reject the packets of files, and have values on a socket. They
+    are compared like loads of bytes that packets may have or lack, so programs are equal in both cases.
 
     Raises `cbpf.Undecided` if the solver needs more than *timeout* seconds.
     """
     if tuple(left) == tuple(right):
         return Decision("instructions")
-    decision = _compare(left, right, cbpf.PCAP, timeout)
-    if decision.counterexample is None and any(map(_has_negative_offset, (*left, *right))):
-        return _compare(left, right, SOCKET_RULES, timeout)
-    return decision
+    left, right = (tuple(map(_with_positive_offset, program)) for program in (left, right))
+    step = step_that_shows_equality(left, right)
+    if step:
+        return Decision(step)
+    programs = cbpf.Program(left), cbpf.Program(right)
+    return Decision("proof", cbpf.difference(*programs, longest=262_144, timeout=timeout))
 
 
-def _has_negative_offset(raw: RawInstruction) -> bool:
-    return raw.k >= SIGN_BIT and OPCODE_BY_CODE[raw.op].operand is Operand.ABSOLUTE
+def _with_positive_offset(raw: RawInstruction) -> RawInstruction:
+    if raw.k < SIGN_BIT or OPCODE_BY_CODE[raw.op].operand not in (Operand.ABSOLUTE, Operand.INDIRECT):
+        return raw
+    return raw._replace(k=_NEGATIVE_OFFSETS + (raw.k & 0xFFFF))
 
 
-def _compare(left: Code, right: Code, dialect: Dialect, timeout: float | None) -> Decision:
-    step = step_that_shows_equality(left, right, dialect)
-    return Decision(step) if step else Decision("proof", _proof(left, right, dialect, timeout))
-
-
-def step_that_shows_equality(left: Code, right: Code, dialect: Dialect = cbpf.PCAP) -> str | None:
+def step_that_shows_equality(left: Code, right: Code) -> str | None:
     """Return "diagram" or "passes" if this step shows without a solver that two programs are equal, else None."""
-    diagram = Diagram(ValueTable(dialect))
+    diagram = Diagram(ValueTable(cbpf.PCAP))
     try:
         roots = [lift_into(diagram, program) for program in (left, right)]
         if roots[0] == roots[1]:
@@ -87,10 +83,6 @@ def _after_passes(diagram: Diagram, root: NodeId) -> NodeId:
     for _, new_root in _roots(diagram, root):
         root = new_root
     return root
-
-
-def _proof(left: Code, right: Code, dialect: Dialect, timeout: float | None) -> cbpf.Difference | None:
-    return cbpf.difference(cbpf.Program(left), cbpf.Program(right), dialect=dialect, longest=262_144, timeout=timeout)
 
 
 def reads_unwritten_slot(program: Code) -> bool:

@@ -8,30 +8,39 @@ from __future__ import annotations
 
 import sys
 from collections import Counter, defaultdict
-from importlib.util import find_spec
 from random import Random
 from typing import NamedTuple
 
 import cbpf
-from cbpf.expression.address_lists import Expression
-from cbpf.expression.front_end import plain_code
+from cbpf.expression.generator.assembler import assemble
+from cbpf.expression.generator.generate import ExpressionProblems, generate
+from cbpf.expression.generator.link_layers import MEASURED_LINK, MEASURED_PAYLOAD
 from cbpf.expression.libpcap import NETMASK_UNKNOWN, Handle, compiler
-from cbpf.expression.names import SYSTEM_NAMES, Lookups
+from cbpf.expression.names import SYSTEM_NAMES, Lookups, Resolver
+from cbpf.expression.parser import parse
+from cbpf.expression.primitives import SyntaxProblem
+from cbpf.expression.syntax_tree import Primitive, Relation
 from cbpf.expression.target import Target
 from cbpf.isa.instructions import RawInstruction
 from support.equal_programs import Code, compare, reads_unwritten_slot
+from support.expression_nodes import conditions_of
 from support.libpcap_differences import difference_of
 from support.random_filters import Case, kinds_of_primitives, random_filter
 
-HAS_GENERATOR = find_spec("cbpf.expression.generator") is not None
-"""Whether cbpf has a compiler of its own to compare."""
+
+class Problem(NamedTuple):
+    """An error of an expression: its kind, and its offset in the text."""
+
+    kind: str
+    offset: int
 
 
 class Result(NamedTuple):
-    """The code of an expression, or the reason why a compiler rejects it."""
+    """The code of an expression, or the reason why a compiler rejects it; cbpf reports each problem."""
 
     code: Code | None
     error: str = ""
+    problems: tuple[Problem, ...] = ()
 
 
 class Mismatch(AssertionError):
@@ -46,19 +55,25 @@ def libpcap_result(text: str, handle: Handle, netmask: int) -> Result:
         return Result(None, str(error))
 
 
-def our_result(text: str, handle: Handle, netmask: int) -> Result:
+def our_result(text: str, handle: Handle, netmask: int, *, names: Resolver | None = SYSTEM_NAMES) -> Result:
     """Return cbpf's plain code."""
     try:
-        return Result(plain_code(Expression(text), _target(handle, netmask), Lookups(SYSTEM_NAMES)).instructions)
-    except cbpf.ExpressionError as error:
-        return Result(None, str(error))
+        generated = generate(parse(text), _target(handle, netmask), Lookups(names))
+    except SyntaxProblem as problem:
+        kind = "syntax" if problem.found.kind != "invalid" else "number"
+        return Result(None, str(problem), (Problem(kind, problem.found.start),))
+    except ExpressionProblems as error:
+        problems = tuple(Problem(problem.kind, problem.span.start) for problem in error.problems)
+        return Result(None, "; ".join(f"{problem.kind}: {problem.fact}" for problem in error.problems), problems)
+    assembly = assemble(generated.condition, handle.snaplen)
+    return Result(assembly.instructions)
 
 
 def _target(handle: Handle, netmask: int) -> Target:
-    """Return the packets of a handle of libpcap."""
-    header = handle.file_header
-    order = None if header is None else "little" if header[4] else "big"
-    return Target(handle.dlt, handle.snaplen, None if netmask == NETMASK_UNKNOWN else netmask, order)  # type: ignore[arg-type]
+    target = Target(handle.dlt, handle.snaplen, None if netmask == NETMASK_UNKNOWN else netmask)
+    if handle.file_header is None:
+        return target
+    return target._replace(file_order="little" if handle.file_header[4] else "big")
 
 
 def compare_with_libpcap(case: Case) -> str:
@@ -74,15 +89,41 @@ def compare_with_libpcap(case: Case) -> str:
         raise Mismatch(f"only {rejecting} rejects {case}\n{message}")
     if "protochain" in case.text:
         return "unrolled loop"
-    if reads_unwritten_slot(expected.code):
-        return "unwritten slot"
+    _check(actual.code, case)
     try:
         decision = compare(actual.code, expected.code)
     except cbpf.Undecided as error:
         raise Mismatch(f"undecided: {case}\n{error}") from None
     if decision.counterexample is not None:
-        raise Mismatch(f"other verdicts: {case}\n{decision.counterexample}\n\n{cbpf.Program(actual.code)}")
+        if _measures_no_header(case) or reads_unwritten_slot(expected.code):
+            return "unmeasured header"
+        raise Mismatch(f"other verdicts: {case}\n{_described(decision.counterexample)}\n\n{cbpf.Program(actual.code)}")
     return "equal"
+
+
+def _check(code: Code, case: Case) -> None:
+    """Raise `Mismatch` if a field of an instruction is too large, or if libpcap would reject the program."""
+    try:
+        cbpf.verify(RawInstruction(*fields) for fields in code)
+    except (cbpf.FieldError, cbpf.VerificationError) as error:
+        raise Mismatch(f"invalid program: {case}\n{error}") from None
+
+
+def _measures_no_header(case: Case) -> bool:
+    """Return whether libpcap may look for a header at an offset that it does not measure.
+
+    It measures headers of variable length for the innermost packet only; other offsets are 0, or values of relations.
+    """
+    conditions = list(conditions_of(parse(case.text)))
+    names = {condition.name for condition in conditions if isinstance(condition, Primitive)}
+    has_relation = any(isinstance(condition, Relation) for condition in conditions)
+    return case.handle.dlt in MEASURED_LINK | MEASURED_PAYLOAD and has_relation and bool(names & {"geneve", "pppoes"})
+
+
+def _described(counterexample: cbpf.Difference) -> str:
+    """Return a counterexample in one line; of a long packet, only its end is interesting."""
+    packet, verdicts = counterexample.packet, (counterexample.left_verdict, counterexample.right_verdict)
+    return f"verdicts {verdicts} on a packet of {len(packet)} bytes that ends with {packet[-80:].hex()}"
 
 
 def main(count: int, seed: str) -> None:

@@ -73,7 +73,7 @@ def random_filter(random: Random, *, dlt: int | None = None) -> Case:
     """Return a random expression for a link type, by default for a random one; libpcap accepts about half of them."""
     dlt = random_dlt(random) if dlt is None else dlt
     handle = Handle(dlt, pick(random, SNAPLENS))
-    if chance(random, 0.25):
+    if dlt not in UNKNOWN_TYPES and chance(random, 0.25):
         handle = handle._replace(file_header=file_header(handle, pick(random, ("<", ">"))))
     netmask = pick(random, NETMASKS)
     state = State(random, dlt, has_netmask=netmask != NETMASK_UNKNOWN, careless=chance(random, 0.75))

@@ -76,7 +76,8 @@ def _identified(state: State, qualifiers: str, identifier: Callable[[], str]) ->
         inside = f"{identifier()} {state.pick('and', 'or', 'or')} {state.pick('', '', 'not ')}{identifier()}"
         return f"{qualifiers} ({inside})"
     if fraction < 0.82:
-        return f"{qualifiers} ({' or '.join(identifier() for _ in range(1 + below(state.random, 9)))})"
+        count = 30 + below(state.random, 10) if state.chance(0.05) else 1 + below(state.random, 9)
+        return f"{qualifiers} ({' or '.join(identifier() for _ in range(count))})"
     if fraction < 0.86:
         return f"{qualifiers} not {identifier()}"
     if fraction < 0.94:
