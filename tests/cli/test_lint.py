@@ -14,7 +14,7 @@ def test_lint_shows_the_mistake_the_suggestion_and_the_packet(cli: CommandLine) 
     assert (line, underline) == ("vlan or ip", "^~~~    ~~")
     assert suggestion == "  write: ip or vlan"
     assert outcome == "  this packet is rejected as written, and accepted by the suggestion:"
-    assert packet == "  packet: 18 bytes captured, 18 on the wire"
+    assert packet == "  packet: 24 bytes captured, 24 on the wire"
     assert summary == "1 mistake"
 
 
@@ -46,3 +46,10 @@ def test_lint_reports_errors_and_missing_answers(cli: CommandLine) -> None:
     code, out, err = cli("lint", "--timeout", "1e-9", "ip and tcp[13] = 2")
     assert code == 1
     assert err.endswith("[time-limit]\n")
+
+
+def test_compile_warns_of_mistakes(cli: CommandLine) -> None:
+    code, out, err = cli("compile", "--lint", "net 10.0.0.0")
+    assert code == 0
+    assert out == cli("compile", "net 10.0.0.0")[1]
+    assert err.startswith("cbpf: warning: expression 'net 10.0.0.0': column 1: '10.0.0.0' is one address")

@@ -1,7 +1,8 @@
 """The rules of `lint_expression` that compare programs: clauses that are never true, always true, or implied."""
 
+from functools import cache
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -66,9 +67,10 @@ FINDINGS: Final = {
 """Expressions with one finding: its identifier, the texts of its span and of its related spans, and its suggestion."""
 
 
-def _proved(expression: str, **options: object) -> list[cbpf.LintFinding]:
+@cache
+def _proved(expression: str, **options: Any) -> list[cbpf.LintFinding]:
     names = {rule.identifier for rule in PROOF_RULES}
-    findings = cbpf.lint_expression(expression, notes=True, **options)  # type: ignore[arg-type]
+    findings = cbpf.lint_expression(expression, notes=True, **options)
     return [finding for finding in findings if finding.identifier in names]
 
 
@@ -169,10 +171,11 @@ def _operands(tree: Condition) -> list[tuple[Span, bool]]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.fuzz
 def test_findings_agree_with_forced_outcomes(rounds: Rounds) -> None:
     """A clause is not needed if and only if the filter is equal with the outcome of the clause fixed."""
-    for random in rounds(24, min_checked=0.5):
+    for random in rounds(40, min_checked=0.5):
         expression = _random_expression(random, 2)
         tree, target, names = parse(expression), Target(1, 1), Lookups(None)
         assert tree is not None
@@ -196,7 +199,7 @@ def test_findings_agree_with_forced_outcomes(rounds: Rounds) -> None:
 @pytest.mark.fuzz
 def test_random_rejections_are_proved(rounds: Rounds) -> None:
     """The conflict of a filter that rejects every packet is one, and no clause can be left out of it."""
-    for random in rounds(40, min_checked=0.1):
+    for random in rounds(12, min_checked=0.1):
         expression = " and ".join(pick(random, PRIMITIVES) for _ in range(4))
         findings = [finding for finding in _proved(expression, timeout=60) if finding.identifier == "rejects-all"]
         rejects = cbpf.witness(cbpf.compile(expression, optimizer=None, frontend="cbpf"), verdict="accept") is None

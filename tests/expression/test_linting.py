@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import warnings
 from functools import cache
 from textwrap import dedent
 from typing import Any, Final
@@ -11,6 +12,7 @@ import pytest
 import cbpf
 from cbpf.expression.linting.rules import LINT_RULES, SYNTACTIC_RULES
 from cbpf.expression.linting.tree_view import TreeView
+from cbpf.expression.names import SystemResolver
 from cbpf.expression.parser import parse
 from support.corpus_filters import CORPUS, Filter
 
@@ -280,6 +282,14 @@ def test_a_missed_packet_is_preferred() -> None:
     assert int.from_bytes(finding.difference.packet[14:16], "big") & 0xFFF == 6
 
 
+def test_usual_packets_are_preferred() -> None:
+    """The packet is TCP over IPv4, or has the usual tag, although others would do as well."""
+    for expression, start in ("not port 80 or 443", "080045"), ("vlan 5 or vlan 6", "81000006"):
+        (finding,) = _findings(expression)
+        assert finding.difference is not None
+        assert finding.difference.packet[12:].hex().startswith(start)
+
+
 def test_differences_on_truncated_packets_alone_are_not_mistakes() -> None:
     """The order of the text needs the ports of a TCP packet, the other reading does not; complete packets have them."""
     expression, reading = "tcp port 80 or tcp and tcp", "tcp port 80 or (tcp and tcp)"
@@ -327,6 +337,45 @@ def test_errors_of_the_compiler_are_raised() -> None:
         cbpf.lint_expression(b"ip")  # type: ignore[arg-type]
 
 
+def test_compile_warns_of_mistakes_on_request() -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        program = cbpf.compile("ip or vlan and ip", lint=True)
+    assert program == cbpf.compile("ip or vlan and ip")
+    assert {(warning.filename, warning.category) for warning in caught} == {(__file__, cbpf.ExpressionWarning)}
+    assert str(caught[0].message).startswith("expression 'ip or vlan and ip': column 1: 'and' and 'or' are read")
+    assert [str(warning.message).rpartition("[")[2] for warning in caught] == ["mixed-operators]", "shifted-test]"]
+    with pytest.raises(cbpf.FieldError, match=r"compile\.lint"):
+        cbpf.compile("ip", lint=1)  # type: ignore[arg-type]
+
+
+def test_netmasks_are_arguments() -> None:
+    assert cbpf.lint_expression("ip broadcast", netmask="255.255.255.0") == ()
+    with pytest.raises(cbpf.ExpressionError):
+        cbpf.lint_expression("ip broadcast")
+    with pytest.raises(cbpf.FieldError, match=r"lint_expression\.netmask"):
+        cbpf.lint_expression("ip", netmask="24")
+
+
+class _Names(SystemResolver):
+    """Names of one host, which counts the queries."""
+
+    queries = 0
+
+    def addresses(self, host: str) -> tuple[str, ...]:
+        self.queries += 1
+        return ("192.0.2.1",) if host == "www" else ()
+
+
+def test_names_are_looked_up_once() -> None:
+    names = _Names()
+    (finding,) = cbpf.lint_expression("not host www or 192.0.2.2", names=names)
+    assert finding.suggestion == "not host (www or 192.0.2.2)"
+    assert names.queries == 1
+    with pytest.raises(cbpf.ExpressionError):
+        cbpf.lint_expression("host www", names=None)
+
+
 def test_findings_are_texts_and_dictionaries() -> None:
     (finding,) = cbpf.lint_expression("tcp or\nudp and port 53")
     assert str(finding).startswith("column 1: warning: 'and' and 'or' are read from left to right here")
@@ -344,4 +393,4 @@ def test_deep_and_long_expressions_are_linted() -> None:
     nested = "(" * count + "vlan 5 or ip" + " or tcp)" * count
     chain = "tcp or udp and " * count + "ip"
     for expression, identifier in (nested, "shifted-test"), (chain, "mixed-operators"):
-        assert cbpf.lint_expression(expression, timeout=0.5)[0].identifier == identifier
+        assert cbpf.lint_expression(expression, timeout=0.2)[0].identifier == identifier

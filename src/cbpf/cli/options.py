@@ -76,6 +76,10 @@ link_type_option: Final = click.option(
     help="Link type for EXPRESSION: a name, or a LINKTYPE number such as 1.",
 )
 
+netmask_option: Final = click.option(
+    "--netmask", metavar="MASK", help="IPv4 netmask of the network, such as 255.255.255.0; `ip broadcast` requires it."
+)
+
 goal_option: Final = click.option(
     "--goal",
     type=click.Choice(get_args(cbpf.Goal)),

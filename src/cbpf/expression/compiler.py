@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from .._options import FrontEnd, Goal, Optimizer
-from .._validators import check_word, one_of, within
+from .._validators import flag, one_of, within
 from ..errors import ExpressionError, ExpressionWarning, FieldError, quoted
 from ..isa.dialects import PCAP, Dialect, check_dialect
 from ..isa.program import Program
@@ -18,7 +18,7 @@ from ..packet.link_types import link_type as find_link_type
 from .address_lists import Expression
 from .front_end import REJECT_ALL, Code, RawInstructions, check_characters, plain_code
 from .names import SYSTEM_NAMES, Lookups, Resolver
-from .target import Target
+from .target import Target, netmask_number
 
 DEFAULT_SNAPLEN: Final = 262_144
 """The verdict on accepted packets by default, in bytes: tcpdump's default snapshot length."""
@@ -40,6 +40,7 @@ def compile(
     goal: Goal | None = None,
     frontend: FrontEnd = "libpcap",
     names: Resolver | None = SYSTEM_NAMES,
+    lint: bool = False,
 ) -> Program:
     """Return the program of a filter expression.
 
@@ -64,6 +65,7 @@ def compile(
             (extra `libpcap`).
         names: The source of the names in the expression: by default the system, whose resolver may query name servers.
             None rejects names of hosts, networks, services and protocols.
+        lint: Whether to emit an `ExpressionWarning` for each error and warning of `lint_expression`.
 
     Returns:
         The program. It is not verified if "cbpf" did not improve it, or if another optimiser was chosen.
@@ -80,10 +82,25 @@ def compile(
     (002) ret      #262144
     (003) ret      #0
     """
-    target = Target(find_link_type(link_type).dlt, _check_snaplen("compile.snaplen", snaplen), _netmask(netmask))
-    return compile_for(
-        target, expression, Lookups(names), frontend=frontend, optimizer=optimizer, dialect=dialect, goal=goal
+    netmask = netmask_number("compile.netmask", netmask)
+    target = Target(find_link_type(link_type).dlt, _check_snaplen("compile.snaplen", snaplen), netmask)
+    lookups = Lookups(names)
+    program = compile_for(
+        target, expression, lookups, frontend=frontend, optimizer=optimizer, dialect=dialect, goal=goal
     )
+    if flag("compile.lint", lint):
+        _warn_of_mistakes(expression if isinstance(expression, str) else expression.text, target, lookups)
+    return program
+
+
+def _warn_of_mistakes(text: str, target: Target, names: Lookups) -> None:
+    """Emit a warning for each error and warning about an expression, on behalf of the caller of `compile`."""
+    from .linting.linter import lint_findings
+
+    for finding in lint_findings(text, target, names):
+        if finding.severity in ("error", "warning"):
+            message = f"{quoted(text)}: {finding.place}: {finding.fact}; {finding.rule} [{finding.identifier}]"
+            warnings.warn(message, ExpressionWarning, stacklevel=3)
 
 
 def hosts(addresses: Iterable[object], **options: Any) -> Program:
@@ -216,17 +233,3 @@ def _optimized_with_sets(code: Code, dialect: Dialect, goal: Goal) -> Program:
 
 def _has_opcodes(dialect: Dialect, instructions: RawInstructions) -> bool:
     return all(raw.op in dialect.opcodes for raw in instructions)
-
-
-def _netmask(netmask: int | str | None) -> int | None:
-    if netmask is None:
-        return None
-    if isinstance(netmask, str):
-        import ipaddress
-
-        try:
-            return int(ipaddress.IPv4Address(netmask))
-        except ValueError:
-            raise FieldError(f"compile.netmask: {netmask!r} is not an IPv4 netmask such as 255.255.255.0") from None
-    number: int = check_word("compile.netmask", netmask)
-    return number

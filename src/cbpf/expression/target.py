@@ -2,6 +2,9 @@
 
 from typing import Literal, NamedTuple, TypeAlias
 
+from .._validators import check_word
+from ..errors import FieldError
+
 ByteOrder: TypeAlias = Literal["little", "big"]
 
 
@@ -20,3 +23,16 @@ class Target(NamedTuple):
     snaplen: int
     netmask: int | None = None
     file_order: ByteOrder | None = None
+
+
+def netmask_number(path: str, netmask: int | str | None) -> int | None:
+    """Return a netmask as a number; *path* names the argument in errors. Raises `FieldError`."""
+    if isinstance(netmask, str):
+        import ipaddress
+
+        try:
+            return int(ipaddress.IPv4Address(netmask))
+        except ValueError:
+            raise FieldError(f"{path}: {netmask!r} is not an IPv4 netmask such as 255.255.255.0") from None
+    number: int | None = None if netmask is None else check_word(path, netmask)
+    return number

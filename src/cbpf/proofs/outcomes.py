@@ -50,21 +50,32 @@ class Outcomes:
         return _outcome(self._query.terms, self._parts[part][1], accepts)
 
 
-def accepted_by_one(narrow: Program, wide: Program, *, timeout: float | None) -> Difference | None:
+def accepted_by_one(
+    narrow: Program, wide: Program, *, preferences: Sequence[Program] = (), timeout: float | None
+) -> Difference | None:
     """Return a small packet that the first program accepts and for which the second one returns 0, or None.
 
-    None: there is a proof that no such packet exists. Raises the exceptions of `difference`.
+    The packet is accepted by the first of the *preferences* that allows one. None: there is a proof that no such packet
+    exists. Raises the exceptions of `difference`.
     """
     vms = _vm(narrow), _vm(wide)
     query = _query(*vms, timeout=timeout)
     accepting, rejecting = query.executions
+    differ = query.terms.all(_outcome(query.terms, accepting, True), _outcome(query.terms, rejecting, False))
+    if query.solve(differ) is None:
+        return None
+    for preference in (*preferences, None):
+        also = () if preference is None else (_vm(preference),)
+        executions = (execute_symbolically(vm.program, PCAP, query.packet) for vm in also)
+        condition = query.terms.all(differ, *(_outcome(query.terms, execution, True) for execution in executions))
 
-    def confirm(model: Model) -> bool:
-        return _has_outcome(vms[0], True, model) and _has_outcome(vms[1], False, model)
+        def confirm(model: Model, accepting: Sequence[VM] = (vms[0], *also)) -> bool:
+            return all(_has_outcome(vm, True, model) for vm in accepting) and _has_outcome(vms[1], False, model)
 
-    condition = query.terms.all(_outcome(query.terms, accepting, True), _outcome(query.terms, rejecting, False))
-    model = query.find(condition, confirm=confirm)
-    return None if model is None else Difference(*model, *(_verdict(vm, model) for vm in vms))
+        model = query.find(condition, confirm=confirm)
+        if model is not None:
+            return Difference(*model, *(_verdict(vm, model) for vm in vms))
+    return None
 
 
 def _vm(program: Program) -> VM:

@@ -12,6 +12,7 @@ from ..options import (
     expression_file_option,
     link_type_option,
     list_options,
+    netmask_option,
     new_dialect_option,
     optimizer_options,
     read_expression,
@@ -38,9 +39,7 @@ _MAX_SOCKET_PROGRAM: Final = 4096  # instructions: BPF_MAXINSNS of linux/bpf_com
     "-d", "detail", count=True, help="Output format: -d a listing (the default), -dd C, -ddd decimal numbers."
 )
 @expression_file_option
-@click.option(
-    "--netmask", metavar="MASK", help="IPv4 netmask of the network, such as 255.255.255.0; `ip broadcast` requires it."
-)
+@netmask_option
 @list_options
 @optimizer_options
 @click.option(
@@ -56,6 +55,7 @@ _MAX_SOCKET_PROGRAM: Final = 4096  # instructions: BPF_MAXINSNS of linux/bpf_com
     type=click.Choice(["ast"]),
     help="Print the syntax tree of the expression (ast) instead of its program.",
 )
+@click.option("--lint", is_flag=True, help="Also warn of mistakes in the expression, like cbpf lint.")
 @click.option(
     "-w",
     "target",
@@ -74,6 +74,7 @@ def command(
     lists: cbpf.Expression | None,
     dialect: cbpf.Dialect,
     show: str | None,
+    lint: bool,
     target: str | None,
 ) -> None:
     """Print the program of a filter expression (pcap-filter(7)), like tcpdump -d.
@@ -101,6 +102,7 @@ def command(
         optimizer=optimizer,
         dialect=dialect,
         goal=goal,
+        lint=lint,
     )
     if len(program) > _MAX_SOCKET_PROGRAM:
         fact = f"{len(program):,} instructions exceed the limit of a socket, {_MAX_SOCKET_PROGRAM:,}"

@@ -12,7 +12,14 @@ import cbpf
 
 from ...reporting.packet_output import counted, packet_lines
 from ..failures import UNDECIDED
-from ..options import display_name, expression_file_option, link_type_option, new_timeout_option, read_expression
+from ..options import (
+    display_name,
+    expression_file_option,
+    link_type_option,
+    netmask_option,
+    new_timeout_option,
+    read_expression,
+)
 from ..values import EXPRESSION
 
 _FINDINGS: Final = 1
@@ -23,6 +30,7 @@ _OUTCOMES: Final = {True: "accepted", False: "rejected"}
 @click.argument("expression", nargs=-1, type=EXPRESSION)
 @link_type_option
 @expression_file_option
+@netmask_option
 @click.option("--all", "show_notes", is_flag=True, help="Show notes as well: properties that nearly all filters have.")
 @new_timeout_option(10, "Time limit of all comparisons of programs, in seconds.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON per finding.")
@@ -32,6 +40,7 @@ def command(
     expression: tuple[str, ...],
     link_type: str,
     expression_file: str | None,
+    netmask: str | None,
     show_notes: bool,
     timeout: float,
     as_json: bool,
@@ -50,7 +59,7 @@ def command(
       cbpf lint 'not port 80 or 443'
     """
     text = read_expression(expression, expression_file)
-    findings = cbpf.lint_expression(text, link_type=link_type, notes=True, timeout=timeout)
+    findings = cbpf.lint_expression(text, link_type=link_type, netmask=netmask, notes=True, timeout=timeout)
     shown = [finding for finding in findings if show_notes or finding.severity != "note"]
     for finding in shown:
         if finding.severity == "undecided":

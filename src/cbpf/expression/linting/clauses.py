@@ -60,8 +60,7 @@ class Clauses:
         try:
             with self._comparison.limits() as timeout:
                 if self._outcomes is None:
-                    program = Program(assemble(self._generated.condition, ACCEPTED).instructions)
-                    self._outcomes = Outcomes(program, timeout=timeout)
+                    self._outcomes = Outcomes(plain_program(self._generated.condition), timeout=timeout)
                 outcomes = [(self._program(literal.part.span), literal.holds) for literal in literals]
                 return not self._outcomes.can_coincide(outcomes)
         except MissingLibrary:
@@ -81,7 +80,7 @@ class Clauses:
         """Return the program of a part, with the measurements of headers that it may need."""
         if span not in self._programs:
             condition = all_of((self._generated.measurements, self._generated.parts[span]))
-            self._programs[span] = Program(assemble(condition, ACCEPTED).instructions)
+            self._programs[span] = plain_program(condition)
         return self._programs[span]
 
     def reason(self, candidates: list[Literal], fixed: Literal | None = None) -> list[Literal]:
@@ -98,6 +97,11 @@ class Clauses:
         return needed
 
 
+def plain_program(condition: Condition) -> Program:
+    """Return the program of a condition."""
+    return Program(assemble(condition, ACCEPTED).instructions)
+
+
 def program_of(condition: Condition) -> Program:
     """Return the optimised program of a condition."""
     assembly = assemble(condition, ACCEPTED, keep_sets=True)
@@ -106,4 +110,4 @@ def program_of(condition: Condition) -> Program:
     try:
         return with_sets(assembly.instructions, assembly.sets, dialect=PCAP, goal="speed")
     except TooLarge:
-        return Program(assemble(condition, ACCEPTED).instructions)
+        return plain_program(condition)

@@ -1,7 +1,7 @@
 """Comparisons of the programs of expressions, all of them within one time limit."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from ...errors import MissingLibrary, Undecided
@@ -22,20 +22,21 @@ class Comparison:
         self.missing: dict[str, str] = {}
         """The reasons for missing answers: the identifiers of their rules, with their messages."""
 
-    def difference(self, left: Program, right: Program) -> Difference | None:
+    def difference(self, left: Program, right: Program, *, usual: Sequence[Program] = ()) -> Difference | None:
         """Return a packet on which two programs differ although it has every byte; None if there is none.
 
-        A packet that only the right one accepts is preferred. Raises `Undecided` or `MissingLibrary` if the answer is
+        A packet that only the right one accepts is preferred, and then one that the first possible program of *usual*
+        accepts. Raises `Undecided` or `MissingLibrary` if the answer is
         missing, and adds the reason to `missing`.
         """
         if left == right:
             return None
         with self.limits() as timeout:
-            missed = accepted_by_one(right, left, timeout=timeout)
+            missed = accepted_by_one(right, left, preferences=usual, timeout=timeout)
         if missed is not None:
             return missed.replace(left_verdict=missed.right_verdict, right_verdict=missed.left_verdict)
         with self.limits() as timeout:
-            return accepted_by_one(left, right, timeout=timeout)
+            return accepted_by_one(left, right, preferences=usual, timeout=timeout)
 
     def remaining_time(self) -> float | None:
         """Return the remaining time in seconds; None without a limit. Raises `Undecided` if there is none left."""

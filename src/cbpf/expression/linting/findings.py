@@ -45,6 +45,12 @@ class LintFinding(Record):
         """The fact that was found."""
         return self.problem.message
 
+    @property
+    def place(self) -> str:
+        """The place as text: "column 5", with the line if it is not the first."""
+        line = f"line {self.problem.line}, " if self.problem.line > 1 else ""
+        return f"{line}column {self.problem.column}"
+
     def as_dict(self) -> dict[str, Any]:
         """Return the finding as a dictionary that can be converted to JSON.
 
@@ -70,8 +76,7 @@ class LintFinding(Record):
         }
 
     def __str__(self) -> str:
-        line = f"line {self.problem.line}, " if self.problem.line > 1 else ""
-        return f"{line}column {self.problem.column}: {self.severity}: {self.fact}; {self.rule} [{self.identifier}]"
+        return f"{self.place}: {self.severity}: {self.fact}; {self.rule} [{self.identifier}]"
 
 
 class Draft(NamedTuple):

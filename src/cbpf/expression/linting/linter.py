@@ -1,12 +1,15 @@
 """`lint_expression`: the findings about a filter expression."""
 
 from collections.abc import Iterator
+from contextlib import suppress
+from functools import cached_property
 from itertools import islice
 from typing import Final, get_args
 
 from ..._validators import flag, optional, seconds
 from ...errors import ExpressionError, FieldError, MissingLibrary, Undecided
 from ...formats.text_input import SourceText
+from ...isa.program import Program
 from ...packet.link_types import LinkType
 from ...packet.link_types import link_type as find_link_type
 from ...proofs.equivalence import Difference
@@ -16,8 +19,8 @@ from ..generator.generate import Generated
 from ..names import SYSTEM_NAMES, Lookups, Resolver
 from ..parser import parse
 from ..syntax_tree import Span
-from ..target import Target
-from .clauses import ACCEPTED, Clauses, program_of
+from ..target import Target, netmask_number
+from .clauses import ACCEPTED, Clauses, plain_program, program_of
 from .comparison import Comparison
 from .findings import Draft, LintFinding, Severity
 from .proof_rules import compared_clauses
@@ -27,6 +30,12 @@ from .tree_view import TreeView
 _RANKS: Final = {severity: rank for rank, severity in enumerate(get_args(Severity))}
 _MAX_FINDINGS: Final = 100  # of each rule, in an expression of any length
 _PROOF_RULES: Final = {rule.identifier: rule for rule in PROOF_RULES}
+DEFAULT_TIMEOUT: Final = 10
+"""The time for all comparisons of programs by default, in seconds."""
+
+_USUAL: Final = ("ip proto 6", "ip", "ether[12:2] = 0x8100", "ip6 proto 6")
+"""Expressions for packets that are easy to recognise; a packet that shows a mistake is one of these if possible."""
+
 _check_timeout: Final = optional(seconds)
 
 
@@ -34,8 +43,9 @@ def lint_expression(
     expression: str,
     *,
     link_type: str | int | LinkType = "EN10MB",
+    netmask: int | str | None = None,
     notes: bool = False,
-    timeout: float | None = 10,
+    timeout: float | None = DEFAULT_TIMEOUT,
     names: Resolver | None = SYSTEM_NAMES,
 ) -> tuple[LintFinding, ...]:
     """Return the findings about a filter expression: parts that hardly mean the intention of their author.
@@ -46,6 +56,7 @@ def lint_expression(
     Args:
         expression: The expression in tcpdump's language (pcap-filter(7)).
         link_type: The link type of the packets; see `compile`.
+        netmask: The netmask of the network; see `compile`.
         notes: Whether to return notes as well: properties that nearly every filter has.
         timeout: The time for all comparisons of programs, in seconds; None: no limit.
         names: The source of the names in the expression; see `compile`.
@@ -63,10 +74,18 @@ def lint_expression(
     """
     if not isinstance(expression, str):
         raise FieldError(f"expression: {expression!r} is not text")
-    target = Target(find_link_type(link_type).dlt, ACCEPTED)
+    dlt = find_link_type(link_type).dlt
+    target = Target(dlt, ACCEPTED, netmask_number("lint_expression.netmask", netmask))
     flag("lint_expression.notes", notes)
-    comparison = Comparison(_check_timeout("lint_expression.timeout", timeout))
-    return _Linter(expression, target, Lookups(names), comparison).findings(notes)
+    timeout = _check_timeout("lint_expression.timeout", timeout)
+    return lint_findings(expression, target, Lookups(names), notes=notes, timeout=timeout)
+
+
+def lint_findings(
+    text: str, target: Target, names: Lookups, *, notes: bool = False, timeout: float | None = DEFAULT_TIMEOUT
+) -> tuple[LintFinding, ...]:
+    """Return the findings about an expression for a device or a capture file; see `lint_expression`."""
+    return _Linter(text, target, names, Comparison(timeout)).findings(notes)
 
 
 class _Linter:
@@ -118,7 +137,7 @@ class _Linter:
         except (ExpressionError, Undecided):
             return self._new_finding(rule, without_suggestion)
         try:
-            difference = self._comparison.difference(self._program, program)
+            difference = self._comparison.difference(self._program, program, usual=self._usual)
         except (Undecided, MissingLibrary):
             return self._new_finding(rule, without_suggestion if draft.is_equal else draft)
         if draft.is_equal:
@@ -144,6 +163,14 @@ class _Linter:
             bool(draft.suggestion) and draft.is_equal,
             difference,
         )
+
+    @cached_property
+    def _usual(self) -> list[Program]:
+        programs = []
+        for text in _USUAL:
+            with suppress(ExpressionError):
+                programs.append(plain_program(self._generate(text).condition))
+        return programs
 
     def _generate(self, text: str) -> Generated:
         return generated_condition(Expression(text), self._target, self._names)
