@@ -30,6 +30,16 @@ def _make_init(cls: "type[Record]") -> Any:
     return scope["__init__"]
 
 
+class _Constructor:
+    """The `__init__` of a class, made at its first use: most classes of an import are never called."""
+
+    def __get__(self, instance: object, owner: "type[Record]") -> Any:
+        defining = next(cls for cls in owner.__mro__ if cls.__dict__.get("__init__") is self)
+        init = _make_init(defining)
+        type.__setattr__(defining, "__init__", init)
+        return init.__get__(instance, owner)
+
+
 class Immutable:
     """The base class of objects whose attributes are set once, by `_set_once` in their `__init__`."""
 
@@ -59,7 +69,7 @@ class Record:
         super().__init_subclass__()
         if cls.__annotations__:
             type.__setattr__(cls, "__match_args__", tuple(cls.__annotations__))
-            type.__setattr__(cls, "__init__", _make_init(cls))
+            type.__setattr__(cls, "__init__", _Constructor())
 
     def __post_init__(self) -> None:
         """Check the conditions that involve several fields; called after all fields are set."""

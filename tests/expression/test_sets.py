@@ -16,7 +16,8 @@ import pytest
 import cbpf
 from cbpf.expression.address_lists import Expression
 from cbpf.expression.front_end import plain_code
-from cbpf.expression.generator.identifier_runs import SHORTEST_IPV6_RUN, SHORTEST_RUN
+from cbpf.expression.generator.context import SHORTEST_RUN
+from cbpf.expression.generator.identifier_runs import SHORTEST_IPV6_RUN
 from cbpf.expression.libpcap_front_end import libpcap_code
 from cbpf.expression.names import Lookups, SystemResolver
 from cbpf.expression.target import Target

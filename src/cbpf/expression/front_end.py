@@ -9,10 +9,9 @@ from typing import Final, NamedTuple, TypeAlias
 from ..errors import ExpressionError, LinkTypeError
 from ..isa.instructions import RawInstruction, RetConstant
 from ..isa.word_ranges import NO_SETS, SetTest
-from .address_lists import Expression
+from .address_lists import Expression, HostRanges
 from .generator.assembler import assemble
 from .generator.generate import ExpressionProblems, Generated, Lists, generate
-from .generator.sets import AddressRanges
 from .names import Lookups
 from .parser import parse
 from .primitives import SyntaxProblem
@@ -73,7 +72,7 @@ def _lists(expression: Expression) -> Lists | None:
     hosts, hosts6, ports = expression.lists
     if not (hosts or hosts6 or ports):
         return None
-    return Lists(AddressRanges(hosts, hosts6), ports, expression.direction)
+    return Lists(HostRanges(hosts, hosts6), ports, expression.direction)
 
 
 def _error(text: str, problems: tuple[ExpressionProblem, ...]) -> ExpressionError:

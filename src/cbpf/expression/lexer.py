@@ -5,6 +5,7 @@ that matches a rule but has no value becomes one of kind "invalid", whose word i
 """
 
 import re
+from functools import cache
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from .vocabulary import KEYWORDS, NAMED_NUMBERS, PROTOCOLS
@@ -60,13 +61,13 @@ def _ipv6_pattern() -> str:
 _WORD: Final = re.compile(r"[A-Za-z0-9](?:[-_.A-Za-z0-9]*[.A-Za-z0-9])?")
 _NUMBER: Final = re.compile(_NUMBER_PATTERN)
 _IPV4: Final = re.compile(rf"{_NUMBER_PATTERN}(?:\.{_NUMBER_PATTERN}){{1,3}}")
-_MAC: Final = re.compile(
+_MAC: Final = (
     r"[0-9A-Fa-f]{1,2}(?:-[0-9A-Fa-f]{1,2}){5}|[0-9A-Fa-f]{1,2}(?:\.[0-9A-Fa-f]{1,2}){5}"
     r"|[0-9A-Fa-f]{4}(?:\.[0-9A-Fa-f]{4}){2}|[0-9A-Fa-f]{12}"
 )
-_COLON_MAC: Final = re.compile(r"[0-9A-Fa-f]{1,2}(?::[0-9A-Fa-f]{1,2}){5}")
-_BAD_MAC: Final = re.compile(r"[0-9A-Fa-f]{1,2}:+(?:[0-9A-Fa-f]{1,2}:+)+")
-_IPV6: Final = re.compile(_ipv6_pattern())
+_SHORTEST_MAC: Final = 11  # 1-2-3-4-5-6
+_COLON_MAC: Final = r"[0-9A-Fa-f]{1,2}(?::[0-9A-Fa-f]{1,2}){5}"
+_BAD_MAC: Final = r"[0-9A-Fa-f]{1,2}:+(?:[0-9A-Fa-f]{1,2}:+)+"
 _OTHER: Final = re.compile(
     r"(?P<blank>[ \t\r\n]+)|(?P<arcnet>\$[0-9A-Fa-f]{1,2})|\\(?P<name>[^ !()\n\t]+)"
     r"|(?P<operator>&&|\|\||==|[!<>]=|<<|>>|[-+*/%:\[\]!<>()&|^=])|(?P<unknown>(?s:.))"
@@ -110,7 +111,7 @@ def _word_token(text: str, word: str, offset: int) -> Token:
     if word in NAMED_NUMBERS:
         return Token("number", word, word, offset, NAMED_NUMBERS[word])
     if word[0] in "0123456789abcdefABCDEF":
-        if _MAC.fullmatch(word):
+        if len(word) >= _SHORTEST_MAC and re.fullmatch(_MAC, word):
             return Token("mac", word, word, offset)
         if _NUMBER.fullmatch(word):
             return _number(word, offset)
@@ -121,7 +122,7 @@ def _word_token(text: str, word: str, offset: int) -> Token:
 
 def _colon_token(text: str, word: str, offset: int) -> Token:
     """Return the longest address with colons at *offset*, or the token of *word* alone."""
-    found = [(kind, match[0]) for kind, pattern in _COLON_PATTERNS if (match := pattern.match(text, offset))]
+    found = [(kind, match[0]) for kind, pattern in _colon_patterns() if (match := pattern.match(text, offset))]
     if not found:
         return Token("operator" if word == ":" else "name", word, word, offset)
     kind, address = max(found, key=lambda pair: len(pair[1]))
@@ -132,11 +133,15 @@ def _colon_token(text: str, word: str, offset: int) -> Token:
     return Token(kind, address, address, offset)
 
 
-_COLON_PATTERNS: Final[tuple[tuple[TokenKind, re.Pattern[str]], ...]] = (
-    ("mac", _COLON_MAC),
-    ("ipv6", _IPV6),
-    ("invalid", _BAD_MAC),
-)
+@cache
+def _colon_patterns() -> tuple[tuple[TokenKind, re.Pattern[str]], ...]:
+    """Return the patterns of tokens with colons, which are compiled at their first use."""
+    patterns: tuple[tuple[TokenKind, str], ...] = (
+        ("mac", _COLON_MAC),
+        ("ipv6", _ipv6_pattern()),
+        ("invalid", _BAD_MAC),
+    )
+    return tuple((kind, re.compile(pattern)) for kind, pattern in patterns)
 
 
 def _is_ipv6(address: str) -> bool:

@@ -1,11 +1,7 @@
 """The names in expressions: hosts, networks, services and protocols, resolved by the system or by the caller."""
 
-import socket
 from collections.abc import Sequence
 from typing import Any, Final, Protocol
-
-_STREAM: Final = socket.SOCK_STREAM
-_TRANSPORTS: Final = {"tcp": (socket.SOCK_STREAM, socket.IPPROTO_TCP), "udp": (socket.SOCK_DGRAM, socket.IPPROTO_UDP)}
 
 
 class Resolver(Protocol):
@@ -72,8 +68,10 @@ class SystemResolver:
 
     def addresses(self, host: str) -> tuple[str, ...]:
         """Return the addresses of a host, in the order of getaddrinfo(3)."""
+        import socket
+
         try:  # bytes: of text, Python would reject a label that is empty or has more than 63 characters
-            found = socket.getaddrinfo(host.encode(), None, 0, _STREAM, socket.IPPROTO_TCP)
+            found = socket.getaddrinfo(host.encode(), None, 0, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         except OSError:
             return ()
         return tuple(str(address[0]) for family, *_, address in found if family in (socket.AF_INET, socket.AF_INET6))
@@ -94,7 +92,12 @@ class SystemResolver:
 
     def port(self, service: str, transport: str) -> int | None:
         """Return the port of a service, by getaddrinfo(3)."""
-        kind, protocol = _TRANSPORTS[transport]
+        import socket
+
+        kind, protocol = {
+            "tcp": (socket.SOCK_STREAM, socket.IPPROTO_TCP),
+            "udp": (socket.SOCK_DGRAM, socket.IPPROTO_UDP),
+        }[transport]
         try:
             found = socket.getaddrinfo(None, service.encode(), 0, kind, protocol)
         except OSError:
@@ -103,6 +106,8 @@ class SystemResolver:
 
     def protocol(self, name: str) -> int | None:
         """Return the number of a protocol, by getprotobyname(3)."""
+        import socket
+
         try:
             return socket.getprotobyname(name)
         except (OSError, ValueError):

@@ -13,7 +13,6 @@ from ...isa.opcodes import CODE_OF, Action, Operand
 from ...isa.word_ranges import SetTest
 from ..syntax_tree import Span
 from .conditions import AllOf, AnyOf, Clause, Comparison, Condition, Effect, Membership, Negation
-from .sets import expanded
 from .steps import Steps, raw, store_a
 
 _LONGEST_SKIP: Final = 255  # of a conditional jump, whose fields have 8 bits
@@ -86,6 +85,8 @@ class _Assembler:
             elif isinstance(item, _EndOfClause):
                 self._span = item.outer
             elif isinstance(item, Membership) and not self._keep_sets:
+                from .sets import expanded
+
                 stack.append((expanded(item.words, item.ranges), on_true, on_false))
             else:
                 entry = self._place_test(item, on_true, on_false)

@@ -1,6 +1,6 @@
 """The state of a compilation: where the headers are, the scratch slots in use, and the names that were looked up."""
 
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
 from ...isa.opcodes import SCRATCH_SLOTS
 from ...packet.link_types import link_type_by_dlt
@@ -11,6 +11,9 @@ from ..syntax_tree import Span
 from ..target import Target
 from .link_layers import Headers, Offset, Slot, initial_headers
 from .steps import Steps, absolute, indirect, scratch_to_x
+
+SHORTEST_RUN: Final = 32
+"""The number of identifiers in sequence that become one test of a set (`identifier_runs`)."""
 
 
 class Warned(NamedTuple):

@@ -1,25 +1,26 @@
 """The generator: a syntax tree to a condition, from left to right, without recursion."""
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from ...isa.word_ranges import Ranges
+from ..address_lists import HostRanges
 from ..names import Lookups
 from ..problems import ExpressionProblem
 from ..syntax_tree import And, Match, Not, Or, Primitive, Protocol, Relation, Span
 from ..syntax_tree import Condition as Node
 from ..target import Target
 from .conditions import Condition, all_of, any_of, clause, negation
-from .context import Context, Warned
-from .identifier_runs import Part, Run, parts, run_condition
+from .context import SHORTEST_RUN, Context, Warned
 from .identifiers import match
 from .link_layers import is_supported
 from .network_protocols import protocol_is
-from .ports import port_protocols
-from .primitives import primitive
 from .prologue import prologue
-from .relations import relation
-from .sets import AddressRanges, address_set, port_set
+
+if TYPE_CHECKING:
+    from .identifier_runs import Part
+
+# Modules that few expressions need are imported at their first use.
 
 
 class Lists(NamedTuple):
@@ -31,7 +32,7 @@ class Lists(NamedTuple):
         direction: The addresses and ports that must be in the lists: "src or dst", "src and dst", "src" or "dst".
     """
 
-    addresses: AddressRanges
+    addresses: HostRanges
     ports: Ranges
     direction: str
 
@@ -116,13 +117,14 @@ class _Generator:
         return Generated(condition, measurements, self._parts, tuple(context.warnings))
 
     def _lists(self, lists: Lists) -> list[Condition]:
+        from .sets import address_set, port_set
+
         try:
             conditions = []
             if lists.addresses.ipv4 or lists.addresses.ipv6:
                 conditions.append(address_set(self._context, None, lists.direction, lists.addresses))
             if lists.ports:
-                protocols = port_protocols(self._context, None)
-                conditions.append(port_set(self._context, protocols, lists.direction, lists.ports))
+                conditions.append(port_set(self._context, None, lists.direction, lists.ports))
         except ExpressionProblem as problem:
             self._problems.append(problem)
         return conditions
@@ -137,12 +139,20 @@ class _Generator:
             elif isinstance(item, Not):
                 stack += (_Joint(item, 1), item.operand)
             elif isinstance(item, And | Or):
-                operands = list(parts(item.operands, is_conjunction=isinstance(item, And)))
+                operands = self._operands(item)
                 stack.append(_Joint(item, len(operands)))
                 stack += reversed(operands)
             else:
                 results.append(self._leaf(item))
         return results.pop()
+
+    def _operands(self, node: And | Or) -> "Sequence[Part]":
+        """Return the operands of a node, with long runs of identifiers as one part each."""
+        if len(node.operands) < SHORTEST_RUN:
+            return node.operands
+        from .identifier_runs import parts
+
+        return list(parts(node.operands, is_conjunction=isinstance(node, And)))
 
     def _joint(self, node: And | Or | Not, operands: list[Condition]) -> Condition:
         if isinstance(node, Not):
@@ -151,7 +161,7 @@ class _Generator:
             condition = all_of(operands) if isinstance(node, And) else any_of(operands)
         return self._remembered(node.span, condition)
 
-    def _leaf(self, leaf: Part) -> Condition:
+    def _leaf(self, leaf: "Part") -> Condition:
         """Return the condition of a leaf of the tree; of one that cannot be compiled, `False`, as others may follow."""
         context = self._context
         context.span = leaf.span
@@ -162,19 +172,25 @@ class _Generator:
             condition = False
         return self._remembered(leaf.span, clause(condition, leaf.span))
 
-    def _condition(self, leaf: Part) -> Condition:
+    def _condition(self, leaf: "Part") -> Condition:
         context = self._context
         if isinstance(leaf, Match):
             return match(context, leaf)
-        if isinstance(leaf, Run):
-            condition = run_condition(context, leaf)
-            return negation(condition) if leaf.is_negated else condition
         if isinstance(leaf, Protocol):
             return protocol_is(context, leaf.name)
         if isinstance(leaf, Relation):
+            from .relations import relation
+
             return relation(context, leaf)
-        assert isinstance(leaf, Primitive)
-        return primitive(context, leaf)
+        if isinstance(leaf, Primitive):
+            from .primitives import primitive
+
+            return primitive(context, leaf)
+        from .identifier_runs import Run, run_condition
+
+        assert isinstance(leaf, Run)
+        condition = run_condition(context, leaf)
+        return negation(condition) if leaf.is_negated else condition
 
     def _remembered(self, span: Span, condition: Condition) -> Condition:
         condition = self._forced.get(span, condition)

@@ -4,16 +4,14 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
 from ...isa.word_ranges import union
+from ..address_lists import HostRanges
 from ..syntax_tree import Condition as Node
 from ..syntax_tree import Match, Not, Span
 from .conditions import Condition, any_of
-from .context import Context
+from .context import SHORTEST_RUN, Context
 from .identifiers import match, network
-from .ports import checked_port, port_bounds, port_protocols
-from .sets import AddressRanges, address_set, port_set
-
-SHORTEST_RUN: Final = 32
-"""The number of identifiers in sequence that become one test."""
+from .ports import checked_port, port_bounds
+from .sets import address_set, port_set
 
 SHORTEST_IPV6_RUN: Final = 256
 """The number of IPv6 addresses in sequence, for sources or destinations, that become one test.
@@ -112,7 +110,7 @@ def _ports_condition(context: Context, run: Run) -> Condition:
             ranges.append(port_bounds(context, token)[:2])
     protocol, direction, _ = run.matches[0].qualifiers
     first = match(context, run.matches[0])
-    return any_of((first, port_set(context, port_protocols(context, protocol), direction, union(ranges))))
+    return any_of((first, port_set(context, protocol, direction, union(ranges))))
 
 
 def _addresses_condition(context: Context, run: Run) -> Condition:
@@ -129,7 +127,7 @@ def _addresses_condition(context: Context, run: Run) -> Condition:
             ranges.append((low, low | wildcard))
     protocol, direction, _ = run.matches[0].qualifiers
     first = match(context, run.matches[0])
-    addresses = AddressRanges((), union(ranges)) if bits == 128 else AddressRanges(union(ranges), ())
+    addresses = HostRanges((), union(ranges)) if bits == 128 else HostRanges(union(ranges), ())
     return any_of((first, address_set(context, protocol, direction, addresses), *others))
 
 

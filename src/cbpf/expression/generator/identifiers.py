@@ -1,7 +1,5 @@
 """Identifiers with their qualifiers: the number, address or name, and its meaning after them."""
 
-import socket
-
 from ...isa.opcodes import WORD_MASK
 from ..lexer import Token
 from ..syntax_tree import Match
@@ -18,11 +16,10 @@ from .addresses import (
 )
 from .conditions import Condition, all_of, any_of, equals, negation
 from .context import Context
-from .hardware_addresses import arcnet_address, hardware_address, has_hardware_addresses
+from .ip_text import ipv4_number, ipv4_text, ipv6_number, ipv6_text
 from .link_layers import UNSET
 from .network_protocols import numbered_protocol, protocol_is
 from .ports import checked_port, named_ports, port_bounds, port_protocols, port_range, ports, service
-from .protocol_chain import protocol_chain
 
 
 def match(context: Context, node: Match) -> Condition:
@@ -33,6 +30,8 @@ def match(context: Context, node: Match) -> Condition:
     if kind == "proto":
         return numbered_protocol(context, node.qualifiers.protocol, token)
     if kind == "protochain":
+        from .protocol_chain import protocol_chain
+
         return protocol_chain(context, node.qualifiers.protocol, token)
     if kind == "gateway":
         return _gateway(context, node)
@@ -76,19 +75,19 @@ def _masked_network(context: Context, node: Match, found: Network) -> Network:
         mask = word & own
     (address,), _ = found
     if address & ~mask & WORD_MASK:
-        _reject_host_bits(context, node, _dotted(address & mask))
+        _reject_host_bits(context, node, ipv4_text(address & mask))
     return Network((address,), (mask,))
 
 
 def _ipv6_network(context: Context, node: Match) -> Network:
-    number = int.from_bytes(socket.inet_pton(socket.AF_INET6, node.identifier.word), "big")
+    number = ipv6_number(node.identifier.word)
     prefix = 128 if node.mask is None else node.mask.value
     if prefix > 128:
         assert node.mask is not None
         context.reject("address", f"prefix length {prefix} is out of range", "at most 128 for IPv6", at=node.mask)
     if number & (1 << 128 - prefix) - 1:
         kept = number >> 128 - prefix << 128 - prefix
-        _reject_host_bits(context, node, socket.inet_ntop(socket.AF_INET6, kept.to_bytes(16, "big")))
+        _reject_host_bits(context, node, ipv6_text(kept))
     return ipv6_network(number, prefix)
 
 
@@ -97,10 +96,6 @@ def _reject_host_bits(context: Context, node: Match, address: str) -> None:
     joint = "/" if node.mask.kind == "number" else " mask "
     rule = f"the network is {address}{joint}{node.mask.text}"
     context.reject("address", f"bits of {node.identifier.text} are set outside the mask", rule, at=node.identifier)
-
-
-def _dotted(number: int) -> str:
-    return socket.inet_ntop(socket.AF_INET, number.to_bytes(4, "big"))
 
 
 def _decnet_number(context: Context, node: Match) -> int:
@@ -120,14 +115,9 @@ def _named_network(context: Context, node: Match) -> Condition:
     text = context.look_up(token, "network", "network", token.word)
     if text is None:
         context.reject("name", f"unknown network '{token.word}'", "names are those of networks(5)", at=token)
-    number = int.from_bytes(_packed(socket.AF_INET, text), "big")
+    number = ipv4_number(text)
     found = numbered_network(number)
     return network_address(context, node.qualifiers.protocol, node.qualifiers.direction, found)
-
-
-def _packed(family: int, text: str) -> bytes:
-    """Return the bytes of an address that a resolver has returned."""
-    return socket.inet_pton(family, text.partition("%")[0])
 
 
 def _named_host(context: Context, node: Match) -> Condition:
@@ -146,10 +136,10 @@ def _named_host(context: Context, node: Match) -> Condition:
     for address in addresses:
         if ":" in address:
             if protocol in (None, "ip6"):
-                number = int.from_bytes(_packed(socket.AF_INET6, address), "big")
+                number = ipv6_number(address)
                 tests.append(network_address(context, protocol, direction, ipv6_network(number, 128)))
         elif protocol != "ip6":
-            number = int.from_bytes(_packed(socket.AF_INET, address), "big")
+            number = ipv4_number(address)
             tests.append(network_address(context, protocol4, direction, Network((number,), (WORD_MASK,))))
     if not tests:
         family = {None: "", "ip6": " with an IPv6 address"}.get(protocol, " with an IPv4 address")
@@ -165,6 +155,8 @@ def _addresses(context: Context, token: Token) -> tuple[str, ...]:
 
 
 def _mac(context: Context, node: Match) -> Condition:
+    from .hardware_addresses import hardware_address
+
     protocol, direction, kind = node.qualifiers
     token = node.identifier
     if protocol != "link" or kind not in (None, "host"):
@@ -183,6 +175,8 @@ def mac_bytes(text: str) -> bytes:
 
 
 def _arcnet(context: Context, node: Match) -> Condition:
+    from .hardware_addresses import arcnet_address
+
     protocol, direction, kind = node.qualifiers
     token = node.identifier
     if protocol != "link" or kind not in (None, "host"):
@@ -193,6 +187,8 @@ def _arcnet(context: Context, node: Match) -> Condition:
 
 def _named_station(context: Context, node: Match) -> Condition:
     """Return the condition of a name of ethers(5)."""
+    from .hardware_addresses import hardware_address, has_hardware_addresses
+
     if not has_hardware_addresses(context):
         fact = f"link type {context.link_type_name} has no Ethernet addresses"
         context.reject("link-type", fact, "'ether host' does not apply")
@@ -208,6 +204,8 @@ def _station(context: Context, token: Token) -> bytes:
 
 def _gateway(context: Context, node: Match) -> Condition:
     """Return the condition of a packet that a gateway forwards: its Ethernet address, and not its IPv4 address."""
+    from .hardware_addresses import hardware_address, has_hardware_addresses
+
     protocol, _, _ = node.qualifiers
     token = node.identifier
     if token.kind != "name":
@@ -219,11 +217,7 @@ def _gateway(context: Context, node: Match) -> Condition:
         fact = f"link type {context.link_type_name} has no Ethernet addresses"
         context.reject("link-type", fact, "'gateway' does not apply")
     station = hardware_address(context, None, _station(context, token))
-    numbers = [
-        int.from_bytes(_packed(socket.AF_INET, address), "big")
-        for address in _addresses(context, token)
-        if ":" not in address
-    ]
+    numbers = [ipv4_number(address) for address in _addresses(context, token) if ":" not in address]
     if not numbers:
         context.reject("name", f"unknown host '{token.word}'", "no host with an IPv4 address has this name", at=token)
     others = []

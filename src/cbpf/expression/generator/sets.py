@@ -1,29 +1,16 @@
 """Lists of addresses and ports as one test each: those of `Expression`, and long lists in the text."""
 
-from typing import NamedTuple
-
 from ...isa.word_ranges import Ranges, split_by_first_word, union
+from ..address_lists import HostRanges
 from .addresses import directed, ipv4_address_in
 from .conditions import Condition, Effect, Membership, all_of, any_of, equals, exceeds, negation, reaches
 from .context import Context
 from .payload_types import IPV6, payload_is
-from .ports import ports
+from .ports import port_protocols, ports
 from .steps import Steps
 
 
-class AddressRanges(NamedTuple):
-    """Sorted, disjoint, inclusive ranges of addresses.
-
-    Args:
-        ipv4: Ranges of 32-bit numbers.
-        ipv6: Ranges of 128-bit numbers.
-    """
-
-    ipv4: Ranges
-    ipv6: Ranges
-
-
-def address_set(context: Context, protocol: str | None, direction: str | None, addresses: AddressRanges) -> Condition:
+def address_set(context: Context, protocol: str | None, direction: str | None, addresses: HostRanges) -> Condition:
     """Return the condition that an address is in a list."""
 
     def ipv6_side(side: str) -> Condition:
@@ -43,8 +30,9 @@ def address_set(context: Context, protocol: str | None, direction: str | None, a
     return any_of(tests)
 
 
-def port_set(context: Context, protocols: tuple[str, ...], direction: str | None, numbers: Ranges) -> Condition:
+def port_set(context: Context, protocol: str | None, direction: str | None, numbers: Ranges) -> Condition:
     """Return the condition that a port is in a list."""
+    protocols = port_protocols(context, protocol)
     return ports(context, protocols, direction, lambda load: Membership((load,), (), numbers))
 
 
