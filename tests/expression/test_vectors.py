@@ -25,8 +25,9 @@ from support.filter_vectors import (
 )
 from support.libpcap_comparison import our_result
 from support.libpcap_differences import difference_of
-from support.random_filters import Case, file_header
+from support.random_filters import Case
 from support.resolver import TestResolver
+from support.savefile_headers import file_header
 
 pytestmark = needs_vectors
 

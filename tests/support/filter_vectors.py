@@ -20,7 +20,8 @@ from cbpf.expression.libpcap import NETMASK_UNKNOWN, Handle
 from cbpf.isa.instructions import RawInstruction
 from cbpf.packet.link_types import link_type
 from support.equal_programs import Code
-from support.random_filters import Case, file_header
+from support.random_filters import Case
+from support.savefile_headers import file_header
 
 FOLDER: Final = os.environ.get("CBPF_VECTORS")
 needs_vectors: Final = pytest.mark.skipif(not FOLDER, reason="needs the folder of vectors in $CBPF_VECTORS")

@@ -11,14 +11,16 @@ from functools import cached_property
 from typing import Final, NamedTuple
 
 from cbpf.expression.generator.identifier_runs import SHORTEST_IPV6_RUN
-from cbpf.expression.generator.link_layers import Offset, initial_headers
+from cbpf.expression.generator.link_layers import MEASURED_LINK, MEASURED_PAYLOAD, Offset, initial_headers
 from cbpf.expression.lexer import Token, tokens
 from cbpf.expression.libpcap import Handle
 from cbpf.expression.parser import parse
 from cbpf.expression.primitives import SyntaxProblem
 from cbpf.expression.syntax_tree import Match, Primitive, Protocol, Relation
 from cbpf.expression.vocabulary import FIELDS, words
+from cbpf.packet.link_types import link_type
 from support.expression_nodes import conditions_of
+from support.savefile_headers import file_header
 
 ARCNET: Final = (7, 129)
 BACNET_MS_TP: Final = 165
@@ -26,7 +28,7 @@ DSA: Final = (281, 284)
 HOST_ORDER: Final = (0, 109)
 PFLOG: Final = 117
 PPI: Final = 192
-SLIP: Final = (8, 15)
+SLIP: Final = 8
 ISIS_WORDS: Final = frozenset(words("l1 l2 iih lsp snp csnp psnp"))
 IP_WORDS: Final = frozenset(words("ip tcp udp sctp icmp igmp igrp pim vrrp carp ah esp"))
 HOST_KINDS: Final = (None, "host", "net")
@@ -84,16 +86,24 @@ class Difference(NamedTuple):
     Args:
         name: The name of the reason, in kebab case.
         applies: Whether an expression is concerned.
-        explanation: The behaviour of libpcap 1.10.6, and that of cbpf.
+        explanation: The behaviour of libpcap 1.10.6; cbpf does not have it.
+        link_type: The link type of the example.
+        example: An expression that differs.
+        byte_order: "<" or ">" if the example is about a file of this byte order.
     """
 
     name: str
     applies: Callable[[Subject], bool]
     explanation: str
+    link_type: str
+    example: str
+    byte_order: str = ""
 
-
-def _has_number_above(matches: list[Match], limit: int) -> bool:
-    return any(match.identifier.kind == "number" and match.identifier.value > limit for match in matches)
+    @property
+    def handle(self) -> Handle:
+        """The packets of the example."""
+        handle = Handle(link_type(self.link_type).dlt, 262_144)
+        return handle._replace(file_header=file_header(handle, self.byte_order)) if self.byte_order else handle
 
 
 def _exceeds_protocol_numbers(subject: Subject) -> bool:
@@ -160,18 +170,24 @@ def _exceeds_atm_fields(subject: Subject) -> bool:
 DIFFERENCES: Final = (
     Difference(
         "vxlan",
-        lambda subject: any(token.kind == "name" and token.text == "vxlan" for token in subject.tokens),
+        lambda subject: any(token.text == "vxlan" for token in subject.tokens),
         "libpcap 1.10.6 does not have the primitive `vxlan`.",
+        "EN10MB",
+        "vxlan 5",
     ),
     Difference(
         "dsa",
         lambda subject: subject.dlt in DSA,
         "libpcap 1.10.6 does not know the headers of DSA_TAG_BRCM and DSA_TAG_DSA.",
+        "DSA_TAG_DSA",
+        "vlan 5",
     ),
     Difference(
         "gateway",
         lambda subject: bool(subject.matches("gateway")),
-        "libpcap 1.10.6 refuses `gateway` as it is usually built.",
+        "libpcap 1.10.6 rejects `gateway`, unless it is built with a library of Ethernet addresses.",
+        "EN10MB",
+        "gateway eth-ipv4-noipv6.host123.libpcap.test",
     ),
     Difference(
         "block-acknowledgements",
@@ -181,6 +197,8 @@ DIFFERENCES: Final = (
             for token in primitive.arguments
         ),
         "libpcap 1.10.6 does not know the control frames `bar` and `ba`.",
+        "IEEE802_11",
+        "type ctl subtype bar",
     ),
     Difference(
         "link-protocol-names",
@@ -188,39 +206,56 @@ DIFFERENCES: Final = (
             match.identifier.word in ("lldp", "slow") for match in subject.matches("proto", protocol="link")
         ),
         "libpcap 1.10.6 does not know the names `lldp` and `slow` of link protocols.",
+        "EN10MB",
+        "ether proto lldp",
     ),
     Difference(
         "ms-tp-addresses",
         lambda subject: (
             subject.dlt == BACNET_MS_TP
-            and (any(token.kind == "arcnet" for token in subject.tokens) or bool(subject.primitives("broadcast")))
+            and (
+                any(token.kind == "arcnet" for token in subject.tokens)
+                or bool(subject.primitives("broadcast", "multicast"))
+            )
         ),
         "libpcap 1.10.6 has no addresses of BACnet MS/TP.",
+        "BACNET_MS_TP",
+        "link host $21",
     ),
     Difference(
         "ppi-frames",
         lambda subject: subject.dlt == PPI and bool(subject.primitives("type", "subtype", "dir")),
-        "libpcap 1.10.6 refuses the frame types and directions of IEEE 802.11 after a PPI header.",
+        "libpcap 1.10.6 rejects the frame types and directions of IEEE 802.11 after a PPI header.",
+        "PPI",
+        "type data",
     ),
     Difference(
         "protocol-numbers",
         _exceeds_protocol_numbers,
         "libpcap 1.10.6 does not check whether the number of a protocol fits its field.",
+        "EN10MB",
+        "ip proto 256",
     ),
     Difference(
         "byte-values",
         lambda subject: any(_argument(primitive).value > 255 for primitive in subject.primitives("byte")),
         "libpcap 1.10.6 does not check the value that `byte` compares with.",
+        "RAW",
+        "byte 1 < 256",
     ),
     Difference(
         "byte-operators",
         lambda subject: any(_argument(primitive, 1).word in ("&", "|") for primitive in subject.primitives("byte")),
         "In libpcap 1.10.6, `byte N & M` and `byte N | M` do not load the byte.",
+        "RAW",
+        "byte 8 & 5",
     ),
     Difference(
         "atm-numbers",
         _exceeds_atm_fields,
         "libpcap 1.10.6 does not check the numbers of `vpi` and `vci`.",
+        "SUNATM",
+        "vpi 256",
     ),
     Difference(
         "frame-directions",
@@ -229,59 +264,103 @@ DIFFERENCES: Final = (
             for primitive in subject.primitives("dir")
         ),
         "libpcap 1.10.6 does not check the number of `dir`.",
+        "IEEE802_11",
+        "dir 4",
     ),
     Difference(
         "decnet-addresses",
         _has_invalid_decnet_address,
         "libpcap 1.10.6 does not check the area and the node of a DECnet address, and accepts numbers and masks.",
+        "EN10MB",
+        "decnet host 64.120",
     ),
     Difference(
         "unequal-fields",
         lambda subject: any(_argument(primitive, 0).word == "!=" for primitive in subject.primitives(*FIELDS)),
         "In libpcap 1.10.6, `!=` acts as `=` on the fields of ATM and MTP.",
+        "MTP2",
+        "opc != 5",
     ),
     Difference(
         "isis-types",
         lambda subject: subject.has_protocol(ISIS_WORDS) or bool(subject.matches("proto", protocol="isis")),
         "libpcap 1.10.6 compares the type of an IS-IS packet with all eight bits of its byte, of which three are "
         "reserved; for C_HDLC and HDLC it takes the byte before.",
+        "EN10MB",
+        "iih",
     ),
     Difference(
         "arcnet-codes",
         lambda subject: subject.dlt in ARCNET and _tests_ipv4_or_arp(subject),
         "libpcap 1.10.6 also accepts the ARCnet codes of RFC 1051 for IP and ARP, which differ in their headers.",
+        "ARCNET",
+        "arp",
     ),
     Difference(
         "loopback-files",
         lambda subject: subject.is_file and subject.dlt in HOST_ORDER and _tests_ip(subject),
         "In a file, libpcap 1.10.6 expects the address family of NULL and ENC in the byte order of the file only.",
+        "NULL",
+        "ip",
+        "<",
     ),
     Difference(
         "pflog-files",
         lambda subject: subject.is_file and subject.dlt == PFLOG and _tests_ip(subject),
         "In a file of PFLOG, libpcap 1.10.6 expects the address family of IPv6 on Linux, which writes no such files.",
+        "PFLOG",
+        "ip6",
+        "<",
     ),
     Difference(
         "metadata-offsets",
         lambda subject: _moves_link_header(subject) and bool(subject.primitives("inbound", "outbound", "ifindex")),
         "libpcap 1.10.6 adds the offset of the link header to that of the metadata of a packet.",
+        "NETANALYZER",
+        "inbound",
     ),
     Difference(
         "long-ipv6-lists",
         _has_long_ipv6_list,
         "libpcap tests one address of a list after the other. In a list of 256 or more IPv6 addresses, "
         "cbpf looks for the source first. This differs on packets that end inside the destination address.",
+        "EN10MB",
+        f"host ({' or '.join(f'{number:x}::1' for number in range(0x2001, 0x2101))})",
+    ),
+    Difference(
+        "protochain",
+        lambda subject: bool(subject.matches("protochain")),
+        "libpcap compiles `protochain` to a loop, which no kernel accepts. cbpf looks at the first eight headers.",
+        "EN10MB",
+        "ip6 protochain 6",
+    ),
+    Difference(
+        "unmeasured-headers",
+        lambda subject: (
+            subject.dlt in MEASURED_LINK | MEASURED_PAYLOAD and bool(subject.primitives("pppoes", "geneve"))
+        ),
+        "libpcap measures headers of variable length for the innermost packet only, so it looks for the outer ones at "
+        "the start of the packet.",
+        "IEEE802_11_RADIO",
+        "geneve and tcp port 80",
     ),
     Difference(
         "slip-outbound",
-        lambda subject: subject.dlt in SLIP and bool(subject.primitives("outbound")),
+        lambda subject: subject.dlt == SLIP and bool(subject.primitives("outbound")),
         "In libpcap 1.10.6, `outbound` on SLIP accepts every direction but 0.",
+        "SLIP",
+        "outbound",
     ),
 )
-"""The differences. Pending: which of them cbpf has; a reason that turns out not to hold is to be removed."""
+"""The differences; the first one that applies to an expression counts."""
+
+
+def differences_of(text: str, handle: Handle) -> list[str]:
+    """Return the names of the differences that concern an expression."""
+    subject = Subject(text, handle)
+    return [difference.name for difference in DIFFERENCES if difference.applies(subject)]
 
 
 def difference_of(text: str, handle: Handle) -> str | None:
     """Return the name of the first difference that concerns an expression, or None."""
-    subject = Subject(text, handle)
-    return next((difference.name for difference in DIFFERENCES if difference.applies(subject)), None)
+    return next(iter(differences_of(text, handle)), None)

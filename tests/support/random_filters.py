@@ -7,7 +7,6 @@ carried over, and mistakes, so that errors are compared as well.
 from __future__ import annotations
 
 import re
-import struct
 from random import Random
 from typing import Final, NamedTuple
 
@@ -17,11 +16,12 @@ from cbpf.expression.parser import parse
 from cbpf.expression.primitives import SyntaxProblem
 from cbpf.expression.syntax_tree import Match, Primitive, Protocol, Relation
 from cbpf.packet.link_types import link_type as find_link_type
-from cbpf.packet.link_types import link_type_by_dlt, link_types
+from cbpf.packet.link_types import link_types
 from support.expression_nodes import conditions_of
 from support.random_choices import below, chance, pick
 from support.random_primitives import JUNIPER, MTP, WITH_TYPES, primitive
 from support.random_state import State
+from support.savefile_headers import file_header
 
 ALL_TYPES: Final = tuple(link_type.dlt for link_type in link_types())
 MOST_TYPES: Final = sorted((WITH_TYPES | MTP) - JUNIPER)
@@ -88,12 +88,6 @@ def random_dlt(random: Random) -> int:
     if fraction < 0.93:
         return pick(random, MOST_TYPES if fraction < 0.85 else sorted(JUNIPER))
     return pick(random, ALL_TYPES) if fraction < 0.99 else pick(random, UNKNOWN_TYPES)
-
-
-def file_header(handle: Handle, byte_order: str) -> bytes:
-    """Return the header of a pcap file of packets like those of a handle."""
-    linktype = link_type_by_dlt(handle.dlt).linktype
-    return struct.pack(f"{byte_order}IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, handle.snaplen, linktype)
 
 
 def random_expression(state: State) -> str:

@@ -1,0 +1,99 @@
+"""The differences from libpcap 1.10.6: each has an example that differs, and without them there is no difference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import pytest
+
+from cbpf.expression.generator import link_fields, network_protocols, payload_types
+from cbpf.expression.generator.conditions import Condition, all_of, equals
+from cbpf.expression.generator.context import Context
+from cbpf.expression.generator.steps import Steps
+from cbpf.expression.libpcap import NETMASK_UNKNOWN
+from support.equal_programs import step_that_shows_equality
+from support.libpcap_comparison import check_equal, libpcap_result, our_result
+from support.libpcap_differences import DIFFERENCES, Difference, difference_of, differences_of
+from support.libpcap_release import needs_libpcap
+from support.project import Rounds
+from support.random_filters import random_filter
+from support.resolver import TestResolver
+
+
+def _isis_is(context: Context, kind: int) -> Condition:
+    """Test the type of an IS-IS packet with all bits, at one offset for all link types."""
+    is_isis = payload_types.osi_is(context, 0x83)
+    return all_of((is_isis, equals(context.load(context.headers.plain_network_header, 4, 1), kind)))
+
+
+def _families_of(context: Context, protocol: int) -> tuple[int, ...]:
+    """Return the address families of Linux for PFLOG, also in files."""
+    if protocol == payload_types.IPV6 and context.headers.family == "pflog":
+        return (payload_types._AF_INET6,)
+    return FAMILIES_OF(context, protocol)
+
+
+def _loopback_words(context: Context, family: int) -> tuple[int, ...]:
+    """Return an address family in the byte order of the file only."""
+    little, *others = LOOPBACK_WORDS(context, family)
+    return (little,) if context.target.file_order != "big" or not others else tuple(others)
+
+
+def _compared(steps: Steps, operator: str, value: int) -> Condition:
+    """Compare fields with `=` in place of `!=`."""
+    return COMPARED(steps, "=" if operator == "!=" else operator, value)
+
+
+FAMILIES_OF: Final = payload_types._families_of
+LOOPBACK_WORDS: Final = payload_types._loopback_words
+COMPARED: Final = link_fields.compared
+CODES: Final = {**payload_types._ARCNET, payload_types.IPV4: (212, 240), payload_types.ARP: (213, 241)}
+
+
+def _unchecked(*_: object) -> bool:
+    return False
+
+
+RESTORED: Final[dict[str, tuple[tuple[object, str, object], ...]]] = {
+    "isis-types": (
+        (network_protocols, "isis_is", _isis_is),
+        (network_protocols._TESTS, "isis", (_isis_is, 0x1F)),
+    ),
+    "arcnet-codes": ((payload_types, "_ARCNET", CODES),),
+    "loopback-files": ((payload_types, "_loopback_words", _loopback_words),),
+    "pflog-files": ((payload_types, "_families_of", _families_of),),
+    "unequal-fields": ((link_fields, "compared", _compared),),
+    "protocol-numbers": (
+        (network_protocols, "check_protocol_number", _unchecked),
+        (network_protocols, "is_no_protocol", _unchecked),
+    ),
+}
+"""For a difference: the parts of the generator, with replacements that have the behaviour of libpcap 1.10.6."""
+
+
+@pytest.mark.fuzz
+def test_restored_behaviour_is_that_of_libpcap(rounds: Rounds, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The expressions that the table leaves out are equal to those of libpcap in everything else."""
+    needs_libpcap(1, 10, 6)
+    for target, name, value in (part for parts in RESTORED.values() for part in parts):
+        replace: Callable[..., None] = monkeypatch.setitem if isinstance(target, dict) else monkeypatch.setattr
+        replace(target, name, value)
+    for random in rounds(400, min_checked=0.05):
+        case = random_filter(random)
+        reasons = differences_of(case.text, case.handle)
+        if reasons and RESTORED.keys() >= set(reasons):
+            check_equal(case)
+            rounds.checked()
+
+
+@pytest.mark.parametrize("difference", DIFFERENCES, ids=lambda difference: difference.name)
+def test_each_example_differs(difference: Difference) -> None:
+    needs_libpcap(1, 10, 6)
+    assert difference_of(difference.example, difference.handle) == difference.name
+    arguments = difference.example, difference.handle, NETMASK_UNKNOWN
+    expected, actual = libpcap_result(*arguments), our_result(*arguments, names=TestResolver())
+    if expected.code is not None and actual.code is not None:
+        assert step_that_shows_equality(actual.code, expected.code) is None
+    else:
+        assert expected.code is not actual.code
