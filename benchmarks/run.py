@@ -15,6 +15,7 @@ from benchmarks.chart import svg
 from benchmarks.compiling import compiling
 from benchmarks.containers import compressed, linear, pcapng
 from benchmarks.crossing import crossing
+from benchmarks.expressions import expressions
 from benchmarks.hot import hot
 from benchmarks.ir_writer import ir_writer
 from benchmarks.one_packet import one_packet
@@ -43,6 +44,7 @@ TOPICS: Final[dict[str, Callable[[Setting], Iterator[Section]]]] = {
     "ir": ir_writer,
     "startup": startup,
     "assembly": assembly,
+    "expressions": expressions,
     "proofs": proofs,
     "optimizer": optimizing,
 }
