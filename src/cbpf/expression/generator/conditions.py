@@ -5,7 +5,7 @@ the packet, whatever the outcome of the others would be, so no test is moved or 
 """
 
 from collections.abc import Iterable
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from ...isa.opcodes import Action
 from ...isa.word_ranges import Ranges
@@ -133,3 +133,21 @@ def exceeds(steps: Steps, value: int) -> Comparison:
 def reaches(steps: Steps, value: int) -> Comparison:
     """Return the test whether A is *value* or greater."""
     return Comparison(steps, Action.GREATER_OR_EQUAL, value)
+
+
+_RELATIONS: Final = {
+    "=": (Action.EQUAL, False),
+    "!=": (Action.EQUAL, True),
+    ">": (Action.GREATER_THAN, False),
+    ">=": (Action.GREATER_OR_EQUAL, False),
+    "<": (Action.GREATER_OR_EQUAL, True),
+    "<=": (Action.GREATER_THAN, True),
+}
+"""By operator: the comparison, and whether its opposite is meant."""
+
+
+def compared(steps: Steps, operator: str, value: int | None) -> "Condition":
+    """Return the comparison of A with a value, or with X if there is none, by an operator of relations."""
+    action, is_opposite = _RELATIONS[operator]
+    comparison = Comparison(steps, action, value)
+    return negation(comparison) if is_opposite else comparison

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from ...isa.opcodes import EXTENSION_OFFSET, Action
 from ..lexer import Token
-from .conditions import Comparison, Condition, all_of, any_of, equals, exceeds, negation, reaches
+from .conditions import Condition, all_of, any_of, compared, equals, exceeds, negation, reaches
 from .context import Context
 from .link_layers import (
     ERF,
@@ -20,23 +20,6 @@ from .link_layers import (
     SUNATM,
 )
 from .steps import WIRE_LENGTH, Steps, absolute, arithmetic, mask
-
-_RELATIONS: Final = {
-    "=": (Action.EQUAL, False),
-    "!=": (Action.EQUAL, True),
-    ">": (Action.GREATER_THAN, False),
-    ">=": (Action.GREATER_OR_EQUAL, False),
-    "<": (Action.GREATER_OR_EQUAL, True),
-    "<=": (Action.GREATER_THAN, True),
-}
-"""By operator: the comparison, and whether its opposite is meant."""
-
-
-def compared(steps: Steps, operator: str, value: int) -> Condition:
-    """Return the comparison of A with a value by an operator of relations."""
-    action, is_opposite = _RELATIONS[operator]
-    comparison = Comparison(steps, action, value)
-    return negation(comparison) if is_opposite else comparison
 
 
 def field(

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from ...isa.instructions import RawInstruction
 from ...isa.opcodes import Action
 from ..syntax_tree import Arithmetic, Binary, Length, Load, Negate, Relation
-from .conditions import Comparison, Condition, all_of, equals, negation
+from .conditions import Condition, all_of, compared, equals
 from .context import Context
 from .link_layers import AVS, PRISM, RADIOTAP, Offset
 from .network_protocols import PAYLOADS, TRANSPORTS, protocol_is
@@ -42,16 +42,6 @@ _OPERATIONS: Final = {
     "<<": Action.SHIFT_LEFT,
     ">>": Action.SHIFT_RIGHT,
 }
-_COMPARISONS: Final = {
-    "=": (Action.EQUAL, False),
-    "!=": (Action.EQUAL, True),
-    ">": (Action.GREATER_THAN, False),
-    ">=": (Action.GREATER_OR_EQUAL, False),
-    "<": (Action.GREATER_OR_EQUAL, True),
-    "<=": (Action.GREATER_THAN, True),
-}
-"""By operator: the comparison, and whether its opposite is meant."""
-
 _HEADERS: Final = frozenset({"ip", "arp", "rarp", "ip6", "atalk", "decnet", "sca", "lat", "mopdl", "moprc"})
 """The protocols whose header is the network header."""
 _BEHIND_IPV4: Final = frozenset({"tcp", "udp", "sctp", "icmp", "igmp", "igrp", "pim", "vrrp", "carp"})
@@ -81,9 +71,7 @@ def relation(context: Context, node: Relation) -> Condition:
     steps = (*left.steps, *right.steps, scratch_to_x(right.slot), scratch_to_a(left.slot))
     context.release(left.slot)
     context.release(right.slot)
-    action, is_opposite = _COMPARISONS[node.operator]
-    comparison: Condition = Comparison(steps, action, None)
-    return all_of((left.checks, right.checks, negation(comparison) if is_opposite else comparison))
+    return all_of((left.checks, right.checks, compared(steps, node.operator, None)))
 
 
 def _value(context: Context, root: Arithmetic) -> _Value:
