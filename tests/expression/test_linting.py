@@ -127,6 +127,43 @@ FIELDS: Final = {
 
 MISTAKES: Final = SHIFTED | STRUCTURE | NOTATION | FIELDS
 
+SURPRISES: Final = {
+    "vlan 5 or vlan 6": "shifted-test",  # libpcap#798, #158, #445, #916, #1211, #408, tcpdump#606, #900
+    "(vlan and tcp) or tcp": "shifted-test",
+    "ether[12:2] = 0x8100": "vlan-metadata",  # libpcap#1387, #1422, #1256, #461, #390, #1169
+    "tcp": "extension-header",  # libpcap#66, #659, #864, #259, pflua#239
+    "tcp[13] & 2 != 0": "ipv4-field",  # libpcap#600, #1207
+    "udp[8:4] = 1": "ipv4-field",
+    "tcp port 80": "later-fragment",
+    "arp or tcp and net 10.0.0.0/8": "mixed-operators",
+    "host 10.0.0.1 and tcp port 80 or 443": "mixed-operators",
+    "not host 10.0.0.1 and 10.0.0.2": "negated-list",
+    "not port 80 or 443": "negated-list",
+    "net 10.0.0.0": "net-without-prefix",
+    "host 1.2": "short-address",
+    "host 10.0.0.1": "arp-of-host",
+    "1 + tcp[13] = 3": "dropped-check",
+    "tcp[0] % 3 + 1 = 2": "modulo-precedence",
+    "ip and arp": "rejects-all",
+    "tcp and udp": "rejects-all",
+    "src host 10.0.0.1 and src host 10.0.0.2": "rejects-all",
+    "byte 0 & 1": "older-libpcap",
+    "less 64": "wire-length",
+    "len <= 64": "wire-length",
+    "geneve or ip": "undefined-offset",
+}
+"""Expressions that surprised users of libpcap, with issues of its trackers, and the rules that explain them."""
+
+REJECTED: Final = (
+    "ip and len-20 > 5",
+    "tcp or 443",
+    "ip.addr == 1.2.3.4",
+    "tcp.port eq 80",
+    "host a, b",
+    "port 80,443",
+)
+"""Surprises that are errors."""
+
 NOTES: Final = {
     "port 53": ["any-transport", "later-fragment", "extension-header"],
     "tcp": ["extension-header"],
@@ -219,6 +256,17 @@ def test_notes_are_returned_on_request(expression: str) -> None:
     assert [identifier for identifier, *_ in _mistakes(expression, notes=True)] == NOTES[expression]
 
 
+@pytest.mark.parametrize("expression", SURPRISES)
+def test_surprises_of_users_are_explained(expression: str) -> None:
+    assert SURPRISES[expression] in {identifier for identifier, *_ in _mistakes(expression, notes=True)}
+
+
+@pytest.mark.parametrize("expression", REJECTED)
+def test_other_surprises_are_errors(expression: str) -> None:
+    with pytest.raises(cbpf.ExpressionError):
+        cbpf.lint_expression(expression, names=None)
+
+
 def test_every_syntactic_rule_has_an_example() -> None:
     shown = {identifier for findings in MISTAKES.values() for identifier, *_ in findings}
     shown |= {identifier for identifiers in NOTES.values() for identifier in identifiers}
@@ -308,7 +356,7 @@ def test_rules_run_without_a_solver() -> None:
         from cbpf import lint_expression
         for expression in "not port 80 or 443", "ip and tcp[13] & 2 != 0":
             for finding in lint_expression(expression):
-                print(finding.severity, finding.identifier, finding.suggestion, finding.difference, finding.fact)
+                print(finding.severity, finding.identifier, finding.suggestion, finding.difference, finding.rule)
     """
     done = subprocess.run([sys.executable, "-c", dedent(script)], capture_output=True, text=True, check=True)
     mistake, missing, _ = done.stdout.splitlines()

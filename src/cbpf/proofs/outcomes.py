@@ -35,13 +35,12 @@ class Outcomes:
 
         Raises `Undecided`.
         """
-        conditions = [self._condition(part, accepts) for part, accepts in outcomes]
-        model = self._query.solve(self._query.terms.all(*conditions))
-        if model is not None and not all(
-            _has_outcome(self._parts[part][0], accepts, model) for part, accepts in outcomes
-        ):
+        model = self._query.solve(*(self._condition(part, accepts) for part, accepts in outcomes))
+        if model is None:
+            return False
+        if any(bool(_verdict(self._parts[part][0], model)) is not accepts for part, accepts in outcomes):
             raise Undecided(SPURIOUS_COUNTEREXAMPLE)
-        return model is not None
+        return True
 
     def _condition(self, part: Program, accepts: bool) -> BoolTerm:
         if part not in self._parts:

@@ -84,15 +84,15 @@ class Query:
             self._limits,
         )
 
-    def solve(self, condition: BoolTerm) -> Model | None:
-        """Return the solver's packet that satisfies a condition, or None if there is none. Raises `Undecided`."""
-        if condition is False:
+    def solve(self, *conditions: BoolTerm) -> Model | None:
+        """Return the solver's packet that satisfies all conditions, or None if there is none. Raises `Undecided`."""
+        if any(condition is False for condition in conditions):
             return None
         if self._solver is None:
             self._solver = self.terms.solver()
             self._solver.add_constraints(*self.packet.constraints)
         exact = self.packet.exact_search_conditions
-        if self._solver.is_satisfiable(condition, *exact) or (exact and self._solver.is_satisfiable(condition)):
+        if self._solver.is_satisfiable(*conditions, *exact) or (exact and self._solver.is_satisfiable(*conditions)):
             return self.packet.model(self._solver)
         return None
 

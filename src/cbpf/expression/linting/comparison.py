@@ -3,11 +3,14 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Final
 
 from ...errors import MissingLibrary, Undecided
 from ...isa.program import Program
 from ...proofs.equivalence import Difference
 from ...proofs.outcomes import accepted_by_one
+
+_TIME_LIMIT: Final = "the time limit was reached"
 
 
 class Comparison:
@@ -44,8 +47,8 @@ class Comparison:
             return None
         remaining = self._deadline - time.monotonic()
         if remaining <= 0:
-            self.missing["time-limit"] = "the time limit was reached"
-            raise Undecided("the time limit was reached", "timeout")
+            self.missing["time-limit"] = _TIME_LIMIT
+            raise Undecided(_TIME_LIMIT, "timeout")
         return remaining
 
     @contextmanager
@@ -57,5 +60,5 @@ class Comparison:
             self.missing["no-solver"] = str(error)
             raise
         except Undecided as error:
-            self.missing["time-limit"] = error.reason
+            self.missing["time-limit"] = _TIME_LIMIT if error.parameter == "timeout" else error.reason
             raise

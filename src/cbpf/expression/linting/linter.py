@@ -148,8 +148,8 @@ class _Linter:
 
     def _incomplete(self, rule: LintRule) -> LintFinding:
         """Return the finding that answers are missing."""
-        fact = f"not all parts were compared: {self._comparison.missing[rule.identifier]}"
-        return self._new_finding(rule, Draft(Span(0, len(self._text)), fact, rule.summary))
+        whole, reason = Span(0, len(self._text)), self._comparison.missing[rule.identifier]
+        return self._new_finding(rule, Draft(whole, "some comparisons have no answer", reason))
 
     def _new_finding(self, rule: LintRule, draft: Draft, difference: Difference | None = None) -> LintFinding:
         return LintFinding(

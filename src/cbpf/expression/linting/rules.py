@@ -127,8 +127,8 @@ PROOF_RULES: Final = (
 """The rules that compare programs."""
 
 INCOMPLETE_RULES: Final = (
-    LintRule("no-solver", "undecided", "The extra `smt` is not installed, and some parts were not compared"),
-    LintRule("time-limit", "undecided", "The time limit was reached, and some parts were not compared"),
+    LintRule("no-solver", "undecided", "Comparisons that need the extra `smt`, which is not installed"),
+    LintRule("time-limit", "undecided", "Comparisons without an answer within the limits of time and memory"),
 )
 """The findings about findings that may be missing."""
 
