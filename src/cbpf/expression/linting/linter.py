@@ -65,7 +65,7 @@ def lint_expression(
         The findings: errors, warnings, notes, and questions without an answer, each in the order of the text.
 
     Raises:
-        ExpressionError: The expression cannot be compiled; `LinkTypeError` if it can be for another link type.
+        ExpressionError: The expression cannot be compiled; `LinkTypeError` if the link type is the reason.
         FieldError: An argument is invalid.
 
     >>> for finding in lint_expression("not port 80 or 443"):

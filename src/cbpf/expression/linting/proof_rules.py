@@ -45,7 +45,9 @@ def compared_clauses(view: TreeView, clauses: Clauses) -> Iterator[Proved]:
         if clauses.excludes([Literal(view.tree, True)]):
             yield _rejects_all(view, [view.tree] if has_tunnel else _conflict(view.tree, clauses))
         elif clauses.excludes([Literal(view.tree, False)]):
-            yield Proved("accepts-all", Draft(view.tree.span, "the filter accepts every packet", "remove it"))
+            yield Proved(
+                "accepts-all", Draft(view.tree.span, "the filter accepts every packet", "an empty filter does as well")
+            )
         elif not has_tunnel:
             for redundant in _redundant(view.tree, clauses):
                 yield _proved(view, clauses, redundant)
