@@ -283,3 +283,11 @@ def _far_jumps() -> cbpf.Program:
     for index in range(5):
         rows += [cbpf.LoadAbsolute(index + 40, 1), cbpf.ALUOpConstant(cbpf.ALUOp.ADD, 1), cbpf.RetA()]
     return cbpf.Program(rows)
+
+
+def test_a_long_path_that_no_packet_takes() -> None:
+    """The facts of the path contradict each other at a switch that has no edge to the node that rejects."""
+    pytest.importorskip("cypcap")
+    text = "udp dst and src portrange (9-25 or not 29-32) or not (byte 16 & 255 and src port 58 and 80)"
+    plain = cbpf.compile(text, link_type="JUNIPER_FRELAY", frontend="libpcap", optimizer=None)
+    assert_equivalent(plain, cbpf.optimize(plain))

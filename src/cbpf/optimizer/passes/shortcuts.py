@@ -186,8 +186,12 @@ class Shortcuts:
         return self._edge_conditions[edge]
 
     def _is_pure(self, edge: Edge) -> bool:
-        """Return whether an edge leaves a switch, so that conditions on values decide it."""
-        return isinstance(self._diagram.nodes[edge[0]], Switch)
+        """Return whether a switch has this edge, so that conditions on values decide it.
+
+        A path that no packet takes leads from a switch to the node that rejects, even if the switch has no such edge.
+        """
+        node, target = self._diagram.nodes[edge[0]], edge[1]
+        return isinstance(node, Switch) and target in node.targets
 
     def _is_implied(self, conditions: _Conditions, facts: PathFacts) -> bool:
         for value, ranges in conditions.domains.items():
