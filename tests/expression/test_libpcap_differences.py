@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from cbpf.expression.generator import link_fields, network_protocols, payload_types
+from cbpf.expression.generator import conditions, link_fields, network_protocols, payload_types
 from cbpf.expression.generator.conditions import Condition, all_of, equals
 from cbpf.expression.generator.context import Context
 from cbpf.expression.generator.steps import Steps
@@ -47,7 +47,7 @@ def _compared(steps: Steps, operator: str, value: int) -> Condition:
 
 FAMILIES_OF: Final = payload_types._families_of
 LOOPBACK_WORDS: Final = payload_types._loopback_words
-COMPARED: Final = link_fields.compared
+COMPARED: Final = conditions.compared
 CODES: Final = {**payload_types._ARCNET, payload_types.IPV4: (212, 240), payload_types.ARP: (213, 241)}
 
 
@@ -87,13 +87,22 @@ def test_restored_behaviour_is_that_of_libpcap(rounds: Rounds, monkeypatch: pyte
             rounds.checked()
 
 
-@pytest.mark.parametrize("difference", DIFFERENCES, ids=lambda difference: difference.name)
+def _parameters() -> list[object]:
+    """Return the differences as parameters of a test; the one with the long example is slow."""
+    slow = pytest.mark.slow
+    return [
+        pytest.param(difference, id=difference.name, marks=[slow] if len(difference.example) > 1000 else [])
+        for difference in DIFFERENCES
+    ]
+
+
+@pytest.mark.parametrize("difference", _parameters())
 def test_each_example_differs(difference: Difference) -> None:
     needs_libpcap(1, 10, 6)
     assert difference_of(difference.example, difference.handle) == difference.name
     arguments = difference.example, difference.handle, NETMASK_UNKNOWN
     expected, actual = libpcap_result(*arguments), our_result(*arguments, names=TestResolver())
-    if expected.code is not None and actual.code is not None:
-        assert step_that_shows_equality(actual.code, expected.code) is None
+    if expected.code is None or actual.code is None or difference.name == "protochain":  # a loop in libpcap
+        assert expected.code != actual.code
     else:
-        assert expected.code is not actual.code
+        assert step_that_shows_equality(actual.code, expected.code) is None
