@@ -40,6 +40,8 @@ FOUND: Final = (
     ("IEEE802_11_RADIO", "len > 128 and ip6 src host ::1"),
     ("IEEE802_11_RADIO", "not 11 >= 7 and icmp6 or mopdl and type 8 subtype 48"),
     ("EN10MB", "decnet net 1.2"),
+    ("PPI", "127 < -(ether[37:4]) and esp"),
+    ("SUNATM", "geneve 5 and (lane or llc rej)"),
 )
 """Expressions on which cbpf once differed; in those with a number first, values overwrite the offsets of headers."""
 

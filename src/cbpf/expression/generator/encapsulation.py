@@ -109,8 +109,12 @@ def pppoe_session(context: Context, session: Token | None) -> Condition:
 def lan_emulation(context: Context) -> Condition:
     """Return the condition of an Ethernet frame over ATM (LANE); later primitives refer to the frame."""
     condition = equals(context.link(0, 1), 1, 0x0F)
+    headers = context.headers
     context.headers = initial_headers(EN10MB)._replace(
-        outer=context.headers.link_type, link=Offset(6), type_field=Offset(18), payload=Offset(20)
+        outer=headers.link_type,
+        link=Offset(6),
+        type_field=headers.type_field._replace(constant=18),  # after the slot of a tunnel, as in libpcap
+        payload=headers.payload._replace(constant=20),
     )
     return condition
 

@@ -83,7 +83,8 @@ def _value(context: Context, root: Arithmetic) -> _Value:
             right, left = values.pop(), values.pop()
             values.append(_operation(context, node, left, right))
         elif isinstance(node, Negate):
-            values.append(_stored(context, values.pop(), [NEGATE]))
+            operand = values[-1]
+            operand.steps.extend((scratch_to_a(operand.slot), NEGATE, store_a(operand.slot)))
         elif isinstance(node, Load):
             values.append(_load(context, node, values.pop()))
         elif isinstance(node, Length):
@@ -108,15 +109,6 @@ def _operands_first(root: Arithmetic) -> list[Arithmetic]:
         elif isinstance(node, Load):
             stack.append(node.offset)
     return nodes[::-1]
-
-
-def _stored(context: Context, value: _Value, steps: list[RawInstruction]) -> _Value:
-    """Return the result of steps that change a value in A."""
-    value.steps.extend((scratch_to_a(value.slot), *steps))
-    context.release(value.slot)
-    slot = context.reserve()
-    value.steps.append(store_a(slot))
-    return value._replace(slot=slot)
 
 
 def _operation(context: Context, node: Binary, left: _Value, right: _Value) -> _Value:
