@@ -14,6 +14,7 @@ from typing import Final, Literal, NamedTuple
 import pytest
 
 import cbpf
+from cbpf.expression.libpcap import Handle
 from support.captures import (
     FILE_HEADER_SIZE,
     KUZNETZOV,
@@ -31,6 +32,7 @@ from support.captures import (
     relabelled,
 )
 from support.corpus_filters import CORPUS, ETHERNET
+from support.libpcap_differences import difference_of
 from support.libpcap_release import needs_libpcap
 from support.project import Rounds
 from support.real_captures import parameters_of, real_captures
@@ -86,6 +88,19 @@ def ours(capture: bytes, expression: str) -> Answer:
         assert target.getvalue() == b""
         return Answer("rejected", [])
     return Answer(outcome, decoded(target.getvalue()))
+
+
+def difference_from_tcpdump(capture: bytes, expression: str) -> str | None:
+    """Return the name of a listed difference from libpcap 1.10.6 in an expression for a pcap, or None."""
+    byte_order = "<" if capture[0] in (0xD4, 0x4D) else ">"
+    linktype = struct.unpack_from(f"{byte_order}I", capture, 20)[0] & 0xFFFF
+    return difference_of(expression, Handle(cbpf.link_type(linktype).dlt, 65_535, capture[:FILE_HEADER_SIZE]))
+
+
+def skip_if_different(capture: bytes, expression: str) -> None:
+    name = difference_from_tcpdump(capture, expression)
+    if name is not None:
+        pytest.skip(f"a difference from libpcap: {name}")
 
 
 def with_truncated_packets(records: list[Record], linktype: int) -> bytes:
@@ -151,6 +166,7 @@ def test_link_types_in_both_byte_orders_are_filtered_as_by_tcpdump(
 ) -> None:
     linktype, records = relabelled(PACKETS, link_type)
     capture = encoded(records, Variant(byte_order, linktype=linktype))
+    skip_if_different(capture, expression)
     assert ours(capture, expression) == tcpdump(capture, expression)
 
 
@@ -191,6 +207,8 @@ def test_every_link_type_is_filtered_as_by_tcpdump(linktype: int) -> None:
         assert ours(capture, "") in (Answer("rejected", []), Answer("complete", decoded(capture)))
         return
     for expression in ("", "ip", "ip6", "link[0] = 2", "len < 90", "outbound", "ifindex 2"):
+        if difference_from_tcpdump(capture, expression):
+            continue
         assert ours(capture, expression) == tcpdump(capture, expression), expression
 
 
@@ -255,7 +273,7 @@ def test_each_interface_is_filtered_as_a_capture_of_its_own(rounds: Rounds) -> N
     for generator in rounds(40, min_checked=0.3):
         expression = generator.choice(["ip", "vlan", "inbound", "udp port 53", "len < 90", "ip6 or arp", "not tcp"])
         expected: list[bytes] = []
-        blocks, results = [], []
+        blocks, results, differences = [], [], []
         for order in generator.sample(["<", ">", "<"], generator.randint(1, 3)):
             build = Pcapng(order)
             blocks.append(build.section())
@@ -263,10 +281,14 @@ def test_each_interface_is_filtered_as_a_capture_of_its_own(rounds: Rounds) -> N
             relabelled_packets = [_packets_of(name, generator) for name in names]
             blocks += [build.interface(linktype=linktype) for linktype, _ in relabelled_packets]
             for index, (linktype, records) in enumerate(relabelled_packets):
-                result = tcpdump(encoded(records, Variant(order, linktype=linktype)), expression)
+                capture = encoded(records, Variant(order, linktype=linktype))
+                differences.append(difference_from_tcpdump(capture, expression))
+                result = tcpdump(capture, expression)
                 results.append(result.outcome)
                 expected += [record.data for record in result.records]
                 blocks += [build.enhanced(record.data, interface=index) for record in records]
+        if any(differences):
+            continue
         if "complete" not in results:
             with pytest.raises(cbpf.LinkTypeError):
                 cbpf.filter_capture(BytesIO(b"".join(blocks)), None, expression)
@@ -306,6 +328,8 @@ SOME_EXPRESSIONS: Final = (
 def test_real_captures_are_filtered_as_by_tcpdump(path: Path) -> None:
     capture = path.read_bytes()
     for expression in SOME_EXPRESSIONS:
+        if difference_from_tcpdump(capture, expression):
+            continue
         assert ours(capture, expression) == tcpdump(capture, expression), expression
 
 
@@ -317,6 +341,8 @@ def test_the_corpus_has_the_verdicts_of_tcpdump_on_real_captures(path: Path) -> 
         pytest.skip("tcpdump cannot read this capture")
     for expression in {filter.expression: None for filter in CORPUS}:
         _skip_if_compiled_incorrectly(expression)
+        if difference_from_tcpdump(capture, expression):
+            continue
         assert ours(capture, expression) == tcpdump(capture, expression), expression
 
 
