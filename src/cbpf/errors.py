@@ -52,12 +52,17 @@ class ExpressionError(CbpfError, ValueError):
     suggestion: str = ""
     """An expression to write instead, which can be compiled; empty if there is none."""
 
-    def __init__(self, reason: str, *, expression: str = "", problem: "Problem | None" = None) -> None:
+    def __init__(self, reason: str, *, expression: str = "", problems: "Iterable[Problem]" = ()) -> None:
         super().__init__(reason)
         self.expression: str = expression
         """The text of the expression, if it is known."""
-        self.problem: Problem | None = problem
-        """The place, with an excerpt; None if the error concerns the expression as a whole."""
+        self.problems: tuple[Problem, ...] = tuple(problems)
+        """Every error in the text, in order of position; empty if the error concerns the expression as a whole."""
+
+    @property
+    def problem(self) -> "Problem | None":
+        """The first error, with its place and an excerpt; None if the error concerns the expression as a whole."""
+        return self.problems[0] if self.problems else None
 
     @property
     def line(self) -> int | None:
@@ -79,7 +84,8 @@ class ExpressionError(CbpfError, ValueError):
 
     def __str__(self) -> str:
         subject = self.source or (quoted(self.expression) if self.expression else "")
-        return ": ".join(filter(None, [subject, self.place, str(self.args[0])]))
+        more = f" (and {len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
+        return ": ".join(filter(None, [subject, self.place, str(self.args[0])])) + more
 
 
 def quoted(expression: str) -> str:

@@ -38,7 +38,7 @@ def compile(
     optimizer: Optimizer = "cbpf",
     dialect: Dialect = PCAP,
     goal: Goal | None = None,
-    frontend: FrontEnd = "libpcap",
+    frontend: FrontEnd = "cbpf",
     names: Resolver | None = SYSTEM_NAMES,
     lint: bool = False,
 ) -> Program:
@@ -150,7 +150,7 @@ def compile_for(
     expression: str | Expression,
     names: Lookups,
     *,
-    frontend: FrontEnd = "libpcap",
+    frontend: FrontEnd = "cbpf",
     optimizer: Optimizer = "cbpf",
     dialect: Dialect = PCAP,
     goal: Goal | None = None,
@@ -172,6 +172,8 @@ def compile_for(
         expression = Expression(expression)
     if optimizer == "libpcap" and frontend != "libpcap":
         raise FieldError("compile.optimizer: 'libpcap' requires the front end 'libpcap'")
+    if any(expression.lists) and frontend != "cbpf":
+        raise FieldError(f"compile.frontend: {frontend!r} does not support address and port lists; use 'cbpf'")
     if any(expression.lists) and optimizer != "cbpf":
         raise FieldError(f"compile.optimizer: {optimizer!r} does not support address and port lists; use 'cbpf'")
     code = _code(expression, target, names, frontend, optimizer, keep_sets=optimize_sets or optimizer == "cbpf")
@@ -196,7 +198,7 @@ def _code(
     keep_sets: bool,
 ) -> Code:
     """Return the code of the front end; libpcap's own optimiser may have changed it."""
-    if frontend == "cbpf" or any(expression.lists):
+    if frontend == "cbpf":
         return plain_code(expression, target, names, keep_sets=keep_sets)
     from .libpcap_front_end import libpcap_code
 

@@ -114,10 +114,10 @@ def parsed(expression: str) -> "Condition | None":
     check_characters(expression)
     try:
         return parse(expression)
-    except SyntaxProblem:
+    except SyntaxProblem as problem:
         from .diagnosis.explain import diagnose_syntax
 
-        raise diagnose_syntax(expression) from None
+        raise diagnose_syntax(expression, problem) from None
 
 
 def text_of(tree: "Condition | Arithmetic | None", *, link: str = DEFAULT_LINK_WORD) -> str:

@@ -6,7 +6,7 @@
 from collections.abc import Mapping
 from typing import Final, NamedTuple, TypeAlias
 
-from ..errors import ExpressionError, LinkTypeError
+from ..errors import ExpressionError
 from ..isa.instructions import RawInstruction, RetConstant
 from ..isa.word_ranges import NO_SETS, SetTest
 from .address_lists import Expression, HostRanges
@@ -61,11 +61,13 @@ def generated_condition(expression: Expression, target: Target, names: Lookups) 
     try:
         return generate(parse(text), target, names, lists=_lists(expression))
     except SyntaxProblem as problem:
-        found = problem.found
-        fact = "the expression ends here" if found.kind == "end" else f"unexpected '{found.text}'"
-        raise error_at(text, found.start, f"{fact}; expected {problem.expected}") from None
-    except ExpressionProblems as found:
-        raise _error(text, found.problems) from None
+        found: tuple[SyntaxProblem | ExpressionProblem, ...] = (problem,)
+    except ExpressionProblems as problems:
+        found = problems.problems
+    from .diagnosis.explain import diagnose
+    from .diagnosis.judge import Judge
+
+    raise diagnose(text, found, Judge(target, names))
 
 
 def _lists(expression: Expression) -> Lists | None:
@@ -73,12 +75,6 @@ def _lists(expression: Expression) -> Lists | None:
     if not (hosts or hosts6 or ports):
         return None
     return Lists(HostRanges(hosts, hosts6), ports, expression.direction)
-
-
-def _error(text: str, problems: tuple[ExpressionProblem, ...]) -> ExpressionError:
-    first = problems[0]
-    kind = LinkTypeError if all(problem.fits_others for problem in problems) else ExpressionError
-    return error_at(text, first.span.start, "; ".join(filter(None, [first.fact, first.rule])), kind)
 
 
 def check_characters(text: str) -> None:
@@ -92,8 +88,8 @@ def check_characters(text: str) -> None:
         raise error_at(text, error.start, fact) from None
 
 
-def error_at(text: str, offset: int, fact: str, kind: type[ExpressionError] = ExpressionError) -> ExpressionError:
+def error_at(text: str, offset: int, fact: str) -> ExpressionError:
     """Return an error with a place in the text."""
     from ..formats.text_input import SourceText
 
-    return kind(fact, expression=text, problem=SourceText(text).problem(offset, fact))
+    return ExpressionError(fact, expression=text, problems=(SourceText(text).problem(offset, fact),))

@@ -1,5 +1,9 @@
-"""The front end of libpcap: its compiler with checks of its input and output, for comparisons with cbpf's own."""
+"""The front end of libpcap: its compiler with checks of its input and output, for comparisons with cbpf's own.
 
+The text of an error is that of libpcap, which has no place.
+"""
+
+import re
 from typing import Final
 
 from ..errors import ExpressionError, LinkTypeError
@@ -14,6 +18,10 @@ MAX_EXPRESSION_LENGTH: Final = 65_535
 """The longest expression in characters: libpcap takes minutes for longer ones, and crashes at three times the size."""
 
 _BLANKS: Final = " \t\r\n"  # of libpcap's scanner
+_SYNTAX_ERROR: Final = re.compile(
+    "can't parse filter expression: syntax error|syntax error in filter expression"
+    "|number .* (overflows 32 bits|contains non-.* digit)|bogus (IPv6|ethernet) address"
+)
 _UNKNOWN_NAMES: Final = ("unknown host", "unknown network")
 
 # Each kind of primitive fits one of these link types; the first fits most expressions
@@ -55,11 +63,9 @@ def _compiled(text: str, handle: Handle, netmask: int, *, optimize: bool = False
 
 def _error(text: str, message: str, handle: Handle, netmask: int) -> ExpressionError:
     """Return the error for a text that libpcap rejects with *message*."""
-    from .diagnosis.explain import diagnose, is_syntax_error
-
-    fits = not is_syntax_error(message) and fits_another_link_type(text, handle, netmask)
-    kind = LinkTypeError if fits else ExpressionError
-    return diagnose(text, message, lambda candidate: _compiled(candidate, handle, netmask, optimize=True)[0], kind)
+    fits = not _SYNTAX_ERROR.match(message) and fits_another_link_type(text, handle, netmask)
+    printable = "".join(character if character.isprintable() else "\ufffd" for character in " ".join(message.split()))
+    return (LinkTypeError if fits else ExpressionError)(printable, expression=text)
 
 
 def fits_another_link_type(text: str, handle: Handle, netmask: int) -> bool:

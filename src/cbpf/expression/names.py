@@ -145,3 +145,7 @@ class Lookups:
         if key not in self._answers:
             self._answers[key] = getattr(self.resolver, method)(*arguments)
         return self._answers[key]
+
+    def known(self, default: Any, method: str, *arguments: str) -> Any:
+        """Return the answer of a method if it was requested before, or else a default."""
+        return self._answers.get((method, *arguments), default)

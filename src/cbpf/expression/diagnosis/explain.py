@@ -1,135 +1,229 @@
-"""The explanation of an expression that libpcap rejects: the place, the fact, and the expression to write instead.
+"""The explanation of an expression that cannot be compiled: places, facts, rules, and the expression to write instead.
 
-This module runs only after libpcap has rejected a text. A syntax error is explained by cbpf's own parser and the rules
-of `repairs`; any other error has libpcap's text, and its place is the token after which libpcap reports it.
+This module runs only after the parser or the generator has found problems. A syntax error ends the parser's work, so
+the problems after it are those of the repaired text; the generator finds all problems of a text at once.
 """
 
 import re
-from collections.abc import Callable, Iterable
-from typing import Final, NamedTuple, TypeAlias
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
 
-from ...errors import ExpressionError
+from ...errors import ExpressionError, LinkTypeError
 from ...formats.text_input import SourceText
-from ..lexer import Token, tokens
-from ..libpcap import REJECTS_ALL_MESSAGE
-from ..parser import parse
+from ..lexer import tokens
+from ..names import Lookups
 from ..primitives import EXPECTED_CONDITION, SyntaxProblem
-from ..vocabulary import ARGUMENTS, WLAN
+from ..problems import ExpressionProblem
+from .judge import MAX_GENERATED, Found, Judge
 from .repairs import RULES, WORD_RULES
 from .semantic_rules import semantic_repairs
-from .situation import ID_KINDS, Repair, Rule, Situation, shown
+from .situation import ID_KINDS, Edit, Repair, Rule, Situation, shown
 from .word_rules import with_protocol_tests
 
-Compile: TypeAlias = Callable[[str], str | None]
-"""text -> the error message of libpcap with its optimiser, or None if it accepts the text."""
-
-_SYNTAX_ERRORS: Final = ("can't parse filter expression: syntax error", "syntax error in filter expression")
-_LEXICAL_ERROR: Final = re.compile("number .* (overflows 32 bits|contains non-.* digit)|bogus (IPv6|ethernet) address")
-_TOO_DEEP: Final = "can't parse filter expression: memory exhausted"
-_PROBE: Final = " 099"  # an invalid number: libpcap reports it only if it accepts the tokens before
-_LOCAL_NAMES: Final = {"port", "portrange", "proto", "protochain", "llc", *ARGUMENTS, *WLAN}
 _GROUP: Final = "write the alternatives in parentheses, and join them with 'and' or 'or'"
 _MAX_REPAIRS: Final = 40
-_MAX_CORRECTED: Final = 2_000  # characters of an expression that is corrected as a whole
 _MAX_SHOWN: Final = 120  # characters of a suggested expression
 
 
-class _Explanation(NamedTuple):
+class _Note(NamedTuple):
+    """The explanation of one problem.
+
+    Args:
+        offset: The place in the text of the user; None if the problem concerns no part of it.
+        fact: The mistake.
+        rule: The rule that the text does not follow, or a remedy.
+        repair: The repair, or None.
+        local: The repair in words, without the rest of the expression.
+    """
+
     offset: int | None
-    message: str
-    hint: str = ""
-    suggestion: str = ""
+    fact: str
+    rule: str = ""
+    repair: Repair | None = None
+    local: str = ""
 
 
-def is_syntax_error(message: str) -> bool:
-    """Return whether a message of libpcap is about the syntax, on which the link type has no influence."""
-    return message in _SYNTAX_ERRORS or _LEXICAL_ERROR.match(message) is not None
+class _Draft:
+    """A text that is corrected step by step, and the places of its characters in the original text."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._edits: list[tuple[Edit, int]] = []
+
+    def apply(self, edit: Edit) -> None:
+        """Apply an edit."""
+        before, self.text = self.text, edit.apply(self.text)
+        self._edits.append((edit, len(self.text) - len(before)))
+
+    def original(self, offset: int) -> int | None:
+        """Return the offset in the original text; None for a character that an edit has inserted."""
+        for edit, growth in reversed(self._edits):
+            if offset >= edit.end + growth:
+                offset -= growth
+            elif offset >= edit.start:
+                return None
+        return offset
 
 
-def diagnose(
-    text: str, message: str, compile: Compile, kind: type[ExpressionError] = ExpressionError
-) -> ExpressionError:
-    """Return the error, of class *kind*, for a text that libpcap has rejected with *message*."""
-    problem = _syntax_problem(text) if is_syntax_error(message) else None
-    explanation = _explain(text, problem, compile) if problem else _explain_semantics(text, message, compile)
-    full = "; ".join(filter(None, [explanation.message, explanation.hint]))
-    error = kind(
-        full,
-        expression=text,
-        problem=None if explanation.offset is None else SourceText(text).problem(explanation.offset, full),
+def diagnose(text: str, found: Sequence[Found], judge: Judge) -> ExpressionError:
+    """Return the error for a text with problems; `LinkTypeError` if only the link type is the reason."""
+    notes, suggestion = _Diagnosis(text, judge).explain(found)
+    source = SourceText(text)
+    hints = [_hint(note, suggestion if index == 0 else None) for index, note in enumerate(notes)]
+    messages = ["; ".join(filter(None, [note.fact, hint])) for note, hint in zip(notes, hints, strict=True)]
+    problems = tuple(
+        source.problem(note.offset, message)
+        for note, message in zip(notes, messages, strict=True)
+        if note.offset is not None
     )
-    error.hint, error.suggestion = explanation.hint, explanation.suggestion
+    of_link_type = all(isinstance(problem, ExpressionProblem) and problem.fits_others for problem in found)
+    error = (LinkTypeError if of_link_type else ExpressionError)(messages[0], expression=text, problems=problems)
+    error.hint, error.suggestion = hints[0], suggestion or ""
     return error
 
 
-def diagnose_syntax(text: str) -> ExpressionError:
+def diagnose_syntax(text: str, problem: SyntaxProblem) -> ExpressionError:
     """Return the error for a text that the parser rejects; its suggestions are checked by the parser alone."""
-    return diagnose(
-        text, _SYNTAX_ERRORS[0], lambda candidate: _SYNTAX_ERRORS[0] if _syntax_problem(candidate) else None
-    )
+    return diagnose(text, (problem,), Judge(None, Lookups(None)))
 
 
-def _syntax_problem(text: str) -> SyntaxProblem | None:
-    try:
-        parse(text)
-    except SyntaxProblem as problem:
-        return problem
-    return None
-
-
-# Syntax
-
-
-def _explain(text: str, problem: SyntaxProblem, compile: Compile) -> _Explanation:
-    found = problem.found
-    if found.kind == "invalid":
-        return _Explanation(found.start, found.word)
-    repair = _repair(text, problem, compile)
-    if repair is None:
-        fact = "the expression ends here" if found.kind == "end" else f"unexpected {shown(found)}"
-        return _Explanation(found.start, fact, f"expected {problem.expected}")
-    if repair.edit is None:
-        return _Explanation(repair.start, repair.fact, repair.advice)
-    suggestion = _corrected(repair.edit.apply(text), compile) if len(text) <= _MAX_CORRECTED else ""
-    if suggestion is None:
-        return _Explanation(repair.start, repair.fact)
+def _hint(note: _Note, suggestion: str | None) -> str:
+    """Return the rule and the remedy of a note; *suggestion* is the corrected expression, if there is one."""
+    if note.repair is None or note.repair.edit is None:
+        return note.rule
     if suggestion and len(suggestion) <= _MAX_SHOWN:
-        return _Explanation(repair.start, repair.fact, f'{repair.introduction} "{suggestion}"', suggestion)
+        return "; ".join(filter(None, [note.rule, f'{note.repair.introduction} "{suggestion}"']))
+    return "; ".join(filter(None, [note.rule, note.local]))
+
+
+class _Diagnosis:
+    def __init__(self, text: str, judge: Judge) -> None:
+        self._draft = _Draft(text)
+        self._judge = judge
+        self._is_long = len(text) > MAX_GENERATED
+
+    def explain(self, found: Sequence[Found]) -> tuple[list[_Note], str]:
+        """Return the notes, and the corrected expression; an empty text if there is none."""
+        notes: list[_Note] = []
+        was_syntax = isinstance(found[0], SyntaxProblem)
+        for _ in range(_MAX_REPAIRS):
+            if not isinstance(found[0], SyntaxProblem):
+                is_corrected = self._explain_meaning(found, notes)
+                return notes, self._suggestion(was_syntax) if is_corrected else ""
+            note = self._syntax_note(found[0])
+            if notes and note.offset is None:  # a consequence of a repair
+                return notes, ""
+            notes.append(note)
+            if note.repair is None or note.repair.edit is None or (len(notes) > 1 and note.repair.is_guess):
+                return notes, ""
+            self._draft.apply(note.repair.edit)
+            if self._is_long:
+                return notes, ""
+            found = self._judge.problems(self._draft.text)
+            if not found:
+                return self._checked(notes)
+        return notes, ""
+
+    def _checked(self, notes: list[_Note]) -> tuple[list[_Note], str]:
+        """Return the notes and the corrected expression; without remedies if it accepts or rejects all packets."""
+        suggestion = self._suggestion(of_syntax=True)
+        return (notes, suggestion) if suggestion else ([note._replace(repair=None, rule="") for note in notes], "")
+
+    def _suggestion(self, of_syntax: bool) -> str:
+        text = " ".join(self._draft.text.split())
+        text = with_protocol_tests(text) if of_syntax else text
+        return text if self._judge.accepts(text) else ""
+
+    # Syntax
+
+    def _syntax_note(self, problem: SyntaxProblem) -> _Note:
+        found = problem.found
+        if found.kind == "invalid":
+            return _Note(self._draft.original(found.start), found.word)
+        repair = _repair(self._draft.text, problem, self._judge)
+        if repair is None:
+            fact = "the expression ends here" if found.kind == "end" else f"unexpected {shown(found)}"
+            return _Note(self._draft.original(found.start), fact, f"expected {problem.expected}")
+        offset = self._draft.original(repair.start)
+        if repair.edit is None:
+            return _Note(offset, repair.fact, repair.advice)
+        return _Note(offset, repair.fact, "", repair, _local(repair, shown(found)))
+
+    # Meaning
+
+    def _explain_meaning(self, found: Sequence[Found], notes: list[_Note]) -> bool:
+        """Add the notes of all problems, and apply their repairs. Return whether all problems were repaired."""
+        new: list[_Note] = []
+        for index, problem in enumerate(found):
+            assert isinstance(problem, ExpressionProblem)
+            note = self._meaning_note(problem, len(found), may_repair=index < _MAX_REPAIRS and not self._is_long)
+            if note.offset is not None or not notes:
+                new.append(note)
+        notes += new
+        edits = [note.repair.edit for note in new if note.repair is not None and note.repair.edit is not None]
+        for edit in sorted(edits, reverse=True):
+            self._draft.apply(edit)
+        return len(edits) == len(found)
+
+    def _meaning_note(self, problem: ExpressionProblem, count: int, *, may_repair: bool) -> _Note:
+        offset = self._draft.original(problem.span.start) if problem.span.end else None
+        fact = "".join(character if character.isprintable() else "\ufffd" for character in problem.fact)
+        repair = self._meaning_repair(problem, count) if may_repair and offset is not None else None
+        if repair is None or repair.edit is None:
+            return _Note(offset, fact, repair.advice if repair else problem.rule)
+        written = self._draft.text[repair.edit.start : repair.edit.end].strip()
+        return _Note(offset, fact, problem.rule, repair, _local(repair, f"'{written}'"))
+
+    def _meaning_repair(self, problem: ExpressionProblem, count: int) -> Repair | None:
+        """Return the first repair after which the text has fewer than *count* problems, or advice, or None."""
+        situation = _place_of(self._draft.text, problem, self._judge)
+        advice = None
+        for repair in semantic_repairs(situation, problem.kind):
+            if repair.edit is None:
+                advice = advice or (repair if repair.advice else None)
+                continue
+            repaired = repair.edit.apply(self._draft.text)
+            if self._reduces(repaired, count) and not _needs_parentheses(situation, repair):
+                return repair
+        return advice
+
+    def _reduces(self, repaired: str, count: int) -> bool:
+        """Return whether a repaired text has fewer problems, and can be suggested if it has none."""
+        remaining = self._judge.problems(repaired)
+        if not remaining:
+            return self._judge.accepts(repaired)
+        return len(remaining) < count and not isinstance(remaining[0], SyntaxProblem)
+
+
+def _local(repair: Repair, replaced: str) -> str:
+    """Return the remedy of a repair in words, without the rest of the expression."""
+    assert repair.edit is not None
     replacement = repair.edit.text.strip()
-    advice = f'{repair.introduction} "{replacement}" there' if replacement else f"remove {shown(found)}"
-    return _Explanation(repair.start, repair.fact, advice, suggestion)
+    return f'{repair.introduction} "{replacement}" there' if replacement else f"remove {replaced}"
 
 
-def _repair(text: str, problem: SyntaxProblem, compile: Compile) -> Repair | None:
+def _place_of(text: str, problem: ExpressionProblem, judge: Judge) -> Situation:
+    """Return the situation at the identifier of a problem, or at its first token if it has none."""
+    all_tokens = tokens(text)
+    start, end = problem.span
+    inside = [index for index, token in enumerate(all_tokens) if start <= token.start < max(end, start + 1)]
+    index = next((index for index in inside if all_tokens[index].kind in ID_KINDS), inside[0])
+    return Situation(text, all_tokens, index, SyntaxProblem(all_tokens[index], EXPECTED_CONDITION), judge.accepts)
+
+
+# Repairs of the syntax
+
+
+def _repair(text: str, problem: SyntaxProblem, judge: Judge) -> Repair | None:
     """Return the first repair after which the text is right, or wrong at a later place only."""
     all_tokens = tokens(text)
     index = next(index for index, token in enumerate(all_tokens) if token.start == problem.found.start)
-    situation = Situation(text, all_tokens, index, problem, _acceptance(compile))
+    situation = Situation(text, all_tokens, index, problem, judge.accepts)
     if _is_carried_name(situation):
         name = situation.token(-1)
         carried = situation._replace(found_index=index - 1, problem=SyntaxProblem(name, EXPECTED_CONDITION))
-        return _first(WORD_RULES, carried, problem) or _first(RULES, situation, problem)
-    return _first(RULES, situation, problem)
-
-
-def _acceptance(compile: Compile) -> Callable[[str], bool]:
-    """Return the function that decides whether a text can be compiled, as far as that needs no name server.
-
-    An `and` without an operand ends libpcap's work before it generates code, which takes seconds for a long text. A
-    short text is compiled, and must neither accept nor reject all packets: `tcp and udp` is never the intention.
-    """
-
-    def accepts(text: str) -> bool:
-        if _syntax_problem(text) is not None:
-            return False
-        if _looks_up_names(text):
-            return True
-        return compile(f"{text} and") == _SYNTAX_ERRORS[0] and not (len(text) <= _MAX_SHOWN and is_constant(text))
-
-    def is_constant(text: str) -> bool:
-        return REJECTS_ALL_MESSAGE in (compile(text), compile(f"not ({text})"))
-
-    return accepts
+        return _first(WORD_RULES, carried, problem, judge) or _first(RULES, situation, problem, judge)
+    return _first(RULES, situation, problem, judge)
 
 
 def _is_carried_name(situation: Situation) -> bool:
@@ -137,10 +231,10 @@ def _is_carried_name(situation: Situation) -> bool:
     return situation.token(-1).kind == "name" and situation.token(-2).word in ("and", "or", "not", "(")
 
 
-def _first(rules: Iterable[Rule], situation: Situation, problem: SyntaxProblem) -> Repair | None:
+def _first(rules: Iterable[Rule], situation: Situation, problem: SyntaxProblem, judge: Judge) -> Repair | None:
     for rule in rules:
         repair = rule(situation)
-        if repair is not None and (repair.edit is None or _improves(situation.text, problem, repair)):
+        if repair is not None and (repair.edit is None or _improves(situation.text, problem, repair, judge)):
             return repair._replace(edit=None, advice=_GROUP) if _needs_parentheses(situation, repair) else repair
     return None
 
@@ -168,121 +262,16 @@ def _needs_parentheses(situation: Situation, repair: Repair) -> bool:
     return word in {"and", "or", "not"} - {inserted[1]}
 
 
-def _improves(text: str, problem: SyntaxProblem, repair: Repair) -> bool:
+def _improves(text: str, problem: SyntaxProblem, repair: Repair, judge: Judge) -> bool:
     """Return whether less of the text remains after the error of the repaired text than after the present one."""
     assert repair.edit is not None
     repaired = repair.edit.apply(text)
     if not repaired.strip():
         return False
-    next_problem = _syntax_problem(repaired)
+    next_problem = judge.syntax_problem(repaired)
     if next_problem is None:
         return True
     remaining = len(repaired) - next_problem.found.start
     return remaining < len(text) - max(problem.found.start, repair.edit.end - 1) or (
         remaining <= len(text) - repair.edit.end
     )
-
-
-def _corrected(text: str, compile: Compile) -> str | None:
-    """Return the expression after further repairs.
-
-    The result is an empty text if a later mistake has no repair, and None if the repaired text cannot be compiled.
-    """
-    for _ in range(_MAX_REPAIRS):
-        problem = _syntax_problem(text)
-        if problem is None:
-            text = with_protocol_tests(" ".join(text.split()))
-            return text if _acceptance(compile)(text) else None
-        repair = _repair(text, problem, compile)
-        if repair is None or repair.edit is None or repair.is_guess:
-            return ""
-        text = repair.edit.apply(text)
-    return ""
-
-
-def _looks_up_names(text: str) -> bool:
-    """Return whether libpcap may query a name server for a name in the text."""
-    words = tokens(text)
-    return any(
-        name.kind == "name" and not (before.kind == "keyword" and before.word in _LOCAL_NAMES)
-        for before, name in zip([words[-1], *words], words, strict=False)
-    )
-
-
-# Semantics
-
-
-def _explain_semantics(text: str, message: str, compile: Compile) -> _Explanation:
-    if message == _TOO_DEEP:
-        fact, advice = "nested too deeply for libpcap", "it accepts about 10,000 open parentheses and negations"
-        return _Explanation(_place(text, message, compile), fact, advice)
-    offset = _place(text, message, compile)
-    cleaned = " ".join(message.removeprefix("can't parse filter expression: ").split())
-    cleaned = "".join(character if character.isprintable() else "\ufffd" for character in cleaned)
-    if offset is None:
-        return _Explanation(None, cleaned)
-    repair = _semantic_repair(text, offset, cleaned, compile)
-    if repair.edit is None:
-        return _Explanation(offset, cleaned, repair.advice)
-    suggestion = " ".join(repair.edit.apply(text).split())
-    shown_text = suggestion if len(suggestion) <= _MAX_SHOWN else repair.edit.text.strip()
-    return _Explanation(offset, cleaned, f'{repair.introduction} "{shown_text}"', suggestion)
-
-
-def _semantic_repair(text: str, offset: int, message: str, compile: Compile) -> Repair:
-    """Return the first repair after which the text can be compiled, or advice."""
-    all_tokens = tokens(text)
-    index = next(index for index, token in enumerate(all_tokens) if token.start >= offset)
-    problem = SyntaxProblem(all_tokens[index], EXPECTED_CONDITION)
-    situation = Situation(text, all_tokens, index, problem, _acceptance(compile))
-    advice = ""
-    for repair in semantic_repairs(situation, message):
-        if repair.edit is None:
-            advice = advice or repair.advice
-        elif situation.accepts(repair.edit.apply(text)) and not _needs_parentheses(situation, repair):
-            return repair
-    return Repair(offset, message, advice=advice)
-
-
-def _place(text: str, message: str, compile: Compile) -> int | None:
-    """Return the offset of the token after which libpcap reports the error; None if it depends on no token.
-
-    libpcap compiles while it reads, so it reports the first error of the shortest beginning that has one.
-    """
-    all_tokens = tokens(text)[:-1]
-    named = re.match(r"unknown host '(.*)'$", message)
-    if named:  # no further queries of name servers
-        offsets = [token.start for token in all_tokens if token.kind == "name" and token.word == named[1]]
-        if len(offsets) == 1:
-            return offsets[0]
-    if not all_tokens or compile(_PROBE) == message:
-        return None
-    if compile(text + _PROBE) != message:  # found after a look at the end of the text, or in the complete program
-        return _beginning(all_tokens, len(all_tokens) - 1).start if compile(f"{text} and") == message else None
-    low, high = 0, len(all_tokens)
-    while low + 1 < high:  # the error is after token `low`, and not after token `high`
-        middle = (low + high) // 2
-        fails = compile(text[: all_tokens[middle - 1].end] + _PROBE) == message
-        low, high = (low, middle) if fails else (middle, high)
-    if (
-        high > 1 and compile(f"{text[: all_tokens[high - 2].end]} and") == message
-    ):  # found after a look at the last token
-        high -= 1
-    return _beginning(all_tokens, high - 1).start
-
-
-def _beginning(all_tokens: list[Token], index: int) -> Token:
-    """Return the first token of the identifier or field that ends with a token."""
-    while index and all_tokens[index].text == ")":
-        index -= 1
-    if all_tokens[index].text == "]":
-        depth = 0
-        while index:
-            depth += {"]": 1, "[": -1}.get(all_tokens[index].text, 0)
-            index -= 1
-            if not depth:
-                break
-        return all_tokens[index]
-    if index > 1 and all_tokens[index - 1].word in ("/", "mask") and all_tokens[index - 2].kind in ("ipv4", "ipv6"):
-        index -= 2
-    return all_tokens[index]

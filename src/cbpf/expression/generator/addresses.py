@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from ...isa.opcodes import WORD_MASK
 from ..lexer import Token
 from .conditions import Condition, all_of, any_of, equals
-from .context import Context
+from .context import Context, written
 from .payload_types import ARP, DECNET, IPV4, IPV6, RARP, payload_is
 from .steps import Steps
 
@@ -34,7 +34,9 @@ def directed(context: Context, direction: str | None, test: Callable[[str], Cond
         return all_of((test("src"), test("dst")))
     if direction in (None, "src or dst"):
         return any_of((test("src"), test("dst")))
-    context.reject("qualifier", f"'{direction}' is for addresses of IEEE 802.11", "write 'src' or 'dst'")
+    context.reject(
+        "qualifier", f"'{direction}' is for Ethernet addresses in IEEE 802.11 frames", "write 'src' or 'dst'"
+    )
 
 
 _IPV4_FIELDS: Final = {"ip": (IPV4, 12, 16), "arp": (ARP, 14, 24), "rarp": (RARP, 14, 24)}
@@ -46,8 +48,8 @@ def ipv4_protocols(context: Context, protocol: str | None) -> tuple[str, ...]:
     if protocol in _IPV4_FIELDS:
         return (protocol,)
     if protocol is not None:
-        rule = "'ip', 'arp' or 'rarp' may precede it, or nothing"
-        context.reject("qualifier", f"'{protocol}' does not go with an IPv4 address", rule)
+        rule = "only 'ip', 'arp' and 'rarp' have IPv4 addresses; join other tests with 'and'"
+        context.reject("qualifier", f"'{written(protocol)}' cannot precede an IPv4 address", rule)
     return ("ip",) if context.headers.labels else ("ip", "arp", "rarp")
 
 
@@ -77,8 +79,8 @@ def ipv4_address_in(
 def ipv6_address(context: Context, protocol: str | None, direction: str | None, network: Network) -> Condition:
     """Return the condition of an IPv6 address or network."""
     if protocol not in (None, "ip6"):
-        rule = "'ip6' may precede it, or nothing"
-        context.reject("qualifier", f"'{protocol}' does not go with an IPv6 address", rule)
+        rule = "only 'ip6' has IPv6 addresses; join other tests with 'and'"
+        context.reject("qualifier", f"'{written(protocol)}' cannot precede an IPv6 address", rule)
 
     def in_field(side: str) -> Condition:
         start = 8 if side == "src" else 24
@@ -119,8 +121,8 @@ def dotted_network(context: Context, token: Token) -> Network:
     parts = token.word.split(".")
     for part in parts:
         if not part.isdecimal() or int(part) > 0xFF:
-            rule = "each part of an address is a decimal number, at most 255"
-            context.reject("address", f"'{part}' in '{token.text}' is not a part of an IPv4 address", rule, at=token)
+            rule = f"each part is a decimal number (0..255), and '{part}' is not"
+            context.reject("address", f"'{token.text}' is not an IPv4 address", rule, at=token)
     number = 0
     for part in parts:
         number = number << 8 | int(part)
@@ -140,7 +142,7 @@ def numbered_network(number: int) -> Network:
 def ipv4_prefix_mask(context: Context, token: Token) -> int:
     """Return the mask of a prefix length."""
     if token.value > 32:
-        context.reject("address", f"prefix length {token.value} is out of range", "at most 32 for IPv4", at=token)
+        context.reject("address", f"prefix length {token.value} is out of range", "0..32 for IPv4", at=token)
     return WORD_MASK << 32 - token.value & WORD_MASK
 
 

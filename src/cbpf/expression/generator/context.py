@@ -16,6 +16,11 @@ SHORTEST_RUN: Final = 32
 """The number of identifiers in sequence that become one test of a set (`identifier_runs`)."""
 
 
+def written(protocol: str | None) -> str:
+    """Return the usual spelling of a protocol in expressions: `ether` for the link layer."""
+    return "ether" if protocol == "link" else str(protocol)
+
+
 class Warned(NamedTuple):
     """A warning about a part of the text."""
 
@@ -117,7 +122,7 @@ class Context:
                 self._next = slot
                 return slot
         rule = f"there are {SCRATCH_SLOTS} scratch slots, and each value that waits for its operator takes one"
-        self.reject("range", "too many values at once", rule)
+        self.reject("range", "the arithmetic needs too many values at once", rule)
 
     def release(self, slot: int) -> None:
         """Return a scratch slot."""
@@ -128,7 +133,6 @@ class Context:
     def look_up(self, token: Token, kind: str, method: str, *arguments: str) -> Any:
         """Return the answer of a method of `Resolver`; *kind* is the kind of the name, which is in *token*."""
         if self._names.resolver is None:
-            self.reject(
-                "name", f"{kind} '{token.word}' would have to be looked up", "names are not allowed here", at=token
-            )
+            fact = f"the name of a {kind}, '{token.word}', would have to be looked up"
+            self.reject("name", fact, "names are not allowed here; write the address or number", at=token)
         return self._names.find(method, *arguments)

@@ -40,16 +40,22 @@ _VXLAN_PORT: Final = 4789
 
 def _check_range(context: Context, token: Token | None, kind: str, greatest: int) -> None:
     if token is not None and token.value > greatest:
-        context.reject("range", f"{kind} {token.value} is out of range", f"at most {greatest}", at=token)
+        context.reject("range", f"{kind} {token.value} is out of range", f"the greatest number is {greatest}", at=token)
 
 
 def vlan(context: Context, tag: Token | None) -> Condition:
     """Return the condition of a VLAN tag (IEEE 802.1Q); later primitives refer to the headers after the tag."""
     headers = context.headers
     if headers.labels:
-        context.reject("nesting", "'vlan' cannot follow 'mpls'", "a VLAN tag precedes the MPLS labels")
+        context.reject(
+            "nesting", "'vlan' cannot follow 'mpls'", "VLAN tags are before the MPLS labels, so write 'vlan' first"
+        )
     if headers.link_type not in ETHERNET | WIRELESS - {PPI}:
-        context.reject("link-type", f"link type {context.link_type_name} has no VLAN tags", "Ethernet has them")
+        context.reject(
+            "link-type",
+            f"link type {context.link_type_name} has no VLAN tags",
+            "only Ethernet and IEEE 802.11 have them",
+        )
     _check_range(context, tag, "VLAN", 0xFFF)
     condition = any_of([payload_is(context, number) for number in _TAG_TYPES])
     if tag is not None:
@@ -70,7 +76,7 @@ def mpls(context: Context, label: Token | None) -> Condition:
     elif headers.link_type == PPP:
         condition = payload_is(context, PPP_MPLS)
     else:
-        rule = "Ethernet, PPP and HDLC have them"
+        rule = "only Ethernet, PPP and HDLC have them"
         context.reject("link-type", f"link type {context.link_type_name} has no MPLS labels", rule)
     _check_range(context, label, "MPLS label", 0xFFFFF)
     if label is not None:

@@ -106,7 +106,8 @@ class _Generator:
         context = self._context
         if tree is not None and not is_supported(context.target.dlt):
             fact = f"link type {context.link_type_name} has no filter expressions"
-            raise ExpressionProblems((ExpressionProblem(tree.span, "link-type", fact),))
+            rule = "only the empty one is possible, which accepts every packet"
+            raise ExpressionProblems((ExpressionProblem(tree.span, "link-type", fact, rule),))
         wanted = [] if lists is None else self._lists(lists)
         if tree is not None:
             wanted.append(self._tree(tree))

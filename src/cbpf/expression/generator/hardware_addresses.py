@@ -1,12 +1,12 @@
 """Addresses of the link layer: Ethernet and its relatives, IEEE 802.11, ARCnet; broadcast and multicast."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NoReturn
 
 from ...isa.opcodes import Action
 from .addresses import directed
 from .conditions import Condition, all_of, any_of, equals, has_bits, negation
-from .context import Context
+from .context import Context, written
 from .link_layers import ARCNETS, BACNET_MS_TP, ETHERNET, FDDI, IEEE802, IP_OVER_FC, SUNATM, WIRELESS
 from .payload_types import IPV4, IPV6, is_not_lane_control, payload_is
 from .steps import arithmetic, scratch_to_a, scratch_to_x
@@ -20,6 +20,20 @@ At = Callable[[int], Condition]
 """The test of an address at an offset in the link header."""
 
 
+_WITH_ADDRESSES: Final = "Ethernet, FDDI, token ring, IP over Fibre Channel, IEEE 802.11"
+
+
+def require_hardware_addresses(context: Context) -> None:
+    """Reject an address of the link layer for packets that have none."""
+    if not has_hardware_addresses(context):
+        _reject_without_addresses(context)
+
+
+def _reject_without_addresses(context: Context) -> NoReturn:
+    fact = f"link type {context.link_type_name} has no Ethernet addresses"
+    context.reject("link-type", fact, f"only {_WITH_ADDRESSES} have them")
+
+
 def has_hardware_addresses(context: Context) -> bool:
     """Return whether the link header has addresses of six bytes."""
     return context.headers.link_type in _FIELDS or context.headers.link_type in WIRELESS
@@ -30,7 +44,7 @@ def hardware_address(context: Context, direction: str | None, address: bytes) ->
     at = _address_at(context, address)
     if direction in _WIRELESS_FIELDS:
         if context.headers.link_type not in WIRELESS:
-            rule = "only IEEE 802.11 frames have it"
+            rule = "only IEEE 802.11 frames have this address"
             fact = f"link type {context.link_type_name} has no '{direction}'"
             context.reject("qualifier", fact, rule, fits_others=True)
         return _WIRELESS_FIELDS[direction](context, at)
@@ -48,8 +62,7 @@ def _side(context: Context, side: str, at: At) -> Condition:
     if link_type in WIRELESS:
         return _wireless_source(context, at) if side == "src" else _wireless_destination(context, at)
     if link_type not in _FIELDS:
-        fact = f"link type {context.link_type_name} has no Ethernet addresses"
-        context.reject("link-type", fact, "Ethernet, FDDI, token ring, IP over Fibre Channel and IEEE 802.11 have them")
+        _reject_without_addresses(context)
     source, destination = _FIELDS[link_type]
     return all_of((_has_frame(context), at(source if side == "src" else destination)))
 
@@ -134,7 +147,7 @@ def arcnet_address(context: Context, direction: str | None, address: int) -> Con
         source, destination = 0, 1
     else:
         fact = f"link type {context.link_type_name} has no ARCnet addresses"
-        context.reject("link-type", fact, "ARCNET, ARCNET_LINUX and BACNET_MS_TP have them")
+        context.reject("link-type", fact, "only ARCNET, ARCNET_LINUX and BACNET_MS_TP have them")
     return directed(
         context, direction, lambda side: equals(context.link(source if side == "src" else destination, 1), address)
     )
@@ -153,13 +166,14 @@ def broadcast(context: Context, protocol: str | None) -> Condition:
             return arcnet_address(context, "dst", 0xFF)
         if has_hardware_addresses(context):
             return hardware_address(context, "dst", BROADCAST)
-        context.reject("link-type", f"link type {context.link_type_name} has no broadcast address")
+        rule = f"only {_WITH_ADDRESSES}, ARCnet and BACnet have one"
+        context.reject("link-type", f"link type {context.link_type_name} has no broadcast address", rule)
     if protocol != "ip":
-        context.reject("qualifier", f"'{protocol} broadcast' has no meaning", "'ether' or 'ip' may precede it")
+        context.reject("qualifier", f"'{written(protocol)}' cannot precede 'broadcast'", "'ether' or 'ip' can")
     is_ip = payload_is(context, IPV4)
     if context.target.netmask is None:
-        rule = "give the netmask of the network"
-        context.reject("netmask", "the netmask is unknown, so 'ip broadcast' has no meaning", rule)
+        rule = "give it as the argument 'netmask', or test 'ether broadcast'"
+        context.reject("netmask", "'ip broadcast' requires the netmask of the network", rule)
     host_bits = ~context.target.netmask & 0xFFFF_FFFF
     destination = context.network(16, 4)
     tests = (equals(destination, 0, host_bits), equals(destination, host_bits, host_bits))
@@ -173,10 +187,11 @@ def multicast(context: Context, protocol: str | None) -> Condition:
         if link_type in ARCNETS or link_type == BACNET_MS_TP:
             return broadcast(context, protocol)
         if not has_hardware_addresses(context):
-            context.reject("link-type", f"link type {context.link_type_name} has no multicast addresses")
+            rule = f"only {_WITH_ADDRESSES}, ARCnet and BACnet have them"
+            context.reject("link-type", f"link type {context.link_type_name} has no multicast addresses", rule)
         return _side(context, "dst", lambda offset: has_bits(context.link(offset, 1), 1))
     if protocol == "ip":
         return all_of((payload_is(context, IPV4), equals(context.network(16, 1), 0xE0, 0xF0)))
     if protocol == "ip6":
         return all_of((payload_is(context, IPV6), equals(context.network(24, 1), 0xFF)))
-    context.reject("qualifier", f"'{protocol} multicast' has no meaning", "'ether', 'ip' or 'ip6' may precede it")
+    context.reject("qualifier", f"'{written(protocol)}' cannot precede 'multicast'", "'ether', 'ip' or 'ip6' can")

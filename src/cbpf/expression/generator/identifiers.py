@@ -2,7 +2,7 @@
 
 from ...isa.opcodes import WORD_MASK
 from ..lexer import Token
-from ..syntax_tree import Match
+from ..syntax_tree import Match, Span
 from .addresses import (
     Network,
     decnet_address,
@@ -15,7 +15,7 @@ from .addresses import (
     numbered_network,
 )
 from .conditions import Condition, all_of, any_of, equals, negation
-from .context import Context
+from .context import Context, written
 from .ip_text import ipv4_number, ipv4_text, ipv6_number, ipv6_text
 from .link_layers import UNSET
 from .network_protocols import numbered_protocol, protocol_is
@@ -53,11 +53,11 @@ def network(context: Context, node: Match) -> Network:
     """Return the network of a number or an IP address after `host`, `net` or neither."""
     token, kind = node.identifier, node.qualifiers.kind
     if node.qualifiers.protocol == "link":
-        fact = f"'{token.text}' is not an address of the link layer"
-        context.reject("qualifier", fact, "an Ethernet address such as 02:00:00:00:00:01", at=token)
+        rule = "'ether' takes one such as 02:00:00:00:00:01"
+        context.reject("qualifier", f"'{token.text}' is not an Ethernet address", rule, at=token)
     if node.mask is not None and kind != "net" and not (token.kind == "ipv6" and node.mask.value == 128):
-        word = kind or "an address"
-        context.reject("qualifier", f"'{word}' takes no mask", "write 'net' for a network", at=node.mask)
+        fact = f"'{_network_text(node, token.text)}' is a network, not one address"
+        context.reject("qualifier", fact, "a network follows 'net'", at=Span(token.start, node.mask.end))
     if token.kind == "number":
         return numbered_network(token.value) if kind == "net" else Network((token.value,), (WORD_MASK,))
     if token.kind == "ipv6":
@@ -84,7 +84,7 @@ def _ipv6_network(context: Context, node: Match) -> Network:
     prefix = 128 if node.mask is None else node.mask.value
     if prefix > 128:
         assert node.mask is not None
-        context.reject("address", f"prefix length {prefix} is out of range", "at most 128 for IPv6", at=node.mask)
+        context.reject("address", f"prefix length {prefix} is out of range", "0..128 for IPv6", at=node.mask)
     if number & (1 << 128 - prefix) - 1:
         kept = number >> 128 - prefix << 128 - prefix
         _reject_host_bits(context, node, ipv6_text(kept))
@@ -92,10 +92,14 @@ def _ipv6_network(context: Context, node: Match) -> Network:
 
 
 def _reject_host_bits(context: Context, node: Match, address: str) -> None:
+    fact = f"'{_network_text(node, node.identifier.text)}' is not a network: bits outside the mask are set"
+    context.reject("address", fact, f"the network is {_network_text(node, address)}", at=node.identifier)
+
+
+def _network_text(node: Match, address: str) -> str:
+    """Return an address with the prefix length or the mask of an identifier."""
     assert node.mask is not None
-    joint = "/" if node.mask.kind == "number" else " mask "
-    rule = f"the network is {address}{joint}{node.mask.text}"
-    context.reject("address", f"bits of {node.identifier.text} are set outside the mask", rule, at=node.identifier)
+    return f"{address}{'/' if node.mask.kind == 'number' else ' mask '}{node.mask.text}"
 
 
 def _decnet_number(context: Context, node: Match) -> int:
@@ -105,7 +109,7 @@ def _decnet_number(context: Context, node: Match) -> int:
     area, separator, number = token.word.partition(".")
     is_number = bool(separator) and area.isdecimal() and number.isdecimal()
     if not is_number or not (int(area) <= 63 and int(number) <= 1023):
-        rule = "an area up to 63, a dot and a node up to 1023, such as 10.15"
+        rule = "an area (0..63), a dot and a node (0..1023), such as 10.15"
         context.reject("address", f"'{token.text}' is not a DECnet address", rule, at=token)
     return int(area) << 10 | int(number)
 
@@ -114,7 +118,8 @@ def _named_network(context: Context, node: Match) -> Condition:
     token = node.identifier
     text = context.look_up(token, "network", "network", token.word)
     if text is None:
-        context.reject("name", f"unknown network '{token.word}'", "names are those of networks(5)", at=token)
+        rule = "write a network such as 192.0.2.0/24, or a name of networks(5)"
+        context.reject("name", f"unknown network '{token.word}'", rule, at=token)
     number = ipv4_number(text)
     found = numbered_network(number)
     return network_address(context, node.qualifiers.protocol, node.qualifiers.direction, found)
@@ -126,7 +131,7 @@ def _named_host(context: Context, node: Match) -> Condition:
     if protocol == "link":
         return _named_station(context, node)
     if protocol == "decnet":
-        rule = "an area, a dot and a node, such as 10.15"
+        rule = "an area (0..63), a dot and a node (0..1023), such as 10.15"
         context.reject("qualifier", f"'{token.word}' is not a DECnet address", rule, at=token)
     if protocol != "ip6":
         ipv4_protocols(context, protocol)
@@ -142,8 +147,8 @@ def _named_host(context: Context, node: Match) -> Condition:
             number = ipv4_number(address)
             tests.append(network_address(context, protocol4, direction, Network((number,), (WORD_MASK,))))
     if not tests:
-        family = {None: "", "ip6": " with an IPv6 address"}.get(protocol, " with an IPv4 address")
-        context.reject("name", f"unknown host '{token.word}'", f"no host{family} has this name", at=token)
+        family = {None: "no", "ip6": "no IPv6"}.get(protocol, "no IPv4")
+        context.reject("name", f"unknown host '{token.word}'", f"{family} address was found for this name", at=token)
     return any_of(tests)
 
 
@@ -160,8 +165,8 @@ def _mac(context: Context, node: Match) -> Condition:
     protocol, direction, kind = node.qualifiers
     token = node.identifier
     if protocol != "link" or kind not in (None, "host"):
-        fact = f"'{token.text}' is an Ethernet address"
-        context.reject("qualifier", fact, "write 'ether host', 'ether src' or 'ether dst' before it", at=token)
+        rule = "it follows 'ether host', 'ether src' or 'ether dst'"
+        context.reject("qualifier", f"'{token.text}' is an Ethernet address", rule, at=token)
     return hardware_address(context, direction, mac_bytes(token.word))
 
 
@@ -180,46 +185,48 @@ def _arcnet(context: Context, node: Match) -> Condition:
     protocol, direction, kind = node.qualifiers
     token = node.identifier
     if protocol != "link" or kind not in (None, "host"):
-        fact = f"'{token.text}' is an ARCnet address"
-        context.reject("qualifier", fact, "write 'link host', 'link src' or 'link dst' before it", at=token)
+        rule = "it follows 'link host', 'link src' or 'link dst'"
+        context.reject("qualifier", f"'{token.text}' is an ARCnet address", rule, at=token)
     return arcnet_address(context, direction, int(token.word.removeprefix("$"), 16))
 
 
 def _named_station(context: Context, node: Match) -> Condition:
     """Return the condition of a name of ethers(5)."""
-    from .hardware_addresses import hardware_address, has_hardware_addresses
+    from .hardware_addresses import hardware_address, require_hardware_addresses
 
-    if not has_hardware_addresses(context):
-        fact = f"link type {context.link_type_name} has no Ethernet addresses"
-        context.reject("link-type", fact, "'ether host' does not apply")
+    require_hardware_addresses(context)
     return hardware_address(context, node.qualifiers.direction, _station(context, node.identifier))
 
 
 def _station(context: Context, token: Token) -> bytes:
     address = context.look_up(token, "Ethernet host", "ethernet_address", token.word)
     if address is None:
-        context.reject("name", f"unknown Ethernet host '{token.word}'", "names are those of ethers(5)", at=token)
+        context.reject(
+            "name",
+            f"unknown Ethernet host '{token.word}'",
+            "write an address such as 02:00:00:00:00:01, or a name of ethers(5)",
+            at=token,
+        )
     return mac_bytes(address)
 
 
 def _gateway(context: Context, node: Match) -> Condition:
     """Return the condition of a packet that a gateway forwards: its Ethernet address, and not its IPv4 address."""
-    from .hardware_addresses import hardware_address, has_hardware_addresses
+    from .hardware_addresses import hardware_address, require_hardware_addresses
 
     protocol, _, _ = node.qualifiers
     token = node.identifier
     if token.kind != "name":
-        context.reject("qualifier", f"'gateway {token.text}' has no meaning", "'gateway' takes a host name", at=token)
+        rule = "for an address write 'ether host MAC and not host ADDRESS'"
+        context.reject("qualifier", f"'gateway' takes a host name, not '{token.text}'", rule, at=token)
     if protocol not in (None, "ip", "arp", "rarp"):
-        rule = "'ip', 'arp' or 'rarp' may precede it, or nothing"
-        context.reject("qualifier", f"'{protocol} gateway' has no meaning", rule)
-    if not has_hardware_addresses(context):
-        fact = f"link type {context.link_type_name} has no Ethernet addresses"
-        context.reject("link-type", fact, "'gateway' does not apply")
+        rule = "'ip', 'arp' or 'rarp' can, or nothing"
+        context.reject("qualifier", f"'{written(protocol)}' cannot precede 'gateway'", rule)
+    require_hardware_addresses(context)
     station = hardware_address(context, None, _station(context, token))
     numbers = [ipv4_number(address) for address in _addresses(context, token) if ":" not in address]
     if not numbers:
-        context.reject("name", f"unknown host '{token.word}'", "no host with an IPv4 address has this name", at=token)
+        context.reject("name", f"unknown host '{token.word}'", "no IPv4 address was found for this name", at=token)
     others = []
     for name in ipv4_protocols(context, protocol):
         hosts = [ipv4_address(context, name, None, Network((number,), (WORD_MASK,))) for number in numbers]
@@ -240,9 +247,8 @@ def _ports(context: Context, node: Match) -> Condition:
             return ports(context, protocols, direction, lambda steps: equals(steps, number))
         return port_range(context, protocols, direction, number, number)
     if token.kind != "name":
-        context.reject(
-            "qualifier", f"'{token.text}' is not a port", "a port is a number or the name of a service", at=token
-        )
+        rule = "a port is a number (0..65535) or the name of a service such as 'https'"
+        context.reject("qualifier", f"'{token.text}' is not a port", rule, at=token)
     if kind == "port":
         number, found = service(context, token, token.word)
         protocols = named_ports(context, protocol, found, token)

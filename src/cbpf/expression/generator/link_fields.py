@@ -33,7 +33,7 @@ def field(
     numbers = [token for token in arguments if token.kind == "number"]
     for token in numbers:
         if token.value > greatest:
-            context.reject("range", f"{token.text} is out of range", f"at most {greatest}", at=token)
+            context.reject("range", f"{token.text} is out of range", f"the greatest number is {greatest}", at=token)
     return any_of([compared(steps, operator, code(token.value)) for token in numbers])
 
 
@@ -88,7 +88,7 @@ def _channel(context: Context, number: int) -> Condition:
 def require_atm(context: Context, name: str) -> None:
     """Reject a word for ATM cells on packets of other link types."""
     if context.target.dlt != SUNATM:
-        context.reject("link-type", f"'{name}' is for ATM cells", "of link type SUNATM")
+        context.reject("link-type", f"'{name}' is for ATM cells", "only packets of link type SUNATM have them")
 
 
 # MTP: signalling system 7
@@ -158,7 +158,9 @@ def _destination_bits(code: int) -> int:
 def _mtp_offsets(context: Context, name: str) -> _MtpOffsets:
     offsets = _MTP.get(context.target.dlt)
     if offsets is None:
-        context.reject("link-type", f"'{name}' is for MTP", "of link type MTP2, MTP2_WITH_PHDR or ERF")
+        context.reject(
+            "link-type", f"'{name}' is for MTP signalling", "only link types MTP2, MTP2_WITH_PHDR and ERF have it"
+        )
     return offsets
 
 
@@ -195,7 +197,7 @@ _RULE_OFFSETS: Final = {"rnr": 36, "srnr": 40}
 def pflog_field(context: Context, name: str, token: Token) -> Condition:
     """Return the condition of `ifname`, `ruleset`, `rulenum`, `subrulenum`, `reason` or `action`."""
     if context.headers.link_type != PFLOG:
-        context.reject("link-type", f"'{name}' is for packets of OpenBSD's pf", "of link type PFLOG")
+        context.reject("link-type", f"'{name}' is for packets that OpenBSD's pf has logged", "their link type is PFLOG")
     if name in _NAME_OFFSETS:
         return _starts_with(context, _NAME_OFFSETS[name], token)
     if name in _RULE_OFFSETS:
@@ -211,7 +213,7 @@ def pflog_field(context: Context, name: str, token: Token) -> Condition:
 def _named(context: Context, kind: str, token: Token, numbers: dict[str, int]) -> int:
     number = numbers.get(token.word.lower())
     if number is None:
-        context.reject("name", f"unknown {kind} '{token.word}'", f"one of {', '.join(numbers)}", at=token)
+        context.reject("name", f"unknown {kind} '{token.word}'", f"write one of {', '.join(numbers)}", at=token)
     return number
 
 
@@ -219,7 +221,7 @@ def _starts_with(context: Context, offset: int, token: Token) -> Condition:
     """Return the condition that a field begins with a name; the rest of the field is not compared."""
     name = token.word.encode()
     if len(name) > _LONGEST_NAME:
-        context.reject("range", f"a name of {len(name)} bytes", f"at most {_LONGEST_NAME}", at=token)
+        context.reject("range", f"a name of {len(name)} bytes is too long", f"at most {_LONGEST_NAME} bytes", at=token)
     tests: list[Condition] = []
     end = len(name)
     for size in (4, 2, 1):
@@ -268,7 +270,7 @@ def interface_index(context: Context, token: Token) -> Condition:
 def _require_device(context: Context, fact: str) -> None:
     if context.target.file_order is not None:
         subject = f"a capture file of link type {context.link_type_name} does not contain {fact}"
-        context.reject("live", subject, "only a live socket has it, or a capture of link type LINUX_SLL2")
+        context.reject("live", subject, "only live packets have it, and captures of link type LINUX_SLL2")
 
 
 # Any link type

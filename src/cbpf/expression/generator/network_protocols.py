@@ -5,7 +5,7 @@ from typing import Final
 
 from ..lexer import Token
 from .conditions import Condition, all_of, any_of, equals
-from .context import Context
+from .context import Context, written
 from .payload_types import (
     APPLETALK,
     APPLETALK_ARP,
@@ -116,7 +116,9 @@ def protocol_is(context: Context, name: str) -> Condition:
         return osi_is(context, OSI[name])
     if name in _ISIS_TYPES:
         return any_of([isis_is(context, kind) for kind in _ISIS_TYPES[name]])
-    context.reject("qualifier", f"'{name}' alone is not a condition", "a qualifier or '[...]' follows it")
+    context.reject(
+        "qualifier", f"'{written(name)}' alone is not a test", "write what to test, such as 'ether host' and an address"
+    )
 
 
 _TESTS: Final[dict[str | None, tuple[Callable[[Context, int], Condition], int]]] = {
@@ -133,10 +135,10 @@ _TESTS: Final[dict[str | None, tuple[Callable[[Context, int], Condition], int]]]
 def numbered_protocol(context: Context, protocol: str | None, token: Token) -> Condition:
     """Return the condition of `proto` with a number or name, such as `ip proto 6`."""
     if protocol not in _TESTS:
-        rule = "'ip', 'ip6', 'ether', 'iso' or 'isis' may precede it"
+        rule = "'ip', 'ip6', 'ether', 'iso' or 'isis' can, or nothing"
         if token.kind == "name":  # libpcap looks the name up first
             protocol_number(context, protocol, token)
-        context.reject("qualifier", f"'{protocol} proto' has no meaning", rule)
+        context.reject("qualifier", f"'{written(protocol)}' cannot precede 'proto'", rule)
     test, greatest = _TESTS[protocol]
     number = protocol_number(context, protocol, token)
     check_protocol_number(context, number, greatest, token)
@@ -149,7 +151,7 @@ def numbered_protocol(context: Context, protocol: str | None, token: Token) -> C
 def check_protocol_number(context: Context, number: int, greatest: int, token: Token) -> None:
     """Reject the number of a protocol that does not fit its field."""
     if number > greatest:
-        context.reject("range", f"protocol {number} is out of range", f"at most {greatest}", at=token)
+        context.reject("range", f"protocol {number} is out of range", f"the greatest number is {greatest}", at=token)
 
 
 def protocol_number(context: Context, protocol: str | None, token: Token) -> int:
@@ -157,12 +159,14 @@ def protocol_number(context: Context, protocol: str | None, token: Token) -> int
     if token.kind == "number":
         return token.value
     if token.kind != "name":
-        context.reject("qualifier", f"'{token.text}' is not a protocol", "a number or a name", at=token)
+        context.reject(
+            "qualifier", f"'{token.text}' is not a protocol", "write a number, or a name of protocols(5)", at=token
+        )
     number: int | None = None
     rule = ""
     if protocol in (None, "ip", "ip6"):
         number = context.look_up(token, "protocol", "protocol", token.word)
-        rule = "names are those of protocols(5)"
+        rule = "write a number, or a name of protocols(5)"
     elif protocol == "link":
         number = _LINK_PROTOCOL_NAMES.get(token.word)
         rule = f"one of {', '.join(sorted(_LINK_PROTOCOL_NAMES))}"

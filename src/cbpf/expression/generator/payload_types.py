@@ -43,8 +43,8 @@ def payload_is(context: Context, protocol: int) -> Condition:
         return _below_labels(context, protocol)
     family = _FAMILIES.get(headers.family)
     if family is None:
-        rule = "expressions can test 'link[...]', 'len', 'less' and 'greater' there"
-        context.reject("link-type", f"protocols are not known for link type {context.link_type_name}", rule)
+        fact = f"the protocols in packets of link type {context.link_type_name} are not known"
+        context.reject("link-type", fact, "test their bytes with 'link[...]', or their length with 'len'")
     return family(context, protocol)
 
 
@@ -255,7 +255,9 @@ def _below_labels(context: Context, protocol: int) -> Condition:
     """Return the condition for a payload below MPLS labels, which do not name the protocol: the version of IP."""
     version = {IPV4: 0x40, IPV6: 0x60}.get(protocol)
     if version is None:
-        context.reject("nesting", "only IPv4 and IPv6 can be found after an MPLS label", "test the type before 'mpls'")
+        context.reject(
+            "nesting", "only IPv4 and IPv6 can be recognised after 'mpls'", "write other tests before 'mpls'"
+        )
     is_last_label = has_bits(context.network(-2, 1), 1)
     return all_of((is_last_label, equals(context.network(0, 1), version, 0xF0)))
 

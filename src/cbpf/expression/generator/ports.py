@@ -7,7 +7,7 @@ from ...isa.opcodes import Action
 from ..lexer import Token, tokens
 from .addresses import directed
 from .conditions import Condition, all_of, any_of, equals, exceeds, has_bits, negation, reaches
-from .context import Context
+from .context import Context, written
 from .network_protocols import TRANSPORTS
 from .payload_types import IPV4, IPV6, payload_is
 from .steps import A_TO_X, Steps, add, arithmetic, header_length_to_x, indirect, mask, scratch_to_x
@@ -97,15 +97,14 @@ def port_protocols(context: Context, protocol: str | None) -> tuple[str, ...]:
     if protocol is None:
         return _PORT_PROTOCOLS
     if protocol not in _PORT_PROTOCOLS:
-        rule = "'tcp', 'udp' or 'sctp' may precede it, or nothing"
-        context.reject("qualifier", f"'{protocol}' has no ports", rule)
+        context.reject("qualifier", f"'{written(protocol)}' has no ports", "only 'tcp', 'udp' and 'sctp' have ports")
     return (protocol,)
 
 
 def checked_port(context: Context, number: int, token: Token) -> int:
     """Return a port after a check of its range."""
     if number > _MAX_PORT:
-        context.reject("range", f"port {number} is out of range", f"at most {_MAX_PORT}", at=token)
+        context.reject("range", f"port {number} is out of range", f"a port is a number from 0 to {_MAX_PORT}", at=token)
     return number
 
 
@@ -114,7 +113,9 @@ def service(context: Context, token: Token, name: str) -> tuple[int, str | None]
     tcp: int | None = context.look_up(token, "service", "port", name, "tcp")
     udp: int | None = context.look_up(token, "service", "port", name, "udp")
     if tcp is None and udp is None:
-        context.reject("name", f"unknown port '{name}'", "services are those of services(5)", at=token)
+        context.reject(
+            "name", f"unknown port '{name}'", "write the number of the port, or a name of services(5)", at=token
+        )
     if tcp is None:
         assert udp is not None
         return udp, "udp"
@@ -135,8 +136,8 @@ def port_bounds(context: Context, token: Token) -> tuple[int, int, str | None]:
     """Return the ports of a range such as `80-90` or `http-https`, and their only protocol."""
     low, separator, high = token.word.partition("-")
     if not separator or not low or not high or "-" in high:
-        fact = f"'{token.text}' is not a range of ports"
-        context.reject("range", fact, "two ports with one '-' between them, such as 8000-8080", at=token)
+        rule = "a range is two ports with a hyphen and no blanks between them, such as 8000-8080"
+        context.reject("range", f"'{token.text}' is not a range of ports", rule, at=token)
     (first, first_protocol), (last, last_protocol) = _end(context, token, low), _end(context, token, high)
     return min(first, last), max(first, last), first_protocol if first_protocol == last_protocol else None
 

@@ -5,7 +5,7 @@ from typing import Final
 from ...isa.opcodes import Action
 from ..lexer import Token
 from .conditions import Condition, Effect, all_of, any_of, equals
-from .context import Context
+from .context import Context, written
 from .network_protocols import check_protocol_number, protocol_number
 from .payload_types import IPV4, IPV6, payload_is
 from .ports import ipv4_header_length
@@ -24,11 +24,11 @@ def protocol_chain(context: Context, protocol: str | None, token: Token) -> Cond
     if protocol not in (None, "ip", "ip6"):
         if token.kind == "name":
             protocol_number(context, protocol, token)
-        context.reject("qualifier", f"'{protocol} protochain' has no meaning", "'ip' or 'ip6' may precede it")
+        context.reject("qualifier", f"'{written(protocol)}' cannot precede 'protochain'", "'ip' or 'ip6' can")
     number = protocol_number(context, protocol, token)
     check_protocol_number(context, number, 0xFF, token)
     if context.headers.payload.slot is not None:
-        fact = f"'protochain' does not work on link type {context.link_type_name}"
+        fact = f"'protochain' is not possible for link type {context.link_type_name}"
         context.reject("link-type", fact, "the link header must have a fixed length")
     context.warn(
         f"'protochain' looks at {MAX_HEADERS} extension headers at most; libpcap's loop is not a valid program"

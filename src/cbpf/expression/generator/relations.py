@@ -113,9 +113,11 @@ def _operands_first(root: Arithmetic) -> list[Arithmetic]:
 
 def _operation(context: Context, node: Binary, left: _Value, right: _Value) -> _Value:
     if node.operator in ("/", "%") and right.literal == 0:
-        context.reject("range", f"'{node.operator}' by 0", "a divisor is not 0", at=node.right.span)
+        context.reject("range", "division by 0", "write another divisor", at=node.right.span)
     if node.operator in ("<<", ">>") and right.literal is not None and right.literal > 31:
-        context.reject("range", f"shift by {right.literal} bits", "at most 31", at=node.right.span)
+        context.reject(
+            "range", f"shift by {right.literal} bits", "a value has 32 bits, so a shift is 0..31", at=node.right.span
+        )
     left.steps.extend(right.steps)
     context.release(right.slot)
     combined = [scratch_to_x(right.slot), scratch_to_a(left.slot), arithmetic(_OPERATIONS[node.operator])]
@@ -128,7 +130,7 @@ def _operation(context: Context, node: Binary, left: _Value, right: _Value) -> _
 
 def _load(context: Context, node: Load, offset: _Value) -> _Value:
     if node.size not in (1, 2, 4):
-        context.reject("range", f"a size of {node.size} bytes", "a size is 1, 2 or 4 bytes")
+        context.reject("range", f"{node.size} bytes cannot be loaded at once", "a size is 1, 2 or 4 bytes")
     slot = context.reserve()
     context.release(offset.slot)
     steps, checks = _field(context, node, offset)
@@ -145,7 +147,7 @@ def _field(context: Context, node: Load, offset: _Value) -> tuple[Steps, Conditi
     if name == "radio":
         if headers.link_type not in (PRISM, RADIOTAP, AVS):
             fact = f"link type {context.link_type_name} has no radio header"
-            context.reject("link-type", fact, "IEEE802_11_RADIO, IEEE802_11_RADIO_AVS and PRISM_HEADER have one")
+            context.reject("link-type", fact, "only IEEE802_11_RADIO, IEEE802_11_RADIO_AVS and PRISM_HEADER have one")
         return (scratch_to_x(offset.slot), indirect(0, node.size)), offset.checks
     if name in _HEADERS:
         checks = all_of((offset.checks, payload_is(context, PAYLOADS[name])))
@@ -161,7 +163,11 @@ def _field(context: Context, node: Load, offset: _Value) -> tuple[Steps, Conditi
         is_icmp6 = equals(context.network(6, 1), TRANSPORTS[name])
         checks = all_of((offset.checks, payload_is(context, IPV6), is_icmp6))
         return _at(context, headers.network_header.plus(_IPV6_LENGTH), offset, node.size), checks
-    context.reject("qualifier", f"'{name}[...]' has no meaning", "the bytes of this header have no known place")
+    context.reject(
+        "qualifier",
+        f"the bytes of '{name}' cannot be tested",
+        "load from ether, ip, ip6, arp, tcp, udp, sctp, icmp or icmp6",
+    )
 
 
 def _at(context: Context, base: Offset, offset: _Value, size: int) -> Steps:

@@ -80,24 +80,24 @@ def frame_type(context: Context, arguments: tuple[Token, ...]) -> Condition:
 def _frame_type(context: Context, token: Token) -> int:
     if token.kind == "number":
         if token.value & ~_TYPE_BITS:
-            context.reject("range", f"type {token.text} is out of range", "one of 0, 4, 8 and 12", at=token)
+            context.reject("range", f"type {token.text} is out of range", "write 0, 4, 8 or 12", at=token)
         return token.value
     kind = _TYPES.get(token.word.lower())
     if kind is None:
-        context.reject("name", f"unknown type '{token.word}'", "'mgt', 'ctl' or 'data'", at=token)
+        context.reject("name", f"unknown type '{token.word}'", "write 'mgt', 'ctl' or 'data'", at=token)
     return kind
 
 
 def _subtype(context: Context, kind: int, token: Token) -> int:
     if token.kind == "number":
         if token.value & ~_SUBTYPE_BITS:
-            rule = "a multiple of 16, at most 0xf0"
+            rule = "a subtype is a multiple of 16, at most 0xf0"
             context.reject("range", f"subtype {token.text} is out of range", rule, at=token)
         return token.value
     names = _SUBTYPES.get(kind, {})
     subtype = names.get(token.word.lower())
     if subtype is None:
-        rule = f"one of {', '.join(names)}" if names else "this type has no subtypes with names"
+        rule = f"write one of {', '.join(names)}" if names else "this type has no subtypes with names"
         context.reject("name", f"unknown subtype '{token.word}'", rule, at=token)
     return subtype
 
@@ -107,7 +107,7 @@ def frame_subtype(context: Context, token: Token) -> Condition:
     name = token.word.lower()
     found = next(((kind, names[name]) for kind, names in _SUBTYPES.items() if name in names), None)
     if found is None:
-        rule = f"one of {', '.join(name for names in _SUBTYPES.values() for name in names)}"
+        rule = f"write one of {', '.join(name for names in _SUBTYPES.values() for name in names)}"
         context.reject("name", f"unknown subtype '{token.word}'", rule, at=token)
     _require_wireless(context, "subtype")
     return equals(context.link(0, 1), found[0] | found[1], _TYPE_BITS | _SUBTYPE_BITS)
@@ -117,10 +117,10 @@ def frame_direction(context: Context, token: Token) -> Condition:
     """Return the condition of `dir`."""
     number = token.value if token.kind == "number" else _DIRECTIONS.get(token.word.lower())
     if number is None:
-        rule = f"one of {', '.join(_DIRECTIONS)}"
+        rule = f"write one of {', '.join(_DIRECTIONS)}"
         context.reject("name", f"unknown direction '{token.word}'", rule, at=token)
     if number > 3:
-        context.reject("range", f"direction {token.text} is out of range", "at most 3", at=token)
+        context.reject("range", f"direction {token.text} is out of range", "the greatest number is 3", at=token)
     _require_wireless(context, "dir")
     return equals(context.link(1, 1), number, 3)
 
@@ -128,7 +128,7 @@ def frame_direction(context: Context, token: Token) -> Condition:
 def _require_wireless(context: Context, word: str) -> None:
     if context.headers.link_type not in WIRELESS:
         fact = f"link type {context.link_type_name} has no '{word}'"
-        context.reject("link-type", fact, "IEEE 802.11 frames have it")
+        context.reject("link-type", fact, "only IEEE 802.11 frames have it")
 
 
 # LLC
@@ -176,5 +176,7 @@ def _is_llc(context: Context) -> Condition:
     if link_type in (IEEE802, FDDI, ATM_RFC1483):
         return True
     context.reject(
-        "link-type", f"link type {context.link_type_name} has no LLC frames", "Ethernet and IEEE 802.11 have them"
+        "link-type",
+        f"link type {context.link_type_name} has no LLC frames",
+        "only Ethernet, FDDI, token ring, ATM and IEEE 802.11 have them",
     )
