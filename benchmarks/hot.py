@@ -122,7 +122,9 @@ def compiled(expression: str) -> tuple[cbpf.Program, cbpf.Program]:
     """Return the unoptimised program of an expression, and the result of libpcap's optimiser."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", cbpf.ExpressionWarning)
-        return cbpf.compile(expression, optimizer=None), cbpf.compile(expression, optimizer="libpcap")
+        return cbpf.compile(expression, optimizer=None), cbpf.compile(
+            expression, optimizer="libpcap", frontend="libpcap"
+        )
 
 
 def _repeat(run: partial[Any], times: int) -> None:

@@ -76,7 +76,9 @@ def _random(count: int) -> Iterator[_Measurement]:
             text = random_expression(Random(f"benchmark {attempt}"))
             attempt += 1
             try:
-                plain, libpcap = (cbpf.compile(text, optimizer=optimizer) for optimizer in (None, "libpcap"))
+                plain, libpcap = (
+                    cbpf.compile(text, optimizer=optimizer, frontend="libpcap") for optimizer in (None, "libpcap")
+                )
             except cbpf.ExpressionError:  # a protocol that excludes another
                 continue
             yield _measure(f"{index}: {text}", plain, libpcap, 1)
@@ -203,7 +205,7 @@ def _hosts(setting: Setting) -> Section:
         rows.append([f"{count:,} hosts: libpcap, unoptimised", *_described(plain, perf_counter() - started)])
         if count <= 250:
             started = perf_counter()
-            libpcap = cbpf.compile(text, optimizer="libpcap")
+            libpcap = cbpf.compile(text, optimizer="libpcap", frontend="libpcap")
             rows.append([f"{count:,} hosts: libpcap, optimised", *_described(libpcap, perf_counter() - started)])
         for goal in ("size", "speed"):
             times = []

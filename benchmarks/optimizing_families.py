@@ -77,7 +77,8 @@ def link_types(setting: Setting) -> Section:
 
 
 def _compile(family: str, count: int, optimizer: Literal["libpcap"] | None) -> cbpf.Program:
-    return cbpf.compile(expression_of(family, count), link_type=link_type(family), optimizer=optimizer)
+    text = expression_of(family, count)
+    return cbpf.compile(text, link_type=link_type(family), optimizer=optimizer, frontend="libpcap")
 
 
 def _optimize(plain: cbpf.Program, rounds: int) -> tuple[int, float]:
@@ -99,7 +100,8 @@ def _random_programs(name: str, count: int) -> Iterator[tuple[cbpf.Program, cbpf
         attempt += 1
         try:
             plain, libpcap = (
-                cbpf.compile(text, link_type=name, optimizer=optimizer) for optimizer in (None, "libpcap")
+                cbpf.compile(text, link_type=name, optimizer=optimizer, frontend="libpcap")
+                for optimizer in (None, "libpcap")
             )
         except cbpf.ExpressionError:  # a primitive that the link type does not have, or that excludes another
             continue

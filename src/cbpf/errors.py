@@ -77,10 +77,19 @@ class ExpressionError(CbpfError, ValueError):
     @property
     def place(self) -> str:
         """The place as text: "column 5", with the line if the text has several; empty if it is not known."""
-        if self.problem is None:
-            return ""
-        line = f"line {self.problem.line}, " if self.source or "\n" in self.expression else ""
-        return f"{line}column {self.problem.column}"
+        return "" if self.problem is None else self.place_of(self.problem)
+
+    def place_of(self, problem: "Problem") -> str:
+        """Return the place of one of the errors as text.
+
+        Args:
+            problem: One of `problems`.
+
+        Returns:
+            "column 5", with the line if the text has several.
+        """
+        line = f"line {problem.line}, " if self.source or "\n" in self.expression else ""
+        return f"{line}column {problem.column}"
 
     def __str__(self) -> str:
         subject = self.source or (quoted(self.expression) if self.expression else "")

@@ -173,7 +173,7 @@ def test_lists_require_the_optimiser() -> None:
 
 
 def test_link_type_without_addresses_is_rejected() -> None:
-    with pytest.raises(cbpf.ExpressionError, match="protocols are not known for link type USB_LINUX"):
+    with pytest.raises(cbpf.ExpressionError, match="the protocols in packets of link type USB_LINUX are not known"):
         cbpf.hosts(["10.0.0.1"], link_type="USB_LINUX")
 
 

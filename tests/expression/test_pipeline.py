@@ -1,7 +1,7 @@
 """The steps of `compile`: raw instructions from libpcap, one program, one verification."""
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import pytest
 
@@ -56,7 +56,8 @@ class _Case(NamedTuple):
     ids=str,
 )
 def test_compile_constructs_one_program_and_verifies_it_once(case: _Case, counts: _Counts) -> None:
-    cbpf.compile(case.expression, optimizer=case.optimizer)
+    frontend: Literal["cbpf", "libpcap"] = "libpcap" if case.optimizer == "libpcap" else "cbpf"
+    cbpf.compile(case.expression, optimizer=case.optimizer, frontend=frontend)
     assert (counts.constructed, counts.verified) == (1, case.verified)
 
 

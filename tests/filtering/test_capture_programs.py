@@ -21,7 +21,10 @@ from support.sample_pcapng import FRAME, PACKET, without_blocks
 
 USB: Final = 189
 UNKNOWN: Final = 1240
-REASON: Final = "expression 'arp': column 1: USB link-layer type filtering not implemented"
+REASON: Final = (
+    "expression 'arp': column 1: the protocols in packets of link type USB_LINUX are not known; test their bytes with"
+    " 'link[...]', or their length with 'len'"
+)
 WARNING: Final = f"capture: interface 1, link type USB_LINUX: {REASON}; its packets do not match"
 
 

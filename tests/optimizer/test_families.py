@@ -37,7 +37,8 @@ def test_wireless_results_are_not_longer_than_those_of_libpcap(name: str, text: 
 def test_families_are_exact_and_not_longer_than_libpcap(family: str) -> None:
     text = expression_of(family, 16)
     plain, libpcap = (
-        cbpf.compile(text, link_type=link_type(family), optimizer=optimizer) for optimizer in (None, "libpcap")
+        cbpf.compile(text, link_type=link_type(family), optimizer=optimizer, frontend="libpcap")
+        for optimizer in (None, "libpcap")
     )
     optimized = cbpf.optimize(plain)
     assert len(optimized) <= len(libpcap)
@@ -90,7 +91,8 @@ def test_random_wireless_expressions_are_not_longer_than_exact_ones(rounds: Roun
         name, text = pick(random, LINK_TYPES), wireless_expression(random)
         try:
             plain, libpcap = (
-                cbpf.compile(text, link_type=name, optimizer=optimizer) for optimizer in (None, "libpcap")
+                cbpf.compile(text, link_type=name, optimizer=optimizer, frontend="libpcap")
+                for optimizer in (None, "libpcap")
             )
         except cbpf.ExpressionError:  # a primitive that the link type does not have, or that excludes another
             continue
@@ -104,7 +106,7 @@ def test_random_wireless_expressions_are_not_longer_than_exact_ones(rounds: Roun
 @pytest.mark.parametrize("count", [247, 249, 250])
 def test_the_verdicts_of_a_long_chain_are_copied_only_beyond_reach(count: int) -> None:
     text = expression_of("wlan addr1 and subtype", count)
-    libpcap = cbpf.compile(text, link_type="IEEE802_11", optimizer="libpcap")
+    libpcap = cbpf.compile(text, link_type="IEEE802_11", optimizer="libpcap", frontend="libpcap")
     assert len(cbpf.compile(text, link_type="IEEE802_11")) <= len(libpcap)
 
 

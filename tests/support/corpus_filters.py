@@ -1,7 +1,7 @@
 """The expressions of tests/corpus/filters.txt, with their programs."""
 
 from functools import cache
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import cbpf
 from support.project import TESTS
@@ -17,13 +17,14 @@ class Filter(NamedTuple):
         return f"{self.link_type}: {self.expression}"
 
     def program(self, optimizer: cbpf.Optimizer = None) -> cbpf.Program:
-        """Return the program of the expression, by default libpcap's plain code; each is compiled once."""
+        """Return the program of the expression, by default its plain code; each is compiled once."""
         return _compiled(self, optimizer)
 
 
 @cache
 def _compiled(filter: Filter, optimizer: cbpf.Optimizer) -> cbpf.Program:
-    return cbpf.compile(filter.expression, link_type=filter.link_type, optimizer=optimizer)
+    frontend: Literal["cbpf", "libpcap"] = "libpcap" if optimizer == "libpcap" else "cbpf"
+    return cbpf.compile(filter.expression, link_type=filter.link_type, optimizer=optimizer, frontend=frontend)
 
 
 def _read() -> list[Filter]:

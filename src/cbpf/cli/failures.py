@@ -67,7 +67,7 @@ def _messages(error: BaseException) -> list[str]:
         case cbpf.ProgramFormatError():
             return _problem_lines(error)
         case cbpf.ExpressionError():
-            return [_expression_message(error)]
+            return _expression_lines(error)
         case cbpf.Undecided():
             return [undecided_message(error)]
         case cbpf.CbpfError():
@@ -98,11 +98,13 @@ def _problem_lines(error: cbpf.ProgramFormatError) -> list[str]:
     return [f"{prefix}{problem}\n{problem.excerpt}" for problem in error.problems] or [str(error)]
 
 
-def _expression_message(error: cbpf.ExpressionError) -> str:
-    """Return the message of an error, with the line of the expression and a caret below it if the place is known."""
-    if error.problem is None:
-        return str(error)
-    return f"{error.source or 'expression'}: {error.place}: {error.args[0]}\n{error.problem.excerpt}"
+def _expression_lines(error: cbpf.ExpressionError) -> list[str]:
+    """Return the message of each problem, each with the line of the expression and a caret below it."""
+    subject = error.source or "expression"
+    lines = [
+        f"{subject}: {error.place_of(problem)}: {problem.message}\n{problem.excerpt}" for problem in error.problems
+    ]
+    return lines or [str(error)]
 
 
 def _print(*lines: str) -> int:

@@ -16,7 +16,7 @@ from ..primitives import EXPECTED_CONDITION, SyntaxProblem
 from ..problems import ExpressionProblem
 from .judge import MAX_GENERATED, Found, Judge
 from .repairs import RULES, WORD_RULES
-from .semantic_rules import semantic_repairs
+from .semantic_rules import semantic_repairs, word_before
 from .situation import ID_KINDS, Edit, Repair, Rule, Situation, shown
 from .word_rules import with_protocol_tests
 
@@ -66,7 +66,7 @@ class _Draft:
 
 
 def diagnose(text: str, found: Sequence[Found], judge: Judge) -> ExpressionError:
-    """Return the error for a text with problems; `LinkTypeError` if only the link type is the reason."""
+    """Return the error for a text with problems; `LinkTypeError` if it can be compiled for another link type."""
     notes, suggestion = _Diagnosis(text, judge).explain(found)
     source = SourceText(text)
     hints = [_hint(note, suggestion if index == 0 else None) for index, note in enumerate(notes)]
@@ -76,7 +76,9 @@ def diagnose(text: str, found: Sequence[Found], judge: Judge) -> ExpressionError
         for note, message in zip(notes, messages, strict=True)
         if note.offset is not None
     )
-    of_link_type = all(isinstance(problem, ExpressionProblem) and problem.fits_others for problem in found)
+    of_link_type = all(
+        isinstance(problem, ExpressionProblem) and problem.fits_others for problem in found
+    ) and judge.fits_another_link_type(text)
     error = (LinkTypeError if of_link_type else ExpressionError)(messages[0], expression=text, problems=problems)
     error.hint, error.suggestion = hints[0], suggestion or ""
     return error
@@ -223,7 +225,7 @@ def _repair(text: str, problem: SyntaxProblem, judge: Judge) -> Repair | None:
         name = situation.token(-1)
         carried = situation._replace(found_index=index - 1, problem=SyntaxProblem(name, EXPECTED_CONDITION))
         return _first(WORD_RULES, carried, problem, judge) or _first(RULES, situation, problem, judge)
-    return _first(RULES, situation, problem, judge)
+    return _first((word_before, *RULES), situation, problem, judge)
 
 
 def _is_carried_name(situation: Situation) -> bool:

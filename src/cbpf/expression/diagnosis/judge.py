@@ -1,10 +1,12 @@
 """The problems of a text, found without a query of a name server, and whether it is worth suggesting."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final, TypeAlias
 
 from ...isa.dialects import PCAP
 from ...isa.opcodes import OPCODE_BY_CODE, Action
+from ...packet.link_types import link_type, link_types
 from ..generator.assembler import assemble
 from ..generator.generate import ExpressionProblems, Generated, generate
 from ..names import Lookups
@@ -17,6 +19,8 @@ Found: TypeAlias = SyntaxProblem | ExpressionProblem
 """A problem that the parser or the generator has found."""
 
 MAX_GENERATED: Final = 2_000  # characters; of a longer text, only the syntax is judged
+_REPRESENTATIVES: Final = ("EN10MB", "IEEE802_11", "LINUX_SLL2", "PFLOG", "SUNATM", "MTP2_WITH_PHDR")
+"""Link types, of which one fits each kind of primitive; the first fits most expressions."""
 _MAX_OPTIMIZED: Final = 120  # characters
 _ACCEPTED: Final = 1  # the verdict on accepted packets
 
@@ -60,6 +64,17 @@ class Judge:
         except (SyntaxProblem, ExpressionProblems):
             return False
         return generated is None or len(text) > _MAX_OPTIMIZED or not self._is_constant(generated)
+
+    def fits_another_link_type(self, text: str) -> bool:
+        """Return whether a text can be compiled for another link type; of a long one, for a representative."""
+        assert self._target is not None
+        tree = parse(text)
+        candidates = (*map(link_type, _REPRESENTATIVES), *(link_types() if len(text) <= MAX_GENERATED else ()))
+        for candidate in candidates:
+            with suppress(ExpressionProblems):
+                generate(tree, self._target._replace(dlt=candidate.dlt), self._names)
+                return True
+        return False
 
     def _generated(self, text: str) -> Generated | None:
         tree = parse(text)

@@ -48,6 +48,18 @@ def _another_word(s: Situation) -> Iterator[Repair]:
         yield _edit(s.found.start, s.found.end, word)
 
 
+def word_before(s: Situation) -> Repair | None:
+    """Recognise `src mac X` and `host 192.168.1.*`: the parser reads the word before the unexpected token as a name."""
+    if s.found_index == 0 or s.token(-1).kind not in ("name", "ipv4"):
+        return None
+    at_word = s._replace(found_index=s.found_index - 1)
+    for repair in (*_several_addresses(at_word), *_another_word(at_word)):
+        assert repair.edit is not None
+        written = s.text[at_word.found.start : max(repair.edit.end, at_word.found.end)]
+        return repair._replace(start=at_word.found.start, fact=f"'{written}' is not part of the language")
+    return None
+
+
 def _unknown_port(s: Situation) -> Iterator[Repair]:
     """Recognise `port 80-90` and names of services that services(5) does not have."""
     ports = _PORTS.fullmatch(s.found.text)
