@@ -58,9 +58,11 @@ class _AutoEngine:
 
 
 def llvm_is_installed() -> bool:
-    """Return whether the engine "llvm" can be used: whether llvmlite is installed."""
-    from .engines.llvm.jit import is_installed
-
+    """Return whether the engine "llvm" can be used: whether llvmlite is installed, and Python has ctypes."""
+    try:
+        from .engines.llvm.jit import is_installed
+    except ModuleNotFoundError:
+        return False
     return is_installed()
 
 
@@ -77,8 +79,10 @@ def _python(program: Program, dialect: Dialect) -> Engine:
 
 
 def _llvm(program: Program, dialect: Dialect) -> Engine:
-    from .engines.llvm.engine import LLVMEngine
-
+    try:
+        from .engines.llvm.engine import LLVMEngine
+    except ModuleNotFoundError as error:
+        raise MissingLibrary(f"the engine 'llvm' needs CPython's ctypes ({error}): use engine='python'") from None
     return LLVMEngine(program, dialect)
 
 

@@ -240,7 +240,7 @@ def test_missing_libpcap_is_reported_with_the_remedy(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(cbpf.expression.libpcap, "cypcap_compiler", missing)
     monkeypatch.setattr(cbpf.expression.libpcap, "system_compiler", missing)
     cbpf.expression.libpcap.compiler.cache_clear()
-    with pytest.raises(cbpf.MissingLibrary, match="pip install cypcap, or install the system's library"):
+    with pytest.raises(cbpf.MissingLibrary, match=r"pip install 'cbpf\[libpcap\]', or install the system's library"):
         cbpf.compile("ip", frontend="libpcap")
     cbpf.expression.libpcap.compiler.cache_clear()
 

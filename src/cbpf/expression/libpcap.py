@@ -68,9 +68,8 @@ def compiler() -> Compiler:
             return load_compiler()
         except MissingLibrary:
             continue
-    raise MissingLibrary(
-        "filter expressions need libpcap: pip install cypcap, or install the system's library (Debian: libpcap0.8)"
-    )
+    remedy = "pip install 'cbpf[libpcap]', or install the system's library (Debian: libpcap0.8)"
+    raise MissingLibrary(f"the front end 'libpcap' needs libpcap: {remedy}")
 
 
 def cypcap_compiler() -> Compiler:
@@ -78,7 +77,7 @@ def cypcap_compiler() -> Compiler:
     try:
         import cypcap
     except ImportError as error:
-        raise MissingLibrary(f"cypcap cannot be imported ({error}): pip install cypcap") from None
+        raise MissingLibrary(f"cypcap cannot be imported ({error}): pip install 'cbpf[libpcap]'") from None
 
     def compile_expression(expression: str, handle: Handle, optimize: bool, netmask: int) -> list[RawTuple]:
         try:
@@ -112,9 +111,9 @@ def system_compiler() -> Compiler:
 
     Sources: pcap_open_dead(3PCAP), pcap_open_offline(3PCAP), pcap_compile(3PCAP).
     """
+    library = _load_system_library()
     import ctypes
 
-    library = _load_system_library()
     layout = "HBBI"  # struct bpf_insn: code, jt, jf, k
 
     class CompiledProgram(ctypes.Structure):
@@ -154,9 +153,10 @@ def _open(library: Any, handle: Handle) -> int:
 
 @cache
 def _load_system_library() -> Any:
-    import ctypes
-    import ctypes.util
-
+    try:
+        import ctypes.util
+    except ImportError as error:
+        raise MissingLibrary(f"the system's libpcap cannot be loaded ({error})") from None
     for name in (*_SYSTEM_NAMES, ctypes.util.find_library("pcap")):
         try:
             library = ctypes.CDLL(name) if name else None
