@@ -90,7 +90,7 @@ def test_compile_prints_like_tcpdump(cli: CommandLine) -> None:
 
 
 def test_compile_warns_if_all_packets_are_rejected(cli: CommandLine) -> None:
-    code, out, err = cli("compile", "--optimizer", "libpcap", "ip and not ip")
+    code, out, err = cli("compile", "--frontend", "libpcap", "--optimizer", "libpcap", "ip and not ip")
     assert (code, out) == (0, b"(000) ret      #0\n")
     assert err == "cbpf: warning: expression 'ip and not ip' rejects all packets of link type EN10MB\n"
 
@@ -177,7 +177,7 @@ USAGE_ERRORS = [
     ),
     (
         ["filter", "-r", "T", "-w", "out", "inbound"],
-        "cbpf: expression: column 1: inbound/outbound not supported on Ethernet when reading savefiles",
+        "cbpf: expression: column 1: a capture file of link type EN10MB does not contain the direction of packets",
     ),
     (
         ["filter", "-r", "T", "-c", "0"],
@@ -233,7 +233,7 @@ USAGE_ERRORS = [
     (["compile", "-s", "-1", "ip"], "cbpf: compile.snaplen: -1 is not a snapshot length (0..2147483647)"),
     (
         ["compile", "ip", "broadcast"],
-        "cbpf: expression: column 4: netmask not known, so 'ip broadcast' not supported",
+        "cbpf: expression: column 1: 'ip broadcast' requires the netmask of the network",
     ),
     (["compile", "--netmask", "x", "ip"], "cbpf: compile.netmask: 'x' is not an IPv4 netmask such as 255.255.255.0"),
 ]

@@ -167,9 +167,9 @@ def test_invalid_lists_are_rejected(arguments: dict[str, Any], message: str) -> 
     assert "\n" not in str(caught.value)
 
 
-def test_lists_require_the_optimiser() -> None:
+def test_lists_require_the_front_end() -> None:
     with pytest.raises(cbpf.FieldError, match="'libpcap' does not support address and port lists; use 'cbpf'"):
-        cbpf.hosts(["10.0.0.1"], optimizer="libpcap")
+        cbpf.hosts(["10.0.0.1"], frontend="libpcap")
 
 
 def test_link_type_without_addresses_is_rejected() -> None:

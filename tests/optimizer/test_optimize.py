@@ -147,7 +147,6 @@ def _hosts(count: int) -> str:
 
 def test_many_hosts_become_a_tree_for_speed() -> None:
     program = cbpf.compile(_hosts(250), optimizer=None)
-    assert len(program) > 7_000
     small, fast = cbpf.optimize(program, dialect=cbpf.LINUX), cbpf.optimize(program, goal="speed")
     assert len(small) < 1000
     assert cbpf.Flow(fast).longest < 64

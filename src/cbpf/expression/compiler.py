@@ -59,8 +59,8 @@ def compile(
             it requires the front end "libpcap". None returns plain code, which defines the meaning of the expression.
         dialect: The dialect whose arithmetic "cbpf" preserves. LINUX is for programs that are attached to a socket; the
             dialects differ in shifts by 32 and more and in offsets above 2**31, which almost no expression has.
-        goal: The goal of "cbpf", "size" or "speed" (see `optimize`); by default "size", and "speed" if there are long
-            lists of addresses or ports.
+        goal: The goal of "cbpf", "size" or "speed" (see `optimize`); by default "size", and "speed" for an `Expression`
+            with lists.
         frontend: The compiler of plain code: "cbpf" (the default), or "libpcap" for comparisons, which needs libpcap
             (extra `libpcap`).
         names: The source of the names in the expression: by default the system, whose resolver may query name servers.
@@ -171,7 +171,7 @@ def compile_for(
         check_characters(expression)
         expression = Expression(expression)
     if optimizer == "libpcap" and frontend != "libpcap":
-        raise FieldError("compile.optimizer: 'libpcap' requires the front end 'libpcap'")
+        raise FieldError("compile.optimizer: 'libpcap' requires frontend='libpcap' (--frontend libpcap)")
     if any(expression.lists) and frontend != "cbpf":
         raise FieldError(f"compile.frontend: {frontend!r} does not support address and port lists; use 'cbpf'")
     if any(expression.lists) and optimizer != "cbpf":
@@ -180,7 +180,8 @@ def compile_for(
     for warning in code.warnings:
         warnings.warn(f"{quoted(expression.text)}: {warning}", ExpressionWarning, stacklevel=3)
     is_optimized = optimizer == "cbpf" or code.sets
-    program = _optimized(code, dialect, goal) if is_optimized else Program(code.instructions)
+    default_goal: Goal = "speed" if any(expression.lists) or optimize_sets else "size"
+    program = _optimized(code, dialect, goal or default_goal) if is_optimized else Program(code.instructions)
     if tuple(program) == REJECT_ALL:
         fact = f"rejects all packets of link type {link_type_by_dlt(target.dlt).name}"
         subject = quoted(expression.text) + (" with lists" if any(expression.lists) else "")
@@ -205,17 +206,15 @@ def _code(
     return libpcap_code(expression.text, target, optimize=optimizer == "libpcap")
 
 
-def _optimized(code: Code, dialect: Dialect, goal: Goal | None) -> Program:
+def _optimized(code: Code, dialect: Dialect, goal: Goal) -> Program:
     """Return the optimised program, which is verified, or the plain one if the optimiser finds no better one."""
     if code.sets:
-        return _optimized_with_sets(code, dialect, goal or "speed")
+        return _optimized_with_sets(code, dialect, goal)
     from ..optimizer.pipeline import improve
 
     # Every rule that the optimiser relies on, except for this one, holds for all programs that a front end returns.
     improved = (
-        improve(code.instructions, dialect=dialect, goal=goal or "size")
-        if _has_opcodes(dialect, code.instructions)
-        else None
+        improve(code.instructions, dialect=dialect, goal=goal) if _has_opcodes(dialect, code.instructions) else None
     )
     return Program(code.instructions) if improved is None else improved
 

@@ -43,6 +43,13 @@ _MAX_SOCKET_PROGRAM: Final = 4096  # instructions: BPF_MAXINSNS of linux/bpf_com
 @list_options
 @optimizer_options
 @click.option(
+    "--frontend",
+    type=click.Choice(["cbpf", "libpcap"]),
+    default="cbpf",
+    show_default=True,
+    help="Compiler of the plain code: cbpf's own, or libpcap's for comparisons.",
+)
+@click.option(
     "--goal",
     type=click.Choice(["size", "speed"]),
     show_default="speed with --hosts or --ports, else size",
@@ -70,6 +77,7 @@ def command(
     expression_file: str | None,
     netmask: str | None,
     optimizer: Any,
+    frontend: Any,
     goal: Any,
     lists: cbpf.Expression | None,
     dialect: cbpf.Dialect,
@@ -100,6 +108,7 @@ def command(
         snaplen=length,
         netmask=netmask,
         optimizer=optimizer,
+        frontend=frontend,
         dialect=dialect,
         goal=goal,
         lint=lint,

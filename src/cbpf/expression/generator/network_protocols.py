@@ -117,7 +117,9 @@ def protocol_is(context: Context, name: str) -> Condition:
     if name in _ISIS_TYPES:
         return any_of([isis_is(context, kind) for kind in _ISIS_TYPES[name]])
     context.reject(
-        "qualifier", f"'{written(name)}' alone is not a test", "write what to test, such as 'ether host' and an address"
+        "qualifier",
+        f"'{written(name)}' alone is not a test",
+        "write the property to test, such as 'ether host' and an address",
     )
 
 
