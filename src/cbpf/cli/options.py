@@ -147,8 +147,8 @@ def optimizer_options(command: Callable[..., Any]) -> Callable[..., Any]:
             type=click.Choice(["cbpf", "libpcap", "none"]),
             default="cbpf",
             show_default=True,
-            help="Optimiser: cbpf's preserves every verdict; libpcap's (with --frontend libpcap) changes some, mostly of "
-            "truncated packets.",
+            help="Optimiser: cbpf's preserves every verdict; libpcap's (with --frontend libpcap) changes some, mostly "
+            "of truncated packets.",
         ),
         click.option("-O", "unoptimized", is_flag=True, help="Do not optimise, like tcpdump -O."),
     ):
