@@ -32,7 +32,7 @@ from contextlib import ExitStack, suppress
 from functools import cache, partial
 from io import TextIOWrapper
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from typing import Final, NamedTuple, NoReturn
 
 import cbpf
@@ -57,13 +57,20 @@ stop: Final = _resources.close
 """End the server and remove the folder, if there are any."""
 
 
+def _remove(folder: Path, owner: int) -> None:
+    """Remove a folder, unless this process is a fork of its owner."""
+    if os.getpid() == owner:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 @cache
 def command_folder() -> Path | None:
     """Start the server; return the folder of the executable `cbpf`, or None if there can be no server."""
     compiler = shutil.which("cc")
     if compiler is None or any(name.startswith("COVERAGE") for name in os.environ):
         return None
-    temporary = Path(_resources.enter_context(TemporaryDirectory(prefix="cbpf-commands-")))
+    temporary = Path(mkdtemp(prefix="cbpf-commands-"))
+    _resources.callback(_remove, temporary, os.getpid())
     folder, address = temporary / "bin", str(temporary / "socket")
     folder.mkdir()
     definitions = [f'-D{name}="{value}"' for name, value in (("SERVER", address), ("PYTHON", sys.executable))]

@@ -83,7 +83,7 @@ class Judge:
         return generate(tree, self._target, self._names)
 
     def _is_constant(self, generated: Generated) -> bool:
-        """Return whether the verdict is the same for all packets, as that of `tcp and udp`, which nobody wants."""
+        """Return whether all packets that are long enough have one verdict, as with `tcp and udp`."""
         from ...optimizer.pipeline import improve
 
         code = assemble(generated.condition, _ACCEPTED).instructions
