@@ -106,19 +106,26 @@ def test_a_fork_waits_for_calls_of_llvm_by_others() -> None:
     thread.join()
 
 
-def test_a_fork_waits_for_imports() -> None:
+@pytest.mark.parametrize(
+    ("name", "first_import"),
+    [("cbpf.isa.opcodes", "cbpf.VM"), ("cbpf._record", "cbpf._record")],
+    ids=["by a module that is being imported", "by nothing else"],
+)
+def test_a_fork_waits_for_imports(name: str, first_import: str) -> None:
     """A thread imports a module of the package slowly; the child imports it as well."""
-    code = """
+    code = (
+        f"NAME, FIRST = {name!r}, {first_import.rpartition('.')[2]!r}"
+        + """
 import importlib.abc, os, signal, sys, threading, time
 import cbpf
 started = threading.Event()
 class Slow(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path, target=None):
-        if name == "cbpf.isa.opcodes":
+        if name == NAME:
             started.set()
             time.sleep(0.3)
-threading.Thread(target=lambda: cbpf.VM).start()
 sys.meta_path.insert(0, Slow())
+threading.Thread(target=__import__, args=("cbpf", {}, {}, [FIRST])).start()
 started.wait()
 child = os.fork()
 if not child:
@@ -127,6 +134,7 @@ if not child:
     os._exit(0)
 sys.exit(os.waitpid(child, 0)[1])
 """
+    )
     result = subprocess.run([*PYTHON, "-c", code], capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (0, "")
 

@@ -9,6 +9,7 @@ modules in the child (`importlib._bootstrap._ModuleLock`).
 """
 
 import _imp
+import _thread
 import os
 import sys
 
@@ -43,9 +44,19 @@ class _ImportLock:
 
 
 def _unfinished_imports() -> set[str]:
-    """Return the names of the modules that are being imported."""
-    modules = [module for module in sys.modules.items() if module[0].partition(".")[0] in _WAITS_FOR]
-    return {name for name, module in modules if getattr(getattr(module, "__spec__", None), "_initializing", False)}
+    """Return the names of the modules that are being imported, and of those that other threads look for.
+
+    A thread has the lock of a module before the module is in sys.modules; the import system drops unused locks.
+    """
+    modules = {name for name, module in [*sys.modules.items()] if _is_initializing(module)}
+    locks = getattr(sys.modules["_frozen_importlib"], "_module_locks", {})
+    used = [(name, lock) for name, reference in [*locks.items()] if (lock := reference()) is not None]
+    others = {name for name, lock in used if lock.owner != _thread.get_ident()}
+    return {name for name in modules | others if name.partition(".")[0] in _WAITS_FOR}
+
+
+def _is_initializing(module: object) -> bool:
+    return bool(getattr(getattr(module, "__spec__", None), "_initializing", False))
 
 
 def _wait_for_import(name: str) -> None:
@@ -71,15 +82,23 @@ def guard_forks(guard: "Guard") -> None:
 def _before_fork() -> None:
     locks: Locks = []
     _forks.append(locks)  # first, so that an interrupted wait releases the locks that it has
-    for guard in (*_guards, _ImportLock):
-        lock = guard()
-        lock.__enter__()
-        locks.append(lock)
+    guarded = -1
+    while guarded != len(_guards):  # an import that was waited for may have added one
+        _release(locks)
+        guarded = len(_guards)
+        for guard in (*_guards, _ImportLock):
+            lock = guard()
+            lock.__enter__()
+            locks.append(lock)
 
 
 def _after_fork() -> None:
-    for lock in reversed(_forks.pop()):
-        lock.__exit__(None, None, None)
+    _release(_forks.pop())
+
+
+def _release(locks: "Locks") -> None:
+    while locks:
+        locks.pop().__exit__(None, None, None)
 
 
 os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
