@@ -31,8 +31,10 @@ def waiting_command(client: Path) -> Iterator[tuple["subprocess.Popen[bytes]", i
     with subprocess.Popen([client, "info", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         pipe = os.readlink(f"/proc/self/fd/{process.stdin.fileno()}")
+        deadline = time.monotonic() + 60
         while not (readers := [number for number in readers_of(pipe) if number != process.pid]):
             assert process.poll() is None
+            assert time.monotonic() < deadline, "the server rejected the command"
             time.sleep(0.01)
         yield process, readers[0]
 

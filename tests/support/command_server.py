@@ -48,6 +48,7 @@ _INHERITED_STATUS: Final = re.compile(
 )
 _IGNORED_SIGNALS: Final = re.compile(r"^SigIgn:\s*(\w+)$", re.MULTILINE)
 _IGNORED_BY_PYTHON: Final = 1 << (signal.SIGPIPE - 1) | 1 << (signal.SIGXFSZ - 1)
+_SIGNALS: Final = (1 << 31) - 1 & ~_IGNORED_BY_PYTHON  # posix_spawn ignores two that glibc uses by itself, 32 and 33
 _READ_AT_START: Final = re.compile(rb"PYTHON.*|LD_.*|COVERAGE.*")
 _LOCALES: Final = (b"LC_ALL", b"LC_CTYPE", b"LANG")
 _LIKE_C: Final = (b"", b"C", b"POSIX", b"C.UTF-8", b"C.utf8")  # UTF-8, with the error handler surrogateescape
@@ -108,7 +109,7 @@ class Situation(NamedTuple):
         locale = next((environment[name] for name in _LOCALES if environment.get(name)), b"")
         return cls(
             _INHERITED_STATUS.findall(status),
-            int(_IGNORED_SIGNALS.findall(status)[0], 16) & ~_IGNORED_BY_PYTHON,
+            int(_IGNORED_SIGNALS.findall(status)[0], 16) & _SIGNALS,
             (folder / "limits").read_text(),
             [os.readlink(folder / "ns" / name) for name in ("mnt", "net", "user")],
             b"C" if locale in _LIKE_C else locale,
