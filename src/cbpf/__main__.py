@@ -4,6 +4,7 @@ Until `cli` is imported, signals have their default action, which ends the proce
 been written yet.
 """
 
+import gc
 import os
 import sys
 
@@ -11,9 +12,12 @@ TYPE_CHECKING = False  # `typing` would take longer to import than the rest of t
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_GC_THRESHOLD = 100_000  # allocations; with the default, the garbage collector traverses all imports repeatedly
+
 
 def main() -> None:
     """Import the command line and run it."""
+    gc.set_threshold(_GC_THRESHOLD)
     try:
         run = _import_command_line()
     except KeyboardInterrupt:

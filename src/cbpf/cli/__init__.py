@@ -7,7 +7,6 @@ closed the pipe. `failures` has the message of each exception.
 
 from __future__ import annotations
 
-import gc
 import importlib
 import os
 import signal
@@ -28,7 +27,6 @@ COMMANDS: Final = (
     *("info", "lint", "optimize", "run", "split", "stats", "trace", "verify"),
 )
 
-_GC_THRESHOLD: Final = 100_000  # allocations; with the default, the garbage collector traverses all imports repeatedly
 _REPEAT_DELAY: Final = 0.01  # seconds
 
 
@@ -108,7 +106,6 @@ def main() -> NoReturn:
     """Run the command line and exit; an error is one line on stderr, or one line per finding."""
     status = 2
     try:
-        gc.set_threshold(_GC_THRESHOLD)
         warnings.showwarning = _show_warning  # type: ignore[assignment]
         sys.unraisablehook = _raise_again
         _replace_closed_streams()

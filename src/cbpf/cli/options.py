@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from pathlib import Path
 from typing import Any, Final, TypeAlias, get_args
 
 import click
@@ -252,7 +252,7 @@ _MAX_FILE_SIZE: Final = 1 << 26  # bytes of a program or an expression
 
 def sources_to_read(sources: tuple[str, ...], words: tuple[str, ...] = ()) -> list[str]:
     """Return the captures of -r, or standard input unless that is a terminal or *words* begin with a file."""
-    if not sources and words and Path(words[0]).suffix and Path(words[0]).is_file():
+    if not sources and words and os.path.splitext(words[0])[1] and os.path.isfile(words[0]):
         raise click.UsageError(f"{display_name(words[0])} is a file, and not an expression; read it with -r FILE")
     if not sources and sys.stdin.isatty():
         raise click.UsageError("no capture to read; give -r FILE")
