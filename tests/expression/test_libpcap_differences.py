@@ -7,18 +7,22 @@ from typing import Final
 
 import pytest
 
+import cbpf
 from cbpf.expression.generator import conditions, link_fields, network_protocols, payload_types
 from cbpf.expression.generator.conditions import Condition, all_of, equals
 from cbpf.expression.generator.context import Context
 from cbpf.expression.generator.steps import Steps
 from cbpf.expression.libpcap import NETMASK_UNKNOWN
-from support.equal_programs import step_that_shows_equality
+from support.equal_programs import Code
+from support.generated import check_generated
 from support.libpcap_comparison import check_equal, libpcap_result, our_result
 from support.libpcap_differences import DIFFERENCES, Difference, difference_of, differences_of
 from support.libpcap_release import needs_libpcap
-from support.project import Rounds
+from support.project import ROOT, Rounds
 from support.random_filters import random_filter
 from support.resolver import TestResolver
+
+PAGE: Final = ROOT / "docs" / "reference" / "libpcap-differences.md"
 
 
 def _isis_is(context: Context, kind: int) -> Condition:
@@ -104,5 +108,55 @@ def test_each_example_differs(difference: Difference) -> None:
     expected, actual = libpcap_result(*arguments), our_result(*arguments, names=TestResolver())
     if expected.code is None or actual.code is None or difference.name == "protochain":  # a loop in libpcap
         assert expected.code != actual.code
+        assert not difference.packet
     else:
-        assert step_that_shows_equality(actual.code, expected.code) is None
+        assert {_verdict(difference, actual.code), _verdict(difference, expected.code)} == {0, 262_144}
+
+
+def _verdict(difference: Difference, code: Code) -> int:
+    """Return the verdict of a program on the packet of an example."""
+    if difference.metadata is None:
+        return cbpf.VM(cbpf.Program(code)).run(difference.packet)
+    machine = cbpf.VM(cbpf.Program(code), dialect=cbpf.LINUX)
+    return machine.evaluate(difference.packet, metadata=difference.metadata)
+
+
+# The page
+
+
+def test_the_page_of_differences_lists_all() -> None:
+    sections = []
+    for title, reason in (("As in libpcap 1.11", "1.11"), ("Only in cbpf", "cbpf")):
+        rows = [_entry(difference) for difference in DIFFERENCES if difference.reason == reason]
+        sections += [f"## {title}", *rows]
+    check_generated(PAGE, "\n\n".join(sections), "tests/expression/test_libpcap_differences.py")
+
+
+def _entry(difference: Difference) -> str:
+    """Return the section of a difference: cbpf's result was computed, and a test shows that libpcap's differs."""
+    actual = our_result(difference.example, difference.handle, NETMASK_UNKNOWN, names=TestResolver())
+    results: tuple[str, ...]
+    if difference.name == "protochain":
+        results = ("a program for eight headers", "a program with a backward jump")
+    elif not difference.packet:
+        results = ("rejects the expression", "compiles it")[:: 1 if actual.code is None else -1]
+    else:
+        assert actual.code is not None
+        results = ("rejects the packet", "accepts it")[:: -1 if _verdict(difference, actual.code) else 1]
+    table = ["| link type | cbpf | libpcap 1.10.6 |", "|---|---|---|"]
+    table.append(f"| `{difference.link_type}`{' (file)' * bool(difference.byte_order)} | {results[0]} | {results[1]} |")
+    block = [_shortened(difference.example)]
+    if difference.packet:
+        block += ["", *_hex_lines(difference.packet)]
+    if difference.metadata is not None:
+        block += [f"packet type {difference.metadata.packet_type}"]
+    example = "\n".join(["```text", *block, "```"])
+    return "\n\n".join([f"### {difference.name}", difference.explanation, example, "\n".join(table)])
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) < 100 else f"{text[:28]} ... {text[-16:]}"
+
+
+def _hex_lines(packet: bytes) -> list[str]:
+    return [packet[start : start + 16].hex(" ") for start in range(0, len(packet), 16)]

@@ -6,20 +6,19 @@ these expressions out, and no others.
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable
-from functools import cached_property
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
+import cbpf
 from cbpf.expression.generator.identifier_runs import SHORTEST_IPV6_RUN
 from cbpf.expression.generator.link_layers import MEASURED_LINK, MEASURED_PAYLOAD, Offset, initial_headers
-from cbpf.expression.lexer import Token, tokens
+from cbpf.expression.lexer import Token
 from cbpf.expression.libpcap import Handle
-from cbpf.expression.parser import parse
-from cbpf.expression.primitives import SyntaxProblem
-from cbpf.expression.syntax_tree import Match, Primitive, Protocol, Relation
+from cbpf.expression.syntax_tree import Primitive
 from cbpf.expression.vocabulary import FIELDS, words
 from cbpf.packet.link_types import link_type
-from support.expression_nodes import conditions_of
+from support.expression_subject import Subject
 from support.savefile_headers import file_header
 
 ARCNET: Final = (7, 129)
@@ -34,52 +33,6 @@ IP_WORDS: Final = frozenset(words("ip tcp udp sctp icmp igmp igrp pim vrrp carp 
 HOST_KINDS: Final = (None, "host", "net")
 
 
-class Subject:
-    """An expression with the packets for which it is compiled, as the conditions of this module see it.
-
-    Args:
-        text: The expression.
-        handle: The packets.
-    """
-
-    def __init__(self, text: str, handle: Handle) -> None:
-        self.text = text
-        self.dlt = handle.dlt
-        self.is_file = handle.file_header is not None
-
-    @cached_property
-    def tokens(self) -> list[Token]:
-        return tokens(self.text)
-
-    @cached_property
-    def conditions(self) -> list[Match | Protocol | Primitive | Relation]:
-        """The primitives and relations; none if the text is not an expression."""
-        try:
-            return list(conditions_of(parse(self.text)))
-        except SyntaxProblem:
-            return []
-
-    def matches(self, *kinds: str | None, protocol: str | None = None) -> list[Match]:
-        """Return the identifiers of some kinds, with any protocol by default."""
-        return [
-            condition
-            for condition in self.conditions
-            if isinstance(condition, Match)
-            and condition.qualifiers.kind in kinds
-            and protocol in (None, condition.qualifiers.protocol)
-        ]
-
-    def primitives(self, *names: str) -> list[Primitive]:
-        """Return the primitives with some names."""
-        return [
-            condition for condition in self.conditions if isinstance(condition, Primitive) and condition.name in names
-        ]
-
-    def has_protocol(self, words: frozenset[str]) -> bool:
-        """Return whether the expression contains a protocol of *words*, alone or before a qualifier."""
-        return any(token.kind == "protocol" and token.word in words for token in self.tokens)
-
-
 class Difference(NamedTuple):
     """A reason why cbpf and libpcap 1.10.6 differ.
 
@@ -90,6 +43,9 @@ class Difference(NamedTuple):
         link_type: The link type of the example.
         example: An expression that differs.
         byte_order: "<" or ">" if the example is about a file of this byte order.
+        packet: A packet that only one of the programs accepts; empty if there are no two programs to run.
+        metadata: The metadata of the packet.
+        reason: The side that cbpf takes: that of libpcap 1.11, or its own.
     """
 
     name: str
@@ -98,6 +54,9 @@ class Difference(NamedTuple):
     link_type: str
     example: str
     byte_order: str = ""
+    packet: bytes = b""
+    metadata: cbpf.Metadata | None = None
+    reason: Literal["1.11", "cbpf"] = "1.11"
 
     @property
     def handle(self) -> Handle:
@@ -166,6 +125,25 @@ def _exceeds_atm_fields(subject: Subject) -> bool:
         for token in primitive.arguments
     )
 
+
+def _address(group: int) -> bytes:
+    return ipaddress.IPv6Address(f"{group:x}::1").packed
+
+
+def _sparse(length: int, parts: dict[int, str]) -> bytes:
+    """Return bytes that are 0 except for parts at given offsets."""
+    packet = bytearray(length)
+    for offset, part in parts.items():
+        data = bytes.fromhex(part)
+        packet[offset : offset + len(data)] = data
+    return bytes(packet)
+
+
+_TUNNEL: Final = _sparse(
+    258,
+    {0: "8a", 6: "86dd", 14: "11", 50: "17c1", 56: "2a", 58: "6558", 244: "08", 246: "02", 255: "06", 257: "50"},
+)
+"""A Geneve packet with the outer IP header at the start of the packet, and not after the radio header."""
 
 DIFFERENCES: Final = (
     Difference(
@@ -249,6 +227,7 @@ DIFFERENCES: Final = (
         "In libpcap 1.10.6, `byte N & M` and `byte N | M` do not load the byte.",
         "RAW",
         "byte 8 & 5",
+        packet=bytes(8) + b"\x01",
     ),
     Difference(
         "atm-numbers",
@@ -280,6 +259,7 @@ DIFFERENCES: Final = (
         "In libpcap 1.10.6, `!=` acts as `=` on the fields of ATM and MTP.",
         "MTP2",
         "opc != 5",
+        packet=bytes(8),
     ),
     Difference(
         "isis-types",
@@ -288,6 +268,7 @@ DIFFERENCES: Final = (
         "reserved; for C_HDLC and HDLC it takes the byte before.",
         "EN10MB",
         "iih",
+        packet=bytes.fromhex("000000000000000000000000 0000 fefe03 83000000 30"),
     ),
     Difference(
         "arcnet-codes",
@@ -295,6 +276,7 @@ DIFFERENCES: Final = (
         "libpcap 1.10.6 also accepts the ARCnet codes of RFC 1051 for IP and ARP, which differ in their headers.",
         "ARCNET",
         "arp",
+        packet=bytes.fromhex("0000f1"),
     ),
     Difference(
         "loopback-files",
@@ -303,6 +285,7 @@ DIFFERENCES: Final = (
         "NULL",
         "ip",
         "<",
+        packet=bytes.fromhex("00000002"),
     ),
     Difference(
         "pflog-files",
@@ -311,6 +294,7 @@ DIFFERENCES: Final = (
         "PFLOG",
         "ip6",
         "<",
+        packet=bytes.fromhex("001e"),
     ),
     Difference(
         "metadata-offsets",
@@ -318,6 +302,9 @@ DIFFERENCES: Final = (
         "libpcap 1.10.6 adds the offset of the link header to that of the metadata of a packet.",
         "NETANALYZER",
         "inbound",
+        packet=bytes(64),
+        metadata=cbpf.Metadata(packet_type=4, device=cbpf.Device(index=2)),
+        reason="cbpf",
     ),
     Difference(
         "long-ipv6-lists",
@@ -326,6 +313,8 @@ DIFFERENCES: Final = (
         "cbpf looks for the source first. This differs on packets that end inside the destination address.",
         "EN10MB",
         f"host ({' or '.join(f'{number:x}::1' for number in range(0x2001, 0x2101))})",
+        packet=bytes(12) + bytes.fromhex("86dd") + bytes(8) + _address(0x2003) + _address(0x2002)[:4],
+        reason="cbpf",
     ),
     Difference(
         "protochain",
@@ -333,6 +322,7 @@ DIFFERENCES: Final = (
         "libpcap compiles `protochain` to a loop, which no kernel accepts. cbpf looks at the first eight headers.",
         "EN10MB",
         "ip6 protochain 6",
+        reason="cbpf",
     ),
     Difference(
         "unmeasured-headers",
@@ -343,6 +333,8 @@ DIFFERENCES: Final = (
         "the start of the packet.",
         "IEEE802_11_RADIO",
         "geneve and tcp port 80",
+        packet=_TUNNEL,
+        reason="cbpf",
     ),
     Difference(
         "slip-outbound",
@@ -350,6 +342,7 @@ DIFFERENCES: Final = (
         "In libpcap 1.10.6, `outbound` on SLIP accepts every direction but 0.",
         "SLIP",
         "outbound",
+        packet=b"\x02",
     ),
 )
 """The differences; the first one that applies to an expression counts."""
