@@ -139,10 +139,10 @@ def _entry(difference: Difference) -> str:
     if difference.name == "protochain":
         results = ("a program for eight headers", "a program with a backward jump")
     elif not difference.packet:
-        results = ("rejects the expression", "compiles it")[:: 1 if actual.code is None else -1]
+        results = ("rejects the expression", "compiles the expression")[:: 1 if actual.code is None else -1]
     else:
         assert actual.code is not None
-        results = ("rejects the packet", "accepts it")[:: -1 if _verdict(difference, actual.code) else 1]
+        results = ("rejects the packet", "accepts the packet")[:: -1 if _verdict(difference, actual.code) else 1]
     table = ["| link type | cbpf | libpcap 1.10.6 |", "|---|---|---|"]
     table.append(f"| `{difference.link_type}`{' (file)' * bool(difference.byte_order)} | {results[0]} | {results[1]} |")
     block = [_shortened(difference.example)]
