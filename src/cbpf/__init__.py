@@ -16,7 +16,7 @@ from . import _forks as _forks  # before a thread can import anything else
 # inputs a command spends most of its time on imports. `__init__.pyi` repeats the table for type checkers; a test
 # compares the two.
 _PUBLIC_NAMES = {
-    "_options": "FORMAT_NAMES Direction EngineName Goal Optimizer",
+    "_options": "FORMAT_NAMES Direction EngineName FrontEnd Goal Optimizer",
     "_output": "write_file",
     "analysis.abstract_state": "Facts PacketLoad",
     "analysis.abstract_value": "Known",
@@ -41,6 +41,7 @@ _PUBLIC_NAMES = {
     "expression.formatting": "format_expression",
     "expression.linting.findings": "LintFinding",
     "expression.linting.linter": "lint_expression",
+    "expression.names": "Resolver SystemResolver",
     "expression.syntax_tree": "Span",
     "expression.tree_text": "tree_listing",
     "filtering.api": "compile_for_capture filter_capture split_capture",

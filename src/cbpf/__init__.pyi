@@ -1,6 +1,6 @@
 # For type checkers and editors: the names that `__init__.py` imports at their first use.
 
-from ._options import FORMAT_NAMES, Direction, EngineName, Goal, Optimizer
+from ._options import FORMAT_NAMES, Direction, EngineName, FrontEnd, Goal, Optimizer
 from ._output import write_file
 from .analysis.abstract_state import Facts, PacketLoad
 from .analysis.abstract_value import Known
@@ -37,6 +37,7 @@ from .expression.compiler import DEFAULT_SNAPLEN, compile, hosts, ports
 from .expression.formatting import format_expression
 from .expression.linting.findings import LintFinding
 from .expression.linting.linter import lint_expression
+from .expression.names import Resolver, SystemResolver
 from .expression.syntax_tree import Span
 from .expression.tree_text import tree_listing
 from .filtering.api import compile_for_capture, filter_capture, split_capture
@@ -124,6 +125,7 @@ __all__ = [
     "FieldError",
     "Finding",
     "Flow",
+    "FrontEnd",
     "Goal",
     "Graph",
     "HostRanges",
@@ -161,6 +163,7 @@ __all__ = [
     "ProofFailed",
     "RawInstruction",
     "Register",
+    "Resolver",
     "RetA",
     "RetConstant",
     "Savefile",
@@ -171,6 +174,7 @@ __all__ = [
     "Step",
     "StoreScratch",
     "Summary",
+    "SystemResolver",
     "TypedInstruction",
     "Undecided",
     "VerificationError",

@@ -156,6 +156,17 @@ def optimizer_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
+def names_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the option --no-names, for the parameter *names*: a Resolver, or None."""
+
+    @wraps(command)
+    def wrapper(*arguments: Any, without_names: bool, **options: Any) -> Any:
+        return command(*arguments, names=None if without_names else cbpf.SystemResolver(), **options)
+
+    help = "Reject names of hosts, networks, services and protocols, so that nothing is looked up."
+    return click.option("--no-names", "without_names", is_flag=True, help=help)(wrapper)
+
+
 def list_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options --hosts, --ports and --direction, for the parameter *lists*: an Expression, or None."""
 

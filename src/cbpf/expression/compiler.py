@@ -17,7 +17,7 @@ from ..packet.link_types import LinkType, link_type_by_dlt
 from ..packet.link_types import link_type as find_link_type
 from .address_lists import Expression
 from .front_end import REJECT_ALL, Code, RawInstructions, check_characters, plain_code
-from .names import SYSTEM_NAMES, Lookups, Resolver
+from .names import SYSTEM_NAMES, Lookups, Resolver, SystemResolver
 from .target import Target, netmask_number
 
 DEFAULT_SNAPLEN: Final = 262_144
@@ -64,7 +64,8 @@ def compile(
         frontend: The compiler of plain code: "cbpf" (the default), or "libpcap" for comparisons, which needs libpcap
             (extra `libpcap`).
         names: The source of the names in the expression: by default the system, whose resolver may query name servers.
-            None rejects names of hosts, networks, services and protocols.
+            None rejects names of hosts, networks, services and protocols. The front end "libpcap" supports the
+            system's names only.
         lint: Whether to emit an `ExpressionWarning` for each error and warning of `lint_expression`.
 
     Returns:
@@ -172,6 +173,8 @@ def compile_for(
         expression = Expression(expression)
     if optimizer == "libpcap" and frontend != "libpcap":
         raise FieldError("compile.optimizer: 'libpcap' requires frontend='libpcap' (--frontend libpcap)")
+    if frontend == "libpcap" and type(names.resolver) is not SystemResolver:
+        raise FieldError("compile.names: the front end 'libpcap' uses the names of the system only")
     if any(expression.lists) and frontend != "cbpf":
         raise FieldError(f"compile.frontend: {frontend!r} does not support address and port lists; use 'cbpf'")
     if any(expression.lists) and optimizer != "cbpf":

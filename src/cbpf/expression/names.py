@@ -67,7 +67,14 @@ class SystemResolver:
     """
 
     def addresses(self, host: str) -> tuple[str, ...]:
-        """Return the addresses of a host, in the order of getaddrinfo(3)."""
+        """Look up a host name with getaddrinfo(3).
+
+        Args:
+            host: The name.
+
+        Returns:
+            The IPv4 and IPv6 addresses in the order of getaddrinfo(3); none if the name is unknown.
+        """
         import socket
 
         try:  # bytes: of text, Python would reject a label that is empty or has more than 63 characters
@@ -77,21 +84,43 @@ class SystemResolver:
         return tuple(str(address[0]) for family, *_, address in found if family in (socket.AF_INET, socket.AF_INET6))
 
     def ethernet_address(self, host: str) -> str | None:
-        """Return the Ethernet address of a host in /etc/ethers."""
+        """Look up the Ethernet address of a host in /etc/ethers.
+
+        Args:
+            host: The name.
+
+        Returns:
+            The address as the file spells it, or None if the name is unknown.
+        """
         for address, *names in _rows("/etc/ethers"):
             if host in names[:1]:
                 return address
         return None
 
     def network(self, name: str) -> str | None:
-        """Return the address of a network in /etc/networks."""
+        """Look up the name of a network in /etc/networks.
+
+        Args:
+            name: The name or an alias.
+
+        Returns:
+            The address as the file spells it, or None if the name is unknown.
+        """
         for first, *others in _rows("/etc/networks"):
             if others and name in (first, *others[1:]):
                 return others[0]
         return None
 
     def port(self, service: str, transport: str) -> int | None:
-        """Return the port of a service, by getaddrinfo(3)."""
+        """Look up the port of a service with getaddrinfo(3).
+
+        Args:
+            service: The name.
+            transport: "tcp" or "udp".
+
+        Returns:
+            The port, or None if the service is unknown for this transport.
+        """
         import socket
 
         kind, protocol = {
@@ -105,7 +134,14 @@ class SystemResolver:
         return int(found[0][4][1])
 
     def protocol(self, name: str) -> int | None:
-        """Return the number of a protocol, by getprotobyname(3)."""
+        """Look up the number of an IP protocol with getprotobyname(3).
+
+        Args:
+            name: The name.
+
+        Returns:
+            The number, or None if the name is unknown.
+        """
         import socket
 
         try:

@@ -16,7 +16,7 @@ from ..capture.reader import CaptureReader
 from ..capture.registry import format_names, make_writer, needs_interfaces
 from ..errors import CaptureError, DamagedCapture, FieldError
 from ..expression.address_lists import Expression
-from ..expression.names import SYSTEM_NAMES, Lookups
+from ..expression.names import SYSTEM_NAMES, Lookups, Resolver
 from ..isa.dialects import PCAP, Dialect
 from ..isa.program import Program
 from ..vm import VM, llvm_is_installed
@@ -301,7 +301,12 @@ def _as_sources(source: Source | Iterable[Source], caller: str) -> list[Source]:
 
 
 def compile_for_capture(
-    expression: str | Expression, capture: CaptureReader, *, interface: int = 0, dialect: Dialect = PCAP
+    expression: str | Expression,
+    capture: CaptureReader,
+    *,
+    interface: int = 0,
+    dialect: Dialect = PCAP,
+    names: Resolver | None = SYSTEM_NAMES,
 ) -> Program:
     """Compile an expression for the packets of a capture.
 
@@ -313,6 +318,7 @@ def compile_for_capture(
         capture: The capture; it is read until it describes an interface, and no packet is lost.
         interface: The index of the interface in `capture.interfaces`; a pcap has one interface.
         dialect: The dialect under which the program will run.
+        names: The source of the names in the expression, as for `compile`.
 
     Returns:
         The program.
@@ -331,4 +337,4 @@ def compile_for_capture(
     if not 0 <= interface < len(capture.interfaces):
         fact = f"has described {len(capture.interfaces)} interfaces so far"
         raise CaptureError(f"{capture.name}: {fact}; interface {interface}, counted from 0, is not among them")
-    return compile_for_interface(expression, capture.interfaces[interface], dialect, Lookups(SYSTEM_NAMES))
+    return compile_for_interface(expression, capture.interfaces[interface], dialect, Lookups(names))

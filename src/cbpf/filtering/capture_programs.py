@@ -15,7 +15,7 @@ from ..capture.reader import CaptureReader
 from ..errors import CaptureError, CbpfError, ExpressionWarning, LinkTypeError, VerificationError
 from ..expression.address_lists import Expression
 from ..expression.compiler import compile_for
-from ..expression.names import SYSTEM_NAMES, Lookups
+from ..expression.names import SYSTEM_NAMES, Lookups, Resolver
 from ..expression.target import ByteOrder, Target
 from ..formats.savefile import Savefile
 from ..isa.dialects import PCAP, Dialect
@@ -54,6 +54,7 @@ class CapturePrograms:
         filter: An expression, a savefile or a program.
         dialect: The dialect under which the programs will run.
         optimizer: The optimiser of expressions, as for `compile`.
+        names: The source of the names in expressions, as for `compile`. Each name is looked up once for all interfaces.
         check: Called with each program. If it raises `VerificationError`, the filter does not fit the interface.
 
     >>> from cbpf import read_capture
@@ -70,11 +71,12 @@ class CapturePrograms:
         *,
         dialect: Dialect = PCAP,
         optimizer: Optimizer = "cbpf",
+        names: Resolver | None = SYSTEM_NAMES,
         check: Callable[[Program], object] | None = None,
     ) -> None:
         self._filter = filter if isinstance(filter, str | Expression | Savefile) else Program(filter)
         self._dialect = dialect
-        self._names = Lookups(SYSTEM_NAMES)
+        self._names = Lookups(names)
         self._optimizer: Optimizer = "cbpf" if isinstance(filter, Expression) else optimizer
         self._check = check or (lambda program: verify(program, dialect=dialect))
         self._programs: dict[PacketKind, Program] = {}

@@ -12,6 +12,7 @@ from ..options import (
     expression_file_option,
     link_type_option,
     list_options,
+    names_option,
     netmask_option,
     new_dialect_option,
     optimizer_options,
@@ -41,6 +42,7 @@ _MAX_SOCKET_PROGRAM: Final = 4096  # instructions: BPF_MAXINSNS of linux/bpf_com
 @expression_file_option
 @netmask_option
 @list_options
+@names_option
 @optimizer_options
 @click.option(
     "--frontend",
@@ -76,6 +78,7 @@ def command(
     detail: int,
     expression_file: str | None,
     netmask: str | None,
+    names: cbpf.Resolver | None,
     optimizer: Any,
     frontend: Any,
     goal: Any,
@@ -95,6 +98,8 @@ def command(
       cbpf compile --hosts blocked.txt -w blocked.cbpf tcp
       cbpf filter --program blocked.cbpf -r in.pcap -w out.pcap
     """
+    if names is None and frontend == "libpcap":
+        raise click.UsageError("--no-names and --frontend libpcap are mutually exclusive")
     text = read_expression(expression, expression_file)
     if show is not None:
         if target is not None or detail:
@@ -107,6 +112,7 @@ def command(
         link_type=kind,
         snaplen=length,
         netmask=netmask,
+        names=names,
         optimizer=optimizer,
         frontend=frontend,
         dialect=dialect,
