@@ -34,6 +34,14 @@ from .errors import (
 )
 from .expression.address_lists import Expression, HostRanges, read_expression, read_hosts, read_ports
 from .expression.compiler import DEFAULT_SNAPLEN, compile, hosts, ports
+from .expression.explaining.source_map import MappedClause, SourceMap, source_map
+from .expression.explaining.verdict import (
+    ByteChange,
+    ExplainedPart,
+    PacketChange,
+    VerdictExplanation,
+    explain_verdict,
+)
 from .expression.formatting import format_expression
 from .expression.linting.findings import LintFinding
 from .expression.linting.linter import lint_expression
@@ -101,6 +109,7 @@ __all__ = [
     "ALUOpConstant",
     "ALUOpX",
     "Block",
+    "ByteChange",
     "CaptureError",
     "CaptureInfo",
     "CapturePrograms",
@@ -116,6 +125,7 @@ __all__ = [
     "Edge",
     "EngineName",
     "ExecutionCounts",
+    "ExplainedPart",
     "Expression",
     "ExpressionError",
     "ExpressionWarning",
@@ -147,11 +157,13 @@ __all__ = [
     "LoadIndirect",
     "LoadMemShift",
     "LoadScratch",
+    "MappedClause",
     "Metadata",
     "MissingLibrary",
     "NegateA",
     "Optimizer",
     "Packet",
+    "PacketChange",
     "PacketError",
     "PacketLoad",
     "PacketTotals",
@@ -169,6 +181,7 @@ __all__ = [
     "Savefile",
     "Setter",
     "SocketView",
+    "SourceMap",
     "Span",
     "Stage",
     "Step",
@@ -177,6 +190,7 @@ __all__ = [
     "SystemResolver",
     "TypedInstruction",
     "Undecided",
+    "VerdictExplanation",
     "VerificationError",
     "VlanTag",
     "Witness",
@@ -191,6 +205,7 @@ __all__ = [
     "disassemble",
     "equivalent",
     "execution_counts",
+    "explain_verdict",
     "filter_capture",
     "findings",
     "format_expression",
@@ -214,6 +229,7 @@ __all__ = [
     "render",
     "render_bytes",
     "socket_view",
+    "source_map",
     "split_capture",
     "tree_listing",
     "verify",

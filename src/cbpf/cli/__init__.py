@@ -24,7 +24,7 @@ from .failures import PROGRAM_FILES, Carried, report
 
 COMMANDS: Final = (
     *("asm", "cases", "compile", "completion", "convert", "diff", "disasm", "explain", "filter", "format", "graph"),
-    *("info", "lint", "optimize", "run", "split", "stats", "trace", "verify"),
+    *("info", "lint", "optimize", "run", "split", "stats", "trace", "verify", "why"),
 )
 
 _REPEAT_DELAY: Final = 0.01  # seconds

@@ -1,9 +1,12 @@
 """The packets that an expression is compiled for."""
 
-from typing import Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from .._validators import check_word
 from ..errors import FieldError
+
+if TYPE_CHECKING:
+    from ..capture.base import Interface
 
 ByteOrder: TypeAlias = Literal["little", "big"]
 
@@ -23,6 +26,12 @@ class Target(NamedTuple):
     snaplen: int
     netmask: int | None = None
     file_order: ByteOrder | None = None
+
+
+def interface_target(interface: "Interface") -> Target:
+    """Return the packets of an interface in a capture file."""
+    file_order: ByteOrder = "little" if interface.byte_order == "<" else "big"
+    return Target(interface.link_type.dlt, interface.snaplen, netmask=0, file_order=file_order)
 
 
 def netmask_number(path: str, netmask: int | str | None) -> int | None:

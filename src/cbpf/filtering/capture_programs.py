@@ -16,7 +16,7 @@ from ..errors import CaptureError, CbpfError, ExpressionWarning, LinkTypeError, 
 from ..expression.address_lists import Expression
 from ..expression.compiler import compile_for
 from ..expression.names import SYSTEM_NAMES, Lookups, Resolver
-from ..expression.target import ByteOrder, Target
+from ..expression.target import interface_target
 from ..formats.savefile import Savefile
 from ..isa.dialects import PCAP, Dialect
 from ..isa.program import Instructions, Program
@@ -210,9 +210,9 @@ def compile_for_interface(
     optimizer: Optimizer = "cbpf",
 ) -> Program:
     """Return the program of an expression for the packets of an interface in a file, to run under *dialect*."""
-    file_order: ByteOrder = "little" if interface.byte_order == "<" else "big"
-    target = Target(interface.link_type.dlt, interface.snaplen, netmask=0, file_order=file_order)
-    return compile_for(target, expression, names, optimizer=optimizer, dialect=dialect, optimize_sets=True)
+    return compile_for(
+        interface_target(interface), expression, names, optimizer=optimizer, dialect=dialect, optimize_sets=True
+    )
 
 
 def _program_of_savefile(savefile: Savefile, interface: Interface, name: str) -> Program:

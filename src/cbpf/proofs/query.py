@@ -51,7 +51,7 @@ class Query:
             shortest = longest = self.dialect.record_size
         self.vms = vms
         self.terms = Terms(limits)
-        indexed = any(_has_indexed_load(vm) for vm in vms)
+        indexed = any(has_indexed_load(vm) for vm in vms)
         self.packet = SymbolicPacket(self.terms, self.dialect, shortest, longest, indexed=indexed)
         self._limits = limits
         self._solver: Solver | None = None
@@ -107,7 +107,7 @@ class Query:
         headers = [
             terms.any(terms.negate(execution.reached[index]), self._has_common_header(offset))
             for vm, execution in zip(self.vms, self.executions, strict=True)
-            for index, offset in _header_loads(vm)
+            for index, offset in header_loads(vm)
         ]
         none_before, few_before = (self.packet.has_at_most_before(count) for count in (0, _FEW_BYTES_BEFORE))
         for preferences in (
@@ -137,7 +137,7 @@ class Query:
         for vm in self.vms:
             uncommon = {
                 index
-                for index, offset in _header_loads(vm)
+                for index, offset in header_loads(vm)
                 if model.packet[offset : offset + 1] not in (b"", bytes([_COMMON_HEADER]))
             }
             for step in vm.trace(model.packet, wire_length=model.wire_length, metadata=model.metadata):
@@ -148,7 +148,7 @@ class Query:
         return qualities
 
 
-def _has_indexed_load(vm: VM) -> bool:
+def has_indexed_load(vm: VM) -> bool:
     """Return whether a program has a load whose position may depend on the packet."""
     for raw in vm.program:
         opcode = OPCODE_BY_CODE[raw.op]
@@ -162,7 +162,7 @@ def _has_indexed_load(vm: VM) -> bool:
     return False
 
 
-def _header_loads(vm: VM) -> list[tuple[int, int]]:
+def header_loads(vm: VM) -> list[tuple[int, int]]:
     """Return the index and the offset of each instruction that loads the length of an IP header from the packet."""
     return [
         (index, raw.k)

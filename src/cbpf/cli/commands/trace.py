@@ -17,21 +17,14 @@ from ..options import (
     program_view,
     programs_for_capture,
 )
+from ..packets import packet_number_option, read_packet
 from ..values import FILE
 
 
 @click.command("trace", short_help="Trace a program on one packet.")
 @click.argument("arguments", nargs=-1, metavar="PROGRAM CAPTURE", type=FILE)
 @expression_option
-@click.option(
-    "-n",
-    "number",
-    metavar="K",
-    type=click.IntRange(1),
-    default=1,
-    show_default=True,
-    help="Number of the packet, from 1.",
-)
+@packet_number_option
 @dialect_option
 @as_socket_option
 def command(
@@ -46,7 +39,7 @@ def command(
       cbpf trace -e 'tcp port 443' in.pcap
     """
     programs, capture = programs_for_capture(arguments, expression, dialect)
-    packet = _packet(capture, number)
+    packet = read_packet(capture, number)
     program = programs.program(capture, packet.interface)
     click.echo(f"packet {number}: {packet.captured_length:,} of {counted(packet.wire_length, 'byte')} captured")
     verdict = 0 if program is None else _trace(program, dialect, program_view(packet, capture, as_socket))
@@ -64,14 +57,6 @@ def _trace(program: cbpf.Program, dialect: cbpf.Dialect, view: PacketView) -> in
         click.echo(f"{image:46}  A={step.a:#010x} X={step.x:#010x}  {'; '.join(_events(step))}".rstrip())
         verdict = step.verdict
     return verdict or 0
-
-
-def _packet(capture: cbpf.CaptureReader, number: int) -> cbpf.Packet:
-    with capture:
-        for packet in capture:
-            if packet.number == number:
-                return packet
-    raise cbpf.CaptureError(f"{capture.name}: contains fewer than {number:,} packets")
 
 
 def _events(step: cbpf.Step) -> Iterator[str]:

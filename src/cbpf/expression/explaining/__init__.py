@@ -1,0 +1,1 @@
+"""Explanations of expressions: the part of the text that instructions belong to, and that decides about a packet."""

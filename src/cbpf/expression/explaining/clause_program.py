@@ -1,0 +1,215 @@
+"""An expression with its plain code, and the outcome of each of its parts in a run on one packet."""
+
+from collections.abc import Iterator
+from typing import Final, Literal, NamedTuple, TypeAlias
+
+from ...capture.base import Interface
+from ...engines.interpreter import Fetched, Step
+from ...isa.dialects import PCAP
+from ...isa.opcodes import OPCODE_BY_CODE, Action
+from ...packet.link_types import LinkType
+from ...packet.link_types import link_type as find_link_type
+from ...vm import VM
+from ..address_lists import Expression
+from ..compiler import DEFAULT_SNAPLEN
+from ..formatting import parsed
+from ..front_end import generated_condition
+from ..generator.assembler import assemble
+from ..generator.conditions import AllOf, AnyOf, Clause, Comparison, Condition, Effect, Membership, Negation
+from ..generator.sets import expanded
+from ..generator.steps import Steps
+from ..names import Lookups
+from ..target import Target, interface_target, netmask_number
+from .parts import Part, parts_of
+
+Outcome: TypeAlias = Literal["true", "false", "not evaluated", "bytes missing", "division by zero"]
+"""The outcome of a part in a run. The last two end the run, and reject the packet."""
+
+_OUTCOMES: Final[dict[bool, Outcome]] = {True: "true", False: "false"}
+
+
+class PartOutcome(NamedTuple):
+    """The outcome of a part in a run, and, of a clause, the loads that it made, in their order."""
+
+    outcome: Outcome
+    loads: tuple[Fetched, ...]
+
+
+class ClauseRun(NamedTuple):
+    """A run of the plain code on one packet.
+
+    Args:
+        accepts: Whether the packet is accepted.
+        outcomes: The outcome of each part.
+        last: The index of the last clause that was evaluated, which decides; None if there is none.
+        measured: The loads of the measurements before all clauses.
+    """
+
+    accepts: bool
+    outcomes: tuple[PartOutcome, ...]
+    last: int | None
+    measured: tuple[Fetched, ...]
+
+
+class ClauseProgram:
+    """An expression, compiled to plain code.
+
+    Args:
+        text: The expression.
+        target: The packets.
+        names: The names.
+
+    Raises:
+        ExpressionError: The expression cannot be compiled; `LinkTypeError` if it can be for another link type.
+
+    Attributes:
+        parts: The parts of the expression.
+        spans: The part of the text to which each instruction belongs; None for the measurements and the verdicts.
+        vm: The plain code.
+        measurements: The condition before all clauses.
+        conditions: The condition of each clause, by the index of its part.
+    """
+
+    def __init__(self, text: str, target: Target, names: Lookups) -> None:
+        tree = parsed(text)
+        generated = generated_condition(Expression(text), target, names)
+        assembly = assemble(generated.condition, target.snaplen)
+        self.parts: tuple[Part, ...] = parts_of(text, tree)
+        self.spans = assembly.spans
+        self.vm = VM(assembly.instructions, dialect=PCAP)
+        self.measurements = generated.measurements
+        self.conditions = {
+            index: generated.parts[part.span] for index, part in enumerate(self.parts) if part.kind == "clause"
+        }
+
+    def run(self, packet: bytes, wire_length: int) -> ClauseRun:
+        """Return the outcomes of a run on one packet."""
+        return _Evaluation(self, packet, wire_length).run()
+
+
+class _Ended(Exception):
+    """The run has ended within a test, which rejects the packet."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome)
+        self.outcome = outcome
+
+
+class _Evaluation:
+    """The evaluation of the parts of an expression along the steps of one run."""
+
+    def __init__(self, program: ClauseProgram, packet: bytes, wire_length: int) -> None:
+        self._program = program
+        self._steps = _Steps(program.vm.trace(packet, wire_length=wire_length))
+        self._outcomes = [PartOutcome("not evaluated", ())] * len(program.parts)
+        self._unfinished: list[tuple[int, int]] = []
+        """The junctions whose value is not known, each with the position of the operand that is evaluated."""
+        self._clause: int | None = None
+
+    def run(self) -> ClauseRun:
+        """Evaluate the parts up to the one that decides."""
+        accepts, measured = False, None
+        try:
+            accepts = self._steps.decide(self._program.measurements)
+            measured = self._steps.forget_loads()
+            if accepts and self._program.parts:
+                accepts = self._evaluate()
+        except _Ended as end:
+            accepts = False
+            self._end(end.outcome)
+        if measured is None:
+            measured = self._steps.forget_loads()
+        return ClauseRun(accepts, tuple(self._outcomes), self._clause, measured)
+
+    def _evaluate(self) -> bool:
+        """Return the value of the expression."""
+        index: int | None = 0
+        value = True
+        while index is not None:
+            while self._program.parts[index].children:
+                self._unfinished.append((index, 0))
+                index = self._program.parts[index].children[0]
+            self._clause = index
+            value = self._steps.decide(self._program.conditions[index])
+            self._outcomes[index] = PartOutcome(_OUTCOMES[value], self._steps.forget_loads())
+            index, value = self._continue(value)
+        return value
+
+    def _continue(self, value: bool) -> tuple[int | None, bool]:
+        """Return the part to evaluate after an operand with a value, or None and the value of the expression."""
+        while self._unfinished:
+            index, position = self._unfinished.pop()
+            part = self._program.parts[index]
+            if part.kind == "not":
+                value = not value
+            elif value is (part.kind == "and") and position + 1 < len(part.children):
+                self._unfinished.append((index, position + 1))
+                return part.children[position + 1], value
+            self._outcomes[index] = PartOutcome(_OUTCOMES[value], ())
+        return None, value
+
+    def _end(self, outcome: Outcome) -> None:
+        """Record the end of the run within the current clause, and thus within the junctions around it."""
+        for index, _ in self._unfinished:
+            self._outcomes[index] = PartOutcome(outcome, ())
+        if self._clause is not None:
+            self._outcomes[self._clause] = PartOutcome(outcome, self._steps.forget_loads())
+
+
+class _Steps:
+    """The steps of a run, aligned with the conditions that the instructions were assembled from."""
+
+    def __init__(self, trace: Iterator[Step]) -> None:
+        self._trace = trace
+        self._loads: list[Fetched] = []
+
+    def decide(self, condition: Condition) -> bool:
+        """Pass the steps of a condition, and return its value. Raises `_Ended`."""
+        match condition:
+            case bool():
+                return condition
+            case Clause(inner):
+                return self.decide(inner)
+            case Negation(operand):
+                return not self.decide(operand)
+            case AllOf(operands):
+                return all(map(self.decide, operands))
+            case AnyOf(operands):
+                return any(map(self.decide, operands))
+            case Membership(words, _, ranges):
+                return self.decide(expanded(words, ranges))
+            case Effect(steps):
+                self._pass(steps)
+                return True
+            case Comparison(steps):
+                self._pass(steps)
+                return bool(self._next().taken)
+
+    def forget_loads(self) -> tuple[Fetched, ...]:
+        """Return the loads since the last call."""
+        loads, self._loads = self._loads, []
+        return tuple(loads)
+
+    def _pass(self, steps: Steps) -> None:
+        for expected in steps:
+            step = self._next()
+            assert step.instruction == expected, (step, expected)
+
+    def _next(self) -> Step:
+        """Return the next step that is not an unconditional jump, which belongs to no condition."""
+        step = next(step for step in self._trace if OPCODE_BY_CODE[step.instruction.op].action is not Action.JUMP)
+        if step.fetched is not None:
+            self._loads.append(step.fetched)
+        if step.verdict is not None:
+            raise _Ended("division by zero" if step.fetched is None else "bytes missing")
+        return step
+
+
+def checked_target(
+    caller: str, link_type: str | int | LinkType | Interface, netmask: int | str | None = None
+) -> Target:
+    """Return the packets of a link type, or those of an interface in a capture file."""
+    if isinstance(link_type, Interface):
+        return interface_target(link_type)
+    number = netmask_number(f"{caller}.netmask", netmask)
+    return Target(find_link_type(link_type).dlt, DEFAULT_SNAPLEN, number)
