@@ -665,7 +665,7 @@ DIFF_ERRORS = [
     ([], 2, "expected two programs, got 0 (see cbpf diff --help)"),
     (["-e", "ip", "-e", "ip", "-e", "ip"], 2, "expected two programs, got 3 (see cbpf diff --help)"),
     (["port 53", "-e", "ip"], 2, "port 53: No such file or directory; an expression is given as -e EXPRESSION"),
-    (["-e", "ip", "-e", "tcp prot"], 2, "expression: column 5: 'prot' is not a keyword"),
+    (["-e", "ip", "-e", "tcp prot 5"], 2, "expression: column 5: 'prot' is not a keyword"),
     (["-e", "ip", "-e", "ip6", "--timeout", "0"], 2, "Invalid value for '--timeout': 0.0 is not a number of seconds"),
     (["-e", "ip", "-e", "ip6", "--timeout", "nan"], 2, "Invalid value for '--timeout': nan is not a number of seconds"),
     (["-e", "ip", "-e", "ip6", "--longest", "-1"], 2, "Invalid value for '--longest': -1 is not in the range"),

@@ -175,7 +175,7 @@ USAGE_ERRORS = [
     (["graph", "-e", "ip", "-w", ""], "a file name must not be empty"),
     (["graph", "-e", "ip", "-w", "no/such/place"], "no/such/place: No such file or directory"),
     (["graph", "-e", "ip", "--dialect", "seccomp"], "instruction 0: opcode 0x28"),
-    (["stats", "-e", "tcp prot"], "expression: column 5: 'prot' is not a keyword; did you mean 'port'?"),
+    (["stats", "-e", "tcp prot 5"], "expression: column 5: 'prot' is not a keyword; write \"tcp port 5\""),
 ]
 
 

@@ -280,7 +280,7 @@ def test_no_expression_is_suggested_where_the_intention_is_not_certain(text: str
         (
             "port nosuchport",
             6,
-            "unknown port 'nosuchport'; write the number of the port, or a name of services(5)",
+            "unknown port 'nosuchport'; a port is a number (0..65535), or a name of services(5)",
         ),
         (
             "tcp and (udp or host 10.0.0.300) and arp",
@@ -323,6 +323,111 @@ def test_errors_of_link_types_have_a_place(link_type: str, text: str, column: in
     error = _error(text, link_type=link_type)
     assert error.column == column
     assert isinstance(error, cbpf.LinkTypeError)
+
+
+@pytest.mark.parametrize(
+    ("text", "places", "suggestion"),
+    [
+        ("vlan 5000 or port 70000 or host 10.0.0.300", [6, 19, 33], ""),
+        ("tpc port 80 or hots 10.0.0.1", [1, 16], "tcp port 80 or host 10.0.0.1"),
+        ("tpc port 80 or hots 10.0.0.1 or port 70000", [1, 16, 38], ""),
+        ("host 10.0.0.0/8 or port 80-90", [6, 25], "net 10.0.0.0/8 or portrange 80-90"),
+        ("ip.src==10.0.0.1 && tcp.dstport eq 443", [1, 21], "src host 10.0.0.1 && tcp dst port 443"),
+        ("'tcp port 80'", [1], "tcp port 80"),
+        ("port 80,443 or (udp", [8, 20], "port 80 or 443 or (udp)"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_independent_errors_are_reported_at_once(text: str, places: list[int], suggestion: str) -> None:
+    error = _error(text)
+    assert [problem.column for problem in error.problems] == places
+    assert error.suggestion == suggestion
+    assert error.problem is error.problems[0]
+    assert error.problem.message == error.args[0]
+    more = len(places) - 1
+    assert str(error).endswith(f" (and {more} more)" if more else error.problem.message)
+
+
+class _Counted:
+    """A resolver that knows one host, and records its requests."""
+
+    def __init__(self) -> None:
+        self.requests: list[str] = []
+
+    def addresses(self, host: str) -> tuple[str, ...]:
+        self.requests.append(host)
+        return ("192.0.2.1",) if host == "known.example" else ()
+
+    def ethernet_address(self, host: str) -> None:
+        self.requests.append(host)
+
+    def network(self, name: str) -> None:
+        self.requests.append(name)
+
+    def port(self, service: str, transport: str) -> None:
+        self.requests.append(f"{service}/{transport}")
+
+    def protocol(self, name: str) -> None:
+        self.requests.append(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "requests"),
+    [
+        ("host known.example and tcp host known.example and prot 5", []),
+        ("host known.example and tcp prot 80", []),
+        ("host known.example and host typo.example and net 10.0.0.1/8", ["known.example", "typo.example"]),
+        ("port webb or ether host 10.0.0.1 or port webb", ["webb/tcp", "webb/udp"]),
+    ],
+)
+def test_no_name_is_looked_up_for_a_suggestion(text: str, requests: list[str]) -> None:
+    names = _Counted()
+    _error(text, names=names)
+    assert names.requests == requests
+
+
+@pytest.mark.parametrize("text", ["host www.example.com", "ip proto tcpp", "net loopback", "ether host router"])
+def test_names_that_are_not_allowed_have_a_place(text: str) -> None:
+    error = _error(text, names=None)
+    assert error.column == text.rindex(" ") + 2
+    assert "which would have to be looked up; names are not allowed here" in str(error)
+
+
+def test_suggestions_contain_no_names_that_are_not_allowed() -> None:
+    assert _error("port http", names=None).suggestion == "port 80"
+    assert _error("www.example.com and tcp", names=None).suggestion == ""
+
+
+_DEPTH: Final = 100_000
+
+
+@pytest.mark.parametrize(
+    ("text", "column"),
+    [
+        ("(" * _DEPTH + "tcp", _DEPTH + 4),
+        ("tcp" + ")" * _DEPTH, 4),
+        ("not " * _DEPTH, 4 * _DEPTH),
+        ("ip[" * _DEPTH, 3 * _DEPTH + 1),
+        ("not (" * _DEPTH + "vlan 5000" + ")" * _DEPTH, 5 * _DEPTH + 6),
+        ("@" * _DEPTH, 1),
+        ("a" * 1_000_000, 1),
+        ("tpc port 80 or " * 20_000 + "tcp", 1),
+    ],
+    ids=["open", "closed", "negations", "loads", "meaning", "characters", "word", "misspelt"],
+)
+def test_deep_and_long_expressions_end_in_one_line(text: str, column: int) -> None:
+    error = _error(text)
+    assert error.column == column
+    assert len(str(error)) < 400
+    assert str(error).isprintable()
+
+
+def test_command_line_shows_the_first_twenty_errors(cli: CommandLine) -> None:
+    text = " or ".join(["vlan 5000"] * 30)
+    assert len(_error(text).problems) == 30
+    _, _, err = cli("compile", text)
+    assert err.count("is out of range") == 20
+    assert err.endswith("cbpf: expression: 10 more errors\n")
 
 
 def test_link_types_without_expressions_are_named() -> None:

@@ -14,6 +14,9 @@ import cbpf
 DEBUG_VARIABLE: Final = "CBPF_DEBUG"
 """The environment variable that shows the traceback of an error."""
 
+_MAX_PROBLEMS: Final = 20
+"""The number of mistakes in one expression that are shown."""
+
 UNDECIDED: Final = 3
 """The exit code if a query about all packets has no answer."""
 
@@ -101,10 +104,10 @@ def _problem_lines(error: cbpf.ProgramFormatError) -> list[str]:
 def _expression_lines(error: cbpf.ExpressionError) -> list[str]:
     """Return the message of each problem, each with the line of the expression and a caret below it."""
     subject = error.source or "expression"
-    lines = [
-        f"{subject}: {error.place_of(problem)}: {problem.message}\n{problem.excerpt}" for problem in error.problems
-    ]
-    return lines or [str(error)]
+    shown = error.problems[:_MAX_PROBLEMS]
+    lines = [f"{subject}: {error.place_of(problem)}: {problem.message}\n{problem.excerpt}" for problem in shown]
+    remaining = len(error.problems) - len(shown)
+    return [*lines, f"{subject}: {remaining} more errors"] if remaining else lines or [str(error)]
 
 
 def _print(*lines: str) -> int:

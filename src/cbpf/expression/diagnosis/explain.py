@@ -173,8 +173,9 @@ class _Diagnosis:
         repair = self._meaning_repair(problem, count) if may_repair and offset is not None else None
         if repair is None or repair.edit is None:
             return _Note(offset, fact, repair.advice if repair else problem.rule)
+        rule = "" if repair.fact else problem.rule
         written = self._draft.text[repair.edit.start : repair.edit.end].strip()
-        return _Note(offset, fact, problem.rule, repair, _local(repair, f"'{written}'"))
+        return _Note(offset, repair.fact or fact, rule, repair, _local(repair, f"'{written}'"))
 
     def _meaning_repair(self, problem: ExpressionProblem, count: int) -> Repair | None:
         """Return the first repair after which the text has fewer than *count* problems, or advice, or None."""

@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 from ..problems import ProblemKind
 from .mistakes import HEADER_FIELDS, SERVICES, SYNONYMS
 from .repairs import WORD_RULES
-from .situation import Edit, Repair, Situation
+from .situation import Edit, Repair, Situation, shown
 
 _WILDCARD: Final = re.compile(r"((?:\d{1,3}\.){1,3})[*xX](?:\.[*xX])*(?![\w.*])")
 _ADDRESS_RANGE: Final = re.compile(r"((?:\d{1,3}\.){3})(\d{1,3})-((?:(?:\d{1,3}\.){3})?\d{1,3})(?![\w.])")
@@ -21,8 +21,9 @@ _MAX_NETWORKS: Final = 8  # of a suggested expression
 SemanticRule: TypeAlias = Callable[[Situation], Iterator[Repair]]
 
 
-def _edit(start: int, end: int, text: str) -> Repair:
-    return Repair(start, "", Edit(start, end, text))
+def _edit(start: int, end: int, text: str, fact: str = "") -> Repair:
+    """Return a repair; an empty fact is that of the problem."""
+    return Repair(start, fact, Edit(start, end, text))
 
 
 def _advice(text: str) -> Repair:
@@ -30,13 +31,13 @@ def _advice(text: str) -> Repair:
 
 
 def _carried_word(s: Situation) -> Iterator[Repair]:
-    """Recognise a word in place of a primitive, which libpcap takes for a name with the qualifiers before it."""
+    """Recognise a word in place of a primitive, which the parser takes for a name with the qualifiers before it."""
     if s.token(-1).word in ("and", "or", "not", "("):
         for rule in WORD_RULES:
             repair = rule(s)
             if repair is not None:
                 yield repair
-        yield _advice("an identifier without qualifiers has those of the identifier before it")
+        yield _advice("a word without a keyword before it is a name of the same kind as the one before 'and' or 'or'")
 
 
 def _another_word(s: Situation) -> Iterator[Repair]:
@@ -46,6 +47,8 @@ def _another_word(s: Situation) -> Iterator[Repair]:
         yield _edit(before.start, s.found.end, f"ether {before.text}")
     if word:
         yield _edit(s.found.start, s.found.end, word)
+    if word and before.word == "proto":
+        yield _edit(s.found.start, s.found.end, f"\\{word}")
 
 
 def word_before(s: Situation) -> Repair | None:
@@ -64,7 +67,8 @@ def _unknown_port(s: Situation) -> Iterator[Repair]:
     """Recognise `port 80-90` and names of services that services(5) does not have."""
     ports = _PORTS.fullmatch(s.found.text)
     if ports and s.token(-1).word == "port":
-        yield _edit(s.token(-1).start, s.found.end, f"portrange {ports[1]}-{ports[2]}")
+        fact = f"{shown(s.found)} is a range of ports, and 'port' takes one port"
+        yield _edit(s.token(-1).start, s.found.end, f"portrange {ports[1]}-{ports[2]}", fact)
     if s.token(-1).word in ("port", "portrange") and s.found.text.lower() in SERVICES:
         yield _edit(s.found.start, s.found.end, SERVICES[s.found.text.lower()])
 
@@ -157,16 +161,14 @@ def _protocol_and_identifier(s: Situation) -> Iterator[Repair]:
 
 
 def _wlan_type(s: Situation) -> Iterator[Repair]:
-    """Recognise `icmp type 8` and `ether type 0x800`, which are tests of 802.11 frames to libpcap."""
+    """Recognise `icmp type 8` and `ether type 0x800`, although `type` tests frames of IEEE 802.11."""
     for distance in (-1, -2):
         protocol = s.token(distance)
         field = HEADER_FIELDS.get((protocol.word, "type")) if protocol.kind == "protocol" else None
         if field and s.found.kind == "number":
-            yield _edit(
-                protocol.end if protocol.word == "link" else protocol.start,
-                s.found.start,
-                " proto " if protocol.word == "link" else f"{field} = ",
-            )
+            is_link = protocol.word == "link"
+            start, text = (protocol.end, " proto ") if is_link else (protocol.start, f"{field} = ")
+            yield _edit(start, s.found.start, text, "'type' tests a field of IEEE 802.11 frames only")
 
 
 _RULES: Final[dict[ProblemKind, tuple[SemanticRule, ...]]] = {

@@ -159,7 +159,7 @@ def network(s: Situation) -> Repair | None:
     """Recognise `net 10/8`, `net 10.0.0.0/255.0.0.0`, `host 10.0.0.1:80` and `host [::1]`."""
     found, previous, following = s.found, s.token(-1), s.token(1)
     if found.text == "/" and previous.kind == "number" and following.kind == "number" and s.token(-2).word == "net":
-        fact = "a prefix length follows an address with dots"
+        fact = "the address before a prefix length needs its dots"
         return Repair(previous.start, fact, Edit(previous.start, previous.end, f"{previous.text}.0.0.0"))
     if found.kind == "ipv4" and previous.text == "/" and s.token(-2).kind == "ipv4":
         return Repair(previous.start, "a mask follows 'mask', not '/'", Edit(previous.start, previous.end, " mask "))
@@ -186,7 +186,7 @@ def identifier_after_protocol(s: Situation) -> Repair | None:
     if protocol.kind != "protocol" or found.kind not in ID_KINDS or not s.is_complete:
         return None
     is_net = s.token(1).text == "/" or (found.kind == "ipv4" and found.text.count(".") < 3)
-    fact = f"{shown(found)} needs a qualifier after {shown(protocol)}"
+    fact = f"no word such as 'port' or 'host' between {shown(protocol)} and {shown(found)}"
     if protocol.word in PORT_PROTOCOLS:
         if found.kind in ("ipv4", "ipv6"):
             edit = Edit(protocol.end, found.start, f" and {'net' if is_net else 'host'} ")
@@ -221,7 +221,7 @@ def bare_identifier(s: Situation) -> Repair | None:
     kind = kinds.get(found.kind) or ("host" if found.kind == "name" and _is_host_name(found.text) else None)
     if kind is None:
         return None
-    fact = f"{shown(found)} has no qualifier such as '{kind}' before it"
+    fact = f"no word such as '{kind}' before {shown(found)}"
     return Repair(found.start, fact, Edit(found.start, found.start, f"{kind} "), is_guess=found.kind == "number")
 
 
@@ -234,7 +234,7 @@ def value_alone(s: Situation) -> Repair | None:
     if not s.problem.after_value:
         return None
     last = s.token(-1)
-    fact = "a value alone is not a condition"
+    fact = "a value alone is not a condition: compare it with a number"
     if s.found.kind == "number":
         return Repair(s.found.start, fact, Edit(last.end, s.found.start, " = "))
     return Repair(s.found.start, fact, Edit(last.end, last.end, " != 0"))

@@ -132,11 +132,20 @@ def character(s: Situation) -> Repair | None:
     if found.kind != "unknown":
         return None
     is_quotation = text in QUOTATION_MARKS
+    if is_quotation and (inside := _inside_quotation(s)):
+        return Repair(found.start, f"{shown(found)} is a quotation mark, which is not part of an expression", inside)
     fact = f"{shown(found)} is {'a quotation mark, which is ' if is_quotation else ''}not part of an expression"
     replacement = "" if is_quotation else CHARACTERS.get(text)
     if replacement is None and not text.isascii():
         return Repair(found.start, fact, _normal(s))
     return Repair(found.start, fact, None if replacement is None else s.replace_found(replacement))
+
+
+def _inside_quotation(s: Situation) -> Edit | None:
+    """Return the edit that removes a quotation mark at the start of the text, and the one at its end."""
+    text = s.text.strip()
+    is_pair = s.found_index == 0 and len(text) > 2 and text[-1] in QUOTATION_MARKS
+    return Edit(0, len(s.text), text[1:-1]) if is_pair and not QUOTATION_MARKS & set(text[1:-1]) else None
 
 
 def _normal(s: Situation) -> Edit | None:

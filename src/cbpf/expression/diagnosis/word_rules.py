@@ -213,14 +213,14 @@ def spelling(s: Situation) -> Repair | None:
     edits = [s.replace_found(SYNONYMS.get(word) or PROTOCOL_TESTS.get(word) or word) for word in similar]
     edit = next((edit for edit in edits if s.accepts(edit.apply(s.text))), None)
     fact = f"{shown(token)} is not a keyword"
-    if (
-        edit is None
-        and similar
-        and (transposed or difflib.SequenceMatcher(None, written, similar[0]).ratio() >= _SIMILAR)
-    ):
-        names = " or ".join(dict.fromkeys(f"'{edit.text}'" for edit in edits[:2]))
-        return Repair(token.start, fact, advice=f"did you mean {names}?")
-    return Repair(token.start, fact, edit) if edit else None
+    if edit is not None or not similar:
+        return Repair(token.start, fact, edit) if edit else None
+    if not transposed and difflib.SequenceMatcher(None, written, similar[0]).ratio() < _SIMILAR:
+        return None
+    names = list(dict.fromkeys(edit.text for edit in edits[:2]))
+    if len(names) == 1:  # the text has other mistakes as well
+        return Repair(token.start, fact, edits[0])
+    return Repair(token.start, fact, advice=f"did you mean {' or '.join(map(repr, names))}?")
 
 
 def reserved_name(s: Situation) -> Repair | None:

@@ -133,6 +133,6 @@ class Context:
     def look_up(self, token: Token, kind: str, method: str, *arguments: str) -> Any:
         """Return the answer of a method of `Resolver`; *kind* is the kind of the name, which is in *token*."""
         if self._names.resolver is None:
-            fact = f"the name of a {kind}, '{token.word}', would have to be looked up"
-            self.reject("name", fact, "names are not allowed here; write the address or number", at=token)
+            fact = f"'{token.word}' is the name of a {kind}, which would have to be looked up"
+            self.reject("name", fact, "names are not allowed here, only addresses and numbers", at=token)
         return self._names.find(method, *arguments)

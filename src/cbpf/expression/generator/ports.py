@@ -114,7 +114,7 @@ def service(context: Context, token: Token, name: str) -> tuple[int, str | None]
     udp: int | None = context.look_up(token, "service", "port", name, "udp")
     if tcp is None and udp is None:
         context.reject(
-            "name", f"unknown port '{name}'", "write the number of the port, or a name of services(5)", at=token
+            "name", f"unknown port '{name}'", "a port is a number (0..65535), or a name of services(5)", at=token
         )
     if tcp is None:
         assert udp is not None
