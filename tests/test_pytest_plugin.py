@@ -55,6 +55,29 @@ def test_tables_pass_and_coverage_is_reported(pytester: pytest.Pytester) -> None
     )
 
 
+def test_clauses_that_lack_an_outcome_are_reported(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(f"""
+        import cbpf
+
+        def test_first(filter_table):
+            filter_table("tcp port 80 or arp or vlan", [("accept", "{WEB}"), ("reject", bytes(14))])
+
+        def test_second(filter_table):
+            filter_table("tcp port 80 or arp or vlan", [("accept", bytes(12) + b"\\x08\\x06")])
+
+        def test_unreached(filter_table):
+            filter_table("ip and udp and not len = 7", [("reject", bytes(14))], name="unreached")
+    """)
+    result = pytester.runpytest("-p", "no:cacheprovider")
+    result.assert_outcomes(passed=3)
+    lines = [line for line in result.stdout.lines if line.startswith("    clauses")]
+    assert lines == [
+        "    clauses never true: vlan",
+        "    clauses never evaluated: udp, len = 7",
+        "    clauses never true: ip",
+    ]
+
+
 def test_failing_rows_are_reported_with_their_trace(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("""
         def test_arp(filter_table):

@@ -38,6 +38,7 @@ _PUBLIC_NAMES = {
     """,
     "expression.address_lists": "Expression HostRanges read_expression read_hosts read_ports",
     "expression.compiler": "DEFAULT_SNAPLEN compile hosts ports",
+    "expression.explaining.coverage": "ClauseCoverage clause_coverage",
     "expression.explaining.source_map": "MappedClause SourceMap source_map",
     "expression.explaining.verdict": "ByteChange ExplainedPart PacketChange VerdictExplanation explain_verdict",
     "expression.formatting": "format_expression",

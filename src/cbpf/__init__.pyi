@@ -34,6 +34,7 @@ from .errors import (
 )
 from .expression.address_lists import Expression, HostRanges, read_expression, read_hosts, read_ports
 from .expression.compiler import DEFAULT_SNAPLEN, compile, hosts, ports
+from .expression.explaining.coverage import ClauseCoverage, clause_coverage
 from .expression.explaining.source_map import MappedClause, SourceMap, source_map
 from .expression.explaining.verdict import (
     ByteChange,
@@ -116,6 +117,7 @@ __all__ = [
     "CaptureReader",
     "Case",
     "CbpfError",
+    "ClauseCoverage",
     "DamagedCapture",
     "DeadCode",
     "Device",
@@ -197,6 +199,7 @@ __all__ = [
     "assemble",
     "capture_info",
     "cases",
+    "clause_coverage",
     "compile",
     "compile_for_capture",
     "dead",

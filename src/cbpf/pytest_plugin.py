@@ -14,6 +14,7 @@ import pytest
 
 if TYPE_CHECKING:
     from .analysis.coverage import CoverageGoal
+    from .expression.explaining.coverage import ClauseCoverage
     from .isa.dialects import Dialect
     from .isa.program import Instructions, Program
     from .vm import VM
@@ -26,21 +27,36 @@ _DEAD_CODE_TIMEOUT: Final = 5  # seconds per filter
 
 
 class CoverageRecorder:
-    """The goals that the tables of a session reached, by program and dialect, and the names of the programs."""
+    """The goals that the tables of a session reached, by program and dialect, and the names of the programs.
+
+    Of filters that are expressions, the outcomes of their clauses are recorded as well.
+    """
 
     def __init__(self) -> None:
         self.names: dict[tuple[Program, Dialect], str] = {}
         self.reached: dict[tuple[Program, Dialect], frozenset[CoverageGoal]] = {}
+        self.clauses: dict[tuple[Program, Dialect, str], tuple[ClauseCoverage, ...]] = {}
 
     def add(self, name: str, program: "Program", dialect: "Dialect", goals: "frozenset[CoverageGoal]") -> None:
         """Add the goals that packets reached in a program; the first name recorded for a program is retained."""
         self.names.setdefault((program, dialect), name)
         self.reached[program, dialect] = self.reached.get((program, dialect), frozenset()) | goals
 
+    def add_clauses(
+        self, program: "Program", dialect: "Dialect", expression: str, coverage: "tuple[ClauseCoverage, ...]"
+    ) -> None:
+        """Add the outcomes of the clauses of an expression, which was compiled to a program."""
+        from .expression.explaining.coverage import merged
+
+        key = program, dialect, expression
+        self.clauses[key] = merged(self.clauses[key], coverage) if key in self.clauses else coverage
+
     def merge(self, other: "CoverageRecorder") -> None:
         """Add the goals and names recorded by another process."""
         for (program, dialect), goals in other.reached.items():
             self.add(other.names[program, dialect], program, dialect, goals)
+        for (program, dialect, expression), coverage in other.clauses.items():
+            self.add_clauses(program, dialect, expression, coverage)
 
 
 _RECORDER: Final = pytest.StashKey[CoverageRecorder]()
@@ -86,6 +102,10 @@ class FilterTable:
             filter if isinstance(filter, str) else f"a filter of {counted(len(program), 'instruction')}"
         )
         table = [_parse_row(row_number, row) for row_number, row in enumerate(rows, 1)]
+        if isinstance(filter, str) and filter.strip():
+            packets = [cbpf.SocketView(packet, length, metadata) for _, _, packet, length, metadata in table]
+            coverage = cbpf.clause_coverage(filter, packets, link_type=link_type)
+            self._recorder.add_clauses(program, vm.dialect, filter, coverage)
         failures = [list(self._check(display_name, vm, *row)) for row in table]
         failures = [lines for lines in failures if lines]
         if failures:
@@ -156,6 +176,10 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     for (program, dialect), goals in recorder.reached.items():
         for line in _report(recorder.names[program, dialect], program, dialect, goals):
             terminalreporter.line(line)
+        for key, coverage in recorder.clauses.items():
+            if key[:2] == (program, dialect):
+                for line in _clause_lines(coverage):
+                    terminalreporter.line(f"    {line}")
 
 
 def _report(name: str, program: "Program", dialect: "Dialect", reached: "frozenset[CoverageGoal]") -> Iterator[str]:
@@ -182,6 +206,16 @@ def _report(name: str, program: "Program", dialect: "Dialect", reached: "frozens
         yield f"    outcomes never seen: {outcomes}"
 
 
+def _clause_lines(coverage: "tuple[ClauseCoverage, ...]") -> Iterator[str]:
+    """Yield the clauses that lack an outcome, a line for each outcome."""
+    lacking: dict[str, list[str]] = {}
+    for clause in coverage:
+        lacking.setdefault(clause.missing(), []).append(clause.text)
+    for outcome in ("never evaluated", "never true", "never false"):
+        if outcome in lacking:
+            yield f"clauses {outcome}: {', '.join(lacking[outcome])}"
+
+
 def _dead_goals(program: "Program", dialect: "Dialect") -> "frozenset[CoverageGoal]":
     """Return the goals that no packet can reach; none if no solver is installed, or if it does not finish in time."""
     from . import MissingLibrary, Undecided, dead
@@ -203,7 +237,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     output = getattr(session.config, "workeroutput", None)
     recorder = session.config.stash.get(_RECORDER, None)
     if output is not None and recorder is not None:
-        output["cbpf"] = pickle.dumps((recorder.names, recorder.reached))
+        output["cbpf"] = pickle.dumps((recorder.names, recorder.reached, recorder.clauses))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -212,5 +246,5 @@ def pytest_testnodedown(node: Any) -> None:
     data = getattr(node, "workeroutput", {}).get("cbpf")
     if data is not None:
         other = CoverageRecorder()
-        other.names, other.reached = pickle.loads(data)
+        other.names, other.reached, other.clauses = pickle.loads(data)
         node.config.stash.setdefault(_RECORDER, CoverageRecorder()).merge(other)

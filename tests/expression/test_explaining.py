@@ -314,3 +314,38 @@ def test_instructions_have_the_clause_that_they_were_made_for(traffic: Path) -> 
         capture.look_ahead()
         interface = capture.interfaces[0]
     assert cbpf.source_map("arp", link_type=interface).program[-2] == cbpf.RetConstant(interface.snaplen).assemble()
+
+
+# Coverage
+
+
+def test_coverage_counts_the_outcomes_of_explanations(rounds: Rounds) -> None:
+    names = {"true": "true", "false": "false", "not evaluated": "not_evaluated"}
+    for random in rounds(20, min_checked=0.4):
+        text, packets = expression(random), [_packet(random) for _ in range(5)]
+        try:
+            coverage = cbpf.clause_coverage(text, packets)
+        except cbpf.ExpressionError:
+            continue
+        rounds.checked()
+        for index, clause in enumerate(coverage):
+            explained = [cbpf.explain_verdict(text, packet, finds_change=False).clauses[index] for packet in packets]
+            assert {part.span for part in explained} == {clause.span}
+            outcomes = [names.get(part.outcome, "ended") for part in explained]
+            for name in (*names.values(), "ended"):
+                assert getattr(clause, name) == outcomes.count(name)
+
+
+def test_coverage_names_the_outcome_that_is_missing() -> None:
+    packets = [cbpf.SocketView(UDP, 100, cbpf.Metadata()), UDP[:13]]
+    coverage = cbpf.clause_coverage("(udp or ip6) and len = 100 and not tcp", packets)
+    assert [(clause.text, clause.missing()) for clause in coverage] == [
+        ("udp", "never false"),
+        ("ip6", "never evaluated"),
+        ("len = 100", "never false"),
+        ("tcp", "never true"),
+    ]
+    assert [clause.ended for clause in coverage] == [1, 0, 0, 0]
+    (constant, other) = cbpf.clause_coverage("ip and tcp", [bytes(40)], link_type="IPV4")
+    assert (constant.is_constant, constant.true, constant.missing()) == (True, 1, "")
+    assert (other.is_constant, other.missing()) == (False, "never true")

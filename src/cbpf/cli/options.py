@@ -344,21 +344,18 @@ def _named_program(path: str) -> Iterator[None]:
 
 
 def program_or_expression(
-    path: str | None, expression: str | None, link_type: str, dialect: cbpf.Dialect = cbpf.PCAP
+    path: str | None,
+    expression: str | None,
+    link_type: str,
+    dialect: cbpf.Dialect = cbpf.PCAP,
+    optimizer: cbpf.Optimizer = "cbpf",
 ) -> cbpf.Program:
     """Return the program of -e EXPRESSION, optimised for *dialect*, or that of a file, by default standard input."""
     if expression is None:
         return read_program("-" if path is None else path)
     if path is not None:
         raise click.UsageError("PROGRAM and -e EXPRESSION are mutually exclusive")
-    return cbpf.compile(expression, link_type=link_type, dialect=dialect)
-
-
-def unoptimized_program(path: str | None, expression: str | None, link_type: str) -> cbpf.Program:
-    """Return the plain program of -e EXPRESSION, or that of a file, by default standard input."""
-    if expression is None or path is not None:
-        return program_or_expression(path, expression, link_type)
-    return cbpf.compile(expression, link_type=link_type, optimizer=None)
+    return cbpf.compile(expression, link_type=link_type, dialect=dialect, optimizer=optimizer)
 
 
 def read_expression(words: tuple[str, ...], expression_file: str | None) -> str:
@@ -387,7 +384,10 @@ PacketView: TypeAlias = "tuple[bytes, int, cbpf.Metadata | None]"
 
 
 def programs_for_capture(
-    arguments: tuple[str, ...], expression: str | None, dialect: cbpf.Dialect
+    arguments: tuple[str, ...],
+    expression: str | None,
+    dialect: cbpf.Dialect,
+    optimizer: cbpf.Optimizer = "cbpf",
 ) -> tuple[cbpf.CapturePrograms, cbpf.CaptureReader]:
     """Return the programs and the opened capture of the arguments PROGRAM CAPTURE, or of -e EXPRESSION and CAPTURE.
 
@@ -402,7 +402,7 @@ def programs_for_capture(
     capture = cbpf.read_capture(arguments[-1])
     if expression is not None:
         capture.look_ahead()
-    programs = cbpf.CapturePrograms(program, dialect=dialect)
+    programs = cbpf.CapturePrograms(program, dialect=dialect, optimizer=optimizer)
     programs.prepare([capture])
     return programs, capture
 

@@ -23,11 +23,15 @@ capture_option: Final = click.option(
 
 
 class ProfiledProgram(NamedTuple):
-    """A program; with a capture also its execution counts, and the damage at which the capture ended early."""
+    """A program; with a capture also its execution counts, and the damage at which the capture ended early.
+
+    *link_type* is that of the program: of an expression on a capture, the first interface that the expression fits.
+    """
 
     program: cbpf.Program
     counts: cbpf.ExecutionCounts | None
     damage: cbpf.DamagedCapture | None
+    link_type: str | cbpf.Interface
 
 
 def profiled_program(
@@ -37,6 +41,7 @@ def profiled_program(
     capture: str | None,
     dialect: cbpf.Dialect,
     as_socket: bool,
+    optimizer: cbpf.Optimizer = "cbpf",
 ) -> ProfiledProgram:
     """Load PROGRAM or compile -e EXPRESSION, and count its executions on -r CAPTURE.
 
@@ -45,14 +50,16 @@ def profiled_program(
     if capture is None:
         if as_socket:
             raise click.UsageError("--as-socket requires -r CAPTURE")
-        return ProfiledProgram(program_or_expression(path, expression, link_type), None, None)
+        loaded = program_or_expression(path, expression, link_type, optimizer=optimizer)
+        return ProfiledProgram(loaded, None, None, link_type)
     _check_usage(path, expression, capture)
     arguments = (capture,) if expression is not None else ("-" if path is None else path, capture)
-    programs, reader = programs_for_capture(arguments, expression, dialect)
+    programs, reader = programs_for_capture(arguments, expression, dialect, optimizer)
     with reader:
         packets = _CapturePackets(reader, programs, as_socket)
         counts = cbpf.execution_counts(packets.program, packets, dialect=dialect)
-    return ProfiledProgram(packets.program, counts, packets.damage)
+    fitting = (interface for index, interface in enumerate(reader.interfaces) if programs.fits(reader, index))
+    return ProfiledProgram(packets.program, counts, packets.damage, next(fitting, link_type))
 
 
 def _check_usage(path: str | None, expression: str | None, capture: str) -> None:

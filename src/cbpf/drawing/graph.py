@@ -1,8 +1,11 @@
 """Drawings of control-flow graphs: SVG without another program, DOT for graphviz, Mermaid for Markdown."""
 
+from collections.abc import Iterable
+
 from .._record import Record
 from ..analysis.flow import Flow
 from ..analysis.profile import ExecutionCounts, check_counts
+from ..errors import FieldError
 from ..isa.dialects import PCAP, Dialect
 from ..isa.program import Instructions
 from .labels import Labels
@@ -16,10 +19,12 @@ class Graph(Record):
     Args:
         flow: The analysed program.
         counts: The execution counts that the drawing shows, or None.
+        notes: A text for each instruction, which its box shows above the instructions; or no texts.
     """
 
     flow: Flow
     counts: ExecutionCounts | None
+    notes: tuple[str, ...] = ()
 
     def dot(self) -> str:
         """Return the graph in the DOT language of graphviz.
@@ -27,7 +32,7 @@ class Graph(Record):
         Returns:
             The text, for `dot -Tsvg`. The nodes are the blocks, `b0`, `b1`, ...
         """
-        return "\n".join(["digraph program {", *dot_lines(Labels(self.flow, self.counts)), "}"]) + "\n"
+        return "\n".join(["digraph program {", *dot_lines(Labels(self.flow, self.counts, self.notes)), "}"]) + "\n"
 
     def mermaid(self) -> str:
         """Return the graph as a Mermaid flowchart, which GitHub and others render in Markdown.
@@ -35,7 +40,7 @@ class Graph(Record):
         Returns:
             The text, without a Markdown fence. The nodes are the blocks, `b0`, `b1`, ...
         """
-        return "\n".join(["flowchart TD", *mermaid_lines(Labels(self.flow, self.counts))]) + "\n"
+        return "\n".join(["flowchart TD", *mermaid_lines(Labels(self.flow, self.counts, self.notes))]) + "\n"
 
     def svg(self) -> str:
         """Return the graph as an SVG file, laid out without another program.
@@ -45,7 +50,7 @@ class Graph(Record):
         Returns:
             The text of the file.
         """
-        return draw(Labels(self.flow, self.counts))
+        return draw(Labels(self.flow, self.counts, self.notes))
 
     def _repr_svg_(self) -> str:
         """Return the SVG text that notebooks display."""
@@ -55,13 +60,21 @@ class Graph(Record):
         return f"<Graph of {len(self.flow.program)} instructions in {len(self.flow.blocks)} blocks>"
 
 
-def graph(program: Instructions, *, counts: ExecutionCounts | None = None, dialect: Dialect = PCAP) -> Graph:
+def graph(
+    program: Instructions,
+    *,
+    counts: ExecutionCounts | None = None,
+    notes: Iterable[str] = (),
+    dialect: Dialect = PCAP,
+) -> Graph:
     """Draw the control-flow graph of a program.
 
     Args:
         program: The instructions, or anything else that `Program` takes.
         counts: Counts from `execution_counts` for this program; boxes and edges then show how many packets reached
             them. None draws the graph alone.
+        notes: A text for each instruction, such as its clause (`SourceMap.texts`). Each box shows its texts, without
+            repetitions and empty ones, above its instructions.
         dialect: The dialect that the program is verified and analysed for; by default PCAP.
 
     Returns:
@@ -69,7 +82,7 @@ def graph(program: Instructions, *, counts: ExecutionCounts | None = None, diale
 
     Raises:
         VerificationError: The dialect rejects the program.
-        FieldError: *counts* are not those of a program of this length.
+        FieldError: *counts* are not those of a program of this length, or there are more or fewer *notes*.
 
     >>> from cbpf import compile
     >>> print(graph(compile("arp")).mermaid())
@@ -88,4 +101,7 @@ def graph(program: Instructions, *, counts: ExecutionCounts | None = None, diale
     flow = Flow(program, dialect=dialect)
     if counts is not None:
         check_counts(counts, flow)
-    return Graph(flow, counts)
+    texts = tuple(notes)
+    if texts and len(texts) != len(flow.program):
+        raise FieldError(f"graph.notes: {len(texts)} texts for {len(flow.program)} instructions")
+    return Graph(flow, counts, texts)

@@ -1,5 +1,6 @@
 """The texts and colours of a drawn graph, whatever its format."""
 
+from collections.abc import Sequence
 from typing import Final, Literal, TypeAlias
 
 from ..analysis.abstract_value import Known
@@ -14,13 +15,14 @@ NodeKind: TypeAlias = Literal["plain", "accept", "reject", "depends"]
 
 _MAX_LINES: Final = 24  # instructions shown of a block; of a longer block, only the first 20 and the last 4
 _LAST_LINES: Final = 4
+_MAX_NOTE: Final = 60  # characters shown of a note
 
 
 class Labels:
     """The lines of the boxes, the labels of the edges, and the kinds and colours of both."""
 
-    def __init__(self, flow: Flow, counts: ExecutionCounts | None) -> None:
-        self.flow, self.counts = flow, counts
+    def __init__(self, flow: Flow, counts: ExecutionCounts | None, notes: Sequence[str] = ()) -> None:
+        self.flow, self.counts, self._notes = flow, counts, notes
         lines = listing(self.flow.program, dialect=flow.dialect).split("\n")
         self._instruction_texts = [
             _instruction_text(OPCODE_BY_CODE[raw.op], line) for raw, line in zip(flow.program, lines, strict=True)
@@ -28,7 +30,7 @@ class Labels:
         self._taken = {} if self.counts is None else edge_counts(self.flow, self.counts)
 
     def lines(self, block: Block, runs: int) -> list[str]:
-        """Return the lines of a box: the number of *runs* (with counts), the instructions, the test, the remarks."""
+        """Return the lines of a box: number of *runs* (with counts), notes, instructions, test, remarks."""
         indices = list(range(block.start, block.stop))
         if len(indices) > _MAX_LINES:
             hidden = len(indices) - _MAX_LINES
@@ -36,6 +38,7 @@ class Labels:
         lines = [
             f"{index} {self._instruction_texts[index]}" if index >= 0 else f"... {-index} more" for index in indices
         ]
+        lines[:0] = [_shortened(note) for note in dict.fromkeys(self._notes[block.start : block.stop]) if note]
         if self.counts is not None:
             lines.insert(0, self.run_text(runs))
         if block.edges and block.edges[0].outcome is not None:
@@ -90,6 +93,10 @@ class Labels:
             runs = self.counts.executed[self.flow.blocks[edge.source].stop - 1]
             words += [percent(self.taken(edge) / runs)] if runs else ["0%"]
         return " ".join(words)
+
+
+def _shortened(note: str) -> str:
+    return note if len(note) <= _MAX_NOTE else f"{note[: _MAX_NOTE - 4]} ..."
 
 
 def percent(share: float) -> str:

@@ -23,7 +23,7 @@ from .target import Target, netmask_number
 DEFAULT_SNAPLEN: Final = 262_144
 """The verdict on accepted packets by default, in bytes: tcpdump's default snapshot length."""
 
-_check_snaplen: Final = within(0, 0x7FFF_FFFF, "a snapshot length")
+check_snaplen: Final = within(0, 0x7FFF_FFFF, "a snapshot length")
 _check_front_end: Final = one_of("cbpf", "libpcap")
 _check_optimizer: Final = one_of("cbpf", "libpcap", None)
 _check_goal: Final = one_of("size", "speed", None)
@@ -84,7 +84,7 @@ def compile(
     (003) ret      #0
     """
     netmask = netmask_number("compile.netmask", netmask)
-    target = Target(find_link_type(link_type).dlt, _check_snaplen("compile.snaplen", snaplen), netmask)
+    target = Target(find_link_type(link_type).dlt, check_snaplen("compile.snaplen", snaplen), netmask)
     lookups = Lookups(names)
     program = compile_for(
         target, expression, lookups, frontend=frontend, optimizer=optimizer, dialect=dialect, goal=goal

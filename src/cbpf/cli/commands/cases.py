@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -33,7 +34,8 @@ def command(
     PROGRAM is by default read from standard input. Each packet is listed with its verdict and with the reasons for its
     choice, by the indices of instructions: "runs 2" (instruction 2 is executed), "1 is true" or "1 is false" (the
     outcome of its test), "0 just fits" (the packet ends directly after the bytes that it loads), "0 lacks a byte" (the
-    packet ends one byte earlier). `cbpf run PROGRAM cases.pcap` prints the verdicts on a capture written by -w.
+    packet ends one byte earlier). With -e, the last lines show the outcomes of each clause on these packets. `cbpf run
+    PROGRAM cases.pcap` prints the verdicts on a capture written by -w.
 
     Exit code: 0 success, 2 error, 3 undecided within the time limit.
 
@@ -54,6 +56,22 @@ def command(
         metadata = changed_metadata(case.metadata)
         if metadata:
             click.echo(f"    metadata: {metadata}")
+    if expression is not None:
+        for line in _clause_lines(cbpf.clause_coverage(expression, cases, link_type=link_type)):
+            click.echo(line)
+
+
+def _clause_lines(coverage: tuple[cbpf.ClauseCoverage, ...]) -> Iterator[str]:
+    """Yield a line for each clause: the number of packets with each outcome."""
+    for clause in coverage:
+        counts = {
+            "true": clause.true,
+            "false": clause.false,
+            "with bytes missing": clause.ended,
+            "not evaluated": clause.not_evaluated,
+        }
+        outcomes = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
+        yield f"clause {clause.text}: {outcomes}"
 
 
 def _verdict(verdict: int, dialect: cbpf.Dialect) -> str:

@@ -8,6 +8,7 @@ import click
 
 import cbpf
 
+from ...reporting.clause_output import clause_lines, plain_lines
 from ..options import (
     expression_file_option,
     link_type_option,
@@ -61,8 +62,9 @@ _MAX_SOCKET_PROGRAM: Final = 4096  # instructions: BPF_MAXINSNS of linux/bpf_com
 @new_dialect_option("BPF dialect whose arithmetic the optimiser preserves.")
 @click.option(
     "--show",
-    type=click.Choice(["ast"]),
-    help="Print the syntax tree of the expression (ast) instead of its program.",
+    type=click.Choice(["ast", "clauses", "plain"]),
+    help="Print, instead of the program: the syntax tree of the expression (ast), its clauses with their instructions "
+    "and the bytes that they load (clauses), or the plain code with the clause of each instruction (plain).",
 )
 @click.option("--lint", is_flag=True, help="Also warn of mistakes in the expression, like cbpf lint.")
 @click.option(
@@ -104,9 +106,17 @@ def command(
     if show is not None:
         if target is not None or detail:
             raise click.UsageError("--show and -d or -w are mutually exclusive")
+        if lists is not None:
+            raise click.UsageError("--show and --hosts or --ports are mutually exclusive")
+    kind, length = cbpf.link_type(link_type), snaplen or cbpf.DEFAULT_SNAPLEN  # -s 0 as in tcpdump
+    if show == "ast":
         click.echo(cbpf.tree_listing(text))
         return
-    kind, length = cbpf.link_type(link_type), snaplen or cbpf.DEFAULT_SNAPLEN  # -s 0 as in tcpdump
+    if show is not None:
+        mapped = cbpf.source_map(text, link_type=kind, snaplen=length, netmask=netmask, names=names)
+        for line in plain_lines(mapped) if show == "plain" else clause_lines(mapped):
+            click.echo(line)
+        return
     program = cbpf.compile(
         lists.replace(text=text) if lists else text,
         link_type=kind,

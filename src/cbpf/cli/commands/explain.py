@@ -11,6 +11,7 @@ import click
 
 import cbpf
 
+from ...reporting.clause_output import plain_lines
 from ...reporting.packet_output import counted, packet_lines
 from ..failures import UNDECIDED, undecided_message
 from ..options import (
@@ -25,6 +26,7 @@ from ..options import (
 )
 from ..values import EXPRESSION, FILE
 
+_MAX_CLAUSE: Final = 24  # characters beside an instruction
 _GAP: Final = "   "
 _INDENT: Final = " " * 13
 _LONGEST_PACKET: Final = 262_144  # bytes; libpcap's maximum snapshot length
@@ -52,7 +54,9 @@ def command(
     timeout: float,
     target: str | None,
 ) -> None:
-    """Show the plain program of a filter expression, and as optimised by cbpf.
+    """Show the plain program of a filter expression with its clauses, and the program as optimised by cbpf.
+
+    Instructions of optimised programs belong to no clause, because one test may serve several clauses.
 
     Also show the size of the program after each pass, the proof that both programs are equivalent, and whether
     libpcap's own optimiser preserves all verdicts, with a counterexample if it does not. The proofs require the extra
@@ -64,9 +68,10 @@ def command(
       cbpf explain tcp port 80
     """
     text = read_expression(expression, expression_file)
-    plain = cbpf.compile(text, link_type=link_type, optimizer=None)
+    mapped = cbpf.source_map(text, link_type=link_type)
+    plain = mapped.program
     optimized = cbpf.optimize(plain, dialect=dialect, goal=goal)
-    for line in _listings(plain, optimized, dialect):
+    for line in _listings(mapped, optimized, dialect):
         click.echo(line)
     click.echo()
     for line in _pass_lines(plain, dialect, goal):
@@ -106,14 +111,17 @@ def _compare_with_libpcap(
     return comparison.is_decided
 
 
-def _listings(plain: cbpf.Program, optimized: cbpf.Program, dialect: cbpf.Dialect) -> Iterator[str]:
-    """Yield the two listings side by side, below their sizes and path lengths."""
+def _listings(mapped: cbpf.SourceMap, optimized: cbpf.Program, dialect: cbpf.Dialect) -> Iterator[str]:
+    """Yield the two listings side by side, below their sizes and path lengths; the plain one with its clauses."""
     headings = [
         f"{name}: {counted(len(program), 'instruction')}, path length {path_length(flow.shortest, flow.longest)}"
-        for name, program in (("plain", plain), ("optimised", optimized))
+        for name, program in (("plain", mapped.program), ("optimised", optimized))
         for flow in [flow_of(program, dialect)]
     ]
-    listings = [cbpf.listing(program, dialect=dialect).expandtabs(8).splitlines() for program in (plain, optimized)]
+    listings = [
+        list(plain_lines(mapped, _MAX_CLAUSE)),
+        cbpf.listing(optimized, dialect=dialect).expandtabs(8).split("\n"),
+    ]
     width = max(map(len, (headings[0], *listings[0])))
     yield f"{headings[0]:{width}}{_GAP}{headings[1]}"
     for left, right in zip_longest(*listings, fillvalue=""):

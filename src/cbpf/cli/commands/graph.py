@@ -18,7 +18,7 @@ from ..options import (
     target_option,
     write_bytes,
 )
-from ..profiling import capture_option, profiled_program
+from ..profiling import ProfiledProgram, capture_option, profiled_program
 from ..values import FILE
 
 _PictureFormat = Literal["dot", "mermaid", "svg"]
@@ -46,6 +46,12 @@ _SUFFIXES: Final[dict[str, _PictureFormat]] = {
 )
 @target_option
 @capture_option
+@click.option(
+    "--clauses",
+    "shows_clauses",
+    is_flag=True,
+    help="Draw the plain code of EXPRESSION, with the clause that each box belongs to. Optimised code has no clauses.",
+)
 @as_socket_option
 @dialect_option
 def command(
@@ -55,6 +61,7 @@ def command(
     target_format: _PictureFormat | None,
     target: str | None,
     capture: str | None,
+    shows_clauses: bool,
     as_socket: bool,
     dialect: cbpf.Dialect,
 ) -> None:
@@ -67,10 +74,13 @@ def command(
 
     \b
       cbpf graph -e 'tcp port 443' -r in.pcap -w https.svg
+      cbpf graph -e 'tcp port 443 or arp' --clauses --to mermaid
     """
     picture_format = target_format or _format_of_name(target)
-    profile = profiled_program(program, expression, link_type, capture, dialect, as_socket)
-    picture = cbpf.graph(profile.program, counts=profile.counts, dialect=dialect)
+    optimizer: cbpf.Optimizer = None if shows_clauses else "cbpf"
+    profile = profiled_program(program, expression, link_type, capture, dialect, as_socket, optimizer)
+    notes = _clauses(expression, profile) if shows_clauses else ()
+    picture = cbpf.graph(profile.program, counts=profile.counts, notes=notes, dialect=dialect)
     texts = {"dot": picture.dot, "mermaid": picture.mermaid, "svg": picture.svg}
     text = texts[picture_format]()
     if picture_format == "mermaid" and target is not None and target.lower().endswith(".md"):
@@ -78,6 +88,16 @@ def command(
     write_bytes(target, text.encode())
     if profile.damage is not None:
         raise profile.damage
+
+
+def _clauses(expression: str | None, profile: ProfiledProgram) -> tuple[str, ...]:
+    """Return the clause of each instruction of a plain program."""
+    if expression is None:
+        raise click.UsageError("--clauses requires -e EXPRESSION")
+    mapped = cbpf.source_map(expression, link_type=profile.link_type)
+    if mapped.program != profile.program:
+        raise click.UsageError("--clauses: the lists of EXPRESSION are too long for a graph of captures")
+    return mapped.texts()
 
 
 def _format_of_name(target: str | None) -> _PictureFormat:

@@ -16,10 +16,10 @@ from ..options import (
     flow_of,
     goal_option,
     link_type_option,
+    program_or_expression,
     target_format_option,
     target_option,
     timeout_option,
-    unoptimized_program,
     write_bytes,
 )
 from ..values import FILE
@@ -61,7 +61,7 @@ def command(
       cbpf optimize filter.c
       cbpf optimize --prove --to c -w shorter.c filter.c
     """
-    plain = unoptimized_program(program, expression, link_type)
+    plain = program_or_expression(program, expression, link_type, optimizer=None)
     started = perf_counter()
     optimized = cbpf.optimize(plain, dialect=dialect, goal=goal, prove=prove, timeout=timeout)
     seconds = perf_counter() - started

@@ -11,7 +11,7 @@ from ...packet.link_types import LinkType
 from ...packet.link_types import link_type as find_link_type
 from ...vm import VM
 from ..address_lists import Expression
-from ..compiler import DEFAULT_SNAPLEN
+from ..compiler import DEFAULT_SNAPLEN, check_snaplen
 from ..formatting import parsed
 from ..front_end import generated_condition
 from ..generator.assembler import assemble
@@ -206,10 +206,14 @@ class _Steps:
 
 
 def checked_target(
-    caller: str, link_type: str | int | LinkType | Interface, netmask: int | str | None = None
+    caller: str,
+    link_type: str | int | LinkType | Interface,
+    *,
+    snaplen: int = DEFAULT_SNAPLEN,
+    netmask: int | str | None = None,
 ) -> Target:
     """Return the packets of a link type, or those of an interface in a capture file."""
     if isinstance(link_type, Interface):
         return interface_target(link_type)
     number = netmask_number(f"{caller}.netmask", netmask)
-    return Target(find_link_type(link_type).dlt, DEFAULT_SNAPLEN, number)
+    return Target(find_link_type(link_type).dlt, check_snaplen(f"{caller}.snaplen", snaplen), number)

@@ -6,6 +6,7 @@ from ..._record import Record
 from ...capture.base import Interface
 from ...isa.program import Program
 from ...packet.link_types import LinkType
+from ..compiler import DEFAULT_SNAPLEN
 from ..names import SYSTEM_NAMES, Lookups, Resolver
 from ..syntax_tree import Span
 from .clause_program import ClauseProgram, checked_target
@@ -55,6 +56,7 @@ def source_map(
     expression: str,
     *,
     link_type: str | int | LinkType | Interface = "EN10MB",
+    snaplen: int = DEFAULT_SNAPLEN,
     netmask: int | str | None = None,
     names: Resolver | None = SYSTEM_NAMES,
 ) -> SourceMap:
@@ -65,6 +67,7 @@ def source_map(
     Args:
         expression: The expression in tcpdump's language (pcap-filter(7)).
         link_type: The link type of the packets, as for `compile`, or their `Interface` in a capture.
+        snaplen: The verdict on accepted packets, as for `compile`; not used with an `Interface`.
         netmask: The netmask of the network that is captured on, as for `compile`; not used with an `Interface`.
         names: The source of the names in the expression, as for `compile`.
 
@@ -90,7 +93,8 @@ def source_map(
     ret #262144
     ret #0
     """
-    program = ClauseProgram(expression, checked_target("source_map", link_type, netmask), Lookups(names))
+    target = checked_target("source_map", link_type, snaplen=snaplen, netmask=netmask)
+    program = ClauseProgram(expression, target, Lookups(names))
     return SourceMap(program.vm.program, tuple(_clauses(program)))
 
 

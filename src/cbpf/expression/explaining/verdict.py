@@ -149,7 +149,7 @@ def explain_verdict(
     >>> [(change.offset, change.old, change.new) for change in why.change.changes]
     [(15, 6, 5)]
     """
-    target = checked_target("explain_verdict", link_type, netmask)
+    target = checked_target("explain_verdict", link_type, netmask=netmask)
     _check_timeout("explain_verdict.timeout", timeout)
     data = bytes(as_packet(packet))
     length = len(data) if wire_length is None else check_word("explain_verdict.wire_length", wire_length)
