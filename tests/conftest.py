@@ -10,9 +10,10 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+import cbpf
 from support import command_server
 from support.command_line import CommandLine
-from support.project import ENGINES, ROOT, Rounds
+from support.project import ENGINES, MISSING_LIBRARIES, ROOT, Rounds
 
 SHARE_OF_ROUNDS = 0.25
 """The share of the rounds of random tests that run without the option --all."""
@@ -23,6 +24,10 @@ os.environ.pop("CBPF_DEBUG", None)  # with it, the messages that the tests expec
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--all", action="store_true", help="run random tests with all their rounds, and slow tests")
+
+
+def pytest_report_header() -> str:
+    return f"engines: {', '.join(ENGINES)}; libraries not installed: {', '.join(MISSING_LIBRARIES) or 'none'}"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -80,6 +85,17 @@ def _restore_signals() -> None:
     for signum, action in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
         if signal.getsignal(signum) is signal.SIG_IGN:
             signal.signal(signum, action)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Iterator[None]:
+    """Skip a test that ends because a library is not installed; the reason is the message, which names the extra."""
+    try:
+        return (yield)
+    except cbpf.MissingLibrary as error:
+        if not MISSING_LIBRARIES:
+            raise
+        pytest.skip(str(error))
 
 
 @pytest.hookimpl(wrapper=True)

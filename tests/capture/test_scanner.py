@@ -35,6 +35,8 @@ from support.hostile_captures import MISLEADING_CAPTURES, SECONDS, TRAFFIC_RECOR
 from support.project import Rounds
 from support.scans import FILTERS, SIZES, Outcome, Pieces, Sizes, machine, outcome, shrink
 
+pytest.importorskip("llvmlite", reason="the native scanner needs llvmlite")
+
 pytestmark = pytest.mark.filterwarnings("ignore::cbpf.ExpressionWarning")  # arp, on link types that have none
 
 NO_SPACE: Final = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")

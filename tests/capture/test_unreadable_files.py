@@ -21,6 +21,8 @@ from support.hostile_captures import TRAFFIC_RECORDS
 from support.project import Rounds
 from support.scans import Sizes, shrink
 
+pytest.importorskip("llvmlite", reason="the native engine needs llvmlite")
+
 ENGINE_NAMES: Final[tuple[Any, ...]] = ("python", "llvm")
 
 

@@ -18,6 +18,7 @@ import pytest
 import cbpf
 from cbpf.cli import COMMANDS, group
 from support.command_line import PACKETS, TRAFFIC, CommandLine, is_writing, without_excerpt
+from support.libpcap_release import needs_libpcap
 from support.project import uncovered_environment
 
 ARP = sum(packet.data[12:14] == b"\x08\x06" for packet in PACKETS)
@@ -89,8 +90,11 @@ def test_compile_prints_like_tcpdump(cli: CommandLine) -> None:
     assert b"0xff" in cli("compile", "--netmask", "255.255.255.0", "ip broadcast")[1]
 
 
-def test_compile_warns_if_all_packets_are_rejected(cli: CommandLine) -> None:
-    code, out, err = cli("compile", "--frontend", "libpcap", "--optimizer", "libpcap", "ip and not ip")
+@pytest.mark.parametrize("name", ["cbpf", "libpcap"])
+def test_compile_warns_if_all_packets_are_rejected(name: str, cli: CommandLine) -> None:
+    if name == "libpcap":
+        needs_libpcap()
+    code, out, err = cli("compile", "--frontend", name, "--optimizer", name, "ip and not ip")
     assert (code, out) == (0, b"(000) ret      #0\n")
     assert err == "cbpf: warning: expression 'ip and not ip' rejects all packets of link type EN10MB\n"
 

@@ -9,6 +9,7 @@ import pytest
 
 import cbpf
 from support.command_line import CommandLine
+from support.libpcap_release import needs_libpcap
 
 UNEQUAL = "udp port 67 or udp port 68"
 
@@ -76,6 +77,7 @@ def test_optimize_rejects_invalid_programs(cli: CommandLine, tmp_path: Path) -> 
 
 
 def test_explain_shows_both_programs_each_pass_and_the_proof(cli: CommandLine) -> None:
+    needs_libpcap()
     code, out, err = cli("explain", "tcp", "port", "443")
     lines = out.decode().splitlines()
     assert (code, err) == (0, "")
@@ -94,6 +96,7 @@ def test_explain_shows_both_programs_each_pass_and_the_proof(cli: CommandLine) -
 
 
 def test_explain_shows_a_counterexample_to_libpcaps_optimiser(cli: CommandLine, tmp_path: Path) -> None:
+    needs_libpcap()
     target = tmp_path / "counterexample.pcap"
     code, out, err = cli("explain", UNEQUAL, "-w", str(target))
     text = out.decode()

@@ -9,7 +9,7 @@ import re
 import warnings
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Final, cast, get_args
+from typing import Any, Final, cast
 
 import pytest
 
@@ -17,6 +17,7 @@ import cbpf
 from cbpf.expression import libpcap, libpcap_front_end
 from support.captures import Pcapng, Record, Variant, encoded
 from support.command_line import CommandLine
+from support.project import ENGINES
 from support.sample_pcapng import FRAME, PACKET, without_blocks
 
 USB: Final = 189
@@ -28,7 +29,7 @@ REASON: Final = (
 WARNING: Final = f"capture: interface 1, link type USB_LINUX: {REASON}; its packets do not match"
 
 
-@pytest.fixture(params=get_args(cbpf.EngineName))
+@pytest.fixture(params=("auto", *ENGINES))
 def engine(request: pytest.FixtureRequest) -> Any:
     return request.param
 

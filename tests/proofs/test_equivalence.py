@@ -13,6 +13,7 @@ from cbpf.isa.verdicts import accepts
 from support import oracle, random_programs
 from support.corpus_filters import CORPUS, Filter
 from support.judges import kernel
+from support.libpcap_release import needs_libpcap
 from support.project import ENGINES, Rounds, uncovered_environment
 from support.proofs import HARD, program, replay
 from support.random_programs import is_predictable
@@ -43,6 +44,8 @@ def assert_real(left: Any, right: Any, counterexample: cbpf.Difference, dialect:
 
 @pytest.mark.parametrize("filter", CORPUS, ids=str)
 def test_libpcaps_optimiser_changes_the_listed_expressions(filter: Filter) -> None:
+    if filter.expression == "ip multicast":
+        needs_libpcap(1, 10, 5)  # earlier releases accept other addresses
     plain, optimized = filter.program(), filter.program("libpcap")
     counterexample = cbpf.difference(plain, optimized, longest=262_144)
     assert (counterexample is not None) == (filter.expression in CHANGED_BY_LIBPCAP)

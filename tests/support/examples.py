@@ -10,7 +10,8 @@
 - A picture that the document shows is equal to the file of its name, if an example writes one.
 
 In an output, `...` stands for any text, and white space counts as one space. `<!-- requires: tcpdump -->` on the line
-before a block names programs, or `root`, without which the block is skipped.
+before a block names its requirements: programs, `root`, `libpcap`, or libraries of an extra such as `llvmlite`. A block
+is skipped without them.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ from textwrap import dedent
 from typing import Any, Final, NamedTuple
 
 from support.command_server import command_folder
-from support.project import ROOT
+from support.libpcap_release import libpcap_is_installed
+from support.project import LIBRARIES, MISSING_LIBRARIES, ROOT
 
 _BLOCK: Final = re.compile(
     r"(?:^ *<!-- requires: (?P<requires>[-\w ]+) -->\n+)?"
@@ -54,7 +56,7 @@ class Block(NamedTuple):
         line: Number of its first line of text, from 1.
         language: Its language.
         title: Name of the file to write, or None.
-        requires: The programs without which it is skipped; "root" for the rights of root.
+        requires: The requirements without which it is skipped: programs, "root", "libpcap", libraries of an extra.
         text: Its text, without the indentation of the block.
     """
 
@@ -67,7 +69,17 @@ class Block(NamedTuple):
     @property
     def missing(self) -> list[str]:
         """The requirements that this machine does not satisfy."""
-        return [name for name in self.requires if not (os.geteuid() == 0 if name == "root" else shutil.which(name))]
+        return [name for name in self.requires if not _is_available(name)]
+
+
+def _is_available(requirement: str) -> bool:
+    if requirement == "root":
+        return os.geteuid() == 0
+    if requirement == "libpcap":
+        return libpcap_is_installed()
+    if requirement in LIBRARIES:
+        return requirement not in MISSING_LIBRARIES
+    return shutil.which(requirement) is not None
 
 
 class Command(NamedTuple):

@@ -1,4 +1,4 @@
-"""The release of the libpcap that compiles expressions: that of cypcap or, without it, that of the system."""
+"""The libpcap of the front end "libpcap" and its release: that of cypcap or, without it, that of the system."""
 
 import ctypes
 import re
@@ -7,7 +7,7 @@ from functools import cache
 import pytest
 
 import cbpf
-from cbpf.expression.libpcap import _load_system_library
+from cbpf.expression.libpcap import _load_system_library, compiler
 
 
 @cache
@@ -26,6 +26,15 @@ def _release() -> tuple[int, ...]:
     return tuple(map(int, match[1].split(".")))
 
 
+def libpcap_is_installed() -> bool:
+    """Return whether the front end "libpcap" can be used."""
+    try:
+        compiler()
+    except cbpf.MissingLibrary:
+        return False
+    return True
+
+
 def needs_libpcap(*release: int) -> None:
     """Skip the test that calls this unless there is a libpcap whose release is at least this one."""
     try:
@@ -33,4 +42,4 @@ def needs_libpcap(*release: int) -> None:
     except cbpf.MissingLibrary as error:
         pytest.skip(str(error))
     if installed < release:
-        pytest.skip(f"needs libpcap {'.'.join(map(str, release))} for expressions (cypcap contains it)")
+        pytest.skip(f"needs libpcap {'.'.join(map(str, release))} (cypcap contains it)")

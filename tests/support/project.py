@@ -1,8 +1,10 @@
 """The project's folders, its engines, and the rounds of a random test."""
 
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from math import ceil
 from pathlib import Path
 from random import Random
@@ -12,7 +14,28 @@ import cbpf
 
 ROOT: Final = Path(__file__).parents[2]
 TESTS: Final = ROOT / "tests"
-ENGINES: Final = tuple(name for name in get_args(cbpf.EngineName) if name != "auto")
+
+
+def is_installed(library: str) -> bool:
+    """Return whether a library can be imported; since Python 3.14, the standard library contains zstd."""
+    if library == "backports.zstd" and sys.version_info >= (3, 14):
+        return True
+    try:
+        return find_spec(library) is not None
+    except ModuleNotFoundError:  # its package does not exist
+        return False
+
+
+LIBRARIES: Final = ("backports.zstd", "bitwuzla", "cypcap", "isal", "llvmlite", "lz4")
+"""The libraries of the extras."""
+MISSING_LIBRARIES: Final = tuple(name for name in LIBRARIES if not is_installed(name))
+"""The libraries of the extras that are not installed; tests that need them are skipped."""
+ENGINES: Final = tuple(
+    name
+    for name in get_args(cbpf.EngineName)
+    if name != "auto" and not (name == "llvm" and "llvmlite" in MISSING_LIBRARIES)
+)
+"""The engines that can be used."""
 
 
 class Rounds:
