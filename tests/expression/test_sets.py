@@ -201,3 +201,13 @@ def test_a_hundred_thousand_addresses() -> None:
     for address in (addresses[0], addresses[50_000], addresses[-1]):
         assert vm.run(bytes(12) + b"\x08\x00" + bytes(12) + IPv4Address(address).packed + bytes(4))
     assert not vm.run(bytes(12) + b"\x08\x00" + bytes(12) + IPv4Address("0.0.0.1").packed + bytes(4))
+
+
+def test_a_list_beside_complex_arithmetic_is_compiled() -> None:
+    """A product of 2,048 loads is too complex for the optimiser; the plain code is returned."""
+    total = "ip[0]"
+    for _ in range(11):
+        total = f"({total} * {total})"
+    text = f"{total} = 1 and ({' or '.join(f'dst port {index}' for index in range(LONG))})"
+    assert _has_sets(text)
+    assert cbpf.compile(text) == cbpf.compile(text, optimizer=None)

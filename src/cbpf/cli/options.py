@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any, Final, TypeAlias, get_args
+from typing import Any, Final, get_args
 
 import click
 
@@ -375,40 +375,3 @@ def flow_of(program: cbpf.Program, dialect: cbpf.Dialect) -> cbpf.Flow:
 def path_length(shortest: int, longest: int) -> str:
     """Return the range of path lengths as text."""
     return f"{shortest:,}" if shortest == longest else f"{shortest:,} to {longest:,}"
-
-
-# Captures
-
-PacketView: TypeAlias = "tuple[bytes, int, cbpf.Metadata | None]"
-"""The inputs of a program for a captured packet: bytes, wire length and metadata."""
-
-
-def programs_for_capture(
-    arguments: tuple[str, ...],
-    expression: str | None,
-    dialect: cbpf.Dialect,
-    optimizer: cbpf.Optimizer = "cbpf",
-) -> tuple[cbpf.CapturePrograms, cbpf.CaptureReader]:
-    """Return the programs and the opened capture of the arguments PROGRAM CAPTURE, or of -e EXPRESSION and CAPTURE.
-
-    An expression is compiled for *dialect*: at once for the first interface, for any other when it is first requested.
-    """
-    names = ("PROGRAM", "CAPTURE") if expression is None else ("CAPTURE",)
-    if len(arguments) < len(names):
-        raise click.UsageError(f"Missing argument '{names[len(arguments)]}'")
-    if len(arguments) > len(names):
-        raise click.UsageError(f"Got unexpected extra argument ({arguments[len(names)]})")
-    program = read_filter(arguments[0]) if expression is None else expression
-    capture = cbpf.read_capture(arguments[-1])
-    if expression is not None:
-        capture.look_ahead()
-    programs = cbpf.CapturePrograms(program, dialect=dialect, optimizer=optimizer)
-    programs.prepare([capture])
-    return programs, capture
-
-
-def program_view(packet: cbpf.Packet, capture: cbpf.CaptureReader, as_socket: bool) -> PacketView:
-    """Return the inputs of a program for a captured packet."""
-    interface = capture.interfaces[packet.interface]
-    data, wire_length = cbpf.host_view(packet.data, interface.link_type, interface.byte_order, packet.wire_length)
-    return cbpf.socket_view(data, interface.link_type, wire_length) if as_socket else (data, wire_length, None)

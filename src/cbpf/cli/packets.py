@@ -1,12 +1,14 @@
-"""One packet of a capture, for the subcommands `trace` and `why`."""
+"""Packets of a capture, and the programs for them, for the subcommands that run programs on single packets."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeAlias
 
 import click
 
 import cbpf
+
+from .options import read_filter
 
 packet_number_option: Final = click.option(
     "-n",
@@ -26,3 +28,38 @@ def read_packet(capture: cbpf.CaptureReader, number: int) -> cbpf.Packet:
             if packet.number == number:
                 return packet
     raise cbpf.CaptureError(f"{capture.name}: contains fewer than {number:,} packets")
+
+
+PacketView: TypeAlias = "tuple[bytes, int, cbpf.Metadata | None]"
+"""The inputs of a program for a captured packet: bytes, wire length and metadata."""
+
+
+def programs_for_capture(
+    arguments: tuple[str, ...],
+    expression: str | None,
+    dialect: cbpf.Dialect,
+    optimizer: cbpf.Optimizer = "cbpf",
+) -> tuple[cbpf.CapturePrograms, cbpf.CaptureReader]:
+    """Return the programs and the opened capture of the arguments PROGRAM CAPTURE, or of -e EXPRESSION and CAPTURE.
+
+    An expression is compiled for *dialect*: at once for the first interface, for any other when it is first requested.
+    """
+    names = ("PROGRAM", "CAPTURE") if expression is None else ("CAPTURE",)
+    if len(arguments) < len(names):
+        raise click.UsageError(f"Missing argument '{names[len(arguments)]}'")
+    if len(arguments) > len(names):
+        raise click.UsageError(f"Got unexpected extra argument ({arguments[len(names)]})")
+    program = read_filter(arguments[0]) if expression is None else expression
+    capture = cbpf.read_capture(arguments[-1])
+    if expression is not None:
+        capture.look_ahead()
+    programs = cbpf.CapturePrograms(program, dialect=dialect, optimizer=optimizer)
+    programs.prepare([capture])
+    return programs, capture
+
+
+def program_view(packet: cbpf.Packet, capture: cbpf.CaptureReader, as_socket: bool) -> PacketView:
+    """Return the inputs of a program for a captured packet."""
+    interface = capture.interfaces[packet.interface]
+    data, wire_length = cbpf.host_view(packet.data, interface.link_type, interface.byte_order, packet.wire_length)
+    return cbpf.socket_view(data, interface.link_type, wire_length) if as_socket else (data, wire_length, None)

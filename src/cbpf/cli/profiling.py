@@ -10,7 +10,8 @@ import click
 
 import cbpf
 
-from .options import program_or_expression, program_view, programs_for_capture
+from .options import program_or_expression
+from .packets import program_view, programs_for_capture
 from .values import FILE
 
 capture_option: Final = click.option(

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from .._options import FrontEnd, Goal, Optimizer
 from .._validators import flag, one_of, within
-from ..errors import ExpressionError, ExpressionWarning, FieldError, quoted
+from ..errors import ExpressionWarning, FieldError, quoted
 from ..isa.dialects import PCAP, Dialect, check_dialect
 from ..isa.program import Program
 from ..packet.link_types import LinkType, link_type_by_dlt
@@ -185,6 +185,8 @@ def compile_for(
     is_optimized = optimizer == "cbpf" or code.sets
     default_goal: Goal = "speed" if any(expression.lists) or optimize_sets else "size"
     program = _optimized(code, dialect, goal or default_goal) if is_optimized else Program(code.instructions)
+    if program is None:
+        program = Program(_code(expression, target, names, frontend, optimizer, keep_sets=False).instructions)
     if tuple(program) == REJECT_ALL:
         fact = f"rejects all packets of link type {link_type_by_dlt(target.dlt).name}"
         subject = quoted(expression.text) + (" with lists" if any(expression.lists) else "")
@@ -209,8 +211,11 @@ def _code(
     return libpcap_code(expression.text, target, optimize=optimizer == "libpcap")
 
 
-def _optimized(code: Code, dialect: Dialect, goal: Goal) -> Program:
-    """Return the optimised program, which is verified, or the plain one if the optimiser finds no better one."""
+def _optimized(code: Code, dialect: Dialect, goal: Goal) -> Program | None:
+    """Return the optimised program, which is verified, or the plain one if the optimiser finds no better one.
+
+    The result is None if the arithmetic of an expression with long lists is too complex for the optimiser.
+    """
     if code.sets:
         return _optimized_with_sets(code, dialect, goal)
     from ..optimizer.pipeline import improve
@@ -222,7 +227,7 @@ def _optimized(code: Code, dialect: Dialect, goal: Goal) -> Program:
     return Program(code.instructions) if improved is None else improved
 
 
-def _optimized_with_sets(code: Code, dialect: Dialect, goal: Goal) -> Program:
+def _optimized_with_sets(code: Code, dialect: Dialect, goal: Goal) -> Program | None:
     from ..isa.verifier import verify
     from ..optimizer.ir.value_numbering import TooLarge
     from ..optimizer.pipeline import with_sets
@@ -232,7 +237,7 @@ def _optimized_with_sets(code: Code, dialect: Dialect, goal: Goal) -> Program:
     try:
         return with_sets(code.instructions, code.sets, dialect=dialect, goal=goal)
     except TooLarge:
-        raise ExpressionError("its arithmetic is too complex to be combined with long lists") from None
+        return None
 
 
 def _has_opcodes(dialect: Dialect, instructions: RawInstructions) -> bool:

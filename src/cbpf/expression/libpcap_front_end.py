@@ -9,10 +9,9 @@ from typing import Final
 from ..errors import ExpressionError, LinkTypeError
 from ..isa.instructions import RawInstruction, RetConstant
 from ..isa.opcodes import OPCODE_BY_CODE, Action
-from ..packet.link_types import link_type, link_types
 from .front_end import REJECT_ALL, Code, RawInstructions, check_characters, error_at
 from .libpcap import NETMASK_UNKNOWN, REJECTS_ALL_MESSAGE, Handle, RawTuple, compiler
-from .target import Target
+from .target import Target, link_types_to_try
 
 MAX_EXPRESSION_LENGTH: Final = 65_535
 """The longest expression in characters: libpcap takes minutes for longer ones, and crashes at three times the size."""
@@ -24,8 +23,6 @@ _SYNTAX_ERROR: Final = re.compile(
 )
 _UNKNOWN_NAMES: Final = ("unknown host", "unknown network")
 
-# Each kind of primitive fits one of these link types; the first fits most expressions
-_REPRESENTATIVES: Final = ("EN10MB", "IEEE802_11", "LINUX_SLL2", "PFLOG", "SUNATM", "MTP2_WITH_PHDR")
 _MAX_LENGTH_FOR_ALL: Final = 1_000  # characters; compiling a longer expression for all link types may take minutes
 
 
@@ -70,8 +67,7 @@ def _error(text: str, message: str, handle: Handle, netmask: int) -> ExpressionE
 
 def fits_another_link_type(text: str, handle: Handle, netmask: int) -> bool:
     """Return whether libpcap compiles an expression for another link type; of a long one, for a representative."""
-    candidates = (*map(link_type, _REPRESENTATIVES), *(link_types() if len(text) <= _MAX_LENGTH_FOR_ALL else ()))
-    for candidate in candidates:
+    for candidate in link_types_to_try(all_types=len(text) <= _MAX_LENGTH_FOR_ALL):
         if candidate.dlt == handle.dlt:
             continue
         message, _ = _compiled(text, handle.for_link_type(candidate), netmask)

@@ -1,9 +1,10 @@
 """The packets that an expression is compiled for."""
 
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 from .._validators import check_word
 from ..errors import FieldError
+from ..packet.link_types import LinkType, link_type, link_types
 
 if TYPE_CHECKING:
     from ..capture.base import Interface
@@ -26,6 +27,15 @@ class Target(NamedTuple):
     snaplen: int
     netmask: int | None = None
     file_order: ByteOrder | None = None
+
+
+_REPRESENTATIVES: Final = ("EN10MB", "IEEE802_11", "LINUX_SLL2", "PFLOG", "SUNATM", "MTP2_WITH_PHDR")
+"""Link types of which one fits each kind of primitive; the first fits most expressions."""
+
+
+def link_types_to_try(*, all_types: bool) -> tuple[LinkType, ...]:
+    """Return link types that an expression may fit, the most frequent ones first: all, or one for each primitive."""
+    return (*map(link_type, _REPRESENTATIVES), *(link_types() if all_types else ()))
 
 
 def interface_target(interface: "Interface") -> Target:

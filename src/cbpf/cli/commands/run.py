@@ -14,9 +14,8 @@ from ..options import (
     dialect_option,
     engine_option,
     expression_option,
-    program_view,
-    programs_for_capture,
 )
+from ..packets import program_view, programs_for_capture
 from ..values import FILE
 
 

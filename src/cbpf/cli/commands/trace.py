@@ -10,14 +10,11 @@ import cbpf
 
 from ...reporting.packet_output import counted
 from ..options import (
-    PacketView,
     as_socket_option,
     dialect_option,
     expression_option,
-    program_view,
-    programs_for_capture,
 )
-from ..packets import packet_number_option, read_packet
+from ..packets import PacketView, packet_number_option, program_view, programs_for_capture, read_packet
 from ..values import FILE
 
 

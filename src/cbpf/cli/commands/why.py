@@ -16,10 +16,9 @@ from ..options import (
     as_socket_option,
     expression_file_option,
     new_timeout_option,
-    program_view,
     read_expression,
 )
-from ..packets import packet_number_option, read_packet
+from ..packets import packet_number_option, program_view, read_packet
 from ..values import EXPRESSION, FILE
 
 _MAX_INDENTED: Final = 12

@@ -6,21 +6,18 @@ from typing import Final, TypeAlias
 
 from ...isa.dialects import PCAP
 from ...isa.opcodes import OPCODE_BY_CODE, Action
-from ...packet.link_types import link_type, link_types
 from ..generator.assembler import assemble
 from ..generator.generate import ExpressionProblems, Generated, generate
 from ..names import Lookups
 from ..parser import parse
 from ..primitives import SyntaxProblem
 from ..problems import ExpressionProblem
-from ..target import Target
+from ..target import Target, link_types_to_try
 
 Found: TypeAlias = SyntaxProblem | ExpressionProblem
 """A problem that the parser or the generator has found."""
 
 MAX_GENERATED: Final = 2_000  # characters; of a longer text, only the syntax is judged
-_REPRESENTATIVES: Final = ("EN10MB", "IEEE802_11", "LINUX_SLL2", "PFLOG", "SUNATM", "MTP2_WITH_PHDR")
-"""Link types, of which one fits each kind of primitive; the first fits most expressions."""
 _MAX_OPTIMIZED: Final = 120  # characters
 _ACCEPTED: Final = 1  # the verdict on accepted packets
 
@@ -69,8 +66,7 @@ class Judge:
         """Return whether a text can be compiled for another link type; of a long one, for a representative."""
         assert self._target is not None
         tree = parse(text)
-        candidates = (*map(link_type, _REPRESENTATIVES), *(link_types() if len(text) <= MAX_GENERATED else ()))
-        for candidate in candidates:
+        for candidate in link_types_to_try(all_types=len(text) <= MAX_GENERATED):
             with suppress(ExpressionProblems):
                 generate(tree, self._target._replace(dlt=candidate.dlt), self._names)
                 return True

@@ -62,7 +62,7 @@ def source_map(
 ) -> SourceMap:
     """Return the plain code of an expression, with the clause of each instruction.
 
-    There is no such map of optimised code, whose instructions may belong to several clauses.
+    Optimised code has no such map, because one of its instructions may belong to several clauses.
 
     Args:
         expression: The expression in tcpdump's language (pcap-filter(7)).

@@ -79,12 +79,7 @@ Condition: TypeAlias = bool | Comparison | Membership | Effect | Negation | AllO
 
 def all_of(operands: "Iterable[Condition]") -> "Condition":
     """Return the conjunction; the tests after a constant `False` never run."""
-    kept: list[Condition] = []
-    for operand in operands:
-        if operand is not True:
-            kept.append(operand)
-        if operand is False:
-            break
+    kept = _up_to_decision(operands, decisive=False)
     if not kept or kept[0] is False:
         return not kept
     return kept[0] if len(kept) == 1 else AllOf(tuple(kept))
@@ -92,15 +87,21 @@ def all_of(operands: "Iterable[Condition]") -> "Condition":
 
 def any_of(operands: "Iterable[Condition]") -> "Condition":
     """Return the disjunction; the tests after a constant `True` never run."""
-    kept: list[Condition] = []
-    for operand in operands:
-        if operand is not False:
-            kept.append(operand)
-        if operand is True:
-            break
+    kept = _up_to_decision(operands, decisive=True)
     if not kept or kept[0] is True:
         return bool(kept)
     return kept[0] if len(kept) == 1 else AnyOf(tuple(kept))
+
+
+def _up_to_decision(operands: "Iterable[Condition]", *, decisive: bool) -> "list[Condition]":
+    """Return the operands that are not constant, up to the first constant that decides, which is included."""
+    kept: list[Condition] = []
+    for operand in operands:
+        if not isinstance(operand, bool):
+            kept.append(operand)
+        elif operand is decisive:
+            return [*kept, operand]
+    return kept
 
 
 def negation(operand: "Condition") -> "Condition":

@@ -162,12 +162,15 @@ def _addresses(context: Context, token: Token) -> tuple[str, ...]:
 def _mac(context: Context, node: Match) -> Condition:
     from .hardware_addresses import hardware_address
 
-    protocol, direction, kind = node.qualifiers
-    token = node.identifier
-    if protocol != "link" or kind not in (None, "host"):
-        rule = "it follows 'ether host', 'ether src' or 'ether dst'"
-        context.reject("qualifier", f"'{token.text}' is an Ethernet address", rule, at=token)
-    return hardware_address(context, direction, mac_bytes(token.word))
+    _require_link_qualifiers(context, node, "an Ethernet address", "ether")
+    return hardware_address(context, node.qualifiers.direction, mac_bytes(node.identifier.word))
+
+
+def _require_link_qualifiers(context: Context, node: Match, kind: str, word: str) -> None:
+    """Reject an address of the link layer unless its qualifiers are those of such an address, such as `ether src`."""
+    if node.qualifiers.protocol != "link" or node.qualifiers.kind not in (None, "host"):
+        token, rule = node.identifier, f"it follows '{word} host', '{word} src' or '{word} dst'"
+        context.reject("qualifier", f"'{token.text}' is {kind}", rule, at=token)
 
 
 def mac_bytes(text: str) -> bytes:
@@ -182,12 +185,9 @@ def mac_bytes(text: str) -> bytes:
 def _arcnet(context: Context, node: Match) -> Condition:
     from .hardware_addresses import arcnet_address
 
-    protocol, direction, kind = node.qualifiers
-    token = node.identifier
-    if protocol != "link" or kind not in (None, "host"):
-        rule = "it follows 'link host', 'link src' or 'link dst'"
-        context.reject("qualifier", f"'{token.text}' is an ARCnet address", rule, at=token)
-    return arcnet_address(context, direction, int(token.word.removeprefix("$"), 16))
+    _require_link_qualifiers(context, node, "an ARCnet address", "link")
+    address = int(node.identifier.word.removeprefix("$"), 16)
+    return arcnet_address(context, node.qualifiers.direction, address)
 
 
 def _named_station(context: Context, node: Match) -> Condition:

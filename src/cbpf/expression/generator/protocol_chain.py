@@ -50,18 +50,14 @@ def _chain(context: Context, version: int, number: int) -> Condition:
         start = (constant_to_x(_IPV6_LENGTH), *context.network(6, 1))
         extensions = _IPV6_EXTENSIONS
     slot = context.reserve()
-    following: Condition = equals((), number)
+    chain: Condition = equals((), number)
     for _ in range(MAX_HEADERS):
         is_extension = any_of([equals((), extension) for extension in extensions])
-        behind = any_of(
-            (
-                all_of((is_extension, Effect(_next_header(context, slot, 1, 8)))),
-                all_of((equals((), _AUTHENTICATION), Effect(_next_header(context, slot, 2, 4)))),
-            )
-        )
-        following = any_of((equals((), number), all_of((behind, following))))
+        skip_extension = all_of((is_extension, Effect(_next_header(context, slot, 1, 8))))
+        skip_authentication = all_of((equals((), _AUTHENTICATION), Effect(_next_header(context, slot, 2, 4))))
+        chain = any_of((equals((), number), all_of((any_of((skip_extension, skip_authentication)), chain))))
     context.release(slot)
-    return all_of((payload_is(context, version), Effect(start), following))
+    return all_of((payload_is(context, version), Effect(start), chain))
 
 
 def _next_header(context: Context, slot: int, extra: int, unit: int) -> Steps:
