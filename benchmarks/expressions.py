@@ -1,14 +1,12 @@
 """The compiler of filter expressions next to libpcap's: the corpus, long lists, whole processes, and memory."""
 
-import resource
-import sys
 from collections.abc import Callable, Iterator
-from ipaddress import IPv4Address
-from random import Random
 from typing import Final
 
 import cypcap
+from benchmarks import compiling_hosts
 from benchmarks.captures import TRAFFIC
+from benchmarks.compiling_hosts import host_list
 from benchmarks.processes import CBPF, PYTHON, output, process
 from benchmarks.report import Section, at_most, table
 from benchmarks.setting import Setting
@@ -71,7 +69,7 @@ def _hosts(setting: Setting) -> Section:
             libpcap_seconds = ""
         (own,) = paired([Contender("", lambda text=text: cbpf.compile(text), "")], rounds=setting.rounds(1))  # type: ignore[misc]
         seconds[count] = own.seconds
-        memory = int(output([PYTHON, __file__, str(setting.scaled(count))]))
+        memory = int(output([PYTHON, compiling_hosts.__file__, str(setting.scaled(count))]))
         program = cbpf.compile(text)
         rows.append(
             [
@@ -84,8 +82,8 @@ def _hosts(setting: Setting) -> Section:
         )
     note = (
         "`host (A or B or ...)` with random addresses. libpcap: `cypcap.compile` without its optimiser, whose time is"
-        " quadratic; it is omitted above 1,000 hosts, and takes at most 65,535 characters by way of cbpf. cbpf:"
-        " `compile(text)`, optimised for the longest path. Memory: the maximum resident set of a process that imports"
+        " quadratic; it is omitted above 1,000 hosts, and cbpf passes at most 65,535 characters to it. cbpf:"
+        " `compile(text)`, optimised for size. Memory: the maximum resident set of a process that imports"
         " cbpf and compiles the text, in MB."
     )
     goals = [
@@ -109,19 +107,3 @@ def _processes(setting: Setting) -> Section:
     measured = paired(contenders, rounds=setting.rounds(21))
     note = "Complete processes with warm bytecode caches."
     return Section("Start-up of the compiler", *table(measured, _COLUMNS), note)
-
-
-def host_list(count: int) -> str:
-    """Return an expression with a list of random addresses."""
-    random = Random(f"{count} hosts")
-    return f"host ({' or '.join(str(IPv4Address(random.getrandbits(32))) for _ in range(count))})"
-
-
-def main(count: int) -> None:
-    """Compile a list, and print the maximum resident set of this process in bytes."""
-    cbpf.compile(host_list(count))
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]))
