@@ -552,3 +552,10 @@ def test_other_commands_show_the_place(cli: CommandLine, command: str, tmp_path:
     assert code == 2
     assert "cbpf: expression: column 5: 'prot' is not a keyword" in err
     assert err.endswith("\ntcp prot 80\n    ^\n")
+
+
+def test_errors_are_in_the_order_of_the_text() -> None:
+    """The mistakes in the syntax are found before those in the meaning."""
+    error = _error("host 10.0.0.0/8 and prot 80 and tcp 80")
+    assert [problem.column for problem in error.problems] == [6, 21, 37]
+    assert error.suggestion == "net 10.0.0.0/8 and port 80 and tcp port 80"

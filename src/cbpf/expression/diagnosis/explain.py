@@ -68,6 +68,7 @@ class _Draft:
 def diagnose(text: str, found: Sequence[Found], judge: Judge) -> ExpressionError:
     """Return the error for a text with problems; `LinkTypeError` if it can be compiled for another link type."""
     notes, suggestion = _Diagnosis(text, judge).explain(found)
+    notes.sort(key=lambda note: -1 if note.offset is None else note.offset)
     source = SourceText(text)
     hints = [_hint(note, suggestion if index == 0 else None) for index, note in enumerate(notes)]
     messages = ["; ".join(filter(None, [note.fact, hint])) for note, hint in zip(notes, hints, strict=True)]

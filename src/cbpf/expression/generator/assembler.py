@@ -46,7 +46,7 @@ class _Rest(NamedTuple):
 
 
 class _EndOfClause(NamedTuple):
-    """The begin of a clause has been placed; *outer* is the span around it."""
+    """The beginning of a clause has been placed; *outer* is the span around it."""
 
     outer: Span | None
 
