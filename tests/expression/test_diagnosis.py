@@ -398,7 +398,7 @@ def test_suggestions_contain_no_names_that_are_not_allowed() -> None:
     assert _error("www.example.com and tcp", names=None).suggestion == ""
 
 
-_DEPTH: Final = 100_000
+_DEPTH: Final = 30_000
 
 
 @pytest.mark.parametrize(
