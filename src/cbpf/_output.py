@@ -213,6 +213,13 @@ def _follow_links(path: str) -> str | int:
     raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
 
 
+def linked_path(path: str) -> str | None:
+    """Return the path of the file that a target with this path replaces; None for a descriptor's name."""
+    with named_errors(path):
+        resolved = _follow_links(path)
+        return resolved if isinstance(resolved, str) else None
+
+
 def _is_descriptor_folder(folder: str) -> bool:
     """Return whether a folder is /proc/self/fd or leads there, as /dev/fd does."""
     import re

@@ -14,11 +14,11 @@ from cbpf.capture import registry
 from cbpf.capture.base import (
     NO_PACKET,
     CaptureFormat,
-    CaptureWriter,
     Container,
     Interface,
     Place,
     RecordSpan,
+    RecordWriter,
     ScannedBuffer,
     Section,
     copied,
@@ -64,7 +64,7 @@ class Lines(Container):
         return int(seconds * 10**9)
 
 
-class LinesWriter(CaptureWriter):
+class LinesWriter(RecordWriter):
     """Copies records."""
 
     record_format = "lines"

@@ -1,5 +1,6 @@
 """The project's folders, its engines, and the rounds of a random test."""
 
+import importlib
 import os
 import sys
 import time
@@ -8,7 +9,7 @@ from importlib.util import find_spec
 from math import ceil
 from pathlib import Path
 from random import Random
-from typing import Final, get_args
+from typing import Any, Final, get_args
 
 import cbpf
 
@@ -24,6 +25,14 @@ def is_installed(library: str) -> bool:
         return find_spec(library) is not None
     except ModuleNotFoundError:  # its package does not exist
         return False
+
+
+def optional_library(name: str) -> Any:
+    """Return a module, or None if it is not installed."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None
 
 
 LIBRARIES: Final = ("backports.zstd", "bitwuzla", "cypcap", "isal", "llvmlite", "lz4")

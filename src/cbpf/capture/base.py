@@ -3,7 +3,7 @@
 A format is a module that defines three things; `registry.FORMATS` lists the last of them:
 
     Container        reads: `CaptureReader` passes buffers to `scan`, which returns the positions of their records
-    CaptureWriter    writes: returns the bytes of the output; the caller calls `begin` first, for each source
+    RecordWriter     writes: returns the bytes of the output; the caller calls `begin` first, for each source
                      `begin_source` and then `encode` for its accepted records, and `end` last
     CaptureFormat    recognises the format of a capture by its first bytes, and makes containers and writers
 
@@ -175,7 +175,7 @@ Place: TypeAlias = Callable[[RecordSpan], str]
 """Returns the name of a record in error messages: the capture and the packet number."""
 
 
-class CaptureWriter(ABC):
+class RecordWriter(ABC):
     """A writer of one format: returns the bytes to write for the accepted records of one source after another.
 
     *record_format* is that of the output, to compare with `Container.record_format`, or None until it is decided.
@@ -207,7 +207,7 @@ class CaptureWriter(ABC):
         return b""
 
 
-class NullWriter(CaptureWriter):
+class NullWriter(RecordWriter):
     """The writer of packets that are only counted: it accepts the records of any sources, and returns no bytes."""
 
     record_format = None
@@ -236,7 +236,7 @@ class CaptureFormat(NamedTuple):
     name: str
     recognizes: Callable[[bytes], bool]
     open: Callable[[bytes, str], Container]
-    writer: Callable[[Sequence[tuple[str, Container]]], CaptureWriter]
+    writer: Callable[[Sequence[tuple[str, Container]]], RecordWriter]
     needs_interfaces: bool = False
 
 

@@ -4,6 +4,7 @@ import ctypes
 import errno
 import os
 import select
+from collections.abc import Iterator
 from functools import cache
 from typing import Final
 
@@ -63,10 +64,15 @@ def _wait_or_raise(descriptor: int, error_number: int) -> None:
         raise OSError(error_number, os.strerror(error_number))
 
 
+def copies(ranges: int, count: int) -> Iterator[bytes]:
+    """Yield a copy of each of *count* ranges; *ranges* is the address of their array."""
+    array = (_Iovec * count).from_address(ranges) if count else ()
+    return (ctypes.string_at(iovec.address, iovec.length) for iovec in array)
+
+
 def coalesce(ranges: int, count: int) -> bytes:
     """Return the bytes of *count* ranges, copied; *ranges* is the address of their array."""
-    array = (_Iovec * count).from_address(ranges) if count else ()
-    return b"".join([ctypes.string_at(iovec.address, iovec.length) for iovec in array])
+    return b"".join(copies(ranges, count))
 
 
 @cache

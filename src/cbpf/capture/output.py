@@ -1,15 +1,15 @@
-"""The outputs of capture writers: files, which are replaced only on success, streams, or nothing."""
+"""The outputs of capture writers: files, streams, or nothing."""
 
 import io
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import BinaryIO, TypeAlias
 
-from .._output import OutputFile, OutputFiles, display_name, write_all
-from ..errors import CaptureError, DamagedCapture, FieldError
+from .._output import OutputFile, OutputFiles, display_name, linked_path, write_all
+from ..errors import CaptureError, FieldError
 
 Target: TypeAlias = str | os.PathLike[str] | BinaryIO | None
 """The place of an output: a path, "-" for standard output, a binary file object, or None to write nothing."""
@@ -49,6 +49,12 @@ class Output:
             else:
                 write_ranges(self._descriptor, ranges, count, sums)
 
+    def finish(self) -> None:
+        """End the output; nothing may be written afterwards."""
+
+    def flush(self) -> None:
+        """Write everything to the target."""
+
 
 class _NullOutput(Output):
     """An output that discards everything."""
@@ -60,40 +66,31 @@ class _NullOutput(Output):
         pass
 
 
-@contextmanager
-def open_outputs(targets: Iterable[tuple[Target, bool]]) -> Iterator[list[Output]]:
-    """Open targets for writing, each with a flag: whether it is also a source.
+def file_names(target: Target) -> list[str]:
+    """Return the names of the file that a target is written to: its own, and that to which symbolic links lead.
 
-    Regular files are replaced together when the block ends without an exception; those without the flag also when it
-    ends with `DamagedCapture`. After any other exception all are unchanged. A file with the flag may be the only copy
-    of its packets, so it is synchronised with the disk. Raises `CaptureError` if one cannot be written.
+    A stream has a name only if it is a plain file, which does not transform its bytes.
     """
-    with OutputFiles() as files:
-        outputs, kept = [], []
-        with _capture_errors():
-            for target, is_source in targets:
-                output, file = _open(target, files, synchronised=is_source)
-                outputs.append(output)
-                if file is not None and not is_source:
-                    kept.append(file)
-        try:
-            yield outputs
-        except DamagedCapture:
-            with _capture_errors():
-                files.commit(kept)
-            raise
-        with _capture_errors():
-            files.commit()
+    if isinstance(target, str | os.PathLike):
+        if target == "-":
+            return []
+        with capture_errors():
+            path = linked_path(os.fsdecode(target))
+        return [os.fsdecode(target), *([] if path is None else [path])]
+    name = getattr(target, "name", None)
+    return [name] if isinstance(name, str) and target is not None and _descriptor_of(target) is not None else []
 
 
-@contextmanager
-def open_output(target: Target) -> Iterator[Output]:
-    """Open one target for writing, as `open_outputs` does; it is also replaced after `DamagedCapture`."""
-    with open_outputs([(target, False)]) as (output,):
-        yield output
+def open_target(target: Target, files: OutputFiles, *, synchronised: bool) -> tuple[Output, OutputFile | None]:
+    """Open a target for writing; return also its file, if it is to be replaced. Raises `CaptureError`.
+
+    *synchronised*: as for `OutputFiles.open`.
+    """
+    with capture_errors():
+        return _open_target(target, files, synchronised)
 
 
-def _open(target: Target, files: OutputFiles, *, synchronised: bool) -> tuple[Output, OutputFile | None]:
+def _open_target(target: Target, files: OutputFiles, synchronised: bool) -> tuple[Output, OutputFile | None]:
     if target is None:
         return _NullOutput(), None
     if not isinstance(target, str | os.PathLike):
@@ -129,7 +126,7 @@ def _named(name: str) -> Iterator[None]:
 
 
 @contextmanager
-def _capture_errors() -> Iterator[None]:
+def capture_errors() -> Iterator[None]:
     """Replace errors of `OutputFiles` by `CaptureError` with the same text."""
     try:
         yield

@@ -13,13 +13,13 @@ from ..packet.link_types import LinkType, link_type
 from .base import (
     SECOND,
     CaptureFormat,
-    CaptureWriter,
     Container,
     Interface,
     LengthOrder,
     NativeScan,
     Place,
     RecordSpan,
+    RecordWriter,
     ScannedBuffer,
     Section,
     with_packets,
@@ -209,7 +209,7 @@ def plain_record(byte_order: ByteOrder, nanoseconds: bool, time_ns: int, wire_le
     return struct.pack(f"{byte_order}IIII", seconds, units, len(data), wire_length) + data
 
 
-class PcapWriter(CaptureWriter):
+class PcapWriter(RecordWriter):
     """Writes one pcap, whose header applies to all packets.
 
     If each source is a pcap, the header is known at the beginning. Otherwise the first accepted packet decides it (or

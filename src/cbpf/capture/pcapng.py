@@ -17,12 +17,12 @@ from .base import (
     NO_PACKET,
     SECOND,
     CaptureFormat,
-    CaptureWriter,
     Container,
     Interface,
     NativeScan,
     Place,
     RecordSpan,
+    RecordWriter,
     ScannedBuffer,
     Section,
     copied,
@@ -315,7 +315,7 @@ def _interface_details(options: Iterator[tuple[int, bytes]], byte_order: ByteOrd
 # Writing
 
 
-class PcapngWriter(CaptureWriter):
+class PcapngWriter(RecordWriter):
     """Writes the blocks of each pcapng unchanged, and each other source as a section of its own.
 
     A source in another format must have described its only interface before its first record.

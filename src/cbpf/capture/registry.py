@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from .base import CaptureFormat, CaptureWriter, Container
+from .base import CaptureFormat, Container, RecordWriter
 from .input import Input
 from .pcap import PCAP_FORMAT
 from .pcapng import PCAPNG_FORMAT
@@ -31,7 +31,7 @@ def open_container(begin: bytes, source: Input) -> Container:
     raise rejection(begin, source)
 
 
-def make_writer(sources: Sequence[tuple[str, Container]], format_name: str | None) -> CaptureWriter:
+def make_writer(sources: Sequence[tuple[str, Container]], format_name: str | None) -> RecordWriter:
     """Return the writer for these sources, each with its name, in a format.
 
     Without a format name, sources of one format retain it, and sources of several formats become a pcapng.

@@ -10,7 +10,8 @@ from ..packet.host_order import HOST_BYTE_ORDER, ByteOrder
 from ..packet.link_types import LinkType
 from ..packet.link_types import link_type as find_link_type
 from .base import Interface
-from .output import Target, open_output
+from .output import Target
+from .outputs import open_output
 from .pcap import plain_header, plain_record
 
 _MICROSECOND = 1000  # nanoseconds

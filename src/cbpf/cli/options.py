@@ -133,6 +133,15 @@ def container_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
+compress_option: Final = click.option(
+    "--compress",
+    metavar="KIND[:LEVEL]",
+    help="Compress the output: zstd, gzip, lz4, xz, bzip2, also with a level as in zstd:3; or none. By default, the "
+    "name of FILE decides (.zst, .gz, .lz4, .xz, .bz2), and a compressed input that FILE replaces keeps its "
+    "compression.",
+)
+
+
 def optimizer_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options --optimizer and -O, for the parameter *optimizer*: "cbpf", "libpcap" or None."""
 

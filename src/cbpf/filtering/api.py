@@ -9,7 +9,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 from .._options import EngineName, Optimizer
 from .._validators import within
-from ..capture.base import CaptureWriter, NullWriter
+from ..capture.base import NullWriter, RecordWriter
 from ..capture.input import Source
 from ..capture.output import Target
 from ..capture.reader import CaptureReader
@@ -24,7 +24,7 @@ from .bound_filter import BoundFilter, Filter
 from .capture_programs import compile_for_interface
 from .run import FilterRun, Progress, Sink
 from .summary import Summary
-from .targets import open_targets, require_different
+from .targets import choose_targets, open_targets, require_different
 
 ContainerChoice: TypeAlias = Literal["same", "pcap", "pcapng"]
 """The format of a written capture: that of the source, or one by its name."""
@@ -38,6 +38,7 @@ def filter_capture(
     filter: Filter,
     *,
     container: ContainerChoice = "same",
+    compress: str | None = None,
     count: int | None = None,
     invert: bool = False,
     engine: EngineName = "auto",
@@ -69,6 +70,12 @@ def filter_capture(
         container: The format of the target: "same", "pcap" or "pcapng". A pcap made from a pcapng requires one link
             type among the accepted packets. It has nanoseconds if an interface described before the first accepted
             packet has a resolution finer than microseconds; times finer than nanoseconds are truncated.
+        compress: The compression of the target: "zstd", "gzip", "lz4", "xz" or "bzip2", with a level after a colon as
+            in "zstd:3" (zstd -7 to 22, gzip and bzip2 1 to 9, lz4 1 to 12, xz 0 to 9), or "none". By default, the
+            suffix of its file name decides (.zst, .gz, .lz4, .xz or .bz2), and a compressed source that the target
+            replaces keeps its compression. The output is a sequence of frames that can be decompressed separately:
+            blocks of at most 64 KiB (BGZF) for gzip, otherwise about 8 MiB that end with a record. They are
+            compressed by up to four threads.
         count: Stop after this number of accepted packets, 1 to 2**63 - 1; None: no limit.
         invert: Copy the packets that do not match instead.
         engine: The execution engine. "auto" is llvm, on all cores, if it is installed and the sources are pipes or have
@@ -89,6 +96,7 @@ def filter_capture(
         ExpressionError: The expression is invalid, or fits no interface (`LinkTypeError`): for pcaps before the first
             packet, otherwise at the end.
         FieldError: An argument is out of range.
+        MissingLibrary: The library for the compression of the source or the target is not installed.
         VerificationError: The dialect rejects the program.
 
     >>> summary = filter_capture("examples/traffic.pcap", None, "tcp port 443")  # counts only
@@ -98,7 +106,7 @@ def filter_capture(
     if count is not None:
         _check_count("filter_capture.count", count)
     outputs = [_NO_OUTPUT, target] if invert else [target, _NO_OUTPUT]
-    options = _RunOptions(container, engine, dialect, as_socket, count, progress)
+    options = _RunOptions(container, compress, engine, dialect, as_socket, count, progress)
     return _filter("filter_capture", source, [filter], outputs, options)[0]
 
 
@@ -108,6 +116,7 @@ def split_capture(
     *,
     rest: Target = None,
     container: ContainerChoice = "same",
+    compress: str | None = None,
     engine: EngineName = "auto",
     dialect: Dialect = PCAP,
     as_socket: bool = False,
@@ -122,6 +131,8 @@ def split_capture(
         routes: Filters and their targets, as a mapping or as pairs; the targets must differ.
         rest: The target of the packets that no filter accepts; None: these packets are not written.
         container: The format of the targets: "same", "pcap" or "pcapng".
+        compress: The compression of the targets; None: the one that the file name of each requires. More than 32
+            targets have smaller frames, so that 256 MiB of memory suffice for those that are incomplete.
         engine: The execution engine.
         dialect: The dialect whose rules verify and run the programs.
         as_socket: Apply the filters to the view that a live packet socket would have had of each packet.
@@ -136,6 +147,7 @@ def split_capture(
         DamagedCapture: A source is truncated or corrupt; the `summaries` of the exception have the counts.
         ExpressionError: An expression is invalid, or fits no interface.
         FieldError: An argument is out of range, or there is no route.
+        MissingLibrary: The library for the compression of a source or a target is not installed.
         VerificationError: The dialect rejects a program.
 
     >>> arp, tcp, rest = split_capture("examples/traffic.pcap", {"arp": None, "tcp": None})  # counts only
@@ -147,7 +159,7 @@ def split_capture(
         raise FieldError("split_capture.routes: is empty; name at least one filter and its target")
     targets = [target for _, target in pairs] + [rest]
     require_different(targets)
-    options = _RunOptions(container, engine, dialect, as_socket, None, progress)
+    options = _RunOptions(container, compress, engine, dialect, as_socket, None, progress)
     return _filter("split_capture", source, [filter for filter, _ in pairs], list(targets), options)
 
 
@@ -155,6 +167,7 @@ class _RunOptions(NamedTuple):
     """The options of `filter_capture` and `split_capture`; *limit* is the number of packets to accept."""
 
     container: ContainerChoice
+    compress: str | None
     engine: EngineName
     dialect: Dialect
     as_socket: bool
@@ -171,6 +184,8 @@ def _filter(
     """
     format_name = _format_name(options.container, caller)
     sources = _as_sources(source, caller)
+    used = [target for target in targets if target is not _NO_OUTPUT]
+    choices = choose_targets(used, options.compress)
     with ExitStack() as stack:
         readers = [stack.enter_context(reader) for reader in _open_readers(sources, format_name)]
         writers = [_make_writer(target, readers, format_name) for target in targets]
@@ -179,8 +194,8 @@ def _filter(
         bound_filters = _bind(filters, options, _size(sources), is_native=is_native)
         for bound_filter in bound_filters:
             bound_filter.prepare(readers)
-        used = [target for target in targets if target is not _NO_OUTPUT]
-        outputs = iter(stack.enter_context(open_targets(used, sources)))
+        compressions = [reader.compression for reader in readers]
+        outputs = iter(stack.enter_context(open_targets(choices, sources, compressions)))
         sinks = [None if writer is None else Sink(writer, next(outputs)) for writer in writers]
         run = FilterRun(bound_filters, sinks, limit=options.limit, native=is_native, progress=options.progress)
         return _run(run, readers, bound_filters, [sink for sink in sinks if sink is not None])
@@ -215,7 +230,7 @@ _MIN_NATIVE_SIZE: Final = 16_000_000  # bytes from which machine code is faster,
 _MIN_OPTIMIZED_SIZE: Final = 100_000_000  # bytes from which compiled Python gains more than the optimiser's start costs
 
 
-def _make_writer(target: object, readers: list[CaptureReader], format_name: str | None) -> CaptureWriter | None:
+def _make_writer(target: object, readers: list[CaptureReader], format_name: str | None) -> RecordWriter | None:
     """Return the writer for a target, or None for _NO_OUTPUT."""
     if target is _NO_OUTPUT:
         return None

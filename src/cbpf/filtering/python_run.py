@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from ..capture.base import (
     NO_PACKET,
-    CaptureWriter,
     Container,
     Place,
     RecordSpan,
+    RecordWriter,
     captured_bytes,
     interfaces_of,
     packet_count,
@@ -38,7 +38,7 @@ class AcceptedRecords(NamedTuple):
         """The number of bytes captured of these packets."""
         return captured_bytes(self.records)
 
-    def write_to(self, writer: CaptureWriter, output: Output) -> None:
+    def write_to(self, writer: RecordWriter, output: Output) -> None:
         """Write the records in the format of *writer*, up to the first that does not fit in it, which is an error."""
         if not self.records:
             return

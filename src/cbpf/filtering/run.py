@@ -20,7 +20,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from typing import Final, Protocol, TypeAlias
 
-from ..capture.base import CaptureWriter
+from ..capture.base import RecordWriter
 from ..capture.output import Output
 from ..capture.reader import CHUNK_SIZE, CaptureReader, Chunk
 from .bound_filter import BoundFilter
@@ -45,7 +45,7 @@ class Accepted(Protocol):
     def bytes(self) -> int:
         """The number of bytes captured of these packets."""
 
-    def write_to(self, writer: CaptureWriter, output: Output) -> None:
+    def write_to(self, writer: RecordWriter, output: Output) -> None:
         """Write the records."""
 
 
@@ -68,7 +68,7 @@ class FilterResult(Protocol):
 class Sink:
     """The output of the packets that a filter accepts, or of those that no filter accepts, with their count."""
 
-    def __init__(self, writer: CaptureWriter, output: Output) -> None:
+    def __init__(self, writer: RecordWriter, output: Output) -> None:
         self.writer = writer
         self.packets = 0
         self.bytes = 0

@@ -3,30 +3,70 @@
 import os
 import stat
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from .._output import display_name
+from ..capture.compressors import Compressor, compressor_like
 from ..capture.input import Source
-from ..capture.output import Output, Target, open_outputs
+from ..capture.output import Output, Target
+from ..capture.outputs import OutputPlan, choose_compressor, open_outputs
 from ..errors import CaptureError
 
 _Identity: TypeAlias = tuple[int, int]
 """The device and the inode number of a file."""
 
+_Inputs: TypeAlias = dict[_Identity | None, str | None]
+"""The compression of each source that is a regular file."""
+
+
+class TargetChoice(NamedTuple):
+    """A target, its compressor, and whether it keeps the compression of a source that it replaces."""
+
+    target: Any
+    compressor: Compressor | None
+    keeps_compression: bool
+
+
+def choose_targets(targets: Iterable[Any], compress: str | None) -> list[TargetChoice]:
+    """Choose the compression of targets, before anything is read.
+
+    Raises `CaptureError`, `FieldError` or `MissingLibrary` if a compression cannot be written.
+    """
+    return [TargetChoice(target, choose_compressor(target, compress), compress is None) for target in targets]
+
 
 @contextmanager
-def open_targets(targets: Sequence[Any], sources: Iterable[Source]) -> Iterator[list[Output]]:
-    """Open the targets; one that is also a source remains unchanged if a source is damaged."""
-    inputs = {_identity_of(_status(sys.stdin if source == "-" else source)) for source in sources} - {None}
-    is_source = [_is_path(target) and _identity_of(_status(target)) in inputs for target in targets]
-    with open_outputs(list(zip(targets, is_source, strict=True))) as outputs:
+def open_targets(
+    choices: Iterable[TargetChoice], sources: Iterable[Source], compressions: Iterable[str | None]
+) -> Iterator[list[Output]]:
+    """Open the targets; one that is also a source remains unchanged if a source is damaged.
+
+    *compressions* are those of the sources.
+    """
+    inputs = {
+        _identity_of(_status(sys.stdin if source == "-" else source)): compression
+        for source, compression in zip(sources, compressions, strict=True)
+    }
+    inputs.pop(None, None)
+    with open_outputs([_plan(choice, inputs) for choice in choices]) as outputs:
         _require_no_input(outputs, inputs)
         yield outputs
 
 
-def _require_no_input(outputs: Iterable[Output], inputs: set[_Identity | None]) -> None:
+def _plan(choice: TargetChoice, inputs: _Inputs) -> OutputPlan:
+    target, compressor, keeps_compression = choice
+    identity = _identity_of(_status(target)) if _is_path(target) else None
+    if identity not in inputs:
+        return OutputPlan(target, compressor=compressor)
+    compression = inputs[identity]
+    if compressor is None and keeps_compression and compression is not None:
+        compressor = compressor_like(compression, _name_of(target))
+    return OutputPlan(target, True, compressor)
+
+
+def _require_no_input(outputs: Iterable[Output], inputs: _Inputs) -> None:
     """Raise `CaptureError` if a source is written to while it is read, which might never end.
 
     A path is not: its file is replaced at the end. Standard output and file objects may be.

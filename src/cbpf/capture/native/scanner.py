@@ -38,7 +38,7 @@ from ...engines.llvm import jit
 from ...engines.llvm.context import default_context, raise_interruption
 from ...errors import CaptureError
 from ...packet.host_order import ByteOrder
-from ..base import CaptureWriter
+from ..base import RecordWriter
 from .abi import BATCH, MAX_LANES, SCRATCH_SIZE, FilterOutput, ScanRequest, max_ranges
 from .mapped_file import AnonymousMapping, MappedFile
 
@@ -82,7 +82,7 @@ class AcceptedRanges(NamedTuple):
     range_count: int
     sums: int
 
-    def write_to(self, writer: CaptureWriter, output: "Output") -> None:
+    def write_to(self, writer: RecordWriter, output: "Output") -> None:
         """Write the records, which are in the format of the output."""
         output.write_ranges(self.ranges, self.range_count, self.sums)
 

@@ -12,6 +12,7 @@ import cbpf
 from ...reporting.packet_output import counted
 from ..options import (
     as_socket_option,
+    compress_option,
     container_options,
     dialect_option,
     engine_option,
@@ -69,6 +70,7 @@ class _Filter(click.Command):
 @click.option("--invert", is_flag=True, help="Accept the packets that do not match, and reject the others.")
 @list_options
 @container_options
+@compress_option
 @with_progress
 @dialect_option
 @engine_option
@@ -86,6 +88,7 @@ def command(
     invert: bool,
     lists: cbpf.Expression | None,
     container: Any,
+    compress: str | None,
     no_progress: bool,
     quiet: bool,
     dialect: cbpf.Dialect,
@@ -97,7 +100,7 @@ def command(
     They are exactly those that tcpdump -O (without libpcap's optimiser) writes. An empty expression accepts all
     packets. Packets of an interface whose link type an expression does not fit do not match, with a warning. Captures
     are pcap or pcapng, also compressed by gzip, zstd, lz4, xz or bzip2. The output has the format, byte order and time
-    resolution of the input, and is not compressed. A summary is printed on stderr.
+    resolution of the input; it is compressed if its name or --compress requires it. A summary is printed on stderr.
 
     \b
       cbpf filter -r in.pcap -w out.pcap 'tcp port 443'
@@ -118,6 +121,7 @@ def command(
                 destination,
                 accept,
                 container=container,
+                compress=compress,
                 count=count,
                 invert=invert,
                 engine=engine,

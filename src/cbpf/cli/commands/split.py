@@ -12,6 +12,7 @@ import cbpf
 from ...reporting.packet_output import counted
 from ..options import (
     as_socket_option,
+    compress_option,
     container_options,
     dialect_option,
     engine_option,
@@ -27,6 +28,7 @@ from ..values import FILE, ROUTE
 @sources_option
 @click.option("--rest", type=FILE, help="Write the packets that no expression accepts to FILE.")
 @container_options
+@compress_option
 @with_progress
 @dialect_option
 @engine_option
@@ -36,6 +38,7 @@ def command(
     sources: tuple[str, ...],
     rest: str | None,
     container: Any,
+    compress: str | None,
     no_progress: bool,
     quiet: bool,
     dialect: cbpf.Dialect,
@@ -61,6 +64,7 @@ def command(
                 pairs,
                 rest=rest,
                 container=container,
+                compress=compress,
                 engine=engine,
                 dialect=dialect,
                 as_socket=as_socket,

@@ -1,0 +1,133 @@
+"""Compressed outputs: the frames of all outputs are compressed by a few threads, and written by the caller's thread.
+
+A frame has FRAME_SIZE bytes or a little more, because it ends where a write ends, and so with a record. Frames are
+independent of each other, so threads compress them in parallel, and each output is the sequence of its frames.
+"""
+
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from .compressors import Compressor
+from .iovec import copies
+from .output import Output
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+FRAME_SIZE: Final = 8 << 20  # bytes of a capture
+
+_MAX_PENDING: Final = 1 << 28  # bytes of unfinished frames of all outputs together
+_MIN_FRAME_SIZE: Final = 1 << 16
+_MAX_THREADS: Final = 4  # each has a frame and the memory of its library: 94 MiB for xz
+
+
+class _FramePool:
+    """Threads that compress frames; results are written in the order of the frames."""
+
+    def __init__(self) -> None:
+        from concurrent.futures import ThreadPoolExecutor
+
+        self._threads = min(_MAX_THREADS, len(os.sched_getaffinity(0)))
+        self._executor = ThreadPoolExecutor(self._threads, "cbpf-compress")
+        self._frames: deque[tuple[Output, Future[bytes]]] = deque()
+
+    def submit(self, compressor: Compressor, frame: bytearray, output: Output) -> None:
+        """Compress a frame for an output, and write the oldest frames if there is more than one for each thread."""
+        try:
+            future = self._executor.submit(compressor.compress, frame)
+        except RuntimeError:  # the system provides no more threads
+            future = _done(compressor.compress(frame))
+        self._frames.append((output, future))
+        while len(self._frames) > self._threads:
+            self._write_oldest()
+
+    def append(self, data: bytes, output: Output) -> None:
+        """Write bytes to an output after its frames."""
+        self._frames.append((output, _done(data)))
+
+    def _write_oldest(self) -> None:
+        output, future = self._frames.popleft()
+        output.write(future.result())
+
+    def write_all(self) -> None:
+        """Write all frames."""
+        while self._frames:
+            self._write_oldest()
+
+    def close(self) -> None:
+        """End the threads; frames that were not written are discarded."""
+        self._executor.shutdown(cancel_futures=True)
+
+
+def _done(data: bytes) -> "Future[bytes]":
+    from concurrent.futures import Future
+
+    future: Future[bytes] = Future()
+    future.set_result(data)
+    return future
+
+
+class _CompressedOutput(Output):
+    """An output that compresses the bytes written to it; each write must end with a record."""
+
+    def __init__(self, output: Output, compressor: Compressor, pool: _FramePool, frame_size: int) -> None:
+        super().__init__(output.name, output.write, output.descriptor)
+        self._output = output
+        self._compressor = compressor
+        self._pool = pool
+        self._frame_size = frame_size
+        self._frame = bytearray()
+        self._is_empty = True
+
+    def write(self, data: bytes) -> None:
+        """Append bytes to the current frame."""
+        if len(self._frame) + len(data) > 2 * self._frame_size and self._frame:
+            self._submit()
+        self._frame += data
+        if len(self._frame) >= self._frame_size:
+            self._submit()
+
+    def write_ranges(self, ranges: int, count: int, sums: int) -> None:
+        """Append *count* ranges of memory to frames; see `iovec.write_ranges`."""
+        for data in copies(ranges, count):
+            self.write(data)
+
+    def _submit(self) -> None:
+        frame, self._frame = self._frame, bytearray()
+        self._is_empty = False
+        self._pool.submit(self._compressor, frame, self._output)
+
+    def finish(self) -> None:
+        """Compress the last frame; the bytes that end the output follow it."""
+        if self._frame or (self._is_empty and not self._compressor.end):
+            self._submit()
+        self._pool.append(self._compressor.end, self._output)
+
+    def flush(self) -> None:
+        """Write all frames."""
+        self._pool.write_all()
+
+
+@contextmanager
+def compressed_outputs(outputs: Sequence[Output], compressors: Sequence[Compressor | None]) -> Iterator[list[Output]]:
+    """Yield the outputs, those with a compressor compressed.
+
+    More than 32 outputs have smaller frames, so that the memory they need is limited. An exception discards the frames
+    that were not written.
+    """
+    count = sum(compressor is not None for compressor in compressors)
+    if not count:
+        yield list(outputs)
+        return
+    frame_size = max(_MIN_FRAME_SIZE, min(FRAME_SIZE, _MAX_PENDING // count))
+    pool = _FramePool()
+    try:
+        yield [
+            output if compressor is None else _CompressedOutput(output, compressor, pool, frame_size)
+            for output, compressor in zip(outputs, compressors, strict=True)
+        ]
+    finally:
+        pool.close()
