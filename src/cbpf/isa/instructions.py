@@ -5,15 +5,17 @@ numbers, jumps as relative skips. Decoding is lossless: an instruction without a
 typed form would drop, remains a `RawInstruction`.
 """
 
-from typing import Annotated, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from .._record import Record
-from .._validators import Byte, Word, member, one_of, within
+from .._validators import Byte, Word
+from .instruction_fields import ExtensionField, OperationField, RegisterField, Size, Slot, TestField
 from .opcodes import (
     CODE_OF,
     CONDITIONS,
     EXTENSION_OFFSET,
     OPCODE_BY_CODE,
+    OPPOSITES,
     SCRATCH_SLOTS,
     Action,
     ALUOp,
@@ -27,13 +29,6 @@ from .opcodes import (
     missing_case,
 )
 from .raw_fields import RawFields
-
-Slot: TypeAlias = Annotated[int, within(0, SCRATCH_SLOTS - 1, "a scratch slot")]
-Size: TypeAlias = Annotated[int, one_of(1, 2, 4)]
-RegisterField: TypeAlias = Annotated[Register, member(Register)]
-OperationField: TypeAlias = Annotated[ALUOp, member(ALUOp)]
-TestField: TypeAlias = Annotated[JumpTest, member(JumpTest)]
-ExtensionField: TypeAlias = Annotated[Extension, member(Extension)]
 
 
 class RawInstruction(RawFields):
@@ -346,22 +341,13 @@ _LOADS: Final = {Register.A: Action.LOAD_A, Register.X: Action.LOAD_X}
 _STORES: Final = {Register.A: Action.STORE_A, Register.X: Action.STORE_X}
 _REGISTERS: Final = {action: register for table in (_LOADS, _STORES) for register, action in table.items()}
 _OPERATIONS: Final = {Action[operation.name]: operation for operation in ALUOp}
-
-# The comparisons that are opcodes, with their opposites.
-_OPPOSITES: Final = {
-    JumpTest.EQUAL: JumpTest.NOT_EQUAL,
-    JumpTest.GREATER_THAN: JumpTest.LESS_OR_EQUAL,
-    JumpTest.GREATER_OR_EQUAL: JumpTest.LESS_THAN,
-    JumpTest.BITS_SET: JumpTest.BITS_NOT_SET,
-}
-_POSITIVES: Final = {negative: positive for positive, negative in _OPPOSITES.items()}
+_WITHOUT_FIELDS: Final = {Action.NEGATE: NegateA, Action.RETURN: RetA, Action.TAX: TAX, Action.TXA: TXA}
 
 
 def _raw_jump(jump: JumpIf | JumpIfX, operand: Operand, k: int) -> RawInstruction:
-    positive = _POSITIVES.get(jump.cond)
-    if positive is None:
+    if jump.cond.name in Action.__members__:
         return _raw(Action[jump.cond.name], operand, jt=jump.skip_true, jf=jump.skip_false, k=k)
-    return _raw(Action[positive.name], operand, jt=jump.skip_false, jf=jump.skip_true, k=k)
+    return _raw(Action[OPPOSITES[jump.cond].name], operand, jt=jump.skip_false, jf=jump.skip_true, k=k)
 
 
 def _decode(opcode: Opcode, raw: RawInstruction) -> TypedInstruction | None:
@@ -377,18 +363,12 @@ def _decode(opcode: Opcode, raw: RawInstruction) -> TypedInstruction | None:
             return ALUOpX(_OPERATIONS[action])
         case action, (Operand.K | Operand.X) as operand if action in CONDITIONS:
             return _decode_jump(action, operand, raw)
-        case Action.NEGATE, Operand.NONE:
-            return NegateA()
         case Action.JUMP, Operand.K:
             return Jump(raw.k)
         case Action.RETURN, Operand.K:
             return RetConstant(raw.k)
-        case Action.RETURN, Operand.A:
-            return RetA()
-        case Action.TAX, Operand.NONE:
-            return TAX()
-        case Action.TXA, Operand.NONE:
-            return TXA()
+        case action, (Operand.NONE | Operand.A) if action in _WITHOUT_FIELDS:
+            return _WITHOUT_FIELDS[action]()
     raise missing_case(opcode, "isa.instructions")
 
 
@@ -414,5 +394,5 @@ def _decode_jump(action: Action, operand: Operand, raw: RawInstruction) -> Typed
     """Return the typed form of a conditional jump; as in Go, one with jt = 0 becomes the opposite test."""
     test, skips = JumpTest[action.name], (raw.jt, raw.jf)
     if raw.jt == 0:
-        test, skips = _OPPOSITES[test], (raw.jf, 0)
+        test, skips = OPPOSITES[test], (raw.jf, 0)
     return JumpIf(test, raw.k, *skips) if operand is Operand.K else JumpIfX(test, *skips)

@@ -89,6 +89,16 @@ class JumpTest(_NamedInt):
     """(A & operand) == 0: none of the bits is set."""
 
 
+_NEGATIVES: Final = {
+    JumpTest.EQUAL: JumpTest.NOT_EQUAL,
+    JumpTest.GREATER_THAN: JumpTest.LESS_OR_EQUAL,
+    JumpTest.GREATER_OR_EQUAL: JumpTest.LESS_THAN,
+    JumpTest.BITS_SET: JumpTest.BITS_NOT_SET,
+}
+OPPOSITES: Final = _NEGATIVES | {negative: positive for positive, negative in _NEGATIVES.items()}
+"""Each comparison, with the one that holds exactly where it fails."""
+
+
 class Extension(_NamedInt):
     """The packet metadata that Linux programs can load.
 
