@@ -430,6 +430,24 @@ def test_command_line_shows_the_first_twenty_errors(cli: CommandLine) -> None:
     assert err.endswith("cbpf: expression: 10 more errors\n")
 
 
+@pytest.mark.parametrize(
+    ("kind", "entries", "message"),
+    [
+        ("host", ["10.0.0.1"] * 40 + ["10.0.0.300"] * 30, "is not an IPv4 address"),
+        ("net", ["10.0.0.1/8", *["10.0.0.0/8"] * 40, "10.0.0.0/33"], ""),
+        ("port", ["80"] * 40 + ["70000"] * 2, "is out of range"),
+        ("portrange", ["8-9"] * 40 + ["8-9-10"] * 2, "is not a range of ports"),
+    ],
+)
+def test_all_errors_of_a_long_list_are_reported(kind: str, entries: list[str], message: str) -> None:
+    """A list of 32 entries and more is compiled as one."""
+    text = f"vlan 5000 and {kind} ({' or '.join(entries)}) and vlan 6000"
+    messages = [problem.message for problem in _error(text).problems]
+    valid = {"10.0.0.1", "10.0.0.0/8", "80", "8-9"}
+    assert len(messages) == sum(entry not in valid for entry in entries) + 2
+    assert all(message in found for found in messages[1:-1])
+
+
 def test_link_types_without_expressions_are_named() -> None:
     error = _error("ip", link_type=9999)
     assert (error.line, error.column) == (1, 1)

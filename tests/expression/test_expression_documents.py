@@ -12,7 +12,7 @@ from typing import Any, Final, get_args
 import pytest
 
 import cbpf
-from cbpf.expression.generator.generate import ExpressionProblems, generate
+from cbpf.expression.generator.generate import generate
 from cbpf.expression.generator.link_fields import _ACTIONS, _MTP, _REASONS
 from cbpf.expression.generator.link_layers import _OTHERS, _ROWS, UNSET, Family, Headers, Offset, initial_headers
 from cbpf.expression.generator.network_protocols import _LINK_PROTOCOL_NAMES, OSI
@@ -20,6 +20,7 @@ from cbpf.expression.generator.wireless import _DIRECTIONS, _SUBTYPES, _SUPERVIS
 from cbpf.expression.lexer import tokens
 from cbpf.expression.names import Lookups
 from cbpf.expression.parser import parse
+from cbpf.expression.problems import ExpressionProblems
 from cbpf.expression.syntax_tree import Condition
 from cbpf.expression.target import Target
 from cbpf.expression.vocabulary import KEYWORDS, NAMED_NUMBERS

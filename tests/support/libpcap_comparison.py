@@ -13,11 +13,12 @@ from typing import NamedTuple
 
 import cbpf
 from cbpf.expression.generator.assembler import assemble
-from cbpf.expression.generator.generate import ExpressionProblems, generate
+from cbpf.expression.generator.generate import generate
 from cbpf.expression.libpcap import NETMASK_UNKNOWN, Handle, compiler
 from cbpf.expression.names import SYSTEM_NAMES, Lookups, Resolver
 from cbpf.expression.parser import parse
 from cbpf.expression.primitives import SyntaxProblem
+from cbpf.expression.problems import ExpressionProblems
 from cbpf.expression.target import Target
 from cbpf.isa.instructions import RawInstruction
 from support.equal_programs import Code, compare, step_that_shows_equality

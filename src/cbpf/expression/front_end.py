@@ -11,11 +11,11 @@ from ..isa.instructions import RawInstruction, RetConstant
 from ..isa.word_ranges import NO_SETS, SetTest
 from .address_lists import Expression, HostRanges
 from .generator.assembler import assemble
-from .generator.generate import ExpressionProblems, Generated, Lists, generate
+from .generator.generate import Generated, Lists, generate
 from .names import Lookups
 from .parser import parse
 from .primitives import SyntaxProblem
-from .problems import ExpressionProblem
+from .problems import ExpressionProblem, ExpressionProblems
 from .syntax_tree import Span
 from .target import Target
 

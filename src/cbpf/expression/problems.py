@@ -33,3 +33,11 @@ class ExpressionProblem(Exception):
         self.fact = fact
         self.rule = rule
         self.fits_others = kind in _OF_LINK_TYPES if fits_others is None else fits_others
+
+
+class ExpressionProblems(Exception):
+    """The problems of an expression or of a part of it, in the order of the text; there is at least one."""
+
+    def __init__(self, problems: tuple[ExpressionProblem, ...]) -> None:
+        super().__init__(problems)
+        self.problems = problems

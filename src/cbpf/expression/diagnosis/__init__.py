@@ -1,1 +1,1 @@
-"""The explanation of expressions that libpcap rejects: places, facts and the expressions to write instead."""
+"""The explanation of expressions that cannot be compiled: places, facts and the expressions to write instead."""

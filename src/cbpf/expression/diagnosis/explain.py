@@ -17,7 +17,7 @@ from ..problems import ExpressionProblem
 from .judge import MAX_GENERATED, Found, Judge
 from .repairs import RULES, WORD_RULES
 from .semantic_rules import semantic_repairs, word_before
-from .situation import ID_KINDS, Edit, Repair, Rule, Situation, shown
+from .situation import ID_KINDS, Edit, Repair, Rule, Situation, quoted, shown
 from .word_rules import with_protocol_tests
 
 _GROUP: Final = "write the alternatives in parentheses, and join them with 'and' or 'or'"
@@ -150,7 +150,7 @@ class _Diagnosis:
         offset = self._draft.original(repair.start)
         if repair.edit is None:
             return _Note(offset, repair.fact, repair.advice)
-        return _Note(offset, repair.fact, "", repair, _local(repair, shown(found)))
+        return self._repaired_note(offset, repair.fact, "", repair)
 
     # Meaning
 
@@ -174,9 +174,12 @@ class _Diagnosis:
         repair = self._meaning_repair(problem, count) if may_repair and offset is not None else None
         if repair is None or repair.edit is None:
             return _Note(offset, fact, repair.advice if repair else problem.rule)
-        rule = "" if repair.fact else problem.rule
-        written = self._draft.text[repair.edit.start : repair.edit.end].strip()
-        return _Note(offset, repair.fact or fact, rule, repair, _local(repair, f"'{written}'"))
+        return self._repaired_note(offset, repair.fact or fact, "" if repair.fact else problem.rule, repair)
+
+    def _repaired_note(self, offset: int | None, fact: str, rule: str, repair: Repair) -> _Note:
+        assert repair.edit is not None
+        replaced = self._draft.text[repair.edit.start : repair.edit.end]
+        return _Note(offset, fact, rule, repair, _local(repair, replaced))
 
     def _meaning_repair(self, problem: ExpressionProblem, count: int) -> Repair | None:
         """Return the first repair after which the text has fewer than *count* problems, or advice, or None."""
@@ -203,7 +206,9 @@ def _local(repair: Repair, replaced: str) -> str:
     """Return the remedy of a repair in words, without the rest of the expression."""
     assert repair.edit is not None
     replacement = repair.edit.text.strip()
-    return f'{repair.introduction} "{replacement}" there' if replacement else f"remove {replaced}"
+    if replacement:
+        return f'{repair.introduction} "{replacement}" there'
+    return f"{repair.introduction} a blank there" if repair.edit.text else f"remove {quoted(replaced.strip())}"
 
 
 def _place_of(text: str, problem: ExpressionProblem, judge: Judge) -> Situation:

@@ -7,11 +7,11 @@ from typing import Final, TypeAlias
 from ...isa.dialects import PCAP
 from ...isa.opcodes import OPCODE_BY_CODE, Action
 from ..generator.assembler import assemble
-from ..generator.generate import ExpressionProblems, Generated, generate
+from ..generator.generate import Generated, generate
 from ..names import Lookups
 from ..parser import parse
 from ..primitives import SyntaxProblem
-from ..problems import ExpressionProblem
+from ..problems import ExpressionProblem, ExpressionProblems
 from ..target import Target, link_types_to_try
 
 Found: TypeAlias = SyntaxProblem | ExpressionProblem

@@ -13,7 +13,7 @@ WORD_RULES: Final[tuple[Rule, ...]] = (
     word_rules.glued,
     word_rules.spelling,
 )
-"""The rules for a word that libpcap took for an identifier."""
+"""The rules for a word that the parser took for an identifier."""
 
 RULES: Final[tuple[Rule, ...]] = (
     text_rules.option,

@@ -134,7 +134,12 @@ def shown(token: Token) -> str:
     if token.kind == "unknown" and not (token.text.isascii() and token.text.isprintable()):
         name = unicodedata.name(token.text, "").lower()
         return f"U+{ord(token.text):04X}" + (f" ({name})" if name else "")
-    text = token.text if len(token.text) <= 40 else f"{token.text[:40]}..."
+    return quoted(token.text)
+
+
+def quoted(text: str) -> str:
+    """Return text for a message: in quotation marks, shortened, and without control characters."""
+    text = text if len(text) <= 40 else f"{text[:40]}..."
     text = "".join(character if character.isprintable() else "\ufffd" for character in text)
     return f'"{text}"' if "'" in text else f"'{text}'"
 

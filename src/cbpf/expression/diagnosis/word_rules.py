@@ -151,7 +151,7 @@ def _grouped(s: Situation, test: str, distance: int) -> str:
 
 
 def with_protocol_tests(text: str) -> str:
-    """Return *text* with a test in place of each protocol that libpcap would take for the name of a host.
+    """Return *text* with a test in place of each protocol that is a name to the parser, such as that of a host.
 
     In `host 10.0.0.1 and dns`, `dns` has the qualifiers of the identifier before it.
     """

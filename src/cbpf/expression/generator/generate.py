@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ...isa.word_ranges import Ranges
 from ..address_lists import HostRanges
 from ..names import Lookups
-from ..problems import ExpressionProblem
+from ..problems import ExpressionProblem, ExpressionProblems
 from ..syntax_tree import And, Match, Not, Or, Primitive, Protocol, Relation, Span
 from ..syntax_tree import Condition as Node
 from ..target import Target
@@ -78,14 +78,6 @@ def generate(
     """
     generator = _Generator(Context(target, names), forced or {})
     return generator.generate(tree, lists)
-
-
-class ExpressionProblems(Exception):
-    """The problems of an expression, in the order of the text; there is at least one."""
-
-    def __init__(self, problems: tuple[ExpressionProblem, ...]) -> None:
-        super().__init__(problems)
-        self.problems = problems
 
 
 class _Joint(NamedTuple):
@@ -170,6 +162,9 @@ class _Generator:
             condition = self._condition(leaf)
         except ExpressionProblem as problem:
             self._problems.append(problem)
+            condition = False
+        except ExpressionProblems as found:
+            self._problems += found.problems
             condition = False
         return self._remembered(leaf.span, clause(condition, leaf.span))
 

@@ -1,10 +1,11 @@
 """Runs of identifiers with the same qualifiers, such as `host (a or b or ...)`: long ones are one test of a set."""
 
-from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple, TypeAlias
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, NamedTuple, TypeAlias, TypeVar
 
 from ...isa.word_ranges import union
 from ..address_lists import HostRanges
+from ..problems import ExpressionProblem, ExpressionProblems
 from ..syntax_tree import Condition as Node
 from ..syntax_tree import Match, Not, Span
 from .conditions import Condition, any_of
@@ -19,6 +20,8 @@ SHORTEST_IPV6_RUN: Final = 256
 A set compares the source with all numbers before it looks at the destination; a sequence looks at the destination in
 between. They differ on packets that end inside the destination: a set accepts some of them because of the source.
 """
+
+_T = TypeVar("_T")
 
 _ADDRESSES: Final = (None, "host", "net")
 _PORTS: Final = ("port", "portrange")
@@ -93,6 +96,8 @@ def run_condition(context: Context, run: Run) -> Condition:
     """Return the disjunction of a run: the first identifier as it is, then all of them as a set.
 
     The first one has loaded all bytes that the others load, so they cannot reject a packet, in any order.
+
+    Raises `ExpressionProblems` if identifiers are invalid.
     """
     if run.matches[0].qualifiers.kind in _PORTS:
         return _ports_condition(context, run)
@@ -100,14 +105,7 @@ def run_condition(context: Context, run: Run) -> Condition:
 
 
 def _ports_condition(context: Context, run: Run) -> Condition:
-    ranges = []
-    for node in run.matches:
-        token = node.identifier
-        context.span = node.span
-        if token.kind == "number":
-            ranges.append((checked_port(context, token.value, token),) * 2)
-        else:
-            ranges.append(port_bounds(context, token)[:2])
+    ranges = _of_each(context, run, _port_bounds)
     protocol, direction, _ = run.matches[0].qualifiers
     first = match(context, run.matches[0])
     return any_of((first, port_set(context, protocol, direction, union(ranges))))
@@ -117,9 +115,7 @@ def _addresses_condition(context: Context, run: Run) -> Condition:
     ranges: list[tuple[int, int]] = []
     others: list[Condition] = []
     bits = 128 if run.matches[0].identifier.kind == "ipv6" else 32
-    for node in run.matches:
-        context.span = node.span
-        words, masks = network(context, node)
+    for node, (words, masks) in zip(run.matches, _of_each(context, run, network), strict=True):
         low, wildcard = _number(words), _number(masks) ^ (1 << bits) - 1
         if wildcard & wildcard + 1:  # the mask has gaps
             others.append(match(context, node))
@@ -129,6 +125,28 @@ def _addresses_condition(context: Context, run: Run) -> Condition:
     first = match(context, run.matches[0])
     addresses = HostRanges((), union(ranges)) if bits == 128 else HostRanges(union(ranges), ())
     return any_of((first, address_set(context, protocol, direction, addresses), *others))
+
+
+def _of_each(context: Context, run: Run, value: Callable[[Context, Match], _T]) -> list[_T]:
+    """Return a value of each identifier. Raises `ExpressionProblems` with the problems of all of them."""
+    values: list[_T] = []
+    problems: list[ExpressionProblem] = []
+    for node in run.matches:
+        context.span = node.span
+        try:
+            values.append(value(context, node))
+        except ExpressionProblem as problem:
+            problems.append(problem)
+    if problems:
+        raise ExpressionProblems(tuple(problems))
+    return values
+
+
+def _port_bounds(context: Context, node: Match) -> tuple[int, int]:
+    token = node.identifier
+    if token.kind == "number":
+        return (checked_port(context, token.value, token),) * 2
+    return port_bounds(context, token)[:2]
 
 
 def _number(words: Sequence[int]) -> int:
