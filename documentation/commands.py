@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 import click
 
-from cbpf.cli import group
+from cbpf.cli.click_parser import group
 
 _PROGRAM: Final = "cbpf"
 _EXIT_CODES: Final = "Exit code: "

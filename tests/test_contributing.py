@@ -9,15 +9,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, get_args
 
-import click
 import pytest
-from click.testing import CliRunner
 
 import cbpf
-from cbpf import cli, vm
+from cbpf import vm
 from cbpf._validators import one_of
 from cbpf.cli import COMMANDS, commands
+from cbpf.cli.declarations import subcommand
 from cbpf.engines.base import PerPacketEngine
+from support.command_line import run_here
 from support.project import ROOT
 
 SOURCE: Final = ROOT / "src" / "cbpf"
@@ -98,11 +98,11 @@ def test_each_module_of_commands_is_a_subcommand() -> None:
 
 def test_an_added_subcommand_is_listed_and_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     module = ModuleType("cbpf.cli.commands.madeup")
-    module.command = click.command("madeup", short_help="Print a word.")(lambda: click.echo("word"))  # type: ignore[attr-defined]
+    module.command = subcommand("madeup", "Print a word.")(lambda: print("word"))  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    monkeypatch.setattr(cli, "COMMANDS", (*COMMANDS, "madeup"))
-    assert re.search(r"^  madeup +Print a word\.$", CliRunner().invoke(cli.group, ["--help"]).output, re.MULTILINE)
-    assert CliRunner().invoke(cli.group, ["madeup"]).output == "word\n"
+    monkeypatch.setattr(commands, "COMMANDS", (*COMMANDS, "madeup"))
+    assert re.search(rb"^  madeup +Print a word\.$", run_here("--help").stdout, re.MULTILINE)
+    assert run_here("madeup").stdout == b"word\n"
 
 
 def test_each_name_of_an_engine_has_an_engine() -> None:

@@ -5,10 +5,9 @@ from contextlib import chdir
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 from documentation.commands import CommandText, main_command, subcommands
 
-from cbpf.cli import group
+from support.command_line import run_here
 from support.project import ROOT
 
 COMMANDS = [main_command(), *subcommands()]
@@ -31,15 +30,14 @@ def test_examples_of_help_texts_run(command: CommandText, tmp_path: Path) -> Non
     with chdir(tmp_path):
         for example in command.examples:
             program, *arguments = shlex.split(example)
-            result = CliRunner().invoke(group, arguments)
+            result = run_here(*arguments)
             assert program == "cbpf"
-            assert result.exit_code in expected, (example, result.output)
-            assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+            assert result.exit_code in expected, (example, result)
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
 def test_help_texts_fit_a_terminal(command: CommandText) -> None:
     """Each example is on a line of its own, and no line is longer than a terminal of 80 columns."""
-    lines = CliRunner().invoke(group, [*command.name.split()[1:], "--help"]).output.splitlines()
+    lines = run_here(*command.name.split()[1:], "--help").stdout.decode().splitlines()
     assert set(command.examples) <= {line.strip() for line in lines}
     assert max(map(len, lines)) <= 80

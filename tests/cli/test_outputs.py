@@ -122,3 +122,9 @@ def test_a_picture_of_an_unknown_suffix_is_rejected(
     assert "its suffix names no format; known are .svg, .mmd, .mermaid, .md, .dot and .gv" in result.stderr
     assert not target.exists()
     assert cli("graph", str(program), "-w", str(target), "--to", "dot").exit_code == 0
+
+
+def test_characters_that_standard_output_cannot_encode_are_replaced(cli: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "ü.c").write_text("{ 0x6, 0, 0, 1 },\n")
+    result = cli("verify", "ü.c", cwd=tmp_path, env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert result == (0, b"?.c: 1 instruction, accepted by pcap\n", "")

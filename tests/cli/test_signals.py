@@ -97,11 +97,11 @@ class Finalized:
         os.kill(os.getpid(), signal.Signals[sys.argv[1]])
         time.sleep(0)
 
-def run(**options):
+def run(words):
     Finalized()
     time.sleep(60)
 
-cli.group.main = run
+cli.run = run
 cli.main()
 """
 

@@ -4,15 +4,12 @@ CBPF_UPDATE=1 ./dev test -k error_documents writes it again.
 """
 
 import shlex
-from contextlib import redirect_stderr
-from io import StringIO
 from typing import Final, NamedTuple
 
 import pytest
 
 import cbpf
-from cbpf.cli import group
-from cbpf.cli.failures import report
+from support.command_line import run_here
 from support.generated import check_generated
 from support.project import ROOT
 
@@ -142,11 +139,8 @@ SEVERAL: Final = "tcp prot 80 or vlan 5000 or host 10.0.0.300"
 
 def _console(expression: str, *options: str) -> str:
     arguments = ["compile", *options, expression]
-    with pytest.raises(cbpf.ExpressionError) as caught:
-        group.main(arguments, prog_name="cbpf", standalone_mode=False)
-    with redirect_stderr(StringIO()) as message:
-        code = report(caught.value)
-    return f"```console\n$ {shlex.join(['cbpf', *arguments])}\n{message.getvalue()}[exit {code}]\n```"
+    result = run_here(*arguments)
+    return f"```console\n$ {shlex.join(['cbpf', *arguments])}\n{result.stderr}[exit {result.exit_code}]\n```"
 
 
 def test_page_shows_the_messages() -> None:

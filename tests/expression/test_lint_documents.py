@@ -5,10 +5,8 @@ CBPF_UPDATE=1 ./dev test -k lint_documents writes it again.
 
 from typing import Final
 
-from click.testing import CliRunner
-
-from cbpf.cli import group
 from cbpf.expression.linting.rules import LINT_RULES
+from support.command_line import run_here
 from support.generated import check_generated
 from support.project import ROOT
 
@@ -48,11 +46,12 @@ WITHOUT_EXAMPLE: Final = {"no-solver", "time-limit"}
 
 def _example(identifier: str) -> str:
     arguments = ["lint", *EXAMPLES[identifier]]
-    result = CliRunner().invoke(group, arguments)
-    assert f"[{identifier}]" in result.output, result.output
+    result = run_here(*arguments)
+    output = result.stdout.decode()
+    assert f"[{identifier}]" in output, result
     command = " ".join(f"'{word}'" if " " in word else word for word in ["cbpf", *arguments])
     shown = f"[exit {result.exit_code}]\n" if result.exit_code else ""
-    return f"### {identifier}\n\n```\n$ {command}\n{result.output}{shown}```"
+    return f"### {identifier}\n\n```\n$ {command}\n{output}{shown}```"
 
 
 def test_lint_documents_show_every_rule() -> None:

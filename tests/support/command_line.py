@@ -8,10 +8,15 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import pytest
+
 import cbpf
+from cbpf import cli
+from cbpf.cli.failures import report
 from support.command_server import command_folder
 from support.project import ROOT
 
@@ -60,6 +65,20 @@ class CommandLine:
         """
         settings: dict[str, Any] = {"bufsize": 0, "preexec_fn": _restore_signals}
         return subprocess.Popen([*self.command, *arguments], **{**settings, **options})
+
+
+def run_here(*arguments: str) -> CommandResult:
+    """Run the command in this process, with empty standard input."""
+    streams = {name: TextIOWrapper(BytesIO(), write_through=True) for name in ("stdin", "stdout", "stderr")}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, stream in streams.items():
+            patch.setattr(sys, name, stream)
+        try:
+            code = cli.run(arguments)
+        except Exception as error:
+            code = report(error)
+    output, message = (streams[name].buffer.getvalue() for name in ("stdout", "stderr"))
+    return CommandResult(code, output, message.decode())
 
 
 def is_writing(process: subprocess.Popen[bytes], folder: Path) -> bool:

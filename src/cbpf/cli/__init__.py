@@ -7,99 +7,23 @@ closed the pipe. `failures` has the message of each exception.
 
 from __future__ import annotations
 
-import importlib
 import os
 import signal
 import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final, NoReturn
 
-import click
+from .commands import COMMANDS as COMMANDS
+from .failures import report
+from .parser import parse
+from .streams import echo
 
-import cbpf
-
-from .failures import PROGRAM_FILES, Carried, report
-
-COMMANDS: Final = (
-    *("asm", "cases", "compile", "completion", "convert", "diff", "disasm", "explain", "filter", "format", "graph"),
-    *("info", "lint", "optimize", "run", "split", "stats", "trace", "verify", "why"),
-)
+QUERY_VARIABLE: Final = "_CBPF_COMPLETE"
+"""The environment variable by which the completion script of a shell queries completions."""
 
 _REPEAT_DELAY: Final = 0.01  # seconds
-
-
-@contextmanager
-def _past_click() -> Iterator[None]:
-    """Carry exceptions past click, which would exit with other codes or print an empty line."""
-    try:
-        yield
-    except Carried.HANDLED_BY_CLICK as error:
-        raise Carried from error
-
-
-class _Commands(click.Group):
-    """A group that imports the module of a subcommand when the subcommand is used."""
-
-    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
-        """Parse the command line; --help and --version write here."""
-        with _past_click():
-            return super().make_context(*arguments, **options)
-
-    def invoke(self, context: click.Context) -> Any:
-        """Run the subcommand and flush its output."""
-        with _past_click():
-            try:
-                result = super().invoke(context)
-            except click.UsageError as error:
-                if error.ctx is None:  # click's parser omits it from some errors
-                    error.ctx = self._subcommand_context(context)
-                raise
-            except cbpf.VerificationError as error:
-                names = context.meta.get(PROGRAM_FILES, ())
-                if len(names) == 1:
-                    (error.source,) = names
-                raise
-            sys.stdout.flush()
-            return result
-
-    def _subcommand_context(self, context: click.Context) -> click.Context:
-        """Return a context of the subcommand that was invoked, for messages."""
-        name = context.invoked_subcommand
-        command = None if name is None else self.get_command(context, name)
-        return context if command is None else click.Context(command, info_name=name, parent=context)
-
-    def list_commands(self, context: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        if name not in COMMANDS:
-            return None
-        command: click.Command = importlib.import_module(f".commands.{name}", __name__).command
-        return command
-
-
-@click.group(
-    cls=_Commands,
-    short_help="Classic BPF: packet filters and captures.",
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
-@click.version_option(cbpf.__version__, message="cbpf %(version)s")
-def group() -> None:
-    """Compile, verify, run, trace, optimise and compare classic BPF packet filters, and filter captures.
-
-    PROGRAM is a file, or - for standard input. Its format is detected: assembly (bpf_asm or Go syntax), a listing
-    (tcpdump -d or bpf_dbg), C (tcpdump -dd or bpf_asm -c), decimal numbers (tcpdump -ddd or bpf_asm), JSON,
-    hexadecimal, a cBPF savefile of libpcap, or the bytes of struct sock_filter. -e EXPRESSION replaces PROGRAM.
-
-    Exit code: 0 success, 1 no (a program is rejected, two programs differ), 2 error, 3 undecided.
-
-    \b
-      cbpf info in.pcap
-      cbpf filter -r in.pcap -w out.pcap 'tcp port 443'
-      cbpf diff -e 'tcp port 80' -e 'tcp dst port 80'
-    """
 
 
 def main() -> NoReturn:
@@ -110,17 +34,30 @@ def main() -> NoReturn:
         sys.unraisablehook = _raise_again
         _replace_closed_streams()
         _handle_signals()
-        if "_CBPF_COMPLETE" in os.environ:
-            from .completion import answer_queries
-
-            answer_queries()
-        status = int(group.main(prog_name="cbpf", standalone_mode=False) or 0)
+        status = run(sys.argv[1:])
     except (Exception, KeyboardInterrupt) as error:
         status = report(error)
     finally:
         _restore_signals()
         _discard_unwritable_output()
     sys.exit(status)
+
+
+def run(words: Sequence[str]) -> int:
+    """Run a command line, and return its exit code."""
+    if os.environ.get(QUERY_VARIABLE):
+        from .completion import answer_query
+
+        return answer_query()
+    invocation = parse(words)
+    if invocation is None:
+        from .click_parser import parse_with_click
+
+        parsed = parse_with_click(words)
+        if isinstance(parsed, int):
+            return parsed
+        invocation = parsed
+    return invocation.run()
 
 
 def _handle_signals() -> None:
@@ -186,4 +123,4 @@ def _discard_unwritable_output() -> None:
 
 def _show_warning(message: Warning | str, *_: Any) -> None:
     with suppress(OSError):  # stderr may be unwritable
-        click.echo(f"cbpf: warning: {message}", err=True)
+        echo(f"cbpf: warning: {message}", err=True)

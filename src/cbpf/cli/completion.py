@@ -12,15 +12,18 @@ from typing import Any, Final
 
 from click import shell_completion
 
+from . import QUERY_VARIABLE
+from .click_parser import group
 from .completion_scripts import SCRIPTS, script
 
 _CURSOR: Final = "\0"
 
 
-def answer_queries() -> None:
-    """Make click answer the queries of the scripts."""
+def answer_query() -> int:
+    """Print the answer to the query of a script, and return the exit code."""
     for shell in SCRIPTS:
         shell_completion.add_completion_class(type("_Completion", (_Completion,), {"name": shell}))
+    return shell_completion.shell_complete(group, {}, "cbpf", QUERY_VARIABLE, os.environ[QUERY_VARIABLE])
 
 
 class _Completion(shell_completion.ShellComplete):

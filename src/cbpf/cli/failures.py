@@ -7,9 +7,9 @@ import os
 from contextlib import suppress
 from typing import Final
 
-import click
-
 import cbpf
+
+from .streams import echo
 
 DEBUG_VARIABLE: Final = "CBPF_DEBUG"
 """The environment variable that shows the traceback of an error."""
@@ -20,29 +20,26 @@ _MAX_PROBLEMS: Final = 20
 UNDECIDED: Final = 3
 """The exit code if a query about all packets has no answer."""
 
-PROGRAM_FILES: Final = "cbpf.program_files"
-"""The key of a context's `meta` for the names of the programs that the command has read."""
-
 _WRITE_ERRORS: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF, errno.EROFS, errno.ESTALE)
 
 
-class Carried(Exception):
-    """The carrier of an exception that click would handle by itself: its cause."""
+class CommandError(Exception):
+    """An error of the command line's own, with one line per message."""
 
-    HANDLED_BY_CLICK: Final = (BrokenPipeError, EOFError, KeyboardInterrupt)
+
+class UsageError(CommandError):
+    """A command line that a subcommand cannot run; *command* is the name of the subcommand, "" for `cbpf` itself."""
+
+    command: str = ""
 
 
 def report(error: BaseException) -> int:
     """Print an error, as one line or one line per finding, and return the exit code."""
-    if isinstance(error, Carried) and error.__cause__ is not None:
-        error = error.__cause__
-    if isinstance(error, KeyboardInterrupt | click.Abort):
+    if isinstance(error, KeyboardInterrupt):
         return 130
     if isinstance(error, BrokenPipeError):
         return 141
-    if isinstance(error, click.exceptions.NoArgsIsHelpError):
-        return _print(error.format_message())
-    if os.environ.get(DEBUG_VARIABLE, "0") != "0" and not isinstance(error, click.ClickException):
+    if os.environ.get(DEBUG_VARIABLE, "0") != "0" and not isinstance(error, CommandError):
         import traceback
 
         _print("".join(traceback.format_exception(error)).rstrip())
@@ -58,12 +55,11 @@ def undecided_message(error: cbpf.Undecided) -> str:
 
 def _messages(error: BaseException) -> list[str]:
     match error:
-        case click.UsageError():
-            command = error.ctx.command_path if error.ctx else "cbpf"
-            message = " ".join(error.format_message().split("\n\t"))  # click lists choices one per line
-            return [f"{message.rstrip('.')} (see {command} --help)"]
-        case click.ClickException():
-            return error.format_message().splitlines()
+        case UsageError():
+            command = f"cbpf {error.command}".rstrip()
+            return [f"{str(error).rstrip('.')} (see {command} --help)"]
+        case CommandError():
+            return str(error).splitlines()
         case cbpf.VerificationError():
             prefix = f"{error.source}: " if error.source else ""
             return [f"{prefix}{finding}" for finding in error.findings]
@@ -110,9 +106,8 @@ def _expression_lines(error: cbpf.ExpressionError) -> list[str]:
     return [*lines, f"{subject}: {remaining} more errors"] if remaining else lines or [str(error)]
 
 
-def _print(*lines: str) -> int:
-    """Print lines on stderr, and return the exit code of an error."""
+def _print(*lines: str) -> None:
+    """Print lines on stderr."""
     with suppress(OSError):  # stderr itself may be unwritable
         for line in lines:
-            click.echo(line, err=True)
-    return 2
+            echo(line, err=True)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from typing import Final, TypeAlias
 
-import click
-
 import cbpf
 
+from .declarations import option
+from .failures import UsageError
 from .options import read_filter
+from .values import Integer
 
-packet_number_option: Final = click.option(
+packet_number_option: Final = option(
     "-n",
     "number",
     metavar="K",
-    type=click.IntRange(1),
+    kind=Integer(1),
     default=1,
-    show_default=True,
+    shows_default=True,
     help="Number of the packet, from 1.",
 )
 
@@ -46,9 +47,9 @@ def programs_for_capture(
     """
     names = ("PROGRAM", "CAPTURE") if expression is None else ("CAPTURE",)
     if len(arguments) < len(names):
-        raise click.UsageError(f"Missing argument '{names[len(arguments)]}'")
+        raise UsageError(f"Missing argument '{names[len(arguments)]}'")
     if len(arguments) > len(names):
-        raise click.UsageError(f"Got unexpected extra argument ({arguments[len(names)]})")
+        raise UsageError(f"Got unexpected extra argument ({arguments[len(names)]})")
     program = read_filter(arguments[0]) if expression is None else expression
     capture = cbpf.read_capture(arguments[-1])
     if expression is not None:

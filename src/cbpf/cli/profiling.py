@@ -6,19 +6,19 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Final, NamedTuple
 
-import click
-
 import cbpf
 
+from .declarations import Invocation, option
+from .failures import UsageError
 from .options import program_or_expression
 from .packets import program_view, programs_for_capture
 from .values import FILE
 
-capture_option: Final = click.option(
+capture_option: Final = option(
     "-r",
     "capture",
     metavar="CAPTURE",
-    type=FILE,
+    kind=FILE,
     help="Count executions on the packets of CAPTURE, - for standard input.",
 )
 
@@ -50,7 +50,7 @@ def profiled_program(
     """
     if capture is None:
         if as_socket:
-            raise click.UsageError("--as-socket requires -r CAPTURE")
+            raise UsageError("--as-socket requires -r CAPTURE")
         loaded = program_or_expression(path, expression, link_type, optimizer=optimizer)
         return ProfiledProgram(loaded, None, None, link_type)
     _check_usage(path, expression, capture)
@@ -64,14 +64,13 @@ def profiled_program(
 
 
 def _check_usage(path: str | None, expression: str | None, capture: str) -> None:
-    context = click.get_current_context()
     if expression is not None:
         if path is not None:
-            raise click.UsageError("PROGRAM and -e EXPRESSION are mutually exclusive")
-        if context.get_parameter_source("link_type") is not click.core.ParameterSource.DEFAULT:
-            raise click.UsageError("-y LINKTYPE and -r CAPTURE are mutually exclusive: CAPTURE has a link type")
+            raise UsageError("PROGRAM and -e EXPRESSION are mutually exclusive")
+        if Invocation.current is not None and "link_type" in Invocation.current.given:
+            raise UsageError("-y LINKTYPE and -r CAPTURE are mutually exclusive: CAPTURE has a link type")
     elif capture == "-" and path in (None, "-"):
-        raise click.UsageError("PROGRAM and -r CAPTURE cannot both be standard input")
+        raise UsageError("PROGRAM and -r CAPTURE cannot both be standard input")
 
 
 class _CapturePackets:

@@ -8,20 +8,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
-import click
+from .declarations import Function, option
+from .streams import echo
 
 _DELAY: Final = 0.5  # seconds until the bar appears; shorter work shows none
 _INTERVAL: Final = 0.1  # seconds between two updates
 
 
-def with_progress(command: Callable[..., Any]) -> Callable[..., Any]:
+def with_progress(command: Function) -> Function:
     """Add the options --no-progress and --quiet."""
-    for option in (
-        click.option("-q", "--quiet", is_flag=True, help="Show neither a progress bar nor a summary on stderr."),
-        click.option("--no-progress", is_flag=True, help="Do not show a progress bar."),
-    ):
-        command = option(command)
-    return command
+    no_progress = option("--no-progress", is_flag=True, help="Do not show a progress bar.")
+    quiet = option("-q", "--quiet", is_flag=True, help="Show neither a progress bar nor a summary on stderr.")
+    return no_progress(quiet(command))
 
 
 @contextmanager
@@ -57,6 +55,8 @@ class _ProgressBar:
         self._bar.update(done - self._bar.pos, f"{_format_size(done)}{total}, {_format_size(rate)}/s")
 
     def _new_bar(self) -> Any:
+        import click
+
         return click.progressbar(
             length=self._total or 0,
             file=sys.stderr,
@@ -69,7 +69,7 @@ class _ProgressBar:
     def clear(self) -> None:
         """Clear the line and show the cursor again."""
         if self._bar is not None:
-            click.echo("\r\x1b[K\x1b[?25h", file=sys.stderr, nl=False)
+            echo("\r\x1b[K\x1b[?25h", err=True, nl=False)
 
 
 def _total_size(sources: Sequence[str]) -> int | None:

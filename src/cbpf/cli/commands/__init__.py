@@ -1,1 +1,20 @@
 """The subcommands, one module each; each defines `command`."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from ..declarations import Command
+
+COMMANDS: Final = (
+    *("asm", "cases", "compile", "completion", "convert", "diff", "disasm", "explain", "filter", "format", "graph"),
+    *("info", "lint", "optimize", "run", "split", "stats", "trace", "verify", "why"),
+)
+
+
+def load(name: str) -> Command:
+    """Return the subcommand with a name of COMMANDS."""
+    command: Command = importlib.import_module(f".{name}", __name__).command
+    return command

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import click
-
 import cbpf
 
+from ..declarations import argument, option, subcommand
 from ..options import read_program, target_format_option, target_option, write_bytes
 from ..values import FILE
 
 
-@click.command("asm", short_help="Assemble a program, like bpf_asm.")
-@click.argument("text", required=False, default="-", type=FILE)
-@click.option("-c", "as_c", is_flag=True, help="Output C initialisers, like bpf_asm -c; short for --to c.")
+@subcommand("asm", "Assemble a program, like bpf_asm.")
+@argument("text", required=False, default="-", kind=FILE)
+@option("-c", "as_c", is_flag=True, help="Output C initialisers, like bpf_asm -c; short for --to c.")
 @target_format_option("comma")
 @target_option
 def command(text: str, as_c: bool, target_format: str, target: str | None) -> None:

@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import click
-
 import cbpf
 
 from ...reporting.packet_output import changed_metadata, counted, format_bytes
+from ..declarations import argument, option, subcommand
 from ..options import dialect_option, expression_option, link_type_option, program_or_expression, proof_options
+from ..streams import echo
 from ..values import FILE
 
 
-@click.command("cases", short_help="Generate test packets that cover a program.")
-@click.argument("program", required=False, type=FILE)
+@subcommand("cases", "Generate test packets that cover a program.")
+@argument("program", required=False, kind=FILE)
 @expression_option
 @link_type_option
 @dialect_option
 @proof_options
-@click.option("-w", "target", type=FILE, help="Write the packets as a capture instead of listing them.")
+@option("-w", "target", kind=FILE, help="Write the packets as a capture instead of listing them.")
 def command(
     program: str | None,
     expression: str | None,
@@ -51,14 +51,14 @@ def command(
         return
     for number, case in enumerate(cases, 1):
         verdict = _verdict(case.verdict, dialect)
-        click.echo(f"{number}: {_lengths(case)}, {verdict}: {', '.join(case.reasons)}")
-        click.echo(f"    {format_bytes(case.packet)}")
+        echo(f"{number}: {_lengths(case)}, {verdict}: {', '.join(case.reasons)}")
+        echo(f"    {format_bytes(case.packet)}")
         metadata = changed_metadata(case.metadata)
         if metadata:
-            click.echo(f"    metadata: {metadata}")
+            echo(f"    metadata: {metadata}")
     if expression is not None:
         for line in _clause_lines(cbpf.clause_coverage(expression, cases, link_type=link_type)):
-            click.echo(line)
+            echo(line)
 
 
 def _clause_lines(coverage: tuple[cbpf.ClauseCoverage, ...]) -> Iterator[str]:
@@ -89,4 +89,4 @@ def _lengths(case: cbpf.Case) -> str:
 def _warn_of_metadata(cases: tuple[cbpf.Case, ...]) -> None:
     count = sum(1 for case in cases if changed_metadata(case.metadata))
     if count:
-        click.echo(f"cbpf: warning: the metadata of {counted(count, 'packet')} cannot be stored in a capture", err=True)
+        echo(f"cbpf: warning: the metadata of {counted(count, 'packet')} cannot be stored in a capture", err=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import click
-
 import cbpf
 
 from ...reporting.clause_output import clause_lines, plain_lines
+from ..declarations import argument, option, subcommand
+from ..failures import UsageError
 from ..options import (
     expression_file_option,
     link_type_option,
@@ -20,57 +20,56 @@ from ..options import (
     read_expression,
     write_bytes,
 )
-from ..values import EXPRESSION, FILE
+from ..streams import echo
+from ..values import EXPRESSION, FILE, Choice, Integer
 
 _MAX_SOCKET_PROGRAM: Final = 4096  # instructions: BPF_MAXINSNS of linux/bpf_common.h
 
 
-@click.command("compile", short_help="Compile a filter expression, like tcpdump -d.")
-@click.argument("expression", nargs=-1, type=EXPRESSION)
+@subcommand("compile", "Compile a filter expression, like tcpdump -d.")
+@argument("expression", kind=EXPRESSION, required=False, multiple=True)
 @link_type_option
-@click.option(
+@option(
     "-s",
     "snaplen",
     metavar="BYTES",
-    type=int,
+    kind=Integer(),
     default=262144,
-    show_default=True,
+    shows_default=True,
     help="Snapshot length in bytes, the verdict on accepted packets; 0 means the default.",
 )
-@click.option(
-    "-d", "detail", count=True, help="Output format: -d a listing (the default), -dd C, -ddd decimal numbers."
-)
+@option("-d", "detail", counted=True, help="Output format: -d a listing (the default), -dd C, -ddd decimal numbers.")
 @expression_file_option
 @netmask_option
 @list_options
 @names_option
 @optimizer_options
-@click.option(
+@option(
     "--frontend",
-    type=click.Choice(["cbpf", "libpcap"]),
+    kind=Choice(("cbpf", "libpcap")),
     default="cbpf",
-    show_default=True,
+    shows_default=True,
     help="Compiler of the plain code: cbpf's own, or libpcap's for comparisons.",
 )
-@click.option(
+@option(
     "--goal",
-    type=click.Choice(["size", "speed"]),
-    show_default="speed with --hosts or --ports, else size",
+    kind=Choice(("size", "speed")),
+    shows_default="speed with --hosts or --ports, else size",
     help="Optimise for size (fewer instructions) or for speed: chains of tests become trees, which are longer but have "
     "shorter paths.",
 )
 @new_dialect_option("BPF dialect whose arithmetic the optimiser preserves.")
-@click.option(
+@option(
     "--show",
-    type=click.Choice(["ast", "clauses", "plain"]),
+    kind=Choice(("ast", "clauses", "plain")),
     help="Print, instead of the program: the syntax tree of the expression (ast), its clauses with their instructions "
     "and the bytes that they load (clauses), or the plain code with the clause of each instruction (plain).",
 )
-@click.option("--lint", is_flag=True, help="Also warn of mistakes in the expression, like cbpf lint.")
-@click.option(
+@option("--lint", is_flag=True, help="Also warn of mistakes in the expression, like cbpf lint.")
+@option(
     "-w",
     "target",
-    type=FILE,
+    kind=FILE,
     help="Write a cBPF savefile of libpcap, with link type, snapshot length and expression, instead of printing.",
 )
 def command(
@@ -101,21 +100,21 @@ def command(
       cbpf filter --program blocked.cbpf -r in.pcap -w out.pcap
     """
     if names is None and frontend == "libpcap":
-        raise click.UsageError("--no-names and --frontend libpcap are mutually exclusive")
+        raise UsageError("--no-names and --frontend libpcap are mutually exclusive")
     text = read_expression(expression, expression_file)
     if show is not None:
         if target is not None or detail:
-            raise click.UsageError("--show and -d or -w are mutually exclusive")
+            raise UsageError("--show and -d or -w are mutually exclusive")
         if lists is not None:
-            raise click.UsageError("--show and --hosts or --ports are mutually exclusive")
+            raise UsageError("--show and --hosts or --ports are mutually exclusive")
     kind, length = cbpf.link_type(link_type), snaplen or cbpf.DEFAULT_SNAPLEN  # -s 0 as in tcpdump
     if show == "ast":
-        click.echo(cbpf.tree_listing(text))
+        echo(cbpf.tree_listing(text))
         return
     if show is not None:
         mapped = cbpf.source_map(text, link_type=kind, snaplen=length, netmask=netmask, names=names)
         for line in plain_lines(mapped) if show == "plain" else clause_lines(mapped):
-            click.echo(line)
+            echo(line)
         return
     program = cbpf.compile(
         lists.replace(text=text) if lists else text,
@@ -131,7 +130,7 @@ def command(
     )
     if len(program) > _MAX_SOCKET_PROGRAM:
         fact = f"{len(program):,} instructions exceed the limit of a socket, {_MAX_SOCKET_PROGRAM:,}"
-        click.echo(f"cbpf: warning: {fact}; the program can still filter captures", err=True)
+        echo(f"cbpf: warning: {fact}; the program can still filter captures", err=True)
     if target is not None:
         savefile = cbpf.Savefile(
             program,
@@ -144,6 +143,6 @@ def command(
         )
         write_bytes(target, savefile.to_bytes())
     elif detail < 2:
-        click.echo(cbpf.listing(program))
+        echo(cbpf.listing(program))
     else:
-        click.echo(cbpf.render(program, "c" if detail == 2 else "decimal"), nl=False)
+        echo(cbpf.render(program, "c" if detail == 2 else "decimal"), nl=False)

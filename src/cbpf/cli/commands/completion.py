@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import click
-
 from ..completion_scripts import SCRIPTS, script
+from ..declarations import argument, subcommand
+from ..streams import echo
+from ..values import Choice
 
 
-@click.command("completion", short_help="Print the completion script of a shell.")
-@click.argument("shell", metavar="SHELL", type=click.Choice(list(SCRIPTS)))
+@subcommand("completion", "Print the completion script of a shell.")
+@argument("shell", metavar="SHELL", kind=Choice(tuple(SCRIPTS)))
 def command(shell: str) -> None:
     """Print the script that makes SHELL (bash, fish or zsh) complete subcommands, options and arguments of cbpf.
 
@@ -18,4 +19,4 @@ def command(shell: str) -> None:
     \b
       cbpf completion bash
     """
-    click.echo(script(shell), nl=False)
+    echo(script(shell), nl=False)

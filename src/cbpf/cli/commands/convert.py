@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import click
-
 import cbpf
 
+from ..declarations import argument, option, subcommand
 from ..options import (
     expression_option,
     format_choice,
@@ -19,15 +18,15 @@ from ..options import (
 from ..values import FILE
 
 
-@click.command("convert", short_help="Convert a program to another format.")
-@click.argument("program", required=False, type=FILE)
+@subcommand("convert", "Convert a program to another format.")
+@argument("program", required=False, kind=FILE)
 @expression_option
 @link_type_option
-@click.option(
+@option(
     "--from",
     "source_format",
     metavar="FORMAT",
-    type=format_choice,
+    kind=format_choice,
     help="Input format, one of those of --to; detected by default.",
 )
 @target_format_option("asm")

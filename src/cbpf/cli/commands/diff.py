@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import click
-
 import cbpf
 
 from ...reporting.packet_output import changed_metadata, counted, packet_lines
 from ...reporting.trace_diff import COLUMN_WIDTH, side_by_side
+from ..declarations import argument, option, subcommand
+from ..failures import CommandError, UsageError
 from ..options import dialect_option, display_name, link_type_option, proof_options, read_program
-from ..values import EXPRESSION, FILE
+from ..streams import echo
+from ..values import EXPRESSION, FILE, Choice
 
 _DIFFERENT: Final = 1
 _MAX_NAME_LENGTH: Final = 90
@@ -26,36 +27,33 @@ _PROVED: Final = {
 _REFUTED: Final = {"equal": "different", "implies": "not implied"}
 
 
-@click.command("diff", short_help="Prove two programs equal, or find a counterexample.")
-@click.argument("paths", nargs=-1, metavar="[LEFT] [RIGHT]", type=FILE)
-@click.option(
+@subcommand("diff", "Prove two programs equal, or find a counterexample.")
+@argument("paths", required=False, multiple=True, metavar="[LEFT] [RIGHT]", kind=FILE)
+@option(
     "-e",
     "expressions",
-    type=EXPRESSION,
+    kind=EXPRESSION,
     multiple=True,
     help="Compare the program of a filter expression; may be given twice. With one file, the file is LEFT.",
 )
 @link_type_option
 @dialect_option
-@click.option(
+@option(
     "--relation",
-    type=click.Choice(["equal", "implies"]),
+    kind=Choice(("equal", "implies")),
     default="equal",
-    show_default=True,
+    shows_default=True,
     help="Relation to prove. equal: both programs agree; implies: RIGHT accepts every packet that LEFT accepts.",
 )
-@click.option(
+@option(
     "--verdicts",
-    type=click.Choice(["exact", "accept"]),
+    kind=Choice(("exact", "accept")),
     help="Compare exact verdicts (the default for equal), or only whether a packet is accepted (accept, the default "
     "for implies).",
 )
 @proof_options
-@click.option("-w", "target", type=FILE, help="Write the counterexample as a capture.")
-@click.pass_context
+@option("-w", "target", kind=FILE, help="Write the counterexample as a capture.")
 def command(
-    context: click.Context,
-    /,
     paths: tuple[str, ...],
     expressions: tuple[str, ...],
     link_type: str,
@@ -64,7 +62,7 @@ def command(
     verdicts: Any,
     target: str | None,
     **limits: Any,
-) -> None:
+) -> int:
     """Prove that two programs agree on every packet, or show a packet on which they differ, with both traces.
 
     LEFT and RIGHT are programs in any format, or expressions given by -e.
@@ -77,7 +75,7 @@ def command(
       cbpf diff --relation implies -e 'tcp port 80' -e tcp
     """
     if len(paths) + len(expressions) != 2:
-        raise click.UsageError(f"expected two programs, got {len(paths) + len(expressions)}")
+        raise UsageError(f"expected two programs, got {len(paths) + len(expressions)}")
     names = [*map(display_name, paths), *(f"-e {expression!r}" for expression in expressions)]
     compiled = (cbpf.compile(expression, link_type=link_type) for expression in expressions)
     programs = [*map(read_program, paths), *compiled]
@@ -87,18 +85,18 @@ def command(
         left.program, right.program, dialect=dialect, relation=relation, verdicts=verdicts, **limits
     )
     if difference is None:
-        click.echo(_PROVED[relation, verdicts].format(packet=_scope(dialect, **limits)))
-        return
+        echo(_PROVED[relation, verdicts].format(packet=_scope(dialect, **limits)))
+        return 0
     if target is not None:
         _write_packet(target, difference, link_type)
     _print_difference(_REFUTED[relation], names, left, right, difference)
-    context.exit(_DIFFERENT)
+    return _DIFFERENT
 
 
 def _vm(name: str, program: cbpf.Program, dialect: cbpf.Dialect) -> cbpf.VM:
     findings = cbpf.findings(program, dialect=dialect)
     if findings:
-        raise click.ClickException("\n".join(f"{_shortened(name)}: {finding}" for finding in findings))
+        raise CommandError("\n".join(f"{_shortened(name)}: {finding}" for finding in findings))
     return cbpf.VM(program, dialect=dialect, engine="interpreter")
 
 
@@ -112,16 +110,16 @@ def _print_difference(
     """Print the answer, the two programs, the packet on which they differ, and both traces."""
     left_verdict = cbpf.describe_verdict(difference.left_verdict, dialect=left.dialect)
     right_verdict = cbpf.describe_verdict(difference.right_verdict, dialect=left.dialect)
-    click.echo(f"{answer}: left {left_verdict}, right {right_verdict}")
+    echo(f"{answer}: left {left_verdict}, right {right_verdict}")
     for side, name, vm in zip(("left", "right"), names, (left, right), strict=True):
-        click.echo(f"  {side + ':':6} {_shortened(name)}, {counted(len(vm.program), 'instruction')}")
-    click.echo()
+        echo(f"  {side + ':':6} {_shortened(name)}, {counted(len(vm.program), 'instruction')}")
+    echo()
     for line in packet_lines(difference.packet, difference.wire_length, difference.metadata, left.dialect):
-        click.echo(line)
-    click.echo()
-    click.echo(f"{'left':{COLUMN_WIDTH}}   right")
+        echo(line)
+    echo()
+    echo(f"{'left':{COLUMN_WIDTH}}   right")
     for line in side_by_side(left, right, difference):
-        click.echo(line)
+        echo(line)
 
 
 def _shortened(name: str) -> str:
@@ -132,4 +130,4 @@ def _write_packet(target: str, difference: cbpf.Difference, link_type: str) -> N
     cbpf.write_capture(target, [(difference.packet, difference.wire_length)], link_type=link_type)
     metadata = changed_metadata(difference.metadata)
     if metadata:
-        click.echo(f"cbpf: warning: metadata cannot be stored in a capture: {metadata}", err=True)
+        echo(f"cbpf: warning: metadata cannot be stored in a capture: {metadata}", err=True)

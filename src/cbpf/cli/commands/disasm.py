@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import click
-
 import cbpf
 
+from ..declarations import argument, subcommand
 from ..options import (
     expression_option,
     link_type_option,
@@ -14,14 +13,14 @@ from ..options import (
     target_option,
     write_bytes,
 )
-from ..values import FILE
+from ..values import FILE, Choice
 
 
-@click.command("disasm", short_help="Disassemble a program.")
-@click.argument("program", required=False, type=FILE)
+@subcommand("disasm", "Disassemble a program.")
+@argument("program", required=False, kind=FILE)
 @expression_option
 @link_type_option
-@target_format_option("asm", click.Choice(["asm", "dbg", "go", "tcpdump"]))
+@target_format_option("asm", Choice(("asm", "dbg", "go", "tcpdump")))
 @target_option
 def command(
     program: str | None, expression: str | None, link_type: str, target_format: str, target: str | None

@@ -7,12 +7,11 @@ from itertools import zip_longest
 from time import perf_counter
 from typing import Any, Final, NamedTuple
 
-import click
-
 import cbpf
 
 from ...reporting.clause_output import plain_lines
 from ...reporting.packet_output import counted, packet_lines
+from ..declarations import argument, option, subcommand
 from ..failures import UNDECIDED, undecided_message
 from ..options import (
     dialect_option,
@@ -24,6 +23,7 @@ from ..options import (
     read_expression,
     timeout_option,
 )
+from ..streams import echo
 from ..values import EXPRESSION, FILE
 
 _MAX_CLAUSE: Final = 24  # characters beside an instruction
@@ -32,20 +32,15 @@ _INDENT: Final = " " * 13
 _LONGEST_PACKET: Final = 262_144  # bytes; libpcap's maximum snapshot length
 
 
-@click.command("explain", short_help="Show how an expression is optimised, with a proof.")
-@click.argument("expression", nargs=-1, type=EXPRESSION)
+@subcommand("explain", "Show how an expression is optimised, with a proof.")
+@argument("expression", kind=EXPRESSION, required=False, multiple=True)
 @link_type_option
 @expression_file_option
 @dialect_option
 @goal_option
 @timeout_option
-@click.option(
-    "-w", "target", type=FILE, help="Write the packet whose verdict libpcap's optimiser changes as a capture."
-)
-@click.pass_context
+@option("-w", "target", kind=FILE, help="Write the packet whose verdict libpcap's optimiser changes as a capture.")
 def command(
-    context: click.Context,
-    /,
     expression: tuple[str, ...],
     link_type: str,
     expression_file: str | None,
@@ -53,7 +48,7 @@ def command(
     goal: Any,
     timeout: float,
     target: str | None,
-) -> None:
+) -> int:
     """Show the plain program of a filter expression with its clauses, and the program as optimised by cbpf.
 
     Instructions of optimised programs belong to no clause, because one test may serve several clauses.
@@ -72,22 +67,21 @@ def command(
     plain = mapped.program
     optimized = cbpf.optimize(plain, dialect=dialect, goal=goal)
     for line in _listings(mapped, optimized, dialect):
-        click.echo(line)
-    click.echo()
+        echo(line)
+    echo()
     for line in _pass_lines(plain, dialect, goal):
-        click.echo(line)
-    click.echo()
+        echo(line)
+    echo()
     proof = _compare(plain, optimized, dialect, timeout)
-    click.echo(f"proof        {proof.answer}")
+    echo(f"proof        {proof.answer}")
     is_decided = proof.is_decided
     try:
         libpcap_program = cbpf.compile(text, link_type=link_type, optimizer="libpcap", frontend="libpcap")
     except (cbpf.MissingLibrary, cbpf.ExpressionError) as error:  # libpcap 1.10 does not have all primitives
-        click.echo(f"libpcap -O   not compared: {error}")
+        echo(f"libpcap -O   not compared: {error}")
     else:
         is_decided &= _compare_with_libpcap(plain, libpcap_program, dialect, timeout, target, link_type)
-    if not is_decided:
-        context.exit(UNDECIDED)
+    return 0 if is_decided else UNDECIDED
 
 
 def _compare_with_libpcap(
@@ -100,12 +94,12 @@ def _compare_with_libpcap(
 ) -> bool:
     """Show whether libpcap's optimised program has the same verdicts, and return whether that is decided."""
     comparison = _compare(plain, libpcap, dialect, timeout)
-    click.echo(f"libpcap -O   {counted(len(libpcap), 'instruction')}, {comparison.answer}")
+    echo(f"libpcap -O   {counted(len(libpcap), 'instruction')}, {comparison.answer}")
     difference = comparison.difference
     if difference is not None:
         _print_difference(difference, dialect)
         if target is None:
-            click.echo(f"{_INDENT}(-w FILE writes this packet; compare tcpdump -r FILE with and without -O)")
+            echo(f"{_INDENT}(-w FILE writes this packet; compare tcpdump -r FILE with and without -O)")
         else:
             cbpf.write_capture(target, [(difference.packet, difference.wire_length)], link_type=link_type)
     return comparison.is_decided
@@ -163,6 +157,6 @@ def _compare(plain: cbpf.Program, other: cbpf.Program, dialect: cbpf.Dialect, ti
 def _print_difference(difference: cbpf.Difference, dialect: cbpf.Dialect) -> None:
     verdicts = (difference.left_verdict, difference.right_verdict)
     plain, libpcap = (cbpf.describe_verdict(verdict, dialect=dialect) for verdict in verdicts)
-    click.echo(f"{_INDENT}plain code {plain}, libpcap's optimised code {libpcap}")
+    echo(f"{_INDENT}plain code {plain}, libpcap's optimised code {libpcap}")
     for line in packet_lines(difference.packet, difference.wire_length, difference.metadata, dialect):
-        click.echo(f"{_INDENT}{line}")
+        echo(f"{_INDENT}{line}")

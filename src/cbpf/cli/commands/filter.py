@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from typing import Any, Final
 
-import click
-
 import cbpf
 
 from ...reporting.packet_output import counted
+from ..declarations import argument, option, subcommand
+from ..failures import UsageError
 from ..options import (
     as_socket_option,
     compress_option,
@@ -24,7 +24,8 @@ from ..options import (
     sources_to_read,
 )
 from ..progress import progress_bar, with_progress
-from ..values import EXPRESSION, FILE
+from ..streams import echo
+from ..values import EXPRESSION, FILE, Integer
 
 _TCPDUMP_OPTIONS: Final = {
     "cbpf compile prints programs": "-d",
@@ -36,38 +37,25 @@ _TCPDUMP_OPTIONS: Final = {
 """The options of tcpdump that cbpf filter does not have, by the alternative."""
 
 
-class _Filter(click.Command):
-    """A command whose errors for options of tcpdump name the alternative."""
-
-    def parse_args(self, context: click.Context, arguments: list[str]) -> list[str]:
-        try:
-            return super().parse_args(context, arguments)
-        except click.NoSuchOption as error:
-            advice = [text for text, options in _TCPDUMP_OPTIONS.items() if error.option_name in options.split()]
-            if not advice:
-                raise
-            raise click.UsageError(f"{error.message.rstrip('.')}; {advice[0]}", context) from None
-
-
-@click.command("filter", cls=_Filter, short_help="Copy the packets that a filter accepts.")
-@click.argument("expression", nargs=-1, type=EXPRESSION)
+@subcommand("filter", "Copy the packets that a filter accepts.", foreign_options=_TCPDUMP_OPTIONS)
+@argument("expression", kind=EXPRESSION, required=False, multiple=True)
 @sources_option
-@click.option(
+@option(
     "-w",
     "target",
-    type=FILE,
+    kind=FILE,
     help="Capture to write, - for standard output (the default); may be one of the inputs.",
 )
 @expression_file_option
-@click.option(
+@option(
     "--program",
     metavar="PROGRAM",
-    type=FILE,
+    kind=FILE,
     help="Run PROGRAM instead of an expression; packets of another link type than that of a savefile do not match.",
 )
-@click.option("-c", "count", metavar="COUNT", type=click.IntRange(1), help="Stop after COUNT accepted packets.")
-@click.option("--count", "only_count", is_flag=True, help="Print the number of accepted packets; write no capture.")
-@click.option("--invert", is_flag=True, help="Accept the packets that do not match, and reject the others.")
+@option("-c", "count", metavar="COUNT", kind=Integer(1), help="Stop after COUNT accepted packets.")
+@option("--count", "only_count", is_flag=True, help="Print the number of accepted packets; write no capture.")
+@option("--invert", is_flag=True, help="Accept the packets that do not match, and reject the others.")
 @list_options
 @container_options
 @compress_option
@@ -75,8 +63,8 @@ class _Filter(click.Command):
 @dialect_option
 @engine_option
 @as_socket_option
-@click.option("-O", is_flag=True, expose_value=False, help="Accepted for tcpdump compatibility; has no effect.")
-@click.option("-n", is_flag=True, expose_value=False, help="Accepted for tcpdump compatibility; has no effect.")
+@option("-O", is_flag=True, expose_value=False, help="Accepted for tcpdump compatibility; has no effect.")
+@option("-n", is_flag=True, expose_value=False, help="Accepted for tcpdump compatibility; has no effect.")
 def command(
     expression: tuple[str, ...],
     sources: tuple[str, ...],
@@ -107,9 +95,9 @@ def command(
       cbpf filter -r in.pcap --count udp port 53
     """
     if program is not None and (expression or expression_file is not None or lists):
-        raise click.UsageError("--program PROGRAM cannot be combined with EXPRESSION, -F, --hosts or --ports")
+        raise UsageError("--program PROGRAM cannot be combined with EXPRESSION, -F, --hosts or --ports")
     if only_count and target is not None:
-        raise click.UsageError("--count and -w FILE are mutually exclusive")
+        raise UsageError("--count and -w FILE are mutually exclusive")
     text = read_expression(expression, expression_file)
     accept = read_filter(program) if program is not None else lists.replace(text=text) if lists else text
     destination = None if only_count else _destination(target)
@@ -138,15 +126,15 @@ def command(
 
 def _destination(target: str | None) -> str:
     if target is None and sys.stdout.isatty():
-        raise click.UsageError("standard output is a terminal; give -w FILE or --count")
+        raise UsageError("standard output is a terminal; give -w FILE or --count")
     return "-" if target is None else target
 
 
 def _report(summary: cbpf.Summary, only_count: bool, quiet: bool) -> None:
     if only_count:
-        click.echo(summary.packets_accepted)
+        echo(summary.packets_accepted)
     if not quiet:
-        click.echo(
+        echo(
             f"{counted(summary.packets_seen, 'packet')} seen, {summary.packets_accepted:,} accepted;"
             f" {summary.bytes_accepted:,} of {counted(summary.bytes_seen, 'byte')}; {summary.seconds:.3f} s",
             err=True,

@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-import click
-
 import cbpf
 
+from ..declarations import argument, option, subcommand
 from ..options import expression_file_option, read_expression
-from ..values import EXPRESSION
+from ..streams import echo
+from ..values import EXPRESSION, Integer
 
 _NOT_CANONICAL = 1
 
 
-@click.command("format", short_help="Write a filter expression in its canonical form.")
-@click.argument("expression", nargs=-1, type=EXPRESSION)
+@subcommand("format", "Write a filter expression in its canonical form.")
+@argument("expression", kind=EXPRESSION, required=False, multiple=True)
 @expression_file_option
-@click.option(
+@option(
     "--width",
     metavar="COLUMNS",
-    type=click.IntRange(min=1),
+    kind=Integer(1),
     help="Break longer lines before 'and' and 'or'; by default, the result is one line.",
 )
-@click.option(
+@option(
     "--check",
     is_flag=True,
     help="Print the canonical form only if the expression differs from it. Line breaks, repeated blanks and comments "
     "are not differences.",
 )
-@click.pass_context
-def command(
-    context: click.Context, expression: tuple[str, ...], expression_file: str | None, width: int | None, check: bool
-) -> None:
+def command(expression: tuple[str, ...], expression_file: str | None, width: int | None, check: bool) -> int:
     """Print a filter expression (pcap-filter(7)) in its canonical form, which compiles to the same program.
 
     Each identifier has its qualifiers, and parentheses show the order in which 'and' and 'or' apply. The expression is
@@ -46,6 +43,5 @@ def command(
     canonical = cbpf.format_expression(text, width=width)
     is_different = text.split() != canonical.split()
     if is_different or not check:
-        click.echo(canonical)
-    if is_different and check:
-        context.exit(_NOT_CANONICAL)
+        echo(canonical)
+    return _NOT_CANONICAL if is_different and check else 0

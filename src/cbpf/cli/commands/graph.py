@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from typing import Final, Literal
 
-import click
-
 import cbpf
 
+from ..declarations import argument, option, subcommand
+from ..failures import UsageError
 from ..options import (
     as_socket_option,
     dialect_option,
@@ -19,7 +19,7 @@ from ..options import (
     write_bytes,
 )
 from ..profiling import ProfiledProgram, capture_option, profiled_program
-from ..values import FILE
+from ..values import FILE, Choice
 
 _PictureFormat = Literal["dot", "mermaid", "svg"]
 
@@ -33,20 +33,20 @@ _SUFFIXES: Final[dict[str, _PictureFormat]] = {
 }
 
 
-@click.command("graph", short_help="Draw the control-flow graph of a program.")
-@click.argument("program", required=False, type=FILE)
+@subcommand("graph", "Draw the control-flow graph of a program.")
+@argument("program", required=False, kind=FILE)
 @expression_option
 @link_type_option
-@click.option(
+@option(
     "--to",
     "target_format",
-    type=click.Choice(["dot", "mermaid", "svg"]),
+    kind=Choice(("dot", "mermaid", "svg")),
     help="Output format; by default according to the suffix of -w FILE (.svg, .mmd, .mermaid, .md, .dot, .gv), or dot "
     "if it has none.",
 )
 @target_option
 @capture_option
-@click.option(
+@option(
     "--clauses",
     "shows_clauses",
     is_flag=True,
@@ -93,10 +93,10 @@ def command(
 def _clauses(expression: str | None, profile: ProfiledProgram) -> tuple[str, ...]:
     """Return the clause of each instruction of a plain program."""
     if expression is None:
-        raise click.UsageError("--clauses requires -e EXPRESSION")
+        raise UsageError("--clauses requires -e EXPRESSION")
     mapped = cbpf.source_map(expression, link_type=profile.link_type)
     if mapped.program != profile.program:
-        raise click.UsageError("--clauses: the lists of EXPRESSION are too long for a graph of captures")
+        raise UsageError("--clauses: the lists of EXPRESSION are too long for a graph of captures")
     return mapped.texts()
 
 
@@ -109,4 +109,4 @@ def _format_of_name(target: str | None) -> _PictureFormat:
             return picture_format
     *first, last = _SUFFIXES
     known = f"{', '.join(first)} and {last}"
-    raise click.UsageError(f"{display_name(target)}: its suffix names no format; known are {known}, or use --to")
+    raise UsageError(f"{display_name(target)}: its suffix names no format; known are {known}, or use --to")

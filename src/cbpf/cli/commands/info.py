@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterator
 from typing import Final
 
-import click
-
 import cbpf
 
 from ...reporting.packet_output import counted
+from ..declarations import argument, option, subcommand
+from ..streams import echo
 from ..values import FILE
 
 _SECOND: Final = 1_000_000_000
@@ -25,11 +25,10 @@ _BYTE_ORDERS: Final = {"<": "little-endian", ">": "big-endian"}
 _UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))  # seconds, largest unit first
 
 
-@click.command("info", short_help="Describe captures.")
-@click.argument("captures", nargs=-1, required=True, metavar="CAPTURE...", type=FILE)
-@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON per capture.")
-@click.pass_context
-def command(context: click.Context, captures: tuple[str, ...], as_json: bool) -> None:
+@subcommand("info", "Describe captures.")
+@argument("captures", multiple=True, required=True, metavar="CAPTURE...", kind=FILE)
+@option("--json", "as_json", is_flag=True, help="Print one line of JSON per capture.")
+def command(captures: tuple[str, ...], as_json: bool) -> int:
     """Describe each CAPTURE: format, packets, bytes, times (UTC), interfaces, damage.
 
     A CAPTURE is a file, or - for standard input: pcap or pcapng, also compressed by gzip, zstd, lz4, xz or bzip2. If a
@@ -49,13 +48,12 @@ def command(context: click.Context, captures: tuple[str, ...], as_json: bool) ->
             message: str | None = str(error)
         else:
             message = info.damage
-            click.echo(json.dumps(info.as_dict()) if as_json else ("" if is_first else "\n") + _text(info))
+            echo(json.dumps(info.as_dict()) if as_json else ("" if is_first else "\n") + _text(info))
             is_first = False
         if message is not None:
-            click.echo(f"cbpf: {message}", err=True)
+            echo(f"cbpf: {message}", err=True)
             has_failed = True
-    if has_failed:
-        context.exit(2)
+    return 2 if has_failed else 0
 
 
 def _text(info: cbpf.CaptureInfo) -> str:

@@ -6,11 +6,10 @@ import json
 from collections.abc import Iterator
 from typing import Final
 
-import click
-
 import cbpf
 
 from ...reporting.packet_output import counted, packet_lines
+from ..declarations import argument, option, subcommand
 from ..failures import UNDECIDED
 from ..options import (
     display_name,
@@ -20,23 +19,22 @@ from ..options import (
     new_timeout_option,
     read_expression,
 )
+from ..streams import echo
 from ..values import EXPRESSION
 
 _FINDINGS: Final = 1
 _OUTCOMES: Final = {True: "accepted", False: "rejected"}
 
 
-@click.command("lint", short_help="Find mistakes in a filter expression that compiles.")
-@click.argument("expression", nargs=-1, type=EXPRESSION)
+@subcommand("lint", "Find mistakes in a filter expression that compiles.")
+@argument("expression", kind=EXPRESSION, required=False, multiple=True)
 @link_type_option
 @expression_file_option
 @netmask_option
-@click.option("--all", "show_notes", is_flag=True, help="Show notes as well: properties that nearly all filters have.")
+@option("--all", "show_notes", is_flag=True, help="Show notes as well: properties that nearly all filters have.")
 @new_timeout_option(10, "Time limit of all comparisons of programs, in seconds.")
-@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON per finding.")
-@click.pass_context
+@option("--json", "as_json", is_flag=True, help="Print one line of JSON per finding.")
 def command(
-    context: click.Context,
     expression: tuple[str, ...],
     link_type: str,
     expression_file: str | None,
@@ -44,7 +42,7 @@ def command(
     show_notes: bool,
     timeout: float,
     as_json: bool,
-) -> None:
+) -> int:
     """Find parts of a filter expression (pcap-filter(7)) that hardly mean the intention of their author.
 
     Each finding has the name of its rule and, where there is one, an expression to write instead, with a packet on
@@ -63,17 +61,16 @@ def command(
     shown = [finding for finding in findings if show_notes or finding.severity != "note"]
     for finding in shown:
         if finding.severity == "undecided":
-            click.echo(f"cbpf: {finding.fact}; {finding.rule} [{finding.identifier}]", err=True)
+            echo(f"cbpf: {finding.fact}; {finding.rule} [{finding.identifier}]", err=True)
         else:
-            click.echo(json.dumps(finding.as_dict()) if as_json else "\n".join(_lines(finding, expression_file)))
+            echo(json.dumps(finding.as_dict()) if as_json else "\n".join(_lines(finding, expression_file)))
     severities = [finding.severity for finding in findings]
     mistakes = severities.count("error") + severities.count("warning")
     if not as_json:
-        click.echo(_summary(mistakes, len(findings) - len(shown)))
+        echo(_summary(mistakes, len(findings) - len(shown)))
     if mistakes:
-        context.exit(_FINDINGS)
-    if any(finding.identifier == "time-limit" for finding in findings):
-        context.exit(UNDECIDED)
+        return _FINDINGS
+    return UNDECIDED if any(finding.identifier == "time-limit" for finding in findings) else 0
 
 
 def _lines(finding: cbpf.LintFinding, source: str | None) -> Iterator[str]:

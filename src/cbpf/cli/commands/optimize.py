@@ -5,11 +5,10 @@ from __future__ import annotations
 from time import perf_counter
 from typing import Any
 
-import click
-
 import cbpf
 
 from ...reporting.packet_output import counted
+from ..declarations import argument, option, subcommand
 from ..options import (
     dialect_option,
     expression_option,
@@ -22,16 +21,17 @@ from ..options import (
     timeout_option,
     write_bytes,
 )
+from ..streams import echo
 from ..values import FILE
 
 
-@click.command("optimize", short_help="Shorten a program without changing its verdicts.")
-@click.argument("program", required=False, type=FILE)
+@subcommand("optimize", "Shorten a program without changing its verdicts.")
+@argument("program", required=False, kind=FILE)
 @expression_option
 @link_type_option
 @dialect_option
 @goal_option
-@click.option(
+@option(
     "--prove",
     is_flag=True,
     help="Prove that the result is equivalent; requires the extra smt (pip install 'cbpf[smt]').",
@@ -67,7 +67,7 @@ def command(
     seconds = perf_counter() - started
     write_bytes(target, cbpf.render_bytes(optimized, target_format))
     longest = [flow_of(program, dialect).longest for program in (plain, optimized)]
-    click.echo(
+    echo(
         f"{counted(len(plain), 'instruction')}, now {len(optimized):,};"
         f" longest path {longest[0]:,}, now {longest[1]:,};"
         f" {seconds * 1e3:.0f} ms{', proved equivalent' if prove else ''}",
@@ -75,4 +75,4 @@ def command(
     )
     limit = dialect.longest
     if limit is not None and len(optimized) > limit:
-        click.echo(f"cbpf: warning: {dialect.name} accepts at most {limit:,} instructions", err=True)
+        echo(f"cbpf: warning: {dialect.name} accepts at most {limit:,} instructions", err=True)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-import click
-
 import cbpf
 
+from ..declarations import argument, subcommand
 from ..options import (
     as_socket_option,
     dialect_option,
@@ -19,8 +18,8 @@ from ..packets import program_view, programs_for_capture
 from ..values import FILE
 
 
-@click.command("run", short_help="Print the verdict of a program on each packet.")
-@click.argument("arguments", nargs=-1, metavar="PROGRAM CAPTURE", type=FILE)
+@subcommand("run", "Print the verdict of a program on each packet.")
+@argument("arguments", required=False, multiple=True, metavar="PROGRAM CAPTURE", kind=FILE)
 @expression_option
 @dialect_option
 @engine_option

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import click
-
 import cbpf
 
 from ...reporting.packet_output import counted
+from ..declarations import argument, option, subcommand
+from ..failures import UsageError
 from ..options import (
     as_socket_option,
     compress_option,
@@ -20,13 +20,14 @@ from ..options import (
     sources_to_read,
 )
 from ..progress import progress_bar, with_progress
+from ..streams import echo
 from ..values import FILE, ROUTE
 
 
-@click.command("split", short_help="Sort packets into files by filters, in one pass.")
-@click.argument("routes", metavar="EXPRESSION=FILE...", type=ROUTE, nargs=-1, required=True)
+@subcommand("split", "Sort packets into files by filters, in one pass.")
+@argument("routes", metavar="EXPRESSION=FILE...", kind=ROUTE, multiple=True, required=True)
 @sources_option
-@click.option("--rest", type=FILE, help="Write the packets that no expression accepts to FILE.")
+@option("--rest", kind=FILE, help="Write the packets that no expression accepts to FILE.")
 @container_options
 @compress_option
 @with_progress
@@ -79,7 +80,7 @@ def command(
 def _route(text: str) -> tuple[str, str]:
     expression, sign, target = text.rpartition("=")
     if not sign or not target:
-        raise click.UsageError(f"{text!r}: expected EXPRESSION=FILE")
+        raise UsageError(f"{text!r}: expected EXPRESSION=FILE")
     return expression, target
 
 
@@ -88,7 +89,7 @@ def _report(names: list[str], summaries: Sequence[cbpf.Summary], quiet: bool) ->
         return
     width = max(len(f"{summary.packets_accepted:,}") for summary in summaries)
     for name, summary in zip(names, summaries, strict=True):
-        click.echo(f"{summary.packets_accepted:>{width},}  {name}", err=True)
+        echo(f"{summary.packets_accepted:>{width},}  {name}", err=True)
     first = summaries[0]
     packets, size = counted(first.packets_seen, "packet"), counted(first.bytes_seen, "byte")
-    click.echo(f"{packets} seen, {size}; {first.seconds:.3f} s", err=True)
+    echo(f"{packets} seen, {size}; {first.seconds:.3f} s", err=True)

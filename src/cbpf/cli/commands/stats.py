@@ -6,26 +6,26 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-import click
-
 import cbpf
 
 from ...reporting.packet_output import counted
+from ..declarations import argument, option, subcommand
 from ..options import as_socket_option, dialect_option, expression_option, link_type_option, path_length
 from ..profiling import ProfiledProgram, capture_option, profiled_program
+from ..streams import echo
 from ..values import FILE
 
 _HOT_BLOCKS: Final = 5  # the number of blocks listed
 
 
-@click.command("stats", short_help="Print statistics of a program.")
-@click.argument("program", required=False, type=FILE)
+@subcommand("stats", "Print statistics of a program.")
+@argument("program", required=False, kind=FILE)
 @expression_option
 @link_type_option
 @capture_option
 @as_socket_option
 @dialect_option
-@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
+@option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
 def command(
     program: str | None,
     expression: str | None,
@@ -46,12 +46,12 @@ def command(
     profile = profiled_program(program, expression, link_type, capture, dialect, as_socket)
     info = cbpf.program_info(profile.program, dialect=dialect)
     if as_json:
-        click.echo(json.dumps(info.as_dict() | _counts_as_dict(profile.counts)))
+        echo(json.dumps(info.as_dict() | _counts_as_dict(profile.counts)))
     else:
         rows = [*_rows(info, dialect), *_profile_rows(profile, dialect)]
         width = max(len(name) for name, _ in rows)
         for name, value in rows:
-            click.echo(f"{name:{width}}  {value}")
+            echo(f"{name:{width}}  {value}")
     if profile.damage is not None:
         raise profile.damage
 

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import click
-
 import cbpf
 
 from ...reporting.packet_output import counted
+from ..declarations import argument, subcommand
 from ..options import (
     as_socket_option,
     dialect_option,
     expression_option,
 )
 from ..packets import PacketView, packet_number_option, program_view, programs_for_capture, read_packet
+from ..streams import echo
 from ..values import FILE
 
 
-@click.command("trace", short_help="Trace a program on one packet.")
-@click.argument("arguments", nargs=-1, metavar="PROGRAM CAPTURE", type=FILE)
+@subcommand("trace", "Trace a program on one packet.")
+@argument("arguments", required=False, multiple=True, metavar="PROGRAM CAPTURE", kind=FILE)
 @expression_option
 @packet_number_option
 @dialect_option
@@ -38,9 +38,9 @@ def command(
     programs, capture = programs_for_capture(arguments, expression, dialect)
     packet = read_packet(capture, number)
     program = programs.program(capture, packet.interface)
-    click.echo(f"packet {number}: {packet.captured_length:,} of {counted(packet.wire_length, 'byte')} captured")
+    echo(f"packet {number}: {packet.captured_length:,} of {counted(packet.wire_length, 'byte')} captured")
     verdict = 0 if program is None else _trace(program, dialect, program_view(packet, capture, as_socket))
-    click.echo(cbpf.describe_verdict(verdict, dialect=dialect))
+    echo(cbpf.describe_verdict(verdict, dialect=dialect))
 
 
 def _trace(program: cbpf.Program, dialect: cbpf.Dialect, view: PacketView) -> int:
@@ -51,7 +51,7 @@ def _trace(program: cbpf.Program, dialect: cbpf.Dialect, view: PacketView) -> in
     data, wire_length, metadata = view
     for step in vm.trace(data, metadata=metadata, wire_length=wire_length):
         image = images[step.index].rstrip().replace("\t", " ")
-        click.echo(f"{image:46}  A={step.a:#010x} X={step.x:#010x}  {'; '.join(_events(step))}".rstrip())
+        echo(f"{image:46}  A={step.a:#010x} X={step.x:#010x}  {'; '.join(_events(step))}".rstrip())
         verdict = step.verdict
     return verdict or 0
 

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import click
-
 import cbpf
 
 from ...reporting.packet_output import counted
+from ..declarations import argument, subcommand
 from ..options import dialect_option, expression_option, link_type_option, program_or_expression
+from ..streams import echo
 from ..values import FILE
 
 
-@click.command("verify", short_help="Check a program against the rules of a dialect.")
-@click.argument("program", required=False, type=FILE)
+@subcommand("verify", "Check a program against the rules of a dialect.")
+@argument("program", required=False, kind=FILE)
 @expression_option
 @link_type_option
 @dialect_option
-@click.pass_context
-def command(
-    context: click.Context, program: str | None, expression: str | None, link_type: str, dialect: cbpf.Dialect
-) -> None:
+def command(program: str | None, expression: str | None, link_type: str, dialect: cbpf.Dialect) -> int:
     """Check PROGRAM, by default read from standard input, against the rules of a dialect.
 
     Exit code: 0 the dialect accepts the program, 1 it does not, with one line per finding on stderr, 2 error.
@@ -34,7 +31,7 @@ def command(
         name = "standard input"
     findings = cbpf.findings(loaded, dialect=dialect)
     for finding in findings:
-        click.echo(f"{name}: {finding}", err=True)
-    if findings:
-        context.exit(1)
-    click.echo(f"{name}: {counted(len(loaded), 'instruction')}, accepted by {dialect.name}")
+        echo(f"{name}: {finding}", err=True)
+    if not findings:
+        echo(f"{name}: {counted(len(loaded), 'instruction')}, accepted by {dialect.name}")
+    return 1 if findings else 0

@@ -7,11 +7,10 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Final
 
-import click
-
 import cbpf
 
 from ...reporting.packet_output import counted
+from ..declarations import argument, option, subcommand
 from ..options import (
     as_socket_option,
     expression_file_option,
@@ -19,6 +18,7 @@ from ..options import (
     read_expression,
 )
 from ..packets import packet_number_option, program_view, read_packet
+from ..streams import echo
 from ..values import EXPRESSION, FILE
 
 _MAX_INDENTED: Final = 12
@@ -35,9 +35,9 @@ _PREDICATES: Final[dict[str, str]] = {
 }
 
 
-@click.command("why", short_help="Explain the verdict of an expression on one packet.")
-@click.argument("expression", nargs=-1, type=EXPRESSION)
-@click.option("-r", "capture", metavar="CAPTURE", type=FILE, required=True, help="Capture with the packet.")
+@subcommand("why", "Explain the verdict of an expression on one packet.")
+@argument("expression", kind=EXPRESSION, required=False, multiple=True)
+@option("-r", "capture", metavar="CAPTURE", kind=FILE, required=True, help="Capture with the packet.")
 @packet_number_option
 @expression_file_option
 @as_socket_option
@@ -66,10 +66,10 @@ def command(
     data, wire_length, _ = program_view(packet, source, as_socket)
     why = cbpf.explain_verdict(text, data, link_type=interface, wire_length=wire_length, timeout=timeout)
     lengths = f"{len(data):,} of {counted(wire_length, 'byte')} captured"
-    click.echo(f"packet {number}: {lengths}, link type {interface.link_type.name}")
+    echo(f"packet {number}: {lengths}, link type {interface.link_type.name}")
     for lines in (list(_part_lines(why)), [_verdict(why)], list(_change_lines(why))):
         if lines:
-            click.echo("\n".join(["", *lines]))
+            echo("\n".join(["", *lines]))
 
 
 def _part_lines(why: cbpf.VerdictExplanation) -> Iterator[str]:

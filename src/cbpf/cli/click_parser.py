@@ -1,0 +1,160 @@
+"""The command line as click sees it: help texts, the messages about incorrect command lines, and completion.
+
+The commands are made of the declarations that `parser` reads. None of them runs here: click returns an `Invocation`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+import cbpf
+
+from . import commands
+from .completed_values import CompletedText
+from .declarations import Argument, Command, Invocation, Option
+from .failures import UsageError
+from .streams import echo
+from .values import Choice, Integer, Kind, Number, Text
+
+
+def parse_with_click(words: Sequence[str]) -> Invocation | int:
+    """Return the invocation of a command line, or the exit code after a help text; raise `UsageError`."""
+    try:
+        with group.make_context("cbpf", list(words)) as context:
+            invocation: Invocation = group.invoke(context)
+            return invocation
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        echo(error.format_message(), err=True)
+        return 2
+    except click.UsageError as error:
+        raise _translated(error) from None
+
+
+def _translated(error: click.UsageError) -> UsageError:
+    message = " ".join(error.format_message().split("\n\t"))  # click lists choices one per line
+    result = UsageError(message)
+    if error.ctx is not None:
+        result.command = error.ctx.command_path.removeprefix("cbpf").strip()
+    return result
+
+
+class _Group(click.Group):
+    """A group that imports the module of a subcommand when the subcommand is used."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(commands.COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        return click_command(commands.load(name)) if name in commands.COMMANDS else None
+
+
+class _Command(click.Command):
+    """A subcommand whose errors for options of a similar program name the alternative."""
+
+    foreign_options: dict[str, str]
+
+    def parse_args(self, context: click.Context, arguments: list[str]) -> list[str]:
+        try:
+            return super().parse_args(context, arguments)
+        except click.NoSuchOption as error:
+            advice = [text for text, options in self.foreign_options.items() if error.option_name in options.split()]
+            if not advice:
+                raise
+            raise click.UsageError(f"{error.message.rstrip('.')}; {advice[0]}", context) from None
+        except click.UsageError as error:
+            error.ctx = error.ctx or context  # click's parser omits it from some errors
+            raise
+
+
+@click.group(
+    cls=_Group,
+    short_help="Classic BPF: packet filters and captures.",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(cbpf.__version__, message="cbpf %(version)s")
+def group() -> None:
+    """Compile, verify, run, trace, optimise and compare classic BPF packet filters, and filter captures.
+
+    PROGRAM is a file, or - for standard input. Its format is detected: assembly (bpf_asm or Go syntax), a listing
+    (tcpdump -d or bpf_dbg), C (tcpdump -dd or bpf_asm -c), decimal numbers (tcpdump -ddd or bpf_asm), JSON,
+    hexadecimal, a cBPF savefile of libpcap, or the bytes of struct sock_filter. -e EXPRESSION replaces PROGRAM.
+
+    Exit code: 0 success, 1 no (a program is rejected, two programs differ), 2 error, 3 undecided.
+
+    \b
+      cbpf info in.pcap
+      cbpf filter -r in.pcap -w out.pcap 'tcp port 443'
+      cbpf diff -e 'tcp port 80' -e 'tcp dst port 80'
+    """
+
+
+def click_command(command: Command) -> click.Command:
+    """Return the click command of a subcommand; it returns an `Invocation`."""
+
+    def invoke(**values: Any) -> Invocation:
+        source = click.get_current_context().get_parameter_source
+        return Invocation(command, values, {name for name in values if source(name) is ParameterSource.COMMANDLINE})
+
+    invoke.__doc__ = command.function.__doc__
+    for declared in reversed(command.parameters):
+        decorate = _option(declared) if isinstance(declared, Option) else _argument(declared)
+        invoke = decorate(invoke)
+    result = click.command(command.name, cls=_Command, short_help=command.summary)(invoke)
+    result.foreign_options = command.foreign_options
+    return result
+
+
+def _option(option: Option) -> Callable[..., Any]:
+    settings: dict[str, Any] = {"help": option.help, "show_default": option.shows_default}
+    if option.counted:
+        settings["count"] = True
+    elif option.kind is None:
+        settings["is_flag"] = True
+    else:
+        settings |= {"type": _click_type(option.kind), "metavar": option.metavar}
+        settings |= {"multiple": option.multiple, "required": option.required}
+        settings["callback"] = _callback(option)
+    if option.default is not None:
+        settings["default"] = option.default
+    names = option.names if option.parameter is None else (*option.names, option.parameter)
+    return click.option(*names, expose_value=option.parameter is not None, **settings)
+
+
+def _callback(option: Option) -> Callable[..., Any]:
+    def convert(_context: click.Context, _parameter: click.Parameter, value: Any) -> Any:
+        if value is None or option.convert is None:
+            return value
+        try:
+            return option.convert(value)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from None
+
+    return convert
+
+
+def _argument(argument: Argument) -> Callable[..., Any]:
+    settings: dict[str, Any] = {"type": _click_type(argument.kind), "required": argument.required}
+    settings |= {"metavar": argument.metavar, "nargs": -1 if argument.multiple else 1}
+    if argument.default is not None:
+        settings["default"] = argument.default
+    return click.argument(argument.parameter, **settings)
+
+
+def _click_type(kind: Kind) -> click.ParamType[Any]:
+    match kind:
+        case Choice(words):
+            return click.Choice(words)
+        case Integer(None, None):
+            return click.INT
+        case Integer(low, high):
+            return click.IntRange(low, high)
+        case Number():
+            return click.FLOAT
+        case Text():
+            return CompletedText(kind)

@@ -1,0 +1,198 @@
+"""The declarations of subcommands: their options and arguments as plain data, beside the functions that run them.
+
+A module of `commands` declares its subcommand by the decorators of this module. Its function takes the values of the
+command line, and returns its exit code; None is 0.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, Final, NamedTuple, TypeAlias
+
+import cbpf
+
+from .failures import UsageError
+from .values import TEXT, Kind
+
+Function: TypeAlias = "Callable[..., int | None]"
+Decorator: TypeAlias = Callable[[Function], Function]
+
+_PARAMETERS: Final = "cbpf_parameters"
+"""The attribute of a function for its parameters, from the last to the first; `functools.wraps` copies it."""
+
+
+class Option(NamedTuple):
+    """An option of a subcommand.
+
+    Args:
+        names: Its names, such as ("-q", "--quiet").
+        parameter: The parameter of the function that takes its value; None if the value has no meaning.
+        kind: The kind of its value; None for a flag.
+        default: The value, as text or as a number, if the option is not given.
+        required: Whether the option must be given.
+        multiple: Whether the option may be repeated; the value is then a tuple.
+        counted: Whether the value is the number of repetitions.
+        convert: Makes the value of the function from the value of the option.
+        metavar: The name of the value in help texts, instead of that of the kind.
+        shows_default: Whether the help text shows the default; a text is shown instead.
+        help: The help text.
+    """
+
+    names: tuple[str, ...]
+    parameter: str | None
+    kind: Kind | None
+    default: Any = None
+    required: bool = False
+    multiple: bool = False
+    counted: bool = False
+    convert: Callable[[Any], Any] | None = None
+    metavar: str | None = None
+    shows_default: bool | str = False
+    help: str = ""
+
+    def value(self, given: Sequence[str]) -> Any:
+        """Return the value of the function, from texts of the command line; raise `ValueError` if one is invalid."""
+        if self.counted:
+            return len(given)
+        if self.kind is None:
+            return bool(given)
+        if self.multiple:
+            return tuple(map(self.kind.read, given))
+        return self._converted(given[-1] if given else self.default)
+
+    def _converted(self, text: Any) -> Any:
+        if text is None or self.kind is None:
+            return None
+        value = self.kind.read(text)
+        return value if self.convert is None else self.convert(value)
+
+
+class Argument(NamedTuple):
+    """An argument of a subcommand.
+
+    Args:
+        parameter: The parameter of the function that takes its value.
+        kind: The kind of its value.
+        default: The value if the argument is not given.
+        required: Whether the argument must be given.
+        multiple: Whether the argument may be repeated; the value is then a tuple.
+        metavar: The name of the argument in help texts, instead of that of the parameter.
+    """
+
+    parameter: str
+    kind: Kind = TEXT
+    default: str | None = None
+    required: bool = True
+    multiple: bool = False
+    metavar: str | None = None
+
+    def value(self, given: Sequence[str]) -> Any:
+        """Return the value of the function, from texts of the command line; raise `ValueError` if one is invalid."""
+        if self.multiple:
+            return tuple(map(self.kind.read, given))
+        return self.kind.read(given[0]) if given else self.default
+
+
+class Command(NamedTuple):
+    """A subcommand.
+
+    Args:
+        name: Its name.
+        summary: Its line in the list of subcommands.
+        function: The function that runs it; its docstring is the help text.
+        parameters: Its options and arguments, in the order of the help text.
+        foreign_options: Options of a similar program that it does not have, separated by spaces, by the advice for
+            them.
+    """
+
+    name: str
+    summary: str
+    function: Function
+    parameters: tuple[Option | Argument, ...]
+    foreign_options: dict[str, str]
+
+    def has_option(self, name: str) -> bool:
+        """Return whether an option has a name."""
+        return any(isinstance(entry, Option) and name in entry.names for entry in self.parameters)
+
+
+class Invocation:
+    """A subcommand with the values of a command line.
+
+    Args:
+        command: The subcommand.
+        values: The values, by the parameter of the function.
+        given: The parameters whose values are those of the command line, and not defaults.
+    """
+
+    current: Invocation | None = None
+    """The invocation that runs."""
+
+    def __init__(self, command: Command, values: dict[str, Any], given: Collection[str | None]) -> None:
+        self.command, self.values, self.given = command, values, given
+        self.program_files: list[str] = []  # the names of the programs that the subcommand has read
+
+    def run(self) -> int:
+        """Run the subcommand, flush its output, and return its exit code."""
+        Invocation.current = self
+        try:
+            status = self.command.function(**self.values)
+            sys.stdout.flush()
+        except UsageError as error:
+            error.command = self.command.name
+            raise
+        except cbpf.VerificationError as error:
+            if len(self.program_files) == 1:
+                (error.source,) = self.program_files
+            raise
+        return status or 0
+
+
+def option(
+    *names: str,
+    kind: Kind | None = TEXT,
+    is_flag: bool = False,
+    counted: bool = False,
+    expose_value: bool = True,
+    **settings: Any,
+) -> Decorator:
+    """Return a decorator that adds an `Option` to a function.
+
+    The parameter is the name without dashes, if there is one, and otherwise follows from the longest name.
+    """
+    options = tuple(name for name in names if name.startswith("-"))
+    own = next((name for name in names if not name.startswith("-")), None)
+    parameter = own or max(options, key=lambda name: name.startswith("--")).lstrip("-").replace("-", "_")
+    declared = Option(
+        options,
+        parameter if expose_value else None,
+        None if is_flag or counted else kind,
+        counted=counted,
+        **settings,
+    )
+    return _adding(declared)
+
+
+def argument(parameter: str, **settings: Any) -> Decorator:
+    """Return a decorator that adds an `Argument` to a function."""
+    return _adding(Argument(parameter, **settings))
+
+
+def _adding(declared: Option | Argument) -> Decorator:
+    def decorate(function: Function) -> Function:
+        setattr(function, _PARAMETERS, (declared, *getattr(function, _PARAMETERS, ())))
+        return function
+
+    return decorate
+
+
+def subcommand(
+    name: str, summary: str, *, foreign_options: dict[str, str] | None = None
+) -> Callable[[Function], Command]:
+    """Return a decorator that makes a `Command` of a function."""
+
+    def decorate(function: Function) -> Command:
+        return Command(name, summary, function, getattr(function, _PARAMETERS, ()), foreign_options or {})
+
+    return decorate
