@@ -736,3 +736,19 @@ def test_ctrl_c_stops_a_proof(cli: CommandLine, repetition: int, tmp_path: Path)
         finally:
             process.kill()
     assert (process.returncode, error.strip()) == (130, b"")
+
+
+@pytest.mark.parametrize("command", [["verify"], ["run"], ["diff"]], ids=lambda command: command[0])
+def test_many_findings_end_with_their_number(cli: CommandLine, tmp_path: Path, command: list[str]) -> None:
+    def lines(count: int) -> list[str]:
+        path = tmp_path / f"{count}.asm"
+        path.write_text("ldx M[3]\n" * (count - 1) + "st M[16]\nret #0\n")
+        others = {"verify": [], "run": [TRAFFIC], "diff": ["-e", "arp"]}[command[0]]
+        _, _, err = cli(*command, "--dialect", "linux", str(path), *map(str, others))
+        return [line.removeprefix("cbpf: ").removeprefix(f"{path}: ") for line in err.splitlines()]
+
+    assert len(lines(21)) == 21
+    many = lines(50)
+    assert len(many) == 21
+    assert many[0].startswith("instruction 0: ")
+    assert many[-1] == "and 30 more"

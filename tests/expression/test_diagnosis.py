@@ -427,7 +427,7 @@ def test_command_line_shows_the_first_twenty_errors(cli: CommandLine) -> None:
     assert len(_error(text).problems) == 30
     _, _, err = cli("compile", text)
     assert err.count("is out of range") == 20
-    assert err.endswith("cbpf: expression: 10 more errors\n")
+    assert err.endswith("cbpf: expression: and 10 more\n")
 
 
 @pytest.mark.parametrize(

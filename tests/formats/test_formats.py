@@ -419,3 +419,16 @@ def _error_message(text: str, format: str) -> str:
 def test_source_code_without_instructions_is_not_reported_as_assembly(text: str, language: str) -> None:
     with pytest.raises(cbpf.ProgramFormatError, match=rf"no instructions found; .* \(read as {language} source code\)"):
         cbpf.parse(text)
+
+
+def test_bytes_with_undefined_opcodes_are_not_a_program() -> None:
+    junk = b"".join(bytes([number, 0xFF, 0, 0, 0, 0, 0, 1]) for number in range(100))
+    with pytest.raises(cbpf.ProgramFormatError, match="100 of 100 instructions have an undefined opcode"):
+        cbpf.parse(junk)
+    assert len(cbpf.parse(junk, format="raw")) == 100
+
+
+@pytest.mark.parametrize("undefined", [3, 50])
+def test_a_program_with_some_undefined_opcodes_is_read(undefined: int) -> None:
+    program = cbpf.Program([*([(0xFFFF, 0, 0, 1)] * undefined), *([(6, 0, 0, 1)] * 50)])
+    assert cbpf.parse(bytes(program)) == program

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -15,7 +16,7 @@ DEBUG_VARIABLE: Final = "CBPF_DEBUG"
 """The environment variable that shows the traceback of an error."""
 
 _MAX_PROBLEMS: Final = 20
-"""The number of mistakes in one expression that are shown."""
+"""The number of mistakes in one program or expression that are shown."""
 
 UNDECIDED: Final = 3
 """The exit code if a query about all packets has no answer."""
@@ -61,8 +62,7 @@ def _messages(error: BaseException) -> list[str]:
         case CommandError():
             return str(error).splitlines()
         case cbpf.VerificationError():
-            prefix = f"{error.source}: " if error.source else ""
-            return [f"{prefix}{finding}" for finding in error.findings]
+            return abridged(error.findings, error.source)
         case cbpf.ProgramFormatError():
             return _problem_lines(error)
         case cbpf.ExpressionError():
@@ -82,6 +82,17 @@ def _messages(error: BaseException) -> list[str]:
             return [f"internal error: {fact}; set {DEBUG_VARIABLE}=1 for the traceback"]
 
 
+def abridged(reasons: Sequence[object], subject: str) -> list[str]:
+    """Return the line of each reason after its subject, if there is one; of many reasons, the first ones and a count.
+
+    A single reason beyond the limit is shown, since its count would take a line as well.
+    """
+    prefix = f"{subject}: " if subject else ""
+    shown = reasons if len(reasons) <= _MAX_PROBLEMS + 1 else reasons[:_MAX_PROBLEMS]
+    remaining = len(reasons) - len(shown)
+    return [f"{prefix}{reason}" for reason in shown] + ([f"{prefix}and {remaining:,} more"] if remaining else [])
+
+
 def _operating_system_message(error: OSError) -> str:
     """Return the message of an error of the operating system; one of writing without a name is of standard output."""
     text = error.strerror or str(error)
@@ -93,17 +104,14 @@ def _operating_system_message(error: OSError) -> str:
 
 def _problem_lines(error: cbpf.ProgramFormatError) -> list[str]:
     """Return the message of each problem, each with the line of text and a caret below it."""
-    prefix = f"{error.source}: " if error.source else ""
-    return [f"{prefix}{problem}\n{problem.excerpt}" for problem in error.problems] or [str(error)]
+    lines = [f"{problem}\n{problem.excerpt}" for problem in error.problems]
+    return abridged(lines, error.source) or [str(error)]
 
 
 def _expression_lines(error: cbpf.ExpressionError) -> list[str]:
     """Return the message of each problem, each with the line of the expression and a caret below it."""
-    subject = error.source or "expression"
-    shown = error.problems[:_MAX_PROBLEMS]
-    lines = [f"{subject}: {error.place_of(problem)}: {problem.message}\n{problem.excerpt}" for problem in shown]
-    remaining = len(error.problems) - len(shown)
-    return [*lines, f"{subject}: {remaining} more errors"] if remaining else lines or [str(error)]
+    lines = [f"{error.place_of(problem)}: {problem.message}\n{problem.excerpt}" for problem in error.problems]
+    return abridged(lines, error.source or "expression") or [str(error)]
 
 
 def _print(*lines: str) -> None:

@@ -9,7 +9,7 @@ from ..isa.program import Instructions, Program
 from .assembler import parse_assembly
 from .base import BytesFormat, TextFormat
 from .lexer import looks_like_assembly
-from .recognition import foreign_format, has_other_byte_order, looks_like_source
+from .recognition import foreign_format, has_other_byte_order, looks_like_source, undefined_opcodes
 from .registry import BYTES_FORMATS, TEXT_FORMATS
 from .text_input import decode_text, has_byte_order_mark, normal_text, without_surroundings
 
@@ -60,13 +60,25 @@ def _parse_unknown(source: object, data: bytes) -> Program:
         if selected.name == "raw" and has_other_byte_order(data):
             advice = "read them as format raw-swapped (cbpf convert --from raw-swapped)"
             raise ProgramFormatError(f"byte 0: the instructions are in the other byte order; {advice}")
-        return selected.parse(data)
+        program = selected.parse(data)
+        if selected.name == "raw":
+            _check_opcodes(program)
+        return program
     text = without_surroundings(_text(source, data))
     program = selected.parse(text) if selected.name != "asm" else _parse_assembly(text, _NOT_A_PROGRAM)
     if selected.name == "hex" and has_other_byte_order(bytes(program)):
         fact = "the instructions are in the other byte order; convert them to bytes, and read these as raw-swapped"
         raise ProgramFormatError(f"byte 0: {fact}")
     return program
+
+
+def _check_opcodes(program: Program) -> None:
+    """Raise an error for bytes that hardly look like instructions: most of their opcodes are undefined."""
+    undefined = undefined_opcodes(program)
+    if undefined > _MANY_PROBLEMS and 2 * undefined > len(program):
+        fact = f"not a program: {undefined:,} of {len(program):,} instructions have an undefined opcode"
+        advice = "cbpf convert --from raw reads it nevertheless"
+        raise ProgramFormatError(f"byte 0: {fact}; {advice}")
 
 
 def _parse_assembly(text: str, fact: str) -> Program:

@@ -5,7 +5,7 @@ import sys
 from typing import Final
 
 from ..isa.opcodes import OPCODE_BY_CODE
-from ..isa.program import INSTRUCTION_SIZE, EncodingByteOrder
+from ..isa.program import INSTRUCTION_SIZE, EncodingByteOrder, Program
 from .lexer import looks_like_assembly
 
 OTHER_BYTE_ORDER: Final[EncodingByteOrder] = "big" if sys.byteorder == "little" else "little"
@@ -86,6 +86,11 @@ def has_other_byte_order(data: bytes) -> bool:
         return all(int.from_bytes(code, byte_order) in OPCODE_BY_CODE for code in codes)
 
     return bool(codes) and not are_defined("native") and are_defined(OTHER_BYTE_ORDER)
+
+
+def undefined_opcodes(program: Program) -> int:
+    """Return the number of instructions with an undefined opcode, in any dialect."""
+    return sum(raw.op not in OPCODE_BY_CODE for raw in program)
 
 
 def looks_like_source(text: str) -> bool:

@@ -9,7 +9,7 @@ import cbpf
 from ...reporting.packet_output import changed_metadata, counted, packet_lines
 from ...reporting.trace_diff import COLUMN_WIDTH, side_by_side
 from ..declarations import argument, option, subcommand
-from ..failures import CommandError, UsageError
+from ..failures import CommandError, UsageError, abridged
 from ..options import dialect_option, display_name, link_type_option, proof_options, read_program
 from ..streams import echo
 from ..values import EXPRESSION, FILE, Choice
@@ -96,7 +96,7 @@ def command(
 def _vm(name: str, program: cbpf.Program, dialect: cbpf.Dialect) -> cbpf.VM:
     findings = cbpf.findings(program, dialect=dialect)
     if findings:
-        raise CommandError("\n".join(f"{_shortened(name)}: {finding}" for finding in findings))
+        raise CommandError("\n".join(abridged(findings, _shortened(name))))
     return cbpf.VM(program, dialect=dialect, engine="interpreter")
 
 

@@ -6,6 +6,7 @@ import cbpf
 
 from ...reporting.packet_output import counted
 from ..declarations import argument, subcommand
+from ..failures import abridged
 from ..options import dialect_option, expression_option, link_type_option, program_or_expression
 from ..streams import echo
 from ..values import FILE
@@ -30,8 +31,8 @@ def command(program: str | None, expression: str | None, link_type: str, dialect
     if name is None or name == "-":
         name = "standard input"
     findings = cbpf.findings(loaded, dialect=dialect)
-    for finding in findings:
-        echo(f"{name}: {finding}", err=True)
+    for line in abridged(findings, name):
+        echo(line, err=True)
     if not findings:
         echo(f"{name}: {counted(len(loaded), 'instruction')}, accepted by {dialect.name}")
     return 1 if findings else 0
