@@ -48,18 +48,19 @@ class AttributeTables(griffe.Extension):
         records = [cls for cls in classes if RECORD_BASES & set(_base_names(cls))]
         enums = {cls.path for cls in classes if ENUM_BASES & set(_base_names(cls))}
         for cls in classes:
-            for name in INTERNAL_MEMBERS.get(cls.name, "").split() if cls.name in exports else ():
+            for name in cls.members.keys() & INTERNAL_MEMBERS.get(cls.name, "").split():
                 cls.del_member(name)
             _replace_lazy_methods(cls)
             _expand_annotations(cls)
+        public = {member.target_path for member in pkg.members.values() if isinstance(member, griffe.Alias)}
         for cls in classes:
-            if cls.name in exports:
-                _adopt_members(cls, exports)
+            if cls.path in public:
+                _adopt_members(cls, public)
         for cls in records:
             if "__init__" not in cls.members:
                 _add_signature(cls)
                 _move_argument_texts(cls)
-        for cls in classes:
+        for cls in (each for each in classes if each.path in public):
             _add_table(cls, is_enum=cls.path in enums)
 
 
@@ -141,14 +142,14 @@ def _resolved(cls: griffe.Class, name: griffe.ExprName) -> griffe.Object | None:
     return found.final_target if isinstance(found, griffe.Alias) else found
 
 
-def _adopt_members(cls: griffe.Class, exports: set[str]) -> None:
-    """Copy the members of bases that are not public, and remove those bases."""
+def _adopt_members(cls: griffe.Class, public: set[str]) -> None:
+    """Copy the members of bases that are not public, which are given by their paths, and remove those bases."""
     for base in _bases(cls):
-        if base.name not in exports | HIDDEN_BASES:
+        if base.path not in public and base.name not in HIDDEN_BASES:
             for name, member in base.members.items():
                 if isinstance(member, griffe.Attribute | griffe.Function) and not cls.members.get(name):
                     cls.set_member(name, member)
-    hidden = HIDDEN_BASES | {base.name for base in _bases(cls)} - exports
+    hidden = HIDDEN_BASES | {base.name for base in _bases(cls) if base.path not in public}
     cls.bases = [base for base in cls.bases if _last_name(base) not in hidden]
 
 

@@ -221,7 +221,7 @@ def test_the_stub_imports_each_name_from_the_module_of_the_table() -> None:
     assert {node.level for node in imports} == {1}
     names = [(alias.name, node.module) for node in imports for alias in node.names]
     assert len(names) == len(dict(names))
-    assert all(alias.asname is None for node in imports for alias in node.names)
+    assert all(alias.asname == alias.name for node in imports for alias in node.names)
     assert dict(names) == cbpf._MODULE_OF  # type: ignore[attr-defined]
 
 

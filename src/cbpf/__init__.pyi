@@ -1,98 +1,133 @@
 # For type checkers and editors: the names that `__init__.py` imports at their first use.
+# Each is imported `as` itself, since jedi completes no other names of a stub.
 
-from ._options import FORMAT_NAMES, Direction, EngineName, FrontEnd, Goal, Optimizer
-from ._output import write_file
-from .analysis.abstract_state import Facts, PacketLoad
-from .analysis.abstract_value import Known
-from .analysis.cfg import Block, Edge
-from .analysis.flow import Flow
-from .analysis.index_ranges import format_ranges
-from .analysis.profile import ExecutionCounts, execution_counts
-from .analysis.program_info import ProgramInfo, program_info
-from .capture.base import Interface
-from .capture.info import CaptureInfo, InterfaceInfo, PacketTotals, capture_info
-from .capture.reader import CaptureReader, Packet, read_capture
-from .capture.write import write_capture
-from .drawing.graph import Graph, graph
-from .engines.interpreter import Fetched, Step
+from ._options import (
+    FORMAT_NAMES as FORMAT_NAMES,
+    Direction as Direction,
+    EngineName as EngineName,
+    FrontEnd as FrontEnd,
+    Goal as Goal,
+    Optimizer as Optimizer,
+)
+from ._output import write_file as write_file
+from .analysis.abstract_state import Facts as Facts, PacketLoad as PacketLoad
+from .analysis.abstract_value import Known as Known
+from .analysis.cfg import Block as Block, Edge as Edge
+from .analysis.index_ranges import format_ranges as format_ranges
+from .analysis.profile import ExecutionCounts as ExecutionCounts
+from .analysis.program_info import ProgramInfo as ProgramInfo
+from .capture.base import Interface as Interface
+from .capture.info import (
+    CaptureInfo as CaptureInfo,
+    InterfaceInfo as InterfaceInfo,
+    PacketTotals as PacketTotals,
+    capture_info as capture_info,
+)
+from .capture.reader import CaptureReader as CaptureReader, Packet as Packet, read_capture as read_capture
+from .capture.write import write_capture as write_capture
+from .drawing.graph import Graph as Graph
+from .engines.interpreter import Fetched as Fetched, Step as Step
 from .errors import (
-    CaptureError,
-    CbpfError,
-    DamagedCapture,
-    ExpressionError,
-    ExpressionWarning,
-    FieldError,
-    Finding,
-    LinkTypeError,
-    MissingLibrary,
-    PacketError,
-    Problem,
-    ProgramFormatError,
-    ProofFailed,
-    Undecided,
-    VerificationError,
+    CaptureError as CaptureError,
+    CbpfError as CbpfError,
+    DamagedCapture as DamagedCapture,
+    ExpressionError as ExpressionError,
+    ExpressionWarning as ExpressionWarning,
+    FieldError as FieldError,
+    Finding as Finding,
+    LinkTypeError as LinkTypeError,
+    MissingLibrary as MissingLibrary,
+    PacketError as PacketError,
+    Problem as Problem,
+    ProgramFormatError as ProgramFormatError,
+    ProofFailed as ProofFailed,
+    Undecided as Undecided,
+    VerificationError as VerificationError,
 )
-from .expression.address_lists import Expression, HostRanges, read_expression, read_hosts, read_ports
-from .expression.compiler import DEFAULT_SNAPLEN, compile, hosts, ports
-from .expression.explaining.coverage import ClauseCoverage, clause_coverage
-from .expression.explaining.source_map import MappedClause, SourceMap, source_map
+from .expression.address_lists import (
+    Expression as Expression,
+    HostRanges as HostRanges,
+    read_expression as read_expression,
+    read_hosts as read_hosts,
+    read_ports as read_ports,
+)
+from .expression.compiler import DEFAULT_SNAPLEN as DEFAULT_SNAPLEN, compile as compile, hosts as hosts, ports as ports
+from .expression.explaining.coverage import ClauseCoverage as ClauseCoverage, clause_coverage as clause_coverage
+from .expression.explaining.source_map import (
+    MappedClause as MappedClause,
+    SourceMap as SourceMap,
+    source_map as source_map,
+)
 from .expression.explaining.verdict import (
-    ByteChange,
-    ExplainedPart,
-    PacketChange,
-    VerdictExplanation,
-    explain_verdict,
+    ByteChange as ByteChange,
+    ExplainedPart as ExplainedPart,
+    PacketChange as PacketChange,
+    VerdictExplanation as VerdictExplanation,
+    explain_verdict as explain_verdict,
 )
-from .expression.formatting import format_expression
-from .expression.linting.findings import LintFinding
-from .expression.linting.linter import lint_expression
-from .expression.names import Resolver, SystemResolver
-from .expression.syntax_tree import Span
-from .expression.tree_text import tree_listing
-from .filtering.api import compile_for_capture, filter_capture, split_capture
-from .filtering.capture_programs import CapturePrograms
-from .filtering.summary import Summary
-from .formats.conversion import parse, render, render_bytes
-from .formats.savefile import Savefile
-from .isa.dialects import DIALECTS, LINUX, PCAP, SECCOMP, Dialect
-from .isa.encoding import Setter, assemble, disassemble
+from .expression.formatting import format_expression as format_expression
+from .expression.linting.findings import LintFinding as LintFinding
+from .expression.linting.linter import lint_expression as lint_expression
+from .expression.names import Resolver as Resolver, SystemResolver as SystemResolver
+from .expression.syntax_tree import Span as Span
+from .expression.tree_text import tree_listing as tree_listing
+from .facade.cases import cases as cases
+from .facade.conversion import render as render, render_bytes as render_bytes
+from .facade.drawing import graph as graph
+from .facade.equivalence import difference as difference, equivalent as equivalent, implies as implies
+from .facade.flow import Flow as Flow
+from .facade.listing import listing as listing
+from .facade.machine import VM as VM
+from .facade.optimization import optimization_stages as optimization_stages, optimize as optimize
+from .facade.profile import execution_counts as execution_counts
+from .facade.reachability import dead as dead, witness as witness
+from .facade.summary import program_info as program_info
+from .facade.verification import findings as findings, verify as verify
+from .filtering.api import (
+    compile_for_capture as compile_for_capture,
+    filter_capture as filter_capture,
+    split_capture as split_capture,
+)
+from .filtering.capture_programs import CapturePrograms as CapturePrograms
+from .filtering.summary import Summary as Summary
+from .formats.conversion import parse as parse
+from .formats.savefile import Savefile as Savefile
+from .isa.dialects import DIALECTS as DIALECTS, LINUX as LINUX, PCAP as PCAP, SECCOMP as SECCOMP, Dialect as Dialect
+from .isa.encoding import Setter as Setter, assemble as assemble, disassemble as disassemble
 from .isa.instructions import (
-    TAX,
-    TXA,
-    ALUOpConstant,
-    ALUOpX,
-    Instruction,
-    Jump,
-    JumpIf,
-    JumpIfX,
-    LoadAbsolute,
-    LoadConstant,
-    LoadExtension,
-    LoadIndirect,
-    LoadMemShift,
-    LoadScratch,
-    NegateA,
-    RawInstruction,
-    RetA,
-    RetConstant,
-    StoreScratch,
-    TypedInstruction,
+    TAX as TAX,
+    TXA as TXA,
+    ALUOpConstant as ALUOpConstant,
+    ALUOpX as ALUOpX,
+    Instruction as Instruction,
+    Jump as Jump,
+    JumpIf as JumpIf,
+    JumpIfX as JumpIfX,
+    LoadAbsolute as LoadAbsolute,
+    LoadConstant as LoadConstant,
+    LoadExtension as LoadExtension,
+    LoadIndirect as LoadIndirect,
+    LoadMemShift as LoadMemShift,
+    LoadScratch as LoadScratch,
+    NegateA as NegateA,
+    RawInstruction as RawInstruction,
+    RetA as RetA,
+    RetConstant as RetConstant,
+    StoreScratch as StoreScratch,
+    TypedInstruction as TypedInstruction,
 )
-from .isa.listing import listing
-from .isa.opcodes import ALUOp, Extension, JumpTest, Register
-from .isa.program import Program
-from .isa.verdicts import describe_verdict
-from .isa.verifier import findings, verify
-from .optimizer.pipeline import Stage, optimization_stages, optimize
-from .packet.af_packet import SocketView, socket_view, with_tag
-from .packet.batch import Packets
-from .packet.host_view import HostView, host_view
-from .packet.link_types import LinkType, link_type
-from .packet.metadata import Device, Metadata, VlanTag
-from .proofs.cases import Case, cases
-from .proofs.equivalence import Difference, difference, equivalent, implies
-from .proofs.reachability import DeadCode, Witness, dead, witness
-from .vm import VM
+from .isa.opcodes import ALUOp as ALUOp, Extension as Extension, JumpTest as JumpTest, Register as Register
+from .isa.program import Program as Program
+from .isa.verdicts import describe_verdict as describe_verdict
+from .optimizer.pipeline import Stage as Stage
+from .packet.af_packet import SocketView as SocketView, socket_view as socket_view, with_tag as with_tag
+from .packet.batch import Packets as Packets
+from .packet.host_view import HostView as HostView, host_view as host_view
+from .packet.link_types import LinkType as LinkType, link_type as link_type
+from .packet.metadata import Device as Device, Metadata as Metadata, VlanTag as VlanTag
+from .proofs.cases import Case as Case
+from .proofs.equivalence import Difference as Difference
+from .proofs.reachability import DeadCode as DeadCode, Witness as Witness
 
 __version__: str
 

@@ -15,9 +15,9 @@ import pytest
 if TYPE_CHECKING:
     from .analysis.coverage import CoverageGoal
     from .expression.explaining.coverage import ClauseCoverage
+    from .facade.machine import VM
     from .isa.dialects import Dialect
     from .isa.program import Instructions, Program
-    from .vm import VM
 
 TableRow: TypeAlias = Any
 """(verdict, packet), (verdict, packet, metadata), or an object with `packet`, `wire_length`, `metadata` and `verdict`,

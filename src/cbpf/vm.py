@@ -99,41 +99,7 @@ _check_metadata: Final = instance_of(Metadata)
 
 
 class VM(Immutable):
-    """A verified program that can be run on packets.
-
-    A verdict is the unsigned 32-bit number that the program returns, never clipped to the packet's length: 0 rejects
-    the packet, n > 0 accepts it (a socket delivers up to n bytes of it; a capture filter writes the complete record).
-    A load of a byte that the packet does not have rejects it; no content of a packet makes a run raise an error.
-
-    Args:
-        program: The instructions: a `Program`, or an iterable of typed or raw instructions.
-        engine: The implementation that runs the program. "interpreter" is the reference implementation. "python"
-            compiles the program to Python source and is much faster. "llvm" compiles it to machine code and needs
-            the extra `llvm`. "auto", the default, uses "python" for single packets ("interpreter" for programs of
-            more than 20,000 instructions) and, if installed, "llvm" for calls of `verdicts` with at least 100,000
-            packets.
-        dialect: The rules by which the program is verified and executed; `PCAP` by default.
-
-    Raises:
-        VerificationError: The dialect rejects the program; the exception holds all findings.
-        MissingLibrary: The engine is "llvm" and llvmlite is not installed.
-        FieldError: The engine is unknown, *dialect* is not a `Dialect`, or *program* contains another object.
-
-    >>> from cbpf import JumpIf, JumpTest, LoadAbsolute, RetConstant
-    >>> arp = VM([LoadAbsolute(12, 2), JumpIf(JumpTest.NOT_EQUAL, 0x0806, 1), RetConstant(4096), RetConstant(0)])
-    >>> arp.run(bytes.fromhex("ffffffffffff 020000000001 0806"))
-    4096
-    >>> arp.run(b"short")
-    0
-
-    The steps of a run show the registers:
-
-    >>> for step in arp.trace(bytes.fromhex("ffffffffffff 020000000001 0806")):
-    ...     print(step.index, step.instruction, step.a, step.verdict)
-    0 ldh [12] 2054 None
-    1 jneq #2054,1 2054 None
-    2 ret #4096 2054 4096
-    """
+    """A verified program with an engine, which runs it on packets; the public class also compiles expressions."""
 
     program: Program
     """The program."""
@@ -264,11 +230,14 @@ class VM(Immutable):
         return data, wire_length, SocketBuffer(data, metadata, header_windows=self.dialect.header_windows)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (self.program, self.engine, self.dialect)
+        return _restore, (type(self), self.program, self.engine, self.dialect)
 
     def __repr__(self) -> str:
         return f"<VM of {len(self.program)} instructions, {self.dialect.name}, engine {self.engine}>"
 
 
-def _restore(program: Program, engine: EngineName, dialect: Dialect) -> VM:
-    return VM(program, engine=engine, dialect=dialect)
+def _restore(cls: type[VM], program: Program, engine: EngineName, dialect: Dialect) -> VM:
+    """Return a pickled VM; the `__init__` of a subclass may have other parameters, and is not called."""
+    machine = cls.__new__(cls)
+    VM.__init__(machine, program, engine=engine, dialect=dialect)
+    return machine

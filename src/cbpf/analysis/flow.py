@@ -16,26 +16,7 @@ from .cfg import Block, ForwardAnalysis, interpret
 
 
 class Flow(Immutable):
-    """The basic blocks of a program, and the facts that hold on entry to each instruction.
-
-    Jumps go forward only, so the analysis is one pass over the program. It is sound: every claim holds in every
-    execution, whatever the packet and its metadata. It is not complete: code that no packet reaches may be reported as
-    feasible (`dead` decides such questions exactly, with a solver).
-
-    Args:
-        program: The instructions, or anything else that `Program` takes.
-        dialect: The dialect that the program is verified and analysed for; by default PCAP.
-
-    Raises:
-        VerificationError: The dialect rejects the program.
-
-    >>> from cbpf import compile
-    >>> flow = Flow(compile("arp"))
-    >>> [(block.start, block.stop, [edge.condition for edge in block.edges]) for block in flow.blocks]
-    [(0, 2, ['[12:2] == 0x806', '[12:2] != 0x806']), (2, 3, []), (3, 4, [])]
-    >>> str(flow.facts(2).a), flow.facts(2).captured, flow.longest
-    ('[12:2] == 0x806', 14, 3)
-    """
+    """The basic blocks of a program, and the facts that hold on entry to each instruction."""
 
     program: Program
     """The program."""
@@ -225,11 +206,14 @@ class Flow(Immutable):
         raise AttributeError("Flow is immutable")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _flow, (self.program, self.dialect)
+        return _restore, (type(self), self.program, self.dialect)
 
     def __repr__(self) -> str:
         return f"<Flow of {len(self.program)} instructions in {len(self.blocks)} blocks, {self.dialect.name}>"
 
 
-def _flow(program: Program, dialect: Dialect) -> Flow:
-    return Flow(program, dialect=dialect)
+def _restore(cls: type[Flow], program: Program, dialect: Dialect) -> Flow:
+    """Return a pickled flow; the `__init__` of a subclass may have other parameters, and is not called."""
+    flow = cls.__new__(cls)
+    Flow.__init__(flow, program, dialect=dialect)
+    return flow

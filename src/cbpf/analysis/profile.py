@@ -55,27 +55,7 @@ class ExecutionCounts(Record):
 
 
 def execution_counts(program: Instructions, packets: Any, *, dialect: Dialect = PCAP) -> ExecutionCounts:
-    r"""Run a program on packets, and count the executions of each instruction.
-
-    Counting takes a few times as long as the python engine.
-
-    Args:
-        program: The instructions, or anything else that `Program` takes.
-        packets: Anything that `Packets.of` takes; or an iterable of `Packet`, such as a capture reader, with the wire
-            lengths they record; or an iterable of `SocketView`, with their wire lengths and metadata.
-        dialect: The dialect of the program; by default PCAP.
-
-    Returns:
-        The counts.
-
-    Raises:
-        VerificationError: The dialect rejects the program.
-        PacketError: A packet is not a bytes-like object.
-
-    >>> from cbpf import parse
-    >>> execution_counts(parse("ldb [0]\njeq #1,0,1\nret #1\nret #0"), [b"\1", b"\2", b""])
-    ExecutionCounts(packets=3, accepted=1, executed=(3, 2, 1, 1), taken=(0, 1, 0, 0), maximum=3)
-    """
+    """Run a program on packets, and count the executions of each instruction."""
     value = Program(program)
     verify(value, dialect=dialect)
     executed, taken = [0] * len(value), [0] * len(value)

@@ -60,23 +60,7 @@ class ProgramInfo(Record):
 
 
 def program_info(program: Instructions, *, dialect: Dialect = PCAP) -> ProgramInfo:
-    """Summarise a program: its size, control flow, inputs and opcodes.
-
-    Args:
-        program: The instructions, or anything else that `Program` takes.
-        dialect: The dialect that the program is verified and analysed for; by default PCAP.
-
-    Returns:
-        The properties.
-
-    Raises:
-        VerificationError: The dialect rejects the program.
-
-    >>> from cbpf import compile
-    >>> info = program_info(compile("arp"))
-    >>> info.longest, info.bytes_inspected, info.accepted_by
-    (3, 14, ('pcap', 'linux'))
-    """
+    """Summarise a program: its size, control flow, inputs and opcodes."""
     flow = Flow(program, dialect=dialect)
     opcodes = Counter(OPCODE_BY_CODE[raw.op].mnemonic for raw in flow.program)
     return ProgramInfo(

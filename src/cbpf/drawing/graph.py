@@ -6,8 +6,6 @@ from .._record import Record
 from ..analysis.flow import Flow
 from ..analysis.profile import ExecutionCounts, check_counts
 from ..errors import FieldError
-from ..isa.dialects import PCAP, Dialect
-from ..isa.program import Instructions
 from .labels import Labels
 from .svg import draw
 from .text import dot_lines, mermaid_lines
@@ -60,45 +58,8 @@ class Graph(Record):
         return f"<Graph of {len(self.flow.program)} instructions in {len(self.flow.blocks)} blocks>"
 
 
-def graph(
-    program: Instructions,
-    *,
-    counts: ExecutionCounts | None = None,
-    notes: Iterable[str] = (),
-    dialect: Dialect = PCAP,
-) -> Graph:
-    """Draw the control-flow graph of a program.
-
-    Args:
-        program: The instructions, or anything else that `Program` takes.
-        counts: Counts from `execution_counts` for this program; boxes and edges then show how many packets reached
-            them. None draws the graph alone.
-        notes: A text for each instruction, such as its clause (`SourceMap.texts`). Each box shows its texts, without
-            repetitions and empty ones, above its instructions.
-        dialect: The dialect that the program is verified and analysed for; by default PCAP.
-
-    Returns:
-        The drawing.
-
-    Raises:
-        VerificationError: The dialect rejects the program.
-        FieldError: *counts* are not those of a program of this length, or there are more or fewer *notes*.
-
-    >>> from cbpf import compile
-    >>> print(graph(compile("arp")).mermaid())
-    flowchart TD
-        b0["0 ldh [12]<br>1 jeq #35;0x806<br>[12:2] == 0x806 ?"]
-        b1["2 ret #35;262144<br>accept"]
-        b2["3 ret #35;0<br>reject"]
-        b0 -- "true" --> b1
-        b0 -- "false" --> b2
-        classDef accept fill:#dafbe1,stroke:#1f883d,color:#1f2328
-        classDef reject fill:#ffebe9,stroke:#d73a49,color:#1f2328
-        class b1 accept
-        class b2 reject
-    <BLANKLINE>
-    """
-    flow = Flow(program, dialect=dialect)
+def draw_graph(flow: Flow, *, counts: ExecutionCounts | None = None, notes: Iterable[str] = ()) -> Graph:
+    """Return the drawing of the control-flow graph of an analysed program."""
     if counts is not None:
         check_counts(counts, flow)
     texts = tuple(notes)

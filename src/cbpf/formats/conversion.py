@@ -99,26 +99,7 @@ def _text(source: object, data: bytes) -> str:
 
 
 def render(program: Instructions, format: str) -> str:
-    """Write a program in a text format.
-
-    Args:
-        program: A program, or its instructions.
-        format: The name of a text format, from `FORMAT_NAMES`.
-
-    Returns:
-        The text, which ends with a newline.
-
-    Raises:
-        FieldError: *format* is unknown, or is not text.
-        ProgramFormatError: The format cannot represent the program.
-
-    >>> from cbpf import compile
-    >>> print(render(compile("arp"), "c"), end="")
-    { 0x28, 0, 0, 0x0000000c },
-    { 0x15, 0, 1, 0x00000806 },
-    { 0x6, 0, 0, 0x00040000 },
-    { 0x6, 0, 0, 0x00000000 },
-    """
+    """Write a program in a text format."""
     selected = _format_named(format)
     if isinstance(selected, BytesFormat):
         raise FieldError(f"render: the format {format} is bytes; use render_bytes")
@@ -126,23 +107,7 @@ def render(program: Instructions, format: str) -> str:
 
 
 def render_bytes(program: Instructions, format: str) -> bytes:
-    r"""Write a program in any format.
-
-    Args:
-        program: A program, or its instructions.
-        format: A name of `FORMAT_NAMES`.
-
-    Returns:
-        The bytes; the UTF-8 encoding of a text format.
-
-    Raises:
-        FieldError: *format* is unknown.
-        ProgramFormatError: The format cannot represent the program.
-
-    >>> from cbpf import RetConstant
-    >>> render_bytes([RetConstant(0)], "c")
-    b'{ 0x6, 0, 0, 0x00000000 },\n'
-    """
+    """Write a program in any format."""
     selected, value = _format_named(format), Program(program)
     if isinstance(selected, TextFormat):
         return _render_text(selected, value).encode()

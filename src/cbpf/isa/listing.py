@@ -76,22 +76,7 @@ _BPF_DBG: Final = _Style(
 
 
 def listing(instructions: Iterable[RawInstruction], *, dialect: Dialect | None = None) -> str:
-    """Render instructions as `tcpdump -d` does: one line per instruction, with absolute jump targets.
-
-    An instruction that tcpdump does not know is shown as `unimp`.
-
-    Args:
-        instructions: Raw instructions, or a `Program`.
-        dialect: A dialect with a record size makes the constants of `ret` hexadecimal, since a verdict of seccomp is
-            an action and its data. With any other dialect, or None, the text is exactly that of tcpdump.
-
-    Returns:
-        The lines, without a final newline.
-
-    >>> print(listing([RawInstruction(0x28, k=12), RawInstruction(0x15, 0, 3, 0x800)]))
-    (000) ldh      [12]
-    (001) jeq      #0x800           jt 2	jf 5
-    """
+    """Render instructions as `tcpdump -d` does: one line per instruction, with absolute jump targets."""
     return _lines(instructions, _TCPDUMP if dialect is None or dialect.record_size is None else _SECCOMP)
 
 

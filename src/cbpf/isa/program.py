@@ -52,6 +52,9 @@ class Program(Immutable, Sequence[RawInstruction]):
     _raw: tuple[RawInstruction, ...]
 
     def __init__(self, instructions: Instructions = ()) -> None:
+        if isinstance(instructions, str | bytes | bytearray | memoryview):
+            kind = type(instructions).__name__
+            raise FieldError(f"Program: {kind} is not a sequence of instructions; use cbpf.compile or cbpf.parse")
         if not isinstance(instructions, Iterable):
             raise FieldError(f"Program: {instructions!r} is not a sequence of instructions")
         raw = instructions._raw if type(instructions) is Program else tuple(map(to_raw, instructions))

@@ -32,24 +32,7 @@ Rule: TypeAlias = Callable[[Program, Dialect], Iterator[Finding]]
 
 
 def findings(program: Instructions, *, dialect: Dialect = PCAP) -> tuple[Finding, ...]:
-    """Check a program, and return every reason why a dialect rejects it.
-
-    Args:
-        program: A `Program`, or an iterable of instructions and tuples (op, jt, jf, k).
-        dialect: The dialect whose rules apply.
-
-    Returns:
-        The findings in order of position; an empty tuple if the dialect accepts the program.
-
-    Raises:
-        FieldError: An item is not an instruction, or *dialect* is not a `Dialect`.
-
-    >>> from cbpf import LINUX, LoadScratch, RetA, Register
-    >>> for finding in findings([LoadScratch(Register.A, 3), RetA()], dialect=LINUX):
-    ...     print(finding)
-    instruction 0: M[3] may be read before it is written; every path must initialise a scratch slot before \
-reading it [scratch-unwritten]
-    """
+    """Check a program, and return every reason why a dialect rejects it."""
     value = program if isinstance(program, Program) else Program(program)
     dialect = check_dialect(dialect)
     unordered = [finding for rule in RULES for finding in rule(value, dialect)]
@@ -57,23 +40,7 @@ reading it [scratch-unwritten]
 
 
 def verify(program: Instructions, *, dialect: Dialect = PCAP) -> None:
-    """Check a program, and raise an error if a dialect rejects it.
-
-    Args:
-        program: A `Program`, or an iterable of instructions and tuples (op, jt, jf, k).
-        dialect: The dialect whose rules apply.
-
-    Raises:
-        FieldError: An item is not an instruction, or *dialect* is not a `Dialect`.
-        VerificationError: The dialect rejects the program; the error holds all findings.
-
-    >>> from cbpf import LINUX, RetConstant
-    >>> verify([RetConstant(0)], dialect=LINUX)
-    >>> verify([], dialect=LINUX)
-    Traceback (most recent call last):
-        ...
-    cbpf.errors.VerificationError: program: has no instructions; a program has at least one [empty]
-    """
+    """Check a program, and raise an error if a dialect rejects it."""
     reasons = findings(program, dialect=dialect)
     if reasons:
         raise VerificationError(reasons)

@@ -72,36 +72,7 @@ def optimize(
     prove: bool = False,
     timeout: float | None = 30,
 ) -> Program:
-    r"""Return a shorter or faster program with the same verdict on every packet, of any length and with any metadata.
-
-    A program is returned unchanged if its decision diagram would be too large, as for a sum that doubles forty times.
-
-    Args:
-        program: The program, as typed or raw instructions.
-        dialect: The dialect whose arithmetic the result preserves and whose rules it satisfies. A program may be
-            longer than the dialect allows; the result may then be too long as well, which `verify` reports.
-        goal: "size" (the default) never returns more instructions than it was given. "speed" reduces the number of
-            instructions on the longest path: it replaces many tests of one value by a binary search, which may have
-            more instructions than a chain of tests, but not more than the dialect allows.
-        prove: Prove with an SMT solver (extra `smt`) that both programs are equal on packets of up to 65,535 bytes.
-        timeout: The time for the proof, in seconds; None: no limit.
-
-    Returns:
-        The optimised program.
-
-    Raises:
-        FieldError: An argument is invalid.
-        VerificationError: The dialect rejects the program for another reason than its length.
-        Undecided: There is no answer within the timeout; see `difference` (only with *prove*).
-        ProofFailed: The programs are not equal, which is an error of the optimiser (only with *prove*).
-
-    >>> from cbpf import parse
-    >>> print(optimize(parse("ldh [12]\ntax\ntxa\njeq #0x800,0,2\nldh [12]\nret #1\nret #0")))
-    (000) ldh      [12]
-    (001) jeq      #0x800           jt 2	jf 3
-    (002) ret      #1
-    (003) ret      #0
-    """
+    """Return a shorter or faster program with the same verdict on every packet, of any length and with any metadata."""
     source, rules = _verified(program, dialect, goal)
     flag("optimize.prove", prove)
     _check_timeout("optimize.timeout", timeout)
@@ -137,25 +108,7 @@ def improve(source: Sequence[RawInstruction], *, dialect: Dialect, goal: Goal) -
 
 
 def optimization_stages(program: Instructions, *, dialect: Dialect = PCAP, goal: Goal = "size") -> tuple[Stage, ...]:
-    r"""Return the program after each stage of `optimize` that changed it.
-
-    Args:
-        program: The program, as typed or raw instructions.
-        dialect: The dialect whose arithmetic the optimiser preserves.
-        goal: "size" (the default) or "speed"; see `optimize`.
-
-    Returns:
-        The stages in order. Empty if the decision diagram of the program would be too large.
-
-    Raises:
-        FieldError: An argument is invalid.
-        VerificationError: The dialect rejects the program for another reason than its length.
-
-    >>> from cbpf import parse
-    >>> for stage in optimization_stages(parse("ldh [12]\ntax\ntxa\njeq #1,0,1\nret #1\nret #0")):
-    ...     print(len(stage.program), stage.name)
-    4 value numbering, dead code, registers
-    """
+    """Return the program after each stage of `optimize` that changed it."""
     source, rules = _verified(program, dialect, goal)
     try:
         diagram, root = lift(source, ValueTable(rules))

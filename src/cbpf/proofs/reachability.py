@@ -61,35 +61,7 @@ def witness(
     longest: int = 65535,
     timeout: float | None = 10,
 ) -> Witness | None:
-    """Return a small packet with a given verdict or path, or None: there is a proof that no such packet exists.
-
-    Args:
-        program: The program, as typed or raw instructions.
-        verdict: "accept" for a packet that is accepted, "reject" for one that is rejected, or the verdict as a number;
-            None (the default): any verdict. `difference` defines when a verdict accepts.
-        reaches: The index of an instruction that must run; None (the default): any path.
-        dialect: The dialect that verifies and runs the program.
-        shortest: The smallest captured length to consider, in bytes (0..16777215). A dialect of records (SECCOMP) has a
-            fixed size instead.
-        longest: The greatest captured length to consider, in bytes (0..16777215).
-        timeout: The time for the proof, in seconds; None: no limit.
-
-    Returns:
-        The packet, or None if there is none.
-
-    Raises:
-        Undecided: There is neither a packet nor a proof within the timeout; see `difference`.
-        VerificationError: The dialect rejects the program.
-        MissingLibrary: bitwuzla is not installed (extra `smt`).
-        FieldError: An argument is invalid.
-
-    >>> import cbpf
-    >>> web = cbpf.compile("tcp port 80")
-    >>> witness(web, verdict="accept").packet[-2:].hex()
-    '0050'
-    >>> witness(cbpf.compile("ip and ip6", optimizer=None), verdict="accept") is None
-    True
-    """
+    """Return a small packet with a given verdict or path, or None: there is a proof that no such packet exists."""
     vm = VM(program, engine="interpreter", dialect=check_dialect(dialect))
     if reaches is not None:
         reaches = within(0, len(vm.program) - 1, "an instruction of the program")("reaches", reaches)
@@ -127,29 +99,7 @@ def dead(
     longest: int = 65535,
     timeout: float | None = 60,
 ) -> DeadCode:
-    r"""Return the instructions and branches that no packet reaches.
-
-    Args:
-        program: The program, as typed or raw instructions.
-        dialect: The dialect that verifies and runs the program.
-        shortest: The smallest captured length to consider, in bytes (0..16777215). A dialect of records (SECCOMP) has a
-            fixed size instead.
-        longest: The greatest captured length to consider, in bytes (0..16777215).
-        timeout: The time for all queries, in seconds; None: no limit.
-
-    Returns:
-        The dead code; it is false if there is none.
-
-    Raises:
-        Undecided: The solver reached the timeout; see `difference`.
-        VerificationError: The dialect rejects the program.
-        MissingLibrary: bitwuzla is not installed (extra `smt`).
-        FieldError: An argument is invalid.
-
-    >>> import cbpf
-    >>> dead(cbpf.parse("ldh [12]\njeq #0x800,0,2\njeq #0x806,0,1\nret #1\nret #0"))
-    DeadCode(instructions=(3,), branches=((2, True),))
-    """
+    """Return the instructions and branches that no packet reaches."""
     vm = VM(program, engine="interpreter", dialect=check_dialect(dialect))
     query = Query(vm, shortest=shortest, longest=longest, timeout=timeout)
     goals = {goal: condition for goal, condition in goal_conditions(query).items() if goal.kind != "load"}

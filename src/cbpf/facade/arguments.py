@@ -1,0 +1,80 @@
+"""Programs as arguments of public functions: instructions, or an expression, which is compiled."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
+
+from ..errors import ExpressionError, FieldError, ProgramFormatError, quoted
+from ..isa.dialects import PCAP, Dialect
+from ..isa.program import Instructions
+
+if TYPE_CHECKING:
+    from .._options import Optimizer
+    from ..expression.address_lists import Expression
+    from ..packet.link_types import LinkType
+
+ProgramSource: TypeAlias = "Instructions | str | Expression"
+"""A program as an argument of a public function: instructions, or an expression."""
+LinkTypeName: TypeAlias = "str | int | LinkType"
+"""A link type as an argument: a name, a LINKTYPE_ number, or a `LinkType`."""
+
+
+def as_program(
+    source: ProgramSource, *, link_type: LinkTypeName, dialect: Dialect = PCAP, optimizer: Optimizer = "cbpf"
+) -> Instructions:
+    """Return the program of an expression; instructions are returned as they are.
+
+    The compiler is imported for expressions only.
+    """
+    if isinstance(source, bytes | bytearray | memoryview):
+        _reject_bytes(bytes(source))
+    if isinstance(source, Iterable) and not isinstance(source, str):
+        return source
+    if not _is_expression(source):
+        raise FieldError(f"program: {source!r} is neither a sequence of instructions nor an expression")
+    from ..expression.compiler import compile
+
+    try:
+        return compile(source, link_type=link_type, dialect=dialect, optimizer=optimizer)
+    except ExpressionError:
+        fact = _other_meaning(source) if isinstance(source, str) else None
+        if fact is None:
+            raise
+        raise ExpressionError(f"{quoted(str(source))} is not an expression: {fact}") from None
+
+
+def as_programs(*sources: ProgramSource, link_type: LinkTypeName, dialect: Dialect) -> tuple[Instructions, ...]:
+    """Return the program of each argument; see `as_program`."""
+    return tuple(as_program(source, link_type=link_type, dialect=dialect) for source in sources)
+
+
+def _is_expression(source: object) -> bool:
+    if isinstance(source, str):
+        return True
+    from ..expression.address_lists import Expression
+
+    return isinstance(source, Expression)
+
+
+def _reject_bytes(data: bytes) -> NoReturn:
+    """Raise an error that names the content of bytes, and the function that reads them."""
+    from ..formats.recognition import foreign_format
+
+    foreign = foreign_format(data)
+    fact = "cbpf.parse reads programs from bytes" if foreign is None else f"this is {foreign}"
+    raise FieldError(f"program: expected instructions or an expression, got bytes; {fact}")
+
+
+def _other_meaning(text: str) -> str | None:
+    """Return the meaning of a text that is not an expression, if it has one: a file, or a program as text."""
+    if len(text) < 4096 and "\0" not in text and os.path.isfile(text):
+        return "it is the name of a file; cbpf.parse reads the program that a file contains, cbpf.read_capture packets"
+    from ..formats.conversion import parse
+
+    try:
+        parse(text)
+    except ProgramFormatError:
+        return None
+    return "it is the text of a program, which cbpf.parse reads"
