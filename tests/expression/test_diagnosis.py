@@ -71,10 +71,30 @@ FIREWALLS_AND_SHELLS: Final = [
     ("tcp.port == 443 or dns", 1, "tcp port 443 or port 53"),
     ("udp.port == 53 or ssh", 1, "udp port 53 or tcp port 22"),
     ("tcp.port == {80,443}", 1, "tcp port (80 or 443)"),
+    ("port {80,443}", 6, "port (80 or 443)"),
+    ("tcp port [80, 443]", 10, "tcp port (80 or 443)"),
+    ("portrange { 80-90 100-110 }", 11, "portrange (80-90 or 100-110)"),
+    ("ip saddr { 10.0.0.1, 10.0.0.2 }", 4, "ip src host (10.0.0.1 or 10.0.0.2)"),
+    ("dport = :22", 1, "dst port 22"),
+    ("[2001:db8::1]:443", 1, "host 2001:db8::1 and port 443"),
+    ("host 10.0.0.1:http", 14, "host 10.0.0.1 and port http"),
+    ("80/tcp", 3, "tcp port 80"),
+    ("host 10.0.0.1 dport 80", 15, "host 10.0.0.1 and dst port 80"),
+    ("from 10.0.0.1 to 10.0.0.2", 1, "src 10.0.0.1 and dst 10.0.0.2"),
+    ("tcp port 80 > out.pcap", 13, "tcp port 80"),
+    ("tcp port 80 | head", 13, "tcp port 80"),
+    ("tcp port 80 &", 13, "tcp port 80"),
+    ("tcp port 80!", 12, "tcp port 80"),
+    ("host '10.0.0.1' and port \"80\"", 6, "host 10.0.0.1 and port 80"),
 ]
 
 NOTHING_TO_SUGGEST: Final = [
     "tcp & udp",
+    "tcp > 1000",
+    "tcp != 10.0.0.1",
+    "vlan 1-5",
+    "src or tcp",
+    "host 2001:db8:::1",
     "tcp;udp",
     "tcpflags = syn",
     "tcp-syn|tcp-ack",
@@ -187,6 +207,16 @@ STRUCTURE: Final = [
     ("net 10/8", 5, "net 10.0.0.0/8"),
     ("host 10.0.0.1:80", 14, "host 10.0.0.1 and port 80"),
     ("host [::1]", 6, "host ::1"),
+    ("src or host 10.0.0.1", 8, "src or dst host 10.0.0.1"),
+    ("dst and port 53", 9, "dst and src port 53"),
+    ("src or 10.0.0.1", 8, "src or dst 10.0.0.1"),
+    ("tcp = 80", 5, "tcp port 80"),
+    ("ip != 10.0.0.1", 4, "not ip host 10.0.0.1"),
+    ("ip == 10.0.0.0/8", 4, "ip net 10.0.0.0/8"),
+    ("ip[0] = = 5", 9, "ip[0] = 5"),
+    ("len > = 60", 7, "len >= 60"),
+    ("proto tcp port 80", 7, "tcp port 80"),
+    ("tcp port 80 udp port 53", 13, "tcp port 80 or udp port 53"),
 ]
 
 TEXTS: Final = [
@@ -202,6 +232,8 @@ TEXTS: Final = [
     ("tcpdump -nni eth0 'tcp port 80'", 1, "tcp port 80"),
     ("tcp port 80 # comment", 13, "tcp port 80"),
     ("tcp port 80;", 12, "tcp port 80"),
+    ("tcp p\u00f6rt 80", 6, "tcp port 80"),
+    ("\uff54\uff43\uff50 port 80", 1, "tcp port 80"),
 ]
 
 MEANINGS: Final = [
@@ -213,6 +245,7 @@ MEANINGS: Final = [
     ("ip host ::1", 1, "ip6 host ::1"),
     ("tcp host 10.0.0.1", 1, "tcp and host 10.0.0.1"),
     ("tcp src 80", 1, "tcp src port 80"),
+    ("ether proto 800", 13, "ether proto 0x800"),
 ]
 
 
@@ -256,7 +289,26 @@ def test_no_expression_is_suggested_where_the_intention_is_not_certain(text: str
         ("len >= ", 7, "the expression ends here; expected a number, 'len' or a field such as 'ip[8]'"),
         ("not", 4, "'not' has no operand after it; expected a primitive such as 'tcp' or 'host 192.0.2.1'"),
         ("src or dst port", 16, "the expression ends here; expected a port number or a service name"),
-        ("src or host 10.0.0.1", 8, "unexpected 'host'; expected 'dst'"),
+        ("src or tcp", 8, "unexpected 'tcp'; expected 'dst'"),
+        (
+            "tcp & udp",
+            5,
+            "'&' joins numbers, not conditions; \"tcp and udp\" would have the same verdict for all packets",
+        ),
+        ("tcp + udp", 5, "'+' computes with numbers, and a condition is before it; expected 'and', 'or' or the end"),
+        ("tcp > 80", 5, "'>' compares numbers, and 'tcp' is a condition"),
+        ("ether[12:2] = ip", 15, "'ip' is a protocol, not a number; a byte of its header is a number, such as 'ip[0]'"),
+        ("vlan 1-5", 6, "'1-5' is not a number; 'vlan' takes one number, or none"),
+        ("geneve x", 8, "'x' is not a number; 'geneve' takes one number, or none"),
+        ("host $IP", 6, "'$' is not part of an expression; the shell replaces a variable within double quotes only"),
+        (
+            'payload contains "x"',
+            9,
+            "'contains' is not an operator; capture filters cannot search the content of packets",
+        ),
+        ("ether host 00:11:22:33:44", 12, "'00:11:22:33:44' is not an Ethernet address: six pairs of hex digits"),
+        ("host 1::2::3", 6, "'1::2::3' is not an IPv6 address: '::' may appear once"),
+        ("tcp \u0442 80", 5, "U+0442 (cyrillic small letter te) is not part of an expression"),
         ("tcp port 80)", 12, "')' has no '(' before it; remove ')', or add '(' before its group"),
         ("tcp[13 & 2 != 0", 12, "'[' at column 4 is not closed; expected ']', ':' or an operator"),
         ("tcp and ()", 9, "the parentheses are empty; expected a primitive such as 'tcp' or 'host 192.0.2.1'"),
@@ -335,6 +387,15 @@ def test_errors_of_link_types_have_a_place(link_type: str, text: str, column: in
         ("ip.src==10.0.0.1 && tcp.dstport eq 443", [1, 21], "src host 10.0.0.1 && tcp dst port 443"),
         ("'tcp port 80'", [1], "tcp port 80"),
         ("port 80,443 or (udp", [8, 20], "port 80 or 443 or (udp)"),
+        ("tcp portt 80 or udp prot 53", [5, 21], "tcp port 80 or udp port 53"),
+        ("ip @ tcp or vlan 5000", [4, 18], ""),
+        ("vlan 1-5 and tcp prot 80 or host 10.0.0.300", [6, 18, 34], ""),
+        ("tcp and (udp @ or vlan 5000) and host 10.0.0.300", [14, 39], ""),
+        ("tcp @ or 443 or udp prot 53", [5, 21], ""),
+        ("less x and greater y or src or dst z q and prot 5", [6, 20, 38, 44], ""),
+        ("gre proto 5 or vlan 5000", [1, 5, 21], ""),
+        ('x == "a or vlan 5000" or vlan 5000', [1], ""),
+        ("host @ or 10.0.0.300", [6], ""),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

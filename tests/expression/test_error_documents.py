@@ -150,7 +150,8 @@ def test_page_shows_the_messages() -> None:
     ]
     sections.append(
         f"## Several mistakes\n\n{_console(SEVERAL)}\n\nEach mistake has its place. After a mistake that cbpf cannot "
-        "correct, the rest of the expression may have others, which appear when it is corrected."
+        "correct, it continues with the next test after `and` or `or`. Other mistakes in the same parentheses appear "
+        "when that one is corrected."
     )
     check_generated(
         ROOT / "docs" / "reference" / "expression-errors.md",

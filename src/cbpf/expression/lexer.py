@@ -68,6 +68,7 @@ _MAC: Final = (
 _SHORTEST_MAC: Final = 11  # 1-2-3-4-5-6
 _COLON_MAC: Final = r"[0-9A-Fa-f]{1,2}(?::[0-9A-Fa-f]{1,2}){5}"
 _BAD_MAC: Final = r"[0-9A-Fa-f]{1,2}:+(?:[0-9A-Fa-f]{1,2}:+)+"
+_COLON_WORD: Final = re.compile("[0-9A-Fa-f:]+")
 _OTHER: Final = re.compile(
     r"(?P<blank>[ \t\r\n]+)|(?P<arcnet>\$[0-9A-Fa-f]{1,2})|\\(?P<name>[^ !()\n\t]+)"
     r"|(?P<operator>&&|\|\||==|[!<>]=|<<|>>|[-+*/%:\[\]!<>()&|^=])|(?P<unknown>(?s:.))"
@@ -127,7 +128,9 @@ def _colon_token(text: str, word: str, offset: int) -> Token:
         return Token("operator" if word == ":" else "name", word, word, offset)
     kind, address = max(found, key=lambda pair: len(pair[1]))
     if kind == "invalid":
-        return Token("invalid", address, f"'{address}' is not an Ethernet address: six pairs of hex digits", offset)
+        written = _shortened(_COLON_WORD.match(text, offset)[0])  # type: ignore[index]
+        rule = "IPv6 address: '::' may appear once" if "::" in written else "Ethernet address: six pairs of hex digits"
+        return Token("invalid", address, f"'{written}' is not an {rule}", offset)
     if kind == "ipv6" and not _is_ipv6(address):
         return Token("invalid", address, f"'{address}' is not an IPv6 address", offset)
     return Token(kind, address, address, offset)

@@ -1,7 +1,8 @@
 """The explanation of an expression that cannot be compiled: places, facts, rules, and the expression to write instead.
 
 This module runs only after the parser or the generator has found problems. A syntax error ends the parser's work, so
-the problems after it are those of the repaired text; the generator finds all problems of a text at once.
+the problems after it are those of the repaired text; if there is no repair, those of the text without the clause that
+has the error. The generator finds all problems of a text at once.
 """
 
 import re
@@ -16,6 +17,7 @@ from ..primitives import EXPECTED_CONDITION, SyntaxProblem
 from ..problems import ExpressionProblem
 from .judge import MAX_GENERATED, Found, Judge
 from .repairs import RULES, WORD_RULES
+from .resumption import without_clause
 from .semantic_rules import semantic_repairs, word_before
 from .situation import ID_KINDS, Edit, Repair, Rule, Situation, quoted, shown
 from .word_rules import with_protocol_tests
@@ -108,29 +110,36 @@ class _Diagnosis:
     def explain(self, found: Sequence[Found]) -> tuple[list[_Note], str]:
         """Return the notes, and the corrected expression; an empty text if there is none."""
         notes: list[_Note] = []
-        was_syntax = isinstance(found[0], SyntaxProblem)
+        was_syntax, is_complete = isinstance(found[0], SyntaxProblem), True
         for _ in range(_MAX_REPAIRS):
             if not isinstance(found[0], SyntaxProblem):
-                is_corrected = self._explain_meaning(found, notes)
+                is_corrected = self._explain_meaning(found, notes) and is_complete
                 return notes, self._suggestion(was_syntax) if is_corrected else ""
             note = self._syntax_note(found[0])
             if notes and note.offset is None:  # a consequence of a repair
                 return notes, ""
             notes.append(note)
-            if note.repair is None or note.repair.edit is None or (len(notes) > 1 and note.repair.is_guess):
+            edit = note.repair.edit if note.repair and (len(notes) == 1 or not note.repair.is_guess) else None
+            if edit is None:
+                edit, is_complete = without_clause(self._draft.text, found[0].found.start), False
+            if edit is None or self._is_long:
                 return notes, ""
-            self._draft.apply(note.repair.edit)
-            if self._is_long:
-                return notes, ""
+            self._draft.apply(edit)
             found = self._judge.problems(self._draft.text)
             if not found:
-                return self._checked(notes)
+                return self._checked(notes) if is_complete else (notes, "")
         return notes, ""
 
     def _checked(self, notes: list[_Note]) -> tuple[list[_Note], str]:
         """Return the notes and the corrected expression; without remedies if it accepts or rejects all packets."""
         suggestion = self._suggestion(of_syntax=True)
-        return (notes, suggestion) if suggestion else ([note._replace(repair=None, rule="") for note in notes], "")
+        if suggestion:
+            return notes, suggestion
+        notes = [note._replace(repair=None, rule="") for note in notes]
+        corrected = " ".join(self._draft.text.split())
+        if len(corrected) <= _MAX_SHOWN:
+            notes[-1] = notes[-1]._replace(rule=f'"{corrected}" would have the same verdict for all packets')
+        return notes, ""
 
     def _suggestion(self, of_syntax: bool) -> str:
         text = " ".join(self._draft.text.split())
@@ -208,7 +217,8 @@ def _local(repair: Repair, replaced: str) -> str:
     replacement = repair.edit.text.strip()
     if replacement:
         return f'{repair.introduction} "{replacement}" there'
-    return f"{repair.introduction} a blank there" if repair.edit.text else f"remove {quoted(replaced.strip())}"
+    written = quoted(replaced.strip()) if replaced.strip() else "it"
+    return f"write a blank in place of {written}" if repair.edit.text else f"remove {written}"
 
 
 def _place_of(text: str, problem: ExpressionProblem, judge: Judge) -> Situation:

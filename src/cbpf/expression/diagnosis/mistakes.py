@@ -30,6 +30,9 @@ CHARACTERS: Final = {
 }
 """Characters with the text to write instead; an empty text removes the character."""
 
+CHARACTER_RULES: Final = {"$": "the shell replaces a variable within double quotes only"}
+"""Characters with the rule that explains how they came into the text."""
+
 ENTITIES: Final = r"&(?:amp|lt|gt|quot|apos|nbsp|ne|le|ge|ndash|mdash|[lr][sd]quo|#[0-9]{1,6}|#[xX][0-9A-Fa-f]{1,5});"
 """HTML entities, as a pattern."""
 
@@ -56,14 +59,17 @@ OPERATORS: Final = {
 COMPARISONS: Final = {"eq": "=", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "is": "=", "equals": "="}
 
 COMMANDS: Final = frozenset(words("tcpdump tshark dumpcap windump sudo cbpf wireshark ngrep editcap termshark"))
+SHELL_COMMANDS: Final = frozenset(words("awk cut grep head less more sed sort tail tee uniq wc"))
+"""Commands that often follow a command in a pipe."""
+
 OPTIONS_WITH_VALUE: Final = "BcCEFGijmMPQrsTVwWyYzZ"
 """The letters of the options that take a value in the next word, as in tcpdump(8)."""
 
 SYNONYMS: Final = {
     **dict.fromkeys(words("source from"), "src"),
     **dict.fromkeys(words("dest destination target to"), "dst"),
-    **dict.fromkeys(words("sport srcport src-port src_port source-port sourceport"), "src port"),
-    **dict.fromkeys(words("dport dstport dst-port dst_port dest-port destport destination-port"), "dst port"),
+    **dict.fromkeys(words("sport sports srcport src-port src_port source-port sourceport"), "src port"),
+    **dict.fromkeys(words("dport dports dstport dst-port dst_port dest-port destport destination-port"), "dst port"),
     **dict.fromkeys(words("saddr srcip src-ip src_ip src-host srchost srcaddr"), "src host"),
     **dict.fromkeys(words("daddr dstip dst-ip dst_ip dst-host dsthost dstaddr destip"), "dst host"),
     **dict.fromkeys(words("srcnet src-net"), "src net"),

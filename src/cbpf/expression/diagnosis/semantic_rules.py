@@ -80,6 +80,12 @@ def _port_range(s: Situation) -> Iterator[Repair]:
         yield _edit(s.found.start, s.found.end, f"{ports[1]}-{ports[2]}")
 
 
+def _hexadecimal(s: Situation) -> Iterator[Repair]:
+    """Recognise `ether proto 800`: an EtherType without its 0x."""
+    if s.token(-1).word == "proto" and s.token(-2).word == "link" and re.fullmatch("[1-9][0-9]{2,3}", s.found.text):
+        yield _edit(s.found.start, s.found.end, f"0x{s.found.text}")
+
+
 def _host_bits(s: Situation) -> Iterator[Repair]:
     """Recognise `net 10.0.0.1/8`: the network, without the bits after the prefix."""
     if s.token(1).word not in ("/", "mask"):
@@ -173,7 +179,7 @@ def _wlan_type(s: Situation) -> Iterator[Repair]:
 
 _RULES: Final[dict[ProblemKind, tuple[SemanticRule, ...]]] = {
     "name": (_carried_word, _several_addresses, _unknown_port, _port_range, _another_word, _wlan_type),
-    "range": (_port_range, _wlan_type),
+    "range": (_port_range, _wlan_type, _hexadecimal),
     "address": (_host_bits,),
     "qualifier": (_mask_without_net, _mac_without_link, _protocol_of_address, _protocol_and_identifier),
     "link-type": (_wlan_type,),

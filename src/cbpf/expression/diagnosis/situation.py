@@ -16,6 +16,7 @@ PORT_PROTOCOLS: Final = frozenset({"tcp", "udp", "sctp"})
 """The protocols that have ports."""
 
 RELATIONS: Final = frozenset({"=", "!=", "<", "<=", ">", ">="})
+ARITHMETIC: Final = frozenset({"+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>"})
 
 
 class Edit(NamedTuple):

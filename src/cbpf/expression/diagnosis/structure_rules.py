@@ -6,10 +6,22 @@ Each rule is a function of a `Situation`; it returns None, or a `Repair`.
 import re
 from typing import Final
 
+from ..lexer import Token
 from ..vocabulary import ARGUMENTS, DIRECTIONS, KINDS, NAMED_NUMBERS, NUMBERED, WLAN
 from .display_filter import ports_compared
 from .mistakes import HEADER_FIELDS, TCP_FLAGS
-from .situation import ID_KINDS, PORT_PROTOCOLS, RELATIONS, Edit, Repair, Situation, is_keyword, is_service, shown
+from .situation import (
+    ARITHMETIC,
+    ID_KINDS,
+    PORT_PROTOCOLS,
+    RELATIONS,
+    Edit,
+    Repair,
+    Situation,
+    is_keyword,
+    is_service,
+    shown,
+)
 
 _CONSTANT_TESTS: Final = {
     "tcp-": "tcp[tcpflags] & {} != 0",
@@ -17,7 +29,6 @@ _CONSTANT_TESTS: Final = {
     "icmp6-": "icmp6[icmp6type] = {}",
 }
 _ALL_FLAGS: Final = 'for all of several flags write "tcp[tcpflags] & (tcp-syn | tcp-ack) = (tcp-syn | tcp-ack)"'
-_RANGE_MARKS: Final = ("-", ":", "to", "\u2013", "..", "through")
 
 
 def compared_qualifier(s: Situation) -> Repair | None:
@@ -39,6 +50,29 @@ def compared_qualifier(s: Situation) -> Repair | None:
         if ports:
             return Repair(s.found.start, fact, Edit(head.start, s.token(1).end, ports))
     return Repair(s.found.start, fact)
+
+
+def compared_protocol(s: Situation) -> Repair | None:
+    """Recognise `tcp = 80` and `ip != 10.0.0.1`: a protocol in place of a number."""
+    protocol, found, following = s.token(-1), s.found, s.token(1)
+    if protocol.kind != "protocol" or found.word not in RELATIONS or not s.is_complete:
+        return None
+    fact = f"{shown(found)} compares numbers, and {shown(protocol)} is a condition"
+    words = _words_between(protocol, following, s.token(2))
+    if words is None or found.word not in ("=", "!=") or (found.word == "!=" and "and" in words):
+        return Repair(found.start, fact)
+    negation = "not " if found.word == "!=" else ""
+    return Repair(found.start, fact, Edit(protocol.start, following.start, f"{negation}{protocol.text} {words} "))
+
+
+def other_direction(s: Situation) -> Repair | None:
+    """Recognise `src or host 10.0.0.1`: one direction and a junction."""
+    junction, direction = s.token(-1), s.token(-2)
+    if s.problem.expected not in ("'src'", "'dst'") or not (s.found.kind in ID_KINDS or s.found.word in KINDS):
+        return None
+    other = s.problem.expected.strip("'")
+    fact = f"no '{other}' after '{direction.text} {junction.text}'"
+    return Repair(s.found.start, fact, Edit(s.found.start, s.found.start, f"{other} "))
 
 
 def missing_operand(s: Situation) -> Repair | None:
@@ -95,6 +129,8 @@ def arithmetic_junction(s: Situation) -> Repair | None:
             fact = f"{shown(found)} joins conditions, not numbers"
             return Repair(found.start, fact, Edit(found.start, found.end, operator))
         return None
+    if found.text in ("|", "&") and s.is_complete and s.token(1).kind == "end":
+        return Repair(found.start, f"{shown(found)} has no operand after it", Edit(found.start, found.end, ""))
     if found.text in ("|", "&") and s.is_complete:
         word = "or" if found.text == "|" else "and"
         fact = f"{shown(found)} joins numbers, not conditions"
@@ -115,68 +151,10 @@ def misplaced_protocol(s: Situation) -> Repair | None:
         kind = "net" if s.token(2).text == "/" else "host"
         text = "" if qualifiers.kind else f" {kind}"
         return Repair(found.start, fact, Edit(last.end, found.end, text))
-    if found.kind == "protocol" and qualifiers.protocol is None:
+    if found.kind == "protocol" and qualifiers.protocol is None and qualifiers.kind not in ("proto", "protochain"):
         return Repair(found.start, fact, Edit(head.start, found.end, f"{found.text} {s.text[head.start : last.end]}"))
     if found.word in DIRECTIONS and qualifiers.direction is None and qualifiers.kind in KINDS:
         return Repair(found.start, fact, Edit(last.start, found.end, f"{found.text} {last.text}"))
-    return None
-
-
-def port_range(s: Situation) -> Repair | None:
-    """Recognise `portrange 80-`, `portrange -80`, `portrange 80 - 90` and `port 80:90`."""
-    found, low, high, kind = s.found, s.token(-1), s.token(1), s.token(-2)
-    if found.text not in _RANGE_MARKS and not (found.text == "," and kind.word == "portrange"):
-        return None
-    if low.word == "portrange" and high.kind == "number":
-        fact = "the range of ports has no beginning"
-        return Repair(found.start, fact, Edit(low.start, high.end, f"portrange 0-{high.text}"))
-    if low.kind != "number" or kind.word not in ("port", "portrange"):
-        return None
-    if high.kind == "number":
-        fact = f"'{s.text[low.start : high.end]}' is not a range of ports"
-        return Repair(low.start, fact, Edit(kind.start, high.end, f"portrange {low.text}-{high.text}"))
-    if kind.word != "portrange":
-        return None
-    fact = "the range of ports has no end"
-    return Repair(found.start, fact, Edit(kind.start, found.end, f"portrange {low.text}-65535"))
-
-
-def joined_port(s: Situation) -> Repair | None:
-    """Recognise `tcp/80`, `tcp:80` and `port 80/tcp`."""
-    found, previous, following = s.found, s.token(-1), s.token(1)
-    if found.text not in ("/", ":"):
-        return None
-    fact = f"{shown(found)} does not join a protocol and a port"
-    if previous.word in PORT_PROTOCOLS and following.kind == "number":
-        return Repair(found.start, fact, Edit(found.start, found.end, " port "))
-    if previous.kind in ID_KINDS and following.word in PORT_PROTOCOLS and s.token(-2).word == "port":
-        text = f"{following.word} port {previous.text}"
-        return Repair(found.start, fact, Edit(s.token(-2).start, following.end, text))
-    return None
-
-
-def network(s: Situation) -> Repair | None:
-    """Recognise `net 10/8`, `net 10.0.0.0/255.0.0.0`, `host 10.0.0.1:80` and `host [::1]`."""
-    found, previous, following = s.found, s.token(-1), s.token(1)
-    if found.text == "/" and previous.kind == "number" and following.kind == "number" and s.token(-2).word == "net":
-        fact = "the address before a prefix length needs its dots"
-        return Repair(previous.start, fact, Edit(previous.start, previous.end, f"{previous.text}.0.0.0"))
-    if found.kind == "ipv4" and previous.text == "/" and s.token(-2).kind == "ipv4":
-        return Repair(previous.start, "a mask follows 'mask', not '/'", Edit(previous.start, previous.end, " mask "))
-    if found.kind == "ipv4" and previous.kind == "ipv4" and found.text.startswith("255."):
-        return Repair(found.start, "a mask follows 'mask'", Edit(found.start, found.start, "mask "))
-    if found.text == ":" and previous.kind in ("ipv4", "name") and following.kind == "number":
-        fact = "an address and a port are two primitives"
-        return Repair(found.start, fact, Edit(found.start, found.end, " and port "))
-    if found.text == "[" and s.problem.qualifiers and following.kind in ("ipv4", "ipv6") and s.token(2).text == "]":
-        fact = "an address is written without brackets"
-        if s.token(3).text == ":" and s.token(4).kind == "number":
-            text = f"{following.text} and port {s.token(4).text}"
-            return Repair(found.start, fact, Edit(found.start, s.token(4).end, text))
-        return Repair(found.start, fact, Edit(found.start, s.token(2).end, following.text))
-    if found.text == "%" and previous.kind == "ipv6":
-        fact = "an address is written without a zone"
-        return Repair(found.start, fact, Edit(found.start, following.end, ""))
     return None
 
 
@@ -185,21 +163,26 @@ def identifier_after_protocol(s: Situation) -> Repair | None:
     protocol, found = s.token(-1), s.found
     if protocol.kind != "protocol" or found.kind not in ID_KINDS or not s.is_complete:
         return None
-    is_net = s.token(1).text == "/" or (found.kind == "ipv4" and found.text.count(".") < 3)
     fact = f"no word such as 'port' or 'host' between {shown(protocol)} and {shown(found)}"
-    if protocol.word in PORT_PROTOCOLS:
-        if found.kind in ("ipv4", "ipv6"):
-            edit = Edit(protocol.end, found.start, f" and {'net' if is_net else 'host'} ")
-            return Repair(found.start, fact, edit)
-        if found.kind == "number" or is_service(found.text):
-            return Repair(found.start, fact, Edit(found.start, found.start, "port "))
-        return None
     if protocol.word in ("icmp", "icmp6") and found.kind == "number":
         field = HEADER_FIELDS[protocol.word, "type"]
         return Repair(found.start, fact, Edit(protocol.start, found.start, f"{field} = "))
-    kind = {"ipv4": "net" if is_net else "host", "ipv6": "net" if is_net else "host", "mac": "host"}.get(found.kind)
-    kind = "proto" if found.kind == "number" and protocol.word in ("ip", "ip6", "link") else kind
-    return Repair(found.start, fact, Edit(found.start, found.start, f"{kind} ")) if kind else None
+    words = _words_between(protocol, found, s.token(1))
+    return Repair(found.start, fact, Edit(protocol.end, found.start, f" {words} ")) if words else None
+
+
+def _words_between(protocol: Token, identifier: Token, following: Token) -> str | None:
+    """Return the words that an identifier needs after a protocol, or None."""
+    is_net = following.text == "/" or (identifier.kind == "ipv4" and identifier.text.count(".") < 3)
+    address = "net" if is_net else "host"
+    if protocol.word in PORT_PROTOCOLS:
+        if identifier.kind in ("ipv4", "ipv6"):
+            return f"and {address}"
+        is_port = identifier.kind == "number" or (identifier.kind == "name" and is_service(identifier.text))
+        return "port" if is_port else None
+    if identifier.kind == "number":
+        return "proto" if protocol.word in ("ip", "ip6", "link") else None
+    return {"ipv4": address, "ipv6": address, "mac": "host"}.get(identifier.kind)
 
 
 def bare_identifier(s: Situation) -> Repair | None:
@@ -246,13 +229,41 @@ def missing_junction(s: Situation) -> Repair | None:
     if not s.is_complete or (found.kind in ("end", "unknown", "operator", "invalid") and found.text not in ("(", "!")):
         return None
     previous = s.token(-1)
+    if found.word == "not" and s.token(1).kind == "end":
+        return Repair(found.start, f"{shown(found)} has no operand after it", Edit(found.start, found.end, ""))
     if previous.kind == found.kind == "number" and s.token(-2).word == "portrange":
         fact = "a range is two ports with a hyphen and no blanks between them"
         return Repair(found.start, fact, Edit(previous.end, found.start, "-"))
     is_same = found.kind in ID_KINDS and previous.kind in ID_KINDS
     if found.text.startswith("\\") or (found.kind in ID_KINDS and not is_same):
         return None
-    are_exclusive = found.kind == previous.kind == "protocol" and not s.accepts(f"{previous.text} and {found.text}")
-    word = "or" if is_same or are_exclusive else "and"
+    conjunction, disjunction = (Edit(found.start, found.start, word) for word in ("and ", "or "))
+    are_exclusive = not s.accepts(conjunction.apply(s.text)) and s.accepts(disjunction.apply(s.text))
     fact = f"no 'and' or 'or' before {shown(found)}"
-    return Repair(found.start, fact, Edit(found.start, found.start, f"{word} "), is_guess=True)
+    return Repair(found.start, fact, disjunction if is_same or are_exclusive else conjunction, is_guess=True)
+
+
+def number_after_keyword(s: Situation) -> Repair | None:
+    """Recognise `vlan 1-5` and `geneve x`: a keyword with an optional number, and another word."""
+    keyword, found = s.token(-1), s.found
+    if keyword.kind != "keyword" or keyword.word not in NUMBERED or found.kind != "name":
+        return None
+    return Repair(found.start, f"{shown(found)} is not a number", advice=f"{shown(keyword)} takes one number, or none")
+
+
+def protocol_as_number(s: Situation) -> Repair | None:
+    """Recognise `ether[12:2] = ip`: a protocol in arithmetic."""
+    if s.problem.expected != "'['":
+        return None
+    protocol = s.token(-1)
+    advice = f"a byte of its header is a number, such as '{protocol.text}[0]'"
+    return Repair(protocol.start, f"{shown(protocol)} is a protocol, not a number", advice=advice)
+
+
+def operator_after_condition(s: Situation) -> Repair | None:
+    """Recognise `tcp + udp` and `tcp port 80 > 5`: an operator of arithmetic after a condition."""
+    if not s.is_complete or s.found.kind != "operator" or s.found.word not in RELATIONS | ARITHMETIC:
+        return None
+    verb = "compares" if s.found.word in RELATIONS else "computes with"
+    fact = f"{shown(s.found)} {verb} numbers, and a condition is before it"
+    return Repair(s.found.start, fact, advice=f"expected {s.problem.expected}")

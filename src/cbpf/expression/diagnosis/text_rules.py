@@ -8,8 +8,9 @@ import re
 import unicodedata
 from typing import Final
 
-from ..vocabulary import ARGUMENTS, NUMBERED
+from ..vocabulary import ARGUMENTS, KEYWORDS, NUMBERED
 from .mistakes import (
+    CHARACTER_RULES,
     CHARACTERS,
     COMMANDS,
     COMPARISONS,
@@ -17,11 +18,14 @@ from .mistakes import (
     OPERATORS,
     OPTIONS_WITH_VALUE,
     QUOTATION_MARKS,
+    SHELL_COMMANDS,
     SYNONYMS,
     TCP_FLAGS,
 )
-from .situation import ID_KINDS, Edit, Repair, Situation, is_keyword, shown
+from .situation import ID_KINDS, RELATIONS, Edit, Repair, Situation, is_keyword, shown
 
+_COMPARISONS: Final = RELATIONS | {"=="}
+_LETTERS: Final = re.compile(r"[^\W\d_][\w-]*")
 _COMMENT_MARK: Final = re.compile(r"#|//|/\*|--(?=\s|$)")
 _OPTION: Final = re.compile(r"--?([A-Za-z][\w-]*)")
 _ADDRESS: Final = re.compile(r"[0-9A-Fa-f]*[.:][0-9A-Fa-f.:/]*")
@@ -126,26 +130,51 @@ def quoted_bytes(s: Situation) -> Repair | None:
     return Repair(s.found.start, fact, Edit(s.found.start, end, f"0x{match[2].encode().hex()}"))
 
 
+def shell_operator(s: Situation) -> Repair | None:
+    """Recognise `tcp port 80 > FILE` and `tcp port 80 | head`: an operator of the shell within the quotation."""
+    found, following = s.found, s.token(1)
+    is_file = found.text in (">", ">>") and following.kind == "name"
+    is_pipe = found.text == "|" and following.text in SHELL_COMMANDS
+    if not s.is_complete or not (is_file or is_pipe):
+        return None
+    fact = f"'{found.text} {following.text[:40]}' is for the shell, and not part of an expression"
+    return Repair(found.start, fact, Edit(found.start, len(s.text), ""))
+
+
+def accented_word(s: Situation) -> Repair | None:
+    """Recognise `tcp p\u00f6rt 80`: a word with letters that ASCII does not have."""
+    words = (match for match in _LETTERS.finditer(s.text) if match.start() <= s.found.start < match.end())
+    match = next(words, None)
+    if match is None or match[0].isascii():
+        return None
+    plain = unicodedata.normalize("NFKD", match[0]).encode("ascii", "ignore").decode()
+    edit = Edit(match.start(), match.end(), plain) if plain in KEYWORDS else None
+    letter = next(token for token in s.tokens if token.start >= match.start() and not token.text.isascii())
+    return Repair(letter.start, f"{shown(letter)} is not part of an expression", edit)
+
+
+def quotation(s: Situation) -> Repair | None:
+    """Recognise a quotation: two quotation marks with a part of the expression between them."""
+    if s.found.text not in QUOTATION_MARKS:
+        return None
+    end = next((index for index in range(s.found.end, len(s.text)) if s.text[index] in QUOTATION_MARKS), s.found.end)
+    inside = s.text[s.found.end : end].strip()
+    fact = f"{shown(s.found)} is a quotation mark, which is not part of an expression"
+    return Repair(s.found.start, fact, Edit(s.found.start, end + 1, inside)) if inside else None
+
+
 def character(s: Situation) -> Repair | None:
     """Recognise a character that no token contains."""
     found, text = s.found, s.found.text
     if found.kind != "unknown":
         return None
     is_quotation = text in QUOTATION_MARKS
-    if is_quotation and (inside := _inside_quotation(s)):
-        return Repair(found.start, f"{shown(found)} is a quotation mark, which is not part of an expression", inside)
     fact = f"{shown(found)} is {'a quotation mark, which is ' if is_quotation else ''}not part of an expression"
     replacement = "" if is_quotation else CHARACTERS.get(text)
     if replacement is None and not text.isascii():
         return Repair(found.start, fact, _normal(s))
-    return Repair(found.start, fact, None if replacement is None else s.replace_found(replacement))
-
-
-def _inside_quotation(s: Situation) -> Edit | None:
-    """Return the edit that removes a quotation mark at the start of the text, and the one at its end."""
-    text = s.text.strip()
-    is_pair = s.found_index == 0 and len(text) > 2 and text[-1] in QUOTATION_MARKS
-    return Edit(0, len(s.text), text[1:-1]) if is_pair and not QUOTATION_MARKS & set(text[1:-1]) else None
+    edit = None if replacement is None else s.replace_found(replacement)
+    return Repair(found.start, fact, edit, CHARACTER_RULES.get(text, ""))
 
 
 def _normal(s: Situation) -> Edit | None:
@@ -169,6 +198,12 @@ def operator(s: Situation) -> Repair | None:
         if match.start() <= found.start < match.end() and match[0] in OPERATORS:
             fact = f"'{match[0]}' is not an operator"
             return Repair(match.start(), fact, Edit(match.start(), match.end(), OPERATORS[match[0]]))
+    previous = s.token(-1)
+    if previous.word in {*RELATIONS, "not"} and found.word in RELATIONS:
+        joined = f"{previous.text}{found.text}"
+        text = found.text if previous.word == found.word else OPERATORS.get(joined, joined)
+        edit = Edit(previous.start, found.end, text) if text in _COMPARISONS else None
+        return Repair(found.start, f"{shown(found)} follows {shown(previous)}", edit)
     if found.word in COMPARISONS and found.kind == "name" and (s.problem.after_value or s.problem.qualifiers):
         return Repair(found.start, f"{shown(found)} is not an operator", s.replace_found(COMPARISONS[found.word]))
     return None

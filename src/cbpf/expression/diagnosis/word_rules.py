@@ -20,11 +20,21 @@ from .mistakes import (
     SYNONYMS,
     TCP_FLAGS,
 )
-from .situation import PORT_PROTOCOLS, RELATIONS, Edit, Repair, Situation, is_keyword, is_service, shown
+from .situation import (
+    ARITHMETIC,
+    ID_KINDS,
+    PORT_PROTOCOLS,
+    RELATIONS,
+    Edit,
+    Repair,
+    Situation,
+    is_keyword,
+    is_service,
+    shown,
+)
 
 _LOADABLE: Final = "load from ether, ip, ip6, arp, tcp, udp, sctp, icmp or icmp6"
 _SEVERAL_FLAGS: Final = 'for any of several flags write "tcp[tcpflags] & (tcp-syn | tcp-ack) != 0"'
-_ARITHMETIC: Final = frozenset(("+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>"))
 _SEARCHES: Final = frozenset(("contains", "matches"))
 _NAMESPACES: Final = frozenset((*KEYWORDS, *PROTOCOL_TESTS, "frame", "eth", "ipv6", "icmpv6"))
 _MIN_SIMILARITY: Final = 0.7
@@ -78,7 +88,7 @@ def field_of_protocol(s: Situation) -> Repair | None:
     if key not in HEADER_FIELDS:
         return None
     field, flag = HEADER_FIELDS[key], TCP_FLAGS.get(following.text.lower())
-    if following.word in RELATIONS or following.text in _ARITHMETIC:
+    if following.word in RELATIONS or following.text in ARITHMETIC:
         return Repair(name.start, fact, Edit(protocol.start, name.end, field))
     if following.kind == "number":
         return Repair(name.start, fact, Edit(protocol.start, following.start, f"{field} = "))
@@ -118,9 +128,10 @@ def known_word(s: Situation) -> Repair | None:
     token, word, following = s.found, s.found.text.lower(), s.token(1)
     if token.kind not in ("name", "mac"):
         return None
-    if word in _SEARCHES:
-        advice = "capture filters cannot search the content of packets"
-        return Repair(token.start, f"{shown(token)} is not an operator", advice=advice)
+    for searched in (token, following):
+        if searched.kind == "name" and searched.word.lower() in _SEARCHES:
+            advice = "capture filters cannot search the content of packets"
+            return Repair(searched.start, f"{shown(searched)} is not an operator", advice=advice)
     if word in EVERYTHING and s.is_operand_expected:
         return Repair(
             token.start, f"{shown(token)} is not a keyword", advice="an empty expression accepts every packet"
@@ -132,6 +143,8 @@ def known_word(s: Situation) -> Repair | None:
         replacement = SYNONYMS[word].removeprefix(f"{s.token(-1).text} ")
         if replacement.endswith(" host") and s.token(2).text == "/":
             replacement = replacement.replace("host", "net")
+        if s.is_complete and s.token(-1).kind in ID_KINDS:  # the beginning of another primitive
+            replacement = f"and {replacement}"
         return Repair(token.start, f"{shown(token)} is not a keyword", s.replace_found(replacement))
     fact = f"{shown(token)} is not a protocol that the language knows"
     if word in NUMBERED_TESTS and following.kind == "number":
@@ -218,7 +231,8 @@ def spelling(s: Situation) -> Repair | None:
     if not transposed and difflib.SequenceMatcher(None, written, similar[0]).ratio() < _SIMILAR:
         return None
     names = list(dict.fromkeys(edit.text for edit in edits[:2]))
-    if len(names) == 1:  # the text has other mistakes as well
+    ratios = [difflib.SequenceMatcher(None, written, word).ratio() for word in similar[:2]]
+    if len(names) == 1 or ratios[0] > ratios[1]:  # the text has other mistakes as well
         return Repair(token.start, fact, edits[0])
     return Repair(token.start, fact, advice=f"did you mean {' or '.join(map(repr, names))}?")
 
