@@ -8,24 +8,13 @@ from typing import Any, Final
 import cbpf
 
 from ...reporting.packet_output import counted
-from ..declarations import argument, option, subcommand
+from ..capture_options import filter_options
+from ..declarations import option, subcommand
 from ..failures import UsageError
-from ..options import (
-    as_socket_option,
-    compress_option,
-    container_options,
-    dialect_option,
-    engine_option,
-    expression_file_option,
-    list_options,
-    read_expression,
-    read_filter,
-    sources_option,
-    sources_to_read,
-)
+from ..options import as_socket_option, compress_option, container_options, dialect_option, engine_option
 from ..progress import progress_bar, with_progress
 from ..streams import echo
-from ..values import EXPRESSION, FILE, Integer
+from ..values import FILE, Integer
 
 _TCPDUMP_OPTIONS: Final = {
     "cbpf compile prints programs": "-d",
@@ -38,25 +27,16 @@ _TCPDUMP_OPTIONS: Final = {
 
 
 @subcommand("filter", "Copy the packets that a filter accepts.", foreign_options=_TCPDUMP_OPTIONS)
-@argument("expression", kind=EXPRESSION, required=False, multiple=True)
-@sources_option
+@filter_options
 @option(
     "-w",
     "target",
     kind=FILE,
     help="Capture to write, - for standard output (the default); may be one of the inputs.",
 )
-@expression_file_option
-@option(
-    "--program",
-    metavar="PROGRAM",
-    kind=FILE,
-    help="Run PROGRAM instead of an expression; packets of another link type than that of a savefile do not match.",
-)
 @option("-c", "count", metavar="COUNT", kind=Integer(1), help="Stop after COUNT accepted packets.")
 @option("--count", "only_count", is_flag=True, help="Print the number of accepted packets; write no capture.")
 @option("--invert", is_flag=True, help="Accept the packets that do not match, and reject the others.")
-@list_options
 @container_options
 @compress_option
 @with_progress
@@ -66,15 +46,12 @@ _TCPDUMP_OPTIONS: Final = {
 @option("-O", is_flag=True, expose_value=False, help="Accepted for tcpdump compatibility; has no effect.")
 @option("-n", is_flag=True, expose_value=False, help="Accepted for tcpdump compatibility; has no effect.")
 def command(
-    expression: tuple[str, ...],
-    sources: tuple[str, ...],
+    captures: list[str],
+    accept: Any,
     target: str | None,
-    expression_file: str | None,
-    program: str | None,
     count: int | None,
     only_count: bool,
     invert: bool,
-    lists: cbpf.Expression | None,
     container: Any,
     compress: str | None,
     no_progress: bool,
@@ -94,14 +71,9 @@ def command(
       cbpf filter -r in.pcap -w out.pcap 'tcp port 443'
       cbpf filter -r in.pcap --count udp port 53
     """
-    if program is not None and (expression or expression_file is not None or lists):
-        raise UsageError("--program PROGRAM cannot be combined with EXPRESSION, -F, --hosts or --ports")
     if only_count and target is not None:
         raise UsageError("--count and -w FILE are mutually exclusive")
-    text = read_expression(expression, expression_file)
-    accept = read_filter(program) if program is not None else lists.replace(text=text) if lists else text
     destination = None if only_count else _destination(target)
-    captures = sources_to_read(sources, expression)
     try:
         with progress_bar(captures, hidden=quiet or no_progress) as progress:
             summary = cbpf.filter_capture(

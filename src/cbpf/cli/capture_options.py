@@ -1,0 +1,67 @@
+"""Options and arguments of subcommands that select packets of captures."""
+
+from __future__ import annotations
+
+from functools import wraps
+from typing import Any
+
+import cbpf
+
+from .declarations import Function, argument, option
+from .failures import UsageError
+from .options import (
+    expression_file_option,
+    list_options,
+    read_expression,
+    read_filter,
+    sources_option,
+    sources_to_read,
+)
+from .values import EXPRESSION, FILE, TEXT
+
+
+def filter_options(command: Function) -> Function:
+    """Add EXPRESSION, -r, -F, --program, and the options of lists.
+
+    The parameters are *captures*, the captures to read, and *accept*, the filter: a text, an `Expression` or a program.
+    """
+
+    @argument("expression", kind=EXPRESSION, required=False, multiple=True)
+    @sources_option
+    @expression_file_option
+    @option(
+        "--program",
+        metavar="PROGRAM",
+        kind=FILE,
+        help="Run PROGRAM instead of an expression; packets of another link type than that of a savefile do not match.",
+    )
+    @list_options
+    @wraps(command)
+    def wrapper(
+        *arguments: Any,
+        expression: tuple[str, ...],
+        sources: tuple[str, ...],
+        expression_file: str | None,
+        program: str | None,
+        lists: cbpf.Expression | None,
+        **options: Any,
+    ) -> int | None:
+        if program is not None and (expression or expression_file is not None or lists):
+            raise UsageError("--program PROGRAM cannot be combined with EXPRESSION, -F, --hosts or --ports")
+        text = read_expression(expression, expression_file)
+        accept = read_filter(program) if program is not None else lists.replace(text=text) if lists else text
+        captures = sources_to_read(sources, expression)
+        return command(*arguments, captures=captures, accept=accept, **options)
+
+    return wrapper
+
+
+def time_options(command: Function) -> Function:
+    """Add the options --since and --until, for the parameters of these names."""
+    forms = "2026-11-27T08:00:00Z, seconds since 1970, or +5m after the first packet"
+    for declared in (
+        option("--until", metavar="TIME", kind=TEXT, help="Select packets with an earlier time, in the same forms."),
+        option("--since", metavar="TIME", kind=TEXT, help=f"Select packets with this time or a later one: {forms}."),
+    ):
+        command = declared(command)
+    return command
