@@ -14,7 +14,7 @@ from benchmarks.setting import Setting
 from benchmarks.timing import rounds_of
 from benchmarks.whole import FILTER
 
-from cbpf.filtering.api import _MIN_NATIVE_SIZE
+from cbpf.capture.native.choice import MIN_NATIVE_SIZE
 from cbpf.vm import MIN_NATIVE_BATCH
 
 _COUNTS: Final = (2_000, 200_000)
@@ -76,7 +76,7 @@ def _of_captures(setting: Setting) -> Section:
         rows.append([name, *_cells(lines._replace(crossing=lines.crossing * megabytes_per_packet), "{:.1f}")])
     note = (
         f"`cbpf filter --engine ... -w /dev/null '{FILTER}'`, whole processes on captures of {few:,} and {many:,}"
-        f' packets. The engine "auto" selects llvm from {_MIN_NATIVE_SIZE / 1e6:.0f} MB on.'
+        f' packets. The engine "auto" selects llvm from {MIN_NATIVE_SIZE / 1e6:.0f} MB on.'
     )
     return Section("Break-even of llvm and python: captures", [*_HEADING, "crossing, MB"], rows, note)
 

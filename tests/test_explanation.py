@@ -7,10 +7,9 @@ import pytest
 
 import cbpf.vm
 from cbpf.analysis import abstract_state, abstract_value
-from cbpf.capture.native import abi, codegen, scanner
+from cbpf.capture.native import abi, choice, codegen, scanner
 from cbpf.engines.llvm import code_cache
 from cbpf.expression import libpcap_front_end
-from cbpf.filtering import api
 from cbpf.optimizer import lift
 from cbpf.proofs import limits, path_states
 from support.project import ROOT
@@ -26,7 +25,7 @@ NUMBERS: Final = [
     ("scanning.md", f"from which {codegen._MIN_CHAIN} plausible records follow one another"),
     ("engines.md", f"programs of more than {cbpf.vm._MAX_PYTHON_INSTRUCTIONS:,} instructions"),
     ("engines.md", f"`verdicts` with {cbpf.vm.MIN_NATIVE_BATCH:,} packets or more"),
-    ("engines.md", f"files of {api._MIN_NATIVE_SIZE // 10**6} MB or more in total"),
+    ("engines.md", f"files of {choice.MIN_NATIVE_SIZE // 10**6} MB or more in total"),
     ("engines.md", f"At most {code_cache._MAX_FILES} files are stored"),
     ("analysis.md", f"up to {abstract_value._MAX_VALUES} listed or excluded numbers"),
     ("analysis.md", f"({abstract_state._MAX_REMEMBERED} restricted words with"),

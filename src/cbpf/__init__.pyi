@@ -23,7 +23,8 @@ from .capture.info import (
     PacketTotals as PacketTotals,
     capture_info as capture_info,
 )
-from .capture.reader import CaptureReader as CaptureReader, Packet as Packet, read_capture as read_capture
+from .capture.packets import Packet as Packet
+from .capture.reader import CaptureReader as CaptureReader
 from .capture.write import write_capture as write_capture
 from .drawing.graph import Graph as Graph
 from .engines.interpreter import Fetched as Fetched, Step as Step
@@ -89,6 +90,7 @@ from .filtering.api import (
     split_capture as split_capture,
 )
 from .filtering.capture_programs import CapturePrograms as CapturePrograms
+from .filtering.iteration import read_capture as read_capture
 from .filtering.summary import Summary as Summary
 from .formats.conversion import parse as parse
 from .formats.savefile import Savefile as Savefile

@@ -13,7 +13,7 @@ from ._lazy import Lazy
 from ._options import EngineName
 from ._record import Immutable
 from ._validators import check_word, instance_of, one_of
-from .engines.base import Engine, PerPacketEngine
+from .engines.base import Engine, PerPacketEngine, llvm_is_installed
 from .errors import MissingLibrary
 from .isa.dialects import PCAP, Dialect
 from .isa.program import Instructions, Program
@@ -55,15 +55,6 @@ class _AutoEngine:
             with suppress(MissingLibrary):
                 return self._native_engine().verdicts(batch)
         return self._single.verdicts(batch)
-
-
-def llvm_is_installed() -> bool:
-    """Return whether the engine "llvm" can be used: whether llvmlite is installed, and Python has ctypes."""
-    try:
-        from .engines.llvm.jit import is_installed
-    except ModuleNotFoundError:
-        return False
-    return is_installed()
 
 
 def _interpreter(program: Program, dialect: Dialect) -> Engine:

@@ -29,7 +29,7 @@ import pytest
 import cbpf
 from cbpf.capture.native import scanner
 from cbpf.capture.native.mapped_file import MappedFile
-from cbpf.filtering.native_run import NativeRun
+from cbpf.capture.native.run import NativeRun
 from support.captures import NANOSECONDS, TRAFFIC, VARIANTS, Pcapng, Record, Variant, as_pcapng, encoded
 from support.hostile_captures import MISLEADING_CAPTURES, SECONDS, TRAFFIC_RECORDS, damaged, traffic
 from support.project import Rounds

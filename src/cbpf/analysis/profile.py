@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any, Final, TypeAlias
 
 from .._record import Record
-from ..capture.reader import Packet
+from ..capture.packets import Packet
 from ..engines.base import RunFunction
 from ..engines.interpreter import Interpreter
 from ..engines.python import compile_to_counting_python

@@ -24,6 +24,7 @@ from ..packet.link_types import LinkType
 
 if TYPE_CHECKING:
     from ..engines.llvm.jit import Code
+    from .times import TimeBounds
 
 RecordSpan: TypeAlias = tuple[int, int, int, int, int, int]
 """The position of a record in a buffer: (start, data_start, data_end, end, wire_length, interface).
@@ -101,6 +102,17 @@ class ScannedBuffer(NamedTuple):
     damage: DamagedCapture | None
 
 
+class ScanOutput(NamedTuple):
+    """The form in which a native scan returns accepted records, and the bounds of their times, or None for no bounds.
+
+    "ranges": the memory of the records, to be written; "packets": the packets as columns (`packets.PacketColumns`);
+    "records": the same, with a row for each record without a packet.
+    """
+
+    kind: Literal["ranges", "packets", "records"] = "ranges"
+    bounds: "TimeBounds | None" = None
+
+
 class NativeScan(NamedTuple):
     """Machine code that reads the records of the current section; *settings* are fields of `native.abi.ScanRequest`."""
 
@@ -163,8 +175,8 @@ class Container(ABC):
         """Return the time of each record, or None for a record without a packet or without a time stamp."""
         return [self.time_ns(buffer, record) if has_packet(record) else None for record in records]
 
-    def native_scan(self, next_record: bytes) -> NativeScan | None:
-        """Return the native scan of the current section, or None if only Python can read this format.
+    def native_scan(self, next_record: bytes, output: ScanOutput) -> NativeScan | None:
+        """Return the native scan of the current section to an output, or None if only Python can read this format.
 
         *next_record* holds the first 16 bytes of the next record, or fewer where they are not available.
         """

@@ -21,6 +21,7 @@ from .base import (
     RecordSpan,
     RecordWriter,
     ScannedBuffer,
+    ScanOutput,
     Section,
     with_packets,
 )
@@ -120,8 +121,8 @@ class Pcap(Container):
         times = [unpack(buffer, start) for start, _, _, _, _, _ in records]
         return [seconds * SECOND + fraction * unit for seconds, fraction in times]
 
-    def native_scan(self, next_record: bytes) -> NativeScan:
-        """Return the native scan of the capture.
+    def native_scan(self, next_record: bytes, output: ScanOutput) -> NativeScan:
+        """Return the native scan of the capture to an output.
 
         The scanner expects time stamps near that of *next_record* when it searches for a boundary.
         """
@@ -136,7 +137,7 @@ class Pcap(Container):
             "fractions": 10**9 if layout.nanoseconds else 10**6,
         }
         key = f"pcap, {layout.length_order}"
-        return NativeScan(load_scanner(key, layout.byte_order, self._record_codegen), settings)
+        return NativeScan(load_scanner(key, layout.byte_order, self._record_codegen, output), settings)
 
     def _record_codegen(self) -> "RecordCodegen":
         from .native.record_layouts import PcapCodegen

@@ -24,6 +24,7 @@ from .base import (
     RecordSpan,
     RecordWriter,
     ScannedBuffer,
+    ScanOutput,
     Section,
     copied,
     has_packet,
@@ -245,11 +246,12 @@ class Pcapng(Container):
         """Return the time of each record, or None for simple packet blocks and blocks without a packet."""
         return [self.time_ns(buffer, record) if _has_time(record) else None for record in records]
 
-    def native_scan(self, next_record: bytes) -> NativeScan | None:
-        """Return the native scan of the current section."""
+    def native_scan(self, next_record: bytes, output: ScanOutput) -> NativeScan | None:
+        """Return the native scan of the current section to an output."""
         from .native.scanner import load_scanner
 
-        return NativeScan(load_scanner("pcapng", self._byte_order, _record_codegen), {"max_length": self._max_length})
+        settings = {"max_length": self._max_length, "first_interface": self.sections[-1].first_interface}
+        return NativeScan(load_scanner("pcapng", self._byte_order, _record_codegen, output), settings)
 
 
 def _record_codegen() -> "RecordCodegen":

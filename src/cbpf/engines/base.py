@@ -63,3 +63,12 @@ class PerPacketEngine:
         if isinstance(packets, Packets):
             return array("I", map(self.evaluate, packets, packets.wire_lengths))
         return array("I", map(self.run, packets))
+
+
+def llvm_is_installed() -> bool:
+    """Return whether the engine "llvm" can be used: whether llvmlite is installed, and Python has ctypes."""
+    try:
+        from .llvm.jit import is_installed
+    except ModuleNotFoundError:
+        return False
+    return is_installed()

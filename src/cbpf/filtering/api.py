@@ -1,26 +1,26 @@
 """Filtering captures: copying the packets that an expression or a program accepts."""
 
-import math
 import os
-import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-from .._options import EngineName, Optimizer
+from .._options import EngineName
 from .._validators import within
 from ..capture.base import NullWriter, RecordWriter
 from ..capture.input import Source
+from ..capture.native.choice import MIN_NATIVE_SIZE, size_of
 from ..capture.output import Target
 from ..capture.reader import CaptureReader
 from ..capture.registry import format_names, make_writer, needs_interfaces
+from ..engines.base import llvm_is_installed
 from ..errors import CaptureError, DamagedCapture, FieldError
 from ..expression.address_lists import Expression
 from ..expression.names import SYSTEM_NAMES, Lookups, Resolver
 from ..isa.dialects import PCAP, Dialect
 from ..isa.program import Program
-from ..vm import VM, llvm_is_installed
-from .bound_filter import BoundFilter, Filter
+from ..vm import VM
+from .bound_filter import BoundFilter, Filter, optimizer_for
 from .capture_programs import compile_for_interface
 from .run import FilterRun, Progress, Sink
 from .summary import Summary
@@ -226,9 +226,6 @@ def _run(run: FilterRun, readers: list[CaptureReader], filters: list[BoundFilter
 
 _NO_OUTPUT: Final = object()  # the target of packets that are neither written nor counted
 
-_MIN_NATIVE_SIZE: Final = 16_000_000  # bytes from which machine code is faster, including its start
-_MIN_OPTIMIZED_SIZE: Final = 100_000_000  # bytes from which compiled Python gains more than the optimiser's start costs
-
 
 def _make_writer(target: object, readers: list[CaptureReader], format_name: str | None) -> RecordWriter | None:
     """Return the writer for a target, or None for _NO_OUTPUT."""
@@ -265,7 +262,7 @@ def _open_readers(sources: list[Source], format_name: str | None) -> Iterator[Ca
 
 def _bind(filters: list[Filter], options: _RunOptions, size: float, *, is_native: bool) -> list[BoundFilter]:
     engine = "llvm" if is_native and options.engine == "auto" else options.engine
-    optimizer: Optimizer = None if is_native or size < _MIN_OPTIMIZED_SIZE else "cbpf"
+    optimizer = optimizer_for(size, is_native=is_native)
     return [
         BoundFilter(filter, engine, options.dialect, as_socket=options.as_socket, optimizer=optimizer)
         for filter in filters
@@ -278,26 +275,13 @@ def _is_native(filters: list[Filter], sources: list[Source], options: _RunOption
         return False
     engines = {filter.engine if isinstance(filter, VM) else options.engine for filter in filters}
     if engines <= {"llvm", "auto"} and "auto" in engines:
-        return _size(sources) >= _MIN_NATIVE_SIZE and llvm_is_installed()
+        return _size(sources) >= MIN_NATIVE_SIZE and llvm_is_installed()
     return engines == {"llvm"}
 
 
 def _size(sources: list[Source]) -> float:
     """Return the number of bytes to read; infinity if a source is a pipe."""
-    return sum(map(_size_of, sources))
-
-
-def _size_of(source: Source) -> float:
-    try:
-        if not isinstance(source, str | os.PathLike):
-            position = source.tell()
-            size = source.seek(0, os.SEEK_END) - position
-            source.seek(position)
-            return size
-        status = os.fstat(0) if source == "-" else os.stat(source)
-        return status.st_size if stat.S_ISREG(status.st_mode) else math.inf
-    except (OSError, ValueError, AttributeError):
-        return math.inf
+    return sum(map(size_of, sources))
 
 
 def _combined(damages: list[DamagedCapture], summaries: list[Summary]) -> DamagedCapture:

@@ -1,7 +1,7 @@
 """A filter that is applied to captures: its program for each kind of packet, and the VM that runs it."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from .._options import EngineName, Optimizer
 from ..capture.base import Interface
@@ -18,6 +18,7 @@ from ..vm import VM
 from .capture_programs import CapturePrograms, PacketKind, packet_kind
 
 if TYPE_CHECKING:
+    from ..capture.native.run import PacketClasses
     from ..packet.host_view import ViewFunction
 
 Filter: TypeAlias = str | Expression | Instructions | Savefile | VM
@@ -25,6 +26,14 @@ Filter: TypeAlias = str | Expression | Instructions | Savefile | VM
 
 MatchFunction: TypeAlias = Callable[[bytes, int], int]
 """Returns a number other than 0 if a packet is accepted, given its bytes and its length on the wire."""
+
+_MIN_OPTIMIZED_SIZE: Final = 100_000_000  # bytes from which compiled Python gains more than the optimiser's start costs
+
+
+def optimizer_for(size: float, *, is_native: bool) -> Optimizer:
+    """Return the optimiser for the expressions of a run over captures of *size* bytes."""
+    return None if is_native or size < _MIN_OPTIMIZED_SIZE else "cbpf"
+
 
 _REJECT_ALL: Final = Program([RetConstant(0)])
 
@@ -34,6 +43,20 @@ class _BoundProgram(NamedTuple):
 
     match: MatchFunction
     native: VM | None
+
+
+def native_classes(filters: Sequence["BoundFilter"], interfaces: Sequence[Interface]) -> "PacketClasses | None":
+    """Return the classes of packets for which all filters have machine code, or None if there are none."""
+    from ..capture.native.abi import MAX_CLASSES, UNREADY_CLASS
+    from ..capture.native.run import PacketClasses
+
+    kinds = list(map(packet_kind, interfaces))
+    ready = [kind for kind in dict.fromkeys(kinds) if all(filter.native_address(kind) for filter in filters)]
+    numbers = {kind: number for number, kind in enumerate(ready[:MAX_CLASSES])}
+    if not numbers:
+        return None
+    matches = tuple(tuple(filter.native_address(kind) for kind in numbers) for filter in filters)
+    return PacketClasses(bytes(numbers.get(kind, UNREADY_CLASS) for kind in kinds), matches)
 
 
 class BoundFilter:
@@ -87,13 +110,17 @@ class BoundFilter:
             self._bound[kind] = self._reject() if program is None else self._bind(program, described)
         return self._bound[kind].match
 
-    def native_match(self, kind: PacketKind) -> Any:
-        """Return the machine code for packets of a kind.
+    def native_address(self, kind: PacketKind) -> int:
+        """Return the address of the machine code for packets of a kind.
 
-        Return None if there is none, or if `match_function` has not been called yet for packets of this kind.
+        Return 0 if there is none, or if `match_function` has not been called yet for packets of this kind.
         """
         bound = self._bound.get(kind)
-        return None if bound is None or bound.native is None else bound.native.native_match
+        if bound is None or bound.native is None or bound.native.native_match is None:
+            return 0
+        import ctypes
+
+        return ctypes.cast(bound.native.native_match, ctypes.c_void_p).value or 0
 
     def _bind(self, program: Program, interface: Interface) -> "_BoundProgram":
         vm, link_type = self._vm(program), interface.link_type

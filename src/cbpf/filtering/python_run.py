@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from itertools import compress
-from typing import NamedTuple
+from operator import and_
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..capture.base import (
     NO_PACKET,
@@ -11,13 +12,18 @@ from ..capture.base import (
     RecordSpan,
     RecordWriter,
     captured_bytes,
+    has_packet,
     interfaces_of,
     packet_count,
+    with_packets,
 )
 from ..capture.output import Output
 from ..capture.reader import CaptureReader, Chunk
 from ..errors import CaptureError, CbpfError
 from .bound_filter import BoundFilter
+
+if TYPE_CHECKING:
+    from ..capture.times import TimeBounds
 
 
 class AcceptedRecords(NamedTuple):
@@ -37,6 +43,11 @@ class AcceptedRecords(NamedTuple):
     def bytes(self) -> int:
         """The number of bytes captured of these packets."""
         return captured_bytes(self.records)
+
+    def numbers(self, filtered: list[RecordSpan]) -> list[int]:
+        """Return the number of each packet in these records, counted from 1 among the packets of *filtered*."""
+        starts = {record[0] for record in self.records}
+        return [number for number, record in enumerate(with_packets(filtered), 1) if record[0] in starts]
 
     def write_to(self, writer: RecordWriter, output: Output) -> None:
         """Write the records in the format of *writer*, up to the first that does not fit in it, which is an error."""
@@ -67,18 +78,25 @@ class PythonRun:
     """The filtering of a capture in Python.
 
     *collects* has a flag for each filter, and a last one for the packets that no filter accepts: whether a sink
-    consumes them.
+    consumes them. Packets outside *bounds* are accepted by none of them.
     """
 
-    def __init__(self, reader: CaptureReader, filters: Sequence[BoundFilter], collects: Sequence[bool]) -> None:
+    def __init__(
+        self,
+        reader: CaptureReader,
+        filters: Sequence[BoundFilter],
+        collects: Sequence[bool],
+        bounds: "TimeBounds | None" = None,
+    ) -> None:
         self._reader = reader
         self._filters = filters
         self._collects = collects
-        self._packets = 0  # of this capture, before the current chunk
+        self._bounds = bounds
+        self.packets = 0  # of this capture, before the current chunk
 
     def skip(self, packets: int) -> None:
         """Count packets that machine code filtered; error messages contain the number of a packet."""
-        self._packets += packets
+        self.packets += packets
 
     def filter(self, chunk: Chunk, remaining: int | None) -> FilteredChunk:
         """Run all filters on a chunk, up to the first packet on which one of them cannot run.
@@ -90,12 +108,15 @@ class PythonRun:
         flags, error = self._run_filters(chunk)
         records = chunk.records[: len(flags[0])]
         flags.append(_rejected_by_all(flags, records) if self._collects[-1] else [])
+        if self._bounds is not None:
+            timely = self._timely(self._bounds, chunk.buffer, records)
+            flags = [list(map(and_, sink_flags, timely)) for sink_flags in flags]
         accepted = [list(compress(records, sink_flags)) for sink_flags in flags]
         if remaining is not None:
             records, accepted = self._truncate(records, accepted, remaining)
-        place = _namer(self._reader.name, records, self._packets)
+        place = _namer(self._reader.name, records, self.packets)
         count = packet_count(records)
-        self._packets += count
+        self.packets += count
         return FilteredChunk(
             count,
             captured_bytes(records),
@@ -134,6 +155,11 @@ class PythonRun:
             interface == NO_PACKET or matches[interface](buffer[start:end], wire_length) != 0
             for _, start, end, _, wire_length, interface in records
         ]
+
+    def _timely(self, bounds: "TimeBounds", buffer: bytes, records: list[RecordSpan]) -> list[bool]:
+        """Return whether each record is within bounds, or holds no packet."""
+        container = self._reader.container
+        return [not has_packet(record) or bounds.contain(container.time_ns(buffer, record)) for record in records]
 
     def _truncate(
         self, records: list[RecordSpan], accepted: list[list[RecordSpan]], remaining: int

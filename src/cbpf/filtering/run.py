@@ -3,7 +3,7 @@
 `FilterRun.run` is the only loop. It requests one `FilterResult` after another, each for some consecutive records, and
 passes the accepted records of each to the sinks:
 
-    NativeRun.scan      yields the results of machine code, up to a record that it does not handle
+    NativeRun.results   yields the results of machine code, up to a record that it does not handle
     PythonRun.filter    returns the result of one chunk, filtered in Python; then machine code resumes
     Sink.consume        writes and counts the accepted records of a result
 
@@ -18,20 +18,18 @@ with every engine, in whatever pieces the capture arrived.
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from typing import Final, Protocol, TypeAlias
+from functools import partial
+from typing import Any, Protocol, TypeAlias
 
-from ..capture.base import RecordWriter
+from ..capture.base import RecordWriter, ScanOutput
 from ..capture.output import Output
-from ..capture.reader import CHUNK_SIZE, CaptureReader, Chunk
-from .bound_filter import BoundFilter
+from ..capture.reader import CaptureReader, Chunk
+from .bound_filter import BoundFilter, native_classes
 from .python_run import PythonRun
 from .summary import Summary
 
 Progress: TypeAlias = Callable[[int], None]
 """A function that is called during a run with the number of bytes read of the sources so far, as they are stored."""
-
-_MIN_CHUNK_SIZE: Final = 1 << 12  # bytes that Python filters between native scans
-_MAX_CHUNK_SIZE: Final = CHUNK_SIZE
 
 
 class Accepted(Protocol):
@@ -61,8 +59,8 @@ class FilterResult(Protocol):
         """The number of bytes captured of these packets."""
 
     @property
-    def accepted(self) -> Sequence[Accepted]:
-        """The records that each filter accepted, and last those that no filter accepted."""
+    def accepted(self) -> Sequence[Any]:
+        """The records (`Accepted`) that each filter accepted, and last those that no filter accepted."""
 
 
 class Sink:
@@ -159,33 +157,18 @@ class FilterRun:
                 yield from self._filter(python, chunk)
 
     def _native_results(self, reader: CaptureReader, python: PythonRun) -> Generator[FilterResult, None, None]:
-        """Yield results of machine code and of Python in turn.
+        """Yield results of machine code and of Python in turn."""
+        from ..capture.native.run import NativeRun
 
-        Machine code filters the records up to one that it does not handle, and Python filters a chunk that begins with
-        that record. The chunk is a single record if the scan before it covered enough bytes to be worth its start.
-        Otherwise it is about twice as large as the previous one, so that frequent records of this kind do not require
-        a scan each.
-        """
-        from .native_run import NativeRun
+        def take(result: FilterResult) -> bool:
+            if self._would_reach_limit(result):
+                return False  # Python filters these records again, up to the last packet to accept
+            python.skip(result.packets)
+            return True
 
-        with NativeRun(reader, self._filters, self._collects, stops_early=self._limit is not None) as native:
-            chunk_size = 0  # in bytes; 0: a single record
-            while True:
-                bytes_before = self._bytes  # which `run` increases by each result
-                with closing(native.scan()) as results:
-                    for result in results:
-                        if self._would_reach_limit(result):
-                            native.stop()  # Python filters these records again, up to the last packet to accept
-                            break
-                        native.advance(result)
-                        python.skip(result.packets)
-                        yield result
-                is_worthwhile = self._bytes - bytes_before >= native.min_bytes
-                chunk_size = 0 if is_worthwhile else min(2 * chunk_size + _MIN_CHUNK_SIZE, _MAX_CHUNK_SIZE)
-                chunk = reader.read_chunk(chunk_size)
-                if chunk is None:
-                    return
-                yield from self._filter(python, chunk)
+        classify = partial(native_classes, self._filters)
+        with NativeRun(reader, classify, self._collects, ScanOutput(), stops_early=self._limit is not None) as native:
+            yield from native.results(partial(self._filter, python), take)
 
     def _filter(self, python: PythonRun, chunk: Chunk) -> Generator[FilterResult, None, None]:
         """Yield the result of a chunk, up to the limit, and then raise the error of a filter, if there is one.

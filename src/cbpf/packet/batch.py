@@ -42,6 +42,8 @@ class Packets(Immutable, Sequence[memoryview]):
         positions: The index in *buffer* of each packet's byte 0: 64-bit unsigned integers, in any iterable.
         lengths: The captured length of each packet, in bytes: 32-bit unsigned integers, in any iterable.
         wire_lengths: The length of each packet on the wire, in bytes; by default the captured lengths.
+        times_ns: The time stamp of each packet in nanoseconds since 1970 (UTC): 64-bit signed integers; None: unknown.
+        interfaces: The index of each packet's interface in `CaptureReader.interfaces`; None: unknown.
 
     Raises:
         PacketError: A range exceeds the buffer, the columns have different lengths, a value does not fit its column, or
@@ -52,11 +54,13 @@ class Packets(Immutable, Sequence[memoryview]):
     [b'ab', b'fgh']
     """
 
-    __slots__ = ("_buffer", "_lengths", "_positions", "_wire_lengths")
+    __slots__ = ("_buffer", "_interfaces", "_lengths", "_positions", "_times_ns", "_wire_lengths")
     _buffer: memoryview
     _positions: memoryview
     _lengths: memoryview
     _wire_lengths: memoryview
+    _times_ns: memoryview | None
+    _interfaces: memoryview | None
 
     def __init__(
         self,
@@ -65,18 +69,24 @@ class Packets(Immutable, Sequence[memoryview]):
         positions: Iterable[int],
         lengths: Iterable[int],
         wire_lengths: Iterable[int] | None = None,
+        times_ns: Iterable[int] | None = None,
+        interfaces: Iterable[int] | None = None,
     ) -> None:
         memory = memoryview(as_packet(buffer))
         columns = {"positions": _column("Q", "positions", positions), "lengths": _column("I", "lengths", lengths)}
         wire = columns["lengths"] if wire_lengths is None else _column("I", "wire_lengths", wire_lengths)
         columns["wire_lengths"] = wire
-        for name, column in columns.items():
-            if len(column) != len(columns["positions"]):
+        optional = {
+            "times_ns": None if times_ns is None else _column("q", "times_ns", times_ns),
+            "interfaces": None if interfaces is None else _column("I", "interfaces", interfaces),
+        }
+        for name, column in (columns | optional).items():
+            if column is not None and len(column) != len(columns["positions"]):
                 fact = f"has {len(column)} entries, but there are {len(columns['positions'])} positions"
                 raise PacketError(f"Packets.{name}: {fact}")
         if max(map(add, columns["positions"], columns["lengths"]), default=0) > len(memory):
             _reject_range(memory, columns["positions"], columns["lengths"])
-        self._set_once(_buffer=memory, **{f"_{name}": column for name, column in columns.items()})
+        self._set_once(_buffer=memory, **{f"_{name}": column for name, column in (columns | optional).items()})
 
     def __init_subclass__(cls) -> None:
         raise TypeError("Packets cannot be subclassed")  # machine code relies on the ranges that were checked
@@ -100,6 +110,23 @@ class Packets(Immutable, Sequence[memoryview]):
     def wire_lengths(self) -> memoryview:
         """The length of each packet on the wire in bytes, as read-only 32-bit unsigned integers."""
         return memoryview(self._wire_lengths)
+
+    @property
+    def times_ns(self) -> memoryview | None:
+        """The time stamp of each packet in nanoseconds since 1970 (UTC), as read-only 64-bit signed integers.
+
+        None if they are unknown, or if one of them does not fit in 64 bits (outside the years 1677 to 2262). It is that
+        of the time stamp 0 for a packet without one, as `Packet.time_ns`.
+        """
+        return None if self._times_ns is None else memoryview(self._times_ns)
+
+    @property
+    def interfaces(self) -> memoryview | None:
+        """The index of each packet's interface in `CaptureReader.interfaces`, as read-only 32-bit unsigned integers.
+
+        None if they are unknown.
+        """
+        return None if self._interfaces is None else memoryview(self._interfaces)
 
     @classmethod
     def of(cls, source: Any) -> "Packets":
@@ -141,8 +168,7 @@ class Packets(Immutable, Sequence[memoryview]):
 
     def __getitem__(self, index: int | slice) -> "memoryview | Packets":
         if isinstance(index, slice):
-            columns = {name: getattr(self, name)[index] for name in ("positions", "lengths", "wire_lengths")}
-            return Packets(self._buffer, **columns)
+            return Packets(self._buffer, **{name: column[index] for name, column in self._columns().items()})
         position = self._positions[index]
         return self._buffer[position : position + self._lengths[index]]
 
@@ -154,15 +180,21 @@ class Packets(Immutable, Sequence[memoryview]):
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        columns = array("Q", self._positions), array("I", self._lengths), array("I", self._wire_lengths)
-        return _restore, (bytes(self._buffer), *columns)
+        columns = {name: array(column.format, column) for name, column in self._columns().items()}
+        return _restore, (bytes(self._buffer), columns)
+
+    def _columns(self) -> dict[str, Any]:
+        """Return the columns that are known, by the names of the arguments."""
+        names = ("positions", "lengths", "wire_lengths", "times_ns", "interfaces")
+        columns = {name: getattr(self, f"_{name}") for name in names}
+        return {name: column for name, column in columns.items() if column is not None}
 
     def __repr__(self) -> str:
         return f"<Packets: {len(self)} in {len(self._buffer)} bytes>"
 
 
-def _restore(buffer: bytes, positions: "array[int]", lengths: "array[int]", wire_lengths: "array[int]") -> Packets:
-    return Packets(buffer, positions=positions, lengths=lengths, wire_lengths=wire_lengths)
+def _restore(buffer: bytes, columns: dict[str, Any]) -> Packets:
+    return Packets(buffer, **columns)
 
 
 def _reject_range(buffer: memoryview, positions: memoryview, lengths: memoryview) -> None:
@@ -236,8 +268,8 @@ def _concatenated(buffers: Iterable[Any]) -> Packets:
     return Packets(b"".join(parts), positions=positions, lengths=lengths)
 
 
-def _column(typecode: Literal["Q", "I"], name: str, numbers: Iterable[int]) -> memoryview:
-    """Copy unsigned integers into a column that cannot change, so that the check of the ranges remains valid.
+def _column(typecode: Literal["Q", "q", "I"], name: str, numbers: Iterable[int]) -> memoryview:
+    """Copy integers into a column that cannot change, so that the check of the ranges remains valid.
 
     Its memory is that of a `bytes` object: an array would be returned by `memoryview.obj`, and can be written.
     """

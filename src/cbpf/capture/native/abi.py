@@ -4,7 +4,9 @@ C structures in the byte order of the host. The code generator takes the offsets
 """
 
 import ctypes
-from typing import Final
+import struct
+from itertools import accumulate
+from typing import Final, Literal
 
 MAX_LANES: Final = 16
 STEPS: Final = 128  # records that a lane advances before the filters run on them
@@ -50,6 +52,64 @@ class FilterOutput(ctypes.Structure):
     )
 
 
+class ColumnOutput(ctypes.Structure):
+    """The packets that one filter accepts, as columns.
+
+    *memory* is the address of the columns (COLUMNS), or null if they are not collected. Each has the number of
+    rows that the request states; the packets of this output are in *count* of them, from row *first* on.
+    *packets* and *bytes* are those of `FilterOutput`.
+    """
+
+    _fields_ = (
+        ("memory", ctypes.c_void_p),
+        ("first", ctypes.c_uint64),
+        ("count", ctypes.c_uint64),
+        ("packets", ctypes.c_uint64),
+        ("bytes", ctypes.c_uint64),
+    )
+
+
+COLUMNS: Final[dict[str, Literal["Q", "q", "I", "B"]]] = {
+    "starts": "Q",
+    "ends": "Q",
+    "times_ns": "q",
+    "numbers": "I",
+    "wire_lengths": "I",
+    "interfaces": "I",
+    "timed": "B",
+}
+"""The columns in their order, each with its type as in the module struct.
+
+The packet is bytes *start* to *end* from `ScanRequest.origin` on. *number* counts the packets of the window from 1,
+*interface* those of the capture from 0; *timed* is 0 for a packet without a time stamp. A record without a packet has
+the interface NO_INTERFACE, and begins at *start*.
+"""
+
+NO_INTERFACE: Final = (1 << 32) - 1
+
+ITEM_SIZES: Final = {name: struct.calcsize(format) for name, format in COLUMNS.items()}
+COLUMN_STARTS: Final = dict(zip(COLUMNS, accumulate(ITEM_SIZES.values(), initial=0), strict=False))
+"""The start of each column in the memory of a `ColumnOutput`, in bytes for each row of a column."""
+
+ROW_BYTES: Final = sum(ITEM_SIZES.values())
+
+
+class TimeScale(ctypes.Structure):
+    """The conversion of the time stamps of a pcapng interface to nanoseconds since 1970.
+
+    A time stamp of n units, n < *limit*, is at (n // *divisor* * *multiplier* >> *shift*) + *offset*, where the product
+    has 128 bits. All other time stamps do not fit in 64 bits, or may not.
+    """
+
+    _fields_ = (
+        ("divisor", ctypes.c_uint64),
+        ("multiplier", ctypes.c_uint64),
+        ("shift", ctypes.c_uint64),
+        ("limit", ctypes.c_uint64),
+        ("offset", ctypes.c_int64),
+    )
+
+
 class ScanRequest(ctypes.Structure):
     """A window with its filters, and the results of its scan. Positions are offsets from *base*.
 
@@ -61,14 +121,19 @@ class ScanRequest(ctypes.Structure):
       header_size, snaplen: The size of a pcap record header and the snapshot length, in bytes.
       max_length: The maximum length of a pcapng block, in bytes.
       seconds, fractions: A time stamp of a pcap is plausible near *seconds* and with fewer units than *fractions*.
-      interfaces, classes, snaplens: The interfaces of the section: their number, and the class of packets (one byte)
-        and the snapshot length (32 bits) of each.
+      interfaces, classes, snaplens, scales: The interfaces of the section: their number, and the class of packets (one
+        byte), the snapshot length (32 bits) and the `TimeScale` of each.
+
+    The input of some outputs:
+      origin, rows, first_interface: The address from which `ColumnOutput` counts, the number of rows of a column, and
+        the index of the section's first interface.
+      since, until: The first and the last time stamp to accept, in nanoseconds since 1970, each plus 2**63.
 
     The filters:
       filters, class_count: The number of filters and of classes of packets.
       matches, contexts: For each filter and class, the address of its entry point `match` and of its `PacketContext`.
-      outputs, lane_outputs: A `FilterOutput` for each filter and one for the packets that no filter accepts; and the
-        same number for each lane.
+      outputs, lane_outputs: A `FilterOutput` or `ColumnOutput` for each filter and one for the packets that no filter
+        accepts; and the same number for each lane.
       scratch: SCRATCH_SIZE bytes of memory.
 
     The results:
@@ -93,6 +158,12 @@ class ScanRequest(ctypes.Structure):
         ("interfaces", ctypes.c_uint64),
         ("classes", ctypes.c_void_p),
         ("snaplens", ctypes.c_void_p),
+        ("scales", ctypes.c_void_p),
+        ("origin", ctypes.c_uint64),
+        ("rows", ctypes.c_uint64),
+        ("first_interface", ctypes.c_uint64),
+        ("since", ctypes.c_uint64),
+        ("until", ctypes.c_uint64),
         ("filters", ctypes.c_uint64),
         ("class_count", ctypes.c_uint64),
         ("matches", ctypes.c_void_p),
@@ -111,8 +182,9 @@ class ScanRequest(ctypes.Structure):
 INPUT_COUNT: Final = [name for name, _ in ScanRequest._fields_].index("first")  # the other fields are results
 
 # The scratch memory, by offset: the lanes; for each step of each lane a row (address, captured and wire length), the
-# start of the record (and after the last step, its end) and its class; and for each step of the lane whose packets are
-# filtered, the verdict of the filter and the bitwise or of the verdicts of all filters.
+# start of the record (and after the last step, its end) and its class; for each step of the lane whose packets are
+# filtered, the verdict of the filter and the bitwise or of the verdicts of all filters; and for each of these steps, if
+# the outputs need them, the time stamp, the number of the packet in its lane, and its interface plus UNTIMED.
 ROW_SIZE: Final = 16
 LANES_OFFSET: Final = 0
 ROWS_OFFSET: Final = LANES_OFFSET + MAX_LANES * ctypes.sizeof(Lane)
@@ -120,7 +192,12 @@ STARTS_OFFSET: Final = ROWS_OFFSET + MAX_LANES * STEPS * ROW_SIZE
 CLASSES_OFFSET: Final = STARTS_OFFSET + MAX_LANES * (STEPS + 1) * 8
 VERDICTS_OFFSET: Final = CLASSES_OFFSET + MAX_LANES * STEPS
 UNION_OFFSET: Final = VERDICTS_OFFSET + STEPS * 4
-SCRATCH_SIZE: Final = UNION_OFFSET + STEPS * 4
+TIMES_OFFSET: Final = UNION_OFFSET + STEPS * 4
+NUMBERS_OFFSET: Final = TIMES_OFFSET + STEPS * 8
+INTERFACES_OFFSET: Final = NUMBERS_OFFSET + STEPS * 4
+SCRATCH_SIZE: Final = INTERFACES_OFFSET + STEPS * 4
+
+UNTIMED: Final = 1 << 31  # the packet has no time stamp
 
 
 def max_ranges(window: int) -> int:
@@ -129,3 +206,8 @@ def max_ranges(window: int) -> int:
     Adjacent records form one range, so at most every other record begins a range; 2 ranges per lane allow for rounding.
     """
     return window // (2 * MIN_RECORD_SIZE) + 2 * MAX_LANES + 2
+
+
+def max_rows(window: int) -> int:
+    """Return the maximum number of records that begin in a window; 2 more per lane allow for rounding."""
+    return window // MIN_RECORD_SIZE + 2 * MAX_LANES + 2

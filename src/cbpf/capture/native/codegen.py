@@ -4,44 +4,50 @@
 
     _advance_lanes    each lane follows up to STEPS records; only record headers are read
     _filter_lanes     for one lane after another: `_read_lane` writes a row for each record (its packet and lengths),
-                      `_match` runs each filter on the rows, `_gather` appends accepted records to ranges of memory
+                      `_match` runs each filter on the rows, `OutputCodegen.gather` appends accepted records to an
+                      output, as ranges of memory or as columns
 
 Before the rounds, `_begin_lanes` searches for a boundary for each lane; after them, `_join_lanes` tests whether each
-lane ended where the next one began, and joins their ranges.
+lane ended where the next one began, and joins their outputs.
 """
 
+import ctypes
 from typing import Final, NamedTuple, Protocol
 
 from ...engines.llvm.ir import I32, I64, IRValue, module_text
 from .abi import (
-    BATCH,
     CLASSES_OFFSET,
-    MIN_RECORD_SIZE,
+    INTERFACES_OFFSET,
     NO_PACKET_CLASS,
+    NUMBERS_OFFSET,
     ROW_SIZE,
     ROWS_OFFSET,
     STARTS_OFFSET,
     STEPS,
+    TIMES_OFFSET,
     UNION_OFFSET,
+    UNTIMED,
     VERDICTS_OFFSET,
-    FilterOutput,
 )
 from .request_access import RequestAccess
 
 _MAX_SEARCH: Final = 1 << 19  # bytes within which a record must begin: more than the longest packet has
 _MIN_CHAIN: Final = 4  # consecutive plausible records that make a boundary
+_SIGN: Final = 1 << 63  # added to signed numbers, so that unsigned comparisons order them
 
 
 class RecordValues(NamedTuple):
-    """The values of a record: the address of its packet, two lengths, and its class (one byte).
+    """The values of a record: the address of its packet, two lengths, and in formats with classes three more.
 
-    *packet_class* is None for formats without classes.
+    They are its class (one byte), the index of its interface in the section, and whether it has a time stamp (i1).
     """
 
     address: IRValue
     captured: IRValue
     wire: IRValue
-    packet_class: IRValue | None
+    packet_class: IRValue | None = None
+    interface: IRValue | None = None
+    is_timed: IRValue | None = None
 
 
 class RecordCodegen(Protocol):
@@ -61,16 +67,54 @@ class RecordCodegen(Protocol):
     def read(self, access: RequestAccess, position: IRValue, end: IRValue, otherwise: str) -> RecordValues:
         """Return the values of the record from *position* to *end*; jump if the scanner does not handle it."""
 
+    def time_ns(self, access: RequestAccess, position: IRValue, record: RecordValues, otherwise: str) -> IRValue:
+        """Return the signed time of the record at *position*; jump if it does not fit in 64 bits.
+
+        The result for a record without a packet is any number.
+        """
+
     def plausible(self, access: RequestAccess, position: IRValue) -> IRValue:
         """Return the end of the record at *position* if it is plausible, or 0; 32 bytes from there on are readable."""
 
 
-class ScannerCodegen(RequestAccess):
-    """Generates the function that executes a `ScanRequest`."""
+class OutputCodegen(Protocol):
+    """Generates the code that collects the records that a filter accepts, in a structure of `abi`.
 
-    def __init__(self, records: RecordCodegen, *, swapped: bool) -> None:
-        super().__init__(swapped=swapped)
+    *index* is the number of a filter, or that of the packets that no filter accepts.
+    """
+
+    @property
+    def structure(self) -> type[ctypes.Structure]:
+        """The structure: its first field is null if the records are not collected; it has *packets* and *bytes*."""
+
+    @property
+    def needs_times(self) -> bool:
+        """Whether the output collects times, numbers or interfaces."""
+
+    def begin(self, code: "ScannerCodegen", lane: IRValue, index: IRValue, first: IRValue) -> None:
+        """Assign a part of the memory of an output to a lane that begins at *first*, large enough for its records."""
+
+    def gather(
+        self, code: "ScannerCodegen", lane: IRValue, index: IRValue, count: IRValue, verdicts: int, *, rejected: bool
+    ) -> None:
+        """Add the selected ones of *count* records of a lane to its part of an output."""
+
+    def join(self, code: "ScannerCodegen", lane: IRValue, index: IRValue, packets_before: IRValue) -> None:
+        """Append the part of a lane to an output, which has the parts of the lanes before it."""
+
+    def finish(self, code: "ScannerCodegen", index: IRValue) -> None:
+        """Complete an output."""
+
+
+class ScannerCodegen(RequestAccess):
+    """Generates the function that executes a `ScanRequest`; *bounded*: only packets in the bounds are accepted."""
+
+    def __init__(self, records: RecordCodegen, output: OutputCodegen, *, swapped: bool, bounded: bool) -> None:
+        super().__init__(output.structure, swapped=swapped)
         self._records = records
+        self._output = output
+        self._bounded = bounded
+        self._needs_times = bounded or output.needs_times
         self._lane_count = self.function.variable(I64, 0)  # lanes for which a boundary was found
 
     def write(self) -> str:
@@ -112,19 +156,11 @@ class ScannerCodegen(RequestAccess):
         with function.if_then(index.ne(0)):
             self.lane_field(self.lane(index - 1), "stop").store(first)
         with function.for_range(self.input("filters") + 1) as output:
-            self._begin_output(index, output, first)
+            part = self.lane_output(index, output)
+            for name in ("packets", "bytes"):
+                self.output_field(name, part).store(function.constant(I64, 0))
+            self._output.begin(self, index, output, first)
         self._lane_count.value = index + 1
-
-    def _begin_output(self, lane: IRValue, output: IRValue, first: IRValue) -> None:
-        """Assign a part of the ranges of an output to a lane, large enough for all its records."""
-        function = self.function
-        ranges = self.field("ranges", FilterOutput, self.output(output)).load(8)
-        offset = (first - self.input("begin")).binary("udiv", 2 * MIN_RECORD_SIZE) + lane * 2
-        part = self.lane_output(lane, output)
-        collects = ranges.ne(0)
-        self.field("ranges", FilterOutput, part).store(collects.select(ranges + offset * 16, function.constant(I64, 0)))
-        for name in ("count", "packets", "bytes"):
-            self.field(name, FilterOutput, part).store(function.constant(I64, 0))
 
     def _search(self, target: IRValue) -> IRValue:
         """Return the first plausible boundary from *target* on, or a position beyond every window."""
@@ -218,7 +254,10 @@ class ScannerCodegen(RequestAccess):
             row.gep(12).store(record.wire.zext_or_trunc(I32))
             if record.packet_class is not None:
                 self.column(row_index, CLASSES_OFFSET, 1).store(record.packet_class)
-            packets.value = packets.value + self._is_packet(index, step)
+            number = packets.value + self.is_packet(index, step)
+            if self._needs_times:
+                self._store_details(step, start.load(8), record, number, unhandled)
+            packets.value = number
             size.value = size.value + record.captured
             count.value = step + 1
         function.branch(after)
@@ -232,31 +271,49 @@ class ScannerCodegen(RequestAccess):
         self.lane_field(lane, "bytes").store(size.value)
         return count.value
 
+    def _store_details(
+        self, step: IRValue, position: IRValue, record: RecordValues, number: IRValue, unhandled: str
+    ) -> None:
+        """Store the time, the number in its lane and the interface of a record."""
+        time_ns = self._records.time_ns(self, position, record, unhandled)
+        self.column(step, TIMES_OFFSET, 8).store(time_ns)
+        self.column(step, NUMBERS_OFFSET, 4).store(number.zext_or_trunc(I32))
+        interface = self.function.constant(I32, 0)
+        if record.interface is not None and record.is_timed is not None:
+            untimed = record.is_timed.select(interface, self.function.constant(I32, UNTIMED))
+            interface = record.interface.zext_or_trunc(I32) | untimed
+        self.column(step, INTERFACES_OFFSET, 4).store(interface)
+
     def _packet_class(self, lane: IRValue, index: IRValue) -> IRValue:
         return self.column(lane * STEPS + index, CLASSES_OFFSET, 1).load(1)
 
-    def _is_packet(self, lane: IRValue, index: IRValue) -> IRValue:
+    def is_packet(self, lane: IRValue, index: IRValue) -> IRValue:
         """Return 1 for a record with a packet, otherwise 0."""
         if not self._records.has_classes:
             return self.function.constant(I64, 1)
         return self._packet_class(lane, index).ne(NO_PACKET_CLASS).zext_or_trunc(I64)
 
-    def _captured(self, lane: IRValue, index: IRValue) -> IRValue:
-        return self.column(lane * STEPS + index, ROWS_OFFSET, ROW_SIZE).gep(8).load(4).zext_or_trunc(I64)
+    def captured(self, lane: IRValue, index: IRValue) -> IRValue:
+        """Return the captured length of a record."""
+        return self.row(lane, index).gep(8).load(4).zext_or_trunc(I64)
+
+    def row(self, lane: IRValue, index: IRValue) -> IRValue:
+        """Return the address of the row of a record: the address of its packet and two lengths."""
+        return self.column(lane * STEPS + index, ROWS_OFFSET, ROW_SIZE)
 
     def _filter_lane(self, lane: IRValue, count: IRValue) -> None:
         """Run each filter on the rows of a lane, and gather the accepted records and those that no filter accepts."""
         function = self.function
-        rest_ranges = self.field("ranges", FilterOutput, self.lane_output(lane, self.input("filters"))).load(8)
-        with function.if_then(rest_ranges.ne(0)), function.for_range(count) as step:
+        has_rest = self.output_memory(self.lane_output(lane, self.input("filters"))).load(8).ne(0)
+        with function.if_then(has_rest), function.for_range(count) as step:
             self.column(step, UNION_OFFSET, 4).store(function.constant(I32, 0))
         with function.for_range(self.input("filters")) as filter:
             self._match(lane, filter, count)
-            with function.if_then(rest_ranges.ne(0)), function.for_range(count) as step:
+            with function.if_then(has_rest), function.for_range(count) as step:
                 union = self.column(step, UNION_OFFSET, 4)
                 union.store(union.load(4) | self.column(step, VERDICTS_OFFSET, 4).load(4))
-            self._gather(lane, filter, count, VERDICTS_OFFSET, rejected=False)
-        self._gather(lane, self.input("filters"), count, UNION_OFFSET, rejected=True)
+            self._output.gather(self, lane, filter, count, VERDICTS_OFFSET, rejected=False)
+        self._output.gather(self, lane, self.input("filters"), count, UNION_OFFSET, rejected=True)
 
     def _match(self, lane: IRValue, filter: IRValue, count: IRValue) -> None:
         """Compute the verdicts of a filter; consecutive packets of one class are passed in one call."""
@@ -295,95 +352,48 @@ class ScannerCodegen(RequestAccess):
             verdicts = verdicts.gep(first * 4)
         self.function.call(I32, match, rows, count, verdicts, contexts)
 
-    def _gather(self, lane: IRValue, output: IRValue, count: IRValue, verdicts: int, *, rejected: bool) -> None:
-        """Add the accepted records, or the *rejected* ones, to the ranges of an output if it collects them."""
-        function = self.function
-        part = self.lane_output(lane, output)
-        ranges = self.field("ranges", FilterOutput, part).load(8)
-        with function.if_then(ranges.ne(0)), function.for_range(count) as step:
-            verdict = self.column(step, verdicts, 4).load(4)
-            is_selected = verdict.eq(0) if rejected else verdict.ne(0)
-            is_packet = self._is_packet(lane, step)
-            with function.if_then(is_selected | is_packet.eq(0)):
-                start = self.column(lane * (STEPS + 1) + step, STARTS_OFFSET, 8)
-                self._append(part, self.input("base").ptrtoint() + start.load(8), start.gep(8).load(8) - start.load(8))
-                self.add(self.field("packets", FilterOutput, part), is_packet)
-                self.add(self.field("bytes", FilterOutput, part), self._captured(lane, step))
-
-    def _append(self, output: IRValue, address: IRValue, size: IRValue) -> None:
-        """Append a range to an output, or extend the last range if they are adjacent."""
-        function = self.function
-        count = self.field("count", FilterOutput, output).load(8)
-        end = self.field("ranges", FilterOutput, output).load_pointer().gep(count * 16)
-        new, after = function.label("new"), function.label("after")
-        not_empty, extend = function.label("not_empty"), function.label("extend")
-        function.cbranch(count.eq(0), new, not_empty)
-        function.begin_block(not_empty)
-        previous = end.gep(-16)
-        function.cbranch((previous.load(8) + previous.gep(8).load(8)).eq(address), extend, new)
-        function.begin_block(extend)
-        previous.gep(8).store(previous.gep(8).load(8) + size)
-        function.branch(after)
-        function.begin_block(new)
-        end.store(address)
-        end.gep(8).store(size)
-        self.field("count", FilterOutput, output).store(count + 1)
-        function.branch(after)
-        function.begin_block(after)
+    def is_selected(self, lane: IRValue, step: IRValue, verdicts: int, *, rejected: bool) -> IRValue:
+        """Return whether the packet of a step has a verdict for an output, at this offset, and a time in the bounds."""
+        verdict = self.column(step, verdicts, 4).load(4)
+        is_selected = verdict.eq(0) if rejected else verdict.ne(0)
+        if not self._bounded:
+            return is_selected
+        time = self.column(step, TIMES_OFFSET, 8).load(8) ^ _SIGN
+        return is_selected & (time >= self.input("since")) & (time <= self.input("until"))
 
     def _join_lanes(self) -> None:
         """Determine whether the lanes form a chain, and join their results."""
         function = self.function
         chained = function.variable(I64, self._lane_count.value.ne(0).zext_or_trunc(I64))
-        self._set_result("position", self.input("begin"))
+        self.field("position").store(self.input("begin"))
         with function.for_range(self._lane_count.value) as index:
             lane = self.lane(index)
             position = self.lane_field(lane, "position").load(8)
             with function.if_then((index + 1).ne(self._lane_count.value)):
                 next_first = self.lane_field(self.lane(index + 1), "first").load(8)
                 chained.value = chained.value & next_first.eq(position).zext_or_trunc(I64)
-            self._set_result("position", position)
+            self.field("position").store(position)
+            packets_before = self.field("packets").load(8)
             for name in ("packets", "bytes"):
-                self._set_result(name, self.field(name).load(8) + self.lane_field(lane, name).load(8))
+                self.field(name).store(self.field(name).load(8) + self.lane_field(lane, name).load(8))
             with function.for_range(self.input("filters") + 1) as output:
-                self._join_output(index, output)
+                self._join_output(index, output, packets_before)
         with function.for_range(self.input("filters") + 1) as output:
-            self._sum_ranges(output)
-        self._set_result("first", self.lane_field(self.lane(function.constant(I64, 0)), "first").load(8))
-        self._set_result("chained", chained.value)
+            self._output.finish(self, output)
+        self.field("first").store(self.lane_field(self.lane(function.constant(I64, 0)), "first").load(8))
+        self.field("chained").store(chained.value)
 
-    def _set_result(self, name: str, value: IRValue) -> None:
-        self.field(name).store(value)
-
-    def _join_output(self, lane: IRValue, output: IRValue) -> None:
-        """Append the ranges of a lane to those of the lanes before it."""
-        function = self.function
+    def _join_output(self, lane: IRValue, output: IRValue, packets_before: IRValue) -> None:
         part = self.lane_output(lane, output)
-        joined = self.output(output)
         for name in ("packets", "bytes"):
-            self.add(self.field(name, FilterOutput, joined), self.field(name, FilterOutput, part).load(8))
-        with function.for_range(self.field("count", FilterOutput, part).load(8)) as index:
-            source = self.field("ranges", FilterOutput, part).load_pointer().gep(index * 16)
-            self._append(joined, source.load(8), source.gep(8).load(8))
-
-    def _sum_ranges(self, output: IRValue) -> None:
-        """Compute the total length of each batch of ranges of an output."""
-        function = self.function
-        joined = self.output(output)
-        count = self.field("count", FilterOutput, joined).load(8)
-        sums = self.field("sums", FilterOutput, joined).load_pointer()
-        ranges = self.field("ranges", FilterOutput, joined).load_pointer()
-        total = function.variable(I64, 0)
-        with function.for_range(count) as index:
-            total.value = total.value + ranges.gep((index << 4) + 8).load(8)
-            sums.gep((index >> BATCH.bit_length() - 1) << 3).store(total.value)
-            with function.if_then((index & BATCH - 1).eq(BATCH - 1)):
-                total.value = 0
+            self.add(self.output_field(name, self.output(output)), self.output_field(name, part).load(8))
+        self._output.join(self, lane, output, packets_before)
 
 
-def scanner_code(records: RecordCodegen, *, swapped: bool) -> str:
+def scanner_code(records: RecordCodegen, output: OutputCodegen, *, swapped: bool, bounded: bool) -> str:
     """Return the module of the scanner for a format; its function takes a `ScanRequest` and returns 0.
 
-    *swapped* captures have the opposite byte order of the host.
+    *swapped* captures have the opposite byte order of the host. *bounded*: only packets between the times *since* and
+    *until* of the request are accepted.
     """
-    return ScannerCodegen(records, swapped=swapped).write()
+    return ScannerCodegen(records, output, swapped=swapped, bounded=bounded).write()

@@ -16,6 +16,7 @@ import fcntl
 import mmap
 import os
 import signal
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from functools import cache
 from typing import Final, Self
@@ -73,7 +74,7 @@ class MappedFile:
             mapped = mmap.mmap(self.descriptor, self.size, prot=mmap.PROT_READ)
             base = self._stack.enter_context(address_of(mapped))
             if populate(base, base + 1):  # else the kernel cannot report unreadable pages
-                self._base = base
+                self._base, self._mapped = base, mapped
 
     def _take_lease(self) -> bool:
         try:
@@ -104,6 +105,21 @@ class MappedFile:
         if (base := self._base) is not None and self.is_readable(base) and populate(base + begin, base + end):
             return base, end
         return memory.address - begin, begin + self._read(begin, end - begin, memory)
+
+    def fetch(self) -> Callable[[slice], bytes]:
+        """Return a function that returns bytes of a window that was mapped, to be called at once."""
+        if self._base is not None and self.is_readable(self._base):
+            return self._mapped.__getitem__
+        return self._fetch
+
+    def _fetch(self, positions: slice) -> bytes:
+        """Read bytes of a window that was mapped; raises `CaptureError` if they cannot be read any more."""
+        size = positions.stop - positions.start
+        data = self.peek(positions.start, size)
+        if len(data) < size:
+            fact = f"byte {positions.start + len(data)} can no longer be read"
+            raise CaptureError(f"{self.name}: {fact}; the file must not change while it is read")
+        return data
 
     def peek(self, position: int, size: int) -> bytes:
         """Return up to *size* bytes of the file, or none if it cannot be read there."""
@@ -136,9 +152,13 @@ class AnonymousMapping:
     slack: Final = 1 << 20
 
     def __init__(self, window: int) -> None:
-        self._mapped = mmap.mmap(-1, window + self.slack)  # pages are allocated on first write
-        self.view: Final = memoryview(self._mapped)
-        self.address: Final = ctypes.addressof(ctypes.c_char.from_buffer(self._mapped))
+        self.mapped: Final = mmap.mmap(-1, window + self.slack)  # pages are allocated on first write
+        self.view: Final = memoryview(self.mapped)
+        self.address: Final = ctypes.addressof(ctypes.c_char.from_buffer(self.mapped))
+
+    def holds(self, address: int) -> bool:
+        """Return whether an address is in this memory."""
+        return self.address <= address < self.address + len(self.mapped)
 
 
 def populate(begin: int, end: int) -> bool:

@@ -1,10 +1,11 @@
 """The records of each format for the scanner: code that reads a record, and code that tests whether it is plausible."""
 
+import ctypes
 from typing import Final
 
-from ...engines.llvm.ir import I64, IRValue
-from ..base import LengthOrder
-from .abi import NO_PACKET_CLASS, UNREADY_CLASS
+from ...engines.llvm.ir import I64, I128, IRValue, Variable
+from ..base import SECOND, LengthOrder
+from .abi import NO_PACKET_CLASS, UNREADY_CLASS, TimeScale
 from .codegen import RecordValues
 from .request_access import RequestAccess
 
@@ -13,6 +14,7 @@ _INTERFACE_DESCRIPTION: Final = 1
 _OBSOLETE_PACKET: Final = 2
 _SIMPLE_PACKET: Final = 3
 _ENHANCED_PACKET: Final = 6
+_SIMPLE_PACKET_HEADER: Final = 12  # bytes before the packet
 
 
 class PcapCodegen:
@@ -46,7 +48,12 @@ class PcapCodegen:
         captured, wire = self._lengths(access, position)
         access.jump_if(captured > access.input("snaplen"), otherwise)
         data = access.base.ptrtoint() + position + access.input("header_size")
-        return RecordValues(data, captured, wire, None)
+        return RecordValues(data, captured, wire)
+
+    def time_ns(self, access: RequestAccess, position: IRValue, record: RecordValues, otherwise: str) -> IRValue:
+        """Return the time of a record, which always fits in 64 bits."""
+        unit = access.function.constant(I64, SECOND).binary("udiv", access.input("fractions"))
+        return access.number(position, 4) * SECOND + access.number(position + 4, 4) * unit
 
     def plausible(self, access: RequestAccess, position: IRValue) -> IRValue:
         """Return the end of a record with plausible lengths and a time stamp near that of the first record, or 0.
@@ -94,7 +101,7 @@ class PcapngCodegen:
             captured.value, wire.value = access.number(position + 20, 4), access.number(position + 24, 4)
         with function.if_then(kind.eq(_SIMPLE_PACKET)):
             access.jump_if(size < 16, otherwise)
-            header.value = function.constant(I64, 12)
+            header.value = function.constant(I64, _SIMPLE_PACKET_HEADER)
             wire.value = access.number(position + 8, 4)
             access.jump_if(access.input("interfaces").eq(0), otherwise)
             snaplen = access.input("snaplens").load(4).zext_or_trunc(I64)
@@ -107,7 +114,36 @@ class PcapngCodegen:
             packet_class.value = access.input("classes").gep(interface.value).load(1)
             access.jump_if(packet_class.value.eq(UNREADY_CLASS), otherwise)
         address = access.base.ptrtoint() + position + header.value
-        return RecordValues(address, captured.value, wire.value, packet_class.value)
+        is_timed = header.value.ne(_SIMPLE_PACKET_HEADER)
+        return RecordValues(address, captured.value, wire.value, packet_class.value, interface.value, is_timed)
+
+    def time_ns(self, access: RequestAccess, position: IRValue, record: RecordValues, otherwise: str) -> IRValue:
+        """Return the time of a packet, that of the time stamp 0 for a simple packet block; jump if it does not fit."""
+        function = access.function
+        assert record.packet_class is not None
+        assert record.interface is not None
+        assert record.is_timed is not None
+        result = function.variable(I64, 0)
+        with function.if_then(record.packet_class.ne(NO_PACKET_CLASS)):
+            units = function.variable(I64, 0)
+            with function.if_then(record.is_timed):
+                units.value = (access.number(position + 12, 4) << 32) | access.number(position + 16, 4)
+            result.value = self._scaled(access, units, record.interface, otherwise)
+        return result.value
+
+    def _scaled(self, access: RequestAccess, units: Variable, interface: IRValue, otherwise: str) -> IRValue:
+        """Return a time stamp in nanoseconds, by the `TimeScale` of an interface."""
+        function = access.function
+        scale = access.input("scales").gep(interface * ctypes.sizeof(TimeScale))
+        divisor, multiplier, shift, limit, offset = (
+            access.field(name, TimeScale, scale).load(8)
+            for name in ("divisor", "multiplier", "shift", "limit", "offset")
+        )
+        access.jump_if(units.value >= limit, otherwise)
+        with function.if_then(divisor.ne(1), rare=True):
+            units.value = units.value.binary("udiv", divisor)
+        product = units.value.zext_or_trunc(I128) * multiplier.zext_or_trunc(I128)
+        return (product >> shift.zext_or_trunc(I128)).zext_or_trunc(I64) + offset
 
     def plausible(self, access: RequestAccess, position: IRValue) -> IRValue:
         """Return the end of an enhanced packet block of a described interface with consistent lengths, or 0."""

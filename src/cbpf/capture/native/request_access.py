@@ -4,17 +4,19 @@ import ctypes
 from typing import Any
 
 from ...engines.llvm.ir import I32, I64, Function, IRValue
-from .abi import INPUT_COUNT, LANES_OFFSET, FilterOutput, Lane, ScanRequest
+from .abi import INPUT_COUNT, LANES_OFFSET, Lane, ScanRequest
 
 
 class RequestAccess:
     """Generates the loads and stores of a scan; *swapped* captures have the opposite byte order of the host.
 
-    All inputs of the request are loaded at the start of the function.
+    *output* is the structure of an output, `FilterOutput` or `ColumnOutput`. All inputs of the request are loaded at
+    the start of the function.
     """
 
-    def __init__(self, *, swapped: bool) -> None:
+    def __init__(self, output: type[ctypes.Structure], *, swapped: bool) -> None:
         self.function = Function("entry", I32, request="ptr noalias")
+        self._output_structure = output
         self._swapped = swapped
         self._inputs = {name: self._load(name, kind) for name, kind, *_ in ScanRequest._fields_[:INPUT_COUNT]}
         self.base = self.input("base")
@@ -51,13 +53,21 @@ class RequestAccess:
         return self.input("scratch").gep(index * size + offset)
 
     def output(self, index: IRValue) -> IRValue:
-        """Return the address of the `FilterOutput` of a filter."""
-        return self.input("outputs").gep(index * ctypes.sizeof(FilterOutput))
+        """Return the address of the output of a filter."""
+        return self.input("outputs").gep(index * ctypes.sizeof(self._output_structure))
 
     def lane_output(self, lane: IRValue, output: IRValue) -> IRValue:
-        """Return the address of the `FilterOutput` of a filter in a lane."""
+        """Return the address of the output of a filter in a lane."""
         index = lane * (self.input("filters") + 1) + output
-        return self.input("lane_outputs").gep(index * ctypes.sizeof(FilterOutput))
+        return self.input("lane_outputs").gep(index * ctypes.sizeof(self._output_structure))
+
+    def output_field(self, name: str, output: IRValue) -> IRValue:
+        """Return the address of a field of an output."""
+        return self.field(name, self._output_structure, output)
+
+    def output_memory(self, output: IRValue) -> IRValue:
+        """Return the address of the first field of an output, which is null if its records are not collected."""
+        return output
 
     def add(self, field: IRValue, number: IRValue) -> None:
         """Add a number to the field at this address."""

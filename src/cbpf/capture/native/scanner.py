@@ -38,13 +38,14 @@ from ...engines.llvm import jit
 from ...engines.llvm.context import default_context, raise_interruption
 from ...errors import CaptureError
 from ...packet.host_order import ByteOrder
-from ..base import RecordWriter
-from .abi import BATCH, MAX_LANES, SCRATCH_SIZE, FilterOutput, ScanRequest, max_ranges
+from ..base import Interface, ScanOutput
+from .abi import MAX_LANES, SCRATCH_SIZE, ScanRequest, TimeScale
 from .mapped_file import AnonymousMapping, MappedFile
+from .output_memory import AcceptedColumns, AcceptedRanges, ColumnMemory, OutputMemory, RangeMemory
+from .time_scale import time_limits, time_scale
 
 if TYPE_CHECKING:
-    from ..output import Output
-    from .codegen import RecordCodegen
+    from .codegen import OutputCodegen, RecordCodegen
 
 WINDOW_SIZE: Final = 1 << 24
 _READ_WINDOW_SIZE: Final = 1 << 21  # of files that are not mapped: a window stays in the cache until it is scanned
@@ -55,46 +56,34 @@ _MAX_SINGLE_WINDOW_SIZE: Final = 1 << 21  # if the scan may end soon, threads st
 class ScanPlan(NamedTuple):
     """The parameters of all scans in a section.
 
-    *code* is the code of `codegen`, and *settings* are fields of `ScanRequest`. *classes* and *snaplens* have an item
-    for each interface of the section. *matches* has the address of the entry point `match` for each filter and class of
-    packets. *collects* has a flag for each filter, and a last one for the packets that no filter accepts: whether the
-    ranges of accepted records are collected.
+    *code* is the code of `codegen` for *output*, and *settings* are fields of `ScanRequest`. *classes* and *interfaces*
+    have an item for each interface of the section. *matches* has the address of the entry point `match` for each filter
+    and class of packets. *collects* has a flag for each filter, and a last one for the packets that no filter accepts:
+    whether the accepted records are collected.
     """
 
     code: jit.Code
     settings: dict[str, int]
     classes: bytes
-    snaplens: Sequence[int]
+    interfaces: Sequence[Interface]
     matches: Sequence[Sequence[int]]
     collects: Sequence[bool]
-
-
-class AcceptedRanges(NamedTuple):
-    """The records that one filter accepted, as *range_count* ranges of memory (struct iovec) at address *ranges*.
-
-    *sums* is the address of 64-bit integers: the total length of each BATCH of ranges. *bytes* is the number of bytes
-    captured of the packets.
-    """
-
-    packets: int
-    bytes: int
-    ranges: int
-    range_count: int
-    sums: int
-
-    def write_to(self, writer: RecordWriter, output: "Output") -> None:
-        """Write the records, which are in the format of the output."""
-        output.write_ranges(self.ranges, self.range_count, self.sums)
+    output: ScanOutput
 
 
 class ScannedRecords(NamedTuple):
-    """The result of scanning the records from *first* to *position*; the next scan reuses the memory of its ranges."""
+    """The result of scanning the records from *first* to *position*; the next scan reuses the memory of *accepted*.
+
+    *memory* is the memory of the scanner if the window was read into it, else None: positions of packets in columns are
+    those in this memory, or those in the file or buffer.
+    """
 
     first: int
     position: int
     packets: int
     bytes: int
-    accepted: Sequence[AcceptedRanges]
+    accepted: Sequence[AcceptedRanges | AcceptedColumns]
+    memory: mmap.mmap | None
 
 
 class Scanner:
@@ -104,10 +93,8 @@ class Scanner:
         self.window = window
         self.memory = AnonymousMapping(self.window)
         self._scan = plan.code.function(ctypes.c_uint32, ctypes.c_void_p)
-        range_count = max_ranges(self.window)
-        self._ranges = [_zeroed(16 * range_count) if collects else None for collects in plan.collects]
-        self._sums = [_zeroed(8 * (range_count // BATCH + 1)) for _ in plan.collects]
-        self._outputs = (FilterOutput * len(plan.collects))()
+        make_memory = RangeMemory if plan.output.kind == "ranges" else ColumnMemory
+        self._outputs: OutputMemory = make_memory(self.window, plan.collects)
         self._owned: list[Any] = []  # memory that the request refers to
         self._request = self._make_request(plan)
 
@@ -115,15 +102,23 @@ class Scanner:
         request = ScanRequest(**plan.settings)
         request.interfaces = len(plan.classes)
         request.classes = self._own(ctypes.create_string_buffer(plan.classes, len(plan.classes) or 1))
-        request.snaplens = self._own((ctypes.c_uint32 * len(plan.snaplens))(*plan.snaplens))
+        snaplens = [interface.snaplen for interface in plan.interfaces]
+        request.snaplens = self._own((ctypes.c_uint32 * len(snaplens))(*snaplens))
+        if plan.output != ScanOutput():
+            scales = list(map(time_scale, plan.interfaces))
+            request.scales = self._own((TimeScale * len(scales))(*scales))
+        if plan.output.bounds is not None:
+            request.since, request.until = time_limits(plan.output.bounds)
         request.filters = len(plan.matches)
         request.class_count = len(plan.matches[0]) if plan.matches else 0
         matches = [address for filter_matches in plan.matches for address in filter_matches]
         request.matches = self._own((ctypes.c_void_p * len(matches))(*matches))
         contexts = [self._own(default_context()) for _ in matches]
         request.contexts = self._own((ctypes.c_void_p * len(matches))(*contexts))
-        request.outputs = ctypes.addressof(self._outputs)
-        request.lane_outputs = self._own((FilterOutput * (len(plan.collects) * MAX_LANES))())
+        outputs = self._outputs.outputs
+        request.rows = self._outputs.rows
+        request.outputs = ctypes.addressof(outputs)
+        request.lane_outputs = self._own((outputs._type_ * (len(outputs) * MAX_LANES))())
         request.scratch = self._own(ctypes.create_string_buffer(SCRATCH_SIZE))
         return request
 
@@ -145,29 +140,17 @@ class Scanner:
         request.base = base % (1 << 64)  # *base* may be negative for a window far into a file
         request.begin, request.stop, request.end = begin, stop, end
         request.guess = guess
+        memory = self.memory.mapped if self.memory.holds(base + begin) else None
+        request.origin = request.base if memory is None else self.memory.address
         for lane_count in (lanes, 1):
             request.lanes, request.packets, request.bytes = lane_count, 0, 0
-            self._reset_outputs()
+            self._outputs.reset()
             self._scan(ctypes.addressof(request))
             raise_interruption()
             if request.chained:
-                accepted = [
-                    AcceptedRanges(output.packets, output.bytes, output.ranges or 0, output.count, output.sums)
-                    for output in self._outputs
-                ]
-                return ScannedRecords(request.first, request.position, request.packets, request.bytes, accepted)
+                accepted = self._outputs.accepted()
+                return ScannedRecords(request.first, request.position, request.packets, request.bytes, accepted, memory)
         return None
-
-    def _reset_outputs(self) -> None:
-        for output, ranges, sums in zip(self._outputs, self._ranges, self._sums, strict=True):
-            output.ranges = None if ranges is None else ctypes.addressof(ranges)
-            output.sums = ctypes.addressof(sums)
-            output.count = output.packets = output.bytes = 0
-
-
-def _zeroed(size: int) -> Any:
-    """Return an anonymous mapping, whose pages are allocated on first write and freed with the object."""
-    return ctypes.c_char.from_buffer(mmap.mmap(-1, size))
 
 
 class _ScannedWindow(NamedTuple):
@@ -343,16 +326,29 @@ def _windows(begin: int, file: MappedFile) -> Iterator[_Window]:
         begin += length
 
 
-def load_scanner(records: str, byte_order: ByteOrder, codegen: "Callable[[], RecordCodegen]") -> jit.Code:
+def load_scanner(
+    records: str, byte_order: ByteOrder, codegen: "Callable[[], RecordCodegen]", output: ScanOutput
+) -> jit.Code:
     """Return the code that scans records of a layout in a byte order, from the code cache if possible.
 
     *records* is the name of the layout in the key of the cache; *codegen* is called if the code must be generated.
     """
     is_swapped = (byte_order == "<") is not (sys.byteorder == "little")
+    bounded = output.bounds is not None
 
     def write() -> str:
         from .codegen import scanner_code
 
-        return scanner_code(codegen(), swapped=is_swapped)
+        return scanner_code(codegen(), _output_codegen(output), swapped=is_swapped, bounded=bounded)
 
-    return jit.load_cached(f"scan {records}, swapped {is_swapped}", write)
+    return jit.load_cached(f"scan {records} to {output.kind}, bounded {bounded}, swapped {is_swapped}", write)
+
+
+def _output_codegen(output: ScanOutput) -> "OutputCodegen":
+    if output.kind == "ranges":
+        from .range_output import RangeOutputCodegen
+
+        return RangeOutputCodegen()
+    from .column_output import ColumnOutputCodegen
+
+    return ColumnOutputCodegen(all_records=output.kind == "records")

@@ -9,16 +9,17 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final, Literal, TypeAlias
 
-IRType: TypeAlias = Literal["i1", "i8", "i16", "i32", "i64", "ptr"]
+IRType: TypeAlias = Literal["i1", "i8", "i16", "i32", "i64", "i128", "ptr"]
 
 I1: Final = "i1"
 I8: Final = "i8"
 I16: Final = "i16"
 I32: Final = "i32"
 I64: Final = "i64"
+I128: Final = "i128"
 PTR: Final = "ptr"
 
-_BITS: Final[dict[str, int]] = {I1: 1, I8: 8, I16: 16, I32: 32, I64: 64}
+_BITS: Final[dict[str, int]] = {I1: 1, I8: 8, I16: 16, I32: 32, I64: 64, I128: 128}
 _INTEGERS: Final[dict[int, IRType]] = {1: I8, 2: I16, 4: I32, 8: I64}
 
 IROperand: TypeAlias = "IRValue | int"

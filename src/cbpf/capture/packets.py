@@ -1,0 +1,157 @@
+"""Packets of a capture as objects, and as columns, of which the objects are made without a step of Python for each."""
+
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import accumulate
+from operator import sub
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+
+from .base import Container, RecordSpan, with_packets
+
+if TYPE_CHECKING:
+    import datetime as datetime_module
+
+    from ..packet.batch import Packets
+
+PIECE_SIZE: Final = 512  # packets that are made at once: fewer than start Python's garbage collector
+
+
+class Packet(NamedTuple):
+    """A packet of a capture.
+
+    Args:
+        number: The position of the packet in the capture, counted from 1.
+        time_ns: The time stamp in nanoseconds since 1970 (UTC); 0 for a packet without one (of a pcapng Simple Packet
+            Block), which `capture_info` counts.
+        wire_length: The length of the packet on the wire, in bytes.
+        data: The bytes that were captured.
+        interface: The index of its interface in `CaptureReader.interfaces`.
+    """
+
+    number: int
+    time_ns: int
+    wire_length: int
+    data: bytes
+    interface: int = 0
+
+    @property
+    def captured_length(self) -> int:
+        """The number of bytes captured."""
+        return len(self.data)
+
+    @property
+    def time(self) -> float:
+        """The time stamp in seconds since 1970 (UTC), precise to about a microsecond."""
+        return self.time_ns / 1e9
+
+    @property
+    def datetime(self) -> "datetime_module.datetime":
+        """The time stamp as an aware `datetime` (UTC), rounded down to microseconds.
+
+        Raises `OverflowError` for a year outside 1 to 9999.
+        """
+        from datetime import UTC, datetime, timedelta
+
+        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=self.time_ns // 1000)
+
+
+_new_packet: Final[Callable[[Sequence[Any]], Packet]] = partial(tuple.__new__, Packet)  # in C, unlike `Packet._make`
+
+Fetch: TypeAlias = Callable[[slice], bytes]
+"""Returns a copy of some bytes of a capture, or of a part of it."""
+
+
+class PacketColumns(NamedTuple):
+    """Some packets of a capture in their order, as columns with an item for each packet.
+
+    *fetch* returns a function for the bytes of a packet, from *start* to *end*. That function may be used for a moment
+    only, so *fetch* is called again for each piece. *numbers* are the numbers of the packets less *before*. A time
+    stamp is in nanoseconds since 1970; *timed* is 0 for a packet that has none.
+    """
+
+    fetch: Callable[[], Fetch]
+    before: int
+    starts: Sequence[int]
+    ends: Sequence[int]
+    times_ns: Sequence[int]
+    numbers: Sequence[int]
+    wire_lengths: Sequence[int]
+    interfaces: Sequence[int]
+    timed: Sequence[int]
+
+    def pieces(self) -> Iterator[list[Packet]]:
+        """Yield the packets, up to PIECE_SIZE at once."""
+        for first in range(0, len(self.starts), PIECE_SIZE):
+            rows = slice(first, first + PIECE_SIZE)
+            data = self.data(rows)
+            numbers = map(self.before.__add__, _items(self.numbers[rows]))
+            columns = (_items(column[rows]) for column in (self.times_ns, self.wire_lengths))
+            rest = _items(self.interfaces[rows])
+            yield list(map(_new_packet, zip(numbers, *columns, data, rest, strict=True)))
+
+    def data(self, rows: slice) -> Iterator[bytes]:
+        """Return the bytes of some packets; they are to be consumed at once."""
+        return map(self.fetch(), map(slice, _items(self.starts[rows]), _items(self.ends[rows])))
+
+
+def _items(column: Sequence[int]) -> Sequence[int]:
+    """Return the items of a column in a form that is fast to iterate over."""
+    return column.tolist() if isinstance(column, memoryview) else column
+
+
+def columns_of_records(
+    container: Container, buffer: bytes, records: list[RecordSpan], before: int, numbers: Sequence[int] | None = None
+) -> PacketColumns:
+    """Return the packets in records as columns; *numbers* are by default those of consecutive packets."""
+    records = with_packets(records)
+    numbers = range(1, len(records) + 1) if numbers is None else numbers
+    _, starts, ends, _, wire_lengths, interfaces = zip(*records, strict=True) if records else [()] * 6
+    times = container.times_ns(buffer, records)
+    if timed := None not in times:
+        stamps: Sequence[Any] = times
+    else:
+        stamps = [
+            container.time_ns(buffer, record) if time_ns is None else time_ns
+            for record, time_ns in zip(records, times, strict=True)
+        ]
+    flags = [True] * len(times) if timed else [time_ns is not None for time_ns in times]
+    return PacketColumns(
+        lambda: buffer.__getitem__, before, starts, ends, stamps, numbers, wire_lengths, interfaces, flags
+    )
+
+
+def columns_of_packets(packets: list[Packet]) -> PacketColumns:
+    """Return packets as columns."""
+    numbers, times, wire_lengths, data, interfaces = zip(*packets, strict=True) if packets else [()] * 5
+    ends = list(accumulate(map(len, data)))
+    starts, buffer = [0, *ends][: len(ends)], b"".join(data)
+    flags = [True] * len(ends)
+    return PacketColumns(lambda: buffer.__getitem__, 0, starts, ends, times, numbers, wire_lengths, interfaces, flags)
+
+
+def batch(results: Iterable[PacketColumns]) -> "Packets":
+    """Return the packets of all columns as a batch; its times are None if one of them does not fit in 64 bits."""
+    from ..packet.batch import Packets
+
+    parts: list[bytes] = []
+    lengths, wire_lengths, interfaces = array("I"), array("I"), array("I")
+    times: array[int] | None = array("q")
+    for columns in results:
+        parts.append(b"".join(columns.data(slice(None))))
+        lengths.extend(map(sub, _items(columns.ends), _items(columns.starts)))
+        wire_lengths.extend(_items(columns.wire_lengths))
+        interfaces.extend(_items(columns.interfaces))
+        try:
+            if times is not None:
+                times.extend(_items(columns.times_ns))
+        except OverflowError:
+            times = None
+    return Packets(
+        b"".join(parts),
+        positions=accumulate(lengths[:-1], initial=0) if lengths else (),
+        lengths=lengths,
+        wire_lengths=wire_lengths,
+        times_ns=times,
+        interfaces=interfaces,
+    )

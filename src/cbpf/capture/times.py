@@ -1,0 +1,123 @@
+"""Times that users state: absolute, or relative to the first packet of a capture; and bounds of times."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_FLOOR, Context, Decimal, InvalidOperation
+from typing import Final, NamedTuple, TypeAlias
+
+from ..errors import FieldError
+from .base import SECOND
+
+TimeLimit: TypeAlias = datetime | timedelta | int | float | Decimal | str
+"""A time: absolute (`datetime`, seconds since 1970, text), or relative to the first packet (`timedelta`, "+5m")."""
+
+
+class PointInTime(NamedTuple):
+    """A time in nanoseconds since 1970 (UTC), or since the first packet of a capture if it is *relative*."""
+
+    nanoseconds: int
+    relative: bool = False
+
+    def resolve(self, first_ns: int | None) -> int:
+        """Return the time since 1970 for a capture whose first packet has the time *first_ns*, or None if it is empty.
+
+        Without packets every time will do.
+        """
+        return self.nanoseconds + (first_ns or 0) if self.relative else self.nanoseconds
+
+
+class TimeBounds(NamedTuple):
+    """Times in nanoseconds since 1970, from *since_ns* on and before *until_ns*; None: no bound."""
+
+    since_ns: int | None
+    until_ns: int | None
+
+    def contain(self, time_ns: int) -> bool:
+        """Return whether a time is within the bounds."""
+        if self.since_ns is not None and time_ns < self.since_ns:
+            return False
+        return self.until_ns is None or time_ns < self.until_ns
+
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_NUMBER: Final = re.compile(r"[+-]?\d+(\.\d*)?")
+_RELATIVE: Final = re.compile(r"\+((\d+(\.\d*)?)(ns|us|ms|s|min|m|h|d)?)+")
+_PART: Final = re.compile(r"(\d+(?:\.\d*)?)(ns|us|ms|s|min|m|h|d)?")
+_UNITS: Final = {
+    "ns": 1,
+    "us": 1_000,
+    "ms": 1_000_000,
+    "s": SECOND,
+    "": SECOND,
+    "m": 60 * SECOND,
+    "min": 60 * SECOND,
+    "h": 3_600 * SECOND,
+    "d": 86_400 * SECOND,
+}
+_BEYOND_MICROSECONDS: Final = re.compile(r"[.,]\d{6}(\d{1,3})")
+_PRECISION: Final = Context(prec=60, rounding=ROUND_FLOOR)
+_EXAMPLES: Final = "examples: 2026-11-27T08:00:00Z, 1795766400.5, +5m"
+
+
+def point_in_time(name: str, value: TimeLimit) -> PointInTime:
+    """Return the time that a user states.
+
+    Args:
+        name: The name of the argument, for errors.
+        value: An aware `datetime`, or seconds since 1970, as a number or a text of digits; ISO 8601 text with an
+            offset from UTC, to nanoseconds; a `timedelta`, or text such as "+5m" and "+1h30m" (units ns, us, ms, s, m,
+            h and d; seconds without a unit), relative to the first packet.
+
+    Returns:
+        The time, rounded down to nanoseconds.
+
+    Raises:
+        FieldError: The value is none of these, or a time without an offset from UTC.
+
+    >>> point_in_time("since", "2023-11-14T22:13:20.123456789Z")
+    PointInTime(nanoseconds=1700000000123456789, relative=False)
+    >>> point_in_time("until", "+1h30m")
+    PointInTime(nanoseconds=5400000000000, relative=True)
+    """
+    if isinstance(value, str):
+        return _parse(name, value)
+    if isinstance(value, datetime):
+        return PointInTime(_of_datetime(name, value, repr(value)))
+    if isinstance(value, timedelta):
+        return PointInTime(_of_timedelta(value), relative=True)
+    if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+        return PointInTime(_of_seconds(name, Decimal(repr(value) if isinstance(value, float) else value), repr(value)))
+    raise FieldError(f"{name}: expected a time, got {type(value).__name__}; {_EXAMPLES}")
+
+
+def _parse(name: str, text: str) -> PointInTime:
+    stripped = text.strip()
+    if _RELATIVE.fullmatch(stripped):
+        parts = _PART.findall(stripped[1:])
+        exact = sum(_of_seconds(name, Decimal(number) * _UNITS[unit] / SECOND, repr(text)) for number, unit in parts)
+        return PointInTime(exact, relative=True)
+    if _NUMBER.fullmatch(stripped):
+        return PointInTime(_of_seconds(name, Decimal(stripped), repr(text)))
+    try:
+        time = datetime.fromisoformat(stripped)
+    except ValueError:
+        raise FieldError(f"{name}: {text!r} is not a time; {_EXAMPLES}") from None
+    digits = _BEYOND_MICROSECONDS.search(stripped)
+    return PointInTime(_of_datetime(name, time, repr(text)) + (int(digits[1].ljust(3, "0")) if digits else 0))
+
+
+def _of_datetime(name: str, time: datetime, shown: str) -> int:
+    if time.utcoffset() is None:
+        raise FieldError(f"{name}: {shown} has no offset from UTC; add one, such as Z or +01:00")
+    return _of_timedelta(time - _EPOCH)
+
+
+def _of_timedelta(duration: timedelta) -> int:
+    return duration // timedelta(microseconds=1) * 1000
+
+
+def _of_seconds(name: str, seconds: Decimal, shown: str) -> int:
+    try:
+        return int(seconds.quantize(Decimal("1e-9"), context=_PRECISION).scaleb(9, _PRECISION))
+    except (InvalidOperation, ValueError, OverflowError):
+        raise FieldError(f"{name}: {shown} is not a number of seconds; {_EXAMPLES}") from None

@@ -1,0 +1,162 @@
+"""Iterating over the packets of a capture that a filter accepts, or that were captured in some time."""
+
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from functools import partial
+from typing import Final
+
+from .._options import EngineName
+from ..capture.base import ScanOutput
+from ..capture.input import Source
+from ..capture.native.choice import is_worthwhile, size_of
+from ..capture.packets import PacketColumns, columns_of_records
+from ..capture.reader import CaptureReader, Chunk
+from ..capture.times import PointInTime, TimeBounds, TimeLimit, point_in_time
+from ..isa.dialects import PCAP, Dialect
+from ..vm import VM
+from .bound_filter import BoundFilter, Filter, native_classes, optimizer_for
+from .python_run import PythonRun
+
+_ALL: Final = ""  # the expression that every packet matches
+_COLLECTS: Final = (True, False)
+
+
+class _Selection:
+    """The packets to select: those that a filter accepts, from *since* on and before *until*."""
+
+    def __init__(
+        self,
+        filter: Filter,
+        since: TimeLimit | None,
+        until: TimeLimit | None,
+        engine: EngineName,
+        dialect: Dialect,
+        *,
+        is_native: bool,
+        size: float,
+    ) -> None:
+        self._limits = [
+            None if value is None else point_in_time(f"read_capture.{name}", value)
+            for name, value in (("since", since), ("until", until))
+        ]
+        self.is_native = is_native
+        engine = "llvm" if is_native and engine == "auto" else engine
+        self.filter = BoundFilter(filter, engine, dialect, optimizer=optimizer_for(size, is_native=is_native))
+
+    def bounds(self, reader: CaptureReader) -> TimeBounds | None:
+        """Return the bounds of times for a capture; its first packet is read if they are relative to it."""
+        if self._limits == [None, None]:
+            return None
+        is_relative = any(limit is not None and limit.relative for limit in self._limits)
+        first_ns = reader.first_time_ns() if is_relative else None
+        return TimeBounds(*(_resolved(limit, first_ns) for limit in self._limits))
+
+
+def _resolved(limit: PointInTime | None, first_ns: int | None) -> int | None:
+    return None if limit is None else limit.resolve(first_ns)
+
+
+class _SelectingReader(CaptureReader):
+    """An iterator over the packets of a capture that are selected; its chunks still have all records."""
+
+    def __init__(self, source: Source, selection: _Selection) -> None:
+        self._selection = selection
+        super().__init__(source)
+        try:
+            selection.filter.prepare([self])
+        except BaseException:
+            self.close()
+            raise
+
+    def columns(self) -> Generator[PacketColumns, None, None]:
+        """Yield the selected ones of the remaining packets as columns, each valid until the next is requested."""
+        selected, bounds = self._selection.filter, self._selection.bounds(self)
+        python = PythonRun(self, [selected], _COLLECTS, bounds)
+        selected.begin(self)
+        if self._selection.is_native:
+            yield from self._native_columns(python, bounds)
+        else:
+            for chunk in self.chunks():
+                yield from _python_columns(python, chunk)
+        selected.require_fit([self])
+
+    def _native_columns(self, python: PythonRun, bounds: TimeBounds | None) -> Iterator[PacketColumns]:
+        from ..capture.native.run import NativeRun
+        from ..capture.native.scanner import ScannedRecords
+
+        classify, output = partial(native_classes, [self._selection.filter]), ScanOutput("packets", bounds)
+        with (
+            NativeRun(self, classify, _COLLECTS, output, stops_early=True) as native,
+            closing(native.results(partial(_python_columns, python), lambda result: True)) as results,
+        ):
+            for result in results:
+                if isinstance(result, ScannedRecords):
+                    yield native.columns(result, 0, python.packets)
+                    python.skip(result.packets)
+                else:
+                    yield result
+
+
+def _python_columns(python: PythonRun, chunk: Chunk) -> Iterator[PacketColumns]:
+    """Yield the selected packets of a chunk, and then raise the error of the filter, if there is one."""
+    before = python.packets
+    result = python.filter(chunk, None)
+    accepted = result.accepted[0]
+    yield columns_of_records(
+        accepted.source, accepted.buffer, accepted.records, before, accepted.numbers(chunk.records)
+    )
+    if result.error is not None:
+        raise result.error
+
+
+def read_capture(
+    source: Source,
+    *,
+    filter: Filter | None = None,
+    since: TimeLimit | None = None,
+    until: TimeLimit | None = None,
+    engine: EngineName = "auto",
+    dialect: Dialect = PCAP,
+) -> CaptureReader:
+    """Open a capture and return an iterator over its packets, or over those that are selected.
+
+    Packets are decoded by machine code if `cbpf[llvm]` is installed and the source is a pipe or has 16 MB or more, and
+    otherwise by Python, with the same results.
+
+    Args:
+        source: A path, "-" for standard input, or a binary file object.
+        filter: Only packets that this filter accepts, as `filter_capture` does; None: all packets.
+        since: Only packets with this time or a later one: an aware `datetime`; seconds since 1970; text in ISO 8601
+            format with an offset from UTC; or relative to the first packet of the capture, a `timedelta` or a text
+            such as "+5m" or "+1h30m" (units ns, us, ms, s, m, h, d). A packet without a time stamp has that of
+            `Packet.time_ns`.
+        until: Only packets with an earlier time, in the same forms.
+        engine: The execution engine of the filter.
+        dialect: The dialect whose rules verify and run the filter.
+
+    Returns:
+        An iterator and context manager. The numbers of packets are those in the capture.
+
+    Raises:
+        CaptureError: The source cannot be read or does not begin as a capture. While iterating, `DamagedCapture` is
+            raised after the last complete packet if the capture is truncated or corrupt.
+        ExpressionError: The filter is invalid, or fits no interface (`LinkTypeError`): for a pcap in this call,
+            otherwise while iterating.
+        FieldError: An argument is out of range, or a time has no offset from UTC.
+        VerificationError: The dialect rejects the program.
+
+    >>> with read_capture("examples/traffic.pcap") as capture:
+    ...     print(capture.link_type.name, next(iter(capture)).number)
+    EN10MB 1
+    >>> [packet.number for packet in read_capture("examples/traffic.pcap", filter="icmp", until="+10s")][:3]
+    [40, 42, 58]
+    """
+    if filter is None and since is None and until is None:
+        return CaptureReader(source)
+    chosen = filter.engine if isinstance(filter, VM) else engine
+    size = size_of(source)
+    is_native = chosen == "llvm" or (chosen == "auto" and is_worthwhile(size))
+    selection = _Selection(
+        _ALL if filter is None else filter, since, until, engine, dialect, is_native=is_native, size=size
+    )
+    return _SelectingReader(source, selection)
