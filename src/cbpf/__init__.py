@@ -29,6 +29,7 @@ _PUBLIC_NAMES = {
     "capture.packets": "Packet",
     "capture.reader": "CaptureReader",
     "capture.write": "write_capture",
+    "capture.writer": "CaptureWriter",
     "drawing.graph": "Graph",
     "engines.interpreter": "Fetched Step",
     "errors": """

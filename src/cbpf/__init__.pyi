@@ -26,6 +26,7 @@ from .capture.info import (
 from .capture.packets import Packet as Packet
 from .capture.reader import CaptureReader as CaptureReader
 from .capture.write import write_capture as write_capture
+from .capture.writer import CaptureWriter as CaptureWriter
 from .drawing.graph import Graph as Graph
 from .engines.interpreter import Fetched as Fetched, Step as Step
 from .errors import (
@@ -152,6 +153,7 @@ __all__ = [
     "CaptureInfo",
     "CapturePrograms",
     "CaptureReader",
+    "CaptureWriter",
     "Case",
     "CbpfError",
     "ClauseCoverage",

@@ -17,6 +17,7 @@ from cbpf.capture.base import (
     Container,
     Interface,
     Place,
+    RecordSource,
     RecordSpan,
     RecordWriter,
     ScannedBuffer,
@@ -72,7 +73,7 @@ class LinesWriter(RecordWriter):
     def begin(self) -> bytes:
         return MAGIC
 
-    def encode(self, source: Container, buffer: bytes, records: list[RecordSpan], place: Place) -> bytes:
+    def encode(self, source: RecordSource, buffer: bytes, records: list[RecordSpan], place: Place) -> bytes:
         return copied(buffer, records)
 
 

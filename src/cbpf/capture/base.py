@@ -120,27 +120,47 @@ class NativeScan(NamedTuple):
     settings: dict[str, int]
 
 
-class Container(ABC):
-    """A capture in one of the formats, and the state of reading it up to the current record.
+class RecordSource(ABC):
+    """The source of the records that a `RecordWriter` encodes: a capture, or packets in memory.
 
-    Records are read in their order, either by `scan` or by the native scanner; `advance` then moves the state past
-    the latter. A file header of *header_size* bytes (BEGIN_SIZE at most) precedes the records. *kind* is the name of
-    the format, *version* and *variant* describe it in a summary. The records of a container are valid in any capture
-    with an equal *record_format*, so they are copied without being encoded again. *interfaces_are_final* indicates
-    that all interfaces are described before the first record. *other_blocks* counts the records
-    without a packet that `scan` returned, by name; section headers and interface descriptions are not counted.
+    The records of a source are valid in any capture with an equal *record_format*, so they are copied without being
+    encoded again. *interfaces* are those of all sections so far, and *sections* those that have begun so far. *kind* is
+    the name of the format.
     """
 
     kind: ClassVar[str]
+
+    def __init__(self, record_format: Hashable) -> None:
+        self.record_format = record_format
+        self.interfaces: list[Interface] = []
+        self.sections: list[Section] = []
+
+    @abstractmethod
+    def time_ns(self, buffer: bytes, record: RecordSpan) -> int:
+        """Return the time of a packet in nanoseconds since 1970 (UTC)."""
+
+    def comment(self, buffer: bytes, record: RecordSpan) -> bytes:
+        """Return the comment of a packet as UTF-8, or no bytes; records are copied with theirs."""
+        return b""
+
+
+class Container(RecordSource):
+    """A capture in one of the formats, and the state of reading it up to the current record.
+
+    Records are read in their order, either by `scan` or by the native scanner; `advance` then moves the state past
+    the latter. A file header of *header_size* bytes (BEGIN_SIZE at most) precedes the records. *version* and *variant*
+    describe it in a summary. *interfaces_are_final* indicates that all interfaces are described before the first
+    record. *other_blocks* counts the records without a packet that `scan` returned, by name; section headers and
+    interface descriptions are not counted.
+    """
+
     header_size: ClassVar[int] = 0
     interfaces_are_final: ClassVar[bool] = False
 
     def __init__(self, version: str, record_format: Hashable, *, variant: str | None = None) -> None:
+        super().__init__(record_format)
         self.version = version
         self.variant = variant
-        self.record_format = record_format
-        self.interfaces: list[Interface] = []  # of all sections so far
-        self.sections: list[Section] = []  # that have begun so far
         self.other_blocks: Counter[str] = Counter()
 
     @property
@@ -156,7 +176,7 @@ class Container(ABC):
         from 1, and *name* the name of the capture; both appear in the error of a corrupt record.
         """
 
-    def advance(self, size: int) -> None:  # noqa: B027
+    def advance(self, size: int) -> None:
         """Advance the state past *size* bytes of records, among them no section header or interface description."""
 
     def place(self, start_of_record: bytes, number: int) -> str:
@@ -166,10 +186,6 @@ class Container(ABC):
         1.
         """
         return f"packet {number}"
-
-    @abstractmethod
-    def time_ns(self, buffer: bytes, record: RecordSpan) -> int:
-        """Return the time of a packet in nanoseconds since 1970 (UTC)."""
 
     def times_ns(self, buffer: bytes, records: Sequence[RecordSpan]) -> Sequence[int | None]:
         """Return the time of each record, or None for a record without a packet or without a time stamp."""
@@ -190,25 +206,27 @@ Place: TypeAlias = Callable[[RecordSpan], str]
 class RecordWriter(ABC):
     """A writer of one format: returns the bytes to write for the accepted records of one source after another.
 
-    *record_format* is that of the output, to compare with `Container.record_format`, or None until it is decided.
+    *record_format* is that of the output, to compare with `RecordSource.record_format`, or None until it is decided.
+    *has_comments* indicates that it writes the comments of packets.
     """
 
     record_format: Hashable | None
+    has_comments: ClassVar[bool] = False
 
     def begin(self) -> bytes:
         """Return the bytes that begin the output."""
         return b""
 
-    def begin_source(self, source: Container, name: str) -> bytes:
+    def begin_source(self, source: RecordSource, name: str) -> bytes:
         """Return the bytes that precede the records of a source; *name* appears in errors."""
         return b""
 
-    def copies(self, source: Container) -> bool:
+    def copies(self, source: RecordSource) -> bool:
         """Return whether the records of a source may be copied without being encoded again."""
         return self.record_format == source.record_format
 
     @abstractmethod
-    def encode(self, source: Container, buffer: bytes, records: list[RecordSpan], place: Place) -> bytes:
+    def encode(self, source: RecordSource, buffer: bytes, records: list[RecordSpan], place: Place) -> bytes:
         """Return the bytes to write for records of a buffer.
 
         Raises `CaptureError`, with the *place* of the record, if the format cannot represent a packet.
@@ -224,11 +242,11 @@ class NullWriter(RecordWriter):
 
     record_format = None
 
-    def copies(self, source: Container) -> bool:
+    def copies(self, source: RecordSource) -> bool:
         """Return True: no record needs to be encoded."""
         return True
 
-    def encode(self, source: Container, buffer: bytes, records: list[RecordSpan], place: Place) -> bytes:
+    def encode(self, source: RecordSource, buffer: bytes, records: list[RecordSpan], place: Place) -> bytes:
         """Return no bytes."""
         return b""
 
@@ -242,13 +260,15 @@ class CaptureFormat(NamedTuple):
         open: Returns the container for the first bytes (BEGIN_SIZE or fewer) and the name of a capture;
             raises `CaptureError` if they are not a valid start.
         writer: Returns a writer for these sources, each with its name.
+        suffixes: The suffixes of the names of its files.
         needs_interfaces: Whether the writer considers the interfaces of all sources before it writes a record.
     """
 
     name: str
     recognizes: Callable[[bytes], bool]
     open: Callable[[bytes, str], Container]
-    writer: Callable[[Sequence[tuple[str, Container]]], RecordWriter]
+    writer: Callable[[Sequence[tuple[str, RecordSource]]], RecordWriter]
+    suffixes: tuple[str, ...] = ()
     needs_interfaces: bool = False
 
 

@@ -18,6 +18,7 @@ from .base import (
     LengthOrder,
     NativeScan,
     Place,
+    RecordSource,
     RecordSpan,
     RecordWriter,
     ScannedBuffer,
@@ -222,8 +223,8 @@ class PcapWriter(RecordWriter):
     order; a link type whose headers cannot be converted is an error then.
     """
 
-    def __init__(self, sources: Sequence[tuple[str, Container]]) -> None:
-        """Raise `CaptureError` for pcaps of different link types; *sources* are containers with their names."""
+    def __init__(self, sources: Sequence[tuple[str, RecordSource]]) -> None:
+        """Raise `CaptureError` for pcaps of different link types; *sources* are given with their names."""
         self._sources = sources
         self._header: FileHeader | None = None
         pcaps = [(name, source.header) for name, source in sources if isinstance(source, Pcap)]
@@ -241,7 +242,7 @@ class PcapWriter(RecordWriter):
         """Return the header, if it is known."""
         return b"" if self._header is None else self._header.data
 
-    def encode(self, source: Container, buffer: bytes, records: list[RecordSpan], place: Place) -> bytes:
+    def encode(self, source: RecordSource, buffer: bytes, records: list[RecordSpan], place: Place) -> bytes:
         """Return the packets among the records, preceded by the header if they are the first of the output."""
         packets = with_packets(records)
         if not packets:
@@ -309,7 +310,7 @@ def _converted(
     return head + extra + (data if order is None else order.reversed(data, wire_length, source.byte_order))
 
 
-def _encoded(source: Container, buffer: bytes, record: RecordSpan, place: Place, header: FileHeader) -> bytes:
+def _encoded(source: RecordSource, buffer: bytes, record: RecordSpan, place: Place, header: FileHeader) -> bytes:
     """Return the record of a packet from another format."""
     _, data_start, data_end, _, wire_length, interface = record
     time_ns, layout, described = source.time_ns(buffer, record), header.layout, source.interfaces[interface]
@@ -369,5 +370,6 @@ PCAP_FORMAT: Final = CaptureFormat(
     recognizes=lambda begin: len(begin) >= 4 and any(_magic(begin, order) in _VARIANTS for order in _BYTE_ORDERS),
     open=lambda begin, name: Pcap(parse_header(begin, name)),
     writer=PcapWriter,
+    suffixes=(".pcap", ".cap", ".dmp"),
     needs_interfaces=True,
 )

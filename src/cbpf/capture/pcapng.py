@@ -1,4 +1,4 @@
-"""The pcapng format: sections, interfaces, the blocks that hold packets, and a writer.
+"""The pcapng format: sections, interfaces, and the blocks that hold packets.
 
 Layouts as in https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-03.html; the checks are those of sf-pcapng.c of
 libpcap. Each block is a record; blocks other than packets are records without a packet. Of all options, only the
@@ -15,30 +15,26 @@ from ..packet.link_types import link_type
 from .base import (
     BEGIN_SIZE,
     NO_PACKET,
-    SECOND,
     CaptureFormat,
     Container,
     Interface,
     NativeScan,
-    Place,
     RecordSpan,
-    RecordWriter,
     ScannedBuffer,
     ScanOutput,
     Section,
-    copied,
     has_packet,
-    with_packets,
 )
+from .pcapng_writer import ENHANCED, HEAD, INTERFACE, MAX_NAME_LENGTH, NAME, RESOLUTION, SECTION, TRAILER, PcapngWriter
 
 if TYPE_CHECKING:
     from .native.codegen import RecordCodegen
 
 _SECTION_MAGIC: Final = b"\x0a\x0d\x0d\x0a"  # a palindrome, so it is equal in both byte orders
 
-_SECTION, _INTERFACE, _OBSOLETE, _SIMPLE, _ENHANCED = 0x0A0D0D0A, 1, 2, 3, 6
-_MIN_LENGTHS: Final = {_SECTION: 28, _INTERFACE: 20, _OBSOLETE: 32, _SIMPLE: 16, _ENHANCED: 32}  # of blocks, in bytes
-_NAMES: Final = {_SECTION: "a section header", _INTERFACE: "an interface description"}
+_OBSOLETE, _SIMPLE = 2, 3
+_MIN_LENGTHS: Final = {SECTION: 28, INTERFACE: 20, _OBSOLETE: 32, _SIMPLE: 16, ENHANCED: 32}  # of blocks, in bytes
+_NAMES: Final = {SECTION: "a section header", INTERFACE: "an interface description"}
 _OTHER_BLOCKS: Final = {
     4: "name resolution",
     5: "interface statistics",
@@ -47,18 +43,16 @@ _OTHER_BLOCKS: Final = {
     0x0BAD: "custom",
     0x40000BAD: "custom",
 }
-_PACKETS: Final = (_OBSOLETE, _SIMPLE, _ENHANCED)
-_HEAD, _TRAILER = 8, 4  # bytes of the type and length at the start, and of the length at the end
+_PACKETS: Final = (_OBSOLETE, _SIMPLE, ENHANCED)
 _DATA = 28  # offset of the packet in all blocks except simple packet blocks
 
 _BYTE_ORDERS: Final[dict[bytes, ByteOrder]] = {b"\x4d\x3c\x2b\x1a": "<", b"\x1a\x2b\x3c\x4d": ">"}
 
-_END_OF_OPTIONS, _NAME, _RESOLUTION, _OFFSET = 0, 2, 9, 14
-_OPTION_SIZES: Final = {_END_OF_OPTIONS: 0, _RESOLUTION: 1, _OFFSET: 8}
+_END_OF_OPTIONS, _OFFSET = 0, 14
+_OPTION_SIZES: Final = {_END_OF_OPTIONS: 0, RESOLUTION: 1, _OFFSET: 8}
 
 _MAX_BLOCK_LENGTH: Final = 16 << 20
 _MAX_OPTIONS_LENGTH: Final = 131_072  # of a packet block, for link types whose packets alone may exceed 16 MiB
-_MAX_NAME_LENGTH: Final = 255
 _MAX_INTERFACES: Final = 65_536
 
 
@@ -79,7 +73,7 @@ class Pcapng(Container):
         self._max_length = _MAX_BLOCK_LENGTH
         try:
             _, length = self._head(begin, 0)
-            _check_length(length, self._max_length, _SECTION)
+            _check_length(length, self._max_length, SECTION)
             byte_order = _section_byte_order(begin, 0)
             major, minor = struct.unpack_from(f"{byte_order}HH", begin, 12)
             if major != 1 or minor not in (0, 2):
@@ -91,7 +85,7 @@ class Pcapng(Container):
     def scan(self, buffer: bytes, first: int, name: str) -> ScannedBuffer:
         """Return the complete records at the start of a buffer, and advance the state past them."""
         records: list[RecordSpan] = []
-        start, packets, needed, damage = 0, 0, _HEAD + _TRAILER, None
+        start, packets, needed, damage = 0, 0, HEAD + TRAILER, None
         while len(buffer) - start >= needed:
             before = len(records)
             start = self._scan_enhanced(buffer, start, records)
@@ -121,7 +115,7 @@ class Pcapng(Container):
         while start + 32 <= size:
             kind, length, index, captured, wire = unpack(buffer, start)
             end = start + length
-            if kind != _ENHANCED or end > size or length > max_length or length & 3 or captured + 32 > length:
+            if kind != ENHANCED or end > size or length > max_length or length & 3 or captured + 32 > length:
                 break
             if index >= interface_count or captured > snaplens[index] or unpack_trailer(buffer, end - 4)[0] != length:
                 break
@@ -132,15 +126,15 @@ class Pcapng(Container):
 
     def _block(self, buffer: bytes, start: int) -> RecordSpan | int:
         """Return the block at *start*, or the number of bytes it needs if it is incomplete."""
-        if len(buffer) - start < _HEAD + _TRAILER:
-            return _HEAD + _TRAILER
+        if len(buffer) - start < HEAD + TRAILER:
+            return HEAD + TRAILER
         kind, length = self._head(buffer, start)
         _check_length(length, self._max_length, kind)
         end = start + length
         if end > len(buffer):
             return length
-        byte_order = _section_byte_order(buffer, start) if kind == _SECTION else self._byte_order
-        (trailer,) = struct.unpack_from(f"{byte_order}I", buffer, end - _TRAILER)
+        byte_order = _section_byte_order(buffer, start) if kind == SECTION else self._byte_order
+        (trailer,) = struct.unpack_from(f"{byte_order}I", buffer, end - TRAILER)
         if trailer != length and self._position + start > 0:  # libpcap does not check the trailer of the first block
             raise _InvalidBlock(f"block length mismatch: {length} in the header, {trailer} in the trailer")
         read = self._readers.get(kind)
@@ -169,11 +163,11 @@ class Pcapng(Container):
     def _interface(self, buffer: bytes, start: int, end: int) -> RecordSpan:
         if len(self.interfaces) >= _MAX_INTERFACES:
             raise _InvalidBlock(f"describes interface number {_MAX_INTERFACES + 1}; the maximum is {_MAX_INTERFACES}")
-        linktype, snaplen = struct.unpack_from(f"{self._byte_order}H2xI", buffer, start + _HEAD)
+        linktype, snaplen = struct.unpack_from(f"{self._byte_order}H2xI", buffer, start + HEAD)
         interface_type = link_type(linktype)
         if not 0 < snaplen <= 0x7FFF_FFFF:
             snaplen = interface_type.max_packet_length
-        options = _options(buffer[start + 16 : end - _TRAILER], self._byte_order)
+        options = _options(buffer[start + 16 : end - TRAILER], self._byte_order)
         details = _interface_details(options, self._byte_order)
         self.interfaces.append(Interface(interface_type, snaplen, self._byte_order, *details))
         self._snaplens.append(snaplen)
@@ -181,18 +175,18 @@ class Pcapng(Container):
         return start, end, end, end, 0, NO_PACKET
 
     def _enhanced(self, buffer: bytes, start: int, end: int) -> RecordSpan:
-        index, captured, wire = struct.unpack_from(f"{self._byte_order}I8xII", buffer, start + _HEAD)
+        index, captured, wire = struct.unpack_from(f"{self._byte_order}I8xII", buffer, start + HEAD)
         return self._packet(start, start + _DATA, end, index, captured, wire)
 
     def _obsolete(self, buffer: bytes, start: int, end: int) -> RecordSpan:
-        index, captured, wire = struct.unpack_from(f"{self._byte_order}H10xII", buffer, start + _HEAD)
+        index, captured, wire = struct.unpack_from(f"{self._byte_order}H10xII", buffer, start + HEAD)
         return self._packet(start, start + _DATA, end, index, captured, wire)
 
     def _simple(self, buffer: bytes, start: int, end: int) -> RecordSpan:
         """Return a simple packet block; its captured length is the smaller of the wire and the snapshot length."""
-        (wire,) = struct.unpack_from(f"{self._byte_order}I", buffer, start + _HEAD)
+        (wire,) = struct.unpack_from(f"{self._byte_order}I", buffer, start + HEAD)
         captured = min([wire, *self._snaplens[:1]])
-        return self._packet(start, start + _HEAD + 4, end, 0, captured, wire)
+        return self._packet(start, start + HEAD + 4, end, 0, captured, wire)
 
     def _packet(self, start: int, data_start: int, end: int, index: int, captured: int, wire: int) -> RecordSpan:
         interface_count = len(self._snaplens)
@@ -202,17 +196,17 @@ class Pcapng(Container):
         if captured > self._snaplens[index]:
             rule = f"its interface has a snapshot length of {self._snaplens[index]}"
             raise _InvalidBlock(f"captured length is {captured} bytes; {rule}")
-        available = end - _TRAILER - data_start
+        available = end - TRAILER - data_start
         if captured > available:
             raise _InvalidBlock(f"captured length is {captured} bytes; its block has space for {available}")
         return start, data_start, data_start + captured, end, wire, len(self.interfaces) - interface_count + index
 
     _readers: Final[dict[int, Callable[["Pcapng", bytes, int, int], RecordSpan]]] = {
-        _SECTION: _section,
-        _INTERFACE: _interface,
+        SECTION: _section,
+        INTERFACE: _interface,
         _OBSOLETE: _obsolete,
         _SIMPLE: _simple,
-        _ENHANCED: _enhanced,
+        ENHANCED: _enhanced,
     }
 
     def advance(self, size: int) -> None:
@@ -274,7 +268,7 @@ def _section_byte_order(buffer: bytes, start: int) -> ByteOrder:
 
 
 def _check_length(length: int, max_length: int, kind: int) -> None:
-    min_length = _MIN_LENGTHS.get(kind, _HEAD + _TRAILER)
+    min_length = _MIN_LENGTHS.get(kind, HEAD + TRAILER)
     if length < min_length:
         rule = f"{_NAMES.get(kind, 'this block type')} has at least {min_length} bytes"
         raise _InvalidBlock(f"block length is {length}; {rule}")
@@ -307,69 +301,11 @@ def _interface_details(options: Iterator[tuple[int, bytes]], byte_order: ByteOrd
         if code in values and code in _OPTION_SIZES:
             raise _InvalidBlock(f"duplicate option {code}; it may occur once")
         values.setdefault(code, value)
-    (exponent,) = values.get(_RESOLUTION, b"\x06")
+    (exponent,) = values.get(RESOLUTION, b"\x06")
     resolution = 1 << (exponent & 0x7F) if exponent & 0x80 else 10**exponent
     (offset,) = struct.unpack(f"{byte_order}q", values.get(_OFFSET, bytes(8)))
-    name = values.get(_NAME)
-    return resolution, offset, None if name is None else name[:_MAX_NAME_LENGTH].decode(errors="replace")
-
-
-# Writing
-
-
-class PcapngWriter(RecordWriter):
-    """Writes the blocks of each pcapng unchanged, and each other source as a section of its own.
-
-    A source in another format must have described its only interface before its first record.
-    """
-
-    record_format = "pcapng"
-
-    def begin_source(self, source: Container, name: str) -> bytes:
-        """Return the section header and interface description for a source in another format."""
-        if self.copies(source):
-            return b""
-        interface = source.interfaces[0]
-        if interface.link_type.linktype > 0xFFFF:
-            fact = f"link type {interface.link_type.name} does not fit in a pcapng"
-            raise CaptureError(f"{name}: {fact}; its link type field has 16 bits")
-        return _section_start(interface)
-
-    def encode(self, source: Container, buffer: bytes, records: list[RecordSpan], place: Place) -> bytes:
-        """Return copies of the blocks of a pcapng, or an enhanced packet block for each packet of another format."""
-        if self.copies(source):
-            return copied(buffer, records)
-        interface = source.interfaces[0]
-        blocks = []
-        for record in with_packets(records):
-            _, data_start, data_end, _, wire_length, _ = record
-            units = source.time_ns(buffer, record) * interface.resolution // SECOND
-            blocks.append(_enhanced_packet(interface, units, wire_length, buffer[data_start:data_end]))
-        return b"".join(blocks)
-
-
-def _section_start(interface: Interface) -> bytes:
-    """Return the section header and interface description of a section with one interface.
-
-    The resolution of the interface must be a power of 10.
-    """
-    options = b""
-    if interface.resolution != 1_000_000:
-        options = struct.pack(f"{interface.byte_order}HHB3xI", _RESOLUTION, 1, len(str(interface.resolution)) - 1, 0)
-    magic = struct.pack(f"{interface.byte_order}IHHq", 0x1A2B3C4D, 1, 0, -1)
-    description = struct.pack(f"{interface.byte_order}HxxI", interface.link_type.linktype, interface.snaplen)
-    return _as_block(interface, _SECTION, magic) + _as_block(interface, _INTERFACE, description + options)
-
-
-def _enhanced_packet(interface: Interface, units: int, wire_length: int, data: bytes) -> bytes:
-    """Return the block of a packet of interface 0; *units* is its time in units of the interface's resolution."""
-    head = struct.pack(f"{interface.byte_order}IIIII", 0, units >> 32, units & 0xFFFF_FFFF, len(data), wire_length)
-    return _as_block(interface, _ENHANCED, head + data + bytes(-len(data) % 4))
-
-
-def _as_block(interface: Interface, kind: int, body: bytes) -> bytes:
-    length = struct.pack(f"{interface.byte_order}I", len(body) + _HEAD + _TRAILER)
-    return struct.pack(f"{interface.byte_order}I", kind) + length + body + length
+    name = values.get(NAME)
+    return resolution, offset, None if name is None else name[:MAX_NAME_LENGTH].decode(errors="replace")
 
 
 def _open(begin: bytes, name: str) -> Pcapng:
@@ -383,4 +319,5 @@ PCAPNG_FORMAT: Final = CaptureFormat(
     recognizes=lambda begin: begin.startswith(_SECTION_MAGIC),
     open=_open,
     writer=lambda sources: PcapngWriter(),
+    suffixes=(".pcapng", ".ntar"),
 )

@@ -1,9 +1,10 @@
 """The table of capture formats: recognising the format of a capture, and selecting the format of the output."""
 
 from collections.abc import Sequence
+from pathlib import PurePath
 from typing import Final
 
-from .base import CaptureFormat, Container, RecordWriter
+from .base import CaptureFormat, Container, RecordSource, RecordWriter
 from .input import Input
 from .pcap import PCAP_FORMAT
 from .pcapng import PCAPNG_FORMAT
@@ -31,7 +32,7 @@ def open_container(begin: bytes, source: Input) -> Container:
     raise rejection(begin, source)
 
 
-def make_writer(sources: Sequence[tuple[str, Container]], format_name: str | None) -> RecordWriter:
+def make_writer(sources: Sequence[tuple[str, RecordSource]], format_name: str | None) -> RecordWriter:
     """Return the writer for these sources, each with its name, in a format.
 
     Without a format name, sources of one format retain it, and sources of several formats become a pcapng.
@@ -40,6 +41,19 @@ def make_writer(sources: Sequence[tuple[str, Container]], format_name: str | Non
         kinds = {container.kind for _, container in sources}
         format_name = kinds.pop() if len(kinds) == 1 else _COMMON_FORMAT
     return _format_named(format_name).writer(sources)
+
+
+def format_name_for_file(name: str) -> str:
+    """Return the format that the suffix of a file name requires, perhaps before that of a compression.
+
+    >>> format_name_for_file("a.pcapng.zst"), format_name_for_file("a.out")
+    ('pcapng', 'pcap')
+    """
+    for suffix in reversed(PurePath(name.lower()).suffixes[-2:]):
+        for capture_format in FORMATS:
+            if suffix in capture_format.suffixes:
+                return capture_format.name
+    return FORMATS[0].name
 
 
 def needs_interfaces(format_name: str | None) -> bool:

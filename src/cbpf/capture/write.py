@@ -1,50 +1,57 @@
-"""A capture written from packets in memory."""
+"""A capture written from packets of any source in one call."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
 
-from .._validators import check_word, one_of
-from ..errors import FieldError
-from ..packet.batch import as_packet
 from ..packet.host_order import HOST_BYTE_ORDER, ByteOrder
 from ..packet.link_types import LinkType
-from ..packet.link_types import link_type as find_link_type
 from .base import Interface
 from .output import Target
-from .outputs import open_output
-from .pcap import plain_header, plain_record
-
-_MICROSECOND = 1000  # nanoseconds
-
-_check_byte_order = one_of("<", ">")
+from .packets import Packet
+from .reader import CaptureReader
+from .writer import CaptureWriter, WrittenContainer
 
 
 def write_capture(
     target: Target,
-    packets: Iterable[tuple[Any, int]],
+    packets: Iterable[Any],
     *,
-    link_type: str | int | LinkType = "EN10MB",
+    link_type: str | int | LinkType | None = None,
+    interfaces: Iterable[Interface] | None = None,
+    container: WrittenContainer | None = None,
+    compress: str | None = None,
+    nanoseconds: bool | None = None,
     byte_order: ByteOrder = HOST_BYTE_ORDER,
 ) -> None:
-    """Write packets as a pcap with time stamps of 0, 1, 2, ... microseconds.
+    """Write packets as a capture.
 
-    `filter_capture` and `split_capture` copy packets with their time stamps.
+    `CaptureWriter` writes packets one by one, with comments. `filter_capture` copies captures as they are.
 
     Args:
         target: A path, "-" for standard output, a binary file object, or None to write nothing. A regular file is
             replaced when all packets are written, and unchanged after an error.
-        packets: Pairs of a packet, an object with the buffer protocol, and its length on the wire in bytes (an
-            unsigned 32-bit number, which may differ from the number of bytes given).
-        link_type: The link type of all packets, as for `link_type`: a name such as "EN10MB", a LINKTYPE_ number, or a
-            `LinkType`.
-        byte_order: The byte order of the pcap: "<" (little-endian) or ">" (big-endian), by default that of this host.
-            Headers in the byte order of the capturing host, such as that of NULL, must be in it as well: pass
-            `Interface.byte_order` for packets of another capture.
+        packets: `Packets`, a `CaptureReader`, or any iterable of `Packet` objects, objects with the buffer protocol, or
+            pairs of one and its length on the wire in bytes. Packets without a time have that of the packet before and
+            one microsecond, from 0 on.
+        link_type: The link type of all packets, as for `link_type`: a name such as "EN10MB" (the default), a LINKTYPE_
+            number, or a `LinkType`.
+        interfaces: The interfaces, instead of *link_type*; by default those of a `CaptureReader`, if *packets* is one.
+        container: "pcap" or "pcapng"; by default "pcapng" if the name of the file ends in .pcapng, also before the
+            suffix of a compression, and otherwise "pcap". A pcap has one link type.
+        compress: The compression, as for `filter_capture`; by default, the suffix of the file name decides.
+        nanoseconds: Whether times have nanoseconds in the file; by default, if an interface or one of the first 256
+            packets requires them. False: times are rounded down to microseconds.
+        byte_order: The byte order of the file: "<" (little-endian) or ">" (big-endian), by default that of this host.
+            Headers in the byte order of the capturing host, such as that of NULL, are converted to it; those of packets
+            for *link_type* must be in it already.
 
     Raises:
-        CaptureError: *target* cannot be written.
-        FieldError: The link type or the byte order is unknown, an item of *packets* is not a pair, a packet is longer
-            than the link type allows, or a wire length is not an unsigned 32-bit number.
+        CaptureError: *target* cannot be written, or a packet does not fit in the format.
+        FieldError: An argument is invalid, or a field of a packet, whose number the message has: more bytes than on the
+            wire or than the link type allows, an unknown interface, or a time with nanoseconds in a capture that was
+            begun without.
+        MissingLibrary: The library of the compression is not installed.
         PacketError: A packet is not an object with the buffer protocol.
 
     >>> import io, cbpf
@@ -53,25 +60,23 @@ def write_capture(
     >>> [(packet.captured_length, packet.wire_length) for packet in cbpf.read_capture(io.BytesIO(file.getvalue()))]
     [(60, 60), (42, 1500)]
     """
-    packet_type = find_link_type(link_type)
-    max_length = packet_type.max_packet_length
-    _check_byte_order("write_capture.byte_order", byte_order)
-    header = plain_header(Interface(packet_type, max_length, byte_order), nanoseconds=False)
-    with open_output(target) as output:
-        output.write(header.data)
-        for index, pair in enumerate(packets):
-            packet, wire_length = _checked_pair(index, pair)
-            data, wire = bytes(as_packet(packet)), check_word("wire length", wire_length)
-            if len(data) > max_length:
-                fact = f"packet {index + 1}: {len(data)} bytes"
-                raise FieldError(f"{fact}; a packet of link type {packet_type.name} has at most {max_length}")
-            output.write(plain_record(byte_order, False, index * _MICROSECOND, wire, data))
+    is_reader = isinstance(packets, CaptureReader) and link_type is None and interfaces is None
+    with CaptureWriter(
+        target,
+        link_type=link_type,
+        interfaces=() if is_reader else interfaces,
+        container=container,
+        compress=compress,
+        nanoseconds=nanoseconds,
+        byte_order=byte_order,
+    ) as writer:
+        writer.extend(_with_interfaces(packets, writer) if is_reader else packets)  # type: ignore[arg-type]
 
 
-def _checked_pair(index: int, pair: Any) -> tuple[Any, Any]:
-    try:
-        packet, wire_length = pair
-    except (TypeError, ValueError):
-        fact = f"packet {index + 1}: {type(pair).__name__}"
-        raise FieldError(f"{fact}; expected a pair of the packet and its length on the wire") from None
-    return packet, wire_length
+def _with_interfaces(reader: CaptureReader, writer: CaptureWriter) -> Iterator[Packet]:
+    """Yield the packets of a capture, each after adding the interfaces that the capture has described by then."""
+    for packet in chain(reader, [None]):
+        for interface in reader.container.interfaces[len(writer.interfaces) :]:
+            writer.add_interface(interface)
+        if packet is not None:
+            yield packet
