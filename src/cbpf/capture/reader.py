@@ -278,7 +278,8 @@ class CaptureReader(Iterator[Packet]):
 
     def close(self) -> None:
         """Close the file, if this reader opened it."""
-        self._pieces.close()
+        if self._is_iterating:  # otherwise a later iteration reports the closed file
+            self._pieces.close()
         self._input.close()
 
     def park(self) -> None:
