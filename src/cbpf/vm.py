@@ -165,8 +165,8 @@ class VM(Immutable):
     def verdicts(self, packets: Any) -> "array[int]":
         """Return the verdict on each packet of a batch.
 
-        The llvm engine releases the GIL. It reads `Packets`, arrays, and `bytes` objects of an iterable without a
-        copy, and copies other buffers of an iterable first.
+        The llvm engine releases the GIL, unless the batch takes only microseconds. It reads `Packets`, arrays, and
+        `bytes` objects of an iterable without a copy, and copies other buffers of an iterable first.
 
         Args:
             packets: Any source that `Packets.of` accepts: `Packets` (with their wire lengths), an array, an Arrow

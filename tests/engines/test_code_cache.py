@@ -19,7 +19,7 @@ from support.project import Rounds
 
 pytest.importorskip("llvmlite", reason="the native engine needs llvmlite")
 
-from cbpf.engines.llvm import code_cache, jit, private_directory
+from cbpf.engines.llvm import code_cache, jit, private_directory, pycfunction
 
 ECHO = cbpf.parse("ldb [0]\nret a")
 PACKETS = cbpf.Packets(b"\x07", positions=[0], lengths=[1])
@@ -30,6 +30,8 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give fi
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache; this process has loaded the code that does not depend on a program."""
+    pycfunction._batch_code("verdicts_of_ranges")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     return tmp_path / "cbpf"
 
@@ -62,13 +64,13 @@ def test_cached_code_is_reused(cache: Path, compilations: list[str]) -> None:
 
 
 def test_cached_code_is_used_by_the_next_process_without_llvmlite(cache: Path) -> None:
-    assert batch() == [7]
     code = (
         "import sys, cbpf; vm = cbpf.VM(cbpf.parse('ldb [0]\\nret a'), engine='llvm');"
         "print(*vm.verdicts(cbpf.Packets(b'\\x07', positions=[0], lengths=[1])), 'llvmlite' in sys.modules)"
     )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert result.stdout.split() == ["7", "False"], result.stderr
+    for imported in ("True", "False"):
+        result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        assert result.stdout.split() == ["7", imported], result.stderr
 
 
 def _write_for_others(file: Path) -> None:

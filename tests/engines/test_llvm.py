@@ -24,7 +24,7 @@ from support.project import TESTS, Rounds
 
 pytest.importorskip("llvmlite", reason="the native engine needs llvmlite")
 
-from cbpf.engines.llvm import jit, object_layout
+from cbpf.engines.llvm import jit, object_layout, pycfunction
 from cbpf.engines.llvm.engine import LLVMEngine
 from cbpf.packet import buffers
 
@@ -235,6 +235,7 @@ def test_unsupported_layout_falls_back_to_ctypes(monkeypatch: pytest.MonkeyPatch
     module_text = LLVMEngine._module_text
     monkeypatch.setattr(LLVMEngine, "_module_text", lambda self, name: loaded.append(name) or module_text(self, name))  # type: ignore[func-returns-value]
     monkeypatch.setattr(object_layout, "is_supported", lambda: False)
+    monkeypatch.setattr(pycfunction, "_make_builtin", None)
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")  # disables the disk cache
     vms = [compiled(program) for program in programs]
     assert [([vm.run(packet) for packet in packets], vm.verdicts(packets)) for vm in vms] == expected
@@ -463,6 +464,8 @@ def test_unusable_llvmlite_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_auto_uses_machine_code_for_large_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    for packets in ([b""], cbpf.Packets.of([b""])):  # loads the code that does not depend on a program
+        compiled(ECHO).verdicts(packets)
     loaded: list[str] = []
     compile = jit._compile
     monkeypatch.setattr(jit, "_compile", lambda ir: loaded.append(ir) or compile(ir))  # type: ignore[func-returns-value]

@@ -1,11 +1,11 @@
 """Packets as buffers: a single packet is any buffer of bytes; a batch consists of ranges of one buffer."""
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import accumulate, repeat
-from operator import add
-from typing import Any, Final, Literal, final, overload
+from operator import add, attrgetter
+from typing import Any, Final, Literal, TypeAlias, final, overload
 
 from .._record import Immutable
 from ..errors import PacketError
@@ -191,6 +191,13 @@ class Packets(Immutable, Sequence[memoryview]):
 
     def __repr__(self) -> str:
         return f"<Packets: {len(self)} in {len(self._buffer)} bytes>"
+
+
+Columns: TypeAlias = tuple[memoryview, memoryview, memoryview, memoryview]
+"""The buffer, the positions, the lengths and the wire lengths of `Packets`."""
+
+columns_of: Final[Callable[[Packets], Columns]] = attrgetter("_buffer", "_positions", "_lengths", "_wire_lengths")
+"""Return the columns of a batch, which the caller must not release."""
 
 
 def _restore(buffer: bytes, columns: dict[str, Any]) -> Packets:

@@ -9,6 +9,7 @@ ctypes callback whose address is in the context.
 import ctypes
 import os
 import threading
+from collections.abc import Container
 from functools import cache
 from typing import Any, Final
 
@@ -30,7 +31,16 @@ _Callback = ctypes.CFUNCTYPE(_WORD, _WORD, _WORD, _WORD, ctypes.c_void_p, ctypes
 
 def needs_callback(program: Program) -> bool:
     """Return whether a program loads an extension that is computed in Python."""
-    return any(extension_of(OPCODE_BY_CODE[raw.op], raw.k) in CALLBACK_EXTENSIONS for raw in program)
+    return _loads(program, CALLBACK_EXTENSIONS)
+
+
+def draws_numbers(program: Program) -> bool:
+    """Return whether a program loads random numbers, and so changes the context of its runs."""
+    return _loads(program, (Extension.RAND,))
+
+
+def _loads(program: Program, extensions: Container[Extension | None]) -> bool:
+    return any(extension_of(OPCODE_BY_CODE[raw.op], raw.k) in extensions for raw in program)
 
 
 class PacketContext(ctypes.Structure):

@@ -6,23 +6,35 @@ and loads them. Each entry point is compiled when it is first used; those for ba
 
 import ctypes
 from array import array
+from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from typing import Any, Literal, TypeAlias
+from functools import partial
+from typing import Any, Final, Literal, TypeAlias
 
 from ..._lazy import Lazy
 from ...isa.dialects import Dialect
-from ...isa.opcodes import WORD_MASK
+from ...isa.opcodes import CODE_OF, WORD_MASK, Action, Operand
 from ...isa.program import Program
-from ...packet.batch import Packets, as_packet
+from ...packet.batch import Columns, Packets, as_packet, columns_of
 from ...packet.buffers import address_of
 from ...packet.skb import SocketBuffer
 from . import object_layout
-from .context import context_for, default_context, needs_callback, raise_interruption
+from .context import PacketContext, context_for, default_context, draws_numbers, needs_callback, raise_interruption
 from .jit import Code, load, load_cached, require_llvmlite
 
-EntryPoint: TypeAlias = Literal["evaluate", "match", "match_objects", "match_ranges", "pycfunction"]
+EntryPoint: TypeAlias = Literal["evaluate", "match", "match_objects", "match_ranges"]
 """The name of a function of `entry_points`."""
+
+
+_RETURN_CONSTANT: Final = CODE_OF[Action.RETURN, Operand.K, 4]
+_MAX_CONSTANTS: Final = 8
+"""The number of constants, those that most instructions return, for which `run` has objects."""
+_MAX_INSTRUCTIONS_WITH_GIL: Final = 50_000
+"""The number of instructions, about 50 us, for which a batch does not release the GIL.
+
+A thread that releases the GIL while other threads wait for it gets it back after their switch interval: 5 ms.
+"""
 
 
 class _PacketRow(ctypes.Structure):
@@ -55,11 +67,16 @@ class LLVMEngine:
         program calls Python for an extension, since a builtin could not raise an exception of the callback (such as
         KeyboardInterrupt), and if the interpreter does not have the object layout on which a builtin relies.
         """
-        if needs_callback(self._program) or not object_layout.is_supported():
+        if self._calls_python or not object_layout.is_supported():
             return self.evaluate
-        from .pycfunction import make_pycfunction
+        from . import builtin_code
+        from .machine import filter_function
+        from .pycfunction import make_run
 
-        return make_pycfunction(load(self._module_text("pycfunction")), default_context())
+        returned = Counter(raw.k for raw in self._program if raw.op == _RETURN_CONSTANT)
+        constants = [constant for constant, _ in returned.most_common(_MAX_CONSTANTS)]
+        code = load(builtin_code.run(filter_function(self._program, self._dialect), constants))
+        return make_run(code, default_context(), constants)
 
     def evaluate(self, packet: Any, wire_length: int | None = None, buffer: SocketBuffer | None = None, /) -> int:
         """Return the verdict on a packet; see `RunFunction`."""
@@ -77,31 +94,60 @@ class LLVMEngine:
         return verdict
 
     def verdicts(self, packets: Packets | Iterable[Any]) -> "array[int]":
-        """Return the verdicts on many packets; the GIL is released while the code runs."""
-        if type(packets) is Packets:  # its ranges were checked; those of an object that resembles one were not
-            return self._verdicts_of_ranges(packets)
+        """Return the verdicts on many packets; the GIL is released while the code runs, unless they are few."""
+        context = self._shared_context or default_context()
+        try:
+            if type(packets) is Packets:  # its ranges were checked; those of an object that resembles one were not
+                return self._verdicts_of_ranges(columns_of(packets), context)
+            return self._verdicts_of_iterable(packets, context)
+        finally:
+            if self._calls_python:
+                raise_interruption()
+
+    def _verdicts_of_iterable(self, packets: Iterable[Any], context: PacketContext) -> "array[int]":
         objects = tuple(packets)
-        if set(map(type, objects)) - {bytes}:
+        verdicts = self._verdicts_of_objects(objects, context)
+        if verdicts is None:
             objects = tuple([item if type(item) is bytes else bytes(as_packet(item)) for item in objects])
-        return self._verdicts_of_objects(objects)
-
-    def _verdicts_of_objects(self, objects: tuple[bytes, ...]) -> "array[int]":
-        if not object_layout.is_supported():
-            return self._verdicts_of_ranges(Packets.of(objects))
-        verdicts = array("I", bytes(4 * len(objects)))
-        items = id(objects) + object_layout.TUPLE_OFFSET
-        self._match_objects(items, len(objects), verdicts.buffer_info()[0], ctypes.byref(default_context()))
-        raise_interruption()
+            verdicts = self._verdicts_of_objects(objects, context)
+            assert verdicts is not None
         return verdicts
 
-    def _verdicts_of_ranges(self, packets: Packets) -> "array[int]":
-        verdicts = array("I", bytes(4 * len(packets)))
-        with ExitStack() as stack:
-            columns = (packets.buffer, packets.positions, packets.lengths, packets.wire_lengths)
-            addresses = [stack.enter_context(address_of(column)) for column in columns]
-            self._match_ranges(*addresses, len(packets), verdicts.buffer_info()[0], ctypes.byref(default_context()))
-        raise_interruption()
-        return verdicts
+    @Lazy
+    def _calls_python(self) -> bool:
+        return needs_callback(self._program)
+
+    @Lazy
+    def _shared_context(self) -> PacketContext | None:
+        """The context of all batches; None if each needs its own, since the program draws numbers or calls Python."""
+        return None if self._calls_python or draws_numbers(self._program) else default_context()
+
+    @Lazy
+    def _min_released(self) -> int:
+        """The number of packets for which a batch releases the GIL."""
+        return max(_MAX_INSTRUCTIONS_WITH_GIL // len(self._program), 1)
+
+    @Lazy
+    def _verdicts_of_ranges(self) -> Callable[[Columns, PacketContext], "array[int]"]:
+        """The function of (columns, context): a builtin, or, where builtins are not supported, one through ctypes."""
+        code = self._load_cached("match_ranges")
+        if object_layout.is_supported():
+            from .pycfunction import make_verdicts
+
+            return make_verdicts("verdicts_of_ranges", code, self._min_released)
+        word, address, size = ctypes.c_uint32, ctypes.c_void_p, ctypes.c_uint64
+        function = code.function(word, address, address, address, address, size, address, address)
+        return partial(_call_through_ctypes, function)
+
+    @Lazy
+    def _verdicts_of_objects(self) -> Callable[[tuple[Any, ...], PacketContext], "array[int] | None"]:
+        """The function of (objects, context); its result is None if one of the objects is not of the type `bytes`."""
+        if object_layout.is_supported():
+            from .pycfunction import make_verdicts
+
+            return make_verdicts("verdicts_of_objects", load(self._module_text("match_objects")), self._min_released)
+        of_ranges = self._verdicts_of_ranges
+        return lambda objects, context: of_ranges(columns_of(Packets.of(objects)), context)
 
     def match(self, packet: Any, wire_length: int) -> int:
         """Return the verdict on a packet of a capture.
@@ -120,18 +166,6 @@ class LLVMEngine:
         """The code of `entry_points.match` as a ctypes function; cached on disk, since it filters captures."""
         word, address, size = ctypes.c_uint32, ctypes.c_void_p, ctypes.c_uint64
         return self._load_cached("match").function(word, address, size, address, address)
-
-    @Lazy
-    def _match_ranges(self) -> Any:
-        word, address, size = ctypes.c_uint32, ctypes.c_void_p, ctypes.c_uint64
-        code = self._load_cached("match_ranges")
-        return code.function(word, address, address, address, address, size, address, address)
-
-    @Lazy
-    def _match_objects(self) -> Any:
-        word, address, size = ctypes.c_uint32, ctypes.c_void_p, ctypes.c_uint64
-        code = load(self._module_text("match_objects"))
-        return code.function(word, address, size, address, address)
 
     @Lazy
     def _evaluate(self) -> Any:
@@ -157,3 +191,13 @@ class LLVMEngine:
 
         text: str = getattr(entry_points, entry_point)(filter_function(self._program, self._dialect))
         return text
+
+
+def _call_through_ctypes(function: Any, columns: Columns, context: PacketContext) -> "array[int]":
+    """Call the code of `entry_points.match_ranges`."""
+    count = len(columns[1])
+    verdicts = array("I", bytes(4 * count))
+    with ExitStack() as stack:
+        addresses = [stack.enter_context(address_of(column)) for column in columns]
+        function(*addresses, count, verdicts.buffer_info()[0], ctypes.byref(context))
+    return verdicts

@@ -23,6 +23,7 @@ TYPE_OFFSET: Final = _OBJECT_SIZE - POINTER_SIZE  # ob_type, the last field of P
 SIZE_OFFSET: Final = _OBJECT_SIZE  # ob_size, the field after PyObject in PyVarObject
 BYTES_OFFSET: Final = _BYTES_SIZE - 1  # ob_sval, of which the basic size includes the terminating null byte
 TUPLE_OFFSET: Final = _TUPLE_SIZE  # ob_item, of which the basic size includes no item
+OFFSETS: Final = (TYPE_OFFSET, SIZE_OFFSET, BYTES_OFFSET, TUPLE_OFFSET)
 
 
 @cache
