@@ -349,3 +349,64 @@ def test_coverage_names_the_outcome_that_is_missing() -> None:
     (constant, other) = cbpf.clause_coverage("ip and tcp", [bytes(40)], link_type="IPV4")
     assert (constant.is_constant, constant.true, constant.missing()) == (True, 1, "")
     assert (other.is_constant, other.missing()) == (False, "never true")
+
+
+def _texts_and_outcomes(why: cbpf.VerdictExplanation) -> list[tuple[int, str, str]]:
+    return [(part.depth, part.text, part.outcome) for part in why.parts]
+
+
+def test_lists_are_clauses_before_those_of_the_text() -> None:
+    listed = cbpf.Expression("port 53 or udp", hosts=["192.0.2.0/24", "2001:db8::1"], ports=[80], direction="dst")
+    why = cbpf.explain_verdict(listed, UDP)
+    assert _texts_and_outcomes(why) == [
+        (0, "and", "false"),
+        (1, "dst host (a list of 2 ranges)", "true"),
+        (1, "dst port (a list of 1 range)", "false"),
+        (1, "or", "not evaluated"),
+        (2, "port 53", "not evaluated"),
+        (2, "udp", "not evaluated"),
+    ]
+    assert (why.expression, why.deciding) == ("port 53 or udp", why.parts[2])
+    assert why.change is not None
+    assert [(change.offset, change.new) for change in why.change.changes] == [(37, 80)]
+    assert why.accepts == bool(cbpf.VM(cbpf.compile(listed)).evaluate(UDP))
+    alone = cbpf.explain_verdict(cbpf.Expression(hosts=["192.0.2.1"]), UDP)
+    assert _texts_and_outcomes(alone) == [(0, "host (a list of 1 range)", "true")]
+    assert cbpf.explain_verdict(cbpf.Expression(), UDP).parts == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "outcomes", "changes"),
+    [
+        ("inbound", ["false"], None),
+        ("outbound and port 80", ["false", "true", "false"], [(37, 80)]),
+        ("ifindex 7 and inbound", ["false", "true", "false"], None),
+        ("outbound and not (udp or tcp)", ["false", "true", "false", "true", "true", "not evaluated"], [(23, 0)]),
+        (
+            "outbound and ip6 and ether[40:2] = 5",
+            ["false", "true", "false", "not evaluated"],
+            [(12, 134), (13, 221), (40, 0), (41, 5)],
+        ),
+    ],
+)
+def test_metadata_decide_clauses_and_do_not_change(
+    text: str, outcomes: list[str], changes: list[tuple[int, int]] | None
+) -> None:
+    metadata = cbpf.Metadata(packet_type=4, device=cbpf.Device(7, 1))
+    why = cbpf.explain_verdict(text, UDP, metadata=metadata)
+    assert [part.outcome for part in why.parts] == outcomes
+    program = cbpf.compile(text, dialect=cbpf.LINUX)
+    assert why.accepts == bool(cbpf.VM(program, dialect=cbpf.LINUX).evaluate(UDP, metadata=metadata))
+    if changes is None or len(changes) > 1:
+        pytest.importorskip("bitwuzla")
+    if changes is None:
+        assert (why.change, why.unknown) == (None, "")
+    else:
+        assert why.change is not None
+        assert {change.offset for change in why.change.changes} <= {offset for offset, _ in changes}
+
+
+def test_lists_of_packets_with_metadata_may_be_longer_than_the_programs_of_a_socket() -> None:
+    hosts = cbpf.Expression(hosts=[f"10.{number >> 8}.{number & 255}.0/25" for number in range(3000)])
+    why = cbpf.explain_verdict(hosts, UDP, metadata=cbpf.Metadata(), finds_change=False)
+    assert [part.outcome for part in why.parts] == ["false"]

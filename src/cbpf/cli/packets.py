@@ -54,7 +54,9 @@ def programs_for_capture(
     capture = cbpf.read_capture(arguments[-1])
     if expression is not None:
         capture.look_ahead()
-    programs = cbpf.CapturePrograms(program, dialect=dialect, optimizer=optimizer)
+    programs = cbpf.CapturePrograms(
+        program, dialect=dialect, optimizer=optimizer, optimizes_lists=optimizer is not None
+    )
     programs.prepare([capture])
     return programs, capture
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
 from .._options import Optimizer
+from .._validators import flag
 from ..capture.base import Interface
 from ..capture.reader import CaptureReader
 from ..errors import CaptureError, CbpfError, ExpressionWarning, LinkTypeError, VerificationError
@@ -54,6 +55,8 @@ class CapturePrograms:
         filter: An expression, a savefile or a program.
         dialect: The dialect under which the programs will run.
         optimizer: The optimiser of expressions, as for `compile`.
+        optimizes_lists: Whether "cbpf" optimises expressions with long lists whatever *optimizer* is: their plain code
+            has a jump for each entry.
         names: The source of the names in expressions, as for `compile`. Each name is looked up once for all interfaces.
         check: Called with each program. If it raises `VerificationError`, the filter does not fit the interface.
 
@@ -71,6 +74,7 @@ class CapturePrograms:
         *,
         dialect: Dialect = PCAP,
         optimizer: Optimizer = "cbpf",
+        optimizes_lists: bool = True,
         names: Resolver | None = SYSTEM_NAMES,
         check: Callable[[Program], object] | None = None,
     ) -> None:
@@ -78,6 +82,7 @@ class CapturePrograms:
         self._dialect = dialect
         self._names = Lookups(names)
         self._optimizer: Optimizer = "cbpf" if isinstance(filter, Expression) else optimizer
+        self._optimizes_lists = flag("CapturePrograms.optimizes_lists", optimizes_lists)
         self._check = check or (lambda program: verify(program, dialect=dialect))
         self._programs: dict[PacketKind, Program] = {}
         self._misfits: dict[PacketKind, _Misfit] = {}
@@ -191,7 +196,14 @@ class CapturePrograms:
             return self._filter
         if isinstance(self._filter, Savefile):
             return _program_of_savefile(self._filter, interface, name)
-        return compile_for_interface(self._filter, interface, self._dialect, self._names, self._optimizer)
+        return compile_for_interface(
+            self._filter,
+            interface,
+            self._dialect,
+            self._names,
+            self._optimizer,
+            optimizes_lists=self._optimizes_lists,
+        )
 
     def _warn(self, name: str, index: int, interface: Interface) -> None:
         kind = packet_kind(interface)
@@ -208,10 +220,17 @@ def compile_for_interface(
     dialect: Dialect,
     names: Lookups,
     optimizer: Optimizer = "cbpf",
+    *,
+    optimizes_lists: bool = True,
 ) -> Program:
     """Return the program of an expression for the packets of an interface in a file, to run under *dialect*."""
     return compile_for(
-        interface_target(interface), expression, names, optimizer=optimizer, dialect=dialect, optimize_sets=True
+        interface_target(interface),
+        expression,
+        names,
+        optimizer=optimizer,
+        dialect=dialect,
+        optimize_sets=optimizes_lists,
     )
 
 

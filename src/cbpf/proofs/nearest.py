@@ -9,8 +9,9 @@ from typing import Final, NamedTuple
 
 from ..engines.interpreter import Step
 from ..errors import Undecided
-from ..isa.dialects import PCAP
-from ..isa.opcodes import Action
+from ..isa.opcodes import Action, Extension
+from ..packet.metadata import Metadata
+from ..packet.skb import SocketBuffer
 from ..vm import VM
 from .limits import Limits
 from .machine import Execution, execute_symbolically
@@ -34,13 +35,16 @@ class Nearest(NamedTuple):
     is_nearest: bool
 
 
-def nearest_opposite(vm: VM, packet: bytes, wire_length: int, *, timeout: float | None) -> Nearest | None:
+def nearest_opposite(
+    vm: VM, packet: bytes, wire_length: int, metadata: Metadata | None, *, timeout: float | None
+) -> Nearest | None:
     """Return a packet of the same length with the opposite decision that differs in as few bytes as possible.
 
     Args:
-        vm: The program, under the dialect PCAP.
+        vm: The program, under the dialect PCAP or LINUX.
         packet: The captured bytes.
         wire_length: The length of the packet on the wire, which does not change.
+        metadata: The values of extension loads, which do not change, for the dialect LINUX.
         timeout: The time in seconds; None: no limit.
 
     Returns:
@@ -50,24 +54,24 @@ def nearest_opposite(vm: VM, packet: bytes, wire_length: int, *, timeout: float 
         Undecided: There is neither a packet nor a proof within the time.
         MissingLibrary: No change of one byte is sufficient, and bitwuzla is not installed.
     """
-    assert vm.dialect is PCAP
-    return _Search(vm, packet, wire_length, Limits(timeout)).nearest()
+    return _Search(vm, packet, wire_length, metadata, Limits(timeout)).nearest()
 
 
 class _Search:
-    def __init__(self, vm: VM, packet: bytes, wire_length: int, limits: Limits) -> None:
+    def __init__(self, vm: VM, packet: bytes, wire_length: int, metadata: Metadata | None, limits: Limits) -> None:
         self._vm = vm
         self._packet = packet
         self._wire_length = wire_length
+        self._metadata = metadata
         self._limits = limits
-        self._wanted = not vm.evaluate(packet, wire_length=wire_length)
+        self._wanted = not vm.evaluate(packet, wire_length=wire_length, metadata=metadata)
 
     def nearest(self) -> Nearest | None:
         """Return the result of the search."""
         single = next(filter(self._is_opposite, self._single_changes()), None)
         if single is not None:
             return Nearest(single, True)
-        changed = _ChangedPacket(self._vm, self._packet, self._wire_length, self._limits)
+        changed = _ChangedPacket(self._vm, self._packet, self._wire_length, self._metadata, self._limits)
         best = changed.solution(self._wanted, len(self._packet))
         if best is None:
             return None
@@ -83,11 +87,12 @@ class _Search:
 
     def _is_opposite(self, packet: bytes) -> bool:
         self._limits.check()
-        return bool(self._vm.evaluate(packet, wire_length=self._wire_length)) is self._wanted
+        verdict = self._vm.evaluate(packet, wire_length=self._wire_length, metadata=self._metadata)
+        return bool(verdict) is self._wanted
 
     def _single_changes(self) -> Iterator[bytes]:
         """Yield all changes of one byte that the run reads: first of those that it reads last."""
-        steps = list(self._vm.trace(self._packet, wire_length=self._wire_length))
+        steps = list(self._vm.trace(self._packet, wire_length=self._wire_length, metadata=self._metadata))
         offsets = dict.fromkeys(offset for step in reversed(steps) for offset in _offsets(step))
         for offset in offsets:
             if offset < len(self._packet):
@@ -128,12 +133,12 @@ def _distance(left: bytes, right: bytes) -> int:
 class _ChangedPacket:
     """The packets of the length of a packet, as terms, and the number of bytes in which they differ from it."""
 
-    def __init__(self, vm: VM, packet: bytes, wire_length: int, limits: Limits) -> None:
+    def __init__(self, vm: VM, packet: bytes, wire_length: int, metadata: Metadata | None, limits: Limits) -> None:
         self._terms = Terms(limits)
         self._original = packet
-        symbolic = _PacketOfLength(self._terms, len(packet), wire_length, indexed=has_indexed_load(vm))
-        execution = execute_symbolically(vm.program, PCAP, symbolic)
-        self._accepts = accepting_condition(self._terms, PCAP, execution)
+        symbolic = _ChangingPacket(self._terms, vm, packet, wire_length, metadata)
+        execution = execute_symbolically(vm.program, vm.dialect, symbolic)
+        self._accepts = accepting_condition(self._terms, vm.dialect, execution)
         end = min(len(packet), self._end_of_loads(execution))
         self._bytes = [symbolic.load(offset, 1, "big") for offset in range(end)]
         self._changes = self._number_of_changes()
@@ -167,13 +172,22 @@ class _ChangedPacket:
         return changes
 
 
-class _PacketOfLength(SymbolicPacket):
-    """A packet whose captured length and wire length are known."""
+class _ChangingPacket(SymbolicPacket):
+    """A packet whose bytes change, while its captured length, its wire length and its metadata do not."""
 
-    def __init__(self, terms: Terms, length: int, wire_length: int, *, indexed: bool) -> None:
-        super().__init__(terms, PCAP, length, length, indexed=indexed)
+    def __init__(self, terms: Terms, vm: VM, packet: bytes, wire_length: int, metadata: Metadata | None) -> None:
+        super().__init__(terms, vm.dialect, len(packet), len(packet), indexed=has_indexed_load(vm))
         self._known_wire_length = wire_length
+        self._buffer = SocketBuffer(packet, metadata or Metadata(), header_windows=vm.dialect.header_windows)
 
     def wire_length(self) -> WordTerm:
         """Return the length on the wire."""
         return self._known_wire_length
+
+    def lacks_device(self) -> BoolTerm:
+        """Return whether the packet does not belong to a network device."""
+        return self._buffer.lacks_device()
+
+    def extension_value(self, extension: Extension) -> WordTerm:
+        """Return the result of an extension load that reads metadata."""
+        return self._buffer.extension(extension, 0, 0)

@@ -94,10 +94,7 @@ def _clauses(expression: str | None, profile: ProfiledProgram) -> tuple[str, ...
     """Return the clause of each instruction of a plain program."""
     if expression is None:
         raise UsageError("--clauses requires -e EXPRESSION")
-    mapped = cbpf.source_map(expression, link_type=profile.link_type)
-    if mapped.program != profile.program:
-        raise UsageError("--clauses: the lists of EXPRESSION are too long for a graph of captures")
-    return mapped.texts()
+    return cbpf.source_map(expression, link_type=profile.link_type).texts()
 
 
 def _format_of_name(target: str | None) -> _PictureFormat:

@@ -14,6 +14,7 @@ from ..declarations import argument, option, subcommand
 from ..options import (
     as_socket_option,
     expression_file_option,
+    list_options,
     new_timeout_option,
     read_expression,
 )
@@ -40,6 +41,7 @@ _PREDICATES: Final[dict[str, str]] = {
 @option("-r", "capture", metavar="CAPTURE", kind=FILE, required=True, help="Capture with the packet.")
 @packet_number_option
 @expression_file_option
+@list_options
 @as_socket_option
 @new_timeout_option(10, "Time limit of the search for the smallest change, in seconds.")
 def command(
@@ -47,6 +49,7 @@ def command(
     capture: str,
     number: int,
     expression_file: str | None,
+    lists: cbpf.Expression | None,
     as_socket: bool,
     timeout: float,
 ) -> None:
@@ -63,8 +66,17 @@ def command(
     source = cbpf.read_capture(capture)
     packet = read_packet(source, number)
     interface = source.interfaces[packet.interface]
-    data, wire_length, _ = program_view(packet, source, as_socket)
-    why = cbpf.explain_verdict(text, data, link_type=interface, wire_length=wire_length, timeout=timeout)
+    data, wire_length, metadata = program_view(packet, source, as_socket)
+    explained = text if lists is None else lists.replace(text=text)
+    why = cbpf.explain_verdict(
+        explained,
+        data,
+        link_type=interface if metadata is None else interface.link_type,
+        wire_length=wire_length,
+        metadata=metadata,
+        netmask=0,
+        timeout=timeout,
+    )
     lengths = f"{len(data):,} of {counted(wire_length, 'byte')} captured"
     echo(f"packet {number}: {lengths}, link type {interface.link_type.name}")
     for lines in (list(_part_lines(why)), [_verdict(why)], list(_change_lines(why))):

@@ -5,22 +5,23 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 from ...capture.base import Interface
 from ...engines.interpreter import Fetched, Step
-from ...isa.dialects import PCAP
+from ...isa.dialects import PCAP, Dialect
 from ...isa.opcodes import OPCODE_BY_CODE, Action
 from ...packet.link_types import LinkType
 from ...packet.link_types import link_type as find_link_type
+from ...packet.metadata import Metadata
 from ...vm import VM
 from ..address_lists import Expression
 from ..compiler import DEFAULT_SNAPLEN, check_snaplen
 from ..formatting import parsed
-from ..front_end import generated_condition
+from ..front_end import check_characters, generated_condition
 from ..generator.assembler import assemble
 from ..generator.conditions import AllOf, AnyOf, Clause, Comparison, Condition, Effect, Membership, Negation
 from ..generator.sets import expanded
 from ..generator.steps import Steps
 from ..names import Lookups
 from ..target import Target, interface_target, netmask_number
-from .parts import Part, parts_of
+from .parts import Part, parts_of, with_lists
 
 Outcome: TypeAlias = Literal["true", "false", "not evaluated", "bytes missing", "division by zero"]
 """The outcome of a part in a run. The last two end the run, and reject the packet."""
@@ -55,9 +56,10 @@ class ClauseProgram:
     """An expression, compiled to plain code.
 
     Args:
-        text: The expression.
+        expression: The expression.
         target: The packets.
         names: The names.
+        dialect: The dialect under which the plain code runs.
 
     Raises:
         ExpressionError: The expression cannot be compiled; `LinkTypeError` if it can be for another link type.
@@ -70,21 +72,23 @@ class ClauseProgram:
         conditions: The condition of each clause, by the index of its part.
     """
 
-    def __init__(self, text: str, target: Target, names: Lookups) -> None:
+    def __init__(self, expression: Expression, target: Target, names: Lookups, dialect: Dialect = PCAP) -> None:
+        text = expression.text
         tree = parsed(text)
-        generated = generated_condition(Expression(text), target, names)
+        generated = generated_condition(expression, target, names)
         assembly = assemble(generated.condition, target.snaplen)
-        self.parts: tuple[Part, ...] = parts_of(text, tree)
+        of_text = parts_of(text, tree)
+        self.parts: tuple[Part, ...] = with_lists(of_text, expression)
         self.spans = assembly.spans
-        self.vm = VM(assembly.instructions, dialect=PCAP)
+        self.vm = VM(assembly.instructions, dialect=dialect)
         self.measurements = generated.measurements
-        self.conditions = {
-            index: generated.parts[part.span] for index, part in enumerate(self.parts) if part.kind == "clause"
-        }
+        clauses = [index for index, part in enumerate(self.parts) if part.kind == "clause"]
+        of_clauses = [generated.parts[part.span] for part in of_text if part.kind == "clause"]
+        self.conditions = dict(zip(clauses, (*generated.lists, *of_clauses), strict=True))
 
-    def run(self, packet: bytes, wire_length: int) -> ClauseRun:
+    def run(self, packet: bytes, wire_length: int, metadata: Metadata | None = None) -> ClauseRun:
         """Return the outcomes of a run on one packet."""
-        return _Evaluation(self, packet, wire_length).run()
+        return _Evaluation(self, self.vm.trace(packet, wire_length=wire_length, metadata=metadata)).run()
 
 
 class _Ended(Exception):
@@ -98,9 +102,9 @@ class _Ended(Exception):
 class _Evaluation:
     """The evaluation of the parts of an expression along the steps of one run."""
 
-    def __init__(self, program: ClauseProgram, packet: bytes, wire_length: int) -> None:
+    def __init__(self, program: ClauseProgram, trace: Iterator[Step]) -> None:
         self._program = program
-        self._steps = _Steps(program.vm.trace(packet, wire_length=wire_length))
+        self._steps = _Steps(trace)
         self._outcomes = [PartOutcome("not evaluated", ())] * len(program.parts)
         self._unfinished: list[tuple[int, int]] = []
         """The junctions whose value is not known, each with the position of the operand that is evaluated."""
@@ -203,6 +207,13 @@ class _Steps:
         if step.verdict is not None:
             raise _Ended("division by zero" if step.fetched is None else "bytes missing")
         return step
+
+
+def as_expression(expression: str | Expression) -> Expression:
+    """Return text as an `Expression`; raises `ExpressionError` for characters that no text may contain."""
+    if isinstance(expression, str):
+        check_characters(expression)
+    return expression if isinstance(expression, Expression) else Expression(expression)
 
 
 def checked_target(

@@ -9,7 +9,7 @@ from ...packet.batch import as_packet
 from ...packet.link_types import LinkType
 from ..names import SYSTEM_NAMES, Lookups, Resolver
 from ..syntax_tree import Span
-from .clause_program import ClauseProgram, Outcome, checked_target
+from .clause_program import ClauseProgram, Outcome, as_expression, checked_target
 
 
 class ClauseCoverage(Record):
@@ -77,7 +77,7 @@ def clause_coverage(
     (1, 1, 1, 1, 'never true')
     """
     target = checked_target("clause_coverage", link_type, netmask=netmask)
-    program = ClauseProgram(expression, target, Lookups(names))
+    program = ClauseProgram(as_expression(expression), target, Lookups(names))
     counts: list[dict[Outcome, int]] = [{} for _ in program.parts]
     for packet in packets:
         run = program.run(*_data_and_length(packet))

@@ -2,6 +2,7 @@
 
 from typing import Final, Literal, NamedTuple, TypeAlias
 
+from ..address_lists import Expression
 from ..formatting import text_of
 from ..generator.identifier_runs import Part as Node
 from ..generator.identifier_runs import Run, parts
@@ -46,6 +47,23 @@ def parts_of(text: str, tree: Condition | None) -> tuple[Part, ...]:
         found.append((node, depth, children))
         pending += [(operand, depth + 1, children) for operand in reversed(_operands(node))]
     return tuple(_part(node, depth, tuple(children), link) for node, depth, children in found)
+
+
+def with_lists(found: tuple[Part, ...], expression: Expression) -> tuple[Part, ...]:
+    """Return the parts of an expression with a clause before them for the addresses and for the ports of its lists."""
+    hosts, hosts6, ports = expression.lists
+    counts = {"host": len(hosts) + len(hosts6), "port": len(ports)}
+    words = "" if expression.direction == "src or dst" else f"{expression.direction} "
+    texts = [f"{words}{kind} (a list of {count:,} range{'s' * (count > 1)})" for kind, count in counts.items() if count]
+    here = Span(0, 0)
+    if not texts or (len(texts) == 1 and not found):
+        return found or tuple(Part("clause", here, text, 0, ()) for text in texts)
+    first = len(texts) + 1
+    clauses = [Part("clause", here, text, 1, ()) for text in texts]
+    moved = [
+        part._replace(depth=part.depth + 1, children=tuple(child + first for child in part.children)) for part in found
+    ]
+    return Part("and", here, "and", 0, tuple(range(1, first + bool(found)))), *clauses, *moved
 
 
 def _operands(node: Node) -> list[Node]:

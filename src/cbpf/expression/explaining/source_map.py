@@ -9,7 +9,7 @@ from ...packet.link_types import LinkType
 from ..compiler import DEFAULT_SNAPLEN
 from ..names import SYSTEM_NAMES, Lookups, Resolver
 from ..syntax_tree import Span
-from .clause_program import ClauseProgram, checked_target
+from .clause_program import ClauseProgram, as_expression, checked_target
 
 
 class MappedClause(Record):
@@ -94,7 +94,7 @@ def source_map(
     ret #0
     """
     target = checked_target("source_map", link_type, snaplen=snaplen, netmask=netmask)
-    program = ClauseProgram(expression, target, Lookups(names))
+    program = ClauseProgram(as_expression(expression), target, Lookups(names))
     return SourceMap(program.vm.program, tuple(_clauses(program)))
 
 

@@ -8,15 +8,21 @@ from ..._validators import check_word, flag, optional, seconds
 from ...capture.base import Interface
 from ...engines.interpreter import Fetched
 from ...errors import MissingLibrary, Undecided
+from ...isa.dialects import LINUX, PCAP
 from ...packet.batch import as_packet
 from ...packet.link_types import LinkType
+from ...packet.metadata import Metadata
 from ...proofs.nearest import nearest_opposite
+from ..address_lists import Expression
 from ..names import SYSTEM_NAMES, Lookups, Resolver
 from ..syntax_tree import Span
-from .clause_program import ClauseProgram, ClauseRun, Outcome, checked_target
+from .clause_program import ClauseProgram, ClauseRun, Outcome, as_expression, checked_target
 from .parts import PartKind
 
 _check_timeout: Final = optional(seconds)
+
+_LIVE: Final = LINUX.replace(longest=None, longest_translated_jump=None)
+"""The dialect of packets with metadata: as a socket runs programs, but of any length."""
 
 
 class ExplainedPart(Record):
@@ -24,7 +30,7 @@ class ExplainedPart(Record):
 
     Args:
         kind: "clause", or for a combination of parts "and", "or" or "not".
-        span: Its place in the expression.
+        span: Its place in the expression; that of a list, and of the "and" around it, is empty.
         text: A clause in canonical form, with the keywords that it has in common with the one before it; of other
             parts, the operator.
         depth: The number of parts around it.
@@ -76,7 +82,7 @@ class VerdictExplanation(Record):
     """The reasons for the verdict of an expression on one packet; `explain_verdict` returns it.
 
     Args:
-        expression: The expression.
+        expression: The text of the expression.
         packet: The captured bytes.
         wire_length: The length of the packet on the wire, in bytes.
         accepts: Whether the expression accepts the packet.
@@ -107,11 +113,12 @@ class VerdictExplanation(Record):
 
 
 def explain_verdict(
-    expression: str,
+    expression: str | Expression,
     packet: Any,
     *,
     link_type: str | int | LinkType | Interface = "EN10MB",
     wire_length: int | None = None,
+    metadata: Metadata | None = None,
     netmask: int | str | None = None,
     names: Resolver | None = SYSTEM_NAMES,
     finds_change: bool = True,
@@ -119,14 +126,17 @@ def explain_verdict(
 ) -> VerdictExplanation:
     """Return the reasons for the verdict of an expression on one packet.
 
-    The expression is compiled to plain code, which defines its meaning, and runs under the dialect PCAP. The outcomes
-    of the clauses are those of this run.
+    The expression is compiled to plain code, which defines its meaning, and runs under the dialect PCAP, or with
+    metadata under LINUX. The outcomes of the clauses are those of this run.
 
     Args:
-        expression: The expression in tcpdump's language (pcap-filter(7)).
+        expression: The expression in tcpdump's language (pcap-filter(7)); the lists of an `Expression` are clauses as
+            well.
         packet: The captured bytes: any contiguous buffer.
         link_type: The link type of the packet, as for `compile`, or its `Interface` in a capture.
         wire_length: The length of the packet on the wire; by default the number of bytes given.
+        metadata: The metadata of a live packet, such as those of a `SocketView`, which `inbound`, `outbound` and
+            `ifindex` test. They are for the link type of a device, not for an `Interface`.
         netmask: The netmask of the network that is captured on, as for `compile`; not used with an `Interface`.
         names: The source of the names in the expression, as for `compile`.
         finds_change: Whether to search for a change that inverts the verdict, which takes most of the time.
@@ -138,6 +148,7 @@ def explain_verdict(
     Raises:
         ExpressionError: The expression cannot be compiled. `LinkTypeError` if the link type is the reason.
         PacketError: *packet* is not a buffer of bytes.
+        VerificationError: *metadata* is given, and the dialect LINUX rejects the program, as for a shift by 32.
         FieldError: An argument is invalid.
 
     >>> why = explain_verdict("arp or vlan 5", bytes.fromhex("ffffffffffff 020000000001 8100 0006 0806"))
@@ -153,14 +164,17 @@ def explain_verdict(
     _check_timeout("explain_verdict.timeout", timeout)
     data = bytes(as_packet(packet))
     length = len(data) if wire_length is None else check_word("explain_verdict.wire_length", wire_length)
-    program = ClauseProgram(expression, target, Lookups(names))
-    run = program.run(data, length)
+    expression = as_expression(expression)
+    program = ClauseProgram(expression, target, Lookups(names), PCAP if metadata is None else _LIVE)
+    run = program.run(data, length, metadata)
     change, unknown = None, "it was not searched for"
     if flag("explain_verdict.finds_change", finds_change):
-        change, unknown = _change(program, run, data, length, timeout)
+        change, unknown = _change(program, run, data, length, metadata, timeout)
     parts = tuple(_explained(program, run))
     deciding = None if run.last is None else parts[run.last]
-    return VerdictExplanation(expression, data, length, run.accepts, parts, deciding, run.measured, change, unknown)
+    return VerdictExplanation(
+        expression.text, data, length, run.accepts, parts, deciding, run.measured, change, unknown
+    )
 
 
 def _explained(program: ClauseProgram, run: ClauseRun) -> Iterator[ExplainedPart]:
@@ -169,16 +183,21 @@ def _explained(program: ClauseProgram, run: ClauseRun) -> Iterator[ExplainedPart
 
 
 def _change(
-    program: ClauseProgram, run: ClauseRun, packet: bytes, wire_length: int, timeout: float | None
+    program: ClauseProgram,
+    run: ClauseRun,
+    packet: bytes,
+    wire_length: int,
+    metadata: Metadata | None,
+    timeout: float | None,
 ) -> tuple[PacketChange | None, str]:
     """Return the smallest change that inverts the verdict, if there is one, and the reason if this is not known."""
     try:
-        nearest = nearest_opposite(program.vm, packet, wire_length, timeout=timeout)
+        nearest = nearest_opposite(program.vm, packet, wire_length, metadata, timeout=timeout)
     except (MissingLibrary, Undecided) as error:
         return None, str(error)
     if nearest is None:
         return None, ""
-    changed_run = program.run(nearest.packet, wire_length)
+    changed_run = program.run(nearest.packet, wire_length, metadata)
     inverted = [
         part
         for part, before in zip(_explained(program, changed_run), run.outcomes, strict=True)

@@ -45,12 +45,14 @@ class Generated(NamedTuple):
         measurements: The measurements alone, a condition that is true for packets of the link type.
         parts: The condition of each part of the text, by its span.
         warnings: The warnings about the program.
+        lists: The conditions of the lists, which come before those of the text.
     """
 
     condition: Condition
     measurements: Condition
     parts: Mapping[Span, Condition]
     warnings: tuple[Warned, ...]
+    lists: tuple[Condition, ...]
 
 
 def generate(
@@ -100,14 +102,13 @@ class _Generator:
             fact = f"link type {context.link_type_name} has no filter expressions"
             rule = "only the empty one is possible, which accepts every packet"
             raise ExpressionProblems((ExpressionProblem(tree.span, "link-type", fact, rule),))
-        wanted = [] if lists is None else self._lists(lists)
-        if tree is not None:
-            wanted.append(self._tree(tree))
+        of_lists = () if lists is None else tuple(self._lists(lists))
+        wanted = of_lists if tree is None else (*of_lists, self._tree(tree))
         if self._problems:
             raise ExpressionProblems(tuple(self._problems))
         measurements = True if tree is None and not wanted else prologue(context)
         condition = all_of((measurements, *wanted))
-        return Generated(condition, measurements, self._parts, tuple(context.warnings))
+        return Generated(condition, measurements, self._parts, tuple(context.warnings), of_lists)
 
     def _lists(self, lists: Lists) -> list[Condition]:
         from .sets import address_set, port_set
