@@ -5,8 +5,9 @@ called members here. Each compression's library is imported when a member of its
 """
 
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
 
+from .._named_tuple import NamedTuple
 from ..errors import DamagedCapture, MissingLibrary
 from . import decompressors
 from .decompressors import LEGACY_MAGIC, SKIPPABLE_MAGICS, Decompressor, NewDecompressor, Unsupported

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
+from .._named_tuple import NamedTuple
 from .._validators import within
 from ..errors import CaptureError, FieldError, MissingLibrary
 from .compression import COMPRESSIONS

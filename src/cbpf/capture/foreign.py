@@ -5,8 +5,9 @@ Magic numbers of captures are those of Wireshark's wiretap library; `FOREIGN_FOR
 
 import re
 from contextlib import suppress
-from typing import Final, NamedTuple
+from typing import Final
 
+from .._named_tuple import NamedTuple
 from ..errors import CaptureError
 from .base import BEGIN_SIZE
 from .compression import compression_of

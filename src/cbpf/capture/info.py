@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable
 from functools import reduce
 from itertools import pairwise
 from operator import lt
-from typing import Annotated, Any, Final, NamedTuple, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 
+from .._named_tuple import NamedTuple
 from .._record import Record
 from .._validators import instance_of, optional, text, within
 from ..errors import DamagedCapture

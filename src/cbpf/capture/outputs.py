@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
 
+from .._named_tuple import NamedTuple
 from .._output import OutputFiles
 from ..errors import DamagedCapture
 from .compressed_output import compressed_outputs

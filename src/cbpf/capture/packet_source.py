@@ -1,8 +1,9 @@
 """Packets in memory as the source of a `RecordWriter`, and the check of their fields."""
 
 from collections.abc import Iterable
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, ClassVar, Final
 
+from .._named_tuple import NamedTuple
 from .._validators import integer, text
 from ..errors import FieldError, PacketError
 from ..packet.batch import as_packet

@@ -5,8 +5,9 @@ Byte order and field layouts as in pcap-savefile(5); the older variants as in sf
 
 import struct
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Final
 
+from .._named_tuple import NamedTuple
 from ..errors import CaptureError, DamagedCapture
 from ..packet.host_order import ByteOrder, HostOrder
 from ..packet.link_types import LinkType, link_type

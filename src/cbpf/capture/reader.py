@@ -4,8 +4,9 @@ from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from itertools import chain
-from typing import TYPE_CHECKING, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Final, Self
 
+from .._named_tuple import NamedTuple
 from ..errors import CaptureError, DamagedCapture
 from ..packet.link_types import LinkType
 from .base import BEGIN_SIZE, Interface, RecordSpan, end_of, packet_count, with_packets

@@ -3,8 +3,9 @@
 import re
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_FLOOR, Context, Decimal, InvalidOperation
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 
+from .._named_tuple import NamedTuple
 from ..errors import FieldError
 from .base import SECOND
 

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import repeat
-from typing import Any, Final, Literal, NamedTuple, Self, TypeAlias
+from typing import Any, Final, Literal, Self, TypeAlias
 
+from .._named_tuple import NamedTuple
 from .._validators import flag, one_of
 from ..errors import CaptureError, CbpfError, DamagedCapture, FieldError
 from ..packet.batch import Packets

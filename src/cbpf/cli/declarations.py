@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection, Sequence
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import cbpf
 
+from .._named_tuple import NamedTuple
 from .failures import UsageError
 from .values import TEXT, Kind
 

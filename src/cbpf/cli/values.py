@@ -6,7 +6,9 @@ about other values and completes values in a shell.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
+
+from .._named_tuple import NamedTuple
 
 
 class Text(NamedTuple):

@@ -25,8 +25,9 @@ A program that accepts IPv4 and ARP becomes:
 
 import heapq
 from collections import Counter
-from typing import Any, Final, NamedTuple, get_args
+from typing import Any, Final, get_args
 
+from .._named_tuple import NamedTuple
 from ..isa.dialects import Dialect, FetchOrder
 from ..isa.opcodes import OPCODE_BY_CODE, SIGN_BIT, SIGNS, WORD_MASK, Action, Extension
 from ..isa.program import Program

@@ -6,8 +6,9 @@ range. This module parses the entries to ranges of numbers; a list is one test o
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import Annotated, Any, Final, NamedTuple, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 
+from .._named_tuple import NamedTuple
 from .._options import Direction
 from .._record import Record
 from .._validators import one_of

@@ -4,8 +4,9 @@
 """
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 
+from .._named_tuple import NamedTuple
 from ..errors import ExpressionError
 from ..isa.instructions import RawInstruction, RetConstant
 from ..isa.word_ranges import NO_SETS, SetTest

@@ -3,8 +3,9 @@
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, TypeAlias
 
+from .._named_tuple import NamedTuple
 from .._options import EngineName
 from .._validators import within
 from ..capture.base import NullWriter, RecordWriter

@@ -1,8 +1,9 @@
 """A filter that is applied to captures: its program for each kind of packet, and the VM that runs it."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
+from .._named_tuple import NamedTuple
 from .._options import EngineName, Optimizer
 from ..capture.base import Interface
 from ..capture.reader import CaptureReader

@@ -7,8 +7,9 @@ That is a warning as long as the filter fits another interface of the same captu
 
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 
+from .._named_tuple import NamedTuple
 from .._options import Optimizer
 from .._validators import flag
 from ..capture.base import Interface

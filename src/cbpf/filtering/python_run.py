@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from itertools import compress
 from operator import and_
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from .._named_tuple import NamedTuple
 from ..capture.base import (
     NO_PACKET,
     Container,

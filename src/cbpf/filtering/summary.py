@@ -1,6 +1,6 @@
 """The result of a filter run."""
 
-from typing import NamedTuple
+from .._named_tuple import NamedTuple
 
 
 class Summary(NamedTuple):

@@ -5,8 +5,9 @@ import stat
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
+from .._named_tuple import NamedTuple
 from .._output import display_name
 from ..capture.compressors import Compressor, compressor_like
 from ..capture.input import Source

@@ -1,8 +1,8 @@
 """The description of a program format: its name, and how to recognise, parse and render it."""
 
 from collections.abc import Callable
-from typing import NamedTuple
 
+from .._named_tuple import NamedTuple
 from ..isa.program import Program
 
 

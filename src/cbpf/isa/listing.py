@@ -4,8 +4,9 @@ The functions return text without a final newline. Sources: libpcap (bpf_image.c
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
+from .._named_tuple import NamedTuple
 from .dialects import Dialect
 from .instructions import RawInstruction
 from .opcodes import (

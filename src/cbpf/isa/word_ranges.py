@@ -5,8 +5,9 @@ The numbers have 32 bits; those of a `SetTest` may have several words of 32 bits
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 
+from .._named_tuple import NamedTuple
 from .opcodes import WORD_MASK
 
 Ranges: TypeAlias = tuple[tuple[int, int], ...]

@@ -5,8 +5,9 @@ the kernel's fields in a header before the packet (pcap-linktype(7), LINKTYPE_LI
 """
 
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
 
+from .._named_tuple import NamedTuple
 from .link_types import LinkType
 from .metadata import Device, Metadata, VlanTag
 

@@ -5,8 +5,9 @@ the wire, before it filters; `host_order` lists them.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
+from .._named_tuple import NamedTuple
 from .host_order import HOST_BYTE_ORDER, ByteOrder
 from .link_types import LinkType
 

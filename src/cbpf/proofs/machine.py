@@ -6,8 +6,9 @@ states that `path_states` distinguishes.
 
 from collections.abc import Container, Sequence
 from contextlib import suppress
-from typing import Final, NamedTuple
+from typing import Final
 
+from .._named_tuple import NamedTuple
 from ..analysis.register_machine import A, X
 from ..isa.dialects import Dialect, FetchOrder
 from ..isa.instructions import RawInstruction

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, TypeVar
 
+from ..._named_tuple import NamedTuple
 from ...packet.buffers import address_of
 from ..base import Interface, ScanOutput, Section
 from ..packets import Fetch, PacketColumns, columns_of_records

@@ -32,8 +32,9 @@ import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from ..._named_tuple import NamedTuple
 from ...engines.llvm import jit
 from ...engines.llvm.context import default_context, raise_interruption
 from ...errors import CaptureError

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import zip_longest
 from time import perf_counter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import cbpf
 
+from ..._named_tuple import NamedTuple
 from ...reporting.clause_output import plain_lines
 from ...reporting.packet_output import counted, packet_lines
 from ..declarations import argument, option, subcommand

@@ -5,7 +5,9 @@ computes (relative sequence numbers, scaled windows, captured lengths) have no e
 """
 
 import re
-from typing import Final, NamedTuple
+from typing import Final
+
+from ..._named_tuple import NamedTuple
 
 _ADDRESSES: Final = {
     "ip.addr": "host {}",

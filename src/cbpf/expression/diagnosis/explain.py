@@ -7,8 +7,9 @@ has the error. The generator finds all problems of a text at once.
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
+from ..._named_tuple import NamedTuple
 from ...errors import ExpressionError, LinkTypeError
 from ...formats.text_input import SourceText
 from ..lexer import tokens

@@ -3,8 +3,9 @@
 import socket
 import unicodedata
 from collections.abc import Callable
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 
+from ..._named_tuple import NamedTuple
 from ..lexer import Token
 from ..primitives import EXPECTED_CONDITION, SyntaxProblem
 from ..vocabulary import QUALIFIERS

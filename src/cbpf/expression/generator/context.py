@@ -1,7 +1,8 @@
 """The state of a compilation: where the headers are, the scratch slots in use, and the names that were looked up."""
 
-from typing import Any, Final, NamedTuple, NoReturn
+from typing import Any, Final, NoReturn
 
+from ..._named_tuple import NamedTuple
 from ...isa.opcodes import SCRATCH_SLOTS
 from ...packet.link_types import link_type_by_dlt
 from ..lexer import Token

@@ -5,8 +5,9 @@ limited. A value carries the checks of the headers that it looks into; of an ope
 remain.
 """
 
-from typing import Final, NamedTuple
+from typing import Final
 
+from ..._named_tuple import NamedTuple
 from ...isa.instructions import RawInstruction
 from ...isa.opcodes import Action
 from ..syntax_tree import Arithmetic, Binary, Length, Load, Negate, Relation

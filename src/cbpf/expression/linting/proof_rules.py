@@ -6,8 +6,8 @@ each `or` around it are false. If no such packet satisfies it, or if all of them
 
 from collections import deque
 from collections.abc import Iterator
-from typing import NamedTuple
 
+from ..._named_tuple import NamedTuple
 from ...errors import Undecided
 from ..generator.identifier_runs import Part, Run, parts
 from ..syntax_tree import And, Condition, Match, Not, Or, Primitive, Protocol

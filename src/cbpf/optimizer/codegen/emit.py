@@ -5,8 +5,9 @@ paths are emitted once.
 """
 
 from collections.abc import Generator, Iterator, Sequence
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 
+from ..._named_tuple import NamedTuple
 from ..._options import Goal
 from ...isa.instructions import RawInstruction
 from ...isa.opcodes import CODE_OF, CONDITIONS, OPCODE_BY_CODE, Action, Operand

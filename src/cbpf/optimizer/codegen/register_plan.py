@@ -6,8 +6,9 @@ produce, so that no value is loaded twice.
 """
 
 from collections.abc import Mapping, Sequence, Set
-from typing import Final, NamedTuple
+from typing import Final
 
+from ..._named_tuple import NamedTuple
 from ..._options import Goal
 from ...isa.opcodes import SCRATCH_SLOTS, Action
 from ..ir.diagram import DeviceGuard, Diagram, Draw, Guard, Node, NodeId, Return, Switch, successors

@@ -1,7 +1,8 @@
 """Straight-line code: instructions without jumps, with their effects on the registers."""
 
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 
+from ..._named_tuple import NamedTuple
 from ...isa.dialects import Dialect
 from ...isa.opcodes import CODE_OF, EXTENSION_OFFSET, Action, Extension, Operand
 from ..ir.requirements import ValueId

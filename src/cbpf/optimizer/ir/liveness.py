@@ -5,8 +5,8 @@ instructions. A set of registers and slots is an integer: bits 0 to 15 are the s
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
+from ..._named_tuple import NamedTuple
 from ...analysis.register_machine import RegisterMachine
 from ...isa.dialects import Dialect
 from ...isa.instructions import RawInstruction

@@ -15,8 +15,9 @@ True
 """
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 
+from ..._named_tuple import NamedTuple
 from ...isa.dialects import Dialect
 from ...isa.opcodes import SIGN_BIT, WORD_MASK, Action, Extension
 from ...isa.semantics import HeaderKind

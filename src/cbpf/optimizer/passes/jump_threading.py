@@ -34,8 +34,8 @@ so the edge goes to the result of that test instead:
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
+from ..._named_tuple import NamedTuple
 from ...isa.word_ranges import Ranges, intersection
 from ..ir.diagram import Diagram, NodeId, Return, Switch, ranges_of_targets, successors
 from ..ir.path_facts import NO_FACTS, PathFacts

@@ -63,8 +63,8 @@ Switch(value=1, starts=(0, 9, 20), targets=(1, 2, 3))
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Set
-from typing import NamedTuple
 
+from ..._named_tuple import NamedTuple
 from ...isa.opcodes import Action
 from ...isa.word_ranges import Ranges, union
 from ..ir.diagram import Arm, Diagram, Node, NodeId, Switch, ranges_of_targets, successors
