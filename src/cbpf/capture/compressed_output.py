@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from .compressors import Compressor
-from .iovec import copies
 from .output import Output
 
 if TYPE_CHECKING:
@@ -92,6 +91,8 @@ class _CompressedOutput(Output):
 
     def write_ranges(self, ranges: int, count: int, sums: int) -> None:
         """Append *count* ranges of memory to frames; see `iovec.write_ranges`."""
+        from .iovec import copies
+
         for data in copies(ranges, count):
             self.write(data)
 

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterable
 from typing import Any, Final
 
+from .._named_tuple import NamedTuple
 from .._options import FrontEnd, Goal, Optimizer
 from .._validators import flag, one_of, within
 from ..errors import ExpressionWarning, FieldError, quoted
@@ -155,9 +156,35 @@ def compile_for(
     optimizer: Optimizer = "cbpf",
     dialect: Dialect = PCAP,
     goal: Goal | None = None,
-    optimize_sets: bool = False,
 ) -> Program:
-    """Return the program of an expression for a live device or a capture file; see `compile`.
+    """Return the program of an expression for a live device or a capture file, and emit its warnings; see `compile`."""
+    compiled = compile_quietly(
+        target, expression, names, frontend=frontend, optimizer=optimizer, dialect=dialect, goal=goal
+    )
+    for warning in compiled.warnings:
+        warnings.warn(warning, ExpressionWarning, stacklevel=3)
+    return compiled.program
+
+
+class Compiled(NamedTuple):
+    """The program of an expression, and the warnings about it."""
+
+    program: Program
+    warnings: tuple[str, ...]
+
+
+def compile_quietly(
+    target: Target,
+    expression: str | Expression,
+    names: Lookups,
+    *,
+    frontend: FrontEnd = "cbpf",
+    optimizer: Optimizer = "cbpf",
+    dialect: Dialect = PCAP,
+    goal: Goal | None = None,
+    optimize_sets: bool = False,
+) -> Compiled:
+    """Return the program of an expression for a live device or a capture file, and its warnings; see `compile`.
 
     With *optimize_sets*, "cbpf" optimises an expression with long lists whatever the optimiser: its plain code has a
     jump for each entry.
@@ -180,8 +207,7 @@ def compile_for(
     if any(expression.lists) and optimizer != "cbpf":
         raise FieldError(f"compile.optimizer: {optimizer!r} does not support address and port lists; use 'cbpf'")
     code = _code(expression, target, names, frontend, optimizer, keep_sets=optimize_sets or optimizer == "cbpf")
-    for warning in code.warnings:
-        warnings.warn(f"{quoted(expression.text)}: {warning}", ExpressionWarning, stacklevel=3)
+    found = [f"{quoted(expression.text)}: {warning}" for warning in code.warnings]
     is_optimized = optimizer == "cbpf" or code.sets
     default_goal: Goal = "speed" if any(expression.lists) or optimize_sets else "size"
     program = _optimized(code, dialect, goal or default_goal) if is_optimized else Program(code.instructions)
@@ -190,8 +216,8 @@ def compile_for(
     if tuple(program) == REJECT_ALL:
         fact = f"rejects all packets of link type {link_type_by_dlt(target.dlt).name}"
         subject = quoted(expression.text) + (" with lists" if any(expression.lists) else "")
-        warnings.warn(f"{subject} {fact}", ExpressionWarning, stacklevel=3)
-    return program
+        found.append(f"{subject} {fact}")
+    return Compiled(program, tuple(found))
 
 
 def _code(

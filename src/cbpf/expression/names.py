@@ -175,6 +175,11 @@ class Lookups:
         self.resolver = resolver
         self._answers: dict[tuple[str, ...], Any] = {}
 
+    @property
+    def are_unused(self) -> bool:
+        """Whether no name has been looked up."""
+        return not self._answers
+
     def find(self, method: str, *arguments: str) -> Any:
         """Return the answer of a method of the resolver."""
         key = (method, *arguments)

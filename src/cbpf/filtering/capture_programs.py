@@ -16,8 +16,8 @@ from ..capture.base import Interface
 from ..capture.reader import CaptureReader
 from ..errors import CaptureError, CbpfError, ExpressionWarning, LinkTypeError, VerificationError
 from ..expression.address_lists import Expression
-from ..expression.compiler import compile_for
 from ..expression.names import SYSTEM_NAMES, Lookups, Resolver
+from ..expression.program_cache import Options, compile_cached
 from ..expression.target import interface_target
 from ..formats.savefile import Savefile
 from ..isa.dialects import PCAP, Dialect
@@ -225,14 +225,8 @@ def compile_for_interface(
     optimizes_lists: bool = True,
 ) -> Program:
     """Return the program of an expression for the packets of an interface in a file, to run under *dialect*."""
-    return compile_for(
-        interface_target(interface),
-        expression,
-        names,
-        optimizer=optimizer,
-        dialect=dialect,
-        optimize_sets=optimizes_lists,
-    )
+    options = Options(optimizer, dialect, optimizes_lists)
+    return compile_cached(interface_target(interface), expression, names, options)
 
 
 def _program_of_savefile(savefile: Savefile, interface: Interface, name: str) -> Program:

@@ -1,6 +1,7 @@
 """The disk cache of machine code: compiling code again takes longer than filtering a gigabyte.
 
-A file contains the key of its code (the program, and the properties of the dialect) and a fingerprint of the source
+The programs of expressions are cached here as well (`expression.program_cache`). A file contains the key of its code
+(of machine code, the program and the properties of the dialect) and a fingerprint of the source
 files of this package (their sizes and ctimes). Its code is used only if both are equal, character by character, and if
 no other user can write to the file or to a directory of its path (`private_directory`). Anything else, and any error,
 means that nothing is cached: the code is then compiled.
