@@ -1,7 +1,7 @@
 """The table of capture formats: recognising the format of a capture, and selecting the format of the output."""
 
+import os
 from collections.abc import Sequence
-from pathlib import PurePath
 from typing import Final
 
 from .base import CaptureFormat, Container, RecordSource, RecordWriter
@@ -49,7 +49,8 @@ def format_name_for_file(name: str) -> str:
     >>> format_name_for_file("a.pcapng.zst"), format_name_for_file("a.out")
     ('pcapng', 'pcap')
     """
-    for suffix in reversed(PurePath(name.lower()).suffixes[-2:]):
+    stem, last = os.path.splitext(name.lower())
+    for suffix in (last, os.path.splitext(stem)[1]):
         for capture_format in FORMATS:
             if suffix in capture_format.suffixes:
                 return capture_format.name
