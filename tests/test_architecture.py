@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -50,11 +51,18 @@ def _uses_public_names(name: str) -> bool:
     return name.split(".")[0] in USERS_OF_PUBLIC_NAMES
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if _uses_public_names(name)])
-def test_the_command_line_uses_public_names_only(name: str) -> None:
-    for node in ast.walk(ast.parse(MODULES[name].read_text())):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "cbpf":
-            assert node.attr in {*cbpf.__all__, "__version__"}, f"cbpf.{node.attr}"
+@cache
+def _tree(name: str) -> ast.Module:
+    """Return the syntax tree of a module."""
+    return ast.parse(MODULES[name].read_text())
+
+
+def test_the_command_line_uses_public_names_only() -> None:
+    public = {*cbpf.__all__, "__version__"}
+    for name in filter(_uses_public_names, MODULES):
+        for node in ast.walk(_tree(name)):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "cbpf":
+                assert node.attr in public, f"{name}: cbpf.{node.attr}"
 
 
 def _package_imports(tree: ast.AST, package: str) -> Iterator[int]:
@@ -71,11 +79,12 @@ def _package_imports(tree: ast.AST, package: str) -> Iterator[int]:
                     yield node.lineno
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if name and not _uses_public_names(name)])
-def test_modules_do_not_import_the_package_above_them(name: str) -> None:
+def test_modules_do_not_import_the_package_above_them() -> None:
     """The package is above all layers; the contracts of import-linter do not cover imports of it."""
-    package = ".".join(MODULES[name].parent.relative_to(SOURCE).parts)
-    assert not list(_package_imports(ast.parse(MODULES[name].read_text()), package))
+    for name, path in MODULES.items():
+        if name and not _uses_public_names(name):
+            package = ".".join(path.parent.relative_to(SOURCE).parts)
+            assert not list(_package_imports(_tree(name), package)), name
 
 
 @pytest.mark.parametrize(
@@ -140,9 +149,9 @@ def _opcode_literals(tree: ast.AST) -> Iterator[int]:
                     yield node.lineno
 
 
-@pytest.mark.parametrize("name", sorted(MODULES.keys() - {"isa.opcodes"}))
-def test_only_the_table_knows_opcodes(name: str) -> None:
-    assert not list(_opcode_literals(ast.parse(MODULES[name].read_text())))
+def test_only_the_table_knows_opcodes() -> None:
+    for name in MODULES.keys() - {"isa.opcodes"}:
+        assert not list(_opcode_literals(_tree(name))), name
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,8 @@ Run `python -m support.prose [PATH...]` in the folder `tests` to list the violat
 from __future__ import annotations
 
 import ast
-import io
 import re
 import sys
-import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -122,6 +120,11 @@ def _prose(text: str) -> str:
     return _CODE.sub(lambda match: re.sub(r"[^\n]", "_", match[0]), text)
 
 
+_STRING_OR_COMMENT: Final = re.compile(
+    r"""(?P<quotes>\"\"\"|'''|"|')(?:\\.|.)*?(?P=quotes)|\#[\# ]*(?P<comment>[^\n]*)""", re.DOTALL
+)
+
+
 def _python_passages(text: str, *, messages: bool) -> Iterator[Passage]:
     """Yield the docstrings and comments of a module and, if *messages*, its other strings of several words."""
     nodes = list(ast.walk(ast.parse(text)))
@@ -131,9 +134,9 @@ def _python_passages(text: str, *, messages: bool) -> Iterator[Passage]:
             is_documentation = id(node) in strings
             if is_documentation or (messages and " " in node.value.strip()):
                 yield Passage(node.lineno, _prose(node.value))
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        if token.type == tokenize.COMMENT:
-            yield Passage(token.start[0], _prose(token.string.lstrip("# ")))
+    for match in _STRING_OR_COMMENT.finditer(text):
+        if match["comment"]:
+            yield Passage(text.count("\n", 0, match.start()) + 1, _prose(match["comment"]))
 
 
 def _document_passages(text: str) -> Iterator[Passage]:
