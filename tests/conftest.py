@@ -15,8 +15,10 @@ from support import command_server
 from support.command_line import CommandLine
 from support.project import ENGINES, MISSING_LIBRARIES, ROOT, Rounds
 
-SHARE_OF_ROUNDS = 0.25
+SHARE_OF_ROUNDS = 1 / 8
 """The share of the rounds of random tests that run without the option --all."""
+EXAMPLES_OF_HYPOTHESIS = 30
+"""The number of examples per property without the option --all; with it, the usual 100."""
 
 
 os.environ.pop("CBPF_DEBUG", None)  # with it, the messages that the tests expect follow a traceback
@@ -63,10 +65,16 @@ def traffic() -> Path:
 
 
 @pytest.fixture
-def rounds(request: pytest.FixtureRequest) -> Rounds:
+def full_length(request: pytest.FixtureRequest) -> bool:
+    """Whether a long test runs at full length: with the option --all."""
+    return bool(request.config.getoption("--all"))
+
+
+@pytest.fixture
+def rounds(request: pytest.FixtureRequest, full_length: bool) -> Rounds:
     """Return the rounds of a random test.
 
-    `./dev test` runs a quarter of the rounds that a test requests, `./dev test --all` all of them, and `./dev fuzz` as
+    `./dev test` runs an eighth of the rounds that a test requests, `./dev test --all` all of them, and `./dev fuzz` as
     many as the time allows.
 
     The report of a failed test shows the seed of its round; CBPF_FUZZ_SEED=SEED repeats that round alone.
@@ -76,7 +84,7 @@ def rounds(request: pytest.FixtureRequest) -> Rounds:
         request.node.user_properties[:] = [("seed", seed)]
 
     seconds = float(os.environ.get("CBPF_FUZZ_SECONDS", "0"))
-    share = 1 if request.config.getoption("--all") else SHARE_OF_ROUNDS
+    share = 1 if full_length else SHARE_OF_ROUNDS
     return Rounds(request.node.originalname, seconds, share, os.environ.get("CBPF_FUZZ_SEED"), record_seed)
 
 
@@ -118,7 +126,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # The tests, and the commands that they start, have a cache of machine code of their own.
     os.environ["XDG_CACHE_HOME"] = str(Path(tempfile.gettempdir(), f"cbpf-tests-{os.getuid()}"))
     # A deadline would be an assertion about time, which depends on the load of the machine.
-    hypothesis.settings.register_profile("cbpf", deadline=None)
+    examples = 100 if config.getoption("--all") else EXAMPLES_OF_HYPOTHESIS
+    hypothesis.settings.register_profile("cbpf", deadline=None, max_examples=examples)
     hypothesis.settings.load_profile("cbpf")
     config.addinivalue_line("markers", "fuzz: a random test, of which ./dev fuzz runs any number of rounds")
     config.addinivalue_line("markers", "slow: a test that only ./dev test --all runs")

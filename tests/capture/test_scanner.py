@@ -232,14 +232,14 @@ def test_engines_agree_on_unusual_records(name: str, container: str, small: Size
 
 def test_records_may_be_longer_than_windows(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A packet of D-Bus may have 128 MiB."""
-    shrink(monkeypatch, Sizes(1 << 19, 2))
-    sizes = (0, 60, 3_000_000, 1 << 20, 70_000, (1 << 20) + 65_536, 5_000_000, 60, 60)
+    shrink(monkeypatch, Sizes(1 << 16, 2))
+    sizes = (0, 60, 400_000, 1 << 17, 9_000, (1 << 17) + 8_192, 600_000, 60, 60)
     records = [Record(SECONDS, 0, size, size.to_bytes(4, "big") * (size // 4)) for size in sizes]
     for data in (encoded(records, Variant(linktype=231, snaplen=0)), as_pcapng(records, linktype=231, snaplen=0)):
         source.write_bytes(data)
         for access in ("mapped", "lease refused", "in memory"):
             assert agreed(source, "", access).outputs == (data,)
-            assert agreed(source, "greater 80000", access).counts[0][1] == 4
+            assert agreed(source, "greater 10000", access).counts[0][1] == 4
 
 
 @pytest.mark.parametrize("make", [encoded, as_pcapng])
@@ -257,8 +257,10 @@ def test_packets_of_the_maximum_length_are_filtered(
 
 @pytest.mark.parametrize("order", "<>")
 @pytest.mark.parametrize("name", MISLEADING_CAPTURES)
-def test_misleading_boundaries_do_not_affect_the_result(name: str, order: str, small: Sizes, source: Path) -> None:
-    for seed in range(2):
+def test_misleading_boundaries_do_not_affect_the_result(
+    name: str, order: str, small: Sizes, source: Path, full_length: bool
+) -> None:
+    for seed in range(8 if full_length else 1):
         capture = MISLEADING_CAPTURES[name](Random(f"{name} {order} {seed}"), order)
         source.write_bytes(capture)
         result = agreed(source, "")
