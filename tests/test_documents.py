@@ -150,7 +150,7 @@ def test_commands_of_the_readme_run(command: str, tmp_path: Path, cli: CommandLi
     (tmp_path / "filter.asm").write_text("ldh [12]\njeq #0x806, accept\nret #0\naccept: ret #1\n")
     for name in ("program.c", "old.c"):
         (tmp_path / name).write_text(cbpf.render(cbpf.compile("tcp port 443"), format="c"))
-    result = cli.run_process(*shlex.split(command)[1:], cwd=tmp_path)
+    result = cli(*shlex.split(command)[1:], cwd=tmp_path)
     assert (result.exit_code, result.stderr.count("error")) == (0, 0)
 
 

@@ -400,10 +400,10 @@ def test_a_flow_is_an_immutable_value() -> None:
 
 def test_remembered_words_and_loads_are_bounded() -> None:
     """Long chains of tests and of loads take linear time, as the analysis remembers at most 64 words and 64 loads."""
-    rows = [(0x28, 0, 0, 12)] + [(0x15, 0, 0, index) for index in range(4000)] + [(0x06, 0, 0, 0)]
+    rows = [(0x28, 0, 0, 12)] + [(0x15, 0, 0, index) for index in range(1000)] + [(0x06, 0, 0, 0)]
     flow = Flow(rows)
-    assert flow.longest == 4002
-    rows = [row for index in range(4000) for row in ((0x28, 0, 0, index), (0x15, 0, 1, index))] + [(0x06, 0, 0, 0)] * 2
+    assert flow.longest == 1002
+    rows = [row for index in range(1000) for row in ((0x28, 0, 0, index), (0x15, 0, 1, index))] + [(0x06, 0, 0, 0)] * 2
     flow = Flow(rows)
     facts = flow.facts(-1)
     assert facts is not None

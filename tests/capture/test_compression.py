@@ -15,6 +15,7 @@ import threading
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
@@ -175,7 +176,7 @@ def flushing(name: str) -> tuple[Compress, bytes]:
     if name == "lz4":
         frame = LZ4.LZ4FrameCompressor(auto_flush=True)
         return lambda data: cast(bytes, frame.compress(data)), frame.begin()
-    return compressor(name), b""  # without a flush operation: one stream per call
+    return cache(compressor(name)), b""  # without a flush operation: one stream per call
 
 
 def truncated(name: str, *parts: bytes) -> bytes:

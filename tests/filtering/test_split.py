@@ -94,10 +94,9 @@ def test_a_filter_may_occur_in_two_routes(engine: Any) -> None:
     assert rest == encoded(RECORDS[:3])
 
 
-@pytest.mark.parametrize("route_count", [40, 300])
-def test_many_routes_are_filtered_in_one_pass(route_count: int) -> None:
-    """One route for each length, and a rest."""
-    filters = [cbpf.parse(f"ld #len\njeq #{length},0,1\nret #1\nret #0") for length in range(60, 60 + route_count)]
+def test_many_routes_are_filtered_in_one_pass() -> None:
+    """One route for each of 300 lengths, and a rest."""
+    filters = [cbpf.parse(f"ld #len\njeq #{length},0,1\nret #1\nret #0") for length in range(60, 360)]
     (outputs, counts), other = (split(CAPTURES["pcap"], filters, engine=engine) for engine in ("python", "llvm"))
     assert (outputs, counts) == other
     assert sum(count[1] for count in counts) == len(TRAFFIC_RECORDS)

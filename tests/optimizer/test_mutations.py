@@ -1,6 +1,7 @@
 """Mutation testing of the optimiser: each mutation breaks one part, and the prover must find a counterexample."""
 
 from collections.abc import Callable
+from functools import cache
 from random import Random
 from typing import Any, Final
 
@@ -179,6 +180,7 @@ _WIRELESS = (
 )
 
 
+@cache
 def _programs() -> list[cbpf.Program]:
     """Return the corpus, programs with overlapping loads, joining paths and long paths, and random programs."""
     overlapping = cbpf.compile("ip[12:2] = 0x0a01 and (ip[12] = 10 or ip[13] = 2) and ip[14:2] != 5", optimizer=None)
