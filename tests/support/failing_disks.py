@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import pytest
 
-from cbpf.capture import input as capture_input
+from cbpf.capture import source_stream
 from cbpf.capture.native import mapped_file
 
 _FIBMAP: Final = 1
@@ -87,6 +87,9 @@ def fail_reads(monkeypatch: pytest.MonkeyPatch, path: Path, bad_from: int) -> No
         def read(self, size: int | None = -1, /) -> bytes:
             return super().read(_readable(self.fileno(), self.tell(), -1 if size is None else size))
 
+        def readinto(self, buffer: Any, /) -> int:
+            return super().readinto(buffer[: _readable(self.fileno(), self.tell(), len(buffer))])
+
     def preadv(descriptor: int, buffers: Any, position: int) -> int:
         size = _readable(descriptor, position, len(buffers[0]))
         return original_preadv(descriptor, [buffers[0][:size]], position)
@@ -112,4 +115,4 @@ def fail_reads(monkeypatch: pytest.MonkeyPatch, path: Path, bad_from: int) -> No
     monkeypatch.setattr(os, "pread", pread)
     monkeypatch.setattr(mapped_file, "populate", populate)
     opened: Any = lambda path, mode, buffering: FailingFile(path)  # noqa: E731
-    monkeypatch.setattr(capture_input, "open", opened, raising=False)
+    monkeypatch.setattr(source_stream, "open", opened, raising=False)

@@ -12,7 +12,8 @@ from typing import Any, Final, NamedTuple
 import pytest
 
 import cbpf
-from cbpf.capture.native import scanner
+from cbpf.capture import input_buffer, read_ahead
+from cbpf.capture.native import run, scanner
 
 FILTERS: Final = ("tcp", "", "arp or udp port 53", "greater 200", "less 1", "ether[0] & 1 = 0 and not tcp")
 
@@ -64,7 +65,11 @@ SIZES: Final = (Sizes(4_096, 5), Sizes(20_001, 1), Sizes(65_536, 2))
 
 
 def shrink(monkeypatch: pytest.MonkeyPatch, sizes: Sizes) -> None:
-    """Set the size of all windows and the number of processors."""
+    """Set the size of all windows and the number of processors; the thread that reads ahead starts at once."""
     for name in ("WINDOW_SIZE", "_READ_WINDOW_SIZE", "_FIRST_WINDOW_SIZE", "_MAX_SINGLE_WINDOW_SIZE"):
         monkeypatch.setattr(scanner, name, sizes.window)
+    monkeypatch.setattr(read_ahead, "WINDOW_SIZE", sizes.window)
+    monkeypatch.setattr(read_ahead, "FREE_SIZE", sizes.window // 4)
+    monkeypatch.setattr(input_buffer, "_READ_AHEAD_FROM", 0)
+    monkeypatch.setattr(run, "_MIN_LANES_SIZE", 2_000)
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(sizes.processors)))

@@ -199,6 +199,13 @@ class Container(RecordSource):
         """
         return None
 
+    def scan_settings(self, next_record: bytes) -> dict[str, int]:
+        """Return the settings of the native scan that depend on the next record: those for another part of a capture.
+
+        *next_record* is that of `native_scan`.
+        """
+        return {}
+
 
 Place: TypeAlias = Callable[[RecordSpan], str]
 """Returns the name of a record in error messages: the capture and the packet number."""

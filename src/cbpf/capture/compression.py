@@ -15,7 +15,8 @@ from .decompressors import LEGACY_MAGIC, SKIPPABLE_MAGICS, Decompressor, NewDeco
 MAGIC_SIZE: Final = 10  # bytes; the longest magic number, and no member with content is shorter
 
 _INPUT_SIZE: Final = 1 << 14  # bytes; the output for this much input is lost when the input proves to be corrupt
-_MAX_OUTPUT_SIZE: Final = 1 << 20  # bytes per call, so that a small file cannot fill the memory
+_MAX_READ_SIZE: Final = 1 << 18  # bytes that are read of the source at once
+_MAX_OUTPUT_SIZE: Final = 1 << 20  # bytes of a step, so that a small file cannot fill the memory
 
 _EXTRA: Final = "pip install 'cbpf[compressed]'"
 
@@ -75,6 +76,45 @@ def compression_of(begin: bytes) -> Compression | None:
     return next((compression for compression in COMPRESSIONS if begin.startswith(compression.magics)), None)
 
 
+class _StoredInput:
+    """The bytes of a compressed stream that were read and not decompressed yet, *begin* first."""
+
+    def __init__(self, begin: bytes, read: Callable[[int], bytes]) -> None:
+        self._data, self._position = begin, 0
+        self._read = read
+        self._read_size = _INPUT_SIZE  # doubles with each read, so that a short capture needs little memory
+
+    def take(self) -> bytes:
+        """Return the next bytes, and read them if there are none; none at the end."""
+        if self._position == len(self._data):
+            self._data, self._position = self._read_more(), 0
+        data = self._data[self._position : self._position + _INPUT_SIZE]
+        self._position += len(data)
+        return data
+
+    def give_back(self, data: bytes) -> None:
+        """Return the last bytes that were taken."""
+        if len(data) <= self._position:
+            self._position -= len(data)
+        else:
+            self._data, self._position = data + self._data[self._position :], 0
+
+    def begin_after(self, padding: bytes) -> bytes:
+        """Return the first `MAGIC_SIZE` bytes or all that remain, without taking them, after removing *padding*."""
+        while True:
+            if padding and self._data[self._position : self._position + 1] in padding:
+                self._data, self._position = self._data[self._position :].lstrip(padding), 0
+            begin = self._data[self._position : self._position + MAGIC_SIZE]
+            if len(begin) == MAGIC_SIZE or not (more := self._read_more()):
+                return begin
+            self._data, self._position = self._data[self._position :] + more, 0
+
+    def _read_more(self) -> bytes:
+        data = self._read(self._read_size)
+        self._read_size = min(2 * self._read_size, _MAX_READ_SIZE)
+        return data
+
+
 class DecompressedStream:
     """The content of a compressed stream, through all its members.
 
@@ -86,9 +126,11 @@ class DecompressedStream:
 
         Raises `MissingLibrary`.
         """
-        self._compression, self._input, self._read, self._name = compression, begin, read, name
-        self._member = self._new_member(compression)
-        self._was_full = False  # whether the last output had the size requested, so more may follow without input
+        self._compression, self._name = compression, name
+        self._input = _StoredInput(begin, read)
+        self._member: Decompressor | None = self._new_member(compression)
+        self._was_full = False  # whether the last output had the maximum size, so more may follow without input
+        self._output, self._returned = b"", 0  # of a step, and how many bytes of it were returned
         self._damage: DamagedCapture | None = None
 
     @property
@@ -97,45 +139,57 @@ class DecompressedStream:
         return self._compression
 
     def read1(self, size: int) -> bytes:
-        """Return up to *size* bytes, at most 1 MiB, as soon as there are any; none at the end."""
+        """Return up to *size* bytes, as soon as there are any; none at the end.
+
+        The pieces that are decompressed do not depend on *size*, so that equal bytes are returned before a corruption.
+        """
+        if self._returned == len(self._output):
+            self._output, self._returned = self._decompress(), 0
+        data = self._output[self._returned : self._returned + size]
+        self._returned += len(data)
+        return data
+
+    def _decompress(self) -> bytes:
         while self._damage is None:
-            if self._member.eof and not self._begin_next_member():
+            member = self._member or self._begin_next_member()
+            if member is None:
                 return b""
-            output = self._step(min(size, _MAX_OUTPUT_SIZE))
+            output = self._step(member)
+            if member.eof and self._damage is None:
+                self._input.give_back(member.unused_data or b"")
+                self._member = None
             if output:
                 return output
         raise self._damage
 
-    def _step(self, size: int) -> bytes:
+    def _step(self, member: Decompressor) -> bytes:
         data, is_at_end = b"", False
-        if self._member.needs_input and not self._was_full:
-            data, self._input = self._input or self._read(_INPUT_SIZE), b""
+        if member.needs_input and not self._was_full:
+            data = self._input.take()
             is_at_end = not data
         try:
-            output = self._member.decompress(data, size)
+            output = member.decompress(data, _MAX_OUTPUT_SIZE)
         except Unsupported as error:
             self._damage = self._damaged(str(error))
             return b""
         except Exception as error:  # each library raises its own classes, RuntimeError among them
             self._damage = self._damaged(f"cannot be decompressed: {error}")
             return b""
-        self._was_full = len(output) == size
-        if is_at_end and not output and not self._member.eof:
+        self._was_full = len(output) == _MAX_OUTPUT_SIZE
+        if is_at_end and not output and not member.eof:
             self._damage = self._damaged("is truncated")
         return output
 
-    def _begin_next_member(self) -> bool:
-        """Begin to decompress the member after the one that has ended; return False if there is none."""
-        rest = (self._member.unused_data or b"") + self._input
-        while len(rest := rest.lstrip(self._compression.padding)) < MAGIC_SIZE and (more := self._read(_INPUT_SIZE)):
-            rest += more
-        if not rest:
-            return False
-        compression = self._following(rest)
+    def _begin_next_member(self) -> Decompressor | None:
+        """Begin to decompress the member after the one that has ended; return None if there is none."""
+        begin = self._input.begin_after(self._compression.padding)
+        if not begin:
+            return None
+        compression = self._following(begin)
         if compression is not _SKIPPABLE:
             self._compression = compression
-        self._member, self._input = self._new_member(compression), rest
-        return True
+        self._member = self._new_member(compression)
+        return self._member
 
     def _following(self, begin: bytes) -> Compression:
         """Return the compression of the member that begins here; raise `DamagedCapture` if none of the family does."""

@@ -15,8 +15,8 @@ from .._validators import instance_of, optional, text, within
 from ..errors import DamagedCapture
 from ..packet.host_order import ByteOrder
 from .base import NO_PACKET, SECOND, Container, Interface, end_of
-from .input import Source
 from .reader import CaptureReader, Chunk
+from .source_stream import Source
 
 _BYTE_ORDER_NAMES: Final = {"<": "little", ">": "big"}
 

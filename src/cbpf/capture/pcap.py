@@ -124,22 +124,24 @@ class Pcap(Container):
         return [seconds * SECOND + fraction * unit for seconds, fraction in times]
 
     def native_scan(self, next_record: bytes, output: ScanOutput) -> NativeScan:
-        """Return the native scan of the capture to an output.
-
-        The scanner expects time stamps near that of *next_record* when it searches for a boundary.
-        """
+        """Return the native scan of the capture to an output."""
         from .native.scanner import load_scanner
 
         layout = self.header.layout
-        seconds = struct.unpack_from(f"{layout.byte_order}I", next_record)[0] if len(next_record) >= 4 else 0
         settings = {
             "header_size": layout.record_header_size,
             "snaplen": min(self.header.snaplen, self.header.link_type.max_packet_length),
-            "seconds": seconds,
             "fractions": 10**9 if layout.nanoseconds else 10**6,
+            **self.scan_settings(next_record),
         }
         key = f"pcap, {layout.length_order}"
         return NativeScan(load_scanner(key, layout.byte_order, self._record_codegen, output), settings)
+
+    def scan_settings(self, next_record: bytes) -> dict[str, int]:
+        """Return the time stamp near which the scanner expects others when it searches for a boundary."""
+        if len(next_record) < 4:
+            return {}
+        return {"seconds": struct.unpack_from(f"{self.header.layout.byte_order}I", next_record)[0]}
 
     def _record_codegen(self) -> "RecordCodegen":
         from .native.record_layouts import PcapCodegen

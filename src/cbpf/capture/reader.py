@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Generator, Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from itertools import chain
 from typing import TYPE_CHECKING, Final, Self
 
@@ -10,10 +10,12 @@ from .._named_tuple import NamedTuple
 from ..errors import CaptureError, DamagedCapture
 from ..packet.link_types import LinkType
 from .base import BEGIN_SIZE, Interface, RecordSpan, end_of, packet_count, with_packets
-from .input import Input, Source
+from .input import Input
+from .input_buffer import InputBuffer
 from .native.choice import is_worthwhile, size_of
 from .packets import Packet, PacketColumns, batch, columns_of_packets, columns_of_records
 from .registry import open_container
+from .source_stream import Source
 
 if TYPE_CHECKING:
     from ..packet.batch import Packets
@@ -54,9 +56,9 @@ class CaptureReader(Iterator[Packet]):
             begin = self._input.read(BEGIN_SIZE)
             self.container = open_container(begin, self._input)
         except BaseException:
-            self.close()
+            self._input.close()
             raise
-        self._buffer = begin[self.container.header_size :]
+        self._buffer = InputBuffer(self._input, begin[self.container.header_size :])
         self._count = 0
         self._ahead: deque[Chunk] = deque()
 
@@ -160,41 +162,38 @@ class CaptureReader(Iterator[Packet]):
         """Return a chunk of about *size* bytes, or of the bytes that a live pipe has; None at the end."""
         needed = 0
         while True:
-            buffer = self._buffer[: max(size, needed)]
+            buffer = self._buffer.peek(max(size, needed))
             records, needed, damage = self.container.scan(buffer, self._count + 1, self.name)
             if records:
-                self._buffer = self._buffer[end_of(records) :]
+                self._buffer.skip(end_of(records))
                 self._count += packet_count(records)
                 return Chunk(buffer, records)
             if damage is not None:
                 raise damage
-            if needed <= len(self._buffer):
-                continue
-            more = self._read_more(needed - len(self._buffer), read_size)
-            if not more:
+            if needed > len(self._buffer) and not self._buffer.fill(needed, read_size):
                 break
-            self._buffer += more
         if self._buffer:
-            place = self.container.place(self._buffer, self._count + 1)
+            place = self.container.place(self._buffer.peek(needed), self._count + 1)
             fact = f"{place}: {len(self._buffer)} of its {needed} bytes are present"
             raise DamagedCapture(f"{self.name}: {fact}; the capture is truncated")
         return None
 
-    def _read_more(self, missing: int, size: int) -> bytes:
-        """Return up to *size* bytes, as many as are available, but at least the *missing* bytes of the next record.
-
-        At the end of the capture, return the bytes that remain, or none.
-        """
-        first = self._input.read1(max(missing, size))
-        return first + self._input.read(missing - len(first)) if first and missing > len(first) else first
-
     @property
-    def buffer(self) -> bytes:
+    def buffer(self) -> memoryview:
         """The bytes that were read but not yet returned in a chunk; they begin at the start of a record.
 
-        Empty while a chunk that `look_ahead` read is still to be returned.
+        Their memory is valid until the next chunk is read. Empty while a chunk that `look_ahead` read is still to be
+        returned.
         """
-        return b"" if self._ahead else self._buffer
+        return memoryview(b"") if self._ahead else self._buffer.view
+
+    def reading_ahead(self) -> AbstractContextManager[None]:
+        """Let a thread read ahead if that is worthwhile.
+
+        Returns:
+            A context, after which the capture cannot be read further.
+        """
+        return self._buffer.reading_ahead()
 
     def advance(self, size: int, packets: int) -> None:
         """Advance past records of the buffer that were read by the native scanner.
@@ -203,14 +202,14 @@ class CaptureReader(Iterator[Packet]):
             size: The number of bytes of these records.
             packets: The number of packets in them.
         """
-        self._buffer = self._buffer[size:]
+        self._buffer.skip(size)
         self._count += packets
         self.container.advance(size)
 
     @property
     def position(self) -> int:
         """The position of the buffer in the capture, in bytes after decompression."""
-        return self._input.bytes_returned - len(self._buffer)
+        return self._buffer.position
 
     @property
     def source_bytes(self) -> int:
@@ -233,8 +232,7 @@ class CaptureReader(Iterator[Packet]):
             packets: The number of packets before it that are not counted yet.
         """
         self.container.advance(position - self.position)
-        self._input.seek(position)
-        self._buffer = b""
+        self._buffer.seek(position)
         self._count += packets
 
     def _make_pieces(self) -> Generator[list[Packet], None, None]:

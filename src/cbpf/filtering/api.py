@@ -9,11 +9,11 @@ from .._named_tuple import NamedTuple
 from .._options import EngineName
 from .._validators import within
 from ..capture.base import NullWriter, RecordWriter
-from ..capture.input import Source
 from ..capture.native.choice import MIN_NATIVE_SIZE, size_of
 from ..capture.output import Target
 from ..capture.reader import CaptureReader
 from ..capture.registry import format_names, make_writer, needs_interfaces
+from ..capture.source_stream import Source
 from ..engines.base import llvm_is_installed
 from ..errors import CaptureError, DamagedCapture, FieldError
 from ..expression.address_lists import Expression

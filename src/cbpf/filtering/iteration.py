@@ -7,10 +7,10 @@ from typing import Final
 
 from .._options import EngineName
 from ..capture.base import ScanOutput
-from ..capture.input import Source
 from ..capture.native.choice import is_worthwhile, size_of
 from ..capture.packets import PacketColumns, columns_of_records
 from ..capture.reader import CaptureReader, Chunk
+from ..capture.source_stream import Source
 from ..capture.times import PointInTime, TimeBounds, TimeLimit, point_in_time
 from ..isa.dialects import PCAP, Dialect
 from ..vm import VM

@@ -10,9 +10,9 @@ from typing import Any, TypeAlias
 from .._named_tuple import NamedTuple
 from .._output import display_name
 from ..capture.compressors import Compressor, compressor_like
-from ..capture.input import Source
 from ..capture.output import Output, Target
 from ..capture.outputs import OutputPlan, choose_compressor, open_outputs
+from ..capture.source_stream import Source
 from ..errors import CaptureError
 
 _Identity: TypeAlias = tuple[int, int]

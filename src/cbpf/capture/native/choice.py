@@ -6,7 +6,7 @@ import stat
 from typing import Final
 
 from ...engines.base import llvm_is_installed
-from ..input import Source
+from ..source_stream import Source
 
 MIN_NATIVE_SIZE: Final = 16_000_000
 """The number of bytes from which machine code is faster, including its start."""

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
-from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, Self, TypeAlias, TypeVar
 
 from ..._named_tuple import NamedTuple
 from ...packet.buffers import address_of
 from ..base import Interface, ScanOutput, Section
 from ..packets import Fetch, PacketColumns, columns_of_records
+from .abi import MAX_LANES
 from .mapped_file import MappedFile
 from .output_memory import AcceptedColumns
 from .scanner import ScannedRecords, Scanner, ScanPlan, scan_file
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from ..reader import CaptureReader, Chunk
 
 _MIN_WINDOW: Final = 1 << 21  # minimum size in bytes of the window of a scanner for buffers
+_MIN_LANES_SIZE: Final = 1 << 18  # bytes of a buffer from which several lanes are faster than one
 _MIN_CHUNK_SIZE: Final = 1 << 12  # bytes that Python reads between native scans
 _MAX_CHUNK_SIZE: Final = 1 << 20
 
@@ -74,10 +76,11 @@ class NativeRun:
         self._stopped = False
         self._file: MappedFile | None = None
         self._stack = ExitStack()
+        self._reads_ahead = False
         self._plan: ScanPlan | None = None
         self._plan_key: _PlanKey | None = None
         self._scanner: Scanner | None = None
-        self._scanned_buffer = b""
+        self._scanned_buffer = memoryview(b"")
 
     def __enter__(self) -> Self:
         return self
@@ -127,8 +130,10 @@ class NativeRun:
     def _fetch_of(self, result: ScannedRecords) -> Callable[[], Fetch]:
         if result.memory is None and self._file is not None:
             return self._file.fetch
-        memory: Any = self._scanned_buffer if result.memory is None else result.memory
-        return lambda: memory.__getitem__
+        if (memory := result.memory) is not None:
+            return lambda: memory.__getitem__
+        buffer = self._scanned_buffer
+        return lambda: lambda positions: buffer[positions].tobytes()
 
     def scan(self) -> Generator[ScannedRecords, None, None]:
         """Yield results from the current record on, up to one that the scanner does not handle, or the end.
@@ -147,16 +152,22 @@ class NativeRun:
             starts_small, self._starts_small = self._starts_small, True  # a later scan may end soon again
             with closing(scan_file(self._file, self._reader.position, plan, starts_small=starts_small)) as results:
                 yield from results
-        elif self._reader.buffer:
+            return
+        if not self._reads_ahead:
+            self._reads_ahead = True
+            self._stack.enter_context(self._reader.reading_ahead())
+        if self._reader.buffer:
             yield from self._scan_buffer(plan)
 
     def _scan_buffer(self, plan: ScanPlan) -> Generator[ScannedRecords, None, None]:
         self._scanned_buffer = buffer = self._reader.buffer
         if self._scanner is None or len(buffer) > self._scanner.window:
             self._scanner = Scanner(plan, max(len(buffer), _MIN_WINDOW))
+        lanes = MAX_LANES if len(buffer) >= _MIN_LANES_SIZE else 1
+        settings = self._reader.container.scan_settings(self._next_record())
         with address_of(buffer) as address:
-            result = self._scanner.scan(address, 0, len(buffer), len(buffer), lanes=1)
-            assert result is not None  # a single lane is always a chain
+            result = self._scanner.scan(address, 0, len(buffer), len(buffer), lanes=lanes, settings=settings)
+            assert result is not None  # it begins at a known boundary
             if result.position:
                 yield result
 
@@ -186,8 +197,10 @@ class NativeRun:
         return self._plan
 
     def _next_record(self) -> bytes:
-        """Return the start of the next record of a file."""
-        return b"" if self._file is None else self._file.peek(self._reader.position, 16)
+        """Return the start of the next record."""
+        if self._file is None:
+            return self._reader.buffer[:16].tobytes()
+        return self._file.peek(self._reader.position, 16)
 
 
 def all_columns(

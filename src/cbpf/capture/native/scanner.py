@@ -29,17 +29,18 @@ import mmap
 import os
 import sys
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ..._named_tuple import NamedTuple
 from ...engines.llvm import jit
 from ...engines.llvm.context import default_context, raise_interruption
-from ...errors import CaptureError
 from ...packet.host_order import ByteOrder
 from ..base import Interface, ScanOutput
+from ..read_ahead import forked
 from .abi import MAX_LANES, SCRATCH_SIZE, ScanRequest, TimeScale
 from .mapped_file import AnonymousMapping, MappedFile
 from .output_memory import AcceptedColumns, AcceptedRanges, ColumnMemory, OutputMemory, RangeMemory
@@ -128,16 +129,26 @@ class Scanner:
         return ctypes.addressof(data)
 
     def scan(
-        self, base: int, begin: int, stop: int, end: int, *, guess: bool = False, lanes: int = MAX_LANES
+        self,
+        base: int,
+        begin: int,
+        stop: int,
+        end: int,
+        *,
+        guess: bool = False,
+        lanes: int = MAX_LANES,
+        settings: Mapping[str, int] = MappingProxyType({}),
     ) -> ScannedRecords | None:
         """Scan the records that start from *begin* on and before *stop*, up to the first one not handled.
 
         *base* is the address of position 0, and *end* the end of the readable bytes. With *guess*, *begin* is not a
         known boundary: the scan begins at the first plausible one from there on; return None if there is none. If the
-        lanes do not form a chain, the window is scanned again with one lane. One lane suffices from the start for bytes
-        that are in the cache.
+        lanes do not form a chain, the window is scanned again with one lane. One lane suffices from the start for few
+        bytes. *settings* replace fields of the request.
         """
         request = self._request
+        for name, number in settings.items():
+            setattr(request, name, number)
         request.base = base % (1 << 64)  # *base* may be negative for a window far into a file
         request.begin, request.stop, request.end = begin, stop, end
         request.guess = guess
@@ -209,8 +220,7 @@ class _Worker:
     def result(self) -> _ScannedWindow:
         """Return the result of the next window; raise `CaptureError` in a child process, which has no such thread."""
         if os.getpid() != self._process:
-            rule = "only the parent process can continue to read it"
-            raise CaptureError(f"{self._file.name}: the process was forked while it read the capture; {rule}")
+            raise forked(self._file.name)
         result = self._done.get()
         if isinstance(result, BaseException):
             raise result

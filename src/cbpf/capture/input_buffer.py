@@ -1,0 +1,169 @@
+"""The bytes of a capture between its input and its parsers: read, but not yet parsed, in memory that is reused.
+
+The first bytes are read when they are needed. If reading ahead is permitted, a thread (`read_ahead`) reads all further
+bytes into windows of memory, while the parsers are busy with the window before. Each window begins with free space, to
+which the incomplete record at the end of the previous window is copied:
+
+    window    | free | rest of a record | bytes that the thread read ...                      |
+                     ^                  ^                                                     ^
+                     start              begin of the piece                                    end
+
+A record that is longer than the free space is put together in memory of its own.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Final
+
+from ..errors import CaptureError
+from .input import Input
+
+if TYPE_CHECKING:
+    from .read_ahead import Piece, ReadAhead
+
+_READ_AHEAD_FROM: Final = 1 << 20  # bytes of a capture that are read without a thread
+_MAX_EXCESS: Final = 1 << 22  # bytes of memory that a long record leaves unused
+
+
+class _Postponed(Exception):
+    """The next read of the source may wait for data, while there are bytes that can be parsed."""
+
+
+class InputBuffer:
+    """The bytes of an input that were read and are not yet parsed; they begin at the start of a record.
+
+    Parsers `skip` the bytes that they have parsed. *begin* is the first bytes, which were already read from *source*.
+    """
+
+    def __init__(self, source: Input, begin: bytes) -> None:
+        self._input = source
+        self._memory = memoryview(bytearray(begin))
+        self._start, self._end = 0, len(begin)
+        self._position = source.bytes_returned - len(begin)
+        self._error: CaptureError | None = None  # of the input, after the bytes that are present
+        self._may_read_ahead = False
+        self._ahead: ReadAhead | None = None
+        self._window: memoryview | None = None  # of `_ahead`, the one in use
+
+    def __len__(self) -> int:
+        return self._end - self._start
+
+    @property
+    def position(self) -> int:
+        """The position of the first byte in the capture."""
+        return self._position
+
+    @property
+    def view(self) -> memoryview:
+        """The bytes, which are not copied; their memory is valid until the next call of `fill`."""
+        return self._memory[self._start : self._end]
+
+    def peek(self, size: int) -> bytes:
+        """Return a copy of the first *size* bytes, or of all there are."""
+        return self._memory[self._start : min(self._start + size, self._end)].tobytes()
+
+    def skip(self, size: int) -> None:
+        """Remove the first *size* bytes."""
+        self._start += size
+        self._position += size
+
+    def seek(self, position: int) -> None:
+        """Remove all bytes, and continue at a position of the file."""
+        self._input.seek(position)
+        self._start = self._end = 0
+        self._position = position
+        self._error = None
+
+    def fill(self, needed: int, size: int) -> bool:
+        """Read more bytes: about *size*, but only while no read must wait, unless fewer than *needed* are present.
+
+        Returns:
+            Whether bytes were read; False at the end of the input. There may still be fewer than *needed*.
+
+        Raises:
+            CaptureError: The input cannot be read further.
+        """
+        if self._error is not None:
+            raise self._error
+        before = len(self)
+        if self._reads_ahead() and self._ahead is not None:
+            while len(self) < max(needed, before + 1) and (piece := self._ahead.take()) is not None:
+                self._add(piece, needed)
+        else:
+            self._read(max(needed - before, 1), size)
+        return len(self) > before
+
+    def _read(self, missing: int, size: int) -> None:
+        """Read up to *size* bytes while no read must wait, and *missing* bytes at least, or as many as are present."""
+        missing = min(missing, max(size, len(self)))  # a corrupt length requires no more memory than its bytes
+        self._reserve(max(missing, size))
+        first, limit = self._end, self._end + max(missing, size)
+
+        def postpone() -> None:
+            if self._end - first >= missing and self._input.stream.may_wait():
+                raise _Postponed
+
+        self._input.stream.before_read = postpone
+        try:
+            while self._end < limit and (count := self._input.readinto(self._memory[self._end : limit])):
+                self._end += count
+        except _Postponed:
+            pass
+        except CaptureError as error:
+            if self._end == first:
+                raise
+            self._error = error
+
+    def _reserve(self, room: int) -> None:
+        """Provide memory for *room* more bytes."""
+        view, size = self.view, len(self)
+        is_window = self._memory is self._window
+        if not is_window and len(self._memory) - self._end >= room:
+            return
+        if is_window or not size + room <= len(self._memory) <= _MAX_EXCESS + 2 * (size + room):
+            self._memory = memoryview(bytearray((size + room) * 5 // 4))
+        self._memory[:size] = view
+        self._start, self._end = 0, size
+
+    # Reading ahead
+
+    @contextmanager
+    def reading_ahead(self) -> Iterator[None]:
+        """Let a thread read ahead if the capture is neither short nor a plain file; afterwards this object cannot read.
+
+        A plain file is read from here only where machine code cannot read it from the file itself.
+        """
+        self._may_read_ahead = self._input.stream.allows_threads and self._input.file() is None
+        try:
+            yield
+        finally:
+            self._may_read_ahead = False
+            if self._ahead is not None:
+                self._ahead.stop()
+
+    def _reads_ahead(self) -> bool:
+        """Return whether a thread reads ahead; start it if it is permitted and the capture is not short."""
+        if self._may_read_ahead and self._input.bytes_returned >= _READ_AHEAD_FROM:
+            from .read_ahead import ReadAhead
+
+            self._may_read_ahead = False
+            with suppress(RuntimeError, OSError):  # a limit of threads, of memory or of open files
+                self._ahead = ReadAhead(self._input)
+        return self._ahead is not None
+
+    def _add(self, piece: "Piece", needed: int) -> None:
+        """Add a piece, whose memory is used as it is unless that is no longer possible."""
+        window, begin, end = piece
+        size = len(self)
+        if window is self._memory:  # the piece follows the bytes
+            self._end = end
+        elif size <= begin:
+            window[begin - size : begin] = self.view
+            self._memory, self._start, self._end = window, begin - size, end
+        else:
+            self._reserve(max(end - begin, min(needed - size, size)))
+            self._memory[self._end : self._end + end - begin] = window[begin:end]
+            self._end += end - begin
+        if self._ahead is not None and self._window is not None and self._window is not window:
+            self._ahead.release(self._window)
+        self._window = window

@@ -1,0 +1,308 @@
+"""Captures that a thread reads ahead: equal results from all sources, live pipes, and no thread that remains."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+from random import Random
+from typing import Any, BinaryIO, Final, cast
+
+import pytest
+
+import cbpf
+from cbpf.capture import input_buffer, read_ahead
+from support.captures import as_pcapng, encoded
+from support.compressed import FRAME_KINDS, Pieces, gzip_member
+from support.hostile_captures import DAMAGES, TRAFFIC_RECORDS, damaged
+from support.project import Rounds
+from support.sample_captures import ARP, PLAIN, pipe
+from support.scans import FILTERS, SIZES, machine, outcome, shrink
+
+pytest.importorskip("llvmlite", reason="the native engine needs llvmlite")
+pytestmark = pytest.mark.filterwarnings("ignore::cbpf.ExpressionWarning")
+
+LONG: Final = encoded(TRAFFIC_RECORDS)
+ACCEPT_ALL: Final = cbpf.VM(cbpf.parse("ret #1"), engine="llvm")
+ACCEPT_ARP: Final = cbpf.VM(cbpf.parse("ldh [12]\njeq #0x806,0,1\nret #1\nret #0"), engine="llvm")
+
+
+@pytest.fixture(autouse=True)
+def all_threads_end() -> Iterator[None]:
+    """Fail a test that leaves a thread."""
+    before = set(threading.enumerate())
+    yield
+    assert not {thread for thread in threading.enumerate() if not isinstance(thread, threading.Timer)} - before
+
+
+@pytest.fixture
+def small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    shrink(monkeypatch, SIZES[0])
+
+
+# Sources
+
+
+@contextmanager
+def fed(data: bytes, size: int, buffering: int) -> Iterator[BinaryIO]:
+    """Yield the read end of a pipe to which a thread writes *size* bytes at a time."""
+    read_end, write_end = os.pipe()
+
+    def write() -> None:
+        with open(write_end, "wb", buffering=0) as writer, suppress(BrokenPipeError):
+            for start in range(0, len(data), size):
+                writer.write(data[start : start + size])
+
+    thread = threading.Thread(target=write)
+    with open(read_end, "rb", buffering=buffering) as reader:
+        thread.start()
+        yield reader
+    thread.join()
+
+
+def source_of(random: Random, stack: ExitStack, data: bytes, path: Path, *, in_pieces: bool) -> Any:
+    """Return a source with these bytes: a file or memory; or a pipe or file object that returns few at a time."""
+    path.write_bytes(data)
+    size = random.choice((1, 7, 4_096, 100_000)) if len(data) < 9_000 else random.choice((777, 4_096, 100_000))
+    kinds: list[Callable[[], Any]] = [
+        lambda: path,
+        lambda: BytesIO(data),
+        lambda: stack.enter_context(path.open("rb")),
+    ]
+    pieces: list[Callable[[], Any]] = [
+        lambda: Pieces(data[start : start + size] for start in range(0, len(data), size)),
+        lambda: stack.enter_context(fed(data, size, random.choice((0, 8_192)))),
+    ]
+    return random.choice([*kinds, *pieces] if in_pieces else kinds)()
+
+
+def compressions() -> list[Callable[[bytes], bytes]]:
+    import bz2
+    import lzma
+
+    frames = [make for make in FRAME_KINDS.values() if make is not None]
+    return [bytes, partial(gzip_member, flags=0), partial(lzma.compress, preset=0), bz2.compress, *frames]
+
+
+def random_capture(random: Random) -> bytes:
+    """Return a capture, often with packets longer than a window, or a damaged one."""
+    if random.random() < 0.4:
+        return damaged(random)
+    records = random.sample(TRAFFIC_RECORDS, random.choice((0, 5, 300)))
+    for _ in range(random.choice((0, 0, 1, 3))):
+        record = random.choice(TRAFFIC_RECORDS)
+        data = record.data + random.randbytes(random.choice((3_000, 70_000, 200_000)))
+        records.insert(random.randint(0, len(records)), record._replace(data=data, wire_length=len(data)))
+    return random.choice((encoded, as_pcapng))(records)
+
+
+@pytest.mark.fuzz
+def test_engines_agree_on_all_sources(rounds: Rounds, tmp_path: Path) -> None:
+    path = tmp_path / "in"
+    for random in rounds(60, min_checked=1):
+        compress = random.choice(compressions())
+        data = compress(random_capture(random))
+        in_pieces = random.random() < 0.7
+        if compress is bytes or not in_pieces:  # pieces determine how much of a corrupt compressed stream is output
+            data = random.choice(DAMAGES)(random, data.ljust(100, b"\0"))
+        expression, count = random.choice(FILTERS), random.choice((None, None, None, 1, 40))
+        results = []
+        for engine in ("python", "llvm"):
+            with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
+                shrink(patch, random.choice(SIZES))
+                source = (
+                    BytesIO(data) if engine == "python" else source_of(random, stack, data, path, in_pieces=in_pieces)
+                )
+                target = BytesIO()
+                outputs = partial(lambda target: [target.getvalue()], target)
+                done = outcome(outputs, cbpf.filter_capture, source, target, machine(expression, engine), count=count)
+                name = source if isinstance(source, Path) else getattr(source, "name", "capture")
+                results.append(done._replace(error=done.error.replace(f" {name}: ", " capture: ", 1)))
+        assert results[0] == results[1]
+        rounds.checked()
+
+
+@pytest.mark.usefixtures("small_windows")
+@pytest.mark.parametrize("compress", compressions(), ids=lambda compress: getattr(compress, "__name__", "stream"))
+def test_records_longer_than_all_windows_are_read(compress: Callable[[bytes], bytes]) -> None:
+    long = TRAFFIC_RECORDS[0]._replace(data=Random(1).randbytes(250_000), wire_length=250_000)
+    capture = encoded([*TRAFFIC_RECORDS[:9], long, TRAFFIC_RECORDS[9], long, long, *TRAFFIC_RECORDS[10:50]])
+    for source in (BytesIO(compress(capture)), Pieces([compress(capture)])):
+        target = BytesIO()
+        cbpf.filter_capture(cast(BinaryIO, source), target, ACCEPT_ALL)
+        assert target.getvalue() == capture
+
+
+# Live pipes
+
+
+class Gate(BytesIO):
+    """A target that sets an event when it has received *size* bytes."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self._size = size
+        self.is_reached = threading.Event()
+
+    def write(self, data: Any, /) -> int:
+        count = super().write(data)
+        if self.tell() >= self._size:
+            self.is_reached.set()
+        return count
+
+
+def read_live(target: BinaryIO, read_end: int, **options: Any) -> threading.Thread:
+    """Start a thread that filters the packets from a pipe."""
+
+    def run() -> None:
+        with open(read_end, "rb", buffering=0, closefd=False) as source, suppress(cbpf.DamagedCapture):
+            cbpf.filter_capture(cast(BinaryIO, source), target, ACCEPT_ARP, **options)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+@pytest.mark.usefixtures("small_windows")
+@pytest.mark.parametrize("part", [b"", b"a part of a record"])
+def test_packets_are_written_while_a_pipe_that_is_read_ahead_pauses(part: bytes) -> None:
+    expected = encoded([record for record in TRAFFIC_RECORDS if record.data[12:14] == b"\x08\x06"] + ARP)
+    target = Gate(len(expected))
+    with pipe() as (read_end, writer):
+        thread = read_live(target, read_end)
+        writer.write(LONG)
+        writer.write(PLAIN[24:] + part)
+        assert target.is_reached.wait(8)
+        assert not writer.closed
+        assert target.getvalue() == expected
+        writer.close()
+        thread.join()
+
+
+@pytest.mark.usefixtures("small_windows")
+def test_a_limit_ends_the_run_while_a_pipe_pauses() -> None:
+    with pipe() as (read_end, writer):
+        thread = read_live(BytesIO(), read_end, count=1)
+        writer.write(LONG)
+        thread.join(8)
+        assert not thread.is_alive()
+        assert not writer.closed
+
+
+# Ends other than that of the input
+
+
+@pytest.mark.usefixtures("small_windows")
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_exceptions_of_the_consumer_end_the_thread(error: type[BaseException]) -> None:
+    def fail(count: int) -> None:
+        raise error
+
+    with pipe() as (read_end, writer), open(read_end, "rb", buffering=0, closefd=False) as source:
+        writer.write(LONG[:60_000])  # as much as a pipe holds without a reader
+        with pytest.raises(error):
+            cbpf.filter_capture(cast(BinaryIO, source), None, ACCEPT_ALL, progress=fail)
+        with pytest.raises(error):
+            cbpf.filter_capture(BytesIO(gzip_member(LONG, 0)), None, ACCEPT_ALL, progress=fail)
+
+
+@pytest.mark.usefixtures("small_windows")
+def test_a_signal_ends_a_run_that_waits_for_a_pipe() -> None:
+    def interrupt(number: int, frame: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with pipe() as (read_end, writer), open(read_end, "rb", buffering=0, closefd=False) as source:
+            writer.write(LONG[:60_000])  # as much as a pipe holds without a reader
+            signal.setitimer(signal.ITIMER_REAL, 0.2)
+            with pytest.raises(TimeoutError):
+                cbpf.filter_capture(cast(BinaryIO, source), None, ACCEPT_ALL)
+            assert not writer.closed
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.usefixtures("small_windows")
+def test_a_child_process_cannot_continue_to_read() -> None:
+    """The child has no thread that reads; it reports this and does not wait. The parent is not disturbed."""
+    children: list[int] = []
+
+    def fork(count: int) -> None:
+        if not children:
+            children.append(os.fork())
+            if not children[0]:
+                signal.alarm(20)
+
+    try:
+        summary = cbpf.filter_capture(BytesIO(gzip_member(LONG, 0)), None, ACCEPT_ALL, progress=fork)
+    except cbpf.CaptureError as error:
+        os._exit(0 if "the process was forked while it read the capture" in str(error) else 1)
+    except BaseException:
+        os._exit(2)
+    if not children[0]:
+        os._exit(3)
+    assert os.waitpid(children[0], 0)[1] == 0
+    assert summary.packets_seen == len(TRAFFIC_RECORDS)
+
+
+_STARTS: Final = {"threads": "start", "files": "eventfd"}
+
+
+@pytest.mark.usefixtures("small_windows")
+@pytest.mark.parametrize("limit", _STARTS)
+def test_captures_are_read_without_a_thread_where_there_is_none(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object) -> None:
+        raise RuntimeError("can't start new thread") if limit == "threads" else OSError(24, "Too many open files")
+
+    monkeypatch.setattr(threading.Thread if limit == "threads" else os, _STARTS[limit], fail)
+    target = BytesIO()
+    cbpf.filter_capture(BytesIO(gzip_member(LONG, 0)), target, ACCEPT_ALL)
+    assert target.getvalue() == LONG
+
+
+def test_a_short_capture_is_read_without_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(read_ahead.ReadAhead, "__init__", fail)
+    assert len(LONG) < input_buffer._READ_AHEAD_FROM
+    assert cbpf.filter_capture(BytesIO(gzip_member(LONG, 0)), None, ACCEPT_ALL).packets_seen == len(TRAFFIC_RECORDS)
+
+
+# Memory
+
+
+PEAK: Final = """
+import sys
+import cbpf
+
+def progress(read):
+    global peak
+    with open("/proc/self/status") as status:
+        peak = max(peak, *(int(line.split()[1]) for line in status if line.startswith("RssAnon")))
+
+peak = 0
+cbpf.filter_capture(sys.argv[1], None, cbpf.parse("ret #1"), engine="llvm", progress=progress)
+print(peak)
+"""
+
+
+def test_memory_does_not_grow_with_a_decompression_bomb(tmp_path: Path) -> None:
+    """Anonymous memory in kilobytes, for 40 MB and for 200 MB."""
+    path, peaks = tmp_path / "in.gz", []
+    block = encoded([TRAFFIC_RECORDS[0]._replace(data=bytes(200_000), wire_length=200_000)] * 200)[24:]
+    member = gzip_member(block, 0)
+    for count in (1, 5):
+        path.write_bytes(gzip_member(encoded([]), 0) + member * count)
+        done = subprocess.run([sys.executable, "-c", PEAK, str(path)], capture_output=True, text=True, check=True)
+        peaks.append(int(done.stdout))
+    assert 0 < peaks[1] < peaks[0] + 8_000
