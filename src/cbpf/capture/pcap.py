@@ -207,13 +207,6 @@ def plain_header(interface: Interface, *, nanoseconds: bool) -> FileHeader:
     return FileHeader(data, PcapLayout(byte_order, nanoseconds, 16, "captured first"), snaplen, header_type)
 
 
-def plain_record(byte_order: ByteOrder, nanoseconds: bool, time_ns: int, wire_length: int, data: bytes) -> bytes:
-    """Return the record of a packet for a capture with a plain header; its time must fit in 32 bits of seconds."""
-    seconds, fraction = divmod(time_ns, SECOND)
-    units = fraction if nanoseconds else fraction // 1000
-    return struct.pack(f"{byte_order}IIII", seconds, units, len(data), wire_length) + data
-
-
 class PcapWriter(RecordWriter):
     """Writes one pcap, whose header applies to all packets.
 
@@ -258,7 +251,7 @@ class PcapWriter(RecordWriter):
         if isinstance(source, Pcap) and source.header.link_type == header.link_type:
             body = b"".join(_reencoded(source.header, buffer, packets, header.layout))
         else:
-            body = b"".join([_encoded(source, buffer, record, place, header) for record in packets])
+            body = b"".join(_encoded(source, buffer, packets, place, header))
         self._header = header  # only now: after an error, the header is not yet written
         return head + body
 
@@ -313,31 +306,45 @@ def _converted(
     return head + extra + (data if order is None else order.reversed(data, wire_length, source.byte_order))
 
 
-def _encoded(source: RecordSource, buffer: bytes, record: RecordSpan, place: Place, header: FileHeader) -> bytes:
-    """Return the record of a packet from another format."""
-    _, data_start, data_end, _, wire_length, interface = record
-    time_ns, layout, described = source.time_ns(buffer, record), header.layout, source.interfaces[interface]
-    fault = _misfit(described, data_end - data_start, time_ns, header)
-    if fault:
-        raise CaptureError(f"{place(record)}: {fault}")
-    data, order = buffer[data_start:data_end], _order_to_reverse(described, layout)
-    if order is not None:
-        data = order.reversed(data, wire_length, described.byte_order)
-    return plain_record(layout.byte_order, layout.nanoseconds, time_ns, wire_length, data)
+def _encoded(
+    source: RecordSource, buffer: bytes, packets: list[RecordSpan], place: Place, header: FileHeader
+) -> Iterator[bytes]:
+    """Yield the records of packets from another format."""
+    layout, time_ns = header.layout, source.time_ns
+    pack, unit = struct.Struct(f"{layout.byte_order}IIII").pack, 1 if layout.nanoseconds else 1000
+    max_captured = _max_captured(header)
+    orders: dict[int, HostOrder | None] = {}  # of the interfaces that fit
+    for record in packets:
+        _, data_start, data_end, _, wire_length, interface = record
+        captured, (seconds, fraction) = data_end - data_start, divmod(time_ns(buffer, record), SECOND)
+        if interface not in orders or captured > max_captured or seconds >> 32 or fraction % unit:
+            described = source.interfaces[interface]
+            fault = _misfit(described, captured, seconds, fraction, header)
+            if fault:
+                raise CaptureError(f"{place(record)}: {fault}")
+            orders[interface] = _order_to_reverse(described, layout)
+        data, order = buffer[data_start:data_end], orders[interface]
+        if order is not None:
+            data = order.reversed(data, wire_length, source.interfaces[interface].byte_order)
+        yield pack(seconds, fraction // unit, captured, wire_length) + data
 
 
-def _misfit(interface: Interface, captured: int, time_ns: int, header: FileHeader) -> str | None:
-    """Return the reason why a packet cannot be written under this header, or None."""
-    pcap_type, max_captured = header.link_type, min(header.snaplen, header.link_type.max_packet_length)
+def _max_captured(header: FileHeader) -> int:
+    return min(header.snaplen, header.link_type.max_packet_length)
+
+
+def _misfit(interface: Interface, captured: int, seconds: int, fraction: int, header: FileHeader) -> str | None:
+    """Return the reason why a packet cannot be written under this header, or None; *fraction* is in nanoseconds."""
+    pcap_type, max_captured = header.link_type, _max_captured(header)
     if interface.link_type != pcap_type:
         return f"link type {interface.link_type.name} is not {pcap_type.name} as before; a pcap has one link type"
     if not _is_convertible(interface, header):
         return _byte_order_fault(interface)
     if captured > max_captured:
         return f"captured length is {captured} bytes; the pcap header, already written, allows {max_captured}"
-    if not 0 <= time_ns < SECOND << 32:
-        return f"time is {time_ns // SECOND} seconds since 1970; a pcap has 32 bits for the seconds"
-    if time_ns % 1000 and not header.layout.nanoseconds:
+    if seconds >> 32:
+        return f"time is {seconds} seconds since 1970; a pcap has 32 bits for the seconds"
+    if fraction % 1000 and not header.layout.nanoseconds:
         return "time has nanoseconds; the pcap header, already written, declares microseconds"
     return None
 
