@@ -26,10 +26,10 @@ from cbpf.engines.llvm.context import default_context
 _LIBRARIES: Final = ("libpcap.so.0.8", "libpcap.so.1", "libpcap.so")
 
 _SYNTHETIC: Final = 3_000
-_MIN_ROWS: Final = 10_000  # per call; packets repeat, so that the cost of the call from Python is negligible
-_MIN_SAMPLE: Final = 100_000  # rows per timed run
+_MINROWS: Final = 10_000  # per call; packets repeat, so that the cost of the call from Python is negligible
+MIN_SAMPLE: Final = 100_000  # rows per timed run
 
-_ROW: Final = struct.Struct("=QII")
+ROW: Final = struct.Struct("=QII")
 """Address, captured length, wire length: a row of `engines.llvm.entry_points.match`."""
 
 
@@ -46,7 +46,7 @@ class _Result(NamedTuple):
 
 def hot(setting: Setting) -> Iterator[Section]:
     """Measure the Ethernet expressions of the corpus on recorded and on synthetic packets."""
-    library = _Libpcap()
+    library = Libpcap()
     with cbpf.read_capture(TRAFFIC) as capture:
         recorded = packets_of([(packet.data, packet.wire_length) for packet in capture])
     generated = packets_of([(data, len(data)) for data in synthetic.packets(setting.scaled(_SYNTHETIC))])
@@ -54,7 +54,7 @@ def hot(setting: Setting) -> Iterator[Section]:
         yield _section(title, packets, _race(packets, library, setting))
 
 
-class _Libpcap:
+class Libpcap:
     """The system's libpcap, and a loop around its `bpf_filter`."""
 
     def __init__(self) -> None:
@@ -86,12 +86,12 @@ def _system_libpcap() -> ctypes.CDLL:
     raise Omitted("it needs the system's libpcap")
 
 
-def _race(packets: cbpf.Packets, library: _Libpcap, setting: Setting) -> list[_Result]:
+def _race(packets: cbpf.Packets, library: Libpcap, setting: Setting) -> list[_Result]:
     buffer = ctypes.create_string_buffer(bytes(packets.buffer), len(packets.buffer))
-    rows = _rows(packets, ctypes.addressof(buffer)) * -(-_MIN_ROWS // len(packets))
-    count = len(rows) // _ROW.size
+    rows = rows_of(packets, ctypes.addressof(buffer)) * -(-_MINROWS // len(packets))
+    count = len(rows) // ROW.size
     address = ctypes.addressof(ctypes.c_char.from_buffer(rows))
-    times = setting.scaled(-(-_MIN_SAMPLE // count))
+    times = setting.scaled(-(-MIN_SAMPLE // count))
     context = default_context()
     ours, theirs, optimised = (array("I", bytes(4 * count)) for _ in range(3))
     results = []
@@ -103,7 +103,7 @@ def _race(packets: cbpf.Packets, library: _Libpcap, setting: Setting) -> list[_R
             library.filter(program, address, count, theirs.buffer_info()[0]),
             library.filter(smaller, address, count, optimised.buffer_info()[0]),
         ]
-        contenders = [Contender("", partial(_repeat, run, times), "", times * count) for run in runs]
+        contenders = [Contender("", partial(repeat, run, times), "", times * count) for run in runs]
         our, their, small = paired(contenders, rounds=setting.rounds(15))
         if ours != theirs:
             raise SystemExit(f"cbpf and libpcap return different verdicts: {expression}")
@@ -112,10 +112,10 @@ def _race(packets: cbpf.Packets, library: _Libpcap, setting: Setting) -> list[_R
     return results
 
 
-def _rows(packets: cbpf.Packets, address: int) -> bytearray:
+def rows_of(packets: cbpf.Packets, address: int) -> bytearray:
     """Return the rows that both loops read, for packets of a buffer at *address*."""
     columns = zip(packets.positions, packets.lengths, packets.wire_lengths, strict=True)
-    return bytearray().join(_ROW.pack(address + position, *lengths) for position, *lengths in columns)
+    return bytearray().join(ROW.pack(address + position, *lengths) for position, *lengths in columns)
 
 
 def compiled(expression: str) -> tuple[cbpf.Program, cbpf.Program]:
@@ -127,7 +127,8 @@ def compiled(expression: str) -> tuple[cbpf.Program, cbpf.Program]:
         )
 
 
-def _repeat(run: partial[Any], times: int) -> None:
+def repeat(run: partial[Any], times: int) -> None:
+    """Call *run* several times: a timed run is long enough for the clock, and for the processor's branch predictor."""
     for _ in range(times):
         run()
 

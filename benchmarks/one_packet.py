@@ -40,7 +40,8 @@ def _one_packet(direction: str, setting: Setting) -> Section:
         ("cypcap", partial(libpcap.offline_filter, header), 20_000, "`BpfProgram.offline_filter`, libpcap in C"),
         ("dpkt", dpkt_check(80, ipv6=False), 1_000, "`Ethernet(packet)`, then a check by hand"),
         ("scapy", scapy_check(80, ipv6=False), 50, "`Ether(packet)`, then a check by hand"),
-        ("nothing", bool, 100_000, "`bool(packet)`: the loop, and a call of a builtin"),
+        ("nothing", bool, 100_000, "`bool(packet)`: the loop, and a call of a builtin type"),
+        ("length", len, 100_000, "`len(packet)`: the loop, and a call of a builtin function"),
     ]
     require_agreement({name: bool(check(packet)) for name, check, _, _ in checks})
     contenders = [calls(name, check, packet, how, times=setting.scaled(times)) for name, check, times, how in checks]
@@ -51,6 +52,7 @@ def _one_packet(direction: str, setting: Setting) -> Section:
     )
     goals = [
         at_most(f"{title}: llvm engine", 70, rows[0].seconds * 1e9, "{:.0f} ns"),
+        at_most(f"{title}: llvm engine against `len`", 1.25, 1 / rows[-1].ratio, "{:.2f} times"),
         at_most(f"{title}: python engine", 500, rows[2].seconds * 1e9, "{:.0f} ns"),
     ]
     return Section(title, *table(rows, _COLUMNS), note, goals)
