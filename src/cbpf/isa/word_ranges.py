@@ -3,7 +3,10 @@
 The numbers have 32 bits; those of a `SetTest` may have several words of 32 bits.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
+from itertools import chain
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
@@ -12,6 +15,9 @@ from .opcodes import WORD_MASK
 
 Ranges: TypeAlias = tuple[tuple[int, int], ...]
 """Sorted, disjoint ranges of unsigned numbers, each with its first and its last number."""
+
+_FEW: Final = 2
+"""The number of ranges up to which the parts of another set within them are searched for."""
 
 
 class SetTest(NamedTuple):
@@ -48,9 +54,9 @@ def intersection(left: Ranges, right: Ranges) -> Ranges:
     """Return the intersection of two sets."""
     if not left or not right:
         return ()
-    for outer, inner in ((left, right), (right, left)):
-        if len(outer) == 1 and outer[0][0] <= inner[0][0] and inner[-1][1] <= outer[0][1]:
-            return inner
+    few, many = sorted((left, right), key=len)
+    if len(few) <= _FEW:
+        return tuple(chain.from_iterable(_within(many, low, high) for low, high in few))
     common, i, j = [], 0, 0
     while i < len(left) and j < len(right):
         low, high = max(left[i][0], right[j][0]), min(left[i][1], right[j][1])
@@ -61,6 +67,17 @@ def intersection(left: Ranges, right: Ranges) -> Ranges:
         else:
             j += 1
     return tuple(common)
+
+
+def _within(ranges: Ranges, low: int, high: int) -> Ranges:
+    """Return the numbers of a set from *low* to *high*."""
+    inside = ranges[bisect_left(ranges, low, key=itemgetter(1)) : bisect_right(ranges, high, key=itemgetter(0))]
+    if not inside or (low <= inside[0][0] and inside[-1][1] <= high):
+        return inside
+    clipped = list(inside)
+    clipped[0] = max(low, inside[0][0]), inside[0][1]
+    clipped[-1] = clipped[-1][0], min(high, inside[-1][1])
+    return tuple(clipped)
 
 
 def complement(ranges: Ranges, upper: int = WORD_MASK) -> Ranges:

@@ -131,10 +131,12 @@ class Diagram:
         """
         starts: list[int] = []
         targets: list[NodeId] = []
+        last: NodeId | None = None
         for start, target in arms:
-            if not targets or targets[-1] != target:
+            if target != last:
                 starts.append(start)
                 targets.append(target)
+                last = target
         required = self.values.requirements[value]
         if len(targets) == 1:
             return self.guard(required, targets[0])
@@ -256,8 +258,11 @@ def arms_of(ranges: Ranges, inside: NodeId, outside: NodeId, upper: int) -> Iter
 
 def ranges_of_targets(node: Switch, upper: int) -> dict[NodeId, Ranges]:
     """Return the ranges of values, up to *upper*, that go to each target of a switch."""
-    ranges: dict[NodeId, list[tuple[int, int]]] = {}
-    ends = [*(start - 1 for start in node.starts[1:]), upper]
-    for start, end, target in zip(node.starts, ends, node.targets, strict=True):
-        ranges.setdefault(target, []).append((start, end))
+    ends = [start - 1 for start in node.starts[1:]]
+    arms = tuple(zip(node.starts, [*ends, upper], strict=True))
+    ranges: dict[NodeId, list[tuple[int, int]]] = {target: [] for target in node.targets}
+    if len(ranges) == 2:  # adjacent arms have different targets
+        return {node.targets[0]: arms[::2], node.targets[1]: arms[1::2]}
+    for arm, target in zip(arms, node.targets, strict=True):
+        ranges[target].append(arm)
     return {target: tuple(target_ranges) for target, target_ranges in ranges.items()}

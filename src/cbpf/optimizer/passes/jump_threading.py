@@ -33,6 +33,7 @@ so the edge goes to the result of that test instead:
 (005) ret      #0
 """
 
+from bisect import bisect_right
 from collections.abc import Sequence
 
 from ..._named_tuple import NamedTuple
@@ -128,15 +129,14 @@ def _possible_arms(node: Switch, threaded: dict[NodeId, NodeId], domain: Ranges)
     """Return the starts and threaded targets of the arms that *domain* can take; other arms join a neighbour."""
     starts: list[int] = []
     targets: list[NodeId] = []
+    last: NodeId | None = None
     position = 0
-    for index, start in enumerate(node.starts):
-        end = node.starts[index + 1] - 1 if index + 1 < len(node.starts) else domain[-1][1]
-        while position < len(domain) and domain[position][1] < start:
-            position += 1
-        if position == len(domain) or domain[position][0] > end:
-            continue
-        target = threaded[node.targets[index]]
-        if not targets or targets[-1] != target:
-            starts.append(start if targets else 0)
-            targets.append(target)
+    for low, high in domain:
+        first = max(position, bisect_right(node.starts, low) - 1)
+        position = bisect_right(node.starts, high)
+        for start, target in zip(node.starts[first:position], node.targets[first:position], strict=True):
+            if threaded[target] != last:
+                last = threaded[target]
+                starts.append(start if targets else 0)
+                targets.append(last)
     return starts, targets
