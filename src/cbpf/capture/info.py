@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, TypeAlias
 
 from .._named_tuple import NamedTuple
 from .._record import Record
+from .._text import Readable
 from .._validators import instance_of, optional, text, within
 from ..errors import DamagedCapture
 from ..packet.host_order import ByteOrder
@@ -148,8 +149,10 @@ _check_count: Final = within(0, 2**63 - 1, "a count")
 _Count: TypeAlias = Annotated[int, _check_count]
 
 
-class CaptureInfo(Record):
+class CaptureInfo(Record, Readable):
     """A summary of a capture, up to its end or to the first truncated or corrupt record.
+
+    `str` returns the lines that `cbpf info` prints.
 
     Args:
         name: The name of the source in error messages.
@@ -182,6 +185,11 @@ class CaptureInfo(Record):
     out_of_order: _Count
     other_blocks: tuple[tuple[str, int], ...]
     damage: Annotated[str | None, optional(instance_of(str))]
+
+    def __str__(self) -> str:
+        from .info_text import info_text
+
+        return info_text(self)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the summary as a dictionary of JSON types, as `cbpf info --json` prints it.

@@ -373,8 +373,3 @@ def read_expression(words: tuple[str, ...], expression_file: str | None) -> str:
 def flow_of(program: cbpf.Program, dialect: cbpf.Dialect) -> cbpf.Flow:
     """Return the flow of a program, which may be longer than the dialect accepts."""
     return cbpf.Flow(program, dialect=dialect.replace(longest=None, longest_translated_jump=None))
-
-
-def path_length(shortest: int, longest: int) -> str:
-    """Return the range of path lengths as text."""
-    return f"{shortest:,}" if shortest == longest else f"{shortest:,} to {longest:,}"
