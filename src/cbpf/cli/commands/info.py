@@ -8,10 +8,11 @@ import cbpf
 
 from ..declarations import argument, option, subcommand
 from ..streams import echo
+from ..tcpdump_options import TCPDUMP_OPTIONS
 from ..values import FILE
 
 
-@subcommand("info", "Describe captures.")
+@subcommand("info", "Describe captures.", foreign_options=TCPDUMP_OPTIONS)
 @argument("captures", multiple=True, required=True, metavar="CAPTURE...", kind=FILE)
 @option("--json", "as_json", is_flag=True, help="Print one line of JSON per capture.")
 def command(captures: tuple[str, ...], as_json: bool) -> int:

@@ -13,10 +13,11 @@ from ..options import (
 )
 from ..packets import PacketView, packet_number_option, program_view, programs_for_capture, read_packet
 from ..streams import echo
+from ..tcpdump_options import TCPDUMP_OPTIONS
 from ..values import FILE
 
 
-@subcommand("trace", "Trace a program on one packet.")
+@subcommand("trace", "Trace a program on one packet.", foreign_options=TCPDUMP_OPTIONS)
 @argument("arguments", required=False, multiple=True, metavar="PROGRAM CAPTURE", kind=FILE)
 @expression_option
 @packet_number_option
