@@ -7,6 +7,7 @@ import json
 import cbpf
 
 from ..declarations import argument, option, subcommand
+from ..progress import progress_bar
 from ..streams import echo
 from ..tcpdump_options import TCPDUMP_OPTIONS
 from ..values import FILE
@@ -15,7 +16,8 @@ from ..values import FILE
 @subcommand("info", "Describe captures.", foreign_options=TCPDUMP_OPTIONS)
 @argument("captures", multiple=True, required=True, metavar="CAPTURE...", kind=FILE)
 @option("--json", "as_json", is_flag=True, help="Print one line of JSON per capture.")
-def command(captures: tuple[str, ...], as_json: bool) -> int:
+@option("--no-progress", is_flag=True, help="Do not show a progress bar.")
+def command(captures: tuple[str, ...], as_json: bool, no_progress: bool) -> int:
     """Describe each CAPTURE: format, packets, bytes, times (UTC), interfaces, damage.
 
     A CAPTURE is a file, or - for standard input: pcap or pcapng, also compressed by gzip, zstd, lz4, xz or bzip2. If a
@@ -30,7 +32,8 @@ def command(captures: tuple[str, ...], as_json: bool) -> int:
     is_first, has_failed = True, False
     for capture in captures:
         try:
-            info = cbpf.capture_info(capture)
+            with progress_bar([capture], hidden=no_progress) as progress:
+                info = cbpf.capture_info(capture, progress=progress)
         except cbpf.CbpfError as error:
             message: str | None = str(error)
         else:
