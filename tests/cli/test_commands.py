@@ -160,7 +160,7 @@ USAGE_ERRORS = [
     (["completion"], "cbpf: Missing argument 'SHELL'. Choose from: bash, fish, zsh (see cbpf completion --help)"),
     (["filter", "-dd", "ip"], "cbpf: No such option '-d'; cbpf compile prints programs (see cbpf filter --help)"),
     (["filter", "-i", "eth0", "ip"], "cbpf: No such option '-i'; cbpf does not capture; filter the output of tcpdump"),
-    (["filter", "-nr", "T", "-v", "ip"], "cbpf: No such option '-v'; cbpf does not print packets; tcpdump -r - prints"),
+    (["filter", "-nr", "T", "-v", "ip"], "cbpf: No such option '-v'; cbpf print prints packets"),
     (["filter", "--linktype=RAW", "ip"], "cbpf: No such option '--linktype'; the link type and the snapshot length"),
     (["filter", "T", "ip"], "cbpf: T is a file, and not an expression; read it with -r FILE (see cbpf filter --help)"),
     (["asm", "nope"], "cbpf: nope: No such file or directory\n"),
@@ -235,12 +235,12 @@ USAGE_ERRORS = [
         ["compile", "-y", "foo", "ip"],
         "cbpf: link type: 'foo' is unknown; names are those of tcpdump.org/linktypes, such as EN10MB",
     ),
-    (["compile", "-s", "-1", "ip"], "cbpf: compile.snaplen: -1 is not a snapshot length (0..2147483647)"),
+    (["compile", "-s", "-1", "ip"], "cbpf: -s: -1 is not a snapshot length (0..2147483647)"),
     (
         ["compile", "ip", "broadcast"],
         "cbpf: expression: column 1: 'ip broadcast' requires the netmask of the network",
     ),
-    (["compile", "--netmask", "x", "ip"], "cbpf: compile.netmask: 'x' is not an IPv4 netmask such as 255.255.255.0"),
+    (["compile", "--netmask", "x", "ip"], "cbpf: --netmask: 'x' is not an IPv4 netmask such as 255.255.255.0"),
 ]
 
 

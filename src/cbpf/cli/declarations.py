@@ -117,6 +117,11 @@ class Command(NamedTuple):
         """Return whether an option has a name."""
         return any(isinstance(entry, Option) and name in entry.names for entry in self.parameters)
 
+    def option_of(self, parameter: str) -> str | None:
+        """Return the longest name of the option for a parameter of the function, or None."""
+        options = (entry for entry in self.parameters if isinstance(entry, Option))
+        return next((max(entry.names, key=len) for entry in options if entry.parameter == parameter), None)
+
 
 class Invocation:
     """A subcommand with the values of a command line.
@@ -142,6 +147,12 @@ class Invocation:
             sys.stdout.flush()
         except UsageError as error:
             error.command = self.command.name
+            raise
+        except cbpf.FieldError as error:
+            path, colon, rest = str(error).partition(":")
+            name = self.command.option_of(path.rpartition(".")[2])
+            if colon and name is not None:  # the user knows the option, and not the parameter that it becomes
+                error.args = (f"{name}:{rest}",)
             raise
         except cbpf.VerificationError as error:
             if len(self.program_files) == 1:

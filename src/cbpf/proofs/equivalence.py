@@ -4,13 +4,10 @@ from functools import partial
 from typing import Final
 
 from .._record import Record
-from .._text import Readable
 from .._validators import one_of
 from ..isa.dialects import PCAP, Dialect, check_dialect
 from ..isa.program import Instructions
-from ..isa.verdicts import describe_verdict
 from ..packet.metadata import Metadata
-from ..packet.packet_text import packet_lines
 from ..vm import VM
 from .machine import concrete_execution
 from .query import Query
@@ -21,11 +18,10 @@ _check_relation: Final = one_of("equal", "implies")
 _check_verdicts: Final = one_of("exact", "accept")
 
 
-class Difference(Record, Readable):
+class Difference(Record):
     """A counterexample: a packet for which the verdicts of two programs violate the relation.
 
-    `VM.evaluate` reproduces the verdicts with the packet, its wire length and its metadata. `str` returns the
-    lines that `cbpf diff` prints.
+    `VM.evaluate` reproduces the verdicts with the packet, its wire length and its metadata.
 
     Args:
         packet: The captured bytes.
@@ -40,22 +36,6 @@ class Difference(Record, Readable):
     metadata: Metadata
     left_verdict: int
     right_verdict: int
-
-    def describe(self, *, dialect: Dialect = PCAP) -> str:
-        """Return the difference as text.
-
-        Args:
-            dialect: The dialect of the programs, which determines the meaning of their verdicts.
-
-        Returns:
-            The verdicts on the first line, then the packet.
-        """
-        left, right = (describe_verdict(each, dialect=dialect) for each in (self.left_verdict, self.right_verdict))
-        packet = packet_lines(self.packet, self.wire_length, self.metadata, dialect)
-        return "\n".join([f"left {left}, right {right}", *packet])
-
-    def __str__(self) -> str:
-        return self.describe()
 
 
 def difference(

@@ -1,6 +1,75 @@
-"""Text for a count, a packet and its metadata: the functions that results of the public API use for their own text."""
+"""Text for a count, a packet and its metadata."""
 
-from .._text import counted
-from ..packet.packet_text import changed_metadata, packet_lines
+from __future__ import annotations
 
-__all__ = ["changed_metadata", "counted", "packet_lines"]
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Final
+
+import cbpf
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun, which has the plural -s: "1 byte", "1,000 bytes"."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+_X32_BIT: Final = 0x4000_0000  # __X32_SYSCALL_BIT of Linux on x86-64; no other numbers are as large
+
+
+def packet_lines(packet: bytes, wire_length: int, metadata: cbpf.Metadata, dialect: cbpf.Dialect) -> Iterator[str]:
+    """Yield a packet's lengths, its bytes with their offsets, and the metadata that differ from the defaults.
+
+    A seccomp record is shown as the fields of its system call.
+    """
+    if dialect.record_size is None:
+        yield f"packet: {counted(len(packet), 'byte')} captured, {wire_length:,} on the wire"
+    else:
+        yield f"system call: {_system_call(packet, dialect)}"
+    yield from dump(packet)
+    changes = changed_metadata(metadata)
+    if changes:
+        yield f"metadata: {changes}"
+
+
+def dump(packet: bytes) -> Iterator[str]:
+    """Yield the bytes, 16 per line; a run of lines equal to the line before them becomes a single star."""
+    rows = [packet[start : start + 16] for start in range(0, len(packet), 16)]
+    for index, row in enumerate(rows):
+        if 0 < index < len(rows) - 1 and row == rows[index - 1]:
+            if rows[index - 2 : index - 1] != [row] or index < 2:
+                yield "  *"
+            continue
+        text = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in row)
+        yield f"  {16 * index:04x}  {row[:8].hex(' '):23}  {row[8:].hex(' '):23}  {text}"
+
+
+def changed_metadata(metadata: cbpf.Metadata) -> str:
+    """Return the fields that differ from those of `Metadata()`, as keyword arguments in Python source."""
+    defaults = cbpf.Metadata()
+    names = [name for name in metadata.__match_args__ if getattr(metadata, name) != getattr(defaults, name)]
+    return ", ".join(f"{name}={getattr(metadata, name)!r}" for name in names)
+
+
+def _system_call(record: bytes, dialect: cbpf.Dialect) -> str:
+    """Return the fields of a struct seccomp_data (linux/seccomp.h)."""
+
+    def field(start: int, size: int) -> int:
+        return int.from_bytes(record[start : start + size], dialect.byte_order)
+
+    number = field(0, 4)
+    number_text = str(number) if number < _X32_BIT else f"{number:#x}"
+    arguments = ", ".join(f"{field(16 + 8 * index, 8):#x}" for index in range(6))
+    return f"nr={number_text} arch={field(4, 4):#x} instruction_pointer={field(8, 8):#x} args=({arguments})"
+
+
+_MAX_ZEROS: Final = 6  # bytes; a longer run of zeros is replaced by its length
+
+
+def format_bytes(packet: bytes) -> str:
+    """Return the bytes in hexadecimal on one line, with the length in place of each long run of zeros."""
+    parts = []
+    for is_zero, run in groupby(packet, lambda byte: byte == 0):
+        data = bytes(run)
+        parts.append(f"({len(data)} zeros)" if is_zero and len(data) > _MAX_ZEROS else data.hex())
+    return " ".join(parts) or "(no bytes)"

@@ -76,8 +76,8 @@ class ScanPlan(NamedTuple):
 class ScannedRecords(NamedTuple):
     """The result of scanning the records from *first* to *position*; the next scan reuses the memory of *accepted*.
 
-    Positions of packets in columns are counted from address *origin*, which is that of *memory* if the window was read
-    into the memory of the scanner; else *memory* is None.
+    *memory* is the memory of the scanner if the window was read into it, else None: positions of packets in columns are
+    those in this memory, or those in the file or buffer.
     """
 
     first: int
@@ -86,7 +86,6 @@ class ScannedRecords(NamedTuple):
     bytes: int
     accepted: Sequence[AcceptedRanges | AcceptedColumns]
     memory: mmap.mmap | None
-    origin: int
 
 
 class Scanner:
@@ -162,8 +161,7 @@ class Scanner:
             raise_interruption()
             if request.chained:
                 accepted = self._outputs.accepted()
-                counts = request.packets, request.bytes
-                return ScannedRecords(request.first, request.position, *counts, accepted, memory, request.origin)
+                return ScannedRecords(request.first, request.position, request.packets, request.bytes, accepted, memory)
         return None
 
 

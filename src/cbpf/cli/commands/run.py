@@ -15,11 +15,10 @@ from ..options import (
     expression_option,
 )
 from ..packets import program_view, programs_for_capture
-from ..tcpdump_options import TCPDUMP_OPTIONS
 from ..values import FILE
 
 
-@subcommand("run", "Print the verdict of a program on each packet.", foreign_options=TCPDUMP_OPTIONS)
+@subcommand("run", "Print the verdict of a program on each packet.")
 @argument("arguments", required=False, multiple=True, metavar="PROGRAM CAPTURE", kind=FILE)
 @expression_option
 @dialect_option
