@@ -129,7 +129,13 @@ def agreed(path: Path, expression: str = "tcp", source: str = "mapped", **option
 # Windows
 
 
-@pytest.fixture(params=SIZES, ids=lambda sizes: f"{sizes.window} bytes, {sizes.processors} processors")
+def _parameter(sizes: Sizes) -> Any:
+    """Return the parameter of some sizes; windows of 64 KiB have most captures in one window, and remain in --all."""
+    marks = pytest.mark.slow if sizes.window == 65_536 else ()
+    return pytest.param(sizes, marks=marks, id=f"{sizes.window} bytes, {sizes.processors} processors")
+
+
+@pytest.fixture(params=map(_parameter, SIZES))
 def small(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Sizes:
     sizes: Sizes = request.param
     shrink(monkeypatch, sizes)

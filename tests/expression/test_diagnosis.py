@@ -472,7 +472,7 @@ _DEPTH: Final = 30_000
         ("not (" * _DEPTH + "vlan 5000" + ")" * _DEPTH, 5 * _DEPTH + 6),
         ("@" * _DEPTH, 1),
         ("a" * 1_000_000, 1),
-        ("tpc port 80 or " * 20_000 + "tcp", 1),
+        ("tpc port 80 or " * 5_000 + "tcp", 1),
     ],
     ids=["open", "closed", "negations", "loads", "meaning", "characters", "word", "misspelt"],
 )

@@ -281,8 +281,8 @@ def test_targets_beyond_255_instructions_are_reached() -> None:
 def _far_jumps() -> cbpf.Program:
     """Return tests whose targets are more than 255 instructions away."""
     rows: list[Any] = [cbpf.LoadAbsolute(0, 4)]
-    for index in range(600):
-        distance = 2 * (600 - index) - 1 + 3 * (index % 5)
+    for index in range(300):
+        distance = 2 * (300 - index) - 1 + 3 * (index % 5)
         rows += [cbpf.JumpIf(cbpf.JumpTest.NOT_EQUAL, index * 7, 1), cbpf.Jump(distance)]
     rows.append(cbpf.RetConstant(0))
     for index in range(5):

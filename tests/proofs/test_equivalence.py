@@ -147,13 +147,14 @@ def test_rewrites_are_proved_or_refuted(description: str, dialect: str, left: st
 @pytest.mark.parametrize(
     "expression", ["ip", "tcp port 80", "ip[8] < 10", "vlan 100", "less 128", "src net 10.1.0.0/16"]
 )
-def test_mutated_instructions_are_refuted(expression: str) -> None:
+def test_mutated_instructions_are_refuted(expression: str, full_length: bool) -> None:
     """Mutants that are proved equivalent have equal verdicts on the test packets of both programs."""
     right = cbpf.compile(expression, optimizer=None)
     tests = cbpf.cases(right)
     vm = cbpf.VM(right)
     differ = 0
-    for mutant in _mutants(right):
+    mutants = _mutants(right)
+    for mutant in mutants if full_length else mutants[::2]:
         if cbpf.findings(mutant):
             continue
         counterexample = cbpf.difference(right, mutant)
@@ -166,7 +167,7 @@ def test_mutated_instructions_are_refuted(expression: str) -> None:
             assert mutant_vm.evaluate(case.packet, wire_length=case.wire_length) == vm.evaluate(
                 case.packet, wire_length=case.wire_length
             )
-    assert differ > 2 * len(right)
+    assert differ > (2 if full_length else 1) * len(right)
 
 
 def _mutants(right: cbpf.Program) -> list[list[Any]]:
