@@ -1,6 +1,8 @@
 """The files around the code: the citation, the forms of issues, the workflow of tests, and the distributions."""
 
 import re
+import shutil
+import subprocess
 import tomllib
 from functools import cache
 from pathlib import Path
@@ -90,6 +92,15 @@ def test_the_sdist_contains_the_documents_of_the_readme() -> None:
 def test_tests_can_run_from_the_sdist() -> None:
     assert {"dev", "pyproject.toml", "zensical.toml", "tests/conftest.py", "benchmarks/run.py"} <= _files(SdistBuilder)
     assert {"examples/traffic.pcap", ".github/workflows/test.yml", ".gitignore"} <= _files(SdistBuilder)
+
+
+def test_the_sdist_contains_all_files_of_the_repository() -> None:
+    if shutil.which("git") is None or not (ROOT / ".git").exists():
+        pytest.skip("no repository with git here")
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    files = {path for path in listed.split("\0") if path and (ROOT / path).exists() and not path.startswith(".ci/")}
+    assert len(files) > 500
+    assert files <= _files(SdistBuilder)
 
 
 def test_the_sdist_contains_no_ignored_files() -> None:

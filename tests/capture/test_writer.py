@@ -20,6 +20,7 @@ import pytest
 import cbpf
 from support.captures import TRAFFIC, Record, Variant, as_pcapng, decoded, encoded
 from support.captures import Pcapng as PcapngBlocks
+from support.project import Rounds
 from support.sample_captures import PLAIN, RECORDS
 
 SECOND: Final = 1_000_000_000
@@ -160,6 +161,33 @@ def test_interfaces_of_both_byte_orders() -> None:
         cbpf.FieldError, match=r"interface 0: link type NFLOG has headers in .*write its byte order, '>'"
     ):
         written(interfaces=[interface("NFLOG", byte_order=">")], byte_order="<")
+
+
+@pytest.mark.fuzz
+def test_random_packets_are_preserved(rounds: Rounds) -> None:
+    """In either format, compressed or not, with interfaces of both byte orders, in calls of any number of packets."""
+    for random in rounds(40):
+        unit = random.choice([1, 1000])
+        packets = []
+        for number in range(1, random.randrange(600)):
+            data = random.randbytes(random.randrange(100))
+            wire_length = len(data) + random.choice([0, 1, 70_000])
+            time_ns = unit * random.randrange(2**32 * SECOND // unit)
+            packets.append(cbpf.Packet(number, time_ns, wire_length, data, random.randrange(3)))
+        interfaces = [interface(byte_order=random.choice("<>"), resolution=SECOND // unit) for _ in range(3)]
+        container: Any = random.choice(["pcap", "pcapng"])
+        byte_order: Any = random.choice("<>")
+        compress = random.choice([None, "gzip", "xz", "bzip2"])
+        file, rest = BytesIO(), list(packets)
+        with cbpf.CaptureWriter(
+            file, interfaces=interfaces, container=container, compress=compress, byte_order=byte_order
+        ) as writer:
+            while rest:
+                count = random.choice([1, 10, 500])
+                call, rest = rest[:count], rest[count:]
+                writer.extend(call) if len(call) > 1 else writer.append(call[0])
+        expected = packets if container == "pcapng" else [packet._replace(interface=0) for packet in packets]
+        assert fields(read(file.getvalue())) == fields(expected)
 
 
 # Nanoseconds and formats

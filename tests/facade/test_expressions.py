@@ -68,7 +68,7 @@ def test_the_link_type_matters() -> None:
         ("tcp prot 80", cbpf.ExpressionError, r"write \"tcp port 80\""),
         ("ldh [12]\nret a", cbpf.ExpressionError, r"text of a program, which cbpf\.parse reads"),
         (__file__, cbpf.ExpressionError, r"the name of a file; cbpf\.parse .* cbpf\.read_capture"),
-        (b"\xd4\xc3\xb2\xa1" + bytes(20), cbpf.FieldError, "a pcap capture"),
+        (b"\xd4\xc3\xb2\xa1" + bytes(20), cbpf.FieldError, r"got bytes: a pcap capture; cbpf\.read_capture reads"),
         (memoryview(b"\x06\0\0\0\1\0\0\0"), cbpf.FieldError, r"got bytes; cbpf\.parse reads"),
         (5, cbpf.FieldError, "5 is neither a sequence of instructions nor an expression"),
         ([5], cbpf.FieldError, "5"),

@@ -49,10 +49,10 @@ def late(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every expression be invalid for packets of link type RAW."""
     compile_for_interface: Callable[..., Any] = capture_programs.compile_for_interface
 
-    def fail(expression: Any, interface: cbpf.Interface, *arguments: Any) -> Any:
+    def fail(expression: Any, interface: cbpf.Interface, *arguments: Any, **options: Any) -> Any:
         if interface.link_type.name == "RAW":
             raise cbpf.ExpressionError("too late")
-        return compile_for_interface(expression, interface, *arguments)
+        return compile_for_interface(expression, interface, *arguments, **options)
 
     monkeypatch.setattr(capture_programs, "compile_for_interface", fail)
 

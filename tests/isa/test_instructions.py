@@ -217,7 +217,7 @@ def test_assemble_rejects_other_objects() -> None:
 @pytest.mark.parametrize("text", ["tcp", b"\x06"])
 def test_text_and_bytes_are_not_instructions(text: Any) -> None:
     with pytest.raises(cbpf.FieldError, match="compile reads an expression, and parse a program as text or bytes"):
-        cbpf.VM(text)
+        cbpf.assemble(text)
 
 
 class ControlFlow:

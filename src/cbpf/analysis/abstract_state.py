@@ -5,6 +5,7 @@ from typing import Final
 
 from .._named_tuple import NamedTuple
 from .._record import Record
+from .._text import Readable, aligned, counted
 from ..isa.opcodes import SCRATCH_SLOTS, Action
 from .abstract_value import Known, constant, interval, join, refine
 
@@ -48,7 +49,7 @@ class PacketLoad(Record):
         return f"{header}{self.first}" + (f"..{self.first + self.size - 1}" if self.size > 1 else "")
 
 
-class Facts(Record):
+class Facts(Record, Readable):
     """The facts that hold in every execution on entry to an instruction.
 
     Args:
@@ -67,6 +68,14 @@ class Facts(Record):
     captured: int
     loads: tuple[str, ...]
     refinements: tuple[Known, ...]
+
+    def __str__(self) -> str:
+        slots = ((f"M[{slot}]", str(word)) for slot, word in enumerate(self.scratch) if word.value != 0)
+        loads = ", ".join(self.loads) or "none"
+        refinements = ", ".join(map(str, self.refinements)) or "none"
+        captured = ("captured", f"at least {counted(self.captured, 'byte')}")
+        rows = [("A", str(self.a)), ("X", str(self.x)), *slots, captured, ("loads", loads), ("refined", refinements)]
+        return "\n".join(aligned(rows))
 
 
 class AbstractState:

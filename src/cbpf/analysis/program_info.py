@@ -1,19 +1,24 @@
 """A summary of a program: `program_info`."""
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from .._record import Record
+from .._text import Readable, aligned, counted, number_range
 from ..isa.dialects import DIALECTS, PCAP, Dialect
 from ..isa.opcodes import EXTENSION_WORDS, OPCODE_BY_CODE, Extension
 from ..isa.program import Instructions
 from ..isa.verifier import findings
 from .abstract_state import PacketLoad
 from .flow import Flow
+from .index_ranges import format_ranges
 
 
-class ProgramInfo(Record):
+class ProgramInfo(Record, Readable):
     """The properties of a program, from its `Flow`; `program_info` returns them.
+
+    `str` returns the lines that `cbpf stats` prints.
 
     Args:
         instructions: The number of instructions.
@@ -45,6 +50,34 @@ class ProgramInfo(Record):
     opcodes: tuple[tuple[str, int], ...]
     accepted_by: tuple[str, ...]
 
+    def rows(self, *, dialect: Dialect = PCAP) -> tuple[tuple[str, str], ...]:
+        """Return the properties as text.
+
+        Args:
+            dialect: The dialect of the program; its packets may be truncated, unless it has records of a fixed size.
+
+        Returns:
+            The name and the value of each property.
+        """
+        return tuple(self._rows(dialect))
+
+    def _rows(self, dialect: Dialect) -> Iterator[tuple[str, str]]:
+        yield "program", f"{counted(self.instructions, 'instruction')} in {counted(self.blocks, 'block')}"
+        yield "unreachable in the graph", format_ranges(self.unreachable) or "none"
+        yield "unreachable on any input", format_ranges(self.infeasible) or "none found"
+        truncated = " (fewer for truncated packets)" if dialect.record_size is None else ""
+        yield "path length", f"{number_range(self.shortest, self.longest)} instructions{truncated}"
+        inspected = "any" if self.bytes_inspected is None else f"at most the first {self.bytes_inspected:,}"
+        yield "bytes inspected", inspected
+        yield "loads", ", ".join(_loads(self.loads)) or "none"
+        yield "scratch", f"reads {_slots(self.slots_read)}, writes {_slots(self.slots_written)}"
+        yield "extensions", ", ".join(self.as_dict()["extensions"]) or "none"
+        yield "opcodes", ", ".join(f"{name} {count:,}" for name, count in self.opcodes)
+        yield "accepted by", ", ".join(self.accepted_by)
+
+    def __str__(self) -> str:
+        return "\n".join(aligned(self.rows()))
+
     def as_dict(self) -> dict[str, Any]:
         """Return the properties as a dictionary that can be converted to JSON.
 
@@ -57,6 +90,22 @@ class ProgramInfo(Record):
             "extensions": [EXTENSION_WORDS[extension] for extension in self.extensions],
             "opcodes": dict(self.opcodes),
         }
+
+
+def _loads(loads: Sequence[PacketLoad]) -> list[str]:
+    """Return the loaded positions without repetition; fixed ones in the packet come first, merged into ranges."""
+    positions: set[int] = set()
+    others: dict[str, None] = {}
+    for load in loads:
+        if load.base is None and load.header == "packet":
+            positions.update(range(load.first, load.first + load.size))
+        else:
+            others[str(load)] = None
+    return [*([format_ranges(positions)] if positions else []), *others]
+
+
+def _slots(slots: Sequence[int]) -> str:
+    return ", ".join(f"M[{slot}]" for slot in slots) or "none"
 
 
 def program_info(program: Instructions, *, dialect: Dialect = PCAP) -> ProgramInfo:

@@ -39,6 +39,8 @@ NO_PACKET: Final = -1
 
 SECOND: Final = 1_000_000_000  # nanoseconds
 
+OTHER_HEAD_SIZE: Final = 4  # bytes of a record without a packet that determine its kind
+
 BEGIN_SIZE: Final = 24  # bytes of a capture that are read before its format is known
 
 LengthOrder: TypeAlias = Literal["captured first", "wire first", "smaller is captured"]
@@ -187,6 +189,9 @@ class Container(RecordSource):
         1.
         """
         return f"packet {number}"
+
+    def count_other(self, head: bytes) -> None:
+        """Count a record without a packet that the native scanner read, given its first OTHER_HEAD_SIZE bytes."""
 
     def times_ns(self, buffer: bytes, records: Sequence[RecordSpan]) -> Sequence[int | None]:
         """Return the time of each record, or None for a record without a packet or without a time stamp."""

@@ -1,7 +1,8 @@
 """Compressed outputs: the frames of all outputs are compressed by a few threads, and written by the caller's thread.
 
-A frame has FRAME_SIZE bytes or a little more, because it ends where a write ends, and so with a record. Frames are
-independent of each other, so threads compress them in parallel, and each output is the sequence of its frames.
+A frame has FRAME_SIZE bytes or more, because it ends where a write ends, and so with a record: at most a window of the
+native scanner more, or a chunk of Python. Frames are independent of each other, so threads compress them in parallel,
+and each output is the sequence of its frames.
 """
 
 import os
@@ -83,8 +84,6 @@ class _CompressedOutput(Output):
 
     def write(self, data: bytes) -> None:
         """Append bytes to the current frame."""
-        if len(self._frame) + len(data) > 2 * self._frame_size and self._frame:
-            self._submit()
         self._frame += data
         if len(self._frame) >= self._frame_size:
             self._submit()

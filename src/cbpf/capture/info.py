@@ -4,18 +4,21 @@ import time
 from bisect import bisect
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from functools import reduce
 from itertools import pairwise
-from operator import lt
+from operator import lt, sub
 from typing import Annotated, Any, Final, TypeAlias
 
 from .._named_tuple import NamedTuple
 from .._record import Record
+from .._text import Readable
 from .._validators import instance_of, optional, text, within
 from ..errors import DamagedCapture
 from ..packet.host_order import ByteOrder
-from .base import NO_PACKET, SECOND, Container, Interface, end_of
-from .reader import CaptureReader, Chunk
+from .base import OTHER_HEAD_SIZE, SECOND, Container, Interface
+from .packets import PacketColumns
+from .reader import CaptureReader
 from .source_stream import Source
 
 _BYTE_ORDER_NAMES: Final = {"<": "little", ">": "big"}
@@ -148,8 +151,10 @@ _check_count: Final = within(0, 2**63 - 1, "a count")
 _Count: TypeAlias = Annotated[int, _check_count]
 
 
-class CaptureInfo(Record):
+class CaptureInfo(Record, Readable):
     """A summary of a capture, up to its end or to the first truncated or corrupt record.
+
+    `str` returns the lines that `cbpf info` prints.
 
     Args:
         name: The name of the source in error messages.
@@ -183,6 +188,11 @@ class CaptureInfo(Record):
     other_blocks: tuple[tuple[str, int], ...]
     damage: Annotated[str | None, optional(instance_of(str))]
 
+    def __str__(self) -> str:
+        from .info_text import info_text
+
+        return info_text(self)
+
     def as_dict(self) -> dict[str, Any]:
         """Return the summary as a dictionary of JSON types, as `cbpf info --json` prints it.
 
@@ -208,20 +218,33 @@ class CaptureInfoBuilder:
         self._totals: defaultdict[int, PacketTotals] = defaultdict(PacketTotals)  # by index of the interface
         self._last_ns: int | None = None
         self._out_of_order = 0
-        self._size = container.header_size
 
-    def add_chunk(self, chunk: Chunk) -> None:
-        """Add the records of a chunk that the container has just scanned."""
-        times = self._container.times_ns(chunk.buffer, chunk.records)
+    def add(self, columns: PacketColumns) -> None:
+        """Add packets; of records without a packet, those that machine code read are counted here."""
+        if isinstance(columns.starts, memoryview):
+            self._add_native(columns)
+            return
+        times = [time if timed else None for time, timed in zip(columns.times_ns, columns.timed, strict=True)]
         groups: defaultdict[int, list[tuple[int, int, int | None]]] = defaultdict(list)
-        for record, time_ns in zip(chunk.records, times, strict=True):
-            _, data_start, data_end, _, wire_length, interface = record
-            if interface != NO_PACKET:
-                groups[interface].append((data_end - data_start, wire_length, time_ns))
+        lengths = map(sub, columns.ends, columns.starts)
+        for interface, *values in zip(columns.interfaces, lengths, columns.wire_lengths, times, strict=True):
+            groups[interface].append(tuple(values))
         for interface, group in groups.items():
             self._totals[interface] = self._totals[interface].plus(_sum(group))
         self._add_order([time_ns for time_ns in times if time_ns is not None])
-        self._size += end_of(chunk.records)
+
+    def _add_native(self, columns: PacketColumns) -> None:
+        """Add packets that machine code read."""
+        from .native.totals import sum_columns
+
+        sums = sum_columns(columns, len(self._container.interfaces))
+        for interface, totals in sums.totals.items():
+            self._totals[interface] = self._totals[interface].plus(PacketTotals(*totals))
+        if sums.first_ns is not None:
+            self._out_of_order += sums.out_of_order + (self._last_ns is not None and sums.first_ns < self._last_ns)
+            self._last_ns = sums.last_ns
+        for start in sums.other_records:
+            self._container.count_other(columns.source.fetch()(slice(start, start + OTHER_HEAD_SIZE)))
 
     def _add_order(self, times: list[int]) -> None:
         """Count the time stamps that are earlier than the preceding one."""
@@ -240,7 +263,7 @@ class CaptureInfoBuilder:
             variant=container.variant,
             compression=reader.compression,
             file_size=reader.file_size,
-            capture_size=self._size,
+            capture_size=reader.position,
             byte_orders=tuple(sorted({section.byte_order for section in container.sections})),
             sections=len(container.sections),
             interfaces=self._interfaces(),
@@ -295,11 +318,12 @@ def iso_time(time_ns: int) -> str:
     return f"{year_text}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{nanoseconds:09}Z"
 
 
-def capture_info(source: Source) -> CaptureInfo:
+def capture_info(source: Source, *, progress: Callable[[int], None] | None = None) -> CaptureInfo:
     """Summarise a capture, which is read once from start to end.
 
     Args:
         source: A path, "-" for standard input, or a binary file object.
+        progress: Called repeatedly with the number of bytes read of the source, as they are stored.
 
     Returns:
         The summary, up to the first truncated or corrupt record, which `CaptureInfo.damage` describes.
@@ -314,8 +338,11 @@ def capture_info(source: Source) -> CaptureInfo:
     with CaptureReader(source) as reader:
         builder, damage = CaptureInfoBuilder(reader.container), None
         try:
-            for chunk in reader.chunks():
-                builder.add_chunk(chunk)
+            with closing(reader.columns(all_records=True)) as results:
+                for columns in results:
+                    builder.add(columns)
+                    if progress is not None:
+                        progress(reader.source_bytes)
         except DamagedCapture as error:
             damage = str(error)
         return builder.info(reader, damage)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import accumulate
 from operator import sub
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from .._named_tuple import NamedTuple
 from .base import Container, RecordSpan, with_packets
@@ -63,15 +63,42 @@ Fetch: TypeAlias = Callable[[slice], bytes]
 """Returns a copy of some bytes of a capture, or of a part of it."""
 
 
+class ColumnSource(Protocol):
+    """The bytes that columns refer to."""
+
+    def fetch(self) -> Fetch:
+        """Return a function for some of the bytes, to be called at once: later, they may be invalid."""
+
+    def address(self) -> int | None:
+        """Return the address of the bytes, to be used at once, or None if machine code may not read them."""
+
+
+class BufferSource(NamedTuple):
+    """Bytes in memory: those of a `memoryview`, or of an object whose slices are `bytes`."""
+
+    buffer: Any
+    base: int | None = None
+
+    def fetch(self) -> Fetch:
+        """Return a function for some of the bytes."""
+        if isinstance(buffer := self.buffer, memoryview):
+            return lambda positions: buffer[positions].tobytes()
+        return buffer.__getitem__  # type: ignore[no-any-return]
+
+    def address(self) -> int | None:
+        """Return the address of the bytes, if it is known."""
+        return self.base
+
+
 class PacketColumns(NamedTuple):
     """Some packets of a capture in their order, as columns with an item for each packet.
 
-    *fetch* returns a function for the bytes of a packet, from *start* to *end*. That function may be used for a moment
-    only, so *fetch* is called again for each piece. *numbers* are the numbers of the packets less *before*. A time
-    stamp is in nanoseconds since 1970; *timed* is 0 for a packet that has none.
+    The bytes of a packet are *start* to *end* of *source*. *numbers* are the numbers of the packets less *before*. A
+    time stamp is in nanoseconds since 1970; *timed* is 0 for a packet that has none. Columns of machine code are
+    `memoryview`.
     """
 
-    fetch: Callable[[], Fetch]
+    source: ColumnSource
     before: int
     starts: Sequence[int]
     ends: Sequence[int]
@@ -83,22 +110,42 @@ class PacketColumns(NamedTuple):
 
     def pieces(self) -> Iterator[list[Packet]]:
         """Yield the packets, up to PIECE_SIZE at once."""
+        if isinstance(self.starts, memoryview):
+            from .native.packet_maker import native_pieces
+
+            yield from native_pieces(self)
+        else:
+            yield from map(self.piece, self.rows_of_pieces())
+
+    def rows_of_pieces(self) -> Iterator[slice]:
+        """Yield the rows of each piece."""
         for first in range(0, len(self.starts), PIECE_SIZE):
-            rows = slice(first, first + PIECE_SIZE)
-            data = self.data(rows)
-            numbers = map(self.before.__add__, _items(self.numbers[rows]))
-            columns = (_items(column[rows]) for column in (self.times_ns, self.wire_lengths))
-            rest = _items(self.interfaces[rows])
-            yield list(map(_new_packet, zip(numbers, *columns, data, rest, strict=True)))
+            yield slice(first, min(first + PIECE_SIZE, len(self.starts)))
+
+    def piece(self, rows: slice) -> list[Packet]:
+        """Return the packets of some rows."""
+        numbers = map(self.before.__add__, _items(self.numbers[rows]))
+        times, wire_lengths, interfaces = (
+            _items(column[rows]) for column in (self.times_ns, self.wire_lengths, self.interfaces)
+        )
+        return list(map(_new_packet, zip(numbers, times, wire_lengths, self.data(rows), interfaces, strict=True)))
 
     def data(self, rows: slice) -> Iterator[bytes]:
         """Return the bytes of some packets; they are to be consumed at once."""
-        return map(self.fetch(), map(slice, _items(self.starts[rows]), _items(self.ends[rows])))
+        return map(self.source.fetch(), map(slice, _items(self.starts[rows]), _items(self.ends[rows])))
 
 
 def _items(column: Sequence[int]) -> Sequence[int]:
     """Return the items of a column in a form that is fast to iterate over."""
     return column.tolist() if isinstance(column, memoryview) else column
+
+
+def _extend(numbers: "array[int]", column: Sequence[int]) -> None:
+    """Append a column to an array, whose type it has if it is a `memoryview`."""
+    if isinstance(column, memoryview):
+        numbers.frombytes(column.cast("B"))
+    else:
+        numbers.extend(column)
 
 
 def columns_of_records(
@@ -117,9 +164,7 @@ def columns_of_records(
             for record, time_ns in zip(records, times, strict=True)
         ]
     flags = [True] * len(times) if timed else [time_ns is not None for time_ns in times]
-    return PacketColumns(
-        lambda: buffer.__getitem__, before, starts, ends, stamps, numbers, wire_lengths, interfaces, flags
-    )
+    return PacketColumns(BufferSource(buffer), before, starts, ends, stamps, numbers, wire_lengths, interfaces, flags)
 
 
 def columns_of_packets(packets: list[Packet]) -> PacketColumns:
@@ -128,7 +173,7 @@ def columns_of_packets(packets: list[Packet]) -> PacketColumns:
     ends = list(accumulate(map(len, data)))
     starts, buffer = [0, *ends][: len(ends)], b"".join(data)
     flags = [True] * len(ends)
-    return PacketColumns(lambda: buffer.__getitem__, 0, starts, ends, times, numbers, wire_lengths, interfaces, flags)
+    return PacketColumns(BufferSource(buffer), 0, starts, ends, times, numbers, wire_lengths, interfaces, flags)
 
 
 def batch(results: Iterable[PacketColumns]) -> "Packets":
@@ -139,13 +184,13 @@ def batch(results: Iterable[PacketColumns]) -> "Packets":
     lengths, wire_lengths, interfaces = array("I"), array("I"), array("I")
     times: array[int] | None = array("q")
     for columns in results:
-        parts.append(b"".join(columns.data(slice(None))))
+        parts.extend(b"".join(columns.data(rows)) for rows in columns.rows_of_pieces())
         lengths.extend(map(sub, _items(columns.ends), _items(columns.starts)))
-        wire_lengths.extend(_items(columns.wire_lengths))
-        interfaces.extend(_items(columns.interfaces))
+        _extend(wire_lengths, columns.wire_lengths)
+        _extend(interfaces, columns.interfaces)
         try:
             if times is not None:
-                times.extend(_items(columns.times_ns))
+                _extend(times, columns.times_ns)
         except OverflowError:
             times = None
     return Packets(

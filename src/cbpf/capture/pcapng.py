@@ -140,8 +140,16 @@ class Pcapng(Container):
         read = self._readers.get(kind)
         if read is not None:
             return read(self, buffer, start, end)
-        self.other_blocks[_OTHER_BLOCKS.get(kind, "unknown")] += 1
+        self._count_block(kind)
         return start, end, end, end, 0, NO_PACKET
+
+    def count_other(self, head: bytes) -> None:
+        """Count a block without a packet that the native scanner read, given its first 4 bytes."""
+        (kind,) = struct.unpack(f"{self._byte_order}I", head)
+        self._count_block(kind)
+
+    def _count_block(self, kind: int) -> None:
+        self.other_blocks[_OTHER_BLOCKS.get(kind, "unknown")] += 1
 
     def _head(self, buffer: bytes, start: int) -> tuple[int, int]:
         """Return the type and length of a block; those of a section header are in its own byte order."""

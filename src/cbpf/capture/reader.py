@@ -241,8 +241,12 @@ class CaptureReader(Iterator[Packet]):
             for columns in results:
                 yield from columns.pieces()
 
-    def columns(self) -> Generator[PacketColumns, None, None]:
+    def columns(self, *, all_records: bool = False) -> Generator[PacketColumns, None, None]:
         """Yield the remaining packets as columns, each valid until the next is requested.
+
+        Args:
+            all_records: Add a row with the interface `NO_INTERFACE` for each record without a packet that machine code
+                reads.
 
         Yields:
             The packets of some consecutive records.
@@ -253,7 +257,7 @@ class CaptureReader(Iterator[Packet]):
         if is_worthwhile(size_of(self._source)):
             from .native.run import all_columns
 
-            yield from all_columns(self)
+            yield from all_columns(self, "records" if all_records else "packets")
         else:
             before = 0
             for buffer, records in self.chunks():

@@ -5,7 +5,9 @@ The commands are made of the declarations that `parser` reads. None of them runs
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 import click
@@ -52,6 +54,34 @@ class _Group(click.Group):
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         return click_command(commands.load(name)) if name in commands.COMMANDS else None
+
+    def resolve_command(
+        self, context: click.Context, words: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the subcommand; the error for an unknown one names similar ones."""
+        try:
+            return super().resolve_command(context, words)
+        except click.UsageError as error:
+            advice = _advice(words[0])
+            raise click.UsageError(f"{error.message.rstrip('.')}{advice}", context) if advice else error from None
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the subcommands in sections."""
+        width = max(map(len, commands.COMMANDS))
+        listed = {name for names in commands.SECTIONS.values() for name in names}
+        others = tuple(name for name in commands.COMMANDS if name not in listed)
+        for title, names in (*commands.SECTIONS.items(), *((("Others", others),) if others else ())):
+            with formatter.section(title):
+                rows = [(f"{name:{width}}", commands.load(name).summary) for name in names]
+                formatter.write_dl(rows)
+
+
+def _advice(word: str) -> str:
+    """Return the end of the error for an unknown subcommand; empty if there is no advice."""
+    if os.path.isfile(word):
+        return f"; it is a file: cbpf info {word} describes a capture, cbpf stats {word} a program"
+    similar = get_close_matches(word, commands.COMMANDS, n=2)
+    return f"; did you mean {' or '.join(similar)}?" if similar else ""
 
 
 class _Command(click.Command):

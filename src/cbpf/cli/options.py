@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from typing import Any, Final, get_args
@@ -183,9 +183,17 @@ def list_options(command: Function) -> Function:
     @option(
         "--hosts",
         kind=FILE,
-        help="Also require an address from FILE (one address, network or range per line).",
+        metavar="LIST",
+        help="Also require an address from LIST: addresses, networks and ranges, separated by commas, or a file with "
+        "one per line; a file of that name takes precedence.",
     )
-    @option("--ports", kind=FILE, help="Also require a port from FILE (one number or range per line).")
+    @option(
+        "--ports",
+        kind=FILE,
+        metavar="LIST",
+        help="Also require a port from LIST: numbers and ranges, separated by commas, or a file with one per line; a "
+        "file of that name takes precedence.",
+    )
     @option(
         "--direction",
         kind=Choice(get_args(cbpf.Direction)),
@@ -198,13 +206,23 @@ def list_options(command: Function) -> Function:
         lists = None
         if hosts is not None or ports is not None:
             lists = cbpf.Expression(
-                hosts=() if hosts is None else cbpf.read_hosts(read_bytes(hosts), name=display_name(hosts)),
-                ports=() if ports is None else cbpf.read_ports(read_bytes(ports), name=display_name(ports)),
+                hosts=() if hosts is None else _list(hosts, cbpf.read_hosts, "addresses, as in 10.0.0.1,10.0.0.2"),
+                ports=() if ports is None else _list(ports, cbpf.read_ports, "ports, as in 443,8000-8999"),
                 direction=direction,
             )
         return command(*arguments, lists=lists, **options)
 
     return wrapper
+
+
+def _list(value: str, read: Callable[..., Any], kind: str) -> Any:
+    """Return the list in a file or, if no file has this name, the list of the entries in *value* itself."""
+    if value == "-" or os.path.exists(value):
+        return read(read_bytes(value), name=display_name(value))
+    try:
+        return read(value.replace(",", "\n").encode(errors="surrogateescape"), name="")
+    except cbpf.FieldError:
+        raise CommandError(f"{display_name(value)}: No such file or directory, and not a list of {kind}") from None
 
 
 def _above_zero(value: float) -> float:
@@ -373,8 +391,3 @@ def read_expression(words: tuple[str, ...], expression_file: str | None) -> str:
 def flow_of(program: cbpf.Program, dialect: cbpf.Dialect) -> cbpf.Flow:
     """Return the flow of a program, which may be longer than the dialect accepts."""
     return cbpf.Flow(program, dialect=dialect.replace(longest=None, longest_translated_jump=None))
-
-
-def path_length(shortest: int, longest: int) -> str:
-    """Return the range of path lengths as text."""
-    return f"{shortest:,}" if shortest == longest else f"{shortest:,} to {longest:,}"

@@ -3,9 +3,11 @@
 from collections.abc import Iterable
 
 from .._record import Record
+from .._validators import flag
 from ..analysis.flow import Flow
 from ..analysis.profile import ExecutionCounts, check_counts
 from ..errors import FieldError
+from .folding import MAX_BLOCKS
 from .labels import Labels
 from .svg import draw
 from .text import dot_lines, mermaid_lines
@@ -18,11 +20,13 @@ class Graph(Record):
         flow: The analysed program.
         counts: The execution counts that the drawing shows, or None.
         notes: A text for each instruction, which its box shows above the instructions; or no texts.
+        folds: Whether each chain of tests with a common target is one box.
     """
 
     flow: Flow
     counts: ExecutionCounts | None
     notes: tuple[str, ...] = ()
+    folds: bool = False
 
     def dot(self) -> str:
         """Return the graph in the DOT language of graphviz.
@@ -30,7 +34,7 @@ class Graph(Record):
         Returns:
             The text, for `dot -Tsvg`. The nodes are the blocks, `b0`, `b1`, ...
         """
-        return "\n".join(["digraph program {", *dot_lines(Labels(self.flow, self.counts, self.notes)), "}"]) + "\n"
+        return "\n".join(["digraph program {", *dot_lines(self._labels), "}"]) + "\n"
 
     def mermaid(self) -> str:
         """Return the graph as a Mermaid flowchart, which GitHub and others render in Markdown.
@@ -38,7 +42,7 @@ class Graph(Record):
         Returns:
             The text, without a Markdown fence. The nodes are the blocks, `b0`, `b1`, ...
         """
-        return "\n".join(["flowchart TD", *mermaid_lines(Labels(self.flow, self.counts, self.notes))]) + "\n"
+        return "\n".join(["flowchart TD", *mermaid_lines(self._labels)]) + "\n"
 
     def svg(self) -> str:
         """Return the graph as an SVG file, laid out without another program.
@@ -48,21 +52,32 @@ class Graph(Record):
         Returns:
             The text of the file.
         """
-        return draw(Labels(self.flow, self.counts, self.notes))
+        return draw(self._labels)
+
+    @property
+    def is_folded(self) -> bool:
+        """Whether a box of the drawing represents several blocks."""
+        return self._labels.is_folded
+
+    @property
+    def _labels(self) -> Labels:
+        return Labels(self.flow, self.counts, self.notes, folds=self.folds)
 
     def _repr_svg_(self) -> str:
         """Return the SVG text that notebooks display."""
         return self.svg()
 
     def __repr__(self) -> str:
-        return f"<Graph of {len(self.flow.program)} instructions in {len(self.flow.blocks)} blocks>"
+        return f"<Graph of {self._labels.title}>"
 
 
-def draw_graph(flow: Flow, *, counts: ExecutionCounts | None = None, notes: Iterable[str] = ()) -> Graph:
+def draw_graph(
+    flow: Flow, *, counts: ExecutionCounts | None = None, notes: Iterable[str] = (), folds: bool | None = None
+) -> Graph:
     """Return the drawing of the control-flow graph of an analysed program."""
     if counts is not None:
         check_counts(counts, flow)
     texts = tuple(notes)
     if texts and len(texts) != len(flow.program):
         raise FieldError(f"graph.notes: {len(texts)} texts for {len(flow.program)} instructions")
-    return Graph(flow, counts, texts)
+    return Graph(flow, counts, texts, len(flow.blocks) > MAX_BLOCKS if folds is None else flag("graph.folds", folds))

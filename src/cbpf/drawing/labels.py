@@ -1,5 +1,6 @@
 """The texts and colours of a drawn graph, whatever its format."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final, Literal, TypeAlias
 
@@ -10,38 +11,60 @@ from ..analysis.profile import ExecutionCounts, edge_counts
 from ..isa.listing import listing
 from ..isa.opcodes import OPCODE_BY_CODE, Opcode, Operand
 from ..isa.verdicts import ACTION_MASK, DATA_MASK, seccomp_action
+from .folding import drawn_blocks
 
 NodeKind: TypeAlias = Literal["plain", "accept", "reject", "depends"]
 
 _MAX_LINES: Final = 24  # instructions shown of a block; of a longer block, only the first 20 and the last 4
 _LAST_LINES: Final = 4
+_CHAIN_LINES: Final = 4  # the numbers of the first and last lines shown of a chain of tests
+_LAST_CHAIN_LINES: Final = 2
 _MAX_NOTE: Final = 60  # characters shown of a note
 
 
 class Labels:
     """The lines of the boxes, the labels of the edges, and the kinds and colours of both."""
 
-    def __init__(self, flow: Flow, counts: ExecutionCounts | None, notes: Sequence[str] = ()) -> None:
+    def __init__(
+        self, flow: Flow, counts: ExecutionCounts | None, notes: Sequence[str] = (), *, folds: bool = False
+    ) -> None:
         self.flow, self.counts, self._notes = flow, counts, notes
+        self._drawn = drawn_blocks(flow.blocks, folds=folds)
+        self.blocks = tuple(drawn.block for drawn in self._drawn)
         lines = listing(self.flow.program, dialect=flow.dialect).split("\n")
         self._instruction_texts = [
             _instruction_text(OPCODE_BY_CODE[raw.op], line) for raw, line in zip(flow.program, lines, strict=True)
         ]
-        self._taken = {} if self.counts is None else edge_counts(self.flow, self.counts)
+        self._taken = Counter[tuple[int, int]]()
+        if self.counts is not None:
+            box_of = {part.number: box for box, drawn in enumerate(self._drawn) for part in drawn.parts}
+            for (source, target), count in edge_counts(self.flow, self.counts).items():
+                self._taken[box_of[source], box_of[target]] += count
+
+    @property
+    def title(self) -> str:
+        """The size of the graph, and that of the drawing if chains of blocks are one box each."""
+        size = f"{len(self.flow.program)} instructions in {len(self.flow.blocks)} blocks"
+        return size + (f", drawn as {len(self.blocks)} boxes" if self.is_folded else "")
+
+    @property
+    def is_folded(self) -> bool:
+        """Whether a box represents several blocks."""
+        return len(self.blocks) < len(self.flow.blocks)
 
     def lines(self, block: Block, runs: int) -> list[str]:
         """Return the lines of a box: number of *runs* (with counts), notes, instructions, test, remarks."""
-        indices = list(range(block.start, block.stop))
-        if len(indices) > _MAX_LINES:
-            hidden = len(indices) - _MAX_LINES
-            indices[_MAX_LINES - _LAST_LINES : -_LAST_LINES] = [-hidden]
-        lines = [
-            f"{index} {self._instruction_texts[index]}" if index >= 0 else f"... {-index} more" for index in indices
-        ]
-        lines[:0] = [_shortened(note) for note in dict.fromkeys(self._notes[block.start : block.stop]) if note]
+        tests = self._drawn[block.number].tests
+        is_chain = tests > 1
+        first, last = (_CHAIN_LINES, _LAST_CHAIN_LINES) if is_chain else (_MAX_LINES - _LAST_LINES, _LAST_LINES)
+        texts = [f"{index} {self._instruction_texts[index]}" for index in range(block.start, block.stop)]
+        notes = [_shortened(note) for note in dict.fromkeys(self._notes[block.start : block.stop]) if note]
+        lines = [*(_abridged(notes, first, last) if is_chain else notes), *_abridged(texts, first, last)]
         if self.counts is not None:
             lines.insert(0, self.run_text(runs))
-        if block.edges and block.edges[0].outcome is not None:
+        if is_chain:
+            lines.append(f"{tests} tests")
+        elif block.edges and block.edges[0].outcome is not None:
             lines.append(f"{block.edges[0].condition} ?")
         return [*lines, *self.remarks(block)]
 
@@ -90,9 +113,17 @@ class Labels:
         """Return the outcome of an edge and, with counts, the share of its block's executions that took it."""
         words = [] if edge.outcome is None else [str(edge.outcome).lower()]
         if self.counts is not None:
-            runs = self.counts.executed[self.flow.blocks[edge.source].stop - 1]
+            block = self.blocks[edge.source]
+            is_chain = self._drawn[edge.source].tests > 1
+            runs = self.counts.executed[block.start if is_chain else block.stop - 1]
             words += [percent(self.taken(edge) / runs)] if runs else ["0%"]
         return " ".join(words)
+
+
+def _abridged(lines: list[str], first: int, last: int) -> list[str]:
+    """Return the first and the last lines, and between them the number of the others."""
+    hidden = len(lines) - first - last
+    return lines if hidden <= 0 else [*lines[:first], f"... {hidden} more", *lines[-last:]]
 
 
 def _shortened(note: str) -> str:

@@ -48,7 +48,7 @@ class _Drawing:
     """The boxes and edges of a drawing. A block that consists of a `ret` gets one box per incoming edge."""
 
     def __init__(self, labels: Labels) -> None:
-        blocks = labels.flow.blocks
+        blocks = labels.blocks
         self.labels = labels
         self.boxes = [self._block_box(block, labels.runs(block), block.is_feasible) for block in blocks]
         self.edges: list[_DrawnEdge] = []
@@ -120,9 +120,8 @@ def _opening(labels: Labels, layout: GraphLayout) -> Iterator[str]:
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}"'
         f' viewBox="0 0 {width} {height}" role="img" font-family="{_FONTS}" font-size="12">'
     )
-    flow = labels.flow
     packets = "" if labels.counts is None else f", {labels.counts.packets:,} packets"
-    yield f"<title>{len(flow.program)} instructions in {len(flow.blocks)} blocks{packets}</title>"
+    yield f"<title>{labels.title}{packets}</title>"
     yield "<defs>"
     for outcome, color in EDGE_COLORS.items():
         yield (

@@ -12,14 +12,16 @@ def dot_lines(labels: Labels) -> Iterator[str]:
     yield f'    node [shape=box, style="rounded,filled", fontname=monospace, fontcolor="{TEXT_COLOR}"]'
     yield "    edge [fontname=monospace]"
     yield "    bgcolor=transparent"
-    for block in labels.flow.blocks:
+    if labels.is_folded:
+        yield f'    label="{_dot_escaped(labels.title)}"'
+    for block in labels.blocks:
         kind = labels.kind(block)
         lines = labels.lines(block, labels.runs(block))
         fill = labels.fill(block, labels.runs(block))
         style = "" if block.is_feasible else ', style="rounded,filled,dashed"'
         label = "".join(_dot_escaped(line) + "\\l" for line in lines)
         yield f'    b{block.number} [label="{label}", fillcolor="{fill}", color="{STROKES[kind]}"{style}]'
-    for edge in (edge for block in labels.flow.blocks for edge in block.edges):
+    for edge in (edge for block in labels.blocks for edge in block.edges):
         color = EDGE_COLORS[edge.outcome]
         style = "" if edge.is_feasible else ", style=dashed"
         label = _dot_escaped(_label_with_count(labels, edge))
@@ -42,7 +44,9 @@ def _dot_escaped(text: str) -> str:
 
 def mermaid_lines(labels: Labels) -> Iterator[str]:
     """Yield the lines after the header of a Mermaid flowchart."""
-    blocks = labels.flow.blocks
+    blocks = labels.blocks
+    if labels.is_folded:
+        yield f"    %% {labels.title}"
     for block in blocks:
         lines = labels.lines(block, labels.runs(block))
         yield f'    b{block.number}["{"<br>".join(map(_mermaid_escaped, lines))}"]'
@@ -57,18 +61,18 @@ def mermaid_lines(labels: Labels) -> Iterator[str]:
 
 
 def _mermaid_classes(labels: Labels) -> Iterator[str]:
-    kinds = {block.number: labels.kind(block) for block in labels.flow.blocks}
+    kinds = {block.number: labels.kind(block) for block in labels.blocks}
     used = [kind for kind in FILLS if kind != "plain" and kind in kinds.values()]
     for kind in used:
         yield f"    classDef {kind} fill:{FILLS[kind]},stroke:{STROKES[kind]},color:{TEXT_COLOR}"
     for kind in used:
         yield f"    class {','.join(f'b{number}' for number, block_kind in kinds.items() if block_kind == kind)} {kind}"
-    infeasible = [f"b{block.number}" for block in labels.flow.blocks if not block.is_feasible]
+    infeasible = [f"b{block.number}" for block in labels.blocks if not block.is_feasible]
     if infeasible:
         yield "    classDef infeasible stroke-dasharray:5 4,opacity:0.6"
         yield f"    class {','.join(infeasible)} infeasible"
     if labels.counts is not None:
-        for block in labels.flow.blocks:
+        for block in labels.blocks:
             yield f"    style b{block.number} fill:{labels.fill(block, labels.runs(block))},color:{TEXT_COLOR}"
 
 

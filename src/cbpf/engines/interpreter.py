@@ -9,8 +9,9 @@ from contextlib import suppress
 from typing import Any
 
 from .._record import Record
+from .._text import Readable
 from ..isa.alu import ARITHMETIC, COMPARISONS
-from ..isa.dialects import Dialect, FetchOrder
+from ..isa.dialects import PCAP, Dialect, FetchOrder
 from ..isa.instructions import RawInstruction
 from ..isa.opcodes import SCRATCH_SLOTS, WORD_MASK, Action, Extension
 from ..isa.program import Program
@@ -34,9 +35,15 @@ class Fetched(Record):
     size: int
     value: int | None
 
+    def __str__(self) -> str:
+        place = f"byte {self.position}" if self.size == 1 else f"bytes {self.position}..{self.position + self.size - 1}"
+        return f"{place}: {'past the end' if self.value is None else f'0x{self.value:0{2 * self.size}x}'}"
 
-class Step(Record):
+
+class Step(Record, Readable):
     """One executed instruction, and the state of the machine after it.
+
+    `str` returns the line that `cbpf trace` prints.
 
     Args:
         index: The index of the instruction in the program.
@@ -60,6 +67,29 @@ class Step(Record):
     taken: bool | None
     next_index: int | None
     verdict: int | None
+
+    def describe(self, *, dialect: Dialect = PCAP) -> str:
+        """Return the step as a line: instruction, registers, loaded bytes, jump target.
+
+        Args:
+            dialect: The dialect of the program; in one with records, the verdict of a `ret` is hexadecimal.
+
+        Returns:
+            The line, without a newline.
+        """
+        from ..isa.listing import listing_line
+
+        line = listing_line(self.instruction, self.index, dialect=dialect)
+        return f"{line:46}  A={self.a:#010x} X={self.x:#010x}  {'; '.join(self._events())}".rstrip()
+
+    def __str__(self) -> str:
+        return self.describe()
+
+    def _events(self) -> Iterator[str]:
+        if self.fetched is not None:
+            yield str(self.fetched)
+        if self.taken is not None:
+            yield f"{'true' if self.taken else 'false'}, to {self.next_index}"
 
 
 class _Finished(Exception):

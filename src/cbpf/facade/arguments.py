@@ -62,9 +62,10 @@ def _reject_bytes(data: bytes) -> NoReturn:
     """Raise an error that names the content of bytes, and the function that reads them."""
     from ..formats.recognition import foreign_format
 
-    foreign = foreign_format(data)
-    fact = "cbpf.parse reads programs from bytes" if foreign is None else f"this is {foreign}"
-    raise FieldError(f"program: expected instructions or an expression, got bytes; {fact}")
+    foreign = (foreign_format(data) or "").partition(";")[0]  # without the advice for the command line
+    fact = f": {foreign}" if foreign else ""
+    reader = "read_capture reads captures" if foreign.endswith("capture") else "parse reads programs"
+    raise FieldError(f"program: expected instructions or an expression, got bytes{fact}; cbpf.{reader}")
 
 
 def _other_meaning(text: str) -> str | None:

@@ -31,7 +31,7 @@ def cases(
         timeout: The time for all queries, in seconds; None: no limit.
 
     Returns:
-        The packets, the shortest one first.
+        The packets, the shortest one first. `str` of the tuple returns the lines that `cbpf cases` prints.
 
     Raises:
         ExpressionError: An expression cannot be compiled.

@@ -15,6 +15,7 @@ def graph(
     link_type: LinkTypeName = "EN10MB",
     counts: ExecutionCounts | None = None,
     notes: Iterable[str] = (),
+    folds: bool | None = None,
     dialect: Dialect = PCAP,
 ) -> Graph:
     """Draw the control-flow graph of a program.
@@ -26,6 +27,8 @@ def graph(
             them. None draws the graph alone.
         notes: A text for each instruction, such as its clause (`SourceMap.texts`). Each box shows its texts, without
             repetitions and empty ones, above its instructions.
+        folds: Whether each chain of tests with a common target is drawn as one box, with the number of its tests; None
+            (the default): only if the graph has more than 60 blocks.
         dialect: The dialect that the program is verified and analysed for; by default PCAP.
 
     Returns:
@@ -50,4 +53,4 @@ def graph(
         class b2 reject
     <BLANKLINE>
     """
-    return draw_graph(Flow(program, dialect=dialect, link_type=link_type), counts=counts, notes=notes)
+    return draw_graph(Flow(program, dialect=dialect, link_type=link_type), counts=counts, notes=notes, folds=folds)

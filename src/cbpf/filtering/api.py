@@ -75,7 +75,7 @@ def filter_capture(
             in "zstd:3" (zstd -7 to 22, gzip and bzip2 1 to 9, lz4 1 to 12, xz 0 to 9), or "none". By default, the
             suffix of its file name decides (.zst, .gz, .lz4, .xz or .bz2), and a compressed source that the target
             replaces keeps its compression. The output is a sequence of frames that can be decompressed separately:
-            blocks of at most 64 KiB (BGZF) for gzip, otherwise about 8 MiB that end with a record. They are
+            blocks of at most 64 KiB (BGZF) for gzip, otherwise 8 to 24 MiB that end with a record. They are
             compressed by up to four threads.
         count: Stop after this number of accepted packets, 1 to 2**63 - 1; None: no limit.
         invert: Copy the packets that do not match instead.

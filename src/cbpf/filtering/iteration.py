@@ -68,7 +68,7 @@ class _SelectingReader(CaptureReader):
             self.close()
             raise
 
-    def columns(self) -> Generator[PacketColumns, None, None]:
+    def columns(self, *, all_records: bool = False) -> Generator[PacketColumns, None, None]:
         """Yield the selected ones of the remaining packets as columns, each valid until the next is requested."""
         selected, bounds = self._selection.filter, self._selection.bounds(self)
         python = PythonRun(self, [selected], _COLLECTS, bounds)

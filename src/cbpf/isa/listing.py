@@ -78,7 +78,17 @@ _BPF_DBG: Final = _Style(
 
 def listing(instructions: Iterable[RawInstruction], *, dialect: Dialect | None = None) -> str:
     """Render instructions as `tcpdump -d` does: one line per instruction, with absolute jump targets."""
-    return _lines(instructions, _TCPDUMP if dialect is None or dialect.record_size is None else _SECCOMP)
+    return _lines(instructions, _style(dialect))
+
+
+def listing_line(raw: RawInstruction, index: int, *, dialect: Dialect | None = None) -> str:
+    """Return the line of an instruction in a `listing`, with spaces in place of tabs."""
+    style = _style(dialect)
+    return style.line.format(index=index, image=_image(raw, index, style)).rstrip().replace("\t", " ")
+
+
+def _style(dialect: Dialect | None) -> _Style:
+    return _TCPDUMP if dialect is None or dialect.record_size is None else _SECCOMP
 
 
 def debugger_listing(instructions: Iterable[RawInstruction]) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Final, Literal, Self, TypeAlias, overload
 
 from .._lazy import Lazy
 from .._record import Immutable
+from .._text import Readable
 from ..errors import FieldError, ProgramFormatError
 from .encoding import disassemble, to_raw
 from .instructions import Instruction, RawInstruction
@@ -27,7 +28,7 @@ Instructions: TypeAlias = Iterable[Instruction | tuple[int, int, int, int]]
 """A program as an argument: a `Program`, or any iterable of typed instructions, raw ones and tuples (op, jt, jf, k)."""
 
 
-class Program(Immutable, Sequence[RawInstruction]):
+class Program(Immutable, Readable, Sequence[RawInstruction]):
     """An immutable sequence of raw instructions, which can be indexed, sliced, compared and used as a dictionary key.
 
     Any bit pattern is allowed, and no rule of a dialect is checked. Programs are equal if their raw instructions are.
@@ -138,12 +139,6 @@ class Program(Immutable, Sequence[RawInstruction]):
         from .listing import listing
 
         return "\n".join(line.rstrip() for line in listing(self._raw).split("\n"))
-
-    def _repr_html_(self) -> str:
-        """Return the listing as HTML, for notebooks."""
-        import html
-
-        return f"<pre>{html.escape(str(self))}</pre>"
 
 
 def _layout(byte_order: EncodingByteOrder) -> str:

@@ -3,11 +3,14 @@
 from collections.abc import Iterable, Iterator
 
 from .._record import Record
+from .._text import Readable
 from ..analysis.coverage import CoverageGoal, observe
 from ..analysis.index_ranges import format_ranges
 from ..isa.dialects import PCAP, Dialect, check_dialect
 from ..isa.program import Instructions
+from ..isa.verdicts import describe_verdict
 from ..packet.metadata import Metadata
+from ..packet.packet_text import captured_of, changed_metadata, format_bytes
 from ..vm import VM
 from .coverage_goals import covering_runs, goal_conditions
 from .query import Query
@@ -15,8 +18,10 @@ from .symbolic_packet import Model
 from .terms import BoolTerm
 
 
-class Case(Record):
+class Case(Record, Readable):
     """A test packet, its verdict, and the coverage goals that it is the first to reach.
+
+    `str` returns the lines that `cbpf cases` prints.
 
     Args:
         packet: The captured bytes.
@@ -32,6 +37,34 @@ class Case(Record):
     metadata: Metadata
     verdict: int
     reasons: tuple[str, ...]
+
+    def describe(self, *, dialect: Dialect = PCAP) -> str:
+        """Return the packet as text: its lengths, its verdict and its reasons, then its bytes and its metadata.
+
+        Args:
+            dialect: The dialect of the program; in a dialect of records, the verdict is an action.
+
+        Returns:
+            The lines; the second and later ones are indented.
+        """
+        is_number = dialect.record_size is None
+        verdict = f"verdict {self.verdict}" if is_number else describe_verdict(self.verdict, dialect=dialect)
+        lines = [f"{captured_of(self.packet, self.wire_length)}, {verdict}: {', '.join(self.reasons)}"]
+        lines.append(f"    {format_bytes(self.packet)}")
+        metadata = changed_metadata(self.metadata)
+        return "\n".join([*lines, f"    metadata: {metadata}"] if metadata else lines)
+
+    def __str__(self) -> str:
+        return self.describe()
+
+
+class _Cases(Readable, tuple[Case, ...]):
+    """The result of `cases`: a tuple whose text is that of its cases, with their numbers."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return "\n".join(f"{number}: {case}" for number, case in enumerate(self, 1))
 
 
 def cases(
@@ -56,7 +89,7 @@ def cases(
         if reasons:  # a packet may reach more goals than it was chosen for, and make another one redundant
             result.append(Case(*model, run.verdict, reasons))
         reached |= run.goals
-    return tuple(result)
+    return _Cases(result)
 
 
 def _reasons(goals: frozenset[CoverageGoal]) -> Iterator[str]:

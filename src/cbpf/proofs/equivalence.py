@@ -4,10 +4,13 @@ from functools import partial
 from typing import Final
 
 from .._record import Record
+from .._text import Readable
 from .._validators import one_of
 from ..isa.dialects import PCAP, Dialect, check_dialect
 from ..isa.program import Instructions
+from ..isa.verdicts import describe_verdict
 from ..packet.metadata import Metadata
+from ..packet.packet_text import packet_lines
 from ..vm import VM
 from .machine import concrete_execution
 from .query import Query
@@ -18,10 +21,11 @@ _check_relation: Final = one_of("equal", "implies")
 _check_verdicts: Final = one_of("exact", "accept")
 
 
-class Difference(Record):
+class Difference(Record, Readable):
     """A counterexample: a packet for which the verdicts of two programs violate the relation.
 
-    `VM.evaluate` reproduces the verdicts with the packet, its wire length and its metadata.
+    `VM.evaluate` reproduces the verdicts with the packet, its wire length and its metadata. `str` returns the
+    lines that `cbpf diff` prints.
 
     Args:
         packet: The captured bytes.
@@ -36,6 +40,22 @@ class Difference(Record):
     metadata: Metadata
     left_verdict: int
     right_verdict: int
+
+    def describe(self, *, dialect: Dialect = PCAP) -> str:
+        """Return the difference as text.
+
+        Args:
+            dialect: The dialect of the programs, which determines the meaning of their verdicts.
+
+        Returns:
+            The verdicts on the first line, then the packet.
+        """
+        left, right = (describe_verdict(each, dialect=dialect) for each in (self.left_verdict, self.right_verdict))
+        packet = packet_lines(self.packet, self.wire_length, self.metadata, dialect)
+        return "\n".join([f"left {left}, right {right}", *packet])
+
+    def __str__(self) -> str:
+        return self.describe()
 
 
 def difference(

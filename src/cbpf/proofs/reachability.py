@@ -3,11 +3,14 @@
 from typing import Literal, TypeAlias
 
 from .._record import Record
+from .._text import Readable
 from .._validators import check_word, within
 from ..analysis.coverage import CoverageGoal, observe
 from ..isa.dialects import PCAP, Dialect, check_dialect
 from ..isa.program import Instructions
+from ..isa.verdicts import describe_verdict
 from ..packet.metadata import Metadata
+from ..packet.packet_text import packet_lines
 from ..vm import VM
 from .coverage_goals import covering_runs, goal_conditions
 from .machine import Execution, concrete_execution
@@ -20,7 +23,7 @@ WitnessVerdict: TypeAlias = Literal["accept", "reject"] | int
 """The verdict of a packet to find: one that accepts, one that rejects, or an exact number."""
 
 
-class Witness(Record):
+class Witness(Record, Readable):
     """A packet and its verdict; `VM.evaluate` reproduces the verdict with the packet, its wire length and its metadata.
 
     Args:
@@ -34,6 +37,21 @@ class Witness(Record):
     wire_length: int
     metadata: Metadata
     verdict: int
+
+    def describe(self, *, dialect: Dialect = PCAP) -> str:
+        """Return the packet and its verdict as text.
+
+        Args:
+            dialect: The dialect of the program, which determines the meaning of its verdict.
+
+        Returns:
+            The verdict on the first line, then the packet.
+        """
+        packet = packet_lines(self.packet, self.wire_length, self.metadata, dialect)
+        return "\n".join([describe_verdict(self.verdict, dialect=dialect), *packet])
+
+    def __str__(self) -> str:
+        return self.describe()
 
 
 class DeadCode(Record):

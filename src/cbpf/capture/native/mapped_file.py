@@ -108,9 +108,11 @@ class MappedFile:
 
     def fetch(self) -> Callable[[slice], bytes]:
         """Return a function that returns bytes of a window that was mapped, to be called at once."""
-        if self._base is not None and self.is_readable(self._base):
-            return self._mapped.__getitem__
-        return self._fetch
+        return self._fetch if self.address() is None else self._mapped.__getitem__
+
+    def address(self) -> int | None:
+        """Return the address of the mapping, to be used at once, or None if the lease no longer holds."""
+        return self._base if self._base is not None and self.is_readable(self._base) else None
 
     def _fetch(self, positions: slice) -> bytes:
         """Read bytes of a window that was mapped; raises `CaptureError` if they cannot be read any more."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal, Self, TypeAlias, TypeVar
 from ..._named_tuple import NamedTuple
 from ...packet.buffers import address_of
 from ..base import Interface, ScanOutput, Section
-from ..packets import Fetch, PacketColumns, columns_of_records
+from ..packets import BufferSource, ColumnSource, PacketColumns, columns_of_records
 from .abi import MAX_LANES
 from .mapped_file import MappedFile
 from .output_memory import AcceptedColumns
@@ -125,15 +125,12 @@ class NativeRun:
         """Return the packets of an output; *before* is the number of packets in the capture before this result."""
         accepted = result.accepted[output]
         assert isinstance(accepted, AcceptedColumns)
-        return PacketColumns(self._fetch_of(result), before, **accepted.columns)
+        return PacketColumns(self._source_of(result), before, **accepted.columns)
 
-    def _fetch_of(self, result: ScannedRecords) -> Callable[[], Fetch]:
+    def _source_of(self, result: ScannedRecords) -> ColumnSource:
         if result.memory is None and self._file is not None:
-            return self._file.fetch
-        if (memory := result.memory) is not None:
-            return lambda: memory.__getitem__
-        buffer = self._scanned_buffer
-        return lambda: lambda positions: buffer[positions].tobytes()
+            return self._file
+        return BufferSource(self._scanned_buffer if result.memory is None else result.memory, result.origin)
 
     def scan(self) -> Generator[ScannedRecords, None, None]:
         """Yield results from the current record on, up to one that the scanner does not handle, or the end.

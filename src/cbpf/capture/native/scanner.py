@@ -76,8 +76,8 @@ class ScanPlan(NamedTuple):
 class ScannedRecords(NamedTuple):
     """The result of scanning the records from *first* to *position*; the next scan reuses the memory of *accepted*.
 
-    *memory* is the memory of the scanner if the window was read into it, else None: positions of packets in columns are
-    those in this memory, or those in the file or buffer.
+    Positions of packets in columns are counted from address *origin*, which is that of *memory* if the window was read
+    into the memory of the scanner; else *memory* is None.
     """
 
     first: int
@@ -86,6 +86,7 @@ class ScannedRecords(NamedTuple):
     bytes: int
     accepted: Sequence[AcceptedRanges | AcceptedColumns]
     memory: mmap.mmap | None
+    origin: int
 
 
 class Scanner:
@@ -161,7 +162,8 @@ class Scanner:
             raise_interruption()
             if request.chained:
                 accepted = self._outputs.accepted()
-                return ScannedRecords(request.first, request.position, request.packets, request.bytes, accepted, memory)
+                counts = request.packets, request.bytes
+                return ScannedRecords(request.first, request.position, *counts, accepted, memory, request.origin)
         return None
 
 

@@ -13,6 +13,16 @@ COMMANDS: Final = (
     *("info", "lint", "optimize", "print", "run", "split", "stats", "trace", "verify", "why"),
 )
 
+SECTIONS: Final = {
+    "Expressions and programs": ("compile", "lint", "format", "explain", "asm", "disasm", "convert"),
+    "Captures": ("filter", "split", "info"),
+    "Programs on packets": ("run", "trace", "why"),
+    "Properties of a program": ("verify", "stats", "graph", "optimize"),
+    "Questions about all packets": ("diff", "cases"),
+    "The command line": ("completion",),
+}
+"""The subcommands as the help text lists them; each is in one section."""
+
 
 def load(name: str) -> Command:
     """Return the subcommand with a name of COMMANDS."""

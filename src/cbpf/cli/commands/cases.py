@@ -7,7 +7,7 @@ from typing import Any
 
 import cbpf
 
-from ...reporting.packet_output import changed_metadata, counted, format_bytes
+from ...reporting.packet_output import changed_metadata, counted
 from ..declarations import argument, option, subcommand
 from ..options import dialect_option, expression_option, link_type_option, program_or_expression, proof_options
 from ..streams import echo
@@ -50,12 +50,7 @@ def command(
         _warn_of_metadata(cases)
         return
     for number, case in enumerate(cases, 1):
-        verdict = _verdict(case.verdict, dialect)
-        echo(f"{number}: {_lengths(case)}, {verdict}: {', '.join(case.reasons)}")
-        echo(f"    {format_bytes(case.packet)}")
-        metadata = changed_metadata(case.metadata)
-        if metadata:
-            echo(f"    metadata: {metadata}")
+        echo(f"{number}: {case.describe(dialect=dialect)}")
     if expression is not None:
         for line in _clause_lines(cbpf.clause_coverage(expression, cases, link_type=link_type)):
             echo(line)
@@ -72,18 +67,6 @@ def _clause_lines(coverage: tuple[cbpf.ClauseCoverage, ...]) -> Iterator[str]:
         }
         outcomes = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
         yield f"clause {clause.text}: {outcomes}"
-
-
-def _verdict(verdict: int, dialect: cbpf.Dialect) -> str:
-    """Return the number of a verdict, or the action of a seccomp filter."""
-    return f"verdict {verdict}" if dialect.record_size is None else cbpf.describe_verdict(verdict, dialect=dialect)
-
-
-def _lengths(case: cbpf.Case) -> str:
-    captured = len(case.packet)
-    if captured == case.wire_length:
-        return counted(captured, "byte")
-    return f"{captured:,} of {counted(case.wire_length, 'byte')}"
 
 
 def _warn_of_metadata(cases: tuple[cbpf.Case, ...]) -> None:

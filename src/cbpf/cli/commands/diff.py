@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import cbpf
 
-from ...reporting.packet_output import changed_metadata, counted, packet_lines
+from ...reporting.packet_output import changed_metadata, counted
 from ...reporting.trace_diff import COLUMN_WIDTH, side_by_side
 from ..declarations import argument, option, subcommand
 from ..failures import CommandError, UsageError, abridged
@@ -108,13 +108,12 @@ def _print_difference(
     answer: str, names: list[str], left: cbpf.VM, right: cbpf.VM, difference: cbpf.Difference
 ) -> None:
     """Print the answer, the two programs, the packet on which they differ, and both traces."""
-    left_verdict = cbpf.describe_verdict(difference.left_verdict, dialect=left.dialect)
-    right_verdict = cbpf.describe_verdict(difference.right_verdict, dialect=left.dialect)
-    echo(f"{answer}: left {left_verdict}, right {right_verdict}")
+    verdicts, *packet = difference.describe(dialect=left.dialect).splitlines()
+    echo(f"{answer}: {verdicts}")
     for side, name, vm in zip(("left", "right"), names, (left, right), strict=True):
         echo(f"  {side + ':':6} {_shortened(name)}, {counted(len(vm.program), 'instruction')}")
     echo()
-    for line in packet_lines(difference.packet, difference.wire_length, difference.metadata, left.dialect):
+    for line in packet:
         echo(line)
     echo()
     echo(f"{'left':{COLUMN_WIDTH}}   right")

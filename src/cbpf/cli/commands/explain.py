@@ -10,6 +10,7 @@ from typing import Any, Final
 import cbpf
 
 from ..._named_tuple import NamedTuple
+from ..._text import number_range
 from ...reporting.clause_output import plain_lines
 from ...reporting.packet_output import counted, packet_lines
 from ..declarations import argument, option, subcommand
@@ -20,7 +21,6 @@ from ..options import (
     flow_of,
     goal_option,
     link_type_option,
-    path_length,
     read_expression,
     timeout_option,
 )
@@ -109,7 +109,7 @@ def _compare_with_libpcap(
 def _listings(mapped: cbpf.SourceMap, optimized: cbpf.Program, dialect: cbpf.Dialect) -> Iterator[str]:
     """Yield the two listings side by side, below their sizes and path lengths; the plain one with its clauses."""
     headings = [
-        f"{name}: {counted(len(program), 'instruction')}, path length {path_length(flow.shortest, flow.longest)}"
+        f"{name}: {counted(len(program), 'instruction')}, path length {number_range(flow.shortest, flow.longest)}"
         for name, program in (("plain", mapped.program), ("optimised", optimized))
         for flow in [flow_of(program, dialect)]
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, Final
+from typing import Any
 
 import cbpf
 
@@ -14,19 +14,11 @@ from ..failures import UsageError
 from ..options import as_socket_option, compress_option, container_options, dialect_option, engine_option
 from ..progress import progress_bar, with_progress
 from ..streams import echo
+from ..tcpdump_options import TCPDUMP_OPTIONS
 from ..values import FILE, Integer
 
-_TCPDUMP_OPTIONS: Final = {
-    "cbpf compile prints programs": "-d",
-    "cbpf does not capture; filter the output of tcpdump -w -": "-i -I -D -p -B --interface --list-interfaces",
-    "cbpf print prints packets": "-A -e -H -l -S -t -v -x -X --number --print",
-    "the link type and the snapshot length are those of the capture": "-s -y --snapshot-length --linktype",
-    "several captures are read with several -r": "-V",
-}
-"""The options of tcpdump that cbpf filter does not have, by the alternative."""
 
-
-@subcommand("filter", "Copy the packets that a filter accepts.", foreign_options=_TCPDUMP_OPTIONS)
+@subcommand("filter", "Copy the packets that a filter accepts.", foreign_options=TCPDUMP_OPTIONS)
 @filter_options
 @option(
     "-w",

@@ -19,6 +19,7 @@ from ..options import (
     write_bytes,
 )
 from ..profiling import ProfiledProgram, capture_option, profiled_program
+from ..streams import echo
 from ..values import FILE, Choice
 
 _PictureFormat = Literal["dot", "mermaid", "svg"]
@@ -52,6 +53,13 @@ _SUFFIXES: Final[dict[str, _PictureFormat]] = {
     is_flag=True,
     help="Draw the plain code of EXPRESSION, with the clause that each box belongs to. Optimised code has no clauses.",
 )
+@option(
+    "--no-fold",
+    "draws_all",
+    is_flag=True,
+    help="Draw every block. By default, a chain of tests with a common target is one box in a graph of more than 60 "
+    "blocks.",
+)
 @as_socket_option
 @dialect_option
 def command(
@@ -62,6 +70,7 @@ def command(
     target: str | None,
     capture: str | None,
     shows_clauses: bool,
+    draws_all: bool,
     as_socket: bool,
     dialect: cbpf.Dialect,
 ) -> None:
@@ -80,12 +89,16 @@ def command(
     optimizer: cbpf.Optimizer = None if shows_clauses else "cbpf"
     profile = profiled_program(program, expression, link_type, capture, dialect, as_socket, optimizer)
     notes = _clauses(expression, profile) if shows_clauses else ()
-    picture = cbpf.graph(profile.program, counts=profile.counts, notes=notes, dialect=dialect)
+    picture = cbpf.graph(
+        profile.program, counts=profile.counts, notes=notes, folds=False if draws_all else None, dialect=dialect
+    )
     texts = {"dot": picture.dot, "mermaid": picture.mermaid, "svg": picture.svg}
     text = texts[picture_format]()
     if picture_format == "mermaid" and target is not None and target.lower().endswith(".md"):
         text = f"```mermaid\n{text}```\n"
     write_bytes(target, text.encode())
+    if picture.is_folded:
+        echo("cbpf: note: chains of tests are drawn as one box each; --no-fold draws every block", err=True)
     if profile.damage is not None:
         raise profile.damage
 

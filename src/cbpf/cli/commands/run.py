@@ -15,10 +15,11 @@ from ..options import (
     expression_option,
 )
 from ..packets import program_view, programs_for_capture
+from ..tcpdump_options import TCPDUMP_OPTIONS
 from ..values import FILE
 
 
-@subcommand("run", "Print the verdict of a program on each packet.")
+@subcommand("run", "Print the verdict of a program on each packet.", foreign_options=TCPDUMP_OPTIONS)
 @argument("arguments", required=False, multiple=True, metavar="PROGRAM CAPTURE", kind=FILE)
 @expression_option
 @dialect_option

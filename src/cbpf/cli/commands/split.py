@@ -21,10 +21,11 @@ from ..options import (
 )
 from ..progress import progress_bar, with_progress
 from ..streams import echo
+from ..tcpdump_options import TCPDUMP_OPTIONS
 from ..values import FILE, ROUTE
 
 
-@subcommand("split", "Sort packets into files by filters, in one pass.")
+@subcommand("split", "Sort packets into files by filters, in one pass.", foreign_options=TCPDUMP_OPTIONS)
 @argument("routes", metavar="EXPRESSION=FILE...", kind=ROUTE, multiple=True, required=True)
 @sources_option
 @option("--rest", kind=FILE, help="Write the packets that no expression accepts to FILE.")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, Final
 
 import cbpf
 
-from ...reporting.packet_output import counted
+from ..._text import aligned
 from ..declarations import argument, option, subcommand
-from ..options import as_socket_option, dialect_option, expression_option, link_type_option, path_length
+from ..options import as_socket_option, dialect_option, expression_option, link_type_option
 from ..profiling import ProfiledProgram, capture_option, profiled_program
 from ..streams import echo
 from ..values import FILE
@@ -48,30 +48,13 @@ def command(
     if as_json:
         echo(json.dumps(info.as_dict() | _counts_as_dict(profile.counts)))
     else:
-        rows = [*_rows(info, dialect), *_profile_rows(profile, dialect)]
-        width = max(len(name) for name, _ in rows)
-        for name, value in rows:
-            echo(f"{name:{width}}  {value}")
+        echo("\n".join(aligned([*info.rows(dialect=dialect), *_profile_rows(profile, dialect)])))
     if profile.damage is not None:
         raise profile.damage
 
 
 def _counts_as_dict(counts: cbpf.ExecutionCounts | None) -> dict[str, Any]:
     return {} if counts is None else {"run": counts.as_dict()}
-
-
-def _rows(info: cbpf.ProgramInfo, dialect: cbpf.Dialect) -> Iterator[tuple[str, str]]:
-    yield "program", f"{counted(info.instructions, 'instruction')} in {counted(info.blocks, 'block')}"
-    yield "unreachable in the graph", cbpf.format_ranges(info.unreachable) or "none"
-    yield "unreachable on any input", cbpf.format_ranges(info.infeasible) or "none found"
-    truncated = " (fewer for truncated packets)" if dialect.record_size is None else ""
-    yield "path length", f"{path_length(info.shortest, info.longest)} instructions{truncated}"
-    yield "bytes inspected", "any" if info.bytes_inspected is None else f"at most the first {info.bytes_inspected:,}"
-    yield "loads", ", ".join(_loads(info.loads)) or "none"
-    yield "scratch", f"reads {_slots(info.slots_read)}, writes {_slots(info.slots_written)}"
-    yield "extensions", ", ".join(info.as_dict()["extensions"]) or "none"
-    yield "opcodes", ", ".join(f"{name} {count:,}" for name, count in info.opcodes)
-    yield "accepted by", ", ".join(info.accepted_by)
 
 
 def _profile_rows(profile: ProfiledProgram, dialect: cbpf.Dialect) -> Iterator[tuple[str, str]]:
@@ -88,19 +71,3 @@ def _profile_rows(profile: ProfiledProgram, dialect: cbpf.Dialect) -> Iterator[t
         if counts.executed[block.start]
     )
     yield "hottest blocks", ", ".join(shares) or "none"
-
-
-def _loads(loads: Sequence[cbpf.PacketLoad]) -> list[str]:
-    """Return the loaded positions without repetition; fixed ones in the packet come first, merged into ranges."""
-    positions: set[int] = set()
-    others: dict[str, None] = {}
-    for load in loads:
-        if load.base is None and load.header == "packet":
-            positions.update(range(load.first, load.first + load.size))
-        else:
-            others[str(load)] = None
-    return [*([cbpf.format_ranges(positions)] if positions else []), *others]
-
-
-def _slots(slots: Sequence[int]) -> str:
-    return ", ".join(f"M[{slot}]" for slot in slots) or "none"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import cbpf
 
 from ...reporting.packet_output import counted
@@ -15,10 +13,11 @@ from ..options import (
 )
 from ..packets import PacketView, packet_number_option, program_view, programs_for_capture, read_packet
 from ..streams import echo
+from ..tcpdump_options import TCPDUMP_OPTIONS
 from ..values import FILE
 
 
-@subcommand("trace", "Trace a program on one packet.")
+@subcommand("trace", "Trace a program on one packet.", foreign_options=TCPDUMP_OPTIONS)
 @argument("arguments", required=False, multiple=True, metavar="PROGRAM CAPTURE", kind=FILE)
 @expression_option
 @packet_number_option
@@ -46,24 +45,9 @@ def command(
 def _trace(program: cbpf.Program, dialect: cbpf.Dialect, view: PacketView) -> int:
     """Print each step of a program, and return the verdict."""
     vm = cbpf.VM(program, dialect=dialect)
-    images = cbpf.listing(vm.program, dialect=dialect).splitlines()
     verdict: int | None = 0  # of a record that is too short for the first instruction
     data, wire_length, metadata = view
     for step in vm.trace(data, metadata=metadata, wire_length=wire_length):
-        image = images[step.index].rstrip().replace("\t", " ")
-        echo(f"{image:46}  A={step.a:#010x} X={step.x:#010x}  {'; '.join(_events(step))}".rstrip())
+        echo(step.describe(dialect=dialect))
         verdict = step.verdict
     return verdict or 0
-
-
-def _events(step: cbpf.Step) -> Iterator[str]:
-    if step.fetched is not None:
-        position, size = step.fetched.position, step.fetched.size
-        place = f"byte {position}" if size == 1 else f"bytes {position}..{position + size - 1}"
-        yield f"{place}: past the end" if step.fetched.value is None else f"{place}: {_hexadecimal(step.fetched)}"
-    if step.taken is not None:
-        yield f"{'true' if step.taken else 'false'}, to {step.next_index}"
-
-
-def _hexadecimal(fetched: cbpf.Fetched) -> str:
-    return f"0x{fetched.value:0{2 * fetched.size}x}"

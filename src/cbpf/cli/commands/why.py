@@ -20,6 +20,7 @@ from ..options import (
 )
 from ..packets import packet_number_option, program_view, read_packet
 from ..streams import echo
+from ..tcpdump_options import TCPDUMP_OPTIONS
 from ..values import EXPRESSION, FILE
 
 _MAX_INDENTED: Final = 12
@@ -36,7 +37,7 @@ _PREDICATES: Final[dict[str, str]] = {
 }
 
 
-@subcommand("why", "Explain the verdict of an expression on one packet.")
+@subcommand("why", "Explain the verdict of an expression on one packet.", foreign_options=TCPDUMP_OPTIONS)
 @argument("expression", kind=EXPRESSION, required=False, multiple=True)
 @option("-r", "capture", metavar="CAPTURE", kind=FILE, required=True, help="Capture with the packet.")
 @packet_number_option
