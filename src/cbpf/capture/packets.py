@@ -95,7 +95,7 @@ class PacketColumns(NamedTuple):
 
     The bytes of a packet are *start* to *end* of *source*. *numbers* are the numbers of the packets less *before*. A
     time stamp is in nanoseconds since 1970; *timed* is 0 for a packet that has none. Columns of machine code are
-    `memoryview`.
+    `memoryview`, and *make_pieces* is the function that makes packets of them.
     """
 
     source: ColumnSource
@@ -107,15 +107,13 @@ class PacketColumns(NamedTuple):
     wire_lengths: Sequence[int]
     interfaces: Sequence[int]
     timed: Sequence[int]
+    make_pieces: "Callable[[PacketColumns], Iterator[list[Packet]]] | None" = None
 
     def pieces(self) -> Iterator[list[Packet]]:
-        """Yield the packets, up to PIECE_SIZE at once."""
-        if isinstance(self.starts, memoryview):
-            from .native.packet_maker import native_pieces
-
-            yield from native_pieces(self)
-        else:
-            yield from map(self.piece, self.rows_of_pieces())
+        """Return the packets, up to PIECE_SIZE at once."""
+        if self.make_pieces is None:
+            return map(self.piece, self.rows_of_pieces())
+        return self.make_pieces(self)
 
     def rows_of_pieces(self) -> Iterator[slice]:
         """Yield the rows of each piece."""

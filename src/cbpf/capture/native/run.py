@@ -123,9 +123,11 @@ class NativeRun:
 
     def columns(self, result: ScannedRecords, output: int, before: int) -> PacketColumns:
         """Return the packets of an output; *before* is the number of packets in the capture before this result."""
+        from .packet_maker import native_pieces
+
         accepted = result.accepted[output]
         assert isinstance(accepted, AcceptedColumns)
-        return PacketColumns(self._source_of(result), before, **accepted.columns)
+        return PacketColumns(self._source_of(result), before, **accepted.columns, make_pieces=native_pieces)
 
     def _source_of(self, result: ScannedRecords) -> ColumnSource:
         if result.memory is None and self._file is not None:
