@@ -6,7 +6,7 @@ TCPDUMP_OPTIONS: Final = {
     "cbpf compile prints programs": "-d",
     "cbpf does not capture; filter the output of tcpdump -w -": "-i -I -D -p -B -j -J -L -Q -U --interface"
     " --list-interfaces --immediate-mode --monitor-mode --no-promiscuous-mode --buffer-size --time-stamp-type",
-    "cbpf does not print packets; tcpdump -r - prints the output": "-A -b -e -f -H -K -l -m -M -N -S -t -T -u -v -x -X"
+    "cbpf print prints packets": "-A -b -e -f -H -K -l -m -M -N -S -t -T -u -v -x -X"
     " -# --number --print --packet-buffered",
     "cbpf does not decrypt packets; tcpdump -r - prints the output": "-E",
     "the link type and the snapshot length are those of the capture": "-s -y --snapshot-length --linktype",

@@ -13,10 +13,11 @@ from ..capture_options import filter_options, time_options
 from ..declarations import option, subcommand
 from ..failures import UsageError
 from ..options import dialect_option, engine_option
+from ..tcpdump_options import TCPDUMP_OPTIONS
 from ..values import Choice, Integer
 
 
-@subcommand("print", "Print packets, one per line.")
+@subcommand("print", "Print packets, one per line.", foreign_options=TCPDUMP_OPTIONS)
 @filter_options
 @option("-c", "count", metavar="COUNT", kind=Integer(1), help="Stop after COUNT packets.")
 @option("--hex", "with_bytes", is_flag=True, help="Print the bytes of each packet below its line.")
