@@ -10,7 +10,7 @@ from typing import Final
 from .._named_tuple import NamedTuple
 from ..errors import DamagedCapture, MissingLibrary
 from . import decompressors
-from .decompressors import LEGACY_MAGIC, SKIPPABLE_MAGICS, Decompressor, NewDecompressor, Unsupported
+from .decompressors import LEGACY_MAGIC, SKIPPABLE_MAGICS, Decompressor, HeaderFirst, NewDecompressor, Unsupported
 
 MAGIC_SIZE: Final = 10  # bytes; the longest magic number, and no member with content is shorter
 
@@ -158,6 +158,8 @@ class DecompressedStream:
             if member.eof and self._damage is None:
                 self._input.give_back(member.unused_data or b"")
                 self._member = None
+            elif isinstance(member, HeaderFirst) and member.is_past_header:
+                self._member = member.library
             if output:
                 return output
         raise self._damage

@@ -57,8 +57,8 @@ def load_gzip() -> NewDecompressor:
     try:
         igzip: Any = import_module("isal.igzip_lib")
     except ImportError:
-        return lambda: _HeaderFirst(_ZlibDecompressor(), _gzip_header)
-    return lambda: _HeaderFirst(igzip.IgzipDecompressor(flag=igzip.DECOMP_GZIP), _gzip_header)
+        return lambda: HeaderFirst(_ZlibDecompressor(), _gzip_header)
+    return lambda: HeaderFirst(igzip.IgzipDecompressor(flag=igzip.DECOMP_GZIP), _gzip_header)
 
 
 def load_zstd() -> NewDecompressor:
@@ -67,13 +67,13 @@ def load_zstd() -> NewDecompressor:
         zstd: Any = import_module("compression.zstd")  # since Python 3.14
     except ImportError:
         zstd = import_module("backports.zstd")
-    return lambda: _HeaderFirst(zstd.ZstdDecompressor(), _zstd_header)
+    return lambda: HeaderFirst(zstd.ZstdDecompressor(), _zstd_header)
 
 
 def load_lz4() -> NewDecompressor:
     """Import the library and return the constructor of a decompressor of an lz4 frame."""
     frame: Any = import_module("lz4.frame")
-    return lambda: _HeaderFirst(frame.LZ4FrameDecompressor(), _lz4_header)
+    return lambda: HeaderFirst(frame.LZ4FrameDecompressor(), _lz4_header)
 
 
 def load_legacy_lz4() -> NewDecompressor:
@@ -157,38 +157,47 @@ class _LzmaDecompressor:
             raise Unsupported(f"{fact}; {_remedy('xz -dc')}") from None
 
 
-class _HeaderFirst:
+class HeaderFirst:
     """Gathers the header of a member, checks it, and gives it to the decompressor of a library in one piece.
 
     *prepare* returns the input for the library, or None if the header is not complete yet. It raises `Unsupported` or
-    `ValueError` if the library could not decompress the member.
+    `ValueError` if the library could not decompress the member. After the header, *library* may be used directly.
     """
 
     def __init__(self, library: Decompressor, prepare: Callable[[bytes], bytes | None]) -> None:
-        self._library = library
+        self.library = library
         self._prepare = prepare
         self._header: bytes | None = b""
 
     @property
+    def is_past_header(self) -> bool:
+        """Whether the library has the header."""
+        return self._header is None
+
+    @property
     def eof(self) -> bool:
-        return self._header is None and self._library.eof
+        """Whether the member has ended."""
+        return self._header is None and self.library.eof
 
     @property
     def needs_input(self) -> bool:
-        return self._header is not None or self._library.needs_input
+        """Whether further output requires more input."""
+        return self._header is not None or self.library.needs_input
 
     @property
     def unused_data(self) -> bytes | None:
-        return self._library.unused_data
+        """The input after the end of the member."""
+        return self.library.unused_data
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
+        """Return up to *max_length* bytes of output."""
         if self._header is not None:
             self._header += data
             prepared = self._prepare(self._header)
             if prepared is None:
                 return b""
             self._header, data = None, prepared
-        return self._library.decompress(data, max_length)
+        return self.library.decompress(data, max_length)
 
 
 _FHCRC, _FEXTRA, _FNAME, _FCOMMENT, _RESERVED = 2, 4, 8, 16, 0xE0  # flags of a gzip header
