@@ -1,20 +1,19 @@
-"""The effect of storage on the time: pcapng, compression, and the number of packets."""
+"""The effect of storage on the time: pcapng, and the number of packets."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 from typing import Final
 
 from benchmarks.captures import Capture, as_pcapng, read_through, synthetic_captures
-from benchmarks.processes import CBPF, process, script
+from benchmarks.processes import CBPF, process
 from benchmarks.report import Section, at_least, table
-from benchmarks.setting import Omitted, Setting, size_text
+from benchmarks.setting import Setting, size_text
 from benchmarks.timing import paired
 from benchmarks.whole import FILTER, HUGE, LARGE
 
 _COUNTS: Final = (500_000, 1_000_000, LARGE, HUGE)
-_COUNT_FOR_COMPRESSION: Final = 500_000
 
 
 def pcapng(setting: Setting) -> Iterator[Section]:
@@ -64,68 +63,5 @@ def linear(setting: Setting) -> Iterator[Section]:
     yield Section("Time is linear in packets", ["case", "ms", "ms less start-up", "ns per packet"], lines, note)
 
 
-def compressed(setting: Setting) -> Iterator[Section]:
-    """Compare compressed captures with the usual pipe into tcpdump."""
-    (plain,) = synthetic_captures(setting.scaled(_COUNT_FOR_COMPRESSION))
-    captures = {name: capture for name in _COMPRESS if (capture := _compressed(plain, name))}
-    if not captures:
-        raise Omitted("it needs one of isal, zstd (backports.zstd) and lz4: the extra `compressed`")
-    contenders = [process("cbpf, not compressed", _filter(plain), units=plain.size)]
-    for name, capture in captures.items():
-        contenders.append(process(f"cbpf, {name}", _filter(capture), units=plain.size))
-        program, *_ = reader = _READERS[name]
-        if shutil.which(program) and shutil.which("tcpdump"):
-            pipe = f"{' '.join(reader)} {capture.path} | tcpdump -r - -w /dev/null '{FILTER}'"
-            contenders.append(script(f"{program} and tcpdump", pipe, units=plain.size))
-    rows = paired(contenders, rounds=setting.rounds(7))
-    columns = {
-        "MB per second": lambda row: f"{1e-6 / row.seconds:,.0f}",
-        "relative time": lambda row: f"{row.ratio:.2f}",
-    }
-    sizes = ", ".join(f"{name} {size_text(capture.size)}" for name, capture in captures.items())
-    note = f"{plain}; {sizes}. MB counts decompressed bytes; output to /dev/null."
-    for capture in captures.values():
-        Path(capture.path).unlink()
-    yield Section("Compressed captures", *table(rows, columns), note)
-
-
 def _filter(capture: Capture, *options: str) -> list[str]:
     return [CBPF, "filter", *options, "-r", capture.path, "-w", "/dev/null", FILTER]
-
-
-def _compressed(capture: Capture, name: str) -> Capture | None:
-    """Return a compressed copy, or None if the library is not installed."""
-    path = Path(f"{capture.path}.{name}")
-    try:
-        path.write_bytes(_COMPRESS[name](Path(capture.path).read_bytes()))
-    except ImportError:
-        return None
-    return Capture(str(path), capture.packets, path.stat().st_size)
-
-
-def _gzip(data: bytes) -> bytes:
-    import gzip
-
-    return gzip.compress(data, 1)
-
-
-def _zstd(data: bytes) -> bytes:
-    from importlib import import_module
-
-    try:
-        zstd = import_module("compression.zstd")
-    except ImportError:
-        zstd = import_module("backports.zstd")
-    compressed: bytes = zstd.compress(data, 3)
-    return compressed
-
-
-def _lz4(data: bytes) -> bytes:
-    from importlib import import_module
-
-    compressed: bytes = import_module("lz4.frame").compress(data)
-    return compressed
-
-
-_COMPRESS: Final[dict[str, Callable[[bytes], bytes]]] = {"gz": _gzip, "zst": _zstd, "lz4": _lz4}
-_READERS: Final = {"gz": ("zcat",), "zst": ("zstd", "-dc"), "lz4": ("lz4", "-dc")}

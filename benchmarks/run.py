@@ -13,7 +13,8 @@ from benchmarks.assembly import assembly
 from benchmarks.batches import batches
 from benchmarks.chart import svg
 from benchmarks.compiling import compiling
-from benchmarks.containers import compressed, linear, pcapng
+from benchmarks.compressed import compressed
+from benchmarks.containers import linear, pcapng
 from benchmarks.crossing import crossing
 from benchmarks.expressions import expressions
 from benchmarks.hot import hot

@@ -1,5 +1,6 @@
 """Paired timing: contenders alternate, round after round, and are compared within a round."""
 
+import os
 from collections.abc import Callable, Sequence
 from itertools import repeat
 from statistics import median
@@ -15,6 +16,13 @@ class Contender(NamedTuple):
     how: str
     units: int = 1
     before: Callable[[], object] | None = None
+
+
+class Cost(NamedTuple):
+    """The time of one run per unit, in seconds: the duration, and that of all processors (child processes included)."""
+
+    seconds: float
+    cpu_seconds: float
 
 
 class Row(NamedTuple):
@@ -44,21 +52,30 @@ def paired(contenders: Sequence[Contender], *, rounds: int) -> list[Row]:
 
 
 def rounds_of(contenders: Sequence[Contender], *, rounds: int) -> list[list[float]]:
-    """Return the seconds per unit of each contender in each round.
+    """Return the seconds per unit of each contender in each round."""
+    return [[cost.seconds for cost in costs] for costs in costs_of(contenders, rounds=rounds)]
+
+
+def costs_of(contenders: Sequence[Contender], *, rounds: int) -> list[list[Cost]]:
+    """Return the cost of each contender in each round.
 
     All run once to warm up and then alternate, so that a disturbance of the machine affects neighbouring runs alike.
     """
     for contender in contenders:
-        _seconds_per_unit(contender)
-    return [[_seconds_per_unit(contender) for contender in contenders] for _ in range(rounds)]
+        _cost(contender)
+    return [[_cost(contender) for contender in contenders] for _ in range(rounds)]
 
 
-def _seconds_per_unit(contender: Contender) -> float:
+def _cost(contender: Contender) -> Cost:
     if contender.before is not None:
         contender.before()
-    started = perf_counter()
+    started, cpu_before = perf_counter(), _cpu_seconds()
     contender.run()
-    return (perf_counter() - started) / contender.units
+    return Cost((perf_counter() - started) / contender.units, (_cpu_seconds() - cpu_before) / contender.units)
+
+
+def _cpu_seconds() -> float:
+    return sum(os.times()[:4])
 
 
 def calls(name: str, function: Callable[[bytes], object], packet: bytes, how: str, *, times: int) -> Contender:
