@@ -9,7 +9,7 @@ means that nothing is cached: the code is then compiled.
 
 import os
 import time
-import zlib
+from binascii import crc32
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -104,7 +104,7 @@ def store(key: str, code: bytes) -> None:
 
 
 def _file_name(key: str) -> str:
-    return f"{zlib.crc32(_header(key)):08x}{_SUFFIX}"
+    return f"{crc32(_header(key)):08x}{_SUFFIX}"
 
 
 def _header(key: str) -> bytes:
@@ -121,9 +121,7 @@ def source_fingerprint() -> str | None:
         files = sorted((entry.path, entry.stat()) for entry in _source_files(_PACKAGE))
     except OSError:
         return None
-    return "".join(
-        f"{zlib.crc32(path.encode()):x}:{status.st_size:x}:{status.st_ctime_ns:x} " for path, status in files
-    )
+    return "".join(f"{crc32(path.encode()):x}:{status.st_size:x}:{status.st_ctime_ns:x} " for path, status in files)
 
 
 def _source_files(folder: str) -> Iterator[os.DirEntry[str]]:
@@ -137,7 +135,7 @@ def _source_files(folder: str) -> Iterator[os.DirEntry[str]]:
 
 def _checksum(code: bytes) -> bytes:
     """Return a checksum that detects truncated and corrupt files; file permissions protect against intent."""
-    return zlib.crc32(code).to_bytes(4, "big")
+    return crc32(code).to_bytes(4, "big")
 
 
 def _make_room(cache: int, names: list[str]) -> None:
