@@ -19,6 +19,7 @@ from benchmarks.crossing import crossing
 from benchmarks.expressions import expressions
 from benchmarks.hot import hot
 from benchmarks.ir_writer import ir_writer
+from benchmarks.iterating import iterating
 from benchmarks.one_packet import one_packet
 from benchmarks.optimizing import optimizing
 from benchmarks.processes import WARM_CACHE, output
@@ -37,6 +38,7 @@ TOPICS: Final[dict[str, Callable[[Setting], Iterator[Section]]]] = {
     "pcapng": pcapng,
     "compressed": compressed,
     "split": split,
+    "iterate": iterating,
     "hot": hot,
     "call": one_packet,
     "batch": batches,
