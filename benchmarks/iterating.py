@@ -52,7 +52,7 @@ def cbpf_loop(path: str) -> int:
     """Count the packets that the filter accepts."""
     count = 0
     for _ in cbpf.read_capture(path, filter=_FILTER, engine="llvm"):
-        count += 1  # both loops count in the same way
+        count += 1
     return count
 
 
