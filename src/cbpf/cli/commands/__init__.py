@@ -15,7 +15,7 @@ COMMANDS: Final = (
 
 SECTIONS: Final = {
     "Expressions and programs": ("compile", "lint", "format", "explain", "asm", "disasm", "convert"),
-    "Captures": ("filter", "split", "info"),
+    "Captures": ("filter", "split", "print", "info"),
     "Programs on packets": ("run", "trace", "why"),
     "Properties of a program": ("verify", "stats", "graph", "optimize"),
     "Questions about all packets": ("diff", "cases"),
