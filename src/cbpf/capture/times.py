@@ -1,6 +1,7 @@
 """Times that users state: absolute, or relative to the first packet of a capture; and bounds of times."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_FLOOR, Context, Decimal, InvalidOperation
 from typing import Final, TypeAlias
@@ -40,6 +41,22 @@ class TimeBounds(NamedTuple):
         return self.until_ns is None or time_ns < self.until_ns
 
 
+class TimeRange(NamedTuple):
+    """The times from *since* on and before *until*, as a user states them; None: no bound."""
+
+    since: PointInTime | None
+    until: PointInTime | None
+
+    def bounds(self, read_first: Callable[[], int | None]) -> TimeBounds:
+        """Return the bounds for a capture.
+
+        *read_first* returns the time of its first packet; it is called only if a time is relative to this packet.
+        """
+        is_relative = any(time is not None and time.relative for time in self)
+        first_ns = read_first() if is_relative else None
+        return TimeBounds(*(None if time is None else time.resolve(first_ns) for time in self))
+
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NUMBER: Final = re.compile(r"[+-]?\d+(\.\d*)?")
 _RELATIVE: Final = re.compile(r"\+((\d+(\.\d*)?)(ns|us|ms|s|min|m|h|d)?)+")
@@ -58,6 +75,14 @@ _UNITS: Final = {
 _BEYOND_MICROSECONDS: Final = re.compile(r"[.,]\d{6}(\d{1,3})")
 _PRECISION: Final = Context(prec=60, rounding=ROUND_FLOOR)
 _EXAMPLES: Final = "examples: 2026-11-27T08:00:00Z, 1795766400.5, +5m"
+
+
+def time_range(function: str, since: TimeLimit | None, until: TimeLimit | None) -> TimeRange | None:
+    """Return the times that a user states for a *function*, or None if both are None; raise `FieldError`."""
+    if since is None and until is None:
+        return None
+    limits = (("since", since), ("until", until))
+    return TimeRange(*(None if time is None else point_in_time(f"{function}.{name}", time) for name, time in limits))
 
 
 def point_in_time(name: str, value: TimeLimit) -> PointInTime:

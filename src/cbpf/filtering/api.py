@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
-from typing import Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from .._named_tuple import NamedTuple
 from .._options import EngineName
@@ -27,6 +27,9 @@ from .run import FilterRun, Progress, Sink
 from .summary import Summary
 from .targets import choose_targets, open_targets, require_different
 
+if TYPE_CHECKING:
+    from ..capture.times import TimeLimit, TimeRange
+
 ContainerChoice: TypeAlias = Literal["same", "pcap", "pcapng"]
 """The format of a written capture: that of the source, or one by its name."""
 
@@ -42,6 +45,8 @@ def filter_capture(
     compress: str | None = None,
     count: int | None = None,
     invert: bool = False,
+    since: "TimeLimit | None" = None,
+    until: "TimeLimit | None" = None,
     engine: EngineName = "auto",
     dialect: Dialect = PCAP,
     as_socket: bool = False,
@@ -79,6 +84,9 @@ def filter_capture(
             compressed by up to four threads.
         count: Stop after this number of accepted packets, 1 to 2**63 - 1; None: no limit.
         invert: Copy the packets that do not match instead.
+        since: Copy only packets with this time or a later one, in the forms of `read_capture`. Times relative to the
+            first packet are relative to that of each source.
+        until: Copy only packets with an earlier time, in the same forms.
         engine: The execution engine. "auto" is llvm, on all cores, if it is installed and the sources are pipes or have
             16 MB or more in total, and otherwise compiled Python.
         dialect: The dialect whose rules verify and run the program.
@@ -107,7 +115,8 @@ def filter_capture(
     if count is not None:
         _check_count("filter_capture.count", count)
     outputs = [_NO_OUTPUT, target] if invert else [target, _NO_OUTPUT]
-    options = _RunOptions(container, compress, engine, dialect, as_socket, count, progress)
+    times = _time_range("filter_capture", since, until)
+    options = _RunOptions(container, compress, engine, dialect, as_socket, count, times, progress)
     return _filter("filter_capture", source, [filter], outputs, options)[0]
 
 
@@ -116,6 +125,8 @@ def split_capture(
     routes: Mapping[str, Target] | Iterable[tuple[Filter, Target]],
     *,
     rest: Target = None,
+    since: "TimeLimit | None" = None,
+    until: "TimeLimit | None" = None,
     container: ContainerChoice = "same",
     compress: str | None = None,
     engine: EngineName = "auto",
@@ -131,6 +142,8 @@ def split_capture(
         source: A path, "-" for standard input, a binary file object, or several of these.
         routes: Filters and their targets, as a mapping or as pairs; the targets must differ.
         rest: The target of the packets that no filter accepts; None: these packets are not written.
+        since: Copy only packets with this time or a later one to any target.
+        until: Copy only packets with an earlier time to any target.
         container: The format of the targets: "same", "pcap" or "pcapng".
         compress: The compression of the targets; None: the one that the file name of each requires. More than 32
             targets have smaller frames, so that 256 MiB of memory suffice for those that are incomplete.
@@ -160,7 +173,8 @@ def split_capture(
         raise FieldError("split_capture.routes: is empty; name at least one filter and its target")
     targets = [target for _, target in pairs] + [rest]
     require_different(targets)
-    options = _RunOptions(container, compress, engine, dialect, as_socket, None, progress)
+    times = _time_range("split_capture", since, until)
+    options = _RunOptions(container, compress, engine, dialect, as_socket, None, times, progress)
     return _filter("split_capture", source, [filter for filter, _ in pairs], list(targets), options)
 
 
@@ -173,7 +187,16 @@ class _RunOptions(NamedTuple):
     dialect: Dialect
     as_socket: bool
     limit: int | None
+    times: "TimeRange | None"
     progress: Progress | None
+
+
+def _time_range(caller: str, since: "TimeLimit | None", until: "TimeLimit | None") -> "TimeRange | None":
+    if since is None and until is None:
+        return None
+    from ..capture.times import time_range
+
+    return time_range(caller, since, until)
 
 
 def _filter(
@@ -198,7 +221,14 @@ def _filter(
         compressions = [reader.compression for reader in readers]
         outputs = iter(stack.enter_context(open_targets(choices, sources, compressions)))
         sinks = [None if writer is None else Sink(writer, next(outputs)) for writer in writers]
-        run = FilterRun(bound_filters, sinks, limit=options.limit, native=is_native, progress=options.progress)
+        run = FilterRun(
+            bound_filters,
+            sinks,
+            limit=options.limit,
+            native=is_native,
+            times=options.times,
+            progress=options.progress,
+        )
         return _run(run, readers, bound_filters, [sink for sink in sinks if sink is not None])
 
 

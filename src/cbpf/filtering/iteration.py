@@ -11,7 +11,7 @@ from ..capture.native.choice import is_worthwhile, size_of
 from ..capture.packets import PacketColumns, columns_of_records
 from ..capture.reader import CaptureReader, Chunk
 from ..capture.source_stream import Source
-from ..capture.times import PointInTime, TimeBounds, TimeLimit, point_in_time
+from ..capture.times import TimeBounds, TimeLimit, time_range
 from ..isa.dialects import PCAP, Dialect
 from ..vm import VM
 from .bound_filter import BoundFilter, Filter, native_classes, optimizer_for
@@ -35,25 +35,14 @@ class _Selection:
         is_native: bool,
         size: float,
     ) -> None:
-        self._limits = [
-            None if value is None else point_in_time(f"read_capture.{name}", value)
-            for name, value in (("since", since), ("until", until))
-        ]
+        self._times = time_range("read_capture", since, until)
         self.is_native = is_native
         engine = "llvm" if is_native and engine == "auto" else engine
         self.filter = BoundFilter(filter, engine, dialect, optimizer=optimizer_for(size, is_native=is_native))
 
     def bounds(self, reader: CaptureReader) -> TimeBounds | None:
-        """Return the bounds of times for a capture; its first packet is read if they are relative to it."""
-        if self._limits == [None, None]:
-            return None
-        is_relative = any(limit is not None and limit.relative for limit in self._limits)
-        first_ns = reader.first_time_ns() if is_relative else None
-        return TimeBounds(*(_resolved(limit, first_ns) for limit in self._limits))
-
-
-def _resolved(limit: PointInTime | None, first_ns: int | None) -> int | None:
-    return None if limit is None else limit.resolve(first_ns)
+        """Return the bounds of times for a capture, or None if there are none."""
+        return None if self._times is None else self._times.bounds(reader.first_time_ns)
 
 
 class _SelectingReader(CaptureReader):

@@ -17,16 +17,20 @@ with every engine, in whatever pieces the capture arrived.
 
 import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from ..capture.base import RecordWriter, ScanOutput
 from ..capture.output import Output
 from ..capture.reader import CaptureReader, Chunk
+from ..errors import DamagedCapture
 from .bound_filter import BoundFilter, native_classes
 from .python_run import PythonRun
 from .summary import Summary
+
+if TYPE_CHECKING:
+    from ..capture.times import TimeBounds, TimeRange
 
 Progress: TypeAlias = Callable[[int], None]
 """A function that is called during a run with the number of bytes read of the sources so far, as they are stored."""
@@ -96,7 +100,7 @@ class FilterRun:
 
     *sinks* has a sink for each filter, and a last one for the packets that no filter accepts; None: these packets are
     neither written nor counted. With *limit*, there is one sink, and the run stops when it has consumed that number of
-    packets. *native* permits machine code to scan the captures.
+    packets. *native* permits machine code to scan the captures. Packets of other times than *times* go to no sink.
     """
 
     def __init__(
@@ -106,6 +110,7 @@ class FilterRun:
         *,
         limit: int | None,
         native: bool,
+        times: "TimeRange | None",
         progress: Progress | None,
     ) -> None:
         self._started = time.perf_counter()
@@ -117,6 +122,7 @@ class FilterRun:
         self._collects = [sink is not None for sink in sinks]
         self._limit = limit
         self._native = native
+        self._times = times
         self._progress = progress
         self._bytes_of_earlier_sources = 0  # as they are stored
         self._reported = 0
@@ -149,14 +155,27 @@ class FilterRun:
 
     def _results(self, reader: CaptureReader) -> Generator[FilterResult, None, None]:
         """Yield the results for all records of a capture, in their order."""
-        python = PythonRun(reader, self._filters, self._collects)
+        bounds = self._bounds(reader)
+        python = PythonRun(reader, self._filters, self._collects, bounds)
         if self._native and all(sink.writer.copies(reader.container) for sink in self._used_sinks):
-            yield from self._native_results(reader, python)
+            yield from self._native_results(reader, python, bounds)
         else:
             for chunk in reader.chunks():
                 yield from self._filter(python, chunk)
 
-    def _native_results(self, reader: CaptureReader, python: PythonRun) -> Generator[FilterResult, None, None]:
+    def _bounds(self, reader: CaptureReader) -> "TimeBounds | None":
+        """Return the bounds of times for a capture, or None if there are none."""
+
+        def first_time_ns() -> int | None:
+            with suppress(DamagedCapture):  # raised again when the records are read
+                return reader.first_time_ns()
+            return None
+
+        return None if self._times is None else self._times.bounds(first_time_ns)
+
+    def _native_results(
+        self, reader: CaptureReader, python: PythonRun, bounds: "TimeBounds | None"
+    ) -> Generator[FilterResult, None, None]:
         """Yield results of machine code and of Python in turn."""
         from ..capture.native.run import NativeRun
 
@@ -166,8 +185,8 @@ class FilterRun:
             python.skip(result.packets)
             return True
 
-        classify = partial(native_classes, self._filters)
-        with NativeRun(reader, classify, self._collects, ScanOutput(), stops_early=self._limit is not None) as native:
+        classify, output = partial(native_classes, self._filters), ScanOutput(bounds=bounds)
+        with NativeRun(reader, classify, self._collects, output, stops_early=self._limit is not None) as native:
             yield from native.results(partial(self._filter, python), take)
 
     def _filter(self, python: PythonRun, chunk: Chunk) -> Generator[FilterResult, None, None]:

@@ -8,7 +8,7 @@ from typing import Any
 import cbpf
 
 from ...reporting.packet_output import counted
-from ..capture_options import filter_options
+from ..capture_options import filter_options, time_options
 from ..declarations import option, subcommand
 from ..failures import UsageError
 from ..options import as_socket_option, compress_option, container_options, dialect_option, engine_option
@@ -29,6 +29,7 @@ from ..values import FILE, Integer
 @option("-c", "count", metavar="COUNT", kind=Integer(1), help="Stop after COUNT accepted packets.")
 @option("--count", "only_count", is_flag=True, help="Print the number of accepted packets; write no capture.")
 @option("--invert", is_flag=True, help="Accept the packets that do not match, and reject the others.")
+@time_options
 @container_options
 @compress_option
 @with_progress
@@ -44,6 +45,8 @@ def command(
     count: int | None,
     only_count: bool,
     invert: bool,
+    since: str | None,
+    until: str | None,
     container: Any,
     compress: str | None,
     no_progress: bool,
@@ -72,6 +75,8 @@ def command(
                 captures,
                 destination,
                 accept,
+                since=since,
+                until=until,
                 container=container,
                 compress=compress,
                 count=count,

@@ -8,6 +8,7 @@ from typing import Any
 import cbpf
 
 from ...reporting.packet_output import counted
+from ..capture_options import time_options
 from ..declarations import argument, option, subcommand
 from ..failures import UsageError
 from ..options import (
@@ -29,6 +30,7 @@ from ..values import FILE, ROUTE
 @argument("routes", metavar="EXPRESSION=FILE...", kind=ROUTE, multiple=True, required=True)
 @sources_option
 @option("--rest", kind=FILE, help="Write the packets that no expression accepts to FILE.")
+@time_options
 @container_options
 @compress_option
 @with_progress
@@ -39,6 +41,8 @@ def command(
     routes: tuple[str, ...],
     sources: tuple[str, ...],
     rest: str | None,
+    since: str | None,
+    until: str | None,
     container: Any,
     compress: str | None,
     no_progress: bool,
@@ -65,6 +69,8 @@ def command(
                 captures,
                 pairs,
                 rest=rest,
+                since=since,
+                until=until,
                 container=container,
                 compress=compress,
                 engine=engine,
