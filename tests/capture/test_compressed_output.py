@@ -376,7 +376,7 @@ def test_the_command_writes_compressed_captures(cli: CommandLine, tmp_path: Path
     assert lzma.decompress((tmp_path / "arp.pcap").read_bytes()) == filtered(plain, "arp")
     assert lzma.decompress((tmp_path / "rest.pcap.gz").read_bytes()) == filtered(plain, "not arp")
     result = cli("filter", "-r", "missing", "--compress", "gzip:10")
-    assert (result.exit_code, result.stderr) == (2, "cbpf: compress: 10 is not a level of gzip (1..9)\n")
+    assert (result.exit_code, result.stderr) == (2, "cbpf: --compress: 10 is not a level of gzip (1..9)\n")
 
 
 def test_a_signal_leaves_the_old_file(cli: CommandLine, tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+from .._named_tuple import NamedTuple
 
 PORTS: Final = frozenset((53, 5353))
 
