@@ -84,20 +84,29 @@ class _CapturePackets:
         self.program = self._first_program()
 
     def __iter__(self) -> Iterator[cbpf.Packet | cbpf.SocketView]:
+        fitting: dict[int, bool] = {}
         for packet in self._packets:
-            program = self._programs.program(self._reader, packet.interface)
-            if program is None:
-                continue
-            if program != self.program:
-                place = f"{self._reader.name}: packet {packet.number}"
-                link_type = self._reader.interfaces[packet.interface].link_type.name
-                fact = f"the expression compiles to a different program for link type {link_type}"
-                raise cbpf.CaptureError(f"{place}: {fact}; executions are counted for one program")
-            data, wire_length, metadata = program_view(packet, self._reader, self._as_socket)
-            if metadata is not None:
-                yield cbpf.SocketView(data, wire_length, metadata)
-            else:
-                yield packet._replace(data=data, wire_length=wire_length)
+            fits = fitting.get(packet.interface)
+            if fits is None:
+                fits = fitting[packet.interface] = self._fits(packet)
+            if fits:
+                yield self._view(packet)
+
+    def _fits(self, packet: cbpf.Packet) -> bool:
+        """Return whether the programs fit the interface of a packet; raise an error if it has another program."""
+        program = self._programs.program(self._reader, packet.interface)
+        if program is not None and program != self.program:
+            place = f"{self._reader.name}: packet {packet.number}"
+            link_type = self._reader.interfaces[packet.interface].link_type.name
+            fact = f"the expression compiles to a different program for link type {link_type}"
+            raise cbpf.CaptureError(f"{place}: {fact}; executions are counted for one program")
+        return program is not None
+
+    def _view(self, packet: cbpf.Packet) -> cbpf.Packet | cbpf.SocketView:
+        data, wire_length, metadata = program_view(packet, self._reader, self._as_socket)
+        if metadata is not None:
+            return cbpf.SocketView(data, wire_length, metadata)
+        return packet if data is packet.data else packet._replace(data=data, wire_length=wire_length)
 
     def _through_damage(self) -> Iterator[cbpf.Packet]:
         try:

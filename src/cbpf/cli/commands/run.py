@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -38,11 +39,25 @@ def command(
     """
     programs, capture = programs_for_capture(arguments, expression, dialect)
     vm_of = cache(lambda program: cbpf.VM(program, dialect=dialect, engine=engine))
+
+    @cache
+    def verdict_function(interface: int) -> Callable[[cbpf.Packet], int]:
+        """Return the function for the verdicts on the packets of an interface."""
+        program = programs.program(capture, interface)
+        if program is None:
+            return lambda packet: 0
+        vm = vm_of(program)
+        if not as_socket and capture.interfaces[interface].link_type.host_order is None:
+            match = vm.match
+            return lambda packet: match(packet.data, packet.wire_length)
+
+        def evaluate(packet: cbpf.Packet) -> int:
+            data, wire_length, metadata = program_view(packet, capture, as_socket)
+            return vm.evaluate(data, metadata=metadata, wire_length=wire_length)
+
+        return evaluate
+
     with capture:
         for packet in capture:
-            program, verdict = programs.program(capture, packet.interface), 0
-            if program is not None:
-                data, wire_length, metadata = program_view(packet, capture, as_socket)
-                verdict = vm_of(program).evaluate(data, metadata=metadata, wire_length=wire_length)
-            print(packet.number, verdict)
+            print(packet.number, verdict_function(packet.interface)(packet))
         programs.require_fit([capture])
