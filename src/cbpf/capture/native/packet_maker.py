@@ -11,7 +11,8 @@ from functools import cache
 from typing import Final
 
 from ...engines.llvm import jit
-from ...packet.buffers import C_API, address_of
+from ...engines.llvm.object_layout import OFFSETS, SIZE_OFFSET, TUPLE_OFFSET
+from ...packet.buffers import C_API, POINTER_SIZE, address_of
 from ..packets import Packet, PacketColumns
 
 _COLUMNS: Final = {"numbers": 4, "times_ns": 8, "wire_lengths": 4, "starts": 8, "ends": 8, "interfaces": 4}
@@ -24,6 +25,7 @@ _FUNCTIONS: Final = (
     "PyList_SetItem",
     "Py_DecRef",
 )
+_NO_HASH: Final = -1  # the field between the size of a tuple and its items since Python 3.14: the hash, once computed
 _PREFETCH_DISTANCE: Final = 3  # packets
 _PREFETCHED_LINES: Final = 16  # from the start of the packet; those beyond its end are mostly of the next one
 
@@ -45,7 +47,7 @@ def native_pieces(columns: PacketColumns) -> Iterator[list[Packet]]:
 
 @cache
 def _function() -> Callable[..., None]:
-    code = jit.load_cached("make packets", _write)
+    code = jit.load_cached(f"make packets {OFFSETS}", _write)
     pointers = [ctypes.c_void_p] * (1 + len(_COLUMNS))
     numbers = [ctypes.c_uint64] * 3
     objects = [ctypes.py_object] * 2
@@ -96,6 +98,8 @@ def _write() -> str:
         )
         packet = function.call(PTR, call["PyType_GenericAlloc"], function["type"], function.constant(I64, len(values)))
         function.ret_if(packet.eq(function.null()), 1)  # the values are lost; there is no memory
+        for offset in range(SIZE_OFFSET + POINTER_SIZE, TUPLE_OFFSET, POINTER_SIZE):
+            packet.gep(offset).store(function.constant(I64, _NO_HASH))
         failed = packet.eq(function.null())
         for position, value in enumerate(values):
             function.call(I32, call["PyTuple_SetItem"], packet, function.constant(I64, position), value)
