@@ -1,13 +1,15 @@
 """Validators of fields, for the annotations of `Record` classes: each returns the value or raises `FieldError`."""
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import IntEnum
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, TypeAlias, TypeVar
 
 from .errors import FieldError
 
 Check: TypeAlias = Callable[[str, Any], Any]
+
+_Item = TypeVar("_Item")
 
 
 def integer(path: str, value: object) -> int:
@@ -50,6 +52,15 @@ def flag(path: str, value: object) -> bool:
     if isinstance(value, bool):
         return value
     raise FieldError(f"{path}: {value!r} is neither True nor False")
+
+
+def iterable(path: str, value: Iterable[_Item]) -> Iterable[_Item]:
+    """Return the value if it can be iterated over; no item is consumed."""
+    try:
+        iter(value)
+    except TypeError:
+        raise FieldError(f"{path}: {value!r} is not iterable") from None
+    return value
 
 
 def seconds(path: str, value: object) -> float:

@@ -9,8 +9,9 @@ import shutil
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
@@ -250,12 +251,41 @@ def test_files_are_complete_or_absent(tmp_path: Path) -> None:
     writer.close()
     writer.close()
     assert len(read((tmp_path / "b.pcap").read_bytes())) == 1
-    with pytest.raises(cbpf.FieldError, match="packet 2: the writer is closed"):
-        writer.append(b"abc")
     cbpf.CaptureWriter(tmp_path / "c.pcap").append(b"abc")  # never closed
     assert sorted(os.listdir(tmp_path)) == ["a.pcap.gz", "b.pcap"]
     with pytest.raises(cbpf.CaptureError, match=r"^/dev/full: No space left on device$"):
         cbpf.write_capture("/dev/full", [b"abc"])
+
+
+@pytest.mark.parametrize("compress", ["none", "gzip"])
+def test_a_closed_writer_is_not_written_to(compress: str, tmp_path: Path) -> None:
+    file, path = BytesIO(), tmp_path / "a"
+    for target in (path, file):
+        writer = cbpf.CaptureWriter(target, compress=compress)
+        writer.append(b"abc")
+        writer.close()
+        calls: list[Callable[[], object]] = [writer.flush, writer.__enter__, partial(writer.append, b"abc")]
+        calls += [partial(writer.extend, [b"abc"]), partial(writer.add_interface, writer.interfaces[0])]
+        for call in calls:
+            with pytest.raises(cbpf.FieldError, match=r"(/a|target): the writer is closed$"):
+                call()
+        writer.close()
+        assert writer.packets_written == len(writer.interfaces) == 1
+    assert file.getvalue() == path.read_bytes()
+    assert len(read(file.getvalue())) == 1
+
+
+def test_packets_before_an_error_of_their_source_are_written() -> None:
+    def packets() -> Iterator[bytes]:
+        yield from [b"abc", b"de"]
+        raise LookupError
+
+    file = BytesIO()
+    with cbpf.CaptureWriter(file) as writer:
+        with pytest.raises(LookupError):
+            writer.extend(packets())
+        assert writer.packets_written == 2
+    assert [packet.data for packet in read(file.getvalue())] == [b"abc", b"de"]
 
 
 def test_the_packets_before_a_damage_are_written(tmp_path: Path) -> None:
@@ -310,6 +340,11 @@ def test_packets_before_an_invalid_one_are_written() -> None:
         assert [packet.data for packet in read(file.getvalue())] == [b"a", b"b"]
 
 
+def test_packets_are_iterable() -> None:
+    with cbpf.CaptureWriter(None) as writer, pytest.raises(cbpf.FieldError, match=r"^packets: 5 is not iterable$"):
+        writer.extend(5)  # type: ignore[arg-type]
+
+
 def test_a_pcap_has_one_link_type_and_no_comments() -> None:
     with cbpf.CaptureWriter(None, interfaces=[interface(), interface("RAW")]) as writer:
         writer.append(b"abc")
@@ -326,8 +361,10 @@ def test_a_pcap_has_one_link_type_and_no_comments() -> None:
         ({"link_type": "NONE"}, "NONE"),
         ({"link_type": "RAW", "interfaces": []}, "link_type: cannot be combined with interfaces"),
         ({"interfaces": ["eth0"]}, "interface 0: 'eth0' is not an Interface"),
+        ({"interfaces": 5}, "interfaces: 5 is not iterable"),
         ({"container": "cap"}, "container: 'cap' is not one of"),
         ({"compress": "zip"}, "compress: 'zip' is not one of"),
+        ({"compress": ["zstd"]}, r"compress: \['zstd'\] is not one of"),
         ({"nanoseconds": 1}, "nanoseconds: 1 is neither True nor False"),
         ({"byte_order": "big"}, "byte_order: 'big' is not one of"),
     ],

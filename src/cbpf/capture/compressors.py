@@ -113,7 +113,7 @@ def compressor_named(text: str) -> Compressor | None:
 
     Raises `FieldError`, or `MissingLibrary`.
     """
-    name, colon, level = text.partition(":") if isinstance(text, str) else (text, "", "")
+    name, colon, level = str(text).partition(":")
     if text == "none":
         return None
     kind = _KINDS.get(name)

@@ -6,8 +6,8 @@ from itertools import repeat
 from typing import Any, Final, Literal, Self, TypeAlias
 
 from .._named_tuple import NamedTuple
-from .._validators import flag, one_of
-from ..errors import CaptureError, CbpfError, DamagedCapture, FieldError
+from .._validators import flag, iterable, one_of
+from ..errors import CaptureError, DamagedCapture, FieldError
 from ..packet.batch import Packets
 from ..packet.host_order import HOST_BYTE_ORDER, ByteOrder
 from ..packet.link_types import LinkType
@@ -104,9 +104,11 @@ class CaptureWriter:
 
     def _end(self, output: Output) -> None:
         self._begin(())
-        output.write(bytes(self._buffer) + self._writer.end())
+        self._write_buffer(output)
+        output.write(self._writer.end())
 
     def __enter__(self) -> Self:
+        self._require_open()
         return self
 
     def __exit__(self, *exception: Any) -> None:
@@ -141,9 +143,10 @@ class CaptureWriter:
             Its index, to which packets refer.
 
         Raises:
-            FieldError: It is not an `Interface`, or its link type has headers that cannot be converted to the byte
-                order of the file.
+            FieldError: It is not an `Interface`, its link type has headers that cannot be converted to the byte order
+                of the file, or the writer is closed.
         """
+        self._require_open()
         return self._source.add(interface)
 
     def append(
@@ -186,7 +189,7 @@ class CaptureWriter:
             FieldError: A field of a packet is invalid.
             PacketError: A packet is not an object with the buffer protocol.
         """
-        for rows in self._batches(packets):
+        for rows in self._batches(iterable("packets", packets)):
             self._write(rows)
 
     def _batches(self, packets: Iterable[Any]) -> Iterator[list[Row]]:
@@ -201,14 +204,12 @@ class CaptureWriter:
                 if len(rows) == _MAX_ROWS:
                     yield rows
                     rows = []
-        except CbpfError:
+        except Exception:  # also one of the iterable of the caller
             yield rows
             raise
         yield rows
 
     def _row(self, number: int, fields: "_Fields", next_time: int) -> Row:
-        if self._is_closed:
-            raise FieldError(f"packet {number}: the writer is closed")
         packet, time_ns, wire_length, interface, comment = fields
         if isinstance(packet, Packet):
             time_ns = packet.time_ns if time_ns is None else time_ns
@@ -246,6 +247,7 @@ class CaptureWriter:
     def _write(self, rows: list[Row]) -> None:
         if not rows:
             return
+        self._require_open()
         self._begin(rows)
         buffer, records = as_records(rows)
 
@@ -273,9 +275,18 @@ class CaptureWriter:
 
         Raises:
             CaptureError: The target cannot be written.
+            FieldError: The writer is closed.
         """
+        self._require_open()
+        self._write_buffer(self._output)
+
+    def _write_buffer(self, output: Output) -> None:
         data, self._buffer = bytes(self._buffer), bytearray()
-        self._output.write(data)
+        output.write(data)
+
+    def _require_open(self) -> None:
+        if self._is_closed:
+            raise FieldError(f"{self._output.name or 'target'}: the writer is closed")
 
 
 def _interfaces(
@@ -285,7 +296,7 @@ def _interfaces(
     if interfaces is not None:
         if link_type is not None:
             raise FieldError("link_type: cannot be combined with interfaces, which have link types")
-        return interfaces
+        return iterable("interfaces", interfaces)
     packet_type = find_link_type("EN10MB" if link_type is None else link_type)
     return [Interface(packet_type, packet_type.max_packet_length, byte_order)]
 
