@@ -5,6 +5,8 @@ Windows are small, so that small captures have many of them; `MIN_NATIVE_SIZE` d
 
 from __future__ import annotations
 
+import gzip
+import math
 import pickle
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -13,7 +15,7 @@ from functools import partial
 from io import BytesIO
 from pathlib import Path
 from random import Random
-from typing import Any, Final
+from typing import Any, BinaryIO, Final, cast
 
 import pytest
 
@@ -195,8 +197,43 @@ def test_packets_are_valid_after_the_capture_is_closed(monkeypatch: pytest.Monke
         packets = [next(capture), *capture]
     assert [packet.data for packet in packets] == [record.data for record in TRAFFIC_RECORDS]
     assert packets[0].datetime == datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=packets[0].time_ns // 1000)
+    assert set(packets) == {cbpf.Packet(*packet) for packet in packets}  # also their hashes
     with pytest.raises(StopIteration):
         next(capture)
+
+
+@pytest.mark.parametrize("size", [1 << 60, 0], ids=["Python", "machine code"])
+def test_a_reader_that_was_closed_before_its_end_reports_that(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choice, "MIN_NATIVE_SIZE", size)
+    for filter in (None, "ip or ip6"):
+        for source in (TRAFFIC, BytesIO(TRAFFIC.read_bytes())):
+            with cbpf.read_capture(source, filter=filter) as capture:
+                next(capture)
+            for read_on in (lambda: next(capture), lambda: list(capture), lambda: capture.packets()):
+                with pytest.raises(cbpf.CaptureError, match=r"(traffic\.pcap|capture): the reader is closed$"):
+                    read_on()
+                capture.close()
+
+
+def test_a_source_is_not_read_to_its_end_to_find_its_size(tmp_path: Path) -> None:
+    class Unseekable(BytesIO):
+        def seek(self, *arguments: int) -> int:
+            raise AssertionError
+
+    class WithoutSize:
+        read = BytesIO(TRAFFIC.read_bytes()).read
+
+        def seek(self, *arguments: int) -> None:
+            raise AssertionError
+
+    path = tmp_path / "a.gz"
+    path.write_bytes(gzip.compress(TRAFFIC.read_bytes()))
+    with gzip.open(path) as file:
+        assert choice.size_of(cast(BinaryIO, file)) == path.stat().st_size
+    assert choice.size_of(Unseekable(b"abc")) == 3
+    source = cast(BinaryIO, WithoutSize())
+    assert choice.size_of(source) == math.inf
+    assert len(list(cbpf.read_capture(source))) == len(TRAFFIC_RECORDS)
 
 
 def test_a_batch_begins_after_the_packets_that_were_iterated_over() -> None:

@@ -2,9 +2,10 @@
 
 from collections import deque
 from collections.abc import Generator, Iterator
-from contextlib import AbstractContextManager, closing, suppress
+from contextlib import AbstractContextManager, closing
+from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, NoReturn, Self
 
 from .._named_tuple import NamedTuple
 from ..errors import CaptureError, DamagedCapture
@@ -50,7 +51,7 @@ class CaptureReader(Iterator[Packet]):
         self._source = source
         self._is_iterating = False
         self._pieces = self._make_pieces()
-        self._packets = chain.from_iterable(self._pieces)
+        self._packets: Iterator[Packet] = chain.from_iterable(self._pieces)
         self._input = Input(source)
         try:
             begin = self._input.read(BEGIN_SIZE)
@@ -141,13 +142,15 @@ class CaptureReader(Iterator[Packet]):
 
         Returns:
             The time of the first packet that is not yet returned in a chunk, in nanoseconds since 1970 (UTC), or None
-            if there is none, or if the capture is damaged before it, which is an error when its chunk is read.
+            if there is none.
+
+        Raises:
+            DamagedCapture: The capture is truncated or corrupt before the first packet.
         """
         chunks = iter(list(self._ahead))
-        with suppress(DamagedCapture):
-            while (chunk := next(chunks, None) or self._read_ahead()) is not None:
-                for record in with_packets(chunk.records):
-                    return self.container.time_ns(chunk.buffer, record)
+        while (chunk := next(chunks, None) or self._read_ahead()) is not None:
+            for record in with_packets(chunk.records):
+                return self.container.time_ns(chunk.buffer, record)
         return None
 
     def _read_ahead(self) -> Chunk | None:
@@ -279,8 +282,10 @@ class CaptureReader(Iterator[Packet]):
 
     def close(self) -> None:
         """Close the file, if this reader opened it."""
-        if self._is_iterating:  # otherwise a later iteration reports the closed file
+        has_ended = self._pieces.gi_frame is None  # type: ignore[attr-defined]  # of generator objects
+        if self._is_iterating and not has_ended:
             self._pieces.close()
+            self._packets = iter(partial(_report_closed, self.name), None)
         self._input.close()
 
     def park(self) -> None:
@@ -292,3 +297,8 @@ class CaptureReader(Iterator[Packet]):
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+def _report_closed(name: str) -> NoReturn:
+    """Raise the error of a reader that was closed before its last packet."""
+    raise CaptureError(f"{name}: the reader is closed")

@@ -1,5 +1,6 @@
 """Whether machine code is worth its start for a capture."""
 
+import io
 import math
 import os
 import stat
@@ -18,14 +19,17 @@ def is_worthwhile(size: float) -> bool:
 
 
 def size_of(source: Source) -> float:
-    """Return the number of bytes that remain to be read of a source, as stored; infinity for a pipe."""
+    """Return the number of bytes of a source, as stored; infinity for a pipe, and where it is unknown.
+
+    A file object is not moved to its end to find its size: `gzip.open`, for example, would decompress the file twice.
+    """
     try:
+        if isinstance(source, io.BytesIO):
+            return source.getbuffer().nbytes
         if not isinstance(source, str | os.PathLike):
-            position = source.tell()
-            size = source.seek(0, os.SEEK_END) - position
-            source.seek(position)
-            return size
-        status = os.fstat(0) if source == "-" else os.stat(source)
-        return status.st_size if stat.S_ISREG(status.st_mode) else math.inf
-    except (OSError, ValueError, AttributeError):
+            status = os.fstat(source.fileno())
+        else:
+            status = os.fstat(0) if source == "-" else os.stat(source)
+    except (OSError, ValueError, AttributeError, TypeError):
         return math.inf
+    return status.st_size if stat.S_ISREG(status.st_mode) else math.inf
