@@ -91,11 +91,6 @@ from .filtering.api import (
     split_capture as split_capture,
 )
 from .filtering.capture_programs import CapturePrograms as CapturePrograms
-from .filtering.counting import (
-    PacketCount as PacketCount,
-    PacketCounts as PacketCounts,
-    count_packets as count_packets,
-)
 from .filtering.iteration import read_capture as read_capture
 from .filtering.summary import Summary as Summary
 from .formats.conversion import parse as parse
@@ -210,8 +205,6 @@ __all__ = [
     "Optimizer",
     "Packet",
     "PacketChange",
-    "PacketCount",
-    "PacketCounts",
     "PacketError",
     "PacketLoad",
     "PacketTotals",
@@ -248,7 +241,6 @@ __all__ = [
     "clause_coverage",
     "compile",
     "compile_for_capture",
-    "count_packets",
     "dead",
     "describe_verdict",
     "difference",

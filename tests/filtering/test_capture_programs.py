@@ -15,7 +15,7 @@ import pytest
 
 import cbpf
 from cbpf.expression import libpcap, libpcap_front_end
-from support.captures import Pcapng, Record, Variant, encoded
+from support.captures import TRAFFIC, Pcapng, Record, Variant, encoded
 from support.command_line import CommandLine
 from support.project import ENGINES
 from support.sample_pcapng import FRAME, PACKET, without_blocks
@@ -356,3 +356,15 @@ def test_commands_count_from_the_first_interface_that_fits(cli: CommandLine, tmp
         code, _, err = cli(*arguments)
         assert code == 2
         assert f"cbpf: expression: {REASON.partition(': ')[2]}\narp\n^\n" in err
+
+
+def test_a_dialect_is_not_a_name() -> None:
+    dialect: Any = "linux"
+    calls = [
+        lambda: cbpf.read_capture(TRAFFIC, filter="tcp", dialect=dialect),
+        lambda: cbpf.filter_capture(TRAFFIC, None, "tcp", dialect=dialect),
+        lambda: cbpf.listing("tcp", dialect=dialect),
+    ]
+    for call in calls:
+        with pytest.raises(cbpf.FieldError, match=r"^dialect: 'linux' is not a Dialect; use cbpf\.LINUX$"):
+            call()

@@ -20,7 +20,7 @@ from ..expression.names import SYSTEM_NAMES, Lookups, Resolver
 from ..expression.program_cache import Options, compile_cached
 from ..expression.target import interface_target
 from ..formats.savefile import Savefile
-from ..isa.dialects import PCAP, Dialect
+from ..isa.dialects import PCAP, Dialect, check_dialect
 from ..isa.program import Instructions, Program
 from ..isa.verifier import verify
 from ..packet.link_types import LinkType, link_type, link_type_by_dlt
@@ -80,7 +80,7 @@ class CapturePrograms:
         check: Callable[[Program], object] | None = None,
     ) -> None:
         self._filter = filter if isinstance(filter, str | Expression | Savefile) else Program(filter)
-        self._dialect = dialect
+        self._dialect = check_dialect(dialect)
         self._names = Lookups(names)
         self._optimizer: Optimizer = "cbpf" if isinstance(filter, Expression) else optimizer
         self._optimizes_lists = flag("CapturePrograms.optimizes_lists", optimizes_lists)

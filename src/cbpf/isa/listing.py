@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from .._named_tuple import NamedTuple
-from .dialects import Dialect
+from .dialects import Dialect, check_dialect
 from .instructions import RawInstruction
 from .opcodes import (
     CONDITIONS,
@@ -88,7 +88,7 @@ def listing_line(raw: RawInstruction, index: int, *, dialect: Dialect | None = N
 
 
 def _style(dialect: Dialect | None) -> _Style:
-    return _TCPDUMP if dialect is None or dialect.record_size is None else _SECCOMP
+    return _TCPDUMP if dialect is None or check_dialect(dialect).record_size is None else _SECCOMP
 
 
 def debugger_listing(instructions: Iterable[RawInstruction]) -> str:
