@@ -1,5 +1,6 @@
 """The project's prose follows the rules of support/prose.py."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,13 @@ def test_each_kind_of_passage_is_checked(text: str, tmp_path: Path) -> None:
     path = tmp_path / "src" / "module.py"
     path.write_text(text)
     assert list(violations(path))
+
+
+def test_cells_of_notebooks_are_checked(tmp_path: Path) -> None:
+    path = tmp_path / "page.ipynb"
+    cells = [{"cell_type": "code", "source": ["what is it"]}, {"cell_type": "markdown", "source": ["It is\n", "told."]}]
+    path.write_text(json.dumps({"cells": cells}))
+    assert [violation.excerpt for violation in violations(path)] == ["told."]
 
 
 def test_code_and_questions_are_not_prose(tmp_path: Path) -> None:

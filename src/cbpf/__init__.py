@@ -62,6 +62,7 @@ _PUBLIC_NAMES = {
     "facade.verification": "findings verify",
     "filtering.api": "compile_for_capture filter_capture split_capture",
     "filtering.capture_programs": "CapturePrograms",
+    "filtering.counting": "PacketCount PacketCounts count_packets",
     "filtering.iteration": "read_capture",
     "filtering.summary": "Summary",
     "formats.conversion": "parse",

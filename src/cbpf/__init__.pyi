@@ -91,6 +91,11 @@ from .filtering.api import (
     split_capture as split_capture,
 )
 from .filtering.capture_programs import CapturePrograms as CapturePrograms
+from .filtering.counting import (
+    PacketCount as PacketCount,
+    PacketCounts as PacketCounts,
+    count_packets as count_packets,
+)
 from .filtering.iteration import read_capture as read_capture
 from .filtering.summary import Summary as Summary
 from .formats.conversion import parse as parse
@@ -205,6 +210,8 @@ __all__ = [
     "Optimizer",
     "Packet",
     "PacketChange",
+    "PacketCount",
+    "PacketCounts",
     "PacketError",
     "PacketLoad",
     "PacketTotals",
@@ -241,6 +248,7 @@ __all__ = [
     "clause_coverage",
     "compile",
     "compile_for_capture",
+    "count_packets",
     "dead",
     "describe_verdict",
     "difference",

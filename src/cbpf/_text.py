@@ -4,6 +4,10 @@ The commands print the same text, so that a result looks alike in a terminal, in
 """
 
 from collections.abc import Iterable
+from typing import Final
+
+_STYLE: Final = "font-family: monospace; white-space: pre; overflow-x: auto; line-height: 1.3"
+"""Columns stay aligned: some notebooks show preformatted text in another font, or break its lines."""
 
 
 class Readable:
@@ -15,7 +19,7 @@ class Readable:
         """Return the text as HTML, for notebooks."""
         import html
 
-        return f"<pre>{html.escape(str(self))}</pre>"
+        return f'<pre style="{_STYLE}">{html.escape(str(self))}</pre>'
 
 
 def counted(count: int, noun: str) -> str:

@@ -99,7 +99,7 @@ def test_listings_are_those_of_tcpdump(row: dict[str, Any]) -> None:
 
 def test_notebooks_show_the_listing() -> None:
     html = cbpf.Program([cbpf.LoadMemShift(14)])._repr_html_()
-    assert html == "<pre>(000) ldxb     4*([14]&amp;0xf)</pre>"
+    assert html.endswith(">(000) ldxb     4*([14]&amp;0xf)</pre>")
 
 
 def test_listing_of_every_opcode_is_that_of_libpcap() -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from support import notebooks
 from support.project import ROOT
 
 
@@ -92,6 +93,7 @@ def checked_files() -> list[Path]:
             *(ROOT / "docs").rglob("*.md"),
             *(ROOT / "benchmarks").glob("*.md"),
             *(ROOT / "src").rglob("*.md"),
+            *(ROOT / "examples").glob("*.ipynb"),
         ]
     )
 
@@ -100,16 +102,22 @@ def violations(path: Path) -> Iterator[Violation]:
     """Yield the violations in a file."""
     if path == Path(__file__):
         return
-    text = path.read_text()
-    passages = (
-        _python_passages(text, messages="src" in path.parts) if path.suffix == ".py" else _document_passages(text)
-    )
-    for line, passage in passages:
+    for line, passage in _passages(path):
         for rule in RULES:
             for match in rule.pattern.finditer(passage):
                 start = passage.rfind("\n", 0, match.start()) + 1
                 excerpt = passage[max(start, match.start() - 30) : match.end() + 20].split("\n")[0]
                 yield Violation(path, line + passage.count("\n", 0, match.start()), excerpt, rule.advice)
+
+
+def _passages(path: Path) -> Iterator[Passage]:
+    """Return the prose of a module, a notebook or a document."""
+    if path.suffix == ".py":
+        return _python_passages(path.read_text(), messages="src" in path.parts)
+    if path.suffix == ".ipynb":
+        cells = notebooks.markdown(notebooks.read(path))
+        return (Passage(1, passage.text) for cell in cells for passage in _document_passages(cell))
+    return _document_passages(path.read_text())
 
 
 _CODE: Final = re.compile(r"^ *(>>>|\.\.\.) .*$|``?[^`]+``?|\*[^*\s]+\*", re.MULTILINE)

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Generator, Iterator
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, closing, suppress
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Final, NoReturn, Self
@@ -142,15 +142,13 @@ class CaptureReader(Iterator[Packet]):
 
         Returns:
             The time of the first packet that is not yet returned in a chunk, in nanoseconds since 1970 (UTC), or None
-            if there is none.
-
-        Raises:
-            DamagedCapture: The capture is truncated or corrupt before the first packet.
+            if there is none, or if the capture is damaged before it, which is an error when its chunk is read.
         """
         chunks = iter(list(self._ahead))
-        while (chunk := next(chunks, None) or self._read_ahead()) is not None:
-            for record in with_packets(chunk.records):
-                return self.container.time_ns(chunk.buffer, record)
+        with suppress(DamagedCapture):
+            while (chunk := next(chunks, None) or self._read_ahead()) is not None:
+                for record in with_packets(chunk.records):
+                    return self.container.time_ns(chunk.buffer, record)
         return None
 
     def _read_ahead(self) -> Chunk | None:

@@ -7,6 +7,7 @@ from decimal import ROUND_FLOOR, Context, Decimal, InvalidOperation
 from typing import Final, TypeAlias
 
 from .._named_tuple import NamedTuple
+from .._validators import within
 from ..errors import FieldError
 from .base import SECOND
 
@@ -73,8 +74,35 @@ _UNITS: Final = {
     "d": 86_400 * SECOND,
 }
 _BEYOND_MICROSECONDS: Final = re.compile(r"[.,]\d{6}(\d{1,3})")
+_check_duration: Final = within(1, 2**63 - 1, "a duration in nanoseconds")
 _PRECISION: Final = Context(prec=60, rounding=ROUND_FLOOR)
 _EXAMPLES: Final = "examples: 2026-11-27T08:00:00Z, 1795766400.5, +5m"
+
+
+def duration_ns(name: str, value: timedelta | int | float | Decimal | str) -> int:
+    """Return a duration that a user states, in nanoseconds.
+
+    Args:
+        name: The name of the argument, for errors.
+        value: A `timedelta`, a number of seconds, or text such as "5m" and "1h30m", in the units of `point_in_time`.
+
+    Returns:
+        The duration, 1 to 2**63 - 1.
+
+    Raises:
+        FieldError: The value is none of these, or out of range.
+
+    >>> duration_ns("every", "1m30s")
+    90000000000
+    """
+    examples = "examples: 100ms, 90, 5m, 1h30m"
+    if isinstance(value, str) and not _RELATIVE.fullmatch(f"+{value.strip()}"):
+        raise FieldError(f"{name}: {value!r} is not a duration; {examples}")
+    if not isinstance(value, timedelta | int | float | Decimal | str):
+        raise FieldError(f"{name}: expected a duration, got {type(value).__name__}; {examples}")
+    duration = point_in_time(name, f"+{value.strip()}" if isinstance(value, str) else value).nanoseconds
+    _check_duration(name, duration)
+    return duration
 
 
 def time_range(function: str, since: TimeLimit | None, until: TimeLimit | None) -> TimeRange | None:

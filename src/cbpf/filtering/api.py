@@ -1,29 +1,26 @@
 """Filtering captures: copying the packets that an expression or a program accepts."""
 
-import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from .._named_tuple import NamedTuple
 from .._options import EngineName
 from .._validators import within
 from ..capture.base import NullWriter, RecordWriter
-from ..capture.native.choice import MIN_NATIVE_SIZE, size_of
 from ..capture.output import Target
 from ..capture.reader import CaptureReader
-from ..capture.registry import format_names, make_writer, needs_interfaces
+from ..capture.registry import format_names, make_writer
 from ..capture.source_stream import Source
-from ..engines.base import llvm_is_installed
 from ..errors import CaptureError, DamagedCapture, FieldError
 from ..expression.address_lists import Expression
 from ..expression.names import SYSTEM_NAMES, Lookups, Resolver
 from ..isa.dialects import PCAP, Dialect
 from ..isa.program import Program
-from ..vm import VM
-from .bound_filter import BoundFilter, Filter, optimizer_for
+from .bound_filter import BoundFilter, Filter, bind_filters, is_native_chosen
 from .capture_programs import compile_for_interface
 from .run import FilterRun, Progress, Sink
+from .sources import as_sources, open_readers, total_size
 from .summary import Summary
 from .targets import choose_targets, open_targets, require_different
 
@@ -207,15 +204,18 @@ def _filter(
     *targets* has one for each filter, and a last one for the packets that no filter accepts.
     """
     format_name = _format_name(options.container, caller)
-    sources = _as_sources(source, caller)
+    sources = as_sources(source, caller)
     used = [target for target in targets if target is not _NO_OUTPUT]
     choices = choose_targets(used, options.compress)
     with ExitStack() as stack:
-        readers = [stack.enter_context(reader) for reader in _open_readers(sources, format_name)]
+        readers = [stack.enter_context(reader) for reader in open_readers(sources, format_name)]
         writers = [_make_writer(target, readers, format_name) for target in targets]
         copies = all(writer is None or writer.copies(reader.container) for writer in writers for reader in readers)
-        is_native = copies and _is_native(filters, sources, options)
-        bound_filters = _bind(filters, options, _size(sources), is_native=is_native)
+        size = total_size(sources)
+        is_native = copies and not options.as_socket and is_native_chosen(filters, options.engine, size)
+        bound_filters = bind_filters(
+            filters, options.engine, options.dialect, size, is_native=is_native, as_socket=options.as_socket
+        )
         for bound_filter in bound_filters:
             bound_filter.prepare(readers)
         compressions = [reader.compression for reader in readers]
@@ -275,59 +275,10 @@ def _format_name(container: ContainerChoice, caller: str) -> str | None:
     return None if container == "same" else container
 
 
-def _open_readers(sources: list[Source], format_name: str | None) -> Iterator[CaptureReader]:
-    """Open the sources; if there are several, each is parked until its turn."""
-    for source in sources:
-        reader = CaptureReader(source)
-        try:
-            if len(sources) > 1:
-                if needs_interfaces(format_name):
-                    with suppress(DamagedCapture):  # raised again when the records are read
-                        reader.look_ahead()
-                reader.park()
-        except BaseException:
-            reader.close()
-            raise
-        yield reader
-
-
-def _bind(filters: list[Filter], options: _RunOptions, size: float, *, is_native: bool) -> list[BoundFilter]:
-    engine = "llvm" if is_native and options.engine == "auto" else options.engine
-    optimizer = optimizer_for(size, is_native=is_native)
-    return [
-        BoundFilter(filter, engine, options.dialect, as_socket=options.as_socket, optimizer=optimizer)
-        for filter in filters
-    ]
-
-
-def _is_native(filters: list[Filter], sources: list[Source], options: _RunOptions) -> bool:
-    """Return whether machine code may scan the captures."""
-    if options.as_socket:
-        return False
-    engines = {filter.engine if isinstance(filter, VM) else options.engine for filter in filters}
-    if engines <= {"llvm", "auto"} and "auto" in engines:
-        return _size(sources) >= MIN_NATIVE_SIZE and llvm_is_installed()
-    return engines == {"llvm"}
-
-
-def _size(sources: list[Source]) -> float:
-    """Return the number of bytes to read; infinity if a source is a pipe."""
-    return sum(map(size_of, sources))
-
-
 def _combined(damages: list[DamagedCapture], summaries: list[Summary]) -> DamagedCapture:
     damage = DamagedCapture("; ".join(map(str, damages)))
     damage.summary, damage.summaries = summaries[0], tuple(summaries)
     return damage
-
-
-def _as_sources(source: Source | Iterable[Source], caller: str) -> list[Source]:
-    if isinstance(source, str | os.PathLike) or hasattr(source, "read") or not isinstance(source, Iterable):
-        return [source]  # type: ignore[list-item]
-    sources = list(source)
-    if not sources:
-        raise FieldError(f"{caller}.source: is empty; name at least one capture")
-    return sources
 
 
 def compile_for_capture(

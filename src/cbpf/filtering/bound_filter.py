@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from .._named_tuple import NamedTuple
 from .._options import EngineName, Optimizer
 from ..capture.base import Interface
+from ..capture.native.choice import is_worthwhile
 from ..capture.reader import CaptureReader
 from ..errors import FieldError
 from ..expression.address_lists import Expression
@@ -171,3 +172,26 @@ def _match_as_socket(vm: VM, link_type: LinkType) -> MatchFunction:
         return vm.evaluate(view.data, metadata=view.metadata, wire_length=view.wire_length)
 
     return match
+
+
+def is_native_chosen(filters: Sequence[Filter], engine: EngineName, size: float) -> bool:
+    """Return whether machine code may scan captures of *size* bytes; *engine* is that of the filters without a VM."""
+    engines = {filter.engine if isinstance(filter, VM) else engine for filter in filters}
+    if engines <= {"llvm", "auto"} and "auto" in engines:
+        return is_worthwhile(size)
+    return engines == {"llvm"}
+
+
+def bind_filters(
+    filters: Sequence[Filter],
+    engine: EngineName,
+    dialect: Dialect,
+    size: float,
+    *,
+    is_native: bool,
+    as_socket: bool = False,
+) -> list[BoundFilter]:
+    """Return the filters of a run over captures of *size* bytes, which machine code scans if *is_native*."""
+    engine = "llvm" if is_native and engine == "auto" else engine
+    optimizer = optimizer_for(size, is_native=is_native)
+    return [BoundFilter(filter, engine, dialect, as_socket=as_socket, optimizer=optimizer) for filter in filters]

@@ -1,24 +1,20 @@
 """Iterating over the packets of a capture that a filter accepts, or that were captured in some time."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import closing
-from functools import partial
 from typing import Final
 
 from .._options import EngineName
-from ..capture.base import ScanOutput
-from ..capture.native.choice import is_worthwhile, size_of
-from ..capture.packets import PacketColumns, columns_of_records
-from ..capture.reader import CaptureReader, Chunk
+from ..capture.native.choice import size_of
+from ..capture.packets import PacketColumns
+from ..capture.reader import CaptureReader
 from ..capture.source_stream import Source
 from ..capture.times import TimeBounds, TimeLimit, time_range
 from ..isa.dialects import PCAP, Dialect
-from ..vm import VM
-from .bound_filter import BoundFilter, Filter, native_classes, optimizer_for
-from .python_run import PythonRun
+from .bound_filter import Filter, bind_filters, is_native_chosen
+from .selection import selected_columns
 
 _ALL: Final = ""  # the expression that every packet matches
-_COLLECTS: Final = (True, False)
 
 
 class _Selection:
@@ -37,8 +33,7 @@ class _Selection:
     ) -> None:
         self._times = time_range("read_capture", since, until)
         self.is_native = is_native
-        engine = "llvm" if is_native and engine == "auto" else engine
-        self.filter = BoundFilter(filter, engine, dialect, optimizer=optimizer_for(size, is_native=is_native))
+        (self.filter,) = bind_filters([filter], engine, dialect, size, is_native=is_native)
 
     def bounds(self, reader: CaptureReader) -> TimeBounds | None:
         """Return the bounds of times for a capture, or None if there are none."""
@@ -59,43 +54,14 @@ class _SelectingReader(CaptureReader):
 
     def columns(self, *, all_records: bool = False) -> Generator[PacketColumns, None, None]:
         """Yield the selected ones of the remaining packets as columns, each valid until the next is requested."""
-        selected, bounds = self._selection.filter, self._selection.bounds(self)
-        python = PythonRun(self, [selected], _COLLECTS, bounds)
-        selected.begin(self)
-        if self._selection.is_native:
-            yield from self._native_columns(python, bounds)
-        else:
-            for chunk in self.chunks():
-                yield from _python_columns(python, chunk)
-        selected.require_fit([self])
-
-    def _native_columns(self, python: PythonRun, bounds: TimeBounds | None) -> Iterator[PacketColumns]:
-        from ..capture.native.run import NativeRun
-        from ..capture.native.scanner import ScannedRecords
-
-        classify, output = partial(native_classes, [self._selection.filter]), ScanOutput("packets", bounds)
-        with (
-            NativeRun(self, classify, _COLLECTS, output, stops_early=True) as native,
-            closing(native.results(partial(_python_columns, python), lambda result: True)) as results,
-        ):
-            for result in results:
-                if isinstance(result, ScannedRecords):
-                    yield native.columns(result, 0, python.packets)
-                    python.skip(result.packets)
-                else:
-                    yield result
-
-
-def _python_columns(python: PythonRun, chunk: Chunk) -> Iterator[PacketColumns]:
-    """Yield the selected packets of a chunk, and then raise the error of the filter, if there is one."""
-    before = python.packets
-    result = python.filter(chunk, None)
-    accepted = result.accepted[0]
-    yield columns_of_records(
-        accepted.source, accepted.buffer, accepted.records, before, accepted.numbers(chunk.records)
-    )
-    if result.error is not None:
-        raise result.error
+        selection = self._selection
+        bounds, is_native = selection.bounds(self), selection.is_native
+        with closing(
+            selected_columns(self, [selection.filter], bounds, is_native=is_native, stops_early=True)
+        ) as results:
+            for (columns,) in results:
+                yield columns
+        selection.filter.require_fit([self])
 
 
 def read_capture(
@@ -142,10 +108,8 @@ def read_capture(
     """
     if filter is None and since is None and until is None:
         return CaptureReader(source)
-    chosen = filter.engine if isinstance(filter, VM) else engine
+    selected = _ALL if filter is None else filter
     size = size_of(source)
-    is_native = chosen == "llvm" or (chosen == "auto" and is_worthwhile(size))
-    selection = _Selection(
-        _ALL if filter is None else filter, since, until, engine, dialect, is_native=is_native, size=size
-    )
+    is_native = is_native_chosen([selected], engine, size)
+    selection = _Selection(selected, since, until, engine, dialect, is_native=is_native, size=size)
     return _SelectingReader(source, selection)

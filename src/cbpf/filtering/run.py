@@ -17,14 +17,13 @@ with every engine, in whatever pieces the capture arrived.
 
 import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from ..capture.base import RecordWriter, ScanOutput
 from ..capture.output import Output
 from ..capture.reader import CaptureReader, Chunk
-from ..errors import DamagedCapture
 from .bound_filter import BoundFilter, native_classes
 from .python_run import PythonRun
 from .summary import Summary
@@ -155,23 +154,13 @@ class FilterRun:
 
     def _results(self, reader: CaptureReader) -> Generator[FilterResult, None, None]:
         """Yield the results for all records of a capture, in their order."""
-        bounds = self._bounds(reader)
+        bounds = None if self._times is None else self._times.bounds(reader.first_time_ns)
         python = PythonRun(reader, self._filters, self._collects, bounds)
         if self._native and all(sink.writer.copies(reader.container) for sink in self._used_sinks):
             yield from self._native_results(reader, python, bounds)
         else:
             for chunk in reader.chunks():
                 yield from self._filter(python, chunk)
-
-    def _bounds(self, reader: CaptureReader) -> "TimeBounds | None":
-        """Return the bounds of times for a capture, or None if there are none."""
-
-        def first_time_ns() -> int | None:
-            with suppress(DamagedCapture):  # raised again when the records are read
-                return reader.first_time_ns()
-            return None
-
-        return None if self._times is None else self._times.bounds(first_time_ns)
 
     def _native_results(
         self, reader: CaptureReader, python: PythonRun, bounds: "TimeBounds | None"

@@ -9,13 +9,26 @@ if TYPE_CHECKING:
     from ..declarations import Command
 
 COMMANDS: Final = (
-    *("asm", "cases", "compile", "completion", "convert", "diff", "disasm", "explain", "filter", "format", "graph"),
+    *(
+        "asm",
+        "cases",
+        "compile",
+        "completion",
+        "convert",
+        "count",
+        "diff",
+        "disasm",
+        "explain",
+        "filter",
+        "format",
+        "graph",
+    ),
     *("info", "lint", "optimize", "print", "run", "split", "stats", "trace", "verify", "why"),
 )
 
 SECTIONS: Final = {
     "Expressions and programs": ("compile", "lint", "format", "explain", "asm", "disasm", "convert"),
-    "Captures": ("filter", "split", "print", "info"),
+    "Captures": ("filter", "split", "print", "count", "info"),
     "Programs on packets": ("run", "trace", "why"),
     "Properties of a program": ("verify", "stats", "graph", "optimize"),
     "Questions about all packets": ("diff", "cases"),

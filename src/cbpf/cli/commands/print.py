@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import Any
+from typing import Any, Final
 
 import cbpf
 
@@ -16,8 +16,15 @@ from ..options import dialect_option, engine_option
 from ..tcpdump_options import TCPDUMP_OPTIONS
 from ..values import Choice, Integer
 
+_OPTIONS: Final = {
+    "--hex prints the bytes of packets": "-x -X -A",
+    "--time is the form of the time": "-t",
+    "--json prints all fields": "-e -v -S --number",
+}
+"""The options of tcpdump for printing that this command does not have, by the alternative."""
 
-@subcommand("print", "Print packets, one per line.", foreign_options=TCPDUMP_OPTIONS)
+
+@subcommand("print", "Print packets, one per line.", foreign_options=_OPTIONS | TCPDUMP_OPTIONS)
 @filter_options
 @option("-c", "count", metavar="COUNT", kind=Integer(1), help="Stop after COUNT packets.")
 @option("--hex", "with_bytes", is_flag=True, help="Print the bytes of each packet below its line.")
