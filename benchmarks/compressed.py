@@ -5,15 +5,14 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
-from statistics import median
 from typing import Final, NamedTuple
 
 from benchmarks import decompress
 from benchmarks.captures import Capture, read_through, synthetic_captures
 from benchmarks.processes import CBPF, PYTHON, process, script
-from benchmarks.report import Goal, Section, at_most
+from benchmarks.report import Goal, Section, at_most, cost_table
 from benchmarks.setting import Omitted, Setting, size_text
-from benchmarks.timing import Contender, Cost, costs_of
+from benchmarks.timing import Cost, costs_of, first_to
 from benchmarks.whole import FILTER
 
 _COUNT: Final = 1_000_000
@@ -44,8 +43,8 @@ def compressed(setting: Setting) -> Iterator[Section]:
         script("tcpdump", f"cat {plain.path} | tcpdump -r - {_OUTPUT}"),
     ]
     costs = costs_of(contenders, rounds=setting.rounds(7))
-    goals = [at_most("A pipe, against tcpdump: processor time", 0.8, _ratio(costs, 1, 1), "{:.2f} times")]
-    yield Section("Captures from a pipe", _HEADING, _lines(contenders, costs), f"{plain}.", goals)
+    goals = [at_most("A pipe, against tcpdump: processor time", 0.8, first_to(costs, 1, 1), "{:.2f} times")]
+    yield Section("Captures from a pipe", *cost_table(contenders, costs), f"{plain}.", goals)
 
 
 def _section(kind: str, compression: _Compression, plain: Capture, capture: Capture, rounds: int) -> Section:
@@ -58,36 +57,16 @@ def _section(kind: str, compression: _Compression, plain: Capture, capture: Capt
     ]
     costs = costs_of(contenders, rounds=rounds)
     goals = [
-        at_most(f"{kind}, against the library alone: time", 1.1, _ratio(costs, 1, 0), "{:.2f} times"),
+        at_most(f"{kind}, against the library alone: time", 1.1, first_to(costs, 1, 0), "{:.2f} times"),
         *_goals(f"{kind}, against a pipe into tcpdump", compression, costs),
     ]
     note = f"{plain}; {kind} {size_text(capture.size)}. Complete processes, output to /dev/null."
-    return Section(f"Compressed captures: {kind}", _HEADING, _lines(contenders, costs), note, goals)
+    return Section(f"Compressed captures: {kind}", *cost_table(contenders, costs), note, goals)
 
 
 def _goals(subject: str, compression: _Compression, costs: Sequence[Sequence[Cost]]) -> Iterator[Goal]:
-    yield at_most(f"{subject}: time", compression.wall, _ratio(costs, 2, 0), "{:.2f} times")
-    yield at_most(f"{subject}: processor time", compression.cpu, _ratio(costs, 2, 1), "{:.2f} times")
-
-
-_HEADING: Final = ["contender", "ms", "processor ms", "cbpf's time", "cbpf's processor time", "how"]
-
-
-def _lines(contenders: Sequence[Contender], costs: Sequence[Sequence[Cost]]) -> list[list[str]]:
-    return [
-        [
-            contender.name,
-            *(f"{median(round_costs[index][kind] for round_costs in costs) * 1e3:,.0f}" for kind in (0, 1)),
-            *(f"{_ratio(costs, index, kind):.2f} times" for kind in (0, 1)),
-            contender.how,
-        ]
-        for index, contender in enumerate(contenders)
-    ]
-
-
-def _ratio(costs: Sequence[Sequence[Cost]], index: int, kind: int) -> float:
-    """Return the median ratio of the first contender to another: of the time (0) or the processor time (1)."""
-    return median(round_costs[0][kind] / round_costs[index][kind] for round_costs in costs)
+    yield at_most(f"{subject}: time", compression.wall, first_to(costs, 2, 0), "{:.2f} times")
+    yield at_most(f"{subject}: processor time", compression.cpu, first_to(costs, 2, 1), "{:.2f} times")
 
 
 def _compressed(capture: Capture, kind: str, compression: _Compression) -> Capture | None:

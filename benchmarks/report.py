@@ -3,9 +3,10 @@
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from statistics import median
 from typing import Any, NamedTuple
 
-from benchmarks.timing import Row
+from benchmarks.timing import Contender, Cost, Row, first_to
 
 
 class Goal(NamedTuple):
@@ -76,6 +77,20 @@ def table(rows: Sequence[Row], columns: Mapping[str, Callable[[Row], str]]) -> t
     """Return the heading and one line per contender: its name, its columns, and its command."""
     lines = [[row.contender.name, *(show(row) for show in columns.values()), row.contender.how] for row in rows]
     return ["contender", *columns, "how"], lines
+
+
+def cost_table(contenders: Sequence[Contender], costs: Sequence[Sequence[Cost]]) -> tuple[list[str], list[list[str]]]:
+    """Return the heading and one line per contender: its times, and those of the first one (cbpf) relative to it."""
+    lines = [
+        [
+            contender.name,
+            *(f"{median(round_costs[index][kind] for round_costs in costs) * 1e3:,.0f}" for kind in (0, 1)),
+            *(f"{first_to(costs, index, kind):.2f} times" for kind in (0, 1)),
+            contender.how,
+        ]
+        for index, contender in enumerate(contenders)
+    ]
+    return ["contender", "ms", "processor ms", "cbpf's time", "cbpf's processor time", "how"], lines
 
 
 def document(results: Results) -> str:

@@ -14,6 +14,7 @@ from benchmarks.batches import batches
 from benchmarks.chart import svg
 from benchmarks.compiling import compiling
 from benchmarks.compressed import compressed
+from benchmarks.compressing import compressing
 from benchmarks.containers import linear, pcapng
 from benchmarks.crossing import crossing
 from benchmarks.expressions import expressions
@@ -37,6 +38,7 @@ TOPICS: Final[dict[str, Callable[[Setting], Iterator[Section]]]] = {
     "linear": linear,
     "pcapng": pcapng,
     "compressed": compressed,
+    "compress": compressing,
     "split": split,
     "iterate": iterating,
     "hot": hot,

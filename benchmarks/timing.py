@@ -66,6 +66,11 @@ def costs_of(contenders: Sequence[Contender], *, rounds: int) -> list[list[Cost]
     return [[_cost(contender) for contender in contenders] for _ in range(rounds)]
 
 
+def first_to(costs: Sequence[Sequence[Cost]], index: int, kind: int) -> float:
+    """Return the median ratio of the first contender to another: of the time (0) or the processor time (1)."""
+    return median(round_costs[0][kind] / round_costs[index][kind] for round_costs in costs)
+
+
 def _cost(contender: Contender) -> Cost:
     if contender.before is not None:
         contender.before()
