@@ -138,12 +138,19 @@ class CaptureReader(Iterator[Packet]):
             ahead += len(chunk.buffer)
 
     def first_time_ns(self) -> int | None:
-        """Read until there is a packet; `chunks` still yields everything that was read.
+        """Read until there is a packet; `chunks` still yields everything.
 
         Returns:
             The time of the first packet that is not yet returned in a chunk, in nanoseconds since 1970 (UTC), or None
             if there is none, or if the capture is damaged before it, which is an error when its chunk is read.
         """
+        if not self._count and self.descriptor() is not None:
+            # through another reader, so that machine code can still read this file from its first packet on
+            with suppress(CaptureError), CaptureReader(self._source) as reader:
+                return reader._first_time_ahead()
+        return self._first_time_ahead()
+
+    def _first_time_ahead(self) -> int | None:
         chunks = iter(list(self._ahead))
         with suppress(DamagedCapture):
             while (chunk := next(chunks, None) or self._read_ahead()) is not None:
