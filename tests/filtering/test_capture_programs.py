@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Final, cast
@@ -360,7 +361,7 @@ def test_commands_count_from_the_first_interface_that_fits(cli: CommandLine, tmp
 
 def test_a_dialect_is_not_a_name() -> None:
     dialect: Any = "linux"
-    calls = [
+    calls: list[Callable[[], object]] = [
         lambda: cbpf.read_capture(TRAFFIC, filter="tcp", dialect=dialect),
         lambda: cbpf.filter_capture(TRAFFIC, None, "tcp", dialect=dialect),
         lambda: cbpf.listing("tcp", dialect=dialect),
