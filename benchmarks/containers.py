@@ -1,4 +1,4 @@
-"""The effect of storage on the time: pcapng, and the number of packets."""
+"""The effect of storage on the time: pcapng, conversion, and the number of packets."""
 
 import shutil
 from collections.abc import Iterator
@@ -7,12 +7,13 @@ from statistics import median
 from typing import Final
 
 from benchmarks.captures import Capture, as_pcapng, read_through, synthetic_captures
-from benchmarks.processes import CBPF, process
-from benchmarks.report import Section, at_least, table
-from benchmarks.setting import Setting, size_text
-from benchmarks.timing import paired
+from benchmarks.processes import CBPF, WORKSPACE, process
+from benchmarks.report import Section, at_least, at_most, table
+from benchmarks.setting import Setting, require_room, size_text
+from benchmarks.timing import costs_of, paired
 from benchmarks.whole import FILTER, HUGE, LARGE
 
+_CONVERTED_COUNT: Final = 700_000
 _COUNTS: Final = (500_000, 1_000_000, LARGE, HUGE)
 
 
@@ -41,6 +42,32 @@ def pcapng(setting: Setting) -> Iterator[Section]:
     goals = [at_least("pcapng: packets per second, as a share of pcap's", 0.7, 1 / rows[1].ratio, "{:.2f}")]
     Path(other.path).unlink()
     yield Section("pcapng against pcap", *table(rows, columns), note, goals)
+
+
+def convert(setting: Setting) -> Iterator[Section]:
+    """Compare the conversion of a capture to a file with its copy, by the time of all processors."""
+    (pcap,) = synthetic_captures(setting.scaled(_CONVERTED_COUNT))
+    pcapng = read_through(as_pcapng(pcap))
+    require_room(WORKSPACE, 2 * pcapng.size)
+    target = WORKSPACE / "converted"
+    lines, goals = [], []
+    for source, option in ((pcapng, "--pcap"), (pcap, "--pcapng")):
+        command = [CBPF, "filter", "-q", "-r", source.path, "-w", str(target), ""]
+        names = ("copied", f"with {option}")
+        contenders = [process(name, [*command, *options]) for name, options in zip(names, ([], [option]), strict=True)]
+        costs = costs_of(contenders, rounds=setting.rounds(9))
+        ratio = median(converted.cpu_seconds / copied.cpu_seconds for copied, converted in costs)
+        seconds = [median(cost.cpu_seconds for cost in column) for column in zip(*costs, strict=True)]
+        kind = Path(source.path).suffix[1:]
+        lines += [
+            [f"{kind}, {name}", f"{cpu * 1e3:,.0f}", f"{relative:.2f}"]
+            for name, cpu, relative in zip(names, seconds, (1, ratio), strict=True)
+        ]
+        goals.append(at_most(f"`{option}`: CPU time against the copy", 2.0, ratio, "{:.2f} times"))
+    target.unlink()
+    Path(pcapng.path).unlink()
+    note = f"{pcap}; as pcapng {size_text(pcapng.size)}. Complete processes that write all packets to a file."
+    yield Section("Conversion of captures", ["case", "CPU time in ms", "relative CPU time"], lines, note, goals)
 
 
 def linear(setting: Setting) -> Iterator[Section]:

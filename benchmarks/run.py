@@ -15,7 +15,7 @@ from benchmarks.chart import svg
 from benchmarks.compiling import compiling
 from benchmarks.compressed import compressed
 from benchmarks.compressing import compressing
-from benchmarks.containers import linear, pcapng
+from benchmarks.containers import convert, linear, pcapng
 from benchmarks.crossing import crossing
 from benchmarks.expressions import expressions
 from benchmarks.hot import hot
@@ -37,6 +37,7 @@ TOPICS: Final[dict[str, Callable[[Setting], Iterator[Section]]]] = {
     "whole": whole,
     "linear": linear,
     "pcapng": pcapng,
+    "convert": convert,
     "compressed": compressed,
     "compress": compressing,
     "split": split,

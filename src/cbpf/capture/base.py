@@ -123,6 +123,17 @@ class NativeScan(NamedTuple):
     settings: dict[str, int]
 
 
+class NativeEncoding(NamedTuple):
+    """Machine code that encodes the packets of a source for a writer.
+
+    *limits* has a number of bytes for each interface of the source: packets with as many bytes captured, or more, are
+    left to `RecordWriter.encode`.
+    """
+
+    code: "Code"
+    limits: Sequence[int]
+
+
 class RecordSource(ABC):
     """The source of the records that a `RecordWriter` encodes: a capture, or packets in memory.
 
@@ -204,6 +215,13 @@ class Container(RecordSource):
         """
         return None
 
+    def packet_offset(self, *, timed: bool) -> int:
+        """Return the number of bytes before the packet in a record that the native scanner read.
+
+        *timed*: the record has a time stamp.
+        """
+        return 0
+
     def scan_settings(self, next_record: bytes) -> dict[str, int]:
         """Return the settings of the native scan that depend on the next record: those for another part of a capture.
 
@@ -220,11 +238,12 @@ class RecordWriter(ABC):
     """A writer of one format: returns the bytes to write for the accepted records of one source after another.
 
     *record_format* is that of the output, to compare with `RecordSource.record_format`, or None until it is decided.
-    *has_comments* indicates that it writes the comments of packets.
+    *has_comments* indicates that it writes the comments of packets, *discards* that it writes nothing.
     """
 
     record_format: Hashable | None
     has_comments: ClassVar[bool] = False
+    discards: ClassVar[bool] = False
 
     def begin(self) -> bytes:
         """Return the bytes that begin the output."""
@@ -245,6 +264,13 @@ class RecordWriter(ABC):
         Raises `CaptureError`, with the *place* of the record, if the format cannot represent a packet.
         """
 
+    def native_encoding(self, source: RecordSource) -> NativeEncoding | None:
+        """Return machine code that encodes packets as `encode` does, or None if `encode` must encode the next one.
+
+        The result applies until *record_format* or the number of the source's interfaces changes.
+        """
+        return None
+
     def end(self) -> bytes:
         """Return the bytes that end the output."""
         return b""
@@ -254,6 +280,7 @@ class NullWriter(RecordWriter):
     """The writer of packets that are only counted: it accepts the records of any sources, and returns no bytes."""
 
     record_format = None
+    discards = True
 
     def copies(self, source: RecordSource) -> bool:
         """Return True: no record needs to be encoded."""

@@ -1,22 +1,18 @@
-"""The classic pcap format: its file header, its records, and a writer.
-
-Byte order and field layouts as in pcap-savefile(5); the older variants as in sf-pcap.c of libpcap.
-"""
+"""The classic pcap format: its records, and a writer; `pcap_header` has the header of the file."""
 
 import struct
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from .._named_tuple import NamedTuple
 from ..errors import CaptureError, DamagedCapture
-from ..packet.host_order import ByteOrder, HostOrder
-from ..packet.link_types import LinkType, link_type
+from ..packet.host_order import HostOrder
 from .base import (
     SECOND,
     CaptureFormat,
     Container,
     Interface,
-    LengthOrder,
+    NativeEncoding,
     NativeScan,
     Place,
     RecordSource,
@@ -27,48 +23,11 @@ from .base import (
     Section,
     with_packets,
 )
+from .pcap_header import FILE_HEADER_SIZE, FileHeader, PcapLayout, is_pcap, merged_header, parse_header, plain_header
 
 if TYPE_CHECKING:
     from .native.codegen import RecordCodegen
-
-FILE_HEADER_SIZE: Final = 24
-
-
-class _Variant(NamedTuple):
-    nanoseconds: bool
-    record_header_size: int
-
-
-_VARIANTS: Final = {  # by magic number
-    0xA1B2C3D4: _Variant(nanoseconds=False, record_header_size=16),
-    0xA1B23C4D: _Variant(nanoseconds=True, record_header_size=16),
-    0xA1B2CD34: _Variant(nanoseconds=False, record_header_size=24),  # Alexey Kuznetzov's patched libpcap
-}
-_BYTE_ORDERS: Final[tuple[ByteOrder, ...]] = ("<", ">")
-
-
-class PcapLayout(NamedTuple):
-    """The layout of the records: captures with equal layouts represent the same packet by the same bytes."""
-
-    byte_order: ByteOrder
-    nanoseconds: bool
-    record_header_size: int
-    length_order: LengthOrder
-
-
-class FileHeader(NamedTuple):
-    """A file header: *data* is its 24 bytes; *snaplen* is in bytes, as libpcap corrects it."""
-
-    data: bytes
-    layout: PcapLayout
-    snaplen: int
-    link_type: LinkType
-
-    @property
-    def interface(self) -> Interface:
-        """The only interface of a pcap."""
-        resolution = SECOND if self.layout.nanoseconds else 1_000_000
-        return Interface(self.link_type, self.snaplen, self.layout.byte_order, resolution)
+    from .native.encoder_code import RecordEncoder
 
 
 class Pcap(Container):
@@ -137,6 +96,10 @@ class Pcap(Container):
         key = f"pcap, {layout.length_order}"
         return NativeScan(load_scanner(key, layout.byte_order, self._record_codegen, output), settings)
 
+    def packet_offset(self, *, timed: bool) -> int:
+        """Return the size of the header of a record."""
+        return self.header.layout.record_header_size
+
     def scan_settings(self, next_record: bytes) -> dict[str, int]:
         """Return the time stamp near which the scanner expects others when it searches for a boundary."""
         if len(next_record) < 4:
@@ -149,62 +112,7 @@ class Pcap(Container):
         return PcapCodegen(self.header.layout.length_order)
 
 
-def parse_header(data: bytes, name: str) -> FileHeader:
-    """Return the file header at the start of a capture; raise `CaptureError` if it is not supported."""
-    if len(data) < FILE_HEADER_SIZE:
-        raise CaptureError(f"{name}: file too short: {len(data)} bytes, but a pcap header has {FILE_HEADER_SIZE}")
-    byte_order, variant = _identify(data)
-    major, minor, _, _, snaplen, linktype = struct.unpack_from(f"{byte_order}HHiIII", data, 4)
-    length_order = _length_order(major, minor, name)
-    header_type = link_type(linktype & 0x03FF_FFFF)  # the upper bits hold the length of the frame check sequence
-    if not 0 < snaplen <= 0x7FFF_FFFF:
-        snaplen = header_type.max_packet_length
-    if variant.record_header_size == 24 and header_type.name == "EN10MB":
-        snaplen += 14  # Kuznetzov's libpcap did not count the Ethernet header when capturing
-    return FileHeader(data[:FILE_HEADER_SIZE], PcapLayout(byte_order, *variant, length_order), snaplen, header_type)
-
-
-def _identify(data: bytes) -> tuple[ByteOrder, _Variant]:
-    magics: list[tuple[ByteOrder, int]] = [(byte_order, _magic(data, byte_order)) for byte_order in _BYTE_ORDERS]
-    return next((byte_order, _VARIANTS[magic]) for byte_order, magic in magics if magic in _VARIANTS)
-
-
-def _magic(data: bytes, byte_order: ByteOrder) -> int:
-    return int.from_bytes(data[:4], "little" if byte_order == "<" else "big")
-
-
-def _length_order(major: int, minor: int, name: str) -> LengthOrder:
-    if major < 2 or ((major != 2 or minor > 4) and (major, minor) != (543, 0)):
-        raise CaptureError(
-            f"{name}: byte 4: unsupported pcap version {major}.{minor}; versions 2.0 to 2.4 and 543.0 are supported"
-        )
-    if minor < 3 or major == 543:
-        return "wire first"
-    return "smaller is captured" if minor == 3 else "captured first"
-
-
 # Writing
-
-
-def merged_header(headers: list[FileHeader]) -> FileHeader:
-    """Return a header that suits the packets of all captures: the first one if nothing is lost under it."""
-    first = headers[0]
-    if all(header[1:] == first[1:] and header.data[16:] == first.data[16:] for header in headers):
-        return first
-    snaplen = max(header.snaplen for header in headers)
-    if any(header.layout != first.layout for header in headers):
-        nanoseconds = any(header.layout.nanoseconds for header in headers)
-        return plain_header(first.interface._replace(snaplen=snaplen), nanoseconds=nanoseconds)
-    end = struct.pack(f"{first.layout.byte_order}II", snaplen, first.link_type.linktype)
-    return FileHeader(first.data[:16] + end, first.layout, snaplen, first.link_type)
-
-
-def plain_header(interface: Interface, *, nanoseconds: bool) -> FileHeader:
-    """Return the header of a capture of this interface in version 2.4, the current variant of the format."""
-    magic = next(magic for magic, variant in _VARIANTS.items() if variant == (nanoseconds, 16))
-    header_type, snaplen, byte_order = interface[:3]
-    data = struct.pack(f"{byte_order}IHHiIII", magic, 2, 4, 0, 0, snaplen, header_type.linktype)
-    return FileHeader(data, PcapLayout(byte_order, nanoseconds, 16, "captured first"), snaplen, header_type)
 
 
 class PcapWriter(RecordWriter):
@@ -254,6 +162,18 @@ class PcapWriter(RecordWriter):
             body = b"".join(_encoded(source, buffer, packets, place, header))
         self._header = header  # only now: after an error, the header is not yet written
         return head + body
+
+    def native_encoding(self, source: RecordSource) -> NativeEncoding | None:
+        """Return machine code for the packets that fit, if the header is known and that of a current pcap."""
+        header = self._header
+        if header is None or header != plain_header(header.interface, nanoseconds=header.layout.nanoseconds):
+            return None
+        from .native.encoder import load_encoder
+
+        layout = header.layout
+        key, codegen = f"pcap, nanoseconds {layout.nanoseconds}", partial(_record_encoder, layout)
+        limits = [_limit(interface, header, source) for interface in source.interfaces]
+        return NativeEncoding(load_encoder(key, layout.byte_order, codegen), limits)
 
     def end(self) -> bytes:
         """Return the header, with the link type of the first interface, if no packet was written."""
@@ -329,6 +249,19 @@ def _encoded(
         yield pack(seconds, fraction // unit, captured, wire_length) + data
 
 
+def _limit(interface: Interface, header: FileHeader, source: RecordSource) -> int:
+    """Return the number of bytes captured from which on machine code does not encode a packet of an interface."""
+    if interface.link_type != header.link_type or _order_to_reverse(interface, header.layout) is not None:
+        return 0
+    return (0xFFFF_FFFF if isinstance(source, Pcap) else _max_captured(header)) + 1
+
+
+def _record_encoder(layout: PcapLayout) -> "RecordEncoder":
+    from .native.record_encoders import PcapRecordCodegen
+
+    return PcapRecordCodegen(1 if layout.nanoseconds else 1000)
+
+
 def _max_captured(header: FileHeader) -> int:
     return min(header.snaplen, header.link_type.max_packet_length)
 
@@ -377,7 +310,7 @@ def _byte_order_fault(interface: Interface) -> str:
 
 PCAP_FORMAT: Final = CaptureFormat(
     "pcap",
-    recognizes=lambda begin: len(begin) >= 4 and any(_magic(begin, order) in _VARIANTS for order in _BYTE_ORDERS),
+    recognizes=is_pcap,
     open=lambda begin, name: Pcap(parse_header(begin, name)),
     writer=PcapWriter,
     suffixes=(".pcap", ".cap", ".dmp"),

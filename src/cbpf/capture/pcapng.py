@@ -255,6 +255,10 @@ class Pcapng(Container):
         settings = {"max_length": self._max_length, "first_interface": self.sections[-1].first_interface}
         return NativeScan(load_scanner("pcapng", self._byte_order, _record_codegen, output), settings)
 
+    def packet_offset(self, *, timed: bool) -> int:
+        """Return the size of the part of a packet block before the packet."""
+        return _DATA if timed else HEAD + 4
+
 
 def _record_codegen() -> "RecordCodegen":
     from .native.record_layouts import PcapngCodegen

@@ -4,11 +4,15 @@ Layouts as in https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-03.html.
 """
 
 import struct
-from typing import Final
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 from ..errors import CaptureError
 from ..packet.host_order import ByteOrder
-from .base import SECOND, Interface, Place, RecordSource, RecordSpan, RecordWriter, copied, with_packets
+from .base import SECOND, Interface, NativeEncoding, Place, RecordSource, RecordSpan, RecordWriter, copied, with_packets
+
+if TYPE_CHECKING:
+    from .native.encoder_code import RecordEncoder
 
 SECTION, INTERFACE, ENHANCED = 0x0A0D0D0A, 1, 6  # types of blocks
 COMMENT, NAME, RESOLUTION = 1, 2, 9  # options
@@ -54,6 +58,24 @@ class PcapngWriter(RecordWriter):
             return copied(buffer, records)
         blocks = [_enhanced_packet(source, buffer, record, place) for record in with_packets(records)]
         return self._describe(source) + b"".join(blocks)
+
+    def native_encoding(self, source: RecordSource) -> NativeEncoding | None:
+        """Return machine code for the packets of a source whose interfaces are described and have equal units."""
+        interfaces = source.interfaces
+        units = {(interface.byte_order, SECOND // interface.resolution) for interface in interfaces}
+        if len(units) != 1 or self._described < len(interfaces) or SECOND % interfaces[0].resolution:
+            return None
+        from .native.encoder import load_encoder
+
+        ((byte_order, unit),) = units
+        code = load_encoder(f"pcapng, unit {unit} ns", byte_order, partial(_block_encoder, unit))
+        return NativeEncoding(code, [0xFFFF_FFFF + 1] * len(interfaces))
+
+
+def _block_encoder(unit: int) -> "RecordEncoder":
+    from .native.record_encoders import EnhancedPacketCodegen
+
+    return EnhancedPacketCodegen(unit, ENHANCED)
 
 
 def _interface_description(interface: Interface) -> bytes:

@@ -210,9 +210,8 @@ def _filter(
     with ExitStack() as stack:
         readers = [stack.enter_context(reader) for reader in open_readers(sources, format_name)]
         writers = [_make_writer(target, readers, format_name) for target in targets]
-        copies = all(writer is None or writer.copies(reader.container) for writer in writers for reader in readers)
         size = total_size(sources)
-        is_native = copies and not options.as_socket and is_native_chosen(filters, options.engine, size)
+        is_native = not options.as_socket and is_native_chosen(filters, options.engine, size)
         bound_filters = bind_filters(
             filters, options.engine, options.dialect, size, is_native=is_native, as_socket=options.as_socket
         )

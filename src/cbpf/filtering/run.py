@@ -3,7 +3,8 @@
 `FilterRun.run` is the only loop. It requests one `FilterResult` after another, each for some consecutive records, and
 passes the accepted records of each to the sinks:
 
-    NativeRun.results   yields the results of machine code, up to a record that it does not handle
+    NativeRun.results   yields the results of machine code, up to a record that it does not handle; if the format of
+                        the output differs from that of the capture, a `Conversion` encodes their packets
     PythonRun.filter    returns the result of one chunk, filtered in Python; then machine code resumes
     Sink.consume        writes and counts the accepted records of a result
 
@@ -21,14 +22,16 @@ from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from ..capture.base import RecordWriter, ScanOutput
+from ..capture.base import RecordWriter, ScanOutput, end_of
 from ..capture.output import Output
-from ..capture.reader import CaptureReader, Chunk
+from ..capture.reader import CHUNK_SIZE, CaptureReader, Chunk
 from .bound_filter import BoundFilter, native_classes
 from .python_run import PythonRun
 from .summary import Summary
 
 if TYPE_CHECKING:
+    from ..capture.native.run import NativeRun
+    from ..capture.native.scanner import ScannedRecords
     from ..capture.times import TimeBounds, TimeRange
 
 Progress: TypeAlias = Callable[[int], None]
@@ -156,7 +159,7 @@ class FilterRun:
         """Yield the results for all records of a capture, in their order."""
         bounds = None if self._times is None else self._times.bounds(reader.first_time_ns)
         python = PythonRun(reader, self._filters, self._collects, bounds)
-        if self._native and all(sink.writer.copies(reader.container) for sink in self._used_sinks):
+        if self._native:
             yield from self._native_results(reader, python, bounds)
         else:
             for chunk in reader.chunks():
@@ -167,6 +170,7 @@ class FilterRun:
     ) -> Generator[FilterResult, None, None]:
         """Yield results of machine code and of Python in turn."""
         from ..capture.native.run import NativeRun
+        from ..capture.native.scanner import ScannedRecords
 
         def take(result: FilterResult) -> bool:
             if self._would_reach_limit(result):
@@ -174,9 +178,34 @@ class FilterRun:
             python.skip(result.packets)
             return True
 
-        classify, output = partial(native_classes, self._filters), ScanOutput(bounds=bounds)
-        with NativeRun(reader, classify, self._collects, output, stops_early=self._limit is not None) as native:
-            yield from native.results(partial(self._filter, python), take)
+        copies = all(sink.writer.copies(reader.container) for sink in self._used_sinks)
+        if not copies:
+            yield from self._first_results(reader, python)
+        output = ScanOutput("ranges" if copies else "packets", bounds)
+        classify, stops_early = partial(native_classes, self._filters), self._limit is not None
+        with (
+            NativeRun(reader, classify, self._collects, output, stops_early=stops_early) as native,
+            closing(native.results(partial(self._filter, python), take)) as results,
+        ):
+            converted = None if copies else _conversion(reader, native)
+            for result in results:
+                if converted is not None and isinstance(result, ScannedRecords):
+                    yield converted(result, python.packets - result.packets)
+                else:
+                    yield result
+
+    def _first_results(self, reader: CaptureReader, python: PythonRun) -> Generator[FilterResult, None, None]:
+        """Yield results of Python until all writers have decided the format of records, for one chunk or a few.
+
+        A decision considers all interfaces that the chunk with the first packet describes, also those after it.
+        """
+        size = 0
+        while size < CHUNK_SIZE and any(_is_undecided(sink.writer) for sink in self._used_sinks):
+            chunk = reader.read_chunk(CHUNK_SIZE)
+            if chunk is None:
+                return
+            size += end_of(chunk.records)
+            yield from self._filter(python, chunk)
 
     def _filter(self, python: PythonRun, chunk: Chunk) -> Generator[FilterResult, None, None]:
         """Yield the result of a chunk, up to the limit, and then raise the error of a filter, if there is one.
@@ -203,3 +232,14 @@ class FilterRun:
         self._reported = max(self._reported, self._bytes_of_earlier_sources + reader.source_bytes)
         if self._progress is not None:
             self._progress(self._reported)
+
+
+def _is_undecided(writer: RecordWriter) -> bool:
+    return writer.record_format is None and not writer.discards
+
+
+def _conversion(reader: CaptureReader, native: "NativeRun") -> "Callable[[ScannedRecords, int], FilterResult]":
+    """Return a function for the result that is written in place of one of the scanner."""
+    from .conversion import Conversion
+
+    return Conversion(reader, native).result

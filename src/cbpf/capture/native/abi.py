@@ -94,6 +94,30 @@ COLUMN_STARTS: Final = dict(zip(COLUMNS, accumulate(ITEM_SIZES.values(), initial
 ROW_BYTES: Final = sum(ITEM_SIZES.values())
 
 
+class EncodeRequest(ctypes.Structure):
+    """Packets to encode as records of a format.
+
+    *columns*, of *rows* rows, are those of a `ColumnOutput`, whose positions count from *origin*. The packets are rows
+    *row* to *count*; *limits* has a 64-bit number for each interface: a packet with as many bytes captured is not
+    encoded. The records go to *buffer*, which has space for *capacity* bytes.
+
+    The results: *row* is the first row that was not encoded, because the buffer was full or the packet did not fit in
+    the format, and *size* the number of bytes in the buffer.
+    """
+
+    _fields_ = (
+        ("columns", ctypes.c_void_p),
+        ("rows", ctypes.c_uint64),
+        ("origin", ctypes.c_void_p),
+        ("row", ctypes.c_uint64),
+        ("count", ctypes.c_uint64),
+        ("limits", ctypes.c_void_p),
+        ("buffer", ctypes.c_void_p),
+        ("capacity", ctypes.c_uint64),
+        ("size", ctypes.c_uint64),
+    )
+
+
 class TimeScale(ctypes.Structure):
     """The conversion of the time stamps of a pcapng interface to nanoseconds since 1970.
 

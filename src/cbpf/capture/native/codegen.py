@@ -69,7 +69,7 @@ class RecordCodegen(Protocol):
         """Return the values of the record from *position* to *end*; jump if the scanner does not handle it."""
 
     def time_ns(self, access: RequestAccess, position: IRValue, record: RecordValues, otherwise: str) -> IRValue:
-        """Return the signed time of the record at *position*; jump if it does not fit in 64 bits.
+        """Return the signed time of the record at *position*; jump if it is invalid or does not fit in 64 bits.
 
         The result for a record without a packet is any number.
         """

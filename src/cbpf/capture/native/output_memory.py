@@ -32,11 +32,17 @@ class AcceptedRanges(NamedTuple):
 
 
 class AcceptedColumns(NamedTuple):
-    """The packets that one filter accepted, as the columns of `abi.COLUMNS`."""
+    """The packets that one filter accepted, as the columns of `abi.COLUMNS`, *memory* being their address.
+
+    They have *row_count* of *rows* rows; the address is 0, and there are no columns, if they were not collected.
+    """
 
     packets: int
     bytes: int
     columns: Mapping[str, memoryview]
+    memory: int
+    rows: int
+    row_count: int
 
 
 class OutputMemory(Protocol):
@@ -102,7 +108,14 @@ class ColumnMemory:
     def accepted(self) -> Sequence[AcceptedColumns]:
         """Return the results of a scan, which are valid until the next."""
         return [
-            AcceptedColumns(output.packets, output.bytes, {} if memory is None else self._columns(memory, output.count))
+            AcceptedColumns(
+                output.packets,
+                output.bytes,
+                {} if memory is None else self._columns(memory, output.count),
+                output.memory or 0,
+                self.rows,
+                output.count,
+            )
             for output, memory in zip(self.outputs, self._memories, strict=True)
         ]
 

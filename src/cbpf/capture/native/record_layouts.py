@@ -51,9 +51,11 @@ class PcapCodegen:
         return RecordValues(data, captured, wire)
 
     def time_ns(self, access: RequestAccess, position: IRValue, record: RecordValues, otherwise: str) -> IRValue:
-        """Return the time of a record, which always fits in 64 bits."""
+        """Return the time of a record, which fits in 64 bits; jump if its fraction is a second or more."""
         unit = access.function.constant(I64, SECOND).binary("udiv", access.input("fractions"))
-        return access.number(position, 4) * SECOND + access.number(position + 4, 4) * unit
+        fraction = access.number(position + 4, 4)
+        access.jump_if(fraction >= access.input("fractions"), otherwise)
+        return access.number(position, 4) * SECOND + fraction * unit
 
     def plausible(self, access: RequestAccess, position: IRValue) -> IRValue:
         """Return the end of a record with plausible lengths and a time stamp near that of the first record, or 0.

@@ -1,0 +1,100 @@
+"""The generator of the machine code that encodes packets, given as columns, as records of a format."""
+
+from typing import Final, Protocol
+
+from ..._named_tuple import NamedTuple
+from ...engines.llvm.ir import I32, I64, Function, IRValue, module_text
+from .abi import COLUMN_STARTS, ITEM_SIZES, EncodeRequest
+
+_NUMBERS: Final = ("rows", "row", "count", "capacity")
+_ADDRESSES: Final = ("columns", "origin", "limits", "buffer")
+_BLOCK: Final = 32  # bytes that are copied in one step of a loop
+
+
+class PacketValues(NamedTuple):
+    """The values of a packet: numbers of 64 bits, and the address of its bytes."""
+
+    address: IRValue
+    captured: IRValue
+    wire: IRValue
+    interface: IRValue
+    time_ns: IRValue
+
+
+class RecordEncoder(Protocol):
+    """Generates the code that writes a packet as a record."""
+
+    @property
+    def max_overhead(self) -> int:
+        """The maximum number of bytes of a record besides those captured of its packet."""
+
+    def write(self, code: "EncoderCodegen", packet: PacketValues, record: IRValue) -> IRValue:
+        """Write the packet to the address *record* and return the size; leave the loop if it does not fit."""
+
+
+class EncoderCodegen:
+    """Generates the function that executes an `EncodeRequest`; *swapped*: in the opposite byte order of the host."""
+
+    def __init__(self, encoder: RecordEncoder, *, swapped: bool) -> None:
+        self.function: Final = Function("entry", I32, request="ptr noalias")
+        self._encoder = encoder
+        self._swapped = swapped
+        self._inputs = {name: self._field(name).load(8) for name in _NUMBERS}
+        self._inputs |= {name: self._field(name).load_pointer() for name in _ADDRESSES}
+
+    def text(self) -> str:
+        """Return the module with the function, which returns 0."""
+        function = self.function
+        row = function.variable(I64, self._inputs["row"])
+        size = function.variable(I64, 0)
+        with function.loop():
+            function.break_if(row.value >= self._inputs["count"])
+            packet = self._packet(row.value)
+            limit = self._inputs["limits"].gep(packet.interface << 3).load(8)
+            function.break_if(packet.captured >= limit)
+            max_end = size.value + packet.captured + self._encoder.max_overhead
+            function.break_if(max_end > self._inputs["capacity"])
+            size.value = size.value + self._encoder.write(self, packet, self._inputs["buffer"].gep(size.value))
+            row.value = row.value + 1
+        self._field("row").store(row.value)
+        self._field("size").store(size.value)
+        function.ret(0)
+        return module_text(function)
+
+    def _field(self, name: str) -> IRValue:
+        return self.function["request"].gep(getattr(EncodeRequest, name).offset)
+
+    def _packet(self, row: IRValue) -> PacketValues:
+        start = self._cell("starts", row)
+        address = self._inputs["origin"].gep(start)
+        captured = self._cell("ends", row) - start
+        names = ("wire_lengths", "interfaces", "times_ns")
+        return PacketValues(address, captured, *(self._cell(name, row) for name in names))
+
+    def _cell(self, name: str, row: IRValue) -> IRValue:
+        """Return the item of a column."""
+        column = self._inputs["columns"].gep(self._inputs["rows"] * COLUMN_STARTS[name])
+        return column.gep(row * ITEM_SIZES[name]).load(ITEM_SIZES[name]).zext_or_trunc(I64)
+
+    def store_words(self, address: IRValue, *words: IRValue) -> None:
+        """Store the lower 32 bits of numbers one after another, in the byte order of the format."""
+        for index, word in enumerate(words):
+            number = word.zext_or_trunc(I32)
+            address.gep(4 * index).store(number.bswap() if self._swapped else number)
+
+    def copy(self, source: IRValue, target: IRValue, size: IRValue) -> None:
+        """Copy *size* bytes."""
+        done = self.function.variable(I64, 0)
+        for step in (_BLOCK, 8, 1):
+            with self.function.loop():
+                position = done.value
+                self.function.break_if(position + step > size)
+                for offset in range(0, step, 8):
+                    number = source.gep(position + offset).load(min(step, 8))
+                    target.gep(position + offset).store(number)
+                done.value = position + step
+
+
+def encoder_code(encoder: RecordEncoder, *, swapped: bool) -> str:
+    """Return the module that encodes packets; its function takes an `EncodeRequest` and returns 0."""
+    return EncoderCodegen(encoder, swapped=swapped).text()

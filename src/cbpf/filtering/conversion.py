@@ -1,0 +1,118 @@
+"""The packets that machine code accepts, written in another format than that of their capture.
+
+Machine code encodes them too. A packet that does not fit in the format, or that decides it, is left to
+`RecordWriter.encode`, so each rule and error message exists only once.
+"""
+
+from collections.abc import Hashable
+from typing import Final
+
+from .._named_tuple import NamedTuple
+from ..capture.base import RecordSpan, RecordWriter
+from ..capture.native.encoder import Encoder, PreparedEncoding
+from ..capture.native.output_memory import AcceptedColumns
+from ..capture.native.run import NativeRun
+from ..capture.native.scanner import ScannedRecords
+from ..capture.output import Output
+from ..capture.packets import PacketColumns
+from ..capture.reader import CaptureReader
+from .python_run import AcceptedRecords
+
+_MAX_ROWS: Final = 64  # packets that Python encodes before machine code is tried again
+
+
+class ConvertedResult(NamedTuple):
+    """The result of a scan, whose accepted packets are converted."""
+
+    packets: int
+    bytes: int
+    accepted: "list[ConvertedRecords]"
+
+
+class Conversion:
+    """The conversion of the packets of a capture, which *native* reads as columns."""
+
+    def __init__(self, reader: CaptureReader, native: NativeRun) -> None:
+        self._reader = reader
+        self._native = native
+        self._encoder = Encoder()
+        self._encodings: dict[RecordWriter, tuple[Hashable, PreparedEncoding | None]] = {}
+
+    def result(self, result: ScannedRecords, before: int) -> ConvertedResult:
+        """Return a result to be written; *before* is the number of packets in the capture before it."""
+        accepted = [
+            ConvertedRecords(self, output, self._native.columns(result, index, before) if output.packets else None)
+            for index, output in enumerate(result.accepted)
+            if isinstance(output, AcceptedColumns)
+        ]
+        return ConvertedResult(result.packets, result.bytes, accepted)
+
+    def write(
+        self, writer: RecordWriter, accepted: AcceptedColumns, origin: int | None, row: int, output: Output
+    ) -> int:
+        """Write packets from a row on by machine code; return the row after the last packet written.
+
+        *origin* is the address of their source, or None if machine code may not read it.
+        """
+        encoding = self._encoding(writer)
+        return (
+            row if encoding is None or origin is None else self._encoder.write(encoding, accepted, origin, row, output)
+        )
+
+    def _encoding(self, writer: RecordWriter) -> PreparedEncoding | None:
+        key = (writer.record_format, len(self._reader.container.interfaces))
+        known_key, prepared = self._encodings.get(writer, (None, None))
+        if key != known_key:
+            encoding = writer.native_encoding(self._reader.container)
+            prepared = None if encoding is None else PreparedEncoding(encoding)
+            self._encodings[writer] = key, prepared
+        return prepared
+
+    def records(self, columns: PacketColumns, rows: slice) -> AcceptedRecords:
+        """Return some packets as records, for Python."""
+        container, fetch = self._reader.container, columns.source.fetch()
+        parts: list[bytes] = []
+        records: list[RecordSpan] = []
+        numbers: dict[RecordSpan, int] = {}
+        start = 0
+        names = ("starts", "ends", "numbers", "wire_lengths", "interfaces", "timed")
+        for position, position_end, number, wire_length, interface, timed in zip(
+            *(getattr(columns, name)[rows] for name in names), strict=True
+        ):
+            offset = container.packet_offset(timed=bool(timed))
+            part = fetch(slice(position - offset, position_end))
+            end = start + len(part)
+            record = (start, start + offset, end, end, wire_length, interface)
+            parts.append(part)
+            records.append(record)
+            numbers[record] = columns.before + number
+            start = end
+        name = self._reader.name
+        return AcceptedRecords(container, b"".join(parts), records, lambda record: f"{name}: packet {numbers[record]}")
+
+
+class ConvertedRecords:
+    """The packets of a result that one filter accepted; *columns* is None if there are none."""
+
+    def __init__(self, conversion: Conversion, accepted: AcceptedColumns, columns: PacketColumns | None) -> None:
+        self.packets: Final[int] = accepted.packets
+        self.bytes: Final[int] = accepted.bytes
+        self._accepted = accepted
+        self._conversion = conversion
+        self._columns = columns
+
+    def write_to(self, writer: RecordWriter, output: Output) -> None:
+        """Write the packets in the format of *writer*, up to the first that does not fit in it, which is an error."""
+        columns = self._columns
+        if columns is None or writer.discards:
+            return
+        row, step = 0, 1  # *step*: the number of packets that Python encodes if machine code does not
+        while row < self.packets:
+            origin = columns.source.address()
+            end = self._conversion.write(writer, self._accepted, origin, row, output)
+            if end == row:
+                end, step = min(row + step, self.packets), min(2 * step, _MAX_ROWS)
+                self._conversion.records(columns, slice(row, end)).write_to(writer, output)
+            else:
+                step = 1
+            row = end
