@@ -17,7 +17,7 @@ from .options import (
     sources_option,
     sources_to_read,
 )
-from .values import EXPRESSION, FILE, TEXT
+from .values import EXPRESSION, FILE, TEXT, Integer
 
 
 def filter_options(command: Function) -> Function:
@@ -65,3 +65,22 @@ def time_options(command: Function) -> Function:
     ):
         command = declared(command)
     return command
+
+
+def sample_options(command: Function) -> Function:
+    """Add the options --sample and --seed, for the parameters *sample* and *seed*."""
+
+    @option("--sample", metavar="1/N", kind=TEXT, help="Select about one in N packets at random, the same in each run.")
+    @option("--seed", kind=Integer(0), default=0, help="Select other packets for --sample.")
+    @wraps(command)
+    def wrapper(*arguments: Any, sample: str | None, **options: Any) -> int | None:
+        return command(*arguments, sample=None if sample is None else _sample_interval(sample), **options)
+
+    return wrapper
+
+
+def _sample_interval(text: str) -> int:
+    numerator, _, interval = text.partition("/")
+    if numerator.strip() != "1" or not interval.strip().isdecimal():
+        raise UsageError(f"--sample: {text!r} is not a share of packets; examples: 1/10, 1/1000")
+    return int(interval)

@@ -26,6 +26,7 @@ from .targets import choose_targets, open_targets, require_different
 
 if TYPE_CHECKING:
     from ..capture.times import TimeLimit, TimeRange
+    from .sampling import Sample
 
 ContainerChoice: TypeAlias = Literal["same", "pcap", "pcapng"]
 """The format of a written capture: that of the source, or one by its name."""
@@ -44,6 +45,8 @@ def filter_capture(
     invert: bool = False,
     since: "TimeLimit | None" = None,
     until: "TimeLimit | None" = None,
+    sample: int | None = None,
+    seed: int = 0,
     engine: EngineName = "auto",
     dialect: Dialect = PCAP,
     as_socket: bool = False,
@@ -84,6 +87,10 @@ def filter_capture(
         since: Copy only packets with this time or a later one, in the forms of `read_capture`. Times relative to the
             first packet are relative to that of each source.
         until: Copy only packets with an earlier time, in the same forms.
+        sample: Copy only about one in this number of the packets, 1 to 2**32 - 1. They are chosen at random by their
+            numbers in each source, so runs with other filters choose the same packets. The captures are then filtered
+            in Python.
+        seed: Another choice of packets, 0 to 2**64 - 1.
         engine: The execution engine. "auto" is llvm, on all cores, if it is installed and the sources are pipes or have
             16 MB or more in total, and otherwise compiled Python.
         dialect: The dialect whose rules verify and run the program.
@@ -113,7 +120,8 @@ def filter_capture(
         _check_count("filter_capture.count", count)
     outputs = [_NO_OUTPUT, target] if invert else [target, _NO_OUTPUT]
     times = _time_range("filter_capture", since, until)
-    options = _RunOptions(container, compress, engine, dialect, as_socket, count, times, progress)
+    chosen = _sample("filter_capture", sample, seed)
+    options = _RunOptions(container, compress, engine, dialect, as_socket, count, times, chosen, progress)
     return _filter("filter_capture", source, [filter], outputs, options)[0]
 
 
@@ -124,6 +132,8 @@ def split_capture(
     rest: Target = None,
     since: "TimeLimit | None" = None,
     until: "TimeLimit | None" = None,
+    sample: int | None = None,
+    seed: int = 0,
     container: ContainerChoice = "same",
     compress: str | None = None,
     engine: EngineName = "auto",
@@ -141,6 +151,8 @@ def split_capture(
         rest: The target of the packets that no filter accepts; None: these packets are not written.
         since: Copy only packets with this time or a later one to any target.
         until: Copy only packets with an earlier time to any target.
+        sample: Copy only about one in this number of the packets to any target.
+        seed: Another choice of packets.
         container: The format of the targets: "same", "pcap" or "pcapng".
         compress: The compression of the targets; None: the one that the file name of each requires. More than 32
             targets have smaller frames, so that 256 MiB of memory suffice for those that are incomplete.
@@ -171,7 +183,8 @@ def split_capture(
     targets = [target for _, target in pairs] + [rest]
     require_different(targets)
     times = _time_range("split_capture", since, until)
-    options = _RunOptions(container, compress, engine, dialect, as_socket, None, times, progress)
+    chosen = _sample("split_capture", sample, seed)
+    options = _RunOptions(container, compress, engine, dialect, as_socket, None, times, chosen, progress)
     return _filter("split_capture", source, [filter for filter, _ in pairs], list(targets), options)
 
 
@@ -185,6 +198,7 @@ class _RunOptions(NamedTuple):
     as_socket: bool
     limit: int | None
     times: "TimeRange | None"
+    sample: "Sample | None"
     progress: Progress | None
 
 
@@ -194,6 +208,14 @@ def _time_range(caller: str, since: "TimeLimit | None", until: "TimeLimit | None
     from ..capture.times import time_range
 
     return time_range(caller, since, until)
+
+
+def _sample(caller: str, interval: int | None, seed: int) -> "Sample | None":
+    if interval is None and seed == 0:
+        return None
+    from .sampling import checked_sample
+
+    return checked_sample(caller, interval, seed)
 
 
 def _filter(
@@ -211,7 +233,8 @@ def _filter(
         readers = [stack.enter_context(reader) for reader in open_readers(sources, format_name)]
         writers = [_make_writer(target, readers, format_name) for target in targets]
         size = total_size(sources)
-        is_native = not options.as_socket and is_native_chosen(filters, options.engine, size)
+        needs_python = options.as_socket or options.sample is not None
+        is_native = not needs_python and is_native_chosen(filters, options.engine, size)
         bound_filters = bind_filters(
             filters, options.engine, options.dialect, size, is_native=is_native, as_socket=options.as_socket
         )
@@ -226,6 +249,7 @@ def _filter(
             limit=options.limit,
             native=is_native,
             times=options.times,
+            sample=options.sample,
             progress=options.progress,
         )
         return _run(run, readers, bound_filters, [sink for sink in sinks if sink is not None])

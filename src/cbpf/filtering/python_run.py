@@ -25,6 +25,7 @@ from .bound_filter import BoundFilter
 
 if TYPE_CHECKING:
     from ..capture.times import TimeBounds
+    from .sampling import Sample
 
 
 class AcceptedRecords(NamedTuple):
@@ -79,7 +80,7 @@ class PythonRun:
     """The filtering of a capture in Python.
 
     *collects* has a flag for each filter, and a last one for the packets that no filter accepts: whether a sink
-    consumes them. Packets outside *bounds* are accepted by none of them.
+    consumes them. Packets outside *bounds* or *sample* are accepted by none of them.
     """
 
     def __init__(
@@ -88,11 +89,13 @@ class PythonRun:
         filters: Sequence[BoundFilter],
         collects: Sequence[bool],
         bounds: "TimeBounds | None" = None,
+        sample: "Sample | None" = None,
     ) -> None:
         self._reader = reader
         self._filters = filters
         self._collects = collects
         self._bounds = bounds
+        self._sample = sample
         self.packets = 0  # of this capture, before the current chunk
 
     def skip(self, packets: int) -> None:
@@ -112,6 +115,9 @@ class PythonRun:
         if self._bounds is not None:
             timely = self._timely(self._bounds, chunk.buffer, records)
             flags = [list(map(and_, sink_flags, timely)) for sink_flags in flags]
+        if self._sample is not None:
+            sampled = self._sampled(self._sample, records)
+            flags = [list(map(and_, sink_flags, sampled)) for sink_flags in flags]
         accepted = [list(compress(records, sink_flags)) for sink_flags in flags]
         if remaining is not None:
             records, accepted = self._truncate(records, accepted, remaining)
@@ -161,6 +167,15 @@ class PythonRun:
         """Return whether each record is within bounds, or holds no packet."""
         container = self._reader.container
         return [not has_packet(record) or bounds.contain(container.time_ns(buffer, record)) for record in records]
+
+    def _sampled(self, sample: "Sample", records: list[RecordSpan]) -> list[bool]:
+        """Return whether each record is in a sample, or holds no packet."""
+        number, sampled = self.packets, []
+        for record in records:
+            is_packet = has_packet(record)
+            number += is_packet
+            sampled.append(not is_packet or sample.contains(number))
+        return sampled
 
     def _truncate(
         self, records: list[RecordSpan], accepted: list[list[RecordSpan]], remaining: int

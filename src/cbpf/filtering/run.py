@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ..capture.native.run import NativeRun
     from ..capture.native.scanner import ScannedRecords
     from ..capture.times import TimeBounds, TimeRange
+    from .sampling import Sample
 
 Progress: TypeAlias = Callable[[int], None]
 """A function that is called during a run with the number of bytes read of the sources so far, as they are stored."""
@@ -102,7 +103,8 @@ class FilterRun:
 
     *sinks* has a sink for each filter, and a last one for the packets that no filter accepts; None: these packets are
     neither written nor counted. With *limit*, there is one sink, and the run stops when it has consumed that number of
-    packets. *native* permits machine code to scan the captures. Packets of other times than *times* go to no sink.
+    packets. *native* permits machine code to scan the captures. Packets of other times than *times*, and those
+    outside *sample*, which excludes *native*, go to no sink.
     """
 
     def __init__(
@@ -113,6 +115,7 @@ class FilterRun:
         limit: int | None,
         native: bool,
         times: "TimeRange | None",
+        sample: "Sample | None",
         progress: Progress | None,
     ) -> None:
         self._started = time.perf_counter()
@@ -125,6 +128,7 @@ class FilterRun:
         self._limit = limit
         self._native = native
         self._times = times
+        self._sample = sample
         self._progress = progress
         self._bytes_of_earlier_sources = 0  # as they are stored
         self._reported = 0
@@ -158,7 +162,7 @@ class FilterRun:
     def _results(self, reader: CaptureReader) -> Generator[FilterResult, None, None]:
         """Yield the results for all records of a capture, in their order."""
         bounds = None if self._times is None else self._times.bounds(reader.first_time_ns)
-        python = PythonRun(reader, self._filters, self._collects, bounds)
+        python = PythonRun(reader, self._filters, self._collects, bounds, self._sample)
         if self._native:
             yield from self._native_results(reader, python, bounds)
         else:

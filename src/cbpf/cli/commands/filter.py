@@ -8,7 +8,7 @@ from typing import Any
 import cbpf
 
 from ...reporting.packet_output import counted
-from ..capture_options import filter_options, time_options
+from ..capture_options import filter_options, sample_options, time_options
 from ..declarations import option, subcommand
 from ..failures import UsageError
 from ..options import as_socket_option, compress_option, container_options, dialect_option, engine_option
@@ -30,6 +30,7 @@ from ..values import FILE, Integer
 @option("--count", "only_count", is_flag=True, help="Print the number of accepted packets; write no capture.")
 @option("--invert", is_flag=True, help="Accept the packets that do not match, and reject the others.")
 @time_options
+@sample_options
 @container_options
 @compress_option
 @with_progress
@@ -47,6 +48,8 @@ def command(
     invert: bool,
     since: str | None,
     until: str | None,
+    sample: int | None,
+    seed: int,
     container: Any,
     compress: str | None,
     no_progress: bool,
@@ -77,6 +80,8 @@ def command(
                 accept,
                 since=since,
                 until=until,
+                sample=sample,
+                seed=seed,
                 container=container,
                 compress=compress,
                 count=count,

@@ -8,7 +8,7 @@ from typing import Any
 import cbpf
 
 from ...reporting.packet_output import counted
-from ..capture_options import time_options
+from ..capture_options import sample_options, time_options
 from ..declarations import argument, option, subcommand
 from ..failures import UsageError
 from ..options import (
@@ -31,6 +31,7 @@ from ..values import FILE, ROUTE
 @sources_option
 @option("--rest", kind=FILE, help="Write the packets that no expression accepts to FILE.")
 @time_options
+@sample_options
 @container_options
 @compress_option
 @with_progress
@@ -43,6 +44,8 @@ def command(
     rest: str | None,
     since: str | None,
     until: str | None,
+    sample: int | None,
+    seed: int,
     container: Any,
     compress: str | None,
     no_progress: bool,
@@ -71,6 +74,8 @@ def command(
                 rest=rest,
                 since=since,
                 until=until,
+                sample=sample,
+                seed=seed,
                 container=container,
                 compress=compress,
                 engine=engine,
