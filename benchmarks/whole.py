@@ -39,10 +39,10 @@ def whole(setting: Setting) -> Iterator[Section]:
         process("dpkt, loop in Python", _loop("dpkt", for_dpkt), units=for_dpkt.packets),
         process("scapy, loop in Python", _loop("scapy", for_scapy), units=for_scapy.packets),
     ]
-    yield _to_null_device(capture, 2.5, slow, rounds=setting.rounds(9))
+    yield _to_null_device(capture, 3.0, slow, rounds=setting.rounds(9))
     yield _to_a_file(capture, rounds=setting.rounds(9))
     (capture,) = synthetic_captures(setting.scaled(HUGE))
-    yield _to_null_device(capture, 5.0, [], rounds=setting.rounds(7))
+    yield _to_null_device(capture, 6.5, [], rounds=setting.rounds(7))
     yield _to_a_file(capture, rounds=setting.rounds(7))
 
 
