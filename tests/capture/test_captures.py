@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import signal
@@ -130,6 +131,16 @@ def test_iteration_continues_where_it_stopped() -> None:
     reader = cbpf.read_capture(BytesIO(PLAIN))
     first = next(iter(reader))
     assert [first.number, *(packet.number for packet in reader)] == [1, 2, 3, 4]
+
+
+def test_a_reader_that_is_not_closed_is_freed_at_once() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        with pytest.warns(ResourceWarning, match="unclosed file"):
+            list(cbpf.read_capture(TRAFFIC))
+    finally:
+        gc.enable()
 
 
 def test_long_dbus_messages_are_read() -> None:

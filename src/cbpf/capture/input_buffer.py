@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from ..errors import CaptureError
 from .input import Input
+from .source_stream import do_nothing
 
 if TYPE_CHECKING:
     from .read_ahead import Piece, ReadAhead
@@ -113,6 +114,8 @@ class InputBuffer:
             if self._end == first:
                 raise
             self._error = error
+        finally:
+            self._input.stream.before_read = do_nothing
 
     def _reserve(self, room: int) -> None:
         """Provide memory for *room* more bytes."""

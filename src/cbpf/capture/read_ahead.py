@@ -20,7 +20,7 @@ from typing import Final
 from .._named_tuple import NamedTuple
 from ..errors import CaptureError
 from .input import Input
-from .source_stream import wait_readable
+from .source_stream import do_nothing, wait_readable
 
 WINDOW_COUNT: Final = 3  # one is parsed, one is filled, and one is ready
 WINDOW_SIZE: Final = 1 << 23  # bytes that the thread fills
@@ -109,6 +109,7 @@ class ReadAhead:
                 self._deliver()
         except BaseException as error:  # raised again by `take`
             last = error
+        self._input.stream.before_read = do_nothing
         self._deliver()
         self._pieces.put(last)
 

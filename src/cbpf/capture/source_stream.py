@@ -28,7 +28,7 @@ class SourceStream:
         """Raise `CaptureError` if the source cannot be opened."""
         self.name, self._stream, self.is_owned = _open(source)
         self.bytes_read = 0
-        self.before_read: Callable[[], None] = _do_nothing
+        self.before_read: Callable[[], None] = do_nothing
         self._ahead = b""  # bytes that were read but not returned
         self._descriptor = self._stream.fileno() if self.is_owned else _descriptor_of(self._stream)
         self.is_regular = self._descriptor is not None and _is_regular(self._descriptor)
@@ -136,7 +136,7 @@ def wait_readable(descriptors: list[int], seconds: float | None) -> bool:
     return bool(poll.poll(None if seconds is None else seconds * 1000))
 
 
-def _do_nothing() -> None:
+def do_nothing() -> None:
     """Do nothing before a read."""
 
 
