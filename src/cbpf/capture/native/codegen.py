@@ -353,7 +353,7 @@ class ScannerCodegen(RequestAccess):
             verdicts = verdicts.gep(first * 4)
         self.function.call(I32, match, rows, count, verdicts, contexts)
 
-    def is_selected(self, lane: IRValue, step: IRValue, verdicts: int, *, rejected: bool) -> IRValue:
+    def is_selected(self, step: IRValue, verdicts: int, *, rejected: bool) -> IRValue:
         """Return whether the packet of a step has a verdict for an output, at this offset, and a time in the bounds."""
         verdict = self.column(step, verdicts, 4).load(4)
         is_selected = verdict.eq(0) if rejected else verdict.ne(0)

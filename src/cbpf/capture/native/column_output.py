@@ -45,7 +45,7 @@ class ColumnOutputCodegen:
             function.if_then(code.output_memory(part).load(8).ne(0)),
             function.for_range(count) as step,
         ):
-            is_selected = code.is_selected(lane, step, verdicts, rejected=rejected)
+            is_selected = code.is_selected(step, verdicts, rejected=rejected)
             is_packet = code.is_packet(lane, step)
             has_row = is_selected | is_packet.eq(0) if self._all_records else is_selected & is_packet.ne(0)
             with function.if_then(has_row):

@@ -29,7 +29,7 @@ class RangeOutputCodegen:
         part = code.lane_output(lane, index)
         ranges = code.output_field("ranges", part).load(8)
         with function.if_then(ranges.ne(0)), function.for_range(count) as step:
-            is_selected = code.is_selected(lane, step, verdicts, rejected=rejected)
+            is_selected = code.is_selected(step, verdicts, rejected=rejected)
             is_packet = code.is_packet(lane, step)
             with function.if_then(is_selected | is_packet.eq(0)):
                 start = code.column(lane * (STEPS + 1) + step, STARTS_OFFSET, 8)

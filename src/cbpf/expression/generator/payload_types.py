@@ -155,7 +155,6 @@ _PPP: Final = {
     IPX: 0x2B,
 }
 """The numbers of protocols in PPP (RFC 1661), by EtherType or service access point."""
-_COMPRESSED_TCP: Final = (0x2F, 0x2D)  # Van Jacobson's, uncompressed and compressed (RFC 1144)
 
 
 def _ppp(context: Context, protocol: int) -> Condition:

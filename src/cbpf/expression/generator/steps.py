@@ -22,7 +22,6 @@ _SCRATCH_TO_X: Final = CODE_OF[Action.LOAD_X, Operand.SCRATCH, 4]
 _CONSTANT_TO_X: Final = CODE_OF[Action.LOAD_X, Operand.K, 4]
 _HEADER_LENGTH_TO_X: Final = CODE_OF[Action.LOAD_X, Operand.MEMORY_SHIFT, 1]
 _STORE_A: Final = CODE_OF[Action.STORE_A, Operand.SCRATCH, 4]
-_STORE_X: Final = CODE_OF[Action.STORE_X, Operand.SCRATCH, 4]
 
 A_TO_X: Final = raw(CODE_OF[Action.TAX, Operand.NONE, 4])
 """Copy A to X."""
@@ -72,11 +71,6 @@ def scratch_to_x(slot: int) -> RawInstruction:
 def store_a(slot: int) -> RawInstruction:
     """Store A in a scratch slot."""
     return raw(_STORE_A, slot)
-
-
-def store_x(slot: int) -> RawInstruction:
-    """Store X in a scratch slot."""
-    return raw(_STORE_X, slot)
 
 
 def arithmetic(action: Action, k: int | None = None) -> RawInstruction:
