@@ -8,7 +8,7 @@ from cbpf.cli.commands import COMMANDS, SECTIONS, load
 from cbpf.cli.tcpdump_options import TCPDUMP_OPTIONS
 from support.command_line import TRAFFIC, CommandLine
 
-CAPTURE_COMMANDS = ("filter", "split", "info", "run", "trace", "why")
+CAPTURE_COMMANDS = ("filter", "split", "info", "run", "trace", "why", "count")
 
 
 def test_each_command_is_in_one_section_of_the_help(cli: CommandLine) -> None:
@@ -47,7 +47,7 @@ def test_options_of_tcpdump_are_answered(cli: CommandLine, name: str) -> None:
 def test_an_option_of_tcpdump_has_one_advice() -> None:
     options = [option for text in TCPDUMP_OPTIONS.values() for option in text.split()]
     assert len(options) == len(set(options))
-    assert set("ABDEHKLMNQSTUVXZbdefijlmpstuvxz#") <= {option[1] for option in options if len(option) == 2}
+    assert set("ABCDEGHKLMNQSTUVWXZbdefijlmpstuvxz#") <= {option[1] for option in options if len(option) == 2}
 
 
 @pytest.mark.parametrize(

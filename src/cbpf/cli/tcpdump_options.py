@@ -9,6 +9,7 @@ TCPDUMP_OPTIONS: Final = {
     "cbpf print prints packets": "-A -b -e -f -H -K -l -m -M -N -S -t -T -u -v -x -X"
     " -# --number --print --packet-buffered",
     "cbpf does not decrypt packets; tcpdump -r - prints the output": "-E",
+    "cbpf writes one file; editcap -c PACKETS or -i SECONDS splits it": "-C -G -W",
     "the link type and the snapshot length are those of the capture": "-s -y --snapshot-length --linktype",
     "several captures are read with several -r": "-V",
     "cbpf needs no privileges to read captures": "-Z --relinquish-privileges",

@@ -13,10 +13,11 @@ from ..failures import UsageError
 from ..options import dialect_option, engine_option
 from ..progress import progress_bar, with_progress
 from ..streams import echo
+from ..tcpdump_options import TCPDUMP_OPTIONS
 from ..values import EXPRESSION, TEXT, Choice
 
 
-@subcommand("count", "Count packets by filter, time and link type.")
+@subcommand("count", "Count packets by filter, time and link type.", foreign_options=TCPDUMP_OPTIONS)
 @filter_options
 @option(
     "-e",
