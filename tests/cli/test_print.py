@@ -20,6 +20,12 @@ def test_selected_packets_of_several_captures(cli: CommandLine, traffic: Path) -
     assert all(": ICMP " in line for line in lines)
 
 
+def test_json_lines_have_the_time_that_is_chosen(cli: CommandLine, traffic: Path) -> None:
+    for form, expected in (("epoch", "1795197587.026394"), ("delta", "0.000000"), ("clock", "17:59:47.026394")):
+        _, out, _ = cli("print", "-r", str(traffic), "--json", "-c", "1", "--time", form)
+        assert json.loads(out)["time"] == expected
+
+
 def test_json_lines_have_the_packets_of_a_period(cli: CommandLine, traffic: Path) -> None:
     code, out, _ = cli(
         "print", "-r", str(traffic), "--json", "--since", "+5s", "--until", "2026-11-20T18:00:00Z", "arp"

@@ -114,7 +114,7 @@ def test_times() -> None:
 def test_json(traffic: Path) -> None:
     with cbpf.read_capture(traffic) as capture:
         packets = list(capture)
-        rows = [json.loads(PacketPrinter().json(packet, capture.interfaces[0])) for packet in packets]
+        rows = [json.loads(PacketPrinter("date").json(packet, capture.interfaces[0])) for packet in packets]
     assert [row["number"] for row in rows] == list(range(1, len(packets) + 1))
     row = next(row for row in rows if row.get("destination_port") == 443)
     assert set(row) >= {"time", "source", "destination", "source_port", "transport", "flags", "sequence", "source_mac"}

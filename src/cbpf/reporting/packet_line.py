@@ -71,7 +71,7 @@ class PacketPrinter:
         headers, dns = self._dissect(packet, interface)
         general = {
             "number": packet.number,
-            "time": date_text(packet.time_ns, _digits(interface)),
+            "time": self._time(packet, interface),
             "link_type": interface.link_type.name,
             "interface": packet.interface,
             "captured": len(packet.data),

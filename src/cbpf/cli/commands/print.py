@@ -32,8 +32,7 @@ _OPTIONS: Final = {
 @option(
     "--time",
     kind=Choice(TIMES),
-    default="clock",
-    shows_default=True,
+    shows_default="clock, or date with --json",
     help="Time to print: of the day or with the date (UTC), seconds since 1970, or since the first or previous packet.",
 )
 @time_options
@@ -47,7 +46,7 @@ def command(
     count: int | None,
     with_bytes: bool,
     as_json: bool,
-    time: str,
+    time: str | None,
     since: str | None,
     until: str | None,
     by_line: bool,
@@ -66,7 +65,7 @@ def command(
     """
     if with_bytes and as_json:
         raise UsageError("--hex and --json are mutually exclusive")
-    printer = PacketPrinter(time)
+    printer = PacketPrinter(time or ("date" if as_json else "clock"))
     remaining = count
     for source in captures:
         with cbpf.read_capture(
