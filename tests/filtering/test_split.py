@@ -298,6 +298,16 @@ def test_empty_routes_are_rejected() -> None:
             cbpf.split_capture(BytesIO(PLAIN), routes)
 
 
+def test_routes_are_pairs() -> None:
+    for routes, fact in (
+        (5, "5 is not iterable"),
+        ("tcp", "'t' is not a pair"),
+        ([("tcp", None, 1)], ".* is not a pair"),
+    ):
+        with pytest.raises(cbpf.FieldError, match=rf"^split_capture\.routes: {fact}"):
+            cbpf.split_capture(BytesIO(PLAIN), cast(Any, routes))
+
+
 @pytest.mark.parametrize("same", ["in.pcap", "./in.pcap", "link.pcap", "folder/../in.pcap"])
 def test_routes_to_one_file_are_rejected(same: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

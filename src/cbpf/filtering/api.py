@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from .._named_tuple import NamedTuple
 from .._options import EngineName
-from .._validators import within
+from .._validators import iterable, within
 from ..capture.base import NullWriter, RecordWriter
 from ..capture.output import Target
 from ..capture.reader import CaptureReader
@@ -177,7 +177,10 @@ def split_capture(
     >>> arp.packets_accepted, tcp.packets_accepted, rest.packets_accepted
     (18, 480, 407)
     """
-    pairs = list(routes.items() if isinstance(routes, Mapping) else routes)
+    pairs = list(routes.items() if isinstance(routes, Mapping) else iterable("split_capture.routes", routes))
+    for pair in pairs:
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise FieldError(f"split_capture.routes: {pair!r} is not a pair of a filter and its target")
     if not pairs:
         raise FieldError("split_capture.routes: is empty; name at least one filter and its target")
     targets = [target for _, target in pairs] + [rest]
