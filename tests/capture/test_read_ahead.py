@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
@@ -19,6 +21,7 @@ import pytest
 
 import cbpf
 from cbpf.capture import input_buffer, read_ahead
+from cbpf.capture.native import choice, scanner
 from support.captures import as_pcapng, encoded
 from support.compressed import FRAME_KINDS, Pieces, gzip_member
 from support.hostile_captures import DAMAGES, TRAFFIC_RECORDS, damaged
@@ -306,3 +309,38 @@ def test_memory_does_not_grow_with_a_decompression_bomb(tmp_path: Path) -> None:
         done = subprocess.run([sys.executable, "-c", PEAK, str(path)], capture_output=True, text=True, check=True)
         peaks.append(int(done.stdout))
     assert 0 < peaks[1] < peaks[0] + 8_000
+
+
+@pytest.mark.parametrize(("owner", "name"), [(read_ahead.ReadAhead, "_fill"), (scanner.Scanner, "scan")])
+def test_a_thread_may_collect_the_run_that_it_works_for(
+    owner: Any, name: str, small_windows: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python's garbage collector runs in any thread, and ends a run to which nothing refers any more."""
+    dropped, calls, unraisable = threading.Event(), Counter[threading.Thread](), list[Any]()
+    original = getattr(owner, name)
+
+    def called(*arguments: Any, **options: Any) -> Any:
+        thread = threading.current_thread()
+        calls[thread] += 1
+        if calls[thread] > 1 and thread is not threading.main_thread():
+            dropped.wait(60)
+            gc.collect()
+        return original(*arguments, **options)
+
+    path, before = tmp_path / "a.pcap", set(threading.enumerate())
+    path.write_bytes(LONG)
+    monkeypatch.setattr(owner, name, called)
+    monkeypatch.setattr(choice, "MIN_NATIVE_SIZE", 0)
+    monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
+    gc.disable()
+    try:
+        reader = cbpf.read_capture(path if name == "scan" else BytesIO(LONG))
+        while not (threads := set(threading.enumerate()) - before):
+            next(reader)
+        del reader
+        dropped.set()
+        for thread in threads:
+            thread.join(60)
+    finally:
+        gc.enable()
+    assert [str(error.exc_value) for error in unraisable] == []

@@ -92,6 +92,8 @@ class ReadAhead:
                 self._free.get_nowait()
         self._free.put(None)
         os.eventfd_write(self._wakeup, 1)
+        if self._thread is threading.current_thread():  # its garbage collector ends a run that nobody refers to
+            return
         self._thread.join()
         os.close(self._wakeup)
         self._pieces = SimpleQueue()

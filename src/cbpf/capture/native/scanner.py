@@ -238,7 +238,8 @@ class _Worker:
             while True:
                 self._free.get_nowait()
         self._free.put(None)
-        self._thread.join()
+        if self._thread is not threading.current_thread():  # its garbage collector may end a scan nobody refers to
+            self._thread.join()
 
 
 def scan_file(
