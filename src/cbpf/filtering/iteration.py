@@ -75,8 +75,8 @@ def read_capture(
 ) -> CaptureReader:
     """Open a capture and return an iterator over its packets, or over those that are selected.
 
-    Packets are decoded by machine code if `cbpf[llvm]` is installed and the source has 16 MB or more, or an unknown size,
-    as a pipe has; and otherwise by Python, with the same results.
+    Packets are decoded by machine code if `cbpf[llvm]` is installed and the source has 16 MB or more, or an unknown
+    size as a pipe has; and otherwise by Python, with the same results.
 
     Args:
         source: A path, "-" for standard input, or a binary file object.
