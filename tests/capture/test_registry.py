@@ -81,7 +81,7 @@ LINES_FORMAT: Final = CaptureFormat(
     "lines",
     recognizes=lambda begin: begin.startswith(MAGIC),
     open=lambda begin, name: Lines(),
-    writer=lambda sources: LinesWriter(),
+    writer=lambda sources, snaplen: LinesWriter(),
 )
 
 

@@ -161,7 +161,7 @@ USAGE_ERRORS = [
     (["filter", "-dd", "ip"], "cbpf: No such option '-d'; cbpf compile prints programs (see cbpf filter --help)"),
     (["filter", "-i", "eth0", "ip"], "cbpf: No such option '-i'; cbpf does not capture; filter the output of tcpdump"),
     (["filter", "-nr", "T", "-v", "ip"], "cbpf: No such option '-v'; cbpf print prints packets"),
-    (["filter", "--linktype=RAW", "ip"], "cbpf: No such option '--linktype'; the link type and the snapshot length"),
+    (["filter", "--linktype=RAW", "ip"], "cbpf: No such option '--linktype'; the link type is that of the capture"),
     (["filter", "T", "ip"], "cbpf: T is a file, and not an expression; read it with -r FILE (see cbpf filter --help)"),
     (["asm", "nope"], "cbpf: nope: No such file or directory\n"),
     (["filter", "-r", "nope.pcap", "-w", "out", "ip"], "cbpf: nope.pcap: No such file or directory"),

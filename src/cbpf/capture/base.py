@@ -39,6 +39,8 @@ NO_PACKET: Final = -1
 
 SECOND: Final = 1_000_000_000  # nanoseconds
 
+UNLIMITED: Final = 1 << 32  # a number of bytes that exceeds the length of each packet
+
 OTHER_HEAD_SIZE: Final = 4  # bytes of a record without a packet that determine its kind
 
 BEGIN_SIZE: Final = 24  # bytes of a capture that are read before its format is known
@@ -126,12 +128,13 @@ class NativeScan(NamedTuple):
 class NativeEncoding(NamedTuple):
     """Machine code that encodes the packets of a source for a writer.
 
-    *limits* has a number of bytes for each interface of the source: packets with as many bytes captured, or more, are
-    left to `RecordWriter.encode`.
+    *limits* has a number of bytes for each interface of the source: packets of which as many bytes would be written,
+    or more, are left to `RecordWriter.encode`. Of each packet, at most *snaplen* bytes are written.
     """
 
     code: "Code"
     limits: Sequence[int]
+    snaplen: int = UNLIMITED
 
 
 class RecordSource(ABC):
@@ -238,10 +241,12 @@ class RecordWriter(ABC):
     """A writer of one format: returns the bytes to write for the accepted records of one source after another.
 
     *record_format* is that of the output, to compare with `RecordSource.record_format`, or None until it is decided.
-    *has_comments* indicates that it writes the comments of packets, *discards* that it writes nothing.
+    *snaplen* is the maximum number of bytes that it writes of a packet. *has_comments* indicates that it writes the
+    comments of packets, *discards* that it writes nothing.
     """
 
     record_format: Hashable | None
+    snaplen: int = UNLIMITED
     has_comments: ClassVar[bool] = False
     discards: ClassVar[bool] = False
 
@@ -255,7 +260,11 @@ class RecordWriter(ABC):
 
     def copies(self, source: RecordSource) -> bool:
         """Return whether the records of a source may be copied without being encoded again."""
-        return self.record_format == source.record_format
+        return self.snaplen == UNLIMITED and self.record_format == source.record_format
+
+    def edits(self, source: RecordSource) -> bool:
+        """Return whether `encode` changes records of a source that hold no packet, so it must receive them too."""
+        return False
 
     @abstractmethod
     def encode(self, source: RecordSource, buffer: bytes, records: list[RecordSpan], place: Place) -> bytes:
@@ -299,7 +308,8 @@ class CaptureFormat(NamedTuple):
         recognizes: Returns whether a capture begins with the magic number of this format.
         open: Returns the container for the first bytes (BEGIN_SIZE or fewer) and the name of a capture;
             raises `CaptureError` if they are not a valid start.
-        writer: Returns a writer for these sources, each with its name.
+        writer: Returns a writer for these sources, each with its name, that writes at most a number of bytes of a
+            packet.
         suffixes: The suffixes of the names of its files.
         needs_interfaces: Whether the writer considers the interfaces of all sources before it writes a record.
     """
@@ -307,7 +317,7 @@ class CaptureFormat(NamedTuple):
     name: str
     recognizes: Callable[[bytes], bool]
     open: Callable[[bytes, str], Container]
-    writer: Callable[[Sequence[tuple[str, RecordSource]]], RecordWriter]
+    writer: Callable[[Sequence[tuple[str, RecordSource]], int], RecordWriter]
     suffixes: tuple[str, ...] = ()
     needs_interfaces: bool = False
 

@@ -9,6 +9,7 @@ from ..errors import CaptureError, DamagedCapture
 from ..packet.host_order import HostOrder
 from .base import (
     SECOND,
+    UNLIMITED,
     CaptureFormat,
     Container,
     Interface,
@@ -23,7 +24,16 @@ from .base import (
     Section,
     with_packets,
 )
-from .pcap_header import FILE_HEADER_SIZE, FileHeader, PcapLayout, is_pcap, merged_header, parse_header, plain_header
+from .pcap_header import (
+    FILE_HEADER_SIZE,
+    FileHeader,
+    PcapLayout,
+    is_pcap,
+    merged_header,
+    parse_header,
+    plain_header,
+    with_snaplen,
+)
 
 if TYPE_CHECKING:
     from .native.codegen import RecordCodegen
@@ -127,14 +137,16 @@ class PcapWriter(RecordWriter):
     order; a link type whose headers cannot be converted is an error then.
     """
 
-    def __init__(self, sources: Sequence[tuple[str, RecordSource]]) -> None:
+    def __init__(self, sources: Sequence[tuple[str, RecordSource]], snaplen: int = UNLIMITED) -> None:
         """Raise `CaptureError` for pcaps of different link types; *sources* are given with their names."""
+        self.snaplen = snaplen
         self._sources = sources
         self._header: FileHeader | None = None
         pcaps = [(name, source.header) for name, source in sources if isinstance(source, Pcap)]
         if len(pcaps) == len(sources):
             _require_one_link_type(pcaps)
-            self._header = merged_header([header for _, header in pcaps])
+            merged = merged_header([header for _, header in pcaps])
+            self._header = with_snaplen(merged, min(merged.snaplen, snaplen))
             _require_convertible(pcaps, self._header)
 
     @property
@@ -157,9 +169,9 @@ class PcapWriter(RecordWriter):
             header = self._decide(source.interfaces[interface])
             head = header.data
         if isinstance(source, Pcap) and source.header.link_type == header.link_type:
-            body = b"".join(_reencoded(source.header, buffer, packets, header.layout))
+            body = b"".join(_reencoded(source.header, buffer, packets, header.layout, self.snaplen))
         else:
-            body = b"".join(_encoded(source, buffer, packets, place, header))
+            body = b"".join(_encoded(source, buffer, packets, place, header, self.snaplen))
         self._header = header  # only now: after an error, the header is not yet written
         return head + body
 
@@ -173,7 +185,7 @@ class PcapWriter(RecordWriter):
         layout = header.layout
         key, codegen = f"pcap, nanoseconds {layout.nanoseconds}", partial(_record_encoder, layout)
         limits = [_limit(interface, header, source) for interface in source.interfaces]
-        return NativeEncoding(load_encoder(key, layout.byte_order, codegen), limits)
+        return NativeEncoding(load_encoder(key, layout.byte_order, codegen), limits, self.snaplen)
 
     def end(self) -> bytes:
         """Return the header, with the link type of the first interface, if no packet was written."""
@@ -190,18 +202,20 @@ class PcapWriter(RecordWriter):
             interface for _, source in self._sources for interface in source.interfaces
             if interface.link_type == first.link_type
         ]  # fmt: skip
-        snaplen = max(interface.snaplen for interface in interfaces)
+        snaplen = min(max(interface.snaplen for interface in interfaces), self.snaplen)
         nanoseconds = any(interface.needs_nanoseconds for interface in interfaces)
         return plain_header(first._replace(snaplen=snaplen), nanoseconds=nanoseconds)
 
 
-def _reencoded(source: FileHeader, buffer: bytes, packets: list[RecordSpan], target: PcapLayout) -> Iterator[bytes]:
-    """Yield records of a pcap: copied if the layouts are equal and no packet exceeds the snapshot length."""
+def _reencoded(
+    source: FileHeader, buffer: bytes, packets: list[RecordSpan], target: PcapLayout, snaplen: int
+) -> Iterator[bytes]:
+    """Yield records of a pcap: copied if the layouts are equal and no packet exceeds a snapshot length."""
     layout, order = source.layout, _order_to_reverse(source.interface, target)
     for record in packets:
-        start, _, data_end, end, _, _ = record
-        is_equal = layout == target and data_end == end
-        yield buffer[start:end] if is_equal else _converted(record, buffer, layout, target, order)
+        start, data_start, data_end, end, _, _ = record
+        is_equal = layout == target and data_end == end and data_end - data_start <= snaplen
+        yield buffer[start:end] if is_equal else _converted(record, buffer, layout, target, order, snaplen)
 
 
 def _order_to_reverse(interface: Interface, target: PcapLayout) -> HostOrder | None:
@@ -210,24 +224,30 @@ def _order_to_reverse(interface: Interface, target: PcapLayout) -> HostOrder | N
 
 
 def _converted(
-    record: RecordSpan, buffer: bytes, source: PcapLayout, target: PcapLayout, order: HostOrder | None
+    record: RecordSpan, buffer: bytes, source: PcapLayout, target: PcapLayout, order: HostOrder | None, snaplen: int
 ) -> bytes:
-    """Return a record in layout *target*, truncated to the snapshot length of its source."""
+    """Return a record in layout *target*, truncated to *snaplen* and to the snapshot length of its source."""
     start, data_start, data_end, _, wire_length, _ = record
     seconds, fraction = struct.unpack_from(f"{source.byte_order}II", buffer, start)
     if target.nanoseconds and not source.nanoseconds:
         fraction *= 1000
-    lengths = (data_end - data_start, wire_length)
+    lengths = (min(data_end - data_start, snaplen), wire_length)
     if target.length_order == "wire first":
         lengths = lengths[::-1]
     head = struct.pack(f"{target.byte_order}IIII", seconds, fraction & 0xFFFF_FFFF, *lengths)
     extra = buffer[start + 16 : data_start] if target.record_header_size > 16 else b""
     data = buffer[data_start:data_end]
-    return head + extra + (data if order is None else order.reversed(data, wire_length, source.byte_order))
+    data = data if order is None else order.reversed(data, wire_length, source.byte_order)
+    return head + extra + data[:snaplen]
 
 
 def _encoded(
-    source: RecordSource, buffer: bytes, packets: list[RecordSpan], place: Place, header: FileHeader
+    source: RecordSource,
+    buffer: bytes,
+    packets: list[RecordSpan],
+    place: Place,
+    header: FileHeader,
+    snaplen: int,
 ) -> Iterator[bytes]:
     """Yield the records of packets from another format."""
     layout, time_ns = header.layout, source.time_ns
@@ -236,7 +256,8 @@ def _encoded(
     orders: dict[int, HostOrder | None] = {}  # of the interfaces that fit
     for record in packets:
         _, data_start, data_end, _, wire_length, interface = record
-        captured, (seconds, fraction) = data_end - data_start, divmod(time_ns(buffer, record), SECOND)
+        captured = min(data_end - data_start, snaplen)
+        seconds, fraction = divmod(time_ns(buffer, record), SECOND)
         if interface not in orders or captured > max_captured or seconds >> 32 or fraction % unit:
             described = source.interfaces[interface]
             fault = _misfit(described, captured, seconds, fraction, header)
@@ -246,14 +267,14 @@ def _encoded(
         data, order = buffer[data_start:data_end], orders[interface]
         if order is not None:
             data = order.reversed(data, wire_length, source.interfaces[interface].byte_order)
-        yield pack(seconds, fraction // unit, captured, wire_length) + data
+        yield pack(seconds, fraction // unit, captured, wire_length) + data[:captured]
 
 
 def _limit(interface: Interface, header: FileHeader, source: RecordSource) -> int:
     """Return the number of bytes captured from which on machine code does not encode a packet of an interface."""
     if interface.link_type != header.link_type or _order_to_reverse(interface, header.layout) is not None:
         return 0
-    return (0xFFFF_FFFF if isinstance(source, Pcap) else _max_captured(header)) + 1
+    return UNLIMITED if isinstance(source, Pcap) else _max_captured(header) + 1
 
 
 def _record_encoder(layout: PcapLayout) -> "RecordEncoder":

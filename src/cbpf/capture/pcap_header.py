@@ -67,9 +67,14 @@ def parse_header(data: bytes, name: str) -> FileHeader:
     header_type = link_type(linktype & 0x03FF_FFFF)  # the upper bits hold the length of the frame check sequence
     if not 0 < snaplen <= 0x7FFF_FFFF:
         snaplen = header_type.max_packet_length
-    if variant.record_header_size == 24 and header_type.name == "EN10MB":
-        snaplen += 14  # Kuznetzov's libpcap did not count the Ethernet header when capturing
-    return FileHeader(data[:FILE_HEADER_SIZE], PcapLayout(byte_order, *variant, length_order), snaplen, header_type)
+    layout = PcapLayout(byte_order, *variant, length_order)
+    return FileHeader(data[:FILE_HEADER_SIZE], layout, snaplen + _uncounted(layout, header_type), header_type)
+
+
+def _uncounted(layout: PcapLayout, header_type: LinkType) -> int:
+    """Return the number of bytes of a packet that the snapshot length in the header does not count."""
+    is_kuznetzov = layout.record_header_size == 24  # his libpcap did not count the Ethernet header when capturing
+    return 14 if is_kuznetzov and header_type.name == "EN10MB" else 0
 
 
 def _identify(data: bytes) -> tuple[ByteOrder, _Variant]:
@@ -100,8 +105,17 @@ def merged_header(headers: list[FileHeader]) -> FileHeader:
     if any(header.layout != first.layout for header in headers):
         nanoseconds = any(header.layout.nanoseconds for header in headers)
         return plain_header(first.interface._replace(snaplen=snaplen), nanoseconds=nanoseconds)
-    end = struct.pack(f"{first.layout.byte_order}II", snaplen, first.link_type.linktype)
-    return FileHeader(first.data[:16] + end, first.layout, snaplen, first.link_type)
+    end = struct.pack(f"{first.layout.byte_order}I", first.link_type.linktype)
+    return with_snaplen(first._replace(data=first.data[:20] + end, snaplen=0), snaplen)
+
+
+def with_snaplen(header: FileHeader, snaplen: int) -> FileHeader:
+    """Return a header with a snapshot length; the same header if it has it already."""
+    if header.snaplen == snaplen:
+        return header
+    counted = max(snaplen - _uncounted(header.layout, header.link_type), 1)  # 0 would be no limit
+    field = struct.pack(f"{header.layout.byte_order}I", counted)
+    return header._replace(data=header.data[:16] + field + header.data[20:], snaplen=snaplen)
 
 
 def plain_header(interface: Interface, *, nanoseconds: bool) -> FileHeader:

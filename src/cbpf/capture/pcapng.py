@@ -25,12 +25,22 @@ from .base import (
     Section,
     has_packet,
 )
-from .pcapng_writer import ENHANCED, HEAD, INTERFACE, MAX_NAME_LENGTH, NAME, RESOLUTION, SECTION, TRAILER, PcapngWriter
+from .pcapng_writer import (
+    BYTE_ORDERS,
+    ENHANCED,
+    HEAD,
+    INTERFACE,
+    MAX_NAME_LENGTH,
+    NAME,
+    RESOLUTION,
+    SECTION,
+    SECTION_MAGIC,
+    TRAILER,
+    PcapngWriter,
+)
 
 if TYPE_CHECKING:
     from .native.codegen import RecordCodegen
-
-_SECTION_MAGIC: Final = b"\x0a\x0d\x0d\x0a"  # a palindrome, so it is equal in both byte orders
 
 _OBSOLETE, _SIMPLE = 2, 3
 _MIN_LENGTHS: Final = {SECTION: 28, INTERFACE: 20, _OBSOLETE: 32, _SIMPLE: 16, ENHANCED: 32}  # of blocks, in bytes
@@ -45,8 +55,6 @@ _OTHER_BLOCKS: Final = {
 }
 _PACKETS: Final = (_OBSOLETE, _SIMPLE, ENHANCED)
 _DATA = 28  # offset of the packet in all blocks except simple packet blocks
-
-_BYTE_ORDERS: Final[dict[bytes, ByteOrder]] = {b"\x4d\x3c\x2b\x1a": "<", b"\x1a\x2b\x3c\x4d": ">"}
 
 _END_OF_OPTIONS, _OFFSET = 0, 14
 _OPTION_SIZES: Final = {_END_OF_OPTIONS: 0, RESOLUTION: 1, _OFFSET: 8}
@@ -153,7 +161,7 @@ class Pcapng(Container):
 
     def _head(self, buffer: bytes, start: int) -> tuple[int, int]:
         """Return the type and length of a block; those of a section header are in its own byte order."""
-        is_section = buffer[start : start + 4] == _SECTION_MAGIC
+        is_section = buffer[start : start + 4] == SECTION_MAGIC
         byte_order = _section_byte_order(buffer, start) if is_section else self._byte_order
         kind, length = struct.unpack_from(f"{byte_order}II", buffer, start)
         return kind, length
@@ -273,10 +281,10 @@ def _has_time(record: RecordSpan) -> bool:
 
 def _section_byte_order(buffer: bytes, start: int) -> ByteOrder:
     magic = buffer[start + 8 : start + 12]
-    if magic not in _BYTE_ORDERS:
+    if magic not in BYTE_ORDERS:
         fact = f"section header with byte-order magic {magic.hex(' ')}"
         raise _InvalidBlock(f"{fact}; the magic is 1a 2b 3c 4d or its reverse")
-    return _BYTE_ORDERS[magic]
+    return BYTE_ORDERS[magic]
 
 
 def _check_length(length: int, max_length: int, kind: int) -> None:
@@ -328,8 +336,8 @@ def _open(begin: bytes, name: str) -> Pcapng:
 
 PCAPNG_FORMAT: Final = CaptureFormat(
     "pcapng",
-    recognizes=lambda begin: begin.startswith(_SECTION_MAGIC),
+    recognizes=lambda begin: begin.startswith(SECTION_MAGIC),
     open=_open,
-    writer=lambda sources: PcapngWriter(),
+    writer=lambda sources, snaplen: PcapngWriter(snaplen),
     suffixes=(".pcapng", ".ntar"),
 )

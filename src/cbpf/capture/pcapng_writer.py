@@ -9,33 +9,50 @@ from typing import TYPE_CHECKING, Final
 
 from ..errors import CaptureError
 from ..packet.host_order import ByteOrder
-from .base import SECOND, Interface, NativeEncoding, Place, RecordSource, RecordSpan, RecordWriter, copied, with_packets
+from .base import (
+    NO_PACKET,
+    SECOND,
+    UNLIMITED,
+    Interface,
+    NativeEncoding,
+    Place,
+    RecordSource,
+    RecordSpan,
+    RecordWriter,
+    copied,
+    with_packets,
+)
 
 if TYPE_CHECKING:
     from .native.encoder_code import RecordEncoder
 
 SECTION, INTERFACE, ENHANCED = 0x0A0D0D0A, 1, 6  # types of blocks
 COMMENT, NAME, RESOLUTION = 1, 2, 9  # options
+SECTION_MAGIC: Final = b"\x0a\x0d\x0d\x0a"  # a palindrome, so it is equal in both byte orders
+BYTE_ORDERS: Final[dict[bytes, ByteOrder]] = {b"\x4d\x3c\x2b\x1a": "<", b"\x1a\x2b\x3c\x4d": ">"}
 HEAD, TRAILER = 8, 4  # bytes of the type and length at the start, and of the length at the end
 MAX_NAME_LENGTH: Final = 255
 
 
 class PcapngWriter(RecordWriter):
-    """Writes the blocks of each pcapng unchanged, and each other source as a section of its own.
+    """Writes the blocks of each pcapng, and each other source as a section of its own.
 
     The interfaces of that section are described when the source has described them, those of a pcap at its beginning.
+    The blocks of a pcapng are unchanged, except that packets and snapshot lengths are truncated to *snaplen*.
     """
 
     record_format = "pcapng"
     has_comments = True
 
-    def __init__(self) -> None:
+    def __init__(self, snaplen: int = UNLIMITED) -> None:
+        self.snaplen = snaplen
         self._name = ""
         self._described = 0  # interfaces of the current source
+        self._order: ByteOrder = "<"  # of the current section of a source whose blocks are edited
 
     def begin_source(self, source: RecordSource, name: str) -> bytes:
         """Return the section header and the interface descriptions for a source in another format."""
-        if self.copies(source):
+        if source.record_format == self.record_format:
             return b""
         self._name, self._described = name, 0
         order = source.sections[0].byte_order
@@ -50,14 +67,38 @@ class PcapngWriter(RecordWriter):
                 fact = f"link type {interface.link_type.name} does not fit in a pcapng"
                 raise CaptureError(f"{self._name}: {fact}; its link type field has 16 bits")
         self._described = len(source.interfaces)
-        return b"".join(map(_interface_description, interfaces))
+        limit = self.snaplen
+        return b"".join(
+            [_interface_description(item._replace(snaplen=min(item.snaplen, limit))) for item in interfaces]
+        )
+
+    def edits(self, source: RecordSource) -> bool:
+        """Return whether blocks of a pcapng are truncated, and thus snapshot lengths in the descriptions too."""
+        return source.record_format == self.record_format and not self.copies(source)
 
     def encode(self, source: RecordSource, buffer: bytes, records: list[RecordSpan], place: Place) -> bytes:
-        """Return copies of the blocks of a pcapng, or an enhanced packet block for each packet of another format."""
+        """Return the blocks of a pcapng, or an enhanced packet block for each packet of another format."""
         if self.copies(source):
             return copied(buffer, records)
-        blocks = [_enhanced_packet(source, buffer, record, place) for record in with_packets(records)]
+        if self.edits(source):
+            return b"".join([self._truncated(source, buffer, record) for record in records])
+        blocks = [_enhanced_packet(source, buffer, record, place, self.snaplen) for record in with_packets(records)]
         return self._describe(source) + b"".join(blocks)
+
+    def _truncated(self, source: RecordSource, buffer: bytes, record: RecordSpan) -> bytes:
+        """Return a block of a pcapng, with a packet or a snapshot length of at most *snaplen* bytes."""
+        start, data_start, data_end, end, _, index = record
+        if index != NO_PACKET:
+            order = source.interfaces[index].byte_order
+            is_short = data_end - data_start <= self.snaplen
+            return buffer[start:end] if is_short else _truncated_packet(buffer, record, order, self.snaplen)
+        block = buffer[start:end]
+        if block.startswith(SECTION_MAGIC):
+            self._order = BYTE_ORDERS[block[8:12]]
+        kind, snaplen = struct.unpack_from(f"{self._order}I8xI", block) if len(block) >= 16 else (None, 0)
+        if kind != INTERFACE or 0 < snaplen <= self.snaplen:
+            return block
+        return block[:12] + struct.pack(f"{self._order}I", self.snaplen) + block[16:]
 
     def native_encoding(self, source: RecordSource) -> NativeEncoding | None:
         """Return machine code for the packets of a source whose interfaces are described and have equal units."""
@@ -69,7 +110,7 @@ class PcapngWriter(RecordWriter):
 
         ((byte_order, unit),) = units
         code = load_encoder(f"pcapng, unit {unit} ns", byte_order, partial(_block_encoder, unit))
-        return NativeEncoding(code, [0xFFFF_FFFF + 1] * len(interfaces))
+        return NativeEncoding(code, [UNLIMITED] * len(interfaces), self.snaplen)
 
 
 def _block_encoder(unit: int) -> "RecordEncoder":
@@ -91,10 +132,24 @@ def _interface_description(interface: Interface) -> bytes:
     return _as_block(order, INTERFACE, fields + options)
 
 
-def _enhanced_packet(source: RecordSource, buffer: bytes, record: RecordSpan, place: Place) -> bytes:
-    """Return the block of a packet from another format."""
+def _truncated_packet(buffer: bytes, record: RecordSpan, order: ByteOrder, size: int) -> bytes:
+    """Return the block of a packet, truncated to fewer bytes; its options are preserved.
+
+    A simple packet block has neither options nor a captured length: the snapshot length of its interface is that.
+    """
+    start, data_start, data_end, end, _, _ = record
+    kind, head = struct.unpack_from(f"{order}I", buffer, start)[0], buffer[start + HEAD : data_start]
+    options = b""
+    if len(head) > 4:
+        head = head[:12] + struct.pack(f"{order}I", size) + head[16:]
+        options = buffer[data_end + (data_start - data_end) % 4 : end - TRAILER]
+    return _as_block(order, kind, head + buffer[data_start : data_start + size] + bytes(-size % 4) + options)
+
+
+def _enhanced_packet(source: RecordSource, buffer: bytes, record: RecordSpan, place: Place, snaplen: int) -> bytes:
+    """Return the block of a packet from another format, truncated to *snaplen* bytes."""
     _, data_start, data_end, _, wire_length, index = record
-    interface, size = source.interfaces[index], data_end - data_start
+    interface, size = source.interfaces[index], min(data_end - data_start, snaplen)
     units = source.time_ns(buffer, record) * interface.resolution // SECOND
     if units >> 64:
         fact = f"time is {units // interface.resolution} seconds since 1970"
@@ -103,7 +158,7 @@ def _enhanced_packet(source: RecordSource, buffer: bytes, record: RecordSpan, pl
     order, comment = interface.byte_order, source.comment(buffer, record)
     options = _option(order, COMMENT, comment) + bytes(4) if comment else b""
     head = struct.pack(f"{order}IIIII", index, units >> 32, units & 0xFFFF_FFFF, size, wire_length)
-    return _as_block(order, ENHANCED, head + buffer[data_start:data_end] + bytes(-size % 4) + options)
+    return _as_block(order, ENHANCED, head + buffer[data_start : data_start + size] + bytes(-size % 4) + options)
 
 
 def _option(byte_order: ByteOrder, code: int, value: bytes) -> bytes:

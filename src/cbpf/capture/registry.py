@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from typing import Final
 
-from .base import CaptureFormat, Container, RecordSource, RecordWriter
+from .base import UNLIMITED, CaptureFormat, Container, RecordSource, RecordWriter
 from .input import Input
 from .pcap import PCAP_FORMAT
 from .pcapng import PCAPNG_FORMAT
@@ -32,15 +32,18 @@ def open_container(begin: bytes, source: Input) -> Container:
     raise rejection(begin, source)
 
 
-def make_writer(sources: Sequence[tuple[str, RecordSource]], format_name: str | None) -> RecordWriter:
+def make_writer(
+    sources: Sequence[tuple[str, RecordSource]], format_name: str | None, snaplen: int = UNLIMITED
+) -> RecordWriter:
     """Return the writer for these sources, each with its name, in a format.
 
-    Without a format name, sources of one format retain it, and sources of several formats become a pcapng.
+    Without a format name, sources of one format retain it, and sources of several formats become a pcapng. The writer
+    truncates packets to *snaplen* bytes.
     """
     if format_name is None:
         kinds = {container.kind for _, container in sources}
         format_name = kinds.pop() if len(kinds) == 1 else _COMMON_FORMAT
-    return _format_named(format_name).writer(sources)
+    return _format_named(format_name).writer(sources, snaplen)
 
 
 def format_name_for_file(name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import wraps
-from typing import Any
+from typing import Any, Final
 
 import cbpf
 
@@ -77,6 +77,15 @@ def sample_options(command: Function) -> Function:
         return command(*arguments, sample=None if sample is None else _sample_interval(sample), **options)
 
     return wrapper
+
+
+snaplen_option: Final = option(
+    "--snaplen",
+    metavar="N",
+    kind=Integer(1, 262_144),
+    help="Write at most N bytes of each packet, as captured with a snapshot length of N; the filter sees all bytes."
+    " Comments remain if the format does.",
+)
 
 
 def _sample_interval(text: str) -> int:

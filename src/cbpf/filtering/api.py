@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from .._named_tuple import NamedTuple
 from .._options import EngineName
 from .._validators import iterable, within
-from ..capture.base import NullWriter, RecordWriter
+from ..capture.base import UNLIMITED, NullWriter, RecordWriter
 from ..capture.output import Target
 from ..capture.reader import CaptureReader
 from ..capture.registry import format_names, make_writer
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 ContainerChoice: TypeAlias = Literal["same", "pcap", "pcapng"]
 """The format of a written capture: that of the source, or one by its name."""
 
+_check_snaplen: Final = within(1, 262_144, "a snapshot length")
 _check_count: Final = within(1, 2**63 - 1, "a number of packets")
 
 
@@ -47,6 +48,7 @@ def filter_capture(
     until: "TimeLimit | None" = None,
     sample: int | None = None,
     seed: int = 0,
+    snaplen: int | None = None,
     engine: EngineName = "auto",
     dialect: Dialect = PCAP,
     as_socket: bool = False,
@@ -91,6 +93,10 @@ def filter_capture(
             numbers in each source, so runs with other filters choose the same packets. The captures are then filtered
             in Python.
         seed: Another choice of packets, 0 to 2**64 - 1.
+        snaplen: Write only this number of bytes of each packet, 1 to 262,144, and its length on the wire. The filter
+            and the counts have all bytes captured. Larger snapshot lengths of the source become this one. Options of
+            packets, such as comments, are preserved where the target has the format of the source; the packets of a
+            pcapng are then truncated in Python.
         engine: The execution engine. "auto" is llvm, on all cores, if it is installed and the sources are pipes or have
             16 MB or more in total, and otherwise compiled Python.
         dialect: The dialect whose rules verify and run the program.
@@ -121,7 +127,8 @@ def filter_capture(
     outputs = [_NO_OUTPUT, target] if invert else [target, _NO_OUTPUT]
     times = _time_range("filter_capture", since, until)
     chosen = _sample("filter_capture", sample, seed)
-    options = _RunOptions(container, compress, engine, dialect, as_socket, count, times, chosen, progress)
+    size = _snaplen("filter_capture", snaplen)
+    options = _RunOptions(container, compress, size, engine, dialect, as_socket, count, times, chosen, progress)
     return _filter("filter_capture", source, [filter], outputs, options)[0]
 
 
@@ -134,6 +141,7 @@ def split_capture(
     until: "TimeLimit | None" = None,
     sample: int | None = None,
     seed: int = 0,
+    snaplen: int | None = None,
     container: ContainerChoice = "same",
     compress: str | None = None,
     engine: EngineName = "auto",
@@ -153,6 +161,7 @@ def split_capture(
         until: Copy only packets with an earlier time to any target.
         sample: Copy only about one in this number of the packets to any target.
         seed: Another choice of packets.
+        snaplen: Write only this number of bytes of each packet to any target.
         container: The format of the targets: "same", "pcap" or "pcapng".
         compress: The compression of the targets; None: the one that the file name of each requires. More than 32
             targets have smaller frames, so that 256 MiB of memory suffice for those that are incomplete.
@@ -187,7 +196,8 @@ def split_capture(
     require_different(targets)
     times = _time_range("split_capture", since, until)
     chosen = _sample("split_capture", sample, seed)
-    options = _RunOptions(container, compress, engine, dialect, as_socket, None, times, chosen, progress)
+    size = _snaplen("split_capture", snaplen)
+    options = _RunOptions(container, compress, size, engine, dialect, as_socket, None, times, chosen, progress)
     return _filter("split_capture", source, [filter for filter, _ in pairs], list(targets), options)
 
 
@@ -196,6 +206,7 @@ class _RunOptions(NamedTuple):
 
     container: ContainerChoice
     compress: str | None
+    snaplen: int
     engine: EngineName
     dialect: Dialect
     as_socket: bool
@@ -211,6 +222,10 @@ def _time_range(caller: str, since: "TimeLimit | None", until: "TimeLimit | None
     from ..capture.times import time_range
 
     return time_range(caller, since, until)
+
+
+def _snaplen(caller: str, snaplen: int | None) -> int:
+    return UNLIMITED if snaplen is None else _check_snaplen(f"{caller}.snaplen", snaplen)
 
 
 def _sample(caller: str, interval: int | None, seed: int) -> "Sample | None":
@@ -234,7 +249,7 @@ def _filter(
     choices = choose_targets(used, options.compress)
     with ExitStack() as stack:
         readers = [stack.enter_context(reader) for reader in open_readers(sources, format_name)]
-        writers = [_make_writer(target, readers, format_name) for target in targets]
+        writers = [_make_writer(target, readers, format_name, options.snaplen) for target in targets]
         size = total_size(sources)
         needs_python = options.as_socket or options.sample is not None
         is_native = not needs_python and is_native_chosen(filters, options.engine, size)
@@ -284,13 +299,15 @@ def _run(run: FilterRun, readers: list[CaptureReader], filters: list[BoundFilter
 _NO_OUTPUT: Final = object()  # the target of packets that are neither written nor counted
 
 
-def _make_writer(target: object, readers: list[CaptureReader], format_name: str | None) -> RecordWriter | None:
+def _make_writer(
+    target: object, readers: list[CaptureReader], format_name: str | None, snaplen: int
+) -> RecordWriter | None:
     """Return the writer for a target, or None for _NO_OUTPUT."""
     if target is _NO_OUTPUT:
         return None
     if target is None:
         return NullWriter()
-    return make_writer([(reader.name, reader.container) for reader in readers], format_name)
+    return make_writer([(reader.name, reader.container) for reader in readers], format_name, snaplen)
 
 
 def _format_name(container: ContainerChoice, caller: str) -> str | None:

@@ -163,7 +163,8 @@ class FilterRun:
         """Yield the results for all records of a capture, in their order."""
         bounds = None if self._times is None else self._times.bounds(reader.first_time_ns)
         python = PythonRun(reader, self._filters, self._collects, bounds, self._sample)
-        if self._native:
+        edits = any(sink.writer.edits(reader.container) for sink in self._used_sinks)
+        if self._native and not edits:
             yield from self._native_results(reader, python, bounds)
         else:
             for chunk in reader.chunks():

@@ -98,8 +98,9 @@ class EncodeRequest(ctypes.Structure):
     """Packets to encode as records of a format.
 
     *columns*, of *rows* rows, are those of a `ColumnOutput`, whose positions count from *origin*. The packets are rows
-    *row* to *count*; *limits* has a 64-bit number for each interface: a packet with as many bytes captured is not
-    encoded. The records go to *buffer*, which has space for *capacity* bytes.
+    *row* to *count*; at most *snaplen* bytes of each are encoded. *limits* has a 64-bit number for each interface: a
+    packet of which as many bytes would be encoded is not. The records go to *buffer*, which has space for *capacity*
+    bytes.
 
     The results: *row* is the first row that was not encoded, because the buffer was full or the packet did not fit in
     the format, and *size* the number of bytes in the buffer.
@@ -112,6 +113,7 @@ class EncodeRequest(ctypes.Structure):
         ("row", ctypes.c_uint64),
         ("count", ctypes.c_uint64),
         ("limits", ctypes.c_void_p),
+        ("snaplen", ctypes.c_uint64),
         ("buffer", ctypes.c_void_p),
         ("capacity", ctypes.c_uint64),
         ("size", ctypes.c_uint64),

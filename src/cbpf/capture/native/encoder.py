@@ -24,6 +24,7 @@ class PreparedEncoding:
 
     def __init__(self, encoding: NativeEncoding) -> None:
         self.call: Final = encoding.code.function(ctypes.c_uint32, ctypes.c_void_p)
+        self.snaplen: Final = encoding.snaplen
         self.limits: Final = (ctypes.c_uint64 * len(encoding.limits))(*encoding.limits)
 
 
@@ -49,6 +50,7 @@ class Encoder:
             row=row,
             count=accepted.row_count,
             limits=ctypes.addressof(encoding.limits),
+            snaplen=encoding.snaplen,
             buffer=address,
             capacity=BUFFER_SIZE,
         )

@@ -6,7 +6,7 @@ from ..._named_tuple import NamedTuple
 from ...engines.llvm.ir import I32, I64, Function, IRValue, module_text
 from .abi import COLUMN_STARTS, ITEM_SIZES, EncodeRequest
 
-_NUMBERS: Final = ("rows", "row", "count", "capacity")
+_NUMBERS: Final = ("rows", "row", "count", "snaplen", "capacity")
 _ADDRESSES: Final = ("columns", "origin", "limits", "buffer")
 _BLOCK: Final = 32  # bytes that are copied in one step of a loop
 
@@ -15,7 +15,7 @@ class PacketValues(NamedTuple):
     """The values of a packet: numbers of 64 bits, and the address of its bytes."""
 
     address: IRValue
-    captured: IRValue
+    captured: IRValue  # the number of bytes to encode
     wire: IRValue
     interface: IRValue
     time_ns: IRValue
@@ -67,7 +67,8 @@ class EncoderCodegen:
     def _packet(self, row: IRValue) -> PacketValues:
         start = self._cell("starts", row)
         address = self._inputs["origin"].gep(start)
-        captured = self._cell("ends", row) - start
+        available, snaplen = self._cell("ends", row) - start, self._inputs["snaplen"]
+        captured = (available > snaplen).select(snaplen, available)
         names = ("wire_lengths", "interfaces", "times_ns")
         return PacketValues(address, captured, *(self._cell(name, row) for name in names))
 

@@ -8,7 +8,7 @@ from typing import Any
 import cbpf
 
 from ...reporting.packet_output import counted
-from ..capture_options import filter_options, sample_options, time_options
+from ..capture_options import filter_options, sample_options, snaplen_option, time_options
 from ..declarations import option, subcommand
 from ..failures import UsageError
 from ..options import as_socket_option, compress_option, container_options, dialect_option, engine_option
@@ -31,6 +31,7 @@ from ..values import FILE, Integer
 @option("--invert", is_flag=True, help="Accept the packets that do not match, and reject the others.")
 @time_options
 @sample_options
+@snaplen_option
 @container_options
 @compress_option
 @with_progress
@@ -50,6 +51,7 @@ def command(
     until: str | None,
     sample: int | None,
     seed: int,
+    snaplen: int | None,
     container: Any,
     compress: str | None,
     no_progress: bool,
@@ -82,6 +84,7 @@ def command(
                 until=until,
                 sample=sample,
                 seed=seed,
+                snaplen=snaplen,
                 container=container,
                 compress=compress,
                 count=count,

@@ -8,7 +8,7 @@ from typing import Any
 import cbpf
 
 from ...reporting.packet_output import counted
-from ..capture_options import sample_options, time_options
+from ..capture_options import sample_options, snaplen_option, time_options
 from ..declarations import argument, option, subcommand
 from ..failures import UsageError
 from ..options import (
@@ -32,6 +32,7 @@ from ..values import FILE, ROUTE
 @option("--rest", kind=FILE, help="Write the packets that no expression accepts to FILE.")
 @time_options
 @sample_options
+@snaplen_option
 @container_options
 @compress_option
 @with_progress
@@ -46,6 +47,7 @@ def command(
     until: str | None,
     sample: int | None,
     seed: int,
+    snaplen: int | None,
     container: Any,
     compress: str | None,
     no_progress: bool,
@@ -76,6 +78,7 @@ def command(
                 until=until,
                 sample=sample,
                 seed=seed,
+                snaplen=snaplen,
                 container=container,
                 compress=compress,
                 engine=engine,
