@@ -12,7 +12,7 @@ import pytest
 from cbpf.cli import COMMANDS
 from cbpf.cli.click_parser import parse_with_click
 from cbpf.cli.commands import load
-from cbpf.cli.declarations import Invocation, Option
+from cbpf.cli.declarations import Argument, Invocation, Option
 from cbpf.cli.failures import UsageError
 from cbpf.cli.parser import parse
 from support.command_line import TRAFFIC
@@ -69,7 +69,9 @@ def _random_option(random: Random, option: Option) -> list[str]:
 
 
 def _random_words(random: Random, name: str) -> list[str]:
-    options = [entry for entry in load(name).parameters if isinstance(entry, Option)]
+    parameters = load(name).parameters
+    options = [entry for entry in parameters if isinstance(entry, Option)]
+    choices = [word for entry in parameters if isinstance(entry, Argument) for word in getattr(entry.kind, "words", ())]
     words = [name]
     for option in options:
         if option.required and chance(random, 0.9):
@@ -78,7 +80,7 @@ def _random_words(random: Random, name: str) -> list[str]:
         if options and chance(random, 0.6):
             words += _random_option(random, pick(random, options))
         else:
-            words.append(pick(random, _WORDS if chance(random, 0.3) else _TEXTS[:2]))
+            words.append(pick(random, _WORDS if chance(random, 0.3) else choices or _TEXTS[:2]))
     return words
 
 

@@ -155,7 +155,7 @@ def test_ipv6_lists_equal_the_code_of_libpcap_on_packets_with_both_addresses() -
     pytest.importorskip("cypcap")
     text, _ = _ipv6_texts(SHORTEST_IPV6_RUN)
     expected = cbpf.Program(libpcap_code(text, ETHERNET).instructions)
-    assert cbpf.difference(cbpf.compile(text, frontend="cbpf"), expected, shortest=54) is None
+    assert cbpf.difference(cbpf.compile(text, frontend="cbpf"), expected, shortest=54, timeout=120) is None
 
 
 def test_packets_that_end_inside_of_a_destination_differ() -> None:
