@@ -7,7 +7,8 @@ also prefetches the bytes of later packets while it copies those of one.
 import ctypes
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from functools import cache
+from functools import cache, reduce
+from operator import or_
 from typing import Final
 
 from ...engines.llvm import jit
@@ -86,6 +87,12 @@ def _write() -> str:
         later = function["memory"].gep(item("starts", later_row))
         for line in range(_PREFETCHED_LINES):
             function.prefetch(later.gep(64 * line))
+        packet = function.call(
+            PTR, call["PyType_GenericAlloc"], function["type"], function.constant(I64, len(Packet._fields))
+        )
+        function.ret_if(packet.eq(function.null()), 1)
+        for offset in range(SIZE_OFFSET + POINTER_SIZE, TUPLE_OFFSET, POINTER_SIZE):
+            packet.gep(offset).store(function.constant(I64, _NO_HASH))
         start = item("starts", row)
         values = (
             function.call(PTR, call["PyLong_FromUnsignedLongLong"], item("numbers", row) + function["before"]),
@@ -96,15 +103,9 @@ def _write() -> str:
             ),
             function.call(PTR, call["PyLong_FromUnsignedLongLong"], item("interfaces", row)),
         )
-        packet = function.call(PTR, call["PyType_GenericAlloc"], function["type"], function.constant(I64, len(values)))
-        function.ret_if(packet.eq(function.null()), 1)  # the values are lost; there is no memory
-        for offset in range(SIZE_OFFSET + POINTER_SIZE, TUPLE_OFFSET, POINTER_SIZE):
-            packet.gep(offset).store(function.constant(I64, _NO_HASH))
-        failed = packet.eq(function.null())
         for position, value in enumerate(values):
             function.call(I32, call["PyTuple_SetItem"], packet, function.constant(I64, position), value)
-            failed = failed | value.eq(function.null())
-        with function.if_then(failed, rare=True):
+        with function.if_then(reduce(or_, (value.eq(function.null()) for value in values)), rare=True):
             function.call_void(call["Py_DecRef"], packet)
             function.ret(1)
         function.call(I32, call["PyList_SetItem"], function["list"], index, packet)
