@@ -68,16 +68,14 @@ class _Group(click.Group):
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the subcommands in sections."""
         width = max(map(len, commands.COMMANDS))
-        listed = {name for names in commands.SECTIONS.values() for name in names}
-        others = tuple(name for name in commands.COMMANDS if name not in listed)
-        for title, names in (*commands.SECTIONS.items(), *((("Others", others),) if others else ())):
+        for title, names in commands.SECTIONS.items():
             with formatter.section(title):
                 rows = [(f"{name:{width}}", commands.load(name).summary) for name in names]
                 formatter.write_dl(rows)
 
 
 def _advice(word: str) -> str:
-    """Return the end of the error for an unknown subcommand; empty if there is no advice."""
+    """Return the advice that ends the error for an unknown subcommand, or an empty text."""
     if os.path.isfile(word):
         return f"; it is a file: cbpf info {word} describes a capture, cbpf stats {word} a program"
     similar = get_close_matches(word, commands.COMMANDS, n=2)

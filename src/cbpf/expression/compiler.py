@@ -87,12 +87,14 @@ def compile(
     netmask = netmask_number("compile.netmask", netmask)
     target = Target(find_link_type(link_type).dlt, check_snaplen("compile.snaplen", snaplen), netmask)
     lookups = Lookups(names)
-    program = compile_for(
+    compiled = compile_quietly(
         target, expression, lookups, frontend=frontend, optimizer=optimizer, dialect=dialect, goal=goal
     )
+    for warning in compiled.warnings:
+        warnings.warn(warning, ExpressionWarning, stacklevel=2)
     if flag("compile.lint", lint):
         _warn_of_mistakes(expression if isinstance(expression, str) else expression.text, target, lookups)
-    return program
+    return compiled.program
 
 
 def _warn_of_mistakes(text: str, target: Target, names: Lookups) -> None:
@@ -145,25 +147,6 @@ def ports(numbers: Iterable[object], **options: Any) -> Program:
     30
     """
     return compile(Expression(ports=numbers), **options)
-
-
-def compile_for(
-    target: Target,
-    expression: str | Expression,
-    names: Lookups,
-    *,
-    frontend: FrontEnd = "cbpf",
-    optimizer: Optimizer = "cbpf",
-    dialect: Dialect = PCAP,
-    goal: Goal | None = None,
-) -> Program:
-    """Return the program of an expression for a live device or a capture file, and emit its warnings; see `compile`."""
-    compiled = compile_quietly(
-        target, expression, names, frontend=frontend, optimizer=optimizer, dialect=dialect, goal=goal
-    )
-    for warning in compiled.warnings:
-        warnings.warn(warning, ExpressionWarning, stacklevel=3)
-    return compiled.program
 
 
 class Compiled(NamedTuple):
