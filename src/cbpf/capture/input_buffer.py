@@ -155,7 +155,7 @@ class InputBuffer:
         return self._ahead is not None
 
     def _add(self, piece: "Piece", needed: int) -> None:
-        """Add a piece, whose memory is used as it is unless that is no longer possible."""
+        """Add a piece: use its memory if the remaining bytes fit before it, and copy it otherwise."""
         window, begin, end = piece
         size = len(self)
         if window is self._memory:  # the piece follows the bytes

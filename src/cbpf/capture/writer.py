@@ -31,9 +31,9 @@ _check_byte_order = one_of("<", ">")
 class CaptureWriter:
     """A capture that is written packet by packet.
 
-    It is used as a context manager. A regular file gets its name at the end of the block; after an exception there is
-    no file, or the old one is unchanged. After `DamagedCapture`, of a capture that is copied, it has the packets before
-    the damage.
+    It is a context manager. A regular file appears at the end of the block; if the block raises an exception, no file
+    is created, and an older file is unchanged. After a `DamagedCapture` from the source of the packets, the file has
+    the packets before the damage.
 
     Packets keep their times, both lengths, interfaces and comments. An invalid packet is not written, but the writer
     can still be used. `filter_capture` copies captures as they are, with all blocks of a pcapng.
@@ -116,7 +116,7 @@ class CaptureWriter:
         self._stack.__exit__(*exception)
 
     def close(self) -> None:
-        """End the capture, which then is complete; without it, or the end of the block, there is no file.
+        """Write the end of the capture. A regular file appears now; the end of the block calls this method.
 
         Raises:
             CaptureError: The target cannot be written.

@@ -14,8 +14,8 @@ _NEUTRAL: Final = "len >= 0"
 def without_clause(text: str, offset: int) -> Edit | None:
     """Return the edit that replaces the clause with a mistake at *offset* by a neutral condition.
 
-    The clause ends before an `and` or `or` outside of parentheses; the identifier after that has qualifiers of its
-    own. The result is None if there is no such place.
+    The clause ends before an `and` or `or` outside of parentheses that is followed by an identifier with its own
+    qualifiers. If the text has none, return None.
     """
     found = tokens(text)
     junctions = list(_junctions(found))
