@@ -100,6 +100,7 @@ def test_an_added_subcommand_is_listed_and_runs(monkeypatch: pytest.MonkeyPatch)
     module = ModuleType("cbpf.cli.commands.madeup")
     module.command = subcommand("madeup", "Print a word.")(lambda: print("word"))  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setitem(commands.SECTIONS, "Captures", (*commands.SECTIONS["Captures"], "madeup"))
     monkeypatch.setattr(commands, "COMMANDS", (*COMMANDS, "madeup"))
     assert re.search(rb"^  madeup +Print a word\.$", run_here("--help").stdout, re.MULTILINE)
     assert run_here("madeup").stdout == b"word\n"

@@ -8,24 +8,6 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from ..declarations import Command
 
-COMMANDS: Final = (
-    *(
-        "asm",
-        "cases",
-        "compile",
-        "completion",
-        "convert",
-        "count",
-        "diff",
-        "disasm",
-        "explain",
-        "filter",
-        "format",
-        "graph",
-    ),
-    *("info", "lint", "optimize", "print", "run", "split", "stats", "trace", "verify", "why"),
-)
-
 SECTIONS: Final = {
     "Expressions and programs": ("compile", "lint", "format", "explain", "asm", "disasm", "convert"),
     "Captures": ("filter", "split", "print", "count", "info"),
@@ -34,7 +16,9 @@ SECTIONS: Final = {
     "Questions about all packets": ("diff", "cases"),
     "The command line": ("completion",),
 }
-"""The subcommands as the help text lists them; each is in one section."""
+"""The subcommands as the help text lists them."""
+
+COMMANDS: Final = tuple(sorted(name for names in SECTIONS.values() for name in names))
 
 
 def load(name: str) -> Command:
