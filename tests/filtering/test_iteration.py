@@ -21,6 +21,7 @@ import pytest
 
 import cbpf
 from cbpf.capture.native import choice
+from cbpf.capture.native.mapped_file import MappedFile
 from cbpf.capture.times import point_in_time
 from support.captures import TRAFFIC, VARIANTS, Pcapng, as_pcapng, encoded
 from support.hostile_captures import (
@@ -188,6 +189,15 @@ def test_machine_code_decodes_real_captures_as_python(path: Path, monkeypatch: p
     both(monkeypatch, lambda: path)
     both(monkeypatch, lambda: path, filter="ip or ip6", since="+0.1")
     summed(monkeypatch, path)
+
+
+def test_a_file_whose_lease_is_broken_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("llvmlite", reason="needs llvmlite")
+    path = tmp_path / "in"
+    path.write_bytes(encoded(traffic(Random(5), 1_200)))
+    monkeypatch.setattr(MappedFile, "address", lambda self: None)
+    assert len(both(monkeypatch, lambda: path)[0]) == 1_200
+    counted(monkeypatch, path)
 
 
 def test_packets_are_valid_after_the_capture_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:

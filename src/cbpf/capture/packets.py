@@ -1,10 +1,8 @@
 """Packets of a capture as objects, and as columns, of which the objects are made without a step of Python for each."""
 
-from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import accumulate
-from operator import sub
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from .._named_tuple import NamedTuple
@@ -12,8 +10,7 @@ from .base import Container, RecordSpan, with_packets
 
 if TYPE_CHECKING:
     import datetime as datetime_module
-
-    from ..packet.batch import Packets
+    from array import array
 
 PIECE_SIZE: Final = 512  # packets that are made at once: fewer than start Python's garbage collector
 
@@ -90,12 +87,19 @@ class BufferSource(NamedTuple):
         return self.base
 
 
+class NativeFunctions(NamedTuple):
+    """Machine code that makes packets of columns, and code that appends their bytes and lengths."""
+
+    pieces: "Callable[[PacketColumns], Iterator[list[Packet]]]"
+    append_data: "Callable[[PacketColumns, bytearray, array[int]], None]"
+
+
 class PacketColumns(NamedTuple):
     """Some packets of a capture in their order, as columns with an item for each packet.
 
     The bytes of a packet are *start* to *end* of *source*. *numbers* are the numbers of the packets less *before*. A
     time stamp is in nanoseconds since 1970; *timed* is 0 for a packet that has none. Columns of machine code are
-    `memoryview`, and *make_pieces* is the function that makes packets of them.
+    `memoryview`, and *native* has the machine code for them.
     """
 
     source: ColumnSource
@@ -107,13 +111,13 @@ class PacketColumns(NamedTuple):
     wire_lengths: Sequence[int]
     interfaces: Sequence[int]
     timed: Sequence[int]
-    make_pieces: "Callable[[PacketColumns], Iterator[list[Packet]]] | None" = None
+    native: "NativeFunctions | None" = None
 
     def pieces(self) -> Iterator[list[Packet]]:
         """Return the packets, up to PIECE_SIZE at once."""
-        if self.make_pieces is None:
+        if self.native is None:
             return map(self.piece, self.rows_of_pieces())
-        return self.make_pieces(self)
+        return self.native.pieces(self)
 
     def rows_of_pieces(self) -> Iterator[slice]:
         """Yield the rows of each piece."""
@@ -122,28 +126,20 @@ class PacketColumns(NamedTuple):
 
     def piece(self, rows: slice) -> list[Packet]:
         """Return the packets of some rows."""
-        numbers = map(self.before.__add__, _items(self.numbers[rows]))
+        numbers = map(self.before.__add__, items_of(self.numbers[rows]))
         times, wire_lengths, interfaces = (
-            _items(column[rows]) for column in (self.times_ns, self.wire_lengths, self.interfaces)
+            items_of(column[rows]) for column in (self.times_ns, self.wire_lengths, self.interfaces)
         )
         return list(map(_new_packet, zip(numbers, times, wire_lengths, self.data(rows), interfaces, strict=True)))
 
     def data(self, rows: slice) -> Iterator[bytes]:
         """Return the bytes of some packets; they are to be consumed at once."""
-        return map(self.source.fetch(), map(slice, _items(self.starts[rows]), _items(self.ends[rows])))
+        return map(self.source.fetch(), map(slice, items_of(self.starts[rows]), items_of(self.ends[rows])))
 
 
-def _items(column: Sequence[int]) -> Sequence[int]:
+def items_of(column: Sequence[int]) -> Sequence[int]:
     """Return the items of a column in a form that is fast to iterate over."""
     return column.tolist() if isinstance(column, memoryview) else column
-
-
-def _extend(numbers: "array[int]", column: Sequence[int]) -> None:
-    """Append a column to an array, whose type it has if it is a `memoryview`."""
-    if isinstance(column, memoryview):
-        numbers.frombytes(column.cast("B"))
-    else:
-        numbers.extend(column)
 
 
 def columns_of_records(
@@ -172,30 +168,3 @@ def columns_of_packets(packets: list[Packet]) -> PacketColumns:
     starts, buffer = [0, *ends][: len(ends)], b"".join(data)
     flags = [True] * len(ends)
     return PacketColumns(BufferSource(buffer), 0, starts, ends, times, numbers, wire_lengths, interfaces, flags)
-
-
-def batch(results: Iterable[PacketColumns]) -> "Packets":
-    """Return the packets of all columns as a batch; its times are None if one of them does not fit in 64 bits."""
-    from ..packet.batch import Packets
-
-    parts: list[bytes] = []
-    lengths, wire_lengths, interfaces = array("I"), array("I"), array("I")
-    times: array[int] | None = array("q")
-    for columns in results:
-        parts.extend(b"".join(columns.data(rows)) for rows in columns.rows_of_pieces())
-        lengths.extend(map(sub, _items(columns.ends), _items(columns.starts)))
-        _extend(wire_lengths, columns.wire_lengths)
-        _extend(interfaces, columns.interfaces)
-        try:
-            if times is not None:
-                _extend(times, columns.times_ns)
-        except OverflowError:
-            times = None
-    return Packets(
-        b"".join(parts),
-        positions=accumulate(lengths[:-1], initial=0) if lengths else (),
-        lengths=lengths,
-        wire_lengths=wire_lengths,
-        times_ns=times,
-        interfaces=interfaces,
-    )

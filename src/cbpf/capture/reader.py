@@ -14,7 +14,7 @@ from .base import BEGIN_SIZE, Interface, RecordSpan, end_of, packet_count, with_
 from .input import Input
 from .input_buffer import InputBuffer
 from .native.choice import is_worthwhile, size_of
-from .packets import Packet, PacketColumns, batch, columns_of_packets, columns_of_records
+from .packets import Packet, PacketColumns, columns_of_packets, columns_of_records
 from .registry import open_container
 from .source_stream import Source
 
@@ -280,6 +280,8 @@ class CaptureReader(Iterator[Packet]):
         Raises:
             DamagedCapture: The capture is truncated or corrupt.
         """
+        from .batches import batch
+
         if self._is_iterating:
             return batch([columns_of_packets(list(self._packets))])
         with closing(self.columns()) as results:

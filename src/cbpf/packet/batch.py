@@ -283,6 +283,8 @@ def _column(typecode: Literal["Q", "q", "I"], name: str, numbers: Iterable[int])
     with suppress(TypeError):
         numbers = memoryview(numbers)  # type: ignore[arg-type]  # faster; array() takes `bytes` as raw items otherwise
     try:
+        if isinstance(numbers, memoryview) and (numbers.format, numbers.ndim) == (typecode, 1) and len(numbers):
+            return memoryview(numbers.tobytes()).cast(typecode)
         data = array(typecode, numbers)
     except (OverflowError, TypeError, ValueError, NotImplementedError, MemoryError) as error:
         raise PacketError(f"Packets.{name}: {error or 'too many numbers'}") from None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal, Self, TypeAlias, TypeVar
 from ..._named_tuple import NamedTuple
 from ...packet.buffers import address_of
 from ..base import Interface, ScanOutput, Section
-from ..packets import BufferSource, ColumnSource, PacketColumns, columns_of_records
+from ..packets import BufferSource, ColumnSource, NativeFunctions, PacketColumns, columns_of_records
 from .abi import MAX_LANES
 from .mapped_file import MappedFile
 from .output_memory import AcceptedColumns
@@ -123,11 +123,14 @@ class NativeRun:
 
     def columns(self, result: ScannedRecords, output: int, before: int) -> PacketColumns:
         """Return the packets of an output; *before* is the number of packets in the capture before this result."""
+        from .data_copier import append_data
         from .packet_maker import native_pieces
 
         accepted = result.accepted[output]
         assert isinstance(accepted, AcceptedColumns)
-        return PacketColumns(self._source_of(result), before, **accepted.columns, make_pieces=native_pieces)
+        return PacketColumns(
+            self._source_of(result), before, **accepted.columns, native=NativeFunctions(native_pieces, append_data)
+        )
 
     def _source_of(self, result: ScannedRecords) -> ColumnSource:
         if result.memory is None and self._file is not None:
