@@ -64,6 +64,7 @@ _PUBLIC_NAMES = {
     "filtering.capture_programs": "CapturePrograms",
     "filtering.counting": "PacketCount PacketCounts count_packets",
     "filtering.iteration": "read_capture",
+    "filtering.rotation": "Rotation",
     "filtering.summary": "Summary",
     "formats.conversion": "parse",
     "formats.savefile": "Savefile",

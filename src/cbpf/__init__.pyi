@@ -97,6 +97,7 @@ from .filtering.counting import (
     count_packets as count_packets,
 )
 from .filtering.iteration import read_capture as read_capture
+from .filtering.rotation import Rotation as Rotation
 from .filtering.summary import Summary as Summary
 from .formats.conversion import parse as parse
 from .formats.savefile import Savefile as Savefile
@@ -226,6 +227,7 @@ __all__ = [
     "Resolver",
     "RetA",
     "RetConstant",
+    "Rotation",
     "Savefile",
     "Setter",
     "SocketView",

@@ -22,7 +22,6 @@ from cbpf.capture.base import (
     RecordWriter,
     ScannedBuffer,
     Section,
-    copied,
 )
 from support.captures import Record, as_pcapng, decoded, encoded
 from support.project import ROOT
@@ -74,7 +73,7 @@ class LinesWriter(RecordWriter):
         return MAGIC
 
     def encode(self, source: RecordSource, buffer: bytes, records: list[RecordSpan], place: Place) -> bytes:
-        return copied(buffer, records)
+        return b"".join([buffer[start:end] for start, _, _, end, _, _ in records])
 
 
 LINES_FORMAT: Final = CaptureFormat(

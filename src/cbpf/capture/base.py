@@ -258,6 +258,10 @@ class RecordWriter(ABC):
         """Return the bytes that precede the records of a source; *name* appears in errors."""
         return b""
 
+    def continued(self, source: RecordSource, name: str) -> bytes:
+        """Return the bytes that begin another file, for the records of a source after those encoded so far."""
+        return self.begin() + self.begin_source(source, name)
+
     def copies(self, source: RecordSource) -> bool:
         """Return whether the records of a source may be copied without being encoded again."""
         return self.snaplen == UNLIMITED and self.record_format == source.record_format
@@ -355,8 +359,3 @@ def end_of(records: Sequence[RecordSpan]) -> int:
     """Return the position after the last record."""
     _, _, _, end, _, _ = records[-1]
     return end
-
-
-def copied(buffer: bytes, records: Iterable[RecordSpan]) -> bytes:
-    """Return the bytes of these records."""
-    return b"".join([buffer[start:end] for start, _, _, end, _, _ in records])

@@ -146,6 +146,12 @@ def compressor_for_file(name: str) -> Compressor | None:
     return None
 
 
+def compression_suffix(name: str) -> str:
+    """Return the suffix of a file name if it is that of a compression that can be written, else no text."""
+    suffix = os.path.splitext(name)[1]
+    return suffix if any(suffix.lower() in kind.suffixes for kind in _KINDS.values()) else ""
+
+
 def compressor_like(compression: str, name: str) -> Compressor:
     """Return the compressor for the kind of an existing file; raise `CaptureError` if it cannot be written."""
     if compression not in _KINDS:

@@ -19,7 +19,6 @@ from .base import (
     RecordSource,
     RecordSpan,
     RecordWriter,
-    copied,
     with_packets,
 )
 
@@ -32,6 +31,7 @@ SECTION_MAGIC: Final = b"\x0a\x0d\x0d\x0a"  # a palindrome, so it is equal in bo
 BYTE_ORDERS: Final[dict[bytes, ByteOrder]] = {b"\x4d\x3c\x2b\x1a": "<", b"\x1a\x2b\x3c\x4d": ">"}
 HEAD, TRAILER = 8, 4  # bytes of the type and length at the start, and of the length at the end
 MAX_NAME_LENGTH: Final = 255
+_UNSPECIFIED_LENGTH: Final = b"\xff" * 8  # -1
 
 
 class PcapngWriter(RecordWriter):
@@ -48,7 +48,8 @@ class PcapngWriter(RecordWriter):
         self.snaplen = snaplen
         self._name = ""
         self._described = 0  # interfaces of the current source
-        self._order: ByteOrder = "<"  # of the current section of a source whose blocks are edited
+        self._order: ByteOrder = "<"  # of the current section of a pcapng
+        self._head: list[bytes] = []  # its section header and interface descriptions
 
     def begin_source(self, source: RecordSource, name: str) -> bytes:
         """Return the section header and the interface descriptions for a source in another format."""
@@ -58,6 +59,11 @@ class PcapngWriter(RecordWriter):
         order = source.sections[0].byte_order
         magic = struct.pack(f"{order}IHHq", 0x1A2B3C4D, 1, 0, -1)
         return _as_block(order, SECTION, magic) + self._describe(source)
+
+    def continued(self, source: RecordSource, name: str) -> bytes:
+        """Return the section header and the interface descriptions of the current section."""
+        is_own = source.record_format == self.record_format
+        return b"".join(self._head) if is_own else super().continued(source, name)
 
     def _describe(self, source: RecordSource) -> bytes:
         """Return the descriptions of the interfaces that have none yet."""
@@ -78,27 +84,40 @@ class PcapngWriter(RecordWriter):
 
     def encode(self, source: RecordSource, buffer: bytes, records: list[RecordSpan], place: Place) -> bytes:
         """Return the blocks of a pcapng, or an enhanced packet block for each packet of another format."""
-        if self.copies(source):
-            return copied(buffer, records)
-        if self.edits(source):
-            return b"".join([self._truncated(source, buffer, record) for record in records])
+        if source.record_format == self.record_format:
+            return self._blocks(source, buffer, records)
         blocks = [_enhanced_packet(source, buffer, record, place, self.snaplen) for record in with_packets(records)]
         return self._describe(source) + b"".join(blocks)
 
-    def _truncated(self, source: RecordSource, buffer: bytes, record: RecordSpan) -> bytes:
-        """Return a block of a pcapng, with a packet or a snapshot length of at most *snaplen* bytes."""
-        start, data_start, data_end, end, _, index = record
-        if index != NO_PACKET:
-            order = source.interfaces[index].byte_order
-            is_short = data_end - data_start <= self.snaplen
-            return buffer[start:end] if is_short else _truncated_packet(buffer, record, order, self.snaplen)
-        block = buffer[start:end]
+    def _blocks(self, source: RecordSource, buffer: bytes, records: list[RecordSpan]) -> bytes:
+        """Return the blocks of a pcapng, with packets and snapshot lengths of at most *snaplen* bytes."""
+        blocks, limit = [], self.snaplen
+        for record in records:
+            start, data_start, data_end, end, _, index = record
+            if index == NO_PACKET:
+                blocks.append(self._other_block(buffer[start:end]))
+            elif data_end - data_start <= limit:
+                blocks.append(buffer[start:end])
+            else:
+                blocks.append(_truncated_packet(buffer, record, source.interfaces[index].byte_order, limit))
+        return b"".join(blocks)
+
+    def _other_block(self, block: bytes) -> bytes:
+        """Return a block without a packet, with a snapshot length of at most *snaplen* bytes.
+
+        The length of a section is stored as unspecified, because it differs if packets are truncated or another file
+        begins.
+        """
         if block.startswith(SECTION_MAGIC):
             self._order = BYTE_ORDERS[block[8:12]]
-        kind, snaplen = struct.unpack_from(f"{self._order}I8xI", block) if len(block) >= 16 else (None, 0)
-        if kind != INTERFACE or 0 < snaplen <= self.snaplen:
-            return block
-        return block[:12] + struct.pack(f"{self._order}I", self.snaplen) + block[16:]
+            self._head = [block[:16] + _UNSPECIFIED_LENGTH + block[24:]]
+            return block if self.snaplen == UNLIMITED else self._head[0]
+        if struct.unpack_from(f"{self._order}I", block)[0] == INTERFACE:
+            (snaplen,) = struct.unpack_from(f"{self._order}I", block, 12)
+            if (snaplen or UNLIMITED) > self.snaplen:
+                block = block[:12] + struct.pack(f"{self._order}I", self.snaplen) + block[16:]
+            self._head.append(block)
+        return block
 
     def native_encoding(self, source: RecordSource) -> NativeEncoding | None:
         """Return machine code for the packets of a source whose interfaces are described and have equal units."""

@@ -88,6 +88,41 @@ snaplen_option: Final = option(
 )
 
 
+def rotation_options(command: Function) -> Function:
+    """Add the options -C, -G and -W, for the parameter *rotation*, a `Rotation` or None."""
+
+    @option("-C", "size", metavar="SIZE", kind=TEXT, help=_SIZE_HELP)
+    @option("-G", "rotation_seconds", metavar="SECONDS", kind=Integer(1), help=_SECONDS_HELP)
+    @option("-W", "files", metavar="FILES", kind=Integer(1), help=_FILES_HELP)
+    @wraps(command)
+    def wrapper(
+        *arguments: Any, size: str | None, rotation_seconds: int | None, files: int | None, **options: Any
+    ) -> int | None:
+        if size is None and rotation_seconds is None:
+            if files is not None:
+                raise UsageError("-W FILES requires -C SIZE or -G SECONDS")
+            return command(*arguments, rotation=None, **options)
+        size_in_bytes = None if size is None else _size_in_bytes(size)
+        rotation = cbpf.Rotation(size=size_in_bytes, files=files, seconds=rotation_seconds)
+        return command(*arguments, rotation=rotation, **options)
+
+    return wrapper
+
+
+_SIZE_HELP: Final = "Begin another file when one has more than SIZE million bytes (suffixes k, m, g: KiB, MiB, GiB)."
+_SECONDS_HELP: Final = "Begin another file after SECONDS of packet time; -w is a time format such as out-%H%M%S.pcap."
+_FILES_HELP: Final = "With -C, number FILES files and replace the earliest; with -G alone, stop after FILES files."
+_UNITS: Final = {"": 1_000_000, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+
+
+def _size_in_bytes(text: str) -> int:
+    number = text.rstrip("kKmMgG")
+    unit = _UNITS.get(text[len(number) :].lower())
+    if unit is None or not (number.isascii() and number.isdigit()):
+        raise UsageError(f"-C: {text!r} is not a size; examples: 100 (million bytes), 512k, 64m, 1g")
+    return int(number) * unit
+
+
 def _sample_interval(text: str) -> int:
     numerator, _, interval = text.partition("/")
     if numerator.strip() != "1" or not interval.strip().isdecimal():

@@ -9,7 +9,7 @@ TCPDUMP_OPTIONS: Final = {
     "cbpf print prints packets": "-A -b -e -f -H -K -l -m -M -N -S -t -T -u -v -x -X"
     " -# --number --print --packet-buffered",
     "cbpf does not decrypt packets; tcpdump -r - prints the output": "-E",
-    "cbpf writes one file; editcap -c PACKETS or -i SECONDS splits it": "-C -G -W",
+    "cbpf filter -w FILE rotates files by size and time": "-C -G -W",
     "cbpf filter --snaplen N writes at most N bytes of each packet": "-s --snapshot-length",
     "the link type is that of the capture": "-y --linktype",
     "several captures are read with several -r": "-V",

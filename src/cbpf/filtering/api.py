@@ -12,20 +12,21 @@ from ..capture.output import Target
 from ..capture.reader import CaptureReader
 from ..capture.registry import format_names, make_writer
 from ..capture.source_stream import Source
-from ..errors import CaptureError, DamagedCapture, FieldError
+from ..errors import CaptureError, FieldError
 from ..expression.address_lists import Expression
 from ..expression.names import SYSTEM_NAMES, Lookups, Resolver
 from ..isa.dialects import PCAP, Dialect
 from ..isa.program import Program
-from .bound_filter import BoundFilter, Filter, bind_filters, is_native_chosen
+from .bound_filter import Filter, bind_filters, is_native_chosen
 from .capture_programs import compile_for_interface
 from .run import FilterRun, Progress, Sink
 from .sources import as_sources, open_readers, total_size
 from .summary import Summary
-from .targets import choose_targets, open_targets, require_different
+from .targets import TargetChoice, choose_targets, open_targets, require_different
 
 if TYPE_CHECKING:
     from ..capture.times import TimeLimit, TimeRange
+    from .rotation import Rotation
     from .sampling import Sample
 
 ContainerChoice: TypeAlias = Literal["same", "pcap", "pcapng"]
@@ -43,6 +44,7 @@ def filter_capture(
     container: ContainerChoice = "same",
     compress: str | None = None,
     count: int | None = None,
+    rotation: "Rotation | None" = None,
     invert: bool = False,
     since: "TimeLimit | None" = None,
     until: "TimeLimit | None" = None,
@@ -85,6 +87,9 @@ def filter_capture(
             blocks of at most 64 KiB (BGZF) for gzip, otherwise 8 to 24 MiB that end with a record. They are
             compressed by up to four threads.
         count: Stop after this number of accepted packets, 1 to 2**63 - 1; None: no limit.
+        rotation: Write one file after another, with names made from *target*, which must be a path. Each file appears
+            when it is complete, and after an error those before it remain. None of them may be a source. The captures
+            are then filtered in Python.
         invert: Copy the packets that do not match instead.
         since: Copy only packets with this time or a later one, in the forms of `read_capture`. Times relative to the
             first packet are relative to that of each source.
@@ -124,11 +129,17 @@ def filter_capture(
     """
     if count is not None:
         _check_count("filter_capture.count", count)
+    if rotation is not None:
+        from .rotation import rotated_path
+
+        target = rotated_path(target, rotation)
     outputs = [_NO_OUTPUT, target] if invert else [target, _NO_OUTPUT]
     times = _time_range("filter_capture", since, until)
     chosen = _sample("filter_capture", sample, seed)
     size = _snaplen("filter_capture", snaplen)
-    options = _RunOptions(container, compress, size, engine, dialect, as_socket, count, times, chosen, progress)
+    options = _RunOptions(
+        container, compress, size, engine, dialect, as_socket, count, rotation, times, chosen, progress
+    )
     return _filter("filter_capture", source, [filter], outputs, options)[0]
 
 
@@ -197,7 +208,7 @@ def split_capture(
     times = _time_range("split_capture", since, until)
     chosen = _sample("split_capture", sample, seed)
     size = _snaplen("split_capture", snaplen)
-    options = _RunOptions(container, compress, size, engine, dialect, as_socket, None, times, chosen, progress)
+    options = _RunOptions(container, compress, size, engine, dialect, as_socket, None, None, times, chosen, progress)
     return _filter("split_capture", source, [filter for filter, _ in pairs], list(targets), options)
 
 
@@ -211,6 +222,7 @@ class _RunOptions(NamedTuple):
     dialect: Dialect
     as_socket: bool
     limit: int | None
+    rotation: "Rotation | None"
     times: "TimeRange | None"
     sample: "Sample | None"
     progress: Progress | None
@@ -251,16 +263,15 @@ def _filter(
         readers = [stack.enter_context(reader) for reader in open_readers(sources, format_name)]
         writers = [_make_writer(target, readers, format_name, options.snaplen) for target in targets]
         size = total_size(sources)
-        needs_python = options.as_socket or options.sample is not None
+        needs_python = options.as_socket or options.sample is not None or options.rotation is not None
         is_native = not needs_python and is_native_chosen(filters, options.engine, size)
         bound_filters = bind_filters(
             filters, options.engine, options.dialect, size, is_native=is_native, as_socket=options.as_socket
         )
         for bound_filter in bound_filters:
             bound_filter.prepare(readers)
-        compressions = [reader.compression for reader in readers]
-        outputs = iter(stack.enter_context(open_targets(choices, sources, compressions)))
-        sinks = [None if writer is None else Sink(writer, next(outputs)) for writer in writers]
+        new_sinks = iter(_open_sinks(stack, list(filter(None, writers)), choices, sources, readers, options.rotation))
+        sinks = [None if writer is None else next(new_sinks) for writer in writers]
         run = FilterRun(
             bound_filters,
             sinks,
@@ -270,30 +281,28 @@ def _filter(
             sample=options.sample,
             progress=options.progress,
         )
-        return _run(run, readers, bound_filters, [sink for sink in sinks if sink is not None])
+        return run.filter(readers)
 
 
-def _run(run: FilterRun, readers: list[CaptureReader], filters: list[BoundFilter], sinks: list[Sink]) -> list[Summary]:
-    """Filter the captures one after another, those after a damaged one too; return a summary for each sink."""
-    damages: list[DamagedCapture] = []
-    for sink in sinks:
-        sink.begin()
-    for reader in readers:
-        try:
-            run.run(reader)
-        except DamagedCapture as damage:
-            damages.append(damage)
-        finally:
-            reader.close()
-    if not damages:
-        for bound_filter in filters:
-            bound_filter.require_fit(readers)
-    for sink in sinks:
-        sink.end()
-    summaries = [run.summary(sink) for sink in sinks]
-    if damages:
-        raise _combined(damages, summaries)
-    return summaries
+def _open_sinks(
+    stack: ExitStack,
+    writers: list[RecordWriter],
+    choices: list[TargetChoice],
+    sources: list[Source],
+    readers: list[CaptureReader],
+    rotation: "Rotation | None",
+) -> list[Sink]:
+    """Open the targets, and return a sink for each writer."""
+    if rotation is None:
+        compressions = [reader.compression for reader in readers]
+        outputs = stack.enter_context(open_targets(choices, sources, compressions))
+        return [Sink(writer, output) for writer, output in zip(writers, outputs, strict=True)]
+    from .rotation import rotating_sink
+
+    return [
+        stack.enter_context(rotating_sink(writer, rotation, choice, sources, readers))
+        for writer, choice in zip(writers, choices, strict=True)
+    ]
 
 
 _NO_OUTPUT: Final = object()  # the target of packets that are neither written nor counted
@@ -316,12 +325,6 @@ def _format_name(container: ContainerChoice, caller: str) -> str | None:
     if container not in names:
         raise FieldError(f"{caller}.container: {container!r} is not one of {names}")
     return None if container == "same" else container
-
-
-def _combined(damages: list[DamagedCapture], summaries: list[Summary]) -> DamagedCapture:
-    damage = DamagedCapture("; ".join(map(str, damages)))
-    damage.summary, damage.summaries = summaries[0], tuple(summaries)
-    return damage
 
 
 def compile_for_capture(

@@ -1,6 +1,6 @@
 """The loop of a filter run: it filters the records of each source and writes the accepted ones.
 
-`FilterRun.run` is the only loop. It requests one `FilterResult` after another, each for some consecutive records, and
+`FilterRun._run` is the only loop. It requests one `FilterResult` after another, each for some consecutive records, and
 passes the accepted records of each to the sinks:
 
     NativeRun.results   yields the results of machine code, up to a record that it does not handle; if the format of
@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from ..capture.base import RecordWriter, ScanOutput, end_of
 from ..capture.output import Output
 from ..capture.reader import CHUNK_SIZE, CaptureReader, Chunk
+from ..errors import DamagedCapture
 from .bound_filter import BoundFilter, native_classes
 from .python_run import PythonRun
 from .summary import Summary
@@ -71,7 +72,12 @@ class FilterResult(Protocol):
 
 
 class Sink:
-    """The output of the packets that a filter accepts, or of those that no filter accepts, with their count."""
+    """The output of the packets that a filter accepts, or of those that no filter accepts, with their count.
+
+    *is_full* indicates that it consumes no more packets, which ends the run.
+    """
+
+    is_full = False
 
     def __init__(self, writer: RecordWriter, output: Output) -> None:
         self.writer = writer
@@ -133,12 +139,33 @@ class FilterRun:
         self._bytes_of_earlier_sources = 0  # as they are stored
         self._reported = 0
 
-    def summary(self, sink: Sink) -> Summary:
-        """Return the counts of this run and of a sink."""
+    def filter(self, readers: list[CaptureReader]) -> list[Summary]:
+        """Filter captures one after another, those after a damaged one too; return a summary for each sink."""
+        damages: list[DamagedCapture] = []
+        for sink in self._used_sinks:
+            sink.begin()
+        for reader in readers:
+            try:
+                self._run(reader)
+            except DamagedCapture as damage:
+                damages.append(damage)
+            finally:
+                reader.close()
+        if not damages:
+            for bound_filter in self._filters:
+                bound_filter.require_fit(readers)
+        for sink in self._used_sinks:
+            sink.end()
+        summaries = [self._summary(sink) for sink in self._used_sinks]
+        if damages:
+            raise _combined(damages, summaries)
+        return summaries
+
+    def _summary(self, sink: Sink) -> Summary:
         seconds = time.perf_counter() - self._started
         return Summary(self._packets, sink.packets, self._bytes, sink.bytes, seconds)
 
-    def run(self, reader: CaptureReader) -> None:
+    def _run(self, reader: CaptureReader) -> None:
         """Filter a capture, from the current position of its reader to its end or to the limit."""
         if self._limit_is_reached():
             return
@@ -215,7 +242,7 @@ class FilterRun:
     def _filter(self, python: PythonRun, chunk: Chunk) -> Generator[FilterResult, None, None]:
         """Yield the result of a chunk, up to the limit, and then raise the error of a filter, if there is one.
 
-        `run` does not resume this generator if it reaches the limit before the packet that the error concerns.
+        `_run` does not resume this generator if it reaches the limit before the packet that the error concerns.
         """
         remaining = None if self._limit is None else self._limit - self._used_sinks[0].packets
         result = python.filter(chunk, remaining)
@@ -224,6 +251,8 @@ class FilterRun:
             raise result.error
 
     def _limit_is_reached(self) -> bool:
+        if any(sink.is_full for sink in self._used_sinks):
+            return True
         return self._limit is not None and self._used_sinks[0].packets >= self._limit
 
     def _would_reach_limit(self, result: FilterResult) -> bool:
@@ -237,6 +266,12 @@ class FilterRun:
         self._reported = max(self._reported, self._bytes_of_earlier_sources + reader.source_bytes)
         if self._progress is not None:
             self._progress(self._reported)
+
+
+def _combined(damages: list[DamagedCapture], summaries: list[Summary]) -> DamagedCapture:
+    damage = DamagedCapture("; ".join(map(str, damages)))
+    damage.summary, damage.summaries = summaries[0], tuple(summaries)
+    return damage
 
 
 def _is_undecided(writer: RecordWriter) -> bool:

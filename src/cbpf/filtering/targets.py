@@ -46,14 +46,25 @@ def open_targets(
 
     *compressions* are those of the sources.
     """
-    inputs = {
-        _identity_of(_status(sys.stdin if source == "-" else source)): compression
-        for source, compression in zip(sources, compressions, strict=True)
-    }
+    inputs = {_source_identity(source): compression for source, compression in zip(sources, compressions, strict=True)}
     inputs.pop(None, None)
     with open_outputs([_plan(choice, inputs) for choice in choices]) as outputs:
         _require_no_input(outputs, inputs)
         yield outputs
+
+
+@contextmanager
+def open_new_target(choice: TargetChoice, sources: Iterable[Source]) -> Iterator[list[Output]]:
+    """Open a target that must not be a source, because it is in place before the sources are read to their end."""
+    identity = _identity_of(_status(choice.target))
+    if identity is not None and identity in [_source_identity(source) for source in sources]:
+        raise CaptureError(f"{_name_of(choice.target)}: is also an input, which a rotated output must not replace")
+    with open_outputs([OutputPlan(choice.target, compressor=choice.compressor)]) as outputs:
+        yield outputs
+
+
+def _source_identity(source: Source) -> _Identity | None:
+    return _identity_of(_status(sys.stdin if source == "-" else source))
 
 
 def _plan(choice: TargetChoice, inputs: _Inputs) -> OutputPlan:

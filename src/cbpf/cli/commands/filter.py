@@ -8,7 +8,7 @@ from typing import Any
 import cbpf
 
 from ...reporting.packet_output import counted
-from ..capture_options import filter_options, sample_options, snaplen_option, time_options
+from ..capture_options import filter_options, rotation_options, sample_options, snaplen_option, time_options
 from ..declarations import option, subcommand
 from ..failures import UsageError
 from ..options import as_socket_option, compress_option, container_options, dialect_option, engine_option
@@ -29,6 +29,7 @@ from ..values import FILE, Integer
 @option("-c", "count", metavar="COUNT", kind=Integer(1), help="Stop after COUNT accepted packets.")
 @option("--count", "only_count", is_flag=True, help="Print the number of accepted packets; write no capture.")
 @option("--invert", is_flag=True, help="Accept the packets that do not match, and reject the others.")
+@rotation_options
 @time_options
 @sample_options
 @snaplen_option
@@ -47,6 +48,7 @@ def command(
     count: int | None,
     only_count: bool,
     invert: bool,
+    rotation: cbpf.Rotation | None,
     since: str | None,
     until: str | None,
     sample: int | None,
@@ -73,6 +75,8 @@ def command(
     """
     if only_count and target is not None:
         raise UsageError("--count and -w FILE are mutually exclusive")
+    if rotation is not None and target is None:
+        raise UsageError("-C SIZE and -G SECONDS require -w FILE")
     destination = None if only_count else _destination(target)
     try:
         with progress_bar(captures, hidden=quiet or no_progress) as progress:
@@ -88,6 +92,7 @@ def command(
                 container=container,
                 compress=compress,
                 count=count,
+                rotation=rotation,
                 invert=invert,
                 engine=engine,
                 dialect=dialect,
