@@ -17,12 +17,15 @@
 interface.
 """
 
+import sys
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ._record import Record
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from .filtering.summary import Summary
 
 
@@ -158,6 +161,29 @@ class ExpressionWarning(UserWarning):
 
     It is raised because this is hardly the intention.
     """
+
+
+_SKIPPED_PACKAGES: Final = (__name__.partition(".")[0], "contextlib", "functools")
+
+
+def warn(message: str) -> None:
+    """Emit an `ExpressionWarning` for the line that called the package.
+
+    A fixed `stacklevel` would need the number of calls from there, which differs by function.
+    """
+    import warnings
+
+    frame = sys._getframe(1)
+    while frame.f_back is not None and _module_of(frame).partition(".")[0] in _SKIPPED_PACKAGES:
+        frame = frame.f_back
+    registry = frame.f_globals.setdefault("__warningregistry__", {})
+    place = (frame.f_code.co_filename, frame.f_lineno, _module_of(frame), registry)
+    warnings.warn_explicit(message, ExpressionWarning, *place)
+
+
+def _module_of(frame: "FrameType") -> str:
+    name = frame.f_globals.get("__name__")
+    return name if isinstance(name, str) else ""
 
 
 class Finding(Record):

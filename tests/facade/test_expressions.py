@@ -4,12 +4,15 @@ import inspect
 import pickle
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 import pytest
 
 import cbpf
+from support.captures import TRAFFIC
 
 RAW_IPV4: Final = bytes.fromhex("4500001400000000 40060000 c0000263 0a000001")
 
@@ -55,6 +58,39 @@ def test_an_expression_gives_the_result_of_its_program(name: str, link_type: str
     expected = CALLS[name](cbpf.compile("tcp", link_type=link_type), link_type=link_type)
     assert CALLS[name]("tcp", link_type=link_type) == expected
     assert CALLS[name](cbpf.Expression("tcp"), link_type=link_type) == expected
+
+
+NEVER: Final = "ip and arp"
+CHAIN: Final = "ip6 protochain 6"  # warned of by the generator, also where the optimiser does not run
+WARNING_CALLS: Final[dict[str, Callable[..., Any]]] = CALLS | {
+    "CapturePrograms": lambda text: cbpf.CapturePrograms(text).prepare([cbpf.read_capture(TRAFFIC)]),
+    "compile": lambda text: cbpf.compile(text, lint=True, optimizer=None),
+    "count_packets": lambda text: cbpf.count_packets(TRAFFIC, text),
+    "filter_capture": lambda text: cbpf.filter_capture(TRAFFIC, None, text),
+    "Expression": lambda text: cbpf.compile(cbpf.Expression(text)),
+    "optimization_stages": cbpf.optimization_stages,
+    "read_capture": lambda text: list(cbpf.read_capture(TRAFFIC, filter=text)),
+    "split_capture": lambda text: cbpf.split_capture(TRAFFIC, {text: None}),
+}
+
+
+@pytest.mark.parametrize("name", WARNING_CALLS)
+def test_a_warning_names_the_line_of_the_caller(name: str) -> None:
+    if name in PROVING:
+        pytest.importorskip("bitwuzla")
+    call = WARNING_CALLS[name]
+    with pytest.warns(cbpf.ExpressionWarning) as caught, suppress(cbpf.CbpfError):
+        call(NEVER if name in PROVING else CHAIN)
+    names = {warning.filename for warning in caught if issubclass(warning.category, cbpf.ExpressionWarning)}
+    assert names == {__file__}
+
+
+def test_the_line_of_a_warning_is_that_of_the_outermost_call() -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        line = inspect.currentframe().f_lineno + 1  # type: ignore[union-attr]
+        cbpf.VM(NEVER)
+    assert [(warning.filename, warning.lineno) for warning in caught] == [(__file__, line)]
 
 
 def test_the_link_type_matters() -> None:

@@ -4,14 +4,13 @@ An expression passes through three steps, each once: the front end returns plain
 better program, and the verifier checks that program.
 """
 
-import warnings
 from collections.abc import Iterable
 from typing import Any, Final
 
 from .._named_tuple import NamedTuple
 from .._options import FrontEnd, Goal, Optimizer
 from .._validators import flag, one_of, within
-from ..errors import ExpressionWarning, FieldError, quoted
+from ..errors import FieldError, quoted, warn
 from ..isa.dialects import PCAP, Dialect, check_dialect
 from ..isa.program import Program
 from ..packet.link_types import LinkType, link_type_by_dlt
@@ -91,20 +90,20 @@ def compile(
         target, expression, lookups, frontend=frontend, optimizer=optimizer, dialect=dialect, goal=goal
     )
     for warning in compiled.warnings:
-        warnings.warn(warning, ExpressionWarning, stacklevel=2)
+        warn(warning)
     if flag("compile.lint", lint):
         _warn_of_mistakes(expression if isinstance(expression, str) else expression.text, target, lookups)
     return compiled.program
 
 
 def _warn_of_mistakes(text: str, target: Target, names: Lookups) -> None:
-    """Emit a warning for each error and warning about an expression, on behalf of the caller of `compile`."""
+    """Emit a warning for each error and warning about an expression."""
     from .linting.linter import lint_findings
 
     for finding in lint_findings(text, target, names):
         if finding.severity in ("error", "warning"):
             message = f"{quoted(text)}: {finding.place}: {finding.fact}; {finding.rule} [{finding.identifier}]"
-            warnings.warn(message, ExpressionWarning, stacklevel=3)
+            warn(message)
 
 
 def hosts(addresses: Iterable[object], **options: Any) -> Program:

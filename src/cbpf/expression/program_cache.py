@@ -5,14 +5,13 @@ package. A program is not stored if the compilation looked up a name, whose answ
 any other program, a cached one is verified before it runs.
 """
 
-import warnings
 from itertools import count
 from typing import Final
 
 from .._named_tuple import NamedTuple
 from .._options import Optimizer
 from ..engines.llvm import code_cache
-from ..errors import ExpressionWarning
+from ..errors import warn
 from ..isa.dialects import DIALECTS, Dialect
 from ..isa.program import Program
 from .address_lists import Expression
@@ -61,5 +60,5 @@ def _compile(target: Target, expression: str | Expression, names: Lookups, optio
 
     compiled = compile_quietly(target, expression, names, **options._asdict())
     for warning in compiled.warnings:
-        warnings.warn(warning, ExpressionWarning, stacklevel=4)
+        warn(warning)
     return compiled.program, bool(compiled.warnings)

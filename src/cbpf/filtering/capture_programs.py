@@ -5,7 +5,6 @@ loopback interface, and no protocol fits USB. The packets of an interface that t
 That is a warning as long as the filter fits another interface of the same captures, and an error if it fits none.
 """
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
@@ -14,7 +13,7 @@ from .._options import Optimizer
 from .._validators import flag
 from ..capture.base import Interface
 from ..capture.reader import CaptureReader
-from ..errors import CaptureError, CbpfError, ExpressionWarning, LinkTypeError, VerificationError
+from ..errors import CaptureError, CbpfError, LinkTypeError, VerificationError, warn
 from ..expression.address_lists import Expression
 from ..expression.names import SYSTEM_NAMES, Lookups, Resolver
 from ..expression.program_cache import Options, compile_cached
@@ -212,7 +211,7 @@ class CapturePrograms:
             self._warned.add((name, kind))
             place = f"{name}: interface {index}, link type {interface.link_type.name}"
             text = f"{place}: {self._misfits[kind].reason}; its packets do not match"
-            warnings.warn(text, ExpressionWarning, stacklevel=4)
+            warn(text)
 
 
 def compile_for_interface(
@@ -237,5 +236,5 @@ def _program_of_savefile(savefile: Savefile, interface: Interface, name: str) ->
         raise CaptureError(f"{name}: {fact}")
     if savefile.snaplen < interface.snaplen:
         fact = f"the savefile was compiled for a snapshot length of {savefile.snaplen}, below {interface.snaplen}"
-        warnings.warn(f"{name}: {fact}; packets are not truncated", ExpressionWarning, stacklevel=6)
+        warn(f"{name}: {fact}; packets are not truncated")
     return savefile.program
