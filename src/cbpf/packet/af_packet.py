@@ -4,24 +4,13 @@ Linux removes the outer VLAN tag of a frame before a filter sees it (packet(7), 
 the kernel's fields in a header before the packet (pcap-linktype(7), LINKTYPE_LINUX_SLL and LINKTYPE_LINUX_SLL2).
 """
 
-from collections.abc import Callable
-from typing import Final
+from functools import lru_cache
 
 from .._named_tuple import NamedTuple
+from ..isa.opcodes import Extension
 from .link_types import LinkType
 from .metadata import Device, Metadata, VlanTag
-
-_ADDRESSES_LENGTH: Final = 12  # an Ethernet frame begins with two addresses of 6 bytes
-_ETHERNET_HEADER_LENGTH: Final = 14
-_TAG_LENGTH: Final = 4
-_TAG_PROTOCOLS: Final = (0x8100, 0x88A8)
-_SLL_HEADER_LENGTH: Final = 16
-_SLL2_HEADER_LENGTH: Final = 20
-
-_ARPHRD_ETHER: Final = 1
-_UNKNOWN_DEVICE: Final = 0  # the index of a device that a capture does not record
-_PACKET_HOST, _PACKET_BROADCAST, _PACKET_MULTICAST = 0, 1, 2
-_ETH_P_802_3, _ETH_P_802_2 = 0x0001, 0x0004  # frames with a length in place of an EtherType
+from .socket_fields import ADDRESSES_LENGTH, SOCKET_FIELDS
 
 
 class SocketView(NamedTuple):
@@ -62,7 +51,13 @@ def socket_view(packet: bytes, link_type: LinkType, wire_length: int | None = No
     (46, 42, VlanTag(tci=7, tpid=33024), '0x806')
     """
     length = len(packet) if wire_length is None else wire_length
-    return _VIEWS.get(link_type.name, _unchanged_view)(packet, length)
+    fields_of = SOCKET_FIELDS.get(link_type.name)
+    if fields_of is None:
+        return SocketView(packet, length, Metadata())
+    received = _ReceivedPacket(packet, length)
+    extensions, has_device, network_header, link_header = fields_of(received)
+    values = tuple(extensions.items())
+    return SocketView(received.data, received.wire_length, _metadata(values, has_device, network_header, link_header))
 
 
 def with_tag(view: SocketView) -> bytes:
@@ -83,77 +78,57 @@ def with_tag(view: SocketView) -> bytes:
     if tag is None:
         return view.data
     tag_bytes = tag.tpid.to_bytes(2, "big") + tag.tci.to_bytes(2, "big")
-    return view.data[:_ADDRESSES_LENGTH] + tag_bytes + view.data[_ADDRESSES_LENGTH:]
+    return view.data[:ADDRESSES_LENGTH] + tag_bytes + view.data[ADDRESSES_LENGTH:]
 
 
-def _ethernet_view(frame: bytes, length: int) -> SocketView:
-    tag = None
-    if len(frame) >= _ETHERNET_HEADER_LENGTH + _TAG_LENGTH and _half_word(frame, _ADDRESSES_LENGTH) in _TAG_PROTOCOLS:
-        tag = VlanTag(_half_word(frame, _ADDRESSES_LENGTH + 2), _half_word(frame, _ADDRESSES_LENGTH))
-        frame = frame[:_ADDRESSES_LENGTH] + frame[_ADDRESSES_LENGTH + _TAG_LENGTH :]
-        length = max(0, length - _TAG_LENGTH)
-    metadata = Metadata(
-        protocol=_ethernet_protocol(frame),
-        packet_type=_packet_type(frame),
-        device=Device(_UNKNOWN_DEVICE, _ARPHRD_ETHER),
-        vlan=tag,
-        network_header=_ETHERNET_HEADER_LENGTH,
-        link_header=0,
+class _ReceivedPacket:
+    """A `CapturedPacket` whose words are ints, and whose conditions are bools."""
+
+    def __init__(self, data: bytes, wire_length: int) -> None:
+        self.data = data
+        self.wire_length = wire_length
+
+    def has(self, count: int) -> bool:
+        return len(self.data) >= count
+
+    def number(self, offset: int, size: int) -> int:
+        end = offset + size
+        return int.from_bytes(self.data[offset:end]) if len(self.data) >= end else 0
+
+    def bits(self, word: int, shift: int, mask: int) -> int:
+        return word >> shift & mask
+
+    def is_one_of(self, word: int, *values: int) -> bool:
+        return word in values
+
+    def at_least(self, word: int, bound: int) -> bool:
+        return word >= bound
+
+    def both(self, first: bool, second: bool) -> bool:
+        return first and second
+
+    def select(self, condition: bool, then: int, otherwise: int) -> int:
+        return then if condition else otherwise
+
+    def remove(self, start: int, count: int, condition: bool) -> None:
+        if condition:
+            self.data = self.data[:start] + self.data[start + count :]
+            self.wire_length = max(0, self.wire_length - count)
+
+
+@lru_cache(256)
+def _metadata(
+    extensions: tuple[tuple[Extension, int], ...], has_device: bool, network_header: int, link_header: int | None
+) -> Metadata:
+    """Return the metadata of these fields; the packets of a capture have few different ones."""
+    values = dict(extensions)
+    device = Device(values.get(Extension.INTERFACE_INDEX, 0), values.get(Extension.LINK_LAYER_TYPE, 0))
+    tag = VlanTag(values.get(Extension.VLAN_TAG, 0), values.get(Extension.VLAN_PROTO, 0))
+    return Metadata(
+        protocol=values[Extension.PROTO],
+        packet_type=values.get(Extension.TYPE, 0),
+        device=device if has_device else None,
+        vlan=tag if values.get(Extension.VLAN_TAG_PRESENT) else None,
+        network_header=network_header,
+        link_header=link_header,
     )
-    return SocketView(frame, length, metadata)
-
-
-def _ethernet_protocol(frame: bytes) -> int:
-    """Return skb->protocol as eth_type_trans computes it (net/ethernet/eth.c); 0 for a truncated header."""
-    if len(frame) < _ETHERNET_HEADER_LENGTH:
-        return 0
-    protocol = _half_word(frame, _ADDRESSES_LENGTH)
-    if protocol >= 0x0600:
-        return protocol
-    is_raw_802_3 = frame[_ETHERNET_HEADER_LENGTH : _ETHERNET_HEADER_LENGTH + 2] == b"\xff\xff"
-    return _ETH_P_802_3 if is_raw_802_3 else _ETH_P_802_2
-
-
-def _packet_type(frame: bytes) -> int:
-    if frame[:6] == b"\xff" * 6:
-        return _PACKET_BROADCAST
-    return _PACKET_MULTICAST if frame[:1] and frame[0] & 1 else _PACKET_HOST
-
-
-def _sll_view(packet: bytes, length: int) -> SocketView:
-    if len(packet) < _SLL_HEADER_LENGTH:
-        return SocketView(packet, length, Metadata())
-    device = Device(_UNKNOWN_DEVICE, _half_word(packet, 2))
-    metadata = Metadata(protocol=_half_word(packet, 14), packet_type=_half_word(packet, 0) & 7, device=device)
-    return SocketView(packet[_SLL_HEADER_LENGTH:], max(0, length - _SLL_HEADER_LENGTH), metadata)
-
-
-def _sll2_view(packet: bytes, length: int) -> SocketView:
-    if len(packet) < _SLL2_HEADER_LENGTH:
-        return SocketView(packet, length, Metadata())
-    device = Device(int.from_bytes(packet[4:8], "big"), _half_word(packet, 8))
-    metadata = Metadata(protocol=_half_word(packet, 0), packet_type=packet[10] & 7, device=device)
-    return SocketView(packet[_SLL2_HEADER_LENGTH:], max(0, length - _SLL2_HEADER_LENGTH), metadata)
-
-
-def _ip_view(packet: bytes, length: int) -> SocketView:
-    protocol = {4: 0x0800, 6: 0x86DD}.get(packet[0] >> 4, 0) if packet else 0
-    return SocketView(packet, length, Metadata(protocol=protocol))
-
-
-def _unchanged_view(packet: bytes, length: int) -> SocketView:
-    return SocketView(packet, length, Metadata())
-
-
-def _half_word(data: bytes, offset: int) -> int:
-    return int.from_bytes(data[offset : offset + 2], "big")
-
-
-_VIEWS: Final[dict[str, Callable[[bytes, int], SocketView]]] = {
-    "EN10MB": _ethernet_view,
-    "LINUX_SLL": _sll_view,
-    "LINUX_SLL2": _sll2_view,
-    "RAW": _ip_view,
-    "IPV4": _ip_view,
-    "IPV6": _ip_view,
-}
