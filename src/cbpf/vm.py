@@ -48,6 +48,10 @@ class _AutoEngine:
         """The machine code of `entry_points.match`, or None if llvmlite is not installed."""
         return self._native_engine().native if llvm_is_installed() else None
 
+    def native_for_sockets(self, link_type: str) -> Any:
+        """Return the machine code for the view of a live socket, or None; see `Engine`."""
+        return self._native_engine().native_for_sockets(link_type) if llvm_is_installed() else None
+
     def verdicts(self, packets: Packets | Iterable[Any]) -> "array[int]":
         """Return the verdicts, computed by the llvm engine for large batches if it is available."""
         batch = packets if isinstance(packets, Packets) else list(packets)
@@ -137,6 +141,13 @@ class VM(Immutable):
         Its arguments are addresses, which are not checked: an invalid one ends the process.
         """
         return self._engine.native
+
+    def native_match_for_sockets(self, link_type: str) -> Any:
+        """Return machine code like `native_match` that runs on the view of a live socket (`socket_view`), or None.
+
+        *link_type* is the name of the link type of the packets.
+        """
+        return self._engine.native_for_sockets(link_type)
 
     def evaluate(self, packet: Any, *, metadata: Metadata | None = None, wire_length: int | None = None) -> int:
         r"""Return the verdict on a packet with its metadata and its original length.

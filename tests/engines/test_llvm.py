@@ -233,7 +233,12 @@ def test_unsupported_layout_falls_back_to_ctypes(monkeypatch: pytest.MonkeyPatch
     expected = [([vm.run(packet) for packet in packets], vm.verdicts(packets)) for vm in map(compiled, programs)]
     loaded: list[str] = []
     module_text = LLVMEngine._module_text
-    monkeypatch.setattr(LLVMEngine, "_module_text", lambda self, name: loaded.append(name) or module_text(self, name))  # type: ignore[func-returns-value]
+
+    def recorded(self: LLVMEngine, name: Any, *rest: Any) -> str:
+        loaded.append(name)
+        return module_text(self, name, *rest)
+
+    monkeypatch.setattr(LLVMEngine, "_module_text", recorded)
     monkeypatch.setattr(object_layout, "is_supported", lambda: False)
     monkeypatch.setattr(pycfunction, "_make_builtin", None)
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")  # disables the disk cache

@@ -46,6 +46,14 @@ class Engine(Protocol):
         """The machine code of `llvm.entry_points.match` as a ctypes function; None if the engine has none."""
         ...
 
+    def native_for_sockets(self, link_type: str) -> Any:
+        """Return machine code like `native` that runs on the view of a packet of a live socket (`socket_view`).
+
+        *link_type* is the name of the packets' link type. None: the engine has no such code, or the program computes an
+        extension in Python.
+        """
+        ...
+
     def verdicts(self, packets: Packets | Iterable[Any]) -> "array[int]":
         """Return the verdicts on many packets, as unsigned 32-bit numbers."""
         ...
@@ -57,6 +65,9 @@ class PerPacketEngine:
     def __init__(self, run: RunFunction) -> None:
         self.run = self.evaluate = self.match = run
         self.native = None
+
+    def native_for_sockets(self, link_type: str) -> None:
+        """Return None: the engine has no machine code."""
 
     def verdicts(self, packets: Packets | Iterable[Any]) -> "array[int]":
         """Return the verdicts on many packets, as unsigned 32-bit numbers."""

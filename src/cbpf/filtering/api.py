@@ -263,7 +263,7 @@ def _filter(
         readers = [stack.enter_context(reader) for reader in open_readers(sources, format_name)]
         writers = [_make_writer(target, readers, format_name, options.snaplen) for target in targets]
         size = total_size(sources)
-        needs_python = options.as_socket or options.sample is not None or options.rotation is not None
+        needs_python = options.sample is not None or options.rotation is not None
         is_native = not needs_python and is_native_chosen(filters, options.engine, size)
         bound_filters = bind_filters(
             filters, options.engine, options.dialect, size, is_native=is_native, as_socket=options.as_socket

@@ -1,7 +1,7 @@
 """A filter that is applied to captures: its program for each kind of packet, and the VM that runs it."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from .._named_tuple import NamedTuple
 from .._options import EngineName, Optimizer
@@ -41,10 +41,10 @@ _REJECT_ALL: Final = Program([RetConstant(0)])
 
 
 class _BoundProgram(NamedTuple):
-    """A program for packets of one kind; *native* is the VM with its machine code, unless that cannot be used."""
+    """A program for packets of one kind; *native* returns its machine code, or is None if that cannot be used."""
 
     match: MatchFunction
-    native: VM | None
+    native: Callable[[], Any] | None
 
 
 def native_classes(filters: Sequence["BoundFilter"], interfaces: Sequence[Interface]) -> "PacketClasses | None":
@@ -118,20 +118,23 @@ class BoundFilter:
         Return 0 if there is none, or if `match_function` has not been called yet for packets of this kind.
         """
         bound = self._bound.get(kind)
-        if bound is None or bound.native is None or bound.native.native_match is None:
+        code = None if bound is None or bound.native is None else bound.native()
+        if code is None:
             return 0
         import ctypes
 
-        return ctypes.cast(bound.native.native_match, ctypes.c_void_p).value or 0
+        return ctypes.cast(code, ctypes.c_void_p).value or 0
 
     def _bind(self, program: Program, interface: Interface) -> "_BoundProgram":
         vm, link_type = self._vm(program), interface.link_type
         view = self._view(program, interface)
-        match = _match_as_socket(vm, link_type) if self._as_socket else vm.match
-        is_native = view is None and not self._as_socket
+        if self._as_socket:
+            bound = _BoundProgram(_match_as_socket(vm, link_type), lambda: vm.native_match_for_sockets(link_type.name))
+        else:
+            bound = _BoundProgram(vm.match, lambda: vm.native_match)
         if vm.dialect.record_size is not None:
-            match, is_native = _match_of_actions(match, vm.dialect), False
-        return _BoundProgram(match if view is None else _match_view(match, view), vm if is_native else None)
+            bound = _BoundProgram(_match_of_actions(bound.match, vm.dialect), None)
+        return bound if view is None else _BoundProgram(_match_view(bound.match, view), None)
 
     def _view(self, program: Program, interface: Interface) -> "ViewFunction | None":
         """Return the function for the view of packets, or None if it is the packet itself."""
@@ -144,7 +147,7 @@ class BoundFilter:
 
     def _reject(self) -> "_BoundProgram":
         vm = self._vm(_REJECT_ALL)
-        return _BoundProgram(vm.match, vm)
+        return _BoundProgram(vm.match, lambda: vm.native_match)
 
     def _vm(self, program: Program) -> VM:
         if program not in self._vms_by_program:

@@ -175,6 +175,7 @@ def count_packets(
     until: TimeLimit | None = None,
     engine: EngineName = "auto",
     dialect: Dialect = PCAP,
+    as_socket: bool = False,
     progress: Progress | None = None,
 ) -> PacketCounts:
     """Count the packets of captures that each filter accepts, by interval of time and by link type.
@@ -193,6 +194,8 @@ def count_packets(
         until: Count only packets with an earlier time, in the same forms.
         engine: The execution engine of the filters.
         dialect: The dialect whose rules verify and run the filters.
+        as_socket: Apply the filters to the view that a live packet socket would have had of each packet
+            (`socket_view`).
         progress: Called repeatedly with the number of bytes read of the sources, as they are stored.
 
     Returns:
@@ -226,7 +229,7 @@ def count_packets(
     sources = as_sources(source, "count_packets")
     size = total_size(sources)
     is_native = is_native_chosen(chosen, engine, size)
-    bound_filters = bind_filters(chosen, engine, dialect, size, is_native=is_native)
+    bound_filters = bind_filters(chosen, engine, dialect, size, is_native=is_native, as_socket=as_socket)
     with ExitStack() as stack:
         readers = [stack.enter_context(reader) for reader in open_readers(sources)]
         damages = _count(counter, readers, bound_filters, times, progress, is_native=is_native)

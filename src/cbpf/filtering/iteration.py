@@ -28,12 +28,13 @@ class _Selection:
         engine: EngineName,
         dialect: Dialect,
         *,
+        as_socket: bool,
         is_native: bool,
         size: float,
     ) -> None:
         self._times = time_range("read_capture", since, until)
         self.is_native = is_native
-        (self.filter,) = bind_filters([filter], engine, dialect, size, is_native=is_native)
+        (self.filter,) = bind_filters([filter], engine, dialect, size, is_native=is_native, as_socket=as_socket)
 
     def bounds(self, reader: CaptureReader) -> TimeBounds | None:
         """Return the bounds of times for a capture, or None if there are none."""
@@ -72,6 +73,7 @@ def read_capture(
     until: TimeLimit | None = None,
     engine: EngineName = "auto",
     dialect: Dialect = PCAP,
+    as_socket: bool = False,
 ) -> CaptureReader:
     """Open a capture and return an iterator over its packets, or over those that are selected.
 
@@ -88,6 +90,8 @@ def read_capture(
         until: Only packets with an earlier time, in the same forms.
         engine: The execution engine of the filter.
         dialect: The dialect whose rules verify and run the filter.
+        as_socket: Apply the filter to the view that a live packet socket would have had of each packet
+            (`socket_view`). The packets are those captured.
 
     Returns:
         An iterator and context manager. The numbers of packets are those in the capture.
@@ -111,5 +115,5 @@ def read_capture(
     selected = _ALL if filter is None else filter
     size = size_of(source)
     is_native = is_native_chosen([selected], engine, size)
-    selection = _Selection(selected, since, until, engine, dialect, is_native=is_native, size=size)
+    selection = _Selection(selected, since, until, engine, dialect, as_socket=as_socket, is_native=is_native, size=size)
     return _SelectingReader(source, selection)

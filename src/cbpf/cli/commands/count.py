@@ -10,7 +10,7 @@ import cbpf
 from ..capture_options import filter_options, time_options
 from ..declarations import option, subcommand
 from ..failures import UsageError
-from ..options import dialect_option, engine_option
+from ..options import as_socket_option, dialect_option, engine_option
 from ..progress import progress_bar, with_progress
 from ..streams import echo
 from ..tcpdump_options import TCPDUMP_OPTIONS
@@ -37,6 +37,7 @@ from ..values import EXPRESSION, TEXT, Choice
 @with_progress
 @dialect_option
 @engine_option
+@as_socket_option
 def command(
     captures: list[str],
     accept: Any,
@@ -51,6 +52,7 @@ def command(
     quiet: bool,
     dialect: cbpf.Dialect,
     engine: Any,
+    as_socket: bool,
 ) -> int:
     """Count the packets and bytes that filter expressions (pcap-filter(7)) accept, or those of all packets.
 
@@ -77,6 +79,7 @@ def command(
             until=until,
             engine=engine,
             dialect=dialect,
+            as_socket=as_socket,
             progress=progress,
         )
     if as_csv:

@@ -57,6 +57,7 @@ class LLVMEngine:
     def __init__(self, program: Program, dialect: Dialect) -> None:
         self._program = program
         self._dialect = dialect
+        self._native_for_sockets: dict[str, Any] = {}
         require_llvmlite()
 
     @property
@@ -164,8 +165,23 @@ class LLVMEngine:
     @Lazy
     def native(self) -> Any:
         """The code of `entry_points.match` as a ctypes function; cached on disk, since it filters captures."""
+        return self._match_function()
+
+    def native_for_sockets(self, link_type: str) -> Any:
+        """Return the code of `entry_points.match` that runs on the view of `socket_view`; see `Engine`."""
+        from .socket_machine import SOCKET_MACHINES
+
+        if link_type not in SOCKET_MACHINES:
+            return self.native  # the view is the packet itself
+        if self._calls_python:
+            return None
+        if link_type not in self._native_for_sockets:
+            self._native_for_sockets[link_type] = self._match_function(link_type)
+        return self._native_for_sockets[link_type]
+
+    def _match_function(self, socket_link_type: str | None = None) -> Any:
         word, address, size = ctypes.c_uint32, ctypes.c_void_p, ctypes.c_uint64
-        return self._load_cached("match").function(word, address, size, address, address)
+        return self._load_cached("match", socket_link_type).function(word, address, size, address, address)
 
     @Lazy
     def _evaluate(self) -> Any:
@@ -173,23 +189,30 @@ class LLVMEngine:
         code = load(self._module_text("evaluate"))
         return code.function(word, ctypes.c_char_p, size, word, word, address)
 
-    def _load_cached(self, entry_point: EntryPoint) -> Code:
+    def _load_cached(self, entry_point: EntryPoint, socket_link_type: str | None = None) -> Code:
         """Load an entry point, from the disk cache if possible.
 
-        The key consists of everything that the code depends on: the program, and the properties of the dialect that the
-        semantics uses.
+        With *socket_link_type*, the filter runs on the view of a live packet socket. The key consists of everything
+        that the code depends on: the program, and the properties of the dialect that the semantics uses.
         """
         dialect = self._dialect
         properties = f"{dialect.byte_order} {dialect.shift_count} {dialect.wrapping_offsets} {dialect.header_windows}"
-        key = f"{entry_point} {properties} {dialect.record_size} {bytes(self._program).hex()}"
-        return load_cached(key, lambda: self._module_text(entry_point))
+        view = "" if socket_link_type is None else f"as a socket sees {socket_link_type} "
+        key = f"{entry_point} {view}{properties} {dialect.record_size} {bytes(self._program).hex()}"
+        return load_cached(key, lambda: self._module_text(entry_point, socket_link_type))
 
-    def _module_text(self, entry_point: EntryPoint) -> str:
+    def _module_text(self, entry_point: EntryPoint, socket_link_type: str | None = None) -> str:
         """Return the LLVM IR of an entry point."""
         from . import entry_points
         from .machine import filter_function
 
-        text: str = getattr(entry_points, entry_point)(filter_function(self._program, self._dialect))
+        if socket_link_type is None:
+            filter = filter_function(self._program, self._dialect)
+        else:
+            from .socket_machine import SOCKET_MACHINES
+
+            filter = filter_function(self._program, self._dialect, SOCKET_MACHINES[socket_link_type])
+        text: str = getattr(entry_points, entry_point)(filter)
         return text
 
 

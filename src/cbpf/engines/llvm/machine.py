@@ -5,6 +5,7 @@ into registers. Every load from the packet is preceded by one comparison with th
 the block `reject` if a byte is missing.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from ...isa.dialects import Dialect, FetchOrder
@@ -37,6 +38,7 @@ class LLVMMachine:
     def __init__(self, function: Function, dialect: Dialect) -> None:
         self._function = function
         self._windows = dialect.header_windows
+        self._length = function["length"]
         self._a = function.variable(I32, 0)
         self._x = function.variable(I32, 0)
         self._scratch = [function.variable(I32, 0) for _ in range(SCRATCH_SLOTS)]
@@ -91,9 +93,9 @@ class LLVMMachine:
         function = self._function
         position = base.zext_or_trunc(I64) + displacement
         in_bounds = function.label("in_bounds")
-        function.cbranch(position + size > function["length"], _REJECT, in_bounds, rare=True)
+        function.cbranch(position + size > self._length, _REJECT, in_bounds, rare=True)
         function.begin_block(in_bounds)
-        value = function["memory"].gep(position).load(size)
+        value = self._bytes_at(position, size)
         return (value.bswap() if byte_order == "big" else value).zext_or_trunc(I32)
 
     def lacks_device(self) -> IRValue:
@@ -121,6 +123,10 @@ class LLVMMachine:
         self._function.cbranch(condition, f"i{target_true}", f"i{target_false}")
         self.is_terminated = True
 
+    def _bytes_at(self, position: IRValue, size: int) -> IRValue:
+        """Return the number, in the host's byte order, in *size* bytes of the memory that are within its length."""
+        return self._function["memory"].gep(position).load(size)
+
     def _context_field(self, field: str, index: int = 0) -> IRValue:
         return self._function["context"].gep(offset_of(field, index)).load(4)
 
@@ -147,7 +153,9 @@ class LLVMMachine:
         return result.value
 
 
-def filter_function(program: Program, dialect: Dialect) -> Function:
+def filter_function(
+    program: Program, dialect: Dialect, make_machine: Callable[[Function, Dialect], LLVMMachine] = LLVMMachine
+) -> Function:
     """Return the function of a program: (memory, its length, captured length, wire length, context) -> verdict.
 
     Lengths are in bytes. Every entry point inlines the function.
@@ -162,7 +170,7 @@ def filter_function(program: Program, dialect: Dialect) -> Function:
         context="ptr noalias",
     )
     function.attributes += " alwaysinline"
-    machine = LLVMMachine(function, dialect)
+    machine = make_machine(function, dialect)
     begin(machine, dialect)
     for index, raw in enumerate(program):
         if not machine.is_terminated:
