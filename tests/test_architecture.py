@@ -210,7 +210,8 @@ def test_every_public_name_is_listed_once_and_described() -> None:
             assert inspect.getdoc(value), name
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         getattr(cbpf, "nothing")  # noqa: B009
-    assert set(cbpf.__all__) <= set(dir(cbpf))
+    assert {*cbpf.__all__, "linux"} <= set(dir(cbpf))
+    assert cbpf.linux.__name__ == "cbpf.linux"
 
 
 def test_public_names_are_defined_in_the_module_of_the_table() -> None:
@@ -226,7 +227,9 @@ def _stub() -> ast.Module:
 
 
 def test_the_stub_imports_each_name_from_the_module_of_the_table() -> None:
-    imports = [node for node in _stub().body if isinstance(node, ast.ImportFrom)]
+    modules, *imports = [node for node in _stub().body if isinstance(node, ast.ImportFrom)]
+    assert modules.module is None
+    assert tuple(alias.name for alias in modules.names) == cbpf._PUBLIC_MODULES  # type: ignore[attr-defined]
     assert {node.level for node in imports} == {1}
     names = [(alias.name, node.module) for node in imports for alias in node.names]
     assert len(names) == len(dict(names))

@@ -17,7 +17,7 @@ import pytest
 
 import cbpf
 from support.generated import check_file
-from support.project import ROOT
+from support.project import PUBLIC_NAMES, ROOT
 
 DOCS: Final = ROOT / "docs"
 CONFIG: Final = tomllib.loads((ROOT / "zensical.toml").read_text())["project"]
@@ -109,8 +109,13 @@ def test_pictures_are_those_of_the_current_version() -> None:
 
 
 def test_every_public_name_has_one_heading(pages: dict[Path, Page]) -> None:
-    names = [match[1] for page in pages.values() for each in page.ids if (match := re.fullmatch(r"cbpf\.(\w+)", each))]
-    assert sorted(names) == sorted(cbpf.__all__)
+    names = [
+        match[1]
+        for page in pages.values()
+        for each in page.ids
+        if (match := re.fullmatch(r"cbpf\.((?:linux\.)?\w+)", each))
+    ]
+    assert sorted(names) == sorted(PUBLIC_NAMES)
 
 
 def test_no_private_name_has_a_heading(pages: dict[Path, Page]) -> None:

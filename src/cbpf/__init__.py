@@ -34,8 +34,8 @@ _PUBLIC_NAMES = {
     "engines.interpreter": "Fetched Step",
     "errors": """
         CaptureError CbpfError DamagedCapture ExpressionError ExpressionWarning FieldError Finding
-        LinkTypeError MissingLibrary PacketError Problem ProgramFormatError ProofFailed Undecided
-        VerificationError
+        LinkTypeError MissingLibrary PacketError Problem ProgramFormatError ProgramWarning ProofFailed SocketError
+        Undecided VerificationError
     """,
     "expression.address_lists": "Expression HostRanges read_expression read_hosts read_ports",
     "expression.compiler": "DEFAULT_SNAPLEN compile hosts ports",
@@ -88,6 +88,7 @@ _PUBLIC_NAMES = {
     "proofs.equivalence": "Difference",
     "proofs.reachability": "DeadCode Witness",
 }
+_PUBLIC_MODULES = ("linux",)
 _MODULE_OF = {name: module for module, names in _PUBLIC_NAMES.items() for name in names.split()}
 
 __version__ = "0.1.0"
@@ -96,14 +97,16 @@ __all__ = sorted(_MODULE_OF)
 
 
 def __getattr__(name: str) -> object:
-    """Import a public name."""
-    if name not in _MODULE_OF:
+    """Import a public name, or a public module."""
+    if name not in _MODULE_OF and name not in _PUBLIC_MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
+    if name in _PUBLIC_MODULES:
+        return import_module(f".{name}", __name__)
     value = globals()[name] = getattr(import_module(f".{_MODULE_OF[name]}", __name__), name)
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, *_PUBLIC_MODULES})

@@ -1,6 +1,7 @@
 # For type checkers and editors: the names that `__init__.py` imports at their first use.
 # Each is imported `as` itself, since jedi completes no other names of a stub.
 
+from . import linux as linux
 from ._options import (
     FORMAT_NAMES as FORMAT_NAMES,
     Direction as Direction,
@@ -42,7 +43,9 @@ from .errors import (
     PacketError as PacketError,
     Problem as Problem,
     ProgramFormatError as ProgramFormatError,
+    ProgramWarning as ProgramWarning,
     ProofFailed as ProofFailed,
+    SocketError as SocketError,
     Undecided as Undecided,
     VerificationError as VerificationError,
 )
@@ -221,6 +224,7 @@ __all__ = [
     "Program",
     "ProgramFormatError",
     "ProgramInfo",
+    "ProgramWarning",
     "ProofFailed",
     "RawInstruction",
     "Register",
@@ -230,6 +234,7 @@ __all__ = [
     "Rotation",
     "Savefile",
     "Setter",
+    "SocketError",
     "SocketView",
     "SourceMap",
     "Span",

@@ -9,12 +9,13 @@
     ├── PacketError          a packet is not a buffer of bytes
     ├── CaptureError         a capture cannot be read or written, or is not supported
     │   └── DamagedCapture   a capture is truncated or corrupt; the packets before that point are valid
+    ├── SocketError          the kernel rejects a filter, or opens no socket; also an OSError
     ├── MissingLibrary       a library is not installed or not usable
     ├── Undecided            the solver found neither a proof nor a packet that a run confirms
     └── ProofFailed          the optimised program is not equivalent to the input; holds the counterexample
 
-`ExpressionWarning` is a warning, not an error: a filter expression rejects every packet, or does not fit those of an
-interface.
+Two are warnings, not errors. `ExpressionWarning`: a filter expression rejects every packet, or does not fit those of an
+interface. `ProgramWarning`: a program hardly fits the place where it is attached.
 """
 
 import sys
@@ -126,6 +127,20 @@ class DamagedCapture(CaptureError):
     """The results of `split_capture` up to that point, one per route."""
 
 
+class SocketError(CbpfError, OSError):
+    """The kernel rejects a filter, or another operation on a socket; the message has the socket, the fact and the rule.
+
+    `errno` is the number of the kernel's error, as in every OSError.
+
+    >>> import errno
+    >>> SocketError(errno.EPERM, "socket 3: the filter is locked").errno == errno.EPERM
+    True
+    """
+
+    def __str__(self) -> str:
+        return str(self.strerror)
+
+
 class MissingLibrary(CbpfError, ImportError):
     """A library is not installed or not usable; the message states the remedy, usually the command that installs it."""
 
@@ -163,11 +178,15 @@ class ExpressionWarning(UserWarning):
     """
 
 
+class ProgramWarning(UserWarning):
+    """A program is valid, but hardly fits the place where it is attached: its offsets are those of another header."""
+
+
 _SKIPPED_PACKAGES: Final = (__name__.partition(".")[0], "contextlib", "functools")
 
 
-def warn(message: str) -> None:
-    """Emit an `ExpressionWarning` for the line that called the package.
+def warn(message: str, category: type[Warning] = ExpressionWarning) -> None:
+    """Emit a warning for the line that called the package.
 
     A fixed `stacklevel` would need the number of calls from there, which differs by function.
     """
@@ -178,7 +197,7 @@ def warn(message: str) -> None:
         frame = frame.f_back
     registry = frame.f_globals.setdefault("__warningregistry__", {})
     place = (frame.f_code.co_filename, frame.f_lineno, _module_of(frame), registry)
-    warnings.warn_explicit(message, ExpressionWarning, *place)
+    warnings.warn_explicit(message, category, *place)
 
 
 def _module_of(frame: "FrameType") -> str:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from enum import Enum
 from typing import Any, NamedTuple
 
-import cbpf
+from support.project import PUBLIC_NAMES, public_object
 
 
 class Documented(NamedTuple):
@@ -25,8 +25,8 @@ class Documented(NamedTuple):
 
 def documented() -> Iterator[Documented]:
     """Yield the public functions and classes, and the public methods that a class defines itself."""
-    for name in cbpf.__all__:
-        value = getattr(cbpf, name)
+    for name in PUBLIC_NAMES:
+        value = public_object(name)
         if inspect.isroutine(value) or inspect.isclass(value):
             yield Documented(name, value, inspect.getdoc(value) or "")
         if inspect.isclass(value):

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from math import ceil
+from operator import attrgetter
 from pathlib import Path
 from random import Random
 from typing import Any, Final, get_args
@@ -15,6 +16,14 @@ import cbpf
 
 ROOT: Final = Path(__file__).parents[2]
 TESTS: Final = ROOT / "tests"
+
+PUBLIC_NAMES: Final = (*cbpf.__all__, *(f"linux.{name}" for name in cbpf.linux.__all__))
+"""The public names of cbpf, and of its public modules: `linux.attach` is `cbpf.linux.attach`."""
+
+
+def public_object(name: str) -> Any:
+    """Return the object of a public name."""
+    return attrgetter(name)(cbpf)
 
 
 def is_installed(library: str) -> bool:

@@ -32,7 +32,7 @@ def as_program(
         _reject_bytes(bytes(source))
     if isinstance(source, Iterable) and not isinstance(source, str):
         return source
-    if not _is_expression(source):
+    if not is_expression(source):
         raise FieldError(f"program: {source!r} is neither a sequence of instructions nor an expression")
     from ..expression.compiler import compile
 
@@ -50,7 +50,8 @@ def as_programs(*sources: ProgramSource, link_type: LinkTypeName, dialect: Diale
     return tuple(as_program(source, link_type=link_type, dialect=dialect) for source in sources)
 
 
-def _is_expression(source: object) -> bool:
+def is_expression(source: object) -> bool:
+    """Return whether an argument is an expression, without importing the compiler for text."""
     if isinstance(source, str):
         return True
     from ..expression.address_lists import Expression

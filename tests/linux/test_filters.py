@@ -1,0 +1,442 @@
+"""Filters that are attached to sockets, read back, detached and locked, on the live kernel."""
+
+import asyncio
+import errno
+import os
+import socket
+import subprocess
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+import cbpf
+from cbpf.linux import FilteredSocket, attach, detach, filter_of, lock
+from support.judges import kernel
+
+pytestmark = pytest.mark.skipif(kernel.available() is not None, reason=str(kernel.available()))
+
+ALL = cbpf.parse("ret #65535")
+NOTHING = cbpf.parse("ret #0")
+STARTS_WITH_A = cbpf.parse("ldb [0]\njeq #0x41,0,1\nret #65535\nret #0")
+LOADS_700 = cbpf.Program([cbpf.LoadAbsolute(0, 1)] * 700 + [cbpf.RetConstant(9)])
+Pair = tuple[socket.socket, socket.socket]
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    """A receiver and a sender of datagrams."""
+    receiver, sender = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with receiver, sender:
+        receiver.setblocking(False)
+        yield receiver, sender
+
+
+def received(receiver: socket.socket) -> list[bytes]:
+    """Return the packets in the queue of a non-blocking socket."""
+    packets = []
+    while True:
+        try:
+            packets.append(receiver.recv(1 << 16))
+        except BlockingIOError:
+            return packets
+
+
+def attach_raw(sock: socket.socket, program: cbpf.Program) -> None:
+    """Attach a program as the kernel does it, without any other step."""
+    argument, _code = kernel.sock_fprog([tuple(raw) for raw in program])  # type: ignore[misc]
+    sock.setsockopt(socket.SOL_SOCKET, kernel.SO_ATTACH_FILTER, argument)
+
+
+# -- attach --------------------------------------------------------------------
+
+
+def test_the_filter_decides_from_the_first_packet(pair: Pair) -> None:
+    receiver, sender = pair
+    for message in (b"before", b"A before"):
+        sender.send(message)
+    attach(receiver, STARTS_WITH_A)
+    assert received(receiver) == []
+    for message in (b"beta", b"Alpha", b""):
+        sender.send(message)
+    assert received(receiver) == [b"Alpha"]
+
+
+def test_a_filter_replaces_another_without_a_gap(pair: Pair) -> None:
+    receiver, sender = pair
+    attach(receiver, ALL)
+    sender.send(b"accepted by the first filter")
+    attach(receiver, STARTS_WITH_A)
+    assert received(receiver) == []
+    assert filter_of(receiver) == STARTS_WITH_A
+
+
+def test_the_queue_is_left_alone_if_the_caller_says_so(pair: Pair) -> None:
+    receiver, sender = pair
+    sender.send(b"before")
+    attach(receiver, STARTS_WITH_A, discard_queued=False)
+    sender.send(b"after")
+    assert received(receiver) == [b"before"]
+
+
+def test_empty_packets_and_passed_descriptors_are_discarded(pair: Pair) -> None:
+    receiver, sender = pair
+    read_end, write_end = os.pipe()
+    sender.send(b"")
+    socket.send_fds(sender, [b"descriptor"], [write_end])
+    os.close(write_end)
+    sender.send(b"")
+    attach(receiver, ALL)
+    assert received(receiver) == []
+    assert os.read(read_end, 1) == b""  # the last descriptor of the pipe was closed with its packet
+    os.close(read_end)
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_records_of_a_connection_are_discarded_up_to_its_end(closed: bool) -> None:
+    receiver, sender = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with receiver, sender:
+        receiver.setblocking(False)
+        for record in (b"one", b"", b"two", b""):
+            sender.send(record)
+        if closed:
+            sender.close()
+        attach(receiver, STARTS_WITH_A)
+        if closed:
+            assert receiver.recv(10) == b""  # the end, and not a record
+        else:
+            assert received(receiver) == []
+
+
+def test_pending_errors_do_not_keep_packets() -> None:
+    """An ICMP error is reported by one call of recv, and the packets in the queue by the calls after it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(("127.0.0.1", 0))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.bind(("127.0.0.1", 0))
+            receiver.connect(sender.getsockname())
+            sender.sendto(b"before", receiver.getsockname())
+        receiver.send(b"to a closed port")
+        attach(receiver, STARTS_WITH_A)
+        receiver.setblocking(False)
+        assert received(receiver) == []
+
+
+STREAMS: dict[str, Callable[[], Pair]] = {
+    "unix": lambda: socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM),
+    "tcp": lambda: connection()[:2],
+}
+
+
+def connection(program: cbpf.Program | None = None) -> tuple[socket.socket, socket.socket, socket.socket]:
+    """Return the accepted and the connecting end of a TCP connection, and the listener, which has a filter."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    if program is not None:
+        attach(listener, program, lock=True)
+    client = socket.create_connection(listener.getsockname())
+    return listener.accept()[0], client, listener
+
+
+@pytest.mark.parametrize("make", STREAMS.values(), ids=STREAMS)
+@pytest.mark.filterwarnings("ignore::cbpf.ProgramWarning")
+def test_nothing_is_discarded_on_streams(make: Callable[[], Pair]) -> None:
+    receiver, sender = make()
+    with receiver, sender:
+        sender.sendall(b"data of the connection")
+        with pytest.raises(cbpf.FieldError, match="would destroy data of the connection"):
+            attach(receiver, NOTHING, discard_queued=True)
+        assert filter_of(receiver) is None
+        attach(receiver, ALL)
+        assert receiver.recv(100) == b"data of the connection"
+
+
+def test_accepted_sockets_inherit_the_filter_and_its_lock() -> None:
+    accepted, client, listener = connection(ALL)
+    with accepted, client, listener:
+        assert filter_of(accepted) == filter_of(listener) == ALL
+        with pytest.raises(cbpf.SocketError, match="the filter is locked"):
+            detach(accepted)
+        assert filter_of(client) is None
+
+
+def test_a_filter_of_a_unix_stream_warns_since_it_never_runs() -> None:
+    receiver, sender = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    with receiver, sender, pytest.warns(cbpf.ProgramWarning, match="never runs it") as caught:
+        attach(receiver, NOTHING)
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize("timeout", [None, 0.0, 5.0])
+def test_blocking_mode_and_timeout_stay(pair: Pair, timeout: float | None) -> None:
+    receiver, sender = pair
+    receiver.settimeout(timeout)
+    before = os.get_blocking(receiver.fileno())
+    sender.send(b"before")
+    attach(receiver, ALL)
+    assert (receiver.gettimeout(), os.get_blocking(receiver.fileno())) == (timeout, before)
+
+
+def test_sockets_of_an_event_loop_can_be_filtered_while_they_are_used() -> None:
+    class Receiver(asyncio.DatagramProtocol):
+        def __init__(self) -> None:
+            self.messages: asyncio.Queue[bytes] = asyncio.Queue()
+
+        def datagram_received(self, data: bytes, addr: object) -> None:
+            self.messages.put_nowait(data)
+
+    async def main() -> list[bytes]:
+        loop = asyncio.get_running_loop()
+        transport, protocol = await loop.create_datagram_endpoint(Receiver, local_addr=("127.0.0.1", 0))
+        sock = transport.get_extra_info("socket")
+        attach(sock, cbpf.parse("ldb [8]\njeq #0x41,0,1\nret #65535\nret #0"))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            for message in (b"beta", b"Alpha", b"gamma", b"Aleph"):
+                sender.sendto(message, sock.getsockname())
+        messages = [await protocol.messages.get() for _ in range(2)]
+        transport.close()
+        return messages
+
+    assert asyncio.run(main()) == [b"Alpha", b"Aleph"]
+
+
+def test_an_unprivileged_process_can_attach() -> None:
+    """In a child that gives up its rights, as far as it has any, after it has imported all modules."""
+    code = (
+        "import os, socket, cbpf\n"
+        "receiver, sender = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)\n"
+        "cbpf.linux.attach(receiver, [cbpf.RetConstant(1)])\n"
+        "if os.getuid() == 0: os.setuid(65534)\n"
+        "cbpf.linux.attach(receiver, [cbpf.RetConstant(2)], lock=True)\n"
+        "sender.send(b'packet')\n"
+        "print(receiver.recv(10))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (result.stdout, result.stderr) == ("b'pa'\n", "")
+
+
+# -- read back, detach, lock ---------------------------------------------------
+
+
+@pytest.mark.parametrize("length", [1, 2, 255, 256, 1300, 4090])
+def test_programs_of_any_size_are_read_back(pair: Pair, length: int) -> None:
+    program = cbpf.Program([*[cbpf.LoadConstant(cbpf.Register.A, 7)] * (length - 1), (6, 1, 2, 0x80000000)])
+    attach(pair[0], program)
+    assert filter_of(pair[0]) == program
+
+
+def test_sockets_without_a_filter_have_none(pair: Pair) -> None:
+    assert filter_of(pair[0]) is None
+    attach(pair[0], ALL)
+    detach(pair[0])
+    assert filter_of(pair[0]) is None
+    pair[1].send(b"packet")
+    assert received(pair[0]) == [b"packet"]
+
+
+def test_a_lock_is_permanent_and_can_be_read_through(pair: Pair) -> None:
+    receiver, sender = pair
+    attach(receiver, STARTS_WITH_A, lock=True)
+    lock(receiver)
+    sender.send(b"Alpha")
+    changes: list[Callable[[], None]] = [lambda: attach(receiver, ALL), lambda: detach(receiver)]
+    for change in changes:
+        with pytest.raises(cbpf.SocketError, match="SO_LOCK_FILTER cannot be undone") as caught:
+            change()
+        assert caught.value.errno == errno.EPERM
+    assert filter_of(receiver) == STARTS_WITH_A
+    assert received(receiver) == [b"Alpha"]  # the rejected attach has discarded nothing
+
+
+def test_a_socket_without_a_filter_can_be_locked(pair: Pair) -> None:
+    lock(pair[0])
+    with pytest.raises(cbpf.SocketError, match="the filter is locked"):
+        attach(pair[0], ALL)
+    assert filter_of(pair[0]) is None
+
+
+def test_reading_survives_concurrent_replacements(pair: Pair) -> None:
+    programs = [ALL, LOADS_700]
+    stop = threading.Event()
+
+    def replace() -> None:
+        while not stop.is_set():
+            for program in programs:
+                attach_raw(pair[0], program)
+
+    attach_raw(pair[0], ALL)
+    thread = threading.Thread(target=replace)
+    thread.start()
+    try:
+        assert all(filter_of(pair[0]) in programs for _ in range(300))
+    finally:
+        stop.set()
+        thread.join()
+
+
+# -- bad input -----------------------------------------------------------------
+
+
+def closed_socket() -> socket.socket:
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    sock.close()
+    return sock
+
+
+def closed_descriptor() -> Any:
+    """Return a socket object whose descriptor somebody else has closed."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    number = sock.detach()
+    os.close(number)
+
+    class Stale:
+        def fileno(self) -> int:
+            return number
+
+    return Stale()
+
+
+def closed_file() -> Any:
+    with open(os.devnull) as file:
+        return file
+
+
+def open_file() -> Any:
+    return open(os.devnull)
+
+
+class Silent:
+    def fileno(self) -> str:
+        return "3"
+
+
+NOT_SOCKETS: dict[str, tuple[Callable[[], Any], str]] = {
+    "closed": (closed_socket, "is closed; pass an open socket"),
+    "closed descriptor": (closed_descriptor, "is closed; pass an open socket"),
+    "closed file": (closed_file, "is closed; pass an open socket"),
+    "a file": (open_file, "is not a socket"),
+    "a number": (lambda: 3, "3 is a number; pass the socket object, not its descriptor"),
+    "text": (lambda: "socket", "has no descriptor; pass an object with fileno"),
+    "None": (lambda: None, "None has no descriptor"),
+    "a class": (lambda: socket.socket, "has no descriptor"),
+    "no number": (Silent, "is not a number"),
+}
+
+
+@pytest.mark.parametrize(("make", "message"), NOT_SOCKETS.values(), ids=NOT_SOCKETS)
+def test_other_objects_in_place_of_a_socket_are_named(make: Callable[[], Any], message: str) -> None:
+    value = make()
+    functions: list[Callable[[Any], object]] = [lambda sock: attach(sock, ALL), detach, lock, filter_of]
+    with ExitStack() as stack:
+        if hasattr(value, "close") and not isinstance(value, type):
+            stack.callback(value.close)
+        for function in functions:
+            with pytest.raises(cbpf.FieldError, match=message) as caught:
+                function(value)
+            assert "\n" not in str(caught.value)
+
+
+def test_detaching_needs_a_filter(pair: Pair) -> None:
+    with pytest.raises(cbpf.SocketError, match="no filter is attached") as caught:
+        detach(pair[0])
+    assert caught.value.errno == errno.ENOENT
+    assert str(caught.value).startswith(f"socket {pair[0].fileno()} (AF_UNIX, SOCK_DGRAM): ")
+
+
+@pytest.mark.parametrize(
+    ("program", "error", "message"),
+    [
+        ([], cbpf.VerificationError, "has no instructions"),
+        ([cbpf.RetConstant(1)] * 4097, cbpf.VerificationError, "accepts at most 4096"),
+        ([cbpf.LoadAbsolute(0xFFFFF001, 4), cbpf.RetA()], cbpf.VerificationError, "undefined extension"),
+        ([cbpf.RawInstruction(0xFFFF, 0, 0, 0)], cbpf.VerificationError, r"is undefined.*\(and 1 more\)"),
+        ([(6, 0, 0)], cbpf.FieldError, "neither an instruction nor four numbers"),
+        (b"\6\0\0\0\1\0\0\0", cbpf.FieldError, "got bytes"),
+        (None, cbpf.FieldError, "neither a sequence of instructions nor an expression"),
+        ("udp port 53", cbpf.ExpressionError, "which expressions do not describe; pass a program"),
+        ([cbpf.LoadAbsolute(0, 1)] * 4000 + [cbpf.RetA()], cbpf.SocketError, "384,"),
+    ],
+)
+def test_a_rejected_program_changes_nothing(pair: Pair, program: Any, error: type[Exception], message: str) -> None:
+    receiver, sender = pair
+    attach(receiver, STARTS_WITH_A)
+    sender.send(b"Alpha")
+    with pytest.raises(error, match=message) as caught:
+        attach(receiver, program)
+    assert "\n" not in str(caught.value)
+    assert filter_of(receiver) == STARTS_WITH_A
+    assert received(receiver) == [b"Alpha"]
+
+
+def test_the_previous_filter_returns_if_the_kernel_refuses_the_new_one(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kernel may reject programs for reasons of its own: here, one that the verifier would have found."""
+    monkeypatch.setattr("cbpf.linux.programs.verify", lambda program, dialect: None)
+    unverified = cbpf.Program([(6, 0, 0, 1), (0x87, 0, 0, 0)])
+    for previous in (None, STARTS_WITH_A):
+        if previous is not None:
+            attach(pair[0], previous)
+        with pytest.raises(cbpf.SocketError, match="the kernel rejects the program") as caught:
+            attach(pair[0], unverified)
+        assert caught.value.errno == errno.EINVAL
+        assert filter_of(pair[0]) == previous
+
+
+def test_the_previous_filter_returns_after_an_interruption(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(target: object) -> None:
+        raise KeyboardInterrupt
+
+    attach(pair[0], STARTS_WITH_A)
+    monkeypatch.setattr("cbpf.linux.filters.discard", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        attach(pair[0], ALL)
+    assert filter_of(pair[0]) == STARTS_WITH_A
+
+
+def test_ports_of_go_can_set_filters(pair: Pair) -> None:
+    connection = FilteredSocket(pair[0])
+    assert isinstance(connection, cbpf.Setter)
+    connection.set_bpf(cbpf.assemble([cbpf.RetConstant(3)]))
+    pair[1].send(b"packet")
+    assert connection.socket.recv(10) == b"pac"
+    assert connection.fileno() == pair[0].fileno()
+
+
+def test_other_systems_are_refused_in_one_line(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with pytest.raises(cbpf.CbpfError, match="not supported here: it needs Linux, and this is darwin"):
+        attach(pair[0], ALL)
+
+
+# -- offsets of another hook ---------------------------------------------------
+
+ETHERNET = cbpf.compile("udp port 53", dialect=cbpf.LINUX)
+IP = cbpf.compile("udp port 53", link_type="RAW", dialect=cbpf.LINUX)
+
+
+@pytest.mark.parametrize(
+    ("family", "kind", "program", "warns"),
+    [
+        (socket.AF_INET, socket.SOCK_DGRAM, ETHERNET, True),
+        (socket.AF_INET6, socket.SOCK_STREAM, ETHERNET, True),
+        (socket.AF_INET, socket.SOCK_DGRAM, IP, False),
+        (socket.AF_UNIX, socket.SOCK_DGRAM, ETHERNET, False),
+        (socket.AF_INET, socket.SOCK_DGRAM, cbpf.parse("ldh [12]\njeq #53,0,1\nret #9\nret #0"), False),
+        (socket.AF_INET, socket.SOCK_DGRAM, "udp port 53", False),
+    ],
+)
+def test_offsets_of_ethernet_warn_at_hooks_without_it(
+    family: int, kind: int, program: cbpf.Program | str, warns: bool
+) -> None:
+    with socket.socket(family, kind) as sock, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        attach(sock, program)
+        assert filter_of(sock) is not None
+        assert [warning.category for warning in caught] == [cbpf.ProgramWarning] * warns
+        if warns:
+            assert "tests the EtherType of an Ethernet header" in str(caught[0].message)
+            assert caught[0].filename == __file__
