@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import gzip
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
-from typing import Any, get_args
+from random import Random
+from typing import Any, Final, NamedTuple, get_args
 
 import pytest
 
 import cbpf
-from support.captures import TRAFFIC, as_pcapng, decoded
+from cbpf.capture.sampling import Sample
+from support.captures import TRAFFIC, as_pcapng, decoded, encoded
 from support.command_line import CommandLine
-from support.scans import Pieces
+from support.hostile_captures import blocks_of_all_kinds, damaged, traffic
+from support.project import Rounds
+from support.real_captures import parameters_of, real_captures
+from support.scans import SIZES, Outcome, Pieces, outcome, shrink
 
 RECORDS = decoded(TRAFFIC.read_bytes())
 
@@ -58,6 +65,121 @@ def test_samples_have_about_the_size_that_is_stated() -> None:
     sizes = [len(numbers(sampled(TRAFFIC, sample=10, seed=seed))) for seed in range(20)]
     assert len(set(sizes)) > 5
     assert abs(sum(sizes) - 1_810) < 5 * 41  # 41: the standard deviation of 18,100 packets, one in 10
+
+
+class Results(NamedTuple):
+    """The copies and the rest of a sample, its counts, and the numbers of its packets, or the errors of each."""
+
+    split: Outcome
+    counts: str
+    packets: list[int]
+    error: str
+
+
+def results(make_source: Callable[[], Any], engine: Any, **options: Any) -> Results:
+    filters, targets = ("tcp", "greater 200"), [BytesIO() for _ in range(3)]
+    copied = outcome(
+        lambda: [target.getvalue() for target in targets],
+        cbpf.split_capture,
+        make_source(),
+        zip(filters, targets, strict=False),
+        rest=targets[-1],
+        engine=engine,
+        **options,
+    )
+    options = {"sample": options["sample"], "seed": options["seed"], "engine": engine}
+    counts = str(cbpf.count_packets(make_source(), *filters, every="10s", **options))
+    read, error = [], ""
+    try:
+        for packet in cbpf.read_capture(make_source(), filter="tcp", **options):
+            read.append(packet.number)  # noqa: PERF401  # those before the error
+    except cbpf.DamagedCapture as damage:
+        error = str(damage)
+    return Results(copied, counts, read, error)
+
+
+SOURCES: Final[dict[str, Callable[[Path], Any]]] = {
+    "file": lambda path: path,
+    "pipe": lambda path: Pieces(path.read_bytes()),
+    "compressed": lambda path: BytesIO(gzip.compress(path.read_bytes())),
+}
+CAPTURES: Final[dict[str, Callable[[Random], bytes]]] = {
+    "pcap": lambda random: encoded(traffic(random, 600)),
+    "pcapng": lambda random: blocks_of_all_kinds(random, "<") + as_pcapng(traffic(random, 600), ">"),
+    "truncated": lambda random: as_pcapng(traffic(random, 600))[:-5],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "container"),
+    [
+        ("pcap", "file", "same"),
+        ("pcapng", "file", "pcapng"),
+        ("pcapng", "compressed", "same"),
+        ("pcap", "pipe", "pcapng"),
+        ("truncated", "pipe", "same"),
+    ],
+)
+def test_machine_code_selects_the_packets_of_python(
+    name: str, source: str, container: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("llvmlite", reason="needs llvmlite")
+    random = Random(f"{name} {source}")
+    shrink(monkeypatch, random.choice(SIZES))
+    path = tmp_path / "in"
+    path.write_bytes(CAPTURES[name](random))
+    options: dict[str, Any] = {"sample": random.choice((2, 3, 10)), "seed": random.choice((0, 2**64 - 1))}
+    native, python = (
+        results(lambda: SOURCES[source](path), engine, container=container, **options) for engine in ("llvm", "python")
+    )
+    assert native == python
+    assert 10 < len(python.packets) < 400
+    assert bool(python.error) is (name == "truncated")
+
+
+def test_python_chooses_no_packet_where_machine_code_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("llvmlite", reason="needs llvmlite")
+    path = tmp_path / "in"
+    path.write_bytes(encoded(traffic(Random(1), 600)))
+    expected = sampled(path, "tcp", sample=3, engine="python")
+    monkeypatch.delattr(Sample, "contains")
+    assert sampled(path, "tcp", sample=3, engine="llvm") == expected
+    with pytest.raises(AttributeError):
+        sampled(path, "tcp", sample=3, engine="python")
+
+
+@pytest.mark.fuzz
+def test_engines_agree_on_samples_of_damaged_captures(
+    rounds: Rounds, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("llvmlite", reason="needs llvmlite")
+    path = tmp_path / "in"
+    for random in rounds(2):
+        shrink(monkeypatch, random.choice(SIZES))
+        path.write_bytes(damaged(random))
+        options: dict[str, Any] = {
+            "sample": random.choice((1, 2, 7, 2**32 - 1)),
+            "seed": random.randrange(2**64),
+            "since": random.choice((None, "+3s")),
+            "container": random.choice(("same", "pcap", "pcapng")),
+            "snaplen": random.choice((None, 40)),
+        }
+        native, python = (sampled_outcome(path, engine, **options) for engine in ("llvm", "python"))
+        assert native == python
+
+
+def sampled_outcome(path: Path, engine: Any, **options: Any) -> Outcome:
+    targets = [BytesIO(), BytesIO()]
+    pairs = [("greater 100", targets[0])]
+    options |= {"rest": targets[1], "engine": engine}
+    return outcome(lambda: [target.getvalue() for target in targets], cbpf.split_capture, path, pairs, **options)
+
+
+@pytest.mark.parametrize("path", parameters_of(real_captures("*.pcap*")))
+def test_engines_agree_on_samples_of_real_captures(path: Path) -> None:
+    pytest.importorskip("llvmlite", reason="needs llvmlite")
+    native, python = (sampled_outcome(path, engine, sample=2) for engine in ("llvm", "python"))
+    assert native == python
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from ..packet.link_types import LinkType
 
 if TYPE_CHECKING:
     from ..engines.llvm.jit import Code
+    from .sampling import Sample
     from .times import TimeBounds
 
 RecordSpan: TypeAlias = tuple[int, int, int, int, int, int]
@@ -111,11 +112,17 @@ class ScanOutput(NamedTuple):
     """The form in which a native scan returns accepted records, and the bounds of their times, or None for no bounds.
 
     "ranges": the memory of the records, to be written; "packets": the packets as columns (`packets.PacketColumns`);
-    "records": the same, with a row for each record without a packet.
+    "records": the same, with a row for each record without a packet. Packets outside *sample* are not accepted.
     """
 
     kind: Literal["ranges", "packets", "records"] = "ranges"
     bounds: "TimeBounds | None" = None
+    sample: "Sample | None" = None
+
+    @property
+    def scanned(self) -> Literal["ranges", "packets", "records", "extents"]:
+        """The form in which the scanner collects records; a sample of ranges is made of the extents of records."""
+        return "extents" if self.kind == "ranges" and self.sample is not None else self.kind
 
 
 class NativeScan(NamedTuple):

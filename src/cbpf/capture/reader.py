@@ -201,6 +201,11 @@ class CaptureReader(Iterator[Packet]):
         """
         return self._buffer.reading_ahead()
 
+    @property
+    def packets_read(self) -> int:
+        """The number of packets before the current position."""
+        return self._count
+
     def advance(self, size: int, packets: int) -> None:
         """Advance past records of the buffer that were read by the native scanner.
 

@@ -25,9 +25,9 @@ from .summary import Summary
 from .targets import TargetChoice, choose_targets, open_targets, require_different
 
 if TYPE_CHECKING:
+    from ..capture.sampling import Sample
     from ..capture.times import TimeLimit, TimeRange
     from .rotation import Rotation
-    from .sampling import Sample
 
 ContainerChoice: TypeAlias = Literal["same", "pcap", "pcapng"]
 """The format of a written capture: that of the source, or one by its name."""
@@ -95,8 +95,7 @@ def filter_capture(
             first packet are relative to that of each source.
         until: Copy only packets with an earlier time, in the same forms.
         sample: Copy only about one in this number of the packets, 1 to 2**32 - 1. They are chosen at random by their
-            numbers in each source, so runs with other filters choose the same packets. The captures are then filtered
-            in Python.
+            numbers in each source, so runs with other filters choose the same packets.
         seed: Another choice of packets, 0 to 2**64 - 1.
         snaplen: Write only this number of bytes of each packet, 1 to 262,144, and its length on the wire. The filter
             and the counts have all bytes captured. Larger snapshot lengths of the source become this one. Options of
@@ -243,7 +242,7 @@ def _snaplen(caller: str, snaplen: int | None) -> int:
 def _sample(caller: str, interval: int | None, seed: int) -> "Sample | None":
     if interval is None and seed == 0:
         return None
-    from .sampling import checked_sample
+    from ..capture.sampling import checked_sample
 
     return checked_sample(caller, interval, seed)
 
@@ -263,8 +262,7 @@ def _filter(
         readers = [stack.enter_context(reader) for reader in open_readers(sources, format_name)]
         writers = [_make_writer(target, readers, format_name, options.snaplen) for target in targets]
         size = total_size(sources)
-        needs_python = options.sample is not None or options.rotation is not None
-        is_native = not needs_python and is_native_chosen(filters, options.engine, size)
+        is_native = options.rotation is None and is_native_chosen(filters, options.engine, size)
         bound_filters = bind_filters(
             filters, options.engine, options.dialect, size, is_native=is_native, as_socket=options.as_socket
         )

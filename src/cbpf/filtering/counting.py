@@ -12,6 +12,7 @@ from .._validators import instance_of, optional
 from ..capture.info import iso_time
 from ..capture.packets import PacketColumns
 from ..capture.reader import CaptureReader
+from ..capture.sampling import Sample, checked_sample
 from ..capture.source_stream import Source
 from ..capture.times import TimeLimit, TimeRange, duration_ns, time_range
 from ..errors import DamagedCapture, FieldError
@@ -173,6 +174,8 @@ def count_packets(
     by: Literal["link_type"] | None = None,
     since: TimeLimit | None = None,
     until: TimeLimit | None = None,
+    sample: int | None = None,
+    seed: int = 0,
     engine: EngineName = "auto",
     dialect: Dialect = PCAP,
     as_socket: bool = False,
@@ -192,6 +195,9 @@ def count_packets(
         since: Count only packets with this time or a later one, in the forms of `read_capture`. Times relative to the
             first packet are relative to that of each source.
         until: Count only packets with an earlier time, in the same forms.
+        sample: Count only about one in this number of the packets, 1 to 2**32 - 1, chosen at random by their numbers in
+            each source; the counts are those of the sample.
+        seed: Another choice of packets, 0 to 2**64 - 1.
         engine: The execution engine of the filters.
         dialect: The dialect whose rules verify and run the filters.
         as_socket: Apply the filters to the view that a live packet socket would have had of each packet
@@ -224,6 +230,7 @@ def count_packets(
         raise FieldError(f"count_packets.by: {by!r} is not 'link_type'")
     interval_ns = None if every is None else duration_ns("count_packets.every", every)
     times = time_range("count_packets", since, until)
+    chosen_sample = checked_sample("count_packets", sample, seed)
     chosen = list(filters) or [""]
     counter = _Counter(len(chosen), interval_ns, by_link_type=by is not None)
     sources = as_sources(source, "count_packets")
@@ -232,7 +239,7 @@ def count_packets(
     bound_filters = bind_filters(chosen, engine, dialect, size, is_native=is_native, as_socket=as_socket)
     with ExitStack() as stack:
         readers = [stack.enter_context(reader) for reader in open_readers(sources)]
-        damages = _count(counter, readers, bound_filters, times, progress, is_native=is_native)
+        damages = _count(counter, readers, bound_filters, times, chosen_sample, progress, is_native=is_native)
     names = tuple(_name(filter, number) for number, filter in enumerate(chosen, 1))
     return PacketCounts(names, interval_ns, tuple(counter.rows(names)), "; ".join(damages) or None)
 
@@ -242,6 +249,7 @@ def _count(
     readers: list[CaptureReader],
     filters: list[BoundFilter],
     times: TimeRange | None,
+    sample: Sample | None,
     progress: Progress | None,
     *,
     is_native: bool,
@@ -253,7 +261,7 @@ def _count(
     for reader in readers:
         bounds = None if times is None else times.bounds(reader.first_time_ns)
         try:
-            with closing(selected_columns(reader, filters, bounds, is_native=is_native)) as results:
+            with closing(selected_columns(reader, filters, bounds, sample, is_native=is_native)) as results:
                 for columns in results:
                     counter.add(reader, columns)
                     if progress is not None:

@@ -8,6 +8,7 @@ from .._options import EngineName
 from ..capture.native.choice import size_of
 from ..capture.packets import PacketColumns
 from ..capture.reader import CaptureReader
+from ..capture.sampling import Sample, checked_sample
 from ..capture.source_stream import Source
 from ..capture.times import TimeBounds, TimeLimit, time_range
 from ..isa.dialects import PCAP, Dialect
@@ -18,13 +19,14 @@ _ALL: Final = ""  # the expression that every packet matches
 
 
 class _Selection:
-    """The packets to select: those that a filter accepts, from *since* on and before *until*."""
+    """The packets to select: those that a filter accepts, from *since* on and before *until*, in a sample."""
 
     def __init__(
         self,
         filter: Filter,
         since: TimeLimit | None,
         until: TimeLimit | None,
+        sample: Sample | None,
         engine: EngineName,
         dialect: Dialect,
         *,
@@ -33,6 +35,7 @@ class _Selection:
         size: float,
     ) -> None:
         self._times = time_range("read_capture", since, until)
+        self.sample = sample
         self.is_native = is_native
         (self.filter,) = bind_filters([filter], engine, dialect, size, is_native=is_native, as_socket=as_socket)
 
@@ -58,7 +61,7 @@ class _SelectingReader(CaptureReader):
         selection = self._selection
         bounds, is_native = selection.bounds(self), selection.is_native
         with closing(
-            selected_columns(self, [selection.filter], bounds, is_native=is_native, stops_early=True)
+            selected_columns(self, [selection.filter], bounds, selection.sample, is_native=is_native, stops_early=True)
         ) as results:
             for (columns,) in results:
                 yield columns
@@ -71,6 +74,8 @@ def read_capture(
     filter: Filter | None = None,
     since: TimeLimit | None = None,
     until: TimeLimit | None = None,
+    sample: int | None = None,
+    seed: int = 0,
     engine: EngineName = "auto",
     dialect: Dialect = PCAP,
     as_socket: bool = False,
@@ -88,6 +93,9 @@ def read_capture(
             such as "+5m" or "+1h30m" (units ns, us, ms, s, m, h, d). A packet without a time stamp has that of
             `Packet.time_ns`.
         until: Only packets with an earlier time, in the same forms.
+        sample: Only about one in this number of the packets, 1 to 2**32 - 1, chosen at random by their numbers, so that
+            other filters choose the same packets.
+        seed: Another choice of packets, 0 to 2**64 - 1.
         engine: The execution engine of the filter.
         dialect: The dialect whose rules verify and run the filter.
         as_socket: Apply the filter to the view that a live packet socket would have had of each packet
@@ -110,10 +118,13 @@ def read_capture(
     >>> [packet.number for packet in read_capture("examples/traffic.pcap", filter="icmp", until="+10s")][:3]
     [40, 42, 58]
     """
-    if filter is None and since is None and until is None:
+    chosen = checked_sample("read_capture", sample, seed)
+    if filter is None and since is None and until is None and chosen is None:
         return CaptureReader(source)
     selected = _ALL if filter is None else filter
     size = size_of(source)
     is_native = is_native_chosen([selected], engine, size)
-    selection = _Selection(selected, since, until, engine, dialect, as_socket=as_socket, is_native=is_native, size=size)
+    selection = _Selection(
+        selected, since, until, chosen, engine, dialect, as_socket=as_socket, is_native=is_native, size=size
+    )
     return _SelectingReader(source, selection)

@@ -24,8 +24,8 @@ from ..errors import CaptureError, CbpfError
 from .bound_filter import BoundFilter
 
 if TYPE_CHECKING:
+    from ..capture.sampling import Sample
     from ..capture.times import TimeBounds
-    from .sampling import Sample
 
 
 class AcceptedRecords(NamedTuple):

@@ -33,8 +33,8 @@ from .summary import Summary
 if TYPE_CHECKING:
     from ..capture.native.run import NativeRun
     from ..capture.native.scanner import ScannedRecords
+    from ..capture.sampling import Sample
     from ..capture.times import TimeBounds, TimeRange
-    from .sampling import Sample
 
 Progress: TypeAlias = Callable[[int], None]
 """A function that is called during a run with the number of bytes read of the sources so far, as they are stored."""
@@ -110,7 +110,7 @@ class FilterRun:
     *sinks* has a sink for each filter, and a last one for the packets that no filter accepts; None: these packets are
     neither written nor counted. With *limit*, there is one sink, and the run stops when it has consumed that number of
     packets. *native* permits machine code to scan the captures. Packets of other times than *times*, and those
-    outside *sample*, which excludes *native*, go to no sink.
+    outside *sample*, go to no sink.
     """
 
     def __init__(
@@ -213,7 +213,7 @@ class FilterRun:
         copies = all(sink.writer.copies(reader.container) for sink in self._used_sinks)
         if not copies:
             yield from self._first_results(reader, python)
-        output = ScanOutput("ranges" if copies else "packets", bounds)
+        output = ScanOutput("ranges" if copies else "packets", bounds, self._sample)
         classify, stops_early = partial(native_classes, self._filters), self._limit is not None
         with (
             NativeRun(reader, classify, self._collects, output, stops_early=stops_early) as native,

@@ -12,6 +12,7 @@ from .bound_filter import BoundFilter, native_classes
 from .python_run import PythonRun
 
 if TYPE_CHECKING:
+    from ..capture.sampling import Sample
     from ..capture.times import TimeBounds
 
 
@@ -19,6 +20,7 @@ def selected_columns(
     reader: CaptureReader,
     filters: Sequence[BoundFilter],
     bounds: "TimeBounds | None",
+    sample: "Sample | None" = None,
     *,
     is_native: bool,
     stops_early: bool = False,
@@ -28,7 +30,7 @@ def selected_columns(
     Columns are valid until the next are requested. *stops_early* avoids work far ahead of the current record.
     """
     collects = [*(True for _ in filters), False]
-    python = PythonRun(reader, filters, collects, bounds)
+    python = PythonRun(reader, filters, collects, bounds, sample)
     for bound_filter in filters:
         bound_filter.begin(reader)
     if not is_native:
@@ -39,7 +41,7 @@ def selected_columns(
     from ..capture.native.run import NativeRun
     from ..capture.native.scanner import ScannedRecords
 
-    classify, output = partial(native_classes, filters), ScanOutput("packets", bounds)
+    classify, output = partial(native_classes, filters), ScanOutput("packets", bounds, sample)
     with (
         NativeRun(reader, classify, collects, output, stops_early=stops_early) as native,
         closing(native.results(partial(_python_columns, python), lambda result: True)) as results,

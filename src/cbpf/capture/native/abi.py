@@ -83,6 +83,9 @@ COLUMNS: Final[dict[str, Literal["Q", "q", "I", "B"]]] = {
 The packet is bytes *start* to *end* from `ScanRequest.origin` on. *number* counts the packets of the window from 1,
 *interface* those of the capture from 0; *timed* is 0 for a packet without a time stamp. A record without a packet has
 the interface NO_INTERFACE, and begins at *start*.
+
+In columns of extents, the record is bytes *start* to *end*, and *wire_length* is the number of bytes captured of
+its packet.
 """
 
 NO_INTERFACE: Final = (1 << 32) - 1
@@ -117,6 +120,29 @@ class EncodeRequest(ctypes.Structure):
         ("buffer", ctypes.c_void_p),
         ("capacity", ctypes.c_uint64),
         ("size", ctypes.c_uint64),
+    )
+
+
+class SampleRequest(ctypes.Structure):
+    """Accepted packets among which those of a sample are chosen, and the results.
+
+    *columns*, of *rows* rows, are those of a `ColumnOutput`; the packets are *count* rows from the first on, and
+    *before* packets of the capture precede the window. *seed* and *interval* are those of `sampling.Sample`. *origin*
+    is the address from which positions count.
+
+    The results: *count* is the number of rows that remain, and *output* has the number of packets, the bytes captured
+    of them, and, if *ranges* and *sums* are not null, the ranges of their records.
+    """
+
+    _fields_ = (
+        ("columns", ctypes.c_void_p),
+        ("rows", ctypes.c_uint64),
+        ("count", ctypes.c_uint64),
+        ("before", ctypes.c_uint64),
+        ("seed", ctypes.c_uint64),
+        ("interval", ctypes.c_uint64),
+        ("origin", ctypes.c_uint64),
+        ("output", FilterOutput),
     )
 
 

@@ -1,5 +1,7 @@
 """Accepted packets as columns: code that appends a row for each, and joins the rows of the lanes."""
 
+from typing import Literal
+
 from ...engines.llvm.ir import I32, I64, IRValue
 from .abi import (
     COLUMN_STARTS,
@@ -8,6 +10,8 @@ from .abi import (
     MIN_RECORD_SIZE,
     NO_INTERFACE,
     NUMBERS_OFFSET,
+    STARTS_OFFSET,
+    STEPS,
     TIMES_OFFSET,
     UNTIMED,
     ColumnOutput,
@@ -18,14 +22,16 @@ from .codegen import ScannerCodegen
 class ColumnOutputCodegen:
     """Generates the code that fills a `ColumnOutput`.
 
-    With *all_records*, records without a packet are in every output, otherwise in none.
+    "records" and "extents": records without a packet are in every output, otherwise in none. "extents": the
+    positions are those of records, not of packets.
     """
 
     structure = ColumnOutput
     needs_times = True
 
-    def __init__(self, *, all_records: bool) -> None:
-        self._all_records = all_records
+    def __init__(self, kind: Literal["packets", "records", "extents"]) -> None:
+        self._all_records = kind != "packets"
+        self._has_extents = kind == "extents"
 
     def begin(self, code: ScannerCodegen, lane: IRValue, index: IRValue, first: IRValue) -> None:
         """Assign a part of the rows of an output to a lane."""
@@ -57,16 +63,23 @@ class ColumnOutputCodegen:
         count = code.output_field("count", part).load(8)
         row = code.output_field("first", part).load(8) + count
         packet = code.row(lane, step)
+        captured = code.captured(lane, step)
         start = packet.load(8) - code.input("origin")
+        end, wire_length = start + captured, packet.gep(12).load(4)
+        if self._has_extents:
+            record = code.column(lane * (STEPS + 1) + step, STARTS_OFFSET, 8)
+            offset = code.input("base").ptrtoint() - code.input("origin")
+            start, end = (offset + bound.load(8) for bound in (record, record.gep(8)))
+            wire_length = captured.zext_or_trunc(I32)
         interface = code.column(step, INTERFACES_OFFSET, 4).load(4)
         index = (interface & UNTIMED - 1) + code.input("first_interface").zext_or_trunc(I32)
         none = code.function.constant(I32, NO_INTERFACE)
         values = {
             "starts": start,
-            "ends": start + code.captured(lane, step),
+            "ends": end,
             "times_ns": code.column(step, TIMES_OFFSET, 8).load(8),
             "numbers": code.column(step, NUMBERS_OFFSET, 4).load(4),
-            "wire_lengths": packet.gep(12).load(4),
+            "wire_lengths": wire_length,
             "interfaces": code.is_packet(lane, step).ne(0).select(index, none),
             "timed": (interface < UNTIMED).zext_or_trunc("i8"),
         }

@@ -70,8 +70,8 @@ class RangeMemory:
 
     def __init__(self, window: int, collects: Sequence[bool]) -> None:
         count = max_ranges(window)
-        self._ranges = [_zeroed(16 * count) if is_collected else None for is_collected in collects]
-        self._sums = [_zeroed(8 * (count // BATCH + 1)) for _ in collects]
+        self._ranges = [zeroed(16 * count) if is_collected else None for is_collected in collects]
+        self._sums = [zeroed(8 * (count // BATCH + 1)) for _ in collects]
         self.outputs: Final = (FilterOutput * len(collects))()
 
     def reset(self) -> None:
@@ -128,6 +128,6 @@ class ColumnMemory:
         return columns
 
 
-def _zeroed(size: int) -> Any:
+def zeroed(size: int) -> Any:
     """Return an anonymous mapping, whose pages are allocated on first write and freed with the object."""
     return ctypes.c_char.from_buffer(mmap.mmap(-1, size))

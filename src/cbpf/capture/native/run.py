@@ -15,6 +15,7 @@ from .scanner import ScannedRecords, Scanner, ScanPlan, scan_file
 
 if TYPE_CHECKING:
     from ..reader import CaptureReader, Chunk
+    from .sampler import Sampler
 
 _MIN_WINDOW: Final = 1 << 21  # minimum size in bytes of the window of a scanner for buffers
 _MIN_LANES_SIZE: Final = 1 << 18  # bytes of a buffer from which several lanes are faster than one
@@ -80,6 +81,7 @@ class NativeRun:
         self._plan: ScanPlan | None = None
         self._plan_key: _PlanKey | None = None
         self._scanner: Scanner | None = None
+        self._sampler: Sampler | None = None
         self._scanned_buffer = memoryview(b"")
 
     def __enter__(self) -> Self:
@@ -103,7 +105,8 @@ class NativeRun:
         while True:
             size = 0
             with closing(self.scan()) as results:
-                for result in results:
+                for scanned in results:
+                    result = self._sampled(scanned)
                     if not take(result):
                         self._stopped = True
                         break
@@ -115,6 +118,16 @@ class NativeRun:
             if chunk is None:
                 return
             yield from read_chunk(chunk)
+
+    def _sampled(self, result: ScannedRecords) -> ScannedRecords:
+        """Return the packets of a result that are in the sample, or all if there is none."""
+        if self._output.sample is None:
+            return result
+        if self._sampler is None:
+            from .sampler import Sampler
+
+            self._sampler = Sampler(self._output.sample, makes_ranges=self._output.kind == "ranges")
+        return self._sampler.sampled(result, self._reader.packets_read)
 
     @property
     def _min_bytes(self) -> int:

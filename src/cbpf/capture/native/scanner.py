@@ -96,7 +96,7 @@ class Scanner:
         self.window = window
         self.memory = AnonymousMapping(self.window)
         self._scan = plan.code.function(ctypes.c_uint32, ctypes.c_void_p)
-        make_memory = RangeMemory if plan.output.kind == "ranges" else ColumnMemory
+        make_memory = RangeMemory if plan.output.scanned == "ranges" else ColumnMemory
         self._outputs: OutputMemory = make_memory(self.window, plan.collects)
         self._owned: list[Any] = []  # memory that the request refers to
         self._request = self._make_request(plan)
@@ -355,14 +355,14 @@ def load_scanner(
 
         return scanner_code(codegen(), _output_codegen(output), swapped=is_swapped, bounded=bounded)
 
-    return jit.load_cached(f"scan {records} to {output.kind}, bounded {bounded}, swapped {is_swapped}", write)
+    return jit.load_cached(f"scan {records} to {output.scanned}, bounded {bounded}, swapped {is_swapped}", write)
 
 
 def _output_codegen(output: ScanOutput) -> "OutputCodegen":
-    if output.kind == "ranges":
+    if output.scanned == "ranges":
         from .range_output import RangeOutputCodegen
 
         return RangeOutputCodegen()
     from .column_output import ColumnOutputCodegen
 
-    return ColumnOutputCodegen(all_records=output.kind == "records")
+    return ColumnOutputCodegen(output.scanned)

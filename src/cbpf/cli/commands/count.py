@@ -7,7 +7,7 @@ from typing import Any
 
 import cbpf
 
-from ..capture_options import filter_options, time_options
+from ..capture_options import filter_options, sample_options, time_options
 from ..declarations import option, subcommand
 from ..failures import UsageError
 from ..options import as_socket_option, dialect_option, engine_option
@@ -32,6 +32,7 @@ from ..values import EXPRESSION, TEXT, Choice
 )
 @option("--by", kind=Choice(("link_type",)), help="Count by link type.")
 @time_options
+@sample_options
 @option("--csv", "as_csv", is_flag=True, help="Print the counts as CSV (RFC 4180).")
 @option("--json", "as_json", is_flag=True, help="Print the counts as one line of JSON.")
 @with_progress
@@ -46,6 +47,8 @@ def command(
     by: Any,
     since: str | None,
     until: str | None,
+    sample: int | None,
+    seed: int,
     as_csv: bool,
     as_json: bool,
     no_progress: bool,
@@ -77,6 +80,8 @@ def command(
             by=by,
             since=since,
             until=until,
+            sample=sample,
+            seed=seed,
             engine=engine,
             dialect=dialect,
             as_socket=as_socket,

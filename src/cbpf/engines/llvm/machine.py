@@ -14,6 +14,7 @@ from ...isa.program import Program
 from ...isa.semantics import HeaderKind, begin, execute
 from .context import CALLBACK_EXTENSIONS, offset_of
 from .ir import I32, I64, Function, IRValue
+from .random_numbers import splitmix64
 
 _INSTRUCTIONS: Final = {
     Action.ADD: "add",
@@ -139,14 +140,11 @@ class LLVMMachine:
         return function.call(I32, callback, self.word(extension), a, x, function["memory"], function["length"], buffer)
 
     def _next_draw(self) -> IRValue:
-        """Return the next random number: a preset one, or `skb.splitmix64` of the seed and the number of the draw."""
+        """Return the next random number: a preset one, or that of the seed and the number of the draw."""
         function, context = self._function, self._function["context"]
         draw = context.gep(offset_of("draw_count")).load(8) + 1
         context.gep(offset_of("draw_count")).store(draw)
-        state = context.gep(offset_of("seed")).load(8) + draw * 0x9E37_79B9_7F4A_7C15
-        state = (state ^ state >> 30) * 0xBF58_476D_1CE4_E5B9
-        state = (state ^ state >> 27) * 0x94D0_49BB_1331_11EB
-        result = function.variable(I32, ((state ^ state >> 31) >> 32).zext_or_trunc(I32))
+        result = function.variable(I32, splitmix64(context.gep(offset_of("seed")).load(8), draw))
         with function.if_then(draw <= context.gep(offset_of("preset_count")).load(8), rare=True):
             preset_draws = context.gep(offset_of("preset_draws")).load_pointer()
             result.value = preset_draws.gep((draw - 1) << 2).load(4)
