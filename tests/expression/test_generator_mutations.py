@@ -12,7 +12,7 @@ from cbpf.expression.generator import (
     addresses,
     assembler,
     conditions,
-    encapsulation,
+    context,
     generate,
     hardware_addresses,
     link_layers,
@@ -22,6 +22,7 @@ from cbpf.expression.generator import (
     primitives,
     prologue,
     relations,
+    vlan_tags,
 )
 from cbpf.expression.generator.conditions import Condition
 from cbpf.expression.syntax_tree import Or
@@ -63,8 +64,8 @@ def _reversed(join: Callable[[Iterable[Condition]], Condition]) -> Callable[[Ite
 def _checks_of_both_operands(patch: pytest.MonkeyPatch) -> None:
     original = relations._operation
 
-    def mutated(context: Any, node: Any, left: Any, right: Any) -> Any:
-        return original(context, node, left, right)._replace(checks=conditions.all_of((left.checks, right.checks)))
+    def mutated(state: Any, node: Any, left: Any, right: Any) -> Any:
+        return original(state, node, left, right)._replace(checks=conditions.all_of((left.checks, right.checks)))
 
     patch.setattr(relations, "_operation", mutated)
 
@@ -86,10 +87,10 @@ def _without_effect(name: str) -> Mutation:
     """Let a primitive test the packet, and leave the positions of the headers as they were."""
     original = primitives._TABLE[name]
 
-    def mutated(context: Any, node: Any) -> Condition:
-        headers = context.headers
-        condition = original(context, node)
-        context.headers = headers
+    def mutated(state: Any, node: Any) -> Condition:
+        headers = state.headers
+        condition = original(state, node)
+        state.headers = headers
         return condition
 
     return lambda patch: patch.setitem(primitives._TABLE, name, mutated)
@@ -106,7 +107,7 @@ MUTATIONS: Final[dict[str, Mutation]] = {
     "routing header in place of a fragment header": _replaced(network_protocols, "_FRAGMENT", 43),
     "Ethernet addresses compared from the start": _replaced(hardware_addresses, "all_of", _reversed(conditions.all_of)),
     "access points compared after SNAP": _replaced(payload_types, "all_of", _reversed(conditions.all_of)),
-    "VLAN tags of two bytes": _replaced(encapsulation, "_TAG_LENGTH", 2),
+    "VLAN tags of two bytes": _replaced(vlan_tags, "_TAG_LENGTH", 2),
     "headers after a VLAN tag do not move": _without_effect("vlan"),
     "headers after MPLS do not move": _without_effect("mpls"),
     "headers after a PPPoE session do not move": _without_effect("pppoes"),
@@ -116,7 +117,7 @@ MUTATIONS: Final[dict[str, Mutation]] = {
     "PPI packets of any type": _replaced(prologue, "_PPI_OF_80211", 0),
     "measurements at the end": lambda patch: patch.setattr(generate, "all_of", _reversed(conditions.all_of)),
     "conditional jumps of any length": _replaced(assembler, "_LONGEST_SKIP", 1000),
-    "ranges of numbers not checked": _replaced(encapsulation, "_check_range", _always(None)),
+    "ranges of numbers not checked": _replaced(context.Context, "check_range", _always(None)),
 }
 
 

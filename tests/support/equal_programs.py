@@ -42,22 +42,24 @@ class Decision(NamedTuple):
     counterexample: cbpf.Difference | None = None
 
 
-def compare(left: Code, right: Code, *, timeout: float | None = 20) -> Decision:
+def compare(left: Code, right: Code, *, timeout: float | None = 20, dialect: cbpf.Dialect = cbpf.PCAP) -> Decision:
     """Return whether two programs have the same verdict on every packet.
 
-    Loads at negative offsets, such as that of `inbound`, reject the packets of files, and have values on a socket. They
-    are compared like loads of bytes that packets may have or lack, so programs are equal in both cases.
+    Without header windows, loads at negative offsets, such as that of `inbound`, reject the packets of files, and have
+    values on a socket. They are compared like loads of bytes that packets may have or lack, so programs are equal in
+    both cases.
 
     Raises `cbpf.Undecided` if the solver needs more than *timeout* seconds.
     """
     if tuple(left) == tuple(right):
         return Decision("instructions")
-    left, right = (tuple(map(_with_positive_offset, program)) for program in (left, right))
-    step = step_that_shows_equality(left, right)
+    if not dialect.header_windows:
+        left, right = (tuple(map(_with_positive_offset, program)) for program in (left, right))
+    step = step_that_shows_equality(left, right, dialect=dialect)
     if step:
         return Decision(step)
     programs = cbpf.Program(left), cbpf.Program(right)
-    return Decision("proof", cbpf.difference(*programs, longest=262_144, timeout=timeout))
+    return Decision("proof", cbpf.difference(*programs, longest=262_144, timeout=timeout, dialect=dialect))
 
 
 def _with_positive_offset(raw: RawInstruction) -> RawInstruction:
@@ -66,9 +68,9 @@ def _with_positive_offset(raw: RawInstruction) -> RawInstruction:
     return raw._replace(k=_NEGATIVE_OFFSETS + (raw.k & 0xFFFF))
 
 
-def step_that_shows_equality(left: Code, right: Code) -> str | None:
+def step_that_shows_equality(left: Code, right: Code, *, dialect: cbpf.Dialect = cbpf.PCAP) -> str | None:
     """Return "diagram" or "passes" if this step shows without a solver that two programs are equal, else None."""
-    diagram = Diagram(ValueTable(cbpf.PCAP))
+    diagram = Diagram(ValueTable(dialect))
     try:
         roots = [lift_into(diagram, program) for program in (left, right)]
         if roots[0] == roots[1]:

@@ -217,7 +217,8 @@ HEADERS: Final = (
             Word(
                 "vlan",
                 "The frame has a VLAN tag (EtherType 0x8100, 0x88a8 or 0x9100), with this number if there is one. All "
-                "tests after it look 4 bytes further.",
+                "tests after it look 4 bytes further. With `live=True`, the tag may also be [in the "
+                "metadata](../../how-to/packet-metadata.md#3-find-vlan-packets).",
                 "vlan 5 and ip",
             ),
             Word(

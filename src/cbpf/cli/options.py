@@ -18,14 +18,14 @@ from .values import EXPRESSION, FILE, LINK_TYPE, Choice, Integer, Number
 # Options
 
 
-def new_dialect_option(help: str) -> Decorator:
+def new_dialect_option(help: str, *, default: str | None = "pcap", shows_default: bool | str = True) -> Decorator:
     """Return the option --dialect with a help text, for the parameter *dialect*."""
     dialects = cbpf.DIALECTS
     return option(
         "--dialect",
         kind=Choice(tuple(dialects)),
-        default="pcap",
-        shows_default=True,
+        default=default,
+        shows_default=shows_default,
         convert=dialects.__getitem__,
         help=help,
     )

@@ -11,14 +11,14 @@ from .._named_tuple import NamedTuple
 from .._options import FrontEnd, Goal, Optimizer
 from .._validators import flag, one_of, within
 from ..errors import FieldError, quoted, warn
-from ..isa.dialects import PCAP, Dialect, check_dialect
+from ..isa.dialects import LINUX, PCAP, Dialect, check_dialect
 from ..isa.program import Program
 from ..packet.link_types import LinkType, link_type_by_dlt
 from ..packet.link_types import link_type as find_link_type
 from .address_lists import Expression
 from .front_end import REJECT_ALL, Code, RawInstructions, check_characters, plain_code
 from .names import SYSTEM_NAMES, Lookups, Resolver, SystemResolver
-from .target import Target, netmask_number
+from .target import SocketStart, Target, netmask_number
 
 DEFAULT_SNAPLEN: Final = 262_144
 """The verdict on accepted packets by default, in bytes: tcpdump's default snapshot length."""
@@ -36,11 +36,12 @@ def compile(
     snaplen: int = DEFAULT_SNAPLEN,
     netmask: int | str | None = None,
     optimizer: Optimizer = "cbpf",
-    dialect: Dialect = PCAP,
+    dialect: Dialect | None = None,
     goal: Goal | None = None,
     frontend: FrontEnd = "cbpf",
     names: Resolver | None = SYSTEM_NAMES,
     lint: bool = False,
+    live: bool = False,
 ) -> Program:
     """Return the program of a filter expression.
 
@@ -57,8 +58,8 @@ def compile(
         optimizer: "cbpf" (the default) optimises with `optimize`, which preserves the verdict on every packet.
             "libpcap" runs libpcap's own optimiser, which changes the verdict on some packets, most of them truncated;
             it requires the front end "libpcap". None returns plain code, which defines the meaning of the expression.
-        dialect: The dialect whose arithmetic "cbpf" preserves. LINUX is for programs that are attached to a socket; the
-            dialects differ in shifts by 32 and more and in offsets above 2**31, which almost no expression has.
+        dialect: The dialect whose arithmetic "cbpf" preserves; by default LINUX with *live*, else PCAP. The dialects
+            differ in shifts by 32 and more and in offsets above 2**31, which almost no expression has.
         goal: The goal of "cbpf", "size" or "speed" (see `optimize`); by default "size", and "speed" for an `Expression`
             with lists.
         frontend: The compiler of plain code: "cbpf" (the default), or "libpcap" for comparisons, which needs libpcap
@@ -67,6 +68,11 @@ def compile(
             None rejects names of hosts, networks, services and protocols. The front end "libpcap" supports the
             system's names only.
         lint: Whether to emit an `ExpressionWarning` for each error and warning of `lint_expression`.
+        live: Whether the program is for a live Linux packet socket (AF_PACKET), for which some fields are metadata:
+            `vlan` tests both the tag that Linux has removed and a tag in the bytes, and later primitives refer to the
+            headers after it; `inbound`, `outbound` and `ifindex` are the kernel's. The link type is that of the
+            interface, or LINUX_SLL2 for a socket of type SOCK_DGRAM. The lengths `len`, `less` and `greater` exclude
+            a removed tag and a link header that the socket does not receive.
 
     Returns:
         The program. It is not verified if "cbpf" did not improve it, or if another optimiser was chosen.
@@ -84,10 +90,17 @@ def compile(
     (003) ret      #0
     """
     netmask = netmask_number("compile.netmask", netmask)
-    target = Target(find_link_type(link_type).dlt, check_snaplen("compile.snaplen", snaplen), netmask)
+    dlt, length = find_link_type(link_type).dlt, check_snaplen("compile.snaplen", snaplen)
+    target = Target(dlt, length, netmask, socket="link" if flag("compile.live", live) else None)
     lookups = Lookups(names)
     compiled = compile_quietly(
-        target, expression, lookups, frontend=frontend, optimizer=optimizer, dialect=dialect, goal=goal
+        target,
+        expression,
+        lookups,
+        frontend=frontend,
+        optimizer=optimizer,
+        dialect=(LINUX if live else PCAP) if dialect is None else dialect,
+        goal=goal,
     )
     for warning in compiled.warnings:
         warn(warning)
@@ -96,10 +109,45 @@ def compile(
     return compiled.program
 
 
+def compile_for_socket(
+    expression: str | Expression,
+    start: SocketStart,
+    *,
+    link_type: str | int | LinkType = "RAW",
+    names: Resolver | None = SYSTEM_NAMES,
+) -> Program:
+    """Return the program of an expression for a live Linux socket, and emit its warnings on behalf of the caller.
+
+    - A packet socket (AF_PACKET) of type SOCK_RAW: `start="link"` with the link type of its interface.
+    - A packet socket of type SOCK_DGRAM: `start="link"` with the link type LINUX_SLL2.
+    - A UDP, TCP or raw socket of IPv4 or IPv6: `start="network"`. The link type is RAW (IP), and all loads go through
+      the kernel's window at the network header, wherever the packet of the socket begins.
+    - Packets of other sockets, such as AF_UNIX, have no headers that an expression could refer to.
+
+    Args:
+        expression: The expression.
+        start: The header from which the program loads.
+        link_type: The link type of the packets of a packet socket.
+        names: The source of the names in the expression; see `compile`.
+
+    Returns:
+        The program, optimised for the dialect LINUX. It accepts packets with the verdict `DEFAULT_SNAPLEN`.
+
+    Raises:
+        ExpressionError: The expression cannot be compiled; `LinkTypeError` if the link type is the reason.
+    """
+    target = Target(find_link_type(link_type).dlt, DEFAULT_SNAPLEN, socket=start)
+    compiled = compile_quietly(target, expression, Lookups(names), dialect=LINUX)
+    for warning in compiled.warnings:
+        warn(warning)
+    return compiled.program
+
+
 def _warn_of_mistakes(text: str, target: Target, names: Lookups) -> None:
     """Emit a warning for each error and warning about an expression."""
     from .linting.linter import lint_findings
 
+    target = target._replace(socket=None)  # an expression has the same mistakes on captures
     for finding in lint_findings(text, target, names):
         if finding.severity in ("error", "warning"):
             message = f"{quoted(text)}: {finding.place}: {finding.fact}; {finding.rule} [{finding.identifier}]"
@@ -182,6 +230,10 @@ def compile_quietly(
         expression = Expression(expression)
     if optimizer == "libpcap" and frontend != "libpcap":
         raise FieldError("compile.optimizer: 'libpcap' requires frontend='libpcap' (--frontend libpcap)")
+    if target.socket is not None and not dialect.header_windows:
+        raise FieldError(f"compile.live: True requires dialect=LINUX, not {dialect.name}")
+    if target.socket is not None and frontend == "libpcap":
+        raise FieldError("compile.frontend: 'libpcap' does not support live=True; use 'cbpf'")
     if frontend == "libpcap" and type(names.resolver) is not SystemResolver:
         raise FieldError("compile.names: the front end 'libpcap' uses the names of the system only")
     if any(expression.lists) and frontend != "cbpf":
@@ -189,7 +241,8 @@ def compile_quietly(
     if any(expression.lists) and optimizer != "cbpf":
         raise FieldError(f"compile.optimizer: {optimizer!r} does not support address and port lists; use 'cbpf'")
     code = _code(expression, target, names, frontend, optimizer, keep_sets=optimize_sets or optimizer == "cbpf")
-    found = [f"{quoted(expression.text)}: {warning}" for warning in code.warnings]
+    about_code = code.warnings + (code.socket_warnings if _is_for_sockets(target, dialect) else ())
+    found = [f"{quoted(expression.text)}: {warning}" for warning in about_code]
     is_optimized = optimizer == "cbpf" or code.sets
     default_goal: Goal = "speed" if any(expression.lists) or optimize_sets else "size"
     program = _optimized(code, dialect, goal or default_goal) if is_optimized else Program(code.instructions)
@@ -246,6 +299,11 @@ def _optimized_with_sets(code: Code, dialect: Dialect, goal: Goal) -> Program | 
         return with_sets(code.instructions, code.sets, dialect=dialect, goal=goal)
     except TooLarge:
         return None
+
+
+def _is_for_sockets(target: Target, dialect: Dialect) -> bool:
+    """Return whether a program may be attached to a socket: it is for Linux, and not for a capture file."""
+    return dialect.header_windows and target.file_order is None
 
 
 def _has_opcodes(dialect: Dialect, instructions: RawInstructions) -> bool:

@@ -34,12 +34,14 @@ class Code(NamedTuple):
         spans: The part of the text to which each instruction belongs, or None.
         sets: The sets, by index.
         warnings: The warnings about the code, each one line.
+        socket_warnings: The warnings about the code as the filter of a live socket.
     """
 
     instructions: RawInstructions
     spans: tuple[Span | None, ...] = ()
     sets: Mapping[int, SetTest] = NO_SETS
     warnings: tuple[str, ...] = ()
+    socket_warnings: tuple[str, ...] = ()
 
 
 def plain_code(expression: Expression, target: Target, names: Lookups, *, keep_sets: bool = False) -> Code:
@@ -51,8 +53,11 @@ def plain_code(expression: Expression, target: Target, names: Lookups, *, keep_s
     """
     generated = generated_condition(expression, target, names)
     assembly = assemble(generated.condition, target.snaplen, keep_sets=keep_sets)
-    warnings = tuple(warning.fact for warning in generated.warnings)
-    return Code(assembly.instructions, assembly.spans, assembly.sets, warnings)
+    general, of_sockets = (
+        tuple(warning.fact for warning in generated.warnings if warning.concerns_sockets is concerns_sockets)
+        for concerns_sockets in (False, True)
+    )
+    return Code(assembly.instructions, assembly.spans, assembly.sets, general, of_sockets)
 
 
 def generated_condition(expression: Expression, target: Target, names: Lookups) -> Generated:

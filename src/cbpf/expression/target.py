@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 ByteOrder: TypeAlias = Literal["little", "big"]
 
+SocketStart: TypeAlias = Literal["link", "network"]
+"""The header from which the program of a live socket loads: that of the link layer, or that of the network layer."""
+
 
 class Target(NamedTuple):
     """The packets that an expression is compiled for: those of a device or of a capture file.
@@ -22,12 +25,17 @@ class Target(NamedTuple):
         netmask: The IPv4 netmask of the network, 32 bits; None if it is not known.
         file_order: The byte order of the capture file; None for a device. A file has no metadata such as the direction
             of a packet, and the headers of some link types are in its byte order.
+        socket: For the filter of a live Linux socket: the header from which the program loads; otherwise None. "link"
+            is for packet sockets, whose packets begin with the link header; with a Linux cooked link type, for those
+            that receive packets without it. "network" is for UDP, TCP and raw sockets, whose packets begin at a later
+            header: all loads go through the kernel's window at the network header.
     """
 
     dlt: int
     snaplen: int
     netmask: int | None = None
     file_order: ByteOrder | None = None
+    socket: SocketStart | None = None
 
 
 _REPRESENTATIVES: Final = ("EN10MB", "IEEE802_11", "LINUX_SLL2", "PFLOG", "SUNATM", "MTP2_WITH_PHDR")

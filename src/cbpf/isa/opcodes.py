@@ -347,6 +347,17 @@ def missing_case(opcode: Opcode, place: str) -> NotImplementedError:
 EXTENSION_NUMBERS: Final = frozenset(Extension) - {Extension.LEN}
 """The extensions that are loaded from SKF_AD_OFF plus their number."""
 
+_BYTE_EXTENSIONS: Final = frozenset({Extension.VLAN_TAG, Extension.VLAN_TAG_PRESENT})
+
+
+def extension_size(extension: Extension) -> int:
+    """Return the size in bytes of the usual load of an extension; Linux ignores it.
+
+    Packets that arrived before a live filter was set are filtered by libpcap's interpreter. It supports the extensions
+    of the VLAN tag only, in loads of one byte.
+    """
+    return 1 if extension in _BYTE_EXTENSIONS else 4
+
 
 def extension_of(opcode: Opcode, k: int) -> Extension | None:
     """Return the extension that Linux loads for an absolute load of offset *k*, of any width; None for other loads."""

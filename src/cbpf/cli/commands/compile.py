@@ -58,7 +58,14 @@ _MAX_SOCKET_PROGRAM: Final = 4096  # instructions: BPF_MAXINSNS of linux/bpf_com
     help="Optimise for size (fewer instructions) or for speed: chains of tests become trees, which are longer but have "
     "shorter paths.",
 )
-@new_dialect_option("BPF dialect whose arithmetic the optimiser preserves.")
+@new_dialect_option(
+    "BPF dialect whose arithmetic the optimiser preserves.", default=None, shows_default="linux with --live, else pcap"
+)
+@option(
+    "--live",
+    is_flag=True,
+    help="Compile for a live Linux packet socket: the kernel has VLAN tags, direction and interface as metadata.",
+)
 @option(
     "--show",
     kind=Choice(("ast", "clauses", "plain")),
@@ -84,7 +91,8 @@ def command(
     frontend: Any,
     goal: Any,
     lists: cbpf.Expression | None,
-    dialect: cbpf.Dialect,
+    dialect: cbpf.Dialect | None,
+    live: bool,
     show: str | None,
     lint: bool,
     target: str | None,
@@ -98,6 +106,7 @@ def command(
       cbpf compile tcp port 80
       cbpf compile --hosts blocked.txt -w blocked.cbpf tcp
       cbpf filter --program blocked.cbpf -r in.pcap -w out.pcap
+      cbpf compile --live vlan 5 and udp port 53
     """
     if names is None and frontend == "libpcap":
         raise UsageError("--no-names and --frontend libpcap are mutually exclusive")
@@ -112,7 +121,7 @@ def command(
         echo(cbpf.tree_listing(text))
         return
     if show is not None:
-        mapped = cbpf.source_map(text, link_type=kind, snaplen=length, netmask=netmask, names=names)
+        mapped = cbpf.source_map(text, link_type=kind, snaplen=length, netmask=netmask, names=names, live=live)
         for line in plain_lines(mapped) if show == "plain" else clause_lines(mapped):
             echo(line)
         return
@@ -127,6 +136,7 @@ def command(
         dialect=dialect,
         goal=goal,
         lint=lint,
+        live=live,
     )
     if len(program) > _MAX_SOCKET_PROGRAM:
         fact = f"{len(program):,} instructions exceed the limit of a socket, {_MAX_SOCKET_PROGRAM:,}"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final, TypeAlias
 
-from ...isa.dialects import PCAP
+from ...isa.dialects import LINUX, PCAP
 from ...isa.opcodes import OPCODE_BY_CODE, Action
 from ..generator.assembler import assemble
 from ..generator.generate import Generated, generate
@@ -83,7 +83,8 @@ class Judge:
         from ...optimizer.pipeline import improve
 
         code = assemble(generated.condition, _ACCEPTED).instructions
-        improved = improve(code, dialect=PCAP, goal="size")
+        dialect = LINUX if self._target is not None and self._target.socket is not None else PCAP
+        improved = improve(code, dialect=dialect, goal="size")
         returns = [raw for raw in (improved or code) if OPCODE_BY_CODE[raw.op].action is Action.RETURN]
         return len({raw.k for raw in returns}) == 1  # apart from packets that are too short for a load
 

@@ -223,9 +223,11 @@ def checked_target(
     *,
     snaplen: int = DEFAULT_SNAPLEN,
     netmask: int | str | None = None,
+    is_live: bool = False,
 ) -> Target:
-    """Return the packets of a link type, or those of an interface in a capture file."""
+    """Return the packets of a link type, which may be those of a live socket, or those of an interface in a capture."""
     if isinstance(link_type, Interface):
         return interface_target(link_type)
     number = netmask_number(f"{caller}.netmask", netmask)
-    return Target(find_link_type(link_type).dlt, check_snaplen(f"{caller}.snaplen", snaplen), number)
+    dlt, length = find_link_type(link_type).dlt, check_snaplen(f"{caller}.snaplen", snaplen)
+    return Target(dlt, length, number, socket="link" if is_live else None)

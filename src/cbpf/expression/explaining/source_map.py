@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 from ..._record import Record
+from ..._validators import flag
 from ...capture.base import Interface
+from ...isa.dialects import LINUX, PCAP
 from ...isa.program import Program
 from ...packet.link_types import LinkType
 from ..compiler import DEFAULT_SNAPLEN
@@ -59,6 +61,7 @@ def source_map(
     snaplen: int = DEFAULT_SNAPLEN,
     netmask: int | str | None = None,
     names: Resolver | None = SYSTEM_NAMES,
+    live: bool = False,
 ) -> SourceMap:
     """Return the plain code of an expression, with the clause of each instruction.
 
@@ -70,6 +73,7 @@ def source_map(
         snaplen: The verdict on accepted packets, as for `compile`; not used with an `Interface`.
         netmask: The netmask of the network that is captured on, as for `compile`; not used with an `Interface`.
         names: The source of the names in the expression, as for `compile`.
+        live: Whether the program is for a live Linux packet socket, as for `compile`; not used with an `Interface`.
 
     Returns:
         The program and its clauses.
@@ -93,8 +97,9 @@ def source_map(
     ret #262144
     ret #0
     """
-    target = checked_target("source_map", link_type, snaplen=snaplen, netmask=netmask)
-    program = ClauseProgram(as_expression(expression), target, Lookups(names))
+    is_live = flag("source_map.live", live)
+    target = checked_target("source_map", link_type, snaplen=snaplen, netmask=netmask, is_live=is_live)
+    program = ClauseProgram(as_expression(expression), target, Lookups(names), LINUX if is_live else PCAP)
     return SourceMap(program.vm.program, tuple(_clauses(program)))
 
 

@@ -127,7 +127,7 @@ def explain_verdict(
     """Return the reasons for the verdict of an expression on one packet.
 
     The expression is compiled to plain code, which defines its meaning, and runs under the dialect PCAP, or with
-    metadata under LINUX. The outcomes of the clauses are those of this run.
+    metadata as on a live packet socket, under LINUX. The outcomes of the clauses are those of this run.
 
     Args:
         expression: The expression in tcpdump's language (pcap-filter(7)); the lists of an `Expression` are clauses as
@@ -135,8 +135,8 @@ def explain_verdict(
         packet: The captured bytes: any contiguous buffer.
         link_type: The link type of the packet, as for `compile`, or its `Interface` in a capture.
         wire_length: The length of the packet on the wire; by default the number of bytes given.
-        metadata: The metadata of a live packet, such as those of a `SocketView`, which `inbound`, `outbound` and
-            `ifindex` test. They are for the link type of a device, not for an `Interface`.
+        metadata: The metadata of a live packet, such as those of a `SocketView`, which `vlan`, `inbound`, `outbound`
+            and `ifindex` test. They are for the link type of a device, not for an `Interface`.
         netmask: The netmask of the network that is captured on, as for `compile`; not used with an `Interface`.
         names: The source of the names in the expression, as for `compile`.
         finds_change: Whether to search for a change that inverts the verdict, which takes most of the time.
@@ -160,7 +160,7 @@ def explain_verdict(
     >>> [(change.offset, change.old, change.new) for change in why.change.changes]
     [(15, 6, 5)]
     """
-    target = checked_target("explain_verdict", link_type, netmask=netmask)
+    target = checked_target("explain_verdict", link_type, netmask=netmask, is_live=metadata is not None)
     _check_timeout("explain_verdict.timeout", timeout)
     data = bytes(as_packet(packet))
     length = len(data) if wire_length is None else check_word("explain_verdict.wire_length", wire_length)

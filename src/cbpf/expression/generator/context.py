@@ -10,8 +10,9 @@ from ..names import Lookups
 from ..problems import ExpressionProblem, ProblemKind
 from ..syntax_tree import Span
 from ..target import Target
-from .link_layers import Headers, Offset, Slot, initial_headers
-from .steps import Steps, absolute, indirect, scratch_to_x
+from .link_layers import ETHERNET, UNSET, Headers, Offset, Slot
+from .live_headers import first_headers
+from .steps import WIRE_LENGTH, Steps, absolute, indirect, scratch_to_x
 
 SHORTEST_RUN: Final = 32
 """The number of identifiers in sequence that become one test of a set (`identifier_runs`)."""
@@ -23,10 +24,11 @@ def written(protocol: str | None) -> str:
 
 
 class Warned(NamedTuple):
-    """A warning about a part of the text."""
+    """A warning about a part of the text; some concern only programs for live sockets."""
 
     span: Span
     fact: str
+    concerns_sockets: bool = False
 
 
 class Context:
@@ -39,7 +41,7 @@ class Context:
 
     def __init__(self, target: Target, names: Lookups) -> None:
         self.target = target
-        self.headers: Headers = initial_headers(target.dlt)
+        self.headers: Headers = first_headers(target)
         """The positions of the headers for the next primitive: immutable, replaced by `vlan` and the like."""
         self.span = Span(0, 0)
         """The part of the text whose condition is generated."""
@@ -71,13 +73,46 @@ class Context:
         span = self.span if at is None else at if isinstance(at, Span) else Span(at.start, at.end)
         raise ExpressionProblem(span, kind, fact, rule, fits_others=fits_others)
 
-    def warn(self, fact: str) -> None:
+    def check_range(self, token: Token | None, kind: str, greatest: int) -> None:
+        """Reject an optional number that is too great."""
+        if token is not None and token.value > greatest:
+            fact = f"{kind} {token.value} is out of range"
+            self.reject("range", fact, f"the greatest number is {greatest}", at=token)
+
+    def warn(self, fact: str, *, concerns_sockets: bool = False) -> None:
         """Add a warning about the present part of the text, once."""
-        warning = Warned(self.span, fact)
+        warning = Warned(self.span, fact, concerns_sockets)
         if warning not in self.warnings:
             self.warnings.append(warning)
 
+    # Headers
+
+    @property
+    def link_header(self) -> Offset:
+        """The start of the link header; rejects the primitive if the packets have none."""
+        if self.headers.link.constant == UNSET:
+            rule = "'inbound', 'outbound' and 'ifindex' test the metadata that replaces its fields"
+            self.reject("live", "a cooked socket receives packets without their link header", rule)
+        return self.headers.link
+
+    @property
+    def is_before_headers(self) -> bool:
+        """Whether the next primitive refers to the first headers of the packet."""
+        return self.headers == first_headers(self.target)
+
+    @property
+    def may_lack_tag(self) -> bool:
+        """Whether Linux may have moved a VLAN tag from the type field of the next primitive to the metadata."""
+        return self.target.socket == "link" and self.target.dlt in ETHERNET and self.is_before_headers
+
     # Loads
+
+    def wire_length(self) -> Steps:
+        """Return the step that loads the length of the packet; rejects the primitive where it is another length."""
+        if self.target.socket == "network":
+            rule = "test the length field of the IP header: 'ip[2:2]', or 'ip6[4:2]', which excludes the header"
+            self.reject("live", "the length on a UDP, TCP or raw socket does not include all headers", rule)
+        return (WIRE_LENGTH,)
 
     def load(self, base: Offset, displacement: int, size: int) -> Steps:
         """Return the steps that load *size* bytes at *base* + *displacement* into A."""
@@ -88,7 +123,7 @@ class Context:
 
     def link(self, displacement: int, size: int) -> Steps:
         """Return the steps that load from the link header."""
-        return self.load(self.headers.link, displacement, size)
+        return self.load(self.link_header, displacement, size)
 
     def payload(self, displacement: int, size: int) -> Steps:
         """Return the steps that load from the payload of the link layer."""

@@ -16,9 +16,7 @@ from .link_layers import (
     EN10MB,
     ETHERNET,
     HDLC,
-    PPI,
     PPP,
-    WIRELESS,
     Headers,
     Offset,
     initial_headers,
@@ -28,8 +26,6 @@ from .payload_types import IPV4, IPV6, MPLS, PPP_MPLS, PPPOE_DISCOVERY, PPPOE_SE
 from .ports import ipv4_header_length, is_first_fragment, transport_header
 from .steps import A_TO_X, X_TO_A, Steps, add, arithmetic, constant, indirect, mask, scratch_to_a, store_a
 
-_TAG_TYPES: Final = (0x8100, 0x88A8, 0x9100)
-_TAG_LENGTH: Final = 4
 _LABEL_LENGTH: Final = 4
 _PPPOE_LENGTH: Final = 6
 _PPP_TYPE_LENGTH: Final = 2
@@ -37,34 +33,6 @@ _UDP_LENGTH: Final = 8
 _BRIDGED_ETHERNET: Final = 0x6558
 _GENEVE_PORT: Final = 6081
 _VXLAN_PORT: Final = 4789
-
-
-def _check_range(context: Context, token: Token | None, kind: str, greatest: int) -> None:
-    if token is not None and token.value > greatest:
-        context.reject("range", f"{kind} {token.value} is out of range", f"the greatest number is {greatest}", at=token)
-
-
-def vlan(context: Context, tag: Token | None) -> Condition:
-    """Return the condition of a VLAN tag (IEEE 802.1Q); later primitives refer to the headers after the tag."""
-    headers = context.headers
-    if headers.labels:
-        context.reject(
-            "nesting", "'vlan' cannot follow 'mpls'", "VLAN tags are before the MPLS labels, so write 'vlan' first"
-        )
-    if headers.link_type not in ETHERNET | WIRELESS - {PPI}:
-        context.reject(
-            "link-type",
-            f"link type {context.link_type_name} has no VLAN tags",
-            "only Ethernet and IEEE 802.11 have them",
-        )
-    _check_range(context, tag, "VLAN", 0xFFF)
-    condition = any_of([payload_is(context, number) for number in _TAG_TYPES])
-    if tag is not None:
-        condition = all_of((condition, equals(context.network(0, 2), tag.value, 0x0FFF)))
-    context.headers = headers._replace(
-        type_field=headers.type_field.plus(_TAG_LENGTH), payload=headers.payload.plus(_TAG_LENGTH)
-    )
-    return condition
 
 
 def mpls(context: Context, label: Token | None) -> Condition:
@@ -79,7 +47,7 @@ def mpls(context: Context, label: Token | None) -> Condition:
     else:
         rule = "only Ethernet, PPP and HDLC have them"
         context.reject("link-type", f"link type {context.link_type_name} has no MPLS labels", rule)
-    _check_range(context, label, "MPLS label", 0xFFFFF)
+    context.check_range(label, "MPLS label", 0xFFFFF)
     if label is not None:
         condition = all_of((condition, equals(context.network(0, 4), label.value << 12, 0xFFFFF000)))
     context.headers = headers._replace(
@@ -97,7 +65,7 @@ def pppoe_discovery(context: Context) -> Condition:
 
 def pppoe_session(context: Context, session: Token | None) -> Condition:
     """Return the condition of a PPPoE session packet (RFC 2516); later primitives refer to the PPP packet inside."""
-    _check_range(context, session, "PPPoE session", 0xFFFF)
+    context.check_range(session, "PPPoE session", 0xFFFF)
     condition = payload_is(context, PPPOE_SESSION)
     if session is not None:
         condition = all_of((condition, equals(context.network(0, 4), session.value, 0xFFFF)))
@@ -159,7 +127,7 @@ def _tunnel(
 
     *flags* are a mask of the first byte of the tunnel's header, and the value that it must have.
     """
-    _check_range(context, network, kind, 0xFFFFFF)
+    context.check_range(network, kind, 0xFFFFFF)
     outer = context.headers
     slots = _Slots(*(context.reserve() for _ in range(3)))
 

@@ -4,11 +4,12 @@ from collections.abc import Callable
 from typing import Final
 
 from ..._named_tuple import NamedTuple
-from ...isa.opcodes import EXTENSION_OFFSET, Action
+from ...isa.opcodes import EXTENSION_OFFSET, Action, Extension
 from ..lexer import Token
 from .conditions import Condition, all_of, any_of, compared, equals, exceeds, negation, reaches
 from .context import Context
 from .link_layers import (
+    COOKED,
     ERF,
     IPNET,
     LINUX_SLL,
@@ -20,7 +21,7 @@ from .link_layers import (
     SLIP,
     SUNATM,
 )
-from .steps import WIRE_LENGTH, Steps, absolute, arithmetic, mask
+from .steps import Steps, absolute, arithmetic, extension, mask
 
 
 def field(
@@ -235,7 +236,6 @@ def _starts_with(context: Context, offset: int, token: Token) -> Condition:
 
 # The direction of a packet, and its interface
 
-_METADATA: Final = {"type": EXTENSION_OFFSET + 4, "interface": EXTENSION_OFFSET + 8}
 _OUTGOING: Final = 4  # PACKET_OUTGOING (linux/if_packet.h), LINUX_SLL_OUTGOING
 
 
@@ -247,11 +247,11 @@ def packet_direction(context: Context, *, is_outbound: bool) -> Condition:
         return equals(context.link(offset, size), outbound if is_outbound else inbound)
     if context.headers.family == "juniper":
         return equals(context.link(3, 1), 0 if is_outbound else 1, 1)
-    if link_type in (LINUX_SLL, LINUX_SLL2):
+    if link_type in COOKED and context.target.socket is None:
         steps = context.link(0, 2) if link_type == LINUX_SLL else context.link(10, 1)
     else:
         _require_device(context, "the direction of packets")
-        steps = (absolute(_METADATA["type"], 2),)
+        steps = (absolute(EXTENSION_OFFSET + Extension.TYPE, 2),)  # the size that libpcap loads
     outgoing = equals(steps, _OUTGOING)
     return outgoing if is_outbound else negation(outgoing)
 
@@ -262,10 +262,10 @@ _DIRECTION_FIELDS: Final = {SLIP: (0, 1, 0, 1), IPNET: (2, 2, 2, 1), PFLOG: (60,
 
 def interface_index(context: Context, token: Token) -> Condition:
     """Return the condition of `ifindex`."""
-    if context.headers.link_type == LINUX_SLL2:
+    if context.headers.link_type == LINUX_SLL2 and context.target.socket is None:
         return equals(context.link(4, 4), token.value)
     _require_device(context, "the index of the interface")
-    return equals((absolute(_METADATA["interface"], 4),), token.value)
+    return equals((extension(Extension.INTERFACE_INDEX),), token.value)
 
 
 def _require_device(context: Context, fact: str) -> None:
@@ -277,11 +277,11 @@ def _require_device(context: Context, fact: str) -> None:
 # Any link type
 
 
-def packet_length(word: str, token: Token) -> Condition:
+def packet_length(context: Context, word: str, token: Token) -> Condition:
     """Return the condition of `less` or `greater`."""
     if word == "less":
-        return negation(exceeds((WIRE_LENGTH,), token.value))
-    return reaches((WIRE_LENGTH,), token.value)
+        return negation(exceeds(context.wire_length(), token.value))
+    return reaches(context.wire_length(), token.value)
 
 
 def byte(context: Context, arguments: tuple[Token, ...]) -> Condition:

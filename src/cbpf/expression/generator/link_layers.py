@@ -54,6 +54,9 @@ ETHERNET: Final = frozenset({EN10MB, NETANALYZER, NETANALYZER_TRANSPARENT}) | DS
 WIRELESS: Final = frozenset({IEEE802_11, PRISM, RADIOTAP, AVS, PPI})
 """The link types of IEEE 802.11 frames."""
 
+COOKED: Final = frozenset({LINUX_SLL, LINUX_SLL2})
+"""The link types of packets whose link header Linux has replaced."""
+
 ARCNETS: Final = frozenset({ARCNET, ARCNET_LINUX})
 
 # fmt: off
@@ -64,8 +67,9 @@ Family: TypeAlias = Literal[
 # fmt: on
 """How a link layer names the protocol of its payload."""
 
-Slot: TypeAlias = Literal["link header", "payload"] | int
-"""A scratch slot with an offset that varies: measured at the start of the program, or a number for a Geneve header."""
+Slot: TypeAlias = Literal["link header", "payload", "tag"] | int
+"""A scratch slot with an offset that varies: measured at the start of the program, 0 or the length of a VLAN tag that a
+live packet has in its bytes ("tag"), or a number for a Geneve header."""
 
 
 class Offset(NamedTuple):

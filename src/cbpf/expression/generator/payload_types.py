@@ -7,10 +7,11 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
-from ...isa.opcodes import WORD_MASK
+from ...isa.opcodes import WORD_MASK, Extension
 from .conditions import Condition, all_of, any_of, equals, exceeds, has_bits, negation
 from .context import Context
 from .link_layers import C_HDLC, HDLC, LOOP, SUNATM, Family, Offset
+from .steps import extension
 
 IPV4: Final = 0x0800
 ARP: Final = 0x0806
@@ -28,6 +29,8 @@ ISO: Final = 0xFE
 STP: Final = 0x42
 IPX: Final = 0xE0
 NETBEUI: Final = 0xF0
+REMOVED_TAG_TYPES: Final = frozenset({0x8100, 0x88A8})
+"""The types of the VLAN tags that Linux moves to the metadata."""
 
 _IPX_TYPE: Final = 0x8137
 _APPLE: Final = 0x080007  # the organisation code of AppleTalk in SNAP headers
@@ -91,7 +94,11 @@ def _llc(context: Context, protocol: int) -> Condition:
 
 def _ether(context: Context, protocol: int) -> Condition:
     def type_is(number: int) -> Condition:
-        return equals(context.load(context.headers.type_field, 0, 2), number)
+        in_bytes = equals(context.load(context.headers.type_field, 0, 2), number)
+        if number not in REMOVED_TAG_TYPES or not context.may_lack_tag:
+            return in_bytes
+        removed_type = (extension(Extension.VLAN_PROTO),)
+        return any_of((equals(removed_type, number), all_of((equals(removed_type, 0), in_bytes))))
 
     prefix: Condition = True
     if context.headers.outer == SUNATM and not context.headers.is_inner:

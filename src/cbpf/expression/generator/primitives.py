@@ -7,7 +7,7 @@ from ..lexer import Token
 from ..syntax_tree import Primitive
 from .conditions import Condition
 from .context import Context
-from .encapsulation import geneve, lan_emulation, mpls, pppoe_discovery, pppoe_session, vlan, vxlan
+from .encapsulation import geneve, lan_emulation, mpls, pppoe_discovery, pppoe_session, vxlan
 from .hardware_addresses import broadcast, multicast
 from .link_fields import (
     atm_channel,
@@ -21,6 +21,7 @@ from .link_fields import (
     pflog_field,
     require_atm,
 )
+from .vlan_tags import vlan
 from .wireless import frame_direction, frame_subtype, frame_type, llc
 
 _Make = Callable[[Context, Primitive], Condition]
@@ -54,8 +55,8 @@ def _lane(context: Context, node: Primitive) -> Condition:
 _TABLE: Final[dict[str, _Make]] = {
     "broadcast": lambda context, node: broadcast(context, node.protocol),
     "multicast": lambda context, node: multicast(context, node.protocol),
-    "less": lambda context, node: packet_length("less", node.arguments[0]),
-    "greater": lambda context, node: packet_length("greater", node.arguments[0]),
+    "less": lambda context, node: packet_length(context, "less", node.arguments[0]),
+    "greater": lambda context, node: packet_length(context, "greater", node.arguments[0]),
     "byte": lambda context, node: byte(context, node.arguments),
     "inbound": lambda context, node: packet_direction(context, is_outbound=False),
     "outbound": lambda context, node: packet_direction(context, is_outbound=True),

@@ -41,6 +41,8 @@ def prologue(context: Context) -> Condition:
     measures_payload, measures_link = "payload" in context.slots, "link header" in context.slots
     link_type = context.headers.link_type
     parts: list[Condition] = []
+    if "tag" in context.slots:
+        parts.append(Effect((constant(0), store_a(context.slots["tag"]))))
     if link_type == PPI:
         parts.append(equals((absolute(4, 4),), _PPI_OF_80211))
     if measures_link or (measures_payload and context.target.dlt in (PRISM, RADIOTAP, AVS, PPI)):

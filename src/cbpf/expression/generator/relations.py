@@ -20,7 +20,6 @@ from .ports import ipv4_header_length, is_first_fragment
 from .steps import (
     A_TO_X,
     NEGATE,
-    WIRE_LENGTH,
     Steps,
     add,
     arithmetic,
@@ -90,7 +89,7 @@ def _value(context: Context, root: Arithmetic) -> _Value:
             values.append(_load(context, node, values.pop()))
         elif isinstance(node, Length):
             slot = context.reserve()
-            values.append(_Value([WIRE_LENGTH, store_a(slot)], slot, True, None))
+            values.append(_Value([*context.wire_length(), store_a(slot)], slot, True, None))
         else:
             slot = context.reserve()
             values.append(_Value([constant(node.value), store_a(slot)], slot, True, node.value))
@@ -144,7 +143,7 @@ def _field(context: Context, node: Load, offset: _Value) -> tuple[Steps, Conditi
     """Return the steps that load from a header at an offset, and the checks that the header exists."""
     name, headers = node.protocol, context.headers
     if name == "link":
-        return _at(context, headers.link, offset, node.size), offset.checks
+        return _at(context, context.link_header, offset, node.size), offset.checks
     if name == "radio":
         if headers.link_type not in (PRISM, RADIOTAP, AVS):
             fact = f"link type {context.link_type_name} has no radio header"

@@ -3,7 +3,7 @@
 from typing import Final, TypeAlias
 
 from ...isa.instructions import RawInstruction
-from ...isa.opcodes import CODE_OF, WORD_MASK, Action, Operand
+from ...isa.opcodes import CODE_OF, EXTENSION_OFFSET, WORD_MASK, Action, Extension, Operand, extension_size
 
 Steps: TypeAlias = tuple[RawInstruction, ...]
 """Instructions that run one after the other."""
@@ -36,6 +36,11 @@ WIRE_LENGTH: Final = raw(CODE_OF[Action.LOAD_A, Operand.LENGTH, 4])
 def absolute(offset: int, size: int) -> RawInstruction:
     """Load *size* bytes at *offset* into A."""
     return raw(_ABSOLUTE[size], offset)
+
+
+def extension(number: Extension) -> RawInstruction:
+    """Load metadata of the packet into A."""
+    return absolute(EXTENSION_OFFSET + number, extension_size(number))
 
 
 def indirect(displacement: int, size: int) -> RawInstruction:

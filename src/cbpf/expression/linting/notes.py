@@ -99,7 +99,7 @@ def tags_of_live_devices(view: TreeView) -> Iterator[Draft]:
     yield from _draft(
         nodes,
         "on a live Linux device, the VLAN tag is not in the bytes of the packet",
-        "'vlan' finds the tag there as well",
+        "'vlan', compiled with live=True (--live), finds the tag there as well",
     )
 
 

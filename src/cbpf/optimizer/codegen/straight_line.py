@@ -4,7 +4,7 @@ from typing import Final, TypeAlias
 
 from ..._named_tuple import NamedTuple
 from ...isa.dialects import Dialect
-from ...isa.opcodes import CODE_OF, EXTENSION_OFFSET, Action, Extension, Operand
+from ...isa.opcodes import CODE_OF, EXTENSION_OFFSET, Action, Extension, Operand, extension_size
 from ..ir.requirements import ValueId
 from ..ir.value_numbering import TooLarge
 
@@ -78,7 +78,8 @@ def select_instruction(
 
 def select_extension_load(dialect: Dialect, extension: Extension, after: RegisterContents) -> SelectedInstruction:
     """Return an extension load with its effects; a netlink search reads both registers."""
-    load = select_instruction(dialect, Action.LOAD_A, Operand.ABSOLUTE, EXTENSION_OFFSET + extension, after)
+    size, k = extension_size(extension), EXTENSION_OFFSET + extension
+    load = select_instruction(dialect, Action.LOAD_A, Operand.ABSOLUTE, k, after, size=size)
     is_search = extension in _SEARCHES
     return load._replace(reads_a=is_search, reads_x=is_search)
 
