@@ -21,7 +21,10 @@ import pytest
 
 import cbpf
 from cbpf.capture import input_buffer, read_ahead
+from cbpf.capture.base import HEAD_SIZE
 from cbpf.capture.native import choice, scanner
+from cbpf.capture.reader import Chunk
+from cbpf.filtering.python_run import PythonRun
 from support.captures import as_pcapng, encoded
 from support.compressed import FRAME_KINDS, Pieces, gzip_member
 from support.hostile_captures import DAMAGES, TRAFFIC_RECORDS, damaged
@@ -141,6 +144,41 @@ def test_records_longer_than_all_windows_are_read(compress: Callable[[bytes], by
         target = BytesIO()
         cbpf.filter_capture(cast(BinaryIO, source), target, ACCEPT_ALL)
         assert target.getvalue() == capture
+
+
+@pytest.mark.parametrize("container", [encoded, as_pcapng])
+def test_records_that_end_in_the_next_window_are_read_by_machine_code(
+    container: Callable[[Any], bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chunks: list[Chunk] = []
+    original = PythonRun.filter
+
+    def filter(self: PythonRun, chunk: Chunk, remaining: int | None) -> Any:
+        chunks.append(chunk)
+        return original(self, chunk, remaining)
+
+    shrink(monkeypatch, SIZES[1])
+    monkeypatch.setattr(PythonRun, "filter", filter)
+    capture, target = container(TRAFFIC_RECORDS), BytesIO()
+    assert len(capture) > 10 * SIZES[1].window
+    cbpf.filter_capture(BytesIO(gzip_member(capture, 0)), target, ACCEPT_ALL)
+    assert target.getvalue() == capture
+    assert len(chunks) <= 1  # the blocks at the start of a pcapng
+
+
+@pytest.mark.parametrize("container", [encoded, as_pcapng])
+def test_the_start_of_a_record_determines_the_bytes_it_needs(container: Callable[[Any], bytes]) -> None:
+    """`needed_size` returns the size that `scan` requires, for each start of a record, and changes no state."""
+    capture = container(TRAFFIC_RECORDS[:3])
+    with cbpf.read_capture(BytesIO(capture)) as reader:
+        buffer, records = next(reader.chunks())
+        for record in records:
+            data = buffer[record[0] : record[3]]
+            needed = [reader.container.needed_size(data[:size]) for size in range(HEAD_SIZE + 1)]
+            assert set(needed) == {needed[0], len(data)}
+            assert needed[12 if needed[0] == 12 else 16] == len(data)
+            corrupt = data[:4] + b"\xff\xff\xff\xff" + b"\xff" * 16
+            assert reader.container.needed_size(corrupt) == 0
 
 
 # Live pipes

@@ -42,6 +42,7 @@ SECOND: Final = 1_000_000_000  # nanoseconds
 
 UNLIMITED: Final = 1 << 32  # a number of bytes that exceeds the length of each packet
 
+HEAD_SIZE: Final = 24  # bytes of a record that determine its size, in all formats
 OTHER_HEAD_SIZE: Final = 4  # bytes of a record without a packet that determine its kind
 
 BEGIN_SIZE: Final = 24  # bytes of a capture that are read before its format is known
@@ -199,6 +200,13 @@ class Container(RecordSource):
         The next buffer must begin at the end of the last record. *first* is the number of the first packet, counted
         from 1, and *name* the name of the capture; both appear in the error of a corrupt record.
         """
+
+    def needed_size(self, head: bytes) -> int:
+        """Return the size of the next record, given its first HEAD_SIZE bytes, or 0 if it is corrupt.
+
+        If *head* is shorter and ends before the size is determined, return the number of bytes that determine it.
+        """
+        return 0
 
     def advance(self, size: int) -> None:
         """Advance the state past *size* bytes of records, among them no section header or interface description."""

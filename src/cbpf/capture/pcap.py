@@ -80,6 +80,11 @@ class Pcap(Container):
             start = end
         return ScannedBuffer(records, header_size, None)
 
+    def needed_size(self, head: bytes) -> int:
+        """Return the size of the next record, or of its header if *head* is shorter; 0 if it is corrupt."""
+        _, needed, damage = self.scan(head[: self.header.layout.record_header_size], 1, "")
+        return needed if damage is None else 0
+
     def time_ns(self, buffer: bytes, record: RecordSpan) -> int:
         """Return the time of a packet in nanoseconds since 1970 (UTC)."""
         start, _, _, _, _, _ = record

@@ -113,6 +113,17 @@ class Pcapng(Container):
         self._position += start
         return ScannedBuffer(records, needed, damage)
 
+    def needed_size(self, head: bytes) -> int:
+        """Return the size of the next block, or of the shortest block if *head* is shorter; 0 if it is corrupt."""
+        if len(head) < HEAD + TRAILER:
+            return HEAD + TRAILER
+        try:
+            kind, length = self._head(head, 0)
+            _check_length(length, self._max_length, kind)
+        except _InvalidBlock:
+            return 0
+        return length
+
     def _scan_enhanced(self, buffer: bytes, start: int, records: list[RecordSpan]) -> int:
         """Append valid enhanced packet blocks to *records*; return the start of the first block that is not one."""
         unpack = struct.Struct(f"{self._byte_order}III8xII").unpack_from

@@ -23,7 +23,7 @@ from .input import Input
 from .source_stream import do_nothing, wait_readable
 
 WINDOW_COUNT: Final = 3  # one is parsed, one is filled, and one is ready
-WINDOW_SIZE: Final = 1 << 23  # bytes that the thread fills
+WINDOW_SIZE: Final = 1 << 22  # bytes that the thread fills
 FREE_SIZE: Final = 1 << 20  # bytes before them, for the rest of the previous window
 
 _MAX_DELAY: Final = 0.005  # seconds that bytes from a pipe may wait for more, to be parsed with them

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NoReturn, Self
 from .._named_tuple import NamedTuple
 from ..errors import CaptureError, DamagedCapture
 from ..packet.link_types import LinkType
-from .base import BEGIN_SIZE, Interface, RecordSpan, end_of, packet_count, with_packets
+from .base import BEGIN_SIZE, HEAD_SIZE, Interface, RecordSpan, end_of, packet_count, with_packets
 from .input import Input
 from .input_buffer import InputBuffer
 from .native.choice import is_worthwhile, size_of
@@ -183,6 +183,15 @@ class CaptureReader(Iterator[Packet]):
             fact = f"{place}: {len(self._buffer)} of its {needed} bytes are present"
             raise DamagedCapture(f"{self.name}: {fact}; the capture is truncated")
         return None
+
+    def complete_record(self) -> bool:
+        """Read more bytes if only a part of the next record was read.
+
+        Returns:
+            Whether bytes were read; there may still be only a part.
+        """
+        needed = self.container.needed_size(self._buffer.peek(HEAD_SIZE))
+        return not self._ahead and needed > len(self._buffer) and self._buffer.fill(needed, CHUNK_SIZE)
 
     @property
     def buffer(self) -> memoryview:

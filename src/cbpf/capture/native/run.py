@@ -96,10 +96,11 @@ class NativeRun:
         """Yield the results of machine code and of Python for all records, in their order.
 
         Machine code reads the records up to one that it does not handle, and *read_chunk* yields the results of a chunk
-        that begins with that record. The chunk is a single record if the scan before it covered enough bytes to be
-        worth its start. Otherwise it is about twice as large as the previous one, so that frequent records of this kind
-        do not require a scan each. *take* is called with each result of machine code before it is yielded; if it
-        returns False, that result is dropped, and Python reads these records and all further ones.
+        that begins with that record. If the scan covered enough bytes to be worth its start, a record of which only a
+        part was read is completed for another scan, and any other record is a chunk of its own. After shorter scans, a
+        chunk is about twice as large as the previous one, so that frequent records of this kind do not require a scan
+        each. *take* is called with each result of machine code before it is yielded; if it returns False, that result
+        is dropped, and Python reads these records and all further ones.
         """
         chunk_size = 0  # in bytes; 0: a single record
         while True:
@@ -113,7 +114,10 @@ class NativeRun:
                     self.advance(result)
                     size += result.bytes
                     yield result
-            chunk_size = 0 if size >= self._min_bytes else min(2 * chunk_size + _MIN_CHUNK_SIZE, _MAX_CHUNK_SIZE)
+            is_long = size >= self._min_bytes
+            if is_long and self._completes_record():
+                continue
+            chunk_size = 0 if is_long else min(2 * chunk_size + _MIN_CHUNK_SIZE, _MAX_CHUNK_SIZE)
             chunk = self._reader.read_chunk(chunk_size)
             if chunk is None:
                 return
@@ -128,6 +132,10 @@ class NativeRun:
 
             self._sampler = Sampler(self._output.sample, makes_ranges=self._output.kind == "ranges")
         return self._sampler.sampled(result, self._reader.packets_read)
+
+    def _completes_record(self) -> bool:
+        """Complete a buffered record of which only a part was read; return whether more bytes were read."""
+        return self._file is None and not self._stopped and self._reader.complete_record()
 
     @property
     def _min_bytes(self) -> int:
