@@ -8,7 +8,7 @@ import os
 import shutil
 import struct
 import subprocess
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
@@ -16,7 +16,9 @@ from typing import Any, BinaryIO, Final, cast
 import pytest
 
 import cbpf
-from cbpf.capture.info import iso_time
+from cbpf.capture.native import choice
+from cbpf.capture.time_text import iso_time
+from cbpf.engines.base import llvm_is_installed
 from support.captures import TRAFFIC, VARIANTS, Pcapng, Record, as_pcapng, clipped, decoded, encoded
 from support.command_line import CommandLine
 from support.project import Rounds
@@ -75,6 +77,54 @@ def test_pcaps_of_every_variant_are_summarised(name: str) -> None:
     )
     ((interface, section, totals),) = summary.interfaces
     assert (interface.snaplen, section, totals) == (snaplen, 1, summary.totals)
+
+
+PERIODS: Final[tuple[dict[str, Any], ...]] = (
+    {"since": "+10s", "until": "2026-11-20T18:00:05Z"},
+    {"since": 1_763_661_600},
+    {"until": timedelta(seconds=3)},
+    {"since": "+1d"},
+)
+
+
+@pytest.mark.parametrize("period", PERIODS, ids=str)
+def test_packets_of_a_period_are_summarised(
+    period: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    selected = BytesIO()
+    cbpf.filter_capture(TRAFFIC, selected, "", **period)
+    copy, whole = info(selected.getvalue()), cbpf.capture_info(TRAFFIC)
+    for size in (1 << 60, *([0] if llvm_is_installed() else [])):
+        monkeypatch.setattr(choice, "MIN_NATIVE_SIZE", size)
+        summary = cbpf.capture_info(TRAFFIC, **period)
+        assert (summary.totals, summary.out_of_order) == (copy.totals, copy.out_of_order)
+        assert (summary.capture_size, summary.file_size) == (whole.capture_size, whole.file_size)
+        assert [entry.interface for entry in summary.interfaces] == [entry.interface for entry in whole.interfaces]
+        assert (summary.since_ns is None, summary.until_ns is None) == ("since" not in period, "until" not in period)
+
+
+def test_other_blocks_and_sections_of_a_pcapng_are_those_of_all_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    capture = as_pcapng(RECORDS) + b"".join(blocks_of_all_kinds(Pcapng("<")))
+    expected = info(capture)
+    for size in (1 << 60, *([0] if llvm_is_installed() else [])):
+        monkeypatch.setattr(choice, "MIN_NATIVE_SIZE", size)
+        summary = cbpf.capture_info(BytesIO(capture), since=2**70)
+        assert (summary.totals, expected.totals.packets > 0) == (cbpf.PacketTotals(), True)
+        assert (summary.other_blocks, summary.sections) == (expected.other_blocks, expected.sections)
+        assert expected.other_blocks
+
+
+def test_the_command_states_the_period() -> None:
+    status, output, _ = command("--since", "+10s", "--until", "2026-11-20T18:00:10.5Z", str(TRAFFIC))
+    assert status == 0
+    assert output.splitlines()[3:6] == [
+        "  since         2026-11-20T17:59:57.026394Z (packets before it are not counted)",
+        "  until         2026-11-20T18:00:10.5Z (packets from then on are not counted)",
+        "  packets       675",
+    ]
+    _, output, _ = command("--since", "+10s", "--json", str(TRAFFIC))
+    assert json.loads(output)["since"] == "2026-11-20T17:59:57.026394000Z"
+    assert command("--until", "soon", str(TRAFFIC))[0] == 2
 
 
 @pytest.mark.parametrize("byte_order", "<>")
@@ -394,6 +444,7 @@ def test_json_has_all_fields() -> None:
             "compression": None,
             "file_size": None,
             "capture_size": len(capture),
+            **dict.fromkeys(("since_ns", "since", "until_ns", "until")),
             "byte_orders": ["big"],
             **totals,
             "out_of_order": 1,

@@ -1,6 +1,5 @@
 """A summary of a capture: its format, and the totals of its packets, for each interface and for all."""
 
-import time
 from bisect import bisect
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -8,20 +7,28 @@ from contextlib import closing
 from functools import reduce
 from itertools import pairwise
 from operator import lt, sub
-from typing import Annotated, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
 from .._named_tuple import NamedTuple
 from .._record import Record
 from .._text import Readable
-from .._validators import instance_of, optional, text, within
+from .._validators import instance_of, integer, optional, text, within
 from ..errors import DamagedCapture
 from ..packet.host_order import ByteOrder
-from .base import OTHER_HEAD_SIZE, SECOND, Container, Interface
+from .base import OTHER_HEAD_SIZE, Container, Interface
 from .packets import PacketColumns
 from .reader import CaptureReader
 from .source_stream import Source
+from .time_text import iso_time
+
+if TYPE_CHECKING:
+    from .times import TimeBounds, TimeLimit
 
 _BYTE_ORDER_NAMES: Final = {"<": "little", ">": "big"}
+
+
+def _text_of(time_ns: int | None) -> str | None:
+    return None if time_ns is None else iso_time(time_ns)
 
 
 class PacketTotals(NamedTuple):
@@ -57,12 +64,12 @@ class PacketTotals(NamedTuple):
     @property
     def earliest(self) -> str | None:
         """The earliest time stamp in ISO 8601 format, with nanoseconds, or None if no packet has one."""
-        return None if self.earliest_ns is None else iso_time(self.earliest_ns)
+        return _text_of(self.earliest_ns)
 
     @property
     def latest(self) -> str | None:
         """The latest time stamp in ISO 8601 format, with nanoseconds, or None if no packet has one."""
-        return None if self.latest_ns is None else iso_time(self.latest_ns)
+        return _text_of(self.latest_ns)
 
     @property
     def duration_ns(self) -> int | None:
@@ -154,7 +161,8 @@ _Count: TypeAlias = Annotated[int, _check_count]
 class CaptureInfo(Record, Readable):
     """A summary of a capture, up to its end or to the first truncated or corrupt record.
 
-    `str` returns the lines that `cbpf info` prints.
+    With *since_ns* or *until_ns*, the totals are those of the packets of a period; all other fields describe the whole
+    capture. `str` returns the lines that `cbpf info` prints.
 
     Args:
         name: The name of the source in error messages.
@@ -171,6 +179,9 @@ class CaptureInfo(Record, Readable):
         out_of_order: The number of packets with a time stamp earlier than that of the preceding packet.
         other_blocks: The kinds of pcapng blocks other than sections, interfaces and packets, each with its count.
         damage: The message of the `DamagedCapture` that ends the capture, or None.
+        since_ns: The totals and `out_of_order` are those of packets with this time or a later one, in nanoseconds since
+            1970 (UTC); None: no such limit.
+        until_ns: The totals and `out_of_order` are those of packets with an earlier time; None: no such limit.
     """
 
     name: Annotated[str, instance_of(str)]
@@ -187,6 +198,8 @@ class CaptureInfo(Record, Readable):
     out_of_order: _Count
     other_blocks: tuple[tuple[str, int], ...]
     damage: Annotated[str | None, optional(instance_of(str))]
+    since_ns: Annotated[int | None, optional(integer)] = None
+    until_ns: Annotated[int | None, optional(integer)] = None
 
     def __str__(self) -> str:
         from .info_text import info_text
@@ -202,6 +215,8 @@ class CaptureInfo(Record, Readable):
         names = ("name", "container", "version", "variant", "compression", "file_size", "capture_size")
         return (
             {name: getattr(self, name) for name in names}
+            | {"since_ns": self.since_ns, "since": _text_of(self.since_ns)}
+            | {"until_ns": self.until_ns, "until": _text_of(self.until_ns)}
             | {"byte_orders": [_BYTE_ORDER_NAMES[byte_order] for byte_order in self.byte_orders]}
             | self.totals.as_dict()
             | {"out_of_order": self.out_of_order, "sections": self.sections}
@@ -253,7 +268,7 @@ class CaptureInfoBuilder:
             self._out_of_order += self._last_ns is not None and times[0] < self._last_ns
             self._last_ns = times[-1]
 
-    def info(self, reader: CaptureReader, damage: str | None) -> CaptureInfo:
+    def info(self, reader: CaptureReader, bounds: "TimeBounds | None", damage: str | None) -> CaptureInfo:
         """Return the summary of the chunks added so far; the fields of the source are those of *reader*."""
         container = self._container
         return CaptureInfo(
@@ -271,6 +286,8 @@ class CaptureInfoBuilder:
             out_of_order=self._out_of_order,
             other_blocks=tuple(sorted(container.other_blocks.items())),
             damage=damage,
+            since_ns=None if bounds is None else bounds.since_ns,
+            until_ns=None if bounds is None else bounds.until_ns,
         )
 
     def _interfaces(self) -> tuple[InterfaceInfo, ...]:
@@ -298,31 +315,20 @@ def _sum(packets: list[tuple[int, int, int | None]]) -> PacketTotals:
     )
 
 
-_CYCLE_YEARS: Final = 400  # the period of the Gregorian calendar
-_CYCLE: Final = 146_097 * 86_400  # seconds
-
-
-def iso_time(time_ns: int) -> str:
-    """Return a time, given in nanoseconds since 1970, in ISO 8601 format (UTC).
-
-    Years outside 0 to 9999 have a sign.
-
-    >>> iso_time(1_700_000_000_123_456_789), iso_time(2**63 * SECOND)
-    ('2023-11-14T22:13:20.123456789Z', '+292277026596-12-04T15:30:08.000000000Z')
-    """
-    seconds, nanoseconds = divmod(time_ns, SECOND)
-    cycles, seconds = divmod(seconds, _CYCLE)
-    year, month, day, hour, minute, second = time.gmtime(seconds)[:6]
-    year += cycles * _CYCLE_YEARS
-    year_text = f"{year:04}" if 0 <= year <= 9999 else f"{year:+05}"
-    return f"{year_text}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{nanoseconds:09}Z"
-
-
-def capture_info(source: Source, *, progress: Callable[[int], None] | None = None) -> CaptureInfo:
+def capture_info(
+    source: Source,
+    *,
+    since: "TimeLimit | None" = None,
+    until: "TimeLimit | None" = None,
+    progress: Callable[[int], None] | None = None,
+) -> CaptureInfo:
     """Summarise a capture, which is read once from start to end.
 
     Args:
         source: A path, "-" for standard input, or a binary file object.
+        since: Sum up only packets with this time or a later one, in the forms of `read_capture`. The size, the
+            interfaces and the other blocks remain those of the whole capture.
+        until: Sum up only packets with an earlier time, in the same forms.
         progress: Called repeatedly with the number of bytes read of the source, as they are stored.
 
     Returns:
@@ -330,19 +336,26 @@ def capture_info(source: Source, *, progress: Callable[[int], None] | None = Non
 
     Raises:
         CaptureError: The source cannot be read or does not begin as a capture.
+        FieldError: A time is not valid, or has no offset from UTC.
 
     >>> info = capture_info("examples/traffic.pcap")
     >>> info.container, info.totals.packets, info.interfaces[0].interface.link_type.name
     ('pcap', 905, 'EN10MB')
     """
+    times = None
+    if since is not None or until is not None:
+        from .times import time_range
+
+        times = time_range("capture_info", since, until)
     with CaptureReader(source) as reader:
+        bounds = None if times is None else times.bounds(reader.first_time_ns)
         builder, damage = CaptureInfoBuilder(reader.container), None
         try:
-            with closing(reader.columns(all_records=True)) as results:
+            with closing(reader.columns_of_all_records(bounds)) as results:
                 for columns in results:
                     builder.add(columns)
                     if progress is not None:
                         progress(reader.source_bytes)
         except DamagedCapture as error:
             damage = str(error)
-        return builder.info(reader, damage)
+        return builder.info(reader, bounds, damage)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from .._text import aligned, counted
+from .time_text import iso_time
 
 if TYPE_CHECKING:
     from .base import Interface
@@ -25,7 +26,7 @@ _UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))  # seconds,
 
 def info_text(info: CaptureInfo) -> str:
     """Return the lines of a summary: the name of the capture, then a property in each line."""
-    rows = [*_storage(info), *_packets(info), *_times(info), *_interfaces(info), *_rest(info)]
+    rows = [*_storage(info), *_period(info), *_packets(info), *_times(info), *_interfaces(info), *_rest(info)]
     return "\n".join([info.name, *aligned(rows, margin="  ")])
 
 
@@ -37,6 +38,18 @@ def _storage(info: CaptureInfo) -> Iterator[tuple[str, str]]:
         yield "size", counted(info.capture_size if info.file_size is None else info.file_size, "byte")
     if info.compression is not None:
         yield "compression", f"{info.compression}, {counted(info.capture_size, 'byte')} uncompressed"
+
+
+def _period(info: CaptureInfo) -> Iterator[tuple[str, str]]:
+    if info.since_ns is not None:
+        yield "since", f"{_short_time(info.since_ns)} (packets before it are not counted)"
+    if info.until_ns is not None:
+        yield "until", f"{_short_time(info.until_ns)} (packets from then on are not counted)"
+
+
+def _short_time(time_ns: int) -> str:
+    """Return a time without zeros at the end of its fraction."""
+    return iso_time(time_ns)[:-1].rstrip("0").rstrip(".") + "Z"
 
 
 def _packets(info: CaptureInfo) -> Iterator[tuple[str, str]]:

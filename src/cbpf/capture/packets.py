@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import datetime as datetime_module
     from array import array
 
+    from .times import TimeBounds
+
 PIECE_SIZE: Final = 512  # packets that are made at once: fewer than start Python's garbage collector
 
 
@@ -159,6 +161,18 @@ def columns_of_records(
         ]
     flags = [True] * len(times) if timed else [time_ns is not None for time_ns in times]
     return PacketColumns(BufferSource(buffer), before, starts, ends, stamps, numbers, wire_lengths, interfaces, flags)
+
+
+def columns_within(
+    container: Container, buffer: bytes, records: list[RecordSpan], before: int, bounds: "TimeBounds | None"
+) -> PacketColumns:
+    """Return the packets in records whose times are in the bounds; *before* packets precede the records."""
+    if bounds is None:
+        return columns_of_records(container, buffer, records, before)
+    packets = enumerate(with_packets(records), 1)
+    timely = [(number, record) for number, record in packets if bounds.contain(container.time_ns(buffer, record))]
+    numbers = [number for number, _ in timely]
+    return columns_of_records(container, buffer, [record for _, record in timely], before, numbers)
 
 
 def columns_of_packets(packets: list[Packet]) -> PacketColumns:

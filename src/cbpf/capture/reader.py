@@ -5,7 +5,7 @@ from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, closing, suppress
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Final, NoReturn, Self
+from typing import TYPE_CHECKING, Final, Literal, NoReturn, Self
 
 from .._named_tuple import NamedTuple
 from ..errors import CaptureError, DamagedCapture
@@ -14,12 +14,13 @@ from .base import BEGIN_SIZE, HEAD_SIZE, Interface, RecordSpan, end_of, packet_c
 from .input import Input
 from .input_buffer import InputBuffer
 from .native.choice import is_worthwhile, size_of
-from .packets import Packet, PacketColumns, columns_of_packets, columns_of_records
+from .packets import Packet, PacketColumns, columns_of_packets, columns_within
 from .registry import open_container
 from .source_stream import Source
 
 if TYPE_CHECKING:
     from ..packet.batch import Packets
+    from .times import TimeBounds
 
 CHUNK_SIZE: Final = 1 << 20
 
@@ -261,12 +262,8 @@ class CaptureReader(Iterator[Packet]):
             for columns in results:
                 yield from columns.pieces()
 
-    def columns(self, *, all_records: bool = False) -> Generator[PacketColumns, None, None]:
+    def columns(self) -> Generator[PacketColumns, None, None]:
         """Yield the remaining packets as columns, each valid until the next is requested.
-
-        Args:
-            all_records: Add a row with the interface `NO_INTERFACE` for each record without a packet that machine code
-                reads.
 
         Yields:
             The packets of some consecutive records.
@@ -274,16 +271,36 @@ class CaptureReader(Iterator[Packet]):
         Raises:
             DamagedCapture: After the last complete packet, if the capture is truncated or corrupt.
         """
+        return self._columns("packets", None)
+
+    def columns_of_all_records(self, bounds: "TimeBounds | None" = None) -> Generator[PacketColumns, None, None]:
+        """Yield the remaining records as columns, each valid until the next is requested.
+
+        A record without a packet that machine code reads is a row with the interface `NO_INTERFACE`.
+
+        Args:
+            bounds: Only packets with times in these bounds, and all records without a packet; None: no bounds.
+
+        Yields:
+            Some consecutive records.
+
+        Raises:
+            DamagedCapture: After the last complete packet, if the capture is truncated or corrupt.
+        """
+        return self._columns("records", bounds)
+
+    def _columns(
+        self, kind: Literal["packets", "records"], bounds: "TimeBounds | None"
+    ) -> Generator[PacketColumns, None, None]:
         if is_worthwhile(size_of(self._source)):
             from .native.run import all_columns
 
-            yield from all_columns(self, "records" if all_records else "packets")
-        else:
-            before = 0
-            for buffer, records in self.chunks():
-                columns = columns_of_records(self.container, buffer, records, before)
-                yield columns
-                before += len(columns.starts)
+            yield from all_columns(self, kind, bounds)
+            return
+        before = 0
+        for buffer, records in self.chunks():
+            yield columns_within(self.container, buffer, records, before, bounds)
+            before += packet_count(records)
 
     def packets(self) -> "Packets":
         """Read the remaining packets.

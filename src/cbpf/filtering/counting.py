@@ -9,11 +9,11 @@ from .._options import EngineName
 from .._record import Record
 from .._text import Readable
 from .._validators import instance_of, optional
-from ..capture.info import iso_time
 from ..capture.packets import PacketColumns
 from ..capture.reader import CaptureReader
 from ..capture.sampling import Sample, checked_sample
 from ..capture.source_stream import Source
+from ..capture.time_text import iso_time
 from ..capture.times import TimeLimit, TimeRange, duration_ns, time_range
 from ..errors import DamagedCapture, FieldError
 from ..expression.address_lists import Expression

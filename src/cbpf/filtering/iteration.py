@@ -56,7 +56,7 @@ class _SelectingReader(CaptureReader):
             self.close()
             raise
 
-    def columns(self, *, all_records: bool = False) -> Generator[PacketColumns, None, None]:
+    def columns(self) -> Generator[PacketColumns, None, None]:
         """Yield the selected ones of the remaining packets as columns, each valid until the next is requested."""
         selection = self._selection
         bounds, is_native = selection.bounds(self), selection.is_native

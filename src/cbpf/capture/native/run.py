@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final, Literal, Self, TypeAlias, TypeVar
 
 from ..._named_tuple import NamedTuple
 from ...packet.buffers import address_of
-from ..base import Interface, ScanOutput, Section
-from ..packets import BufferSource, ColumnSource, NativeFunctions, PacketColumns, columns_of_records
+from ..base import Interface, ScanOutput, Section, packet_count
+from ..packets import BufferSource, ColumnSource, NativeFunctions, PacketColumns, columns_within
 from .abi import MAX_LANES
 from .mapped_file import MappedFile
 from .output_memory import AcceptedColumns
@@ -15,6 +15,7 @@ from .scanner import ScannedRecords, Scanner, ScanPlan, scan_file
 
 if TYPE_CHECKING:
     from ..reader import CaptureReader, Chunk
+    from ..times import TimeBounds
     from .sampler import Sampler
 
 _MIN_WINDOW: Final = 1 << 21  # minimum size in bytes of the window of a scanner for buffers
@@ -227,19 +228,21 @@ class NativeRun:
 
 
 def all_columns(
-    reader: "CaptureReader", kind: Literal["packets", "records"] = "packets"
+    reader: "CaptureReader", kind: Literal["packets", "records"] = "packets", bounds: "TimeBounds | None" = None
 ) -> Generator[PacketColumns, None, None]:
-    """Yield the remaining packets of a capture as columns, each valid until the next is requested.
+    """Yield the remaining packets in the bounds as columns, each valid until the next is requested.
 
     With "records", those that machine code read have a row for each record without a packet (`abi.NO_INTERFACE`).
     """
     before = 0
 
     def read_chunk(chunk: "Chunk") -> Iterator[PacketColumns]:
-        yield columns_of_records(reader.container, chunk.buffer, chunk.records, before)
+        nonlocal before
+        yield columns_within(reader.container, chunk.buffer, chunk.records, before, bounds)
+        before += packet_count(chunk.records)
 
     with (
-        NativeRun(reader, all_packets, [True], ScanOutput(kind), stops_early=True) as native,
+        NativeRun(reader, all_packets, [True], ScanOutput(kind, bounds), stops_early=True) as native,
         closing(native.results(read_chunk, lambda result: True)) as results,
     ):
         for result in results:
@@ -248,4 +251,3 @@ def all_columns(
                 before += result.packets
             else:
                 yield result
-                before += len(result.starts)

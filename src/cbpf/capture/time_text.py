@@ -1,0 +1,25 @@
+"""Times of packets as text."""
+
+import time
+from typing import Final
+
+from .base import SECOND
+
+_CYCLE_YEARS: Final = 400  # the period of the Gregorian calendar
+_CYCLE: Final = 146_097 * 86_400  # seconds
+
+
+def iso_time(time_ns: int) -> str:
+    """Return a time, given in nanoseconds since 1970, in ISO 8601 format (UTC).
+
+    Years outside 0 to 9999 have a sign.
+
+    >>> iso_time(1_700_000_000_123_456_789), iso_time(2**63 * SECOND)
+    ('2023-11-14T22:13:20.123456789Z', '+292277026596-12-04T15:30:08.000000000Z')
+    """
+    seconds, nanoseconds = divmod(time_ns, SECOND)
+    cycles, seconds = divmod(seconds, _CYCLE)
+    year, month, day, hour, minute, second = time.gmtime(seconds)[:6]
+    year += cycles * _CYCLE_YEARS
+    year_text = f"{year:04}" if 0 <= year <= 9999 else f"{year:+05}"
+    return f"{year_text}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{nanoseconds:09}Z"
