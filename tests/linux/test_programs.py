@@ -1,6 +1,5 @@
 """Expressions that are compiled for the packets that a socket sees, on the live kernel."""
 
-import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,14 +8,12 @@ import pytest
 
 import cbpf
 from cbpf.linux import attach, filter_of
-from cbpf.linux.network_window import from_network_header
 from cbpf.linux.programs import program_for
 from cbpf.linux.sockets import Target
 from support.judges import kernel
 
 pytestmark = pytest.mark.skipif(kernel.available() is not None, reason=str(kernel.available()))
 
-NETWORK_WINDOW = 0xFFF00000
 ADDRESSES = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
 FAMILIES = pytest.mark.parametrize("family", ADDRESSES, ids=["IPv4", "IPv6"])
 
@@ -87,20 +84,10 @@ def test_expressions_on_raw_sockets(expression: str) -> None:
         assert raw.recv(100)[28:] == b"wanted"
 
 
-def test_loads_go_through_the_window_of_the_network_header() -> None:
-    """Every load of the packet is moved by the start of the window, and nothing else changes."""
-    plain = cbpf.compile("ip6 or udp port 53 and ip[1] & 0xfc == 0", link_type="RAW", dialect=cbpf.LINUX)
-    moved = from_network_header(plain, "")
-    for before, after in zip(plain, moved, strict=True):
-        is_load = re.match(r"(ld|ldh|ldb|ldx|ldxb) .*\[", str(before)) is not None
-        assert after == (before._replace(k=before.k + NETWORK_WINDOW) if is_load else before)
-    assert plain != moved
-
-
 @pytest.mark.parametrize("expression", ["greater 100", "len > 100 and udp", "less 3"])
 def test_the_length_of_the_packet_is_not_known_after_the_ip_header(expression: str) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        with pytest.raises(cbpf.ExpressionError, match="sees the length from the header after the IP header"):
+        with pytest.raises(cbpf.ExpressionError, match="does not include all headers; test the length field"):
             attach(sock, expression)
         assert filter_of(sock) is None
 
@@ -118,18 +105,14 @@ def test_packets_of_unix_sockets_have_no_headers(text: str) -> None:
 def test_link_types_of_interfaces(hardware_type: int, link_type: str) -> None:
     target = Target(3, socket.AF_PACKET, socket.SOCK_RAW)
     program = program_for(target, "ip", hardware_type=hardware_type)
-    assert program == cbpf.compile("ip", link_type=link_type, dialect=cbpf.LINUX)
+    assert program == cbpf.compile("ip", link_type=link_type, live=True)
+
+
+def test_packet_sockets_without_link_headers_know_every_protocol() -> None:
+    target = Target(3, socket.AF_PACKET, socket.SOCK_DGRAM)
+    assert program_for(target, "arp", hardware_type=1) == cbpf.compile("arp", link_type="LINUX_SLL2", live=True)
 
 
 def test_unknown_hardware_types_are_named() -> None:
     with pytest.raises(cbpf.ExpressionError, match=r"hardware type 824 .*, whose link type is not known; compile"):
         program_for(Target(3, socket.AF_PACKET, socket.SOCK_RAW), "ip", hardware_type=824)
-
-
-@pytest.mark.filterwarnings("error")
-def test_the_optimised_expression_has_the_same_verdicts_as_the_plain_one_through_the_window() -> None:
-    expression = "udp port 53 or icmp or tcp[13] & 2 != 0"
-    plain = from_network_header(cbpf.Program(cbpf.compile(expression, link_type="RAW", optimizer=None)), "")
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        attach(sock, expression)
-        assert cbpf.equivalent(plain, filter_of(sock) or [], dialect=cbpf.LINUX)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, NoReturn, TypeAlias
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NoReturn, TypeAlias, TypeGuard
 
 from ..errors import ExpressionError, FieldError, ProgramFormatError, quoted
 from ..isa.dialects import PCAP, Dialect
-from ..isa.program import Instructions
+from ..isa.program import Instructions, Program
 
 if TYPE_CHECKING:
     from .._options import Optimizer
     from ..expression.address_lists import Expression
+    from ..expression.target import SocketStart
     from ..packet.link_types import LinkType
 
+ExpressionSource: TypeAlias = "str | Expression"
+"""An expression as an argument of a public function."""
 ProgramSource: TypeAlias = "Instructions | str | Expression"
 """A program as an argument of a public function: instructions, or an expression."""
 LinkTypeName: TypeAlias = "str | int | LinkType"
@@ -36,8 +40,23 @@ def as_program(
         raise FieldError(f"program: {source!r} is neither a sequence of instructions nor an expression")
     from ..expression.compiler import compile
 
-    try:
+    with _other_meanings_named(source):
         return compile(source, link_type=link_type, dialect=dialect, optimizer=optimizer)
+
+
+def as_socket_program(source: ExpressionSource, start: SocketStart, *, link_type: LinkTypeName) -> Program:
+    """Return the program of an expression for a live Linux socket; see `compile_for_socket`."""
+    from ..expression.compiler import compile_for_socket
+
+    with _other_meanings_named(source):
+        return compile_for_socket(source, start, link_type=link_type)
+
+
+@contextmanager
+def _other_meanings_named(source: ExpressionSource) -> Iterator[None]:
+    """Name the meaning of a text that is not an expression, if it has one."""
+    try:
+        yield
     except ExpressionError:
         fact = _other_meaning(source) if isinstance(source, str) else None
         if fact is None:
@@ -50,7 +69,7 @@ def as_programs(*sources: ProgramSource, link_type: LinkTypeName, dialect: Diale
     return tuple(as_program(source, link_type=link_type, dialect=dialect) for source in sources)
 
 
-def is_expression(source: object) -> bool:
+def is_expression(source: object) -> TypeGuard[ExpressionSource]:
     """Return whether an argument is an expression, without importing the compiler for text."""
     if isinstance(source, str):
         return True

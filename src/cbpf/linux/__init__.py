@@ -9,6 +9,20 @@ b'pac'
 """
 
 from .filters import FilteredSocket, attach, detach, filter_of, lock
+from .groups import attach_reuseport, detach_reuseport, fanout
 from .packet_sockets import packet_socket
+from .taps import attach_tap, detach_tap
 
-__all__ = ["FilteredSocket", "attach", "detach", "filter_of", "lock", "packet_socket"]
+__all__ = [
+    "FilteredSocket",
+    "attach",
+    "attach_reuseport",
+    "attach_tap",
+    "detach",
+    "detach_reuseport",
+    "detach_tap",
+    "fanout",
+    "filter_of",
+    "lock",
+    "packet_socket",
+]

@@ -64,7 +64,7 @@ def charge(program: Program) -> int | None:
 
 
 def check_room(place: object, descriptor: int, program: Program, *, replaced: Program | None) -> None:
-    """Raise an error if a socket has no room for a program.
+    """Raise an error if a socket has no room for a filter.
 
     Args:
         place: The socket, in the message.
@@ -78,15 +78,24 @@ def check_room(place: object, descriptor: int, program: Program, *, replaced: Pr
     used = option_memory(descriptor)
     if replaced is not None:
         used += (charge(REJECT_ALL) or 0) - (charge(replaced) or 0)
-    if size <= limit and used + size < limit:
-        return
-    others = f", and {used:,} are in use" if used else ""
-    fact = f"the program takes {size:,} bytes of socket memory after its translation{others}"
-    rule = f"the sum must stay below net.core.optmem_max ({limit:,})"
-    remedy = f"shorten the program with cbpf.optimize, or set net.core.optmem_max to {used + size + 1}"
-    if size < limit:
-        remedy = f"detach the present filter, {remedy}"
-    raise SocketError(errno.ENOMEM, f"{place}: {fact}; {rule}: {remedy}")
+    if used + size >= limit:
+        in_use = f", and {used:,} are in use" if used else ""
+        detaching = "detach the present filter, " if replaced is None and used and size < limit else ""
+        raise _no_room(place, size, in_use, detaching, limit, used + size + 1)
+
+
+def check_size(place: object, program: Program) -> None:
+    """Raise an error if a program is larger than a hook permits that does not charge it to a socket."""
+    size, limit = charge(program), _limit()
+    if size is not None and limit is not None and size > limit:
+        raise _no_room(place, size, "", "", limit, size)
+
+
+def _no_room(place: object, size: int, in_use: str, detaching: str, limit: int, needed: int) -> SocketError:
+    fact = f"the program takes {size:,} bytes of memory after its translation{in_use}"
+    rule = f"net.core.optmem_max permits {limit:,}"
+    remedy = f"{detaching}shorten the program with cbpf.optimize, or set net.core.optmem_max to {needed}"
+    return SocketError(errno.ENOMEM, f"{place}: {fact}; {rule}: {remedy}")
 
 
 def _limit() -> int | None:

@@ -42,7 +42,7 @@ def attach(
     Args:
         socket: The socket: any object whose `fileno()` is its descriptor.
         program: The program, or a filter expression, which is compiled for the socket: for the link type of the
-            interface on a packet socket, from the IP header on on a UDP, TCP or raw IP socket.
+            interface on a packet socket, for IP packets on a UDP, TCP or raw socket.
         discard_queued: Whether the packets in the queue are discarded; False: the filter replaces the present one at
             once, and the packets in the queue are delivered. None (the default): they are, except on stream sockets.
         lock: Whether the filter is locked: neither this process nor another one can replace or detach it.

@@ -37,7 +37,7 @@ def packet_socket(
         interface: The name of the interface, as `ip link` shows it.
         program: The program, or a filter expression, which is compiled for the link type of the interface.
         kind: `socket.SOCK_RAW`: packets begin with the link-layer header. `socket.SOCK_DGRAM`: with the header after
-            it, and an expression is compiled for IP packets.
+            it, so an expression cannot contain addresses of the link layer.
         protocol: The EtherType of the packets; 3 (ETH_P_ALL, the default) for all, also the outgoing ones.
         lock: Whether the filter is locked, as by `lock`.
 

@@ -29,6 +29,7 @@ class FirstByte(Enum):
     LINK = "the link-layer header"
     NETWORK = "the IP header"
     TRANSPORT = "the header after the IP header"
+    PAYLOAD = "the first byte after the UDP or TCP header"
     DATA = "the data"
 
 
