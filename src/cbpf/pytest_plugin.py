@@ -94,7 +94,7 @@ class FilterTable:
         __tracebackhide__ = True
         import cbpf
 
-        from .reporting.packet_output import counted
+        from ._text import counted
 
         program = cbpf.compile(filter, link_type=link_type) if isinstance(filter, str) else cbpf.Program(filter)
         vm = cbpf.VM(program, engine="interpreter", dialect=dialect or cbpf.PCAP)
@@ -123,7 +123,7 @@ class FilterTable:
         if _matches(run.verdict, expected, vm.dialect):
             return
         from . import describe_verdict
-        from .reporting.packet_output import packet_lines
+        from .packet.packet_text import packet_lines
         from .reporting.trace_diff import trace_lines
 
         yield f"row {row_number}: {describe_verdict(run.verdict, dialect=vm.dialect)}; expected {expected}"

@@ -7,7 +7,8 @@ from typing import Any
 
 import cbpf
 
-from ...reporting.packet_output import changed_metadata, counted
+from ..._text import counted
+from ...packet.packet_text import changed_metadata
 from ..declarations import argument, option, subcommand
 from ..options import dialect_option, expression_option, link_type_option, program_or_expression, proof_options
 from ..streams import echo

@@ -6,7 +6,8 @@ from typing import Any, Final
 
 import cbpf
 
-from ...reporting.packet_output import changed_metadata, counted
+from ..._text import counted
+from ...packet.packet_text import changed_metadata
 from ...reporting.trace_diff import COLUMN_WIDTH, side_by_side
 from ..declarations import argument, option, subcommand
 from ..failures import CommandError, UsageError, abridged

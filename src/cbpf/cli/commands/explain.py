@@ -10,9 +10,9 @@ from typing import Any, Final
 import cbpf
 
 from ..._named_tuple import NamedTuple
-from ..._text import number_range
+from ..._text import counted, number_range
+from ...packet.packet_text import packet_lines
 from ...reporting.clause_output import plain_lines
-from ...reporting.packet_output import counted, packet_lines
 from ..declarations import argument, option, subcommand
 from ..failures import UNDECIDED, undecided_message
 from ..options import (

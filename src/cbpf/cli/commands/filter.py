@@ -7,7 +7,7 @@ from typing import Any
 
 import cbpf
 
-from ...reporting.packet_output import counted
+from ..._text import counted
 from ..capture_options import filter_options, rotation_options, sample_options, snaplen_option, time_options
 from ..declarations import option, subcommand
 from ..failures import UsageError

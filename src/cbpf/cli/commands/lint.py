@@ -8,7 +8,8 @@ from typing import Final
 
 import cbpf
 
-from ...reporting.packet_output import counted, packet_lines
+from ..._text import counted
+from ...packet.packet_text import packet_lines
 from ..declarations import argument, option, subcommand
 from ..failures import UNDECIDED
 from ..options import (

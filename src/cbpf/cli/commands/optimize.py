@@ -7,7 +7,7 @@ from typing import Any
 
 import cbpf
 
-from ...reporting.packet_output import counted
+from ..._text import counted
 from ..declarations import argument, option, subcommand
 from ..options import (
     dialect_option,

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import cbpf
 
+from ...packet.packet_text import dump
 from ...reporting.packet_line import TIMES, PacketPrinter
-from ...reporting.packet_output import dump
 from ..capture_options import filter_options, time_options
 from ..declarations import option, subcommand
 from ..failures import UsageError

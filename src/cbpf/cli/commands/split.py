@@ -7,7 +7,7 @@ from typing import Any
 
 import cbpf
 
-from ...reporting.packet_output import counted
+from ..._text import counted
 from ..capture_options import sample_options, snaplen_option, time_options
 from ..declarations import argument, option, subcommand
 from ..failures import UsageError

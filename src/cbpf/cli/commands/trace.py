@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import cbpf
 
-from ...reporting.packet_output import counted
+from ..._text import counted
 from ..declarations import argument, subcommand
 from ..options import (
     as_socket_option,

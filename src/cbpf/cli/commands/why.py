@@ -9,7 +9,7 @@ from typing import Final
 
 import cbpf
 
-from ...reporting.packet_output import counted
+from ..._text import counted
 from ..declarations import argument, option, subcommand
 from ..options import (
     as_socket_option,
