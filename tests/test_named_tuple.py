@@ -104,6 +104,16 @@ def test_pickles_have_the_class(protocol: int) -> None:
     assert (type(copied), copied) == (Point, (1, 2))
 
 
+def test_two_threads_may_make_the_first_tuple_at_once() -> None:
+    class Fresh(_named_tuple.NamedTuple):
+        x: int
+
+    constructor = Fresh.__dict__["__new__"]  # which another thread has looked up when this one replaces it
+    assert Fresh(1) == (1,)
+    assert Fresh.__dict__["__new__"] is not constructor
+    assert constructor.__get__(None, Fresh)(Fresh, 2) == (2,)
+
+
 def test_the_package_uses_no_other_named_tuples() -> None:
     """A class of `typing` takes 0.25 ms of the start."""
     uses = re.compile(r"^ *from typing import .*NamedTuple|typing\.NamedTuple\(|namedtuple\(", re.MULTILINE)

@@ -14,8 +14,11 @@ else:
     class _Constructor:
         """The `__new__` of a class, compiled when it is first called."""
 
+        def __set_name__(self, owner: type, name: str) -> None:
+            self._defining = owner
+
         def __get__(self, instance: object, owner: type) -> Any:
-            defining = next(cls for cls in owner.__mro__ if cls.__dict__.get("__new__") is self)
+            defining: Any = self._defining  # another thread may have replaced its `__new__` by now
             items = "".join(f"{field}, " for field in defining._fields)
             constructor = eval(f"lambda _cls, {items}: make(_cls, ({items}))", {"make": tuple.__new__})
             constructor.__name__, constructor.__qualname__ = "__new__", f"{defining.__qualname__}.__new__"
