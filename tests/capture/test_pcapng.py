@@ -54,9 +54,9 @@ def test_packet_blocks_of_all_kinds_are_read(build: Pcapng) -> None:
         ]
     )
     assert packets(capture) == [
-        (1, 5 * SECOND + 7, 99, PACKET, 1),
-        (2, 0, 64, FRAME[:40], 0),
-        (3, 1 << 33, 20, PACKET[:3], 1),
+        (1, 5 * SECOND + 7, 99, PACKET, 1, ()),
+        (2, 0, 64, FRAME[:40], 0, ()),
+        (3, 1 << 33, 20, PACKET[:3], 1, ()),
     ]
 
 

@@ -164,9 +164,9 @@ class RecordSource(ABC):
     def time_ns(self, buffer: bytes, record: RecordSpan) -> int:
         """Return the time of a packet in nanoseconds since 1970 (UTC)."""
 
-    def comment(self, buffer: bytes, record: RecordSpan) -> bytes:
-        """Return the comment of a packet as UTF-8, or no bytes; records are copied with theirs."""
-        return b""
+    def comments(self, buffer: bytes, record: RecordSpan) -> Sequence[bytes]:
+        """Return the comments of a packet as UTF-8, if it must be encoded; records are copied with theirs."""
+        return ()
 
 
 class Container(RecordSource):
@@ -192,6 +192,14 @@ class Container(RecordSource):
     def section_interfaces(self) -> list[Interface]:
         """The interfaces of the current section that have been described so far."""
         return self.interfaces[self.sections[-1].first_interface :] if self.sections else []
+
+    def option_sizes(self, records: Sequence[RecordSpan]) -> Sequence[int]:
+        """Return the number of bytes of the options of each packet; empty if no packet has options."""
+        return ()
+
+    def comments_in(self, options: bytes, interface: int) -> tuple[str, ...]:
+        """Return the comments in the options of a packet; *interface* is the index of its interface."""
+        return ()
 
     @abstractmethod
     def scan(self, buffer: bytes, first: int, name: str) -> ScannedBuffer:

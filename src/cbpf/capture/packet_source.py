@@ -1,10 +1,10 @@
 """Packets in memory as the source of a `RecordWriter`, and the check of their fields."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Final
 
 from .._named_tuple import NamedTuple
-from .._validators import integer, text
+from .._validators import integer, iterable, text
 from ..errors import FieldError, PacketError
 from ..packet.batch import as_packet
 from ..packet.host_order import ByteOrder, HostOrder
@@ -16,6 +16,7 @@ _TIME_SIZE: Final = 16  # bytes
 _MAX_TIME: Final = 1 << 8 * _TIME_SIZE - 1  # nanoseconds; the formats permit less
 _MAX_LENGTH: Final = 0xFFFF_FFFF  # bytes
 _MAX_COMMENT: Final = 0xFFFF  # bytes
+_SIZE_SIZE: Final = 2  # bytes
 
 
 class Row(NamedTuple):
@@ -25,11 +26,13 @@ class Row(NamedTuple):
     wire_length: int
     data: bytes
     interface: int
-    comment: bytes
+    comments: tuple[bytes, ...] = ()
 
 
 class PacketSource(RecordSource):
-    """Packets in memory: a record is the time in _TIME_SIZE bytes, the comment and the packet.
+    """Packets in memory: a record is the time in _TIME_SIZE bytes, the comments and the packet.
+
+    Each comment follows its number of bytes in _SIZE_SIZE bytes.
 
     All interfaces have one byte order, and times in microseconds, or in nanoseconds from `use_nanoseconds` on.
     """
@@ -68,7 +71,7 @@ class PacketSource(RecordSource):
         self.resolution = SECOND
         self.interfaces = [self._adapted(interface) for interface in self.given]
 
-    def row(self, number: int, data: Any, time_ns: Any, wire_length: Any, interface: Any, comment: Any) -> Row:
+    def row(self, number: int, data: Any, time_ns: Any, wire_length: Any, interface: Any, comments: Any) -> Row:
         """Return a packet as a row; raise `FieldError` or `PacketError`, with its number, if a field is invalid.
 
         Without a wire length, it is that of *data*.
@@ -88,7 +91,7 @@ class PacketSource(RecordSource):
         order = self._orders[interface]
         if order is not None:
             packet = order.reversed(packet, wire, self.given[interface].byte_order)
-        return Row(time_ns, wire, packet, interface, b"" if comment is None else _as_comment(number, comment))
+        return Row(time_ns, wire, packet, interface, () if comments is None else _as_comments(number, comments))
 
     def _integers(self, place: str, time_ns: Any, wire: Any, interface: Any) -> tuple[int, int, int]:
         """Return the numbers of a packet as ints of their type; raise `FieldError` if one is not an integer."""
@@ -113,10 +116,16 @@ class PacketSource(RecordSource):
         start, _, _, _, _, _ = record
         return int.from_bytes(buffer[start : start + _TIME_SIZE], "little", signed=True)
 
-    def comment(self, buffer: bytes, record: RecordSpan) -> bytes:
-        """Return the comment of a packet as UTF-8, or no bytes."""
+    def comments(self, buffer: bytes, record: RecordSpan) -> Sequence[bytes]:
+        """Return the comments of a packet as UTF-8."""
         start, data_start, _, _, _, _ = record
-        return buffer[start + _TIME_SIZE : data_start]
+        comments = []
+        position = start + _TIME_SIZE
+        while position < data_start:
+            begin = position + _SIZE_SIZE
+            position = begin + int.from_bytes(buffer[position:begin], "little")
+            comments.append(buffer[begin:position])
+        return comments
 
 
 def _as_bytes(number: int, data: Any) -> bytes:
@@ -124,6 +133,11 @@ def _as_bytes(number: int, data: Any) -> bytes:
         return bytes(as_packet(data))
     except PacketError as error:
         raise PacketError(f"packet {number}: {str(error).removeprefix('packet: ')}") from None
+
+
+def _as_comments(number: int, comments: Any) -> tuple[bytes, ...]:
+    values = [comments] if isinstance(comments, str | bytes) else iterable(f"packet {number}: comment", comments)
+    return tuple(_as_comment(number, value) for value in values)
 
 
 def _as_comment(number: int, value: Any) -> bytes:
@@ -138,9 +152,10 @@ def as_records(rows: Iterable[Row]) -> tuple[bytes, list[RecordSpan]]:
     parts: list[bytes] = []
     records: list[RecordSpan] = []
     start = 0
-    for time_ns, wire_length, data, interface, comment in rows:
-        parts += (time_ns.to_bytes(_TIME_SIZE, "little", signed=True), comment, data)
-        data_start = start + _TIME_SIZE + len(comment)
+    for time_ns, wire_length, data, interface, comments in rows:
+        text = b"".join([len(comment).to_bytes(_SIZE_SIZE, "little") + comment for comment in comments])
+        parts += (time_ns.to_bytes(_TIME_SIZE, "little", signed=True), text, data)
+        data_start = start + _TIME_SIZE + len(text)
         end = data_start + len(data)
         records.append((start, data_start, end, end, wire_length, interface))
         start = end

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import accumulate
+from itertools import accumulate, repeat
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from .._named_tuple import NamedTuple
@@ -27,6 +27,7 @@ class Packet(NamedTuple):
         wire_length: The length of the packet on the wire, in bytes.
         data: The bytes that were captured.
         interface: The index of its interface in `CaptureReader.interfaces`.
+        comments: The comments about it in a pcapng. Bytes that are not UTF-8 are replaced by U+FFFD.
     """
 
     number: int
@@ -34,6 +35,7 @@ class Packet(NamedTuple):
     wire_length: int
     data: bytes
     interface: int = 0
+    comments: tuple[str, ...] = ()
 
     @property
     def captured_length(self) -> int:
@@ -100,8 +102,10 @@ class PacketColumns(NamedTuple):
     """Some packets of a capture in their order, as columns with an item for each packet.
 
     The bytes of a packet are *start* to *end* of *source*. *numbers* are the numbers of the packets less *before*. A
-    time stamp is in nanoseconds since 1970; *timed* is 0 for a packet that has none. Columns of machine code are
-    `memoryview`, and *native* has the machine code for them.
+    time stamp is in nanoseconds since 1970; *timed* is 0 for a packet that has none. *option_sizes* has the number of
+    bytes of the options of each packet, which follow it at the next multiple of 4 bytes from its start, and is empty if
+    no packet has options; *comments_in* is that of the `Container`. Columns of machine code are `memoryview`, and
+    *native* has the machine code for them.
     """
 
     source: ColumnSource
@@ -113,6 +117,8 @@ class PacketColumns(NamedTuple):
     wire_lengths: Sequence[int]
     interfaces: Sequence[int]
     timed: Sequence[int]
+    option_sizes: Sequence[int] = ()
+    comments_in: Callable[[bytes, int], tuple[str, ...]] | None = None
     native: "NativeFunctions | None" = None
 
     def pieces(self) -> Iterator[list[Packet]]:
@@ -132,7 +138,22 @@ class PacketColumns(NamedTuple):
         times, wire_lengths, interfaces = (
             items_of(column[rows]) for column in (self.times_ns, self.wire_lengths, self.interfaces)
         )
-        return list(map(_new_packet, zip(numbers, times, wire_lengths, self.data(rows), interfaces, strict=True)))
+        fields = zip(numbers, times, wire_lengths, self.data(rows), interfaces, repeat(()))
+        packets = list(map(_new_packet, fields))
+        self.add_comments(packets, rows)
+        return packets
+
+    def add_comments(self, packets: list[Packet], rows: slice) -> None:
+        """Give the packets of some rows their comments; the rows need the same source as before."""
+        if not self.option_sizes or self.comments_in is None:
+            return
+        fetch = self.source.fetch()
+        for index, size in enumerate(items_of(self.option_sizes[rows])):
+            if size:
+                row = rows.start + index
+                start = self.ends[row] + (self.starts[row] - self.ends[row]) % 4
+                comments = self.comments_in(fetch(slice(start, start + size)), self.interfaces[row])
+                packets[index] = packets[index]._replace(comments=comments)
 
     def data(self, rows: slice) -> Iterator[bytes]:
         """Return the bytes of some packets; they are to be consumed at once."""
@@ -160,7 +181,8 @@ def columns_of_records(
             for record, time_ns in zip(records, times, strict=True)
         ]
     flags = [True] * len(times) if timed else [time_ns is not None for time_ns in times]
-    return PacketColumns(BufferSource(buffer), before, starts, ends, stamps, numbers, wire_lengths, interfaces, flags)
+    columns = (starts, ends, stamps, numbers, wire_lengths, interfaces, flags, container.option_sizes(records))
+    return PacketColumns(BufferSource(buffer), before, *columns, container.comments_in)
 
 
 def columns_within(
@@ -176,8 +198,8 @@ def columns_within(
 
 
 def columns_of_packets(packets: list[Packet]) -> PacketColumns:
-    """Return packets as columns."""
-    numbers, times, wire_lengths, data, interfaces = zip(*packets, strict=True) if packets else [()] * 5
+    """Return packets as columns, without their comments."""
+    numbers, times, wire_lengths, data, interfaces, _ = zip(*packets, strict=True) if packets else [()] * 6
     ends = list(accumulate(map(len, data)))
     starts, buffer = [0, *ends][: len(ends)], b"".join(data)
     flags = [True] * len(ends)

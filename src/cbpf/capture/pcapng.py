@@ -2,11 +2,12 @@
 
 Layouts as in https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-03.html; the checks are those of sf-pcapng.c of
 libpcap. Each block is a record; blocks other than packets are records without a packet. Of all options, only the
-name, the time resolution and the time offset of an interface are read.
+comments of packets, and the name, the time resolution and the time offset of an interface are read.
 """
 
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from ..errors import CaptureError, DamagedCapture
@@ -27,6 +28,7 @@ from .base import (
 )
 from .pcapng_writer import (
     BYTE_ORDERS,
+    COMMENT,
     ENHANCED,
     HEAD,
     INTERFACE,
@@ -194,7 +196,7 @@ class Pcapng(Container):
         interface_type = link_type(linktype)
         if not 0 < snaplen <= 0x7FFF_FFFF:
             snaplen = interface_type.max_packet_length
-        options = _options(buffer[start + 16 : end - TRAILER], self._byte_order)
+        options = _options(buffer[start + 16 : end - TRAILER], self._byte_order, _OPTION_SIZES)
         details = _interface_details(options, self._byte_order)
         self.interfaces.append(Interface(interface_type, snaplen, self._byte_order, *details))
         self._snaplens.append(snaplen)
@@ -267,6 +269,23 @@ class Pcapng(Container):
         """Return the time of each record, or None for simple packet blocks and blocks without a packet."""
         return [self.time_ns(buffer, record) if _has_time(record) else None for record in records]
 
+    def option_sizes(self, records: Sequence[RecordSpan]) -> Sequence[int]:
+        """Return the number of bytes of the options of each packet; empty if no packet has options."""
+        sizes = [
+            (end - data_end - TRAILER) & ~3 if data_start - start == _DATA else 0
+            for start, data_start, data_end, end, _, _ in records
+        ]
+        return sizes if any(sizes) else ()
+
+    def comments_in(self, options: bytes, interface: int) -> tuple[str, ...]:
+        """Return the comments in the options of a packet, those before an invalid option."""
+        comments: list[str] = []
+        with suppress(_InvalidBlock):
+            for code, value in _options(options, self.interfaces[interface].byte_order):
+                if code == COMMENT:
+                    comments.append(value.decode(errors="replace"))
+        return tuple(comments)
+
     def native_scan(self, next_record: bytes, output: ScanOutput) -> NativeScan | None:
         """Return the native scan of the current section to an output."""
         from .native.scanner import load_scanner
@@ -309,16 +328,19 @@ def _check_length(length: int, max_length: int, kind: int) -> None:
         raise _InvalidBlock(f"block length is {length}; the maximum is {max_length}")
 
 
-def _options(data: bytes, byte_order: ByteOrder) -> Iterator[tuple[int, bytes]]:
-    """Yield the code and value of each option, up to the end-of-options mark or the end of the block."""
+def _options(data: bytes, byte_order: ByteOrder, sizes: Mapping[int, int] = {}) -> Iterator[tuple[int, bytes]]:
+    """Yield the code and value of each option, up to the end-of-options mark or the end of the block.
+
+    Raises `_InvalidBlock` for an option that is incomplete, or is not of its size in *sizes*.
+    """
     start = 0
     while start < len(data):
         code, size = struct.unpack_from(f"{byte_order}HH", data, start)
         value = data[start + 4 : start + 4 + size]
         if start + 4 + size + -size % 4 > len(data):
             raise _InvalidBlock(f"option {code} of {size} bytes extends beyond the end of its block")
-        if size != _OPTION_SIZES.get(code, size):
-            raise _InvalidBlock(f"option {code} has {size} bytes; its size is {_OPTION_SIZES[code]}")
+        if size != sizes.get(code, size):
+            raise _InvalidBlock(f"option {code} has {size} bytes; its size is {sizes[code]}")
         if code == _END_OF_OPTIONS:
             return
         yield code, value

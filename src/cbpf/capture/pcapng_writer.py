@@ -174,8 +174,10 @@ def _enhanced_packet(source: RecordSource, buffer: bytes, record: RecordSpan, pl
         fact = f"time is {units // interface.resolution} seconds since 1970"
         rule = f"a pcapng has 64 bits from 1970 on, for {interface.resolution} units a second"
         raise CaptureError(f"{place(record)}: {fact}; {rule}")
-    order, comment = interface.byte_order, source.comment(buffer, record)
-    options = _option(order, COMMENT, comment) + bytes(4) if comment else b""
+    order = interface.byte_order
+    options = b"".join([_option(order, COMMENT, comment) for comment in source.comments(buffer, record)])
+    if options:
+        options += bytes(4)  # the end of the options
     head = struct.pack(f"{order}IIIII", index, units >> 32, units & 0xFFFF_FFFF, size, wire_length)
     return _as_block(order, ENHANCED, head + buffer[data_start : data_start + size] + bytes(-size % 4) + options)
 

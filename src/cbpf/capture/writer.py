@@ -156,7 +156,7 @@ class CaptureWriter:
         time_ns: int | None = None,
         wire_length: int | None = None,
         interface: int | None = None,
-        comment: str | None = None,
+        comment: str | Iterable[str] | None = None,
     ) -> None:
         """Write a packet.
 
@@ -166,7 +166,8 @@ class CaptureWriter:
                 for the first. A pcap has times up to 2106, a pcapng to the year 2554 at least, none before 1970.
             wire_length: The length on the wire in bytes; by default the number of bytes of the packet.
             interface: The index of its interface; by default 0.
-            comment: A comment, for a pcapng; at most 65,535 bytes of UTF-8.
+            comment: A comment, or several, for a pcapng; each has at most 65,535 bytes of UTF-8. By default, those of
+                a `Packet`, which a pcap does not store.
 
         Raises:
             CaptureError: The packet does not fit in the format, or the target cannot be written.
@@ -210,15 +211,16 @@ class CaptureWriter:
         yield rows
 
     def _row(self, number: int, fields: "_Fields", next_time: int) -> Row:
-        packet, time_ns, wire_length, interface, comment = fields
+        packet, time_ns, wire_length, interface, comments = fields
         if isinstance(packet, Packet):
             time_ns = packet.time_ns if time_ns is None else time_ns
             wire_length = packet.wire_length if wire_length is None else wire_length
             interface = packet.interface if interface is None else interface
+            comments = packet.comments if comments is None and self._writer.has_comments else comments
             packet = packet.data
         time_ns = next_time if time_ns is None else time_ns
-        row = self._source.row(number, packet, time_ns, wire_length, interface or 0, comment)
-        if row.comment and not self._writer.has_comments:
+        row = self._source.row(number, packet, time_ns, wire_length, interface or 0, comments)
+        if row.comments and not self._writer.has_comments:
             raise FieldError(f"packet {number}: has a comment; a pcapng has comments, but this format has none")
         return row if not row.time_ns % MICROSECOND else self._with_nanoseconds(number, row)
 
@@ -316,7 +318,7 @@ class _Fields(NamedTuple):
     time_ns: Any = None
     wire_length: Any = None
     interface: Any = None
-    comment: Any = None
+    comments: Any = None
 
 
 def _fields(packets: Iterable[Any]) -> Iterator[_Fields]:

@@ -76,13 +76,14 @@ COLUMNS: Final[dict[str, Literal["Q", "q", "I", "B"]]] = {
     "numbers": "I",
     "wire_lengths": "I",
     "interfaces": "I",
+    "option_sizes": "I",
     "timed": "B",
 }
 """The columns in their order, each with its type as in the module struct.
 
 The packet is bytes *start* to *end* from `ScanRequest.origin` on. *number* counts the packets of the window from 1,
-*interface* those of the capture from 0; *timed* is 0 for a packet without a time stamp. A record without a packet has
-the interface NO_INTERFACE, and begins at *start*.
+*interface* those of the capture from 0; *option_size* is the number of bytes of the packet's options; *timed* is 0 for
+a packet without a time stamp. A record without a packet has the interface NO_INTERFACE, and begins at *start*.
 
 In columns of extents, the record is bytes *start* to *end*, and *wire_length* is the number of bytes captured of
 its packet.
@@ -236,7 +237,8 @@ INPUT_COUNT: Final = [name for name, _ in ScanRequest._fields_].index("first")  
 # The scratch memory, by offset: the lanes; for each step of each lane a row (address, captured and wire length), the
 # start of the record (and after the last step, its end) and its class; for each step of the lane whose packets are
 # filtered, the verdict of the filter and the bitwise or of the verdicts of all filters; and for each of these steps, if
-# the outputs need them, the time stamp, the number of the packet in its lane, and its interface plus UNTIMED.
+# the outputs need them, the time stamp, the number of the packet in its lane, its interface plus UNTIMED, and the size
+# of its options.
 ROW_SIZE: Final = 16
 LANES_OFFSET: Final = 0
 ROWS_OFFSET: Final = LANES_OFFSET + MAX_LANES * ctypes.sizeof(Lane)
@@ -247,7 +249,8 @@ UNION_OFFSET: Final = VERDICTS_OFFSET + STEPS * 4
 TIMES_OFFSET: Final = UNION_OFFSET + STEPS * 4
 NUMBERS_OFFSET: Final = TIMES_OFFSET + STEPS * 8
 INTERFACES_OFFSET: Final = NUMBERS_OFFSET + STEPS * 4
-SCRATCH_SIZE: Final = INTERFACES_OFFSET + STEPS * 4
+OPTION_SIZES_OFFSET: Final = INTERFACES_OFFSET + STEPS * 4
+SCRATCH_SIZE: Final = OPTION_SIZES_OFFSET + STEPS * 4
 
 UNTIMED: Final = 1 << 31  # the packet has no time stamp
 

@@ -21,6 +21,7 @@ from .abi import (
     INTERFACES_OFFSET,
     NO_PACKET_CLASS,
     NUMBERS_OFFSET,
+    OPTION_SIZES_OFFSET,
     ROW_SIZE,
     ROWS_OFFSET,
     STARTS_OFFSET,
@@ -38,9 +39,10 @@ _SIGN: Final = 1 << 63  # added to signed numbers, so that unsigned comparisons 
 
 
 class RecordValues(NamedTuple):
-    """The values of a record: the address of its packet, two lengths, and in formats with classes three more.
+    """The values of a record: the address of its packet, two lengths, and in formats with classes four more.
 
-    They are its class (one byte), the index of its interface in the section, and whether it has a time stamp (i1).
+    They are its class (one byte), the index of its interface in the section, whether it has a time stamp (i1), and the
+    number of bytes of its options.
     """
 
     address: IRValue
@@ -49,6 +51,7 @@ class RecordValues(NamedTuple):
     packet_class: IRValue | None = None
     interface: IRValue | None = None
     is_timed: IRValue | None = None
+    option_size: IRValue | None = None
 
 
 class RecordCodegen(Protocol):
@@ -275,7 +278,7 @@ class ScannerCodegen(RequestAccess):
     def _store_details(
         self, step: IRValue, position: IRValue, record: RecordValues, number: IRValue, unhandled: str
     ) -> None:
-        """Store the time, the number in its lane and the interface of a record."""
+        """Store the time, the number in its lane, the interface and the size of the options of a record."""
         time_ns = self._records.time_ns(self, position, record, unhandled)
         self.column(step, TIMES_OFFSET, 8).store(time_ns)
         self.column(step, NUMBERS_OFFSET, 4).store(number.zext_or_trunc(I32))
@@ -284,6 +287,8 @@ class ScannerCodegen(RequestAccess):
             untimed = record.is_timed.select(interface, self.function.constant(I32, UNTIMED))
             interface = record.interface.zext_or_trunc(I32) | untimed
         self.column(step, INTERFACES_OFFSET, 4).store(interface)
+        option_size = self.function.constant(I32, 0) if record.option_size is None else record.option_size
+        self.column(step, OPTION_SIZES_OFFSET, 4).store(option_size.zext_or_trunc(I32))
 
     def _packet_class(self, lane: IRValue, index: IRValue) -> IRValue:
         return self.column(lane * STEPS + index, CLASSES_OFFSET, 1).load(1)

@@ -10,6 +10,7 @@ from .abi import (
     MIN_RECORD_SIZE,
     NO_INTERFACE,
     NUMBERS_OFFSET,
+    OPTION_SIZES_OFFSET,
     STARTS_OFFSET,
     STEPS,
     TIMES_OFFSET,
@@ -81,6 +82,7 @@ class ColumnOutputCodegen:
             "numbers": code.column(step, NUMBERS_OFFSET, 4).load(4),
             "wire_lengths": wire_length,
             "interfaces": code.is_packet(lane, step).ne(0).select(index, none),
+            "option_sizes": code.column(step, OPTION_SIZES_OFFSET, 4).load(4),
             "timed": (interface < UNTIMED).zext_or_trunc("i8"),
         }
         memory = code.output_memory(part).load_pointer()

@@ -25,6 +25,7 @@ _FUNCTIONS: Final = (
     "PyTuple_SetItem",
     "PyList_SetItem",
     "Py_DecRef",
+    "Py_IncRef",
 )
 _NO_HASH: Final = -1  # the field between the size of a tuple and its items since Python 3.14: the hash, once computed
 _PREFETCH_DISTANCE: Final = 3  # packets
@@ -42,7 +43,8 @@ def native_pieces(columns: PacketColumns) -> Iterator[list[Packet]]:
                 yield columns.piece(rows)
             else:
                 packets: list[Packet] = [None] * (rows.stop - rows.start)  # type: ignore[list-item]  # filled by the call
-                make(memory, *addresses, rows.start, len(packets), columns.before, packets, Packet)
+                make(memory, *addresses, rows.start, len(packets), columns.before, packets, Packet, ())
+                columns.add_comments(packets, rows)
                 yield packets
 
 
@@ -51,7 +53,7 @@ def _function() -> Callable[..., None]:
     code = jit.load_cached(f"make packets {OFFSETS}", _write)
     pointers = [ctypes.c_void_p] * (1 + len(_COLUMNS))
     numbers = [ctypes.c_uint64] * 3
-    objects = [ctypes.py_object] * 2
+    objects = [ctypes.py_object] * 3
     prototype = ctypes.PYFUNCTYPE(ctypes.c_int, *pointers, *numbers, *objects, ctypes.c_void_p)
     table = (ctypes.c_void_p * len(_FUNCTIONS))(
         *(ctypes.cast(getattr(C_API, name), ctypes.c_void_p).value for name in _FUNCTIONS)
@@ -66,15 +68,17 @@ def _function() -> Callable[..., None]:
 
 
 def _write() -> str:
-    """Return the module of (memory, columns, first row, count, number before, list, type, functions) -> 0.
+    """Return the module of (memory, columns, first row, count, number before, list, type, comments, functions) -> 0.
 
-    It stores the packets in a list of *count* items, and returns 1 after an exception. The caller holds the GIL.
+    It stores the packets, all with these comments, in a list of *count* items, and returns 1 after an exception. The
+    caller holds the GIL.
     """
     from ...engines.llvm.ir import I32, I64, PTR, Function, IRValue, module_text
 
     columns = dict.fromkeys(_COLUMNS, "ptr readonly")
     counts = {"first": I64, "count": I64, "before": I64}
-    function = Function("entry", I32, memory=PTR, **columns, **counts, list=PTR, type=PTR, functions="ptr readonly")
+    objects = dict.fromkeys(("list", "type", "comments"), PTR)
+    function = Function("entry", I32, memory=PTR, **columns, **counts, **objects, functions="ptr readonly")
     call = {name: function["functions"].gep(8 * index).load_pointer() for index, name in enumerate(_FUNCTIONS)}
 
     def item(name: str, row: IRValue) -> IRValue:
@@ -103,7 +107,8 @@ def _write() -> str:
             ),
             function.call(PTR, call["PyLong_FromUnsignedLongLong"], item("interfaces", row)),
         )
-        for position, value in enumerate(values):
+        function.call_void(call["Py_IncRef"], function["comments"])
+        for position, value in enumerate((*values, function["comments"])):
             function.call(I32, call["PyTuple_SetItem"], packet, function.constant(I64, position), value)
         with function.if_then(reduce(or_, (value.eq(function.null()) for value in values)), rare=True):
             function.call_void(call["Py_DecRef"], packet)

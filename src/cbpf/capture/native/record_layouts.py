@@ -14,7 +14,8 @@ _INTERFACE_DESCRIPTION: Final = 1
 _OBSOLETE_PACKET: Final = 2
 _SIMPLE_PACKET: Final = 3
 _ENHANCED_PACKET: Final = 6
-_SIMPLE_PACKET_HEADER: Final = 12  # bytes before the packet
+_HEADER_WITH_OPTIONS: Final = 28  # bytes before the packet in a block that may have options after it
+_SIMPLE_PACKET_HEADER: Final = 12
 
 
 class PcapCodegen:
@@ -99,7 +100,7 @@ class PcapngCodegen:
             access.jump_if(size < 32, otherwise)
             index_of_enhanced, index_of_obsolete = access.number(position + 8, 4), access.number(position + 8, 2)
             interface.value = kind.eq(_OBSOLETE_PACKET).select(index_of_obsolete, index_of_enhanced)
-            header.value = function.constant(I64, 28)
+            header.value = function.constant(I64, _HEADER_WITH_OPTIONS)
             captured.value, wire.value = access.number(position + 20, 4), access.number(position + 24, 4)
         with function.if_then(kind.eq(_SIMPLE_PACKET)):
             access.jump_if(size < 16, otherwise)
@@ -117,7 +118,10 @@ class PcapngCodegen:
             access.jump_if(packet_class.value.eq(UNREADY_CLASS), otherwise)
         address = access.base.ptrtoint() + position + header.value
         is_timed = header.value.ne(_SIMPLE_PACKET_HEADER)
-        return RecordValues(address, captured.value, wire.value, packet_class.value, interface.value, is_timed)
+        rest = (size - header.value - captured.value - 4) & -4 % (1 << 64)
+        option_size = header.value.eq(_HEADER_WITH_OPTIONS).select(rest, function.constant(I64, 0))
+        numbers = (captured.value, wire.value, packet_class.value, interface.value, is_timed, option_size)
+        return RecordValues(address, *numbers)
 
     def time_ns(self, access: RequestAccess, position: IRValue, record: RecordValues, otherwise: str) -> IRValue:
         """Return the time of a packet, that of the time stamp 0 for a simple packet block; jump if it does not fit."""

@@ -150,9 +150,15 @@ class NativeRun:
 
         accepted = result.accepted[output]
         assert isinstance(accepted, AcceptedColumns)
-        return PacketColumns(
-            self._source_of(result), before, **accepted.columns, native=NativeFunctions(native_pieces, append_data)
+        columns = PacketColumns(
+            self._source_of(result),
+            before,
+            **accepted.columns,
+            comments_in=self._reader.container.comments_in,
+            native=NativeFunctions(native_pieces, append_data),
         )
+        sizes = accepted.columns["option_sizes"]
+        return columns._replace(option_sizes=()) if sizes.tobytes() == bytes(sizes.nbytes) else columns
 
     def _source_of(self, result: ScannedRecords) -> ColumnSource:
         if result.memory is None and self._file is not None:
