@@ -1,10 +1,11 @@
-"""Captures converted to another format: machine code writes the same bytes as Python, with the same errors.
+"""Captures converted to another format or truncated: machine code writes the same bytes as Python, and the same errors.
 
 Windows are small, so that small captures have many of them, and Python reads one small chunk first.
 """
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from functools import partial
 from io import BytesIO
@@ -135,6 +136,41 @@ def test_machine_code_converts_as_python(name: str, encoded_rows: list[int], tmp
     assert (sum(encoded_rows) > 40) is (name not in LEFT_TO_PYTHON)
 
 
+def blocks_with_options(random: Random, byte_order: str) -> bytes:
+    """Return a pcapng whose packets have options, padding that is not zero, and other blocks between them."""
+    build = Pcapng(byte_order)
+    parts = [build.section(length=99), build.interface(snaplen=90), build.interface(101, 0)]
+    for index, record in enumerate(traffic(random, 300)):
+        data = record.data[: random.choice((0, 1, 57, 60, 61, 90))]
+        padding = b"\xff" * (-len(data) % 4)
+        size = struct.pack(f"{byte_order}II", len(data), 1_500)
+        options = build.options((1, b"comment"), (4, bytes(8))) if index % 3 else b""
+        parts += [
+            build.block(6, struct.pack(f"{byte_order}I8x", index % 2) + size + data + padding + options),
+            build.block(2, struct.pack(f"{byte_order}HH8x", index % 2, 3) + size + data + padding + options),
+            build.simple(random.randbytes(90), wire_length=random.choice((1, 59, 90, 1_500))),
+            build.block(random.choice((4, 5, 0x0BAD)), random.randbytes(index % 40)),
+        ]
+    return b"".join(parts)
+
+
+PCAPNGS: Final[dict[str, Callable[[Random], bytes]]] = {
+    **{name: CAPTURES[name] for name in ("binary units", "all kinds of blocks", "truncated", "misleading boundaries")},
+    "options": lambda random: blocks_with_options(random, "<") + blocks_with_options(random, ">"),
+}
+
+
+@pytest.mark.parametrize("name", PCAPNGS)
+def test_machine_code_truncates_blocks_as_python(name: str, encoded_rows: list[int], tmp_path: Path) -> None:
+    path = tmp_path / "in"
+    path.write_bytes(PCAPNGS[name](Random(name)))
+    agreed(lambda: path, snaplen=58)
+    agreed(lambda: Pieces(path.read_bytes()), FILTERS[0], snaplen=1)
+    agreed(lambda: path, snaplen=262_144, count=150)
+    agreed(lambda: path, snaplen=57, sample=2)
+    assert sum(encoded_rows) > 40
+
+
 def test_an_error_of_a_packet_is_that_of_python(encoded_rows: list[int], tmp_path: Path) -> None:
     path = tmp_path / "in"
     path.write_bytes(late(1 << 32))
@@ -181,11 +217,11 @@ def test_machine_code_converts_mixed_sources_as_python(name: str, encoded_rows: 
     assert sum(encoded_rows) > 150
 
 
-def split(path: Path, engine: Any, container: Any) -> Outcome:
+def split(path: Path, engine: Any, container: Any, snaplen: int | None = None) -> Outcome:
     targets = [BytesIO() for _ in range(3)]
     expressions = zip((*FILTERS[2:4], "ip6"), (*targets[:2], None), strict=True)
     routes = [(machine(expression, engine), target) for expression, target in expressions]
-    work = partial(cbpf.split_capture, rest=targets[-1], container=container, engine=engine)
+    work = partial(cbpf.split_capture, rest=targets[-1], container=container, engine=engine, snaplen=snaplen)
     return outcome(lambda: [target.getvalue() for target in targets], work, path, routes)
 
 
@@ -194,6 +230,13 @@ def test_each_route_of_a_split_is_converted(container: Any, encoded_rows: list[i
     path = tmp_path / "in"
     path.write_bytes(as_pcapng(traffic(Random(1), 400)) if container == "pcap" else encoded(traffic(Random(2), 400)))
     assert split(path, "llvm", container) == split(path, "python", container)
+    assert sum(encoded_rows) > 100
+
+
+def test_each_route_of_a_split_is_truncated(encoded_rows: list[int], tmp_path: Path) -> None:
+    path = tmp_path / "in"
+    path.write_bytes(as_pcapng(traffic(Random(1), 400)) + blocks_with_options(Random(2), ">"))
+    assert split(path, "llvm", "same", 40) == split(path, "python", "same", 40)
     assert sum(encoded_rows) > 100
 
 
@@ -206,6 +249,10 @@ def test_packets_may_be_longer_than_the_buffer(
     path.write_bytes(encoded(traffic(Random(3), 300)))
     agreed(lambda: path, container="pcapng")
     assert (sum(encoded_rows) > 20) is (buffer_size > 40)
+    encoded_rows.clear()
+    path.write_bytes(blocks_with_options(Random(4), "<"))
+    agreed(lambda: path, snaplen=58)
+    assert (sum(encoded_rows) > 300) is (buffer_size > 40)
 
 
 def test_a_file_whose_lease_is_broken_is_read(
@@ -215,6 +262,8 @@ def test_a_file_whose_lease_is_broken_is_read(
     path.write_bytes(encoded(traffic(Random(4), 300)))
     monkeypatch.setattr(MappedFile, "address", lambda self: None)
     agreed(lambda: path, container="pcapng")
+    path.write_bytes(blocks_with_options(Random(5), ">"))
+    agreed(lambda: path, snaplen=58)
     assert not encoded_rows
 
 
@@ -226,8 +275,13 @@ def test_machine_code_converts_damaged_captures_as_python(
     for random in rounds(6):
         shrink(monkeypatch, random.choice(SIZES))
         path.write_bytes(damaged(random))
-        options = {"container": random.choice(FORMATS), "count": random.choice((None, None, 100))}
+        options: dict[str, Any] = {
+            "container": random.choice(("same", *FORMATS)),
+            "count": random.choice((None, None, 100)),
+        }
         options["until"] = random.choice((None, None, SECONDS + 30))
+        options["snaplen"] = random.choice((None, 1, 40, 61))
+        options["sample"] = random.choice((None, None, 3))
         open_source = random.choice((lambda: path, lambda: Pieces(path.read_bytes())))
         agreed(open_source, random.choice(FILTERS), **options)
 
@@ -239,3 +293,4 @@ CAPTURES_OF_OTHERS: Final = [*real_captures("*.pcap"), *real_captures("*.pcapng"
 def test_machine_code_converts_real_captures_as_python(path: Path, encoded_rows: list[int]) -> None:
     for container in FORMATS:
         agreed(lambda: path, container=container)
+        agreed(lambda: path, container=container, snaplen=40)

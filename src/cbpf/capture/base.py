@@ -248,6 +248,10 @@ class Container(RecordSource):
         """
         return 0
 
+    def record_end(self, fetch: Callable[[slice], bytes], start: int, packet_end: int) -> int:
+        """Return the end of a record that the native scanner read; *fetch* returns bytes of its source."""
+        return packet_end
+
     def scan_settings(self, next_record: bytes) -> dict[str, int]:
         """Return the settings of the native scan that depend on the next record: those for another part of a capture.
 

@@ -297,6 +297,11 @@ class Pcapng(Container):
         """Return the size of the part of a packet block before the packet."""
         return _DATA if timed else HEAD + 4
 
+    def record_end(self, fetch: Callable[[slice], bytes], start: int, packet_end: int) -> int:
+        """Return the end of a block."""
+        (size,) = struct.unpack(f"{self._byte_order}I", fetch(slice(start + 4, start + 8)))
+        return int(start + size)
+
 
 def _record_codegen() -> "RecordCodegen":
     from .native.record_layouts import PcapngCodegen

@@ -120,7 +120,12 @@ class PcapngWriter(RecordWriter):
         return block
 
     def native_encoding(self, source: RecordSource) -> NativeEncoding | None:
-        """Return machine code for the packets of a source whose interfaces are described and have equal units."""
+        """Return machine code that truncates blocks, or that encodes packets of interfaces with equal units.
+
+        The interfaces must be described.
+        """
+        if source.record_format == self.record_format:
+            return self._native_truncation(source)
         interfaces = source.interfaces
         units = {(interface.byte_order, SECOND // interface.resolution) for interface in interfaces}
         if len(units) != 1 or self._described < len(interfaces) or SECOND % interfaces[0].resolution:
@@ -130,6 +135,18 @@ class PcapngWriter(RecordWriter):
         ((byte_order, unit),) = units
         code = load_encoder(f"pcapng, unit {unit} ns", byte_order, partial(_block_encoder, unit))
         return NativeEncoding(code, [UNLIMITED] * len(interfaces), self.snaplen)
+
+    def _native_truncation(self, source: RecordSource) -> NativeEncoding:
+        from .native.encoder import load_encoder
+
+        code = load_encoder("pcapng, truncated", source.sections[-1].byte_order, _truncated_block)
+        return NativeEncoding(code, [], self.snaplen)
+
+
+def _truncated_block() -> "RecordEncoder":
+    from .native.record_encoders import TruncatedBlockCodegen
+
+    return TruncatedBlockCodegen()
 
 
 def _block_encoder(unit: int) -> "RecordEncoder":
@@ -154,14 +171,13 @@ def _interface_description(interface: Interface) -> bytes:
 def _truncated_packet(buffer: bytes, record: RecordSpan, order: ByteOrder, size: int) -> bytes:
     """Return the block of a packet, truncated to fewer bytes; its options are preserved.
 
-    A simple packet block has neither options nor a captured length: the snapshot length of its interface is that.
+    A simple packet block has no captured length: the snapshot length of its interface is that.
     """
     start, data_start, data_end, end, _, _ = record
     kind, head = struct.unpack_from(f"{order}I", buffer, start)[0], buffer[start + HEAD : data_start]
-    options = b""
     if len(head) > 4:
         head = head[:12] + struct.pack(f"{order}I", size) + head[16:]
-        options = buffer[data_end + (data_start - data_end) % 4 : end - TRAILER]
+    options = buffer[data_end + (data_start - data_end) % 4 : end - TRAILER]
     return _as_block(order, kind, head + buffer[data_start : data_start + size] + bytes(-size % 4) + options)
 
 

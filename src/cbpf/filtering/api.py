@@ -99,8 +99,7 @@ def filter_capture(
         seed: Another choice of packets, 0 to 2**64 - 1.
         snaplen: Write only this number of bytes of each packet, 1 to 262,144, and its length on the wire. The filter
             and the counts have all bytes captured. Larger snapshot lengths of the source become this one. Options of
-            packets, such as comments, are preserved where the target has the format of the source; the packets of a
-            pcapng are then truncated in Python.
+            packets, such as comments, are preserved where the target has the format of the source.
         engine: The execution engine. "auto" is llvm, on all cores, if it is installed and the sources are pipes or have
             16 MB or more in total, and otherwise compiled Python.
         dialect: The dialect whose rules verify and run the program.

@@ -1,4 +1,4 @@
-"""The packets that machine code accepts, written in another format than that of their capture.
+"""The packets that machine code accepts, written in another format than that of their capture, or truncated.
 
 Machine code encodes them too. A packet that does not fit in the format, or that decides it, is left to
 `RecordWriter.encode`, so each rule and error message exists only once.
@@ -8,7 +8,8 @@ from collections.abc import Hashable
 from typing import Final
 
 from .._named_tuple import NamedTuple
-from ..capture.base import RecordSpan, RecordWriter
+from ..capture.base import NO_PACKET, RecordSpan, RecordWriter
+from ..capture.native.abi import NO_INTERFACE
 from ..capture.native.encoder import Encoder, PreparedEncoding
 from ..capture.native.output_memory import AcceptedColumns
 from ..capture.native.run import NativeRun
@@ -18,7 +19,7 @@ from ..capture.packets import PacketColumns
 from ..capture.reader import CaptureReader
 from .python_run import AcceptedRecords
 
-_MAX_ROWS: Final = 64  # packets that Python encodes before machine code is tried again
+_MAX_ROWS: Final = 64  # records that Python encodes before machine code is tried again
 
 
 class ConvertedResult(NamedTuple):
@@ -41,7 +42,7 @@ class Conversion:
     def result(self, result: ScannedRecords, before: int) -> ConvertedResult:
         """Return a result to be written; *before* is the number of packets in the capture before it."""
         accepted = [
-            ConvertedRecords(self, output, self._native.columns(result, index, before) if output.packets else None)
+            ConvertedRecords(self, output, self._native.columns(result, index, before) if output.row_count else None)
             for index, output in enumerate(result.accepted)
             if isinstance(output, AcceptedColumns)
         ]
@@ -50,7 +51,7 @@ class Conversion:
     def write(
         self, writer: RecordWriter, accepted: AcceptedColumns, origin: int | None, row: int, output: Output
     ) -> int:
-        """Write packets from a row on by machine code; return the row after the last packet written.
+        """Write records from a row on by machine code; return the row after the last one written.
 
         *origin* is the address of their source, or None if machine code may not read it.
         """
@@ -69,7 +70,7 @@ class Conversion:
         return prepared
 
     def records(self, columns: PacketColumns, rows: slice) -> AcceptedRecords:
-        """Return some packets as records, for Python."""
+        """Return some rows as records, for Python."""
         container, fetch = self._reader.container, columns.source.fetch()
         parts: list[bytes] = []
         records: list[RecordSpan] = []
@@ -79,10 +80,12 @@ class Conversion:
         for position, position_end, number, wire_length, interface, timed in zip(
             *(getattr(columns, name)[rows] for name in names), strict=True
         ):
-            offset = container.packet_offset(timed=bool(timed))
-            part = fetch(slice(position - offset, position_end))
-            end = start + len(part)
-            record = (start, start + offset, end, end, wire_length, interface)
+            has_packet = interface != NO_INTERFACE
+            offset = container.packet_offset(timed=bool(timed)) if has_packet else 0
+            begin = position - offset
+            part = fetch(slice(begin, container.record_end(fetch, begin, position_end)))
+            data, data_end, end = start + offset, start + position_end - begin, start + len(part)
+            record = (start, data, data_end, end, wire_length, interface if has_packet else NO_PACKET)
             parts.append(part)
             records.append(record)
             numbers[record] = columns.before + number
@@ -102,16 +105,16 @@ class ConvertedRecords:
         self._columns = columns
 
     def write_to(self, writer: RecordWriter, output: Output) -> None:
-        """Write the packets in the format of *writer*, up to the first that does not fit in it, which is an error."""
-        columns = self._columns
+        """Write the records in the format of *writer*, up to the first that does not fit in it, which is an error."""
+        columns, count = self._columns, self._accepted.row_count
         if columns is None or writer.discards:
             return
-        row, step = 0, 1  # *step*: the number of packets that Python encodes if machine code does not
-        while row < self.packets:
+        row, step = 0, 1  # *step*: the number of records that Python encodes if machine code does not
+        while row < count:
             origin = columns.source.address()
             end = self._conversion.write(writer, self._accepted, origin, row, output)
             if end == row:
-                end, step = min(row + step, self.packets), min(2 * step, _MAX_ROWS)
+                end, step = min(row + step, count), min(2 * step, _MAX_ROWS)
                 self._conversion.records(columns, slice(row, end)).write_to(writer, output)
             else:
                 step = 1

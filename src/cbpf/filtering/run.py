@@ -3,8 +3,8 @@
 `FilterRun._run` is the only loop. It requests one `FilterResult` after another, each for some consecutive records, and
 passes the accepted records of each to the sinks:
 
-    NativeRun.results   yields the results of machine code, up to a record that it does not handle; if the format of
-                        the output differs from that of the capture, a `Conversion` encodes their packets
+    NativeRun.results   yields the results of machine code, up to a record that it does not handle; if the output has
+                        another format than the capture, or truncated packets, a `Conversion` encodes them
     PythonRun.filter    returns the result of one chunk, filtered in Python; then machine code resumes
     Sink.consume        writes and counts the accepted records of a result
 
@@ -190,8 +190,7 @@ class FilterRun:
         """Yield the results for all records of a capture, in their order."""
         bounds = None if self._times is None else self._times.bounds(reader.first_time_ns)
         python = PythonRun(reader, self._filters, self._collects, bounds, self._sample)
-        edits = any(sink.writer.edits(reader.container) for sink in self._used_sinks)
-        if self._native and not edits:
+        if self._native:
             yield from self._native_results(reader, python, bounds)
         else:
             for chunk in reader.chunks():
@@ -213,7 +212,8 @@ class FilterRun:
         copies = all(sink.writer.copies(reader.container) for sink in self._used_sinks)
         if not copies:
             yield from self._first_results(reader, python)
-        output = ScanOutput("ranges" if copies else "packets", bounds, self._sample)
+        edits = any(sink.writer.edits(reader.container) for sink in self._used_sinks)
+        output = ScanOutput("ranges" if copies else "records" if edits else "packets", bounds, self._sample)
         classify, stops_early = partial(native_classes, self._filters), self._limit is not None
         with (
             NativeRun(reader, classify, self._collects, output, stops_early=stops_early) as native,

@@ -15,18 +15,19 @@ class PacketValues(NamedTuple):
     """The values of a packet: numbers of 64 bits, and the address of its bytes."""
 
     address: IRValue
+    available: IRValue  # the number of bytes captured
     captured: IRValue  # the number of bytes to encode
     wire: IRValue
     interface: IRValue
     time_ns: IRValue
+    timed: IRValue
 
 
 class RecordEncoder(Protocol):
     """Generates the code that writes a packet as a record."""
 
-    @property
-    def max_overhead(self) -> int:
-        """The maximum number of bytes of a record besides those captured of its packet."""
+    def max_size(self, code: "EncoderCodegen", packet: PacketValues) -> IRValue:
+        """Return the maximum size of the record; leave the loop if the packet does not fit in the format."""
 
     def write(self, code: "EncoderCodegen", packet: PacketValues, record: IRValue) -> IRValue:
         """Write the packet to the address *record* and return the size; leave the loop if it does not fit."""
@@ -50,10 +51,8 @@ class EncoderCodegen:
         with function.loop():
             function.break_if(row.value >= self._inputs["count"])
             packet = self._packet(row.value)
-            limit = self._inputs["limits"].gep(packet.interface << 3).load(8)
-            function.break_if(packet.captured >= limit)
-            max_end = size.value + packet.captured + self._encoder.max_overhead
-            function.break_if(max_end > self._inputs["capacity"])
+            max_size = self._encoder.max_size(self, packet)
+            function.break_if(max_size > self._inputs["capacity"] - size.value)
             size.value = size.value + self._encoder.write(self, packet, self._inputs["buffer"].gep(size.value))
             row.value = row.value + 1
         self._field("row").store(row.value)
@@ -69,13 +68,23 @@ class EncoderCodegen:
         address = self._inputs["origin"].gep(start)
         available, snaplen = self._cell("ends", row) - start, self._inputs["snaplen"]
         captured = (available > snaplen).select(snaplen, available)
-        names = ("wire_lengths", "interfaces", "times_ns")
-        return PacketValues(address, captured, *(self._cell(name, row) for name in names))
+        names = ("wire_lengths", "interfaces", "times_ns", "timed")
+        return PacketValues(address, available, captured, *(self._cell(name, row) for name in names))
 
     def _cell(self, name: str, row: IRValue) -> IRValue:
         """Return the item of a column."""
         column = self._inputs["columns"].gep(self._inputs["rows"] * COLUMN_STARTS[name])
         return column.gep(row * ITEM_SIZES[name]).load(ITEM_SIZES[name]).zext_or_trunc(I64)
+
+    def break_at_limit(self, packet: PacketValues) -> None:
+        """Leave the loop if as many bytes of the packet would be encoded as the limit of its interface."""
+        limit = self._inputs["limits"].gep(packet.interface << 3).load(8)
+        self.function.break_if(packet.captured >= limit)
+
+    def load_word(self, address: IRValue) -> IRValue:
+        """Return a number of 32 bits in the byte order of the format, as 64 bits."""
+        word = address.load(4)
+        return (word.bswap() if self._swapped else word).zext_or_trunc(I64)
 
     def store_words(self, address: IRValue, *words: IRValue) -> None:
         """Store the lower 32 bits of numbers one after another, in the byte order of the format."""

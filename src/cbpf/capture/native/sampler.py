@@ -48,7 +48,7 @@ class Sampler:
         _function("columns")(ctypes.addressof(request))
         columns = {name: column[: request.count] for name, column in output.columns.items()}
         return output._replace(
-            packets=request.count, bytes=request.output.bytes, columns=columns, row_count=request.count
+            packets=request.output.packets, bytes=request.output.bytes, columns=columns, row_count=request.count
         )
 
     def _range_memory(self, index: int, count: int) -> tuple[Any, Any]:

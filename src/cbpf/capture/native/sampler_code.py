@@ -28,6 +28,10 @@ class _SamplerCodegen:
         """Return an item of a column, as 64 bits."""
         return self.cell(name, row).load(ITEM_SIZES[name]).zext_or_trunc(I64)
 
+    def is_packet(self, row: IRValue) -> IRValue:
+        """Return 1 for a record with a packet, otherwise 0."""
+        return self.item("interfaces", row).ne(NO_INTERFACE).zext_or_trunc(I64)
+
     def is_sampled(self, row: IRValue) -> IRValue:
         """Return whether a packet is in the sample, as `Sample.contains` does."""
         number = splitmix64(self.inputs["seed"], self.inputs["before"] + self.item("numbers", row))
@@ -41,15 +45,17 @@ class _SamplerCodegen:
 
 
 def sampled_columns_code() -> str:
-    """Return the module that moves the rows of a sample to the start of the columns, in their order."""
+    """Return the module that moves the rows of a sample, and all without a packet, to the start of the columns."""
     code = _SamplerCodegen()
     function = code.function
     count = function.variable(I64, 0)
-    with function.for_range(code.inputs["count"]) as row, function.if_then(code.is_sampled(row)):
-        code.count_packet(code.item("ends", row) - code.item("starts", row), function.constant(I64, 1))
-        for name, size in ITEM_SIZES.items():
-            code.cell(name, count.value).store(code.cell(name, row).load(size))
-        count.value = count.value + 1
+    with function.for_range(code.inputs["count"]) as row:
+        is_packet = code.is_packet(row)
+        with function.if_then(is_packet.eq(0) | code.is_sampled(row)):
+            code.count_packet(code.item("ends", row) - code.item("starts", row), is_packet)
+            for name, size in ITEM_SIZES.items():
+                code.cell(name, count.value).store(code.cell(name, row).load(size))
+            count.value = count.value + 1
     code.field("count").store(count.value)
     function.ret(0)
     return module_text(function)
@@ -60,11 +66,11 @@ def sampled_ranges_code() -> str:
     code = _SamplerCodegen()
     function = code.function
     with function.for_range(code.inputs["count"]) as row:
-        is_packet = code.item("interfaces", row).ne(NO_INTERFACE)
+        is_packet = code.is_packet(row)
         with function.if_then(is_packet.eq(0) | code.is_sampled(row)):
             start = code.item("starts", row)
             code.output.append(code.inputs["origin"] + start, code.item("ends", row) - start)
-            code.count_packet(code.item("wire_lengths", row), is_packet.zext_or_trunc(I64))
+            code.count_packet(code.item("wire_lengths", row), is_packet)
     code.output.sum_up()
     function.ret(0)
     return module_text(function)
