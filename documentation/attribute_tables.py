@@ -5,7 +5,6 @@
   a heading of its own instead.
 - Records and named tuples have the signature of their constructor.
 - Bases that are not public are not shown; a public class has their members.
-- Constants that are the elements of a `Literal`, `get_args(Name)`, have these elements as their value.
 - Methods with the decorator `cbpf._lazy.Lazy` are attributes.
 - Members that are internal to the package are not shown.
 - Doctests are code blocks, and the names of public objects are links.
@@ -42,8 +41,6 @@ class AttributeTables(griffe.Extension):
             each.labels -= {"module-attribute", "class-attribute", "instance-attribute"}
             if each.docstring:
                 each.docstring.value = _as_markdown(each.docstring.value, pkg.name, exports - {each.name})
-            if isinstance(each, griffe.Attribute):
-                _expand_value(each)
         classes = [each for each in objects if isinstance(each, griffe.Class)]
         records = [cls for cls in classes if RECORD_BASES & set(_base_names(cls))]
         enums = {cls.path for cls in classes if ENUM_BASES & set(_base_names(cls))}
@@ -115,13 +112,6 @@ def _replace_lazy_methods(cls: griffe.Class) -> None:
             attribute.parent = cls
 
 
-def _expand_value(attribute: griffe.Attribute) -> None:
-    match = re.fullmatch(r"get_args\((\w+)\)", str(attribute.value))
-    alias = attribute.parent.members.get(match[1]) if match and attribute.parent else None
-    if isinstance(alias, griffe.Attribute) and isinstance(alias.value, griffe.ExprSubscript):
-        attribute.value = f"({alias.value.slice})"
-
-
 def _expand_annotations(cls: griffe.Class) -> None:
     """Replace the names of aliases such as `Word`, which are `Annotated[int, check]`, by the types."""
     for attribute in _attributes(cls):
@@ -137,9 +127,9 @@ def _expand_annotations(cls: griffe.Class) -> None:
 def _resolved(cls: griffe.Class, name: griffe.ExprName) -> griffe.Object | None:
     try:
         found = cls.modules_collection[name.canonical_path]
-    except KeyError:
+        return found.final_target if isinstance(found, griffe.Alias) else found
+    except (KeyError, griffe.AliasResolutionError):  # a name of another package
         return None
-    return found.final_target if isinstance(found, griffe.Alias) else found
 
 
 def _adopt_members(cls: griffe.Class, public: set[str]) -> None:

@@ -16,7 +16,7 @@ from . import _forks as _forks  # before a thread can import anything else
 # inputs a command spends most of its time on imports. `__init__.pyi` repeats the table for type checkers; a test
 # compares the two.
 _PUBLIC_NAMES = {
-    "_options": "FORMAT_NAMES Direction EngineName FrontEnd Goal Optimizer",
+    "_options": "Direction EngineName FrontEnd Goal Optimizer",
     "_output": "write_file",
     "analysis.abstract_state": "Facts PacketLoad",
     "analysis.abstract_value": "Known",
@@ -67,9 +67,10 @@ _PUBLIC_NAMES = {
     "filtering.rotation": "Rotation",
     "filtering.summary": "Summary",
     "formats.conversion": "parse",
+    "formats.names": "FORMAT_NAMES",
     "formats.savefile": "Savefile",
     "isa.dialects": "DIALECTS LINUX PCAP SECCOMP Dialect",
-    "isa.encoding": "Setter assemble disassemble",
+    "isa.encoding": "assemble disassemble",
     "isa.instructions": """
         TAX TXA ALUOpConstant ALUOpX Instruction Jump JumpIf JumpIfX LoadAbsolute LoadConstant LoadExtension
         LoadIndirect LoadMemShift LoadScratch NegateA RawInstruction RetA RetConstant StoreScratch
@@ -77,6 +78,7 @@ _PUBLIC_NAMES = {
     """,
     "isa.opcodes": "ALUOp Extension JumpTest Register",
     "isa.program": "Program",
+    "isa.setter": "Setter",
     "isa.verdicts": "describe_verdict",
     "optimizer.pipeline": "Stage",
     "packet.af_packet": "SocketView socket_view with_tag",

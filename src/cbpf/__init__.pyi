@@ -3,7 +3,6 @@
 
 from . import linux as linux
 from ._options import (
-    FORMAT_NAMES as FORMAT_NAMES,
     Direction as Direction,
     EngineName as EngineName,
     FrontEnd as FrontEnd,
@@ -103,9 +102,10 @@ from .filtering.iteration import read_capture as read_capture
 from .filtering.rotation import Rotation as Rotation
 from .filtering.summary import Summary as Summary
 from .formats.conversion import parse as parse
+from .formats.names import FORMAT_NAMES as FORMAT_NAMES
 from .formats.savefile import Savefile as Savefile
 from .isa.dialects import DIALECTS as DIALECTS, LINUX as LINUX, PCAP as PCAP, SECCOMP as SECCOMP, Dialect as Dialect
-from .isa.encoding import Setter as Setter, assemble as assemble, disassemble as disassemble
+from .isa.encoding import assemble as assemble, disassemble as disassemble
 from .isa.instructions import (
     TAX as TAX,
     TXA as TXA,
@@ -130,6 +130,7 @@ from .isa.instructions import (
 )
 from .isa.opcodes import ALUOp as ALUOp, Extension as Extension, JumpTest as JumpTest, Register as Register
 from .isa.program import Program as Program
+from .isa.setter import Setter as Setter
 from .isa.verdicts import describe_verdict as describe_verdict
 from .optimizer.pipeline import Stage as Stage
 from .packet.af_packet import SocketView as SocketView, socket_view as socket_view, with_tag as with_tag

@@ -28,7 +28,10 @@ def main() -> None:
         fact = " ".join(f"{type(error).__name__}: {error}".split())
         print(f"cbpf: cannot start: {fact}; set CBPF_DEBUG=1 for the traceback", file=sys.stderr)
         sys.exit(2)
-    run()
+    try:
+        run()
+    finally:
+        gc.freeze()  # the last collection, at exit, would traverse all modules
 
 
 def _import_command_line() -> "Callable[[], None]":

@@ -1,7 +1,8 @@
 """Attributes that are computed at their first use."""
 
 from collections.abc import Callable
-from typing import Any, Generic, Self, TypeVar, overload
+
+from ._typing import Any, Generic, Self, TypeVar, overload
 
 _Value = TypeVar("_Value")
 

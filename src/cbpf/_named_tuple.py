@@ -5,7 +5,8 @@ define 60 such classes, and call the constructors of a few. Here, a constructor 
 """
 
 from collections import _tuplegetter  # type: ignore[attr-defined]
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from ._typing import TYPE_CHECKING, Any, ClassVar, Self
 
 if TYPE_CHECKING:
     from typing import NamedTuple as NamedTuple

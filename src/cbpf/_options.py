@@ -1,6 +1,10 @@
-"""The options that callers choose by name: the command line lists the names without importing the implementations."""
+"""The types of the options that callers choose by name.
 
-from typing import Final, Literal, TypeAlias, get_args
+The command line lists their names without importing the implementations. The package imports this module for type
+checks only: `_typing` has the reason.
+"""
+
+from typing import Literal, TypeAlias
 
 EngineName: TypeAlias = Literal["auto", "interpreter", "python", "llvm"]
 """The execution engine of a `VM`: the fastest one available, or one by its name."""
@@ -12,22 +16,3 @@ Goal: TypeAlias = Literal["size", "speed"]
 """The goal of the optimiser: the fewest instructions in the program, or the fewest on its longest path."""
 Direction: TypeAlias = Literal["src or dst", "src and dst", "src", "dst"]
 """The address, and the port, of a packet that must be in a list: either, both, that of the source or destination."""
-FormatName: TypeAlias = Literal[
-    "asm",
-    "c",
-    "comma",
-    "dbg",
-    "decimal",
-    "go",
-    "hex",
-    "json",
-    "python",
-    "raw",
-    "raw-swapped",
-    "savefile",
-    "table",
-    "tcpdump",
-]
-"""The name of a format of programs."""
-FORMAT_NAMES: Final[tuple[str, ...]] = get_args(FormatName)
-"""The names of the formats of programs for `parse` and `render`, in alphabetical order."""

@@ -15,9 +15,9 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Final, Protocol, Self
 
 from ._replacement import Replacement, is_regular, report_late_errors
+from ._typing import Final, Protocol, Self
 
 _MAX_LINKS: Final = 40  # symbolic links that Linux follows in one path
 _DESCRIPTOR_FOLDER: Final = r"/proc/\d+(/task/\d+)?/fd"

@@ -5,7 +5,7 @@ dataclasses?"). It adds validators: for a field annotated `Annotated[int, check]
 `check(path, value)`, where *path* is "Class.field", and stores the result.
 """
 
-from typing import Any, Self, dataclass_transform
+from ._typing import Any, Self, dataclass_transform
 
 
 def unchecked(path: str, value: object) -> object:

@@ -5,7 +5,8 @@ import os
 import stat
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final
+
+from ._typing import Final
 
 UNNAMED_FLAG: Final = getattr(os, "O_TMPFILE", 0)
 """The flag that creates a file without a name; 0 on systems that have none."""

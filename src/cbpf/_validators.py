@@ -3,8 +3,8 @@
 import operator
 from collections.abc import Callable, Iterable
 from enum import IntEnum
-from typing import Annotated, Any, TypeAlias, TypeVar
 
+from ._typing import Annotated, Any, TypeAlias, TypeVar
 from .errors import FieldError
 
 Check: TypeAlias = Callable[[str, Any], Any]

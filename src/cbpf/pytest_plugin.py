@@ -8,9 +8,10 @@ The entry point `pytest11` makes pytest load the plugin. It imports nothing else
 
 import pickle
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import pytest
+
+from ._typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 if TYPE_CHECKING:
     from .analysis.coverage import CoverageGoal

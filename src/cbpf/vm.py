@@ -3,27 +3,28 @@
 Engines are imported when a VM first needs them, so that `from cbpf import VM` stays fast.
 """
 
-from array import array
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
 
 from ._lazy import Lazy
-from ._options import EngineName
 from ._record import Immutable
+from ._typing import TYPE_CHECKING, Any, Final
 from ._validators import check_word, instance_of, one_of
 from .engines.base import Engine, PerPacketEngine, llvm_is_installed
 from .errors import MissingLibrary
 from .isa.dialects import PCAP, Dialect
 from .isa.program import Instructions, Program
 from .isa.verifier import verify
-from .packet.batch import Packets, as_batch, as_packet
-from .packet.metadata import Metadata
-from .packet.skb import SocketBuffer
 
 if TYPE_CHECKING:
+    from array import array
+
+    from ._options import EngineName
     from .engines.interpreter import Step
+    from .packet.batch import Packets
+    from .packet.metadata import Metadata
+    from .packet.skb import SocketBuffer
 
 
 _MAX_PYTHON_INSTRUCTIONS: Final = 20_000
@@ -52,8 +53,10 @@ class _AutoEngine:
         """Return the machine code for the view of a live socket, or None; see `Engine`."""
         return self._native_engine().native_for_sockets(link_type) if llvm_is_installed() else None
 
-    def verdicts(self, packets: Packets | Iterable[Any]) -> "array[int]":
+    def verdicts(self, packets: "Packets | Iterable[Any]") -> "array[int]":
         """Return the verdicts, computed by the llvm engine for large batches if it is available."""
+        from .packet.batch import Packets
+
         batch = packets if isinstance(packets, Packets) else list(packets)
         if len(batch) >= MIN_NATIVE_BATCH:
             with suppress(MissingLibrary):
@@ -90,7 +93,6 @@ ENGINES: Final[dict[str, Callable[[Program, Dialect], Engine]]] = {
 
 
 check_engine: Final = one_of(*ENGINES)
-_check_metadata: Final = instance_of(Metadata)
 
 
 class VM(Immutable):
@@ -100,7 +102,7 @@ class VM(Immutable):
     """The program."""
     dialect: Dialect
     """The rules by which the program was verified."""
-    engine: EngineName
+    engine: "EngineName"
     """The name of the engine."""
     _engine: Engine
 
@@ -108,7 +110,7 @@ class VM(Immutable):
         self,
         program: Instructions,
         *,
-        engine: EngineName = "auto",
+        engine: "EngineName" = "auto",
         dialect: Dialect = PCAP,
     ) -> None:
         value = Program(program)
@@ -149,7 +151,7 @@ class VM(Immutable):
         """
         return self._engine.native_for_sockets(link_type)
 
-    def evaluate(self, packet: Any, *, metadata: Metadata | None = None, wire_length: int | None = None) -> int:
+    def evaluate(self, packet: Any, *, metadata: "Metadata | None" = None, wire_length: int | None = None) -> int:
         r"""Return the verdict on a packet with its metadata and its original length.
 
         Args:
@@ -166,7 +168,7 @@ class VM(Immutable):
             PacketError: *packet* is not a buffer of bytes.
             FieldError: *metadata* is not a `Metadata`, or *wire_length* is out of range.
 
-        >>> from cbpf import LINUX, parse
+        >>> from cbpf import LINUX, Metadata, parse
         >>> vm = VM(parse("ld #mark\njeq #7,0,1\nret #-1\nret #0"), dialect=LINUX)
         >>> vm.evaluate(b"any packet", metadata=Metadata(mark=7))
         4294967295
@@ -193,10 +195,12 @@ class VM(Immutable):
         >>> VM([RetConstant(0)]).verdicts([b"one", b"two"])
         array('I', [0, 0])
         """
+        from .packet.batch import as_batch
+
         return self._engine.verdicts(as_batch(packets))
 
     def trace(
-        self, packet: Any, *, metadata: Metadata | None = None, wire_length: int | None = None
+        self, packet: Any, *, metadata: "Metadata | None" = None, wire_length: int | None = None
     ) -> "Iterator[Step]":
         """Return the steps of a run on one packet; the interpreter executes them, whichever engine the VM has.
 
@@ -220,14 +224,18 @@ class VM(Immutable):
         return Interpreter(self.program, self.dialect).trace(*arguments)
 
     def _run_arguments(
-        self, packet: Any, metadata: Metadata | None, wire_length: int | None
-    ) -> tuple[Any, int | None, SocketBuffer | None]:
+        self, packet: Any, metadata: "Metadata | None", wire_length: int | None
+    ) -> "tuple[Any, int | None, SocketBuffer | None]":
         """Return the checked arguments of `RunFunction`."""
         if wire_length is not None:
             wire_length = check_word("wire_length", wire_length)
         if metadata is None:
             return packet, wire_length, None
-        _check_metadata("metadata", metadata)
+        from .packet.metadata import Metadata
+        from .packet.packet_bytes import as_packet
+        from .packet.skb import SocketBuffer
+
+        instance_of(Metadata)("metadata", metadata)
         data = as_packet(packet)
         return data, wire_length, SocketBuffer(data, metadata, header_windows=self.dialect.header_windows)
 
@@ -238,7 +246,7 @@ class VM(Immutable):
         return f"<VM of {len(self.program)} instructions, {self.dialect.name}, engine {self.engine}>"
 
 
-def _restore(cls: type[VM], program: Program, engine: EngineName, dialect: Dialect) -> VM:
+def _restore(cls: type[VM], program: Program, engine: "EngineName", dialect: Dialect) -> VM:
     """Return a pickled VM; the `__init__` of a subclass may have other parameters, and is not called."""
     machine = cls.__new__(cls)
     VM.__init__(machine, program, engine=engine, dialect=dialect)

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, Final, cast
 import pytest
 
 import cbpf
-from cbpf.capture.decompressors import LEGACY_MAGIC
+from cbpf.capture.compression_kinds import LEGACY_MAGIC
 from support.captures import Record, encoded
 from support.command_line import CommandLine
 from support.compressed import (

@@ -94,7 +94,7 @@ CAPTURE: Final = MAGIC + line(5, ARP) + COMMENT + line(6, IP) + line(7, ARP)
 
 @pytest.fixture(autouse=True)
 def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "FORMATS", (*registry.FORMATS, LINES_FORMAT))
+    monkeypatch.setattr(registry, "FORMATS", (*registry.FORMATS, lambda: LINES_FORMAT))
 
 
 def filtered(source: bytes | list[bytes], engine: object, **options: object) -> bytes:

@@ -175,5 +175,5 @@ def test_a_second_filter_imports_no_compiler(tmp_path: Path) -> None:
         outputs.append(Path(target).read_bytes())
     assert outputs[0] == outputs[1]
     assert "cbpf.expression.compiler" in modules[0]
-    parts = {"address_lists", "names", "program_cache", "target"}
+    parts = {"names", "program_cache", "target"}
     assert modules[1] == {f"cbpf.expression.{name}" for name in parts}

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Callable, Iterable
 from typing import Any, BinaryIO, Final, cast
 
-from cbpf.capture.decompressors import LEGACY_MAGIC, SKIPPABLE_MAGICS
+from cbpf.capture.compression_kinds import LEGACY_MAGIC, SKIPPABLE_MAGICS
 from cbpf.capture.input import Input
 
 

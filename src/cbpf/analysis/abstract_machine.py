@@ -5,9 +5,8 @@ transfer function of the instruction, and a branch yields one refined state per 
 one pass in program order sees all incoming edges of an instruction before the instruction itself.
 """
 
-from typing import Final, TypeAlias
-
 from .._named_tuple import NamedTuple
+from .._typing import Final, TypeAlias
 from ..isa.dialects import Dialect, FetchOrder
 from ..isa.opcodes import EXTENSION_WORDS, SIGN_BIT, SIGNS, Action, Extension
 from ..isa.semantics import HeaderKind

@@ -1,11 +1,11 @@
 """Abstract states: the facts that hold at a point of a program, mutable for the analysis and as the record `Facts`."""
 
 from collections.abc import Iterable
-from typing import Final
 
 from .._named_tuple import NamedTuple
 from .._record import Record
 from .._text import Readable, aligned, counted
+from .._typing import Final
 from ..isa.opcodes import SCRATCH_SLOTS, Action
 from .abstract_value import Known, constant, interval, join, refine
 

@@ -10,9 +10,9 @@ of a comparison, and `transfer` is the transfer function of the arithmetic opera
 """
 
 from collections.abc import Callable
-from typing import Final, Self
 
 from .._record import Record
+from .._typing import Final, Self
 from ..isa.alu import ARITHMETIC, COMPARISONS
 from ..isa.opcodes import SIGNS, WORD_MASK, Action
 

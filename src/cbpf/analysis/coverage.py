@@ -1,8 +1,7 @@
 """Coverage of a program by packets: instructions, both outcomes of branches, and loads at the end of the packet."""
 
-from typing import Literal, TypeAlias
-
 from .._named_tuple import NamedTuple
+from .._typing import Literal, TypeAlias
 from ..isa.opcodes import CONDITIONS, OPCODE_BY_CODE
 from ..isa.program import Program
 from ..packet.metadata import Metadata

@@ -1,7 +1,6 @@
 """Programs that are written for packets with an Ethernet header, judged from their loads."""
 
-from typing import Final
-
+from .._typing import Final
 from ..isa.dialects import LINUX
 from ..isa.opcodes import CONDITIONS, OPCODE_BY_CODE, Operand
 from ..isa.program import Program

@@ -1,10 +1,10 @@
 """The control-flow and value analysis of a program: `Flow`."""
 
 from collections.abc import Callable
-from typing import Any, NoReturn
 
 from .._lazy import Lazy
 from .._record import Immutable
+from .._typing import Any, NoReturn
 from ..isa.dialects import PCAP, Dialect
 from ..isa.instructions import RawInstruction
 from ..isa.opcodes import OPCODE_BY_CODE, Action, Extension, Opcode, Operand, extension_of, missing_case

@@ -1,9 +1,9 @@
 """Execution profiles: how often each instruction of a program is executed on given packets, and each branch taken."""
 
 from collections.abc import Iterator
-from typing import Any, Final, TypeAlias
 
 from .._record import Record
+from .._typing import Any, Final, TypeAlias
 from ..capture.packets import Packet
 from ..engines.base import RunFunction
 from ..engines.interpreter import Interpreter
@@ -15,7 +15,8 @@ from ..isa.program import Instructions, Program
 from ..isa.verdicts import accepts
 from ..isa.verifier import verify
 from ..packet.af_packet import SocketView
-from ..packet.batch import Packets, as_batch, as_packet
+from ..packet.batch import Packets, as_batch
+from ..packet.packet_bytes import as_packet
 from ..packet.skb import SocketBuffer
 from .cfg import Edge
 from .flow import Flow

@@ -2,10 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from .._record import Record
 from .._text import Readable, aligned, counted, number_range
+from .._typing import Any
 from ..isa.dialects import DIALECTS, PCAP, Dialect
 from ..isa.opcodes import EXTENSION_WORDS, OPCODE_BY_CODE, Extension
 from ..isa.program import Instructions

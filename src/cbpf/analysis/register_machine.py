@@ -3,8 +3,7 @@
 A set is an integer with a bit for each register: bits 0 to 15 are the scratch slots, bits 16 and 17 A and X.
 """
 
-from typing import Final
-
+from .._typing import Final
 from ..isa.dialects import FetchOrder
 from ..isa.opcodes import SCRATCH_SLOTS, Action, Extension
 from ..isa.semantics import HeaderKind

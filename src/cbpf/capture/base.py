@@ -16,9 +16,9 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from itertools import compress
 from operator import itemgetter
-from typing import TYPE_CHECKING, ClassVar, Final, Literal, TypeAlias
 
 from .._named_tuple import NamedTuple
+from .._typing import TYPE_CHECKING, ClassVar, Final, Literal, TypeAlias
 from ..errors import DamagedCapture
 from ..packet.host_order import ByteOrder
 from ..packet.link_types import LinkType

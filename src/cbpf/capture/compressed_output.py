@@ -9,8 +9,8 @@ import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
 
+from .._typing import TYPE_CHECKING, Final
 from .compressors import Compressor
 from .output import Output
 
@@ -119,9 +119,6 @@ def compressed_outputs(outputs: Sequence[Output], compressors: Sequence[Compress
     that were not written.
     """
     count = sum(compressor is not None for compressor in compressors)
-    if not count:
-        yield list(outputs)
-        return
     frame_size = max(_MIN_FRAME_SIZE, min(FRAME_SIZE, _MAX_PENDING // count))
     pool = _FramePool()
     try:

@@ -1,79 +1,34 @@
-"""Decompression of captures: gzip, zstd, lz4, xz, lzma and bzip2 streams, recognised by their first bytes.
+"""Decompression of captures.
 
 A stream may consist of several members (gzip), frames (zstd, lz4) or streams (xz, bzip2) in a row; all of them are
 called members here. Each compression's library is imported when a member of its kind begins.
 """
 
 from collections.abc import Callable
-from typing import Final
 
-from .._named_tuple import NamedTuple
+from .._typing import Final
 from ..errors import DamagedCapture, MissingLibrary
+from . import compression_kinds as kinds
 from . import decompressors
-from .decompressors import LEGACY_MAGIC, SKIPPABLE_MAGICS, Decompressor, HeaderFirst, NewDecompressor, Unsupported
-
-MAGIC_SIZE: Final = 10  # bytes; the longest magic number, and no member with content is shorter
+from .compression_kinds import MAGIC_SIZE, Compression
+from .decompressors import Decompressor, HeaderFirst, Unsupported
 
 _INPUT_SIZE: Final = 1 << 14  # bytes; the output for this much input is lost when the input proves to be corrupt
 _MAX_READ_SIZE: Final = 1 << 18  # bytes that are read of the source at once
 _MAX_OUTPUT_SIZE: Final = 1 << 20  # bytes of a step, so that a small file cannot fill the memory
 
-_EXTRA: Final = "pip install 'cbpf[compressed]'"
 
-
-class Compression(NamedTuple):
-    """A kind of member: how it begins, and the library that reads it."""
-
-    name: str
-    magics: tuple[bytes, ...]
-    """The first bytes of a member, one of these."""
-    load: Callable[[], NewDecompressor]
-    """Imports the library and returns the constructor of its decompressor; raises `ImportError`."""
-    family: str
-    """Members of one family may follow each other."""
-    tool: str
-    """The command that decompresses a file."""
-    remedy: str = _EXTRA
-    """Advice for a missing library."""
-    padding: bytes = b""
-    """The bytes that may appear between two members."""
-
-
-def _bzip2_magics() -> tuple[bytes, ...]:
-    """Return the first 10 bytes of bzip2 streams: block sizes 1 to 9, then a block's magic number or that of the end.
-
-    "BZh" and a digit alone could also begin a text.
-    """
-    return tuple(b"BZh%d%s" % (size, block) for size in range(1, 10) for block in (b"1AY&SY", b"\x17rE8P\x90"))
-
-
-def _lzma_magics() -> tuple[bytes, ...]:
-    """Return the first 5 bytes of .lzma files: the usual properties, then a dictionary of 2**n or 3 * 2**n bytes."""
-    sizes = [base << shift for base in (1, 3) for shift in range(15, 31)]
-    return tuple(b"\x5d" + size.to_bytes(4, "little") for size in (*sizes, 0xFFFF_FFFF))
-
-
-_STANDARD_LIBRARY: Final = "this Python was built without the module of its standard library"
-
-_SKIPPABLE: Final = Compression(
-    "zstd or lz4", SKIPPABLE_MAGICS, decompressors.load_skippable, family="frames", tool="zstd -dc"
-)
-
-COMPRESSIONS: Final = (
-    Compression("gzip", (b"\x1f\x8b",), decompressors.load_gzip, "gzip", "gzip -dc", padding=b"\0"),
-    Compression("zstd", (b"\x28\xb5\x2f\xfd",), decompressors.load_zstd, "frames", "zstd -dc"),
-    Compression("lz4", (b"\x04\x22\x4d\x18",), decompressors.load_lz4, "frames", "lz4 -dc"),
-    Compression("lz4", (LEGACY_MAGIC,), decompressors.load_legacy_lz4, "frames", "lz4 -dc"),
-    _SKIPPABLE,
-    Compression("xz", (b"\xfd7zXZ\0",), decompressors.load_xz, "xz", "xz -dc", _STANDARD_LIBRARY, padding=b"\0"),
-    Compression("lzma", _lzma_magics(), decompressors.load_lzma, "lzma", "xz -dc", _STANDARD_LIBRARY),
-    Compression("bzip2", _bzip2_magics(), decompressors.load_bzip2, "bzip2", "bzip2 -dc", _STANDARD_LIBRARY),
-)
-
-
-def compression_of(begin: bytes) -> Compression | None:
-    """Return the compression of a stream that begins with *begin*, its first `MAGIC_SIZE` bytes or all it has."""
-    return next((compression for compression in COMPRESSIONS if begin.startswith(compression.magics)), None)
+_LOADERS: Final = {
+    kinds.GZIP: decompressors.load_gzip,
+    kinds.ZSTD: decompressors.load_zstd,
+    kinds.LZ4: decompressors.load_lz4,
+    kinds.LEGACY_LZ4: decompressors.load_legacy_lz4,
+    kinds.SKIPPABLE: decompressors.load_skippable,
+    kinds.XZ: decompressors.load_xz,
+    kinds.LZMA: decompressors.load_lzma,
+    kinds.BZIP2: decompressors.load_bzip2,
+}
+"""For each kind of member, the function that imports its library and returns the constructor of its decompressor."""
 
 
 class _StoredInput:
@@ -188,14 +143,14 @@ class DecompressedStream:
         if not begin:
             return None
         compression = self._following(begin)
-        if compression is not _SKIPPABLE:
+        if compression is not kinds.SKIPPABLE:
             self._compression = compression
         self._member = self._new_member(compression)
         return self._member
 
     def _following(self, begin: bytes) -> Compression:
         """Return the compression of the member that begins here; raise `DamagedCapture` if none of the family does."""
-        family = [compression for compression in COMPRESSIONS if compression.family == self._compression.family]
+        family = [compression for compression in kinds.COMPRESSIONS if compression.family == self._compression.family]
         for compression in family:
             if begin.startswith(compression.magics):
                 return compression
@@ -206,7 +161,7 @@ class DecompressedStream:
 
     def _new_member(self, compression: Compression) -> Decompressor:
         try:
-            return compression.load()()
+            return _LOADERS[compression]()()
         except ImportError:
             fact = f"no library for a {compression.name} stream"
             raise MissingLibrary(f"{self._name}: {fact}; {compression.remedy}") from None

@@ -1,4 +1,4 @@
-"""Compression of captures: the kinds that can be written, each by its name and by the suffixes of file names.
+"""Compression of captures: the kinds that can be written, each by its name.
 
 A compressed capture consists of frames (zstd, lz4), blocks (gzip) or streams (xz, bzip2) that are independent of each
 other; all of them are called frames here. Each kind's library is imported when an output of its kind is chosen.
@@ -10,12 +10,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
-from typing import Any, Final, TypeAlias
 
 from .._named_tuple import NamedTuple
+from .._typing import Any, Final, TypeAlias
 from .._validators import within
 from ..errors import CaptureError, FieldError, MissingLibrary
-from .compression import COMPRESSIONS
+from .compression_kinds import COMPRESSIONS, UNSUPPORTED_SUFFIXES
 
 CompressFrame: TypeAlias = Callable[[bytearray], bytes]
 
@@ -30,7 +30,6 @@ class Compressor(NamedTuple):
 class _Kind(NamedTuple):
     """A kind of compression that can be written."""
 
-    suffixes: tuple[str, ...]
     levels: tuple[int, int]
     """The lowest and the highest level."""
     default_level: int
@@ -96,13 +95,12 @@ def _block(zlib: Any, level: int, data: memoryview) -> bytes:
 
 
 _KINDS: Final = {
-    "zstd": _Kind((".zst", ".zstd"), (-7, 22), 3, _load_zstd),
-    "gzip": _Kind((".gz", ".bgz"), (1, 9), 2, _load_gzip, _BGZF_END),
-    "lz4": _Kind((".lz4",), (1, 12), 1, _load_lz4),
-    "xz": _Kind((".xz",), (0, 9), 6, _load_xz),
-    "bzip2": _Kind((".bz2",), (1, 9), 9, _load_bzip2),
+    "zstd": _Kind((-7, 22), 3, _load_zstd),
+    "gzip": _Kind((1, 9), 2, _load_gzip, _BGZF_END),
+    "lz4": _Kind((1, 12), 1, _load_lz4),
+    "xz": _Kind((0, 9), 6, _load_xz),
+    "bzip2": _Kind((1, 9), 9, _load_bzip2),
 }
-_UNSUPPORTED_SUFFIXES: Final = (".7z", ".br", ".lz", ".lzma", ".lzo", ".rar", ".sz", ".z", ".zip")
 
 COMPRESSION_NAMES: Final = (*_KINDS, "none")
 """The values of the parameter *compress*, without a level."""
@@ -136,20 +134,15 @@ def compressor_for_file(name: str) -> Compressor | None:
     Raises `CaptureError` for the suffix of a compression that cannot be written, and `MissingLibrary`.
     """
     suffix = os.path.splitext(name)[1].lower()
-    for kind_name, kind in _KINDS.items():
-        if suffix in kind.suffixes:
-            return _load(kind_name, kind.default_level, name)
-    if suffix in _UNSUPPORTED_SUFFIXES:
-        written = ", ".join(kind.suffixes[0] for kind in _KINDS.values())
+    for compression in COMPRESSIONS:
+        if suffix in compression.suffixes:
+            return _load(compression.name, _KINDS[compression.name].default_level, name)
+    if suffix in UNSUPPORTED_SUFFIXES:
+        usual = {compression.name: compression.suffixes[0] for compression in COMPRESSIONS if compression.suffixes}
+        written = ", ".join(usual[kind_name] for kind_name in _KINDS)
         rule = f"names of compressed captures end in {written}; the compression 'none' writes a plain file"
         raise CaptureError(f"{name}: files of type {suffix} cannot be written; {rule}")
     return None
-
-
-def compression_suffix(name: str) -> str:
-    """Return the suffix of a file name if it is that of a compression that can be written, else no text."""
-    suffix = os.path.splitext(name)[1]
-    return suffix if any(suffix.lower() in kind.suffixes for kind in _KINDS.values()) else ""
 
 
 def compressor_like(compression: str, name: str) -> Compressor:

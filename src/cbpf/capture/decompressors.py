@@ -7,19 +7,15 @@ format. All input may arrive in pieces of any size.
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any, Final, Protocol, TypeAlias
+
+from .._typing import Any, Final, Protocol, TypeAlias
+from .compression_kinds import LEGACY_MAGIC
 
 _MAX_XZ_MEMORY: Final = 1 << 28  # bytes; the preset -9 needs 65 MiB, but a header may demand 4 GiB
 _MEMORY_LIMIT_ERROR: Final = "Memory usage limit exceeded"  # of the module lzma, whose errors have one class
 _MAX_ZSTD_WINDOW: Final = 1 << 27  # bytes; the limit of the library and of zstd(1)
 _MAX_ZSTD_WINDOW_LOG: Final = 31  # of zstd(1) with --long
 _MAX_GZIP_HEADER: Final = 1 << 20  # bytes; names and comments have no limit
-
-SKIPPABLE_MAGICS: Final = tuple(bytes([0x50 + index]) + b"\x2a\x4d\x18" for index in range(16))
-"""The first bytes of a frame that zstd and lz4 skip; some tools write one as an index or as a marker (RFC 8878)."""
-
-LEGACY_MAGIC: Final = b"\x02\x21\x4c\x18"
-"""The first bytes of a frame that `lz4 -l` writes."""
 
 
 class Unsupported(Exception):

@@ -5,12 +5,12 @@ Magic numbers of captures are those of Wireshark's wiretap library; `FOREIGN_FOR
 
 import re
 from contextlib import suppress
-from typing import Final
 
 from .._named_tuple import NamedTuple
+from .._typing import Final
 from ..errors import CaptureError
 from .base import BEGIN_SIZE
-from .compression import compression_of
+from .compression_kinds import compression_of
 from .input import Input
 
 _SIZE: Final = 512  # bytes at the start of a file that are tested; a tar archive has its magic number at byte 257

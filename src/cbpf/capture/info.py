@@ -7,11 +7,11 @@ from contextlib import closing
 from functools import reduce
 from itertools import pairwise
 from operator import lt, sub
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
 from .._named_tuple import NamedTuple
 from .._record import Record
 from .._text import Readable
+from .._typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 from .._validators import instance_of, integer, optional, text, within
 from ..errors import DamagedCapture
 from ..packet.host_order import ByteOrder

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
 
 from .._text import aligned, counted
+from .._typing import TYPE_CHECKING, Final
 from .time_text import iso_time
 
 if TYPE_CHECKING:

@@ -2,8 +2,12 @@
 
 from collections.abc import Callable
 
-from .compression import MAGIC_SIZE, DecompressedStream, compression_of
+from .._typing import TYPE_CHECKING
+from .compression_kinds import MAGIC_SIZE, Compression, compression_of
 from .source_stream import Source, SourceStream
+
+if TYPE_CHECKING:
+    from .compression import DecompressedStream
 
 
 class Input:
@@ -106,14 +110,18 @@ class Input:
         try:
             self._ahead = _read_fully(self.stream.read, MAGIC_SIZE)
             compression = compression_of(self._ahead)
-            self._decompressed: DecompressedStream | None = None
+            self._decompressed = None if compression is None else self._decompress(compression)
             self._read: Callable[[int], bytes] = self.stream.read
-            if compression is not None:
-                self._decompressed = DecompressedStream(compression, self._ahead, self.stream.read, self.name)
+            if self._decompressed is not None:
                 self._read, self._ahead = self._decompressed.read1, b""
         except BaseException:
             self.close()
             raise
+
+    def _decompress(self, compression: Compression) -> "DecompressedStream":
+        from .compression import DecompressedStream
+
+        return DecompressedStream(compression, self._ahead, self.stream.read, self.name)
 
 
 def _read_fully(read: Callable[[int], bytes], size: int) -> bytes:

@@ -13,8 +13,8 @@ A record that is longer than the free space is put together in memory of its own
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Final
 
+from .._typing import TYPE_CHECKING, Final
 from ..errors import CaptureError
 from .input import Input
 from .source_stream import do_nothing

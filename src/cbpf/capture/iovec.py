@@ -6,8 +6,8 @@ import os
 import select
 from collections.abc import Iterator
 from functools import cache
-from typing import Final
 
+from .._typing import Final
 from ..errors import CaptureError
 from .native.abi import BATCH
 

@@ -6,9 +6,9 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import BinaryIO, TypeAlias
 
 from .._output import OutputFile, OutputFiles, display_name, linked_path, write_all
+from .._typing import BinaryIO, TypeAlias
 from ..errors import CaptureError, FieldError
 
 Target: TypeAlias = str | os.PathLike[str] | BinaryIO | None

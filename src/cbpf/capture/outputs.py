@@ -1,14 +1,17 @@
 """Outputs that are opened and ended together; files are replaced only on success."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from .._named_tuple import NamedTuple
 from .._output import OutputFiles
+from .._typing import TYPE_CHECKING
 from ..errors import DamagedCapture
-from .compressed_output import compressed_outputs
-from .compressors import Compressor, compressor_for_file, compressor_named
+from .compression_kinds import has_suffix_of_compression
 from .output import Output, Target, capture_errors, file_names, open_target
+
+if TYPE_CHECKING:
+    from .compressors import Compressor
 
 
 class OutputPlan(NamedTuple):
@@ -16,18 +19,21 @@ class OutputPlan(NamedTuple):
 
     target: Target
     is_source: bool = False
-    compressor: Compressor | None = None
+    compressor: "Compressor | None" = None
 
 
-def choose_compressor(target: Target, compress: str | None) -> Compressor | None:
+def choose_compressor(target: Target, compress: str | None) -> "Compressor | None":
     """Return the compressor that *compress* names, or else the one that the name of the target's file requires.
 
     Raises `CaptureError` for a name that requires a compression that cannot be written, `FieldError`, or
     `MissingLibrary`.
     """
-    if compress is not None:
-        return compressor_named(compress)
-    return next(filter(None, map(compressor_for_file, file_names(target))), None)
+    names = [] if compress is not None else list(filter(has_suffix_of_compression, file_names(target)))
+    if compress is None and not names:
+        return None
+    from .compressors import compressor_for_file, compressor_named
+
+    return compressor_for_file(names[0]) if compress is None else compressor_named(compress)
 
 
 @contextmanager
@@ -40,7 +46,7 @@ def open_outputs(plans: Sequence[OutputPlan]) -> Iterator[list[Output]]:
     """
     with OutputFiles() as files:
         opened = [open_target(target, files, synchronised=is_source) for target, is_source, _ in plans]
-        with compressed_outputs([output for output, _ in opened], [plan.compressor for plan in plans]) as outputs:
+        with _compressed([output for output, _ in opened], [plan.compressor for plan in plans]) as outputs:
             try:
                 yield outputs
             except DamagedCapture:
@@ -54,6 +60,16 @@ def open_outputs(plans: Sequence[OutputPlan]) -> Iterator[list[Output]]:
                 files.commit()
 
 
+def _compressed(
+    outputs: list[Output], compressors: "Sequence[Compressor | None]"
+) -> AbstractContextManager[list[Output]]:
+    if not any(compressors):
+        return nullcontext(outputs)
+    from .compressed_output import compressed_outputs
+
+    return compressed_outputs(outputs, compressors)
+
+
 def _finish(outputs: list[Output]) -> None:
     for output in outputs:
         output.finish()
@@ -62,7 +78,7 @@ def _finish(outputs: list[Output]) -> None:
 
 
 @contextmanager
-def open_output(target: Target, compressor: Compressor | None = None) -> Iterator[Output]:
+def open_output(target: Target, compressor: "Compressor | None" = None) -> Iterator[Output]:
     """Open one target for writing, as `open_outputs` does; it is also replaced after `DamagedCapture`."""
     with open_outputs([OutputPlan(target, compressor=compressor)]) as (output,):
         yield output

@@ -1,13 +1,13 @@
 """Packets in memory as the source of a `RecordWriter`, and the check of their fields."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, Final
 
 from .._named_tuple import NamedTuple
+from .._typing import Any, ClassVar, Final
 from .._validators import integer, iterable, text
 from ..errors import FieldError, PacketError
-from ..packet.batch import as_packet
 from ..packet.host_order import ByteOrder, HostOrder
+from ..packet.packet_bytes import as_packet
 from .base import SECOND, Interface, RecordSource, RecordSpan, Section
 
 MICROSECOND: Final = 1000  # nanoseconds

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import accumulate, repeat
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from .._named_tuple import NamedTuple
+from .._typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 from .base import Container, RecordSpan, with_packets
 
 if TYPE_CHECKING:

@@ -3,8 +3,8 @@
 import struct
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, Final
 
+from .._typing import TYPE_CHECKING, ClassVar, Final
 from ..errors import CaptureError, DamagedCapture
 from ..packet.host_order import HostOrder
 from .base import (

@@ -4,9 +4,9 @@ Byte order and field layouts as in pcap-savefile(5); the older variants as in sf
 """
 
 import struct
-from typing import Final
 
 from .._named_tuple import NamedTuple
+from .._typing import Final
 from ..errors import CaptureError
 from ..packet.host_order import ByteOrder
 from ..packet.link_types import LinkType, link_type

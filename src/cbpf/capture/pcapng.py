@@ -8,8 +8,8 @@ comments of packets, and the name, the time resolution and the time offset of an
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, ClassVar, Final
 
+from .._typing import TYPE_CHECKING, ClassVar, Final
 from ..errors import CaptureError, DamagedCapture
 from ..packet.host_order import ByteOrder
 from ..packet.link_types import link_type

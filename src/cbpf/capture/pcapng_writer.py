@@ -5,8 +5,8 @@ Layouts as in https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-03.html.
 
 import struct
 from functools import partial
-from typing import TYPE_CHECKING, Final
 
+from .._typing import TYPE_CHECKING, Final
 from ..errors import CaptureError
 from ..packet.host_order import ByteOrder
 from .base import (

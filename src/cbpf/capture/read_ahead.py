@@ -15,9 +15,9 @@ import threading
 import time
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import Final
 
 from .._named_tuple import NamedTuple
+from .._typing import Final
 from ..errors import CaptureError
 from .input import Input
 from .source_stream import do_nothing, wait_readable

@@ -5,21 +5,21 @@ from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, closing, suppress
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Final, Literal, NoReturn, Self
 
 from .._named_tuple import NamedTuple
+from .._typing import TYPE_CHECKING, Final, Literal, NoReturn, Self
 from ..errors import CaptureError, DamagedCapture
 from ..packet.link_types import LinkType
 from .base import BEGIN_SIZE, HEAD_SIZE, Interface, RecordSpan, end_of, packet_count, with_packets
 from .input import Input
 from .input_buffer import InputBuffer
 from .native.choice import is_worthwhile, size_of
-from .packets import Packet, PacketColumns, columns_of_packets, columns_within
 from .registry import open_container
 from .source_stream import Source
 
 if TYPE_CHECKING:
     from ..packet.batch import Packets
+    from .packets import Packet, PacketColumns
     from .times import TimeBounds
 
 CHUNK_SIZE: Final = 1 << 20
@@ -35,7 +35,7 @@ class Chunk(NamedTuple):
     records: list[RecordSpan]
 
 
-class CaptureReader(Iterator[Packet]):
+class CaptureReader(Iterator["Packet"]):
     """An iterator over the packets of a capture, which is read once from start to end.
 
     As a context manager it closes the file on exit, if it opened the file.
@@ -100,10 +100,10 @@ class CaptureReader(Iterator[Packet]):
             raise CaptureError(f"{self.name}: describes no interface and thus no link type")
         return self.container.interfaces[0]
 
-    def __iter__(self) -> Iterator[Packet]:
+    def __iter__(self) -> "Iterator[Packet]":
         return self._packets  # an iterator in C, whose steps are faster than those of this class
 
-    def __next__(self) -> Packet:
+    def __next__(self) -> "Packet":
         return next(self._packets)
 
     def chunks(self) -> Iterator[Chunk]:
@@ -256,13 +256,13 @@ class CaptureReader(Iterator[Packet]):
         self._buffer.seek(position)
         self._count += packets
 
-    def _make_pieces(self) -> Generator[list[Packet], None, None]:
+    def _make_pieces(self) -> "Generator[list[Packet], None, None]":
         self._is_iterating = True
         with closing(self.columns()) as results:
             for columns in results:
                 yield from columns.pieces()
 
-    def columns(self) -> Generator[PacketColumns, None, None]:
+    def columns(self) -> "Generator[PacketColumns, None, None]":
         """Yield the remaining packets as columns, each valid until the next is requested.
 
         Yields:
@@ -273,7 +273,7 @@ class CaptureReader(Iterator[Packet]):
         """
         return self._columns("packets", None)
 
-    def columns_of_all_records(self, bounds: "TimeBounds | None" = None) -> Generator[PacketColumns, None, None]:
+    def columns_of_all_records(self, bounds: "TimeBounds | None" = None) -> "Generator[PacketColumns, None, None]":
         """Yield the remaining records as columns, each valid until the next is requested.
 
         A record without a packet that machine code reads is a row with the interface `NO_INTERFACE`.
@@ -291,12 +291,14 @@ class CaptureReader(Iterator[Packet]):
 
     def _columns(
         self, kind: Literal["packets", "records"], bounds: "TimeBounds | None"
-    ) -> Generator[PacketColumns, None, None]:
+    ) -> "Generator[PacketColumns, None, None]":
         if is_worthwhile(size_of(self._source)):
             from .native.run import all_columns
 
             yield from all_columns(self, kind, bounds)
             return
+        from .packets import columns_within
+
         before = 0
         for buffer, records in self.chunks():
             yield columns_within(self.container, buffer, records, before, bounds)
@@ -312,6 +314,7 @@ class CaptureReader(Iterator[Packet]):
             DamagedCapture: The capture is truncated or corrupt.
         """
         from .batches import batch
+        from .packets import columns_of_packets
 
         if self._is_iterating:
             return batch([columns_of_packets(list(self._packets))])

@@ -1,22 +1,41 @@
-"""The table of capture formats: recognising the format of a capture, and selecting the format of the output."""
+"""The table of capture formats: recognising the format of a capture, and selecting the format of the output.
+
+The module of a format is imported when the table is searched and no format before it is the one.
+"""
 
 import os
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Iterator, Sequence
 
+from .._typing import Final
 from .base import UNLIMITED, CaptureFormat, Container, RecordSource, RecordWriter
 from .input import Input
-from .pcap import PCAP_FORMAT
-from .pcapng import PCAPNG_FORMAT
 
-FORMATS: Final[tuple[CaptureFormat, ...]] = (PCAP_FORMAT, PCAPNG_FORMAT)
 
-_COMMON_FORMAT: Final = PCAPNG_FORMAT.name  # for sources in different formats: it represents any packet
+def _pcap() -> CaptureFormat:
+    from .pcap import PCAP_FORMAT
+
+    return PCAP_FORMAT
+
+
+def _pcapng() -> CaptureFormat:
+    from .pcapng import PCAPNG_FORMAT
+
+    return PCAPNG_FORMAT
+
+
+FORMATS: Final[tuple[Callable[[], CaptureFormat], ...]] = (_pcap, _pcapng)
+"""The functions that import the formats."""
+
+_common_format: Final = _pcapng  # for sources in different formats: it represents any packet
+
+
+def _formats() -> Iterator[CaptureFormat]:
+    return (load() for load in FORMATS)
 
 
 def format_names() -> tuple[str, ...]:
     """Return the names of the formats that can be written."""
-    return tuple(capture_format.name for capture_format in FORMATS)
+    return tuple(capture_format.name for capture_format in _formats())
 
 
 def open_container(begin: bytes, source: Input) -> Container:
@@ -24,7 +43,7 @@ def open_container(begin: bytes, source: Input) -> Container:
 
     Raises `CaptureError`, which contains the name of the source, if no format recognises the capture.
     """
-    for capture_format in FORMATS:
+    for capture_format in _formats():
         if capture_format.recognizes(begin):
             return capture_format.open(begin, source.name)
     from .foreign import rejection
@@ -40,10 +59,9 @@ def make_writer(
     Without a format name, sources of one format retain it, and sources of several formats become a pcapng. The writer
     truncates packets to *snaplen* bytes.
     """
-    if format_name is None:
-        kinds = {container.kind for _, container in sources}
-        format_name = kinds.pop() if len(kinds) == 1 else _COMMON_FORMAT
-    return _format_named(format_name).writer(sources, snaplen)
+    names = {container.kind for _, container in sources} if format_name is None else {format_name}
+    capture_format = _format_named(names.pop()) if len(names) == 1 else _common_format()
+    return capture_format.writer(sources, snaplen)
 
 
 def format_name_for_file(name: str) -> str:
@@ -54,10 +72,10 @@ def format_name_for_file(name: str) -> str:
     """
     stem, last = os.path.splitext(name.lower())
     for suffix in (last, os.path.splitext(stem)[1]):
-        for capture_format in FORMATS:
+        for capture_format in _formats():
             if suffix in capture_format.suffixes:
                 return capture_format.name
-    return FORMATS[0].name
+    return FORMATS[0]().name
 
 
 def needs_interfaces(format_name: str | None) -> bool:
@@ -66,4 +84,4 @@ def needs_interfaces(format_name: str | None) -> bool:
 
 
 def _format_named(name: str) -> CaptureFormat:
-    return next(capture_format for capture_format in FORMATS if capture_format.name == name)
+    return next(capture_format for capture_format in _formats() if capture_format.name == name)

@@ -1,8 +1,7 @@
 """Random samples of packets, the same in each run."""
 
-from typing import Final
-
 from .._named_tuple import NamedTuple
+from .._typing import Final
 from .._validators import within
 from ..packet.skb import splitmix64
 

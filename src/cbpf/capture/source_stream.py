@@ -2,12 +2,11 @@
 
 import io
 import os
-import select
 import stat
 import sys
 from collections.abc import Callable
-from typing import Any, BinaryIO, Final, TypeAlias, TypeVar
 
+from .._typing import Any, BinaryIO, Final, TypeAlias, TypeVar
 from ..errors import CaptureError, DamagedCapture, FieldError
 
 Source: TypeAlias = str | os.PathLike[str] | BinaryIO
@@ -130,6 +129,8 @@ class SourceStream:
 
 def wait_readable(descriptors: list[int], seconds: float | None) -> bool:
     """Wait until one of the descriptors can be read or has ended; return False after this time."""
+    import select
+
     poll = select.poll()
     for descriptor in descriptors:
         poll.register(descriptor, select.POLLIN)

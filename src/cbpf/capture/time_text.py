@@ -1,8 +1,8 @@
 """Times of packets as text."""
 
 import time
-from typing import Final
 
+from .._typing import Final
 from .base import SECOND
 
 _CYCLE_YEARS: Final = 400  # the period of the Gregorian calendar

@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_FLOOR, Context, Decimal, InvalidOperation
-from typing import Final, TypeAlias
 
 from .._named_tuple import NamedTuple
+from .._typing import Final, TypeAlias
 from .._validators import within
 from ..errors import FieldError
 from .base import SECOND

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import Any
 
+from .._typing import Any
 from ..packet.host_order import HOST_BYTE_ORDER, ByteOrder
 from ..packet.link_types import LinkType
 from .base import Interface

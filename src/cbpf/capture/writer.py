@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import repeat
-from typing import Any, Final, Literal, Self, TypeAlias
 
 from .._named_tuple import NamedTuple
+from .._typing import Any, Final, Literal, Self, TypeAlias
 from .._validators import flag, iterable, one_of
 from ..errors import CaptureError, DamagedCapture, FieldError
 from ..packet.batch import Packets

@@ -13,8 +13,8 @@ import sys
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, Final, NoReturn
 
+from .._typing import Any, Final, NoReturn
 from .commands import COMMANDS as COMMANDS
 from .failures import report
 from .parser import parse

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from functools import wraps
-from typing import Any, Final
 
 import cbpf
 
+from .._typing import Any, Final
 from .declarations import Function, argument, option
 from .failures import UsageError
 from .options import (

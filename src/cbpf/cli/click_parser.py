@@ -8,13 +8,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
-from typing import Any
 
 import click
 from click.core import ParameterSource
 
 import cbpf
 
+from .._typing import Any
 from . import commands
 from .completed_values import CompletedText
 from .declarations import Argument, Command, Invocation, Option
@@ -176,8 +176,8 @@ def _argument(argument: Argument) -> Callable[..., Any]:
 
 def _click_type(kind: Kind) -> click.ParamType[Any]:
     match kind:
-        case Choice(words):
-            return click.Choice(words)
+        case Choice():
+            return click.Choice(kind.words)
         case Integer(None, None):
             return click.INT
         case Integer(low, high):

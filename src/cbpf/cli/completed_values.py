@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import click
 from click.types import StringParamType
 
+from .._typing import TYPE_CHECKING, Any, Final, TypeAlias
 from .values import EXPRESSION, FILE, LINK_TYPE, ROUTE, Text
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ the name of a file, and "plain" is a value.
 from __future__ import annotations
 
 import os
-from typing import Any, Final
 
 from click import shell_completion
 
+from .._typing import Any, Final
 from . import QUERY_VARIABLE
 from .click_parser import group
 from .completion_scripts import SCRIPTS, script

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from .._typing import Final
 
 SCRIPTS: Final = {"bash": "cbpf.bash", "fish": "cbpf.fish", "zsh": "_cbpf"}
 """The file of the script of each shell, in the folder `scripts`; the wheel installs them below `share` as well."""

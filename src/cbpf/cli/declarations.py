@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection, Sequence
-from typing import Any, Final, TypeAlias
 
 import cbpf
 
 from .._named_tuple import NamedTuple
+from .._typing import Any, Final, TypeAlias
 from .failures import UsageError
-from .values import TEXT, Kind
+from .values import TEXT, Choice, Kind
 
 Function: TypeAlias = "Callable[..., int | None]"
 Decorator: TypeAlias = Callable[[Function], Function]
@@ -60,13 +60,12 @@ class Option(NamedTuple):
             return bool(given)
         if self.multiple:
             return tuple(map(self.kind.read, given))
-        return self._converted(given[-1] if given else self.default)
+        value = self.kind.read(given[-1]) if given else self._default(self.kind)
+        return value if value is None or self.convert is None else self.convert(value)
 
-    def _converted(self, text: Any) -> Any:
-        if text is None or self.kind is None:
-            return None
-        value = self.kind.read(text)
-        return value if self.convert is None else self.convert(value)
+    def _default(self, kind: Kind) -> Any:
+        """Return the default as a value; one of a `Choice` is one of its words."""
+        return self.default if self.default is None or isinstance(kind, Choice) else kind.read(self.default)
 
 
 class Argument(NamedTuple):

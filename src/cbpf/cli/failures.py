@@ -6,10 +6,10 @@ import errno
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Final
 
 import cbpf
 
+from .._typing import Final
 from .streams import echo
 
 DEBUG_VARIABLE: Final = "CBPF_DEBUG"

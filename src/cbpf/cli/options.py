@@ -7,10 +7,10 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any, Final, get_args
 
 import cbpf
 
+from .._typing import Any, Final, get_args
 from .declarations import Decorator, Function, Invocation, option
 from .failures import CommandError, UsageError
 from .values import EXPRESSION, FILE, LINK_TYPE, Choice, Integer, Number
@@ -20,13 +20,12 @@ from .values import EXPRESSION, FILE, LINK_TYPE, Choice, Integer, Number
 
 def new_dialect_option(help: str, *, default: str | None = "pcap", shows_default: bool | str = True) -> Decorator:
     """Return the option --dialect with a help text, for the parameter *dialect*."""
-    dialects = cbpf.DIALECTS
     return option(
         "--dialect",
-        kind=Choice(tuple(dialects)),
+        kind=Choice(lambda: tuple(cbpf.DIALECTS)),
         default=default,
         shows_default=shows_default,
-        convert=dialects.__getitem__,
+        convert=lambda name: cbpf.DIALECTS[name],
         help=help,
     )
 
@@ -35,7 +34,7 @@ dialect_option: Final = new_dialect_option("BPF dialect used to verify and run t
 
 engine_option: Final = option(
     "--engine",
-    kind=Choice(get_args(cbpf.EngineName)),
+    kind=Choice(lambda: get_args(cbpf.EngineName)),
     default="auto",
     shows_default=True,
     help="Execution engine.",
@@ -84,7 +83,7 @@ netmask_option: Final = option(
 
 goal_option: Final = option(
     "--goal",
-    kind=Choice(get_args(cbpf.Goal)),
+    kind=Choice(lambda: get_args(cbpf.Goal)),
     default="size",
     shows_default=True,
     help="Optimise for size (fewer instructions) or for speed: chains of tests become trees, which are longer but have "
@@ -101,7 +100,7 @@ sources_option: Final = option(
     help="Capture to read, - for standard input (the default); may be repeated.",
 )
 
-format_choice: Final = Choice(cbpf.FORMAT_NAMES)
+format_choice: Final = Choice(lambda: cbpf.FORMAT_NAMES)
 
 
 def target_format_option(default: str, choice: Choice = format_choice) -> Decorator:
@@ -196,7 +195,7 @@ def list_options(command: Function) -> Function:
     )
     @option(
         "--direction",
-        kind=Choice(get_args(cbpf.Direction)),
+        kind=Choice(lambda: get_args(cbpf.Direction)),
         default="src or dst",
         shows_default=True,
         help="The addresses and ports of a packet that must be in the lists.",
@@ -368,7 +367,7 @@ def program_or_expression(
     path: str | None,
     expression: str | None,
     link_type: str,
-    dialect: cbpf.Dialect = cbpf.PCAP,
+    dialect: cbpf.Dialect | None = None,
     optimizer: cbpf.Optimizer = "cbpf",
 ) -> cbpf.Program:
     """Return the program of -e EXPRESSION, optimised for *dialect*, or that of a file, by default standard input."""
@@ -376,7 +375,7 @@ def program_or_expression(
         return read_program("-" if path is None else path)
     if path is not None:
         raise UsageError("PROGRAM and -e EXPRESSION are mutually exclusive")
-    return cbpf.compile(expression, link_type=link_type, dialect=dialect, optimizer=optimizer)
+    return cbpf.compile(expression, link_type=link_type, dialect=dialect or cbpf.PCAP, optimizer=optimizer)
 
 
 def read_expression(words: tuple[str, ...], expression_file: str | None) -> str:

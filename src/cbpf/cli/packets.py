@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final, TypeAlias
-
 import cbpf
 
+from .._typing import Final, TypeAlias
 from .declarations import option
 from .failures import UsageError
 from .options import read_filter

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Any
 
+from .._typing import Any
 from . import commands
 from .declarations import Argument, Command, Invocation, Option
 

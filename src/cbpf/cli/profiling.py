@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import chain
-from typing import Final
 
 import cbpf
 
 from .._named_tuple import NamedTuple
+from .._typing import Final
 from .declarations import Invocation, option
 from .failures import UsageError
 from .options import program_or_expression

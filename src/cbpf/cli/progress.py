@@ -6,8 +6,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
 
+from .._typing import Any, Final
 from .declarations import Function, option
 from .streams import echo
 

@@ -1,6 +1,6 @@
 """The options of tcpdump that the commands for captures do not have."""
 
-from typing import Final
+from .._typing import Final
 
 TCPDUMP_OPTIONS: Final = {
     "cbpf compile prints programs": "-d",

@@ -6,9 +6,10 @@ about other values and completes values in a shell.
 
 from __future__ import annotations
 
-from typing import Final, TypeAlias
+from collections.abc import Callable
 
 from .._named_tuple import NamedTuple
+from .._typing import Final, TypeAlias
 
 
 class Text(NamedTuple):
@@ -22,9 +23,14 @@ class Text(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """One of a few words."""
+    """One of a few words; if a function returns them, the module that defines them is imported at their first use."""
 
-    words: tuple[str, ...]
+    source: tuple[str, ...] | Callable[[], tuple[str, ...]]
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words."""
+        return self.source() if callable(self.source) else self.source
 
     def read(self, text: str) -> str:
         """Return the value of a text; raise `ValueError` for any other word."""

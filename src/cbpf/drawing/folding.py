@@ -11,9 +11,9 @@ A block that only continues with the next one is joined with it as well.
 """
 
 from collections.abc import Sequence
-from typing import Final
 
 from .._named_tuple import NamedTuple
+from .._typing import Final
 from ..analysis.cfg import Block, Edge
 
 MAX_BLOCKS: Final = 60

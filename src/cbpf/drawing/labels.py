@@ -2,8 +2,8 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Final, Literal, TypeAlias
 
+from .._typing import Final, Literal, TypeAlias
 from ..analysis.abstract_value import Known
 from ..analysis.cfg import Block, Edge
 from ..analysis.flow import Flow

@@ -9,9 +9,9 @@ neighbours as the order and the minimum distances allow, by isotonic regression.
 from bisect import bisect_right, insort
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import Final
 
 from .._named_tuple import NamedTuple
+from .._typing import Final
 
 _ITERATIONS: Final = 12  # of ordering, and of placement: alternately downward and upward
 _BOX_GAP: Final = 24.0

@@ -6,9 +6,9 @@ attributes: a style sheet would also apply to the rest of a page that contains t
 
 from collections.abc import Iterator
 from html import escape
-from typing import Final
 
 from .._named_tuple import NamedTuple
+from .._typing import Final
 from ..analysis.cfg import Block, Edge
 from .labels import EDGE_COLORS, STROKES, TEXT_COLOR, Labels
 from .layout import GraphLayout, lay_out

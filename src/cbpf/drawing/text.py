@@ -1,8 +1,8 @@
 """The graph of a program as text that other programs draw: DOT and Mermaid."""
 
 from collections.abc import Iterator
-from typing import Final
 
+from .._typing import Final
 from ..analysis.cfg import Edge
 from .labels import EDGE_COLORS, FILLS, STROKES, TEXT_COLOR, Labels
 

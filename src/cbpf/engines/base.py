@@ -1,11 +1,14 @@
 """The interface of an engine: the functions that run one program on one packet or on many."""
 
-from array import array
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
 
-from ..packet.batch import Packets
-from ..packet.skb import SocketBuffer
+from .._typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from array import array
+
+    from ..packet.batch import Packets
+    from ..packet.skb import SocketBuffer
 
 
 class RunFunction(Protocol):
@@ -20,7 +23,7 @@ class RunFunction(Protocol):
         PacketError: *packet* is not a buffer of bytes.
     """
 
-    def __call__(self, packet: Any, wire_length: int | None = None, buffer: SocketBuffer | None = None, /) -> int: ...
+    def __call__(self, packet: Any, wire_length: int | None = None, buffer: "SocketBuffer | None" = None, /) -> int: ...
 
 
 class Engine(Protocol):
@@ -54,7 +57,7 @@ class Engine(Protocol):
         """
         ...
 
-    def verdicts(self, packets: Packets | Iterable[Any]) -> "array[int]":
+    def verdicts(self, packets: "Packets | Iterable[Any]") -> "array[int]":
         """Return the verdicts on many packets, as unsigned 32-bit numbers."""
         ...
 
@@ -69,8 +72,12 @@ class PerPacketEngine:
     def native_for_sockets(self, link_type: str) -> None:
         """Return None: the engine has no machine code."""
 
-    def verdicts(self, packets: Packets | Iterable[Any]) -> "array[int]":
+    def verdicts(self, packets: "Packets | Iterable[Any]") -> "array[int]":
         """Return the verdicts on many packets, as unsigned 32-bit numbers."""
+        from array import array
+
+        from ..packet.batch import Packets
+
         if isinstance(packets, Packets):
             return array("I", map(self.evaluate, packets, packets.wire_lengths))
         return array("I", map(self.run, packets))

@@ -6,18 +6,18 @@ one instruction after the other; the tracer records the machine after each of th
 
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any
 
 from .._record import Record
 from .._text import Readable
+from .._typing import Any
 from ..isa.alu import ARITHMETIC, COMPARISONS
 from ..isa.dialects import PCAP, Dialect, FetchOrder
 from ..isa.instructions import RawInstruction
 from ..isa.opcodes import SCRATCH_SLOTS, WORD_MASK, Action, Extension
 from ..isa.program import Program
 from ..isa.semantics import HeaderKind, begin, execute
-from ..packet.batch import as_packet
 from ..packet.metadata import Metadata
+from ..packet.packet_bytes import as_packet
 from ..packet.skb import SocketBuffer
 
 

@@ -25,16 +25,14 @@ A program that accepts IPv4 and ARP becomes:
 
 import heapq
 from collections import Counter
-from typing import Any, Final, get_args
 
 from .._named_tuple import NamedTuple
+from .._typing import Any, Final, get_args
 from ..isa.dialects import Dialect, FetchOrder
 from ..isa.opcodes import OPCODE_BY_CODE, SIGN_BIT, SIGNS, WORD_MASK, Action, Extension
 from ..isa.program import Program
 from ..isa.semantics import HeaderKind, begin, execute
-from ..packet.batch import as_packet
-from ..packet.metadata import Metadata
-from ..packet.skb import SocketBuffer
+from ..packet.packet_bytes import as_packet
 from .base import RunFunction
 
 _OPERATORS: Final = SIGNS | {Action.DIV: "//"}
@@ -332,7 +330,12 @@ def compile_to_counting_python(
 
 def _load_function(source: str, **counters: list[int]) -> RunFunction:
     """Execute the source of a function and return the function; *counters* are its global variables."""
-    scope: dict[str, Any] = {"SocketBuffer": SocketBuffer, "as_packet": as_packet, "DEFAULTS": Metadata(), **counters}
+    scope: dict[str, Any] = {"as_packet": as_packet, **counters}
+    if "SocketBuffer" in source:
+        from ..packet.metadata import Metadata
+        from ..packet.skb import SocketBuffer
+
+        scope |= {"SocketBuffer": SocketBuffer, "DEFAULTS": Metadata()}
     exec(compile(source, "<BPF program>", "exec"), scope)
     run: RunFunction = scope["run"]
     return run

@@ -6,15 +6,17 @@ range. This module parses the entries to ranges of numbers; a list is one test o
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import Annotated, Any, Final, TypeAlias
 
 from .._named_tuple import NamedTuple
-from .._options import Direction
 from .._record import Record
+from .._typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 from .._validators import one_of
 from .._validators import text as check_text
 from ..errors import ExpressionError, FieldError
 from ..isa.word_ranges import Ranges, union
+
+if TYPE_CHECKING:
+    from .._options import Direction
 
 
 class HostRanges(NamedTuple):
@@ -124,7 +126,7 @@ class Expression(Record):
     text: Annotated[str, check_text] = ""
     hosts: Annotated[HostRanges | Iterable[object], _check_hosts] = ()
     ports: Annotated[Iterable[object], _check_ports] = ()
-    direction: Annotated[Direction, one_of("src or dst", "src and dst", "src", "dst")] = "src or dst"
+    direction: Annotated["Direction", one_of("src or dst", "src and dst", "src", "dst")] = "src or dst"
 
     @property
     def lists(self) -> tuple[Ranges, Ranges, Ranges]:

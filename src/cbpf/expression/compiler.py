@@ -5,10 +5,9 @@ better program, and the verifier checks that program.
 """
 
 from collections.abc import Iterable
-from typing import Any, Final
 
 from .._named_tuple import NamedTuple
-from .._options import FrontEnd, Goal, Optimizer
+from .._typing import TYPE_CHECKING, Any, Final
 from .._validators import flag, one_of, within
 from ..errors import FieldError, quoted, warn
 from ..isa.dialects import LINUX, PCAP, Dialect, check_dialect
@@ -19,6 +18,9 @@ from .address_lists import Expression
 from .front_end import REJECT_ALL, Code, RawInstructions, check_characters, plain_code
 from .names import SYSTEM_NAMES, Lookups, Resolver, SystemResolver
 from .target import SocketStart, Target, netmask_number
+
+if TYPE_CHECKING:
+    from .._options import FrontEnd, Goal, Optimizer
 
 DEFAULT_SNAPLEN: Final = 262_144
 """The verdict on accepted packets by default, in bytes: tcpdump's default snapshot length."""
@@ -35,10 +37,10 @@ def compile(
     link_type: str | int | LinkType = "EN10MB",
     snaplen: int = DEFAULT_SNAPLEN,
     netmask: int | str | None = None,
-    optimizer: Optimizer = "cbpf",
+    optimizer: "Optimizer" = "cbpf",
     dialect: Dialect | None = None,
-    goal: Goal | None = None,
-    frontend: FrontEnd = "cbpf",
+    goal: "Goal | None" = None,
+    frontend: "FrontEnd" = "cbpf",
     names: Resolver | None = SYSTEM_NAMES,
     lint: bool = False,
     live: bool = False,
@@ -208,10 +210,10 @@ def compile_quietly(
     expression: str | Expression,
     names: Lookups,
     *,
-    frontend: FrontEnd = "cbpf",
-    optimizer: Optimizer = "cbpf",
+    frontend: "FrontEnd" = "cbpf",
+    optimizer: "Optimizer" = "cbpf",
     dialect: Dialect = PCAP,
-    goal: Goal | None = None,
+    goal: "Goal | None" = None,
     optimize_sets: bool = False,
 ) -> Compiled:
     """Return the program of an expression for a live device or a capture file, and its warnings; see `compile`.
@@ -259,8 +261,8 @@ def _code(
     expression: Expression,
     target: Target,
     names: Lookups,
-    frontend: FrontEnd,
-    optimizer: Optimizer,
+    frontend: "FrontEnd",
+    optimizer: "Optimizer",
     *,
     keep_sets: bool,
 ) -> Code:
@@ -272,7 +274,7 @@ def _code(
     return libpcap_code(expression.text, target, optimize=optimizer == "libpcap")
 
 
-def _optimized(code: Code, dialect: Dialect, goal: Goal) -> Program | None:
+def _optimized(code: Code, dialect: Dialect, goal: "Goal") -> Program | None:
     """Return the optimised program, which is verified, or the plain one if the optimiser finds no better one.
 
     The result is None if the arithmetic of an expression with long lists is too complex for the optimiser.
@@ -288,7 +290,7 @@ def _optimized(code: Code, dialect: Dialect, goal: Goal) -> Program | None:
     return Program(code.instructions) if improved is None else improved
 
 
-def _optimized_with_sets(code: Code, dialect: Dialect, goal: Goal) -> Program | None:
+def _optimized_with_sets(code: Code, dialect: Dialect, goal: "Goal") -> Program | None:
     from ..isa.verifier import verify
     from ..optimizer.ir.value_numbering import TooLarge
     from ..optimizer.pipeline import with_sets

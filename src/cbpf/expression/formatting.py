@@ -14,8 +14,8 @@ written where the grammar requires them, and where a reader could see another st
 import re
 from collections.abc import Iterator
 from itertools import groupby
-from typing import Final, TypeAlias
 
+from .._typing import Final, TypeAlias
 from .._validators import within
 from ..errors import FieldError
 from .front_end import check_characters

@@ -1,9 +1,9 @@
 """The stack of the parser: unfinished constructs, the operands that they wait for, and complete operands."""
 
 from enum import Enum, auto
-from typing import Final
 
 from .._named_tuple import NamedTuple
+from .._typing import Final
 from .lexer import Token
 from .primitives import EXPECTED_ARITHMETIC, EXPECTED_CONDITION, EXPECTED_NUMBER
 from .syntax_tree import And, Arithmetic, Condition, Or, Qualifiers, Span

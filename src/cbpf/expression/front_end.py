@@ -4,9 +4,9 @@
 """
 
 from collections.abc import Mapping
-from typing import Final, TypeAlias
 
 from .._named_tuple import NamedTuple
+from .._typing import Final, TypeAlias
 from ..errors import ExpressionError
 from ..isa.instructions import RawInstruction, RetConstant
 from ..isa.word_ranges import NO_SETS, SetTest

@@ -6,9 +6,9 @@ that matches a rule but has no value becomes one of kind "invalid", whose word i
 
 import re
 from functools import cache
-from typing import Final, Literal, TypeAlias
 
 from .._named_tuple import NamedTuple
+from .._typing import Final, Literal, TypeAlias
 from .vocabulary import KEYWORDS, NAMED_NUMBERS, PROTOCOLS
 
 TokenKind: TypeAlias = Literal[

@@ -8,9 +8,9 @@ import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any, Final, Self, TypeAlias
 
 from .._named_tuple import NamedTuple
+from .._typing import Any, Final, Self, TypeAlias
 from ..errors import ExpressionError, MissingLibrary
 from ..packet.link_types import LinkType, link_type_by_dlt
 from .target import Target

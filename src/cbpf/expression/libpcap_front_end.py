@@ -4,8 +4,8 @@ The text of an error is that of libpcap, which has no place.
 """
 
 import re
-from typing import Final
 
+from .._typing import Final
 from ..errors import ExpressionError, LinkTypeError
 from ..isa.instructions import RawInstruction, RetConstant
 from ..isa.opcodes import OPCODE_BY_CODE, Action

@@ -1,7 +1,8 @@
 """The names in expressions: hosts, networks, services and protocols, resolved by the system or by the caller."""
 
 from collections.abc import Sequence
-from typing import Any, Final, Protocol
+
+from .._typing import Any, Final, Protocol
 
 
 class Resolver(Protocol):

@@ -6,8 +6,7 @@ condition, identifiers, arithmetic or a number, and only later tokens decide bet
 category, which the frame that receives it may narrow.
 """
 
-from typing import Final, TypeAlias
-
+from .._typing import Final, TypeAlias
 from .frames import (
     AFTER_NOT,
     CONDITIONS,

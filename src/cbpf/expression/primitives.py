@@ -1,7 +1,6 @@
 """The parser's reader of tokens, and the primitives that contain no other conditions."""
 
-from typing import Final
-
+from .._typing import Final
 from .lexer import Token
 from .syntax_tree import Match, Primitive, Protocol, Qualifiers, Span
 from .vocabulary import ARGUMENTS, DIRECTIONS, FIELDS, FLAGS, KINDS, QUALIFIERS, WLAN

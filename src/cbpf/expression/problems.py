@@ -1,7 +1,6 @@
 """Problems of an expression whose syntax is right: the place, the fact, and the rule."""
 
-from typing import Final, Literal, TypeAlias
-
+from .._typing import Final, Literal, TypeAlias
 from .syntax_tree import Span
 
 ProblemKind: TypeAlias = Literal[

@@ -6,17 +6,19 @@ any other program, a cached one is verified before it runs.
 """
 
 from itertools import count
-from typing import Final
 
 from .._named_tuple import NamedTuple
-from .._options import Optimizer
+from .._typing import TYPE_CHECKING, Final
 from ..engines.llvm import code_cache
 from ..errors import warn
 from ..isa.dialects import DIALECTS, Dialect
 from ..isa.program import Program
-from .address_lists import Expression
 from .names import Lookups
 from .target import Target
+
+if TYPE_CHECKING:
+    from .._options import Optimizer
+    from .address_lists import Expression
 
 _MAX_PROGRAMS: Final = 16
 """The number of programs that a process looks up and stores. After the first one, the compiler is imported."""
@@ -27,12 +29,12 @@ _numbers: Final = count(1)
 class Options(NamedTuple):
     """The arguments of `compiler.compile_quietly` that a program depends on, beside the expression and its target."""
 
-    optimizer: Optimizer
+    optimizer: "Optimizer"
     dialect: Dialect
     optimize_sets: bool
 
 
-def compile_cached(target: Target, expression: str | Expression, names: Lookups, options: Options) -> Program:
+def compile_cached(target: Target, expression: "str | Expression", names: Lookups, options: Options) -> Program:
     """Return the program of an expression for a capture, from the disk cache if possible, and emit its warnings."""
     key = _key(target, expression, options)
     if key is None or next(_numbers) > _MAX_PROGRAMS:
@@ -46,7 +48,7 @@ def compile_cached(target: Target, expression: str | Expression, names: Lookups,
     return program
 
 
-def _key(target: Target, expression: str | Expression, options: Options) -> str | None:
+def _key(target: Target, expression: "str | Expression", options: Options) -> str | None:
     """Return the key of a program; None if the program is not cached."""
     dialect = options.dialect
     if not isinstance(expression, str) or dialect is not DIALECTS.get(dialect.name):
@@ -54,7 +56,7 @@ def _key(target: Target, expression: str | Expression, options: Options) -> str 
     return f"program {expression!a} {tuple(target)} {options.optimizer} {dialect.name} {options.optimize_sets}"
 
 
-def _compile(target: Target, expression: str | Expression, names: Lookups, options: Options) -> tuple[Program, bool]:
+def _compile(target: Target, expression: "str | Expression", names: Lookups, options: Options) -> tuple[Program, bool]:
     """Return the program of an expression, and whether the compilation had warnings."""
     from .compiler import compile_quietly
 

@@ -6,8 +6,8 @@ remain in their base, and names as they are.
 
 import re
 from collections.abc import Iterable
-from typing import Final
 
+from .._typing import Final
 from .lexer import Token, tokens
 from .syntax_tree import Qualifiers
 from .vocabulary import WLAN

@@ -5,10 +5,9 @@ sequence are one flat node. A node of alternating operators is as deep as the te
 iterative.
 """
 
-from typing import TypeAlias
-
 from .._named_tuple import NamedTuple
 from .._record import Record
+from .._typing import TypeAlias
 from .lexer import Token
 
 

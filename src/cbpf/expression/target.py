@@ -1,8 +1,7 @@
 """The packets that an expression is compiled for."""
 
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
-
 from .._named_tuple import NamedTuple
+from .._typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from .._validators import check_word
 from ..errors import FieldError
 from ..packet.link_types import LinkType, link_type, link_types

@@ -1,8 +1,8 @@
 """The syntax tree of an expression as text: a line for each node, with its span."""
 
 from collections.abc import Iterator
-from typing import Final, TypeAlias
 
+from .._typing import Final, TypeAlias
 from .formatting import parsed
 from .lexer import Token
 from .syntax_tree import (

@@ -3,7 +3,7 @@
 `KEYWORDS` maps each spelling to its canonical word, so synonyms such as `ether` and `wlan` are equal to the parser.
 """
 
-from typing import Final
+from .._typing import Final
 
 
 def words(text: str) -> list[str]:

@@ -1,9 +1,12 @@
 """The virtual machine."""
 
 from .. import vm
-from .._options import EngineName
+from .._typing import TYPE_CHECKING
 from ..isa.dialects import PCAP, Dialect
 from .arguments import LinkTypeName, ProgramSource, as_program
+
+if TYPE_CHECKING:
+    from .._options import EngineName
 
 
 class VM(vm.VM):
@@ -49,7 +52,7 @@ class VM(vm.VM):
         self,
         program: ProgramSource,
         *,
-        engine: EngineName = "auto",
+        engine: "EngineName" = "auto",
         dialect: Dialect = PCAP,
         link_type: LinkTypeName = "EN10MB",
     ) -> None:

@@ -1,11 +1,14 @@
 """The optimiser."""
 
-from .._options import Goal
+from .._typing import TYPE_CHECKING
 from ..isa.dialects import PCAP, Dialect
 from ..isa.program import Program
 from ..optimizer import pipeline
 from ..optimizer.pipeline import Stage
 from .arguments import LinkTypeName, ProgramSource, as_program
+
+if TYPE_CHECKING:
+    from .._options import Goal
 
 
 def optimize(
@@ -13,7 +16,7 @@ def optimize(
     *,
     link_type: LinkTypeName = "EN10MB",
     dialect: Dialect = PCAP,
-    goal: Goal = "size",
+    goal: "Goal" = "size",
     prove: bool = False,
     timeout: float | None = 30,
 ) -> Program:
@@ -59,7 +62,7 @@ def optimize(
 
 
 def optimization_stages(
-    program: ProgramSource, *, link_type: LinkTypeName = "EN10MB", dialect: Dialect = PCAP, goal: Goal = "size"
+    program: ProgramSource, *, link_type: LinkTypeName = "EN10MB", dialect: Dialect = PCAP, goal: "Goal" = "size"
 ) -> tuple[Stage, ...]:
     r"""Return the program after each stage of `optimize` that changed it.
 

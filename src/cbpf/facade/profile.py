@@ -1,7 +1,6 @@
 """Execution profiles."""
 
-from typing import Any
-
+from .._typing import Any
 from ..analysis import profile
 from ..analysis.profile import ExecutionCounts
 from ..isa.dialects import PCAP, Dialect

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from .._named_tuple import NamedTuple
-from .._options import EngineName
+from .._typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from .._validators import iterable, within
 from ..capture.base import UNLIMITED, NullWriter, RecordWriter
 from ..capture.output import Target
@@ -13,7 +12,6 @@ from ..capture.reader import CaptureReader
 from ..capture.registry import format_names, make_writer
 from ..capture.source_stream import Source
 from ..errors import CaptureError, FieldError
-from ..expression.address_lists import Expression
 from ..expression.names import SYSTEM_NAMES, Lookups, Resolver
 from ..isa.dialects import PCAP, Dialect
 from ..isa.program import Program
@@ -25,8 +23,10 @@ from .summary import Summary
 from .targets import TargetChoice, choose_targets, open_targets, require_different
 
 if TYPE_CHECKING:
+    from .._options import EngineName
     from ..capture.sampling import Sample
     from ..capture.times import TimeLimit, TimeRange
+    from ..expression.address_lists import Expression
     from .rotation import Rotation
 
 ContainerChoice: TypeAlias = Literal["same", "pcap", "pcapng"]
@@ -51,7 +51,7 @@ def filter_capture(
     sample: int | None = None,
     seed: int = 0,
     snaplen: int | None = None,
-    engine: EngineName = "auto",
+    engine: "EngineName" = "auto",
     dialect: Dialect = PCAP,
     as_socket: bool = False,
     progress: Progress | None = None,
@@ -153,7 +153,7 @@ def split_capture(
     snaplen: int | None = None,
     container: ContainerChoice = "same",
     compress: str | None = None,
-    engine: EngineName = "auto",
+    engine: "EngineName" = "auto",
     dialect: Dialect = PCAP,
     as_socket: bool = False,
     progress: Progress | None = None,
@@ -216,7 +216,7 @@ class _RunOptions(NamedTuple):
     container: ContainerChoice
     compress: str | None
     snaplen: int
-    engine: EngineName
+    engine: "EngineName"
     dialect: Dialect
     as_socket: bool
     limit: int | None
@@ -318,14 +318,16 @@ def _make_writer(
 
 def _format_name(container: ContainerChoice, caller: str) -> str | None:
     """Return the name of the output format, or None for that of the sources."""
-    names = ("same", *format_names())
+    if container == "same":
+        return None
+    names = format_names()
     if container not in names:
-        raise FieldError(f"{caller}.container: {container!r} is not one of {names}")
-    return None if container == "same" else container
+        raise FieldError(f"{caller}.container: {container!r} is not one of {('same', *names)}")
+    return container
 
 
 def compile_for_capture(
-    expression: str | Expression,
+    expression: "str | Expression",
     capture: CaptureReader,
     *,
     interface: int = 0,

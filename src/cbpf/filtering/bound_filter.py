@@ -1,18 +1,14 @@
 """A filter that is applied to captures: its program for each kind of packet, and the VM that runs it."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from .._named_tuple import NamedTuple
-from .._options import EngineName, Optimizer
+from .._typing import TYPE_CHECKING, Any, Final, TypeAlias
 from ..capture.base import Interface
 from ..capture.native.choice import is_worthwhile
 from ..capture.reader import CaptureReader
 from ..errors import FieldError
-from ..expression.address_lists import Expression
-from ..formats.savefile import Savefile
 from ..isa.dialects import Dialect
-from ..isa.instructions import RetConstant
 from ..isa.opcodes import OPCODE_BY_CODE, Operand
 from ..isa.program import Instructions, Program
 from ..packet.link_types import LinkType
@@ -20,10 +16,13 @@ from ..vm import VM
 from .capture_programs import CapturePrograms, PacketKind, packet_kind
 
 if TYPE_CHECKING:
+    from .._options import EngineName, Optimizer
     from ..capture.native.run import PacketClasses
+    from ..expression.address_lists import Expression
+    from ..formats.savefile import Savefile
     from ..packet.host_view import ViewFunction
 
-Filter: TypeAlias = str | Expression | Instructions | Savefile | VM
+Filter: TypeAlias = "str | Expression | Instructions | Savefile | VM"
 """A filter of captures: an expression, a program, a savefile, or a VM with its engine and dialect."""
 
 MatchFunction: TypeAlias = Callable[[bytes, int], int]
@@ -32,12 +31,9 @@ MatchFunction: TypeAlias = Callable[[bytes, int], int]
 _MIN_OPTIMIZED_SIZE: Final = 100_000_000  # bytes from which compiled Python gains more than the optimiser's start costs
 
 
-def optimizer_for(size: float, *, is_native: bool) -> Optimizer:
+def optimizer_for(size: float, *, is_native: bool) -> "Optimizer":
     """Return the optimiser for the expressions of a run over captures of *size* bytes."""
     return None if is_native or size < _MIN_OPTIMIZED_SIZE else "cbpf"
-
-
-_REJECT_ALL: Final = Program([RetConstant(0)])
 
 
 class _BoundProgram(NamedTuple):
@@ -72,11 +68,11 @@ class BoundFilter:
     def __init__(
         self,
         filter: Filter,
-        engine: EngineName,
+        engine: "EngineName",
         dialect: Dialect,
         *,
         as_socket: bool = False,
-        optimizer: Optimizer = "cbpf",
+        optimizer: "Optimizer" = "cbpf",
     ) -> None:
         if isinstance(filter, bytes | bytearray):
             raise FieldError(f"filter: {filter!r} is bytes; an expression is text (parse reads programs)")
@@ -146,7 +142,9 @@ class BoundFilter:
         return view_function(interface.link_type, interface.byte_order, uses_length=uses_length or self._as_socket)
 
     def _reject(self) -> "_BoundProgram":
-        vm = self._vm(_REJECT_ALL)
+        from ..isa.instructions import RetConstant
+
+        vm = self._vm(Program([RetConstant(0)]))
         return _BoundProgram(vm.match, lambda: vm.native_match)
 
     def _vm(self, program: Program) -> VM:
@@ -177,7 +175,7 @@ def _match_as_socket(vm: VM, link_type: LinkType) -> MatchFunction:
     return match
 
 
-def is_native_chosen(filters: Sequence[Filter], engine: EngineName, size: float) -> bool:
+def is_native_chosen(filters: Sequence[Filter], engine: "EngineName", size: float) -> bool:
     """Return whether machine code may scan captures of *size* bytes; *engine* is that of the filters without a VM."""
     engines = {filter.engine if isinstance(filter, VM) else engine for filter in filters}
     if engines <= {"llvm", "auto"} and "auto" in engines:
@@ -187,7 +185,7 @@ def is_native_chosen(filters: Sequence[Filter], engine: EngineName, size: float)
 
 def bind_filters(
     filters: Sequence[Filter],
-    engine: EngineName,
+    engine: "EngineName",
     dialect: Dialect,
     size: float,
     *,

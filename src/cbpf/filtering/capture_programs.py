@@ -6,23 +6,25 @@ That is a warning as long as the filter fits another interface of the same captu
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final, TypeAlias
 
 from .._named_tuple import NamedTuple
-from .._options import Optimizer
+from .._typing import TYPE_CHECKING, TypeAlias
 from .._validators import flag
 from ..capture.base import Interface
 from ..capture.reader import CaptureReader
 from ..errors import CaptureError, CbpfError, LinkTypeError, VerificationError, warn
-from ..expression.address_lists import Expression
 from ..expression.names import SYSTEM_NAMES, Lookups, Resolver
 from ..expression.program_cache import Options, compile_cached
 from ..expression.target import interface_target
-from ..formats.savefile import Savefile
 from ..isa.dialects import PCAP, Dialect, check_dialect
 from ..isa.program import Instructions, Program
 from ..isa.verifier import verify
 from ..packet.link_types import LinkType, link_type, link_type_by_dlt
+
+if TYPE_CHECKING:
+    from .._options import Optimizer
+    from ..expression.address_lists import Expression
+    from ..formats.savefile import Savefile
 
 PacketKind: TypeAlias = tuple[LinkType, str]
 """The link type and the byte order: an expression is compiled once for each pair.
@@ -30,12 +32,22 @@ PacketKind: TypeAlias = tuple[LinkType, str]
 The snapshot length is not part of it: it changes only the number that an accepting program returns.
 """
 
-_ANY_INTERFACE: Final = Interface(link_type("EN10MB"), 262_144, "<")
-
 
 def packet_kind(interface: Interface) -> PacketKind:
     """Return the kind of the packets of an interface."""
     return interface.link_type, interface.byte_order
+
+
+def _any_interface() -> Interface:
+    return Interface(link_type("EN10MB"), 262_144, "<")
+
+
+def _as_filter(filter: "Expression | Savefile | Instructions") -> "Expression | Savefile | Program":
+    """Return a filter that is not a text; the modules of its kinds are imported for such a filter only."""
+    from ..expression.address_lists import Expression
+    from ..formats.savefile import Savefile
+
+    return filter if isinstance(filter, Expression | Savefile) else Program(filter)
 
 
 class _Misfit(NamedTuple):
@@ -70,18 +82,18 @@ class CapturePrograms:
 
     def __init__(
         self,
-        filter: str | Expression | Savefile | Instructions,
+        filter: "str | Expression | Savefile | Instructions",
         *,
         dialect: Dialect = PCAP,
-        optimizer: Optimizer = "cbpf",
+        optimizer: "Optimizer" = "cbpf",
         optimizes_lists: bool = True,
         names: Resolver | None = SYSTEM_NAMES,
         check: Callable[[Program], object] | None = None,
     ) -> None:
-        self._filter = filter if isinstance(filter, str | Expression | Savefile) else Program(filter)
+        self._filter = filter if isinstance(filter, str) else _as_filter(filter)
         self._dialect = check_dialect(dialect)
         self._names = Lookups(names)
-        self._optimizer: Optimizer = "cbpf" if isinstance(filter, Expression) else optimizer
+        self._optimizer = optimizer
         self._optimizes_lists = flag("CapturePrograms.optimizes_lists", optimizes_lists)
         self._check = check or (lambda program: verify(program, dialect=dialect))
         self._programs: dict[PacketKind, Program] = {}
@@ -121,7 +133,7 @@ class CapturePrograms:
         if self._programs:
             return
         described = [(capture.name, interface) for capture in captures for interface in capture.container.interfaces]
-        for name, interface in described or [("", _ANY_INTERFACE)]:  # an invalid expression is an error in any case
+        for name, interface in described or [("", _any_interface())]:  # an invalid expression is an error in any case
             if self._find(interface, name) is not None:
                 return
         if described:
@@ -194,14 +206,17 @@ class CapturePrograms:
     def _make(self, interface: Interface, name: str) -> Program:
         if isinstance(self._filter, Program):
             return self._filter
-        if isinstance(self._filter, Savefile):
-            return _program_of_savefile(self._filter, interface, name)
+        if not isinstance(self._filter, str):
+            from ..formats.savefile import Savefile
+
+            if isinstance(self._filter, Savefile):
+                return _program_of_savefile(self._filter, interface, name)
         return compile_for_interface(
             self._filter,
             interface,
             self._dialect,
             self._names,
-            self._optimizer,
+            self._optimizer if isinstance(self._filter, str) else "cbpf",
             optimizes_lists=self._optimizes_lists,
         )
 
@@ -215,11 +230,11 @@ class CapturePrograms:
 
 
 def compile_for_interface(
-    expression: str | Expression,
+    expression: "str | Expression",
     interface: Interface,
     dialect: Dialect,
     names: Lookups,
-    optimizer: Optimizer = "cbpf",
+    optimizer: "Optimizer" = "cbpf",
     *,
     optimizes_lists: bool = True,
 ) -> Program:
@@ -228,7 +243,7 @@ def compile_for_interface(
     return compile_cached(interface_target(interface), expression, names, options)
 
 
-def _program_of_savefile(savefile: Savefile, interface: Interface, name: str) -> Program:
+def _program_of_savefile(savefile: "Savefile", interface: Interface, name: str) -> Program:
     """Return the program of a savefile; raise `CaptureError` unless it was compiled for the interface's link type."""
     if savefile.link_type != interface.link_type.dlt:
         expected = link_type_by_dlt(savefile.link_type).name

@@ -5,9 +5,9 @@ Machine code encodes them too. A packet that does not fit in the format, or that
 """
 
 from collections.abc import Hashable
-from typing import Final
 
 from .._named_tuple import NamedTuple
+from .._typing import Final
 from ..capture.base import NO_PACKET, RecordSpan, RecordWriter
 from ..capture.native.abi import NO_INTERFACE
 from ..capture.native.encoder import Encoder, PreparedEncoding

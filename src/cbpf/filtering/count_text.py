@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Final
 
 from .._text import aligned
+from .._typing import TYPE_CHECKING, Final
 from ..capture.base import SECOND
 
 if TYPE_CHECKING:

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
 
 from .._named_tuple import NamedTuple
-from .._options import EngineName
 from .._record import Record
 from .._text import Readable
+from .._typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
 from .._validators import instance_of, optional
 from ..capture.packets import PacketColumns
 from ..capture.reader import CaptureReader
@@ -26,6 +25,8 @@ from .sources import as_sources, open_readers, total_size
 if TYPE_CHECKING:
     from datetime import timedelta
     from decimal import Decimal
+
+    from .._options import EngineName
 
 _ALL: Final = "all packets"
 _NO_INTERVAL: Final = 2**63 - 1  # nanoseconds
@@ -176,7 +177,7 @@ def count_packets(
     until: TimeLimit | None = None,
     sample: int | None = None,
     seed: int = 0,
-    engine: EngineName = "auto",
+    engine: "EngineName" = "auto",
     dialect: Dialect = PCAP,
     as_socket: bool = False,
     progress: Progress | None = None,

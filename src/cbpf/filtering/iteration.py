@@ -2,9 +2,8 @@
 
 from collections.abc import Generator
 from contextlib import closing
-from typing import Final
 
-from .._options import EngineName
+from .._typing import TYPE_CHECKING, Final
 from ..capture.native.choice import size_of
 from ..capture.packets import PacketColumns
 from ..capture.reader import CaptureReader
@@ -14,6 +13,9 @@ from ..capture.times import TimeBounds, TimeLimit, time_range
 from ..isa.dialects import PCAP, Dialect
 from .bound_filter import Filter, bind_filters, is_native_chosen
 from .selection import selected_columns
+
+if TYPE_CHECKING:
+    from .._options import EngineName
 
 _ALL: Final = ""  # the expression that every packet matches
 
@@ -27,7 +29,7 @@ class _Selection:
         since: TimeLimit | None,
         until: TimeLimit | None,
         sample: Sample | None,
-        engine: EngineName,
+        engine: "EngineName",
         dialect: Dialect,
         *,
         as_socket: bool,
@@ -71,12 +73,12 @@ class _SelectingReader(CaptureReader):
 def read_capture(
     source: Source,
     *,
-    filter: Filter | None = None,
+    filter: "Filter | None" = None,
     since: TimeLimit | None = None,
     until: TimeLimit | None = None,
     sample: int | None = None,
     seed: int = 0,
-    engine: EngineName = "auto",
+    engine: "EngineName" = "auto",
     dialect: Dialect = PCAP,
     as_socket: bool = False,
 ) -> CaptureReader:

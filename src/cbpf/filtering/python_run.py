@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from itertools import compress
 from operator import and_
-from typing import TYPE_CHECKING
 
 from .._named_tuple import NamedTuple
+from .._typing import TYPE_CHECKING
 from ..capture.base import (
     NO_PACKET,
     Container,

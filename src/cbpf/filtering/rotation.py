@@ -5,12 +5,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from itertools import repeat
-from typing import Annotated, Any, Final, Self
 
 from .._record import Record
+from .._typing import Annotated, Any, Final, Self
 from .._validators import instance_of, optional, within
 from ..capture.base import SECOND, RecordWriter, has_packet
-from ..capture.compressors import compression_suffix
+from ..capture.compression_kinds import compression_suffix
 from ..capture.output import Output
 from ..capture.reader import CaptureReader
 from ..capture.source_stream import Source

@@ -20,8 +20,8 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from .._typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from ..capture.base import RecordWriter, ScanOutput, end_of
 from ..capture.output import Output
 from ..capture.reader import CHUNK_SIZE, CaptureReader, Chunk

@@ -3,8 +3,8 @@
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from functools import partial
-from typing import TYPE_CHECKING
 
+from .._typing import TYPE_CHECKING
 from ..capture.base import ScanOutput
 from ..capture.packets import PacketColumns, columns_of_records
 from ..capture.reader import CaptureReader, Chunk

@@ -5,15 +5,17 @@ import stat
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeAlias
 
 from .._named_tuple import NamedTuple
 from .._output import display_name
-from ..capture.compressors import Compressor, compressor_like
+from .._typing import TYPE_CHECKING, Any, TypeAlias
 from ..capture.output import Output, Target
 from ..capture.outputs import OutputPlan, choose_compressor, open_outputs
 from ..capture.source_stream import Source
 from ..errors import CaptureError
+
+if TYPE_CHECKING:
+    from ..capture.compressors import Compressor
 
 _Identity: TypeAlias = tuple[int, int]
 """The device and the inode number of a file."""
@@ -26,7 +28,7 @@ class TargetChoice(NamedTuple):
     """A target, its compressor, and whether it keeps the compression of a source that it replaces."""
 
     target: Any
-    compressor: Compressor | None
+    compressor: "Compressor | None"
     keeps_compression: bool
 
 
@@ -74,6 +76,8 @@ def _plan(choice: TargetChoice, inputs: _Inputs) -> OutputPlan:
         return OutputPlan(target, compressor=compressor)
     compression = inputs[identity]
     if compressor is None and keeps_compression and compression is not None:
+        from ..capture.compressors import compressor_like
+
         compressor = compressor_like(compression, _name_of(target))
     return OutputPlan(target, True, compressor)
 

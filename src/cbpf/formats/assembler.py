@@ -9,9 +9,8 @@ express is written in braces: `{ 0x16, 0, 0, 0x40 }`.
 Unlike bpf_asm, the assembler reports numbers that do not fit, duplicate labels, and jumps that are backward or too far.
 """
 
-from typing import Final, NoReturn, TypeAlias
-
 from .._named_tuple import NamedTuple
+from .._typing import Final, NoReturn, TypeAlias
 from ..errors import FieldError, Problem, ProgramFormatError
 from ..isa.instructions import RawInstruction, RetConstant
 from ..isa.opcodes import CONDITIONS, EXTENSION_OFFSET, EXTENSION_WORDS, OPCODES, WORD_MASK, Extension, Opcode, Operand

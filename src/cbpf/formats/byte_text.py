@@ -5,8 +5,8 @@ The hex dumps are those of xxd, `hexdump` and `od -t x1`; the bytes are in this 
 
 import re
 import sys
-from typing import Final
 
+from .._typing import Final
 from ..errors import ProgramFormatError
 from ..isa.program import INSTRUCTION_SIZE, Program
 from .text_input import place

@@ -3,12 +3,12 @@
 `registry` has the table of formats; docs/reference/formats.md lists the programs that each format can represent.
 """
 
-from .._options import FORMAT_NAMES
 from ..errors import FieldError, Problem, ProgramFormatError
 from ..isa.program import Instructions, Program
 from .assembler import parse_assembly
 from .base import BytesFormat, TextFormat
 from .lexer import looks_like_assembly
+from .names import FORMAT_NAMES
 from .recognition import foreign_format, has_other_byte_order, looks_like_source, undefined_opcodes
 from .registry import BYTES_FORMATS, TEXT_FORMATS
 from .text_input import decode_text, has_byte_order_mark, normal_text, without_surroundings

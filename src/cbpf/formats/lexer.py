@@ -1,9 +1,9 @@
 """The lexer of assembly: words, numbers and punctuation marks, each with its offset in the text."""
 
 import re
-from typing import Final
 
 from .._named_tuple import NamedTuple
+from .._typing import Final
 from ..errors import Problem
 from ..isa.opcodes import EXTENSION_WORDS, OPCODES, Operand
 from .text_input import SourceText

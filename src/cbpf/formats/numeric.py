@@ -6,8 +6,8 @@ Errors give the line and column, or the index of the instruction.
 import re
 from collections.abc import Callable
 from functools import partial
-from typing import Final
 
+from .._typing import Final
 from ..errors import FieldError, ProgramFormatError
 from ..isa.instructions import RawInstruction
 from ..isa.listing import c_initializers, decimal_lines

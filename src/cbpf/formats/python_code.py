@@ -1,8 +1,8 @@
 """The writer of programs as Python code, with the typed instructions."""
 
 from enum import Enum
-from typing import Final
 
+from .._typing import Final
 from ..isa.instructions import Instruction, RawInstruction
 from ..isa.program import Program
 

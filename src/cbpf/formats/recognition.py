@@ -2,8 +2,8 @@
 
 import re
 import sys
-from typing import Final
 
+from .._typing import Final
 from ..isa.opcodes import OPCODE_BY_CODE
 from ..isa.program import INSTRUCTION_SIZE, EncodingByteOrder, Program
 from .lexer import looks_like_assembly

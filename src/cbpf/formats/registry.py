@@ -3,8 +3,8 @@
 import re
 from collections.abc import Callable
 from functools import partial
-from typing import Final
 
+from .._typing import Final
 from ..errors import FieldError, ProgramFormatError
 from ..isa.program import Program
 from .assembler import parse_assembly

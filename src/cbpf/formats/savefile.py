@@ -8,9 +8,9 @@ Source: cbpf-savefile(5), draft revision 8, version 1.1 of the format.
 """
 
 import struct
-from typing import Annotated, Any, Final, Self
 
 from .._record import Record
+from .._typing import Annotated, Any, Final, Self
 from .._validators import Byte, HalfWord, Word, flag, optional, text, within
 from ..errors import FieldError, ProgramFormatError
 from ..isa.program import INSTRUCTION_SIZE, Program

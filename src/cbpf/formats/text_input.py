@@ -7,8 +7,8 @@ import codecs
 import re
 from bisect import bisect_right
 from collections.abc import Callable
-from typing import Final
 
+from .._typing import Final
 from ..errors import Problem
 
 # By byte order mark, the longest first: the mark of UTF-16 begins that of UTF-32 in little-endian order.

@@ -2,8 +2,8 @@
 
 import operator
 from collections.abc import Callable
-from typing import Final
 
+from .._typing import Final
 from .opcodes import Action
 
 ARITHMETIC: Final[dict[Action, Callable[[int, int], int]]] = {

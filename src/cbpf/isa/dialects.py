@@ -9,9 +9,9 @@ implementations differ. It is immutable; `replace` makes a variant:
 
 import sys
 from types import MappingProxyType
-from typing import Annotated, Final, Literal, TypeAlias
 
 from .._record import Record
+from .._typing import Annotated, Final, Literal, TypeAlias
 from .._validators import flag, one_of, optional, text, within
 from ..errors import FieldError
 from .opcodes import OPCODE_BY_CODE, OPCODES, DialectName

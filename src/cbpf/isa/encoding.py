@@ -1,27 +1,9 @@
 """Sequences of instructions, encoded and decoded."""
 
-from collections.abc import Iterable, Sequence
-from typing import Protocol, runtime_checkable
+from collections.abc import Iterable
 
 from ..errors import FieldError
 from .instructions import Instruction, RawInstruction, TypedInstruction
-
-
-@runtime_checkable
-class Setter(Protocol):
-    """An object to which a filter can be attached, such as a socket: the interface of Go's package bpf.
-
-    cbpf does not call it; it is for programs that attach filters to sockets of several kinds. `isinstance` tests
-    whether an object has the method.
-    """
-
-    def set_bpf(self, filter: Sequence[RawInstruction]) -> None:
-        """Attach a filter, and replace the one that is attached.
-
-        Args:
-            filter: The instructions, for example a `Program`.
-        """
-        ...
 
 
 def to_raw(instruction: object) -> RawInstruction:

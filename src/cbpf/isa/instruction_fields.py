@@ -1,7 +1,6 @@
 """The types of the fields of typed instructions, each with the check of its values."""
 
-from typing import Annotated, TypeAlias
-
+from .._typing import Annotated, TypeAlias
 from .._validators import member, one_of, within
 from .opcodes import SCRATCH_SLOTS, ALUOp, Extension, JumpTest, Register
 

@@ -5,9 +5,8 @@ numbers, jumps as relative skips. Decoding is lossless: an instruction without a
 typed form would drop, remains a `RawInstruction`.
 """
 
-from typing import Final, TypeAlias
-
 from .._record import Record
+from .._typing import Final, TypeAlias
 from .._validators import Byte, Word
 from .instruction_fields import ExtensionField, OperationField, RegisterField, Size, Slot, TestField
 from .opcodes import (

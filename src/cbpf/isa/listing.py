@@ -4,9 +4,9 @@ The functions return text without a final newline. Sources: libpcap (bpf_image.c
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
 
 from .._named_tuple import NamedTuple
+from .._typing import Final
 from .dialects import Dialect, check_dialect
 from .instructions import RawInstruction
 from .opcodes import (

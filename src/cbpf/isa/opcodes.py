@@ -8,9 +8,9 @@ Sources: linux/bpf_common.h, linux/filter.h, and McCanne and Jacobson, "The BSD 
 
 from enum import Enum, IntEnum, auto
 from types import MappingProxyType
-from typing import Final, Literal, TypeAlias, get_args
 
 from .._named_tuple import NamedTuple
+from .._typing import Final, Literal, TypeAlias, get_args
 
 WORD_MASK: Final = 0xFFFF_FFFF
 SCRATCH_SLOTS: Final = 16

@@ -3,11 +3,11 @@
 import struct
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final, Literal, Self, TypeAlias, overload
 
 from .._lazy import Lazy
 from .._record import Immutable
 from .._text import Readable
+from .._typing import Any, Final, Literal, Self, TypeAlias, overload
 from ..errors import FieldError, ProgramFormatError
 from .encoding import disassemble, to_raw
 from .instructions import Instruction, RawInstruction

@@ -1,9 +1,9 @@
 """The four fields of an encoded instruction, their ranges, and its successors."""
 
 from collections.abc import Iterable
-from typing import Any, Final, Self
 
 from .._named_tuple import NamedTuple
+from .._typing import Any, Final, Self
 from .._validators import Check, check_word, within
 from .go_syntax import go_syntax
 from .opcodes import CONDITIONS, OPCODE_BY_CODE, Action

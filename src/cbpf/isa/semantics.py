@@ -8,8 +8,7 @@ and `return_if`.
 Sources: Linux net/core/filter.c, libpcap bpf_filter.c. Where these differ, the `Dialect` decides.
 """
 
-from typing import Literal, Protocol, TypeAlias, TypeVar, assert_never
-
+from .._typing import Literal, Protocol, TypeAlias, TypeVar, assert_never
 from .dialects import Dialect, FetchOrder
 from .instructions import RawInstruction
 from .opcodes import (

@@ -6,9 +6,9 @@ other number, which is the number of bytes to deliver. The verdict of a seccomp 
 """
 
 from types import MappingProxyType
-from typing import Final
 
 from .._named_tuple import NamedTuple
+from .._typing import Final
 from .dialects import PCAP, Dialect
 
 ACTION_MASK: Final = 0xFFFF_0000  # SECCOMP_RET_ACTION_FULL

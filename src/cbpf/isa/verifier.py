@@ -7,8 +7,8 @@ bpf_convert_filter) and kernel/seccomp.c; libpcap bpf_filter.c (bpf_validate).
 
 from collections.abc import Callable, Iterator
 from itertools import accumulate
-from typing import Final, TypeAlias
 
+from .._typing import Final, TypeAlias
 from ..errors import Finding, VerificationError
 from .dialects import PCAP, Dialect, check_dialect
 from .instructions import RawInstruction

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from itertools import chain
 from operator import itemgetter
 from types import MappingProxyType
-from typing import Final, TypeAlias
 
 from .._named_tuple import NamedTuple
+from .._typing import Final, TypeAlias
 from .opcodes import WORD_MASK
 
 Ranges: TypeAlias = tuple[tuple[int, int], ...]

@@ -14,8 +14,8 @@ import socket
 import sys
 from functools import cache
 from pathlib import Path
-from typing import Final
 
+from .._typing import Final
 from ..errors import SocketError
 from ..isa.instructions import RetConstant
 from ..isa.opcodes import OPCODE_BY_CODE, Operand, extension_of

@@ -3,8 +3,8 @@
 import errno
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final
 
+from .._typing import Final
 from ..errors import SocketError
 
 ATTACHING: Final = {

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Generic, TypeVar
 
+from .._typing import Generic, TypeVar
 from ..errors import FieldError
 from ..facade.arguments import ProgramSource
 from ..isa.instructions import RawInstruction

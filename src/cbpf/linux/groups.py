@@ -3,8 +3,8 @@
 import errno
 import socket
 from collections.abc import Iterable
-from typing import Final
 
+from .._typing import Final
 from .._validators import iterable, optional, within
 from ..errors import FieldError
 from ..facade.arguments import ProgramSource

@@ -1,8 +1,8 @@
 """Packet sockets with a filter that every packet has passed."""
 
 import socket
-from typing import Final
 
+from .._typing import Final
 from .._validators import text, within
 from ..errors import FieldError
 from ..facade.arguments import ProgramSource

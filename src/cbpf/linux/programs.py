@@ -1,8 +1,7 @@
 """The program that is attached for an argument: compiled for the socket if it is an expression, and verified."""
 
-from typing import Final
-
 from .._named_tuple import NamedTuple
+from .._typing import Final
 from ..analysis.ethernet_offsets import ethertype_test
 from ..errors import ExpressionError, ProgramWarning, quoted, warn
 from ..facade.arguments import ExpressionSource, ProgramSource, as_program, as_socket_program, is_expression

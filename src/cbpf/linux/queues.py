@@ -7,7 +7,8 @@ import socket
 import sys
 import time
 from array import array
-from typing import Final
+
+from .._typing import Final
 
 if sys.platform == "linux":
     import fcntl

@@ -13,9 +13,9 @@ import os
 import socket
 import struct
 from functools import cache
-from typing import Final
 
 from .._named_tuple import NamedTuple
+from .._typing import Final
 from ..isa.program import INSTRUCTION_SIZE, Program
 
 SOL_SOCKET: Final = 1

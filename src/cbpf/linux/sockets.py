@@ -4,9 +4,9 @@ import errno
 import socket
 import sys
 from enum import Enum
-from typing import Final, Protocol, TypeAlias
 
 from .._named_tuple import NamedTuple
+from .._typing import Final, Protocol, TypeAlias
 from ..errors import CbpfError, FieldError
 from .socket_options import SO_DOMAIN, SO_TYPE, SOL_SOCKET, get_int
 

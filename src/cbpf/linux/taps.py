@@ -3,8 +3,8 @@
 import errno
 import struct
 import sys
-from typing import Final
 
+from .._typing import Final
 from ..errors import SocketError
 from ..facade.arguments import ProgramSource
 from ..isa.program import Program

@@ -14,9 +14,9 @@ ByteLoad(base=-1, offset=12, size=2)
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final, TypeAlias
 
 from .._named_tuple import NamedTuple
+from .._typing import Final, TypeAlias
 from ..analysis.register_machine import A, X
 from ..isa.dialects import FetchOrder
 from ..isa.instructions import RawInstruction

@@ -10,10 +10,9 @@ No step is trusted: `proofs.equivalence.difference` can prove that a result is e
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Final, TypeAlias
 
-from .._options import Goal
 from .._record import Record
+from .._typing import TYPE_CHECKING, Final, TypeAlias
 from .._validators import flag, one_of, optional, seconds
 from ..errors import ProofFailed
 from ..isa.dialects import PCAP, Dialect, check_dialect
@@ -30,6 +29,9 @@ from .passes.jump_threading import thread_jumps
 from .passes.masked_tests import mask_tests
 from .passes.switch_merging import group_tests, merge_switches
 from .passes.test_sharing import share_tests
+
+if TYPE_CHECKING:
+    from .._options import Goal
 
 Code: TypeAlias = tuple[RawInstruction, ...]
 Pass: TypeAlias = Callable[[Diagram, NodeId], NodeId]
@@ -68,7 +70,7 @@ def optimize(
     program: Instructions,
     *,
     dialect: Dialect = PCAP,
-    goal: Goal = "size",
+    goal: "Goal" = "size",
     prove: bool = False,
     timeout: float | None = 30,
 ) -> Program:
@@ -84,7 +86,7 @@ def optimize(
     return optimized
 
 
-def improve(source: Sequence[RawInstruction], *, dialect: Dialect, goal: Goal) -> Program | None:
+def improve(source: Sequence[RawInstruction], *, dialect: Dialect, goal: "Goal") -> Program | None:
     """Return a better program with the same verdicts, which is verified; None if the optimiser finds none.
 
     *source* satisfies the rules of the dialect, except for its limits of length: the caller has verified that.
@@ -107,7 +109,7 @@ def improve(source: Sequence[RawInstruction], *, dialect: Dialect, goal: Goal) -
     return optimized
 
 
-def optimization_stages(program: Instructions, *, dialect: Dialect = PCAP, goal: Goal = "size") -> tuple[Stage, ...]:
+def optimization_stages(program: Instructions, *, dialect: Dialect = PCAP, goal: "Goal" = "size") -> tuple[Stage, ...]:
     """Return the program after each stage of `optimize` that changed it."""
     source, rules = _verified(program, dialect, goal)
     try:
@@ -121,7 +123,7 @@ def optimization_stages(program: Instructions, *, dialect: Dialect = PCAP, goal:
 
 
 def with_sets(
-    source: Sequence[RawInstruction], sets: Mapping[int, SetTest], *, dialect: Dialect, goal: Goal
+    source: Sequence[RawInstruction], sets: Mapping[int, SetTest], *, dialect: Dialect, goal: "Goal"
 ) -> Program:
     """Return the optimised program of instructions some of whose jumps represent tests of sets.
 
@@ -150,7 +152,7 @@ def _roots(diagram: Diagram, root: NodeId) -> Iterator[tuple[str, NodeId]]:
             return
 
 
-def _best_code(diagram: Diagram, root: NodeId, goal: Goal) -> Code:
+def _best_code(diagram: Diagram, root: NodeId, goal: "Goal") -> Code:
     for _, new_root in _roots(diagram, root):
         root = new_root
     code = emit(diagram, root, goal)
@@ -159,7 +161,7 @@ def _best_code(diagram: Diagram, root: NodeId, goal: Goal) -> Code:
     return code
 
 
-def _improvements(diagram: Diagram, root: NodeId, code: Code, goal: Goal) -> Iterator[tuple[str, Code]]:
+def _improvements(diagram: Diagram, root: NodeId, code: Code, goal: "Goal") -> Iterator[tuple[str, Code]]:
     """Yield the name of each of the `FINAL_PASSES` that leads to a better program than *code*, and that program."""
     for name, run_pass in FINAL_PASSES.items():
         new_root = run_pass(diagram, root)
@@ -171,7 +173,7 @@ def _improvements(diagram: Diagram, root: NodeId, code: Code, goal: Goal) -> Ite
             yield name, code
 
 
-def _verified(program: Instructions, dialect: Dialect, goal: Goal) -> tuple[Program, Dialect]:
+def _verified(program: Instructions, dialect: Dialect, goal: "Goal") -> tuple[Program, Dialect]:
     """Return the program, verified, and the dialect without its limits of length."""
     source = Program(program)
     rules = _without_length_limits(check_dialect(dialect))
@@ -184,7 +186,7 @@ def _without_length_limits(dialect: Dialect) -> Dialect:
     return dialect.replace(longest=None, longest_translated_jump=None)
 
 
-def _cost(code: Sequence[RawInstruction], dialect: Dialect, goal: Goal) -> tuple[int, int]:
+def _cost(code: Sequence[RawInstruction], dialect: Dialect, goal: "Goal") -> tuple[int, int]:
     """Return the cost to reduce: the longest path (only for "speed"), then the number of instructions."""
     return 0 if goal == "size" else longest_path(effects_of(code, dialect)), len(code)
 

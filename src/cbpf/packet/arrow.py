@@ -13,9 +13,9 @@ from array import array
 from collections.abc import Callable, Iterable
 from itertools import accumulate, chain, repeat
 from operator import sub
-from typing import Any, Final
 
 from .._named_tuple import NamedTuple
+from .._typing import Any, Final
 from ..errors import PacketError
 from .arrow_interface import Array, arrays, check_mapped
 from .buffers import BytesLike, memory_at

@@ -15,9 +15,9 @@ import ctypes
 import mmap
 from collections.abc import Iterator
 from functools import cache
-from typing import Any, Final
 
 from .._named_tuple import NamedTuple
+from .._typing import Any, Final
 from ..errors import PacketError
 from .buffers import C_API, POINTER_SIZE
 

@@ -5,28 +5,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import accumulate, repeat
 from operator import add, attrgetter
-from typing import Any, Final, Literal, TypeAlias, final, overload
 
 from .._record import Immutable
+from .._typing import Any, Final, Literal, TypeAlias, final, overload
 from ..errors import PacketError
-from .skb import PacketBytes
-
-
-def as_packet(buffer: Any) -> PacketBytes:
-    """Return the bytes of any buffer, without a copy if they are contiguous.
-
-    The result is exactly of one of two types whose length is that of their memory: a subclass of bytes may state
-    another length. Raises `PacketError` for any other object.
-    """
-    if type(buffer) is bytes:
-        return buffer
-    try:
-        view = memoryview(buffer)
-        return view.cast("B") if view.c_contiguous and view.nbytes else view.tobytes()
-    except ValueError as error:
-        raise PacketError(f"packet: {error}") from None
-    except TypeError:
-        raise PacketError(f"packet: expected a bytes-like object, got {type(buffer).__name__}") from None
+from .packet_bytes import as_packet
 
 
 @final

@@ -8,7 +8,8 @@ import ctypes
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final, TypeAlias
+
+from .._typing import Any, Final, TypeAlias
 
 C_API: Final = ctypes.PyDLL(None)
 """Python's C API. Not `ctypes.pythonapi`, whose functions are shared by all users, who set argument types on them."""

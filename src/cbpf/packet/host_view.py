@@ -5,9 +5,9 @@ the wire, before it filters; `host_order` lists them.
 """
 
 from collections.abc import Callable
-from typing import TypeAlias
 
 from .._named_tuple import NamedTuple
+from .._typing import TypeAlias
 from .host_order import HOST_BYTE_ORDER, ByteOrder
 from .link_types import LinkType
 

@@ -7,9 +7,9 @@ max_snaplen_for_dlt).
 """
 
 from functools import cache
-from typing import Final
 
 from .._named_tuple import NamedTuple
+from .._typing import Final
 from .._validators import within
 from ..errors import FieldError
 from .host_order import (

@@ -1,8 +1,7 @@
 """The metadata of a packet: the fields of the kernel's struct sk_buff that a program can load."""
 
-from typing import Annotated, TypeAlias
-
 from .._record import Record
+from .._typing import Annotated, TypeAlias
 from .._validators import HalfWord, Word, check_word, instance_of, optional, within
 from ..errors import FieldError
 

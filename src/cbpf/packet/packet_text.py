@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import groupby
-from typing import TYPE_CHECKING, Final
 
 from .._text import counted
+from .._typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from ..isa.dialects import Dialect

@@ -5,13 +5,11 @@ Source: Linux net/core/filter.c (convert_bpf_extensions, bpf_skb_get_nlattr, bpf
 
 import os
 from collections.abc import Callable
-from typing import Final, TypeAlias
 
+from .._typing import Final
 from ..isa.opcodes import OUT_OF_RANGE, Extension
 from .metadata import Metadata
-
-PacketBytes: TypeAlias = bytes | memoryview
-"""The bytes of a packet; a memoryview has one dimension and the format B."""
+from .packet_bytes import PacketBytes
 
 _ATTRIBUTE_HEADER: Final = 4  # bytes of struct nlattr: 16-bit length, 16-bit type; in host order, little-endian here
 _ATTRIBUTE_TYPE_MASK: Final = 0x3FFF

@@ -8,9 +8,9 @@ LINKTYPE_LINUX_SLL2.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Protocol, TypeVar
 
 from .._named_tuple import NamedTuple
+from .._typing import Any, Final, Protocol, TypeVar
 from ..isa.opcodes import Extension
 
 Word = TypeVar("Word")

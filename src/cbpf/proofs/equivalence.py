@@ -1,10 +1,10 @@
 """Equivalence and implication of two programs: a proof for all packets, or a counterexample (extra `smt`)."""
 
 from functools import partial
-from typing import Final
 
 from .._record import Record
 from .._text import Readable
+from .._typing import Final
 from .._validators import one_of
 from ..isa.dialects import PCAP, Dialect, check_dialect
 from ..isa.program import Instructions

@@ -3,8 +3,8 @@
 import resource
 import sys
 import time
-from typing import Final
 
+from .._typing import Final
 from .._validators import optional, seconds
 from ..errors import Undecided
 

@@ -5,9 +5,8 @@ such a sum: a load, a product, a choice. Words with equal sums are equal for eve
 arithmetic; `tests/proofs/test_terms.py` compares them with the arithmetic of ints.
 """
 
-from typing import Final
-
 from .._named_tuple import NamedTuple
+from .._typing import Final
 from ..isa.opcodes import WORD_MASK, Action
 
 _MAX_ATOMS: Final = 16

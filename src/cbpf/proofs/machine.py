@@ -6,9 +6,9 @@ states that `path_states` distinguishes.
 
 from collections.abc import Container, Sequence
 from contextlib import suppress
-from typing import Final
 
 from .._named_tuple import NamedTuple
+from .._typing import Final
 from ..analysis.register_machine import A, X
 from ..isa.dialects import Dialect, FetchOrder
 from ..isa.instructions import RawInstruction

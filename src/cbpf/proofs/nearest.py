@@ -5,9 +5,9 @@ are found by trying them; the solver finds those of more bytes.
 """
 
 from collections.abc import Iterator
-from typing import Final
 
 from .._named_tuple import NamedTuple
+from .._typing import Final
 from ..engines.interpreter import Step
 from ..errors import Undecided
 from ..isa.opcodes import Action, Extension

@@ -5,8 +5,7 @@ searches give equal offsets, within the range of possible offsets. A proof under
 search, whereas a counterexample may be spurious and is confirmed by a run.
 """
 
-from typing import Final
-
+from .._typing import Final
 from ..isa.opcodes import Action, Extension
 from .symbolic_packet import SymbolicPacket
 from .terms import BoolTerm, WordTerm

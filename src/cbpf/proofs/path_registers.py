@@ -6,8 +6,8 @@ words that are the registers which they depend on, so this module contains no ru
 """
 
 from collections.abc import Sequence
-from typing import Final
 
+from .._typing import Final
 from ..analysis.register_machine import RegisterMachine, X
 from ..isa.dialects import Dialect, FetchOrder
 from ..isa.instructions import RawInstruction

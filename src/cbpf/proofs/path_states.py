@@ -7,9 +7,9 @@ which is the same term in every program that computes it; with a choice, a proof
 """
 
 from collections.abc import Hashable, Sequence
-from typing import Final, TypeAlias
 
 from .._named_tuple import NamedTuple
+from .._typing import Final, TypeAlias
 from .terms import BoolTerm, Terms, WordTerm, term_key
 
 _MAX_STATES: Final = 16

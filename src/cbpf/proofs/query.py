@@ -1,8 +1,8 @@
 """Queries about the packets of one or two programs: symbolic execution, a solver with a deadline, and shrinking."""
 
 from functools import cached_property
-from typing import Final
 
+from .._typing import Final
 from .._validators import within
 from ..errors import FieldError, Undecided
 from ..isa.opcodes import OPCODE_BY_CODE, SIGN_BIT, Extension, Operand, extension_of

@@ -1,9 +1,8 @@
 """Reachability in one program: a packet that reaches an instruction or a verdict, and dead code (extra `smt`)."""
 
-from typing import Literal, TypeAlias
-
 from .._record import Record
 from .._text import Readable
+from .._typing import Literal, TypeAlias
 from .._validators import check_word, within
 from ..analysis.coverage import CoverageGoal, observe
 from ..isa.dialects import PCAP, Dialect, check_dialect

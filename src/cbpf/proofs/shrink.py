@@ -4,8 +4,8 @@ It does not use the solver: each change is retained if a run on the VM confirms 
 """
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
 
+from .._typing import Any, TypeAlias
 from ..packet.metadata import Metadata
 from .limits import Limits
 from .symbolic_packet import Model

@@ -5,9 +5,9 @@ in 32-bit two's complement. Offsets and lengths are far below 2**31, so sums of 
 """
 
 from collections.abc import Callable, Hashable
-from typing import Final
 
 from .._named_tuple import NamedTuple
+from .._typing import Final
 from ..isa.dialects import Dialect, FetchOrder
 from ..isa.opcodes import OUT_OF_RANGE, SIGN_BIT, Action, Extension
 from ..isa.semantics import HeaderKind

@@ -6,8 +6,8 @@ terms over bit vectors. The solver represents equal terms by one object, even if
 
 from collections.abc import Hashable, Iterator, Sequence
 from functools import cache, partial
-from typing import Any, Final, TypeAlias
 
+from .._typing import Any, Final, TypeAlias
 from ..errors import MissingLibrary, Undecided
 from ..isa.alu import ARITHMETIC, COMPARISONS
 from ..isa.opcodes import SIGN_BIT, WORD_MASK, Action

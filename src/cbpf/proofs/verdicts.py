@@ -1,7 +1,6 @@
 """Conditions on the verdicts of programs, for symbolic executions and for the verdicts of concrete runs."""
 
-from typing import Literal, TypeAlias
-
+from .._typing import Literal, TypeAlias
 from ..isa.dialects import Dialect
 from ..isa.opcodes import Action
 from ..isa.verdicts import ACCEPTING_ACTIONS, ACTION_MASK

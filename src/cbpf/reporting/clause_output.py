@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
-from typing import Final
 
 import cbpf
+
+from .._typing import Final
 
 _GAP: Final = "   "
 _WIDTH: Final = 100  # columns

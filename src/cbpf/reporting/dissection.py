@@ -5,7 +5,8 @@ from __future__ import annotations
 import struct
 from socket import AF_INET6, inet_ntoa, inet_ntop
 from struct import unpack_from
-from typing import Any, Final
+
+from .._typing import Any, Final
 
 _IP: Final = 0  # in place of an EtherType: IP, whose first byte has the version
 _LINK_TYPES: Final[dict[str, tuple[int | None, int]]] = (

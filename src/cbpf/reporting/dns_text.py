@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
-
 from .._named_tuple import NamedTuple
+from .._typing import Any, Final
 
 PORTS: Final = frozenset((53, 5353))
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Final
 
 import cbpf
 
+from .._typing import Any, Final
 from .dissection import Dissection
 from .dns_text import PORTS, dns_is_available, read_dns
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from itertools import zip_longest
-from typing import Final
 
 import cbpf
 
 from .._named_tuple import NamedTuple
+from .._typing import Final
 
 COLUMN_WIDTH: Final = 54  # characters
 _MAX_EQUAL_ROWS: Final = 8  # shown of a stretch of steps that both programs execute

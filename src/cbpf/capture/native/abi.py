@@ -6,7 +6,8 @@ C structures in the byte order of the host. The code generator takes the offsets
 import ctypes
 import struct
 from itertools import accumulate
-from typing import Final, Literal
+
+from ..._typing import Final, Literal
 
 MAX_LANES: Final = 16
 STEPS: Final = 128  # records that a lane advances before the filters run on them

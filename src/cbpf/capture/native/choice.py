@@ -1,12 +1,10 @@
 """Whether machine code is worth its start for a capture."""
 
 import io
-import math
 import os
 import stat
-from typing import Final
 
-from ...engines.base import llvm_is_installed
+from ..._typing import Final
 from ..source_stream import Source
 
 MIN_NATIVE_SIZE: Final = 16_000_000
@@ -15,7 +13,11 @@ MIN_NATIVE_SIZE: Final = 16_000_000
 
 def is_worthwhile(size: float) -> bool:
     """Return whether machine code can be used, and is faster for a source of *size* bytes."""
-    return size >= MIN_NATIVE_SIZE and llvm_is_installed()
+    if size < MIN_NATIVE_SIZE:
+        return False
+    from ...engines.base import llvm_is_installed
+
+    return llvm_is_installed()
 
 
 def size_of(source: Source) -> float:
@@ -31,5 +33,5 @@ def size_of(source: Source) -> float:
         else:
             status = os.fstat(0) if source == "-" else os.stat(source)
     except (OSError, ValueError, AttributeError, TypeError):
-        return math.inf
-    return status.st_size if stat.S_ISREG(status.st_mode) else math.inf
+        return float("inf")
+    return status.st_size if stat.S_ISREG(status.st_mode) else float("inf")

@@ -12,9 +12,9 @@ lane ended where the next one began, and joins their outputs.
 """
 
 import ctypes
-from typing import Final, Protocol
 
 from ..._named_tuple import NamedTuple
+from ..._typing import Final, Protocol
 from ...engines.llvm.ir import I32, I64, IRValue, module_text
 from .abi import (
     CLASSES_OFFSET,

@@ -1,7 +1,6 @@
 """Accepted packets as columns: code that appends a row for each, and joins the rows of the lanes."""
 
-from typing import Literal
-
+from ..._typing import Literal
 from ...engines.llvm.ir import I32, I64, IRValue
 from .abi import (
     COLUMN_STARTS,

@@ -7,8 +7,8 @@ import ctypes
 from array import array
 from contextlib import ExitStack
 from functools import cache
-from typing import Any, Final
 
+from ..._typing import Any, Final
 from ...engines.llvm import jit
 from ...packet.buffers import C_API, address_of
 from ..batches import append_data as append_data_in_python

@@ -4,8 +4,8 @@ import ctypes
 import mmap
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
 
+from ..._typing import TYPE_CHECKING, Final
 from ...engines.llvm import jit
 from ...packet.host_order import ByteOrder
 from ..base import NativeEncoding

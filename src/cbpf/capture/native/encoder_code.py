@@ -1,8 +1,7 @@
 """The generator of the machine code that encodes packets, given as columns, as records of a format."""
 
-from typing import Final, Protocol
-
 from ..._named_tuple import NamedTuple
+from ..._typing import Final, Protocol
 from ...engines.llvm.ir import I32, I64, Function, IRValue, module_text
 from .abi import COLUMN_STARTS, ITEM_SIZES, EncodeRequest
 

@@ -4,9 +4,9 @@ import ctypes
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from functools import cache
-from typing import Any, Final
 
 from ..._named_tuple import NamedTuple
+from ..._typing import Any, Final
 from ...engines.llvm import jit
 from ...packet.buffers import address_of
 from ..packets import PacketColumns

@@ -19,8 +19,8 @@ import signal
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from functools import cache
-from typing import Final, Self
 
+from ..._typing import Final, Self
 from ...errors import CaptureError
 from ...packet.buffers import address_of
 

@@ -3,9 +3,9 @@
 import ctypes
 import mmap
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ..._named_tuple import NamedTuple
+from ..._typing import TYPE_CHECKING, Any, Final, Protocol
 from ..base import RecordWriter
 from .abi import BATCH, COLUMN_STARTS, COLUMNS, ITEM_SIZES, ROW_BYTES, ColumnOutput, FilterOutput, max_ranges, max_rows
 

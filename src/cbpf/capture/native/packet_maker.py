@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import cache, reduce
 from operator import or_
-from typing import Final
 
+from ..._typing import Final
 from ...engines.llvm import jit
 from ...engines.llvm.object_layout import OFFSETS, SIZE_OFFSET, TUPLE_OFFSET
 from ...packet.buffers import C_API, POINTER_SIZE, address_of

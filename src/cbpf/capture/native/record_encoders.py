@@ -1,7 +1,6 @@
 """The records of each format for `encoder`: code that writes a packet as a record."""
 
-from typing import Final
-
+from ..._typing import Final
 from ...engines.llvm.ir import I32, I64, IRValue
 from ..base import SECOND
 from .abi import NO_INTERFACE

@@ -1,8 +1,8 @@
 """The records of each format for the scanner: code that reads a record, and code that tests whether it is plausible."""
 
 import ctypes
-from typing import Final
 
+from ..._typing import Final
 from ...engines.llvm.ir import I64, I128, IRValue, Variable
 from ..base import SECOND, LengthOrder
 from .abi import NO_PACKET_CLASS, UNREADY_CLASS, TimeScale

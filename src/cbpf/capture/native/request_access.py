@@ -1,8 +1,8 @@
 """Access to the memory of a scan from generated code: the request, the lanes, and the bytes of the capture."""
 
 import ctypes
-from typing import Any
 
+from ..._typing import Any
 from ...engines.llvm.ir import I32, I64, Function, IRValue
 from .abi import INPUT_COUNT, LANES_OFFSET, Lane, ScanRequest
 

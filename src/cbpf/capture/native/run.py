@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
-from typing import TYPE_CHECKING, Final, Literal, Self, TypeAlias, TypeVar
 
 from ..._named_tuple import NamedTuple
+from ..._typing import TYPE_CHECKING, Final, Literal, Self, TypeAlias, TypeVar
 from ...packet.buffers import address_of
 from ..base import Interface, ScanOutput, Section, packet_count
 from ..packets import BufferSource, ColumnSource, NativeFunctions, PacketColumns, columns_within

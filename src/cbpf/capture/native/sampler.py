@@ -6,8 +6,8 @@ known when the windows before a result have been scanned.
 
 import ctypes
 from functools import cache
-from typing import Any, Final
 
+from ..._typing import Any, Final
 from ...engines.llvm import jit
 from ..sampling import Sample
 from .abi import BATCH, SampleRequest

@@ -33,9 +33,9 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ..._named_tuple import NamedTuple
+from ..._typing import TYPE_CHECKING, Any, Final, TypeAlias
 from ...engines.llvm import jit
 from ...engines.llvm.context import default_context, raise_interruption
 from ...packet.host_order import ByteOrder

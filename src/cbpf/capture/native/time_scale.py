@@ -1,7 +1,6 @@
 """Times for machine code: the scale of an interface, and bounds of times, as 64-bit numbers."""
 
-from typing import TYPE_CHECKING, Final
-
+from ..._typing import TYPE_CHECKING, Final
 from ..base import SECOND, Interface
 from .abi import TimeScale
 

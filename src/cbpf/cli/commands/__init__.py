@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Final
+
+from ..._typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from ..declarations import Command

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import cbpf
 
 from ..._text import counted
+from ..._typing import Any
 from ...packet.packet_text import changed_metadata
 from ..declarations import argument, option, subcommand
 from ..options import dialect_option, expression_option, link_type_option, program_or_expression, proof_options

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
-
 import cbpf
 
+from ..._typing import Any, Final
 from ...reporting.clause_output import clause_lines, plain_lines
 from ..declarations import argument, option, subcommand
 from ..failures import UsageError

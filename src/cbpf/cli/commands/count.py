@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import cbpf
 
+from ..._typing import Any
 from ..capture_options import filter_options, sample_options, time_options
 from ..declarations import option, subcommand
 from ..failures import UsageError

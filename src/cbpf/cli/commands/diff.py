@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
-
 import cbpf
 
 from ..._text import counted
+from ..._typing import Any, Final
 from ...packet.packet_text import changed_metadata
 from ...reporting.trace_diff import COLUMN_WIDTH, side_by_side
 from ..declarations import argument, option, subcommand

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import zip_longest
 from time import perf_counter
-from typing import Any, Final
 
 import cbpf
 
 from ..._named_tuple import NamedTuple
 from ..._text import counted, number_range
+from ..._typing import Any, Final
 from ...packet.packet_text import packet_lines
 from ...reporting.clause_output import plain_lines
 from ..declarations import argument, option, subcommand

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 import cbpf
 
 from ..._text import counted
+from ..._typing import Any
 from ..capture_options import filter_options, rotation_options, sample_options, snaplen_option, time_options
 from ..declarations import option, subcommand
 from ..failures import UsageError

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import Final, Literal
 
 import cbpf
 
+from ..._typing import Final, Literal
 from ..declarations import argument, option, subcommand
 from ..failures import UsageError
 from ..options import (

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Final
 
 import cbpf
 
 from ..._text import counted
+from ..._typing import Final
 from ...packet.packet_text import packet_lines
 from ..declarations import argument, option, subcommand
 from ..failures import UNDECIDED

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from time import perf_counter
-from typing import Any
 
 import cbpf
 
 from ..._text import counted
+from ..._typing import Any
 from ..declarations import argument, option, subcommand
 from ..options import (
     dialect_option,

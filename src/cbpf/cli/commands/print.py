@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import Any, Final
 
 import cbpf
 
+from ..._typing import Any, Final
 from ...packet.packet_text import dump
 from ...reporting.packet_line import TIMES, PacketPrinter
 from ..capture_options import filter_options, time_options

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 import cbpf
 
+from ..._typing import Any
 from ..declarations import argument, subcommand
 from ..options import (
     as_socket_option,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import cbpf
 
 from ..._text import counted
+from ..._typing import Any
 from ..capture_options import sample_options, snaplen_option, time_options
 from ..declarations import argument, option, subcommand
 from ..failures import UsageError

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any, Final
 
 import cbpf
 
 from ..._text import aligned
+from ..._typing import Any, Final
 from ..declarations import argument, option, subcommand
 from ..options import as_socket_option, dialect_option, expression_option, link_type_option
 from ..profiling import ProfiledProgram, capture_option, profiled_program

@@ -5,11 +5,11 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import Final
 
 import cbpf
 
 from ..._text import counted
+from ..._typing import Final
 from ..declarations import argument, option, subcommand
 from ..options import (
     as_socket_option,

@@ -7,8 +7,8 @@ Source: the Python/C API (METH_O, METH_FASTCALL, the buffer protocol, the thread
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
 
+from ..._typing import Final
 from ...packet.buffers import POINTER_SIZE
 from .entry_points import call_filter
 from .ir import I8, I32, I64, PTR, Function, IRValue, module_text

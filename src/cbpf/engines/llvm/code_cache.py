@@ -13,8 +13,8 @@ from binascii import crc32
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
-from typing import Final
 
+from ..._typing import Final
 from .private_directory import is_accessible_to_others, names_in, open_directory, read_file, write_file
 
 _KIND: Final = b"cbpf code "  # the beginning of each file, in all versions

@@ -11,8 +11,8 @@ import os
 import threading
 from collections.abc import Container
 from functools import cache
-from typing import Any, Final
 
+from ..._typing import Any, Final
 from ...isa.opcodes import OPCODE_BY_CODE, Extension, extension_of
 from ...isa.program import Program
 from ...packet.metadata import Metadata

@@ -10,14 +10,15 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from functools import partial
-from typing import Any, Final, Literal, TypeAlias
 
 from ..._lazy import Lazy
+from ..._typing import Any, Final, Literal, TypeAlias
 from ...isa.dialects import Dialect
 from ...isa.opcodes import CODE_OF, WORD_MASK, Action, Operand
 from ...isa.program import Program
-from ...packet.batch import Columns, Packets, as_packet, columns_of
+from ...packet.batch import Columns, Packets, columns_of
 from ...packet.buffers import address_of
+from ...packet.packet_bytes import as_packet
 from ...packet.skb import SocketBuffer
 from . import object_layout
 from .context import PacketContext, context_for, default_context, draws_numbers, needs_callback, raise_interruption

@@ -4,8 +4,7 @@ Each entry point is a module of its own, with the filter inlined, so that only t
 compiled. Arguments are listed as in C; lengths are in bytes, and numbers are in the host's byte order.
 """
 
-from typing import Final
-
+from ..._typing import Final
 from .ir import I32, I64, PTR, Function, IRValue, module_text
 from .object_layout import BYTES_OFFSET, SIZE_OFFSET, TYPE_OFFSET
 

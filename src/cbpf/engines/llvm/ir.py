@@ -7,7 +7,8 @@ is a `ptr`, and loads and stores do not assume any alignment. Source: the LLVM L
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Final, Literal, TypeAlias
+
+from ..._typing import Final, Literal, TypeAlias
 
 IRType: TypeAlias = Literal["i1", "i8", "i16", "i32", "i64", "i128", "ptr"]
 

@@ -14,9 +14,9 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from importlib.machinery import PathFinder
 from threading import RLock
-from typing import Any, Final
 
 from ..._forks import guard_forks
+from ..._typing import Any, Final
 from ...errors import MissingLibrary
 from ...packet.buffers import has_c_api
 from . import code_cache

@@ -6,8 +6,8 @@ the block `reject` if a byte is missing.
 """
 
 from collections.abc import Callable
-from typing import Final
 
+from ..._typing import Final
 from ...isa.dialects import Dialect, FetchOrder
 from ...isa.opcodes import SCRATCH_SLOTS, Action, Extension
 from ...isa.program import Program

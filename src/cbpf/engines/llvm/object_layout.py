@@ -12,8 +12,8 @@ import ctypes
 import sys
 from collections.abc import Callable
 from functools import cache
-from typing import Final
 
+from ..._typing import Final
 from ...packet.buffers import POINTER_SIZE, has_c_api
 
 # The interpreter's own sizes give the offsets, so that debug builds with a longer PyObject are supported as well.

@@ -16,7 +16,8 @@ such a path can set the variable to the path without links.
 import os
 import stat
 from contextlib import suppress
-from typing import Final
+
+from ..._typing import Final
 
 _ROOT: Final = 0
 _WRITABLE_BY_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH

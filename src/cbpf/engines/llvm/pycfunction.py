@@ -11,10 +11,10 @@ import struct
 from array import array
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
-from typing import Any, Final, Literal
 
-from ...packet.batch import as_packet
+from ..._typing import Any, Final, Literal
 from ...packet.buffers import C_API
+from ...packet.packet_bytes import as_packet
 from . import builtin_code, object_layout
 from .context import PacketContext
 from .jit import Code, load_cached

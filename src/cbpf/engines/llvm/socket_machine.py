@@ -8,8 +8,8 @@ a load that includes bytes on both sides of them combines two loads.
 from collections.abc import Callable
 from functools import partial, reduce
 from operator import or_
-from typing import Any, Final, TypeAlias
 
+from ..._typing import Any, Final, TypeAlias
 from ...isa.dialects import Dialect
 from ...isa.opcodes import OUT_OF_RANGE, Extension
 from ...isa.semantics import HeaderKind

@@ -4,8 +4,8 @@ Each rule is a function of a `Situation`; it returns None, or a `Repair`.
 """
 
 import re
-from typing import Final
 
+from ..._typing import Final
 from ..lexer import tokens
 from .situation import ID_KINDS, PORT_PROTOCOLS, Edit, Repair, Situation, is_service, quoted, shown
 

@@ -5,9 +5,9 @@ computes (relative sequence numbers, scaled windows, captured lengths) have no e
 """
 
 import re
-from typing import Final
 
 from ..._named_tuple import NamedTuple
+from ..._typing import Final
 
 _ADDRESSES: Final = {
     "ip.addr": "host {}",

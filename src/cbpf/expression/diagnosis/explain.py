@@ -7,9 +7,9 @@ first. The generator finds all problems of a text at once.
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Final
 
 from ..._named_tuple import NamedTuple
+from ..._typing import Final
 from ...errors import ExpressionError, LinkTypeError
 from ...formats.text_input import SourceText
 from ..lexer import tokens

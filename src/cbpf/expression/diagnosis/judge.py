@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Final, TypeAlias
 
+from ..._typing import Final, TypeAlias
 from ...isa.dialects import LINUX, PCAP
 from ...isa.opcodes import OPCODE_BY_CODE, Action
 from ..generator.assembler import assemble

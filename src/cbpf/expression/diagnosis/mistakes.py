@@ -1,7 +1,6 @@
 """Words and characters that people write in filter expressions by mistake, with their replacements, as data."""
 
-from typing import Final
-
+from ..._typing import Final
 from ..vocabulary import words
 
 QUOTATION_MARKS: Final = frozenset(

@@ -1,7 +1,6 @@
 """The rules that recognise mistakes, in the order in which they are tried."""
 
-from typing import Final
-
+from ..._typing import Final
 from . import address_rules, structure_rules, text_rules, word_rules
 from .situation import Rule
 

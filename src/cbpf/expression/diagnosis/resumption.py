@@ -1,8 +1,8 @@
 """The continuation after a mistake in the syntax that cannot be corrected: the clauses after it may have others."""
 
 from collections.abc import Iterator
-from typing import Final
 
+from ..._typing import Final
 from ..lexer import Token, tokens
 from .mistakes import QUOTATION_MARKS
 from .situation import ID_KINDS, Edit

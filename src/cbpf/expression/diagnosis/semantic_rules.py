@@ -6,8 +6,8 @@ A rule yields repairs of the text, of which the first that solves the problem is
 import ipaddress
 import re
 from collections.abc import Callable, Iterator
-from typing import Final, TypeAlias
 
+from ..._typing import Final, TypeAlias
 from ..problems import ProblemKind
 from .mistakes import HEADER_FIELDS, SERVICES, SYNONYMS
 from .repairs import WORD_RULES

@@ -3,9 +3,9 @@
 import socket
 import unicodedata
 from collections.abc import Callable
-from typing import Final, TypeAlias
 
 from ..._named_tuple import NamedTuple
+from ..._typing import Final, TypeAlias
 from ..lexer import Token
 from ..primitives import EXPECTED_CONDITION, SyntaxProblem
 from ..vocabulary import QUALIFIERS

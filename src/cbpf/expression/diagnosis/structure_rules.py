@@ -4,8 +4,8 @@ Each rule is a function of a `Situation`; it returns None, or a `Repair`.
 """
 
 import re
-from typing import Final
 
+from ..._typing import Final
 from ..lexer import Token
 from ..vocabulary import ARGUMENTS, DIRECTIONS, KINDS, NAMED_NUMBERS, NUMBERED, WLAN
 from .display_filter import ports_compared

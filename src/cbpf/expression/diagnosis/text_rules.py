@@ -6,8 +6,8 @@ Each rule is a function of a `Situation`; it returns None, or a `Repair`.
 import html
 import re
 import unicodedata
-from typing import Final
 
+from ..._typing import Final
 from ..vocabulary import ARGUMENTS, KEYWORDS, NUMBERED
 from .mistakes import (
     CHARACTER_RULES,

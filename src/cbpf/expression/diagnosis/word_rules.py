@@ -4,8 +4,8 @@ Each rule is a function of a `Situation`; it returns None, or a `Repair`.
 """
 
 import re
-from typing import Final
 
+from ..._typing import Final
 from ..lexer import Token, tokens
 from ..vocabulary import KEYWORDS, KINDS, NAMED_NUMBERS
 from .display_filter import FIELD, is_field, translate

@@ -1,9 +1,9 @@
 """An expression with its plain code, and the outcome of each of its parts in a run on one packet."""
 
 from collections.abc import Iterator
-from typing import Final, Literal, TypeAlias
 
 from ..._named_tuple import NamedTuple
+from ..._typing import Final, Literal, TypeAlias
 from ...capture.base import Interface
 from ...engines.interpreter import Fetched, Step
 from ...isa.dialects import PCAP, Dialect

@@ -1,12 +1,12 @@
 """`clause_coverage`: the outcomes that the clauses of an expression have on a table of packets."""
 
 from collections.abc import Iterable
-from typing import Any
 
 from ..._record import Record
+from ..._typing import Any
 from ...capture.base import Interface
-from ...packet.batch import as_packet
 from ...packet.link_types import LinkType
+from ...packet.packet_bytes import as_packet
 from ..names import SYSTEM_NAMES, Lookups, Resolver
 from ..syntax_tree import Span
 from .clause_program import ClauseProgram, Outcome, as_expression, checked_target

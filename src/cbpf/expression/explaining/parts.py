@@ -1,8 +1,7 @@
 """The parts of an expression: its clauses, and the `and`, `or` and `not` that combine them."""
 
-from typing import Final, Literal, TypeAlias
-
 from ..._named_tuple import NamedTuple
+from ..._typing import Final, Literal, TypeAlias
 from ..address_lists import Expression
 from ..formatting import text_of
 from ..generator.identifier_runs import Part as Node

@@ -1,17 +1,17 @@
 """`explain_verdict`: the reasons for the verdict of an expression on one packet."""
 
 from collections.abc import Iterator
-from typing import Any, Final
 
 from ..._record import Record
+from ..._typing import Any, Final
 from ..._validators import check_word, flag, optional, seconds
 from ...capture.base import Interface
 from ...engines.interpreter import Fetched
 from ...errors import MissingLibrary, Undecided
 from ...isa.dialects import LINUX, PCAP
-from ...packet.batch import as_packet
 from ...packet.link_types import LinkType
 from ...packet.metadata import Metadata
+from ...packet.packet_bytes import as_packet
 from ...proofs.nearest import nearest_opposite
 from ..address_lists import Expression
 from ..names import SYSTEM_NAMES, Lookups, Resolver

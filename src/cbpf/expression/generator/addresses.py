@@ -1,9 +1,9 @@
 """IP addresses and networks: `host` and `net` with numbers, IPv4 and IPv6 addresses; DECnet addresses."""
 
 from collections.abc import Callable
-from typing import Final
 
 from ..._named_tuple import NamedTuple
+from ..._typing import Final
 from ...isa.opcodes import WORD_MASK
 from ..lexer import Token
 from .conditions import Condition, all_of, any_of, equals

@@ -6,9 +6,9 @@ the number of instructions from its target to the end of the program, so that it
 
 from collections.abc import Mapping
 from itertools import zip_longest
-from typing import Final
 
 from ..._named_tuple import NamedTuple
+from ..._typing import Final
 from ...isa.instructions import RawInstruction
 from ...isa.opcodes import CODE_OF, Action, Operand
 from ...isa.word_ranges import SetTest

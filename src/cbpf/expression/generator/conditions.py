@@ -5,9 +5,9 @@ the packet, whatever the outcome of the others would be, so no test is moved or 
 """
 
 from collections.abc import Iterable
-from typing import Final, TypeAlias
 
 from ..._named_tuple import NamedTuple
+from ..._typing import Final, TypeAlias
 from ...isa.opcodes import Action
 from ...isa.word_ranges import Ranges
 from ..syntax_tree import Span

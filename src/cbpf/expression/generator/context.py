@@ -1,8 +1,7 @@
 """The state of a compilation: where the headers are, the scratch slots in use, and the names that were looked up."""
 
-from typing import Any, Final, NoReturn
-
 from ..._named_tuple import NamedTuple
+from ..._typing import Any, Final, NoReturn
 from ...isa.opcodes import SCRATCH_SLOTS
 from ...packet.link_types import link_type_by_dlt
 from ..lexer import Token

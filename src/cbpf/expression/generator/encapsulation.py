@@ -4,9 +4,9 @@ The change holds for everything after the primitive in the text, whether the pac
 """
 
 from collections.abc import Callable
-from typing import Final
 
 from ..._named_tuple import NamedTuple
+from ..._typing import Final
 from ...isa.opcodes import Action
 from ..lexer import Token
 from .conditions import Condition, Effect, all_of, any_of, equals

@@ -1,9 +1,9 @@
 """The generator: a syntax tree to a condition, from left to right, without recursion."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from ..._named_tuple import NamedTuple
+from ..._typing import TYPE_CHECKING
 from ...isa.word_ranges import Ranges
 from ..address_lists import HostRanges
 from ..names import Lookups

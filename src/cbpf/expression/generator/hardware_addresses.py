@@ -1,8 +1,8 @@
 """Addresses of the link layer: Ethernet and its relatives, IEEE 802.11, ARCnet; broadcast and multicast."""
 
 from collections.abc import Callable
-from typing import Final, NoReturn
 
+from ..._typing import Final, NoReturn
 from ...isa.opcodes import Action
 from .addresses import directed
 from .conditions import Condition, all_of, any_of, equals, has_bits, negation

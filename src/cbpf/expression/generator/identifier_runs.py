@@ -1,9 +1,9 @@
 """Runs of identifiers with the same qualifiers, such as `host (a or b or ...)`: long ones are one test of a set."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final, TypeAlias, TypeVar
 
 from ..._named_tuple import NamedTuple
+from ..._typing import Final, TypeAlias, TypeVar
 from ...isa.word_ranges import union
 from ..address_lists import HostRanges
 from ..problems import ExpressionProblem, ExpressionProblems

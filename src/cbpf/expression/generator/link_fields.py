@@ -1,9 +1,9 @@
 """The fields of particular link types: SunATM, MTP, PFLOG; the direction of a packet, and its interface."""
 
 from collections.abc import Callable
-from typing import Final
 
 from ..._named_tuple import NamedTuple
+from ..._typing import Final
 from ...isa.opcodes import EXTENSION_OFFSET, Action, Extension
 from ..lexer import Token
 from .conditions import Condition, all_of, any_of, compared, equals, exceeds, negation, reaches

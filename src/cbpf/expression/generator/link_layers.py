@@ -3,9 +3,8 @@
 Offsets are in bytes. They may be unset (`UNSET`), which takes part in sums as that number, modulo 2**32, as in libpcap.
 """
 
-from typing import Final, Literal, TypeAlias
-
 from ..._named_tuple import NamedTuple
+from ..._typing import Final, Literal, TypeAlias
 from ...isa.opcodes import WORD_MASK
 
 UNSET: Final = WORD_MASK

@@ -1,8 +1,8 @@
 """The protocols above the link layer: a protocol alone (`tcp`), and `proto` with a number or name."""
 
 from collections.abc import Callable
-from typing import Final
 
+from ..._typing import Final
 from ..lexer import Token
 from .conditions import Condition, all_of, any_of, equals
 from .context import Context, written

@@ -5,8 +5,8 @@ A protocol is an EtherType, or up to 1500 a service access point of LLC (IEEE 80
 
 import sys
 from collections.abc import Callable
-from typing import Final
 
+from ..._typing import Final
 from ...isa.opcodes import WORD_MASK, Extension
 from .conditions import Condition, all_of, any_of, equals, exceeds, has_bits, negation
 from .context import Context

@@ -1,8 +1,8 @@
 """Ports of TCP, UDP and SCTP: `port` and `portrange`."""
 
 from collections.abc import Callable
-from typing import Final
 
+from ..._typing import Final
 from ...isa.opcodes import Action
 from ..lexer import Token, tokens
 from .addresses import directed

@@ -1,8 +1,8 @@
 """The primitives that are a keyword with arguments: one row of a table for each."""
 
 from collections.abc import Callable
-from typing import Final
 
+from ..._typing import Final
 from ..lexer import Token
 from ..syntax_tree import Primitive
 from .conditions import Condition

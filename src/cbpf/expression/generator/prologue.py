@@ -3,8 +3,7 @@
 They run before everything else if any primitive refers to a measured position, and reject packets that are too short.
 """
 
-from typing import Final
-
+from ..._typing import Final
 from ...isa.opcodes import Action
 from .conditions import Condition, Effect, all_of, any_of, equals, has_bits, negation
 from .context import Context

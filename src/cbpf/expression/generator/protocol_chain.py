@@ -1,7 +1,6 @@
 """`protochain`: a protocol after extension headers. libpcap's loop over the headers is unrolled."""
 
-from typing import Final
-
+from ..._typing import Final
 from ...isa.opcodes import Action
 from ..lexer import Token
 from .conditions import Condition, Effect, all_of, any_of, equals

@@ -5,9 +5,8 @@ limited. A value carries the checks of the headers that it looks into; of an ope
 remain.
 """
 
-from typing import Final
-
 from ..._named_tuple import NamedTuple
+from ..._typing import Final
 from ...isa.instructions import RawInstruction
 from ...isa.opcodes import Action
 from ..syntax_tree import Arithmetic, Binary, Length, Load, Negate, Relation

@@ -1,7 +1,6 @@
 """Instructions without jumps, the parts of conditions: loads from the packet and from scratch slots, and arithmetic."""
 
-from typing import Final, TypeAlias
-
+from ..._typing import Final, TypeAlias
 from ...isa.instructions import RawInstruction
 from ...isa.opcodes import CODE_OF, EXTENSION_OFFSET, WORD_MASK, Action, Extension, Operand, extension_size
 

@@ -4,8 +4,7 @@ Linux removes the outer tag of a received frame before a packet socket sees the 
 may have it in its bytes, so the program of a live socket looks for it in both places.
 """
 
-from typing import Final
-
+from ..._typing import Final
 from ...isa.opcodes import Extension
 from ..lexer import Token
 from .conditions import Condition, Effect, all_of, any_of, equals, negation

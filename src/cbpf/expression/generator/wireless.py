@@ -1,7 +1,6 @@
 """IEEE 802.11: `type`, `subtype` and `dir`; and `llc`, the types of LLC frames (IEEE 802.2)."""
 
-from typing import Final
-
+from ..._typing import Final
 from ..lexer import Token
 from .conditions import Condition, all_of, equals, has_bits, negation
 from .context import Context

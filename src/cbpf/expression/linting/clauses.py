@@ -5,9 +5,9 @@ such as `tcp` and not `port 80`, is then a program of its own.
 """
 
 from collections.abc import Sequence
-from typing import Final
 
 from ..._named_tuple import NamedTuple
+from ..._typing import Final
 from ...errors import MissingLibrary
 from ...isa.dialects import PCAP
 from ...isa.instructions import RetConstant

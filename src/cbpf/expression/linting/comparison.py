@@ -3,8 +3,8 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final
 
+from ..._typing import Final
 from ...errors import MissingLibrary, Undecided
 from ...isa.program import Program
 from ...proofs.equivalence import Difference

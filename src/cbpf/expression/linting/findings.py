@@ -1,9 +1,8 @@
 """A finding about a filter expression, and the draft of one that a rule returns."""
 
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
-
 from ..._named_tuple import NamedTuple
 from ..._record import Record
+from ..._typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from ...errors import Problem
 from ..syntax_tree import Span
 

@@ -5,9 +5,9 @@ see other structures: `and` before `or`, and a list of identifiers as one test, 
 """
 
 from collections.abc import Iterator
-from typing import TypeAlias
 
 from ..._named_tuple import NamedTuple
+from ..._typing import TypeAlias
 from ..syntax_tree import And, Condition, Match, Not, Number, Or, Protocol, Relation, Span
 from .findings import Draft
 from .tree_view import TreeView, is_bare, with_operands

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from functools import cached_property
 from itertools import islice
-from typing import Final, get_args
 
+from ..._typing import Final, get_args
 from ..._validators import flag, optional, seconds
 from ...errors import ExpressionError, FieldError, MissingLibrary, Undecided
 from ...formats.text_input import SourceText

@@ -1,8 +1,8 @@
 """Notes: properties that nearly every filter has, and that surprise on some networks or on some captures."""
 
 from collections.abc import Iterator, Sequence
-from typing import Final
 
+from ..._typing import Final
 from ..syntax_tree import Arithmetic, Condition, Length, Load, Match, Number, Primitive, Protocol, Relation
 from .findings import Draft
 from .tree_view import TreeView, values

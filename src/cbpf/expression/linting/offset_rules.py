@@ -6,9 +6,9 @@ primitive is right only if it is evaluated only where the primitive is true, as 
 """
 
 from collections.abc import Iterator
-from typing import Final, TypeAlias
 
 from ..._named_tuple import NamedTuple
+from ..._typing import Final, TypeAlias
 from ..syntax_tree import And, Condition, Match, Not, Or, Primitive, Relation
 from .findings import Draft
 from .tree_view import TreeView, condition, fold, leaves, loads, operands, with_operands

@@ -1,8 +1,8 @@
 """Rules for comparisons: checks that libpcap's language drops, headers of one IP version, precedence."""
 
 from collections.abc import Iterator
-from typing import Final
 
+from ..._typing import Final
 from ..syntax_tree import And, Arithmetic, Binary, Condition, Load, Negate, Number, Or, Primitive, Relation
 from .findings import Draft
 from .tree_view import TreeView, condition, fold, inner_values, loads, values, with_operands

@@ -1,9 +1,9 @@
 """The table of rules: the name, the severity and the summary of each finding of `lint_expression`."""
 
 from collections.abc import Callable, Iterator
-from typing import Final, TypeAlias
 
 from ..._record import Record
+from ..._typing import Final, TypeAlias
 from . import identifier_rules, junction_rules, notes, offset_rules, relation_rules
 from .findings import Draft, Severity
 from .tree_view import TreeView

@@ -1,8 +1,8 @@
 """The syntax tree of one expression as the rules see it: its nodes in the order of the text, and their parents."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TypeVar
 
+from ..._typing import TypeVar
 from ..formatting import text_of
 from ..lexer import tokens
 from ..parser import parse

@@ -1,8 +1,8 @@
 """The names that a file defines: `X = 5`, `const X: u32 = 5;`, and the constants of Linux for all others."""
 
 from collections.abc import Sequence
-from typing import Final
 
+from ..._typing import Final
 from .symbols import find_constant, is_system_call
 from .tokens import Token
 from .values import SourceError, evaluate

@@ -6,9 +6,9 @@ A group of four fields in any brackets, a group with names of fields, a call of 
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Final
 
 from ..._named_tuple import NamedTuple
+from ..._typing import Final
 from ...isa import instructions as typed
 from .tokens import Token
 from .values import SourceError

@@ -5,9 +5,9 @@ A condition is true, false or unknown; the code inside an unknown one remains an
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Final
 
 from ..._named_tuple import NamedTuple
+from ..._typing import Final
 from .symbols import find_constant
 from .tokens import Token, tokenize_body
 from .values import SourceError

@@ -5,8 +5,8 @@ Only the list is read; the code around it may be anything, unless it has instruc
 
 import re
 from collections.abc import Sequence
-from typing import Final, NoReturn
 
+from ..._typing import Final, NoReturn
 from ...errors import FieldError, ProgramFormatError
 from ...isa.instructions import RawInstruction
 from ...isa.opcodes import OPCODE_BY_CODE, WORD_MASK, ALUOp, Extension, JumpTest, Register

@@ -7,8 +7,8 @@ package golang.org/x/net/bpf are those of `isa`.
 
 import re
 from functools import cache
-from typing import Final
 
+from ..._typing import Final
 from ...isa.opcodes import ALUOp, Extension, JumpTest, Register
 from .system_calls import system_calls
 

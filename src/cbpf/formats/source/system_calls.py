@@ -4,7 +4,8 @@ Source: asm/unistd_64.h of Linux 6.10.
 """
 
 from functools import cache
-from typing import Final
+
+from ..._typing import Final
 
 # By the number of its first name: names with consecutive numbers.
 _NAMES: Final = {

@@ -4,9 +4,9 @@ Comments are `// ...`, `/* ... */` and, where no preprocessor directive begins, 
 """
 
 import re
-from typing import Final
 
 from ..._named_tuple import NamedTuple
+from ..._typing import Final
 
 _DIRECTIVES: Final = "define|undef|include|ifdef|ifndef|if|elif|else|endif|pragma|error|warning|line"
 _ATTRIBUTES: Final = "cfg|cfg_attr|rustfmt|allow|deny|warn|expect|repr|derive|test|inline|must_use|doc|no_mangle|clippy"

@@ -7,9 +7,9 @@ rejected, and so is each operation whose result depends on the width or the sign
 import re
 import sys
 from collections.abc import Callable, Sequence
-from typing import Final, NoReturn, TypeAlias
 
 from ..._named_tuple import NamedTuple
+from ..._typing import Final, NoReturn, TypeAlias
 from .symbols import structures
 from .tokens import Token
 

@@ -6,9 +6,9 @@ again and finds it in the cache. So a value may be nested to any depth.
 """
 
 from collections.abc import Callable
-from typing import Final, TypeAlias
 
 from ..._named_tuple import NamedTuple
+from ..._typing import Final, TypeAlias
 from ..ir.requirements import ValueId
 from ..ir.value_numbering import TooLarge
 from .straight_line import RegisterContents, StraightLineCode

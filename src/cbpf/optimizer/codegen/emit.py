@@ -5,10 +5,9 @@ paths are emitted once.
 """
 
 from collections.abc import Generator, Iterator, Sequence
-from typing import Final, TypeAlias
 
 from ..._named_tuple import NamedTuple
-from ..._options import Goal
+from ..._typing import TYPE_CHECKING, Final, TypeAlias
 from ...isa.instructions import RawInstruction
 from ...isa.opcodes import CODE_OF, CONDITIONS, OPCODE_BY_CODE, Action, Operand
 from ..ir.diagram import DeviceGuard, Diagram, Draw, Guard, Node, NodeId, Return, successors
@@ -17,6 +16,9 @@ from ..ir.requirements import nonzero_divisor
 from .register_plan import RegisterPlan, plan_registers
 from .straight_line import SelectedInstruction
 from .switch_lowering import BinarySplit, ConditionalJump, DecisionTree, JumpChain
+
+if TYPE_CHECKING:
+    from ..._options import Goal
 
 _MAX_DISTANCE: Final = 255  # of a conditional jump, in instructions
 _MAX_REORDERED_TESTS: Final = 32
@@ -27,7 +29,7 @@ _RETURN_A: Final = CODE_OF[Action.RETURN, Operand.A, 4]
 _JUMP: Final = CODE_OF[Action.JUMP, Operand.K, 4]
 
 
-def emit(diagram: Diagram, root: NodeId, goal: Goal) -> tuple[RawInstruction, ...]:
+def emit(diagram: Diagram, root: NodeId, goal: "Goal") -> tuple[RawInstruction, ...]:
     """Return the instructions of a diagram; may raise `TooLarge`."""
     order = diagram.topological_order(root)
     if any(_checks_divisor(diagram.nodes[node_id]) for node_id in order):

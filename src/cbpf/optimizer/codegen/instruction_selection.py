@@ -21,8 +21,8 @@ that do not fit into A and X are stored in temporary scratch slots, which are no
 
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Final
 
+from ..._typing import Final
 from ...isa.opcodes import EXTENSION_OFFSET, LINK_OFFSET, NETWORK_OFFSET, WORD_MASK, Action, Extension, Operand
 from ...isa.semantics import HeaderKind
 from ..ir.diagram import DeviceGuard, Draw, Guard

@@ -6,10 +6,9 @@ produce, so that no value is loaded twice.
 """
 
 from collections.abc import Mapping, Sequence, Set
-from typing import Final
 
 from ..._named_tuple import NamedTuple
-from ..._options import Goal
+from ..._typing import TYPE_CHECKING, Final
 from ...isa.opcodes import SCRATCH_SLOTS, Action
 from ..ir.diagram import DeviceGuard, Diagram, Draw, Guard, Node, NodeId, Return, Switch, successors
 from ..ir.range_tests import RELATIONS
@@ -17,6 +16,9 @@ from ..ir.value_numbering import Operation, TooLarge
 from .instruction_selection import TEMPORARY_SLOTS, InstructionSelector
 from .straight_line import RegisterContents, StraightLineCode, contents_after
 from .switch_lowering import ConditionalJump, DecisionTree, JumpChain, lower_switch
+
+if TYPE_CHECKING:
+    from ..._options import Goal
 
 _MAX_CHAIN_TESTS: Final[Mapping[str, int | None]] = {"size": None, "speed": 8}
 
@@ -57,7 +59,7 @@ class RegisterPlan(NamedTuple):
     entries: dict[tuple[NodeId, NodeId], int]
 
 
-def plan_registers(diagram: Diagram, order: Sequence[NodeId], goal: Goal) -> RegisterPlan:
+def plan_registers(diagram: Diagram, order: Sequence[NodeId], goal: "Goal") -> RegisterPlan:
     """Return the plan for the nodes of a topological order; may raise `TooLarge`.
 
     Random numbers that no code loads from their scratch slots are not stored, which takes a second pass.
@@ -80,7 +82,7 @@ def _draw_slots(diagram: Diagram, order: Sequence[NodeId]) -> dict[int, int]:
 
 class _Planner:
     def __init__(
-        self, diagram: Diagram, order: Sequence[NodeId], slots: dict[int, int], stored_draws: Set[int], goal: Goal
+        self, diagram: Diagram, order: Sequence[NodeId], slots: dict[int, int], stored_draws: Set[int], goal: "Goal"
     ) -> None:
         self._diagram = diagram
         self._selector = InstructionSelector(diagram.values, slots)

@@ -1,8 +1,7 @@
 """Straight-line code: instructions without jumps, with their effects on the registers."""
 
-from typing import Final, TypeAlias
-
 from ..._named_tuple import NamedTuple
+from ..._typing import Final, TypeAlias
 from ...isa.dialects import Dialect
 from ...isa.opcodes import CODE_OF, EXTENSION_OFFSET, Action, Extension, Operand, extension_size
 from ..ir.requirements import ValueId

@@ -24,9 +24,9 @@ JumpChain(jumps=(ConditionalJump(action=<Action.EQUAL: 17>, k=443, target=2),), 
 """
 
 from collections.abc import Sequence
-from typing import TypeAlias
 
 from ..._named_tuple import NamedTuple
+from ..._typing import TypeAlias
 from ...isa.opcodes import Action
 
 

@@ -23,9 +23,9 @@ Switch(value=2, starts=(0, 2048, 2049), targets=(0, 1, 0))
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TypeAlias
 
 from ..._named_tuple import NamedTuple
+from ..._typing import TypeAlias
 from ...isa.opcodes import Extension
 from ...isa.word_ranges import Ranges
 from .requirements import (

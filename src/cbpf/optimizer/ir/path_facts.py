@@ -5,8 +5,8 @@ registers at the instructions of a program.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Final, TypeAlias
 
+from ..._typing import Final, TypeAlias
 from ...isa.alu import ARITHMETIC
 from ...isa.opcodes import WORD_MASK, Action
 from ...isa.word_ranges import Ranges, intersection, union

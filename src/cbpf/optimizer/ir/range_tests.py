@@ -16,8 +16,7 @@ False
 A comparison of two values that are not constants becomes a value of its own, a relation, which is 1 or 0.
 """
 
-from typing import Final, TypeAlias
-
+from ..._typing import Final, TypeAlias
 from ...isa.opcodes import WORD_MASK, Action
 from ...isa.word_ranges import Ranges, complement, intersection, shifted, union
 from .requirements import ValueId

@@ -16,7 +16,8 @@ every path rejects.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final, TypeAlias
+
+from ..._typing import Final, TypeAlias
 
 ValueId: TypeAlias = int
 """The index of a value in the `ValueTable`."""

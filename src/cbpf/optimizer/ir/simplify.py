@@ -13,8 +13,7 @@
 True
 """
 
-from typing import Final
-
+from ..._typing import Final
 from ...isa.alu import ARITHMETIC
 from ...isa.opcodes import WORD_MASK, Action
 from .requirements import NOTHING, ValueId, nonzero_key

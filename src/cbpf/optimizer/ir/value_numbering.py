@@ -15,9 +15,9 @@ True
 """
 
 from collections.abc import Sequence
-from typing import Final, TypeAlias
 
 from ..._named_tuple import NamedTuple
+from ..._typing import Final, TypeAlias
 from ...isa.dialects import Dialect
 from ...isa.opcodes import SIGN_BIT, WORD_MASK, Action, Extension
 from ...isa.semantics import HeaderKind

@@ -31,8 +31,8 @@ jump after an `and`.
 """
 
 from collections.abc import Iterator
-from typing import Final, TypeGuard
 
+from ..._typing import Final, TypeGuard
 from ...isa.opcodes import WORD_MASK, Action
 from ...isa.word_ranges import Ranges
 from ..codegen.switch_lowering import JumpChain, lower_switch

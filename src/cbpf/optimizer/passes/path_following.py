@@ -2,8 +2,8 @@
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from typing import Final
 
+from ..._typing import Final
 from ...isa.word_ranges import Ranges
 from ..ir.diagram import DeviceGuard, Diagram, Draw, Guard, NodeId, Return, Switch
 from ..ir.path_facts import PathFacts, Reasoner

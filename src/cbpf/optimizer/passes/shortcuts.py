@@ -10,9 +10,9 @@ one shortcut per edge, but the end of each path is a logarithmic number of steps
 """
 
 from bisect import bisect_right
-from typing import Final, TypeAlias
 
 from ..._named_tuple import NamedTuple
+from ..._typing import Final, TypeAlias
 from ...isa.word_ranges import Ranges, intersection
 from ..ir.diagram import Diagram, NodeId, Switch, ranges_of_targets
 from ..ir.path_facts import PathFacts, Reasoner

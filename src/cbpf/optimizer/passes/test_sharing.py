@@ -39,8 +39,8 @@ first test is no longer needed:
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Final
 
+from ..._typing import Final
 from ...isa.word_ranges import Ranges, intersection
 from ..ir.diagram import Diagram, NodeId, Return, Switch, ranges_of_targets, successors
 from ..ir.path_facts import NO_FACTS, PathFacts
