@@ -7,6 +7,8 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack
+from io import BytesIO
+from pathlib import Path
 from random import Random
 from typing import Any, Final
 
@@ -20,6 +22,7 @@ from support.judges import live_libpcap, packet_socket
 from support.judges.kernel import SO_ATTACH_FILTER, sock_fprog
 from support.judges.packet_socket import EAST_ADDRESS, WEST_ADDRESS, Kind
 from support.libpcap_differences import difference_of
+from support.project import ENGINES
 from support.random_filters import random_filter
 
 Rows = list[tuple[int, int, int, int]]
@@ -385,3 +388,29 @@ def test_the_tag_is_loaded_as_libpcap_can_run_it() -> None:
 def test_the_command_line_compiles_for_live_sockets(cli: CommandLine) -> None:
     expected = cbpf.listing(cbpf.compile("vlan 5 and udp port 53", live=True)) + "\n"
     assert cli("compile", "--live", "vlan 5 and udp port 53") == (0, expected.encode(), "")
+
+
+# -- captures, as a live socket sees them --------------------------------------
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_captures_as_sockets_see_them_match_the_same_expressions(engine: cbpf.EngineName) -> None:
+    target = BytesIO()
+    cbpf.write_capture(target, FRAMES.values())
+    for expression in SAME_AS_ON_CAPTURES:
+        counts = [
+            cbpf.filter_capture(BytesIO(target.getvalue()), None, expression, engine=engine, **options).packets_accepted
+            for options in ({}, {"as_socket": True, "dialect": cbpf.LINUX})
+        ]
+        assert counts[0] == counts[1] > 0, expression
+
+
+def test_captures_as_sockets_see_them_have_metadata(traffic: Path) -> None:
+    """A capture without the direction of packets contains received ones, as far as `socket_view` knows."""
+
+    def accepted(expression: str, **options: Any) -> int:
+        return cbpf.filter_capture(traffic, None, expression, dialect=cbpf.LINUX, **options).packets_accepted
+
+    assert accepted("inbound", as_socket=True) == accepted("")
+    with pytest.raises(cbpf.ExpressionError, match="does not contain the direction"):
+        accepted("inbound")

@@ -44,7 +44,7 @@ as_socket_option: Final = option(
     "--as-socket",
     is_flag=True,
     help="Present packets as a live Linux packet socket does: VLAN tag stripped; protocol, packet type and interface "
-    "taken from the capture.",
+    "taken from the capture. With --dialect linux, an expression is compiled for such sockets.",
 )
 
 expression_option: Final = option(

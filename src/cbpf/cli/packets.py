@@ -39,6 +39,8 @@ def programs_for_capture(
     expression: str | None,
     dialect: cbpf.Dialect,
     optimizer: cbpf.Optimizer = "cbpf",
+    *,
+    as_socket: bool,
 ) -> tuple[cbpf.CapturePrograms, cbpf.CaptureReader]:
     """Return the programs and the opened capture of the arguments PROGRAM CAPTURE, or of -e EXPRESSION and CAPTURE.
 
@@ -54,7 +56,11 @@ def programs_for_capture(
     if expression is not None:
         capture.look_ahead()
     programs = cbpf.CapturePrograms(
-        program, dialect=dialect, optimizer=optimizer, optimizes_lists=optimizer is not None
+        program,
+        dialect=dialect,
+        optimizer=optimizer,
+        optimizes_lists=optimizer is not None,
+        as_socket=as_socket,
     )
     programs.prepare([capture])
     return programs, capture

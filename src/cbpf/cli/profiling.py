@@ -56,7 +56,7 @@ def profiled_program(
         return ProfiledProgram(loaded, None, None, link_type)
     _check_usage(path, expression, capture)
     arguments = (capture,) if expression is not None else ("-" if path is None else path, capture)
-    programs, reader = programs_for_capture(arguments, expression, dialect, optimizer)
+    programs, reader = programs_for_capture(arguments, expression, dialect, optimizer, as_socket=as_socket)
     with reader:
         packets = _CapturePackets(reader, programs, as_socket)
         counts = cbpf.execution_counts(packets.program, packets, dialect=dialect)

@@ -24,7 +24,8 @@ class Target(NamedTuple):
         netmask: The IPv4 netmask of the network, 32 bits; None if it is not known.
         file_order: The byte order of the capture file; None for a device. A file has no metadata such as the direction
             of a packet, and the headers of some link types are in its byte order.
-        socket: For the filter of a live Linux socket: the header from which the program loads; otherwise None. "link"
+        socket: For the filter of a live Linux socket, which has metadata, or for a program that runs on captured
+            packets as such a socket sees them: the header from which the program loads; otherwise None. "link"
             is for packet sockets, whose packets begin with the link header; with a Linux cooked link type, for those
             that receive packets without it. "network" is for UDP, TCP and raw sockets, whose packets begin at a later
             header: all loads go through the kernel's window at the network header.
@@ -46,10 +47,11 @@ def link_types_to_try(*, all_types: bool) -> tuple[LinkType, ...]:
     return (*map(link_type, _REPRESENTATIVES), *(link_types() if all_types else ()))
 
 
-def interface_target(interface: "Interface") -> Target:
-    """Return the packets of an interface in a capture file."""
+def interface_target(interface: "Interface", *, as_socket: bool = False) -> Target:
+    """Return the packets of an interface in a capture file, or those that a live packet socket would have seen."""
     file_order: ByteOrder = "little" if interface.byte_order == "<" else "big"
-    return Target(interface.link_type.dlt, interface.snaplen, netmask=0, file_order=file_order)
+    socket: SocketStart | None = "link" if as_socket else None
+    return Target(interface.link_type.dlt, interface.snaplen, netmask=0, file_order=file_order, socket=socket)
 
 
 def netmask_number(path: str, netmask: int | str | None) -> int | None:

@@ -104,7 +104,8 @@ def filter_capture(
             16 MB or more in total, and otherwise compiled Python.
         dialect: The dialect whose rules verify and run the program.
         as_socket: Apply the filter to the view that a live packet socket would have had of each packet
-            (`socket_view`), for programs written for sockets. The packets are copied as they were captured.
+            (`socket_view`), for programs written for sockets. Under LINUX, expressions are compiled for live sockets,
+            as with `live=True`. The packets are copied as they were captured.
         progress: Called repeatedly with the number of bytes read of the sources, as they are stored.
 
     Returns:

@@ -84,7 +84,9 @@ class BoundFilter:
         if isinstance(filter, VM):
             self._vms_by_program[filter.program] = filter
             filter = filter.program
-        self._programs = CapturePrograms(filter, dialect=dialect, optimizer=optimizer, check=self._vm)
+        self._programs = CapturePrograms(
+            filter, dialect=dialect, optimizer=optimizer, as_socket=as_socket, check=self._vm
+        )
 
     def prepare(self, readers: Sequence[CaptureReader]) -> None:
         """Raise the errors of the filter that can be found before the first packet."""

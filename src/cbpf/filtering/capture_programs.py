@@ -70,6 +70,8 @@ class CapturePrograms:
         optimizes_lists: Whether "cbpf" optimises expressions with long lists whatever *optimizer* is: their plain code
             has a jump for each entry.
         names: The source of the names in expressions, as for `compile`. Each name is looked up once for all interfaces.
+        as_socket: Whether the programs will run on the views of a live packet socket (`socket_view`). Under LINUX,
+            expressions are then compiled for such sockets, as with `live=True`.
         check: Called with each program. If it raises `VerificationError`, the filter does not fit the interface.
 
     >>> from cbpf import read_capture
@@ -88,6 +90,7 @@ class CapturePrograms:
         optimizer: "Optimizer" = "cbpf",
         optimizes_lists: bool = True,
         names: Resolver | None = SYSTEM_NAMES,
+        as_socket: bool = False,
         check: Callable[[Program], object] | None = None,
     ) -> None:
         self._filter = filter if isinstance(filter, str) else _as_filter(filter)
@@ -95,6 +98,7 @@ class CapturePrograms:
         self._names = Lookups(names)
         self._optimizer = optimizer
         self._optimizes_lists = flag("CapturePrograms.optimizes_lists", optimizes_lists)
+        self._is_live = flag("CapturePrograms.as_socket", as_socket) and dialect.header_windows
         self._check = check or (lambda program: verify(program, dialect=dialect))
         self._programs: dict[PacketKind, Program] = {}
         self._misfits: dict[PacketKind, _Misfit] = {}
@@ -218,6 +222,7 @@ class CapturePrograms:
             self._names,
             self._optimizer if isinstance(self._filter, str) else "cbpf",
             optimizes_lists=self._optimizes_lists,
+            as_socket=self._is_live,
         )
 
     def _warn(self, name: str, index: int, interface: Interface) -> None:
@@ -237,10 +242,11 @@ def compile_for_interface(
     optimizer: "Optimizer" = "cbpf",
     *,
     optimizes_lists: bool = True,
+    as_socket: bool = False,
 ) -> Program:
     """Return the program of an expression for the packets of an interface in a file, to run under *dialect*."""
     options = Options(optimizer, dialect, optimizes_lists)
-    return compile_cached(interface_target(interface), expression, names, options)
+    return compile_cached(interface_target(interface, as_socket=as_socket), expression, names, options)
 
 
 def _program_of_savefile(savefile: "Savefile", interface: Interface, name: str) -> Program:

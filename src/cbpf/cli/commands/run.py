@@ -37,7 +37,7 @@ def command(
       cbpf run filter.c in.pcap
       cbpf run -e 'udp port 53' in.pcap
     """
-    programs, capture = programs_for_capture(arguments, expression, dialect)
+    programs, capture = programs_for_capture(arguments, expression, dialect, as_socket=as_socket)
     vm_of = cache(lambda program: cbpf.VM(program, dialect=dialect, engine=engine))
 
     @cache

@@ -34,7 +34,7 @@ def command(
       cbpf trace -n 3 filter.c in.pcap
       cbpf trace -e 'tcp port 443' in.pcap
     """
-    programs, capture = programs_for_capture(arguments, expression, dialect)
+    programs, capture = programs_for_capture(arguments, expression, dialect, as_socket=as_socket)
     packet = read_packet(capture, number)
     program = programs.program(capture, packet.interface)
     echo(f"packet {number}: {packet.captured_length:,} of {counted(packet.wire_length, 'byte')} captured")

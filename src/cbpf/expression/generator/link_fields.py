@@ -269,7 +269,7 @@ def interface_index(context: Context, token: Token) -> Condition:
 
 
 def _require_device(context: Context, fact: str) -> None:
-    if context.target.file_order is not None:
+    if context.target.file_order is not None and context.target.socket is None:
         subject = f"a capture file of link type {context.link_type_name} does not contain {fact}"
         context.reject("live", subject, "only live packets have it, and captures of link type LINUX_SLL2")
 
