@@ -64,6 +64,7 @@ def random_packet(random: Random) -> bytes:
     for start, choices in (
         (0, (b"\xff" * 6, b"\x45", b"\x60", b"")),
         (12, (b"\x81\0", b"\x88\xa8", b"\0\1\xff\xff", b"\x06\0", b"\x05\xff", b"\x08\0", b"")),
+        (14, (b"\x81\0", b"\x88\xa8", b"", b"", b"")),
         (16, (b"\xff\xff", b"\x81\0", b"\0\0\xff\xff", b"")),
     ):
         chosen = random.choice(choices)[: max(0, len(packet) - start)]

@@ -32,7 +32,8 @@ def socket_view(packet: bytes, link_type: LinkType, wire_length: int | None = No
 
     - Ethernet: without the outer VLAN tag, if there is one. `protocol` is the EtherType after the tag; `packet_type`
       distinguishes broadcast and multicast from packets to this host.
-    - Linux cooked captures (SLL, SLL2): without the cooked header, whose fields become the metadata.
+    - Linux cooked captures (SLL, SLL2): without the cooked header, whose fields become the metadata; of SLL, also
+      without the VLAN tag that libpcap inserts into it.
     - RAW, IPV4, IPV6: `protocol` from the IP version.
     - Other link types, and truncated cooked headers: the packet is unchanged, and the metadata have their defaults.
 

@@ -63,7 +63,8 @@ class CapturedPacket(Protocol[Word, Condition]):
     def remove(self, start: int, count: int, condition: Condition, /) -> None:
         """Remove *count* bytes, which the packet has, from offset *start* on if the condition holds.
 
-        The wire length decreases by *count*, to 0 at least.
+        The wire length decreases by *count*, to 0 at least. A function of `SOCKET_FIELDS` may call this several times
+        if *start* is 0 each time.
         """
         ...
 
@@ -91,11 +92,19 @@ def _ethernet(packet: CapturedPacket[Word, Condition]) -> SocketFields:
         Extension.PROTO: _ethernet_protocol(packet),
         Extension.TYPE: _ethernet_packet_type(packet),
         Extension.LINK_LAYER_TYPE: _ARPHRD_ETHER,
+        **_removed_tag(packet, is_tagged, tpid, tci),
+    }
+    return SocketFields(extensions, True, _ETHERNET_HEADER_LENGTH, 0)
+
+
+def _removed_tag(
+    packet: CapturedPacket[Word, Condition], is_tagged: Condition, tpid: Word, tci: Word
+) -> dict[Extension, Any]:
+    return {
         Extension.VLAN_TAG: packet.select(is_tagged, tci, 0),
         Extension.VLAN_TAG_PRESENT: packet.select(is_tagged, 1, 0),
         Extension.VLAN_PROTO: packet.select(is_tagged, tpid, 0),
     }
-    return SocketFields(extensions, True, _ETHERNET_HEADER_LENGTH, 0)
 
 
 def _ethernet_protocol(packet: CapturedPacket[Word, Condition]) -> Word:
@@ -128,8 +137,16 @@ def _cooked(
 
 
 def _sll(packet: CapturedPacket[Word, Condition]) -> SocketFields:
-    fields = {Extension.TYPE: (0, 2), Extension.LINK_LAYER_TYPE: (2, 2), Extension.PROTO: (14, 2)}
-    return _cooked(packet, _SLL_HEADER_LENGTH, fields)
+    """Remove a cooked header, and a VLAN tag, which libpcap inserts before the protocol (pcap-linux.c)."""
+    end = _SLL_HEADER_LENGTH
+    tpid, tci, protocol = (packet.number(offset, 2) for offset in (end - 2, end, end + 2))
+    is_tagged = packet.both(packet.has(end + _TAG_LENGTH), packet.is_one_of(tpid, *_TAG_PROTOCOLS))
+    fields = {Extension.TYPE: (0, 2), Extension.LINK_LAYER_TYPE: (2, 2), Extension.PROTO: (end - 2, 2)}
+    view = _cooked(packet, end, fields)
+    packet.remove(0, _TAG_LENGTH, is_tagged)
+    of_tag = _removed_tag(packet, is_tagged, tpid, tci)
+    of_tag[Extension.PROTO] = packet.select(is_tagged, protocol, view.extensions[Extension.PROTO])
+    return view._replace(extensions={**view.extensions, **of_tag})
 
 
 def _sll2(packet: CapturedPacket[Word, Condition]) -> SocketFields:
