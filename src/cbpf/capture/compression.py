@@ -76,14 +76,16 @@ class DecompressedStream:
     After all data that could be decompressed, a truncated or corrupt stream raises `DamagedCapture`.
     """
 
-    def __init__(self, compression: Compression, begin: bytes, read: Callable[[int], bytes], name: str) -> None:
-        """Begin to read a stream whose first bytes, *begin*, were read already; *read* returns the bytes after them.
+    def __init__(
+        self, compression: Compression, begin: bytes, read: Callable[[int], bytes], name: str, *, is_first: bool = True
+    ) -> None:
+        """Begin to read a stream whose next bytes, *begin*, were read already; *read* returns the bytes after them.
 
-        Raises `MissingLibrary`.
+        They are the start of the first member, or of any other or the end of the stream. Raises `MissingLibrary`.
         """
         self._compression, self._name = compression, name
         self._input = _StoredInput(begin, read)
-        self._member: Decompressor | None = self._new_member(compression)
+        self._member: Decompressor | None = self._new_member(compression) if is_first else None
         self._was_full = False  # whether the last output had the maximum size, so more may follow without input
         self._output, self._returned = b"", 0  # of a step, and how many bytes of it were returned
         self._damage: DamagedCapture | None = None
@@ -103,6 +105,12 @@ class DecompressedStream:
         data = self._output[self._returned : self._returned + size]
         self._returned += len(data)
         return data
+
+    def readinto(self, memory: memoryview) -> int:
+        """Copy bytes into memory, as soon as there are any; return their number, which is 0 at the end."""
+        data = self.read1(len(memory))
+        memory[: len(data)] = data
+        return len(data)
 
     def _decompress(self) -> bytes:
         while self._damage is None:

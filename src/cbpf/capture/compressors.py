@@ -16,6 +16,7 @@ from .._typing import Any, Final, TypeAlias
 from .._validators import within
 from ..errors import CaptureError, FieldError, MissingLibrary
 from .compression_kinds import COMPRESSIONS, UNSUPPORTED_SUFFIXES
+from .decompressors import import_zstd
 
 CompressFrame: TypeAlias = Callable[[bytearray], bytes]
 
@@ -40,10 +41,7 @@ class _Kind(NamedTuple):
 
 
 def _load_zstd(level: int) -> CompressFrame:
-    try:
-        zstd: Any = import_module("compression.zstd")  # since Python 3.14
-    except ImportError:
-        zstd = import_module("backports.zstd")
+    zstd = import_zstd()
     parameters = zstd.CompressionParameter
     return partial(zstd.compress, options={parameters.compression_level: level, parameters.checksum_flag: 1})
 

@@ -15,6 +15,7 @@ _MAX_XZ_MEMORY: Final = 1 << 28  # bytes; the preset -9 needs 65 MiB, but a head
 _MEMORY_LIMIT_ERROR: Final = "Memory usage limit exceeded"  # of the module lzma, whose errors have one class
 _MAX_ZSTD_WINDOW: Final = 1 << 27  # bytes; the limit of the library and of zstd(1)
 _MAX_ZSTD_WINDOW_LOG: Final = 31  # of zstd(1) with --long
+MAX_FRAME_HEADER_SIZE: Final = 19  # bytes, of lz4; a zstd frame has up to 18
 _MAX_GZIP_HEADER: Final = 1 << 20  # bytes; names and comments have no limit
 
 
@@ -47,6 +48,12 @@ class Decompressor(Protocol):
 
 NewDecompressor: TypeAlias = Callable[[], Decompressor]
 
+CheckHeader: TypeAlias = Callable[[bytes], bytes | None]
+"""Checks the start of a member, and returns the input for a library, or None if the header is not complete yet.
+
+It raises `Unsupported` or `ValueError` if the library could not decompress the member.
+"""
+
 
 def load_gzip() -> NewDecompressor:
     """Import isal, or else the standard library, and return the constructor of a gzip decompressor."""
@@ -57,19 +64,24 @@ def load_gzip() -> NewDecompressor:
     return lambda: HeaderFirst(igzip.IgzipDecompressor(flag=igzip.DECOMP_GZIP), _gzip_header)
 
 
+def import_zstd() -> Any:
+    """Import the library for zstd; raises `ImportError`."""
+    try:
+        return import_module("compression.zstd")  # since Python 3.14
+    except ImportError:
+        return import_module("backports.zstd")
+
+
 def load_zstd() -> NewDecompressor:
     """Import the library and return the constructor of a decompressor of a zstd frame."""
-    try:
-        zstd: Any = import_module("compression.zstd")  # since Python 3.14
-    except ImportError:
-        zstd = import_module("backports.zstd")
-    return lambda: HeaderFirst(zstd.ZstdDecompressor(), _zstd_header)
+    zstd = import_zstd()
+    return lambda: HeaderFirst(zstd.ZstdDecompressor(), zstd_header)
 
 
 def load_lz4() -> NewDecompressor:
     """Import the library and return the constructor of a decompressor of an lz4 frame."""
     frame: Any = import_module("lz4.frame")
-    return lambda: HeaderFirst(frame.LZ4FrameDecompressor(), _lz4_header)
+    return lambda: HeaderFirst(frame.LZ4FrameDecompressor(), lz4_header)
 
 
 def load_legacy_lz4() -> NewDecompressor:
@@ -156,11 +168,10 @@ class _LzmaDecompressor:
 class HeaderFirst:
     """Gathers the header of a member, checks it, and gives it to the decompressor of a library in one piece.
 
-    *prepare* returns the input for the library, or None if the header is not complete yet. It raises `Unsupported` or
-    `ValueError` if the library could not decompress the member. After the header, *library* may be used directly.
+    After the header, *library* may be used directly.
     """
 
-    def __init__(self, library: Decompressor, prepare: Callable[[bytes], bytes | None]) -> None:
+    def __init__(self, library: Decompressor, prepare: CheckHeader) -> None:
         self.library = library
         self._prepare = prepare
         self._header: bytes | None = b""
@@ -236,7 +247,7 @@ def _gzip_header_size(data: bytes) -> int | None:
     return size if len(data) >= size else None
 
 
-def _zstd_header(data: bytes) -> bytes | None:
+def zstd_header(data: bytes) -> bytes | None:
     """Check the header of a zstd frame (RFC 8878): the memory and the dictionary that the frame needs."""
     if len(data) < 6:
         return None
@@ -265,7 +276,7 @@ def _check_zstd_window(window: int) -> None:
     raise Unsupported(f"{fact}; {_remedy(f'zstd -d --long={log} -c')}")
 
 
-def _lz4_header(data: bytes) -> bytes | None:
+def lz4_header(data: bytes) -> bytes | None:
     """Check the header of an lz4 frame: the dictionary that the frame needs."""
     if len(data) < 7:
         return None

@@ -8,6 +8,7 @@ from .source_stream import Source, SourceStream
 
 if TYPE_CHECKING:
     from .compression import DecompressedStream
+    from .direct_stream import DirectStream
 
 
 class Input:
@@ -49,11 +50,11 @@ class Input:
 
     def readinto(self, memory: memoryview) -> int:
         """Read bytes into memory, as soon as there are any; return their number, which is 0 at the end."""
-        if self._ahead or self._is_parked or self._decompressed is not None:
+        if self._ahead or self._is_parked:
             data = self.read1(len(memory))
             memory[: len(data)] = data
             return len(data)
-        count = self.stream.readinto(memory)
+        count = self._read_into(memory)
         self._bytes_returned += count
         return count
 
@@ -112,16 +113,18 @@ class Input:
             compression = compression_of(self._ahead)
             self._decompressed = None if compression is None else self._decompress(compression)
             self._read: Callable[[int], bytes] = self.stream.read
+            self._read_into: Callable[[memoryview], int] = self.stream.readinto
             if self._decompressed is not None:
-                self._read, self._ahead = self._decompressed.read1, b""
+                self._read, self._read_into = self._decompressed.read1, self._decompressed.readinto
+                self._ahead = b""
         except BaseException:
             self.close()
             raise
 
-    def _decompress(self, compression: Compression) -> "DecompressedStream":
-        from .compression import DecompressedStream
+    def _decompress(self, compression: Compression) -> "DirectStream | DecompressedStream":
+        from .direct_stream import open_stream
 
-        return DecompressedStream(compression, self._ahead, self.stream.read, self.name)
+        return open_stream(compression, self._ahead, self.stream)
 
 
 def _read_fully(read: Callable[[int], bytes], size: int) -> bytes:

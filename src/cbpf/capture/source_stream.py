@@ -33,6 +33,8 @@ class SourceStream:
         self.is_regular = self._descriptor is not None and _is_regular(self._descriptor)
         is_memory = type(self._stream) is io.BytesIO
         self._is_live = not self.is_regular and not is_memory
+        self.is_rewindable = not self._is_live  # whether `seek` is supported
+        self._origin = self._stream.tell() if self.is_rewindable and not self._stream.closed else 0
         self._read_into: Callable[[memoryview], int | None] | None = None
         if self.is_owned or is_memory or type(self._stream) is io.FileIO:
             self._read_into = self._any.readinto
@@ -109,8 +111,8 @@ class SourceStream:
         return self._stream.fileno()
 
     def seek(self, position: int) -> None:
-        """Continue at a position of a regular file that this object opened."""
-        self._stream.seek(position)
+        """Continue at a position of a regular file or of memory, counted from where reading began."""
+        self._stream.seek(self._origin + position)
         self.bytes_read = position
 
     def size(self) -> int | None:
