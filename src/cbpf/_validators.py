@@ -3,6 +3,7 @@
 import operator
 from collections.abc import Callable, Iterable
 from enum import IntEnum
+from functools import wraps
 
 from ._typing import Annotated, Any, TypeAlias, TypeVar
 from .errors import FieldError
@@ -10,6 +11,7 @@ from .errors import FieldError
 Check: TypeAlias = Callable[[str, Any], Any]
 
 _Item = TypeVar("_Item")
+_Function = TypeVar("_Function", bound=Callable[..., object])
 
 
 def integer(path: str, value: object) -> int:
@@ -70,6 +72,13 @@ def seconds(path: str, value: object) -> float:
     raise FieldError(f"{path}: {value!r} is not a number of seconds above 0")
 
 
+def function(path: str, value: object) -> object:
+    """Return the value if it can be called."""
+    if callable(value):
+        return value
+    raise FieldError(f"{path}: {value!r} is not a function")
+
+
 def instance_of(kind: type) -> Check:
     """Return a validator of instances of a class."""
 
@@ -112,6 +121,31 @@ def one_of(*choices: object) -> Check:
     return check
 
 
+def checked(**checks: Check) -> Callable[[_Function], _Function]:
+    """Return a decorator of functions whose arguments of these names are checked before each call.
+
+    Errors name an argument like "filter_capture.count", and that of a constructor like "CaptureWriter.container".
+    """
+
+    def decorate(decorated: Any) -> Any:
+        place = decorated.__qualname__.removesuffix(".__init__")
+        positional = decorated.__code__.co_varnames[: decorated.__code__.co_argcount]
+
+        @wraps(decorated)
+        def wrapper(*arguments: Any, **named: Any) -> Any:
+            for name, value in (*zip(positional, arguments, strict=False), *named.items()):
+                if name in checks:
+                    result = checks[name](f"{place}.{name}", value)
+                    if name in named:
+                        named[name] = result
+            return decorated(*arguments, **named)
+
+        return wrapper
+
+    return decorate
+
+
+check_optimizer = one_of("cbpf", "libpcap", None)
 check_word = within(0, 0xFFFF_FFFF, "an unsigned 32-bit number")
 
 Word: TypeAlias = Annotated[int, check_word]

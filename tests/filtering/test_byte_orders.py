@@ -242,7 +242,7 @@ def test_captures_are_written_in_either_byte_order(byte_order: Any) -> None:
 
 
 def test_an_unknown_byte_order_is_rejected() -> None:
-    with pytest.raises(cbpf.FieldError, match=r"^byte_order: 'little' is not one of"):
+    with pytest.raises(cbpf.FieldError, match=r"^write_capture\.byte_order: 'little' is not one of"):
         cbpf.write_capture(BytesIO(), [], byte_order=cast(Any, "little"))
 
 

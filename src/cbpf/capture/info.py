@@ -12,7 +12,7 @@ from .._named_tuple import NamedTuple
 from .._record import Record
 from .._text import Readable
 from .._typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
-from .._validators import instance_of, integer, optional, text, within
+from .._validators import checked, function, instance_of, integer, optional, text, within
 from ..errors import DamagedCapture
 from ..packet.host_order import ByteOrder
 from .base import OTHER_HEAD_SIZE, Container, Interface
@@ -315,6 +315,7 @@ def _sum(packets: list[tuple[int, int, int | None]]) -> PacketTotals:
     )
 
 
+@checked(progress=optional(function))
 def capture_info(
     source: Source,
     *,

@@ -10,9 +10,10 @@ from .base import Interface
 from .output import Target
 from .packets import Packet
 from .reader import CaptureReader
-from .writer import CaptureWriter, WrittenContainer
+from .writer import CaptureWriter, WrittenContainer, check_options
 
 
+@check_options
 def write_capture(
     target: Target,
     packets: Iterable[Any],

@@ -6,7 +6,7 @@ from itertools import repeat
 
 from .._named_tuple import NamedTuple
 from .._typing import Any, Final, Literal, Self, TypeAlias
-from .._validators import flag, iterable, one_of
+from .._validators import checked, flag, iterable, one_of, optional
 from ..errors import CaptureError, DamagedCapture, FieldError
 from ..packet.batch import Packets
 from ..packet.host_order import HOST_BYTE_ORDER, ByteOrder
@@ -25,7 +25,15 @@ WrittenContainer: TypeAlias = Literal["pcap", "pcapng"]
 _BUFFER_SIZE: Final = 1 << 16  # bytes that are written at once
 _MAX_ROWS: Final = 256  # packets that are encoded at once
 
-_check_byte_order = one_of("<", ">")
+
+def _check_container(path: str, value: object) -> object:
+    if value is None or value in format_names():
+        return value
+    raise FieldError(f"{path}: {value!r} is not one of {format_names()}")
+
+
+check_options: Final = checked(container=_check_container, nanoseconds=optional(flag), byte_order=one_of("<", ">"))
+"""A decorator that checks the options of captures that are written."""
 
 
 class CaptureWriter:
@@ -67,6 +75,7 @@ class CaptureWriter:
     [(1700000000000000001, 60), (1700000000000001001, 42), (1700000000000002001, 64)]
     """
 
+    @check_options
     def __init__(
         self,
         target: Target,
@@ -78,10 +87,10 @@ class CaptureWriter:
         nanoseconds: bool | None = None,
         byte_order: ByteOrder = HOST_BYTE_ORDER,
     ) -> None:
-        self._source = PacketSource(_check_byte_order("byte_order", byte_order))
+        self._source = PacketSource(byte_order)
         for interface in _interfaces(link_type, interfaces, byte_order):
             self._source.add(interface)
-        self._nanoseconds = None if nanoseconds is None else flag("nanoseconds", nanoseconds)
+        self._nanoseconds = nanoseconds
         self._writer = make_writer([("target", self._source)], _format_name(container, target))
         self._is_begun = False
         self._is_closed = False
@@ -304,11 +313,9 @@ def _interfaces(
 
 
 def _format_name(container: str | None, target: Target) -> str:
-    if container is None:
-        return next(map(format_name_for_file, reversed(file_names(target))), format_names()[0])
-    if container not in format_names():
-        raise FieldError(f"container: {container!r} is not one of {format_names()}")
-    return container
+    if container is not None:
+        return container
+    return next(map(format_name_for_file, reversed(file_names(target))), format_names()[0])
 
 
 class _Fields(NamedTuple):

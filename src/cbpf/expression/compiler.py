@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from .._named_tuple import NamedTuple
 from .._typing import TYPE_CHECKING, Any, Final
-from .._validators import flag, one_of, within
+from .._validators import check_optimizer, flag, one_of, within
 from ..errors import FieldError, quoted, warn
 from ..isa.dialects import LINUX, PCAP, Dialect, check_dialect
 from ..isa.program import Program
@@ -27,7 +27,6 @@ DEFAULT_SNAPLEN: Final = 262_144
 
 check_snaplen: Final = within(0, 0x7FFF_FFFF, "a snapshot length")
 _check_front_end: Final = one_of("cbpf", "libpcap")
-_check_optimizer: Final = one_of("cbpf", "libpcap", None)
 _check_goal: Final = one_of("size", "speed", None)
 
 
@@ -224,7 +223,7 @@ def compile_quietly(
     if not isinstance(expression, str | Expression):
         raise FieldError(f"expression: {expression!r} is not text")
     _check_front_end("compile.frontend", frontend)
-    _check_optimizer("compile.optimizer", optimizer)
+    check_optimizer("compile.optimizer", optimizer)
     _check_goal("compile.goal", goal)
     check_dialect(dialect)
     if isinstance(expression, str):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from .._typing import Any, Final, Protocol
+from ..errors import FieldError
 
 
 class Resolver(Protocol):
@@ -165,6 +166,9 @@ SYSTEM_NAMES: Final = SystemResolver()
 """The resolver that `compile` uses by default."""
 
 
+_METHODS: Final = ("addresses", "ethernet_address", "network", "port", "protocol")
+
+
 class Lookups:
     """The answers of a resolver, each requested once.
 
@@ -173,6 +177,8 @@ class Lookups:
     """
 
     def __init__(self, resolver: Resolver | None) -> None:
+        if resolver is not None and not all(hasattr(resolver, method) for method in _METHODS):
+            raise FieldError(f"names: {resolver!r} is not a Resolver, which has the methods {', '.join(_METHODS)}")
         self.resolver = resolver
         self._answers: dict[tuple[str, ...], Any] = {}
 

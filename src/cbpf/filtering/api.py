@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 from .._named_tuple import NamedTuple
 from .._typing import TYPE_CHECKING, Final, Literal, TypeAlias
-from .._validators import iterable, within
+from .._validators import iterable
 from ..capture.base import UNLIMITED, NullWriter, RecordWriter
 from ..capture.output import Target
 from ..capture.reader import CaptureReader
@@ -15,7 +15,8 @@ from ..errors import CaptureError, FieldError
 from ..expression.names import SYSTEM_NAMES, Lookups, Resolver
 from ..isa.dialects import PCAP, Dialect
 from ..isa.program import Program
-from .bound_filter import Filter, bind_filters, is_native_chosen
+from .arguments import with_checks
+from .bound_filter import Filter, bind_filters, check_filter, is_native_chosen
 from .capture_programs import compile_for_interface
 from .run import FilterRun, Progress, Sink
 from .sources import as_sources, open_readers, total_size
@@ -32,10 +33,8 @@ if TYPE_CHECKING:
 ContainerChoice: TypeAlias = Literal["same", "pcap", "pcapng"]
 """The format of a written capture: that of the source, or one by its name."""
 
-_check_snaplen: Final = within(1, 262_144, "a snapshot length")
-_check_count: Final = within(1, 2**63 - 1, "a number of packets")
 
-
+@with_checks("filter", "count", "invert", "snaplen", "engine", "dialect", "as_socket", "progress")
 def filter_capture(
     source: Source | Iterable[Source],
     target: Target,
@@ -126,8 +125,6 @@ def filter_capture(
     >>> summary.packets_accepted, summary.packets_seen
     (74, 905)
     """
-    if count is not None:
-        _check_count("filter_capture.count", count)
     if rotation is not None:
         from .rotation import rotated_path
 
@@ -135,13 +132,14 @@ def filter_capture(
     outputs = [_NO_OUTPUT, target] if invert else [target, _NO_OUTPUT]
     times = _time_range("filter_capture", since, until)
     chosen = _sample("filter_capture", sample, seed)
-    size = _snaplen("filter_capture", snaplen)
+    size = UNLIMITED if snaplen is None else snaplen
     options = _RunOptions(
         container, compress, size, engine, dialect, as_socket, count, rotation, times, chosen, progress
     )
     return _filter("filter_capture", source, [filter], outputs, options)[0]
 
 
+@with_checks("snaplen", "engine", "dialect", "as_socket", "progress")
 def split_capture(
     source: Source | Iterable[Source],
     routes: Mapping[str, Target] | Iterable[tuple[Filter, Target]],
@@ -200,13 +198,14 @@ def split_capture(
     for pair in pairs:
         if not isinstance(pair, tuple | list) or len(pair) != 2:
             raise FieldError(f"split_capture.routes: {pair!r} is not a pair of a filter and its target")
+        check_filter("split_capture.routes", pair[0])
     if not pairs:
         raise FieldError("split_capture.routes: is empty; name at least one filter and its target")
     targets = [target for _, target in pairs] + [rest]
     require_different(targets)
     times = _time_range("split_capture", since, until)
     chosen = _sample("split_capture", sample, seed)
-    size = _snaplen("split_capture", snaplen)
+    size = UNLIMITED if snaplen is None else snaplen
     options = _RunOptions(container, compress, size, engine, dialect, as_socket, None, None, times, chosen, progress)
     return _filter("split_capture", source, [filter for filter, _ in pairs], list(targets), options)
 
@@ -233,10 +232,6 @@ def _time_range(caller: str, since: "TimeLimit | None", until: "TimeLimit | None
     from ..capture.times import time_range
 
     return time_range(caller, since, until)
-
-
-def _snaplen(caller: str, snaplen: int | None) -> int:
-    return UNLIMITED if snaplen is None else _check_snaplen(f"{caller}.snaplen", snaplen)
 
 
 def _sample(caller: str, interval: int | None, seed: int) -> "Sample | None":
@@ -327,6 +322,7 @@ def _format_name(container: ContainerChoice, caller: str) -> str | None:
     return container
 
 
+@with_checks("capture", "interface", "dialect")
 def compile_for_capture(
     expression: "str | Expression",
     capture: CaptureReader,

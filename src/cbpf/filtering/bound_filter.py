@@ -1,6 +1,6 @@
 """A filter that is applied to captures: its program for each kind of packet, and the VM that runs it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from .._named_tuple import NamedTuple
 from .._typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -74,8 +74,6 @@ class BoundFilter:
         as_socket: bool = False,
         optimizer: "Optimizer" = "cbpf",
     ) -> None:
-        if isinstance(filter, bytes | bytearray):
-            raise FieldError(f"filter: {filter!r} is bytes; an expression is text (parse reads programs)")
         self._engine: EngineName = engine
         self._dialect = dialect
         self._as_socket = as_socket
@@ -175,6 +173,20 @@ def _match_as_socket(vm: VM, link_type: LinkType) -> MatchFunction:
         return vm.evaluate(view.data, metadata=view.metadata, wire_length=view.wire_length)
 
     return match
+
+
+def check_filter(path: str, value: Any) -> Filter:
+    """Return the value if it may be a filter; the instructions of a program are checked later."""
+    if isinstance(value, bytes | bytearray):
+        raise FieldError(f"{path}: {value!r} is bytes; an expression is text (parse reads programs)")
+    if isinstance(value, str | VM | Iterable):
+        return value
+    from ..expression.address_lists import Expression
+    from ..formats.savefile import Savefile
+
+    if isinstance(value, Expression | Savefile):
+        return value
+    raise FieldError(f"{path}: {value!r} is not an expression, a program, a savefile or a VM")
 
 
 def is_native_chosen(filters: Sequence[Filter], engine: "EngineName", size: float) -> bool:

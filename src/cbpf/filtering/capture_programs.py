@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from .._named_tuple import NamedTuple
 from .._typing import TYPE_CHECKING, TypeAlias
-from .._validators import flag
+from .._validators import check_optimizer, checked, flag, function, optional
 from ..capture.base import Interface
 from ..capture.reader import CaptureReader
 from ..errors import CaptureError, CbpfError, LinkTypeError, VerificationError, warn
@@ -82,6 +82,13 @@ class CapturePrograms:
     4
     """
 
+    @checked(
+        dialect=lambda path, value: check_dialect(value, path),
+        optimizer=check_optimizer,
+        optimizes_lists=flag,
+        as_socket=flag,
+        check=optional(function),
+    )
     def __init__(
         self,
         filter: "str | Expression | Savefile | Instructions",
@@ -94,11 +101,11 @@ class CapturePrograms:
         check: Callable[[Program], object] | None = None,
     ) -> None:
         self._filter = filter if isinstance(filter, str) else _as_filter(filter)
-        self._dialect = check_dialect(dialect)
+        self._dialect = dialect
         self._names = Lookups(names)
         self._optimizer = optimizer
-        self._optimizes_lists = flag("CapturePrograms.optimizes_lists", optimizes_lists)
-        self._is_live = flag("CapturePrograms.as_socket", as_socket) and dialect.header_windows
+        self._optimizes_lists = optimizes_lists
+        self._is_live = as_socket and dialect.header_windows
         self._check = check or (lambda program: verify(program, dialect=dialect))
         self._programs: dict[PacketKind, Program] = {}
         self._misfits: dict[PacketKind, _Misfit] = {}

@@ -17,7 +17,8 @@ from ..capture.times import TimeLimit, TimeRange, duration_ns, time_range
 from ..errors import DamagedCapture, FieldError
 from ..expression.address_lists import Expression
 from ..isa.dialects import PCAP, Dialect
-from .bound_filter import BoundFilter, Filter, bind_filters, is_native_chosen
+from .arguments import with_checks
+from .bound_filter import BoundFilter, Filter, bind_filters, check_filter, is_native_chosen
 from .run import Progress
 from .selection import selected_columns
 from .sources import as_sources, open_readers, total_size
@@ -168,6 +169,7 @@ def _sums(columns: PacketColumns, groups: Sequence[int], interval_ns: int) -> It
         yield time_ns // interval_ns if timed else None, groups[interface], 1, end - start, wire_length
 
 
+@with_checks("engine", "dialect", "as_socket", "progress")
 def count_packets(
     source: Source | Iterable[Source],
     *filters: Filter,
@@ -232,7 +234,7 @@ def count_packets(
     interval_ns = None if every is None else duration_ns("count_packets.every", every)
     times = time_range("count_packets", since, until)
     chosen_sample = checked_sample("count_packets", sample, seed)
-    chosen = list(filters) or [""]
+    chosen = [check_filter("count_packets.filters", filter) for filter in filters] or [""]
     counter = _Counter(len(chosen), interval_ns, by_link_type=by is not None)
     sources = as_sources(source, "count_packets")
     size = total_size(sources)

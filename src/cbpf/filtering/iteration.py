@@ -11,7 +11,8 @@ from ..capture.sampling import Sample, checked_sample
 from ..capture.source_stream import Source
 from ..capture.times import TimeBounds, TimeLimit, time_range
 from ..isa.dialects import PCAP, Dialect
-from .bound_filter import Filter, bind_filters, is_native_chosen
+from .arguments import with_checks
+from .bound_filter import Filter, bind_filters, check_filter, is_native_chosen
 from .selection import selected_columns
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class _SelectingReader(CaptureReader):
         selection.filter.require_fit([self])
 
 
+@with_checks("engine", "dialect", "as_socket")
 def read_capture(
     source: Source,
     *,
@@ -123,7 +125,7 @@ def read_capture(
     chosen = checked_sample("read_capture", sample, seed)
     if filter is None and since is None and until is None and chosen is None:
         return CaptureReader(source)
-    selected = _ALL if filter is None else filter
+    selected = _ALL if filter is None else check_filter("read_capture.filter", filter)
     size = size_of(source)
     is_native = is_native_chosen([selected], engine, size)
     selection = _Selection(

@@ -116,7 +116,7 @@ def _target_identity(target: Target) -> object:
     """Return a value that is equal for two names of one file or stream; None for the null device."""
     status = _status(sys.stdout if target == "-" else target)
     if status is None:
-        return _future_path(target) if isinstance(target, str | os.PathLike) else target
+        return _future_path(target) if isinstance(target, str | os.PathLike) else id(target)
     is_null = stat.S_ISCHR(status.st_mode) and status.st_rdev == os.stat(os.devnull).st_rdev
     return None if is_null else (status.st_dev, status.st_ino)
 

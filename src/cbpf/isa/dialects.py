@@ -132,9 +132,9 @@ DIALECTS: Final = MappingProxyType({dialect.name: dialect for dialect in (PCAP, 
 """The dialects by name: `DIALECTS["linux"]` is `LINUX`. The mapping is read-only."""
 
 
-def check_dialect(value: object) -> Dialect:
+def check_dialect(value: object, path: str = "dialect") -> Dialect:
     """Return the value if it is a `Dialect`; raise `FieldError` otherwise, with a hint if it is the name of one."""
     if isinstance(value, Dialect):
         return value
     hint = f"; use cbpf.{value.upper()}" if isinstance(value, str) and value in DIALECTS else ""
-    raise FieldError(f"dialect: {value!r} is not a Dialect{hint}")
+    raise FieldError(f"{path}: {value!r} is not a Dialect{hint}")
