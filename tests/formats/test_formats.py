@@ -28,7 +28,7 @@ def test_programs_round_trip_through_every_format(program: cbpf.Program) -> None
             continue
         data = _rendered(program, name)
         if data is None:
-            assert name in ("dbg", "tcpdump")
+            assert name in ("dbg", "tcpdump") or (name == "iptables" and len(program) > 64)
             continue
         assert cbpf.parse(data, format=name) == program, name
         if program and name not in ("raw", "raw-swapped"):

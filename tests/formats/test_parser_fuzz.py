@@ -146,7 +146,7 @@ def _check_round_trips(program: cbpf.Program) -> None:
         try:
             data = cbpf.render_bytes(program, name)
         except cbpf.ProgramFormatError:
-            assert name in ("dbg", "tcpdump")
+            assert name in ("dbg", "tcpdump") or len(program) > {"iptables": 64, "tc": 2039}[name]
         else:
             assert cbpf.parse(data, format=name) == program
 

@@ -2,8 +2,10 @@
 
 from .._typing import Final
 from ..isa.dialects import LINUX
+from ..isa.instructions import RawInstruction
 from ..isa.opcodes import CONDITIONS, OPCODE_BY_CODE, Operand
 from ..isa.program import Program
+from ..isa.verifier import findings
 from .flow import Flow
 
 _ETHERTYPE: Final = "[12:2]"
@@ -15,16 +17,11 @@ _ETHERTYPES: Final = frozenset({0x0800, 0x0806, 0x8035, 0x8100, 0x86DD, 0x8847, 
 def ethertype_test(program: Program) -> int | None:
     """Return the index of the first instruction that compares the half-word at offset 12 with an EtherType.
 
-    None: there is no such instruction that an execution can reach. At a hook that begins at the IP header, the
-    half-word is the first half of the source address of IPv4, which is rarely such a number.
+    None: no execution reaches such an instruction, or Linux rejects the program. At a hook that begins at the IP
+    header, the half-word is the first half of the source address of IPv4, which is rarely such a number.
     """
-    candidates = [
-        index
-        for index, raw in enumerate(program)
-        if raw.k in _ETHERTYPES and OPCODE_BY_CODE[raw.op].operand is Operand.K
-        if OPCODE_BY_CODE[raw.op].action in CONDITIONS
-    ]
-    if not candidates:
+    candidates = [index for index, raw in enumerate(program) if raw.k in _ETHERTYPES and _is_comparison(raw)]
+    if not candidates or findings(program, dialect=LINUX):
         return None
     flow = Flow(program, dialect=LINUX)
     for index in candidates:
@@ -32,3 +29,9 @@ def ethertype_test(program: Program) -> int | None:
         if facts is not None and facts.a.name == _ETHERTYPE:
             return index
     return None
+
+
+def _is_comparison(raw: RawInstruction) -> bool:
+    """Return whether an instruction compares the accumulator with its constant."""
+    opcode = OPCODE_BY_CODE.get(raw.op)
+    return opcode is not None and opcode.operand is Operand.K and opcode.action in CONDITIONS

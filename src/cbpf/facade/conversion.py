@@ -1,6 +1,9 @@
 """Programs as text and bytes."""
 
+from .._typing import Final
+from ..errors import ProgramWarning, warn
 from ..formats import conversion
+from ..isa.program import Program
 from .arguments import LinkTypeName, ProgramSource, as_program
 
 
@@ -20,6 +23,9 @@ def render(program: ProgramSource, format: str, *, link_type: LinkTypeName = "EN
         FieldError: *format* is unknown, or is not text.
         ProgramFormatError: The format cannot represent the program.
 
+    Warns:
+        ProgramWarning: The format is "iptables", and the program tests the EtherType of an Ethernet header.
+
     >>> from cbpf import compile
     >>> print(render(compile("arp"), "c"), end="")
     { 0x28, 0, 0, 0x0000000c },
@@ -27,7 +33,9 @@ def render(program: ProgramSource, format: str, *, link_type: LinkTypeName = "EN
     { 0x6, 0, 0, 0x00040000 },
     { 0x6, 0, 0, 0x00000000 },
     """
-    return conversion.render(as_program(program, link_type=link_type), format)
+    value = Program(as_program(program, link_type=link_type))
+    _warn_of_misfit(value, format)
+    return conversion.render(value, format)
 
 
 def render_bytes(program: ProgramSource, format: str, *, link_type: LinkTypeName = "EN10MB") -> bytes:
@@ -50,4 +58,22 @@ def render_bytes(program: ProgramSource, format: str, *, link_type: LinkTypeName
     >>> render_bytes([RetConstant(0)], "c")
     b'{ 0x6, 0, 0, 0x00000000 },\n'
     """
-    return conversion.render_bytes(as_program(program, link_type=link_type), format)
+    value = Program(as_program(program, link_type=link_type))
+    _warn_of_misfit(value, format)
+    return conversion.render_bytes(value, format)
+
+
+_WITHOUT_ETHERNET: Final = "iptables"
+"""The format of programs whose packets begin with the IP header."""
+
+
+def _warn_of_misfit(program: Program, format: str) -> None:
+    """Warn of a program for Ethernet frames in a format of programs for IP packets."""
+    if format != _WITHOUT_ETHERNET:
+        return
+    from ..analysis.ethernet_offsets import ethertype_test
+
+    index = ethertype_test(program)
+    if index is not None:
+        fact = f"instruction {index} tests the EtherType of an Ethernet header, and a rule sees the IP header first"
+        warn(f"format {format}: {fact}; compile the expression for the link type RAW", ProgramWarning)

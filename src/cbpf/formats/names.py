@@ -10,12 +10,14 @@ FORMAT_NAMES: Final = (
     "decimal",
     "go",
     "hex",
+    "iptables",
     "json",
     "python",
     "raw",
     "raw-swapped",
     "savefile",
     "table",
+    "tc",
     "tcpdump",
 )
 """The names of the formats of programs for `parse` and `render`, in alphabetical order."""

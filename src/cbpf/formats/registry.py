@@ -25,6 +25,7 @@ from .numeric import (
 )
 from .python_code import render_python
 from .recognition import OTHER_BYTE_ORDER, looks_like_source
+from .rules import render_iptables, render_tc
 from .savefile import Savefile
 
 _COLOUR: Final = re.compile(rb"\x1b\[[0-9;]*m")
@@ -115,6 +116,24 @@ _TEXT_FORMATS: Final = (
         render_comma,
         True,
         "a count and instructions, separated by commas, as bpf_asm and iptables -m bpf",
+    ),
+    # The format comma reads these two as well, and is tried before them.
+    TextFormat(
+        "iptables",
+        lambda text: False,
+        parse_comma,
+        render_iptables,
+        False,
+        "the command that appends a rule with the program, for packets that begin with the IP header (at most 64 "
+        "instructions)",
+    ),
+    TextFormat(
+        "tc",
+        lambda text: False,
+        parse_comma,
+        render_tc,
+        False,
+        "the command that adds a filter with the program to a device, for Ethernet frames (at most 2,039 instructions)",
     ),
     TextFormat(
         "python",

@@ -1,0 +1,32 @@
+"""Programs as commands that create a rule of iptables, or a filter of tc."""
+
+from .._typing import Final
+from ..errors import ProgramFormatError
+from ..isa.program import Program
+from .numeric import render_comma
+
+_LONGEST_IPTABLES: Final = 64  # XT_BPF_MAX_NUM_INSTR (linux/netfilter/xt_bpf.h)
+_LONGEST_TC: Final = 2039
+"""The most instructions that the tool sends with a classid: a message of iproute2 has 16,384 bytes."""
+
+
+def render_iptables(program: Program) -> str:
+    """Return the command that appends a rule with the program; the chain and the target are examples."""
+    _check_length(program, "iptables", _LONGEST_IPTABLES, f"a rule has at most {_LONGEST_IPTABLES}")
+    return f"iptables -A INPUT -m bpf --bytecode '{_bytecode(program)}' -j ACCEPT\n"
+
+
+def render_tc(program: Program) -> str:
+    """Return the command that adds a filter with the program; the device and the class are examples."""
+    _check_length(program, "tc", _LONGEST_TC, f"tc sends at most {_LONGEST_TC:,}")
+    return f"tc filter add dev eth0 ingress bpf bytecode '{_bytecode(program)}' classid 1:1\n"
+
+
+def _bytecode(program: Program) -> str:
+    return render_comma(program).strip()
+
+
+def _check_length(program: Program, name: str, longest: int, rule: str) -> None:
+    if len(program) > longest:
+        fact = f"program: the format {name} cannot represent {len(program):,} instructions"
+        raise ProgramFormatError(f"{fact}; {rule}")
