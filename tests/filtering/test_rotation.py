@@ -249,6 +249,22 @@ def _read_by_capinfos(paths: list[Path]) -> None:
     assert counts == [len(described(path)) for path in paths]
 
 
+@pytest.mark.parametrize(("byte_order", "snaplen"), [("<", None), (">", 60)])
+def test_tcpdump_reads_each_file_of_a_pcapng(tmp_path: Path, byte_order: str, snaplen: int | None) -> None:
+    if shutil.which("tcpdump") is None:
+        pytest.skip("needs tcpdump")
+    capture = as_pcapng(RECORDS[:20], byte_order, snaplen=2_000) + as_pcapng(RECORDS[20:40], byte_order, snaplen=2_000)
+    files = rotated(BytesIO(capture), tmp_path / "out" / "f", rotation=cbpf.Rotation(size=2_000), snaplen=snaplen)
+    assert len(files) > 1
+    lengths = [min(len(record.data), snaplen or 2_000) for record in RECORDS[:40]]
+    found: list[int] = []
+    for number in range(len(files)):
+        path = tmp_path / "out" / f"f{number or ''}"
+        copy = subprocess.run(["tcpdump", "-r", str(path), "-w", "-"], check=True, capture_output=True).stdout
+        found += [len(record.data) for record in decoded(copy)]
+    assert found == lengths
+
+
 @pytest.mark.parametrize(("name", "compress"), [("f.pcap.gz", None), ("f.pcap", "xz"), ("f.pcap.gz", "none")])
 def test_files_are_compressed_by_the_name_of_the_target(tmp_path: Path, name: str, compress: str | None) -> None:
     files = rotated(TRAFFIC, tmp_path / "out" / name, rotation=cbpf.Rotation(size=100_000, files=20), compress=compress)
