@@ -92,18 +92,18 @@ def rotation_options(command: Function) -> Function:
     """Add the options -C, -G and -W, for the parameter *rotation*, a `Rotation` or None."""
 
     @option("-C", "size", metavar="SIZE", kind=TEXT, help=_SIZE_HELP)
-    @option("-G", "rotation_seconds", metavar="SECONDS", kind=Integer(1), help=_SECONDS_HELP)
+    @option("-G", "seconds", metavar="SECONDS", kind=Integer(1), help=_SECONDS_HELP)
     @option("-W", "files", metavar="FILES", kind=Integer(1), help=_FILES_HELP)
     @wraps(command)
     def wrapper(
-        *arguments: Any, size: str | None, rotation_seconds: int | None, files: int | None, **options: Any
+        *arguments: Any, size: str | None, seconds: int | None, files: int | None, **options: Any
     ) -> int | None:
-        if size is None and rotation_seconds is None:
+        if size is None and seconds is None:
             if files is not None:
                 raise UsageError("-W FILES requires -C SIZE or -G SECONDS")
             return command(*arguments, rotation=None, **options)
         size_in_bytes = None if size is None else _size_in_bytes(size)
-        rotation = cbpf.Rotation(size=size_in_bytes, files=files, seconds=rotation_seconds)
+        rotation = cbpf.Rotation(size=size_in_bytes, files=files, seconds=seconds)
         return command(*arguments, rotation=rotation, **options)
 
     return wrapper

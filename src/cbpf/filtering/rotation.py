@@ -106,11 +106,13 @@ def rotated_path(target: Any, rotation: Rotation) -> str:
     """Return the path of a rotated target; raise `FieldError` if *rotation* is none, or not one for this target."""
     instance_of(Rotation)("filter_capture.rotation", rotation)
     if not isinstance(target, str | os.PathLike) or os.fspath(target) in ("", "-"):
-        raise FieldError("filter_capture.rotation: requires a path as the target")
+        raise FieldError("filter_capture.target: a rotation requires a path")
     path = os.fsdecode(target)
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise FieldError(f"filter_capture.target: {path!r} is not a regular file, and a rotation writes only those")
     if rotation.seconds is not None and "%" not in path:
         fact = "is not a time format, so each file would replace the one before"
-        raise FieldError(f"filter_capture.rotation: {path!r} {fact}; example: out-%Y%m%d-%H%M%S.pcap")
+        raise FieldError(f"filter_capture.target: {path!r} {fact}; example: out-%Y%m%d-%H%M%S.pcap")
     return path
 
 
