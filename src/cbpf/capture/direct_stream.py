@@ -150,10 +150,10 @@ class DirectStream:
         return DamagedCapture(f"{self._source.name}: the {self._compression.name} stream {fact}")
 
 
-def open_stream(compression: Compression, begin: bytes, source: SourceStream) -> "DirectStream | DecompressedStream":
-    """Return the content of a compressed source, of which *begin* was read already; raises `MissingLibrary`."""
-    is_direct = source.is_rewindable and compression in _HEADER_CHECKS
-    decoder = frame_decoder(compression) if is_direct else None
-    if decoder is not None:
-        return DirectStream(compression, begin, source, decoder)
-    return DecompressedStream(compression, begin, source.read, source.name)
+def direct_stream(compression: Compression, begin: bytes, source: SourceStream) -> DirectStream | None:
+    """Return the content of a source of zstd or lz4 frames, of which *begin* was read already.
+
+    Return None if its library is not installed, or does not have the functions.
+    """
+    decoder = frame_decoder(compression)
+    return None if decoder is None else DirectStream(compression, begin, source, decoder)

@@ -1,9 +1,10 @@
 """The input of a capture reader: the bytes of a source, decompressed."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from .._typing import TYPE_CHECKING
-from .compression_kinds import MAGIC_SIZE, Compression, compression_of
+from .compression_kinds import LZ4, MAGIC_SIZE, ZSTD, Compression, compression_of
 from .source_stream import Source, SourceStream
 
 if TYPE_CHECKING:
@@ -122,9 +123,15 @@ class Input:
             raise
 
     def _decompress(self, compression: Compression) -> "DirectStream | DecompressedStream":
-        from .direct_stream import open_stream
+        if self.stream.is_rewindable and compression in (LZ4, ZSTD):
+            with suppress(ImportError):  # this Python has no ctypes
+                from .direct_stream import direct_stream
 
-        return open_stream(compression, self._ahead, self.stream)
+                if (stream := direct_stream(compression, self._ahead, self.stream)) is not None:
+                    return stream
+        from .compression import DecompressedStream
+
+        return DecompressedStream(compression, self._ahead, self.stream.read, self.name)
 
 
 def _read_fully(read: Callable[[int], bytes], size: int) -> bytes:
