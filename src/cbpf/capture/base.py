@@ -87,6 +87,30 @@ class Interface(NamedTuple):
         return 1_000_000 % self.resolution != 0
 
 
+class InterfaceStatistics(NamedTuple):
+    """The counts of a live capture on an interface so far.
+
+    Args:
+        received: The number of packets that the filter accepted, including those that were dropped.
+        dropped: The number of packets that the system dropped because the buffer was full.
+        dropped_by_interface: The number of packets that the interface or its driver dropped, where it counts them.
+    """
+
+    received: int = 0
+    dropped: int = 0
+    dropped_by_interface: int = 0
+
+
+class LiveInterface(NamedTuple):
+    """The interface of a live capture that is read as a pcap: its name, and a function that returns its counts.
+
+    The file object of such a capture has it as the attribute *live_interface*.
+    """
+
+    name: str
+    statistics: Callable[[], InterfaceStatistics]
+
+
 class Section(NamedTuple):
     """A part of a capture with its own byte order and interfaces.
 
@@ -150,10 +174,11 @@ class RecordSource(ABC):
 
     The records of a source are valid in any capture with an equal *record_format*, so they are copied without being
     encoded again. *interfaces* are those of all sections so far, and *sections* those that have begun so far. *kind* is
-    the name of the format.
+    the name of the format. *live* is the interface of a live capture.
     """
 
     kind: ClassVar[str]
+    live: LiveInterface | None = None
 
     def __init__(self, record_format: Hashable) -> None:
         self.record_format = record_format
@@ -187,6 +212,12 @@ class Container(RecordSource):
         self.version = version
         self.variant = variant
         self.other_blocks: Counter[str] = Counter()
+
+    def describe_live(self, live: LiveInterface | None) -> None:
+        """Add the properties of the live interface that this capture is read from, if there is one."""
+        if live is not None:
+            self.live = live
+            self.interfaces = [interface._replace(name=live.name) for interface in self.interfaces]
 
     @property
     def section_interfaces(self) -> list[Interface]:

@@ -69,7 +69,8 @@ class _NullOutput(Output):
 def file_names(target: Target) -> list[str]:
     """Return the names of the file that a target is written to: its own, and that to which symbolic links lead.
 
-    A stream has a name only if it is a plain file, which does not transform its bytes.
+    A stream has a name only if it is a plain file, which does not transform its bytes, or has the attribute
+    *is_plain_file*.
     """
     if isinstance(target, str | os.PathLike):
         if target == "-":
@@ -78,7 +79,8 @@ def file_names(target: Target) -> list[str]:
             path = linked_path(os.fsdecode(target))
         return [os.fsdecode(target), *([] if path is None else [path])]
     name = getattr(target, "name", None)
-    return [name] if isinstance(name, str) and target is not None and _descriptor_of(target) is not None else []
+    is_plain = getattr(target, "is_plain_file", False) or (target is not None and _descriptor_of(target) is not None)
+    return [name] if isinstance(name, str) and is_plain else []
 
 
 def open_target(target: Target, files: OutputFiles, *, synchronised: bool) -> tuple[Output, OutputFile | None]:

@@ -4,6 +4,7 @@ Layouts as in https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-03.html.
 """
 
 import struct
+import time
 from functools import partial
 
 from .._typing import TYPE_CHECKING, Final
@@ -25,8 +26,9 @@ from .base import (
 if TYPE_CHECKING:
     from .native.encoder_code import RecordEncoder
 
-SECTION, INTERFACE, ENHANCED = 0x0A0D0D0A, 1, 6  # types of blocks
+SECTION, INTERFACE, STATISTICS, ENHANCED = 0x0A0D0D0A, 1, 5, 6  # types of blocks
 COMMENT, NAME, RESOLUTION = 1, 2, 9  # options
+DROPPED_BY_INTERFACE, ACCEPTED, DROPPED = 5, 6, 7  # options of statistics: isb_ifdrop, isb_filteraccept, isb_osdrop
 SECTION_MAGIC: Final = b"\x0a\x0d\x0d\x0a"  # a palindrome, so it is equal in both byte orders
 BYTE_ORDERS: Final[dict[bytes, ByteOrder]] = {b"\x4d\x3c\x2b\x1a": "<", b"\x1a\x2b\x3c\x4d": ">"}
 HEAD, TRAILER = 8, 4  # bytes of the type and length at the start, and of the length at the end
@@ -48,6 +50,7 @@ class PcapngWriter(RecordWriter):
         self.snaplen = snaplen
         self._name = ""
         self._described = 0  # interfaces of the current source
+        self._source: RecordSource | None = None  # in another format
         self._order: ByteOrder = "<"  # of the current section of a pcapng
         self._head: list[bytes] = []  # its section header and interface descriptions
 
@@ -55,7 +58,7 @@ class PcapngWriter(RecordWriter):
         """Return the section header and the interface descriptions for a source in another format."""
         if source.record_format == self.record_format:
             return b""
-        self._name, self._described = name, 0
+        self._name, self._described, self._source = name, 0, source
         order = source.sections[0].byte_order
         magic = struct.pack(f"{order}IHHq", 0x1A2B3C4D, 1, 0, -1)
         return _as_block(order, SECTION, magic) + self._describe(source)
@@ -119,6 +122,10 @@ class PcapngWriter(RecordWriter):
             self._head.append(block)
         return block
 
+    def end(self) -> bytes:
+        """Return the counts of a live capture so far."""
+        return b"" if self._source is None or self._source.live is None else _statistics(self._source)
+
     def native_encoding(self, source: RecordSource) -> NativeEncoding | None:
         """Return machine code that truncates blocks, or that encodes packets of interfaces with equal units.
 
@@ -166,6 +173,22 @@ def _interface_description(interface: Interface) -> bytes:
         options += bytes(4)  # the end of the options
     fields = struct.pack(f"{order}HxxI", interface.link_type.linktype, interface.snaplen)
     return _as_block(order, INTERFACE, fields + options)
+
+
+def _statistics(source: RecordSource) -> bytes:
+    """Return the block with the counts of the interface of a live capture."""
+    interface = source.interfaces[0]
+    assert source.live is not None
+    order, counts = interface.byte_order, source.live.statistics()
+    options = (
+        (DROPPED_BY_INTERFACE, counts.dropped_by_interface),
+        (ACCEPTED, counts.received),
+        (DROPPED, counts.dropped),
+    )
+    units = time.time_ns() * interface.resolution // SECOND
+    head = struct.pack(f"{order}III", 0, units >> 32, units & 0xFFFF_FFFF)
+    values = [_option(order, code, struct.pack(f"{order}Q", value)) for code, value in options]
+    return _as_block(order, STATISTICS, head + b"".join(values) + bytes(4))
 
 
 def _truncated_packet(buffer: bytes, record: RecordSpan, order: ByteOrder, size: int) -> bytes:

@@ -57,6 +57,7 @@ class CaptureReader(Iterator["Packet"]):
         try:
             begin = self._input.read(BEGIN_SIZE)
             self.container = open_container(begin, self._input)
+            self.container.describe_live(getattr(source, "live_interface", None))
         except BaseException:
             self._input.close()
             raise

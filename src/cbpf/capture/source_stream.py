@@ -82,6 +82,8 @@ class SourceStream:
         self.before_read()
         try:
             result = read(argument)
+        except CaptureError:  # of a live capture
+            raise
         except EOFError as error:
             raise DamagedCapture(f"{self.name}: {error}") from None
         except (OSError, ValueError) as error:
