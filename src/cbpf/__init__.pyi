@@ -16,7 +16,7 @@ from .analysis.cfg import Block as Block, Edge as Edge
 from .analysis.index_ranges import format_ranges as format_ranges
 from .analysis.profile import ExecutionCounts as ExecutionCounts
 from .analysis.program_info import ProgramInfo as ProgramInfo
-from .capture.base import Interface as Interface
+from .capture.base import Interface as Interface, InterfaceStatistics as InterfaceStatistics
 from .capture.info import (
     CaptureInfo as CaptureInfo,
     InterfaceInfo as InterfaceInfo,
@@ -132,6 +132,8 @@ from .isa.opcodes import ALUOp as ALUOp, Extension as Extension, JumpTest as Jum
 from .isa.program import Program as Program
 from .isa.setter import Setter as Setter
 from .isa.verdicts import describe_verdict as describe_verdict
+from .live.interfaces import NetworkInterface as NetworkInterface, network_interfaces as network_interfaces
+from .live.sniffing import CaptureDirection as CaptureDirection, Sniffer as Sniffer, sniff as sniff
 from .optimizer.pipeline import Stage as Stage
 from .packet.af_packet import SocketView as SocketView, socket_view as socket_view, with_tag as with_tag
 from .packet.batch import Packets as Packets
@@ -159,6 +161,7 @@ __all__ = [
     "ALUOpX",
     "Block",
     "ByteChange",
+    "CaptureDirection",
     "CaptureError",
     "CaptureInfo",
     "CapturePrograms",
@@ -194,6 +197,7 @@ __all__ = [
     "Instruction",
     "Interface",
     "InterfaceInfo",
+    "InterfaceStatistics",
     "Jump",
     "JumpIf",
     "JumpIfX",
@@ -212,6 +216,7 @@ __all__ = [
     "Metadata",
     "MissingLibrary",
     "NegateA",
+    "NetworkInterface",
     "Optimizer",
     "Packet",
     "PacketChange",
@@ -235,6 +240,7 @@ __all__ = [
     "Rotation",
     "Savefile",
     "Setter",
+    "Sniffer",
     "SocketError",
     "SocketView",
     "SourceMap",
@@ -275,6 +281,7 @@ __all__ = [
     "link_type",
     "lint_expression",
     "listing",
+    "network_interfaces",
     "optimization_stages",
     "optimize",
     "parse",
@@ -286,6 +293,7 @@ __all__ = [
     "read_ports",
     "render",
     "render_bytes",
+    "sniff",
     "socket_view",
     "source_map",
     "split_capture",

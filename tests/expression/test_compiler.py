@@ -212,10 +212,10 @@ def test_link_types_have_a_name_and_numbers(name: str, dlt: int, linktype: int) 
 def test_link_types_equal_those_of_libpcap() -> None:
     import ctypes
 
-    from cbpf.expression.libpcap import _load_system_library
+    from cbpf._libpcap import system_libpcap
 
     try:
-        library = _load_system_library()
+        library = system_libpcap()
     except MissingLibrary as error:
         pytest.skip(str(error))
     library.pcap_datalink_name_to_val.argtypes = (ctypes.c_char_p,)

@@ -1,13 +1,13 @@
 """The libpcap of the front end "libpcap" and its release: that of cypcap or, without it, that of the system."""
 
-import ctypes
 import re
 from functools import cache
 
 import pytest
 
 import cbpf
-from cbpf.expression.libpcap import _load_system_library, compiler
+from cbpf._libpcap import system_libpcap
+from cbpf.expression.libpcap import compiler
 
 
 @cache
@@ -16,8 +16,7 @@ def _release() -> tuple[int, ...]:
     try:
         import cypcap
     except ImportError:
-        library = _load_system_library()
-        library.pcap_lib_version.restype = ctypes.c_char_p
+        library = system_libpcap()
         text = library.pcap_lib_version().decode()
     else:
         text = cypcap.lib_version()

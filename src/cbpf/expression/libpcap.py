@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 
+from .._libpcap import REMEDY, system_libpcap
 from .._named_tuple import NamedTuple
 from .._typing import Any, Final, Self, TypeAlias
 from ..errors import ExpressionError, MissingLibrary
@@ -69,8 +70,7 @@ def compiler() -> Compiler:
             return load_compiler()
         except MissingLibrary:
             continue
-    remedy = "pip install 'cbpf[libpcap]', or install the system's library (Debian: libpcap0.8)"
-    raise MissingLibrary(f"the front end 'libpcap' needs libpcap: {remedy}")
+    raise MissingLibrary(f"the front end 'libpcap' needs libpcap: {REMEDY}")
 
 
 def cypcap_compiler() -> Compiler:
@@ -104,15 +104,12 @@ def _pipe_path(data: bytes) -> Iterator[str]:
         os.close(reader)
 
 
-_SYSTEM_NAMES: Final = ("libpcap.so.1", "libpcap.so.0.8", "libpcap.so", "libpcap.A.dylib")
-
-
 def system_compiler() -> Compiler:
     """Return the compiler of the system's libpcap. Raises `MissingLibrary` without libpcap.
 
     Sources: pcap_open_dead(3PCAP), pcap_open_offline(3PCAP), pcap_compile(3PCAP).
     """
-    library = _load_system_library()
+    library = system_libpcap()
     import ctypes
 
     layout = "HBBI"  # struct bpf_insn: code, jt, jf, k
@@ -150,21 +147,3 @@ def _open(library: Any, handle: Handle) -> int:
     if not capture:
         raise ExpressionError(message.value.decode(errors="replace"))
     return int(capture)
-
-
-@cache
-def _load_system_library() -> Any:
-    try:
-        import ctypes.util
-    except ImportError as error:
-        raise MissingLibrary(f"the system's libpcap cannot be loaded ({error})") from None
-    for name in (*_SYSTEM_NAMES, ctypes.util.find_library("pcap")):
-        try:
-            library = ctypes.CDLL(name) if name else None
-        except OSError:
-            continue
-        if library is not None:
-            library.pcap_open_dead.restype = library.pcap_open_offline.restype = ctypes.c_void_p
-            library.pcap_geterr.restype = ctypes.c_char_p
-            return library
-    raise MissingLibrary("libpcap is not installed on this system (Debian: libpcap0.8)")

@@ -1,0 +1,1 @@
+"""Live capture: packets of network interfaces, through libpcap."""

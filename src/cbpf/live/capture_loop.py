@@ -1,0 +1,139 @@
+"""The loop of a live capture: it waits for packets, and passes them to a dumper until the capture is stopped.
+
+    stop()        any thread, also a signal handler: sets a flag and wakes the loop
+    step()        one thread: waits, and passes the packets that have arrived to a dumper
+    exclusive()   any thread: uses the handle between two steps
+
+A stopped loop first lets the system reject all further packets. Packets are delivered in blocks, each when it is full
+or after the block time; the loop continues for one block time, and so loses no packet that had arrived.
+"""
+
+import os
+import select
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from .._typing import Final
+from ..capture.base import InterfaceStatistics
+from ..errors import CaptureError
+from .libpcap_handle import Dumper, LibpcapHandle
+
+MAX_PACKETS: Final = 1 << 14  # of a step
+_BLOCK_MARGIN: Final = 0.05  # seconds by which a block may come later than its time
+_STEP_INTERVAL: Final = 0.01  # seconds between steps, so that each has many packets if many arrive
+_STATISTICS_INTERVAL: Final = 1.0  # seconds; a counter of 32 bits lasts longer
+
+
+class CaptureLoop:
+    """The loop over the packets of a handle, which it closes.
+
+    *count* is the number of packets after which it ends, and *duration* the time in seconds after which it is stopped;
+    None: no limit. *block_time* is that of the handle, in seconds.
+    """
+
+    def __init__(self, handle: LibpcapHandle, *, count: int | None, duration: float | None, block_time: float) -> None:
+        self.handle = handle
+        self.packets = 0
+        self.steps = 0  # that had packets
+        self._count = count
+        self._deadline = None if duration is None else time.monotonic() + duration
+        self._block_time = block_time
+        self._is_stopping = False
+        self._end: float | None = None  # of a stopped capture
+        self._has_ended = False
+        self._has_more = False  # packets that have arrived
+        self._next_step = 0.0
+        self._next_statistics = 0.0
+        self._turn = threading.Lock()  # held while another thread waits for the handle
+        self._handle_lock = threading.Lock()
+        self._wake_reader, self._wake_writer = os.pipe()
+        os.set_blocking(self._wake_writer, False)
+
+    def step(self, dumper: Dumper, max_packets: int = MAX_PACKETS) -> int:
+        """Wait for packets and pass some to a dumper; return their number, which is 0 at the end of the capture."""
+        while not self._has_ended:
+            if not self._has_more:
+                self._wait()
+            with self.exclusive():
+                packets = 0 if self._has_ended else self._dispatch(dumper, max_packets)
+            if packets:
+                return packets
+        return 0
+
+    def _dispatch(self, dumper: Dumper, max_packets: int) -> int:
+        """Pass packets to a dumper; end the capture after the last one."""
+        now = time.monotonic()
+        if self._end is None and self._must_stop(now):
+            self.handle.reject_all()
+            self._end = time.monotonic() + self._block_time + _BLOCK_MARGIN
+        limit = max_packets if self._count is None else min(max_packets, self._count - self.packets)
+        packets = self.handle.dispatch(limit, dumper)
+        self._has_more = packets == limit
+        self.packets += packets
+        if packets:
+            self.steps += 1
+            self._next_step = now + _STEP_INTERVAL
+        if now >= self._next_statistics:
+            self.handle.statistics()
+            self._next_statistics = now + _STATISTICS_INTERVAL
+        is_drained = self._end is not None and now >= self._end and not packets
+        if is_drained or self.packets == self._count:
+            self._has_ended = True
+        return packets
+
+    def _must_stop(self, now: float) -> bool:
+        return self._is_stopping or (self._deadline is not None and now >= self._deadline)
+
+    def _wait(self) -> None:
+        """Wait until there may be packets, or something to do."""
+        if self._block_time:
+            time.sleep(max(0.0, self._next_step - time.monotonic()))
+        times = [self._deadline if self._end is None else self._end]
+        if self.handle.max_wait is not None:
+            times.append(time.monotonic() + self.handle.max_wait)
+        known = [moment for moment in times if moment is not None]
+        poll = select.poll()
+        poll.register(self.handle.descriptor, select.POLLIN)
+        if not self._is_stopping:
+            poll.register(self._wake_reader, select.POLLIN)
+        timeout = max(0.0, min(known) - time.monotonic()) * 1000 if known else None
+        poll.poll(timeout)
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Use the handle while no step does."""
+        with self._turn:
+            self._handle_lock.acquire()
+        try:
+            yield
+        finally:
+            self._handle_lock.release()
+
+    def statistics(self) -> InterfaceStatistics:
+        """Return the counts so far; after the end of the capture the last ones."""
+        with self.exclusive():
+            return self.handle.statistics()
+
+    def require_open(self) -> None:
+        """Raise `CaptureError` if the capture has been closed."""
+        if self._wake_writer < 0:
+            raise CaptureError(f"{self.handle.interface}: the capture is closed")
+
+    def stop(self) -> None:
+        """End the capture when the packets that have arrived are delivered."""
+        self._is_stopping = True
+        with suppress(OSError):  # the pipe is full or closed
+            os.write(self._wake_writer, b"\0")
+
+    def close(self) -> None:
+        """End the capture now; a step of another thread returns 0."""
+        self._has_ended = True
+        self.stop()
+        with self.exclusive():
+            self.handle.close()
+            if self._wake_writer >= 0:
+                os.close(self._wake_reader)
+                os.close(self._wake_writer)
+                self._wake_writer = self._wake_reader = -1

@@ -1,0 +1,81 @@
+"""The packets of a live capture as the bytes of a pcap, for the readers of captures."""
+
+import struct
+from contextlib import suppress
+
+from .._typing import Any, BinaryIO, Final
+from ..capture.base import LiveInterface
+from ..capture.reader import CaptureReader
+from ..errors import CaptureError
+from .c_files import MemoryFile
+from .capture_loop import CaptureLoop
+
+_HEADER: Final = struct.pack("=IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 262_144, 1)
+_RECORD: Final = struct.pack("=IIII", 0, 0, 0, 0)
+
+
+def prepare_reader() -> None:
+    """Load the machine code that reads packets, so that none has to wait for it in the system's buffer."""
+    pipe: Any = _Pipe(_HEADER + _RECORD)
+    for _ in CaptureReader(pipe):
+        pass
+
+
+class _Pipe:
+    """A binary file object of unknown size with some bytes."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def read(self, size: int) -> bytes:
+        piece, self._data = self._data[:size], self._data[size:]
+        return piece
+
+
+class PacketStream:
+    """A binary file object with a pcap: its header, and the packets as they arrive.
+
+    A read returns complete records of packets that arrived together, or a part of them if there is no space for all.
+    *batch* is the number of the step of the loop that the latest bytes are from.
+    """
+
+    def __init__(self, loop: CaptureLoop) -> None:
+        self.name = loop.handle.interface
+        self.live_interface = LiveInterface(self.name, loop.statistics)
+        self.batch = 0
+        self._loop = loop
+        self._file = MemoryFile()
+        self._dumper = loop.handle.dumper(self._file)
+        self._data = self._file.take()  # the header
+        self._position = 0
+
+    def read1(self, size: int = -1) -> bytes:
+        """Return up to *size* bytes, as soon as there are any; none at the end of the capture."""
+        if self._position == len(self._data):
+            self._data, self._position = self._next_batch(), 0
+        end = len(self._data) if size < 0 else self._position + size
+        piece = self._data[self._position : end]
+        self._position += len(piece)
+        return piece
+
+    read = read1
+
+    def _next_batch(self) -> bytes:
+        if not self._loop.step(self._dumper):
+            return b""
+        self.batch = self._loop.steps
+        try:
+            return self._file.take()
+        except OSError as error:
+            raise CaptureError(f"{self.name}: {error.strerror}") from None
+
+    def as_file(self) -> BinaryIO:
+        """Return this object as an argument of functions that read captures; they use its methods only."""
+        this: Any = self
+        file: BinaryIO = this
+        return file
+
+    def close(self) -> None:
+        """Free the memory; the stream cannot be read afterwards."""
+        with suppress(OSError):
+            self._file.close()
