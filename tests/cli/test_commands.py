@@ -159,7 +159,7 @@ USAGE_ERRORS = [
     (["filter", "--bogus"], "cbpf: No such option '--bogus' (see cbpf filter --help)"),
     (["completion"], "cbpf: Missing argument 'SHELL'. Choose from: bash, fish, zsh (see cbpf completion --help)"),
     (["filter", "-dd", "ip"], "cbpf: No such option '-d'; cbpf compile prints programs (see cbpf filter --help)"),
-    (["filter", "-i", "eth0", "ip"], "cbpf: No such option '-i'; cbpf does not capture; filter the output of tcpdump"),
+    (["filter", "-i", "eth0", "ip"], "cbpf: No such option '-i'; cbpf capture captures packets"),
     (["filter", "-nr", "T", "-v", "ip"], "cbpf: No such option '-v'; cbpf print prints packets"),
     (["filter", "--linktype=RAW", "ip"], "cbpf: No such option '--linktype'; the link type is that of the capture"),
     (["filter", "T", "ip"], "cbpf: T is a file, and not an expression; read it with -r FILE (see cbpf filter --help)"),

@@ -20,6 +20,11 @@ FILES = {
 """Files that the examples read."""
 
 
+def _is_finite(example: str) -> bool:
+    """Return whether a command ends without packets of a network; tests/live runs those of `cbpf capture`."""
+    return not example.startswith("cbpf capture -i")
+
+
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
 def test_examples_of_help_texts_run(command: CommandText, tmp_path: Path) -> None:
     for name, text in FILES.items():
@@ -28,7 +33,7 @@ def test_examples_of_help_texts_run(command: CommandText, tmp_path: Path) -> Non
     expected = {code for code, _ in command.exit_codes} - {2}
     assert command.examples
     with chdir(tmp_path):
-        for example in command.examples:
+        for example in filter(_is_finite, command.examples):
             program, *arguments = shlex.split(example)
             result = run_here(*arguments)
             assert program == "cbpf"

@@ -41,7 +41,7 @@ def test_options_of_tcpdump_are_answered(cli: CommandLine, name: str) -> None:
     assert load(name).foreign_options is TCPDUMP_OPTIONS
     code, _, err = cli(name, "-i", "eth0")
     assert code == 2
-    assert err.startswith("cbpf: No such option '-i'; cbpf does not capture; filter the output of tcpdump -w -")
+    assert err.startswith("cbpf: No such option '-i'; cbpf capture captures packets")
 
 
 def test_an_option_of_tcpdump_has_one_advice() -> None:

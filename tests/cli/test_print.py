@@ -51,7 +51,7 @@ def test_bytes_are_printed_below_each_packet(cli: CommandLine, traffic: Path) ->
         (("-vv",), "No such option '-v'; --json prints all fields (see cbpf print --help)"),
         (
             ("-i", "eth0"),
-            "No such option '-i'; cbpf does not capture; filter the output of tcpdump -w - (see cbpf print --help)",
+            "No such option '-i'; cbpf capture captures packets (see cbpf print --help)",
         ),
         (("--since", "2026-11-20"), "--since: '2026-11-20' has no offset from UTC; add one, such as Z or +01:00"),
         (("--until", "soon"), "--until: 'soon' is not a time; examples: 2026-11-27T08:00:00Z, 1795766400.5, +5m"),

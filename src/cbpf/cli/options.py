@@ -390,3 +390,11 @@ def read_expression(words: tuple[str, ...], expression_file: str | None) -> str:
 def flow_of(program: cbpf.Program, dialect: cbpf.Dialect) -> cbpf.Flow:
     """Return the flow of a program, which may be longer than the dialect accepts."""
     return cbpf.Flow(program, dialect=dialect.replace(longest=None, longest_translated_jump=None))
+
+
+def read_route(text: str) -> tuple[str, str]:
+    """Return the expression and the file of EXPRESSION=FILE, which is split at its last =."""
+    expression, sign, target = text.rpartition("=")
+    if not sign or not target:
+        raise UsageError(f"{text!r}: expected EXPRESSION=FILE")
+    return expression, target

@@ -4,7 +4,7 @@ from .._typing import Final
 
 TCPDUMP_OPTIONS: Final = {
     "cbpf compile prints programs": "-d",
-    "cbpf does not capture; filter the output of tcpdump -w -": "-i -I -D -p -B -j -J -L -Q -U --interface"
+    "cbpf capture captures packets": "-i -I -D -p -B -j -J -L -Q -U --interface"
     " --list-interfaces --immediate-mode --monitor-mode --no-promiscuous-mode --buffer-size --time-stamp-type",
     "cbpf print prints packets": "-A -b -e -f -H -K -l -m -M -N -S -t -T -u -v -x -X"
     " -# --number --print --packet-buffered",

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 SECTIONS: Final = {
     "Expressions and programs": ("compile", "lint", "format", "explain", "asm", "disasm", "convert"),
-    "Captures": ("filter", "split", "print", "count", "info"),
+    "Captures": ("capture", "filter", "split", "print", "count", "info"),
     "Programs on packets": ("run", "trace", "why"),
     "Properties of a program": ("verify", "stats", "graph", "optimize"),
     "Questions about all packets": ("diff", "cases"),

@@ -6,35 +6,19 @@ from itertools import islice
 
 import cbpf
 
-from ..._typing import Any, Final
-from ...packet.packet_text import dump
-from ...reporting.packet_line import TIMES, PacketPrinter
+from ..._typing import Any
 from ..capture_options import filter_options, time_options
 from ..declarations import option, subcommand
-from ..failures import UsageError
 from ..options import dialect_option, engine_option
+from ..packet_lines import FOREIGN_LINE_OPTIONS, PacketLines, line_options
 from ..tcpdump_options import TCPDUMP_OPTIONS
-from ..values import Choice, Integer
-
-_OPTIONS: Final = {
-    "--hex prints the bytes of packets": "-x -X -A",
-    "--time is the form of the time": "-t",
-    "--json prints all fields": "-e -v -S --number",
-}
-"""The options of tcpdump for printing that this command does not have, by the alternative."""
+from ..values import Integer
 
 
-@subcommand("print", "Print packets, one per line.", foreign_options=_OPTIONS | TCPDUMP_OPTIONS)
+@subcommand("print", "Print packets, one per line.", foreign_options=FOREIGN_LINE_OPTIONS | TCPDUMP_OPTIONS)
 @filter_options
 @option("-c", "count", metavar="COUNT", kind=Integer(1), help="Stop after COUNT packets.")
-@option("--hex", "with_bytes", is_flag=True, help="Print the bytes of each packet below its line.")
-@option("--json", "as_json", is_flag=True, help="Print a JSON object per packet, one per line.")
-@option(
-    "--time",
-    kind=Choice(TIMES),
-    shows_default="clock, or date with --json",
-    help="Time to print: of the day or with the date (UTC), seconds since 1970, or since the first or previous packet.",
-)
+@line_options
 @time_options
 @dialect_option
 @engine_option
@@ -44,9 +28,7 @@ def command(
     captures: list[str],
     accept: Any,
     count: int | None,
-    with_bytes: bool,
-    as_json: bool,
-    time: str | None,
+    lines_of: PacketLines,
     since: str | None,
     until: str | None,
     by_line: bool,
@@ -63,17 +45,12 @@ def command(
       cbpf print -r in.pcap 'tcp port 443'
       cbpf print -r in.pcap --json -c 10 udp port 53
     """
-    if with_bytes and as_json:
-        raise UsageError("--hex and --json are mutually exclusive")
-    printer = PacketPrinter(time or ("date" if as_json else "clock"))
     remaining = count
     for source in captures:
         with cbpf.read_capture(
             source, filter=accept, since=since, until=until, engine=engine, dialect=dialect
         ) as capture:
             for packet in islice(capture, remaining):
-                interface = capture.interfaces[packet.interface]
-                line = printer.json(packet, interface) if as_json else printer.text(packet, interface)
-                lines = [line, *dump(packet.data)] if with_bytes else [line]
+                lines = lines_of(packet, capture.interfaces[packet.interface])
                 print(*lines, sep="\n", flush=by_line)
                 remaining = None if remaining is None else remaining - 1

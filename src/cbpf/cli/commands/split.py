@@ -10,13 +10,13 @@ from ..._text import counted
 from ..._typing import Any
 from ..capture_options import sample_options, snaplen_option, time_options
 from ..declarations import argument, option, subcommand
-from ..failures import UsageError
 from ..options import (
     as_socket_option,
     compress_option,
     container_options,
     dialect_option,
     engine_option,
+    read_route,
     sources_option,
     sources_to_read,
 )
@@ -64,7 +64,7 @@ def command(
     \b
       cbpf split -r in.pcap 'port 53=dns.pcap' arp=arp.pcap --rest rest.pcap
     """
-    pairs = [_route(text) for text in routes]
+    pairs = [read_route(text) for text in routes]
     names = [expression or "all packets" for expression, _ in pairs]
     names.append("the rest" if rest is not None else "the rest, not written")
     captures = sources_to_read(sources)
@@ -90,13 +90,6 @@ def command(
         _report(names, damage.summaries, quiet)
         raise
     _report(names, summaries, quiet)
-
-
-def _route(text: str) -> tuple[str, str]:
-    expression, sign, target = text.rpartition("=")
-    if not sign or not target:
-        raise UsageError(f"{text!r}: expected EXPRESSION=FILE")
-    return expression, target
 
 
 def _report(names: list[str], summaries: Sequence[cbpf.Summary], quiet: bool) -> None:
