@@ -15,6 +15,7 @@ from typing import Any, Final
 import pytest
 
 import cbpf
+from cbpf.capture.time_text import duration_text
 from cbpf.engines.base import llvm_is_installed
 from cbpf.filtering import counting
 from support.captures import TRAFFIC, Pcapng, as_pcapng, encoded
@@ -143,14 +144,38 @@ def test_the_table_has_a_sparkline_for_each_filter() -> None:
     assert text.splitlines()[:3] == [
         "time (UTC)            filter  packets  captured  on the wire",
         "2026-11-20T17:59:45Z  arp           2        84           84",
-        "2026-11-20T17:59:45Z  less 1        0         0            0",
+        "                      less 1        0         0            0",
     ]
-    assert text.splitlines()[-2:] == [
-        "arp     ▄▇█▅▇  at most 5 packets in 5 s",
-        "less 1         at most 0 packets in 5 s",
+    assert text.splitlines()[-4:] == [
+        "",
+        "5 s per bar, from 2026-11-20T17:59:45Z to 2026-11-20T18:00:10Z",
+        "arp     ▄▇█▅▇  at most 5 packets",
+        "less 1  no packets",
     ]
     assert len(str(cbpf.count_packets(TRAFFIC, every="10ms")).splitlines()[-1].split("  at most")[0]) <= 73
-    assert str(cbpf.count_packets(BytesIO(encoded([])), every=1)) == "time (UTC)  packets  captured  on the wire"
+    assert str(cbpf.count_packets(BytesIO(encoded([])), every=1)) == "no packets"
+
+
+def test_cells_are_repeated_where_the_time_or_the_link_type_changes() -> None:
+    counts = cbpf.count_packets(BytesIO(two_link_types(Random(1))), *FILTERS, every="1h", by="link_type")
+    lines = str(counts).splitlines()
+    heads = [line[: lines[0].index("filter")].split() for line in lines[1 : len(counts.rows) + 1]]
+    assert heads[1::2] == [[]] * (len(heads) // 2)
+    assert all(len(head) >= 2 for head in heads[::2])
+    assert "1 h per bar, from " in lines[-3]
+
+
+@pytest.mark.parametrize(
+    ("nanoseconds", "expected"),
+    [
+        (1, "1 ns"),
+        (315_000_000, "315 ms"),
+        (5_400 * SECOND, "1 h 30 min"),
+        (86_461 * SECOND + 2_000, "1 d 1 min 1 s 2 us"),
+    ],
+)
+def test_durations_have_all_their_units(nanoseconds: int, expected: str) -> None:
+    assert duration_text(nanoseconds) == expected
 
 
 @pytest.mark.parametrize(

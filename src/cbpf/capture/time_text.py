@@ -1,4 +1,4 @@
-"""Times of packets as text."""
+"""Times of packets, and durations, as text."""
 
 import time
 
@@ -7,6 +7,30 @@ from .base import SECOND
 
 _CYCLE_YEARS: Final = 400  # the period of the Gregorian calendar
 _CYCLE: Final = 146_097 * 86_400  # seconds
+_DURATIONS: Final = (
+    (86_400 * SECOND, "d"),
+    (3_600 * SECOND, "h"),
+    (60 * SECOND, "min"),
+    (SECOND, "s"),
+    (1_000_000, "ms"),
+    (1_000, "us"),
+    (1, "ns"),
+)
+"""Units in nanoseconds, the largest first."""
+
+
+def duration_text(duration_ns: int) -> str:
+    """Return a duration as a number of each unit that it has.
+
+    >>> duration_text(5_400 * SECOND), duration_text(315_000_000)
+    ('1 h 30 min', '315 ms')
+    """
+    parts = []
+    for size, unit in _DURATIONS:
+        count, duration_ns = divmod(duration_ns, size)
+        if count:
+            parts.append(f"{count:,} {unit}")
+    return " ".join(parts)
 
 
 def iso_time(time_ns: int) -> str:

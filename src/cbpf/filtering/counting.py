@@ -227,7 +227,8 @@ def count_packets(
     2026-11-20T18:00:00Z      603   239,649      239,649
     2026-11-20T18:00:10Z      164    32,640       32,640
     <BLANKLINE>
-    all packets  ▁▂█▃  at most 603 packets in 10 s
+    10 s per bar, from 2026-11-20T17:59:40Z to 2026-11-20T18:00:20Z
+    all packets  ▁▂█▃  at most 603 packets
     """
     if by not in (None, "link_type"):
         raise FieldError(f"count_packets.by: {by!r} is not 'link_type'")

@@ -60,7 +60,7 @@ def command(
     """Count the packets and bytes that filter expressions (pcap-filter(7)) accept, or those of all packets.
 
     Intervals begin at multiples of their length since 1970 (UTC). Intervals in which no filter accepts a packet are
-    left out of the table; the sparkline below it has a gap for each.
+    left out of the table; the sparkline of a filter, below it, has a gap for each without a packet.
 
     Exit code: 0 success, 2 error, also if a capture is damaged.
 
