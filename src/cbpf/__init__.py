@@ -71,13 +71,13 @@ _PUBLIC_NAMES = {
     "formats.savefile": "Savefile",
     "isa.dialects": "DIALECTS LINUX PCAP SECCOMP Dialect",
     "isa.encoding": "assemble disassemble",
+    "isa.enumerations": "ALUOp Extension JumpTest Register",
     "isa.instructions": """
         TAX TXA ALUOpConstant ALUOpX Instruction Jump JumpIf JumpIfX LoadAbsolute LoadConstant LoadExtension
-        LoadIndirect LoadMemShift LoadScratch NegateA RawInstruction RetA RetConstant StoreScratch
-        TypedInstruction
+        LoadIndirect LoadMemShift LoadScratch NegateA RetA RetConstant StoreScratch TypedInstruction
     """,
-    "isa.opcodes": "ALUOp Extension JumpTest Register",
     "isa.program": "Program",
+    "isa.raw_instruction": "RawInstruction",
     "isa.setter": "Setter",
     "isa.verdicts": "describe_verdict",
     "live.interfaces": "NetworkInterface network_interfaces",

@@ -106,6 +106,7 @@ from .formats.names import FORMAT_NAMES as FORMAT_NAMES
 from .formats.savefile import Savefile as Savefile
 from .isa.dialects import DIALECTS as DIALECTS, LINUX as LINUX, PCAP as PCAP, SECCOMP as SECCOMP, Dialect as Dialect
 from .isa.encoding import assemble as assemble, disassemble as disassemble
+from .isa.enumerations import ALUOp as ALUOp, Extension as Extension, JumpTest as JumpTest, Register as Register
 from .isa.instructions import (
     TAX as TAX,
     TXA as TXA,
@@ -122,14 +123,13 @@ from .isa.instructions import (
     LoadMemShift as LoadMemShift,
     LoadScratch as LoadScratch,
     NegateA as NegateA,
-    RawInstruction as RawInstruction,
     RetA as RetA,
     RetConstant as RetConstant,
     StoreScratch as StoreScratch,
     TypedInstruction as TypedInstruction,
 )
-from .isa.opcodes import ALUOp as ALUOp, Extension as Extension, JumpTest as JumpTest, Register as Register
 from .isa.program import Program as Program
+from .isa.raw_instruction import RawInstruction as RawInstruction
 from .isa.setter import Setter as Setter
 from .isa.verdicts import describe_verdict as describe_verdict
 from .live.interfaces import NetworkInterface as NetworkInterface, network_interfaces as network_interfaces

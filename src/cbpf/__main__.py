@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def _import_command_line() -> "Callable[[], None]":
-    import signal
+    from ._signals import signal
 
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)

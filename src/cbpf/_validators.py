@@ -2,11 +2,13 @@
 
 import operator
 from collections.abc import Callable, Iterable
-from enum import IntEnum
 from functools import wraps
 
-from ._typing import Annotated, Any, TypeAlias, TypeVar
+from ._typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
 from .errors import FieldError
+
+if TYPE_CHECKING:
+    from enum import IntEnum
 
 Check: TypeAlias = Callable[[str, Any], Any]
 
@@ -95,10 +97,10 @@ def optional(check: Check) -> Check:
     return lambda path, value: None if value is None else check(path, value)
 
 
-def member(enumeration: type[IntEnum]) -> Check:
+def member(enumeration: "type[IntEnum]") -> Check:
     """Return a validator of the members of an enumeration, given as members or as their numbers."""
 
-    def check(path: str, value: object) -> IntEnum:
+    def check(path: str, value: object) -> "IntEnum":
         if type(value) is enumeration:
             return value
         try:

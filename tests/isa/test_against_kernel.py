@@ -10,7 +10,7 @@ import pytest
 
 import cbpf
 from cbpf.isa.opcodes import OPCODE_BY_CODE
-from cbpf.isa.verifier import translated_size
+from cbpf.isa.translation import translated_size
 from support import random_programs
 from support.judges import kernel
 from support.project import ENGINES, TESTS, Rounds

@@ -12,12 +12,11 @@ import griffe
 
 import cbpf
 from cbpf.isa import verifier
+from cbpf.isa.enumerations import EXTENSION_NUMBERS, EXTENSION_WORDS
 from cbpf.isa.opcodes import (
     ARITHMETIC_ACTIONS,
     CONDITIONS,
-    EXTENSION_NUMBERS,
     EXTENSION_OFFSET,
-    EXTENSION_WORDS,
     JUMPS,
     OPCODES,
     SIGNS,
@@ -138,7 +137,7 @@ def _opcode_tables() -> Iterator[str]:
 
 def _extension_texts() -> dict[str, str]:
     """Return the meaning of each extension, from its description without its name."""
-    enum = griffe.load("cbpf.isa.opcodes", search_paths=[ROOT / "src"])["Extension"]
+    enum = griffe.load("cbpf.isa.enumerations", search_paths=[ROOT / "src"])["Extension"]
     texts = {name: member.docstring.value for name, member in enum.members.items() if member.docstring}
     return {name: _with_links(text.partition(": ")[2]) for name, text in texts.items()}
 

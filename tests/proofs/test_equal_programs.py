@@ -8,8 +8,8 @@ from typing import Final
 import pytest
 
 import cbpf
-from cbpf.isa.instructions import RawInstruction
 from cbpf.isa.opcodes import CONDITIONS, OPCODE_BY_CODE, Action, Operand
+from cbpf.isa.raw_instruction import RawInstruction
 from support.equal_programs import compare, reads_unwritten_slot, step_that_shows_equality
 from support.project import Rounds
 from support.random_choices import below, pick

@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import cbpf
-from cbpf.isa.instructions import RawInstruction
 from cbpf.isa.opcodes import OPCODE_BY_CODE, SIGN_BIT, Operand
+from cbpf.isa.raw_instruction import RawInstruction
 from cbpf.optimizer.ir.diagram import Diagram, NodeId
 from cbpf.optimizer.ir.value_numbering import TooLarge, ValueTable
 from cbpf.optimizer.lift import lift_into

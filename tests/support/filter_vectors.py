@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 import pytest
 
 from cbpf.expression.libpcap import NETMASK_UNKNOWN, Handle
-from cbpf.isa.instructions import RawInstruction
+from cbpf.isa.raw_instruction import RawInstruction
 from cbpf.packet.link_types import link_type
 from support.equal_programs import Code
 from support.random_filters import Case

@@ -20,7 +20,7 @@ from cbpf.expression.parser import parse
 from cbpf.expression.primitives import SyntaxProblem
 from cbpf.expression.problems import ExpressionProblems
 from cbpf.expression.target import Target
-from cbpf.isa.instructions import RawInstruction
+from cbpf.isa.raw_instruction import RawInstruction
 from support.equal_programs import Code, compare, step_that_shows_equality
 from support.libpcap_differences import difference_of
 from support.random_filters import Case, kinds_of_primitives, random_filter

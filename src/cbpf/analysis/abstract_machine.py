@@ -8,7 +8,8 @@ one pass in program order sees all incoming edges of an instruction before the i
 from .._named_tuple import NamedTuple
 from .._typing import Final, TypeAlias
 from ..isa.dialects import Dialect, FetchOrder
-from ..isa.opcodes import EXTENSION_WORDS, SIGN_BIT, SIGNS, Action, Extension
+from ..isa.enumerations import EXTENSION_WORDS, Extension
+from ..isa.opcodes import SIGN_BIT, SIGNS, Action
 from ..isa.semantics import HeaderKind
 from .abstract_state import AbstractState, Comparison, PacketLoad, remember
 from .abstract_value import Known, constant, interval, join, offset_name, refine, transfer

@@ -2,9 +2,9 @@
 
 from .._typing import Final
 from ..isa.dialects import LINUX
-from ..isa.instructions import RawInstruction
 from ..isa.opcodes import CONDITIONS, OPCODE_BY_CODE, Operand
 from ..isa.program import Program
+from ..isa.raw_instruction import RawInstruction
 from ..isa.verifier import findings
 from .flow import Flow
 

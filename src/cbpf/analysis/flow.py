@@ -6,9 +6,10 @@ from .._lazy import Lazy
 from .._record import Immutable
 from .._typing import Any, NoReturn
 from ..isa.dialects import PCAP, Dialect
-from ..isa.instructions import RawInstruction
-from ..isa.opcodes import OPCODE_BY_CODE, Action, Extension, Opcode, Operand, extension_of, missing_case
+from ..isa.enumerations import Extension, extension_of
+from ..isa.opcodes import OPCODE_BY_CODE, Action, Opcode, Operand, missing_case
 from ..isa.program import Instructions, Program
+from ..isa.raw_instruction import RawInstruction
 from ..isa.verifier import verify
 from .abstract_state import Facts, PacketLoad
 from .abstract_value import Known, constant

@@ -7,7 +7,8 @@ from .._record import Record
 from .._text import Readable, aligned, counted, number_range
 from .._typing import Any
 from ..isa.dialects import DIALECTS, PCAP, Dialect
-from ..isa.opcodes import EXTENSION_WORDS, OPCODE_BY_CODE, Extension
+from ..isa.enumerations import EXTENSION_WORDS, Extension
+from ..isa.opcodes import OPCODE_BY_CODE
 from ..isa.program import Instructions
 from ..isa.verifier import findings
 from .abstract_state import PacketLoad

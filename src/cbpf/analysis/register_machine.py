@@ -5,7 +5,8 @@ A set is an integer with a bit for each register: bits 0 to 15 are the scratch s
 
 from .._typing import Final
 from ..isa.dialects import FetchOrder
-from ..isa.opcodes import SCRATCH_SLOTS, Action, Extension
+from ..isa.enumerations import Extension
+from ..isa.opcodes import SCRATCH_SLOTS, Action
 from ..isa.semantics import HeaderKind
 
 A: Final = SCRATCH_SLOTS

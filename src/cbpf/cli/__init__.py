@@ -8,12 +8,12 @@ closed the pipe. `failures` has the message of each exception.
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 
+from .._signals import signal
 from .._typing import Any, Final, NoReturn
 from .commands import COMMANDS as COMMANDS
 from .failures import report
@@ -66,9 +66,9 @@ def _handle_signals() -> None:
     So partial output files are removed; nohup(1) makes a command ignore SIGHUP, and a shell in the background SIGINT.
     """
     for signum in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(signum) is not signal.SIG_IGN:
+        if signal.getsignal(signum) != signal.SIG_IGN:
             signal.signal(signum, _exit_on_signal)
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -76,7 +76,7 @@ def _restore_signals() -> None:
     """Restore the default action of signals: an exception while the interpreter exits would print a traceback."""
     signal.setitimer(signal.ITIMER_REAL, 0)  # of `_raise_again`
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(signum) is not signal.SIG_IGN:
+        if signal.getsignal(signum) != signal.SIG_IGN:
             signal.signal(signum, signal.SIG_DFL)
 
 

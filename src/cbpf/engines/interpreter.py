@@ -12,9 +12,10 @@ from .._text import Readable
 from .._typing import Any
 from ..isa.alu import ARITHMETIC, COMPARISONS
 from ..isa.dialects import PCAP, Dialect, FetchOrder
-from ..isa.instructions import RawInstruction
-from ..isa.opcodes import SCRATCH_SLOTS, WORD_MASK, Action, Extension
+from ..isa.enumerations import Extension
+from ..isa.opcodes import SCRATCH_SLOTS, WORD_MASK, Action
 from ..isa.program import Program
+from ..isa.raw_instruction import RawInstruction
 from ..isa.semantics import HeaderKind, begin, execute
 from ..packet.metadata import Metadata
 from ..packet.packet_bytes import as_packet

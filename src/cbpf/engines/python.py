@@ -23,17 +23,19 @@ A program that accepts IPv4 and ARP becomes:
             return 0
 """
 
-import heapq
 from collections import Counter
 
 from .._named_tuple import NamedTuple
-from .._typing import Any, Final, get_args
+from .._typing import TYPE_CHECKING, Any, Final, get_args
 from ..isa.dialects import Dialect, FetchOrder
-from ..isa.opcodes import OPCODE_BY_CODE, SIGN_BIT, SIGNS, WORD_MASK, Action, Extension
+from ..isa.opcodes import OPCODE_BY_CODE, SIGN_BIT, SIGNS, WORD_MASK, Action
 from ..isa.program import Program
 from ..isa.semantics import HeaderKind, begin, execute
 from ..packet.packet_bytes import as_packet
 from .base import RunFunction
+
+if TYPE_CHECKING:
+    from ..isa.enumerations import Extension
 
 _OPERATORS: Final = SIGNS | {Action.DIV: "//"}
 
@@ -150,7 +152,7 @@ class TextMachine:
     def lacks_device(self) -> str:
         return f"{self._name('s')}.lacks_device()"
 
-    def extension(self, extension: Extension, a: SourceText, x: SourceText) -> SourceText:
+    def extension(self, extension: "Extension", a: SourceText, x: SourceText) -> SourceText:
         return SourceText(f"{self._name('s')}.extension({int(extension)}, {a}, {x})")
 
     def return_if(self, condition: str, verdict: SourceText) -> None:
@@ -203,18 +205,14 @@ class _SourceWriter:
         self._dialect = dialect
         self._machine = TextMachine(dialect)
         self._predecessor_counts = _predecessor_counts(program)
-        self._entries: list[int] = []  # a heap of dispatch entries to be written: indices of instructions
-        self._fetched: dict[int, frozenset[str]] = {}  # by entry: variables that hold a load on every path to it
+        self._fetched: dict[int, frozenset[str]] = {}  # by dispatch entry: variables with a load on every path to it
 
     def source(self) -> str:
         """Return the source of the complete function."""
         begin(self._machine, self._dialect)
         self._write(0)
-        written = set()
-        while self._entries:
-            entry = heapq.heappop(self._entries)
-            if entry not in written:
-                written.add(entry)
+        for entry in range(len(self._program)):  # jumps go forward, so no entry is added before the current one
+            if entry in self._fetched:
                 self._machine.depth = 2
                 self._machine.line(f"if at == {entry}:")
                 self._machine.depth = 3
@@ -287,7 +285,6 @@ class _SourceWriter:
     def _jump_to_entry(self, index: int) -> bool:
         fetched = self._machine.fetched
         self._fetched[index] = self._fetched.get(index, fetched) & fetched
-        heapq.heappush(self._entries, index)
         self._machine.line(f"at = {index}")
         return False
 

@@ -1,7 +1,6 @@
 """The stack of the parser: unfinished constructs, the operands that they wait for, and complete operands."""
 
-from enum import Enum, auto
-
+from .._enum import Enum, auto
 from .._named_tuple import NamedTuple
 from .._typing import Final
 from .lexer import Token

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from .._named_tuple import NamedTuple
 from .._typing import Final, TypeAlias
 from ..errors import ExpressionError
-from ..isa.instructions import RawInstruction, RetConstant
+from ..isa.instructions import RetConstant
+from ..isa.raw_instruction import RawInstruction
 from ..isa.word_ranges import NO_SETS, SetTest
 from .address_lists import Expression, HostRanges
 from .generator.assembler import assemble

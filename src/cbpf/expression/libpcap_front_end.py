@@ -7,8 +7,9 @@ import re
 
 from .._typing import Final
 from ..errors import ExpressionError, LinkTypeError
-from ..isa.instructions import RawInstruction, RetConstant
+from ..isa.instructions import RetConstant
 from ..isa.opcodes import OPCODE_BY_CODE, Action
+from ..isa.raw_instruction import RawInstruction
 from .front_end import REJECT_ALL, Code, RawInstructions, check_characters, error_at
 from .libpcap import NETMASK_UNKNOWN, REJECTS_ALL_MESSAGE, Handle, RawTuple, compiler
 from .target import Target, link_types_to_try

@@ -12,9 +12,11 @@ Unlike bpf_asm, the assembler reports numbers that do not fit, duplicate labels,
 from .._named_tuple import NamedTuple
 from .._typing import Final, NoReturn, TypeAlias
 from ..errors import FieldError, Problem, ProgramFormatError
-from ..isa.instructions import RawInstruction, RetConstant
-from ..isa.opcodes import CONDITIONS, EXTENSION_OFFSET, EXTENSION_WORDS, OPCODES, WORD_MASK, Extension, Opcode, Operand
+from ..isa.enumerations import EXTENSION_WORDS, Extension
+from ..isa.instructions import RetConstant
+from ..isa.opcodes import CONDITIONS, EXTENSION_OFFSET, OPCODES, WORD_MASK, Opcode, Operand
 from ..isa.program import Program
+from ..isa.raw_instruction import RawInstruction
 from .lexer import ALIASES, MNEMONICS, NEGATED_JUMPS, SourceLines, Token
 
 _OPCODES: Final = {(opcode.mnemonic, opcode.operand): opcode for opcode in OPCODES}

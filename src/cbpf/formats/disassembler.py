@@ -5,10 +5,10 @@ The assembler parses all four.
 
 import re
 
-from ..isa.instructions import RawInstruction
 from ..isa.listing import debugger_listing, listing
 from ..isa.opcodes import JUMPS, OPCODE_BY_CODE
 from ..isa.program import Program
+from ..isa.raw_instruction import RawInstruction
 
 
 def render_go(program: Program) -> str:

@@ -5,7 +5,8 @@ import re
 from .._named_tuple import NamedTuple
 from .._typing import Final
 from ..errors import Problem
-from ..isa.opcodes import EXTENSION_WORDS, OPCODES, Operand
+from ..isa.enumerations import EXTENSION_WORDS
+from ..isa.opcodes import OPCODES, Operand
 from .text_input import SourceText
 
 NEGATED_JUMPS: Final = {"jneq": "jeq", "jne": "jeq", "jle": "jgt", "jlt": "jge"}

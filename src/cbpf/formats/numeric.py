@@ -9,9 +9,9 @@ from functools import partial
 
 from .._typing import Final
 from ..errors import FieldError, ProgramFormatError
-from ..isa.instructions import RawInstruction
 from ..isa.listing import c_initializers, decimal_lines
 from ..isa.program import Program
+from ..isa.raw_instruction import RawInstruction
 from .text_input import place
 
 # At most 20 digits: longer numbers fit no field, and Python limits the length of the numbers that it converts.

@@ -3,8 +3,9 @@
 from enum import Enum
 
 from .._typing import Final
-from ..isa.instructions import Instruction, RawInstruction
+from ..isa.instructions import Instruction
 from ..isa.program import Program
+from ..isa.raw_instruction import RawInstruction
 
 _OPTIONAL: Final = ("skip_true", "skip_false")  # fields that are 0 by default
 

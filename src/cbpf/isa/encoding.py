@@ -2,19 +2,25 @@
 
 from collections.abc import Iterable
 
+from .._typing import TYPE_CHECKING
 from ..errors import FieldError
-from .instructions import Instruction, RawInstruction, TypedInstruction
+from .raw_instruction import RawInstruction
+
+if TYPE_CHECKING:
+    from .instructions import Instruction
 
 
 def to_raw(instruction: object) -> RawInstruction:
     """Encode a typed or raw instruction, or a tuple or list (op, jt, jf, k); raise `FieldError` for anything else."""
     if type(instruction) is RawInstruction:
         return instruction
+    if isinstance(instruction, tuple | list) and len(instruction) == 4 and not isinstance(instruction, RawInstruction):
+        return RawInstruction(*instruction)
+    from .instructions import TypedInstruction
+
     if isinstance(instruction, TypedInstruction | RawInstruction):
         raw = instruction.assemble()
         return raw if type(raw) is RawInstruction else RawInstruction(*raw)  # of a subclass, which nothing has checked
-    if isinstance(instruction, tuple | list) and len(instruction) == 4:
-        return RawInstruction(*instruction)
     hint = (
         "; compile reads an expression, and parse a program as text or bytes"
         if isinstance(instruction, str | int)
@@ -23,7 +29,7 @@ def to_raw(instruction: object) -> RawInstruction:
     raise FieldError(f"instruction: {instruction!r} is neither an instruction nor four numbers (op, jt, jf, k){hint}")
 
 
-def assemble(instructions: Iterable[Instruction]) -> tuple[RawInstruction, ...]:
+def assemble(instructions: "Iterable[Instruction]") -> tuple[RawInstruction, ...]:
     """Encode instructions, without checking the rules of any dialect (`verify` checks them).
 
     Args:
@@ -42,7 +48,7 @@ def assemble(instructions: Iterable[Instruction]) -> tuple[RawInstruction, ...]:
     return tuple(map(to_raw, instructions))
 
 
-def disassemble(raw: Iterable[RawInstruction]) -> tuple[tuple[Instruction, ...], bool]:
+def disassemble(raw: Iterable[RawInstruction]) -> "tuple[tuple[Instruction, ...], bool]":
     """Decode instructions, without loss: `assemble(disassemble(raw)[0]) == tuple(raw)`.
 
     Args:

@@ -1,7 +1,8 @@
 """The Go syntax of an instruction (golang.org/x/net/bpf): decimal numbers, jumps as relative skips."""
 
 from .._typing import Final
-from .opcodes import CONDITIONS, EXTENSION_WORDS, OPCODE_BY_CODE, Action, Opcode, Operand, extension_of, has_stray_bits
+from .enumerations import EXTENSION_WORDS, extension_of
+from .opcodes import CONDITIONS, OPCODE_BY_CODE, Action, Opcode, Operand, has_stray_bits
 
 _ARGUMENTS: Final = {
     Operand.NONE: "",

@@ -2,7 +2,8 @@
 
 from .._typing import Annotated, TypeAlias
 from .._validators import member, one_of, within
-from .opcodes import SCRATCH_SLOTS, ALUOp, Extension, JumpTest, Register
+from .enumerations import ALUOp, Extension, JumpTest, Register
+from .opcodes import SCRATCH_SLOTS
 
 Slot: TypeAlias = Annotated[int, within(0, SCRATCH_SLOTS - 1, "a scratch slot")]
 Size: TypeAlias = Annotated[int, one_of(1, 2, 4)]

@@ -8,67 +8,19 @@ typed form would drop, remains a `RawInstruction`.
 from .._record import Record
 from .._typing import Final, TypeAlias
 from .._validators import Byte, Word
+from .enumerations import OPPOSITES, ALUOp, Extension, JumpTest, Register, extension_of
 from .instruction_fields import ExtensionField, OperationField, RegisterField, Size, Slot, TestField
 from .opcodes import (
     CODE_OF,
     CONDITIONS,
     EXTENSION_OFFSET,
-    OPCODE_BY_CODE,
-    OPPOSITES,
     SCRATCH_SLOTS,
     Action,
-    ALUOp,
-    Extension,
-    JumpTest,
     Opcode,
     Operand,
-    Register,
-    extension_of,
-    has_stray_bits,
     missing_case,
 )
-from .raw_fields import RawFields
-
-
-class RawInstruction(RawFields):
-    """One encoded instruction: struct sock_filter (linux/filter.h), struct bpf_insn (libpcap).
-
-    Any bit pattern is allowed. The instruction is a tuple of its four fields, and compares as a tuple. `str` returns
-    Go's syntax, or a C initialiser if that syntax would lose a bit.
-
-    Args:
-        op: The operation code, 16 bits.
-        jt: The number of instructions that a conditional jump skips if its test holds, 0 to 255.
-        jf: The number of instructions that a conditional jump skips if its test fails, 0 to 255.
-        k: The constant operand, 32 bits: a value, an offset in bytes, a scratch slot, or the skip of `ja`.
-
-    Raises:
-        FieldError: A number does not fit its field.
-
-    >>> print(RawInstruction(0x28, k=12), RawInstruction(0x16, k=1))
-    ldh [12] { 0x16, 0, 0, 0x00000001 }
-    """
-
-    __slots__ = ()
-
-    def assemble(self) -> "RawInstruction":
-        """Return this instruction, which is already encoded.
-
-        Returns:
-            This object.
-        """
-        return self
-
-    def disassemble(self) -> "Instruction":
-        """Decode the instruction.
-
-        Returns:
-            The typed instruction that assembles to exactly these bits, or this object if there is none.
-        """
-        opcode = OPCODE_BY_CODE.get(self.op)
-        if opcode is None or has_stray_bits(opcode, self.jt, self.jf, self.k):
-            return self
-        return _decode(opcode, self) or self
+from .raw_instruction import RawInstruction
 
 
 class TypedInstruction(Record):
@@ -349,7 +301,7 @@ def _raw_jump(jump: JumpIf | JumpIfX, operand: Operand, k: int) -> RawInstructio
     return _raw(Action[OPPOSITES[jump.cond].name], operand, jt=jump.skip_false, jf=jump.skip_true, k=k)
 
 
-def _decode(opcode: Opcode, raw: RawInstruction) -> TypedInstruction | None:
+def decode(opcode: Opcode, raw: RawInstruction) -> TypedInstruction | None:
     """Return the typed form of *raw*, which has no stray bits; None if it has no typed form."""
     match opcode.action, opcode.operand:
         case ((Action.LOAD_A | Action.LOAD_X), _):

@@ -8,19 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from .._named_tuple import NamedTuple
 from .._typing import Final
 from .dialects import Dialect, check_dialect
-from .instructions import RawInstruction
-from .opcodes import (
-    CONDITIONS,
-    EXTENSION_WORDS,
-    OPCODE_BY_CODE,
-    SIGN_BIT,
-    WORD_MASK,
-    Action,
-    Extension,
-    Opcode,
-    Operand,
-    extension_of,
-)
+from .enumerations import EXTENSION_WORDS, Extension, extension_of
+from .opcodes import CONDITIONS, OPCODE_BY_CODE, SIGN_BIT, WORD_MASK, Action, Opcode, Operand
+from .raw_instruction import RawInstruction
 
 
 class _Style(NamedTuple):

@@ -7,10 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from .._lazy import Lazy
 from .._record import Immutable
 from .._text import Readable
-from .._typing import Any, Final, Literal, Self, TypeAlias, overload
+from .._typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, overload
 from ..errors import FieldError, ProgramFormatError
 from .encoding import disassemble, to_raw
-from .instructions import Instruction, RawInstruction
+from .raw_instruction import RawInstruction
+
+if TYPE_CHECKING:
+    from .instructions import Instruction
 
 EncodingByteOrder: TypeAlias = Literal["native", "little", "big"]
 """The byte order of encoded instructions: that of this machine, or one by its name."""
@@ -24,7 +27,7 @@ _LAYOUTS: Final = {
 INSTRUCTION_SIZE: Final = 8
 """The size of an encoded instruction, in bytes."""
 
-Instructions: TypeAlias = Iterable[Instruction | tuple[int, int, int, int]]
+Instructions: TypeAlias = "Iterable[Instruction | tuple[int, int, int, int]]"
 """A program as an argument: a `Program`, or any iterable of typed instructions, raw ones and tuples (op, jt, jf, k)."""
 
 
@@ -106,7 +109,7 @@ class Program(Immutable, Readable, Sequence[RawInstruction]):
         return self.to_bytes()
 
     @Lazy
-    def instructions(self) -> tuple[Instruction, ...]:
+    def instructions(self) -> "tuple[Instruction, ...]":
         """The typed form of each instruction, or the raw one if it has no typed form."""
         return disassemble(self._raw)[0]
 

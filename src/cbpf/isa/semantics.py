@@ -8,22 +8,24 @@ and `return_if`.
 Sources: Linux net/core/filter.c, libpcap bpf_filter.c. Where these differ, the `Dialect` decides.
 """
 
-from .._typing import Literal, Protocol, TypeAlias, TypeVar, assert_never
+from .._typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, TypeVar, assert_never
 from .dialects import Dialect, FetchOrder
-from .instructions import RawInstruction
 from .opcodes import (
+    EXTENSION_OFFSET,
     LINK_OFFSET,
     NETWORK_OFFSET,
     OPCODE_BY_CODE,
     OUT_OF_RANGE,
     SIGN_BIT,
     Action,
-    Extension,
     Opcode,
     Operand,
-    extension_of,
     missing_case,
 )
+from .raw_instruction import RawInstruction
+
+if TYPE_CHECKING:
+    from .enumerations import Extension
 
 Word = TypeVar("Word")
 Condition = TypeVar("Condition")
@@ -83,7 +85,7 @@ class Machine(Protocol[Word, Condition]):
         """Return whether the packet has no network device."""
         ...
 
-    def extension(self, extension: Extension, a: Word, x: Word, /) -> Word:
+    def extension(self, extension: "Extension", a: Word, x: Word, /) -> Word:
         """Return metadata of the packet; `SocketBuffer.extension` defines the values."""
         ...
 
@@ -189,14 +191,19 @@ def _load(m: Machine[Word, Condition], opcode: Opcode, k: int, dialect: Dialect)
         case Operand.INDIRECT:
             return _fetch_indirect(m, k, opcode.size, dialect)
         case Operand.ABSOLUTE:
-            extension = extension_of(opcode, k)
-            if extension is not None:
-                return _extension(m, extension)
+            if k >= EXTENSION_OFFSET:
+                from .enumerations import extension_of
+
+                extension = extension_of(opcode, k)
+                if extension is not None:
+                    return _extension(m, extension)
             return _fetch_absolute(m, k, opcode.size, dialect)
     raise missing_case(opcode, "isa.semantics")
 
 
-def _extension(m: Machine[Word, Condition], extension: Extension) -> Word:
+def _extension(m: Machine[Word, Condition], extension: "Extension") -> Word:
+    from .enumerations import Extension
+
     if extension is Extension.XOR_X:
         return m.arithmetic(Action.XOR, m.a, m.x)
     if extension in (Extension.INTERFACE_INDEX, Extension.LINK_LAYER_TYPE):

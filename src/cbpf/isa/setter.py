@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
-from .instructions import RawInstruction
+from .raw_instruction import RawInstruction
 
 
 @runtime_checkable

@@ -11,22 +11,19 @@ from itertools import accumulate
 from .._typing import Final, TypeAlias
 from ..errors import Finding, VerificationError
 from .dialects import PCAP, Dialect, check_dialect
-from .instructions import RawInstruction
 from .opcodes import (
     CONDITIONS,
-    EXTENSION_NUMBERS,
     EXTENSION_OFFSET,
     JUMPS,
     OPCODE_BY_CODE,
     SCRATCH_SLOTS,
     SIGN_BIT,
     Action,
-    Extension,
     Opcode,
     Operand,
-    extension_of,
 )
 from .program import Instructions, Program
+from .raw_instruction import RawInstruction
 
 Rule: TypeAlias = Callable[[Program, Dialect], Iterator[Finding]]
 
@@ -121,7 +118,11 @@ def _absolute_loads(program: Program, dialect: Dialect) -> Iterator[Finding]:
             if raw.k >= dialect.record_size or raw.k % 4:
                 rule = f"it must be a multiple of 4 below {dialect.record_size}"
                 yield Finding("record-load", index, f"load offset {raw.k} is invalid", rule)
-        elif raw.k >= EXTENSION_OFFSET and not dialect.unknown_extensions and extension_of(opcode, raw.k) is None:
+        elif raw.k >= EXTENSION_OFFSET and not dialect.unknown_extensions:
+            from .enumerations import EXTENSION_NUMBERS, extension_of
+
+            if extension_of(opcode, raw.k) is not None:
+                continue
             fact = f"load from SKF_AD_OFF + {raw.k - EXTENSION_OFFSET}: undefined extension"
             distances = f"0, 4, ... {max(EXTENSION_NUMBERS)}"
             yield Finding("unknown-extension", index, fact, f"the extensions are at SKF_AD_OFF + {distances}")
@@ -157,6 +158,8 @@ def _translated_jumps(program: Program, dialect: Dialect) -> Iterator[Finding]:
     longest = dialect.longest_translated_jump
     if longest is None or not any(_may_exceed(raw, opcode, longest) for _, raw, opcode in _rows(program)):
         return
+    from .translation import translated_size
+
     sizes = (translated_size(OPCODE_BY_CODE[raw.op], raw) if raw.op in OPCODE_BY_CODE else 0 for raw in program)
     positions = [0, *accumulate(sizes)]
     for index, raw, opcode in _rows(program):
@@ -168,54 +171,11 @@ def _translated_jumps(program: Program, dialect: Dialect) -> Iterator[Finding]:
                 yield Finding("translated-jump", index, fact, f"the maximum is {longest}")
 
 
-def _may_exceed(raw: RawInstruction, opcode: Opcode, longest: int) -> bool:
-    return opcode.action is Action.JUMP and raw.k * _MAX_TRANSLATED_SIZE > longest
-
-
 _MAX_TRANSLATED_SIZE: Final = 21  # of ldx 4*([k]&0xf) with k > 32767
 
-# The number of eBPF instructions of an extension load (convert_bpf_extensions); 4 for all others.
-_EXTENSION_SIZES: Final = {
-    Extension.PROTO: 2,
-    Extension.TYPE: 2,
-    Extension.VLAN_TAG_PRESENT: 3,
-    Extension.VLAN_PROTO: 2,
-    Extension.MARK: 1,
-    Extension.RX_HASH: 1,
-    Extension.QUEUE: 1,
-    Extension.VLAN_TAG: 1,
-    Extension.XOR_X: 1,
-}
 
-
-def translated_size(opcode: Opcode, raw: RawInstruction) -> int:
-    """Return the number of eBPF instructions in Linux 6.18's translation, on a little-endian 64-bit machine.
-
-    Source: net/core/filter.c, bpf_convert_filter; tests compare it with the longest jumps that a live kernel accepts.
-    """
-    match opcode.operand:
-        case Operand.ABSOLUTE | Operand.MEMORY_SHIFT | Operand.INDIRECT:
-            return _translated_load_size(opcode, raw.k)
-        case Operand.X if opcode.action in (Action.DIV, Action.MOD):
-            return 5
-        case Operand.K if opcode.action is Action.RETURN:
-            return 2
-        case Operand.K | Operand.X if opcode.action in CONDITIONS:
-            is_single_jump = raw.jf == 0 or (raw.jt == 0 and opcode.action is not Action.BITS_SET)
-            return (1 if is_single_jump else 2) + (opcode.operand is Operand.K and raw.k >= SIGN_BIT)
-    return 1
-
-
-def _translated_load_size(opcode: Opcode, k: int) -> int:
-    if opcode.operand is Operand.INDIRECT:
-        return 8 + (k != 0)
-    extra = 6 if opcode.operand is Operand.MEMORY_SHIFT else 0
-    extension = extension_of(opcode, k)
-    if extension is not None:
-        return _EXTENSION_SIZES.get(extension, 4)
-    if k >= SIGN_BIT:
-        return 8 + extra
-    return 11 + (k != 0) + (3 if k > 0x7FFF else 1) + (opcode.size > 1) + extra
+def _may_exceed(raw: RawInstruction, opcode: Opcode, longest: int) -> bool:
+    return opcode.action is Action.JUMP and raw.k * _MAX_TRANSLATED_SIZE > longest
 
 
 RULES: Final[tuple[Rule, ...]] = (

@@ -17,10 +17,11 @@ from pathlib import Path
 
 from .._typing import Final
 from ..errors import SocketError
+from ..isa.enumerations import extension_of
 from ..isa.instructions import RetConstant
-from ..isa.opcodes import OPCODE_BY_CODE, Operand, extension_of
+from ..isa.opcodes import OPCODE_BY_CODE, Operand
 from ..isa.program import Program
-from ..isa.verifier import translated_size
+from ..isa.translation import translated_size
 from .socket_options import attach_program, option_memory
 
 REJECT_ALL: Final = Program([RetConstant(0)])

@@ -6,8 +6,8 @@ from contextlib import suppress
 from .._typing import Generic, TypeVar
 from ..errors import FieldError
 from ..facade.arguments import ProgramSource
-from ..isa.instructions import RawInstruction
 from ..isa.program import Program
+from ..isa.raw_instruction import RawInstruction
 from .charges import REJECT_ALL, check_room
 from .failures import ATTACHING, DETACHING, READING, explained
 from .programs import program_for

@@ -19,8 +19,9 @@ from .._named_tuple import NamedTuple
 from .._typing import Final, TypeAlias
 from ..analysis.register_machine import A, X
 from ..isa.dialects import FetchOrder
-from ..isa.instructions import RawInstruction
-from ..isa.opcodes import SCRATCH_SLOTS, Action, Extension
+from ..isa.enumerations import Extension
+from ..isa.opcodes import SCRATCH_SLOTS, Action
+from ..isa.raw_instruction import RawInstruction
 from ..isa.semantics import HeaderKind, execute
 from ..isa.word_ranges import NO_SETS, Ranges, SetTest
 from .ir.diagram import Diagram, NodeId

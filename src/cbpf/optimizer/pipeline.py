@@ -16,8 +16,8 @@ from .._typing import TYPE_CHECKING, Final, TypeAlias
 from .._validators import flag, one_of, optional, seconds
 from ..errors import ProofFailed
 from ..isa.dialects import PCAP, Dialect, check_dialect
-from ..isa.instructions import RawInstruction
 from ..isa.program import Instructions, Program
+from ..isa.raw_instruction import RawInstruction
 from ..isa.verifier import findings, verify
 from ..isa.word_ranges import SetTest
 from .codegen.emit import emit

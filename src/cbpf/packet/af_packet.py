@@ -7,7 +7,7 @@ the kernel's fields in a header before the packet (pcap-linktype(7), LINKTYPE_LI
 from functools import lru_cache
 
 from .._named_tuple import NamedTuple
-from ..isa.opcodes import Extension
+from ..isa.enumerations import Extension
 from .link_types import LinkType
 from .metadata import Device, Metadata, VlanTag
 from .socket_fields import ADDRESSES_LENGTH, SOCKET_FIELDS

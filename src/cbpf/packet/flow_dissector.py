@@ -11,8 +11,8 @@ namespace. A packet is assumed to be linear in memory; of a packet that is not, 
 """
 
 from collections.abc import Callable
-from enum import Enum, auto
 
+from .._enum import Enum, auto
 from .._typing import Final, TypeAlias
 
 _MAX_STEPS: Final = 16  # MAX_FLOW_DISSECT_HDRS = 15 steps after the first

@@ -7,7 +7,8 @@ import os
 from collections.abc import Callable
 
 from .._typing import Final
-from ..isa.opcodes import OUT_OF_RANGE, Extension
+from ..isa.enumerations import Extension
+from ..isa.opcodes import OUT_OF_RANGE
 from .metadata import Metadata
 from .packet_bytes import PacketBytes
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 from .._named_tuple import NamedTuple
 from .._typing import Any, Final, Protocol, TypeVar
-from ..isa.opcodes import Extension
+from ..isa.enumerations import Extension
 
 Word = TypeVar("Word")
 Condition = TypeVar("Condition")

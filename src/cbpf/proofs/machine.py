@@ -11,9 +11,10 @@ from .._named_tuple import NamedTuple
 from .._typing import Final
 from ..analysis.register_machine import A, X
 from ..isa.dialects import Dialect, FetchOrder
-from ..isa.instructions import RawInstruction
-from ..isa.opcodes import JUMPS, OPCODE_BY_CODE, SCRATCH_SLOTS, SIGN_BIT, Action, Extension
+from ..isa.enumerations import Extension
+from ..isa.opcodes import JUMPS, OPCODE_BY_CODE, SCRATCH_SLOTS, SIGN_BIT, Action
 from ..isa.program import Program
+from ..isa.raw_instruction import RawInstruction
 from ..isa.semantics import HeaderKind, begin, execute
 from .netlink import find_attribute
 from .path_registers import path_registers

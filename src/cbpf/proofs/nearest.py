@@ -10,7 +10,8 @@ from .._named_tuple import NamedTuple
 from .._typing import Final
 from ..engines.interpreter import Step
 from ..errors import Undecided
-from ..isa.opcodes import Action, Extension
+from ..isa.enumerations import Extension
+from ..isa.opcodes import Action
 from ..packet.metadata import Metadata
 from ..packet.skb import SocketBuffer
 from ..vm import VM

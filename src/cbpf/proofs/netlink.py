@@ -6,7 +6,8 @@ search, whereas a counterexample may be spurious and is confirmed by a run.
 """
 
 from .._typing import Final
-from ..isa.opcodes import Action, Extension
+from ..isa.enumerations import Extension
+from ..isa.opcodes import Action
 from .symbolic_packet import SymbolicPacket
 from .terms import BoolTerm, WordTerm
 

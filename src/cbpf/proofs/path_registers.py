@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from .._typing import Final
 from ..analysis.register_machine import RegisterMachine, X
 from ..isa.dialects import Dialect, FetchOrder
-from ..isa.instructions import RawInstruction
-from ..isa.opcodes import Action, Extension
+from ..isa.enumerations import Extension
+from ..isa.opcodes import Action
+from ..isa.raw_instruction import RawInstruction
 from ..isa.semantics import execute
 
 _HARD_OPERATIONS: Final = frozenset({Action.MUL, Action.DIV, Action.MOD})

@@ -5,7 +5,8 @@ from functools import cached_property
 from .._typing import Final
 from .._validators import within
 from ..errors import FieldError, Undecided
-from ..isa.opcodes import OPCODE_BY_CODE, SIGN_BIT, Extension, Operand, extension_of
+from ..isa.enumerations import Extension, extension_of
+from ..isa.opcodes import OPCODE_BY_CODE, SIGN_BIT, Operand
 from ..vm import VM
 from .limits import Limits
 from .machine import Execution, execute_symbolically

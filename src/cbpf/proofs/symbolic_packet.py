@@ -9,7 +9,8 @@ from collections.abc import Callable, Hashable
 from .._named_tuple import NamedTuple
 from .._typing import Final
 from ..isa.dialects import Dialect, FetchOrder
-from ..isa.opcodes import OUT_OF_RANGE, SIGN_BIT, Action, Extension
+from ..isa.enumerations import Extension
+from ..isa.opcodes import OUT_OF_RANGE, SIGN_BIT, Action
 from ..isa.semantics import HeaderKind
 from ..packet.metadata import Device, Metadata, VlanTag
 from .terms import BoolTerm, Solver, Term, Terms, WordTerm, term_key

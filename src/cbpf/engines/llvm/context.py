@@ -13,7 +13,8 @@ from collections.abc import Container
 from functools import cache
 
 from ..._typing import Any, Final
-from ...isa.opcodes import OPCODE_BY_CODE, Extension, extension_of
+from ...isa.enumerations import Extension, extension_of
+from ...isa.opcodes import OPCODE_BY_CODE
 from ...isa.program import Program
 from ...packet.metadata import Metadata
 from ...packet.skb import SocketBuffer

@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 from ..._typing import Final
 from ...isa.dialects import Dialect, FetchOrder
-from ...isa.opcodes import SCRATCH_SLOTS, Action, Extension
+from ...isa.enumerations import Extension
+from ...isa.opcodes import SCRATCH_SLOTS, Action
 from ...isa.program import Program
 from ...isa.semantics import HeaderKind, begin, execute
 from .context import CALLBACK_EXTENSIONS, offset_of

@@ -11,7 +11,8 @@ from operator import or_
 
 from ..._typing import Any, Final, TypeAlias
 from ...isa.dialects import Dialect
-from ...isa.opcodes import OUT_OF_RANGE, Extension
+from ...isa.enumerations import Extension
+from ...isa.opcodes import OUT_OF_RANGE
 from ...isa.semantics import HeaderKind
 from ...packet.socket_fields import SOCKET_FIELDS, CapturedPacket, SocketFields
 from .ir import I1, I32, I64, Function, IRValue

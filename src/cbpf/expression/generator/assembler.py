@@ -9,8 +9,8 @@ from itertools import zip_longest
 
 from ..._named_tuple import NamedTuple
 from ..._typing import Final
-from ...isa.instructions import RawInstruction
 from ...isa.opcodes import CODE_OF, Action, Operand
+from ...isa.raw_instruction import RawInstruction
 from ...isa.word_ranges import SetTest
 from ..syntax_tree import Span
 from .conditions import AllOf, AnyOf, Clause, Comparison, Condition, Effect, Membership, Negation

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from ..._named_tuple import NamedTuple
 from ..._typing import Final
-from ...isa.opcodes import EXTENSION_OFFSET, Action, Extension
+from ...isa.enumerations import Extension
+from ...isa.opcodes import EXTENSION_OFFSET, Action
 from ..lexer import Token
 from .conditions import Condition, all_of, any_of, compared, equals, exceeds, negation, reaches
 from .context import Context

@@ -1,6 +1,7 @@
 """The positions of the first headers: those of the link type, except on live Linux sockets that see other bytes."""
 
-from ...isa.opcodes import EXTENSION_OFFSET, NETWORK_OFFSET, Extension
+from ...isa.enumerations import Extension
+from ...isa.opcodes import EXTENSION_OFFSET, NETWORK_OFFSET
 from ..target import Target
 from .link_layers import COOKED, UNSET, Headers, Offset, initial_headers
 

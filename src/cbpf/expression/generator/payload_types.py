@@ -7,7 +7,8 @@ import sys
 from collections.abc import Callable
 
 from ..._typing import Final
-from ...isa.opcodes import WORD_MASK, Extension
+from ...isa.enumerations import Extension
+from ...isa.opcodes import WORD_MASK
 from .conditions import Condition, all_of, any_of, equals, exceeds, has_bits, negation
 from .context import Context
 from .link_layers import C_HDLC, HDLC, LOOP, SUNATM, Family, Offset

@@ -7,8 +7,8 @@ remain.
 
 from ..._named_tuple import NamedTuple
 from ..._typing import Final
-from ...isa.instructions import RawInstruction
 from ...isa.opcodes import Action
+from ...isa.raw_instruction import RawInstruction
 from ..syntax_tree import Arithmetic, Binary, Length, Load, Negate, Relation
 from .conditions import Condition, all_of, compared, equals
 from .context import Context

@@ -1,8 +1,9 @@
 """Instructions without jumps, the parts of conditions: loads from the packet and from scratch slots, and arithmetic."""
 
 from ..._typing import Final, TypeAlias
-from ...isa.instructions import RawInstruction
-from ...isa.opcodes import CODE_OF, EXTENSION_OFFSET, WORD_MASK, Action, Extension, Operand, extension_size
+from ...isa.enumerations import Extension, extension_size
+from ...isa.opcodes import CODE_OF, EXTENSION_OFFSET, WORD_MASK, Action, Operand
+from ...isa.raw_instruction import RawInstruction
 
 Steps: TypeAlias = tuple[RawInstruction, ...]
 """Instructions that run one after the other."""

@@ -5,7 +5,7 @@ may have it in its bytes, so the program of a live socket looks for it in both p
 """
 
 from ..._typing import Final
-from ...isa.opcodes import Extension
+from ...isa.enumerations import Extension
 from ..lexer import Token
 from .conditions import Condition, Effect, all_of, any_of, equals, negation
 from .context import Context

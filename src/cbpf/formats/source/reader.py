@@ -8,9 +8,10 @@ from collections.abc import Sequence
 
 from ..._typing import Final, NoReturn
 from ...errors import FieldError, ProgramFormatError
-from ...isa.instructions import RawInstruction
-from ...isa.opcodes import OPCODE_BY_CODE, WORD_MASK, ALUOp, Extension, JumpTest, Register
+from ...isa.enumerations import ALUOp, Extension, JumpTest, Register
+from ...isa.opcodes import OPCODE_BY_CODE, WORD_MASK
 from ...isa.program import INSTRUCTION_SIZE, Program
+from ...isa.raw_instruction import RawInstruction
 from ..text_input import SourceText
 from .definitions import Names
 from .items import FIELDS, Item, Part, Shapes

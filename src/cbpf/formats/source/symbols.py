@@ -9,7 +9,7 @@ import re
 from functools import cache
 
 from ..._typing import Final
-from ...isa.opcodes import ALUOp, Extension, JumpTest, Register
+from ...isa.enumerations import ALUOp, Extension, JumpTest, Register
 from .system_calls import system_calls
 
 # By prefix: the rest of each name, and its value.

@@ -8,8 +8,8 @@ from collections.abc import Generator, Iterator, Sequence
 
 from ..._named_tuple import NamedTuple
 from ..._typing import TYPE_CHECKING, Final, TypeAlias
-from ...isa.instructions import RawInstruction
 from ...isa.opcodes import CODE_OF, CONDITIONS, OPCODE_BY_CODE, Action, Operand
+from ...isa.raw_instruction import RawInstruction
 from ..ir.diagram import DeviceGuard, Diagram, Draw, Guard, Node, NodeId, Return, successors
 from ..ir.range_tests import range_test
 from ..ir.requirements import nonzero_divisor

@@ -23,7 +23,8 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 
 from ..._typing import Final
-from ...isa.opcodes import EXTENSION_OFFSET, LINK_OFFSET, NETWORK_OFFSET, WORD_MASK, Action, Extension, Operand
+from ...isa.enumerations import Extension
+from ...isa.opcodes import EXTENSION_OFFSET, LINK_OFFSET, NETWORK_OFFSET, WORD_MASK, Action, Operand
 from ...isa.semantics import HeaderKind
 from ..ir.diagram import DeviceGuard, Draw, Guard
 from ..ir.range_tests import compare

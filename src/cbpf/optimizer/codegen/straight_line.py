@@ -3,7 +3,8 @@
 from ..._named_tuple import NamedTuple
 from ..._typing import Final, TypeAlias
 from ...isa.dialects import Dialect
-from ...isa.opcodes import CODE_OF, EXTENSION_OFFSET, Action, Extension, Operand, extension_size
+from ...isa.enumerations import Extension, extension_size
+from ...isa.opcodes import CODE_OF, EXTENSION_OFFSET, Action, Operand
 from ..ir.requirements import ValueId
 from ..ir.value_numbering import TooLarge
 

@@ -26,7 +26,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ..._named_tuple import NamedTuple
 from ..._typing import TypeAlias
-from ...isa.opcodes import Extension
+from ...isa.enumerations import Extension
 from ...isa.word_ranges import Ranges
 from .requirements import (
     DEVICE,

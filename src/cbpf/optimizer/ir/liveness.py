@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from ..._named_tuple import NamedTuple
 from ...analysis.register_machine import RegisterMachine
 from ...isa.dialects import Dialect
-from ...isa.instructions import RawInstruction
 from ...isa.opcodes import JUMPS, OPCODE_BY_CODE
+from ...isa.raw_instruction import RawInstruction
 from ...isa.semantics import execute
 
 

@@ -19,7 +19,8 @@ from collections.abc import Sequence
 from ..._named_tuple import NamedTuple
 from ..._typing import Final, TypeAlias
 from ...isa.dialects import Dialect
-from ...isa.opcodes import SIGN_BIT, WORD_MASK, Action, Extension
+from ...isa.enumerations import Extension
+from ...isa.opcodes import SIGN_BIT, WORD_MASK, Action
 from ...isa.semantics import HeaderKind
 from ...isa.word_ranges import Ranges
 from .requirements import NOTHING, PACKET, Requirements, ValueId, requirement_union, window_key

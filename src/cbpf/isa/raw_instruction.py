@@ -1,12 +1,14 @@
-"""The four fields of an encoded instruction, their ranges, and its successors."""
+"""Encoded instructions: four fields with their ranges, and the successors of an instruction."""
 
 from collections.abc import Iterable
 
 from .._named_tuple import NamedTuple
-from .._typing import Any, Final, Self
+from .._typing import TYPE_CHECKING, Any, Final, Self
 from .._validators import Check, check_word, within
-from .go_syntax import go_syntax
-from .opcodes import CONDITIONS, OPCODE_BY_CODE, Action
+from .opcodes import CONDITIONS, OPCODE_BY_CODE, Action, has_stray_bits
+
+if TYPE_CHECKING:
+    from .instructions import Instruction
 
 
 class _Fields(NamedTuple):
@@ -24,8 +26,24 @@ _CHECKS: Final[tuple[tuple[str, Check], ...]] = (
 )
 
 
-class RawFields(_Fields):
-    """The base class of `RawInstruction`: everything that does not need the typed instructions."""
+class RawInstruction(_Fields):
+    """One encoded instruction: struct sock_filter (linux/filter.h), struct bpf_insn (libpcap).
+
+    Any bit pattern is allowed. The instruction is a tuple of its four fields, and compares as a tuple. `str` returns
+    Go's syntax, or a C initialiser if that syntax would lose a bit.
+
+    Args:
+        op: The operation code, 16 bits.
+        jt: The number of instructions that a conditional jump skips if its test holds, 0 to 255.
+        jf: The number of instructions that a conditional jump skips if its test fails, 0 to 255.
+        k: The constant operand, 32 bits: a value, an offset in bytes, a scratch slot, or the skip of `ja`.
+
+    Raises:
+        FieldError: A number does not fit its field.
+
+    >>> print(RawInstruction(0x28, k=12), RawInstruction(0x16, k=1))
+    ldh [12] { 0x16, 0, 0, 0x00000001 }
+    """
 
     __slots__ = ()
 
@@ -38,6 +56,8 @@ class RawFields(_Fields):
         return f"{type(self).__name__}(op={self.op:#04x}, jt={self.jt}, jf={self.jf}, k={self.k})"
 
     def __str__(self) -> str:
+        from .go_syntax import go_syntax
+
         return go_syntax(*self)
 
     def __reduce__(self) -> tuple[type[Self], tuple[int, int, int, int]]:
@@ -66,3 +86,24 @@ class RawFields(_Fields):
         if opcode.action in CONDITIONS:
             return following + self.jt, following + self.jf
         return (following + self.k,) if opcode.action is Action.JUMP else (following,)
+
+    def assemble(self) -> "RawInstruction":
+        """Return this instruction, which is already encoded.
+
+        Returns:
+            This object.
+        """
+        return self
+
+    def disassemble(self) -> "Instruction":
+        """Decode the instruction.
+
+        Returns:
+            The typed instruction that assembles to exactly these bits, or this object if there is none.
+        """
+        opcode = OPCODE_BY_CODE.get(self.op)
+        if opcode is None or has_stray_bits(opcode, self.jt, self.jf, self.k):
+            return self
+        from .instructions import decode
+
+        return decode(opcode, self) or self
