@@ -70,7 +70,7 @@ def test_a_filter_imports_no_more_than_it_needs(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [("info", TRAFFIC), ("count", "-r", TRAFFIC), ("disasm", "-")],
+    [("info", TRAFFIC), ("count", "-r", TRAFFIC), ("disasm", "-"), ("--version",)],
     ids=lambda arguments: arguments[0],
 )
 def test_short_commands_import_no_slow_module(tmp_path: Path, arguments: tuple[str, ...]) -> None:

@@ -17,7 +17,7 @@ from .._signals import signal
 from .._typing import Any, Final, NoReturn
 from .commands import COMMANDS as COMMANDS
 from .failures import report
-from .parser import parse
+from .parser import VERSION_TEXT, parse
 from .streams import echo
 
 QUERY_VARIABLE: Final = "_CBPF_COMPLETE"
@@ -49,6 +49,9 @@ def run(words: Sequence[str]) -> int:
         from .completion import answer_query
 
         return answer_query()
+    if list(words) == ["--version"]:
+        echo(VERSION_TEXT)
+        return 0
     invocation = parse(words)
     if invocation is None:
         from .click_parser import parse_with_click

@@ -19,6 +19,7 @@ from . import commands
 from .completed_values import CompletedText
 from .declarations import Argument, Command, Invocation, Option
 from .failures import UsageError
+from .parser import VERSION_TEXT
 from .streams import echo
 from .values import Choice, Integer, Kind, Number, Text
 
@@ -105,7 +106,7 @@ class _Command(click.Command):
     short_help="Classic BPF: packet filters and captures.",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(cbpf.__version__, message="cbpf %(version)s")
+@click.version_option(cbpf.__version__, message=VERSION_TEXT)
 def group() -> None:
     """Compile, verify, run, trace, optimise and compare classic BPF packet filters, and filter captures.
 

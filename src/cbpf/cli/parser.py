@@ -9,9 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-from .._typing import Any
+import cbpf
+
+from .._typing import Any, Final
 from . import commands
 from .declarations import Argument, Command, Invocation, Option
+
+VERSION_TEXT: Final = f"cbpf {cbpf.__version__}"
 
 
 class _NotPlain(Exception):
