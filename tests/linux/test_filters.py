@@ -3,13 +3,17 @@
 import asyncio
 import errno
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +21,7 @@ import pytest
 import cbpf
 from cbpf.linux import FilteredSocket, attach, detach, filter_of, lock
 from support.judges import kernel
+from support.project import uncovered_environment
 
 pytestmark = pytest.mark.skipif(kernel.available() is not None, reason=str(kernel.available()))
 
@@ -94,6 +99,29 @@ def test_empty_packets_and_passed_descriptors_are_discarded(pair: Pair) -> None:
     assert received(receiver) == []
     assert os.read(read_end, 1) == b""  # the last descriptor of the pipe was closed with its packet
     os.close(read_end)
+
+
+def test_messages_of_waiting_senders_are_discarded() -> None:
+    """A sender that waits for room in the queue has passed the old filter: its message is queued when it is woken."""
+    with ExitStack() as stack:
+        receiver, sender = (stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) for _ in range(2))
+        receiver.bind("")  # an unused abstract address
+        receiver.setblocking(False)
+        sender.connect(receiver.getsockname())
+        sender.setblocking(False)
+        with suppress(BlockingIOError):
+            while True:
+                sender.send(b"in the queue")
+        sender.setblocking(True)
+        waiting = [threading.Thread(target=sender.send, args=(b"waiting",)) for _ in range(3)]
+        for thread in waiting:
+            thread.start()
+        for _ in range(50):  # until the threads wait
+            time.sleep(0.001)
+        attach(receiver, NOTHING)
+        for thread in waiting:
+            thread.join()
+        assert received(receiver) == []
 
 
 @pytest.mark.parametrize("closed", [False, True])
@@ -216,6 +244,30 @@ def test_an_unprivileged_process_can_attach() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (result.stdout, result.stderr) == ("b'pa'\n", "")
+
+
+@cache
+def strace_is_missing() -> str | None:
+    if shutil.which("strace") is None:
+        return "strace is not installed"
+    result = subprocess.run(["strace", "-o", os.devnull, "true"], capture_output=True, text=True, check=False)
+    return None if result.returncode == 0 else f"strace does not work here: {result.stderr.strip()[:80]}"
+
+
+@pytest.mark.skipif(strace_is_missing() is not None, reason=str(strace_is_missing()))
+def test_strace_shows_the_programs_that_the_kernel_gets(tmp_path: Path) -> None:
+    """First the one that measures the header of a translation, then the one that rejects everything."""
+    code = (
+        "import cbpf, socket\n"
+        "receiver, sender = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)\n"
+        "cbpf.linux.attach(receiver, cbpf.compile('arp'))\n"
+    )
+    trace = tmp_path / "trace"
+    options = ("-f", "-v", "-e", "trace=setsockopt", "-o", str(trace))
+    subprocess.run(["strace", *options, sys.executable, "-c", code], check=True, env=uncovered_environment())
+    lines = [line for line in trace.read_text().splitlines() if "SO_ATTACH_FILTER" in line]
+    assert [cbpf.parse(line) for line in lines] == [NOTHING, NOTHING, cbpf.compile("arp")]
+    assert all(line.endswith(") = 0") for line in lines)
 
 
 # -- read back, detach, lock ---------------------------------------------------
