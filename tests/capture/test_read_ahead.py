@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -213,13 +214,19 @@ def read_live(target: BinaryIO, read_end: int, **options: Any) -> threading.Thre
 
 @pytest.mark.usefixtures("small_windows")
 @pytest.mark.parametrize("part", [b"", b"a part of a record"])
-def test_packets_are_written_while_a_pipe_that_is_read_ahead_pauses(part: bytes) -> None:
+@pytest.mark.parametrize("is_compressed", [False, True])
+def test_packets_are_written_while_a_pipe_that_is_read_ahead_pauses(part: bytes, is_compressed: bool) -> None:
+    deflate = zlib.compressobj(wbits=31)
+
+    def stored(data: bytes) -> bytes:
+        return deflate.compress(data) + deflate.flush(zlib.Z_SYNC_FLUSH) if is_compressed else data
+
     expected = encoded([record for record in TRAFFIC_RECORDS if record.data[12:14] == b"\x08\x06"] + ARP)
     target = Gate(len(expected))
     with pipe() as (read_end, writer):
         thread = read_live(target, read_end)
-        writer.write(LONG)
-        writer.write(PLAIN[24:] + part)
+        writer.write(stored(LONG))
+        writer.write(stored(PLAIN[24:] + part))
         assert target.is_reached.wait(8)
         assert not writer.closed
         assert target.getvalue() == expected

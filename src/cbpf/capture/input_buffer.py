@@ -1,8 +1,9 @@
 """The bytes of a capture between its input and its parsers: read, but not yet parsed, in memory that is reused.
 
-The first bytes are read when they are needed. If reading ahead is permitted, a thread (`read_ahead`) reads all further
-bytes into windows of memory, while the parsers are busy with the window before. Each window begins with free space, to
-which the incomplete record at the end of the previous window is copied:
+The first bytes are read when they are needed. If reading ahead is permitted, the bytes of a pipe are gathered, so that
+many are parsed together. All further bytes of a compressed capture are read by a thread (`read_ahead`) into windows of
+memory, while the parsers are busy with the window before. Each window begins with free space, to which the incomplete
+record at the end of the previous window is copied:
 
     window    | free | rest of a record | bytes that the thread read ...                      |
                      ^                  ^                                                     ^
@@ -13,16 +14,18 @@ A record that is longer than the free space is put together in memory of its own
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from time import monotonic
 
 from .._typing import TYPE_CHECKING, Final
 from ..errors import CaptureError
 from .input import Input
-from .source_stream import do_nothing
+from .source_stream import MAX_DELAY, do_nothing
 
 if TYPE_CHECKING:
     from .read_ahead import Piece, ReadAhead
 
 _READ_AHEAD_FROM: Final = 1 << 20  # bytes of a capture that are read without a thread
+_GATHERED_SIZE: Final = 1 << 21  # bytes of a pipe that are parsed together; as many stay in a processor's cache
 _MAX_EXCESS: Final = 1 << 22  # bytes of memory that a long record leaves unused
 
 
@@ -43,6 +46,7 @@ class InputBuffer:
         self._position = source.bytes_returned - len(begin)
         self._error: CaptureError | None = None  # of the input, after the bytes that are present
         self._may_read_ahead = False
+        self._gathers = False  # waits a little for more bytes of a pipe
         self._ahead: ReadAhead | None = None
         self._window: memoryview | None = None  # of `_ahead`, the one in use
 
@@ -91,7 +95,7 @@ class InputBuffer:
             while len(self) < max(needed, before + 1) and (piece := self._ahead.take()) is not None:
                 self._add(piece, needed)
         else:
-            self._read(max(needed - before, 1), size)
+            self._read(max(needed - before, 1), _GATHERED_SIZE if self._gathers else size)
         return len(self) > before
 
     def _read(self, missing: int, size: int) -> None:
@@ -99,14 +103,20 @@ class InputBuffer:
         missing = min(missing, max(size, len(self)))  # a corrupt length requires no more memory than its bytes
         self._reserve(max(missing, size))
         first, limit = self._end, self._end + max(missing, size)
+        deadline = 0.0  # for bytes to be parsed with the first
 
         def postpone() -> None:
-            if self._end - first >= missing and self._input.stream.may_wait():
+            is_enough = self._end - first >= missing
+            if not self._input.stream.may_wait() or not (is_enough or self._gathers):
+                return
+            seconds = deadline - monotonic() if is_enough else None
+            if not self._gathers or not self._input.stream.arrives_within(seconds):
                 raise _Postponed
 
         self._input.stream.before_read = postpone
         try:
             while self._end < limit and (count := self._input.readinto(self._memory[self._end : limit])):
+                deadline = deadline or monotonic() + MAX_DELAY
                 self._end += count
         except _Postponed:
             pass
@@ -132,7 +142,7 @@ class InputBuffer:
 
     @contextmanager
     def reading_ahead(self) -> Iterator[None]:
-        """Let a thread read ahead if the capture is neither short nor a plain file; afterwards this object cannot read.
+        """Read ahead if the capture is neither short nor a plain file; afterwards this object cannot read.
 
         A plain file is read from here only where machine code cannot read it from the file itself.
         """
@@ -140,19 +150,29 @@ class InputBuffer:
         try:
             yield
         finally:
-            self._may_read_ahead = False
+            self._may_read_ahead = self._gathers = False
             if self._ahead is not None:
                 self._ahead.stop()
 
     def _reads_ahead(self) -> bool:
-        """Return whether a thread reads ahead; start it if it is permitted and the capture is not short."""
-        if self._may_read_ahead and self._input.bytes_returned >= _READ_AHEAD_FROM:
-            from .read_ahead import ReadAhead
+        """Return whether a thread reads ahead; start to read ahead if that is permitted and the capture is not short.
 
+        A thread gains nothing where it could only copy the bytes of a pipe.
+        """
+        if self._may_read_ahead and self._input.bytes_returned >= _READ_AHEAD_FROM:
             self._may_read_ahead = False
-            with suppress(RuntimeError, OSError):  # a limit of threads, of memory or of open files
-                self._ahead = ReadAhead(self._input)
+            self._gathers = self._input.stream.live_descriptor is not None and self._input.compression is None
+            if self._gathers:
+                self._input.stream.enlarge_pipe()
+            else:
+                self._start_thread()
         return self._ahead is not None
+
+    def _start_thread(self) -> None:
+        from .read_ahead import ReadAhead
+
+        with suppress(RuntimeError, OSError):  # a limit of threads, of memory or of open files
+            self._ahead = ReadAhead(self._input)
 
     def _add(self, piece: "Piece", needed: int) -> None:
         """Add a piece: use its memory if the remaining bytes fit before it, and copy it otherwise."""

@@ -20,14 +20,11 @@ from .._named_tuple import NamedTuple
 from .._typing import Final
 from ..errors import CaptureError
 from .input import Input
-from .source_stream import do_nothing, wait_readable
+from .source_stream import MAX_DELAY, do_nothing, wait_readable
 
 WINDOW_COUNT: Final = 3  # one is parsed, one is filled, and one is ready
 WINDOW_SIZE: Final = 1 << 22  # bytes that the thread fills
 FREE_SIZE: Final = 1 << 20  # bytes before them, for the rest of the previous window
-
-_MAX_DELAY: Final = 0.005  # seconds that bytes from a pipe may wait for more, to be parsed with them
-_PIPE_SIZE: Final = 1 << 20  # bytes; the default limit for unprivileged processes (/proc/sys/fs/pipe-max-size)
 
 
 class Piece(NamedTuple):
@@ -105,8 +102,7 @@ class ReadAhead:
         last: BaseException | None = None
         self._input.stream.before_read = self._before_read
         try:
-            if self._descriptor is not None:
-                _enlarge_pipe(self._descriptor)
+            self._input.stream.enlarge_pipe()
             while (window := self._free.get()) is not None and self._fill(window):
                 self._deliver()
         except BaseException as error:  # raised again by `take`
@@ -135,8 +131,8 @@ class ReadAhead:
     def _before_read(self) -> None:
         """Wait until the source can be read; deliver the bytes that have arrived unless more arrive soon."""
         if self._descriptor is not None and self._input.stream.may_wait():
-            delay = self._arrival + _MAX_DELAY - time.monotonic()
-            if self._end == self._delivered or not wait_readable([self._descriptor], max(delay, 0)):
+            delay = self._arrival + MAX_DELAY - time.monotonic()
+            if self._end == self._delivered or not self._input.stream.arrives_within(delay):
                 self._deliver()
                 wait_readable([self._descriptor, self._wakeup], None)
         if self._is_stopping:
@@ -152,11 +148,3 @@ def forked(name: str) -> CaptureError:
     """Return the error of a child process that reads a capture of its parent, which has the thread for it."""
     rule = "only the parent process can continue to read it"
     return CaptureError(f"{name}: the process was forked while it read the capture; {rule}")
-
-
-def _enlarge_pipe(descriptor: int) -> None:
-    """Let a pipe hold more bytes, so that its writer and this process wait for each other less often."""
-    import fcntl
-
-    with suppress(OSError):  # not a pipe, or not permitted
-        fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)

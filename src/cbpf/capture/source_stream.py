@@ -5,6 +5,7 @@ import os
 import stat
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 from .._typing import Any, BinaryIO, Final, TypeAlias, TypeVar
 from ..errors import CaptureError, DamagedCapture, FieldError
@@ -14,6 +15,9 @@ Source: TypeAlias = str | os.PathLike[str] | BinaryIO
 
 _Result = TypeVar("_Result", bytes, int)
 
+MAX_DELAY: Final = 0.005  # seconds that bytes from a pipe may wait for more, to be parsed with them
+
+_PIPE_SIZE: Final = 1 << 20  # bytes; the default limit for unprivileged processes (/proc/sys/fs/pipe-max-size)
 _MAX_BUFFER: Final = 1 << 20  # bytes; a pipe holds no more by default, and no usual buffered file
 
 
@@ -107,6 +111,19 @@ class SourceStream:
     def may_wait(self) -> bool:
         """Return whether the next read of the source may wait for data."""
         return self._is_live and (self._descriptor is None or not wait_readable([self._descriptor], 0))
+
+    def arrives_within(self, seconds: float | None) -> bool:
+        """Wait until a live source with a descriptor can be read; return False after this time, None: no limit."""
+        assert self._descriptor is not None
+        return wait_readable([self._descriptor], None if seconds is None else max(seconds, 0))
+
+    def enlarge_pipe(self) -> None:
+        """Let a pipe hold more bytes, so that its writer and this process wait for each other less often."""
+        import fcntl
+
+        if self.live_descriptor is not None:
+            with suppress(OSError):  # not a pipe, or not permitted
+                fcntl.fcntl(self.live_descriptor, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
 
     def fileno(self) -> int:
         """Return the descriptor of a file that this object opened."""
