@@ -366,16 +366,28 @@ def test_live_programs_need_the_linux_dialect_and_the_own_front_end() -> None:
         cbpf.compile("vlan", live=True, frontend="libpcap")
 
 
-def test_only_programs_for_sockets_warn_of_vlan() -> None:
+def test_only_programs_for_sockets_warn_of_tags_in_the_bytes() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        cbpf.compile("vlan 5")
-        cbpf.compile("vlan 5", live=True)
-        cbpf.compile("udp", dialect=cbpf.LINUX)
-        cbpf.compile("pppoes and ip", dialect=cbpf.LINUX)
-    with pytest.warns(cbpf.ExpressionWarning, match="'vlan' tests the bytes of the packet") as caught:
-        cbpf.compile("vlan 5 and vlan 6", dialect=cbpf.LINUX)
+        for expression in ("vlan 5", "ether proto 0x8100", "ether[12:2] = 0x8100", "udp", "pppoes and ip"):
+            cbpf.compile(expression)
+        for expression in ("vlan 5", "ether proto 0x8100", "ether[12:2] = 0x0800", "vlan and ether[16:2] = 0x8100"):
+            cbpf.compile(expression, live=True)
+        for expression in ("udp", "pppoes and ip", "ether proto 0x8864", "ether[12:2] = 0x0800"):
+            cbpf.compile(expression, dialect=cbpf.LINUX)
+
+
+@pytest.mark.parametrize("expression", ["vlan 5 and vlan 6", "ether proto 0x8100", "ether[12:2] = 0x88a8"])
+def test_programs_for_sockets_warn_of_tags_in_the_bytes(expression: str) -> None:
+    rule = r"a VLAN tag is tested in the bytes.* compile with live=True \(--live\), and 'vlan' finds it"
+    with pytest.warns(cbpf.ExpressionWarning, match=rule) as caught:
+        cbpf.compile(expression, dialect=cbpf.LINUX)
     assert len(caught) == 1
+
+
+def test_the_type_field_of_live_packets_is_not_that_of_a_tag() -> None:
+    with pytest.warns(cbpf.ExpressionWarning, match="a VLAN tag is tested in the bytes.* metadata; 'vlan' finds it"):
+        cbpf.compile("ether[12:2] = 0x8100", live=True)
 
 
 def test_the_tag_is_loaded_as_libpcap_can_run_it() -> None:

@@ -32,6 +32,8 @@ IPX: Final = 0xE0
 NETBEUI: Final = 0xF0
 REMOVED_TAG_TYPES: Final = frozenset({0x8100, 0x88A8})
 """The types of the VLAN tags that Linux moves to the metadata."""
+TAG_TYPES: Final = (*sorted(REMOVED_TAG_TYPES), 0x9100)
+"""The types of all VLAN tags, in the order of libpcap's tests."""
 
 _IPX_TYPE: Final = 0x8137
 _APPLE: Final = 0x080007  # the organisation code of AppleTalk in SNAP headers
@@ -50,6 +52,13 @@ def payload_is(context: Context, protocol: int) -> Condition:
         fact = f"the protocols in packets of link type {context.link_type_name} are not known"
         context.reject("link-type", fact, "test their bytes with 'link[...]', or their length with 'len'")
     return family(context, protocol)
+
+
+def warn_of_tag_in_bytes(context: Context) -> None:
+    """Warn, of programs for sockets, that a VLAN tag is tested in the bytes of the packet only."""
+    rule = "'vlan' finds it" if context.target.socket else "compile with live=True (--live), and 'vlan' finds it"
+    fact = "a VLAN tag is tested in the bytes, but Linux gives the tag of a received packet to live sockets as metadata"
+    context.warn(f"{fact}; {rule}", concerns_sockets=True)
 
 
 def is_no_protocol(context: Context, number: int) -> bool:
@@ -96,7 +105,10 @@ def _llc(context: Context, protocol: int) -> Condition:
 def _ether(context: Context, protocol: int) -> Condition:
     def type_is(number: int) -> Condition:
         in_bytes = equals(context.load(context.headers.type_field, 0, 2), number)
-        if number not in REMOVED_TAG_TYPES or not context.may_lack_tag:
+        if number not in REMOVED_TAG_TYPES or not context.is_before_headers:
+            return in_bytes
+        if not context.may_lack_tag:
+            warn_of_tag_in_bytes(context)
             return in_bytes
         removed_type = (extension(Extension.VLAN_PROTO),)
         return any_of((equals(removed_type, number), all_of((equals(removed_type, 0), in_bytes))))

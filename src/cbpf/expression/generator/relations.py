@@ -9,12 +9,12 @@ from ..._named_tuple import NamedTuple
 from ..._typing import Final
 from ...isa.opcodes import Action
 from ...isa.raw_instruction import RawInstruction
-from ..syntax_tree import Arithmetic, Binary, Length, Load, Negate, Relation
+from ..syntax_tree import Arithmetic, Binary, Length, Load, Negate, Number, Relation
 from .conditions import Condition, all_of, compared, equals
 from .context import Context
-from .link_layers import AVS, PRISM, RADIOTAP, Offset
+from .link_layers import AVS, EN10MB, PRISM, RADIOTAP, Offset
 from .network_protocols import PAYLOADS, TRANSPORTS, protocol_is
-from .payload_types import IPV4, IPV6, payload_is
+from .payload_types import IPV4, IPV6, TAG_TYPES, payload_is, warn_of_tag_in_bytes
 from .ports import ipv4_header_length, is_first_fragment
 from .steps import (
     A_TO_X,
@@ -46,6 +46,7 @@ _HEADERS: Final = frozenset({"ip", "arp", "rarp", "ip6", "atalk", "decnet", "sca
 _BEHIND_IPV4: Final = frozenset({"tcp", "udp", "sctp", "icmp", "igmp", "igrp", "pim", "vrrp", "carp"})
 """The protocols whose header is looked for after an IPv4 header."""
 _IPV6_LENGTH: Final = 40
+_TYPE_OFFSET: Final = 12  # bytes, in an Ethernet frame
 
 
 class _Value(NamedTuple):
@@ -66,11 +67,21 @@ class _Value(NamedTuple):
 
 def relation(context: Context, node: Relation) -> Condition:
     """Return the condition of a relation: the checks of both sides, their values, and the comparison."""
+    if compares_tag_type(node) and context.headers.link_type == EN10MB and context.is_before_headers:
+        warn_of_tag_in_bytes(context)
     left, right = _value(context, node.left), _value(context, node.right)
     steps = (*left.steps, *right.steps, scratch_to_x(right.slot), scratch_to_a(left.slot))
     context.release(left.slot)
     context.release(right.slot)
     return all_of((left.checks, right.checks, compared(steps, node.operator, None)))
+
+
+def compares_tag_type(relation: Relation) -> bool:
+    """Return whether a relation compares the type of an Ethernet frame with that of a VLAN tag."""
+    match relation.left, relation.right:
+        case Load("link", Number(value=offset), 2), Number(value=number):
+            return offset == _TYPE_OFFSET and number in TAG_TYPES
+    return False
 
 
 def _value(context: Context, root: Arithmetic) -> _Value:

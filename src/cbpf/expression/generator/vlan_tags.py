@@ -10,10 +10,9 @@ from ..lexer import Token
 from .conditions import Condition, Effect, all_of, any_of, equals, negation
 from .context import Context
 from .link_layers import ETHERNET, PPI, WIRELESS, Offset
-from .payload_types import REMOVED_TAG_TYPES, payload_is
+from .payload_types import TAG_TYPES, payload_is
 from .steps import Steps, constant, extension, store_a
 
-_TAG_TYPES: Final = (*sorted(REMOVED_TAG_TYPES), 0x9100)
 _TAG_LENGTH: Final = 4
 _MAX_IDENTIFIER: Final = 0x0FFF
 _IDENTIFIER: Final = 0x0FFF
@@ -21,11 +20,6 @@ _IDENTIFIER: Final = 0x0FFF
 
 _IS_REMOVED: Final = equals((extension(Extension.VLAN_TAG_PRESENT),), 1)
 _REMOVED_TAG: Final[Steps] = (extension(Extension.VLAN_TAG),)
-
-_WARNING: Final = (
-    "'vlan' tests the bytes of the packet, but Linux gives a received tag to live sockets as metadata;"
-    " compile with live=True (--live) for them"
-)
 
 
 def vlan(context: Context, tag: Token | None) -> Condition:
@@ -44,9 +38,7 @@ def vlan(context: Context, tag: Token | None) -> Condition:
     context.check_range(tag, "VLAN", _MAX_IDENTIFIER)
     if context.may_lack_tag:
         return _outer_tag_of_live_packet(context, tag)
-    if headers.link_type in ETHERNET and context.is_before_headers:
-        context.warn(_WARNING, concerns_sockets=True)
-    is_tag = any_of([payload_is(context, number) for number in _TAG_TYPES])
+    is_tag = any_of([payload_is(context, number) for number in TAG_TYPES])
     condition = all_of((is_tag, _is_identifier(context.network(0, 2), tag)))
     context.headers = headers._replace(
         type_field=headers.type_field.plus(_TAG_LENGTH), payload=headers.payload.plus(_TAG_LENGTH)
@@ -65,7 +57,7 @@ def _outer_tag_of_live_packet(context: Context, tag: Token | None) -> Condition:
     this condition has been tested.
     """
     headers = context.headers
-    is_tag = any_of([equals(context.load(headers.type_field, 0, 2), number) for number in _TAG_TYPES])
+    is_tag = any_of([equals(context.load(headers.type_field, 0, 2), number) for number in TAG_TYPES])
     move = Effect((constant(_TAG_LENGTH), store_a(context.slot_of("tag"))))
     in_bytes = all_of((move, is_tag, _is_identifier(context.network(0, 2), tag)))
     context.headers = headers._replace(

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from ..._typing import Final
-from ..syntax_tree import Arithmetic, Condition, Length, Load, Match, Number, Primitive, Protocol, Relation
+from ..generator.relations import TAG_TYPES, compares_tag_type
+from ..syntax_tree import Arithmetic, Condition, Length, Match, Primitive, Protocol, Relation
 from .findings import Draft
 from .tree_view import TreeView, values
 
@@ -11,8 +12,6 @@ _PORTS: Final = frozenset({"port", "portrange"})
 _AFTER_IPV6: Final = frozenset({"tcp", "udp", "sctp", "ah", "esp", "pim", "icmp6"})
 """The protocols that are searched after an IPv6 header as well."""
 
-_VLAN_TYPES: Final = frozenset({0x8100, 0x88A8, 0x9100})
-_TYPE_OFFSET: Final = 12  # bytes, in an Ethernet frame
 _OTHER_HARDWARE: Final = frozenset({7, 129, 138, 113, 276})
 """The link types of networks whose hardware addresses may not have 6 bytes: ARCnet, FireWire, Linux cooked."""
 
@@ -90,25 +89,17 @@ def wire_length(view: TreeView) -> Iterator[Draft]:
 
 def tags_of_live_devices(view: TreeView) -> Iterator[Draft]:
     """Find tests of VLAN tags in the bytes of a frame."""
-    nodes: list[Condition] = [node for node in view.every(Relation) if _compares_type(node)]
+    nodes: list[Condition] = [node for node in view.every(Relation) if compares_tag_type(node)]
     nodes += [
         match
         for match in view.every(Match)
-        if match.qualifiers.protocol == "link" and match.identifier.value in _VLAN_TYPES
+        if match.qualifiers.protocol == "link" and match.identifier.value in TAG_TYPES
     ]
     yield from _draft(
         nodes,
         "on a live Linux device, the VLAN tag is not in the bytes of the packet",
         "'vlan', compiled with live=True (--live), finds the tag there as well",
     )
-
-
-def _compares_type(relation: Relation) -> bool:
-    """Return whether a relation compares the type of an Ethernet frame with that of a VLAN tag."""
-    match relation.left, relation.right:
-        case Load("link", Number(value=offset), 2), Number(value=number):
-            return offset == _TYPE_OFFSET and number in _VLAN_TYPES
-    return False
 
 
 def _ports(view: TreeView) -> Iterator[Match]:
