@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from ..._typing import Final
-from ..generator.relations import TAG_TYPES, compares_tag_type
+from ..generator.payload_types import TAG_TYPES
+from ..generator.relations import compares_tag_type
 from ..syntax_tree import Arithmetic, Condition, Length, Match, Primitive, Protocol, Relation
 from .findings import Draft
 from .tree_view import TreeView, values

@@ -204,8 +204,12 @@ class InstructionSelector:
         masked = None if scaled is None else self._table.split_constant(scaled[0], Action.AND)
         if scaled is None or masked is None or (scaled[1], masked[1]) != (2, 15):
             return None
-        load = self._table.definitions[masked[0]]
-        return load.offset if isinstance(load, ByteLoad) and load.base == PACKET and load.size == 1 else None
+        match self._table.definitions[masked[0]]:
+            case ByteLoad(base, offset, 1) if base == PACKET:
+                return offset
+            case WindowLoad(position, displacement, 1):
+                return self._window_address(position, displacement)
+        return None
 
     # -- loads --------------------------------------------------------------------------------------------------
 
@@ -231,14 +235,18 @@ class InstructionSelector:
     def _load_window(
         self, value: ValueId, window: WindowLoad, contents: RegisterContents, keep_x: bool
     ) -> StraightLineCode | None:
-        header = self._table.definitions[window.position]
-        if not isinstance(header, HeaderPosition):
+        address = self._window_address(window.position, window.displacement)
+        if address is None:
             base, offset = self._address(window.position)
             return self._load_indirect(value, base, offset, window.size, contents, keep_x)
-        address = dict(_WINDOWS)[header.header] + window.displacement
         if address < EXTENSION_OFFSET:
             return (self._load_absolute(value, address, window.size, contents),)
         return self._load_indirect(value, self._table.constant(address), 0, window.size, contents, keep_x)
+
+    def _window_address(self, position: ValueId, displacement: int) -> int | None:
+        """Return the constant address of a byte in a header window; None if it depends on the packet."""
+        header = self._table.definitions[position]
+        return dict(_WINDOWS)[header.header] + displacement if isinstance(header, HeaderPosition) else None
 
     def _address(self, position: ValueId) -> tuple[ValueId, int]:
         """Return the address that `semantics` converted to *position*: a value and a constant to add modulo 2**32."""
