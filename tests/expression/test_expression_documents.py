@@ -7,11 +7,12 @@ import re
 import shlex
 import warnings
 from collections.abc import Iterable
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 import pytest
 
 import cbpf
+from cbpf._typing import get_args
 from cbpf.expression.generator.generate import generate
 from cbpf.expression.generator.link_fields import _ACTIONS, _MTP, _REASONS
 from cbpf.expression.generator.link_layers import _OTHERS, _ROWS, UNSET, Family, Headers, Offset, initial_headers
