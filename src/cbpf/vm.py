@@ -92,7 +92,9 @@ ENGINES: Final[dict[str, Callable[[Program, Dialect], Engine]]] = {
 }
 
 
-check_engine: Final = one_of(*ENGINES)
+def check_engine(path: str, value: object) -> object:
+    """Return the value if it is the name of an engine."""
+    return one_of(*ENGINES)(path, value)
 
 
 class VM(Immutable):
