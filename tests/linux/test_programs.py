@@ -11,6 +11,7 @@ from cbpf.linux import attach, filter_of
 from cbpf.linux.programs import program_for
 from cbpf.linux.sockets import Target
 from support.judges import kernel
+from support.sockets import skip_without_tcp_filters
 
 pytestmark = pytest.mark.skipif(kernel.available() is not None, reason=str(kernel.available()))
 
@@ -52,6 +53,7 @@ def test_expressions_on_udp_sockets(family: int) -> None:
 
 def test_expressions_on_listening_tcp_sockets() -> None:
     """The segments of a connection from another port are dropped; it is established by retransmission."""
+    skip_without_tcp_filters()
     with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket() as wanted, socket.socket() as other:
         for client in (wanted, other):
             client.bind(("127.0.0.1", 0))

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from .._typing import Final
 from ..errors import SocketError
+from .sockets import Target
 
 ATTACHING: Final = {
     errno.EPERM: "the filter is locked; SO_LOCK_FILTER cannot be undone, so open a new socket",
@@ -28,13 +29,24 @@ OPENING: Final = {
 }
 
 
+_UNPRIVILEGED: Final = (
+    "this process must not attach a filter to the socket; for TCP, recent kernels require the capability CAP_NET_ADMIN"
+)
+
+
 @contextmanager
 def explained(place: object, rules: Mapping[int, str]) -> Iterator[None]:
-    """Turn an OSError of the block into a `SocketError` with the place and, if it is known, the rule."""
+    """Turn an OSError of the block into a `SocketError` with the place and, if it is known, the rule.
+
+    EPERM on a socket has two reasons: its filter is locked, or the process lacks a capability.
+    """
     try:
         yield
     except SocketError:
         raise
     except OSError as error:
         number = error.errno or 0
-        raise SocketError(number, f"{place}: {rules.get(number, error.strerror)}") from None
+        reason = rules.get(number, error.strerror)
+        if number == errno.EPERM and isinstance(place, Target) and not place.is_locked():
+            reason = _UNPRIVILEGED
+        raise SocketError(number, f"{place}: {reason}") from None

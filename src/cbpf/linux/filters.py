@@ -50,8 +50,8 @@ def attach(
     Raises:
         ExpressionError: The expression cannot be compiled, or has no meaning for the packets of this socket.
         VerificationError: The kernel would reject the program; the exception holds all findings.
-        SocketError: The filter is locked, the program is too large for the memory of the socket, or the kernel rejects
-            it for another reason.
+        SocketError: The filter is locked, the program is too large for the memory of the socket, the process lacks
+            CAP_NET_ADMIN, which recent kernels require for TCP, or the kernel rejects the program for another reason.
         FieldError: *socket* is closed or not a socket, or *discard_queued* is True for a stream socket.
 
     Warns:

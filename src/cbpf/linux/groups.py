@@ -12,7 +12,6 @@ from .charges import check_size
 from .failures import ATTACHING, explained
 from .programs import Hook, program_of
 from .socket_options import (
-    SO_LOCK_FILTER,
     SOL_PACKET,
     SOL_SOCKET,
     LinkAddress,
@@ -142,7 +141,7 @@ def fanout(sockets: Iterable[SocketArgument], program: ProgramSource, *, group: 
     number = _check_group("group", group)
     instructions = program_of(program, Hook(first, FirstByte.NETWORK, _CHOOSES))
     with explained(first, _FANOUT):
-        if get_int(first.descriptor, SOL_SOCKET, SO_LOCK_FILTER):
+        if first.is_locked():
             raise PermissionError(errno.EPERM, "locked")
         number = _join(first, number)
         set_program(first.descriptor, SOL_PACKET, _PACKET_FANOUT_DATA, instructions)

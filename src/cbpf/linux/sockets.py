@@ -8,7 +8,7 @@ from enum import Enum
 from .._named_tuple import NamedTuple
 from .._typing import Final, Protocol, TypeAlias
 from ..errors import CbpfError, FieldError
-from .socket_options import SO_DOMAIN, SO_TYPE, SOL_SOCKET, get_int
+from .socket_options import SO_DOMAIN, SO_LOCK_FILTER, SO_TYPE, SOL_SOCKET, get_int
 
 
 class HasDescriptor(Protocol):
@@ -68,6 +68,10 @@ class Target(NamedTuple):
             return FirstByte.DATA
         is_raw_ipv4 = self.family == socket.AF_INET and self.kind == socket.SOCK_RAW  # IPv6 starts after the IP header
         return FirstByte.NETWORK if is_raw_ipv4 else FirstByte.TRANSPORT
+
+    def is_locked(self) -> bool:
+        """Return whether the filter of the socket is locked."""
+        return bool(get_int(self.descriptor, SOL_SOCKET, SO_LOCK_FILTER))
 
     def __str__(self) -> str:
         family, kind = _name(socket.AddressFamily, self.family), _name(socket.SocketKind, self.kind)
