@@ -21,6 +21,7 @@ from benchmarks.expressions import expressions
 from benchmarks.hot import hot
 from benchmarks.ir_writer import ir_writer
 from benchmarks.iterating import iterating
+from benchmarks.live import live
 from benchmarks.one_packet import one_packet
 from benchmarks.optimizing import optimizing
 from benchmarks.processes import WARM_CACHE, output
@@ -42,6 +43,7 @@ TOPICS: Final[dict[str, Callable[[Setting], Iterator[Section]]]] = {
     "compress": compressing,
     "split": split,
     "iterate": iterating,
+    "live": live,
     "hot": hot,
     "call": one_packet,
     "batch": batches,

@@ -50,6 +50,10 @@ class CaptureLoop:
         self._handle_lock = threading.Lock()
         self._wake_reader, self._wake_writer = os.pipe()
         os.set_blocking(self._wake_writer, False)
+        self._poll_packets, self._poll_all = select.poll(), select.poll()
+        self._poll_packets.register(handle.descriptor, select.POLLIN)
+        self._poll_all.register(handle.descriptor, select.POLLIN)
+        self._poll_all.register(self._wake_reader, select.POLLIN)
 
     def step(self, dumper: Dumper, max_packets: int = MAX_PACKETS) -> int:
         """Wait for packets and pass some to a dumper; return their number, which is 0 at the end of the capture."""
@@ -94,12 +98,8 @@ class CaptureLoop:
         if self.handle.max_wait is not None:
             times.append(time.monotonic() + self.handle.max_wait)
         known = [moment for moment in times if moment is not None]
-        poll = select.poll()
-        poll.register(self.handle.descriptor, select.POLLIN)
-        if not self._is_stopping:
-            poll.register(self._wake_reader, select.POLLIN)
         timeout = max(0.0, min(known) - time.monotonic()) * 1000 if known else None
-        poll.poll(timeout)
+        (self._poll_packets if self._is_stopping else self._poll_all).poll(timeout)
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
