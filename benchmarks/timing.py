@@ -85,7 +85,6 @@ def _cpu_seconds() -> float:
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
-
 def calls(name: str, function: Callable[[bytes], object], packet: bytes, how: str, *, times: int) -> Contender:
     """Return a contender that calls *function* on one packet *times* times; the figure includes the loop."""
 

@@ -63,6 +63,9 @@ FILTERS = [
     ("udp", [UDP, TAGGED]),  # Linux has removed the tag
     (cbpf.Expression("udp", ports=[53]), [UDP, TAGGED]),
     (ARP_PROGRAM, [ARP[:20]]),
+    ("inbound", [ARP, UDP, TAGGED]),
+    ("outbound or ifindex 1", []),
+    (cbpf.parse("ld proto\nret a"), [ARP, UDP, TAGGED]),
 ]
 
 
@@ -172,6 +175,12 @@ def test_stopping_loses_no_packet_that_had_arrived(send: Send) -> None:
         packets = [packet.data for packet in sniffer]
         assert packets[:100] == [UDP] * 100
         assert sniffer.statistics().received == len(packets)
+
+
+def test_a_capture_without_packets_can_be_stopped_before_its_first_step(namespace: None) -> None:
+    with cbpf.sniff(EAST, block_time=BLOCK_TIME) as sniffer:
+        sniffer.stop()
+        assert list(sniffer) == []
 
 
 def test_a_capture_ends_after_its_duration(namespace: None) -> None:

@@ -18,10 +18,9 @@ from contextlib import contextmanager, suppress
 from .._typing import Final
 from ..capture.base import InterfaceStatistics
 from ..errors import CaptureError
-from .libpcap_handle import Dumper, LibpcapHandle
+from .libpcap_handle import BLOCK_MARGIN, Dumper, LibpcapHandle
 
 MAX_PACKETS: Final = 1 << 14  # of a step
-_BLOCK_MARGIN: Final = 0.05  # seconds by which a block may come later than its time
 _STEP_INTERVAL: Final = 0.01  # seconds between steps, so that each has many packets if many arrive
 _STATISTICS_INTERVAL: Final = 1.0  # seconds; a counter of 32 bits lasts longer
 
@@ -71,7 +70,7 @@ class CaptureLoop:
         now = time.monotonic()
         if self._end is None and self._must_stop(now):
             self.handle.reject_all()
-            self._end = time.monotonic() + self._block_time + _BLOCK_MARGIN
+            self._end = time.monotonic() + self._block_time + BLOCK_MARGIN
         limit = max_packets if self._count is None else min(max_packets, self._count - self.packets)
         packets = self.handle.dispatch(limit, dumper)
         self._has_more = packets == limit
@@ -92,6 +91,8 @@ class CaptureLoop:
 
     def _wait(self) -> None:
         """Wait until there may be packets, or something to do."""
+        if self._is_stopping and self._end is None:
+            return  # a stop that no step has noticed
         if self._block_time:
             time.sleep(max(0.0, self._next_step - time.monotonic()))
         times = [self._deadline if self._end is None else self._end]

@@ -7,7 +7,8 @@ import ctypes
 import os
 import socket
 import sys
-from contextlib import suppress
+import time
+from contextlib import closing, suppress
 from ctypes import byref, c_void_p
 from itertools import repeat
 
@@ -17,12 +18,14 @@ from .._output import display_name
 from .._typing import Any, Final
 from ..capture.base import InterfaceStatistics
 from ..errors import CaptureError, FieldError
-from ..isa.instructions import RetConstant
+from ..isa.enumerations import Extension
+from ..isa.instructions import LoadAbsolute, LoadExtension, RetConstant
 from ..isa.program import Program
 from ..linux.charges import check_room
+from ..linux.queues import await_deliveries
 from ..linux.socket_options import SO_DOMAIN, SOL_SOCKET, attach_program, attached_program, get_int
 from ..packet.link_types import LinkType, link_type, link_type_by_dlt
-from .c_files import CFile
+from .c_files import CFile, MemoryFile
 
 _ERROR_SIZE: Final = 256  # PCAP_ERRBUF_SIZE
 _REJECT_ALL: Final = Program([RetConstant(0)])
@@ -39,6 +42,12 @@ _ACTIVATION_ERRORS: Final = {
     _IS_DOWN: "the interface is down; enable it first (on Linux: ip link set NAME up)",
     _NOT_SUPPORTED: "packets of this interface cannot be captured",
 }
+
+BLOCK_MARGIN: Final = 0.05
+"""The time in seconds by which a block may come later than its time."""
+_MAX_DISCARDED: Final = 1 << 14  # packets at once
+_KNOWN_EXTENSIONS: Final = (Extension.LEN, Extension.VLAN_TAG, Extension.VLAN_TAG_PRESENT)
+_HEADER_WINDOWS: Final = 0x8000_0000  # offsets from here on are negative for the kernel
 
 _SLL: Final = link_type("LINUX_SLL").dlt
 _SLL2: Final = link_type("LINUX_SLL2").dlt
@@ -106,6 +115,7 @@ class LibpcapHandle:
         self._errors = ctypes.create_string_buffer(_ERROR_SIZE)
         self._statistics = InterfaceStatistics()
         self._counters = _Counters()
+        self._block_time = 0 if options.immediate else options.block_time / 1000
         self._handle = c_void_p(self._library.pcap_create(os.fsencode(interface), self._errors))
         if not self._handle:
             raise self._error(self._errors.value)
@@ -121,6 +131,7 @@ class LibpcapHandle:
         self.link_type = link_type_by_dlt(self._library.pcap_datalink(self._handle))
         self.snaplen: int = self._library.pcap_snapshot(self._handle)
         self.max_wait = self._required_wait()
+        self._is_cooked = self.link_type.dlt in (_SLL, _SLL2)
         self._is_packet_socket = _is_packet_socket(self.descriptor)
 
     def _activate(self, options: HandleOptions) -> None:
@@ -163,15 +174,35 @@ class LibpcapHandle:
         timeval = function(self._handle)
         return timeval.contents[0] + timeval.contents[1] / 1e6 if timeval else None
 
+    def set_first_filter(self, program: Program) -> None:
+        """Set the filter of a handle that has had none; packets that arrived before are discarded, or filtered again.
+
+        libpcap filters them again, but cannot run every program for the kernel; then they are discarded.
+        """
+        if not self._is_packet_socket or self._is_cooked or _runs_in_libpcap(program):
+            self.set_filter(program)
+            return
+        self._check_room(program)
+        self.reject_all()
+        time.sleep(self._block_time + BLOCK_MARGIN)
+        with closing(MemoryFile()) as file:
+            dumper = self.dumper(file)
+            while self.dispatch(_MAX_DISCARDED, dumper):
+                file.take()
+        attach_program(self.descriptor, program)
+
     def set_filter(self, program: Program) -> None:
         """Replace the filter; packets that arrived before are filtered again, or discarded (pcap_setfilter).
 
         libpcap would run a program that is too long for the kernel itself, but without most extension loads.
         """
-        if self._is_packet_socket:
-            check_room(self.interface, self.descriptor, program, replaced=attached_program(self.descriptor))
+        self._check_room(program)
         compiled = _Program(len(program), _instructions(program))
         self._check(self._library.pcap_setfilter(self._handle, byref(compiled)))
+
+    def _check_room(self, program: Program) -> None:
+        if self._is_packet_socket:
+            check_room(self.interface, self.descriptor, program, replaced=attached_program(self.descriptor))
 
     def reject_all(self) -> None:
         """Let no further packet arrive, where the system permits that; those that have arrived are still delivered.
@@ -180,6 +211,7 @@ class LibpcapHandle:
         """
         if self._is_packet_socket:
             attach_program(self.descriptor, _REJECT_ALL)
+            await_deliveries()
 
     def dumper(self, file: CFile) -> Dumper:
         """Return a receiver of packets that writes a pcap into a C file."""
@@ -222,6 +254,19 @@ class LibpcapHandle:
         text = message if isinstance(message, str) else message.decode(errors="replace")
         fact = " ".join(text.split()).removeprefix(f"{self.interface}: ")
         return CaptureError(f"{display_name(self.interface) or 'interface'}: {fact}")
+
+
+def _runs_in_libpcap(program: Program) -> bool:
+    """Return whether libpcap can run a program on the packets that arrived before the program was attached.
+
+    Of the kernel's metadata, it has the VLAN tag only, and it has no header windows.
+    """
+    for instruction in program.instructions:
+        if isinstance(instruction, LoadExtension) and instruction.num not in _KNOWN_EXTENSIONS:
+            return False
+        if isinstance(instruction, LoadAbsolute) and instruction.off >= _HEADER_WINDOWS:
+            return False
+    return True
 
 
 def _instructions(program: Program) -> Any:

@@ -137,7 +137,7 @@ class Sniffer(Iterator[Packet]):
         self._stream: PacketStream | None = None
         self._changed_at = -1  # the batch in which the filter was changed
         self._changed: VM | None = None
-        handle.set_filter(self._target.program(filter))
+        handle.set_first_filter(self._target.program(filter))
 
     @property
     def interface(self) -> Interface:
