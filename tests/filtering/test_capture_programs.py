@@ -113,6 +113,16 @@ def test_each_capture_has_its_own_warning() -> None:
         assert {packet.data for packet in cbpf.read_capture(BytesIO(target.getvalue()))} == {FRAME}
 
 
+def test_machine_code_does_not_prevent_the_warning_of_a_later_capture(engine: Any, tmp_path: Path) -> None:
+    usb = encoded([Record(1, 0, 64, bytes(64))] * 3, Variant(linktype=USB))
+    paths = [tmp_path / name for name in ("a", "b", "c")]
+    for path, capture in zip(paths, (usb, usb, b"".join(mixed(Pcapng()))), strict=True):
+        path.write_bytes(capture)
+    with pytest.warns(cbpf.ExpressionWarning) as caught:
+        cbpf.filter_capture(paths, None, "arp", engine=engine)
+    assert [str(warning.message).partition(": ")[0] for warning in caught] == list(map(str, paths))
+
+
 # Errors
 
 

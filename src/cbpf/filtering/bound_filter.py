@@ -79,6 +79,7 @@ class BoundFilter:
         self._as_socket = as_socket
         self._vms_by_program: dict[Program, VM] = {}
         self._bound: dict[PacketKind, _BoundProgram] = {}
+        self._misfits: set[PacketKind] = set()  # that the filter does not fit
         if isinstance(filter, VM):
             self._vms_by_program[filter.program] = filter
             filter = filter.program
@@ -91,6 +92,12 @@ class BoundFilter:
         self._programs.prepare(readers)
 
     def begin(self, reader: CaptureReader) -> None:
+        """Begin a capture, and `compile_first`; kinds of packets that do not fit will be warned of again."""
+        for kind in self._misfits:
+            self._bound.pop(kind, None)
+        self.compile_first(reader)
+
+    def compile_first(self, reader: CaptureReader) -> None:
         """Compile the filter for the first interface of a capture, if that is known; raise its errors."""
         if reader.container.interfaces and self._programs.fits(reader, 0):
             self.match_function(reader, 0)
@@ -105,7 +112,7 @@ class BoundFilter:
         kind = packet_kind(described)
         program = self._programs.program(reader, interface)
         if kind not in self._bound:
-            self._bound[kind] = self._reject() if program is None else self._bind(program, described)
+            self._bound[kind] = self._reject(kind) if program is None else self._bind(program, described)
         return self._bound[kind].match
 
     def native_address(self, kind: PacketKind) -> int:
@@ -141,9 +148,10 @@ class BoundFilter:
         uses_length = any(OPCODE_BY_CODE[raw.op].operand is Operand.LENGTH for raw in program)
         return view_function(interface.link_type, interface.byte_order, uses_length=uses_length or self._as_socket)
 
-    def _reject(self) -> "_BoundProgram":
+    def _reject(self, kind: PacketKind) -> "_BoundProgram":
         from ..isa.instructions import RetConstant
 
+        self._misfits.add(kind)
         vm = self._vm(Program([RetConstant(0)]))
         return _BoundProgram(vm.match, lambda: vm.native_match)
 

@@ -108,7 +108,7 @@ class PythonRun:
         With *remaining*, there is one sink, and the result ends with its *remaining*-th packet.
         """
         for bound_filter in self._filters:
-            bound_filter.begin(self._reader)  # this chunk may have described the first interface
+            bound_filter.compile_first(self._reader)  # this chunk may have described the first interface
         flags, error = self._run_filters(chunk)
         records = chunk.records[: len(flags[0])]
         flags.append(_rejected_by_all(flags, records) if self._collects[-1] else [])
