@@ -1,4 +1,4 @@
-"""Decompress a file by the library that cbpf uses, and discard the output: the least time that a reader can take."""
+"""Decompress a file by the Python interface of the library that cbpf uses, and discard the output."""
 
 import sys
 from importlib import import_module
