@@ -1,10 +1,12 @@
 """Filters that are attached to sockets, read back, detached and locked, on the live kernel."""
 
 import asyncio
+import ctypes
 import errno
 import os
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -444,6 +446,49 @@ def test_the_previous_filter_returns_if_the_kernel_refuses_the_new_one(
             attach(pair[0], unverified)
         assert caught.value.errno == errno.EINVAL
         assert filter_of(pair[0]) == previous
+
+
+def test_the_kernel_decides_on_machines_whose_sizes_are_not_known(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sizes of translations and the number of membarrier(2) are known for some machines only."""
+    monkeypatch.setattr("cbpf.linux.charges._header_size", lambda: None)
+    monkeypatch.setattr("cbpf.linux.queues._MEMBARRIER", {})
+    receiver, sender = pair
+    sender.send(b"A before")
+    attach(receiver, STARTS_WITH_A)
+    sender.send(b"Alpha")
+    assert received(receiver) == [b"Alpha"]
+    with pytest.raises(cbpf.SocketError, match="the kernel has no memory for the program") as caught:
+        attach(receiver, [cbpf.LoadAbsolute(0, 1)] * 4000 + [cbpf.RetA()])
+    assert caught.value.errno == errno.ENOMEM
+    assert filter_of(receiver) == STARTS_WITH_A
+
+
+def load_ebpf() -> int:
+    """Return the descriptor of an eBPF socket filter that returns 0; raise OSError without the rights."""
+    library = ctypes.CDLL(None, use_errno=True)
+    code = ctypes.create_string_buffer(struct.pack("<BBhi", 0xB7, 0, 0, 0) + struct.pack("<BBhi", 0x95, 0, 0, 0))
+    licence = ctypes.create_string_buffer(b"BSD")
+    attributes = struct.pack("IIQQ104x", 1, 2, ctypes.addressof(code), ctypes.addressof(licence))
+    descriptor = int(library.syscall(321, 5, attributes, len(attributes)))  # bpf(BPF_PROG_LOAD) on x86-64
+    if descriptor < 0:
+        raise OSError(ctypes.get_errno(), "bpf")
+    return descriptor
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="the test has the system calls of x86-64")
+def test_ebpf_programs_can_be_replaced_but_not_read(pair: Pair) -> None:
+    try:
+        descriptor = load_ebpf()
+    except OSError as error:
+        pytest.skip(f"this process cannot load eBPF programs: {error}")
+    pair[0].setsockopt(socket.SOL_SOCKET, 50, descriptor)  # SO_ATTACH_BPF
+    os.close(descriptor)
+    calls: list[Callable[[], object]] = [lambda: filter_of(pair[0]), lambda: attach(pair[0], ALL)]
+    for call in calls:
+        with pytest.raises(cbpf.SocketError, match="only classic programs can be read or put back"):
+            call()
+    attach(pair[0], ALL, discard_queued=False)
+    assert filter_of(pair[0]) == ALL
 
 
 def test_the_previous_filter_returns_after_an_interruption(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
