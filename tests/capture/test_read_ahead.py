@@ -160,8 +160,8 @@ def test_records_that_end_in_the_next_window_are_read_by_machine_code(
 
     shrink(monkeypatch, SIZES[1])
     monkeypatch.setattr(PythonRun, "filter", filter)
-    capture, target = container(TRAFFIC_RECORDS), BytesIO()
-    assert len(capture) > 10 * SIZES[1].window
+    capture, target = container(TRAFFIC_RECORDS * 9), BytesIO()
+    assert len(capture) > (1 << 20) + 10 * SIZES[1].window  # a pcapng begins with a chunk of 1 MiB
     cbpf.filter_capture(BytesIO(gzip_member(capture, 0)), target, ACCEPT_ALL)
     assert target.getvalue() == capture
     assert len(chunks) <= 1  # the blocks at the start of a pcapng
