@@ -38,7 +38,7 @@ def data_of(path: Path) -> list[bytes]:
     return [packet.data for packet in cbpf.read_capture(path)]
 
 
-@pytest.mark.parametrize("name", ["a.pcap", "a.pcapng", "a.pcap.gz", "a.pcapng.xz", "a"])
+@pytest.mark.parametrize("name", ["a.pcap", "a.pcapng", "a.pcap.gz", "a.pcapng.xz"])
 def test_files_have_all_packets(send: Send, tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     with captured(send, *FRAMES) as sniffer:
@@ -157,7 +157,7 @@ def started(process: "subprocess.Popen[bytes]") -> str:
     return process.stderr.readline().decode()
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("signum", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_signals_leave_a_complete_file(cli: CommandLine, send: Send, tmp_path: Path, signum: int) -> None:
     path = tmp_path / "a.pcap"
     with cli.start("capture", "-i", EAST, "-w", str(path), "udp", stderr=subprocess.PIPE) as process:
@@ -179,9 +179,10 @@ def test_packets_are_printed_without_a_file(cli: CommandLine, send: Send) -> Non
         lines = process.stdout.read().decode().splitlines()
         assert process.wait() == 0
     assert len(lines) == 2
-    assert lines[1].endswith("IP 10.0.0.1.53 > 10.0.0.2.4660: UDP, length 8") or "10.0.0.1.53" in lines[1]
+    assert "IP 10.0.0.1.53 > 10.0.0.2.4660: " in lines[1]
 
 
+@pytest.mark.slow
 def test_routes_sort_packets_for_some_time(cli: CommandLine, send: Send, tmp_path: Path) -> None:
     routes = ("--route", f"udp={tmp_path / 'udp.pcapng'}", "--rest", str(tmp_path / "rest.pcapng"))
     with cli.start("capture", "-i", EAST, "--duration", "0.3", *routes, stderr=subprocess.PIPE) as process:
