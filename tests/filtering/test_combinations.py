@@ -278,7 +278,7 @@ def result(combination: Combination, engine: Any, folder: Path) -> Result:
     for path in names:
         path.unlink(missing_ok=True)
     texts = [str(item.message) for item in caught if issubclass(item.category, cbpf.ExpressionWarning)]
-    return Result(outputs, returned, error, texts)
+    return Result(outputs, returned, error, sorted(texts))  # the order depends on the sizes of chunks
 
 
 def _content(target: Any) -> bytes | None:
