@@ -155,10 +155,10 @@ def test_coverage_of_xdist_workers_is_merged(pytester: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["arp: 4 of 4 instructions, 2 of 2 branch outcomes"])
 
 
-def test_plugin_imports_nothing_but_forks_until_it_is_used() -> None:
+def test_plugin_imports_only_names_and_forks_until_it_is_used() -> None:
     code = "import sys, cbpf.pytest_plugin; print([name for name in sys.modules if name.startswith('cbpf')])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert result.stdout == "['cbpf._forks', 'cbpf', 'cbpf.pytest_plugin']\n"
+    assert result.stdout == "['cbpf._forks', 'cbpf', 'cbpf._typing', 'cbpf.pytest_plugin']\n"
 
 
 def test_no_coverage_is_reported_without_tables(pytester: pytest.Pytester) -> None:

@@ -3,7 +3,7 @@
     def test_web(filter_table):
         filter_table("tcp port 80", [("accept", "ffffffffffff 020000000001 0800 4500..."), ("reject", b"")])
 
-The entry point `pytest11` makes pytest load the plugin. It imports nothing else of cbpf until a test uses the fixture.
+The entry point `pytest11` makes pytest load the plugin. It imports only names of cbpf until a test uses the fixture.
 """
 
 import pickle
