@@ -61,7 +61,7 @@ def sniff(
     or the library of the system. Capturing requires privileges: on Linux root, or the capability CAP_NET_RAW.
 
     Args:
-        interface: The name of the interface, such as "eth0"; on Linux, "any" captures on all. `live_interfaces` lists
+        interface: The name of the interface, such as "eth0"; on Linux, "any" captures on all. `network_interfaces` lists
             them.
         filter: The packets to capture: a filter expression, which is compiled for the link type of the interface, or a
             program for it. By default all packets.
