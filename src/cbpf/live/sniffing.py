@@ -61,8 +61,8 @@ def sniff(
     or the library of the system. Capturing requires privileges: on Linux root, or the capability CAP_NET_RAW.
 
     Args:
-        interface: The name of the interface, such as "eth0"; on Linux, "any" captures on all. `network_interfaces` lists
-            them.
+        interface: The name of the interface, such as "eth0"; on Linux, "any" captures on all.
+            `network_interfaces` lists them.
         filter: The packets to capture: a filter expression, which is compiled for the link type of the interface, or a
             program for it. By default all packets.
         snaplen: The maximum number of bytes captured of a packet, 1 to 262,144.
