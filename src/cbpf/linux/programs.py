@@ -8,21 +8,9 @@ from ..facade.arguments import ExpressionSource, ProgramSource, as_program, as_s
 from ..isa.dialects import LINUX
 from ..isa.program import Program
 from ..isa.verifier import verify
+from .hardware_types import LINK_TYPES
 from .sockets import FirstByte, Target
 
-_LINK_TYPES: Final = {
-    0: "EN10MB",  # no interface
-    1: "EN10MB",  # ARPHRD_ETHER
-    519: "RAW",  # ARPHRD_RAWIP
-    768: "RAW",  # ARPHRD_TUNNEL
-    769: "RAW",  # ARPHRD_TUNNEL6
-    772: "EN10MB",  # ARPHRD_LOOPBACK
-    776: "RAW",  # ARPHRD_SIT
-    801: "IEEE802_11",  # ARPHRD_IEEE80211
-    803: "IEEE802_11_RADIO",  # ARPHRD_IEEE80211_RADIOTAP
-    65534: "RAW",  # ARPHRD_NONE, as of a tun device
-}
-"""The link types of frames by the type of their device (linux/if_arp.h)."""
 _COOKED: Final = "LINUX_SLL2"
 """The link type of packet sockets that receive no link-layer header."""
 _AFTER_ETHERNET: Final = (FirstByte.NETWORK, FirstByte.TRANSPORT, FirstByte.PAYLOAD)
@@ -111,7 +99,8 @@ def _compiled(target: Target, source: ExpressionSource, hardware_type: int) -> P
 def _link_type(target: Target, hardware_type: int) -> str:
     if target.first_byte is FirstByte.NETWORK:
         return _COOKED
-    if hardware_type not in _LINK_TYPES:
+    if hardware_type not in LINK_TYPES:
         fact = f"the interface has the hardware type {hardware_type} (linux/if_arp.h), whose link type is not known"
-        raise ExpressionError(f"{target}: {fact}; compile the expression for its link type, and pass the program")
-    return _LINK_TYPES[hardware_type]
+        rule = "use a socket of type SOCK_DGRAM, or pass a program that is compiled for its link type"
+        raise ExpressionError(f"{target}: {fact}; {rule}")
+    return LINK_TYPES[hardware_type]
