@@ -32,7 +32,7 @@ from typing import Any, Final, NamedTuple
 
 from support.command_server import command_folder
 from support.libpcap_release import libpcap_is_installed
-from support.project import LIBRARIES, MISSING_LIBRARIES, ROOT
+from support.project import LIBRARIES, MISSING_LIBRARIES, ROOT, is_installed
 
 _BLOCK: Final = re.compile(
     r"(?:^ *<!-- requires: (?P<requires>[-\w ]+) -->\n+)?"
@@ -42,6 +42,8 @@ _BLOCK: Final = re.compile(
 _TITLE: Final = re.compile(r'title="([^"]+)"')
 _PICTURE: Final = re.compile(r"!\[[^\]]*\]\(([^):]+)\)")
 _HERE_DOCUMENT: Final = re.compile(r"<<'?(\w+)'?")
+_OTHER_LIBRARIES: Final = ("scapy", "trio")
+"""Libraries beside which cbpf is used."""
 _WITHOUT_PLUGINS: Final = "-p no:cov -p no:hypothesispytest -p no:xdist"  # whose import takes longer than an example
 _INHERITED_SETTINGS: Final = re.compile(r"CBPF_.*|PYTEST_.*|PY_COLORS|FORCE_COLOR|CI|BUILD_NUMBER")
 """Variables that change the outputs of cbpf and pytest; with CI or BUILD_NUMBER, pytest abridges no message."""
@@ -56,7 +58,8 @@ class Block(NamedTuple):
         line: Number of its first line of text, from 1.
         language: Its language.
         title: Name of the file to write, or None.
-        requires: The requirements without which it is skipped: programs, "root", "libpcap", libraries of an extra.
+        requires: The requirements without which it is skipped: programs, "root", "libpcap", libraries of an extra or
+            of `_OTHER_LIBRARIES`.
         text: Its text, without the indentation of the block.
     """
 
@@ -79,6 +82,8 @@ def _is_available(requirement: str) -> bool:
         return libpcap_is_installed()
     if requirement in LIBRARIES:
         return requirement not in MISSING_LIBRARIES
+    if requirement in _OTHER_LIBRARIES:
+        return is_installed(requirement)
     return shutil.which(requirement) is not None
 
 
