@@ -116,5 +116,5 @@ def test_packet_sockets_without_link_headers_know_every_protocol() -> None:
 
 
 def test_unknown_hardware_types_are_named() -> None:
-    with pytest.raises(cbpf.ExpressionError, match=r"hardware type 824 .*, whose link type is not known; compile"):
+    with pytest.raises(cbpf.ExpressionError, match=r"hardware type 824 .*, whose link type is not known; use a"):
         program_for(Target(3, socket.AF_PACKET, socket.SOCK_RAW), "ip", hardware_type=824)
