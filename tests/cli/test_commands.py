@@ -235,7 +235,7 @@ USAGE_ERRORS = [
         ["compile", "-y", "foo", "ip"],
         "cbpf: link type: 'foo' is unknown; names are those of tcpdump.org/linktypes, such as EN10MB",
     ),
-    (["compile", "-s", "-1", "ip"], "cbpf: -s: -1 is not a snapshot length (0..2147483647)"),
+    (["compile", "-s", "-1", "ip"], "cbpf: -s: -1 is not a snapshot length (0..4294967295)"),
     (
         ["compile", "ip", "broadcast"],
         "cbpf: expression: column 1: 'ip broadcast' requires the netmask of the network",

@@ -9,6 +9,7 @@ from functools import cache
 import pytest
 
 import cbpf
+from support.command_line import CommandLine
 
 DEVICE = "ip link add eth0 type dummy 2>/dev/null || ip link add eth0 type veth peer name peer"
 
@@ -29,7 +30,7 @@ def missing() -> str | None:
 
 
 def returns(count: int) -> cbpf.Program:
-    return cbpf.Program([cbpf.RetConstant(262144)] * count)
+    return cbpf.Program([cbpf.RetConstant(0xFFFFFFFF)] * count)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +55,7 @@ def test_the_tools_accept_programs_up_to_the_limit(name: str, longest: int, show
 
 @pytest.mark.parametrize("name", ["iptables", "tc"])
 def test_the_command_is_one_line_for_a_shell(name: str) -> None:
-    program = cbpf.compile("udp port 53", link_type="RAW", dialect=cbpf.LINUX)
+    program = cbpf.compile("udp port 53", link_type="RAW", snaplen=0xFFFFFFFF, dialect=cbpf.LINUX)
     words = shlex.split(cbpf.render(program, name))
     assert words[0] == name
     assert [word for word in words if re.match(r"\d+,", word)] == [cbpf.render(program, "comma").strip()]
@@ -71,7 +72,35 @@ def test_offsets_of_ethernet_warn_in_a_rule_for_ip_packets() -> None:
 
 @pytest.mark.filterwarnings("error")
 def test_other_programs_do_not_warn() -> None:
-    cbpf.render(cbpf.compile("udp port 53"), "tc")
+    cbpf.render(cbpf.compile("udp port 53", snaplen=0xFFFFFFFF), "tc")
+    cbpf.render([cbpf.RetConstant(0x10010), cbpf.RetA()], "tc")
     cbpf.render("udp port 53", "iptables", link_type="RAW")
     cbpf.render([(0x15, 0, 0, 0x800)], "iptables")  # which Linux rejects
     cbpf.render([(0x81, 0, 0, 0), (0xFFFF, 0, 0, 0x800)], "iptables")
+
+
+def test_expressions_keep_the_class_of_the_command() -> None:
+    """The kernel takes any verdict but 0 and 0xffffffff as the number of a class."""
+    program = cbpf.compile("udp port 53", snaplen=0xFFFFFFFF)
+    assert {raw.k for raw in program if raw.op == 6} == {0, 0xFFFFFFFF}
+    for source in ("udp port 53", cbpf.Expression("udp port 53")):
+        assert cbpf.parse(cbpf.render(source, "tc")) == program
+    assert cbpf.parse(cbpf.render("udp port 53", "comma")) == cbpf.compile("udp port 53")
+
+
+def test_commands_for_tc_keep_the_class_of_the_command(cli: CommandLine) -> None:
+    result = cli("convert", "--to", "tc", "-e", "arp")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert cbpf.parse(result.stdout) == cbpf.compile("arp", snaplen=0xFFFFFFFF)
+
+
+@pytest.mark.parametrize("verdict", [1, 0xFFFF, 0x10000, 262144])
+def test_verdicts_that_are_not_classes_warn(verdict: int) -> None:
+    program = cbpf.Program([cbpf.RetConstant(0x10001), cbpf.RetConstant(verdict)])
+    with pytest.warns(cbpf.ProgramWarning, match=f"tc: instruction 1 returns {verdict}, which tc takes as the class"):
+        cbpf.render(program, "tc")
+
+
+def test_the_front_end_of_libpcap_has_no_verdict_for_tc() -> None:
+    with pytest.raises(cbpf.FieldError, match="'libpcap' supports at most 2147483647"):
+        cbpf.compile("arp", snaplen=0xFFFFFFFF, frontend="libpcap")

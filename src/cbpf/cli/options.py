@@ -371,11 +371,19 @@ def program_or_expression(
     optimizer: cbpf.Optimizer = "cbpf",
 ) -> cbpf.Program:
     """Return the program of -e EXPRESSION, optimised for *dialect*, or that of a file, by default standard input."""
+    source = program_source(path, expression)
+    if isinstance(source, cbpf.Program):
+        return source
+    return cbpf.compile(source, link_type=link_type, dialect=dialect or cbpf.PCAP, optimizer=optimizer)
+
+
+def program_source(path: str | None, expression: str | None, format: str = "auto") -> cbpf.Program | str:
+    """Return the text of -e EXPRESSION, or the program of a file, by default standard input."""
     if expression is None:
-        return read_program("-" if path is None else path)
+        return read_program("-" if path is None else path, format)
     if path is not None:
         raise UsageError("PROGRAM and -e EXPRESSION are mutually exclusive")
-    return cbpf.compile(expression, link_type=link_type, dialect=dialect or cbpf.PCAP, optimizer=optimizer)
+    return expression
 
 
 def read_expression(words: tuple[str, ...], expression_file: str | None) -> str:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 DEFAULT_SNAPLEN: Final = 262_144
 """The verdict on accepted packets by default, in bytes: tcpdump's default snapshot length."""
 
-check_snaplen: Final = within(0, 0x7FFF_FFFF, "a snapshot length")
+check_snaplen: Final = within(0, 0xFFFF_FFFF, "a snapshot length")
+_MAX_SNAPLEN_OF_LIBPCAP: Final = 0x7FFF_FFFF
 _check_front_end: Final = one_of("cbpf", "libpcap")
 _check_goal: Final = one_of("size", "speed", None)
 
@@ -53,7 +54,8 @@ def compile(
             `Expression` additionally has lists of addresses and ports.
         link_type: The link type of the packets: a name such as "EN10MB" (Ethernet, the default), a LINKTYPE_ number, or
             a `LinkType`.
-        snaplen: The verdict on accepted packets, in bytes (0..2147483647; default 262144).
+        snaplen: The verdict on accepted packets, in bytes (0..4294967295; default 262144). Another hook than a socket
+            may give it another meaning, such as 4294967295 for tc.
         netmask: The netmask of the network that is captured on, as dotted text or as a number whose most significant
             byte is the first; only `ip broadcast` requires one.
         optimizer: "cbpf" (the default) optimises with `optimize`, which preserves the verdict on every packet.
@@ -235,6 +237,8 @@ def compile_quietly(
         raise FieldError(f"compile.live: True requires dialect=LINUX, not {dialect.name}")
     if target.socket is not None and frontend == "libpcap":
         raise FieldError("compile.frontend: 'libpcap' does not support live=True; use 'cbpf'")
+    if frontend == "libpcap" and target.snaplen > _MAX_SNAPLEN_OF_LIBPCAP:
+        raise FieldError(f"compile.snaplen: the front end 'libpcap' supports at most {_MAX_SNAPLEN_OF_LIBPCAP}")
     if frontend == "libpcap" and type(names.resolver) is not SystemResolver:
         raise FieldError("compile.names: the front end 'libpcap' uses the names of the system only")
     if any(expression.lists) and frontend != "cbpf":

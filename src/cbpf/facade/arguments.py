@@ -26,11 +26,16 @@ LinkTypeName: TypeAlias = "str | int | LinkType"
 
 
 def as_program(
-    source: ProgramSource, *, link_type: LinkTypeName, dialect: Dialect = PCAP, optimizer: Optimizer = "cbpf"
+    source: ProgramSource,
+    *,
+    link_type: LinkTypeName,
+    dialect: Dialect = PCAP,
+    optimizer: Optimizer = "cbpf",
+    verdict: int | None = None,
 ) -> Instructions:
     """Return the program of an expression; instructions are returned as they are.
 
-    The compiler is imported for expressions only.
+    The compiler is imported for expressions only. *verdict* is that on accepted packets; None: the usual one.
     """
     if isinstance(source, bytes | bytearray | memoryview):
         _reject_bytes(bytes(source))
@@ -38,10 +43,11 @@ def as_program(
         return source
     if not is_expression(source):
         raise FieldError(f"program: {source!r} is neither a sequence of instructions nor an expression")
-    from ..expression.compiler import compile
+    from ..expression.compiler import DEFAULT_SNAPLEN, compile
 
+    snaplen = DEFAULT_SNAPLEN if verdict is None else verdict
     with _other_meanings_named(source):
-        return compile(source, link_type=link_type, dialect=dialect, optimizer=optimizer)
+        return compile(source, link_type=link_type, snaplen=snaplen, dialect=dialect, optimizer=optimizer)
 
 
 def as_socket_program(source: ExpressionSource, start: SocketStart, *, link_type: LinkTypeName) -> Program:

@@ -1,8 +1,11 @@
 """Programs as text and bytes."""
 
+from collections.abc import Callable
+
 from .._typing import Final
 from ..errors import ProgramWarning, warn
 from ..formats import conversion
+from ..formats.rules import MATCH_OF_TC, verdict_without_class
 from ..isa.program import Program
 from .arguments import LinkTypeName, ProgramSource, as_program
 
@@ -11,7 +14,8 @@ def render(program: ProgramSource, format: str, *, link_type: LinkTypeName = "EN
     """Write a program in a text format.
 
     Args:
-        program: The program: instructions, or a filter expression, which is compiled.
+        program: The program: instructions, or a filter expression, which is compiled. For the format "tc", it accepts
+            with the verdict 4294967295, for which tc takes the class of the command.
         format: The name of a text format, from `FORMAT_NAMES`.
         link_type: The link type for an expression: a name, a LINKTYPE_ number, or a `LinkType`.
 
@@ -24,7 +28,8 @@ def render(program: ProgramSource, format: str, *, link_type: LinkTypeName = "EN
         ProgramFormatError: The format cannot represent the program.
 
     Warns:
-        ProgramWarning: The format is "iptables", and the program tests the EtherType of an Ethernet header.
+        ProgramWarning: The format is "iptables", and the program tests the EtherType of an Ethernet header; or the
+            format is "tc", and the program returns a number that is neither 0, nor 4294967295, nor that of a class.
 
     >>> from cbpf import compile
     >>> print(render(compile("arp"), "c"), end="")
@@ -33,8 +38,7 @@ def render(program: ProgramSource, format: str, *, link_type: LinkTypeName = "EN
     { 0x6, 0, 0, 0x00040000 },
     { 0x6, 0, 0, 0x00000000 },
     """
-    value = Program(as_program(program, link_type=link_type))
-    _warn_of_misfit(value, format)
+    value = _program_for(format, program, link_type)
     return conversion.render(value, format)
 
 
@@ -42,7 +46,7 @@ def render_bytes(program: ProgramSource, format: str, *, link_type: LinkTypeName
     r"""Write a program in any format.
 
     Args:
-        program: The program: instructions, or a filter expression, which is compiled.
+        program: The program: instructions, or a filter expression, which is compiled, as for `render`.
         format: A name of `FORMAT_NAMES`.
         link_type: The link type for an expression: a name, a LINKTYPE_ number, or a `LinkType`.
 
@@ -58,22 +62,46 @@ def render_bytes(program: ProgramSource, format: str, *, link_type: LinkTypeName
     >>> render_bytes([RetConstant(0)], "c")
     b'{ 0x6, 0, 0, 0x00000000 },\n'
     """
-    value = Program(as_program(program, link_type=link_type))
-    _warn_of_misfit(value, format)
+    value = _program_for(format, program, link_type)
     return conversion.render_bytes(value, format)
 
 
-_WITHOUT_ETHERNET: Final = "iptables"
-"""The format of programs whose packets begin with the IP header."""
+_FOR_CLASSES: Final = "tc"
 
 
-def _warn_of_misfit(program: Program, format: str) -> None:
-    """Warn of a program for Ethernet frames in a format of programs for IP packets."""
-    if format != _WITHOUT_ETHERNET:
-        return
+def _program_for(format: str, source: ProgramSource, link_type: LinkTypeName) -> Program:
+    """Return the program for a format, and warn of one that hardly fits the hook that the format is for."""
+    verdict = MATCH_OF_TC if format == _FOR_CLASSES else None
+    program = Program(as_program(source, link_type=link_type, verdict=verdict))
+    for name, misfit in _MISFITS.items():
+        fact = misfit(program) if name == format else None
+        if fact is not None:
+            warn(f"format {name}: {fact}", ProgramWarning)
+    return program
+
+
+def _ethernet_offset(program: Program) -> str | None:
+    """Return the fact that a program for Ethernet frames is in a format of programs for IP packets."""
     from ..analysis.ethernet_offsets import ethertype_test
 
     index = ethertype_test(program)
-    if index is not None:
-        fact = f"instruction {index} tests the EtherType of an Ethernet header, and a rule sees the IP header first"
-        warn(f"format {format}: {fact}; compile the expression for the link type RAW", ProgramWarning)
+    if index is None:
+        return None
+    fact = f"instruction {index} tests the EtherType of an Ethernet header, and a rule sees the IP header first"
+    return f"{fact}; compile the expression for the link type RAW"
+
+
+def _verdict_without_class(program: Program) -> str | None:
+    """Return the fact that a verdict is that of a socket filter, which tc takes as a class."""
+    misfit = verdict_without_class(program)
+    if misfit is None:
+        return None
+    index, verdict = misfit
+    fact = f"instruction {index} returns {verdict}, which tc takes as the class {verdict >> 16:x}:{verdict & 0xFFFF:x}"
+    return f"{fact} in place of that of the command; compile the expression with snaplen={MATCH_OF_TC} (-s)"
+
+
+_MISFITS: Final[dict[str, Callable[[Program], str | None]]] = {
+    "iptables": _ethernet_offset,
+    _FOR_CLASSES: _verdict_without_class,
+}

@@ -9,8 +9,7 @@ from ..options import (
     expression_option,
     format_choice,
     link_type_option,
-    program_or_expression,
-    read_program,
+    program_source,
     target_format_option,
     target_option,
     write_bytes,
@@ -45,8 +44,5 @@ def command(
       cbpf convert --to json filter.c
       cbpf convert --to go -e 'udp port 53'
     """
-    if source_format is not None and expression is None:
-        loaded = read_program("-" if program is None else program, source_format)
-    else:
-        loaded = program_or_expression(program, expression, link_type)
-    write_bytes(target, cbpf.render_bytes(loaded, target_format))
+    source = program_source(program, expression, source_format or "auto")
+    write_bytes(target, cbpf.render_bytes(source, target_format, link_type=link_type))
