@@ -217,6 +217,12 @@ USAGE_ERRORS = [
         ["trace", "P", "T", "-n", "0"],
         "cbpf: Invalid value for '-n': 0 is not in the range x>=1 (see cbpf trace --help)",
     ),
+    (
+        ["filter", "-c", "1k", "ip"],
+        "cbpf: Invalid value for '-c': '1k' is not a valid integer (see cbpf filter --help)",
+    ),
+    (["filter", "--seed", "3", "ip"], "cbpf: --seed INTEGER requires --sample 1/N (see cbpf filter --help)"),
+    (["info", "--since", "noon", "T", "T"], "cbpf: --since: 'noon' is not a time"),
     (["filter", "ip", "-r"], "cbpf: Option '-r' requires an argument (see cbpf filter --help)"),
     (["split"], "cbpf: Missing argument 'EXPRESSION=FILE...' (see cbpf split --help)"),
     (["compile", "(" * 5000], "cbpf: expression: column 5001: the expression ends here; expected a primitive"),

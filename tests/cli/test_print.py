@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import cbpf
 from support.command_line import CommandLine
 
 
@@ -34,6 +36,15 @@ def test_json_lines_have_the_packets_of_a_period(cli: CommandLine, traffic: Path
     assert code == 0
     assert rows
     assert all("2026-11-20T17:59:52" < row["time"] < "2026-11-20T18:00:00" and "arp_operation" in row for row in rows)
+
+
+def test_the_packets_of_a_sample_that_a_socket_would_accept(cli: CommandLine, traffic: Path) -> None:
+    options: dict[str, Any] = {"sample": 3, "seed": 2, "as_socket": True, "dialect": cbpf.LINUX}
+    expected = [packet.number for packet in cbpf.read_capture(traffic, filter="vlan", **options)]
+    words = ("--sample", "1/3", "--seed", "2", "--as-socket", "--dialect", "linux", "vlan")
+    code, out, _ = cli("print", "-r", str(traffic), "--json", *words)
+    assert (code, [json.loads(line)["number"] for line in out.splitlines()]) == (0, expected)
+    assert expected
 
 
 def test_bytes_are_printed_below_each_packet(cli: CommandLine, traffic: Path) -> None:

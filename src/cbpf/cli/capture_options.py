@@ -68,13 +68,16 @@ def time_options(command: Function) -> Function:
 
 
 def sample_options(command: Function) -> Function:
-    """Add the options --sample and --seed, for the parameters *sample* and *seed*."""
+    """Add the options --sample and --seed, for the parameters *sample* and *seed*, which is 0 by default."""
 
     @option("--sample", metavar="1/N", kind=TEXT, help="Select about one in N packets at random, the same in each run.")
-    @option("--seed", kind=Integer(0), default=0, help="Select other packets for --sample.")
+    @option("--seed", kind=Integer(0), help="Select other packets for --sample.")
     @wraps(command)
-    def wrapper(*arguments: Any, sample: str | None, **options: Any) -> int | None:
-        return command(*arguments, sample=None if sample is None else _sample_interval(sample), **options)
+    def wrapper(*arguments: Any, sample: str | None, seed: int | None, **options: Any) -> int | None:
+        if sample is None and seed is not None:
+            raise UsageError("--seed INTEGER requires --sample 1/N")
+        interval = None if sample is None else _sample_interval(sample)
+        return command(*arguments, sample=interval, seed=seed or 0, **options)
 
     return wrapper
 

@@ -182,7 +182,9 @@ def _click_type(kind: Kind) -> click.ParamType[Any]:
         case Integer(None, None):
             return click.INT
         case Integer(low, high):
-            return click.IntRange(low, high)
+            integer = click.IntRange(low, high)
+            integer.name = click.INT.name  # in place of "integer range"; the help text and errors state the range
+            return integer
         case Number():
             return click.FLOAT
         case Text():

@@ -38,6 +38,8 @@ def command(captures: tuple[str, ...], as_json: bool, since: str | None, until: 
         try:
             with progress_bar([capture], hidden=no_progress) as progress:
                 info = cbpf.capture_info(capture, since=since, until=until, progress=progress)
+        except cbpf.FieldError:  # of a time, for all captures
+            raise
         except cbpf.CbpfError as error:
             message: str | None = str(error)
         else:

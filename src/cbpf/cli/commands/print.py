@@ -7,9 +7,9 @@ from itertools import islice
 import cbpf
 
 from ..._typing import Any
-from ..capture_options import filter_options, time_options
+from ..capture_options import filter_options, sample_options, time_options
 from ..declarations import option, subcommand
-from ..options import dialect_option, engine_option
+from ..options import as_socket_option, dialect_option, engine_option
 from ..packet_lines import FOREIGN_LINE_OPTIONS, PacketLines, line_options
 from ..tcpdump_options import TCPDUMP_OPTIONS
 from ..values import Integer
@@ -20,8 +20,10 @@ from ..values import Integer
 @option("-c", "count", metavar="COUNT", kind=Integer(1), help="Stop after COUNT packets.")
 @line_options
 @time_options
+@sample_options
 @dialect_option
 @engine_option
+@as_socket_option
 @option("-l", "by_line", is_flag=True, help="Write each line at once, for a live pipe; without it, output is buffered.")
 @option("-n", is_flag=True, expose_value=False, help="Accepted for tcpdump compatibility; names are never looked up.")
 def command(
@@ -31,9 +33,12 @@ def command(
     lines_of: PacketLines,
     since: str | None,
     until: str | None,
+    sample: int | None,
+    seed: int,
     by_line: bool,
     dialect: cbpf.Dialect,
     engine: Any,
+    as_socket: bool,
 ) -> None:
     """Print the packets that a filter expression (pcap-filter(7)) accepts, one per line.
 
@@ -43,12 +48,21 @@ def command(
 
     \b
       cbpf print -r in.pcap 'tcp port 443'
+      cbpf print -r in.pcap --sample 1/100 --since +10s tcp
       cbpf print -r in.pcap --json -c 10 udp port 53
     """
     remaining = count
     for source in captures:
         with cbpf.read_capture(
-            source, filter=accept, since=since, until=until, engine=engine, dialect=dialect
+            source,
+            filter=accept,
+            since=since,
+            until=until,
+            sample=sample,
+            seed=seed,
+            engine=engine,
+            dialect=dialect,
+            as_socket=as_socket,
         ) as capture:
             for packet in islice(capture, remaining):
                 lines = lines_of(packet, capture.interfaces[packet.interface])
