@@ -10,6 +10,7 @@ import stat
 import struct
 import threading
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -316,7 +317,13 @@ OLD = {"a": b"old a", "b": b"old b"}
 
 
 def split(folder: Path) -> None:
-    cbpf.split_capture(TRAFFIC, {filter: folder / name for filter, name in ROUTES.items()})
+    """Split the sample capture by programs: an expression could write files too, those of the cache of programs."""
+    cbpf.split_capture(TRAFFIC, [(compiled(filter), folder / name) for filter, name in ROUTES.items()])
+
+
+@cache
+def compiled(expression: str) -> cbpf.Program:
+    return cbpf.compile(expression)
 
 
 @pytest.fixture
