@@ -179,18 +179,19 @@ TIMES: Final = st.sampled_from(
     )
 )
 EXPRESSIONS: Final = st.sampled_from((*FILTERS, "ip or ip6", "vlan", "ip and arp", "len > 90 and not udp"))
+PERIOD: Final = {"since": TIMES, "until": TIMES}
 OPTIONS: Final = {
-    "since": TIMES,
-    "until": TIMES,
+    **PERIOD,
     "sample": st.sampled_from((1, 2, 3, 50)),
     "seed": st.integers(0, 3),
+    "as_socket": st.booleans(),
+    "dialect": st.sampled_from((cbpf.PCAP, cbpf.PCAP, cbpf.LINUX)),
 }
 WRITING: Final = {
     **OPTIONS,
     "snaplen": st.sampled_from((1, 60, 61, 262_144)),
     "container": st.sampled_from(("same", "pcap", "pcapng")),
     "compress": st.sampled_from(("gzip", "xz", *({"zstd", "lz4"} & COMPRESSIONS.keys()))),
-    "as_socket": st.booleans(),
 }
 
 
@@ -227,10 +228,10 @@ SINGLE: Final = ("read", "batch", "info")
 COMBINATIONS: Final = st.one_of(
     combinations_of("filter", {**WRITING, "count": st.sampled_from((1, 2, 30)), "invert": st.booleans()}),
     combinations_of("split", WRITING),
-    combinations_of("count", {**OPTIONS, "every": st.sampled_from(("1ms", "1s", "10s")), "as_socket": st.booleans()}),
+    combinations_of("count", {**OPTIONS, "every": st.sampled_from(("1ms", "1s", "10s"))}),
     combinations_of("read", OPTIONS),
     combinations_of("batch", OPTIONS),
-    combinations_of("info", {name: OPTIONS[name] for name in ("since", "until")}),
+    combinations_of("info", PERIOD),
 )
 
 
