@@ -16,13 +16,14 @@ from .analysis.cfg import Block as Block, Edge as Edge
 from .analysis.index_ranges import format_ranges as format_ranges
 from .analysis.profile import ExecutionCounts as ExecutionCounts
 from .analysis.program_info import ProgramInfo as ProgramInfo
-from .capture.base import Interface as Interface, InterfaceStatistics as InterfaceStatistics
+from .capture.base import Interface as Interface
 from .capture.info import (
     CaptureInfo as CaptureInfo,
     InterfaceInfo as InterfaceInfo,
     PacketTotals as PacketTotals,
     capture_info as capture_info,
 )
+from .capture.live_interface import InterfaceStatistics as InterfaceStatistics
 from .capture.packets import Packet as Packet
 from .capture.reader import CaptureReader as CaptureReader
 from .capture.write import write_capture as write_capture

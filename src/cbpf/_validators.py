@@ -3,6 +3,7 @@
 import operator
 from collections.abc import Callable, Iterable
 from functools import wraps
+from itertools import chain, repeat
 
 from ._typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
 from .errors import FieldError
@@ -135,12 +136,11 @@ def checked(**checks: Check) -> Callable[[_Function], _Function]:
 
         @wraps(decorated)
         def wrapper(*arguments: Any, **named: Any) -> Any:
-            for name, value in (*zip(positional, arguments, strict=False), *named.items()):
-                if name in checks:
-                    result = checks[name](f"{place}.{name}", value)
-                    if name in named:
-                        named[name] = result
-            return decorated(*arguments, **named)
+            values = map(check, chain(positional, repeat("")), arguments)
+            return decorated(*values, **{name: check(name, value) for name, value in named.items()})
+
+        def check(name: str, value: Any) -> Any:
+            return checks[name](f"{place}.{name}", value) if name in checks else value
 
         return wrapper
 

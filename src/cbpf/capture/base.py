@@ -24,9 +24,8 @@ from ..packet.host_order import ByteOrder
 from ..packet.link_types import LinkType
 
 if TYPE_CHECKING:
-    from ..engines.llvm.jit import Code
-    from .sampling import Sample
-    from .times import TimeBounds
+    from .live_interface import LiveInterface
+    from .native.format_code import NativeEncoding, NativeScan, ScanOutput
 
 RecordSpan: TypeAlias = tuple[int, int, int, int, int, int]
 """The position of a record in a buffer: (start, data_start, data_end, end, wire_length, interface).
@@ -87,30 +86,6 @@ class Interface(NamedTuple):
         return 1_000_000 % self.resolution != 0
 
 
-class InterfaceStatistics(NamedTuple):
-    """The counts of a live capture on an interface so far.
-
-    Args:
-        received: The number of packets that the filter accepted, including those that were dropped.
-        dropped: The number of packets that the system dropped because the buffer was full.
-        dropped_by_interface: The number of packets that the interface or its driver dropped, where it counts them.
-    """
-
-    received: int = 0
-    dropped: int = 0
-    dropped_by_interface: int = 0
-
-
-class LiveInterface(NamedTuple):
-    """The interface of a live capture that is read as a pcap: its name, and a function that returns its counts.
-
-    The file object of such a capture has it as the attribute *live_interface*.
-    """
-
-    name: str
-    statistics: Callable[[], InterfaceStatistics]
-
-
 class Section(NamedTuple):
     """A part of a capture with its own byte order and interfaces.
 
@@ -133,42 +108,6 @@ class ScannedBuffer(NamedTuple):
     damage: DamagedCapture | None
 
 
-class ScanOutput(NamedTuple):
-    """The form in which a native scan returns accepted records, and the bounds of their times, or None for no bounds.
-
-    "ranges": the memory of the records, to be written; "packets": the packets as columns (`packets.PacketColumns`);
-    "records": the same, with a row for each record without a packet. Packets outside *sample* are not accepted.
-    """
-
-    kind: Literal["ranges", "packets", "records"] = "ranges"
-    bounds: "TimeBounds | None" = None
-    sample: "Sample | None" = None
-
-    @property
-    def scanned(self) -> Literal["ranges", "packets", "records", "extents"]:
-        """The form in which the scanner collects records; a sample of ranges is made of the extents of records."""
-        return "extents" if self.kind == "ranges" and self.sample is not None else self.kind
-
-
-class NativeScan(NamedTuple):
-    """Machine code that reads the records of the current section; *settings* are fields of `native.abi.ScanRequest`."""
-
-    code: "Code"
-    settings: dict[str, int]
-
-
-class NativeEncoding(NamedTuple):
-    """Machine code that encodes the packets of a source for a writer.
-
-    *limits* has a number of bytes for each interface of the source: packets of which as many bytes would be written,
-    or more, are left to `RecordWriter.encode`. Of each packet, at most *snaplen* bytes are written.
-    """
-
-    code: "Code"
-    limits: Sequence[int]
-    snaplen: int = UNLIMITED
-
-
 class RecordSource(ABC):
     """The source of the records that a `RecordWriter` encodes: a capture, or packets in memory.
 
@@ -178,7 +117,7 @@ class RecordSource(ABC):
     """
 
     kind: ClassVar[str]
-    live: LiveInterface | None = None
+    live: "LiveInterface | None" = None
 
     def __init__(self, record_format: Hashable) -> None:
         self.record_format = record_format
@@ -213,7 +152,7 @@ class Container(RecordSource):
         self.variant = variant
         self.other_blocks: Counter[str] = Counter()
 
-    def describe_live(self, live: LiveInterface | None) -> None:
+    def describe_live(self, live: "LiveInterface | None") -> None:
         """Add the properties of the live interface that this capture is read from, if there is one."""
         if live is not None:
             self.live = live
@@ -265,7 +204,7 @@ class Container(RecordSource):
         """Return the time of each record, or None for a record without a packet or without a time stamp."""
         return [self.time_ns(buffer, record) if has_packet(record) else None for record in records]
 
-    def native_scan(self, next_record: bytes, output: ScanOutput) -> NativeScan | None:
+    def native_scan(self, next_record: bytes, output: "ScanOutput") -> "NativeScan | None":
         """Return the native scan of the current section to an output, or None if only Python can read this format.
 
         *next_record* holds the first 16 bytes of the next record, or fewer where they are not available.
@@ -335,7 +274,7 @@ class RecordWriter(ABC):
         Raises `CaptureError`, with the *place* of the record, if the format cannot represent a packet.
         """
 
-    def native_encoding(self, source: RecordSource) -> NativeEncoding | None:
+    def native_encoding(self, source: RecordSource) -> "NativeEncoding | None":
         """Return machine code that encodes packets as `encode` does, or None if `encode` must encode the next one.
 
         The result applies until *record_format* or the number of the source's interfaces changes.

@@ -13,14 +13,11 @@ from .base import (
     CaptureFormat,
     Container,
     Interface,
-    NativeEncoding,
-    NativeScan,
     Place,
     RecordSource,
     RecordSpan,
     RecordWriter,
     ScannedBuffer,
-    ScanOutput,
     Section,
     with_packets,
 )
@@ -36,8 +33,9 @@ from .pcap_header import (
 )
 
 if TYPE_CHECKING:
-    from .native.codegen import RecordCodegen
     from .native.encoder_code import RecordEncoder
+    from .native.format_code import NativeEncoding, NativeScan, ScanOutput
+    from .native.record_codegen import RecordCodegen
 
 
 class Pcap(Container):
@@ -97,8 +95,9 @@ class Pcap(Container):
         times = [unpack(buffer, start) for start, _, _, _, _, _ in records]
         return [seconds * SECOND + fraction * unit for seconds, fraction in times]
 
-    def native_scan(self, next_record: bytes, output: ScanOutput) -> NativeScan:
+    def native_scan(self, next_record: bytes, output: "ScanOutput") -> "NativeScan":
         """Return the native scan of the capture to an output."""
+        from .native.format_code import NativeScan
         from .native.scanner import load_scanner
 
         layout = self.header.layout
@@ -180,12 +179,13 @@ class PcapWriter(RecordWriter):
         self._header = header  # only now: after an error, the header is not yet written
         return head + body
 
-    def native_encoding(self, source: RecordSource) -> NativeEncoding | None:
+    def native_encoding(self, source: RecordSource) -> "NativeEncoding | None":
         """Return machine code for the packets that fit, if the header is known and that of a current pcap."""
         header = self._header
         if header is None or header != plain_header(header.interface, nanoseconds=header.layout.nanoseconds):
             return None
         from .native.encoder import load_encoder
+        from .native.format_code import NativeEncoding
 
         layout = header.layout
         key, codegen = f"pcap, nanoseconds {layout.nanoseconds}", partial(_record_encoder, layout)

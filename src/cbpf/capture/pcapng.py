@@ -19,10 +19,8 @@ from .base import (
     CaptureFormat,
     Container,
     Interface,
-    NativeScan,
     RecordSpan,
     ScannedBuffer,
-    ScanOutput,
     Section,
     has_packet,
 )
@@ -42,7 +40,8 @@ from .pcapng_writer import (
 )
 
 if TYPE_CHECKING:
-    from .native.codegen import RecordCodegen
+    from .native.format_code import NativeScan, ScanOutput
+    from .native.record_codegen import RecordCodegen
 
 _OBSOLETE, _SIMPLE = 2, 3
 _MIN_LENGTHS: Final = {SECTION: 28, INTERFACE: 20, _OBSOLETE: 32, _SIMPLE: 16, ENHANCED: 32}  # of blocks, in bytes
@@ -286,8 +285,9 @@ class Pcapng(Container):
                     comments.append(value.decode(errors="replace"))
         return tuple(comments)
 
-    def native_scan(self, next_record: bytes, output: ScanOutput) -> NativeScan | None:
+    def native_scan(self, next_record: bytes, output: "ScanOutput") -> "NativeScan | None":
         """Return the native scan of the current section to an output."""
+        from .native.format_code import NativeScan
         from .native.scanner import load_scanner
 
         settings = {"max_length": self._max_length, "first_interface": self.sections[-1].first_interface}

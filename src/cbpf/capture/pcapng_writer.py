@@ -15,7 +15,6 @@ from .base import (
     SECOND,
     UNLIMITED,
     Interface,
-    NativeEncoding,
     Place,
     RecordSource,
     RecordSpan,
@@ -25,6 +24,7 @@ from .base import (
 
 if TYPE_CHECKING:
     from .native.encoder_code import RecordEncoder
+    from .native.format_code import NativeEncoding
 
 SECTION, INTERFACE, STATISTICS, ENHANCED = 0x0A0D0D0A, 1, 5, 6  # types of blocks
 COMMENT, NAME, RESOLUTION = 1, 2, 9  # options
@@ -126,7 +126,7 @@ class PcapngWriter(RecordWriter):
         """Return the counts of a live capture so far."""
         return b"" if self._source is None or self._source.live is None else _statistics(self._source)
 
-    def native_encoding(self, source: RecordSource) -> NativeEncoding | None:
+    def native_encoding(self, source: RecordSource) -> "NativeEncoding | None":
         """Return machine code that truncates blocks, or that encodes packets of interfaces with equal units.
 
         The interfaces must be described.
@@ -138,13 +138,15 @@ class PcapngWriter(RecordWriter):
         if len(units) != 1 or self._described < len(interfaces) or SECOND % interfaces[0].resolution:
             return None
         from .native.encoder import load_encoder
+        from .native.format_code import NativeEncoding
 
         ((byte_order, unit),) = units
         code = load_encoder(f"pcapng, unit {unit} ns", byte_order, partial(_block_encoder, unit))
         return NativeEncoding(code, [UNLIMITED] * len(interfaces), self.snaplen)
 
-    def _native_truncation(self, source: RecordSource) -> NativeEncoding:
+    def _native_truncation(self, source: RecordSource) -> "NativeEncoding":
         from .native.encoder import load_encoder
+        from .native.format_code import NativeEncoding
 
         code = load_encoder("pcapng, truncated", source.sections[-1].byte_order, _truncated_block)
         return NativeEncoding(code, [], self.snaplen)

@@ -22,7 +22,7 @@ from contextlib import closing
 from functools import partial
 
 from .._typing import TYPE_CHECKING, Any, Protocol, TypeAlias
-from ..capture.base import RecordWriter, ScanOutput, end_of
+from ..capture.base import RecordWriter, end_of
 from ..capture.output import Output
 from ..capture.reader import CHUNK_SIZE, CaptureReader, Chunk
 from ..errors import DamagedCapture
@@ -200,6 +200,7 @@ class FilterRun:
         self, reader: CaptureReader, python: PythonRun, bounds: "TimeBounds | None"
     ) -> Generator[FilterResult, None, None]:
         """Yield results of machine code and of Python in turn."""
+        from ..capture.native.format_code import ScanOutput
         from ..capture.native.run import NativeRun
         from ..capture.native.scanner import ScannedRecords
 

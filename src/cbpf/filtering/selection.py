@@ -5,7 +5,6 @@ from contextlib import closing
 from functools import partial
 
 from .._typing import TYPE_CHECKING
-from ..capture.base import ScanOutput
 from ..capture.packets import PacketColumns, columns_of_records
 from ..capture.reader import CaptureReader, Chunk
 from .bound_filter import BoundFilter, native_classes
@@ -38,6 +37,7 @@ def selected_columns(
             yield from _python_columns(python, chunk)
         return
 
+    from ..capture.native.format_code import ScanOutput
     from ..capture.native.run import NativeRun
     from ..capture.native.scanner import ScannedRecords
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from .._typing import Final
-from ..capture.base import InterfaceStatistics
+from ..capture.live_interface import InterfaceStatistics
 from ..errors import CaptureError
 from .libpcap_handle import BLOCK_MARGIN, Dumper, LibpcapHandle
 

@@ -16,7 +16,7 @@ from .._libpcap import libpcap
 from .._named_tuple import NamedTuple
 from .._output import display_name
 from .._typing import Any, Final
-from ..capture.base import InterfaceStatistics
+from ..capture.live_interface import InterfaceStatistics
 from ..errors import CaptureError, FieldError
 from ..isa.enumerations import Extension
 from ..isa.instructions import LoadAbsolute, LoadExtension, RetConstant

@@ -4,7 +4,7 @@ import struct
 from contextlib import suppress
 
 from .._typing import Any, BinaryIO, Final
-from ..capture.base import LiveInterface
+from ..capture.live_interface import LiveInterface
 from ..capture.reader import CaptureReader
 from ..errors import CaptureError
 from .c_files import MemoryFile

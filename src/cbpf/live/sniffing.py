@@ -5,7 +5,8 @@ from itertools import chain
 
 from .._typing import TYPE_CHECKING, BinaryIO, Final, Literal, Self, TypeAlias, get_args
 from .._validators import flag, iterable, one_of, optional, seconds, text, within
-from ..capture.base import SECOND, Interface, InterfaceStatistics
+from ..capture.base import SECOND, Interface
+from ..capture.live_interface import InterfaceStatistics
 from ..capture.packets import Packet
 from ..capture.reader import CaptureReader
 from ..facade.arguments import ProgramSource

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from ..._typing import TYPE_CHECKING, Final
 from ...engines.llvm import jit
 from ...packet.host_order import ByteOrder
-from ..base import NativeEncoding
 from .abi import EncodeRequest
+from .format_code import NativeEncoding
 from .output_memory import AcceptedColumns
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from ..._typing import Final
 from ...engines.llvm.ir import I64, I128, IRValue, Variable
 from ..base import SECOND, LengthOrder
 from .abi import NO_PACKET_CLASS, UNREADY_CLASS, TimeScale
-from .codegen import RecordValues
+from .record_codegen import RecordValues
 from .request_access import RequestAccess
 
 _SECTION_HEADER: Final = 0x0A0D0D0A

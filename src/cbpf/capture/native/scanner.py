@@ -39,15 +39,17 @@ from ..._typing import TYPE_CHECKING, Any, Final, TypeAlias
 from ...engines.llvm import jit
 from ...engines.llvm.context import default_context, raise_interruption
 from ...packet.host_order import ByteOrder
-from ..base import Interface, ScanOutput
+from ..base import Interface
 from ..read_ahead import forked
 from .abi import MAX_LANES, SCRATCH_SIZE, ScanRequest, TimeScale
+from .format_code import ScanOutput
 from .mapped_file import AnonymousMapping, MappedFile
 from .output_memory import AcceptedColumns, AcceptedRanges, ColumnMemory, OutputMemory, RangeMemory
 from .time_scale import time_limits, time_scale
 
 if TYPE_CHECKING:
-    from .codegen import OutputCodegen, RecordCodegen
+    from .codegen import OutputCodegen
+    from .record_codegen import RecordCodegen
 
 WINDOW_SIZE: Final = 1 << 24
 _READ_WINDOW_SIZE: Final = 1 << 21  # of files that are not mapped: a window stays in the cache until it is scanned

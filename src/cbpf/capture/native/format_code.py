@@ -1,0 +1,47 @@
+"""The machine code of a capture format: for the scanner, with the form of its results, and for the encoder."""
+
+from collections.abc import Sequence
+
+from ..._named_tuple import NamedTuple
+from ..._typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from ...engines.llvm.jit import Code
+    from ..sampling import Sample
+    from ..times import TimeBounds
+
+
+class ScanOutput(NamedTuple):
+    """The form in which a native scan returns accepted records, and the bounds of their times, or None for no bounds.
+
+    "ranges": the memory of the records, to be written; "packets": the packets as columns (`packets.PacketColumns`);
+    "records": the same, with a row for each record without a packet. Packets outside *sample* are not accepted.
+    """
+
+    kind: Literal["ranges", "packets", "records"] = "ranges"
+    bounds: "TimeBounds | None" = None
+    sample: "Sample | None" = None
+
+    @property
+    def scanned(self) -> Literal["ranges", "packets", "records", "extents"]:
+        """The form in which the scanner collects records; a sample of ranges is made of the extents of records."""
+        return "extents" if self.kind == "ranges" and self.sample is not None else self.kind
+
+
+class NativeScan(NamedTuple):
+    """Machine code that reads the records of the current section; *settings* are fields of `native.abi.ScanRequest`."""
+
+    code: "Code"
+    settings: dict[str, int]
+
+
+class NativeEncoding(NamedTuple):
+    """Machine code that encodes the packets of a source for a writer.
+
+    *limits* has a number of bytes for each interface of the source: packets of which as many bytes would be written,
+    or more, are left to `RecordWriter.encode`. Of each packet, at most *snaplen* bytes are written.
+    """
+
+    code: "Code"
+    limits: Sequence[int]
+    snaplen: int
