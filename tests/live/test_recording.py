@@ -92,9 +92,25 @@ def test_packets_that_were_not_iterated_are_recorded(send: Send, tmp_path: Path)
     with captured(send, ARP, accept="arp") as sniffer:
         stream = sniffer.stream()
         assert len(stream.read(24)) == 24
-        with pytest.raises(cbpf.FieldError, match="several formats"):
+        with pytest.raises(cbpf.FieldError, match="require pcap and pcapng"):
             sniffer.split({"arp": tmp_path / "a.pcap", "": tmp_path / "a.pcapng"})
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("routes", "message"),
+    [
+        ([("arp", "old"), ("udp prot 3", "new")], "column 5"),
+        ([("arp", "old"), ("udp", "old")], "is the target of two routes"),
+    ],
+)
+def test_mistakes_in_routes_leave_files_as_they_are(
+    namespace: None, tmp_path: Path, routes: list[tuple[str, str]], message: str
+) -> None:
+    (tmp_path / "old").write_bytes(b"content")
+    with cbpf.sniff(EAST, duration=0.01, block_time=0.01) as sniffer, pytest.raises(cbpf.CbpfError, match=message):
+        sniffer.split([(text, tmp_path / name) for text, name in routes])
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("old", b"content")]
 
 
 # -- failures ------------------------------------------------------------------

@@ -11,6 +11,7 @@ from ..errors import CaptureError, FieldError
 from ..filtering.api import filter_capture, split_capture
 from ..filtering.bound_filter import Filter
 from ..filtering.summary import Summary
+from ..filtering.targets import require_different
 from .c_files import DescriptorFile
 from .capture_loop import CaptureLoop
 from .packet_stream import PacketStream
@@ -26,7 +27,7 @@ RecordedContainer: TypeAlias = Literal["pcap", "pcapng"]
 
 def record_plain(loop: CaptureLoop, file: RecordingFile) -> None:
     """Write packets to a pcap; libpcap writes them, without Python."""
-    with closing(DescriptorFile(file.fileno())) as c_file:
+    with closing(DescriptorFile(file.descriptor())) as c_file:
         dumper = loop.handle.dumper(c_file)
         try:
             c_file.flush()  # the header
@@ -75,6 +76,7 @@ def record_routes(
     pairs = list(routes)
     paths = [path for _, path in pairs] + ([] if rest is None else [rest])
     format_name = _format_name(container, paths)
+    require_different(paths)
     with ExitStack() as stack:
         files = [stack.enter_context(RecordingFile(path)).as_file() for path in paths]
         targets = list(zip([filter for filter, _ in pairs], files, strict=False))
@@ -90,6 +92,8 @@ def _format_name(container: RecordedContainer | None, paths: Iterable[Path]) -> 
         return container
     names: Any = {format_name_for_file(os.fsdecode(path)) for path in paths}
     if len(names) > 1:
-        raise FieldError("container: the names of the files require several formats; choose one")
+        raise FieldError(
+            "container: the names of the files require pcap and pcapng; choose one (--pcap, --pcapng)"
+        )
     name: RecordedContainer = names.pop()
     return name

@@ -15,8 +15,9 @@ _FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOCT
 class RecordingFile:
     """A binary file object for a path, or for standard output if the path is "-".
 
-    The file is created, or emptied, when it is first written. It can be read while it grows. If a write fails, as on a
-    full disk, the bytes that it has written are removed from a regular file.
+    The file is created, or emptied, when it is first written, and not before: there is no method `fileno`, which other
+    functions would call to compare targets. It can be read while it grows. If a write fails, as on a full disk, the
+    bytes that it has written are removed from a regular file.
     """
 
     is_plain_file = True  # the bytes are written unchanged, so its name decides the compression
@@ -36,7 +37,7 @@ class RecordingFile:
             os.close(self._descriptor)
             self._descriptor = None
 
-    def fileno(self) -> int:
+    def descriptor(self) -> int:
         """Return the descriptor of the file, which is created now if it has not been written yet."""
         if self._descriptor is None:
             self._descriptor = self._open()
@@ -58,7 +59,7 @@ class RecordingFile:
 
     def write(self, data: bytes) -> int:
         """Write complete records, all or none of them."""
-        descriptor = self.fileno()
+        descriptor = self.descriptor()
         try:
             write_all(descriptor, data)
         except BaseException:
@@ -76,10 +77,10 @@ class RecordingFile:
     def mark_complete(self) -> None:
         """Record that everything written so far is complete."""
         if self._is_regular:
-            self._complete = os.lseek(self.fileno(), 0, io.SEEK_CUR)
+            self._complete = os.lseek(self.descriptor(), 0, io.SEEK_CUR)
 
     def remove_incomplete(self) -> None:
         """Remove the bytes after the last complete record."""
         if self._is_regular:
-            os.ftruncate(self.fileno(), self._complete)
-            os.lseek(self.fileno(), self._complete, io.SEEK_SET)
+            os.ftruncate(self.descriptor(), self._complete)
+            os.lseek(self.descriptor(), self._complete, io.SEEK_SET)
