@@ -375,6 +375,11 @@ class Silent:
         return "3"
 
 
+class Huge:
+    def fileno(self) -> int:
+        return 1 << 70
+
+
 NOT_SOCKETS: dict[str, tuple[Callable[[], Any], str]] = {
     "closed": (closed_socket, "is closed; pass an open socket"),
     "closed descriptor": (closed_descriptor, "is closed; pass an open socket"),
@@ -385,6 +390,7 @@ NOT_SOCKETS: dict[str, tuple[Callable[[], Any], str]] = {
     "None": (lambda: None, "None has no descriptor"),
     "a class": (lambda: socket.socket, "has no descriptor"),
     "no number": (Silent, "is not a number"),
+    "a number beyond an int": (Huge, "is closed; pass an open socket"),
 }
 
 
@@ -399,6 +405,13 @@ def test_other_objects_in_place_of_a_socket_are_named(make: Callable[[], Any], m
             with pytest.raises(cbpf.FieldError, match=message) as caught:
                 function(value)
             assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("options", [{"lock": None}, {"lock": 1}, {"discard_queued": "no"}])
+def test_options_are_true_or_false(pair: Pair, options: Any) -> None:
+    with pytest.raises(cbpf.FieldError, match="is neither True nor False"):
+        attach(pair[0], ALL, **options)
+    assert filter_of(pair[0]) is None
 
 
 def test_detaching_needs_a_filter(pair: Pair) -> None:

@@ -147,6 +147,7 @@ def test_a_socket_that_gets_no_filter_is_closed(arguments: Any, error: type[Exce
         ({"kind": socket.SOCK_STREAM}, "neither socket.SOCK_RAW nor socket.SOCK_DGRAM"),
         ({"protocol": 0}, "is not an EtherType"),
         ({"protocol": 65536}, "is not an EtherType"),
+        ({"lock": None}, "is neither True nor False"),
     ],
 )
 def test_options_are_checked(options: Any, message: str) -> None:

@@ -108,6 +108,10 @@ def test_other_files_are_named() -> None:
                 attach_tap(other, "arp")
     with pytest.raises(cbpf.FieldError, match="is closed; pass an open tap"):
         attach_tap(file, "arp")
+    with pytest.raises(cbpf.SocketError, match="descriptor 1000000: it is closed; pass an open tap device"):
+        attach_tap(1_000_000, "arp")
+    with pytest.raises(cbpf.FieldError, match="is a number"):
+        attach_tap(1 << 70, "arp")
     for value in (-1, True, "tap0", None):
         with pytest.raises(cbpf.FieldError, match="tap: "):
             attach_tap(value, "arp")  # type: ignore[arg-type]

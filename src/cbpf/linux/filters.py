@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from contextlib import suppress
 
-from .._typing import Generic, TypeVar
+from .._typing import Final, Generic, TypeVar
+from .._validators import flag, optional
 from ..errors import FieldError
 from ..facade.arguments import ProgramSource
 from ..isa.program import Program
@@ -22,6 +23,8 @@ from .socket_options import (
     set_int,
 )
 from .sockets import SocketArgument, Target, target_of
+
+_check_discard_queued: Final = optional(flag)
 
 
 def attach(
@@ -52,7 +55,8 @@ def attach(
         VerificationError: The kernel would reject the program; the exception holds all findings.
         SocketError: The filter is locked, the program is too large for the memory of the socket, the process lacks
             CAP_NET_ADMIN, which recent kernels require for TCP, or the kernel rejects the program for another reason.
-        FieldError: *socket* is closed or not a socket, or *discard_queued* is True for a stream socket.
+        FieldError: *socket* is closed or not a socket, *discard_queued* is True for a stream socket, or an argument is
+            invalid.
 
     Warns:
         ProgramWarning: The program tests the EtherType of an Ethernet header, and the socket sees packets without one;
@@ -68,6 +72,7 @@ def attach(
     >>> receiver.recv(100)
     b'Alpha'
     """
+    discard_queued, lock = _check_discard_queued("discard_queued", discard_queued), flag("lock", lock)
     target = target_of(socket)
     if discard_queued and not target.loses_no_data:
         fact = "discarding queued data would destroy data of the connection"

@@ -3,7 +3,7 @@
 import socket
 
 from .._typing import Final
-from .._validators import text, within
+from .._validators import flag, text, within
 from ..errors import FieldError
 from ..facade.arguments import ProgramSource
 from .failures import OPENING, explained
@@ -57,7 +57,7 @@ def packet_socket(
     place = f"interface {_checked_name(interface)!r}"
     if kind not in _KINDS:
         raise FieldError(f"kind: {kind!r} is neither socket.SOCK_RAW nor socket.SOCK_DGRAM")
-    protocol = _check_protocol("protocol", protocol)
+    protocol, lock = _check_protocol("protocol", protocol), flag("lock", lock)
     with explained(place, OPENING):
         opened = socket.socket(socket.AF_PACKET, kind, _NO_PROTOCOL)
     try:

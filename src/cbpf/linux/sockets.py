@@ -10,6 +10,8 @@ from .._typing import Final, Protocol, TypeAlias
 from ..errors import CbpfError, FieldError
 from .socket_options import SO_DOMAIN, SO_LOCK_FILTER, SO_TYPE, SOL_SOCKET, get_int
 
+MAX_DESCRIPTOR: Final = 0x7FFF_FFFF  # an int of C
+
 
 class HasDescriptor(Protocol):
     """A socket object: one of the module socket, of asyncio, trio or another library."""
@@ -115,7 +117,7 @@ def descriptor_of(argument: object, name: str) -> int:
         raise FieldError(f"{name}: {argument!r} has no descriptor; pass an object with fileno()") from None
     if not isinstance(descriptor, int):
         raise FieldError(f"{name}: the fileno() of {argument!r} is not a number")
-    if descriptor < 0:
+    if not 0 <= descriptor <= MAX_DESCRIPTOR:
         raise _closed(name, argument)
     return descriptor
 

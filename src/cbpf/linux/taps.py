@@ -12,7 +12,7 @@ from .charges import check_size
 from .failures import ATTACHING, explained
 from .programs import program_for_ethernet
 from .socket_options import sock_fprog
-from .sockets import HasDescriptor, check_linux, descriptor_of
+from .sockets import MAX_DESCRIPTOR, HasDescriptor, check_linux, descriptor_of
 
 if sys.platform == "linux":
     import fcntl
@@ -23,6 +23,7 @@ _TUNDETACHFILTER: Final = 0x401054D6
 _IFF_TAP: Final = 2
 _INTERFACE_REQUEST: Final = struct.Struct("16sH22x")  # struct ifreq
 _IDENTIFYING: Final = {
+    errno.EBADF: "it is closed; pass an open tap device",
     errno.ENOTTY: "it is not a tap device; open /dev/net/tun, and create the interface with TUNSETIFF",
     errno.EBADFD: "it has no interface; create one with TUNSETIFF before the filter is attached",
 }
@@ -71,7 +72,7 @@ def detach_tap(tap: HasDescriptor | int) -> None:
 
 def _descriptor(tap: HasDescriptor | int) -> int:
     """Return the descriptor of a tap device, which programs open with `os.open` and have as a number."""
-    if isinstance(tap, int) and not isinstance(tap, bool) and tap >= 0:
+    if isinstance(tap, int) and not isinstance(tap, bool) and 0 <= tap <= MAX_DESCRIPTOR:
         return tap
     return descriptor_of(tap, "tap")
 
