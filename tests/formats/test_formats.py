@@ -24,7 +24,7 @@ def test_the_options_name_every_format_of_the_registry() -> None:
 def test_programs_round_trip_through_every_format(program: cbpf.Program) -> None:
     """A format that can represent a program reads it back, by name and, unless it is empty, by recognition."""
     for name in cbpf.FORMAT_NAMES:
-        if name == "savefile" and not program:
+        if name in ("iptables", "savefile", "tc") and not program:
             continue
         data = _rendered(program, name)
         if data is None:

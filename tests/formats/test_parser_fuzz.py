@@ -141,7 +141,7 @@ def _check(source: str | bytes, name: str) -> None:
 
 def _check_round_trips(program: cbpf.Program) -> None:
     for name in cbpf.FORMAT_NAMES:
-        if name == "savefile" and not program:
+        if name in ("iptables", "savefile", "tc") and not program:
             continue
         try:
             data = cbpf.render_bytes(program, name)

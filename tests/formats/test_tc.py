@@ -43,6 +43,8 @@ def test_the_tools_accept_programs_up_to_the_limit(name: str, longest: int, show
     assert cbpf.parse(command) == cbpf.parse(command, format=name) == returns(longest)
     with pytest.raises(cbpf.ProgramFormatError, match=rf"cannot represent {longest + 1:,} instructions; "):
         cbpf.render(returns(longest + 1), name)
+    with pytest.raises(cbpf.ProgramFormatError, match=f"has no instructions; the format {name} requires at least one"):
+        cbpf.render([], name)
     if missing() is not None:
         pytest.skip(str(missing()))
     result = run_alone(f"{command} && {show}")

@@ -44,6 +44,8 @@ def _bytecode(program: Program) -> str:
 
 
 def _check_length(program: Program, name: str, longest: int, rule: str) -> None:
+    if not program:
+        raise ProgramFormatError(f"program: has no instructions; the format {name} requires at least one")
     if len(program) > longest:
         fact = f"program: the format {name} cannot represent {len(program):,} instructions"
         raise ProgramFormatError(f"{fact}; {rule}")
