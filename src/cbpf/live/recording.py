@@ -92,8 +92,6 @@ def _format_name(container: RecordedContainer | None, paths: Iterable[Path]) -> 
         return container
     names: Any = {format_name_for_file(os.fsdecode(path)) for path in paths}
     if len(names) > 1:
-        raise FieldError(
-            "container: the names of the files require pcap and pcapng; choose one (--pcap, --pcapng)"
-        )
+        raise FieldError("container: the names of the files require pcap and pcapng; choose one (--pcap, --pcapng)")
     name: RecordedContainer = names.pop()
     return name
