@@ -31,7 +31,7 @@ _MAX_SNAPLEN: Final = 262_144
 @option("-w", "target", kind=FILE, help="Capture to write, - for standard output. Without it, packets are printed.")
 @option(
     "--route", "routes", metavar="EXPRESSION=FILE", kind=ROUTE, multiple=True,
-    help="Also write the packets that EXPRESSION accepts to FILE; may be repeated, instead of -w.",
+    help="Write the packets that EXPRESSION accepts to FILE, in place of -w; may be repeated.",
 )  # fmt: skip
 @option("--rest", kind=FILE, help="With --route, write the packets that no route accepts to FILE.")
 @option("-c", "count", metavar="COUNT", kind=Integer(1), help="Stop after COUNT packets.")
@@ -90,7 +90,7 @@ def command(
       cbpf capture -D
       cbpf capture -i eth0 -w out.pcap 'tcp port 443'
       cbpf capture -i any -c 10 udp port 53
-      cbpf capture -i eth0 --route arp=arp.pcap --rest rest.pcapng.zst
+      cbpf capture -i eth0 --route arp=arp.pcap --rest rest.pcap.zst
     """
     if lists_interfaces:
         return _list_interfaces()
