@@ -5,7 +5,6 @@ its start. Run as a script, it is a loop over `cbpf.sniff`, which ends with the 
 """
 
 import re
-import resource
 import shutil
 import signal
 import subprocess
@@ -26,7 +25,6 @@ import cbpf
 _COUNT: Final = 1_000_000
 _SETTLING: Final = 0.5  # seconds after the flood, until all packets are read
 _FILTER: Final = "udp"
-_ROTATED: Final = 10  # floods during which files are rotated
 _CAPTURED: Final = re.compile(r"([\d,]+) packets captured")
 
 
@@ -64,7 +62,6 @@ def live(setting: Setting) -> Iterator[Section]:
         [_measured(receiver.command, sender, count, rates) for receiver in receivers] for _ in range(setting.rounds(9))
     ]
     yield _section(receivers, costs, count, median(rates))
-    yield _rotation(sender, count)
     sender.close()
 
 
@@ -114,30 +111,6 @@ def _section(receivers: list[_Receiver], costs: list[list[_Cost]], count: int, r
     flood = f"{count:,} frames of {len(FRAME)} bytes, about {rate:,.0f} a second, over a veth pair"
     note = f"{flood}. Start-up is not counted."
     return Section("Live captures", heading, rows, note, goals)
-
-
-def _rotation(sender: Sender, count: int) -> Section:
-    """Measure the memory of a capture that rotates its files for a long time."""
-    path = str(WORKSPACE / "rotated.pcap")
-    command = [CBPF, "capture", "-i", EAST, "-w", path, "-C", "1", "-W", "4"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        process.stderr.readline()
-        sizes = []
-        for _ in range(_ROTATED):
-            sender.send(count // _ROTATED)
-            time.sleep(_SETTLING)
-            sizes.append(_resident_bytes(process.pid) / 1e6)
-        process.send_signal(signal.SIGINT)
-        process.stderr.read()
-    goals = [at_most("`cbpf capture -C`: growth of memory", 10.0, sizes[-1] - sizes[1], "{:.1f} MB")]
-    rows = [[f"after {number}", f"{size:.1f}"] for number, size in enumerate(sizes, 1)]
-    note = f"{count // _ROTATED:,} packets each, in files of 1 MB: `cbpf capture -C 1 -W 4`."
-    return Section("Memory of a rotating capture", ["case", "MB resident"], rows, note, goals)
-
-
-def _resident_bytes(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 def _loop() -> None:

@@ -27,6 +27,7 @@ from benchmarks.optimizing import optimizing
 from benchmarks.processes import WARM_CACHE, output
 from benchmarks.proofs import proofs
 from benchmarks.report import Results, Section, TopicResult, charts, document, from_json, goals_document, to_json
+from benchmarks.rotating import rotation
 from benchmarks.setting import Omitted, Setting
 from benchmarks.split import split
 from benchmarks.startup import startup
@@ -44,6 +45,7 @@ TOPICS: Final[dict[str, Callable[[Setting], Iterator[Section]]]] = {
     "split": split,
     "iterate": iterating,
     "live": live,
+    "rotation": rotation,
     "hot": hot,
     "call": one_packet,
     "batch": batches,
