@@ -2,10 +2,12 @@
 
 import errno
 import os
+import pwd
 import resource
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +23,7 @@ from support.namespaces import EAST
 
 FRAMES = [ARP, UDP, TAGGED] * 5
 BLOCK_TIME = 0.02
+NOBODY = next((entry.pw_uid for entry in pwd.getpwall() if entry.pw_name == "nobody"), None)
 
 Send = Callable[..., None]
 
@@ -207,3 +210,46 @@ def test_routes_sort_packets_for_some_time(cli: CommandLine, send: Send, tmp_pat
         assert process.wait() == 0
     assert data_of(tmp_path / "udp.pcapng") == [UDP] * 5
     assert data_of(tmp_path / "rest.pcapng") == [ARP, TAGGED] * 5
+
+
+# -- privileges ----------------------------------------------------------------
+
+_REPORTING_IMPORTS = """
+import os, sys
+
+def report(event, arguments):
+    if event == "import" and os.getuid():
+        os.write(2, f"imported {arguments[0]} as another user\\n".encode())
+
+sys.addaudithook(report)
+from cbpf.__main__ import main
+main()
+"""
+OUTPUTS = [
+    ("-w", "a.pcapng.gz"),
+    *(
+        pytest.param(output, marks=pytest.mark.slow)
+        for output in (
+            ("-w", "a.pcap"),
+            ("-w", "a.pcap.xz", "-C", "1", "-W", "2"),
+            ("--route", "udp=a.pcapng.zst", "--rest", "b.pcapng"),
+            (),
+        )
+    ),
+]
+
+
+@pytest.mark.skipif(NOBODY is None, reason="There is no user nobody.")
+@pytest.mark.parametrize("output", OUTPUTS, ids=lambda output: " ".join(output) or "print")
+def test_nothing_is_imported_after_the_user_has_changed(send: Send, tmp_path: Path, output: tuple[str, ...]) -> None:
+    # The files of Python may be unreadable for the other user, also where this test runs.
+    tmp_path.chmod(0o777)
+    command = [sys.executable, "-c", _REPORTING_IMPORTS, "capture", "-i", EAST, "-c", "15", "-Z", "nobody", *output]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert started(process).startswith("capturing on east")
+        send(*FRAMES)
+        printed, messages = process.communicate()
+    assert messages.decode().splitlines() == ["15 packets captured, 15 accepted by the filter, 0 dropped by the system"]
+    written = {path.name.split(".")[0]: path for path in tmp_path.iterdir()}
+    assert {path.stat().st_uid for path in written.values()} <= {NOBODY}
+    assert len(printed.splitlines()) + sum(len(data_of(path)) for path in written.values()) >= 15

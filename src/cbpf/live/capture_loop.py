@@ -133,8 +133,28 @@ class CaptureLoop:
         self._has_ended = True
         self.stop()
         with self.exclusive():
-            self.handle.close()
+            self._close_handle()
             if self._wake_writer >= 0:
                 os.close(self._wake_reader)
                 os.close(self._wake_writer)
                 self._wake_writer = self._wake_reader = -1
+
+    def _close_handle(self) -> None:
+        self.handle.close()
+
+
+class RehearsalLoop(CaptureLoop):
+    """A loop that passes one empty packet to the dumper and ends. The handle is used by another loop, which owns it."""
+
+    def __init__(self, handle: LibpcapHandle) -> None:
+        super().__init__(handle, count=1, duration=None, block_time=0)
+        self._has_more = True
+
+    def _dispatch(self, dumper: Dumper, max_packets: int) -> int:
+        dumper.write_empty_packet()
+        self.packets = self.steps = 1
+        self._has_ended = True
+        return 1
+
+    def _close_handle(self) -> None:
+        pass

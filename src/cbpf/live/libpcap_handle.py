@@ -28,6 +28,7 @@ from ..packet.link_types import LinkType, link_type, link_type_by_dlt
 from .c_files import CFile, MemoryFile
 
 _ERROR_SIZE: Final = 256  # PCAP_ERRBUF_SIZE
+_PACKET_HEADER_SIZE: Final = 2 * ctypes.sizeof(ctypes.c_long) + 8  # struct pcap_pkthdr
 _REJECT_ALL: Final = Program([RetConstant(0)])
 
 _NO_SUCH_INTERFACE, _NO_MONITOR_MODE, _NO_PERMISSION, _IS_DOWN, _NO_PROMISCUOUS_PERMISSION = -5, -6, -8, -9, -11
@@ -100,6 +101,12 @@ class Dumper:
         self.address = c_void_p(address)
         self.function = ctypes.cast(library.pcap_dump, c_void_p)
         self.file = file
+        self._library = library
+
+    def write_empty_packet(self) -> None:
+        """Write a packet without bytes, at time 0."""
+        header = ctypes.create_string_buffer(_PACKET_HEADER_SIZE)
+        self._library.pcap_dump(self.address, header, b"")
 
 
 class LibpcapHandle:

@@ -17,7 +17,7 @@ from ..packet.host_order import HOST_BYTE_ORDER
 from ..packet.link_types import LinkType
 from ..packet.link_types import link_type as find_link_type
 from ..vm import VM
-from .capture_loop import CaptureLoop
+from .capture_loop import CaptureLoop, RehearsalLoop
 from .filters import LIVE_DIALECT, LiveTarget
 from .libpcap_handle import HandleOptions, LibpcapHandle
 from .packet_stream import PacketStream, prepare_reader
@@ -127,18 +127,20 @@ class Sniffer(Iterator[Packet]):
 
     Args:
         loop: The loop over the packets of an opened interface.
-        filter: The first filter.
+        filter: The first filter; None: the interface has its filter.
     """
 
-    def __init__(self, loop: CaptureLoop, filter: ProgramSource) -> None:
+    def __init__(self, loop: CaptureLoop, filter: "ProgramSource | None") -> None:
         handle = loop.handle
         self._loop = loop
         self._target = LiveTarget(handle.interface, handle.link_type, handle.snaplen)
         self._packets = self._iterate()
+        self._piece: list[Packet | None] = []
         self._stream: PacketStream | None = None
         self._changed_at = -1  # the batch in which the filter was changed
         self._changed: VM | None = None
-        handle.set_first_filter(self._target.program(filter))
+        if filter is not None:
+            handle.set_first_filter(self._target.program(filter))
 
     @property
     def interface(self) -> Interface:
@@ -175,18 +177,31 @@ class Sniffer(Iterator[Packet]):
     def __next__(self) -> Packet:
         return next(self._packets)
 
-    def _iterate(self) -> Generator[Packet, None, None]:
-        for columns in CaptureReader(self.stream()).columns():
-            for packet in chain.from_iterable(columns.pieces()):
-                if self._changed is None or self._is_accepted(packet):
-                    yield packet
+    def _iterate(self) -> Iterator[Packet]:
+        """Return an iterator that takes no step in Python for each packet."""
+        return filter(None, chain.from_iterable(self._pieces()))
 
-    def _is_accepted(self, packet: Packet) -> bool:
-        """Return whether the filter accepts a packet that may have been read before the filter was changed."""
-        vm = self._changed
+    def _pieces(self) -> Generator[list[Packet | None], None, None]:
+        """Yield the packets, some at once, with None for those that the filter has rejected since they arrived."""
+        for columns in CaptureReader(self.stream()).columns():
+            for packets in columns.pieces():
+                self._piece = [*packets]
+                self._filter_again()  # after the assignment, so that no change of the filter misses these packets
+                yield self._piece
+
+    def _filter_again(self) -> None:
+        """Replace the packets of the present piece that were read before the filter was changed and that it rejects.
+
+        The piece keeps its length: another thread may iterate over it meanwhile.
+        """
+        vm, piece = self._changed, self._piece
         if vm is None or self._packet_stream().batch != self._changed_at:
-            self._changed = None
-            return True
+            return
+        for index, packet in enumerate(piece):
+            if packet is not None and not self._is_accepted(vm, packet):
+                piece[index] = None
+
+    def _is_accepted(self, vm: VM, packet: Packet) -> bool:
         if self._target.is_cooked:
             return vm.match(packet.data, packet.wire_length) != 0
         view = self.view(packet)
@@ -227,6 +242,8 @@ class Sniffer(Iterator[Packet]):
             self._loop.handle.set_filter(program)
             self._changed_at = self._loop.steps
             self._changed = VM(program, dialect=LIVE_DIALECT)
+        if self._stream is not None:
+            self._filter_again()
 
     def record(
         self,
@@ -286,6 +303,17 @@ class Sniffer(Iterator[Packet]):
         self._loop.require_open()
         pairs = routes.items() if isinstance(routes, Mapping) else iterable("split.routes", routes)
         return record_routes(self._packet_stream(), pairs, rest, container=container, compress=compress)
+
+    def rehearsal(self) -> "Sniffer":
+        """Return a sniffer that receives one empty packet and ends, for a program that gives up privileges.
+
+        If it is iterated or recorded as this one will be, everything is imported that this one needs: the files of
+        Python may be unreadable later.
+
+        Returns:
+            The sniffer, a context manager. Closing it does not close this one.
+        """
+        return Sniffer(RehearsalLoop(self._loop.handle), None)
 
     def stop(self) -> None:
         """End the capture without loss: the iterator returns the packets that have arrived, and then ends.

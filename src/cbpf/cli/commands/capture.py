@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout, suppress
 
 import cbpf
 
@@ -118,19 +118,26 @@ def command(
         immediate=immediate,
         **({} if buffer_size is None else {"buffer_size": buffer_size << 10}),
     ) as sniffer:
+
+        def write(sniffer: cbpf.Sniffer, place: Callable[[str], str] = str) -> None:
+            """Write or print all packets; *place* returns the path for the name of a file."""
+            files: dict[str, Any] = {"container": None if container == "same" else container, "compress": compress}
+            if target is not None:
+                sniffer.record(place(target), rotation=rotation, **files)
+            elif routes:
+                targets = [(accept, place(path)) for accept, path in pairs]
+                sniffer.split(targets, rest=None if rest is None else place(rest), **files)
+            else:
+                _print_packets(sniffer, lines_of)
+
         if user is not None and os.geteuid() == 0:
+            _rehearse(sniffer, write)
             _become(user)
         try:
             with _stopped_by_signals(sniffer):
                 if not quiet:
                     _announce(sniffer)
-                files: dict[str, Any] = {"container": None if container == "same" else container, "compress": compress}
-                if target is not None:
-                    sniffer.record(target, rotation=rotation, **files)
-                elif routes:
-                    sniffer.split(pairs, rest=rest, **files)
-                else:
-                    _print_packets(sniffer, lines_of)
+                write(sniffer)
         finally:
             if not quiet:
                 _report(sniffer)
@@ -173,6 +180,41 @@ def _stopped_by_signals(sniffer: cbpf.Sniffer) -> Iterator[None]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+def _rehearse(sniffer: cbpf.Sniffer, write: Callable[[cbpf.Sniffer, Callable[[str], str]], None]) -> None:
+    """Write a packet to other files, so that all modules are imported: another user may be unable to read them.
+
+    Machine code is compiled, because that user cannot read this one's cache either. An error occurs again when the
+    packets of the interface are written.
+    """
+    import io
+    import tempfile
+    from itertools import count
+
+    numbers = count()
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        _code_cache(directory),
+        suppress(cbpf.CbpfError),
+        redirect_stdout(io.StringIO()),
+        sniffer.rehearsal() as rehearsal,
+    ):
+        write(rehearsal, lambda name: os.path.join(directory, f"{next(numbers)}-{os.path.basename(name)}"))
+
+
+@contextmanager
+def _code_cache(directory: str) -> Iterator[None]:
+    """Let the cache of machine code be in a directory."""
+    name = "XDG_CACHE_HOME"
+    previous = os.environ.get(name)
+    os.environ[name] = directory
+    try:
+        yield
+    finally:
+        del os.environ[name]
+        if previous is not None:
+            os.environ[name] = previous
 
 
 def _become(user: str) -> None:
