@@ -147,6 +147,25 @@ def test_no_forbidden_packet_follows_a_change_under_load(namespace: None, rounds
                     break
 
 
+@pytest.mark.fuzz
+def test_a_filter_with_extensions_begins_at_once_under_load(namespace: None, rounds: Rounds) -> None:
+    with cbpf.sniff(EAST, "", block_time=0.01) as sniffer, flood() as sending:
+        sending.wait()
+        next(sniffer)
+        for number, _ in enumerate(rounds(12)):
+            kind = KINDS[number % 2]
+            sniffer.set_filter([*cbpf.parse("ld type\njeq #0,1,0\nret #0"), *accepts(kind)])
+            sent = sending.sent
+            numbers = []
+            for packet in sniffer:
+                assert kind_of(packet.data) == kind
+                numbers.append(number_of(packet.data))
+                if numbers[-1] > sent + 100:
+                    break
+            wanted = [item for item in range(sent + 1, numbers[-1] + 1) if KINDS[item % 2] == kind]
+            assert [item for item in numbers if item > sent] == wanted or sniffer.dropped
+
+
 def test_another_thread_changes_the_filter_under_load(namespace: None) -> None:
     with cbpf.sniff(EAST, accepts(KINDS[0]), block_time=0.001) as sniffer, flood() as sending:
         sending.wait()

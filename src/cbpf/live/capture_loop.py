@@ -35,7 +35,6 @@ class CaptureLoop:
     def __init__(self, handle: LibpcapHandle, *, count: int | None, duration: float | None, block_time: float) -> None:
         self.handle = handle
         self.packets = 0
-        self.steps = 0  # that had packets
         self._count = count
         self._deadline = None if duration is None else time.monotonic() + duration
         self._block_time = block_time
@@ -76,7 +75,6 @@ class CaptureLoop:
         self._has_more = packets == limit
         self.packets += packets
         if packets:
-            self.steps += 1
             self._next_step = now + _STEP_INTERVAL
         if now >= self._next_statistics:
             self.handle.statistics()
@@ -152,7 +150,7 @@ class RehearsalLoop(CaptureLoop):
 
     def _dispatch(self, dumper: Dumper, max_packets: int) -> int:
         dumper.write_empty_packet()
-        self.packets = self.steps = 1
+        self.packets = 1
         self._has_ended = True
         return 1
 

@@ -140,6 +140,7 @@ class LibpcapHandle:
         self.max_wait = self._required_wait()
         self._is_cooked = self.link_type.dlt in (_SLL, _SLL2)
         self._is_packet_socket = _is_packet_socket(self.descriptor)
+        self._has_host_clock = options.clock in (None, "host")
 
     def _activate(self, options: HandleOptions) -> None:
         library, handle = self._library, self._handle
@@ -186,7 +187,7 @@ class LibpcapHandle:
 
         libpcap filters them again, but cannot run every program for the kernel; then they are discarded.
         """
-        if not self._is_packet_socket or self._is_cooked or _runs_in_libpcap(program):
+        if not self._needs_kernel(program):
             self.set_filter(program)
             return
         self._check_room(program)
@@ -197,6 +198,28 @@ class LibpcapHandle:
             while self.dispatch(_MAX_DISCARDED, dumper):
                 file.take()
         attach_program(self.descriptor, program)
+
+    def replace_filter(self, program: Program) -> int:
+        """Replace the filter of a handle that has one.
+
+        libpcap filters packets again that arrived before, but cannot run every program for the kernel. Such a program
+        is attached while no packet is accepted: so the times of packets show whether they arrived before.
+
+        Returns:
+            The time up to which packets arrived that are not filtered again, in nanoseconds since 1970, or 0. Packets
+            that were dispatched before are not filtered again either.
+        """
+        if not self._needs_kernel(program) or not self._has_host_clock:
+            self.set_filter(program)
+            return 0
+        self._check_room(program)
+        self.reject_all()
+        time_ns = time.time_ns()
+        attach_program(self.descriptor, program)
+        return time_ns
+
+    def _needs_kernel(self, program: Program) -> bool:
+        return self._is_packet_socket and not self._is_cooked and not _runs_in_libpcap(program)
 
     def set_filter(self, program: Program) -> None:
         """Replace the filter; packets that arrived before are filtered again, or discarded (pcap_setfilter).

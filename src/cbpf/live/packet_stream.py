@@ -36,13 +36,11 @@ class PacketStream:
     """A binary file object with a pcap: its header, and the packets as they arrive.
 
     A read returns complete records of packets that arrived together, or a part of them if there is no space for all.
-    *batch* is the number of the step of the loop that the latest bytes are from.
     """
 
     def __init__(self, loop: CaptureLoop) -> None:
         self.name = loop.handle.interface
         self.live_interface = LiveInterface(self.name, loop.statistics)
-        self.batch = 0
         self._loop = loop
         self._file = MemoryFile()
         self._dumper = loop.handle.dumper(self._file)
@@ -63,7 +61,6 @@ class PacketStream:
     def _next_batch(self) -> bytes:
         if not self._loop.step(self._dumper):
             return b""
-        self.batch = self._loop.steps
         try:
             return self._file.take()
         except OSError as error:

@@ -16,9 +16,9 @@ from ..packet.af_packet import SocketView, socket_view
 from ..packet.host_order import HOST_BYTE_ORDER
 from ..packet.link_types import LinkType
 from ..packet.link_types import link_type as find_link_type
-from ..vm import VM
 from .capture_loop import CaptureLoop, RehearsalLoop
-from .filters import LIVE_DIALECT, LiveTarget
+from .filter_change import FilterChange, vm_for_earlier_packets
+from .filters import LiveTarget
 from .libpcap_handle import HandleOptions, LibpcapHandle
 from .packet_stream import PacketStream, prepare_reader
 from .recording import Path, RecordedContainer, record, record_routes
@@ -137,8 +137,7 @@ class Sniffer(Iterator[Packet]):
         self._packets = self._iterate()
         self._piece: list[Packet | None] = []
         self._stream: PacketStream | None = None
-        self._changed_at = -1  # the batch in which the filter was changed
-        self._changed: VM | None = None
+        self._change: FilterChange | None = None
         if filter is not None:
             handle.set_first_filter(self._target.program(filter))
 
@@ -190,22 +189,8 @@ class Sniffer(Iterator[Packet]):
                 yield self._piece
 
     def _filter_again(self) -> None:
-        """Replace the packets of the present piece that were read before the filter was changed and that it rejects.
-
-        The piece keeps its length: another thread may iterate over it meanwhile.
-        """
-        vm, piece = self._changed, self._piece
-        if vm is None or self._packet_stream().batch != self._changed_at:
-            return
-        for index, packet in enumerate(piece):
-            if packet is not None and not self._is_accepted(vm, packet):
-                piece[index] = None
-
-    def _is_accepted(self, vm: VM, packet: Packet) -> bool:
-        if self._target.is_cooked:
-            return vm.match(packet.data, packet.wire_length) != 0
-        view = self.view(packet)
-        return vm.evaluate(view.data, metadata=view.metadata, wire_length=view.wire_length) != 0
+        if self._change is not None:
+            self._change.apply(self._piece)
 
     def view(self, packet: Packet) -> SocketView:
         """Return a packet as the filter saw it, with the metadata that is known: VLAN tag, direction, interface.
@@ -239,11 +224,10 @@ class Sniffer(Iterator[Packet]):
         program = self._target.program(filter)
         with self._loop.exclusive():
             self._loop.require_open()
-            self._loop.handle.set_filter(program)
-            self._changed_at = self._loop.steps
-            self._changed = VM(program, dialect=LIVE_DIALECT)
-        if self._stream is not None:
-            self._filter_again()
+            time_ns = self._loop.handle.replace_filter(program)
+            vm = vm_for_earlier_packets(program, self._target)
+            self._change = FilterChange(self._target, vm, self._loop.packets, time_ns)
+        self._filter_again()
 
     def record(
         self,
