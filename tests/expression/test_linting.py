@@ -14,6 +14,7 @@ from cbpf.expression.linting.rules import LINT_RULES, SYNTACTIC_RULES
 from cbpf.expression.linting.tree_view import TreeView
 from cbpf.expression.names import SystemResolver
 from cbpf.expression.parser import parse
+from support.command_line import CommandLine
 from support.corpus_filters import CORPUS, Filter
 
 Expected = tuple[str, str, str]
@@ -442,3 +443,59 @@ def test_deep_and_long_expressions_are_linted() -> None:
     chain = "tcp or udp and " * count + "ip"
     for expression, identifier in (nested, "shifted-test"), (chain, "mixed-operators"):
         assert cbpf.lint_expression(expression, timeout=0.2)[0].identifier == identifier
+
+
+# -- live sockets --------------------------------------------------------------
+
+LIVE = {
+    "ip and vlan 5": ["rejects-all"],  # the tag has been removed, so the EtherType is that of IP
+    "not vlan 5 and udp": ["shifted-test"],
+    "(ip or vlan) and host 192.0.2.1": ["shifted-test"],
+    "vlan or ip": ["shifted-test"],
+}
+"""Expressions without a mistake for a live socket, and the findings about them on captures."""
+BOTH = {
+    "vlan 5 or vlan 6": ["shifted-test"],  # a second tag is in the bytes of the packet
+    "mpls or ip": ["shifted-test"],
+    "geneve or ip": ["undefined-offset"],
+    "vlan and vlan 6": [],
+    "not port 80 or 443": ["negated-list"],
+    "udp or udp port 53": ["redundant"],
+    "vlan and inbound and outbound": ["rejects-all"],
+}
+"""Expressions with the same findings on both."""
+
+
+def _identifiers(expression: str, *, live: bool) -> list[str]:
+    return [finding.identifier for finding in cbpf.lint_expression(expression, live=live)]
+
+
+@pytest.mark.parametrize("expression", [*LIVE, *BOTH])
+def test_live_expressions_have_their_own_findings(expression: str) -> None:
+    """compile(lint=True) warns of the same findings."""
+    expected = [] if expression in LIVE else BOTH[expression]
+    assert _identifiers(expression, live=False) == {**LIVE, **BOTH}[expression]
+    assert _identifiers(expression, live=True) == expected
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        cbpf.compile(expression, live=True, lint=True)
+    assert [str(each.message).rpartition("[")[2] for each in caught if "[" in str(each.message)] == [
+        f"{identifier}]" for identifier in expected
+    ]
+
+
+def test_a_removed_tag_does_not_contradict_ip() -> None:
+    frame = bytes.fromhex("020000000002 020000000001 0800 45000014 00000000 4011 0000 c0000201 c0000202")
+    tagged = cbpf.Metadata(vlan=cbpf.VlanTag(5))
+    vm = cbpf.VM(cbpf.compile("ip and vlan 5", live=True), dialect=cbpf.LINUX)
+    assert vm.evaluate(frame, metadata=tagged) == 262144
+
+
+def test_suggestions_for_live_expressions_differ_on_a_packet_with_metadata() -> None:
+    (finding,) = cbpf.lint_expression("inbound and not port 80 or 443", live=True)
+    assert finding.suggestion == "inbound and not port (80 or 443)"
+
+
+def test_the_command_judges_live_expressions(cli: CommandLine) -> None:
+    assert cli("lint", "--live", "ip and vlan 5").exit_code == 0
+    assert cli("lint", "ip and vlan 5").exit_code == 1

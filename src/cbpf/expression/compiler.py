@@ -150,7 +150,6 @@ def _warn_of_mistakes(text: str, target: Target, names: Lookups) -> None:
     """Emit a warning for each error and warning about an expression."""
     from .linting.linter import lint_findings
 
-    target = target._replace(socket=None)  # an expression has the same mistakes on captures
     for finding in lint_findings(text, target, names):
         if finding.severity in ("error", "warning"):
             message = f"{quoted(text)}: {finding.place}: {finding.fact}; {finding.rule} [{finding.identifier}]"

@@ -7,7 +7,7 @@ aside: a program accepts a packet, or it returns 0 although it finds every byte.
 from collections.abc import Sequence
 
 from ..errors import Undecided
-from ..isa.dialects import PCAP
+from ..isa.dialects import PCAP, Dialect
 from ..isa.program import Program
 from ..vm import VM
 from .equivalence import Difference
@@ -19,15 +19,17 @@ from .verdicts import accepts_term
 
 
 class Outcomes:
-    """Queries about parts of a program for the dialect PCAP, each of which is executed symbolically once.
+    """Queries about parts of a program, each of which is executed symbolically once.
 
     Args:
         program: The program; it contains all loads of its parts.
+        dialect: Its dialect.
         timeout: The time for all queries, in seconds from now; None: no limit.
     """
 
-    def __init__(self, program: Program, *, timeout: float | None) -> None:
-        self._query = _query(_vm(program), timeout=timeout)
+    def __init__(self, program: Program, *, dialect: Dialect = PCAP, timeout: float | None) -> None:
+        self._dialect = dialect
+        self._query = _query(_vm(program, dialect), timeout=timeout)
         self._parts: dict[Program, tuple[VM, Execution]] = {}
 
     def can_coincide(self, outcomes: Sequence[tuple[Program, bool]]) -> bool:
@@ -44,29 +46,37 @@ class Outcomes:
 
     def _condition(self, part: Program, accepts: bool) -> BoolTerm:
         if part not in self._parts:
-            vm = _vm(part)
-            self._parts[part] = vm, execute_symbolically(vm.program, PCAP, self._query.packet)
-        return _outcome(self._query.terms, self._parts[part][1], accepts)
+            vm = _vm(part, self._dialect)
+            self._parts[part] = vm, execute_symbolically(vm.program, self._dialect, self._query.packet)
+        return _outcome(self._query.terms, self._parts[part][1], accepts, self._dialect)
 
 
 def accepted_by_one(
-    narrow: Program, wide: Program, *, preferences: Sequence[Program] = (), timeout: float | None
+    narrow: Program,
+    wide: Program,
+    *,
+    preferences: Sequence[Program] = (),
+    dialect: Dialect = PCAP,
+    timeout: float | None,
 ) -> Difference | None:
     """Return a small packet that the first program accepts and for which the second one returns 0, or None.
 
     The packet is accepted by the first of the *preferences* that allows one. None: there is a proof that no such packet
     exists. Raises the exceptions of `difference`.
     """
-    vms = _vm(narrow), _vm(wide)
+    vms = _vm(narrow, dialect), _vm(wide, dialect)
     query = _query(*vms, timeout=timeout)
     accepting, rejecting = query.executions
-    differ = query.terms.all(_outcome(query.terms, accepting, True), _outcome(query.terms, rejecting, False))
+    differ = query.terms.all(
+        _outcome(query.terms, accepting, True, dialect), _outcome(query.terms, rejecting, False, dialect)
+    )
     if query.solve(differ) is None:
         return None
     for preference in (*preferences, None):
-        also = () if preference is None else (_vm(preference),)
-        executions = (execute_symbolically(vm.program, PCAP, query.packet) for vm in also)
-        condition = query.terms.all(differ, *(_outcome(query.terms, execution, True) for execution in executions))
+        also = () if preference is None else (_vm(preference, dialect),)
+        executions = (execute_symbolically(vm.program, dialect, query.packet) for vm in also)
+        conditions = (_outcome(query.terms, execution, True, dialect) for execution in executions)
+        condition = query.terms.all(differ, *conditions)
 
         def confirm(model: Model, accepting: Sequence[VM] = (vms[0], *also)) -> bool:
             return all(_has_outcome(vm, True, model) for vm in accepting) and _has_outcome(vms[1], False, model)
@@ -77,17 +87,17 @@ def accepted_by_one(
     return None
 
 
-def _vm(program: Program) -> VM:
-    return VM(program, engine="interpreter", dialect=PCAP)
+def _vm(program: Program, dialect: Dialect) -> VM:
+    return VM(program, engine="interpreter", dialect=dialect)
 
 
 def _query(*vms: VM, timeout: float | None) -> Query:
     return Query(*vms, shortest=0, longest=65535, timeout=timeout)
 
 
-def _outcome(terms: Terms, execution: Execution, accepts: bool) -> BoolTerm:
+def _outcome(terms: Terms, execution: Execution, accepts: bool, dialect: Dialect) -> BoolTerm:
     """Return the condition that a program ends with an outcome; an end at a missing byte is none."""
-    verdicts = [(path, accepts_term(terms, PCAP, verdict)) for path, verdict in execution.returned]
+    verdicts = [(path, accepts_term(terms, dialect, verdict)) for path, verdict in execution.returned]
     return terms.any(*(terms.all(path, accepted if accepts else terms.negate(accepted)) for path, accepted in verdicts))
 
 

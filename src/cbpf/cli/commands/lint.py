@@ -33,6 +33,7 @@ _OUTCOMES: Final = {True: "accepted", False: "rejected"}
 @expression_file_option
 @netmask_option
 @option("--all", "show_notes", is_flag=True, help="Show notes as well: properties that nearly all filters have.")
+@option("--live", is_flag=True, help="Judge the expression for a live Linux packet socket, as cbpf compile --live.")
 @new_timeout_option(10, "Time limit of all comparisons of programs, in seconds.")
 @option("--json", "as_json", is_flag=True, help="Print one line of JSON per finding.")
 def command(
@@ -41,6 +42,7 @@ def command(
     expression_file: str | None,
     netmask: str | None,
     show_notes: bool,
+    live: bool,
     timeout: float,
     as_json: bool,
 ) -> int:
@@ -58,13 +60,14 @@ def command(
       cbpf lint 'not port 80 or 443'
     """
     text = read_expression(expression, expression_file)
-    findings = cbpf.lint_expression(text, link_type=link_type, netmask=netmask, notes=True, timeout=timeout)
+    findings = cbpf.lint_expression(text, link_type=link_type, netmask=netmask, notes=True, timeout=timeout, live=live)
     shown = [finding for finding in findings if show_notes or finding.severity != "note"]
+    dialect = cbpf.LINUX if live else cbpf.PCAP
     for finding in shown:
         if finding.severity == "undecided":
             echo(f"cbpf: {finding.fact}; {finding.rule} [{finding.identifier}]", err=True)
         else:
-            echo(json.dumps(finding.as_dict()) if as_json else "\n".join(_lines(finding, expression_file)))
+            echo(json.dumps(finding.as_dict()) if as_json else "\n".join(_lines(finding, expression_file, dialect)))
     severities = [finding.severity for finding in findings]
     mistakes = severities.count("error") + severities.count("warning")
     if not as_json:
@@ -74,7 +77,7 @@ def command(
     return UNDECIDED if any(finding.identifier == "time-limit" for finding in findings) else 0
 
 
-def _lines(finding: cbpf.LintFinding, source: str | None) -> Iterator[str]:
+def _lines(finding: cbpf.LintFinding, source: str | None, dialect: cbpf.Dialect) -> Iterator[str]:
     """Yield the text of a finding: its message, its place, and the expression to write instead."""
     yield f"{'expression' if source is None else display_name(source)}: {finding}"
     yield _underlined(finding)
@@ -85,7 +88,7 @@ def _lines(finding: cbpf.LintFinding, source: str | None) -> Iterator[str]:
     if packet is not None:
         outcomes = [_OUTCOMES[bool(verdict)] for verdict in (packet.left_verdict, packet.right_verdict)]
         yield f"  this packet is {outcomes[0]} as written, and {outcomes[1]} by the suggestion:"
-        for line in packet_lines(packet.packet, packet.wire_length, packet.metadata, cbpf.PCAP):
+        for line in packet_lines(packet.packet, packet.wire_length, packet.metadata, dialect):
             yield f"  {line}"
 
 

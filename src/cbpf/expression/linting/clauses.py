@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from ..._named_tuple import NamedTuple
 from ..._typing import Final
 from ...errors import MissingLibrary
-from ...isa.dialects import PCAP
+from ...isa.dialects import Dialect
 from ...isa.instructions import RetConstant
 from ...isa.program import Program
 from ...optimizer.ir.value_numbering import TooLarge
@@ -61,7 +61,8 @@ class Clauses:
         try:
             with self._comparison.limits() as timeout:
                 if self._outcomes is None:
-                    self._outcomes = Outcomes(plain_program(self._generated.condition), timeout=timeout)
+                    whole = plain_program(self._generated.condition)
+                    self._outcomes = Outcomes(whole, dialect=self._comparison.dialect, timeout=timeout)
                 outcomes = [(self._program(literal.part.span), literal.holds) for literal in literals]
                 return not self._outcomes.can_coincide(outcomes)
         except MissingLibrary:
@@ -74,7 +75,7 @@ class Clauses:
             for literal in literals
             for condition in [self._generated.parts[literal.part.span]]
         ]
-        program = program_of(all_of((self._generated.measurements, *conditions)))
+        program = program_of(all_of((self._generated.measurements, *conditions)), self._comparison.dialect)
         return program == Program([RetConstant(0)])
 
     def _program(self, span: Span) -> Program:
@@ -103,12 +104,12 @@ def plain_program(condition: Condition) -> Program:
     return Program(assemble(condition, ACCEPTED).instructions)
 
 
-def program_of(condition: Condition) -> Program:
+def program_of(condition: Condition, dialect: Dialect) -> Program:
     """Return the optimised program of a condition."""
     assembly = assemble(condition, ACCEPTED, keep_sets=True)
     if not assembly.sets:
-        return improve(assembly.instructions, dialect=PCAP, goal="size") or Program(assembly.instructions)
+        return improve(assembly.instructions, dialect=dialect, goal="size") or Program(assembly.instructions)
     try:
-        return with_sets(assembly.instructions, assembly.sets, dialect=PCAP, goal="speed")
+        return with_sets(assembly.instructions, assembly.sets, dialect=dialect, goal="speed")
     except TooLarge:
         return plain_program(condition)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from ..._typing import Final
 from ...errors import MissingLibrary, Undecided
+from ...isa.dialects import Dialect
 from ...isa.program import Program
 from ...proofs.equivalence import Difference
 from ...proofs.outcomes import accepted_by_one
@@ -18,9 +19,11 @@ class Comparison:
 
     Args:
         timeout: The time for all comparisons, in seconds from now; None: no limit.
+        dialect: The dialect of the programs.
     """
 
-    def __init__(self, timeout: float | None) -> None:
+    def __init__(self, timeout: float | None, dialect: Dialect) -> None:
+        self.dialect: Final = dialect
         self._deadline = None if timeout is None else time.monotonic() + timeout
         self.missing: dict[str, str] = {}
         """The reasons for missing answers: the identifiers of their rules, with their messages."""
@@ -35,11 +38,11 @@ class Comparison:
         if left == right:
             return None
         with self.limits() as timeout:
-            missed = accepted_by_one(right, left, preferences=usual, timeout=timeout)
+            missed = accepted_by_one(right, left, preferences=usual, dialect=self.dialect, timeout=timeout)
         if missed is not None:
             return missed.replace(left_verdict=missed.right_verdict, right_verdict=missed.left_verdict)
         with self.limits() as timeout:
-            return accepted_by_one(left, right, preferences=usual, timeout=timeout)
+            return accepted_by_one(left, right, preferences=usual, dialect=self.dialect, timeout=timeout)
 
     def remaining_time(self) -> float | None:
         """Return the remaining time in seconds; None without a limit. Raises `Undecided` if there is none left."""

@@ -7,8 +7,9 @@ from itertools import islice
 
 from ..._typing import Final, get_args
 from ..._validators import flag, optional, seconds
-from ...errors import ExpressionError, FieldError, MissingLibrary, Undecided
+from ...errors import ExpressionError, FieldError, MissingLibrary, Undecided, VerificationError
 from ...formats.text_input import SourceText
+from ...isa.dialects import LINUX, PCAP
 from ...isa.program import Program
 from ...packet.link_types import LinkType
 from ...packet.link_types import link_type as find_link_type
@@ -47,6 +48,7 @@ def lint_expression(
     notes: bool = False,
     timeout: float | None = DEFAULT_TIMEOUT,
     names: Resolver | None = SYSTEM_NAMES,
+    live: bool = False,
 ) -> tuple[LintFinding, ...]:
     """Return the findings about a filter expression: parts that hardly mean the intention of their author.
 
@@ -60,6 +62,8 @@ def lint_expression(
         notes: Whether to return notes as well: properties that nearly every filter has.
         timeout: The time for all comparisons of programs, in seconds; None: no limit.
         names: The source of the names in the expression; see `compile`.
+        live: Whether the expression is for a live Linux packet socket; see `compile`. There, `vlan` moves the tests
+            after it only in packets that have the tag in their bytes.
 
     Returns:
         The findings: errors, warnings, notes, and questions without an answer, each in the order of the text.
@@ -75,7 +79,8 @@ def lint_expression(
     if not isinstance(expression, str):
         raise FieldError(f"expression: {expression!r} is not text")
     dlt = find_link_type(link_type).dlt
-    target = Target(dlt, ACCEPTED, netmask_number("lint_expression.netmask", netmask))
+    number = netmask_number("lint_expression.netmask", netmask)
+    target = Target(dlt, ACCEPTED, number, socket="link" if flag("lint_expression.live", live) else None)
     flag("lint_expression.notes", notes)
     timeout = _check_timeout("lint_expression.timeout", timeout)
     return lint_findings(expression, target, Lookups(names), notes=notes, timeout=timeout)
@@ -85,7 +90,8 @@ def lint_findings(
     text: str, target: Target, names: Lookups, *, notes: bool = False, timeout: float | None = DEFAULT_TIMEOUT
 ) -> tuple[LintFinding, ...]:
     """Return the findings about an expression for a device or a capture file; see `lint_expression`."""
-    return _Linter(text, target, names, Comparison(timeout)).findings(notes)
+    comparison = Comparison(timeout, PCAP if target.socket is None else LINUX)
+    return _Linter(text, target, names, comparison).findings(notes)
 
 
 class _Linter:
@@ -98,14 +104,14 @@ class _Linter:
         self._comparison = comparison
         self._source = SourceText(text)
         self._generated = self._generate(text)
-        self._program = program_of(self._generated.condition)
+        self._program = program_of(self._generated.condition, comparison.dialect)
 
     def findings(self, notes: bool) -> tuple[LintFinding, ...]:
         """Return all findings, sorted."""
         tree = parse(self._text)
         if tree is None:
             return ()
-        view = TreeView(self._text, tree, self._target.dlt)
+        view = TreeView(self._text, tree, self._target.dlt, is_live=self._target.socket is not None)
         drafts = [*self._syntactic(view, notes), *self._proved(view, notes)]
         findings = [finding for finding in (self._finding(*each) for each in drafts) if finding is not None]
         findings += [self._incomplete(rule) for rule in INCOMPLETE_RULES if rule.identifier in self._comparison.missing]
@@ -133,12 +139,12 @@ class _Linter:
         without_suggestion = draft._replace(suggestion="")
         try:
             self._comparison.remaining_time()
-            program = program_of(self._generate(draft.suggestion).condition)
+            program = program_of(self._generate(draft.suggestion).condition, self._comparison.dialect)
         except (ExpressionError, Undecided):
             return self._new_finding(rule, without_suggestion)
         try:
             difference = self._comparison.difference(self._program, program, usual=self._usual)
-        except (Undecided, MissingLibrary):
+        except (Undecided, MissingLibrary, VerificationError):  # the dialect may not support the plain code
             return self._new_finding(rule, without_suggestion if draft.is_equal else draft)
         if draft.is_equal:
             return self._new_finding(rule, draft if difference is None else without_suggestion)

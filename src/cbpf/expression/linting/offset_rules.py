@@ -59,11 +59,11 @@ def _drafts(view: TreeView, names: frozenset[str], fact: str) -> Iterator[Draft]
     """Yield a finding for each primitive of some names, with all tests that it moves by mistake."""
     moved: dict[int, list[_Leak]] = {}
     for leak in leaks(view.tree):
-        if leak.shift.name in names:
+        if leak.shift.name in names and not (view.is_live and _has_variable_offset(leak)):
             moved.setdefault(id(leak.shift), []).append(leak)
     if not moved:
         return
-    ordered = reordered(view.tree, has_ethernet=view.dlt == _EN10MB)
+    ordered = reordered(view.tree, has_ethernet=view.dlt == _EN10MB and not view.is_live)
     suggestion = "" if any(leaks(ordered)) else view.text_of(ordered)
     for (shift, test), *others in moved.values():
         yield Draft(
@@ -73,6 +73,15 @@ def _drafts(view: TreeView, names: frozenset[str], fact: str) -> Iterator[Draft]
             (test.span, *(leak.test.span for leak in others)),
             suggestion,
         )
+
+
+def _has_variable_offset(leak: _Leak) -> bool:
+    """Return whether a program of a live socket moves the test only in packets that have a tag in their bytes.
+
+    A second `vlan` tests the inner tag in all packets.
+    """
+    is_second_tag = isinstance(leak.test, Primitive) and leak.test.name == "vlan"
+    return leak.shift.name == "vlan" and not is_second_tag
 
 
 # Analysis

@@ -40,15 +40,19 @@ class _Redundant(NamedTuple):
 
 def compared_clauses(view: TreeView, clauses: Clauses) -> Iterator[Proved]:
     """Find the clauses that no packet needs. Ends early where an answer is missing, which `clauses` records."""
-    has_tunnel = any(node.name in TUNNELS for node in view.every(Primitive))  # whose offsets the parts after it need
+    names = {node.name for node in view.every(Primitive)}
+    has_tunnel = not names.isdisjoint(TUNNELS)
+    if has_tunnel and view.is_live:
+        return  # Linux rejects the plain code, which may read a slot of scratch memory that it has not written
+    has_offsets = has_tunnel or (view.is_live and "vlan" in names)  # in scratch memory, for the parts after it
     try:
         if clauses.excludes([Literal(view.tree, True)]):
-            yield _rejects_all(view, [view.tree] if has_tunnel else _conflict(view.tree, clauses))
+            yield _rejects_all(view, [view.tree] if has_offsets else _conflict(view.tree, clauses))
         elif clauses.excludes([Literal(view.tree, False)]):
             yield Proved(
                 "accepts-all", Draft(view.tree.span, "the filter accepts every packet", "an empty filter does as well")
             )
-        elif not has_tunnel:
+        elif not has_offsets:
             for redundant in _redundant(view.tree, clauses):
                 yield _proved(view, clauses, redundant)
     except Undecided:

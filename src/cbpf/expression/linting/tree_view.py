@@ -21,12 +21,14 @@ class TreeView:
         text: The expression.
         tree: Its syntax tree.
         dlt: The link type, as the DLT_ number of libpcap.
+        is_live: Whether the packets are those of a live Linux socket, whose VLAN tags are metadata.
     """
 
-    def __init__(self, text: str, tree: Condition, dlt: int) -> None:
+    def __init__(self, text: str, tree: Condition, dlt: int, *, is_live: bool = False) -> None:
         self.text = text
         self.tree = tree
         self.dlt = dlt
+        self.is_live = is_live
         self.parents: dict[int, And | Or | Not] = {}
         self.conditions: tuple[Condition, ...] = tuple(self._walk())
         """All conditions; each precedes its operands."""
