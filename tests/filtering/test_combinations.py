@@ -344,3 +344,38 @@ def test_engines_agree_on_combinations(combination: Combination) -> None:
 @settings(max_examples=500)
 def test_engines_agree_on_many_combinations(combination: Combination) -> None:
     agree(combination)
+
+
+# Rotation
+
+ROTATIONS: Final = st.builds(lambda size: cbpf.Rotation(size=size), st.sampled_from((1, 500, 3_000))) | st.builds(
+    lambda seconds: cbpf.Rotation(seconds=seconds), st.sampled_from((1, 3, 1_000))
+)
+ROTATED: Final = combinations_of("filter", {**WRITING, "count": st.sampled_from((1, 7, 100)), "invert": st.booleans()})
+
+
+def written(combination: Combination, target: Path, rotation: cbpf.Rotation | None) -> tuple[Any, list[Any] | None]:
+    """Return the counts or the error of a run, and the packets of its files; None after an error other than damage."""
+    target.parent.mkdir()
+    sources = [BytesIO(capture) for capture in combination.captures]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", cbpf.ExpressionWarning)
+        try:
+            outcome: Any = cbpf.filter_capture(
+                sources, target, combination.expressions[0], rotation=rotation, **combination.options
+            )[:4]
+        except cbpf.DamagedCapture as damage:
+            outcome = str(damage)
+        except cbpf.CbpfError as error:
+            return str(error), None
+    files = sorted(target.parent.iterdir(), key=lambda path: int(path.name.removeprefix("f") or 0))
+    return outcome, [(*packet[1:4], packet.comments) for path in files for packet in cbpf.read_capture(path)]
+
+
+@given(ROTATED, ROTATIONS)
+@settings(derandomize=True, max_examples=15)
+def test_rotated_files_have_the_packets_of_one_file(combination: Combination, rotation: cbpf.Rotation) -> None:
+    name = "f" if rotation.seconds is None else "f%s"
+    with TemporaryDirectory() as folder:
+        one, several = Path(folder, "one", "f"), Path(folder, "several", name)
+        assert written(combination, several, rotation) == written(combination, one, None)

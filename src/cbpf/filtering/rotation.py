@@ -187,7 +187,11 @@ class RotatingSink(Sink):
         super().begin_source(reader)
 
     def consume(self, accepted: AcceptedRecords) -> None:  # type: ignore[override]  # of Python only
-        """Write and count accepted records; after the last file, those that follow are ignored."""
+        """Write and count accepted records; after the last file, those that follow are ignored.
+
+        Records that are copied are written together, up to where another file begins. Others are written one by one,
+        because their sizes are not known before.
+        """
         if self.is_full:
             return
         copies, begin, pending = self.writer.copies(accepted.source), 0, 0  # *pending*: bytes that are not yet written
