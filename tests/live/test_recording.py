@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -114,6 +115,27 @@ def test_mistakes_in_routes_leave_files_as_they_are(
     with cbpf.sniff(EAST, duration=0.01, block_time=0.01) as sniffer, pytest.raises(cbpf.CbpfError, match=message):
         sniffer.split([(text, tmp_path / name) for text, name in routes])
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("old", b"content")]
+
+
+@pytest.mark.parametrize(
+    ("routes", "message"),
+    [
+        ([], "split.routes: is empty"),
+        ([("arp",)], "is not a pair of a filter and its target"),
+        ("ab", "is not a pair"),
+        ([(5, "a")], "split.routes: 5 is not"),
+        ({"arp": None}, "target: None is not a path"),
+    ],
+)
+def test_routes_are_checked(namespace: None, routes: Any, message: str) -> None:
+    with cbpf.sniff(EAST) as sniffer, pytest.raises(cbpf.FieldError, match=message):
+        sniffer.split(routes)
+
+
+@pytest.mark.parametrize("target", [None, 5])
+def test_targets_are_paths(namespace: None, target: Any) -> None:
+    with cbpf.sniff(EAST) as sniffer, pytest.raises(cbpf.FieldError, match=f"target: {target} is not a path"):
+        sniffer.record(target)
 
 
 # -- failures ------------------------------------------------------------------

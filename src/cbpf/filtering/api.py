@@ -5,7 +5,6 @@ from contextlib import ExitStack
 
 from .._named_tuple import NamedTuple
 from .._typing import TYPE_CHECKING, Final, Literal, TypeAlias
-from .._validators import iterable
 from ..capture.base import UNLIMITED, NullWriter, RecordWriter
 from ..capture.output import Target
 from ..capture.reader import CaptureReader
@@ -15,8 +14,8 @@ from ..errors import CaptureError, FieldError
 from ..expression.names import SYSTEM_NAMES, Lookups, Resolver
 from ..isa.dialects import PCAP, Dialect
 from ..isa.program import Program
-from .arguments import with_checks
-from .bound_filter import Filter, bind_filters, check_filter, is_native_chosen
+from .arguments import route_pairs, with_checks
+from .bound_filter import Filter, bind_filters, is_native_chosen
 from .capture_programs import compile_for_interface
 from .run import FilterRun, Progress, Sink
 from .sources import as_sources, open_readers, total_size
@@ -194,13 +193,7 @@ def split_capture(
     >>> arp.packets_accepted, tcp.packets_accepted, rest.packets_accepted
     (18, 480, 407)
     """
-    pairs = list(routes.items() if isinstance(routes, Mapping) else iterable("split_capture.routes", routes))
-    for pair in pairs:
-        if not isinstance(pair, tuple | list) or len(pair) != 2:
-            raise FieldError(f"split_capture.routes: {pair!r} is not a pair of a filter and its target")
-        check_filter("split_capture.routes", pair[0])
-    if not pairs:
-        raise FieldError("split_capture.routes: is empty; name at least one filter and its target")
+    pairs = route_pairs("split_capture.routes", routes)
     targets = [target for _, target in pairs] + [rest]
     require_different(targets)
     times = _time_range("split_capture", since, until)

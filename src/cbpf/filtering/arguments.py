@@ -1,13 +1,14 @@
 """The checks of the arguments that several functions for captures have."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 
-from .._typing import Final, TypeVar
-from .._validators import Check, checked, flag, function, instance_of, integer, optional, within
+from .._typing import Any, Final, TypeVar
+from .._validators import Check, checked, flag, function, instance_of, integer, iterable, optional, within
 from ..capture.reader import CaptureReader
+from ..errors import FieldError
 from ..isa.dialects import check_dialect
 from ..vm import check_engine
-from .bound_filter import check_filter
+from .bound_filter import Filter, check_filter
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
 
@@ -28,3 +29,20 @@ _CHECKS: Final[dict[str, Check]] = {
 def with_checks(*names: str) -> Callable[[_Function], _Function]:
     """Return a decorator of functions whose arguments of these names are checked before each call."""
     return checked(**{name: _CHECKS[name] for name in names})
+
+
+_Target = TypeVar("_Target")
+
+
+def route_pairs(
+    path: str, routes: Mapping[Any, _Target] | Iterable[tuple[Filter, _Target]]
+) -> list[tuple[Filter, _Target]]:
+    """Return routes as pairs of a filter and its target, of which there is at least one."""
+    pairs = list(routes.items() if isinstance(routes, Mapping) else iterable(path, routes))
+    for pair in pairs:
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise FieldError(f"{path}: {pair!r} is not a pair of a filter and its target")
+        check_filter(path, pair[0])
+    if not pairs:
+        raise FieldError(f"{path}: is empty; name at least one filter and its target")
+    return pairs

@@ -15,7 +15,7 @@ from ..filtering.targets import require_different
 from .c_files import DescriptorFile
 from .capture_loop import CaptureLoop
 from .packet_stream import PacketStream
-from .recording_file import RecordingFile
+from .recording_file import RecordingFile, checked_path
 
 if TYPE_CHECKING:
     from ..filtering.rotation import Rotation
@@ -90,7 +90,7 @@ def _format_name(container: RecordedContainer | None, paths: Iterable[Path]) -> 
         if container not in format_names():
             raise FieldError(f"container: {container!r} is not one of {format_names()}")
         return container
-    names: Any = {format_name_for_file(os.fsdecode(path)) for path in paths}
+    names: Any = {format_name_for_file(checked_path(path)) for path in paths}
     if len(names) > 1:
         raise FieldError("container: the names of the files require pcap and pcapng; choose one (--pcap, --pcapng)")
     name: RecordedContainer = names.pop()

@@ -7,9 +7,16 @@ import sys
 
 from .._output import display_name, write_all
 from .._typing import Any, BinaryIO, Final, Self
-from ..errors import CaptureError
+from ..errors import CaptureError, FieldError
 
 _FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOCTTY
+
+
+def checked_path(path: str | os.PathLike[str]) -> str:
+    """Return a path as text; raise `FieldError` if it is something else."""
+    if not isinstance(path, str | os.PathLike):
+        raise FieldError(f"target: {path!r} is not a path")
+    return os.fsdecode(path)
 
 
 class RecordingFile:
@@ -23,7 +30,7 @@ class RecordingFile:
     is_plain_file = True  # the bytes are written unchanged, so its name decides the compression
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = os.fsdecode(path)
+        self.path = checked_path(path)
         self.name = "standard output" if self.path == "-" else display_name(self.path)
         self._descriptor: int | None = None
         self._is_regular = False

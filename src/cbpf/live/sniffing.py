@@ -4,12 +4,13 @@ from collections.abc import Generator, Iterable, Iterator, Mapping
 from itertools import chain
 
 from .._typing import TYPE_CHECKING, BinaryIO, Final, Literal, Self, TypeAlias, get_args
-from .._validators import flag, iterable, one_of, optional, seconds, text, within
+from .._validators import flag, one_of, optional, seconds, text, within
 from ..capture.base import SECOND, Interface
 from ..capture.live_interface import InterfaceStatistics
 from ..capture.packets import Packet
 from ..capture.reader import CaptureReader
 from ..facade.arguments import ProgramSource
+from ..filtering.arguments import route_pairs
 from ..filtering.bound_filter import Filter
 from ..filtering.summary import Summary
 from ..packet.af_packet import SocketView, socket_view
@@ -285,7 +286,7 @@ class Sniffer(Iterator[Packet]):
             MissingLibrary: The library of a compression is not installed.
         """
         self._loop.require_open()
-        pairs = routes.items() if isinstance(routes, Mapping) else iterable("split.routes", routes)
+        pairs = route_pairs("split.routes", routes)
         return record_routes(self._packet_stream(), pairs, rest, container=container, compress=compress)
 
     def rehearsal(self) -> "Sniffer":
