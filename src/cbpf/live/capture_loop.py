@@ -21,7 +21,8 @@ from ..errors import CaptureError
 from .libpcap_handle import BLOCK_MARGIN, Dumper, LibpcapHandle
 
 MAX_PACKETS: Final = 1 << 14  # of a step
-_STEP_INTERVAL: Final = 0.01  # seconds between steps, so that each has many packets if many arrive
+_AIMED_PACKETS: Final = 1 << 12  # of a step, if many arrive
+_MIN_INTERVAL: Final = 0.01  # seconds between steps
 _STATISTICS_INTERVAL: Final = 1.0  # seconds; a counter of 32 bits lasts longer
 
 
@@ -42,6 +43,8 @@ class CaptureLoop:
         self._end: float | None = None  # of a stopped capture
         self._has_ended = False
         self._has_more = False  # packets that have arrived
+        self._interval = _MIN_INTERVAL
+        self._max_interval = max(_MIN_INTERVAL, block_time / 4)  # the packets of a slow flow arrive at longer intervals
         self._next_step = 0.0
         self._next_statistics = 0.0
         self._turn = threading.Lock()  # held while another thread waits for the handle
@@ -75,7 +78,8 @@ class CaptureLoop:
         self._has_more = packets == limit
         self.packets += packets
         if packets:
-            self._next_step = now + _STEP_INTERVAL
+            self._interval = min(max(_MIN_INTERVAL, self._interval * _AIMED_PACKETS / packets), self._max_interval)
+            self._next_step = now + self._interval
         if now >= self._next_statistics:
             self.handle.statistics()
             self._next_statistics = now + _STATISTICS_INTERVAL
