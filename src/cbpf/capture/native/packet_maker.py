@@ -12,7 +12,7 @@ from operator import or_
 
 from ..._typing import Final
 from ...engines.llvm import jit
-from ...engines.llvm.object_layout import OFFSETS, SIZE_OFFSET, TUPLE_OFFSET
+from ...engines.llvm.object_layout import OFFSETS, SIZE_OFFSET, TUPLE_OFFSET, is_supported
 from ...packet.buffers import C_API, POINTER_SIZE, address_of
 from ..packets import Packet, PacketColumns
 
@@ -22,7 +22,6 @@ _FUNCTIONS: Final = (
     "PyLong_FromUnsignedLongLong",
     "PyLong_FromLongLong",
     "PyBytes_FromStringAndSize",
-    "PyTuple_SetItem",
     "PyList_SetItem",
     "Py_DecRef",
     "Py_IncRef",
@@ -38,7 +37,7 @@ def native_pieces(columns: PacketColumns) -> Iterator[list[Packet]]:
     with ExitStack() as stack:
         addresses = [stack.enter_context(address_of(getattr(columns, name))) for name in _COLUMNS]
         for rows in columns.rows_of_pieces():
-            memory = columns.source.address()
+            memory = columns.source.address() if is_supported() else None
             if memory is None:
                 yield columns.piece(rows)
             else:
@@ -109,7 +108,7 @@ def _write() -> str:
         )
         function.call_void(call["Py_IncRef"], function["comments"])
         for position, value in enumerate((*values, function["comments"])):
-            function.call(I32, call["PyTuple_SetItem"], packet, function.constant(I64, position), value)
+            packet.gep(TUPLE_OFFSET + POINTER_SIZE * position).store(value)
         with function.if_then(reduce(or_, (value.eq(function.null()) for value in values)), rare=True):
             function.call_void(call["Py_DecRef"], packet)
             function.ret(1)

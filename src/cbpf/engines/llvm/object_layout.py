@@ -1,9 +1,9 @@
 """The layout of the CPython objects that machine code reads directly, and a check that this interpreter has it.
 
-Machine code reads the type, the size and the content of `bytes` objects, and the items of a tuple, without a call of
-the C API. Their layout is not part of CPython's stable ABI, so that `is_supported` compares it with objects of the
-running interpreter. Everything else that machine code uses is in the stable ABI: PyMethodDef, Py_buffer, and functions
-that create integers and acquire buffers.
+Machine code reads the type, the size and the content of `bytes` objects, and the items of tuples, and stores the items
+of new tuples, without a call of the C API. Their layout is not part of CPython's stable ABI, so that `is_supported`
+compares it with objects of the running interpreter. Everything else that machine code uses is in the stable ABI:
+PyMethodDef, Py_buffer, and functions that create integers and acquire buffers.
 
 Sources: CPython, Include/object.h, Include/cpython/bytesobject.h, Include/cpython/tupleobject.h.
 """
