@@ -3,7 +3,7 @@
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from itertools import chain
 
-from .._typing import TYPE_CHECKING, BinaryIO, Final, Literal, Self, TypeAlias, get_args
+from .._typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal, Self, TypeAlias, get_args
 from .._validators import flag, one_of, optional, seconds, text, within
 from ..capture.base import SECOND, Interface
 from ..capture.live_interface import InterfaceStatistics
@@ -184,8 +184,8 @@ class Sniffer(Iterator[Packet]):
     def _pieces(self) -> Generator[list[Packet | None], None, None]:
         """Yield the packets, some at once, with None for those that the filter has rejected since they arrived."""
         for columns in CaptureReader(self.stream()).columns():
-            for packets in columns.pieces():
-                self._piece = [*packets]
+            pieces: Iterator[Any] = columns.pieces()
+            for self._piece in pieces:
                 self._filter_again()  # after the assignment, so that no change of the filter misses these packets
                 yield self._piece
 
