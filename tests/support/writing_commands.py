@@ -29,7 +29,14 @@ WRITERS: Final[dict[str, list[str]]] = {
 
 EXIT_CODES: Final = {"diff": 1}  # of success
 
-_RUN: Final = "import cbpf.__main__, os\nos.write(1, b'.')\ncbpf.__main__.main()"
+_RUN: Final = """
+import cbpf.__main__, os
+try:
+    os.write(1, b'.')
+except KeyboardInterrupt:  # before the command begins
+    os._exit(130)
+cbpf.__main__.main()
+"""
 
 
 def arguments(name: str, program: Path | str, capture: Path | str, target: str) -> list[str]:
