@@ -110,7 +110,7 @@ def test_errors_are_one_line_with_the_expression(expression: str, message: str) 
         {"link_type": "\u00b2"},
         {"link_type": "9" * 5000},
         {"snaplen": -1},
-        {"snaplen": 2**31},
+        {"snaplen": 2**32},
         {"snaplen": 1.5},
         {"snaplen": True},
         {"netmask": "255.0"},
