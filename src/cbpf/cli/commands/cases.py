@@ -10,7 +10,8 @@ from ..._text import counted
 from ..._typing import Any
 from ...packet.packet_text import changed_metadata
 from ..declarations import argument, option, subcommand
-from ..options import dialect_option, expression_option, link_type_option, program_or_expression, proof_options
+from ..options import dialect_option, expression_option, link_type_option, program_or_expression
+from ..proof_options import proof_options
 from ..streams import echo
 from ..values import FILE
 

@@ -10,7 +10,8 @@ from ...packet.packet_text import changed_metadata
 from ...reporting.trace_diff import COLUMN_WIDTH, side_by_side
 from ..declarations import argument, option, subcommand
 from ..failures import CommandError, UsageError, abridged
-from ..options import dialect_option, display_name, link_type_option, proof_options, read_program
+from ..options import dialect_option, display_name, link_type_option, read_program
+from ..proof_options import proof_options
 from ..streams import echo
 from ..values import EXPRESSION, FILE, Choice
 

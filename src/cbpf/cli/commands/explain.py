@@ -15,15 +15,8 @@ from ...packet.packet_text import packet_lines
 from ...reporting.clause_output import plain_lines
 from ..declarations import argument, option, subcommand
 from ..failures import UNDECIDED, undecided_message
-from ..options import (
-    dialect_option,
-    expression_file_option,
-    flow_of,
-    goal_option,
-    link_type_option,
-    read_expression,
-    timeout_option,
-)
+from ..options import dialect_option, expression_file_option, flow_of, goal_option, link_type_option, read_expression
+from ..proof_options import timeout_option
 from ..streams import echo
 from ..values import EXPRESSION, FILE
 

@@ -17,9 +17,9 @@ from ..options import (
     expression_file_option,
     link_type_option,
     netmask_option,
-    new_timeout_option,
     read_expression,
 )
+from ..proof_options import new_timeout_option
 from ..streams import echo
 from ..values import EXPRESSION
 

@@ -18,9 +18,9 @@ from ..options import (
     program_or_expression,
     target_format_option,
     target_option,
-    timeout_option,
     write_bytes,
 )
+from ..proof_options import timeout_option
 from ..streams import echo
 from ..values import FILE
 

@@ -15,10 +15,10 @@ from ..options import (
     as_socket_option,
     expression_file_option,
     list_options,
-    new_timeout_option,
     read_expression,
 )
 from ..packets import packet_number_option, program_view, read_packet
+from ..proof_options import new_timeout_option
 from ..streams import echo
 from ..tcpdump_options import TCPDUMP_OPTIONS
 from ..values import EXPRESSION, FILE
