@@ -8,15 +8,13 @@ import io
 import itertools
 import lzma
 import os
-import resource
 import shutil
 import signal
 import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Final, cast
@@ -27,6 +25,7 @@ import cbpf
 from cbpf.capture import compressed_output
 from support.captures import TRAFFIC, Record, as_pcapng, encoded
 from support.command_line import CommandLine
+from support.damaged_writes import limited_file_size
 from support.project import ENGINES, optional_library
 
 LZ4: Final = optional_library("lz4.frame")
@@ -307,16 +306,6 @@ def test_a_missing_library_is_reported_first(
 # Errors and signals
 
 
-@contextmanager
-def file_size_limit(size: int) -> Iterator[None]:
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-
-
 def _no_threads_remain() -> bool:
     return not any(thread.name.startswith("cbpf-compress") for thread in threading.enumerate())
 
@@ -327,7 +316,7 @@ def test_an_error_of_writing_leaves_the_old_files(container: str, kind: str, tmp
     targets = [tmp_path / f"a{SUFFIXES[kind]}", tmp_path / f"b{SUFFIXES[kind]}"]
     for target in targets:
         target.write_bytes(b"old")
-    with file_size_limit(1000), pytest.raises(cbpf.CaptureError, match="File too large"):
+    with limited_file_size(1000), pytest.raises(cbpf.CaptureError, match="File too large"):
         cbpf.split_capture(BytesIO(CAPTURES[container]), {"": targets[0], "len < 0": targets[1]})
     assert [target.read_bytes() for target in targets] == [b"old", b"old"]
     assert sorted(os.listdir(tmp_path)) == [target.name for target in targets]

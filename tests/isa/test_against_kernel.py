@@ -3,7 +3,6 @@
 import errno
 import json
 from collections.abc import Callable
-from random import Random
 from typing import Any
 
 import pytest
@@ -68,15 +67,6 @@ def test_observed_seccomp_programs(engine: Any, full_length: bool) -> None:
             assert observed == result or "killed" in result, entry["name"]
 
 
-def _random_program(random: Random) -> Rows:
-    choice = random.random()
-    if choice < 0.5:
-        return random_programs.plausible(random)
-    if choice < 0.8:
-        return random_programs.wild(random)
-    return random_programs.mutated(random, random_programs.plausible(random))
-
-
 def _assert_same_errno(program: Rows) -> bool:
     """Check that the kernel and the verifier agree; return whether they accept. ENOMEM, a socket limit, is ignored."""
     is_rejected = kernel.attach_errno(program) not in (0, errno.ENOMEM)
@@ -88,7 +78,7 @@ def _assert_same_errno(program: Rows) -> bool:
 @pytest.mark.fuzz
 def test_random_programs_through_a_socket(rounds: Rounds) -> None:
     for random in rounds(2500, min_checked=0.6):
-        program, packet = _random_program(random), random_programs.packet(random)
+        program, packet = random_programs.any_kind(random), random_programs.packet(random)
         if not _assert_same_errno(program):
             continue
         rounds.checked()

@@ -4,7 +4,6 @@ import errno
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from random import Random
 
 import pytest
 
@@ -55,15 +54,6 @@ def raw_errno(sock: socket.socket, program: Rows) -> int:
     return 0
 
 
-def random_program(random: Random) -> Rows:
-    choice = random.random()
-    if choice < 0.5:
-        return random_programs.plausible(random)
-    if choice < 0.8:
-        return random_programs.wild(random)
-    return random_programs.mutated(random, random_programs.plausible(random))
-
-
 def delivered(pair: Pair, packet: bytes) -> int | None:
     """Send a packet; return the number of delivered bytes, None if the filter rejects it."""
     receiver, sender = pair
@@ -78,7 +68,7 @@ def delivered(pair: Pair, packet: bytes) -> int | None:
 def test_random_programs(pair: Pair, rounds: Rounds, full_length: bool) -> None:
     """In `./dev test` 1,000 programs, with --all 20,000; of every 50th the 32-bit verdict of each engine."""
     for number, random in enumerate(rounds(20_000 if full_length else 8_000, min_checked=0.6)):
-        program, packet = random_program(random), random_programs.packet(random)
+        program, packet = random_programs.any_kind(random), random_programs.packet(random)
         expected = kernel.attach_errno(program)
         assert attach_errno(pair[0], program) == expected, program
         if expected:

@@ -3,7 +3,6 @@
 import errno
 import os
 import pwd
-import resource
 import shutil
 import signal
 import subprocess
@@ -19,6 +18,7 @@ import cbpf
 from cbpf.live import recording_file
 from cbpf.live.recording_file import RecordingFile
 from support.command_line import CommandLine
+from support.damaged_writes import limited_file_size
 from support.live_frames import ARP, TAGGED, UDP
 from support.namespaces import EAST
 
@@ -139,17 +139,6 @@ def test_targets_are_paths(namespace: None, target: Any) -> None:
 
 
 # -- failures ------------------------------------------------------------------
-
-
-@contextmanager
-def limited_file_size(size: int) -> Iterator[None]:
-    """Let writes fail that make a file larger, as on a full disk."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 @pytest.mark.parametrize("name", ["a.pcap", "a.pcapng"])

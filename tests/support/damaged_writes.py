@@ -24,6 +24,17 @@ def limit_file_size(size: int) -> None:
 
 
 @contextmanager
+def limited_file_size(size: int) -> Iterator[None]:
+    """Let writes fail that make a file larger, as on a full disk."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+@contextmanager
 def unprivileged_folder() -> Iterator[Path]:
     """Yield a folder of a user without privileges, as whom the block runs; skip the test unless root runs it."""
     if os.geteuid() != 0:

@@ -390,6 +390,16 @@ def mutated(random: Random, program: Sequence[Instruction]) -> list[Instruction]
             return changed
 
 
+def any_kind(random: Random) -> list[Instruction]:
+    """Return a plausible, a wild or a mutated program."""
+    choice = random.random()
+    if choice < 0.5:
+        return plausible(random)
+    if choice < 0.8:
+        return wild(random)
+    return mutated(random, plausible(random))
+
+
 def _mutated(random: Random, program: Sequence[Instruction]) -> list[Instruction]:
     """Return *program* with one instruction changed, removed, duplicated or exchanged with another."""
     rows = list(program)
