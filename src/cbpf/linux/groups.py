@@ -130,7 +130,8 @@ def fanout(sockets: Iterable[SocketArgument], program: ProgramSource, *, group: 
         SocketError: A socket is in a group already or does not fit the group, or the filter of the first one is locked.
         VerificationError: The kernel would reject the program.
         ExpressionError: *program* is an expression.
-        FieldError: There is no socket, or one is closed, is not a packet socket, or is not bound as the first one is.
+        FieldError: *sockets* is empty, or a socket is closed, is not a packet socket, or has another address than the
+            first one.
 
     Warns:
         ProgramWarning: The program tests the EtherType of an Ethernet header.

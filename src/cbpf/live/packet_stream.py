@@ -35,7 +35,7 @@ class _Pipe:
 class PacketStream:
     """A binary file object with a pcap: its header, and the packets as they arrive.
 
-    A read returns complete records of packets that arrived together, or a part of them if there is no space for all.
+    A read returns complete records of packets that arrived together, or a part of these bytes if the buffer is smaller.
     """
 
     def __init__(self, loop: CaptureLoop) -> None:

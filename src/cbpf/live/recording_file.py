@@ -22,9 +22,9 @@ def checked_path(path: str | os.PathLike[str]) -> str:
 class RecordingFile:
     """A binary file object for a path, or for standard output if the path is "-".
 
-    The file is created, or emptied, when it is first written, and not before: there is no method `fileno`, which other
-    functions would call to compare targets. It can be read while it grows. If a write fails, as on a full disk, the
-    bytes that it has written are removed from a regular file.
+    The first write creates or empties the file. The class has no method `fileno`, because functions that compare
+    targets would call it, and so empty the file too early. It can be read while it grows. If a write
+    fails, as on a full disk, the bytes that it has written are removed from a regular file.
     """
 
     is_plain_file = True  # the bytes are written unchanged, so its name decides the compression

@@ -1,8 +1,8 @@
 """The explanation of an expression that cannot be compiled: places, facts, rules, and the expression to write instead.
 
 This module runs only after the parser or the generator has found problems. A syntax error ends the parser's work.
-To find the problems after it, the repaired text is parsed; if there is no repair, the clause with the error is removed
-first. The generator finds all problems of a text at once.
+The problems after it are found by parsing the repaired text, or the text without
+the clause that has the error. The generator finds all problems of a text at once.
 """
 
 import re
