@@ -210,8 +210,9 @@ def test_every_public_name_is_listed_once_and_described() -> None:
             assert inspect.getdoc(value), name
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         getattr(cbpf, "nothing")  # noqa: B009
-    assert {*cbpf.__all__, "linux"} <= set(dir(cbpf))
+    assert {*cbpf.__all__, "linux", "seccomp"} <= set(dir(cbpf))
     assert cbpf.linux.__name__ == "cbpf.linux"
+    assert cbpf.seccomp.__name__ == "cbpf.seccomp"
 
 
 def test_public_names_are_defined_in_the_module_of_the_table() -> None:

@@ -113,7 +113,7 @@ def test_every_public_name_has_one_heading(pages: dict[Path, Page]) -> None:
         match[1]
         for page in pages.values()
         for each in page.ids
-        if (match := re.fullmatch(r"cbpf\.((?:linux\.)?\w+)", each))
+        if (match := re.fullmatch(r"cbpf\.((?:(?:linux|seccomp)\.)?\w+)", each))
     ]
     assert sorted(names) == sorted(PUBLIC_NAMES)
 

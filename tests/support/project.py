@@ -17,7 +17,11 @@ import cbpf
 ROOT: Final = Path(__file__).parents[2]
 TESTS: Final = ROOT / "tests"
 
-PUBLIC_NAMES: Final = (*cbpf.__all__, *(f"linux.{name}" for name in cbpf.linux.__all__))
+PUBLIC_NAMES: Final = (
+    *cbpf.__all__,
+    *(f"linux.{name}" for name in cbpf.linux.__all__),
+    *(f"seccomp.{name}" for name in cbpf.seccomp.__all__),
+)
 """The public names of cbpf, and of its public modules: `linux.attach` is `cbpf.linux.attach`."""
 
 
