@@ -13,7 +13,7 @@ from typing import Final
 import pytest
 
 import cbpf
-from support.project import ROOT
+from support.project import PUBLIC_MODULES, ROOT
 
 SOURCE: Final = ROOT / "src" / "cbpf"
 
@@ -210,9 +210,8 @@ def test_every_public_name_is_listed_once_and_described() -> None:
             assert inspect.getdoc(value), name
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         getattr(cbpf, "nothing")  # noqa: B009
-    assert {*cbpf.__all__, "linux", "seccomp"} <= set(dir(cbpf))
-    assert cbpf.linux.__name__ == "cbpf.linux"
-    assert cbpf.seccomp.__name__ == "cbpf.seccomp"
+    assert {*cbpf.__all__, *PUBLIC_MODULES} <= set(dir(cbpf))
+    assert [getattr(cbpf, module).__name__ for module in PUBLIC_MODULES] == [f"cbpf.{name}" for name in PUBLIC_MODULES]
 
 
 def test_public_names_are_defined_in_the_module_of_the_table() -> None:

@@ -224,7 +224,7 @@ def test_documents_list_the_actions_of_seccomp() -> None:
             f"`{action.value:#010x}`",
             action.name,
             *SECCOMP_EFFECTS[action.name],
-            "accepts" if action.accepts else "rejects",
+            "accepts" if action.runs else "rejects",
         )
         for action in actions
     ]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import cbpf
-from cbpf.isa.verdicts import SECCOMP_ACTIONS, accepts, seccomp_action
+from cbpf.isa.verdicts import SECCOMP_ACTIONS, SeccompAction, accepts
 
 HEADER = Path("/usr/include/linux/seccomp.h")
 
@@ -28,7 +28,7 @@ def _signed(value: int) -> int:
 
 
 def test_actions_are_those_of_seccomp_in_order_of_precedence() -> None:
-    assert {action.value: (action.name, action.accepts) for action in SECCOMP_ACTIONS.values()} == ACTIONS
+    assert {action.value: (action.name, action.runs) for action in SECCOMP_ACTIONS.values()} == ACTIONS
     assert list(SECCOMP_ACTIONS) == sorted(SECCOMP_ACTIONS, key=_signed)
 
 
@@ -42,12 +42,16 @@ def test_actions_are_those_of_the_kernel_header() -> None:
 @pytest.mark.parametrize(("value", "name_and_decision"), ACTIONS.items())
 def test_data_does_not_change_the_action(value: int, name_and_decision: tuple[str, bool]) -> None:
     for data in (0, 1, 0xFFFF):
-        assert seccomp_action(value | data) == (value, *name_and_decision)
+        action = SeccompAction(value | data)
+        assert (action.value, action.data, action.is_known) == (value, data, True)
+        assert (action.name, action.runs, action.precedence) == (*name_and_decision, _signed(value))
         assert accepts(value | data, cbpf.SECCOMP) is name_and_decision[1]
 
 
 @pytest.mark.parametrize("verdict", [0x00010000, 0x12345678, 0x7FFE0000, 0x80010000, 0xFFFFFFFF])
 def test_undefined_actions_kill_the_process(verdict: int) -> None:
+    action = SeccompAction(verdict)
+    assert (action.name, action.is_known, action.runs) == (f"{verdict & 0xFFFF0000:#010x}", False, False)
     assert not accepts(verdict, cbpf.SECCOMP)
     text = cbpf.describe_verdict(verdict, dialect=cbpf.SECCOMP)
     assert text.startswith("undefined action, KILL_PROCESS")

@@ -17,10 +17,10 @@ import cbpf
 ROOT: Final = Path(__file__).parents[2]
 TESTS: Final = ROOT / "tests"
 
+PUBLIC_MODULES: Final = ("linux", "seccomp")
 PUBLIC_NAMES: Final = (
     *cbpf.__all__,
-    *(f"linux.{name}" for name in cbpf.linux.__all__),
-    *(f"seccomp.{name}" for name in cbpf.seccomp.__all__),
+    *(f"{module}.{name}" for module in PUBLIC_MODULES for name in getattr(cbpf, module).__all__),
 )
 """The public names of cbpf, and of its public modules: `linux.attach` is `cbpf.linux.attach`."""
 
@@ -48,7 +48,7 @@ def optional_library(name: str) -> Any:
         return None
 
 
-LIBRARIES: Final = ("backports.zstd", "bitwuzla", "cypcap", "isal", "llvmlite", "lz4")
+LIBRARIES: Final = ("backports.zstd", "bitwuzla", "cypcap", "isal", "llvmlite", "lz4", "system_calls", "tomlkit")
 """The libraries of the extras."""
 MISSING_LIBRARIES: Final = tuple(name for name in LIBRARIES if not is_installed(name))
 """The libraries of the extras that are not installed; tests that need them are skipped."""

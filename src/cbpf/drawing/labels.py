@@ -10,7 +10,7 @@ from ..analysis.flow import Flow
 from ..analysis.profile import ExecutionCounts, edge_counts
 from ..isa.listing import listing
 from ..isa.opcodes import OPCODE_BY_CODE, Opcode, Operand
-from ..isa.verdicts import ACTION_MASK, DATA_MASK, seccomp_action
+from ..isa.verdicts import ACTION_MASK, SeccompAction, action_in_words
 from .folding import drawn_blocks
 
 NodeKind: TypeAlias = Literal["plain", "accept", "reject", "depends"]
@@ -140,11 +140,10 @@ def percent(share: float) -> str:
 
 
 def _system_call_verdict(known: Known) -> tuple[NodeKind, str]:
-    action = seccomp_action(known.low)
+    action = SeccompAction(known.low if known.value is not None else known.low & ACTION_MASK)
     if action.value != known.high & ACTION_MASK:
         return "depends", "allow or deny"
-    data = known.low & DATA_MASK if known.value is not None else 0
-    return "accept" if action.accepts else "reject", f"{action.name} {data}" if data else action.name
+    return "accept" if action.runs else "reject", action_in_words(action)
 
 
 def _instruction_text(opcode: Opcode, line: str) -> str:

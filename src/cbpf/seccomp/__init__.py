@@ -1,13 +1,38 @@
-"""Filters of system calls, as policies: which calls they permit, and under which conditions on the arguments.
+r"""Filters of system calls: calls and architectures as values, decisions of filters, and policies.
 
->>> from cbpf import seccomp
->>> family = seccomp.Condition(0, (seccomp.MaskedRanges(ranges=((38, 38),)),))
->>> seccomp.Rule(architectures=((0xC000003E, 0xC000003E),), numbers=((41, 41),), conditions=(family,), verdict=0x50001)
-Rule(architectures=((3221225534, 3221225534),), numbers=((41, 41),),
-     conditions=(Condition(operand=0, alternatives=(MaskedRanges(mask=18446744073709551615, ranges=((38, 38),)),)),),
-     verdict=327681)
+A policy is a list of rules: which calls are permitted, and under which conditions on the arguments.
+
+>>> import cbpf
+>>> deny_socket = cbpf.parse("ld [0]\njeq #41, 0, 1\nret #0x50001\nret #0x7fff0000")
+>>> stack = cbpf.seccomp.Stack([deny_socket])
+>>> stack.evaluate(cbpf.seccomp.SystemCall(41, (38, 5, 0))).action.name
+'ERRNO'
 """
 
+from ..isa.verdicts import SeccompAction
+from .actions import action_text, parse_action
+from .architectures import ARCHITECTURES, Architecture, architecture, architecture_of
+from .calls import SystemCall
 from .rules import Condition, MaskedRanges, Rule
+from .stacks import Decision, Stack
+from .system_calls import call_name, call_names, call_number, names_available
 
-__all__ = ["Condition", "MaskedRanges", "Rule"]
+__all__ = [
+    "ARCHITECTURES",
+    "Architecture",
+    "Condition",
+    "Decision",
+    "MaskedRanges",
+    "Rule",
+    "SeccompAction",
+    "Stack",
+    "SystemCall",
+    "action_text",
+    "architecture",
+    "architecture_of",
+    "call_name",
+    "call_names",
+    "call_number",
+    "names_available",
+    "parse_action",
+]
