@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from documentation.commands import CommandText, OptionText, main_command, subcommands
+from documentation.commands import CommandText, OptionText, all_commands
 
 DOCS: Final = Path(__file__).parents[1] / "docs"
 FOLDER: Final = DOCS / "reference" / "commands"
@@ -20,20 +20,20 @@ def pages() -> dict[str, str]:
         path for name in GUIDES for path in ([DOCS / name] if name.endswith(".md") else (DOCS / name).glob("*.md"))
     ]
     texts = {path: path.read_text() for path in sorted(guides)}
-    commands = subcommands()
-    return {
-        "index.md": _index(main_command(), commands),
-        **{f"{command.subcommand}.md": _page(command, texts) for command in commands},
-    }
+    main, *commands = all_commands()
+    return {"index.md": _index(main), **{_file_name(command): _page(command, texts) for command in commands}}
 
 
-def _index(main: CommandText, commands: Iterable[CommandText]) -> str:
-    rows = [f"| [`{command.name}`]({command.subcommand}.md) | {command.summary} |" for command in commands]
+def _file_name(command: CommandText) -> str:
+    return f"{command.page.removeprefix('cbpf-')}.md"
+
+
+def _index(main: CommandText) -> str:
     return _joined(
         "# The command cbpf",
         _usage(main),
         *main.paragraphs,
-        "\n".join(["| command | purpose |", "|---|---|", *rows]),
+        *_subcommands(main),
         *_options(main),
         *_exit_codes(main),
     )
@@ -44,6 +44,7 @@ def _page(command: CommandText, guides: dict[Path, str]) -> str:
         f"# {command.name}",
         _usage(command),
         *command.paragraphs,
+        *_subcommands(command),
         *_examples(command),
         *_options(command),
         *_exit_codes(command),
@@ -57,6 +58,12 @@ def _joined(*parts: str) -> str:
 
 def _usage(command: CommandText) -> str:
     return f"```text\n{' '.join((command.name, *command.usage))}\n```"
+
+
+def _subcommands(command: CommandText) -> Iterator[str]:
+    if command.subcommands:
+        rows = [f"| [`{entry.name}`]({_file_name(entry)}) | {entry.summary} |" for entry in command.subcommands]
+        yield "\n".join(["| command | purpose |", "|---|---|", *rows])
 
 
 def _examples(command: CommandText) -> Iterator[str]:

@@ -45,13 +45,14 @@ class CommandText(NamedTuple):
     """The text of a command.
 
     Attributes:
-        name: Its name: "cbpf filter", or "cbpf" for the command itself.
+        name: Its name: "cbpf filter", "cbpf seccomp show", or "cbpf" for the command itself.
         summary: One line without a full stop.
         usage: The parts of its usage line after the name, such as ("[OPTIONS]", "[EXPRESSION]...").
         paragraphs: Its description, each paragraph on one line; `backticks` enclose code.
         exit_codes: The exit codes with their meanings.
         examples: Command lines, which run as tests.
         options: Its options in the order of its help text.
+        subcommands: The subcommands of a group, sorted by name; empty for other commands.
     """
 
     name: str
@@ -61,29 +62,37 @@ class CommandText(NamedTuple):
     exit_codes: tuple[tuple[int, str], ...]
     examples: tuple[str, ...]
     options: tuple[OptionText, ...]
+    subcommands: tuple[CommandText, ...]
 
     @property
-    def subcommand(self) -> str:
-        """The last word of the name; "" for the command itself."""
-        return self.name.removeprefix(_PROGRAM).strip()
+    def page(self) -> str:
+        """The name of its pages: "cbpf-filter", or "cbpf" for the command itself."""
+        return self.name.replace(" ", "-")
 
 
 def main_command() -> CommandText:
-    """Return the text of the command itself, without those of its subcommands."""
+    """Return the text of the command itself."""
     return _text(group, _context(group, _PROGRAM))
 
 
-def subcommands() -> list[CommandText]:
-    """Return the texts of all subcommands, sorted by name."""
-    return list(_subcommands())
+def all_commands() -> list[CommandText]:
+    """Return the texts of the command itself and of all subcommands, those of a group after the group."""
+    return list(_with_subcommands(main_command()))
 
 
-def _subcommands() -> Iterator[CommandText]:
-    context = _context(group, _PROGRAM)
-    for name in group.list_commands(context):
-        command = group.get_command(context, name)
-        assert command is not None
-        yield _text(command, _context(command, name, context))
+def _with_subcommands(command: CommandText) -> Iterator[CommandText]:
+    yield command
+    for subcommand in command.subcommands:
+        yield from _with_subcommands(subcommand)
+
+
+def _subcommands(command: click.Command, context: click.Context) -> Iterator[CommandText]:
+    """Yield the texts of the subcommands of a group."""
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            subcommand = command.get_command(context, name)
+            assert subcommand is not None
+            yield _text(subcommand, _context(subcommand, name, context))
 
 
 def _context(command: click.Command, name: str, parent: click.Context | None = None) -> click.Context:
@@ -101,6 +110,7 @@ def _text(command: click.Command, context: click.Context) -> CommandText:
         tuple(code for paragraph in paragraphs for code in _exit_codes(paragraph)) or _DEFAULT_EXIT_CODES,
         tuple(line for paragraph in paragraphs for line in _examples(paragraph)),
         tuple(_option(option, context) for option in command.get_params(context) if isinstance(option, click.Option)),
+        tuple(_subcommands(command, context)),
     )
 
 

@@ -13,6 +13,7 @@ from typing import Final
 import pytest
 
 import cbpf
+from cbpf.cli import commands
 from support.project import PUBLIC_MODULES, ROOT
 
 SOURCE: Final = ROOT / "src" / "cbpf"
@@ -293,7 +294,5 @@ def test_architecture_lists_every_package_in_a_layer() -> None:
 
 def test_the_readme_names_every_command() -> None:
     readme = (ROOT / "README.md").read_text()
-    from cbpf.cli import COMMANDS
-
-    for command in COMMANDS:
+    for command in commands.command.names:
         assert re.search(rf"\bcbpf {command}\b", readme), f"README.md does not mention cbpf {command}"

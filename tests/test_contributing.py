@@ -13,10 +13,10 @@ import pytest
 
 import cbpf
 from cbpf import vm
-from cbpf.cli import COMMANDS, commands
+from cbpf.cli import commands
 from cbpf.cli.declarations import subcommand
 from cbpf.engines.base import PerPacketEngine
-from support.command_line import run_here
+from support.command_line import COMMANDS, run_here
 from support.project import ROOT
 
 SOURCE: Final = ROOT / "src" / "cbpf"
@@ -92,15 +92,17 @@ def test_each_addition_has_a_recipe() -> None:
 
 
 def test_each_module_of_commands_is_a_subcommand() -> None:
-    assert [module.name for module in pkgutil.iter_modules(commands.__path__)] == list(COMMANDS)
+    prefix = f"{commands.__name__}."
+    modules = pkgutil.walk_packages(commands.__path__, prefix)
+    assert [module.name.removeprefix(prefix).replace(".", " ") for module in modules] == list(COMMANDS)
 
 
 def test_an_added_subcommand_is_listed_and_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     module = ModuleType("cbpf.cli.commands.madeup")
     module.command = subcommand("madeup", "Print a word.")(lambda: print("word"))  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    monkeypatch.setitem(commands.SECTIONS, "Captures", (*commands.SECTIONS["Captures"], "madeup"))
-    monkeypatch.setattr(commands, "COMMANDS", (*COMMANDS, "madeup"))
+    sections = commands.command.sections
+    monkeypatch.setitem(sections, "Captures", (*sections["Captures"], "madeup"))
     assert re.search(rb"^  madeup +Print a word\.$", run_here("--help").stdout, re.MULTILINE)
     assert run_here("madeup").stdout == b"word\n"
 

@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 import cbpf
-from cbpf.cli import COMMANDS as SUBCOMMANDS
+from cbpf.cli import commands
 from support import examples
 from support.command_line import CommandLine
 from support.project import ROOT
@@ -140,7 +140,7 @@ COMMANDS: Final = [
 
 
 def test_the_readme_shows_every_subcommand() -> None:
-    assert {command.split()[1] for command in COMMANDS} == set(SUBCOMMANDS) - {"disasm"}
+    assert {command.split()[1] for command in COMMANDS} == set(commands.command.names) - {"disasm"}
     assert "cbpf disasm" in README
 
 

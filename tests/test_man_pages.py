@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 from documentation.man import pages
 
-from cbpf.cli import COMMANDS
+from support.command_line import COMMANDS
 from support.generated import check_file
 from support.project import ROOT
 
@@ -22,7 +22,7 @@ def test_man_pages_match_the_help_texts(name: str) -> None:
 
 
 def test_each_command_has_a_man_page() -> None:
-    expected = {"cbpf.1", *(f"cbpf-{name}.1" for name in COMMANDS)}
+    expected = {"cbpf.1", *(f"cbpf-{name.replace(' ', '-')}.1" for name in COMMANDS)}
     assert expected == {path.name for path in (ROOT / "man").iterdir()} == set(PAGES)
 
 

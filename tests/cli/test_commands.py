@@ -16,9 +16,8 @@ import click
 import pytest
 
 import cbpf
-from cbpf.cli import COMMANDS
 from cbpf.cli.click_parser import group
-from support.command_line import PACKETS, TRAFFIC, CommandLine, is_writing, without_excerpt
+from support.command_line import COMMANDS, PACKETS, TRAFFIC, CommandLine, is_writing, without_excerpt
 from support.libpcap_release import needs_libpcap
 from support.project import uncovered_environment
 

@@ -12,7 +12,7 @@ from typing import Final
 
 import pytest
 
-from cbpf.cli import COMMANDS
+from cbpf.cli import commands
 from support.command_line import CommandLine
 
 SHELLS: Final = ("bash", "fish", "zsh")
@@ -234,7 +234,7 @@ def test_the_help_text_does_not_import_the_modules_of_completion() -> None:
 def test_a_query_without_a_command_line_lists_the_subcommands(cli: CommandLine) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "COMP_LINE"}
     result = cli(env={**environment, "_CBPF_COMPLETE": "bash_complete"})
-    assert [line.split(b"\t")[1].decode() for line in result.stdout.splitlines()] == list(COMMANDS)
+    assert [line.split(b"\t")[1].decode() for line in result.stdout.splitlines()] == commands.command.names
     assert (result.exit_code, result.stderr) == (0, "")
 
 
@@ -242,5 +242,5 @@ def test_a_query_imports_no_more_than_it_needs() -> None:
     """The names of files are left to the shell, so that a query for one imports the subcommand alone."""
     loaded = _imported(COMP_LINE="cbpf info t.p", _CBPF_COMPLETE="bash_complete")
     assert "cbpf.cli.commands.info" in loaded
-    assert not loaded & {f"cbpf.cli.commands.{name}" for name in COMMANDS if name != "info"}
+    assert not loaded & {f"cbpf.cli.commands.{name}" for name in commands.command.names if name != "info"}
     assert not loaded & {"cbpf.expression.vocabulary", "cbpf.engines.base", "cypcap", "llvmlite"}

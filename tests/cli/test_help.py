@@ -5,12 +5,12 @@ from contextlib import chdir
 from pathlib import Path
 
 import pytest
-from documentation.commands import CommandText, main_command, subcommands
+from documentation.commands import CommandText, all_commands
 
 from support.command_line import run_here
 from support.project import ROOT
 
-COMMANDS = [main_command(), *subcommands()]
+COMMANDS = all_commands()
 FILES = {
     "blocked.txt": "192.0.2.0/24\n198.51.100.7\n",
     "old.c": "{ 0x6, 0, 0, 262144 },\n",

@@ -4,19 +4,24 @@ from pathlib import Path
 
 import pytest
 
-from cbpf.cli.commands import COMMANDS, SECTIONS, load
+from cbpf.cli import commands
+from cbpf.cli.declarations import Command, Group
 from cbpf.cli.tcpdump_options import TCPDUMP_OPTIONS
 from support.command_line import TRAFFIC, CommandLine
 
 CAPTURE_COMMANDS = ("filter", "split", "info", "run", "trace", "why", "count")
 
 
-def test_each_command_is_in_one_section_of_the_help(cli: CommandLine) -> None:
-    assert sorted(name for names in SECTIONS.values() for name in names) == list(COMMANDS)
-    _, out, _ = cli("--help")
+GROUPS = [commands.command, *(entry for entry in commands.command.entries() if isinstance(entry, Group))]
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.name or "cbpf")
+def test_each_command_is_in_one_section_of_the_help(group: Group, cli: CommandLine) -> None:
+    assert len(set(group.names)) == len(group.names)
+    _, out, _ = cli(*group.name.split(), "--help")
     listed = out.decode().split("Options:")[1]
-    assert [title for title in SECTIONS if f"\n{title}:\n" in listed] == list(SECTIONS)
-    assert all(f"\n  {name} " in listed for name in COMMANDS)
+    assert [title for title in group.sections if f"\n{title}:\n" in listed] == list(group.sections)
+    assert all(f"\n  {name} " in listed for name in group.names)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +43,9 @@ def test_similar_names_are_suggested(cli: CommandLine, words: list[str], message
 
 @pytest.mark.parametrize("name", CAPTURE_COMMANDS)
 def test_options_of_tcpdump_are_answered(cli: CommandLine, name: str) -> None:
-    assert load(name).foreign_options is TCPDUMP_OPTIONS
+    command = commands.command.load(name)
+    assert isinstance(command, Command)
+    assert command.foreign_options is TCPDUMP_OPTIONS
     code, _, err = cli(name, "-i", "eth0")
     assert code == 2
     assert err.startswith("cbpf: No such option '-i'; cbpf capture captures packets")

@@ -9,10 +9,9 @@ from typing import Final
 
 import pytest
 
-from cbpf.cli import COMMANDS
+from cbpf.cli import commands
 from cbpf.cli.click_parser import parse_with_click
-from cbpf.cli.commands import load
-from cbpf.cli.declarations import Argument, Invocation, Option
+from cbpf.cli.declarations import Argument, Command, Invocation, Option
 from cbpf.cli.failures import UsageError
 from cbpf.cli.parser import parse
 from support.command_line import TRAFFIC
@@ -68,11 +67,11 @@ def _random_option(random: Random, option: Option) -> list[str]:
     return [f"{name}={text}" if name.startswith("--") else name + text]
 
 
-def _random_words(random: Random, name: str) -> list[str]:
-    parameters = load(name).parameters
+def _random_words(random: Random, command: Command) -> list[str]:
+    parameters = command.parameters
     options = [entry for entry in parameters if isinstance(entry, Option)]
     choices = [word for entry in parameters if isinstance(entry, Argument) for word in getattr(entry.kind, "words", ())]
-    words = [name]
+    words = command.name.split()
     for option in options:
         if option.required and chance(random, 0.9):
             words += _random_option(random, option)
@@ -84,11 +83,14 @@ def _random_words(random: Random, name: str) -> list[str]:
     return words
 
 
+COMMANDS: Final = [entry for entry in commands.command.entries() if isinstance(entry, Command)]
+
+
 @pytest.mark.fuzz
-@pytest.mark.parametrize("name", COMMANDS)
-def test_random_command_lines_have_the_values_that_click_reads(name: str, rounds: Rounds) -> None:
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_random_command_lines_have_the_values_that_click_reads(command: Command, rounds: Rounds) -> None:
     for random in rounds(40, min_checked=0.1):
-        words = _random_words(random, name)
+        words = _random_words(random, command)
         plain = parse(words)
         assert _described(plain) == _described(_by_click(words)), words
         if plain is not None:

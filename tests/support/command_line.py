@@ -16,11 +16,14 @@ import pytest
 
 import cbpf
 from cbpf import cli
+from cbpf.cli import commands
 from cbpf.cli.failures import report
 from support.command_server import command_folder
 from support.project import ROOT
 
 TRAFFIC: Final = str(ROOT / "examples" / "traffic.pcap")
+COMMANDS: Final = tuple(entry.name for entry in commands.command.entries())
+"""The names of all subcommands and groups of subcommands."""
 PACKETS: Final = list(cbpf.read_capture(TRAFFIC))
 
 

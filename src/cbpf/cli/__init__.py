@@ -15,7 +15,6 @@ from contextlib import suppress
 
 from .._signals import signal
 from .._typing import Any, Final, NoReturn
-from .commands import COMMANDS as COMMANDS
 from .failures import report
 from .parser import VERSION_TEXT, parse
 from .streams import echo

@@ -14,12 +14,12 @@ from click.core import ParameterSource
 
 import cbpf
 
-from .._typing import Any
+from .._typing import Any, Final
 from . import commands
 from .completed_values import CompletedText
-from .declarations import Argument, Command, Invocation, Option
+from .declarations import Argument, Command, Group, Invocation, Option
 from .failures import UsageError
-from .parser import VERSION_TEXT
+from .parser import VERSION_TEXT, words_after_dashes
 from .streams import echo
 from .values import Choice, Integer, Kind, Number, Text
 
@@ -50,11 +50,15 @@ def _translated(error: click.UsageError) -> UsageError:
 class _Group(click.Group):
     """A group that imports the module of a subcommand when the subcommand is used."""
 
+    def __init__(self, declared: Group) -> None:
+        super().__init__(declared.name, help=declared.help, short_help=declared.summary)
+        self._declared = declared
+
     def list_commands(self, context: click.Context) -> list[str]:
-        return list(commands.COMMANDS)
+        return self._declared.names
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        return click_command(commands.load(name)) if name in commands.COMMANDS else None
+        return click_command(self._declared.load(name)) if name in self._declared.names else None
 
     def resolve_command(
         self, context: click.Context, words: list[str]
@@ -63,36 +67,38 @@ class _Group(click.Group):
         try:
             return super().resolve_command(context, words)
         except click.UsageError as error:
-            advice = _advice(words[0])
+            advice = _advice(self._declared, words[0])
             raise click.UsageError(f"{error.message.rstrip('.')}{advice}", context) if advice else error from None
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the subcommands in sections."""
-        width = max(map(len, commands.COMMANDS))
-        for title, names in commands.SECTIONS.items():
+        width = max(map(len, self._declared.names))
+        for title, names in self._declared.sections.items():
             with formatter.section(title):
-                rows = [(f"{name:{width}}", commands.load(name).summary) for name in names]
-                formatter.write_dl(rows)
+                formatter.write_dl([(f"{name:{width}}", self._declared.load(name).summary) for name in names])
 
 
-def _advice(word: str) -> str:
+def _advice(group: Group, word: str) -> str:
     """Return the advice that ends the error for an unknown subcommand, or an empty text."""
     if os.path.isfile(word):
-        return f"; it is a file: cbpf info {word} describes a capture, cbpf stats {word} a program"
-    similar = get_close_matches(word, commands.COMMANDS, n=2)
+        return f"; it is a file: {group.file_advice.format(word)}"
+    in_groups = [entry.name for entry in group.entries() if entry.name.endswith(f" {word}")]
+    similar = in_groups or get_close_matches(word, group.names, n=2)
     return f"; did you mean {' or '.join(similar)}?" if similar else ""
 
 
 class _Command(click.Command):
     """A subcommand whose errors for options of a similar program name the alternative."""
 
-    foreign_options: dict[str, str]
+    declared: Command
 
     def parse_args(self, context: click.Context, arguments: list[str]) -> list[str]:
+        context.obj = words_after_dashes(self.declared, arguments)
         try:
             return super().parse_args(context, arguments)
         except click.NoSuchOption as error:
-            advice = [text for text, options in self.foreign_options.items() if error.option_name in options.split()]
+            foreign = self.declared.foreign_options.items()
+            advice = [text for text, options in foreign if error.option_name in options.split()]
             if not advice:
                 raise
             raise click.UsageError(f"{error.message.rstrip('.')}; {advice[0]}", context) from None
@@ -101,33 +107,19 @@ class _Command(click.Command):
             raise
 
 
-@click.group(
-    cls=_Group,
-    short_help="Classic BPF: packet filters and captures.",
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
-@click.version_option(cbpf.__version__, message=VERSION_TEXT)
-def group() -> None:
-    """Compile, verify, run, trace, optimise and compare classic BPF packet filters, and filter captures.
-
-    PROGRAM is a file, or - for standard input. Its format is detected: assembly (bpf_asm or Go syntax), a listing
-    (tcpdump -d or bpf_dbg), C (tcpdump -dd or bpf_asm -c), decimal numbers (tcpdump -ddd or bpf_asm), JSON,
-    hexadecimal, a cBPF savefile of libpcap, or the bytes of struct sock_filter. -e EXPRESSION replaces PROGRAM.
-
-    Exit code: 0 success, 1 no (a program is rejected, two programs differ), 2 error, 3 undecided.
-
-    \b
-      cbpf info in.pcap
-      cbpf filter -r in.pcap -w out.pcap 'tcp port 443'
-      cbpf diff -e 'tcp port 80' -e 'tcp dst port 80'
-    """
+def click_command(entry: Command | Group) -> click.Command:
+    """Return the click command of a subcommand, which returns an `Invocation`, or of a group of subcommands."""
+    return _Group(entry) if isinstance(entry, Group) else _command(entry)
 
 
-def click_command(command: Command) -> click.Command:
-    """Return the click command of a subcommand; it returns an `Invocation`."""
+def _command(command: Command) -> click.Command:
+    arguments = [entry for entry in command.parameters if isinstance(entry, Argument) and entry.divided]
 
     def invoke(**values: Any) -> Invocation:
-        source = click.get_current_context().get_parameter_source
+        context = click.get_current_context()
+        for argument in arguments:
+            values[argument.parameter] = argument.value(values[argument.parameter], context.obj)
+        source = context.get_parameter_source
         return Invocation(command, values, {name for name in values if source(name) is ParameterSource.COMMANDLINE})
 
     invoke.__doc__ = command.function.__doc__
@@ -135,7 +127,7 @@ def click_command(command: Command) -> click.Command:
         decorate = _option(declared) if isinstance(declared, Option) else _argument(declared)
         invoke = decorate(invoke)
     result = click.command(command.name, cls=_Command, short_help=command.summary)(invoke)
-    result.foreign_options = command.foreign_options
+    result.declared = command
     return result
 
 
@@ -189,3 +181,8 @@ def _click_type(kind: Kind) -> click.ParamType[Any]:
             return click.FLOAT
         case Text():
             return CompletedText(kind)
+
+
+group: Final = _Group(commands.command)
+group.context_settings = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+click.version_option(cbpf.__version__, message=VERSION_TEXT)(group)

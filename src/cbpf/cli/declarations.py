@@ -1,13 +1,14 @@
 """The declarations of subcommands: their options and arguments as plain data, beside the functions that run them.
 
 A module of `commands` declares its subcommand by the decorators of this module. Its function takes the values of the
-command line, and returns its exit code; None is 0.
+command line, and returns its exit code; None is 0. A package of `commands` declares a group of subcommands.
 """
 
 from __future__ import annotations
 
+import importlib
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 import cbpf
 
@@ -77,6 +78,7 @@ class Argument(NamedTuple):
         default: The value if the argument is not given.
         required: Whether the argument must be given.
         multiple: Whether the argument may be repeated; the value is then a tuple.
+        divided: Whether the value is two tuples, of the words before and after "--"; for repeated arguments only.
         metavar: The name of the argument in help texts, instead of that of the parameter.
     """
 
@@ -85,20 +87,27 @@ class Argument(NamedTuple):
     default: str | None = None
     required: bool = True
     multiple: bool = False
+    divided: bool = False
     metavar: str | None = None
 
-    def value(self, given: Sequence[str]) -> Any:
-        """Return the value of the function, from texts of the command line; raise `ValueError` if one is invalid."""
+    def value(self, given: Sequence[str], following: int = 0) -> Any:
+        """Return the value of the function, from texts of the command line; raise `ValueError` if one is invalid.
+
+        The last *following* texts are those after "--".
+        """
+        values = tuple(map(self.kind.read, given))
+        if self.divided:
+            return values[: len(values) - following], values[len(values) - following :]
         if self.multiple:
-            return tuple(map(self.kind.read, given))
-        return self.kind.read(given[0]) if given else self.default
+            return values
+        return values[0] if values else self.default
 
 
 class Command(NamedTuple):
     """A subcommand.
 
     Args:
-        name: Its name.
+        name: Its name, after those of the groups that contain it.
         summary: Its line in the list of subcommands.
         function: The function that runs it; its docstring is the help text.
         parameters: Its options and arguments, in the order of the help text.
@@ -120,6 +129,44 @@ class Command(NamedTuple):
         """Return the longest name of the option for a parameter of the function, or None."""
         options = (entry for entry in self.parameters if isinstance(entry, Option))
         return next((max(entry.names, key=len) for entry in options if entry.parameter == parameter), None)
+
+
+class Group(NamedTuple):
+    """A group of subcommands: the modules and packages of one package, each of which defines `command`.
+
+    Args:
+        name: Its name, after those of the groups that contain it; "" for the command `cbpf` itself.
+        summary: Its line in the list of subcommands.
+        help: Its help text.
+        sections: The names of its subcommands, by the headings of the help text.
+        file_advice: The advice for a file in the place of a subcommand; it contains {} for the name of the file.
+        package: The name of the package.
+    """
+
+    name: str
+    summary: str
+    help: str
+    sections: dict[str, tuple[str, ...]]
+    file_advice: str
+    package: str
+
+    @property
+    def names(self) -> list[str]:
+        """The names of its subcommands, sorted."""
+        return sorted(name for names in self.sections.values() for name in names)
+
+    def load(self, name: str) -> Command | Group:
+        """Return the subcommand with a name of `names`."""
+        loaded: Command | Group = importlib.import_module(f"{self.package}.{name}").command
+        return loaded
+
+    def entries(self) -> Iterator[Command | Group]:
+        """Yield all subcommands, sorted by name, and those of each group after the group."""
+        for name in self.names:
+            entry = self.load(name)
+            yield entry
+            if isinstance(entry, Group):
+                yield from entry.entries()
 
 
 class Invocation:
@@ -205,5 +252,16 @@ def subcommand(
 
     def decorate(function: Function) -> Command:
         return Command(name, summary, function, getattr(function, _PARAMETERS, ()), foreign_options or {})
+
+    return decorate
+
+
+def group(
+    name: str, summary: str, *, sections: dict[str, tuple[str, ...]], file_advice: str, package: str
+) -> Callable[[Callable[[], None]], Group]:
+    """Return a decorator that makes a `Group` of a function, whose docstring is the help text."""
+
+    def decorate(function: Callable[[], None]) -> Group:
+        return Group(name, summary, function.__doc__ or "", sections, file_advice, package)
 
     return decorate

@@ -13,7 +13,7 @@ import cbpf
 
 from .._typing import Any, Final
 from . import commands
-from .declarations import Argument, Command, Invocation, Option
+from .declarations import Argument, Command, Group, Invocation, Option
 
 VERSION_TEXT: Final = f"cbpf {cbpf.__version__}"
 
@@ -24,10 +24,15 @@ class _NotPlain(Exception):
 
 def parse(words: Sequence[str]) -> Invocation | None:
     """Return the invocation of a command line; None if it is not correct, or requests a help text."""
-    if not words or words[0] not in commands.COMMANDS:
-        return None
+    entry: Command | Group = commands.command
+    depth = 0
+    while isinstance(entry, Group):
+        if depth == len(words) or words[depth] not in entry.names:
+            return None
+        entry = entry.load(words[depth])
+        depth += 1
     try:
-        return _invocation(commands.load(words[0]), words[1:])
+        return _invocation(entry, words[depth:])
     except _NotPlain:
         return None
 
@@ -35,8 +40,8 @@ def parse(words: Sequence[str]) -> Invocation | None:
 def _invocation(command: Command, words: Sequence[str]) -> Invocation:
     options = [entry for entry in command.parameters if isinstance(entry, Option)]
     arguments = [entry for entry in command.parameters if isinstance(entry, Argument)]
-    given, others = _sorted(options, words)
-    values = _arguments(arguments, others)
+    given, others, following = _sorted(options, words)
+    values = _arguments(arguments, others, following)
     for option in options:
         value = _value(option, [text for other, text in given if other is option])
         if option.parameter is not None:
@@ -44,20 +49,29 @@ def _invocation(command: Command, words: Sequence[str]) -> Invocation:
     return Invocation(command, values, {option.parameter for option, _ in given})
 
 
-def _sorted(options: Sequence[Option], words: Sequence[str]) -> tuple[list[tuple[Option, str]], list[str]]:
-    """Return the options that are given, with their texts, and the other words."""
+def words_after_dashes(command: Command, words: Sequence[str]) -> int:
+    """Return how many words follow the "--" that ends the options; 0 also if an option before it is not correct."""
+    try:
+        return _sorted([entry for entry in command.parameters if isinstance(entry, Option)], words)[2]
+    except _NotPlain:
+        return 0
+
+
+def _sorted(options: Sequence[Option], words: Sequence[str]) -> tuple[list[tuple[Option, str]], list[str], int]:
+    """Return the options that are given, with their texts, the other words, and how many of them follow "--"."""
     by_name = {name: option for option in options for name in option.names}
     given: list[tuple[Option, str]] = []
     others: list[str] = []
+    following: list[str] = []
     remaining = iter(words)
     for word in remaining:
         if word == "--":
-            others.extend(remaining)
+            following.extend(remaining)
         elif word.startswith("-") and word != "-":
             given.extend(_options_in(word, by_name, remaining))
         else:
             others.append(word)
-    return given, others
+    return given, others + following, len(following)
 
 
 def _options_in(word: str, by_name: dict[str, Option], remaining: Iterator[str]) -> Iterator[tuple[Option, str]]:
@@ -89,22 +103,22 @@ def _next(remaining: Iterator[str]) -> str:
     raise _NotPlain
 
 
-def _arguments(arguments: Sequence[Argument], words: list[str]) -> dict[str, Any]:
-    """Return the values of the arguments, of which the last one may be repeated."""
+def _arguments(arguments: Sequence[Argument], words: list[str], following: int) -> dict[str, Any]:
+    """Return the values of the arguments, of which the last one may be repeated; *following* words follow "--"."""
     values: dict[str, Any] = {}
     remaining = iter(words)
     for argument in arguments:
         texts = list(remaining if argument.multiple else islice(remaining, 1))
-        values[argument.parameter] = _value(argument, texts)
+        values[argument.parameter] = _value(argument, texts, following)
     if next(remaining, None) is not None:
         raise _NotPlain
     return values
 
 
-def _value(declared: Option | Argument, texts: list[str]) -> Any:
+def _value(declared: Option | Argument, texts: list[str], *following: int) -> Any:
     if declared.required and not texts:
         raise _NotPlain
     try:
-        return declared.value(texts)
+        return declared.value(texts, *following)
     except ValueError:
         raise _NotPlain from None
