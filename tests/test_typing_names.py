@@ -1,5 +1,9 @@
-"""The placeholders for the names of `typing` allow the same syntax, and have the attributes that the package reads."""
+"""The placeholders for the names of `typing` allow the same syntax, and have the attributes that the package reads.
 
+The names of `collections.abc` are its own classes.
+"""
+
+import collections.abc
 import re
 import typing
 from typing import Any, Final
@@ -17,10 +21,15 @@ _NAMES: Final = """
 """
 
 
-def test_each_name_is_one_of_typing() -> None:
+_CLASSES: Final = "Callable Collection Generator Hashable Iterable Iterator Mapping Sequence"
+
+
+def test_each_name_is_one_of_typing_or_a_class_of_collections() -> None:
     own = {name for name in vars(placeholders) if name.isidentifier() and not name.startswith("_")}
-    assert own == {*_NAMES.split(), "TYPE_CHECKING"}
+    assert own == {*_NAMES.split(), *_CLASSES.split(), "TYPE_CHECKING"}
     assert all(hasattr(typing, name) for name in own)
+    for name in _CLASSES.split():
+        assert getattr(placeholders, name) is getattr(collections.abc, name)
 
 
 @pytest.mark.parametrize("name", _NAMES.split())

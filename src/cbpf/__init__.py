@@ -105,12 +105,15 @@ def __getattr__(name: str) -> object:
     """Import a public name, or a public module."""
     if name not in _MODULE_OF and name not in _PUBLIC_MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
     if name in _PUBLIC_MODULES:
-        return import_module(f".{name}", __name__)
-    value = globals()[name] = getattr(import_module(f".{_MODULE_OF[name]}", __name__), name)
+        return _import(name)
+    value = globals()[name] = getattr(_import(_MODULE_OF[name]), name)
     return value
+
+
+def _import(module: str) -> object:
+    """Import a module of this package; `importlib` takes longer to import than most of them."""
+    return __import__(f"{__name__}.{module}", fromlist=["*"])
 
 
 def __dir__() -> list[str]:

@@ -1,8 +1,6 @@
 """Attributes that are computed at their first use."""
 
-from collections.abc import Callable
-
-from ._typing import Any, Generic, Self, TypeVar, overload
+from ._typing import Any, Callable, Generic, Self, TypeVar, overload
 
 _Value = TypeVar("_Value")
 

@@ -12,12 +12,11 @@ written directly. Errors are `OSError` with the path of the target as their file
 import errno
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
 
 from ._replacement import Replacement, is_regular, report_late_errors
 from ._signals import signal
-from ._typing import Final, Protocol, Self
+from ._stdlib import contextmanager, suppress
+from ._typing import Callable, Final, Iterable, Iterator, Protocol, Self
 
 _MAX_LINKS: Final = 40  # symbolic links that Linux follows in one path
 _DESCRIPTOR_FOLDER: Final = r"/proc/\d+(/task/\d+)?/fd"

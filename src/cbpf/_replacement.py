@@ -3,10 +3,9 @@
 import errno
 import os
 import stat
-from collections.abc import Callable
-from contextlib import suppress
 
-from ._typing import Final
+from ._stdlib import suppress
+from ._typing import Callable, Final
 
 UNNAMED_FLAG: Final = getattr(os, "O_TMPFILE", 0)
 """The flag that creates a file without a name; 0 on systems that have none."""

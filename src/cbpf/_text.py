@@ -3,9 +3,7 @@
 The commands print the same text, so that a result looks alike in a terminal, in Python and in a notebook.
 """
 
-from collections.abc import Iterable
-
-from ._typing import Final
+from ._typing import Final, Iterable
 
 _STYLE: Final = "font-family: monospace; white-space: pre; overflow-x: auto; line-height: 1.3"
 """Columns stay aligned: some notebooks show preformatted text in another font, or break its lines."""

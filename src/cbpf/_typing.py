@@ -1,12 +1,21 @@
-"""The names of `typing` that the package uses, without importing it.
+"""The names of `typing` and `collections.abc` that the package uses, without importing them.
 
 `typing` and `re`, which it imports, take half of the time of an empty interpreter, and a command on a small capture
 needs neither. Type checkers see the names of `typing`. When the package runs, each is a placeholder that allows the
-same syntax. `Annotated` and `Literal` have the attributes of their counterparts that the package reads.
+same syntax. `Annotated` and `Literal` have the attributes of their counterparts that the package reads. The classes of
+`collections.abc` come from the module that defines them, which every interpreter has loaded.
 """
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable as Callable
+    from collections.abc import Collection as Collection
+    from collections.abc import Generator as Generator
+    from collections.abc import Hashable as Hashable
+    from collections.abc import Iterable as Iterable
+    from collections.abc import Iterator as Iterator
+    from collections.abc import Mapping as Mapping
+    from collections.abc import Sequence as Sequence
     from typing import Annotated as Annotated
     from typing import Any as Any
     from typing import BinaryIO as BinaryIO
@@ -26,6 +35,16 @@ if TYPE_CHECKING:
     from typing import get_args as get_args
     from typing import overload as overload
 else:
+    from _collections_abc import (  # noqa: F401
+        Callable,
+        Collection,
+        Generator,
+        Hashable,
+        Iterable,
+        Iterator,
+        Mapping,
+        Sequence,
+    )
 
     class _Form:
         """A name of `typing`, such as `Any`, or one with arguments, such as `Literal["a", "b"]`."""

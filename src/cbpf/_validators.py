@@ -1,11 +1,9 @@
 """Validators of fields, for the annotations of `Record` classes: each returns the value or raises `FieldError`."""
 
-import operator
-from collections.abc import Callable, Iterable
-from functools import wraps
 from itertools import chain, repeat
 
-from ._typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
+from ._stdlib import index, wraps
+from ._typing import TYPE_CHECKING, Annotated, Any, Callable, Iterable, TypeAlias, TypeVar
 from .errors import FieldError
 
 if TYPE_CHECKING:
@@ -23,7 +21,7 @@ def integer(path: str, value: object) -> int:
         return value
     try:
         if not isinstance(value, bool):
-            return operator.index(value)  # type: ignore[arg-type]
+            return index(value)  # type: ignore[arg-type]
     except TypeError:
         pass
     raise FieldError(f"{path}: {value!r} is not an integer")

@@ -19,10 +19,9 @@ interface. `ProgramWarning`: a program hardly fits the place where it is attache
 """
 
 import sys
-from collections.abc import Iterable, Sequence
 
 from ._record import Record
-from ._typing import TYPE_CHECKING, Final
+from ._typing import TYPE_CHECKING, Final, Iterable, Sequence
 
 if TYPE_CHECKING:
     from types import FrameType

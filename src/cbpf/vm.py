@@ -3,13 +3,10 @@
 Engines are imported when a VM first needs them, so that `from cbpf import VM` stays fast.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
-from functools import cache
-
 from ._lazy import Lazy
 from ._record import Immutable
-from ._typing import TYPE_CHECKING, Any, Final
+from ._stdlib import suppress
+from ._typing import TYPE_CHECKING, Any, Callable, Final, Iterable, Iterator
 from ._validators import check_word, instance_of, one_of
 from .engines.base import Engine, PerPacketEngine, llvm_is_installed
 from .errors import MissingLibrary
@@ -39,19 +36,24 @@ class _AutoEngine:
     def __init__(self, program: Program, dialect: Dialect) -> None:
         create = _python if len(program) <= _MAX_PYTHON_INSTRUCTIONS else _interpreter
         self._single = create(program, dialect)
-        self._native_engine = cache(lambda: _llvm(program, dialect))
+        self._program = program
+        self._dialect = dialect
         self.run = self._single.run
         self.evaluate = self._single.evaluate
         self.match = self._single.match
 
+    @Lazy
+    def _native_engine(self) -> Engine:
+        return _llvm(self._program, self._dialect)
+
     @property
     def native(self) -> Any:
         """The machine code of `entry_points.match`, or None if llvmlite is not installed."""
-        return self._native_engine().native if llvm_is_installed() else None
+        return self._native_engine.native if llvm_is_installed() else None
 
     def native_for_sockets(self, link_type: str) -> Any:
         """Return the machine code for the view of a live socket, or None; see `Engine`."""
-        return self._native_engine().native_for_sockets(link_type) if llvm_is_installed() else None
+        return self._native_engine.native_for_sockets(link_type) if llvm_is_installed() else None
 
     def verdicts(self, packets: "Packets | Iterable[Any]") -> "array[int]":
         """Return the verdicts, computed by the llvm engine for large batches if it is available."""
@@ -60,7 +62,7 @@ class _AutoEngine:
         batch = packets if isinstance(packets, Packets) else list(packets)
         if len(batch) >= MIN_NATIVE_BATCH:
             with suppress(MissingLibrary):
-                return self._native_engine().verdicts(batch)
+                return self._native_engine.verdicts(batch)
         return self._single.verdicts(batch)
 
 

@@ -12,13 +12,11 @@ packet. A buffer is `bytes` that begins at the start of a record.
 """
 
 from abc import ABC, abstractmethod
-from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Sequence
 from itertools import compress
-from operator import itemgetter
 
 from .._named_tuple import NamedTuple
-from .._typing import TYPE_CHECKING, ClassVar, Final, Literal, TypeAlias
+from .._stdlib import defaultdict, itemgetter
+from .._typing import TYPE_CHECKING, Callable, ClassVar, Final, Hashable, Iterable, Literal, Sequence, TypeAlias
 from ..errors import DamagedCapture
 from ..packet.host_order import ByteOrder
 from ..packet.link_types import LinkType
@@ -150,7 +148,7 @@ class Container(RecordSource):
         super().__init__(record_format)
         self.version = version
         self.variant = variant
-        self.other_blocks: Counter[str] = Counter()
+        self.other_blocks: defaultdict[str, int] = defaultdict(int)
 
     def describe_live(self, live: "LiveInterface | None") -> None:
         """Add the properties of the live interface that this capture is read from, if there is one."""

@@ -2,16 +2,15 @@
 
 from bisect import bisect
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from contextlib import closing
 from functools import reduce
 from itertools import pairwise
 from operator import lt, sub
 
 from .._named_tuple import NamedTuple
 from .._record import Record
+from .._stdlib import closing
 from .._text import Readable
-from .._typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
+from .._typing import TYPE_CHECKING, Annotated, Any, Callable, Final, Iterable, TypeAlias
 from .._validators import checked, function, instance_of, integer, optional, text, within
 from ..errors import DamagedCapture
 from ..packet.host_order import ByteOrder

@@ -1,9 +1,7 @@
 """The input of a capture reader: the bytes of a source, decompressed."""
 
-from collections.abc import Callable
-from contextlib import suppress
-
-from .._typing import TYPE_CHECKING
+from .._stdlib import suppress
+from .._typing import TYPE_CHECKING, Callable
 from .compression_kinds import LZ4, MAGIC_SIZE, ZSTD, Compression, compression_of
 from .source_stream import Source, SourceStream
 

@@ -3,12 +3,10 @@
 import io
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import partial
 
 from .._output import OutputFile, OutputFiles, display_name, linked_path, write_all
-from .._typing import BinaryIO, TypeAlias
+from .._stdlib import contextmanager, partial
+from .._typing import BinaryIO, Callable, Iterator, TypeAlias
 from ..errors import CaptureError, FieldError
 
 Target: TypeAlias = str | os.PathLike[str] | BinaryIO | None

@@ -1,11 +1,9 @@
 """Outputs that are opened and ended together; files are replaced only on success."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-
 from .._named_tuple import NamedTuple
 from .._output import OutputFiles
-from .._typing import TYPE_CHECKING
+from .._stdlib import contextmanager
+from .._typing import TYPE_CHECKING, Iterator, Sequence
 from ..errors import DamagedCapture
 from .compression_kinds import has_suffix_of_compression
 from .output import Output, Target, capture_errors, file_names, open_target
@@ -60,14 +58,15 @@ def open_outputs(plans: Sequence[OutputPlan]) -> Iterator[list[Output]]:
                 files.commit()
 
 
-def _compressed(
-    outputs: list[Output], compressors: "Sequence[Compressor | None]"
-) -> AbstractContextManager[list[Output]]:
+@contextmanager
+def _compressed(outputs: list[Output], compressors: "Sequence[Compressor | None]") -> Iterator[list[Output]]:
     if not any(compressors):
-        return nullcontext(outputs)
+        yield outputs
+        return
     from .compressed_output import compressed_outputs
 
-    return compressed_outputs(outputs, compressors)
+    with compressed_outputs(outputs, compressors) as compressed:
+        yield compressed
 
 
 def _finish(outputs: list[Output]) -> None:

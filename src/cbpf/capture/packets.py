@@ -1,11 +1,10 @@
 """Packets of a capture as objects, and as columns, of which the objects are made without a step of Python for each."""
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from itertools import accumulate, repeat
 
 from .._named_tuple import NamedTuple
-from .._typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
+from .._stdlib import partial
+from .._typing import TYPE_CHECKING, Any, Callable, Final, Iterator, Protocol, Sequence, TypeAlias
 from .base import Container, RecordSpan, with_packets
 
 if TYPE_CHECKING:

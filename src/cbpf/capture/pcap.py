@@ -1,10 +1,9 @@
 """The classic pcap format: its records, and a writer; `pcap_header` has the header of the file."""
 
 import struct
-from collections.abc import Iterator, Sequence
-from functools import partial
 
-from .._typing import TYPE_CHECKING, ClassVar, Final
+from .._stdlib import partial
+from .._typing import TYPE_CHECKING, ClassVar, Final, Iterator, Sequence
 from ..errors import CaptureError, DamagedCapture
 from ..packet.host_order import HostOrder
 from .base import (

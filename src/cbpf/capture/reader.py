@@ -1,13 +1,10 @@
 """Captures as streams: chunks of complete records, and packets one by one."""
 
-from collections import deque
-from collections.abc import Generator, Iterator
-from contextlib import AbstractContextManager, closing, suppress
-from functools import partial
 from itertools import chain
 
 from .._named_tuple import NamedTuple
-from .._typing import TYPE_CHECKING, Final, Literal, NoReturn, Self
+from .._stdlib import closing, deque, partial, suppress
+from .._typing import TYPE_CHECKING, Final, Generator, Iterator, Literal, NoReturn, Self
 from ..errors import CaptureError, DamagedCapture
 from ..packet.link_types import LinkType
 from .base import BEGIN_SIZE, HEAD_SIZE, Interface, RecordSpan, end_of, packet_count, with_packets
@@ -18,6 +15,8 @@ from .registry import open_container
 from .source_stream import Source
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from ..packet.batch import Packets
     from .packets import Packet, PacketColumns
     from .times import TimeBounds
@@ -204,7 +203,7 @@ class CaptureReader(Iterator["Packet"]):
         """
         return memoryview(b"") if self._ahead else self._buffer.view
 
-    def reading_ahead(self) -> AbstractContextManager[None]:
+    def reading_ahead(self) -> "AbstractContextManager[None]":
         """Let a thread read ahead if that is worthwhile.
 
         Returns:

@@ -4,9 +4,8 @@ The module of a format is imported when the table is searched and no format befo
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
 
-from .._typing import Final
+from .._typing import Callable, Final, Iterator, Sequence
 from .base import UNLIMITED, CaptureFormat, Container, RecordSource, RecordWriter
 from .input import Input
 

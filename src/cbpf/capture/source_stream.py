@@ -4,10 +4,9 @@ import io
 import os
 import stat
 import sys
-from collections.abc import Callable
-from contextlib import suppress
 
-from .._typing import Any, BinaryIO, Final, TypeAlias, TypeVar
+from .._stdlib import suppress
+from .._typing import Any, BinaryIO, Callable, Final, TypeAlias, TypeVar
 from ..errors import CaptureError, DamagedCapture, FieldError
 
 Source: TypeAlias = str | os.PathLike[str] | BinaryIO

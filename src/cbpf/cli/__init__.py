@@ -10,11 +10,10 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Sequence
-from contextlib import suppress
 
 from .._signals import signal
-from .._typing import Any, Final, NoReturn
+from .._stdlib import suppress
+from .._typing import Any, Final, NoReturn, Sequence
 from .failures import report
 from .parser import VERSION_TEXT, parse
 from .streams import echo

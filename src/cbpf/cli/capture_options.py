@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from functools import wraps
-
 import cbpf
 
+from .._stdlib import wraps
 from .._typing import Any, Final
 from .declarations import Function, argument, option
 from .failures import UsageError

@@ -6,14 +6,12 @@ command line, and returns its exit code; None is 0. A package of `commands` decl
 
 from __future__ import annotations
 
-import importlib
 import sys
-from collections.abc import Callable, Collection, Iterator, Sequence
 
 import cbpf
 
 from .._named_tuple import NamedTuple
-from .._typing import Any, Final, TypeAlias
+from .._typing import Any, Callable, Collection, Final, Iterator, Sequence, TypeAlias
 from .failures import UsageError
 from .values import TEXT, Choice, Kind
 
@@ -157,7 +155,7 @@ class Group(NamedTuple):
 
     def load(self, name: str) -> Command | Group:
         """Return the subcommand with a name of `names`."""
-        loaded: Command | Group = importlib.import_module(f"{self.package}.{name}").command
+        loaded: Command | Group = __import__(f"{self.package}.{name}", fromlist=["command"]).command
         return loaded
 
     def entries(self) -> Iterator[Command | Group]:

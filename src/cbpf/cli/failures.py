@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Sequence
-from contextlib import suppress
 
 import cbpf
 
-from .._typing import Final
+from .._stdlib import suppress
+from .._typing import Final, Sequence
 from .streams import echo
 
 DEBUG_VARIABLE: Final = "CBPF_DEBUG"

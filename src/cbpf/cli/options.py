@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import wraps
 
 import cbpf
 
-from .._typing import Any, Final, get_args
+from .._stdlib import contextmanager, wraps
+from .._typing import Any, Callable, Final, Iterator, get_args
 from .declarations import Decorator, Function, Invocation, option
 from .failures import CommandError, UsageError
 from .values import EXPRESSION, FILE, LINK_TYPE, Choice

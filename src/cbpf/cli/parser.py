@@ -6,12 +6,11 @@ the same values, but its import takes longer than a small capture.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from itertools import islice
 
 import cbpf
 
-from .._typing import Any, Final
+from .._typing import Any, Final, Iterator, Sequence
 from . import commands
 from .declarations import Argument, Command, Group, Invocation, Option
 

@@ -4,10 +4,9 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 
-from .._typing import Any, Final
+from .._stdlib import contextmanager
+from .._typing import Any, Callable, Final, Iterator, Sequence
 from .declarations import Function, option
 from .streams import echo
 

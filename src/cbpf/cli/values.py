@@ -6,10 +6,8 @@ about other values and completes values in a shell.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from .._named_tuple import NamedTuple
-from .._typing import Final, TypeAlias
+from .._typing import Callable, Final, TypeAlias
 
 
 class Text(NamedTuple):

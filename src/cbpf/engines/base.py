@@ -1,8 +1,6 @@
 """The interface of an engine: the functions that run one program on one packet or on many."""
 
-from collections.abc import Callable, Iterable
-
-from .._typing import TYPE_CHECKING, Any, Protocol
+from .._typing import TYPE_CHECKING, Any, Callable, Iterable, Protocol
 
 if TYPE_CHECKING:
     from array import array

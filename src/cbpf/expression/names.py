@@ -1,8 +1,6 @@
 """The names in expressions: hosts, networks, services and protocols, resolved by the system or by the caller."""
 
-from collections.abc import Sequence
-
-from .._typing import Any, Final, Protocol
+from .._typing import Any, Final, Protocol, Sequence
 from ..errors import FieldError
 
 

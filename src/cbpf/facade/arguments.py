@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 
-from .._typing import TYPE_CHECKING, NoReturn, TypeAlias, TypeGuard
+from .._stdlib import contextmanager
+from .._typing import TYPE_CHECKING, Iterable, Iterator, NoReturn, TypeAlias, TypeGuard
 from ..errors import ExpressionError, FieldError, ProgramFormatError, quoted
 from ..isa.dialects import PCAP, Dialect
 from ..isa.program import Instructions, Program

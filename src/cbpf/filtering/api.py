@@ -1,10 +1,8 @@
 """Filtering captures: copying the packets that an expression or a program accepts."""
 
-from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
-
 from .._named_tuple import NamedTuple
-from .._typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from .._stdlib import contextmanager
+from .._typing import TYPE_CHECKING, Final, Iterable, Iterator, Literal, Mapping, TypeAlias
 from ..capture.base import UNLIMITED, NullWriter, RecordWriter
 from ..capture.output import Target
 from ..capture.reader import CaptureReader
@@ -246,8 +244,7 @@ def _filter(
     sources = as_sources(source, caller)
     used = [target for target in targets if target is not _NO_OUTPUT]
     choices = choose_targets(used, options.compress)
-    with ExitStack() as stack:
-        readers = [stack.enter_context(reader) for reader in open_readers(sources, format_name)]
+    with open_readers(sources, format_name) as readers:
         writers = [_make_writer(target, readers, format_name, options.snaplen) for target in targets]
         size = total_size(sources)
         is_native = options.rotation is None and is_native_chosen(filters, options.engine, size)
@@ -256,39 +253,39 @@ def _filter(
         )
         for bound_filter in bound_filters:
             bound_filter.prepare(readers)
-        new_sinks = iter(_open_sinks(stack, list(filter(None, writers)), choices, sources, readers, options.rotation))
-        sinks = [None if writer is None else next(new_sinks) for writer in writers]
-        run = FilterRun(
-            bound_filters,
-            sinks,
-            limit=options.limit,
-            native=is_native,
-            times=options.times,
-            sample=options.sample,
-            progress=options.progress,
-        )
-        return run.filter(readers)
+        with _open_sinks(list(filter(None, writers)), choices, sources, readers, options.rotation) as used_sinks:
+            remaining = iter(used_sinks)
+            run = FilterRun(
+                bound_filters,
+                [None if writer is None else next(remaining) for writer in writers],
+                limit=options.limit,
+                native=is_native,
+                times=options.times,
+                sample=options.sample,
+                progress=options.progress,
+            )
+            return run.filter(readers)
 
 
+@contextmanager
 def _open_sinks(
-    stack: ExitStack,
     writers: list[RecordWriter],
     choices: list[TargetChoice],
     sources: list[Source],
     readers: list[CaptureReader],
     rotation: "Rotation | None",
-) -> list[Sink]:
-    """Open the targets, and return a sink for each writer."""
+) -> Iterator[list[Sink]]:
+    """Open the targets, and yield a sink for each writer; of a rotated target, there is one."""
     if rotation is None:
         compressions = [reader.compression for reader in readers]
-        outputs = stack.enter_context(open_targets(choices, sources, compressions))
-        return [Sink(writer, output) for writer, output in zip(writers, outputs, strict=True)]
+        with open_targets(choices, sources, compressions) as outputs:
+            yield [Sink(writer, output) for writer, output in zip(writers, outputs, strict=True)]
+        return
     from .rotation import rotating_sink
 
-    return [
-        stack.enter_context(rotating_sink(writer, rotation, choice, sources, readers))
-        for writer, choice in zip(writers, choices, strict=True)
-    ]
+    (writer,), (choice,) = writers, choices
+    with rotating_sink(writer, rotation, choice, sources, readers) as sink:
+        yield [sink]
 
 
 _NO_OUTPUT: Final = object()  # the target of packets that are neither written nor counted

@@ -1,8 +1,6 @@
 """The checks of the arguments that several functions for captures have."""
 
-from collections.abc import Callable, Iterable, Mapping
-
-from .._typing import Any, Final, TypeVar
+from .._typing import Any, Callable, Final, Iterable, Mapping, TypeVar
 from .._validators import Check, checked, flag, function, instance_of, integer, iterable, optional, within
 from ..capture.reader import CaptureReader
 from ..errors import FieldError

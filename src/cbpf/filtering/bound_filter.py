@@ -1,9 +1,7 @@
 """A filter that is applied to captures: its program for each kind of packet, and the VM that runs it."""
 
-from collections.abc import Callable, Iterable, Sequence
-
 from .._named_tuple import NamedTuple
-from .._typing import TYPE_CHECKING, Any, Final, TypeAlias
+from .._typing import TYPE_CHECKING, Any, Callable, Final, Iterable, Sequence, TypeAlias
 from ..capture.base import Interface
 from ..capture.native.choice import is_worthwhile
 from ..capture.reader import CaptureReader

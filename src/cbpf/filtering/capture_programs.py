@@ -5,10 +5,8 @@ loopback interface, and no protocol fits USB. The packets of an interface that t
 That is a warning as long as the filter fits another interface of the same captures, and an error if it fits none.
 """
 
-from collections.abc import Callable, Sequence
-
 from .._named_tuple import NamedTuple
-from .._typing import TYPE_CHECKING, TypeAlias
+from .._typing import TYPE_CHECKING, Callable, Sequence, TypeAlias
 from .._validators import check_optimizer, checked, flag, function, optional
 from ..capture.base import Interface
 from ..capture.reader import CaptureReader

@@ -1,7 +1,7 @@
 """Counting packets: by filter, by interval of time, and by link type."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import closing
 
 from .._named_tuple import NamedTuple
 from .._record import Record
@@ -241,8 +241,7 @@ def count_packets(
     size = total_size(sources)
     is_native = is_native_chosen(chosen, engine, size)
     bound_filters = bind_filters(chosen, engine, dialect, size, is_native=is_native, as_socket=as_socket)
-    with ExitStack() as stack:
-        readers = [stack.enter_context(reader) for reader in open_readers(sources)]
+    with open_readers(sources) as readers:
         damages = _count(counter, readers, bound_filters, times, chosen_sample, progress, is_native=is_native)
     names = tuple(_name(filter, number) for number, filter in enumerate(chosen, 1))
     return PacketCounts(names, interval_ns, tuple(counter.rows(names)), "; ".join(damages) or None)

@@ -1,11 +1,10 @@
 """Filtering in Python: the filters run on the packets of a chunk one after another."""
 
-from collections.abc import Sequence
 from itertools import compress
-from operator import and_
 
 from .._named_tuple import NamedTuple
-from .._typing import TYPE_CHECKING
+from .._stdlib import and_
+from .._typing import TYPE_CHECKING, Sequence
 from ..capture.base import (
     NO_PACKET,
     Container,

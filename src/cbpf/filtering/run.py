@@ -17,11 +17,9 @@ with every engine, in whatever pieces the capture arrived.
 """
 
 import time
-from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
-from functools import partial
 
-from .._typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from .._stdlib import closing, partial
+from .._typing import TYPE_CHECKING, Any, Callable, Generator, Protocol, Sequence, TypeAlias
 from ..capture.base import RecordWriter, end_of
 from ..capture.output import Output
 from ..capture.reader import CHUNK_SIZE, CaptureReader, Chunk

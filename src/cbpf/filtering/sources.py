@@ -1,9 +1,9 @@
 """The sources of a run over one or more captures."""
 
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
 
+from .._stdlib import contextmanager, suppress
+from .._typing import Iterable, Iterator
 from ..capture.native.choice import size_of
 from ..capture.reader import CaptureReader
 from ..capture.registry import needs_interfaces
@@ -26,17 +26,19 @@ def total_size(sources: Iterable[Source]) -> float:
     return sum(map(size_of, sources))
 
 
-def open_readers(sources: list[Source], format_name: str | None = None) -> Iterator[CaptureReader]:
+@contextmanager
+def open_readers(sources: list[Source], format_name: str | None = None) -> Iterator[list[CaptureReader]]:
     """Open the sources; if there are several, each is parked until its turn; *format_name* is that of the output."""
-    for source in sources:
-        reader = CaptureReader(source)
-        try:
+    readers: list[CaptureReader] = []
+    try:
+        for source in sources:
+            readers.append(CaptureReader(source))
             if len(sources) > 1:
                 if needs_interfaces(format_name):
                     with suppress(DamagedCapture):  # raised again when the records are read
-                        reader.look_ahead()
-                reader.park()
-        except BaseException:
+                        readers[-1].look_ahead()
+                readers[-1].park()
+        yield readers
+    finally:
+        for reader in readers:
             reader.close()
-            raise
-        yield reader

@@ -3,12 +3,11 @@
 import os
 import stat
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 
 from .._named_tuple import NamedTuple
 from .._output import display_name
-from .._typing import TYPE_CHECKING, Any, TypeAlias
+from .._stdlib import contextmanager
+from .._typing import TYPE_CHECKING, Any, Iterable, Iterator, TypeAlias
 from ..capture.output import Output, Target
 from ..capture.outputs import OutputPlan, choose_compressor, open_outputs
 from ..capture.source_stream import Source

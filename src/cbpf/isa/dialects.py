@@ -8,9 +8,9 @@ implementations differ. It is immutable; `replace` makes a variant:
 """
 
 import sys
-from types import MappingProxyType
 
 from .._record import Record
+from .._stdlib import MappingProxyType
 from .._typing import Annotated, Final, Literal, TypeAlias
 from .._validators import flag, one_of, optional, text, within
 from ..errors import FieldError

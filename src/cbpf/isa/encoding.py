@@ -1,8 +1,6 @@
 """Sequences of instructions, encoded and decoded."""
 
-from collections.abc import Iterable
-
-from .._typing import TYPE_CHECKING
+from .._typing import TYPE_CHECKING, Iterable
 from ..errors import FieldError
 from .raw_instruction import RawInstruction
 

@@ -6,10 +6,9 @@ it. A table elsewhere that needs an entry for each action or operand is compared
 Sources: linux/bpf_common.h, linux/filter.h, and McCanne and Jacobson, "The BSD Packet Filter" (1993).
 """
 
-from types import MappingProxyType
-
 from .._enum import Enum, auto
 from .._named_tuple import NamedTuple
+from .._stdlib import MappingProxyType
 from .._typing import Final, Literal, TypeAlias, get_args
 
 WORD_MASK: Final = 0xFFFF_FFFF

@@ -2,12 +2,11 @@
 
 import struct
 import sys
-from collections.abc import Iterable, Iterator, Sequence
 
 from .._lazy import Lazy
 from .._record import Immutable
 from .._text import Readable
-from .._typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, overload
+from .._typing import TYPE_CHECKING, Any, Final, Iterable, Iterator, Literal, Self, Sequence, TypeAlias, overload
 from ..errors import FieldError, ProgramFormatError
 from .encoding import disassemble, to_raw
 from .raw_instruction import RawInstruction

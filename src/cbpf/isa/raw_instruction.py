@@ -1,9 +1,7 @@
 """Encoded instructions: four fields with their ranges, and the successors of an instruction."""
 
-from collections.abc import Iterable
-
 from .._named_tuple import NamedTuple
-from .._typing import TYPE_CHECKING, Any, Final, Self
+from .._typing import TYPE_CHECKING, Any, Final, Iterable, Self
 from .._validators import Check, check_word, within
 from .opcodes import CONDITIONS, OPCODE_BY_CODE, Action, has_stray_bits
 

@@ -5,10 +5,9 @@ rely on another rule having passed. Sources: Linux net/core/filter.c (bpf_check_
 bpf_convert_filter) and kernel/seccomp.c; libpcap bpf_filter.c (bpf_validate).
 """
 
-from collections.abc import Callable, Iterator
 from itertools import accumulate
 
-from .._typing import Final, TypeAlias
+from .._typing import Callable, Final, Iterator, TypeAlias
 from ..errors import Finding, VerificationError
 from .dialects import PCAP, Dialect, check_dialect
 from .opcodes import (

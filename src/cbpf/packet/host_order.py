@@ -10,10 +10,9 @@ gencode.c (gen_loopback_linktype); for ENC, tcpdump print-enc.c.
 """
 
 import sys
-from collections.abc import Callable, Sequence
 
 from .._named_tuple import NamedTuple
-from .._typing import Final, Literal, TypeAlias
+from .._typing import Callable, Final, Literal, Sequence, TypeAlias
 
 ByteOrder: TypeAlias = Literal["<", ">"]
 """A byte order as the first character of a format of `struct`: little-endian or big-endian."""

@@ -6,9 +6,8 @@ libpcap on Linux. Sources: https://www.tcpdump.org/linktypes.html, libpcap pcap/
 max_snaplen_for_dlt).
 """
 
-from functools import cache
-
 from .._named_tuple import NamedTuple
+from .._stdlib import cache
 from .._typing import Final
 from .._validators import within
 from ..errors import FieldError

@@ -15,8 +15,8 @@ such a path can set the variable to the path without links.
 
 import os
 import stat
-from contextlib import suppress
 
+from ..._stdlib import suppress
 from ..._typing import Final
 
 _ROOT: Final = 0
