@@ -4,13 +4,21 @@ A class of `typing` compiles its constructor when it is defined, which takes 0.2
 define 60 such classes, and call the constructors of a few. Here, a constructor is compiled when it is first called.
 """
 
-from collections import _tuplegetter  # type: ignore[attr-defined]
-
+from ._stdlib import cache
 from ._typing import TYPE_CHECKING, Any, ClassVar, Self
 
 if TYPE_CHECKING:
     from typing import NamedTuple as NamedTuple
 else:
+    from _collections import _tuplegetter
+
+    _Function = type(lambda: None)
+
+    @cache
+    def _code(count: int) -> Any:
+        """Return the code of a constructor with a number of fields, which has other names than theirs."""
+        items = "".join(f"item_{number}, " for number in range(count))
+        return eval(f"lambda _cls, {items}: make(_cls, ({items}))").__code__
 
     class _Constructor:
         """The `__new__` of a class, compiled when it is first called."""
@@ -20,10 +28,9 @@ else:
 
         def __get__(self, instance: object, owner: type) -> Any:
             defining: Any = self._defining  # another thread may have replaced its `__new__` by now
-            items = "".join(f"{field}, " for field in defining._fields)
-            constructor = eval(f"lambda _cls, {items}: make(_cls, ({items}))", {"make": tuple.__new__})
-            constructor.__name__, constructor.__qualname__ = "__new__", f"{defining.__qualname__}.__new__"
-            constructor.__module__ = defining.__module__
+            code = _code(len(defining._fields)).replace(co_varnames=("_cls", *defining._fields))
+            constructor = _Function(code, {"make": tuple.__new__, "__name__": defining.__module__}, "__new__")
+            constructor.__qualname__ = f"{defining.__qualname__}.__new__"
             constructor.__defaults__ = tuple(defining._field_defaults.values())
             constructor.__annotations__ = defining.__annotations__
             defining.__new__ = staticmethod(constructor)
