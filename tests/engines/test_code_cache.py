@@ -376,7 +376,6 @@ def test_a_path_that_changes_between_any_two_calls_is_harmless(
 ) -> None:
     """A component is exchanged for a link to a directory of another user, before each system call in turn."""
     monkeypatch.setattr(code_cache, "_MAX_FILES", 4)
-    code_cache.source_fingerprint()
     for number in range(1000):
         root = tmp_path / str(number)
         rest = Path("home/cache/cbpf").relative_to(component)
@@ -419,23 +418,52 @@ def test_code_with_a_long_key_is_not_cached(cache: Path) -> None:
     assert not cache.exists()
 
 
-def test_a_change_of_any_source_file_invalidates_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_code_depends_on_the_source_files_that_were_imported() -> None:
+    files = code_cache._imported_files()
+    assert {"__init__.py", "engines/llvm/code_cache.py", "engines/llvm/jit.py"} <= set(files)
+    assert all((Path(cbpf.__file__).parent / file).is_file() for file in files)
+
+
+def test_a_change_of_an_imported_source_file_invalidates_the_code(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     package = tmp_path / "package"
     module = package / "inner" / "module.py"
     module.parent.mkdir(parents=True)
-    (package / "__pycache__").mkdir()
+    module.write_text("a = 1\n")
     monkeypatch.setattr(code_cache, "_PACKAGE", str(package))
+    monkeypatch.setattr(code_cache, "_imported_files", lambda: ["inner/module.py"])
+    monkeypatch.setattr(code_cache, "_STARTED", time.time_ns() + 10**12)
 
-    def fingerprint(path: Path, text: str) -> str | None:
-        path.write_text(text)
-        return code_cache.source_fingerprint.__wrapped__()
+    def is_found() -> bool:
+        return code_cache.look_up("key") == CODE
 
-    first = fingerprint(module, "a = 1\n")
-    assert first == fingerprint(package / "__pycache__" / "module.py", "") == fingerprint(package / "notes.txt", "")
-    second = fingerprint(module, "a = 12\n")
-    assert len({first, second, fingerprint(package / "new.py", "")}) == 3
-    monkeypatch.setattr(code_cache, "_PACKAGE", str(tmp_path / "missing"))
-    assert code_cache.source_fingerprint.__wrapped__() is None
+    code_cache.store("key", CODE)
+    assert is_found()
+    (package / "other.py").write_text("")
+    assert is_found()
+    module.write_text("a = 12\n")
+    assert not is_found()
+    code_cache.store("key", CODE)
+    assert is_found()
+    monkeypatch.setattr(code_cache, "_PACKAGE", str(tmp_path / "other"))
+    assert not is_found()
+    package.rename(tmp_path / "other")
+    assert not is_found()
+    module.parent.mkdir(parents=True)
+    assert not is_found()
+    assert len(list(cache.iterdir())) == 1
+
+
+def test_a_process_whose_source_has_changed_since_its_start_uses_no_cache(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code_cache.store("before", CODE)
+    assert code_cache.look_up("before") == CODE
+    monkeypatch.setattr(code_cache, "_STARTED", Path(code_cache.__file__).stat().st_ctime_ns)
+    code_cache.store("after", CODE)
+    assert code_cache.look_up("before") is None
+    assert len(list(cache.iterdir())) == 1
 
 
 def test_foreign_files_are_neither_counted_nor_removed(cache: Path) -> None:

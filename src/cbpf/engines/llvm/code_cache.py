@@ -1,29 +1,31 @@
 """The disk cache of machine code: compiling code again takes longer than filtering a gigabyte.
 
 The programs of expressions are cached here as well (`expression.program_cache`). A file contains the key of its code
-(of machine code, the program and the properties of the dialect) and a fingerprint of the source
-files of this package (their sizes and ctimes). Its code is used only if both are equal, character by character, and if
-no other user can write to the file or to a directory of its path (`private_directory`). Anything else, and any error,
-means that nothing is cached: the code is then compiled.
+(of machine code, the program and the properties of the dialect), and the sizes and ctimes of the source files of this
+package that the process had imported when it made the code, since no other file can have an influence on it. The code
+is used only if the key is the same, if these files are unchanged, also since this process began, and if no other user
+can write to the file or to a directory of its path (`private_directory`). Anything else, and any error, means that
+nothing is cached: the code is then compiled.
 """
 
 import os
+import sys
 import time
-from binascii import crc32
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from functools import cache
+from _imp import source_hash
 
-from ..._typing import Final
-from .private_directory import is_accessible_to_others, names_in, open_directory, read_file, write_file
+from ..._stdlib import contextmanager, suppress
+from ..._typing import Final, Iterator
+from .private_directory import UntrustedPath, is_accessible_to_others, names_in, open_directory, read_file, write_file
 
 _KIND: Final = b"cbpf code "  # the beginning of each file, in all versions
-_MAGIC: Final = _KIND + f"1 {os.uname().machine}\n".encode()
+_MAGIC: Final = _KIND + f"2 {os.uname().machine}\n".encode()
 _MAX_KEY_LENGTH: Final = 1 << 16  # characters
 _MAX_FILE_SIZE: Final = 1 << 24  # bytes; the code of the longest key has less than one MiB
 _MAX_FILES: Final = 400
 _MAX_WRITE_TIME: Final = 3600  # seconds, after which a temporary file is not being written any more
 _PACKAGE: Final = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
+_STARTED: Final = time.time_ns()  # nearly; the imported modules are those of files that were not changed later
+_CHECKSUM_SIZE: Final = 8
 _SUFFIX: Final = ".code"
 _HEXADECIMAL: Final = frozenset("0123456789abcdef")
 
@@ -63,7 +65,7 @@ def _belongs_to_another_user(home: str) -> bool:
 def _opened(*, create: bool) -> Iterator[int]:
     """Yield the descriptor of the cache; raise `OSError` if it cannot be used."""
     location = _location()
-    if location is None or source_fingerprint() is None:
+    if location is None:
         raise FileNotFoundError
     path, creatable = location
     descriptor = open_directory(path, creatable if create else 0)
@@ -84,11 +86,14 @@ def look_up(key: str) -> bytes | None:
 
 
 def _code_in(data: bytes, key: str) -> bytes | None:
-    """Return the code in the content of a file; None if the content is corrupt or belongs to another key."""
+    """Return the code in the content of a file; None if the content is corrupt, outdated, or belongs to another key."""
+    content, checksum = data[:-_CHECKSUM_SIZE], data[-_CHECKSUM_SIZE:]
     header = _header(key)
-    code, checksum = data[len(header) : -4], data[-4:]
-    is_intact = data.startswith(header) and len(data) >= len(header) + 4 and checksum == _checksum(code)
-    return code if is_intact and code else None
+    if not content.startswith(header) or checksum != _checksum(content):
+        return None
+    states, _, code = content[len(header) :].partition(b"\0")
+    files = [line.partition(" ")[0] for line in states.decode().splitlines()]
+    return code if code and states == _states(files) else None
 
 
 def store(key: str, code: bytes) -> None:
@@ -100,42 +105,42 @@ def store(key: str, code: bytes) -> None:
         _make_room(cache, names)
         if name not in names or _age_of_own(cache, name) is not None:
             temporary = f"{name}.{os.urandom(8).hex()}"
-            write_file(cache, name, temporary, _header(key) + code + _checksum(code))
+            content = _header(key) + _states(_imported_files()) + b"\0" + code
+            write_file(cache, name, temporary, content + _checksum(content))
 
 
 def _file_name(key: str) -> str:
-    return f"{crc32(_header(key)):08x}{_SUFFIX}"
+    return f"{_checksum(_header(key))[:4].hex()}{_SUFFIX}"
 
 
 def _header(key: str) -> bytes:
-    return _MAGIC + f"{source_fingerprint()}\n{key}\0".encode()
+    return _MAGIC + f"{_PACKAGE!a}\n{key}\0".encode()
 
 
-@cache
-def source_fingerprint() -> str | None:
-    """Return a text that changes with every source file of this package; None if they are not files.
+def _imported_files() -> list[str]:
+    """Return the source files of the modules of this package that are imported, relative to its folder."""
+    prefix, package = f"{_PACKAGE}/", __name__.partition(".")[0]
+    modules = [module for name, module in [*sys.modules.items()] if name.partition(".")[0] == package]
+    return sorted({str(getattr(module, "__file__", None)).removeprefix(prefix) for module in modules})
 
-    It covers all modules, not only those that generate code, so that no list of modules can become incomplete.
+
+def _states(files: list[str]) -> bytes:
+    """Return a text that changes with each of some source files; raise `OSError` if one is missing or is too new."""
+    lines = []
+    for file in files:
+        status = os.stat(f"{_PACKAGE}/{file}")
+        if status.st_ctime_ns >= _STARTED:
+            raise UntrustedPath(file)
+        lines.append(f"{file} {status.st_size:x} {status.st_ctime_ns:x}\n")
+    return "".join(lines).encode()
+
+
+def _checksum(content: bytes) -> bytes:
+    """Return a checksum that detects truncated and corrupt files; file permissions protect against intent.
+
+    It is the function for the files of compiled modules, which needs no import.
     """
-    try:
-        files = sorted((entry.path, entry.stat()) for entry in _source_files(_PACKAGE))
-    except OSError:
-        return None
-    return "".join(f"{crc32(path.encode()):x}:{status.st_size:x}:{status.st_ctime_ns:x} " for path, status in files)
-
-
-def _source_files(folder: str) -> Iterator[os.DirEntry[str]]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.endswith(".py"):
-                yield entry
-            elif entry.is_dir() and entry.name != "__pycache__":
-                yield from _source_files(entry.path)
-
-
-def _checksum(code: bytes) -> bytes:
-    """Return a checksum that detects truncated and corrupt files; file permissions protect against intent."""
-    return crc32(code).to_bytes(4, "big")
+    return source_hash(0, content)
 
 
 def _make_room(cache: int, names: list[str]) -> None:
