@@ -12,11 +12,10 @@ record at the end of the previous window is copied:
 A record that is longer than the free space is put together in memory of its own.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from time import monotonic
 
-from .._typing import TYPE_CHECKING, Final
+from .._stdlib import contextmanager, suppress
+from .._typing import TYPE_CHECKING, Final, Iterator
 from ..errors import CaptureError
 from .input import Input
 from .source_stream import MAX_DELAY, do_nothing
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from .read_ahead import Piece, ReadAhead
 
 _READ_AHEAD_FROM: Final = 1 << 20  # bytes of a capture that are read without a thread
+_MIN_READ: Final = 1 << 16  # bytes that are read even if a file seems to have fewer
 _GATHERED_SIZE: Final = 1 << 21  # bytes of a pipe that are parsed together; as many stay in a processor's cache
 _MAX_EXCESS: Final = 1 << 22  # bytes of memory that a long record leaves unused
 
@@ -100,6 +100,8 @@ class InputBuffer:
 
     def _read(self, missing: int, size: int) -> None:
         """Read up to *size* bytes while no read must wait, and *missing* bytes at least, or as many as are present."""
+        if self._input.compression is None and (file_size := self._input.size()) is not None:
+            size = min(size, max(file_size - self._input.bytes_returned, _MIN_READ))
         missing = min(missing, max(size, len(self)))  # a corrupt length requires no more memory than its bytes
         self._reserve(max(missing, size))
         first, limit = self._end, self._end + max(missing, size)
