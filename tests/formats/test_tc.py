@@ -69,14 +69,14 @@ def test_offsets_of_ethernet_warn_in_a_rule_for_ip_packets() -> None:
         cbpf.render(ethernet, "iptables")
     assert caught[0].filename == __file__
     with pytest.warns(cbpf.ProgramWarning):
-        cbpf.render_bytes("udp port 53", "iptables")
+        cbpf.render_bytes("udp port 53", "iptables", link_type="EN10MB")
 
 
 @pytest.mark.filterwarnings("error")
 def test_other_programs_do_not_warn() -> None:
     cbpf.render(cbpf.compile("udp port 53", snaplen=0xFFFFFFFF), "tc")
     cbpf.render([cbpf.RetConstant(0x10010), cbpf.RetA()], "tc")
-    cbpf.render("udp port 53", "iptables", link_type="RAW")
+    cbpf.render("udp port 53", "iptables")
     cbpf.render([(0x15, 0, 0, 0x800)], "iptables")  # which Linux rejects
     cbpf.render([(0x81, 0, 0, 0), (0xFFFF, 0, 0, 0x800)], "iptables")
 
@@ -88,6 +88,21 @@ def test_expressions_keep_the_class_of_the_command() -> None:
     for source in ("udp port 53", cbpf.Expression("udp port 53")):
         assert cbpf.parse(cbpf.render(source, "tc")) == program
     assert cbpf.parse(cbpf.render("udp port 53", "comma")) == cbpf.compile("udp port 53")
+
+
+@pytest.mark.filterwarnings("error")
+def test_expressions_are_compiled_for_the_packets_of_the_hook() -> None:
+    for source in ("udp port 53", cbpf.Expression("udp port 53")):
+        raw = cbpf.compile(source, link_type="RAW")
+        assert cbpf.parse(cbpf.render(source, "iptables")) == cbpf.parse(cbpf.render_bytes(source, "iptables")) == raw
+        assert cbpf.parse(cbpf.render(source, "comma")) == cbpf.compile(source)
+
+
+@pytest.mark.parametrize(("option", "link_type"), [([], "RAW"), (["-y", "PPP"], "PPP")])
+def test_commands_for_iptables_see_the_ip_header(cli: CommandLine, option: list[str], link_type: str) -> None:
+    result = cli("convert", "--to", "iptables", "-e", "udp port 53", *option)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert cbpf.parse(result.stdout) == cbpf.compile("udp port 53", link_type=link_type)
 
 
 def test_commands_for_tc_keep_the_class_of_the_command(cli: CommandLine) -> None:

@@ -1,5 +1,7 @@
 """Programs as text and bytes."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 from .._typing import Final
@@ -10,14 +12,15 @@ from ..isa.program import Program
 from .arguments import LinkTypeName, ProgramSource, as_program
 
 
-def render(program: ProgramSource, format: str, *, link_type: LinkTypeName = "EN10MB") -> str:
+def render(program: ProgramSource, format: str, *, link_type: LinkTypeName | None = None) -> str:
     """Write a program in a text format.
 
     Args:
         program: The program: instructions, or a filter expression, which is compiled. For the format "tc", it accepts
             with the verdict 4294967295, for which tc takes the class of the command.
         format: The name of a text format, from `FORMAT_NAMES`.
-        link_type: The link type for an expression: a name, a LINKTYPE_ number, or a `LinkType`.
+        link_type: The link type for an expression: a name, a LINKTYPE_ number, or a `LinkType`. None (the default):
+            that of the packets that the format is for, RAW for "iptables" and EN10MB (Ethernet) for all others.
 
     Returns:
         The text, which ends with a newline.
@@ -42,13 +45,13 @@ def render(program: ProgramSource, format: str, *, link_type: LinkTypeName = "EN
     return conversion.render(value, format)
 
 
-def render_bytes(program: ProgramSource, format: str, *, link_type: LinkTypeName = "EN10MB") -> bytes:
+def render_bytes(program: ProgramSource, format: str, *, link_type: LinkTypeName | None = None) -> bytes:
     r"""Write a program in any format.
 
     Args:
         program: The program: instructions, or a filter expression, which is compiled, as for `render`.
         format: A name of `FORMAT_NAMES`.
-        link_type: The link type for an expression: a name, a LINKTYPE_ number, or a `LinkType`.
+        link_type: The link type for an expression, as for `render`.
 
     Returns:
         The bytes; the UTF-8 encoding of a text format.
@@ -66,13 +69,11 @@ def render_bytes(program: ProgramSource, format: str, *, link_type: LinkTypeName
     return conversion.render_bytes(value, format)
 
 
-_FOR_CLASSES: Final = "tc"
-
-
-def _program_for(format: str, source: ProgramSource, link_type: LinkTypeName) -> Program:
+def _program_for(format: str, source: ProgramSource, link_type: LinkTypeName | None) -> Program:
     """Return the program for a format, and warn of one that hardly fits the hook that the format is for."""
-    verdict = MATCH_OF_TC if format == _FOR_CLASSES else None
-    program = Program(as_program(source, link_type=link_type, verdict=verdict))
+    target = conversion.format_named(format)
+    kind = target.link_type if link_type is None else link_type
+    program = Program(as_program(source, link_type=kind, verdict=target.verdict))
     for name, misfit in _MISFITS.items():
         fact = misfit(program) if name == format else None
         if fact is not None:
@@ -103,5 +104,5 @@ def _verdict_without_class(program: Program) -> str | None:
 
 _MISFITS: Final[dict[str, Callable[[Program], str | None]]] = {
     "iptables": _ethernet_offset,
-    _FOR_CLASSES: _verdict_without_class,
+    "tc": _verdict_without_class,
 }

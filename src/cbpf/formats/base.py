@@ -17,6 +17,8 @@ class TextFormat(NamedTuple):
         is_exact: Whether the format can represent every program. If it cannot, `cbpf.render` raises
             `ProgramFormatError` for the programs that it cannot represent.
         description: A line for docs/reference/formats.md.
+        link_type: The link type of the packets that a program in this format is for, unless the caller states another.
+        verdict: The verdict on accepted packets that this format requires of an expression; None: the usual one.
     """
 
     name: str
@@ -25,6 +27,8 @@ class TextFormat(NamedTuple):
     render: Callable[[Program], str]
     is_exact: bool
     description: str
+    link_type: str = "EN10MB"
+    verdict: int | None = None
 
 
 class BytesFormat(NamedTuple):
@@ -36,3 +40,5 @@ class BytesFormat(NamedTuple):
     render: Callable[[Program], bytes]
     is_exact: bool
     description: str
+    link_type: str = "EN10MB"
+    verdict: int | None = None

@@ -41,7 +41,7 @@ def parse(source: str | bytes, *, format: str = "auto") -> Program:
     data = source.encode(errors="surrogatepass") if isinstance(source, str) else bytes(source)
     if format == "auto":
         return _parse_unknown(source, data)
-    selected = _format_named(format)
+    selected = format_named(format)
     if isinstance(selected, BytesFormat):
         return selected.parse(data)
     text = _text(source, data)
@@ -100,7 +100,7 @@ def _text(source: object, data: bytes) -> str:
 
 def render(program: Instructions, format: str) -> str:
     """Write a program in a text format."""
-    selected = _format_named(format)
+    selected = format_named(format)
     if isinstance(selected, BytesFormat):
         raise FieldError(f"render: the format {format} is bytes; use render_bytes")
     return _render_text(selected, Program(program))
@@ -108,7 +108,7 @@ def render(program: Instructions, format: str) -> str:
 
 def render_bytes(program: Instructions, format: str) -> bytes:
     """Write a program in any format."""
-    selected, value = _format_named(format), Program(program)
+    selected, value = format_named(format), Program(program)
     if isinstance(selected, TextFormat):
         return _render_text(selected, value).encode()
     return selected.render(value)
@@ -125,7 +125,8 @@ def find_format(data: bytes) -> TextFormat | BytesFormat:
     return next(candidate for candidate in TEXT_FORMATS.values() if candidate.recognizes(text))
 
 
-def _format_named(name: str) -> TextFormat | BytesFormat:
+def format_named(name: str) -> TextFormat | BytesFormat:
+    """Return the format with a name; raise `FieldError` if there is none."""
     selected = TEXT_FORMATS.get(name) or BYTES_FORMATS.get(name)
     if selected is None:
         raise FieldError(f"format: {name!r} is not one of {', '.join(FORMAT_NAMES)}")

@@ -25,7 +25,7 @@ from .numeric import (
 )
 from .python_code import render_python
 from .recognition import OTHER_BYTE_ORDER, looks_like_source
-from .rules import render_iptables, render_tc
+from .rules import MATCH_OF_TC, render_iptables, render_tc
 from .savefile import Savefile
 
 _COLOUR: Final = re.compile(rb"\x1b\[[0-9;]*m")
@@ -126,6 +126,7 @@ _TEXT_FORMATS: Final = (
         False,
         "the command that appends a rule with the program, for packets that begin with the IP header (at most 64 "
         "instructions)",
+        link_type="RAW",
     ),
     TextFormat(
         "tc",
@@ -134,6 +135,7 @@ _TEXT_FORMATS: Final = (
         render_tc,
         False,
         "the command that adds a filter with the program to a device, for Ethernet frames (at most 2,039 instructions)",
+        verdict=MATCH_OF_TC,
     ),
     TextFormat(
         "python",

@@ -8,19 +8,24 @@ from ..declarations import argument, option, subcommand
 from ..options import (
     expression_option,
     format_choice,
-    link_type_option,
     program_source,
     target_format_option,
     target_option,
     write_bytes,
 )
-from ..values import FILE
+from ..values import FILE, LINK_TYPE
 
 
 @subcommand("convert", "Convert a program to another format.")
 @argument("program", required=False, kind=FILE)
 @expression_option
-@link_type_option
+@option(
+    "-y",
+    "link_type",
+    kind=LINK_TYPE,
+    shows_default="RAW with --to iptables, else EN10MB",
+    help="Link type for EXPRESSION: a name, or a LINKTYPE number such as 1.",
+)
 @option(
     "--from",
     "source_format",
@@ -33,7 +38,7 @@ from ..values import FILE
 def command(
     program: str | None,
     expression: str | None,
-    link_type: str,
+    link_type: str | None,
     source_format: str | None,
     target_format: str,
     target: str | None,
