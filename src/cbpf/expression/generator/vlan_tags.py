@@ -9,7 +9,7 @@ from ...isa.enumerations import Extension
 from ..lexer import Token
 from .conditions import Condition, Effect, all_of, any_of, equals, negation
 from .context import Context
-from .link_layers import ETHERNET, PPI, WIRELESS, Offset
+from .link_layers import COOKED, ETHERNET, PPI, WIRELESS, Offset
 from .payload_types import TAG_TYPES, payload_is
 from .steps import Steps, constant, extension, store_a
 
@@ -17,6 +17,7 @@ _TAG_LENGTH: Final = 4
 _MAX_IDENTIFIER: Final = 0x0FFF
 _IDENTIFIER: Final = 0x0FFF
 """The bits of the identifier in a tag; the others are the priority and the drop eligibility."""
+_OF_ANY: Final = "it is that of the interface 'any'; capture on one interface, such as eth0, to test VLAN tags"
 
 _IS_REMOVED: Final = equals((extension(Extension.VLAN_TAG_PRESENT),), 1)
 _REMOVED_TAG: Final[Steps] = (extension(Extension.VLAN_TAG),)
@@ -33,7 +34,7 @@ def vlan(context: Context, tag: Token | None) -> Condition:
         context.reject(
             "link-type",
             f"link type {context.link_type_name} has no VLAN tags",
-            "only Ethernet and IEEE 802.11 have them",
+            _OF_ANY if headers.link_type in COOKED else "only Ethernet and IEEE 802.11 have them",
         )
     context.check_range(tag, "VLAN", _MAX_IDENTIFIER)
     if context.may_lack_tag:
