@@ -223,6 +223,8 @@ def test_sockets_of_an_event_loop_can_be_filtered_while_they_are_used() -> None:
     async def main() -> list[bytes]:
         loop = asyncio.get_running_loop()
         transport, protocol = await loop.create_datagram_endpoint(Receiver, local_addr=("127.0.0.1", 0))
+        with pytest.raises(cbpf.FieldError, match=r'has no descriptor; pass its get_extra_info\("socket"\)$'):
+            attach(transport, ALL)  # type: ignore[arg-type]
         sock = transport.get_extra_info("socket")
         attach(sock, cbpf.parse("ldb [8]\njeq #0x41,0,1\nret #65535\nret #0"))
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:

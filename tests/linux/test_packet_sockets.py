@@ -123,6 +123,7 @@ def test_a_socket_on_an_interface_that_is_down_receives_when_it_is_up() -> None:
     ("arguments", "error", "message"),
     [
         (("nothing", "arp"), cbpf.SocketError, "interface 'nothing': no such interface"),
+        (("any", "arp"), cbpf.SocketError, r'cbpf.sniff\("any"\) captures on all interfaces'),
         (("x" * 16, "arp"), cbpf.FieldError, "has 16 bytes; the name of an interface has at most 15"),
         (("ä" * 8, "arp"), cbpf.FieldError, "has 16 bytes"),
         (("", "arp"), cbpf.FieldError, "is not the name of an interface"),

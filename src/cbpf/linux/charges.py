@@ -85,6 +85,12 @@ def check_room(place: object, descriptor: int, program: Program, *, replaced: Pr
         raise _no_room(place, size, in_use, detaching, limit, used + size + 1)
 
 
+def has_room(descriptor: int, program: Program) -> bool:
+    """Return whether a socket has room for a filter beside the present one, as far as that is known."""
+    size, limit = charge(program), _limit()
+    return size is None or limit is None or option_memory(descriptor) + size < limit
+
+
 def check_size(place: object, program: Program) -> None:
     """Raise an error if a program is larger than a hook permits that does not charge it to a socket."""
     size, limit = charge(program), _limit()

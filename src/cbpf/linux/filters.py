@@ -211,6 +211,9 @@ class FilteredSocket(Generic[_Socket]):
     Args:
         socket: The socket.
 
+    Raises:
+        FieldError: *socket* is closed, or not a socket.
+
     >>> import cbpf, socket
     >>> from cbpf.linux import FilteredSocket
     >>> receiver, sender = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -224,6 +227,7 @@ class FilteredSocket(Generic[_Socket]):
     """
 
     def __init__(self, socket: _Socket) -> None:
+        target_of(socket)
         self.socket: _Socket = socket
         """The socket."""
 
@@ -232,6 +236,10 @@ class FilteredSocket(Generic[_Socket]):
 
         Args:
             filter: The instructions, for example a `Program`.
+
+        Raises:
+            SocketError: As for `attach`.
+            VerificationError: The kernel would reject the program.
         """
         attach(self.socket, filter)
 

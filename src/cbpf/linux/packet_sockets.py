@@ -1,5 +1,6 @@
 """Packet sockets with a filter that every packet has passed."""
 
+import errno
 import socket
 
 from .._typing import Final
@@ -9,13 +10,16 @@ from ..facade.arguments import ProgramSource
 from .failures import OPENING, explained
 from .filters import lock_filter, replace_filter
 from .programs import program_for
-from .socket_options import link_address
+from .socket_options import ALL_PROTOCOLS, link_address
 from .sockets import check_linux, target_of
 
-ALL_PROTOCOLS: Final = 3  # ETH_P_ALL
 _NO_PROTOCOL: Final = 0
 _LONGEST_NAME: Final = 15  # IFNAMSIZ - 1
 _KINDS: Final = (socket.SOCK_RAW, socket.SOCK_DGRAM)
+_OPENING_ANY: Final = {
+    **OPENING,
+    errno.ENODEV: 'no such interface; cbpf.sniff("any") captures on all interfaces',
+}
 _check_protocol: Final = within(1, 0xFFFF, "an EtherType")
 
 
@@ -55,20 +59,21 @@ def packet_socket(
     """
     check_linux()
     place = f"interface {_checked_name(interface)!r}"
+    rules = _OPENING_ANY if interface == "any" else OPENING
     if kind not in _KINDS:
         raise FieldError(f"kind: {kind!r} is neither socket.SOCK_RAW nor socket.SOCK_DGRAM")
     protocol, lock = _check_protocol("protocol", protocol), flag("lock", lock)
-    with explained(place, OPENING):
+    with explained(place, rules):
         opened = socket.socket(socket.AF_PACKET, kind, _NO_PROTOCOL)
     try:
-        with explained(place, OPENING):
+        with explained(place, rules):
             opened.bind((interface, _NO_PROTOCOL))
         target = target_of(opened)
         hardware_type = link_address(target.descriptor).hardware_type
         replace_filter(target, program_for(target, program, hardware_type=hardware_type))
         if lock:
             lock_filter(target)
-        with explained(place, OPENING):
+        with explained(place, rules):
             opened.bind((interface, protocol))
     except BaseException:
         opened.close()

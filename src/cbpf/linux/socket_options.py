@@ -28,6 +28,7 @@ SO_DOMAIN: Final = 39
 SO_LOCK_FILTER: Final = 44
 SO_MEMINFO: Final = 55
 MSG_DONTWAIT: Final = 0x40
+ALL_PROTOCOLS: Final = 3  # ETH_P_ALL
 
 _MEMORY_INFO: Final = struct.Struct("9I")
 _OPTION_MEMORY: Final = 6  # SK_MEMINFO_OPTMEM
@@ -149,3 +150,10 @@ def link_address(descriptor: int) -> LinkAddress:
     _checked(c_library().getsockname(descriptor, buffer, ctypes.byref(size)))
     _, protocol, interface, hardware_type, *_ = _LINK_ADDRESS.unpack(buffer.raw)
     return LinkAddress(socket.ntohs(protocol), interface, hardware_type)
+
+
+def bind_to_protocol(descriptor: int, protocol: int) -> None:
+    """Bind a packet socket to an EtherType; its interface stays the same."""
+    interface = link_address(descriptor).interface
+    address = _LINK_ADDRESS.pack(socket.AF_PACKET, socket.htons(protocol), interface, 0, 0, 0, b"")
+    _checked(c_library().bind(descriptor, address, len(address)))

@@ -114,7 +114,9 @@ def descriptor_of(argument: object, name: str) -> int:
     except ValueError:  # of a closed file
         raise _closed(name, argument) from None
     except (AttributeError, TypeError, OSError):
-        raise FieldError(f"{name}: {argument!r} has no descriptor; pass an object with fileno()") from None
+        is_transport = hasattr(argument, "get_extra_info")
+        rule = 'its get_extra_info("socket")' if is_transport else "an object with fileno()"
+        raise FieldError(f"{name}: {argument!r} has no descriptor; pass {rule}") from None
     if not isinstance(descriptor, int):
         raise FieldError(f"{name}: the fileno() of {argument!r} is not a number")
     if not 0 <= descriptor <= MAX_DESCRIPTOR:
