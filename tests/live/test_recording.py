@@ -223,6 +223,26 @@ def test_routes_sort_packets_for_some_time(cli: CommandLine, send: Send, tmp_pat
     assert data_of(tmp_path / "rest.pcapng") == [ARP, TAGGED] * 5
 
 
+@pytest.mark.parametrize(
+    ("interface", "route", "message"),
+    [
+        ("nowhere", "tcp prot 80", "column 5: 'prot' is not a keyword; "),
+        ("any", "vlan 5", "column 1: link type LINUX_SLL2 has no VLAN tags; it is that of the interface 'any'; "),
+    ],
+)
+def test_mistakes_in_routes_are_reported_before_the_capture_begins(
+    cli: CommandLine, namespace: None, tmp_path: Path, interface: str, route: str, message: str
+) -> None:
+    path = tmp_path / "new"
+    result = cli("capture", "-i", interface, "--route", f"arp={path}", "--route", f"{route}={path}2")
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"cbpf: expression: {message}")
+    assert result.stderr.splitlines()[1] == route
+    assert "capturing on" not in result.stderr
+    assert "packets captured" not in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
 # -- privileges ----------------------------------------------------------------
 
 _REPORTING_IMPORTS = """

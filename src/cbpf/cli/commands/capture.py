@@ -103,6 +103,8 @@ def command(
     if rotation is not None and target is None:
         raise UsageError("-C and -G require -w FILE")
     pairs = [read_route(text) for text in routes]
+    with suppress(cbpf.LinkTypeError):  # other mistakes do not depend on the interface, so it is not opened
+        _compile_routes(pairs, link_type or "EN10MB")
     with cbpf.sniff(
         interface,
         read_expression(expression, expression_file),
@@ -118,6 +120,7 @@ def command(
         immediate=immediate,
         **({} if buffer_size is None else {"buffer_size": buffer_size << 10}),
     ) as sniffer:
+        _compile_routes(pairs, sniffer.link_type)
 
         def write(sniffer: cbpf.Sniffer, place: Callable[[str], str] = str) -> None:
             """Write or print all packets; *place* returns the path for the name of a file."""
@@ -141,6 +144,12 @@ def command(
         finally:
             if not quiet:
                 _report(sniffer)
+
+
+def _compile_routes(routes: list[tuple[str, str]], link_type: str | cbpf.LinkType) -> None:
+    """Raise the error of an expression before anything is printed or written."""
+    for expression, _ in routes:
+        cbpf.compile(expression, link_type=link_type)
 
 
 def _list_interfaces() -> None:
