@@ -1,6 +1,5 @@
 """Fixtures of live captures: a pair of devices in a namespace of its own, and a sender of frames."""
 
-import socket
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -24,11 +23,5 @@ def namespace() -> Iterator[None]:
 @pytest.fixture
 def send(namespace: None) -> Iterator[Callable[..., None]]:
     """Return a function that sends frames at west."""
-    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sender:
-        sender.bind((namespaces.WEST, 0))
-
-        def send_frames(*frames: bytes) -> None:
-            for frame in frames:
-                sender.send(frame)
-
+    with namespaces.sending_at(namespaces.WEST) as send_frames:
         yield send_frames

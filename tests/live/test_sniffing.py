@@ -6,6 +6,8 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
 
 import pytest
 
@@ -167,6 +169,62 @@ def test_a_filter_with_extensions_begins_at_once_under_load(namespace: None, rou
             assert [item for item in numbers if item > sent] == wanted or sniffer.dropped
 
 
+@pytest.mark.fuzz
+def test_a_change_loses_no_packet_that_both_filters_accept(namespace: None, rounds: Rounds) -> None:
+    with cbpf.sniff(EAST, accepts(KINDS[0]), block_time=0.01, buffer_size=1 << 26) as sniffer, flood() as sending:
+        sending.wait()
+        numbers: list[int] = []
+        for number, _ in enumerate(rounds(20)):
+            sniffer.set_filter(accepts(KINDS[0]) if number % 2 else "")
+            sent = sending.sent
+            for packet in sniffer:
+                if kind_of(packet.data) == KINDS[0]:
+                    numbers.append(number_of(packet.data))
+                    if numbers[-1] > sent:
+                        break
+        assert numbers == list(range(numbers[0], numbers[-1] + 1, len(KINDS))) or sniffer.dropped
+
+
+TYPE_TEST = cbpf.parse("ld type\nret #-1")  # a program that only the kernel can run
+
+
+@pytest.mark.parametrize("changes", [("arp", TYPE_TEST), (TYPE_TEST, "arp", TYPE_TEST), (TYPE_TEST, "arp", "udp")])
+def test_filters_that_change_within_a_block_follow_each_other(
+    send: Send, changes: tuple[cbpf.Program | str, ...]
+) -> None:
+    with cbpf.sniff(EAST, block_time=0.2) as sniffer:
+        for change in changes:
+            send(ARP)
+            sniffer.set_filter(change)
+        send(UDP)
+        sniffer.stop()
+        assert [packet.data for packet in sniffer] == [UDP]
+
+
+@pytest.mark.parametrize(("direction", "accepted"), [("in", [ARP]), ("out", [UDP])])
+def test_packets_of_the_other_direction_do_not_count(
+    send: Send, direction: cbpf.CaptureDirection, accepted: list[bytes]
+) -> None:
+    """Otherwise, as many packets after a change would be taken for earlier ones."""
+    with cbpf.sniff(WEST, direction=direction, block_time=BLOCK_TIME) as sniffer, namespaces.sending_at(EAST) as back:
+        for _ in range(5):
+            (send if direction == "in" else back)(UDP)
+        sniffer.set_filter(TYPE_TEST)
+        back(ARP)
+        send(UDP)
+        sniffer.stop()
+        assert [packet.data for packet in sniffer] == accepted
+        assert sniffer.statistics().received == 1
+
+
+def test_a_packet_of_the_loopback_interface_is_captured_once(namespace: None) -> None:
+    with cbpf.sniff("lo", "udp port 53", block_time=BLOCK_TIME) as sniffer:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.sendto(b"question", ("127.0.0.1", 53))
+        sniffer.stop()
+        assert len(list(sniffer)) == sniffer.statistics().received == 1
+
+
 def test_another_thread_changes_the_filter_under_load(namespace: None) -> None:
     with cbpf.sniff(EAST, accepts(KINDS[0]), block_time=0.001) as sniffer, flood() as sending:
         sending.wait()
@@ -181,8 +239,8 @@ def test_another_thread_changes_the_filter_under_load(namespace: None) -> None:
         while changes.is_alive():
             next(sniffer)
         sent = sending.sent
-        after = [packet for packet, _ in zip(sniffer, range(2000), strict=False) if number_of(packet.data) > sent]
-        assert {kind_of(packet.data) for packet in after} == {KINDS[1]}
+        later = (kind_of(packet.data) for packet in sniffer if number_of(packet.data) > sent)
+        assert set(islice(later, 1000)) == {KINDS[1]}
 
 
 # -- the end -------------------------------------------------------------------
@@ -254,6 +312,8 @@ def test_counters_may_exceed_32_bits(namespace: None, monkeypatch: pytest.Monkey
 
 # -- errors --------------------------------------------------------------------
 
+FLAGS = ("promiscuous", "monitor", "nanoseconds", "immediate")
+
 
 @pytest.mark.parametrize(
     ("interface", "options", "message"),
@@ -271,12 +331,42 @@ def test_counters_may_exceed_32_bits(namespace: None, monkeypatch: pytest.Monkey
         (EAST, {"duration": 0}, "sniff.duration: 0 is not a number of seconds above 0"),
         (EAST, {"filter": []}, "filter: a program without instructions cannot be attached"),
         (5, {}, "sniff.interface: 5 is not text"),
+        (EAST, {"filter": 5}, "program: 5 is neither a sequence of instructions nor an expression"),
+        (EAST, {"snaplen": "1"}, "sniff.snaplen: '1' is not an integer"),
+        (EAST, {"link_type": 1.5}, "link type: 1.5 is not an integer"),
+        (EAST, {"block_time": None}, "sniff.block_time: None is not a number of seconds above 0"),
+        (EAST, {"clock": 5}, "sniff.clock: 5 is not text"),
+        *((EAST, {name: 1}, f"sniff.{name}: 1 is neither True nor False") for name in FLAGS),
     ],
 )
 def test_errors_are_one_line(namespace: None, interface: str, options: dict[str, object], message: str) -> None:
     with pytest.raises(cbpf.CbpfError) as caught:
         cbpf.sniff(interface, **options)  # type: ignore[arg-type]
     assert str(caught.value) == message
+
+
+METHODS: list[tuple[Callable[[cbpf.Sniffer], object], str]] = [
+    (lambda sniffer: sniffer.view(None), "view.packet: None is not a Packet"),  # type: ignore[arg-type]
+    (lambda sniffer: sniffer.set_filter(None), "program: None is neither a sequence"),  # type: ignore[arg-type]
+    (lambda sniffer: sniffer.record(None), "target: None is not a path"),  # type: ignore[arg-type]
+    (lambda sniffer: sniffer.record("x", container="x"), "container: 'x' is not one of"),  # type: ignore[arg-type]
+    (lambda sniffer: sniffer.record("x", compress="x"), "compress: 'x'"),
+    (lambda sniffer: sniffer.record("x", rotation=5), "rotation: 5 is not"),  # type: ignore[arg-type]
+    (lambda sniffer: sniffer.split(None), "split.routes: None is not"),  # type: ignore[arg-type]
+    (lambda sniffer: sniffer.split({"": "x"}, rest=5), "target: 5 is not a path"),  # type: ignore[arg-type]
+    (lambda _: cbpf.Sniffer(None, None), "Sniffer.loop: None is not the loop of a capture"),  # type: ignore[arg-type]
+]
+
+
+def test_arguments_of_methods_are_checked(namespace: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with cbpf.sniff(EAST) as sniffer:
+        for use, message in METHODS:
+            with pytest.raises(cbpf.CbpfError) as caught:
+                use(sniffer)
+            assert message in str(caught.value)
+            assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_interface_may_be_down_or_vanish(namespace: None) -> None:

@@ -9,9 +9,10 @@ import contextlib
 import ctypes
 import os
 import shutil
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -80,3 +81,16 @@ def veth_pair() -> Iterator[None]:
         disable_ipv6()
         ip(_PAIR)
         yield
+
+
+@contextlib.contextmanager
+def sending_at(device: str) -> Iterator[Callable[..., None]]:
+    """Yield a function that sends frames at a device."""
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sender:
+        sender.bind((device, 0))
+
+        def send(*frames: bytes) -> None:
+            for frame in frames:
+                sender.send(frame)
+
+        yield send

@@ -5,7 +5,8 @@
     exclusive()   any thread: uses the handle between two steps
 
 A stopped loop first lets the system reject all further packets. Packets are delivered in blocks, each when it is full
-or after the block time; the loop continues for one block time, and so loses no packet that had arrived.
+or after the block time; the loop continues until it has the last packet that had arrived, or for one block time where
+their number is not known.
 """
 
 import os
@@ -40,7 +41,8 @@ class CaptureLoop:
         self._deadline = None if duration is None else time.monotonic() + duration
         self._block_time = block_time
         self._is_stopping = False
-        self._end: float | None = None  # of a stopped capture
+        self._end: float | None = None  # of a stopped capture, at the latest
+        self._packets_arrived: int | None = None  # before a stopped capture was stopped, at most
         self._has_ended = False
         self._has_more = False  # packets that have arrived
         self._interval = _MIN_INTERVAL
@@ -71,7 +73,7 @@ class CaptureLoop:
         """Pass packets to a dumper; end the capture after the last one."""
         now = time.monotonic()
         if self._end is None and self._must_stop(now):
-            self.handle.reject_all()
+            self._packets_arrived = self.handle.reject_all()
             self._end = time.monotonic() + self._block_time + BLOCK_MARGIN
         limit = max_packets if self._count is None else min(max_packets, self._count - self.packets)
         packets = self.handle.dispatch(limit, dumper)
@@ -83,8 +85,9 @@ class CaptureLoop:
         if now >= self._next_statistics:
             self.handle.statistics()
             self._next_statistics = now + _STATISTICS_INTERVAL
-        is_drained = self._end is not None and now >= self._end and not packets
-        if is_drained or self.packets == self._count:
+        is_late = self._end is not None and now >= self._end and not packets
+        has_all = self._packets_arrived is not None and self.packets >= self._packets_arrived
+        if is_late or has_all or self.packets == self._count:
             self._has_ended = True
         return packets
 

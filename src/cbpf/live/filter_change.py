@@ -7,12 +7,9 @@ from ..isa.enumerations import Extension
 from ..isa.instructions import LoadExtension
 from ..isa.program import Program
 from ..packet.af_packet import socket_view
+from ..packet.socket_fields import TAG_PROTOCOLS
 from ..vm import VM
 from .filters import LIVE_DIALECT, LiveTarget
-
-_DISORDER_NS: Final = 10**9
-"""A time in nanoseconds after which no packet follows that arrived earlier than its predecessors."""
-
 
 _KNOWN_EXTENSIONS: Final = {
     Extension.LEN,
@@ -26,48 +23,58 @@ _KNOWN_EXTENSIONS: Final = {
     Extension.VLAN_PROTO,
 }
 """Those that the bytes of a packet determine, in which libpcap has inserted the VLAN tag."""
+_HEADER_WINDOWS: Final = 0x8000_0000  # offsets from here on are negative for the kernel
+_TAGS: Final = tuple(number.to_bytes(2, "big") for number in TAG_PROTOCOLS)
+_TYPE: Final = slice(12, 14)  # of an Ethernet frame
 
 
-class FilterChange(NamedTuple):
-    """The new filter, and the packets that an earlier filter accepted.
+class RepeatedFilter(NamedTuple):
+    """A filter that runs in this process, on packets that the kernel has judged by an earlier one.
 
-    Those are the first *packets* of the capture, which had been read, and those with times up to *time_ns*. *vm* runs
-    the new filter on them; None: it needs metadata that only the kernel has, so that they are rejected.
+    If *reads_bytes_only*, it reads no metadata and no header windows, so that most packets are as the kernel saw them.
     """
 
     target: LiveTarget
-    vm: VM | None
+    vm: VM
+    reads_bytes_only: bool
+
+    def accepts(self, packet: Packet) -> bool:
+        """Return whether the filter accepts a packet of the capture."""
+        _, _, wire_length, data, *_ = packet
+        if self.target.is_cooked or (self.reads_bytes_only and data[_TYPE] not in _TAGS):
+            return self.vm.match(data, wire_length) != 0
+        view = socket_view(data, self.target.link_type, wire_length)
+        return self.vm.evaluate(view.data, metadata=view.metadata, wire_length=view.wire_length) != 0
+
+
+def repeated_filter(program: Program, target: LiveTarget) -> RepeatedFilter | None:
+    """Return a filter for packets that were captured; None if it tests metadata that only the kernel has."""
+    extensions = {item.num for item in program.instructions if isinstance(item, LoadExtension)}
+    if not target.is_cooked and not extensions <= _KNOWN_EXTENSIONS:
+        return None
+    has_windows = any(getattr(item, "off", 0) >= _HEADER_WINDOWS for item in program.instructions)
+    reads_bytes_only = extensions <= {Extension.LEN} and not has_windows
+    return RepeatedFilter(target, VM(program, dialect=LIVE_DIALECT), reads_bytes_only)
+
+
+class FilterChange(NamedTuple):
+    """The new filter, and the number of packets of the capture that an earlier filter accepted.
+
+    They are filtered again; if *filter* is None, they are rejected.
+    """
+
+    filter: RepeatedFilter | None
     packets: int
-    time_ns: int
 
     def apply(self, piece: list[Packet | None]) -> None:
-        """Replace the packets that arrived before the change, and that the new filter may reject, by None.
+        """Replace the packets that the new filter rejects, of those before the change, by None.
 
         The list keeps its length: another thread may iterate over it meanwhile.
         """
-        if not piece or self._is_later(piece[0]):
-            return
         for index, packet in enumerate(piece):
-            if packet is not None and self._rejects(packet):
+            if packet is None:
+                continue
+            if packet.number > self.packets:
+                return
+            if self.filter is None or not self.filter.accepts(packet):
                 piece[index] = None
-
-    def _is_later(self, first: Packet | None) -> bool:
-        """Return whether a packet and all later ones arrived after the change."""
-        return first is not None and first.number > self.packets and first.time_ns > self.time_ns + _DISORDER_NS
-
-    def _rejects(self, packet: Packet) -> bool:
-        is_earlier = packet.number <= self.packets or packet.time_ns <= self.time_ns
-        return is_earlier and (self.vm is None or not self._is_accepted(self.vm, packet))
-
-    def _is_accepted(self, vm: VM, packet: Packet) -> bool:
-        if self.target.is_cooked:
-            return vm.match(packet.data, packet.wire_length) != 0
-        view = socket_view(packet.data, self.target.link_type, packet.wire_length)
-        return vm.evaluate(view.data, metadata=view.metadata, wire_length=view.wire_length) != 0
-
-
-def vm_for_earlier_packets(program: Program, target: LiveTarget) -> VM | None:
-    """Return a VM for `FilterChange`."""
-    loads = (item.num for item in program.instructions if isinstance(item, LoadExtension))
-    is_known = target.is_cooked or all(number in _KNOWN_EXTENSIONS for number in loads)
-    return VM(program, dialect=LIVE_DIALECT) if is_known else None

@@ -7,8 +7,7 @@ import ctypes
 import os
 import socket
 import sys
-import time
-from contextlib import closing, suppress
+from contextlib import suppress
 from ctypes import byref, c_void_p
 from itertools import repeat
 
@@ -17,19 +16,16 @@ from .._named_tuple import NamedTuple
 from .._output import display_name
 from .._typing import Any, Final
 from ..capture.live_interface import InterfaceStatistics
-from ..errors import CaptureError, FieldError
-from ..isa.enumerations import Extension
-from ..isa.instructions import LoadAbsolute, LoadExtension, RetConstant
+from ..errors import CaptureError, FieldError, MissingLibrary
 from ..isa.program import Program
 from ..linux.charges import check_room
-from ..linux.queues import await_deliveries
-from ..linux.socket_options import SO_DOMAIN, SOL_SOCKET, attach_program, attached_program, get_int
+from ..linux.socket_options import SO_DOMAIN, SOL_SOCKET, attached_program, get_int
 from ..packet.link_types import LinkType, link_type, link_type_by_dlt
-from .c_files import CFile, MemoryFile
+from .c_files import CFile
+from .kernel_filter import NO_PROTOCOL, KernelFilter
 
 _ERROR_SIZE: Final = 256  # PCAP_ERRBUF_SIZE
 _PACKET_HEADER_SIZE: Final = 2 * ctypes.sizeof(ctypes.c_long) + 8  # struct pcap_pkthdr
-_REJECT_ALL: Final = Program([RetConstant(0)])
 
 _NO_SUCH_INTERFACE, _NO_MONITOR_MODE, _NO_PERMISSION, _IS_DOWN, _NO_PROMISCUOUS_PERMISSION = -5, -6, -8, -9, -11
 _NOT_SUPPORTED: Final = -13  # PCAP_ERROR_CAPTURE_NOTSUP
@@ -46,9 +42,6 @@ _ACTIVATION_ERRORS: Final = {
 
 BLOCK_MARGIN: Final = 0.05
 """The time in seconds by which a block may come later than its time."""
-_MAX_DISCARDED: Final = 1 << 14  # packets at once
-_KNOWN_EXTENSIONS: Final = (Extension.LEN, Extension.VLAN_TAG, Extension.VLAN_TAG_PRESENT)
-_HEADER_WINDOWS: Final = 0x8000_0000  # offsets from here on are negative for the kernel
 
 _SLL: Final = link_type("LINUX_SLL").dlt
 _SLL2: Final = link_type("LINUX_SLL2").dlt
@@ -122,7 +115,6 @@ class LibpcapHandle:
         self._errors = ctypes.create_string_buffer(_ERROR_SIZE)
         self._statistics = InterfaceStatistics()
         self._counters = _Counters()
-        self._block_time = 0 if options.immediate else options.block_time / 1000
         self._handle = c_void_p(self._library.pcap_create(os.fsencode(interface), self._errors))
         if not self._handle:
             raise self._error(self._errors.value)
@@ -139,8 +131,9 @@ class LibpcapHandle:
         self.snaplen: int = self._library.pcap_snapshot(self._handle)
         self.max_wait = self._required_wait()
         self._is_cooked = self.link_type.dlt in (_SLL, _SLL2)
-        self._is_packet_socket = _is_packet_socket(self.descriptor)
-        self._has_host_clock = options.clock in (None, "host")
+        self._kernel_filter: KernelFilter | None = None
+        if _is_packet_socket(self.descriptor):
+            self._kernel_filter = KernelFilter(interface, self.descriptor, options.direction, self._packets_arrived)
 
     def _activate(self, options: HandleOptions) -> None:
         library, handle = self._library, self._handle
@@ -150,6 +143,8 @@ class LibpcapHandle:
         library.pcap_set_immediate_mode(handle, int(options.immediate))
         library.pcap_set_buffer_size(handle, options.buffer_size)
         library.pcap_set_tstamp_precision(handle, int(options.nanoseconds))
+        if sys.platform == "linux":
+            self._receive_nothing()
         if options.monitor:
             library.pcap_set_rfmon(handle, 1)
         if options.clock is not None:
@@ -157,6 +152,14 @@ class LibpcapHandle:
         status = library.pcap_activate(handle)
         if status < 0:
             raise self._error(_ACTIVATION_ERRORS.get(status) or library.pcap_geterr(handle))
+
+    def _receive_nothing(self) -> None:
+        """Let no packet arrive before the first filter is set."""
+        try:
+            set_protocol = self._library.pcap_set_protocol_linux
+        except AttributeError:
+            raise MissingLibrary("this libpcap is too old; version 1.9 or newer is required") from None
+        set_protocol(self._handle, NO_PROTOCOL)
 
     def _set_clock(self, name: str) -> None:
         number = self._library.pcap_tstamp_type_name_to_val(name.encode())
@@ -183,65 +186,49 @@ class LibpcapHandle:
         return timeval.contents[0] + timeval.contents[1] / 1e6 if timeval else None
 
     def set_first_filter(self, program: Program) -> None:
-        """Set the filter of a handle that has had none; packets that arrived before are discarded, or filtered again.
+        """Set the filter of a handle that has had none: on Linux, before the first packet arrives."""
+        kernel, is_for_libpcap = self._kernel_filter, self._kernel_filter is None or self._is_cooked
+        if is_for_libpcap:
+            self._set_filter(program)
+        if kernel is not None:
+            kernel.begin(None if is_for_libpcap else program)
 
-        libpcap filters them again, but cannot run every program for the kernel; then they are discarded.
-        """
-        if not self._needs_kernel(program):
-            self.set_filter(program)
-            return
-        self._check_room(program)
-        self.reject_all()
-        time.sleep(self._block_time + BLOCK_MARGIN)
-        with closing(MemoryFile()) as file:
-            dumper = self.dumper(file)
-            while self.dispatch(_MAX_DISCARDED, dumper):
-                file.take()
-        attach_program(self.descriptor, program)
-
-    def replace_filter(self, program: Program) -> int:
+    def replace_filter(self, program: Program, *, is_repeatable: bool) -> int:
         """Replace the filter of a handle that has one.
 
-        libpcap filters packets again that arrived before, but cannot run every program for the kernel. Such a program
-        is attached while no packet is accepted: so the times of packets show whether they arrived before.
+        If *is_repeatable*, the caller can run the program on packets that have arrived before, so that none is lost.
 
         Returns:
-            The time up to which packets arrived that are not filtered again, in nanoseconds since 1970, or 0. Packets
-            that were dispatched before are not filtered again either.
+            The number of packets, from the first one, that an earlier filter accepted, also if they are dispatched
+            later. 0: libpcap runs the new filter on those that are dispatched later, or discards them.
         """
-        if not self._needs_kernel(program) or not self._has_host_clock:
-            self.set_filter(program)
+        if self._kernel_filter is None or self._is_cooked:
+            self._set_filter(program)
             return 0
-        self._check_room(program)
-        self.reject_all()
-        time_ns = time.time_ns()
-        attach_program(self.descriptor, program)
-        return time_ns
+        return self._kernel_filter.replace(program, is_repeatable=is_repeatable)
 
-    def _needs_kernel(self, program: Program) -> bool:
-        return self._is_packet_socket and not self._is_cooked and not _runs_in_libpcap(program)
-
-    def set_filter(self, program: Program) -> None:
+    def _set_filter(self, program: Program) -> None:
         """Replace the filter; packets that arrived before are filtered again, or discarded (pcap_setfilter).
 
         libpcap would run a program that is too long for the kernel itself, but without most extension loads.
         """
-        self._check_room(program)
+        if self._kernel_filter is not None:
+            check_room(self.interface, self.descriptor, program, replaced=attached_program(self.descriptor))
         compiled = _Program(len(program), _instructions(program))
         self._check(self._library.pcap_setfilter(self._handle, byref(compiled)))
 
-    def _check_room(self, program: Program) -> None:
-        if self._is_packet_socket:
-            check_room(self.interface, self.descriptor, program, replaced=attached_program(self.descriptor))
-
-    def reject_all(self) -> None:
+    def reject_all(self) -> int | None:
         """Let no further packet arrive, where the system permits that; those that have arrived are still delivered.
 
-        `set_filter` would discard them.
+        Returns:
+            The greatest number of packets, from the first one, that are delivered; None: it is not known.
         """
-        if self._is_packet_socket:
-            attach_program(self.descriptor, _REJECT_ALL)
-            await_deliveries()
+        return None if self._kernel_filter is None else self._kernel_filter.reject_all()
+
+    def _packets_arrived(self) -> int:
+        """Return the number of packets that the filter accepted, and that were not dropped."""
+        counts = self.statistics()
+        return counts.received - counts.dropped
 
     def dumper(self, file: CFile) -> Dumper:
         """Return a receiver of packets that writes a pcap into a C file."""
@@ -284,19 +271,6 @@ class LibpcapHandle:
         text = message if isinstance(message, str) else message.decode(errors="replace")
         fact = " ".join(text.split()).removeprefix(f"{self.interface}: ")
         return CaptureError(f"{display_name(self.interface) or 'interface'}: {fact}")
-
-
-def _runs_in_libpcap(program: Program) -> bool:
-    """Return whether libpcap can run a program on the packets that arrived before the program was attached.
-
-    Of the kernel's metadata, it has the VLAN tag only, and it has no header windows.
-    """
-    for instruction in program.instructions:
-        if isinstance(instruction, LoadExtension) and instruction.num not in _KNOWN_EXTENSIONS:
-            return False
-        if isinstance(instruction, LoadAbsolute) and instruction.off >= _HEADER_WINDOWS:
-            return False
-    return True
 
 
 def _instructions(program: Program) -> Any:

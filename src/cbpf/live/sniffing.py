@@ -4,11 +4,12 @@ from collections.abc import Generator, Iterable, Iterator, Mapping
 from itertools import chain
 
 from .._typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal, Self, TypeAlias, get_args
-from .._validators import flag, one_of, optional, seconds, text, within
+from .._validators import flag, instance_of, one_of, optional, seconds, text, within
 from ..capture.base import SECOND, Interface
 from ..capture.live_interface import InterfaceStatistics
 from ..capture.packets import Packet
 from ..capture.reader import CaptureReader
+from ..errors import FieldError
 from ..facade.arguments import ProgramSource
 from ..filtering.arguments import route_pairs
 from ..filtering.bound_filter import Filter
@@ -18,7 +19,7 @@ from ..packet.host_order import HOST_BYTE_ORDER
 from ..packet.link_types import LinkType
 from ..packet.link_types import link_type as find_link_type
 from .capture_loop import CaptureLoop, RehearsalLoop
-from .filter_change import FilterChange, vm_for_earlier_packets
+from .filter_change import FilterChange, repeated_filter
 from .filters import LiveTarget
 from .libpcap_handle import HandleOptions, LibpcapHandle
 from .packet_stream import PacketStream, prepare_reader
@@ -37,6 +38,7 @@ _check_buffer_size: Final = within(1 << 12, (1 << 31) - 1, "a buffer size in byt
 _check_count: Final = optional(within(1, 2**63 - 1, "a number of packets"))
 _check_seconds: Final = optional(seconds)
 _check_direction: Final = one_of(*get_args(CaptureDirection))
+_check_packet: Final = instance_of(Packet)
 _MAX_BLOCK_TIME: Final = 3600  # seconds
 
 
@@ -132,6 +134,8 @@ class Sniffer(Iterator[Packet]):
     """
 
     def __init__(self, loop: CaptureLoop, filter: "ProgramSource | None") -> None:
+        if not isinstance(loop, CaptureLoop):
+            raise FieldError(f"Sniffer.loop: {loop!r} is not the loop of a capture; cbpf.sniff returns a Sniffer")
         handle = loop.handle
         self._loop = loop
         self._target = LiveTarget(handle.interface, handle.link_type, handle.snaplen)
@@ -204,14 +208,20 @@ class Sniffer(Iterator[Packet]):
 
         Returns:
             The bytes and the metadata; see `socket_view`.
+
+        Raises:
+            FieldError: *packet* is not a `Packet`.
         """
+        packet = _check_packet("view.packet", packet)
         return socket_view(packet.data, self._target.link_type, packet.wire_length)
 
     def set_filter(self, filter: ProgramSource) -> None:
         """Replace the filter while the capture runs.
 
         After this call, the iterator returns only packets that the new filter accepts: those that arrived before are
-        filtered again.
+        filtered again. No packet is lost, unless the filter tests metadata that only the kernel has, such as
+        `inbound`: then those that arrived before are discarded, and packets of some milliseconds are lost. A file that
+        another thread writes has the packets that arrived before as the earlier filter accepted them.
 
         Args:
             filter: The new filter, as for `sniff`.
@@ -225,9 +235,9 @@ class Sniffer(Iterator[Packet]):
         program = self._target.program(filter)
         with self._loop.exclusive():
             self._loop.require_open()
-            time_ns = self._loop.handle.replace_filter(program)
-            vm = vm_for_earlier_packets(program, self._target)
-            self._change = FilterChange(self._target, vm, self._loop.packets, time_ns)
+            repeated = repeated_filter(program, self._target)
+            packets = self._loop.handle.replace_filter(program, is_repeatable=repeated is not None)
+            self._change = FilterChange(repeated, max(packets, self._loop.packets))
         self._filter_again()
 
     def record(

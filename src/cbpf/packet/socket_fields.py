@@ -19,7 +19,7 @@ Condition = TypeVar("Condition")
 ADDRESSES_LENGTH: Final = 12  # an Ethernet frame begins with two addresses of 6 bytes
 _ETHERNET_HEADER_LENGTH: Final = 14
 _TAG_LENGTH: Final = 4
-_TAG_PROTOCOLS: Final = (0x8100, 0x88A8)
+TAG_PROTOCOLS: Final = (0x8100, 0x88A8)
 _SLL_HEADER_LENGTH: Final = 16
 _SLL2_HEADER_LENGTH: Final = 20
 
@@ -86,7 +86,7 @@ def _ethernet(packet: CapturedPacket[Word, Condition]) -> SocketFields:
     """Remove the outer VLAN tag."""
     tpid, tci = packet.number(ADDRESSES_LENGTH, 2), packet.number(ADDRESSES_LENGTH + 2, 2)
     is_complete = packet.has(_ETHERNET_HEADER_LENGTH + _TAG_LENGTH)
-    is_tagged = packet.both(is_complete, packet.is_one_of(tpid, *_TAG_PROTOCOLS))
+    is_tagged = packet.both(is_complete, packet.is_one_of(tpid, *TAG_PROTOCOLS))
     packet.remove(ADDRESSES_LENGTH, _TAG_LENGTH, is_tagged)
     extensions = {
         Extension.PROTO: _ethernet_protocol(packet),
@@ -140,7 +140,7 @@ def _sll(packet: CapturedPacket[Word, Condition]) -> SocketFields:
     """Remove a cooked header, and a VLAN tag, which libpcap inserts before the protocol (pcap-linux.c)."""
     end = _SLL_HEADER_LENGTH
     tpid, tci, protocol = (packet.number(offset, 2) for offset in (end - 2, end, end + 2))
-    is_tagged = packet.both(packet.has(end + _TAG_LENGTH), packet.is_one_of(tpid, *_TAG_PROTOCOLS))
+    is_tagged = packet.both(packet.has(end + _TAG_LENGTH), packet.is_one_of(tpid, *TAG_PROTOCOLS))
     fields = {Extension.TYPE: (0, 2), Extension.LINK_LAYER_TYPE: (2, 2), Extension.PROTO: (end - 2, 2)}
     view = _cooked(packet, end, fields)
     packet.remove(0, _TAG_LENGTH, is_tagged)
