@@ -38,8 +38,8 @@ def test_operands_have_64_bits() -> None:
 
 
 def test_conditions_are_checked() -> None:
-    with pytest.raises(FieldError, match=r"Condition\.operand: 7 is not an operand \(0\.\.6\)"):
-        Condition(7, (ZERO,))
+    with pytest.raises(FieldError, match=r"Condition\.operand: 9 is not an operand \(0\.\.8\)"):
+        Condition(9, (ZERO,))
     with pytest.raises(FieldError, match=r"Condition\.alternatives: an empty tuple"):
         Condition(0, ())
     with pytest.raises(FieldError, match=r"Rule\.conditions: .* is not a tuple of Condition objects"):

@@ -133,9 +133,16 @@ def with_sets(
     the result.
     """
     rules = _without_length_limits(dialect)
-    diagram, root = lift(source, ValueTable(rules), sets)
+    return from_diagram(*lift(source, ValueTable(rules), sets), goal)
+
+
+def from_diagram(diagram: Diagram, root: NodeId, goal: "Goal") -> Program:
+    """Return the optimised program of a diagram, verified for the dialect of its values, except for its length.
+
+    Raises `TooLarge` if the code of a value is too long, and `VerificationError` if the dialect rejects the result.
+    """
     program = Program(_best_code(diagram, root, goal))
-    verify(program, dialect=rules)
+    verify(program, dialect=_without_length_limits(diagram.values.dialect))
     return program
 
 

@@ -14,6 +14,12 @@ from ..isa.word_ranges import Ranges
 INSTRUCTION_POINTER: Final = 6
 """The operand that is the instruction pointer; 0 to 5 are the arguments."""
 
+NUMBER: Final = 7
+"""The operand that is the number of the call, for tests that are not a few ranges, such as those of single bits."""
+
+ARCHITECTURE: Final = 8
+"""The operand that is the architecture, for such tests."""
+
 OPERAND_MASK: Final = 0xFFFF_FFFF_FFFF_FFFF
 """The greatest value of an operand."""
 
@@ -43,7 +49,7 @@ def _ranges_up_to(upper: int) -> Check:
     return check
 
 
-def _tuple_of(kind: type, *, at_least: int = 0) -> Check:
+def tuple_of(kind: type, *, at_least: int = 0) -> Check:
     """Return a validator of tuples of instances of a class, with at least this many items."""
 
     def check(path: str, value: object) -> object:
@@ -95,19 +101,20 @@ class Condition(Record):
     """A condition on one operand of a system call, which holds if any of its alternatives holds.
 
     Args:
-        operand: The index of the argument, 0 to 5; 6 is the instruction pointer.
+        operand: The index of the argument, 0 to 5; 6 is the instruction pointer, 7 the number of the call, and 8 its
+            architecture.
         alternatives: The tests of the operand, at least one.
 
     Raises:
-        FieldError: The operand is not a number from 0 to 6, or there is no alternative.
+        FieldError: The operand is not a number from 0 to 8, or there is no alternative.
 
     >>> condition = Condition(0, (MaskedRanges(ranges=((0, 37),)), MaskedRanges(ranges=((39, 39),))))
     >>> condition.holds(38), condition.holds(39)
     (False, True)
     """
 
-    operand: Annotated[int, within(0, INSTRUCTION_POINTER, "an operand")]
-    alternatives: Annotated[tuple[MaskedRanges, ...], _tuple_of(MaskedRanges, at_least=1)]
+    operand: Annotated[int, within(0, ARCHITECTURE, "an operand")]
+    alternatives: Annotated[tuple[MaskedRanges, ...], tuple_of(MaskedRanges, at_least=1)]
 
     def holds(self, value: int) -> bool:
         """Return whether the condition holds.
@@ -141,7 +148,7 @@ class Rule(Record):
 
     architectures: Annotated[Ranges, _check_words]
     numbers: Annotated[Ranges, _check_words]
-    conditions: Annotated[tuple[Condition, ...], _tuple_of(Condition)]
+    conditions: Annotated[tuple[Condition, ...], tuple_of(Condition)]
     verdict: Word
 
     def matches(
@@ -160,7 +167,8 @@ class Rule(Record):
         """
         if not (_contains(self.architectures, architecture) and _contains(self.numbers, number)):
             return False
-        operands = (*arguments, *(0,) * (INSTRUCTION_POINTER - len(arguments)), instruction_pointer)
+        missing = (0,) * (INSTRUCTION_POINTER - len(arguments))
+        operands = (*arguments, *missing, instruction_pointer, number, architecture)
         return all(condition.holds(operands[condition.operand]) for condition in self.conditions)
 
 
