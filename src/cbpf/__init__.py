@@ -35,8 +35,8 @@ _PUBLIC_NAMES = {
     "engines.interpreter": "Fetched Step",
     "errors": """
         CaptureError CbpfError DamagedCapture ExpressionError ExpressionWarning FieldError Finding
-        LinkTypeError MissingLibrary PacketError Problem ProgramFormatError ProgramWarning ProofFailed SocketError
-        Undecided VerificationError
+        LinkTypeError MissingLibrary PacketError PolicyError Problem ProgramFormatError ProgramWarning ProofFailed
+        SocketError Undecided VerificationError
     """,
     "expression.address_lists": "Expression HostRanges read_expression read_hosts read_ports",
     "expression.compiler": "DEFAULT_SNAPLEN compile hosts ports",

@@ -3,6 +3,7 @@
     CbpfError
     ├── FieldError           a value is not valid for its field (slot 16, a float, 33 bits)
     ├── ProgramFormatError   text or bytes do not encode a program, or a format cannot represent one
+    ├── PolicyError          a policy about system calls, or a profile of a container, is invalid
     ├── VerificationError    the dialect rejects a program; holds all findings
     ├── ExpressionError      a filter expression cannot be compiled
     │   └── LinkTypeError    a filter expression does not fit a link type, but fits another one
@@ -107,6 +108,10 @@ def quoted(expression: str) -> str:
 
 class LinkTypeError(ExpressionError):
     """A filter expression does not fit a link type, but fits another one."""
+
+
+class PolicyError(CbpfError, ValueError):
+    """A policy about system calls, or a profile of a container, is invalid; the message has place, fact and rule."""
 
 
 class PacketError(CbpfError, TypeError):

@@ -48,7 +48,17 @@ def optional_library(name: str) -> Any:
         return None
 
 
-LIBRARIES: Final = ("backports.zstd", "bitwuzla", "cypcap", "isal", "llvmlite", "lz4", "system_calls", "tomlkit")
+LIBRARIES: Final = (
+    "backports.zstd",
+    "bitwuzla",
+    "cypcap",
+    "isal",
+    "llvmlite",
+    "lz4",
+    "pyseccomp",
+    "system_calls",
+    "tomlkit",
+)
 """The libraries of the extras."""
 MISSING_LIBRARIES: Final = tuple(name for name in LIBRARIES if not is_installed(name))
 """The libraries of the extras that are not installed; tests that need them are skipped."""

@@ -13,16 +13,27 @@ from ..isa.verdicts import SeccompAction
 from .actions import action_text, parse_action
 from .architectures import ARCHITECTURES, Architecture, architecture, architecture_of
 from .calls import SystemCall
+from .compilation import compile_rules
+from .libseccomp import LibseccompProgram, compile_profile
+from .policies import Policy
+from .profile_layers import CAPABILITIES, DEFAULT_CAPABILITIES, Omission
+from .profiles import ProfilePolicy, read_profile
 from .rules import Condition, MaskedRanges, Rule
 from .stacks import Decision, Stack
 from .system_calls import call_name, call_names, call_number, names_available
 
 __all__ = [
     "ARCHITECTURES",
+    "CAPABILITIES",
+    "DEFAULT_CAPABILITIES",
     "Architecture",
     "Condition",
     "Decision",
+    "LibseccompProgram",
     "MaskedRanges",
+    "Omission",
+    "Policy",
+    "ProfilePolicy",
     "Rule",
     "SeccompAction",
     "Stack",
@@ -33,6 +44,9 @@ __all__ = [
     "call_name",
     "call_names",
     "call_number",
+    "compile_profile",
+    "compile_rules",
     "names_available",
     "parse_action",
+    "read_profile",
 ]
