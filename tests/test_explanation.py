@@ -23,7 +23,7 @@ NUMBERS: Final = [
     ("scanning.md", f"in pieces of {abi.BATCH:,} ranges"),
     ("scanning.md", f"read into memory, in pieces of {scanner._READ_WINDOW_SIZE // MIB} MiB"),
     ("scanning.md", f"from which {codegen._MIN_CHAIN} plausible records follow one another"),
-    ("engines.md", f"programs of more than {cbpf.vm._MAX_PYTHON_INSTRUCTIONS:,} instructions"),
+    ("engines.md", f"programs of more than {cbpf.vm.MAX_PYTHON_INSTRUCTIONS:,} instructions"),
     ("engines.md", f"`verdicts` with {cbpf.vm.MIN_NATIVE_BATCH:,} packets or more"),
     ("engines.md", f"files of {choice.MIN_NATIVE_SIZE // 10**6} MB or more in total"),
     ("engines.md", f"At most {code_cache._MAX_FILES} files are stored"),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .packet.skb import SocketBuffer
 
 
-_MAX_PYTHON_INSTRUCTIONS: Final = 20_000
+MAX_PYTHON_INSTRUCTIONS: Final = 20_000
 """The length of the longest program that "auto" compiles to Python; beyond it, compilation costs more than it saves."""
 MIN_NATIVE_BATCH: Final = 100_000
 """The number of packets from which the llvm engine, including its start-up, is faster than the python engine."""
@@ -34,7 +34,7 @@ class _AutoEngine:
     """The engine "auto": the python engine or the interpreter for single packets, the llvm engine for large batches."""
 
     def __init__(self, program: Program, dialect: Dialect) -> None:
-        create = _python if len(program) <= _MAX_PYTHON_INSTRUCTIONS else _interpreter
+        create = _python if len(program) <= MAX_PYTHON_INSTRUCTIONS else _interpreter
         self._single = create(program, dialect)
         self._program = program
         self._dialect = dialect
@@ -54,6 +54,10 @@ class _AutoEngine:
     def native_for_sockets(self, link_type: str) -> Any:
         """Return the machine code for the view of a live socket, or None; see `Engine`."""
         return self._native_engine.native_for_sockets(link_type) if llvm_is_installed() else None
+
+    def native_columns(self, link_type: str | None = None) -> Any:
+        """Return the machine code for columns of packets, or None; see `Engine`."""
+        return self._native_engine.native_columns(link_type) if llvm_is_installed() else None
 
     def verdicts(self, packets: "Packets | Iterable[Any]") -> "array[int]":
         """Return the verdicts, computed by the llvm engine for large batches if it is available."""
@@ -154,6 +158,13 @@ class VM(Immutable):
         *link_type* is the name of the link type of the packets.
         """
         return self._engine.native_for_sockets(link_type)
+
+    def native_columns(self, link_type: str | None = None) -> Any:
+        """Return machine code for columns of packets, or None; see `engines.llvm.entry_points.match_columns`.
+
+        With the name of a link type, it runs on the view of a live socket. Its arguments are not checked.
+        """
+        return self._engine.native_columns(link_type)
 
     def evaluate(self, packet: Any, *, metadata: "Metadata | None" = None, wire_length: int | None = None) -> int:
         r"""Return the verdict on a packet with its metadata and its original length.

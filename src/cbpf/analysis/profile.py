@@ -1,27 +1,11 @@
 """Execution profiles: how often each instruction of a program is executed on given packets, and each branch taken."""
 
-from collections.abc import Iterator
-
 from .._record import Record
-from .._typing import Any, Final, TypeAlias
-from ..capture.packets import Packet
-from ..engines.base import RunFunction
-from ..engines.interpreter import Interpreter
-from ..engines.python import compile_to_counting_python
+from .._typing import Any
 from ..errors import FieldError
-from ..isa.dialects import PCAP, Dialect
 from ..isa.opcodes import OPCODE_BY_CODE, Action
-from ..isa.program import Instructions, Program
-from ..isa.verdicts import accepts
-from ..isa.verifier import verify
-from ..packet.af_packet import SocketView
-from ..packet.batch import Packets, as_batch
-from ..packet.packet_bytes import as_packet
-from ..packet.skb import SocketBuffer
 from .cfg import Edge
 from .flow import Flow
-
-_MAX_COMPILED_LENGTH: Final = 20_000  # instructions; compiling longer programs takes too much time and memory
 
 
 class ExecutionCounts(Record):
@@ -53,57 +37,6 @@ class ExecutionCounts(Record):
             Each field by its name, and "mean".
         """
         return {name: getattr(self, name) for name in self.__match_args__} | {"mean": self.mean}
-
-
-def execution_counts(program: Instructions, packets: Any, *, dialect: Dialect = PCAP) -> ExecutionCounts:
-    """Run a program on packets, and count the executions of each instruction."""
-    value = Program(program)
-    verify(value, dialect=dialect)
-    executed, taken = [0] * len(value), [0] * len(value)
-    compile_counting = compile_to_counting_python if len(value) <= _MAX_COMPILED_LENGTH else _counting_interpreter
-    run = compile_counting(value, dialect, executed, taken)
-    count = accepted = maximum = total = 0
-    for arguments in _runs(packets, dialect):
-        accepted += accepts(run(*arguments), dialect)
-        before, total = total, sum(executed)
-        maximum = max(maximum, total - before)
-        count += 1
-    return ExecutionCounts(count, accepted, tuple(executed), tuple(taken), maximum)
-
-
-def _counting_interpreter(program: Program, dialect: Dialect, executed: list[int], taken: list[int]) -> RunFunction:
-    """Return a run function that counts like that of `compile_to_counting_python`: slower, but without compilation."""
-    trace = Interpreter(program, dialect).trace
-
-    def run(packet: Any, wire_length: int | None = None, buffer: SocketBuffer | None = None, /) -> int:
-        verdict = 0
-        for step in trace(packet, wire_length, buffer):
-            executed[step.index] += 1
-            if step.taken and step.instruction.jt != step.instruction.jf:
-                taken[step.index] += 1
-            verdict = step.verdict or 0
-        return verdict
-
-    return run
-
-
-_Arguments: TypeAlias = tuple[Any, int | None, SocketBuffer | None]
-
-
-def _runs(packets: Any, dialect: Dialect) -> Iterator[_Arguments]:
-    """Yield the arguments of the run function for each packet."""
-    batch = as_batch(packets)
-    if isinstance(batch, Packets):
-        yield from ((data, length, None) for data, length in zip(batch, batch.wire_lengths, strict=True))
-        return
-    for packet in batch:
-        if isinstance(packet, Packet):
-            yield packet.data, packet.wire_length, None
-        elif isinstance(packet, SocketView):
-            buffer = SocketBuffer(as_packet(packet.data), packet.metadata, header_windows=dialect.header_windows)
-            yield packet.data, packet.wire_length, buffer
-        else:
-            yield packet, None, None
 
 
 def check_counts(counts: ExecutionCounts, flow: Flow) -> None:

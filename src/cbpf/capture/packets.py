@@ -154,6 +154,19 @@ class PacketColumns(NamedTuple):
                 comments = self.comments_in(fetch(slice(start, start + size)), self.interfaces[row])
                 packets[index] = packets[index]._replace(comments=comments)
 
+    def inputs(self) -> Iterator[tuple[bytes, int, int]]:
+        """Yield the inputs of a filter for each packet: its bytes, its length on the wire, and its interface."""
+        for rows in self.rows_of_pieces():
+            columns = (items_of(column[rows]) for column in (self.wire_lengths, self.interfaces))
+            yield from zip(self.data(rows), *columns, strict=True)
+
+    def distinct_interfaces(self) -> list[int]:
+        """Return the interfaces of the packets, each once, in the order of their first packets."""
+        column = self.interfaces
+        if isinstance(column, memoryview) and column.tobytes() == column[:1].tobytes() * len(column):
+            column = column[:1]
+        return list(dict.fromkeys(column))
+
     def data(self, rows: slice) -> Iterator[bytes]:
         """Return the bytes of some packets; they are to be consumed at once."""
         return map(self.source.fetch(), map(slice, items_of(self.starts[rows]), items_of(self.ends[rows])))

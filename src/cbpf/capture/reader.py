@@ -1,6 +1,6 @@
 """Captures as streams: chunks of complete records, and packets one by one."""
 
-from itertools import chain
+from itertools import chain, islice
 
 from .._named_tuple import NamedTuple
 from .._stdlib import closing, deque, partial, suppress
@@ -262,8 +262,11 @@ class CaptureReader(Iterator["Packet"]):
             for columns in results:
                 yield from columns.pieces()
 
-    def columns(self) -> "Generator[PacketColumns, None, None]":
+    def columns(self, *, is_native: bool | None = None) -> "Generator[PacketColumns, None, None]":
         """Yield the remaining packets as columns, each valid until the next is requested.
+
+        Args:
+            is_native: Whether machine code reads the capture; by default if it is worth its start.
 
         Yields:
             The packets of some consecutive records.
@@ -271,7 +274,7 @@ class CaptureReader(Iterator["Packet"]):
         Raises:
             DamagedCapture: After the last complete packet, if the capture is truncated or corrupt.
         """
-        return self._columns("packets", None)
+        return self._columns("packets", None, is_native)
 
     def columns_of_all_records(self, bounds: "TimeBounds | None" = None) -> "Generator[PacketColumns, None, None]":
         """Yield the remaining records as columns, each valid until the next is requested.
@@ -290,9 +293,9 @@ class CaptureReader(Iterator["Packet"]):
         return self._columns("records", bounds)
 
     def _columns(
-        self, kind: Literal["packets", "records"], bounds: "TimeBounds | None"
+        self, kind: Literal["packets", "records"], bounds: "TimeBounds | None", is_native: bool | None = None
     ) -> "Generator[PacketColumns, None, None]":
-        if is_worthwhile(size_of(self._source)):
+        if is_worthwhile(size_of(self._source)) if is_native is None else is_native:
             from .native.run import all_columns
 
             yield from all_columns(self, kind, bounds)
@@ -314,12 +317,26 @@ class CaptureReader(Iterator["Packet"]):
             DamagedCapture: The capture is truncated or corrupt.
         """
         from .batches import batch
-        from .packets import columns_of_packets
 
-        if self._is_iterating:
-            return batch([columns_of_packets(list(self._packets))])
-        with closing(self.columns()) as results:
+        with closing(self.remaining_columns()) as results:
             return batch(results)
+
+    def remaining_columns(self) -> "Generator[PacketColumns, None, None]":
+        """Yield the packets after those that were iterated over, as columns, each valid until the next is requested.
+
+        Yields:
+            Some consecutive packets.
+
+        Raises:
+            DamagedCapture: After the last complete packet, if the capture is truncated or corrupt.
+        """
+        if not self._is_iterating:
+            yield from self.columns()
+            return
+        from .packets import PIECE_SIZE, columns_of_packets
+
+        while packets := list(islice(self._packets, PIECE_SIZE)):
+            yield columns_of_packets(packets)
 
     def close(self) -> None:
         """Close the file, if this reader opened it."""

@@ -55,6 +55,13 @@ class Engine(Protocol):
         """
         ...
 
+    def native_columns(self, link_type: str | None = None) -> Any:
+        """Return the machine code of `llvm.entry_points.match_columns` as a ctypes function, or None.
+
+        With the name of a link type, the code runs on the view of a live socket, as that of `native_for_sockets`.
+        """
+        ...
+
     def verdicts(self, packets: "Packets | Iterable[Any]") -> "array[int]":
         """Return the verdicts on many packets, as unsigned 32-bit numbers."""
         ...
@@ -68,6 +75,9 @@ class PerPacketEngine:
         self.native = None
 
     def native_for_sockets(self, link_type: str) -> None:
+        """Return None: the engine has no machine code."""
+
+    def native_columns(self, link_type: str | None = None) -> None:
         """Return None: the engine has no machine code."""
 
     def verdicts(self, packets: "Packets | Iterable[Any]") -> "array[int]":

@@ -62,6 +62,7 @@ class PacketContext(ctypes.Structure):
         ("preset_count", ctypes.c_uint64),
         ("callback", ctypes.c_void_p),
         ("socket_buffer", ctypes.c_void_p),  # the argument of the callback; NULL: the default metadata
+        ("counters", ctypes.c_void_p),  # where the code of `counting` counts; NULL for other code
     )
 
     keep_alive: Any  # the objects whose addresses are in the structure

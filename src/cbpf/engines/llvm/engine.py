@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from functools import partial
 
 from ..._lazy import Lazy
-from ..._typing import Any, Final, Literal, TypeAlias
+from ..._typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from ...isa.dialects import Dialect
 from ...isa.opcodes import CODE_OF, WORD_MASK, Action, Operand
 from ...isa.program import Program
@@ -24,9 +24,20 @@ from . import object_layout
 from .context import PacketContext, context_for, default_context, draws_numbers, needs_callback, raise_interruption
 from .jit import Code, load, load_cached, require_llvmlite
 
-EntryPoint: TypeAlias = Literal["evaluate", "match", "match_objects", "match_ranges"]
+if TYPE_CHECKING:
+    from .machine import MakeMachine
+
+EntryPoint: TypeAlias = Literal["evaluate", "match", "match_columns", "match_objects", "match_ranges"]
 """The name of a function of `entry_points`."""
 
+_WORD, _SIZE, _ADDRESS = ctypes.c_uint32, ctypes.c_uint64, ctypes.c_void_p
+_SIGNATURES: Final[dict[EntryPoint, tuple[Any, ...]]] = {
+    "evaluate": (_WORD, ctypes.c_char_p, _SIZE, _WORD, _WORD, _ADDRESS),
+    "match": (_WORD, _ADDRESS, _SIZE, _ADDRESS, _ADDRESS),
+    "match_columns": (_WORD, *[_ADDRESS] * 6, _SIZE, _ADDRESS, _ADDRESS),
+    "match_ranges": (_WORD, *[_ADDRESS] * 4, _SIZE, _ADDRESS, _ADDRESS),
+}
+"""The types of the result and of the arguments of the functions that are called through ctypes."""
 
 _RETURN_CONSTANT: Final = CODE_OF[Action.RETURN, Operand.K, 4]
 _MAX_CONSTANTS: Final = 8
@@ -58,7 +69,7 @@ class LLVMEngine:
     def __init__(self, program: Program, dialect: Dialect) -> None:
         self._program = program
         self._dialect = dialect
-        self._native_for_sockets: dict[str, Any] = {}
+        self._functions: dict[tuple[EntryPoint, str | None], Any] = {}
         require_llvmlite()
 
     @property
@@ -78,7 +89,7 @@ class LLVMEngine:
         returned = Counter(raw.k for raw in self._program if raw.op == _RETURN_CONSTANT)
         constants = [constant for constant, _ in returned.most_common(_MAX_CONSTANTS)]
         code = load(builtin_code.run(filter_function(self._program, self._dialect), constants))
-        return make_run(code, default_context(), constants)
+        return make_run(code, self.context(), constants)
 
     def evaluate(self, packet: Any, wire_length: int | None = None, buffer: SocketBuffer | None = None, /) -> int:
         """Return the verdict on a packet; see `RunFunction`."""
@@ -86,7 +97,7 @@ class LLVMEngine:
         memory = data if buffer is None else buffer.memory
         if type(memory) is not bytes:
             memory = memoryview(memory).tobytes()
-        context = default_context() if buffer is None else context_for(buffer)
+        context = self.context(buffer)
         captured = len(data)
         wire = captured if wire_length is None else wire_length
         verdict: int = self._evaluate(
@@ -97,7 +108,7 @@ class LLVMEngine:
 
     def verdicts(self, packets: Packets | Iterable[Any]) -> "array[int]":
         """Return the verdicts on many packets; the GIL is released while the code runs, unless they are few."""
-        context = self._shared_context or default_context()
+        context = self._shared_context or self.context()
         try:
             if type(packets) is Packets:  # its ranges were checked; those of an object that resembles one were not
                 return self._verdicts_of_ranges(columns_of(packets), context)
@@ -115,6 +126,10 @@ class LLVMEngine:
             assert verdicts is not None
         return verdicts
 
+    def context(self, buffer: SocketBuffer | None = None) -> PacketContext:
+        """Return the context of one run on *buffer*, or of any number of runs with the default metadata."""
+        return default_context() if buffer is None else context_for(buffer)
+
     @Lazy
     def _calls_python(self) -> bool:
         return needs_callback(self._program)
@@ -122,7 +137,7 @@ class LLVMEngine:
     @Lazy
     def _shared_context(self) -> PacketContext | None:
         """The context of all batches; None if each needs its own, since the program draws numbers or calls Python."""
-        return None if self._calls_python or draws_numbers(self._program) else default_context()
+        return None if self._calls_python or draws_numbers(self._program) else self.context()
 
     @Lazy
     def _min_released(self) -> int:
@@ -137,8 +152,7 @@ class LLVMEngine:
             from .pycfunction import make_verdicts
 
             return make_verdicts("verdicts_of_ranges", code, self._min_released)
-        word, address, size = ctypes.c_uint32, ctypes.c_void_p, ctypes.c_uint64
-        function = code.function(word, address, address, address, address, size, address, address)
+        function = code.function(*_SIGNATURES["match_ranges"])
         return partial(_call_through_ctypes, function)
 
     @Lazy
@@ -159,36 +173,43 @@ class LLVMEngine:
         """
         data = packet if type(packet) is bytes else bytes(as_packet(packet))
         row, verdict = _PacketRow(data, len(data), wire_length), ctypes.c_uint32()
-        self.native(ctypes.byref(row), 1, ctypes.byref(verdict), ctypes.byref(default_context()))
+        self.native(ctypes.byref(row), 1, ctypes.byref(verdict), ctypes.byref(self.context()))
         raise_interruption()
         return verdict.value
 
     @Lazy
     def native(self) -> Any:
         """The code of `entry_points.match` as a ctypes function; cached on disk, since it filters captures."""
-        return self._match_function()
+        return self._native_function("match")
 
     def native_for_sockets(self, link_type: str) -> Any:
         """Return the code of `entry_points.match` that runs on the view of `socket_view`; see `Engine`."""
-        from .socket_machine import SOCKET_MACHINES
+        return self._native_function("match", link_type)
 
-        if link_type not in SOCKET_MACHINES:
-            return self.native  # the view is the packet itself
-        if self._calls_python:
-            return None
-        if link_type not in self._native_for_sockets:
-            self._native_for_sockets[link_type] = self._match_function(link_type)
-        return self._native_for_sockets[link_type]
+    def native_columns(self, link_type: str | None = None) -> Any:
+        """Return the code of `entry_points.match_columns`, or None; see `Engine`."""
+        return self._native_function("match_columns", link_type)
 
-    def _match_function(self, socket_link_type: str | None = None) -> Any:
-        word, address, size = ctypes.c_uint32, ctypes.c_void_p, ctypes.c_uint64
-        return self._load_cached("match", socket_link_type).function(word, address, size, address, address)
+    def _native_function(self, entry_point: EntryPoint, link_type: str | None = None) -> Any:
+        """Return the code of an entry point as a ctypes function; with *link_type*, for the view of `socket_view`.
+
+        Return None if the view is not the packet itself and the program computes an extension in Python.
+        """
+        if link_type is not None:
+            from .socket_machine import SOCKET_MACHINES
+
+            if link_type not in SOCKET_MACHINES:
+                link_type = None  # the view is the packet itself
+            elif self._calls_python:
+                return None
+        key = entry_point, link_type
+        if key not in self._functions:
+            self._functions[key] = self._load_cached(*key).function(*_SIGNATURES[entry_point])
+        return self._functions[key]
 
     @Lazy
     def _evaluate(self) -> Any:
-        word, address, size = ctypes.c_uint32, ctypes.c_void_p, ctypes.c_uint64
-        code = load(self._module_text("evaluate"))
-        return code.function(word, ctypes.c_char_p, size, word, word, address)
+        return load(self._module_text("evaluate")).function(*_SIGNATURES["evaluate"])
 
     def _load_cached(self, entry_point: EntryPoint, socket_link_type: str | None = None) -> Code:
         """Load an entry point, from the disk cache if possible.
@@ -199,7 +220,8 @@ class LLVMEngine:
         dialect = self._dialect
         properties = f"{dialect.byte_order} {dialect.shift_count} {dialect.wrapping_offsets} {dialect.header_windows}"
         view = "" if socket_link_type is None else f"as a socket sees {socket_link_type} "
-        key = f"{entry_point} {view}{properties} {dialect.record_size} {bytes(self._program).hex()}"
+        code = f"{self._variant}{entry_point} {view}"
+        key = f"{code}{properties} {dialect.record_size} {bytes(self._program).hex()}"
         return load_cached(key, lambda: self._module_text(entry_point, socket_link_type))
 
     def _module_text(self, entry_point: EntryPoint, socket_link_type: str | None = None) -> str:
@@ -207,14 +229,22 @@ class LLVMEngine:
         from . import entry_points
         from .machine import filter_function
 
-        if socket_link_type is None:
-            filter = filter_function(self._program, self._dialect)
-        else:
-            from .socket_machine import SOCKET_MACHINES
-
-            filter = filter_function(self._program, self._dialect, SOCKET_MACHINES[socket_link_type])
+        filter = filter_function(self._program, self._dialect, self._machine(socket_link_type))
         text: str = getattr(entry_points, entry_point)(filter)
         return text
+
+    _variant: str = ""
+    """The name of the engine in the keys of the code cache."""
+
+    def _machine(self, socket_link_type: str | None) -> "MakeMachine":
+        """Return the constructor of the machine that writes the function of the program."""
+        if socket_link_type is None:
+            from .machine import LLVMMachine
+
+            return LLVMMachine
+        from .socket_machine import SOCKET_MACHINES
+
+        return SOCKET_MACHINES[socket_link_type]
 
 
 def _call_through_ctypes(function: Any, columns: Columns, context: PacketContext) -> "array[int]":

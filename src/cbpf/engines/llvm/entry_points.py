@@ -48,6 +48,31 @@ def match_ranges(filter: Function) -> str:
     return module_text(function, filter)
 
 
+def match_columns(filter: Function) -> str:
+    """Return the module of (memory, starts, ends, wire lengths, interfaces, selected, count, verdicts, context) -> 0.
+
+    It runs the filter on the packets of the selected interfaces; the verdicts of other packets do not change. The
+    columns are those of a scan: starts and ends are u64 and count from *memory*, wire lengths and interfaces u32;
+    *selected* has a byte for each interface, and a verdict is a u32.
+    """
+    names = ("starts", "ends", "wire_lengths", "interfaces", "selected")
+    columns = dict.fromkeys(names, "ptr noalias readonly")
+    function = Function("entry", I32, memory=PTR, **columns, count=I64, verdicts="ptr noalias", context="ptr noalias")
+    with function.for_range(function["count"]) as index:
+        ahead = function["starts"].gep(_index_ahead(function, index) << 3).load(8)
+        _prefetch_packet(function, function["memory"].gep(ahead))
+        interface = function["interfaces"].gep(index << 2).load(4).zext_or_trunc(I64)
+        with function.if_then(function["selected"].gep(interface).load(1).ne(0)):
+            start = function["starts"].gep(index << 3).load(8)
+            length = function["ends"].gep(index << 3).load(8) - start
+            wire = function["wire_lengths"].gep(index << 2).load(4)
+            packet, captured = function["memory"].gep(start), length.zext_or_trunc(I32)
+            verdict = function.call(I32, filter, packet, length, captured, wire, function["context"])
+            function["verdicts"].gep(index << 2).store(verdict)
+    function.ret(0)
+    return module_text(function, filter)
+
+
 def match_objects(filter: Function) -> str:
     """Return the module of (addresses of objects, count, verdicts, context, type of bytes) -> number of verdicts.
 

@@ -7,7 +7,7 @@ the block `reject` if a byte is missing.
 
 from collections.abc import Callable
 
-from ..._typing import Final
+from ..._typing import Final, TypeAlias
 from ...isa.dialects import Dialect, FetchOrder
 from ...isa.enumerations import Extension
 from ...isa.opcodes import SCRATCH_SLOTS, Action
@@ -39,7 +39,7 @@ class LLVMMachine:
 
     def __init__(self, function: Function, dialect: Dialect) -> None:
         self._function = function
-        self._windows = dialect.header_windows
+        self._dialect = dialect
         self._length = function["length"]
         self._a = function.variable(I32, 0)
         self._x = function.variable(I32, 0)
@@ -89,14 +89,11 @@ class LLVMMachine:
         return self._function["wire"]
 
     def header(self, header: HeaderKind) -> IRValue:
-        return self._context_field(header) if self._windows else self.word(0)
+        return self._context_field(header) if self._dialect.header_windows else self.word(0)
 
     def fetch(self, base: IRValue, displacement: int, size: int, byte_order: FetchOrder) -> IRValue:
-        function = self._function
         position = base.zext_or_trunc(I64) + displacement
-        in_bounds = function.label("in_bounds")
-        function.cbranch(position + size > self._length, _REJECT, in_bounds, rare=True)
-        function.begin_block(in_bounds)
+        self._reject_if(position + size > self._length)
         value = self._bytes_at(position, size)
         return (value.bswap() if byte_order == "big" else value).zext_or_trunc(I32)
 
@@ -125,6 +122,24 @@ class LLVMMachine:
         self._function.cbranch(condition, f"i{target_true}", f"i{target_false}")
         self.is_terminated = True
 
+    def begin_instruction(self, index: int) -> None:
+        """Begin the block of an instruction, which the instruction before it reaches unless it ends with a jump."""
+        if not self.is_terminated:
+            self._function.branch(f"i{index}")
+        self._function.begin_block(f"i{index}")
+        self.is_terminated = False
+
+    def _reject_if(self, condition: IRValue) -> None:
+        """End the run with verdict 0 if the condition holds, which is rare."""
+        in_bounds = self._function.label("in_bounds")
+        self._function.cbranch(condition, _REJECT, in_bounds, rare=True)
+        self._function.begin_block(in_bounds)
+
+    def write_ends(self) -> None:
+        """Write the blocks to which other code jumps at the end of a run."""
+        self._function.begin_block(_REJECT)
+        self._function.ret(0)
+
     def _bytes_at(self, position: IRValue, size: int) -> IRValue:
         """Return the number, in the host's byte order, in *size* bytes of the memory that are within its length."""
         return self._function["memory"].gep(position).load(size)
@@ -152,9 +167,10 @@ class LLVMMachine:
         return result.value
 
 
-def filter_function(
-    program: Program, dialect: Dialect, make_machine: Callable[[Function, Dialect], LLVMMachine] = LLVMMachine
-) -> Function:
+MakeMachine: TypeAlias = Callable[[Function, Dialect], LLVMMachine]
+
+
+def filter_function(program: Program, dialect: Dialect, make_machine: MakeMachine = LLVMMachine) -> Function:
     """Return the function of a program: (memory, its length, captured length, wire length, context) -> verdict.
 
     Lengths are in bytes. Every entry point inlines the function.
@@ -172,11 +188,7 @@ def filter_function(
     machine = make_machine(function, dialect)
     begin(machine, dialect)
     for index, raw in enumerate(program):
-        if not machine.is_terminated:
-            function.branch(f"i{index}")
-        function.begin_block(f"i{index}")
-        machine.is_terminated = False
+        machine.begin_instruction(index)
         execute(machine, raw, index, dialect)
-    function.begin_block(_REJECT)
-    function.ret(0)
+    machine.write_ends()
     return function

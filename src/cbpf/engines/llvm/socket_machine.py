@@ -18,7 +18,7 @@ from ...packet.socket_fields import SOCKET_FIELDS, CapturedPacket, SocketFields
 from .ir import I1, I32, I64, Function, IRValue
 from .machine import LLVMMachine
 
-_FieldsFunction: TypeAlias = Callable[[CapturedPacket[Any, Any]], SocketFields]
+FieldsFunction: TypeAlias = Callable[[CapturedPacket[Any, Any]], SocketFields]
 
 
 class _CompiledPacket:
@@ -82,10 +82,10 @@ class _CompiledPacket:
         return after ^ (after ^ before) & mask
 
 
-class _SocketMachine(LLVMMachine):
+class SocketMachine(LLVMMachine):
     """A machine that runs on the view of a packet; *fields_of* is a function of `SOCKET_FIELDS`."""
 
-    def __init__(self, fields_of: _FieldsFunction, function: Function, dialect: Dialect) -> None:
+    def __init__(self, fields_of: FieldsFunction, function: Function, dialect: Dialect) -> None:
         super().__init__(function, dialect)
         self._packet = _CompiledPacket(function)
         self._fields = fields_of(self._packet)
@@ -98,7 +98,7 @@ class _SocketMachine(LLVMMachine):
         return self._packet.wire
 
     def header(self, header: HeaderKind) -> IRValue:
-        if not self._windows or header == "packet":
+        if not self._dialect.header_windows or header == "packet":
             return self.word(0)
         offset = self._fields.network_header if header == "network" else self._fields.link_header
         return self.word(OUT_OF_RANGE if offset is None else offset)
@@ -115,5 +115,5 @@ class _SocketMachine(LLVMMachine):
         return self._packet.bytes_at(position, size)
 
 
-SOCKET_MACHINES: Final = {name: partial(_SocketMachine, fields_of) for name, fields_of in SOCKET_FIELDS.items()}
+SOCKET_MACHINES: Final = {name: partial(SocketMachine, fields_of) for name, fields_of in SOCKET_FIELDS.items()}
 """The constructors of machines by name of the link type; packets of other link types are unchanged."""
