@@ -101,8 +101,11 @@ from .filtering.counting import (
     count_packets as count_packets,
 )
 from .filtering.iteration import read_capture as read_capture
+from .filtering.profile import CaptureProfile as CaptureProfile
+from .filtering.profile import profile_capture as profile_capture
 from .filtering.rotation import Rotation as Rotation
 from .filtering.summary import Summary as Summary
+from .filtering.verdicts import capture_verdicts as capture_verdicts
 from .formats.conversion import parse as parse
 from .formats.names import FORMAT_NAMES as FORMAT_NAMES
 from .formats.savefile import Savefile as Savefile
@@ -166,6 +169,7 @@ __all__ = [
     "CaptureDirection",
     "CaptureError",
     "CaptureInfo",
+    "CaptureProfile",
     "CapturePrograms",
     "CaptureReader",
     "CaptureWriter",
@@ -261,6 +265,7 @@ __all__ = [
     "Witness",
     "assemble",
     "capture_info",
+    "capture_verdicts",
     "cases",
     "clause_coverage",
     "compile",
@@ -289,6 +294,7 @@ __all__ = [
     "optimize",
     "parse",
     "ports",
+    "profile_capture",
     "program_info",
     "read_capture",
     "read_expression",

@@ -34,11 +34,22 @@ PacketView: TypeAlias = "tuple[bytes, int, cbpf.Metadata | None]"
 """The inputs of a program for a captured packet: bytes, wire length and metadata."""
 
 
+def filter_and_capture(
+    arguments: tuple[str, ...], expression: str | None
+) -> tuple[str | cbpf.Program | cbpf.Savefile, str]:
+    """Return the filter and the path of the arguments PROGRAM CAPTURE, or of -e EXPRESSION and CAPTURE."""
+    names = ("PROGRAM", "CAPTURE") if expression is None else ("CAPTURE",)
+    if len(arguments) < len(names):
+        raise UsageError(f"Missing argument '{names[len(arguments)]}'")
+    if len(arguments) > len(names):
+        raise UsageError(f"Got unexpected extra argument ({arguments[len(names)]})")
+    return read_filter(arguments[0]) if expression is None else expression, arguments[-1]
+
+
 def programs_for_capture(
     arguments: tuple[str, ...],
     expression: str | None,
     dialect: cbpf.Dialect,
-    optimizer: cbpf.Optimizer = "cbpf",
     *,
     as_socket: bool,
 ) -> tuple[cbpf.CapturePrograms, cbpf.CaptureReader]:
@@ -46,22 +57,11 @@ def programs_for_capture(
 
     An expression is compiled for *dialect*: at once for the first interface, for any other when it is first requested.
     """
-    names = ("PROGRAM", "CAPTURE") if expression is None else ("CAPTURE",)
-    if len(arguments) < len(names):
-        raise UsageError(f"Missing argument '{names[len(arguments)]}'")
-    if len(arguments) > len(names):
-        raise UsageError(f"Got unexpected extra argument ({arguments[len(names)]})")
-    program = read_filter(arguments[0]) if expression is None else expression
-    capture = cbpf.read_capture(arguments[-1])
+    program, path = filter_and_capture(arguments, expression)
+    capture = cbpf.read_capture(path)
     if expression is not None:
         capture.look_ahead()
-    programs = cbpf.CapturePrograms(
-        program,
-        dialect=dialect,
-        optimizer=optimizer,
-        optimizes_lists=optimizer is not None,
-        as_socket=as_socket,
-    )
+    programs = cbpf.CapturePrograms(program, dialect=dialect, as_socket=as_socket)
     programs.prepare([capture])
     return programs, capture
 

@@ -1,7 +1,18 @@
 """The checks of the arguments that several functions for captures have."""
 
 from .._typing import Any, Callable, Final, Iterable, Mapping, TypeVar
-from .._validators import Check, checked, flag, function, instance_of, integer, iterable, optional, within
+from .._validators import (
+    Check,
+    check_optimizer,
+    checked,
+    flag,
+    function,
+    instance_of,
+    integer,
+    iterable,
+    optional,
+    within,
+)
 from ..capture.reader import CaptureReader
 from ..errors import FieldError
 from ..isa.dialects import check_dialect
@@ -19,6 +30,7 @@ _CHECKS: Final[dict[str, Check]] = {
     "filter": check_filter,
     "interface": integer,
     "invert": flag,
+    "optimizer": check_optimizer,
     "progress": optional(function),
     "snaplen": optional(within(1, 262_144, "a snapshot length")),
 }

@@ -35,10 +35,25 @@ def optimizer_for(size: float, *, is_native: bool) -> "Optimizer":
 
 
 class _BoundProgram(NamedTuple):
-    """A program for packets of one kind; *native* returns its machine code, or is None if that cannot be used."""
+    """A program for packets of one kind.
+
+    *vm* provides its machine code, for the view of a live socket if *socket_link_type* is the name of a link type; it
+    is None if machine code cannot be used.
+    """
 
     match: MatchFunction
-    native: Callable[[], Any] | None
+    vm: VM | None = None
+    socket_link_type: str | None = None
+
+    def native_match(self) -> Any:
+        """Return the machine code for rows of packets, or None if there is none."""
+        if self.vm is None or self.socket_link_type is None:
+            return None if self.vm is None else self.vm.native_match
+        return self.vm.native_match_for_sockets(self.socket_link_type)
+
+    def native_columns(self) -> Any:
+        """Return the machine code for columns of packets, or None if there is none."""
+        return None if self.vm is None else self.vm.native_columns(self.socket_link_type)
 
 
 def native_classes(filters: Sequence["BoundFilter"], interfaces: Sequence[Interface]) -> "PacketClasses | None":
@@ -60,7 +75,8 @@ class BoundFilter:
 
     It runs on the packets as libpcap presents them to filters (`host_view`), and rejects the packets of an interface
     that an expression or a savefile does not fit (`CapturePrograms`). *as_socket* applies the filter to the view that a
-    live packet socket would have had of each packet.
+    live packet socket would have had of each packet. With *exact*, the results are the verdicts of the programs; by
+    default, those of seccomp filters are replaced by whether they run the system call.
     """
 
     def __init__(
@@ -70,10 +86,12 @@ class BoundFilter:
         dialect: Dialect,
         *,
         as_socket: bool = False,
+        exact: bool = False,
         optimizer: "Optimizer" = "cbpf",
     ) -> None:
         self._engine: EngineName = engine
         self._dialect = dialect
+        self._exact = exact
         self._as_socket = as_socket
         self._vms_by_program: dict[Program, VM] = {}
         self._bound: dict[PacketKind, _BoundProgram] = {}
@@ -119,44 +137,51 @@ class BoundFilter:
         Return 0 if there is none, or if `match_function` has not been called yet for packets of this kind.
         """
         bound = self._bound.get(kind)
-        code = None if bound is None or bound.native is None else bound.native()
+        code = None if bound is None else bound.native_match()
         if code is None:
             return 0
         import ctypes
 
         return ctypes.cast(code, ctypes.c_void_p).value or 0
 
+    def native_columns(self, kind: PacketKind) -> Any:
+        """Return the machine code for columns of packets of a kind, or None in the cases of `native_address`."""
+        bound = self._bound.get(kind)
+        return None if bound is None else bound.native_columns()
+
     def _bind(self, program: Program, interface: Interface) -> "_BoundProgram":
         vm, link_type = self._vm(program), interface.link_type
-        view = self._view(program, interface)
-        if self._as_socket:
-            bound = _BoundProgram(_match_as_socket(vm, link_type), lambda: vm.native_match_for_sockets(link_type.name))
+        view = view_for(program, interface, as_socket=self._as_socket)
+        match = _match_as_socket(vm, link_type) if self._as_socket else vm.match
+        if vm.dialect.record_size is not None and not self._exact:
+            match, is_native = _match_of_actions(match, vm.dialect), False
         else:
-            bound = _BoundProgram(vm.match, lambda: vm.native_match)
-        if vm.dialect.record_size is not None:
-            bound = _BoundProgram(_match_of_actions(bound.match, vm.dialect), None)
-        return bound if view is None else _BoundProgram(_match_view(bound.match, view), None)
-
-    def _view(self, program: Program, interface: Interface) -> "ViewFunction | None":
-        """Return the function for the view of packets, or None if it is the packet itself."""
-        if interface.link_type.host_order is None:
-            return None
-        from ..packet.host_view import view_function
-
-        uses_length = any(OPCODE_BY_CODE[raw.op].operand is Operand.LENGTH for raw in program)
-        return view_function(interface.link_type, interface.byte_order, uses_length=uses_length or self._as_socket)
+            is_native = view is None
+        if view is not None:
+            match = _match_view(match, view)
+        return _BoundProgram(match, vm if is_native else None, link_type.name if self._as_socket else None)
 
     def _reject(self, kind: PacketKind) -> "_BoundProgram":
         from ..isa.instructions import RetConstant
 
         self._misfits.add(kind)
         vm = self._vm(Program([RetConstant(0)]))
-        return _BoundProgram(vm.match, lambda: vm.native_match)
+        return _BoundProgram(vm.match, vm)
 
     def _vm(self, program: Program) -> VM:
         if program not in self._vms_by_program:
             self._vms_by_program[program] = VM(program, engine=self._engine, dialect=self._dialect)
         return self._vms_by_program[program]
+
+
+def view_for(program: Program, interface: Interface, *, as_socket: bool) -> "ViewFunction | None":
+    """Return the function for the view of packets on which a program runs, or None if it is the packet itself."""
+    if interface.link_type.host_order is None:
+        return None
+    from ..packet.host_view import view_function
+
+    uses_length = any(OPCODE_BY_CODE[raw.op].operand is Operand.LENGTH for raw in program)
+    return view_function(interface.link_type, interface.byte_order, uses_length=uses_length or as_socket)
 
 
 def _match_of_actions(match: MatchFunction, dialect: Dialect) -> MatchFunction:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache
+from operator import add
 
 import cbpf
 
-from ..._typing import Any
+from ..._typing import TYPE_CHECKING, Any, Final
 from ..declarations import argument, subcommand
 from ..options import (
     as_socket_option,
@@ -15,9 +14,16 @@ from ..options import (
     engine_option,
     expression_option,
 )
-from ..packets import program_view, programs_for_capture
+from ..packets import filter_and_capture
+from ..streams import echo
 from ..tcpdump_options import TCPDUMP_OPTIONS
 from ..values import FILE
+
+if TYPE_CHECKING:
+    from array import array
+
+_FIRST_NUMBERS: Final = [str(number) for number in range(1000)]
+_LAST_DIGITS: Final = [f"{number:03}" for number in range(1000)]
 
 
 @subcommand("run", "Print the verdict of a program on each packet.", foreign_options=TCPDUMP_OPTIONS)
@@ -37,27 +43,33 @@ def command(
       cbpf run filter.c in.pcap
       cbpf run -e 'udp port 53' in.pcap
     """
-    programs, capture = programs_for_capture(arguments, expression, dialect, as_socket=as_socket)
-    vm_of = cache(lambda program: cbpf.VM(program, dialect=dialect, engine=engine))
+    program, capture = filter_and_capture(arguments, expression)
+    first = 1
+    for verdicts in cbpf.capture_verdicts(capture, program, engine=engine, dialect=dialect, as_socket=as_socket):
+        echo(_lines(first, verdicts), nl=False)
+        first += len(verdicts)
 
-    @cache
-    def verdict_function(interface: int) -> Callable[[cbpf.Packet], int]:
-        """Return the function for the verdicts on the packets of an interface."""
-        program = programs.program(capture, interface)
-        if program is None:
-            return lambda packet: 0
-        vm = vm_of(program)
-        if not as_socket and capture.interfaces[interface].link_type.host_order is None:
-            match = vm.match
-            return lambda packet: match(packet.data, packet.wire_length)
 
-        def evaluate(packet: cbpf.Packet) -> int:
-            data, wire_length, metadata = program_view(packet, capture, as_socket)
-            return vm.evaluate(data, metadata=metadata, wire_length=wire_length)
+def _lines(first: int, verdicts: array[int]) -> str:
+    """Return a line for each packet: its number, from *first* on, and its verdict.
 
-        return evaluate
+    The numbers are joined by their thousands, which takes half the time of formatting each line.
+    """
+    ends = _LineEnds()
+    blocks, done = [], 0
+    while done < len(verdicts):
+        thousands, begin = divmod(first + done, 1000)
+        block = verdicts[done : done + 1000 - begin]
+        prefix, numbers = (str(thousands), _LAST_DIGITS) if thousands else ("", _FIRST_NUMBERS)
+        lines = map(add, numbers[begin : begin + len(block)], map(ends.__getitem__, block))
+        blocks.append(prefix + prefix.join(lines))
+        done += len(block)
+    return "".join(blocks)
 
-    with capture:
-        for packet in capture:
-            print(packet.number, verdict_function(packet.interface)(packet))
-        programs.require_fit([capture])
+
+class _LineEnds(dict[int, str]):
+    """The end of a line by verdict."""
+
+    def __missing__(self, verdict: int) -> str:
+        end = self[verdict] = f" {verdict}\n"
+        return end
