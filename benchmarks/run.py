@@ -25,6 +25,7 @@ from benchmarks.live import live
 from benchmarks.one_packet import one_packet
 from benchmarks.optimizing import optimizing
 from benchmarks.processes import WARM_CACHE, output
+from benchmarks.profiling import profiling
 from benchmarks.proofs import proofs
 from benchmarks.report import Results, Section, TopicResult, charts, document, from_json, goals_document, to_json
 from benchmarks.rotating import rotation
@@ -44,6 +45,7 @@ TOPICS: Final[dict[str, Callable[[Setting], Iterator[Section]]]] = {
     "compress": compressing,
     "split": split,
     "iterate": iterating,
+    "profile": profiling,
     "live": live,
     "rotation": rotation,
     "hot": hot,
