@@ -88,17 +88,22 @@ def test_signals_while_large_captures_are_written(rounds: Rounds, tmp_path: Path
             rounds.checked()
 
 
-_SIGNAL_IN_A_FINALIZER = """
+_SIGNAL_IN_A_METHOD = """
 import os, signal, sys, time
 from cbpf import cli
 
-class Finalized:
-    def __del__(self):
-        os.kill(os.getpid(), signal.Signals[sys.argv[1]])
-        time.sleep(0)
+def interrupt(*_):
+    os.kill(os.getpid(), signal.Signals[sys.argv[2]])
+    time.sleep(0)
+
+class Interrupted:
+    pass
+
+setattr(Interrupted, sys.argv[1], interrupt)
 
 def run(words):
-    Finalized()
+    Interrupted()
+    type("Class", (), {"attribute": Interrupted()})
     time.sleep(60)
 
 cli.run = run
@@ -106,8 +111,10 @@ cli.main()
 """
 
 
+@pytest.mark.parametrize("method", ["__del__", "__set_name__"])
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
-def test_a_signal_during_a_finalizer_is_not_lost(name: str, code: int) -> None:
-    command = [sys.executable, "-c", _SIGNAL_IN_A_FINALIZER, name]
+def test_a_signal_in_a_method_that_changes_exceptions_is_not_lost(name: str, code: int, method: str) -> None:
+    """Python drops the exceptions of finalizers, and may raise a RuntimeError for one of `__set_name__`."""
+    command = [sys.executable, "-c", _SIGNAL_IN_A_METHOD, method, name]
     result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=50)
     assert (result.returncode, result.stderr) == (code, "")

@@ -35,6 +35,10 @@ class UsageError(CommandError):
 
 def report(error: BaseException) -> int:
     """Print an error, as one line or one line per finding, and return the exit code."""
+    if isinstance(error, RuntimeError) and isinstance(error.__cause__, KeyboardInterrupt | SystemExit):
+        error = error.__cause__  # of a signal in a method `__set_name__`: Python 3.11 raises a RuntimeError instead
+    if isinstance(error, SystemExit) and isinstance(error.code, int):
+        return error.code
     if isinstance(error, KeyboardInterrupt):
         return 130
     if isinstance(error, BrokenPipeError):
