@@ -51,7 +51,7 @@ def _section(sizes: list[float]) -> Section:
     growth = median(sizes[-step:]) - median(sizes[:step])
     goals = [at_most("`cbpf capture -C`: growth of memory from the first tenth to the last", 5.0, growth, "{:.1f} MB")]
     megabytes = len(sizes) * _FRAMES * (len(FRAME) + 16) / 1e6
-    frames = f"{_FRAMES:,} frames of {len(FRAME)} bytes a second, together {megabytes:,.0f} MB"
+    frames = f"{_FRAMES:,} frames of {len(FRAME)} bytes per second, together {megabytes:,.0f} MB"
     note = f"{frames}, in files of 1 MB: `cbpf capture -C 1 -W 4`."
     return Section("Memory of a rotating capture", ["case", "MB resident"], rows, note, goals)
 
