@@ -89,7 +89,7 @@ def test_signals_while_large_captures_are_written(rounds: Rounds, tmp_path: Path
 
 
 _SIGNAL_IN_A_METHOD = """
-import os, signal, sys, time
+import gc, os, signal, sys, time
 from cbpf import cli
 
 def interrupt(*_):
@@ -102,8 +102,8 @@ class Interrupted:
 setattr(Interrupted, sys.argv[1], interrupt)
 
 def run(words):
-    Interrupted()
     type("Class", (), {"attribute": Interrupted()})
+    gc.collect()  # of the class
     time.sleep(60)
 
 cli.run = run
