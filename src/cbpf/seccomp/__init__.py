@@ -12,6 +12,7 @@ A policy is a list of rules: which calls are permitted, and under which conditio
 from ..isa.verdicts import SeccompAction
 from .actions import action_text, parse_action
 from .architectures import ARCHITECTURES, Architecture, architecture, architecture_of
+from .arguments import Argument, arguments_of
 from .calls import SystemCall
 from .compilation import compile_rules
 from .libseccomp import LibseccompProgram, compile_profile
@@ -27,6 +28,7 @@ __all__ = [
     "CAPABILITIES",
     "DEFAULT_CAPABILITIES",
     "Architecture",
+    "Argument",
     "Condition",
     "Decision",
     "LibseccompProgram",
@@ -41,6 +43,7 @@ __all__ = [
     "action_text",
     "architecture",
     "architecture_of",
+    "arguments_of",
     "call_name",
     "call_names",
     "call_number",
