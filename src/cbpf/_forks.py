@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Guard = Callable[[], AbstractContextManager[Any]]
     Locks = list[AbstractContextManager[Any]]
 
-_DEPENDENCIES = ("backports", "bitwuzla", "click", "cypcap", "isal", "llvmlite", "lz4")
+_DEPENDENCIES = ("backports", "bitwuzla", "click", "cypcap", "isal", "llvmlite", "lz4", "system_calls", "tomlkit")
 _WAITS_FOR = sys.stdlib_module_names | {__package__, *_DEPENDENCIES}
 
 

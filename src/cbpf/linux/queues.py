@@ -8,13 +8,14 @@ import sys
 import time
 from array import array
 
+from .._c_library import c_library
 from .._typing import Final
 
 if sys.platform == "linux":
     import fcntl
     import termios
 
-from .socket_options import c_library, receive_byte
+from .socket_options import receive_byte
 from .sockets import Target
 
 _MEMBARRIER: Final = {"x86_64": 324, "aarch64": 283, "riscv64": 283, "loongarch64": 283}

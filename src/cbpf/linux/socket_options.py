@@ -9,11 +9,10 @@ Sources: asm-generic/socket.h, linux/filter.h, linux/sock_diag.h, net/core/filte
 
 import ctypes
 import errno
-import os
 import socket
 import struct
-from functools import cache
 
+from .._c_library import c_library, checked, sock_fprog
 from .._named_tuple import NamedTuple
 from .._typing import Final
 from ..isa.program import INSTRUCTION_SIZE, Program
@@ -50,50 +49,24 @@ class LinkAddress(NamedTuple):
     hardware_type: int
 
 
-class _SockFprog(ctypes.Structure):
-    """`struct sock_fprog` (linux/filter.h)."""
-
-    _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_void_p))
-
-
-@cache
-def c_library() -> ctypes.CDLL:
-    """Return the C library."""
-    return ctypes.CDLL(None, use_errno=True)
-
-
-def _checked(result: int) -> int:
-    """Return the result of a system call; raise OSError if it failed."""
-    if result < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
-    return result
-
-
 def set_int(descriptor: int, level: int, option: int, value: int) -> None:
     """Set an option that is an int."""
     data = _INT.pack(value)
-    _checked(c_library().setsockopt(descriptor, level, option, data, len(data)))
+    checked(c_library().setsockopt(descriptor, level, option, data, len(data)))
 
 
 def get_int(descriptor: int, level: int, option: int) -> int:
     """Return an option that is an int."""
     value, size = ctypes.c_int(), ctypes.c_uint(_INT.size)
-    _checked(c_library().getsockopt(descriptor, level, option, ctypes.byref(value), ctypes.byref(size)))
+    checked(c_library().getsockopt(descriptor, level, option, ctypes.byref(value), ctypes.byref(size)))
     return value.value
-
-
-def sock_fprog(program: Program) -> tuple[ctypes.Structure, object]:
-    """Return the `struct sock_fprog` of a program, and the array that it points to, which must outlive it."""
-    code = ctypes.create_string_buffer(bytes(program), INSTRUCTION_SIZE * len(program))
-    return _SockFprog(len(program), ctypes.addressof(code)), code
 
 
 def set_program(descriptor: int, level: int, option: int, program: Program) -> None:
     """Set an option that is a program."""
-    argument, _code = sock_fprog(program)
+    argument, _code = sock_fprog(bytes(program))
     size = ctypes.sizeof(argument)
-    _checked(c_library().setsockopt(descriptor, level, option, ctypes.byref(argument), size))
+    checked(c_library().setsockopt(descriptor, level, option, ctypes.byref(argument), size))
 
 
 def attach_program(descriptor: int, program: Program) -> None:
@@ -125,7 +98,7 @@ def attached_program(descriptor: int) -> Program | None:
 def _get_filter(descriptor: int, buffer: "ctypes.Array[ctypes.c_char] | None", room: int) -> int:
     """Read the filter into a buffer with room for *room* instructions; return the number of its instructions."""
     length = ctypes.c_uint(room)
-    _checked(c_library().getsockopt(descriptor, SOL_SOCKET, SO_GET_FILTER, buffer, ctypes.byref(length)))
+    checked(c_library().getsockopt(descriptor, SOL_SOCKET, SO_GET_FILTER, buffer, ctypes.byref(length)))
     return length.value
 
 
@@ -133,21 +106,21 @@ def option_memory(descriptor: int) -> int:
     """Return the bytes that are charged to a socket against net.core.optmem_max, for its filter and other options."""
     buffer = ctypes.create_string_buffer(_MEMORY_INFO.size)
     size = ctypes.c_uint(_MEMORY_INFO.size)
-    _checked(c_library().getsockopt(descriptor, SOL_SOCKET, SO_MEMINFO, buffer, ctypes.byref(size)))
+    checked(c_library().getsockopt(descriptor, SOL_SOCKET, SO_MEMINFO, buffer, ctypes.byref(size)))
     return int(_MEMORY_INFO.unpack(buffer.raw)[_OPTION_MEMORY])
 
 
 def receive_byte(descriptor: int) -> int:
     """Remove one packet from the queue of a socket, without waiting; return its length, 1 at most."""
     buffer = ctypes.create_string_buffer(1)
-    return _checked(c_library().recv(descriptor, buffer, 1, MSG_DONTWAIT))
+    return checked(c_library().recv(descriptor, buffer, 1, MSG_DONTWAIT))
 
 
 def link_address(descriptor: int) -> LinkAddress:
     """Return the address to which a packet socket is bound."""
     buffer = ctypes.create_string_buffer(_LINK_ADDRESS.size)
     size = ctypes.c_uint(_LINK_ADDRESS.size)
-    _checked(c_library().getsockname(descriptor, buffer, ctypes.byref(size)))
+    checked(c_library().getsockname(descriptor, buffer, ctypes.byref(size)))
     _, protocol, interface, hardware_type, *_ = _LINK_ADDRESS.unpack(buffer.raw)
     return LinkAddress(socket.ntohs(protocol), interface, hardware_type)
 
@@ -156,4 +129,4 @@ def bind_to_protocol(descriptor: int, protocol: int) -> None:
     """Bind a packet socket to an EtherType; its interface stays the same."""
     interface = link_address(descriptor).interface
     address = _LINK_ADDRESS.pack(socket.AF_PACKET, socket.htons(protocol), interface, 0, 0, 0, b"")
-    _checked(c_library().bind(descriptor, address, len(address)))
+    checked(c_library().bind(descriptor, address, len(address)))

@@ -4,6 +4,7 @@ import errno
 import struct
 import sys
 
+from .._c_library import sock_fprog
 from .._typing import Final
 from ..errors import SocketError
 from ..facade.arguments import ProgramSource
@@ -11,7 +12,6 @@ from ..isa.program import Program
 from .charges import check_size
 from .failures import ATTACHING, explained
 from .programs import program_for_ethernet
-from .socket_options import sock_fprog
 from .sockets import MAX_DESCRIPTOR, HasDescriptor, check_linux, descriptor_of
 
 if sys.platform == "linux":
@@ -91,5 +91,5 @@ def _interface(descriptor: int) -> str:
 
 
 def _set_program(descriptor: int, request: int, program: Program) -> None:
-    argument, _code = sock_fprog(program)
+    argument, _code = sock_fprog(bytes(program))
     fcntl.ioctl(descriptor, request, bytes(argument))
