@@ -13,6 +13,7 @@ from typing import Final
 import pytest
 
 import cbpf
+from cbpf import seccomp
 from cbpf.cli import commands
 from support.project import PUBLIC_MODULES, ROOT
 
@@ -213,6 +214,17 @@ def test_every_public_name_is_listed_once_and_described() -> None:
         getattr(cbpf, "nothing")  # noqa: B009
     assert {*cbpf.__all__, *PUBLIC_MODULES} <= set(dir(cbpf))
     assert [getattr(cbpf, module).__name__ for module in PUBLIC_MODULES] == [f"cbpf.{name}" for name in PUBLIC_MODULES]
+
+
+def test_names_of_seccomp_are_imported_from_the_modules_of_its_table() -> None:
+    """The imports for type checkers, and the list of names, repeat the table."""
+    table = {(name, module) for name, module in seccomp._MODULE_OF.items()}
+    imports = [node for node in ast.walk(_tree("seccomp")) if isinstance(node, ast.ImportFrom)]
+    names = {(alias.name, f"{'.' * node.level}{node.module}") for node in imports for alias in node.names}
+    assert names - {("TYPE_CHECKING", ".._typing"), ("import_module", "importlib")} == table
+    assert sorted(seccomp.__all__) == sorted(seccomp._MODULE_OF)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        getattr(seccomp, "nothing")  # noqa: B009
 
 
 def test_public_names_are_defined_in_the_module_of_the_table() -> None:

@@ -11,6 +11,7 @@
     ├── CaptureError         a capture cannot be read or written, or is not supported
     │   └── DamagedCapture   a capture is truncated or corrupt; the packets before that point are valid
     ├── SocketError          the kernel rejects a filter, or opens no socket; also an OSError
+    ├── SeccompError         the kernel rejects a filter of system calls, or does not show those of a process
     ├── MissingLibrary       a library is not installed or not usable
     ├── Undecided            the solver found neither a proof nor a packet that a run confirms
     └── ProofFailed          the optimised program is not equivalent to the input; holds the counterexample
@@ -138,6 +139,21 @@ class SocketError(CbpfError, OSError):
 
     >>> import errno
     >>> SocketError(errno.EPERM, "socket 3: the filter is locked").errno == errno.EPERM
+    True
+    """
+
+    def __str__(self) -> str:
+        return str(self.strerror)
+
+
+class SeccompError(CbpfError, OSError):
+    """The kernel rejects a filter of system calls, or does not show the filters of a process.
+
+    The message has the process or the operation, the fact and the rule. `errno` is the number of the kernel's error, as
+    in every OSError.
+
+    >>> import errno
+    >>> SeccompError(errno.ESRCH, "process 7: it does not exist").errno == errno.ESRCH
     True
     """
 

@@ -6,7 +6,6 @@ from typing import Final
 
 import pytest
 
-
 from cbpf.seccomp import ARCHITECTURES, arguments, arguments_of, call_names, names_available
 from cbpf.seccomp.removed_calls import removed_calls
 from support.generated import check_file

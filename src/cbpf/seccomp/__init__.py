@@ -9,19 +9,48 @@ A policy is a list of rules: which calls are permitted, and under which conditio
 'ERRNO'
 """
 
-from ..isa.verdicts import SeccompAction
-from .actions import action_text, parse_action
-from .architectures import ARCHITECTURES, Architecture, architecture, architecture_of
-from .arguments import Argument, arguments_of
-from .calls import SystemCall
-from .compilation import compile_rules
-from .libseccomp import LibseccompProgram, compile_profile
-from .policies import Policy
-from .profile_layers import CAPABILITIES, DEFAULT_CAPABILITIES, Omission
-from .profiles import ProfilePolicy, read_profile
-from .rules import Condition, MaskedRanges, Rule
-from .stacks import Decision, Stack
-from .system_calls import call_name, call_names, call_number, names_available
+from .._typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..isa.verdicts import SeccompAction
+    from .actions import action_text, parse_action
+    from .architectures import ARCHITECTURES, Architecture, architecture, architecture_of
+    from .arguments import Argument, arguments_of
+    from .calls import SystemCall
+    from .compilation import compile_rules
+    from .installing import execute, install
+    from .libseccomp import LibseccompProgram, compile_profile
+    from .live_kernel import kernel_decisions
+    from .policies import Policy
+    from .processes import process_filters
+    from .profile_layers import CAPABILITIES, DEFAULT_CAPABILITIES, Omission
+    from .profiles import ProfilePolicy, read_profile
+    from .rules import Condition, MaskedRanges, Rule
+    from .stacks import Decision, Stack
+    from .system_calls import call_name, call_names, call_number, names_available
+    from .tracing import CommandTrace, InstalledFilter, trace_command
+
+# The modules of the names, which are imported at their first use, as in `cbpf` itself.
+_NAMES = {
+    "..isa.verdicts": "SeccompAction",
+    ".actions": "action_text parse_action",
+    ".architectures": "ARCHITECTURES Architecture architecture architecture_of",
+    ".arguments": "Argument arguments_of",
+    ".calls": "SystemCall",
+    ".compilation": "compile_rules",
+    ".installing": "execute install",
+    ".libseccomp": "LibseccompProgram compile_profile",
+    ".live_kernel": "kernel_decisions",
+    ".policies": "Policy",
+    ".processes": "process_filters",
+    ".profile_layers": "CAPABILITIES DEFAULT_CAPABILITIES Omission",
+    ".profiles": "ProfilePolicy read_profile",
+    ".rules": "Condition MaskedRanges Rule",
+    ".stacks": "Decision Stack",
+    ".system_calls": "call_name call_names call_number names_available",
+    ".tracing": "CommandTrace InstalledFilter trace_command",
+}
+_MODULE_OF = {name: module for module, names in _NAMES.items() for name in names.split()}
 
 __all__ = [
     "ARCHITECTURES",
@@ -29,8 +58,10 @@ __all__ = [
     "DEFAULT_CAPABILITIES",
     "Architecture",
     "Argument",
+    "CommandTrace",
     "Condition",
     "Decision",
+    "InstalledFilter",
     "LibseccompProgram",
     "MaskedRanges",
     "Omission",
@@ -49,7 +80,26 @@ __all__ = [
     "call_number",
     "compile_profile",
     "compile_rules",
+    "execute",
+    "install",
+    "kernel_decisions",
     "names_available",
     "parse_action",
+    "process_filters",
     "read_profile",
+    "trace_command",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name."""
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(_MODULE_OF[name], __name__), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

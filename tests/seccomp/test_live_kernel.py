@@ -1,0 +1,106 @@
+"""Stacks of filters, compared with the running kernel; no system call in question is executed."""
+
+import errno
+import os
+import platform
+import re
+import signal
+from itertools import product
+
+import pytest
+
+import cbpf
+from cbpf.seccomp import Stack, SystemCall, kernel_decisions
+from cbpf.seccomp.call_maker import CallMaker
+from support import random_seccomp
+from support.judges import kernel
+from support.project import Rounds
+from support.random_seccomp import ACTIONS, UNKNOWN_ACTIONS
+
+REASON = kernel.seccomp_available() or (None if platform.machine() == "x86_64" else "x86-64 only")
+pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
+UNDEFINED = SystemCall(1000)
+
+
+def constant(verdict: int) -> cbpf.Program:
+    return cbpf.Program([cbpf.RetConstant(verdict)])
+
+
+def assert_agreement(stack: Stack, calls: list[SystemCall]) -> None:
+    """Fail if the kernel decides otherwise about a call."""
+    disagreements = [
+        (call, decision, stack.evaluate(call))
+        for call, decision in zip(calls, kernel_decisions(stack, calls), strict=True)
+        if decision != stack.evaluate(call)
+    ]
+    assert not disagreements, (stack, disagreements[0])
+
+
+@pytest.mark.fuzz
+def test_random_stacks(rounds: Rounds) -> None:
+    """Native calls, calls of i386 by int 0x80, and numbers of x32, under up to five filters."""
+    for random in rounds(24):
+        stack = random_seccomp.stack(random)
+        assert_agreement(stack, random_seccomp.calls(random, stack, 120))
+
+
+def test_calls_that_would_end_the_process_or_the_system() -> None:
+    """exit, exit_group, execve, fork, reboot, kill, seccomp, prctl, mmap and rt_sigreturn; exit of x32 and i386."""
+    stack = Stack([constant(0x7FFF0000), constant(0x7FFC0000)])
+    numbers = (60, 231, 59, 57, 169, 62, 317, 157, 9, 15, -1, 0x40000000 | 60)
+    calls = [SystemCall(number) for number in numbers]
+    calls += [SystemCall(number, architecture="i386") for number in (1, 2, 11, 88, 252, -1)]
+    assert [decision.action.name for decision in kernel_decisions(stack, calls)] == ["LOG"] * len(calls)
+
+
+def test_a_division_by_zero_is_a_kill() -> None:
+    stack = Stack([cbpf.parse("ldx #0\nld [0]\njeq #41, 0, 1\ndiv x\nret #0x7fff0000")])
+    calls = [SystemCall(number) for number in (41, 1, 41, 41, 2)]
+    assert_agreement(stack, calls)
+    assert [stack.evaluate(call).action.name for call in calls].count("KILL_THREAD") == 3
+
+
+def observed(verdicts: tuple[int, ...]) -> str:
+    """Return the effect of an undefined call under filters that return these verdicts, with their own actions."""
+    outcome = CallMaker().run(map(constant, verdicts), [UNDEFINED])
+    if outcome.results:
+        return errno.errorcode[-outcome.results[0]]
+    assert os.WTERMSIG(outcome.status) == signal.SIGSYS
+    return "SIGSYS"
+
+
+def expected(verdicts: tuple[int, ...]) -> str:
+    """Return this effect by the rule of `Stack`; TRAP is a SIGSYS as well, and the call is undefined."""
+    action = Stack(map(constant, verdicts)).evaluate(UNDEFINED).action
+    if action.name == "ERRNO":
+        return errno.errorcode[action.data]
+    return "ENOSYS" if action.runs or action.name in ("USER_NOTIF", "TRACE") else "SIGSYS"
+
+
+def test_the_kernel_takes_the_action_of_lowest_precedence(full_length: bool) -> None:
+    """Each pair of actions, defined and undefined ones, with their real effects on an undefined call."""
+    values = (*ACTIONS, *UNKNOWN_ACTIONS) if full_length else (0x80000000, 0x50000, 0x7FFF0000, 0x40000)
+    for one, other in product(values, repeat=2):
+        verdicts = (one | errno.EXDEV, other | errno.ESRCH)
+        assert observed(verdicts) == expected(verdicts), (hex(one), hex(other))
+
+
+@pytest.mark.parametrize(
+    ("programs", "call", "message"),
+    [
+        (["ret a"], UNDEFINED, "filter 0: `ret a` cannot be followed; all verdicts must be constants"),
+        (["ld [8]\nret #0"], UNDEFINED, "filter 0: it loads the instruction pointer, which is another one here"),
+        (
+            ["ret #0", "div x\nret #0"],
+            UNDEFINED,
+            "filter 1: a division by X may end the process",
+        ),
+        (["ret #0\n" * 4092], UNDEFINED, "filter 0: 4,092 instructions; at most 4,091 leave room for the changes"),
+        (["ret #0"], SystemCall(336), "Linux runs this call without a filter"),
+        (["ret #0"], SystemCall(1, architecture="arm"), "only calls of x86_64, x32 and i386 can be made"),
+        (["ret #0"], SystemCall(1, (2**32,), architecture="i386"), "arguments of i386 have 32 bits"),
+    ],
+)
+def test_other_filters_and_calls_are_rejected(programs: list[str], call: SystemCall, message: str) -> None:
+    with pytest.raises(cbpf.FieldError, match=re.escape(message)):
+        kernel_decisions(Stack(map(cbpf.parse, programs)), [call])

@@ -1,0 +1,241 @@
+"""The filters of running processes, and those that commands install."""
+
+import errno
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+import cbpf
+from cbpf.seccomp import process_filters, ptrace, trace_command
+from support.forked import in_child
+from support.judges import kernel
+from support.project import Rounds
+from support.random_seccomp import clauses
+
+pytestmark = pytest.mark.skipif(kernel.seccomp_available() is not None, reason=str(kernel.seccomp_available()))
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root reads the filters of a process")
+
+
+def numbered(number: int) -> cbpf.Program:
+    """Return a filter that allows all calls, and differs from those with other numbers."""
+    return cbpf.parse(f"ld [0]\njeq #{number}, 0, 0\nret #0x7fff0000")
+
+
+@contextmanager
+def process_under(programs: list[cbpf.Program], *, signals: tuple[int, ...] = ()) -> Iterator[int]:
+    """Run a child under filters until the end of the block; it ignores signals."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            for number in signals:
+                signal.signal(number, signal.SIG_IGN)
+            for program in programs:
+                cbpf.seccomp.install(program)
+            os.write(writer, b".")
+            while True:
+                signal.pause()
+        finally:
+            os._exit(0)
+    try:
+        os.read(reader, 1)
+        yield child
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        os.close(reader)
+        os.close(writer)
+
+
+@needs_root
+def test_filters_come_oldest_first_as_they_were_installed(rounds: Rounds) -> None:
+    for random in rounds(8):
+        programs = [numbered(index) for index in range(5)]
+        programs[2] = cbpf.Program([(0x20, 7, 8, 4), *([(0x06, 0, 0, 0x7FFF0000)] * random.randrange(1, 4096))])
+        with process_under(programs) as process:
+            assert process_filters(process) == process_filters(process) == tuple(programs)
+
+
+@needs_root
+def test_a_process_continues_after_its_filters_were_read() -> None:
+    def state(process: int) -> str:
+        return Path(f"/proc/{process}/stat").read_text().rsplit(") ")[1][0]
+
+    with process_under([numbered(1)], signals=(signal.SIGUSR1,)) as process:
+        process_filters(process)
+        os.kill(process, signal.SIGUSR1)
+        assert state(process) in "SR"
+        assert "TracerPid:\t0\n" in Path(f"/proc/{process}/status").read_text()
+        os.kill(process, signal.SIGSTOP)
+        os.waitpid(process, os.WUNTRACED)
+        assert process_filters(process) == (numbered(1),)
+        assert state(process) == "T"
+        os.kill(process, signal.SIGCONT)
+        os.waitpid(process, os.WCONTINUED)
+        assert state(process) in "SR"
+
+
+def test_processes_without_filters_are_errors() -> None:
+    with process_under([]) as process:
+        with pytest.raises(cbpf.SeccompError, match=f"^process {process}: it has no filter$") as caught:
+            process_filters(process)
+        assert caught.value.errno == errno.EINVAL
+    with pytest.raises(cbpf.SeccompError, match=f"^process {process}: it does not exist$") as caught:
+        process_filters(process)
+    assert caught.value.errno == errno.ESRCH
+    with pytest.raises(cbpf.FieldError, match=r"process_filters\.process: 0 is not the number of a process"):
+        process_filters(0)
+
+
+def message(process: int) -> str:
+    """Return the message about a process whose filters cannot be read."""
+    try:
+        process_filters(process)
+    except cbpf.SeccompError as error:
+        return f"{error.errno} {error}"
+    return ""
+
+
+@needs_root
+def test_processes_that_must_not_be_read() -> None:
+    def unprivileged() -> str:
+        os.setgroups([])
+        os.setresuid(65534, 65534, 65534)
+        return message(process)
+
+    def filtered() -> str:
+        cbpf.seccomp.install(numbered(2))
+        return message(process)
+
+    def itself() -> str:
+        cbpf.seccomp.install(numbered(2))
+        return message(os.getpid())
+
+    def traced() -> str:
+        ptrace.attach(process)
+        return str(in_child(lambda: message(process)))
+
+    with process_under([numbered(1)]) as process:
+        place = f"process {process}"
+        rule = "reading filters needs CAP_SYS_ADMIN in the initial user namespace, and a process without filters"
+        assert in_child(unprivileged) == f"{errno.EPERM} {place}: this process must not trace it; {rule}"
+        assert in_child(filtered) == f"{errno.EACCES} {place}: its filters cannot be read; {rule} of its own"
+        assert in_child(itself).endswith(
+            ": it is this process, which cannot trace itself; run the command in another one"
+        )
+        assert re.fullmatch(rf"{errno.EPERM} {place}: process \d+ traces it already", in_child(traced))
+        assert process_filters(process) == (numbered(1),)
+
+
+COMMAND = textwrap.dedent(
+    """
+    import os, sys, threading
+    import cbpf
+
+    def install(number, **options):
+        cbpf.seccomp.install(cbpf.parse(f"ld [0]\\njeq #{number}, 0, 0\\nret #0x7fff0000"), **options)
+
+    install(1)
+    if os.fork() == 0:
+        install(2)
+        os._exit(0)
+    os.wait()
+    thread = threading.Thread(target=install, args=(3,))
+    thread.start()
+    thread.join()
+    try:
+        for _ in range(20):
+            cbpf.seccomp.install(cbpf.Program([cbpf.RetConstant(0x7FFF0000)] * 4096))
+    except cbpf.SeccompError:
+        pass
+    install(4, threads="all", log=True)
+    if len(sys.argv) > 1:
+        os.execv(sys.argv[1], sys.argv[1:])
+    os._exit(7)
+    """
+)
+
+
+def test_a_command_is_traced_with_its_threads_and_processes() -> None:
+    trace = trace_command([sys.executable, "-c", COMMAND])
+    long = cbpf.Program([cbpf.RetConstant(0x7FFF0000)] * 4096)
+    main, child, thread, *others = trace.filters
+    assert [found.program for found in trace.filters[:3]] == [numbered(1), numbered(2), numbered(3)]
+    assert [found.program for found in others] == [long] * (len(others) - 1) + [numbered(4)]
+    assert (main.older, child.older, thread.older, others[0].older) == ((), (0,), (0,), (0,))
+    assert others[-1].older == (0, *range(3, len(trace.filters) - 1))
+    assert [found.all_threads for found in trace.filters] == [False] * (len(trace.filters) - 1) + [True]
+    assert len({main.thread, child.thread, thread.thread}) == 3
+    assert {found.thread for found in others} == {main.thread}
+    assert trace.stacks()[:2] == ((numbered(1), numbered(2)), (numbered(1), numbered(3)))
+    assert trace.stacks()[2:] == ((numbered(1), *[long] * (len(others) - 1), numbered(4)),)
+    assert trace.exit_code == 7
+
+
+def test_filters_survive_the_execution_of_another_file() -> None:
+    true = shutil.which("true")
+    assert true is not None
+    trace = trace_command([sys.executable, "-c", COMMAND, true])
+    assert trace.exit_code == 0
+    assert trace.filters[-1].program == numbered(4)
+    assert len(trace.stacks()) == 3
+
+
+def test_exit_codes_and_children_that_outlive_the_command() -> None:
+    assert trace_command(["sh", "-c", "exit 5"]).exit_code == 5
+    assert trace_command(["sh", "-c", "kill -TERM $$"]).exit_code == -signal.SIGTERM
+    other = subprocess.Popen(["sleep", "0"])
+    assert trace_command(["sh", "-c", "(sleep 0.05; true) & exit 3"]).exit_code == 3
+    assert other.wait() == 0  # the tracer waits for no other child of this process
+
+
+def test_a_limit_of_time_kills_all_processes() -> None:
+    trace = trace_command(["sh", "-c", "sleep 1000 & sleep 1000"], timeout=0.1)
+    assert (trace.exit_code, trace.filters) == (-signal.SIGKILL, ())
+
+
+@pytest.mark.parametrize(
+    ("command", "error", "message"),
+    [
+        (["/nothing"], FileNotFoundError, "no such command: '/nothing'"),
+        ("true", cbpf.FieldError, "trace_command.command: 'true' is not a list of a command and its arguments"),
+        ([], cbpf.FieldError, "trace_command.command: [] is not a list of a command and its arguments"),
+    ],
+)
+def test_commands_that_cannot_be_traced(command: list[str], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=re.escape(message)):
+        trace_command(command)
+
+
+def test_a_file_that_cannot_be_executed(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"\0not a program")
+    path.chmod(0o755)
+    with pytest.raises(cbpf.SeccompError, match=rf"^{path}: it cannot be executed: Exec format error$"):
+        trace_command([str(path)])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
+def test_strace_sees_the_same_filters(rounds: Rounds, tmp_path: Path) -> None:
+    for random in rounds(8):
+        programs = [cbpf.Program([cbpf.RetConstant(0x7FFF0000), *clauses(random)]) for _ in range(3)]
+        code = [bytes(program).hex() for program in programs]
+        script = (
+            f"import cbpf\nfor code in {code}:\n    cbpf.seccomp.install(cbpf.Program.from_bytes(bytes.fromhex(code)))"
+        )
+        log = tmp_path / "log"
+        options = ["-f", "-v", "-s", "1000000", "-e", "trace=seccomp,prctl", "-o", str(log)]
+        subprocess.run(["strace", *options, sys.executable, "-c", script], check=True)
+        calls = [line for line in log.read_text().splitlines() if "PR_SET_SECCOMP" in line]
+        trace = trace_command([sys.executable, "-c", script])
+        assert [found.program for found in trace.filters] == [cbpf.parse(line) for line in calls] == programs
