@@ -37,7 +37,7 @@ def _ranges(random: Random, values: Sequence[int], upper: int, at_most: int) -> 
     return tuple(ranges[:at_most])
 
 
-def _condition(random: Random) -> Condition:
+def random_condition(random: Random) -> Condition:
     alternatives = []
     for _ in range(1 + below(random, 2)):
         mask = pick(random, MASKS)
@@ -54,7 +54,7 @@ def random_rules(random: Random, at_most: int = 8) -> tuple[tuple[Rule, ...], in
             Rule(
                 architectures=everywhere if chance(random, 0.2) else _ranges(random, ARCHITECTURES, 2**32 - 1, 2),
                 numbers=everywhere if chance(random, 0.1) else _ranges(random, NUMBERS, 2**32 - 1, 3),
-                conditions=tuple(_condition(random) for _ in range(below(random, 3))),
+                conditions=tuple(random_condition(random) for _ in range(below(random, 3))),
                 verdict=pick(random, VERDICTS),
             )
         )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .arguments import Argument, arguments_of
     from .calls import SystemCall
     from .compilation import compile_rules
+    from .condition_text import conditions_text, parse_conditions
     from .installing import execute, install
     from .libseccomp import LibseccompProgram, compile_profile
     from .live_kernel import kernel_decisions
@@ -38,6 +39,7 @@ _NAMES = {
     ".arguments": "Argument arguments_of",
     ".calls": "SystemCall",
     ".compilation": "compile_rules",
+    ".condition_text": "conditions_text parse_conditions",
     ".installing": "execute install",
     ".libseccomp": "LibseccompProgram compile_profile",
     ".live_kernel": "kernel_decisions",
@@ -80,11 +82,13 @@ __all__ = [
     "call_number",
     "compile_profile",
     "compile_rules",
+    "conditions_text",
     "execute",
     "install",
     "kernel_decisions",
     "names_available",
     "parse_action",
+    "parse_conditions",
     "process_filters",
     "read_profile",
     "trace_command",

@@ -1,0 +1,296 @@
+"""Conditions as text, in one grammar for input and output: `family < 38 or = 39 or > 40 and flags & CLONE_NEWUSER = 0`.
+
+    conditions  = condition { "and" condition }
+    condition   = operand test { "or" test }          (tests of one operand)
+    test        = [ "&" number ] relation value
+    relation    = "=" | "!=" | "<" | "<=" | ">" | ">="
+    value       = number [ ".." number ]              (a range, after "=" or "!=")
+    number      = term { "|" term }
+    term        = decimal, hexadecimal or octal digits, or a constant such as AF_INET
+
+An operand is the name of an argument, arg0 to arg5, instruction_pointer, number or architecture. Numbers are unsigned
+and have 64 bits. A relation compares all 64 bits of an argument, or those under the mask after "&": `& 0xffffffff`
+selects the lower half.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+
+from .._named_tuple import NamedTuple
+from .._typing import Final, NoReturn
+from ..errors import FieldError
+from ..isa.word_ranges import Ranges, complement, intersection, union
+from .architectures import Architecture, ArchitectureName
+from .architectures import architecture as architecture_named
+from .arguments import arguments_of
+from .constants import Constant, constants, constants_of
+from .rules import ARCHITECTURE, INSTRUCTION_POINTER, NUMBER, OPERAND_MASK, Condition, MaskedRanges
+from .suggestions import suggestion
+
+_OTHER_OPERANDS: Final = {INSTRUCTION_POINTER: "instruction_pointer", NUMBER: "number", ARCHITECTURE: "architecture"}
+_ARGUMENTS: Final = {f"arg{index}": index for index in range(6)}
+_PLAIN_NAMES: Final = _ARGUMENTS | {name: operand for operand, name in _OTHER_OPERANDS.items()}
+_RELATIONS: Final = ("=", "!=", "<", "<=", ">", ">=")
+_MAX_DECIMAL: Final = 4096
+_RANGES: Final[Mapping[str, Callable[[int, int], tuple[int, int]]]] = {
+    "<": lambda value, upper: (0, value - 1),
+    "<=": lambda value, upper: (0, value),
+    ">": lambda value, upper: (value + 1, upper),
+    ">=": lambda value, upper: (value, upper),
+}
+
+
+class _Token(NamedTuple):
+    """A token of a text, and its column, from 1."""
+
+    text: str
+    column: int
+
+
+# -- text to conditions -----------------------------------------------------------------------------------------------
+
+
+def parse_conditions(
+    text: str, calls: Sequence[str] = (), architecture: ArchitectureName | None = None
+) -> tuple[Condition, ...]:
+    """Return the conditions of a text.
+
+    Args:
+        text: Conditions, joined by `and`.
+        calls: The names of the system calls that they are about: the names of their arguments are operands, where they
+            have the same position in all calls.
+        architecture: The architecture of the calls, or its name; None for x86-64.
+
+    Returns:
+        The conditions, in order; none for an empty text.
+
+    Raises:
+        FieldError: The text is not a condition, and the message has the column; or there is no such architecture.
+
+    >>> parse_conditions("family = AF_ALG", ["socket"])
+    (Condition(operand=0, alternatives=(MaskedRanges(mask=18446744073709551615, ranges=((38, 38),)),)),)
+    """
+    row = None if architecture is None else architecture_named(architecture)
+    return tuple(_Parser(text, _operands(calls, row), row).conditions())
+
+
+def _operands(calls: Sequence[str], architecture: Architecture | None) -> Mapping[str, int]:
+    """Return the operands by name: those that every text has, and the arguments of the calls."""
+    named = [set(zip(argument_names(call, architecture), range(6), strict=False)) for call in calls]
+    return dict(set.intersection(*named) if named else ()) | _PLAIN_NAMES
+
+
+def argument_names(call: str, architecture: Architecture | None = None) -> tuple[str, ...]:
+    """Return the names of the arguments of a call in texts: the kernel's, or arg0 to arg5.
+
+    The kernel's names of some arguments, such as the `arg2` of prctl, which is its second one, are not used.
+
+    >>> argument_names("prctl")
+    ('option', 'arg1', 'arg2', 'arg3', 'arg4')
+    """
+    arguments = arguments_of(call, architecture or "x86_64")
+    return tuple(f"arg{index}" if each.name in _PLAIN_NAMES else each.name for index, each in enumerate(arguments))
+
+
+class _Parser:
+    """A reader of conditions, from left to right."""
+
+    def __init__(self, text: str, operands: Mapping[str, int], architecture: Architecture | None) -> None:
+        self._tokens = list(_tokens(text))
+        self._end = len(text) + 1
+        self._next = 0
+        self._operands = operands
+        self._architecture = architecture
+
+    def conditions(self) -> Iterator[Condition]:
+        while self._next < len(self._tokens):
+            yield self._condition()
+            if self._next < len(self._tokens):
+                self._expect("and", "'and' or 'or'")
+                if self._next == len(self._tokens):
+                    self._fail("a condition is expected after 'and'")
+
+    def _condition(self) -> Condition:
+        operand, name = self._operand()
+        alternatives = [self._test()]
+        while self._take("or"):
+            token = self._peek()
+            if token.text in self._operands:
+                if self._operands[token.text] != operand:
+                    self._fail(f"'or' joins tests of one operand, here {name!r}; write a rule for each operand")
+                self._next += 1
+            alternatives.append(self._test())
+        return Condition(operand, tuple(_merged(alternatives)))
+
+    def _operand(self) -> tuple[int, str]:
+        token = self._peek()
+        if token.text not in self._operands:
+            known = ", ".join(name for name in self._operands if name not in _PLAIN_NAMES) or "arg0 to arg5"
+            fact = f"{token.text!r} is not an operand" if token.text else "an operand is expected"
+            self._fail(fact + (suggestion(token.text, self._operands) or f"; known are {known}"))
+        self._next += 1
+        return self._operands[token.text], token.text
+
+    def _test(self) -> MaskedRanges:
+        mask = self._number() if self._take("&") else OPERAND_MASK
+        relation = self._peek().text
+        if relation not in _RELATIONS:
+            self._fail(f"a relation is expected: {', '.join(_RELATIONS)}")
+        self._next += 1
+        low = high = self._number()
+        if relation in ("=", "!=") and self._take(".."):
+            high = self._number()
+            if high < low:
+                self._next -= 1
+                self._fail(f"{high:#x} is below {low:#x}, the first number of the range")
+        elif relation in ("=", "!=") and low & ~mask:
+            self._next -= 1
+            self._fail(f"{low:#x} has bits that the mask {mask:#x} does not have")
+        elif relation not in ("=", "!="):
+            low, high = _RANGES[relation](low, mask)
+        ranges: Ranges = ((low, high),) if low <= high else ()
+        return MaskedRanges(mask, complement(ranges, mask) if relation == "!=" else ranges)
+
+    def _number(self) -> int:
+        value = self._term()
+        while self._take("|"):
+            value |= self._term()
+        return value
+
+    def _term(self) -> int:
+        token = self._peek()
+        value = _number_of(token.text)
+        constant = constants().get(token.text)
+        if value is None and constant is None:
+            fact = f"{token.text!r} is not a number or a constant" if token.text else "a number is expected"
+            self._fail(fact + suggestion(token.text, constants()))
+        if constant is not None and self._architecture and self._architecture.name in constant.differs_on:
+            self._fail(f"{constant.name} has another number on {self._architecture.name}; write the number")
+        if value is not None and value > OPERAND_MASK:
+            self._fail(f"{token.text} exceeds 64 bits")
+        self._next += 1
+        return value if value is not None else constants()[token.text].number
+
+    def _peek(self) -> _Token:
+        return self._tokens[self._next] if self._next < len(self._tokens) else _Token("", self._end)
+
+    def _take(self, text: str) -> bool:
+        found = self._peek().text == text
+        self._next += found
+        return found
+
+    def _expect(self, text: str, rule: str) -> None:
+        if not self._take(text):
+            self._fail(f"{self._peek().text!r} is not expected; {rule} follows a condition")
+
+    def _fail(self, fact: str) -> NoReturn:
+        raise FieldError(f"column {self._peek().column}: {fact}")
+
+
+def _merged(tests: Iterable[MaskedRanges]) -> Iterator[MaskedRanges]:
+    """Yield tests of an operand, in which neighbours that have the same mask are one."""
+    for mask, group in groupby(tests, key=lambda test: test.mask):
+        yield MaskedRanges(mask, union(bounds for test in group for bounds in test.ranges))
+
+
+def _tokens(text: str) -> Iterator[_Token]:
+    position = 0
+    while position < len(text):
+        start = position
+        if text[position].isspace():
+            position += 1
+            continue
+        if _is_word(text[position]):
+            while position < len(text) and _is_word(text[position]):
+                position += 1
+        else:
+            position += 2 if text[position : position + 2] in ("!=", "<=", ">=", "==", "..") else 1
+        word = text[start:position]
+        yield _Token("=" if word == "==" else word, start + 1)
+
+
+def _is_word(character: str) -> bool:
+    return character.isalnum() or character == "_"
+
+
+def _number_of(text: str) -> int | None:
+    """Return an unsigned number; None if the text is not one."""
+    try:
+        return int(text, 0) if text[:1].isdigit() else None
+    except ValueError:
+        return None
+
+
+# -- conditions to text -----------------------------------------------------------------------------------------------
+
+
+def conditions_text(
+    conditions: Sequence[Condition], call: str | None = None, architecture: ArchitectureName | None = None
+) -> str:
+    """Return conditions as text, which `parse_conditions` reads.
+
+    Args:
+        conditions: The conditions.
+        call: The name of the system call, whose arguments and constants have names; None: arg0 to arg5, and numbers.
+        architecture: The architecture of the call, or its name; None for x86-64.
+
+    Returns:
+        The conditions joined by `and`; an empty text if there is none.
+
+    >>> low_or_39 = MaskedRanges(ranges=((0, 37), (39, 39)))
+    >>> conditions_text([Condition(0, (low_or_39,))], "socket")
+    'family < AF_ALG or = AF_NFC'
+    """
+    row = None if architecture is None else architecture_named(architecture)
+    return " and ".join(_condition_text(each, call, row) for each in conditions)
+
+
+def _condition_text(condition: Condition, call: str | None, architecture: Architecture | None) -> str:
+    operand = condition.operand
+    named: Mapping[int, Constant] = {}
+    name = _OTHER_OPERANDS.get(operand, f"arg{operand}")
+    if call is not None and operand < INSTRUCTION_POINTER:
+        names = argument_names(call, architecture)
+        name = names[operand] if operand < len(names) else name
+        named = constants_of(call, operand, architecture)
+    tests = [test for each in condition.alternatives for test in _tests(each, named)]
+    return f"{name} {' or '.join(tests)}"
+
+
+def _tests(test: MaskedRanges, named: Mapping[int, Constant]) -> Iterator[str]:
+    """Yield the tests, each with the mask, that represent a set of ranges."""
+    mask = "" if test.mask == OPERAND_MASK else f"& {_number_text(test.mask, named)} "
+    possible = intersection(union(test.ranges), ((0, test.mask),))
+    ranges = tuple((low, high) for low, high in possible if low < high or not low & ~test.mask)
+    others = complement(ranges, test.mask)
+    if len(others) == 1 and ranges and others[0][0] == others[0][1]:
+        (excluded, _) = others[0]
+        is_possible = not excluded & ~test.mask
+        number = _number_text(excluded if is_possible else test.mask, named)
+        yield f"{mask}{'!=' if is_possible else '<='} {number}"
+        return
+    if not ranges:
+        yield f"{mask}< 0"
+    for low, high in ranges:
+        yield mask + _range_text(low, high, test.mask, named)
+
+
+def _range_text(low: int, high: int, upper: int, named: Mapping[int, Constant]) -> str:
+    if low == high:
+        return f"= {_number_text(low, named)}"
+    if low == 0:
+        return f"<= {_number_text(high, named)}" if high >= upper else f"< {_number_text(high + 1, named)}"
+    if high >= upper:
+        return f"> {_number_text(low - 1, named)}"
+    return f"= {_number_text(low, named)}..{_number_text(high, named)}"
+
+
+def _number_text(number: int, named: Mapping[int, Constant]) -> str:
+    """Return a number: the name of a constant, names of flags, or digits."""
+    if number in named:
+        return named[number].name
+    flags = [each for each in named.values() if each.is_flag and each.number.bit_count() == 1]
+    used = [each for each in flags if number & each.number]
+    if used and sum(each.number for each in used) == number:
+        return "|".join(each.name for each in sorted(used, key=lambda each: each.number))
+    return str(number) if number < _MAX_DECIMAL else f"{number:#x}"

@@ -1,0 +1,142 @@
+"""Conditions as text: parsed, printed, and the messages about wrong ones."""
+
+import fcntl
+import mmap
+import os
+import signal
+import socket
+import termios
+
+import pytest
+
+from cbpf import FieldError
+from cbpf.seccomp import ARCHITECTURES, Condition, MaskedRanges
+from cbpf.seccomp.condition_text import conditions_text, parse_conditions
+from cbpf.seccomp.constants import constants
+from support.project import Rounds
+from support.random_choices import below
+from support.seccomp_rules import random_condition
+
+TOP = 2**64 - 1
+
+
+def condition(operand: int, *tests: MaskedRanges) -> Condition:
+    return Condition(operand, tests)
+
+
+def values(*ranges: tuple[int, int]) -> MaskedRanges:
+    return MaskedRanges(ranges=ranges)
+
+
+@pytest.mark.parametrize(
+    ("text", "call", "expected"),
+    [
+        ("family < 38 or = 39 or > 40", "socket", [condition(0, values((0, 37), (39, 39), (41, TOP)))]),
+        ("family <= 37 or family == 39 or >= 41", "socket", [condition(0, values((0, 37), (39, 39), (41, TOP)))]),
+        (
+            "family = AF_INET and type != 3",
+            "socket",
+            [condition(0, values((2, 2))), condition(1, values((0, 2), (4, TOP)))],
+        ),
+        ("clone_flags & CLONE_NEWUSER = 0", "clone", [condition(0, MaskedRanges(0x10000000, ((0, 0),)))]),
+        ("prot & PROT_WRITE|PROT_EXEC = 6", "mmap", [condition(2, MaskedRanges(6, ((6, 6),)))]),
+        ("arg2 = 0x10..0x1f", None, [condition(2, values((16, 31)))]),
+        ("arg2 != 0o20..31", None, [condition(2, values((0, 15), (32, TOP)))]),
+        ("arg2=1 and arg3>2", None, None),
+        ("instruction_pointer > 0x1000", None, [condition(6, values((0x1001, TOP)))]),
+        ("number & 1 = 1 and architecture & 0xff != 3", None, None),
+        (
+            "fd & 0xffffffff >= 3 or & 1 = 1",
+            "read",
+            [condition(0, MaskedRanges(2**32 - 1, ((3, 2**32 - 1),)), MaskedRanges(1, ((1, 1),)))],
+        ),
+        ("arg1 = 5", "prctl", [condition(1, values((5, 5)))]),
+        ("arg0 < 0", None, [condition(0, values())]),
+        ("", None, []),
+    ],
+)
+def test_texts(text: str, call: str | None, expected: list[Condition] | None) -> None:
+    parsed = parse_conditions(text, [call] if call else [])
+    if expected is not None:
+        assert parsed == tuple(expected)
+    printed = conditions_text(parsed, call)
+    assert parse_conditions(printed, [call] if call else []) == parsed
+
+
+@pytest.mark.parametrize(
+    ("text", "call", "printed"),
+    [
+        ("family < 38 or = 39 or > 40", "socket", "family < AF_ALG or = AF_NFC or > AF_VSOCK"),
+        ("arg0 & 0x7e020000 = 0", None, "arg0 & 0x7e020000 = 0"),
+        ("clone_flags & 0x10020000 = 0", "clone", "clone_flags & CLONE_NEWNS|CLONE_NEWUSER = 0"),
+        ("option = 22 or = 38", "prctl", "option = PR_SET_SECCOMP or = PR_SET_NO_NEW_PRIVS"),
+        ("arg0 != 5", "read", "fd != 5"),
+        ("arg0 < 5 or > 5 and arg1 >= 0x8000000000000000", None, "arg0 != 5 and arg1 > 0x7fffffffffffffff"),
+        ("number != 3 and arg5 <= 0xffff", None, "number != 3 and arg5 < 0x10000"),
+    ],
+)
+def test_printed_texts(text: str, call: str | None, printed: str) -> None:
+    assert conditions_text(parse_conditions(text, [call] if call else []), call) == printed
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("famly = 1", "column 1: 'famly' is not an operand; did you mean 'family'?"),
+        ("family 1", "column 8: a relation is expected: =, !=, <, <=, >, >="),
+        ("family = ", "column 10: a number is expected"),
+        ("family = AF_IENT", "column 10: 'AF_IENT' is not a number or a constant; did you mean 'AF_INET'?"),
+        ("family = 1 type = 2", "column 12: 'type' is not expected; 'and' or 'or' follows a condition"),
+        ("family = 1 and", "column 15: a condition is expected after 'and'"),
+        ("family = 1 or type = 2", "column 15: 'or' joins tests of one operand, here 'family'; write a rule for each"),
+        ("family = 5..3", "column 13: 0x3 is below 0x5, the first number of the range"),
+        ("family = 0x10000000000000000", "column 10: 0x10000000000000000 exceeds 64 bits"),
+        ("family & 3 = 4", "column 14: 0x4 has bits that the mask 0x3 does not have"),
+        ("family = -1", "column 10: '-' is not a number or a constant"),
+        ("arg6 = 1", "column 1: 'arg6' is not an operand; did you mean "),
+        ("qqq = 1", "column 1: 'qqq' is not an operand; known are "),
+    ],
+)
+def test_messages(text: str, message: str) -> None:
+    with pytest.raises(FieldError) as caught:
+        parse_conditions(text, ["socket"])
+    assert str(caught.value).startswith(message)
+
+
+def test_an_argument_must_have_one_position_in_all_calls() -> None:
+    assert parse_conditions("fd = 1", ["read", "write"]) == (condition(0, values((1, 1))),)
+    with pytest.raises(FieldError, match="'fd' is not an operand"):
+        parse_conditions("fd = 1", ["read", "mmap"])
+    with pytest.raises(FieldError, match="'family' is not an operand"):
+        parse_conditions("family = 1", ["socket", "read"])
+
+
+def test_constants_that_differ_between_architectures() -> None:
+    mips = ARCHITECTURES["mips"]
+    assert conditions_text(parse_conditions("type = 1", ["socket"]), "socket") == "type = SOCK_STREAM"
+    assert conditions_text(parse_conditions("type = 1", ["socket"]), "socket", mips) == "type = 1"
+    with pytest.raises(FieldError, match="column 8: SOCK_STREAM has another number on mips; write the number"):
+        parse_conditions("type = SOCK_STREAM", ["socket"], mips)
+
+
+def test_the_constants_of_python_are_equal() -> None:
+    compared = 0
+    for name, constant in constants().items():
+        for module in (socket, os, mmap, signal, fcntl, termios):
+            if hasattr(module, name):
+                assert int(getattr(module, name)) == constant.number, name
+                compared += 1
+    assert compared > 60
+
+
+@pytest.mark.fuzz
+def test_random_conditions_are_read_again(rounds: Rounds) -> None:
+    for random in rounds(400):
+        parsed = parse_conditions(conditions_text([random_condition(random) for _ in range(1 + below(random, 3))]))
+        text = conditions_text(parsed)
+        assert conditions_text(parse_conditions(text)) == text
+        original = random_condition(random)
+        (again,) = parse_conditions(conditions_text([original]))
+        ends = {end for test in original.alternatives for pair in test.ranges for end in pair}
+        for value in {(end + distance) % 2**64 for end in ends for distance in (-1, 0, 1, 2**32, 2**63)}:
+            assert again.holds(value) == original.holds(value)
