@@ -182,7 +182,7 @@ def execution_counts(
 
 
 def _count_capture(counter: ExecutionCounter, reader: CaptureReader) -> None:
-    with closing(reader.remaining_columns()) as results:
+    with closing(reader.remaining_inputs()) as results:
         for columns in results:
             interface_count = len(reader.container.interfaces)
             counted = counter.count_columns(columns, dict.fromkeys(range(interface_count)), interface_count)

@@ -104,7 +104,8 @@ class PacketColumns(NamedTuple):
     time stamp is in nanoseconds since 1970; *timed* is 0 for a packet that has none. *option_sizes* has the number of
     bytes of the options of each packet, which follow it at the next multiple of 4 bytes from its start, and is empty if
     no packet has options; *comments_in* is that of the `Container`. Columns of machine code are `memoryview`, and
-    *native* has the machine code for them.
+    *native* has the machine code for them. Where only the inputs of filters are needed, *times_ns*, *numbers* and
+    *timed* may be empty.
     """
 
     source: ColumnSource

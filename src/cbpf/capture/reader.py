@@ -262,8 +262,21 @@ class CaptureReader(Iterator["Packet"]):
             for columns in results:
                 yield from columns.pieces()
 
-    def columns(self, *, is_native: bool | None = None) -> "Generator[PacketColumns, None, None]":
+    def columns(self) -> "Generator[PacketColumns, None, None]":
         """Yield the remaining packets as columns, each valid until the next is requested.
+
+        Yields:
+            The packets of some consecutive records.
+
+        Raises:
+            DamagedCapture: After the last complete packet, if the capture is truncated or corrupt.
+        """
+        return self._columns("packets", None)
+
+    def inputs(self, *, is_native: bool | None = None) -> "Generator[PacketColumns, None, None]":
+        """Yield the remaining packets as columns for filters, each valid until the next is requested.
+
+        Those that machine code reads have no times and numbers.
 
         Args:
             is_native: Whether machine code reads the capture; by default if it is worth its start.
@@ -274,7 +287,7 @@ class CaptureReader(Iterator["Packet"]):
         Raises:
             DamagedCapture: After the last complete packet, if the capture is truncated or corrupt.
         """
-        return self._columns("packets", None, is_native)
+        return self._columns("inputs", None, is_native)
 
     def columns_of_all_records(self, bounds: "TimeBounds | None" = None) -> "Generator[PacketColumns, None, None]":
         """Yield the remaining records as columns, each valid until the next is requested.
@@ -293,7 +306,10 @@ class CaptureReader(Iterator["Packet"]):
         return self._columns("records", bounds)
 
     def _columns(
-        self, kind: Literal["packets", "records"], bounds: "TimeBounds | None", is_native: bool | None = None
+        self,
+        kind: Literal["packets", "inputs", "records"],
+        bounds: "TimeBounds | None",
+        is_native: bool | None = None,
     ) -> "Generator[PacketColumns, None, None]":
         if is_worthwhile(size_of(self._source)) if is_native is None else is_native:
             from .native.run import all_columns
@@ -318,11 +334,11 @@ class CaptureReader(Iterator["Packet"]):
         """
         from .batches import batch
 
-        with closing(self.remaining_columns()) as results:
+        with closing(self._columns_of_iteration() if self._is_iterating else self.columns()) as results:
             return batch(results)
 
-    def remaining_columns(self) -> "Generator[PacketColumns, None, None]":
-        """Yield the packets after those that were iterated over, as columns, each valid until the next is requested.
+    def remaining_inputs(self) -> "Generator[PacketColumns, None, None]":
+        """Yield the packets after those that were iterated over, as by `inputs`.
 
         Yields:
             Some consecutive packets.
@@ -330,9 +346,10 @@ class CaptureReader(Iterator["Packet"]):
         Raises:
             DamagedCapture: After the last complete packet, if the capture is truncated or corrupt.
         """
-        if not self._is_iterating:
-            yield from self.columns()
-            return
+        return self._columns_of_iteration() if self._is_iterating else self.inputs()
+
+    def _columns_of_iteration(self) -> "Generator[PacketColumns, None, None]":
+        """Yield the packets after those that were iterated over."""
         from .packets import PIECE_SIZE, columns_of_packets
 
         while packets := list(islice(self._packets, PIECE_SIZE)):

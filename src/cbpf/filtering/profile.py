@@ -128,7 +128,7 @@ class _Profiler:
         damage = None
         self._set_program(self._programs.first(self._reader))
         try:
-            with closing(self._reader.columns(is_native=self._engine == "llvm" or None)) as results:
+            with closing(self._reader.inputs(is_native=self._engine == "llvm" or None)) as results:
                 for columns in results:
                     self._count(columns)
         except DamagedCapture as error:
@@ -172,7 +172,7 @@ class _Profiler:
         if self._program is None:
             self._set_program(program)
         elif program != self._program:
-            number = columns.before + columns.numbers[list(columns.interfaces).index(index)]
+            number = columns.before + list(columns.interfaces).index(index) + 1
             fact = f"the expression compiles to a different program for link type {interface.link_type.name}"
             place = f"{self._reader.name}: packet {number}"
             raise CaptureError(f"{place}: {fact}; executions are counted for one program")

@@ -66,7 +66,7 @@ def capture_verdicts(
 def _verdicts(source: Source, bound_filter: BoundFilter, *, is_native: bool) -> "Generator[array[int], None, None]":
     with CaptureReader(source) as reader:
         bound_filter.prepare([reader])
-        with closing(reader.columns(is_native=is_native or None)) as results:
+        with closing(reader.inputs(is_native=is_native or None)) as results:
             for columns in results:
                 yield _column_verdicts(reader, bound_filter, columns)
         bound_filter.require_fit([reader])

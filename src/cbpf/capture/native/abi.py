@@ -90,6 +90,8 @@ In columns of extents, the record is bytes *start* to *end*, and *wire_length* i
 its packet.
 """
 
+_INPUT_COLUMNS: Final = ("starts", "ends", "wire_lengths", "interfaces")
+
 NO_INTERFACE: Final = (1 << 32) - 1
 
 ITEM_SIZES: Final = {name: struct.calcsize(format) for name, format in COLUMNS.items()}
@@ -254,6 +256,11 @@ OPTION_SIZES_OFFSET: Final = INTERFACES_OFFSET + STEPS * 4
 SCRATCH_SIZE: Final = OPTION_SIZES_OFFSET + STEPS * 4
 
 UNTIMED: Final = 1 << 31  # the packet has no time stamp
+
+
+def column_names(kind: str) -> tuple[str, ...]:
+    """Return the names of the columns of an output of this kind (`ScanOutput.scanned`)."""
+    return _INPUT_COLUMNS if kind == "inputs" else tuple(COLUMNS)
 
 
 def max_ranges(window: int) -> int:

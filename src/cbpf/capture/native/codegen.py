@@ -50,7 +50,11 @@ class OutputCodegen(Protocol):
 
     @property
     def needs_times(self) -> bool:
-        """Whether the output collects times, numbers or interfaces."""
+        """Whether the output collects times."""
+
+    @property
+    def needs_details(self) -> bool:
+        """Whether the output collects times, numbers, interfaces or sizes of options."""
 
     def begin(self, code: "ScannerCodegen", lane: IRValue, index: IRValue, first: IRValue) -> None:
         """Assign a part of the memory of an output to a lane that begins at *first*, large enough for its records."""
@@ -76,6 +80,7 @@ class ScannerCodegen(RequestAccess):
         self._output = output
         self._bounded = bounded
         self._needs_times = bounded or output.needs_times
+        self._needs_details = bounded or output.needs_details
         self._lane_count = self.function.variable(I64, 0)  # lanes for which a boundary was found
 
     def write(self) -> str:
@@ -216,7 +221,7 @@ class ScannerCodegen(RequestAccess):
             if record.packet_class is not None:
                 self.column(row_index, CLASSES_OFFSET, 1).store(record.packet_class)
             number = packets.value + self.is_packet(index, step)
-            if self._needs_times:
+            if self._needs_details:
                 self._store_details(step, start.load(8), record, number, unhandled)
             packets.value = number
             size.value = size.value + record.captured
@@ -235,9 +240,10 @@ class ScannerCodegen(RequestAccess):
     def _store_details(
         self, step: IRValue, position: IRValue, record: RecordValues, number: IRValue, unhandled: str
     ) -> None:
-        """Store the time, the number in its lane, the interface and the size of the options of a record."""
-        time_ns = self._records.time_ns(self, position, record, unhandled)
-        self.column(step, TIMES_OFFSET, 8).store(time_ns)
+        """Store the time if it is needed, and the number in its lane, the interface and the size of the options."""
+        if self._needs_times:
+            time_ns = self._records.time_ns(self, position, record, unhandled)
+            self.column(step, TIMES_OFFSET, 8).store(time_ns)
         self.column(step, NUMBERS_OFFSET, 4).store(number.zext_or_trunc(I32))
         interface = self.function.constant(I32, 0)
         if record.interface is not None and record.is_timed is not None:

@@ -15,6 +15,7 @@ from .abi import (
     TIMES_OFFSET,
     UNTIMED,
     ColumnOutput,
+    column_names,
 )
 from .codegen import ScannerCodegen
 
@@ -23,15 +24,17 @@ class ColumnOutputCodegen:
     """Generates the code that fills a `ColumnOutput`.
 
     "records" and "extents": records without a packet are in every output, otherwise in none. "extents": the
-    positions are those of records, not of packets.
+    positions are those of records, not of packets. "inputs": only the columns that filters need.
     """
 
     structure = ColumnOutput
-    needs_times = True
+    needs_details = True
 
-    def __init__(self, kind: Literal["packets", "records", "extents"]) -> None:
-        self._all_records = kind != "packets"
+    def __init__(self, kind: Literal["packets", "inputs", "records", "extents"]) -> None:
+        self._all_records = kind in ("records", "extents")
         self._has_extents = kind == "extents"
+        self._names = column_names(kind)
+        self.needs_times = "times_ns" in self._names
 
     def begin(self, code: ScannerCodegen, lane: IRValue, index: IRValue, first: IRValue) -> None:
         """Assign a part of the rows of an output to a lane."""
@@ -85,8 +88,8 @@ class ColumnOutputCodegen:
             "timed": (interface < UNTIMED).zext_or_trunc("i8"),
         }
         memory = code.output_memory(part).load_pointer()
-        for name, value in values.items():
-            self._cell(code, memory, name, row).store(value)
+        for name in self._names:
+            self._cell(code, memory, name, row).store(values[name])
         code.output_field("count", part).store(count + 1)
 
     def _cell(self, code: ScannerCodegen, memory: IRValue, name: str, row: IRValue) -> IRValue:
@@ -102,7 +105,8 @@ class ColumnOutputCodegen:
         end = code.output_field("count", joined).load(8)
         count = code.output_field("count", part).load(8)
         with function.if_then(first.ne(end)):
-            for name, size in ITEM_SIZES.items():
+            for name in self._names:
+                size = ITEM_SIZES[name]
                 with function.for_range(count) as row:
                     value = self._cell(code, memory, name, first + row).load(size)
                     if name == "numbers":

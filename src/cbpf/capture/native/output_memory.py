@@ -32,7 +32,7 @@ class AcceptedRanges(NamedTuple):
 
 
 class AcceptedColumns(NamedTuple):
-    """The packets that one filter accepted, as the columns of `abi.COLUMNS`, *memory* being their address.
+    """The packets that one filter accepted, as columns of `abi.COLUMNS`, *memory* being the address of all of them.
 
     They have *row_count* of *rows* rows; the address is 0, and there are no columns, if they were not collected.
     """
@@ -90,9 +90,10 @@ class RangeMemory:
 
 
 class ColumnMemory:
-    """The memory of outputs that are columns; *collects* has a flag for each output."""
+    """The memory of outputs that are columns; *collects* has a flag for each output, *names* are those collected."""
 
-    def __init__(self, window: int, collects: Sequence[bool]) -> None:
+    def __init__(self, window: int, collects: Sequence[bool], names: Sequence[str]) -> None:
+        self._names = names
         self.rows: Final = max_rows(window)
         size = self.rows * ROW_BYTES
         self._memories = [mmap.mmap(-1, size) if is_collected else None for is_collected in collects]
@@ -122,9 +123,9 @@ class ColumnMemory:
     def _columns(self, memory: mmap.mmap, count: int) -> Mapping[str, memoryview]:
         view = memoryview(memory)
         columns = {}
-        for name, format in COLUMNS.items():
+        for name in self._names:
             start = self.rows * COLUMN_STARTS[name]
-            columns[name] = view[start : start + count * ITEM_SIZES[name]].cast(format)
+            columns[name] = view[start : start + count * ITEM_SIZES[name]].cast(COLUMNS[name])
         return columns
 
 

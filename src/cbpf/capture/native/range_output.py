@@ -53,7 +53,7 @@ class RangeOutputCodegen:
     """Generates the code that fills a `FilterOutput`; records without a packet are in every output."""
 
     structure = FilterOutput
-    needs_times = False
+    needs_times = needs_details = False
 
     def begin(self, code: ScannerCodegen, lane: IRValue, index: IRValue, first: IRValue) -> None:
         """Assign a part of the ranges of an output to a lane."""

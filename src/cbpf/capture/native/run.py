@@ -154,11 +154,11 @@ class NativeRun:
         columns = PacketColumns(
             self._source_of(result),
             before,
-            **accepted.columns,
+            **{"times_ns": (), "numbers": (), "timed": (), **accepted.columns},
             comments_in=self._reader.container.comments_in,
             native=NativeFunctions(native_pieces, append_data),
         )
-        sizes = accepted.columns["option_sizes"]
+        sizes = accepted.columns.get("option_sizes", memoryview(b""))
         return columns._replace(option_sizes=()) if sizes.tobytes() == bytes(sizes.nbytes) else columns
 
     def _source_of(self, result: ScannedRecords) -> ColumnSource:
@@ -235,11 +235,14 @@ class NativeRun:
 
 
 def all_columns(
-    reader: "CaptureReader", kind: Literal["packets", "records"] = "packets", bounds: "TimeBounds | None" = None
+    reader: "CaptureReader",
+    kind: Literal["packets", "inputs", "records"] = "packets",
+    bounds: "TimeBounds | None" = None,
 ) -> Generator[PacketColumns, None, None]:
     """Yield the remaining packets in the bounds as columns, each valid until the next is requested.
 
-    With "records", those that machine code read have a row for each record without a packet (`abi.NO_INTERFACE`).
+    With "inputs", those that machine code read have only the columns that filters need. With "records", they have a row
+    for each record without a packet (`abi.NO_INTERFACE`).
     """
     before = 0
 

@@ -41,7 +41,7 @@ from ...engines.llvm.context import default_context, raise_interruption
 from ...packet.host_order import ByteOrder
 from ..base import Interface
 from ..read_ahead import forked
-from .abi import MAX_LANES, SCRATCH_SIZE, ScanRequest, TimeScale
+from .abi import MAX_LANES, SCRATCH_SIZE, ScanRequest, TimeScale, column_names
 from .format_code import ScanOutput
 from .mapped_file import AnonymousMapping, MappedFile
 from .output_memory import AcceptedColumns, AcceptedRanges, ColumnMemory, OutputMemory, RangeMemory
@@ -98,8 +98,7 @@ class Scanner:
         self.window = window
         self.memory = AnonymousMapping(self.window)
         self._scan = plan.code.function(ctypes.c_uint32, ctypes.c_void_p)
-        make_memory = RangeMemory if plan.output.scanned == "ranges" else ColumnMemory
-        self._outputs: OutputMemory = make_memory(self.window, plan.collects)
+        self._outputs = _output_memory(plan, window)
         self._owned: list[Any] = []  # memory that the request refers to
         self._request = self._make_request(plan)
 
@@ -167,6 +166,13 @@ class Scanner:
                 counts = request.packets, request.bytes
                 return ScannedRecords(request.first, request.position, *counts, accepted, memory, request.origin)
         return None
+
+
+def _output_memory(plan: ScanPlan, window: int) -> OutputMemory:
+    kind = plan.output.scanned
+    if kind == "ranges":
+        return RangeMemory(window, plan.collects)
+    return ColumnMemory(window, plan.collects, column_names(kind))
 
 
 class _ScannedWindow(NamedTuple):
