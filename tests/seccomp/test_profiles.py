@@ -206,7 +206,7 @@ def test_enosys_for_the_number_0_of_s390x() -> None:
             "{",
             "p.json: line 1, column 2: Expecting property name enclosed in double quotes; a profile is a JSON object",
         ),
-        ("[]", "p.json: profile: [] is not a JSON object"),
+        ("[]", "p.json: profile: [] is not a table of keys and values"),
         ('{"defaultAction": 1.5}', "p.json: 1.5 is not an integer; a profile is a JSON object"),
         ("{}", "p.json: defaultAction: missing; a profile has one of SCMP_ACT_KILL, "),
         (profile(defaultAction="SCMP_ACT_ALOW"), "defaultAction: 'SCMP_ACT_ALOW' is not an action; did you mean "),

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .libseccomp import LibseccompProgram, compile_profile
     from .live_kernel import kernel_decisions
     from .policies import Policy
+    from .policy_file import read_policy
     from .processes import process_filters
     from .profile_layers import CAPABILITIES, DEFAULT_CAPABILITIES, Omission
     from .profiles import ProfilePolicy, read_profile
@@ -44,6 +45,7 @@ _NAMES = {
     ".libseccomp": "LibseccompProgram compile_profile",
     ".live_kernel": "kernel_decisions",
     ".policies": "Policy",
+    ".policy_file": "read_policy",
     ".processes": "process_filters",
     ".profile_layers": "CAPABILITIES DEFAULT_CAPABILITIES Omission",
     ".profiles": "ProfilePolicy read_profile",
@@ -90,6 +92,7 @@ __all__ = [
     "parse_action",
     "parse_conditions",
     "process_filters",
+    "read_policy",
     "read_profile",
     "trace_command",
 ]

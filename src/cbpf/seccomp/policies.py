@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from .._record import Record
 from .._typing import TYPE_CHECKING, Annotated
 from .._validators import Word, one_of
-from ..isa.dialects import SECCOMP, FetchOrder
+from ..isa.dialects import SECCOMP, Dialect, FetchOrder
 from ..isa.program import Program
 from ..isa.verdicts import SeccompAction
 from .rules import Rule, tuple_of
@@ -34,6 +34,11 @@ class Policy(Record):
     rules: Annotated[tuple[Rule, ...], tuple_of(Rule)]
     default: Word
     byte_order: Annotated[FetchOrder, one_of("big", "little")] = SECCOMP.byte_order
+
+    @property
+    def dialect(self) -> Dialect:
+        """The dialect of the policy's programs: `cbpf.SECCOMP` with its byte order."""
+        return SECCOMP if self.byte_order == SECCOMP.byte_order else SECCOMP.replace(byte_order=self.byte_order)
 
     def action(
         self, architecture: int, number: int, arguments: Sequence[int] = (), instruction_pointer: int = 0

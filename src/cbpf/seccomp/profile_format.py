@@ -6,17 +6,16 @@ of `syscalls` the conditions `includes` and `excludes`, which are resolved befor
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from .._named_tuple import NamedTuple
-from .._typing import Any, Final, TypeVar
+from .._typing import Any, Final
 from ..errors import FieldError, PolicyError
 from .actions import MAX_ERRNO, errno_number
 from .architectures import Architecture, architecture
+from .document_fields import hint, list_of, number_of, table_of, text_of
 from .suggestions import suggestion
-
-_Item = TypeVar("_Item")
 
 _ERRNO: Final = 0x0005_0000
 _TRACE: Final = 0x7FF0_0000
@@ -128,7 +127,7 @@ def parse_profile(text: str, source: str = "") -> Profile:
     except (RecursionError, ValueError) as error:
         raise PolicyError(_message(source, f"{error}; a profile is a JSON object")) from None
     try:
-        return _profile(_object("profile", document, _PROFILE_KEYS, None))
+        return _profile(table_of("profile", document, _PROFILE_KEYS, strict=False))
     except FieldError as error:
         raise PolicyError(_message(source, str(error))) from None
 
@@ -158,61 +157,61 @@ def _profile(document: Mapping[str, Any]) -> Profile:
     errno = _errno("default", document, "defaultErrnoRet", "defaultErrno")
     return Profile(
         default=_verdict("defaultAction", document["defaultAction"], errno),
-        architectures=_list("architectures", document.get("architectures"), _architecture),
-        architecture_map=_list("archMap", document.get("archMap"), _map_entry),
-        rules=_list("syscalls", document.get("syscalls"), lambda path, value: _rule(path, value, ignored)),
+        architectures=list_of("architectures", document.get("architectures"), _architecture),
+        architecture_map=list_of("archMap", document.get("archMap"), _map_entry),
+        rules=list_of("syscalls", document.get("syscalls"), lambda path, value: _rule(path, value, ignored)),
         ignored=tuple(ignored),
     )
 
 
 def _map_entry(path: str, value: object) -> tuple[Architecture, tuple[Architecture, ...]]:
-    entry = _object(path, value, ("architecture", "subArchitectures"), "archMap entry")
+    entry = table_of(path, value, ("architecture", "subArchitectures"))
     main = _architecture(f"{path}.architecture", entry.get("architecture"))
-    return main, _list(f"{path}.subArchitectures", entry.get("subArchitectures"), _architecture)
+    return main, list_of(f"{path}.subArchitectures", entry.get("subArchitectures"), _architecture)
 
 
 def _rule(path: str, value: object, ignored: list[tuple[str, str]]) -> ProfileRule:
-    entry = _object(path, value, _RULE_KEYS, None)
+    entry = table_of(path, value, _RULE_KEYS, strict=False)
     ignored += [
         (f"{path}.{key}", f"unknown key{suggestion(key, _RULE_KEYS)}") for key in entry if key not in _RULE_KEYS
     ]
-    names = _list(f"{path}.names", entry.get("names"), _text)
+    names = list_of(f"{path}.names", entry.get("names"), text_of)
     if entry.get("name"):
         if names:
             raise FieldError(f"{path}.name: given beside names; an entry has one of them")
-        names = (_text(f"{path}.name", entry["name"]),)
+        names = (text_of(f"{path}.name", entry["name"]),)
     if not names:
         raise FieldError(f"{path}.names: missing; an entry names at least one system call")
     return ProfileRule(
         path,
         names,
         _verdict(f"{path}.action", entry.get("action"), _errno(path, entry, "errnoRet", "errno")),
-        _list(f"{path}.args", entry.get("args"), _comparison),
+        list_of(f"{path}.args", entry.get("args"), _comparison),
         _layer(f"{path}.includes", entry.get("includes")),
         _layer(f"{path}.excludes", entry.get("excludes")),
     )
 
 
 def _comparison(path: str, value: object) -> Comparison:
-    entry = _object(path, value, _ARGUMENT_KEYS, "argument")
-    index = _number(f"{path}.index", entry.get("index"), 5)
-    number = _number(f"{path}.value", entry.get("value", 0), _MAX_NUMBER)
-    second = _number(f"{path}.valueTwo", entry.get("valueTwo", 0), _MAX_NUMBER)
-    word = _text(f"{path}.op", entry.get("op"))
+    entry = table_of(path, value, _ARGUMENT_KEYS)
+    index = number_of(f"{path}.index", entry.get("index"), 5)
+    number = number_of(f"{path}.value", entry.get("value", 0), _MAX_NUMBER)
+    second = number_of(f"{path}.valueTwo", entry.get("valueTwo", 0), _MAX_NUMBER)
+    word = text_of(f"{path}.op", entry.get("op"))
     operator = word.removeprefix(_OPERATOR_PREFIX)
     if operator not in OPERATORS or not word.startswith(_OPERATOR_PREFIX):
         known = [_OPERATOR_PREFIX + each for each in OPERATORS]
-        raise FieldError(f"{path}.op: {word!r} is not an operator{_hint(word, known)}")
+        raise FieldError(f"{path}.op: {word!r} is not an operator{hint(word, known)}")
     if operator == "MASKED_EQ":
         return Comparison(index, operator, second, number)
     return Comparison(index, operator, number, _MAX_NUMBER)
 
 
 def _layer(path: str, value: object) -> Layer:
-    entry = _object(path, value if value is not None else {}, _LAYER_KEYS, "layer")
+    entry = table_of(path, value if value is not None else {}, _LAYER_KEYS)
     return Layer(
-        _list(f"{path}.arches", entry.get("arches"), _architecture),
-        _list(f"{path}.caps", entry.get("caps"), _text),
+        list_of(f"{path}.arches", entry.get("arches"), _architecture),
+        list_of(f"{path}.caps", entry.get("caps"), text_of),
         kernel_version(f"{path}.minKernel", entry["minKernel"]) if entry.get("minKernel") else None,
     )
 
@@ -234,9 +233,9 @@ def kernel_version(path: str, value: object) -> tuple[int, int]:
 
 
 def _verdict(path: str, value: object, errno: int | None) -> int:
-    word = _text(path, value)
+    word = text_of(path, value)
     if word not in ACTIONS:
-        raise FieldError(f"{path}: {word!r} is not an action{_hint(word, ACTIONS)}")
+        raise FieldError(f"{path}: {word!r} is not an action{hint(word, ACTIONS)}")
     action = ACTIONS[word]
     return action | (_EPERM if errno is None else errno) if action in (_ERRNO, _TRACE) else action
 
@@ -245,57 +244,16 @@ def _errno(path: str, entry: Mapping[str, Any], number_key: str, name_key: str) 
     """Return the data of an action: of Podman's name if there is one, else of the number, else None."""
     name = entry.get(name_key)
     if name:
-        known = errno_number(_text(f"{path}.{name_key}", name))
+        known = errno_number(text_of(f"{path}.{name_key}", name))
         if known is None:
             raise FieldError(f"{path}.{name_key}: {name!r} is not the name of an error, such as EPERM")
         return known
     number = entry.get(number_key)
-    return None if number is None else _number(f"{path}.{number_key}", number, MAX_ERRNO)
+    return None if number is None else number_of(f"{path}.{number_key}", number, MAX_ERRNO)
 
 
 def _architecture(path: str, value: object) -> Architecture:
     try:
-        return architecture(_text(path, value))
+        return architecture(text_of(path, value))
     except FieldError as error:
         raise FieldError(f"{path}: {str(error).removeprefix('architecture: ')}") from None
-
-
-def _number(path: str, value: object, upper: int) -> int:
-    if type(value) is not int:
-        raise FieldError(f"{path}: {value!r} is not a number (0..{upper})")
-    if not 0 <= value <= upper:
-        raise FieldError(f"{path}: {value} is out of range (0..{upper})")
-    return value
-
-
-def _text(path: str, value: object) -> str:
-    if not isinstance(value, str) or not value:
-        raise FieldError(f"{path}: {'missing' if value is None else repr(value)}; a text is required")
-    return value
-
-
-def _list(path: str, value: object, item: Callable[[str, object], _Item]) -> tuple[_Item, ...]:
-    if value is None:
-        return ()
-    if not isinstance(value, list):
-        raise FieldError(f"{path}: {_shortened(value)} is not a list")
-    return tuple(item(f"{path}[{index}]", each) for index, each in enumerate(value))
-
-
-def _object(path: str, value: object, keys: Iterable[str], strict: str | None) -> Mapping[str, Any]:
-    """Return a JSON object; if *strict* names its kind, other keys than *keys* are errors."""
-    if not isinstance(value, dict):
-        raise FieldError(f"{path}: {_shortened(value)} is not a JSON object")
-    for key in value if strict else ():
-        if key not in keys:
-            raise FieldError(f"{path}: unknown key {key!r}{_hint(key, keys)}")
-    return value
-
-
-def _hint(word: str, known: Iterable[str]) -> str:
-    return suggestion(word, known) or f"; known are {', '.join(known)}"
-
-
-def _shortened(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else f"{text[:40]}..."

@@ -1,0 +1,228 @@
+"""Policy files as data: TOML with a default action, architectures, and rules.
+
+default = "errno(EPERM)"
+architectures = ["x86_64", "i386"]
+other-architectures = "kill_process"
+include = ["base.toml"]
+
+[groups]
+files = ["openat", "close"]
+
+[[rule]]
+calls = ["read", "write", "@files", 435, "440..442"]
+if = "fd = 1"
+action = "allow"
+"""
+
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from .._named_tuple import NamedTuple
+from .._typing import Any, Final, TypeAlias
+from ..errors import FieldError, PolicyError
+from ..isa.opcodes import WORD_MASK
+from .actions import parse_action
+from .architectures import Architecture, architecture
+from .document_fields import hint, list_of, number_of, table_of, text_of
+
+KEYS: Final = ("default", "architectures", "other-architectures", "include", "groups", "rule")
+RULE_KEYS: Final = ("calls", "architectures", "if", "action", "comment")
+EVERY_CALL: Final = "*"
+OTHER_ARCHITECTURES: Final = "kill_process"
+"""The action for architectures that a policy file does not list, unless it states another one."""
+
+_RANGE: Final = re.compile(r"(\w+)\s*\.\.\s*(\w+)")
+_RULE_LINE: Final = re.compile(r"^[ \t]*\[\[[ \t]*rule[ \t]*\]\]", re.MULTILINE)
+
+Bounds: TypeAlias = tuple[int, int]
+"""The first and the last number of a range."""
+
+Call: TypeAlias = str | Bounds
+"""A system call of a rule: its name, or a range of numbers."""
+
+
+class RuleEntry(NamedTuple):
+    """A rule of a policy file.
+
+    Args:
+        place: The file and the position in it, for messages.
+        calls: The calls, with groups replaced by their members; `EVERY_CALL` is every number.
+        architectures: The architectures: rows, or ranges of AUDIT_ARCH numbers; None for those of the policy.
+        condition: The text of `if`; empty if there is none.
+        verdict: The action with its data.
+    """
+
+    place: str
+    calls: tuple[Call, ...]
+    architectures: tuple[Architecture | Bounds, ...] | None
+    condition: str
+    verdict: int
+
+
+class PolicyDocument(NamedTuple):
+    """A policy file with the files that it includes: their rules follow its own, and its own keys override theirs."""
+
+    default: int | None
+    architectures: tuple[Architecture, ...]
+    other: int | None
+    rules: tuple[RuleEntry, ...]
+
+
+def read_document(text: str, folder: Path | None, source: str) -> PolicyDocument:
+    """Return the content of a policy file; files that it includes are in *folder*; None: it must not include any."""
+    return _Reader().read(text, folder, source, ())
+
+
+class _Reader:
+    """The reader of a policy file and of those that it includes, which share their groups."""
+
+    def __init__(self) -> None:
+        self._groups: dict[str, tuple[Any, ...]] = {}
+
+    def read(self, text: str, folder: Path | None, source: str, outer: tuple[Path, ...]) -> PolicyDocument:
+        document = _toml(text, source)
+        prefix = f"{source}: " if source else ""
+        try:
+            table_of(f"{prefix}policy", document, KEYS)
+            names = list_of(f"{prefix}include", document.get("include"), text_of)
+        except FieldError as error:
+            raise PolicyError(str(error).replace(f"{prefix}policy: ", prefix, 1)) from None
+        included = [self._included(name, folder, f"{prefix}include", outer) for name in names]
+        try:
+            groups = table_of(f"{prefix}groups", document.get("groups", {}), (), strict=False)
+            for name, members in groups.items():
+                self._groups[name] = list_of(f"{prefix}groups.{name}", members, lambda path, value: (path, value))
+            own = PolicyDocument(
+                _optional(f"{prefix}default", document.get("default"), _verdict),
+                list_of(f"{prefix}architectures", document.get("architectures"), _architecture),
+                _optional(f"{prefix}other-architectures", document.get("other-architectures"), _verdict),
+                tuple(self._rules(document, text, prefix)),
+            )
+        except FieldError as error:
+            raise PolicyError(str(error)) from None
+        return _combined([own, *included])
+
+    def _included(self, name: str, folder: Path | None, place: str, outer: tuple[Path, ...]) -> PolicyDocument:
+        if folder is None:
+            raise PolicyError(f"{place}: {name!r} cannot be included; a policy without a folder includes no files")
+        path = (folder / name).resolve()
+        if path in outer:
+            raise PolicyError(f"{place}: {name!r} includes itself")
+        try:
+            text = path.read_text()
+        except OSError as error:
+            raise PolicyError(f"{place}: {name!r} cannot be read: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise PolicyError(f"{place}: {name!r} is not a text in UTF-8") from None
+        return self.read(text, path.parent, name, (*outer, path))
+
+    def _rules(self, document: Mapping[str, Any], text: str, prefix: str) -> Iterator[RuleEntry]:
+        entries = list_of(f"{prefix}rule", document.get("rule"), lambda path, value: value)
+        lines = [text.count("\n", 0, found.end()) + 1 for found in _RULE_LINE.finditer(text)]
+        for index, entry in enumerate(entries):
+            line = f" (line {lines[index]})" if len(lines) == len(entries) else ""
+            yield self._rule(f"{prefix}rule {index + 1}{line}", entry)
+
+    def _rule(self, place: str, value: object) -> RuleEntry:
+        entry = table_of(place, value, RULE_KEYS)
+        if "calls" not in entry:
+            raise FieldError(f'{place}: calls: missing; a rule has a list of calls, or "{EVERY_CALL}" for all')
+        calls = [EVERY_CALL] if entry["calls"] == EVERY_CALL else entry["calls"]
+        members = list_of(f"{place}: calls", calls, lambda path, item: (path, item))
+        if not members:
+            raise FieldError(f'{place}: calls: an empty list; a rule has at least one call, or "{EVERY_CALL}" for all')
+        listed = entry.get("architectures")
+        return RuleEntry(
+            place,
+            tuple(self._calls(members, ())),
+            None if listed is None else list_of(f"{place}: architectures", listed, _architecture_or_range),
+            text_of(f"{place}: if", entry["if"]) if "if" in entry else "",
+            _verdict(f"{place}: action", entry.get("action")),
+        )
+
+    def _calls(self, members: tuple[Any, ...], outer: tuple[str, ...]) -> Iterator[Call]:
+        """Yield the calls of a list, with the members of its groups."""
+        for path, item in members:
+            if not isinstance(item, str) or not item.startswith("@"):
+                yield _call(path, item)
+                continue
+            name = item[1:]
+            if name not in self._groups:
+                known = hint(name, self._groups) if self._groups else "; a policy defines groups in [groups]"
+                raise FieldError(f"{path}: unknown group {item!r}{known}")
+            if name in outer:
+                raise FieldError(f"{path}: group {item!r} contains itself")
+            yield from self._calls(self._groups[name], (*outer, name))
+
+
+def _combined(documents: list[PolicyDocument]) -> PolicyDocument:
+    """Return several documents as one: of each key the first value, and the rules in order."""
+    return PolicyDocument(
+        next((each.default for each in documents if each.default is not None), None),
+        next((each.architectures for each in documents if each.architectures), ()),
+        next((each.other for each in documents if each.other is not None), None),
+        tuple(rule for each in documents for rule in each.rules),
+    )
+
+
+# -- values -----------------------------------------------------------------------------------------------------------
+
+
+def _toml(text: str, source: str) -> Mapping[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        fact, _, place = str(error).rpartition(" (at ")
+        parts = [source, place.removesuffix(")"), fact] if fact else [source, str(error)]
+        raise PolicyError(": ".join(filter(None, parts))) from None
+    except RecursionError:
+        raise PolicyError(": ".join(filter(None, [source, "values are nested too deeply"]))) from None
+
+
+def _optional(path: str, value: object, check: Callable[[str, object], int]) -> int | None:
+    return None if value is None else check(path, value)
+
+
+def _verdict(path: str, value: object) -> int:
+    try:
+        return parse_action(text_of(path, value)).verdict
+    except FieldError as error:
+        raise FieldError(f"{path}: {str(error).removeprefix('action: ').removeprefix(f'{path}: ')}") from None
+
+
+def _architecture(path: str, value: object) -> Architecture:
+    try:
+        return architecture(text_of(path, value))
+    except FieldError as error:
+        raise FieldError(f"{path}: {str(error).removeprefix('architecture: ').removeprefix(f'{path}: ')}") from None
+
+
+def _architecture_or_range(path: str, value: object) -> Architecture | Bounds:
+    return _numbers(path, value) or _architecture(path, value)
+
+
+def _call(path: str, value: object) -> Call:
+    return _numbers(path, value) or text_of(path, value)
+
+
+def _numbers(path: str, value: object) -> Bounds | None:
+    """Return the range of a number, or of a text such as "400..450"; None for another text."""
+    if isinstance(value, str):
+        match = _RANGE.fullmatch(value.strip())
+        if match is None:
+            return None
+        low, high = (_range_end(path, digits) for digits in match.groups())
+        if high < low:
+            raise FieldError(f"{path}: {value!r} is empty; a range ends at its last number")
+        return low, high
+    word = number_of(path, value, WORD_MASK)
+    return word, word
+
+
+def _range_end(path: str, digits: str) -> int:
+    try:
+        return number_of(path, int(digits, 0), WORD_MASK)
+    except ValueError:
+        raise FieldError(f"{path}: {digits!r} is not a number; a range has two numbers, as in '400..450'") from None
