@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
     from .times import TimeBounds
 
-PIECE_SIZE: Final = 512  # packets that are made at once: fewer than start Python's garbage collector
+PIECE_SIZE: Final = 340
+"""The number of packets that are made at once. Two pieces, of which the second replaces the first, are fewer than the
+700 objects that start Python's garbage collector."""
 
 
 class Packet(NamedTuple):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .sampler import Sampler
 
 _MIN_WINDOW: Final = 1 << 21  # minimum size in bytes of the window of a scanner for buffers
-_MIN_LANES_SIZE: Final = 1 << 18  # bytes of a buffer from which several lanes are faster than one
+_MIN_LANES_SIZE: Final = 1 << 20  # bytes of a buffer from which several lanes are faster; smaller ones are cached
 _MIN_CHUNK_SIZE: Final = 1 << 12  # bytes that Python reads between native scans
 _MAX_CHUNK_SIZE: Final = 1 << 20
 
