@@ -39,7 +39,8 @@ class SourceStream:
         self.is_rewindable = not self._is_live  # whether `seek` is supported
         self._origin = self._stream.tell() if self.is_rewindable and not self._stream.closed else 0
         self._read_into: Callable[[memoryview], int | None] | None = None
-        if self.is_owned or is_memory or type(self._stream) is io.FileIO:
+        is_capture = hasattr(self._stream, "live_interface")  # of a network interface
+        if self.is_owned or is_memory or is_capture or type(self._stream) is io.FileIO:
             self._read_into = self._any.readinto
         elif self._descriptor is not None and self._has_empty_buffer():
             self._read_into = self._any.raw.readinto

@@ -5,6 +5,7 @@ import errno
 import os
 from ctypes import byref, c_size_t, c_void_p
 from functools import cache
+from weakref import finalize
 
 from .._typing import Any, Final, NoReturn
 
@@ -45,32 +46,42 @@ class CFile:
         """Raise the error of an earlier write, whose number is lost."""
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    def close(self) -> None:
-        """Close the file; nothing may use it afterwards."""
-        if self.pointer:
-            self._library.fclose(self.pointer)
-            self.pointer = c_void_p()
-
 
 class MemoryFile(CFile):
-    """A file in memory, whose contents are taken out piece by piece."""
+    """A file in memory, which is written in rounds: the bytes of one are read before the next one replaces them.
+
+    The memory is freed with this object, since another thread may read it when a capture is closed.
+    """
 
     def __init__(self) -> None:
         self._contents, self._size = c_void_p(), c_size_t()  # valid after a flush
         super().__init__(_library().open_memstream(byref(self._contents), byref(self._size)))
+        finalize(self, _close_memory, self.pointer, self._contents)
 
-    def take(self) -> bytes:
-        """Return the bytes that were written since the last call."""
+    def end_round(self) -> int:
+        """End a round of writing; return the number of its bytes, which are valid until something else is written."""
         self.flush()
-        data = ctypes.string_at(self._contents, self._size.value)
+        size = self._size.value
         self._library.rewind(self.pointer)
-        return data
+        return size
 
-    def close(self) -> None:
-        """Close the file and free its memory."""
-        if self.pointer:
-            super().close()
-            self._library.free(self._contents)
+    def read(self, position: int, size: int) -> bytes:
+        """Return bytes of the last round."""
+        return ctypes.string_at(self._address(position), size)
+
+    def readinto(self, position: int, memory: memoryview) -> None:
+        """Copy bytes of the last round, as many as *memory* has."""
+        if memory:
+            ctypes.memmove(byref(ctypes.c_char.from_buffer(memory)), self._address(position), len(memory))
+
+    def _address(self, position: int) -> int:
+        return (self._contents.value or 0) + position
+
+
+def _close_memory(pointer: c_void_p, contents: c_void_p) -> None:
+    """Close a file in memory, and free the memory."""
+    _library().fclose(pointer)
+    _library().free(contents)
 
 
 class DescriptorFile(CFile):
@@ -94,3 +105,7 @@ class DescriptorFile(CFile):
         """Write nothing more to the descriptor; discard the buffered bytes."""
         with open(os.devnull, "wb") as null:
             os.dup2(null.fileno(), self._descriptor, inheritable=False)
+
+    def close(self) -> None:
+        """Close the file; nothing may use it afterwards."""
+        self._library.fclose(self.pointer)

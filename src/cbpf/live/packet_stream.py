@@ -1,7 +1,6 @@
 """The packets of a live capture as the bytes of a pcap, for the readers of captures."""
 
 import struct
-from contextlib import suppress
 
 from .._typing import Any, BinaryIO, Final
 from ..capture.live_interface import LiveInterface
@@ -44,25 +43,39 @@ class PacketStream:
         self._loop = loop
         self._file = MemoryFile()
         self._dumper = loop.handle.dumper(self._file)
-        self._data = self._file.take()  # the header
-        self._position = 0
+        self._position, self._end = 0, self._file.end_round()  # of the bytes in the file; at first the header
+
+    def readinto(self, memory: memoryview) -> int:
+        """Copy bytes into memory, as soon as there are any; return their number, which is 0 at the end of the capture.
+
+        They are complete records of packets that arrived together, or a part of them if the memory is too small.
+        """
+        size = min(self._available(), len(memory))
+        self._file.readinto(self._position, memory[:size])
+        self._position += size
+        return size
 
     def read1(self, size: int = -1) -> bytes:
-        """Return up to *size* bytes, as soon as there are any; none at the end of the capture."""
-        if self._position == len(self._data):
-            self._data, self._position = self._next_batch(), 0
-        end = len(self._data) if size < 0 else self._position + size
-        piece = self._data[self._position : end]
-        self._position += len(piece)
-        return piece
+        """Return up to *size* bytes, by default all that `readinto` would copy."""
+        available = self._available()
+        data = self._file.read(self._position, available if size < 0 else min(available, size))
+        self._position += len(data)
+        return data
 
     read = read1
 
-    def _next_batch(self) -> bytes:
+    def _available(self) -> int:
+        """Return the number of bytes that can be read, as soon as there are any; 0 at the end of the capture."""
+        if self._position == self._end:
+            self._position, self._end = 0, self._next_round()
+        return self._end - self._position
+
+    def _next_round(self) -> int:
+        """Let the loop write packets into the file; return the number of bytes."""
         if not self._loop.step(self._dumper):
-            return b""
+            return 0
         try:
-            return self._file.take()
+            return self._file.end_round()
         except OSError as error:
             raise CaptureError(f"{self.name}: {error.strerror}") from None
 
@@ -71,8 +84,3 @@ class PacketStream:
         this: Any = self
         file: BinaryIO = this
         return file
-
-    def close(self) -> None:
-        """Free the memory; the stream cannot be read afterwards."""
-        with suppress(OSError):
-            self._file.close()

@@ -320,8 +320,6 @@ class Sniffer(Iterator[Packet]):
     def close(self) -> None:
         """End the capture now. Packets that have not been read are lost; the statistics remain."""
         self._loop.close()
-        if self._stream is not None:
-            self._stream.close()
 
     def stream(self) -> BinaryIO:
         """Return the remaining packets as a binary file object: a pcap with nanoseconds, for `filter_capture`.
