@@ -81,6 +81,19 @@ def sample_options(command: Function) -> Function:
     return wrapper
 
 
+def with_selection(command: Function) -> Function:
+    """Pass the options that select packets as one parameter, *selection*: arguments by name of a function of cbpf."""
+
+    @wraps(command)
+    def wrapper(*arguments: Any, **options: Any) -> int | None:
+        selection = {name: options.pop(name) for name in _SELECTION}
+        return command(*arguments, selection=selection, **options)
+
+    return wrapper
+
+
+_SELECTION: Final = ("since", "until", "sample", "seed", "engine", "dialect", "as_socket")
+
 snaplen_option: Final = option(
     "--snaplen",
     metavar="N",

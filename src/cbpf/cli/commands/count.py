@@ -7,7 +7,7 @@ import json
 import cbpf
 
 from ..._typing import Any
-from ..capture_options import filter_options, sample_options, time_options
+from ..capture_options import filter_options, sample_options, time_options, with_selection
 from ..declarations import option, subcommand
 from ..failures import UsageError
 from ..options import as_socket_option, dialect_option, engine_option
@@ -39,23 +39,18 @@ from ..values import EXPRESSION, TEXT, Choice
 @dialect_option
 @engine_option
 @as_socket_option
+@with_selection
 def command(
     captures: list[str],
     accept: Any,
     expressions: tuple[str, ...],
     every: str | None,
     by: Any,
-    since: str | None,
-    until: str | None,
-    sample: int | None,
-    seed: int,
     as_csv: bool,
     as_json: bool,
     no_progress: bool,
     quiet: bool,
-    dialect: cbpf.Dialect,
-    engine: Any,
-    as_socket: bool,
+    selection: dict[str, Any],
 ) -> int:
     """Count the packets and bytes that filter expressions (pcap-filter(7)) accept, or those of all packets.
 
@@ -78,14 +73,8 @@ def command(
             *(expressions or (accept,)),
             every=every,
             by=by,
-            since=since,
-            until=until,
-            sample=sample,
-            seed=seed,
-            engine=engine,
-            dialect=dialect,
-            as_socket=as_socket,
             progress=progress,
+            **selection,
         )
     if as_csv:
         _print_csv(counts)

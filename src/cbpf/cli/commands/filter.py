@@ -8,7 +8,14 @@ import cbpf
 
 from ..._text import counted
 from ..._typing import Any
-from ..capture_options import filter_options, rotation_options, sample_options, snaplen_option, time_options
+from ..capture_options import (
+    filter_options,
+    rotation_options,
+    sample_options,
+    snaplen_option,
+    time_options,
+    with_selection,
+)
 from ..declarations import option, subcommand
 from ..failures import UsageError
 from ..options import as_socket_option, compress_option, container_options, dialect_option, engine_option
@@ -41,6 +48,7 @@ from ..values import FILE, Integer
 @as_socket_option
 @option("-O", is_flag=True, expose_value=False, help="Accepted for tcpdump compatibility; has no effect.")
 @option("-n", is_flag=True, expose_value=False, help="Accepted for tcpdump compatibility; has no effect.")
+@with_selection
 def command(
     captures: list[str],
     accept: Any,
@@ -49,18 +57,12 @@ def command(
     only_count: bool,
     invert: bool,
     rotation: cbpf.Rotation | None,
-    since: str | None,
-    until: str | None,
-    sample: int | None,
-    seed: int,
     snaplen: int | None,
     container: Any,
     compress: str | None,
     no_progress: bool,
     quiet: bool,
-    dialect: cbpf.Dialect,
-    engine: Any,
-    as_socket: bool,
+    selection: dict[str, Any],
 ) -> None:
     """Copy the packets that a filter expression (pcap-filter(7)) accepts.
 
@@ -84,20 +86,14 @@ def command(
                 captures,
                 destination,
                 accept,
-                since=since,
-                until=until,
-                sample=sample,
-                seed=seed,
                 snaplen=snaplen,
                 container=container,
                 compress=compress,
                 count=count,
                 rotation=rotation,
                 invert=invert,
-                engine=engine,
-                dialect=dialect,
-                as_socket=as_socket,
                 progress=progress,
+                **selection,
             )
     except cbpf.DamagedCapture as damage:
         if damage.summary is not None:

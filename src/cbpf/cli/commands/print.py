@@ -7,7 +7,7 @@ from itertools import islice
 import cbpf
 
 from ..._typing import Any
-from ..capture_options import filter_options, sample_options, time_options
+from ..capture_options import filter_options, sample_options, time_options, with_selection
 from ..declarations import option, subcommand
 from ..options import as_socket_option, dialect_option, engine_option
 from ..packet_lines import FOREIGN_LINE_OPTIONS, PacketLines, line_options
@@ -26,19 +26,14 @@ from ..values import Integer
 @as_socket_option
 @option("-l", "by_line", is_flag=True, help="Write each line at once, for a live pipe; without it, output is buffered.")
 @option("-n", is_flag=True, expose_value=False, help="Accepted for tcpdump compatibility; names are never looked up.")
+@with_selection
 def command(
     captures: list[str],
     accept: Any,
     count: int | None,
     lines_of: PacketLines,
-    since: str | None,
-    until: str | None,
-    sample: int | None,
-    seed: int,
     by_line: bool,
-    dialect: cbpf.Dialect,
-    engine: Any,
-    as_socket: bool,
+    selection: dict[str, Any],
 ) -> None:
     """Print the packets that a filter expression (pcap-filter(7)) accepts, one per line.
 
@@ -53,17 +48,7 @@ def command(
     """
     remaining = count
     for source in captures:
-        with cbpf.read_capture(
-            source,
-            filter=accept,
-            since=since,
-            until=until,
-            sample=sample,
-            seed=seed,
-            engine=engine,
-            dialect=dialect,
-            as_socket=as_socket,
-        ) as capture:
+        with cbpf.read_capture(source, filter=accept, **selection) as capture:
             for packet in islice(capture, remaining):
                 lines = lines_of(packet, capture.interfaces[packet.interface])
                 print(*lines, sep="\n", flush=by_line)

@@ -8,7 +8,7 @@ import cbpf
 
 from ..._text import counted
 from ..._typing import Any
-from ..capture_options import sample_options, snaplen_option, time_options
+from ..capture_options import sample_options, snaplen_option, time_options, with_selection
 from ..declarations import argument, option, subcommand
 from ..options import (
     as_socket_option,
@@ -39,22 +39,17 @@ from ..values import FILE, ROUTE
 @dialect_option
 @engine_option
 @as_socket_option
+@with_selection
 def command(
     routes: tuple[str, ...],
     sources: tuple[str, ...],
     rest: str | None,
-    since: str | None,
-    until: str | None,
-    sample: int | None,
-    seed: int,
     snaplen: int | None,
     container: Any,
     compress: str | None,
     no_progress: bool,
     quiet: bool,
-    dialect: cbpf.Dialect,
-    engine: Any,
-    as_socket: bool,
+    selection: dict[str, Any],
 ) -> None:
     """Copy the packets that each EXPRESSION accepts to its FILE; several expressions, or none, may accept a packet.
 
@@ -74,17 +69,11 @@ def command(
                 captures,
                 pairs,
                 rest=rest,
-                since=since,
-                until=until,
-                sample=sample,
-                seed=seed,
                 snaplen=snaplen,
                 container=container,
                 compress=compress,
-                engine=engine,
-                dialect=dialect,
-                as_socket=as_socket,
                 progress=progress,
+                **selection,
             )
     except cbpf.DamagedCapture as damage:
         _report(names, damage.summaries, quiet)
