@@ -202,6 +202,18 @@ USAGE_ERRORS = [
         ["filter", "-r", "T", "-w", "out", "--count", "ip"],
         "cbpf: --count and -w FILE are mutually exclusive (see cbpf filter --help)",
     ),
+    *(
+        (
+            ["filter", "-r", "T", "--count", *options],
+            f"cbpf: --count and {shown} are mutually exclusive (see cbpf filter --help)",
+        )
+        for options, shown in (
+            (["--snaplen", "60"], "--snaplen N"),
+            (["--compress", "gzip"], "--compress KIND[:LEVEL]"),
+            (["--pcap"], "--pcap"),
+            (["--pcapng"], "--pcapng"),
+        )
+    ),
     (
         ["verify", "/dev/zero"],
         "cbpf: /dev/zero: longer than 67,108,864 bytes; a program or an expression is not that long",

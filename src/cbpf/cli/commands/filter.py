@@ -75,8 +75,12 @@ def command(
       cbpf filter -r in.pcap -w out.pcap 'tcp port 443'
       cbpf filter -r in.pcap --count udp port 53
     """
-    if only_count and target is not None:
-        raise UsageError("--count and -w FILE are mutually exclusive")
+    written = {"-w FILE": target, "--snaplen N": snaplen, "--compress KIND[:LEVEL]": compress}
+    if container != "same":
+        written[f"--{container}"] = container
+    useless = [name for name, value in written.items() if value is not None]
+    if only_count and useless:
+        raise UsageError(f"--count and {useless[0]} are mutually exclusive")
     if rotation is not None and target is None:
         raise UsageError("-C SIZE and -G SECONDS require -w FILE")
     destination = None if only_count else _destination(target)
