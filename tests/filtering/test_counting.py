@@ -153,7 +153,9 @@ def test_the_table_has_a_sparkline_for_each_filter() -> None:
         "less 1  no packets",
     ]
     assert len(str(cbpf.count_packets(TRAFFIC, every="10ms")).splitlines()[-1].split("  at most")[0]) <= 73
-    assert str(cbpf.count_packets(BytesIO(encoded([])), every=1)) == "no packets"
+    for every in (None, 1):
+        assert str(cbpf.count_packets(BytesIO(encoded([])), every=every)) == "no packets"
+        assert str(cbpf.count_packets(TRAFFIC, "tcp", "udp", every=every, since="+1d")) == "no packets"
 
 
 def test_cells_are_repeated_where_the_time_or_the_link_type_changes() -> None:

@@ -20,7 +20,7 @@ _NUMBERS: Final = ("packets", "captured", "on the wire")
 
 def count_text(counts: PacketCounts) -> str:
     """Return a table with a line for each count; columns of a single value are left out, and repeated cells empty."""
-    if not counts.rows:
+    if not any(row.packets for row in counts.rows):
         return "no packets"
     columns: dict[str, list[str]] = {}
     if counts.every_ns is not None:
