@@ -16,8 +16,9 @@
     ├── Undecided            the solver found neither a proof nor a packet that a run confirms
     └── ProofFailed          the optimised program is not equivalent to the input; holds the counterexample
 
-Two are warnings, not errors. `ExpressionWarning`: a filter expression rejects every packet, or does not fit those of an
-interface. `ProgramWarning`: a program hardly fits the place where it is attached.
+Three are warnings, not errors. `ExpressionWarning`: a filter expression rejects every packet, or does not fit those of
+an interface. `ProgramWarning`: a program hardly fits the place where it is attached. `SelectionWarning`: no packet of a
+capture can be selected.
 """
 
 import sys
@@ -200,6 +201,10 @@ class ExpressionWarning(UserWarning):
 
 class ProgramWarning(UserWarning):
     """A program is valid, but hardly fits the place where it is attached: its offsets are those of another header."""
+
+
+class SelectionWarning(UserWarning):
+    """The times to select are valid, but none of a capture is between them: one is relative to its first packet."""
 
 
 _SKIPPED_PACKAGES: Final = (__name__.partition(".")[0], "contextlib", "functools")

@@ -35,7 +35,10 @@ from support.project import Rounds
 from support.real_captures import parameters_of, real_captures
 from support.scans import FILTERS, SIZES, Pieces, Sizes, shrink
 
-pytestmark = pytest.mark.filterwarnings("ignore::cbpf.ExpressionWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::cbpf.ExpressionWarning"),
+    pytest.mark.filterwarnings("ignore::cbpf.SelectionWarning"),
+]
 
 SECOND: Final = 1_000_000_000
 

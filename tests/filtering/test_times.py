@@ -133,6 +133,48 @@ def test_invalid_times_are_rejected_before_anything_is_read() -> None:
         cbpf.split_capture("absent.pcap", {"": None}, until="soon")
 
 
+@pytest.mark.parametrize(
+    ("since", "until", "fact"),
+    [
+        ("+5m", "+300s", "'+300s' is not later than since, '+5m'"),
+        ("2026-11-20T18:00:00Z", 1_763_661_600, "1763661600 is not later than since, '2026-11-20T18:00:00Z'"),
+        (timedelta(seconds=9), "+8s", "'+8s' is not later than since, 0:00:09"),
+    ],
+)
+def test_a_period_that_no_capture_can_have_is_an_error(since: Any, until: Any, fact: str) -> None:
+    calls: dict[str, Callable[..., object]] = {
+        "filter_capture": partial(cbpf.filter_capture, target=None, filter=""),
+        "split_capture": partial(cbpf.split_capture, routes={"": None}),
+        "count_packets": cbpf.count_packets,
+        "read_capture": cbpf.read_capture,
+        "capture_info": cbpf.capture_info,
+    }
+    for name, call in calls.items():
+        with pytest.raises(cbpf.FieldError) as caught:
+            call("absent.pcap", since=since, until=until)
+        assert str(caught.value) == f"{name}.until: {fact}, so no packet would be selected"
+
+
+def test_a_period_that_one_capture_cannot_have_is_a_warning(cli: CommandLine) -> None:
+    """The period of the second source is empty, and that of a source without packets is unknown."""
+    later = BytesIO(encoded([record._replace(seconds=record.seconds + 60) for record in decoded(TRAFFIC.read_bytes())]))
+    later.name = "later.pcap"
+    period: dict[str, Any] = {"since": "+5s", "until": "2026-11-20T18:00:07Z"}
+    once, several = BytesIO(), BytesIO()
+    cbpf.filter_capture(TRAFFIC, once, "", **period)
+    with pytest.warns(cbpf.SelectionWarning) as caught:
+        cbpf.filter_capture([TRAFFIC, later, BytesIO(encoded([]))], several, "", **period)
+    fact = "until, 2026-11-20T18:00:07.000000000Z, is not later than since, 2026-11-20T18:00:52.026394000Z"
+    assert [str(warning.message) for warning in caught] == [f"later.pcap: no packet is selected: {fact}"]
+    assert several.getvalue() == once.getvalue()
+    code, out, err = cli("count", "-q", "-r", str(TRAFFIC), "--since", "+1d", "--until", period["until"])
+    assert (code, out, err.splitlines()[0].partition(", is not")[0]) == (
+        0,
+        b"no packets\n",
+        f"cbpf: warning: {TRAFFIC}: no packet is selected: until, 2026-11-20T18:00:07.000000000Z",
+    )
+
+
 def test_the_commands_copy_a_period(cli: CommandLine, traffic: Path, tmp_path: Path) -> None:
     source, period = str(traffic), ("--since", "+5s", "--until", "2026-11-20T18:00:07Z")
     with cbpf.read_capture(traffic, since=period[1], until=period[3]) as capture:

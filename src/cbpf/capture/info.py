@@ -348,7 +348,7 @@ def capture_info(
 
         times = time_range("capture_info", since, until)
     with CaptureReader(source) as reader:
-        bounds = None if times is None else times.bounds(reader.first_time_ns)
+        bounds = None if times is None else times.bounds(reader.name, reader.first_time_ns)
         builder, damage = CaptureInfoBuilder(reader.container), None
         try:
             with closing(reader.columns_of_all_records(bounds)) as results:

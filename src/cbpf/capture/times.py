@@ -8,8 +8,9 @@ from decimal import ROUND_FLOOR, Context, Decimal, InvalidOperation
 from .._named_tuple import NamedTuple
 from .._typing import Final, TypeAlias
 from .._validators import within
-from ..errors import FieldError
+from ..errors import FieldError, SelectionWarning, warn
 from .base import SECOND
+from .time_text import iso_time
 
 TimeLimit: TypeAlias = datetime | timedelta | int | float | Decimal | str
 """A time: absolute (`datetime`, seconds since 1970, text), or relative to the first packet (`timedelta`, "+5m")."""
@@ -48,14 +49,24 @@ class TimeRange(NamedTuple):
     since: PointInTime | None
     until: PointInTime | None
 
-    def bounds(self, read_first: Callable[[], int | None]) -> TimeBounds:
-        """Return the bounds for a capture.
+    def bounds(self, name: str, read_first: Callable[[], int | None]) -> TimeBounds:
+        """Return the bounds for a capture; warn if no time is within them.
 
-        *read_first* returns the time of its first packet; it is called only if a time is relative to this packet.
+        *name* is that of the capture. *read_first* returns the time of its first packet; it is called only if a time is
+        relative to this packet.
         """
         is_relative = any(time is not None and time.relative for time in self)
         first_ns = read_first() if is_relative else None
-        return TimeBounds(*(None if time is None else time.resolve(first_ns) for time in self))
+        bounds = TimeBounds(*(None if time is None else time.resolve(first_ns) for time in self))
+        if first_ns is not None and bounds.since_ns is not None and bounds.until_ns is not None:
+            _warn_if_empty(name, bounds.since_ns, bounds.until_ns)
+        return bounds
+
+
+def _warn_if_empty(name: str, since_ns: int, until_ns: int) -> None:
+    if until_ns <= since_ns:
+        fact = f"until, {iso_time(until_ns)}, is not later than since, {iso_time(since_ns)}"
+        warn(f"{name}: no packet is selected: {fact}", SelectionWarning)
 
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -106,11 +117,23 @@ def duration_ns(name: str, value: timedelta | int | float | Decimal | str) -> in
 
 
 def time_range(function: str, since: TimeLimit | None, until: TimeLimit | None) -> TimeRange | None:
-    """Return the times that a user states for a *function*, or None if both are None; raise `FieldError`."""
+    """Return the times that a user states for a *function*, or None if both are None.
+
+    Raises `FieldError` for one that is not valid, and if no time of any capture is between them.
+    """
     if since is None and until is None:
         return None
     limits = (("since", since), ("until", until))
-    return TimeRange(*(None if time is None else point_in_time(f"{function}.{name}", time) for name, time in limits))
+    start, end = (None if time is None else point_in_time(f"{function}.{name}", time) for name, time in limits)
+    if start is not None and end is not None and start.relative == end.relative and end <= start:
+        fact = f"{_shown(until)} is not later than since, {_shown(since)}"
+        raise FieldError(f"{function}.until: {fact}, so no packet would be selected")
+    return TimeRange(start, end)
+
+
+def _shown(time: object) -> str:
+    """Return a time in the form of the user, for errors."""
+    return repr(time) if isinstance(time, str) else str(time)
 
 
 def point_in_time(name: str, value: TimeLimit) -> PointInTime:

@@ -262,7 +262,7 @@ def _count(
     for bound_filter in filters:
         bound_filter.prepare(readers)
     for reader in readers:
-        bounds = None if times is None else times.bounds(reader.first_time_ns)
+        bounds = None if times is None else times.bounds(reader.name, reader.first_time_ns)
         try:
             with closing(selected_columns(reader, filters, bounds, sample, is_native=is_native)) as results:
                 for columns in results:

@@ -44,7 +44,7 @@ class _Selection:
 
     def bounds(self, reader: CaptureReader) -> TimeBounds | None:
         """Return the bounds of times for a capture, or None if there are none."""
-        return None if self._times is None else self._times.bounds(reader.first_time_ns)
+        return None if self._times is None else self._times.bounds(reader.name, reader.first_time_ns)
 
 
 class _SelectingReader(CaptureReader):

@@ -186,7 +186,7 @@ class FilterRun:
 
     def _results(self, reader: CaptureReader) -> Generator[FilterResult, None, None]:
         """Yield the results for all records of a capture, in their order."""
-        bounds = None if self._times is None else self._times.bounds(reader.first_time_ns)
+        bounds = None if self._times is None else self._times.bounds(reader.name, reader.first_time_ns)
         python = PythonRun(reader, self._filters, self._collects, bounds, self._sample)
         if self._native:
             yield from self._native_results(reader, python, bounds)
