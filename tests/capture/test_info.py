@@ -84,11 +84,13 @@ PERIODS: Final[tuple[dict[str, Any], ...]] = (
     {"since": 1_763_661_600},
     {"until": timedelta(seconds=3)},
     {"since": "+1d"},
+    {"sample": 7, "seed": 1},
+    {"sample": 2, "until": "+10s"},
 )
 
 
 @pytest.mark.parametrize("period", PERIODS, ids=str)
-def test_packets_of_a_period_are_summarised(
+def test_packets_of_a_period_or_a_sample_are_summarised(
     period: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     selected = BytesIO()
@@ -101,14 +103,19 @@ def test_packets_of_a_period_are_summarised(
         assert (summary.capture_size, summary.file_size) == (whole.capture_size, whole.file_size)
         assert [entry.interface for entry in summary.interfaces] == [entry.interface for entry in whole.interfaces]
         assert (summary.since_ns is None, summary.until_ns is None) == ("since" not in period, "until" not in period)
+        seed = period.get("seed", 0) if "sample" in period else None
+        assert (summary.sample, summary.seed) == (period.get("sample"), seed)
 
 
-def test_other_blocks_and_sections_of_a_pcapng_are_those_of_all_times(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("selection", [{"since": 2**70}, {"sample": 2**32 - 1}], ids=str)
+def test_other_blocks_and_sections_of_a_pcapng_are_those_of_all_packets(
+    selection: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     capture = as_pcapng(RECORDS) + b"".join(blocks_of_all_kinds(Pcapng("<")))
     expected = info(capture)
     for size in (1 << 60, *([0] if llvm_is_installed() else [])):
         monkeypatch.setattr(choice, "MIN_NATIVE_SIZE", size)
-        summary = cbpf.capture_info(BytesIO(capture), since=2**70)
+        summary = cbpf.capture_info(BytesIO(capture), **selection)
         assert (summary.totals, expected.totals.packets > 0) == (cbpf.PacketTotals(), True)
         assert (summary.other_blocks, summary.sections) == (expected.other_blocks, expected.sections)
         assert expected.other_blocks
@@ -125,6 +132,21 @@ def test_the_command_states_the_period() -> None:
     _, output, _ = command("--since", "+10s", "--json", str(TRAFFIC))
     assert json.loads(output)["since"] == "2026-11-20T17:59:57.026394000Z"
     assert command("--until", "soon", str(TRAFFIC))[0] == 2
+
+
+def test_the_command_states_the_sample() -> None:
+    status, output, _ = command("--sample", "1/10", "--seed", "3", str(TRAFFIC))
+    with cbpf.read_capture(TRAFFIC, sample=10, seed=3) as capture:
+        packets = len(list(capture))
+    expected = ["  sample       1/10, seed 3 (other packets are not counted)", f"  packets      {packets}"]
+    assert (status, output.splitlines()[3:5]) == (0, expected)
+    _, output, _ = command("--sample", "1/10", "--json", str(TRAFFIC))
+    assert [json.loads(output)[name] for name in ("sample", "seed")] == [10, 0]
+    for options, message in (
+        (("--sample", "1/0"), "--sample: 0 is not a number of packets (1..4294967295)"),
+        (("--seed", "1"), "--seed INTEGER requires --sample 1/N (see cbpf info --help)"),
+    ):
+        assert command(*options, str(TRAFFIC)) == (2, "", f"cbpf: {message}\n")
 
 
 @pytest.mark.parametrize("byte_order", "<>")
@@ -444,7 +466,7 @@ def test_json_has_all_fields() -> None:
             "compression": None,
             "file_size": None,
             "capture_size": len(capture),
-            **dict.fromkeys(("since_ns", "since", "until_ns", "until")),
+            **dict.fromkeys(("since_ns", "since", "until_ns", "until", "sample", "seed")),
             "byte_orders": ["big"],
             **totals,
             "out_of_order": 1,

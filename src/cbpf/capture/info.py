@@ -21,6 +21,7 @@ from .source_stream import Source
 from .time_text import iso_time
 
 if TYPE_CHECKING:
+    from .sampling import Sample
     from .times import TimeBounds, TimeLimit
 
 _BYTE_ORDER_NAMES: Final = {"<": "little", ">": "big"}
@@ -160,8 +161,8 @@ _Count: TypeAlias = Annotated[int, _check_count]
 class CaptureInfo(Record, Readable):
     """A summary of a capture, up to its end or to the first truncated or corrupt record.
 
-    With *since_ns* or *until_ns*, the totals are those of the packets of a period; all other fields describe the whole
-    capture. `str` returns the lines that `cbpf info` prints.
+    With *since_ns*, *until_ns* or *sample*, the totals are those of the packets of a period or a sample; all other
+    fields describe the whole capture. `str` returns the lines that `cbpf info` prints.
 
     Args:
         name: The name of the source in error messages.
@@ -181,6 +182,9 @@ class CaptureInfo(Record, Readable):
         since_ns: The totals and `out_of_order` are those of packets with this time or a later one, in nanoseconds since
             1970 (UTC); None: no such limit.
         until_ns: The totals and `out_of_order` are those of packets with an earlier time; None: no such limit.
+        sample: The totals and `out_of_order` are those of a sample of about one in this number of packets; None: they
+            are those of all packets.
+        seed: The seed of the sample, or None if there is none.
     """
 
     name: Annotated[str, instance_of(str)]
@@ -199,6 +203,8 @@ class CaptureInfo(Record, Readable):
     damage: Annotated[str | None, optional(instance_of(str))]
     since_ns: Annotated[int | None, optional(integer)] = None
     until_ns: Annotated[int | None, optional(integer)] = None
+    sample: Annotated[int | None, optional(integer)] = None
+    seed: Annotated[int | None, optional(integer)] = None
 
     def __str__(self) -> str:
         from .info_text import info_text
@@ -216,6 +222,7 @@ class CaptureInfo(Record, Readable):
             {name: getattr(self, name) for name in names}
             | {"since_ns": self.since_ns, "since": _text_of(self.since_ns)}
             | {"until_ns": self.until_ns, "until": _text_of(self.until_ns)}
+            | {"sample": self.sample, "seed": self.seed}
             | {"byte_orders": [_BYTE_ORDER_NAMES[byte_order] for byte_order in self.byte_orders]}
             | self.totals.as_dict()
             | {"out_of_order": self.out_of_order, "sections": self.sections}
@@ -267,7 +274,9 @@ class CaptureInfoBuilder:
             self._out_of_order += self._last_ns is not None and times[0] < self._last_ns
             self._last_ns = times[-1]
 
-    def info(self, reader: CaptureReader, bounds: "TimeBounds | None", damage: str | None) -> CaptureInfo:
+    def info(
+        self, reader: CaptureReader, bounds: "TimeBounds | None", sample: "Sample | None", damage: str | None
+    ) -> CaptureInfo:
         """Return the summary of the chunks added so far; the fields of the source are those of *reader*."""
         container = self._container
         return CaptureInfo(
@@ -287,6 +296,8 @@ class CaptureInfoBuilder:
             damage=damage,
             since_ns=None if bounds is None else bounds.since_ns,
             until_ns=None if bounds is None else bounds.until_ns,
+            sample=None if sample is None else sample.interval,
+            seed=None if sample is None else sample.seed,
         )
 
     def _interfaces(self) -> tuple[InterfaceInfo, ...]:
@@ -320,6 +331,8 @@ def capture_info(
     *,
     since: "TimeLimit | None" = None,
     until: "TimeLimit | None" = None,
+    sample: int | None = None,
+    seed: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> CaptureInfo:
     """Summarise a capture, which is read once from start to end.
@@ -329,6 +342,8 @@ def capture_info(
         since: Sum up only packets with this time or a later one, in the forms of `read_capture`. The size, the
             interfaces and the other blocks remain those of the whole capture.
         until: Sum up only packets with an earlier time, in the same forms.
+        sample: Sum up only about one in this number of the packets, 1 to 2**32 - 1, chosen at random by their numbers.
+        seed: Another choice of packets, 0 to 2**64 - 1.
         progress: Called repeatedly with the number of bytes read of the source, as they are stored.
 
     Returns:
@@ -336,7 +351,7 @@ def capture_info(
 
     Raises:
         CaptureError: The source cannot be read or does not begin as a capture.
-        FieldError: A time is not valid, or has no offset from UTC.
+        FieldError: A time is not valid, or has no offset from UTC; or *sample* or *seed* is out of range.
 
     >>> info = capture_info("examples/traffic.pcap")
     >>> info.container, info.totals.packets, info.interfaces[0].interface.link_type.name
@@ -347,15 +362,20 @@ def capture_info(
         from .times import time_range
 
         times = time_range("capture_info", since, until)
+    chosen = None
+    if sample is not None or seed != 0:
+        from .sampling import checked_sample
+
+        chosen = checked_sample("capture_info", sample, seed)
     with CaptureReader(source) as reader:
         bounds = None if times is None else times.bounds(reader.name, reader.first_time_ns)
         builder, damage = CaptureInfoBuilder(reader.container), None
         try:
-            with closing(reader.columns_of_all_records(bounds)) as results:
+            with closing(reader.columns_of_all_records(bounds, chosen)) as results:
                 for columns in results:
                     builder.add(columns)
                     if progress is not None:
                         progress(reader.source_bytes)
         except DamagedCapture as error:
             damage = str(error)
-        return builder.info(reader, bounds, damage)
+        return builder.info(reader, bounds, chosen, damage)

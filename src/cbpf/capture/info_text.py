@@ -26,7 +26,7 @@ _UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))  # seconds,
 
 def info_text(info: CaptureInfo) -> str:
     """Return the lines of a summary: the name of the capture, then a property in each line."""
-    rows = [*_storage(info), *_period(info), *_packets(info), *_times(info), *_interfaces(info), *_rest(info)]
+    rows = [*_storage(info), *_selection(info), *_packets(info), *_times(info), *_interfaces(info), *_rest(info)]
     return "\n".join([info.name, *aligned(rows, margin="  ")])
 
 
@@ -40,11 +40,13 @@ def _storage(info: CaptureInfo) -> Iterator[tuple[str, str]]:
         yield "compression", f"{info.compression}, {counted(info.capture_size, 'byte')} uncompressed"
 
 
-def _period(info: CaptureInfo) -> Iterator[tuple[str, str]]:
+def _selection(info: CaptureInfo) -> Iterator[tuple[str, str]]:
     if info.since_ns is not None:
         yield "since", f"{_short_time(info.since_ns)} (packets before it are not counted)"
     if info.until_ns is not None:
         yield "until", f"{_short_time(info.until_ns)} (packets from then on are not counted)"
+    if info.sample is not None:
+        yield "sample", f"1/{info.sample}, seed {info.seed} (other packets are not counted)"
 
 
 def _short_time(time_ns: int) -> str:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import datetime as datetime_module
     from array import array
 
+    from .sampling import Sample
     from .times import TimeBounds
 
 PIECE_SIZE: Final = 340
@@ -201,15 +202,26 @@ def columns_of_records(
 
 
 def columns_within(
-    container: Container, buffer: bytes, records: list[RecordSpan], before: int, bounds: "TimeBounds | None"
+    container: Container,
+    buffer: bytes,
+    records: list[RecordSpan],
+    before: int,
+    bounds: "TimeBounds | None",
+    sample: "Sample | None",
 ) -> PacketColumns:
-    """Return the packets in records whose times are in the bounds; *before* packets precede the records."""
-    if bounds is None:
+    """Return the packets in records that are in bounds of time and in a sample; *before* packets precede the records.
+
+    None: all times, or all packets.
+    """
+    if bounds is None and sample is None:
         return columns_of_records(container, buffer, records, before)
-    packets = enumerate(with_packets(records), 1)
-    timely = [(number, record) for number, record in packets if bounds.contain(container.time_ns(buffer, record))]
-    numbers = [number for number, _ in timely]
-    return columns_of_records(container, buffer, [record for _, record in timely], before, numbers)
+    packets = list(enumerate(with_packets(records), 1))
+    if sample is not None:
+        packets = [(number, record) for number, record in packets if sample.contains(before + number)]
+    if bounds is not None:
+        packets = [(number, record) for number, record in packets if bounds.contain(container.time_ns(buffer, record))]
+    numbers = [number for number, _ in packets]
+    return columns_of_records(container, buffer, [record for _, record in packets], before, numbers)
 
 
 def columns_of_packets(packets: list[Packet]) -> PacketColumns:

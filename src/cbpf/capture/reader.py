@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from ..packet.batch import Packets
     from .packets import Packet, PacketColumns
+    from .sampling import Sample
     from .times import TimeBounds
 
 CHUNK_SIZE: Final = 1 << 20
@@ -271,7 +272,7 @@ class CaptureReader(Iterator["Packet"]):
         Raises:
             DamagedCapture: After the last complete packet, if the capture is truncated or corrupt.
         """
-        return self._columns("packets", None)
+        return self._columns("packets")
 
     def inputs(self, *, is_native: bool | None = None) -> "Generator[PacketColumns, None, None]":
         """Yield the remaining packets as columns for filters, each valid until the next is requested.
@@ -287,15 +288,18 @@ class CaptureReader(Iterator["Packet"]):
         Raises:
             DamagedCapture: After the last complete packet, if the capture is truncated or corrupt.
         """
-        return self._columns("inputs", None, is_native)
+        return self._columns("inputs", is_native=is_native)
 
-    def columns_of_all_records(self, bounds: "TimeBounds | None" = None) -> "Generator[PacketColumns, None, None]":
+    def columns_of_all_records(
+        self, bounds: "TimeBounds | None" = None, sample: "Sample | None" = None
+    ) -> "Generator[PacketColumns, None, None]":
         """Yield the remaining records as columns, each valid until the next is requested.
 
         A record without a packet that machine code reads is a row with the interface `NO_INTERFACE`.
 
         Args:
             bounds: Only packets with times in these bounds, and all records without a packet; None: no bounds.
+            sample: Only packets in this sample, and all records without a packet; None: all packets.
 
         Yields:
             Some consecutive records.
@@ -303,24 +307,26 @@ class CaptureReader(Iterator["Packet"]):
         Raises:
             DamagedCapture: After the last complete packet, if the capture is truncated or corrupt.
         """
-        return self._columns("records", bounds)
+        return self._columns("records", bounds, sample)
 
     def _columns(
         self,
         kind: Literal["packets", "inputs", "records"],
-        bounds: "TimeBounds | None",
+        bounds: "TimeBounds | None" = None,
+        sample: "Sample | None" = None,
+        *,
         is_native: bool | None = None,
     ) -> "Generator[PacketColumns, None, None]":
         if is_worthwhile(size_of(self._source)) if is_native is None else is_native:
             from .native.run import all_columns
 
-            yield from all_columns(self, kind, bounds)
+            yield from all_columns(self, kind, bounds, sample)
             return
         from .packets import columns_within
 
         before = 0
         for buffer, records in self.chunks():
-            yield columns_within(self.container, buffer, records, before, bounds)
+            yield columns_within(self.container, buffer, records, before, bounds, sample)
             before += packet_count(records)
 
     def packets(self) -> "Packets":

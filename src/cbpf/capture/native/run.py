@@ -16,6 +16,7 @@ from .scanner import ScannedRecords, Scanner, ScanPlan, scan_file
 
 if TYPE_CHECKING:
     from ..reader import CaptureReader, Chunk
+    from ..sampling import Sample
     from ..times import TimeBounds
     from .sampler import Sampler
 
@@ -238,8 +239,9 @@ def all_columns(
     reader: "CaptureReader",
     kind: Literal["packets", "inputs", "records"] = "packets",
     bounds: "TimeBounds | None" = None,
+    sample: "Sample | None" = None,
 ) -> Generator[PacketColumns, None, None]:
-    """Yield the remaining packets in the bounds as columns, each valid until the next is requested.
+    """Yield the remaining packets in the bounds and the sample as columns, each valid until the next is requested.
 
     With "inputs", those that machine code read have only the columns that filters need. With "records", they have a row
     for each record without a packet (`abi.NO_INTERFACE`).
@@ -248,11 +250,11 @@ def all_columns(
 
     def read_chunk(chunk: "Chunk") -> Iterator[PacketColumns]:
         nonlocal before
-        yield columns_within(reader.container, chunk.buffer, chunk.records, before, bounds)
+        yield columns_within(reader.container, chunk.buffer, chunk.records, before, bounds, sample)
         before += packet_count(chunk.records)
 
     with (
-        NativeRun(reader, all_packets, [True], ScanOutput(kind, bounds), stops_early=True) as native,
+        NativeRun(reader, all_packets, [True], ScanOutput(kind, bounds, sample), stops_early=True) as native,
         closing(native.results(read_chunk, lambda result: True)) as results,
     ):
         for result in results:

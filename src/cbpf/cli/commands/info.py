@@ -6,7 +6,7 @@ import json
 
 import cbpf
 
-from ..capture_options import time_options
+from ..capture_options import sample_options, time_options
 from ..declarations import argument, option, subcommand
 from ..progress import progress_bar
 from ..streams import echo
@@ -18,13 +18,22 @@ from ..values import FILE
 @argument("captures", multiple=True, required=True, metavar="CAPTURE...", kind=FILE)
 @option("--json", "as_json", is_flag=True, help="Print one line of JSON per capture.")
 @time_options
+@sample_options
 @option("--no-progress", is_flag=True, help="Do not show a progress bar.")
-def command(captures: tuple[str, ...], as_json: bool, since: str | None, until: str | None, no_progress: bool) -> int:
+def command(
+    captures: tuple[str, ...],
+    as_json: bool,
+    since: str | None,
+    until: str | None,
+    sample: int | None,
+    seed: int,
+    no_progress: bool,
+) -> int:
     """Describe each CAPTURE: format, packets, bytes, times (UTC), interfaces, damage.
 
     A CAPTURE is a file, or - for standard input: pcap or pcapng, also compressed by gzip, zstd, lz4, xz or bzip2. If a
-    capture is damaged, the packets before the damage are counted. With --since or --until, packets, bytes and times are
-    those of the selected packets; all other lines describe the whole capture.
+    capture is damaged, the packets before the damage are counted. With --since, --until or --sample, packets, bytes and
+    times are those of the selected packets; all other lines describe the whole capture.
 
     Exit code: 0 success, 2 error, also if a capture is damaged.
 
@@ -37,7 +46,7 @@ def command(captures: tuple[str, ...], as_json: bool, since: str | None, until: 
     for capture in captures:
         try:
             with progress_bar([capture], hidden=no_progress) as progress:
-                info = cbpf.capture_info(capture, since=since, until=until, progress=progress)
+                info = cbpf.capture_info(capture, since=since, until=until, sample=sample, seed=seed, progress=progress)
         except cbpf.FieldError:  # of a time, for all captures
             raise
         except cbpf.CbpfError as error:
