@@ -225,13 +225,22 @@ def combinations_of(work: str, options: dict[str, st.SearchStrategy[Any]]) -> st
 
 
 SINGLE: Final = ("read", "batch", "info")
+ROTATIONS: Final = st.builds(
+    cbpf.Rotation,
+    size=st.sampled_from((1, 500, 3_000, 100_000)),
+    files=st.sampled_from((None, None, 2)),
+    seconds=st.sampled_from((None, None, 1, 3, 1_000)),
+) | st.builds(cbpf.Rotation, seconds=st.sampled_from((1, 3, 1_000)))
+ROTATING: Final = {**WRITING, "rotation": ROTATIONS}
 COMBINATIONS: Final = st.one_of(
     combinations_of("filter", {**WRITING, "count": st.sampled_from((1, 2, 30)), "invert": st.booleans()}),
     combinations_of("split", WRITING),
+    combinations_of("filter", {**ROTATING, "count": st.sampled_from((1, 7, 100)), "invert": st.booleans()}),
+    combinations_of("split", ROTATING),
     combinations_of("count", {**OPTIONS, "every": st.sampled_from(("1ms", "1s", "10s"))}),
     combinations_of("read", OPTIONS),
     combinations_of("batch", OPTIONS),
-    combinations_of("info", PERIOD),
+    combinations_of("info", {name: OPTIONS[name] for name in ("since", "until", "sample", "seed")}),
 )
 
 
@@ -245,9 +254,10 @@ def engine_of(name: str, sizes: Sizes) -> Iterator[None]:
 
 
 class Result(NamedTuple):
-    """The outputs, the result or the packets, the error, and the warnings."""
+    """The outputs, and the files of rotated outputs; the result or the packets, the error, and the warnings."""
 
     outputs: list[bytes | None]
+    files: dict[str, bytes]
     returned: Any
     error: str
     warnings: list[str]
@@ -259,7 +269,8 @@ def result(combination: Combination, engine: Any, folder: Path) -> Result:
     for path, capture in zip(paths, combination.captures, strict=True):
         path.write_bytes(capture)
     sources = [SOURCES[combination.source](path) for path in paths]
-    names = [folder / f"out{index}" for index in range(len(combination.expressions) + 1)]
+    pattern = "" if combination.options.get("rotation") is None else "-%s"  # which a rotation by time requires
+    names = [folder / f"out{index}{pattern}" for index in range(len(combination.expressions) + 1)]
     targets_of: dict[str, list[Any]] = {
         "file": names,
         "memory": [BytesIO() for _ in names],
@@ -269,17 +280,22 @@ def result(combination: Combination, engine: Any, folder: Path) -> Result:
     returned: list[Any] = []
     error = ""
     with engine_of(engine, combination.sizes), warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", cbpf.ExpressionWarning)
+        for category in _WARNINGS:
+            warnings.simplefilter("always", category)
         try:
             WORK[combination.work](combination, sources, targets, engine, returned)
         except cbpf.CbpfError as raised:
             error = f"{type(raised).__name__}: {raised}"
             returned += [tuple(summary[:4]) for summary in getattr(raised, "summaries", ()) or ()]
     outputs = [_content(target) for target in targets]
-    for path in names:
-        path.unlink(missing_ok=True)
-    texts = [str(item.message) for item in caught if issubclass(item.category, cbpf.ExpressionWarning)]
-    return Result(outputs, returned, error, sorted(texts))  # the order depends on the sizes of chunks
+    files = {path.name: path.read_bytes() for path in folder.iterdir() if path not in paths}
+    for name in files:
+        (folder / name).unlink()
+    texts = [str(item.message) for item in caught if issubclass(item.category, _WARNINGS)]
+    return Result(outputs, files, returned, error, sorted(texts))  # the order depends on the sizes of chunks
+
+
+_WARNINGS: Final = (cbpf.ExpressionWarning, cbpf.SelectionWarning)
 
 
 def _content(target: Any) -> bytes | None:
@@ -348,9 +364,9 @@ def test_engines_agree_on_many_combinations(combination: Combination) -> None:
 
 # Rotation
 
-ROTATIONS: Final = st.builds(lambda size: cbpf.Rotation(size=size), st.sampled_from((1, 500, 3_000))) | st.builds(
-    lambda seconds: cbpf.Rotation(seconds=seconds), st.sampled_from((1, 3, 1_000))
-)
+COMPLETE_ROTATIONS: Final = st.builds(
+    lambda size: cbpf.Rotation(size=size), st.sampled_from((1, 500, 3_000))
+) | st.builds(lambda seconds: cbpf.Rotation(seconds=seconds), st.sampled_from((1, 3, 1_000)))
 ROTATED: Final = combinations_of("filter", {**WRITING, "count": st.sampled_from((1, 7, 100)), "invert": st.booleans()})
 
 
@@ -359,7 +375,8 @@ def written(combination: Combination, target: Path, rotation: cbpf.Rotation | No
     target.parent.mkdir()
     sources = [BytesIO(capture) for capture in combination.captures]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", cbpf.ExpressionWarning)
+        for category in _WARNINGS:
+            warnings.simplefilter("ignore", category)
         try:
             outcome: Any = cbpf.filter_capture(
                 sources, target, combination.expressions[0], rotation=rotation, **combination.options
@@ -372,7 +389,7 @@ def written(combination: Combination, target: Path, rotation: cbpf.Rotation | No
     return outcome, [(*packet[1:4], packet.comments) for path in files for packet in cbpf.read_capture(path)]
 
 
-@given(ROTATED, ROTATIONS)
+@given(ROTATED, COMPLETE_ROTATIONS)
 @settings(derandomize=True, max_examples=15)
 def test_rotated_files_have_the_packets_of_one_file(combination: Combination, rotation: cbpf.Rotation) -> None:
     name = "f" if rotation.seconds is None else "f%s"

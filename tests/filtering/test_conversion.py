@@ -17,6 +17,7 @@ import pytest
 
 import cbpf
 from cbpf.capture import reader
+from cbpf.capture.file_parts import WrittenPart
 from cbpf.capture.native import encoder
 from cbpf.capture.native.mapped_file import MappedFile
 from cbpf.filtering import run
@@ -37,14 +38,14 @@ def encoded_rows(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The number of packets in each buffer that machine code wrote."""
     pytest.importorskip("llvmlite", reason="needs llvmlite")
     rows: list[int] = []
-    write = encoder.Encoder.write
+    write_part = encoder.Encoder.write_part
 
-    def recorded(self: encoder.Encoder, encoding: Any, accepted: Any, origin: int, row: int, output: Any) -> int:
-        end = write(self, encoding, accepted, origin, row, output)
-        rows.append(end - row)
-        return end
+    def recorded(self: Any, encoding: Any, accepted: Any, origin: int, begin: int, *others: Any) -> WrittenPart:
+        part = write_part(self, encoding, accepted, origin, begin, *others)
+        rows.append(part.end - begin)
+        return part
 
-    monkeypatch.setattr(encoder.Encoder, "write", recorded)
+    monkeypatch.setattr(encoder.Encoder, "write_part", recorded)
     monkeypatch.setattr(run, "CHUNK_SIZE", 4_096)
     monkeypatch.setattr(reader, "CHUNK_SIZE", 4_096)
     shrink(monkeypatch, SIZES[1])

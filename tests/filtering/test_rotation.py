@@ -8,17 +8,23 @@ import shutil
 import struct
 import subprocess
 import time
+from collections.abc import Callable
 from io import BytesIO
 from itertools import chain, pairwise
 from pathlib import Path
+from random import Random
 from typing import Any, Final
 
 import pytest
 
 import cbpf
+from cbpf.filtering.divided_records import DividedRecords
 from support.captures import FILE_HEADER_SIZE, TRAFFIC, VARIANTS, Pcapng, as_pcapng, decoded, encoded
 from support.command_line import CommandLine
-from support.sample_pcapng import COMMENT, blocks_of_all_kinds
+from support.hostile_captures import blocks_of_all_kinds, traffic
+from support.sample_pcapng import COMMENT
+from support.sample_pcapng import blocks_of_all_kinds as sample_blocks
+from support.scans import SIZES, Pieces, shrink
 
 RECORDS: Final = decoded(TRAFFIC.read_bytes())
 REPEATED: Final = encoded(RECORDS * 8)
@@ -186,7 +192,7 @@ def several_sections() -> list[bytes]:
     pcapng = b"".join(
         b"".join([
             build.section(length=2_000, options=build.options((COMMENT, b"a section"))),
-            *blocks_of_all_kinds(build)[1:],
+            *sample_blocks(build)[1:],
             build.interface(snaplen=0, options=build.resolution(0x80 | 10)),
             build.enhanced(bytes(90), interface=2, time=99, wire_length=1_500, options=comment),
             build.obsolete(bytes(70), time=5),
@@ -263,6 +269,132 @@ def test_tcpdump_reads_each_file_of_a_pcapng(tmp_path: Path, byte_order: str, sn
         copy = subprocess.run(["tcpdump", "-r", str(path), "-w", "-"], check=True, capture_output=True).stdout
         found += [len(record.data) for record in decoded(copy)]
     assert found == lengths
+
+
+RANDOM: Final = Random(5)
+PACKETS: Final = traffic(RANDOM, 1_500)
+LARGER: Final[dict[str, bytes]] = {
+    "pcap": encoded(PACKETS),
+    "pcapng": as_pcapng(PACKETS[:700]) + blocks_of_all_kinds(RANDOM, ">") + as_pcapng(PACKETS[700:], ">"),
+    "truncated": encoded(PACKETS, VARIANTS["big-endian nanoseconds"])[:-5],
+}
+
+
+@pytest.mark.parametrize("kind", LARGER)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"rotation": {"size": 10_000}},
+        {"rotation": {"size": 1}, "filter": "arp or icmp"},
+        {"rotation": {"size": 30_000, "files": 3}, "sample": 2},
+        {"rotation": {"seconds": 2}, "invert": True, "filter": "tcp"},
+        {"rotation": {"seconds": 3, "size": 8_000}, "until": "+40s"},
+        {"rotation": {"size": 5_000}, "container": "pcapng", "snaplen": 60},
+        {"rotation": {"seconds": 2, "size": 20_000}, "snaplen": 200, "count": 700},
+    ],
+    ids=str,
+)
+def test_machine_code_writes_the_files_of_python(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, options: dict[str, Any]
+) -> None:
+    pytest.importorskip("llvmlite", reason="needs llvmlite")
+    random = Random(f"{kind} {options}")
+    shrink(monkeypatch, random.choice(SIZES))
+    source = tmp_path / "in"
+    source.write_bytes(LARGER[kind])
+    rotation = cbpf.Rotation(**options["rotation"])
+    target = "f" if rotation.seconds is None else "%s."
+    keywords = {"filter": "", **options, "rotation": rotation}
+
+    def run(engine: Any, name: str, make_source: Callable[[], Any]) -> tuple[dict[str, bytes], Any]:
+        folder = tmp_path / name
+        folder.mkdir()
+        outcome: Any
+        try:
+            outcome = cbpf.filter_capture(make_source(), folder / target, engine=engine, **keywords)[:4]
+        except cbpf.DamagedCapture as damage:
+            outcome = damage.summary and damage.summary[:4]
+        return contents(folder), outcome
+
+    expected = run("python", "python", lambda: source)
+    assert run("llvm", "pieces", lambda: Pieces(source.read_bytes())) == expected
+    if kind == "pcap" and "count" not in options:  # without records that Python is to read
+        monkeypatch.delattr(DividedRecords, "write_part")
+    assert run("llvm", "file", lambda: source) == expected
+    assert len(expected[0]) >= 3
+
+
+@pytest.mark.parametrize("engine", ["python", "llvm"])
+@pytest.mark.parametrize("rotation", [{"size": 20_000}, {"seconds": 3}, {"size": 9_000, "seconds": 5, "files": 3}])
+def test_each_target_of_a_split_has_the_files_of_its_filter(
+    tmp_path: Path, engine: Any, rotation: dict[str, int]
+) -> None:
+    if engine == "llvm":
+        pytest.importorskip("llvmlite", reason="needs llvmlite")
+    chosen, suffix = cbpf.Rotation(**rotation), "-%s." if "seconds" in rotation else "-"
+    expressions, invert = {"a": "tcp", "b": "udp port 53", "rest": "tcp or udp port 53"}, {"rest"}
+    for folder in ("split", "filter"):
+        (tmp_path / folder).mkdir()
+    routes: dict[str, Any] = {expressions[name]: tmp_path / "split" / (name + suffix) for name in "ab"}
+    rest = tmp_path / "split" / ("rest" + suffix)
+    summaries = cbpf.split_capture(TRAFFIC, {**routes, "arp": None}, rest=rest, rotation=chosen, engine=engine)
+    expressions["rest"] += " or arp"
+    for name, expression in expressions.items():
+        target = tmp_path / "filter" / (name + suffix)
+        cbpf.filter_capture(TRAFFIC, target, expression, rotation=chosen, invert=name in invert, engine="python")
+    assert contents(tmp_path / "split") == contents(tmp_path / "filter")
+    assert [summary.packets_accepted for summary in summaries] == [480, 18, 18, 389]
+
+
+@pytest.mark.parametrize("container", ["pcap", "pcapng"])
+def test_a_split_ends_when_each_target_has_its_last_file(tmp_path: Path, container: Any) -> None:
+    options: dict[str, Any] = {"rotation": cbpf.Rotation(seconds=3, files=2), "container": container}
+    routes: dict[str, Any] = {name: tmp_path / f"{name}-%s" for name in ("tcp", "icmp")}
+    *summaries, _ = cbpf.split_capture([TRAFFIC, TRAFFIC], routes, **options)
+    files = contents(tmp_path)
+    for name, summary in zip(routes, summaries, strict=True):
+        alone = rotated([TRAFFIC, TRAFFIC], tmp_path / f"only {name}" / f"{name}-%s", name, **options)
+        assert {file: content for file, content in files.items() if file.startswith(name)} == alone
+        assert len(alone) == 2
+        assert summary.packets_accepted == len(packets(map(BytesIO, alone.values())))
+
+
+def test_targets_of_a_split_have_no_file_in_common(tmp_path: Path) -> None:
+    routes: dict[str, Any] = {"tcp": tmp_path / "f", "udp": tmp_path / "f1"}
+    with pytest.raises(cbpf.CaptureError, match=r"f1: is also a file of the target .*f"):
+        cbpf.split_capture(TRAFFIC, routes, rotation=cbpf.Rotation(size=20_000))
+
+
+@pytest.mark.parametrize(
+    ("routes", "rest", "rotation", "message"),
+    [
+        ({"tcp": "-"}, None, {"size": 1}, "split_capture.routes: a rotation requires a path"),
+        ({"tcp": None}, None, {"size": 1}, "split_capture.routes: a rotation requires a path"),
+        ({"tcp": None}, "f", {"seconds": 1}, "split_capture.rest: 'f' is not a time format"),
+        ({"tcp": "/dev/null"}, None, {"size": 1}, "split_capture.routes: '/dev/null' is not a regular file"),
+    ],
+)
+def test_invalid_rotations_of_a_split_are_rejected(routes: Any, rest: Any, rotation: Any, message: str) -> None:
+    with pytest.raises(cbpf.FieldError, match=re.escape(message)):
+        cbpf.split_capture(TRAFFIC, routes, rest=rest, rotation=cbpf.Rotation(**rotation))
+
+
+def test_the_command_splits_into_rotated_files(cli: CommandLine, tmp_path: Path) -> None:
+    folders = tmp_path / "actual", tmp_path / "expected"
+    for folder in folders:
+        folder.mkdir()
+    arguments = ("-C", "20k", "tcp=t", "arp=a", "--rest", "r")
+    assert cli("split", "-q", "-r", str(TRAFFIC), *arguments, cwd=folders[0]).exit_code == 0
+    routes: dict[str, Any] = {"tcp": folders[1] / "t", "arp": folders[1] / "a"}
+    cbpf.split_capture(TRAFFIC, routes, rest=folders[1] / "r", rotation=cbpf.Rotation(size=20 << 10))
+    assert contents(folders[0]) == contents(folders[1])
+    for wrong, message in (
+        (("tcp=-", "-C", "1"), "EXPRESSION=FILE: a rotation requires a path"),
+        (("tcp=%s", "-G", "1", "--rest", "r"), "--rest: 'r' is not a time format, so each file would replace the one"),
+        (("tcp=t", "-W", "1"), "-W FILES requires -C SIZE or -G SECONDS"),
+    ):
+        code, _, err = cli("split", "-r", str(TRAFFIC), *wrong, cwd=tmp_path)
+        assert (code, err.startswith(f"cbpf: {message}"), err.count("\n")) == (2, True, 1), err
 
 
 @pytest.mark.parametrize(("name", "compress"), [("f.pcap.gz", None), ("f.pcap", "xz"), ("f.pcap.gz", "none")])

@@ -12,6 +12,7 @@ from typing import Any, Final
 import pytest
 
 import cbpf
+from cbpf.capture.file_parts import WrittenPart
 from cbpf.capture.native import encoder
 from support.captures import TRAFFIC, VARIANTS, Pcapng, Variant, as_pcapng, clipped, decoded, encoded
 from support.command_line import CommandLine
@@ -55,14 +56,14 @@ def test_a_pcap_keeps_its_layout(name: str, snaplen: int) -> None:
 def test_machine_code_truncates(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("llvmlite", reason="needs llvmlite")
     rows: list[int] = []
-    write = encoder.Encoder.write
+    write_part = encoder.Encoder.write_part
 
-    def recorded(self: Any, encoding: Any, accepted: Any, origin: int, row: int, output: Any) -> int:
-        end = write(self, encoding, accepted, origin, row, output)
-        rows.append(end - row)
-        return end
+    def recorded(self: Any, encoding: Any, accepted: Any, origin: int, begin: int, *others: Any) -> WrittenPart:
+        part = write_part(self, encoding, accepted, origin, begin, *others)
+        rows.append(part.end - begin)
+        return part
 
-    monkeypatch.setattr(encoder.Encoder, "write", recorded)
+    monkeypatch.setattr(encoder.Encoder, "write_part", recorded)
     for container in ("pcap", "pcapng"):
         assert written(TRAFFIC, engine="llvm", container=container, snaplen=7)
         assert sum(rows) == len(RECORDS)

@@ -4,7 +4,7 @@ import ctypes
 import errno
 import os
 import select
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 
 from .._typing import Final
@@ -26,10 +26,19 @@ def write_ranges(descriptor: int, ranges: int, count: int, sums: int) -> None:
     *ranges* is the address of the array. *sums* is the address of 64-bit numbers, the total length in bytes of each
     BATCH ranges: reading every length from Python would take longer than writing.
     """
-    lengths = (ctypes.c_uint64 * -(-count // BATCH)).from_address(sums) if count else ()
-    for index, length in enumerate(lengths):
+    for index, length in enumerate(_lengths(count, sums)):
         first = ranges + index * BATCH * _IOVEC_SIZE
         _write_batch(descriptor, first, min(BATCH, count - index * BATCH), length)
+
+
+def total_length(count: int, sums: int) -> int:
+    """Return the total length in bytes of *count* ranges, given the address of the sums of `write_ranges`."""
+    return sum(_lengths(count, sums))
+
+
+def _lengths(count: int, sums: int) -> Iterable[int]:
+    """Return the total length of each batch of ranges."""
+    return (ctypes.c_uint64 * -(-count // BATCH)).from_address(sums) if count else ()
 
 
 def _write_batch(descriptor: int, ranges: int, count: int, length: int) -> None:

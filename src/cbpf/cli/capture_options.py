@@ -125,7 +125,7 @@ def rotation_options(command: Function) -> Function:
 
 
 _SIZE_HELP: Final = "Begin another file when one has more than SIZE million bytes (suffixes k, m, g: KiB, MiB, GiB)."
-_SECONDS_HELP: Final = "Begin another file after SECONDS of packet time; -w is a time format such as out-%H%M%S.pcap."
+_SECONDS_HELP: Final = "Begin another file after SECONDS of packet time; FILE is a time format such as out-%H%M%S.pcap."
 _FILES_HELP: Final = "With -C, number FILES files and replace the earliest; with -G alone, stop after FILES files."
 _UNITS: Final = {"": 1_000_000, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 

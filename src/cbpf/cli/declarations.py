@@ -51,6 +51,11 @@ class Option(NamedTuple):
     shows_default: bool | str = False
     help: str = ""
 
+    @property
+    def shown_name(self) -> str:
+        """The name in messages: the longest one."""
+        return max(self.names, key=len)
+
     def value(self, given: Sequence[str]) -> Any:
         """Return the value of the function, from texts of the command line; raise `ValueError` if one is invalid."""
         if self.counted:
@@ -88,6 +93,11 @@ class Argument(NamedTuple):
     divided: bool = False
     metavar: str | None = None
 
+    @property
+    def shown_name(self) -> str:
+        """The name in messages: that of one value in help texts."""
+        return (self.metavar or self.parameter.upper()).removesuffix("...")
+
     def value(self, given: Sequence[str], following: int = 0) -> Any:
         """Return the value of the function, from texts of the command line; raise `ValueError` if one is invalid.
 
@@ -123,10 +133,9 @@ class Command(NamedTuple):
         """Return whether an option has a name."""
         return any(isinstance(entry, Option) and name in entry.names for entry in self.parameters)
 
-    def option_of(self, parameter: str) -> str | None:
-        """Return the longest name of the option for a parameter of the function, or None."""
-        options = (entry for entry in self.parameters if isinstance(entry, Option))
-        return next((max(entry.names, key=len) for entry in options if entry.parameter == parameter), None)
+    def name_of(self, parameter: str) -> str | None:
+        """Return the longest name of the option for a parameter of the function, or that of the argument, or None."""
+        return next((entry.shown_name for entry in self.parameters if entry.parameter == parameter), None)
 
 
 class Group(NamedTuple):
@@ -194,8 +203,8 @@ class Invocation:
             raise
         except cbpf.FieldError as error:
             path, colon, rest = str(error).partition(":")
-            name = self.command.option_of(path.rpartition(".")[2])
-            if colon and name is not None:  # the user knows the option, and not the parameter that it becomes
+            name = self.command.name_of(path.rpartition(".")[2])
+            if colon and name is not None:  # the user knows this name, and not the parameter
                 error.args = (f"{name}:{rest}",)
             raise
         except cbpf.VerificationError as error:

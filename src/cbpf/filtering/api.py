@@ -31,7 +31,7 @@ ContainerChoice: TypeAlias = Literal["same", "pcap", "pcapng"]
 """The format of a written capture: that of the source, or one by its name."""
 
 
-@with_checks("filter", "count", "invert", "snaplen", "engine", "dialect", "as_socket", "progress")
+@with_checks("filter", "count", "rotation", "invert", "snaplen", "engine", "dialect", "as_socket", "progress")
 def filter_capture(
     source: Source | Iterable[Source],
     target: Target,
@@ -84,8 +84,7 @@ def filter_capture(
             compressed by up to four threads.
         count: Stop after this number of accepted packets, 1 to 2**63 - 1; None: no limit.
         rotation: Write one file after another, with names made from *target*, which must be a path. Each file appears
-            when it is complete, and after an error those before it remain. None of them may be a source. The captures
-            are then filtered in Python.
+            when it is complete, and after an error those before it remain. None of them may be a source.
         invert: Copy the packets that do not match instead.
         since: Copy only packets with this time or a later one, in the forms of `read_capture`. Times relative to the
             first packet are relative to that of each source.
@@ -125,7 +124,7 @@ def filter_capture(
     if rotation is not None:
         from .rotation import rotated_path
 
-        target = rotated_path(target, rotation)
+        target = rotated_path("filter_capture.target", target, rotation)
     outputs = [_NO_OUTPUT, target] if invert else [target, _NO_OUTPUT]
     times = _time_range("filter_capture", since, until)
     chosen = _sample("filter_capture", sample, seed)
@@ -136,7 +135,7 @@ def filter_capture(
     return _filter("filter_capture", source, [filter], outputs, options)[0]
 
 
-@with_checks("snaplen", "engine", "dialect", "as_socket", "progress")
+@with_checks("snaplen", "rotation", "engine", "dialect", "as_socket", "progress")
 def split_capture(
     source: Source | Iterable[Source],
     routes: Mapping[str, Target] | Iterable[tuple[Filter, Target]],
@@ -149,6 +148,7 @@ def split_capture(
     snaplen: int | None = None,
     container: ContainerChoice = "same",
     compress: str | None = None,
+    rotation: "Rotation | None" = None,
     engine: "EngineName" = "auto",
     dialect: Dialect = PCAP,
     as_socket: bool = False,
@@ -170,6 +170,8 @@ def split_capture(
         container: The format of the targets: "same", "pcap" or "pcapng".
         compress: The compression of the targets; None: the one that the file name of each requires. More than 32
             targets have smaller frames, so that 256 MiB of memory suffice for those that are incomplete.
+        rotation: Write one file after another for each target, which must be a path, or None. Each target begins
+            another file by itself, and the run ends when all targets have their last file.
         engine: The execution engine.
         dialect: The dialect whose rules verify and run the programs.
         as_socket: Apply the filters to the view that a live packet socket would have had of each packet.
@@ -180,7 +182,7 @@ def split_capture(
 
     Raises:
         CaptureError: A source or target cannot be read or written, a packet does not fit in the format, or two routes
-            have the same target.
+            have the same target, or the same file in a rotation.
         DamagedCapture: A source is truncated or corrupt; the `summaries` of the exception have the counts.
         ExpressionError: An expression is invalid, or fits no interface.
         FieldError: An argument is out of range, or there is no route.
@@ -192,12 +194,19 @@ def split_capture(
     (18, 480, 407)
     """
     pairs = route_pairs("split_capture.routes", routes)
-    targets = [target for _, target in pairs] + [rest]
+    targets: list[Target] = [target for _, target in pairs] + [rest]
+    if rotation is not None:
+        from .rotation import rotated_paths
+
+        places = ["split_capture.routes"] * len(pairs) + ["split_capture.rest"]
+        targets = rotated_paths(list(zip(places, targets, strict=True)), rotation)
     require_different(targets)
     times = _time_range("split_capture", since, until)
     chosen = _sample("split_capture", sample, seed)
     size = UNLIMITED if snaplen is None else snaplen
-    options = _RunOptions(container, compress, size, engine, dialect, as_socket, None, None, times, chosen, progress)
+    options = _RunOptions(
+        container, compress, size, engine, dialect, as_socket, None, rotation, times, chosen, progress
+    )
     return _filter("split_capture", source, [filter for filter, _ in pairs], list(targets), options)
 
 
@@ -247,7 +256,7 @@ def _filter(
     with open_readers(sources, format_name) as readers:
         writers = [_make_writer(target, readers, format_name, options.snaplen) for target in targets]
         size = total_size(sources)
-        is_native = options.rotation is None and is_native_chosen(filters, options.engine, size)
+        is_native = is_native_chosen(filters, options.engine, size)
         bound_filters = bind_filters(
             filters, options.engine, options.dialect, size, is_native=is_native, as_socket=options.as_socket
         )
@@ -275,17 +284,16 @@ def _open_sinks(
     readers: list[CaptureReader],
     rotation: "Rotation | None",
 ) -> Iterator[list[Sink]]:
-    """Open the targets, and yield a sink for each writer; of a rotated target, there is one."""
+    """Open the targets, and yield a sink for each writer."""
     if rotation is None:
         compressions = [reader.compression for reader in readers]
         with open_targets(choices, sources, compressions) as outputs:
             yield [Sink(writer, output) for writer, output in zip(writers, outputs, strict=True)]
         return
-    from .rotation import rotating_sink
+    from .rotation import rotating_sinks
 
-    (writer,), (choice,) = writers, choices
-    with rotating_sink(writer, rotation, choice, sources, readers) as sink:
-        yield [sink]
+    with rotating_sinks(writers, choices, sources, readers, rotation) as sinks:
+        yield sinks
 
 
 _NO_OUTPUT: Final = object()  # the target of packets that are neither written nor counted

@@ -21,6 +21,15 @@ from .bound_filter import Filter, check_filter
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
 
+
+def _check_rotation(path: str, value: Any) -> Any:
+    if value is None:
+        return None
+    from .rotation import Rotation
+
+    return instance_of(Rotation)(path, value)
+
+
 _CHECKS: Final[dict[str, Check]] = {
     "as_socket": flag,
     "capture": instance_of(CaptureReader),
@@ -32,6 +41,7 @@ _CHECKS: Final[dict[str, Check]] = {
     "invert": flag,
     "optimizer": check_optimizer,
     "progress": optional(function),
+    "rotation": _check_rotation,
     "snaplen": optional(within(1, 262_144, "a snapshot length")),
 }
 

@@ -9,6 +9,7 @@ from collections.abc import Hashable
 from .._named_tuple import NamedTuple
 from .._typing import Final
 from ..capture.base import NO_PACKET, RecordSpan, RecordWriter
+from ..capture.file_parts import NO_LIMITS, FileLimits, WrittenPart
 from ..capture.native.abi import NO_INTERFACE
 from ..capture.native.encoder import Encoder, PreparedEncoding
 from ..capture.native.output_memory import AcceptedColumns
@@ -17,6 +18,7 @@ from ..capture.native.scanner import ScannedRecords
 from ..capture.output import Output
 from ..capture.packets import PacketColumns
 from ..capture.reader import CaptureReader
+from .divided_records import DividedRecords
 from .python_run import AcceptedRecords
 
 _MAX_ROWS: Final = 64  # records that Python encodes before machine code is tried again
@@ -48,17 +50,23 @@ class Conversion:
         ]
         return ConvertedResult(result.packets, result.bytes, accepted)
 
-    def write(
-        self, writer: RecordWriter, accepted: AcceptedColumns, origin: int | None, row: int, output: Output
-    ) -> int:
-        """Write records from a row on by machine code; return the row after the last one written.
+    def write_part(
+        self,
+        writer: RecordWriter,
+        accepted: AcceptedColumns,
+        origin: int | None,
+        begin: int,
+        output: Output,
+        limits: FileLimits,
+    ) -> WrittenPart:
+        """Write records from a row on by machine code, which may write none of them.
 
         *origin* is the address of their source, or None if machine code may not read it.
         """
         encoding = self._encoding(writer)
-        return (
-            row if encoding is None or origin is None else self._encoder.write(encoding, accepted, origin, row, output)
-        )
+        if encoding is None or origin is None:
+            return WrittenPart(begin, 0, 0)
+        return self._encoder.write_part(encoding, accepted, origin, begin, output, limits)
 
     def _encoding(self, writer: RecordWriter) -> PreparedEncoding | None:
         key = (writer.record_format, len(self._reader.container.interfaces))
@@ -100,22 +108,28 @@ class ConvertedRecords:
     def __init__(self, conversion: Conversion, accepted: AcceptedColumns, columns: PacketColumns | None) -> None:
         self.packets: Final[int] = accepted.packets
         self.bytes: Final[int] = accepted.bytes
+        self.count: Final[int] = accepted.row_count
         self._accepted = accepted
         self._conversion = conversion
         self._columns = columns
+        self._step = 1  # the number of records that Python encodes if machine code does not
 
     def write_to(self, writer: RecordWriter, output: Output) -> None:
         """Write the records in the format of *writer*, up to the first that does not fit in it, which is an error."""
-        columns, count = self._columns, self._accepted.row_count
-        if columns is None or writer.discards:
-            return
-        row, step = 0, 1  # *step*: the number of records that Python encodes if machine code does not
-        while row < count:
-            origin = columns.source.address()
-            end = self._conversion.write(writer, self._accepted, origin, row, output)
-            if end == row:
-                end, step = min(row + step, count), min(2 * step, _MAX_ROWS)
-                self._conversion.records(columns, slice(row, end)).write_to(writer, output)
-            else:
-                step = 1
-            row = end
+        begin = 0
+        while begin < self.count and not writer.discards:
+            begin = self.write_part(begin, writer, output, NO_LIMITS).end
+
+    def write_part(self, begin: int, writer: RecordWriter, output: Output, limits: FileLimits) -> WrittenPart:
+        """Write records from an index on, at most up to the one that begins another file."""
+        columns = self._columns
+        assert columns is not None
+        part = self._conversion.write_part(writer, self._accepted, columns.source.address(), begin, output, limits)
+        if part.end > begin or part.is_complete:
+            self._step = 1
+            return part
+        rows = slice(begin, min(begin + self._step, self.count))
+        self._step = min(2 * self._step, _MAX_ROWS)
+        records = self._conversion.records(columns, rows)
+        part = DividedRecords(records, timed=limits.until_ns is not None).write_part(0, writer, output, limits)
+        return part._replace(end=begin + part.end)

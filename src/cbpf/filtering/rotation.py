@@ -2,21 +2,24 @@
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from itertools import repeat
+from functools import partial
 
 from .._record import Record
 from .._typing import Annotated, Any, Final, Self
-from .._validators import instance_of, optional, within
-from ..capture.base import SECOND, RecordWriter, has_packet
+from .._validators import optional, within
+from ..capture.base import SECOND, RecordWriter
 from ..capture.compression_kinds import compression_suffix
+from ..capture.file_parts import FileLimits, WrittenPart
 from ..capture.output import Output
+from ..capture.outputs import open_output
 from ..capture.reader import CaptureReader
 from ..capture.source_stream import Source
 from ..errors import CaptureError, FieldError
+from .divided_records import DividedRecords
 from .python_run import AcceptedRecords
-from .run import Sink
+from .run import Accepted, Sink
 from .targets import TargetChoice, open_new_target
 
 OpenFile = Callable[[str], AbstractContextManager[list[Output]]]
@@ -86,34 +89,50 @@ class Rotation(Record):
 
 
 @contextmanager
-def rotating_sink(
-    writer: RecordWriter,
-    rotation: Rotation,
-    choice: TargetChoice,
+def rotating_sinks(
+    writers: Sequence[RecordWriter],
+    choices: Sequence[TargetChoice],
     sources: Sequence[Source],
     readers: Sequence[CaptureReader],
-) -> Iterator["RotatingSink"]:
-    """Open the sink of a rotated target, whose path `rotated_path` returned."""
+    rotation: Rotation,
+) -> Iterator[list[Sink]]:
+    """Open the sinks of targets, whose paths `rotated_path` returned; packets are only counted if a target is None."""
 
-    def open_file(name: str) -> AbstractContextManager[list[Output]]:
+    def open_file(choice: TargetChoice, name: str) -> AbstractContextManager[list[Output]]:
         return open_new_target(choice._replace(target=name), sources)
 
-    with RotatingOutput(open_file) as output:
-        yield RotatingSink(writer, output, rotation, choice.target, readers)
+    sinks: list[Sink] = []
+    owners: dict[str, RotatingSink] = {}
+    with ExitStack() as stack:
+        for writer, choice in zip(writers, choices, strict=True):
+            if choice.target is None:
+                sinks.append(Sink(writer, stack.enter_context(open_output(None))))
+            else:
+                output = stack.enter_context(RotatingOutput(partial(open_file, choice)))
+                sinks.append(RotatingSink(writer, output, rotation, choice.target, readers, owners))
+        yield sinks
 
 
-def rotated_path(target: Any, rotation: Rotation) -> str:
-    """Return the path of a rotated target; raise `FieldError` if *rotation* is none, or not one for this target."""
-    instance_of(Rotation)("filter_capture.rotation", rotation)
+def rotated_path(place: str, target: Any, rotation: Rotation) -> str:
+    """Return the path of a target, the argument *place*; raise `FieldError` if it cannot be rotated."""
     if not isinstance(target, str | os.PathLike) or os.fspath(target) in ("", "-"):
-        raise FieldError("filter_capture.target: a rotation requires a path")
+        raise FieldError(f"{place}: a rotation requires a path")
     path = os.fsdecode(target)
     if os.path.exists(path) and not os.path.isfile(path):
-        raise FieldError(f"filter_capture.target: {path!r} is not a regular file, and a rotation writes only those")
+        raise FieldError(f"{place}: {path!r} is not a regular file, and a rotation writes only those")
     if rotation.seconds is not None and "%" not in path:
         fact = "is not a time format, so each file would replace the one before"
-        raise FieldError(f"filter_capture.target: {path!r} {fact}; example: out-%Y%m%d-%H%M%S.pcap")
+        raise FieldError(f"{place}: {path!r} {fact}; example: out-%Y%m%d-%H%M%S.pcap")
     return path
+
+
+def rotated_paths(targets: Sequence[tuple[str, Any]], rotation: Rotation) -> list[Any]:
+    """Return the paths of targets, each given with its argument; those that are None remain, unless all are."""
+    paths = [None if target is None else rotated_path(place, target, rotation) for place, target in targets]
+    if not any(paths):
+        place, _ = targets[0]
+        raise FieldError(f"{place}: a rotation requires a path")
+    return paths
 
 
 class RotatingOutput(Output):
@@ -137,17 +156,22 @@ class RotatingOutput(Output):
         (self._current,) = self._files.enter_context(self._open_file(name))
         self.size = 0
 
+    def write_ranges(self, ranges: int, count: int, sums: int) -> None:
+        """Write ranges of memory to the current file."""
+        from ..capture.iovec import total_length
+
+        self.size += total_length(count, sums)
+        self._current.write_ranges(ranges, count, sums)
+
     def _write_current(self, data: bytes) -> None:
         self._current.write(data)
         self.size += len(data)
 
 
 class RotatingSink(Sink):
-    """The sink of a rotated target; each file is a complete capture.
+    """The sink of a rotated target; each file is a complete capture."""
 
-    It consumes results of Python only, because the native scanner does not return the positions of single records.
-    """
-
+    divides = True
     _output: RotatingOutput
 
     def __init__(
@@ -157,7 +181,9 @@ class RotatingSink(Sink):
         rotation: Rotation,
         pattern: str,
         readers: Sequence[CaptureReader],
+        owners: dict[str, "RotatingSink"],
     ) -> None:
+        """Create the sink; *owners* has the sink of each file that was written in this run."""
         super().__init__(writer, output)
         self._rotation: Final = rotation
         self._pattern: Final = pattern
@@ -168,12 +194,15 @@ class RotatingSink(Sink):
         self._number = 0
         self._packets_of_earlier_files = 0
         self._names: set[str] = set()
+        self._owners: Final = owners
 
     def begin(self) -> None:
         """Write nothing: the first file is opened for the first source, whose first packet decides its name."""
 
     def begin_source(self, reader: CaptureReader) -> None:
         """Write the bytes that precede the records of a source, in the first file after those that begin the file."""
+        if self.is_full:
+            return
         self._reader = reader
         if self._names:
             super().begin_source(reader)
@@ -186,46 +215,28 @@ class RotatingSink(Sink):
         super().begin()
         super().begin_source(reader)
 
-    def consume(self, accepted: AcceptedRecords) -> None:  # type: ignore[override]  # of Python only
-        """Write and count accepted records; after the last file, those that follow are ignored.
+    def consume(self, accepted: Accepted) -> None:
+        """Write and count accepted records; after the last file, those that follow are ignored."""
+        records: Any = accepted
+        if isinstance(accepted, AcceptedRecords):
+            records = DividedRecords(accepted, timed=self._rotation.seconds is not None)
+        index = 0
+        while index < records.count and not self.is_full:
+            limits = self._limits()
+            part: WrittenPart = records.write_part(index, self.writer, self._output, limits)
+            index = part.end
+            self.packets += part.packets
+            self.bytes += part.bytes
+            if part.is_complete and limits.is_late(part.time_ns):
+                self._next_interval(part.time_ns)
+            elif part.is_complete:
+                self._next_number()
 
-        Records that are copied are written together, up to where another file begins. Others are written one by one,
-        because their sizes are not known before.
-        """
-        if self.is_full:
-            return
-        copies, begin, pending = self.writer.copies(accepted.source), 0, 0  # *pending*: bytes that are not yet written
-        for index, (record, time_ns) in enumerate(zip(accepted.records, self._times(accepted), strict=False)):
-            start, _, _, end, _, _ = record
-            if has_packet(record):
-                is_late = self._is_late(time_ns)
-                if is_late or not copies or self._is_too_large(pending):
-                    self._write(accepted, begin, index)
-                    begin, pending = index, 0
-                if is_late:
-                    self._next_interval(time_ns)
-                    if self.is_full:
-                        return
-                elif self._is_too_large() and self.packets > self._packets_of_earlier_files:
-                    self._next_number()
-            pending += end - start
-        self._write(accepted, begin, len(accepted.records))
-
-    def _times(self, accepted: AcceptedRecords) -> Iterable[int | None]:
-        if self._rotation.seconds is None:
-            return repeat(None)
-        return accepted.source.times_ns(accepted.buffer, accepted.records)
-
-    def _write(self, accepted: AcceptedRecords, begin: int, end: int) -> None:
-        if begin < end:
-            super().consume(accepted._replace(records=accepted.records[begin:end]))
-
-    def _is_late(self, time_ns: int | None) -> bool:
-        seconds = self._rotation.seconds
-        return seconds is not None and time_ns is not None and time_ns // SECOND - self._start >= seconds
-
-    def _is_too_large(self, pending: int = 0) -> bool:
-        return self._rotation.size is not None and self._output.size + pending > self._rotation.size
+    def _limits(self) -> FileLimits:
+        """Return the current file and its limits."""
+        size, seconds = self._rotation.size, self._rotation.seconds
+        until_ns = None if seconds is None else (self._start + seconds) * SECOND
+        return FileLimits(self._output.size, self.packets - self._packets_of_earlier_files, size, until_ns)
 
     def _next_interval(self, time_ns: int | None) -> None:
         """Open the first file of another interval, or end the run after the last one."""
@@ -253,6 +264,9 @@ class RotatingSink(Sink):
 
     def _open(self) -> None:
         name = self._rotation.file_name(self._pattern, number=self._number, start=self._start)
+        owner = self._owners.setdefault(os.path.realpath(name), self)
+        if owner is not self:
+            raise CaptureError(f"{name}: is also a file of the target {owner._pattern}; choose names that differ")
         if name in self._names and not self._rotation.replaces_files:
             fact = "would be replaced by a later file of this run"
             raise CaptureError(f"{name}: {fact}; a time format with seconds gives each file a name of its own")

@@ -19,7 +19,7 @@ with every engine, in whatever pieces the capture arrived.
 import time
 
 from .._stdlib import closing, partial
-from .._typing import TYPE_CHECKING, Any, Callable, Generator, Protocol, Sequence, TypeAlias
+from .._typing import TYPE_CHECKING, Any, Callable, ClassVar, Generator, Literal, Protocol, Sequence, TypeAlias
 from ..capture.base import RecordWriter, end_of
 from ..capture.output import Output
 from ..capture.reader import CHUNK_SIZE, CaptureReader, Chunk
@@ -72,10 +72,12 @@ class FilterResult(Protocol):
 class Sink:
     """The output of the packets that a filter accepts, or of those that no filter accepts, with their count.
 
-    *is_full* indicates that it consumes no more packets, which ends the run.
+    *is_full* indicates that it consumes no more packets; the run ends when this holds for all written outputs.
+    *divides* indicates that it writes accepted records in several parts.
     """
 
     is_full = False
+    divides: ClassVar[bool] = False
 
     def __init__(self, writer: RecordWriter, output: Output) -> None:
         self.writer = writer
@@ -128,6 +130,7 @@ class FilterRun:
         self._filters = filters
         self._sinks = sinks
         self._used_sinks = [sink for sink in sinks if sink is not None]
+        self._written_sinks = [sink for sink in self._used_sinks if not sink.writer.discards]
         self._collects = [sink is not None for sink in sinks]
         self._limit = limit
         self._native = native
@@ -211,8 +214,7 @@ class FilterRun:
         copies = all(sink.writer.copies(reader.container) for sink in self._used_sinks)
         if not copies:
             yield from self._first_results(reader, python)
-        edits = any(sink.writer.edits(reader.container) for sink in self._used_sinks)
-        output = ScanOutput("ranges" if copies else "records" if edits else "packets", bounds, self._sample)
+        output = ScanOutput(self._scan_kind(reader, copies=copies), bounds, self._sample)
         classify, stops_early = partial(native_classes, self._filters), self._limit is not None
         with (
             NativeRun(reader, classify, self._collects, output, stops_early=stops_early) as native,
@@ -224,6 +226,15 @@ class FilterRun:
                     yield converted(result, python.packets - result.packets)
                 else:
                     yield result
+
+    def _scan_kind(
+        self, reader: CaptureReader, *, copies: bool
+    ) -> 'Literal["ranges", "extents", "packets", "records"]':
+        """Return the form in which machine code is to return records, which all sinks copy if *copies*."""
+        if copies:
+            is_divided = self._sample is not None or any(sink.divides for sink in self._used_sinks)
+            return "extents" if is_divided else "ranges"
+        return "records" if any(sink.writer.edits(reader.container) for sink in self._used_sinks) else "packets"
 
     def _first_results(self, reader: CaptureReader, python: PythonRun) -> Generator[FilterResult, None, None]:
         """Yield results of Python until all writers have decided the format of records, for one chunk or a few.
@@ -250,7 +261,7 @@ class FilterRun:
             raise result.error
 
     def _limit_is_reached(self) -> bool:
-        if any(sink.is_full for sink in self._used_sinks):
+        if self._written_sinks and all(sink.is_full for sink in self._written_sinks):
             return True
         return self._limit is not None and self._used_sinks[0].packets >= self._limit
 

@@ -101,6 +101,24 @@ COLUMN_STARTS: Final = dict(zip(COLUMNS, accumulate(ITEM_SIZES.values(), initial
 ROW_BYTES: Final = sum(ITEM_SIZES.values())
 
 
+class CurrentFile(ctypes.Structure):
+    """The output file that records are written to, and the limits at which another file begins.
+
+    *size* is that of the file in bytes, *packets* the number of its packets, and *bytes* that of their captured bytes.
+    A packet begins another file if this one has packets and more than *max_size* bytes, or if the time of the packet,
+    plus 2**63, is greater than *last*. Then *is_complete* is 1, otherwise 0.
+    """
+
+    _fields_ = (
+        ("size", ctypes.c_uint64),
+        ("packets", ctypes.c_uint64),
+        ("bytes", ctypes.c_uint64),
+        ("max_size", ctypes.c_uint64),
+        ("last", ctypes.c_uint64),
+        ("is_complete", ctypes.c_uint64),
+    )
+
+
 class EncodeRequest(ctypes.Structure):
     """Packets to encode as records of a format.
 
@@ -109,8 +127,8 @@ class EncodeRequest(ctypes.Structure):
     packet of which as many bytes would be encoded is not. The records go to *buffer*, which has space for *capacity*
     bytes.
 
-    The results: *row* is the first row that was not encoded, because the buffer was full or the packet did not fit in
-    the format, and *size* the number of bytes in the buffer.
+    The results: *row* is the first row that was not encoded, because the buffer was full, the packet did not fit in the
+    format, or it begins another file; *size* is the number of bytes in the buffer, and *file* is updated.
     """
 
     _fields_ = (
@@ -124,6 +142,7 @@ class EncodeRequest(ctypes.Structure):
         ("buffer", ctypes.c_void_p),
         ("capacity", ctypes.c_uint64),
         ("size", ctypes.c_uint64),
+        ("file", CurrentFile),
     )
 
 
@@ -131,11 +150,9 @@ class SampleRequest(ctypes.Structure):
     """Accepted packets among which those of a sample are chosen, and the results.
 
     *columns*, of *rows* rows, are those of a `ColumnOutput`; the packets are *count* rows from the first on, and
-    *before* packets of the capture precede the window. *seed* and *interval* are those of `sampling.Sample`. *origin*
-    is the address from which positions count.
+    *before* packets of the capture precede the window. *seed* and *interval* are those of `sampling.Sample`.
 
-    The results: *count* is the number of rows that remain, and *output* has the number of packets, the bytes captured
-    of them, and, if *ranges* and *sums* are not null, the ranges of their records.
+    The results: *count* is the number of rows that remain, and *packets* and *bytes* are those of `FilterOutput`.
     """
 
     _fields_ = (
@@ -145,8 +162,28 @@ class SampleRequest(ctypes.Structure):
         ("before", ctypes.c_uint64),
         ("seed", ctypes.c_uint64),
         ("interval", ctypes.c_uint64),
+        ("packets", ctypes.c_uint64),
+        ("bytes", ctypes.c_uint64),
+    )
+
+
+class RangeRequest(ctypes.Structure):
+    """Extents of records from which ranges of memory are made, and the results.
+
+    *columns*, of *rows* rows, are those of a `ColumnOutput`, whose positions count from *origin*. The records are rows
+    *row* to *count*.
+
+    The results: *row* is the first row without a range, *output* has the ranges, and *file* is updated.
+    """
+
+    _fields_ = (
+        ("columns", ctypes.c_void_p),
+        ("rows", ctypes.c_uint64),
         ("origin", ctypes.c_uint64),
+        ("row", ctypes.c_uint64),
+        ("count", ctypes.c_uint64),
         ("output", FilterOutput),
+        ("file", CurrentFile),
     )
 
 
@@ -259,7 +296,7 @@ UNTIMED: Final = 1 << 31  # the packet has no time stamp
 
 
 def column_names(kind: str) -> tuple[str, ...]:
-    """Return the names of the columns of an output of this kind (`ScanOutput.scanned`)."""
+    """Return the names of the columns of an output of this kind (`ScanOutput.kind`)."""
     return _INPUT_COLUMNS if kind == "inputs" else tuple(COLUMNS)
 
 

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from ..._typing import TYPE_CHECKING, Final
 from ...engines.llvm import jit
 from ...packet.host_order import ByteOrder
+from ..file_parts import FileLimits, WrittenPart
 from .abi import EncodeRequest
+from .current_file import current_file, written_part
 from .format_code import NativeEncoding
 from .output_memory import AcceptedColumns
 
@@ -34,31 +36,38 @@ class Encoder:
     def __init__(self) -> None:
         self._buffer = ctypes.c_char.from_buffer(mmap.mmap(-1, BUFFER_SIZE))
 
-    def write(
-        self, encoding: PreparedEncoding, accepted: AcceptedColumns, origin: int, row: int, output: "Output"
-    ) -> int:
+    def write_part(
+        self,
+        encoding: PreparedEncoding,
+        accepted: AcceptedColumns,
+        origin: int,
+        begin: int,
+        output: "Output",
+        limits: FileLimits,
+    ) -> WrittenPart:
         """Encode packets from a row on, as many as the buffer has space for, and write their records.
 
-        *origin* is that of the scan. Return the row after the last packet written: the same row if the packet there
-        does not fit in the format or the buffer.
+        *origin* is that of the scan. The part is empty if the first packet does not fit in the format or the buffer, or
+        begins another file.
         """
         address = ctypes.addressof(self._buffer)
         request = EncodeRequest(
             columns=accepted.memory,
             rows=accepted.rows,
             origin=origin,
-            row=row,
+            row=begin,
             count=accepted.row_count,
             limits=ctypes.addressof(encoding.limits),
             snaplen=encoding.snaplen,
             buffer=address,
             capacity=BUFFER_SIZE,
+            file=current_file(limits),
         )
         encoding.call(ctypes.addressof(request))
         if request.size:
             ranges, sums = (ctypes.c_uint64 * 2)(address, request.size), ctypes.c_uint64(request.size)
             output.write_ranges(ctypes.addressof(ranges), 1, ctypes.addressof(sums))
-        return int(request.row)
+        return written_part(request.row, request.file, limits, accepted)
 
 
 def load_encoder(records: str, byte_order: ByteOrder, codegen: "Callable[[], RecordEncoder]") -> jit.Code:

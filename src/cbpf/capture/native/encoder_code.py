@@ -3,10 +3,11 @@
 from ..._named_tuple import NamedTuple
 from ..._typing import Final, Protocol
 from ...engines.llvm.ir import I32, I64, Function, IRValue, module_text
-from .abi import COLUMN_STARTS, ITEM_SIZES, EncodeRequest
+from .abi import EncodeRequest
+from .column_access import ColumnAccess, FileAccess
 
-_NUMBERS: Final = ("rows", "row", "count", "snaplen", "capacity")
-_ADDRESSES: Final = ("columns", "origin", "limits", "buffer")
+_NUMBERS: Final = ("row", "count", "snaplen", "capacity")
+_ADDRESSES: Final = ("origin", "limits", "buffer")
 _BLOCK: Final = 32  # bytes that are copied in one step of a loop
 
 
@@ -41,21 +42,27 @@ class EncoderCodegen:
         self._swapped = swapped
         self._inputs = {name: self._field(name).load(8) for name in _NUMBERS}
         self._inputs |= {name: self._field(name).load_pointer() for name in _ADDRESSES}
+        self._columns = ColumnAccess(self._field("columns").load_pointer(), self._field("rows").load(8))
 
     def text(self) -> str:
         """Return the module with the function, which returns 0."""
         function = self.function
         row = function.variable(I64, self._inputs["row"])
         size = function.variable(I64, 0)
+        file = FileAccess(function, self._columns, self._field("file"))
         with function.loop():
             function.break_if(row.value >= self._inputs["count"])
+            function.break_if(file.begins_another(row.value))
             packet = self._packet(row.value)
             max_size = self._encoder.max_size(self, packet)
             function.break_if(max_size > self._inputs["capacity"] - size.value)
-            size.value = size.value + self._encoder.write(self, packet, self._inputs["buffer"].gep(size.value))
+            record_size = self._encoder.write(self, packet, self._inputs["buffer"].gep(size.value))
+            file.add(row.value, record_size, packet.available)
+            size.value = size.value + record_size
             row.value = row.value + 1
         self._field("row").store(row.value)
         self._field("size").store(size.value)
+        file.finish()
         function.ret(0)
         return module_text(function)
 
@@ -63,17 +70,13 @@ class EncoderCodegen:
         return self.function["request"].gep(getattr(EncodeRequest, name).offset)
 
     def _packet(self, row: IRValue) -> PacketValues:
-        start = self._cell("starts", row)
+        columns = self._columns
+        start = columns.item("starts", row)
         address = self._inputs["origin"].gep(start)
-        available, snaplen = self._cell("ends", row) - start, self._inputs["snaplen"]
+        available, snaplen = columns.item("ends", row) - start, self._inputs["snaplen"]
         captured = (available > snaplen).select(snaplen, available)
         names = ("wire_lengths", "interfaces", "times_ns", "timed")
-        return PacketValues(address, available, captured, *(self._cell(name, row) for name in names))
-
-    def _cell(self, name: str, row: IRValue) -> IRValue:
-        """Return the item of a column."""
-        column = self._inputs["columns"].gep(self._inputs["rows"] * COLUMN_STARTS[name])
-        return column.gep(row * ITEM_SIZES[name]).load(ITEM_SIZES[name]).zext_or_trunc(I64)
+        return PacketValues(address, available, captured, *(columns.item(name, row) for name in names))
 
     def break_at_limit(self, packet: PacketValues) -> None:
         """Leave the loop if as many bytes of the packet would be encoded as the limit of its interface."""

@@ -14,19 +14,15 @@ if TYPE_CHECKING:
 class ScanOutput(NamedTuple):
     """The form in which a native scan returns accepted records, and the bounds of their times, or None for no bounds.
 
-    "ranges": the memory of the records, to be written; "packets": the packets as columns (`packets.PacketColumns`);
-    "inputs": the same, but only the columns that filters need; "records": all columns, with a row for each record
-    without a packet. Packets outside *sample* are not accepted.
+    "ranges": the memory of the records, to be copied; "extents": a row for each record, to be copied as a sample or to
+    several files; "packets": the packets as columns (`packets.PacketColumns`); "inputs": the same, but only the columns
+    that filters need; "records": all columns, with a row for each record without a packet. Packets outside *sample* are
+    not accepted.
     """
 
-    kind: Literal["ranges", "packets", "inputs", "records"] = "ranges"
+    kind: Literal["ranges", "extents", "packets", "inputs", "records"] = "ranges"
     bounds: "TimeBounds | None" = None
     sample: "Sample | None" = None
-
-    @property
-    def scanned(self) -> Literal["ranges", "packets", "inputs", "records", "extents"]:
-        """The form in which the scanner collects records; a sample of ranges is made of the extents of records."""
-        return "extents" if self.kind == "ranges" and self.sample is not None else self.kind
 
 
 class NativeScan(NamedTuple):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..reader import CaptureReader, Chunk
     from ..sampling import Sample
     from ..times import TimeBounds
-    from .sampler import Sampler
+    from .extents import RangeMemory
 
 _MIN_WINDOW: Final = 1 << 21  # minimum size in bytes of the window of a scanner for buffers
 _MIN_LANES_SIZE: Final = 1 << 20  # bytes of a buffer from which several lanes are faster; smaller ones are cached
@@ -84,7 +84,7 @@ class NativeRun:
         self._plan: ScanPlan | None = None
         self._plan_key: _PlanKey | None = None
         self._scanner: Scanner | None = None
-        self._sampler: Sampler | None = None
+        self._range_memory: RangeMemory | None = None
         self._scanned_buffer = memoryview(b"")
 
     def __enter__(self) -> Self:
@@ -110,7 +110,7 @@ class NativeRun:
             size = 0
             with closing(self.scan()) as results:
                 for scanned in results:
-                    result = self._sampled(scanned)
+                    result = self._prepared(scanned)
                     if not take(result):
                         self._stopped = True
                         break
@@ -126,15 +126,19 @@ class NativeRun:
                 return
             yield from read_chunk(chunk)
 
-    def _sampled(self, result: ScannedRecords) -> ScannedRecords:
-        """Return the packets of a result that are in the sample, or all if there is none."""
-        if self._output.sample is None:
-            return result
-        if self._sampler is None:
-            from .sampler import Sampler
+    def _prepared(self, result: ScannedRecords) -> ScannedRecords:
+        """Return the packets of a result that are in the sample, if there is one; extents are prepared to be copied."""
+        has_extents = self._output.kind == "extents"
+        if self._output.sample is not None:
+            from .sampler import sampled
 
-            self._sampler = Sampler(self._output.sample, makes_ranges=self._output.kind == "ranges")
-        return self._sampler.sampled(result, self._reader.packets_read)
+            result = sampled(self._output.sample, result, self._reader.packets_read, has_extents=has_extents)
+        if has_extents:
+            from .extents import RangeMemory, with_extents
+
+            self._range_memory = self._range_memory or RangeMemory()
+            result = with_extents(result, self._range_memory)
+        return result
 
     def _completes_record(self) -> bool:
         """Complete a buffered record of which only a part was read; return whether more bytes were read."""

@@ -49,6 +49,7 @@ from .time_scale import time_limits, time_scale
 
 if TYPE_CHECKING:
     from .codegen import OutputCodegen
+    from .extents import AcceptedExtents
     from .record_codegen import RecordCodegen
 
 WINDOW_SIZE: Final = 1 << 24
@@ -86,7 +87,7 @@ class ScannedRecords(NamedTuple):
     position: int
     packets: int
     bytes: int
-    accepted: Sequence[AcceptedRanges | AcceptedColumns]
+    accepted: "Sequence[AcceptedRanges | AcceptedColumns | AcceptedExtents]"
     memory: mmap.mmap | None
     origin: int
 
@@ -169,7 +170,7 @@ class Scanner:
 
 
 def _output_memory(plan: ScanPlan, window: int) -> OutputMemory:
-    kind = plan.output.scanned
+    kind = plan.output.kind
     if kind == "ranges":
         return RangeMemory(window, plan.collects)
     return ColumnMemory(window, plan.collects, column_names(kind))
@@ -363,14 +364,14 @@ def load_scanner(
 
         return scanner_code(codegen(), _output_codegen(output), swapped=is_swapped, bounded=bounded)
 
-    return jit.load_cached(f"scan {records} to {output.scanned}, bounded {bounded}, swapped {is_swapped}", write)
+    return jit.load_cached(f"scan {records} to {output.kind}, bounded {bounded}, swapped {is_swapped}", write)
 
 
 def _output_codegen(output: ScanOutput) -> "OutputCodegen":
-    if output.scanned == "ranges":
+    if output.kind == "ranges":
         from .range_output import RangeOutputCodegen
 
         return RangeOutputCodegen()
     from .column_output import ColumnOutputCodegen
 
-    return ColumnOutputCodegen(output.scanned)
+    return ColumnOutputCodegen(output.kind)

@@ -8,7 +8,7 @@ import cbpf
 
 from ..._text import counted
 from ..._typing import Any
-from ..capture_options import sample_options, snaplen_option, time_options, with_selection
+from ..capture_options import rotation_options, sample_options, snaplen_option, time_options, with_selection
 from ..declarations import argument, option, subcommand
 from ..options import (
     as_socket_option,
@@ -30,6 +30,7 @@ from ..values import FILE, ROUTE
 @argument("routes", metavar="EXPRESSION=FILE...", kind=ROUTE, multiple=True, required=True)
 @sources_option
 @option("--rest", kind=FILE, help="Write the packets that no expression accepts to FILE.")
+@rotation_options
 @time_options
 @sample_options
 @snaplen_option
@@ -44,6 +45,7 @@ def command(
     routes: tuple[str, ...],
     sources: tuple[str, ...],
     rest: str | None,
+    rotation: cbpf.Rotation | None,
     snaplen: int | None,
     container: Any,
     compress: str | None,
@@ -72,6 +74,7 @@ def command(
                 snaplen=snaplen,
                 container=container,
                 compress=compress,
+                rotation=rotation,
                 progress=progress,
                 **selection,
             )
