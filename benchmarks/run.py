@@ -30,6 +30,7 @@ from benchmarks.proofs import proofs
 from benchmarks.report import Results, Section, TopicResult, charts, document, from_json, goals_document, to_json
 from benchmarks.rotating import rotation
 from benchmarks.setting import Omitted, Setting
+from benchmarks.shape import shape
 from benchmarks.split import split
 from benchmarks.startup import startup
 from benchmarks.whole import whole
@@ -44,6 +45,7 @@ TOPICS: Final[dict[str, Callable[[Setting], Iterator[Section]]]] = {
     "compressed": compressed,
     "compress": compressing,
     "split": split,
+    "shape": shape,
     "iterate": iterating,
     "profile": profiling,
     "live": live,

@@ -13,8 +13,8 @@ BLOCK: Final = 50_000
 _FILE_HEADER: Final = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262_144, 1)
 _RECORD: Final = struct.Struct("<IIII")
 _TIME: Final = struct.Struct("<II")
-_START: Final = 1_700_000_000_000_000  # microseconds
-_GAP: Final = 7  # microseconds between packets
+START: Final = 1_700_000_000_000_000  # microseconds
+GAP: Final = 7  # microseconds between packets
 
 _PORTS: Final = (443, 80, 53, 22, 8080, 12_345, 50_000)
 _PAYLOADS: Final = (0, 0, 20, 60, 100, 300, 600, 1000, 1400, 1460, 1460)
@@ -40,7 +40,7 @@ def write(path: Path, packet_count: int) -> None:
     positions = [0]
     for packet in block:
         positions.append(positions[-1] + _RECORD.size + len(packet))
-    times = count_from(_START, _GAP)
+    times = count_from(START, GAP)
     with path.open("wb") as file:
         file.write(_FILE_HEADER)
         for first in range(0, packet_count, len(block)):
