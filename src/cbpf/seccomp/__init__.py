@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .live_kernel import kernel_decisions
     from .policies import Policy
     from .policy_file import read_policy
+    from .policy_format import format_policy
     from .processes import process_filters
     from .profile_layers import CAPABILITIES, DEFAULT_CAPABILITIES, Omission
     from .profiles import ProfilePolicy, read_profile
@@ -46,6 +47,7 @@ _NAMES = {
     ".live_kernel": "kernel_decisions",
     ".policies": "Policy",
     ".policy_file": "read_policy",
+    ".policy_format": "format_policy",
     ".processes": "process_filters",
     ".profile_layers": "CAPABILITIES DEFAULT_CAPABILITIES Omission",
     ".profiles": "ProfilePolicy read_profile",
@@ -86,6 +88,7 @@ __all__ = [
     "compile_rules",
     "conditions_text",
     "execute",
+    "format_policy",
     "install",
     "kernel_decisions",
     "names_available",

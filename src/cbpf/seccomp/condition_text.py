@@ -1,7 +1,7 @@
 """Conditions as text, in one grammar for input and output: `family < 38 or = 39 or > 40 and flags & CLONE_NEWUSER = 0`.
 
     conditions  = condition { "and" condition }
-    condition   = operand test { "or" test }          (tests of one operand)
+    condition   = operand test { "or" [ operand ] test }      (tests of one operand)
     test        = [ "&" number ] relation value
     relation    = "=" | "!=" | "<" | "<=" | ">" | ">="
     value       = number [ ".." number ]              (a range, after "=" or "!=")
@@ -10,9 +10,10 @@
 
 An operand is the name of an argument, arg0 to arg5, instruction_pointer, number or architecture. Numbers are unsigned
 and have 64 bits. A relation compares all 64 bits of an argument, or those under the mask after "&": `& 0xffffffff`
-selects the lower half.
+selects the lower half. The mask is also that of the next tests after "or", up to the next operand or mask.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
@@ -112,14 +113,16 @@ class _Parser:
 
     def _condition(self) -> Condition:
         operand, name = self._operand()
-        alternatives = [self._test()]
+        alternatives = [self._test(OPERAND_MASK)]
         while self._take("or"):
+            mask = alternatives[-1].mask
             token = self._peek()
             if token.text in self._operands:
                 if self._operands[token.text] != operand:
                     self._fail(f"'or' joins tests of one operand, here {name!r}; write a rule for each operand")
                 self._next += 1
-            alternatives.append(self._test())
+                mask = OPERAND_MASK
+            alternatives.append(self._test(mask))
         return Condition(operand, tuple(_merged(alternatives)))
 
     def _operand(self) -> tuple[int, str]:
@@ -131,8 +134,9 @@ class _Parser:
         self._next += 1
         return self._operands[token.text], token.text
 
-    def _test(self) -> MaskedRanges:
-        mask = self._number() if self._take("&") else OPERAND_MASK
+    def _test(self, mask: int) -> MaskedRanges:
+        if self._take("&"):
+            mask = self._number()
         relation = self._peek().text
         if relation not in _RELATIONS:
             self._fail(f"a relation is expected: {', '.join(_RELATIONS)}")
@@ -209,6 +213,15 @@ def _tokens(text: str) -> Iterator[_Token]:
         yield _Token("=" if word == "==" else word, start + 1)
 
 
+def normal_spaces(text: str) -> str:
+    """Return a condition with one space between its tokens, and none in ranges and around "|".
+
+    >>> normal_spaces("flags&CLONE_FS | CLONE_VM==0")
+    'flags & CLONE_FS|CLONE_VM = 0'
+    """
+    return re.sub(r" (\||\.\.) ", r"\1", " ".join(token.text for token in _tokens(text)))
+
+
 def _is_word(character: str) -> bool:
     return character.isalnum() or character == "_"
 
@@ -253,26 +266,32 @@ def _condition_text(condition: Condition, call: str | None, architecture: Archit
         names = argument_names(call, architecture)
         name = names[operand] if operand < len(names) else name
         named = constants_of(call, operand, architecture)
-    tests = [test for each in condition.alternatives for test in _tests(each, named)]
-    return f"{name} {' or '.join(tests)}"
+    texts: list[str] = []
+    prefix, mask = f"{name} ", OPERAND_MASK
+    for alternative in condition.alternatives:
+        if alternative.mask != mask:
+            mask = alternative.mask
+            prefix = f"{name} " if mask == OPERAND_MASK else f"{prefix}& {_number_text(mask, named)} "
+        first, *others = _relations(alternative, named)
+        texts += [prefix + first, *others]
+        prefix = ""
+    return " or ".join(texts)
 
 
-def _tests(test: MaskedRanges, named: Mapping[int, Constant]) -> Iterator[str]:
-    """Yield the tests, each with the mask, that represent a set of ranges."""
-    mask = "" if test.mask == OPERAND_MASK else f"& {_number_text(test.mask, named)} "
+def _relations(test: MaskedRanges, named: Mapping[int, Constant]) -> Iterator[str]:
+    """Yield the relations, at least one, that represent a set of ranges."""
     possible = intersection(union(test.ranges), ((0, test.mask),))
     ranges = tuple((low, high) for low, high in possible if low < high or not low & ~test.mask)
     others = complement(ranges, test.mask)
     if len(others) == 1 and ranges and others[0][0] == others[0][1]:
         (excluded, _) = others[0]
         is_possible = not excluded & ~test.mask
-        number = _number_text(excluded if is_possible else test.mask, named)
-        yield f"{mask}{'!=' if is_possible else '<='} {number}"
+        yield f"{'!=' if is_possible else '<='} {_number_text(excluded if is_possible else test.mask, named)}"
         return
     if not ranges:
-        yield f"{mask}< 0"
+        yield "< 0"
     for low, high in ranges:
-        yield mask + _range_text(low, high, test.mask, named)
+        yield _range_text(low, high, test.mask, named)
 
 
 def _range_text(low: int, high: int, upper: int, named: Mapping[int, Constant]) -> str:

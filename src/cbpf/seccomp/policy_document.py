@@ -16,8 +16,9 @@ action = "allow"
 
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from textwrap import fill
 
 from .._named_tuple import NamedTuple
 from .._typing import Any, Final, TypeAlias
@@ -33,6 +34,7 @@ EVERY_CALL: Final = "*"
 OTHER_ARCHITECTURES: Final = "kill_process"
 """The action for architectures that a policy file does not list, unless it states another one."""
 
+_WIDTH: Final = 100
 _RANGE: Final = re.compile(r"(\w+)\s*\.\.\s*(\w+)")
 _RULE_LINE: Final = re.compile(r"^[ \t]*\[\[[ \t]*rule[ \t]*\]\]", re.MULTILINE)
 
@@ -70,15 +72,20 @@ class PolicyDocument(NamedTuple):
     rules: tuple[RuleEntry, ...]
 
 
-def read_document(text: str, folder: Path | None, source: str) -> PolicyDocument:
-    """Return the content of a policy file; files that it includes are in *folder*; None: it must not include any."""
-    return _Reader().read(text, folder, source, ())
+def read_document(text: str, folder: Path | None, source: str, *, without_includes: bool = False) -> PolicyDocument:
+    """Return the content of a policy file.
+
+    Files that it includes are in *folder*; None: it must not include any. *without_includes*: they are left out, and so
+    are the members of groups that they may define.
+    """
+    return _Reader(without_includes).read(text, folder, source, ())
 
 
 class _Reader:
     """The reader of a policy file and of those that it includes, which share their groups."""
 
-    def __init__(self) -> None:
+    def __init__(self, without_includes: bool) -> None:
+        self._without_includes = without_includes
         self._groups: dict[str, tuple[Any, ...]] = {}
 
     def read(self, text: str, folder: Path | None, source: str, outer: tuple[Path, ...]) -> PolicyDocument:
@@ -89,7 +96,9 @@ class _Reader:
             names = list_of(f"{prefix}include", document.get("include"), text_of)
         except FieldError as error:
             raise PolicyError(str(error).replace(f"{prefix}policy: ", prefix, 1)) from None
-        included = [self._included(name, folder, f"{prefix}include", outer) for name in names]
+        included = [
+            self._included(name, folder, f"{prefix}include", outer) for name in names if not self._without_includes
+        ]
         try:
             groups = table_of(f"{prefix}groups", document.get("groups", {}), (), strict=False)
             for name, members in groups.items():
@@ -149,6 +158,8 @@ class _Reader:
                 yield _call(path, item)
                 continue
             name = item[1:]
+            if name not in self._groups and self._without_includes:
+                continue
             if name not in self._groups:
                 known = hint(name, self._groups) if self._groups else "; a policy defines groups in [groups]"
                 raise FieldError(f"{path}: unknown group {item!r}{known}")
@@ -226,3 +237,11 @@ def _range_end(path: str, digits: str) -> int:
         return number_of(path, int(digits, 0), WORD_MASK)
     except ValueError:
         raise FieldError(f"{path}: {digits!r} is not a number; a range has two numbers, as in '400..450'") from None
+
+
+def wrapped_list(items: Sequence[str]) -> str:
+    """Return a list in TOML, on several lines if it is long; the items are TOML already."""
+    text = ", ".join(items)
+    if len(text) <= _WIDTH:
+        return f"[{text}]"
+    return f"[\n{fill(text, _WIDTH, initial_indent='    ', subsequent_indent='    ', break_on_hyphens=False)},\n]"
