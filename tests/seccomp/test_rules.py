@@ -62,3 +62,13 @@ def test_all_parts_of_a_rule_must_match(call: tuple[int, int, tuple[int, ...], i
     no_address = Condition(6, (ZERO,))
     rule = Rule(architectures=X86_64, numbers=((5, 5),), conditions=(seven, no_address), verdict=1)
     assert rule.matches(*call) is expected
+
+
+def test_conditions_may_test_the_number_and_the_architecture() -> None:
+    odd = MaskedRanges(1, ((1, 1),))
+    rule = Rule(
+        architectures=ALL_WORDS, numbers=ALL_WORDS, conditions=(Condition(7, (odd,)), Condition(8, (ZERO,))), verdict=1
+    )
+    assert rule.matches(0, 3)
+    assert not rule.matches(0, 2)
+    assert not rule.matches(1, 3)

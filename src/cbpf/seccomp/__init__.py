@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from .architectures import ARCHITECTURES, Architecture, architecture, architecture_of
     from .arguments import Argument, arguments_of
     from .calls import SystemCall
+    from .classes import CallClass, call_classes, policy
+    from .comparison import ClassDifference, difference, implies
     from .compilation import compile_rules
     from .condition_text import conditions_text, parse_conditions
     from .installing import execute, install
@@ -40,6 +42,8 @@ _NAMES = {
     ".architectures": "ARCHITECTURES Architecture architecture architecture_of",
     ".arguments": "Argument arguments_of",
     ".calls": "SystemCall",
+    ".classes": "CallClass call_classes policy",
+    ".comparison": "ClassDifference difference implies",
     ".compilation": "compile_rules",
     ".condition_text": "conditions_text parse_conditions",
     ".installing": "execute install",
@@ -64,6 +68,8 @@ __all__ = [
     "DEFAULT_CAPABILITIES",
     "Architecture",
     "Argument",
+    "CallClass",
+    "ClassDifference",
     "CommandTrace",
     "Condition",
     "Decision",
@@ -81,19 +87,23 @@ __all__ = [
     "architecture",
     "architecture_of",
     "arguments_of",
+    "call_classes",
     "call_name",
     "call_names",
     "call_number",
     "compile_profile",
     "compile_rules",
     "conditions_text",
+    "difference",
     "execute",
     "format_policy",
+    "implies",
     "install",
     "kernel_decisions",
     "names_available",
     "parse_action",
     "parse_conditions",
+    "policy",
     "process_filters",
     "read_policy",
     "read_profile",

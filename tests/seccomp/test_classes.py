@@ -1,0 +1,272 @@
+"""The classes of filters: disjoint, complete, exact, and none of them empty."""
+
+from collections.abc import Sequence
+from functools import partial
+from random import Random
+
+import pytest
+
+import cbpf
+from cbpf import SECCOMP, Program, seccomp
+from cbpf.seccomp import CallClass, Policy, Rule, Stack
+from cbpf.seccomp.decision_diagram import DecisionDiagram
+from support.class_proofs import counterexample
+from support.project import Rounds
+from support.proofs import program
+from support.random_choices import below, pick
+from support.random_seccomp_filters import random_filter
+from support.seccomp_rules import corner_calls, plain_program, random_rules, record, verdict
+
+LAST, LAST_64 = 2**32 - 1, 2**64 - 1
+ALL = ((0, LAST),)
+ALLOW, ERRNO, KILL = 0x7FFF0000, 0x50001, 0
+LITTLE = SECCOMP.replace(byte_order="little")
+BIG = SECCOMP.replace(byte_order="big")
+
+
+def rules_of(classes: Sequence[CallClass]) -> list[Rule]:
+    """Return classes as rules; computed ones have the verdict 0."""
+    return [
+        Rule(each.architectures, each.numbers, each.conditions, each.action.verdict if each.action else 0)
+        for each in classes
+    ]
+
+
+def check_at_corners(random: Random, filter_: Program, classes: Sequence[CallClass], count: int) -> None:
+    """Evaluate a filter at the corners of its classes: each call is in one class, and has its action."""
+    vm = cbpf.VM(filter_, dialect=LITTLE, engine="python")
+    rules = rules_of(classes)
+    for call in corner_calls(rules, random, count):
+        architecture, number, *arguments, pointer = call
+        found = vm.run(record(call, "little"))
+        members = [
+            each
+            for each, rule in zip(classes, rules, strict=True)
+            if rule.matches(architecture, number, tuple(arguments), pointer)
+        ]
+        if all(not each.is_computed for each in members):
+            assert [each.action for each in members] == [seccomp.SeccompAction(found)]
+        else:
+            actions = [each.action for each in members]
+            assert (actions.count(seccomp.SeccompAction(found)) == 1) is not (actions == [None])
+    for each in classes:
+        if each.action is not None:
+            assert vm.run(each.witness.to_bytes("little")) == each.action.verdict
+
+
+@pytest.mark.fuzz
+def test_classes_of_random_filters_at_all_corners(rounds: Rounds) -> None:
+    for random in rounds(80):
+        filter_ = random_filter(random, clauses=6)
+        check_at_corners(random, filter_, seccomp.call_classes(filter_, dialect=LITTLE), 40)
+
+
+@pytest.mark.fuzz
+def test_classes_of_random_filters_by_the_solver(rounds: Rounds) -> None:
+    pytest.importorskip("bitwuzla", reason="proofs need bitwuzla")
+    for random in rounds(40, min_checked=0.8):
+        computed = random.random() < 0.3
+        filter_ = random_filter(random, clauses=2 if computed else 5, computed=computed)
+        try:
+            classes = seccomp.call_classes(filter_, dialect=LITTLE, timeout=5)
+            if len(classes) <= 60:
+                assert counterexample(filter_, classes, timeout=5) is None
+                rounds.checked()
+        except cbpf.Undecided:
+            continue
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("computed", [False, True])
+def test_classes_of_thousands_of_random_filters(computed: bool, rounds: Rounds) -> None:
+    """The number of filters that the solver compares with their classes is 5,000."""
+    pytest.importorskip("bitwuzla", reason="proofs need bitwuzla")
+    for random in rounds(2_500, min_checked=0.8):
+        filter_ = random_filter(random, clauses=pick(random, (2, 3)) if computed else 6, computed=computed)
+        try:
+            classes = seccomp.call_classes(filter_, dialect=LITTLE, timeout=2)
+            check_at_corners(random, filter_, classes, 20)
+            if len(classes) <= 100:
+                assert counterexample(filter_, classes, timeout=2) is None
+                rounds.checked()
+        except cbpf.Undecided:
+            continue
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("ret #0x7fff0000", [(ALLOW, ALL, "")]),
+        (  # an argument first, the number last
+            "ld [16];jeq #5,0,3;ld [20];jeq #0,0,1;ret #0x50001;ld [0];jeq #2,0,1;ret #0x50001;ret #0x7fff0000",
+            [
+                (ALLOW, ((0, 1), (3, LAST)), f"0: 0..4 6..{LAST_64}"),
+                (ERRNO, ((0, 1), (3, LAST)), "0: 5..5"),
+                (ERRNO, ((2, 2),), ""),
+            ],
+        ),
+        (  # different masks of one word
+            "ld [16];and #0x10000000;jeq #0x10000000,0,1;ret #0x50001;ld [16];jset #3,0,1;ret #0x50001;ret #0x7fff0000",
+            [(ALLOW, ALL, "0&10000003: 0..0"), (ERRNO, ALL, f"0&10000003: 1..{0x10000003}")],
+        ),
+        (  # the bit of x32
+            "ld [0];jset #0x40000000,0,1;ret #0;ret #0x7fff0000",
+            [
+                (ALLOW, ((0, 0x3FFFFFFF), (0x80000000, 0xBFFFFFFF)), ""),
+                (KILL, ((0x40000000, 0x7FFFFFFF), (0xC0000000, LAST)), ""),
+            ],
+        ),
+        (  # single bits of the number, and of the architecture
+            "ld [0];jset #1,0,3;ld [4];jset #2,0,1;ret #0;ret #0x7fff0000",
+            [(ALLOW, ALL, "8&2: 0..0"), (ALLOW, ALL, "7&1: 0..0, 8&2: 2..2"), (KILL, ALL, "7&1: 1..1, 8&2: 2..2")],
+        ),
+        (  # the sign of an argument
+            "ld [20];jset #0x80000000,0,1;ret #0;ret #0x7fff0000",
+            [(ALLOW, ALL, f"0: 0..{LAST_64 >> 1}"), (KILL, ALL, f"0: {1 << 63}..{LAST_64}")],
+        ),
+        (  # the low half of the instruction pointer
+            "ld [8];jgt #9,0,1;ret #0;ret #0x7fff0000",
+            [(ALLOW, ALL, "6&ffffffff: 0..9"), (KILL, ALL, f"6&ffffffff: 10..{LAST}")],
+        ),
+        ("ld [0];tax;ld #7;div x;ret #0x7fff0000", [(KILL, ((0, 0),), ""), (ALLOW, ((1, LAST),), "")]),
+        ("ld [0];and #1;or #0x50001;ret a", [(ERRNO, ALL, "")]),
+        ("ld [0];and #1;add #0x7ffeffff;ret a", [(0x7FFEFFFF, ALL, "7&1: 0..0"), (ALLOW, ALL, "7&1: 1..1")]),
+        (  # halves of which one matters for some values of the other
+            "ld [20];jgt #99,0,2;ld [16];jeq #2,1,0;ret #0;ret #0x7fff0000",
+            [
+                (KILL, ALL, f"0: 0..{(100 << 32) - 1}"),
+                (KILL, ALL, f"0: {100 << 32}..{LAST_64}, 0&ffffffff: 0..1 3..{LAST}"),
+                (ALLOW, ALL, f"0&ffffffff: 2..2, 0: {100 << 32}..{LAST_64}"),
+            ],
+        ),
+    ],
+)
+def test_classes(text: str, expected: list[tuple[int, object, str]]) -> None:
+    classes = seccomp.call_classes(program(text), dialect=LITTLE)
+    assert not any(each.is_computed for each in classes)
+    assert [(each.action.verdict, each.numbers, _text(each)) for each in classes if each.action] == expected
+    assert all(each.architectures == ALL for each in classes)
+
+
+def _text(each: CallClass) -> str:
+    """Return the conditions of a class: operand, mask, ranges."""
+    parts = []
+    for condition in each.conditions:
+        for test in condition.alternatives:
+            mask = f"&{test.mask:x}" if test.mask != 2**64 - 1 else ""
+            ranges = " ".join(f"{low}..{high}" for low, high in test.ranges)
+            parts.append(f"{condition.operand}{mask}: {ranges}")
+    return ", ".join(parts)
+
+
+def test_the_halves_of_arguments_follow_the_byte_order() -> None:
+    text = "ld [16];jeq #5,0,1;ret #1;ret #2"
+    little, big = (seccomp.call_classes(program(text), dialect=dialect) for dialect in (LITTLE, BIG))
+    assert {_text(each) for each in little} == {"0&ffffffff: 5..5", "0&ffffffff: 0..4 6..4294967295"}
+    assert "0: 21474836480..25769803775" in {_text(each) for each in big}
+
+
+@pytest.fixture
+def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let operations become opaque after few steps, which takes less time."""
+    monkeypatch.setattr("cbpf.seccomp.classes.DecisionDiagram", partial(DecisionDiagram, max_steps=40_000))
+
+
+@pytest.mark.usefixtures("few_steps")
+@pytest.mark.parametrize("test", ["jeq x", "jgt x", "jset x", "and x;jeq #0", "mul x;jeq #6", "add x;jeq #6"])
+def test_words_that_are_compared_with_each_other_are_decided_by_the_solver(test: str) -> None:
+    pytest.importorskip("bitwuzla", reason="proofs need bitwuzla")
+    filter_ = program(f"ld [0];jeq #1,1,0;ret #7;ld [16];tax;ld [24];{test},0,1;ret #0x50001;ret #0x7fff0000")
+    plain, *computed = seccomp.call_classes(filter_, dialect=LITTLE)
+    assert (plain.numbers, plain.is_computed) == (((0, 0), (2, 2**32 - 1)), False)
+    assert [(each.numbers, each.is_computed, each.action.name) for each in computed if each.action] == [
+        (((1, 1),), True, "ERRNO"),
+        (((1, 1),), True, "ALLOW"),
+    ]
+    assert counterexample(filter_, [plain, *computed], timeout=10) is None
+    for each in computed:
+        assert Stack([filter_], dialect=LITTLE).evaluate(each.witness).action == each.action
+
+
+@pytest.mark.usefixtures("few_steps")
+def test_verdicts_that_arithmetic_excludes_have_no_class() -> None:
+    """A square is 0 or 1 modulo 4; a decision diagram of a product is too large to show it."""
+    pytest.importorskip("bitwuzla", reason="proofs need bitwuzla")
+    filter_ = program("ld [16];and #0xffff;tax;mul x;and #3;jeq #2,0,1;ret #1;jeq #3,0,1;ret #2;ret #3")
+    classes = seccomp.call_classes(filter_, dialect=LITTLE)
+    assert [each.action.verdict for each in classes if each.action] == [3]
+
+
+def test_computed_verdicts_are_said_to_be_computed() -> None:
+    pytest.importorskip("bitwuzla", reason="proofs need bitwuzla")
+    filter_ = program("ld [0];jeq #1,0,2;ld [16];ret a;ret #0x7fff0000")
+    classes = seccomp.call_classes(filter_, dialect=LITTLE)
+    assert [(each.numbers, each.action is None, each.is_computed) for each in classes] == [
+        (((0, 0), (2, 2**32 - 1)), False, False),
+        (((1, 1),), True, True),
+    ]
+    with pytest.raises(cbpf.Undecided, match="computed by arithmetic that rules cannot describe"):
+        seccomp.policy(filter_, dialect=LITTLE)
+
+
+@pytest.mark.usefixtures("few_steps")
+def test_a_set_without_a_short_description_is_computed_without_a_solver() -> None:
+    """The parity of an argument: half of all numbers, without any order."""
+    rows = ["ld [16]"]
+    for shift in (16, 8, 4, 2, 1):
+        rows += ["st M[0]", f"rsh #{shift}", "tax", "ld M[0]", "xor x"]
+    filter_ = program(";".join([*rows, "jset #1,0,1", "ret #0x50001", "ret #0x7fff0000"]))
+    classes = seccomp.call_classes(filter_, dialect=LITTLE, timeout=None)
+    assert [(each.is_computed, each.conditions, each.action.name) for each in classes if each.action] == [
+        (True, (), "ERRNO"),
+        (True, (), "ALLOW"),
+    ]
+    for each in classes:
+        assert Stack([filter_], dialect=LITTLE).evaluate(each.witness).action == each.action
+
+
+@pytest.mark.usefixtures("few_steps")
+def test_many_masks_of_one_word_are_undecided() -> None:
+    bits = [sum({1 << index * step % 32 for step in (3, 7, 11, 19, 23, 29)}) for index in range(1, 100)]
+    rows = [f"ld [16];and #{mask};jeq #{mask & 0x55555555},0,1;ret #{index}" for index, mask in enumerate(bits)]
+    with pytest.raises(cbpf.Undecided, match="the decision diagram is too large"):
+        seccomp.call_classes(program(";".join([*rows, "ret #0"])))
+
+
+@pytest.mark.fuzz
+def test_stacks_decide_as_the_kernel_does(rounds: Rounds) -> None:
+    for random in rounds(40):
+        filters = [random_filter(random, clauses=3) for _ in range(1 + below(random, 3))]
+        stack = Stack(filters, dialect=LITTLE)
+        classes = seccomp.call_classes(stack)
+        rules = rules_of(classes)
+        for architecture, number, *arguments, pointer in corner_calls(rules, random, 20):
+            call = seccomp.SystemCall(number, arguments, architecture=architecture, instruction_pointer=pointer)
+            members = [
+                each
+                for each, rule in zip(classes, rules, strict=True)
+                if rule.matches(architecture, number, tuple(arguments), pointer)
+            ]
+            assert stack.evaluate(call).action in [each.action for each in members]
+            assert len(members) == 1 or all(each.is_computed for each in members)
+
+
+@pytest.mark.fuzz
+def test_policies_are_equal_to_their_filters_and_their_rules(rounds: Rounds) -> None:
+    for random in rounds(16):
+        rules, default = random_rules(random, 4)
+        source = Policy(rules, default, "little") if random.random() < 0.5 else plain_program(rules, default, "little")
+        policy = seccomp.policy(source, dialect=LITTLE)
+        assert policy.byte_order == "little"
+        for call in corner_calls(rules, random, 30):
+            architecture, number, *arguments, pointer = call
+            expected = verdict(rules, default, call)
+            matching = [rule for rule in policy.rules if rule.matches(architecture, number, tuple(arguments), pointer)]
+            assert [rule.verdict for rule in matching] == [expected]
+
+
+def test_programs_are_verified_and_dialects_checked() -> None:
+    with pytest.raises(cbpf.VerificationError):
+        seccomp.call_classes(program("ldb [0];ret a"))
+    with pytest.raises(cbpf.FieldError, match="has no records of 64 bytes"):
+        seccomp.call_classes(program("ret #1"), dialect=cbpf.LINUX)
