@@ -6,6 +6,8 @@ import platform
 import re
 import signal
 from itertools import product
+from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -17,9 +19,17 @@ from support.judges import kernel
 from support.project import Rounds
 from support.random_seccomp import ACTIONS, UNKNOWN_ACTIONS
 
+
+def _release() -> tuple[int, ...]:
+    """Return the major and minor number of the running kernel."""
+    return tuple(map(int, os.uname().release.split(".")[:2]))
+
+
 REASON = kernel.seccomp_available() or (None if platform.machine() == "x86_64" else "x86-64 only")
 pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
 UNDEFINED = SystemCall(1000)
+FILTERS = os.environ.get("CBPF_SECCOMP_FILTERS", "")
+"""A folder with filters of other programs, arrays of struct sock_filter in files NAME.bpf."""
 
 
 def constant(verdict: int) -> cbpf.Program:
@@ -42,6 +52,22 @@ def test_random_stacks(rounds: Rounds) -> None:
     for random in rounds(24):
         stack = random_seccomp.stack(random)
         assert_agreement(stack, random_seccomp.calls(random, stack, 120))
+
+
+@pytest.mark.skipif(not FILTERS, reason="CBPF_SECCOMP_FILTERS is not set")
+def test_filters_of_other_programs() -> None:
+    paths = sorted(Path(FILTERS).glob("*.bpf"))
+    assert paths
+    for path in paths:
+        stack = Stack([cbpf.Program.from_bytes(path.read_bytes(), byte_order="little")])
+        assert_agreement(stack, random_seccomp.calls(Random(path.name), stack, 5000))
+
+
+@pytest.mark.skipif(_release() < (6, 18), reason="filters see uprobe before Linux 6.18")
+def test_no_filter_sees_uprobe() -> None:
+    """The call fails, since this is not a probe, but not as the filter demands."""
+    outcome = CallMaker().run([constant(0x50000 | errno.EXDEV)], [SystemCall(336), SystemCall(337)])
+    assert outcome.results == [-errno.ENXIO, -errno.EXDEV]
 
 
 def test_calls_that_would_end_the_process_or_the_system() -> None:

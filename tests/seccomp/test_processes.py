@@ -2,6 +2,7 @@
 
 import errno
 import os
+import platform
 import re
 import shutil
 import signal
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import cbpf
-from cbpf.seccomp import process_filters, ptrace, trace_command
+from cbpf.seccomp import Stack, SystemCall, kernel_decisions, process_filters, ptrace, trace_command
 from support.forked import in_child
 from support.judges import kernel
 from support.project import Rounds
@@ -78,6 +79,8 @@ def test_a_process_continues_after_its_filters_were_read() -> None:
         os.kill(process, signal.SIGSTOP)
         os.waitpid(process, os.WUNTRACED)
         assert process_filters(process) == (numbered(1),)
+        while state(process) == "R":  # briefly, between the stop of the tracer and that of the signal
+            pass
         assert state(process) == "T"
         os.kill(process, signal.SIGCONT)
         os.waitpid(process, os.WCONTINUED)
@@ -158,14 +161,13 @@ COMMAND = textwrap.dedent(
     except cbpf.SeccompError:
         pass
     install(4, threads="all", log=True)
-    if len(sys.argv) > 1:
-        os.execv(sys.argv[1], sys.argv[1:])
-    os._exit(7)
+    os.execv("/bin/sh", ["sh", "-c", "exit 7"])
     """
 )
 
 
 def test_a_command_is_traced_with_its_threads_and_processes() -> None:
+    """In the end it executes another file, which has its filters."""
     trace = trace_command([sys.executable, "-c", COMMAND])
     long = cbpf.Program([cbpf.RetConstant(0x7FFF0000)] * 4096)
     main, child, thread, *others = trace.filters
@@ -181,13 +183,34 @@ def test_a_command_is_traced_with_its_threads_and_processes() -> None:
     assert trace.exit_code == 7
 
 
-def test_filters_survive_the_execution_of_another_file() -> None:
-    true = shutil.which("true")
-    assert true is not None
-    trace = trace_command([sys.executable, "-c", COMMAND, true])
-    assert trace.exit_code == 0
-    assert trace.filters[-1].program == numbered(4)
-    assert len(trace.stacks()) == 3
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="x86-64 only")
+def test_filters_that_a_call_of_another_architecture_installs() -> None:
+    """By int 0x80, with the structures of 32 bits; a call that fails installs nothing."""
+    script = """
+        import ctypes, mmap, struct
+        import cbpf
+        from cbpf.seccomp.call_maker import CallMaker
+        from cbpf.seccomp.kernel_calls import set_no_new_privileges
+
+        set_no_new_privileges()
+        MAP_32BIT = 0x40
+        memory = mmap.mmap(-1, mmap.PAGESIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_32BIT)
+        address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+        code = bytes(cbpf.parse("ld [0]\\njeq #9, 0, 0\\nret #0x7fff0000"))
+        memory[: 8 + len(code)] = struct.pack("<H2xI", len(code) // 8, address + 8) + code
+        rows = [(1, 354, 1, 0, address), (1, 172, 22, 2, address), (1, 354, 1, 0, 16), (1, 354, 1, 64, address)]
+        table = ctypes.create_string_buffer(b"".join(struct.pack("8Q", *row, 0, 0, 0) for row in rows))
+        results = (ctypes.c_int64 * len(rows))()
+        maker = CallMaker()
+        maker._function(ctypes.addressof(table), ctypes.addressof(results), len(rows))
+        print(*results)
+        """
+    try:
+        kernel_decisions(Stack([numbered(1)]), [SystemCall(1, architecture="i386")])
+    except cbpf.SeccompError as error:
+        pytest.skip(str(error))
+    trace = trace_command([sys.executable, "-c", textwrap.dedent(script)])
+    assert [(found.program, found.architecture) for found in trace.filters] == [(numbered(9), "i386")] * 2
 
 
 def test_exit_codes_and_children_that_outlive_the_command() -> None:
@@ -196,6 +219,48 @@ def test_exit_codes_and_children_that_outlive_the_command() -> None:
     other = subprocess.Popen(["sleep", "0"])
     assert trace_command(["sh", "-c", "(sleep 0.05; true) & exit 3"]).exit_code == 3
     assert other.wait() == 0  # the tracer waits for no other child of this process
+
+
+@pytest.mark.slow
+def test_a_command_can_be_stopped_and_continued() -> None:
+    """It continues by the signal that the other process sends, which writes first."""
+    other = "sleep 0.3; echo first; while kill -CONT $$ 2>/dev/null; do sleep 0.1; done"
+    command = ["sh", "-c", f"({other}) & kill -STOP $$; echo second; exit 4"]
+    code = f"import sys, cbpf; sys.exit(cbpf.seccomp.trace_command({command}, timeout=60).exit_code)"
+    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stdout) == (4, "first\nsecond\n")
+
+
+@pytest.mark.slow
+def test_an_interrupted_trace_kills_the_command() -> None:
+    code = "import cbpf; cbpf.seccomp.trace_command(['sh', '-c', 'echo $$; sleep 1000; true'])"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stderr
+        command = int(process.stdout.readline())
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.read().endswith(b"KeyboardInterrupt\n")
+    assert process.returncode == -signal.SIGINT
+    assert not Path(f"/proc/{command}").exists()
+
+
+@pytest.mark.slow
+def test_threads_that_install_at_the_same_time() -> None:
+    script = COMMAND.split("install(1)")[0] + textwrap.dedent(
+        """
+        threads = [threading.Thread(target=lambda: [install(each) for each in range(5)]) for _ in range(8)]
+        install(100)
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join()
+        """
+    )
+    trace = trace_command([sys.executable, "-c", script])
+    assert len(trace.filters) == 41
+    assert sorted(map(len, trace.final)) == [1, *[6] * 8]
+    for stack in trace.stacks():
+        assert stack == (numbered(100), *map(numbered, range(5)))[: len(stack)]
 
 
 def test_a_limit_of_time_kills_all_processes() -> None:

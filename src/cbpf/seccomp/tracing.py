@@ -11,7 +11,7 @@ import struct
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from threading import Thread, Timer
+from threading import Event, Thread, Timer
 
 from .._named_tuple import NamedTuple
 from .._record import Record
@@ -112,17 +112,18 @@ def trace_command(command: Sequence[str], *, timeout: float | None = None) -> Co
     tracer = _Tracer(path, command)
     # Only the thread that traces can wait for its threads without waiting for other children of this process.
     thread = Thread(target=tracer.run, name="cbpf-tracer")
-    thread.start()
     timer = Timer(limit, tracer.kill) if limit is not None else None
-    if timer:
-        timer.start()
     try:
-        thread.join()
-    finally:
+        thread.start()
+        if timer:
+            timer.start()
+        tracer.ended.wait()  # and not thread.join(), which returns at once after it was interrupted
+    finally:  # also if it is interrupted
         if timer:
             timer.cancel()
         tracer.kill()
-        thread.join()
+        if thread.ident is not None:
+            tracer.ended.wait()
     if tracer.error:
         raise tracer.error
     return CommandTrace(tuple(tracer.filters), tracer.exit_code, tuple(filter(None, dict.fromkeys(tracer.final))))
@@ -150,6 +151,7 @@ class _Tracer:
         self.filters: list[InstalledFilter] = []
         self.final: list[tuple[int, ...]] = []
         self.exit_code = 0
+        self.ended = Event()
         self.error: Exception | None = None
         self._main = 0
         self._stacks: dict[int, tuple[int, ...]] = {}  # by thread: the indices of its filters
@@ -172,6 +174,11 @@ class _Tracer:
         except Exception as error:
             self.error = error
             self.kill()
+            with suppress(ChildProcessError):  # until no thread is left
+                while True:
+                    os.waitpid(-1, ptrace.ALL_CHILDREN | ptrace.OF_THIS_THREAD)
+        finally:
+            self.ended.set()
 
     def _start(self) -> None:
         """Start the command; it begins when it is traced."""

@@ -37,6 +37,7 @@ SYSTEM_CALL_HEADERS: Final = {
     "x32": Headers("", "asm/unistd_x32.h", ("-D__X32_SYSCALL_BIT=0x40000000",)),
     "aarch64": Headers("aarch64-linux-gnu", "asm/unistd.h", _64_BITS),
     "riscv64": Headers("riscv64-linux-gnu", "asm/unistd.h", _64_BITS),
+    "loongarch64": Headers("aarch64-linux-gnu", "asm-generic/unistd.h", _64_BITS),  # its numbers are the generic ones
     "arm": Headers("arm-linux-gnueabihf", "asm/unistd.h", ("-D__ARM_EABI__",)),
     "s390x": Headers("s390x-linux-gnu", "asm/unistd_64.h"),
     "s390": Headers("s390x-linux-gnu", "asm/unistd_32.h"),
