@@ -6,6 +6,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from itertools import islice
 from pathlib import Path
 
@@ -282,6 +283,18 @@ def test_a_closed_capture_has_its_counts(send: Send) -> None:
     for use in (sniffer.stream, lambda: sniffer.set_filter("arp"), lambda: sniffer.record("x"), lambda: next(sniffer)):
         with pytest.raises(cbpf.CaptureError, match=r"^east: the capture is closed$"):
             use()
+
+
+def test_bytes_of_a_closed_capture_that_were_written_remain(send: Send) -> None:
+    """Another thread may read them when the capture is closed."""
+    with cbpf.sniff(EAST, block_time=BLOCK_TIME) as sniffer:
+        stream = sniffer.stream()
+        header = stream.read(24)
+        send(UDP, ARP)
+        first = stream.read(16 + 10)
+    packets = cbpf.read_capture(BytesIO(header + first + stream.read()))
+    assert next(iter(packets)).data == UDP
+    assert stream.read(1) == b""
 
 
 def test_no_descriptor_remains(namespace: None) -> None:

@@ -7,6 +7,7 @@ from ctypes import byref, c_size_t, c_void_p
 from functools import cache
 from weakref import finalize
 
+from .._c_library import c_library
 from .._typing import Any, Final, NoReturn
 
 _FULL_BUFFERING: Final = 0  # _IOFBF
@@ -16,17 +17,17 @@ _LOCKED_BY_CALLER: Final = 2  # FSETLOCKING_BYCALLER (stdio_ext.h)
 
 @cache
 def _library() -> Any:
-    library = ctypes.CDLL(None, use_errno=True)
+    library: Any = c_library()
     library.open_memstream.restype = library.fdopen.restype = c_void_p
     library.setvbuf.argtypes = (c_void_p, c_void_p, ctypes.c_int, c_size_t)
     return library
 
 
 class CFile:
-    """A file that one thread uses at a time."""
+    """The FILE at an address, which one thread uses at a time."""
 
     def __init__(self, address: int | None) -> None:
-        """Own the FILE at an address; raise the error of the function that returned None in its place."""
+        """Raise the error of the function that returned None in place of an address."""
         self._library = _library()
         if not address:
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))

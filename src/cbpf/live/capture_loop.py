@@ -72,7 +72,8 @@ class CaptureLoop:
     def _dispatch(self, dumper: Dumper, max_packets: int) -> int:
         """Pass packets to a dumper; end the capture after the last one."""
         now = time.monotonic()
-        if self._end is None and self._must_stop(now):
+        is_late = self._deadline is not None and now >= self._deadline
+        if self._end is None and (is_late or self._is_stopping):
             self._packets_arrived = self.handle.reject_all()
             self._end = time.monotonic() + self._block_time + BLOCK_MARGIN
         limit = max_packets if self._count is None else min(max_packets, self._count - self.packets)
@@ -85,14 +86,15 @@ class CaptureLoop:
         if now >= self._next_statistics:
             self.handle.statistics()
             self._next_statistics = now + _STATISTICS_INTERVAL
-        is_late = self._end is not None and now >= self._end and not packets
-        has_all = self._packets_arrived is not None and self.packets >= self._packets_arrived
-        if is_late or has_all or self.packets == self._count:
+        if self.packets == self._count or self._is_drained(packets, now):
             self._has_ended = True
         return packets
 
-    def _must_stop(self, now: float) -> bool:
-        return self._is_stopping or (self._deadline is not None and now >= self._deadline)
+    def _is_drained(self, packets: int, now: float) -> bool:
+        """Return whether a stopped capture has all packets that had arrived, after a step with *packets*."""
+        if self._packets_arrived is not None and self.packets >= self._packets_arrived:
+            return True
+        return self._end is not None and now >= self._end and not packets
 
     def _wait(self) -> None:
         """Wait until there may be packets, or something to do."""

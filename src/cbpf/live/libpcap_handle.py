@@ -46,8 +46,7 @@ BLOCK_MARGIN: Final = 0.05
 _SLL: Final = link_type("LINUX_SLL").dlt
 _SLL2: Final = link_type("LINUX_SLL2").dlt
 
-DIRECTIONS: Final = {"both": 0, "in": 1, "out": 2}
-"""The numbers of directions (pcap_direction_t)."""
+_DIRECTIONS: Final = {"both": 0, "in": 1, "out": 2}  # pcap_direction_t
 
 
 class HandleOptions(NamedTuple):
@@ -177,7 +176,7 @@ class LibpcapHandle:
 
     def _set_direction(self, direction: str) -> None:
         if direction != "both":
-            self._check(self._library.pcap_setdirection(self._handle, DIRECTIONS[direction]))
+            self._check(self._library.pcap_setdirection(self._handle, _DIRECTIONS[direction]))
 
     def _required_wait(self) -> float | None:
         function = self._library.pcap_get_required_select_timeout
