@@ -9,6 +9,7 @@ from contextlib import contextmanager, redirect_stdout, suppress
 
 import cbpf
 
+from ..._named_tuple import NamedTuple
 from ..._typing import Any, Final
 from ..capture_options import rotation_options
 from ..declarations import argument, option, subcommand
@@ -102,9 +103,10 @@ def command(
         raise UsageError("--rest FILE requires --route EXPRESSION=FILE")
     if rotation is not None and target is None:
         raise UsageError("-C and -G require -w FILE")
-    pairs = [read_route(text) for text in routes]
+    files = {"container": None if container == "same" else container, "compress": compress}
+    output = _Output(target, rotation, [read_route(text) for text in routes], rest, files, lines_of)
     with suppress(cbpf.LinkTypeError):  # other mistakes do not depend on the interface, so it is not opened
-        _compile_routes(pairs, link_type or "EN10MB")
+        _compile_routes(output.routes, link_type or "EN10MB")
     with cbpf.sniff(
         interface,
         read_expression(expression, expression_file),
@@ -120,30 +122,44 @@ def command(
         immediate=immediate,
         **({} if buffer_size is None else {"buffer_size": buffer_size << 10}),
     ) as sniffer:
-        _compile_routes(pairs, sniffer.link_type)
-
-        def write(sniffer: cbpf.Sniffer, place: Callable[[str], str] = str) -> None:
-            """Write or print all packets; *place* returns the path for the name of a file."""
-            files: dict[str, Any] = {"container": None if container == "same" else container, "compress": compress}
-            if target is not None:
-                sniffer.record(place(target), rotation=rotation, **files)
-            elif routes:
-                targets = [(accept, place(path)) for accept, path in pairs]
-                sniffer.split(targets, rest=None if rest is None else place(rest), **files)
-            else:
-                _print_packets(sniffer, lines_of)
-
+        _compile_routes(output.routes, sniffer.link_type)
         if user is not None and os.geteuid() == 0:
-            _rehearse(sniffer, write)
+            _rehearse(sniffer, output)
             _become(user)
         try:
             with _stopped_by_signals(sniffer):
                 if not quiet:
                     _announce(sniffer)
-                write(sniffer)
+                output.write(sniffer)
         finally:
             if not quiet:
                 _report(sniffer)
+
+
+class _Output(NamedTuple):
+    """Where packets go: to *target*, to the files of *routes*, or to standard output as lines."""
+
+    target: str | None
+    rotation: cbpf.Rotation | None
+    routes: list[tuple[str, str]]
+    rest: str | None
+    files: dict[str, Any]
+    lines_of: PacketLines
+
+    def write(self, sniffer: cbpf.Sniffer, place: Callable[[str], str] = str) -> None:
+        """Write or print all packets; *place* returns the path for the name of a file."""
+        if self.target is not None:
+            sniffer.record(place(self.target), rotation=self.rotation, **self.files)
+        elif self.routes:
+            targets = [(accept, place(path)) for accept, path in self.routes]
+            sniffer.split(targets, rest=None if self.rest is None else place(self.rest), **self.files)
+        else:
+            self._print_packets(sniffer)
+
+    def _print_packets(self, sniffer: cbpf.Sniffer) -> None:
+        interface = sniffer.interface
+        for packet in sniffer:
+            print(*self.lines_of(packet, interface), sep="\n", flush=True)
 
 
 def _compile_routes(routes: list[tuple[str, str]], link_type: str | cbpf.LinkType) -> None:
@@ -163,12 +179,6 @@ def _list_interfaces() -> None:
         state = ", ".join(name for name, applies in states.items() if applies)
         details = [f"[{state}]" if state else "", *map(str, interface.addresses), interface.description]
         print(f"{number}.{interface.name}", *filter(None, details))
-
-
-def _print_packets(sniffer: cbpf.Sniffer, lines_of: PacketLines) -> None:
-    interface = sniffer.interface
-    for packet in sniffer:
-        print(*lines_of(packet, interface), sep="\n", flush=True)
 
 
 @contextmanager
@@ -191,7 +201,7 @@ def _stopped_by_signals(sniffer: cbpf.Sniffer) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _rehearse(sniffer: cbpf.Sniffer, write: Callable[[cbpf.Sniffer, Callable[[str], str]], None]) -> None:
+def _rehearse(sniffer: cbpf.Sniffer, output: _Output) -> None:
     """Write a packet to other files, so that all modules are imported: another user may be unable to read them.
 
     Machine code is compiled, because that user cannot read this one's cache either. An error occurs again when the
@@ -209,7 +219,7 @@ def _rehearse(sniffer: cbpf.Sniffer, write: Callable[[cbpf.Sniffer, Callable[[st
         redirect_stdout(io.StringIO()),
         sniffer.rehearsal() as rehearsal,
     ):
-        write(rehearsal, lambda name: os.path.join(directory, f"{next(numbers)}-{os.path.basename(name)}"))
+        output.write(rehearsal, lambda name: os.path.join(directory, f"{next(numbers)}-{os.path.basename(name)}"))
 
 
 @contextmanager
