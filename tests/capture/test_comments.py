@@ -8,8 +8,8 @@ from typing import Any, Final
 import pytest
 
 import cbpf
+from cbpf.capture.mapped_file import MappedFile
 from cbpf.capture.native import choice
-from cbpf.capture.native.mapped_file import MappedFile
 from support.captures import Pcapng
 
 COMMENTS: Final = ((), ("a",), ("", "näher: \U0001f600"), (), ("x" * 65_535, "y", "z"), ("",))

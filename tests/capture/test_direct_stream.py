@@ -5,8 +5,9 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from io import BytesIO
 from pathlib import Path
 from random import Random
@@ -19,6 +20,7 @@ from cbpf.capture import compression_kinds, direct_stream
 from cbpf.capture.direct_stream import DirectStream
 from cbpf.capture.frame_decoders import frame_decoder
 from cbpf.capture.input import Input
+from cbpf.capture.mapped_file import MappedFile
 from support.compressed import LZ4, ZSTD, Pieces, legacy, skippable
 from support.sample_captures import PLAIN
 
@@ -34,13 +36,14 @@ BLOCKS: Final[dict[str, tuple[Callable[[bytes], bytes], int]]] = {
 """The functions that make a frame, and the maximum size of its blocks."""
 
 
-def read(source: Any, room: int = 1 << 20) -> tuple[bytes, str]:
+def read(source: Any, room: int = 1 << 20, *, may_map: bool = False) -> tuple[bytes, str]:
     """Return the content of a source, read *room* bytes at a time at most, and the error after it or an empty text."""
     content, memory = bytearray(), memoryview(bytearray(room))
     try:
-        stream = Input(cast(BinaryIO, source))
-        while count := stream.readinto(memory):
-            content += memory[:count]
+        with closing(Input(cast(BinaryIO, source))) as stream:
+            stream.stream.may_map = may_map
+            while count := stream.readinto(memory):
+                content += memory[:count]
     except cbpf.CaptureError as error:
         return bytes(content), str(error)
     return bytes(content), ""
@@ -86,8 +89,52 @@ def test_reads_of_any_size_return_the_same_bytes(
         assert read(BytesIO(stream), room) == (CONTENT + CONTENT[:99], "")
 
 
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A file that can be mapped."""
+    path = tmp_path / "capture"
+    path.write_bytes(bytes(9))
+    with path.open("rb") as file, MappedFile(file.fileno(), "capture") as mapped:
+        if not mapped.is_mapped:
+            pytest.skip("needs read leases, and a kernel that reports unreadable pages")
+    return path
+
+
+@pytest.mark.parametrize("window_size", [50, 20_000])
+def test_mapped_files_have_the_same_content_and_error(
+    frame: Callable[[bytes], bytes], window_size: int, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(direct_stream, "_WINDOW_SIZE", window_size)
+    for stream in [*[*streams(frame)][::29], frame(CONTENT) + frame(CONTENT[:99])]:
+        path.write_bytes(stream)
+        content, error = read(path, 70_000, may_map=True)
+        assert (content, error) == read(path, 70_000)
+        assert error == read(Pieces([stream]))[1].replace("capture", str(path), 1)
+
+
+@pytest.mark.parametrize("window_size", [5_000, 1 << 20])
+def test_a_file_is_read_on_while_another_process_waits_to_write_to_it(
+    frame: Callable[[bytes], bytes], window_size: int, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(direct_stream, "_WINDOW_SIZE", window_size)
+    path.write_bytes(frame(CONTENT))
+    stream, content, memory = Input(str(path)), bytearray(), memoryview(bytearray(10_000))
+    stream.stream.may_map = is_expected = True
+    while count := stream.readinto(memory):
+        content += memory[:count]
+        assert stream.stream.is_mapped == is_expected
+        if is_expected and len(content) > 200_000:
+            with pytest.raises(BlockingIOError):
+                os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+            is_expected = False
+    assert not is_expected
+    assert content == CONTENT
+    stream.close()
+    os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
+
+
 @pytest.mark.parametrize("kind", BLOCKS)
-def test_all_blocks_before_a_corruption_are_returned(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_blocks_before_a_corruption_are_returned(kind: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Reads of all sizes return equal bytes: those of a stream in pieces, or more."""
     frame, block_size = BLOCKS[kind]
     first, stream, random = frame(b"first"), frame(CONTENT), Random(kind)
@@ -98,6 +145,9 @@ def test_all_blocks_before_a_corruption_are_returned(kind: str, monkeypatch: pyt
         for size, room in ((1 << 18, 1 << 22), (1 << 18, 3_000), (20_000, 100_000)):
             monkeypatch.setattr(direct_stream, "_MAX_INPUT_SIZE", size)
             results.add(read(BytesIO(corrupt), room))
+        path.write_bytes(corrupt)
+        content, error = read(path, 100_000, may_map=True)
+        results.add((content, error.replace(str(path), "capture", 1)))
         ((content, error),) = results
         in_pieces, error_in_pieces = read(Pieces([bytes(corrupt)]))
         assert (error == "") == (error_in_pieces == "")

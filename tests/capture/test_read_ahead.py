@@ -21,8 +21,10 @@ from typing import Any, BinaryIO, Final, cast
 import pytest
 
 import cbpf
+from cbpf._output import OutputFiles
 from cbpf.capture import input_buffer, read_ahead
 from cbpf.capture.base import HEAD_SIZE
+from cbpf.capture.mapped_file import MappedFile
 from cbpf.capture.native import choice, scanner
 from cbpf.capture.reader import Chunk
 from cbpf.filtering.python_run import PythonRun
@@ -324,6 +326,34 @@ def test_a_short_capture_is_read_without_a_thread(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(read_ahead.ReadAhead, "__init__", fail)
     assert len(LONG) < input_buffer._READ_AHEAD_FROM
     assert cbpf.filter_capture(BytesIO(gzip_member(LONG, 0)), None, ACCEPT_ALL).packets_seen == len(TRAFFIC_RECORDS)
+
+
+@pytest.mark.parametrize("kind", ["zstd", "lz4"])
+def test_a_compressed_file_is_mapped_after_the_outputs_are_open(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be one of them: opening it for writing would wait for the end of the mapping."""
+    compress = FRAME_KINDS[kind]
+    if compress is None:
+        pytest.skip("needs zstd and lz4: the extra 'compressed'")
+    path, events = tmp_path / "capture", []
+
+    def spy(owner: type, method: str) -> None:
+        original = getattr(owner, method)
+
+        def call(*arguments: Any, **named: Any) -> Any:
+            events.append(method)
+            return original(*arguments, **named)
+
+        monkeypatch.setattr(owner, method, call)
+
+    spy(OutputFiles, "open")
+    spy(MappedFile, "view")
+    path.write_bytes(compress(encoded(TRAFFIC_RECORDS * 5)))
+    summary = cbpf.filter_capture(path, path, ACCEPT_ALL)
+    assert (summary.packets_seen, summary.packets_accepted) == (5 * len(TRAFFIC_RECORDS),) * 2
+    assert (events[0], set(events[1:])) == ("open", {"view"})
+    assert cbpf.filter_capture(path, None, ACCEPT_ALL).packets_seen == summary.packets_accepted
 
 
 # Memory

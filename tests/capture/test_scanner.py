@@ -28,8 +28,8 @@ from typing import Any, BinaryIO, Final, NamedTuple, TypeAlias, cast
 import pytest
 
 import cbpf
+from cbpf.capture.mapped_file import MappedFile
 from cbpf.capture.native import scanner
-from cbpf.capture.native.mapped_file import MappedFile
 from cbpf.capture.native.run import NativeRun
 from support.captures import NANOSECONDS, TRAFFIC, VARIANTS, Pcapng, Record, Variant, as_pcapng, encoded
 from support.hostile_captures import MISLEADING_CAPTURES, SECONDS, TRAFFIC_RECORDS, damaged, traffic

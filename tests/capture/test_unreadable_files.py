@@ -13,7 +13,8 @@ from typing import Any, Final
 import pytest
 
 import cbpf
-from cbpf.capture.native import mapped_file, scanner
+from cbpf.capture import mapped_file
+from cbpf.capture.native import scanner
 from support.captures import as_pcapng, encoded
 from support.command_line import CommandLine
 from support.failing_disks import fail_reads, failing_disk, forget_cached_pages

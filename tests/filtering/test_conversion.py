@@ -18,8 +18,8 @@ import pytest
 import cbpf
 from cbpf.capture import reader
 from cbpf.capture.file_parts import WrittenPart
+from cbpf.capture.mapped_file import MappedFile
 from cbpf.capture.native import encoder
-from cbpf.capture.native.mapped_file import MappedFile
 from cbpf.filtering import run
 from support.captures import VARIANTS, Pcapng, Record, Variant, as_pcapng, encoded
 from support.hostile_captures import MISLEADING_CAPTURES, SECONDS, blocks_of_all_kinds, damaged, traffic

@@ -20,8 +20,8 @@ from typing import Any, BinaryIO, Final, cast
 import pytest
 
 import cbpf
+from cbpf.capture.mapped_file import MappedFile
 from cbpf.capture.native import choice
-from cbpf.capture.native.mapped_file import MappedFile
 from cbpf.capture.times import point_in_time
 from support.captures import TRAFFIC, VARIANTS, Pcapng, as_pcapng, encoded
 from support.hostile_captures import (

@@ -18,8 +18,8 @@ from typing import Any, Final
 import pytest
 
 import cbpf
+from cbpf.capture.mapped_file import MappedFile
 from cbpf.capture.native import choice
-from cbpf.capture.native.mapped_file import MappedFile
 from cbpf.cli.commands.run import _lines
 from support.captures import Pcapng, Record, as_pcapng, encoded
 from support.command_line import CommandLine

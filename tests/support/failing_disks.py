@@ -16,8 +16,7 @@ from typing import Any, Final
 
 import pytest
 
-from cbpf.capture import source_stream
-from cbpf.capture.native import mapped_file
+from cbpf.capture import mapped_file, source_stream
 
 _FIBMAP: Final = 1
 _BLOCK_SIZE: Final = 4096

@@ -1,5 +1,7 @@
 """Streams of zstd or lz4 frames in a file or in memory, decompressed in large pieces, and without a copy.
 
+Where a file may be mapped, it is decompressed from the mapping (`SourceStream.window`).
+
 If a piece cannot be decompressed, its frame is decompressed again from the start, block by block. So everything before
 the corrupt block is returned, and the same bytes however large the pieces were. This requires a source that can be read
 again. Members of other kinds, such as skippable frames, and all that follow them, are left to `DecompressedStream`.
@@ -16,6 +18,7 @@ from .source_stream import SourceStream
 
 _MIN_INPUT_SIZE: Final = 1 << 14  # bytes that are read at once; doubled with each read, for short captures
 _MAX_INPUT_SIZE: Final = 1 << 18
+_WINDOW_SIZE: Final = 1 << 20  # bytes of a file that are mapped in place of being read
 _MAX_READ_SIZE: Final = 1 << 18  # bytes that `read1` returns
 
 _HEADER_CHECKS: Final = {ZSTD: zstd_header, LZ4: lz4_header}
@@ -37,6 +40,7 @@ class DirectStream:
         self._was_full = False  # whether the last output filled its memory, so more may follow without input
         self._memory = memoryview(bytearray(begin))  # stored bytes; those from `_start` to `_end` are not read yet
         self._start, self._end = 0, len(begin)
+        self._is_window = False  # whether `_memory` is a window of the source, which holds as long as it is mapped
         self._is_first = True
         self._rest: DecompressedStream | None = None  # the members that are not read here
         self._damage: CbpfError | None = None
@@ -69,6 +73,8 @@ class DirectStream:
 
     def _step(self, target: int, room: int) -> int:
         """Decompress into memory; return the number of bytes, which may be 0 before the end of the stream as well."""
+        if self._is_window and not self._source.is_mapped:
+            self._leave_window()
         decoder = self._decoder or self._begin_frame()
         if decoder is None:
             begin = self._unread().tobytes()
@@ -136,8 +142,14 @@ class DirectStream:
 
     def _read_more(self) -> bool:
         """Read stored bytes after those that are not read yet; return False at the end."""
-        unread = self._unread()
-        memory = self._memory
+        count = self._end - self._start
+        window = self._source.window(self._source.bytes_read - count, _WINDOW_SIZE)
+        if window is not None and len(window) > count:
+            self._memory, self._start, self._end, self._is_window = window, 0, len(window), True
+            return True
+        if self._is_window:
+            self._leave_window()
+        unread, memory = self._unread(), self._memory
         if len(memory) < _MAX_INPUT_SIZE:
             memory = memoryview(bytearray(max(_MIN_INPUT_SIZE, 2 * len(memory))))
         memory[: len(unread)] = unread
@@ -145,6 +157,11 @@ class DirectStream:
         count = self._source.readinto(memory[self._end :])
         self._end += count
         return count > 0
+
+    def _leave_window(self) -> None:
+        """Continue with bytes that are read: the rest of the window is not accessed any more."""
+        self._source.seek(self._source.bytes_read - (self._end - self._start))
+        self._memory, self._start, self._end, self._is_window = memoryview(bytearray()), 0, 0, False
 
     def _damaged(self, fact: str) -> DamagedCapture:
         return DamagedCapture(f"{self._source.name}: the {self._compression.name} stream {fact}")

@@ -92,6 +92,7 @@ class ReadAhead:
         if self._thread is threading.current_thread():  # its garbage collector ends a run that nobody refers to
             return
         self._thread.join()
+        self._input.stream.unmap()
         os.close(self._wakeup)
         self._pieces = SimpleQueue()
         self._pieces.put(CaptureError(f"{self._input.name}: no longer read ahead"))
@@ -103,6 +104,7 @@ class ReadAhead:
         self._input.stream.before_read = self._before_read
         try:
             self._input.stream.enlarge_pipe()
+            self._input.stream.may_map = True
             while (window := self._free.get()) is not None and self._fill(window):
                 self._deliver()
         except BaseException as error:  # raised again by `take`

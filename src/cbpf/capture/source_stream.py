@@ -6,11 +6,14 @@ import stat
 import sys
 
 from .._stdlib import suppress
-from .._typing import Any, BinaryIO, Callable, Final, TypeAlias, TypeVar
+from .._typing import TYPE_CHECKING, Any, BinaryIO, Callable, Final, TypeAlias, TypeVar
 from ..errors import CaptureError, DamagedCapture, FieldError
 
 Source: TypeAlias = str | os.PathLike[str] | BinaryIO
 """A capture to read: a path, "-" for standard input, or a binary file object."""
+
+if TYPE_CHECKING:
+    from .mapped_file import MappedFile
 
 _Result = TypeVar("_Result", bytes, int)
 
@@ -31,6 +34,8 @@ class SourceStream:
         self.name, self._stream, self.is_owned = _open(source)
         self.bytes_read = 0
         self.before_read: Callable[[], None] = do_nothing
+        self.may_map = False  # whether `window` may map a file, which no output opens from here on
+        self._mapped: MappedFile | None = None
         self._ahead = b""  # bytes that were read but not returned
         self._descriptor = self._stream.fileno() if self.is_owned else _descriptor_of(self._stream)
         self.is_regular = self._descriptor is not None and _is_regular(self._descriptor)
@@ -134,6 +139,31 @@ class SourceStream:
         self._stream.seek(self._origin + position)
         self.bytes_read = position
 
+    @property
+    def is_mapped(self) -> bool:
+        """Whether the last window may still be accessed: the file cannot have been truncated."""
+        return self._mapped is not None and self._mapped.address() is not None
+
+    def window(self, start: int, size: int) -> memoryview | None:
+        """Return up to *size* bytes of a file from a position on, not copied; the next read continues after them.
+
+        Return None if they cannot be mapped, or if there are none.
+        """
+        if self._mapped is None and self.may_map and self.is_owned and self.is_regular:
+            from .mapped_file import MappedFile
+
+            self._mapped = MappedFile(self.fileno(), self.name)
+        view = None if self._mapped is None else self._mapped.view(start, start + size)
+        if view:
+            self.seek(start + len(view))
+        return view or None
+
+    def unmap(self) -> None:
+        """Make windows inaccessible, and map no more; other processes may write to the file."""
+        self.may_map = False
+        if self._mapped is not None:
+            self._mapped.__exit__()
+
     def size(self) -> int | None:
         """Return the size of a regular file in bytes; None for any other source."""
         try:
@@ -144,6 +174,7 @@ class SourceStream:
 
     def close(self) -> None:
         """Close the file, if this object opened it."""
+        self.unmap()
         if self.is_owned:
             self._stream.close()
 

@@ -7,10 +7,10 @@ from ..._named_tuple import NamedTuple
 from ..._typing import TYPE_CHECKING, Final, Literal, Self, TypeAlias, TypeVar
 from ...packet.buffers import address_of
 from ..base import Interface, Section, packet_count
+from ..mapped_file import MappedFile
 from ..packets import BufferSource, ColumnSource, NativeFunctions, PacketColumns, columns_within
 from .abi import MAX_LANES
 from .format_code import ScanOutput
-from .mapped_file import MappedFile
 from .output_memory import AcceptedColumns
 from .scanner import ScannedRecords, Scanner, ScanPlan, scan_file
 

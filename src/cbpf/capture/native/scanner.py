@@ -40,10 +40,10 @@ from ...engines.llvm import jit
 from ...engines.llvm.context import default_context, raise_interruption
 from ...packet.host_order import ByteOrder
 from ..base import Interface
+from ..mapped_file import AnonymousMapping, MappedFile
 from ..read_ahead import forked
 from .abi import MAX_LANES, SCRATCH_SIZE, ScanRequest, TimeScale, column_names
 from .format_code import ScanOutput
-from .mapped_file import AnonymousMapping, MappedFile
 from .output_memory import AcceptedColumns, AcceptedRanges, ColumnMemory, OutputMemory, RangeMemory
 from .time_scale import time_limits, time_scale
 

@@ -20,9 +20,9 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from functools import cache
 
-from ..._typing import Final, Self
-from ...errors import CaptureError
-from ...packet.buffers import address_of
+from .._typing import Final, Self
+from ..errors import CaptureError
+from ..packet.buffers import address_of
 
 _MADV_POPULATE_READ: Final = 22
 
@@ -102,9 +102,20 @@ class MappedFile:
         *memory*. Raises `CaptureError` if the file was truncated.
         """
         end = min(stop + memory.slack, self.size)
-        if (base := self._base) is not None and self.is_readable(base) and populate(base + begin, base + end):
+        if (base := self._mapped_base(begin, end)) is not None:
             return base, end
         return memory.address - begin, begin + self._read(begin, end - begin, memory)
+
+    def view(self, begin: int, stop: int) -> memoryview | None:
+        """Return the bytes up to *stop* or the end of the file, or None if they are not mapped or cannot be read."""
+        end = min(stop, self.size)
+        return None if self._mapped_base(begin, end) is None else memoryview(self._mapped)[begin:end]
+
+    def _mapped_base(self, begin: int, end: int) -> int | None:
+        """Return the base address of the mapping, or None if these bytes are not mapped or cannot be read."""
+        base = self._base
+        is_mapped = base is not None and self.is_readable(base) and populate(base + begin, base + end)
+        return base if is_mapped else None
 
     def fetch(self) -> Callable[[slice], bytes]:
         """Return a function that returns bytes of a window that was mapped, to be called at once."""
