@@ -66,6 +66,9 @@ class LLVMEngine:
         MissingLibrary: llvmlite is not installed.
     """
 
+    _variant: str = ""
+    """The beginning of the keys of its code in the cache; classes with other machines have others."""
+
     def __init__(self, program: Program, dialect: Dialect) -> None:
         self._program = program
         self._dialect = dialect
@@ -232,9 +235,6 @@ class LLVMEngine:
         filter = filter_function(self._program, self._dialect, self._machine(socket_link_type))
         text: str = getattr(entry_points, entry_point)(filter)
         return text
-
-    _variant: str = ""
-    """The name of the engine in the keys of the code cache."""
 
     def _machine(self, socket_link_type: str | None) -> "MakeMachine":
         """Return the constructor of the machine that writes the function of the program."""
