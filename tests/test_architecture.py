@@ -198,6 +198,11 @@ def test_importing_cbpf_loads_no_library() -> None:
     assert "cbpf.engines.python" not in loaded
 
 
+def test_importing_a_public_module_imports_none_of_its_names() -> None:
+    loaded = _loaded_by("import cbpf; cbpf.seccomp; from cbpf import seccomp")
+    assert not [name for name in loaded if name.startswith("cbpf.seccomp.")]
+
+
 def test_public_names_remain() -> None:
     first = set(FIRST_PUBLIC_NAMES.split())
     assert len(first) == 117
@@ -221,7 +226,7 @@ def test_names_of_seccomp_are_imported_from_the_modules_of_its_table() -> None:
     table = {(name, module) for name, module in seccomp._MODULE_OF.items()}
     imports = [node for node in ast.walk(_tree("seccomp")) if isinstance(node, ast.ImportFrom)]
     names = {(alias.name, f"{'.' * node.level}{node.module}") for node in imports for alias in node.names}
-    assert names - {("TYPE_CHECKING", ".._typing"), ("import_module", "importlib")} == table
+    assert names - {("TYPE_CHECKING", ".._typing")} == table
     assert sorted(seccomp.__all__) == sorted(seccomp._MODULE_OF)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         getattr(seccomp, "nothing")  # noqa: B009

@@ -115,7 +115,7 @@ def __getattr__(name: str) -> object:
 
 def _import(module: str) -> object:
     """Import a module of this package; `importlib` takes longer to import than most of them."""
-    return __import__(f"{__name__}.{module}", fromlist=["*"])
+    return __import__(f"{__name__}.{module}", fromlist=["__doc__"])  # "*" would import all names of a public module
 
 
 def __dir__() -> list[str]:

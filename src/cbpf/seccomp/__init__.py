@@ -115,9 +115,9 @@ def __getattr__(name: str) -> object:
     """Import a public name."""
     if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    value = globals()[name] = getattr(import_module(_MODULE_OF[name], __name__), name)
+    path = _MODULE_OF[name]
+    module = __import__(path.lstrip("."), globals(), fromlist=["__doc__"], level=path.rindex(".", 0, 2) + 1)
+    value = globals()[name] = getattr(module, name)
     return value
 
 
