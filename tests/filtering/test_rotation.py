@@ -272,27 +272,39 @@ def test_tcpdump_reads_each_file_of_a_pcapng(tmp_path: Path, byte_order: str, sn
 
 
 RANDOM: Final = Random(5)
-PACKETS: Final = traffic(RANDOM, 1_500)
+PACKETS: Final = traffic(RANDOM, 600)
 LARGER: Final[dict[str, bytes]] = {
     "pcap": encoded(PACKETS),
-    "pcapng": as_pcapng(PACKETS[:700]) + blocks_of_all_kinds(RANDOM, ">") + as_pcapng(PACKETS[700:], ">"),
+    "pcapng": as_pcapng(PACKETS[:300]) + blocks_of_all_kinds(RANDOM, ">") + as_pcapng(PACKETS[300:], ">"),
     "truncated": encoded(PACKETS, VARIANTS["big-endian nanoseconds"])[:-5],
 }
 
 
-@pytest.mark.parametrize("kind", LARGER)
-@pytest.mark.parametrize(
-    "options",
-    [
+DIVIDED: Final[dict[str, tuple[dict[str, Any], ...]]] = {
+    "pcap": (
         {"rotation": {"size": 10_000}},
-        {"rotation": {"size": 1}, "filter": "arp or icmp"},
-        {"rotation": {"size": 30_000, "files": 3}, "sample": 2},
         {"rotation": {"seconds": 2}, "invert": True, "filter": "tcp"},
-        {"rotation": {"seconds": 3, "size": 8_000}, "until": "+40s"},
         {"rotation": {"size": 5_000}, "container": "pcapng", "snaplen": 60},
-        {"rotation": {"seconds": 2, "size": 20_000}, "snaplen": 200, "count": 700},
+    ),
+    "pcapng": (
+        {"rotation": {"size": 1}, "filter": "arp or icmp"},
+        {"rotation": {"seconds": 2, "size": 9_000}, "snaplen": 200, "count": 300},
+    ),
+    "truncated": (
+        {"rotation": {"size": 10_000, "files": 3}, "sample": 2},
+        {"rotation": {"seconds": 3, "size": 8_000}, "until": "+40s"},
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        pytest.param(kind, options, marks=() if chosen == kind else pytest.mark.slow, id=f"{kind} {options}")
+        for chosen, choices in DIVIDED.items()
+        for options in choices
+        for kind in LARGER
     ],
-    ids=str,
 )
 def test_machine_code_writes_the_files_of_python(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, options: dict[str, Any]
