@@ -31,7 +31,7 @@ def check_at_corners(rules: tuple[Rule, ...], default: int, byte_order: ByteOrde
 @pytest.mark.fuzz
 @pytest.mark.parametrize("byte_order", BYTE_ORDERS)
 def test_random_rules_at_corners(rounds: Rounds, byte_order: ByteOrder) -> None:
-    for random in rounds(160):
+    for random in rounds(80):
         check_at_corners(*random_rules(random), byte_order, random, 60)
 
 
@@ -40,7 +40,7 @@ def test_random_rules_at_corners(rounds: Rounds, byte_order: ByteOrder) -> None:
 def test_random_rules_by_proof(rounds: Rounds, byte_order: ByteOrder) -> None:
     pytest.importorskip("bitwuzla", reason="proofs need bitwuzla")
     dialect = cbpf.SECCOMP.replace(byte_order=byte_order)
-    for random in rounds(40):
+    for random in rounds(24):
         rules, default = random_rules(random, 4)
         program = compile_rules(rules, default, byte_order=byte_order, goal="size" if byte_order == "big" else "speed")
         assert cbpf.difference(plain_program(rules, default, byte_order), program, dialect=dialect) is None

@@ -61,7 +61,13 @@ ACTIONS = ("KILL", "KILL_THREAD", "KILL_PROCESS", "TRAP", "ERRNO", "TRACE", "ALL
 @pytest.mark.parametrize("optimization", [1, 2])
 @pytest.mark.parametrize(
     ("architecture", "others"),
-    [("x86_64", ["X86", "X32"]), ("x86_64", []), ("i386", []), ("s390x", ["S390"]), ("ppc64le", [])],
+    [
+        ("x86_64", ["X86", "X32"]),
+        pytest.param("x86_64", [], marks=pytest.mark.slow),
+        pytest.param("i386", [], marks=pytest.mark.slow),
+        ("s390x", ["S390"]),
+        pytest.param("ppc64le", [], marks=pytest.mark.slow),
+    ],
 )
 def test_all_operators_and_actions(
     library: Any, architecture: str, others: list[str], optimization: Literal[1, 2]
@@ -88,7 +94,7 @@ def test_all_operators_and_actions(
 def test_random_profiles(library: Any, rounds: Rounds) -> None:
     """Where the programs differ, the library contradicts the profile, and cbpf does not."""
     equal = 0
-    for random in rounds(80):
+    for random in rounds(40):
         architecture = ("x86_64", "i386", "aarch64", "ppc64le")[int(random.random() * 4)]
         profile = resolved(random_profile(random), architecture)
         policy = policy_of(profile)
