@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .policies import Policy
     from .policy_file import read_policy
     from .policy_format import format_policy
+    from .policy_rendering import policy_text
     from .processes import process_filters
     from .profile_layers import CAPABILITIES, DEFAULT_CAPABILITIES, Omission
     from .profiles import ProfilePolicy, read_profile
@@ -52,6 +53,7 @@ _NAMES = {
     ".policies": "Policy",
     ".policy_file": "read_policy",
     ".policy_format": "format_policy",
+    ".policy_rendering": "policy_text",
     ".processes": "process_filters",
     ".profile_layers": "CAPABILITIES DEFAULT_CAPABILITIES Omission",
     ".profiles": "ProfilePolicy read_profile",
@@ -104,6 +106,7 @@ __all__ = [
     "parse_action",
     "parse_conditions",
     "policy",
+    "policy_text",
     "process_filters",
     "read_policy",
     "read_profile",
