@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+import cbpf
 from cbpf.capture.live_interface import InterfaceStatistics
 from cbpf.live import capture_loop
 from cbpf.live.capture_loop import MAX_PACKETS, CaptureLoop
@@ -128,6 +129,16 @@ def test_a_stopped_loop_ends_with_the_last_packet_that_had_arrived(clock: Clock)
     before = clock.now
     assert [loop.step(DUMPER), loop.step(DUMPER)] == [5, 0]
     assert clock.now == before
+    loop.close()
+
+
+def test_a_stopped_loop_lets_no_further_packet_arrive_for_another_filter(clock: Clock) -> None:
+    handle = Handle(clock, arrived=MAX_PACKETS + 5)  # it has no method that sets a filter
+    loop = loop_of(handle)
+    loop.stop()
+    assert loop.step(DUMPER) == MAX_PACKETS
+    assert loop.replace_filter(cbpf.Program(), is_repeatable=True) == MAX_PACKETS + 5
+    assert [loop.step(DUMPER), loop.step(DUMPER)] == [5, 0]
     loop.close()
 
 

@@ -19,12 +19,31 @@ from contextlib import contextmanager, suppress
 from .._typing import Final
 from ..capture.live_interface import InterfaceStatistics
 from ..errors import CaptureError
+from ..isa.program import Program
 from .libpcap_handle import BLOCK_MARGIN, Dumper, LibpcapHandle
 
 MAX_PACKETS: Final = 1 << 14  # of a step
 _AIMED_PACKETS: Final = 1 << 12  # of a step, if many arrive
 _MIN_INTERVAL: Final = 0.01  # seconds between steps
 _STATISTICS_INTERVAL: Final = 1.0  # seconds; a counter of 32 bits lasts longer
+
+
+class _Pace:
+    """The times of steps: a step has many packets, and none waits for long."""
+
+    def __init__(self, block_time: float) -> None:
+        self._interval = _MIN_INTERVAL
+        self._max_interval = max(_MIN_INTERVAL, block_time / 4)  # the packets of a slow flow arrive at longer intervals
+        self._next_step = 0.0
+
+    def wait(self) -> None:
+        """Wait until the next step."""
+        time.sleep(max(0.0, self._next_step - time.monotonic()))
+
+    def follow(self, packets: int, now: float) -> None:
+        """Choose the time of the step that follows one with some packets."""
+        self._interval = min(max(_MIN_INTERVAL, self._interval * _AIMED_PACKETS / packets), self._max_interval)
+        self._next_step = now + self._interval
 
 
 class CaptureLoop:
@@ -45,9 +64,7 @@ class CaptureLoop:
         self._packets_arrived: int | None = None  # before a stopped capture was stopped, at most
         self._has_ended = False
         self._has_more = False  # packets that have arrived
-        self._interval = _MIN_INTERVAL
-        self._max_interval = max(_MIN_INTERVAL, block_time / 4)  # the packets of a slow flow arrive at longer intervals
-        self._next_step = 0.0
+        self._pace = _Pace(block_time)
         self._next_statistics = 0.0
         self._turn = threading.Lock()  # held while another thread waits for the handle
         self._handle_lock = threading.Lock()
@@ -81,8 +98,7 @@ class CaptureLoop:
         self._has_more = packets == limit
         self.packets += packets
         if packets:
-            self._interval = min(max(_MIN_INTERVAL, self._interval * _AIMED_PACKETS / packets), self._max_interval)
-            self._next_step = now + self._interval
+            self._pace.follow(packets, now)
         if now >= self._next_statistics:
             self.handle.statistics()
             self._next_statistics = now + _STATISTICS_INTERVAL
@@ -101,7 +117,7 @@ class CaptureLoop:
         if self._is_stopping and self._end is None:
             return  # a stop that no step has noticed
         if self._block_time:
-            time.sleep(max(0.0, self._next_step - time.monotonic()))
+            self._pace.wait()
         times = [self._deadline if self._end is None else self._end]
         if self.handle.max_wait is not None:
             times.append(time.monotonic() + self.handle.max_wait)
@@ -118,6 +134,16 @@ class CaptureLoop:
             yield
         finally:
             self._handle_lock.release()
+
+    def replace_filter(self, program: Program, *, is_repeatable: bool) -> int:
+        """Replace the filter between two steps, as `LibpcapHandle.replace_filter` does.
+
+        Returns:
+            The number of packets, from the first one, that an earlier filter accepted.
+        """
+        if self._packets_arrived is not None:  # nothing arrives any more
+            return self._packets_arrived
+        return max(self.packets, self.handle.replace_filter(program, is_repeatable=is_repeatable))
 
     def statistics(self) -> InterfaceStatistics:
         """Return the counts so far; after the end of the capture the last ones."""

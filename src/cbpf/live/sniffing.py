@@ -236,8 +236,8 @@ class Sniffer(Iterator[Packet]):
         with self._loop.exclusive():
             self._loop.require_open()
             repeated = repeated_filter(program, self._target)
-            packets = self._loop.handle.replace_filter(program, is_repeatable=repeated is not None)
-            self._change = FilterChange(repeated, max(packets, self._loop.packets))
+            packets = self._loop.replace_filter(program, is_repeatable=repeated is not None)
+            self._change = FilterChange(repeated, packets)
         self._filter_again()
 
     def record(
