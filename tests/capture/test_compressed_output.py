@@ -17,12 +17,15 @@ import threading
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
+from random import Random
 from typing import Any, Final, cast
 
 import pytest
 
 import cbpf
 from cbpf.capture import compressed_output
+from cbpf.capture.compressors import compressor_named
+from cbpf.capture.outputs import open_output
 from support.captures import TRAFFIC, Record, as_pcapng, encoded
 from support.command_line import CommandLine
 from support.damaged_writes import limited_file_size
@@ -167,6 +170,16 @@ def test_frames_end_with_records(kind: str) -> None:
         assert set(itertools.accumulate(map(len, frames))) <= {*ends}
         assert all((1 << 12) <= len(frame) <= (1 << 13) for frame in frames[:-1])
         assert len(frames) > 5
+
+
+@pytest.mark.usefixtures("small_frames")
+def test_frames_of_any_sizes_reuse_memory(kind: str) -> None:
+    written, random = BytesIO(), Random(kind)
+    pieces = [random.randbytes(random.choice((1, 500, 4_095, 4_096, 20_000, 70_000))) for _ in range(60)]
+    with open_output(written, compressor_named(kind)) as output:
+        for piece in pieces:
+            output.write(piece)
+    assert decompressor(kind)(written.getvalue()) == b"".join(pieces)
 
 
 def test_zstd_and_lz4_frames_have_checksums() -> None:

@@ -32,25 +32,34 @@ class _FramePool:
 
         self._threads = min(_MAX_THREADS, len(os.sched_getaffinity(0)))
         self._executor = ThreadPoolExecutor(self._threads, "cbpf-compress")
-        self._frames: deque[tuple[Output, Future[bytes]]] = deque()
+        self._frames: deque[tuple[Output, Future[bytes], memoryview]] = deque()
+        self._unused: list[bytearray] = []  # the memory of frames that were written
 
-    def submit(self, compressor: Compressor, frame: bytearray, output: Output) -> None:
+    def memory(self) -> bytearray:
+        """Return memory for a frame, of any size; reused memory needs no new pages."""
+        return self._unused.pop() if self._unused else bytearray()
+
+    def submit(self, compressor: Compressor, frame: memoryview, output: Output) -> None:
         """Compress a frame for an output, and write the oldest frames if there is more than one for each thread."""
         try:
             future = self._executor.submit(compressor.compress, frame)
         except RuntimeError:  # the system provides no more threads
             future = _done(compressor.compress(frame))
-        self._frames.append((output, future))
+        self._frames.append((output, future, frame))
         while len(self._frames) > self._threads:
             self._write_oldest()
 
     def append(self, data: bytes, output: Output) -> None:
         """Write bytes to an output after its frames."""
-        self._frames.append((output, _done(data)))
+        self._frames.append((output, _done(data), memoryview(bytearray())))
 
     def _write_oldest(self) -> None:
-        output, future = self._frames.popleft()
+        output, future, frame = self._frames.popleft()
         output.write(future.result())
+        memory = frame.obj
+        assert isinstance(memory, bytearray)
+        frame.release()  # the thread may still refer to it, and memory cannot grow while it is in use
+        self._unused.append(memory)
 
     def write_all(self) -> None:
         """Write all frames."""
@@ -79,13 +88,15 @@ class _CompressedOutput(Output):
         self._compressor = compressor
         self._pool = pool
         self._frame_size = frame_size
-        self._frame = bytearray()
+        self._memory, self._size = bytearray(), 0  # the current frame
         self._is_empty = True
 
     def write(self, data: bytes) -> None:
         """Append bytes to the current frame."""
-        self._frame += data
-        if len(self._frame) >= self._frame_size:
+        end = self._size + len(data)
+        self._memory[self._size : end] = data
+        self._size = end
+        if end >= self._frame_size:
             self._submit()
 
     def write_ranges(self, ranges: int, count: int, sums: int) -> None:
@@ -96,13 +107,13 @@ class _CompressedOutput(Output):
             self.write(data)
 
     def _submit(self) -> None:
-        frame, self._frame = self._frame, bytearray()
         self._is_empty = False
-        self._pool.submit(self._compressor, frame, self._output)
+        self._pool.submit(self._compressor, memoryview(self._memory)[: self._size], self._output)
+        self._memory, self._size = self._pool.memory(), 0
 
     def finish(self) -> None:
         """Compress the last frame; the bytes that end the output follow it."""
-        if self._frame or (self._is_empty and not self._compressor.end):
+        if self._size or (self._is_empty and not self._compressor.end):
             self._submit()
         self._pool.append(self._compressor.end, self._output)
 

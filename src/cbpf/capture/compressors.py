@@ -18,7 +18,7 @@ from ..errors import CaptureError, FieldError, MissingLibrary
 from .compression_kinds import COMPRESSIONS, UNSUPPORTED_SUFFIXES
 from .decompressors import import_zstd
 
-CompressFrame: TypeAlias = Callable[[bytearray], bytes]
+CompressFrame: TypeAlias = Callable[[memoryview], bytes]
 
 
 class Compressor(NamedTuple):
@@ -77,10 +77,10 @@ _BLOCK_HEADER: Final = bytes.fromhex("1f8b0804 00000000 00ff 0600 4243 0200")  #
 _BGZF_END: Final = _BLOCK_HEADER + bytes.fromhex("1b00 0300 00000000 00000000")  # an empty block
 
 
-def _bgzf(zlib: Any, level: int, data: bytearray) -> bytes:
+def _bgzf(zlib: Any, level: int, data: memoryview) -> bytes:
     """Return blocks of the format BGZF: gzip members, each with its size in its header."""
-    view, starts = memoryview(data), range(0, len(data), _BLOCK_SIZE)
-    return b"".join([_block(zlib, level, view[start : start + _BLOCK_SIZE]) for start in starts])
+    starts = range(0, len(data), _BLOCK_SIZE)
+    return b"".join([_block(zlib, level, data[start : start + _BLOCK_SIZE]) for start in starts])
 
 
 def _block(zlib: Any, level: int, data: memoryview) -> bytes:
