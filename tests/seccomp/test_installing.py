@@ -133,6 +133,32 @@ def test_a_filter_can_deny_further_filters() -> None:
     assert in_child(child) == "seccomp: no_new_privs cannot be set: Operation not permitted"
 
 
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (errno.ENOSYS, "seccomp: this kernel has no seccomp filters; it needs CONFIG_SECCOMP_FILTER"),
+        (errno.EINVAL, "seccomp: the kernel rejects the program, which satisfies all rules of Linux 6.18; this kernel"),
+        (errno.EPERM, "seccomp: a filter of this process denies the installation of another one"),
+        (errno.EACCES, "seccomp: the kernel permits no filter, although no_new_privs is set; a security module may"),
+        (errno.EBUSY, "seccomp: Device or resource busy"),
+    ],
+)
+def test_errors_of_other_kernels(error: int, message: str) -> None:
+    """A filter lets the installation of others fail as those kernels do."""
+    prctl = kernel_calls.install_numbers(ARCHITECTURES[platform.machine()]).prctl
+    option = f"ld [16]\njeq #{kernel_calls.PR_SET_SECCOMP}, 0, 1\nret #{0x50000 | error}"
+
+    def child() -> str:
+        install(cbpf.parse(f"ld [0]\njeq #{prctl}, 0, 3\n{option}\nret #0x7fff0000"))
+        try:
+            install(ALLOW)
+        except SeccompError as caught:
+            return f"{caught.errno} {caught}"
+        return ""
+
+    assert in_child(child).startswith(f"{error} {message}")
+
+
 def test_logging_is_accepted() -> None:
     assert in_child(lambda: install(ALLOW, log=True)) is None
 

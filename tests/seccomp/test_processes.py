@@ -26,6 +26,9 @@ pytestmark = pytest.mark.skipif(kernel.seccomp_available() is not None, reason=s
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root reads the filters of a process")
 
 
+PTRACE = 101 if platform.machine() == "x86_64" else 117
+
+
 def numbered(number: int) -> cbpf.Program:
     """Return a filter that allows all calls, and differs from those with other numbers."""
     return cbpf.parse(f"ld [0]\njeq #{number}, 0, 0\nret #0x7fff0000")
@@ -127,6 +130,12 @@ def test_processes_that_must_not_be_read() -> None:
         ptrace.attach(process)
         return str(in_child(lambda: message(process)))
 
+    def elsewhere() -> str:
+        """On a kernel that does not have this request of ptrace."""
+        request = f"ld [16]\njeq #{0x420C}, 0, 1\nret #{0x50000 | errno.EIO}"
+        cbpf.seccomp.install(cbpf.parse(f"ld [0]\njeq #{PTRACE}, 0, 3\n{request}\nret #0x7fff0000"))
+        return message(process)
+
     with process_under([numbered(1)]) as process:
         place = f"process {process}"
         rule = "reading filters needs CAP_SYS_ADMIN in the initial user namespace, and a process without filters"
@@ -136,6 +145,8 @@ def test_processes_that_must_not_be_read() -> None:
             ": it is this process, which cannot trace itself; run the command in another one"
         )
         assert re.fullmatch(rf"{errno.EPERM} {place}: process \d+ traces it already", in_child(traced))
+        rule = "this kernel returns no filters; it needs CONFIG_CHECKPOINT_RESTORE"
+        assert in_child(elsewhere) == f"{errno.EIO} {place}: {rule}"
         assert process_filters(process) == (numbered(1),)
 
 
