@@ -54,21 +54,21 @@ def clauses(random: Random) -> cbpf.Program:
     return cbpf.Program([*rows, (_RETURN_K, 0, 0, verdict(random))])
 
 
-def arbitrary(random: Random, *, divides: bool) -> cbpf.Program:
-    """Return a random filter whose verdicts are constants, and which does not load the instruction pointer.
+def arbitrary(random: Random, *, is_alone: bool) -> cbpf.Program:
+    """Return a random filter that does not load the instruction pointer.
 
     Args:
         random: The source of randomness.
-        divides: Whether it may divide by X, which can end it.
+        is_alone: Whether it may divide by X, which can end it, and return A.
     """
     while True:
         rows: Rows = []
         for op, jt, jf, k in random_programs.seccomp(random):
-            if op == _RETURN_A or (op == _RETURN_K and chance(random, 0.8)):
+            if (op == _RETURN_A and not is_alone) or (op == _RETURN_K and chance(random, 0.8)):
                 op, k = _RETURN_K, verdict(random)
             if op == _LOAD and k in (8, 12):
                 k += 8
-            if op == _DIVIDE_X and not divides:
+            if op == _DIVIDE_X and not is_alone:
                 op = _MULTIPLY_X
             rows.append((op, jt, jf, k))
         if not cbpf.findings(rows, dialect=cbpf.SECCOMP):
@@ -78,7 +78,7 @@ def arbitrary(random: Random, *, divides: bool) -> cbpf.Program:
 def stack(random: Random, largest: int = 5) -> cbpf.seccomp.Stack:
     """Return a stack of up to *largest* random filters."""
     size = 1 + below(random, largest)
-    programs = [clauses(random) if chance(random, 0.7) else arbitrary(random, divides=size == 1) for _ in range(size)]
+    programs = [clauses(random) if chance(random, 0.7) else arbitrary(random, is_alone=size == 1) for _ in range(size)]
     return cbpf.seccomp.Stack(programs)
 
 

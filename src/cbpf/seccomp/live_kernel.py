@@ -1,26 +1,31 @@
 """Decisions of the running kernel about system calls, of which none is executed.
 
 A child process makes the calls by the machine code of `call_maker`, whose filters are for these calls alone. In the
-filters, each verdict is replaced by one that runs nothing: ERRNO with the number of the verdict, which the call
-returns. Apart from that they run in the kernel as they are, so the number shows the verdict.
+filters, each verdict is replaced by one that runs nothing: ERRNO with a number, which the call returns. Apart from that
+they run in the kernel as they are.
+
+The number of a single filter is a part of its verdict, of 12 bits; three children show the whole verdict.
 
 Among several filters the kernel takes the smallest action, and with ERRNO for all verdicts this would not be seen. So
 there is a child for each action of the filters, in the order of precedence: verdicts of this action and of smaller
-ones become ERRNO, all others USER_NOTIF, whose precedence is lower. The first child in which a call returns the number
-of a verdict has the action that the kernel takes, and the number shows the filter and the data.
+ones become ERRNO with the number of the verdict, all others USER_NOTIF, whose precedence is lower. The first child in
+which a call returns the number of a verdict has the action that the kernel takes, and the number shows the filter and
+the data.
 """
 
 import errno
 import os
 import signal
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 
 from .._named_tuple import NamedTuple
 from .._typing import Final
 from .._validators import instance_of, iterable
 from ..errors import FieldError, SeccompError
+from ..isa.enumerations import ALUOp
+from ..isa.instructions import ALUOpConstant, Instruction, Jump, RetA, RetConstant
 from ..isa.opcodes import OPCODE_BY_CODE, WORD_MASK, Action, Operand
 from ..isa.program import Program
 from ..isa.raw_instruction import RawInstruction
@@ -34,20 +39,9 @@ from .stacks import Decision, Stack
 _ERRNO: Final = ACTION_WORDS["errno"].value
 _USER_NOTIF: Final = ACTION_WORDS["user_notif"].value
 _POINTER_OFFSETS: Final = (8, 12)  # of the instruction pointer
-_MAX_LENGTH: Final = 4096 - GATE_LENGTH
+_PART_BITS: Final = 12
+_MAX_LENGTH: Final = 4096 - GATE_LENGTH - 4  # of which the last ones return a part of A
 _X86: Final = frozenset(ARCHITECTURES[name].audit_arch for name in ("x86_64", "i386"))
-
-
-class _Verdict(NamedTuple):
-    """A verdict of one filter of a stack."""
-
-    filter_index: int
-    value: int
-
-    @property
-    def decision(self) -> Decision:
-        """The decision with this verdict."""
-        return Decision(SeccompAction(self.value), self.filter_index)
 
 
 def kernel_decisions(stack: Stack, calls: Iterable[SystemCall]) -> list[Decision]:
@@ -57,8 +51,8 @@ def kernel_decisions(stack: Stack, calls: Iterable[SystemCall]) -> list[Decision
     verdict each would have had. This process is not under the filters.
 
     Args:
-        stack: The filters, without `ret a` and without loads of the instruction pointer, since both would be changed;
-            without a division by X if there are several. Each has at most 4,091 instructions.
+        stack: The filters, without loads of the instruction pointer, which is another one here; if there are several,
+            also without `ret a` and division by X. Each has at most 4,087 instructions.
         calls: The system calls, of x86_64, x32 or i386. The calls `uprobe` and `uretprobe` of x86_64 are rejected: the
             kernel runs them without a filter. The instruction pointers of the calls have no effect.
 
@@ -75,7 +69,9 @@ def kernel_decisions(stack: Stack, calls: Iterable[SystemCall]) -> list[Decision
         _check_program(index, program, is_alone=len(value.programs) == 1)
     if sys.platform != "linux" or os.uname().machine != "x86_64" or sys.maxsize < 1 << 32:
         raise SeccompError(errno.ENOTSUP, "seccomp: decisions of the kernel need Linux and Python for x86-64")
-    return _Experiment(value).decisions(made)
+    if len(value.programs) > 1:
+        return _decisions(value.programs, made)
+    return [Decision(SeccompAction(verdict), 0) for verdict in _verdicts(value.programs[0], made)]
 
 
 def _check_call(call: SystemCall) -> SystemCall:
@@ -95,8 +91,8 @@ def _check_program(index: int, program: Program, *, is_alone: bool) -> None:
         raise FieldError(f"{place}: {len(program):,} instructions; at most {_MAX_LENGTH:,} leave room for the changes")
     for raw in program:
         opcode = OPCODE_BY_CODE[raw.op]
-        if opcode.action is Action.RETURN and opcode.operand is Operand.A:
-            raise FieldError(f"{place}: `ret a` cannot be followed; all verdicts must be constants")
+        if _returns_a(raw) and not is_alone:
+            raise FieldError(f"{place}: the verdict of `ret a` cannot be distinguished; test the filter alone")
         if opcode.operand is Operand.ABSOLUTE and raw.k in _POINTER_OFFSETS:
             raise FieldError(f"{place}: it loads the instruction pointer, which is another one here")
         if opcode.action is Action.DIV and opcode.operand is Operand.X and not is_alone:
@@ -108,62 +104,16 @@ def _call_maker() -> CallMaker:
     return CallMaker()
 
 
-class _Experiment:
-    """The verdicts of a stack by their numbers, and the children that show which one the kernel takes."""
-
-    def __init__(self, stack: Stack) -> None:
-        self._programs = stack.programs
-        verdicts = (
-            _Verdict(index, raw.k)
-            for index, program in enumerate(stack.programs)
-            for raw in dict.fromkeys(raw for raw in program if _returns(raw))
-        )
-        numbers = (number for number in range(1, MAX_ERRNO + 1) if number != errno.ENOSYS)
-        self._verdict_of = dict(zip(numbers, dict.fromkeys(verdicts), strict=False))
-        self._number_of = {verdict: number for number, verdict in self._verdict_of.items()}
-
-    def decisions(self, calls: Sequence[SystemCall]) -> list[Decision]:
-        """Return the decisions about calls."""
-        decided: dict[int, Decision] = {}
-        for precedence in self._precedences():
-            remaining = [index for index in range(len(calls)) if index not in decided]
-            verdicts = self._verdicts(precedence, [calls[index] for index in remaining])
-            decided.update({index: found.decision for index, found in zip(remaining, verdicts, strict=True) if found})
-        return [decided[index] for index in range(len(calls))]
-
-    def _precedences(self) -> list[int]:
-        """Return the precedences of the actions in order; of a single filter, the last one, which is sufficient."""
-        precedences = sorted({SeccompAction(verdict.value).precedence for verdict in self._number_of})
-        return precedences[-1:] if len(self._programs) == 1 else precedences
-
-    def _verdicts(self, precedence: int, calls: Sequence[SystemCall]) -> Iterator[_Verdict | None]:
-        """Yield the verdict about each call if its precedence is at most this one."""
-        programs = [self._changed(index, precedence) for index in range(len(self._programs))]
-        while calls:
-            outcome = _call_maker().run(programs, calls)
-            for result in outcome.results:
-                yield self._verdict_of[-result] if result != -errno.ENOSYS else None
-            calls = calls[len(outcome.results) :]
-            if calls:
-                _check_killed(outcome, calls[0])
-                yield _Verdict(0, 0)  # a division by 0 ends the filter with KILL_THREAD
-                calls = calls[1:]
-
-    def _changed(self, index: int, precedence: int) -> Program:
-        """Return a filter whose verdicts up to a precedence are errors with their numbers."""
-
-        def changed(raw: RawInstruction) -> RawInstruction:
-            if not _returns(raw):
-                return raw
-            if SeccompAction(raw.k).precedence > precedence:
-                return raw._replace(k=_USER_NOTIF)
-            return raw._replace(k=_ERRNO | self._number_of[_Verdict(index, raw.k)])
-
-        return Program(map(changed, self._programs[index]))
-
-
-def _returns(raw: RawInstruction) -> bool:
-    return OPCODE_BY_CODE[raw.op].action is Action.RETURN
+def _results(programs: Sequence[Program], calls: Sequence[SystemCall]) -> Iterator[int | None]:
+    """Yield the error number of each call under filters; None if a filter has killed the process that made it."""
+    while calls:
+        outcome = _call_maker().run(programs, calls)
+        yield from (-result for result in outcome.results)
+        calls = calls[len(outcome.results) :]
+        if calls:
+            _check_killed(outcome, calls[0])
+            yield None
+            calls = calls[1:]
 
 
 def _check_killed(outcome: Outcome, call: SystemCall) -> None:
@@ -173,3 +123,79 @@ def _check_killed(outcome: Outcome, call: SystemCall) -> None:
         raise SeccompError(outcome.error, f"seccomp: {fact}; their changed copies need room in its limits")
     if not os.WIFSIGNALED(outcome.status) or os.WTERMSIG(outcome.status) != signal.SIGSYS:
         raise SeccompError(errno.ENOTSUP, f"seccomp: this machine cannot make the call {call!r}")
+
+
+def _verdicts(program: Program, calls: Sequence[SystemCall]) -> list[int]:
+    """Return the verdict of a filter about each call; 0 where a division by 0 ends it."""
+    parts = [list(_results([_returning_part(program, shift)], calls)) for shift in range(0, 32, _PART_BITS)]
+    verdicts = []
+    for digits in zip(*parts, strict=True):
+        known = [digit << index * _PART_BITS for index, digit in enumerate(digits) if digit is not None]
+        verdicts.append(sum(known) if len(known) == len(digits) else 0)
+    return verdicts
+
+
+def _returning_part(program: Program, shift: int) -> Program:
+    """Return a filter whose verdicts are errors, with the numbers (verdict >> shift) & 0xfff."""
+    end = len(program)
+    rows = [_part(raw, shift, end - index - 1) if _returns(raw) else raw for index, raw in enumerate(program)]
+    of_a = (
+        ALUOpConstant(ALUOp.SHIFT_RIGHT, shift),
+        ALUOpConstant(ALUOp.AND, MAX_ERRNO),
+        ALUOpConstant(ALUOp.OR, _ERRNO),
+        RetA(),
+    )
+    return Program([*rows, *of_a]) if any(map(_returns_a, program)) else Program(rows)
+
+
+def _part(raw: RawInstruction, shift: int, distance: int) -> Instruction:
+    """Return the instruction in place of a `ret`: a part of its constant, or a jump to the end, where that of A is."""
+    return Jump(distance) if _returns_a(raw) else RetConstant(_ERRNO | raw.k >> shift & MAX_ERRNO)
+
+
+def _returns(raw: RawInstruction) -> bool:
+    return OPCODE_BY_CODE[raw.op].action is Action.RETURN
+
+
+def _returns_a(raw: RawInstruction) -> bool:
+    return _returns(raw) and OPCODE_BY_CODE[raw.op].operand is Operand.A
+
+
+class _Verdict(NamedTuple):
+    """A verdict of one filter of a stack."""
+
+    filter_index: int
+    value: int
+
+
+def _decisions(programs: Sequence[Program], calls: Sequence[SystemCall]) -> list[Decision]:
+    """Return the decisions of several filters, whose verdicts are constants."""
+    verdicts = {_Verdict(index, raw.k) for index, program in enumerate(programs) for raw in program if _returns(raw)}
+    numbers = [number for number in range(1, MAX_ERRNO + 1) if number != errno.ENOSYS]  # which USER_NOTIF returns
+    if len(verdicts) > len(numbers):
+        fact = f"{len(verdicts):,} verdicts; at most {len(numbers):,} can be distinguished"
+        raise FieldError(f"kernel_decisions.stack: {fact}")
+    verdict_of = dict(zip(numbers, sorted(verdicts), strict=False))
+    number_of = {verdict: number for number, verdict in verdict_of.items()}
+    decided: dict[int, Decision] = {}
+    for precedence in sorted({SeccompAction(verdict.value).precedence for verdict in verdicts}):
+        changed = [_returning_numbers(index, program, number_of, precedence) for index, program in enumerate(programs)]
+        remaining = [index for index in range(len(calls)) if index not in decided]
+        results = _results(changed, [calls[index] for index in remaining])
+        for index, number in zip(remaining, results, strict=True):
+            if number in verdict_of:
+                verdict = verdict_of[number]
+                decided[index] = Decision(SeccompAction(verdict.value), verdict.filter_index)
+    return [decided[index] for index in range(len(calls))]
+
+
+def _returning_numbers(index: int, program: Program, number_of: Mapping[_Verdict, int], precedence: int) -> Program:
+    """Return a filter whose verdicts up to a precedence are errors with their numbers."""
+
+    def changed(raw: RawInstruction) -> Instruction:
+        if not _returns(raw):
+            return raw
+        is_shown = SeccompAction(raw.k).precedence <= precedence
+        return RetConstant(_ERRNO | number_of[_Verdict(index, raw.k)] if is_shown else _USER_NOTIF)
+
+    return Program(map(changed, program))
