@@ -7,7 +7,7 @@ import pytest
 
 import cbpf
 from cbpf import SECCOMP, Program, seccomp
-from cbpf.seccomp import ClassDifference, Policy, Rule, SeccompAction, Stack, SystemCall
+from cbpf.seccomp import ClassDifference, Condition, MaskedRanges, Policy, Rule, SeccompAction, Stack, SystemCall
 from cbpf.seccomp.decision_diagram import DecisionDiagram
 from support.project import Rounds
 from support.proofs import program
@@ -162,6 +162,27 @@ def test_differences_of_arithmetic_are_decided_by_the_solver() -> None:
     stacks = [Stack([program(text)], dialect=LITTLE) for text in (EQUAL_WORDS, other)]
     for each in differences:
         assert tuple(stack.evaluate(each.witness).action for stack in stacks) == (each.old, each.new)
+
+
+PARITY = "ld [16]" + "".join(f";st M[0];rsh #{shift};tax;ld M[0];xor x" for shift in (16, 8, 4, 2, 1))
+
+
+@pytest.mark.usefixtures("few_steps")
+def test_policies_and_arithmetic_are_compared_where_conditions_have_no_short_description() -> None:
+    """The set of the arguments with an odd number of bits has no description, so a class has both verdicts of it."""
+    pytest.importorskip("bitwuzla", reason="proofs need bitwuzla")
+    filter_ = program(f"{PARITY};jset #1,0,4;ld [24];tax;ld [32];jeq x,1,0;ret #0x7fff0000;ret #0x50001")
+    everywhere = ((0, 2**32 - 1),)
+    seven = Condition(0, (MaskedRanges(ranges=((7, 7),)),))
+    policy = Policy((Rule(everywhere, everywhere, (seven,), 0x50002),), ALLOW, "little")
+    stack = Stack([filter_], dialect=LITTLE)
+    differences = seccomp.difference(policy, stack)
+    verdicts = {(each.old.verdict, each.new.verdict) for each in differences if each.old and each.new}
+    assert verdicts == {(ALLOW, ERRNO), (0x50002, ERRNO), (0x50002, ALLOW)}
+    for each in differences:
+        call = each.witness
+        old = policy.action(call.audit_arch, call.number, call.arguments, call.instruction_pointer)
+        assert (old, stack.evaluate(call).action) == (each.old, each.new)
 
 
 def test_computed_verdicts_are_compared() -> None:

@@ -71,7 +71,7 @@ def call_classes(filter: Filter, *, dialect: Dialect = SECCOMP, timeout: float |
     diagram = DecisionDiagram()
     with limit_reported():
         function = function_of(diagram, OpaqueWords(diagram), source)
-        outcomes = outcomes_of(diagram, function, [source], timeout=timeout)
+        outcomes = outcomes_of(diagram, function, [source], [function], timeout=timeout)
     return tuple(
         CallClass(*outcome.calls, action_of(outcome.verdicts[0]), outcome.witness, outcome.is_computed)
         for outcome in outcomes

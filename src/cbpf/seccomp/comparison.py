@@ -112,9 +112,9 @@ def _violations(
         return left, right
 
     with limit_reported():
-        old_function, new_function = (function_of(diagram, opaque, filter_) for filter_ in filters)
-        pairs = diagram.combine(old_function, new_function, merge, lambda _: diagram.leaf(IRRELEVANT))
-        outcomes = outcomes_of(diagram, pairs, filters, relation=relation, timeout=timeout)
+        functions = [function_of(diagram, opaque, filter_) for filter_ in filters]
+        pairs = diagram.combine(functions[0], functions[1], merge, lambda _: diagram.leaf(IRRELEVANT))
+        outcomes = outcomes_of(diagram, pairs, filters, functions, relation=relation, timeout=timeout)
     differences = []
     for calls, verdicts, witness, is_computed in outcomes:
         old_action, new_action = map(action_of, verdicts)

@@ -14,7 +14,6 @@ True
 ('allow', 'deny')
 """
 
-from bisect import bisect_left
 from collections.abc import Callable, Hashable, Iterator, Mapping, Set
 from contextlib import contextmanager
 
@@ -49,7 +48,7 @@ class DecisionDiagram:
         high: The successor if it is true.
     """
 
-    def __init__(self, max_steps: int = 1_000_000) -> None:
+    def __init__(self, max_steps: int = 600_000) -> None:
         self.variables: list[int] = []
         self.low: list[Node] = []
         self.high: list[Node] = []
@@ -171,21 +170,24 @@ class DecisionDiagram:
                 results[node] = self._node(variable, results[self.low[node]], results[self.high[node]])
         return results[function]
 
+    def where(self, function: Node, part: Node, end: int = LEAF) -> Node:
+        """Return the condition, on the variables before *end*, under which *part* remains of a function."""
+        results: dict[Node, Node] = {}
+        for node in reversed(self.reachable(function, end)):
+            if self.variables[node] >= end:
+                results[node] = TRUE if node == part else FALSE
+            else:
+                self.count_step()
+                results[node] = self._node(self.variables[node], results[self.low[node]], results[self.high[node]])
+        return results[function]
+
     def split(self, function: Node, end: int) -> dict[Node, Node]:
         """Return the functions that remain of a function when all variables before *end* are known.
 
-        Each is returned with the condition, on the variables before *end*, under which it remains.
+        Each is returned with the condition under which it remains.
         """
-        order = self.reachable(function, end)
-        first = bisect_left(order, end, key=self.variables.__getitem__)
-        parts: dict[Node, Node] = {}
-        for part in order[first:]:
-            results = dict.fromkeys(order[first:], FALSE) | {part: TRUE}
-            for node in reversed(order[:first]):
-                self.count_step()
-                results[node] = self._node(self.variables[node], results[self.low[node]], results[self.high[node]])
-            parts[part] = results[function]
-        return parts
+        parts = [node for node in self.reachable(function, end) if self.variables[node] >= end]
+        return {part: self.where(function, part, end) for part in parts}
 
     def _node(self, variable: int, low: Node, high: Node) -> Node:
         if low == high:

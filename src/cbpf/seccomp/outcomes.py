@@ -45,18 +45,20 @@ def outcomes_of(
     diagram: DecisionDiagram,
     function: Node,
     filters: Sequence[Stack | Policy],
+    functions: Sequence[Node],
     *,
     relation: RelationName | None = None,
     timeout: float | None,
 ) -> list[Outcome]:
     """Return the outcomes of one or two filters, which are disjoint sets of calls.
 
-    *function* is the verdict of one filter, or pairs of the verdicts of two where these violate *relation*, and else
-    IRRELEVANT. *timeout* is the time for all queries to the solver, in seconds from the first one; None: no limit.
+    *functions* are the verdicts of the filters. *function* is that of one filter, or pairs of the verdicts of two where
+    these violate *relation*, and else IRRELEVANT. *timeout* is the time for all queries to the solver, in seconds from
+    the first one; None: no limit.
 
     Raises `TooManySteps`, `Undecided` and `MissingLibrary`.
     """
-    finder = _OutcomeFinder(diagram, filters, relation, timeout)
+    finder = _OutcomeFinder(diagram, filters, functions, relation, timeout)
     regions = regions_of(diagram, function, diagram.leaf(IRRELEVANT))
     return [outcome for region in regions for outcome in finder.outcomes(region)]
 
@@ -66,11 +68,13 @@ class _OutcomeFinder:
         self,
         diagram: DecisionDiagram,
         filters: Sequence[Stack | Policy],
+        functions: Sequence[Node],
         relation: RelationName | None,
         timeout: float | None,
     ) -> None:
         self._diagram = diagram
         self._filters = filters
+        self._functions = functions
         self._relation = relation
         self._timeout = timeout
 
@@ -110,14 +114,12 @@ class _OutcomeFinder:
     def _queries(self) -> "VerdictQueries":
         from .verdict_queries import VerdictQueries
 
-        return VerdictQueries(self._diagram, self._filters, self._timeout)
+        return VerdictQueries(self._diagram, self._filters, self._functions, self._timeout)
 
     def _has_verdicts(self, known: Verdicts) -> "BoolTerm":
-        """Return the condition that the stacks have these verdicts; those of policies are the same in the region."""
-        terms = self._queries.terms
-        verdicts = zip(self._queries.verdicts, known, strict=True)
-        equal = [terms.equal(term, number) for term, number in verdicts if term is not None and number is not None]
-        return terms.all(*equal)
+        """Return the condition that the filters have these verdicts."""
+        numbers = [(index, number) for index, number in enumerate(known) if number is not None]
+        return self._queries.terms.all(*(self._queries.has_verdict(index, number) for index, number in numbers))
 
     def _violation(self, known: Verdicts) -> "list[BoolTerm]":
         """Return the condition that the relation is violated, unless the verdicts are numbers that violate it."""

@@ -184,6 +184,7 @@ class ProgramMeaning:
         self._machine = _DiagramMachine(diagram, opaque)
         self._live = live_registers(effects_of(program, dialect))
         self._steps: dict[_Point, _Step] = {}
+        self._points: list[list[_Point]] = [[] for _ in program]
         self._merged_points: dict[_Point, _Point] = {}
         self._conditions: dict[_Point, Node] = {}
         self._propagated = 0
@@ -199,6 +200,7 @@ class ProgramMeaning:
         for points in pending:
             for point in points if len(points) <= _MAX_STATES else [self._merge(list(points))]:
                 step = self._steps[point] = self._step(point)
+                self._points[point.instruction].append(point)
                 for successor in step.successors:
                     pending[successor.instruction][successor] = None
 
@@ -232,11 +234,11 @@ class ProgramMeaning:
         diagram = self._diagram
         for point, step in islice(self._steps.items(), self._propagated, None):
             condition = diagram.choose(step.ends_at_zero, FALSE, self._conditions[point])
-            tests = (step.test, diagram.negate(step.test)) if len(step.successors) == 2 else (TRUE,)
-            for successor, test in zip(step.successors, tests, strict=False):
-                self._conditions[successor] = diagram.either(
-                    self._conditions.get(successor, FALSE), diagram.both(condition, test)
-                )
+            edges = [condition]
+            if len(step.successors) == 2:
+                edges = [diagram.both(step.test, condition), diagram.choose(step.test, FALSE, condition)]
+            for successor, edge in zip(step.successors, edges, strict=False):
+                self._conditions[successor] = diagram.either(edge, self._conditions.get(successor, FALSE))
         self._propagated = len(self._steps)
 
     def _verdict(self) -> Node:
@@ -287,8 +289,9 @@ class ProgramMeaning:
         return true, diagram.choose(true, FALSE, self.reached(index))
 
     def _executions(self, index: int) -> list[tuple[_Point, Node]]:
+        """Return the states in which an instruction is executed, with their conditions."""
         self._propagate()
-        return [(point, self._conditions[point]) for point in self._steps if point.instruction == index]
+        return [(point, self._conditions[point]) for point in self._points[index]]
 
     def _any(self, conditions: Iterable[Node]) -> Node:
         result = FALSE

@@ -28,6 +28,7 @@ class VerdictQueries:
     Args:
         diagram: The diagram of the regions.
         filters: The filters. At least one is a stack, and all stacks have one dialect.
+        functions: The verdict of each filter as a function of the record.
         timeout: The time for all queries, in seconds from now; None: no limit.
 
     Attributes:
@@ -40,13 +41,20 @@ class VerdictQueries:
         Undecided: The stacks have different dialects.
     """
 
-    def __init__(self, diagram: DecisionDiagram, filters: Sequence[Stack | Policy], timeout: float | None) -> None:
+    def __init__(
+        self,
+        diagram: DecisionDiagram,
+        filters: Sequence[Stack | Policy],
+        functions: Sequence[Node],
+        timeout: float | None,
+    ) -> None:
         stacks = [filter_ for filter_ in filters if isinstance(filter_, Stack)]
         dialect = stacks[0].dialect
         if any(stack.dialect != dialect for stack in stacks):
             raise Undecided("arithmetic decides a verdict, and the filters are for machines of different byte orders")
         vms = [VM(program, engine="interpreter", dialect=dialect) for stack in stacks for program in stack.programs]
         self._diagram = diagram
+        self._functions = functions
         self._query = Query(*vms, shortest=_RECORD_SIZE, longest=_RECORD_SIZE, timeout=timeout)
         self.terms = self._query.terms
         self.byte_order = dialect.byte_order
@@ -59,6 +67,13 @@ class VerdictQueries:
             else None
             for filter_ in filters
         ]
+
+    def has_verdict(self, index: int, number: int) -> BoolTerm:
+        """Return the condition that a filter, by its index, has a verdict."""
+        verdict = self.verdicts[index]
+        if verdict is not None:
+            return self.terms.equal(verdict, number)
+        return self._condition(self._diagram.where(self._functions[index], self._diagram.leaf(number)))
 
     def violates(self, relation: RelationName, left: WordTerm, right: WordTerm) -> BoolTerm:
         """Return the condition that two verdicts violate a relation: `verdict_relations.is_violated` as a term."""
