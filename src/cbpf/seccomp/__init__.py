@@ -16,21 +16,26 @@ if TYPE_CHECKING:
     from .actions import action_text, parse_action
     from .architectures import ARCHITECTURES, Architecture, architecture, architecture_of
     from .arguments import Argument, arguments_of
+    from .call_explanation import CallExplanation, explain_call
     from .calls import SystemCall
     from .classes import CallClass, call_classes, policy
     from .comparison import ClassDifference, difference, implies
     from .compilation import compile_rules
     from .condition_text import conditions_text, parse_conditions
+    from .difference_tables import DifferenceOverview, difference_overview, implication_overview
+    from .filter_files import FilterFile, read_filter
     from .installing import execute, install
     from .libseccomp import LibseccompProgram, compile_profile
     from .live_kernel import kernel_decisions
     from .policies import Policy
     from .policy_file import read_policy
     from .policy_format import format_policy
+    from .policy_overview import Overview, overview
     from .policy_rendering import policy_text
     from .processes import process_filters
     from .profile_layers import CAPABILITIES, DEFAULT_CAPABILITIES, Omission
     from .profiles import ProfilePolicy, read_profile
+    from .program_listing import listing
     from .rules import Condition, MaskedRanges, Rule
     from .stacks import Decision, Stack
     from .system_calls import call_name, call_names, call_number, names_available
@@ -42,21 +47,26 @@ _NAMES = {
     ".actions": "action_text parse_action",
     ".architectures": "ARCHITECTURES Architecture architecture architecture_of",
     ".arguments": "Argument arguments_of",
+    ".call_explanation": "CallExplanation explain_call",
     ".calls": "SystemCall",
     ".classes": "CallClass call_classes policy",
     ".comparison": "ClassDifference difference implies",
     ".compilation": "compile_rules",
     ".condition_text": "conditions_text parse_conditions",
+    ".difference_tables": "DifferenceOverview difference_overview implication_overview",
+    ".filter_files": "FilterFile read_filter",
     ".installing": "execute install",
     ".libseccomp": "LibseccompProgram compile_profile",
     ".live_kernel": "kernel_decisions",
     ".policies": "Policy",
     ".policy_file": "read_policy",
     ".policy_format": "format_policy",
+    ".policy_overview": "Overview overview",
     ".policy_rendering": "policy_text",
     ".processes": "process_filters",
     ".profile_layers": "CAPABILITIES DEFAULT_CAPABILITIES Omission",
     ".profiles": "ProfilePolicy read_profile",
+    ".program_listing": "listing",
     ".rules": "Condition MaskedRanges Rule",
     ".stacks": "Decision Stack",
     ".system_calls": "call_name call_names call_number names_available",
@@ -71,14 +81,18 @@ __all__ = [
     "Architecture",
     "Argument",
     "CallClass",
+    "CallExplanation",
     "ClassDifference",
     "CommandTrace",
     "Condition",
     "Decision",
+    "DifferenceOverview",
+    "FilterFile",
     "InstalledFilter",
     "LibseccompProgram",
     "MaskedRanges",
     "Omission",
+    "Overview",
     "Policy",
     "ProfilePolicy",
     "Rule",
@@ -97,17 +111,23 @@ __all__ = [
     "compile_rules",
     "conditions_text",
     "difference",
+    "difference_overview",
     "execute",
+    "explain_call",
     "format_policy",
+    "implication_overview",
     "implies",
     "install",
     "kernel_decisions",
+    "listing",
     "names_available",
+    "overview",
     "parse_action",
     "parse_conditions",
     "policy",
     "policy_text",
     "process_filters",
+    "read_filter",
     "read_policy",
     "read_profile",
     "trace_command",

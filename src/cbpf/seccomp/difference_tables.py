@@ -1,0 +1,173 @@
+"""The differences between two filters as tables for people, and as data: looser, stricter, another errno or number."""
+
+from collections.abc import Iterator
+
+from .._record import Record
+from .._text import Readable
+from .._typing import Any, Final
+from ..isa.dialects import SECCOMP, Dialect
+from ..isa.verdicts import SeccompAction
+from .actions import ACTION_WORDS, action_text
+from .architectures import Architecture, ArchitectureName
+from .call_tables import LabelledCalls, Section, sections
+from .call_texts import names_for
+from .comparison import ClassDifference, difference, implies
+from .filter_functions import Filter, as_filter
+from .policy_overview import COMPUTED, section_dict
+from .section_text import markdown, table
+
+_ERRNO: Final = ACTION_WORDS["errno"].value
+
+GROUPS: Final = ("looser", "stricter", "other errno", "other number", "computed")
+"""The kinds of differences: the new action is less or more restrictive for the kernel, or has other data."""
+
+
+class DifferenceOverview(Record, Readable):
+    """The differences between two filters, for people and as data. `str` returns tables.
+
+    Args:
+        differences: The differences.
+        architecture: The architecture whose names the calls of several architectures have, if it is one of them.
+    """
+
+    differences: tuple[ClassDifference, ...]
+    architecture: Architecture
+
+    def groups(self) -> dict[str, tuple[ClassDifference, ...]]:
+        """Return the differences of each kind that occurs.
+
+        Returns:
+            The differences by "looser", "stricter", "other errno", "other number" (the data of another action), and
+            "computed" (an action that may be one of many).
+        """
+        found: dict[str, list[ClassDifference]] = {name: [] for name in GROUPS}
+        for each in self.differences:
+            found[_group(each.old, each.new)].append(each)
+        return {name: tuple(members) for name, members in found.items() if members}
+
+    def __str__(self) -> str:
+        parts = []
+        for name, found in self._sections():
+            lines = [f"  {line}".rstrip() for line in table(found, is_complete=False)]
+            parts.append("\n".join([name, *lines]))
+        return "\n\n".join(parts)
+
+    def markdown(self) -> str:
+        """Return the tables in Markdown, for a document or a pull request.
+
+        Returns:
+            The tables, each with a heading, without a final newline.
+        """
+        parts = ["\n".join([f"## {name}", "", *markdown(found, is_complete=False)]) for name, found in self._sections()]
+        return "\n\n".join(parts)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the differences as values of JSON.
+
+        Returns:
+            A dictionary from each kind of difference to a list of sections, as `Overview.as_dict` returns them. The
+            action of a case is "OLD -> NEW", and its "witness" the arguments of a call.
+        """
+        return {name: [section_dict(section) for section in found] for name, found in self._sections()}
+
+    def _sections(self) -> Iterator[tuple[str, list[Section]]]:
+        for name, members in self.groups().items():
+            yield name, sections(map(_labelled, members), self.architecture)
+
+
+def _group(old: SeccompAction | None, new: SeccompAction | None) -> str:
+    if old is None or new is None:
+        return "computed"
+    if old.value == new.value:
+        return "other errno" if new.value == _ERRNO else "other number"
+    return "looser" if new.precedence > old.precedence else "stricter"
+
+
+def _labelled(each: ClassDifference) -> LabelledCalls:
+    old, new = (COMPUTED if action is None else action_text(action) for action in (each.old, each.new))
+    example = each.witness.arguments if each.conditions else None
+    label = f"{old} -> {new}"
+    return LabelledCalls(each.architectures, each.numbers, each.conditions, label, each.is_computed, example)
+
+
+def difference_overview(
+    old: Filter,
+    new: Filter,
+    *,
+    dialect: Dialect = SECCOMP,
+    architecture: ArchitectureName | None = None,
+    timeout: float | None = 10,
+) -> DifferenceOverview:
+    r"""Return the differences between two filters as tables for people, and as data.
+
+    Args:
+        old: A program, a `Stack` of programs, or a `Policy`.
+        new: Another one.
+        dialect: The dialect of programs: `SECCOMP`, or the `dialect` of an architecture.
+        architecture: The architecture whose names the calls of several architectures have; None: that of this machine,
+            if *new* has its byte order.
+        timeout: The time for the solver, in seconds; None: no limit.
+
+    Returns:
+        The differences; without any, the filters are equivalent.
+
+    Raises:
+        FieldError: An argument is invalid.
+        MissingLibrary: The solver is needed, and is not installed.
+        Undecided: As for `difference`.
+        VerificationError: The dialect rejects a program.
+
+    >>> from cbpf import parse
+    >>> old = parse("ld [0]\njge #40, 0, 1\nret #0x50001\nret #0x7fff0000")
+    >>> new = parse("ld [0]\njge #42, 0, 1\nret #0x50001\nret #0x7fff0000")
+    >>> print(difference_overview(old, new, architecture="x86_64"))
+    looser
+      all architectures, with the names of x86_64
+        errno(EPERM) -> allow  sendfile, socket
+    """
+    return _overview(difference(old, new, dialect=dialect, timeout=timeout), new, dialect, architecture)
+
+
+def implication_overview(
+    left: Filter,
+    right: Filter,
+    *,
+    exact: bool = False,
+    dialect: Dialect = SECCOMP,
+    architecture: ArchitectureName | None = None,
+    timeout: float | None = 10,
+) -> DifferenceOverview:
+    """Return the calls that one filter allows and another one does not, as tables for people, and as data.
+
+    Args:
+        left: A program, a `Stack` of programs, or a `Policy`.
+        right: The filter that should allow all calls that *left* allows.
+        exact: Whether all other differences count, too, except that *right* may allow more calls.
+        dialect: The dialect of programs: `SECCOMP`, or the `dialect` of an architecture.
+        architecture: The architecture whose names the calls of several architectures have; None: that of this machine,
+            if *right* has its byte order.
+        timeout: The time for the solver, in seconds; None: no limit.
+
+    Returns:
+        The differences; without any, *left* implies *right*.
+
+    Raises:
+        FieldError: An argument is invalid.
+        MissingLibrary: The solver is needed, and is not installed.
+        Undecided: As for `implies`.
+        VerificationError: The dialect rejects a program.
+
+    >>> from cbpf import parse
+    >>> print(implication_overview(parse("ret #0x7fff0000"), parse("ret #0x50001")))
+    stricter
+      all architectures
+        allow -> errno(EPERM)  all calls
+    """
+    found = implies(left, right, exact=exact, dialect=dialect, timeout=timeout)
+    return _overview(found, right, dialect, architecture)
+
+
+def _overview(
+    found: tuple[ClassDifference, ...], filter_: Filter, dialect: Dialect, architecture: ArchitectureName | None
+) -> DifferenceOverview:
+    return DifferenceOverview(found, names_for(as_filter(filter_, dialect).dialect.byte_order, architecture))
