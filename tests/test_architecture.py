@@ -15,7 +15,7 @@ import pytest
 import cbpf
 from cbpf import seccomp
 from cbpf.cli import commands
-from support.project import PUBLIC_MODULES, ROOT
+from support.project import PUBLIC_MODULES, PUBLIC_NAMES, ROOT
 
 SOURCE: Final = ROOT / "src" / "cbpf"
 
@@ -59,12 +59,15 @@ def _tree(name: str) -> ast.Module:
     return ast.parse(MODULES[name].read_text())
 
 
+_MODULES_OF_NAMES: Final = {"cbpf", *(f"cbpf.{name}" for name in PUBLIC_MODULES)}
+
+
 def test_the_command_line_uses_public_names_only() -> None:
-    public = {*cbpf.__all__, "__version__"}
+    public = {f"cbpf.{name}" for name in (*PUBLIC_NAMES, *PUBLIC_MODULES, "__version__")}
     for name in filter(_uses_public_names, MODULES):
         for node in ast.walk(_tree(name)):
-            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "cbpf":
-                assert node.attr in public, f"{name}: cbpf.{node.attr}"
+            if isinstance(node, ast.Attribute) and ast.unparse(node.value) in _MODULES_OF_NAMES:
+                assert ast.unparse(node) in public, f"{name}: {ast.unparse(node)}"
 
 
 def _package_imports(tree: ast.AST, package: str) -> Iterator[int]:

@@ -1,5 +1,6 @@
 """The examples of the documents run with the output that they show, and their links have targets."""
 
+import json
 import re
 import shlex
 import sys
@@ -150,6 +151,8 @@ def test_commands_of_the_readme_run(command: str, tmp_path: Path, cli: CommandLi
     (tmp_path / "filter.asm").write_text("ldh [12]\njeq #0x806, accept\nret #0\naccept: ret #1\n")
     for name in ("program.c", "old.c"):
         (tmp_path / name).write_text(cbpf.render(cbpf.compile("tcp port 443"), format="c"))
+    profile = {"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [{"names": ["read"], "action": "SCMP_ACT_ALLOW"}]}
+    (tmp_path / "profile.json").write_text(json.dumps(profile))
     result = cli(*shlex.split(command)[1:], cwd=tmp_path)
     assert (result.exit_code, result.stderr.count("error")) == (0, 0)
 

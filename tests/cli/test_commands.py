@@ -142,7 +142,10 @@ def test_help(cli: CommandLine, name: str, width: int) -> None:
     assert out.startswith(b"Usage: ")
     lines = out.decode().splitlines()
     assert all(len(line) <= width for line in lines)
-    command = group.get_command(click.Context(group), name) if name else group
+    command: click.Command | None = group
+    for word in name.split():
+        assert isinstance(command, click.Group)
+        command = command.get_command(click.Context(command), word)
     assert command is not None
     for example in re.findall(r"^ +cbpf .*", command.help or "", re.MULTILINE):
         assert f"    {example.strip()}" in lines, "the example is not on one line"

@@ -11,11 +11,14 @@ from support.command_line import run_here
 from support.project import ROOT
 
 COMMANDS = all_commands()
+_PROFILE = '{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [{"names": [NAMES], "action": "SCMP_ACT_ALLOW"}]}'
 FILES = {
     "blocked.txt": "192.0.2.0/24\n198.51.100.7\n",
     "old.c": "{ 0x6, 0, 0, 262144 },\n",
     "filter.asm": "ldh [12]\njne #0x800, drop\nret #-1\ndrop: ret #0\n",
     "filter.c": "{ 0x28, 0, 0, 12 },\n{ 0x15, 0, 1, 2048 },\n{ 0x6, 0, 0, 262144 },\n{ 0x6, 0, 0, 0 },\n",
+    "profile.json": _PROFILE.replace("NAMES", '"read", "socket"'),
+    "strict.json": _PROFILE.replace("NAMES", '"read"'),
 }
 """Files that the examples read."""
 

@@ -14,6 +14,7 @@ from ..declarations import group
         "Programs on packets": ("run", "trace", "why"),
         "Properties of a program": ("verify", "stats", "graph", "optimize"),
         "Questions about all packets": ("diff", "cases"),
+        "System calls": ("seccomp",),
         "The command line": ("completion",),
     },
     file_advice="cbpf info {0} describes a capture, cbpf stats {0} a program",

@@ -1,0 +1,48 @@
+"""cbpf seccomp implies: whether one filter allows every system call that another one allows."""
+
+from __future__ import annotations
+
+import json
+
+import cbpf
+
+from ...declarations import argument, option, subcommand
+from ...seccomp_sources import FilterReader, Words, filter_options, report_missing_names, timeout_option
+from ...streams import echo
+from ...values import FILE
+
+
+@subcommand("seccomp implies", "Prove that a filter allows all calls of another.")
+@argument("filters", kind=FILE, required=False, multiple=True, divided=True, metavar="LEFT... [--] RIGHT...")
+@filter_options
+@option(
+    "--exact",
+    is_flag=True,
+    help="Also require equal actions, with errno and data, except for calls that only RIGHT allows.",
+)
+@option("--json", "as_json", is_flag=True, help="Print the calls that violate it as one line of JSON.")
+@timeout_option
+def command(filters: Words, reader: FilterReader, exact: bool, as_json: bool, timeout: float) -> int:
+    """Prove that RIGHT allows every system call that LEFT allows, or print those that it does not allow.
+
+    LEFT is then at least as strict as RIGHT. Calls with the action LOG are allowed calls. With --pid PID or
+    --trace -- COMMAND, all FILTERs are LEFT.
+
+    Exit code: 0 implied, 1 not implied, 2 error, 3 undecided.
+
+    \b
+      cbpf seccomp implies strict.json profile.json
+      cbpf seccomp implies --exact strict.json profile.json
+    """
+    left, right = reader.two(filters)
+    report_missing_names()
+    found = cbpf.seccomp.implication_overview(
+        left.filter, right.filter, exact=exact, architecture=reader.architecture, timeout=timeout
+    )
+    if as_json:
+        echo(json.dumps(found.as_dict()))
+    elif found.differences:
+        echo(found)
+    else:
+        echo("implied: the right filter allows every system call that the left one allows")
+    return 1 if found.differences else 0

@@ -1,0 +1,310 @@
+"""The subcommands of `cbpf seccomp`: their sources of filters, their output, and their exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+import cbpf
+from cbpf import seccomp
+from support.command_line import CommandLine, run_here
+
+POLICY: Final = """
+default = "errno(EPERM)"
+architectures = ["x86_64", "i386"]
+
+[[rule]]
+calls = ["read", "write", "exit_group"]
+action = "allow"
+
+[[rule]]
+calls = ["socket"]
+if = "family = AF_UNIX"
+action = "allow"
+"""
+PROFILE: Final = {
+    "defaultAction": "SCMP_ACT_ERRNO",
+    "archMap": [{"architecture": "SCMP_ARCH_X86_64", "subArchitectures": ["SCMP_ARCH_X86"]}],
+    "syscalls": [
+        {"names": ["read", "write"], "action": "SCMP_ACT_ALLOW"},
+        {"names": ["bpf", "mount"], "action": "SCMP_ACT_ALLOW", "includes": {"caps": ["CAP_SYS_ADMIN"]}},
+        {"names": ["getpid"], "action": "SCMP_ACT_ALLOW", "includes": {"minKernel": "6.1"}},
+    ],
+}
+DENY: Final = "ld [0]\njeq #{number}, 0, 1\nret #0x50001\nret #0x7fff0000\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with filters, which is the working directory."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "policy.toml").write_text(POLICY)
+    (tmp_path / "profile.json").write_text(json.dumps(PROFILE))
+    (tmp_path / "bpf.asm").write_text(DENY.format(number=321))
+    stack = tmp_path / "stack"
+    stack.mkdir()
+    for index, number in enumerate((101, 321)):
+        (stack / f"{index}.bpf").write_bytes(cbpf.render_bytes(cbpf.parse(DENY.format(number=number)), "raw"))
+    (stack / ".hidden").write_text("not a filter")
+    return tmp_path
+
+
+def _shown(*arguments: str) -> str:
+    code, out, err = run_here("seccomp", "show", "--arch", "x86_64", *arguments)
+    assert (code, err) == (0, "")
+    return out.decode()
+
+
+def _failure(*arguments: str) -> str:
+    code, out, err = run_here("seccomp", *arguments)
+    assert (code, out, err.count("\n")) == (2, b"", 1)
+    return err
+
+
+def test_a_policy_file_is_shown(folder: Path) -> None:
+    assert (
+        _shown("policy.toml")
+        == """\
+x86_64
+  allow           exit_group, read, write
+  kill_process    0x80000000 to 0xfffffffe
+  errno(EPERM)    all others
+  socket          allow if family = AF_UNIX, else errno(EPERM)
+  (not filtered)  uprobe, uretprobe: Linux never filters them
+
+x32, other architectures
+  kill_process  all calls
+
+i386
+  allow         exit_group, read, write
+  errno(EPERM)  all others
+  socket        allow if family = AF_UNIX, else errno(EPERM)
+"""
+    )
+
+
+STACK_TEXT: Final = """\
+all architectures, with the names of x86_64
+  errno(EPERM)  bpf, ptrace
+  allow         all others
+"""
+
+
+def test_a_folder_and_several_files_are_stacks(folder: Path) -> None:
+    assert _shown("stack") == _shown("stack/0.bpf", "stack/1.bpf") == _shown("stack/0.bpf", "bpf.asm") == STACK_TEXT
+
+
+def test_a_stack_of_a_policy_and_programs_is_one_policy(folder: Path) -> None:
+    text = _shown("policy.toml", "stack")
+    assert text.startswith("x86_64\n  allow           exit_group, read, write\n")
+
+
+def test_standard_input_is_the_default(folder: Path, cli: CommandLine) -> None:
+    data = Path("stack/0.bpf").read_bytes()
+    expected = (0, _shown("stack/0.bpf").encode(), "")
+    assert cli("seccomp", "show", "--arch", "x86_64", stdin=data) == expected
+    assert cli("seccomp", "show", "--arch", "x86_64", "-", stdin=data) == expected
+
+
+def test_filters_of_the_other_byte_order_are_recognised(folder: Path) -> None:
+    """The first architecture that a program tests decides the byte order of its records; else that of its bytes."""
+    text = "ld [4]\njne #0x80000016, kill\nld [0]\njeq #359, 0, kill\nld [20]\njeq #1, 0, kill\nret #0x7fff0000\n"
+    program = cbpf.parse(text + "kill: ret #0")
+    shown = b"s390x\n  kill_thread  all others\n  socket       allow if family & 0xffffffff = AF_UNIX, else"
+    for format in ("raw-swapped", "raw", "c"):
+        Path("s390x").write_bytes(cbpf.render_bytes(program, format))
+        code, out, err = run_here("seccomp", "show", "s390x")
+        assert (code, err) == (0, "")
+        assert out.startswith(shown)
+    Path("swapped").write_bytes(cbpf.render_bytes(cbpf.parse("ld [20]\njeq #1, 0, 1\nret #0\nret #1"), "raw-swapped"))
+    assert b"if arg0 & 0xffffffff = 1" in run_here("seccomp", "show", "swapped").stdout
+
+
+def test_a_profile_is_resolved_for_capabilities_and_a_kernel(folder: Path) -> None:
+    code, out, err = run_here("seccomp", "show", "--arch", "amd64", "--kernel-version", "5.10", "profile.json")
+    assert code == 0
+    assert out.startswith(b"x86_64\n  allow           read, write\n")
+    assert (
+        err
+        == """\
+cbpf: profile.json: left out of the policy:
+  only with CAP_SYS_ADMIN       bpf, mount
+  only for Linux 6.1 and later  getpid
+"""
+    )
+    code, out, err = run_here("seccomp", "show", "--arch", "x86_64", "--cap", "sys_admin", "profile.json")
+    assert (code, err) == (0, "")
+    assert out.startswith(b"x86_64\n  allow           bpf, getpid, mount, read, write\n")
+
+
+def test_one_call_is_shown_on_each_architecture_with_its_trace(folder: Path) -> None:
+    assert (
+        _shown("--call", "bpf", "bpf.asm")
+        == """\
+bpf
+  x86_64  errno(EPERM)
+  x32, i386, aarch64, arm, riscv64, loongarch64, ppc64le, mipsel, mipsel64,
+  mipsel64n32
+          allow
+
+x86_64 bpf(0, 0, 0): errno(EPERM)
+  (000) ld       [0]                                  number
+  (001) jeq      #0x141           jt 2 jf 3           number = 321 (bpf)
+  (002) ret      #0x50001                             errno(EPERM)
+"""
+    )
+
+
+def test_a_listing_has_the_names_of_what_it_tests(folder: Path) -> None:
+    assert (
+        _shown("--listing", "stack")
+        == """\
+filter 1 of 2
+(000) ld       [0]                                  number
+(001) jeq      #0x65            jt 2 jf 3           number = 101 (ptrace)
+(002) ret      #0x50001                             errno(EPERM)
+(003) ret      #0x7fff0000                          allow
+
+filter 2 of 2
+(000) ld       [0]                                  number
+(001) jeq      #0x141           jt 2 jf 3           number = 321 (bpf)
+(002) ret      #0x50001                             errno(EPERM)
+(003) ret      #0x7fff0000                          allow
+"""
+    )
+
+
+def test_json_and_markdown_are_those_of_the_library(folder: Path) -> None:
+    policy = seccomp.read_policy(POLICY)
+    found = seccomp.overview(policy, architecture="x86_64")
+    assert json.loads(_shown("--json", "policy.toml")) == json.loads(json.dumps(found.as_dict()))
+    assert _shown("--markdown", "policy.toml") == f"{found.markdown()}\n"
+
+
+def test_differences_have_groups_and_exit_codes(folder: Path) -> None:
+    Path("new.toml").write_text(POLICY.replace("AF_UNIX", "AF_INET").replace('"write", ', ""))
+    code, out, err = run_here("seccomp", "diff", "policy.toml", "new.toml")
+    assert (code, err) == (1, "")
+    assert (
+        out.decode()
+        == """\
+looser
+  x86_64, i386
+    socket  errno(EPERM) -> allow if family = AF_INET, as socket(2, 0, 0)
+
+stricter
+  x86_64, i386
+    allow -> errno(EPERM)  write
+    socket                 allow -> errno(EPERM) if family = AF_UNIX, as
+                           socket(1, 0, 0)
+"""
+    )
+    assert run_here("seccomp", "diff", "stack", "--", "stack/0.bpf", "bpf.asm") == (
+        0,
+        b"equal: both filters have the same action for every system call\n",
+        "",
+    )
+    assert json.loads(run_here("seccomp", "diff", "--json", "stack", "stack").stdout) == {}
+    assert run_here("seccomp", "diff", "--markdown", "policy.toml", "new.toml").stdout.startswith(b"## looser\n\n### ")
+
+
+def test_an_implication_is_proved_or_refuted(folder: Path) -> None:
+    implied = b"implied: the right filter allows every system call that the left one allows\n"
+    assert run_here("seccomp", "implies", "stack", "bpf.asm") == (0, implied, "")
+    code, out, _ = run_here("seccomp", "implies", "--arch", "x86_64", "bpf.asm", "stack")
+    title = "stricter\n  all architectures, with the names of x86_64\n"
+    assert (code, out.decode()) == (1, f"{title}    allow -> errno(EPERM)  ptrace\n")
+    Path("other.asm").write_text(DENY.format(number=321).replace("50001", "50026"))
+    assert run_here("seccomp", "implies", "bpf.asm", "other.asm").exit_code == 0
+    assert run_here("seccomp", "implies", "--exact", "bpf.asm", "other.asm").exit_code == 1
+    assert list(json.loads(run_here("seccomp", "implies", "--exact", "--json", "bpf.asm", "other.asm").stdout)) == [
+        "other errno"
+    ]
+
+
+INSTALLING: Final = """
+import sys, cbpf
+for text in sys.argv[1:]:
+    cbpf.seccomp.install(cbpf.parse(text))
+print("installed", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_the_filters_of_a_command_are_shown(folder: Path, cli: CommandLine) -> None:
+    command = [sys.executable, "-c", INSTALLING, *(DENY.format(number=number) for number in (101, 321))]
+    code, out, err = cli("seccomp", "show", "--arch", "x86_64", "--trace", "--", *command)
+    if "must not trace" in err or "no seccomp" in err:
+        pytest.skip(err)
+    assert (code, out.decode(), err) == (0, f"installed\n{STACK_TEXT}", "")
+    assert cli("seccomp", "diff", "stack", "--trace", "--", *command).exit_code == 0
+
+
+def test_the_filters_of_a_process_are_shown(folder: Path, cli: CommandLine) -> None:
+    if os.geteuid():
+        pytest.skip("reading the filters of a process needs root")
+    command = [sys.executable, "-c", INSTALLING, DENY.format(number=101), DENY.format(number=321)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        result = cli("seccomp", "show", "--arch", "x86_64", "--pid", str(process.pid))
+        process.communicate()
+    if "needs CAP_SYS_ADMIN" in result.stderr:
+        pytest.skip(result.stderr)
+    assert result == (0, STACK_TEXT.encode(), "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["show", "--json", "--markdown", "bpf.asm"],
+            "--call, --listing, --json and --markdown are mutually exclusive",
+        ),
+        (["show", "bpf.asm", "--", "true"], "-- COMMAND requires --trace (see cbpf seccomp show --help)"),
+        (["show", "--trace"], "--trace requires -- COMMAND"),
+        (["show", "--trace", "bpf.asm"], "FILTER and --trace are mutually exclusive"),
+        (["show", "--pid", "1", "bpf.asm"], "FILTER and --pid are mutually exclusive"),
+        (["show", "--pid", "1", "--trace", "--", "true"], "--pid, --trace and -- COMMAND are mutually exclusive"),
+        (["show", "--trace", "--", "true"], "true: the command has installed no filter"),
+        (["show", "--trace", "--", "no-such-command"], "no-such-command: no such command"),
+        (["show", "--call", "sockt", "bpf.asm"], "no architecture has a system call 'sockt'; did you mean 'socket'?"),
+        (["show", "--arch", "x68_64", "bpf.asm"], "--arch: unknown architecture 'x68_64'; did you mean 'x86_64'?"),
+        (["show", "--cap", "sys_admn", "profile.json"], "--cap: 'sys_admn' is not the name of a capability"),
+        (["show", "empty"], "empty: the folder has no files"),
+        (["show", "long.c"], "long.c: program: has 4097 instructions; seccomp accepts at most 4096"),
+        (["show", "nope"], "nope: No such file or directory"),
+        (["show", "s390x.c", "bpf.asm"], "bpf.asm is for little-endian machines, s390x.c for big-endian ones"),
+        (["show", "bad.toml"], "bad.toml: "),
+        (["show", "bad.json"], "bad.json: "),
+        (["diff", "bpf.asm"], "expected two filters, got 1"),
+        (["diff", "--json", "--markdown", "bpf.asm", "bpf.asm"], "--json and --markdown are mutually exclusive"),
+        (["implies", "a", "b", "c"], "expected two filters, got 3"),
+        (["shwo"], "No such command 'shwo'; did you mean show? (see cbpf seccomp --help)"),
+        (["bpf.asm"], "it is a file: cbpf seccomp show bpf.asm shows the policy of a filter"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_errors_are_one_line(folder: Path, arguments: list[str], message: str) -> None:
+    Path("empty").mkdir()
+    Path("long.c").write_text("{ 0x6, 0, 0, 0 },\n" * 4097)
+    Path("s390x.c").write_text(cbpf.render(cbpf.parse("ld [4]\njeq #0x80000016, 0, 1\nret #0x7fff0000\nret #0"), "c"))
+    Path("bad.toml").write_text('default = "allow"\n[[rule]]\ncalls = ["no_such_call"]\naction = "allow"\n')
+    Path("bad.json").write_text('{"defaultAction": "SCMP_ACT_ALOW", "syscalls": []}')
+    assert message in _failure(*arguments)
+
+
+def test_a_filter_beyond_the_limits_is_undecided(folder: Path) -> None:
+    lines = [
+        f"ld [{16 + 4 * index}]\ntax\nld [{20 + 4 * index}]\nmul x\njset #0x{1 << index:x}, deny" for index in range(10)
+    ]
+    Path("hard.asm").write_text("\n".join([*lines, "ret #0x7fff0000", "deny: ret #0x50001"]))
+    code, _, err = run_here("seccomp", "show", "--timeout", "0.01", "hard.asm")
+    assert (code, err.count("\n")) == (3, 1)
+    assert err.startswith("cbpf: undecided: ")
