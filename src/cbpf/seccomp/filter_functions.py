@@ -36,7 +36,7 @@ def limit_reported() -> Iterator[None]:
         yield
     except TooManySteps:
         raise Undecided(
-            "the tests of single bits have too many combinations: the decision diagram is too large"
+            "the verdict depends on too many combinations of bits: its decision diagram is too large"
         ) from None
 
 
