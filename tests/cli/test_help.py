@@ -19,6 +19,7 @@ FILES = {
     "filter.c": "{ 0x28, 0, 0, 12 },\n{ 0x15, 0, 1, 2048 },\n{ 0x6, 0, 0, 262144 },\n{ 0x6, 0, 0, 0 },\n",
     "profile.json": _PROFILE.replace("NAMES", '"read", "socket"'),
     "strict.json": _PROFILE.replace("NAMES", '"read"'),
+    "policy.toml": 'default = "allow"\narchitectures = ["x86_64"]\n',
 }
 """Files that the examples read."""
 

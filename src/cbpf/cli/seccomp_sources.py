@@ -116,7 +116,7 @@ class FilterReader(NamedTuple):
         except cbpf.ProgramFormatError as error:
             error.source = name
             raise
-        _report_omissions(name, file.omissions)
+        report_omissions(name, file.omissions)
         return file
 
 
@@ -225,7 +225,7 @@ def _stack(names: Sequence[str], files: Sequence[cbpf.seccomp.FilterFile]) -> cb
     return cbpf.seccomp.Stack(programs, dialect=files[0].dialect)
 
 
-def _report_omissions(name: str, omissions: Sequence[cbpf.seccomp.Omission]) -> None:
+def report_omissions(name: str, omissions: Sequence[cbpf.seccomp.Omission]) -> None:
     """Report the parts of a profile that are not in its policy, one line for each reason."""
     calls: dict[str, list[str]] = {}
     for omission in omissions:
