@@ -13,6 +13,7 @@ import pytest
 
 import cbpf
 from cbpf import seccomp
+from cbpf.seccomp import system_calls
 from support.command_line import CommandLine, run_here
 
 POLICY: Final = """
@@ -141,6 +142,38 @@ cbpf: profile.json: left out of the policy:
     code, out, err = run_here("seccomp", "show", "--arch", "x86_64", "--cap", "sys_admin", "profile.json")
     assert (code, err) == (0, "")
     assert out.startswith(b"x86_64\n  allow           bpf, getpid, mount, read, write\n")
+
+
+def test_numbers_serve_without_names(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "system_calls", None)
+    Path("numbers.asm").write_text(
+        "ld [4]\njne #0xc000003e, allow\nld [0]\njeq #101, deny\njeq #335, deny\njne #41, allow\nld [16]\n"
+        "jne #38, allow\ndeny: ret #0x50001\nallow: ret #0x7fff0000\n"
+    )
+    caches = (system_calls._library, system_calls._tables)
+    for cached in caches:
+        cached.cache_clear()
+    try:
+        code, out, err = run_here("seccomp", "show", "numbers.asm")
+        assert _failure("show", "--call", "bpf", "bpf.asm").startswith("cbpf: names of system calls need system-calls")
+        assert run_here("seccomp", "show", "--call", "101", "--arch", "arm", "numbers.asm").exit_code == 0
+    finally:
+        for cached in caches:
+            cached.cache_clear()
+    assert (code, err.count("pip install 'cbpf[seccomp]'")) == (0, 1)
+    assert (
+        out.decode()
+        == """\
+x86_64
+  errno(EPERM)    101
+  allow           all others
+  41              allow if arg0 & 0xffffffff != 38, else errno(EPERM)
+  (not filtered)  335: Linux never filters them
+
+x32, other architectures
+  allow  all calls
+"""
+    )
 
 
 def test_one_call_is_shown_on_each_architecture_with_its_trace(folder: Path) -> None:

@@ -36,7 +36,6 @@ def command(filters: Words, reader: FilterReader, as_json: bool, as_markdown: bo
     if as_json and as_markdown:
         raise UsageError("--json and --markdown are mutually exclusive")
     old, new = reader.two(filters)
-    report_missing_names()
     found = cbpf.seccomp.difference_overview(old.filter, new.filter, architecture=reader.architecture, timeout=timeout)
     if as_json:
         echo(json.dumps(found.as_dict()))
@@ -44,4 +43,5 @@ def command(filters: Words, reader: FilterReader, as_json: bool, as_markdown: bo
         echo("equal: both filters have the same action for every system call")
     else:
         echo(found.markdown() if as_markdown else found)
+    report_missing_names()
     return 1 if found.differences else 0

@@ -35,7 +35,6 @@ def command(filters: Words, reader: FilterReader, exact: bool, as_json: bool, ti
       cbpf seccomp implies --exact strict.json profile.json
     """
     left, right = reader.two(filters)
-    report_missing_names()
     found = cbpf.seccomp.implication_overview(
         left.filter, right.filter, exact=exact, architecture=reader.architecture, timeout=timeout
     )
@@ -45,4 +44,5 @@ def command(filters: Words, reader: FilterReader, exact: bool, as_json: bool, ti
         echo(found)
     else:
         echo("implied: the right filter allows every system call that the left one allows")
+    report_missing_names()
     return 1 if found.differences else 0

@@ -56,7 +56,6 @@ def command(
     if sum([call is not None, as_listing, as_json, as_markdown]) > 1:
         raise UsageError("--call, --listing, --json and --markdown are mutually exclusive")
     sources = reader.each(filters)
-    report_missing_names()
     for index, source in enumerate(sources):
         if len(sources) > 1 and not as_json:
             echo(("\n" if index else "") + source.name)
@@ -67,6 +66,7 @@ def command(
             echo(cbpf.seccomp.listing(source.filter, architecture=reader.architecture))
         else:
             echo(_policy(source, reader, timeout, as_json, as_markdown))
+    report_missing_names()
 
 
 def _policy(source: FilterSource, reader: FilterReader, timeout: float, as_json: bool, as_markdown: bool) -> str:
