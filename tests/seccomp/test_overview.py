@@ -65,7 +65,7 @@ def _is_unfiltered(call: SystemCall) -> bool:
 
 @pytest.mark.fuzz
 def test_each_call_has_one_action_in_the_data(rounds: Rounds) -> None:
-    for random in rounds(15, min_checked=0.4):
+    for random in rounds(10, min_checked=0.4):
         stack = random_seccomp.stack(random, 3)
         try:
             data = seccomp.overview(stack).as_dict()
@@ -79,8 +79,22 @@ def test_each_call_has_one_action_in_the_data(rounds: Rounds) -> None:
 
 
 @pytest.mark.fuzz
+def test_texts_of_random_stacks_fit_a_terminal(rounds: Rounds) -> None:
+    for random in rounds(2, min_checked=0.4):
+        stack = random_seccomp.stack(random, 2)
+        try:
+            found = seccomp.overview(stack)
+        except cbpf.Undecided:
+            continue
+        rounds.checked()
+        texts = [str(found), str(seccomp.explain_call(stack, "clone")), seccomp.listing(stack)]
+        assert max(len(line) for text in texts for line in text.splitlines()) <= 120
+        assert found.markdown().count("### ") == str(found).count("\n\n") + 1
+
+
+@pytest.mark.fuzz
 def test_each_difference_is_in_the_data(rounds: Rounds) -> None:
-    for random in rounds(15, min_checked=0.3):
+    for random in rounds(8, min_checked=0.3):
         old, new = random_seccomp.stack(random, 1), random_seccomp.stack(random, 1)
         try:
             groups = seccomp.difference_overview(old, new).as_dict()
@@ -248,6 +262,15 @@ stricter
             "all architectures, with the names of x86_64\n  allow             all others\n"
             "  numbers 0 to 100  allow if arg0 & 0xffffffff = 1, else errno(EPERM)",
         ),
+    ],
+    ids=[
+        "all",
+        "masked number",
+        "equal words",
+        "computed",
+        "masked architecture",
+        "unknown architecture",
+        "many calls",
     ],
 )
 def test_unusual_filters_have_exact_tables(program: str, text: str) -> None:
