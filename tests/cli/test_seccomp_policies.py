@@ -77,7 +77,17 @@ def test_profiles_are_compiled_by_libseccomp(folder: Path) -> None:
     assert run_here("diff", "theirs.bpf", "profile.json")[0] == 0
     code, out, err = run_here("write", "--libseccomp", "policy.toml", "profile.json")
     assert (code, out) == (2, "")
-    assert "--libseccomp compiles one profile" in err
+    assert "--libseccomp requires one profile" in err
+
+
+def test_numbers_beyond_a_profile_give_enosys(folder: Path) -> None:
+    assert run_here("write", "--enosys", "profile.json", "-w", "filter.bpf") == (0, "", "")
+    policy = cbpf.seccomp.read_profile((folder / "profile.json").read_text(), enosys=True).policy
+    data = (folder / "filter.bpf").read_bytes()
+    assert cbpf.Program.from_bytes(data, byte_order="big") == policy.program()
+    code, _, err = run_here("write", "--enosys", "--libseccomp", "profile.json")
+    assert code == 2
+    assert "--enosys and --libseccomp are mutually exclusive" in err
 
 
 def test_the_canonical_form(folder: Path) -> None:

@@ -6,6 +6,7 @@ import sys
 
 import cbpf
 
+from ...._typing import Any
 from ...declarations import argument, option, subcommand
 from ...failures import CommandError, UsageError
 from ...options import display_name, read_bytes, target_format_option, target_option, write_bytes
@@ -24,6 +25,7 @@ from ...values import FILE, Choice
     shows_default=True,
     help="Short paths (speed), or few instructions (size).",
 )
+@option("--enosys", is_flag=True, help="Of a profile: ENOSYS for numbers above the highest one that it names.")
 @option("--libseccomp", "by_library", is_flag=True, help="Compile a profile by libseccomp, for comparisons.")
 @target_format_option("raw")
 @target_option
@@ -32,6 +34,7 @@ def command(
     filters: Words,
     reader: FilterReader,
     goal: cbpf.Goal,
+    enosys: bool,
     by_library: bool,
     target_format: str,
     target: str | None,
@@ -48,39 +51,68 @@ def command(
       cbpf seccomp write policy.toml -w filter.bpf
       cbpf seccomp write --arch aarch64 --to c profile.json
     """
+    if enosys and by_library:
+        raise UsageError("--enosys and --libseccomp are mutually exclusive")
     if by_library:
-        program, byte_order = _by_library(filters, reader), None
+        program, byte_order = _by_library(_profile_path(filters, reader, "--libseccomp"), reader)
     else:
-        program, byte_order = _compiled(filters, reader, goal, timeout)
-    is_swapped = target_format == "raw" and byte_order not in (None, sys.byteorder)
+        name, policy = _with_enosys(filters, reader) if enosys else _policy(filters, reader, timeout)
+        program, byte_order = _compiled(name, policy, goal, timeout), policy.byte_order
+    is_swapped = target_format == "raw" and byte_order != sys.byteorder
     write_bytes(target, cbpf.render_bytes(program, "raw-swapped" if is_swapped else target_format))
 
 
-def _compiled(filters: Words, reader: FilterReader, goal: cbpf.Goal, timeout: float) -> tuple[cbpf.Program, str]:
-    """Return the program of a policy, proved equal to it, and its byte order."""
+def _policy(filters: Words, reader: FilterReader, timeout: float) -> tuple[str, cbpf.seccomp.Policy]:
+    """Return the name and the policy of a filter."""
     sources = reader.each(filters)
     if len(sources) != 1:
         raise CommandError(f"{sources[0].name}: {len(sources)} stacks of filters; write one of them")
     source = sources[0].filter
-    policy = source if isinstance(source, cbpf.seccomp.Policy) else cbpf.seccomp.policy(source, timeout=timeout)
+    if isinstance(source, cbpf.seccomp.Policy):
+        return sources[0].name, source
+    return sources[0].name, cbpf.seccomp.policy(source, timeout=timeout)
+
+
+def _compiled(name: str, policy: cbpf.seccomp.Policy, goal: cbpf.Goal, timeout: float) -> cbpf.Program:
+    """Return the program of a policy, proved equal to it."""
     program = policy.program(goal)
     if cbpf.seccomp.difference(policy, program, dialect=policy.dialect, timeout=timeout):
-        raise CommandError(f"{sources[0].name}: compiler bug: the program is not equal to the policy")
-    return program, policy.byte_order
+        raise CommandError(f"{name}: compiler bug: the program is not equal to the policy")
+    return program
 
 
-def _by_library(filters: Words, reader: FilterReader) -> cbpf.Program:
-    """Return libseccomp's program of a profile."""
+def _with_enosys(filters: Words, reader: FilterReader) -> tuple[str, cbpf.seccomp.Policy]:
+    """Return the name and the policy of a profile, with ENOSYS for numbers beyond it."""
+    path = _profile_path(filters, reader, "--enosys")
+    result = cbpf.seccomp.read_profile(_text(path), enosys=True, **_machine(path, reader))
+    report_omissions(display_name(path), result.omissions)
+    return display_name(path), result.policy
+
+
+def _by_library(path: str, reader: FilterReader) -> tuple[cbpf.Program, str]:
+    """Return libseccomp's program of a profile, and its byte order."""
+    result = cbpf.seccomp.compile_profile(_text(path), **_machine(path, reader))
+    report_omissions(display_name(path), result.omissions)
+    return result.program, cbpf.seccomp.ARCHITECTURES[result.architectures[0]].byte_order
+
+
+def _profile_path(filters: Words, reader: FilterReader, name: str) -> str:
+    """Return the name of the only file of an option for profiles."""
     paths, command = filters
     if len(paths) > 1 or command or reader.is_live:
-        raise UsageError("--libseccomp compiles one profile")
-    path = paths[0] if paths else "-"
-    result = cbpf.seccomp.compile_profile(
-        read_bytes(path).decode(errors="replace"),
-        architecture=reader.architecture,
-        capabilities=(*cbpf.seccomp.DEFAULT_CAPABILITIES, *reader.capabilities),
-        kernel_version=reader.kernel_version,
-        source=display_name(path),
-    )
-    report_omissions(display_name(path), result.omissions)
-    return result.program
+        raise UsageError(f"{name} requires one profile")
+    return paths[0] if paths else "-"
+
+
+def _text(path: str) -> str:
+    return read_bytes(path).decode(errors="replace")
+
+
+def _machine(path: str, reader: FilterReader) -> dict[str, Any]:
+    """Return the arguments of the readers of profiles."""
+    return {
+        "architecture": reader.architecture,
+        "capabilities": (*cbpf.seccomp.DEFAULT_CAPABILITIES, *reader.capabilities),
+        "kernel_version": reader.kernel_version,
+        "source": display_name(path),
+    }
