@@ -128,6 +128,7 @@ def test_the_program_decides_as_the_policy() -> None:
         (HEAD + rule('["a..3"]'), "p.toml: rule 1 (line 3): calls[0]: 'a' is not a number; a range has two numbers"),
         (HEAD + rule("[4294967296]"), "p.toml: rule 1 (line 3): calls[0]: 4294967296 is out of range (0..4294967295)"),
         (HEAD + rule('["@io"]'), "p.toml: rule 1 (line 3): calls[0]: unknown group '@io'; a policy defines groups in"),
+        (HEAD + "[groups]\na = [[]]", "p.toml: groups.a[0]: [] is not a number (0..4294967295)"),
         (HEAD + '[groups]\na = ["@a"]\n' + rule('["@a"]'), "p.toml: groups.a[0]: group '@a' contains itself"),
         (HEAD + '[[rule]]\naction = "allow"', "p.toml: rule 1 (line 3): calls: missing; a rule has a list of calls"),
         (HEAD + '[[rule]]\ncalls = "*"', "p.toml: rule 1 (line 3): action: missing; a text is required"),

@@ -86,7 +86,7 @@ class _Reader:
 
     def __init__(self, without_includes: bool) -> None:
         self._without_includes = without_includes
-        self._groups: dict[str, tuple[Any, ...]] = {}
+        self._groups: dict[str, tuple[tuple[str, Call], ...]] = {}
 
     def read(self, text: str, folder: Path | None, source: str, outer: tuple[Path, ...]) -> PolicyDocument:
         document = _toml(text, source)
@@ -102,7 +102,7 @@ class _Reader:
         try:
             groups = table_of(f"{prefix}groups", document.get("groups", {}), (), strict=False)
             for name, members in groups.items():
-                self._groups[name] = list_of(f"{prefix}groups.{name}", members, lambda path, value: (path, value))
+                self._groups[name] = list_of(f"{prefix}groups.{name}", members, _member)
             own = PolicyDocument(
                 _optional(f"{prefix}default", document.get("default"), _verdict),
                 list_of(f"{prefix}architectures", document.get("architectures"), _architecture),
@@ -139,7 +139,7 @@ class _Reader:
         if "calls" not in entry:
             raise FieldError(f'{place}: calls: missing; a rule has a list of calls, or "{EVERY_CALL}" for all')
         calls = [EVERY_CALL] if entry["calls"] == EVERY_CALL else entry["calls"]
-        members = list_of(f"{place}: calls", calls, lambda path, item: (path, item))
+        members = list_of(f"{place}: calls", calls, _member)
         if not members:
             raise FieldError(f'{place}: calls: an empty list; a rule has at least one call, or "{EVERY_CALL}" for all')
         listed = entry.get("architectures")
@@ -151,11 +151,11 @@ class _Reader:
             _verdict(f"{place}: action", entry.get("action")),
         )
 
-    def _calls(self, members: tuple[Any, ...], outer: tuple[str, ...]) -> Iterator[Call]:
+    def _calls(self, members: tuple[tuple[str, Call], ...], outer: tuple[str, ...]) -> Iterator[Call]:
         """Yield the calls of a list, with the members of its groups."""
         for path, item in members:
             if not isinstance(item, str) or not item.startswith("@"):
-                yield _call(path, item)
+                yield item
                 continue
             name = item[1:]
             if name not in self._groups and self._without_includes:
@@ -214,8 +214,9 @@ def _architecture_or_range(path: str, value: object) -> Architecture | Bounds:
     return _numbers(path, value) or _architecture(path, value)
 
 
-def _call(path: str, value: object) -> Call:
-    return _numbers(path, value) or text_of(path, value)
+def _member(path: str, value: object) -> tuple[str, Call]:
+    """Return a member of a list of calls, or the name of a group with its @, and the path of the member."""
+    return path, _numbers(path, value) or text_of(path, value)
 
 
 def _numbers(path: str, value: object) -> Bounds | None:
