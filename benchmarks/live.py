@@ -80,7 +80,7 @@ def _measured(command: list[str], sender: Sender, count: int, rates: list[float]
         rates.append(sender.send(count))
         time.sleep(_SETTLING)
         seconds = _processor_seconds(process.pid) - before
-        process.send_signal(signal.SIGINT)
+        process.terminate()  # a background job ignores SIGINT, and so do the commands that it starts
         message = process.stderr.read()
     captured = _CAPTURED.search(message)
     if captured is None:
@@ -114,10 +114,10 @@ def _section(receivers: list[_Receiver], costs: list[list[_Cost]], count: int, r
 
 
 def _loop() -> None:
-    """Count the packets of a flood until Ctrl-C."""
+    """Count the packets of a flood until SIGTERM."""
     count = 0
     with cbpf.sniff(EAST, _FILTER) as sniffer:
-        signal.signal(signal.SIGINT, lambda *_: sniffer.stop())
+        signal.signal(signal.SIGTERM, lambda *_: sniffer.stop())
         print(f"capturing on {EAST}", file=sys.stderr, flush=True)
         for _ in sniffer:
             count += 1
