@@ -190,4 +190,6 @@ def test_results_are_cached_by_arguments() -> None:
 
     assert [double(), double(), double(1), double(2), double(1)] == [0, 0, 2, 4, 2]
     assert calls == [0, 1, 2]
+    double.cache_clear()
+    assert (double(), calls) == (0, [0, 1, 2, 0])
     assert double.__doc__ == "Return twice the number."

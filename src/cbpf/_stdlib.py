@@ -108,4 +108,5 @@ else:
                 results[arguments] = function(*arguments)
             return results[arguments]
 
+        cached.cache_clear = results.clear
         return cached
