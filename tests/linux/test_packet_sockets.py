@@ -228,7 +228,8 @@ def test_packet_sockets_lose_no_wanted_frame(full_length: bool) -> None:
         assert {kind_of(frame) for frame in frames} == {kind}
         numbers = [number_of(frame) for frame in frames]
         expected = range(numbers[0], last, len(KINDS))
-        assert numbers == sorted(set(numbers)) and set(numbers) <= set(expected)
+        assert numbers == sorted(set(numbers))
+        assert set(numbers) <= set(expected)
         assert len(expected) - len(numbers) == dropped_before
         assert numbers[0] <= first + 1
 
