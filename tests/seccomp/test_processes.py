@@ -232,6 +232,12 @@ def test_exit_codes_and_children_that_outlive_the_command() -> None:
     assert other.wait() == 0  # the tracer waits for no other child of this process
 
 
+def test_a_command_has_the_default_action_of_sigpipe() -> None:
+    """Python ignores SIGPIPE, and a command would inherit that."""
+    script = "test $((0x$(grep SigIgn /proc/self/status | cut -f 2) & 0x1000)) = 0"
+    assert trace_command(["sh", "-c", script]).exit_code == 0
+
+
 @pytest.mark.slow
 def test_a_command_can_be_stopped_and_continued() -> None:
     """It continues by the signal that the other process sends, which writes first."""

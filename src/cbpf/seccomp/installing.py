@@ -2,7 +2,10 @@
 
 import errno
 import os
-from collections.abc import Iterable, Mapping, Sequence
+import signal
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 
 from .._typing import Final, Literal
 from .._validators import flag, one_of
@@ -107,13 +110,33 @@ def execute(
     path = shutil.which(command[0])
     if path is None:
         raise FileNotFoundError(errno.ENOENT, "no such command", command[0])
-    for value in values:
-        install(value, log=log, no_new_privileges=no_new_privileges)
+    with default_signals():
+        for value in values:
+            install(value, log=log, no_new_privileges=no_new_privileges)
+        try:
+            os.execv(path, list(command))
+        except OSError as error:
+            fact = f"{path} cannot be executed under the filters: {error.strerror}"
+            raise SeccompError(error.errno, f"seccomp: {fact}; they must allow execve") from None
+
+
+@contextmanager
+def default_signals() -> Iterator[None]:
+    """Have the default actions for the signals that Python ignores: a command that is executed inherits ignored ones.
+
+    Threads other than the main one cannot change them.
+    """
+    ignored = [number for number in (signal.SIGPIPE, signal.SIGXFSZ) if signal.getsignal(number) is signal.SIG_IGN]
+    if threading.current_thread() is not threading.main_thread():
+        ignored = []
+    for number in ignored:
+        signal.signal(number, signal.SIG_DFL)
     try:
-        os.execv(path, list(command))
-    except OSError as error:
-        fact = f"{path} cannot be executed under the filters: {error.strerror}"
-        raise SeccompError(error.errno, f"seccomp: {fact}; they must allow execve") from None
+        yield
+    finally:
+        for number in ignored:
+            with suppress(OSError):  # the filters may deny it
+                signal.signal(number, signal.SIG_IGN)
 
 
 def _set_no_new_privileges() -> None:

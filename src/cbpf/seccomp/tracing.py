@@ -21,6 +21,7 @@ from ..errors import FieldError, ProgramFormatError, SeccompError
 from ..isa.program import INSTRUCTION_SIZE, Program
 from . import ptrace
 from .architectures import Architecture, architecture_of
+from .installing import default_signals
 from .kernel_calls import (
     FLAG_NEW_LISTENER,
     FLAG_TSYNC,
@@ -189,7 +190,8 @@ class _Tracer:
             os.close(release)
             os.read(ready, 1)
             try:
-                os.execv(self._path, self._command)
+                with default_signals():
+                    os.execv(self._path, self._command)
             except OSError as error:
                 os.write(report, struct.pack("i", error.errno or 0))
             finally:
