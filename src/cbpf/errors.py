@@ -3,7 +3,7 @@
     CbpfError
     ├── FieldError           a value is not valid for its field (slot 16, a float, 33 bits)
     ├── ProgramFormatError   text or bytes do not encode a program, or a format cannot represent one
-    ├── PolicyError          a policy about system calls, or a profile of a container, is invalid
+    ├── PolicyError          a policy or a table of system calls, or a profile of a container, is invalid
     ├── VerificationError    the dialect rejects a program; holds all findings
     ├── ExpressionError      a filter expression cannot be compiled
     │   └── LinkTypeError    a filter expression does not fit a link type, but fits another one
@@ -113,7 +113,7 @@ class LinkTypeError(ExpressionError):
 
 
 class PolicyError(CbpfError, ValueError):
-    """A policy about system calls, or a profile of a container, is invalid; the message has place, fact and rule."""
+    """A policy, a profile or a table of system calls is invalid; the message has place, fact and rule."""
 
 
 class PacketError(CbpfError, TypeError):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .actions import action_text, parse_action
     from .architectures import ARCHITECTURES, Architecture, architecture, architecture_of
     from .arguments import Argument, arguments_of
+    from .call_checks import CallFailure, CallOmission, CallReport, check_calls
     from .call_explanation import CallExplanation, explain_call
     from .calls import SystemCall
     from .classes import CallClass, call_classes, policy
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from .compilation import compile_rules
     from .condition_text import conditions_text, parse_conditions
     from .difference_tables import DifferenceOverview, difference_overview, implication_overview
+    from .expected_calls import CallTest, read_call_table
     from .filter_files import FilterFile, read_filter
     from .installing import execute, install
     from .libseccomp import LibseccompProgram, compile_profile
@@ -47,6 +49,7 @@ _NAMES = {
     ".actions": "action_text parse_action",
     ".architectures": "ARCHITECTURES Architecture architecture architecture_of",
     ".arguments": "Argument arguments_of",
+    ".call_checks": "CallFailure CallOmission CallReport check_calls",
     ".call_explanation": "CallExplanation explain_call",
     ".calls": "SystemCall",
     ".classes": "CallClass call_classes policy",
@@ -54,6 +57,7 @@ _NAMES = {
     ".compilation": "compile_rules",
     ".condition_text": "conditions_text parse_conditions",
     ".difference_tables": "DifferenceOverview difference_overview implication_overview",
+    ".expected_calls": "CallTest read_call_table",
     ".filter_files": "FilterFile read_filter",
     ".installing": "execute install",
     ".libseccomp": "LibseccompProgram compile_profile",
@@ -82,6 +86,10 @@ __all__ = [
     "Argument",
     "CallClass",
     "CallExplanation",
+    "CallFailure",
+    "CallOmission",
+    "CallReport",
+    "CallTest",
     "ClassDifference",
     "CommandTrace",
     "Condition",
@@ -107,6 +115,7 @@ __all__ = [
     "call_name",
     "call_names",
     "call_number",
+    "check_calls",
     "compile_profile",
     "compile_rules",
     "conditions_text",
@@ -127,6 +136,7 @@ __all__ = [
     "policy",
     "policy_text",
     "process_filters",
+    "read_call_table",
     "read_filter",
     "read_policy",
     "read_profile",

@@ -72,10 +72,19 @@ def parse_conditions(
     (Condition(operand=0, alternatives=(MaskedRanges(mask=18446744073709551615, ranges=((38, 38),)),)),)
     """
     row = None if architecture is None else architecture_named(architecture)
-    return tuple(_Parser(text, _operands(calls, row), row).conditions())
+    return tuple(_Parser(text, operands_of(calls, row), row).conditions())
 
 
-def _operands(calls: Sequence[str], architecture: Architecture | None) -> Mapping[str, int]:
+def parse_number(text: str, architecture: Architecture | None) -> int:
+    """Return the number of a text: digits or constants, joined by "|".
+
+    >>> parse_number("CLONE_NEWUSER|CLONE_NEWPID|1", None) == 0x30000001
+    True
+    """
+    return _Parser(text, {}, architecture).number()
+
+
+def operands_of(calls: Sequence[str], architecture: Architecture | None) -> Mapping[str, int]:
     """Return the operands by name: those that every text has, and the arguments of the calls."""
     named = [set(zip(argument_names(call, architecture), range(6), strict=False)) for call in calls]
     return dict(set.intersection(*named) if named else ()) | _PLAIN_NAMES
@@ -110,6 +119,12 @@ class _Parser:
                 self._expect("and", "'and' or 'or'")
                 if self._next == len(self._tokens):
                     self._fail("a condition is expected after 'and'")
+
+    def number(self) -> int:
+        value = self._number()
+        if self._next < len(self._tokens):
+            self._fail(f"{self._peek().text!r} is not expected after a number")
+        return value
 
     def _condition(self) -> Condition:
         operand, name = self._operand()

@@ -69,19 +69,30 @@ def kernel_decisions(stack: Stack, calls: Iterable[SystemCall]) -> list[Decision
         _check_program(index, program, is_alone=len(value.programs) == 1)
     if sys.platform != "linux" or os.uname().machine != "x86_64" or sys.maxsize < 1 << 32:
         raise SeccompError(errno.ENOTSUP, "seccomp: decisions of the kernel need Linux and Python for x86-64")
+    if value.dialect.byte_order != sys.byteorder:
+        fact = f"the filters are for {value.dialect.byte_order}-endian machines"
+        raise FieldError(f"kernel_decisions.stack: {fact}, and this one is {sys.byteorder}-endian")
     if len(value.programs) > 1:
         return _decisions(value.programs, made)
     return [Decision(SeccompAction(verdict), 0) for verdict in _verdicts(value.programs[0], made)]
 
 
-def _check_call(call: SystemCall) -> SystemCall:
-    row = instance_of(SystemCall)("kernel_decisions.calls", call).architecture
+def obstacle(call: SystemCall) -> str:
+    """Return why the kernel of a machine for x86-64 cannot decide about a call here; empty if it can."""
+    row = call.architecture
     if call.audit_arch not in _X86:
-        raise FieldError(f"kernel_decisions.calls: {call!r}: only calls of x86_64, x32 and i386 can be made")
+        return "only calls of x86_64, x32 and i386 can be made"
     if row and call.number in row.unfiltered:
-        raise FieldError(f"kernel_decisions.calls: {call!r}: Linux runs this call without a filter")
+        return "Linux runs this call without a filter"
     if call.audit_arch == ARCHITECTURES["i386"].audit_arch and max(call.arguments) > WORD_MASK:
-        raise FieldError(f"kernel_decisions.calls: {call!r}: arguments of i386 have 32 bits")
+        return "arguments of i386 have 32 bits"
+    return ""
+
+
+def _check_call(call: SystemCall) -> SystemCall:
+    reason = obstacle(instance_of(SystemCall)("kernel_decisions.calls", call))
+    if reason:
+        raise FieldError(f"kernel_decisions.calls: {call!r}: {reason}")
     return call
 
 

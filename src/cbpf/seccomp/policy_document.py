@@ -14,19 +14,25 @@ if = "fd = 1"
 action = "allow"
 """
 
-import re
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from textwrap import fill
 
 from .._named_tuple import NamedTuple
-from .._typing import Any, Final, TypeAlias
+from .._typing import Any, Final
 from ..errors import FieldError, PolicyError
-from ..isa.opcodes import WORD_MASK
-from .actions import parse_action
-from .architectures import Architecture, architecture
-from .document_fields import hint, list_of, number_of, table_of, text_of
+from .architectures import Architecture
+from .document_fields import hint, list_of, table_of, text_of
+from .policy_fields import (
+    Bounds,
+    Call,
+    action_field,
+    architecture_field,
+    architecture_or_range,
+    call_field,
+    numbered_tables,
+    toml_document,
+)
 
 KEYS: Final = ("default", "architectures", "other-architectures", "include", "groups", "rule")
 RULE_KEYS: Final = ("calls", "architectures", "if", "action", "comment")
@@ -35,14 +41,6 @@ OTHER_ARCHITECTURES: Final = "kill_process"
 """The action for architectures that a policy file does not list, unless it states another one."""
 
 _WIDTH: Final = 100
-_RANGE: Final = re.compile(r"(\w+)\s*\.\.\s*(\w+)")
-_RULE_LINE: Final = re.compile(r"^[ \t]*\[\[[ \t]*rule[ \t]*\]\]", re.MULTILINE)
-
-Bounds: TypeAlias = tuple[int, int]
-"""The first and the last number of a range."""
-
-Call: TypeAlias = str | Bounds
-"""A system call of a rule: its name, or a range of numbers."""
 
 
 class RuleEntry(NamedTuple):
@@ -89,7 +87,7 @@ class _Reader:
         self._groups: dict[str, tuple[tuple[str, Call], ...]] = {}
 
     def read(self, text: str, folder: Path | None, source: str, outer: tuple[Path, ...]) -> PolicyDocument:
-        document = _toml(text, source)
+        document = toml_document(text, source)
         prefix = f"{source}: " if source else ""
         try:
             table_of(f"{prefix}policy", document, KEYS)
@@ -102,11 +100,11 @@ class _Reader:
         try:
             groups = table_of(f"{prefix}groups", document.get("groups", {}), (), strict=False)
             for name, members in groups.items():
-                self._groups[name] = list_of(f"{prefix}groups.{name}", members, _member)
+                self._groups[name] = list_of(f"{prefix}groups.{name}", members, call_field)
             own = PolicyDocument(
-                _optional(f"{prefix}default", document.get("default"), _verdict),
-                list_of(f"{prefix}architectures", document.get("architectures"), _architecture),
-                _optional(f"{prefix}other-architectures", document.get("other-architectures"), _verdict),
+                _optional(f"{prefix}default", document.get("default"), action_field),
+                list_of(f"{prefix}architectures", document.get("architectures"), architecture_field),
+                _optional(f"{prefix}other-architectures", document.get("other-architectures"), action_field),
                 tuple(self._rules(document, text, prefix)),
             )
         except FieldError as error:
@@ -129,26 +127,24 @@ class _Reader:
 
     def _rules(self, document: Mapping[str, Any], text: str, prefix: str) -> Iterator[RuleEntry]:
         entries = list_of(f"{prefix}rule", document.get("rule"), lambda path, value: value)
-        lines = [text.count("\n", 0, found.end()) + 1 for found in _RULE_LINE.finditer(text)]
-        for index, entry in enumerate(entries):
-            line = f" (line {lines[index]})" if len(lines) == len(entries) else ""
-            yield self._rule(f"{prefix}rule {index + 1}{line}", entry)
+        for place, entry in numbered_tables(text, "rule", prefix, entries):
+            yield self._rule(place, entry)
 
     def _rule(self, place: str, value: object) -> RuleEntry:
         entry = table_of(place, value, RULE_KEYS)
         if "calls" not in entry:
             raise FieldError(f'{place}: calls: missing; a rule has a list of calls, or "{EVERY_CALL}" for all')
         calls = [EVERY_CALL] if entry["calls"] == EVERY_CALL else entry["calls"]
-        members = list_of(f"{place}: calls", calls, _member)
+        members = list_of(f"{place}: calls", calls, call_field)
         if not members:
             raise FieldError(f'{place}: calls: an empty list; a rule has at least one call, or "{EVERY_CALL}" for all')
         listed = entry.get("architectures")
         return RuleEntry(
             place,
             tuple(self._calls(members, ())),
-            None if listed is None else list_of(f"{place}: architectures", listed, _architecture_or_range),
+            None if listed is None else list_of(f"{place}: architectures", listed, architecture_or_range),
             text_of(f"{place}: if", entry["if"]) if "if" in entry else "",
-            _verdict(f"{place}: action", entry.get("action")),
+            action_field(f"{place}: action", entry.get("action")),
         )
 
     def _calls(self, members: tuple[tuple[str, Call], ...], outer: tuple[str, ...]) -> Iterator[Call]:
@@ -178,66 +174,8 @@ def _combined(documents: list[PolicyDocument]) -> PolicyDocument:
     )
 
 
-# -- values -----------------------------------------------------------------------------------------------------------
-
-
-def _toml(text: str, source: str) -> Mapping[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        fact, _, place = str(error).rpartition(" (at ")
-        parts = [source, place.removesuffix(")"), fact] if fact else [source, str(error)]
-        raise PolicyError(": ".join(filter(None, parts))) from None
-    except RecursionError:
-        raise PolicyError(": ".join(filter(None, [source, "values are nested too deeply"]))) from None
-
-
 def _optional(path: str, value: object, check: Callable[[str, object], int]) -> int | None:
     return None if value is None else check(path, value)
-
-
-def _verdict(path: str, value: object) -> int:
-    try:
-        return parse_action(text_of(path, value)).verdict
-    except FieldError as error:
-        raise FieldError(f"{path}: {str(error).removeprefix('action: ').removeprefix(f'{path}: ')}") from None
-
-
-def _architecture(path: str, value: object) -> Architecture:
-    try:
-        return architecture(text_of(path, value))
-    except FieldError as error:
-        raise FieldError(f"{path}: {str(error).removeprefix('architecture: ').removeprefix(f'{path}: ')}") from None
-
-
-def _architecture_or_range(path: str, value: object) -> Architecture | Bounds:
-    return _numbers(path, value) or _architecture(path, value)
-
-
-def _member(path: str, value: object) -> tuple[str, Call]:
-    """Return a member of a list of calls, or the name of a group with its @, and the path of the member."""
-    return path, _numbers(path, value) or text_of(path, value)
-
-
-def _numbers(path: str, value: object) -> Bounds | None:
-    """Return the range of a number, or of a text such as "400..450"; None for another text."""
-    if isinstance(value, str):
-        match = _RANGE.fullmatch(value.strip())
-        if match is None:
-            return None
-        low, high = (_range_end(path, digits) for digits in match.groups())
-        if high < low:
-            raise FieldError(f"{path}: {value!r} is empty; a range ends at its last number")
-        return low, high
-    word = number_of(path, value, WORD_MASK)
-    return word, word
-
-
-def _range_end(path: str, digits: str) -> int:
-    try:
-        return number_of(path, int(digits, 0), WORD_MASK)
-    except ValueError:
-        raise FieldError(f"{path}: {digits!r} is not a number; a range has two numbers, as in '400..450'") from None
 
 
 def wrapped_list(items: Sequence[str]) -> str:

@@ -5,16 +5,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from .._typing import Final
-from ..errors import FieldError, MissingLibrary, PolicyError
+from ..errors import FieldError, PolicyError
 from ..isa.word_ranges import Ranges, complement, intersection, union
 from .actions import parse_action
 from .architectures import ARCHITECTURES, Architecture
 from .condition_text import parse_conditions
 from .policies import Policy
-from .policy_document import EVERY_CALL, OTHER_ARCHITECTURES, Call, PolicyDocument, RuleEntry, read_document
+from .policy_document import EVERY_CALL, OTHER_ARCHITECTURES, PolicyDocument, RuleEntry, read_document
+from .policy_fields import Call, check_call_names
 from .rules import ALL_WORDS, Rule
-from .suggestions import suggestion
-from .system_calls import NAMES_REMEDY, call_names, names_available
+from .system_calls import call_names
 
 _X32_BIT: Final = 0x4000_0000
 _NO_CALL: Final = 0xFFFF_FFFF
@@ -103,7 +103,8 @@ def _others(document: PolicyDocument) -> Iterator[Rule]:
 def _rules(entry: RuleEntry, listed: Sequence[Architecture]) -> Iterator[Rule]:
     """Yield the rules of a rule of a file: one for each architecture that has any of its calls."""
     selected = listed if entry.architectures is None else entry.architectures
-    _check_names(entry, [each for each in selected if isinstance(each, Architecture)])
+    names = [call for call in entry.calls if isinstance(call, str) and call != EVERY_CALL]
+    check_call_names(f"{entry.place}: calls", names, [each for each in selected if isinstance(each, Architecture)])
     for each in selected:
         if isinstance(each, Architecture):
             numbers = intersection(_numbers(entry.calls, each), number_space(each, listed))
@@ -135,18 +136,3 @@ def _numbers(calls: Sequence[Call], row: Architecture | None) -> Ranges:
 
 def _known(row: Architecture | None) -> Mapping[str, int]:
     return {} if row is None else call_names(row)
-
-
-def _check_names(entry: RuleEntry, rows: Sequence[Architecture]) -> None:
-    """Raise `FieldError` for a name that is not a call of any of the architectures."""
-    names = [call for call in entry.calls if isinstance(call, str) and call != EVERY_CALL]
-    if names and not rows:
-        raise FieldError(f"{entry.place}: calls: {names[0]!r} is a name, but no architecture has one; write numbers")
-    if names and not names_available():
-        raise MissingLibrary(NAMES_REMEDY)
-    for name in names:
-        if not any(name in call_names(row) for row in rows):
-            known = {each for row in rows for each in call_names(row)}
-            listed = ", ".join(row.name for row in rows)
-            fact = f"{name!r} is not a system call of {listed}{suggestion(name, known)}"
-            raise FieldError(f"{entry.place}: calls: {fact}")
