@@ -1,6 +1,7 @@
 """The examples of the documents run with the output that they show, and their links have targets."""
 
 import json
+import platform
 import re
 import shlex
 import sys
@@ -153,6 +154,8 @@ def test_commands_of_the_readme_run(command: str, tmp_path: Path, cli: CommandLi
         (tmp_path / name).write_text(cbpf.render(cbpf.compile("tcp port 443"), format="c"))
     profile = {"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [{"names": ["read"], "action": "SCMP_ACT_ALLOW"}]}
     (tmp_path / "profile.json").write_text(json.dumps(profile))
+    table = f'architectures = ["{platform.machine()}"]\n[[test]]\ncalls = ["read"]\naction = "allow"\n'
+    (tmp_path / "calls.toml").write_text(table)
     result = cli(*shlex.split(command)[1:], cwd=tmp_path)
     assert (result.exit_code, result.stderr.count("error")) == (0, 0)
 

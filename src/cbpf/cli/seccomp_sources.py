@@ -28,10 +28,24 @@ timeout_option: Final = new_timeout_option(10, "Time limit of the solver, which 
 
 
 class FilterSource(NamedTuple):
-    """A filter with its name for messages: a stack of programs, or a policy."""
+    """A filter with its name for messages: a stack of programs, or a policy.
+
+    Args:
+        name: The name.
+        filter: The filter.
+        names: The name of each program of the stack, or that of the policy.
+    """
 
     name: str
     filter: cbpf.seccomp.Stack | cbpf.seccomp.Policy
+    names: tuple[str, ...]
+
+    @property
+    def stack(self) -> cbpf.seccomp.Stack:
+        """The programs: of a policy, the one that decides as it does."""
+        if isinstance(self.filter, cbpf.seccomp.Stack):
+            return self.filter
+        return cbpf.seccomp.Stack([self.filter.program()], dialect=self.filter.dialect)
 
 
 class FilterReader(NamedTuple):
@@ -86,7 +100,7 @@ class FilterReader(NamedTuple):
         if self.pid is not None:
             if self.is_traced or words:
                 raise UsageError("--pid, --trace and -- COMMAND are mutually exclusive")
-            return [FilterSource(f"process {self.pid}", cbpf.seccomp.Stack(cbpf.seccomp.process_filters(self.pid)))]
+            return [_live_source(f"process {self.pid}", cbpf.seccomp.Stack(cbpf.seccomp.process_filters(self.pid)))]
         if not words:
             raise UsageError("--trace requires -- COMMAND")
         return _of_command(words)
@@ -95,12 +109,9 @@ class FilterReader(NamedTuple):
         """Return the filter of one file, or the stack of several files and folders."""
         names = [name for path in paths for name in _files_in(path)]
         files = [self._of_file(name) for name in names]
-        name = ", ".join(map(display_name, paths))
-        if len(files) == 1:
-            (file,) = files
-            filter_ = file.filter
-            return FilterSource(name, filter_ if isinstance(filter_, cbpf.seccomp.Policy) else _stack(names, files))
-        return FilterSource(name, _stack(names, files))
+        only = files[0].filter if len(files) == 1 else None
+        filter_ = only if isinstance(only, cbpf.seccomp.Policy) else _stack(names, files)
+        return FilterSource(", ".join(map(display_name, paths)), filter_, tuple(map(display_name, names)))
 
     def _of_file(self, path: str) -> cbpf.seccomp.FilterFile:
         name = display_name(path)
@@ -129,7 +140,12 @@ def _of_command(words: Sequence[str]) -> list[FilterSource]:
     dialect = cbpf.seccomp.architecture(trace.filters[0].architecture).dialect
     stacks = [cbpf.seccomp.Stack(programs, dialect=dialect) for programs in trace.stacks()]
     places = [f", stack {index} of {len(stacks)}" if len(stacks) > 1 else "" for index in range(1, len(stacks) + 1)]
-    return [FilterSource(f"{name}{place}", stack) for place, stack in zip(places, stacks, strict=True)]
+    return [_live_source(f"{name}{place}", stack) for place, stack in zip(places, stacks, strict=True)]
+
+
+def _live_source(name: str, stack: cbpf.seccomp.Stack) -> FilterSource:
+    """Return the filters of a process, which have numbers as names."""
+    return FilterSource(name, stack, tuple(f"filter {index} of {name}" for index in range(1, len(stack) + 1)))
 
 
 def _only(found: Sequence[FilterSource]) -> FilterSource:
@@ -140,7 +156,21 @@ def _only(found: Sequence[FilterSource]) -> FilterSource:
 
 
 def filter_options(command: Function) -> Function:
-    """Add --arch, --cap, --kernel-version, --pid and --trace, for the parameter *reader*: a `FilterReader`."""
+    """Add the options of `file_options`, --pid and --trace, for the parameter *reader*: a `FilterReader`."""
+    of_process = option(
+        "--pid", kind=Integer(1), metavar="PID", help="Read all filters of a process, which needs CAP_SYS_ADMIN."
+    )
+    of_command = option(
+        "--trace",
+        "is_traced",
+        is_flag=True,
+        help="Run COMMAND, and read the filters that it and its children install; needs no privileges.",
+    )
+    return file_options(of_process(of_command(command)))
+
+
+def file_options(command: Function) -> Function:
+    """Add --arch, --cap and --kernel-version, for the parameter *reader*: a `FilterReader`."""
 
     @option(
         "--arch",
@@ -159,21 +189,14 @@ def filter_options(command: Function) -> Function:
     @option(
         "--kernel-version", metavar="VERSION", help="Version of the kernel, such as 6.1, for profiles; default: newest."
     )
-    @option("--pid", kind=Integer(1), metavar="PID", help="Read all filters of a process, which needs CAP_SYS_ADMIN.")
-    @option(
-        "--trace",
-        "is_traced",
-        is_flag=True,
-        help="Run COMMAND, and read the filters that it and its children install; needs no privileges.",
-    )
     @wraps(command)
     def wrapper(
         *arguments: Any,
         architecture: str | None,
         capabilities: tuple[str, ...],
         kernel_version: str | None,
-        pid: int | None,
-        is_traced: bool,
+        pid: int | None = None,
+        is_traced: bool = False,
         **options: Any,
     ) -> int | None:
         reader = FilterReader(architecture, capabilities, kernel_version, pid, is_traced)

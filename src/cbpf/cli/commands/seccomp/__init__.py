@@ -8,7 +8,11 @@ from ...declarations import group
 @group(
     "seccomp",
     "Show and compare filters of system calls.",
-    sections={"A filter": ("show",), "Two filters": ("diff", "implies"), "A policy": ("write", "policy", "format")},
+    sections={
+        "A filter": ("show", "test", "run"),
+        "Two filters": ("diff", "implies"),
+        "A policy": ("write", "policy", "format"),
+    },
     file_advice="cbpf seccomp show {} shows the policy of a filter",
     package=__name__,
 )
