@@ -1,4 +1,4 @@
-"""The pytest plugin: tables of packets and verdicts, and reports of filter coverage."""
+"""The pytest plugin: tables of packets and of system calls, and reports of filter coverage."""
 
 import subprocess
 import sys
@@ -13,8 +13,9 @@ WEB = "000000000000 000000000000 0800 4500 00000000 0000 0006 0000 00000000 0000
 @pytest.fixture(autouse=True, scope="module")
 def _imported_names() -> None:
     """Import the public names first: pytester unloads the modules that a session within this process imports."""
-    for name in cbpf.__all__:
-        getattr(cbpf, name)
+    for module in (cbpf, cbpf.seccomp):
+        for name in module.__all__:
+            getattr(module, name)
 
 
 def test_tables_pass_and_coverage_is_reported(pytester: pytest.Pytester) -> None:
@@ -140,6 +141,118 @@ def test_malformed_rows_are_rejected(pytester: pytest.Pytester) -> None:
                 filter_table("arp", [("reject", b""), row])
     """)
     pytester.runpytest().assert_outcomes(passed=7)
+
+
+DENY_1 = "ld [0]\\njeq #1, 0, 1\\nret #0x50001\\nret #0x7fff0000"
+
+
+def test_tables_of_system_calls_pass_and_coverage_is_reported(pytester: pytest.Pytester) -> None:
+    table = 'architectures = ["x86_64"]\n[[test]]\ncalls = ["1..2"]\n'
+    pytester.makefile(".toml", calls=table + 'action = "allow"\n', deny=table + 'action = "errno(EPERM)"\n')
+    pytester.makefile(".asm", allow="ret #0x7fff0000")
+    pytester.makepyfile(f"""
+        import cbpf
+        from pathlib import Path
+        from cbpf.seccomp import CallTest, Policy, SeccompAction, Stack, SystemCall
+
+        DENY = cbpf.parse("{DENY_1}")
+        ROWS = [("errno(EPERM)", SystemCall(1)), CallTest((SystemCall(2),), SeccompAction(0x7FFF0000))]
+
+        def test_files(call_table):
+            call_table("allow.asm", Path("calls.toml"))
+
+        def test_program(call_table):
+            call_table(DENY, ROWS, name="deny 1")
+
+        def test_stack(call_table):
+            call_table(Stack([DENY, cbpf.parse("ret #0x7fff0000")]), ROWS[:1], name="stack")
+
+        def test_policy(call_table):
+            call_table(Policy((), 0x50001), "deny.toml", name="policy")
+    """)
+    result = pytester.runpytest("-p", "no:cacheprovider")
+    result.assert_outcomes(passed=4)
+    lines = result.stdout.lines
+    start = next(index for index, line in enumerate(lines) if "filter coverage" in line)
+    assert lines[start + 1 : start + 4] == [
+        "allow.asm: 1 of 1 instructions, 0 of 0 branch outcomes",
+        "deny 1: 4 of 4 instructions, 2 of 2 branch outcomes",
+        "policy: 1 of 1 instructions, 0 of 0 branch outcomes",
+    ]
+
+
+def test_failing_calls_are_reported(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(f"""
+        import cbpf
+        from cbpf.seccomp import SystemCall
+
+        def test_deny(call_table):
+            calls = [("allow", SystemCall(1000)), ("allow", SystemCall(1)), ("kill_process", SystemCall(1001))]
+            call_table(cbpf.parse("{DENY_1}"), calls)
+    """)
+    result = pytester.runpytest("-p", "no:cacheprovider")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "a filter of 4 instructions",
+            "row 2: x86_64 *: expected allow, got errno(EPERM) from filter 1",
+            "row 3: x86_64 1001(): expected kill_process, got allow from filter 1",
+            "2 of 3 tests fail (3 calls)",
+        ]
+    )
+    assert "Traceback" not in result.stdout.str()
+
+
+def test_tables_of_system_calls_on_the_kernel(pytester: pytest.Pytester) -> None:
+    """The kernel is a substitute, which decides as cbpf does, decides otherwise, or is missing."""
+    pytester.makepyfile("""
+        import cbpf, pytest
+        from cbpf.seccomp import Decision, SeccompAction, SystemCall, call_checks
+
+        ROWS = [("allow", SystemCall(1)), ("allow", SystemCall(1, architecture="aarch64"))]
+
+        @pytest.mark.parametrize("verdict", [0x7FFF0000, 0x50001, None])
+        def test_allow(call_table, monkeypatch, verdict):
+            def decisions(stack, calls):
+                if verdict is None:
+                    raise cbpf.SeccompError(38, "seccomp: not here")
+                return [Decision(SeccompAction(verdict), 0) for call in calls]
+
+            monkeypatch.setattr(call_checks, "kernel_decisions", decisions)
+            call_table(cbpf.parse("ret #0x7fff0000"), ROWS, on_kernel=True, name="allow")
+    """)
+    result = pytester.runpytest("-p", "no:cacheprovider", "-rs")
+    result.assert_outcomes(passed=1, failed=1, skipped=1, warnings=2)
+    result.stdout.fnmatch_lines(
+        [
+            "row 1: x86_64 *: the running kernel decides errno(EPERM) from filter 1; cbpf decides allow",
+            "*UserWarning: 1 call not made on the kernel: only calls of x86_64, x32 and i386 can be made",
+            "SKIPPED * allow: all tests pass, but not on the kernel: *seccomp: not here*",
+        ]
+    )
+
+
+def test_malformed_rows_of_calls_are_rejected(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(r"""
+        import cbpf, pytest
+        from cbpf.seccomp import SystemCall
+
+        @pytest.mark.parametrize(("row", "message"), [
+            (1, "row 1: 1 is not a pair of an action and a SystemCall"),
+            (("allow", 1), r"row 1: \('allow', 1\) is not a pair"),
+            ((0x7FFF0000, SystemCall(1)), "is not a pair"),
+            (("alow", SystemCall(1)), "row 1: action: 'alow' is not an action"),
+        ])
+        def test_row(call_table, row, message):
+            with pytest.raises(cbpf.FieldError, match=message):
+                call_table(cbpf.parse("ret #0"), [row])
+
+        def test_table(call_table, tmp_path):
+            (tmp_path / "t.toml").write_text("")
+            with pytest.raises(cbpf.PolicyError, match="t.toml: test: missing"):
+                call_table(cbpf.parse("ret #0"), tmp_path / "t.toml")
+    """)
+    pytester.runpytest().assert_outcomes(passed=5)
 
 
 def test_coverage_of_xdist_workers_is_merged(pytester: pytest.Pytester) -> None:

@@ -1,12 +1,17 @@
-"""A pytest plugin: check filters against tables of packets and verdicts, and report their coverage.
+"""A pytest plugin: check filters against tables of packets or system calls, and report their coverage.
 
     def test_web(filter_table):
         filter_table("tcp port 80", [("accept", "ffffffffffff 020000000001 0800 4500..."), ("reject", b"")])
 
-The entry point `pytest11` makes pytest load the plugin. It imports only names of cbpf until a test uses the fixture.
+    def test_profile(call_table):
+        call_table("profile.json", "calls.toml")
+
+The entry point `pytest11` makes pytest load the plugin. It imports only names of cbpf until a test uses a fixture.
 """
 
+import os
 import pickle
+import warnings
 from collections.abc import Iterable, Iterator
 
 import pytest
@@ -19,10 +24,14 @@ if TYPE_CHECKING:
     from .facade.machine import VM
     from .isa.dialects import Dialect
     from .isa.program import Instructions, Program
+    from .seccomp import CallTest, Policy, Stack
 
 TableRow: TypeAlias = Any
 """(verdict, packet), (verdict, packet, metadata), or an object with `packet`, `wire_length`, `metadata` and `verdict`,
 such as a `Case`."""
+
+CallRow: TypeAlias = Any
+"""(action, system call), or a `CallTest` of `cbpf.seccomp`."""
 
 _DEAD_CODE_TIMEOUT: Final = 5  # seconds per filter
 
@@ -95,13 +104,9 @@ class FilterTable:
         __tracebackhide__ = True
         import cbpf
 
-        from ._text import counted
-
         program = cbpf.compile(filter, link_type=link_type) if isinstance(filter, str) else cbpf.Program(filter)
         vm = cbpf.VM(program, engine="interpreter", dialect=dialect or cbpf.PCAP)
-        display_name = name or (
-            filter if isinstance(filter, str) else f"a filter of {counted(len(program), 'instruction')}"
-        )
+        display_name = name or (filter if isinstance(filter, str) else _size([program]))
         table = [_parse_row(row_number, row) for row_number, row in enumerate(rows, 1)]
         if isinstance(filter, str) and filter.strip():
             packets = [cbpf.SocketView(packet, length, metadata) for _, _, packet, length, metadata in table]
@@ -159,6 +164,129 @@ def _matches(verdict: int, expected: Any, dialect: "Dialect") -> bool:
     from .isa.verdicts import accepts
 
     return accepts(verdict, dialect) == (expected == "accept") if isinstance(expected, str) else verdict == expected
+
+
+class CallTable:
+    """The value of the fixture `call_table`: a function that checks a seccomp filter against a table of calls."""
+
+    def __init__(self, recorder: CoverageRecorder) -> None:
+        self._recorder = recorder
+
+    def __call__(
+        self,
+        filter: "str | os.PathLike[str] | Instructions | Stack | Policy",
+        table: str | os.PathLike[str] | Iterable[CallRow],
+        *,
+        dialect: "Dialect | None" = None,
+        name: str | None = None,
+        on_kernel: bool = False,
+    ) -> None:
+        """Fail the test if the filter has another action for a system call.
+
+        Args:
+            filter: A program, a `Stack` or a `Policy` of `cbpf.seccomp`; or the path of a program, a profile or a
+                policy file.
+            table: The path of a table that `cbpf.seccomp.read_call_table` reads, its `CallTest` objects, or pairs of an
+                action, such as "errno(EPERM)", and a `SystemCall`.
+            dialect: The dialect of a program; by default SECCOMP.
+            name: The name of the filter in reports; by default the path, or the size of the program.
+            on_kernel: Whether also to compare with the decisions of the running kernel, which executes no call. Without
+                a kernel that can decide, the test is skipped; calls that it cannot decide are reported as a warning.
+
+        Raises:
+            FieldError: An argument or a row of the table is invalid.
+            PolicyError: The table, the profile or the policy file is invalid.
+        """
+        __tracebackhide__ = True
+        import cbpf
+
+        from ._text import counted
+
+        source = _seccomp_filter(filter, dialect or cbpf.SECCOMP)
+        tests = _call_tests(table)
+        display_name = name or (os.fspath(filter) if isinstance(filter, str | os.PathLike) else _size(source.programs))
+        report = cbpf.seccomp.check_calls(source, tests)
+        self._record(display_name, source, tests)
+        if on_kernel and not report.failures:
+            try:
+                report = cbpf.seccomp.check_calls(source, tests, on_kernel=True)
+            except cbpf.SeccompError as error:
+                pytest.skip(f"{display_name}: all tests pass, but not on the kernel: {error}")
+            for omission in report.omissions:
+                calls = counted(omission.count, "call")
+                warnings.warn(f"{calls} not made on the kernel: {omission.reason}", stacklevel=2)
+        if report.failures:
+            pytest.fail("\n".join([display_name, *report.lines()]), pytrace=False)
+
+    def _record(self, name: str, stack: "Stack", tests: "Iterable[CallTest]") -> None:
+        """Record the goals that the calls reach in each filter of a stack."""
+        import cbpf
+
+        from .analysis.coverage import observe
+
+        records = [call.to_bytes(stack.dialect.byte_order) for test in tests for call in test.calls]
+        for index, program in enumerate(stack.programs, 1):
+            vm = cbpf.VM(program, engine="interpreter", dialect=stack.dialect)
+            goals = frozenset().union(*(observe(vm, record).goals for record in records))
+            place = f", filter {index} of {len(stack)}" if len(stack) > 1 else ""
+            self._recorder.add(name + place, vm.program, vm.dialect, goals)
+
+
+def _seccomp_filter(filter: Any, dialect: "Dialect") -> "Stack":
+    """Return the programs of a filter of system calls, which may be in a file."""
+    from . import seccomp
+
+    if isinstance(filter, str | os.PathLike):
+        path = os.fspath(filter)
+        with open(path, "rb") as file:
+            found = seccomp.read_filter(file.read(), folder=os.path.dirname(path) or ".", source=path)
+        filter, dialect = found.filter, found.dialect
+    if isinstance(filter, seccomp.Policy):
+        return seccomp.Stack([filter.program()], dialect=filter.dialect)
+    return filter if isinstance(filter, seccomp.Stack) else seccomp.Stack([filter], dialect=dialect)
+
+
+def _call_tests(table: Any) -> "list[CallTest]":
+    """Return the tests of a table of system calls, which may be in a file."""
+    from .seccomp import CallTest, read_call_table
+
+    if isinstance(table, str | os.PathLike):
+        path = os.fspath(table)
+        with open(path, encoding="utf-8") as file:
+            return list(read_call_table(file.read(), source=path))
+    return [row if isinstance(row, CallTest) else _call_row(number, row) for number, row in enumerate(table, 1)]
+
+
+def _call_row(row_number: int, row: CallRow) -> "CallTest":
+    """Return the test of a pair of an action and a system call; raise `FieldError` if the row is malformed."""
+    __tracebackhide__ = True
+    from . import FieldError
+    from .seccomp import CallTest, SystemCall, parse_action
+
+    try:
+        action, call = row
+    except (TypeError, ValueError):
+        action = call = None
+    if not (isinstance(action, str) and isinstance(call, SystemCall)):
+        raise FieldError(f"row {row_number}: {row!r} is not a pair of an action and a SystemCall")
+    try:
+        return CallTest((call,), parse_action(action), f"row {row_number}")
+    except FieldError as error:
+        raise FieldError(f"row {row_number}: {error}") from None
+
+
+def _size(programs: "Iterable[Program]") -> str:
+    """Return the name of filters without one."""
+    from ._text import counted
+
+    return f"a filter of {counted(sum(map(len, programs)), 'instruction')}"
+
+
+@pytest.fixture
+def call_table(request: pytest.FixtureRequest) -> CallTable:
+    """Check a seccomp filter against a table of system calls: call it with the arguments of `CallTable.__call__`."""
+    stash = request.config.stash
+    return CallTable(stash.setdefault(_RECORDER, CoverageRecorder()))
 
 
 @pytest.fixture
