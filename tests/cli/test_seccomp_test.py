@@ -91,7 +91,7 @@ def test_decisions_of_the_kernel_and_calls_without_them(folder: Path) -> None:
         ("test calls.toml calls.toml", "calls.toml: "),
         ("test calls.toml allow.asm --pid 1", "FILTER and --pid are mutually exclusive (see cbpf seccomp test --help)"),
         ("test calls.toml allow.asm -- true", "-- COMMAND requires --trace (see cbpf seccomp test --help)"),
-        ("test --on-kernel calls.toml pointer.asm", "--on-kernel: filter 0: it loads the instruction pointer"),
+        ("test --on-kernel calls.toml pointer.asm", "--on-kernel: filter 1: it loads the instruction pointer"),
         ("run", "expected FILTER -- COMMAND (see cbpf seccomp run --help)"),
         ("run allow.asm", "expected FILTER -- COMMAND (see cbpf seccomp run --help)"),
         ("run -- true", "expected FILTER -- COMMAND (see cbpf seccomp run --help)"),

@@ -98,6 +98,8 @@ def test_a_call_may_have_an_instruction_pointer() -> None:
         (HEAD + entry('["9..3"]'), "t.toml: test 1 (line 2): calls[0]: '9..3' is empty"),
         (HEAD + entry("[4294967296]"), "t.toml: test 1 (line 2): calls[0]: 4294967296 is out of range"),
         (HEAD + entry('["0..0xffffffff"]'), "t.toml: test 1 (line 2): more than 65,536 calls; cbpf seccomp show has"),
+        (HEAD + entry('["1..182"]', f"arguments = {[[0] * 14] * 2}"), "test 1 (line 2): more than 65,536 calls"),
+        (HEAD + entry("[1]", 'architectures = ["1..65537"]'), "test 1 (line 2): more than 65,536 calls"),
         (HEAD + entry('["read"]', "architectures = [1]"), "calls: 'read' is a name, but no architecture has one"),
         (HEAD + entry("[5]", 'architectures = ["x32"]'), "t.toml: test 1 (line 2): calls: 5 is not a number of x32"),
         (HEAD + entry("[1]", action="alow"), "t.toml: test 1 (line 2): action: 'alow' is not an action; did you mean"),
@@ -246,7 +248,7 @@ def test_another_decision_of_the_kernel_is_a_failure(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("stack", "message"),
     [
-        (Stack([cbpf.parse("ld [8]\nret #0x7fff0000")]), "check_calls.on_kernel: filter 0: it loads the instruction"),
+        (Stack([cbpf.parse("ld [8]\nret #0x7fff0000")]), "check_calls.on_kernel: filter 1: it loads the instruction"),
         (
             Stack([deny(1)], dialect=cbpf.seccomp.ARCHITECTURES["s390x"].dialect),
             "check_calls.on_kernel: the filters are for big-endian machines, and this one is little-endian",

@@ -213,6 +213,24 @@ def test_commands_that_cannot_be_started() -> None:
 
 
 @pytest.mark.skipif(not names_available(), reason="system-calls is not installed")
+@pytest.mark.parametrize("denied", ["execve", "rt_sigaction"])
+def test_a_command_that_fails_leaves_the_actions_of_signals(denied: str) -> None:
+    """A filter that also denies the calls for signals does not replace the error."""
+
+    def child() -> tuple[str, bool]:
+        numbers = {call_number(platform.machine(), name) for name in ("execve", denied)}
+        try:
+            execute([deny(number, errno.EACCES) for number in numbers], ["true"])
+        except cbpf.SeccompError as error:
+            return str(error), signal.getsignal(signal.SIGPIPE) is signal.SIG_IGN
+        return "", False
+
+    message, is_ignored = in_child(child)
+    assert message.endswith("Permission denied; they must allow execve")
+    assert is_ignored == (denied == "execve")
+
+
+@pytest.mark.skipif(not names_available(), reason="system-calls is not installed")
 def test_numbers_of_the_installing_calls() -> None:
     for row in ARCHITECTURES.values():
         expected = (call_number(row, "seccomp"), call_number(row, "prctl"))

@@ -127,14 +127,14 @@ def test_the_kernel_takes_the_action_of_lowest_precedence(full_length: bool) -> 
 @pytest.mark.parametrize(
     ("programs", "call", "message"),
     [
-        (["ret a", "ret #0"], UNDEFINED, "filter 0: the verdict of `ret a` cannot be distinguished; test the"),
-        (["ld [8]\nret #0"], UNDEFINED, "filter 0: it loads the instruction pointer, which is another one here"),
+        (["ret a", "ret #0"], UNDEFINED, "filter 1: the verdict of `ret a` cannot be distinguished; test the"),
+        (["ld [8]\nret #0"], UNDEFINED, "filter 1: it loads the instruction pointer, which is another one here"),
         (
             ["ret #0", "div x\nret #0"],
             UNDEFINED,
-            "filter 1: a division by X may end the process",
+            "filter 2: a division by X may end the process",
         ),
-        (["ret #0\n" * 4088], UNDEFINED, "filter 0: 4,088 instructions; at most 4,087 leave room for the changes"),
+        (["ret #0\n" * 4088], UNDEFINED, "filter 1: 4,088 instructions; at most 4,087 leave room for the changes"),
         (["ret #0"], SystemCall(336), "Linux runs this call without a filter"),
         (["ret #0"], SystemCall(1, architecture="arm"), "only calls of x86_64, x32 and i386 can be made"),
         (["ret #0"], SystemCall(1, (2**32,), architecture="i386"), "arguments of i386 have 32 bits"),

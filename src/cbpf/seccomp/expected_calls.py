@@ -13,7 +13,8 @@ action = "allow"
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice, product
+from itertools import product
+from math import prod
 
 from .._record import Record
 from .._typing import Annotated, Any, Final, TypeAlias
@@ -127,11 +128,21 @@ def _test(place: str, value: object, listed: Sequence[Architecture]) -> CallTest
     names = [call for call in members if isinstance(call, str)]
     check_call_names(f"{place}: calls", names, [each for each in architectures if isinstance(each, Architecture)])
     action = SeccompAction(action_field(f"{place}: action", entry.get("action")))
-    made = _calls(place, architectures, members, entry.get("arguments", []))
-    calls = tuple(islice(made, _MAX_CALLS + 1))
-    if len(calls) > _MAX_CALLS:
+    arguments = entry.get("arguments", [])
+    if _size(architectures) * _size(members) * _combinations(arguments) > _MAX_CALLS:
         raise FieldError(f"{place}: more than {_MAX_CALLS:,} calls; cbpf seccomp show has all calls of a filter")
-    return CallTest(calls, action, place)
+    return CallTest(tuple(_calls(place, architectures, members, arguments)), action, place)
+
+
+def _size(items: Sequence[object]) -> int:
+    """Return the number of architectures or calls of a list: of a range, all numbers."""
+    return sum(item[1] - item[0] + 1 if isinstance(item, tuple) else 1 for item in items)
+
+
+def _combinations(arguments: object) -> int:
+    """Return the number of combinations of the values of arguments."""
+    values = arguments.values() if isinstance(arguments, dict) else arguments if isinstance(arguments, list) else ()
+    return prod(len(value) if isinstance(value, list) else 1 for value in values)
 
 
 def _calls(

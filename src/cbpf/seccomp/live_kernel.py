@@ -97,7 +97,7 @@ def _check_call(call: SystemCall) -> SystemCall:
 
 
 def _check_program(index: int, program: Program, *, is_alone: bool) -> None:
-    place = f"kernel_decisions.stack: filter {index}"
+    place = f"kernel_decisions.stack: filter {index + 1}"
     if len(program) > _MAX_LENGTH:
         raise FieldError(f"{place}: {len(program):,} instructions; at most {_MAX_LENGTH:,} leave room for the changes")
     for raw in program:
