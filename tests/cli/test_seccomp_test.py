@@ -12,6 +12,7 @@ from typing import Final
 import pytest
 
 import cbpf
+from cbpf.seccomp import system_calls
 from support.command_line import run_here as run
 from support.forked import in_child
 from support.judges import kernel
@@ -63,6 +64,20 @@ def test_each_test_that_fails_is_a_line_with_the_deciding_filter() -> None:
         f"{place}: {fact}\n1 of 2 tests fail (3 calls)\n",
         "",
     )
+
+
+def test_calls_without_names_are_numbers(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "calls.toml").write_text('[[test]]\ncalls = [101]\narchitectures = ["x86_64"]\naction = "allow"\n')
+    system_calls._tables.cache_clear()
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(system_calls, "_library", lambda: None)
+            code, out, err = run_here("test", "calls.toml", "ptrace.asm")
+    finally:
+        system_calls._tables.cache_clear()
+    assert (code, err.count("\n")) == (1, 1)
+    assert "x86_64 101(): expected allow, got errno(EPERM) from ptrace.asm" in out
+    assert "pip install 'cbpf[seccomp]'" in err
 
 
 def test_the_table_may_be_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:

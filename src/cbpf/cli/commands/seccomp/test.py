@@ -8,7 +8,7 @@ from ...._text import counted
 from ...declarations import argument, option, subcommand
 from ...failures import UsageError
 from ...options import display_name, read_bytes
-from ...seccomp_sources import FilterReader, Words, filter_options
+from ...seccomp_sources import FilterReader, Words, filter_options, report_missing_names
 from ...streams import echo
 from ...values import FILE
 
@@ -48,4 +48,6 @@ def command(words: Words, reader: FilterReader, on_kernel: bool) -> int:
             calls = counted(omission.count, "call")
             echo(f"cbpf: warning: {calls} not made on the kernel: {omission.reason}", err=True)
         failed |= bool(report.failures)
+    if failed:
+        report_missing_names()
     return 1 if failed else 0
