@@ -52,7 +52,7 @@ class ComputedVerdict(NamedTuple):
     words: tuple[Word, ...]
 
 
-class _Point(NamedTuple):
+class Point(NamedTuple):
     """An instruction in one of the states in which it is reached.
 
     Args:
@@ -79,7 +79,7 @@ class _DiagramMachine:
         self._diagram = diagram
         self._opaque = opaque
 
-    def enter(self, point: _Point) -> None:
+    def enter(self, point: Point) -> None:
         """Continue at an instruction."""
         self.registers = list(point.registers)
         self.ends_at_zero = self.test = FALSE
@@ -153,13 +153,13 @@ class _DiagramMachine:
         self.test, self.targets = condition, (target_true, target_false)
 
 
-class _Step(NamedTuple):
+class Step(NamedTuple):
     """An instruction that was executed in one state: see `_DiagramMachine`."""
 
     ends_at_zero: Node
     verdict: Word | None
     test: Node
-    successors: tuple[_Point, ...]
+    successors: tuple[Point, ...]
 
 
 class ProgramMeaning:
@@ -173,6 +173,8 @@ class ProgramMeaning:
 
     Attributes:
         verdict: The verdict; its values are ints, or instances of `ComputedVerdict`.
+        steps: The instructions that were executed, in ascending order, in each of their states.
+        merged_points: The states in whose place an instruction was executed in another one, and that one.
     """
 
     def __init__(
@@ -183,40 +185,40 @@ class ProgramMeaning:
         self._dialect = dialect
         self._machine = _DiagramMachine(diagram, opaque)
         self._live = live_registers(effects_of(program, dialect))
-        self._steps: dict[_Point, _Step] = {}
-        self._points: list[list[_Point]] = [[] for _ in program]
-        self._merged_points: dict[_Point, _Point] = {}
-        self._conditions: dict[_Point, Node] = {}
+        self.steps: dict[Point, Step] = {}
+        self._points: list[list[Point]] = [[] for _ in program]
+        self.merged_points: dict[Point, Point] = {}
+        self._conditions: dict[Point, Node] = {}
         self._propagated = 0
         self._execute()
         self.verdict = self._verdict()
 
     def _execute(self) -> None:
         """Execute the instructions in ascending order, each in all states in which it is reached."""
-        first = _Point(0, (ZERO,) * (SCRATCH_SLOTS + 2))
+        first = Point(0, (ZERO,) * (SCRATCH_SLOTS + 2))
         self._conditions[first] = TRUE
-        pending: list[dict[_Point, None]] = [{} for _ in self._program]
+        pending: list[dict[Point, None]] = [{} for _ in self._program]
         pending[0][first] = None
         for points in pending:
             for point in points if len(points) <= _MAX_STATES else [self._merge(list(points))]:
-                step = self._steps[point] = self._step(point)
+                step = self.steps[point] = self._step(point)
                 self._points[point.instruction].append(point)
                 for successor in step.successors:
                     pending[successor.instruction][successor] = None
 
-    def _step(self, point: _Point) -> _Step:
+    def _step(self, point: Point) -> Step:
         machine = self._machine
         machine.enter(point)
         execute(machine, self._program[point.instruction], point.instruction, self._dialect)
         targets = (point.instruction + 1,) if machine.targets is None else machine.targets
-        successors = tuple([_Point(target, self._live_words(target)) for target in targets])
-        return _Step(machine.ends_at_zero, machine.verdict, machine.test, successors)
+        successors = tuple([Point(target, self._live_words(target)) for target in targets])
+        return Step(machine.ends_at_zero, machine.verdict, machine.test, successors)
 
     def _live_words(self, index: int) -> tuple[Word, ...]:
         live = self._live[index]
         return tuple([word if live >> register & 1 else ZERO for register, word in enumerate(self._machine.registers)])
 
-    def _merge(self, points: list[_Point]) -> _Point:
+    def _merge(self, points: list[Point]) -> Point:
         """Return one state in place of several: its words are choices by the path conditions."""
         self._propagate()
         registers = list(points[0].registers)
@@ -224,35 +226,35 @@ class ProgramMeaning:
             condition = self._conditions[point]
             for register, word in enumerate(point.registers):
                 registers[register] = select(self._diagram, condition, word, registers[register])
-        merged = _Point(points[0].instruction, tuple(registers))
-        self._merged_points |= dict.fromkeys(points, merged)
+        merged = Point(points[0].instruction, tuple(registers))
+        self.merged_points |= dict.fromkeys(points, merged)
         self._conditions[merged] = self._any(self._conditions[point] for point in points)
         return merged
 
     def _propagate(self) -> None:
         """Compute the path conditions of the successors of all instructions that were executed."""
         diagram = self._diagram
-        for point, step in islice(self._steps.items(), self._propagated, None):
+        for point, step in islice(self.steps.items(), self._propagated, None):
             condition = diagram.choose(step.ends_at_zero, FALSE, self._conditions[point])
             edges = [condition]
             if len(step.successors) == 2:
                 edges = [diagram.both(step.test, condition), diagram.choose(step.test, FALSE, condition)]
             for successor, edge in zip(step.successors, edges, strict=False):
                 self._conditions[successor] = diagram.either(edge, self._conditions.get(successor, FALSE))
-        self._propagated = len(self._steps)
+        self._propagated = len(self.steps)
 
     def _verdict(self) -> Node:
         """Return the verdict, from the last instruction to the first."""
-        verdicts: dict[_Point, Node] = {}
-        for point, step in reversed(self._steps.items()):
-            targets = [verdicts[self._merged_points.get(successor, successor)] for successor in step.successors]
+        verdicts: dict[Point, Node] = {}
+        for point, step in reversed(self.steps.items()):
+            targets = [verdicts[self.merged_points.get(successor, successor)] for successor in step.successors]
             verdict = self._leaves(point, step.verdict) if step.verdict is not None else targets[-1]
             if len(targets) == 2:
                 verdict = self._diagram.choose(step.test, *targets)
             verdicts[point] = self._diagram.choose(step.ends_at_zero, self._diagram.leaf(0), verdict)
         return verdict
 
-    def _leaves(self, point: _Point, word: Word) -> Node:
+    def _leaves(self, point: Point, word: Word) -> Node:
         """Return the verdict of a `ret`: a leaf for each number that the word may be, if there are few."""
         diagram = self._diagram
         number = constant_of(word)
@@ -284,11 +286,11 @@ class ProgramMeaning:
         """Return the conditions under which a conditional jump is executed with the outcomes true and false."""
         diagram = self._diagram
         true = self._any(
-            diagram.both(self._steps[point].test, condition) for point, condition in self._executions(index)
+            diagram.both(self.steps[point].test, condition) for point, condition in self._executions(index)
         )
         return true, diagram.choose(true, FALSE, self.reached(index))
 
-    def _executions(self, index: int) -> list[tuple[_Point, Node]]:
+    def _executions(self, index: int) -> list[tuple[Point, Node]]:
         """Return the states in which an instruction is executed, with their conditions."""
         self._propagate()
         return [(point, self._conditions[point]) for point in self._points[index]]
