@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     from .actions import action_text, parse_action
     from .architectures import ARCHITECTURES, Architecture, architecture, architecture_of
     from .arguments import Argument, arguments_of
+    from .auditing.audit import audit
+    from .auditing.findings import AuditFinding
     from .call_checks import CallFailure, CallOmission, CallReport, check_calls
     from .call_explanation import CallExplanation, explain_call
+    from .call_sets import CallSet
     from .calls import SystemCall
     from .classes import CallClass, call_classes, policy
     from .comparison import ClassDifference, difference, implies
@@ -49,8 +52,11 @@ _NAMES = {
     ".actions": "action_text parse_action",
     ".architectures": "ARCHITECTURES Architecture architecture architecture_of",
     ".arguments": "Argument arguments_of",
+    ".auditing.audit": "audit",
+    ".auditing.findings": "AuditFinding",
     ".call_checks": "CallFailure CallOmission CallReport check_calls",
     ".call_explanation": "CallExplanation explain_call",
+    ".call_sets": "CallSet",
     ".calls": "SystemCall",
     ".classes": "CallClass call_classes policy",
     ".comparison": "ClassDifference difference implies",
@@ -84,11 +90,13 @@ __all__ = [
     "DEFAULT_CAPABILITIES",
     "Architecture",
     "Argument",
+    "AuditFinding",
     "CallClass",
     "CallExplanation",
     "CallFailure",
     "CallOmission",
     "CallReport",
+    "CallSet",
     "CallTest",
     "ClassDifference",
     "CommandTrace",
@@ -111,6 +119,7 @@ __all__ = [
     "architecture",
     "architecture_of",
     "arguments_of",
+    "audit",
     "call_classes",
     "call_name",
     "call_names",

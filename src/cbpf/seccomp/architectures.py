@@ -17,6 +17,7 @@ from .suggestions import suggestion
 
 _64_BITS: Final = 0x8000_0000  # __AUDIT_ARCH_64BIT
 _X32_BIT: Final = 0x4000_0000  # __X32_SYSCALL_BIT
+_EM_MIPS: Final = 8
 
 
 class Architecture(Record):
@@ -51,6 +52,11 @@ class Architecture(Record):
     def register_bits(self) -> int:
         """The size of the registers of arguments: 64 bits also for x32 and n32, whose pointers have 32 bits."""
         return 64 if self.audit_arch & _64_BITS else 32
+
+    @property
+    def enosys(self) -> int:
+        """The errno ENOSYS, by which libraries recognise that a kernel lacks a system call (asm/errno.h)."""
+        return 89 if self.audit_arch & 0xFFFF == _EM_MIPS else 38
 
     @property
     def dialect(self) -> Dialect:

@@ -13,7 +13,13 @@ OPERAND_FIELDS: Final = (*ARGUMENTS, INSTRUCTION_POINTER, NUMBER, ARCHITECTURE)
 
 
 class CallSet(NamedTuple):
-    """A set of calls: the fields of a `Rule`."""
+    """A set of calls.
+
+    Args:
+        architectures: The architectures, as ranges of AUDIT_ARCH numbers.
+        numbers: The numbers of the calls, as ranges.
+        conditions: The conditions on the operands, all of which hold.
+    """
 
     architectures: Ranges
     numbers: Ranges

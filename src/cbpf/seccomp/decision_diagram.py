@@ -181,6 +181,19 @@ class DecisionDiagram:
                 results[node] = self._node(self.variables[node], results[self.low[node]], results[self.high[node]])
         return results[function]
 
+    def replace(self, function: Node, replacement: Callable[[Node], Node | None]) -> Node:
+        """Return a function with parts replaced: *replacement* returns the new part, or None to keep the node.
+
+        It must return a part for leaves, and no part that tests earlier variables.
+        """
+        results: dict[Node, Node] = {}
+        for node in reversed(self.reachable(function)):
+            part = replacement(node)
+            if part is None:
+                part = self._node(self.variables[node], results[self.low[node]], results[self.high[node]])
+            results[node] = part
+        return results[function]
+
     def split(self, function: Node, end: int) -> dict[Node, Node]:
         """Return the functions that remain of a function when all variables before *end* are known.
 

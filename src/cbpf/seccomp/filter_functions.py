@@ -1,6 +1,6 @@
 """Filters, stacks and policies as functions of the record, in one decision diagram in which they can be compared."""
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial, reduce
 
@@ -44,7 +44,14 @@ def function_of(diagram: DecisionDiagram, opaque: OpaqueWords, filter_: Stack | 
     """Return the verdict of a filter as a function of the record: ints, or instances of `ComputedVerdict`."""
     if isinstance(filter_, Policy):
         return _policy_function(diagram, filter_)
-    functions = [ProgramMeaning(diagram, program, filter_.dialect, opaque).verdict for program in filter_.programs]
+    return stack_function(
+        diagram,
+        [ProgramMeaning(diagram, program, filter_.dialect, opaque).verdict for program in filter_.programs],
+    )
+
+
+def stack_function(diagram: DecisionDiagram, functions: Iterable[Node]) -> Node:
+    """Return the verdict of a stack from the verdicts of its filters, oldest first."""
     return reduce(partial(_stacked, diagram), functions)
 
 

@@ -30,16 +30,23 @@ class Region(NamedTuple):
 
 def regions_of(diagram: DecisionDiagram, function: Node, omitted: Node) -> list[Region]:
     """Return the regions of a function, except for those where it is the leaf *omitted*."""
-    return _Walk(diagram, omitted).regions(function, 0)
+    return RegionWalk(diagram, omitted).regions(function)
 
 
-class _Walk:
+class RegionWalk:
+    """The regions of several functions, which share those of their equal parts.
+
+    Args:
+        diagram: The diagram of the functions.
+        omitted: The leaf that has no regions.
+    """
+
     def __init__(self, diagram: DecisionDiagram, omitted: Node) -> None:
         self._diagram = diagram
         self._omitted = omitted
         self._known: dict[tuple[Node, int], list[Region]] = {}
 
-    def regions(self, function: Node, index: int) -> list[Region]:
+    def regions(self, function: Node, index: int = 0) -> list[Region]:
         """Return the regions of a function of the fields from *index* on."""
         if function == self._omitted:
             return []
