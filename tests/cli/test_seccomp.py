@@ -341,3 +341,68 @@ def test_a_filter_beyond_the_limits_is_undecided(folder: Path) -> None:
     code, _, err = run_here("seccomp", "show", "--timeout", "0.01", "hard.asm")
     assert (code, err.count("\n")) == (3, 1)
     assert err.startswith("cbpf: undecided: ")
+
+
+# -- audit ------------------------------------------------------------------------------------------------------------
+
+AUDITED: Final = """\
+ld [4]
+jne #0xc000003e, kill
+ld [0]
+jgt #0x3fffffff, kill
+jeq #59, deny
+jeq #0, allow
+nosys: ret #0x50026
+allow: ret #0x7fff0000
+deny: ret #0x50001
+kill: ret #0x80000000
+"""
+
+
+def _audited(folder: Path, *arguments: str, text: str = AUDITED) -> tuple[int, str]:
+    (folder / "audited.asm").write_text(text)
+    code, out, err = run_here("seccomp", "audit", *arguments, "audited.asm")
+    assert err == ""
+    return code, out.decode()
+
+
+def test_an_audit_without_findings(folder: Path) -> None:
+    assert _audited(folder) == (0, "no findings\n")
+    assert _audited(folder, "--json") == (0, "")
+
+
+def test_the_findings_of_an_audit(folder: Path) -> None:
+    text = AUDITED.replace("jeq #0, allow", "jeq #322, allow")
+    code, out = _audited(folder, text=text)
+    assert (code, out) == (
+        1,
+        "high: equivalent-open:execve: execve is denied, but not execveat: execveat executes programs by path too.\n"
+        "    allow: execveat(0, 0, 0, 0, 0) on x86_64\n"
+        "    errno(EPERM): execve(0, 0, 0) on x86_64\n"
+        "    Deny execveat as well, or allow execve.\n",
+    )
+    code, out = _audited(folder, "--json", text=text)
+    (line,) = out.splitlines()
+    finding = json.loads(line)
+    assert (code, finding["identifier"], finding["witness"]["name"]) == (1, "equivalent-open:execve", "execveat")
+    assert _audited(folder, "--ignore", "equivalent-open:execve", text=text) == (0, "no findings\n")
+    assert _audited(folder, "--ignore", "equivalent-open", text=text) == (0, "no findings\n")
+
+
+def test_the_severity_of_an_audit_selects_findings_and_the_exit_code(folder: Path) -> None:
+    text = AUDITED.replace("jeq #0, allow", "jeq #0, allow\njeq #103, allow")  # syslog
+    codes = {severity: _audited(folder, "--severity", severity, text=text)[0] for severity in ("low", "medium", "high")}
+    assert codes == {"low": 1, "medium": 0, "high": 0}
+
+
+def test_an_audit_on_the_running_kernel_finds_undefined_actions_as_well(folder: Path) -> None:
+    text = AUDITED.replace("0x80000000", "0x12340000")
+    code, out = _audited(folder, "--on-kernel", text=text)
+    assert (code, out.splitlines()[0].split(": ")[1]) == (1, "undefined-action:0x12340000")
+
+
+def test_failures_of_an_audit(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "'escapes' is not a rule; did you mean 'escape'?" in _failure("audit", "--ignore", "escapes", "bpf.asm")
+    assert "severity" in run_here("seccomp", "audit", "--severity", "severe", "bpf.asm").stderr
+    monkeypatch.setattr(system_calls, "_library", lambda: None)
+    assert "pip install 'cbpf[seccomp]'" in _failure("audit", "bpf.asm")

@@ -7,9 +7,9 @@ from ...declarations import group
 
 @group(
     "seccomp",
-    "Show and compare filters of system calls.",
+    "Show, audit and compare filters of system calls.",
     sections={
-        "A filter": ("show", "test", "run"),
+        "A filter": ("show", "audit", "test", "run"),
         "Two filters": ("diff", "implies"),
         "A policy": ("write", "policy", "format"),
     },
