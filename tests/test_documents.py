@@ -12,7 +12,7 @@ import pytest
 
 import cbpf
 from cbpf.cli import commands
-from support import examples
+from support import examples, kernel_features
 from support.command_line import CommandLine
 from support.project import ROOT
 
@@ -98,6 +98,21 @@ def test_other_outputs_and_exit_codes_fail(old: str, new: str, message: str, tmp
     page.write_text(PAGE.replace(old, new))
     (failure,) = examples.run(page, tmp_path).failures
     assert message in failure
+
+
+def test_examples_without_a_feature_of_the_kernel_are_skipped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def denied(*_: object) -> None:
+        raise cbpf.SeccompError(1, "seccomp: denied")
+
+    for name in ("kernel_decisions", "trace_command", "process_filters"):
+        monkeypatch.setattr(kernel_features, name, denied)
+    has_feature = kernel_features.has_kernel_feature.__wrapped__
+    monkeypatch.setattr(examples, "has_kernel_feature", has_feature)
+    names = sorted(kernel_features.KERNEL_FEATURES)
+    page = tmp_path / "page.md"
+    page.write_text("".join(f"<!-- requires: {name} -->\n```console\n$ exit 1\n```\n\n" for name in names))
+    skipped = [f"line {3 + 5 * index}: {name} missing" for index, name in enumerate(names)]
+    assert examples.run(page, tmp_path) == (0, [], skipped)
 
 
 @pytest.mark.parametrize("text", ["```console\ncbpf --version\n```\n", "```pycon\n1 + 1\n```\n"])

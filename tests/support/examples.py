@@ -10,8 +10,8 @@
 - A picture that the document shows is equal to the file of its name, if an example writes one.
 
 In an output, `...` stands for any text, and white space counts as one space. `<!-- requires: tcpdump -->` on the line
-before a block names its requirements: programs, `root`, `libpcap`, or libraries of an extra such as `llvmlite`. A block
-is skipped without them.
+before a block names its requirements: programs, `root`, `libpcap`, libraries of an extra such as `llvmlite`, or
+features of the kernel such as `seccomp`. A block is skipped without them.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from textwrap import dedent
 from typing import Any, Final, NamedTuple
 
 from support.command_server import command_folder
+from support.kernel_features import KERNEL_FEATURES, has_kernel_feature
 from support.libpcap_release import libpcap_is_installed
 from support.project import LIBRARIES, MISSING_LIBRARIES, ROOT, is_installed
 
@@ -59,7 +60,7 @@ class Block(NamedTuple):
         language: Its language.
         title: Name of the file to write, or None.
         requires: The requirements without which it is skipped: programs, "root", "libpcap", libraries of an extra or
-            of `_OTHER_LIBRARIES`.
+            of `_OTHER_LIBRARIES`, and names of `KERNEL_FEATURES`.
         text: Its text, without the indentation of the block.
     """
 
@@ -80,6 +81,8 @@ def _is_available(requirement: str) -> bool:
         return os.geteuid() == 0
     if requirement == "libpcap":
         return libpcap_is_installed()
+    if requirement in KERNEL_FEATURES:
+        return has_kernel_feature(requirement)
     if requirement in LIBRARIES:
         return requirement not in MISSING_LIBRARIES
     if requirement in _OTHER_LIBRARIES:
