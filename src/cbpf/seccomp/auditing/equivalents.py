@@ -78,7 +78,7 @@ def _open_equivalents(
                 if _replaces(subject, architecture, calls, denied)
             ]
     if found:
-        replacements = names_text(" with ".join(each.calls) for each in found)
+        replacements = names_text("+".join(each.calls) for each in found)
         yield subject.finding(
             f"equivalent-open:{name}",
             row.severity,
