@@ -1,7 +1,6 @@
 """The classes of filters: disjoint, complete, exact, and none of them empty."""
 
 import os
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -9,15 +8,16 @@ from random import Random
 import pytest
 
 import cbpf
-from cbpf import SECCOMP, Program, seccomp
-from cbpf.seccomp import CallClass, Policy, Rule, Stack
+from cbpf import SECCOMP, seccomp
+from cbpf.seccomp import CallClass, Policy, Stack
 from cbpf.seccomp.decision_diagram import DecisionDiagram
+from support.class_corners import check_at_corners, evaluation, rules_of
 from support.class_proofs import counterexample
 from support.project import Rounds
 from support.proofs import program
 from support.random_choices import below, pick
 from support.random_seccomp_filters import random_filter
-from support.seccomp_rules import corner_calls, plain_program, random_rules, record, verdict
+from support.seccomp_rules import corner_calls, plain_program, random_rules, verdict
 
 FILTERS = os.environ.get("CBPF_SECCOMP_FILTERS", "")
 LAST, LAST_64 = 2**32 - 1, 2**64 - 1
@@ -27,42 +27,11 @@ LITTLE = SECCOMP.replace(byte_order="little")
 BIG = SECCOMP.replace(byte_order="big")
 
 
-def rules_of(classes: Sequence[CallClass]) -> list[Rule]:
-    """Return classes as rules; computed ones have the verdict 0."""
-    return [
-        Rule(each.architectures, each.numbers, each.conditions, each.action.verdict if each.action else 0)
-        for each in classes
-    ]
-
-
-def check_at_corners(random: Random, filter_: Program, classes: Sequence[CallClass], count: int) -> None:
-    """Evaluate a filter at the corners of its classes: each call is in one class, and has its action."""
-    vm = cbpf.VM(filter_, dialect=LITTLE, engine="python")
-    rules = rules_of(classes)
-    for call in corner_calls(rules, random, count):
-        architecture, number, *arguments, pointer = call
-        found = vm.run(record(call, "little"))
-        members = [
-            each
-            for each, rule in zip(classes, rules, strict=True)
-            if rule.matches(architecture, number, tuple(arguments), pointer)
-        ]
-        if all(not each.is_computed for each in members):
-            assert [each.action for each in members] == [seccomp.SeccompAction(found)]
-        else:
-            actions = [each.action for each in members]
-            expected = seccomp.SeccompAction(found)
-            assert actions.count(expected if expected in actions else None) == 1
-    for each in classes:
-        if each.action is not None:
-            assert vm.run(each.witness.to_bytes("little")) == each.action.verdict
-
-
 @pytest.mark.fuzz
 def test_classes_of_random_filters_at_all_corners(rounds: Rounds) -> None:
     for random in rounds(80):
         filter_ = random_filter(random, clauses=6)
-        check_at_corners(random, filter_, seccomp.call_classes(filter_, dialect=LITTLE), 40)
+        check_at_corners(random, evaluation(filter_), seccomp.call_classes(filter_, dialect=LITTLE), 40)
 
 
 @pytest.mark.fuzz
@@ -89,7 +58,7 @@ def test_classes_of_thousands_of_random_filters(computed: bool, count: int, roun
         filter_ = random_filter(random, clauses=pick(random, (2, 3)) if computed else 6, computed=computed)
         try:
             classes = seccomp.call_classes(filter_, dialect=LITTLE, timeout=2)
-            check_at_corners(random, filter_, classes, 20)
+            check_at_corners(random, evaluation(filter_), classes, 20)
             if len(classes) <= 100:
                 assert counterexample(filter_, classes, timeout=2) is None
                 rounds.checked()
@@ -161,6 +130,23 @@ def _text(each: CallClass) -> str:
             ranges = " ".join(f"{low}..{high}" for low, high in test.ranges)
             parts.append(f"{condition.operand}{mask}: {ranges}")
     return ", ".join(parts)
+
+
+def test_a_test_that_several_words_reach_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five loads lead to one comparison, so it compares another word on each path."""
+    monkeypatch.setattr("cbpf.seccomp.classes.DecisionDiagram", partial(DecisionDiagram, max_steps=200_000))
+    tests = [(16, "jge #0x33045000"), (28, "jgt #0"), (24, "jgt #0x1400000"), (36, "jgt #0"), (32, "jgt #3")]
+    lines = [line for offset, test in tests for line in (f"ld [{offset}]", f"{test}, last")]
+    filter_ = cbpf.parse(
+        "\n".join([*lines, "ret #0x7fff0000", "last: jgt #0x34445df3, 0, 1", "ret #0", "ret #0x50001"])
+    )
+    classes = seccomp.call_classes(filter_, dialect=LITTLE)
+    assert not any(each.is_computed for each in classes)
+    check_at_corners(Random(0), evaluation(filter_), classes, 500)
+    policy = seccomp.policy(filter_, dialect=LITTLE)
+    arguments = [(0x33045000,), (0x34445DF4,), (0, 0, 4), (0, 0, 0x34445DF4), (0, 0x1400000, 3)]
+    names = [policy.action(0, 0, each).name for each in arguments]
+    assert names == ["ERRNO", "KILL_THREAD", "ERRNO", "KILL_THREAD", "ALLOW"]
 
 
 def test_the_halves_of_arguments_follow_the_byte_order() -> None:
@@ -278,7 +264,7 @@ def test_classes_of_real_filters() -> None:
     for path in paths:
         filter_ = cbpf.parse(path.read_bytes())
         classes = seccomp.call_classes(filter_)
-        check_at_corners(Random(path.name), filter_, classes, 200)
+        check_at_corners(Random(path.name), evaluation(filter_), classes, 200)
         assert counterexample(filter_, classes, timeout=60) is None
         program_of_policy = seccomp.policy(filter_).program()
         assert cbpf.difference(filter_, program_of_policy, dialect=SECCOMP, timeout=60) is None

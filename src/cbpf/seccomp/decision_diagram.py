@@ -24,6 +24,12 @@ Node: TypeAlias = int
 
 FALSE: Final[Node] = 0
 TRUE: Final[Node] = 1
+Choice: TypeAlias = tuple[Node, Node, Node]
+"""A condition, the function where it holds, and the function where it does not."""
+
+_PendingChoice: TypeAlias = tuple[Choice, int, Node | None, Node | None, Choice]
+"""A choice, its first variable, the results where it is false and true, and the choice where it is true."""
+
 LEAF: Final = 1 << 30
 """The variable of a leaf: it is after all others."""
 
@@ -95,7 +101,7 @@ class DecisionDiagram:
         decided = _decided(condition, then, otherwise)
         if decided is not None:
             return decided
-        variables, low, high, chosen = self.variables, self.low, self.high, self._chosen
+        variables, low, high = self.variables, self.low, self.high
         variable = variables[condition]
         if (
             low[condition] == FALSE
@@ -103,11 +109,16 @@ class DecisionDiagram:
             and variable < min(variables[then], variables[otherwise])
         ):
             return self._node(variable, otherwise, then)
-        first = condition, then, otherwise
-        stack = [] if first in chosen else [first]
-        while stack:
-            key = stack[-1]
-            f, g, h = key
+        choice = condition, then, otherwise
+        known = self._chosen.get(choice)
+        return self._compute(choice) if known is None else known
+
+    def _compute(self, choice: Choice) -> Node:
+        """Return the result of a choice that is neither decided nor known."""
+        variables, low, high, chosen = self.variables, self.low, self.high, self._chosen
+        pending: list[_PendingChoice] = []
+        while True:
+            f, g, h = choice
             variable = variables[f]
             if variables[g] < variable:
                 variable = variables[g]
@@ -117,16 +128,33 @@ class DecisionDiagram:
             g_low, g_high = (low[g], high[g]) if variables[g] == variable else (g, g)
             h_low, h_high = (low[h], high[h]) if variables[h] == variable else (h, h)
             when_low = _decided(f_low, g_low, h_low)
-            if when_low is None and (when_low := chosen.get((f_low, g_low, h_low))) is None:
-                stack.append((f_low, g_low, h_low))
+            if when_low is None:
+                when_low = chosen.get((f_low, g_low, h_low))
             when_high = _decided(f_high, g_high, h_high)
-            if when_high is None and (when_high := chosen.get((f_high, g_high, h_high))) is None:
-                stack.append((f_high, g_high, h_high))
-            if when_low is not None and when_high is not None:
-                stack.pop()
-                chosen[key] = self._node(variable, when_low, when_high)
-                self.count_step()
-        return chosen[first]
+            if when_high is None:
+                when_high = chosen.get((f_high, g_high, h_high))
+            if when_low is None:
+                pending.append((choice, variable, None, when_high, (f_high, g_high, h_high)))
+                choice = f_low, g_low, h_low
+                continue
+            if when_high is None:
+                pending.append((choice, variable, when_low, None, choice))
+                choice = f_high, g_high, h_high
+                continue
+            result = chosen[choice] = self._step(variable, when_low, when_high)
+            while pending:
+                choice, variable, when_low, when_high, high_choice = pending.pop()
+                if when_low is not None:
+                    when_high = result
+                elif when_high is None and (when_high := chosen.get(high_choice)) is None:
+                    pending.append((choice, variable, result, None, choice))
+                    choice = high_choice
+                    break
+                else:
+                    when_low = result
+                result = chosen[choice] = self._step(variable, when_low, when_high)
+            else:
+                return result
 
     def combine(
         self, left: Node, right: Node, merge: Callable[[Hashable, Hashable], Hashable], same: Callable[[Node], Node]
@@ -216,6 +244,22 @@ class DecisionDiagram:
         self.variables.append(variable)
         self.low.append(low)
         self.high.append(high)
+
+    def _step(self, variable: int, low: Node, high: Node) -> Node:
+        """Return a node, and count a step."""
+        self.remaining_steps -= 1
+        if self.remaining_steps < 0:
+            raise TooManySteps
+        if low == high:
+            return low
+        key = variable, low, high
+        node = self._nodes.get(key)
+        if node is None:
+            node = self._nodes[key] = len(self.variables)
+            self.variables.append(variable)
+            self.low.append(low)
+            self.high.append(high)
+        return node
 
     # Limits
 

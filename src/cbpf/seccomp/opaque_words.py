@@ -20,7 +20,9 @@ _Circuit: TypeAlias = Callable[[DecisionDiagram, Action, Word, Word], Word]
 
 
 class OpaqueWords:
-    """The operations of programs, and the opaque words among their results. Programs that are compared share them.
+    """The operations of programs, each computed once, and the opaque words among their results.
+
+    The programs of a stack, and those that are compared, share them: they have many tests in common.
 
     Args:
         diagram: The diagram of the words.
@@ -28,7 +30,7 @@ class OpaqueWords:
 
     def __init__(self, diagram: DecisionDiagram) -> None:
         self._diagram = diagram
-        self._words: dict[tuple[Action, Word, Word], Word] = {}
+        self._results: dict[tuple[Action, Word, Word], Word] = {}
         self._next_variable = RECORD_BITS
 
     def arithmetic(self, action: Action, left: Word, right: Word) -> Word:
@@ -40,17 +42,18 @@ class OpaqueWords:
         return self._result(action, left, right, _comparison, 1)[0]
 
     def _result(self, action: Action, left: Word, right: Word, circuit: _Circuit, bits: int) -> Word:
-        word = self._words.get((action, left, right))
-        if word is not None:
-            return word
-        try:
-            with self._diagram.limited(_FRACTION_OF_STEPS):
-                return circuit(self._diagram, action, left, right)
-        except TooManySteps:
-            variables = range(self._next_variable, self._next_variable + bits)
-            self._next_variable += bits
-            word = self._words[action, left, right] = tuple(map(self._diagram.variable, variables))
-            return word
+        operation = action, left, right
+        result = self._results.get(operation)
+        if result is None:
+            try:
+                with self._diagram.limited(_FRACTION_OF_STEPS):
+                    result = circuit(self._diagram, action, left, right)
+            except TooManySteps:
+                variables = range(self._next_variable, self._next_variable + bits)
+                self._next_variable += bits
+                result = tuple(map(self._diagram.variable, variables))
+            self._results[operation] = result
+        return result
 
 
 def _comparison(diagram: DecisionDiagram, action: Action, left: Word, right: Word) -> Word:

@@ -35,7 +35,7 @@ from .decision_diagram import FALSE, TRUE, DecisionDiagram, Node
 from .opaque_words import OpaqueWords
 from .record_bits import first_variable
 
-_MAX_STATES: Final = 4
+_MAX_STATES: Final = 8
 """The number of states in which an instruction is executed; more are merged."""
 
 _MAX_VERDICTS: Final = 64
@@ -57,11 +57,11 @@ class Point(NamedTuple):
 
     Args:
         instruction: The index of the instruction.
-        registers: The words of the scratch slots, of A and of X; those that are not live are 0.
+        words: The words of the scratch slots, of A and of X that are live, in this order.
     """
 
     instruction: int
-    registers: tuple[Word, ...]
+    words: tuple[Word, ...]
 
 
 class _DiagramMachine:
@@ -79,9 +79,11 @@ class _DiagramMachine:
         self._diagram = diagram
         self._opaque = opaque
 
-    def enter(self, point: Point) -> None:
-        """Continue at an instruction."""
-        self.registers = list(point.registers)
+    def enter(self, live: Sequence[int], words: Sequence[Word]) -> None:
+        """Continue at an instruction with the words of its live registers; the others are 0."""
+        self.registers = [ZERO] * (SCRATCH_SLOTS + 2)
+        for register, word in zip(live, words, strict=True):
+            self.registers[register] = word
         self.ends_at_zero = self.test = FALSE
         self.verdict: Word | None = None
         self.targets: tuple[int, ...] | None = None
@@ -184,7 +186,10 @@ class ProgramMeaning:
         self._program = program
         self._dialect = dialect
         self._machine = _DiagramMachine(diagram, opaque)
-        self._live = live_registers(effects_of(program, dialect))
+        self._live = [
+            [register for register in range(SCRATCH_SLOTS + 2) if live >> register & 1]
+            for live in live_registers(effects_of(program, dialect))
+        ]
         self.steps: dict[Point, Step] = {}
         self._points: list[list[Point]] = [[] for _ in program]
         self.merged_points: dict[Point, Point] = {}
@@ -195,7 +200,7 @@ class ProgramMeaning:
 
     def _execute(self) -> None:
         """Execute the instructions in ascending order, each in all states in which it is reached."""
-        first = Point(0, (ZERO,) * (SCRATCH_SLOTS + 2))
+        first = Point(0, (ZERO,) * len(self._live[0]))
         self._conditions[first] = TRUE
         pending: list[dict[Point, None]] = [{} for _ in self._program]
         pending[0][first] = None
@@ -208,25 +213,25 @@ class ProgramMeaning:
 
     def _step(self, point: Point) -> Step:
         machine = self._machine
-        machine.enter(point)
+        machine.enter(self._live[point.instruction], point.words)
         execute(machine, self._program[point.instruction], point.instruction, self._dialect)
         targets = (point.instruction + 1,) if machine.targets is None else machine.targets
         successors = tuple([Point(target, self._live_words(target)) for target in targets])
         return Step(machine.ends_at_zero, machine.verdict, machine.test, successors)
 
     def _live_words(self, index: int) -> tuple[Word, ...]:
-        live = self._live[index]
-        return tuple([word if live >> register & 1 else ZERO for register, word in enumerate(self._machine.registers)])
+        registers = self._machine.registers
+        return tuple([registers[register] for register in self._live[index]])
 
     def _merge(self, points: list[Point]) -> Point:
         """Return one state in place of several: its words are choices by the path conditions."""
         self._propagate()
-        registers = list(points[0].registers)
+        words = points[0].words
         for point in points[1:]:
             condition = self._conditions[point]
-            for register, word in enumerate(point.registers):
-                registers[register] = select(self._diagram, condition, word, registers[register])
-        merged = Point(points[0].instruction, tuple(registers))
+            pairs = zip(point.words, words, strict=True)
+            words = tuple([select(self._diagram, condition, *pair) for pair in pairs])
+        merged = Point(points[0].instruction, words)
         self.merged_points |= dict.fromkeys(points, merged)
         self._conditions[merged] = self._any(self._conditions[point] for point in points)
         return merged
