@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from pathlib import Path
 from typing import Final
 
@@ -34,14 +34,14 @@ def clear_cold_cache() -> None:
     shutil.rmtree(COLD_CACHE, ignore_errors=True)
 
 
-def output(command: list[str], *, cache: Path = WARM_CACHE) -> str:
-    """Return the output of a command; raise `CalledProcessError` if it fails."""
+def output(command: list[str], *, cache: Path = WARM_CACHE, exit_codes: Container[int] = (0,)) -> str:
+    """Return the output of a command; raise `CalledProcessError` if its exit code is another one than *exit_codes*."""
     environment = _ENVIRONMENT | {"XDG_CACHE_HOME": str(cache)}
-    try:
-        return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
-    except subprocess.CalledProcessError as error:
-        print(error.stderr, file=sys.stderr)
-        raise
+    result = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
+    if result.returncode not in exit_codes:
+        print(result.stderr, file=sys.stderr)
+        raise subprocess.CalledProcessError(result.returncode, command)
+    return result.stdout
 
 
 def process(
@@ -51,10 +51,11 @@ def process(
     units: int = 1,
     before: Callable[[], object] | None = None,
     cache: Path = WARM_CACHE,
+    exit_codes: Container[int] = (0,),
 ) -> Contender:
     """Return a contender that runs *command* to its end and discards its output."""
     shown = _short(shlex.join(command))
-    return Contender(name, lambda: output(command, cache=cache), f"`{shown}`", units, before)
+    return Contender(name, lambda: output(command, cache=cache, exit_codes=exit_codes), f"`{shown}`", units, before)
 
 
 def cold(name: str, command: list[str], *, units: int = 1, before: Callable[[], object] | None = None) -> Contender:

@@ -29,6 +29,7 @@ from benchmarks.profiling import profiling
 from benchmarks.proofs import proofs
 from benchmarks.report import Results, Section, TopicResult, charts, document, from_json, goals_document, to_json
 from benchmarks.rotating import rotation
+from benchmarks.seccomp import seccomp
 from benchmarks.setting import Omitted, Setting
 from benchmarks.shape import shape
 from benchmarks.split import split
@@ -61,6 +62,7 @@ TOPICS: Final[dict[str, Callable[[Setting], Iterator[Section]]]] = {
     "expressions": expressions,
     "proofs": proofs,
     "optimizer": optimizing,
+    "seccomp": seccomp,
 }
 
 PEERS: Final = ("llvmlite", "cypcap", "dpkt", "scapy")
