@@ -35,14 +35,14 @@ def unreachable_instructions(subject: Subject) -> Iterator[AuditFinding]:
                 f"unreachable{place}",
                 "low",
                 f"no call reaches {_instructions(unreached)}.",
-                "Remove them, or correct the tests before them; cbpf optimize removes them.",
+                "Correct the tests before, or remove what is unreachable, as cbpf optimize does.",
             )
         if effects.constant_tests:
             yield subject.finding(
                 f"constant-test{place}",
                 "low",
-                f"the tests at {_instructions(effects.constant_tests)} have one result for all calls that reach them.",
-                "Remove them, or correct their constants; cbpf optimize removes them.",
+                f"a test has one result for all calls that reach it: {_instructions(effects.constant_tests)}.",
+                "Correct the constants, or remove the tests, as cbpf optimize does.",
             )
 
 
