@@ -35,7 +35,7 @@ def unreachable_instructions(subject: Subject) -> Iterator[AuditFinding]:
                 f"unreachable{place}",
                 "low",
                 f"no call reaches {_instructions(unreached)}.",
-                "Correct the tests before, or remove what is unreachable, as cbpf optimize does.",
+                "Correct the tests before, or remove the unreachable instructions, as cbpf optimize does.",
             )
         if effects.constant_tests:
             yield subject.finding(
