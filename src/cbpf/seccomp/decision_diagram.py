@@ -247,19 +247,8 @@ class DecisionDiagram:
 
     def _step(self, variable: int, low: Node, high: Node) -> Node:
         """Return a node, and count a step."""
-        self.remaining_steps -= 1
-        if self.remaining_steps < 0:
-            raise TooManySteps
-        if low == high:
-            return low
-        key = variable, low, high
-        node = self._nodes.get(key)
-        if node is None:
-            node = self._nodes[key] = len(self.variables)
-            self.variables.append(variable)
-            self.low.append(low)
-            self.high.append(high)
-        return node
+        self.count_step()
+        return self._node(variable, low, high)
 
     # Limits
 
