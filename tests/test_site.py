@@ -108,6 +108,7 @@ def test_pictures_are_those_of_the_current_version() -> None:
     check_file(DOCS / "assets" / "graph-arp.svg", cbpf.graph(cbpf.compile("arp")).svg())
 
 
+@pytest.mark.slow
 def test_every_public_name_has_one_heading(pages: dict[Path, Page]) -> None:
     names = [
         match[1]
@@ -118,11 +119,13 @@ def test_every_public_name_has_one_heading(pages: dict[Path, Page]) -> None:
     assert sorted(names) == sorted(PUBLIC_NAMES)
 
 
+@pytest.mark.slow
 def test_no_private_name_has_a_heading(pages: dict[Path, Page]) -> None:
     ids = [each for page in pages.values() for each in page.ids if each.startswith("cbpf.")]
     assert [each for each in ids if re.search(r"\._(?!_call__$)", each)] == []
 
 
+@pytest.mark.slow
 def test_no_cell_of_a_table_in_the_reference_is_empty(site: Path, pages: dict[Path, Page]) -> None:
     """The attributes, parameters and results of the API have types and texts, and members of enums have values."""
     rows = 0
@@ -134,12 +137,14 @@ def test_no_cell_of_a_table_in_the_reference_is_empty(site: Path, pages: dict[Pa
     assert rows > 500
 
 
+@pytest.mark.slow
 def test_identifiers_are_unique_in_a_page(pages: dict[Path, Page]) -> None:
     for path, page in pages.items():
         ids = [each for each in page.ids if not each.startswith("__")]  # mkdocstrings repeats those of lines of code
         assert len(ids) == len(set(ids)), path
 
 
+@pytest.mark.slow
 def test_nothing_is_loaded_from_another_host(site: Path, pages: dict[Path, Page]) -> None:
     loads = [(path.name, address) for path, page in pages.items() for address in page.loads]
     assert len(loads) > len(pages)
@@ -149,10 +154,12 @@ def test_nothing_is_loaded_from_another_host(site: Path, pages: dict[Path, Page]
         assert not re.search(r"""@import\s+(url\()?["']?(https?:)?//|url\(["']?(https?:)?//""", path.read_text()), path
 
 
+@pytest.mark.slow
 def test_no_page_has_a_diagram_that_needs_a_script(pages: dict[Path, Page]) -> None:
     assert [path for path, page in pages.items() if re.search(r'class="[^"]*\bmermaid\b', page.text)] == []
 
 
+@pytest.mark.slow
 def test_links_within_the_site_have_targets(site: Path, pages: dict[Path, Page]) -> None:
     dead = []
     for path, page in pages.items():
@@ -168,6 +175,7 @@ def test_links_within_the_site_have_targets(site: Path, pages: dict[Path, Page])
     assert dead == []
 
 
+@pytest.mark.slow
 def test_the_search_index_lists_every_page(site: Path) -> None:
     index = (site / "search.json").read_text()
     for page in _navigation(CONFIG["nav"]):

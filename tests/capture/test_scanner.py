@@ -237,6 +237,7 @@ def test_engines_agree_on_unusual_records(name: str, container: str, small: Size
         assert bool(result.error) is (name == "beyond the maximum length")
 
 
+@pytest.mark.slow
 def test_records_may_be_longer_than_windows(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A packet of D-Bus may have 128 MiB."""
     shrink(monkeypatch, Sizes(1 << 16, 2))

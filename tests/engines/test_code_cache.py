@@ -370,7 +370,7 @@ def _many_files(folder: Path, content: bytes) -> None:
 
 
 @pytest.mark.parametrize("component", ["home", "home/cache", "home/cache/cbpf"])
-@pytest.mark.parametrize("operation", ["look_up", "store"])
+@pytest.mark.parametrize("operation", ["look_up", pytest.param("store", marks=pytest.mark.slow)])
 def test_a_path_that_changes_between_any_two_calls_is_harmless(
     component: str, operation: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -403,6 +403,7 @@ def test_a_path_that_changes_between_any_two_calls_is_harmless(
 # -- the number of files ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_number_of_cached_files_is_bounded(cache: Path) -> None:
     for index in range(1000):
         code_cache.store(f"program {index}", b"code")

@@ -94,6 +94,7 @@ def test_a_filter_may_occur_in_two_routes(engine: Any) -> None:
     assert rest == encoded(RECORDS[:3])
 
 
+@pytest.mark.slow
 def test_many_routes_are_filtered_in_one_pass() -> None:
     """One route for each of 300 lengths, and a rest."""
     filters = [cbpf.parse(f"ld #len\njeq #{length},0,1\nret #1\nret #0") for length in range(60, 360)]

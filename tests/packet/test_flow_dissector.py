@@ -221,6 +221,7 @@ def test_payload_offsets_in_the_kernel(kind: Kind) -> None:
 
 
 @needs_devices
+@pytest.mark.slow
 def test_every_ether_type_in_the_kernel() -> None:
     """Only these EtherTypes have a payload offset in a frame of zeros."""
     dissected = []
