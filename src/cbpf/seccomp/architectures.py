@@ -112,7 +112,7 @@ def architecture(name: ArchitectureName) -> Architecture:
         The architecture.
 
     Raises:
-        FieldError: There is no such architecture; the message has the nearest name.
+        FieldError: The architecture is unknown; the message has the nearest name.
 
     >>> architecture("SCMP_ARCH_ARM").name, architecture("amd64").name
     ('arm', 'x86_64')

@@ -46,7 +46,7 @@ def arguments_of(call: str, architecture: ArchitectureName = "x86_64") -> tuple[
         The arguments in order; empty if the call has none, or they are not known.
 
     Raises:
-        FieldError: There is no such architecture.
+        FieldError: The architecture is unknown.
 
     >>> [argument.name for argument in arguments_of("socket")]
     ['family', 'type', 'protocol']

@@ -66,7 +66,7 @@ def parse_conditions(
         The conditions, in order; none for an empty text.
 
     Raises:
-        FieldError: The text is not a condition, and the message has the column; or there is no such architecture.
+        FieldError: The text is not a condition (the message has the column), or the architecture is unknown.
 
     >>> parse_conditions("family = AF_ALG", ["socket"])
     (Condition(operand=0, alternatives=(MaskedRanges(mask=18446744073709551615, ranges=((38, 38),)),)),)

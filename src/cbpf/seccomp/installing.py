@@ -97,7 +97,7 @@ def execute(
     Raises:
         VerificationError: The dialect `SECCOMP` rejects a program; nothing was installed.
         SeccompError: The kernel rejects a filter, or the filters deny `execve`.
-        FileNotFoundError: There is no such command; nothing was installed.
+        FileNotFoundError: The command does not exist; nothing was installed.
         FieldError: An argument is invalid.
     """
     import shutil

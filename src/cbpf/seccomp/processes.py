@@ -31,7 +31,7 @@ def process_filters(process: int) -> tuple[Program, ...]:
         The filters as they were installed, oldest first; the kernel runs all of them for each call.
 
     Raises:
-        SeccompError: There is no such process, it has no filter, or this process must not read its filters: that
+        SeccompError: The process does not exist or has no filter, or this process must not read its filters: that
             needs CAP_SYS_ADMIN, and that the process is neither this one nor traced by another one.
         FieldError: *process* is not the number of a process.
 

@@ -106,7 +106,7 @@ class Condition(Record):
         alternatives: The tests of the operand, at least one.
 
     Raises:
-        FieldError: The operand is not a number from 0 to 8, or there is no alternative.
+        FieldError: The operand is not a number from 0 to 8, or *alternatives* is empty.
 
     >>> condition = Condition(0, (MaskedRanges(ranges=((0, 37),)), MaskedRanges(ranges=((39, 39),))))
     >>> condition.holds(38), condition.holds(39)

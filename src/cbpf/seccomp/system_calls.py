@@ -51,7 +51,7 @@ def call_names(architecture: ArchitectureName = "x86_64") -> Mapping[str, int]:
         read-only; it is empty without the library system-calls.
 
     Raises:
-        FieldError: There is no such architecture.
+        FieldError: The architecture is unknown.
 
     >>> call_names("i386")["socketcall"]
     102
@@ -80,7 +80,7 @@ def call_number(architecture: ArchitectureName, name: str) -> int:
         The number, as the first word of struct seccomp_data has it.
 
     Raises:
-        FieldError: There is no such architecture, or it has no such call; the message has the nearest name.
+        FieldError: The architecture is unknown, or does not have the call; the message has the nearest name.
         MissingLibrary: The library system-calls is not installed.
 
     >>> call_number("x86_64", "openat"), hex(call_number("x32", "openat"))
@@ -107,7 +107,7 @@ def call_name(architecture: ArchitectureName, number: int) -> str | None:
         The name; None if the architecture has no call of this number, or the library system-calls is not installed.
 
     Raises:
-        FieldError: There is no such architecture.
+        FieldError: The architecture is unknown.
 
     >>> call_name("x86_64", 257), call_name("aarch64", 56), call_name("x86_64", 9999)
     ('openat', 'openat', None)

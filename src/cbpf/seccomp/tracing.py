@@ -95,7 +95,7 @@ def trace_command(command: Sequence[str], *, timeout: float | None = None) -> Co
         The filters, and the exit code of the command.
 
     Raises:
-        FileNotFoundError: There is no such command.
+        FileNotFoundError: The command does not exist.
         SeccompError: The command cannot be executed, or this process must not trace it.
         FieldError: An argument is invalid.
 

@@ -26,8 +26,8 @@ class AuditFinding(Readable, Record):
         severity: "low", "medium" or "high".
         message: A sentence about the finding.
         advice: A sentence about a remedy.
-        calls: The calls that are concerned, as disjoint sets; () if the claim is that there is no such call.
-        witness: One of the calls, which was evaluated; None if the claim is that there is no such call.
+        calls: The calls that are concerned, as disjoint sets; () if the finding states that none exists.
+        witness: One of the calls, which was evaluated; None if the finding states that none exists.
         action: The action for the witness.
         contrast: A call that is denied although it does the same; None if there is nothing to compare.
         contrast_action: The action for *contrast*.
