@@ -13,7 +13,7 @@ import pytest
 import cbpf
 from support import command_server
 from support.command_line import CommandLine
-from support.project import ENGINES, MISSING_LIBRARIES, ROOT, Rounds
+from support.project import ENGINES, MISSING_LIBRARIES, MISSING_TABLE_LIBRARIES, ROOT, Rounds
 
 SHARE_OF_ROUNDS = 1 / 8
 """The share of the rounds of random tests that run without the option --all."""
@@ -29,10 +29,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_report_header() -> str:
-    return f"engines: {', '.join(ENGINES)}; libraries not installed: {', '.join(MISSING_LIBRARIES) or 'none'}"
+    missing = MISSING_LIBRARIES + MISSING_TABLE_LIBRARIES
+    return f"engines: {', '.join(ENGINES)}; libraries not installed: {', '.join(missing) or 'none'}"
+
+
+LIBRARIES_OF_EXAMPLES = {"cbpf.arrow": "pyarrow", "cbpf.polars": "polars"}
+"""The libraries that docstrings with examples of a public module need."""
+
+
+def _skip_examples_without_their_library(item: pytest.Item) -> None:
+    if isinstance(item, pytest.DoctestItem):
+        text = "".join(example.source for example in item.dtest.examples)
+        for module, library in LIBRARIES_OF_EXAMPLES.items():
+            if module in text and library in MISSING_TABLE_LIBRARIES:
+                item.add_marker(pytest.mark.skip(reason=f"the examples need {library}; ./dev test --all installs it"))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        _skip_examples_without_their_library(item)
     if not config.getoption("--all") and not os.environ.get("CBPF_FUZZ_SECONDS"):
         for item in items:
             if item.get_closest_marker("slow"):

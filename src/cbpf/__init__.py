@@ -95,7 +95,7 @@ _PUBLIC_NAMES = {
     "proofs.equivalence": "Difference",
     "proofs.reachability": "DeadCode Witness",
 }
-_PUBLIC_MODULES = ("linux", "seccomp")
+_PUBLIC_MODULES = ("arrow", "linux", "seccomp")
 _MODULE_OF = {name: module for module, names in _PUBLIC_NAMES.items() for name in names.split()}
 
 __version__ = "0.1.0"

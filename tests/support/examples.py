@@ -33,7 +33,7 @@ from typing import Any, Final, NamedTuple
 from support.command_server import command_folder
 from support.kernel_features import KERNEL_FEATURES, has_kernel_feature
 from support.libpcap_release import libpcap_is_installed
-from support.project import LIBRARIES, MISSING_LIBRARIES, ROOT, is_installed
+from support.project import LIBRARIES, MISSING_LIBRARIES, ROOT, TABLE_LIBRARIES, is_installed
 
 _BLOCK: Final = re.compile(
     r"(?:^ *<!-- requires: (?P<requires>[-\w ]+) -->\n+)?"
@@ -85,7 +85,7 @@ def _is_available(requirement: str) -> bool:
         return has_kernel_feature(requirement)
     if requirement in LIBRARIES:
         return requirement not in MISSING_LIBRARIES
-    if requirement in _OTHER_LIBRARIES:
+    if requirement in (*TABLE_LIBRARIES, *_OTHER_LIBRARIES):
         return is_installed(requirement)
     return shutil.which(requirement) is not None
 
