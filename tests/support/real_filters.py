@@ -13,6 +13,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import partial
@@ -51,6 +52,8 @@ _SYSTEMD_SETTINGS: Final = {
 
 _APT_CONFIGURATION: Final = b"601 Configuration\nConfig-Item: APT::Sandbox::Seccomp=true\n\n"
 _BIND_MOUNTS: Final = ("/usr", "/etc")
+_NOBODY: Final = 65534
+_PAGE: Final = "<script>document.write(1 + 1)</script><video src='data:video/mp4;base64,AAAA'></video>"
 
 
 class Uncaught(Exception):
@@ -68,6 +71,7 @@ class Source(NamedTuple):
         files: Files of the folder, with their texts, in which {folder} is the folder as well.
         setup: A command that precedes it.
         seconds: The time after which the command is killed, if it does not end.
+        is_unprivileged: Whether root runs the command as an ordinary user, in an empty folder of this user.
     """
 
     name: str
@@ -77,12 +81,21 @@ class Source(NamedTuple):
     files: Mapping[str, str] = {}
     setup: tuple[str, ...] = ()
     seconds: float = 10
+    is_unprivileged: bool = False
 
     def stacks(self, folder: Path) -> tuple[Stack, ...]:
         """Return the stacks that the threads of the command have at their end; raise `Uncaught` if there is none."""
         for words in filter(None, (self.setup, self.command)):
             if shutil.which(words[0]) is None:
                 raise Uncaught(f"{self.name}: needs Debian's package {self.package}")
+        if not self.is_unprivileged or os.geteuid() != 0:
+            return self._stacks(folder)
+        with tempfile.TemporaryDirectory() as name:  # the folders of *folder* may be closed to the user
+            os.chown(name, _NOBODY, _NOBODY)
+            words = ("setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups", *self.command)
+            return self._replace(command=words)._stacks(Path(name))
+
+    def _stacks(self, folder: Path) -> tuple[Stack, ...]:
         for name, text in self.files.items():
             (folder / name).write_text(text.replace("{folder}", str(folder)))
         setup, command = (
@@ -173,6 +186,17 @@ def _sources() -> Iterator[Source]:
     yield Source(
         "sniffglue", "sniffglue", ("sniffglue", "-r", str(Path(__file__).parents[2] / "examples/traffic.pcap"))
     )
+    page = {"page.html": _PAGE}
+    firefox = ("--headless", "--no-remote", "--profile", "{folder}/profile", "--screenshot", "{folder}/image.png")
+    yield Source(
+        *("firefox", "firefox-esr", ("firefox-esr", *firefox, "file://{folder}/page.html")),
+        files=page,
+        setup=("mkdir", "profile"),
+        seconds=60,
+    )
+    for name, *options in (("chromium", "--headless"), ("chromium-headless-shell",)):
+        words = (name, *options, "--dump-dom", "--user-data-dir={folder}/data", "file://{folder}/page.html")
+        yield Source(name, name, words, files=page, seconds=60, is_unprivileged=True)
 
 
 SOURCES: Final = tuple(_sources())
