@@ -16,6 +16,7 @@ from cbpf import seccomp
 from cbpf.seccomp import system_calls
 from cbpf.seccomp.decision_diagram import DecisionDiagram
 from support.command_line import CommandLine, run_here
+from support.filtered_processes import numbered, process_under
 
 POLICY: Final = """
 default = "errno(EPERM)"
@@ -292,6 +293,26 @@ def test_the_filters_of_a_process_are_shown(folder: Path, cli: CommandLine) -> N
     if "needs CAP_SYS_ADMIN" in result.stderr:
         pytest.skip(result.stderr)
     assert result == (0, STACK_TEXT.encode(), "")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="reading the filters of a process needs root")
+def test_threads_with_other_filters_are_named(folder: Path, cli: CommandLine) -> None:
+    common, own = numbered(1), numbered(2)
+    with process_under([common], of_threads=[[own], [], [own]]) as process:
+        code, out, err = cli("seccomp", "show", "--pid", str(process))
+        if "needs CAP_SYS_ADMIN" in err:
+            pytest.skip(err)
+        first, _, last = sorted(cbpf.seccomp.thread_filters(process))[1:]
+        fact = f"its threads {first}, {last} have other filters; --pid {first} reads those of the first one"
+        assert (code, err) == (0, f"cbpf: warning: process {process}: {fact}\n")
+        assert b"x86_64" in out or b"all architectures" in out
+        listing = cli("seccomp", "show", "--listing", "--pid", str(first))
+        assert (listing.exit_code, listing.stderr) == (0, "")
+        assert listing.stdout.count(b"filter ") == 2
+    with process_under([common], of_threads=[[own]]) as process:
+        thread = max(cbpf.seccomp.thread_filters(process))
+        fact = f"its thread {thread} has other filters; --pid {thread} reads those of this thread"
+        assert cli("seccomp", "show", "--pid", str(process)).stderr == f"cbpf: warning: process {process}: {fact}\n"
 
 
 @pytest.mark.parametrize(

@@ -9,14 +9,21 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 import cbpf
-from cbpf.seccomp import Stack, SystemCall, kernel_decisions, process_filters, ptrace, trace_command
+from cbpf.seccomp import (
+    Stack,
+    SystemCall,
+    kernel_decisions,
+    process_filters,
+    ptrace,
+    thread_filters,
+    trace_command,
+)
+from support.filtered_processes import numbered, process_under
 from support.forked import in_child
 from support.judges import kernel
 from support.project import Rounds
@@ -29,37 +36,6 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root reads the f
 PTRACE = 101 if platform.machine() == "x86_64" else 117
 
 
-def numbered(number: int) -> cbpf.Program:
-    """Return a filter that allows all calls, and differs from those with other numbers."""
-    return cbpf.parse(f"ld [0]\njeq #{number}, 0, 0\nret #0x7fff0000")
-
-
-@contextmanager
-def process_under(programs: list[cbpf.Program], *, signals: tuple[int, ...] = ()) -> Iterator[int]:
-    """Run a child under filters until the end of the block; it ignores signals."""
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            for number in signals:
-                signal.signal(number, signal.SIG_IGN)
-            for program in programs:
-                cbpf.seccomp.install(program)
-            os.write(writer, b".")
-            while True:
-                signal.pause()
-        finally:
-            os._exit(0)
-    try:
-        os.read(reader, 1)
-        yield child
-    finally:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        os.close(reader)
-        os.close(writer)
-
-
 @needs_root
 def test_filters_come_oldest_first_as_they_were_installed(rounds: Rounds) -> None:
     for random in rounds(8):
@@ -67,6 +43,24 @@ def test_filters_come_oldest_first_as_they_were_installed(rounds: Rounds) -> Non
         programs[2] = cbpf.Program([(0x20, 7, 8, 4), *([(0x06, 0, 0, 0x7FFF0000)] * random.randrange(1, 4096))])
         with process_under(programs) as process:
             assert process_filters(process) == process_filters(process) == tuple(programs)
+
+
+@needs_root
+def test_threads_have_filters_of_their_own() -> None:
+    common, own = numbered(1), numbered(2)
+    with process_under([common], of_threads=[[own], []]) as process:
+        main, first, second = found = thread_filters(process)
+        assert main == process
+        assert found == {main: (common,), first: (common, own), second: (common,)} == thread_filters(second)
+        assert process_filters(first) == (common, own)
+    with process_under([], of_threads=[[own]]) as process:
+        main, first = found = thread_filters(process)
+        assert found == {main: (), first: (own,)}
+        fact = f"it has no filter, but its thread {first} has; read the filters of that number"
+        with pytest.raises(cbpf.SeccompError, match=f"^process {process}: {fact}$"):
+            process_filters(process)
+    with pytest.raises(cbpf.SeccompError, match=f"^process {process}: it does not exist$"):
+        thread_filters(process)
 
 
 @needs_root

@@ -100,7 +100,7 @@ class FilterReader(NamedTuple):
         if self.pid is not None:
             if self.is_traced or words:
                 raise UsageError("--pid, --trace and -- COMMAND are mutually exclusive")
-            return [_live_source(f"process {self.pid}", cbpf.seccomp.Stack(cbpf.seccomp.process_filters(self.pid)))]
+            return [_of_process(self.pid)]
         if not words:
             raise UsageError("--trace requires -- COMMAND")
         return _of_command(words)
@@ -131,6 +131,18 @@ class FilterReader(NamedTuple):
         return file
 
 
+def _of_process(pid: int) -> FilterSource:
+    """Return the filters of a process, or of a thread; report threads of the process that have others."""
+    programs = cbpf.seccomp.process_filters(pid)
+    threads = cbpf.seccomp.thread_filters(pid)
+    others = [str(thread) for thread, each in threads.items() if thread != pid and each != programs]
+    if others and pid == next(iter(threads)):
+        subject = f"thread {others[0]} has" if len(others) == 1 else f"threads {_abridged(others)} have"
+        rule = f"--pid {others[0]} reads those of {'this thread' if len(others) == 1 else 'the first one'}"
+        echo(f"cbpf: warning: process {pid}: its {subject} other filters; {rule}", err=True)
+    return _live_source(f"process {pid}", cbpf.seccomp.Stack(programs))
+
+
 def _of_command(words: Sequence[str]) -> list[FilterSource]:
     """Return the stacks of filters that the threads of a command have at their end."""
     trace = cbpf.seccomp.trace_command(words)
@@ -158,7 +170,10 @@ def _only(found: Sequence[FilterSource]) -> FilterSource:
 def filter_options(command: Function) -> Function:
     """Add the options of `file_options`, --pid and --trace, for the parameter *reader*: a `FilterReader`."""
     of_process = option(
-        "--pid", kind=Integer(1), metavar="PID", help="Read all filters of a process, which needs CAP_SYS_ADMIN."
+        "--pid",
+        kind=Integer(1),
+        metavar="PID",
+        help="Read all filters of a process or thread; needs CAP_SYS_ADMIN.",
     )
     of_command = option(
         "--trace",

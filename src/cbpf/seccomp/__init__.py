@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from .policy_format import format_policy
     from .policy_overview import Overview, overview
     from .policy_rendering import policy_text
-    from .processes import process_filters
+    from .processes import process_filters, thread_filters
     from .profile_layers import CAPABILITIES, DEFAULT_CAPABILITIES, Omission
     from .profiles import ProfilePolicy, read_profile
     from .program_listing import listing
@@ -73,7 +73,7 @@ _NAMES = {
     ".policy_format": "format_policy",
     ".policy_overview": "Overview overview",
     ".policy_rendering": "policy_text",
-    ".processes": "process_filters",
+    ".processes": "process_filters thread_filters",
     ".profile_layers": "CAPABILITIES DEFAULT_CAPABILITIES Omission",
     ".profiles": "ProfilePolicy read_profile",
     ".program_listing": "listing",
@@ -149,6 +149,7 @@ __all__ = [
     "read_filter",
     "read_policy",
     "read_profile",
+    "thread_filters",
     "trace_command",
 ]
 

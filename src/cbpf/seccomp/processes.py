@@ -15,6 +15,7 @@ _MAX_THREAD: Final = 0x3FFF_FFFF
 _STOP_SECONDS: Final = 5
 _POLL_SECONDS: Final = 0.001
 _CAPABILITY: Final = "reading filters needs CAP_SYS_ADMIN in the initial user namespace, and a process without filters"
+_FILTER_MODE: Final = "2"
 _MODES: Final = {
     "0": "it has no filter",
     "1": "it is in strict mode, which permits read, write, exit and sigreturn only, and has no filter",
@@ -40,9 +41,11 @@ def process_filters(process: int) -> tuple[Program, ...]:
     cbpf.errors.SeccompError: process 1073741823: it does not exist
     """
     thread = within(1, _MAX_THREAD, "the number of a process")("process_filters.process", process)
-    status = _status(thread)
-    if (fact := _MODES.get(status.get("Seccomp", ""))) is not None:
-        raise SeccompError(errno.EINVAL, f"process {thread}: {fact}")
+    mode = _status(thread).get("Seccomp", "")
+    if (fact := _MODES.get(mode)) is not None:
+        others = [each for each in _threads(thread) if _mode(each) == _FILTER_MODE]
+        hint = f", but its thread {others[0]} has; read the filters of that number" if others else ""
+        raise SeccompError(errno.EINVAL, f"process {thread}: {fact}{hint}")
     try:
         ptrace.attach(thread)
     except OSError as error:
@@ -53,6 +56,55 @@ def process_filters(process: int) -> tuple[Program, ...]:
         return _filters(thread)
     finally:
         _detach(thread, injected)
+
+
+def thread_filters(process: int) -> dict[int, tuple[Program, ...]]:
+    """Return the filters of each thread of a running process; each of them stops for a moment.
+
+    Linux has filters by thread: those that a thread installs are its own, and those of the threads that it starts
+    afterwards, unless it installs them for all threads.
+
+    Args:
+        process: The number of the process, or of one of its threads.
+
+    Returns:
+        For the number of each thread its filters, oldest first; () for a thread without filters. The first one is the
+        main thread, whose number is that of the process. Threads that end meanwhile are left out.
+
+    Raises:
+        SeccompError: As for `process_filters`, except that the process may have no filter.
+        FieldError: *process* is not the number of a process.
+
+    >>> thread_filters(0x3FFF_FFFF)
+    Traceback (most recent call last):
+    cbpf.errors.SeccompError: process 1073741823: it does not exist
+    """
+    first = within(1, _MAX_THREAD, "the number of a process")("thread_filters.process", process)
+    _status(first)
+    found: dict[int, tuple[Program, ...]] = {}
+    for thread in _threads(first):
+        try:
+            found[thread] = process_filters(thread) if _mode(thread) == _FILTER_MODE else ()
+        except SeccompError as error:
+            if error.errno != errno.ESRCH:
+                raise
+    return found
+
+
+def _threads(thread: int) -> list[int]:
+    """Return the numbers of all threads of the process of a thread, first the main thread; [] if it has ended."""
+    try:
+        return sorted(map(int, os.listdir(f"/proc/{thread}/task")))
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def _mode(thread: int) -> str:
+    """Return the mode of seccomp of a thread; "" if it has ended."""
+    try:
+        return _status(thread).get("Seccomp", "")
+    except SeccompError:
+        return ""
 
 
 def _status(thread: int) -> dict[str, str]:
