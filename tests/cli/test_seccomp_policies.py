@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -67,17 +67,58 @@ def test_a_stack_is_written_as_one_program(folder: Path) -> None:
     assert run_here("diff", "101.asm", "321.asm", "--", "both.bpf")[0] == 0
 
 
-def test_profiles_are_compiled_by_libseccomp(folder: Path) -> None:
+@pytest.fixture
+def library() -> Any:
     try:
-        import pyseccomp  # noqa: F401
+        import pyseccomp
     except (ImportError, RuntimeError, OSError) as error:
         pytest.skip(f"comparisons need pyseccomp: {error}")
+    return pyseccomp
+
+
+def test_profiles_are_compiled_by_libseccomp(library: Any, folder: Path) -> None:
     (folder / "profile.json").write_text(json.dumps(PROFILE | {"architectures": ["SCMP_ARCH_X86_64"]}))
     assert run_here("write", "--libseccomp", "profile.json", "-w", "theirs.bpf") == (0, "", "")
     assert run_here("diff", "theirs.bpf", "profile.json")[0] == 0
     code, out, err = run_here("write", "--libseccomp", "policy.toml", "profile.json")
     assert (code, out) == (2, "")
     assert "--libseccomp requires one profile" in err
+
+
+def test_errors_of_libseccomp_are_reported_with_a_call(
+    library: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here it forgets each entry for `write`."""
+    add = library.SyscallFilter.add_rule
+
+    def forget(self: Any, action: int, name: str, *arguments: Any) -> None:
+        if name != "write":
+            add(self, action, name, *arguments)
+
+    monkeypatch.setattr(library.SyscallFilter, "add_rule", forget)
+    entry = {"names": ["read", "write"], "action": "SCMP_ACT_ALLOW"}
+    text = json.dumps(PROFILE | {"architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86"], "syscalls": [entry]})
+    (folder / "profile.json").write_text(text)
+    code, out, err = run_here("write", "--libseccomp", "profile.json", "-w", "theirs.bpf")
+    fact = "profile.json: 2 differences between the profile and libseccomp's program; the first: "
+    assert (code, out) == (1, "")
+    assert err == f"cbpf: {fact}write(0, 0, 0) on i386: allow -> errno(EPERM)\n"
+    assert run_here("diff", "profile.json", "theirs.bpf")[0] == 1
+
+
+def test_without_names_a_program_of_libseccomp_is_not_compared(
+    library: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("libseccomp", "system_calls"):
+        monkeypatch.setattr(f"cbpf.seccomp.{module}.names_available", lambda: False)
+    monkeypatch.setattr("cbpf.seccomp.names_available", lambda: False)
+    (folder / "profile.json").write_text(json.dumps(PROFILE | {"architectures": ["SCMP_ARCH_X86_64"]}))
+    code, out, err = run_here("write", "--libseccomp", "profile.json", "-w", "theirs.bpf")
+    assert (code, out) == (0, "")
+    assert err.splitlines() == [
+        "cbpf: warning: profile.json: libseccomp's program is not compared with the profile",
+        "cbpf: warning: the names of system calls need system-calls: pip install 'cbpf[seccomp]'",
+    ]
 
 
 def test_numbers_beyond_a_profile_give_enosys(folder: Path) -> None:

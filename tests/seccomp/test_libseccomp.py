@@ -10,10 +10,10 @@ import pytest
 import cbpf
 from cbpf.seccomp import compile_profile, read_profile
 from cbpf.seccomp.libseccomp import compile_resolved
+from cbpf.seccomp.profiles import resolved_policy
 from support.libseccomp_profiles import (
     OPERATORS,
     meaning,
-    policy_of,
     random_profile,
     resolved,
     with_correct_verdicts,
@@ -45,7 +45,7 @@ REAL_ARCHITECTURES = (
 
 def check_equal(library: Any, text: str, architecture: str, optimization: Literal[1, 2]) -> None:
     profile = without_unknown_names(library, resolved(text, architecture))
-    policy = policy_of(profile)
+    policy = resolved_policy(profile)
     theirs = with_correct_verdicts(compile_resolved(profile, optimization), policy)
     dialect = cbpf.SECCOMP.replace(byte_order=policy.byte_order)
     assert cbpf.difference(theirs, policy.program(), dialect=dialect, timeout=120) is None
@@ -97,7 +97,7 @@ def test_random_profiles(library: Any, rounds: Rounds) -> None:
     for random in rounds(40):
         architecture = ("x86_64", "i386", "aarch64", "ppc64le")[int(random.random() * 4)]
         profile = resolved(random_profile(random), architecture)
-        policy = policy_of(profile)
+        policy = resolved_policy(profile)
         theirs = compile_resolved(profile, 2)
         found = cbpf.difference(theirs, policy.program(), dialect=cbpf.SECCOMP)
         equal += found is None
@@ -133,6 +133,7 @@ def test_what_the_library_does_not_know_is_reported(library: Any) -> None:
     result = compile_profile(text, architecture="x86_64")
     assert [str(each) for each in result.omissions] == ["syscalls[1]: getpidd: unknown to this libseccomp"]
     assert cbpf.VM(result.program, dialect=cbpf.SECCOMP).run(bytes([0, 0, 0, 0, 0x3E, 0, 0, 0xC0]) + bytes(56))
+    assert result.contradictions() == ()  # the policy lacks it as well
 
 
 def test_what_the_library_rejects_is_an_error(library: Any) -> None:

@@ -11,7 +11,7 @@ from cbpf.seccomp import ARCHITECTURES, Policy, call_names
 from cbpf.seccomp.multiplexers import IPC_CALLS, SOCKET_CALLS
 from cbpf.seccomp.profile_format import Comparison
 from cbpf.seccomp.profile_layers import DEFAULT_CAPABILITIES
-from cbpf.seccomp.profile_rules import ResolvedProfile, rules_of_profile
+from cbpf.seccomp.profile_rules import ResolvedProfile
 from cbpf.seccomp.profiles import resolve_profile
 from support.random_choices import below, chance, pick
 
@@ -27,10 +27,6 @@ def resolved(text: str, architecture: str) -> ResolvedProfile:
     return resolve_profile(
         text, architecture=architecture, capabilities=DEFAULT_CAPABILITIES, kernel_version=None, source=""
     )
-
-
-def policy_of(profile: ResolvedProfile) -> Policy:
-    return Policy(tuple(rules_of_profile(profile, False)), profile.default, profile.architectures[0].byte_order)
 
 
 def without_unknown_names(library: Any, profile: ResolvedProfile) -> ResolvedProfile:

@@ -194,9 +194,9 @@ def _sources() -> Iterator[Source]:
         setup=("mkdir", "profile"),
         seconds=60,
     )
-    for name, *options in (("chromium", "--headless"), ("chromium-headless-shell",)):
-        words = (name, *options, "--dump-dom", "--user-data-dir={folder}/data", "file://{folder}/page.html")
-        yield Source(name, name, words, files=page, seconds=60, is_unprivileged=True)
+    for name, mode in (("chromium", "--headless"), ("chromium-headless-shell", "--incognito")):
+        browser = (name, mode, "--dump-dom", "--user-data-dir={folder}/data", "file://{folder}/page.html")
+        yield Source(name, name, browser, files=page, seconds=60, is_unprivileged=True)
 
 
 SOURCES: Final = tuple(_sources())

@@ -41,6 +41,11 @@ def action_text(action: SeccompAction) -> str:
     return f"{action.name.lower()}({action.data})" if action.data else action.name.lower()
 
 
+def possible_action_text(action: SeccompAction | None) -> str:
+    """Return the words for an action; None is one that a filter computes."""
+    return "a computed action" if action is None else action_text(action)
+
+
 def parse_action(text: str) -> SeccompAction:
     """Return the action of a text.
 

@@ -10,6 +10,7 @@ from ..isa.word_ranges import Ranges, complement, intersection
 from .architectures import ARCHITECTURES, Architecture, ArchitectureName, architecture
 from .arguments import arguments_of
 from .call_tables import Case, Section, contains
+from .calls import SystemCall
 from .condition_text import conditions_text
 from .kernel_calls import native_architecture
 from .rules import ALL_WORDS
@@ -145,6 +146,18 @@ def call_text(call: str, arguments: tuple[int, ...], architecture: Architecture 
     known = len(arguments_of(call, architecture)) if architecture else 0
     used = max((index for index, value in enumerate(arguments, 1) if value), default=0)
     return f"{call}({', '.join(map(_argument, arguments[: max(known, used)]))})"
+
+
+def example_text(call: SystemCall) -> str:
+    """Return a call with its arguments, and its architecture.
+
+    >>> example_text(SystemCall("socket", (38, 0x80005), architecture="i386"))
+    'socket(38, 0x80005, 0) on i386'
+    """
+    row = call.architecture
+    name = call.name or f"call {call.number:#x}"
+    place = row.name if row else f"architecture {call.audit_arch:#x}"
+    return f"{call_text(name, call.arguments, row)} on {place}"
 
 
 def _argument(value: int) -> str:

@@ -6,6 +6,8 @@ from .._record import Record
 from ..isa.dialects import SECCOMP, Dialect
 from ..isa.verdicts import SeccompAction
 from ..isa.word_ranges import Ranges
+from .actions import possible_action_text
+from .call_texts import example_text
 from .calls import SystemCall
 from .classes import action_of
 from .decision_diagram import DecisionDiagram
@@ -37,6 +39,19 @@ class ClassDifference(Record):
     new: SeccompAction | None
     witness: SystemCall
     is_computed: bool
+
+    def example(self) -> str:
+        """Return the witness with both actions, as text for people.
+
+        Returns:
+            One line, such as "socket(38, 0, 0) on x86_64: errno(EPERM) -> allow".
+        """
+        return f"{example_text(self.witness)}: {change_text(self)}"
+
+
+def change_text(difference: ClassDifference) -> str:
+    """Return the two actions of a difference, such as "errno(EPERM) -> allow"."""
+    return f"{possible_action_text(difference.old)} -> {possible_action_text(difference.new)}"
 
 
 def difference(

@@ -7,13 +7,13 @@ from .._text import Readable
 from .._typing import Any, Final
 from ..isa.dialects import SECCOMP, Dialect
 from ..isa.verdicts import SeccompAction
-from .actions import ACTION_WORDS, action_text
+from .actions import ACTION_WORDS
 from .architectures import Architecture, ArchitectureName
 from .call_tables import LabelledCalls, Section, sections
 from .call_texts import names_for
-from .comparison import ClassDifference, difference, implies
+from .comparison import ClassDifference, change_text, difference, implies
 from .filter_functions import Filter, as_filter
-from .policy_overview import COMPUTED, section_dict
+from .policy_overview import section_dict
 from .section_text import markdown, table
 
 _ERRNO: Final = ACTION_WORDS["errno"].value
@@ -84,10 +84,10 @@ def _group(old: SeccompAction | None, new: SeccompAction | None) -> str:
 
 
 def _labelled(each: ClassDifference) -> LabelledCalls:
-    old, new = (COMPUTED if action is None else action_text(action) for action in (each.old, each.new))
     example = each.witness.arguments if each.conditions else None
-    label = f"{old} -> {new}"
-    return LabelledCalls(each.architectures, each.numbers, each.conditions, label, each.is_computed, example)
+    return LabelledCalls(
+        each.architectures, each.numbers, each.conditions, change_text(each), each.is_computed, example
+    )
 
 
 def difference_overview(

@@ -14,10 +14,13 @@ from .._validators import one_of
 from ..errors import MissingLibrary, PolicyError
 from ..isa.program import Program
 from .architectures import Architecture, ArchitectureName
+from .comparison import ClassDifference, difference
+from .policies import Policy
 from .profile_format import Comparison, ProfileRule
 from .profile_layers import DEFAULT_CAPABILITIES, Omission
 from .profile_rules import ResolvedProfile, alternatives
-from .profiles import resolve_profile
+from .profiles import resolve_profile, resolved_policy
+from .system_calls import NAMES_REMEDY, names_available
 
 _REMEDY: Final = "libseccomp needs pyseccomp: pip install 'cbpf[libseccomp]'"
 _OPTIMIZE: Final = 8  # SCMP_FLTATR_CTL_OPTIMIZE
@@ -31,11 +34,33 @@ class LibseccompProgram(Record):
         program: The program.
         architectures: The names of the architectures that the profile permits, the first is that of the machine.
         omissions: The parts of the profile that are not in the program.
+        policy: The policy of the same entries, by cbpf's own compiler; None without the names of system calls.
     """
 
     program: Program
     architectures: tuple[str, ...]
     omissions: tuple[Omission, ...]
+    policy: Policy | None
+
+    def contradictions(self, *, timeout: float | None = 10) -> tuple[ClassDifference, ...]:
+        """Return the calls about which the program decides otherwise than the profile demands.
+
+        Old versions of libseccomp have errors, and do not know all calls of all architectures.
+
+        Args:
+            timeout: The time for the solver, in seconds; None: no limit.
+
+        Returns:
+            The classes of calls, *old* being the action that the profile demands, and *new* that of the program; () is
+            a proof that the program decides about every call as cbpf's own program for the profile does.
+
+        Raises:
+            MissingLibrary: The library with the names of system calls is not installed.
+            Undecided: As for `difference`.
+        """
+        if self.policy is None:
+            raise MissingLibrary(NAMES_REMEDY)
+        return difference(self.policy, self.program, dialect=self.policy.dialect, timeout=timeout)
 
 
 def compile_profile(
@@ -78,8 +103,10 @@ def compile_profile(
         if unknown:
             omissions.append(Omission(rule.place, unknown, "unknown to this libseccomp"))
         rules.append(rule._replace(names=tuple(name for name in rule.names if name not in unknown)))
-    program = compile_resolved(resolved._replace(rules=tuple(rules)), optimization)
-    return LibseccompProgram(program, tuple(each.name for each in resolved.architectures), tuple(omissions))
+    known = resolved._replace(rules=tuple(rules))
+    program = compile_resolved(known, optimization)
+    policy = resolved_policy(known) if names_available() else None
+    return LibseccompProgram(program, tuple(each.name for each in resolved.architectures), tuple(omissions), policy)
 
 
 def compile_resolved(resolved: ResolvedProfile, optimization: Literal[1, 2]) -> Program:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from .._record import Record
 from .._text import Readable
-from .._typing import Any, Final
+from .._typing import Any
 from ..isa.dialects import SECCOMP, Dialect
-from .actions import action_text
+from .actions import possible_action_text
 from .architectures import Architecture, ArchitectureName
 from .call_tables import Case, LabelledCalls, Row, Section, sections
 from .call_texts import named_calls, names_for
@@ -15,9 +15,6 @@ from .condition_text import conditions_text
 from .filter_functions import Filter, as_filter
 from .rules import Condition
 from .section_text import markdown, table
-
-COMPUTED: Final = "a computed action"
-"""The text in place of an action that may be one of many."""
 
 
 class Overview(Record, Readable):
@@ -61,7 +58,7 @@ class Overview(Record, Readable):
 
 def labelled(each: CallClass) -> LabelledCalls:
     """Return a class with its action as text."""
-    label = COMPUTED if each.action is None else action_text(each.action)
+    label = possible_action_text(each.action)
     return LabelledCalls(each.architectures, each.numbers, each.conditions, label, each.is_computed)
 
 

@@ -77,7 +77,7 @@ def read_profile(
     )
     if not names_available():
         raise MissingLibrary(NAMES_REMEDY)
-    policy = Policy(tuple(rules_of_profile(resolved, enosys)), resolved.default, resolved.architectures[0].byte_order)
+    policy = resolved_policy(resolved, enosys=enosys)
     names = tuple(each.name for each in resolved.architectures)
     return ProfilePolicy(policy, names, (*resolved.omissions, *unknown_names(resolved)))
 
@@ -107,6 +107,11 @@ def resolve_profile(
     skipped = [rule for rule in used if rule.verdict == profile.default]
     omissions += [Omission(rule.place, rule.names, "has the default action") for rule in skipped]
     return ResolvedProfile(profile.default, architectures, rules, named, (*ignored, *omissions))
+
+
+def resolved_policy(profile: ResolvedProfile, *, enosys: bool = False) -> Policy:
+    """Return the policy of the entries of a profile, which needs the names of system calls."""
+    return Policy(tuple(rules_of_profile(profile, enosys)), profile.default, profile.architectures[0].byte_order)
 
 
 def _kernel(version: str) -> tuple[int, int]:

@@ -7,7 +7,7 @@ from ...errors import FieldError
 from ...isa.verdicts import SeccompAction
 from ..actions import action_text
 from ..call_sets import CallSet
-from ..call_texts import call_text
+from ..call_texts import example_text
 from ..calls import SystemCall
 from ..condition_text import conditions_text
 
@@ -59,9 +59,7 @@ class AuditFinding(Readable, Record):
         action = self.action if call is self.witness else self.contrast_action
         if call is None or action is None:
             return ""
-        row = call.architecture
-        name = call.name or f"call {call.number:#x}"
-        return f"{action_text(action)}: {call_text(name, call.arguments, row)} on {_architecture_text(call)}"
+        return f"{action_text(action)}: {example_text(call)}"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the finding as values of JSON.
@@ -89,10 +87,6 @@ class AuditFinding(Readable, Record):
             "witness": _call_dict(self.witness, self.action),
             "contrast": _call_dict(self.contrast, self.contrast_action),
         }
-
-
-def _architecture_text(call: SystemCall) -> str:
-    return call.architecture.name if call.architecture else f"architecture {call.audit_arch:#x}"
 
 
 def _call_dict(call: SystemCall | None, action: SeccompAction | None) -> dict[str, Any] | None:
