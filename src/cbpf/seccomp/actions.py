@@ -2,10 +2,10 @@
 
 import errno
 
+from .._suggestions import suggestion
 from .._typing import Final
 from ..errors import FieldError
 from ..isa.verdicts import DATA_MASK, SECCOMP_ACTIONS, SeccompAction
-from .suggestions import suggestion
 
 ACTION_WORDS: Final = {action.name.lower(): action for action in SECCOMP_ACTIONS.values()}
 """The actions by their words, in the order of the kernel's precedence."""

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from .._record import Record
+from .._suggestions import suggestion
 from .._typing import Final, Literal, TypeAlias
 from ..errors import FieldError
 from ..isa.dialects import SECCOMP, Dialect
-from .suggestions import suggestion
 
 _64_BITS: Final = 0x8000_0000  # __AUDIT_ARCH_64BIT
 _X32_BIT: Final = 0x4000_0000  # __X32_SYSCALL_BIT

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from .._record import Record
+from .._suggestions import suggestion
 from .._text import Readable, counted
 from .._typing import TYPE_CHECKING, Final
 from ..errors import FieldError, MissingLibrary
@@ -22,7 +23,6 @@ from .program_listing import ProgramListing
 from .rules import ARCHITECTURE, NUMBER, Condition
 from .section_text import Line, aligned_lines
 from .stacks import Stack
-from .suggestions import suggestion
 from .system_calls import NAMES_REMEDY, call_name, call_names, names_available
 
 if TYPE_CHECKING:

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 from .._named_tuple import NamedTuple
+from .._suggestions import suggestion
 from .._typing import Final, NoReturn
 from ..errors import FieldError
 from ..isa.word_ranges import Ranges, complement, intersection, union
@@ -26,7 +27,6 @@ from .architectures import architecture as architecture_named
 from .arguments import arguments_of
 from .constants import Constant, constants, constants_of
 from .rules import ARCHITECTURE, INSTRUCTION_POINTER, NUMBER, OPERAND_MASK, Condition, MaskedRanges
-from .suggestions import suggestion
 
 _OTHER_OPERANDS: Final = {INSTRUCTION_POINTER: "instruction_pointer", NUMBER: "number", ARCHITECTURE: "architecture"}
 _ARGUMENTS: Final = {f"arg{index}": index for index in range(6)}

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
+from .._suggestions import suggestion
 from .._typing import Any, TypeVar
 from ..errors import FieldError
-from .suggestions import suggestion
 
 _Item = TypeVar("_Item")
 

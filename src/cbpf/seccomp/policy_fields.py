@@ -4,13 +4,13 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 
+from .._suggestions import suggestion
 from .._typing import Any, Final, TypeAlias
 from ..errors import FieldError, MissingLibrary, PolicyError
 from ..isa.opcodes import WORD_MASK
 from .actions import parse_action
 from .architectures import Architecture, architecture
 from .document_fields import number_of, text_of
-from .suggestions import suggestion
 from .system_calls import NAMES_REMEDY, call_names, names_available
 
 _RANGE: Final = re.compile(r"(\w+)\s*\.\.\s*(\w+)")

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from .._named_tuple import NamedTuple
+from .._suggestions import suggestion
 from .._typing import Any, Final
 from ..errors import FieldError, PolicyError
 from .actions import MAX_ERRNO, errno_number
 from .architectures import Architecture, architecture
 from .document_fields import hint, list_of, number_of, table_of, text_of
-from .suggestions import suggestion
 
 _ERRNO: Final = 0x0005_0000
 _TRACE: Final = 0x7FF0_0000

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator
 
 from .._named_tuple import NamedTuple
+from .._suggestions import suggestion
 from .._typing import Final
 from ..errors import FieldError
 from .architectures import Architecture
 from .profile_format import Layer, Profile, ProfileRule
-from .suggestions import suggestion
 
 _ALL: Final = """
 CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE

@@ -10,6 +10,7 @@ entry for them too, without its comparison of argument 0.
 from collections.abc import Iterator, Mapping, Sequence
 
 from .._named_tuple import NamedTuple
+from .._suggestions import suggestion
 from .._typing import Final
 from ..isa.opcodes import WORD_MASK
 from ..isa.word_ranges import Ranges, complement, union
@@ -18,7 +19,6 @@ from .multiplexers import IPC_CALLS, SOCKET_CALLS
 from .profile_format import Comparison, ProfileRule
 from .profile_layers import Omission
 from .rules import ALL_WORDS, OPERAND_MASK, Condition, MaskedRanges, Rule
-from .suggestions import suggestion
 from .system_calls import call_names
 
 BAD_ARCHITECTURE: Final = 0x0000_0000

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from functools import cache
 from types import MappingProxyType
 
+from .._suggestions import suggestion
 from .._typing import Any, Final
 from ..errors import FieldError, MissingLibrary
 from .architectures import ArchitectureName, architecture
 from .removed_calls import removed_calls
-from .suggestions import suggestion
 
 NAMES_REMEDY: Final = "names of system calls need system-calls: pip install 'cbpf[seccomp]'"
 """The fact and the remedy where the library is missing."""

@@ -2,13 +2,13 @@ r"""The audit of a filter: its weaknesses, each with a call that was evaluated a
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 
+from ..._suggestions import suggestion
 from ..._typing import Final
 from ...errors import FieldError, MissingLibrary
 from ...isa.dialects import SECCOMP, Dialect
 from ..architectures import ArchitectureName
 from ..call_texts import names_for
 from ..filter_functions import Filter, as_filter, limit_reported
-from ..suggestions import suggestion
 from ..system_calls import NAMES_REMEDY, names_available
 from . import abis, equivalents, escapes, numbers, structure, verdicts, widths
 from .findings import SEVERITIES, AuditFinding

@@ -1,6 +1,6 @@
 """The nearest known name to an unknown one, for messages."""
 
-from collections.abc import Iterable
+from ._typing import Iterable
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
