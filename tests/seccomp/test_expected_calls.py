@@ -45,6 +45,16 @@ def test_names_numbers_and_ranges_are_calls_of_each_architecture() -> None:
     assert calls_of("[7]", 'architectures = [22, "0x30..0x31"]') == [("s390", 7, ()), ("0x30", 7, ()), ("0x31", 7, ())]
 
 
+def test_groups_are_their_calls() -> None:
+    assert calls_of('["@swap", "read"]', 'architectures = ["x86_64"]') == [
+        ("x86_64", number, ()) for number in (168, 167, 0)
+    ]
+    with pytest.raises(cbpf.PolicyError, match=r"test 1 \(line 2\): calls: unknown group '@swp'; did you mean '@swap'"):
+        calls_of('["@swp"]')
+    with pytest.raises(cbpf.PolicyError, match="calls: none of the architectures has a call of the groups"):
+        calls_of('["@cpu-emulation"]', 'architectures = ["aarch64"]')
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [

@@ -39,6 +39,13 @@ def test_calls_are_names_numbers_ranges_and_groups() -> None:
     assert [action(policy, "x86_64", call) for call in (434, 439, 443, 501, 0xFFFFFFFF)] == ["log"] * 5
 
 
+def test_groups_of_a_policy_may_contain_groups_of_systemd_and_replace_them() -> None:
+    groups = '[groups]\nfiles = ["openat", "@swap"]\nmount = ["close"]\n'
+    policy = read_policy(HEAD + groups + rule('["@files", "@mount"]'))
+    assert [action(policy, "x86_64", call) for call in ("openat", "swapoff", "close")] == ["allow"] * 3
+    assert action(policy, "x86_64", "mount") == "errno(EPERM)"
+
+
 @pytest.mark.parametrize(
     ("architectures", "expected"),
     [
@@ -127,7 +134,12 @@ def test_the_program_decides_as_the_policy() -> None:
         ),
         (HEAD + rule('["a..3"]'), "p.toml: rule 1 (line 3): calls[0]: 'a' is not a number; a range has two numbers"),
         (HEAD + rule("[4294967296]"), "p.toml: rule 1 (line 3): calls[0]: 4294967296 is out of range (0..4294967295)"),
-        (HEAD + rule('["@io"]'), "p.toml: rule 1 (line 3): calls[0]: unknown group '@io'; a policy defines groups in"),
+        (HEAD + rule('["@moun"]'), "p.toml: rule 1 (line 3): calls[0]: unknown group '@moun'; did you mean '@mount'?"),
+        (HEAD + rule('["@qqq"]'), "p.toml: rule 1 (line 3): calls[0]: unknown group '@qqq'; known are @aio, @basic-io"),
+        (
+            HEAD + '[groups]\nfiles = ["read"]\n' + rule('["@file"]'),
+            "p.toml: rule 1 (line 5): calls[0]: unknown group '@file'; did you mean '@files'?",
+        ),
         (HEAD + "[groups]\na = [[]]", "p.toml: groups.a[0]: [] is not a number (0..4294967295)"),
         (HEAD + '[groups]\na = ["@a"]\n' + rule('["@a"]'), "p.toml: groups.a[0]: group '@a' contains itself"),
         (HEAD + '[[rule]]\naction = "allow"', "p.toml: rule 1 (line 3): calls: missing; a rule has a list of calls"),

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .difference_tables import DifferenceOverview, difference_overview, implication_overview
     from .expected_calls import CallTest, read_call_table
     from .filter_files import FilterFile, read_filter
+    from .grouped_calls import CallGroup, call_group, call_groups
     from .installing import execute, install
     from .libseccomp import LibseccompProgram, compile_profile
     from .live_kernel import kernel_decisions
@@ -56,6 +57,7 @@ _NAMES = {
     ".auditing.findings": "AuditFinding",
     ".call_checks": "CallFailure CallOmission CallReport check_calls",
     ".call_explanation": "CallExplanation explain_call",
+    ".grouped_calls": "CallGroup call_group call_groups",
     ".call_sets": "CallSet",
     ".calls": "SystemCall",
     ".classes": "CallClass call_classes policy",
@@ -94,6 +96,7 @@ __all__ = [
     "CallClass",
     "CallExplanation",
     "CallFailure",
+    "CallGroup",
     "CallOmission",
     "CallReport",
     "CallSet",
@@ -121,6 +124,8 @@ __all__ = [
     "arguments_of",
     "audit",
     "call_classes",
+    "call_group",
+    "call_groups",
     "call_name",
     "call_names",
     "call_number",

@@ -35,6 +35,7 @@ from .policy_fields import (
     check_call_names,
     numbered_tables,
     toml_document,
+    without_groups,
 )
 from .rules import INSTRUCTION_POINTER, tuple_of
 from .system_calls import call_name, call_names
@@ -73,12 +74,12 @@ class CallTest(Record):
 def read_call_table(text: str, *, source: str = "") -> tuple[CallTest, ...]:
     """Return the tests of a table of system calls, which is written in TOML.
 
-    Each `[[test]]` has `calls` (names, numbers, ranges such as "440..442"), `action` (the expected one, as
-    `parse_action` reads it), and optionally `arguments` and `architectures`; without the latter, those of the table are
-    used. `arguments` is a list of values by position, or a table of values by the name of the argument, arg0 to arg5 or
-    instruction_pointer; the others are 0. A value is a number, a text such as "CLONE_NEWUSER|CLONE_NEWPID", or a list
-    of several: every combination is then a call of the test. A negative number is two's complement of the size of a
-    register.
+    Each `[[test]]` has `calls` (names, numbers, ranges such as "440..442", groups such as "@mount" of `call_groups`),
+    `action` (the expected one, as `parse_action` reads it), and optionally `arguments` and `architectures`; without the
+    latter, those of the table are used. `arguments` is a list of values by position, or a table of values by the name
+    of the argument, arg0 to arg5 or instruction_pointer; the others are 0. A value is a number, a text such as
+    "CLONE_NEWUSER|CLONE_NEWPID", or a list of several: every combination is then a call of the test. A negative number
+    is two's complement of the size of a register.
 
     Args:
         text: The table.
@@ -127,11 +128,15 @@ def _test(place: str, value: object, listed: Sequence[Architecture]) -> CallTest
         raise FieldError(f'{place}: architectures: missing; a test or its table lists some, such as ["x86_64"]')
     names = [call for call in members if isinstance(call, str)]
     check_call_names(f"{place}: calls", names, [each for each in architectures if isinstance(each, Architecture)])
+    members = list(without_groups(members))
     action = SeccompAction(action_field(f"{place}: action", entry.get("action")))
     arguments = entry.get("arguments", [])
     if _size(architectures) * _size(members) * _combinations(arguments) > _MAX_CALLS:
         raise FieldError(f"{place}: more than {_MAX_CALLS:,} calls; cbpf seccomp show has all calls of a filter")
-    return CallTest(tuple(_calls(place, architectures, members, arguments)), action, place)
+    calls = tuple(_calls(place, architectures, members, arguments))
+    if not calls:
+        raise FieldError(f"{place}: calls: none of the architectures has a call of the groups")
+    return CallTest(calls, action, place)
 
 
 def _size(items: Sequence[object]) -> int:

@@ -22,7 +22,8 @@ from .._named_tuple import NamedTuple
 from .._typing import Any, Final
 from ..errors import FieldError, PolicyError
 from .architectures import Architecture
-from .document_fields import hint, list_of, table_of, text_of
+from .document_fields import list_of, table_of, text_of
+from .grouped_calls import call_groups
 from .policy_fields import (
     Bounds,
     Call,
@@ -30,6 +31,7 @@ from .policy_fields import (
     architecture_field,
     architecture_or_range,
     call_field,
+    group_hint,
     numbered_tables,
     toml_document,
 )
@@ -48,7 +50,8 @@ class RuleEntry(NamedTuple):
 
     Args:
         place: The file and the position in it, for messages.
-        calls: The calls, with groups replaced by their members; `EVERY_CALL` is every number.
+        calls: The calls, with the groups of the file replaced by their members; other groups are those of
+            `call_groups`. `EVERY_CALL` is every number.
         architectures: The architectures: rows, or ranges of AUDIT_ARCH numbers; None for those of the policy.
         condition: The text of `if`; empty if there is none.
         verdict: The action with its data.
@@ -148,20 +151,18 @@ class _Reader:
         )
 
     def _calls(self, members: tuple[tuple[str, Call], ...], outer: tuple[str, ...]) -> Iterator[Call]:
-        """Yield the calls of a list, with the members of its groups."""
+        """Yield the calls of a list, with the members of groups that the file defines."""
         for path, item in members:
-            if not isinstance(item, str) or not item.startswith("@"):
+            name = item[1:] if isinstance(item, str) and item.startswith("@") else None
+            if name is None or (name not in self._groups and item in call_groups()):
                 yield item
-                continue
-            name = item[1:]
-            if name not in self._groups and self._without_includes:
-                continue
-            if name not in self._groups:
-                known = hint(name, self._groups) if self._groups else "; a policy defines groups in [groups]"
-                raise FieldError(f"{path}: unknown group {item!r}{known}")
-            if name in outer:
+            elif name in outer:
                 raise FieldError(f"{path}: group {item!r} contains itself")
-            yield from self._calls(self._groups[name], (*outer, name))
+            elif name in self._groups:
+                yield from self._calls(self._groups[name], (*outer, name))
+            elif not self._without_includes:
+                own = [f"@{group}" for group in self._groups]
+                raise FieldError(f"{path}: unknown group {item!r}{group_hint(str(item), own)}")
 
 
 def _combined(documents: list[PolicyDocument]) -> PolicyDocument:

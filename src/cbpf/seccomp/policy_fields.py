@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from .._suggestions import suggestion
 from .._typing import Any, Final, TypeAlias
@@ -11,6 +11,7 @@ from ..isa.opcodes import WORD_MASK
 from .actions import parse_action
 from .architectures import Architecture, architecture
 from .document_fields import number_of, text_of
+from .grouped_calls import call_groups
 from .system_calls import NAMES_REMEDY, call_names, names_available
 
 _RANGE: Final = re.compile(r"(\w+)\s*\.\.\s*(\w+)")
@@ -70,16 +71,35 @@ def call_field(path: str, value: object) -> tuple[str, Call]:
 
 
 def check_call_names(path: str, names: Sequence[str], rows: Sequence[Architecture]) -> None:
-    """Raise `FieldError` for a name that is not a system call of any of the architectures."""
+    """Raise `FieldError` for a name that is neither a group nor a system call of any of the architectures."""
     if names and not rows:
         raise FieldError(f"{path}: {names[0]!r} is a name, but no architecture has one; write numbers")
     if names and not names_available():
         raise MissingLibrary(NAMES_REMEDY)
     for name in names:
-        if not any(name in call_names(row) for row in rows):
+        if name.startswith("@"):
+            if name not in call_groups():
+                raise FieldError(f"{path}: unknown group {name!r}{group_hint(name)}")
+        elif not any(name in call_names(row) for row in rows):
             known = {each for row in rows for each in call_names(row)}
             listed = ", ".join(row.name for row in rows)
             raise FieldError(f"{path}: {name!r} is not a system call of {listed}{suggestion(name, known)}")
+
+
+def without_groups(calls: Iterable[Call]) -> tuple[Call, ...]:
+    """Return calls with the groups of `call_groups` replaced by their calls, which an architecture may lack.
+
+    >>> without_groups(["read", "@swap", (435, 435)])
+    ('read', 'swapoff', 'swapon', (435, 435))
+    """
+    groups = ((call, call_groups().get(call) if isinstance(call, str) else None) for call in calls)
+    return tuple(item for call, group in groups for item in ((call,) if group is None else group.calls()))
+
+
+def group_hint(name: str, others: Iterable[str] = ()) -> str:
+    """Return the end of a message about an unknown group: the nearest name of `call_groups`, and of *others*."""
+    known = [*others, *call_groups()]
+    return suggestion(name, known) or f"; known are {', '.join(known)}"
 
 
 def _numbers(path: str, value: object) -> Bounds | None:

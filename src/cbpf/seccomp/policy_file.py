@@ -12,7 +12,7 @@ from .architectures import ARCHITECTURES, Architecture
 from .condition_text import parse_conditions
 from .policies import Policy
 from .policy_document import EVERY_CALL, OTHER_ARCHITECTURES, PolicyDocument, RuleEntry, read_document
-from .policy_fields import Call, check_call_names
+from .policy_fields import Call, check_call_names, without_groups
 from .rules import ALL_WORDS, Rule
 from .system_calls import call_names
 
@@ -26,10 +26,10 @@ def read_policy(text: str, *, folder: str | os.PathLike[str] | None = None, sour
     """Return the policy of a policy file, which is written in TOML.
 
     The file has a `default` action, the `architectures` that its rules are about, and rules: `[[rule]]` with `calls`
-    (names, numbers, ranges such as "400..450", groups such as "@files", or "*" for every call), `if` (conditions as
+    (names, numbers, ranges such as "400..450", groups such as "@mount", or "*" for every call), `if` (conditions as
     `parse_conditions` reads them) and `action`. The first rule that matches a call decides it. Other architectures have
-    the action `other-architectures`, which is kill_process by default. `[groups]` defines groups of calls; `include` is
-    a list of files, whose rules follow those of the file itself.
+    the action `other-architectures`, which is kill_process by default. `call_groups` has the groups of calls, and
+    `[groups]` defines more; `include` is a list of files, whose rules follow those of the file itself.
 
     Args:
         text: The policy file.
@@ -105,6 +105,7 @@ def _rules(entry: RuleEntry, listed: Sequence[Architecture]) -> Iterator[Rule]:
     selected = listed if entry.architectures is None else entry.architectures
     names = [call for call in entry.calls if isinstance(call, str) and call != EVERY_CALL]
     check_call_names(f"{entry.place}: calls", names, [each for each in selected if isinstance(each, Architecture)])
+    entry = entry._replace(calls=without_groups(entry.calls))
     for each in selected:
         if isinstance(each, Architecture):
             numbers = intersection(_numbers(entry.calls, each), number_space(each, listed))

@@ -11,7 +11,7 @@ from ...declarations import group
     sections={
         "A filter": ("show", "audit", "test", "run"),
         "Two filters": ("diff", "implies"),
-        "A policy": ("write", "policy", "format"),
+        "A policy": ("write", "policy", "format", "groups"),
     },
     file_advice="cbpf seccomp show {} shows the policy of a filter",
     package=__name__,
