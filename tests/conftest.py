@@ -33,7 +33,7 @@ def pytest_report_header() -> str:
     return f"engines: {', '.join(ENGINES)}; libraries not installed: {', '.join(missing) or 'none'}"
 
 
-LIBRARIES_OF_EXAMPLES = {"cbpf.arrow": "pyarrow", "cbpf.polars": "polars"}
+LIBRARIES_OF_EXAMPLES = {"cbpf.archive": "fsspec", "cbpf.arrow": "pyarrow", "cbpf.polars": "polars"}
 """The libraries that docstrings with examples of a public module need."""
 
 

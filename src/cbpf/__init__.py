@@ -34,7 +34,7 @@ _PUBLIC_NAMES = {
     "drawing.graph": "Graph",
     "engines.interpreter": "Fetched Step",
     "errors": """
-        CaptureError CbpfError DamagedCapture ExpressionError ExpressionWarning FieldError Finding
+        ArchiveError CaptureError CbpfError DamagedCapture ExpressionError ExpressionWarning FieldError Finding
         LinkTypeError MissingLibrary PacketError PolicyError Problem ProgramFormatError ProgramWarning ProofFailed
         SeccompError SelectionWarning SocketError Undecided VerificationError
     """,
@@ -95,7 +95,7 @@ _PUBLIC_NAMES = {
     "proofs.equivalence": "Difference",
     "proofs.reachability": "DeadCode Witness",
 }
-_PUBLIC_MODULES = ("arrow", "linux", "seccomp")
+_PUBLIC_MODULES = ("archive", "arrow", "linux", "seccomp")
 _MODULE_OF = {name: module for module, names in _PUBLIC_NAMES.items() for name in names.split()}
 
 __version__ = "0.1.0"

@@ -1,7 +1,7 @@
 # For type checkers and editors: the names that `__init__.py` imports at their first use.
 # Each is imported `as` itself, since jedi completes no other names of a stub.
 
-from . import arrow as arrow, linux as linux, seccomp as seccomp
+from . import archive as archive, arrow as arrow, linux as linux, seccomp as seccomp
 from ._options import (
     Direction as Direction,
     EngineName as EngineName,
@@ -31,6 +31,7 @@ from .capture.writer import CaptureWriter as CaptureWriter
 from .drawing.graph import Graph as Graph
 from .engines.interpreter import Fetched as Fetched, Step as Step
 from .errors import (
+    ArchiveError as ArchiveError,
     CaptureError as CaptureError,
     CbpfError as CbpfError,
     DamagedCapture as DamagedCapture,
@@ -166,6 +167,7 @@ __all__ = [
     "ALUOp",
     "ALUOpConstant",
     "ALUOpX",
+    "ArchiveError",
     "Block",
     "ByteChange",
     "CaptureDirection",

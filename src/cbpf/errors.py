@@ -10,6 +10,7 @@
     ├── PacketError          a packet is not a buffer of bytes
     ├── CaptureError         a capture cannot be read or written, or is not supported
     │   └── DamagedCapture   a capture is truncated or corrupt; the packets before that point are valid
+    ├── ArchiveError         a store, an object or a manifest is not usable, or a job cannot run
     ├── SocketError          the kernel rejects a filter, or opens no socket; also an OSError
     ├── SeccompError         the kernel rejects a filter of system calls, or does not show those of a process
     ├── MissingLibrary       a library is not installed or not usable
@@ -131,6 +132,10 @@ class DamagedCapture(CaptureError):
     """The result of `filter_capture` up to that point; None if another function raised the error."""
     summaries: "tuple[Summary, ...]" = ()
     """The results of `split_capture` up to that point, one per route."""
+
+
+class ArchiveError(CbpfError, ValueError):
+    """A store, an object or a manifest of an archive is not usable, or a job cannot run; the message begins with it."""
 
 
 class SocketError(CbpfError, OSError):

@@ -17,7 +17,7 @@ import cbpf
 ROOT: Final = Path(__file__).parents[2]
 TESTS: Final = ROOT / "tests"
 
-PUBLIC_MODULES: Final = ("arrow", "linux", "seccomp")
+PUBLIC_MODULES: Final = ("archive", "arrow", "linux", "seccomp")
 PUBLIC_NAMES: Final = (
     *cbpf.__all__,
     *(f"{module}.{name}" for module in PUBLIC_MODULES for name in getattr(cbpf, module).__all__),
@@ -62,7 +62,7 @@ LIBRARIES: Final = (
 """The libraries of the extras."""
 MISSING_LIBRARIES: Final = tuple(name for name in LIBRARIES if not is_installed(name))
 """The libraries of the extras that are not installed; tests that need them are skipped."""
-TABLE_LIBRARIES: Final = ("duckdb", "pandas", "polars", "pyarrow")
+TABLE_LIBRARIES: Final = ("distributed", "duckdb", "fsspec", "pandas", "polars", "pyarrow", "s3fs")
 """The libraries of tables, which the extra `all` does not contain; `./dev test --all` installs them."""
 MISSING_TABLE_LIBRARIES: Final = tuple(name for name in TABLE_LIBRARIES if not is_installed(name))
 """The libraries of tables that are not installed; tests that need them are skipped."""

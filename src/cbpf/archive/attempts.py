@@ -1,0 +1,93 @@
+"""Calls of a store, which are repeated while it does not answer, and whose errors are one line."""
+
+import errno
+import time
+from collections.abc import Callable
+
+from .._typing import Final, TypeVar
+from ..errors import ArchiveError, CbpfError
+
+STORE_PATIENCE: Final = 30.0
+"""The seconds for which a call is repeated while the store does not answer."""
+
+_FIRST_PAUSE: Final = 0.25  # seconds; doubled after each attempt
+_LONGEST_PAUSE: Final = 4.0
+
+_ANSWERS: Final = (
+    FileExistsError,
+    FileNotFoundError,
+    IsADirectoryError,
+    NotADirectoryError,
+    NotImplementedError,
+    PermissionError,
+)
+"""The exceptions that are an answer of the store."""
+_LOCAL_CAUSES: Final = {errno.EDQUOT, errno.EMFILE, errno.ENOSPC, errno.EROFS}
+_DRIVERS: Final = {"aiobotocore", "aiohttp", "azure", "botocore", "gcsfs", "google", "httpx", "requests", "urllib3"}
+"""The packages of the drivers of stores, whose exceptions are mostly those of connections."""
+_MISTAKES: Final = ("Credential", "Config", "Profile", "ParamValidation", "InvalidRegion", "InvalidURL", "Auth")
+"""Parts of the names of exceptions that another attempt would raise again."""
+
+_Result = TypeVar("_Result")
+
+
+class ObjectReplaced(ArchiveError):
+    """An object has been replaced since it was listed."""
+
+
+def attempt(place: str, action: Callable[[], _Result], *, patience: float = STORE_PATIENCE) -> _Result:
+    """Return the result of a call of a store; repeat it while the store does not answer.
+
+    Args:
+        place: The path of the object or the store, for messages.
+        action: The call; it can be repeated.
+        patience: The seconds after which the call is not repeated any more.
+
+    Returns:
+        The result of the call.
+
+    Raises:
+        ArchiveError: The store answers with an error, or does not answer. `__cause__` is the exception of the driver.
+    """
+    end, pause = time.monotonic() + patience, _FIRST_PAUSE
+    while True:
+        try:
+            return action()
+        except CbpfError:
+            raise
+        except Exception as error:
+            if not is_transient(error) or time.monotonic() + pause > end:
+                raise ArchiveError(f"{place}: {_fact(error)}") from error
+        time.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def is_transient(error: Exception) -> bool:
+    """Return whether an exception of a driver may come from a store that does not answer for a while."""
+    if isinstance(error, _ANSWERS) or any(word in type(error).__name__ for word in _MISTAKES):
+        return False
+    if isinstance(error, OSError):
+        return error.errno not in _LOCAL_CAUSES
+    return type(error).__module__.partition(".")[0] in _DRIVERS
+
+
+def _fact(error: Exception) -> str:
+    """Return an exception of a driver as a fact, with the remedy where there is one."""
+    text = " ".join(str(error).split())
+    if "Credential" in type(error).__name__:
+        remedy = "set them as its driver expects, or as storage options; anon=true reads a public store"
+        return f"no credentials for the store; {remedy}"
+    match error:
+        case FileNotFoundError() if "bucket" in text.lower():
+            return "no such bucket"
+        case FileNotFoundError():
+            return "does not exist"
+        case PermissionError():
+            return f"access is denied ({text}); the credentials of the store need this right"
+        case OSError() if is_transient(error):
+            return f"the store does not answer ({text or type(error).__name__})"
+        case _ if is_transient(error):
+            return f"the store does not answer ({type(error).__name__}: {text})"
+        case OSError():
+            return error.strerror or text
+    return f"{type(error).__name__}: {text}"

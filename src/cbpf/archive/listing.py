@@ -1,0 +1,142 @@
+"""The objects that a pattern names, folder by folder: no listing of a whole archive is in memory."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+
+from .._named_tuple import NamedTuple
+from .._typing import Any, Final
+from .attempts import attempt
+from .locations import Location
+
+_MAGIC: Final = re.compile(r"[*?\[]")
+_ETAGS: Final = ("ETag", "etag", "md5Hash", "content_md5", "checksum")
+_CHANGES: Final = ("LastModified", "last_modified", "updated", "modified", "created", "mtime", "ino", "size")
+
+
+class Object(NamedTuple):
+    """An object of a store.
+
+    Args:
+        path: The absolute path of a local file, or the URL.
+        size: The size in bytes, as stored; 0 if the store does not state it.
+        etag: The version of the content: the entity tag of the store, or else times and numbers that change when the
+            object is replaced.
+    """
+
+    path: str
+    size: int
+    etag: str
+
+
+def has_pattern(path: str) -> bool:
+    """Return whether a path contains a pattern of the shell: "*", "?" or "["."""
+    return _MAGIC.search(path) is not None
+
+
+def object_of(location: Location, entry: Mapping[str, Any]) -> Object:
+    """Return the object that a driver describes."""
+    etag = next((str(entry[key]).strip('"') for key in _ETAGS if entry.get(key)), "")
+    if not etag:
+        etag = "-".join(str(entry[key]) for key in _CHANGES if entry.get(key) is not None)
+    return Object(location.path_of(entry["name"]), entry.get("size") or 0, etag)
+
+
+def matching_objects(location: Location) -> Iterator[Object]:
+    """Yield the objects that a place names: a pattern, a folder, an object, or the beginning of names.
+
+    Names that begin with a period are left out, unless the pattern has the period. Within a folder, objects are in the
+    order of their names. "**" matches any number of folders.
+    """
+    parts = location.name.split("/")
+    fixed = next((index for index, part in enumerate(parts) if has_pattern(part)), len(parts))
+    if fixed < len(parts):
+        yield from _matches(location, "/".join(parts[:fixed]), [parts[fixed:]], is_first=True)
+        return
+    entry = entry_of(location)
+    if entry is None:
+        *folder, begin = parts
+        yield from _matches(location, "/".join(folder), [[f"{begin}*"], [f"{begin}*", "**"]], is_first=True)
+    elif entry["type"] == "directory":
+        yield from _matches(location, location.name, [["**"]])
+    else:
+        yield object_of(location, entry)
+
+
+def entry_of(location: Location) -> Mapping[str, Any] | None:
+    """Return the driver's description of an object or a folder, or None if there is none."""
+
+    def describe() -> Mapping[str, Any] | None:
+        try:
+            return location.driver.info(location.name)  # type: ignore[no-any-return]
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    return attempt(location.path, describe)
+
+
+def folder_entries(location: Location, folder: str, *, is_required: bool = False) -> list[Mapping[str, Any]]:
+    """Return the entries of a folder in the order of their names; none if the folder does not exist.
+
+    Raises `ArchiveError` if a folder that *is_required* does not exist.
+    """
+
+    def list_folder() -> list[Mapping[str, Any]]:
+        try:
+            return location.driver.ls(folder or _root_of(location), detail=True)  # type: ignore[no-any-return]
+        except (FileNotFoundError, NotADirectoryError):
+            if is_required:
+                raise
+            return []
+
+    entries = attempt(location.path_of(folder), list_folder)
+    return sorted((entry for entry in entries if _last(entry) and _name(entry) != folder), key=_name)
+
+
+def _root_of(location: Location) -> str:
+    return "/" if location.is_local else ""
+
+
+def _name(entry: Mapping[str, Any]) -> str:
+    return str(entry["name"])
+
+
+def _last(entry: Mapping[str, Any]) -> str:
+    """Return the last part of a name; "" for the entry of a folder itself, which some stores have as an object."""
+    name = _name(entry)
+    return "" if name.endswith("/") and entry["type"] != "directory" else name.rstrip("/").rpartition("/")[2]
+
+
+def _matches(
+    location: Location, folder: str, patterns: Sequence[list[str]], *, is_first: bool = False
+) -> Iterator[Object]:
+    """Yield the objects below a folder whose relative paths match one of the patterns.
+
+    A pattern has an item for each part of a path.
+    """
+    for entry in folder_entries(location, folder, is_required=is_first):
+        remaining = [rest for pattern in patterns for rest in _remaining(_last(entry), pattern)]
+        if entry["type"] == "directory" and any(remaining):
+            yield from _matches(location, _name(entry).rstrip("/"), [rest for rest in remaining if rest])
+        elif entry["type"] == "file" and any(rest in ([], ["**"]) for rest in remaining):
+            yield _sized(location, entry)
+
+
+def _remaining(name: str, pattern: list[str]) -> Iterator[list[str]]:
+    """Yield the rest of a pattern after a part of a path that it matches; "**" has several continuations."""
+    head, *rest = pattern
+    if name.startswith(".") and not head.startswith("."):
+        return
+    if head == "**":
+        yield pattern
+        if rest:
+            yield from _remaining(name, rest)
+    elif fnmatchcase(name, head):
+        yield rest
+
+
+def _sized(location: Location, entry: Mapping[str, Any]) -> Object:
+    """Return the object of an entry; request its size where the listing does not have it."""
+    if entry.get("size") is None:
+        entry = entry_of(location._replace(path=location.path_of(_name(entry)), name=_name(entry))) or entry
+    return object_of(location, entry)
