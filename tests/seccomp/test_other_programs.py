@@ -179,6 +179,8 @@ def test_random_decisions_agree_with_ceccomp(tmp_path: Path, rounds: Rounds) -> 
         rounds.checked()
         stack = Stack([program])
         for call in random_seccomp.calls(random, stack, 10):
+            if call.audit_arch != ARCHITECTURES["x86_64"].audit_arch:
+                continue  # the listing has the names of x86_64 in place of numbers
             expected = judges.action_name(stack.evaluate(call).action, with_data=("ERRNO", "TRACE", "TRAP"))
             assert judges.emulated(text, call) == expected, (program, call)
 

@@ -25,7 +25,6 @@ _SOURCES: Final = {
     "scmp_bpf_sim": "tests/support/judges/seccomp_programs.py compiles it",
     "ceccomp": "pip install ceccomp",
 }
-_X32_ARCHITECTURE: Final = "x86_64"
 _HEADER_LINES: Final = 2
 _ACTIONS: Final = {
     "KILL": "KILL_THREAD",
@@ -70,11 +69,13 @@ def resolved_numbers(architecture: Architecture, names: Iterable[str]) -> dict[s
     if done.returncode:
         return {}
     found = zip(known, map(int, done.stdout.split()), strict=True)
-    return {name: number for name, number in found if number >= 0}  # others stand for socketcall and ipc
+    return {
+        name: number for name, number in found if number >= 0
+    }  # a negative one is of a call that socketcall or ipc makes
 
 
 class Line(NamedTuple):
-    """A line of a listing of `scmp_bpf_disasm`: the instruction, its mnemonic, and the words behind it."""
+    """A line of a listing of `scmp_bpf_disasm`: the instruction, its mnemonic, and its operands."""
 
     raw: tuple[int, int, int, int]
     mnemonic: str
@@ -104,17 +105,15 @@ def simulated(path: Path, call: SystemCall, architecture: Architecture) -> str:
 
 
 def emulated(path: Path, call: SystemCall) -> str:
-    """Return the action of ceccomp for a call of x86_64, x32 or i386 under the listing in a file."""
-    row = call.architecture
-    name = "i386" if row and row.name == "i386" else _X32_ARCHITECTURE
+    """Return the action of ceccomp for a call of x86_64 or x32 under the listing in a file."""
     words = [hex(call.number), *map(hex, call.arguments), "0"]
-    output = _output("ceccomp", "emu", "-q", "-c", "never", "-a", name, str(path), *words)
+    output = _output("ceccomp", "emu", "-q", "-c", "never", "-a", "x86_64", str(path), *words)
     return with_name(output.strip().removeprefix("return "), with_data=(*_WITH_DATA, "TRAP"))
 
 
 def ceccomp_listing(path: Path) -> str:
     """Return the listing of ceccomp for a program in a file, which it reads again."""
-    return _output("ceccomp", "disasm", "-c", "never", str(path))
+    return _output("ceccomp", "disasm", "-c", "never", "-a", "x86_64", str(path))
 
 
 def action_name(action: cbpf.seccomp.SeccompAction, *, with_data: Sequence[str] = _WITH_DATA) -> str:
