@@ -44,7 +44,7 @@ _FILTER_MODULES: Final = """
     filtering.run filtering.sources filtering.summary filtering.targets
     capture capture.base capture.compression_kinds capture.input capture.input_buffer capture.native
     capture.native.choice capture.output capture.outputs capture.pcap capture.pcap_header capture.reader
-    capture.registry capture.source_stream
+    capture.registry capture.reused_memory capture.source_stream
     engines engines.base engines.llvm engines.llvm.code_cache engines.llvm.private_directory engines.python
     expression expression.names expression.program_cache expression.target
     isa isa.dialects isa.encoding isa.opcodes isa.program isa.raw_instruction isa.semantics isa.verifier

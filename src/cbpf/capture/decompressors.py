@@ -5,7 +5,9 @@ needs more memory or a dictionary is reported as such, skip frames without conte
 format. All input may arrive in pieces of any size.
 """
 
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 
 from .._typing import Any, Final, Protocol, TypeAlias
@@ -66,10 +68,10 @@ def load_gzip() -> NewDecompressor:
 
 def import_zstd() -> Any:
     """Import the library for zstd; raises `ImportError`."""
-    try:
-        return import_module("compression.zstd")  # since Python 3.14
-    except ImportError:
-        return import_module("backports.zstd")
+    if sys.version_info >= (3, 14):
+        with suppress(ImportError):
+            return import_module("compression.zstd")
+    return import_module("backports.zstd")
 
 
 def load_zstd() -> NewDecompressor:

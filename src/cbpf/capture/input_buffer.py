@@ -18,6 +18,7 @@ from .._stdlib import contextmanager, suppress
 from .._typing import TYPE_CHECKING, Final, Iterator
 from ..errors import CaptureError
 from .input import Input
+from .reused_memory import buffer_of, is_reused
 from .source_stream import MAX_DELAY, do_nothing
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ class InputBuffer:
         if not is_window and len(self._memory) - self._end >= room:
             return
         if is_window or not size + room <= len(self._memory) <= _MAX_EXCESS + 2 * (size + room):
-            self._memory = memoryview(bytearray((size + room) * 5 // 4))
+            self._memory = memoryview(buffer_of((size + room) * 5 // 4))
         self._memory[:size] = view
         self._start, self._end = 0, size
 
@@ -148,7 +149,8 @@ class InputBuffer:
 
         A plain file is read from here only where machine code cannot read it from the file itself.
         """
-        self._may_read_ahead = self._input.stream.allows_threads and self._input.file() is None
+        allows_threads = self._input.stream.allows_threads and not is_reused()
+        self._may_read_ahead = allows_threads and self._input.file() is None
         try:
             yield
         finally:

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from ..expression.address_lists import Expression
     from ..formats.savefile import Savefile
     from ..packet.host_view import ViewFunction
+    from .link_programs import LinkPrograms
 
-Filter: TypeAlias = "str | Expression | Instructions | Savefile | VM"
+Filter: TypeAlias = "str | Expression | Instructions | Savefile | VM | LinkPrograms"
 """A filter of captures: an expression, a program, a savefile, or a VM with its engine and dialect."""
 
 MatchFunction: TypeAlias = Callable[[bytes, int], int]
@@ -99,6 +100,8 @@ class BoundFilter:
         if isinstance(filter, VM):
             self._vms_by_program[filter.program] = filter
             filter = filter.program
+        elif not isinstance(filter, str):
+            self._vms_by_program |= {vm.program: vm for vm in getattr(filter, "vms", ())}  # of `LinkPrograms`
         self._programs = CapturePrograms(
             filter, dialect=dialect, optimizer=optimizer, as_socket=as_socket, check=self._vm
         )
@@ -214,8 +217,9 @@ def check_filter(path: str, value: Any) -> Filter:
         return value
     from ..expression.address_lists import Expression
     from ..formats.savefile import Savefile
+    from .link_programs import LinkPrograms
 
-    if isinstance(value, Expression | Savefile):
+    if isinstance(value, Expression | Savefile | LinkPrograms):
         return value
     raise FieldError(f"{path}: {value!r} is not an expression, a program, a savefile or a VM")
 

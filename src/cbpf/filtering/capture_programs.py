@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .._options import Optimizer
     from ..expression.address_lists import Expression
     from ..formats.savefile import Savefile
+    from .link_programs import LinkPrograms
 
 PacketKind: TypeAlias = tuple[LinkType, str]
 """The link type and the byte order: an expression is compiled once for each pair.
@@ -40,12 +41,15 @@ def _any_interface() -> Interface:
     return Interface(link_type("EN10MB"), 262_144, "<")
 
 
-def _as_filter(filter: "Expression | Savefile | Instructions") -> "Expression | Savefile | Program":
+def _as_filter(
+    filter: "Expression | Savefile | LinkPrograms | Instructions",
+) -> "Expression | Savefile | LinkPrograms | Program":
     """Return a filter that is not a text; the modules of its kinds are imported for such a filter only."""
     from ..expression.address_lists import Expression
     from ..formats.savefile import Savefile
+    from .link_programs import LinkPrograms
 
-    return filter if isinstance(filter, Expression | Savefile) else Program(filter)
+    return filter if isinstance(filter, Expression | Savefile | LinkPrograms) else Program(filter)
 
 
 class _Misfit(NamedTuple):
@@ -62,7 +66,7 @@ class CapturePrograms:
     for, and any other program fits every link type. Packets of an interface that the filter does not fit do not match.
 
     Args:
-        filter: An expression, a savefile or a program.
+        filter: An expression, a savefile, a program, or programs that were made in advance (`LinkPrograms`).
         dialect: The dialect under which the programs will run.
         optimizer: The optimiser of expressions, as for `compile`.
         optimizes_lists: Whether "cbpf" optimises expressions with long lists whatever *optimizer* is: their plain code
@@ -89,7 +93,7 @@ class CapturePrograms:
     )
     def __init__(
         self,
-        filter: "str | Expression | Savefile | Instructions",
+        filter: "str | Expression | Savefile | LinkPrograms | Instructions",
         *,
         dialect: Dialect = PCAP,
         optimizer: "Optimizer" = "cbpf",
@@ -217,9 +221,12 @@ class CapturePrograms:
             return self._filter
         if not isinstance(self._filter, str):
             from ..formats.savefile import Savefile
+            from .link_programs import LinkPrograms
 
             if isinstance(self._filter, Savefile):
                 return _program_of_savefile(self._filter, interface, name)
+            if isinstance(self._filter, LinkPrograms):
+                return self._filter.program(packet_kind(interface))
         return compile_for_interface(
             self._filter,
             interface,

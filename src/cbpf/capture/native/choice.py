@@ -27,7 +27,7 @@ def size_of(source: Source) -> float:
     """
     try:
         if isinstance(source, io.BytesIO):
-            return source.getbuffer().nbytes
+            return _size_in_memory(source)
         if not isinstance(source, str | os.PathLike):
             status = os.fstat(source.fileno())
         else:
@@ -35,3 +35,13 @@ def size_of(source: Source) -> float:
     except (OSError, ValueError, AttributeError, TypeError):
         return float("inf")
     return status.st_size if stat.S_ISREG(status.st_mode) else float("inf")
+
+
+def _size_in_memory(source: io.BytesIO) -> int:
+    """Return the number of bytes of a file in memory; `getbuffer` would copy those that it shares with a `bytes`."""
+    if type(source) is not io.BytesIO:  # its methods may have been replaced
+        return source.getbuffer().nbytes
+    position = source.tell()
+    size = source.seek(0, os.SEEK_END)
+    source.seek(position)
+    return size

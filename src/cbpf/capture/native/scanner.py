@@ -354,17 +354,30 @@ def load_scanner(
 ) -> jit.Code:
     """Return the code that scans records of a layout in a byte order, from the code cache if possible.
 
-    *records* is the name of the layout in the key of the cache; *codegen* is called if the code must be generated.
+    *records* is the name of the layout in the key of the cache; *codegen* is called if the code must be generated. The
+    code remains loaded for later captures of this process: there are few combinations.
     """
     is_swapped = (byte_order == "<") is not (sys.byteorder == "little")
     bounded = output.bounds is not None
+    key = f"scan {records} to {output.kind}, bounded {bounded}, swapped {is_swapped}"
+    if key not in _loaded:
+        _loaded[key] = _load_scanner(key, codegen, output, is_swapped=is_swapped)
+    return _loaded[key]
+
+
+_loaded: Final[dict[str, jit.Code]] = {}
+
+
+def _load_scanner(
+    key: str, codegen: "Callable[[], RecordCodegen]", output: ScanOutput, *, is_swapped: bool
+) -> jit.Code:
 
     def write() -> str:
         from .codegen import scanner_code
 
-        return scanner_code(codegen(), _output_codegen(output), swapped=is_swapped, bounded=bounded)
+        return scanner_code(codegen(), _output_codegen(output), swapped=is_swapped, bounded=output.bounds is not None)
 
-    return jit.load_cached(f"scan {records} to {output.kind}, bounded {bounded}, swapped {is_swapped}", write)
+    return jit.load_cached(key, write)
 
 
 def _output_codegen(output: ScanOutput) -> "OutputCodegen":
