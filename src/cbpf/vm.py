@@ -8,7 +8,7 @@ from ._record import Immutable
 from ._stdlib import suppress
 from ._typing import TYPE_CHECKING, Any, Callable, Final, Iterable, Iterator
 from ._validators import check_word, instance_of, one_of
-from .engines.base import Engine, PerPacketEngine, llvm_is_installed
+from .engines.base import Engine, PerPacketEngine, choose_range_reader, llvm_is_installed
 from .errors import MissingLibrary
 from .isa.dialects import PCAP, Dialect
 from .isa.program import Instructions, Program
@@ -193,8 +193,8 @@ class VM(Immutable):
     def verdicts(self, packets: Any) -> "array[int]":
         """Return the verdict on each packet of a batch.
 
-        The llvm engine releases the GIL, unless the batch takes only microseconds. It reads `Packets`, arrays, and
-        `bytes` objects of an iterable without a copy, and copies other buffers of an iterable first.
+        The llvm engine releases the GIL, unless the batch takes only microseconds. It reads `Packets`, arrays, Arrow
+        columns, and `bytes` objects of an iterable without a copy, and copies other buffers of an iterable first.
 
         Args:
             packets: Any source that `Packets.of` accepts: `Packets` (with their wire lengths), an array, an Arrow
@@ -212,7 +212,7 @@ class VM(Immutable):
         """
         from .packet.batch import as_batch
 
-        return self._engine.verdicts(as_batch(packets))
+        return self._engine.verdicts(as_batch(packets, choose_range_reader))
 
     def trace(
         self, packet: Any, *, metadata: "Metadata | None" = None, wire_length: int | None = None

@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+import re
 import struct
 import subprocess
 import sys
@@ -12,8 +13,9 @@ from typing import Any
 import pytest
 
 import cbpf
+from cbpf.engines.base import llvm_is_installed
 from support.arrow_producer import ArrayProducer, StreamProducer, binary, views
-from support.hostile_arrow import NUMBERS, UNMAPPED, Hostile, is_rejected
+from support.hostile_arrow import NUMBERS, UNMAPPED, Hostile, is_rejected, native_packets
 from support.project import TESTS, Rounds
 
 VALUES = [b"", b"a", b"twelve bytes", b"thirteen byte", b"x" * 300, b"", b"\0\xff" * 40, b"the last one of them"]
@@ -110,11 +112,19 @@ def test_arrow_memory_is_released_once_after_the_last_view(make: Any) -> None:
     ],
 )
 def test_malformed_arrow_arrays_are_rejected(hostile: Any) -> None:
-    with pytest.raises(cbpf.PacketError, match=r"Arrow|Packets\.lengths"):
-        cbpf.Packets.of(hostile)
+    error = import_error(cbpf.Packets.of, hostile)
+    assert "Arrow" in error
+    assert not llvm_is_installed() or import_error(native_packets, hostile) == error
     gc.collect()
     for producer in getattr(hostile, "chunks", [hostile]):
-        assert sorted(producer.released)[:2] == ["array", "schema"]
+        assert producer.released.count("array") == producer.released.count("schema") > 0
+
+
+def import_error(read: Callable[[Any], object], source: Any) -> str:
+    """Return the message of the error without addresses, which differ between exports of a producer."""
+    with pytest.raises(cbpf.PacketError) as info:
+        read(source)
+    return re.sub("0x[0-9a-f]+", "", str(info.value))
 
 
 def test_invalid_capsules_are_rejected() -> None:

@@ -2,6 +2,7 @@
 
 import ctypes
 import struct
+from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -36,14 +37,14 @@ _ALIVE: list[object] = []  # producers that have exported: they must outlive the
 
 
 class Producer:
-    """A column. *kind*: its format; *buffers*: their bytes, or None; *array*: fields of ArrowArray to override."""
+    """A column. *kind*: its format; *buffers*: bytes, an address, or None; *array*: overrides fields of ArrowArray."""
 
-    def __init__(self, kind: str, length: int, buffers: list[bytes | None], **array: int) -> None:
+    def __init__(self, kind: str, length: int, buffers: Sequence[bytes | int | None], **array: int) -> None:
         self.released: list[str] = []
         self.held: list[Any] = []
         self._kind = kind
         self._fields = {"length": length, "null_count": 0, "offset": 0, "n_buffers": len(buffers), **array}
-        self._buffers = buffers
+        self._buffers = list(buffers)
 
     def _keep(self, data: bytes) -> int:
         self.held.append(ctypes.create_string_buffer(data, len(data) + 1))
@@ -62,7 +63,7 @@ class Producer:
         return struct.pack(SCHEMA, text, 0, 0, 0, 0, 0, 0, self._release("schema", 56), 0)
 
     def array(self) -> bytes:
-        addresses = [0 if data is None else self._keep(data) for data in self._buffers]
+        addresses = [self._keep(data) if isinstance(data, bytes) else data or 0 for data in self._buffers]
         table = self._keep(struct.pack(f"{len(addresses)}P", *addresses))
         fields = self._fields
         head = (fields["length"], fields["null_count"], fields["offset"], fields["n_buffers"], 0)

@@ -7,12 +7,16 @@ Usage: `python -m support.guarded_pages SEED ROUNDS`, or with `--fault`, which r
 
 import ctypes
 import mmap
+import struct
 import sys
 from random import Random
 from typing import Any
 
 import cbpf
+from cbpf.packet.arrow_ranges import MAX_INLINE_LENGTH
 from support import random_programs
+from support.arrow_producer import ArrayProducer
+from support.hostile_arrow import native_packets
 
 PAGES = 17
 SIZE = PAGES * mmap.PAGESIZE
@@ -58,10 +62,23 @@ def near_an_end(random: Random, row: Any) -> Any:
     return code, jt, jf, max(0, LENGTHS[int(random.random() * len(LENGTHS))] - int(random.random() * 6))
 
 
-def run_round(random: Random, address: int) -> None:
-    memory = view(address, SIZE)
+def as_views(ranges: list[tuple[int, int]], addresses: list[int]) -> ArrayProducer:
+    """Return ranges as views of SIZE bytes at several addresses in turn."""
+    rows = []
+    for index, (start, length) in enumerate(ranges):
+        buffer = index % len(addresses)
+        is_short = length <= MAX_INLINE_LENGTH
+        content = bytes(view(addresses[buffer] + start, length)) if is_short else struct.pack("=4xii", buffer, start)
+        rows.append(struct.pack("=i12s", length, content))
+    sizes = struct.pack(f"={len(addresses)}q", *[SIZE] * len(addresses))
+    return ArrayProducer("vz", len(rows), [None, b"".join(rows), *addresses, sizes])
+
+
+def run_round(random: Random, addresses: list[int]) -> None:
+    address, memory = addresses[0], view(addresses[0], SIZE)
     content = random_programs.packet(random) + random_programs.packet(random) + b"\0"
-    memory.cast("B")[:] = (content * (SIZE // len(content) + 1))[:SIZE]
+    for copy in addresses:
+        view(copy, SIZE).cast("B")[:] = (content * (SIZE // len(content) + 1))[:SIZE]
     ranges = [(start, length) for length in LENGTHS for start in (0, SIZE - length)]
     packets = cbpf.Packets(memory, positions=[start for start, _ in ranges], lengths=[length for _, length in ranges])
     dialect, program = random_program(random)
@@ -71,6 +88,8 @@ def run_round(random: Random, address: int) -> None:
         "a batch": list(vm.verdicts(packets)),
         "run": [vm.run(view(address + start, length)) for start, length in ranges],
         "a list": list(vm.verdicts([bytes(packet) for packet in packets])),
+        "Arrow views": list(vm.verdicts(as_views(ranges, addresses))),
+        "Arrow views, read by machine code": list(vm.verdicts(native_packets(as_views(ranges, addresses)))),
         "evaluate": [vm.evaluate(packet) for packet in packets],
     }
     for name, verdicts in results.items():
@@ -78,11 +97,11 @@ def run_round(random: Random, address: int) -> None:
 
 
 def main() -> None:
-    address = guarded_address()
+    addresses = [guarded_address() for _ in range(3)]
     if sys.argv[1] == "--fault":
-        view(address + SIZE, 1).tobytes()
+        view(addresses[0] + SIZE, 1).tobytes()
     for index in range(int(sys.argv[2])):
-        run_round(Random(f"{sys.argv[1]}-{index}"), address)
+        run_round(Random(f"{sys.argv[1]}-{index}"), addresses)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,17 @@
 """The interface of an engine: the functions that run one program on one packet or on many."""
 
-from .._typing import TYPE_CHECKING, Any, Callable, Iterable, Protocol
+from .._stdlib import suppress
+from .._typing import TYPE_CHECKING, Any, Callable, Final, Iterable, Protocol
 
 if TYPE_CHECKING:
     from array import array
 
+    from ..packet.arrow_ranges import RangeReader
     from ..packet.batch import Packets
     from ..packet.skb import SocketBuffer
+
+_MIN_NATIVE_RANGES: Final = 5_000
+"""The number of packets of an Arrow column from which machine code, including its load, is faster than Python."""
 
 
 class RunFunction(Protocol):
@@ -98,3 +103,16 @@ def llvm_is_installed() -> bool:
     except ModuleNotFoundError:
         return False
     return is_installed()
+
+
+def choose_range_reader(count: int) -> "RangeReader":
+    """Return the reader of the ranges of an Arrow column of *count* packets: machine code for many, if available."""
+    from ..errors import MissingLibrary
+    from ..packet.arrow_ranges import PythonRangeReader
+
+    if count >= _MIN_NATIVE_RANGES and llvm_is_installed():
+        from .llvm.arrow_ranges import NativeRangeReader
+
+        with suppress(MissingLibrary):
+            return NativeRangeReader()
+    return PythonRangeReader()

@@ -1,73 +1,98 @@
 """Binary columns of the Arrow C data interface, imported without an Arrow library.
 
-Columns of binary, large_binary and fixed_size_binary are not copied. The producer's memory is valid as long as any
-view of it lives; then it is released exactly once, as the interface requires. The claims of a producer are checked as
-far as the format allows: it states the size of a buffer only by the last offset or in a list of sizes, which must be
-trusted beyond the check that their bytes are mapped (`arrow_interface`).
+No column is copied: the packets are ranges of the producer's memory, which is valid as long as any view of it lives;
+then it is released exactly once, as the interface requires. The claims of a producer are checked as far as the format
+allows: it states the size of a buffer only by the last offset or in a list of sizes, which must be trusted beyond the
+check that their bytes are mapped (`arrow_interface`).
 
 Source: arrow.apache.org/docs/format, Columnar and CDataInterface.
 """
 
-import struct
+import sys
 from array import array
-from collections.abc import Callable, Iterable
-from itertools import accumulate, chain, repeat
-from operator import sub
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from .._named_tuple import NamedTuple
-from .._typing import Any, Final
+from .._typing import Any, Final, Literal, TypeAlias
 from ..errors import PacketError
 from .arrow_interface import Array, arrays, check_mapped
+from .arrow_ranges import VIEW_SIZE, DataBuffer, PythonRangeReader, RangeReader, Ranges
 from .buffers import BytesLike, memory_at
+from .scattered_buffer import ScatteredBuffer, merged
 
 _FIXED_SIZE: Final = "w:"  # followed by the width in bytes
 _MAX_WIDTH: Final = (1 << 31) - 1  # bytes
 _MAX_EMPTY_VALUES: Final = 1 << 27  # of width 0, whose number no memory of the producer bounds
-_MAX_INLINE_LENGTH: Final = 12  # bytes of a value that is stored in its view
-_VIEW_SIZE: Final = 16
-_INLINE_OFFSET: Final = 4  # of the value in its view, after its length
+
+ChooseReader: TypeAlias = Callable[[int], RangeReader]
+"""A function that returns the reader of ranges for a number of packets."""
 
 
 class Column(NamedTuple):
-    """The values of a column in one buffer: the position and the length of each."""
+    """The values of a column: the memory that contains them, and the range of each in it."""
 
-    buffer: BytesLike
-    positions: Iterable[int]
-    lengths: Iterable[int]
+    buffer: BytesLike | ScatteredBuffer
+    ranges: Ranges
 
 
-def import_column(source: Any) -> Column:
+class _Chunk(NamedTuple):
+    """An array: the parts of memory that contain its values, and a function of the origin that reads their ranges."""
+
+    value_count: int
+    parts: list[tuple[int, int]]
+    read: Callable[[RangeReader, int], Ranges]
+
+
+def import_column(source: Any, choose_reader: ChooseReader = lambda count: PythonRangeReader()) -> Column:
     """Return the column that *source*, which has `__arrow_c_array__` or `__arrow_c_stream__`, exports.
 
     Raises `PacketError` for values that are not bytes, for a null, and for everything else that violates the interface
     and can be detected.
     """
-    is_array = hasattr(source, "__arrow_c_array__")
-    columns = []
+    chunks, owners = [], []
+    is_stream = not hasattr(source, "__arrow_c_array__")
     for index, values in enumerate(arrays(source)):
-        try:
-            columns.append(_column(values))
-        except PacketError as error:
-            raise error if is_array else PacketError(f"{error} (chunk {index})") from None
-    return concatenate(columns)
+        with _naming_chunk(index if is_stream else None):
+            chunks.append(_chunk(values))
+        owners.append(values.owner)
+    parts = merged(part for chunk in chunks for part in chunk.parts)
+    origin = parts[0][0] if parts else 0
+    reader = choose_reader(sum(chunk.value_count for chunk in chunks))
+    ranges = []
+    for index, chunk in enumerate(chunks):
+        with _naming_chunk(index if is_stream else None):
+            ranges.append(chunk.read(reader, origin))
+    return Column(_memory(parts, tuple(owners)), _joined(ranges))
 
 
-def concatenate(columns: list[Column]) -> Column:
-    """Return the values of all columns as one column: a copy, unless there is only one."""
-    if len(columns) == 1:
-        return columns[0]
-    bases = accumulate((len(column.buffer) for column in columns), initial=0)
-    positions = [base + position for base, column in zip(bases, columns, strict=False) for position in column.positions]
-    lengths = chain.from_iterable(column.lengths for column in columns)
-    return Column(b"".join(column.buffer for column in columns), positions, lengths)
+@contextmanager
+def _naming_chunk(index: int | None) -> Iterator[None]:
+    """Add the index of a chunk to the message of an error; None: the column is a single array."""
+    try:
+        yield
+    except PacketError as error:
+        raise error if index is None else PacketError(f"{error} (chunk {index})") from None
 
 
-def _column(values: Array) -> Column:
+def _memory(parts: list[tuple[int, int]], owner: object) -> BytesLike | ScatteredBuffer:
+    if len(parts) > 1:
+        return ScatteredBuffer(parts, owner)
+    return memory_at(parts[0][0], parts[0][1] - parts[0][0], owner) if parts else b""
+
+
+def _joined(ranges: list[Ranges]) -> Ranges:
+    if len(ranges) == 1:
+        return ranges[0]
+    return Ranges(b"".join([part.positions for part in ranges]), b"".join([part.lengths for part in ranges]))
+
+
+def _chunk(values: Array) -> _Chunk:
     import_values = _importer(values.format)
     if values.child_count:
         raise PacketError(f"Arrow: the array has {values.child_count} children; format {values.format} has none")
     if not values.length:
-        return Column(b"", (), ())
+        return _chunk_of_empty_values(0)
     try:
         _reject_nulls(values)
         return import_values(values)
@@ -75,13 +100,18 @@ def _column(values: Array) -> Column:
         raise PacketError(f"Arrow: {values.length} values: {error or 'there is not enough memory'}") from None
 
 
-def _importer(format: str) -> Callable[[Array], Column]:
+def _chunk_of_empty_values(count: int) -> _Chunk:
+    """Return values without bytes, whose position is the origin."""
+    return _Chunk(count, [], lambda reader, origin: Ranges(bytes(8 * count), bytes(4 * count)))
+
+
+def _importer(format: str) -> Callable[[Array], _Chunk]:
     """Return the function for a format."""
     if format == "+s":
         raise PacketError("Arrow: this is a table or a struct; pass one of its columns")
     width = format.removeprefix(_FIXED_SIZE)
     if width != format and width.isascii() and width.isdigit() and len(width) <= 10 and int(width) <= _MAX_WIDTH:
-        return lambda values: _fixed_size_column(int(width), values)
+        return lambda values: _chunk_of_width(int(width), values)
     if format not in _IMPORTERS:
         supported = "packets must be binary, large_binary, binary_view or fixed_size_binary"
         raise PacketError(f"Arrow: unsupported column format {format!r}; {supported}")
@@ -90,6 +120,11 @@ def _importer(format: str) -> Callable[[Array], Column]:
 
 def _buffer(values: Array, index: int, start: int, end: int) -> BytesLike:
     """Return bytes *start* to *end* of a buffer, without a copy."""
+    return memory_at(_address(values, index, start, end), end - start, values.owner)
+
+
+def _address(values: Array, index: int, start: int, end: int) -> int:
+    """Return the address of byte *start* of a buffer, whose bytes up to *end* are mapped."""
     if index >= len(values.buffers):
         raise PacketError(f"Arrow: the array has {len(values.buffers)} buffers; buffer {index} is required")
     address = values.buffers[index]
@@ -97,7 +132,7 @@ def _buffer(values: Array, index: int, start: int, end: int) -> BytesLike:
         if not address:
             raise PacketError(f"Arrow: buffer {index} is null; {end - start} bytes of it are required")
         check_mapped(f"buffer {index}", address + start, end - start)
-    return memory_at(address + start, end - start, values.owner)
+    return address + start
 
 
 def _check_buffer_count(values: Array, count: int) -> None:
@@ -119,52 +154,56 @@ def _reject_nulls(values: Array) -> None:
         raise PacketError(f"Arrow: packet {(nulls & -nulls).bit_length() - 1} is null")
 
 
-def _column_by_offsets(type_code: str, values: Array) -> Column:
+def _chunk_by_offsets(type_code: Literal["i", "q"], values: Array) -> _Chunk:
     _check_buffer_count(values, 3)
-    offsets = array(type_code)
-    width = offsets.itemsize
-    offsets.frombytes(_buffer(values, 1, values.offset * width, (values.offset + values.length + 1) * width))
-    lengths = array("q", map(sub, offsets[1:], offsets))
-    if offsets[0] < 0 or min(lengths) < 0:
-        index = 0 if offsets[0] < 0 else next(index for index, length in enumerate(lengths) if length < 0)
-        fact = f"packet {index} is bytes {offsets[index]} to {offsets[index + 1]}"
-        raise PacketError(f"Arrow: {fact}; offsets must be at least 0 and must not decrease")
-    return Column(_buffer(values, 2, 0, offsets[-1]), offsets[:-1], lengths)
+    width = 4 if type_code == "i" else 8
+    offsets = memoryview(_buffer(values, 1, values.offset * width, (values.offset + values.length + 1) * width))
+    end = max(offsets.cast(type_code)[-1], 0)  # a negative offset is reported when all of them are read
+    address = _address(values, 2, 0, end)
+    parts = [(address, address + end)] if end else []
+
+    def read(reader: RangeReader, origin: int) -> Ranges:
+        return reader.of_offsets(offsets, type_code, DataBuffer(address - origin if parts else 0, end))
+
+    return _Chunk(values.length, parts, read)
 
 
-def _fixed_size_column(width: int, values: Array) -> Column:
+def _chunk_of_width(width: int, values: Array) -> _Chunk:
     _check_buffer_count(values, 2)
-    if not width and values.length > _MAX_EMPTY_VALUES:
-        raise PacketError(f"Arrow: {values.length} values of 0 bytes; at most {_MAX_EMPTY_VALUES} are supported")
-    start, end = values.offset * width, (values.offset + values.length) * width
-    positions = range(0, end - start, width) if width else repeat(0, values.length)
-    return Column(_buffer(values, 1, start, end), positions, repeat(width, values.length))
+    count = values.length
+    if not width:
+        if count > _MAX_EMPTY_VALUES:
+            raise PacketError(f"Arrow: {count} values of 0 bytes; at most {_MAX_EMPTY_VALUES} are supported")
+        return _chunk_of_empty_values(count)
+    address = _address(values, 1, values.offset * width, (values.offset + count) * width)
+
+    def read(reader: RangeReader, origin: int) -> Ranges:
+        start = address - origin
+        positions = array("Q", range(start, start + count * width, width))
+        return Ranges(positions.tobytes(), width.to_bytes(4, sys.byteorder) * count)
+
+    return _Chunk(count, [(address, address + count * width)], read)
 
 
-def _column_by_views(values: Array) -> Column:
-    """Return a copy of the views, which contain the short values, followed by all data buffers."""
+def _chunk_by_views(values: Array) -> _Chunk:
+    """Return the values of views, which contain the short ones; the others are in data buffers."""
     data_count = max(len(values.buffers) - 3, 0)  # the others: validity, views, and the sizes of the data buffers
-    views = bytes(_buffer(values, 1, values.offset * _VIEW_SIZE, (values.offset + values.length) * _VIEW_SIZE))
+    start, end = values.offset * VIEW_SIZE, (values.offset + values.length) * VIEW_SIZE
+    views, address = _buffer(values, 1, start, end), _address(values, 1, start, end)
     sizes = memoryview(_buffer(values, max(len(values.buffers) - 1, 2), 0, 8 * data_count)).cast("q").tolist()
     if min(sizes, default=0) < 0:
         raise PacketError(f"Arrow: a data buffer has a size of {min(sizes)} bytes; no size may be negative")
-    data = [_buffer(values, 2 + index, 0, size) for index, size in enumerate(sizes)]
-    bases = list(accumulate(sizes, initial=len(views)))
-    positions, lengths = array("Q"), array("I")
-    for index, (length, _prefix, buffer_index, offset) in enumerate(struct.iter_unpack("=iIii", views)):
-        if 0 <= length <= _MAX_INLINE_LENGTH:
-            positions.append(index * _VIEW_SIZE + _INLINE_OFFSET)
-        elif 0 <= buffer_index < len(sizes) and 0 <= offset <= sizes[buffer_index] - length and length > 0:
-            positions.append(bases[buffer_index] + offset)
-        else:
-            fact = f"packet {index} is {length} bytes at {offset} of data buffer {buffer_index}"
-            raise PacketError(f"Arrow: {fact}; a packet must be inside a data buffer")
-        lengths.append(length)
-    return Column(b"".join([views, *data]), positions, lengths)
+    data = [(_address(values, 2 + index, 0, size), size) for index, size in enumerate(sizes)]
+    parts = [(address, address + len(views)), *[(start, start + size) for start, size in data if size]]
+
+    def read(reader: RangeReader, origin: int) -> Ranges:
+        return reader.of_views(views, address - origin, [DataBuffer(start - origin, size) for start, size in data])
+
+    return _Chunk(values.length, parts, read)
 
 
-_IMPORTERS: Final[dict[str, Callable[[Array], Column]]] = {
-    "z": lambda values: _column_by_offsets("i", values),
-    "Z": lambda values: _column_by_offsets("q", values),
-    "vz": _column_by_views,
+_IMPORTERS: Final[dict[str, Callable[[Array], _Chunk]]] = {
+    "z": lambda values: _chunk_by_offsets("i", values),
+    "Z": lambda values: _chunk_by_offsets("q", values),
+    "vz": _chunk_by_views,
 }

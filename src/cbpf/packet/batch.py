@@ -1,15 +1,19 @@
-"""Packets as buffers: a single packet is any buffer of bytes; a batch consists of ranges of one buffer."""
+"""Packets as buffers: a single packet is any buffer of bytes; a batch consists of ranges of memory."""
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate, repeat
 from operator import add, attrgetter
 
 from .._record import Immutable
-from .._typing import Any, Final, Literal, TypeAlias, final, overload
+from .._typing import TYPE_CHECKING, Any, Final, TypeAlias, final, overload
 from ..errors import PacketError
+from .batch_columns import TYPECODES, check_ranges, columns
 from .packet_bytes import as_packet
+
+if TYPE_CHECKING:
+    from .arrow import ChooseReader
+    from .scattered_buffer import ScatteredBuffer
 
 
 @final
@@ -18,7 +22,7 @@ class Packets(Immutable, Sequence[memoryview]):
 
     All ranges are checked once, on construction. A batch is immutable: the columns are copied, and its attributes are
     read-only views. The buffer is not copied, so a change of its content changes the packets. `Packets.of` makes
-    batches of arrays, lists and Arrow columns. The class cannot be subclassed.
+    batches of arrays, lists and Arrow columns, whose packets may be in several buffers. The class cannot be subclassed.
 
     Args:
         buffer: Any contiguous buffer of bytes.
@@ -37,8 +41,10 @@ class Packets(Immutable, Sequence[memoryview]):
     [b'ab', b'fgh']
     """
 
-    __slots__ = ("_buffer", "_interfaces", "_lengths", "_positions", "_times_ns", "_wire_lengths")
-    _buffer: memoryview
+    __slots__ = ("_buffer", "_copy", "_memory", *[f"_{name}" for name in TYPECODES])
+    _buffer: "memoryview | ScatteredBuffer"
+    _memory: memoryview  # of the buffer, for machine code
+    _copy: "Packets"  # in one buffer; not set before it is needed
     _positions: memoryview
     _lengths: memoryview
     _wire_lengths: memoryview
@@ -56,33 +62,30 @@ class Packets(Immutable, Sequence[memoryview]):
         interfaces: Iterable[int] | None = None,
     ) -> None:
         memory = memoryview(as_packet(buffer))
-        columns = {"positions": _column("Q", "positions", positions), "lengths": _column("I", "lengths", lengths)}
-        wire = columns["lengths"] if wire_lengths is None else _column("I", "wire_lengths", wire_lengths)
-        columns["wire_lengths"] = wire
-        optional = {
-            "times_ns": None if times_ns is None else _column("q", "times_ns", times_ns),
-            "interfaces": None if interfaces is None else _column("I", "interfaces", interfaces),
-        }
-        for name, column in (columns | optional).items():
-            if column is not None and len(column) != len(columns["positions"]):
-                fact = f"has {len(column)} entries, but there are {len(columns['positions'])} positions"
-                raise PacketError(f"Packets.{name}: {fact}")
-        if max(map(add, columns["positions"], columns["lengths"]), default=0) > len(memory):
-            _reject_range(memory, columns["positions"], columns["lengths"])
-        self._set_once(_buffer=memory, **{f"_{name}": column for name, column in (columns | optional).items()})
+        given = {"positions": positions, "lengths": lengths, "times_ns": times_ns, "interfaces": interfaces}
+        checked = columns(given | {"wire_lengths": wire_lengths})
+        check_ranges(checked["positions"], checked["lengths"], len(memory))
+        self._set_columns(memory, checked)
+
+    def _set_columns(self, buffer: "memoryview | ScatteredBuffer", columns: dict[str, Any]) -> None:
+        """Set the buffer, which is known to contain all ranges, and the columns of `batch_columns`."""
+        if columns["wire_lengths"] is None:
+            columns["wire_lengths"] = columns["lengths"]
+        memory = buffer if isinstance(buffer, memoryview) else buffer.memory
+        self._set_once(_buffer=buffer, _memory=memory, **{f"_{name}": column for name, column in columns.items()})
 
     def __init_subclass__(cls) -> None:
         raise TypeError("Packets cannot be subclassed")  # machine code relies on the ranges that were checked
 
     @property
     def buffer(self) -> memoryview:
-        """The bytes of which the packets are ranges."""
-        return memoryview(self._buffer)
+        """The bytes of which the packets are ranges: a copy, made at the first use, if they are in several buffers."""
+        return memoryview(self._in_one_buffer()._memory)
 
     @property
     def positions(self) -> memoryview:
         """The index in `buffer` of each packet's byte 0, as read-only 64-bit unsigned integers."""
-        return memoryview(self._positions)
+        return memoryview(self._in_one_buffer()._positions)
 
     @property
     def lengths(self) -> memoryview:
@@ -112,7 +115,7 @@ class Packets(Immutable, Sequence[memoryview]):
         return None if self._interfaces is None else memoryview(self._interfaces)
 
     @classmethod
-    def of(cls, source: Any) -> "Packets":
+    def of(cls, source: Any, *, wire_lengths: Iterable[int] | None = None) -> "Packets":
         """Return the packets that *source* contains.
 
         Args:
@@ -121,16 +124,19 @@ class Packets(Immutable, Sequence[memoryview]):
                 - `Packets`: returned unchanged.
                 - A two-dimensional buffer of bytes, such as a numpy array: its rows. Copied only if the bytes of a row
                   are not adjacent, or if the rows overlap or are in reverse order.
-                - An Arrow column of any library with the PyCapsule interface (pyarrow, polars, ...): its values. One
-                  chunk of binary, large_binary or fixed_size_binary is not copied; several chunks, and binary_view,
-                  whose values are in several buffers, are concatenated.
+                - An Arrow column of any library with the PyCapsule interface (pyarrow, polars, ...): its values, which
+                  are not copied. The memory of the column is released when the last view of a packet is freed.
                 - Any iterable of buffers: concatenated.
+
+            wire_lengths: The length of each packet on the wire, in bytes: 32-bit unsigned integers, in any iterable; by
+                default those of *source* if it is `Packets`, else the captured lengths.
 
         Returns:
             The packets, in the order of *source*.
 
         Raises:
-            PacketError: *source* is anything else, or an Arrow column with a null, whose index the message states.
+            PacketError: *source* is anything else, or an Arrow column with a null, whose index the message states; or
+                a wire length does not fit in 32 bits, or their count differs from that of the packets.
 
         >>> [bytes(packet) for packet in Packets.of(memoryview(b"abcdef").cast("B", (2, 3)))]
         [b'abc', b'def']
@@ -138,7 +144,10 @@ class Packets(Immutable, Sequence[memoryview]):
         <Packets: 2 in 8 bytes>
         """
         batch = as_batch(source)
-        return batch if isinstance(batch, Packets) else _concatenated(batch)
+        packets = batch if isinstance(batch, Packets) else _concatenated(batch)
+        if wire_lengths is None:
+            return packets
+        return _checked(packets._buffer, packets._columns() | {"wire_lengths": wire_lengths})
 
     def __len__(self) -> int:
         return len(self._positions)
@@ -151,7 +160,7 @@ class Packets(Immutable, Sequence[memoryview]):
 
     def __getitem__(self, index: int | slice) -> "memoryview | Packets":
         if isinstance(index, slice):
-            return Packets(self._buffer, **{name: column[index] for name, column in self._columns().items()})
+            return _checked(self._buffer, {name: column[index] for name, column in self._columns().items()})
         position = self._positions[index]
         return self._buffer[position : position + self._lengths[index]]
 
@@ -163,14 +172,21 @@ class Packets(Immutable, Sequence[memoryview]):
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        columns = {name: array(column.format, column) for name, column in self._columns().items()}
-        return _restore, (bytes(self._buffer), columns)
+        values = {name: array(column.format, column) for name, column in self._columns().items()}
+        return _restore, (bytes(self.buffer), values | {"positions": array("Q", self.positions)})
 
-    def _columns(self) -> dict[str, Any]:
-        """Return the columns that are known, by the names of the arguments."""
-        names = ("positions", "lengths", "wire_lengths", "times_ns", "interfaces")
-        columns = {name: getattr(self, f"_{name}") for name in names}
-        return {name: column for name, column in columns.items() if column is not None}
+    def _in_one_buffer(self) -> "Packets":
+        """Return the packets as ranges of one buffer: this batch, or a copy without other columns, made once."""
+        if isinstance(self._buffer, memoryview):
+            return self
+        if not hasattr(self, "_copy"):
+            object.__setattr__(self, "_copy", _concatenated(self))
+        return self._copy
+
+    def _columns(self) -> dict[str, memoryview]:
+        """Return the columns that are known, by the names of the arguments; positions count in `_buffer`."""
+        values = {name: getattr(self, f"_{name}") for name in TYPECODES}
+        return {name: column for name, column in values.items() if column is not None}
 
     def __repr__(self) -> str:
         return f"<Packets: {len(self)} in {len(self._buffer)} bytes>"
@@ -179,31 +195,34 @@ class Packets(Immutable, Sequence[memoryview]):
 Columns: TypeAlias = tuple[memoryview, memoryview, memoryview, memoryview]
 """The buffer, the positions, the lengths and the wire lengths of `Packets`."""
 
-columns_of: Final[Callable[[Packets], Columns]] = attrgetter("_buffer", "_positions", "_lengths", "_wire_lengths")
-"""Return the columns of a batch, which the caller must not release."""
+columns_of: Final[Callable[[Packets], Columns]] = attrgetter("_memory", "_positions", "_lengths", "_wire_lengths")
+"""Return the columns of a batch for machine code; the caller must not release them, or read other bytes of the buffer.
+
+Only the ranges of the packets are certain to be mapped.
+"""
 
 
-def _restore(buffer: bytes, columns: dict[str, Any]) -> Packets:
-    return Packets(buffer, **columns)
+def _checked(buffer: "memoryview | ScatteredBuffer", values: Mapping[str, Iterable[int]]) -> Packets:
+    """Return a batch of ranges that are known to be inside the buffer."""
+    packets = object.__new__(Packets)
+    packets._set_columns(buffer, columns(values))
+    return packets
 
 
-def _reject_range(buffer: memoryview, positions: memoryview, lengths: memoryview) -> None:
-    """Raise `PacketError` for the first range that exceeds the buffer."""
-    for index, (position, length) in enumerate(zip(positions, lengths, strict=True)):
-        if position + length > len(buffer):
-            fact = f"packet {index} is bytes {position} to {position + length}"
-            raise PacketError(f"Packets: {fact}; the buffer has {len(buffer)} bytes")
+def _restore(buffer: bytes, values: dict[str, Any]) -> Packets:
+    return Packets(buffer, **values)
 
 
-def as_batch(source: Any) -> "Packets | Iterable[Any]":
+def as_batch(source: Any, choose_reader: "ChooseReader | None" = None) -> "Packets | Iterable[Any]":
     """Return *source* as `Packets` if it is a matrix of bytes or an Arrow column, else *source*, an iterable.
 
-    Raises `PacketError` for an object that is neither, such as a single packet.
+    *choose_reader* returns the reader of the ranges of an Arrow column; by default, that in Python. Raises
+    `PacketError` for an object that is neither, such as a single packet.
     """
     if type(source) is Packets or isinstance(source, (list, tuple)):
         return source
     if hasattr(source, "__arrow_c_array__") or hasattr(source, "__arrow_c_stream__"):
-        return _of_arrow(source)
+        return _of_arrow(source, choose_reader)
     try:
         view = memoryview(source)
     except TypeError:
@@ -242,13 +261,14 @@ def _has_c_api() -> bool:
     return has_c_api()
 
 
-def _of_arrow(source: Any) -> Packets:
+def _of_arrow(source: Any, choose_reader: "ChooseReader | None") -> Packets:
     if not _has_c_api():
         raise PacketError("packets: Arrow columns need CPython on a 64-bit system; pass a list of buffers")
     from .arrow import import_column
 
-    column = import_column(source)
-    return Packets(column.buffer, positions=column.positions, lengths=column.lengths)
+    buffer, ranges = import_column(source) if choose_reader is None else import_column(source, choose_reader)
+    numbers = {"positions": memoryview(ranges.positions).cast("Q"), "lengths": memoryview(ranges.lengths).cast("I")}
+    return _checked(memoryview(buffer) if isinstance(buffer, bytes) else buffer, numbers)
 
 
 def _concatenated(buffers: Iterable[Any]) -> Packets:
@@ -256,19 +276,3 @@ def _concatenated(buffers: Iterable[Any]) -> Packets:
     lengths = list(map(len, parts))
     positions = accumulate(lengths[:-1], initial=0) if lengths else ()
     return Packets(b"".join(parts), positions=positions, lengths=lengths)
-
-
-def _column(typecode: Literal["Q", "q", "I"], name: str, numbers: Iterable[int]) -> memoryview:
-    """Copy integers into a column that cannot change, so that the check of the ranges remains valid.
-
-    Its memory is that of a `bytes` object: an array would be returned by `memoryview.obj`, and can be written.
-    """
-    with suppress(TypeError):
-        numbers = memoryview(numbers)  # type: ignore[arg-type]  # faster; array() takes `bytes` as raw items otherwise
-    try:
-        if isinstance(numbers, memoryview) and (numbers.format, numbers.ndim) == (typecode, 1) and len(numbers):
-            return memoryview(numbers.tobytes()).cast(typecode)
-        data = array(typecode, numbers)
-    except (OverflowError, TypeError, ValueError, NotImplementedError, MemoryError) as error:
-        raise PacketError(f"Packets.{name}: {error or 'too many numbers'}") from None
-    return memoryview(data.tobytes()).cast(typecode) if data else memoryview(data).toreadonly()
