@@ -12,12 +12,15 @@ from random import Random
 import pytest
 
 import cbpf
-from cbpf.seccomp import Stack, SystemCall, kernel_decisions
+from cbpf.seccomp import Policy, Stack, SystemCall, kernel_decisions, read_policy, read_profile
 from cbpf.seccomp.call_maker import CallMaker
 from support import random_seccomp
 from support.judges import kernel
+from support.large_seccomp_filters import linear_filter, profile
+from support.live_decisions import KINDS, decision_of, disagreement, kinds
 from support.project import Rounds
 from support.random_seccomp import ACTIONS, UNKNOWN_ACTIONS
+from support.seccomp_rules import random_rules
 
 
 def _release() -> tuple[int, ...]:
@@ -28,6 +31,8 @@ def _release() -> tuple[int, ...]:
 REASON = kernel.seccomp_available() or (None if platform.machine() == "x86_64" else "x86-64 only")
 pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
 UNDEFINED = SystemCall(1000)
+INSTRUCTION_POINTER = 6
+"""The operand of a condition on the instruction pointer, which is another one here."""
 FILTERS = os.environ.get("CBPF_SECCOMP_FILTERS", "")
 """A folder with filters of other programs, arrays of struct sock_filter in files NAME.bpf."""
 
@@ -37,21 +42,76 @@ def constant(verdict: int) -> cbpf.Program:
 
 
 def assert_agreement(stack: Stack, calls: list[SystemCall]) -> None:
-    """Fail if the kernel decides otherwise about a call."""
-    disagreements = [
-        (call, decision, stack.evaluate(call))
-        for call, decision in zip(calls, kernel_decisions(stack, calls), strict=True)
-        if decision != stack.evaluate(call)
-    ]
-    assert not disagreements, (stack, disagreements[0])
+    """Fail if the kernel decides otherwise about a call than the interpreter."""
+    assert disagreement(stack, calls) is None, stack
 
 
 @pytest.mark.fuzz
 def test_random_stacks(rounds: Rounds) -> None:
     """Native calls, calls of i386 by int 0x80, and numbers of x32, under up to five filters."""
-    for random in rounds(24):
+    for random in rounds(160):
         stack = random_seccomp.stack(random)
-        assert_agreement(stack, random_seccomp.calls(random, stack, 120))
+        calls = random_seccomp.calls(random, stack, 120)
+        assert kinds(calls) == KINDS
+        assert_agreement(stack, calls)
+
+
+@pytest.mark.fuzz
+def test_random_policies(rounds: Rounds) -> None:
+    """The kernel runs the compiled program, and the rules themselves are evaluated."""
+    for random in rounds(160):
+        rules, default = random_rules(random)
+        of_calls = [rule for rule in rules if all(each.operand != INSTRUCTION_POINTER for each in rule.conditions)]
+        policy = Policy(tuple(of_calls), default, "little")
+        stack = Stack([policy.program("size" if random.random() < 0.5 else "speed")])
+        calls = random_seccomp.calls(random, stack, 120)
+        assert disagreement(stack, calls, lambda call, policy=policy: decision_of(policy, call)) is None, policy  # type: ignore[misc]
+
+
+POLICY = """
+default = "errno(EPERM)"
+architectures = ["x86_64", "x32", "i386"]
+other-architectures = "kill_process"
+
+[[rule]]
+calls = ["read", "write", "exit_group", "mmap", "clone3"]
+action = "allow"
+
+[[rule]]
+calls = ["socket"]
+if = "family = AF_UNIX or = AF_INET and type & 15 = SOCK_STREAM"
+action = "allow"
+
+[[rule]]
+calls = ["prctl"]
+if = "option > 4 and arg2 != 0x100000000"
+action = "errno(ENOSYS)"
+
+[[rule]]
+calls = [600, "700..710"]
+action = "trap(7)"
+"""
+
+
+def policies() -> dict[str, tuple[Policy, cbpf.Program | None]]:
+    """Return policies of files and profiles, and a program of another compiler if there is one."""
+    of_profile = read_profile(profile(), architecture="x86_64").policy
+    with_enosys = read_profile(profile(1), architecture="x86_64", enosys=True).policy
+    return {
+        "policy file": (read_policy(POLICY), None),
+        "profile": (of_profile, None),
+        "profile, linear": (of_profile, linear_filter()),
+        "profile with ENOSYS": (with_enosys, None),
+    }
+
+
+@pytest.mark.skipif(not cbpf.seccomp.names_available(), reason="system-calls is not installed")
+def test_policy_files_and_profiles(full_length: bool) -> None:
+    for name, (policy, program) in policies().items():
+        stack = Stack([program or policy.program()])
+        calls = random_seccomp.calls(Random(name), stack, 5000 if full_length else 250)
+        assert kinds(calls) == KINDS
+        assert disagreement(stack, calls, lambda call, policy=policy: decision_of(policy, call)) is None, name  # type: ignore[misc]
 
 
 @pytest.mark.skipif(not FILTERS, reason="CBPF_SECCOMP_FILTERS is not set")

@@ -11,9 +11,11 @@ import pytest
 
 import cbpf
 from cbpf import Program, seccomp
+from support import random_seccomp
 from support.class_corners import check_at_corners, evaluation
 from support.class_proofs import counterexample
 from support.judges import kernel
+from support.live_decisions import disagreement
 from support.real_filters import SOURCES, Source, Stack, Uncaught
 
 pytest.importorskip("system_calls", reason="names of system calls need system-calls")
@@ -50,8 +52,10 @@ def check_program(program: Program) -> None:
 
 
 def check_stack(programs: Stack) -> None:
-    """Evaluate the filters of a stack one by one where its policy may differ from them."""
+    """Compare a stack with the kernel, and its policy with the filters one by one where it may differ from them."""
     stack = seccomp.Stack(programs, dialect=LITTLE)
+    calls = random_seccomp.calls(Random(0), stack, 1000)
+    assert disagreement(stack, calls) is None
     classes = seccomp.call_classes(stack)
     check_at_corners(Random(0), lambda data: stack.evaluate(data).action.verdict, classes, 100)
     policy = seccomp.read_policy(seccomp.policy_text(stack))
