@@ -196,7 +196,7 @@ def test_failing_calls_are_reported(pytester: pytest.Pytester) -> None:
         [
             "a filter of 4 instructions",
             "row 2: x86_64 *: expected allow, got errno(EPERM) from filter 1",
-            "row 3: x86_64 1001(): expected kill_process, got allow from filter 1",
+            "row 3: x86_64 number 1001: expected kill_process, got allow from filter 1",
             "2 of 3 tests fail (3 calls)",
         ]
     )

@@ -137,8 +137,8 @@ def test_a_profile_is_resolved_for_capabilities_and_a_kernel(folder: Path) -> No
         err
         == """\
 cbpf: profile.json: left out of the policy:
-  only with CAP_SYS_ADMIN       bpf, mount
-  only for Linux 6.1 and later  getpid
+  bpf, mount: only with CAP_SYS_ADMIN
+  getpid: only for Linux 6.1 and later
 """
     )
     code, out, err = run_here("seccomp", "show", "--arch", "x86_64", "--cap", "sys_admin", "profile.json")
@@ -170,7 +170,7 @@ x86_64
   errno(EPERM)    101
   allow           all others
   41              allow if arg0 & 0xffffffff != 38, else errno(EPERM)
-  (not filtered)  335: Linux never filters them
+  (not filtered)  335: Linux never filters it
 
 x32, other architectures
   allow  all calls
@@ -229,14 +229,14 @@ def test_differences_have_groups_and_exit_codes(folder: Path) -> None:
     assert (
         out.decode()
         == """\
-looser
+looser: new.toml allows calls that policy.toml does not
   x86_64, i386
-    socket  errno(EPERM) -> allow if family = AF_INET, as socket(2, 0, 0)
+    socket  errno(EPERM) -> allow if family = AF_INET, such as socket(2, 0, 0)
 
-stricter
+stricter: policy.toml allows calls that new.toml does not
   x86_64, i386
     allow -> errno(EPERM)  write
-    socket                 allow -> errno(EPERM) if family = AF_UNIX, as
+    socket                 allow -> errno(EPERM) if family = AF_UNIX, such as
                            socket(1, 0, 0)
 """
     )
@@ -246,18 +246,38 @@ stricter
         "",
     )
     assert json.loads(run_here("seccomp", "diff", "--json", "stack", "stack").stdout) == {}
-    assert run_here("seccomp", "diff", "--markdown", "policy.toml", "new.toml").stdout.startswith(b"## looser\n\n### ")
+    title = b"## looser: new.toml allows calls that policy.toml does not\n\n### "
+    assert run_here("seccomp", "diff", "--markdown", "policy.toml", "new.toml").stdout.startswith(title)
 
 
 def test_an_implication_is_proved_or_refuted(folder: Path) -> None:
-    implied = b"implied: the right filter allows every system call that the left one allows\n"
+    implied = b"implied: RIGHT allows every system call that LEFT allows\n"
     assert run_here("seccomp", "implies", "stack", "bpf.asm") == (0, implied, "")
     code, out, _ = run_here("seccomp", "implies", "--arch", "x86_64", "bpf.asm", "stack")
-    title = "stricter\n  all architectures, with the names of x86_64\n"
-    assert (code, out.decode()) == (1, f"{title}    allow -> errno(EPERM)  ptrace\n")
+    assert code == 1
+    assert (
+        out.decode()
+        == """\
+not implied: LEFT allows 1 class of calls that RIGHT does not allow
+
+stricter: LEFT allows calls that RIGHT does not
+  all architectures, with the names of x86_64
+    allow -> errno(EPERM)  ptrace
+"""
+    )
     Path("other.asm").write_text(DENY.format(number=321).replace("50001", "50026"))
-    assert run_here("seccomp", "implies", "bpf.asm", "other.asm").exit_code == 0
-    assert run_here("seccomp", "implies", "--exact", "bpf.asm", "other.asm").exit_code == 1
+    implied = b"implied: other.asm allows every system call that bpf.asm allows\n"
+    assert run_here("seccomp", "implies", "bpf.asm", "other.asm") == (0, implied, "")
+    code, out, _ = run_here("seccomp", "implies", "--exact", "bpf.asm", "other.asm")
+    assert code == 1
+    assert out.startswith(
+        b"not implied: bpf.asm and other.asm decide 1 class of calls differently, without those that only other.asm "
+        b"allows\n\nother errno: both deny these calls, with different error numbers\n"
+    )
+    Path("same.asm").write_text(DENY.format(number=321))
+    assert run_here("seccomp", "implies", "--exact", "bpf.asm", "same.asm").stdout == (
+        b"implied: same.asm allows every system call that bpf.asm allows, and decides all others alike\n"
+    )
     assert list(json.loads(run_here("seccomp", "implies", "--exact", "--json", "bpf.asm", "other.asm").stdout)) == [
         "other errno"
     ]

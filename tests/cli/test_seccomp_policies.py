@@ -134,9 +134,11 @@ def test_numbers_beyond_a_profile_give_enosys(folder: Path) -> None:
 def test_the_canonical_form(folder: Path) -> None:
     assert run_here("format", "--check", "policy.toml") == (0, "", "")
     (folder / "policy.toml").write_text(POLICY.replace("errno(EPERM)", "ERRNO"))
-    assert run_here("format", "--check", "policy.toml") == (1, POLICY, "")
+    line = "policy.toml: not in canonical form; cbpf seccomp format policy.toml -w policy.toml rewrites it\n"
+    assert run_here("format", "--check", "policy.toml") == (1, line, "")
     assert run_here("format", "policy.toml", "-w", "policy.toml") == (0, "", "")
     assert (folder / "policy.toml").read_text() == POLICY
+    assert "--check and -w are mutually exclusive" in run_here("format", "--check", "policy.toml", "-w", "-")[2]
 
 
 def test_errors_are_one_line(folder: Path) -> None:

@@ -76,7 +76,7 @@ def test_calls_without_names_are_numbers(folder: Path, monkeypatch: pytest.Monke
     finally:
         system_calls._tables.cache_clear()
     assert (code, err.count("\n")) == (1, 1)
-    assert "x86_64 101(): expected allow, got errno(EPERM) from ptrace.asm" in out
+    assert "x86_64 number 101: expected allow, got errno(EPERM) from ptrace.asm" in out
     assert "pip install 'cbpf[seccomp]'" in err
 
 

@@ -60,10 +60,10 @@ def arguments_removed() -> set[str]:
 @pytest.mark.parametrize(
     ("call", "architecture", "names"),
     [
-        ("clone", "x86_64", "clone_flags newsp parent_tidptr child_tidptr tls"),
-        ("clone", "x32", "clone_flags newsp parent_tidptr child_tidptr tls"),
-        ("clone", "aarch64", "clone_flags newsp parent_tidptr tls child_tidptr"),
-        ("clone", "s390x", "newsp clone_flags parent_tidptr child_tidptr tls"),
+        ("clone", "x86_64", "flags newsp parent_tidptr child_tidptr tls"),
+        ("clone", "x32", "flags newsp parent_tidptr child_tidptr tls"),
+        ("clone", "aarch64", "flags newsp parent_tidptr tls child_tidptr"),
+        ("clone", "s390x", "newsp flags parent_tidptr child_tidptr tls"),
         ("mmap", "x86_64", "addr len prot flags fd off"),
         ("mmap", "s390x", "arg"),
         ("mmap2", "arm", "addr len prot flags fd pgoff"),

@@ -76,7 +76,7 @@ def test_arguments_by_position_and_by_name(arguments: str, expected: list[tuple[
 
 
 def test_names_of_arguments_have_the_position_of_the_architecture() -> None:
-    found = calls_of('["clone"]', 'architectures = ["x86_64", "s390x"]\narguments = { clone_flags = "CLONE_NEWUSER" }')
+    found = calls_of('["clone"]', 'architectures = ["x86_64", "s390x"]\narguments = { flags = "CLONE_NEWUSER" }')
     assert found == [("x86_64", 56, (0x10000000,)), ("s390x", 120, (0, 0x10000000))]
     assert calls_of("[41]", 'architectures = ["x86_64"]\narguments = { family = 38 }') == [("x86_64", 41, (38,))]
 

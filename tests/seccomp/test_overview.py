@@ -55,8 +55,18 @@ def _actions(data: dict[str, Any], call: SystemCall) -> list[str]:
     ]
 
 
+def _cases(data: dict[str, Any]) -> list[dict[str, Any]]:
+    return [case for section in data["sections"] for row in section["calls"] for case in row["cases"]]
+
+
 def _is_computed(data: dict[str, Any]) -> bool:
-    return any(case["computed"] for section in data["sections"] for row in section["calls"] for case in row["cases"])
+    return any(case["computed"] for case in _cases(data))
+
+
+def _witness(case: dict[str, Any]) -> SystemCall:
+    call = case["witness"]
+    pointer = call["instruction_pointer"]
+    return SystemCall(call["number"], call["arguments"], architecture=call["audit_arch"], instruction_pointer=pointer)
 
 
 def _is_unfiltered(call: SystemCall) -> bool:
@@ -71,6 +81,11 @@ def test_each_call_has_one_action_in_the_data(rounds: Rounds) -> None:
             data = seccomp.overview(stack).as_dict()
         except cbpf.Undecided:
             continue
+        for case in _cases(data):
+            if not case["computed"]:
+                witness = _witness(case)
+                assert seccomp.action_text(stack.evaluate(witness).action) == case["action"]
+                assert _actions(data, witness) == [case["action"]] or _is_computed(data)
         if not _is_computed(data):
             rounds.checked()
             for call in random_seccomp.calls(random, stack, 50):
@@ -149,8 +164,8 @@ x86_64
   kill_process    0x80000000 and above
   errno(EPERM)    all others
   socket          allow if family & 0xffffffff != AF_ALG, else errno(EPERM)
-  unshare         allow if unshare_flags & 0x10000003 = 0
-                  log if unshare_flags & 0x10000003 = 1..3
+  unshare         allow if flags & 0x10000003 = 0
+                  log if flags & 0x10000003 = 1..3
                   else errno(EPERM)
   (not filtered)  uprobe, uretprobe: Linux never filters them
 
@@ -172,7 +187,7 @@ def test_tables_of_markdown_have_the_same_lines() -> None:
 | kill_process | 0x80000000 and above |
 | errno(EPERM) | all others |
 | socket | allow if family & 0xffffffff != AF_ALG, else errno(EPERM) |
-| unshare | allow if unshare_flags & 0x10000003 = 0<br>log if unshare_flags & 0x10000003 = 1..3<br>else errno(EPERM) |
+| unshare | allow if flags & 0x10000003 = 0<br>log if flags & 0x10000003 = 1..3<br>else errno(EPERM) |
 | (not filtered) | uprobe, uretprobe: Linux never filters them |
 
 ### x32, other architectures
@@ -187,15 +202,15 @@ def test_differences_are_grouped_by_their_effect() -> None:
     assert (
         str(seccomp.difference_overview(POLICY, NEW_POLICY))
         == """\
-looser
+looser: NEW allows calls that OLD does not, or OLD has stricter actions
   x86_64
-    socket   errno(EPERM) -> allow if family & 0xffffffff = AF_ALG, as
+    socket   errno(EPERM) -> allow if family & 0xffffffff = AF_ALG, such as
              socket(38, 0, 0)
-    unshare  log -> allow if unshare_flags & 0x10000003 = 1..3, as unshare(1)
-             errno(EPERM) -> allow if unshare_flags & CLONE_NEWUSER
-             = CLONE_NEWUSER, as unshare(0x10000000)
+    unshare  log -> allow if flags & 0x10000003 = 1..3, such as unshare(1)
+             errno(EPERM) -> allow if flags & CLONE_NEWUSER != 0, such as
+             unshare(0x10000000)
 
-stricter
+stricter: OLD allows calls that NEW does not, or NEW has stricter actions
   x86_64
     allow -> kill_process         write
     errno(EPERM) -> kill_process  all calls but clone3, ptrace, read, socket,
@@ -203,10 +218,10 @@ stricter
                                   and above
     errno(EPERM) -> trap(1)       ptrace
     socket                        allow -> errno(EPERM) if family & 0xffffffff
-                                  = AF_VSOCK, as socket(40, 0, 0)
+                                  = AF_VSOCK, such as socket(40, 0, 0)
     (not filtered)                uprobe, uretprobe: Linux never filters them
 
-other errno
+other errno: both deny these calls, with different error numbers
   x86_64
     errno(ENOSYS) -> errno(EPERM)  clone3"""
     )
@@ -214,21 +229,109 @@ other errno
 
 def test_other_numbers_are_a_group_of_their_own() -> None:
     old, new = (cbpf.parse(f"ret #{verdict:#x}") for verdict in (0x30001, 0x30002))
-    text = "other number\n  all architectures\n    trap(1) -> trap(2)  all calls"
+    title = "other number: both have the same action for these calls, with different numbers"
+    text = f"{title}\n  all architectures\n    trap(1) -> trap(2)  all calls"
     assert str(seccomp.difference_overview(old, new)) == text
     assert not seccomp.implication_overview(old, new).differences
     assert list(seccomp.implication_overview(old, new, exact=True).as_dict()) == ["other number"]
+
+
+NARROW: Final = """
+default = "errno(EPERM)"
+architectures = ["x86_64", "i386"]
+[[rule]]
+calls = ["socket"]
+if = "family & 0xffffffff < 38 or = 39 or = 0xffffffff"
+action = "allow"
+[[rule]]
+calls = ["close"]
+if = "fd & 0xffffffff = 3 and fd != 3"
+action = "allow"
+[[rule]]
+calls = ["dup"]
+if = "arg0 & 0xff = 3"
+action = "allow"
+"""
+
+
+def test_arguments_of_registers_of_32_bits_have_no_mask() -> None:
+    """The mask stays where a condition tests the upper half as well, and in sections that x86_64 or x32 have, too."""
+    pytest.importorskip("system_calls")
+    found = seccomp.overview(seccomp.read_policy(NARROW))
+    cases = """\
+  close           allow if fd & 0xffffffff = 3 and fd > 0xffffffff
+                  else errno(EPERM)
+  dup             allow if fildes & 0xff = 3, else errno(EPERM)
+"""
+    x86_64, _, i386 = str(found).split("\n\n")
+    low_half = "  socket          allow if family & 0xffffffff < 38 or = 39 or = 0xffffffff\n"
+    assert cases + low_half in x86_64
+    assert (
+        i386
+        == """\
+i386
+  errno(EPERM)  all others
+  close         allow if fd & 0xffffffff = 3 and fd > 0xffffffff
+                else errno(EPERM)
+  dup           allow if fildes & 0xff = 3, else errno(EPERM)
+  socket        allow if family < 38 or = 39 or = 0xffffffff
+                else errno(EPERM)
+  (32 bits)     arguments have 32 bits here: the lower half of the 64 bits that
+                a filter reads"""
+    )
+    (section,) = [section for section in found.as_dict()["sections"] if section["architecture"] == "i386"]
+    (row,) = [row for row in section["calls"] if row["names"] == ("socket",)]
+    assert row["cases"][0]["if"] == "arg0 & 0xffffffff < 38 or = 39 or = 0xffffffff"
+    with_x32 = seccomp.read_policy(NARROW.replace('"i386"', '"i386", "x32"'))
+    _, x32_and_i386, _ = str(seccomp.overview(with_x32)).split("\n\n")
+    assert x32_and_i386.startswith("x32, i386\n")
+    assert "  socket        allow if family & 0xffffffff < 38 or = 39 or = 0xffffffff\n" in x32_and_i386
+
+
+def test_a_few_numbers_above_all_names_are_not_the_others() -> None:
+    pytest.importorskip("system_calls")
+    last = max(seccomp.call_names("x86_64").values())
+    text = f'[[rule]]\ncalls = ["read", {last + 1}, "{last + 3}..{last + 4}"]\naction = "allow"\n'
+    found = seccomp.overview(seccomp.read_policy('default = "errno(EPERM)"\narchitectures = ["x86_64"]\n' + text))
+    assert f"  allow           read, {last + 1}, {last + 3} to {last + 4}\n" in str(found)
+    assert "  errno(EPERM)    all others\n" in str(found)
+
+
+def test_parts_of_a_set_are_described_as_one_number_where_this_is_shorter() -> None:
+    """The high half is 0 where the low half is one of a few: not two conditions, but a range of the number."""
+    old = 'default = "allow"\narchitectures = ["i386"]\n[[rule]]\ncalls = [1]\naction = "trap"\nif = "{}"\n'
+    policies = [seccomp.read_policy(old.format(text)) for text in ("arg0 & 0xffffffff < 3", "arg0 = 1..2")]
+    conditions = [
+        case["if"] for case in _cases({"sections": seccomp.difference_overview(*policies).as_dict()["looser"]})
+    ]
+    assert conditions == ["arg0 = 0", "arg0 > 0xffffffff and arg0 & 0xffffffff < 3"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "title"),
+    [
+        (0x50001, 0x7FFF0000, "looser: NEW allows calls that OLD does not"),
+        (0x80000000, 0x50001, "looser: OLD has stricter actions"),
+        (0x7FFC0000, 0x7FFF0000, "looser: OLD has stricter actions"),
+        (0x7FFC0000, 0x7FC00000, "stricter: OLD allows calls that NEW does not"),
+        (0x50001, 0x30000, "stricter: NEW has stricter actions"),
+    ],
+)
+def test_titles_of_differences_say_which_filter_does_what(old: int, new: int, title: str) -> None:
+    found = seccomp.difference_overview(cbpf.parse(f"ret #{old}"), cbpf.parse(f"ret #{new}"))
+    assert str(found).splitlines()[0] == title
+    assert found.markdown().splitlines()[0] == f"## {title}"
 
 
 def test_an_implication_lists_the_calls_that_violate_it() -> None:
     assert (
         str(seccomp.implication_overview(POLICY, NEW_POLICY))
         == """\
-stricter
+stricter: LEFT allows calls that RIGHT does not
   x86_64
     allow -> kill_process  write
     socket                 allow -> errno(EPERM) if family & 0xffffffff
-                           = AF_VSOCK, as socket(40, 0, 0)"""
+                           = AF_VSOCK, such as socket(40, 0, 0)"""
     )
     assert not str(seccomp.implication_overview(cbpf.parse("ret #0"), POLICY))
 
@@ -240,7 +343,7 @@ stricter
         (
             "ld [0]\nand #1\njeq #1, 0, 1\nret #0x50001\nret #0x7fff0000",
             "all architectures\n  all calls with number & 1 != 0  errno(EPERM)\n"
-            "  all calls with number & 1 != 1  allow",
+            "  all calls with number & 1 = 0   allow",
         ),
         (
             "ld [16]\ntax\nld [24]\njeq x, 0, 1\nret #0x50001\nret #0x7fff0000",
@@ -249,7 +352,7 @@ stricter
         ("ld [16]\nret a", "all architectures\n  all calls  a computed action for some calls"),
         (
             "ld [4]\nand #1\njeq #1, 0, 1\nret #0x50001\nret #0x7fff0000",
-            "architectures with architecture & 1 != 1\n  allow  all calls\n\n"
+            "architectures with architecture & 1 = 0\n  allow  all calls\n\n"
             "architectures with architecture & 1 != 0\n  errno(EPERM)  all calls",
         ),
         (

@@ -78,7 +78,7 @@ def test_a_rule_may_have_its_own_architectures() -> None:
 
 
 def test_positions_of_arguments_by_architecture() -> None:
-    text = 'default = "allow"\narchitectures = ["{}"]\n' + rule('["clone"]', "trap", "clone_flags & CLONE_NEWUSER != 0")
+    text = 'default = "allow"\narchitectures = ["{}"]\n' + rule('["clone"]', "trap", "flags & CLONE_NEWUSER != 0")
     for name, arguments in (("x86_64", (0x10000000,)), ("s390x", (0, 0x10000000))):
         policy = read_policy(text.format(name))
         assert action(policy, name, "clone", *arguments) == "trap"
@@ -147,7 +147,7 @@ def test_the_program_decides_as_the_policy() -> None:
         (HEAD + "[[rule]]\ncall = 1", "p.toml: rule 1 (line 3): unknown key 'call'; did you mean 'calls'?"),
         (
             HEAD + rule('["read"]') + rule('["socket"]', "allow", "famly = 1"),
-            "p.toml: rule 2 (line 8): if: column 1: 'famly' is not an operand; did you mean 'family'?",
+            "p.toml: rule 2 (line 8): if: on x86_64: column 1: 'famly' is not an operand; did you mean 'family'?",
         ),
         (
             HEAD + 'include = ["x"]',

@@ -47,13 +47,13 @@ calls = [600, "700..710"]
 action = "log"
 
 [[rule]]
-calls = ["clone"]
-if = "clone_flags & CLONE_NEWNS|CLONE_NEWUSER = 0"
+calls = ["socket"]
+if = "family = AF_INET or = AF_INET6 and type & 0xf = SOCK_STREAM"
 action = "allow"
 
 [[rule]]
-calls = ["socket"]
-if = "family = AF_INET or = AF_INET6 and type & 15 = SOCK_STREAM"
+calls = ["clone"]
+if = "flags & CLONE_NEWNS|CLONE_NEWUSER = 0"
 action = "allow"
 
 [[rule]]

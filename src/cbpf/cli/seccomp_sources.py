@@ -9,7 +9,6 @@ from functools import wraps
 import cbpf
 
 from .._named_tuple import NamedTuple
-from .._text import aligned
 from .._typing import Any, Final, TypeAlias
 from .declarations import Function, option
 from .failures import CommandError, UsageError
@@ -167,6 +166,12 @@ def _only(found: Sequence[FilterSource]) -> FilterSource:
     return found[0]
 
 
+def names_of(old: FilterSource, new: FilterSource, otherwise: tuple[str, str]) -> tuple[str, str]:
+    """Return the names of two filters for sentences; *otherwise* if one is a stack, or the names are equal."""
+    is_usual = len(old.names) == len(new.names) == 1 and old.name != new.name
+    return (old.name, new.name) if is_usual else otherwise
+
+
 def filter_options(command: Function) -> Function:
     """Add the options of `file_options`, --pid and --trace, for the parameter *reader*: a `FilterReader`."""
     of_process = option(
@@ -191,7 +196,8 @@ def file_options(command: Function) -> Function:
         "--arch",
         "architecture",
         metavar="NAME",
-        help="Architecture of the machine: of a profile; of the names of calls, where a filter does not test it.",
+        help="Architecture for which a profile is compiled (default: the first that it lists), and whose names are "
+        "printed for the calls of a filter that does not test the architecture (default: this machine's).",
     )
     @option(
         "--cap",
@@ -270,8 +276,8 @@ def report_omissions(name: str, omissions: Sequence[cbpf.seccomp.Omission]) -> N
         calls.setdefault(omission.reason, []).extend(omission.names or (omission.place,))
     if calls:
         echo(f"cbpf: {name}: left out of the policy:", err=True)
-        for line in aligned(((reason, _abridged(sorted(set(names)))) for reason, names in calls.items()), margin="  "):
-            echo(line, err=True)
+        for reason, names in calls.items():
+            echo(f"  {_abridged(sorted(set(names)))}: {reason}", err=True)
 
 
 def _abridged(names: Sequence[str]) -> str:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from .classes import CallClass, call_classes, policy
     from .comparison import ClassDifference, difference, implies
     from .compilation import compile_rules
-    from .condition_text import conditions_text, parse_conditions
+    from .condition_rendering import conditions_text
+    from .condition_text import parse_conditions
     from .difference_tables import DifferenceOverview, difference_overview, implication_overview
     from .expected_calls import CallTest, read_call_table
     from .filter_files import FilterFile, read_filter
@@ -63,7 +64,8 @@ _NAMES = {
     ".classes": "CallClass call_classes policy",
     ".comparison": "ClassDifference difference implies",
     ".compilation": "compile_rules",
-    ".condition_text": "conditions_text parse_conditions",
+    ".condition_rendering": "conditions_text",
+    ".condition_text": "parse_conditions",
     ".difference_tables": "DifferenceOverview difference_overview implication_overview",
     ".expected_calls": "CallTest read_call_table",
     ".filter_files": "FilterFile read_filter",

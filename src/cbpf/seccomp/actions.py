@@ -12,6 +12,13 @@ ACTION_WORDS: Final = {action.name.lower(): action for action in SECCOMP_ACTIONS
 
 _ERRNO: Final = ACTION_WORDS["errno"].value
 _ALIASES: Final = {"kill": ACTION_WORDS["kill_thread"]}
+_INTENDED: Final = {
+    **dict.fromkeys(("accept", "permit", "pass"), "allow"),
+    **dict.fromkeys(("block", "deny", "drop", "errno", "refuse", "reject"), "errno(EPERM)"),
+    "kill": "kill_thread",
+    "notify": "user_notif",
+}
+"""The actions that other words for them, and those of OCI profiles, probably mean."""
 MAX_ERRNO: Final = 4095  # MAX_ERRNO of linux/err.h: the kernel replaces a larger errno by this one
 
 
@@ -70,12 +77,25 @@ def parse_action(text: str) -> SeccompAction:
         return SeccompAction(verdict)
     action = (ACTION_WORDS | _ALIASES).get(word.strip())
     if action is None or (opening and not rest.endswith(")")):
-        hint = suggestion(word.strip(), ACTION_WORDS) if action is None else ""
+        hint = _hint(text.strip()) if action is None else ""
         rule = f"an action is {', '.join(ACTION_WORDS)}, or a number; data follows in parentheses"
         raise FieldError(f"action: {text!r} is not an action{hint or '; ' + rule}")
     if not opening:
         return SeccompAction(_ERRNO | errno.EPERM) if action.value == _ERRNO else action
     return SeccompAction(action.value | _data(text, action, rest[:-1].strip()))
+
+
+def _hint(text: str) -> str:
+    """Return the end of a message about a text that is not an action: the one that it probably means."""
+    import re
+
+    word, *others = re.findall(r"\w+", text.lower().removeprefix("scmp_act_").removeprefix("seccomp_ret_")) or [""]
+    if others and word in ("errno", "deny"):
+        word = others[0]
+    intended = _INTENDED.get(word) or (word if word in ACTION_WORDS else None)
+    if errno_number(word) is not None:
+        intended = f"errno({word.upper()})"
+    return f"; did you mean {intended!r}?" if intended else suggestion(word, ACTION_WORDS)
 
 
 def _data(text: str, action: SeccompAction, word: str) -> int:
@@ -84,7 +104,8 @@ def _data(text: str, action: SeccompAction, word: str) -> int:
     number = errno_number(word) if is_errno and not word[:1].isdigit() else _number(word)
     if number is None or number > DATA_MASK:
         kind = "the name of an error, or a number" if is_errno else "a number"
-        raise FieldError(f"action: {text!r}: {word!r} is not {kind} (0..{DATA_MASK})")
+        hint = suggestion(word.upper(), errno.errorcode.values()) if is_errno and number is None else ""
+        raise FieldError(f"action: {text!r}: {word!r} is not {kind} (0..{DATA_MASK}){hint}")
     return number
 
 

@@ -11,7 +11,7 @@ from ..errors import FieldError
 from ..isa.dialects import SECCOMP, Dialect
 from ..isa.verdicts import SeccompAction
 from .actions import action_text
-from .call_texts import call_text
+from .call_texts import witness_text
 from .calls import SystemCall
 from .expected_calls import CallTest
 from .filter_functions import Filter, as_filter
@@ -184,4 +184,4 @@ def _text(call: SystemCall) -> str:
     """Return a call with its architecture as text."""
     row = call.architecture
     architecture = row.name if row else f"architecture {call.audit_arch:#x}"
-    return f"{architecture} {call_text(call.name or str(call.number), call.arguments, row)}"
+    return f"{architecture} {witness_text(call)}"

@@ -1,6 +1,6 @@
 """The action of a filter for one system call, on each architecture, and the instructions that lead to it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from .._record import Record
@@ -14,10 +14,11 @@ from ..vm import VM
 from .actions import action_text
 from .architectures import ARCHITECTURES, Architecture, ArchitectureName
 from .call_tables import ALLOW, Case, contains, number_space
-from .call_texts import call_text, case_texts
+from .call_texts import case_texts, halved_operands, witness_text
 from .calls import SystemCall
-from .classes import CallClass
+from .classes import CallClass, call_classes
 from .filter_functions import Filter, as_filter
+from .policies import Policy
 from .policy_overview import Overview, labelled, overview
 from .program_listing import ProgramListing
 from .rules import ARCHITECTURE, NUMBER, Condition
@@ -37,7 +38,8 @@ class CallExplanation(Record, Readable):
 
     Args:
         actions: The lines of a table: the actions on each architecture.
-        traces: A text for each action on one architecture: a call that has it, and the instructions that decide it.
+        traces: A text for each action on one architecture, or for each rule of a policy: a call that has it, the filter
+            or the rule that decides, and the instructions.
     """
 
     actions: tuple[str, ...]
@@ -58,7 +60,7 @@ def explain_call(
     r"""Explain the actions of a filter for a system call.
 
     Args:
-        filter: A program, a `Stack` of programs, or a `Policy`, which has no traces.
+        filter: A program, a `Stack` of programs, or a `Policy`, whose traces are those of its program.
         call: The name or the number of the call.
         dialect: The dialect of a program: `SECCOMP`, or the `dialect` of an architecture.
         architecture: The architecture of the traces; None: that of this machine, if the filter has its byte order.
@@ -91,7 +93,7 @@ def explain_call(
         names.setdefault(_actions(found, row, number), []).append(row.name)
     lines = [Line(", ".join(rows), texts) for texts, rows in names.items()]
     traces: tuple[str, ...] = ()
-    if isinstance(source, Stack) and found.architecture in numbers:
+    if found.architecture in numbers:
         traces = tuple(_traces(source, found, numbers[found.architecture]))
     return CallExplanation((_title(call), *aligned_lines(lines)), traces)
 
@@ -117,18 +119,19 @@ def _numbers(call: str | int, byte_order: FetchOrder) -> dict[Architecture, int]
 def _actions(found: Overview, architecture: Architecture, number: int) -> tuple[str, ...]:
     """Return the actions for a call on an architecture as lines."""
     cases = []
-    for each in _classes(found, architecture, number):
+    for each in _classes(found.classes, architecture, number):
         conditions = tuple([condition for condition in each.conditions if condition.operand < NUMBER])
-        cases.append(Case(conditions, labelled(each).label, each.is_computed))
-    texts = case_texts(cases, call_name(architecture, number), architecture, is_complete=True)
+        cases.append(Case(conditions, labelled(each).label, each.is_computed, each.witness))
+    halves = halved_operands(cases, architecture)
+    texts = case_texts(cases, call_name(architecture, number), architecture, is_complete=True, halves=halves)
     if number in architecture.unfiltered and texts != [ALLOW]:
         texts.append("but Linux never filters it")
     return tuple(texts)
 
 
-def _classes(found: Overview, architecture: Architecture, number: int) -> Iterator[CallClass]:
+def _classes(classes: Iterable[CallClass], architecture: Architecture, number: int) -> Iterator[CallClass]:
     """Yield the classes with calls of a number on an architecture."""
-    for each in found.classes:
+    for each in classes:
         is_there = contains(each.architectures, architecture.audit_arch) and contains(each.numbers, number)
         if is_there and all(_holds(condition, architecture, number) for condition in each.conditions):
             yield each
@@ -140,13 +143,40 @@ def _holds(condition: Condition, architecture: Architecture, number: int) -> boo
     return condition.operand not in values or condition.holds(values[condition.operand])
 
 
-def _traces(stack: Stack, found: Overview, number: int) -> Iterator[str]:
-    """Yield the text of a trace for each action of a call on the architecture of the overview."""
+def _traces(source: Stack | Policy, found: Overview, number: int) -> Iterator[str]:
+    """Yield the text of a trace for each decision about a call on the architecture of the overview."""
+    if isinstance(source, Policy):
+        stack = Stack([source.program()], dialect=source.dialect)
+        for place, call in _calls_by_rule(source, found.architecture, number):
+            yield _trace(stack, call, f", by {place}", found.architecture)
+        return
     shown = set()
-    for each in _classes(found, found.architecture, number):
-        if each.action not in shown:
-            shown.add(each.action)
-            yield _trace(stack, _member(each, found.architecture, number), found.architecture)
+    for each in _classes(found.classes, found.architecture, number):
+        call = _member(each, found.architecture, number)
+        decision = source.evaluate(call)
+        if decision not in shown:
+            shown.add(decision)
+            place = f", by filter {decision.index + 1} of {len(source)}" if len(source) > 1 else ""
+            yield _trace(source, call, place, found.architecture)
+
+
+def _calls_by_rule(policy: Policy, architecture: Architecture, number: int) -> Iterator[tuple[str, SystemCall]]:
+    """Yield the place of each rule that decides about a call, in order, and an example that it decides about.
+
+    Of a policy whose verdicts are the indices of its rules, each class of calls is decided by one rule.
+    """
+    rules = [
+        rule.replace(verdict=index)
+        for index, rule in enumerate(policy.rules)
+        if contains(rule.architectures, architecture.audit_arch) and contains(rule.numbers, number)
+    ]
+    by_index = Policy(tuple(rules), len(policy.rules), policy.byte_order)
+    examples: dict[int, SystemCall] = {}
+    for each in _classes(call_classes(by_index), architecture, number):
+        assert each.action is not None, "rules have no computed verdicts"
+        examples.setdefault(each.action.verdict, _member(each, architecture, number))
+    places = [rule.place or f"rule {index}" for index, rule in enumerate(policy.rules, 1)]
+    yield from (((*places, "the default action")[index], examples[index]) for index in sorted(examples))
 
 
 def _member(each: CallClass, architecture: Architecture, number: int) -> SystemCall:
@@ -158,15 +188,13 @@ def _member(each: CallClass, architecture: Architecture, number: int) -> SystemC
     return SystemCall(number, witness.arguments, architecture=architecture.audit_arch, instruction_pointer=pointer)
 
 
-def _trace(stack: Stack, call: SystemCall, names: Architecture) -> str:
+def _trace(stack: Stack, call: SystemCall, place: str, names: Architecture) -> str:
     decision = stack.evaluate(call)
     program = stack.programs[decision.index]
-    place = f", by filter {decision.index + 1} of {len(stack)}" if len(stack) > 1 else ""
     listing = ProgramListing(program, dialect=stack.dialect, names=names)
     machine = VM(program, dialect=stack.dialect, engine="interpreter")
     lines = _lines(listing, list(machine.trace(call.to_bytes(stack.dialect.byte_order))))
-    text = call_text(call.name or str(call.number), call.arguments, call.architecture)
-    return "\n  ".join([f"{names.name} {text}: {action_text(decision.action)}{place}", *lines])
+    return "\n  ".join([f"{names.name} {witness_text(call)}: {action_text(decision.action)}{place}", *lines])
 
 
 def _lines(listing: ProgramListing, steps: "list[Step]") -> Iterator[str]:

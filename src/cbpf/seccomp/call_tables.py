@@ -13,6 +13,7 @@ from .._typing import Final
 from ..isa.word_ranges import Ranges, complement, intersection, union
 from .actions import ACTION_WORDS, action_text
 from .architectures import ARCHITECTURES, Architecture
+from .calls import SystemCall
 from .rules import ALL_WORDS, ARCHITECTURE, NUMBER, Condition
 
 _X32_NUMBERS: Final[Ranges] = ((0x4000_0000, 0x7FFF_FFFF),)
@@ -30,7 +31,7 @@ class LabelledCalls(NamedTuple):
         conditions: The conditions on the operands, all of which hold.
         label: The action as text, or the difference.
         is_computed: Whether arithmetic selects the calls among those that fulfil the conditions.
-        example: The arguments of a call of the class, if they are shown.
+        witness: A call of the class.
     """
 
     architectures: Ranges
@@ -38,16 +39,23 @@ class LabelledCalls(NamedTuple):
     conditions: tuple[Condition, ...]
     label: str
     is_computed: bool
-    example: tuple[int, ...] | None = None
+    witness: SystemCall
 
 
 class Case(NamedTuple):
-    """A part of the calls of a row: those that fulfil conditions on the arguments, as in `LabelledCalls`."""
+    """A part of the calls of a row: those that fulfil conditions on the arguments, as in `LabelledCalls`.
+
+    Args:
+        conditions: The conditions on the arguments.
+        label: The label.
+        is_computed: Whether arithmetic selects the calls.
+        witness: One of the calls; None if the known one is in another section, and arithmetic selects the calls.
+    """
 
     conditions: tuple[Condition, ...]
     label: str
     is_computed: bool
-    example: tuple[int, ...] | None = None
+    witness: SystemCall | None
 
 
 class Row(NamedTuple):
@@ -128,7 +136,7 @@ def _rows(members: Iterable[LabelledCalls]) -> tuple[Row, ...]:
     cases: dict[tuple[Ranges, tuple[Condition, ...]], list[Case]] = {}
     for each in members:
         conditions = tuple([condition for condition in each.conditions if condition.operand < NUMBER])
-        case = Case(conditions, each.label, each.is_computed, each.example)
+        case = Case(conditions, each.label, each.is_computed, each.witness)
         cases.setdefault((each.numbers, _tests(each, NUMBER)), []).append(case)
     return tuple([Row(numbers, tests, tuple(found)) for (numbers, tests), found in cases.items()])
 
@@ -153,10 +161,37 @@ def _section(architecture: Architecture, rows: Iterable[Row]) -> Iterator[Sectio
     unfiltered = tuple([(number, number) for number in architecture.unfiltered])
     blocked = union(pair for row in rows if row.label != ALLOW for pair in intersection(row.numbers, unfiltered))
     filtered = intersection(numbers, complement(blocked))
-    inside = [row._replace(numbers=intersection(row.numbers, filtered)) for row in rows]
-    present = tuple([row for row in inside if row.numbers])
+    inside = [(row, intersection(row.numbers, filtered)) for row in rows]
+    present = tuple([_part(row, numbers_of_row, architecture) for row, numbers_of_row in inside if numbers_of_row])
     if present or blocked:
         yield Section(((architecture.audit_arch,) * 2,), (), architecture, True, numbers, present, blocked)
+
+
+def _part(row: Row, numbers: Ranges, architecture: Architecture) -> Row:
+    """Return some calls of a row, on one architecture."""
+    cases = []
+    for case in row.cases:
+        is_fixed = case.is_computed or bool(row.tests)
+        witness = case.witness and call_like(case.witness, numbers, architecture, is_fixed=is_fixed)
+        cases.append(case._replace(witness=witness))
+    return Row(numbers, row.tests, tuple(cases))
+
+
+def call_like(
+    witness: SystemCall, numbers: Ranges, architecture: Architecture, *, is_fixed: bool = False
+) -> SystemCall | None:
+    """Return a call with one of several numbers on an architecture, and the arguments of another one if it is not that.
+
+    *is_fixed*: its arguments cannot be those of another call, so the result may be None.
+    """
+    if witness.audit_arch == architecture.audit_arch and contains(numbers, witness.number):
+        return witness
+    if is_fixed:
+        return None
+    pointer = witness.instruction_pointer
+    return SystemCall(
+        numbers[0][0], witness.arguments, architecture=architecture.audit_arch, instruction_pointer=pointer
+    )
 
 
 def number_space(architecture: Architecture) -> Ranges:

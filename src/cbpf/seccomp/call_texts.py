@@ -1,19 +1,20 @@
 """Sets of calls and architectures, and the cases of their arguments, as text for people."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from .._named_tuple import NamedTuple
-from .._typing import Final
+from .._typing import Any, Final
 from ..isa.dialects import FetchOrder
 from ..isa.opcodes import WORD_MASK
 from ..isa.word_ranges import Ranges, complement, intersection
 from .architectures import ARCHITECTURES, Architecture, ArchitectureName, architecture
 from .arguments import arguments_of
+from .bit_vectors import WORD_BITS
 from .call_tables import Case, Section, contains
 from .calls import SystemCall
-from .condition_text import conditions_text
+from .condition_rendering import conditions_text
 from .kernel_calls import native_architecture
-from .rules import ALL_WORDS
+from .rules import ALL_WORDS, INSTRUCTION_POINTER
 from .system_calls import call_names
 
 _MAX_DECIMAL: Final = 0xFFFF
@@ -100,7 +101,12 @@ def architectures_text(section: Section, *, is_complete: bool) -> str:
 
 
 def case_texts(
-    cases: Collection[Case], call: str | None, architecture: Architecture | None, *, is_complete: bool
+    cases: Collection[Case],
+    call: str | None,
+    architecture: Architecture | None,
+    *,
+    is_complete: bool,
+    halves: Collection[int] = (),
 ) -> list[str]:
     """Return the cases of the arguments of a call as lines of text.
 
@@ -108,14 +114,18 @@ def case_texts(
         cases: The cases.
         call: The name of the call, if it has one.
         architecture: The architecture, if it is known.
-        is_complete: Whether each call has one of the cases: those with the longest conditions are then "else".
+        is_complete: Whether each call has one of the cases: those with the longest conditions are then "else". If not,
+            each case is shown with a call.
+        halves: The arguments of which the lower half is the whole argument, as `halved_operands` returns them.
 
     Returns:
         The lines, such as "allow if flags & CLONE_NEWUSER = 0" and "else errno(EPERM)".
     """
     lines: dict[str, list[str]] = {}
     for case in cases:
-        lines.setdefault(case.label, []).append(_case_line(case, call, architecture))
+        shows_witness = not is_complete and bool(case.conditions or case.is_computed)
+        condition = conditions_text(case.conditions, call, architecture, halves=halves)
+        lines.setdefault(case.label, []).append(_case_line(case, condition, shows_witness=shows_witness))
     others = max(lines, key=lambda label: sum(map(len, lines[label])))
     if is_complete and len(lines) > 1 and not any(case.is_computed for case in cases):
         del lines[others]
@@ -129,9 +139,8 @@ def _joined(lines: list[str]) -> list[str]:
     return [text] if len(lines) == 2 and len(text) <= _MAX_LENGTH else lines
 
 
-def _case_line(case: Case, call: str | None, architecture: Architecture | None) -> str:
-    condition = conditions_text(case.conditions, call, architecture) if case.conditions else ""
-    example = "" if case.example is None else f", as {call_text(call or 'call', case.example, architecture)}"
+def _case_line(case: Case, condition: str, *, shows_witness: bool) -> str:
+    example = f", such as {witness_text(case.witness)}" if shows_witness and case.witness else ""
     if case.is_computed:  # the result of arithmetic on several words is not a condition on one of them
         return f"{case.label} for some calls{condition and f' with {condition}'}{example}"
     return f"{case.label}{condition and f' if {condition}'}{example}"
@@ -154,10 +163,50 @@ def example_text(call: SystemCall) -> str:
     >>> example_text(SystemCall("socket", (38, 0x80005), architecture="i386"))
     'socket(38, 0x80005, 0) on i386'
     """
-    row = call.architecture
-    name = call.name or f"call {call.number:#x}"
-    place = row.name if row else f"architecture {call.audit_arch:#x}"
-    return f"{call_text(name, call.arguments, row)} on {place}"
+    place = call.architecture.name if call.architecture else f"architecture {call.audit_arch:#x}"
+    return f"{witness_text(call)} on {place}"
+
+
+def witness_text(call: SystemCall) -> str:
+    """Return a call with its arguments, as C code if it has a name.
+
+    >>> witness_text(SystemCall("socket", (38,))), witness_text(SystemCall(9999)), witness_text(SystemCall(9999, (1,)))
+    ('socket(38, 0, 0)', 'number 9999', 'number 9999 with arguments (1)')
+    """
+    if call.name is not None:
+        return call_text(call.name, call.arguments, call.architecture)
+    arguments = call_text("", call.arguments, None)
+    return f"number {_number(call.number)}" + (f" with arguments {arguments}" if any(call.arguments) else "")
+
+
+def call_dict(call: SystemCall) -> dict[str, Any]:
+    """Return a call as values of JSON."""
+    return {
+        "architecture": call.architecture.name if call.architecture else None,
+        "audit_arch": call.audit_arch,
+        "name": call.name,
+        "number": call.number,
+        "arguments": call.arguments,
+        "instruction_pointer": call.instruction_pointer,
+    }
+
+
+def halved_operands(cases: Iterable[Case], architecture: Architecture | None) -> frozenset[int]:
+    """Return the arguments of which cases test the lower half, which is the whole argument on this architecture.
+
+    A filter reads 64 bits of each argument, also where registers have 32. Without an architecture, there are none.
+    """
+    if architecture is None or architecture.register_bits > WORD_BITS:
+        return frozenset()
+    tested: dict[int, set[int]] = {}
+    for case in cases:
+        for condition in case.conditions:
+            tested.setdefault(condition.operand, set()).update(test.mask for test in condition.alternatives)
+    return frozenset(
+        operand
+        for operand, masks in tested.items()
+        if operand < INSTRUCTION_POINTER and WORD_MASK in masks and max(masks) <= WORD_MASK
+    )
 
 
 def _argument(value: int) -> str:

@@ -1,4 +1,4 @@
-"""Conditions as text, in one grammar for input and output: `family < 38 or = 39 or > 40 and flags & CLONE_NEWUSER = 0`.
+"""Conditions from text: `family < 38 or = 39 or > 40 and type & 0xf = SOCK_STREAM`; `condition_rendering` writes them.
 
     conditions  = condition { "and" condition }
     condition   = operand test { "or" [ operand ] test }      (tests of one operand)
@@ -21,18 +21,19 @@ from .._named_tuple import NamedTuple
 from .._suggestions import suggestion
 from .._typing import Final, NoReturn
 from ..errors import FieldError
-from ..isa.word_ranges import Ranges, complement, intersection, union
+from ..isa.word_ranges import Ranges, complement, union
 from .architectures import Architecture, ArchitectureName
 from .architectures import architecture as architecture_named
 from .arguments import arguments_of
-from .constants import Constant, constants, constants_of
+from .constants import constants
 from .rules import ARCHITECTURE, INSTRUCTION_POINTER, NUMBER, OPERAND_MASK, Condition, MaskedRanges
 
-_OTHER_OPERANDS: Final = {INSTRUCTION_POINTER: "instruction_pointer", NUMBER: "number", ARCHITECTURE: "architecture"}
+OTHER_OPERANDS: Final = {INSTRUCTION_POINTER: "instruction_pointer", NUMBER: "number", ARCHITECTURE: "architecture"}
+"""The names of the operands that are not arguments."""
+
 _ARGUMENTS: Final = {f"arg{index}": index for index in range(6)}
-_PLAIN_NAMES: Final = _ARGUMENTS | {name: operand for operand, name in _OTHER_OPERANDS.items()}
+_PLAIN_NAMES: Final = _ARGUMENTS | {name: operand for operand, name in OTHER_OPERANDS.items()}
 _RELATIONS: Final = ("=", "!=", "<", "<=", ">", ">=")
-_MAX_DECIMAL: Final = 4096
 _RANGES: Final[Mapping[str, Callable[[int, int], tuple[int, int]]]] = {
     "<": lambda value, upper: (0, value - 1),
     "<=": lambda value, upper: (0, value),
@@ -46,9 +47,6 @@ class _Token(NamedTuple):
 
     text: str
     column: int
-
-
-# -- text to conditions -----------------------------------------------------------------------------------------------
 
 
 def parse_conditions(
@@ -247,84 +245,3 @@ def _number_of(text: str) -> int | None:
         return int(text, 0) if text[:1].isdigit() else None
     except ValueError:
         return None
-
-
-# -- conditions to text -----------------------------------------------------------------------------------------------
-
-
-def conditions_text(
-    conditions: Sequence[Condition], call: str | None = None, architecture: ArchitectureName | None = None
-) -> str:
-    """Return conditions as text, which `parse_conditions` reads.
-
-    Args:
-        conditions: The conditions.
-        call: The name of the system call, whose arguments and constants have names; None: arg0 to arg5, and numbers.
-        architecture: The architecture of the call, or its name; None for x86-64.
-
-    Returns:
-        The conditions joined by `and`; an empty text if there is none.
-
-    >>> low_or_39 = MaskedRanges(ranges=((0, 37), (39, 39)))
-    >>> conditions_text([Condition(0, (low_or_39,))], "socket")
-    'family < AF_ALG or = AF_NFC'
-    """
-    row = None if architecture is None else architecture_named(architecture)
-    return " and ".join(_condition_text(each, call, row) for each in conditions)
-
-
-def _condition_text(condition: Condition, call: str | None, architecture: Architecture | None) -> str:
-    operand = condition.operand
-    named: Mapping[int, Constant] = {}
-    name = _OTHER_OPERANDS.get(operand, f"arg{operand}")
-    if call is not None and operand < INSTRUCTION_POINTER:
-        names = argument_names(call, architecture)
-        name = names[operand] if operand < len(names) else name
-        named = constants_of(call, operand, architecture)
-    texts: list[str] = []
-    prefix, mask = f"{name} ", OPERAND_MASK
-    for alternative in condition.alternatives:
-        if alternative.mask != mask:
-            mask = alternative.mask
-            prefix = f"{name} " if mask == OPERAND_MASK else f"{prefix}& {_number_text(mask, named)} "
-        first, *others = _relations(alternative, named)
-        texts += [prefix + first, *others]
-        prefix = ""
-    return " or ".join(texts)
-
-
-def _relations(test: MaskedRanges, named: Mapping[int, Constant]) -> Iterator[str]:
-    """Yield the relations, at least one, that represent a set of ranges."""
-    possible = intersection(union(test.ranges), ((0, test.mask),))
-    ranges = tuple((low, high) for low, high in possible if low < high or not low & ~test.mask)
-    others = complement(ranges, test.mask)
-    if len(others) == 1 and ranges and others[0][0] == others[0][1]:
-        (excluded, _) = others[0]
-        is_possible = not excluded & ~test.mask
-        yield f"{'!=' if is_possible else '<='} {_number_text(excluded if is_possible else test.mask, named)}"
-        return
-    if not ranges:
-        yield "< 0"
-    for low, high in ranges:
-        yield _range_text(low, high, test.mask, named)
-
-
-def _range_text(low: int, high: int, upper: int, named: Mapping[int, Constant]) -> str:
-    if low == high:
-        return f"= {_number_text(low, named)}"
-    if low == 0:
-        return f"<= {_number_text(high, named)}" if high >= upper else f"< {_number_text(high + 1, named)}"
-    if high >= upper:
-        return f"> {_number_text(low - 1, named)}"
-    return f"= {_number_text(low, named)}..{_number_text(high, named)}"
-
-
-def _number_text(number: int, named: Mapping[int, Constant]) -> str:
-    """Return a number: the name of a constant, names of flags, or digits."""
-    if number in named:
-        return named[number].name
-    flags = [each for each in named.values() if each.is_flag and each.number.bit_count() == 1]
-    used = [each for each in flags if number & each.number]
-    if used and sum(each.number for each in used) == number:
-        return "|".join(each.name for each in sorted(used, key=lambda each: each.number))
-    return str(number) if number < _MAX_DECIMAL else f"{number:#x}"

@@ -22,16 +22,25 @@ GROUPS: Final = ("looser", "stricter", "other errno", "other number", "computed"
 """The kinds of differences: the new action is less or more restrictive for the kernel, or has other data."""
 
 
+_TITLES: Final = {
+    "other errno": "both deny these calls, with different error numbers",
+    "other number": "both have the same action for these calls, with different numbers",
+    "computed": "an action is computed, and may be one of many",
+}
+
+
 class DifferenceOverview(Record, Readable):
     """The differences between two filters, for people and as data. `str` returns tables.
 
     Args:
         differences: The differences.
         architecture: The architecture whose names the calls of several architectures have, if it is one of them.
+        names: The names of the filters in titles.
     """
 
     differences: tuple[ClassDifference, ...]
     architecture: Architecture
+    names: tuple[str, str] = ("OLD", "NEW")
 
     def groups(self) -> dict[str, tuple[ClassDifference, ...]]:
         """Return the differences of each kind that occurs.
@@ -47,9 +56,9 @@ class DifferenceOverview(Record, Readable):
 
     def __str__(self) -> str:
         parts = []
-        for name, found in self._sections():
+        for name, members, found in self._sections():
             lines = [f"  {line}".rstrip() for line in table(found, is_complete=False)]
-            parts.append("\n".join([name, *lines]))
+            parts.append("\n".join([_title(name, members, *self.names), *lines]))
         return "\n\n".join(parts)
 
     def markdown(self) -> str:
@@ -58,7 +67,10 @@ class DifferenceOverview(Record, Readable):
         Returns:
             The tables, each with a heading, without a final newline.
         """
-        parts = ["\n".join([f"## {name}", "", *markdown(found, is_complete=False)]) for name, found in self._sections()]
+        parts = []
+        for name, members, found in self._sections():
+            title = f"## {_title(name, members, *self.names)}"
+            parts.append("\n".join([title, "", *markdown(found, is_complete=False)]))
         return "\n\n".join(parts)
 
     def as_dict(self) -> dict[str, Any]:
@@ -66,13 +78,29 @@ class DifferenceOverview(Record, Readable):
 
         Returns:
             A dictionary from each kind of difference to a list of sections, as `Overview.as_dict` returns them. The
-            action of a case is "OLD -> NEW", and its "witness" the arguments of a call.
+            action of a case is "OLD -> NEW".
         """
-        return {name: [section_dict(section) for section in found] for name, found in self._sections()}
+        return {name: [section_dict(section) for section in found] for name, _, found in self._sections()}
 
-    def _sections(self) -> Iterator[tuple[str, list[Section]]]:
+    def _sections(self) -> Iterator[tuple[str, tuple[ClassDifference, ...], list[Section]]]:
         for name, members in self.groups().items():
-            yield name, sections(map(_labelled, members), self.architecture)
+            yield name, members, sections(map(_labelled, members), self.architecture)
+
+
+def _title(name: str, members: tuple[ClassDifference, ...], old: str, new: str) -> str:
+    """Return the title of a kind of differences: its name, and the effect of each filter."""
+    if name in _TITLES:
+        return f"{name}: {_TITLES[name]}"
+    more, less = (new, old) if name == "looser" else (old, new)
+    is_one_allowing = [
+        each.old is not None and each.new is not None and each.old.runs != each.new.runs for each in members
+    ]
+    effects = []
+    if any(is_one_allowing):
+        effects.append(f"{more} allows calls that {less} does not")
+    if not all(is_one_allowing):
+        effects.append(f"{less} has stricter actions")
+    return f"{name}: {', or '.join(effects)}"
 
 
 def _group(old: SeccompAction | None, new: SeccompAction | None) -> str:
@@ -84,10 +112,8 @@ def _group(old: SeccompAction | None, new: SeccompAction | None) -> str:
 
 
 def _labelled(each: ClassDifference) -> LabelledCalls:
-    example = each.witness.arguments if each.conditions else None
-    return LabelledCalls(
-        each.architectures, each.numbers, each.conditions, change_text(each), each.is_computed, example
-    )
+    label = change_text(each)
+    return LabelledCalls(each.architectures, each.numbers, each.conditions, label, each.is_computed, each.witness)
 
 
 def difference_overview(
@@ -121,7 +147,7 @@ def difference_overview(
     >>> old = parse("ld [0]\njge #40, 0, 1\nret #0x50001\nret #0x7fff0000")
     >>> new = parse("ld [0]\njge #42, 0, 1\nret #0x50001\nret #0x7fff0000")
     >>> print(difference_overview(old, new, architecture="x86_64"))
-    looser
+    looser: NEW allows calls that OLD does not
       all architectures, with the names of x86_64
         errno(EPERM) -> allow  sendfile, socket
     """
@@ -159,12 +185,12 @@ def implication_overview(
 
     >>> from cbpf import parse
     >>> print(implication_overview(parse("ret #0x7fff0000"), parse("ret #0x50001")))
-    stricter
+    stricter: LEFT allows calls that RIGHT does not
       all architectures
         allow -> errno(EPERM)  all calls
     """
     found = implies(left, right, exact=exact, dialect=dialect, timeout=timeout)
-    return _overview(found, right, dialect, architecture)
+    return _overview(found, right, dialect, architecture).replace(names=("LEFT", "RIGHT"))
 
 
 def _overview(

@@ -91,13 +91,14 @@ def _others(document: PolicyDocument) -> Iterator[Rule]:
     """Yield the rules for architectures that a policy does not list."""
     verdict = parse_action(OTHER_ARCHITECTURES).verdict if document.other is None else document.other
     listed = union((each.audit_arch, each.audit_arch) for each in document.architectures)
-    yield Rule(complement(listed), ALL_WORDS, (), verdict)
+    place = "other-architectures"
+    yield Rule(complement(listed), ALL_WORDS, (), verdict, place)
     of_x86_64 = [
         number_space(each, document.architectures) for each in document.architectures if each.audit_arch == _X86_64
     ]
     numbers = complement(union(bounds for each in of_x86_64 for bounds in each))
     if of_x86_64 and numbers:
-        yield Rule(((_X86_64, _X86_64),), numbers, (), verdict)
+        yield Rule(((_X86_64, _X86_64),), numbers, (), verdict, place)
 
 
 def _rules(entry: RuleEntry, listed: Sequence[Architecture]) -> Iterator[Rule]:
@@ -107,15 +108,19 @@ def _rules(entry: RuleEntry, listed: Sequence[Architecture]) -> Iterator[Rule]:
     check_call_names(f"{entry.place}: calls", names, [each for each in selected if isinstance(each, Architecture)])
     entry = entry._replace(calls=without_groups(entry.calls))
     for each in selected:
+        place = f"{entry.place}: if"
         if isinstance(each, Architecture):
+            place += f": on {each.name}" * (len(selected) > 1)
             numbers = intersection(_numbers(entry.calls, each), number_space(each, listed))
-            yield from _rule(entry, ((each.audit_arch, each.audit_arch),), numbers, each)
+            yield from _rule(place, entry, ((each.audit_arch, each.audit_arch),), numbers, each)
         else:
-            yield from _rule(entry, (each,), _numbers(entry.calls, None), None)
+            yield from _rule(place, entry, (each,), _numbers(entry.calls, None), None)
 
 
-def _rule(entry: RuleEntry, architectures: Ranges, numbers: Ranges, row: Architecture | None) -> Iterator[Rule]:
-    """Yield the rule for an architecture, unless it has none of the calls."""
+def _rule(
+    place: str, entry: RuleEntry, architectures: Ranges, numbers: Ranges, row: Architecture | None
+) -> Iterator[Rule]:
+    """Yield the rule for an architecture, unless it has none of the calls; messages about conditions have the place."""
     if not numbers:
         return
     names = [call for call in entry.calls if isinstance(call, str) and call in _known(row)]
@@ -123,8 +128,8 @@ def _rule(entry: RuleEntry, architectures: Ranges, numbers: Ranges, row: Archite
     try:
         conditions = parse_conditions(entry.condition, () if has_others else names, row)
     except FieldError as error:
-        raise FieldError(f"{entry.place}: if: {error}") from None
-    yield Rule(architectures, numbers, conditions, entry.verdict)
+        raise FieldError(f"{place}: {error}") from None
+    yield Rule(architectures, numbers, conditions, entry.verdict, entry.place)
 
 
 def _numbers(calls: Sequence[Call], row: Architecture | None) -> Ranges:

@@ -9,9 +9,9 @@ from ..isa.dialects import SECCOMP, Dialect
 from .actions import possible_action_text
 from .architectures import Architecture, ArchitectureName
 from .call_tables import Case, LabelledCalls, Row, Section, sections
-from .call_texts import named_calls, names_for
+from .call_texts import call_dict, named_calls, names_for
 from .classes import CallClass, call_classes
-from .condition_text import conditions_text
+from .condition_rendering import conditions_text
 from .filter_functions import Filter, as_filter
 from .rules import Condition
 from .section_text import markdown, table
@@ -59,7 +59,7 @@ class Overview(Record, Readable):
 def labelled(each: CallClass) -> LabelledCalls:
     """Return a class with its action as text."""
     label = possible_action_text(each.action)
-    return LabelledCalls(each.architectures, each.numbers, each.conditions, label, each.is_computed)
+    return LabelledCalls(each.architectures, each.numbers, each.conditions, label, each.is_computed, each.witness)
 
 
 def section_dict(section: Section) -> dict[str, Any]:
@@ -87,7 +87,7 @@ def _case_dict(case: Case) -> dict[str, Any]:
         **_conditions(case.conditions),
         "action": case.label,
         "computed": case.is_computed,
-        **({} if case.example is None else {"witness": case.example}),
+        "witness": None if case.witness is None else call_dict(case.witness),
     }
 
 

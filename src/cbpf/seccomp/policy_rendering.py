@@ -11,7 +11,7 @@ from ..isa.word_ranges import Ranges, complement, intersection, union
 from .actions import action_text
 from .architectures import ARCHITECTURES, Architecture
 from .classes import CallClass, call_classes
-from .condition_text import conditions_text
+from .condition_rendering import conditions_text
 from .filter_functions import Filter
 from .policy_document import EVERY_CALL, wrapped_list
 from .policy_file import number_space

@@ -7,7 +7,7 @@ are compared. Where an architecture has the calls `socketcall` or `ipc`, an entr
 entry for them too, without its comparison of argument 0.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from .._named_tuple import NamedTuple
 from .._suggestions import suggestion
@@ -54,6 +54,15 @@ class _Entry(NamedTuple):
 
     comparisons: tuple[Comparison, ...]
     verdict: int
+    place: str
+
+
+class _Decision(NamedTuple):
+    """The rule that an entry becomes, without its calls."""
+
+    conditions: tuple[Condition, ...]
+    verdict: int
+    place: str
 
 
 def rules_of_profile(resolved: ResolvedProfile, enosys: bool) -> Iterator[Rule]:
@@ -84,13 +93,14 @@ def unknown_names(resolved: ResolvedProfile) -> Iterator[Omission]:
 def _unlisted_architectures(architectures: Sequence[Architecture]) -> Iterator[Rule]:
     """Yield the rules for architectures that a profile does not list, and for one half of the numbers of x86-64."""
     listed = union((each.audit_arch, each.audit_arch) for each in architectures)
-    yield Rule(complement(listed), ALL_WORDS, (), BAD_ARCHITECTURE)
+    place = "architectures"
+    yield Rule(complement(listed), ALL_WORDS, (), BAD_ARCHITECTURE, place)
     names = {each.name for each in architectures}
     x86_64 = ARCHITECTURES["x86_64"].audit_arch
     if "x86_64" in names and "x32" not in names:
-        yield Rule(((x86_64, x86_64),), ((_X32_BIT, _NO_CALL - 1),), (), BAD_ARCHITECTURE)
+        yield Rule(((x86_64, x86_64),), ((_X32_BIT, _NO_CALL - 1),), (), BAD_ARCHITECTURE, place)
     elif "x32" in names and "x86_64" not in names:
-        yield Rule(((x86_64, x86_64),), ((0, _X32_BIT - 1),), (), BAD_ARCHITECTURE)
+        yield Rule(((x86_64, x86_64),), ((0, _X32_BIT - 1),), (), BAD_ARCHITECTURE, place)
 
 
 def _beyond_the_profile(resolved: ResolvedProfile) -> Iterator[Rule]:
@@ -108,7 +118,7 @@ def _beyond_the_profile(resolved: ResolvedProfile) -> Iterator[Rule]:
             beyond = ((last + 1, WORD_MASK),)
         if each.name in ("s390", "s390x"):
             beyond = ((0, 0), *beyond)
-        yield Rule(((each.audit_arch, each.audit_arch),), beyond, (), _ENOSYS)
+        yield Rule(((each.audit_arch, each.audit_arch),), beyond, (), _ENOSYS, "ENOSYS for numbers beyond the profile")
 
 
 def _entries_by_number(architecture: Architecture, rules: Sequence[ProfileRule]) -> Mapping[int, list[_Entry]]:
@@ -119,12 +129,14 @@ def _entries_by_number(architecture: Architecture, rules: Sequence[ProfileRule])
         for comparisons in alternatives(rule.comparisons):
             for name in rule.names:
                 if name in known:
-                    entries.setdefault(known[name], []).append(_Entry(comparisons, rule.verdict))
+                    entries.setdefault(known[name], []).append(_Entry(comparisons, rule.verdict, rule.place))
                 for multiplexer, calls in (("socketcall", SOCKET_CALLS), ("ipc", IPC_CALLS)):
                     if name in calls and multiplexer in known:
                         number = Comparison(0, "EQ", calls[name], OPERAND_MASK)
                         others = tuple(each for each in comparisons if each.argument != 0)
-                        entries.setdefault(known[multiplexer], []).append(_Entry((number, *others), rule.verdict))
+                        entries.setdefault(known[multiplexer], []).append(
+                            _Entry((number, *others), rule.verdict, rule.place)
+                        )
     return entries
 
 
@@ -136,39 +148,42 @@ def alternatives(comparisons: tuple[Comparison, ...]) -> tuple[tuple[Comparison,
 
 def _rules_of(architecture: Architecture, entries: Mapping[int, Sequence[_Entry]]) -> Iterator[Rule]:
     """Yield the rules of an architecture; numbers with the same entries share their rules."""
-    groups: dict[tuple[tuple[tuple[Condition, ...], int], ...], list[int]] = {}
+    groups: dict[tuple[_Decision, ...], list[int]] = {}
     for number, listed in entries.items():
-        decided = tuple(_decided(_conditions(listed, architecture)))
+        decided = tuple(_decided(_decisions(listed, architecture)))
         groups.setdefault(decided, []).append(number)
     for decided, numbers in groups.items():
         ranges = union((number, number) for number in numbers)
-        for conditions, verdict in decided:
-            yield Rule(((architecture.audit_arch, architecture.audit_arch),), ranges, conditions, verdict)
+        for each in decided:
+            yield Rule(((architecture.audit_arch, architecture.audit_arch),), ranges, *each)
 
 
-def _conditions(entries: Sequence[_Entry], architecture: Architecture) -> list[tuple[tuple[Condition, ...], int]]:
+def _decisions(entries: Sequence[_Entry], architecture: Architecture) -> list[_Decision]:
     """Return the conditions and verdicts of entries, in libseccomp's order."""
     ordered = sorted(entries, key=lambda entry: tuple(_position(each) for each in _by_argument(entry)))
     return [
-        (
+        _Decision(
             tuple(
                 condition
                 for each in _by_argument(entry)
                 if (condition := _condition(each, architecture.bits)) is not None
             ),
             entry.verdict,
+            entry.place,
         )
         for entry in ordered
     ]
 
 
-def _decided(entries: Sequence[tuple[tuple[Condition, ...], int]]) -> Iterator[tuple[tuple[Condition, ...], int]]:
-    """Yield the entries that can decide a call: the first one without conditions alone, else each once."""
-    for conditions, verdict in entries:
-        if not conditions:
-            yield conditions, verdict
-            return
-    yield from dict.fromkeys(entries)
+def _decided(decisions: Sequence[_Decision]) -> Iterable[_Decision]:
+    """Return the decisions that calls can have: the first one without conditions alone, else each once."""
+    unconditional = next((each for each in decisions if not each.conditions), None)
+    if unconditional is not None:
+        return [unconditional]
+    distinct: dict[tuple[tuple[Condition, ...], int], _Decision] = {}
+    for each in decisions:
+        distinct.setdefault((each.conditions, each.verdict), each)
+    return distinct.values()
 
 
 def _by_argument(entry: _Entry) -> list[Comparison]:

@@ -6,7 +6,7 @@ list of rules, the first one that matches a call decides it.
 
 from .._record import Record
 from .._typing import Annotated, Final
-from .._validators import Check, Word, within
+from .._validators import Check, Word, text, within
 from ..errors import FieldError
 from ..isa.opcodes import WORD_MASK
 from ..isa.word_ranges import Ranges
@@ -136,6 +136,7 @@ class Rule(Record):
         numbers: The numbers of the calls, as such ranges. Those of x32 include the bit 0x40000000.
         conditions: The conditions on the operands, which must all hold.
         verdict: The value that the filter returns: the action and its data.
+        place: The position in the file from which the rule was read, for messages.
 
     Raises:
         FieldError: Ranges are not ascending and disjoint, a number exceeds 32 bits, or an item of *conditions* is not a
@@ -150,6 +151,7 @@ class Rule(Record):
     numbers: Annotated[Ranges, _check_words]
     conditions: Annotated[tuple[Condition, ...], tuple_of(Condition)]
     verdict: Word
+    place: Annotated[str, text] = ""
 
     def matches(
         self, architecture: int, number: int, arguments: tuple[int, ...] = (), instruction_pointer: int = 0

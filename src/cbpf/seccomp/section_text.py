@@ -1,15 +1,15 @@
 """Sections of calls as aligned tables for terminals, and as tables of Markdown."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from textwrap import TextWrapper
 
 from .._named_tuple import NamedTuple
 from .._typing import Final
 from ..isa.word_ranges import Ranges, complement, intersection, union
 from .call_tables import Row, Section, contains
-from .call_texts import architectures_text, case_texts, named_calls, numbers_text
-from .condition_text import conditions_text
+from .call_texts import architectures_text, case_texts, halved_operands, named_calls, numbers_text
+from .condition_rendering import conditions_text
 from .system_calls import call_names, names_available
 
 _WIDTH: Final = 80
@@ -17,6 +17,8 @@ _OTHERS: Final = "all others"
 _MANY_CALLS: Final = 30
 """The number of calls of a row above which their arguments have no names."""
 _MAX_SUBJECT: Final = 32
+_MANY_NUMBERS: Final = 64
+"""The number of calls without a name that new calls are expected to be among."""
 
 
 class _Wrapper(TextWrapper):
@@ -89,16 +91,30 @@ def _wrapped(line: Line, width: int) -> Iterator[str]:
 
 
 def _merged(found: list[Section], is_complete: bool) -> Iterator[tuple[list[str], Content]]:
-    """Yield the contents of sections, each with the titles of all sections that have it."""
+    """Yield the contents of sections, each with the titles of all sections that have it.
+
+    Tests of the lower halves of arguments stay where a section of an architecture of 64 bits has the same content.
+    """
+    halves = [_halves(section) for section in found]
+    contents = [_content(section, is_complete, [()] * len(section.rows)) for section in found]
+    of_64_bits = {content for content, of_rows in zip(contents, halves, strict=True) if not any(of_rows)}
     titles: dict[Content, list[str]] = {}
-    for section in found:
-        title = architectures_text(section, is_complete=is_complete)
-        titles.setdefault(_content(section, is_complete), []).append(title)
+    for section, exact, of_rows in zip(found, contents, halves, strict=True):
+        is_exact = exact in of_64_bits or not any(of_rows)
+        content = exact if is_exact else _content(section, is_complete, of_rows)
+        titles.setdefault(content, []).append(architectures_text(section, is_complete=is_complete))
     for content, names in titles.items():
         yield names, content
 
 
-def _content(section: Section, is_complete: bool) -> Content:
+def _halves(section: Section) -> list[frozenset[int]]:
+    """Return the arguments of each row of which the lower half is the whole argument."""
+    architecture = section.architecture if section.is_one else None
+    return [halved_operands(row.cases, architecture) for row in section.rows]
+
+
+def _content(section: Section, is_complete: bool, halves: Sequence[Collection[int]]) -> Content:
+    """Return the content of a section; *halves* are the arguments of each row whose lower halves have no mask."""
     by_label: dict[str, list[Ranges]] = {}
     for row in section.rows:
         if row.label is not None:
@@ -107,18 +123,30 @@ def _content(section: Section, is_complete: bool) -> Content:
     new_call = _new_call(section) if is_complete else None
     labels = {label: _label_text(ranges, section, numbers, new_call) for label, ranges in numbers.items()}
     last = sorted(labels, key=lambda label: labels[label].startswith(_OTHERS))
-    note = Line("(not filtered)", (f"{_listed(section.unfiltered, section)}: Linux never filters them",))
     return Content(
         tuple([Line(label, (labels[label],)) for label in last]),
-        tuple(_case_lines(section, new_call, is_complete)),
-        (note,) if section.unfiltered else (),
+        tuple(_case_lines(section, new_call, is_complete, halves)),
+        tuple(_notes(section, halves)),
     )
 
 
+def _notes(section: Section, halves: Sequence[Collection[int]]) -> Iterator[Line]:
+    if section.unfiltered:
+        is_single = sum(high - low + 1 for low, high in section.unfiltered) == 1
+        text = f"{_listed(section.unfiltered, section)}: Linux never filters {'it' if is_single else 'them'}"
+        yield Line("(not filtered)", (text,))
+    if any(halves):
+        yield Line("(32 bits)", ("arguments have 32 bits here: the lower half of the 64 bits that a filter reads",))
+
+
 def _new_call(section: Section) -> int:
-    """Return the first number above all names, as new calls will have; without names, the greatest number."""
+    """Return a number that new calls will have: one of many in a row above all names; without names, the greatest."""
     names = call_names(section.architecture) if section.architecture else {}
-    return max(names.values()) + 1 if names else section.numbers[-1][1]
+    if not names:
+        return section.numbers[-1][1]
+    first = max(names.values()) + 1
+    ranges = [(max(low, first), high) for row in section.rows for low, high in row.numbers if high >= first]
+    return min((low for low, high in ranges if high - low >= _MANY_NUMBERS), default=first)
 
 
 def _label_text(ranges: Ranges, section: Section, numbers: dict[str, Ranges], new_call: int | None) -> str:
@@ -158,13 +186,15 @@ def _listed(ranges: Ranges, section: Section) -> str:
     return ", ".join([*names, numbers_text(unnamed, section.numbers)])
 
 
-def _case_lines(section: Section, new_call: int | None, is_complete: bool) -> list[Line]:
+def _case_lines(
+    section: Section, new_call: int | None, is_complete: bool, halves: Sequence[Collection[int]]
+) -> list[Line]:
     """Return a line for each call whose label depends on its arguments; calls with equal texts share one."""
     subjects: dict[tuple[str, ...], list[str]] = {}
-    for row in section.rows:
+    for row, of_row in zip(section.rows, halves, strict=True):
         if row.label is None:
             for subject, name in _subjects(row, section, new_call):
-                texts = case_texts(row.cases, name, section.architecture, is_complete=is_complete)
+                texts = case_texts(row.cases, name, section.architecture, is_complete=is_complete, halves=of_row)
                 subjects.setdefault(tuple(texts), []).append(subject)
     return sorted(Line(", ".join(names), texts) for texts, names in subjects.items())
 

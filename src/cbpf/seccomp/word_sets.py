@@ -91,11 +91,21 @@ def _parts_at(diagram: DecisionDiagram, numbers: Node, field: Field, end: int) -
     parts = []
     for others, first in diagram.split(numbers, end).items():
         if others != FALSE:
-            tests_of_first, tests_of_others = (describe_set(diagram, part, field) for part in (first, others))
-            if tests_of_first is None or tests_of_others is None:
+            tests = _tests_of_part(diagram, first, others, field)
+            if tests is None:
                 return None
-            parts.append((diagram.both(first, others), tests_of_first + tests_of_others))
+            parts.append((diagram.both(first, others), tests))
     return parts
+
+
+def _tests_of_part(diagram: DecisionDiagram, first: Node, others: Node, field: Field) -> NumberTests | None:
+    """Return the shortest tests of the first bits of a number and of the others: of both together, or of each apart."""
+    apart = [describe_set(diagram, part, field) for part in (first, others)]
+    together = describe_set(diagram, diagram.both(first, others), field)
+    candidates = [] if together is None else [together]
+    if apart[0] is not None and apart[1] is not None:
+        candidates.append(apart[0] + apart[1])
+    return min(candidates, key=_length, default=None)
 
 
 def describe_set(diagram: DecisionDiagram, numbers: Node, field: Field) -> NumberTests | None:

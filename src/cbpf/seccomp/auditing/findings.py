@@ -7,9 +7,9 @@ from ...errors import FieldError
 from ...isa.verdicts import SeccompAction
 from ..actions import action_text
 from ..call_sets import CallSet
-from ..call_texts import example_text
+from ..call_texts import call_dict, example_text
 from ..calls import SystemCall
-from ..condition_text import conditions_text
+from ..condition_rendering import conditions_text
 
 Severity: TypeAlias = Literal["low", "medium", "high"]
 """How much a finding weakens a filter."""
@@ -92,15 +92,7 @@ class AuditFinding(Readable, Record):
 def _call_dict(call: SystemCall | None, action: SeccompAction | None) -> dict[str, Any] | None:
     if call is None or action is None:
         return None
-    return {
-        "architecture": call.architecture.name if call.architecture else None,
-        "audit_arch": call.audit_arch,
-        "name": call.name,
-        "number": call.number,
-        "arguments": call.arguments,
-        "instruction_pointer": call.instruction_pointer,
-        "action": action_text(action),
-    }
+    return {**call_dict(call), "action": action_text(action)}
 
 
 def severity_of(text: str) -> Severity:

@@ -7,6 +7,7 @@ from ..._typing import Final
 from ...isa.program import Program
 from ...isa.verdicts import SeccompAction
 from ..decision_diagram import FALSE, DecisionDiagram, Node
+from ..policies import Policy
 from ..program_diagram import ProgramMeaning
 from ..program_effects import ProgramEffects
 from ..stacks import Stack
@@ -49,19 +50,21 @@ def unreachable_instructions(subject: Subject) -> Iterator[AuditFinding]:
 def unreachable_rules(subject: Subject) -> Iterator[AuditFinding]:
     """Yield the rules of a policy that match no call, or only calls that earlier rules match."""
     earlier = FALSE
-    for number, condition in enumerate(subject.rules, 1):
+    rules = subject.filter.rules if isinstance(subject.filter, Policy) else ()
+    for number, (condition, rule) in enumerate(zip(subject.rules, rules, strict=True), 1):
+        name = f"rule {number}{rule.place and f', {rule.place}'}"
         if condition == FALSE:
             yield subject.finding(
                 f"impossible-rule:{number}",
                 "low",
-                f"no call fulfils the conditions of rule {number}.",
+                f"no call fulfils the conditions of {name}.",
                 "Correct the conditions, or remove the rule.",
             )
         elif subject.diagram.both(condition, subject.diagram.negate(earlier)) == FALSE:
             yield subject.finding(
                 f"unreachable-rule:{number}",
                 "low",
-                f"earlier rules match all calls of rule {number}.",
+                f"earlier rules match all calls of {name}.",
                 "Move the rule before them, or remove it.",
             )
         earlier = subject.diagram.either(earlier, condition)

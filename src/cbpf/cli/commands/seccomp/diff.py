@@ -8,7 +8,7 @@ import cbpf
 
 from ...declarations import argument, option, subcommand
 from ...failures import UsageError
-from ...seccomp_sources import FilterReader, Words, filter_options, report_missing_names, timeout_option
+from ...seccomp_sources import FilterReader, Words, filter_options, names_of, report_missing_names, timeout_option
 from ...streams import echo
 from ...values import FILE
 
@@ -22,9 +22,9 @@ from ...values import FILE
 def command(filters: Words, reader: FilterReader, as_json: bool, as_markdown: bool, timeout: float) -> int:
     """Print every system call for which OLD and NEW have different actions, with its arguments.
 
-    The differences are grouped: looser, if Linux prefers the action of OLD to that of NEW when both filters are
-    installed; stricter, if it prefers that of NEW; other errno; and other number, for the data of other actions. With
-    --pid PID or --trace -- COMMAND, all FILTERs are OLD.
+    The differences are grouped: looser, if NEW has a less strict action, such as allow for errno; stricter, if it has a
+    stricter one; other errno; and other number, for the data of other actions. With --pid PID or --trace -- COMMAND,
+    all FILTERs are OLD.
 
     Exit code: 0 equal for every call, 1 different, 2 error, 3 undecided.
 
@@ -36,7 +36,9 @@ def command(filters: Words, reader: FilterReader, as_json: bool, as_markdown: bo
     if as_json and as_markdown:
         raise UsageError("--json and --markdown are mutually exclusive")
     old, new = reader.two(filters)
-    found = cbpf.seccomp.difference_overview(old.filter, new.filter, architecture=reader.architecture, timeout=timeout)
+    found = cbpf.seccomp.difference_overview(
+        old.filter, new.filter, architecture=reader.architecture, timeout=timeout
+    ).replace(names=names_of(old, new, ("OLD", "NEW")))
     if as_json:
         echo(json.dumps(found.as_dict()))
     elif not found.differences:

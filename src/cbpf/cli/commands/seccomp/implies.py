@@ -7,9 +7,11 @@ import json
 import cbpf
 
 from ...declarations import argument, option, subcommand
-from ...seccomp_sources import FilterReader, Words, filter_options, report_missing_names, timeout_option
+from ...seccomp_sources import FilterReader, Words, filter_options, names_of, report_missing_names, timeout_option
 from ...streams import echo
 from ...values import FILE
+
+_ALIKE = ", and decides all others alike"
 
 
 @subcommand("seccomp implies", "Prove that a filter allows all calls of another.")
@@ -38,11 +40,20 @@ def command(filters: Words, reader: FilterReader, exact: bool, as_json: bool, ti
     found = cbpf.seccomp.implication_overview(
         left.filter, right.filter, exact=exact, architecture=reader.architecture, timeout=timeout
     )
+    names = names_of(left, right, ("LEFT", "RIGHT"))
     if as_json:
         echo(json.dumps(found.as_dict()))
     elif found.differences:
-        echo(found)
+        echo(f"{_refutation(*names, len(found.differences), exact)}\n\n{found.replace(names=names)}")
     else:
-        echo("implied: the right filter allows every system call that the left one allows")
+        echo(f"implied: {names[1]} allows every system call that {names[0]} allows{_ALIKE if exact else ''}")
     report_missing_names()
     return 1 if found.differences else 0
+
+
+def _refutation(left: str, right: str, count: int, exact: bool) -> str:
+    """Return the sentence about an implication that does not hold."""
+    calls = f"{count:,} class{'es' if count > 1 else ''} of calls"
+    if exact:
+        return f"not implied: {left} and {right} decide {calls} differently, without those that only {right} allows"
+    return f"not implied: {left} allows {calls} that {right} does not allow"

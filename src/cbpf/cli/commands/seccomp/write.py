@@ -34,7 +34,11 @@ from ...values import FILE, Choice
     shows_default=True,
     help="Short paths (speed), or few instructions (size).",
 )
-@option("--enosys", is_flag=True, help="Of a profile: ENOSYS for numbers above the highest one that it names.")
+@option(
+    "--enosys",
+    is_flag=True,
+    help="Let calls with numbers above all that a profile names fail with ENOSYS, as runc does.",
+)
 @option("--libseccomp", "by_library", is_flag=True, help="Compile a profile by libseccomp, for comparisons.")
 @target_format_option("raw")
 @target_option
