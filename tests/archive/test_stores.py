@@ -2,7 +2,6 @@
 
 import pickle
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +13,9 @@ from cbpf.archive.locations import join
 from cbpf.archive.pending import WHOLE_SIZE
 from cbpf.archive.stores import Store, store
 
-fsspec = pytest.importorskip("fsspec", reason="archives need fsspec; ./dev test --all installs it")
+pytest.importorskip("fsspec", reason="archives need fsspec; ./dev test --all installs it")
 
 NAMES = ["a.pcap", "b.pcap", "day-1/c.pcap", "day-1/host/d.pcap", "day-2/e.pcap", "day-2/notes.txt", "day-2/.hidden"]
-
-
-@pytest.fixture(params=["memory", "file"])
-def root(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of an empty folder."""
-    if request.param == "file":
-        yield str(tmp_path)
-        return
-    memory = fsspec.filesystem("memory")
-    memory.store.clear()
-    memory.pseudo_dirs[:] = [""]
-    yield "memory://archive"
-    memory.store.clear()
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 """Calls of a store, which are repeated while it does not answer, and whose errors are one line."""
 
 import errno
-import time
 from collections.abc import Callable
+from time import monotonic, sleep
 
 from .._typing import Final, TypeVar
 from ..errors import ArchiveError, CbpfError
@@ -35,13 +35,13 @@ class ObjectReplaced(ArchiveError):
     """An object has been replaced since it was listed."""
 
 
-def attempt(place: str, action: Callable[[], _Result], *, patience: float = STORE_PATIENCE) -> _Result:
+def attempt(place: str, action: Callable[[], _Result], *, patience: float | None = None) -> _Result:
     """Return the result of a call of a store; repeat it while the store does not answer.
 
     Args:
         place: The path of the object or the store, for messages.
         action: The call; it can be repeated.
-        patience: The seconds after which the call is not repeated any more.
+        patience: The seconds after which the call is not repeated any more; None: STORE_PATIENCE, and 0 for a path.
 
     Returns:
         The result of the call.
@@ -49,16 +49,18 @@ def attempt(place: str, action: Callable[[], _Result], *, patience: float = STOR
     Raises:
         ArchiveError: The store answers with an error, or does not answer. `__cause__` is the exception of the driver.
     """
-    end, pause = time.monotonic() + patience, _FIRST_PAUSE
+    if patience is None:
+        patience = STORE_PATIENCE if "://" in place else 0
+    end, pause = monotonic() + patience, _FIRST_PAUSE
     while True:
         try:
             return action()
         except CbpfError:
             raise
         except Exception as error:
-            if not is_transient(error) or time.monotonic() + pause > end:
+            if not is_transient(error) or monotonic() + pause > end:
                 raise ArchiveError(f"{place}: {_fact(error)}") from error
-        time.sleep(pause)
+        sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)
 
 

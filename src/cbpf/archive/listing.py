@@ -11,7 +11,8 @@ from .locations import Location
 
 _MAGIC: Final = re.compile(r"[*?\[]")
 _ETAGS: Final = ("ETag", "etag", "md5Hash", "content_md5", "checksum")
-_CHANGES: Final = ("LastModified", "last_modified", "updated", "modified", "created", "mtime", "ino", "size")
+_TIMES: Final = ("mtime", "LastModified", "last_modified", "updated", "modified", "created")
+_ENDS: Final = ((), ("**",))  # the rest of a pattern after a file that matches
 
 
 class Object(NamedTuple):
@@ -38,12 +39,47 @@ def object_of(location: Location, entry: Mapping[str, Any]) -> Object:
     """Return the object that a driver describes."""
     etag = next((str(entry[key]).strip('"') for key in _ETAGS if entry.get(key)), "")
     if not etag:
-        etag = "-".join(str(entry[key]) for key in _CHANGES if entry.get(key) is not None)
+        time = next((entry[key] for key in _TIMES if entry.get(key) is not None), "")
+        etag = "-".join(str(part) for part in (time, entry.get("ino"), entry.get("size")) if part is not None)
     return Object(location.path_of(entry["name"]), entry.get("size") or 0, etag)
 
 
-def matching_objects(location: Location) -> Iterator[Object]:
-    """Yield the objects that a place names: a pattern, a folder, an object, or the beginning of names.
+class Scope(NamedTuple):
+    """The objects that a place names: those below a folder whose relative paths match one of the patterns.
+
+    Args:
+        location: The place.
+        folder: The name of the folder, as the driver expects it.
+        patterns: Patterns with an item for each part of a path.
+        entry: The driver's description of the object, if the place is one.
+        is_certain: Whether the folder is known to exist.
+    """
+
+    location: Location
+    folder: str
+    patterns: tuple[tuple[str, ...], ...]
+    entry: Mapping[str, Any] | None = None
+    is_certain: bool = False
+
+    def objects(self) -> Iterator[Object]:
+        """Yield the objects; each folder is listed once, when its objects are requested."""
+        if self.entry is None:
+            return _matches(self.location, self.folder, self.patterns, is_required=not self.is_certain)
+        return iter([object_of(self.location, self.entry)])
+
+    def contains(self, path: str) -> bool:
+        """Return whether an object with a path would be one of them."""
+        begin = self.location.path_of(self.folder).rstrip("/") + "/"
+        if not path.startswith(begin):
+            return False
+        patterns: Sequence[tuple[str, ...]] = self.patterns
+        for part in path.removeprefix(begin).split("/"):
+            patterns = [rest for pattern in patterns if pattern for rest in _remaining(part, pattern)]
+        return any(rest in _ENDS for rest in patterns)
+
+
+def scope_of(location: Location) -> Scope:
+    """Return the objects that a place names: a pattern, a folder, an object, or the beginning of names.
 
     Names that begin with a period are left out, unless the pattern has the period. Within a folder, objects are in the
     order of their names. "**" matches any number of folders.
@@ -51,16 +87,14 @@ def matching_objects(location: Location) -> Iterator[Object]:
     parts = location.name.split("/")
     fixed = next((index for index, part in enumerate(parts) if has_pattern(part)), len(parts))
     if fixed < len(parts):
-        yield from _matches(location, "/".join(parts[:fixed]), [parts[fixed:]], is_first=True)
-        return
+        return Scope(location, "/".join(parts[:fixed]), (tuple(parts[fixed:]),))
+    *folder, last = parts
     entry = entry_of(location)
     if entry is None:
-        *folder, begin = parts
-        yield from _matches(location, "/".join(folder), [[f"{begin}*"], [f"{begin}*", "**"]], is_first=True)
-    elif entry["type"] == "directory":
-        yield from _matches(location, location.name, [["**"]])
-    else:
-        yield object_of(location, entry)
+        return Scope(location, "/".join(folder), ((f"{last}*",), (f"{last}*", "**")))
+    if entry["type"] == "directory":
+        return Scope(location, location.name, (("**",),), is_certain=True)
+    return Scope(location, "/".join(folder), ((last,),), entry)
 
 
 def entry_of(location: Location) -> Mapping[str, Any] | None:
@@ -108,23 +142,20 @@ def _last(entry: Mapping[str, Any]) -> str:
 
 
 def _matches(
-    location: Location, folder: str, patterns: Sequence[list[str]], *, is_first: bool = False
+    location: Location, folder: str, patterns: Sequence[tuple[str, ...]], *, is_required: bool = False
 ) -> Iterator[Object]:
-    """Yield the objects below a folder whose relative paths match one of the patterns.
-
-    A pattern has an item for each part of a path.
-    """
-    for entry in folder_entries(location, folder, is_required=is_first):
+    """Yield the objects below a folder whose relative paths match one of the patterns."""
+    for entry in folder_entries(location, folder, is_required=is_required):
         remaining = [rest for pattern in patterns for rest in _remaining(_last(entry), pattern)]
         if entry["type"] == "directory" and any(remaining):
             yield from _matches(location, _name(entry).rstrip("/"), [rest for rest in remaining if rest])
-        elif entry["type"] == "file" and any(rest in ([], ["**"]) for rest in remaining):
+        elif entry["type"] == "file" and any(rest in _ENDS for rest in remaining):
             yield _sized(location, entry)
 
 
-def _remaining(name: str, pattern: list[str]) -> Iterator[list[str]]:
+def _remaining(name: str, pattern: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     """Yield the rest of a pattern after a part of a path that it matches; "**" has several continuations."""
-    head, *rest = pattern
+    head, rest = pattern[0], pattern[1:]
     if name.startswith(".") and not head.startswith("."):
         return
     if head == "**":

@@ -16,7 +16,7 @@ from .._record import Record
 from .._typing import TYPE_CHECKING, Any, BinaryIO, Final
 from ..errors import ArchiveError, FieldError
 from .attempts import ObjectReplaced, attempt
-from .listing import Object, entry_of, folder_entries, has_pattern, matching_objects, object_of
+from .listing import Object, Scope, entry_of, folder_entries, has_pattern, object_of, scope_of
 from .locations import Location, locate
 from .pending import PendingObject, pending_file, write_whole
 
@@ -60,14 +60,18 @@ class Store(Record):
         Raises:
             ArchiveError: A source names no object, or the store does not permit to list it.
         """
-        sources = self._lines(source[1:]) if source.startswith("@") else iter([source])
-        for item in sources:
+        for scope in self.scopes(source):
             is_empty = True
-            for listed in matching_objects(self.locate(item)):
+            for listed in scope.objects():
                 is_empty = False
                 yield listed
             if is_empty:
-                raise ArchiveError(f"{item}: {_absence(item)}")
+                raise ArchiveError(f"{scope.location.path}: {_absence(scope.location.path)}")
+
+    def scopes(self, source: str) -> Iterator[Scope]:
+        """Yield the sets of objects that a source names, as for `list`: one, or one for each line of a list."""
+        for item in self._lines(source[1:]) if source.startswith("@") else [source]:
+            yield scope_of(self.locate(item))
 
     def _lines(self, path: str) -> Iterator[str]:
         """Yield the sources that a text lists; empty lines and lines that begin with "#" are left out."""
@@ -88,12 +92,17 @@ class Store(Record):
         """Return whether there is an object or a folder."""
         return entry_of(self.locate(path)) is not None
 
-    def names(self, folder: str) -> Iterator[str]:
-        """Yield the paths of the objects directly in a folder; none if it does not exist."""
+    def objects_in(self, folder: str) -> Iterator[Object]:
+        """Yield the objects directly in a folder in the order of their names; none if it does not exist."""
         location = self.locate(folder)
         for entry in folder_entries(location, location.name):
             if entry["type"] == "file":
-                yield location.path_of(entry["name"])
+                yield object_of(location, entry)
+
+    def names(self, folder: str) -> Iterator[str]:
+        """Yield the paths of the objects directly in a folder; none if it does not exist."""
+        for listed in self.objects_in(folder):
+            yield listed.path
 
     def read(self, path: str) -> bytes:
         """Return the bytes of an object."""
@@ -140,6 +149,7 @@ class Store(Record):
         """
         location = self.locate(listed.path)
         if location.is_local:
+            attempt(location.path, lambda: os.close(os.open(location.name, os.O_RDONLY | os.O_CLOEXEC)), patience=0)
             yield location.name
         elif 0 < listed.size <= MAX_WHOLE_SIZE:
             stream = io.BytesIO(self.read(listed.path))

@@ -263,8 +263,11 @@ class CaptureReader(Iterator["Packet"]):
             for columns in results:
                 yield from columns.pieces()
 
-    def columns(self) -> "Generator[PacketColumns, None, None]":
+    def columns(self, *, is_native: bool | None = None) -> "Generator[PacketColumns, None, None]":
         """Yield the remaining packets as columns, each valid until the next is requested.
+
+        Args:
+            is_native: Whether machine code reads the capture; by default if it is worth its start.
 
         Yields:
             The packets of some consecutive records.
@@ -272,7 +275,7 @@ class CaptureReader(Iterator["Packet"]):
         Raises:
             DamagedCapture: After the last complete packet, if the capture is truncated or corrupt.
         """
-        return self._columns("packets")
+        return self._columns("packets", is_native=is_native)
 
     def inputs(self, *, is_native: bool | None = None) -> "Generator[PacketColumns, None, None]":
         """Yield the remaining packets as columns for filters, each valid until the next is requested.

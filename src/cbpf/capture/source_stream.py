@@ -7,7 +7,7 @@ import sys
 
 from .._stdlib import suppress
 from .._typing import TYPE_CHECKING, Any, BinaryIO, Callable, Final, TypeAlias, TypeVar
-from ..errors import CaptureError, DamagedCapture, FieldError
+from ..errors import CaptureError, CbpfError, DamagedCapture, FieldError
 
 Source: TypeAlias = str | os.PathLike[str] | BinaryIO
 """A capture to read: a path, "-" for standard input, or a binary file object."""
@@ -91,7 +91,7 @@ class SourceStream:
         self.before_read()
         try:
             result = read(argument)
-        except CaptureError:  # of a live capture
+        except CbpfError:  # of a live capture, or of a store
             raise
         except EOFError as error:
             raise DamagedCapture(f"{self.name}: {error}") from None

@@ -121,7 +121,7 @@ class _Counter:
         names = [interface.link_type.name if self._by_link_type else None for interface in reader.container.interfaces]
         groups = list(map(names.index, names))
         for number, columns in enumerate(results):
-            for interval, group, *counts in _sums(columns, groups, self._interval_ns or _NO_INTERVAL):
+            for interval, group, *counts in interval_sums(columns, groups, self._interval_ns or _NO_INTERVAL):
                 key = (None if self._interval_ns is None else interval, names[group])
                 if key not in self.totals:
                     self._begin_group(key)
@@ -150,8 +150,12 @@ def _order(group: _Group) -> tuple[bool, int, str]:
     return interval is None, interval or 0, link_type or ""
 
 
-def _sums(columns: PacketColumns, groups: Sequence[int], interval_ns: int) -> Iterator[tuple[Any, ...]]:
-    """Yield (interval, group, packets, captured bytes, wire bytes) for some of the packets of columns after others."""
+def interval_sums(columns: PacketColumns, groups: Sequence[int], interval_ns: int) -> Iterator[tuple[Any, ...]]:
+    """Yield (interval, group, packets, captured bytes, wire bytes) for some of the packets of columns after others.
+
+    Interval n begins n times *interval_ns* after 1970; it is None for packets without a time. *groups* has a number for
+    each interface.
+    """
     if isinstance(columns.starts, memoryview):
         from ..capture.native.interval_sums import sum_intervals
 

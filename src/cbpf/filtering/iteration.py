@@ -63,10 +63,13 @@ class _SelectingReader(CaptureReader):
         """Return the columns of `columns`, which are read as the selection demands."""
         return self.columns()
 
-    def columns(self) -> Generator[PacketColumns, None, None]:
-        """Yield the selected ones of the remaining packets as columns, each valid until the next is requested."""
+    def columns(self, *, is_native: bool | None = None) -> Generator[PacketColumns, None, None]:
+        """Yield the selected ones of the remaining packets as columns, each valid until the next is requested.
+
+        They are read as the selection demands.
+        """
         selection = self._selection
-        bounds, is_native = selection.bounds(self), selection.is_native
+        bounds, is_native = selection.bounds(self), selection.is_native  # that of the filter
         with closing(
             selected_columns(self, [selection.filter], bounds, selection.sample, is_native=is_native, stops_early=True)
         ) as results:
