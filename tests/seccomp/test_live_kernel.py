@@ -12,9 +12,10 @@ from random import Random
 import pytest
 
 import cbpf
-from cbpf.seccomp import Policy, Stack, SystemCall, kernel_decisions, read_policy, read_profile
+from cbpf.seccomp import Policy, Stack, SystemCall, kernel_calls, kernel_decisions, read_policy, read_profile
 from cbpf.seccomp.call_maker import CallMaker
 from support import random_seccomp
+from support.forked import in_child
 from support.judges import kernel
 from support.large_seccomp_filters import linear_filter, profile
 from support.live_decisions import KINDS, decision_of, disagreement, kinds
@@ -128,6 +129,29 @@ def test_no_filter_sees_uprobe() -> None:
     """The call fails, since this is not a probe, but not as the filter demands."""
     outcome = CallMaker().run([constant(0x50000 | errno.EXDEV)], [SystemCall(336), SystemCall(337)])
     assert outcome.results == [-errno.ENXIO, -errno.EXDEV]
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (errno.ENOSYS, "seccomp: this kernel has no seccomp filters; it needs CONFIG_SECCOMP_FILTER"),
+        (errno.EINVAL, "seccomp: the kernel rejects the program, which satisfies all rules of Linux 6.18; this kernel"),
+        (errno.ENOMEM, "seccomp: the filters of a thread may have 32,768 instructions together"),
+    ],
+)
+def test_kernels_that_run_no_filters(error: int, message: str) -> None:
+    """A filter lets the installation of others fail as those kernels do."""
+    option = f"ld [16]\njeq #{kernel_calls.PR_SET_SECCOMP}, 0, 1\nret #{0x50000 | error}"
+
+    def child() -> str:
+        cbpf.seccomp.install(cbpf.parse(f"ld [0]\njeq #157, 0, 3\n{option}\nret #0x7fff0000"))
+        try:
+            kernel_decisions(Stack([constant(0)]), [UNDEFINED])
+        except cbpf.SeccompError as caught:
+            return f"{caught.errno} {caught}"
+        return ""
+
+    assert in_child(child).startswith(f"{error} {message}")
 
 
 def test_a_computed_verdict_is_read_whole() -> None:

@@ -140,7 +140,7 @@ def test_the_program_decides_as_the_policy() -> None:
             HEAD + '[groups]\nfiles = ["read"]\n' + rule('["@file"]'),
             "p.toml: rule 1 (line 5): calls[0]: unknown group '@file'; did you mean '@files'?",
         ),
-        (HEAD + "[groups]\na = [[]]", "p.toml: groups.a[0]: [] is not a number (0..4294967295)"),
+        (HEAD + "[groups]\na = [[]]", "p.toml: groups.a[0]: [] is not an integer (0..4294967295)"),
         (HEAD + '[groups]\na = ["@a"]\n' + rule('["@a"]'), "p.toml: groups.a[0]: group '@a' contains itself"),
         (HEAD + '[[rule]]\naction = "allow"', "p.toml: rule 1 (line 3): calls: missing; a rule has a list of calls"),
         (HEAD + '[[rule]]\ncalls = "*"', "p.toml: rule 1 (line 3): action: missing; a text is required"),

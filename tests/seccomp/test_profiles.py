@@ -207,7 +207,7 @@ def test_enosys_for_the_number_0_of_s390x() -> None:
             "p.json: line 1, column 2: Expecting property name enclosed in double quotes; a profile is a JSON object",
         ),
         ("[]", "p.json: profile: [] is not a table of keys and values"),
-        ('{"defaultAction": 1.5}', "p.json: 1.5 is not an integer; a profile is a JSON object"),
+        ('{"defaultAction": 1.5}', "p.json: defaultAction: 1.5; a text is required"),
         ("{}", "p.json: defaultAction: missing; a profile has one of SCMP_ACT_KILL, "),
         (profile(defaultAction="SCMP_ACT_ALOW"), "defaultAction: 'SCMP_ACT_ALOW' is not an action; did you mean "),
         (profile(entry("read", action="X")), "syscalls[0].action: 'X' is not an action; known are SCMP_ACT_KILL"),
@@ -228,7 +228,7 @@ def test_enosys_for_the_number_0_of_s390x() -> None:
         (profile(entry("read", args=[{"indx": 0}])), "syscalls[0].args[0]: unknown key 'indx'; did you mean 'index'?"),
         (
             profile(architectures=["SCMP_ARCH_X86_46"]),
-            "architectures[0]: unknown architecture 'SCMP_ARCH_X86_46'; did you mean ",
+            "architectures[0]: unknown architecture 'SCMP_ARCH_X86_46'; did you mean 'SCMP_ARCH_X86_64'?",
         ),
         (
             profile(architectures=NATIVE, archMap=[{"architecture": NATIVE[0]}]),
@@ -239,7 +239,15 @@ def test_enosys_for_the_number_0_of_s390x() -> None:
             "architectures: s390x is big-endian, x86_64 is little-endian; a filter has one byte order",
         ),
         (profile(entry("read", errnoRet=5000)), "syscalls[0].errnoRet: 5000 is out of range (0..4095)"),
-        (profile(entry("read", errno="EPREM")), "syscalls[0].errno: 'EPREM' is not the name of an error"),
+        (
+            profile(entry("read", errno="EPREM")),
+            "syscalls[0].errno: 'EPREM' is not the name of an error; did ",
+        ),
+        (
+            profile(entry("read", args=[compare(0, "EQ", 1.5)])),  # type: ignore[arg-type]
+            f"syscalls[0].args[0].value: 1.5 is not an integer (0..{2**64 - 1})",
+        ),
+        ('{"defaultAction": "SCMP', "line 1, column 19: Unterminated string; a profile is a JSON object"),
         (
             profile(entry("read", includes={"minKernel": "new"})),
             "syscalls[0].includes.minKernel: 'new' is not a kernel version; it begins with two numbers, as in '4.8'",

@@ -22,6 +22,7 @@ Words: TypeAlias = tuple[tuple[str, ...], tuple[str, ...]]
 
 
 _SHOWN_NAMES: Final = 6
+_MAX_PID: Final = 4_194_304  # PID_MAX_LIMIT of linux/threads.h
 
 timeout_option: Final = new_timeout_option(10, "Time limit of the solver, which only arithmetic of a filter needs.")
 
@@ -176,7 +177,7 @@ def filter_options(command: Function) -> Function:
     """Add the options of `file_options`, --pid and --trace, for the parameter *reader*: a `FilterReader`."""
     of_process = option(
         "--pid",
-        kind=Integer(1),
+        kind=Integer(1, _MAX_PID),
         metavar="PID",
         help="Read all filters of a process or thread; needs CAP_SYS_ADMIN.",
     )

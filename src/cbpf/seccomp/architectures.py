@@ -100,6 +100,9 @@ _BY_ANY_NAME: Final = {
     **ARCHITECTURES,
 }
 
+_OCI_PREFIX: Final = "SCMP_ARCH_"
+_OCI_NAMES: Final = tuple(row.oci for row in _TABLE)
+
 
 def architecture(name: ArchitectureName) -> Architecture:
     """Return an architecture by its name.
@@ -123,7 +126,9 @@ def architecture(name: ArchitectureName) -> Architecture:
         raise FieldError(f"architecture: {name!r} is not a name")
     if row := _BY_ANY_NAME.get(name.lower()):
         return row
-    hint = suggestion(name.lower(), _BY_ANY_NAME) or f"; known are {', '.join(ARCHITECTURES)}"
+    is_oci = name.upper().startswith(_OCI_PREFIX)
+    near = suggestion(name.upper(), _OCI_NAMES) if is_oci else suggestion(name.lower(), _BY_ANY_NAME)
+    hint = near or f"; known are {', '.join(ARCHITECTURES)}"
     raise FieldError(f"architecture: unknown architecture {name!r}{hint}")
 
 

@@ -9,7 +9,7 @@ from .._text import Readable, counted
 from .._typing import TYPE_CHECKING, Final
 from ..errors import FieldError, MissingLibrary
 from ..isa.dialects import SECCOMP, Dialect, FetchOrder
-from ..isa.opcodes import OPCODE_BY_CODE, Action
+from ..isa.opcodes import OPCODE_BY_CODE, WORD_MASK, Action
 from ..vm import VM
 from .actions import action_text
 from .architectures import ARCHITECTURES, Architecture, ArchitectureName
@@ -106,6 +106,8 @@ def _numbers(call: str | int, byte_order: FetchOrder) -> dict[Architecture, int]
     """Return the number of a call on each architecture of a byte order that has it."""
     rows = [row for row in ARCHITECTURES.values() if row.byte_order == byte_order]
     if isinstance(call, int):
+        if not 0 <= call <= WORD_MASK:
+            raise FieldError(f"call: {call} is out of range (0..{WORD_MASK})")
         return {row: call for row in rows if contains(number_space(row), call)}
     if not names_available():
         raise MissingLibrary(NAMES_REMEDY)

@@ -12,7 +12,7 @@ _Item = TypeVar("_Item")
 def number_of(path: str, value: object, upper: int) -> int:
     """Return the value if it is an integer from 0 to *upper*."""
     if type(value) is not int:
-        raise FieldError(f"{path}: {shortened(value)} is not a number (0..{upper})")
+        raise FieldError(f"{path}: {shortened(value)} is not an integer (0..{upper})")
     if not 0 <= value <= upper:
         raise FieldError(f"{path}: {value} is out of range (0..{upper})")
     return value

@@ -20,7 +20,7 @@ from .policies import Policy
 if TYPE_CHECKING:
     from .profile_layers import Omission
 
-_PROFILE: Final = re.compile(rb'\s*\{.*"defaultAction"', re.DOTALL)
+_PROFILE: Final = re.compile(rb'\s*\{.*"(?:defaultAction|syscalls|archMap)"\s*:', re.DOTALL)
 _POLICY: Final = re.compile(rb"^[ \t]*(?:default[ \t]*=|\[\[[ \t]*rule[ \t]*\]\])", re.MULTILINE)
 _ARCHITECTURE_OFFSET: Final = 4
 _BY_WORD: Final = {row.audit_arch: row for row in ARCHITECTURES.values()}
@@ -82,19 +82,23 @@ def read_filter(
         from .profiles import read_profile
 
         held = DEFAULT_CAPABILITIES if capabilities is None else capabilities
-        text = decode_text(data, PolicyError)
+        text = _decoded(data, source)
         profile = read_profile(text, architecture=row, capabilities=held, kernel_version=kernel_version, source=source)
         return FilterFile(profile.policy, profile.policy.dialect, profile.omissions)
     if b"\0" not in data and _POLICY.search(data):
         from .policy_file import read_policy
 
-        policy = read_policy(decode_text(data, PolicyError), folder=folder, source=source)
+        policy = read_policy(_decoded(data, source), folder=folder, source=source)
         return FilterFile(policy, policy.dialect)
     is_swapped = has_other_byte_order(data)
     program = parse(data, format="raw-swapped" if is_swapped else "auto")
     row = row or first_architecture(program)
     byte_order = row.byte_order if row else OTHER_BYTE_ORDER if is_swapped else sys.byteorder
     return FilterFile(program, SECCOMP.replace(byte_order=byte_order))
+
+
+def _decoded(data: bytes, source: str) -> str:
+    return decode_text(data, lambda message: PolicyError(": ".join(filter(None, [source, message]))))
 
 
 def first_architecture(program: Program) -> Architecture | None:

@@ -21,7 +21,7 @@ from .kernel_calls import (
     set_no_new_privileges,
 )
 
-_RULES: Final[Mapping[int, str]] = {
+INSTALLATION_RULES: Final[Mapping[int, str]] = {
     errno.EACCES: "the kernel permits no filter; it needs no_new_privileges=True, or CAP_SYS_ADMIN",
     errno.ENOMEM: "the filters of a thread may have 32,768 instructions together, each with 4 more, as the kernel"
     " translates them; or the kernel has no memory",
@@ -98,18 +98,15 @@ def execute(
         VerificationError: The dialect `SECCOMP` rejects a program; nothing was installed.
         SeccompError: The kernel rejects a filter, or the filters deny `execve`.
         FileNotFoundError: The command does not exist; nothing was installed.
+        PermissionError: It is not an executable file; nothing was installed.
         FieldError: An argument is invalid.
     """
-    import shutil
-
     values = [Program(program) for program in programs]
     for value in values:
         verify(value, dialect=SECCOMP)
     if isinstance(command, str) or not command:
         raise FieldError(f"execute.command: {command!r} is not a list of a command and its arguments")
-    path = shutil.which(command[0])
-    if path is None:
-        raise FileNotFoundError(errno.ENOENT, "no such command", command[0])
+    path = command_path(command[0])
     with default_signals():
         for value in values:
             install(value, log=log, no_new_privileges=no_new_privileges)
@@ -118,6 +115,18 @@ def execute(
         except OSError as error:
             fact = f"{path} cannot be executed under the filters: {error.strerror}"
             raise SeccompError(error.errno, f"seccomp: {fact}; they must allow execve") from None
+
+
+def command_path(name: str) -> str:
+    """Return the path of a command, which is looked for in PATH; raise an error if it cannot be executed."""
+    import shutil
+
+    path = shutil.which(name)
+    if path is None and os.path.dirname(name) and os.path.exists(name):
+        raise PermissionError(errno.EACCES, "it is not executable", name)
+    if path is None:
+        raise FileNotFoundError(errno.ENOENT, "no such command", name)
+    return path
 
 
 @contextmanager
@@ -149,7 +158,7 @@ def _set_no_new_privileges() -> None:
 def _explained(error: OSError) -> SeccompError:
     """Return the error of an installation in words."""
     number = error.errno or 0
-    rule = _RULES.get(number, error.strerror)
+    rule = INSTALLATION_RULES.get(number, error.strerror)
     if number == errno.EACCES and has_no_new_privileges():
         rule = "the kernel permits no filter, although no_new_privs is set; a security module may forbid it"
     return SeccompError(number, f"seccomp: {rule}")

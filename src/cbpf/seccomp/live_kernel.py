@@ -34,6 +34,7 @@ from .actions import ACTION_WORDS, MAX_ERRNO
 from .architectures import ARCHITECTURES
 from .call_maker import GATE_LENGTH, CallMaker, Outcome
 from .calls import SystemCall
+from .installing import INSTALLATION_RULES
 from .stacks import Decision, Stack
 
 _ERRNO: Final = ACTION_WORDS["errno"].value
@@ -130,8 +131,9 @@ def _results(programs: Sequence[Program], calls: Sequence[SystemCall]) -> Iterat
 def _check_killed(outcome: Outcome, call: SystemCall) -> None:
     """Raise an error unless the filters have ended a process at a call."""
     if outcome.error:
-        fact = f"the kernel rejects the filters: {os.strerror(outcome.error)}"
-        raise SeccompError(outcome.error, f"seccomp: {fact}; their changed copies need room in its limits")
+        rule = INSTALLATION_RULES.get(outcome.error, os.strerror(outcome.error))
+        hint = "; this check adds instructions to them" if outcome.error == errno.ENOMEM else ""
+        raise SeccompError(outcome.error, f"seccomp: {rule}{hint}")
     if not os.WIFSIGNALED(outcome.status) or os.WTERMSIG(outcome.status) != signal.SIGSYS:
         raise SeccompError(errno.ENOTSUP, f"seccomp: this machine cannot make the call {call!r}")
 

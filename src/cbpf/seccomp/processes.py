@@ -41,7 +41,10 @@ def process_filters(process: int) -> tuple[Program, ...]:
     cbpf.errors.SeccompError: process 1073741823: it does not exist
     """
     thread = within(1, _MAX_THREAD, "the number of a process")("process_filters.process", process)
-    mode = _status(thread).get("Seccomp", "")
+    mode = _status(thread).get("Seccomp")
+    if mode is None:
+        reason = "this kernel has no seccomp filters; it needs CONFIG_SECCOMP_FILTER"
+        raise SeccompError(errno.ENOSYS, f"process {thread}: {reason}")
     if (fact := _MODES.get(mode)) is not None:
         others = [each for each in _threads(thread) if _mode(each) == _FILTER_MODE]
         hint = f", but its thread {others[0]} has; read the filters of that number" if others else ""

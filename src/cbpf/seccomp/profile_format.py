@@ -7,6 +7,7 @@ of `syscalls` the conditions `includes` and `excludes`, which are resolved befor
 
 import json
 from collections.abc import Mapping
+from errno import errorcode
 from types import MappingProxyType
 
 from .._named_tuple import NamedTuple
@@ -120,10 +121,11 @@ def parse_profile(text: str, source: str = "") -> Profile:
     '0x50001'
     """
     try:
-        document = json.loads(text, parse_float=_no_float)
+        document = json.loads(text)
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
-        raise PolicyError(_message(source, f"{place}: {error.msg}; a profile is a JSON object")) from None
+        fact = error.msg.removesuffix(" starting at")
+        raise PolicyError(_message(source, f"{place}: {fact}; a profile is a JSON object")) from None
     except (RecursionError, ValueError) as error:
         raise PolicyError(_message(source, f"{error}; a profile is a JSON object")) from None
     try:
@@ -134,10 +136,6 @@ def parse_profile(text: str, source: str = "") -> Profile:
 
 def _message(source: str, text: str) -> str:
     return ": ".join(filter(None, [source, text]))
-
-
-def _no_float(digits: str) -> int:
-    raise ValueError(f"{digits} is not an integer")
 
 
 # -- the parts of a profile -------------------------------------------------------------------------------------------
@@ -246,7 +244,8 @@ def _errno(path: str, entry: Mapping[str, Any], number_key: str, name_key: str) 
     if name:
         known = errno_number(text_of(f"{path}.{name_key}", name))
         if known is None:
-            raise FieldError(f"{path}.{name_key}: {name!r} is not the name of an error, such as EPERM")
+            nearest = suggestion(str(name).upper(), errorcode.values()) or ", such as EPERM"
+            raise FieldError(f"{path}.{name_key}: {name!r} is not the name of an error{nearest}")
         return known
     number = entry.get(number_key)
     return None if number is None else number_of(f"{path}.{number_key}", number, MAX_ERRNO)

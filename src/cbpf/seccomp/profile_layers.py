@@ -86,12 +86,21 @@ def resolve(profile: Profile, container: Circumstances) -> tuple[list[ProfileRul
     used: list[ProfileRule] = []
     omitted: list[Omission] = []
     for rule in profile.rules:
+        omitted += [Omission(place, (), reason) for place, reason in _unknown_capabilities(rule)]
         reason = next(_reasons(rule, container), None)
         if reason is None:
             used.append(rule)
         else:
             omitted.append(Omission(rule.place, rule.names, reason))
     return used, omitted
+
+
+def _unknown_capabilities(rule: ProfileRule) -> Iterator[tuple[str, str]]:
+    """Yield the place of each capability that does not exist, and a reason; runtimes ignore it."""
+    for key, layer in (("includes", rule.includes), ("excludes", rule.excludes)):
+        for name in layer.capabilities:
+            if name not in CAPABILITIES:
+                yield f"{rule.place}.{key}.caps", f"unknown capability {name!r}{suggestion(name, CAPABILITIES)}"
 
 
 def _reasons(rule: ProfileRule, container: Circumstances) -> Iterator[str]:

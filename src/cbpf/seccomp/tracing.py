@@ -4,7 +4,6 @@ Each thread stops at the entry and at the exit of each system call. At the entry
 filter is read from the memory of the thread; if the call succeeds, the filter is recorded.
 """
 
-import errno
 import os
 import signal
 import struct
@@ -21,7 +20,7 @@ from ..errors import FieldError, ProgramFormatError, SeccompError
 from ..isa.program import INSTRUCTION_SIZE, Program
 from . import ptrace
 from .architectures import Architecture, architecture_of
-from .installing import default_signals
+from .installing import command_path, default_signals
 from .kernel_calls import (
     FLAG_NEW_LISTENER,
     FLAG_TSYNC,
@@ -96,21 +95,17 @@ def trace_command(command: Sequence[str], *, timeout: float | None = None) -> Co
 
     Raises:
         FileNotFoundError: The command does not exist.
+        PermissionError: It is not an executable file.
         SeccompError: The command cannot be executed, or this process must not trace it.
         FieldError: An argument is invalid.
 
     >>> trace_command(["true"]).exit_code
     0
     """
-    import shutil
-
     if isinstance(command, str) or not command:
         raise FieldError(f"trace_command.command: {command!r} is not a list of a command and its arguments")
     limit = optional(seconds)("trace_command.timeout", timeout)
-    path = shutil.which(command[0])
-    if path is None:
-        raise FileNotFoundError(errno.ENOENT, "no such command", command[0])
-    tracer = _Tracer(path, command)
+    tracer = _Tracer(command_path(command[0]), command)
     # Only the thread that traces can wait for its threads without waiting for other children of this process.
     thread = Thread(target=tracer.run, name="cbpf-tracer")
     timer = Timer(limit, tracer.kill) if limit is not None else None
