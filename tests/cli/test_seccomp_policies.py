@@ -106,19 +106,12 @@ def test_errors_of_libseccomp_are_reported_with_a_call(
     assert run_here("diff", "profile.json", "theirs.bpf")[0] == 1
 
 
-def test_without_names_a_program_of_libseccomp_is_not_compared(
-    library: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for module in ("libseccomp", "system_calls"):
-        monkeypatch.setattr(f"cbpf.seccomp.{module}.names_available", lambda: False)
-    monkeypatch.setattr("cbpf.seccomp.names_available", lambda: False)
-    (folder / "profile.json").write_text(json.dumps(PROFILE | {"architectures": ["SCMP_ARCH_X86_64"]}))
-    code, out, err = run_here("write", "--libseccomp", "profile.json", "-w", "theirs.bpf")
-    assert (code, out) == (0, "")
-    assert err.splitlines() == [
-        "cbpf: warning: profile.json: libseccomp's program is not compared with the profile",
-        "cbpf: warning: the names of system calls need system-calls: pip install 'cbpf[seccomp]'",
-    ]
+def test_a_profile_needs_the_names_of_system_calls(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cbpf.seccomp.profiles.names_available", lambda: False)
+    for options in ([], ["--libseccomp"], ["--enosys"]):
+        code, out, err = run_here("write", *options, "profile.json", "-w", "filter.bpf")
+        assert (code, out) == (2, "")
+        assert "pip install 'cbpf[seccomp]'" in err
 
 
 def test_numbers_beyond_a_profile_give_enosys(folder: Path) -> None:

@@ -130,7 +130,7 @@ def test_dockers_policy_is_short() -> None:
 
 def test_what_the_library_does_not_know_is_reported(library: Any) -> None:
     text = json.dumps({"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [entry("read"), entry("getpidd")]})
-    result = compile_profile(text, architecture="x86_64")
+    result = compile_profile(read_profile(text, architecture="x86_64"))
     assert [str(each) for each in result.omissions] == ["syscalls[1]: getpidd: unknown to this libseccomp"]
     assert cbpf.VM(result.program, dialect=cbpf.SECCOMP).run(bytes([0, 0, 0, 0, 0x3E, 0, 0, 0xC0]) + bytes(56))
     assert result.contradictions() == ()  # the policy lacks it as well
@@ -141,7 +141,8 @@ def test_what_the_library_rejects_is_an_error(library: Any) -> None:
     twice = [entry("read", args=arguments), entry("read", args=arguments, action="SCMP_ACT_TRAP")]
     text = json.dumps({"defaultAction": "SCMP_ACT_ERRNO", "syscalls": twice})
     fact = r"syscalls\[1\]: read: libseccomp rejects the entry: an entry with another action matches the same calls"
+    profile = read_profile(text, architecture="x86_64")
     with pytest.raises(cbpf.PolicyError, match=fact):
-        compile_profile(text, architecture="x86_64")
+        compile_profile(profile)
     with pytest.raises(cbpf.FieldError, match=r"compile_profile\.optimization: 3 is not one of 1, 2"):
-        compile_profile(text, optimization=3)  # type: ignore[arg-type]
+        compile_profile(profile, optimization=3)  # type: ignore[arg-type]

@@ -7,12 +7,10 @@ from random import Random
 from typing import Any, Final
 
 import cbpf
-from cbpf.seccomp import ARCHITECTURES, Policy, call_names
+from cbpf.seccomp import ARCHITECTURES, Policy, call_names, read_profile
 from cbpf.seccomp.multiplexers import IPC_CALLS, SOCKET_CALLS
 from cbpf.seccomp.profile_format import Comparison
-from cbpf.seccomp.profile_layers import DEFAULT_CAPABILITIES
 from cbpf.seccomp.profile_rules import ResolvedProfile
-from cbpf.seccomp.profiles import resolve_profile
 from support.random_choices import below, chance, pick
 
 OPERATORS: Final = ("NE", "LT", "LE", "EQ", "GE", "GT", "MASKED_EQ")
@@ -24,9 +22,7 @@ _X32_BIT: Final = 0x4000_0000
 
 
 def resolved(text: str, architecture: str) -> ResolvedProfile:
-    return resolve_profile(
-        text, architecture=architecture, capabilities=DEFAULT_CAPABILITIES, kernel_version=None, source=""
-    )
+    return read_profile(text, architecture=architecture).resolved
 
 
 def without_unknown_names(library: Any, profile: ResolvedProfile) -> ResolvedProfile:

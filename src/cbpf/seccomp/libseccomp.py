@@ -5,7 +5,7 @@ The calls are those of runc: the architectures are added, then each name of each
 
 import errno
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache
 
 from .._record import Record
@@ -13,14 +13,13 @@ from .._typing import Any, Final, Literal
 from .._validators import one_of
 from ..errors import MissingLibrary, PolicyError
 from ..isa.program import Program
-from .architectures import Architecture, ArchitectureName
+from .architectures import Architecture
 from .comparison import ClassDifference, difference
 from .policies import Policy
 from .profile_format import Comparison, ProfileRule
-from .profile_layers import DEFAULT_CAPABILITIES, Omission
+from .profile_layers import Omission
 from .profile_rules import ResolvedProfile, alternatives
-from .profiles import resolve_profile, resolved_policy
-from .system_calls import NAMES_REMEDY, names_available
+from .profiles import ProfilePolicy, resolved_policy
 
 _REMEDY: Final = "libseccomp needs pyseccomp: pip install 'cbpf[libseccomp]'"
 _OPTIMIZE: Final = 8  # SCMP_FLTATR_CTL_OPTIMIZE
@@ -34,13 +33,13 @@ class LibseccompProgram(Record):
         program: The program.
         architectures: The names of the architectures that the profile permits, the first is that of the machine.
         omissions: The parts of the profile that are not in the program.
-        policy: The policy of the same entries, by cbpf's own compiler; None without the names of system calls.
+        policy: The policy of the same entries.
     """
 
     program: Program
     architectures: tuple[str, ...]
     omissions: tuple[Omission, ...]
-    policy: Policy | None
+    policy: Policy
 
     def contradictions(self, *, timeout: float | None = 10) -> tuple[ClassDifference, ...]:
         """Return the calls about which the program decides otherwise than the profile demands.
@@ -55,58 +54,39 @@ class LibseccompProgram(Record):
             a proof that the program decides about every call as cbpf's own program for the profile does.
 
         Raises:
-            MissingLibrary: The library with the names of system calls is not installed.
             Undecided: As for `difference`.
         """
-        if self.policy is None:
-            raise MissingLibrary(NAMES_REMEDY)
         return difference(self.policy, self.program, dialect=self.policy.dialect, timeout=timeout)
 
 
-def compile_profile(
-    text: str,
-    *,
-    architecture: ArchitectureName | None = None,
-    capabilities: Iterable[str] = DEFAULT_CAPABILITIES,
-    kernel_version: str | None = None,
-    optimization: Literal[1, 2] = 2,
-    source: str = "",
-) -> LibseccompProgram:
+def compile_profile(profile: ProfilePolicy, *, optimization: Literal[1, 2] = 2) -> LibseccompProgram:
     """Compile a profile of a container with the libseccomp of the system, as runc does.
 
     Args:
-        text: The profile, in JSON.
-        architecture: The architecture of the machine; default: the first one that the profile lists, else that of this
-            machine.
-        capabilities: The capabilities of the container, with or without CAP_; default: those of Docker.
-        kernel_version: The version of the kernel, such as "6.1", for `minKernel`; None: the newest one.
+        profile: The profile, for one machine, as `read_profile` returns it; ENOSYS for numbers beyond it is not part of
+            libseccomp's program.
         optimization: The level of libseccomp's optimisation: 1 for a list, 2 for a tree.
-        source: The name of the file, for messages.
 
     Returns:
         The program, and the parts of the profile that are not in it, with the names that the library does not know.
 
     Raises:
-        PolicyError: The text is not a profile, or the library rejects it.
-        FieldError: An argument is invalid.
+        FieldError: *optimization* is neither 1 nor 2.
         MissingLibrary: pyseccomp or libseccomp is not installed.
+        PolicyError: The library rejects the profile.
     """
     _check_optimization("compile_profile.optimization", optimization)
-    resolved = resolve_profile(
-        text, architecture=architecture, capabilities=capabilities, kernel_version=kernel_version, source=source
-    )
-    omissions = [*resolved.omissions]
     library = _library()
+    omissions = [*profile.resolved.omissions]
     rules = []
-    for rule in resolved.rules:
+    for rule in profile.resolved.rules:
         unknown = tuple(name for name in rule.names if library.resolve_syscall(library.Arch.NATIVE, name) == -1)
         if unknown:
             omissions.append(Omission(rule.place, unknown, "unknown to this libseccomp"))
         rules.append(rule._replace(names=tuple(name for name in rule.names if name not in unknown)))
-    known = resolved._replace(rules=tuple(rules))
+    known = profile.resolved._replace(rules=tuple(rules))
     program = compile_resolved(known, optimization)
-    policy = resolved_policy(known) if names_available() else None
-    return LibseccompProgram(program, tuple(each.name for each in resolved.architectures), tuple(omissions), policy)
+    return LibseccompProgram(program, profile.architectures, tuple(omissions), resolved_policy(known))
 
 
 def compile_resolved(resolved: ResolvedProfile, optimization: Literal[1, 2]) -> Program:

@@ -28,11 +28,13 @@ class ProfilePolicy(Record):
         policy: The policy.
         architectures: The names of the architectures that the profile permits, the first is that of the machine.
         omissions: The parts of the profile that are not in the policy.
+        resolved: The entries of the profile that are used on this machine, for other compilers.
     """
 
     policy: Policy
     architectures: tuple[str, ...]
     omissions: tuple[Omission, ...]
+    resolved: ResolvedProfile
 
 
 def read_profile(
@@ -72,35 +74,26 @@ def read_profile(
     >>> print(*result.omissions, sep="\n")
     syscalls[1]: read: has the default action
     """
-    resolved = resolve_profile(
-        text, architecture=architecture, capabilities=capabilities, kernel_version=kernel_version, source=source
-    )
     if not names_available():
         raise MissingLibrary(NAMES_REMEDY)
-    policy = resolved_policy(resolved, enosys=enosys)
-    names = tuple(each.name for each in resolved.architectures)
-    return ProfilePolicy(policy, names, (*resolved.omissions, *unknown_names(resolved)))
-
-
-def resolve_profile(
-    text: str,
-    *,
-    architecture: ArchitectureName | None,
-    capabilities: Iterable[str],
-    kernel_version: str | None,
-    source: str,
-) -> ResolvedProfile:
-    """Return the entries of a profile that are used on a machine; the arguments are those of `read_profile`."""
     profile = parse_profile(text, source)
-    main = _main_architecture(profile, architecture)
+    held = frozenset(capability("capabilities", each) for each in capabilities)
+    kernel = None if kernel_version is None else _kernel(kernel_version)
+    resolved = _resolved(profile, Circumstances(_main_architecture(profile, architecture), held, kernel), source)
+    names = tuple(each.name for each in resolved.architectures)
+    omissions = (*resolved.omissions, *unknown_names(resolved))
+    return ProfilePolicy(resolved_policy(resolved, enosys=enosys), names, omissions, resolved)
+
+
+def _resolved(profile: Profile, container: Circumstances, source: str) -> ResolvedProfile:
+    """Return the entries of a profile that are used for a container."""
+    main = container.architecture
     architectures = architectures_of(profile, main)
     for other in architectures:
         if other.byte_order != main.byte_order:
             fact = f"{other.name} is {other.byte_order}-endian, {main.name} is {main.byte_order}-endian"
             raise PolicyError(f"{source}: " * bool(source) + f"architectures: {fact}; a filter has one byte order")
-    held = frozenset(capability("capabilities", each) for each in capabilities)
-    kernel = None if kernel_version is None else _kernel(kernel_version)
-    used, omissions = resolve(profile, Circumstances(main, held, kernel))
+    used, omissions = resolve(profile, container)
     ignored = [Omission(place, (), reason) for place, reason in profile.ignored]
     rules = tuple(rule for rule in used if rule.verdict != profile.default)
     named = frozenset(name for rule in used for name in rule.names)

@@ -7,7 +7,6 @@ import sys
 import cbpf
 
 from ...._text import counted
-from ...._typing import Any
 from ...declarations import argument, option, subcommand
 from ...failures import CommandError, UsageError
 from ...options import display_name, read_bytes, target_format_option, target_option, write_bytes
@@ -15,7 +14,6 @@ from ...seccomp_sources import (
     FilterReader,
     Words,
     filter_options,
-    report_missing_names,
     report_omissions,
     timeout_option,
 )
@@ -105,24 +103,20 @@ def _compiled(name: str, policy: cbpf.seccomp.Policy, goal: cbpf.Goal, timeout: 
 def _with_enosys(filters: Words, reader: FilterReader) -> tuple[str, cbpf.seccomp.Policy]:
     """Return the name and the policy of a profile, with ENOSYS for numbers beyond it."""
     path = _profile_path(filters, reader, "--enosys")
-    result = cbpf.seccomp.read_profile(_text(path), enosys=True, **_machine(path, reader))
+    result = _profile(path, reader, enosys=True)
     report_omissions(display_name(path), result.omissions)
     return display_name(path), result.policy
 
 
 def _by_library(path: str, reader: FilterReader) -> cbpf.seccomp.LibseccompProgram:
     """Return libseccomp's program of a profile."""
-    result = cbpf.seccomp.compile_profile(_text(path), **_machine(path, reader))
+    result = cbpf.seccomp.compile_profile(_profile(path, reader))
     report_omissions(display_name(path), result.omissions)
     return result
 
 
 def _is_right(name: str, compiled: cbpf.seccomp.LibseccompProgram, timeout: float) -> bool:
     """Return whether libseccomp's program is equal to cbpf's own for the profile, and report a call if it is not."""
-    if compiled.policy is None:
-        echo(f"cbpf: warning: {name}: libseccomp's program is not compared with the profile", err=True)
-        report_missing_names()
-        return True
     found = compiled.contradictions(timeout=timeout)
     if found:
         fact = f"{counted(len(found), 'difference')} between the profile and libseccomp's program"
@@ -138,15 +132,13 @@ def _profile_path(filters: Words, reader: FilterReader, name: str) -> str:
     return paths[0] if paths else "-"
 
 
-def _text(path: str) -> str:
-    return read_bytes(path).decode(errors="replace")
-
-
-def _machine(path: str, reader: FilterReader) -> dict[str, Any]:
-    """Return the arguments of the readers of profiles."""
-    return {
-        "architecture": reader.architecture,
-        "capabilities": (*cbpf.seccomp.DEFAULT_CAPABILITIES, *reader.capabilities),
-        "kernel_version": reader.kernel_version,
-        "source": display_name(path),
-    }
+def _profile(path: str, reader: FilterReader, *, enosys: bool = False) -> cbpf.seccomp.ProfilePolicy:
+    """Return a profile, for the machine of the options."""
+    return cbpf.seccomp.read_profile(
+        read_bytes(path).decode(errors="replace"),
+        architecture=reader.architecture,
+        capabilities=(*cbpf.seccomp.DEFAULT_CAPABILITIES, *reader.capabilities),
+        kernel_version=reader.kernel_version,
+        enosys=enosys,
+        source=display_name(path),
+    )
