@@ -38,11 +38,6 @@ def test_a_kind_without_a_program_is_named(order: str, tmp_path: Path) -> None:
     assert caught.value.kind == (ETHERNET, order)
 
 
-def test_a_kind_that_the_filter_does_not_fit_is_an_error_of_its_link_type() -> None:
-    with pytest.raises(cbpf.LinkTypeError, match="no VLAN here"):
-        cbpf.filter_capture(TRAFFIC, None, LinkPrograms({(ETHERNET, "<"): "no VLAN here"}))
-
-
 def test_the_machines_of_the_programs_are_used() -> None:
     machine = vm("arp")
     programs = LinkPrograms({(ETHERNET, "<"): machine})

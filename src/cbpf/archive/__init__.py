@@ -7,15 +7,17 @@ A source is a path or URL of any protocol of fsspec: of an object, of a folder, 
 from .._typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .filtering import filter, split
     from .report import ObjectProblem, Report
 
 # The modules of the names, which are imported at their first use, as in `cbpf` itself.
 _NAMES = {
+    ".filtering": "filter split",
     ".report": "ObjectProblem Report",
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names.split()}
 
-__all__ = ["ObjectProblem", "Report"]
+__all__ = ["ObjectProblem", "Report", "filter", "split"]
 
 
 def __getattr__(name: str) -> object:

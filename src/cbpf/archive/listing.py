@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from fnmatch import fnmatchcase
 
 from .._named_tuple import NamedTuple
@@ -40,6 +41,7 @@ def object_of(location: Location, entry: Mapping[str, Any]) -> Object:
     etag = next((str(entry[key]).strip('"') for key in _ETAGS if entry.get(key)), "")
     if not etag:
         time = next((entry[key] for key in _TIMES if entry.get(key) is not None), "")
+        time = time.timestamp() if isinstance(time, datetime) else time  # one driver lists a number for the same time
         etag = "-".join(str(part) for part in (time, entry.get("ino"), entry.get("size")) if part is not None)
     return Object(location.path_of(entry["name"]), entry.get("size") or 0, etag)
 

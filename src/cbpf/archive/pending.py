@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 
 from .._output import OutputFiles
 from .._typing import Any, BinaryIO, Final
+from ..errors import ArchiveError
 from .attempts import attempt
 from .locations import Location, protocol_of
 
@@ -22,12 +23,23 @@ _WHOLE: Final = _MULTIPART | {"memory", "abfs", "abfss", "az", "oss", "oci"}
 @contextmanager
 def pending_file(location: Location) -> Iterator[BinaryIO]:
     """Open a local file that appears when the block ends; after an exception, nothing has changed."""
-    os.makedirs(os.path.dirname(location.name), exist_ok=True)
     with OutputFiles() as files:
-        output = files.open(location.name)
+        with _archive_errors(location):
+            os.makedirs(os.path.dirname(location.name), exist_ok=True)
+            output = files.open(location.name)
         with open(output.descriptor, "wb", buffering=0, closefd=False) as stream:
             yield stream
-        files.commit()
+        with _archive_errors(location):
+            files.commit()
+
+
+@contextmanager
+def _archive_errors(location: Location) -> Iterator[None]:
+    """Replace errors of the operating system by `ArchiveError` with the path."""
+    try:
+        yield
+    except OSError as error:
+        raise ArchiveError(f"{location.path}: {error.strerror or error}") from None
 
 
 class PendingObject(io.RawIOBase):

@@ -52,6 +52,7 @@ class Report(Record, Readable):
         problems: The objects that could not be used, or not completely.
         counts: The result of `count`, or None.
         dry_run: Whether nothing was read or written.
+        routes: The folder of each filter of `split`, and the number of packets that the filter accepts.
     """
 
     operation: str
@@ -67,6 +68,7 @@ class Report(Record, Readable):
     problems: tuple[ObjectProblem, ...] = ()
     counts: PacketCounts | None = None
     dry_run: bool = False
+    routes: tuple[tuple[str, int], ...] = ()
 
     @property
     def is_complete(self) -> bool:
@@ -81,6 +83,7 @@ class Report(Record, Readable):
         """
         fields: dict[str, Any] = {name: getattr(self, name) for name in self.__match_args__}
         fields["problems"] = [problem._asdict() for problem in self.problems]
+        fields["routes"] = dict(self.routes)
         fields["counts"] = None if self.counts is None else self.counts.as_dict()
         return fields
 
@@ -101,6 +104,7 @@ class Report(Record, Readable):
             (read, f"{counted(self.processed, 'object')}, {counted(self.bytes_read, 'byte')}"),
             ("packets", "" if self.dry_run else f"{self.packets:,}"),
             ("accepted", "" if self.dry_run or self.selected is None else f"{self.selected:,}"),
+            *((f"  {folder}", "" if self.dry_run else f"{accepted:,}") for folder, accepted in self.routes),
             ("written", counted(self.outputs, "object") if self.outputs else ""),
             ("with problems", f"{len(self.problems):,}" if self.problems else ""),
         ]

@@ -1,7 +1,7 @@
 """The programs of a filter by kind of packets, compiled in advance: the filter of processes that compile nothing."""
 
 from .._typing import Mapping
-from ..errors import CbpfError, LinkTypeError
+from ..errors import CbpfError
 from ..isa.program import Program
 from ..packet.link_types import LinkType
 from ..vm import VM
@@ -19,17 +19,16 @@ class LinkPrograms:
     """The programs of a filter for the kinds of packets known so far.
 
     Args:
-        vms: For each kind of packets, a link type and a byte order ("<" or ">"), the VM of its program, or the reason
-            why the filter does not fit.
+        vms: The VM of the program for each kind of packets, a link type and a byte order ("<" or ">").
     """
 
-    def __init__(self, vms: Mapping[tuple[LinkType, str], VM | str]) -> None:
+    def __init__(self, vms: Mapping[tuple[LinkType, str], VM]) -> None:
         self._vms = dict(vms)
 
     @property
     def vms(self) -> list[VM]:
         """The VMs of all programs."""
-        return [vm for vm in self._vms.values() if isinstance(vm, VM)]
+        return list(self._vms.values())
 
     def program(self, kind: tuple[LinkType, str]) -> Program:
         """Return the program for a kind of packets.
@@ -41,12 +40,8 @@ class LinkPrograms:
             The program.
 
         Raises:
-            LinkTypeError: The filter does not fit the link type.
             MissingProgram: The filter was not compiled for the link type and byte order.
         """
-        vm = self._vms.get(kind)
-        if vm is None:
+        if kind not in self._vms:
             raise MissingProgram(kind)
-        if isinstance(vm, str):
-            raise LinkTypeError(vm)
-        return vm.program
+        return self._vms[kind].program

@@ -1,0 +1,110 @@
+"""The run of a job that filters objects: batches go to workers, and their results into a report."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from .._typing import Self
+from ..errors import ArchiveError
+from .batches import batches
+from .execution import Execution, run
+from .filter_programs import FilterPrograms
+from .jobs import DoneObjects, Outcome
+from .listing import Object
+from .report import ObjectProblem
+from .tasks import FilterJob, FilterResult, FilterWork, filter_batch
+
+
+class FilterRun:
+    """The progress of a job, and its counts.
+
+    Args:
+        job: The job, whose filters are those of *filters* as they are known so far.
+        filters: The filters, which are compiled for a kind of packets when a worker meets it.
+        done: The objects that an earlier run has done.
+    """
+
+    def __init__(self, job: FilterJob, filters: Sequence[FilterPrograms], done: DoneObjects) -> None:
+        self._job = job
+        self._filters = filters
+        self._done = done
+        self.objects = self.unchanged = self.processed = self.bytes_read = self.packets = self.outputs = 0
+        self.selected = [0] * len(filters)
+        self.problems = [_problem(outcome) for outcome in done.problems]
+
+    def remaining(self, objects: Iterable[Object]) -> Iterator[Object]:
+        """Yield the objects that are to be done, and count all."""
+        for item in objects:
+            self.objects += 1
+            if item in self._done:
+                self.unchanged += 1
+            else:
+                yield item
+
+    def count_only(self, objects: Iterable[Object]) -> None:
+        """Count the objects that a run would read, and their outputs."""
+        outputs = sum(folder is not None for folder in (*(folder for _, folder in self._job.routes), self._job.rest))
+        for item in self.remaining(objects):
+            self.processed += 1
+            self.bytes_read += item.size
+            self.outputs += outputs
+
+    def execute(self, objects: Iterable[Object], batch_size: int, execution: Execution) -> None:
+        """Filter the objects that are to be done."""
+        works = _Works(batches(self.remaining(objects), batch_size), self._current_job)
+        for work, result in run(filter_batch, works, execution):
+            if isinstance(result, ArchiveError):
+                self.problems += [ObjectProblem(item.path, "failed", str(result)) for item in work.objects]
+                continue
+            self._add(result)
+            if result.missing is not None:
+                for filter_programs in self._filters:
+                    filter_programs.add(result.missing)
+                works.repeat(result.remaining)
+        for filter_programs in self._filters:
+            filter_programs.report_misfits()
+
+    def _current_job(self) -> FilterJob:
+        """Return the job with all programs that have been compiled so far."""
+        routes = zip(self._filters, self._job.routes, strict=True)
+        return self._job._replace(routes=tuple((filter.sent(), folder) for filter, (_, folder) in routes))
+
+    def _add(self, result: FilterResult) -> None:
+        for outcome in result.outcomes:
+            self.processed += 1
+            self.bytes_read += outcome.object.size
+            self.packets += outcome.packets
+            self.outputs += outcome.outputs
+            for index, selected in enumerate(outcome.selected):
+                self.selected[index] += selected
+            if outcome.status is not None:
+                self.problems.append(_problem(outcome))
+
+
+class _Works:
+    """The batches of a run: those that must be repeated with more programs before new ones.
+
+    An iterator that has ended may have another batch after the next result.
+    """
+
+    def __init__(self, objects: Iterator[tuple[Object, ...]], current_job: Callable[[], FilterJob]) -> None:
+        self._objects = objects
+        self._current_job = current_job
+        self._repeated: deque[tuple[Object, ...]] = deque()
+
+    def repeat(self, objects: tuple[Object, ...]) -> None:
+        """Add a batch."""
+        self._repeated.append(objects)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> FilterWork:
+        objects = self._repeated.popleft() if self._repeated else next(self._objects)
+        return FilterWork(self._current_job(), objects)
+
+
+def _problem(outcome: Outcome) -> ObjectProblem:
+    assert outcome.status is not None
+    return ObjectProblem(outcome.object.path, outcome.status, outcome.message)

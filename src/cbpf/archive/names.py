@@ -1,0 +1,92 @@
+"""The names of the objects that an operation writes: those of the sources, in another folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from ..capture.compression_kinds import COMPRESSIONS, compression_suffix
+from ..capture.registry import format_names
+from ..errors import ArchiveError
+from .listing import entry_of, has_pattern
+from .locations import Location, join
+from .stores import Store
+
+
+def source_folder(store: Store, source: str) -> str | None:
+    """Return the folder that names of outputs are relative to; None for a list, and for a manifest.
+
+    It is the folder that the source is, or that contains the object, the pattern or the beginning of names.
+    """
+    if source.startswith("@"):
+        return None
+    location = store.locate(source)
+    if has_pattern(location.path):
+        parts = location.path.split("/")
+        fixed = next(index for index, part in enumerate(parts) if has_pattern(part))
+        return "/".join(parts[:fixed])
+    entry = entry_of(location)
+    is_folder = entry is not None and entry["type"] == "directory"
+    return location.path.rstrip("/") if is_folder else location.path.rpartition("/")[0]
+
+
+def require_outside(target: Location, folder: str | None, source: str) -> None:
+    """Raise `ArchiveError` if outputs in a target would be among the objects of the source."""
+    if folder is None:
+        return
+    is_same = target.path.rstrip("/") == folder
+    is_deep = "**" in source or not has_pattern(source)
+    if is_same or (is_deep and target.path.startswith(f"{folder}/")):
+        raise ArchiveError(
+            f"{target.path}: is inside of the source, to which outputs would be added; name another folder"
+        )
+
+
+def output_name(path: str, folder: str | None, compress: str | None, container: str) -> str:
+    """Return the name of the output for an object.
+
+    It is the path relative to *folder*, or the whole path without its protocol. Its suffixes are those of the
+    compression and of the format, if these are chosen.
+    """
+    name = path[len(folder) + 1 :] if folder is not None and path.startswith(f"{folder}/") else _without_protocol(path)
+    if ".." in name.split("/"):
+        raise ArchiveError(f"{path}: has a part '..', which is not copied to the name of an output")
+    old = compression_suffix(name)
+    stem = name.removesuffix(old)
+    if container != "same":
+        base, suffix = os.path.splitext(stem)
+        stem = f"{base if suffix.removeprefix('.') in (*format_names(), 'cap') else stem}.{container}"
+    return stem + (old if compress is None else _suffix_of(compress))
+
+
+def _without_protocol(path: str) -> str:
+    return path.partition("://")[2] or path.lstrip("/")
+
+
+def _suffix_of(compress: str) -> str:
+    """Return the suffix of a compression such as "zstd" or "zstd:3"; "" for "none"."""
+    name = compress.partition(":")[0]
+    return next((kind.suffixes[0] for kind in COMPRESSIONS if kind.name == name and kind.suffixes), "")
+
+
+def compression_for(name: str, compress: str | None) -> str:
+    """Return the compression of an output: the chosen one, or else that of its name."""
+    if compress is not None:
+        return compress
+    suffix = compression_suffix(name).lower()
+    return next((kind.name for kind in COMPRESSIONS if suffix in kind.suffixes), "none")
+
+
+def require_different(pairs: Iterable[tuple[str, str]]) -> None:
+    """Raise `ArchiveError` if two objects, given with the names of their outputs, have one name."""
+    sources: dict[str, str] = {}
+    for path, name in pairs:
+        if name in sources:
+            fact = f"{sources[name]} has the same output, {name}"
+            raise ArchiveError(f"{path}: {fact}; each object needs an output of its own")
+        sources[name] = path
+
+
+def output_path(target: str, route: str, name: str) -> str:
+    """Return the path of an output in the folder of a route, "" for an operation without routes."""
+    return join(join(target, route), name) if route else join(target, name)
