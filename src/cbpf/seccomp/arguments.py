@@ -4,7 +4,6 @@ The data are C prototypes in two files: `arguments.txt` is made from the trace e
 `other_arguments.txt` has calls that it lacks, and those that differ by architecture.
 """
 
-import os
 from collections.abc import Iterator, Mapping
 from functools import cache
 
@@ -12,6 +11,7 @@ from .._named_tuple import NamedTuple
 from .._typing import Final
 from .architectures import Architecture, ArchitectureName
 from .architectures import architecture as find_architecture
+from .data_files import data_text
 
 _LONG_TYPES: Final = frozenset({"long", "unsigned long", "size_t", "off_t", "aio_context_t"})
 _64_BIT_TYPES: Final = frozenset({"loff_t", "u64", "__u64"})
@@ -98,6 +98,5 @@ def _parsed(lines: "Iterator[str] | list[str]") -> Iterator[tuple[str, str]]:
 
 
 def _lines(file: str) -> Iterator[str]:
-    """Yield the lines of a file of this package, without comments and empty lines."""
-    with open(os.path.join(os.path.dirname(__file__), file), encoding="utf-8") as stream:
-        yield from (line.rstrip("\n") for line in stream if line.strip() and not line.startswith("#"))
+    """Yield the lines of a data file, without comments and empty lines."""
+    return (line for line in data_text(file).splitlines() if line.strip() and not line.startswith("#"))

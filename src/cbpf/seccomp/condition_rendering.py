@@ -99,9 +99,9 @@ class _Values(NamedTuple):
     def name(self, index: int) -> str | None:
         """Return a value as the name of a constant, or the names of flags; None if it has none."""
         value = self.value(index)
-        if value in self.named and not self.is_of_bits:
-            return self.named[value].name
-        return _flag_names(value, self.named)
+        if self.is_of_bits:
+            return _flag_names(value, self.named)
+        return self.named[value].name if value in self.named else _flag_names(value, self.named, and_other=True)
 
     def below(self, bound: int) -> int:
         """Return how many values are below a number."""
@@ -173,11 +173,29 @@ def _mask_text(mask: int, named: Mapping[int, Constant]) -> str:
     return _flag_names(mask, named) or _digits(mask, _MAX_DECIMAL_MASK)
 
 
-def _flag_names(number: int, named: Mapping[int, Constant]) -> str | None:
-    """Return the names of the bits of a number; None unless each of them has one, or if it is 0."""
-    flags = [each for each in named.values() if each.is_flag and each.number.bit_count() == 1]
-    used = sorted((each for each in flags if number & each.number), key=lambda each: each.number)
-    return "|".join(each.name for each in used) if used and sum(each.number for each in used) == number else None
+def _flag_names(number: int, named: Mapping[int, Constant], *, and_other: bool = False) -> str | None:
+    """Return the names of the bits of a number; None unless each of them has one, or if it is 0.
+
+    Args:
+        number: The number.
+        named: The constants by number.
+        and_other: Whether a constant that is not a flag may be one of the names, as SOCK_STREAM beside SOCK_CLOEXEC.
+    """
+    rest = number
+    used = []
+    for value in sorted((value for value in named if named[value].is_flag), key=_order_of_flags):
+        if value and value & ~rest == 0:
+            rest &= ~value
+            used.append(value)
+    if and_other and used and rest in named and not named[rest].is_flag:
+        used.append(rest)
+        rest = 0
+    return "|".join(named[value].name for value in sorted(used)) if used and not rest else None
+
+
+def _order_of_flags(value: int) -> tuple[int, int]:
+    """Return the key of the order in which flags are taken: those of several bits, such as O_SYNC, first."""
+    return -value.bit_count(), value
 
 
 def _digits(number: int, end_of_decimal: int) -> str:

@@ -25,7 +25,7 @@ from ..isa.word_ranges import Ranges, complement, union
 from .architectures import Architecture, ArchitectureName
 from .architectures import architecture as architecture_named
 from .arguments import arguments_of
-from .constants import constants
+from .constants import constant, constant_names
 from .rules import ARCHITECTURE, INSTRUCTION_POINTER, NUMBER, OPERAND_MASK, Condition, MaskedRanges
 
 OTHER_OPERANDS: Final = {INSTRUCTION_POINTER: "instruction_pointer", NUMBER: "number", ARCHITECTURE: "architecture"}
@@ -177,16 +177,24 @@ class _Parser:
     def _term(self) -> int:
         token = self._peek()
         value = _number_of(token.text)
-        constant = constants().get(token.text)
-        if value is None and constant is None:
-            fact = f"{token.text!r} is not a number or a constant" if token.text else "a number is expected"
-            self._fail(fact + suggestion(token.text, constants()))
-        if constant is not None and self._architecture and self._architecture.name in constant.differs_on:
-            self._fail(f"{constant.name} has another number on {self._architecture.name}; write the number")
-        if value is not None and value > OPERAND_MASK:
+        if value is None:
+            value = self._constant(token.text)
+        if value > OPERAND_MASK:
             self._fail(f"{token.text} exceeds 64 bits")
         self._next += 1
-        return value if value is not None else constants()[token.text].number
+        return value
+
+    def _constant(self, name: str) -> int:
+        """Return the number of a constant on the architecture."""
+        found = constant(name)
+        if found is None:
+            fact = f"{name!r} is not a number or a constant" if name else "a number is expected"
+            self._fail(fact + suggestion(name, constant_names()))
+        number = found.number_on(self._architecture)
+        if number is None:
+            row = self._architecture or architecture_named("x86_64")
+            self._fail(f"{name} is not defined on {row.name}; a rule may list the architectures that have it")
+        return number
 
     def _peek(self) -> _Token:
         return self._tokens[self._next] if self._next < len(self._tokens) else _Token("", self._end)

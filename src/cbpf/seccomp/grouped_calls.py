@@ -12,6 +12,7 @@ from .._suggestions import suggestion
 from .._typing import Final
 from ..errors import FieldError
 from .architectures import ARCHITECTURES
+from .data_files import data_text
 from .system_calls import call_names
 
 _KNOWN: Final = "@known"
@@ -55,10 +56,7 @@ def call_groups() -> Mapping[str, CallGroup]:
     >>> call_groups()["@module"].members
     ('delete_module', 'finit_module', 'init_module')
     """
-    from importlib.resources import files
-
-    text = files(__package__).joinpath("call_groups.txt").read_text(encoding="utf-8")
-    _, *sections = text.split("\n\n")
+    _, *sections = data_text("call_groups.txt").split("\n\n")
     return MappingProxyType({group.name: group for group in map(_group, sections)})
 
 
