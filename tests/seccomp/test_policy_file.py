@@ -85,6 +85,17 @@ def test_positions_of_arguments_by_architecture() -> None:
         assert action(policy, name, "clone", *reversed((*arguments, 0)[:2])) == "allow"
 
 
+def test_constants_have_the_number_of_each_architecture() -> None:
+    """The policy that is written for the program has one rule for both numbers of O_DIRECTORY, or one for each."""
+    head = 'default = "allow"\narchitectures = ["x86_64", "aarch64"]\n'
+    policy = read_policy(head + rule('["openat"]', "trap", "flags & O_DIRECTORY != 0"))
+    again = read_policy(cbpf.seccomp.policy_text(policy.program(), dialect=policy.dialect))
+    for each in (policy, again):
+        for name, number in (("x86_64", 0x10000), ("aarch64", 0x4000)):
+            assert action(each, name, "openat", 0, 0, number) == "trap"
+            assert action(each, name, "openat", 0, 0, 0x14000 - number) == "allow"
+
+
 def test_included_rules_follow_those_of_the_file(tmp_path: Path) -> None:
     (tmp_path / "deeper").mkdir()
     (tmp_path / "base.toml").write_text(HEAD + 'include = ["deeper/more.toml"]\n' + rule('["read", "write"]', "trap"))
