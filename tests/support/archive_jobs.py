@@ -8,6 +8,8 @@ import io
 import multiprocessing
 import os
 import signal
+import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from functools import partial
@@ -138,3 +140,34 @@ def kill_while_writing(flags: str, names: Sequence[str]) -> None:
 def variant(linktype: int) -> Variant:
     """Return the little-endian variant of a pcap with a link type."""
     return VARIANTS["little-endian"]._replace(linktype=linktype)
+
+
+def sleeping_process(seconds: int) -> int:
+    """Return the number of the worker after some seconds."""
+    time.sleep(seconds)
+    return os.getpid()
+
+
+def slow_down(seconds: float) -> None:
+    """Let this worker pause before each object, so that a test can interrupt a run."""
+    tasks: Any = import_module("cbpf.archive.tasks")
+    original = tasks.filter_object
+
+    def filter_object(*arguments: Any) -> Any:
+        time.sleep(seconds)
+        return original(*arguments)
+
+    tasks.filter_object = filter_object
+
+
+def kill_after_receipts(target: Path, count: int, process: int) -> threading.Thread:
+    """Start a thread that kills a process when a target has a number of receipts."""
+
+    def watch() -> None:
+        while len(receipts(target)) < count:
+            time.sleep(0.005)
+        os.kill(process, signal.SIGKILL)
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    return thread
