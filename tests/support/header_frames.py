@@ -32,6 +32,8 @@ _TRANSPORTS: Final = {
     "udp lite": (136, _PORTS + pack(">HH", 8, 0)),
     "sctp": (132, _PORTS + pack(">II", 1, 2)),
     "dccp": (33, _PORTS + pack(">BBHBBHI", 4, 0, 0, 0x01, 0, 0, 1)),
+    "short dccp": (33, _PORTS + pack(">BBHBBH", 3, 0, 0, 0, 0, 1)),
+    "udp without data": (17, _PORTS + pack(">HH", 8, 0)),
     "icmp": (1, bytes((8, 0, 0, 0, 0, 1, 0, 2))),
     "icmpv6": (58, bytes((129, 0, 0, 0, 0, 1, 0, 2))),
     "esp": (50, bytes(16)),
@@ -39,12 +41,14 @@ _TRANSPORTS: Final = {
 }
 _FIRST_FRAGMENT: Final = 0x2000
 _LATER_FRAGMENT: Final = 0x0005
+_MORE_FRAGMENTS: Final = 1
+"""The flag of a fragment header of IPv6; those above are fields of the IPv4 header."""
 
 
-def _extension(number: int, following: int, *, is_later: bool = False) -> bytes:
+def _extension(number: int, following: int, fragment: int) -> bytes:
     match number:
         case 44:
-            return bytes((following, 0)) + pack(">HI", 5 << 3 if is_later else 1, 5)
+            return bytes((following, 3)) + pack(">HI", fragment, 5)  # the second byte is reserved, and no length
         case 51:
             return bytes((following, 2)) + pack(">HII", 0, 1, 1) + bytes(4)
         case 43:
@@ -61,10 +65,10 @@ def ipv4(protocol: int, payload: bytes, *, fragment: int = 0, options: bytes = b
     return header + _IPV4_ADDRESSES + options + payload
 
 
-def ipv6(protocol: int, payload: bytes, *, extensions: tuple[int, ...] = (), is_later: bool = False) -> bytes:
-    """Return an IPv6 packet with extension headers; *is_later*: its fragment header is that of a later fragment."""
+def ipv6(protocol: int, payload: bytes, *, extensions: tuple[int, ...] = (), fragment: int = 0) -> bytes:
+    """Return an IPv6 packet with extension headers; *fragment* has the offset and the flag of its fragment header."""
     numbers = (*extensions, protocol)
-    chain = b"".join(_extension(number, following, is_later=is_later) for number, following in pairwise(numbers))
+    chain = b"".join(_extension(number, following, fragment) for number, following in pairwise(numbers))
     header = pack(">IHBB", 0x60000000, len(chain) + len(payload), numbers[0], 62)
     return header + _IPV6_ADDRESSES + chain + payload
 
@@ -80,7 +84,8 @@ def ip_packets() -> Iterator[tuple[int, bytes]]:
         yield _IPV6, ipv6(protocol, payload)
         for extensions in ((0,), (43,), (44,), (60,), (51,), (0, 60, 43, 44, 51, 60)):
             yield _IPV6, ipv6(protocol, payload, extensions=extensions)
-        yield _IPV6, ipv6(protocol, payload, extensions=(0, 44), is_later=True)
+        for fragment in (_MORE_FRAGMENTS, 5 << 3, 5 << 3 | _MORE_FRAGMENTS):
+            yield _IPV6, ipv6(protocol, payload, extensions=(0, 44), fragment=fragment)
 
 
 def frames(link_type: str) -> Iterator[bytes]:

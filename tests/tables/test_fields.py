@@ -66,6 +66,7 @@ def test_the_columns_of_a_packet() -> None:
     [
         ("65000020 00010000 40110000 c0000201 c6336407", "ip_version"),
         ("44000020 00010000 40110000 c0000201 c6336407", "ip_version"),
+        ("50000020 00010000 40110000 c0000201 c6336407", "ip_version"),
         ("45000020 00010000 40320000 c0000201 c6336407", "src_port"),
         ("45000020 00010001 40110000 c0000201 c6336407", "src_port"),
         ("45000000 00010000 40840000 c0000201 c6336407", "payload_length"),
@@ -75,6 +76,7 @@ def test_the_columns_of_a_packet() -> None:
     ids=[
         "other version",
         "short header",
+        "version 5",
         "no ports",
         "later fragment",
         "IP length 0",
@@ -84,6 +86,20 @@ def test_the_columns_of_a_packet() -> None:
 )
 def test_columns_without_a_header_are_null(header: str, name: str) -> None:
     assert columns_of("EN10MB")[name].value(ipv4(UDP, header)) is None
+
+
+@pytest.mark.parametrize(
+    ("protocol", "transport"),
+    [
+        (17, "c0000035 00070000"),
+        (33, "c0000035 02000000 00000001"),
+        (6, "c0000035 00000001 00000000 4f120000 00000000"),
+    ],
+    ids=["udp", "dccp", "tcp"],
+)
+def test_payload_length_is_null_after_a_header_that_is_too_short(protocol: int, transport: str) -> None:
+    header = f"45000040 00010000 40{protocol:02x}0000 c0000201 c6336407"
+    assert columns_of("EN10MB")["payload_length"].value(ipv4(bytes.fromhex(transport), header)) is None
 
 
 def test_columns_are_null_where_the_packet_is_truncated() -> None:
@@ -116,11 +132,17 @@ def test_extension_headers_are_followed_up_to_a_number(count: int) -> None:
     )
 
 
+@pytest.mark.parametrize("number", [0, 43, 44, 51, 60])
+def test_no_extension_header_is_taken_for_a_protocol(number: int) -> None:
+    extensions = (*(60,) * MAX_EXTENSIONS, number)
+    values = values_of("EN10MB", ethernet(0x86DD, ipv6(17, UDP, extensions=extensions)))
+    assert (values["ttl"], values["protocol"], values["src_port"]) == (62, None, None)
+
+
 @pytest.mark.parametrize("link_type", LINKS)
 def test_columns_agree_with_an_independent_decoder(link_type: str) -> None:
     packets = [*frames(link_type)]
-    sample = packets[:: max(1, len(packets) // 40)]
-    for packet in sample:
+    for packet in Random(link_type).sample(packets, 40):
         for size in range(0, len(packet), 3):
             assert values_of(link_type, packet[:size]) == decode(link_type, packet[:size]), packet[:size].hex()
         assert values_of(link_type, packet) == decode(link_type, packet), packet.hex()

@@ -12,7 +12,7 @@ several times, and WORD is the offset of the part of an address that the program
 | M[0] | the offset of the next header |
 | M[1] | its EtherType, and from the end of the IP header on, its protocol number |
 | M[2] | the fragment offset in any unit: 0 except in later fragments |
-| M[3] | the offset of the end of the datagram; 0 if IP states the length 0, and in fragments but the last one |
+| M[3] | the offset of the end of the datagram; 0 in all fragments but the last one |
 
 The programs are not optimised: the machine code of these is as fast as that of optimised ones, and takes less time to
 make, since the optimiser repeats the code after a header for each of its possible offsets.
