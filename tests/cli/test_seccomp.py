@@ -196,6 +196,13 @@ x86_64 bpf(0, 0, 0): errno(EPERM)
     )
 
 
+def test_one_call_of_a_stack_is_decided_by_a_file(folder: Path) -> None:
+    assert "x86_64 bpf(0, 0, 0): errno(EPERM), by bpf.asm, filter 2 of 2\n" in _shown(
+        "--call", "bpf", "policy.toml", "bpf.asm"
+    )
+    assert "x86_64 read(0, 0, 0): allow, by policy.toml: rule 1 (line 5)\n" in _shown("--call", "read", "policy.toml")
+
+
 def test_a_listing_has_the_names_of_what_it_tests(folder: Path) -> None:
     assert (
         _shown("--listing", "stack")

@@ -109,3 +109,6 @@ def test_a_stack_names_the_filter_that_decides() -> None:
     assert _heads(explain_call(stack, "bpf", architecture="x86_64")) == [
         "x86_64 bpf(0, 0, 0): errno(EPERM), by filter 2 of 2"
     ]
+    assert _heads(explain_call(stack, "ptrace", architecture="x86_64", names=["a.bpf", "b.bpf"])) == [
+        "x86_64 ptrace(0, 0, 0, 0): errno(EPERM), by a.bpf, filter 1 of 2"
+    ]

@@ -1,6 +1,6 @@
 """The action of a filter for one system call, on each architecture, and the instructions that lead to it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from .._record import Record
@@ -55,6 +55,7 @@ def explain_call(
     *,
     dialect: Dialect = SECCOMP,
     architecture: ArchitectureName | None = None,
+    names: Sequence[str] = (),
     timeout: float | None = 10,
 ) -> CallExplanation:
     r"""Explain the actions of a filter for a system call.
@@ -64,6 +65,7 @@ def explain_call(
         call: The name or the number of the call.
         dialect: The dialect of a program: `SECCOMP`, or the `dialect` of an architecture.
         architecture: The architecture of the traces; None: that of this machine, if the filter has its byte order.
+        names: The names of the programs of a stack; without them, they have numbers.
         timeout: The time for the solver, in seconds; None: no limit.
 
     Returns:
@@ -88,13 +90,13 @@ def explain_call(
     source = as_filter(filter, dialect)
     found = overview(source, architecture=architecture, timeout=timeout)
     numbers = _numbers(call, found.architecture.byte_order)
-    names: dict[tuple[str, ...], list[str]] = {}
+    rows_of_texts: dict[tuple[str, ...], list[str]] = {}
     for row, number in numbers.items():
-        names.setdefault(_actions(found, row, number), []).append(row.name)
-    lines = [Line(", ".join(rows), texts) for texts, rows in names.items()]
+        rows_of_texts.setdefault(_actions(found, row, number), []).append(row.name)
+    lines = [Line(", ".join(rows), texts) for texts, rows in rows_of_texts.items()]
     traces: tuple[str, ...] = ()
     if found.architecture in numbers:
-        traces = tuple(_traces(source, found, numbers[found.architecture]))
+        traces = tuple(_traces(source, found, numbers[found.architecture], names))
     return CallExplanation((_title(call), *aligned_lines(lines)), traces)
 
 
@@ -145,7 +147,7 @@ def _holds(condition: Condition, architecture: Architecture, number: int) -> boo
     return condition.operand not in values or condition.holds(values[condition.operand])
 
 
-def _traces(source: Stack | Policy, found: Overview, number: int) -> Iterator[str]:
+def _traces(source: Stack | Policy, found: Overview, number: int, names: Sequence[str]) -> Iterator[str]:
     """Yield the text of a trace for each decision about a call on the architecture of the overview."""
     if isinstance(source, Policy):
         stack = Stack([source.program()], dialect=source.dialect)
@@ -158,7 +160,8 @@ def _traces(source: Stack | Policy, found: Overview, number: int) -> Iterator[st
         decision = source.evaluate(call)
         if decision not in shown:
             shown.add(decision)
-            place = f", by filter {decision.index + 1} of {len(source)}" if len(source) > 1 else ""
+            name = f"{names[decision.index]}, " if decision.index < len(names) else ""
+            place = f", by {name}filter {decision.index + 1} of {len(source)}" if len(source) > 1 else ""
             yield _trace(source, call, place, found.architecture)
 
 

@@ -98,10 +98,7 @@ class _Values(NamedTuple):
 
     def name(self, index: int) -> str | None:
         """Return a value as the name of a constant, or the names of flags; None if it has none."""
-        value = self.value(index)
-        if self.is_of_bits:
-            return _flag_names(value, self.named)
-        return self.named[value].name if value in self.named else _flag_names(value, self.named, and_other=True)
+        return constant_name(self.value(index), self.named, is_of_bits=self.is_of_bits)
 
     def below(self, bound: int) -> int:
         """Return how many values are below a number."""
@@ -167,6 +164,16 @@ def _range_text(low: int, high: int, values: _Values) -> str:
     if high == values.last:
         return f"> {values.digits(low - 1)}"
     return f"= {values.digits(low)}..{values.digits(high)}"
+
+
+def constant_name(number: int, named: Mapping[int, Constant], *, is_of_bits: bool) -> str | None:
+    """Return a number as the name of a constant, or the names of flags; None if it has none.
+
+    *is_of_bits*: it is a mask, or the value of some bits, so that only flags have names.
+    """
+    if is_of_bits:
+        return _flag_names(number, named)
+    return named[number].name if number in named else _flag_names(number, named, and_other=True)
 
 
 def _mask_text(mask: int, named: Mapping[int, Constant]) -> str:

@@ -18,7 +18,9 @@ from ..isa.verdicts import SeccompAction
 from .actions import action_text
 from .architectures import Architecture, ArchitectureName, architecture_of
 from .call_texts import names_for
+from .condition_rendering import constant_name
 from .condition_text import argument_names
+from .constants import constants_of
 from .decision_diagram import FALSE, DecisionDiagram, Node, TooManySteps
 from .filter_functions import Filter, as_filter
 from .opaque_words import OpaqueWords
@@ -30,6 +32,8 @@ from .system_calls import call_name
 from .word_sets import describe_set
 
 _WORD: Final = re.compile(r"\[(\d+):4\]")
+_BITS_OF_WORD: Final = re.compile(r"\(?\[(\d+):4\](?: & (\w+)\))?")
+_NAMING: Final = frozenset({Action.EQUAL, Action.BITS_SET})
 _ARCHITECTURE_TERM: Final = f"[{ARCHITECTURE.offset}:4]"
 _NUMBER_TERM: Final = f"[{NUMBER.offset}:4]"
 _WORD_NAMES: Final = {ARCHITECTURE.offset: "architecture", NUMBER.offset: "number"}
@@ -43,6 +47,8 @@ _COMPARISONS: Final = {
 _LOADS: Final = frozenset({Action.LOAD_A, Action.LOAD_X})
 _COLUMN: Final = 52
 _MAX_DECIMAL: Final = 0xFFFF
+_MAX_NAME: Final = 40
+"""The length of the names of flags from which on a line has only the number."""
 _MAX_CALLS: Final = 8
 """The number of calls at an instruction from which on no common name is searched for."""
 
@@ -85,8 +91,8 @@ class ProgramListing:
             return action_text(SeccompAction(raw.k)) if opcode.operand is Operand.K else self._term(facts.a, index)
         if opcode.action in CONDITIONS:
             right = _number(raw.k) if opcode.operand is Operand.K else self._term(facts.x, index)
-            is_name = opcode.action is Action.EQUAL and opcode.operand is Operand.K
-            name = self._name(facts, raw.k) if is_name else None
+            has_name = opcode.action in _NAMING and opcode.operand is Operand.K
+            name = self._name(facts, raw.k, index, opcode.action) if has_name else None
             return f"{self._term(facts.a, index)} {_COMPARISONS[opcode.action]} {name or right}"
         if opcode.operand is Operand.ABSOLUTE:
             return self._word(raw.k, index)
@@ -115,8 +121,15 @@ class ProgramListing:
         arguments = argument_names(name, architecture)
         return arguments[position] if position < len(arguments) else f"arg{position}"
 
-    def _name(self, facts: Facts, constant: int) -> str | None:
-        """Return the name of a constant that is equal to the accumulator: that of an architecture, or of a call."""
+    def _name(self, facts: Facts, constant: int, index: int, action: Action) -> str | None:
+        """Return the name of a constant that the accumulator is tested for: of an architecture, a call, or a value."""
+        if match := _BITS_OF_WORD.fullmatch(facts.a.name):
+            is_of_bits = action is Action.BITS_SET or match[2] is not None
+            name = self._constant_name(int(match[1]), constant, index, is_of_bits=is_of_bits)
+            if name is not None and len(name) <= _MAX_NAME:
+                return f"{_number(constant)} ({name})"
+        if action is not Action.EQUAL:
+            return None
         if facts.a.name == _ARCHITECTURE_TERM:
             row = architecture_of(constant)
             return row.name if row else None
@@ -126,6 +139,15 @@ class ProgramListing:
             name = call_name(row, constant) if row else None
             return f"{_number(constant)} ({name})" if name else None
         return None
+
+    def _constant_name(self, offset: int, number: int, index: int, *, is_of_bits: bool) -> str | None:
+        """Return the name of a value of the lower half of an argument, or the names of its flags."""
+        field = next((field for field in ARGUMENTS if offset in (field.offset, field.offset + 4)), None)
+        if field is None or first_variable(offset, self._dialect.byte_order) == field.first:
+            return None
+        call = self._call_at(index)
+        named = constants_of(call[0], ARGUMENTS.index(field), call[1]) if call else {}
+        return constant_name(number, named, is_of_bits=is_of_bits)
 
     # Calls at instructions
 

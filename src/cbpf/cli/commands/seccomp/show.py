@@ -60,8 +60,15 @@ def command(
         if len(sources) > 1 and not as_json:
             echo(("\n" if index else "") + source.name)
         if call is not None:
-            name = number_or_name(call)
-            echo(cbpf.seccomp.explain_call(source.filter, name, architecture=reader.architecture, timeout=timeout))
+            echo(
+                cbpf.seccomp.explain_call(
+                    source.filter,
+                    number_or_name(call),
+                    architecture=reader.architecture,
+                    names=() if reader.is_live else source.names,
+                    timeout=timeout,
+                )
+            )
         elif as_listing:
             echo(cbpf.seccomp.listing(source.filter, architecture=reader.architecture))
         else:
