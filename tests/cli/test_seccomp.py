@@ -290,6 +290,20 @@ stricter: LEFT allows calls that RIGHT does not
     ]
 
 
+def test_sentences_have_the_names_of_files_without_folders_where_these_differ(folder: Path) -> None:
+    for name in ("old/a.asm", "old/p.asm", "new/p.asm"):
+        path = Path(name)
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(DENY.format(number=321))
+    ends = {
+        ("old/a.asm", "new/p.asm"): "implied: p.asm allows every system call that a.asm allows\n",
+        ("old/p.asm", "new/p.asm"): "implied: new/p.asm allows every system call that old/p.asm allows\n",
+        ("old/p.asm", "old/p.asm"): "implied: RIGHT allows every system call that LEFT allows\n",
+    }
+    for paths, text in ends.items():
+        assert run_here("seccomp", "implies", *paths) == (0, text.encode(), "")
+
+
 INSTALLING: Final = """
 import sys, cbpf
 for text in sys.argv[1:]:

@@ -168,9 +168,14 @@ def _only(found: Sequence[FilterSource]) -> FilterSource:
 
 
 def names_of(old: FilterSource, new: FilterSource, otherwise: tuple[str, str]) -> tuple[str, str]:
-    """Return the names of two filters for sentences; *otherwise* if one is a stack, or the names are equal."""
-    is_usual = len(old.names) == len(new.names) == 1 and old.name != new.name
-    return (old.name, new.name) if is_usual else otherwise
+    """Return the names of two filters for sentences, if possible without folders.
+
+    *otherwise* is returned if one of them is a stack, or if they have one name.
+    """
+    if len(old.names) != 1 or len(new.names) != 1 or old.name == new.name:
+        return otherwise
+    names = os.path.basename(old.name), os.path.basename(new.name)
+    return names if names[0] != names[1] else (old.name, new.name)
 
 
 def filter_options(command: Function) -> Function:
