@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from support.project import optional_library
+from support.s3_servers import Bucket, moto_server
 
 
 @pytest.fixture
@@ -28,3 +29,15 @@ def root(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return str(tmp_path)
     url: str = request.getfixturevalue("memory")
     return url
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """The address of a server of S3 in this process, by moto."""
+    yield from moto_server()
+
+
+@pytest.fixture
+def bucket(s3_endpoint: str) -> Bucket:
+    """A new bucket of the server in this process."""
+    return Bucket.create(s3_endpoint)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 import cbpf
-from cbpf.archive.attempts import STORE_PATIENCE, attempt
+from cbpf.archive.attempts import FIRST_PATIENCE, STORE_PATIENCE, attempt
 
 
 class Clock:
@@ -54,11 +54,15 @@ def test_a_server_that_is_away_for_five_seconds_is_waited_for(
     assert server.calls == 6
 
 
-def test_a_server_that_stays_away_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("has_answered", "patience"), [(True, STORE_PATIENCE), (False, FIRST_PATIENCE)])
+def test_a_server_that_stays_away_is_an_error(
+    has_answered: bool, patience: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     clock = Clock(monkeypatch)
+    monkeypatch.setattr("cbpf.archive.attempts._answered", {("s3", "b")} if has_answered else set())
     with pytest.raises(cbpf.ArchiveError, match=r"^s3://b/x: the store does not answer \([^\n]*Could not connect\)$"):
         attempt("s3://b/x", Server(clock, 10**6, _driver_error))
-    assert STORE_PATIENCE - 5 <= clock.now <= STORE_PATIENCE
+    assert patience - 5 <= clock.now <= patience
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import BinaryIO, Final
 
 from cbpf.archive.locations import join
 from cbpf.archive.stores import Store
@@ -27,3 +27,13 @@ def write_objects(root: str, objects: Mapping[str, bytes], store: Store | None =
     """Write objects below a folder of a store."""
     for name, data in objects.items():
         (store or Store()).write(join(root, name), data)
+
+
+class InterruptedWrite(Exception):
+    """An error that ends the writing of an object."""
+
+
+def write_and_fail(stream: BinaryIO, size: int) -> None:
+    """Write some bytes, and raise `InterruptedWrite`."""
+    stream.write(bytes(size))
+    raise InterruptedWrite

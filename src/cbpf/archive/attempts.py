@@ -10,6 +10,9 @@ from ..errors import ArchiveError, CbpfError
 STORE_PATIENCE: Final = 30.0
 """The seconds for which a call is repeated while the store does not answer."""
 
+FIRST_PATIENCE: Final = 10.0
+"""The seconds for which the first call of a store in this process is repeated: its address may be wrong."""
+
 _FIRST_PAUSE: Final = 0.25  # seconds; doubled after each attempt
 _LONGEST_PAUSE: Final = 4.0
 
@@ -28,6 +31,9 @@ _DRIVERS: Final = {"aiobotocore", "aiohttp", "azure", "botocore", "gcsfs", "goog
 _MISTAKES: Final = ("Credential", "Config", "Profile", "ParamValidation", "InvalidRegion", "InvalidURL", "Auth")
 """Parts of the names of exceptions that another attempt would raise again."""
 
+_answered: Final[set[tuple[str, str]]] = set()
+"""The protocols and servers or buckets that have answered in this process."""
+
 _Result = TypeVar("_Result")
 
 
@@ -41,7 +47,8 @@ def attempt(place: str, action: Callable[[], _Result], *, patience: float | None
     Args:
         place: The path of the object or the store, for messages.
         action: The call; it can be repeated.
-        patience: The seconds after which the call is not repeated any more; None: STORE_PATIENCE, and 0 for a path.
+        patience: The seconds after which the call is not repeated any more; None: STORE_PATIENCE, or
+            FIRST_PATIENCE for the first call, and 0 for a path.
 
     Returns:
         The result of the call.
@@ -49,17 +56,24 @@ def attempt(place: str, action: Callable[[], _Result], *, patience: float | None
     Raises:
         ArchiveError: The store answers with an error, or does not answer. `__cause__` is the exception of the driver.
     """
+    protocol, is_remote, rest = place.partition("://")
+    root = (protocol, rest.partition("/")[0])
     if patience is None:
-        patience = STORE_PATIENCE if "://" in place else 0
+        patience = 0 if not is_remote else STORE_PATIENCE if root in _answered else FIRST_PATIENCE
     end, pause = monotonic() + patience, _FIRST_PAUSE
     while True:
         try:
-            return action()
+            result = action()
         except CbpfError:
             raise
         except Exception as error:
+            if isinstance(error, _ANSWERS):
+                _answered.add(root)
             if not is_transient(error) or monotonic() + pause > end:
                 raise ArchiveError(f"{place}: {_fact(error)}") from error
+        else:
+            _answered.add(root)
+            return result
         sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)
 
@@ -80,7 +94,7 @@ def _fact(error: Exception) -> str:
         remedy = "set them as its driver expects, or as storage options; anon=true reads a public store"
         return f"no credentials for the store; {remedy}"
     match error:
-        case FileNotFoundError() if "bucket" in text.lower():
+        case FileNotFoundError() if "bucket does not exist" in text or "NoSuchBucket" in text:
             return "no such bucket"
         case FileNotFoundError():
             return "does not exist"

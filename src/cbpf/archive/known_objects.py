@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterator
 from hashlib import blake2b
 
 from .._typing import Any
@@ -49,6 +50,14 @@ class KnownObjects:
         """Return whether `is_unchanged` was called for a path, or the manifest did not have it."""
         index = self._index(path)
         return index is None or bool(self._seen[index])
+
+    def unseen_paths(self, manifest: Manifest) -> Iterator[str]:
+        """Yield the paths in the manifest for which `is_unchanged` was not called."""
+        if all(self._seen):
+            return
+        for part in manifest.parts():
+            for table in part.tables(None, ("path",)):
+                yield from (path for path in table["path"].to_pylist() if not self.was_seen(path))
 
     def _index(self, path: str) -> int | None:
         """Return the index of the latest row of a path, or None."""

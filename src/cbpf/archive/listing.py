@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 
 from .._named_tuple import NamedTuple
 from .._typing import Any, Final
+from ..errors import ArchiveError
 from .attempts import attempt
 from .locations import Location
 
@@ -92,6 +93,8 @@ def scope_of(location: Location) -> Scope:
         return Scope(location, "/".join(parts[:fixed]), (tuple(parts[fixed:]),))
     *folder, last = parts
     entry = entry_of(location)
+    if entry is None and not folder:
+        raise ArchiveError(f"{location.path}: no such bucket")
     if entry is None:
         return Scope(location, "/".join(folder), ((f"{last}*",), (f"{last}*", "**")))
     if entry["type"] == "directory":

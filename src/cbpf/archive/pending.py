@@ -112,7 +112,7 @@ def write_whole(location: Location, content: bytes | str) -> None:
 
     def send() -> None:
         if isinstance(content, bytes):
-            driver.pipe_file(path=name, value=content)
+            driver.pipe_file(name, content)  # the names of the arguments differ between drivers
         else:
             driver.put_file(content, name)
 

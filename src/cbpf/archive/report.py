@@ -53,6 +53,8 @@ class Report(Record, Readable):
         counts: The result of `count`, or None.
         dry_run: Whether nothing was read or written.
         routes: The folder of each filter of `split`, and the number of packets that the filter accepts.
+        removed: The number of rows of a manifest that were removed, because the source does not name their objects any
+            more.
     """
 
     operation: str
@@ -69,6 +71,7 @@ class Report(Record, Readable):
     counts: PacketCounts | None = None
     dry_run: bool = False
     routes: tuple[tuple[str, int], ...] = ()
+    removed: int = 0
 
     @property
     def is_complete(self) -> bool:
@@ -106,6 +109,7 @@ class Report(Record, Readable):
             ("accepted", "" if self.dry_run or self.selected is None else f"{self.selected:,}"),
             *((f"  {folder}", "" if self.dry_run else f"{accepted:,}") for folder, accepted in self.routes),
             ("written", counted(self.outputs, "object") if self.outputs else ""),
+            ("removed", counted(self.removed, "row") if self.removed else ""),
             ("with problems", f"{len(self.problems):,}" if self.problems else ""),
         ]
         return [(name, value) for name, value in rows if value]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .._named_tuple import NamedTuple
-from .._typing import Final
+from .._typing import Final, Literal
 from ..capture.times import TimeBounds
 from .listing import Object
 
@@ -58,7 +58,7 @@ class Row(NamedTuple):
     untimed: int = 0
     link_types: tuple[str, ...] = ()
     is_sorted: bool = True
-    status: str = "ok"
+    status: Literal["ok", "damaged", "foreign"] = "ok"
     message: str = ""
     minutes: tuple[Minute, ...] | None = ()
 

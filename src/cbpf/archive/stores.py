@@ -56,14 +56,20 @@ class Store(Record):
 
         Yields:
             The objects; those of one folder in the order of their names. Names that begin with a period are left out.
+            An object that several lines of a list name is yielded once.
 
         Raises:
             ArchiveError: A source names no object, or the store does not permit to list it.
         """
+        seen: set[int] | None = set() if source.startswith("@") else None  # sources of a list may overlap
         for scope in self.scopes(source):
             is_empty = True
             for listed in scope.objects():
                 is_empty = False
+                if seen is not None:
+                    if hash(listed.path) in seen:
+                        continue
+                    seen.add(hash(listed.path))
                 yield listed
             if is_empty:
                 raise ArchiveError(f"{scope.location.path}: {_absence(scope.location.path)}")

@@ -1,0 +1,98 @@
+"""Archives on a real server of S3, SeaweedFS, which the tests start and end."""
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import cbpf
+from cbpf.archive import indexing
+from cbpf.archive.manifest import Manifest
+from cbpf.archive.pending import WHOLE_SIZE
+from cbpf.archive.rows import Row
+from cbpf.archive.stores import Store
+from support.archives import START, InterruptedWrite, capture, write_and_fail, write_objects
+from support.s3_servers import Bucket, SeaweedServer
+
+pytestmark = pytest.mark.slow
+
+OBJECTS = {f"in/day-{number % 3}/{number:03}.pcap": capture(START + 60 * number, 20 + number) for number in range(60)}
+OBJECTS |= {"in/damaged.pcap": capture(START, 9)[:-5], "in/notes.txt": b"no capture"}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedServer]:
+    server = SeaweedServer(tmp_path_factory.mktemp("seaweed"))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def bucket(server: SeaweedServer) -> Bucket:
+    return Bucket.create(server.endpoint)
+
+
+def _facts(rows: Iterator[Row], root: str) -> list[tuple[object, ...]]:
+    """Return rows without the versions of the objects, which stores choose."""
+    return [(row.path.removeprefix(f"{root}/"), row.size, *row[3:]) for row in rows]
+
+
+def _expected(folder: Path) -> list[tuple[object, ...]]:
+    """Return the rows of the same objects as files."""
+    write_objects(str(folder), OBJECTS)
+    cbpf.archive.index(f"{folder}/in", f"{folder}/manifest")
+    return _facts(Manifest.open(Store(), f"{folder}/manifest").rows(), str(folder))
+
+
+@pytest.mark.parametrize("size", [10, WHOLE_SIZE + (1 << 23)])
+def test_an_object_appears_completely_or_not_at_all(bucket: Bucket, size: int) -> None:
+    with bucket.store.create(f"{bucket.url}/a") as stream:
+        stream.write(bytes(size))
+        assert not bucket.store.exists(f"{bucket.url}/a")
+    with pytest.raises(InterruptedWrite), bucket.store.create(f"{bucket.url}/b") as stream:
+        write_and_fail(stream, size)
+    assert [(listed.path, listed.size) for listed in bucket.store.list(bucket.url)] == [(f"{bucket.url}/a", size)]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_index_equals_that_of_files(bucket: Bucket, workers: int, tmp_path: Path) -> None:
+    write_objects(bucket.url, OBJECTS, bucket.store)
+    options = {"storage_options": bucket.options, "workers": workers, "batch_size": 20_000}
+    report = cbpf.archive.index(f"{bucket.url}/in", f"{bucket.url}/manifest", **options)  # type: ignore[arg-type]
+    assert (report.objects, report.processed, report.unchanged) == (62, 62, 0)
+    assert sorted(problem.status for problem in report.problems) == ["damaged", "foreign"]
+    manifest = Manifest.open(bucket.store, f"{bucket.url}/manifest")
+    assert _facts(manifest.rows(), bucket.url) == _expected(tmp_path)
+    again = cbpf.archive.index(f"{bucket.url}/in", f"{bucket.url}/manifest", **options)  # type: ignore[arg-type]
+    assert (again.processed, again.unchanged) == (0, 62)
+
+
+def test_a_server_that_is_stopped_for_five_seconds_is_waited_for(
+    server: SeaweedServer, bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_objects(bucket.url, OBJECTS, bucket.store)
+    original, calls, restarts = indexing._index, [0], []
+
+    def restart() -> None:
+        time.sleep(5)
+        server.start()
+
+    def index_and_stop(*arguments: object, **options: object) -> Row:
+        calls[0] += 1
+        if calls[0] == 20:
+            server.stop()
+            restarts.append(threading.Thread(target=restart))
+            restarts[0].start()
+        return original(*arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(indexing, "_index", index_and_stop)
+    report = cbpf.archive.index(f"{bucket.url}/in", f"{bucket.url}/manifest", storage_options=bucket.options)
+    restarts[0].join()
+    assert sorted(problem.status for problem in report.problems) == ["damaged", "foreign"]
+    manifest = Manifest.open(bucket.store, f"{bucket.url}/manifest")
+    assert _facts(manifest.rows(), bucket.url) == _expected(tmp_path)
