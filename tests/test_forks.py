@@ -20,6 +20,7 @@ from cbpf._lazy import Lazy
 pytest.importorskip("llvmlite", reason="the native engine needs llvmlite")
 
 from cbpf.engines.llvm import jit
+from cbpf.engines.llvm.compiler import compile_module
 
 ECHO = cbpf.parse("ldb [0]\nret a")
 PYTHON = (sys.executable, "-W", "ignore::DeprecationWarning")  # Python 3.12 warns of every fork with threads
@@ -49,7 +50,7 @@ class SlowCompiler:
     def __init__(self) -> None:
         self.started = threading.Event()
         self.is_finished = False
-        self._compile = jit._compile
+        self._compile = compile_module
 
     def __call__(self, ir: str) -> bytes:
         self.started.set()
@@ -62,7 +63,7 @@ class SlowCompiler:
 @pytest.fixture
 def compiler(monkeypatch: pytest.MonkeyPatch) -> SlowCompiler:
     result = SlowCompiler()
-    monkeypatch.setattr(jit, "_compile", result)
+    monkeypatch.setattr(jit, "compile_module", result)
     return result
 
 
@@ -183,19 +184,19 @@ print(statuses)
 
 
 def test_a_signal_handler_may_fork_and_compile_during_a_compilation(monkeypatch: pytest.MonkeyPatch) -> None:
-    statuses, compile = [], jit._compile
+    statuses, compile = [], compile_module
 
     def handle(number: int, frame: object) -> None:
         compile_and_run()
         statuses.append(status_of_child(compile_and_run))
 
     def interrupted(ir: str) -> bytes:
-        monkeypatch.setattr(jit, "_compile", compile)
+        monkeypatch.setattr(jit, "compile_module", compile)
         signal.raise_signal(signal.SIGUSR1)
         return compile(ir)
 
     before = signal.signal(signal.SIGUSR1, handle)
-    monkeypatch.setattr(jit, "_compile", interrupted)
+    monkeypatch.setattr(jit, "compile_module", interrupted)
     try:
         compile_and_run()
     finally:

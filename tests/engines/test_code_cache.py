@@ -19,7 +19,7 @@ from support.project import Rounds
 
 pytest.importorskip("llvmlite", reason="the native engine needs llvmlite")
 
-from cbpf.engines.llvm import code_cache, jit, private_directory, pycfunction
+from cbpf.engines.llvm import code_cache, compiler, jit, private_directory, pycfunction
 
 ECHO = cbpf.parse("ldb [0]\nret a")
 PACKETS = cbpf.Packets(b"\x07", positions=[0], lengths=[1])
@@ -40,8 +40,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def compilations(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The modules that LLVM compiles during a test."""
     modules: list[str] = []
-    compile = jit._compile
-    monkeypatch.setattr(jit, "_compile", lambda ir: modules.append(ir) or compile(ir))  # type: ignore[func-returns-value]
+    compile = compiler.compile_module
+    monkeypatch.setattr(jit, "compile_module", lambda ir: modules.append(ir) or compile(ir))  # type: ignore[func-returns-value]
     return modules
 
 

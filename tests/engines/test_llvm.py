@@ -24,7 +24,7 @@ from support.project import TESTS, Rounds
 
 pytest.importorskip("llvmlite", reason="the native engine needs llvmlite")
 
-from cbpf.engines.llvm import jit, object_layout, pycfunction
+from cbpf.engines.llvm import compiler, jit, object_layout, pycfunction
 from cbpf.engines.llvm.engine import LLVMEngine
 from cbpf.packet import buffers
 
@@ -447,7 +447,7 @@ def test_a_very_long_program_needs_little_stack() -> None:
 
 
 def test_missing_llvmlite_is_reported_with_its_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    jit._llvm.cache_clear()
+    compiler.library.cache_clear()
     monkeypatch.setitem(sys.modules, "llvmlite", None)
     with pytest.raises(cbpf.MissingLibrary, match=r"pip install 'cbpf\[llvm\]'"):
         compiled(ECHO)
@@ -456,7 +456,7 @@ def test_missing_llvmlite_is_reported_with_its_install_command(monkeypatch: pyte
 
 
 def test_unusable_llvmlite_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    jit._llvm.cache_clear()
+    compiler.library.cache_clear()
     monkeypatch.setitem(sys.modules, "llvmlite.binding", None)
     with pytest.raises(cbpf.MissingLibrary, match=r"pip install 'cbpf\[llvm\]'"):
         _ = compiled(ECHO).run
@@ -472,8 +472,8 @@ def test_auto_uses_machine_code_for_large_batches(monkeypatch: pytest.MonkeyPatc
     for packets in ([b""], cbpf.Packets.of([b""])):  # loads the code that does not depend on a program
         compiled(ECHO).verdicts(packets)
     loaded: list[str] = []
-    compile = jit._compile
-    monkeypatch.setattr(jit, "_compile", lambda ir: loaded.append(ir) or compile(ir))  # type: ignore[func-returns-value]
+    compile = compiler.compile_module
+    monkeypatch.setattr(jit, "compile_module", lambda ir: loaded.append(ir) or compile(ir))  # type: ignore[func-returns-value]
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")  # disables the disk cache
     vm = cbpf.VM(ECHO)
     assert set(vm.verdicts([b"\x07"] * 99_999)) == {7}

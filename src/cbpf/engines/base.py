@@ -99,7 +99,7 @@ class PerPacketEngine:
 def llvm_is_installed() -> bool:
     """Return whether the engine "llvm" can be used: whether llvmlite is installed, and Python has ctypes."""
     try:
-        from .llvm.jit import is_installed
+        from .llvm.compiler import is_installed
     except ModuleNotFoundError:
         return False
     return is_installed()

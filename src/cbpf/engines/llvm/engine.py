@@ -21,8 +21,9 @@ from ...packet.buffers import address_of
 from ...packet.packet_bytes import as_packet
 from ...packet.skb import SocketBuffer
 from . import object_layout
+from .compiler import require_llvmlite
 from .context import PacketContext, context_for, default_context, draws_numbers, needs_callback, raise_interruption
-from .jit import Code, load, load_cached, require_llvmlite
+from .jit import Code, load, load_cached
 
 if TYPE_CHECKING:
     from .machine import MakeMachine

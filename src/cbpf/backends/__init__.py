@@ -1,0 +1,1 @@
+"""Programs for other targets than this process: C, LLVM, eBPF, PTX and WebAssembly."""
