@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from ..._typing import Final, Literal, TypeAlias
 
-IRType: TypeAlias = Literal["i1", "i8", "i16", "i32", "i64", "i128", "ptr"]
+IRType: TypeAlias = Literal["i1", "i8", "i16", "i32", "i64", "i128", "ptr", "void"]
 
 I1: Final = "i1"
 I8: Final = "i8"
@@ -119,6 +119,14 @@ class IRValue:
             return self
         return self._function.emit_value(self.type, f"call {self.type} @llvm.bswap.{self.type}({self.type} {self})")
 
+    def sext(self, type: IRType) -> "IRValue":
+        """Sign-extend the number to another width."""
+        return self._function.emit_value(type, f"sext {self.type} {self} to {type}")
+
+    def inttoptr(self) -> "IRValue":
+        """Convert the 64-bit number to an address."""
+        return self._function.emit_value(PTR, f"inttoptr i64 {self} to ptr")
+
     def ptrtoint(self) -> "IRValue":
         """Convert the address to a 64-bit number."""
         return self._function.emit_value(I64, f"ptrtoint ptr {self} to i64")
@@ -134,13 +142,22 @@ class IRValue:
         type = _INTEGERS[size]
         return self._function.emit_value(type, f"load {type}, ptr {self}, align 1")
 
+    def load_aligned(self, size: int) -> "IRValue":
+        """Load a number of *size* bytes from this address, which is a multiple of the size."""
+        type = _INTEGERS[size]
+        return self._function.emit_value(type, f"load {type}, ptr {self}, align {size}")
+
     def load_pointer(self) -> "IRValue":
         """Load an address from this address."""
         return self._function.emit_value(PTR, f"load ptr, ptr {self}, align 1")
 
     def store(self, value: "IRValue") -> None:
         """Store *value* at this address."""
-        self._function.emit(f"store {value.type} {value}, ptr {self}, align 1")
+        self.store_aligned(value, 1)
+
+    def store_aligned(self, value: "IRValue", alignment: int) -> None:
+        """Store *value* at this address, which is a multiple of *alignment*."""
+        self._function.emit(f"store {value.type} {value}, ptr {self}, align {alignment}")
 
 
 def _argument_list(arguments: Iterable[IRValue]) -> str:
@@ -178,6 +195,7 @@ class Function:
         self.name = name
         self.result_type: IRType = result
         self.attributes = 'nounwind "no-jump-tables"="true"'
+        self.calling_convention = ""
         self._parameters = parameters
         self._entry: list[str] = []
         self._lines: list[str] = []
@@ -218,7 +236,7 @@ class Function:
         self._entry.append(f"%v{self._value_count} = alloca {type}, i32 {count}, align 8")
         return IRValue(self, PTR, f"%v{self._value_count}")
 
-    def call(self, type: IRType, function: "Function | IRValue", *arguments: IRValue) -> IRValue:
+    def call(self, type: IRType, function: "Function | IRValue | str", *arguments: IRValue) -> IRValue:
         """Call a function of this module, or a function at an address, and return its result."""
         name = f"@{function.name}" if isinstance(function, Function) else str(function)
         return self.emit_value(type, f"call {type} {name}({_argument_list(arguments)})")
@@ -226,6 +244,10 @@ class Function:
     def call_void(self, function: IRValue, *arguments: IRValue) -> None:
         """Call a function that has no result, or whose result is not used."""
         self.emit(f"call void {function}({_argument_list(arguments)})")
+
+    def use(self, value: IRValue) -> None:
+        """Use a value here, by code of no instruction: its computation is neither removed nor done later."""
+        self.emit(f'call void asm sideeffect "", "r"({value.type} {value})')
 
     def prefetch(self, address: IRValue) -> None:
         """Prefetch the cache line at *address*; an invalid address does not fault."""
@@ -251,6 +273,10 @@ class Function:
     def ret(self, value: IROperand) -> None:
         """Terminate the block by returning *value*."""
         self.emit(f"ret {self.result_type} {value}")
+
+    def ret_void(self) -> None:
+        """Terminate the block by returning from a function without a result."""
+        self.emit("ret void")
 
     @contextmanager
     def if_then(self, condition: IRValue, *, rare: bool = False) -> Iterator[None]:
@@ -303,8 +329,9 @@ class Function:
     def text(self) -> str:
         """Return the definition of the function."""
         parameters = ", ".join(f"{type} %{name}" for name, type in self._parameters.items())
-        linkage = "internal " if "alwaysinline" in self.attributes else ""
-        head = f"define {linkage}{self.result_type} @{self.name}({parameters}) {self.attributes} {{"
+        linkage = "internal" if "alwaysinline" in self.attributes else ""
+        words = filter(None, ("define", linkage, self.calling_convention, self.result_type))
+        head = f"{' '.join(words)} @{self.name}({parameters}) {self.attributes} {{"
         return "\n".join([head, "entry:", *self._entry, *self._lines, "}"])
 
 

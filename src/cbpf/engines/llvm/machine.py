@@ -14,7 +14,7 @@ from ...isa.opcodes import SCRATCH_SLOTS, Action
 from ...isa.program import Program
 from ...isa.semantics import HeaderKind, begin, execute
 from .context import CALLBACK_EXTENSIONS, offset_of
-from .ir import I32, I64, Function, IRValue
+from .ir import I32, I64, Function, IRType, IRValue
 from .random_numbers import splitmix64
 
 _INSTRUCTIONS: Final = {
@@ -170,16 +170,19 @@ class LLVMMachine:
 MakeMachine: TypeAlias = Callable[[Function, Dialect], LLVMMachine]
 
 
-def filter_function(program: Program, dialect: Dialect, make_machine: MakeMachine = LLVMMachine) -> Function:
+def filter_function(
+    program: Program, dialect: Dialect, make_machine: MakeMachine = LLVMMachine, *, length: IRType = I64
+) -> Function:
     """Return the function of a program: (memory, its length, captured length, wire length, context) -> verdict.
 
-    Lengths are in bytes. Every entry point inlines the function.
+    Lengths are in bytes; *length* is the type of the second parameter, of which other machines may have another use.
+    Every entry point inlines the function.
     """
     function = Function(
-        "filter",
+        "classic_filter",
         I32,
         memory="ptr noalias readonly",
-        length=I64,
+        length=length,
         captured=I32,
         wire=I32,
         context="ptr noalias",

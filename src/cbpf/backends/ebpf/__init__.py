@@ -1,0 +1,1 @@
+"""Programs as eBPF, for the hooks of Linux."""

@@ -1,0 +1,66 @@
+"""A program as a module of LLVM IR for a hook of eBPF, and as an object file that loaders take."""
+
+from functools import partial
+
+from ..._typing import Final
+from ...engines.llvm.compiler import CrossTarget, assembly_for, compile_for
+from ...engines.llvm.ir import I32, I64, PTR, Function, IRValue, module_text
+from ...engines.llvm.machine import MakeMachine, filter_function
+from ...isa.dialects import Dialect
+from ...isa.program import Program
+from .hooks import HOOKS, SKB_LENGTH, Accept, Hook
+from .machine import ClassifierMachine, SocketMachine, XDPMachine
+
+_TARGET: Final = CrossTarget("bpfel", "v3")
+"""Version 3 of the instruction set, with operations on 32 bits: Linux 5.1 and later."""
+
+_MACHINES: Final = {"ebpf-xdp": XDPMachine, "ebpf-tc": ClassifierMachine, "ebpf-socket": SocketMachine}
+
+_LICENSE: Final = 'Dual BSD/GPL'
+_GLOBALS: Final = (
+    "declare i64 @llvm.bpf.load.byte(ptr, i64)\n"
+    "declare i64 @llvm.bpf.load.half(ptr, i64)\n"
+    "declare i64 @llvm.bpf.load.word(ptr, i64)\n"
+    f'@_license = global [{len(_LICENSE) + 1} x i8] c"{_LICENSE}\\00", section "license", align 1\n'
+)
+
+
+def ebpf_object(program: Program, dialect: Dialect, target: str, name: str, accept: Accept) -> bytes:
+    """Return an object file (ELF) for a hook, by the name of its target."""
+    return compile_for(ebpf_ir(program, dialect, target, name, accept), _TARGET)
+
+
+def ebpf_assembly(program: Program, dialect: Dialect, target: str, name: str, accept: Accept) -> str:
+    """Return the eBPF instructions as text."""
+    return assembly_for(ebpf_ir(program, dialect, target, name, accept), _TARGET)
+
+
+def ebpf_ir(program: Program, dialect: Dialect, target: str, name: str, accept: Accept) -> str:
+    """Return the module of a program for a hook: (context) -> the result of the hook."""
+    hook = HOOKS[target]
+    make_machine: MakeMachine = partial(_MACHINES[target], hook=hook)
+    filter = filter_function(program, dialect, make_machine, length=PTR)
+    function = Function(name, I32, context=PTR)
+    function.attributes += f' section "{hook.section}"'
+    memory, end, length = _packet(function, hook)
+    verdict = function.call(I32, filter, memory, end, length, length, function["context"])
+    function.ret(_result(function, hook, verdict, accept))
+    return module_text(function, filter) + _GLOBALS
+
+
+def _packet(function: Function, hook: Hook) -> tuple[IRValue, IRValue, IRValue]:
+    """Return the addresses of the packet and of its end, and its length; the addresses are null if it has none."""
+    context = function["context"]
+    if hook.data is None:
+        return function.null(), function.null(), context.gep(SKB_LENGTH.offset).load_aligned(4)
+    memory, end = (context.gep(offset).load_aligned(4).zext_or_trunc(I64).inttoptr() for offset in hook.data)
+    return memory, end, (end.ptrtoint() - memory.ptrtoint()).zext_or_trunc(I32)
+
+
+def _result(function: Function, hook: Hook, verdict: IRValue, accept: Accept) -> IRValue:
+    """Return the result of a hook for a verdict."""
+    if hook.results is None:
+        return verdict
+    opposite: Accept = "drop" if accept == "pass" else "pass"
+    accepted, rejected = (function.constant(I32, hook.results[each]) for each in (accept, opposite))
+    return verdict.ne(0).select(accepted, rejected)
