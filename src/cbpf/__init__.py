@@ -16,7 +16,7 @@ from . import _forks as _forks  # before a thread can import anything else
 # inputs a command spends most of its time on imports. `__init__.pyi` repeats the table for type checkers; a test
 # compares the two.
 _PUBLIC_NAMES = {
-    "_options": "Direction EngineName FrontEnd Goal Optimizer",
+    "_options": "AcceptedFate BinaryTarget Direction EngineName FrontEnd Goal Optimizer TextTarget",
     "_output": "write_file",
     "analysis.abstract_state": "Facts PacketLoad",
     "analysis.abstract_value": "Known",
@@ -34,7 +34,7 @@ _PUBLIC_NAMES = {
     "drawing.graph": "Graph",
     "engines.interpreter": "Fetched Step",
     "errors": """
-        ArchiveError CaptureError CbpfError DamagedCapture ExpressionError ExpressionWarning FieldError Finding
+        ArchiveError CaptureError CbpfError DamagedCapture EbpfError ExpressionError ExpressionWarning FieldError Finding
         LinkTypeError MissingLibrary PacketError PolicyError Problem ProgramFormatError ProgramWarning ProofFailed
         SeccompError SelectionWarning SocketError Undecided VerificationError
     """,
@@ -52,6 +52,7 @@ _PUBLIC_NAMES = {
     "facade.cases": "cases",
     "facade.conversion": "render render_bytes",
     "facade.drawing": "graph",
+    "facade.emission": "emit",
     "facade.equivalence": "difference equivalent implies",
     "facade.flow": "Flow",
     "facade.listing": "listing",

@@ -3,11 +3,14 @@
 
 from . import archive as archive, arrow as arrow, linux as linux, seccomp as seccomp
 from ._options import (
+    AcceptedFate as AcceptedFate,
+    BinaryTarget as BinaryTarget,
     Direction as Direction,
     EngineName as EngineName,
     FrontEnd as FrontEnd,
     Goal as Goal,
     Optimizer as Optimizer,
+    TextTarget as TextTarget,
 )
 from ._output import write_file as write_file
 from .analysis.abstract_state import Facts as Facts, PacketLoad as PacketLoad
@@ -35,6 +38,7 @@ from .errors import (
     CaptureError as CaptureError,
     CbpfError as CbpfError,
     DamagedCapture as DamagedCapture,
+    EbpfError as EbpfError,
     ExpressionError as ExpressionError,
     ExpressionWarning as ExpressionWarning,
     FieldError as FieldError,
@@ -83,6 +87,7 @@ from .expression.tree_text import tree_listing as tree_listing
 from .facade.cases import cases as cases
 from .facade.conversion import render as render, render_bytes as render_bytes
 from .facade.drawing import graph as graph
+from .facade.emission import emit as emit
 from .facade.equivalence import difference as difference, equivalent as equivalent, implies as implies
 from .facade.flow import Flow as Flow
 from .facade.listing import listing as listing
@@ -167,7 +172,9 @@ __all__ = [
     "ALUOp",
     "ALUOpConstant",
     "ALUOpX",
+    "AcceptedFate",
     "ArchiveError",
+    "BinaryTarget",
     "Block",
     "ByteChange",
     "CaptureDirection",
@@ -186,6 +193,7 @@ __all__ = [
     "Dialect",
     "Difference",
     "Direction",
+    "EbpfError",
     "Edge",
     "EngineName",
     "ExecutionCounts",
@@ -263,6 +271,7 @@ __all__ = [
     "StoreScratch",
     "Summary",
     "SystemResolver",
+    "TextTarget",
     "TypedInstruction",
     "Undecided",
     "VerdictExplanation",
@@ -281,6 +290,7 @@ __all__ = [
     "describe_verdict",
     "difference",
     "disassemble",
+    "emit",
     "equivalent",
     "execution_counts",
     "explain_verdict",

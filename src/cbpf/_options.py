@@ -16,3 +16,11 @@ Goal: TypeAlias = Literal["size", "speed"]
 """The goal of the optimiser: the fewest instructions in the program, or the fewest on its longest path."""
 Direction: TypeAlias = Literal["src or dst", "src and dst", "src", "dst"]
 """The address, and the port, of a packet that must be in a list: either, both, that of the source or destination."""
+TextTarget: TypeAlias = Literal["c", "llvm", "ptx"]
+"""The targets of `emit` that are text."""
+BinaryTarget: TypeAlias = Literal["object", "ebpf-xdp", "ebpf-tc", "ebpf-socket", "wasm"]
+"""The targets of `emit` that are bytes."""
+TargetName: TypeAlias = TextTarget | BinaryTarget
+"""The targets of `emit`."""
+AcceptedFate: TypeAlias = Literal["pass", "drop"]
+"""The fate of the packets that an eBPF program accepts; the others have the opposite one."""

@@ -167,6 +167,26 @@ class SeccompError(CbpfError, OSError):
         return str(self.strerror)
 
 
+class EbpfError(CbpfError, OSError):
+    """The kernel rejects an eBPF program, or this process must not load it.
+
+    Args:
+        number: The error number of the kernel.
+        message: The fact and the rule, as one line.
+        log: The log of the kernel's verifier; empty if it was not run.
+    """
+
+    def __init__(self, number: int, message: str, log: str = "") -> None:
+        super().__init__(number, message)
+        self.log = log
+
+    def __str__(self) -> str:
+        return str(self.strerror)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.errno, self.strerror, self.log)
+
+
 class MissingLibrary(CbpfError, ImportError):
     """A library is not installed or not usable; the message states the remedy, usually the command that installs it."""
 

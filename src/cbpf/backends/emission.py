@@ -2,14 +2,18 @@
 
 import re
 
-from .._typing import Final
-from .._validators import flag
+from .._typing import TYPE_CHECKING, Final
+from .._validators import flag, one_of
 from ..errors import FieldError
-from ..isa.dialects import PCAP, Dialect
+from ..isa.dialects import Dialect
 from ..isa.program import Instructions, Program
 from ..isa.verifier import verify
 from .targets import Target, check_program, target_named
 
+if TYPE_CHECKING:
+    from .._options import AcceptedFate
+
+_WITH_FATES: Final = ("ebpf-xdp", "ebpf-tc")
 _NAME: Final = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _SCRATCH: Final = re.compile(r"m\d+")
 _RESERVED: Final = """
@@ -19,25 +23,25 @@ _RESERVED: Final = """
 """
 
 
-def emit(
-    program: Instructions,
-    *,
-    target: str = "c",
-    dialect: Dialect = PCAP,
-    name: str = "filter",
-    title: str = "",
-    main: bool = False,
+def emit_program(
+    program: Instructions, target: str, dialect: Dialect, *, name: str, title: str, main: bool, accept: "AcceptedFate"
 ) -> str | bytes:
-    """Write a program for a target; see `cbpf.emit`."""
+    """Return a program for a target; the arguments are those of `cbpf.emit`, and *title* describes the program."""
     value, chosen = Program(program), target_named(target)
     verify(value, dialect=dialect)
     _check_name(name)
-    if flag("emit.main", main) and chosen.name != "c":
-        raise FieldError(f"emit.main: True for the target {chosen.name}; a main function exists in C only")
+    _check_options(chosen, dialect, main, accept)
+    check_program(value, dialect, chosen)
+    return _written(chosen.name, value, dialect, name, title, main, accept)
+
+
+def _check_options(target: Target, dialect: Dialect, main: bool, accept: object) -> None:
+    if flag("emit.main", main) and target.name != "c":
+        raise FieldError(f"emit.main: True for the target {target.name}; only C has a main function")
     if main and dialect.record_size is not None:
         raise FieldError(f"emit.main: True for the dialect {dialect.name}; the main function reads captures")
-    check_program(value, dialect, chosen)
-    return _written(chosen, value, dialect, name, title or f"A program of {len(value)} instructions", main=main)
+    if one_of("pass", "drop")("emit.accept", accept) == "drop" and target.name not in _WITH_FATES:
+        raise FieldError(f"emit.accept: 'drop' for the target {target.name}; it is for {' and '.join(_WITH_FATES)}")
 
 
 def _check_name(name: object) -> None:
@@ -50,11 +54,27 @@ def _check_name(name: object) -> None:
         raise FieldError(f"emit.name: {name!r} is not the name of a C function, or it has another meaning there")
 
 
-def _written(target: Target, program: Program, dialect: Dialect, name: str, title: str, *, main: bool) -> str | bytes:
-    if target.name == "c":
-        from .c.source import c_source
+def _written(
+    target: str, program: Program, dialect: Dialect, name: str, title: str, main: bool, accept: "AcceptedFate"
+) -> str | bytes:
+    """Return the text or the bytes; a target imports only the modules that it needs."""
+    match target:
+        case "c":
+            from .c.source import c_source
 
-        return c_source(program, dialect, name, title, main=main)
-    from .native import llvm_ir, object_file
+            return c_source(program, dialect, name, title, main=main)
+        case "ptx":
+            from .ptx import ptx_kernel
 
-    return llvm_ir(program, dialect, name) if target.is_text else object_file(program, dialect, name)
+            return ptx_kernel(program, dialect, name)
+        case "wasm":
+            from .wasm import wasm_module
+
+            return wasm_module(program, dialect, name)
+        case "llvm" | "object":
+            from .native import llvm_ir, object_file
+
+            return llvm_ir(program, dialect, name) if target == "llvm" else object_file(program, dialect, name)
+    from .ebpf.source import ebpf_object
+
+    return ebpf_object(program, dialect, target, name, accept)

@@ -1,8 +1,8 @@
-"""The targets of programs: names, and what each of them can carry."""
+"""The targets of programs, and what each of them can execute."""
 
 from .._named_tuple import NamedTuple
 from .._stdlib import MappingProxyType
-from .._typing import TYPE_CHECKING, Final, Iterator
+from .._typing import Final, Iterator
 from ..errors import FieldError, ProgramFormatError
 from ..isa.dialects import Dialect
 from ..isa.listing import listing_line
@@ -10,37 +10,42 @@ from ..isa.opcodes import EXTENSION_OFFSET, LINK_OFFSET, NETWORK_OFFSET, OPCODE_
 from ..isa.program import Program
 from ..isa.raw_instruction import RawInstruction
 
-if TYPE_CHECKING:
-    from ..isa.enumerations import Extension
-
 
 class Target(NamedTuple):
     """A target of programs.
 
     Args:
         name: The name, such as "c".
-        description: What is written, as a noun phrase.
-        is_text: Whether it is text; otherwise bytes.
-        hook: Where the program will run, for messages.
-        extensions: The words of the extensions that the target has, beside `len` and `xor_x`.
+        place: Where programs run, as a noun phrase.
+        extensions: The words of the extensions that exist there, beside `len` and `xor_x`.
+        has_headers: Whether loads from the network and the link-layer header are possible.
+        has_records: Whether filters of system calls are possible.
     """
 
     name: str
-    description: str
-    is_text: bool
-    hook: str
+    place: str
     extensions: tuple[str, ...] = ()
+    has_headers: bool = False
+    has_records: bool = True
 
 
-_ALONE: Final = "a function of the packet alone"
+_FUNCTION: Final = "a function of the packet alone"
+_OF_SOCKETS: Final = (
+    *("proto", "type", "ifidx", "mark", "queue", "rxhash", "cpu", "vlan_tci", "vlan_avail", "vlan_tpid", "rand"),
+)
 
 TARGETS: Final = MappingProxyType(
     {
         target.name: target
         for target in (
-            Target("c", "a C function in a file of its own", True, _ALONE),
-            Target("llvm", "a module of LLVM IR", True, _ALONE),
-            Target("object", "an object file for this machine, which a linker takes", False, _ALONE),
+            Target("c", _FUNCTION),
+            Target("llvm", _FUNCTION),
+            Target("object", _FUNCTION),
+            Target("ebpf-xdp", "an XDP program", ("ifidx", "queue", "cpu", "rand"), has_records=False),
+            Target("ebpf-tc", "an eBPF program of tc", _OF_SOCKETS, has_records=False),
+            Target("ebpf-socket", "an eBPF program of a socket", _OF_SOCKETS, has_headers=True, has_records=False),
+            Target("ptx", _FUNCTION),
+            Target("wasm", _FUNCTION),
         )
     }
 )
@@ -57,7 +62,10 @@ def target_named(name: object) -> Target:
 
 
 def check_program(program: Program, dialect: Dialect, target: Target) -> None:
-    """Raise `ProgramFormatError` for the first instruction that a target cannot execute."""
+    """Raise `ProgramFormatError` for a dialect, or for the first instruction, that a target cannot execute."""
+    if dialect.record_size is not None and not target.has_records:
+        fact = f"filters of system calls, of the dialect {dialect.name}, cannot be {target.place}"
+        raise ProgramFormatError(f"target {target.name}: {fact}")
     for problem in _problems(program, dialect, target):
         raise ProgramFormatError(problem)
 
@@ -73,17 +81,17 @@ def _problems(program: Program, dialect: Dialect, target: Target) -> Iterator[st
 
 
 def _misfit(opcode: Opcode, raw: RawInstruction, dialect: Dialect, target: Target) -> str | None:
-    """Return the fact that makes a load impossible, and the reason; None if the target has it."""
+    """Return why a load with a negative offset is impossible; None if it is possible."""
     from ..isa.enumerations import EXTENSION_WORDS, extension_of
 
-    extension: Extension | None = extension_of(opcode, raw.k) if raw.k >= EXTENSION_OFFSET else None
+    extension = extension_of(opcode, raw.k) if raw.k >= EXTENSION_OFFSET else None
     if extension is None:
-        if not dialect.header_windows:
+        if target.has_headers or not dialect.header_windows:
             return None
         header = "network" if raw.k >= NETWORK_OFFSET else "link-layer"
-        return f"it loads from the {header} header, whose position is unknown in {target.hook}"
+        return f"it loads from the {header} header, whose position is unknown in {target.place}"
     word = EXTENSION_WORDS[extension]
     if word in (*_ALWAYS_PRESENT, *target.extensions):
         return None
     present = f"; it has {', '.join(target.extensions)}" if target.extensions else ""
-    return f"the extension {word} does not exist in {target.hook}{present}"
+    return f"the extension {word} does not exist in {target.place}{present}"

@@ -1,7 +1,7 @@
 """A program as a WebAssembly module with one function and its memory.
 
 LLVM writes an object file, which is to be linked. The function of a program calls no other and uses no stack, so that
-its code has no relocations: the module consists of the types and the code of the object file, with a memory and exports.
+its code has no relocations: the module has the types and the code of the object file, with a memory and exports.
 
 Source: webassembly.github.io/spec, binary format; github.com/WebAssembly/tool-conventions, Linking.
 """

@@ -1,28 +1,58 @@
-"""Programs for other targets."""
+"""Programs for other targets than this process."""
 
 from __future__ import annotations
 
-from .._typing import TYPE_CHECKING
-from ..backends import emission
+from .._typing import TYPE_CHECKING, overload
+from ..backends.emission import emit_program
 from ..isa.dialects import PCAP, Dialect
+from ..isa.program import Program
 from .arguments import LinkTypeName, ProgramSource, as_program
 
 if TYPE_CHECKING:
-    from .._options import TargetName
+    from .._options import AcceptedFate, BinaryTarget, TextTarget
+
+
+@overload
+def emit(
+    program: ProgramSource,
+    *,
+    target: TextTarget = "c",
+    link_type: LinkTypeName = "EN10MB",
+    dialect: Dialect = PCAP,
+    name: str = "filter",
+    accept: AcceptedFate = "pass",
+    main: bool = False,
+) -> str: ...
+
+
+@overload
+def emit(
+    program: ProgramSource,
+    *,
+    target: BinaryTarget,
+    link_type: LinkTypeName = "EN10MB",
+    dialect: Dialect = PCAP,
+    name: str = "filter",
+    accept: AcceptedFate = "pass",
+    main: bool = False,
+) -> bytes: ...
 
 
 def emit(
     program: ProgramSource,
     *,
-    target: TargetName = "c",
+    target: TextTarget | BinaryTarget = "c",
     link_type: LinkTypeName = "EN10MB",
     dialect: Dialect = PCAP,
     name: str = "filter",
+    accept: AcceptedFate = "pass",
     main: bool = False,
 ) -> str | bytes:
     r"""Write a program for a target other than this process.
 
-    Every target has the verdicts of the VM on a packet without metadata, and none reads a byte outside of the packet.
+    The result has the verdict of the VM on every packet, and never reads a byte outside of the packet. In functions of
+    the packet alone ("c", "llvm", "object", "ptx", "wasm"), extensions do not exist, apart from the length, and the
+    header windows of Linux are outside of every packet.
 
     Args:
         program: The program: instructions, or a filter expression, which is compiled.
@@ -31,25 +61,35 @@ def emit(
             - "c": a file with the C99 function `uint32_t NAME(const uint8_t *packet, size_t captured, size_t wire)`,
               which needs no library. A comment states the instruction of each line.
             - "llvm": a module of LLVM IR with this function, for little-endian machines of 64 bits.
-            - "object": an object file for this machine with this function.
+            - "object": an object file of this machine with this function.
+            - "ebpf-xdp", "ebpf-tc": an object file (ELF) with an eBPF program for XDP, or for tc in the mode
+              direct-action (Linux 5.1 or newer), which libbpf, bpftool, ip and tc load.
+            - "ebpf-socket": one with an eBPF program for SO_ATTACH_BPF, whose result is the verdict.
+            - "ptx": a CUDA kernel (memory, positions, lengths, wire lengths, count, verdicts) for sm_80 and later:
+              addresses of bytes, of 64-bit positions in them, of 32-bit lengths and verdicts on the device, and a
+              64-bit number of packets. Every grid of one dimension computes all verdicts.
+            - "wasm": a WebAssembly module that exports its memory as "memory", and the function NAME (address of the
+              packet, captured length, wire length), with numbers of 32 bits.
         link_type: The link type for an expression: a name, a LINKTYPE_ number, or a `LinkType`.
         dialect: The dialect whose rules verify the program, and whose meaning it has.
         name: The name of the function: a C identifier.
+        accept: The fate of the packets that the program accepts, for "ebpf-xdp" and "ebpf-tc": "pass" (XDP_PASS or
+            TC_ACT_OK) or "drop" (XDP_DROP or TC_ACT_SHOT). All others have the opposite one.
         main: Whether the C file also has a main function, which copies the packets that the function accepts from
             standard input to standard output, both captures in the format pcap.
 
     Returns:
-        The text, or the bytes of a target that is not text.
+        The text for "c", "llvm" and "ptx", and otherwise bytes.
 
     Raises:
         ExpressionError: An expression cannot be compiled.
         FieldError: An argument is invalid.
-        MissingLibrary: The target needs llvmlite, which is not installed.
+        MissingLibrary: The target is not "c", and llvmlite is not installed.
         ProgramFormatError: The target cannot execute an instruction: an extension that it lacks, or a load from a
             header whose position is unknown there.
         VerificationError: The dialect rejects the program.
 
-    >>> print(emit("arp"))  # doctest: +ELLIPSIS
+    >>> print(emit("arp"))
     #include <stddef.h>
     ...
         if (captured < 14)
@@ -59,6 +99,6 @@ def emit(
     }
     <BLANKLINE>
     """
-    value = as_program(program, link_type=link_type, dialect=dialect)
-    title = program if isinstance(program, str) else ""
-    return emission.emit(value, target=target, dialect=dialect, name=name, title=title, main=main)
+    value = Program(as_program(program, link_type=link_type, dialect=dialect))
+    title = str(program) if value is not program and isinstance(program, str) else f"{len(value)} instructions"
+    return emit_program(value, target, dialect, name=name, title=title, main=main, accept=accept)

@@ -8,16 +8,20 @@
 b'pac'
 """
 
+from .ebpf_checks import EbpfCheck, EbpfDifference, check_ebpf
 from .filters import FilteredSocket, attach, detach, filter_of, lock
 from .groups import attach_reuseport, detach_reuseport, fanout
 from .packet_sockets import packet_socket
 from .taps import attach_tap, detach_tap
 
 __all__ = [
+    "EbpfCheck",
+    "EbpfDifference",
     "FilteredSocket",
     "attach",
     "attach_reuseport",
     "attach_tap",
+    "check_ebpf",
     "detach",
     "detach_reuseport",
     "detach_tap",

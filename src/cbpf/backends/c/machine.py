@@ -9,7 +9,7 @@ from ..._named_tuple import NamedTuple
 from ..._typing import TYPE_CHECKING, Final, NoReturn
 from ...analysis.register_machine import A, X
 from ...isa.dialects import Dialect, FetchOrder
-from ...isa.opcodes import OUT_OF_RANGE, SCRATCH_SLOTS, SIGN_BIT, SIGNS, WORD_MASK, Action
+from ...isa.opcodes import CONDITIONS, OUT_OF_RANGE, SCRATCH_SLOTS, SIGN_BIT, SIGNS, WORD_MASK, Action
 from ...isa.semantics import HeaderKind
 
 if TYPE_CHECKING:
@@ -23,9 +23,9 @@ LOADS: Final[dict[tuple[int, FetchOrder], str]] = {
 }
 """The helper functions that load several bytes."""
 
-_HEXADECIMAL: Final = frozenset({Action.AND, Action.OR, Action.XOR, Action.EQUAL, Action.BITS_SET})
+_HEXADECIMAL: Final = CONDITIONS | {Action.AND, Action.OR, Action.XOR}
 _OPPOSITES: Final = {"==": "!=", "!=": "==", ">": "<=", "<=": ">", ">=": "<", "<": ">=", "&": "!&", "!&": "&"}
-_TAUTOLOGIES: Final = ((">=", "0"), ("<=", f"{WORD_MASK}u"), ("!&", "0"))
+_TAUTOLOGIES: Final = ((">=", "0"), ("<=", f"{WORD_MASK:#x}"), ("!&", "0"))
 _MAX_DECIMAL: Final = 9
 
 VARIABLES: Final = (*(f"m{slot}" for slot in range(SCRATCH_SLOTS)), "a", "x")

@@ -4,15 +4,20 @@ Sources: linux/bpf.h (struct __sk_buff, struct xdp_md, enum bpf_func_id, enum xd
 """
 
 from ..._named_tuple import NamedTuple
-from ..._typing import Final, Literal, TypeAlias
+from ..._typing import TYPE_CHECKING, Final
 
-Accept: TypeAlias = Literal["pass", "drop"]
-"""The fate of packets that the program accepts; the others have the opposite one."""
+if TYPE_CHECKING:
+    from ..._options import AcceptedFate
 
 GET_RANDOM: Final = 7
 GET_PROCESSOR: Final = 8
 LOAD_BYTES: Final = 26
 """The numbers of helper functions: bpf_get_prandom_u32, bpf_get_smp_processor_id, bpf_skb_load_bytes."""
+
+
+def opposite(fate: "AcceptedFate") -> "AcceptedFate":
+    """Return the fate of the packets that are not accepted."""
+    return "drop" if fate == "pass" else "pass"
 
 
 class ContextField(NamedTuple):
@@ -43,7 +48,13 @@ class Hook(NamedTuple):
     program_type: int
     data: tuple[int, int] | None
     fields: dict[str, ContextField]
-    results: dict[Accept, int] | None
+    results: "dict[AcceptedFate, int] | None"
+
+    def result(self, verdict: int, accept: "AcceptedFate") -> int:
+        """Return the result for a verdict of the classic program."""
+        if self.results is None:
+            return verdict
+        return self.results[accept] if verdict else self.results[opposite(accept)]
 
 
 _SKB_FIELDS: Final = {

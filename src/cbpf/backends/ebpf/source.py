@@ -2,21 +2,24 @@
 
 from functools import partial
 
-from ..._typing import Final
+from ..._typing import TYPE_CHECKING, Final
 from ...engines.llvm.compiler import CrossTarget, assembly_for, compile_for
 from ...engines.llvm.ir import I32, I64, PTR, Function, IRValue, module_text
 from ...engines.llvm.machine import MakeMachine, filter_function
 from ...isa.dialects import Dialect
 from ...isa.program import Program
-from .hooks import HOOKS, SKB_LENGTH, Accept, Hook
+from .hooks import HOOKS, SKB_LENGTH, Hook
 from .machine import ClassifierMachine, SocketMachine, XDPMachine
+
+if TYPE_CHECKING:
+    from ..._options import AcceptedFate
 
 _TARGET: Final = CrossTarget("bpfel", "v3")
 """Version 3 of the instruction set, with operations on 32 bits: Linux 5.1 and later."""
 
 _MACHINES: Final = {"ebpf-xdp": XDPMachine, "ebpf-tc": ClassifierMachine, "ebpf-socket": SocketMachine}
 
-_LICENSE: Final = 'Dual BSD/GPL'
+_LICENSE: Final = "Dual BSD/GPL"
 _GLOBALS: Final = (
     "declare i64 @llvm.bpf.load.byte(ptr, i64)\n"
     "declare i64 @llvm.bpf.load.half(ptr, i64)\n"
@@ -25,17 +28,17 @@ _GLOBALS: Final = (
 )
 
 
-def ebpf_object(program: Program, dialect: Dialect, target: str, name: str, accept: Accept) -> bytes:
+def ebpf_object(program: Program, dialect: Dialect, target: str, name: str, accept: "AcceptedFate") -> bytes:
     """Return an object file (ELF) for a hook, by the name of its target."""
     return compile_for(ebpf_ir(program, dialect, target, name, accept), _TARGET)
 
 
-def ebpf_assembly(program: Program, dialect: Dialect, target: str, name: str, accept: Accept) -> str:
+def ebpf_assembly(program: Program, dialect: Dialect, target: str, name: str, accept: "AcceptedFate") -> str:
     """Return the eBPF instructions as text."""
     return assembly_for(ebpf_ir(program, dialect, target, name, accept), _TARGET)
 
 
-def ebpf_ir(program: Program, dialect: Dialect, target: str, name: str, accept: Accept) -> str:
+def ebpf_ir(program: Program, dialect: Dialect, target: str, name: str, accept: "AcceptedFate") -> str:
     """Return the module of a program for a hook: (context) -> the result of the hook."""
     hook = HOOKS[target]
     make_machine: MakeMachine = partial(_MACHINES[target], hook=hook)
@@ -57,10 +60,10 @@ def _packet(function: Function, hook: Hook) -> tuple[IRValue, IRValue, IRValue]:
     return memory, end, (end.ptrtoint() - memory.ptrtoint()).zext_or_trunc(I32)
 
 
-def _result(function: Function, hook: Hook, verdict: IRValue, accept: Accept) -> IRValue:
+def _result(function: Function, hook: Hook, verdict: IRValue, accept: "AcceptedFate") -> IRValue:
     """Return the result of a hook for a verdict."""
     if hook.results is None:
         return verdict
-    opposite: Accept = "drop" if accept == "pass" else "pass"
+    opposite: AcceptedFate = "drop" if accept == "pass" else "pass"
     accepted, rejected = (function.constant(I32, hook.results[each]) for each in (accept, opposite))
     return verdict.ne(0).select(accepted, rejected)

@@ -9,7 +9,7 @@ from ..declarations import group
     "",
     "Classic BPF: packet filters and captures.",
     sections={
-        "Expressions and programs": ("compile", "lint", "format", "explain", "asm", "disasm", "convert"),
+        "Expressions and programs": ("compile", "lint", "format", "explain", "asm", "disasm", "convert", "emit"),
         "Captures": ("capture", "filter", "split", "print", "count", "info"),
         "Programs on packets": ("run", "trace", "why"),
         "Properties of a program": ("verify", "stats", "graph", "optimize"),

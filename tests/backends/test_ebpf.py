@@ -1,0 +1,186 @@
+"""The eBPF targets: loaded into the live kernel, run there on packets, and compared with the VM."""
+
+import pickle
+import shutil
+import socket
+import struct
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+from random import Random
+
+import pytest
+
+import cbpf
+from cbpf.backends.ebpf.elf import instructions_in
+from cbpf.backends.ebpf.hooks import HOOKS
+from cbpf.linux.bpf_calls import LoadedProgram
+from support.command_line import CommandLine
+from support.emitted import Case, corpus_cases, packets_for, random_case
+from support.project import Rounds
+
+pytest.importorskip("llvmlite", reason="eBPF needs llvmlite")
+
+
+def kernel_obstacle() -> str | None:
+    """Return why this process cannot load eBPF programs, or None."""
+    try:
+        cbpf.linux.check_ebpf([cbpf.RetConstant(1)], target="ebpf-xdp")
+    except cbpf.EbpfError as error:
+        return f"eBPF programs cannot be loaded: {error}"
+    return None
+
+
+OBSTACLE = kernel_obstacle()
+on_kernel = pytest.mark.skipif(OBSTACLE is not None, reason=str(OBSTACLE))
+TARGETS = tuple(HOOKS)
+LARGEST_OF_XDP = 3000
+"""Bytes: a test run of XDP has a packet in one page, with room before and after it."""
+SO_ATTACH_BPF = 50
+
+
+def check(case: Case, packets: Iterable[bytes], target: str, **options: object) -> cbpf.linux.EbpfCheck:
+    return cbpf.linux.check_ebpf(case.program, packets, target=target, dialect=case.dialect, **options)  # type: ignore[arg-type]
+
+
+@on_kernel
+@pytest.mark.parametrize("target", TARGETS)
+def test_corpus_has_the_verdicts_of_the_vm(target: str, full_length: bool) -> None:
+    cases = list(corpus_cases("EN10MB"))[:: 1 if full_length else 6]
+    random, packets = Random(1), 0
+    for case in cases:
+        result = check(case, packets_for(case, random, 12, largest=LARGEST_OF_XDP), target)
+        assert not result.differences, (case, result)
+        packets += result.packets
+    assert packets > 6 * len(cases)
+
+
+@on_kernel
+@pytest.mark.fuzz
+@pytest.mark.parametrize("target", TARGETS)
+def test_random_programs_have_the_verdicts_of_the_vm(target: str, rounds: Rounds) -> None:
+    for random in rounds(800, min_checked=0.9):
+        case = random_case(random)
+        result = check(case, packets_for(case, random, 24, largest=LARGEST_OF_XDP), target)
+        assert not result.differences, (case, result)
+        if result.packets > 8:
+            rounds.checked()
+
+
+@on_kernel
+@pytest.mark.parametrize("target", ["ebpf-xdp", "ebpf-tc"])
+def test_accepted_packets_are_dropped_on_demand(target: str, traffic: Path) -> None:
+    packets = [packet.data for packet in cbpf.read_capture(traffic)]
+    for accept in ("pass", "drop"):
+        result = check(Case(cbpf.compile("udp port 53"), cbpf.PCAP), packets, target, accept=accept)
+        assert (result.packets, result.differences) == (905, ())
+    object_file = cbpf.emit("udp port 53", target=target, accept="drop")  # type: ignore[call-overload]
+    hook = HOOKS[target]
+    with LoadedProgram(instructions_in(object_file, hook.section), hook.program_type) as loaded:
+        results = [loaded.run(packet) for packet in packets]
+    assert hook.results is not None
+    assert results.count(hook.results["drop"]) == cbpf.filter_capture(traffic, None, "udp port 53").packets_accepted
+
+
+@on_kernel
+def test_program_of_a_socket_is_attached() -> None:
+    object_file = cbpf.emit(cbpf.parse("ldb [0]\nret a"), target="ebpf-socket")
+    hook = HOOKS["ebpf-socket"]
+    receiver, sender = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with (
+        receiver,
+        sender,
+        LoadedProgram(instructions_in(object_file, hook.section), hook.program_type) as loaded,
+    ):
+        receiver.setblocking(False)
+        receiver.setsockopt(socket.SOL_SOCKET, SO_ATTACH_BPF, struct.pack("i", loaded.descriptor))
+        for packet in (b"\x02abc", b"\x00abc", b"\x04abc"):
+            sender.send(packet)
+        assert [receiver.recv(10), receiver.recv(10)] == [b"\x02a", b"\x04abc"]
+
+
+@on_kernel
+@pytest.mark.parametrize(
+    ("word", "targets"),
+    [
+        ("proto", TARGETS[1:]),
+        ("type", TARGETS[1:]),
+        ("mark", TARGETS[1:]),
+        ("rxhash", TARGETS[1:]),
+        ("vlan_tci", TARGETS[1:]),
+        ("vlan_avail", TARGETS[1:]),
+        ("vlan_tpid", TARGETS[1:]),
+        ("ifidx", TARGETS),
+        ("queue", TARGETS),
+        ("cpu", TARGETS),
+        ("rand", TARGETS),
+    ],
+)
+def test_metadata_of_the_hook_can_be_loaded(word: str, targets: tuple[str, ...]) -> None:
+    program = cbpf.parse(f"ld #{word}\nret a")
+    for target in targets:
+        result = check(Case(program, cbpf.LINUX), [bytes(60)], target)
+        assert not result.is_comparable
+        assert "not compared with the VM: the program loads metadata" in str(result)
+
+
+@on_kernel
+def test_metadata_has_the_values_of_the_kernel() -> None:
+    frame = bytes(12) + b"\x08\x06" + bytes(46)
+    for word, expected in (("proto", 0x0806), ("vlan_avail", 0), ("mark", 0), ("type", 0)):
+        object_file = cbpf.emit(cbpf.parse(f"ld #{word}\nret a"), target="ebpf-socket", dialect=cbpf.LINUX)
+        hook = HOOKS["ebpf-socket"]
+        with LoadedProgram(instructions_in(object_file, hook.section), hook.program_type) as loaded:
+            assert loaded.run(frame) == expected, word
+
+
+@on_kernel
+def test_program_that_the_verifier_rejects_is_reported_with_its_log() -> None:
+    invalid = struct.pack("<BBhi", 0x95, 0, 0, 0)  # exit, without a result
+    with pytest.raises(cbpf.EbpfError, match=r"^eBPF: the verifier rejects the program$") as error:
+        LoadedProgram(invalid, 6)
+    assert "R0 !read_ok" in error.value.log
+    copy = pickle.loads(pickle.dumps(error.value))
+    assert (str(copy), copy.errno, copy.log) == (str(error.value), error.value.errno, error.value.log)
+
+
+@on_kernel
+def test_command_compares_with_the_kernel(cli: CommandLine, traffic: Path, tmp_path: Path) -> None:
+    result = cli("emit", "-e", "udp port 53", "--target", "ebpf-xdp", "--check", "-r", str(traffic))
+    assert result.stdout.startswith(b"loaded: ")
+    assert b"905 packets: no results differ from the VM\n" in result.stdout
+    target = tmp_path / "filter.o"
+    cli("emit", "-e", "udp port 53", "--target", "ebpf-tc", "--check", "-w", str(target))
+    assert target.read_bytes().startswith(b"\x7fELF")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--check",), "--check is for the targets ebpf-xdp, ebpf-tc and ebpf-socket, not for c"),
+        (("-r", "in.pcap"), "-r requires --check"),
+    ],
+)
+def test_options_that_do_not_belong_together_are_rejected(
+    cli: CommandLine, options: tuple[str, ...], message: str
+) -> None:
+    result = cli("emit", "-e", "arp", *options)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+@on_kernel
+@pytest.mark.skipif(shutil.which("ip") is None or shutil.which("tc") is None, reason="iproute2 is not installed")
+@pytest.mark.parametrize("target", ["ebpf-xdp", "ebpf-tc"])
+def test_iproute2_loads_the_object_file(target: str, tmp_path: Path) -> None:
+    path = tmp_path / "filter.o"
+    path.write_bytes(cbpf.emit("arp", target=target))  # type: ignore[call-overload]
+    attach = {
+        "ebpf-xdp": f"ip link set v0 xdpgeneric obj {path} sec xdp",
+        "ebpf-tc": f"tc qdisc add dev v0 clsact && tc filter add dev v0 ingress bpf da obj {path} sec tc",
+    }
+    shown = "ip -d link show v0 && tc filter show dev v0 ingress"
+    script = f"ip link add v0 type veth peer name v1 && {attach[target]} && {shown}"
+    result = subprocess.run(["unshare", "--net", "sh", "-c", script], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "prog/xdp id" in result.stdout or "direct-action" in result.stdout
