@@ -34,9 +34,9 @@ _PUBLIC_NAMES = {
     "drawing.graph": "Graph",
     "engines.interpreter": "Fetched Step",
     "errors": """
-        ArchiveError CaptureError CbpfError DamagedCapture EbpfError ExpressionError ExpressionWarning FieldError Finding
-        LinkTypeError MissingLibrary PacketError PolicyError Problem ProgramFormatError ProgramWarning ProofFailed
-        SeccompError SelectionWarning SocketError Undecided VerificationError
+        ArchiveError CaptureError CbpfError DamagedCapture EbpfError ExpressionError ExpressionWarning
+        FieldError Finding LinkTypeError MissingLibrary PacketError PolicyError Problem ProgramFormatError
+        ProgramWarning ProofFailed SeccompError SelectionWarning SocketError Undecided VerificationError
     """,
     "expression.address_lists": "Expression HostRanges read_expression read_hosts read_ports",
     "expression.compiler": "DEFAULT_SNAPLEN compile hosts ports",

@@ -1,4 +1,4 @@
-"""What a target cannot do, and invalid arguments: one line that names the instruction and the reason."""
+"""Programs that a target cannot execute, and invalid arguments: one line with the instruction and the reason."""
 
 import pytest
 

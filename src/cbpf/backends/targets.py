@@ -1,4 +1,4 @@
-"""The targets of programs, and what each of them can execute."""
+"""The targets of programs, and the instructions that each of them can execute."""
 
 from .._named_tuple import NamedTuple
 from .._stdlib import MappingProxyType

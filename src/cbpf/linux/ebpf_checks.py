@@ -35,7 +35,7 @@ class EbpfDifference(Record):
 
     Args:
         number: The position of the packet, counted from 1.
-        expected: The result that the verdict of the VM stands for.
+        expected: The result that represents the verdict of the VM.
         actual: The result of the kernel.
     """
 

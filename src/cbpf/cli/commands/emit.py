@@ -52,7 +52,8 @@ _LINES_OF_LOG: Final = 20
     "--check",
     "checks",
     is_flag=True,
-    help="Of eBPF: load the program into the running kernel, which needs root, and print what its verifier rejects. "
+    help="Of eBPF: load the program into the running kernel, which needs root; if its verifier rejects "
+    "it, print the log. "
     "The program is written with -w only.",
 )
 @option(
@@ -77,17 +78,10 @@ def command(
 ) -> int:
     """Write PROGRAM, by default read from standard input, for a target other than this process.
 
-    \b
-      c            a C99 function of the packet, without a library
-      llvm         LLVM IR
-      object       an object file of this machine
-      ptx          a CUDA kernel
-      ebpf-xdp     an eBPF program for XDP
-      ebpf-tc      an eBPF program for tc, in the mode direct-action
-      ebpf-socket  an eBPF program for a socket
-      wasm         a WebAssembly module
-
-    All targets but c need the extra llvm. An extension that a target lacks is an error.
+    The result has the same verdict on every packet. The targets are c (a C99 function of the packet, without a
+    library), llvm (LLVM IR), object (an object file of this machine), ptx (a CUDA kernel), ebpf-xdp, ebpf-tc and
+    ebpf-socket (object files with an eBPF program for XDP, for tc in the mode direct-action, or for a socket), and wasm
+    (a WebAssembly module). All but c need the extra llvm. An extension that a target lacks is an error.
 
     Exit code: 0 success, 1 --check found a packet with another result, 2 error.
 
