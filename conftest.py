@@ -1,0 +1,3 @@
+"""The plugins of all tests, those in docstrings included."""
+
+pytest_plugins = ["support.doctests"]
