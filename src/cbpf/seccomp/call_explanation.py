@@ -84,7 +84,7 @@ def explain_call(
       (000) ld       [0]                                  number
       (001) jeq      #0x29            jt 2 jf 5           number = 41 (socket)
       (002) ld       [16]                                 family.low
-      (003) jeq      #0x26            jt 4 jf 5           family.low = 38
+      (003) jeq      #0x26            jt 4 jf 5           family.low = 38 (AF_ALG)
       (004) ret      #0x50001                             errno(EPERM)
     """
     source = as_filter(filter, dialect)
