@@ -36,7 +36,7 @@ _PUBLIC_NAMES = {
     "errors": """
         ArchiveError CaptureError CbpfError DamagedCapture EbpfError ExpressionError ExpressionWarning
         FieldError Finding LinkTypeError MissingLibrary PacketError PolicyError Problem ProgramFormatError
-        ProgramWarning ProofFailed SeccompError SelectionWarning SocketError Undecided VerificationError
+        ProgramWarning ProofFailed SeccompError SelectionWarning SocketError TableWarning Undecided VerificationError
     """,
     "expression.address_lists": "Expression HostRanges read_expression read_hosts read_ports",
     "expression.compiler": "DEFAULT_SNAPLEN compile hosts ports",

@@ -54,6 +54,7 @@ from .errors import (
     SeccompError as SeccompError,
     SelectionWarning as SelectionWarning,
     SocketError as SocketError,
+    TableWarning as TableWarning,
     Undecided as Undecided,
     VerificationError as VerificationError,
 )
@@ -271,6 +272,7 @@ __all__ = [
     "StoreScratch",
     "Summary",
     "SystemResolver",
+    "TableWarning",
     "TextTarget",
     "TypedInstruction",
     "Undecided",

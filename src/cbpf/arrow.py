@@ -1,3 +1,12 @@
-"""Captures as Arrow tables, for pyarrow, polars, duckdb and pandas. It needs the extra `arrow`."""
+"""Captures as Arrow tables, for pyarrow, polars, duckdb and pandas. It needs pyarrow (extra `arrow`).
 
-__all__: list[str] = []
+>>> import cbpf
+>>> table = cbpf.arrow.read_table("examples/traffic.pcap", columns=["time", "length", "src_ip", "dst_port"])
+>>> table.num_rows
+905
+"""
+
+from .tables.reading import read_batches, read_table
+from .tables.schema import Column
+
+__all__ = ["Column", "read_batches", "read_table"]

@@ -232,6 +232,10 @@ class SelectionWarning(UserWarning):
     """The times to select are valid, but none of a capture is between them: one is relative to its first packet."""
 
 
+class TableWarning(UserWarning):
+    """A value of a capture does not fit in its column of a table, which is null there."""
+
+
 _SKIPPED_PACKAGES: Final = (__name__.partition(".")[0], "contextlib", "functools")
 
 

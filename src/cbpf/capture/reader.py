@@ -277,6 +277,24 @@ class CaptureReader(Iterator["Packet"]):
         """
         return self._columns("packets", is_native=is_native)
 
+    def columns_within(
+        self, bounds: "TimeBounds | None", sample: "Sample | None", *, is_native: bool | None = None
+    ) -> "Generator[PacketColumns, None, None]":
+        """Yield those of the remaining packets that are selected as columns, each valid until the next is requested.
+
+        Args:
+            bounds: Only packets with times in these bounds; None: no bounds.
+            sample: Only packets in this sample; None: all packets.
+            is_native: Whether machine code reads the capture; by default if it is worth its start.
+
+        Yields:
+            The selected ones of some consecutive packets.
+
+        Raises:
+            DamagedCapture: After the last complete packet, if the capture is truncated or corrupt.
+        """
+        return self._columns("packets", bounds, sample, is_native=is_native)
+
     def inputs(self, *, is_native: bool | None = None) -> "Generator[PacketColumns, None, None]":
         """Yield the remaining packets as columns for filters, each valid until the next is requested.
 

@@ -27,16 +27,21 @@ def total_size(sources: Iterable[Source]) -> float:
 
 
 @contextmanager
-def open_readers(sources: list[Source], format_name: str | None = None) -> Iterator[list[CaptureReader]]:
-    """Open the sources; if there are several, each is parked until its turn; *format_name* is that of the output."""
+def open_readers(
+    sources: list[Source], format_name: str | None = None, *, finds_interfaces: bool = False
+) -> Iterator[list[CaptureReader]]:
+    """Open the sources; if there are several, each is parked until its turn; *format_name* is that of the output.
+
+    With *finds_interfaces*, each is read until it describes an interface.
+    """
     readers: list[CaptureReader] = []
     try:
         for source in sources:
             readers.append(CaptureReader(source))
+            if finds_interfaces or (len(sources) > 1 and needs_interfaces(format_name)):
+                with suppress(DamagedCapture):  # raised again when the records are read
+                    readers[-1].look_ahead()
             if len(sources) > 1:
-                if needs_interfaces(format_name):
-                    with suppress(DamagedCapture):  # raised again when the records are read
-                        readers[-1].look_ahead()
                 readers[-1].park()
         yield readers
     finally:

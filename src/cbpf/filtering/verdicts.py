@@ -1,6 +1,6 @@
 """The verdicts of a filter on all packets of a capture."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 
 from .._typing import TYPE_CHECKING
@@ -68,22 +68,28 @@ def _verdicts(source: Source, bound_filter: BoundFilter, *, is_native: bool) -> 
         bound_filter.prepare([reader])
         with closing(reader.inputs(is_native=is_native or None)) as results:
             for columns in results:
-                yield _column_verdicts(reader, bound_filter, columns)
+                yield column_verdicts(reader, bound_filter, columns)
         bound_filter.require_fit([reader])
 
 
-def _column_verdicts(reader: CaptureReader, bound_filter: BoundFilter, columns: PacketColumns) -> "array[int]":
+def column_verdicts(
+    reader: CaptureReader, bound_filter: BoundFilter, columns: PacketColumns, interfaces: Sequence[int] | None = None
+) -> "array[int]":
+    """Return the verdicts on some packets of a capture; those of interfaces that are not in *interfaces* are 0."""
     from array import array
 
-    matches = {index: bound_filter.match_function(reader, index) for index in columns.distinct_interfaces()}
+    chosen = columns.distinct_interfaces()
+    if interfaces is not None:
+        chosen = [index for index in chosen if index in interfaces]
+    matches = {index: bound_filter.match_function(reader, index) for index in chosen}
     verdicts = array("I", bytes(4 * len(columns.starts)))
     if columns.native is not None:
         from ..capture.native.column_matching import match_columns, selections
         from ..engines.llvm.context import default_context
 
-        interfaces = reader.container.interfaces
-        codes = {index: bound_filter.native_columns(packet_kind(interfaces[index])) for index in matches}
-        for code, selected in selections(codes, len(interfaces)):
+        described = reader.container.interfaces
+        codes = {index: bound_filter.native_columns(packet_kind(described[index])) for index in matches}
+        for code, selected in selections(codes, len(described)):
             if code is not None and match_columns(code, default_context(), columns, selected, verdicts):
                 matches = {index: match for index, match in matches.items() if not selected[index]}
     if matches:
