@@ -10,6 +10,7 @@ from ..isa.verdicts import SeccompAction
 from ..isa.word_ranges import Ranges, complement, intersection, union
 from .actions import action_text
 from .architectures import ARCHITECTURES, Architecture
+from .call_texts import example_text
 from .classes import CallClass, call_classes
 from .condition_rendering import conditions_text
 from .filter_functions import Filter
@@ -90,7 +91,8 @@ def policy_text(filter: Filter, *, dialect: Dialect = SECCOMP, timeout: float | 
     classes = call_classes(filter, dialect=dialect, timeout=timeout)
     for each in classes:
         if each.is_computed or each.action is None:
-            raise Undecided("the filter decides calls by arithmetic that has no short description as rules", None)
+            fact = f"the filter decides calls such as {example_text(each.witness)} by arithmetic"
+            raise Undecided(f"{fact}; a rule of a policy compares operands with numbers, and has one action", None)
     selection = _selection(classes, dialect)
     parts = [_head(selection)]
     for (effect, places), calls in sorted(_rules(classes, selection).items(), key=_order):
