@@ -97,9 +97,7 @@ def test_a_filter_that_does_not_test_the_architecture() -> None:
 
 def test_arithmetic_that_rules_cannot_express() -> None:
     """The message has a call of those that arithmetic selects."""
-    with pytest.raises(
-        cbpf.Undecided, match=r"decides calls such as number \d+.* by arithmetic; a rule of a policy c"
-    ):
+    with pytest.raises(cbpf.Undecided, match=r"decides calls such as number \d+.* by arithmetic; a rule of a policy c"):
         policy_text(cbpf.parse("ld [16]\ntax\nld [24]\njeq x, 0, 1\nret #0x7fff0000\nret #0"), dialect=LITTLE)
     native = "ld [4]\njeq #0xc000003e, 0, 6\nld [0]\njeq #41, 0, 4\nld [16]\ntax\nld [24]\njeq x, 1, 0\n"
     with pytest.raises(cbpf.Undecided, match=r"calls such as socket\(.*\) on x86_64 by arithmetic"):
