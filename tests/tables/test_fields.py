@@ -11,12 +11,13 @@ import pytest
 import cbpf
 from cbpf.isa.opcodes import EXTENSION_OFFSET
 from cbpf.tables.fields import FIELD_NAMES, FieldPrograms, field_programs, field_type
+from cbpf.tables.fields.columns import field
 from cbpf.tables.fields.links import LINKS, MAX_TAGS
-from cbpf.tables.fields.programs import MAX_EXTENSIONS
+from cbpf.tables.fields.programs import MAX_EXTENSIONS, program_parts
 from support.field_decoder import decode
 from support.field_values import columns_of, values_of
 from support.header_frames import frames, ipv6, link_headers, tagged
-from support.project import Rounds
+from support.project import ROOT, Rounds
 from support.random_frames import below, chance, network, noise
 
 UDP: Final = bytes.fromhex("c0000035 000c0000 01020304")
@@ -206,6 +207,17 @@ def test_optimised_programs_are_equal_on_every_packet(link_type: str, goal: Lite
 def validity_of(program: cbpf.Program) -> cbpf.Program:
     """Return the program with the verdict 1 in place of a value, by its text."""
     return cbpf.parse(re.sub(r"\bret a\b", "ret #1", cbpf.render(program, format="asm")))
+
+
+def test_every_file_is_part_of_a_program() -> None:
+    folder = ROOT / "src" / "cbpf" / "tables" / "fields"
+    used = {
+        part
+        for headers in LINKS.values()
+        for name in FIELD_NAMES
+        for part in (*program_parts(field(name).level, headers), f"columns/{name}")
+    }
+    assert used == {str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.bpf")}
 
 
 def test_types_agree_with_widths() -> None:

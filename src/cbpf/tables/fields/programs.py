@@ -76,7 +76,7 @@ def field_programs(name: str, link_type: str | int | LinkType) -> FieldPrograms 
 @cache
 def _programs(name: str, headers: LinkHeaders) -> FieldPrograms:
     row = field(name)
-    parts = [*_parts(row.level, headers), f"columns/{name}"]
+    parts = [*program_parts(row.level, headers), f"columns/{name}"]
     widths = WIDTHS[row.type]
     ends = [sum(widths[: index + 1]) for index in range(len(widths))]
     values = tuple(_assemble(parts, max(0, end - 4)) for end in ends)
@@ -89,8 +89,8 @@ def _has_level(headers: LinkHeaders, level: Level) -> bool:
     return bool(headers.tags) or level not in ("link", "type")
 
 
-def _parts(level: Level, headers: LinkHeaders) -> Iterator[str]:
-    """Yield the names of the files up to a level."""
+def program_parts(level: Level, headers: LinkHeaders) -> Iterator[str]:
+    """Yield the names of the files, relative to this folder and without their suffix, up to a level."""
     steps: tuple[tuple[Level, tuple[str, ...]], ...] = (
         ("frame", ()),
         ("link", headers.link),
