@@ -117,6 +117,23 @@ def test_columns_are_null_where_the_packet_is_truncated() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("link_type", "header", "version"),
+    [
+        ("NULL", "0a000000", 6),
+        ("NULL", "0000000a", 6),
+        ("LOOP", "0000000a", 6),
+        ("LOOP", "0000000b", None),
+        ("PPP", "0057", 6),
+        ("PPP", "0257", None),
+        ("PPP", "57", 6),
+        ("RAW", "", 6),
+    ],
+)
+def test_link_headers_determine_the_version(link_type: str, header: str, version: int | None) -> None:
+    assert columns_of(link_type)["ip_version"].value(bytes.fromhex(header) + ipv6(17, UDP)) == version
+
+
 @pytest.mark.parametrize("count", range(MAX_TAGS + 2))
 def test_vlan_tags_are_skipped_up_to_a_number(count: int) -> None:
     values = values_of("EN10MB", ethernet(*tagged((0x88A8, *(0x8100,) * count)[:count], 0x0800, ipv4(UDP)[14:])))
