@@ -14,7 +14,7 @@ from ..isa.word_ranges import Ranges, complement, intersection
 from .bit_vectors import WORD_BITS, in_ranges
 from .decision_diagram import FALSE, LEAF, TRUE, DecisionDiagram, Node
 from .record_bits import Field
-from .rules import MaskedRanges
+from .rules import OPERAND_MASK, MaskedRanges
 
 _MAX_LENGTH: Final = 256
 """The number of ranges, or of alternatives, that the description of a set of arguments may have."""
@@ -91,21 +91,25 @@ def _parts_at(diagram: DecisionDiagram, numbers: Node, field: Field, end: int) -
     parts = []
     for others, first in diagram.split(numbers, end).items():
         if others != FALSE:
-            tests = _tests_of_part(diagram, first, others, field)
-            if tests is None:
+            tests_of_first, tests_of_others = (describe_set(diagram, part, field) for part in (first, others))
+            if tests_of_first is None or tests_of_others is None:
                 return None
-            parts.append((diagram.both(first, others), tests))
+            parts.append((diagram.both(first, others), _joined(tests_of_first, tests_of_others)))
     return parts
 
 
-def _tests_of_part(diagram: DecisionDiagram, first: Node, others: Node, field: Field) -> NumberTests | None:
-    """Return the shortest tests of the first bits of a number and of the others: of both together, or of each apart."""
-    apart = [describe_set(diagram, part, field) for part in (first, others)]
-    together = describe_set(diagram, diagram.both(first, others), field)
-    candidates = [] if together is None else [together]
-    if apart[0] is not None and apart[1] is not None:
-        candidates.append(apart[0] + apart[1])
-    return min(candidates, key=_length, default=None)
+def _joined(first: NumberTests, others: NumberTests) -> NumberTests:
+    """Return the tests of the first bits of a number and of the others: ranges, where both are tests of one half.
+
+    The upper half is one value, and the lower half is in ranges.
+    """
+    match first, others:
+        case (
+            ((MaskedRanges(mask=complete, ranges=((low, high),)),),),
+            ((MaskedRanges(mask=mask, ranges=ranges),),),
+        ) if complete == OPERAND_MASK and low ^ high == mask == WORD_MASK:
+            return ((MaskedRanges(complete, tuple([(low + start, low + end) for start, end in ranges])),),)
+    return first + others
 
 
 def describe_set(diagram: DecisionDiagram, numbers: Node, field: Field) -> NumberTests | None:
