@@ -9,17 +9,19 @@ from .._typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .filtering import filter, split
     from .index_run import index
+    from .merging import merge
     from .report import ObjectProblem, Report
 
 # The modules of the names, which are imported at their first use, as in `cbpf` itself.
 _NAMES = {
     ".filtering": "filter split",
+    ".merging": "merge",
     ".index_run": "index",
     ".report": "ObjectProblem Report",
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names.split()}
 
-__all__ = ["ObjectProblem", "Report", "filter", "index", "split"]
+__all__ = ["ObjectProblem", "Report", "filter", "index", "merge", "split"]
 
 
 def __getattr__(name: str) -> object:

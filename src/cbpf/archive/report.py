@@ -10,7 +10,7 @@ from .._typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 if TYPE_CHECKING:
     from ..filtering.counting import PacketCounts
 
-ProblemStatus: TypeAlias = Literal["damaged", "foreign", "unreadable", "replaced", "failed"]
+ProblemStatus: TypeAlias = Literal["damaged", "foreign", "unreadable", "replaced", "failed", "unsorted"]
 
 _MAX_LINES: Final = 20
 """The number of problems that the text of a report shows."""
@@ -23,7 +23,7 @@ class ObjectProblem(NamedTuple):
         path: The path or URL of the object.
         status: "damaged": truncated or corrupt; its complete packets are used. "foreign": no capture. "unreadable": the
             store does not return it. "replaced": it was replaced repeatedly while it was read. "failed": the workers
-            that read it were killed.
+            that read it were killed. "unsorted": its packets are not in the order of time.
         message: The error in one line, without the path.
     """
 

@@ -116,6 +116,12 @@ class Store(Record):
         data: bytes = attempt(location.path, lambda: location.driver.cat_file(path=location.name))
         return data
 
+    def read_begin(self, path: str, size: int) -> bytes:
+        """Return the first *size* bytes of an object, or all it has."""
+        location = self.locate(path)
+        data: bytes = attempt(location.path, lambda: location.driver.cat_file(path=location.name, start=0, end=size))
+        return data
+
     def write(self, path: str, data: bytes) -> None:
         """Write an object, which appears completely or not at all; an existing one is replaced."""
         location = self.locate(path)
@@ -146,10 +152,10 @@ class Store(Record):
             raise
 
     @contextmanager
-    def open(self, listed: Object) -> Iterator[Source]:
+    def open(self, listed: Object, *, max_whole: int = MAX_WHOLE_SIZE) -> Iterator[Source]:
         """Open an object as the source of a capture.
 
-        A local file is its path; an object of up to 256 MiB is read into memory, a larger one in blocks.
+        A local file is its path; an object of up to *max_whole* bytes is read into memory, a larger one in blocks.
 
         Raises `ObjectReplaced` at the end of the block if the object is not the listed one any more.
         """
@@ -157,7 +163,7 @@ class Store(Record):
         if location.is_local:
             attempt(location.path, lambda: os.close(os.open(location.name, os.O_RDONLY | os.O_CLOEXEC)), patience=0)
             yield location.name
-        elif 0 < listed.size <= MAX_WHOLE_SIZE:
+        elif 0 < listed.size <= max_whole:
             stream = io.BytesIO(self.read(listed.path))
             stream.name = location.path
             yield stream
