@@ -13,6 +13,7 @@ from cbpf.seccomp import CallClass, Policy, Stack
 from cbpf.seccomp.decision_diagram import DecisionDiagram
 from support.class_corners import check_at_corners, evaluation, rules_of
 from support.class_proofs import counterexample
+from support.large_seccomp_filters import device_filter
 from support.project import Rounds
 from support.proofs import program
 from support.random_choices import below, pick
@@ -213,6 +214,15 @@ def test_a_set_without_a_short_description_is_computed_without_a_solver() -> Non
     ]
     for each in classes:
         assert Stack([filter_], dialect=LITTLE).evaluate(each.witness).action == each.action
+
+
+def test_masks_with_exceptions_in_many_calls_are_decided(full_length: bool) -> None:
+    filter_ = device_filter()
+    classes = seccomp.call_classes(filter_, dialect=LITTLE)
+    assert len(classes) < 100
+    check_at_corners(Random(0), evaluation(filter_), classes, 50)
+    if full_length:
+        assert counterexample(filter_, classes, timeout=60) is None
 
 
 @pytest.mark.usefixtures("few_steps")

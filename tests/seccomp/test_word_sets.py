@@ -5,6 +5,7 @@ import pytest
 from cbpf.seccomp.decision_diagram import FALSE, TRUE, DecisionDiagram, Node
 from cbpf.seccomp.record_bits import ARGUMENTS, NUMBER, Field
 from cbpf.seccomp.rules import MaskedRanges
+from cbpf.seccomp.set_properties import common_bits, path_count, range_count
 from cbpf.seccomp.word_sets import NumberTests, describe_set, set_of, smallest_member
 from support.project import Rounds
 from support.random_choices import below, chance, pick
@@ -110,3 +111,33 @@ def test_descriptions_are_exact(rounds: Rounds) -> None:
             assert described(diagram, description, ARGUMENT) == numbers
             assert all(any(test.contains(member) for test in alternatives) for alternatives in description)
             rounds.checked()
+
+
+def test_properties_are_those_of_the_members(rounds: Rounds) -> None:
+    """Of sets of numbers of six bits, in any order of the bits."""
+    bits = 6
+    for random in rounds(64):
+        members = {below(random, 1 << bits) for _ in range(1 + below(random, 60))}
+        if chance(random, 0.5):
+            members = {number | 1 << below(random, bits) for number in members}
+        diagram = DecisionDiagram()
+        numbers = FALSE
+        for number in members:
+            path = TRUE
+            for variable in reversed(range(bits)):
+                bit = diagram.variable(variable)
+                is_set = number >> bits - 1 - variable & 1
+                path = diagram.choose(bit, path, FALSE) if is_set else diagram.choose(bit, FALSE, path)
+            numbers = diagram.either(numbers, path)
+        rank = {variable: bits - 1 - variable for variable in range(bits)}
+        assert range_count(diagram, numbers, rank) == sum(number - 1 not in members for number in members)
+        values = {variable: {bool(number >> rank[variable] & 1) for number in members} for variable in range(bits)}
+        assert common_bits(diagram, numbers) == {key: value.pop() for key, value in values.items() if len(value) == 1}
+        assert path_count(diagram, numbers) == paths(diagram, numbers)
+
+
+def paths(diagram: DecisionDiagram, node: Node) -> int:
+    """Return the number of paths to TRUE, followed one by one."""
+    if diagram.is_leaf(node):
+        return int(node == TRUE)
+    return paths(diagram, diagram.low[node]) + paths(diagram, diagram.high[node])

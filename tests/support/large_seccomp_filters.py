@@ -61,6 +61,24 @@ def _number_of(text: str) -> int:
     return crc32(text.encode())
 
 
+def device_filter(calls: int = 10) -> cbpf.Program:
+    """Return a filter that tests an argument of each call as browsers test the requests of `ioctl`.
+
+    An argument that is not a number of 32 bits with a sign has a verdict of its own, a few values of its second byte
+    are allowed, except for some numbers, and all others have one of five verdicts.
+    """
+    lines = ["ld [0]", *(f"jeq #{call}, call{call}" for call in range(calls)), "ret #0x00030001"]
+    for call in range(calls):
+        low, high = 16 + 8 * (call % 3), 20 + 8 * (call % 3)
+        kinds = [f"jeq #{(call + 7 * index) % 256 << 8}, allow{call}" for index in range(1, 5)]
+        exceptions = [f"jeq #{0x5401 + call * index}, deny{call}" for index in range(1, 4)]
+        lines += [f"call{call}: ld [{high}]", f"jeq #0, low{call}", f"jne #0xffffffff, wide{call}"]
+        lines += [f"ld [{low}]", f"jset #0x80000000, low{call}", f"wide{call}: ret #0x00030008"]
+        lines += [f"low{call}: ld [{low}]", "and #0xff00", *kinds, f"ld [{low}]", *exceptions]
+        lines += [f"ret #{0x30002 + call % 5}", f"allow{call}: ret #{_ALLOW}", f"deny{call}: ret #0x50019"]
+    return cbpf.parse("\n".join(lines))
+
+
 # -- programs in linear shape -----------------------------------------------------------------------------------------
 
 

@@ -15,6 +15,7 @@ from .bit_vectors import WORD_BITS, in_ranges
 from .decision_diagram import FALSE, LEAF, TRUE, DecisionDiagram, Node
 from .record_bits import Field
 from .rules import OPERAND_MASK, MaskedRanges
+from .set_properties import common_bits, path_count, range_count
 
 _MAX_LENGTH: Final = 256
 """The number of ranges, or of alternatives, that the description of a set of arguments may have."""
@@ -174,15 +175,10 @@ def _common_bits_apart(diagram: DecisionDiagram, numbers: Node, field: Field) ->
 
     The bits before the first one that differs between members are part of the ranges.
     """
-    common: dict[int, bool] = {}
-    varying = False
-    for variable in sorted({diagram.variables[node] for node in diagram.reachable(numbers)} - {LEAF}):
-        bit = diagram.variable(variable)
-        can_be_true, can_be_false = diagram.both(numbers, bit) != FALSE, diagram.choose(bit, FALSE, numbers) != FALSE
-        if can_be_true and can_be_false:
-            varying = True
-        elif varying:
-            common[variable] = can_be_true
+    fixed = common_bits(diagram, numbers)
+    support = sorted({diagram.variables[node] for node in diagram.reachable(numbers)} - {LEAF})
+    first_varying = next((variable for variable in support if variable not in fixed), LEAF)
+    common = {variable: value for variable, value in fixed.items() if variable > first_varying}
     if common:
         mask = sum(1 << field.end - 1 - variable for variable in common)
         value = sum(1 << field.end - 1 - variable for variable, is_true in common.items() if is_true)
@@ -203,18 +199,19 @@ def _ranges(diagram: DecisionDiagram, numbers: Node, field: Field, mask: int, li
     """Return the ranges of the bits under a mask that contains the support of a set; None if they exceed a limit."""
     positions = [bit for bit in range(field.bits) if mask >> bit & 1]  # of the bits that are compared, ascending
     rank = {field.end - 1 - position: index for index, position in enumerate(positions)}
+    if range_count(diagram, numbers, rank) > limit:
+        return None
     found: list[tuple[int, int]] = []
     pending = [(numbers, 0, len(positions))]  # a node, the bits before it, and the number of bits from it on
+    visits = 0
     while pending:
         node, base, bits = pending.pop()
-        diagram.count_step()
+        visits += 1
         if node == FALSE:
             continue
         if node == TRUE:
             if found and found[-1][1] + 1 == base:
                 found[-1] = found[-1][0], base + (1 << bits) - 1
-            elif len(found) == limit:
-                return None
             else:
                 found.append((base, base + (1 << bits) - 1))
             continue
@@ -223,6 +220,7 @@ def _ranges(diagram: DecisionDiagram, numbers: Node, field: Field, mask: int, li
             pending += [(node, base | 1 << bits - 1, bits - 1), (node, base, bits - 1)]
         else:
             pending += [(diagram.high[node], base | 1 << index, index), (diagram.low[node], base, index)]
+    diagram.count_visits(visits)
     return tuple([(_deposited(low, positions), _deposited(high, positions)) for low, high in found])
 
 
@@ -233,16 +231,18 @@ def _deposited(number: int, positions: Sequence[int]) -> int:
 
 def _cubes(diagram: DecisionDiagram, numbers: Node, field: Field, limit: int) -> Alternatives | None:
     """Return the paths of a diagram as tests of bits; None if there are *limit* or more."""
+    if path_count(diagram, numbers) >= limit:
+        return None
     cubes: list[MaskedRanges] = []
     pending = [(numbers, 0, 0)]
+    visits = 0
     while pending:
         node, mask, value = pending.pop()
-        diagram.count_step()
+        visits += 1
         if node == TRUE:
             cubes.append(MaskedRanges(mask, ((value, value),)))
-            if len(cubes) >= limit:
-                return None
         elif node != FALSE:
             bit = 1 << field.end - 1 - diagram.variables[node]
             pending += [(diagram.high[node], mask | bit, value | bit), (diagram.low[node], mask | bit, value)]
+    diagram.count_visits(visits)
     return tuple(cubes)
