@@ -33,21 +33,7 @@ def pytest_report_header() -> str:
     return f"engines: {', '.join(ENGINES)}; libraries not installed: {', '.join(missing) or 'none'}"
 
 
-LIBRARIES_OF_EXAMPLES = {"cbpf.archive": "fsspec", "cbpf.arrow": "pyarrow", "cbpf.polars": "polars"}
-"""The libraries that docstrings with examples of a public module need."""
-
-
-def _skip_examples_without_their_library(item: pytest.Item) -> None:
-    if isinstance(item, pytest.DoctestItem):
-        text = "".join(example.source for example in item.dtest.examples)
-        for module, library in LIBRARIES_OF_EXAMPLES.items():
-            if module in text and library in MISSING_TABLE_LIBRARIES:
-                item.add_marker(pytest.mark.skip(reason=f"the examples need {library}; ./dev test --all installs it"))
-
-
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    for item in items:
-        _skip_examples_without_their_library(item)
     if not config.getoption("--all") and not os.environ.get("CBPF_FUZZ_SECONDS"):
         for item in items:
             if item.get_closest_marker("slow"):
