@@ -1,5 +1,6 @@
 """The verbs of a store: lists by folder, patterns, whole writes, replaced objects."""
 
+import os
 import pickle
 import re
 from pathlib import Path
@@ -63,6 +64,24 @@ def test_a_list_names_sources(archive: str) -> None:
 def test_a_source_without_objects_is_one_line(archive: str, source: str) -> None:
     with pytest.raises(cbpf.ArchiveError, match=rf"^{re.escape(archive + source)}: no object [^\n]*$"):
         list(Store().list(archive + source))
+
+
+def test_links_to_files_are_objects_and_links_to_folders_are_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "a.pcap").write_bytes(b"1234")
+    (tmp_path / "folder").mkdir()
+    for name, target in [("folder/b.pcap", "../a.pcap"), ("folder/loop", ".."), ("folder/broken", "none")]:
+        (tmp_path / name).symlink_to(target)
+    os.mkfifo(tmp_path / "folder" / "pipe")
+    (listed,) = Store().list(f"{tmp_path}/folder")
+    assert (listed.path, listed.size) == (f"{tmp_path}/folder/b.pcap", 4)
+    assert listed == Store().info(listed.path)
+    (tmp_path / "a.pcap").write_bytes(b"5678")
+    assert Store().info(listed.path).etag != listed.etag
+
+
+def test_an_empty_folder_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(cbpf.ArchiveError, match=rf"^{tmp_path}: the folder contains no object$"):
+        list(Store().list(str(tmp_path)))
 
 
 def test_an_object_has_a_size_and_a_version_that_changes(archive: str) -> None:

@@ -6,6 +6,7 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 
 from .._named_tuple import NamedTuple
+from .._stdlib import partial, suppress
 from .._typing import Any, Final
 from ..errors import ArchiveError
 from .attempts import attempt
@@ -128,8 +129,19 @@ def folder_entries(location: Location, folder: str, *, is_required: bool = False
                 raise
             return []
 
-    entries = attempt(location.path_of(folder), list_folder)
+    entries = map(partial(_followed, location), attempt(location.path_of(folder), list_folder))
     return sorted((entry for entry in entries if _last(entry) and _name(entry) != folder), key=_name)
+
+
+def _followed(location: Location, entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the entry of the file that a symbolic link leads to, under the name of the link, but no folder."""
+    if not entry.get("islink"):
+        return entry
+    with suppress(FileNotFoundError):
+        target = location.driver.info(entry["name"])
+        if target["type"] == "file":
+            return {**target, "name": entry["name"]}
+    return entry
 
 
 def _root_of(location: Location) -> str:

@@ -72,7 +72,7 @@ class Store(Record):
                     seen.add(hash(listed.path))
                 yield listed
             if is_empty:
-                raise ArchiveError(f"{scope.location.path}: {_absence(scope.location.path)}")
+                raise ArchiveError(f"{scope.location.path}: {_absence(scope)}")
 
     def scopes(self, source: str) -> Iterator[Scope]:
         """Yield the sets of objects that a source names, as for `list`: one, or one for each line of a list."""
@@ -213,8 +213,11 @@ class _Blocks(io.RawIOBase):
         return data
 
 
-def _absence(source: str) -> str:
-    return "no object matches the pattern" if has_pattern(source) else "no object has this name, or begins with it"
+def _absence(scope: Scope) -> str:
+    if scope.is_certain:
+        return "the folder contains no object"
+    is_pattern = has_pattern(scope.location.path)
+    return "no object matches the pattern" if is_pattern else "no object has this name, or begins with it"
 
 
 def store(storage_options: Mapping[str, Any] | None = None) -> Store:

@@ -1,0 +1,114 @@
+"""Options and reports that the subcommands for archives share."""
+
+from __future__ import annotations
+
+import json
+
+import cbpf
+
+from .._stdlib import wraps
+from .._typing import Any, Final
+from .declarations import Function, argument, option
+from .failures import UsageError, abridged
+from .streams import echo
+from .values import FILE, TEXT, Integer
+
+source_argument: Final = argument("source", metavar="SOURCE", kind=FILE)
+
+dry_run_option: Final = option(
+    "--dry-run", is_flag=True, help="Read no capture and write nothing; print the number of objects."
+)
+
+json_option: Final = option("--json", "as_json", is_flag=True, help="Print the report as one line of JSON.")
+
+
+def work_options(command: Function) -> Function:
+    """Add --storage-option, --workers, --scheduler and --batch, for the parameter *work*: arguments of an operation."""
+
+    @option(
+        "--storage-option",
+        "storage_options",
+        metavar="KEY=VALUE",
+        kind=TEXT,
+        multiple=True,
+        help="Option of the store's driver, such as anon=true; VALUE is JSON or text. May be repeated.",
+    )
+    @option("--workers", metavar="N", kind=Integer(1, 1024), help="Read objects by N processes of this machine.")
+    @option("--scheduler", metavar="ADDRESS", help="Read objects by the workers of a dask scheduler, tcp://HOST:8786.")
+    @option(
+        "--batch",
+        metavar="SIZE",
+        kind=TEXT,
+        default="256MB",
+        shows_default=True,
+        help="The size of the objects that a worker reads at a time (kB, MB, GB, KiB, MiB, GiB).",
+    )
+    @wraps(command)
+    def wrapper(
+        *arguments: Any,
+        storage_options: tuple[str, ...],
+        workers: int | None,
+        scheduler: str | None,
+        batch: str,
+        **options: Any,
+    ) -> int | None:
+        if workers is not None and scheduler is not None:
+            raise UsageError("--workers and --scheduler are mutually exclusive")
+        work = {
+            "storage_options": dict(map(_storage_option, storage_options)) or None,
+            "workers": workers,
+            "scheduler": scheduler,
+            "batch_size": _size(batch),
+        }
+        return command(*arguments, work=work, **options)
+
+    return wrapper
+
+
+def _storage_option(text: str) -> tuple[str, Any]:
+    name, separator, value = text.partition("=")
+    if not name or not separator:
+        raise UsageError(f"--storage-option: {text!r} is not KEY=VALUE; examples: anon=true, key=user")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
+_UNITS: Final = {
+    "": 1,
+    "b": 1,
+    "kb": 1000,
+    "mb": 1000**2,
+    "gb": 1000**3,
+    "kib": 1 << 10,
+    "mib": 1 << 20,
+    "gib": 1 << 30,
+}
+
+
+def _size(text: str) -> int:
+    number = text.rstrip("bBiIkKmMgG")
+    unit = _UNITS.get(text[len(number) :].lower())
+    if unit is None or not (number.isascii() and number.isdigit()) or not int(number):
+        raise UsageError(f"--batch: {text!r} is not a size; examples: 256MB, 1GiB")
+    return int(number) * unit
+
+
+def period_options(command: Function) -> Function:
+    """Add the options --since and --until with absolute times, for the parameters of these names."""
+    forms = "2026-11-27T08:00:00Z, or seconds since 1970"
+    for declared in (
+        option("--until", metavar="TIME", kind=TEXT, help="Select packets with an earlier time, in the same forms."),
+        option("--since", metavar="TIME", kind=TEXT, help=f"Select packets with this time or a later one: {forms}."),
+    ):
+        command = declared(command)
+    return command
+
+
+def print_report(report: cbpf.archive.Report, *, as_json: bool) -> int:
+    """Print a report on standard output and its problems on standard error; return the exit code."""
+    echo(json.dumps(report.as_dict()) if as_json else report.replace(problems=()))
+    for line in abridged(report.problems, ""):
+        echo(f"cbpf: {line}", err=True)
+    return 0 if report.is_complete else 2

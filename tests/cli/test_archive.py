@@ -1,0 +1,139 @@
+"""`cbpf archive`: options, reports, exit codes, and errors in one line with nothing written."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cbpf.archive.manifest import MARKER
+from support.archives import START, capture
+from support.command_line import run_here
+from support.s3_servers import Bucket, moto_server
+
+pytest.importorskip("fsspec", reason="archives need fsspec; ./dev test --all installs it")
+pytest.importorskip("pyarrow", reason="manifests need pyarrow; ./dev test --all installs it")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with two captures in the folder "in"."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.pcap").write_bytes(capture(START, 60))
+    (tmp_path / "in" / "b.pcap").write_bytes(capture(START + 3600, 30))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def _report(*arguments: str) -> dict[str, object]:
+    done = run_here("archive", *arguments, "--json")
+    assert (done.exit_code, done.stderr) == (0, "")
+    report: dict[str, object] = json.loads(done.stdout)
+    return report
+
+
+@pytest.mark.usefixtures("folder")
+def test_index_makes_a_manifest_and_brings_it_up_to_date() -> None:
+    report = _report("index", "in", "-w", "manifest", "--batch", "1kB")
+    assert (report["objects"], report["processed"], report["packets"]) == (2, 2, 90)
+    report = _report("index", "in", "-w", "manifest")
+    assert (report["processed"], report["unchanged"]) == (0, 2)
+
+
+@pytest.mark.usefixtures("folder")
+def test_index_by_processes() -> None:
+    report = _report("index", "in", "-w", "manifest", "--workers", "2", "--batch", "1kB")
+    assert (report["processed"], report["packets"]) == (2, 90)
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_report_is_a_few_lines() -> None:
+    done = run_here("archive", "index", "in", "-w", "manifest")
+    assert done.exit_code == 0
+    assert re.fullmatch(r"objects  2\nread     2 objects, [\d,]+ bytes\npackets  90\n", done.stdout.decode())
+
+
+def test_problems_are_lines_on_standard_error(folder: Path) -> None:
+    (folder / "in" / "notes.txt").write_text("no capture")
+    (folder / "in" / "damaged.pcap").write_bytes(capture(START, 3)[:-1])
+    done = run_here("archive", "index", "in", "-w", "manifest")
+    assert done.exit_code == 2
+    first, second = done.stderr.splitlines()
+    assert re.fullmatch(r"cbpf: /.*/in/damaged\.pcap: packet 3\b.* \(damaged\)", first)
+    assert re.fullmatch(r"cbpf: /.*/in/notes\.txt: file too short.* \(foreign\)", second)
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("none",), r"/.*/none: no object has this name, or begins with it"),
+        (("in/*.gz",), r"/.*/in/\*\.gz: no object matches the pattern"),
+        (("none/*",), r"/.*/none: does not exist"),
+        (("@none",), r"/.*/none: does not exist"),
+        (("s4://bucket",), r"s4://bucket: the protocol 's4' is unknown.*"),
+        (("in", "--storage-option", "anon"), r"--storage-option: 'anon' is not KEY=VALUE; .*"),
+        (("in", "--batch", "0"), r"--batch: '0' is not a size; .*"),
+        (("in", "--batch", "1TB"), r"--batch: '1TB' is not a size; .*"),
+        (("in", "--workers", "2", "--scheduler", "tcp://x:1"), r"--workers and --scheduler are mutually exclusive .*"),
+        (("in", "--workers", "0"), r".*--workers.*"),
+    ],
+)
+def test_bad_input_is_one_line_and_writes_nothing(arguments: tuple[str, ...], message: str) -> None:
+    done = run_here("archive", "index", *arguments, "-w", "manifest")
+    assert (done.exit_code, done.stdout) == (2, b"")
+    assert re.fullmatch(rf"cbpf: {message}\n", done.stderr)
+    assert not Path("manifest").exists()
+
+
+def test_a_manifest_of_another_version_is_one_line(folder: Path) -> None:
+    (folder / "manifest").mkdir()
+    (folder / "manifest" / MARKER).write_text('{"version": 2}')
+    done = run_here("archive", "index", "in", "-w", "manifest")
+    assert done.exit_code == 2
+    assert re.fullmatch(r"cbpf: manifest: is a manifest of version 2, .* reads version 1; .*\n", done.stderr)
+    assert [path.name for path in (folder / "manifest").iterdir()] == [MARKER]
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("library", "source", "message"),
+    [
+        ("fsspec", "in", r"archives need fsspec: pip install 'cbpf\[archive\]'"),
+        ("pyarrow", "in", r"manifests of archives need pyarrow: pip install 'cbpf\[archive\]'"),
+        ("s3fs", "s3://bucket", r"s3://bucket: the protocol 's3' needs s3fs: pip install s3fs"),
+    ],
+)
+def test_a_library_that_is_not_installed_is_one_line(library: str, source: str, message: str) -> None:
+    code = f"""
+import sys
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == {library!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Missing())
+from cbpf.cli import main
+sys.argv = ["cbpf", "archive", "index", {source!r}, "-w", "manifest"]
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.fullmatch(rf"cbpf: {message}\n", done.stderr)
+    assert not Path("manifest").exists()
+
+
+@pytest.fixture
+def bucket() -> Iterator[Bucket]:
+    """A bucket of a server in this process."""
+    for endpoint in moto_server():
+        yield Bucket.create(endpoint)
+
+
+def test_storage_options_reach_the_store(bucket: Bucket) -> None:
+    bucket.store.write(f"{bucket.url}/a.pcap", capture(START, 3))
+    options = [f"--storage-option={name}={value}" for name, value in bucket.options.items()]
+    report = _report("index", bucket.url, "-w", f"{bucket.url}/manifest", *options)
+    assert (report["objects"], report["packets"]) == (1, 3)
