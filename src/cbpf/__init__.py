@@ -73,7 +73,7 @@ _PUBLIC_NAMES = {
     "formats.conversion": "parse",
     "formats.names": "FORMAT_NAMES",
     "formats.savefile": "Savefile",
-    "isa.dialects": "DIALECTS LINUX PCAP SECCOMP Dialect",
+    "isa.dialects": "DIALECTS FREEBSD LINUX MACOS NETBSD OPENBSD PCAP SECCOMP Dialect",
     "isa.encoding": "assemble disassemble",
     "isa.enumerations": "ALUOp Extension JumpTest Register",
     "isa.instructions": """

@@ -118,7 +118,17 @@ from .filtering.verdicts import capture_verdicts as capture_verdicts
 from .formats.conversion import parse as parse
 from .formats.names import FORMAT_NAMES as FORMAT_NAMES
 from .formats.savefile import Savefile as Savefile
-from .isa.dialects import DIALECTS as DIALECTS, LINUX as LINUX, PCAP as PCAP, SECCOMP as SECCOMP, Dialect as Dialect
+from .isa.dialects import (
+    DIALECTS as DIALECTS,
+    FREEBSD as FREEBSD,
+    LINUX as LINUX,
+    MACOS as MACOS,
+    NETBSD as NETBSD,
+    OPENBSD as OPENBSD,
+    PCAP as PCAP,
+    SECCOMP as SECCOMP,
+    Dialect as Dialect,
+)
 from .isa.encoding import assemble as assemble, disassemble as disassemble
 from .isa.enumerations import ALUOp as ALUOp, Extension as Extension, JumpTest as JumpTest, Register as Register
 from .isa.instructions import (
@@ -164,7 +174,11 @@ __all__ = [
     "DEFAULT_SNAPLEN",
     "DIALECTS",
     "FORMAT_NAMES",
+    "FREEBSD",
     "LINUX",
+    "MACOS",
+    "NETBSD",
+    "OPENBSD",
     "PCAP",
     "SECCOMP",
     "TAX",

@@ -106,7 +106,8 @@ def _effect(opcode: Opcode) -> str:
 
 
 def _dialects(opcode: Opcode) -> str:
-    return "all" if len(opcode.dialects) == len(cbpf.DIALECTS) else ", ".join(sorted(opcode.dialects, reverse=True))
+    missing = [name for name in cbpf.DIALECTS if name not in opcode.dialects]
+    return f"all but {', '.join(missing)}" if missing else "all"
 
 
 def _code(opcode: Opcode) -> str:

@@ -39,13 +39,12 @@ def _case(name: str, text: str) -> Case:
     for part in f"\n{text}".split("\n-- ")[1:]:
         section, _, body = part.partition("\n")
         sections[section].append(body.strip())
-    dialects = {dialect.name: dialect for dialect in (cbpf.PCAP, cbpf.LINUX, cbpf.SECCOMP)}
     packets = [bytes.fromhex(packet) for packet in sections["packet"]]
     verdicts = [int(verdict, 0) for verdict in sections["verdict"]]
     return Case(
         name,
         sections["why"][0],
-        dialects[sections["dialect"][0] if sections["dialect"] else "pcap"],
+        cbpf.DIALECTS[sections["dialect"][0] if sections["dialect"] else "pcap"],
         cbpf.parse(sections["program"][0], format="asm"),
         _metadata(sections["metadata"][0]) if sections["metadata"] else None,
         int(sections["wire length"][0]) if sections["wire length"] else None,

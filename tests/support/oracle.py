@@ -1,6 +1,6 @@
 """An independent implementation of BPF, written from the manuals alone; it uses nothing of cbpf.
 
-Sources: "The BSD Packet Filter" (1993), bpf(4), Linux Documentation/networking/filter.rst and seccomp_filter.rst.
+Sources: "The BSD Packet Filter" (1993), bpf(4) of each BSD, Linux Documentation/networking/filter.rst and seccomp_filter.rst.
 In the dialect "linux", a packet is a datagram of an AF_UNIX socket: the network header is byte 0, without a link-layer
 header and without a device.
 """
@@ -27,14 +27,15 @@ def verdict(program: Sequence[Sequence[int]], packet: bytes, dialect: str, wire_
         source = x if code & 8 else k
         if kind in (0, 1):  # ld, ldx
             if mode in (0x20, 0x40, 0xA0):  # abs, ind, msh
-                if mode == 0x20 and k - ANCILLARY in range(0, 64, 4) and dialect != "seccomp":
+                if mode == 0x20 and k - ANCILLARY in range(0, 64, 4) and dialect in ("pcap", "linux"):
                     if k - ANCILLARY in (8, 28):
                         return a
                     value = a ^ x if k - ANCILLARY == 40 else 0
                 else:
                     offset = x + k if mode == 0x40 else k
-                    if dialect == "linux":
+                    if dialect in ("linux", "openbsd"):
                         offset &= WORD
+                    if dialect == "linux":
                         offset -= NETWORK if offset >= NETWORK else 0
                     if offset >= 0x80000000 or offset + size > len(packet):
                         return 0

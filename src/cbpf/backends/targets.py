@@ -84,7 +84,7 @@ def _misfit(opcode: Opcode, raw: RawInstruction, dialect: Dialect, target: Targe
     """Return why a load with a negative offset is impossible; None if it is possible."""
     from ..isa.enumerations import EXTENSION_WORDS, extension_of
 
-    extension = extension_of(opcode, raw.k) if raw.k >= EXTENSION_OFFSET else None
+    extension = extension_of(opcode, raw.k) if raw.k >= EXTENSION_OFFSET and dialect.extensions else None
     if extension is None:
         if target.has_headers or not dialect.header_windows:
             return None

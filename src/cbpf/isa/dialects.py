@@ -1,4 +1,4 @@
-"""The dialects: three sets of rules for one instruction set.
+"""The dialects: sets of rules for one instruction set.
 
 A dialect defines which programs the verifier accepts, and how the semantics resolves the cases in which the
 implementations differ. It is immutable; `replace` makes a variant:
@@ -52,6 +52,8 @@ class Dialect(Record):
             if False, they are outside every packet.
         record_size: The size in bytes of the record that a program reads in place of a packet; None for packets of any
             length. The verdicts of a dialect with a record size are seccomp actions.
+        extensions: Whether the offsets of extensions load metadata; if False, they are outside every packet.
+        largest_offset: The largest constant offset of a load from the packet; None for no limit.
 
     Raises:
         FieldError: A value is not valid for its field, or `header_windows` is set without `wrapping_offsets`.
@@ -69,6 +71,8 @@ class Dialect(Record):
     wrapping_offsets: Annotated[bool, flag]
     header_windows: Annotated[bool, flag]
     record_size: Annotated[int | None, optional(_positive)]
+    extensions: Annotated[bool, flag] = True
+    largest_offset: Annotated[int | None, optional(_positive)] = None
 
     def __post_init__(self) -> None:
         if self.header_windows and not self.wrapping_offsets:
@@ -128,7 +132,30 @@ SECCOMP: Final = LINUX.replace(
 )
 """The dialect of system call filters (kernel/seccomp.c): a packet is struct seccomp_data, 64 bytes in native order."""
 
-DIALECTS: Final = MappingProxyType({dialect.name: dialect for dialect in (PCAP, LINUX, SECCOMP)})
+FREEBSD: Final = PCAP.replace(
+    name="freebsd",
+    opcodes=opcodes_of("freebsd"),
+    longest=512,
+    wide_constant_shifts=False,
+    shift_count="modulo",
+    extensions=False,
+)
+"""The dialect of FreeBSD's bpf(4) (sys/net/bpf_filter.c of 2023), as read from the source; it was not run there."""
+
+NETBSD: Final = FREEBSD.replace(name="netbsd", opcodes=opcodes_of("netbsd"), scratch_written=True)
+"""The dialect of NetBSD's bpf(4) (sys/net/bpf_filter.c of 2014), as read from the source; it was not run there."""
+
+OPENBSD: Final = FREEBSD.replace(
+    name="openbsd", opcodes=opcodes_of("openbsd"), wrapping_offsets=True, largest_offset=0x1F_FFFF
+)
+"""The dialect of OpenBSD's bpf(4) (sys/net/bpf_filter.c of 2020), as read from the source; it was not run there."""
+
+MACOS: Final = FREEBSD.replace(name="macos", opcodes=opcodes_of("macos"), largest_offset=0x7_FFFF)
+"""The dialect of macOS's bpf(4) (xnu, bsd/net/bpf_filter.c of 2021), as read from the source; it was not run there."""
+
+_ALL: Final = (PCAP, LINUX, SECCOMP, FREEBSD, NETBSD, OPENBSD, MACOS)
+
+DIALECTS: Final = MappingProxyType({dialect.name: dialect for dialect in _ALL})
 """The dialects by name: `DIALECTS["linux"]` is `LINUX`. The mapping is read-only."""
 
 

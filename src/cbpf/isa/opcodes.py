@@ -111,7 +111,7 @@ class Operand(Enum):
     MEMORY_SHIFT = auto()
 
 
-DialectName: TypeAlias = Literal["pcap", "linux", "seccomp"]
+DialectName: TypeAlias = Literal["pcap", "linux", "seccomp", "freebsd", "netbsd", "openbsd", "macos"]
 
 
 class Opcode(NamedTuple):
@@ -137,6 +137,7 @@ class Opcode(NamedTuple):
 _ALL: Final[frozenset[DialectName]] = frozenset(get_args(DialectName))
 # kernel/seccomp.c, seccomp_check_filter: no indirect, narrow or header-length load, and no modulo.
 _SOCKET: Final = _ALL - {"seccomp"}
+_WITH_XOR: Final = _ALL - {"openbsd", "macos"}  # their bpf_filter.c has neither mod nor xor
 
 OPCODES: Final = (
     Opcode(0x00, "ld", Action.LOAD_A, Operand.K, _ALL),
@@ -171,10 +172,10 @@ OPCODES: Final = (
     Opcode(0x74, "rsh", Action.SHIFT_RIGHT, Operand.K, _ALL),
     Opcode(0x7C, "rsh", Action.SHIFT_RIGHT, Operand.X, _ALL),
     Opcode(0x84, "neg", Action.NEGATE, Operand.NONE, _ALL),
-    Opcode(0x94, "mod", Action.MOD, Operand.K, _SOCKET),
-    Opcode(0x9C, "mod", Action.MOD, Operand.X, _SOCKET),
-    Opcode(0xA4, "xor", Action.XOR, Operand.K, _ALL),
-    Opcode(0xAC, "xor", Action.XOR, Operand.X, _ALL),
+    Opcode(0x94, "mod", Action.MOD, Operand.K, _SOCKET & _WITH_XOR),
+    Opcode(0x9C, "mod", Action.MOD, Operand.X, _SOCKET & _WITH_XOR),
+    Opcode(0xA4, "xor", Action.XOR, Operand.K, _WITH_XOR),
+    Opcode(0xAC, "xor", Action.XOR, Operand.X, _WITH_XOR),
     Opcode(0x05, "ja", Action.JUMP, Operand.K, _ALL),
     Opcode(0x15, "jeq", Action.EQUAL, Operand.K, _ALL),
     Opcode(0x1D, "jeq", Action.EQUAL, Operand.X, _ALL),

@@ -191,7 +191,7 @@ def _load(m: Machine[Word, Condition], opcode: Opcode, k: int, dialect: Dialect)
         case Operand.INDIRECT:
             return _fetch_indirect(m, k, opcode.size, dialect)
         case Operand.ABSOLUTE:
-            if k >= EXTENSION_OFFSET:
+            if k >= EXTENSION_OFFSET and dialect.extensions:
                 from .enumerations import extension_of
 
                 extension = extension_of(opcode, k)
@@ -226,6 +226,8 @@ def _fetch_indirect(m: Machine[Word, Condition], k: int, size: int, dialect: Dia
     if not dialect.wrapping_offsets:
         return m.fetch(m.x, k, size, dialect.byte_order)
     address = m.arithmetic(Action.ADD, m.x, m.word(k))
+    if not dialect.header_windows:
+        return m.fetch(address, 0, size, dialect.byte_order)
     return m.fetch(_locate(m, address), 0, size, dialect.byte_order)
 
 

@@ -127,6 +127,18 @@ def _absolute_loads(program: Program, dialect: Dialect) -> Iterator[Finding]:
             yield Finding("unknown-extension", index, fact, f"the extensions are at SKF_AD_OFF + {distances}")
 
 
+def _large_offsets(program: Program, dialect: Dialect) -> Iterator[Finding]:
+    largest = dialect.largest_offset
+    if largest is None:
+        return
+    for index, raw, opcode in _rows(program):
+        if opcode.operand in _FROM_PACKET and raw.k > largest:
+            yield Finding("large-offset", index, f"load offset {raw.k} is too large", f"the maximum is {largest}")
+
+
+_FROM_PACKET: Final = (Operand.ABSOLUTE, Operand.INDIRECT, Operand.MEMORY_SHIFT)
+
+
 def _scratch_written(program: Program, dialect: Dialect) -> Iterator[Finding]:
     """Report reads of unwritten slots, as the kernel's single pass does (check_load_and_stores).
 
@@ -185,6 +197,7 @@ RULES: Final[tuple[Rule, ...]] = (
     _jumps,
     _last_instruction,
     _absolute_loads,
+    _large_offsets,
     _scratch_written,
     _translated_jumps,
 )
