@@ -113,7 +113,7 @@ def test_the_wheel_contains_the_package_alone() -> None:
     files = {path for path in _files(WheelBuilder) if path.startswith("cbpf/")}
     assert {"cbpf/py.typed", "cbpf/__init__.pyi", "cbpf/__main__.py"} <= files
     code = {path for path in files if not path.startswith("cbpf/cli/scripts/")}  # the others complete commands
-    assert {Path(path).suffix for path in code} == {".c", ".py", ".pyi", ".txt", ".typed"}
+    assert {Path(path).suffix for path in code} == {".bpf", ".c", ".py", ".pyi", ".txt", ".typed"}
     assert not [path for path in files if path.endswith(".md")]
     assert not [path for path in _files(WheelBuilder) if path.startswith(("tests", "docs", "benchmarks"))]
 

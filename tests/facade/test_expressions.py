@@ -23,6 +23,7 @@ CALLS: Final[dict[str, Callable[..., Any]]] = {
     "cases": cbpf.cases,
     "dead": cbpf.dead,
     "difference": lambda program, **options: cbpf.difference(program, "udp", **options),
+    "emit": lambda program, **options: cbpf.emit(program, target="llvm", **options),
     "equivalent": lambda program, **options: cbpf.equivalent(program, "tcp", **options),
     "execution_counts": lambda program, **options: cbpf.execution_counts(program, [RAW_IPV4], **options),
     "findings": cbpf.findings,

@@ -1,8 +1,8 @@
 """An independent implementation of BPF, written from the manuals alone; it uses nothing of cbpf.
 
-Sources: "The BSD Packet Filter" (1993), bpf(4) of each BSD, Linux Documentation/networking/filter.rst and seccomp_filter.rst.
-In the dialect "linux", a packet is a datagram of an AF_UNIX socket: the network header is byte 0, without a link-layer
-header and without a device.
+Sources: "The BSD Packet Filter" (1993), bpf(4) of each BSD, Linux Documentation/networking/filter.rst and
+seccomp_filter.rst. In the dialect "linux", a packet is a datagram of an AF_UNIX socket: the network header is byte 0,
+without a link-layer header and without a device.
 """
 
 from collections.abc import Sequence

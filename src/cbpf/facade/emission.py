@@ -100,5 +100,5 @@ def emit(
     <BLANKLINE>
     """
     value = Program(as_program(program, link_type=link_type, dialect=dialect))
-    title = str(program) if value is not program and isinstance(program, str) else f"{len(value)} instructions"
+    title = program if isinstance(program, str) else getattr(program, "text", f"{len(value)} instructions")
     return emit_program(value, target, dialect, name=name, title=title, main=main, accept=accept)

@@ -24,6 +24,6 @@ def program_info(program: ProgramSource, *, link_type: LinkTypeName = "EN10MB", 
     >>> from cbpf import compile
     >>> info = program_info(compile("arp"))
     >>> info.longest, info.bytes_inspected, info.accepted_by
-    (3, 14, ('pcap', 'linux'))
+    (3, 14, ('pcap', 'linux', 'freebsd', 'netbsd', 'openbsd', 'macos'))
     """
     return analysis.program_info(as_program(program, link_type=link_type, dialect=dialect), dialect=dialect)
