@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import cbpf
 from cbpf.archive.manifest import MARKER
 from support.archives import START, capture
 from support.command_line import run_here
@@ -54,6 +55,42 @@ def test_a_report_is_a_few_lines() -> None:
     done = run_here("archive", "index", "in", "-w", "manifest")
     assert done.exit_code == 0
     assert re.fullmatch(r"objects  2\nread     2 objects, [\d,]+ bytes\npackets  90\n", done.stdout.decode())
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("source", ["in", "manifest"])
+def test_count_prints_a_table(source: str) -> None:
+    _report("index", "in", "-w", "manifest")
+    done = run_here("archive", "count", source, "--every", "1h")
+    assert (done.exit_code, done.stderr) == (0, "")
+    table, report = done.stdout.decode().split("\n\nobjects", 1)
+    assert table == str(cbpf.count_packets(["in/a.pcap", "in/b.pcap"], every="1h"))
+    assert ("from earlier runs  2" in report) is (source == "manifest")
+
+
+@pytest.mark.usefixtures("folder")
+def test_count_by_filters_in_a_period() -> None:
+    _report("index", "in", "-w", "manifest")
+    options = ("-e", "tcp", "-e", "udp", "--until", str(START + 600))
+    report = _report("count", "manifest", *options)
+    expected = cbpf.count_packets("in/a.pcap", "tcp", "udp")
+    assert report["counts"] == expected.as_dict()
+    assert (report["objects"], report["pruned"], report["processed"]) == (2, 1, 1)
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--since", "+5m"), r"--since: is relative to the first packet of each object; .*"),
+        (("--every", "x"), r"--every: 'x' is not a duration; .*"),
+        (("--since", "10", "--until", "5"), r"--until: '5' is not later than since, '10', .*"),
+    ],
+)
+def test_wrong_times_are_one_line(arguments: tuple[str, ...], message: str) -> None:
+    done = run_here("archive", "count", "in", *arguments)
+    assert (done.exit_code, done.stdout) == (2, b"")
+    assert re.fullmatch(rf"cbpf: {message}\n", done.stderr)
 
 
 def test_problems_are_lines_on_standard_error(folder: Path) -> None:

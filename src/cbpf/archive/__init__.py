@@ -7,6 +7,7 @@ A source is a path or URL of any protocol of fsspec: of an object, of a folder, 
 from .._typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .count_run import count
     from .filtering import filter, split
     from .index_run import index
     from .merging import merge
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 # The modules of the names, which are imported at their first use, as in `cbpf` itself.
 _NAMES = {
+    ".count_run": "count",
     ".filtering": "filter split",
     ".merging": "merge",
     ".index_run": "index",
@@ -21,7 +23,7 @@ _NAMES = {
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names.split()}
 
-__all__ = ["ObjectProblem", "Report", "filter", "index", "merge", "split"]
+__all__ = ["ObjectProblem", "Report", "count", "filter", "index", "merge", "split"]
 
 
 def __getattr__(name: str) -> object:

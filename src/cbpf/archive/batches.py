@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 
-from .._typing import Final
+from .._typing import Final, Generic, Self, TypeVar
 from .listing import Object
 
 DEFAULT_SIZE: Final = 256_000_000
@@ -35,3 +36,32 @@ def batches(objects: Iterable[Object], size: int) -> Iterator[tuple[Object, ...]
         total += item_size
     if batch:
         yield tuple(batch)
+
+
+_Work = TypeVar("_Work")
+
+
+class Works(Generic[_Work]):
+    """The works of a run, one for each batch: those that must be repeated with more programs before new ones.
+
+    An iterator that has ended may have another work after the next result.
+
+    Args:
+        objects: The batches.
+        make: Returns the work for a batch, when a worker is free.
+    """
+
+    def __init__(self, objects: Iterator[tuple[Object, ...]], make: Callable[[tuple[Object, ...]], _Work]) -> None:
+        self._objects = objects
+        self._make = make
+        self._repeated: deque[tuple[Object, ...]] = deque()
+
+    def repeat(self, objects: tuple[Object, ...]) -> None:
+        """Add a batch."""
+        self._repeated.append(objects)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> _Work:
+        return self._make(self._repeated.popleft() if self._repeated else next(self._objects))

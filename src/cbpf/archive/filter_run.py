@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from .._typing import Self
 from ..errors import ArchiveError
-from .batches import batches
+from .batches import Works, batches
 from .execution import Execution, run
 from .filter_programs import FilterPrograms
 from .jobs import DoneObjects, Outcome
@@ -52,7 +50,9 @@ class FilterRun:
 
     def execute(self, objects: Iterable[Object], batch_size: int, execution: Execution) -> None:
         """Filter the objects that are to be done."""
-        works = _Works(batches(self.remaining(objects), batch_size), self._current_job)
+        works = Works(
+            batches(self.remaining(objects), batch_size), lambda batch: FilterWork(self._current_job(), batch)
+        )
         for work, result in run(filter_batch, works, execution):
             if isinstance(result, ArchiveError):
                 self.problems += [ObjectProblem(item.path, "failed", str(result)) for item in work.objects]
@@ -80,29 +80,6 @@ class FilterRun:
                 self.selected[index] += selected
             if outcome.status is not None:
                 self.problems.append(_problem(outcome))
-
-
-class _Works:
-    """The batches of a run: those that must be repeated with more programs before new ones.
-
-    An iterator that has ended may have another batch after the next result.
-    """
-
-    def __init__(self, objects: Iterator[tuple[Object, ...]], current_job: Callable[[], FilterJob]) -> None:
-        self._objects = objects
-        self._current_job = current_job
-        self._repeated: deque[tuple[Object, ...]] = deque()
-
-    def repeat(self, objects: tuple[Object, ...]) -> None:
-        """Add a batch."""
-        self._repeated.append(objects)
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> FilterWork:
-        objects = self._repeated.popleft() if self._repeated else next(self._objects)
-        return FilterWork(self._current_job(), objects)
 
 
 def _problem(outcome: Outcome) -> ObjectProblem:

@@ -10,18 +10,15 @@ from ..capture.packets import PacketColumns
 from ..capture.reader import CaptureReader
 from ..errors import CaptureError
 from ..filtering.counting import interval_sums
-from .attempts import ObjectReplaced
 from .listing import Object
 from .rows import MINUTE, Minute, Row
-from .stores import Store
+from .stores import Store, read_current
 
 if TYPE_CHECKING:
     from ..capture.source_stream import Source
 
 MAX_MINUTES: Final = 10_080
 """The number of minutes of one object that a row contains, a week; one with more has none, and is read by `count`."""
-
-_MAX_ATTEMPTS: Final = 3  # to read an object that is replaced meanwhile
 
 
 def index_object(store: Store, listed: Object, *, is_native: bool | None = None) -> Row:
@@ -38,15 +35,12 @@ def index_object(store: Store, listed: Object, *, is_native: bool | None = None)
     Raises:
         ArchiveError: The store does not return the object, or it is replaced again and again (`ObjectReplaced`).
     """
-    for remaining in reversed(range(_MAX_ATTEMPTS)):
-        try:
-            with store.open(listed) as source:
-                return _index(source, listed, is_native=is_native)
-        except ObjectReplaced:
-            if not remaining:
-                raise
-            listed = store.info(listed.path)
-    raise AssertionError("unreachable")
+
+    def read(current: Object) -> Row:
+        with store.open(current) as source:
+            return _index(source, current, is_native=is_native)
+
+    return read_current(store, listed, read)
 
 
 def _index(source: Source, listed: Object, *, is_native: bool | None) -> Row:

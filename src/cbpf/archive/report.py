@@ -43,10 +43,10 @@ class Report(Record, Readable):
         source: The source, as it was stated.
         objects: The number of objects that the source names.
         pruned: The number of objects that were not read, because the manifest shows that no packet is in the period.
-        unchanged: The number of objects that an earlier run had finished.
+        unchanged: The number of objects that an earlier run had finished, or whose packets the manifest has counted.
         processed: The number of objects that this run read; for a dry run, of those that it would read.
         bytes_read: The bytes of the objects that were read, as they are stored.
-        packets: The number of packets in the objects that were read.
+        packets: The number of packets in the objects that were read; None for `count`.
         selected: The number of packets that the filters accept; None for an operation without filters.
         outputs: The number of objects that were written.
         problems: The objects that could not be used, or not completely.
@@ -64,7 +64,7 @@ class Report(Record, Readable):
     unchanged: int = 0
     processed: int = 0
     bytes_read: int = 0
-    packets: int = 0
+    packets: int | None = 0
     selected: int | None = None
     outputs: int = 0
     problems: tuple[ObjectProblem, ...] = ()
@@ -103,9 +103,9 @@ class Report(Record, Readable):
         rows = [
             ("objects", f"{self.objects:,}"),
             ("outside the period", f"{self.pruned:,}" if self.pruned else ""),
-            ("finished before", f"{self.unchanged:,}" if self.unchanged else ""),
+            ("from earlier runs", f"{self.unchanged:,}" if self.unchanged else ""),
             (read, f"{counted(self.processed, 'object')}, {counted(self.bytes_read, 'byte')}"),
-            ("packets", "" if self.dry_run else f"{self.packets:,}"),
+            ("packets", "" if self.dry_run or self.packets is None else f"{self.packets:,}"),
             ("accepted", "" if self.dry_run or self.selected is None else f"{self.selected:,}"),
             *((f"  {folder}", "" if self.dry_run else f"{accepted:,}") for folder, accepted in self.routes),
             ("written", counted(self.outputs, "object") if self.outputs else ""),

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 from .._output import write_file
 from .._record import Record
-from .._typing import TYPE_CHECKING, Any, BinaryIO, Final
+from .._typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeVar
 from ..errors import ArchiveError, FieldError
 from .attempts import ObjectReplaced, attempt
 from .listing import Object, Scope, entry_of, folder_entries, has_pattern, object_of, scope_of
@@ -27,6 +27,9 @@ MAX_WHOLE_SIZE: Final = 1 << 28
 """The size in bytes up to which an object is read at once; a larger one is read in blocks."""
 
 _BLOCK_SIZE: Final = 1 << 23
+_MAX_READS: Final = 3  # of an object that is replaced while it is read
+
+_Result = TypeVar("_Result")
 
 
 class Store(Record):
@@ -211,6 +214,21 @@ class _Blocks(io.RawIOBase):
         end = start + _BLOCK_SIZE if not self._size else min(start + _BLOCK_SIZE, self._size)
         data: bytes = attempt(location.path, lambda: location.driver.cat_file(path=location.name, start=start, end=end))
         return data
+
+
+def read_current(store: Store, listed: Object, read: Callable[[Object], _Result]) -> _Result:
+    """Return the result of a function that reads an object; it is called again if the object is replaced meanwhile.
+
+    Raises `ObjectReplaced` if the object is replaced again and again.
+    """
+    for remaining in reversed(range(_MAX_READS)):
+        try:
+            return read(listed)
+        except ObjectReplaced:
+            if not remaining:
+                raise
+            listed = store.info(listed.path)
+    raise AssertionError("unreachable")
 
 
 def _absence(scope: Scope) -> str:

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 _ALL: Final = "all packets"
 _NO_INTERVAL: Final = 2**63 - 1  # nanoseconds
-_MAX_GROUPS: Final = 1_000_000  # about 300 bytes each
+MAX_GROUPS: Final = 1_000_000
+"""The number of intervals and link types that are counted; each takes about 300 bytes."""
 
 
 class PacketCount(NamedTuple):
@@ -130,9 +131,9 @@ class _Counter:
                     totals[index] += count
 
     def _begin_group(self, key: _Group) -> None:
-        if len(self.totals) == _MAX_GROUPS:
+        if len(self.totals) == MAX_GROUPS:
             raise FieldError(
-                f"count_packets.every: more than {_MAX_GROUPS:,} intervals have packets; choose longer ones"
+                f"count_packets.every: more than {MAX_GROUPS:,} intervals have packets; choose longer ones"
             )
         self.totals[key] = self._zeros()
 
@@ -247,7 +248,7 @@ def count_packets(
     bound_filters = bind_filters(chosen, engine, dialect, size, is_native=is_native, as_socket=as_socket)
     with open_readers(sources) as readers:
         damages = _count(counter, readers, bound_filters, times, chosen_sample, progress, is_native=is_native)
-    names = tuple(_name(filter, number) for number, filter in enumerate(chosen, 1))
+    names = tuple(filter_name(filter, number) for number, filter in enumerate(chosen, 1))
     return PacketCounts(names, interval_ns, tuple(counter.rows(names)), "; ".join(damages) or None)
 
 
@@ -283,7 +284,8 @@ def _count(
     return damages
 
 
-def _name(filter: Filter, number: int) -> str:
+def filter_name(filter: Filter, number: int) -> str:
+    """Return the name of a filter in counts: its expression, or "program" with its position."""
     if isinstance(filter, Expression):
         return f"{filter.text.strip() or _ALL} with lists"
     return (filter.strip() or _ALL) if isinstance(filter, str) else f"program {number}"

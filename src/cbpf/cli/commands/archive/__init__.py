@@ -8,7 +8,7 @@ from ...declarations import group
 @group(
     "archive",
     "Index and filter captures in stores of objects.",
-    sections={"The packets of many objects": ("index",)},
+    sections={"The packets of many objects": ("index", "count")},
     file_advice="cbpf archive index {} -w manifest indexes its objects",
     package=__name__,
 )
@@ -23,4 +23,5 @@ def command() -> None:
 
     \b
       cbpf archive index '*.pcap' -w manifest
+      cbpf archive count '*.pcap' -e arp --every 1m
     """
