@@ -17,7 +17,7 @@ from support.project import PUBLIC_NAMES, ROOT
 
 API: Final = ROOT / "docs" / "reference" / "api"
 PAGES: Final = {
-    path: re.findall(r"^::: cbpf\.((?:(?:archive|arrow|linux|seccomp)\.)?\w+)$", path.read_text(), re.MULTILINE)
+    path: re.findall(r"^::: cbpf\.((?:(?:archive|arrow|linux|polars|seccomp)\.)?\w+)$", path.read_text(), re.MULTILINE)
     for path in sorted(API.glob("*.md"))
 }
 GENERATOR: Final = "tests/test_reference.py"

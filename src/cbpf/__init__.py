@@ -96,7 +96,7 @@ _PUBLIC_NAMES = {
     "proofs.equivalence": "Difference",
     "proofs.reachability": "DeadCode Witness",
 }
-_PUBLIC_MODULES = ("archive", "arrow", "linux", "seccomp")
+_PUBLIC_MODULES = ("archive", "arrow", "linux", "polars", "seccomp")
 _MODULE_OF = {name: module for module, names in _PUBLIC_NAMES.items() for name in names.split()}
 
 __version__ = "0.1.0"

@@ -1,7 +1,7 @@
 # For type checkers and editors: the names that `__init__.py` imports at their first use.
 # Each is imported `as` itself, since jedi completes no other names of a stub.
 
-from . import archive as archive, arrow as arrow, linux as linux, seccomp as seccomp
+from . import archive as archive, arrow as arrow, linux as linux, polars as polars, seccomp as seccomp
 from ._options import (
     AcceptedFate as AcceptedFate,
     BinaryTarget as BinaryTarget,

@@ -17,7 +17,7 @@ import cbpf
 ROOT: Final = Path(__file__).parents[2]
 TESTS: Final = ROOT / "tests"
 
-PUBLIC_MODULES: Final = ("archive", "arrow", "linux", "seccomp")
+PUBLIC_MODULES: Final = ("archive", "arrow", "linux", "polars", "seccomp")
 PUBLIC_NAMES: Final = (
     *cbpf.__all__,
     *(f"{module}.{name}" for module in PUBLIC_MODULES for name in getattr(cbpf, module).__all__),

@@ -69,7 +69,7 @@ class BatchColumns:
         if "time" not in self._columns:
             return repeat(None, self.row_count)
         pa, column = load_pyarrow(), self._columns["time"]
-        return _items(_cast("time", column, pa.timestamp("ns", column.type.tz)).fill_null(0), "q")
+        return items(_cast("time", column, pa.timestamp("ns", column.type.tz)).fill_null(0), "q")
 
     def interfaces(self) -> Iterable[int | None]:
         """Return the indices of the interfaces; None: there are none."""
@@ -79,12 +79,12 @@ class BatchColumns:
         """Return the names of the link types; None: there are none."""
         if "link_type" not in self._columns:
             return repeat(None, self.row_count)
-        names: list[str] = _cast("link_type", self._columns["link_type"], load_pyarrow().string()).to_pylist()
+        names: list[str] = self._columns["link_type"].to_pylist()
         return names
 
     def _numbers(self, name: str) -> memoryview:
         """Return unsigned numbers of 32 bits."""
-        return _items(_cast(name, self._columns[name], load_pyarrow().uint32()), "I")
+        return items(_cast(name, self._columns[name], load_pyarrow().uint32()), "I")
 
 
 def _cast(name: str, column: Any, type: Any) -> Any:
@@ -99,7 +99,8 @@ def first_line(error: BaseException) -> str:
     return str(error).split("\n")[0]
 
 
-def _items(column: Any, typecode: Any) -> memoryview:
+def items(column: Any, typecode: Any) -> memoryview:
+    """Return the numbers of an array of pyarrow without nulls; *typecode* is that of `array` for its type."""
     buffer = column.buffers()[1]
     items: memoryview = memoryview(buffer if buffer else b"").cast("B").cast(typecode)
     return items[column.offset : column.offset + len(column)]

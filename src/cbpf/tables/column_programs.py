@@ -18,13 +18,15 @@ if TYPE_CHECKING:
 class ColumnPrograms:
     """Makes columns of programs; those of headers share their programs.
 
-    *dialect* and *as_socket* apply to the columns that callers define.
+    *dialect* and *as_socket* apply to the columns that callers define. *fills_absent*: a column of a field that no
+    packet can have is null, and not an error.
     """
 
-    def __init__(self, engine: "EngineName", dialect: Dialect, *, as_socket: bool) -> None:
+    def __init__(self, engine: "EngineName", dialect: Dialect, *, as_socket: bool, fills_absent: bool = False) -> None:
         self._engine: EngineName = engine
         self._dialect = dialect
         self._as_socket = as_socket
+        self._fills_absent = fills_absent
         self._fields: list[str] = []
         self._of_fields: dict[Program, BoundFilter] = {}
         self._defined: list[BoundFilter] = []
@@ -80,7 +82,7 @@ class ColumnPrograms:
 
     def _require_fields(self, readers: Sequence[CaptureReader]) -> None:
         found = [(reader.name, interface.link_type) for reader in readers for interface in reader.container.interfaces]
-        for name in self._fields if found else ():
+        for name in self._fields if found and not self._fills_absent else ():
             if all(field_programs(name, link_type) is None for _, link_type in found):
                 source, link_type = found[0]
                 raise CaptureError(f"{source}: packets of the link type {link_type.name} have no column {name!r}")

@@ -106,8 +106,8 @@ def read_batches(
     ...     [batch.num_rows for batch in reader]
     [500, 405]
     """
-    options = _Options(filter, columns, define, since, until, sample, seed, engine, dialect, as_socket)
-    table, stack = _open("read_batches", source, options)
+    options = TableOptions(filter, columns, define, since, until, sample, seed, engine, dialect, as_socket)
+    table, stack = open_table("read_batches", source, options)
     return load_pyarrow().RecordBatchReader.from_batches(table.schema, table.batches(batch_size, stack))
 
 
@@ -165,14 +165,17 @@ def read_table(
     >>> table.slice(0, 2).to_pylist()
     [{'number': 33, 'dst_port': 4789}, {'number': 39, 'dst_port': 53}]
     """
-    options = _Options(filter, columns, define, since, until, sample, seed, engine, dialect, as_socket)
-    table, stack = _open("read_table", source, options)
+    options = TableOptions(filter, columns, define, since, until, sample, seed, engine, dialect, as_socket)
+    table, stack = open_table("read_table", source, options)
     batches = list(table.batches(DEFAULT_BATCH_SIZE, stack))
     return load_pyarrow().Table.from_batches(batches, table.schema).replace_schema_metadata(table.metadata())
 
 
-class _Options(NamedTuple):
-    """The arguments of `read_batches` and `read_table` that have the same meaning in both."""
+class TableOptions(NamedTuple):
+    """The arguments of `read_batches` and `read_table` that have the same meaning in both.
+
+    *fills_absent*: a column that no packet can have because of its link type is null, and not an error.
+    """
 
     filter: "Filter | None"
     columns: Iterable[str] | None
@@ -182,11 +185,12 @@ class _Options(NamedTuple):
     sample: int | None
     seed: int
     engine: "EngineName"
-    dialect: Dialect
-    as_socket: bool
+    dialect: Dialect = PCAP
+    as_socket: bool = False
+    fills_absent: bool = False
 
 
-def _open(caller: str, source: Source | Iterable[Source], options: _Options) -> tuple[TableReading, ExitStack]:
+def open_table(caller: str, source: Source | Iterable[Source], options: TableOptions) -> tuple[TableReading, ExitStack]:
     """Open the captures of a table; return the table, and the stack that closes them."""
     load_pyarrow()
     times = time_range(caller, options.since, options.until)
@@ -199,7 +203,9 @@ def _open(caller: str, source: Source | Iterable[Source], options: _Options) -> 
     is_native = is_native_chosen(chosen or [""], engine, size)
     filters = bind_filters(chosen, engine, dialect, size, is_native=is_native, as_socket=options.as_socket)
     selection = Selection(filters[0] if filters else None, times, sample, is_native)
-    programs = ColumnPrograms("llvm" if is_native else engine, dialect, as_socket=options.as_socket)
+    programs = ColumnPrograms(
+        "llvm" if is_native else engine, dialect, as_socket=options.as_socket, fills_absent=options.fills_absent
+    )
     with ExitStack() as stack:
         readers = stack.enter_context(open_readers(sources, finds_interfaces=True))
         table = TableReading(readers, selection, names, defined, programs)
