@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
+from benchmarks.archives import archives
 from benchmarks.assembly import assembly
 from benchmarks.batches import batches
 from benchmarks.chart import svg
@@ -46,6 +47,7 @@ TOPICS: Final[dict[str, Callable[[Setting], Iterator[Section]]]] = {
     "compressed": compressed,
     "compress": compressing,
     "split": split,
+    "archive": archives,
     "shape": shape,
     "iterate": iterating,
     "profile": profiling,

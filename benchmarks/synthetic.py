@@ -10,7 +10,7 @@ from random import Random
 from typing import Final
 
 BLOCK: Final = 50_000
-_FILE_HEADER: Final = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262_144, 1)
+FILE_HEADER: Final = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262_144, 1)
 _RECORD: Final = struct.Struct("<IIII")
 _TIME: Final = struct.Struct("<II")
 START: Final = 1_700_000_000_000_000  # microseconds
@@ -42,7 +42,7 @@ def write(path: Path, packet_count: int) -> None:
         positions.append(positions[-1] + _RECORD.size + len(packet))
     times = count_from(START, GAP)
     with path.open("wb") as file:
-        file.write(_FILE_HEADER)
+        file.write(FILE_HEADER)
         for first in range(0, packet_count, len(block)):
             block_count = min(len(block), packet_count - first)
             for position, time in zip(positions[:block_count], times, strict=False):

@@ -27,14 +27,13 @@ class FilterRun:
         self._job = job
         self._filters = filters
         self._done = done
-        self.objects = self.unchanged = self.processed = self.bytes_read = self.packets = self.outputs = 0
+        self.unchanged = self.processed = self.bytes_read = self.packets = self.outputs = 0
         self.selected = [0] * len(filters)
         self.problems = [_problem(outcome) for outcome in done.problems]
 
     def remaining(self, objects: Iterable[Object]) -> Iterator[Object]:
-        """Yield the objects that are to be done, and count all."""
+        """Yield the objects that are to be done, and count the others."""
         for item in objects:
-            self.objects += 1
             if item in self._done:
                 self.unchanged += 1
             else:

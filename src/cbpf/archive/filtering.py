@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 from .._typing import TYPE_CHECKING, Any
 from .._validators import flag, within
 from ..capture.outputs import choose_compressor
 from ..capture.registry import format_names
 from ..capture.sampling import checked_sample
-from ..capture.times import TimeLimit, time_range
+from ..capture.times import TimeBounds, TimeLimit
 from ..errors import FieldError
 from ..filtering.arguments import route_pairs
 from ..isa.dialects import PCAP, Dialect, check_dialect
@@ -21,6 +21,7 @@ from .jobs import DoneObjects, Receipts, job_digest
 from .listing import Object
 from .names import output_name, require_different, require_outside, source_folder
 from .report import Report
+from .selection import Selection, period
 from .stores import store as store_of
 from .tasks import FilterJob, FilterOptions
 
@@ -211,20 +212,14 @@ class _Operation:
         compress: str | None,
     ) -> FilterOptions:
         """Return the options of a job; raise `FieldError` or `MissingLibrary` for one that cannot be used."""
-        times = time_range(self._name, since, until)
-        for name, time in (("since", times and times.since), ("until", times and times.until)):
-            if time is not None and time.relative:
-                raise FieldError(
-                    f"{self._name}.{name}: an archive needs an absolute time, such as 2026-11-27T08:00:00Z"
-                )
+        bounds = period(self._name, since, until) or TimeBounds(None, None)
         if container not in ("same", *format_names()):
             raise FieldError(f"{self._name}.container: {container!r} is not one of {('same', *format_names())}")
         checked_sample(self._name, sample, seed)
         choose_compressor(None, compress)
         if snaplen is not None:
             within(1, 262_144, "a snapshot length")(f"{self._name}.snaplen", snaplen)
-        since_ns, until_ns = (time and time.nanoseconds for time in (times or (None, None)))
-        return FilterOptions(container, compress, since_ns, until_ns, sample, seed, snaplen)
+        return FilterOptions(container, compress, *bounds, sample, seed, snaplen)
 
     def run(
         self,
@@ -240,7 +235,9 @@ class _Operation:
         """Filter the objects that no earlier run has done, or only count them."""
         within(1, 1 << 50, "a number of bytes")(f"{self._name}.batch_size", batch_size)
         store, target = self._store, self._target.path.rstrip("/")
-        folder = source_folder(store, self._source)
+        bounds = TimeBounds(options.since_ns, options.until_ns)
+        selection = Selection(store, self._source, bounds if any(bound is not None for bound in bounds) else None)
+        folder = None if selection.manifest else source_folder(store, self._source)
         require_outside(self._target, folder, self._source)
         parts = [self._name, [filter.identity for filter in programs], folders, rest, options._asdict(), folder]
         job = FilterJob(
@@ -254,14 +251,14 @@ class _Operation:
         )
         done = DoneObjects(Receipts(store, target, job.digest).read())
         filter_run = FilterRun(job, programs, done)
-        objects = self._with_names(store.list(self._source), job)
+        objects = self._with_names(selection, job)
         if dry_run:
             filter_run.count_only(objects)
         else:
             filter_run.execute(objects, batch_size, execution)
-        return self._report(filter_run, folders, dry_run=dry_run)
+        return self._report(selection, filter_run, folders, dry_run=dry_run)
 
-    def _with_names(self, objects: Iterator[Object], job: FilterJob) -> Iterable[Object]:
+    def _with_names(self, objects: Selection, job: FilterJob) -> Iterable[Object]:
         """Return objects of which no two have the same output; they are checked first if that is possible at all."""
         options = job.options
         if not self._source.startswith("@") and options.compress is None and options.container == "same":
@@ -271,11 +268,12 @@ class _Operation:
         require_different(zip((item.path for item in listed), names, strict=True))
         return listed
 
-    def _report(self, run: FilterRun, folders: list[str], *, dry_run: bool) -> Report:
+    def _report(self, selection: Selection, run: FilterRun, folders: list[str], *, dry_run: bool) -> Report:
         return Report(
             self._name,
             self._source,
-            objects=run.objects,
+            objects=selection.objects,
+            pruned=selection.pruned,
             unchanged=run.unchanged,
             processed=run.processed,
             bytes_read=run.bytes_read,

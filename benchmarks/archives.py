@@ -1,0 +1,145 @@
+"""A filter over many compressed captures, next to a pipe of zstd and tcpdump for each, and to a loop."""
+
+import hashlib
+import shutil
+import struct
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+from benchmarks import archive_cluster, archive_pass, synthetic
+from benchmarks.processes import PYTHON, WORKSPACE, process, script
+from benchmarks.report import Section, at_most, cost_table
+from benchmarks.setting import Omitted, Setting, require_memory, require_room, size_text
+from benchmarks.timing import Contender, Cost, costs_of
+from benchmarks.whole import FILTER
+
+_COUNT: Final = 200
+_PACKETS: Final = 15_500  # of an object: 9.6 MB, 5.1 MB as zstd
+_SIZE: Final = 10_000_000
+
+
+def archives(setting: Setting) -> Iterator[Section]:
+    """Compare the time and the processor time of a pass over many objects, and their outputs."""
+    for tool in ("tcpdump", "zstd", "xargs"):
+        if not shutil.which(tool):
+            raise Omitted(f"it needs {tool}")
+    if find_spec("fsspec") is None:
+        raise Omitted("it needs fsspec")
+    count = setting.scaled(_COUNT)
+    require_room(WORKSPACE, count * _SIZE)
+    require_memory(count * _SIZE)
+    source = _objects(count)
+    target = WORKSPACE / "archive-out"
+    with _cluster() as address:
+        contenders = list(_contenders(source, target, address))
+        _require_equal_outputs(contenders, target)
+        costs = costs_of(contenders, rounds=setting.rounds(5))
+    shutil.rmtree(target)
+    yield _section(contenders, costs, count, source)
+    shutil.rmtree(source)
+
+
+def _contenders(source: Path, target: Path, address: str | None) -> Iterator[Contender]:
+    def before() -> None:
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir()
+
+    def python(name: str, *arguments: str) -> Contender:
+        command = [PYTHON, archive_pass.__file__, arguments[0], str(source), str(target), FILTER, *arguments[1:]]
+        return process(name, command, before=before)
+
+    pipe = f"zstd -dcq {source}/{{}}.zst | tcpdump -r - -w {target}/{{}} '{FILTER}' 2>/dev/null"
+    yield python("cbpf, 2 processes", "processes")
+    yield script(
+        "zstd piped into tcpdump, 2 at a time",
+        f'ls {source} | sed s/.zst$// | xargs -P2 -I{{}} sh -c "{pipe}"',
+        how="`xargs -P2` around `zstd -dc | tcpdump`",
+        before=before,
+    )
+    yield python("a loop over filter_capture", "loop")
+    yield python("cbpf, this process", "here")
+    if address is not None:
+        yield python("cbpf, a dask cluster of 2 processes", "dask", address)
+
+
+def _section(contenders: list[Contender], costs: list[list[Cost]], count: int, source: Path) -> Section:
+    size = sum(path.stat().st_size for path in source.iterdir())
+    note = (
+        f"{count} objects of {size_text(size / count)} (zstd), {_PACKETS:,} packets each, to files. Complete processes;"
+        " the cluster is running before, and its processor time is not counted. All outputs are equal."
+    )
+    goals = [
+        at_most("An archive, against a pipe for each object: time", 0.6, _ratio(costs, 0, 1, 0), "{:.2f} times"),
+        at_most(
+            "An archive, one process, against a pipe for each object: processor time",
+            0.5,
+            _ratio(costs, 3, 1, 1),
+            "{:.2f} times",
+        ),
+    ]
+    if len(contenders) > 4:
+        goals.append(
+            at_most("A dask cluster against as many processes: time", 1.1, _ratio(costs, 4, 0, 0), "{:.2f} times")
+        )
+    return Section("An archive of many objects", *cost_table(contenders, costs), note, goals)
+
+
+def _ratio(costs: list[list[Cost]], index: int, other: int, kind: int) -> float:
+    return median(round_costs[index][kind] / round_costs[other][kind] for round_costs in costs)
+
+
+def _objects(count: int) -> Path:
+    """Write compressed captures with consecutive times, and return their folder."""
+    compress: Callable[[bytes, int], bytes]
+    try:
+        compress = import_module("compression.zstd").compress
+    except ImportError:
+        compress = import_module("backports.zstd").compress
+    folder = WORKSPACE / "archive"
+    folder.mkdir()
+    block = synthetic.packets()
+    time = synthetic.START
+    for number in range(count):
+        parts = [synthetic.FILE_HEADER]
+        for index in range(number * _PACKETS, (number + 1) * _PACKETS):
+            packet = block[index % len(block)]
+            parts += (struct.pack("<IIII", *divmod(time, 1_000_000), len(packet), len(packet)), packet)
+            time += synthetic.GAP
+        (folder / f"{number:04}.pcap.zst").write_bytes(compress(b"".join(parts), 3))
+    return folder
+
+
+@contextmanager
+def _cluster() -> Iterator[str | None]:
+    """Run a cluster, and yield its address; None without dask."""
+    if find_spec("distributed") is None:
+        yield None
+        return
+    command = [PYTHON, archive_cluster.__file__]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.stdin.close()
+
+
+def _require_equal_outputs(contenders: list[Contender], target: Path) -> None:
+    """Stop the benchmark if the outputs of two contenders differ."""
+    hashes = {}
+    for contender in contenders:
+        assert contender.before is not None
+        contender.before()
+        contender.run()
+        files = sorted(path for path in target.iterdir() if path.is_file())
+        digest = hashlib.sha256(b"".join(hashlib.sha256(path.read_bytes()).digest() for path in files))
+        hashes[contender.name] = (len(files), digest.hexdigest())
+    if len({*hashes.values()}) != 1:
+        raise SystemExit(f"the outputs of the contenders differ: {hashes}")
