@@ -174,3 +174,79 @@ def test_storage_options_reach_the_store(bucket: Bucket) -> None:
     options = [f"--storage-option={name}={value}" for name, value in bucket.options.items()]
     report = _report("index", bucket.url, "-w", f"{bucket.url}/manifest", *options)
     assert (report["objects"], report["packets"]) == (1, 3)
+
+
+@pytest.mark.usefixtures("folder")
+def test_filter_writes_an_output_for_each_object_and_continues(folder: Path) -> None:
+    report = _report("filter", "in", "-w", "out", "tcp")
+    assert (report["processed"], report["outputs"]) == (2, 2)
+    assert sorted(path.name for path in (folder / "out").iterdir() if path.is_file()) == ["a.pcap", "b.pcap"]
+    expected = run_here("filter", "-r", "in/a.pcap", "-w", "expected.pcap", "-q", "tcp")
+    assert expected.exit_code == 0
+    assert (folder / "out" / "a.pcap").read_bytes() == (folder / "expected.pcap").read_bytes()
+    assert _report("filter", "in", "-w", "out", "tcp")["unchanged"] == 2
+
+
+@pytest.mark.usefixtures("folder")
+def test_filter_passes_its_options(folder: Path) -> None:
+    options = ["--invert", "--since", str(START), "--snaplen", "60", "--pcapng", "--compress", "gzip", "--seed", "1"]
+    report = _report("filter", "in", "-w", "out", *options, "--sample", "1/2", "--batch", "1kB", "tcp")
+    assert report["outputs"] == 2
+    assert sorted(path.name for path in (folder / "out").iterdir() if path.is_file()) == ["a.pcapng.gz", "b.pcapng.gz"]
+
+
+@pytest.mark.usefixtures("folder")
+def test_split_writes_a_folder_for_each_expression(folder: Path) -> None:
+    report = _report("split", "in", "-w", "out", "tcp=tcp", "arp=arp", "--rest", "other")
+    assert report["outputs"] == 6
+    assert sorted(path.name for path in (folder / "out").iterdir() if path.name != ".cbpf") == ["arp", "other", "tcp"]
+    routes = report["routes"]
+    assert isinstance(routes, dict)
+    assert routes.keys() == {"tcp", "arp"}
+
+
+@pytest.mark.usefixtures("folder")
+def test_merge_writes_one_capture(folder: Path) -> None:
+    report = _report("merge", "in", "-w", "merged.pcap")
+    assert (report["outputs"], report["packets"]) == (1, 90)
+    assert (folder / "merged.pcap").read_bytes() == capture(START, 60) + capture(START + 3600, 30)[24:]
+    selected = _report("merge", "in", "-w", "merged.pcap", "--since", str(START + 3610), "ip or ip6 or arp or ether[0] < 256")
+    assert selected["selected"] == 20
+
+
+@pytest.mark.usefixtures("folder")
+def test_an_unsorted_object_is_listed_by_merge_and_is_not_an_error(folder: Path) -> None:
+    (folder / "in" / "c.pcap").write_bytes(capture(START + 9, 2) + capture(START, 2)[24:])
+    done = run_here("archive", "merge", "in", "-w", "merged.pcap")
+    assert done.exit_code == 0
+    assert b"earlier than the one before" in done.stderr.encode() if isinstance(done.stderr, str) else done.stderr
+
+
+@pytest.mark.parametrize("operation", ["filter", "split", "merge"])
+@pytest.mark.usefixtures("folder")
+def test_dry_runs_write_nothing(operation: str, folder: Path) -> None:
+    report = _report(operation, "in", "-w", "out", "tcp=tcp" if operation == "split" else "tcp", "--dry-run")
+    assert (report["processed"], report["dry_run"]) == (2, True)
+    assert not (folder / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("filter", "in", "-w", "out"), "an EXPRESSION, -F FILE or --program PROGRAM is required"),
+        (("filter", "in", "-w", "out", "--program", "p", "tcp"), "cannot be combined"),
+        (("filter", "in", "-w", "in/out", "tcp"), "inside of the source"),
+        (("filter", "none*", "-w", "out", "tcp"), "no object matches"),
+        (("filter", "in", "-w", "out", "--workers", "2", "--scheduler", "tcp://a:1", "tcp"), "mutually exclusive"),
+        (("split", "in", "-w", "out", "tcp"), "expected EXPRESSION=FILE"),
+        (("split", "in", "-w", "out", "tcp=a", "udp=a"), "the folder of two routes"),
+        (("merge", "none*", "-w", "out.pcap"), "no object matches"),
+    ],
+)
+@pytest.mark.usefixtures("folder")
+def test_wrong_arguments_of_passes_are_one_line(arguments: tuple[str, ...], message: str, folder: Path) -> None:
+    done = run_here("archive", *arguments)
+    assert done.exit_code == 2
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (folder / "out").exists()

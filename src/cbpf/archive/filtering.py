@@ -238,7 +238,7 @@ class _Operation:
         bounds = TimeBounds(options.since_ns, options.until_ns)
         selection = Selection(store, self._source, bounds if any(bound is not None for bound in bounds) else None)
         folder = None if selection.manifest else source_folder(store, self._source)
-        require_outside(self._target, folder, self._source)
+        require_outside(store, self._source, folder, self._target)
         parts = [self._name, [filter.identity for filter in programs], folders, rest, options._asdict(), folder]
         job = FilterJob(
             job_digest(parts),

@@ -30,13 +30,15 @@ def source_folder(store: Store, source: str) -> str | None:
     return location.path.rstrip("/") if is_folder else location.path.rpartition("/")[0]
 
 
-def require_outside(target: Location, folder: str | None, source: str) -> None:
-    """Raise `ArchiveError` if outputs in a target would be among the objects of the source."""
+def require_outside(store: Store, source: str, folder: str | None, target: Location) -> None:
+    """Raise `ArchiveError` if outputs in a target would be among the objects of the source, or replace them."""
     if folder is None:
         return
-    is_same = target.path.rstrip("/") == folder
-    is_deep = "**" in source or not has_pattern(source)
-    if is_same or (is_deep and target.path.startswith(f"{folder}/")):
+    path, target_path = store.locate(source).path.rstrip("/"), target.path.rstrip("/")
+    is_deep = "**" in path or not has_pattern(path)
+    begin = folder if has_pattern(path) else path  # of the names of the objects
+    is_inside = is_deep and target_path.startswith(f"{begin}/" if begin == folder else begin)
+    if target_path == folder or is_inside:
         raise ArchiveError(
             f"{target.path}: is inside of the source, to which outputs would be added; name another folder"
         )

@@ -10,8 +10,9 @@ from .._stdlib import wraps
 from .._typing import Any, Final
 from .declarations import Function, argument, option
 from .failures import UsageError, abridged
+from .options import expression_file_option, list_options, read_expression, read_filter
 from .streams import echo
-from .values import FILE, TEXT, Integer
+from .values import EXPRESSION, FILE, TEXT, Integer
 
 source_argument: Final = argument("source", metavar="SOURCE", kind=FILE)
 
@@ -22,17 +23,31 @@ dry_run_option: Final = option(
 json_option: Final = option("--json", "as_json", is_flag=True, help="Print the report as one line of JSON.")
 
 
+_storage_option: Final = option(
+    "--storage-option",
+    "storage_options",
+    metavar="KEY=VALUE",
+    kind=TEXT,
+    multiple=True,
+    help="Option of the store's driver, such as anon=true; VALUE is JSON or text. May be repeated.",
+)
+
+
+def storage_options(command: Function) -> Function:
+    """Add --storage-option, for the parameter *storage_options*, a dictionary or None."""
+
+    @_storage_option
+    @wraps(command)
+    def wrapper(*arguments: Any, storage_options: tuple[str, ...], **options: Any) -> int | None:
+        return command(*arguments, storage_options=_storage_options(storage_options), **options)
+
+    return wrapper
+
+
 def work_options(command: Function) -> Function:
     """Add --storage-option, --workers, --scheduler and --batch, for the parameter *work*: arguments of an operation."""
 
-    @option(
-        "--storage-option",
-        "storage_options",
-        metavar="KEY=VALUE",
-        kind=TEXT,
-        multiple=True,
-        help="Option of the store's driver, such as anon=true; VALUE is JSON or text. May be repeated.",
-    )
+    @_storage_option
     @option("--workers", metavar="N", kind=Integer(1, 1024), help="Read objects by N processes of this machine.")
     @option("--scheduler", metavar="ADDRESS", help="Read objects by the workers of a dask scheduler, tcp://HOST:8786.")
     @option(
@@ -55,7 +70,7 @@ def work_options(command: Function) -> Function:
         if workers is not None and scheduler is not None:
             raise UsageError("--workers and --scheduler are mutually exclusive")
         work = {
-            "storage_options": dict(map(_storage_option, storage_options)) or None,
+            "storage_options": _storage_options(storage_options),
             "workers": workers,
             "scheduler": scheduler,
             "batch_size": _size(batch),
@@ -65,7 +80,11 @@ def work_options(command: Function) -> Function:
     return wrapper
 
 
-def _storage_option(text: str) -> tuple[str, Any]:
+def _storage_options(texts: tuple[str, ...]) -> dict[str, Any] | None:
+    return dict(map(_name_and_value, texts)) or None
+
+
+def _name_and_value(text: str) -> tuple[str, Any]:
     name, separator, value = text.partition("=")
     if not name or not separator:
         raise UsageError(f"--storage-option: {text!r} is not KEY=VALUE; examples: anon=true, key=user")
@@ -106,9 +125,50 @@ def period_options(command: Function) -> Function:
     return command
 
 
+def accept_options(command: Function) -> Function:
+    """Add EXPRESSION, -F, --program and the options of lists, for the parameter *accept*: a filter, or None."""
+
+    @argument("expression", kind=EXPRESSION, required=False, multiple=True)
+    @expression_file_option
+    @option("--program", metavar="PROGRAM", kind=FILE, help="Run PROGRAM instead of an expression.")
+    @list_options
+    @wraps(command)
+    def wrapper(
+        *arguments: Any,
+        expression: tuple[str, ...],
+        expression_file: str | None,
+        program: str | None,
+        lists: cbpf.Expression | None,
+        **options: Any,
+    ) -> int | None:
+        is_stated = bool(expression) or expression_file is not None or lists is not None
+        if program is not None and is_stated:
+            raise UsageError("--program PROGRAM cannot be combined with EXPRESSION, -F, --hosts or --ports")
+        text = read_expression(expression, expression_file) if is_stated else None
+        accept = read_filter(program) if program is not None else lists.replace(text=text or "") if lists else text
+        return command(*arguments, accept=accept, **options)
+
+    return wrapper
+
+
+outputs_option: Final = option(
+    "-w", "target", metavar="TARGET", kind=FILE, required=True, help="The folder of the outputs: a path or URL."
+)
+
+compress_outputs_option: Final = option(
+    "--compress",
+    metavar="KIND[:LEVEL]",
+    help="Compress the outputs: zstd, gzip, lz4, xz, bzip2, also with a level as in zstd:3; or none. By default, as "
+    "the name of each object requires.",
+)
+
+
 def print_report(report: cbpf.archive.Report, *, as_json: bool) -> int:
-    """Print a report on standard output and its problems on standard error; return the exit code."""
+    """Print a report on standard output and its problems on standard error; return the exit code.
+
+    An object that is not in the order of time is reported, and is not an error.
+    """
     echo(json.dumps(report.as_dict()) if as_json else report.replace(problems=()))
     for line in abridged(report.problems, ""):
         echo(f"cbpf: {line}", err=True)
-    return 0 if report.is_complete else 2
+    return 2 if any(problem.status != "unsorted" for problem in report.problems) else 0

@@ -8,7 +8,7 @@ from ...declarations import group
 @group(
     "archive",
     "Index and filter captures in stores of objects.",
-    sections={"The packets of many objects": ("index", "count")},
+    sections={"The packets of many objects": ("index", "count", "filter", "split", "merge")},
     file_advice="cbpf archive index {} -w manifest indexes its objects",
     package=__name__,
 )
@@ -24,4 +24,5 @@ def command() -> None:
     \b
       cbpf archive index '*.pcap' -w manifest
       cbpf archive count '*.pcap' -e arp --every 1m
+      cbpf archive filter '*.pcap' -w out tcp port 443
     """
