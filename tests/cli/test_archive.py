@@ -139,7 +139,7 @@ def test_a_manifest_of_another_version_is_one_line(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("library", "source", "message"),
     [
-        ("fsspec", "in", r"archives need fsspec: pip install 'cbpf\[archive\]'"),
+        ("fsspec", "memory://in", r"archives need fsspec: pip install 'cbpf\[archive\]'"),
         ("pyarrow", "in", r"manifests of archives need pyarrow: pip install 'cbpf\[archive\]'"),
         ("s3fs", "s3://bucket", r"s3://bucket: the protocol 's3' needs s3fs: pip install s3fs"),
     ],
@@ -210,7 +210,9 @@ def test_merge_writes_one_capture(folder: Path) -> None:
     report = _report("merge", "in", "-w", "merged.pcap")
     assert (report["outputs"], report["packets"]) == (1, 90)
     assert (folder / "merged.pcap").read_bytes() == capture(START, 60) + capture(START + 3600, 30)[24:]
-    selected = _report("merge", "in", "-w", "merged.pcap", "--since", str(START + 3610), "ip or ip6 or arp or ether[0] < 256")
+    selected = _report(
+        "merge", "in", "-w", "merged.pcap", "--since", str(START + 3610), "ip or ip6 or arp or ether[0] < 256"
+    )
     assert selected["selected"] == 20
 
 

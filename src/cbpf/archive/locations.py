@@ -9,6 +9,7 @@ from .._suggestions import suggestion
 from .._typing import Any, Final
 from ..errors import ArchiveError, MissingLibrary
 from .libraries import load_fsspec
+from .local_files import LocalFiles
 
 LOCAL_PROTOCOLS: Final = ("file", "local")
 _DEFAULTS: Final = {"use_listings_cache": False}  # a cached listing would show the old version of a replaced object
@@ -20,7 +21,7 @@ class Location(NamedTuple):
 
     Args:
         path: The absolute path of a local file, or the URL.
-        driver: The file system of fsspec, which the process shares.
+        driver: The file system of fsspec, which the process shares; for local files, an object with its methods.
         name: The path as the driver expects it.
         prefix: The beginning of the URLs of this store, before the names of the driver; "" for local files.
     """
@@ -65,8 +66,7 @@ def locate(path: str, options: Mapping[str, Any]) -> Location:
         raise ArchiveError(f"{path}: is a chain of URLs, which archives do not support; name the objects themselves")
     if protocol in LOCAL_PROTOCOLS:
         local = os.path.abspath(path.partition("://")[2] if "://" in path else path)
-        driver = load_fsspec().filesystem("file")
-        return Location(local, driver, local, "")
+        return Location(local, LocalFiles(), local, "")
     driver = _driver(path, protocol, options)
     url = path if path.endswith("://") else path.rstrip("/")
     name = driver._strip_protocol(url)

@@ -22,7 +22,7 @@ from ...failures import UsageError
 from ...options import container_options, dialect_option
 
 
-@subcommand("archive filter", "Copy the packets that a filter accepts, object by object.")
+@subcommand("archive filter", "Copy the accepted packets of each object.")
 @source_argument
 @accept_options
 @outputs_option

@@ -58,8 +58,8 @@ def command(
     Exit code: 0 success, 2 error, also if an object is damaged or cannot be read.
 
     \b
-      cbpf archive merge '*.pcap' -w merged.pcap
-      cbpf archive merge '*.pcap' -w merged.pcap.zst tcp port 443
+      cbpf archive merge '*.pcap' -w merged.pcap.zst
+      cbpf archive merge '*.pcap' -w merged.pcapng --pcapng tcp port 443
     """
     report = cbpf.archive.merge(
         source,
