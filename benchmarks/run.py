@@ -18,6 +18,7 @@ from benchmarks.compressed import compressed
 from benchmarks.compressing import compressing
 from benchmarks.containers import convert, linear, pcapng
 from benchmarks.crossing import crossing
+from benchmarks.emitting import emitting
 from benchmarks.expressions import expressions
 from benchmarks.hot import hot
 from benchmarks.ir_writer import ir_writer
@@ -57,6 +58,7 @@ TOPICS: Final[dict[str, Callable[[Setting], Iterator[Section]]]] = {
     "call": one_packet,
     "batch": batches,
     "crossing": crossing,
+    "emit": emitting,
     "compile": compiling,
     "ir": ir_writer,
     "startup": startup,
