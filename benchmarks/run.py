@@ -36,6 +36,7 @@ from benchmarks.setting import Omitted, Setting
 from benchmarks.shape import shape
 from benchmarks.split import split
 from benchmarks.startup import startup
+from benchmarks.tables import tables
 from benchmarks.whole import whole
 
 import cbpf
@@ -52,6 +53,7 @@ TOPICS: Final[dict[str, Callable[[Setting], Iterator[Section]]]] = {
     "shape": shape,
     "iterate": iterating,
     "profile": profiling,
+    "tables": tables,
     "live": live,
     "rotation": rotation,
     "hot": hot,

@@ -48,8 +48,12 @@ class ColumnPrograms:
         if programs is None:
             return None
         values = tuple(map(self._bind, programs.values))
-        fields = programs if link_type.host_order is None else None  # else they run on another view of the packets
-        return BoundPrograms(values, self._bind(programs.validity), zero_only=len(values) == 1, fields=fields)
+        validity, is_number = self._bind(programs.validity), len(values) == 1
+        if self._engine != "llvm" or link_type.host_order is not None:  # then they run on another view of the packets
+            return BoundPrograms(values, validity, zero_only=is_number)
+        from .field_code import field_code
+
+        return BoundPrograms(values, validity, zero_only=is_number, code=field_code(programs))
 
     def _bind(self, program: Program) -> BoundFilter:
         if program not in self._of_fields:

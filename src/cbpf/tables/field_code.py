@@ -8,6 +8,7 @@ import sys
 from contextlib import ExitStack
 from functools import cache
 
+from .._lazy import Lazy
 from .._typing import TYPE_CHECKING, Any, Final, Sequence
 from ..capture.packets import PacketColumns
 from ..engines.llvm import jit
@@ -19,42 +20,49 @@ if TYPE_CHECKING:
     from ..engines.llvm.ir import Function, IRValue
 
 _COLUMNS: Final = {"starts": 8, "ends": 8, "interfaces": 4}
-_PREFETCH_DISTANCE: Final = 16  # packets
+_PREFETCH_DISTANCE: Final = 40  # packets; `match_columns` has the reason
 
 
-def fill_field(
-    programs: FieldPrograms, columns: PacketColumns, selected: bytes, values: bytearray, present: bytearray
-) -> bool:
-    """Compute the values of a column of headers for the packets of some interfaces.
+class FieldCode:
+    """The machine code of a column of headers, loaded when it is first used; `field_code` makes it."""
 
-    Args:
-        programs: The programs of the column.
-        columns: The packets, as columns of machine code.
-        selected: A flag for each interface of the capture.
-        values: The value of each packet, a number in the host's byte order if it has one program, otherwise bytes.
-            Those of other interfaces do not change.
-        present: A bit for each packet, the least significant bits first, that becomes 1 if it has a value.
+    def __init__(self, programs: FieldPrograms) -> None:
+        self._programs = programs
 
-    Returns:
-        False, without an effect, if machine code may not read the packets.
-    """
-    memory = columns.source.address()
-    if memory is None:
-        return False
-    with ExitStack() as stack:
-        addresses = [stack.enter_context(address_of(getattr(columns, name))) for name in _COLUMNS]
-        outputs = [stack.enter_context(address_of(output)) for output in (values, present)]
-        _function(programs)(memory, *addresses, selected, len(columns.starts), *outputs)
-    return True
+    def fill(self, columns: PacketColumns, selected: bytes, values: bytearray, present: bytearray) -> bool:
+        """Compute the values for the packets of some interfaces.
+
+        Args:
+            columns: The packets, as columns of machine code.
+            selected: A flag for each interface of the capture.
+            values: The value of each packet, a number in the host's byte order if it has one program, otherwise bytes.
+                Those of other interfaces do not change.
+            present: A bit for each packet, the least significant bits first, that becomes 1 if it has a value.
+
+        Returns:
+            False, without an effect, if machine code may not read the packets.
+        """
+        memory = columns.source.address()
+        if memory is None:
+            return False
+        with ExitStack() as stack:
+            addresses = [stack.enter_context(address_of(getattr(columns, name))) for name in _COLUMNS]
+            outputs = [stack.enter_context(address_of(output)) for output in (values, present)]
+            self._function(memory, *addresses, selected, len(columns.starts), *outputs)
+        return True
+
+    @Lazy
+    def _function(self) -> Any:
+        programs = self._programs
+        parts = zip(programs.values, programs.widths, strict=True)
+        key = " ".join(f"{bytes(program).hex()}:{width}" for program, width in parts)
+        code = jit.load_cached(f"column of headers {key} {bytes(programs.validity).hex()}", lambda: _write(programs))
+        pointer, number = ctypes.c_void_p, ctypes.c_uint64
+        return code.function(ctypes.c_uint32, *[pointer] * 4, ctypes.c_char_p, number, pointer, pointer)
 
 
-@cache
-def _function(programs: FieldPrograms) -> Any:
-    parts = [f"{bytes(program).hex()}:{width}" for program, width in zip(programs.values, programs.widths, strict=True)]
-    key = f"column of headers {' '.join(parts)} {bytes(programs.validity).hex()}"
-    code = jit.load_cached(key, lambda: _write(programs))
-    pointer, number = ctypes.c_void_p, ctypes.c_uint64
-    return code.function(ctypes.c_uint32, *[pointer] * 4, ctypes.c_char_p, number, pointer, pointer)
+field_code: Final = cache(FieldCode)
+"""Return the machine code of some programs, which further captures use again."""
 
 
 def _write(programs: FieldPrograms) -> str:

@@ -3,7 +3,7 @@
 from functools import reduce
 
 from .._named_tuple import NamedTuple
-from .._typing import TYPE_CHECKING, Any, Callable, Mapping, Sequence
+from .._typing import TYPE_CHECKING, Any, Callable, Collection, Sequence, TypeAlias
 from ..capture.packets import PacketColumns
 from ..capture.reader import CaptureReader
 from ..filtering.bound_filter import BoundFilter
@@ -14,21 +14,25 @@ from .libraries import load_compute, load_pyarrow
 from .program_values import WORDS, stored_values, value_array, value_width
 
 if TYPE_CHECKING:
-    from .fields import FieldPrograms
+    from .field_code import FieldCode
 
 
 class BoundPrograms(NamedTuple):
     """The programs of a column for packets of some interfaces.
 
     The verdicts of *values*, in their order, are the value of a packet. It has none if *validity* has the verdict 0;
-    with *zero_only*, this is possible only if the first of *values* has the verdict 0. *fields* are the programs of a
-    column of headers if machine code can compute its values (`field_code`).
+    with *zero_only*, this is possible only if the first of *values* has the verdict 0. *code* computes the
+    values of packets that machine code may read.
     """
 
     values: tuple[BoundFilter, ...]
     validity: BoundFilter | None = None
     zero_only: bool = False
-    fields: "FieldPrograms | None" = None
+    code: "FieldCode | None" = None
+
+
+_Groups: TypeAlias = Collection[tuple[BoundPrograms, list[int]]]
+"""The programs that run on some packets, each with the interfaces of its packets."""
 
 
 class ProgramColumn:
@@ -49,39 +53,32 @@ class ProgramColumn:
         values = self._stored(groups, reader, columns)
         self._arrays.append(self._computed(groups, reader, columns) if values is None else values)
 
-    def _groups(self, reader: CaptureReader, columns: PacketColumns) -> Mapping[BoundPrograms, Sequence[int]]:
-        """Return the programs that run on some packets, each with the interfaces of its packets."""
+    def _groups(self, reader: CaptureReader, columns: PacketColumns) -> _Groups:
         interfaces = reader.container.interfaces
-        groups: dict[BoundPrograms, list[int]] = {}
-        for index in columns.distinct_interfaces():
+        groups: dict[int, tuple[BoundPrograms, list[int]]] = {}
+        for index in columns.distinct_interfaces() if len(interfaces) > 1 else (0,):
             programs = self._programs_for(interfaces[index].link_type)
             if programs is not None:
-                groups.setdefault(programs, []).append(index)
-        return groups
+                groups.setdefault(id(programs), (programs, []))[1].append(index)
+        return groups.values()
 
-    def _stored(
-        self, groups: Mapping[BoundPrograms, Sequence[int]], reader: CaptureReader, columns: PacketColumns
-    ) -> Any:
+    def _stored(self, groups: _Groups, reader: CaptureReader, columns: PacketColumns) -> Any:
         """Return the values that machine code stores, or None if there is no such code."""
-        if columns.native is None or not all(programs.fields for programs in groups):
+        if columns.native is None or any(programs.code is None for programs, _ in groups):
             return None
-        from .field_code import fill_field
-
         count = len(columns.starts)
         values, present = bytearray(count * value_width(self.type)), bytearray((count + 7) // 8)
-        for programs, indices in groups.items():
-            assert programs.fields is not None
+        for programs, indices in groups:
             selected = bytes(index in indices for index in range(len(reader.container.interfaces)))
-            if not fill_field(programs.fields, columns, selected, values, present):
+            assert programs.code is not None
+            if not programs.code.fill(columns, selected, values, present):
                 return None
         return stored_values(self.type, count, values, present)
 
-    def _computed(
-        self, groups: Mapping[BoundPrograms, Sequence[int]], reader: CaptureReader, columns: PacketColumns
-    ) -> Any:
+    def _computed(self, groups: _Groups, reader: CaptureReader, columns: PacketColumns) -> Any:
         """Return the values that are computed of the verdicts of each program."""
         pc = load_compute()
-        parts = [_verdicts(programs, reader, columns, indices) for programs, indices in groups.items()]
+        parts = [_verdicts(programs, reader, columns, indices) for programs, indices in groups]
         if not parts:
             parts = [([_zeros(columns)] * WORDS[self.type], pc.not_equal(_zeros(columns), 0))]
         values, present = zip(*parts, strict=True)

@@ -1,0 +1,73 @@
+"""Captures as record batches of Arrow: the columns of records, the bytes of packets, and columns of headers."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from importlib.util import find_spec
+from statistics import median
+from typing import Final
+
+from benchmarks.captures import Capture, synthetic_captures
+from benchmarks.report import Goal, Section, at_most
+from benchmarks.setting import Omitted, Setting
+from benchmarks.timing import Contender, Cost, costs_of
+
+import cbpf
+
+_COUNT: Final = 2_000_000
+_FILTER: Final = "tcp port 443"
+_RECORD: Final = ("number", "time", "interface", "link_type", "captured", "length")
+_BASE: Final = ("time", "length")
+_HEADERS: Final = ("src_ip", "dst_port", "protocol", "tcp_flags", "vlan", "src_ip6", "src_mac")
+_HEADING: Final = ("contender", "ms", "processor ms", "time", "processor time", "how")
+
+
+def tables(setting: Setting) -> Iterator[Section]:
+    """Compare batches of columns with a scan alone, which computes the verdict of a filter on each packet."""
+    if not find_spec("pyarrow"):
+        raise Omitted("it needs pyarrow")
+    (capture,) = synthetic_captures(setting.scaled(_COUNT))
+    contenders = [Contender("scan", partial(_scan, capture), f"`capture_verdicts(path, {_FILTER!r})`")]
+    contenders += [
+        _reading("columns of records", capture, _RECORD),
+        _reading("and the bytes of packets", capture, (*_RECORD, "data")),
+        _reading("two columns", capture, _BASE),
+        *(_reading(f"two columns and {name}", capture, (*_BASE, name)) for name in _HEADERS),
+    ]
+    costs = costs_of(contenders, rounds=setting.rounds(9))
+    lines = [_line(contender, costs, index) for index, contender in enumerate(contenders)]
+    note = f"{capture}, in the page cache. The ratios are relative to the scan."
+    yield Section("Captures as tables", _HEADING, lines, note, list(_goals(costs)))
+
+
+def _scan(capture: Capture) -> None:
+    for _ in cbpf.capture_verdicts(capture.path, _FILTER, engine="llvm"):
+        pass
+
+
+def _reading(name: str, capture: Capture, columns: Sequence[str]) -> Contender:
+    shown = ", ".join(map(repr, columns))
+    return Contender(name, partial(_read, capture, columns), f"`read_batches(path, columns=[{shown}])`")
+
+
+def _read(capture: Capture, columns: Sequence[str]) -> None:
+    rows = sum(batch.num_rows for batch in cbpf.arrow.read_batches(capture.path, columns=columns, engine="llvm"))
+    assert rows == capture.packets
+
+
+def _goals(costs: Sequence[Sequence[Cost]]) -> Iterator[Goal]:
+    yield at_most("Columns of records: processor time against the scan", 3, _ratio(costs, 1, 1), "{:.2f} times")
+    yield at_most("With the bytes of packets: processor time against the scan", 3, _ratio(costs, 2, 1), "{:.2f} times")
+    for index, name in enumerate(_HEADERS, 4):
+        more = median((row[index].cpu_seconds - row[3].cpu_seconds) / row[0].cpu_seconds for row in costs)
+        yield at_most(f"The column `{name}`: processor time against the scan", 1 / 3, more, "{:.2f} times")
+
+
+def _line(contender: Contender, costs: Sequence[Sequence[Cost]], index: int) -> list[str]:
+    times = (f"{median(row[index][kind] for row in costs) * 1e3:,.0f}" for kind in (0, 1))
+    ratios = (f"{_ratio(costs, index, kind):.2f}" for kind in (0, 1))
+    return [contender.name, *times, *ratios, contender.how]
+
+
+def _ratio(costs: Sequence[Sequence[Cost]], index: int, kind: int) -> float:
+    """Return the median ratio of a contender to the first one: of the time (0) or the processor time (1)."""
+    return median(row[index][kind] / row[0][kind] for row in costs)
