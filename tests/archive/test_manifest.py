@@ -117,6 +117,19 @@ def test_a_compaction_leaves_one_part_with_the_latest_rows(manifest: Manifest) -
     assert manifest.last_run() == 12
 
 
+def test_a_compaction_merges_overlapping_parts(manifest: Manifest) -> None:
+    rows = _random_rows(Random(2), 5000)
+    for part in range(5):
+        manifest.write(part + 1, "part", rows[part::5])
+    manifest.write(6, "part", [row._replace(etag="new") for row in rows[::50]])
+    expected = list(manifest.rows())
+    assert compact(manifest, 7) == 0
+    assert list(manifest.rows()) == expected
+    (part_file,) = [part.file for part in manifest.parts()]
+    groups = [part_file.metadata.row_group(group).num_rows for group in range(part_file.metadata.num_row_groups)]
+    assert groups == [1024] * 4 + [5000 - 4 * 1024]
+
+
 def test_a_compaction_leaves_out_objects_that_are_gone(manifest: Manifest) -> None:
     manifest.write(1, "part", [_row(number, number) for number in range(10)])
     assert compact(manifest, 2, lambda path: path[-6] != "3") == 1

@@ -11,7 +11,8 @@ from .libraries import load_pyarrow
 from .manifest import Manifest
 
 
-def _digest(text: str) -> int:
+def digest_of(text: str) -> int:
+    """Return 64 bits of a hash of a text."""
     return int.from_bytes(blake2b(text.encode("utf-8", "surrogateescape"), digest_size=8).digest(), "little")
 
 
@@ -42,7 +43,7 @@ class KnownObjects:
         if index is None:
             return False
         self._seen[index] = True
-        is_same = self._etags[index] == _digest(etag)
+        is_same = self._etags[index] == digest_of(etag)
         self.stale += not is_same
         return is_same
 
@@ -61,7 +62,7 @@ class KnownObjects:
 
     def _index(self, path: str) -> int | None:
         """Return the index of the latest row of a path, or None."""
-        digest = _digest(path)
+        digest = digest_of(path)
         index = bisect_right(self._paths, digest) - 1
         return index if index >= 0 and self._paths[index] == digest else None
 
@@ -73,7 +74,7 @@ def _digests(manifest: Manifest) -> tuple[Any, Any]:
     for part in manifest.parts():
         for table in part.tables(None, ("path", "etag")):
             for chunks, name in zip(columns, ("path", "etag"), strict=True):
-                chunks.append(pyarrow.array(map(_digest, table[name].to_pylist()), pyarrow.uint64()))
+                chunks.append(pyarrow.array(map(digest_of, table[name].to_pylist()), pyarrow.uint64()))
     paths, etags = (pyarrow.chunked_array(chunks, pyarrow.uint64()) for chunks in columns)
     return paths, etags
 

@@ -147,15 +147,15 @@ class Manifest(Record):
 
     def write(self, run: int, name: str, rows: Sequence[Row]) -> None:
         """Write a part with these rows."""
-        write_part(self.store, self.part_path(run, name), table_of_rows(rows))
+        write_part(self.store, self.part_path(run, name), [table_of_rows(rows)])
 
 
 def latest_rows(table: Any) -> Any:
-    """Return the last row of each path, of an Arrow table with the rows of several runs one after another."""
+    """Return the last row of each path, of an Arrow table with the rows of runs one after another."""
     pyarrow = load_pyarrow()
     numbered = table.select(["path"]).append_column("number", pyarrow.array(range(table.num_rows), pyarrow.int64()))
-    last = numbered.group_by("path").aggregate([("number", "max")])["number_max"]
-    return table if len(last) == table.num_rows else table.take(last)
+    numbers = numbered.group_by("path").aggregate([("number", "max")])["number_max"]
+    return table if len(numbers) == table.num_rows else table.take(numbers)
 
 
 def in_order(table: Any) -> Any:

@@ -106,20 +106,38 @@ def _minutes(column: Any) -> Iterator[tuple[Minute, ...] | None]:
             yield tuple(minutes[offsets[index] : offsets[index + 1]]) if is_valid else None
 
 
-def write_part(store: Store, path: str, table: Any, replaces: Sequence[str] = ()) -> None:
+def write_part(store: Store, path: str, tables: Iterable[Any], replaces: Sequence[str] = ()) -> None:
     """Write a part, which appears completely or not at all.
 
     Args:
         store: The store of the manifest.
         path: The path or URL of the part.
-        table: The rows, sorted by the earliest time.
+        tables: The rows, sorted by the earliest time.
         replaces: The names of the parts whose rows it contains.
     """
     pyarrow, parquet = load_pyarrow(), load_pyarrow("pyarrow.parquet")
-    metadata = {_KEY: json.dumps({"version": VERSION, "replaces": list(replaces)})}
-    output = pyarrow.BufferOutputStream()
-    parquet.write_table(table.replace_schema_metadata(metadata), output, row_group_size=_GROUP_SIZE, compression="zstd")
-    store.write(path, output.getvalue().to_pybytes())
+    schema = _schema().with_metadata({_KEY: json.dumps({"version": VERSION, "replaces": list(replaces)})})
+    with (
+        store.create(path) as stream,
+        parquet.ParquetWriter(pyarrow.PythonFile(stream, "w"), schema, compression="zstd") as writer,
+    ):
+        for table in _groups(tables):
+            writer.write_table(table.replace_schema_metadata(schema.metadata), row_group_size=_GROUP_SIZE)
+
+
+def _groups(tables: Iterable[Any]) -> Iterator[Any]:
+    """Yield the rows of tables in tables that have the size of a group, the last one excepted."""
+    pyarrow = load_pyarrow()
+    collected: list[Any] = []
+    for table in tables:
+        collected.append(table)
+        if sum(part.num_rows for part in collected) >= _GROUP_SIZE:
+            whole = pyarrow.concat_tables(collected)
+            count = whole.num_rows - whole.num_rows % _GROUP_SIZE
+            yield whole.slice(0, count)
+            collected = [whole.slice(count)]
+    if any(part.num_rows for part in collected):
+        yield pyarrow.concat_tables(collected)
 
 
 class Part(NamedTuple):
