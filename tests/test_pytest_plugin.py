@@ -207,7 +207,8 @@ def test_tables_of_system_calls_on_the_kernel(pytester: pytest.Pytester) -> None
     """The kernel is a substitute, which decides as cbpf does, decides otherwise, or is missing."""
     pytester.makepyfile("""
         import cbpf, pytest
-        from cbpf.seccomp import Decision, SeccompAction, SystemCall, call_checks
+        from cbpf.seccomp import Decision, SeccompAction, SystemCall
+        from cbpf.seccomp.call_tests import call_checks
 
         ROWS = [("allow", SystemCall(1)), ("allow", SystemCall(1, architecture="aarch64"))]
 

@@ -13,8 +13,8 @@ import pytest
 
 import cbpf
 from cbpf import seccomp
-from cbpf.seccomp import system_calls
-from cbpf.seccomp.decision_diagram import DecisionDiagram
+from cbpf.seccomp.diagrams.decision_diagram import DecisionDiagram
+from cbpf.seccomp.names import system_calls
 from support.command_line import CommandLine, run_here
 from support.filtered_processes import numbered, process_under
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 
 import cbpf
-from cbpf.seccomp import processes
+from cbpf.seccomp.kernel import processes
 from support.command_line import run_here
 from support.forked import in_child
 from support.judges import kernel

@@ -107,7 +107,7 @@ def test_errors_of_libseccomp_are_reported_with_a_call(
 
 
 def test_a_profile_needs_the_names_of_system_calls(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cbpf.seccomp.profiles.names_available", lambda: False)
+    monkeypatch.setattr("cbpf.seccomp.profiles.reading.names_available", lambda: False)
     for options in ([], ["--libseccomp"], ["--enosys"]):
         code, out, err = run_here("write", *options, "profile.json", "-w", "filter.bpf")
         assert (code, out) == (2, "")

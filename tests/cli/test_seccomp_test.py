@@ -12,7 +12,7 @@ from typing import Final
 import pytest
 
 import cbpf
-from cbpf.seccomp import system_calls
+from cbpf.seccomp.names import system_calls
 from support.command_line import run_here as run
 from support.forked import in_child
 from support.judges import kernel

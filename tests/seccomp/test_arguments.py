@@ -6,8 +6,9 @@ from typing import Final
 
 import pytest
 
-from cbpf.seccomp import ARCHITECTURES, arguments, arguments_of, call_names, names_available
-from cbpf.seccomp.removed_calls import removed_calls
+from cbpf.seccomp import ARCHITECTURES, arguments_of, call_names, names_available
+from cbpf.seccomp.names import arguments
+from cbpf.seccomp.names.removed_calls import removed_calls
 from support.generated import check_file
 from support.judges import trace_events
 

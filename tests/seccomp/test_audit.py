@@ -13,7 +13,7 @@ from cbpf import seccomp
 from cbpf.seccomp import ARCHITECTURES, AuditFinding, Condition, MaskedRanges, Policy, Rule, Stack
 from cbpf.seccomp.auditing.audit import AUDIT_RULES
 from cbpf.seccomp.auditing.catalog import equivalences, escapes, ring_operations
-from cbpf.seccomp.condition_text import parse_conditions
+from cbpf.seccomp.texts.condition_text import parse_conditions
 from support import random_seccomp
 from support.audit_claims import RUNNING, WITH_CONTRAST, WITHOUT_WITNESS, check_claims
 from support.project import ROOT, Rounds
@@ -201,10 +201,10 @@ def test_rules_of_a_policy_without_effect(identifier: str, faulty: Rule, sound: 
 
 def test_actions_that_the_running_kernel_does_not_know(monkeypatch: pytest.MonkeyPatch) -> None:
     log = _stack(f"{PROLOGUE}; jeq #1, deny; ret #0x7ffc0000")
-    monkeypatch.setattr("cbpf.seccomp.kernel_calls.knows_action", lambda value: value != 0x7FFC0000)
+    monkeypatch.setattr("cbpf.seccomp.kernel.kernel_calls.knows_action", lambda value: value != 0x7FFC0000)
     assert "unavailable-action:log" in _audit(log, on_kernel=True)
     assert "unavailable-action:log" not in _audit(log)
-    monkeypatch.setattr("cbpf.seccomp.kernel_calls.knows_action", lambda value: True)
+    monkeypatch.setattr("cbpf.seccomp.kernel.kernel_calls.knows_action", lambda value: True)
     assert "unavailable-action:log" not in _audit(log, on_kernel=True)
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from cbpf.isa.alu import ARITHMETIC, COMPARISONS
 from cbpf.isa.opcodes import WORD_MASK, Action
-from cbpf.seccomp.bit_vectors import Word, arithmetic, compare, constant, constant_of, in_ranges, select
-from cbpf.seccomp.decision_diagram import FALSE, TRUE, DecisionDiagram
+from cbpf.seccomp.diagrams.bit_vectors import Word, arithmetic, compare, constant, constant_of, in_ranges, select
+from cbpf.seccomp.diagrams.decision_diagram import FALSE, TRUE, DecisionDiagram
 from support.project import Rounds
 from support.random_choices import below, pick
 

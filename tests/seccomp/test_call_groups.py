@@ -13,7 +13,7 @@ from support.command_line import CommandLine
 from support.generated import check_file
 from support.judges import systemd
 
-DATA: Final = Path(cbpf.seccomp.__file__).with_name("call_groups.txt")
+DATA: Final = Path(cbpf.seccomp.__file__).parent / "names" / "call_groups.txt"
 needs_names = pytest.mark.skipif(not names_available(), reason="system-calls is not installed")
 
 

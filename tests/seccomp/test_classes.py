@@ -10,7 +10,7 @@ import pytest
 import cbpf
 from cbpf import SECCOMP, seccomp
 from cbpf.seccomp import CallClass, Policy, Stack
-from cbpf.seccomp.decision_diagram import DecisionDiagram
+from cbpf.seccomp.diagrams.decision_diagram import DecisionDiagram
 from support.class_corners import check_at_corners, evaluation, rules_of
 from support.class_proofs import counterexample
 from support.large_seccomp_filters import device_filter

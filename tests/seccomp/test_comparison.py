@@ -8,7 +8,7 @@ import pytest
 import cbpf
 from cbpf import SECCOMP, Program, seccomp
 from cbpf.seccomp import ClassDifference, Condition, MaskedRanges, Policy, Rule, SeccompAction, Stack, SystemCall
-from cbpf.seccomp.decision_diagram import DecisionDiagram
+from cbpf.seccomp.diagrams.decision_diagram import DecisionDiagram
 from support.project import Rounds
 from support.proofs import program
 from support.random_choices import below, chance, pick
@@ -146,7 +146,7 @@ EQUAL_WORDS = "ld [16];tax;ld [24];jeq x,0,1;ret #0x50001;ret #0x7fff0000"
 
 @pytest.mark.usefixtures("few_steps")
 def test_equal_arithmetic_needs_no_solver(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cbpf.seccomp.verdict_queries.VerdictQueries.__init__", None)
+    monkeypatch.setattr("cbpf.seccomp.diagrams.verdict_queries.VerdictQueries.__init__", None)
     swapped = EQUAL_WORDS.replace("jeq x,0,1;ret #0x50001;ret #0x7fff0000", "jeq x,1,0;ret #0x7fff0000;ret #0x50001")
     assert seccomp.difference(program(EQUAL_WORDS), program(swapped)) == ()
 

@@ -15,8 +15,9 @@ from typing import Final
 
 import pytest
 
-from cbpf.seccomp import ARCHITECTURES, arguments_of, constants
-from cbpf.seccomp.constants import constant, constant_names, constants_of
+from cbpf.seccomp import ARCHITECTURES, arguments_of
+from cbpf.seccomp.names import constants
+from cbpf.seccomp.names.constants import constant, constant_names, constants_of
 from support.generated import check_file
 from support.judges import constant_headers
 from support.judges.constant_families import FAMILIES as FAMILIES_OF_HEADERS

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from cbpf.seccomp.decision_diagram import FALSE, TRUE, DecisionDiagram, Node, TooManySteps
+from cbpf.seccomp.diagrams.decision_diagram import FALSE, TRUE, DecisionDiagram, Node, TooManySteps
 from support.project import Rounds
 from support.random_choices import below
 

@@ -158,7 +158,7 @@ def test_invalid_tables_are_rejected_with_their_place(text: str, message: str) -
 
 
 def test_names_need_their_library(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cbpf.seccomp.system_calls._library", lambda: None)
+    monkeypatch.setattr("cbpf.seccomp.names.system_calls._library", lambda: None)
     with pytest.raises(cbpf.MissingLibrary, match="system-calls"):
         read_call_table(HEAD + entry('["getppid"]'))
 
@@ -245,7 +245,9 @@ def test_the_running_kernel_decides_as_the_table() -> None:
 @on_kernel
 def test_another_decision_of_the_kernel_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     decision = Decision(SeccompAction(0x80000000), 0)
-    monkeypatch.setattr("cbpf.seccomp.call_checks.kernel_decisions", lambda stack, calls: [decision] * len(calls))
+    monkeypatch.setattr(
+        "cbpf.seccomp.call_tests.call_checks.kernel_decisions", lambda stack, calls: [decision] * len(calls)
+    )
     report = check_calls(deny(1), [CallTest((SystemCall(2), SystemCall(3)), ALLOW, "row 1")], on_kernel=True)
     assert report.lines(["f"])[0] == (
         "row 1: x86_64 open(0, 0, 0): the running kernel decides kill_process from f; cbpf decides allow; also for 1 "

@@ -14,7 +14,8 @@ import pytest
 import cbpf
 from cbpf import SeccompError
 from cbpf.isa.verdicts import SECCOMP_ACTIONS
-from cbpf.seccomp import ARCHITECTURES, call_names, call_number, execute, install, kernel_calls, names_available
+from cbpf.seccomp import ARCHITECTURES, call_names, call_number, execute, install, names_available
+from cbpf.seccomp.kernel import kernel_calls
 from support.forked import in_child
 from support.judges import kernel
 

@@ -9,8 +9,8 @@ import pytest
 
 import cbpf
 from cbpf.seccomp import compile_profile, read_profile
-from cbpf.seccomp.libseccomp import compile_resolved
-from cbpf.seccomp.profiles import resolved_policy
+from cbpf.seccomp.profiles.libseccomp import compile_resolved
+from cbpf.seccomp.profiles.reading import resolved_policy
 from support.libseccomp_profiles import (
     OPERATORS,
     meaning,

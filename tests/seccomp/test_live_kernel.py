@@ -12,8 +12,9 @@ from random import Random
 import pytest
 
 import cbpf
-from cbpf.seccomp import Policy, Stack, SystemCall, kernel_calls, kernel_decisions, read_policy, read_profile
-from cbpf.seccomp.call_maker import CallMaker
+from cbpf.seccomp import Policy, Stack, SystemCall, kernel_decisions, read_policy, read_profile
+from cbpf.seccomp.kernel import kernel_calls
+from cbpf.seccomp.kernel.call_maker import CallMaker
 from support import random_seccomp
 from support.forked import in_child
 from support.judges import kernel

@@ -14,15 +14,8 @@ from pathlib import Path
 import pytest
 
 import cbpf
-from cbpf.seccomp import (
-    Stack,
-    SystemCall,
-    kernel_decisions,
-    process_filters,
-    ptrace,
-    thread_filters,
-    trace_command,
-)
+from cbpf.seccomp import Stack, SystemCall, kernel_decisions, process_filters, thread_filters, trace_command
+from cbpf.seccomp.kernel import ptrace
 from support.filtered_processes import numbered, process_under
 from support.forked import in_child
 from support.judges import kernel
@@ -194,8 +187,8 @@ def test_filters_that_a_call_of_another_architecture_installs() -> None:
     script = """
         import ctypes, mmap, struct
         import cbpf
-        from cbpf.seccomp.call_maker import CallMaker
-        from cbpf.seccomp.kernel_calls import set_no_new_privileges
+        from cbpf.seccomp.kernel.call_maker import CallMaker
+        from cbpf.seccomp.kernel.kernel_calls import set_no_new_privileges
 
         set_no_new_privileges()
         MAP_32BIT = 0x40

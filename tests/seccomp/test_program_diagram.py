@@ -9,10 +9,10 @@ import cbpf
 from cbpf import SECCOMP
 from cbpf.isa.dialects import Dialect
 from cbpf.seccomp import SystemCall
-from cbpf.seccomp.decision_diagram import FALSE, LEAF, TRUE, DecisionDiagram, TooManySteps
-from cbpf.seccomp.opaque_words import OpaqueWords
-from cbpf.seccomp.program_diagram import ComputedVerdict, ProgramMeaning
-from cbpf.seccomp.record_bits import FIELDS, RECORD_BITS, first_variable
+from cbpf.seccomp.diagrams.decision_diagram import FALSE, LEAF, TRUE, DecisionDiagram, TooManySteps
+from cbpf.seccomp.diagrams.opaque_words import OpaqueWords
+from cbpf.seccomp.diagrams.program_diagram import ComputedVerdict, ProgramMeaning
+from cbpf.seccomp.diagrams.record_bits import FIELDS, RECORD_BITS, first_variable
 from support.project import Rounds
 from support.proofs import program
 from support.random_choices import below, pick

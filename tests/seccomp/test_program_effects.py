@@ -3,10 +3,10 @@
 import pytest
 
 from cbpf import SECCOMP
-from cbpf.seccomp.decision_diagram import FALSE, DecisionDiagram, TooManySteps
-from cbpf.seccomp.opaque_words import OpaqueWords
-from cbpf.seccomp.program_diagram import ProgramMeaning
-from cbpf.seccomp.program_effects import ProgramEffects
+from cbpf.seccomp.diagrams.decision_diagram import FALSE, DecisionDiagram, TooManySteps
+from cbpf.seccomp.diagrams.opaque_words import OpaqueWords
+from cbpf.seccomp.diagrams.program_diagram import ProgramMeaning
+from cbpf.seccomp.diagrams.program_effects import ProgramEffects
 from support import random_seccomp
 from support.project import Rounds
 from support.proofs import program

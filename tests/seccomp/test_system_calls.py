@@ -6,8 +6,9 @@ import sys
 import pytest
 
 import cbpf
-from cbpf.seccomp import ARCHITECTURES, call_name, call_names, call_number, names_available, system_calls
-from cbpf.seccomp.removed_calls import removed_calls
+from cbpf.seccomp import ARCHITECTURES, call_name, call_names, call_number, names_available
+from cbpf.seccomp.names import system_calls
+from cbpf.seccomp.names.removed_calls import removed_calls
 from support.judges import kernel_headers
 from support.judges.kernel_headers import SYSTEM_CALL_HEADERS
 

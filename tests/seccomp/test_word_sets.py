@@ -2,11 +2,11 @@
 
 import pytest
 
-from cbpf.seccomp.decision_diagram import FALSE, TRUE, DecisionDiagram, Node
-from cbpf.seccomp.record_bits import ARGUMENTS, NUMBER, Field
+from cbpf.seccomp.diagrams.decision_diagram import FALSE, TRUE, DecisionDiagram, Node
+from cbpf.seccomp.diagrams.record_bits import ARGUMENTS, NUMBER, Field
+from cbpf.seccomp.diagrams.set_properties import common_bits, path_count, range_count
+from cbpf.seccomp.diagrams.word_sets import NumberTests, describe_set, set_of, smallest_member
 from cbpf.seccomp.rules import MaskedRanges
-from cbpf.seccomp.set_properties import common_bits, path_count, range_count
-from cbpf.seccomp.word_sets import NumberTests, describe_set, set_of, smallest_member
 from support.project import Rounds
 from support.random_choices import below, chance, pick
 

@@ -8,7 +8,7 @@ from typing import Final
 import cbpf
 from cbpf.seccomp import AuditFinding, Policy, Rule, SeccompAction, Stack, SystemCall, arguments_of
 from cbpf.seccomp.auditing.catalog import ring_operations
-from cbpf.seccomp.multiplexers import IPC_CALLS, SOCKET_CALLS
+from cbpf.seccomp.names.multiplexers import IPC_CALLS, SOCKET_CALLS
 
 WITHOUT_WITNESS: Final = {
     "unreachable",

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 import cbpf
-from cbpf.seccomp.system_calls import NAMES_REMEDY, names_available
+from cbpf.seccomp.names.system_calls import NAMES_REMEDY, names_available
 
 
 @pytest.hookimpl(wrapper=True)

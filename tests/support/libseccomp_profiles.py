@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import cbpf
 from cbpf.seccomp import ARCHITECTURES, Policy, call_names, read_profile
-from cbpf.seccomp.multiplexers import IPC_CALLS, SOCKET_CALLS
-from cbpf.seccomp.profile_format import Comparison
-from cbpf.seccomp.profile_rules import ResolvedProfile
+from cbpf.seccomp.names.multiplexers import IPC_CALLS, SOCKET_CALLS
+from cbpf.seccomp.profiles.format import Comparison
+from cbpf.seccomp.profiles.rules import ResolvedProfile
 from support.random_choices import below, chance, pick
 
 OPERATORS: Final = ("NE", "LT", "LE", "EQ", "GE", "GT", "MASKED_EQ")

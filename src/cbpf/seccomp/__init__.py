@@ -13,78 +13,78 @@ from .._typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..isa.verdicts import SeccompAction
-    from .actions import action_text, parse_action
-    from .architectures import ARCHITECTURES, Architecture, architecture, architecture_of
-    from .arguments import Argument, arguments_of
     from .auditing.audit import audit
     from .auditing.findings import AuditFinding
-    from .call_checks import CallFailure, CallOmission, CallReport, check_calls
-    from .call_explanation import CallExplanation, explain_call
-    from .call_sets import CallSet
+    from .call_tests.call_checks import CallFailure, CallOmission, CallReport, check_calls
+    from .call_tests.expected_calls import CallTest, read_call_table
     from .calls import SystemCall
     from .classes import CallClass, call_classes, policy
     from .comparison import ClassDifference, difference, implies
     from .compilation import compile_rules
-    from .condition_rendering import conditions_text
-    from .condition_text import parse_conditions
-    from .difference_tables import DifferenceOverview, difference_overview, implication_overview
-    from .expected_calls import CallTest, read_call_table
+    from .diagrams.call_sets import CallSet
     from .filter_files import FilterFile, read_filter
-    from .grouped_calls import CallGroup, call_group, call_groups
-    from .installing import execute, install
-    from .libseccomp import LibseccompProgram, compile_profile
-    from .live_kernel import kernel_decisions
+    from .kernel.installing import execute, install
+    from .kernel.live_kernel import kernel_decisions
+    from .kernel.processes import process_filters, thread_filters
+    from .kernel.tracing import CommandTrace, InstalledFilter, trace_command
+    from .names.actions import action_text, parse_action
+    from .names.architectures import ARCHITECTURES, Architecture, architecture, architecture_of
+    from .names.arguments import Argument, arguments_of
+    from .names.grouped_calls import CallGroup, call_group, call_groups
+    from .names.system_calls import call_name, call_names, call_number, names_available
+    from .overviews.call_explanation import CallExplanation, explain_call
+    from .overviews.difference_tables import DifferenceOverview, difference_overview, implication_overview
+    from .overviews.policy_overview import Overview, overview
+    from .overviews.program_listing import listing
     from .policies import Policy
-    from .policy_file import read_policy
-    from .policy_format import format_policy
-    from .policy_overview import Overview, overview
-    from .policy_rendering import policy_text
-    from .processes import process_filters, thread_filters
-    from .profile_layers import CAPABILITIES, DEFAULT_CAPABILITIES, Omission
-    from .profiles import ProfilePolicy, read_profile
-    from .program_listing import listing
+    from .policy_files.canonical_form import format_policy
+    from .policy_files.reading import read_policy
+    from .policy_files.rendering import policy_text
+    from .profiles.layers import CAPABILITIES, DEFAULT_CAPABILITIES, Omission
+    from .profiles.libseccomp import LibseccompProgram, compile_profile
+    from .profiles.reading import ProfilePolicy, read_profile
     from .rules import Condition, MaskedRanges, Rule
     from .stacks import Decision, Stack
-    from .system_calls import call_name, call_names, call_number, names_available
-    from .tracing import CommandTrace, InstalledFilter, trace_command
+    from .texts.condition_rendering import conditions_text
+    from .texts.condition_text import parse_conditions
 
 # The modules of the names, which are imported at their first use, as in `cbpf` itself.
 _NAMES = {
     "..isa.verdicts": "SeccompAction",
-    ".actions": "action_text parse_action",
-    ".architectures": "ARCHITECTURES Architecture architecture architecture_of",
-    ".arguments": "Argument arguments_of",
+    ".names.actions": "action_text parse_action",
+    ".names.architectures": "ARCHITECTURES Architecture architecture architecture_of",
+    ".names.arguments": "Argument arguments_of",
     ".auditing.audit": "audit",
     ".auditing.findings": "AuditFinding",
-    ".call_checks": "CallFailure CallOmission CallReport check_calls",
-    ".call_explanation": "CallExplanation explain_call",
-    ".grouped_calls": "CallGroup call_group call_groups",
-    ".call_sets": "CallSet",
+    ".call_tests.call_checks": "CallFailure CallOmission CallReport check_calls",
+    ".overviews.call_explanation": "CallExplanation explain_call",
+    ".names.grouped_calls": "CallGroup call_group call_groups",
+    ".diagrams.call_sets": "CallSet",
     ".calls": "SystemCall",
     ".classes": "CallClass call_classes policy",
     ".comparison": "ClassDifference difference implies",
     ".compilation": "compile_rules",
-    ".condition_rendering": "conditions_text",
-    ".condition_text": "parse_conditions",
-    ".difference_tables": "DifferenceOverview difference_overview implication_overview",
-    ".expected_calls": "CallTest read_call_table",
+    ".texts.condition_rendering": "conditions_text",
+    ".texts.condition_text": "parse_conditions",
+    ".overviews.difference_tables": "DifferenceOverview difference_overview implication_overview",
+    ".call_tests.expected_calls": "CallTest read_call_table",
     ".filter_files": "FilterFile read_filter",
-    ".installing": "execute install",
-    ".libseccomp": "LibseccompProgram compile_profile",
-    ".live_kernel": "kernel_decisions",
+    ".kernel.installing": "execute install",
+    ".profiles.libseccomp": "LibseccompProgram compile_profile",
+    ".kernel.live_kernel": "kernel_decisions",
     ".policies": "Policy",
-    ".policy_file": "read_policy",
-    ".policy_format": "format_policy",
-    ".policy_overview": "Overview overview",
-    ".policy_rendering": "policy_text",
-    ".processes": "process_filters thread_filters",
-    ".profile_layers": "CAPABILITIES DEFAULT_CAPABILITIES Omission",
-    ".profiles": "ProfilePolicy read_profile",
-    ".program_listing": "listing",
+    ".policy_files.reading": "read_policy",
+    ".policy_files.canonical_form": "format_policy",
+    ".overviews.policy_overview": "Overview overview",
+    ".policy_files.rendering": "policy_text",
+    ".kernel.processes": "process_filters thread_filters",
+    ".profiles.layers": "CAPABILITIES DEFAULT_CAPABILITIES Omission",
+    ".profiles.reading": "ProfilePolicy read_profile",
+    ".overviews.program_listing": "listing",
     ".rules": "Condition MaskedRanges Rule",
     ".stacks": "Decision Stack",
-    ".system_calls": "call_name call_names call_number names_available",
-    ".tracing": "CommandTrace InstalledFilter trace_command",
+    ".names.system_calls": "call_name call_names call_number names_available",
+    ".kernel.tracing": "CommandTrace InstalledFilter trace_command",
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names.split()}
 

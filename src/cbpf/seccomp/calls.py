@@ -8,9 +8,9 @@ from .._record import Immutable
 from .._typing import Any, Final, Literal, Self, TypeAlias
 from .._validators import integer, iterable
 from ..errors import FieldError
-from .architectures import Architecture, ArchitectureName, architecture_of
-from .architectures import architecture as find_architecture
-from .system_calls import call_name, call_number
+from .names.architectures import Architecture, ArchitectureName, architecture_of
+from .names.architectures import architecture as find_architecture
+from .names.system_calls import call_name, call_number
 
 RecordByteOrder: TypeAlias = Literal["native", "little", "big"]
 """The byte order of a record: that of this machine, or one by its name."""

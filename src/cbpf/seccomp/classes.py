@@ -7,10 +7,10 @@ from ..isa.dialects import SECCOMP, Dialect
 from ..isa.verdicts import SeccompAction
 from ..isa.word_ranges import Ranges
 from .calls import SystemCall
-from .decision_diagram import DecisionDiagram
-from .filter_functions import Filter, as_filter, function_of, limit_reported
-from .opaque_words import OpaqueWords
-from .outcomes import outcomes_of
+from .diagrams.decision_diagram import DecisionDiagram
+from .diagrams.filter_functions import Filter, as_filter, function_of, limit_reported
+from .diagrams.opaque_words import OpaqueWords
+from .diagrams.outcomes import outcomes_of
 from .policies import Policy
 from .rules import Condition, Rule
 

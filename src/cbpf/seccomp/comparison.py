@@ -6,16 +6,16 @@ from .._record import Record
 from ..isa.dialects import SECCOMP, Dialect
 from ..isa.verdicts import SeccompAction
 from ..isa.word_ranges import Ranges
-from .actions import possible_action_text
-from .call_texts import example_text
 from .calls import SystemCall
 from .classes import action_of
-from .decision_diagram import DecisionDiagram
-from .filter_functions import Filter, as_filter, function_of, limit_reported
-from .opaque_words import OpaqueWords
-from .outcomes import IRRELEVANT, outcomes_of
+from .diagrams.decision_diagram import DecisionDiagram
+from .diagrams.filter_functions import Filter, as_filter, function_of, limit_reported
+from .diagrams.opaque_words import OpaqueWords
+from .diagrams.outcomes import IRRELEVANT, outcomes_of
+from .diagrams.verdict_relations import RelationName, is_violated
+from .names.actions import possible_action_text
 from .rules import Condition
-from .verdict_relations import RelationName, is_violated
+from .texts.call_texts import example_text
 
 
 class ClassDifference(Record):

@@ -13,12 +13,12 @@ from ..formats.text_input import decode_text
 from ..isa.dialects import SECCOMP, Dialect
 from ..isa.opcodes import OPCODE_BY_CODE, Action, Operand
 from ..isa.program import Program
-from .architectures import ARCHITECTURES, Architecture, ArchitectureName
-from .architectures import architecture as find_architecture
+from .names.architectures import ARCHITECTURES, Architecture, ArchitectureName
+from .names.architectures import architecture as find_architecture
 from .policies import Policy
 
 if TYPE_CHECKING:
-    from .profile_layers import Omission
+    from .profiles.layers import Omission
 
 _PROFILE: Final = re.compile(rb'\s*\{.*"(?:defaultAction|syscalls|archMap)"\s*:', re.DOTALL)
 _POLICY: Final = re.compile(rb"^[ \t]*(?:default[ \t]*=|\[\[[ \t]*rule[ \t]*\]\])", re.MULTILINE)
@@ -78,15 +78,15 @@ def read_filter(
     """
     row = None if architecture is None else find_architecture(architecture)
     if _PROFILE.match(data):
-        from .profile_layers import DEFAULT_CAPABILITIES
-        from .profiles import read_profile
+        from .profiles.layers import DEFAULT_CAPABILITIES
+        from .profiles.reading import read_profile
 
         held = DEFAULT_CAPABILITIES if capabilities is None else capabilities
         text = _decoded(data, source)
         profile = read_profile(text, architecture=row, capabilities=held, kernel_version=kernel_version, source=source)
         return FilterFile(profile.policy, profile.policy.dialect, profile.omissions)
     if b"\0" not in data and _POLICY.search(data):
-        from .policy_file import read_policy
+        from .policy_files.reading import read_policy
 
         policy = read_policy(_decoded(data, source), folder=folder, source=source)
         return FilterFile(policy, policy.dialect)

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Iterator
 
-from ..architectures import Architecture
-from ..arguments import arguments_of
-from ..decision_diagram import FALSE, TRUE, Node
-from ..record_bits import ARCHITECTURE, ARGUMENTS
+from ..diagrams.decision_diagram import FALSE, TRUE, Node
+from ..diagrams.record_bits import ARCHITECTURE, ARGUMENTS
+from ..diagrams.word_sets import set_of
+from ..names.architectures import Architecture
+from ..names.arguments import arguments_of
+from ..names.system_calls import call_names
 from ..rules import MaskedRanges
-from ..system_calls import call_names
-from ..word_sets import set_of
 from .findings import AuditFinding
 from .phrases import names_text
 from .subject import UNKNOWN_AUDIT_ARCH, Subject, fixed

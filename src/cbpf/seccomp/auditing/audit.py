@@ -6,10 +6,10 @@ from ..._suggestions import suggestion
 from ..._typing import Final
 from ...errors import FieldError, MissingLibrary
 from ...isa.dialects import SECCOMP, Dialect
-from ..architectures import ArchitectureName
-from ..call_texts import names_for
-from ..filter_functions import Filter, as_filter, limit_reported
-from ..system_calls import NAMES_REMEDY, names_available
+from ..diagrams.filter_functions import Filter, as_filter, limit_reported
+from ..names.architectures import ArchitectureName
+from ..names.system_calls import NAMES_REMEDY, names_available
+from ..texts.call_texts import names_for
 from . import abis, equivalents, escapes, numbers, structure, verdicts, widths
 from .findings import SEVERITIES, AuditFinding
 from .subject import Subject

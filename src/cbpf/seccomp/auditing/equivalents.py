@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping
 
 from ..._named_tuple import NamedTuple
 from ..._typing import Final
-from ..architectures import Architecture
-from ..decision_diagram import FALSE, TRUE, Node
-from ..multiplexers import IPC_CALLS, SOCKET_CALLS
-from ..record_bits import ARGUMENTS
+from ..diagrams.decision_diagram import FALSE, TRUE, Node
+from ..diagrams.record_bits import ARGUMENTS
+from ..diagrams.word_sets import set_of
+from ..names.architectures import Architecture
+from ..names.multiplexers import IPC_CALLS, SOCKET_CALLS
+from ..names.system_calls import call_names
 from ..rules import MaskedRanges
-from ..system_calls import call_names
-from ..word_sets import set_of
 from .catalog import Equivalence, equivalences, ring_operations
 from .findings import AuditFinding
 from .phrases import names_text

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from ..architectures import Architecture
-from ..arguments import arguments_of
-from ..condition_text import parse_conditions
-from ..decision_diagram import FALSE, TRUE, Node
-from ..system_calls import call_names
+from ..diagrams.decision_diagram import FALSE, TRUE, Node
+from ..names.architectures import Architecture
+from ..names.arguments import arguments_of
+from ..names.system_calls import call_names
+from ..texts.condition_text import parse_conditions
 from .catalog import Escape, escapes
 from .findings import AuditFinding
 from .phrases import names_text

@@ -5,11 +5,11 @@ from ..._text import Readable
 from ..._typing import Any, Final, Literal, TypeAlias
 from ...errors import FieldError
 from ...isa.verdicts import SeccompAction
-from ..actions import action_text
-from ..call_sets import CallSet
-from ..call_texts import call_dict, example_text
 from ..calls import SystemCall
-from ..condition_rendering import conditions_text
+from ..diagrams.call_sets import CallSet
+from ..names.actions import action_text
+from ..texts.call_texts import call_dict, example_text
+from ..texts.condition_rendering import conditions_text
 
 Severity: TypeAlias = Literal["low", "medium", "high"]
 """How much a finding weakens a filter."""

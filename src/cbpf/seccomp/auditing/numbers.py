@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 from ..._typing import Final
-from ..architectures import Architecture
-from ..decision_diagram import FALSE, TRUE, Node
-from ..record_bits import NUMBER
+from ..diagrams.decision_diagram import FALSE, TRUE, Node
+from ..diagrams.record_bits import NUMBER
+from ..diagrams.word_sets import set_of
+from ..names.architectures import Architecture
+from ..names.system_calls import call_names
 from ..rules import MaskedRanges
-from ..system_calls import call_names
-from ..word_sets import set_of
 from .findings import AuditFinding
 from .phrases import names_text
 from .subject import Subject

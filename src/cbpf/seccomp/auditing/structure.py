@@ -6,10 +6,10 @@ from ..._named_tuple import NamedTuple
 from ..._typing import Final
 from ...isa.program import Program
 from ...isa.verdicts import SeccompAction
-from ..decision_diagram import FALSE, DecisionDiagram, Node
+from ..diagrams.decision_diagram import FALSE, DecisionDiagram, Node
+from ..diagrams.program_diagram import ProgramMeaning
+from ..diagrams.program_effects import ProgramEffects
 from ..policies import Policy
-from ..program_diagram import ProgramMeaning
-from ..program_effects import ProgramEffects
 from ..stacks import Stack
 from .findings import AuditFinding
 from .subject import Subject

@@ -6,21 +6,21 @@ from functools import reduce
 from ..._typing import Final
 from ...isa.verdicts import SeccompAction
 from ...isa.word_ranges import complement, intersection, union
-from ..actions import ACTION_WORDS
-from ..architectures import ARCHITECTURES, Architecture
-from ..call_sets import OPERAND_FIELDS, call_set
 from ..calls import SystemCall
-from ..decision_diagram import FALSE, TRUE, DecisionDiagram, Node
-from ..filter_functions import rule_condition, stack_function
-from ..opaque_words import OpaqueWords
+from ..diagrams.call_sets import OPERAND_FIELDS, call_set
+from ..diagrams.decision_diagram import FALSE, TRUE, DecisionDiagram, Node
+from ..diagrams.filter_functions import rule_condition, stack_function
+from ..diagrams.opaque_words import OpaqueWords
+from ..diagrams.program_diagram import ProgramMeaning
+from ..diagrams.record_bits import ARCHITECTURE, FIELDS, NUMBER, RECORD_BITS, Field
+from ..diagrams.regions import RegionWalk
+from ..diagrams.word_sets import set_of
+from ..names.actions import ACTION_WORDS
+from ..names.architectures import ARCHITECTURES, Architecture
+from ..names.system_calls import call_names
 from ..policies import Policy
-from ..program_diagram import ProgramMeaning
-from ..record_bits import ARCHITECTURE, FIELDS, NUMBER, RECORD_BITS, Field
-from ..regions import RegionWalk
 from ..rules import Condition, MaskedRanges
 from ..stacks import Stack
-from ..system_calls import call_names
-from ..word_sets import set_of
 from .findings import AuditFinding, Severity
 
 _COMPATIBLE: Final = (

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from functools import partial
 
 from ...isa.verdicts import SeccompAction
-from ..actions import ACTION_WORDS, MAX_ERRNO, action_text
-from ..decision_diagram import FALSE, TRUE, Node
+from ..diagrams.decision_diagram import FALSE, TRUE, Node
+from ..names.actions import ACTION_WORDS, MAX_ERRNO, action_text
 from .findings import AuditFinding
 from .subject import Subject
 
@@ -53,7 +53,7 @@ def undefined_actions(subject: Subject) -> Iterator[AuditFinding]:
 
 def unavailable_actions(subject: Subject) -> Iterator[AuditFinding]:
     """Yield the actions that Linux defines, but that the running kernel does not know."""
-    from ..kernel_calls import knows_action
+    from ..kernel.kernel_calls import knows_action
 
     for kind in dict.fromkeys(SeccompAction(action.value) for action in _sorted(subject) if action.is_known):
         if not knows_action(kind.value):

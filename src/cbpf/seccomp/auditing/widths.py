@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterator
 
 from ..._named_tuple import NamedTuple
 from ..._typing import Final
-from ..architectures import Architecture
-from ..arguments import Argument, arguments_of
 from ..calls import SystemCall
-from ..decision_diagram import FALSE, TRUE, DecisionDiagram, Node
-from ..record_bits import ARGUMENTS, FIELDS, Field
+from ..diagrams.decision_diagram import FALSE, TRUE, DecisionDiagram, Node
+from ..diagrams.record_bits import ARGUMENTS, FIELDS, Field
+from ..diagrams.word_sets import set_of
+from ..names.architectures import Architecture
+from ..names.arguments import Argument, arguments_of
+from ..names.system_calls import call_names
 from ..rules import MaskedRanges
-from ..system_calls import call_names
-from ..word_sets import set_of
 from .findings import AuditFinding
 from .phrases import names_text
 from .subject import Subject

@@ -1,0 +1,1 @@
+"""Tables of calls with the expected actions."""

@@ -1,0 +1,1 @@
+"""The exact meaning of filters, as decision diagrams."""

@@ -1,0 +1,1 @@
+"""Filters in the running kernel: installed, traced, read, and compared."""

@@ -1,0 +1,1 @@
+"""Names and numbers: of architectures, calls, arguments, constants and actions."""

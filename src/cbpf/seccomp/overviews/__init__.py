@@ -1,0 +1,1 @@
+"""Policies, differences and decisions for people."""

@@ -1,0 +1,1 @@
+"""Policy files: read, written, and in their canonical form."""

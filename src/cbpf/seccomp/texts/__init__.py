@@ -1,0 +1,1 @@
+"""Calls, conditions and sections as text."""
