@@ -16,7 +16,7 @@ import pytest
 import cbpf
 from cbpf.capture.mapped_file import MappedFile
 from cbpf.capture.native import choice
-from support.captures import TRAFFIC, VARIANTS, Pcapng, as_pcapng, encoded
+from support.captures import TRAFFIC, VARIANTS, Pcapng, as_pcapng, decoded, encoded
 from support.hostile_captures import SECONDS, blocks_of_all_kinds, damaged, traffic
 from support.project import Rounds
 from support.real_captures import parameters_of, real_captures
@@ -33,6 +33,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::cbpf.TableWarning"),
 ]
 
+RECORDS: Final = decoded(TRAFFIC.read_bytes())
 TIME: Final = FIXED_COLUMNS.index("time")
 
 
@@ -187,6 +188,21 @@ def test_several_captures_follow_one_another(tmp_path: Path, monkeypatch: pytest
             (2, 4, "IPV4"),
             (3, 3, "LINUX_SLL"),
         ]
+
+
+def test_relative_times_are_those_of_each_capture(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.write_bytes(TRAFFIC.read_bytes())
+    second.write_bytes(encoded([record._replace(seconds=record.seconds + 86_400) for record in RECORDS]))
+    expected = [packet.number for packet in cbpf.read_capture(first, since="+5s", until="+10s")]
+    table = cbpf.arrow.read_table([first, second], columns=["number"], since="+5s", until="+10s")
+    assert 0 < len(expected) < len(RECORDS)
+    assert rows_of(table) == [(number,) for number in expected * 2]
+
+
+def test_filters_of_sockets_apply_to_their_view_of_the_packets(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = check(monkeypatch, lambda: TRAFFIC, filter="vlan or ip6", as_socket=True, dialect=cbpf.LINUX)
+    assert 0 < len(rows) < len(RECORDS)
 
 
 def test_a_time_beyond_64_bits_is_null_with_one_warning(recwarn: pytest.WarningsRecorder) -> None:

@@ -63,7 +63,8 @@ def read_batches(
     mapping of the file, which lives as long as the last array that refers to it. Until then, a process that opens the
     file for writing waits, at most 45 seconds (Linux, `/proc/sys/fs/lease-break-time`). If it truncates the file after
     that time, an access to the bytes that are missing ends this process by SIGBUS. A file that is replaced, as cbpf
-    does with its outputs, is not a problem. The bytes of other sources are copied, about 64 MB in a batch.
+    does with its outputs, is not a problem, and neither is a copy of the column: `column.cast("large_binary")`. The
+    bytes of other sources are copied, about 64 MB in a batch.
 
     The metadata of the schema has the interfaces as JSON under the key "cbpf"; those that a pcapng describes after
     its first packets are missing there, but not in that of `read_table`.
