@@ -14,8 +14,11 @@ from typing import Any, Final
 import pytest
 
 import cbpf
+from cbpf.capture import reader
+from cbpf.capture.batches import append_data
 from cbpf.capture.mapped_file import MappedFile
 from cbpf.capture.native import choice
+from cbpf.tables import data_column
 from support.captures import TRAFFIC, VARIANTS, Pcapng, as_pcapng, decoded, encoded
 from support.hostile_captures import SECONDS, blocks_of_all_kinds, damaged, traffic
 from support.project import Rounds
@@ -233,6 +236,22 @@ def test_complete_packets_of_a_damaged_capture_precede_its_error(tmp_path: Path)
     assert error.startswith("DamagedCapture: capture: packet 20: ")
     with pytest.raises(cbpf.DamagedCapture, match=r"^capture: packet 20: .*truncated$"):
         cbpf.arrow.read_table(BytesIO(capture[:-1]))
+
+
+def test_an_error_in_a_column_follows_the_complete_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    fetched = []
+
+    def limited(columns: Any, data: bytearray, lengths: Any) -> None:
+        fetched.append(len(columns.starts))
+        if len(fetched) == 3:
+            raise cbpf.CaptureError("the disk fails")
+        append_data(columns, data, lengths)
+
+    monkeypatch.setattr(data_column, "append_data", limited)
+    monkeypatch.setattr(reader, "CHUNK_SIZE", 10_000)
+    rows, error = read(TRAFFIC, columns=["number", "data", "length"])
+    assert error == "CaptureError: the disk fails"
+    assert [number for number, *_ in rows] == list(range(1, fetched[0] + fetched[1] + 1))
 
 
 def test_batches_have_the_stated_size_and_the_schema_of_the_reader(tmp_path: Path) -> None:

@@ -48,8 +48,11 @@ class BatchBuilder:
         return sum(getattr(column, "copied", 0) for column in self._columns.values())
 
     def rest(self) -> Iterator[Any]:
-        """Yield a batch of the rows that were added since the last one, if there are any."""
+        """Yield a batch of the rows that were added since the last one, if there are any.
+
+        After an error some columns have rows that others lack; they are left out.
+        """
         if self._rows:
-            self._rows = 0
-            arrays = [column.finish() for column in self._columns.values()]
+            rows, self._rows = self._rows, 0
+            arrays = [column.finish().slice(0, rows) for column in self._columns.values()]
             yield load_pyarrow().RecordBatch.from_arrays(arrays, schema=self._schema)
