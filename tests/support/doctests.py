@@ -7,6 +7,9 @@ import pytest
 import cbpf
 from cbpf.seccomp.names.system_calls import NAMES_REMEDY, names_available
 
+_IMPORTED = ("duckdb", "pandas", "polars", "pyarrow")
+"""The optional libraries that examples import themselves."""
+
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
@@ -22,6 +25,8 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
             _, cause, _ = getattr(failure, "exc_info", (None, None, None))
             if isinstance(cause, cbpf.MissingLibrary):
                 pytest.skip(str(cause))
+            if isinstance(cause, ModuleNotFoundError) and cause.name in _IMPORTED:
+                pytest.skip(f"the example needs {cause.name}; ./dev test --all installs it")
         if item.name.startswith("cbpf.seccomp.") and not names_available():
             pytest.skip(NAMES_REMEDY)
         raise

@@ -119,6 +119,11 @@ PREDICATES: Final[dict[str, tuple[Callable[[], Any], bool]]] = {
         ),
         True,
     ),
+    "listed ports": (lambda: pl.col("dst_port").is_in([53, 443, 80, 70_000, 0]), True),
+    "one listed port": (lambda: pl.col("dst_port").is_in([443]), True),
+    "an empty list": (lambda: pl.col("dst_port").is_in([]), False),
+    "many ports": (lambda: pl.col("dst_port").is_in(list(range(1000))), False),
+    "listed link types": (lambda: pl.col("link_type").is_in(["RAW"]), False),
     "negation": (lambda: ~(pl.col("length") > 100), True),
     "a tag": (lambda: pl.col("vlan") >= 0, True),
     "no tag": (lambda: pl.col("vlan").is_null(), False),
@@ -150,7 +155,8 @@ def test_predicates_select_the_same_rows(make: Any, is_pushed: bool, mixed: Path
 
 def test_conditions_select_packets_in_the_scan(reads: list[Any]) -> None:
     lazy = cbpf.polars.scan_capture(TRAFFIC)
-    for predicate in ("port", "ports", "length", "time", "one time", "times that no packet has", "another link type"):
+    pushed = ("port", "ports", "listed ports", "length", "time", "one time", "times that no packet has")
+    for predicate in (*pushed, "another link type"):
         reads.clear()
         rows = lazy.filter(PREDICATES[predicate][0]()).select(pl.len()).collect().item()
         assert sum(count for _, count in reads) == rows, predicate

@@ -74,9 +74,24 @@ def interfaces(capture: bytes) -> list[tuple[Any, ...]]:
 
 @pytest.mark.parametrize("capture", CAPTURES.values(), ids=CAPTURES)
 def test_a_table_is_written_as_the_capture_that_it_was_read_from(capture: bytes) -> None:
-    again = written(table_of(capture), byte_order=byte_order_of(capture))
-    assert packets(again) == packets(capture)
-    assert interfaces(again) == interfaces(capture)
+    for table in (table_of(capture), cbpf.arrow.read_table(BytesIO(capture))):
+        again = written(table, byte_order=byte_order_of(capture))
+        assert packets(again) == packets(capture)
+        assert interfaces(again) == interfaces(capture)
+
+
+@pytest.mark.parametrize("name", ["traffic", "big-endian pcapng", "blocks of all kinds"])
+def test_a_stream_is_written_as_the_capture_that_it_is_read_from(name: str) -> None:
+    capture = CAPTURES[name]
+    stream = cbpf.arrow.read_batches(BytesIO(capture), batch_size=3)
+    assert packets(written(stream)) == packets(capture)
+
+
+def test_the_packets_of_a_damaged_stream_are_written(tmp_path: Path) -> None:
+    target = tmp_path / "out.pcap"
+    with pytest.raises(cbpf.DamagedCapture):
+        cbpf.write_capture(target, cbpf.arrow.read_batches(BytesIO(TRAFFIC.read_bytes()[:-1]), batch_size=100))
+    assert packets(target) == packets(TRAFFIC)[:-1]
 
 
 def byte_order_of(capture: bytes) -> Any:
@@ -87,7 +102,8 @@ def byte_order_of(capture: bytes) -> Any:
 
 @pytest.mark.parametrize("path", parameters_of([*real_captures("*.pcap"), *real_captures("*.pcapng")]))
 def test_real_captures_are_written_again(path: Path) -> None:
-    assert packets(written(table_of(path))) == packets(path)
+    for table in (table_of(path), cbpf.arrow.read_table(path)):
+        assert packets(written(table)) == packets(path)
 
 
 def test_a_table_of_one_link_type_is_written_as_a_pcap() -> None:

@@ -7,6 +7,7 @@ recognised is left out. The predicate itself is applied to the rows in any case.
 import json
 
 from .._named_tuple import NamedTuple
+from .._pyarrow import load_pyarrow
 from .._typing import Any, Final, Iterator
 from ..capture.times import TimeBounds
 from ..tables.conditions import Comparison, Condition
@@ -74,6 +75,15 @@ def _conditions(node: Any) -> Iterator[Condition]:
         } if closed in _BETWEEN:
             for comparison, limit in zip(_BETWEEN[closed], (low, high), strict=True):
                 yield from _condition(name, comparison, limit)
+        case {
+            "Function": {
+                "input": [{"Column": str(name)}, {"Literal": {"Scalar": {"List": [*data]}}}],
+                "function": {"Boolean": {"IsIn": {"nulls_equal": False}}},
+            }
+        }:
+            numbers = _listed(data)
+            if numbers:
+                yield Condition(name, "in", numbers)
 
 
 def _condition(column: str, comparison: Comparison, literal: Any) -> Iterator[Condition]:
@@ -94,6 +104,20 @@ def _value(node: Any) -> Any:
             is_integer = str(kind).lstrip("U").startswith("Int") and isinstance(number, int)
             return number if is_integer else _MISSING
     return _MISSING
+
+
+def _listed(data: list[Any]) -> tuple[int, ...]:
+    """Return the integers of a list, which is a stream of Arrow with one column; empty: it has other values."""
+    pa = load_pyarrow()
+    from pyarrow import ipc
+
+    try:
+        column = ipc.open_stream(bytes(data)).read_all().column(0)
+    except (pa.ArrowException, ValueError, TypeError, IndexError, OSError):
+        return ()
+    if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
+        column = column.combine_chunks().flatten()
+    return tuple(column.to_pylist()) if pa.types.is_integer(column.type) and not column.null_count else ()
 
 
 def _bounds(conditions: list[Condition]) -> TimeBounds:

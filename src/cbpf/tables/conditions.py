@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from ..expression.address_lists import Expression
     from ..isa.program import Instructions
 
-Comparison: TypeAlias = Literal["==", "!=", "<", "<=", ">", ">="]
+Comparison: TypeAlias = Literal["==", "!=", "<", "<=", ">", ">=", "in"]
 
 _MAX_NUMBER: Final = 0xFFFF_FFFF
+_MAX_LISTED: Final = 200  # numbers of a list, whose comparisons jump to the same instruction
 _TESTS: Final[dict[Comparison, JumpTest]] = {
     "==": JumpTest.EQUAL,
     "!=": JumpTest.NOT_EQUAL,
@@ -37,11 +38,11 @@ _TESTS: Final[dict[Comparison, JumpTest]] = {
 
 
 class Condition(NamedTuple):
-    """A comparison of a column with a value: a number, or the name of a link type."""
+    """A comparison of a column with a value: a number, the numbers of a list, or the name of a link type."""
 
     column: str
     comparison: Comparison
-    value: int | str
+    value: int | str | tuple[int, ...]
 
     @property
     def is_supported(self) -> bool:
@@ -51,7 +52,12 @@ class Condition(NamedTuple):
         is_number = self.column == "length" or (
             self.column in FIELD_NAMES and not field_type(self.column).startswith("binary")
         )
-        return is_number and isinstance(self.value, int) and 0 <= self.value <= _MAX_NUMBER
+        return is_number and 0 < len(self.numbers) <= _MAX_LISTED and all(0 <= n <= _MAX_NUMBER for n in self.numbers)
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Return the numbers of the condition."""
+        return self.value if isinstance(self.value, tuple) else (self.value,) if isinstance(self.value, int) else ()
 
 
 class ConditionPrograms(LinkPrograms):
@@ -104,8 +110,9 @@ def _conjunction(values: Sequence[tuple[Program, Condition]]) -> Iterator[RawIns
     for program, condition in values:
         for index, raw in enumerate(program):
             yield Jump(len(program) - index - 1).assemble() if raw == found else raw
-        assert isinstance(condition.value, int)
-        yield JumpIf(_TESTS[condition.comparison], condition.value, skip_true=1).assemble()
+        test, numbers = _TESTS.get(condition.comparison, JumpTest.EQUAL), condition.numbers
+        for index, number in enumerate(numbers):
+            yield JumpIf(test, number, skip_true=len(numbers) - index).assemble()
         yield RetConstant(0).assemble()
         yield LoadConstant(Register.A, 0).assemble()  # the registers as at the start of a program
         yield TAX().assemble()
