@@ -134,7 +134,7 @@ def _use(packets: Any) -> None:
 
 def native_packets(source: Any) -> Any:
     """Return the packets of an Arrow column, whose ranges machine code reads, however few they are."""
-    return as_batch(source, lambda count: NativeRangeReader())
+    return as_batch(source, NativeRangeReader)
 
 
 def main() -> None:

@@ -114,5 +114,5 @@ def choose_range_reader(count: int) -> "RangeReader":
         from .llvm.arrow_ranges import NativeRangeReader
 
         with suppress(MissingLibrary):
-            return NativeRangeReader()
+            return NativeRangeReader(count)
     return PythonRangeReader()

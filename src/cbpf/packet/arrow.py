@@ -8,8 +8,6 @@ check that their bytes are mapped (`arrow_interface`).
 Source: arrow.apache.org/docs/format, Columnar and CDataInterface.
 """
 
-import sys
-from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -37,11 +35,11 @@ class Column(NamedTuple):
 
 
 class _Chunk(NamedTuple):
-    """An array: the parts of memory that contain its values, and a function of the origin that reads their ranges."""
+    """An array: the parts of memory that contain its values, and a function that reads their ranges from an origin."""
 
     value_count: int
     parts: list[tuple[int, int]]
-    read: Callable[[RangeReader, int], Ranges]
+    read: Callable[[RangeReader, int], None]
 
 
 def import_column(source: Any, choose_reader: ChooseReader = lambda count: PythonRangeReader()) -> Column:
@@ -59,11 +57,10 @@ def import_column(source: Any, choose_reader: ChooseReader = lambda count: Pytho
     parts = merged(part for chunk in chunks for part in chunk.parts)
     origin = parts[0][0] if parts else 0
     reader = choose_reader(sum(chunk.value_count for chunk in chunks))
-    ranges = []
     for index, chunk in enumerate(chunks):
         with _naming_chunk(index if is_stream else None):
-            ranges.append(chunk.read(reader, origin))
-    return Column(_memory(parts, tuple(owners)), _joined(ranges))
+            chunk.read(reader, origin)
+    return Column(_memory(parts, tuple(owners)), reader.ranges())
 
 
 @contextmanager
@@ -81,12 +78,6 @@ def _memory(parts: list[tuple[int, int]], owner: object) -> BytesLike | Scattere
     return memory_at(parts[0][0], parts[0][1] - parts[0][0], owner) if parts else b""
 
 
-def _joined(ranges: list[Ranges]) -> Ranges:
-    if len(ranges) == 1:
-        return ranges[0]
-    return Ranges(b"".join([part.positions for part in ranges]), b"".join([part.lengths for part in ranges]))
-
-
 def _chunk(values: Array) -> _Chunk:
     import_values = _importer(values.format)
     if values.child_count:
@@ -102,7 +93,7 @@ def _chunk(values: Array) -> _Chunk:
 
 def _chunk_of_empty_values(count: int) -> _Chunk:
     """Return values without bytes, whose position is the origin."""
-    return _Chunk(count, [], lambda reader, origin: Ranges(bytes(8 * count), bytes(4 * count)))
+    return _Chunk(count, [], lambda reader, origin: reader.read_rows(0, 0, count))
 
 
 def _importer(format: str) -> Callable[[Array], _Chunk]:
@@ -162,8 +153,8 @@ def _chunk_by_offsets(type_code: Literal["i", "q"], values: Array) -> _Chunk:
     address = _address(values, 2, 0, end)
     parts = [(address, address + end)] if end else []
 
-    def read(reader: RangeReader, origin: int) -> Ranges:
-        return reader.of_offsets(offsets, type_code, DataBuffer(address - origin if parts else 0, end))
+    def read(reader: RangeReader, origin: int) -> None:
+        reader.read_offsets(offsets, type_code, DataBuffer(address - origin if parts else 0, end))
 
     return _Chunk(values.length, parts, read)
 
@@ -177,12 +168,8 @@ def _chunk_of_width(width: int, values: Array) -> _Chunk:
         return _chunk_of_empty_values(count)
     address = _address(values, 1, values.offset * width, (values.offset + count) * width)
 
-    def read(reader: RangeReader, origin: int) -> Ranges:
-        start = address - origin
-        positions = array("Q", range(start, start + count * width, width))
-        return Ranges(positions.tobytes(), width.to_bytes(4, sys.byteorder) * count)
-
-    return _Chunk(count, [(address, address + count * width)], read)
+    parts = [(address, address + count * width)]
+    return _Chunk(count, parts, lambda reader, origin: reader.read_rows(address - origin, width, count))
 
 
 def _chunk_by_views(values: Array) -> _Chunk:
@@ -196,8 +183,8 @@ def _chunk_by_views(values: Array) -> _Chunk:
     data = [(_address(values, 2 + index, 0, size), size) for index, size in enumerate(sizes)]
     parts = [(address, address + len(views)), *[(start, start + size) for start, size in data if size]]
 
-    def read(reader: RangeReader, origin: int) -> Ranges:
-        return reader.of_views(views, address - origin, [DataBuffer(start - origin, size) for start, size in data])
+    def read(reader: RangeReader, origin: int) -> None:
+        reader.read_views(views, address - origin, [DataBuffer(start - origin, size) for start, size in data])
 
     return _Chunk(values.length, parts, read)
 

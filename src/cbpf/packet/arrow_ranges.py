@@ -7,7 +7,7 @@ the same results is in `engines.llvm.arrow_ranges`.
 import struct
 from array import array
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import pairwise, repeat
 from operator import sub
 
 from .._named_tuple import NamedTuple
@@ -36,44 +36,63 @@ class DataBuffer(NamedTuple):
 
 
 class RangeReader(Protocol):
-    """Functions that read ranges; both raise `PacketError` for a range outside its buffer."""
+    """Reads the ranges of the arrays of a column, one after another.
 
-    def of_offsets(self, offsets: BytesLike, type_code: Literal["i", "q"], data: DataBuffer) -> Ranges:
-        """Return the ranges between consecutive offsets, which count from byte 0 of *data*."""
-        ...
+    The functions raise `PacketError` for a range outside its buffer.
+    """
 
-    def of_views(self, views: BytesLike, position: int, buffers: list[DataBuffer]) -> Ranges:
-        """Return the ranges of views; *position* is that of the views, which contain short values."""
+    def read_offsets(self, offsets: BytesLike, type_code: Literal["i", "q"], data: DataBuffer) -> None:
+        """Read the ranges between consecutive offsets, which count from byte 0 of *data*."""
+
+    def read_views(self, views: BytesLike, position: int, buffers: list[DataBuffer]) -> None:
+        """Read the ranges of views; *position* is that of the views, which contain short values."""
+
+    def read_rows(self, position: int, width: int, count: int) -> None:
+        """Read adjacent ranges of one width in bytes, from a position on."""
+
+    def ranges(self) -> Ranges:
+        """Return the ranges of all arrays; nothing can be read later."""
         ...
 
 
 class PythonRangeReader:
     """The `RangeReader` that needs no machine code."""
 
-    def of_offsets(self, offsets: BytesLike, type_code: Literal["i", "q"], data: DataBuffer) -> Ranges:
-        """Return the ranges between consecutive offsets; see `RangeReader`."""
+    def __init__(self) -> None:
+        self._positions, self._lengths = array("Q"), array("I")
+
+    def read_offsets(self, offsets: BytesLike, type_code: Literal["i", "q"], data: DataBuffer) -> None:
+        """Read the ranges between consecutive offsets; see `RangeReader`."""
         numbers = array(type_code)
         numbers.frombytes(offsets)
         lengths = list(map(sub, numbers[1:], numbers))
         if numbers[0] < 0 or min(lengths) < 0 or max(lengths) > _MAX_LENGTH or numbers[-1] > data.size:
             raise offsets_error(numbers, data.size)
-        positions = array("Q", map(data.position.__add__, numbers[:-1]))
-        return Ranges(positions.tobytes(), array("I", lengths).tobytes())
+        self._positions.extend(map(data.position.__add__, numbers[:-1]))
+        self._lengths.extend(lengths)
 
-    def of_views(self, views: BytesLike, position: int, buffers: list[DataBuffer]) -> Ranges:
-        """Return the ranges of views; see `RangeReader`."""
+    def read_views(self, views: BytesLike, position: int, buffers: list[DataBuffer]) -> None:
+        """Read the ranges of views; see `RangeReader`."""
         inline_position = position + INLINE_OFFSET
-        positions, lengths = array("Q"), array("I")
+        add_position, add_length = self._positions.append, self._lengths.append
         for length, _prefix, index, offset in struct.iter_unpack("=iIii", views):
             if 0 <= length <= MAX_INLINE_LENGTH:
-                positions.append(inline_position)
+                add_position(inline_position)
             elif 0 <= index < len(buffers) and 0 <= offset <= buffers[index].size - length and length > 0:
-                positions.append(buffers[index].position + offset)
+                add_position(buffers[index].position + offset)
             else:
-                raise view_error(views, len(positions))
-            lengths.append(length)
+                raise view_error(views, (inline_position - INLINE_OFFSET - position) // VIEW_SIZE)
+            add_length(length)
             inline_position += VIEW_SIZE
-        return Ranges(positions.tobytes(), lengths.tobytes())
+
+    def read_rows(self, position: int, width: int, count: int) -> None:
+        """Read adjacent ranges of one width; see `RangeReader`."""
+        self._positions.extend(range(position, position + count * width, width) if width else repeat(position, count))
+        self._lengths.extend(repeat(width, count))
+
+    def ranges(self) -> Ranges:
+        """Return the ranges of all arrays; see `RangeReader`."""
+        return Ranges(self._positions.tobytes(), self._lengths.tobytes())
 
 
 def offsets_error(offsets: Sequence[int], size: int) -> PacketError:

@@ -1,7 +1,7 @@
 """Packets as buffers: a single packet is any buffer of bytes; a batch consists of ranges of memory."""
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate, repeat
 from operator import add, attrgetter
 
@@ -67,12 +67,12 @@ class Packets(Immutable, Sequence[memoryview]):
         check_ranges(checked["positions"], checked["lengths"], len(memory))
         self._set_columns(memory, checked)
 
-    def _set_columns(self, buffer: "memoryview | ScatteredBuffer", columns: dict[str, Any]) -> None:
+    def _set_columns(self, buffer: "memoryview | ScatteredBuffer", values: dict[str, Any]) -> None:
         """Set the buffer, which is known to contain all ranges, and the columns of `batch_columns`."""
-        if columns["wire_lengths"] is None:
-            columns["wire_lengths"] = columns["lengths"]
+        if values["wire_lengths"] is None:
+            values["wire_lengths"] = values["lengths"]
         memory = buffer if isinstance(buffer, memoryview) else buffer.memory
-        self._set_once(_buffer=buffer, _memory=memory, **{f"_{name}": column for name, column in columns.items()})
+        self._set_once(_buffer=buffer, _memory=memory, **{f"_{name}": column for name, column in values.items()})
 
     def __init_subclass__(cls) -> None:
         raise TypeError("Packets cannot be subclassed")  # machine code relies on the ranges that were checked
@@ -147,7 +147,7 @@ class Packets(Immutable, Sequence[memoryview]):
         packets = batch if isinstance(batch, Packets) else _concatenated(batch)
         if wire_lengths is None:
             return packets
-        return _checked(packets._buffer, packets._columns() | {"wire_lengths": wire_lengths})
+        return _checked(packets._buffer, columns(packets._columns() | {"wire_lengths": wire_lengths}))
 
     def __len__(self) -> int:
         return len(self._positions)
@@ -160,7 +160,7 @@ class Packets(Immutable, Sequence[memoryview]):
 
     def __getitem__(self, index: int | slice) -> "memoryview | Packets":
         if isinstance(index, slice):
-            return _checked(self._buffer, {name: column[index] for name, column in self._columns().items()})
+            return _checked(self._buffer, columns({name: column[index] for name, column in self._columns().items()}))
         position = self._positions[index]
         return self._buffer[position : position + self._lengths[index]]
 
@@ -202,10 +202,10 @@ Only the ranges of the packets are certain to be mapped.
 """
 
 
-def _checked(buffer: "memoryview | ScatteredBuffer", values: Mapping[str, Iterable[int]]) -> Packets:
-    """Return a batch of ranges that are known to be inside the buffer."""
+def _checked(buffer: "memoryview | ScatteredBuffer", columns: dict[str, Any]) -> Packets:
+    """Return a batch of ranges that are known to be inside the buffer; the columns are those of `batch_columns`."""
     packets = object.__new__(Packets)
-    packets._set_columns(buffer, columns(values))
+    packets._set_columns(buffer, columns)
     return packets
 
 
@@ -268,7 +268,7 @@ def _of_arrow(source: Any, choose_reader: "ChooseReader | None") -> Packets:
 
     buffer, ranges = import_column(source) if choose_reader is None else import_column(source, choose_reader)
     numbers = {"positions": memoryview(ranges.positions).cast("Q"), "lengths": memoryview(ranges.lengths).cast("I")}
-    return _checked(memoryview(buffer) if isinstance(buffer, bytes) else buffer, numbers)
+    return _checked(memoryview(buffer) if isinstance(buffer, bytes) else buffer, dict.fromkeys(TYPECODES) | numbers)
 
 
 def _concatenated(buffers: Iterable[Any]) -> Packets:

@@ -1,10 +1,12 @@
 """Machine code that reads and checks the ranges of the values of Arrow columns: 5 ns per packet, in Python 150 ns."""
 
 import ctypes
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import cache
 
-from ..._typing import Any, Final, Literal
+from ..._typing import Any, Final, Literal, TypeAlias
+from ...errors import PacketError
 from ...packet.arrow_ranges import (
     INLINE_OFFSET,
     MAX_INLINE_LENGTH,
@@ -18,53 +20,66 @@ from ...packet.buffers import BytesLike, address_of
 from .ir import I32, I64, Function, IRValue, module_text
 from .jit import load_cached
 
+_Kind: TypeAlias = Literal["i", "q", "views", "rows"]
+"""The representation of ranges: offsets of 4 or 8 bytes, views, or rows of one width."""
+
 _MAX_LENGTH: Final = 0xFFFF_FFFF  # of a packet
 _SIGN: Final = 1 << 31
 _BUFFER_SIZE: Final = 16  # bytes of a row of the table of data buffers: position and size, u64 each
 
 
 class NativeRangeReader:
-    """The `RangeReader` of machine code.
+    """The `RangeReader` of machine code, for a column of *count* values.
 
     Raises:
         MissingLibrary: llvmlite is not installed or not usable.
     """
 
-    def __init__(self) -> None:
-        self._of_offsets = {"i": _function("offsets of 4 bytes"), "q": _function("offsets of 8 bytes")}
-        self._of_views = _function("views")
+    def __init__(self, count: int) -> None:
+        _function("views")
+        self._ranges = Ranges(bytes(8 * count), bytes(4 * count))  # no other references to them before `ranges`
+        self._row = 0
 
-    def of_offsets(self, offsets: BytesLike, type_code: Literal["i", "q"], data: DataBuffer) -> Ranges:
-        """Return the ranges between consecutive offsets; see `RangeReader`."""
-        count = len(memoryview(offsets).cast(type_code)) - 1
-        ranges, read = _call(self._of_offsets[type_code], offsets, count, data.position, data.size)
-        if read != count:
-            raise offsets_error(memoryview(offsets).cast(type_code), data.size)
-        return ranges
+    def read_offsets(self, offsets: BytesLike, type_code: Literal["i", "q"], data: DataBuffer) -> None:
+        """Read the ranges between consecutive offsets; see `RangeReader`."""
+        numbers = memoryview(offsets).cast(type_code)
+        count = len(numbers) - 1
+        if self._read(type_code, offsets, count, data.position, data.size) != count:
+            raise offsets_error(numbers, data.size)
 
-    def of_views(self, views: BytesLike, position: int, buffers: list[DataBuffer]) -> Ranges:
-        """Return the ranges of views; see `RangeReader`."""
+    def read_views(self, views: BytesLike, position: int, buffers: list[DataBuffer]) -> None:
+        """Read the ranges of views; see `RangeReader`."""
         count = len(views) // VIEW_SIZE
         numbers = [number % (1 << 64) for buffer in buffers for number in buffer]
         table = (ctypes.c_uint64 * len(numbers))(*numbers)
-        ranges, read = _call(self._of_views, views, count, position, len(buffers), table)
+        read = self._read("views", views, count, position, len(buffers), table)
         if read != count:
             raise view_error(views, read)
-        return ranges
 
+    def read_rows(self, position: int, width: int, count: int) -> None:
+        """Read adjacent ranges of one width; see `RangeReader`."""
+        self._read("rows", b"", count, position, width)
 
-def _call(
-    function: Any, source: BytesLike, count: int, position: int, limit: int, table: Any = None
-) -> tuple[Ranges, int]:
-    """Return the ranges, and the number of those before the first that is not valid."""
-    ranges = Ranges(bytes(8 * count), bytes(4 * count))  # new objects, which nothing else refers to until they are full
-    with ExitStack() as stack:
-        addresses = [stack.enter_context(address_of(memory)) for memory in (source, *ranges)]
-        return ranges, function(*addresses, count, position % (1 << 64), limit, table)
+    def _read(self, kind: _Kind, source: BytesLike, count: int, position: int, limit: int, table: Any = None) -> int:
+        """Return the number of ranges before the first that is not valid."""
+        if self._row + count > len(self._ranges.lengths) // 4:
+            raise PacketError("Arrow: the number of values changed during the import")
+        with ExitStack() as stack:
+            address, positions, lengths = (
+                stack.enter_context(address_of(memory)) for memory in (source, *self._ranges)
+            )
+            targets = positions + 8 * self._row, lengths + 4 * self._row
+            self._row += count
+            read: int = _function(kind)(address, *targets, count, position % (1 << 64), limit, table)
+            return read
+
+    def ranges(self) -> Ranges:
+        """Return the ranges of all arrays; see `RangeReader`."""
+        return self._ranges
 
 
 @cache
-def _function(kind: Literal["offsets of 4 bytes", "offsets of 8 bytes", "views"]) -> Any:
+def _function(kind: _Kind) -> Any:
     code = load_cached(f"ranges of {kind}", _WRITERS[kind])
     address, number = ctypes.c_void_p, ctypes.c_uint64
     return code.function(number, address, address, address, number, number, number, address)
@@ -123,8 +138,19 @@ def _write_views() -> str:
     return module_text(function)
 
 
-_WRITERS: Final = {
-    "offsets of 4 bytes": lambda: _write_offsets(4),
-    "offsets of 8 bytes": lambda: _write_offsets(8),
+def _write_rows() -> str:
+    """Return the module for adjacent ranges from *position* on, whose width is *limit*."""
+    function = _new_function()
+    with function.for_range(function["count"]) as index:
+        width = function["limit"]
+        _store(function, index, function["position"] + index * width, width.zext_or_trunc(I32))
+    function.ret(function["count"])
+    return module_text(function)
+
+
+_WRITERS: Final[dict[_Kind, Callable[[], str]]] = {
+    "i": lambda: _write_offsets(4),
+    "q": lambda: _write_offsets(8),
     "views": _write_views,
+    "rows": _write_rows,
 }
