@@ -1,6 +1,7 @@
 """`cbpf.archive.index`: manifests of objects, brought up to date, and continued after interruptions."""
 
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ from cbpf.archive.locations import join
 from cbpf.archive.manifest import MARKER, Manifest
 from cbpf.archive.rows import Row
 from cbpf.archive.stores import Store
-from support.archives import START, capture, write_objects
+from support import archive_jobs
+from support.archives import START, capture, kill_in_index, write_objects
 from support.captures import encoded
 
 pytest.importorskip("fsspec", reason="archives need fsspec; ./dev test --all installs it")
@@ -185,3 +187,32 @@ def test_an_interrupted_run_is_continued(archive: str, monkeypatch: pytest.Monke
 def test_a_batch_has_a_number_of_bytes(archive: str, batch_size: object) -> None:
     with pytest.raises(cbpf.FieldError, match=r"index.batch_size: "):
         _index(archive, batch_size=batch_size)
+
+
+@pytest.mark.slow
+def test_workers_that_are_killed_cost_their_batches(tmp_path: Path) -> None:
+    write_objects(f"{tmp_path}/in", OBJECTS)
+    (tmp_path / "flags").mkdir()
+    names = ["a.pcap", "c.pcap", "notes.txt"]
+    executor = archive_jobs.processes(kill_in_index, (str(tmp_path / "flags"), names))
+    report = _index(str(tmp_path), executor=executor, batch_size=10_000)
+    assert sorted(path.name for path in (tmp_path / "flags").iterdir()) == names
+    assert (report.objects, report.processed, len(report.problems)) == (6, 6, 2)
+    assert _names(str(tmp_path)) == NAMES
+
+
+@pytest.mark.slow
+def test_a_batch_that_kills_three_workers_is_reported_and_tried_by_the_next_run(tmp_path: Path) -> None:
+    write_objects(f"{tmp_path}/in", OBJECTS)
+    (tmp_path / "flags").mkdir()
+    begin = partial(kill_in_index, always=True)
+    executor = archive_jobs.processes(begin, (str(tmp_path / "flags"), ["b.pcap"]))
+    report = _index(str(tmp_path), executor=executor, batch_size=1)
+    failed = [problem for problem in report.problems if problem.status == "failed"]
+    assert [(Path(problem.path).name, "3 workers were killed" in problem.message) for problem in failed] == [
+        ("b.pcap", True)
+    ]
+    assert set(_names(str(tmp_path))) == {*NAMES} - {"day-1/b.pcap"}
+    report = _index(str(tmp_path))
+    assert (report.unchanged, report.processed) == (5, 1)
+    assert _names(str(tmp_path)) == NAMES
