@@ -42,6 +42,21 @@ def test_workers_that_are_killed_while_they_write_leave_no_partial_output(source
     assert archive_jobs.outputs(tmp_path / "out") == archive_jobs.expected_outputs(source)
 
 
+def test_an_object_that_kills_its_workers_is_listed_and_the_others_are_done(source: Path, tmp_path: Path) -> None:
+    executor = archive_jobs.processes(archive_jobs.kill_at, ("05.pcap",))
+    report = cbpf.archive.filter(
+        str(source / "host-0"), str(tmp_path / "out"), archive_jobs.FILTER, executor=executor, batch_size=300_000
+    )
+    killer = source / "host-0" / "day-0" / "05.pcap"
+    assert [(problem.path, problem.status) for problem in report.problems] == [(str(killer), "failed")]
+    assert "3 workers were killed" in report.problems[0].message
+    expected = archive_jobs.expected_outputs(source / "host-0")
+    del expected["day-0/05.pcap"]
+    assert archive_jobs.outputs(tmp_path / "out") == expected
+    again = cbpf.archive.filter(str(source / "host-0"), str(tmp_path / "out"), archive_jobs.FILTER)
+    assert (again.unchanged, again.processed, again.is_complete) == (11, 1, True)
+
+
 SCRIPT = """
 import sys
 import cbpf.archive

@@ -54,7 +54,7 @@ class FilterRun:
         )
         for work, result in run(filter_batch, works, execution):
             if isinstance(result, ArchiveError):
-                self.problems += [ObjectProblem(item.path, "failed", str(result)) for item in work.objects]
+                self._give_up(work, result, works)
                 continue
             self._add(result)
             if result.missing is not None:
@@ -63,6 +63,15 @@ class FilterRun:
                 works.repeat(result.remaining)
         for filter_programs in self._filters:
             filter_programs.report_misfits()
+
+    def _give_up(self, work: FilterWork, error: ArchiveError, works: Works[FilterWork]) -> None:
+        """Record the object of a batch that killed workers; repeat one of several objects with a batch for each."""
+        if len(work.objects) > 1:
+            for item in work.objects:
+                works.repeat((item,))
+            return
+        self.processed += 1
+        self.problems += [ObjectProblem(item.path, "failed", str(error)) for item in work.objects]
 
     def _current_job(self) -> FilterJob:
         """Return the job with all programs that have been compiled so far."""
