@@ -42,14 +42,17 @@ TIME: Final = FIXED_COLUMNS.index("time")
 
 def expected(source: Any, **options: Any) -> tuple[list[tuple[Any, ...]], str]:
     """Return the rows for the packets that `read_capture` returns, and its error."""
-    packets, error = [], ""
-    with cbpf.read_capture(source, **options) as capture:
-        try:
+    packets: list[cbpf.Packet] = []
+    interfaces: tuple[cbpf.Interface, ...] = ()
+    error = ""
+    try:
+        with cbpf.read_capture(source, **options) as capture:
             for packet in capture:
-                packets.append(packet)  # noqa: PERF402  # those before the error
-        except cbpf.CbpfError as raised:
-            error = f"{type(raised).__name__}: {raised}"
-        return rows_of_packets(packets, capture.interfaces), error
+                packets.append(packet)
+                interfaces = capture.interfaces
+    except cbpf.CbpfError as raised:
+        error = f"{type(raised).__name__}: {raised}"
+    return rows_of_packets(packets, interfaces), error
 
 
 def check(monkeypatch: pytest.MonkeyPatch, open_source: Callable[[], Any], **options: Any) -> list[tuple[Any, ...]]:
