@@ -14,6 +14,7 @@ from benchmarks.timing import Contender, Cost, costs_of
 import cbpf
 
 _COUNT: Final = 2_000_000
+_FILTERED: Final = 500_000
 _FILTER: Final = "tcp port 443"
 _RECORD: Final = ("number", "time", "interface", "link_type", "captured", "length")
 _BASE: Final = ("time", "length")
@@ -37,6 +38,31 @@ def tables(setting: Setting) -> Iterator[Section]:
     lines = [_line(contender, costs, index) for index, contender in enumerate(contenders)]
     note = f"{capture}, in the page cache. The ratios are relative to the scan."
     yield Section("Captures as tables", _HEADING, lines, note, list(_goals(costs)))
+    yield _filtered(capture, setting)
+
+
+def _filtered(capture: Capture, setting: Setting) -> Section:
+    """Compare a filter on columns of packets with one on ranges of one buffer that were checked in advance."""
+    views = cbpf.arrow.read_table(capture.path, columns=["data"], engine="llvm")["data"].slice(0, _FILTERED)
+    copied = views.cast("large_binary").combine_chunks()
+    sources = {
+        "ranges of one buffer": (cbpf.Packets.of(copied), "`Packets`"),
+        "one chunk": (copied, "a column of the type `large_binary`"),
+        "views of a mapped file": (
+            views,
+            "the column `data` of `read_table`: `binary_view`, batches of 65,536 packets",
+        ),
+    }
+    vm = cbpf.VM(cbpf.compile(_FILTER), engine="llvm")
+    contenders = [
+        Contender(name, partial(vm.verdicts, source), f"`VM.verdicts`, {how}")
+        for name, (source, how) in sources.items()
+    ]
+    costs = costs_of(contenders, rounds=setting.rounds(15))
+    lines = [_line(contender, costs, index) for index, contender in enumerate(contenders)]
+    goal = at_most("Views of a mapped file: processor time of a filter", 1.5, _ratio(costs, 2, 1), "{:.2f} times")
+    note = f"`{_FILTER}` on {len(views):,} packets. The ratios are relative to the ranges."
+    return Section("A filter on columns of packets", _HEADING, lines, note, [goal])
 
 
 def _scan(capture: Capture) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 import cbpf
 from cbpf._record import Record
-from support.arrow_producer import binary
+from support.arrow_producer import binary, views
 
 ECHO = cbpf.parse("ldb [0]\nret a")
 FAR = cbpf.parse("ld [1000000]\nret #1")
@@ -28,6 +28,7 @@ def packets() -> cbpf.Packets:
 
 OBJECTS: dict[str, Callable[[], Any]] = {
     "Packets": packets,
+    "Packets in several buffers": lambda: cbpf.Packets.of(views([b"a", b"x" * 20])),
     "VM": lambda: cbpf.VM(ECHO),
     "Program": lambda: cbpf.parse("ret #1"),
     "Flow": lambda: cbpf.Flow(ECHO),
@@ -54,6 +55,7 @@ def test_attributes_cannot_be_set_or_deleted(make: Callable[[], Any]) -> None:
     ("make", "arguments"),
     [
         (packets, {"buffer": b"", "positions": [], "lengths": []}),
+        (lambda: cbpf.Packets.of(views([b"ab", b"fgh"])), {"buffer": b"", "positions": [], "lengths": []}),
         (lambda: cbpf.VM(ECHO), {"program": LENGTH}),
         (lambda: cbpf.parse("ret #1"), {"instructions": []}),
         (lambda: cbpf.Flow(ECHO), {"program": LENGTH}),
