@@ -5,6 +5,7 @@ import shutil
 import socket
 import struct
 import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from random import Random
@@ -167,6 +168,39 @@ def test_options_that_do_not_belong_together_are_rejected(
     result = cli("emit", "-e", "arp", *options)
     assert result.exit_code == 2
     assert message in result.stderr
+
+
+_DROP_IN_PAYLOAD = "tcp[((tcp[12] & 0xf0) >> 2):4] = 0x64726f70"  # "drop"
+_CLIENT = """
+import socket
+listener = socket.create_server(("127.0.0.1", 0))
+client = socket.create_connection(listener.getsockname())
+server, _ = listener.accept()
+server.settimeout(0.3)
+received = []
+for word in (b"pass 1", b"pass 2", b"drop 3"):
+    client.sendall(word)
+    try:
+        received.append(server.recv(100).decode())
+    except TimeoutError:
+        received.append("nothing")
+print(received)
+"""
+
+
+@on_kernel
+@pytest.mark.skipif(shutil.which("tc") is None, reason="iproute2 is not installed")
+def test_bytes_without_an_address_are_loaded(tmp_path: Path) -> None:
+    """The kernel sends the payload of TCP from pages of their own, of which a program of tc has no addresses."""
+    path, client = tmp_path / "drop.o", tmp_path / "client.py"
+    path.write_bytes(cbpf.emit(_DROP_IN_PAYLOAD, target="ebpf-tc", accept="drop"))
+    client.write_text(_CLIENT)
+    script = (
+        "ip link set lo up && tc qdisc add dev lo clsact"
+        f" && tc filter add dev lo egress bpf da obj {path} sec tc && {sys.executable} {client}"
+    )
+    result = subprocess.run(["unshare", "--net", "sh", "-c", script], capture_output=True, text=True, check=False)
+    assert result.stdout == "['pass 1', 'pass 2', 'nothing']\n", result.stderr
 
 
 @on_kernel

@@ -26,7 +26,10 @@ def assembler() -> str | None:
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
 def test_object_files_have_the_verdicts_of_the_interpreter(tmp_path: Path, full_length: bool) -> None:
     random = Random(1)
-    cases = [*list(corpus_cases())[:: 1 if full_length else 16], *(random_case(random) for _ in range(40))]
+    cases = [
+        *list(corpus_cases())[:: 1 if full_length else 16],
+        *(random_case(random) for _ in range(800 if full_length else 40)),
+    ]
     paths = []
     for index, case in enumerate(cases):
         paths.append(tmp_path / f"{index}.o")

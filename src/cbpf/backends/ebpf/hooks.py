@@ -38,8 +38,8 @@ class Hook(NamedTuple):
     Args:
         section: The section of the program, by which loaders know its type.
         program_type: The number of the type, BPF_PROG_TYPE_*.
-        data: The offsets of the fields for the first byte of the packet and for the end; None: loads are instructions
-            or calls of a helper.
+        data: The offsets of the fields for the first byte of the packet and for the end of the bytes that have an
+            address; None: all loads are instructions.
         fields: The fields of the context by the words of the extensions.
         results: The results for packets that pass and are dropped; None: the verdict itself.
     """
@@ -73,7 +73,7 @@ _XDP_FIELDS: Final = {"ifidx": ContextField(12), "queue": ContextField(16)}
 
 HOOKS: Final = {
     "ebpf-xdp": Hook("xdp", 6, (0, 4), _XDP_FIELDS, {"pass": 2, "drop": 1}),
-    "ebpf-tc": Hook("tc", 3, None, _SKB_FIELDS, {"pass": 0, "drop": 2}),
+    "ebpf-tc": Hook("tc", 3, (76, 80), _SKB_FIELDS, {"pass": 0, "drop": 2}),
     "ebpf-socket": Hook("socket", 1, None, _SKB_FIELDS, None),
 }
 """The hooks by the names of their targets."""

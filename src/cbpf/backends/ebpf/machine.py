@@ -1,8 +1,9 @@
 """The machines of eBPF programs: loads as the kernel's verifier accepts them, and metadata of the context.
 
 XDP programs read the packet between two addresses, and the verifier demands that each address is compared with the
-second one. Programs of sockets use the load instructions of classic BPF, which end the program with verdict 0. Programs
-of tc call a helper function, because the bytes of a packet may be in several pages.
+second one. Programs of tc do so as well, and call a helper function for bytes after the second address, because those
+of a packet may be in several pages. Programs of sockets use the load instructions of classic BPF, which end the program
+with verdict 0.
 """
 
 from ..._typing import Final
@@ -67,7 +68,7 @@ class XDPMachine(_ContextMachine):
 
 
 class ClassifierMachine(_ContextMachine):
-    """The machine of programs of tc."""
+    """The machine of programs of tc: the bytes after the end of those that have an address are loaded by a helper."""
 
     def __init__(self, function: Function, dialect: Dialect, hook: Hook) -> None:
         super().__init__(function, dialect, hook)
@@ -75,11 +76,18 @@ class ClassifierMachine(_ContextMachine):
 
     def fetch(self, base: IRValue, displacement: int, size: int, byte_order: FetchOrder) -> IRValue:
         function = self._function
-        position = self._in_range(base, displacement, size).zext_or_trunc(I32)
-        arguments = function["context"], position, self._bytes, self.word(size)
-        error = function.call(I64, helper(function, LOAD_BYTES), *arguments)
-        self._reject_if(error.ne(0))
-        return self._number(self._bytes, size, byte_order)
+        position = self._in_range(base, displacement, size)
+        address = function["memory"].gep(position)
+        result = function.variable(I32, 0)
+        beyond = address.gep(size) > self._length
+        with function.if_then(beyond, rare=True):
+            arguments = function["context"], position.zext_or_trunc(I32), self._bytes, self.word(size)
+            error = function.call(I64, helper(function, LOAD_BYTES), *arguments)
+            self._reject_if(error.ne(0))
+            result.value = self._number(self._bytes, size, byte_order)
+        with function.if_then(address.gep(size) <= self._length):
+            result.value = self._number(address, size, byte_order)
+        return result.value
 
 
 class SocketMachine(_ContextMachine):

@@ -54,10 +54,12 @@ def ebpf_ir(program: Program, dialect: Dialect, target: str, name: str, accept: 
 def _packet(function: Function, hook: Hook) -> tuple[IRValue, IRValue, IRValue]:
     """Return the addresses of the packet and of its end, and its length; the addresses are null if it has none."""
     context = function["context"]
-    if hook.data is None:
-        return function.null(), function.null(), context.gep(SKB_LENGTH.offset).load_aligned(4)
-    memory, end = (context.gep(offset).load_aligned(4).zext_or_trunc(I64).inttoptr() for offset in hook.data)
-    return memory, end, (end.ptrtoint() - memory.ptrtoint()).zext_or_trunc(I32)
+    memory = end = function.null()
+    if hook.data is not None:
+        memory, end = (context.gep(offset).load_aligned(4).zext_or_trunc(I64).inttoptr() for offset in hook.data)
+    if hook.section == "xdp":
+        return memory, end, (end.ptrtoint() - memory.ptrtoint()).zext_or_trunc(I32)
+    return memory, end, context.gep(SKB_LENGTH.offset).load_aligned(4)
 
 
 def _result(function: Function, hook: Hook, verdict: IRValue, accept: "AcceptedFate") -> IRValue:
