@@ -96,3 +96,45 @@ def test_a_server_that_is_stopped_for_five_seconds_is_waited_for(
     assert sorted(problem.status for problem in report.problems) == ["damaged", "foreign"]
     manifest = Manifest.open(bucket.store, f"{bucket.url}/manifest")
     assert _facts(manifest.rows(), bucket.url) == _expected(tmp_path)
+
+
+def test_a_cluster_of_two_processes_indexes_and_counts(bucket: Bucket, tmp_path: Path) -> None:
+    distributed = pytest.importorskip("distributed", reason="needs dask.distributed; ./dev test --all installs it")
+    write_objects(bucket.url, OBJECTS, bucket.store)
+    expected = _expected(tmp_path)
+    counts = cbpf.archive.count(f"{tmp_path}/in/day-*/*", "tcp", every="1h").counts
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
+    ) as cluster:
+        options = {"storage_options": bucket.options, "scheduler": cluster.scheduler_address, "batch_size": 100_000}
+        report = cbpf.archive.index(f"{bucket.url}/in", f"{bucket.url}/manifest", **options)
+        assert report.processed == 62
+        manifest = Manifest.open(bucket.store, f"{bucket.url}/manifest")
+        assert _facts(manifest.rows(), bucket.url) == expected
+        assert cbpf.archive.count(f"{bucket.url}/in/day-*/*", "tcp", every="1h", **options).counts == counts
+
+
+def test_workers_wait_for_a_server_that_is_stopped_for_five_seconds(
+    server: SeaweedServer, bucket: Bucket, tmp_path: Path
+) -> None:
+    write_objects(bucket.url, OBJECTS, bucket.store)
+    expected = cbpf.archive.count(f"{_written(tmp_path)}/in/day-*/*", "udp", every="1h").counts
+
+    def restart() -> None:
+        time.sleep(2)
+        server.stop()
+        time.sleep(5)
+        server.start()
+
+    thread = threading.Thread(target=restart)
+    thread.start()
+    options = {"storage_options": bucket.options, "workers": 2, "batch_size": 100_000}
+    report = cbpf.archive.count(f"{bucket.url}/in/day-*/*", "udp", every="1h", **options)  # type: ignore[arg-type]
+    thread.join()
+    assert (report.problems, report.counts) == ((), expected)
+
+
+def _written(folder: Path) -> Path:
+    """Write the objects as files, and return the folder."""
+    write_objects(str(folder), OBJECTS)
+    return folder

@@ -7,7 +7,7 @@ from time import monotonic, sleep
 from .._typing import Final, TypeVar
 from ..errors import ArchiveError, CbpfError
 
-STORE_PATIENCE: Final = 30.0
+STORE_PATIENCE: Final = 60.0
 """The seconds for which a call is repeated while the store does not answer."""
 
 FIRST_PATIENCE: Final = 10.0
@@ -59,7 +59,7 @@ def attempt(place: str, action: Callable[[], _Result], *, patience: float | None
     protocol, is_remote, rest = place.partition("://")
     root = (protocol, rest.partition("/")[0])
     if patience is None:
-        patience = 0 if not is_remote else STORE_PATIENCE if root in _answered else FIRST_PATIENCE
+        patience = 0 if not is_remote else FIRST_PATIENCE if _is_first(root) else STORE_PATIENCE
     end, pause = monotonic() + patience, _FIRST_PAUSE
     while True:
         try:
@@ -76,6 +76,13 @@ def attempt(place: str, action: Callable[[], _Result], *, patience: float | None
             return result
         sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def _is_first(root: tuple[str, str]) -> bool:
+    """Return whether a store may have a wrong address: a worker has the address from a process that has used it."""
+    from multiprocessing import parent_process
+
+    return root not in _answered and parent_process() is None
 
 
 def is_transient(error: Exception) -> bool:
