@@ -153,6 +153,20 @@ def test_predicates_select_the_same_rows(make: Any, is_pushed: bool, mixed: Path
         assert scanned.equals(frame_of(TRAFFIC, filter="ip").filter(make()).select("number"))
 
 
+@pytest.mark.parametrize("since", [None, T, "2026-11-20T18:00:05.5Z", "+12s", 0])
+@pytest.mark.parametrize("until", [None, T + timedelta(seconds=2), "+30s", "2026-11-20T18:00:05.6Z"])
+def test_times_of_the_caller_and_of_a_predicate_are_combined(since: Any, until: Any) -> None:
+    frame = frame_of(TRAFFIC, since=since, until=until)
+    second = timedelta(seconds=1)
+    for predicate in (
+        pl.col("time") > T,
+        pl.col("time") < T + second,
+        pl.col("time").is_between(T - second, T + second),
+    ):
+        scanned = cbpf.polars.scan_capture(TRAFFIC, since=since, until=until).filter(predicate).select("number")
+        assert scanned.collect().equals(frame.filter(predicate).select("number"))
+
+
 def test_conditions_select_packets_in_the_scan(reads: list[Any]) -> None:
     lazy = cbpf.polars.scan_capture(TRAFFIC)
     pushed = ("port", "ports", "listed ports", "length", "time", "one time", "times that no packet has")

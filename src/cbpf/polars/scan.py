@@ -3,9 +3,9 @@
 from contextlib import closing
 from decimal import Decimal
 
-from .._typing import TYPE_CHECKING, Any, Final, Iterable, Iterator, Mapping
+from .._typing import TYPE_CHECKING, Any, Callable, Final, Iterable, Iterator, Mapping
 from ..capture.sampling import checked_sample
-from ..capture.times import TimeLimit, time_range
+from ..capture.times import TimeLimit, point_in_time, time_range
 from ..filtering.arguments import with_checks
 from ..filtering.bound_filter import Filter, check_filter
 from ..tables.conditions import ConditionPrograms
@@ -148,10 +148,11 @@ class _Scan:
     def _pushed(self, pushed: Pushdown) -> TableOptions | None:
         """Return the options with the conditions of a predicate; None: no packet fulfils them."""
         options, (since_ns, until_ns) = self._options, pushed.bounds
-        if since_ns is not None and until_ns is not None and until_ns <= since_ns:
+        since = _narrowed(options.since, since_ns, max)
+        until = _narrowed(options.until, until_ns, min)
+        if isinstance(since, Decimal) and isinstance(until, Decimal) and until <= since:
             return None
-        if options.since is None and options.until is None:
-            options = options._replace(since=_limit(since_ns), until=_limit(until_ns))
+        options = options._replace(since=since, until=until)
         from ..formats.savefile import Savefile
 
         if pushed.conditions and not isinstance(options.filter, VM | Savefile):
@@ -159,6 +160,14 @@ class _Scan:
         return options
 
 
-def _limit(time_ns: int | None) -> Decimal | None:
-    """Return a time as an exact number of seconds since 1970."""
-    return None if time_ns is None else Decimal(time_ns).scaleb(-9)
+def _narrowed(given: TimeLimit | None, pushed_ns: int | None, choose: Callable[[int, int], int]) -> TimeLimit | None:
+    """Return a limit of times that both a caller and a predicate state, as an exact number of seconds since 1970.
+
+    A limit of the caller that is relative to the first packet remains as it is.
+    """
+    if given is not None:
+        point = point_in_time(_CALLER, given)
+        if point.relative:
+            return given
+        pushed_ns = point.nanoseconds if pushed_ns is None else choose(point.nanoseconds, pushed_ns)
+    return None if pushed_ns is None else Decimal(pushed_ns).scaleb(-9)
