@@ -6,6 +6,7 @@ import io
 import random
 import shutil
 import subprocess
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -253,6 +254,21 @@ def test_consecutive_objects_are_not_open_together(
     source = write(tmp_path / "in", {f"{index:03}.pcap": encoded(part) for index, part in enumerate(pieces)})
     run(source, target)
     assert target.read_bytes() == encoded(RECORDS)
+
+
+def test_memory_does_not_grow_with_the_number_of_objects(tmp_path: Path, target: Path) -> None:
+    def peak(count: int) -> int:
+        source = tmp_path / f"in-{count}"
+        write(source, {f"{index:03}.pcap": encoded(RECORDS[index : index + 1]) for index in range(count)})
+        tracemalloc.start()
+        try:
+            run(source, target)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak(10)  # imports modules
+    assert peak(200) < 20_000_000  # an open capture has a buffer of more than a megabyte
 
 
 def test_link_types_that_do_not_fit_in_a_pcap_are_an_error(tmp_path: Path, target: Path) -> None:

@@ -89,3 +89,12 @@ def test_the_size_of_a_file_in_memory_leaves_its_position() -> None:
     source.seek(24)
     assert size_of(source) == len(CONTENT)
     assert source.tell() == 24
+
+
+def test_captures_that_one_thread_reads_keep_no_buffers() -> None:
+    """A merge opens thousands of captures one after another, each with a buffer of its own."""
+    with reused_memory.single_thread():
+        assert reused_memory.reads_alone()
+        assert len(reused_memory.buffer_of(1 << 20)) == 1 << 20
+        assert not reused_memory._memory.used
+    assert not reused_memory.reads_alone()

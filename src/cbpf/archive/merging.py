@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 
 from .._typing import TYPE_CHECKING, Any, BinaryIO, Final
@@ -11,7 +11,7 @@ from ..capture.merging import TimedBatch, TimedCapture, merged
 from ..capture.outputs import choose_compressor, open_output
 from ..capture.reader import CaptureReader
 from ..capture.registry import format_names, make_writer
-from ..capture.reused_memory import reused_memory
+from ..capture.reused_memory import single_thread
 from ..capture.times import TimeLimit
 from ..capture.writer import CaptureWriter
 from ..errors import ArchiveError, CaptureError, DamagedCapture, FieldError
@@ -103,7 +103,7 @@ def merge(
     run.read_heads(objects)
     if not run.heads:
         raise ArchiveError(f"{source}: {run.problems[0] if run.problems else 'no object has a capture'}")
-    with store.create(target) as stream, reused_memory():
+    with store.create(target) as stream, single_thread():
         run.write(stream, container, chosen)
         run.require_fit()
     return Report(
@@ -136,6 +136,7 @@ class _Merge:
         self.processed = self.bytes_read = self.packets = self.selected = 0
         self._store = store
         self._selection = selection
+        self._containers: dict[Hashable, Container] = {}  # one of each kind, which all of its objects share
         self._open = 0
         self._last: CaptureReader | None = None
 
@@ -150,7 +151,9 @@ class _Merge:
             self.processed += 1
             self.bytes_read += item.size
             try:
-                self.heads.append(object_head(self._store, item))
+                head = object_head(self._store, item)
+                key = (head.container.kind, head.container.record_format, tuple(head.container.interfaces))
+                self.heads.append(head._replace(container=self._containers.setdefault(key, head.container)))
             except CaptureError as error:
                 status: ProblemStatus = "damaged" if isinstance(error, DamagedCapture) else "foreign"
                 self.problems.append(ObjectProblem(item.path, status, fact_of(error, item)))

@@ -18,7 +18,7 @@ from .._stdlib import contextmanager, suppress
 from .._typing import TYPE_CHECKING, Final, Iterator
 from ..errors import CaptureError
 from .input import Input
-from .reused_memory import buffer_of, is_reused
+from .reused_memory import buffer_of, reads_alone
 from .source_stream import MAX_DELAY, do_nothing
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class InputBuffer:
 
         A plain file is read from here only where machine code cannot read it from the file itself.
         """
-        allows_threads = self._input.stream.allows_threads and not is_reused()
+        allows_threads = self._input.stream.allows_threads and not reads_alone()
         self._may_read_ahead = allows_threads and self._input.file() is None
         try:
             yield

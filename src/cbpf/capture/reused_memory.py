@@ -18,6 +18,7 @@ class _Memory(_thread._local):
     """The buffers of a thread: those that are free, and those that are in use within `reused_memory`."""
 
     is_reused = False
+    is_single = False  # whether no other thread reads ahead
 
     def __init__(self) -> None:
         self.free: list[bytearray] = []
@@ -36,7 +37,8 @@ def reused_memory() -> Iterator[None]:
     """
     was_reused, _memory.is_reused = _memory.is_reused, True
     try:
-        yield
+        with single_thread():
+            yield
     finally:
         _memory.is_reused = was_reused
         if not was_reused:
@@ -45,9 +47,19 @@ def reused_memory() -> Iterator[None]:
             _memory.used = []
 
 
-def is_reused() -> bool:
-    """Return whether this thread is within `reused_memory`."""
-    return _memory.is_reused
+@contextmanager
+def single_thread() -> Iterator[None]:
+    """Read the captures that this thread reads within the block without another thread: there may be many."""
+    was_single, _memory.is_single = _memory.is_single, True
+    try:
+        yield
+    finally:
+        _memory.is_single = was_single
+
+
+def reads_alone() -> bool:
+    """Return whether this thread is within `single_thread` or `reused_memory`."""
+    return _memory.is_single
 
 
 def buffer_of(size: int) -> bytearray:
