@@ -17,7 +17,7 @@ import pytest
 
 import cbpf
 from support.generated import check_file
-from support.project import PUBLIC_NAMES, ROOT
+from support.project import PUBLIC_MODULES, PUBLIC_NAMES, ROOT
 
 DOCS: Final = ROOT / "docs"
 CONFIG: Final = tomllib.loads((ROOT / "zensical.toml").read_text())["project"]
@@ -114,7 +114,7 @@ def test_every_public_name_has_one_heading(pages: dict[Path, Page]) -> None:
         match[1]
         for page in pages.values()
         for each in page.ids
-        if (match := re.fullmatch(r"cbpf\.((?:(?:linux|seccomp)\.)?\w+)", each))
+        if (match := re.fullmatch(rf"cbpf\.((?:(?:{'|'.join(PUBLIC_MODULES)})\.)?\w+)", each))
     ]
     assert sorted(names) == sorted(PUBLIC_NAMES)
 

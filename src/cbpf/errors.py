@@ -178,7 +178,8 @@ class EbpfError(CbpfError, OSError):
 
     def __init__(self, number: int, message: str, log: str = "") -> None:
         super().__init__(number, message)
-        self.log = log
+        self.log: str = log
+        """The log of the kernel's verifier; empty if it was not run."""
 
     def __str__(self) -> str:
         return str(self.strerror)
