@@ -13,6 +13,7 @@ from cbpf.archive.manifest import Manifest
 from cbpf.archive.pending import WHOLE_SIZE
 from cbpf.archive.rows import Row
 from cbpf.archive.stores import Store
+from support import archive_jobs
 from support.archives import START, InterruptedWrite, capture, write_and_fail, write_objects
 from support.s3_servers import Bucket, SeaweedServer
 
@@ -138,3 +139,38 @@ def _written(folder: Path) -> Path:
     """Write the objects as files, and return the folder."""
     write_objects(str(folder), OBJECTS)
     return folder
+
+
+@pytest.mark.parametrize("is_stopped", [False, True], ids=["running", "stopped for five seconds"])
+def test_a_filter_by_two_processes_equals_that_of_files(
+    server: SeaweedServer, bucket: Bucket, is_stopped: bool, tmp_path: Path
+) -> None:
+    write_objects(bucket.url, OBJECTS, bucket.store)
+    write_objects(str(tmp_path), OBJECTS)
+    executor = archive_jobs.processes(archive_jobs.slow_down, (0.05,))
+
+    def interrupt() -> None:
+        while not list(bucket.store.names(f"{bucket.url}/out/day-0")):
+            time.sleep(0.02)
+        server.stop()
+        time.sleep(5)
+        server.start()
+
+    thread = threading.Thread(target=interrupt if is_stopped else lambda: None)
+    thread.start()
+    report = cbpf.archive.filter(
+        f"{bucket.url}/in",
+        f"{bucket.url}/out",
+        "tcp",
+        executor=executor,
+        batch_size=20_000,
+        storage_options=bucket.options,
+    )
+    thread.join()
+    assert sorted(problem.status for problem in report.problems) == ["damaged", "foreign"]
+    cbpf.archive.filter(f"{tmp_path}/in", f"{tmp_path}/out", "tcp")
+    expected = archive_jobs.outputs(tmp_path / "out")
+    assert len(expected) == report.outputs == 61
+    names = [listed.path.removeprefix(f"{bucket.url}/out/") for listed in bucket.store.list(f"{bucket.url}/out")]
+    written = {name: bucket.store.read(f"{bucket.url}/out/{name}") for name in names}
+    assert written == {name: (tmp_path / "out" / name).read_bytes() for name in expected}

@@ -1,6 +1,7 @@
 """A store of S3, by moto in this process: its verbs, its errors, and an index."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from urllib.request import Request, urlopen
 
 import pytest
@@ -122,3 +123,20 @@ def test_a_bucket_is_indexed_into_itself(bucket: Bucket) -> None:
         assert (report.objects, report.processed) == (2, expected)
     manifest = Manifest.open(bucket.store, f"{bucket.url}/manifest")
     assert [row.packets for row in manifest.rows()] == [3, 4]
+
+
+def test_a_bucket_is_filtered_split_and_merged_as_files_are(bucket: Bucket, tmp_path: Path) -> None:
+    objects = {name: (START + 60 * number, 5 + number) for number, name in enumerate(("in/a", "in/x/b", "in/x/c"))}
+    captures = {f"{name}.pcap": capture(*arguments) for name, arguments in objects.items()}
+    write_objects(bucket.url, captures, bucket.store)
+    write_objects(str(tmp_path), captures)
+    for root, options in ((bucket.url, bucket.options), (str(tmp_path), None)):
+        for expected in (0, 3):
+            report = cbpf.archive.filter(f"{root}/in", f"{root}/out", "tcp", storage_options=options)
+            assert (report.unchanged, report.is_complete) == (expected, True)
+        cbpf.archive.split(f"{root}/in", f"{root}/split", {"arp": "arp"}, rest="other", storage_options=options)
+        cbpf.archive.merge(f"{root}/in", f"{root}/merged.pcap.gz", storage_options=options)
+    paths = [path for path in tmp_path.rglob("*") if path.is_file() and ".cbpf" not in path.parts]
+    assert len(paths) == 3 + 3 + 6 + 1
+    for path in paths:
+        assert bucket.store.read(f"{bucket.url}/{path.relative_to(tmp_path)}") == path.read_bytes()
