@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -178,3 +179,14 @@ def test_a_foreign_parquet_file_is_one_line(manifest: Manifest) -> None:
     manifest.store.write(manifest.part_path(1, "part"), output.getvalue().to_pybytes())
     with pytest.raises(cbpf.ArchiveError, match=r"part.parquet: is not a part of a manifest$"):
         list(manifest.rows())
+
+
+def test_other_tools_read_the_folder(tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    manifest = Manifest.open_or_create(Store(), str(tmp_path))
+    manifest.write(1, "a", [_row(1, 50), _row(2, 10)])
+    manifest.write(2, "b", [_row(3, 70)])
+    table = parquet.read_table(tmp_path)
+    assert sorted(table["path"].to_pylist()) == [_row(number).path for number in (1, 2, 3)]
+    polars = pytest.importorskip("polars", reason="needs polars; ./dev test --all installs it")
+    assert polars.scan_parquet(tmp_path / "*.parquet").select(polars.len()).collect().item() == 3

@@ -25,8 +25,8 @@ from .manifest_parts import (
 from .rows import Row
 from .stores import Store
 
-MARKER: Final = "cbpf-manifest.json"
-"""The name of the object that makes a folder a manifest."""
+MARKER: Final = "_cbpf-manifest.json"
+"""The name of the object that makes a folder a manifest; readers of Parquet ignore names that begin with _."""
 
 _SUFFIX: Final = ".parquet"
 
