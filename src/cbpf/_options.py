@@ -18,7 +18,9 @@ Direction: TypeAlias = Literal["src or dst", "src and dst", "src", "dst"]
 """The address, and the port, of a packet that must be in a list: either, both, that of the source or destination."""
 TextTarget: TypeAlias = Literal["c", "llvm", "ptx"]
 """The targets of `emit` that are text."""
-BinaryTarget: TypeAlias = Literal["object", "ebpf-xdp", "ebpf-tc", "ebpf-socket", "wasm"]
+EbpfTarget: TypeAlias = Literal["ebpf-xdp", "ebpf-tc", "ebpf-socket"]
+"""The targets of `emit` that are eBPF programs, by the hook of the kernel."""
+BinaryTarget: TypeAlias = Literal["object", EbpfTarget, "wasm"]
 """The targets of `emit` that are bytes."""
 TargetName: TypeAlias = TextTarget | BinaryTarget
 """The targets of `emit`."""

@@ -93,7 +93,7 @@ def test_stats(cli: CommandLine) -> None:
         "scratch": "reads none, writes none",
         "extensions": "none",
         "opcodes": "jeq 8, ldh 6, ldb 2, ret 2, jset 1, ldx 1",
-        "accepted by": "pcap, linux",
+        "accepted by": "pcap, linux, freebsd, netbsd, openbsd, macos",
         "packets": f"905, {sum(cbpf.VM(PROGRAM).run(packet.data) > 0 for packet in PACKETS)} accepted",
         "executed": f"{counts().mean:.1f} instructions per packet, at most {counts().maximum}",
         "hottest blocks": "0..1 (100.0%), 19 (91.8%), 3..4 (60.1%), 2 (39.9%), 5..6 (39.4%)",
@@ -129,7 +129,7 @@ def test_stats_of_unusual_programs(cli: CommandLine) -> None:
     assert "bytes inspected           any\n" in text
     assert "loads                     0..3, [[0:4] + 7:1] anywhere\n" in text
     text = cli("stats", "--dialect", "seccomp", stdin=b"ld [4]\njeq #5,0,1\nret #1\nret #0x7fff0000\n")[1].decode()
-    assert "accepted by               pcap, linux, seccomp\n" in text
+    assert "accepted by               pcap, linux, seccomp, freebsd, netbsd, openbsd, macos\n" in text
 
 
 def test_an_expression_with_two_programs_is_rejected(cli: CommandLine, tmp_path: Path) -> None:

@@ -197,7 +197,7 @@ def test_invalid_arguments_are_rejected(options: dict[str, Any], message: str) -
 
 
 def test_the_number_of_intervals_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(counting, "_MAX_GROUPS", 3)
+    monkeypatch.setattr(counting, "MAX_GROUPS", 3)
     assert len(cbpf.count_packets(TRAFFIC, every="10s", until="+15s").rows) == 3
     with pytest.raises(cbpf.FieldError, match="more than 3 intervals have packets"):
         cbpf.count_packets(TRAFFIC, every="1s")

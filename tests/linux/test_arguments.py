@@ -58,11 +58,18 @@ WITHOUT_SOCKETS: dict[str, list[tuple[Callable[[Any], object], str]]] = {
     ],
     "attach_tap": [(lambda _: linux.attach_tap(None, ALL), "tap: None has no descriptor")],  # type: ignore[arg-type]
     "detach_tap": [(lambda _: linux.detach_tap("tap0"), "tap: 'tap0' has no descriptor")],  # type: ignore[arg-type]
+    "check_ebpf": [
+        (lambda _: linux.check_ebpf(None), "program: None is neither"),  # type: ignore[arg-type]
+        (lambda _: linux.check_ebpf(ALL, [5]), "packet: expected a bytes-like object, got int"),  # type: ignore[list-item]
+        (lambda _: linux.check_ebpf(ALL, target="wasm"), "target: 'wasm' is not one of ebpf-xdp"),  # type: ignore[arg-type]
+        (lambda _: linux.check_ebpf(ALL, accept="keep"), "accept: 'keep'"),  # type: ignore[arg-type]
+    ],
 }
+RESULTS = {"EbpfCheck", "EbpfDifference"}
 
 
 def test_the_tables_have_all_public_names() -> None:
-    assert {*WITH_SOCKETS, *WITHOUT_SOCKETS} == set(linux.__all__)
+    assert {*WITH_SOCKETS, *WITHOUT_SOCKETS, *RESULTS} == set(linux.__all__)
 
 
 @pytest.mark.parametrize("use", WITH_SOCKETS.values(), ids=WITH_SOCKETS)

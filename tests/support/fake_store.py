@@ -8,17 +8,18 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, ClassVar, Final
 
-import fsspec
-from fsspec import AbstractFileSystem
+import pytest
 
 from support.archives import START, capture
+
+fsspec: Any = pytest.importorskip("fsspec", reason="needs fsspec; ./dev test --all installs it")
 
 PROTOCOL: Final = "counted"
 FOLDERS: Final = 100
 STEP: Final = 3  # seconds between two objects
 
 
-class CountedStore(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
+class CountedStore(fsspec.AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
     """The file system; *objects* of all instances is the number of objects in each folder."""
 
     protocol = PROTOCOL

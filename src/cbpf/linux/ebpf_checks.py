@@ -20,7 +20,7 @@ from ..vm import VM
 from .bpf_calls import LoadedProgram
 
 if TYPE_CHECKING:
-    from .._options import AcceptedFate, BinaryTarget
+    from .._options import AcceptedFate, EbpfTarget
 
 _LINK_HEADER_SIZE: Final = 14
 """The bytes of a test run that a program of a socket does not see."""
@@ -85,7 +85,7 @@ def check_ebpf(
     program: ProgramSource,
     packets: Iterable[bytes] = (),
     *,
-    target: "BinaryTarget" = "ebpf-xdp",
+    target: "EbpfTarget" = "ebpf-xdp",
     link_type: LinkTypeName = "EN10MB",
     dialect: Dialect = PCAP,
     accept: "AcceptedFate" = "pass",
