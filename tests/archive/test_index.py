@@ -141,6 +141,13 @@ def test_a_source_without_objects_writes_nothing(archive: str, source: str) -> N
     assert not Store().exists(join(archive, "manifest"))
 
 
+def test_a_manifest_is_not_indexed(archive: str) -> None:
+    _index(archive)
+    with pytest.raises(cbpf.ArchiveError, match=r"/manifest: is a manifest; [^\n]*$"):
+        cbpf.archive.index(join(archive, "manifest"), join(archive, "other"))
+    assert not Store().exists(join(archive, "other"))
+
+
 def test_a_manifest_of_another_version_is_one_line(archive: str) -> None:
     Store().write(join(archive, f"manifest/{MARKER}"), b'{"version": 9}')
     with pytest.raises(cbpf.ArchiveError, match=r"/manifest: is a manifest of version 9, [^\n]*$"):

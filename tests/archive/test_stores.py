@@ -60,6 +60,12 @@ def test_a_list_names_sources(archive: str) -> None:
     assert _names(archive, f"@{archive}/list.txt") == ["day-1/c.pcap", "a.pcap", "b.pcap"]
 
 
+def test_an_empty_list_is_one_line(archive: str) -> None:
+    Store().write(join(archive, "list.txt"), b"# nothing\n\n")
+    with pytest.raises(cbpf.ArchiveError, match=r"/list\.txt: the list names no object$"):
+        list(Store().list(f"@{archive}/list.txt"))
+
+
 @pytest.mark.parametrize("source", ["/c*", "/day-3", "/a.pcap/x", "/*/*/*/*"])
 def test_a_source_without_objects_is_one_line(archive: str, source: str) -> None:
     with pytest.raises(cbpf.ArchiveError, match=rf"^{re.escape(archive + source)}: no object [^\n]*$"):

@@ -88,6 +88,8 @@ def index(
     execution = Execution(workers, scheduler, executor)
     size = _check_size("index.batch_size", integer("index.batch_size", batch_size))
     is_dry = flag("index.dry_run", dry_run)
+    if is_manifest(store, source):
+        raise ArchiveError(f"{source}: is a manifest; name the folder or the objects that it describes")
     listed = _begun(store.list(source))  # an error in the source is found before anything is written
     folder = None
     if not is_dry:

@@ -84,10 +84,11 @@ class Store(Record):
 
     def _lines(self, path: str) -> Iterator[str]:
         """Yield the sources that a text lists; empty lines and lines that begin with "#" are left out."""
-        for line in self.read(path).decode("utf-8", "surrogateescape").splitlines():
-            text = line.strip()
-            if text and not text.startswith("#"):
-                yield text
+        lines = [line.strip() for line in self.read(path).decode("utf-8", "surrogateescape").splitlines()]
+        sources = [line for line in lines if line and not line.startswith("#")]
+        if not sources:
+            raise ArchiveError(f"{self.locate(path).path}: the list names no object")
+        yield from sources
 
     def info(self, path: str) -> Object:
         """Return an object; raise `ArchiveError` if it does not exist."""
