@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import random
 import shutil
+import struct
 import subprocess
 import tracemalloc
 from collections.abc import Iterator
@@ -177,6 +178,17 @@ def test_comments_are_preserved(tmp_path: Path, target: Path) -> None:
             writer.append(bytes(60), time_ns=1000 * (10 - index), comment=f"of {index}")
     run(source, target)
     assert [packet.comments for packet in cbpf.read_capture(target)] == [("of 1",), ("of 0",)]
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_headers_in_the_byte_order_of_the_capturing_host_are_converted(order: Any, tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    interface = cbpf.Interface(cbpf.link_type("NULL"), 262_144, order)
+    with cbpf.CaptureWriter(source / "a.pcapng", interfaces=[interface], byte_order=order) as writer:
+        writer.append(struct.pack(f"{order}I", 2) + bytes(40))
+    run(source, tmp_path / "out.pcapng")
+    assert [packet.data for packet in cbpf.read_capture(tmp_path / "out.pcapng")] == [struct.pack("=I", 2) + bytes(40)]
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz"])

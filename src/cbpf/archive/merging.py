@@ -19,6 +19,7 @@ from ..filtering.bound_filter import BoundFilter, check_filter
 from ..isa.dialects import PCAP, Dialect, check_dialect
 from .filter_programs import worker_engine
 from .listing import Object
+from .merge_blocks import MergedBlocks
 from .merge_sources import Convert, MergeSelection, MergeSource, ObjectHead, copied_records, object_head, packets_of
 from .names import compression_for
 from .report import ObjectProblem, Report
@@ -168,8 +169,10 @@ class _Merge:
         name: WrittenContainer = ("pcap" if is_pcap else "pcapng") if container == "same" else container
         if name == "pcap" and is_pcap and len({item.record_format for item in containers}) == 1:
             self._write_copies(stream, compress, containers)
+        elif name == "pcapng":
+            self._write_blocks(stream, compress)
         else:
-            self._write_packets(stream, compress, name, containers)
+            self._write_packets(stream, compress, containers)
 
     def _write_copies(self, stream: BinaryIO, compress: str, containers: list[Container]) -> None:
         """Write records of pcaps of one layout unchanged."""
@@ -180,19 +183,19 @@ class _Merge:
                 output.write(b"".join(records))
             output.write(writer.end())
 
-    def _write_packets(
-        self, stream: BinaryIO, compress: str, name: WrittenContainer, containers: list[Container]
-    ) -> None:
-        """Write packets in the format *name*."""
-        nanoseconds = name == "pcapng" or any(
-            item.kind != "pcap" or item.interfaces[0].needs_nanoseconds for item in containers
-        )
+    def _write_blocks(self, stream: BinaryIO, compress: str) -> None:
+        """Write packets as blocks of a pcapng."""
+        blocks = MergedBlocks()
+        with open_output(stream, choose_compressor(stream, compress)) as output:
+            output.write(blocks.begin())
+            for packets in merged(self._captures(blocks.blocks)):
+                output.write(blocks.descriptions() + b"".join(packets))
+
+    def _write_packets(self, stream: BinaryIO, compress: str, containers: list[Container]) -> None:
+        """Write packets of several layouts as a pcap."""
+        nanoseconds = any(item.kind != "pcap" or item.interfaces[0].needs_nanoseconds for item in containers)
         with CaptureWriter(
-            stream,
-            interfaces=(),
-            container=name,
-            compress=compress,
-            nanoseconds=nanoseconds,
+            stream, interfaces=(), container="pcap", compress=compress, nanoseconds=nanoseconds
         ) as writer:
             interfaces = _Interfaces(writer)
             for packets in merged(self._captures(packets_of(interfaces.of))):
