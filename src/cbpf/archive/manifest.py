@@ -32,8 +32,11 @@ _SUFFIX: Final = ".parquet"
 
 
 def is_manifest(store: Store, source: str) -> bool:
-    """Return whether a source is a manifest."""
-    return not source.startswith("@") and not has_pattern(source) and store.exists(join(source, MARKER))
+    """Return whether a source is a manifest; raise the errors of `Store.locate`, with the name of the source."""
+    if source.startswith("@") or has_pattern(source):
+        return False
+    store.locate(source)
+    return store.exists(join(source, MARKER))
 
 
 class Manifest(Record):
