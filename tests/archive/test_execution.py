@@ -31,7 +31,10 @@ EXECUTIONS = {
 }
 
 
-@pytest.mark.parametrize("name", EXECUTIONS)
+SOME_EXECUTIONS = ["this process", "threads", pytest.param("given processes", marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("name", [*SOME_EXECUTIONS, "two processes"])
 def test_each_batch_has_its_result(name: str) -> None:
     results = dict(run(archive_jobs.named_length, BATCHES, EXECUTIONS[name]))
     assert results == {batch: (batch, len(batch)) for batch in BATCHES}
@@ -93,6 +96,7 @@ def test_a_batch_that_kills_its_workers_is_given_up_and_the_others_are_not(execu
     assert results == {batch: len(batch) for batch in BATCHES}
 
 
+@pytest.mark.slow
 def test_batches_whose_worker_is_killed_once_have_results(tmp_path: Path) -> None:
     batches = ["once 1", *BATCHES, "once 2"]
     function = partial(archive_jobs.kill_once, str(tmp_path))
@@ -111,7 +115,7 @@ def test_an_executor_of_the_caller_is_not_shut_down() -> None:
         assert executor.submit(len, "abc").result() == 3
 
 
-@pytest.mark.parametrize("name", EXECUTIONS)
+@pytest.mark.parametrize("name", SOME_EXECUTIONS)
 def test_an_error_of_a_batch_ends_the_run(name: str) -> None:
     with pytest.raises(cbpf.MissingLibrary, match="no library"):
         list(run(archive_jobs.raise_error, BATCHES, EXECUTIONS[name]))

@@ -20,8 +20,6 @@ from cbpf.archive.report import ObjectProblem, Report
 from support import archive_jobs
 from support.captures import TRAFFIC, decoded, encoded, relabelled
 
-fsspec = pytest.importorskip("fsspec", reason="archives need fsspec; ./dev test --all installs it")
-
 RECORDS = decoded(TRAFFIC.read_bytes())
 
 
@@ -317,6 +315,7 @@ def test_a_manifest_selects_the_objects_of_a_period(source: Path, target: Path, 
 @pytest.fixture
 def memory() -> Iterator[Any]:
     """The driver of the store in memory, which is empty."""
+    fsspec = pytest.importorskip("fsspec", reason="stores need fsspec; ./dev test --all installs it")
     driver = fsspec.filesystem("memory")
     driver.store.clear()
     driver.pseudo_dirs[:] = [""]

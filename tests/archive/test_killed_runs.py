@@ -14,8 +14,6 @@ import pytest
 import cbpf.archive
 from support import archive_jobs
 
-pytest.importorskip("fsspec", reason="archives need fsspec; ./dev test --all installs it")
-
 pytestmark = pytest.mark.slow
 
 COPIES = 8

@@ -21,8 +21,6 @@ from cbpf.archive.report import Report
 from support import archive_jobs
 from support.captures import NANOSECONDS, TRAFFIC, Record, Variant, as_pcapng, decoded, encoded, relabelled
 
-fsspec = pytest.importorskip("fsspec", reason="archives need fsspec; ./dev test --all installs it")
-
 RECORDS = sorted(decoded(TRAFFIC.read_bytes()), key=lambda record: record[:2])
 START = RECORDS[0].seconds
 
@@ -329,6 +327,7 @@ def test_a_dry_run_writes_nothing(tmp_path: Path, target: Path) -> None:
 @pytest.fixture
 def memory() -> Iterator[Any]:
     """The driver of the store in memory, which is empty."""
+    fsspec = pytest.importorskip("fsspec", reason="stores need fsspec; ./dev test --all installs it")
     driver = fsspec.filesystem("memory")
     driver.store.clear()
     driver.pseudo_dirs[:] = [""]
