@@ -85,7 +85,8 @@ def _option(option: OptionText) -> str:
         f"A number: {option.limits}." if option.limits else "",
         f"Default: `{option.default}`." if option.default else "",
     ]
-    return f"| {names} | {' '.join(part for part in (option.help, *details) if part)} |"
+    keys = "[Its keys](../json.md)." if "--json" in option.names else ""
+    return f"| {names} | {' '.join(part for part in (option.help, *details, keys) if part)} |"
 
 
 def _exit_codes(command: CommandText) -> Iterator[str]:

@@ -3,6 +3,8 @@
 `Record` is the part of `dataclasses` that the package needs, in a tenth of the import time (RATIONALE.md, "Why not
 dataclasses?"). It adds validators: for a field annotated `Annotated[int, check]`, the constructor calls
 `check(path, value)`, where *path* is "Class.field", and stores the result.
+
+`JsonRecord` adds `as_dict`, whose result can be converted to JSON.
 """
 
 from ._typing import Any, Self, dataclass_transform
@@ -108,3 +110,26 @@ class Record:
 
     def __reduce__(self) -> tuple[type[Self], tuple[Any, ...]]:
         return type(self), self._fields()
+
+
+class JsonRecord(Record):
+    """The base class of records that can be converted to JSON."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the record as a dictionary that can be converted to JSON.
+
+        Returns:
+            The fields by name: bytes as hexadecimal text, a program as a list of its instructions with the keys op, jt,
+            jf and k, records as dictionaries, and tuples as lists.
+        """
+        names: tuple[str, ...] = self.__match_args__
+        return {name: json_value(getattr(self, name)) for name in names}
+
+
+def json_value(value: Any) -> Any:
+    """Return a value as one that can be converted to JSON; docs/reference/json.md describes the forms."""
+    if value is None or isinstance(value, str | int | float):  # bool is an int
+        return value
+    if isinstance(value, bytes):
+        return value.hex()
+    return value.as_dict() if hasattr(value, "as_dict") else [json_value(item) for item in value]

@@ -24,7 +24,7 @@ capture can be selected.
 
 import sys
 
-from ._record import Record
+from ._record import JsonRecord
 from ._typing import TYPE_CHECKING, Final, Iterable, Sequence
 
 if TYPE_CHECKING:
@@ -260,7 +260,7 @@ def _module_of(frame: "FrameType") -> str:
     return name if isinstance(name, str) else ""
 
 
-class Finding(Record):
+class Finding(JsonRecord):
     """One reason why a dialect rejects a program.
 
     Args:
@@ -280,7 +280,7 @@ class Finding(Record):
         return f"{position}: {self.fact}; {self.rule} [{self.identifier}]"
 
 
-class Problem(Record):
+class Problem(JsonRecord):
     """One error in the text of a program.
 
     Args:

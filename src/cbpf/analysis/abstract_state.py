@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from .._named_tuple import NamedTuple
-from .._record import Record
+from .._record import JsonRecord, Record
 from .._text import Readable, aligned, counted
 from .._typing import Final
 from ..isa.opcodes import SCRATCH_SLOTS, Action
@@ -21,7 +21,7 @@ class Comparison(NamedTuple):
     expected: bool
 
 
-class PacketLoad(Record):
+class PacketLoad(JsonRecord):
     """A load of packet bytes, with the range of offsets that it may read.
 
     Args:

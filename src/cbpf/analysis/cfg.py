@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from .._record import Record
+from .._record import JsonRecord
 from ..isa.dialects import Dialect
 from ..isa.opcodes import JUMPS, OPCODE_BY_CODE, Action
 from ..isa.program import Program
@@ -11,7 +11,7 @@ from .abstract_machine import AbstractMachine, OutgoingEdge
 from .abstract_state import AbstractState, PacketLoad, join_states, unknown_state
 
 
-class Edge(Record):
+class Edge(JsonRecord):
     """An edge of the control-flow graph.
 
     Args:
@@ -29,7 +29,7 @@ class Edge(Record):
     is_feasible: bool
 
 
-class Block(Record):
+class Block(JsonRecord):
     """A basic block: consecutive instructions that are entered at the first one only and left at the last one only.
 
     An execution may also end within a block: at a load outside the packet, or at a division by 0.

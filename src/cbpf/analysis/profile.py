@@ -1,6 +1,6 @@
 """Execution profiles: how often each instruction of a program is executed on given packets, and each branch taken."""
 
-from .._record import Record
+from .._record import JsonRecord
 from .._typing import Any
 from ..errors import FieldError
 from ..isa.opcodes import OPCODE_BY_CODE, Action
@@ -8,7 +8,7 @@ from .cfg import Edge
 from .flow import Flow
 
 
-class ExecutionCounts(Record):
+class ExecutionCounts(JsonRecord):
     """Exact counts of the executions of a program on a series of packets; `execution_counts` returns them.
 
     Args:
@@ -36,7 +36,7 @@ class ExecutionCounts(Record):
         Returns:
             Each field by its name, and "mean".
         """
-        return {name: getattr(self, name) for name in self.__match_args__} | {"mean": self.mean}
+        return super().as_dict() | {"mean": self.mean}
 
 
 def check_counts(counts: ExecutionCounts, flow: Flow) -> None:

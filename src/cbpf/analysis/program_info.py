@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from .._record import Record
+from .._record import JsonRecord
 from .._text import Readable, aligned, counted, number_range
 from .._typing import Any
 from ..isa.dialects import DIALECTS, PCAP, Dialect
@@ -16,7 +16,7 @@ from .flow import Flow
 from .index_ranges import format_ranges
 
 
-class ProgramInfo(Record, Readable):
+class ProgramInfo(JsonRecord, Readable):
     """The properties of a program, from its `Flow`; `program_info` returns them.
 
     `str` returns the lines that `cbpf stats` prints.
@@ -85,9 +85,7 @@ class ProgramInfo(Record, Readable):
         Returns:
             Each field by its name: loads and opcodes as dictionaries, extensions by their names in assembly text.
         """
-        fields: dict[str, Any] = {name: getattr(self, name) for name in self.__match_args__}
-        return fields | {
-            "loads": [dict(zip(load.__match_args__, load._fields(), strict=True)) for load in self.loads],
+        return super().as_dict() | {
             "extensions": [EXTENSION_WORDS[extension] for extension in self.extensions],
             "opcodes": dict(self.opcodes),
         }

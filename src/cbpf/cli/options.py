@@ -88,6 +88,15 @@ goal_option: Final = option(
     "shorter paths.",
 )
 
+
+def new_json_option(item: str = "") -> Decorator:
+    """Return the option --json of a command that prints a line of JSON, or one per *item*, for *as_json*."""
+    per_item = f" per {item}" if item else ""
+    return option("--json", "as_json", is_flag=True, help=f"Print one line of JSON{per_item}.")
+
+
+json_option: Final = new_json_option()
+
 target_option: Final = option("-w", "target", kind=FILE, help="Write to FILE instead of standard output.")
 
 sources_option: Final = option(
@@ -338,11 +347,6 @@ def read_expression(words: tuple[str, ...], expression_file: str | None) -> str:
     if words:
         raise UsageError("EXPRESSION and -F FILE are mutually exclusive")
     return cbpf.read_expression(read_bytes(expression_file), name=display_name(expression_file))
-
-
-def flow_of(program: cbpf.Program, dialect: cbpf.Dialect) -> cbpf.Flow:
-    """Return the flow of a program, which may be longer than the dialect accepts."""
-    return cbpf.Flow(program, dialect=dialect.replace(longest=None, longest_translated_jump=None))
 
 
 def read_route(text: str) -> tuple[str, str]:

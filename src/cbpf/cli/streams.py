@@ -2,6 +2,8 @@
 
 import sys
 
+from .._typing import Any
+
 
 def echo(text: object = "", *, err: bool = False, nl: bool = True) -> None:
     """Print a text at once, so that the order of both streams is preserved; `?` replaces unencodable characters."""
@@ -12,3 +14,15 @@ def echo(text: object = "", *, err: bool = False, nl: bool = True) -> None:
     except UnicodeEncodeError:
         stream.write(line.encode(stream.encoding, "replace").decode(stream.encoding))
     stream.flush()
+
+
+def echo_json(document: dict[str, Any]) -> None:
+    """Print a dictionary as one line of JSON."""
+    echo(json_line(document), nl=False)
+
+
+def json_line(document: dict[str, Any]) -> str:
+    """Return a dictionary as one line of JSON, which is ASCII, with its newline."""
+    import json
+
+    return f"{json.dumps(document)}\n"

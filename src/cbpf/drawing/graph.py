@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 
-from .._record import Record
+from .._record import JsonRecord, json_value
+from .._typing import Any
 from .._validators import flag
 from ..analysis.flow import Flow
-from ..analysis.profile import ExecutionCounts, check_counts
+from ..analysis.profile import ExecutionCounts, check_counts, edge_counts
 from ..errors import FieldError
 from .folding import MAX_BLOCKS
 from .labels import Labels
@@ -13,7 +14,7 @@ from .svg import draw
 from .text import dot_lines, mermaid_lines
 
 
-class Graph(Record):
+class Graph(JsonRecord):
     """A drawing of the control-flow graph of a program; `graph` returns it. Notebooks display it as SVG.
 
     Args:
@@ -62,6 +63,30 @@ class Graph(Record):
     @property
     def _labels(self) -> Labels:
         return Labels(self.flow, self.counts, self.notes, folds=self.folds)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the graph as a dictionary that can be converted to JSON.
+
+        Returns:
+            The program; the blocks with their edges, and how often each was executed and taken, which is None without
+            counts; the counts; and the notes. Chains of tests are not folded. docs/reference/json.md lists the keys.
+        """
+        executed = self.counts.executed if self.counts else None
+        taken = edge_counts(self.flow, self.counts) if self.counts else {}
+        blocks = [
+            block.as_dict()
+            | {
+                "edges": [edge.as_dict() | {"count": taken.get((edge.source, edge.target))} for edge in block.edges],
+                "executed": executed[block.start] if executed else None,
+            }
+            for block in self.flow.blocks
+        ]
+        return {
+            "program": json_value(self.flow.program),
+            "blocks": blocks,
+            "counts": json_value(self.counts),
+            "notes": list(self.notes),
+        }
 
     def _repr_svg_(self) -> str:
         """Return the SVG text that notebooks display."""

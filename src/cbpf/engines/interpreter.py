@@ -7,7 +7,7 @@ one instruction after the other; the tracer records the machine after each of th
 from collections.abc import Iterator
 from contextlib import suppress
 
-from .._record import Record
+from .._record import JsonRecord
 from .._text import Readable
 from .._typing import Any
 from ..isa.alu import ARITHMETIC, COMPARISONS
@@ -22,7 +22,7 @@ from ..packet.packet_bytes import as_packet
 from ..packet.skb import SocketBuffer
 
 
-class Fetched(Record):
+class Fetched(JsonRecord):
     """A load from the packet.
 
     Args:
@@ -41,7 +41,7 @@ class Fetched(Record):
         return f"{place}: {'past the end' if self.value is None else f'0x{self.value:0{2 * self.size}x}'}"
 
 
-class Step(Record, Readable):
+class Step(JsonRecord, Readable):
     """One executed instruction, and the state of the machine after it.
 
     `str` returns the line that `cbpf trace` prints.
@@ -82,6 +82,14 @@ class Step(Record, Readable):
 
         line = listing_line(self.instruction, self.index, dialect=dialect)
         return f"{line:46}  A={self.a:#010x} X={self.x:#010x}  {'; '.join(self._events())}".rstrip()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the step as a dictionary that can be converted to JSON.
+
+        Returns:
+            The fields by name, and "text": the instruction in Go's syntax.
+        """
+        return super().as_dict() | {"text": str(self.instruction)}
 
     def __str__(self) -> str:
         return self.describe()

@@ -85,6 +85,14 @@ class RawInstruction(_Fields):
             return following + self.jt, following + self.jf
         return (following + self.k,) if opcode.action is Action.JUMP else (following,)
 
+    def as_dict(self) -> dict[str, int]:
+        """Return the instruction as a dictionary that can be converted to JSON, as `cbpf convert --to json` writes it.
+
+        Returns:
+            The four fields by name: op, jt, jf and k.
+        """
+        return self._asdict()
+
     def assemble(self) -> "RawInstruction":
         """Return this instruction, which is already encoded.
 

@@ -11,7 +11,7 @@ No step is trusted: `proofs.equivalence.difference` can prove that a result is e
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from .._record import Record
+from .._record import JsonRecord
 from .._typing import TYPE_CHECKING, Final, TypeAlias
 from .._validators import flag, one_of, optional, seconds
 from ..errors import ProofFailed
@@ -54,7 +54,7 @@ _check_goal: Final = one_of("size", "speed")
 _check_timeout: Final = optional(seconds)
 
 
-class Stage(Record):
+class Stage(JsonRecord):
     """The program after a stage of the optimiser.
 
     Args:

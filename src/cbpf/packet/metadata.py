@@ -1,6 +1,6 @@
 """The metadata of a packet: the fields of the kernel's struct sk_buff that a program can load."""
 
-from .._record import Record
+from .._record import JsonRecord
 from .._typing import Annotated, TypeAlias
 from .._validators import HalfWord, Word, check_word, instance_of, optional, within
 from ..errors import FieldError
@@ -9,7 +9,7 @@ HeaderOffset: TypeAlias = Annotated[int, within(-0xFFFF, 0xFFFF, "a header offse
 OptionalHeaderOffset: TypeAlias = Annotated[int | None, optional(within(-0xFFFF, 0xFFFF, "a header offset"))]
 
 
-class Device(Record):
+class Device(JsonRecord):
     """The network device of a packet.
 
     Args:
@@ -22,7 +22,7 @@ class Device(Record):
     hardware_type: HalfWord = 1
 
 
-class VlanTag(Record):
+class VlanTag(JsonRecord):
     """A VLAN tag that the kernel has removed from the packet's bytes.
 
     Args:
@@ -46,7 +46,7 @@ def _bytes(path: str, value: object) -> bytes:
     raise FieldError(f"{path}: {value!r} is not bytes")
 
 
-class Metadata(Record):
+class Metadata(JsonRecord):
     """The inputs of a program apart from the packet's bytes: the results of extension loads, and the header offsets.
 
     All numbers are unsigned and in host order, unless noted. The defaults are the values that Linux gives for a packet

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from .._record import Record
+from .._record import JsonRecord
 from .._text import Readable
 from ..analysis.coverage import CoverageGoal, observe
 from ..analysis.index_ranges import format_ranges
@@ -18,7 +18,7 @@ from .symbolic_packet import Model
 from .terms import BoolTerm
 
 
-class Case(Record, Readable):
+class Case(JsonRecord, Readable):
     """A test packet, its verdict, and the coverage goals that it is the first to reach.
 
     `str` returns the lines that `cbpf cases` prints.

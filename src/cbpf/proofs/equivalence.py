@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from .._record import Record
+from .._record import JsonRecord
 from .._text import Readable
 from .._typing import Final
 from .._validators import one_of
@@ -21,7 +21,7 @@ _check_relation: Final = one_of("equal", "implies")
 _check_verdicts: Final = one_of("exact", "accept")
 
 
-class Difference(Record, Readable):
+class Difference(JsonRecord, Readable):
     """A counterexample: a packet for which the verdicts of two programs violate the relation.
 
     `VM.evaluate` reproduces the verdicts with the packet, its wire length and its metadata. `str` returns the

@@ -1,6 +1,6 @@
 """Reachability in one program: a packet that reaches an instruction or a verdict, and dead code (extra `smt`)."""
 
-from .._record import Record
+from .._record import JsonRecord
 from .._text import Readable
 from .._typing import Literal, TypeAlias
 from .._validators import check_word, within
@@ -22,7 +22,7 @@ WitnessVerdict: TypeAlias = Literal["accept", "reject"] | int
 """The verdict of a packet to find: one that accepts, one that rejects, or an exact number."""
 
 
-class Witness(Record, Readable):
+class Witness(JsonRecord, Readable):
     """A packet and its verdict; `VM.evaluate` reproduces the verdict with the packet, its wire length and its metadata.
 
     Args:
@@ -53,7 +53,7 @@ class Witness(Record, Readable):
         return self.describe()
 
 
-class DeadCode(Record):
+class DeadCode(JsonRecord):
     """The instructions and branches of a program that no packet reaches. It is false if there are none.
 
     Args:

@@ -7,12 +7,13 @@ import cbpf
 from ..._text import counted
 from ..._typing import Any, Final
 from ...packet.packet_text import changed_metadata
+from ...reporting.documents import ANSWERS, diff_document
 from ...reporting.trace_diff import COLUMN_WIDTH, side_by_side
 from ..declarations import argument, option, subcommand
 from ..failures import CommandError, UsageError, abridged
-from ..options import dialect_option, display_name, link_type_option, read_program
+from ..options import dialect_option, display_name, json_option, link_type_option, read_program
 from ..proof_options import proof_options
-from ..streams import echo
+from ..streams import echo, echo_json
 from ..values import EXPRESSION, FILE, Choice
 
 _DIFFERENT: Final = 1
@@ -25,7 +26,6 @@ _PROVED: Final = {
     ("implies", "accept"): "implied: right accepts every {packet} that left accepts",
 }
 """The answer if the proof succeeds, by the relation and the compared part of the verdict."""
-_REFUTED: Final = {"equal": "different", "implies": "not implied"}
 
 
 @subcommand("diff", "Prove two programs equal, or find a counterexample.")
@@ -54,6 +54,7 @@ _REFUTED: Final = {"equal": "different", "implies": "not implied"}
 )
 @proof_options
 @option("-w", "target", kind=FILE, help="Write the counterexample as a capture.")
+@json_option
 def command(
     paths: tuple[str, ...],
     expressions: tuple[str, ...],
@@ -62,6 +63,7 @@ def command(
     relation: Any,
     verdicts: Any,
     target: str | None,
+    as_json: bool,
     **limits: Any,
 ) -> int:
     """Prove that two programs agree on every packet, or show a packet on which they differ, with both traces.
@@ -85,13 +87,16 @@ def command(
     difference = cbpf.difference(
         left.program, right.program, dialect=dialect, relation=relation, verdicts=verdicts, **limits
     )
-    if difference is None:
-        echo(_PROVED[relation, verdicts].format(packet=_scope(dialect, **limits)))
-        return 0
-    if target is not None:
+    if difference is not None and target is not None:
         _write_packet(target, difference, link_type)
-    _print_difference(_REFUTED[relation], names, left, right, difference)
-    return _DIFFERENT
+    if as_json:
+        vms = (left, right)
+        echo_json(_document(names, vms, difference, relation=relation, verdicts=verdicts, **limits))
+    elif difference is None:
+        echo(_PROVED[relation, verdicts].format(packet=_scope(dialect, **limits)))
+    else:
+        _print_difference(ANSWERS[relation, False], names, left, right, difference)
+    return 0 if difference is None else _DIFFERENT
 
 
 def _vm(name: str, program: cbpf.Program, dialect: cbpf.Dialect) -> cbpf.VM:
@@ -99,6 +104,18 @@ def _vm(name: str, program: cbpf.Program, dialect: cbpf.Dialect) -> cbpf.VM:
     if findings:
         raise CommandError("\n".join(abridged(findings, _shortened(name))))
     return cbpf.VM(program, dialect=dialect, engine="interpreter")
+
+
+def _document(
+    names: list[str],
+    vms: tuple[cbpf.VM, cbpf.VM],
+    difference: cbpf.Difference | None,
+    *,
+    timeout: float,  # which is not part of the answer
+    **question: Any,
+) -> dict[str, Any]:
+    programs = [vm.program for vm in vms]
+    return diff_document(names, programs, difference, dialect=vms[0].dialect, **question)
 
 
 def _scope(dialect: cbpf.Dialect, shortest: int, longest: int, timeout: float) -> str:

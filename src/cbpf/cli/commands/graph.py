@@ -7,6 +7,7 @@ import os
 import cbpf
 
 from ..._typing import Final, Literal
+from ...reporting.documents import graph_document
 from ..declarations import argument, option, subcommand
 from ..failures import UsageError
 from ..options import (
@@ -14,12 +15,13 @@ from ..options import (
     dialect_option,
     display_name,
     expression_option,
+    json_option,
     link_type_option,
     target_option,
     write_bytes,
 )
 from ..profiling import ProfiledProgram, capture_option, profiled_program
-from ..streams import echo
+from ..streams import echo, json_line
 from ..values import FILE, Choice
 
 _PictureFormat = Literal["dot", "mermaid", "svg"]
@@ -60,6 +62,7 @@ _SUFFIXES: Final[dict[str, _PictureFormat]] = {
     help="Draw every block. By default, a chain of tests with a common target is one box in a graph of more than 60 "
     "blocks.",
 )
+@json_option
 @as_socket_option
 @dialect_option
 def command(
@@ -71,6 +74,7 @@ def command(
     capture: str | None,
     shows_clauses: bool,
     draws_all: bool,
+    as_json: bool,
     as_socket: bool,
     dialect: cbpf.Dialect,
 ) -> None:
@@ -79,35 +83,49 @@ def command(
     It shows the basic blocks, and the edges between them with their conditions: [12:2] is the 2 bytes at offset 12.
     Blocks that no packet can reach are dashed. With -r it also shows how often each block ran on the packets of a
     capture, and how often each edge was taken. SVG needs no other program; DOT is for graphviz, Mermaid for
-    Markdown.
+    Markdown. --json writes the same graph as data, with every block.
 
     \b
       cbpf graph -e 'tcp port 443' -r in.pcap -w https.svg
       cbpf graph -e 'tcp port 443 or arp' --clauses --to mermaid
     """
-    picture_format = target_format or _format_of_name(target)
+    if as_json and target_format is not None:
+        raise UsageError("--json and --to are mutually exclusive")
+    picture_format = None if as_json else target_format or _format_of_name(target)
     optimizer: cbpf.Optimizer = None if shows_clauses else "cbpf"
     profile = profiled_program(program, expression, link_type, capture, dialect, as_socket, optimizer)
-    notes = _clauses(expression, profile) if shows_clauses else ()
+    mapped = _source_map(expression, profile) if shows_clauses else None
     picture = cbpf.graph(
-        profile.program, counts=profile.counts, notes=notes, folds=False if draws_all else None, dialect=dialect
+        profile.program,
+        counts=profile.counts,
+        notes=() if mapped is None else mapped.texts(),
+        folds=False if draws_all else None,
+        dialect=dialect,
     )
-    texts = {"dot": picture.dot, "mermaid": picture.mermaid, "svg": picture.svg}
-    text = texts[picture_format]()
-    if picture_format == "mermaid" and target is not None and target.lower().endswith(".md"):
-        text = f"```mermaid\n{text}```\n"
+    if picture_format is None:
+        text = json_line(graph_document(picture, dialect=dialect, mapped=mapped))
+    else:
+        text = _picture_text(picture, picture_format, target)
     write_bytes(target, text.encode())
-    if picture.is_folded:
+    if picture.is_folded and not as_json:
         echo("cbpf: note: chains of tests are drawn as one box each; --no-fold draws every block", err=True)
     if profile.damage is not None:
         raise profile.damage
 
 
-def _clauses(expression: str | None, profile: ProfiledProgram) -> tuple[str, ...]:
-    """Return the clause of each instruction of a plain program."""
+def _picture_text(picture: cbpf.Graph, picture_format: _PictureFormat, target: str | None) -> str:
+    """Return a picture in a format, for the file *target*."""
+    text = {"dot": picture.dot, "mermaid": picture.mermaid, "svg": picture.svg}[picture_format]()
+    if picture_format == "mermaid" and target is not None and target.lower().endswith(".md"):
+        return f"```mermaid\n{text}```\n"
+    return text
+
+
+def _source_map(expression: str | None, profile: ProfiledProgram) -> cbpf.SourceMap:
+    """Return the clauses of a plain program."""
     if expression is None:
         raise UsageError("--clauses requires -e EXPRESSION")
-    return cbpf.source_map(expression, link_type=profile.link_type).texts()
+    return cbpf.source_map(expression, link_type=profile.link_type)
 
 
 def _format_of_name(target: str | None) -> _PictureFormat:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 import cbpf
@@ -17,10 +16,11 @@ from ..options import (
     expression_file_option,
     link_type_option,
     netmask_option,
+    new_json_option,
     read_expression,
 )
 from ..proof_options import new_timeout_option
-from ..streams import echo
+from ..streams import echo, echo_json
 from ..values import EXPRESSION
 
 _FINDINGS: Final = 1
@@ -35,7 +35,7 @@ _OUTCOMES: Final = {True: "accepted", False: "rejected"}
 @option("--all", "show_notes", is_flag=True, help="Show notes as well: properties that nearly all filters have.")
 @option("--live", is_flag=True, help="Judge the expression for a live Linux packet socket, as cbpf compile --live.")
 @new_timeout_option(10, "Time limit of all comparisons of programs, in seconds.")
-@option("--json", "as_json", is_flag=True, help="Print one line of JSON per finding.")
+@new_json_option("finding")
 def command(
     expression: tuple[str, ...],
     link_type: str,
@@ -66,8 +66,10 @@ def command(
     for finding in shown:
         if finding.severity == "undecided":
             echo(f"cbpf: {finding.fact}; {finding.rule} [{finding.identifier}]", err=True)
+        elif as_json:
+            echo_json(finding.as_dict())
         else:
-            echo(json.dumps(finding.as_dict()) if as_json else "\n".join(_lines(finding, expression_file, dialect)))
+            echo("\n".join(_lines(finding, expression_file, dialect)))
     severities = [finding.severity for finding in findings]
     mistakes = severities.count("error") + severities.count("warning")
     if not as_json:

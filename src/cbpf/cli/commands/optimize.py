@@ -8,11 +8,11 @@ import cbpf
 
 from ..._text import counted
 from ..._typing import Any
+from ...reporting.optimization_report import flow_of
 from ..declarations import argument, option, subcommand
 from ..options import (
     dialect_option,
     expression_option,
-    flow_of,
     goal_option,
     link_type_option,
     program_or_expression,

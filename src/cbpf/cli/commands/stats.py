@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 import cbpf
 
 from ..._text import aligned
 from ..._typing import Any, Final
-from ..declarations import argument, option, subcommand
-from ..options import as_socket_option, dialect_option, expression_option, link_type_option
+from ..declarations import argument, subcommand
+from ..options import as_socket_option, dialect_option, expression_option, json_option, link_type_option
 from ..profiling import ProfiledProgram, capture_option, profiled_program
-from ..streams import echo
+from ..streams import echo, echo_json
 from ..values import FILE
 
 _HOT_BLOCKS: Final = 5  # the number of blocks listed
@@ -25,7 +24,7 @@ _HOT_BLOCKS: Final = 5  # the number of blocks listed
 @capture_option
 @as_socket_option
 @dialect_option
-@option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
+@json_option
 def command(
     program: str | None,
     expression: str | None,
@@ -46,7 +45,7 @@ def command(
     profile = profiled_program(program, expression, link_type, capture, dialect, as_socket)
     info = cbpf.program_info(profile.program, dialect=dialect)
     if as_json:
-        echo(json.dumps(info.as_dict() | _counts_as_dict(profile.counts)))
+        echo_json(info.as_dict() | _counts_as_dict(profile.counts))
     else:
         echo("\n".join(aligned([*info.rows(dialect=dialect), *_profile_rows(profile, dialect)])))
     if profile.damage is not None:

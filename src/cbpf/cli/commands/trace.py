@@ -5,14 +5,16 @@ from __future__ import annotations
 import cbpf
 
 from ..._text import counted
+from ...reporting.documents import trace_document
 from ..declarations import argument, subcommand
 from ..options import (
     as_socket_option,
     dialect_option,
     expression_option,
+    json_option,
 )
 from ..packets import PacketView, packet_number_option, program_view, programs_for_capture, read_packet
-from ..streams import echo
+from ..streams import echo, echo_json
 from ..tcpdump_options import TCPDUMP_OPTIONS
 from ..values import FILE
 
@@ -23,8 +25,14 @@ from ..values import FILE
 @packet_number_option
 @dialect_option
 @as_socket_option
+@json_option
 def command(
-    arguments: tuple[str, ...], expression: str | None, number: int, dialect: cbpf.Dialect, as_socket: bool
+    arguments: tuple[str, ...],
+    expression: str | None,
+    number: int,
+    dialect: cbpf.Dialect,
+    as_socket: bool,
+    as_json: bool,
 ) -> None:
     """Print each step of PROGRAM on packet K of CAPTURE: instruction, registers, loaded bytes, jump target.
 
@@ -37,6 +45,19 @@ def command(
     programs, capture = programs_for_capture(arguments, expression, dialect, as_socket=as_socket)
     packet = read_packet(capture, number)
     program = programs.program(capture, packet.interface)
+    if as_json:
+        data, wire_length, metadata = program_view(packet, capture, as_socket)
+        document = trace_document(
+            program,
+            data,
+            number=number,
+            link_type=capture.interfaces[packet.interface].link_type.name,
+            wire_length=wire_length,
+            metadata=metadata,
+            dialect=dialect,
+        )
+        echo_json(document)
+        return
     echo(f"packet {number}: {packet.captured_length:,} of {counted(packet.wire_length, 'byte')} captured")
     verdict = 0 if program is None else _trace(program, dialect, program_view(packet, capture, as_socket))
     echo(cbpf.describe_verdict(verdict, dialect=dialect))

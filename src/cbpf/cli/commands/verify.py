@@ -5,10 +5,11 @@ from __future__ import annotations
 import cbpf
 
 from ..._text import counted
+from ...reporting.documents import verify_document
 from ..declarations import argument, subcommand
 from ..failures import abridged
-from ..options import dialect_option, expression_option, link_type_option, program_or_expression
-from ..streams import echo
+from ..options import dialect_option, expression_option, json_option, link_type_option, program_or_expression
+from ..streams import echo, echo_json
 from ..values import FILE
 
 
@@ -17,10 +18,13 @@ from ..values import FILE
 @expression_option
 @link_type_option
 @dialect_option
-def command(program: str | None, expression: str | None, link_type: str, dialect: cbpf.Dialect) -> int:
+@json_option
+def command(program: str | None, expression: str | None, link_type: str, dialect: cbpf.Dialect, as_json: bool) -> int:
     """Check PROGRAM, by default read from standard input, against the rules of a dialect.
 
-    Exit code: 0 the dialect accepts the program, 1 it does not, with one line per finding on stderr, 2 error.
+    Findings are lines on stderr; with --json, they are printed on standard output only.
+
+    Exit code: 0 the dialect accepts the program, 1 it does not, 2 error.
 
     \b
       cbpf verify --dialect linux filter.c
@@ -31,6 +35,9 @@ def command(program: str | None, expression: str | None, link_type: str, dialect
     if name is None or name == "-":
         name = "standard input"
     findings = cbpf.findings(loaded, dialect=dialect)
+    if as_json:
+        echo_json(verify_document(loaded, findings, name=name, dialect=dialect))
+        return 1 if findings else 0
     for line in abridged(findings, name):
         echo(line, err=True)
     if not findings:

@@ -10,16 +10,18 @@ import cbpf
 
 from ..._text import counted
 from ..._typing import Final
+from ...reporting.documents import why_document
 from ..declarations import argument, option, subcommand
 from ..options import (
     as_socket_option,
     expression_file_option,
+    json_option,
     list_options,
     read_expression,
 )
 from ..packets import packet_number_option, program_view, read_packet
 from ..proof_options import new_timeout_option
-from ..streams import echo
+from ..streams import echo, echo_json
 from ..tcpdump_options import TCPDUMP_OPTIONS
 from ..values import EXPRESSION, FILE
 
@@ -45,6 +47,7 @@ _PREDICATES: Final[dict[str, str]] = {
 @list_options
 @as_socket_option
 @new_timeout_option(10, "Time limit of the search for the smallest change, in seconds.")
+@json_option
 def command(
     expression: tuple[str, ...],
     capture: str,
@@ -53,6 +56,7 @@ def command(
     lists: cbpf.Expression | None,
     as_socket: bool,
     timeout: float,
+    as_json: bool,
 ) -> None:
     """Explain why a filter expression (pcap-filter(7)) accepts or rejects packet K of CAPTURE.
 
@@ -78,6 +82,9 @@ def command(
         netmask=0,
         timeout=timeout,
     )
+    if as_json:
+        echo_json(why_document(why, number=number, link_type=interface.link_type.name))
+        return
     lengths = f"{len(data):,} of {counted(wire_length, 'byte')} captured"
     echo(f"packet {number}: {lengths}, link type {interface.link_type.name}")
     for lines in (list(_part_lines(why)), [_verdict(why)], list(_change_lines(why))):

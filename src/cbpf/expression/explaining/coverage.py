@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from ..._record import Record
+from ..._record import JsonRecord
 from ..._typing import Any
 from ...capture.base import Interface
 from ...packet.link_types import LinkType
@@ -12,7 +12,7 @@ from ..syntax_tree import Span
 from .clause_program import ClauseProgram, Outcome, as_expression, checked_target
 
 
-class ClauseCoverage(Record):
+class ClauseCoverage(JsonRecord):
     """The outcomes of a clause of an expression on packets.
 
     Args:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ..._record import Record
+from ..._record import JsonRecord
 from ..._validators import flag
 from ...capture.base import Interface
 from ...isa.dialects import LINUX, PCAP
@@ -14,7 +14,7 @@ from ..syntax_tree import Span
 from .clause_program import ClauseProgram, as_expression, checked_target
 
 
-class MappedClause(Record):
+class MappedClause(JsonRecord):
     """A clause of an expression, with its instructions.
 
     Args:
@@ -29,7 +29,7 @@ class MappedClause(Record):
     instructions: tuple[int, ...]
 
 
-class SourceMap(Record):
+class SourceMap(JsonRecord):
     """The plain code of an expression, and its clauses; `source_map` returns it.
 
     Args:

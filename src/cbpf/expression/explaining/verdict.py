@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ..._record import Record
+from ..._record import JsonRecord
 from ..._typing import Any, Final
 from ..._validators import check_word, flag, optional, seconds
 from ...capture.base import Interface
@@ -25,7 +25,7 @@ _LIVE: Final = LINUX.replace(longest=None, longest_translated_jump=None)
 """The dialect of packets with metadata: as a socket runs programs, but of any length."""
 
 
-class ExplainedPart(Record):
+class ExplainedPart(JsonRecord):
     """A part of an expression, with its outcome on a packet.
 
     Args:
@@ -47,7 +47,7 @@ class ExplainedPart(Record):
     loads: tuple[Fetched, ...]
 
 
-class ByteChange(Record):
+class ByteChange(JsonRecord):
     """The change of one byte of a packet.
 
     Args:
@@ -64,7 +64,7 @@ class ByteChange(Record):
     parts: tuple[ExplainedPart, ...]
 
 
-class PacketChange(Record):
+class PacketChange(JsonRecord):
     """A change of a packet that inverts the verdict of an expression; the length does not change.
 
     Args:
@@ -78,7 +78,7 @@ class PacketChange(Record):
     is_smallest: bool
 
 
-class VerdictExplanation(Record):
+class VerdictExplanation(JsonRecord):
     """The reasons for the verdict of an expression on one packet; `explain_verdict` returns it.
 
     Args:
@@ -110,6 +110,16 @@ class VerdictExplanation(Record):
     def clauses(self) -> tuple[ExplainedPart, ...]:
         """The parts that are clauses."""
         return tuple(part for part in self.parts if part.kind == "clause")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the explanation as a dictionary that can be converted to JSON.
+
+        Returns:
+            The fields by name, as docs/reference/json.md describes them. "deciding" is the index of the clause in
+            "parts", or None.
+        """
+        deciding = None if self.deciding is None else self.parts.index(self.deciding)
+        return super().as_dict() | {"deciding": deciding}
 
 
 def explain_verdict(

@@ -55,7 +55,8 @@ class LintFinding(Record):
         """Return the finding as a dictionary that can be converted to JSON.
 
         Returns:
-            The identifier, the severity, the place, the texts, and the packet in hexadecimal with both verdicts.
+            The identifier, the severity, the place, the texts, and the packet in hexadecimal with its metadata and both
+            verdicts.
         """
         packet = self.difference
         return {
@@ -71,6 +72,7 @@ class LintFinding(Record):
             "is_equivalent": self.is_equivalent,
             "packet": packet.packet.hex() if packet else None,
             "wire_length": packet.wire_length if packet else None,
+            "metadata": packet.metadata.as_dict() if packet else None,
             "verdict": packet.left_verdict if packet else None,
             "suggestion_verdict": packet.right_verdict if packet else None,
         }
