@@ -85,7 +85,7 @@ def _option(option: OptionText) -> str:
         f"A number: {option.limits}." if option.limits else "",
         f"Default: `{option.default}`." if option.default else "",
     ]
-    keys = "[Its keys](../json.md)." if "--json" in option.names else ""
+    keys = "See [JSON output](../json.md)." if "--json" in option.names else ""
     return f"| {names} | {' '.join(part for part in (option.help, *details, keys) if part)} |"
 
 
