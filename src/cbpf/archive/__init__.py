@@ -1,7 +1,8 @@
 """Archives: captures as objects in a store, indexed, counted and filtered by many processes.
 
 A source is a path or URL of any protocol of fsspec: of an object, of a folder, with a pattern, the beginning of names,
-"@" with the path of a list, or a manifest. The libraries are those of the extra `archive`: pip install 'cbpf[archive]'.
+"@" with the path of a list, or a manifest. Files of this machine need no library; stores and manifests need those of
+the extra `archive`: pip install 'cbpf[archive]'.
 """
 
 from .._typing import TYPE_CHECKING
