@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from hashlib import sha256
 
 from .._typing import Any, Final
 from ..errors import ArchiveError
+from .digests import digest
 from .known_objects import digest_of
 from .libraries import load_pyarrow
 from .manifest import Manifest, in_order
@@ -37,8 +37,8 @@ def compact(manifest: Manifest, run: int, is_current: Callable[[str], bool] | No
     latest = _latest(parts)
     retained = latest if is_current is None else _current(parts, latest, is_current)
     names = [path.rpartition("/")[2] for path in manifest.part_paths()]  # also those that a part replaces
-    digest = sha256("\n".join(names).encode()).hexdigest()[:16]
-    write_part(manifest.store, manifest.part_path(run, f"compact-{digest}"), _merged(parts, retained), names)
+    name = digest("\n".join(names), 8).hex()
+    write_part(manifest.store, manifest.part_path(run, f"compact-{name}"), _merged(parts, retained), names)
     remove_replaced(manifest)
     return sum(latest) - sum(retained)
 

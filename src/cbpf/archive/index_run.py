@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 
@@ -16,6 +15,7 @@ from ..errors import ArchiveError
 from .attempts import ObjectReplaced
 from .batches import DEFAULT_SIZE, batches
 from .compaction import compact
+from .digests import digest
 from .execution import Execution, ExecutorChoice, run
 from .indexing import index_object
 from .known_objects import KnownObjects
@@ -212,7 +212,7 @@ def index_batch(manifest: Manifest, run: int, batch: tuple[Object, ...]) -> Inde
     problems += [ObjectProblem(row.path, row.status, row.message) for row in rows if row.status != "ok"]
     if rows:
         text = "\n".join(f"{listed.path} {listed.etag}" for listed in batch)
-        manifest.write(run, hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16], rows)
+        manifest.write(run, digest(text, 8).hex(), rows)
     return IndexResult(sum(listed.size for listed in batch), sum(row.packets for row in rows), problems)
 
 

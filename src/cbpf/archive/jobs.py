@@ -7,13 +7,13 @@ they were replaced since, and a receipt that is incomplete counts as none.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator
 
 from .._named_tuple import NamedTuple
 from .._stdlib import suppress
 from .._typing import TYPE_CHECKING, Any, Final
+from .digests import digest
 from .listing import Object
 from .locations import join
 from .stores import Store
@@ -50,7 +50,7 @@ class Outcome(NamedTuple):
 def job_digest(parts: Any) -> str:
     """Return the name of a job, given everything that its outputs depend on as values of JSON."""
     text = json.dumps([_VERSION, parts], sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return digest(text).hex()
 
 
 class Receipts:
@@ -68,8 +68,7 @@ class Receipts:
         rows = [[*outcome.object, *outcome[1:]] for outcome in outcomes if outcome.status not in _NOT_DONE]
         if rows:
             text = json.dumps({"version": _VERSION, "objects": rows})
-            name = hashlib.sha256(text.encode()).hexdigest()[:32]
-            self._store.write(f"{self._folder}/{name}.json", text.encode())
+            self._store.write(f"{self._folder}/{digest(text).hex()}.json", text.encode())
 
     def read(self) -> Iterator[Outcome]:
         """Yield the outcomes of all receipts."""
@@ -111,4 +110,4 @@ class DoneObjects:
 
 
 def _key(item: Object) -> bytes:
-    return hashlib.sha256(f"{item.path}\n{item.etag}".encode("utf-8", "surrogateescape")).digest()[:16]
+    return digest(f"{item.path}\n{item.etag}")

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from hashlib import blake2b
 
 from .._typing import Any
+from .digests import digest
 from .libraries import load_pyarrow
 from .manifest import Manifest
 
 
 def digest_of(text: str) -> int:
     """Return 64 bits of a hash of a text."""
-    return int.from_bytes(blake2b(text.encode("utf-8", "surrogateescape"), digest_size=8).digest(), "little")
+    return int.from_bytes(digest(text, 8), "little")
 
 
 class KnownObjects:
@@ -62,9 +62,9 @@ class KnownObjects:
 
     def _index(self, path: str) -> int | None:
         """Return the index of the latest row of a path, or None."""
-        digest = digest_of(path)
-        index = bisect_right(self._paths, digest) - 1
-        return index if index >= 0 and self._paths[index] == digest else None
+        number = digest_of(path)
+        index = bisect_right(self._paths, number) - 1
+        return index if index >= 0 and self._paths[index] == number else None
 
 
 def _digests(manifest: Manifest) -> tuple[Any, Any]:

@@ -16,6 +16,7 @@ from .._record import Record
 from .._typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeVar
 from ..errors import ArchiveError, FieldError
 from .attempts import ObjectReplaced, attempt
+from .digests import digest
 from .listing import Object, Scope, entry_of, folder_entries, has_pattern, object_of, scope_of
 from .locations import Location, locate
 from .pending import PendingObject, pending_file, write_whole
@@ -64,15 +65,16 @@ class Store(Record):
         Raises:
             ArchiveError: A source names no object, or the store does not permit to list it.
         """
-        seen: set[int] | None = set() if source.startswith("@") else None  # sources of a list may overlap
+        seen: set[bytes] | None = set() if source.startswith("@") else None  # sources of a list may overlap
         for scope in self.scopes(source):
             is_empty = True
             for listed in scope.objects():
                 is_empty = False
                 if seen is not None:
-                    if hash(listed.path) in seen:
+                    key = digest(listed.path)
+                    if key in seen:
                         continue
-                    seen.add(hash(listed.path))
+                    seen.add(key)
                 yield listed
             if is_empty:
                 raise ArchiveError(f"{scope.location.path}: {_absence(scope)}")

@@ -371,7 +371,7 @@ def capture_info(
         bounds = None if times is None else times.bounds(reader.name, reader.first_time_ns)
         builder, damage = CaptureInfoBuilder(reader.container), None
         try:
-            with closing(reader.columns_of_all_records(bounds, chosen)) as results:
+            with closing(reader.selected("records", bounds, chosen)) as results:
                 for columns in results:
                     builder.add(columns)
                     if progress is not None:

@@ -275,25 +275,7 @@ class CaptureReader(Iterator["Packet"]):
         Raises:
             DamagedCapture: After the last complete packet, if the capture is truncated or corrupt.
         """
-        return self._columns("packets", is_native=is_native)
-
-    def columns_within(
-        self, bounds: "TimeBounds | None", sample: "Sample | None", *, is_native: bool | None = None
-    ) -> "Generator[PacketColumns, None, None]":
-        """Yield those of the remaining packets that are selected as columns, each valid until the next is requested.
-
-        Args:
-            bounds: Only packets with times in these bounds; None: no bounds.
-            sample: Only packets in this sample; None: all packets.
-            is_native: Whether machine code reads the capture; by default if it is worth its start.
-
-        Yields:
-            The selected ones of some consecutive packets.
-
-        Raises:
-            DamagedCapture: After the last complete packet, if the capture is truncated or corrupt.
-        """
-        return self._columns("packets", bounds, sample, is_native=is_native)
+        return self.selected("packets", is_native=is_native)
 
     def inputs(self, *, is_native: bool | None = None) -> "Generator[PacketColumns, None, None]":
         """Yield the remaining packets as columns for filters, each valid until the next is requested.
@@ -309,28 +291,9 @@ class CaptureReader(Iterator["Packet"]):
         Raises:
             DamagedCapture: After the last complete packet, if the capture is truncated or corrupt.
         """
-        return self._columns("inputs", is_native=is_native)
+        return self.selected("inputs", is_native=is_native)
 
-    def columns_of_all_records(
-        self, bounds: "TimeBounds | None" = None, sample: "Sample | None" = None
-    ) -> "Generator[PacketColumns, None, None]":
-        """Yield the remaining records as columns, each valid until the next is requested.
-
-        A record without a packet that machine code reads is a row with the interface `NO_INTERFACE`.
-
-        Args:
-            bounds: Only packets with times in these bounds, and all records without a packet; None: no bounds.
-            sample: Only packets in this sample, and all records without a packet; None: all packets.
-
-        Yields:
-            Some consecutive records.
-
-        Raises:
-            DamagedCapture: After the last complete packet, if the capture is truncated or corrupt.
-        """
-        return self._columns("records", bounds, sample)
-
-    def _columns(
+    def selected(
         self,
         kind: Literal["packets", "inputs", "records"],
         bounds: "TimeBounds | None" = None,
@@ -338,6 +301,21 @@ class CaptureReader(Iterator["Packet"]):
         *,
         is_native: bool | None = None,
     ) -> "Generator[PacketColumns, None, None]":
+        """Yield the selected ones of the remaining packets as columns, each valid until the next is requested.
+
+        Args:
+            kind: "packets"; "inputs", as for `inputs`; or "records", which include those without a packet: machine code
+                returns them as rows with the interface `NO_INTERFACE`.
+            bounds: Only packets with times in these bounds; None: no bounds.
+            sample: Only packets in this sample; None: all packets.
+            is_native: Whether machine code reads the capture; by default if it is worth its start.
+
+        Yields:
+            The selected ones of some consecutive packets.
+
+        Raises:
+            DamagedCapture: After the last complete packet, if the capture is truncated or corrupt.
+        """
         if is_worthwhile(size_of(self._source)) if is_native is None else is_native:
             from .native.run import all_columns
 

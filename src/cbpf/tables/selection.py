@@ -34,7 +34,7 @@ class Selection(NamedTuple):
         """Yield the selected packets of a capture as columns, each valid until the next is requested."""
         bounds = None if self.times is None else self.times.bounds(reader.name, reader.first_time_ns)
         if self.filter is None:
-            yield from reader.columns_within(bounds, self.sample, is_native=self.is_native)
+            yield from reader.selected("packets", bounds, self.sample, is_native=self.is_native)
             return
         results = selected_columns(
             reader, [self.filter], bounds, self.sample, is_native=self.is_native, stops_early=True
