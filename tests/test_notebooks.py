@@ -1,4 +1,4 @@
-"""The example notebook runs, with the outputs that it contains.
+"""The example notebooks run, with the outputs that they contain.
 
 CBPF_UPDATE=1 ./dev test -k notebook writes them again.
 """
@@ -12,20 +12,28 @@ from support import notebooks
 from support.generated import check_file
 from support.project import ROOT
 
-NOTEBOOK: Final = ROOT / "examples" / "everyday.ipynb"
+NOTEBOOKS: Final = {"everyday": ("bitwuzla",), "tables": ("polars", "pyarrow")}
+"""The libraries that each notebook needs."""
 
 
-def test_the_outputs_of_the_notebook(tmp_path: Path, traffic: Path) -> None:
-    pytest.importorskip("bitwuzla")
+def _path(name: str) -> Path:
+    return ROOT / "examples" / f"{name}.ipynb"
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_the_outputs_of_a_notebook(name: str, tmp_path: Path, traffic: Path) -> None:
+    for library in NOTEBOOKS[name]:
+        pytest.importorskip(library, reason=f"needs {library}; ./dev test --all installs the libraries of tables")
     (tmp_path / "traffic.pcap").symlink_to(traffic)
-    check_file(NOTEBOOK, notebooks.text_of(notebooks.run(notebooks.read(NOTEBOOK), tmp_path)))
+    check_file(_path(name), notebooks.text_of(notebooks.run(notebooks.read(_path(name)), tmp_path)))
     assert [path.name for path in tmp_path.iterdir()] == ["traffic.pcap"], (
         "the notebook removes the files that it writes"
     )
 
 
-def test_the_outputs_of_the_notebook_show_text_tables_and_pictures() -> None:
-    outputs = [output for cell in notebooks.read(NOTEBOOK)["cells"] for output in cell.get("outputs", ())]
+def test_the_outputs_of_notebooks_show_text_tables_and_pictures() -> None:
+    cells = [cell for name in NOTEBOOKS for cell in notebooks.read(_path(name))["cells"]]
+    outputs = [output for cell in cells for output in cell.get("outputs", ())]
     forms = {form for output in outputs for form in output.get("data", ())}
     assert forms == set(notebooks.FORMS)
     assert {output["output_type"] for output in outputs} == {"stream", "execute_result"}
