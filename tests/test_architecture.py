@@ -45,7 +45,7 @@ MODULES: Final = {_dotted_name(path): path for path in sorted(SOURCE.rglob("*.py
 PACKAGES: Final = {".".join(path.parent.relative_to(SOURCE).parts) for path in SOURCE.rglob("__init__.py")}
 
 
-USERS_OF_PUBLIC_NAMES: Final = ("cli", "reporting", "pytest_plugin", "__main__")
+USERS_OF_PUBLIC_NAMES: Final = ("cli", "explorer", "reporting", "pytest_plugin", "__main__")
 """The parts of cbpf that use its public names, above all modules that define them."""
 
 

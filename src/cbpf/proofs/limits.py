@@ -1,6 +1,5 @@
 """The limits of a query: its deadline, and the size of its formula and of the solver's memory."""
 
-import resource
 import sys
 import time
 
@@ -66,5 +65,9 @@ class Limits:
 
 
 def _peak_memory() -> int:
-    """Return the largest memory that the process has used, in bytes."""
+    """Return the largest memory that the process has used, in bytes; 0 where the system does not report it."""
+    try:
+        import resource
+    except ImportError:  # in a browser
+        return 0
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import struct
-from socket import AF_INET6, inet_ntoa, inet_ntop
+from socket import inet_ntoa
 from struct import unpack_from
 
+from .._ip6 import ip6_text
 from .._typing import Any, Final
 
 _IP: Final = 0  # in place of an EtherType: IP, whose first byte has the version
@@ -124,7 +125,7 @@ class Dissection:
     def _read_ipv6(self) -> tuple[int, int]:
         """Return the protocol of the payload, past extension headers, and the offset of a fragment."""
         size, number, hops, source, target = unpack_from("!4xHBB16s16s", self.payload)
-        source, target = inet_ntop(AF_INET6, source), inet_ntop(AF_INET6, target)
+        source, target = ip6_text(source), ip6_text(target)
         self.fields |= {"source": source, "destination": target, "ttl": hops}
         if size:  # 0: segmentation offload, or a jumbogram
             self.payload, self.length = self.payload[: size + 40], size + 40
@@ -164,5 +165,5 @@ class Dissection:
         if "echo" in text:
             text += f", id {identifier}, seq {sequence}"
         elif text.startswith(" neighbor"):
-            text += f", target {inet_ntop(AF_INET6, self.payload[8:24])}" if len(self.payload) >= 24 else ""
+            text += f", target {ip6_text(self.payload[8:24])}" if len(self.payload) >= 24 else ""
         return text if not code else f"{text}, code {code}"

@@ -42,6 +42,8 @@ def directory() -> str | None:
 
 def _location() -> tuple[str, int] | None:
     """Return the path of the cache, and the number of its last components that may be created."""
+    if not hasattr(os, "geteuid"):  # in a browser, whose files do not outlive the page
+        return None
     if (os.getuid(), os.getgid()) != (os.geteuid(), os.getegid()):
         return None
     home = os.path.expanduser("~") if os.environ.get("HOME") != "" else ""  # expanduser would return "/"

@@ -1,0 +1,52 @@
+// The state of the page in the fragment of its URL. The form is described in src/cbpf/explorer/links.py.
+
+export const MAX_FRAGMENT = 8_000; // characters
+const MAX_STATE = 1_000_000; // bytes
+const VERSION = "1";
+
+async function through(stream, bytes, limit) {
+  const parts = [];
+  let size = 0;
+  const writer = stream.writable.getWriter();
+  const written = writer.write(bytes).then(() => writer.close());
+  written.catch(() => {}); // the reader reports the error
+  const reader = stream.readable.getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    size += value.length;
+    if (size > limit) {
+      await reader.cancel();
+      throw new Error("too large");
+    }
+    parts.push(value);
+  }
+  return new Uint8Array(await new Blob(parts).arrayBuffer());
+}
+
+/** Return the fragment of a state, without "#"; null if it would be too long. */
+export async function toFragment(state) {
+  const text = new TextEncoder().encode(JSON.stringify(state));
+  const packed = await through(new CompressionStream("deflate-raw"), text, Infinity);
+  if (packed.length > MAX_FRAGMENT) return null;
+  const base64 = btoa(String.fromCharCode(...packed));
+  const fragment = `${VERSION}.${base64.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "")}`;
+  return fragment.length > MAX_FRAGMENT ? null : fragment;
+}
+
+/** Return the state of a fragment; throw an Error with one line if it has none. */
+export async function fromFragment(fragment) {
+  const [version, packed, ...rest] = fragment.split(".");
+  if (version !== VERSION || packed === undefined || rest.length) throw new Error("this link is of an unknown version");
+  if (fragment.length > MAX_FRAGMENT) throw new Error("this link is too long");
+  try {
+    const binary = atob(packed.replaceAll("-", "+").replaceAll("_", "/"));
+    const bytes = Uint8Array.from(binary, (character) => character.charCodeAt(0));
+    const text = await through(new DecompressionStream("deflate-raw"), bytes, MAX_STATE);
+    const state = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(text));
+    if (state === null || typeof state !== "object" || Array.isArray(state)) throw new Error();
+    return state;
+  } catch {
+    throw new Error("this link is truncated or corrupt");
+  }
+}

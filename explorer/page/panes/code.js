@@ -1,0 +1,110 @@
+// The program in other notations, the passes of the optimiser, and two programs side by side.
+
+import { counted, element, replace } from "../dom.js";
+
+export const NOTATIONS = [
+  ["function", "C function (cbpf emit)"],
+  ["c", "C array (tcpdump -dd)"],
+  ["decimal", "Decimal (tcpdump -ddd)"],
+  ["tcpdump", "Listing (tcpdump -d)"],
+  ["asm", "Assembly (bpf_asm)"],
+  ["iptables", "iptables"],
+  ["tc", "tc"],
+  ["python", "Python"],
+  ["go", "Go"],
+  ["json", "JSON"],
+  ["hex", "Hexadecimal"],
+];
+
+/** Build the pane once; the text is set by `showCode`. */
+export function makeCodePane(pane, onChoose) {
+  const choices = NOTATIONS.map(([value, text]) => element("option", { value }, text));
+  const select = element("select", { id: "notation-choice", onchange: () => onChoose(select.value) }, ...choices);
+  const text = element("pre", { tabindex: 0, "aria-label": "Program in the chosen notation" });
+  const note = element("span.quiet", { role: "status" });
+  const copy = element("button", { type: "button", onclick: () => copyText(text.textContent, note) }, "Copy");
+  replace(pane, element("div.row", {}, element("label", {}, "Notation ", select), copy, note), text);
+  return {
+    get notation() {
+      return select.value;
+    },
+    show(answer) {
+      note.textContent = answer.message ?? "";
+      text.textContent = answer.text;
+    },
+  };
+}
+
+export async function copyText(text, note) {
+  try {
+    await navigator.clipboard.writeText(text);
+    note.textContent = "Copied";
+  } catch {
+    note.textContent = "The browser does not permit copying; select the text instead";
+  }
+}
+
+/** Show the program after each pass of the optimiser. */
+export function showPasses(pane, answer) {
+  if (answer.message) return replace(pane, element("p", {}, answer.message));
+  const stages = answer.stages.map((stage, number) => {
+    const change = stage.change === 0 ? "" : ` (${stage.change > 0 ? "+" : "−"}${Math.abs(stage.change)})`;
+    const title = `${stage.name}: ${counted(stage.size, "instruction")}${change}, longest path ${stage.longest}`;
+    const before = new Set(number === 0 ? stage.lines : answer.stages[number - 1].lines);
+    const lines = stage.lines.map((line, index) =>
+      element(
+        before.has(line) ? "tr" : "tr.changed",
+        {},
+        element("th", { scope: "row" }, String(index).padStart(3, "0")),
+        element("td", {}, line),
+        element("td", {}, before.has(line) ? "" : "new"),
+      ),
+    );
+    const table = element("table.code", { "aria-label": title }, element("tbody", {}, ...lines.slice(0, 2_000)));
+    return element("details", { open: number === answer.stages.length - 1 }, element("summary", {}, title), table);
+  });
+  const note = answer.stages.length > 1 ? null : element("p", {}, "No pass of the optimiser changes this program.");
+  replace(pane, ...stages, note);
+}
+
+/** Show two programs side by side, and the packets of the capture on which they differ. */
+export function showComparison(pane, answer, onPacket) {
+  const rows = answer.rows.slice(0, 2_000).map(([left, right]) => {
+    const content = (line) => line?.replace(/^\(\d+\) /, "").replace(/ +jt .*$/, "");
+    const isEqual = content(left) === content(right);
+    return element(
+      isEqual ? "tr" : "tr.changed",
+      {},
+      element("td", {}, left ?? ""),
+      element("td", {}, isEqual ? "" : left === null ? "+" : right === null ? "−" : "≠"),
+      element("td", {}, right ?? ""),
+    );
+  });
+  const head = ["first", "", "second"].map((text) => element("th", { scope: "col" }, text));
+  const differing = answer.packets?.map(({ number, left, right }) =>
+    element(
+      "li",
+      {},
+      element("button", { type: "button", onclick: () => onPacket(number) }, `Packet ${number}`),
+      ` ${outcome(left)} by the first, ${outcome(right)} by the second`,
+    ),
+  );
+  const facts = !differing
+    ? "Open a capture to see the packets on which they differ."
+    : differing.length
+      ? `They differ on ${counted(differing.length, "packet")} of the capture:`
+      : "They agree on all listed packets of the capture.";
+  replace(
+    pane,
+    element("p", {}, facts),
+    differing ? element("ul", {}, ...differing.slice(0, 100)) : null,
+    element(
+      "table.code",
+      { "aria-label": "Both programs" },
+      element("thead", {}, element("tr", {}, ...head)),
+      element("tbody", {}, ...rows),
+    ),
+  );
+}
+
+export const outcome = (verdict) => (verdict === null ? "does not fit" : verdict ? "accepted" : "rejected");

@@ -1,0 +1,81 @@
+// Listings of programs, with the clause of each instruction; linked both ways with the text of the expression.
+
+import { arrowKeys, counted, element, replace, rowsWithMore } from "../dom.js";
+
+/**
+ * Make the table of a listing.
+ * @param {string} caption
+ * @param {{lines: string[], clause: (number | null)[] | null}} listing
+ * @param {{text: string}[]} clauses
+ * @param {{dead?: Set<number>, loads?: Map<number, string>, onLink?: (clause: number | null) => void}} options
+ */
+export function listingTable(caption, listing, clauses, { dead = new Set(), loads = new Map(), onLink } = {}) {
+  const body = element("tbody");
+  const hasClauses = listing.clause !== null;
+  const makeRow = (index) => {
+    const clause = hasClauses ? listing.clause[index] : null;
+    const isFirst = clause !== null && (index === 0 || listing.clause[index - 1] !== clause);
+    const row = element(
+      "tr",
+      { "data-index": index, tabindex: index === 0 ? 0 : -1 },
+      element("th", { scope: "row" }, String(index).padStart(3, "0")),
+      element("td", { title: loads.has(index) ? `loads bytes ${loads.get(index)}` : null }, listing.lines[index]),
+      hasClauses ? element("td.clause", {}, clause === null ? "" : isFirst ? clauses[clause].text : "│") : null,
+    );
+    if (clause !== null) row.dataset.clause = clause;
+    if (dead.has(index)) {
+      row.classList.add("dead");
+      row.append(element("td", {}, "no packet runs this"));
+    }
+    return row;
+  };
+  const more = rowsWithMore(body, listing.lines.length, makeRow);
+  const clauseOf = (event) => event.target.closest?.("tr")?.dataset.clause;
+  const link = (event) => onLink?.(clauseOf(event) === undefined ? null : Number(clauseOf(event)));
+  body.addEventListener("mouseover", link);
+  body.addEventListener("focusin", link);
+  body.addEventListener("mouseleave", () => onLink?.(null));
+  body.addEventListener("focusout", () => onLink?.(null));
+  arrowKeys(body, "tr");
+  const head = element(
+    "thead",
+    {},
+    element(
+      "tr",
+      {},
+      element("th", { scope: "col" }, "#"),
+      element("th", { scope: "col" }, "instruction"),
+      hasClauses ? element("th", { scope: "col" }, "clause") : null,
+    ),
+  );
+  return element("div", {}, element("h3", {}, caption), element("table.code", { "aria-label": caption }, head, body), more);
+}
+
+/** Show the program, and beside it the plain code of an expression if the optimiser has changed it. */
+export function showProgram(pane, answer, onLink) {
+  const dead = new Set(answer.unreachable);
+  const loads = new Map(answer.loads.map(({ index, text }) => [index, text]));
+  const path = answer.shortest === answer.longest ? `${answer.longest}` : `${answer.shortest}–${answer.longest}`;
+  const size = `${counted(answer.lines.length, "instruction")}, ${path} on a path`;
+  const main = listingTable(answer.plain ? `Optimised: ${size}` : size, answer, answer.clauses, { dead, loads, onLink });
+  main.id = "main-listing";
+  if (!answer.plain) return replace(pane, element("div.listings", {}, main));
+  const caption = `Plain code with its clauses: ${counted(answer.plain.lines.length, "instruction")}`;
+  replace(pane, element("div.listings", {}, main, listingTable(caption, answer.plain, answer.clauses, { onLink })));
+}
+
+/** Mark the instructions of a clause, in every listing. */
+export function markClause(pane, clause) {
+  for (const row of pane.querySelectorAll("tr[data-index]")) {
+    row.classList.toggle("linked", clause !== null && row.dataset.clause === String(clause));
+  }
+}
+
+/** Mark the instructions that ran up to a step, and the one of the step. */
+export function markPath(pane, executed, current) {
+  for (const row of pane.querySelectorAll("#main-listing tr[data-index]")) {
+    const index = Number(row.dataset.index);
+    row.classList.toggle("on-path", executed.has(index));
+    row.classList.toggle("current", index === current);
+  }
+}

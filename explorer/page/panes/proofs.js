@@ -1,0 +1,60 @@
+// Questions about all packets, for the solver beside the server of `cbpf explore`.
+
+import { prove } from "../client.js";
+import { counted, element, replace } from "../dom.js";
+
+/**
+ * Build the pane.
+ * @param {boolean} isPossible Whether the server has a solver.
+ * @param {() => {source: object, other: object | null}} sources
+ * @param {(packet: object) => void} onPacket Called with the packet of an answer, to show it.
+ */
+export function makeProofsPane(pane, isPossible, sources, onPacket) {
+  const result = element("div", { role: "status" });
+  const run = async (question, extra, show) => {
+    const { source, other } = sources();
+    if (question === "difference" && !other) {
+      return replace(result, element("p", {}, "Enter a second source first."));
+    }
+    replace(result, element("p", {}, "The solver is running …"));
+    const answer = await prove(question, { source, other, ...extra });
+    replace(result, ...(answer.error ? [element("p.error-text", {}, answer.error)] : show(answer)));
+  };
+  const button = (text, question, extra, show) =>
+    element("button", { type: "button", disabled: !isPossible, onclick: () => run(question, extra, show) }, text);
+  const packet = (text) => (answer) =>
+    answer.packet
+      ? [element("p", {}, text, " ", element("button", { type: "button", onclick: () => onPacket(answer.packet) }, "Show the packet"))]
+      : [element("p", {}, "There is a proof that no such packet exists.")];
+  replace(
+    pane,
+    element(
+      "p.quiet",
+      {},
+      isPossible
+        ? "Answers hold for every packet of up to 65,535 bytes."
+        : "These need a solver: open the page with cbpf explore, and install it with pip install 'cbpf[smt]'.",
+    ),
+    element(
+      "div.row",
+      {},
+      button("Do both sources accept the same packets?", "difference", {}, (answer) =>
+        answer.answer === "equal"
+          ? [element("p", {}, "They accept the same packets: proved.")]
+          : packet(`The first ${answer.left_verdict ? "accepts" : "rejects"} this packet, the second does not agree.`)(answer),
+      ),
+      button("A packet that is accepted", "witness", { verdict: "accept" }, packet("This packet is accepted.")),
+      button("A packet that is rejected", "witness", { verdict: "reject" }, packet("This packet is rejected.")),
+      button("Dead code", "dead", {}, (answer) => [element("p", {}, deadText(answer))]),
+    ),
+    result,
+  );
+}
+
+function deadText({ instructions, branches }) {
+  if (!instructions.length && !branches.length) return "Every instruction and every branch is reached by some packet: proved.";
+  const parts = [];
+  if (instructions.length) parts.push(`No packet reaches ${counted(instructions.length, "instruction")}: ${instructions.join(", ")}.`);
+  if (branches.length) parts.push(`Tests with one outcome: ${branches.map(([index, result]) => `${index} is never ${result}`).join(", ")}.`);
+  return parts.join(" ");
+}

@@ -1,0 +1,119 @@
+// The trace of a program on a packet: steps in both directions, registers and loads, the outcomes of clauses.
+
+import { element, hex, replace } from "../dom.js";
+
+const MAX_ROWS = 1_000; // of the table; the slider reaches every step
+
+const WORDS = {
+  true: "true",
+  false: "false",
+  "not evaluated": "not evaluated",
+  "bytes missing": "bytes are missing",
+  "division by zero": "division by zero",
+};
+
+/**
+ * Show a trace.
+ * @param {object} trace The answer to the question "trace".
+ * @param {string[]} lines The listing of the program.
+ * @param {(step: number) => void} onStep Called with the number of a step when it is chosen.
+ */
+export function showTrace(pane, trace, lines, onStep) {
+  const { steps } = trace;
+  const last = steps.length - 1;
+  const slider = element("input", {
+    type: "range",
+    min: 0,
+    max: Math.max(last, 0),
+    value: last,
+    "aria-label": "Step",
+    oninput: () => onStep(Number(slider.value)),
+  });
+  const move = (text, label, target) =>
+    element("button", { type: "button", "aria-label": label, title: label, onclick: () => onStep(target()) }, text);
+  const at = () => Number(slider.value);
+  const controls = element(
+    "div.row",
+    {},
+    move("⏮", "First step", () => 0),
+    move("◀", "Step back", () => Math.max(at() - 1, 0)),
+    slider,
+    move("▶", "Step forward", () => Math.min(at() + 1, last)),
+    move("⏭", "Last step", () => last),
+  );
+  const rows = steps.slice(0, MAX_ROWS).map((step, number) =>
+    element(
+      "tr",
+      { "data-step": number, onclick: () => onStep(number) },
+      element("th", { scope: "row" }, String(number + 1)),
+      element("td", {}, `${String(step.index).padStart(3, "0")} ${(lines[step.index] ?? "").replace(/ +jt .*$/, "")}`),
+      element("td", {}, `A=${hex(step.a, 8)} X=${hex(step.x, 8)}`),
+      element("td", {}, event(step)),
+    ),
+  );
+  const table = element("table.code", { "aria-label": "Steps" }, element("tbody", {}, ...rows));
+  const registers = element("p.registers", { role: "status" });
+  const cut = trace.is_cut ? element("p.quiet", {}, `The first ${steps.length.toLocaleString("en")} steps.`) : null;
+  replace(
+    pane,
+    element("p.verdict", { role: "status" }, `This program ${trace.meaning}`),
+    trace.why ? outcomes(trace.why) : null,
+    steps.length ? controls : null,
+    registers,
+    element("div.scroll", { tabindex: 0, role: "region", "aria-label": "Steps of the trace" }, table),
+    cut,
+  );
+  return {
+    /** Show the state after a step. */
+    select(number) {
+      slider.value = number;
+      const step = steps[number];
+      slider.setAttribute("aria-valuetext", `step ${number + 1} of ${steps.length}, instruction ${step.index}`);
+      const scratch = new Map();
+      for (const { stores } of steps.slice(0, number + 1)) for (const [slot, value] of Object.entries(stores)) scratch.set(slot, value);
+      const values = [
+        `step ${number + 1} of ${steps.length}`,
+        `A = ${word(step.a)}`,
+        `X = ${word(step.x)}`,
+        ...[...scratch].map(([slot, value]) => `M[${slot}] = ${word(value)}`),
+        event(step),
+      ];
+      replace(registers, ...values.filter(Boolean).map((text) => element("span", {}, text)));
+      for (const row of table.querySelectorAll("tr.current")) row.classList.remove("current");
+      const row = table.querySelector(`tr[data-step="${number}"]`);
+      row?.classList.add("current");
+      if (row) {
+        const box = table.parentElement;
+        const top = row.offsetTop - box.clientHeight / 2;
+        box.scrollTop = Math.max(top, 0);
+      }
+    },
+  };
+}
+
+const word = (value) => `${value} (0x${hex(value)})`;
+
+/** Return what a step did, as text. */
+function event({ fetched, taken, next_index: next, verdict, stores }) {
+  const parts = [];
+  if (fetched) {
+    const { position, size, value } = fetched;
+    const place = size === 1 ? `byte ${position}` : `bytes ${position}–${position + size - 1}`;
+    parts.push(`${place}: ${value === null ? "past the end" : hex(value, 2 * size)}`);
+  }
+  for (const [slot, value] of Object.entries(stores)) parts.push(`M[${slot}] = ${value}`);
+  if (taken !== null) parts.push(`${taken}, to ${next}`);
+  if (verdict !== null) parts.push(`verdict ${verdict}`);
+  return parts.join("; ");
+}
+
+/** Return the clauses of the expression with their outcomes; the one that decided is marked. */
+function outcomes(why) {
+  const items = why.parts.map((part) => {
+    const sign = part.outcome === "true" ? "✓" : part.outcome === "false" ? "✗" : "–";
+    const text = `${sign} ${part.text}: ${WORDS[part.outcome]}${part.is_deciding ? " (decides)" : ""}`;
+    const classes = [part.is_deciding ? "deciding" : "", part.depth ? `depth-${Math.min(part.depth, 6)}` : ""];
+    return element(["li", ...classes.filter(Boolean)].join("."), {}, text);
+  });
+  return element("ul.outcomes", { "aria-label": "Clauses of the expression" }, ...items.slice(0, 500));
+}

@@ -1,0 +1,154 @@
+"""The answers of the page: functions from JSON values to JSON values, without a browser and without a server.
+
+The web worker calls `Answers.answer`. Each question has a name and a JSON object; its "source" has the text of
+the editor, the link type, the dialect, and whether the optimiser runs.
+"""
+
+from __future__ import annotations
+
+import json
+
+import cbpf
+
+from .._typing import Any, Callable, Final, Mapping
+from .comparison import compare_pane
+from .lint import lint_pane
+from .packets import LoadedCapture, capture_pane, one_packet, trace_pane, verdicts_pane, why_pane
+from .programs import NOTATIONS, code_pane, graph_pane, passes_pane, program_pane
+from .sources import BadRequest, Settings, Subject, read, settings
+
+_MAX_CACHED: Final = 4  # sources
+
+
+class Answers:
+    """The answers to the questions of one page.
+
+    It holds the capture that the page has opened, and the last sources that it has read.
+    """
+
+    def __init__(self) -> None:
+        self._capture: LoadedCapture | None = None
+        self._subjects: dict[Settings, Subject] = {}
+
+    def open_capture(self, data: bytes, name: str) -> str:
+        """Read a capture, from then on the capture of the page, and return its packets as JSON."""
+        self._capture = None
+        try:
+            self._capture = LoadedCapture(data, name)
+        except cbpf.CbpfError as error:
+            return json.dumps({"error": str(error)})
+        return json.dumps(capture_pane(self._capture))
+
+    def answer(self, question: str, request: str) -> str:
+        """Return the answer to a question.
+
+        Args:
+            question: The name of the question, a key of `QUESTIONS`.
+            request: A JSON object.
+
+        Returns:
+            A JSON object; with the only key "error" if the question has no answer, and the reason in one line.
+        """
+        try:
+            return json.dumps(QUESTIONS[question](self, json.loads(request)))
+        except (cbpf.CbpfError, BadRequest) as error:
+            return json.dumps({"error": str(error)})
+        except RecursionError:
+            return json.dumps({"error": "the text is nested too deeply for the page"})
+
+    def _read(self, request: Mapping[str, Any], key: str = "source") -> tuple[Subject, Settings]:
+        source = settings(request.get(key))
+        subject = self._subjects.get(source)
+        if subject is None:
+            subject = read(source)
+            while len(self._subjects) >= _MAX_CACHED:
+                del self._subjects[next(iter(self._subjects))]
+            self._subjects[source] = subject
+        return subject, source
+
+    def _runnable(self, request: Mapping[str, Any], key: str = "source") -> tuple[Subject, Settings, cbpf.Program]:
+        subject, source = self._read(request, key)
+        if subject.program is None:
+            raise BadRequest("the source has errors")
+        return subject, source, subject.program
+
+    def check(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the notation of a source and every error in its text."""
+        subject, _ = self._read(request)
+        return {
+            "notation": subject.notation,
+            "problems": list(subject.problems),
+            "warnings": list(subject.warnings),
+            "size": None if subject.program is None else len(subject.program),
+        }
+
+    def lint(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the findings of the linter about an expression."""
+        subject, source, _ = self._runnable(request)
+        return {"findings": lint_pane(source) if subject.mapped is not None else []}
+
+    def program(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the listing of a program, with the clauses of its expression."""
+        return program_pane(*self._runnable(request))
+
+    def graph(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the control-flow graph, with the counts of the capture if there is one."""
+        subject, source, program = self._runnable(request)
+        counts = None
+        if self._capture is not None and request.get("heat"):
+            packets = [self._capture.packet(packet.number).data for packet in self._capture.packets]
+            counts = cbpf.execution_counts(program, packets, dialect=source.dialect)
+        return graph_pane(subject, source, program, counts)
+
+    def passes(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the stages of the optimiser."""
+        return passes_pane(*self._runnable(request))
+
+    def code(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a program in another notation."""
+        _, source, program = self._runnable(request)
+        notation = request.get("notation")
+        if notation != "function" and notation not in NOTATIONS:
+            raise BadRequest(f"notation: expected function, {', '.join(NOTATIONS)}")
+        return code_pane(program, source, notation)
+
+    def trace(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the steps of a program on a packet, and the outcomes of the clauses of an expression."""
+        subject, source, program = self._runnable(request)
+        packet = one_packet(request.get("packet"), self._capture)
+        answer = trace_pane(packet, program, source)
+        answer["why"] = None if subject.mapped is None else why_pane(packet, source)
+        return answer
+
+    def verdicts(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the verdicts on the packets of the capture."""
+        subject, source, _ = self._runnable(request)
+        if self._capture is None:
+            raise BadRequest("no capture is open")
+        return verdicts_pane(self._capture, subject, source)
+
+    def compare(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Return two programs side by side, with the packets of the capture on which they differ."""
+        return compare_pane(self._runnable(request), self._runnable(request, "other"), self._capture)
+
+    def choices(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values that the page offers: dialects and notations."""
+        return {"version": cbpf.__version__, "dialects": list(cbpf.DIALECTS), "notations": list(NOTATIONS)}
+
+
+QUESTIONS: Final[dict[str, Callable[[Answers, Mapping[str, Any]], dict[str, Any]]]] = {
+    function.__name__: function
+    for function in (
+        Answers.check,
+        Answers.lint,
+        Answers.program,
+        Answers.graph,
+        Answers.passes,
+        Answers.code,
+        Answers.trace,
+        Answers.verdicts,
+        Answers.compare,
+        Answers.choices,
+    )
+}
+"""The questions by name."""

@@ -1,0 +1,67 @@
+"""Links to the page: its state in the fragment of the URL.
+
+A fragment is "1." and the base64url text, without padding, of a JSON object that is compressed by raw deflate. The
+number is the version of the form: a later version reads all earlier ones. The fragment of a URL is not sent to servers.
+
+| key | value | default |
+|---|---|---|
+| `s` | text of the source | empty |
+| `o` | text of the second source | none |
+| `y` | link type | `EN10MB` |
+| `d` | dialect | `pcap` |
+| `O` | 0: the program is not optimised | 1 |
+| `p` | hexadecimal digits of the packet | none |
+| `w` | length of the packet on the wire | that of its bytes |
+| `t` | pane | `program` |
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+
+import cbpf
+
+from .._typing import Any, Final
+
+MAX_FRAGMENT: Final = 8_000  # characters
+_MAX_STATE: Final = 1_000_000  # bytes after decompression
+_VERSION: Final = "1"
+
+
+def fragment(state: dict[str, Any]) -> str:
+    """Return the fragment of a state.
+
+    Raises:
+        cbpf.FieldError: It would be longer than 8,000 characters.
+    """
+    compressor = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    text = json.dumps(state, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
+    packed = base64.urlsafe_b64encode(compressor.compress(text) + compressor.flush()).rstrip(b"=").decode()
+    result = f"{_VERSION}.{packed}"
+    if len(result) > MAX_FRAGMENT:
+        raise cbpf.FieldError(f"link: {len(result):,} characters; a link has at most {MAX_FRAGMENT:,}")
+    return result
+
+
+def state(fragment: str) -> dict[str, Any]:
+    """Return the state of a fragment.
+
+    Raises:
+        cbpf.FieldError: The fragment is truncated or corrupt, or has another version.
+    """
+    version, point, packed = fragment.partition(".")
+    if version != _VERSION or not point:
+        raise cbpf.FieldError(f"link: version {version[:20]!r} is not known; this version of cbpf reads {_VERSION}")
+    if len(fragment) > MAX_FRAGMENT:
+        raise cbpf.FieldError(f"link: {len(fragment):,} characters; a link has at most {MAX_FRAGMENT:,}")
+    try:
+        data = base64.b64decode(packed + "=" * (-len(packed) % 4), altchars=b"-_", validate=True)
+        decompressor = zlib.decompressobj(-zlib.MAX_WBITS)
+        value = json.loads(decompressor.decompress(data, _MAX_STATE))
+    except (ValueError, zlib.error, RecursionError):
+        raise cbpf.FieldError("link: truncated or corrupt") from None
+    if not isinstance(value, dict):
+        raise cbpf.FieldError("link: truncated or corrupt")
+    return value

@@ -1,0 +1,178 @@
+"""The panes that show packets: a capture, one packet, its trace and the reasons for its verdict."""
+
+from __future__ import annotations
+
+import io
+
+import cbpf
+
+from .._named_tuple import NamedTuple
+from .._typing import Any, Final
+from ..reporting.packet_line import PacketPrinter
+from .names import PAGE_NAMES
+from .sources import BadRequest, Settings, Subject
+
+MAX_PACKETS: Final = 1_000  # listed of a capture
+_MAX_PACKET: Final = 262_144  # bytes; libpcap's maximum snapshot length
+_MAX_STEPS: Final = 5_000  # of a trace
+
+
+class OnePacket(NamedTuple):
+    """A packet as libpcap presents it to filters, and its link type."""
+
+    data: bytes
+    wire_length: int
+    link_type: cbpf.LinkType
+
+
+class LoadedCapture:
+    """The first packets of a capture.
+
+    Args:
+        data: The bytes of the file, or its beginning.
+        name: The name of the file, for messages.
+    """
+
+    def __init__(self, data: bytes, name: str) -> None:
+        self.damage = ""
+        self.has_more = False
+        self.packets: list[cbpf.Packet] = []
+        stream = io.BytesIO(data)
+        stream.name = name or "capture"
+        self.reader = cbpf.read_capture(stream)
+        try:
+            for packet in self.reader:
+                if len(self.packets) == MAX_PACKETS:
+                    self.has_more = True
+                    break
+                self.packets.append(packet)
+        except cbpf.DamagedCapture as error:
+            self.damage = str(error)
+
+    def interface(self, packet: cbpf.Packet) -> cbpf.Interface:
+        """Return the interface of a packet."""
+        return self.reader.interfaces[packet.interface]
+
+    def packet(self, number: int) -> OnePacket:
+        """Return the packet with a number, from 1, as a filter sees it."""
+        if not 1 <= number <= len(self.packets):
+            raise BadRequest(f"packet.number: the capture has no listed packet {number}")
+        packet = self.packets[number - 1]
+        interface = self.interface(packet)
+        view = cbpf.host_view(packet.data, interface.link_type, interface.byte_order, packet.wire_length)
+        return OnePacket(view.data, view.wire_length, interface.link_type)
+
+
+def capture_pane(capture: LoadedCapture) -> dict[str, Any]:
+    """Return the packets of a capture, a line of text each."""
+    printer = PacketPrinter()
+    packets = []
+    for packet in capture.packets:
+        interface = capture.interface(packet)
+        line = printer.text(packet, interface)
+        packets.append({"number": packet.number, "text": line, "link_type": interface.link_type.name})
+    return {"packets": packets, "has_more": capture.has_more, "damage": capture.damage}
+
+
+def verdicts_pane(capture: LoadedCapture, subject: Subject, source: Settings) -> dict[str, Any]:
+    """Return the verdict of each listed packet; None where the filter does not fit its link type."""
+    assert subject.program is not None
+    given: Any = subject.program if subject.mapped is None else source.text
+    optimizer: Any = "cbpf" if source.optimizes else None
+    programs = cbpf.CapturePrograms(given, dialect=source.dialect, optimizer=optimizer, names=PAGE_NAMES)
+    machines: dict[int, cbpf.VM | None] = {}
+    verdicts: list[int | None] = []
+    for packet in capture.packets:
+        if packet.interface not in machines:
+            program = programs.program(capture.reader, packet.interface)
+            machines[packet.interface] = None if program is None else cbpf.VM(program, dialect=source.dialect)
+        machine = machines[packet.interface]
+        view = capture.packet(packet.number)
+        verdicts.append(None if machine is None else machine.evaluate(view.data, wire_length=view.wire_length))
+    return {"verdicts": verdicts, "accepted": sum(map(bool, verdicts)), "listed": len(verdicts)}
+
+
+def one_packet(value: Any, capture: LoadedCapture | None) -> OnePacket:
+    """Return the packet of a JSON value: the number of one in the capture, or hexadecimal digits.
+
+    Raises:
+        BadRequest: The value is not such an object, or the digits are not valid.
+    """
+    if not isinstance(value, dict):
+        raise BadRequest("packet: expected an object")
+    if "number" in value:
+        if capture is None or not isinstance(value["number"], int):
+            raise BadRequest("packet.number: expected the number of a packet of the capture")
+        return capture.packet(value["number"])
+    try:
+        data = bytes.fromhex(str(value.get("hex", "")))
+    except ValueError:
+        raise BadRequest("the packet is not hexadecimal: expected pairs of the digits 0-9 and a-f") from None
+    length = value.get("wire_length") or len(data)
+    if len(data) > _MAX_PACKET or not isinstance(length, int) or not 0 <= length < 1 << 32:
+        raise BadRequest(f"a packet has at most {_MAX_PACKET:,} bytes, and a length below 2**32")
+    return OnePacket(data, length, cbpf.link_type(value.get("link_type", "EN10MB")))
+
+
+def trace_pane(packet: OnePacket, program: cbpf.Program, source: Settings) -> dict[str, Any]:
+    """Return a packet and each step of a program on it, with the bytes that it reads."""
+    machine = cbpf.VM(program, dialect=source.dialect, engine="interpreter")
+    steps: list[dict[str, Any]] = []
+    verdict, cut = 0, False
+    scratch: tuple[int, ...] = (0,) * 16
+    for step in machine.trace(packet.data, wire_length=packet.wire_length):
+        if len(steps) == _MAX_STEPS:
+            cut = True
+            break
+        changed = [slot for slot in range(16) if step.scratch[slot] != scratch[slot]]
+        scratch = step.scratch
+        steps.append(_step(step, changed))
+        verdict = step.verdict or 0
+    if cut:
+        verdict = machine.evaluate(packet.data, wire_length=packet.wire_length)
+    return {
+        "hex": packet.data.hex(),
+        "wire_length": packet.wire_length,
+        "link_type": packet.link_type.name,
+        "steps": steps,
+        "is_cut": cut,
+        "verdict": verdict,
+        "meaning": cbpf.describe_verdict(verdict, dialect=source.dialect),
+    }
+
+
+def _step(step: cbpf.Step, changed: list[int]) -> dict[str, Any]:
+    fetched = step.fetched
+    return {
+        "index": step.index,
+        "a": step.a,
+        "x": step.x,
+        "stores": {str(slot): step.scratch[slot] for slot in changed},
+        "fetched": None
+        if fetched is None
+        else {"position": fetched.position, "size": fetched.size, "value": fetched.value},
+        "taken": step.taken,
+        "next_index": step.next_index,
+        "verdict": step.verdict,
+    }
+
+
+def why_pane(packet: OnePacket, source: Settings) -> dict[str, Any]:
+    """Return the outcome of each clause of an expression on a packet."""
+    why = cbpf.explain_verdict(
+        source.text,
+        packet.data,
+        link_type=packet.link_type,
+        wire_length=packet.wire_length,
+        names=PAGE_NAMES,
+        finds_change=False,
+    )
+    parts = [
+        {
+            "kind": part.kind, "text": part.text, "depth": part.depth, "outcome": part.outcome,
+            "is_deciding": part is why.deciding,
+            "loads": [{"position": load.position, "size": load.size, "value": load.value} for load in part.loads],
+        }
+        for part in why.parts
+    ]  # fmt: skip
+    return {"accepts": why.accepts, "parts": parts}

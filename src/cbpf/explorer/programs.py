@@ -1,0 +1,119 @@
+"""The panes that show a program: its listing with clauses, its graph, the passes of the optimiser, other notations."""
+
+from __future__ import annotations
+
+import warnings
+
+import cbpf
+
+from .._typing import Any, Final, Iterator
+from .sources import Settings, Subject, utf16_offset
+
+_MAX_DRAWN: Final = 2_000  # instructions of a graph
+_MAX_OPTIMIZED: Final = 5_000  # instructions whose passes are shown
+NOTATIONS: Final = ("c", "decimal", "tcpdump", "asm", "iptables", "tc", "python", "go", "json", "hex")
+"""The formats of `cbpf.render` that the page offers."""
+
+
+def program_pane(subject: Subject, source: Settings, program: cbpf.Program) -> dict[str, Any]:
+    """Return the listing of a program, and the plain code of an expression with its clauses."""
+    flow = _flow(program, source.dialect)
+    pane: dict[str, Any] = {
+        "lines": _lines(program, source.dialect),
+        "clause": None,
+        "shortest": flow.shortest,
+        "longest": flow.longest,
+        "unreachable": [*flow.unreachable, *flow.infeasible],
+        "loads": [{"index": load.index, "text": str(load)} for load in flow.loads],
+        "clauses": [],
+        "plain": None,
+    }
+    if subject.mapped is not None:
+        plain = subject.mapped.program
+        clauses, clause_of = _clauses(subject.mapped, source.text)
+        pane["clauses"] = clauses
+        if tuple(plain) == tuple(program):
+            pane["clause"] = clause_of
+        else:
+            pane["plain"] = {"lines": _lines(plain, source.dialect), "clause": clause_of}
+    return pane
+
+
+def _lines(program: cbpf.Program, dialect: cbpf.Dialect) -> list[str]:
+    """Return the listing without the numbers of the instructions."""
+    return [line.split(" ", 1)[1].expandtabs(8) for line in cbpf.listing(program, dialect=dialect).splitlines()]
+
+
+def _clauses(mapped: cbpf.SourceMap, text: str) -> tuple[list[dict[str, Any]], list[int | None]]:
+    """Return the clauses with their offsets in UTF-16 units, and the number of the clause of each instruction."""
+    clause_of: list[int | None] = [None] * len(mapped.program)
+    clauses = []
+    for number, clause in enumerate(mapped.clauses):
+        for index in clause.instructions:
+            clause_of[index] = number
+        start, end = (utf16_offset(text, position) for position in clause.span)
+        clauses.append({"start": start, "end": end, "text": clause.text, "instructions": list(clause.instructions)})
+    return clauses, clause_of
+
+
+def graph_pane(subject: Subject, source: Settings, program: cbpf.Program, counts: Any = None) -> dict[str, Any]:
+    """Return the control-flow graph as SVG, and as a list of blocks for those who cannot see it."""
+    if len(program) > _MAX_DRAWN:
+        fact = f"the program has {len(program):,} instructions; the page draws at most {_MAX_DRAWN:,}"
+        return {"svg": None, "blocks": [], "message": f"{fact}; cbpf graph draws any program"}
+    drawing = cbpf.graph(program, dialect=source.dialect, counts=counts)
+    blocks = [
+        {
+            "number": block.number,
+            "start": block.start,
+            "stop": block.stop,
+            "is_feasible": block.is_feasible,
+            "runs": None if counts is None else counts.executed[block.start],
+            "edges": [
+                {"target": drawing.flow.blocks[edge.target].start, "text": edge.condition} for edge in block.edges
+            ],
+        }
+        for block in drawing.flow.blocks
+    ]
+    return {"svg": drawing.svg(), "blocks": blocks, "message": ""}
+
+
+def passes_pane(subject: Subject, source: Settings, program: cbpf.Program) -> dict[str, Any]:
+    """Return the program after each stage of the optimiser that changed it, from the plain code on."""
+    plain = program if subject.mapped is None else subject.mapped.program
+    if len(plain) > _MAX_OPTIMIZED:
+        fact = f"the program has {len(plain):,} instructions; the page shows the passes of at most {_MAX_OPTIMIZED:,}"
+        return {"stages": [], "message": fact}
+    stages = [("plain code", plain)]
+    stages += [(stage.name, stage.program) for stage in cbpf.optimization_stages(plain, dialect=source.dialect)]
+    return {"stages": list(_stages(stages, source.dialect)), "message": ""}
+
+
+def _stages(stages: list[tuple[str, cbpf.Program]], dialect: cbpf.Dialect) -> Iterator[dict[str, Any]]:
+    before = len(stages[0][1])
+    for name, program in stages:
+        longest = _flow(program, dialect).longest
+        yield {
+            "name": name, "size": len(program), "change": len(program) - before, "longest": longest,
+            "lines": _lines(program, dialect),
+        }  # fmt: skip
+        before = len(program)
+
+
+def code_pane(program: cbpf.Program, source: Settings, notation: str) -> dict[str, Any]:
+    """Return a program as C of the back end ("function"), or in a notation of `NOTATIONS`."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            if notation == "function":
+                text = cbpf.emit(program, target="c", dialect=source.dialect)
+            else:
+                text = cbpf.render(program, notation)
+        except cbpf.CbpfError as error:
+            return {"text": "", "message": str(error)}
+    return {"text": text, "message": "; ".join(str(warning.message) for warning in caught)}
+
+
+def _flow(program: cbpf.Program, dialect: cbpf.Dialect) -> cbpf.Flow:
+    """Return the flow of a program, which may be longer than the dialect accepts."""
+    return cbpf.Flow(program, dialect=dialect.replace(longest=None, longest_translated_jump=None))

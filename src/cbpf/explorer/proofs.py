@@ -1,0 +1,88 @@
+"""The questions of the page that need a solver; `cbpf explore` answers them where the extra smt is installed."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+import cbpf
+
+from .._typing import Any, Callable, Final, Mapping
+from .lint import lint_pane
+from .sources import BadRequest, Settings, Subject, read, settings
+
+_TIMEOUT: Final = 10.0  # seconds
+
+
+def has_solver() -> bool:
+    """Return whether the library of the extra smt is installed."""
+    return find_spec("bitwuzla") is not None
+
+
+def prove(question: str, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the answer to a question about all packets.
+
+    Args:
+        question: The name of the question, a key of `PROOFS`.
+        request: The sources, as for `Answers.answer`.
+
+    Returns:
+        A JSON object; with the only key "error" if the question has no answer, and the reason in one line.
+    """
+    try:
+        return PROOFS[question](request)
+    except (cbpf.CbpfError, BadRequest) as error:
+        return {"error": str(error)}
+    except RecursionError:
+        return {"error": "the text is nested too deeply for the page"}
+
+
+def _runnable(request: Mapping[str, Any], key: str = "source") -> tuple[Subject, Settings, cbpf.Program]:
+    source = settings(request.get(key))
+    subject = read(source)
+    if subject.program is None:
+        raise BadRequest("the source has errors")
+    return subject, source, subject.program
+
+
+def difference(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return whether two programs accept the same packets, or a packet that only one of them accepts."""
+    _, source, left = _runnable(request)
+    _, _, right = _runnable(request, "other")
+    found = cbpf.difference(left, right, dialect=source.dialect, verdicts="accept", timeout=_TIMEOUT)
+    if found is None:
+        return {"answer": "equal", "packet": None}
+    packet = {"hex": found.packet.hex(), "wire_length": found.wire_length, "link_type": source.link_type}
+    verdicts = {"left_verdict": found.left_verdict, "right_verdict": found.right_verdict}
+    return {"answer": "different", "packet": packet, **verdicts}
+
+
+def dead(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the instructions and branches that no packet reaches."""
+    _, source, program = _runnable(request)
+    code = cbpf.dead(program, dialect=source.dialect, timeout=_TIMEOUT)
+    return {"instructions": list(code.instructions), "branches": [list(branch) for branch in code.branches]}
+
+
+def witness(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a packet that the program accepts or rejects, or one that reaches an instruction."""
+    _, source, program = _runnable(request)
+    verdict, reaches = request.get("verdict"), request.get("reaches")
+    if verdict not in (None, "accept", "reject") or not isinstance(reaches, int | None):
+        raise BadRequest("witness: expected verdict accept or reject, and the index of an instruction")
+    found = cbpf.witness(program, verdict=verdict, reaches=reaches, dialect=source.dialect, timeout=_TIMEOUT)
+    if found is None:
+        return {"packet": None}
+    packet = {"hex": found.packet.hex(), "wire_length": found.wire_length, "link_type": source.link_type}
+    return {"packet": packet, "verdict": found.verdict}
+
+
+def lint(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the findings of the linter, with the rules that compare programs."""
+    subject, source, _ = _runnable(request)
+    return {"findings": lint_pane(source, timeout=_TIMEOUT) if subject.mapped is not None else []}
+
+
+PROOFS: Final[dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]]] = {
+    function.__name__: function for function in (difference, dead, witness, lint)
+}
+"""The questions by name."""

@@ -1,0 +1,211 @@
+"""The answers of the explorer page, as the web worker gets them."""
+
+import io
+import json
+from itertools import chain
+from typing import Any
+from warnings import catch_warnings, simplefilter
+
+import pytest
+
+import cbpf
+from cbpf.explorer.answers import QUESTIONS, Answers
+from cbpf.explorer.programs import NOTATIONS
+from support.command_line import TRAFFIC
+
+FRAME = "ffffffffffff 020000000001 0806 0001 0800 06 04 0001".replace(" ", "")
+
+
+def source(text: str, **settings: Any) -> dict[str, Any]:
+    return {"text": text, **settings}
+
+
+def ask(question: str, text: str = "tcp port 443 or arp", *, page: Answers | None = None, **request: Any) -> Any:
+    given = {"source": source(text), **request}
+    return json.loads((page or Answers()).answer(question, json.dumps(given)))
+
+
+@pytest.fixture
+def page() -> Answers:
+    """A page with a capture."""
+    page = Answers()
+    with open(TRAFFIC, "rb") as file:
+        json.loads(page.open_capture(file.read(), "traffic.pcap"))
+    return page
+
+
+@pytest.mark.parametrize(
+    ("text", "notation"),
+    [
+        ("", "expression"),
+        ("tcp port 80", "expression"),
+        ("vlan", "expression"),
+        ("ldh [12]\nret a", "program"),
+        ("(000) ret #1", "program"),
+        ("{ 0x6, 0, 0, 1 },", "program"),
+        ("1\n6 0 0 1\n", "program"),
+    ],
+)
+def test_the_notation_of_a_source_is_detected(text: str, notation: str) -> None:
+    checked = ask("check", text)
+    assert (checked["notation"], checked["problems"]) == (notation, [])
+
+
+def test_every_error_of_an_expression_has_its_place() -> None:
+    text = "arp\nor tcp prot 80 or ip[0 = 1"
+    with pytest.raises(cbpf.ExpressionError) as caught:
+        cbpf.compile(text)
+    offsets = [(problem.line - 1) * 4 + problem.column - 1 for problem in caught.value.problems]
+    problems = ask("check", text)["problems"]
+    assert [problem["start"] for problem in problems] == offsets
+    assert problems[0]["end"] == problems[0]["start"] + len("prot")
+
+
+def test_every_error_of_a_program_has_its_place() -> None:
+    checked = ask("check", "ldh [12]\njeqq #1\nret #0\nrte #1")
+    assert checked["notation"] == "program"
+    assert [problem["start"] for problem in checked["problems"]] == [9, 24]
+
+
+def test_findings_of_the_verifier_name_the_instruction() -> None:
+    problems = ask("check", "ldx #1\nst M[77]\n")["problems"]
+    assert [problem["index"] for problem in problems] == [1, 1]
+
+
+def test_offsets_count_utf16_units() -> None:
+    (problem,) = ask("check", "tcp and \U0001f600")["problems"]
+    assert (problem["start"], problem["end"]) == (8, 10)
+
+
+@pytest.mark.parametrize(
+    "text", ["\ud800", "tcp \ud83d", "\0", "<img src=x onerror=alert(1)>", "(" * 50_000, "not " * 20_000]
+)
+def test_hostile_texts_have_an_answer_in_one_line(text: str) -> None:
+    checked = ask("check", text)
+    messages = [checked["error"]] if "error" in checked else [problem["message"] for problem in checked["problems"]]
+    assert messages
+    assert not any("\n" in message for message in messages)
+
+
+def test_texts_beyond_the_limit_are_not_compiled() -> None:
+    (problem,) = ask("check", "tcp or " * 2_000_000)["problems"]
+    assert "14,000,000 characters" in problem["message"]
+
+
+@pytest.mark.parametrize("question", sorted(QUESTIONS))
+@pytest.mark.parametrize(
+    "request_text", ["{}", '{"source": 7}', '{"source": {"text": 7}}', '{"source": {"dialect": "x"}}']
+)
+def test_invalid_requests_have_an_answer(question: str, request_text: str) -> None:
+    assert isinstance(json.loads(Answers().answer(question, request_text)), dict)
+
+
+def test_the_listing_is_that_of_the_command() -> None:
+    answer = ask("program")
+    listing = cbpf.listing(cbpf.compile("tcp port 443 or arp")).splitlines()
+    assert answer["lines"] == [line[6:].expandtabs(8) for line in listing]
+    assert answer["plain"]["clause"][-4:] == [1, 1, None, None]
+    assert [clause["text"] for clause in answer["clauses"]] == ["tcp port 443", "arp"]
+
+
+def test_clauses_belong_to_the_program_itself_without_the_optimiser() -> None:
+    answer = json.loads(Answers().answer("program", json.dumps({"source": source("arp or ip", optimize=False)})))
+    assert answer["plain"] is None
+    assert answer["clause"] == [0, 0, 1, 1, None, None]
+
+
+def test_the_graph_is_that_of_the_command() -> None:
+    answer = ask("graph")
+    assert answer["svg"] == cbpf.graph("tcp port 443 or arp").svg()
+    assert [block["start"] for block in answer["blocks"]][:3] == [0, 2, 3]
+
+
+def test_the_graph_counts_the_packets_of_the_capture(page: Answers) -> None:
+    answer = ask("graph", "arp", page=page, heat=True)
+    assert [block["runs"] for block in answer["blocks"]] == [905, 18, 887]
+
+
+def test_long_programs_are_not_drawn() -> None:
+    request = {"source": source("\n".join(["ld #1"] * 3_000 + ["ret a"]), optimize=False)}
+    answer = json.loads(Answers().answer("graph", json.dumps(request)))
+    assert (answer["svg"], "3,001 instructions" in answer["message"]) == (None, True)
+
+
+def test_the_passes_end_with_the_program() -> None:
+    stages = ask("passes")["stages"]
+    assert stages[0]["name"] == "plain code"
+    assert stages[-1]["lines"] == ask("program")["lines"]
+
+
+@pytest.mark.parametrize("notation", NOTATIONS)
+def test_notations_are_those_of_the_command(notation: str) -> None:
+    with catch_warnings(record=True) as caught:
+        simplefilter("always")
+        expected = cbpf.render(cbpf.compile("tcp port 443 or arp"), notation)
+    answer = ask("code", notation=notation)
+    assert answer == {"text": expected, "message": "; ".join(str(warning.message) for warning in caught)}
+
+
+def test_the_c_function_is_that_of_the_command() -> None:
+    assert ask("code", notation="function")["text"] == cbpf.emit(cbpf.compile("tcp port 443 or arp"))
+
+
+def test_a_trace_has_the_steps_of_the_machine() -> None:
+    answer = ask("trace", packet={"hex": FRAME})
+    machine = cbpf.VM(cbpf.compile("tcp port 443 or arp"), engine="interpreter")
+    steps = list(machine.trace(bytes.fromhex(FRAME)))
+    assert [(step["index"], step["a"], step["x"]) for step in answer["steps"]] == [(s.index, s.a, s.x) for s in steps]
+    assert answer["verdict"] == 262_144
+    assert [part["outcome"] for part in answer["why"]["parts"]] == ["true", "false", "true"]
+    assert [part["text"] for part in answer["why"]["parts"] if part["is_deciding"]] == ["arp"]
+
+
+def test_a_trace_of_an_empty_packet_ends_at_its_first_load() -> None:
+    answer = ask("trace", packet={"hex": ""})
+    assert [step["fetched"]["value"] for step in answer["steps"]] == [None]
+    assert answer["verdict"] == 0
+
+
+@pytest.mark.parametrize("packet", [None, {"hex": "0"}, {"hex": "zz"}, {"number": 1}, {"hex": "00", "wire_length": -1}])
+def test_invalid_packets_are_errors_in_one_line(packet: Any) -> None:
+    assert "\n" not in ask("trace", packet=packet)["error"]
+
+
+def test_the_verdicts_are_those_of_the_filter(page: Answers) -> None:
+    answer = ask("verdicts", page=page)
+    assert answer["verdicts"] == list(chain(*cbpf.capture_verdicts(TRAFFIC, "tcp port 443 or arp")))
+    assert answer["accepted"] == sum(map(bool, answer["verdicts"]))
+
+
+def test_an_opened_capture_lists_at_most_1000_packets() -> None:
+    target = cbpf_capture(1_500)
+    answer = json.loads(Answers().open_capture(target, "<b>name</b>.pcap"))
+    assert (len(answer["packets"]), answer["has_more"], answer["damage"]) == (1_000, True, "")
+
+
+def test_a_truncated_capture_lists_its_complete_packets() -> None:
+    answer = json.loads(Answers().open_capture(cbpf_capture(3)[:-5], "cut.pcap"))
+    assert len(answer["packets"]) == 2
+    assert "cut.pcap" in answer["damage"]
+
+
+def test_other_files_are_no_captures() -> None:
+    assert "\n" not in json.loads(Answers().open_capture(b"hello", "note.txt"))["error"]
+
+
+def cbpf_capture(count: int) -> bytes:
+    target = io.BytesIO()
+    cbpf.write_capture(target, [bytes.fromhex(FRAME)] * count)
+    return target.getvalue()
+
+
+def test_two_programs_are_aligned_and_compared_on_the_capture(page: Answers) -> None:
+    answer = ask("compare", "arp or ip", page=page, other=source("arp"))
+    assert answer["sizes"] == [len(cbpf.compile("arp or ip")), len(cbpf.compile("arp"))]
+    accepted = chain(*cbpf.capture_verdicts(TRAFFIC, "ip"))
+    assert [row["number"] for row in answer["packets"]] == [n for n, verdict in enumerate(accepted, 1) if verdict]
+
+
+def test_names_of_services_are_known_and_hosts_are_not() -> None:
+    assert ask("program", "tcp port http")["lines"] == ask("program", "tcp port 80")["lines"]
+    assert ask("check", "host example.net")["problems"]

@@ -1,0 +1,221 @@
+"""The server of `cbpf explore`: files for the page alone, on the loopback interface alone."""
+
+import http.client
+import io
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
+from typing import Any
+from zipfile import ZipFile
+
+import pytest
+
+import cbpf
+from cbpf.explorer.core import core_archive
+from cbpf.explorer.page import Page
+from cbpf.explorer.server import ExplorerServer
+from support.command_line import TRAFFIC, CommandLine
+from support.project import MISSING_LIBRARIES, ROOT, is_installed
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A page without scripts."""
+    page = tmp_path / "page"
+    page.mkdir()
+    (page / "index.html").write_text("<!doctype html><title>page</title>")
+    (tmp_path / "secret.txt").write_text("secret")
+    return page
+
+
+@pytest.fixture
+def server(folder: Path) -> Iterator[ExplorerServer]:
+    with ExplorerServer(Page(str(folder), {"proofs": True, "state": None}, TRAFFIC)) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def request(
+    server: ExplorerServer, path: str, body: Any = None, *, token: str | None = None, method: str = "", **headers: str
+) -> tuple[int, http.client.HTTPMessage, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_address[1], timeout=30)
+    given = {"Origin": f"http://{server.address}", "Content-Type": "application/json"} if body is not None else {}
+    data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+    kind = method or ("GET" if body is None else "POST")
+    sent = given | {name.replace("_", "-"): value for name, value in headers.items()}
+    connection.request(kind, f"/{server.token if token is None else token}/{path}", data, sent)
+    response = connection.getresponse()
+    result = response.status, response.headers, response.read()
+    connection.close()
+    return result
+
+
+def test_the_page_is_served_with_a_strict_policy(server: ExplorerServer) -> None:
+    status, headers, data = request(server, "")
+    assert (status, data[:9]) == (200, b"<!doctype")
+    policy = dict(part.split(" ", 1) for part in headers["Content-Security-Policy"].split("; "))
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == "'self' 'wasm-unsafe-eval'"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "no-referrer"
+
+
+def test_the_capture_and_the_core_are_files_of_the_page(server: ExplorerServer) -> None:
+    assert request(server, "capture")[2] == Path(TRAFFIC).read_bytes()
+    assert request(server, "cbpf.zip")[2] == core_archive()
+    assert json.loads(request(server, "served.json")[2]) == {"proofs": True, "state": None}
+
+
+@pytest.mark.parametrize("token", ["", "x", "%C3%A9"])
+def test_nothing_is_served_without_the_token(server: ExplorerServer, token: str) -> None:
+    assert request(server, "index.html", token=token)[0] == 404
+    assert request(server, "proofs/dead", {"source": {"text": "tcp"}}, token=token)[0] == 404
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["../secret.txt", "%2e%2e/secret.txt", "/etc/passwd", "..%2fsecret.txt", "index.html/", "proofs/dead", "\\x"],
+)
+def test_only_files_of_the_page_are_served(server: ExplorerServer, path: str) -> None:
+    assert request(server, path)[0] == 404
+
+
+@pytest.mark.parametrize("host", ["example.com", "localhost", "127.0.0.1", "127.0.0.1:1"])
+def test_a_foreign_name_of_this_host_is_rejected(server: ExplorerServer, host: str) -> None:
+    assert request(server, "", Host=host)[0] == 403
+
+
+@pytest.mark.parametrize("origin", ["https://example.com", "null", "http://127.0.0.1"])
+def test_questions_of_other_sites_are_rejected(server: ExplorerServer, origin: str) -> None:
+    assert request(server, "proofs/dead", {"source": {"text": "tcp"}}, Origin=origin)[0] == 403
+
+
+def test_questions_need_their_type_and_a_known_name(server: ExplorerServer) -> None:
+    question = {"source": {"text": "tcp"}}
+    assert request(server, "proofs/dead", question, Content_Type="text/plain")[0] == 415
+    assert request(server, "proofs/exec", question)[0] == 404
+    assert request(server, "proofs/dead", b"{")[0] == 400
+    assert request(server, "proofs/dead", b"[" * 100_000)[0] == 400
+    assert request(server, "proofs/dead", b"7")[0] == 400
+    assert request(server, "proofs/dead", question, Content_Length="99999999999")[0] == 413
+    assert request(server, "proofs/dead", b"{}", method="PUT")[0] == 501
+
+
+def test_the_server_listens_on_the_loopback_interface_only(server: ExplorerServer) -> None:
+    assert server.server_address[0] == "127.0.0.1"
+    assert server.socket.family == socket.AF_INET
+
+
+needs_solver = pytest.mark.skipif("bitwuzla" in MISSING_LIBRARIES, reason="bitwuzla is not installed")
+
+
+@needs_solver
+def test_a_difference_is_a_packet_that_one_program_accepts(server: ExplorerServer) -> None:
+    question = {"source": {"text": "tcp port 80"}, "other": {"text": "tcp dst port 80"}}
+    answer = json.loads(request(server, "proofs/difference", question)[2])
+    packet = bytes.fromhex(answer["packet"]["hex"])
+    verdicts = [bool(cbpf.VM(text).run(packet)) for text in ("tcp port 80", "tcp dst port 80")]
+    assert verdicts == [bool(answer["left_verdict"]), bool(answer["right_verdict"])] == [True, False]
+
+
+@needs_solver
+def test_proofs_answer_for_all_packets(server: ExplorerServer) -> None:
+    equal = {"source": {"text": "tcp or udp"}, "other": {"text": "udp or tcp"}}
+    assert json.loads(request(server, "proofs/difference", equal)[2]) == {"answer": "equal", "packet": None}
+    program = {"source": {"text": "ldh [12]\njeq #1, one, two\none: jeq #2, two, two\ntwo: ret #0", "optimize": False}}
+    dead = json.loads(request(server, "proofs/dead", program)[2])
+    assert dead == {"instructions": [], "branches": [[2, True]]}
+    assert json.loads(request(server, "proofs/witness", {**program, "verdict": "accept"})[2]) == {"packet": None}
+
+
+@needs_solver
+def test_findings_of_the_solver_have_a_packet(server: ExplorerServer) -> None:
+    answer = json.loads(request(server, "proofs/lint", {"source": {"text": "not port 80 or 443"}})[2])
+    assert any(finding["packet"] for finding in answer["findings"])
+
+
+def test_errors_of_questions_are_one_line(server: ExplorerServer) -> None:
+    answer = json.loads(request(server, "proofs/dead", {"source": {"text": "tcp prot 80"}})[2])
+    assert answer == {"error": "the source has errors"}
+
+
+def test_the_core_runs_without_the_command_line(tmp_path: Path) -> None:
+    with ZipFile(io.BytesIO(core_archive())) as archive:
+        archive.extractall(tmp_path)
+    code = (
+        "import cbpf; from cbpf.explorer.answers import Answers;"
+        " print(cbpf.__file__, Answers().answer('check', '{\"source\": {}}'))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith(str(tmp_path))
+    assert '"problems": []' in done.stdout
+    assert not (tmp_path / "cbpf" / "cli").exists()
+
+
+def _started(*arguments: str, folder: Path) -> subprocess.Popen[str]:
+    """Start `cbpf explore` with a page that needs no build."""
+    library = folder.parent / "cbpf_explorer"
+    library.mkdir()
+    (library / "__init__.py").write_text(
+        f"from pathlib import Path\n__version__ = {cbpf.__version__!r}\ndef folder(): return Path({str(folder)!r})\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder.parent), str(ROOT / "src")])}
+    command = [sys.executable, "-m", "cbpf", "explore", "--no-browser", *arguments]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def _get(url: str) -> bytes:
+    _, _, address, path = url.split("/", 3)
+    connection = http.client.HTTPConnection(address, timeout=30)
+    connection.request("GET", f"/{path}")
+    return connection.getresponse().read()
+
+
+def test_the_command_serves_until_it_is_interrupted(folder: Path) -> None:
+    process = _started("-e", "tcp port 443", "-y", "RAW", "-r", TRAFFIC, folder=folder)
+    assert process.stdout is not None
+    url = process.stdout.readline().strip()
+    facts = json.loads(_get(f"{url}served.json"))
+    assert facts["state"] == {"s": "tcp port 443", "y": "RAW", "d": "pcap"}
+    assert (facts["capture"], facts["proofs"]) == ("traffic.pcap", is_installed("bitwuzla"))
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert (process.returncode, "Traceback" in errors) == (0, False)
+
+
+def test_a_program_is_shown_as_its_text_and_a_binary_one_as_assembly(folder: Path, tmp_path: Path) -> None:
+    program = tmp_path / "filter.raw"
+    program.write_bytes(bytes(cbpf.compile("arp")))
+    process = _started(str(program), folder=folder)
+    assert process.stdout is not None
+    url = process.stdout.readline().strip()
+    assert json.loads(_get(f"{url}served.json"))["state"]["s"] == cbpf.render(cbpf.compile("arp"), "asm")
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+
+
+@pytest.mark.skipif(is_installed("cbpf_explorer"), reason="cbpf-explorer is installed")
+def test_the_command_says_how_to_install_the_page(cli: CommandLine) -> None:
+    done = cli("explore", "--no-browser")
+    assert done.exit_code == 2
+    assert done.stderr == (
+        "cbpf: the page is a distribution of its own; install it: pip install 'cbpf-explorer==0.1.0'\n"
+    )
+
+
+def test_usage_errors_come_before_the_server(cli: CommandLine, tmp_path: Path) -> None:
+    assert cli("explore", "-e", "tcp", "x.c").exit_code == 2
+    missing = cli("explore", "--no-browser", "-r", str(tmp_path / "none.pcap"))
+    assert (missing.exit_code, "none.pcap" in missing.stderr) == (2, True)
+    assert "standard input" in cli("explore", "-r", "-").stderr
