@@ -1,20 +1,26 @@
 """Captures as record batches of Arrow: the columns of records, the bytes of packets, and columns of headers."""
 
+import shutil
 from collections.abc import Iterator, Sequence
 from functools import partial
 from importlib.util import find_spec
+from pathlib import Path
 from statistics import median
 from typing import Final
 
+from benchmarks import table_peers
 from benchmarks.captures import Capture, synthetic_captures
-from benchmarks.report import Goal, Section, at_most
+from benchmarks.processes import PYTHON, WORKSPACE, output, process
+from benchmarks.report import Goal, Section, at_least, at_most, table
 from benchmarks.setting import Omitted, Setting
-from benchmarks.timing import Contender, Cost, costs_of
+from benchmarks.timing import Contender, Cost, costs_of, paired, require_agreement
 
 import cbpf
 
 _COUNT: Final = 2_000_000
 _FILTERED: Final = 500_000
+_COUNT_FOR_LOOPS: Final = 50_000
+_COUNT_FOR_SCAPY: Final = 5_000
 _FILTER: Final = "tcp port 443"
 _RECORD: Final = ("number", "time", "interface", "link_type", "captured", "length")
 _BASE: Final = ("time", "length")
@@ -39,6 +45,7 @@ def tables(setting: Setting) -> Iterator[Section]:
     note = f"{capture}, in the page cache. The ratios are relative to the scan."
     yield Section("Captures as tables", _HEADING, lines, note, list(_goals(costs)))
     yield _filtered(capture, setting)
+    yield _beside_others(capture, setting)
 
 
 def _filtered(capture: Capture, setting: Setting) -> Section:
@@ -63,6 +70,68 @@ def _filtered(capture: Capture, setting: Setting) -> Section:
     goal = at_most("Views of a mapped file: processor time of a filter", 1.5, _ratio(costs, 2, 1), "{:.2f} times")
     note = f"`{_FILTER}` on {len(views):,} packets. The ratios are relative to the ranges."
     return Section("A filter on columns of packets", _HEADING, lines, note, [goal])
+
+
+def _beside_others(capture: Capture, setting: Setting) -> Section:
+    """Compare a table of some columns with those that other tools make of smaller captures, as complete processes."""
+    few, some = synthetic_captures(setting.scaled(_COUNT_FOR_SCAPY), setting.scaled(_COUNT_FOR_LOOPS))
+    contenders = [
+        process("cbpf", _script("cbpf", capture), units=capture.packets),
+        *_tshark(some),
+        process("dpkt", _script("dpkt", some), units=some.packets),
+        process("scapy", _script("scapy", few), units=few.packets),
+        *_pcaptoparquet(some),
+    ]
+    _require_equal_sums(few)
+    rows = paired(contenders, rounds=setting.rounds(3))
+    columns = {
+        "packets per second": lambda row: f"{1 / row.seconds:,.0f}",
+        "relative time per packet": lambda row: f"{row.ratio:.1f}",
+    }
+    names = ", ".join(f"`{name}`" for name in table_peers.COLUMNS)
+    note = (
+        f"Complete processes, start-up included. The columns are {names}; cbpf reads {capture}, the others"
+        f" {some.packets:,} packets of the same kind, scapy {few.packets:,}. tshark and pcaptoparquet write a file, and"
+        " pcaptoparquet has columns of its own choice."
+    )
+    bounds = {"tshark": 100, "dpkt": 50}
+    goals = [
+        at_least(f"A table of seven columns, against {row.contender.name}", bound, row.ratio, "{:.3g} times")
+        for row in rows
+        if (bound := bounds.get(row.contender.name))
+    ]
+    return Section("Captures as tables, next to other tools", *table(rows, columns), note, goals)
+
+
+def _script(tool: str, capture: Capture) -> list[str]:
+    return [PYTHON, str(table_peers.__file__), tool, capture.path]
+
+
+def _tshark(capture: Capture) -> list[Contender]:
+    command = _tshark_command(capture)
+    return [process("tshark", command, units=capture.packets)] if command else []
+
+
+def _tshark_command(capture: Capture) -> list[str]:
+    tshark = shutil.which("tshark")
+    fields = [argument for field in table_peers.TSHARK_FIELDS for argument in ("-e", field)]
+    return [tshark, "-n", "-r", capture.path, "-T", "fields", *fields] if tshark else []
+
+
+def _pcaptoparquet(capture: Capture) -> list[Contender]:
+    program = Path(PYTHON).with_name("pcaptoparquet")
+    if not program.exists():
+        return []
+    command = [str(program), "-i", capture.path, "-o", str(WORKSPACE / "pcaptoparquet.parquet")]
+    return [process("pcaptoparquet", command, units=capture.packets)]
+
+
+def _require_equal_sums(capture: Capture) -> None:
+    """Stop the benchmark unless the tools have the same numbers in their tables."""
+    answers = {tool: output(_script(tool, capture)).strip() for tool in table_peers.TABLES}
+    if command := _tshark_command(capture):
+        answers["tshark"] = table_peers.tshark_sums(output(command))
+    require_agreement(answers)
 
 
 def _scan(capture: Capture) -> None:

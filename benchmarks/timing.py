@@ -1,7 +1,7 @@
 """Paired timing: contenders alternate, round after round, and are compared within a round."""
 
 import resource
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import repeat
 from statistics import median
 from time import perf_counter
@@ -95,7 +95,7 @@ def calls(name: str, function: Callable[[bytes], object], packet: bytes, how: st
     return Contender(name, run, how, times)
 
 
-def require_agreement(answers: dict[str, int]) -> None:
+def require_agreement(answers: Mapping[str, int | str]) -> None:
     """Stop the benchmark if the contenders' answers differ."""
     if len(set(answers.values())) != 1:
         raise SystemExit(f"the answers of the contenders differ: {answers}")

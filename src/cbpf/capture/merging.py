@@ -49,7 +49,6 @@ class _OpenCapture:
         self.has_ended = False
         self._batches = batches
         self._begin = 0
-        self._last_time: int | None = None
 
     def fill(self) -> None:
         """Read until there is a packet, or the capture has ended."""

@@ -3,7 +3,7 @@
 from functools import partial
 
 from ..._typing import TYPE_CHECKING, Final
-from ...engines.llvm.compiler import CrossTarget, assembly_for, compile_for
+from ...engines.llvm.compiler import CrossTarget, compile_for
 from ...engines.llvm.ir import I32, I64, PTR, Function, IRValue, module_text
 from ...engines.llvm.machine import MakeMachine, filter_function
 from ...isa.dialects import Dialect
@@ -31,11 +31,6 @@ _GLOBALS: Final = (
 def ebpf_object(program: Program, dialect: Dialect, target: str, name: str, accept: "AcceptedFate") -> bytes:
     """Return an object file (ELF) for a hook, by the name of its target."""
     return compile_for(ebpf_ir(program, dialect, target, name, accept), _TARGET)
-
-
-def ebpf_assembly(program: Program, dialect: Dialect, target: str, name: str, accept: "AcceptedFate") -> str:
-    """Return the eBPF instructions as text."""
-    return assembly_for(ebpf_ir(program, dialect, target, name, accept), _TARGET)
 
 
 def ebpf_ir(program: Program, dialect: Dialect, target: str, name: str, accept: "AcceptedFate") -> str:
