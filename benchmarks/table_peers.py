@@ -90,7 +90,7 @@ def sums(table: Any) -> str:
 
 
 def tshark_sums(text: str) -> str:
-    """Return the same for the output of tshark."""
+    """Return the text of `sums` for the output of tshark."""
     rows = [line.split("\t") for line in text.splitlines()]
     lengths = [int(row[1]) for row in rows]
     protocols = [int(row[2] or row[3] or 0) for row in rows]
