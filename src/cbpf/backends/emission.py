@@ -64,7 +64,7 @@ def _written(
 
             return c_source(program, dialect, name, title, main=main)
         case "ptx":
-            from .ptx import ptx_kernel
+            from ..engines.llvm.ptx import ptx_kernel
 
             return ptx_kernel(program, dialect, name)
         case "wasm":

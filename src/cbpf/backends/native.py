@@ -2,21 +2,12 @@
 
 from .._typing import Final
 from ..engines.llvm.compiler import compile_module, compiling
-from ..engines.llvm.ir import I32, I64, Function, IRValue, module_text
-from ..engines.llvm.machine import LLVMMachine, filter_function
+from ..engines.llvm.ir import I32, I64, Function, module_text
+from ..engines.llvm.machine import PacketMachine, filter_function
 from ..isa.dialects import Dialect
-from ..isa.opcodes import OUT_OF_RANGE
 from ..isa.program import Program
-from ..isa.semantics import HeaderKind
 
 _PARAMETERS: Final = {"packet": "ptr noalias readonly", "captured": I64, "wire": I64}
-
-
-class PacketMachine(LLVMMachine):
-    """The machine of functions that have the packet, and no metadata: header windows are outside of every packet."""
-
-    def header(self, header: HeaderKind) -> IRValue:
-        return self.word(0 if header == "packet" else OUT_OF_RANGE)
 
 
 def llvm_ir(program: Program, dialect: Dialect, name: str) -> str:

@@ -11,10 +11,9 @@ from collections.abc import Iterator, Mapping
 from .._typing import Final
 from ..engines.llvm.compiler import CrossTarget, compile_for
 from ..engines.llvm.ir import I32, I64, Function, module_text
-from ..engines.llvm.machine import filter_function
+from ..engines.llvm.machine import PacketMachine, filter_function
 from ..isa.dialects import Dialect
 from ..isa.program import Program
-from .native import PacketMachine
 
 _TARGET: Final = CrossTarget("wasm32-unknown-unknown", "mvp")
 _MAGIC: Final = b"\0asm\1\0\0\0"

@@ -8,11 +8,11 @@ with verdict 0.
 
 from ..._typing import Final
 from ...engines.llvm.ir import I32, I64, Function, IRValue
+from ...engines.llvm.machine import PacketMachine
 from ...isa.dialects import Dialect, FetchOrder
 from ...isa.enumerations import EXTENSION_WORDS, Extension
 from ...isa.opcodes import LINK_OFFSET, NETWORK_OFFSET, SIGN_BIT
 from ...isa.semantics import HeaderKind
-from ..native import PacketMachine
 from .hooks import HELPER_WORDS, LOAD_BYTES, ContextField, Hook
 
 _MAX_POSITION: Final = 0xFFFF

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from ..._typing import Final, TypeAlias
 from ...isa.dialects import Dialect, FetchOrder
 from ...isa.enumerations import Extension
-from ...isa.opcodes import SCRATCH_SLOTS, Action
+from ...isa.opcodes import OUT_OF_RANGE, SCRATCH_SLOTS, Action
 from ...isa.program import Program
 from ...isa.semantics import HeaderKind, begin, execute
 from .context import CALLBACK_EXTENSIONS, offset_of
@@ -165,6 +165,13 @@ class LLVMMachine:
             preset_draws = context.gep(offset_of("preset_draws")).load_pointer()
             result.value = preset_draws.gep((draw - 1) << 2).load(4)
         return result.value
+
+
+class PacketMachine(LLVMMachine):
+    """The machine of functions that have the packet, and no metadata: header windows are outside of every packet."""
+
+    def header(self, header: HeaderKind) -> IRValue:
+        return self.word(0 if header == "packet" else OUT_OF_RANGE)
 
 
 MakeMachine: TypeAlias = Callable[[Function, Dialect], LLVMMachine]
