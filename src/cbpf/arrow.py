@@ -6,7 +6,10 @@
 905
 """
 
+from .tables.files.writing import write_table
+from .tables.grouping.groups import TopGroup, TopGroups
+from .tables.grouping.top import top
 from .tables.reading import read_batches, read_table
 from .tables.schema import Column
 
-__all__ = ["Column", "read_batches", "read_table"]
+__all__ = ["Column", "TopGroup", "TopGroups", "read_batches", "read_table", "top", "write_table"]

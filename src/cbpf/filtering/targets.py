@@ -56,10 +56,10 @@ def open_targets(
 
 @contextmanager
 def open_new_target(choice: TargetChoice, sources: Iterable[Source]) -> Iterator[list[Output]]:
-    """Open a target that must not be a source, because it is in place before the sources are read to their end."""
+    """Open a target that must not be a source: it is another kind of file, or in place before the sources end."""
     identity = _identity_of(_status(choice.target))
     if identity is not None and identity in [_source_identity(source) for source in sources]:
-        raise CaptureError(f"{_name_of(choice.target)}: is also an input, which a rotated output must not replace")
+        raise CaptureError(f"{_name_of(choice.target)}: is also an input, which this output must not replace")
     with open_outputs([OutputPlan(choice.target, compressor=choice.compressor)]) as outputs:
         yield outputs
 

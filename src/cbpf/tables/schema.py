@@ -78,14 +78,19 @@ def checked_definitions(path: str, definitions: "Mapping[str, Filter | Column] |
     }
 
 
-def chosen_columns(path: str, columns: Iterable[str] | None, defined: Mapping[str, Column]) -> Sequence[str]:
-    """Return the names of the columns of a table; raise `FieldError` for a name that is unknown or occurs twice."""
+def chosen_columns(
+    path: str, columns: Iterable[str] | None, defined: Mapping[str, Column], others: Sequence[str] = ()
+) -> Sequence[str]:
+    """Return the names of the columns of a table; raise `FieldError` for a name that is unknown or occurs twice.
+
+    *others* are names that the caller knows beside those of `read_table`.
+    """
     if columns is None:
         return (*FIXED_COLUMNS, *defined)
     if isinstance(columns, str):
         raise FieldError(f"{path}: {columns!r} is a text; pass a list of names")
     names = list(iterable(path, columns))
-    known = (*FIXED_COLUMNS, *FIELD_NAMES, *defined)
+    known = (*FIXED_COLUMNS, *FIELD_NAMES, *others, *defined)
     for index, name in enumerate(names):
         if name not in known:
             raise FieldError(f"{path}: {name!r} is not a column{_remedy(name, known)}")

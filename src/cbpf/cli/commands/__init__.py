@@ -10,7 +10,7 @@ from ..declarations import group
     "Classic BPF: packet filters and captures.",
     sections={
         "Expressions and programs": ("compile", "lint", "format", "explain", "asm", "disasm", "convert", "emit"),
-        "Captures": ("capture", "filter", "split", "print", "count", "info"),
+        "Captures": ("capture", "filter", "split", "print", "count", "table", "top", "info"),
         "Programs on packets": ("run", "trace", "why"),
         "Properties of a program": ("verify", "stats", "graph", "optimize"),
         "Questions about all packets": ("diff", "cases"),

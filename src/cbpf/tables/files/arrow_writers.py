@@ -1,0 +1,128 @@
+"""Tables as Parquet and Arrow files, with the types of `read_table`; the columns `src` and `dst` are strings.
+
+The bytes of packets are copied: a file of `binary_view` would have those of all packets, also of rejected ones.
+"""
+
+from ..._stdlib import suppress
+from ..._typing import Any, Final, Protocol, Sequence
+from ...capture.output import Output
+from ..addresses import ADDRESS_COLUMNS, address_texts
+from ..libraries import load_pyarrow
+
+_GROUP_ROWS: Final = 1 << 20
+_GROUP_BYTES: Final = 1 << 26
+"""The numbers of rows and bytes from which a row group of a Parquet file is complete."""
+
+
+class _Stream:
+    """An output as a file object of pyarrow."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._position = 0
+        self.closed = False
+
+    def write(self, data: Any) -> int:
+        """Write bytes; return their number."""
+        self._output.write(memoryview(data))  # type: ignore[arg-type]
+        self._position += len(data)
+        return len(data)
+
+    def tell(self) -> int:
+        """Return the number of bytes written."""
+        return self._position
+
+    def flush(self) -> None:
+        """Write nothing, since the output has no buffer."""
+
+    def close(self) -> None:
+        """Mark the end."""
+        self.closed = True
+
+
+class _BatchWriter(Protocol):
+    """The writers of pyarrow."""
+
+    def write_batch(self, batch: Any) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class ArrowWriter:
+    """Writes the columns *names* of batches of a *schema* as an Arrow file, or as an Arrow stream."""
+
+    def __init__(self, output: Output, names: Sequence[str], schema: Any, *, is_stream: bool) -> None:
+        self._output = output
+        self._names = names
+        self._is_stream = is_stream
+        pa = load_pyarrow()
+        types = {name: pa.string() if name in ADDRESS_COLUMNS else schema.field(name).type for name in names}
+        if "data" in types:
+            types["data"] = pa.large_binary()
+        self._schema = pa.schema(list(types.items()), schema.metadata)
+        self._writer: Any = None
+
+    def begin(self) -> None:
+        """Write the schema."""
+        pa = load_pyarrow()
+        self._stream = pa.PythonFile(_Stream(self._output), mode="w")
+        self._writer = self._open(self._stream)
+
+    def _open(self, stream: Any) -> _BatchWriter:
+        ipc = load_pyarrow().ipc
+        options = ipc.IpcWriteOptions(emit_dictionary_deltas=True)  # a later interface may have another link type
+        opened: _BatchWriter = (ipc.new_stream if self._is_stream else ipc.new_file)(
+            stream, self._schema, options=options
+        )
+        return opened
+
+    def write(self, batch: Any) -> None:
+        """Write the rows of a batch."""
+        self._writer.write_batch(self._converted(batch))
+
+    def _converted(self, batch: Any) -> Any:
+        """Return the columns of the file, with their types."""
+        arrays = [address_texts(batch, name) if name in ADDRESS_COLUMNS else batch[name] for name in self._names]
+        typed = [array.cast(field.type) for array, field in zip(arrays, self._schema, strict=True)]
+        return load_pyarrow().RecordBatch.from_arrays(typed, schema=self._schema)
+
+    def close(self) -> None:
+        """Write the end of the file."""
+        self._writer.close()
+
+    def abandon(self) -> None:
+        """End without a complete file, after an error, so that no destructor writes."""
+        with suppress(Exception):
+            self._stream.close()
+
+
+class ParquetWriter(ArrowWriter):
+    """Writes the columns of batches as a Parquet file, in row groups of about a million rows or 64 MB."""
+
+    def __init__(self, output: Output, names: Sequence[str], schema: Any) -> None:
+        super().__init__(output, names, schema, is_stream=False)
+        self._pending: list[Any] = []
+
+    def _open(self, stream: Any) -> _BatchWriter:
+        import pyarrow.parquet
+
+        opened: _BatchWriter = pyarrow.parquet.ParquetWriter(stream, self._schema, compression="zstd")
+        return opened
+
+    def write(self, batch: Any) -> None:
+        """Write the rows of a batch, when a row group is complete."""
+        self._pending.append(self._converted(batch))
+        rows, size = sum(part.num_rows for part in self._pending), sum(part.nbytes for part in self._pending)
+        if rows >= _GROUP_ROWS or size >= _GROUP_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._pending:
+            table = load_pyarrow().Table.from_batches(self._pending, self._schema)
+            self._pending = []
+            self._writer.write_table(table, row_group_size=_GROUP_ROWS)
+
+    def close(self) -> None:
+        """Write the last row group and the end of the file."""
+        self._flush()
+        super().close()
