@@ -13,7 +13,7 @@ import pytest
 import cbpf
 from cbpf.cli import commands
 from support import examples, kernel_features
-from support.command_line import CommandLine
+from support.command_line import CommandLine, require_library_of
 from support.project import ROOT
 
 FOLDERS = ("docs", "src", "tests", "benchmarks")
@@ -163,8 +163,7 @@ def test_the_readme_shows_every_subcommand() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_commands_of_the_readme_run(command: str, tmp_path: Path, cli: CommandLine, traffic: Path) -> None:
-    if command.startswith("cbpf archive"):
-        pytest.importorskip("fsspec", reason="archives need fsspec; ./dev test --all installs it")
+    require_library_of(command)
     if command.startswith("cbpf explore"):
         pytest.skip("it serves until Ctrl-C; tests/explorer runs it")
     (tmp_path / "in.pcap").symlink_to(traffic)

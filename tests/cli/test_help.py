@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from documentation.commands import CommandText, all_commands
 
-from support.command_line import run_here
+from support.command_line import require_library_of, run_here
 from support.forked import in_child
 from support.judges import kernel
 from support.project import ROOT
@@ -39,8 +39,7 @@ def test_examples_of_help_texts_run(command: CommandText, tmp_path: Path) -> Non
     (tmp_path / "in.pcap").symlink_to(ROOT / "examples" / "traffic.pcap")
     expected = {code for code, _ in command.exit_codes} - {2}
     assert command.examples
-    if command.name.startswith("cbpf archive"):
-        pytest.importorskip("fsspec", reason="archives need fsspec; ./dev test --all installs it")
+    require_library_of(command.name)
     with chdir(tmp_path):
         for example in filter(_is_finite, command.examples):
             program, *arguments = shlex.split(example)

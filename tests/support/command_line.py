@@ -27,6 +27,18 @@ COMMANDS: Final = tuple(entry.name for entry in commands.command.entries())
 PACKETS: Final = list(cbpf.read_capture(TRAFFIC))
 
 
+LIBRARIES: Final = {"archive": "fsspec", "table": "pyarrow", "top": "pyarrow"}
+"""The optional library that a subcommand needs."""
+
+
+def require_library_of(command: str) -> None:
+    """Skip the test if the library that a command line needs is not installed."""
+    name = command.split()[1] if " " in command else ""
+    if name in LIBRARIES:
+        library = LIBRARIES[name]
+        pytest.importorskip(library, reason=f"cbpf {name} needs {library}; ./dev test --all installs it")
+
+
 class CommandResult(NamedTuple):
     """The result of a command that has ended."""
 

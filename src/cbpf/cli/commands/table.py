@@ -78,7 +78,7 @@ def command(
       cbpf table in.pcap -w dns.csv --columns time,src,dst,length udp port 53
       cbpf table in.pcap -c 5 --columns time,src_ip,dns --column dns='port 53'
     """
-    chosen = format or ("text" if target in (None, "-") else None)
+    chosen: Any = format or ("text" if target in (None, "-") else None)
     destination = "-" if target is None else target
     is_shown = destination == "-" and sys.stdout.isatty()
     if is_shown and chosen in _BINARY:

@@ -21,10 +21,12 @@ class _Stream:
         self._output = output
         self._position = 0
         self.closed = False
+        self.is_abandoned = False
 
     def write(self, data: Any) -> int:
-        """Write bytes; return their number."""
-        self._output.write(memoryview(data))  # type: ignore[arg-type]
+        """Write bytes, unless the file is abandoned; return their number."""
+        if not self.is_abandoned:
+            self._output.write(memoryview(data))  # type: ignore[arg-type]
         self._position += len(data)
         return len(data)
 
@@ -52,7 +54,6 @@ class ArrowWriter:
     """Writes the columns *names* of batches of a *schema* as an Arrow file, or as an Arrow stream."""
 
     def __init__(self, output: Output, names: Sequence[str], schema: Any, *, is_stream: bool) -> None:
-        self._output = output
         self._names = names
         self._is_stream = is_stream
         pa = load_pyarrow()
@@ -60,13 +61,13 @@ class ArrowWriter:
         if "data" in types:
             types["data"] = pa.large_binary()
         self._schema = pa.schema(list(types.items()), schema.metadata)
+        self._stream = _Stream(output)
         self._writer: Any = None
 
     def begin(self) -> None:
         """Write the schema."""
         pa = load_pyarrow()
-        self._stream = pa.PythonFile(_Stream(self._output), mode="w")
-        self._writer = self._open(self._stream)
+        self._writer = self._open(pa.PythonFile(self._stream, mode="w"))
 
     def _open(self, stream: Any) -> _BatchWriter:
         ipc = load_pyarrow().ipc
@@ -91,9 +92,11 @@ class ArrowWriter:
         self._writer.close()
 
     def abandon(self) -> None:
-        """End without a complete file, after an error, so that no destructor writes."""
-        with suppress(Exception):
-            self._stream.close()
+        """End the writer after an error, without a complete file."""
+        self._stream.is_abandoned = True
+        if self._writer is not None:
+            with suppress(Exception):  # it may have failed itself
+                self._writer.close()
 
 
 class ParquetWriter(ArrowWriter):

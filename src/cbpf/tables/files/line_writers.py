@@ -26,7 +26,7 @@ class LineWriter:
         self._names = names
 
     def begin(self) -> None:
-        """Write what precedes the first batch."""
+        """Write the start of the file."""
 
     def write(self, batch: Any) -> None:
         """Write a line for each row."""
@@ -34,7 +34,7 @@ class LineWriter:
         self._write(self._lines(columns, [is_textual(name, _type(batch, name)) for name in self._names]))
 
     def close(self) -> None:
-        """Write what follows the last batch."""
+        """Write the end of the file."""
 
     def _lines(self, columns: list[Any], textual: list[bool]) -> Any:
         """Return the lines without their ends, given the columns as large strings, and whether each is text."""

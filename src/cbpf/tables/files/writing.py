@@ -58,7 +58,7 @@ def write_table(
     dialect: Dialect = PCAP,
     as_socket: bool = False,
 ) -> int:
-    """Write packets of captures as a table to a file, in bounded memory.
+    r"""Write packets of captures as a table to a file, in bounded memory.
 
     Parquet and Arrow files have the types of `read_batches`, except that data is `large_binary`; `write_capture` makes
     a capture of the table in them. The other formats are for people: addresses of IP and Ethernet, times (ISO 8601,
@@ -66,16 +66,17 @@ def write_table(
 
     Each format also has the columns `src` and `dst`: the address of IPv4 or IPv6 as text.
 
-    | format | suffixes | content | columns by default |
-    |---|---|---|---|
-    | parquet | .parquet, .pq | Parquet, with row groups of about a million rows or 64 MB | those of `read_batches` |
-    | arrow | .arrow, .feather | an Arrow IPC file | those of `read_batches` |
-    | arrows | .arrows | an Arrow IPC stream, for pipes | those of `read_batches` |
-    | csv | .csv | CSV (RFC 4180) with a header; null is an empty field | number, time, length, src, src_port, dst, \
-dst_port, protocol |
-    | jsonl | .jsonl, .ndjson | a JSON object per line | those of csv |
-    | text | .txt | aligned columns with titles, and times without the date; null is "-" | time, length, src, src_port, \
-dst, dst_port |
+    | format | suffixes | content |
+    |---|---|---|
+    | parquet | .parquet, .pq | Parquet, with row groups of about a million rows or 64 MB |
+    | arrow | .arrow, .feather | an Arrow IPC file |
+    | arrows | .arrows | an Arrow IPC stream, for pipes |
+    | csv | .csv | CSV (RFC 4180) with a header; null is an empty field |
+    | jsonl | .jsonl, .ndjson | a JSON object per line |
+    | text | .txt | aligned columns with titles, and times without the date; null is "-" |
+
+    By default, Parquet and Arrow files have the seven columns of `read_batches`; CSV and JSON lines have number, time,
+    length, src, src_port, dst, dst_port and protocol; text has those without number and protocol.
 
     A file appears under its name when it is complete, also if a source is damaged: it has the complete packets then.
     After any other error, a file of that name is unchanged.
@@ -113,9 +114,13 @@ dst, dst_port |
         MissingLibrary: pyarrow is not installed (extra `arrow`), or the library of an engine or compression.
         VerificationError: The dialect rejects a program.
 
+    >>> import io
     >>> import cbpf
-    >>> cbpf.arrow.write_table("examples/traffic.pcap", "dns.csv", filter="port 53", columns=["time", "src", "dst"])
-    36
+    >>> file = io.BytesIO()
+    >>> cbpf.arrow.write_table("examples/traffic.pcap", file, format="csv", columns=["src", "dst_port"], count=2)
+    2
+    >>> file.getvalue()
+    b'src,dst_port\n::,\n::,\n'
     """
     chosen = chosen_format("write_table.format", target, format)
     facts = FORMATS[chosen]

@@ -59,6 +59,17 @@ class TopGroups(Record, Readable):
         """Whether no group was forgotten, so that all numbers are exact."""
         return self.group_count is not None
 
+    def shares(self, group: TopGroup) -> tuple[float, float]:
+        """Return the shares of a group in all packets and bytes.
+
+        Args:
+            group: One of `groups`.
+
+        Returns:
+            The share of its packets, and that of its bytes, from 0 to 1.
+        """
+        return group.packets / max(1, self.packets), group.bytes / max(1, self.bytes)
+
     def __str__(self) -> str:
         from .text import groups_text
 
@@ -78,17 +89,13 @@ class TopGroups(Record, Readable):
         }
 
     def _group(self, group: TopGroup) -> dict[str, Any]:
+        packets_share, bytes_share = self.shares(group)
         return {
             "key": dict(zip(self.by, group.key, strict=True)),
             "packets": group.packets,
-            "packets_share": share(group.packets, self.packets),
+            "packets_share": packets_share,
             "packets_error": group.packets_error,
             "bytes": group.bytes,
-            "bytes_share": share(group.bytes, self.bytes),
+            "bytes_share": bytes_share,
             "bytes_error": group.bytes_error,
         }
-
-
-def share(part: int, total: int) -> float:
-    """Return the share of a part in a total, from 0 to 1; 0 of nothing."""
-    return part / total if total else 0.0

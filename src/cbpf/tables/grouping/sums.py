@@ -56,7 +56,7 @@ class GroupSums:
         self.sums["packets"] += batch.num_rows
         self.sums["bytes"] += load_compute().sum(sums[1]).as_py() or 0
         known = 0 if self._totals is None else len(self._totals)
-        if self._pending_rows >= max(known, min(self._limit, _MIN_PENDING)):
+        if self._pending_rows >= max(known // 2, min(self._limit, _MIN_PENDING)):
             self._merge()
 
     def _merge(self) -> None:
@@ -67,7 +67,10 @@ class GroupSums:
         parts = self._pending if self._totals is None else [self._totals, *self._pending]
         self._pending, self._pending_rows, self._totals = [], 0, None
         aggregations = [*((name, "sum") for name in MEASURES), *((name, "max") for name in _ERRORS.values())]
-        merged = pa.concat_tables(parts).group_by(self._names, use_threads=False).aggregate(aggregations)
+        together = pa.concat_tables(parts)
+        del parts
+        merged = together.group_by(self._names, use_threads=False).aggregate(aggregations)
+        del together
         arrays = [merged[name] for name in self._names]
         arrays += [merged[f"{name}_sum"] for name in MEASURES]
         arrays += [pc.fill_null(merged[f"{_ERRORS[name]}_max"], self.errors[name]) for name in MEASURES]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from ..._text import counted
-from ..._typing import TYPE_CHECKING, Any, Iterator
-from .groups import share
+from ..._typing import TYPE_CHECKING, Any, Final, Iterator
 
 if TYPE_CHECKING:
     from .groups import TopGroups
 
-_NULL = "-"
+_NULL: Final = "-"
 
 
 def groups_text(groups: TopGroups) -> str:
@@ -35,11 +34,20 @@ def _padded(columns: list[list[str]], row: int, *, is_number: bool) -> Iterator[
 
 def _numbers(groups: TopGroups) -> Iterator[list[str]]:
     """Yield the columns of packets and bytes, with their shares and, if they are approximate, their errors."""
-    for index, (title, total) in enumerate((("packets", groups.packets), ("bytes", groups.bytes)), 1):
-        yield [title, *(f"{group[index]:,}" for group in groups.groups)]
-        if not groups.is_exact:
-            yield ["up to", *(f"+{group[index + 2]:,}" if group[index + 2] else "exact" for group in groups.groups)]
-        yield ["%", *(f"{100 * share(group[index], total):.1f}" for group in groups.groups)]
+    rows = groups.groups
+    shares = [groups.shares(group) for group in rows]
+    packets = [(group.packets, group.packets_error) for group in rows]
+    yield from _measure("packets", packets, [share for share, _ in shares], is_exact=groups.is_exact)
+    sizes = [(group.bytes, group.bytes_error) for group in rows]
+    yield from _measure("bytes", sizes, [share for _, share in shares], is_exact=groups.is_exact)
+
+
+def _measure(title: str, pairs: list[tuple[int, int]], shares: list[float], *, is_exact: bool) -> Iterator[list[str]]:
+    """Yield the columns of one measure, given the value and the error of each group."""
+    yield [title, *(f"{value:,}" for value, _ in pairs)]
+    if not is_exact:
+        yield ["up to", *(f"+{error:,}" if error else "exact" for _, error in pairs)]
+    yield ["%", *(f"{100 * share:.1f}" for share in shares)]
 
 
 def _totals(groups: TopGroups) -> Iterator[str]:

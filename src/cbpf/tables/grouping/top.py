@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _BATCH_ROWS: Final = 1 << 18
 MAX_GROUPS: Final = 1_000_000
-"""The number of groups that are counted at a time by default; a million of two addresses takes about 300 MB."""
+"""The number of groups that are counted at a time by default; a million of two addresses takes about 700 MB."""
 
 
 @checked(
@@ -64,7 +64,7 @@ def top(
         filter: Only packets that this filter accepts, as for `cbpf.filter_capture`; None: all packets.
         define: Further columns, as for `read_batches`.
         max_groups: The number of groups that are counted at a time, 1 to 2**31 - 1; a million of two addresses takes
-            about 300 MB.
+            about 700 MB.
         since: Only packets with this time or a later one, in the forms of `cbpf.read_capture`.
         until: Only packets with an earlier time, in the same forms.
         sample: Only about one in this number of the packets, 1 to 2**32 - 1, chosen at random by their numbers; the
@@ -91,7 +91,7 @@ def top(
     >>> import cbpf
     >>> groups = cbpf.arrow.top("examples/traffic.pcap", "dst_port", filter="tcp", count=2)
     >>> groups.groups[0].key, groups.groups[0].packets
-    ((443,), 45)
+    ((80,), 106)
     """
     choice = _choice(by, define)
     names = choice.read_names()
