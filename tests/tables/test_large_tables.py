@@ -68,6 +68,41 @@ PEAK: Final = """
 """
 
 
+FILE_PEAK: Final = """
+    import sys
+    import threading
+    import time
+    import cbpf
+
+    source, format = sys.argv[1:]
+    columns = ["data"] if format == "csv" else None
+    peaks = [0]
+
+    def watch():
+        while True:
+            with open("/proc/self/status") as status:
+                peaks.append(max(int(line.split()[1]) for line in status if line.startswith("RssAnon")))
+            time.sleep(0.01)
+
+    threading.Thread(target=watch, daemon=True).start()
+    with open("/dev/null", "wb") as target:
+        rows = cbpf.arrow.write_table(source, target, format=format, columns=columns, count=5_000)
+    print(rows, max(peaks))
+"""
+
+
+@pytest.mark.parametrize("format", ["arrow", "parquet", "csv"])
+def test_files_of_long_packets_are_written_in_bounded_memory(format: str, tmp_path: Path) -> None:
+    """A gigabyte of packets of 200,000 bytes, of which a batch could have 65,536."""
+    path = tmp_path / "in.pcap"
+    sparse_capture(path, 1 << 30)
+    command = [sys.executable, "-c", textwrap.dedent(FILE_PEAK), str(path), format]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    rows, peak = map(int, done.stdout.split())
+    assert rows == 5_000
+    assert peak < 350_000, "kilobytes"
+
+
 @pytest.mark.parametrize("mode", ["rb", "r+b"], ids=["mapped", "copied"])
 def test_memory_does_not_grow_with_the_capture(mode: str, tmp_path: Path) -> None:
     """A file that is open for writing is not mapped."""

@@ -283,6 +283,8 @@ def test_a_table_does_not_replace_its_source(tmp_path: Path) -> None:
         ({"columns": ["time", "scr"]}, "columns: 'scr' is not a column; did you mean 'src'?"),
         ({"columns": ["src", "src"]}, "columns: 'src' occurs twice"),
         ({"define": {"src": "udp"}}, "define: 'src' is a column of every table; choose another name"),
+        ({"define": 7}, "define: 7 is not a mapping of names to filters"),
+        ({"columns": "time"}, "columns: 'time' is a text; pass a list of names"),
         ({"count": 0}, "count: "),
         ({"width": 0}, "width: "),
     ],

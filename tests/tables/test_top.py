@@ -136,6 +136,20 @@ def test_approximate_sums_are_within_their_bounds(measure: Any, limit: int, seed
     assert {key for key, value in true[measure].items() if value > bound} <= set(kept)
 
 
+def test_the_bound_of_the_other_measure_never_decreases() -> None:
+    """A group of few packets with many bytes is forgotten first, and then one of more packets with few bytes."""
+    from cbpf.tables.grouping.sums import GroupSums
+
+    sums = GroupSums(["key"], "packets", 1)
+    for keys, length in (([1], 60_000), ([2] * 2, 60), ([3] * 10, 60)):
+        lengths = pa.array([length] * len(keys), "uint32")
+        sums.add(pa.record_batch({"key": pa.array(keys, "uint32"), "length": lengths}))
+    table, _ = sums.largest(1)
+    assert table["key"].to_pylist() == [3]
+    assert sums.errors["packets"] >= 2
+    assert sums.errors["bytes"] >= 60_000
+
+
 def test_the_groups_that_are_counted_do_not_exceed_the_limit() -> None:
     """Sums of batches are collected up to the limit, too, so that memory is bounded."""
     from cbpf.tables.grouping.sums import GroupSums

@@ -9,9 +9,8 @@ from ...capture.output import Output
 from ..addresses import ADDRESS_COLUMNS, address_texts
 from ..libraries import load_pyarrow
 
-_GROUP_ROWS: Final = 1 << 20
-_GROUP_BYTES: Final = 1 << 26
-"""The numbers of rows and bytes from which a row group of a Parquet file is complete."""
+_MAX_BYTES: Final = 1 << 26
+"""The number of bytes from which a batch or a row group of a file is complete."""
 
 
 class _Stream:
@@ -53,7 +52,9 @@ class _BatchWriter(Protocol):
 class ArrowWriter:
     """Writes the columns *names* of batches of a *schema* as an Arrow file, or as an Arrow stream."""
 
-    def __init__(self, output: Output, names: Sequence[str], schema: Any, *, is_stream: bool) -> None:
+    _max_rows = 1 << 16  # from which a batch or a row group of the file is complete
+
+    def __init__(self, output: Output, names: Sequence[str], schema: Any, *, is_stream: bool = False) -> None:
         self._names = names
         self._is_stream = is_stream
         pa = load_pyarrow()
@@ -63,6 +64,8 @@ class ArrowWriter:
         self._schema = pa.schema(list(types.items()), schema.metadata)
         self._stream = _Stream(output)
         self._writer: Any = None
+        self._pending: list[Any] = []
+        self._rows = self._bytes = 0
 
     def begin(self) -> None:
         """Write the schema."""
@@ -78,8 +81,24 @@ class ArrowWriter:
         return opened
 
     def write(self, batch: Any) -> None:
-        """Write the rows of a batch."""
-        self._writer.write_batch(self._converted(batch))
+        """Add the rows of a batch, and write those that were added if there are enough."""
+        converted = self._converted(batch)
+        self._pending.append(converted)
+        self._rows += converted.num_rows
+        self._bytes += converted.nbytes
+        if self._rows >= self._max_rows or self._bytes >= _MAX_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Write the rows that were added since the last time."""
+        if self._pending:
+            table = load_pyarrow().Table.from_batches(self._pending, self._schema)
+            self._pending, self._rows, self._bytes = [], 0, 0
+            self._write_group(table)
+
+    def _write_group(self, table: Any) -> None:
+        for batch in table.combine_chunks().to_batches():
+            self._writer.write_batch(batch)
 
     def _converted(self, batch: Any) -> Any:
         """Return the columns of the file, with their types."""
@@ -88,7 +107,8 @@ class ArrowWriter:
         return load_pyarrow().RecordBatch.from_arrays(typed, schema=self._schema)
 
     def close(self) -> None:
-        """Write the end of the file."""
+        """Write the remaining rows and the end of the file."""
+        self._flush()
         self._writer.close()
 
     def abandon(self) -> None:
@@ -102,30 +122,16 @@ class ArrowWriter:
 class ParquetWriter(ArrowWriter):
     """Writes the columns of batches as a Parquet file, in row groups of about a million rows or 64 MB."""
 
-    def __init__(self, output: Output, names: Sequence[str], schema: Any) -> None:
-        super().__init__(output, names, schema, is_stream=False)
-        self._pending: list[Any] = []
+    _max_rows = 1 << 20
 
     def _open(self, stream: Any) -> _BatchWriter:
         import pyarrow.parquet
 
-        opened: _BatchWriter = pyarrow.parquet.ParquetWriter(stream, self._schema, compression="zstd")
+        encoded = [name for name in self._schema.names if name != "data"]  # few packets are equal
+        opened: _BatchWriter = pyarrow.parquet.ParquetWriter(
+            stream, self._schema, compression="zstd", use_dictionary=encoded
+        )
         return opened
 
-    def write(self, batch: Any) -> None:
-        """Write the rows of a batch, when a row group is complete."""
-        self._pending.append(self._converted(batch))
-        rows, size = sum(part.num_rows for part in self._pending), sum(part.nbytes for part in self._pending)
-        if rows >= _GROUP_ROWS or size >= _GROUP_BYTES:
-            self._flush()
-
-    def _flush(self) -> None:
-        if self._pending:
-            table = load_pyarrow().Table.from_batches(self._pending, self._schema)
-            self._pending = []
-            self._writer.write_table(table, row_group_size=_GROUP_ROWS)
-
-    def close(self) -> None:
-        """Write the last row group and the end of the file."""
-        self._flush()
-        super().close()
+    def _write_group(self, table: Any) -> None:
+        self._writer.write_table(table, row_group_size=self._max_rows)

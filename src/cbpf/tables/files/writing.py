@@ -1,8 +1,6 @@
 """`write_table`: packets of captures to a file of a table, in bounded memory."""
 
-from contextlib import ExitStack, closing
-
-from ..._stdlib import contextmanager
+from ..._stdlib import closing, contextmanager
 from ..._typing import TYPE_CHECKING, Any, Final, Iterable, Iterator, Mapping, Protocol
 from ..._validators import checked, optional, within
 from ...capture.output import Output, Target
@@ -15,6 +13,7 @@ from ...filtering.sources import as_sources
 from ...filtering.targets import choose_targets, open_new_target
 from ...isa.dialects import PCAP, Dialect
 from ..addresses import Choice
+from ..libraries import load_compute
 from ..reading import DEFAULT_BATCH_SIZE, TableOptions, open_table
 from ..schema import Column
 from .arrow_writers import ArrowWriter, ParquetWriter
@@ -24,8 +23,8 @@ from .line_writers import CsvWriter, JsonLinesWriter, TextWriter
 if TYPE_CHECKING:
     from ..._options import EngineName
 
-_DIGIT_ROWS: Final = 1 << 10
-"""The number of rows of a batch whose packets become hexadecimal digits: 512 MB of digits for the longest packets."""
+_MAX_COPIED: Final = 1 << 24
+"""The number of bytes of packets that are copied at a time."""
 
 
 class _Writer(Protocol):
@@ -124,14 +123,18 @@ def write_table(
     """
     chosen = chosen_format("write_table.format", target, format)
     facts = FORMATS[chosen]
-    names = [*facts.columns, *(define or ())] if columns is None else columns
+    defined = define if isinstance(define, Mapping) else ()  # anything else is an error below
+    names = [*facts.columns, *defined] if columns is None else columns
     choice = Choice("write_table", "columns", names, define)
     (file,) = choose_targets([target], None)
     if file.compressor is not None and not facts.is_compressible:
         raise FieldError(f"write_table.format: {chosen} files have their own compression; choose a name without suffix")
+    names_to_read = choice.read_names()
+    if "data" in names_to_read and "captured" not in names_to_read:
+        names_to_read.append("captured")  # for `_parts`
     options = TableOptions(
         filter,
-        choice.read_names(),
+        names_to_read,
         choice.defined,
         since,
         until,
@@ -144,15 +147,10 @@ def write_table(
     )
     sources = as_sources(source, "write_table")
     table, stack = open_table("write_table", sources, options)
-    with ExitStack() as opened:
-        opened.push(stack)
-        (output,) = opened.enter_context(open_new_target(file, sources))
+    size = min(count or DEFAULT_BATCH_SIZE, DEFAULT_BATCH_SIZE)
+    with closing(stack), open_new_target(file, sources) as (output,), closing(table.batches(size, stack)) as batches:
         writer = _writer(chosen, output, choice, table.schema, width)
-        is_shown = not isinstance(writer, ArrowWriter) and "data" in choice.names
-        size = min(count or DEFAULT_BATCH_SIZE, _DIGIT_ROWS if is_shown else DEFAULT_BATCH_SIZE)
-        with closing(table.batches(size, stack)) as batches:
-            return _write(writer, batches, count)
-    raise AssertionError  # `ExitStack` suppresses no exception
+        return _write(writer, _parts(batches) if "data" in choice.names else batches, count)
 
 
 def _writer(format: TableFormat, output: Output, choice: Choice, schema: Any, width: int | None) -> _Writer:
@@ -168,6 +166,18 @@ def _writer(format: TableFormat, output: Output, choice: Choice, schema: Any, wi
             return JsonLinesWriter(output, names)
         case "text":
             return TextWriter(output, names, width)
+
+
+def _parts(batches: Iterable[Any]) -> Iterator[Any]:
+    """Yield the rows of batches with "captured", up to a number of bytes of packets at a time, or one row."""
+    pc = load_compute()
+    for batch in batches:
+        sums = pc.cumulative_sum(batch["captured"].cast("int64"))
+        start, before = 0, 0
+        while start < batch.num_rows:
+            stop = max(start + 1, pc.sum(pc.less_equal(sums, before + _MAX_COPIED)).as_py())
+            yield batch.slice(start, stop - start)
+            start, before = stop, sums[stop - 1].as_py()
 
 
 def _write(writer: _Writer, batches: Iterable[Any], count: int | None) -> int:
