@@ -181,5 +181,5 @@ def test_a_limit_of_memory_is_one_line(megabytes: int, cli: CommandLine, tmp_pat
 
 
 def test_errors_without_a_name_are_of_standard_output_only_if_writing_raises_them() -> None:
-    assert failures._messages(OSError(errno.ENOSPC, "full")) == ["standard output: full"]
-    assert failures._messages(OSError(errno.EMFILE, "many")) == ["many"]
+    assert failures.messages(OSError(errno.ENOSPC, "full")) == ["standard output: full"]
+    assert failures.messages(OSError(errno.EMFILE, "many")) == ["many"]

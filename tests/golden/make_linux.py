@@ -1,4 +1,4 @@
-"""Remake bpf_asm.json and bpf_dbg.json: the results of Linux's own assembler and debugger.
+"""Remake bpf_asm.json, bpf_dbg.json and bpf_dbg_sessions.json: the results of Linux's own assembler and debugger.
 
     cd tests && python -m golden.make_linux
 
@@ -17,6 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from golden.debugger_sessions import make_sessions
 from golden.make import ALU_K, ALU_X, CONDITIONAL, CONSTANTS, MissingToolError, Raw, Row, output, save, tool
 
 KERNEL: Final = "linux-source-6.1"
@@ -360,6 +361,7 @@ def main() -> int:
         versions = [output(query, "-W", "-f", "${Package} ${Version}", KERNEL)]
         make_bpf_asm(versions, f"{directory}/bpf_asm")
         make_bpf_dbg(versions, f"{directory}/bpf_dbg")
+        make_sessions(versions, f"{directory}/bpf_dbg")
     return 0
 
 

@@ -47,7 +47,7 @@ def report(error: BaseException) -> int:
         import traceback
 
         _print("".join(traceback.format_exception(error)).rstrip())
-    _print(*(f"cbpf: {line}" for line in _messages(error)))
+    _print(*(f"cbpf: {line}" for line in messages(error)))
     return UNDECIDED if isinstance(error, cbpf.Undecided) else 2
 
 
@@ -57,7 +57,8 @@ def undecided_message(error: cbpf.Undecided) -> str:
     return f"undecided: {error.reason}{advice}"
 
 
-def _messages(error: BaseException) -> list[str]:
+def messages(error: BaseException) -> list[str]:
+    """Return the lines of the message of an error, without the name of the command."""
     match error:
         case UsageError():
             command = f"cbpf {error.command}".rstrip()

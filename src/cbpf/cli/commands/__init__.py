@@ -11,7 +11,7 @@ from ..declarations import group
     sections={
         "Expressions and programs": ("compile", "lint", "format", "explain", "asm", "disasm", "convert", "emit"),
         "Captures": ("capture", "filter", "split", "print", "count", "table", "top", "info"),
-        "Programs on packets": ("run", "trace", "why"),
+        "Programs on packets": ("run", "trace", "debug", "why"),
         "Properties of a program": ("verify", "stats", "graph", "optimize"),
         "Questions about all packets": ("diff", "cases"),
         "A page in the browser": ("explore",),

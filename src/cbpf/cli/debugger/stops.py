@@ -1,0 +1,133 @@
+"""Breakpoints and watches: the reasons for which a run stops before an instruction."""
+
+from __future__ import annotations
+
+import re
+
+import cbpf
+
+from ..._named_tuple import NamedTuple
+from ..._typing import Final, TypeAlias
+from .errors import DebuggerError
+from .formulas import Formula, parse_formula
+from .lexer import number
+from .packet_run import PacketRun
+from .state import check_slot
+
+_BREAKPOINT: Final = re.compile(r"(\S+)(?:\s+if\s+(.*))?", re.DOTALL)
+_LABEL: Final = re.compile(r"l?([0-9]\w*)")
+_REGISTER: Final = re.compile(r"[axAX]")
+_SLOT: Final = re.compile(r"[mM]\s*\[\s*(\w+)\s*\]")
+_BYTES: Final = re.compile(r"(?:packet\s*)?\[\s*(\w+)\s*(?::\s*(\w+)\s*)?\]")
+
+
+class Breakpoint(NamedTuple):
+    """A stop before an instruction, if a condition holds.
+
+    Args:
+        number: The index of the instruction.
+        condition: The condition; None for one that always holds.
+    """
+
+    number: int
+    condition: Formula | None = None
+
+    def __str__(self) -> str:
+        return str(self.number) if self.condition is None else f"{self.number} if {self.condition.text}"
+
+    def stops(self, run: PacketRun, position: int) -> bool:
+        """Return whether a run stops before the step at a position."""
+        if run.steps[position].index != self.number:
+            return False
+        return self.condition is None or self.condition.holds(run.state(position))
+
+
+class RegisterWatch(NamedTuple):
+    """A stop before an instruction that changes a register: "A" or "X"."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+    def stops(self, run: PacketRun, position: int) -> bool:
+        """Return whether a run stops before the step at a position."""
+        before, after = run.state(position), run.state(position + 1)
+        return before.a != after.a if self.name == "A" else before.x != after.x
+
+
+class SlotWatch(NamedTuple):
+    """A stop before an instruction that writes a scratch slot, also with the value that it has."""
+
+    slot: int
+
+    def __str__(self) -> str:
+        return f"M[{self.slot}]"
+
+    def stops(self, run: PacketRun, position: int) -> bool:
+        """Return whether a run stops before the step at a position."""
+        return stored_slot(run.steps[position].instruction) == self.slot
+
+
+class BytesWatch(NamedTuple):
+    """A stop before an instruction that loads a byte of a range, also if its last bytes are past the end.
+
+    Args:
+        offset: The offset of the first byte in the packet.
+        size: The number of bytes.
+    """
+
+    offset: int
+    size: int
+
+    def __str__(self) -> str:
+        return f"packet[{self.offset}]" if self.size == 1 else f"packet[{self.offset}:{self.size}]"
+
+    def stops(self, run: PacketRun, position: int) -> bool:
+        """Return whether a run stops before the step at a position."""
+        start, fetched = run.load_offset(position), run.steps[position].fetched
+        if start is None or fetched is None:
+            return False
+        return start < self.offset + self.size and self.offset < start + fetched.size
+
+
+Watch: TypeAlias = RegisterWatch | SlotWatch | BytesWatch
+
+
+def stored_slot(instruction: cbpf.RawInstruction) -> int | None:
+    """Return the scratch slot that an instruction writes, or None."""
+    typed = instruction.disassemble()
+    return typed.n if isinstance(typed, cbpf.StoreScratch) else None
+
+
+def parse_index(text: str, count: int) -> int:
+    """Return the index of an instruction: 7 or l7, in a program of *count* instructions."""
+    match = _LABEL.fullmatch(text)
+    if match is None:
+        raise DebuggerError(f"{text!r} is not the number of an instruction, such as 7 or l7")
+    index = number(match[1])
+    if index >= count:
+        raise DebuggerError(f"the program has {count:,} instructions, numbered from 0")
+    return index
+
+
+def parse_breakpoint(text: str, count: int) -> Breakpoint:
+    """Return the breakpoint of a text: the number of an instruction, and possibly "if" and a condition."""
+    match = _BREAKPOINT.fullmatch(text)
+    if match is None or (match[2] is not None and not match[2].strip()):
+        raise DebuggerError("expected N, or N if CONDITION")
+    return Breakpoint(parse_index(match[1], count), None if match[2] is None else parse_formula(match[2]))
+
+
+def parse_watch(text: str) -> Watch:
+    """Return the watch of a text: A, X, M[n], packet[offset] or packet[offset:size]."""
+    if _REGISTER.fullmatch(text):
+        return RegisterWatch(text.upper())
+    if match := _SLOT.fullmatch(text):
+        return SlotWatch(check_slot(number(match[1])))
+    if match := _BYTES.fullmatch(text):
+        size = 1 if match[2] is None else number(match[2])
+        if size == 0:
+            raise DebuggerError("a range has at least 1 byte")
+        return BytesWatch(number(match[1]), size)
+    raise DebuggerError(f"{text!r} cannot be watched; expected A, X, M[n], packet[n] or packet[n:size]")
