@@ -64,7 +64,10 @@ def test_bytes_are_printed_below_each_packet(cli: CommandLine, traffic: Path) ->
             ("-i", "eth0"),
             "No such option '-i'; cbpf capture captures packets (see cbpf print --help)",
         ),
-        (("--since", "2026-11-20"), "--since: '2026-11-20' has no offset from UTC; add one, such as Z or +01:00"),
+        (
+            ("--since", "2026-11-20"),
+            "--since: '2026-11-20' has no offset from UTC; write 2026-11-20T00:00:00Z, or another offset",
+        ),
         (("--until", "soon"), "--until: 'soon' is not a time; examples: 2026-11-27T08:00:00Z, 1795766400.5, +5m"),
         (("tcp prot 80",), "expression: column 5: 'prot' is not a keyword; write \"tcp port 80\""),
     ],

@@ -187,7 +187,10 @@ def test_durations_have_all_their_units(nanoseconds: int, expected: str) -> None
         ({"every": [1]}, "count_packets.every: expected a duration, got list; examples: 100ms, 90, 5m, 1h30m"),
         ({"every": 0}, "count_packets.every: 0 is not a duration in nanoseconds (1..9223372036854775807)"),
         ({"by": "port"}, "count_packets.by: 'port' is not 'link_type'"),
-        ({"since": "2026-11-20"}, "count_packets.since: '2026-11-20' has no offset from UTC; add one, such as Z or"),
+        (
+            {"since": "2026-11-20"},
+            "count_packets.since: '2026-11-20' has no offset from UTC; write 2026-11-20T00:00:00Z, or",
+        ),
     ],
 )
 def test_invalid_arguments_are_rejected(options: dict[str, Any], message: str) -> None:

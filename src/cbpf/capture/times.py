@@ -159,7 +159,9 @@ def point_in_time(name: str, value: TimeLimit) -> PointInTime:
     if isinstance(value, str):
         return _parse(name, value)
     if isinstance(value, datetime):
-        return PointInTime(_of_datetime(name, value, repr(value)))
+        if value.utcoffset() is None:
+            raise FieldError(f"{name}: {value!r} has no offset from UTC; give it a tzinfo, such as datetime.UTC")
+        return PointInTime(_of_timedelta(value - _EPOCH))
     if isinstance(value, timedelta):
         return PointInTime(_of_timedelta(value), relative=True)
     if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
@@ -179,14 +181,10 @@ def _parse(name: str, text: str) -> PointInTime:
         time = datetime.fromisoformat(stripped)
     except ValueError:
         raise FieldError(f"{name}: {text!r} is not a time; {_EXAMPLES}") from None
-    digits = _BEYOND_MICROSECONDS.search(stripped)
-    return PointInTime(_of_datetime(name, time, repr(text)) + (int(digits[1].ljust(3, "0")) if digits else 0))
-
-
-def _of_datetime(name: str, time: datetime, shown: str) -> int:
     if time.utcoffset() is None:
-        raise FieldError(f"{name}: {shown} has no offset from UTC; add one, such as Z or +01:00")
-    return _of_timedelta(time - _EPOCH)
+        raise FieldError(f"{name}: {text!r} has no offset from UTC; write {time.isoformat()}Z, or another offset")
+    digits = _BEYOND_MICROSECONDS.search(stripped)
+    return PointInTime(_of_timedelta(time - _EPOCH) + (int(digits[1].ljust(3, "0")) if digits else 0))
 
 
 def _of_timedelta(duration: timedelta) -> int:
