@@ -8,7 +8,7 @@ import pytest
 
 import cbpf
 from cbpf.archive.locations import join
-from cbpf.archive.manifest import MARKER, Manifest
+from cbpf.archive.manifest import MARKER, Manifest, is_manifest
 from cbpf.archive.rows import Row
 from cbpf.archive.stores import Store
 from support import archive_jobs
@@ -110,6 +110,26 @@ def test_a_manifest_within_its_source_is_not_indexed(archive: str) -> None:
     for expected in (0, 6):
         report = cbpf.archive.index(join(archive, "in"), join(archive, "in/manifest"))
         assert (report.objects, report.unchanged) == (6, expected)
+
+
+@pytest.mark.parametrize(
+    ("source", "manifest"),
+    [("in", "in"), ("in", ""), ("in/day-1/*", "in/day-1"), ("in/day", "in"), ("in/day-1/a.pcap", "in/day-1")],
+)
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_folder_of_objects_does_not_become_a_manifest(
+    archive: str, source: str, manifest: str, dry_run: bool
+) -> None:
+    with pytest.raises(cbpf.ArchiveError, match=r"^[^\n]*: contains the objects of the source; [^\n]*$"):
+        cbpf.archive.index(join(archive, source), join(archive, manifest), dry_run=dry_run)
+    assert not is_manifest(Store(), join(archive, manifest))
+
+
+def test_a_manifest_is_not_a_file(tmp_path: Path) -> None:
+    write_objects(str(tmp_path / "in"), {"a.pcap": capture(START, 1)})
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(cbpf.ArchiveError, match=r"/file: is a file; name a folder$"):
+        cbpf.archive.index(str(tmp_path / "in"), str(tmp_path / "file"))
 
 
 def test_many_parts_become_one(archive: str) -> None:

@@ -246,6 +246,42 @@ def test_an_archive_without_captures_is_an_error(tmp_path: Path, target: Path) -
     assert not target.exists()
 
 
+@pytest.mark.parametrize(
+    ("source", "name"), [("in", "a.pcap"), ("in", "new.pcap"), ("in/*.pcap", "new.pcap"), ("in/a", "a.pcap")]
+)
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_the_output_is_not_an_object_of_the_source(source: str, name: str, dry_run: bool, tmp_path: Path) -> None:
+    data = encoded(RECORDS[:3])
+    folder = write(tmp_path / "in", {"a.pcap": data})
+    with pytest.raises(cbpf.ArchiveError, match=rf"/in/{name}: the source names this object as well; [^\n]*$"):
+        run(tmp_path / source, folder / name, "arp", dry_run=dry_run)
+    assert (folder / "a.pcap").read_bytes() == data
+    assert [path.name for path in folder.iterdir()] == ["a.pcap"]
+
+
+def test_the_output_is_not_an_object_of_a_manifest(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow", reason="manifests need pyarrow; ./dev test --all installs it")
+    data = encoded(RECORDS[:3])
+    folder = write(tmp_path / "in", {"a.pcap": data})
+    cbpf.archive.index(str(folder), str(tmp_path / "manifest"))
+    with pytest.raises(cbpf.ArchiveError, match=r"/in/a\.pcap: the source names this object as well"):
+        run(tmp_path / "manifest", folder / "a.pcap", "arp")
+    assert (folder / "a.pcap").read_bytes() == data
+
+
+def test_an_output_beside_the_objects_of_a_pattern_is_written(tmp_path: Path) -> None:
+    folder = write(tmp_path / "in", {"a.pcap": encoded(RECORDS)})
+    assert run(folder / "*.pcap", folder / "merged.pcap.gz").packets == len(RECORDS)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full exists on Linux")
+def test_errors_of_the_output_name_it(tmp_path: Path) -> None:
+    source = write(tmp_path / "in", {"a.pcap": encoded(RECORDS)})
+    with pytest.raises((cbpf.ArchiveError, cbpf.CaptureError, OSError)) as raised:
+        run(source, Path("/dev/full"))
+    assert "/dev/full" in str(raised.value)
+
+
 def test_too_many_objects_of_one_time_are_an_error(
     tmp_path: Path, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

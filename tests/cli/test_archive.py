@@ -240,9 +240,15 @@ def test_dry_runs_write_nothing(operation: str, folder: Path) -> None:
         (("filter", "in", "-w", "in/out", "tcp"), "inside of the source"),
         (("filter", "none*", "-w", "out", "tcp"), "no object matches"),
         (("filter", "in", "-w", "out", "--workers", "2", "--scheduler", "tcp://a:1", "tcp"), "mutually exclusive"),
-        (("split", "in", "-w", "out", "tcp"), "expected EXPRESSION=FILE"),
+        (("split", "in", "-w", "out", "tcp"), "expected EXPRESSION=FOLDER"),
         (("split", "in", "-w", "out", "tcp=a", "udp=a"), "the folder of two routes"),
         (("merge", "none*", "-w", "out.pcap"), "no object matches"),
+        (("merge", "in", "-w", "-"), "-: standard input and output are not supported for archives"),
+        (("filter", "in", "-w", "-", "tcp"), "-: standard input and output are not supported for archives"),
+        (("count", "-"), "-: standard input and output are not supported for archives"),
+        (("filter", "in", "-w", "in/a.pcap", "tcp"), "inside of the source"),
+        (("filter", "in/a.pcap", "-w", "in/b.pcap", "tcp"), "/in/b.pcap: is a file; name a folder"),
+        (("split", "in/a.pcap", "-w", "in/b.pcap", "tcp=tcp", "--dry-run"), "/in/b.pcap: is a file; name a folder"),
     ],
 )
 @pytest.mark.usefixtures("folder")

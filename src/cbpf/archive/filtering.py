@@ -19,7 +19,7 @@ from .filter_programs import FilterPrograms
 from .filter_run import FilterRun
 from .jobs import DoneObjects, Receipts, job_digest
 from .listing import Object
-from .names import output_name, require_different, require_outside, source_folder
+from .names import output_name, require_different, require_folder, require_outside, source_folder
 from .report import Report
 from .selection import Selection, period
 from .stores import store as store_of
@@ -239,6 +239,7 @@ class _Operation:
         selection = Selection(store, self._source, bounds if any(bound is not None for bound in bounds) else None)
         folder = None if selection.manifest else source_folder(store, self._source)
         require_outside(store, self._source, folder, self._target)
+        require_folder(self._target)
         parts = [self._name, [filter.identity for filter in programs], folders, rest, options._asdict(), folder]
         job = FilterJob(
             job_digest(parts),

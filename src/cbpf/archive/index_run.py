@@ -22,6 +22,7 @@ from .known_objects import KnownObjects
 from .libraries import load_pyarrow
 from .listing import Object, scope_of
 from .manifest import Manifest, is_manifest
+from .names import require_own_folder
 from .report import ObjectProblem, Report
 from .rows import Row
 from .stores import Store
@@ -58,8 +59,8 @@ def index(
     Args:
         source: A path or URL: of an object; of a folder, for all objects below it; with a pattern ("*", "?", "[...]",
             "**"); the beginning of names; or "@" and the path of a list of these.
-        manifest: The path or URL of the folder of the manifest, which is made if it does not exist. Several sources can
-            be indexed into one manifest.
+        manifest: The path or URL of the folder of the manifest, which is made if it does not exist, and must not
+            contain the objects of the source. Several sources can be indexed into one manifest.
         workers: The number of processes of this machine; by default, this process reads the objects. A script with more
             than one calls this function below `if __name__ == "__main__":`.
         scheduler: The address of a dask scheduler, such as "tcp://host:8786", whose workers read the objects.
@@ -90,6 +91,7 @@ def index(
     is_dry = flag("index.dry_run", dry_run)
     if is_manifest(store, source):
         raise ArchiveError(f"{source}: is a manifest; name the folder or the objects that it describes")
+    require_own_folder(store, source, manifest)
     listed = _begun(store.list(source))  # an error in the source is found before anything is written
     folder = None
     if not is_dry:

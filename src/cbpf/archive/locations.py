@@ -58,10 +58,12 @@ def locate(path: str, options: Mapping[str, Any]) -> Location:
         The place; the connection is made at its first use.
 
     Raises:
-        ArchiveError: The protocol is not known, or the driver rejects the options.
+        ArchiveError: The protocol is not known, the driver rejects the options, or the path is "-".
         MissingLibrary: The driver is not installed.
     """
     protocol = protocol_of(path)
+    if path == "-":
+        raise ArchiveError("-: standard input and output are not supported for archives; name a path or a URL")
     if "::" in path:
         raise ArchiveError(f"{path}: is a chain of URLs, which archives do not support; name the objects themselves")
     if protocol in LOCAL_PROTOCOLS:

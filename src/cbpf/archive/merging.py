@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from .._typing import TYPE_CHECKING, Any, BinaryIO, Final
@@ -23,7 +23,7 @@ from .merge_blocks import MergedBlocks
 from .merge_sources import Convert, MergeSelection, MergeSource, ObjectHead, copied_records, object_head, packets_of
 from .names import compression_for
 from .report import ObjectProblem, Report
-from .selection import Selection, period
+from .selection import Selection, objects_without, period
 from .stores import Store
 from .stores import store as store_of
 from .tasks import fact_of
@@ -61,7 +61,7 @@ def merge(
 
     Args:
         source: A path or URL of objects, as for `filter`, or a manifest.
-        target: The path or URL of the capture.
+        target: The path or URL of the capture, which must not be an object of the source.
         filter: Only packets that this filter accepts, as for `filter_capture`; None: all packets.
         since: Only packets with this time or a later one: an aware `datetime`, seconds since 1970, or text in ISO 8601
             format with an offset from UTC. If *source* is a manifest, objects without such packets are not read.
@@ -97,11 +97,12 @@ def merge(
     choose_compressor(None, chosen)
     selection = MergeSelection(bound, bounds, engine == "llvm")
     objects = Selection(store, source, bounds)
+    listed = objects_without(target, objects, store, source)
     if dry_run:
-        sizes = [item.size for item in objects]
+        sizes = [item.size for item in listed]
         return Report("merge", source, objects.objects, objects.pruned, 0, len(sizes), sum(sizes), dry_run=True)
     run = _Merge(store, selection)
-    run.read_heads(objects)
+    run.read_heads(listed)
     if not run.heads:
         raise ArchiveError(f"{source}: {run.problems[0] if run.problems else 'no object has a capture'}")
     with store.create(target) as stream, single_thread():
@@ -146,7 +147,7 @@ class _Merge:
         if self._selection.filter is not None and self._last is not None:
             self._selection.filter.require_fit([self._last])
 
-    def read_heads(self, objects: Selection) -> None:
+    def read_heads(self, objects: Iterable[Object]) -> None:
         """Read the beginning of each object."""
         for item in objects:
             self.processed += 1

@@ -44,6 +44,22 @@ def require_outside(store: Store, source: str, folder: str | None, target: Locat
         )
 
 
+def require_folder(target: Location) -> None:
+    """Raise `ArchiveError` if a target, in which objects are to be written, is a file of this machine."""
+    if target.is_local and os.path.exists(target.name) and not os.path.isdir(target.name):
+        raise ArchiveError(f"{target.path}: is a file; name a folder")
+
+
+def require_own_folder(store: Store, source: str, manifest: str) -> None:
+    """Raise `ArchiveError` if the folder of a manifest contains the objects that it is to describe."""
+    location = store.locate(manifest)
+    require_folder(location)
+    begin = location.path.rstrip("/") + "/"
+    for scope in store.scopes(source):
+        if f"{scope.location.path_of(scope.folder).rstrip('/')}/".startswith(begin):
+            raise ArchiveError(f"{location.path}: contains the objects of the source; a manifest needs another folder")
+
+
 def output_name(path: str, folder: str | None, compress: str | None, container: str) -> str:
     """Return the name of the output for an object.
 

@@ -27,8 +27,8 @@ def pending_file(location: Location) -> Iterator[BinaryIO]:
         with _archive_errors(location):
             os.makedirs(os.path.dirname(location.name), exist_ok=True)
             output = files.open(location.name)
-        with open(output.descriptor, "wb", buffering=0, closefd=False) as stream:
-            yield stream
+        with open(location.path, "wb", buffering=0, opener=lambda *_: os.dup(output.descriptor)) as stream:
+            yield stream  # its name is that of the errors of the operating system
         with _archive_errors(location):
             files.commit()
 

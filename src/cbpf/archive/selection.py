@@ -70,3 +70,26 @@ class Selection:
         for listed in self.manifest.objects(self._bounds):
             self.pruned -= 1
             yield listed
+
+
+def objects_without(target: str, objects: Selection, store: Store, source: str) -> Iterator[Object]:
+    """Yield the objects of a source; raise `ArchiveError` if an object to write is one of them, or would be later.
+
+    Args:
+        target: The path or URL of the object to write.
+        objects: The objects.
+        store: The store of the source and the target.
+        source: The source of the objects.
+
+    Yields:
+        The objects.
+
+    Raises:
+        ArchiveError: The source names the target, whether it exists or not.
+    """
+    path = store.locate(target).path
+    is_named = objects.manifest is None and any(scope.contains(path) for scope in store.scopes(source))
+    for listed in objects:
+        if is_named or listed.path == path:
+            raise ArchiveError(f"{path}: the source names this object as well; write to another place")
+        yield listed

@@ -349,9 +349,9 @@ def read_expression(words: tuple[str, ...], expression_file: str | None) -> str:
     return cbpf.read_expression(read_bytes(expression_file), name=display_name(expression_file))
 
 
-def read_route(text: str) -> tuple[str, str]:
-    """Return the expression and the file of EXPRESSION=FILE, which is split at its last =."""
+def read_route(text: str, target_name: str = "FILE") -> tuple[str, str]:
+    """Return the expression and the target of EXPRESSION=FILE, which is split at its last =."""
     expression, sign, target = text.rpartition("=")
     if not sign or not target:
-        raise UsageError(f"{text!r}: expected EXPRESSION=FILE")
+        raise UsageError(f"{text!r}: expected EXPRESSION={target_name}")
     return expression, target

@@ -65,7 +65,7 @@ def command(
     report = cbpf.archive.split(
         source,
         target,
-        [read_route(text) for text in routes],
+        [read_route(text, "FOLDER") for text in routes],
         rest=rest,
         since=since,
         until=until,
