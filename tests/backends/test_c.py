@@ -91,6 +91,10 @@ def test_main_function_filters_a_capture(cli: CommandLine, tmp_path: Path, traff
     assert (damaged.returncode, damaged.stderr) == (2, b"standard input: the last packet is truncated\n")
 
 
+def test_the_empty_expression_has_a_title() -> None:
+    assert "/*\n * all packets\n *\n" in cbpf.emit("")
+
+
 def test_title_cannot_end_the_comment() -> None:
     from cbpf.backends.c.source import c_source
 

@@ -1,5 +1,6 @@
 """The eBPF targets: loaded into the live kernel, run there on packets, and compared with the VM."""
 
+import os
 import pickle
 import shutil
 import socket
@@ -16,7 +17,7 @@ import cbpf
 from cbpf.backends.ebpf.elf import instructions_in
 from cbpf.backends.ebpf.hooks import HOOKS
 from cbpf.linux.bpf_calls import LoadedProgram
-from support.command_line import CommandLine
+from support.command_line import CommandLine, run_here
 from support.emitted import Case, corpus_cases, packets_for, random_case
 from support.project import Rounds
 
@@ -160,14 +161,42 @@ def test_command_compares_with_the_kernel(cli: CommandLine, traffic: Path, tmp_p
     [
         (("--check",), "--check is for the targets ebpf-xdp, ebpf-tc and ebpf-socket, not for c"),
         (("-r", "in.pcap"), "-r requires --check"),
+        (("program.c",), "PROGRAM and -e EXPRESSION are mutually exclusive"),
+        (("--main", "--target", "wasm"), "--main: the target wasm has no main function"),
+        (("--main", "--target", "ebpf-xdp", "--check"), "--main: the target ebpf-xdp has no main function"),
+        (("--name", "for", "--target", "ebpf-xdp", "--check"), "--name: 'for' is not a name for the function"),
+        (("--accept", "drop"), "--accept: the target c does not drop packets"),
     ],
 )
 def test_options_that_do_not_belong_together_are_rejected(
     cli: CommandLine, options: tuple[str, ...], message: str
 ) -> None:
     result = cli("emit", "-e", "arp", *options)
-    assert result.exit_code == 2
+    assert (result.exit_code, result.stdout) == (2, b"")
     assert message in result.stderr
+
+
+def test_bytes_are_not_written_to_a_terminal() -> None:
+    terminal, standard_output = os.openpty()
+    try:
+        command = [sys.executable, "-m", "cbpf", "emit", "-e", "arp", "--target", "wasm"]
+        done = subprocess.run(command, stdout=standard_output, stderr=subprocess.PIPE, check=False)
+    finally:
+        os.close(standard_output)
+        os.close(terminal)
+    assert done.returncode == 2
+    assert done.stderr == b"cbpf: standard output is a terminal; give -w FILE (see cbpf emit --help)\n"
+
+
+def test_a_program_that_the_kernel_rejects_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def reject(*arguments: object, **options: object) -> None:
+        raise cbpf.EbpfError(22, "eBPF: the verifier rejects the program", "log")
+
+    monkeypatch.setattr(cbpf.linux, "check_ebpf", reject)
+    target = tmp_path / "filter.o"
+    done = run_here("emit", "-e", "arp", "--target", "ebpf-xdp", "--check", "-w", str(target))
+    assert (done.exit_code, done.stderr) == (2, "log\ncbpf: eBPF: the verifier rejects the program\n")
+    assert not target.exists()
 
 
 _DROP_IN_PAYLOAD = "tcp[((tcp[12] & 0xf0) >> 2):4] = 0x64726f70"  # "drop"

@@ -53,12 +53,15 @@ def test_filters_of_system_calls_are_not_ebpf(target: str) -> None:
     ("options", "message"),
     [
         ({"target": "java"}, "target: 'java' is not one of c, llvm, object"),
-        ({"name": "2x"}, "emit.name: '2x' is not the name of a C function"),
-        ({"name": "while"}, "emit.name: 'while' is not the name"),
-        ({"name": "m3"}, "emit.name: 'm3' is not the name"),
-        ({"main": True, "target": "wasm"}, "emit.main: True for the target wasm; only C has a main function"),
-        ({"main": True, "dialect": cbpf.SECCOMP}, "emit.main: True for the dialect seccomp"),
-        ({"accept": "drop"}, "emit.accept: 'drop' for the target c; it is for ebpf-xdp and ebpf-tc"),
+        ({"name": "2x"}, "emit.name: '2x' is not a name for the function; it has letters of ASCII, digits and _,"),
+        ({"name": "while"}, "emit.name: 'while' is not a name"),
+        ({"name": "m3"}, "emit.name: 'm3' is not a name"),
+        ({"main": True, "target": "wasm"}, "emit.main: the target wasm has no main function; it is for c"),
+        (
+            {"main": True, "dialect": cbpf.SECCOMP},
+            "emit.main: the main function reads captures, and programs of seccomp do not",
+        ),
+        ({"accept": "drop"}, "emit.accept: the target c does not drop packets; 'drop' is for ebpf-xdp and ebpf-tc"),
         ({"accept": "redirect", "target": "ebpf-xdp"}, "emit.accept: 'redirect' is not one of 'pass', 'drop'"),
     ],
 )

@@ -37,11 +37,13 @@ def emit_program(
 
 def _check_options(target: Target, dialect: Dialect, main: bool, accept: object) -> None:
     if flag("emit.main", main) and target.name != "c":
-        raise FieldError(f"emit.main: True for the target {target.name}; only C has a main function")
+        raise FieldError(f"emit.main: the target {target.name} has no main function; it is for c")
     if main and dialect.record_size is not None:
-        raise FieldError(f"emit.main: True for the dialect {dialect.name}; the main function reads captures")
+        raise FieldError(f"emit.main: the main function reads captures, and programs of {dialect.name} do not")
     if one_of("pass", "drop")("emit.accept", accept) == "drop" and target.name not in _WITH_FATES:
-        raise FieldError(f"emit.accept: 'drop' for the target {target.name}; it is for {' and '.join(_WITH_FATES)}")
+        raise FieldError(
+            f"emit.accept: the target {target.name} does not drop packets; 'drop' is for {' and '.join(_WITH_FATES)}"
+        )
 
 
 def _check_name(name: object) -> None:
@@ -51,7 +53,8 @@ def _check_name(name: object) -> None:
         or name in _RESERVED.split()
         or re.fullmatch(r"m\d+", name)
     ):
-        raise FieldError(f"emit.name: {name!r} is not the name of a C function, or it has another meaning there")
+        rule = "it has letters of ASCII, digits and _, and is not a word of C or of the written code"
+        raise FieldError(f"emit.name: {name!r} is not a name for the function; {rule}")
 
 
 def _written(

@@ -101,4 +101,5 @@ def emit(
     """
     value = Program(as_program(program, link_type=link_type, dialect=dialect))
     title = program if isinstance(program, str) else getattr(program, "text", f"{len(value)} instructions")
+    title = title if title.strip() else "all packets"
     return emit_program(value, target, dialect, name=name, title=title, main=main, accept=accept)

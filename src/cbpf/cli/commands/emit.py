@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import cbpf
 
 from ..._typing import Any, Final, Iterator, get_args
@@ -11,7 +13,7 @@ from ..options import (
     dialect_option,
     expression_option,
     link_type_option,
-    program_or_expression,
+    program_source,
     target_option,
     write_bytes,
 )
@@ -32,7 +34,7 @@ _LINES_OF_LOG: Final = 20
     kind=Choice(lambda: (*get_args(cbpf.TextTarget), *get_args(cbpf.BinaryTarget))),
     default="c",
     shows_default=True,
-    help="Target.",
+    help="Form in which the program is written.",
 )
 @option("--name", default="filter", shows_default=True, metavar="NAME", help="Name of the function.")
 @option(
@@ -44,7 +46,6 @@ _LINES_OF_LOG: Final = 20
 )
 @option(
     "--main",
-    "has_main",
     is_flag=True,
     help="Of C: add a main function, which filters a pcap capture from standard input to standard output.",
 )
@@ -53,12 +54,12 @@ _LINES_OF_LOG: Final = 20
     "checks",
     is_flag=True,
     help="Of eBPF: load the program into the running kernel, which needs root; if its verifier rejects "
-    "it, print the log. "
-    "The program is written with -w only.",
+    "it, print the log. With -w, a program that was loaded is written as well.",
 )
 @option(
     "-r",
     "capture",
+    metavar="CAPTURE",
     kind=FILE,
     help="With --check, run the program in the kernel on the packets of CAPTURE, and compare the results with the VM.",
 )
@@ -71,7 +72,7 @@ def command(
     target_name: Any,
     name: str,
     accept: cbpf.AcceptedFate,
-    has_main: bool,
+    main: bool,
     checks: bool,
     capture: str | None,
     target: str | None,
@@ -95,12 +96,23 @@ def command(
         raise UsageError(f"--check is for the targets ebpf-xdp, ebpf-tc and ebpf-socket, not for {target_name}")
     if capture is not None and not checks:
         raise UsageError("-r requires --check")
-    source = expression if expression is not None else program_or_expression(program, None, link_type)
+    source = program_source(program, expression)
     options: Any = {"link_type": link_type, "dialect": dialect, "accept": accept}
-    if target is not None or not checks:
-        emitted = cbpf.emit(source, target=target_name, name=name, main=has_main, **options)
-        write_bytes(target, emitted.encode() if isinstance(emitted, str) else emitted)
-    return _checked(source, capture, target=target_name, **options) if checks else 0
+    emitted = cbpf.emit(source, target=target_name, name=name, main=main, **options)
+    if not checks:
+        _write(target, emitted)
+        return 0
+    status = _checked(source, capture, target=target_name, **options)
+    if target is not None:
+        _write(target, emitted)
+    return status
+
+
+def _write(path: str | None, emitted: str | bytes) -> None:
+    """Write a text, or bytes, which are not written to a terminal."""
+    if isinstance(emitted, bytes) and path is None and sys.stdout.isatty():
+        raise UsageError("standard output is a terminal; give -w FILE")
+    write_bytes(path, emitted.encode() if isinstance(emitted, str) else emitted)
 
 
 def _checked(source: Any, capture: str | None, **options: Any) -> int:
