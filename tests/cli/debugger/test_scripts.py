@@ -151,6 +151,51 @@ def test_records_shorter_than_those_of_the_dialect_have_no_steps(cli: CommandLin
     assert out[5].startswith("-> l0: ret #0x7fff0000")
 
 
+def test_verdicts_of_seccomp_accept_if_they_run_the_call(cli: CommandLine, tmp_path: Path) -> None:
+    program, capture = tmp_path / "filter.asm", tmp_path / "calls.pcap"
+    program.write_text("ld [0]\njeq #1, no\nret #0x7fff0000\nno: ret #0x00050001\n")  # ALLOW; ERRNO
+    cbpf.write_capture(str(capture), [number.to_bytes(4, "little") + bytes(60) for number in (0, 1, 2)])
+    out = _debug(cli, "run\nuntil reject\n", "--dialect", "seccomp", str(program), str(capture)).splitlines()
+    assert out[3] == "bpf passes:2 fails:1"
+    assert out[-2] == "packet 2: 64 bytes"
+    assert out[-1].startswith("-> l3: ret #0x50001 ")
+    assert "ERRNO" in out[-1]
+
+
+def _stops(cli: CommandLine, script: str) -> list[str]:
+    """Return the labels of the positions that a script shows, on a packet of traffic.pcap with TCP."""
+    out = _debug(cli, script, "-n", "206", "-e", "tcp port 443", TRAFFIC)
+    return [line.split()[1].rstrip(":") for line in out.splitlines() if line.startswith("-> ")]
+
+
+@pytest.mark.parametrize(
+    ("watched", "is_loaded"),
+    [
+        ("[11]", False),
+        ("[12]", True),
+        ("[13]", True),
+        ("[14]", False),
+        ("[0:12]", False),
+        ("[0:13]", True),
+        ("[13:9]", True),
+    ],
+)
+def test_a_watch_stops_at_loads_of_its_bytes_only(watched: str, is_loaded: bool, cli: CommandLine) -> None:
+    """The first instruction loads bytes 12 and 13, and the fourth one byte 23."""
+    (stop,) = _stops(cli, f"watch {watched}\nbreakpoint 1\nrun\n")
+    assert stop == ("l0" if is_loaded else "l1")
+
+
+def test_run_back_stops_at_the_nearest_stop(cli: CommandLine) -> None:
+    assert _stops(cli, "b 0\nb 1\nstep 4\nrun back\nrun back\n")[1:] == ["l1", "l0"]
+
+
+def test_a_search_for_a_verdict_includes_the_run_that_has_begun(cli: CommandLine) -> None:
+    out = _debug(cli, "step 3\nuntil reject\nuntil reject\n", "-n", "5", "-e", "tcp port 443", TRAFFIC).splitlines()
+    assert [line for line in out if line.startswith("packet ")] == ["packet 5: 130 bytes", "packet 6: 42 bytes"]
+    assert sum(line.endswith("rejects the packet (verdict 0)") for line in out) == 2
+
+
 @pytest.mark.parametrize("is_compressed", [True, False])
 def test_pipes_are_read_once(cli: CommandLine, tmp_path: Path, is_compressed: bool) -> None:
     source, pipe = tmp_path / "source", tmp_path / "pipe"

@@ -20,7 +20,7 @@ class VerdictGoal(NamedTuple):
 
     def find(self, run: PacketRun, start: int) -> int | None:
         """Return the position of the last step, -1 if the run has no steps; None also if it is before *start*."""
-        if (run.verdict != 0) is not self.accepts or 0 < start >= len(run.steps):
+        if run.accepts is not self.accepts or 0 < start >= len(run.steps):
             return None
         return len(run.steps) - 1
 

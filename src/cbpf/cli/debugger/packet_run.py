@@ -54,19 +54,17 @@ class PacketRun:
             return 0
         return self.code.vm.evaluate(self.bytes.data, wire_length=self.bytes.wire_length, metadata=self._metadata)
 
+    @property
+    def accepts(self) -> bool:
+        """Whether the verdict accepts the packet; that of a dialect with records is an action of seccomp."""
+        return self.verdict != 0 if self.dialect.record_size is None else cbpf.seccomp.SeccompAction(self.verdict).runs
+
     def state(self, position: int) -> State:
         """Return the state before the step at a position; after the last step for the number of steps."""
         if position == 0:
             return State(0, 0, (0,) * SCRATCH_SLOTS, self.bytes)
         before = self.steps[position - 1]
         return State(before.a, before.x, before.scratch, self.bytes)
-
-    def load_offset(self, position: int) -> int | None:
-        """Return the offset in the packet of the load that a step makes; None if it makes none."""
-        fetched = self.steps[position].fetched
-        if fetched is None:
-            return None
-        return fetched.position - (len(self.metadata.before) if self.dialect.header_windows else 0)
 
     def _trace(self, vm: cbpf.VM) -> Iterator[cbpf.Step]:
         return vm.trace(self.bytes.data, wire_length=self.bytes.wire_length, metadata=self._metadata)

@@ -176,7 +176,7 @@ class Session:
                 self._move(run, position)
                 self._accepted, self._rejected, self._is_resuming = accepted, rejected, True
                 return
-            accepted, rejected = (accepted + 1, rejected) if run.verdict else (accepted, rejected + 1)
+            accepted, rejected = (accepted + 1, rejected) if run.accepts else (accepted, rejected + 1)
             ended += 1
             try:
                 following = None if ended == limit else self._next_run(run)

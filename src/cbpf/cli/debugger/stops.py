@@ -85,10 +85,10 @@ class BytesWatch(NamedTuple):
 
     def stops(self, run: PacketRun, position: int) -> bool:
         """Return whether a run stops before the step at a position."""
-        start, fetched = run.load_offset(position), run.steps[position].fetched
-        if start is None or fetched is None:
+        fetched = run.steps[position].fetched
+        if fetched is None:
             return False
-        return start < self.offset + self.size and self.offset < start + fetched.size
+        return fetched.position < self.offset + self.size and self.offset < fetched.position + fetched.size
 
 
 Watch: TypeAlias = RegisterWatch | SlotWatch | BytesWatch

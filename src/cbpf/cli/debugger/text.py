@@ -52,7 +52,7 @@ def _effect(run: PacketRun, position: int) -> str:
     step, before, after = run.steps[position], run.state(position), run.state(position + 1)
     parts = []
     if step.fetched is not None:
-        parts.append(_load(run, position, step.fetched))
+        parts.append(_load(step.fetched))
     loaded = None if step.fetched is None else step.fetched.value
     for name, old, new in (("A", before.a, after.a), ("X", before.x, after.x)):
         if old != new and new != loaded:
@@ -69,9 +69,8 @@ def _effect(run: PacketRun, position: int) -> str:
     return "; ".join(parts)
 
 
-def _load(run: PacketRun, position: int, fetched: cbpf.Fetched) -> str:
-    offset = run.load_offset(position)
-    place = f"[{offset}]" if fetched.size == 1 else f"[{offset}:{fetched.size}]"
+def _load(fetched: cbpf.Fetched) -> str:
+    place = f"[{fetched.position}]" if fetched.size == 1 else f"[{fetched.position}:{fetched.size}]"
     return f"{place} is past the end" if fetched.value is None else f"{place}={fetched.value:#0{2 * fetched.size + 2}x}"
 
 
