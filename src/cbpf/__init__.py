@@ -16,7 +16,9 @@ from . import _forks as _forks  # before a thread can import anything else
 # inputs a command spends most of its time on imports. `__init__.pyi` repeats the table for type checkers; a test
 # compares the two.
 _PUBLIC_NAMES = {
-    "_options": "AcceptedFate BinaryTarget Direction EbpfTarget EngineName FrontEnd Goal Optimizer TextTarget",
+    "_options": """
+        AcceptedFate BinaryTarget Direction EbpfTarget EngineName FrontEnd Goal Optimizer TextTarget VMEngineName
+    """,
     "_output": "write_file",
     "analysis.abstract_state": "Facts PacketLoad",
     "analysis.abstract_value": "Known",
@@ -32,6 +34,8 @@ _PUBLIC_NAMES = {
     "capture.write": "write_capture",
     "capture.writer": "CaptureWriter",
     "drawing.graph": "Graph",
+    "engines.cuda.packets": "DevicePackets",
+    "engines.cuda.verdicts": "DeviceVerdicts",
     "engines.interpreter": "Fetched Step",
     "errors": """
         ArchiveError CaptureError CbpfError DamagedCapture EbpfError ExpressionError ExpressionWarning

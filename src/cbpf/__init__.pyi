@@ -12,6 +12,7 @@ from ._options import (
     Goal as Goal,
     Optimizer as Optimizer,
     TextTarget as TextTarget,
+    VMEngineName as VMEngineName,
 )
 from ._output import write_file as write_file
 from .analysis.abstract_state import Facts as Facts, PacketLoad as PacketLoad
@@ -33,6 +34,8 @@ from .capture.reader import CaptureReader as CaptureReader
 from .capture.write import write_capture as write_capture
 from .capture.writer import CaptureWriter as CaptureWriter
 from .drawing.graph import Graph as Graph
+from .engines.cuda.packets import DevicePackets as DevicePackets
+from .engines.cuda.verdicts import DeviceVerdicts as DeviceVerdicts
 from .engines.interpreter import Fetched as Fetched, Step as Step
 from .errors import (
     ArchiveError as ArchiveError,
@@ -206,6 +209,8 @@ __all__ = [
     "DamagedCapture",
     "DeadCode",
     "Device",
+    "DevicePackets",
+    "DeviceVerdicts",
     "Dialect",
     "Difference",
     "Direction",
@@ -292,6 +297,7 @@ __all__ = [
     "TextTarget",
     "TypedInstruction",
     "Undecided",
+    "VMEngineName",
     "VerdictExplanation",
     "VerificationError",
     "VlanTag",

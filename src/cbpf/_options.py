@@ -8,6 +8,8 @@ from typing import Literal, TypeAlias
 
 EngineName: TypeAlias = Literal["auto", "interpreter", "python", "llvm"]
 """The execution engine of a `VM`: the fastest one available, or one by its name."""
+VMEngineName: TypeAlias = EngineName | Literal["cuda"]
+"""The execution engine of a `VM`, with that for packets in the memory of a CUDA device."""
 FrontEnd: TypeAlias = Literal["cbpf", "libpcap"]
 """The compiler of filter expressions: that of cbpf, or that of libpcap, for comparisons."""
 Optimizer: TypeAlias = Literal["cbpf", "libpcap"] | None

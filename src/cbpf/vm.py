@@ -6,7 +6,7 @@ Engines are imported when a VM first needs them, so that `from cbpf import VM` s
 from ._lazy import Lazy
 from ._record import Immutable
 from ._stdlib import suppress
-from ._typing import TYPE_CHECKING, Any, Callable, Final, Iterable, Iterator
+from ._typing import TYPE_CHECKING, Any, Callable, Final, Iterable, Iterator, Protocol, overload
 from ._validators import check_word, instance_of, one_of
 from .engines.base import Engine, PerPacketEngine, choose_range_reader, llvm_is_installed
 from .errors import MissingLibrary
@@ -17,11 +17,17 @@ from .isa.verifier import verify
 if TYPE_CHECKING:
     from array import array
 
-    from ._options import EngineName
+    from ._options import VMEngineName
+    from .engines.cuda.packets import DevicePackets
+    from .engines.cuda.verdicts import DeviceVerdicts
     from .engines.interpreter import Step
     from .packet.batch import Packets
     from .packet.metadata import Metadata
     from .packet.skb import SocketBuffer
+
+    class _CudaArray(Protocol):
+        @property
+        def __cuda_array_interface__(self) -> Any: ...
 
 
 MAX_PYTHON_INSTRUCTIONS: Final = 20_000
@@ -90,16 +96,26 @@ def _llvm(program: Program, dialect: Dialect) -> Engine:
     return LLVMEngine(program, dialect)
 
 
+def _cuda(program: Program, dialect: Dialect) -> Any:
+    try:
+        from .engines.cuda.engine import CudaEngine
+    except ModuleNotFoundError as error:
+        raise MissingLibrary(f"the engine 'cuda' needs CPython's ctypes ({error}): use engine='python'") from None
+    return CudaEngine(program, dialect)
+
+
 ENGINES: Final[dict[str, Callable[[Program, Dialect], Engine]]] = {
     "auto": _AutoEngine,
     "interpreter": _interpreter,
     "python": _python,
     "llvm": _llvm,
 }
+"""The engines for packets of captures, and of the memory of this machine, by name."""
+_VM_ENGINES: Final[dict[str, Callable[[Program, Dialect], Any]]] = {**ENGINES, "cuda": _cuda}
 
 
 def check_engine(path: str, value: object) -> object:
-    """Return the value if it is the name of an engine."""
+    """Return the value if it is the name of an engine for packets of captures."""
     return one_of(*ENGINES)(path, value)
 
 
@@ -110,7 +126,7 @@ class VM(Immutable):
     """The program."""
     dialect: Dialect
     """The rules by which the program was verified."""
-    engine: "EngineName"
+    engine: "VMEngineName"
     """The name of the engine."""
     _engine: Engine
 
@@ -118,13 +134,13 @@ class VM(Immutable):
         self,
         program: Instructions,
         *,
-        engine: "EngineName" = "auto",
+        engine: "VMEngineName" = "auto",
         dialect: Dialect = PCAP,
     ) -> None:
         value = Program(program)
-        name = check_engine("VM.engine", engine)
+        name = one_of(*_VM_ENGINES)("VM.engine", engine)
         verify(value, dialect=dialect)
-        self._set_once(program=value, dialect=dialect, engine=name, _engine=ENGINES[engine](value, dialect))
+        self._set_once(program=value, dialect=dialect, engine=name, _engine=_VM_ENGINES[engine](value, dialect))
 
     @Lazy
     def run(self) -> Callable[[Any], int]:
@@ -190,21 +206,30 @@ class VM(Immutable):
         """
         return self._engine.evaluate(*self._run_arguments(packet, metadata, wire_length))
 
-    def verdicts(self, packets: Any) -> "array[int]":
+    @overload
+    def verdicts(self, packets: "DevicePackets | _CudaArray") -> "DeviceVerdicts": ...
+    @overload
+    def verdicts(self, packets: Any) -> "array[int]": ...
+    def verdicts(self, packets: Any) -> "array[int] | DeviceVerdicts":
         """Return the verdict on each packet of a batch.
 
         The llvm engine releases the GIL, unless the batch takes only microseconds. It reads `Packets`, arrays, Arrow
-        columns, and `bytes` objects of an iterable without a copy, and copies other buffers of an iterable first.
+        columns, and `bytes` objects of an iterable without a copy, and copies other buffers of an iterable first. The
+        cuda engine reads packets on a device without a copy, and copies other packets to the current device.
 
         Args:
             packets: Any source that `Packets.of` accepts: `Packets` (with their wire lengths), an array, an Arrow
-                column, or an iterable of buffers.
+                column, or an iterable of buffers. For the engine "cuda", also `DevicePackets`, or the rows of a
+                two-dimensional array of bytes on the current device, of any library (CuPy, torch, numba).
 
         Returns:
-            An array of unsigned 32-bit numbers, one per packet, which supports the buffer protocol.
+            An array of unsigned 32-bit numbers, one per packet, which supports the buffer protocol; for packets on a
+            device, `DeviceVerdicts` there.
 
         Raises:
-            PacketError: *packets*, or one of its items, is not of a supported type.
+            PacketError: *packets*, or one of its items, is not of a supported type, or is in the memory of a device and
+                the engine is not "cuda", or is not on the current device.
+            MissingLibrary: The engine is "cuda", and a device or its driver is missing.
 
         >>> from cbpf import RetConstant
         >>> VM([RetConstant(0)]).verdicts([b"one", b"two"])
@@ -212,7 +237,8 @@ class VM(Immutable):
         """
         from .packet.batch import as_batch
 
-        return self._engine.verdicts(as_batch(packets, choose_range_reader))
+        accepts_devices = self.engine == "cuda"
+        return self._engine.verdicts(as_batch(packets, choose_range_reader, accepts_devices=accepts_devices))
 
     def trace(
         self, packet: Any, *, metadata: "Metadata | None" = None, wire_length: int | None = None
@@ -261,7 +287,7 @@ class VM(Immutable):
         return f"<VM of {len(self.program)} instructions, {self.dialect.name}, engine {self.engine}>"
 
 
-def _restore(cls: type[VM], program: Program, engine: "EngineName", dialect: Dialect) -> VM:
+def _restore(cls: type[VM], program: Program, engine: "VMEngineName", dialect: Dialect) -> VM:
     """Return a pickled VM; the `__init__` of a subclass may have other parameters, and is not called."""
     machine = cls.__new__(cls)
     VM.__init__(machine, program, engine=engine, dialect=dialect)

@@ -104,7 +104,7 @@ def test_verdicts_have_a_signature_and_can_be_overridden() -> None:
     class Counted(cbpf.VM):
         calls = 0
 
-        def verdicts(self, packets: Any) -> "array[int]":
+        def verdicts(self, packets: Any) -> Any:
             Counted.calls += 1
             return super().verdicts(packets)
 

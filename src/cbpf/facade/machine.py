@@ -6,7 +6,7 @@ from ..isa.dialects import PCAP, Dialect
 from .arguments import LinkTypeName, ProgramSource, as_program
 
 if TYPE_CHECKING:
-    from .._options import EngineName
+    from .._options import VMEngineName
 
 
 class VM(vm.VM):
@@ -22,14 +22,17 @@ class VM(vm.VM):
             compiles the program to Python source and is much faster. "llvm" compiles it to machine code and needs
             the extra `llvm`. "auto", the default, uses "python" for single packets ("interpreter" for programs of
             more than 20,000 instructions) and, if installed, "llvm" for calls of `verdicts` with at least 100,000
-            packets.
+            packets. "cuda" runs batches (`verdicts`) on a device of NVIDIA, and everything else as "llvm"; it needs
+            the extra `cuda`, a driver and a device. It is not available to a process that is forked from one that has
+            used it.
         dialect: The rules by which the program is verified and executed; `PCAP` by default.
         link_type: The link type for an expression: a name, a LINKTYPE_ number, or a `LinkType`.
 
     Raises:
         ExpressionError: The expression cannot be compiled.
         VerificationError: The dialect rejects the program; the exception holds all findings.
-        MissingLibrary: The engine is "llvm" and llvmlite is not installed.
+        MissingLibrary: The engine is "llvm" or "cuda", and llvmlite or cuda-core is not installed.
+        ProgramFormatError: The engine is "cuda", and the program loads metadata or from header windows.
         FieldError: The engine is unknown, *dialect* is not a `Dialect`, or *program* contains another object.
 
     >>> from cbpf import JumpIf, JumpTest, LoadAbsolute, RetConstant
@@ -52,7 +55,7 @@ class VM(vm.VM):
         self,
         program: ProgramSource,
         *,
-        engine: "EngineName" = "auto",
+        engine: "VMEngineName" = "auto",
         dialect: Dialect = PCAP,
         link_type: LinkTypeName = "EN10MB",
     ) -> None:

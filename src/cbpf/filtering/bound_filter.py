@@ -227,6 +227,8 @@ def check_filter(path: str, value: Any) -> Filter:
 def is_native_chosen(filters: Sequence[Filter], engine: "EngineName", size: float) -> bool:
     """Return whether machine code may scan captures of *size* bytes; *engine* is that of the filters without a VM."""
     engines = {filter.engine if isinstance(filter, VM) else engine for filter in filters}
+    if "cuda" in engines:  # which has the machine code of the llvm engine
+        engines = engines - {"cuda"} | {"llvm"}
     if engines <= {"llvm", "auto"} and "auto" in engines:
         return is_worthwhile(size)
     return engines == {"llvm"}

@@ -9,6 +9,7 @@ from .._record import Immutable
 from .._typing import TYPE_CHECKING, Any, Final, TypeAlias, final, overload
 from ..errors import PacketError
 from .batch_columns import TYPECODES, check_ranges, columns
+from .device_memory import is_on_device
 from .packet_bytes import as_packet
 
 if TYPE_CHECKING:
@@ -213,11 +214,14 @@ def _restore(buffer: bytes, values: dict[str, Any]) -> Packets:
     return Packets(buffer, **values)
 
 
-def as_batch(source: Any, choose_reader: "ChooseReader | None" = None) -> "Packets | Iterable[Any]":
+def as_batch(
+    source: Any, choose_reader: "ChooseReader | None" = None, *, accepts_devices: bool = False
+) -> "Packets | Iterable[Any]":
     """Return *source* as `Packets` if it is a matrix of bytes or an Arrow column, else *source*, an iterable.
 
-    *choose_reader* returns the reader of the ranges of an Arrow column; by default, that in Python. Raises
-    `PacketError` for an object that is neither, such as a single packet.
+    *choose_reader* returns the reader of the ranges of an Arrow column; by default, that in Python. With
+    *accepts_devices*, an object in the memory of a CUDA device is returned as well. Raises `PacketError` for any other
+    object, such as a single packet.
     """
     if type(source) is Packets or isinstance(source, (list, tuple)):
         return source
@@ -226,6 +230,11 @@ def as_batch(source: Any, choose_reader: "ChooseReader | None" = None) -> "Packe
     try:
         view = memoryview(source)
     except TypeError:
+        if is_on_device(source):
+            if not accepts_devices:
+                raise PacketError("packets: they are in the memory of a CUDA device; use engine='cuda'") from None
+            on_device: Iterable[Any] = source
+            return on_device
         if isinstance(source, Iterable) and not isinstance(source, str):
             return source
         raise PacketError(f"packets: {type(source).__name__!r} object does not contain packets; {_ACCEPTED}") from None

@@ -1,0 +1,1 @@
+"""The cuda engine: batches of packets on devices of NVIDIA."""
