@@ -283,11 +283,19 @@ def test_invalid_arguments_are_rejected_before_the_scan(options: Any, message: s
         cbpf.polars.scan_capture("does not exist.pcap", **options)
 
 
+def test_a_lazy_frame_is_not_written(tmp_path: Path) -> None:
+    with pytest.raises(cbpf.FieldError, match=r"^write_capture\.packets: expected a frame, got a lazy one"):
+        cbpf.write_capture(tmp_path / "out.pcap", cbpf.polars.scan_capture(TRAFFIC))
+    assert not (tmp_path / "out.pcap").exists()
+
+
 def test_errors_of_the_scan_are_those_of_cbpf(tmp_path: Path) -> None:
     with pytest.raises(cbpf.CaptureError, match=r"none\.pcap: No such file"):
         cbpf.polars.scan_capture(tmp_path / "none.pcap").collect()
     with pytest.raises(cbpf.CaptureError, match="no file matches the pattern"):
         cbpf.polars.scan_capture(f"{tmp_path}/*.pcap").collect()
+    with pytest.raises(cbpf.CaptureError, match=rf"^{tmp_path}: is a folder; .*, such as {tmp_path}/\*\.pcap$"):
+        cbpf.polars.scan_capture(tmp_path).collect()
     with pytest.raises(cbpf.ExpressionError, match="tcp prot 3"):
         cbpf.polars.scan_capture(TRAFFIC, filter="tcp prot 3").collect()
 

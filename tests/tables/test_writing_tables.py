@@ -189,9 +189,9 @@ DATA: Final = pa.array([FRAME, FRAME])
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        (pa.table({"a": DATA}), "table: there is no column 'data'; it has a"),
+        (pa.table({"a": DATA}), "table: the column 'data' is missing; it has a"),
         (pa.table({"dat": DATA}), "it has dat; did you mean 'dat'?"),
-        (pa.table({}), "there is no column 'data'; it has no columns"),
+        (pa.table({}), "the column 'data' is missing; it has no columns"),
         (pa.table([DATA, DATA], ["data", "data"]), "table: there are 2 columns 'data'; one must remain"),
         (pa.table({"data": ["a"]}), "column 'data' has the type string; it must be binary"),
         (pa.table({"data": pa.array([FRAME, None])}), "packet 2: data is null"),

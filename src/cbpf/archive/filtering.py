@@ -84,7 +84,8 @@ def filter(
             than one calls this function below `if __name__ == "__main__":`.
         scheduler: The address of a dask scheduler, such as "tcp://host:8786", whose workers read the objects.
         executor: A `concurrent.futures.Executor` whose workers read the objects, or a function that makes one.
-        batch_size: The number of bytes of the objects, as they are stored, that a worker processes at a time.
+        batch_size: The number of bytes of the objects, as they are stored, that a worker processes at a time, by
+            default 256,000,000.
         storage_options: The options of the drivers of fsspec for source and target, such as `{"anon": True}`.
         dry_run: Only report the objects that a run would read, and the number of outputs.
 
@@ -150,7 +151,7 @@ def split(
         workers: The number of processes of this machine.
         scheduler: The address of a dask scheduler.
         executor: A `concurrent.futures.Executor`, or a function that makes one.
-        batch_size: The number of bytes of the objects that a worker processes at a time.
+        batch_size: The number of bytes of the objects that a worker processes at a time, by default 256,000,000.
         storage_options: The options of the drivers of fsspec for source and target.
         dry_run: Only report the objects that a run would read, and the number of outputs.
 

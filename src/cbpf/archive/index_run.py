@@ -65,7 +65,8 @@ def index(
             than one calls this function below `if __name__ == "__main__":`.
         scheduler: The address of a dask scheduler, such as "tcp://host:8786", whose workers read the objects.
         executor: A `concurrent.futures.Executor` whose workers read the objects, or a function that makes one.
-        batch_size: The number of bytes of the objects, as they are stored, that a worker reads at a time.
+        batch_size: The number of bytes of the objects, as they are stored, that a worker reads at a time, by default
+            256,000,000.
         storage_options: The options of the drivers of fsspec for source and manifest, such as `{"anon": True}`.
         dry_run: Read and write nothing, but report the objects that would be read.
 

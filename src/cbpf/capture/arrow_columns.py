@@ -17,13 +17,13 @@ class TableColumns:
     """The columns of a schema that are used.
 
     Raises:
-        FieldError: There is no column `data`, or a column has an unsupported type.
+        FieldError: The column `data` is missing, or a column has an unsupported type.
     """
 
     def __init__(self, schema: Any) -> None:
         if "data" not in schema.names:
             names = ", ".join(schema.names) or "no columns"
-            raise FieldError(f"table: there is no column 'data'; it has {names}{suggestion('data', schema.names)}")
+            raise FieldError(f"table: the column 'data' is missing; it has {names}{suggestion('data', schema.names)}")
         self._indices: dict[str, int] = {}
         for name, (kind, is_valid) in _RULES.items():
             indices = schema.get_all_field_indices(name)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from .._typing import TYPE_CHECKING, Any
+from ..errors import FieldError
 from ..packet.host_order import HOST_BYTE_ORDER, ByteOrder
 from ..packet.link_types import LinkType
 from .base import Interface
@@ -93,6 +94,10 @@ def write_capture(
 
 def _as_table(packets: object) -> "ArrowTable | None":
     """Return the packets of an object that exports an Arrow table; None: it does not export anything."""
+    if type(packets).__name__ == "LazyFrame":  # of polars, which also has the methods of a sequence
+        raise FieldError(
+            "write_capture.packets: expected a frame, got a lazy one; pass the result of its method collect"
+        )
     if not hasattr(packets, "__arrow_c_stream__") and not hasattr(packets, "__arrow_c_array__"):
         return None
     from .arrow_table import ArrowTable

@@ -72,6 +72,9 @@ def _path(source: Any) -> str:
 
 def _files(path: str) -> list[str]:
     """Return the path, or the files that match it as a pattern."""
+    if os.path.isdir(path):
+        example = os.path.join(path, "*.pcap")
+        raise CaptureError(f"{path}: is a folder; name its captures by a pattern, such as {example}")
     if not any(character in path for character in _PATTERN_CHARACTERS) or os.path.exists(path):
         return [path]
     from glob import glob
