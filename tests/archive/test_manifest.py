@@ -177,7 +177,9 @@ def test_a_foreign_parquet_file_is_one_line(manifest: Manifest) -> None:
     output = pyarrow.BufferOutputStream()
     parquet.write_table(pyarrow.table({"a": [1]}), output)
     manifest.store.write(manifest.part_path(1, "part"), output.getvalue().to_pybytes())
-    with pytest.raises(cbpf.ArchiveError, match=r"part.parquet: is not a part of a manifest$"):
+    with pytest.raises(
+        cbpf.ArchiveError, match=r"part.parquet: is not a part of a manifest; remove it, and index again$"
+    ):
         list(manifest.rows())
 
 

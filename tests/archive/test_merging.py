@@ -320,8 +320,18 @@ def test_memory_does_not_grow_with_the_number_of_objects(tmp_path: Path, target:
 def test_link_types_that_do_not_fit_in_a_pcap_are_an_error(tmp_path: Path, target: Path) -> None:
     linktype, cooked = relabelled(RECORDS, "LINUX_SLL")
     data = {"a.pcap": encoded(RECORDS), "b.pcap": encoded(cooked, archive_jobs.variant(linktype))}
-    with pytest.raises(cbpf.CbpfError, match="link type"):
+    message = r"/b\.pcap: link type LINUX_SLL is not EN10MB, the link type of /.*/a\.pcap; a pcap has one link type$"
+    with pytest.raises(cbpf.CaptureError, match=message):
         run(write(tmp_path / "in", data), target, container="pcap")
+    assert not target.exists()
+
+
+def test_a_period_without_objects_is_an_error(tmp_path: Path, target: Path) -> None:
+    pytest.importorskip("pyarrow", reason="manifests need pyarrow; ./dev test --all installs it")
+    folder = write(tmp_path / "in", {"a.pcap": encoded(RECORDS)})
+    cbpf.archive.index(str(folder), str(tmp_path / "manifest"))
+    with pytest.raises(cbpf.ArchiveError, match=r"manifest: no object has packets in the period$"):
+        run(tmp_path / "manifest", target, since=START + 10**6)
     assert not target.exists()
 
 

@@ -226,7 +226,7 @@ def open_part(store: Store, listed: Object) -> Part:
         metadata = json.loads((file.schema_arrow.metadata or {})[_KEY])
         version, replaces = metadata["version"], tuple(metadata["replaces"])
     except (KeyError, OSError, TypeError, ValueError) as error:
-        raise ArchiveError(f"{listed.path}: is not a part of a manifest") from error
+        raise ArchiveError(f"{listed.path}: is not a part of a manifest; remove it, and index again") from error
     require_version(listed.path, version)
     return Part(listed.path, file, replaces)
 

@@ -104,7 +104,7 @@ def merge(
     run = _Merge(store, selection)
     run.read_heads(listed)
     if not run.heads:
-        raise ArchiveError(f"{source}: {run.problems[0] if run.problems else 'no object has a capture'}")
+        raise ArchiveError(f"{source}: {run.problems[0] if run.problems else 'no object has packets in the period'}")
     with store.create(target) as stream, single_thread():
         run.write(stream, container, chosen)
         run.require_fit()
@@ -194,6 +194,7 @@ class _Merge:
 
     def _write_packets(self, stream: BinaryIO, compress: str, containers: list[Container]) -> None:
         """Write packets of several layouts as a pcap."""
+        make_writer([(head.object.path, head.container) for head in self.heads], "pcap")  # rejects several link types
         nanoseconds = any(item.kind != "pcap" or item.interfaces[0].needs_nanoseconds for item in containers)
         with CaptureWriter(
             stream, interfaces=(), container="pcap", compress=compress, nanoseconds=nanoseconds

@@ -65,7 +65,7 @@ class Selection:
             return
         total = self.objects = self.manifest.count()
         if not total:
-            raise ArchiveError(f"{self._source}: the manifest is empty")
+            raise ArchiveError(f"{self._source}: the manifest is empty; index the objects again")
         self.pruned = total
         for listed in self.manifest.objects(self._bounds):
             self.pruned -= 1
