@@ -98,6 +98,14 @@ def test_signed_columns_are_read_as_unsigned() -> None:
         device_packets(positions=column("q", [0, -1, 0, 0, 0, 0]))
 
 
+def test_interface_of_an_old_version_has_no_stream() -> None:
+    """The buffers of cuDF and RMM have version 0, which does not mention streams."""
+    rows = ForeignArray(bytes(range(60)), (6, 10), version=0, stream=None)
+    del rows.__cuda_array_interface__["stream"], rows.__cuda_array_interface__["strides"]
+    fake_cuda.Stream.sync_all()  # nothing is queued in streams that the interface does not state
+    assert verdicts_of(LENGTHS, rows) == [10, 20, 30, 40, 50, 60]
+
+
 def test_columns_are_copied_and_the_buffer_is_not() -> None:
     batch = cbpf.Packets.of(PACKETS)
     positions, lengths = column("Q", list(batch.positions)), column("I", list(batch.lengths))

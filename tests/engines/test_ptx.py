@@ -2,13 +2,18 @@
 
 from array import array
 from collections.abc import Sequence
+from operator import attrgetter
 from pathlib import Path
 from random import Random
 
 import pytest
 
 import cbpf
+from cbpf.engines.llvm.machine import DefaultPacketMachine, MakeMachine, PacketMachine
 from cbpf.engines.llvm.ptx import check_kernel, ptx_kernel, rows_kernel
+from cbpf.isa.metadata_loads import PACKET_ALONE, impossible_loads
+from support.case_files import Case as MeaningCase
+from support.case_files import load_cases
 from support.emitted import Case, corpus_cases, packets_for, random_case
 from support.judges.ptxas import assemble, assembler
 from support.project import Rounds
@@ -19,11 +24,18 @@ pytest.importorskip("llvmlite", reason="kernels need llvmlite")
 ARCHITECTURES = ("sm_80", "sm_90", "sm_100")
 
 
+def needs_packets_alone(case: MeaningCase) -> bool:
+    """Return whether a case of meaning has a program that a kernel can execute."""
+    return case.metadata is None and not list(impossible_loads(case.program, case.dialect, PACKET_ALONE))
+
+
 def numbers(memory: Memory, typecode: str, values: Sequence[int]) -> int:
     return memory.allocate(array(typecode, values).tobytes())
 
 
-def verdicts_of_kernel(case: Case, packets: Sequence[bytes], wire_lengths: Sequence[int]) -> list[int]:
+def verdicts_of_kernel(
+    case: Case, packets: Sequence[bytes], wire_lengths: Sequence[int], make_machine: MakeMachine = PacketMachine
+) -> list[int]:
     """Return the verdicts of the kernel; each packet is an allocation, so that a read outside of it is an error."""
     memory = Memory()
     addresses = [memory.allocate(packet) for packet in packets]
@@ -32,7 +44,7 @@ def verdicts_of_kernel(case: Case, packets: Sequence[bytes], wire_lengths: Seque
     lengths = numbers(memory, "I", [len(packet) for packet in packets])
     wire = numbers(memory, "I", wire_lengths)
     verdicts = memory.allocate(4 * len(packets))
-    text = ptx_kernel(case.program, case.dialect, "filter")
+    text = ptx_kernel(case.program, case.dialect, "filter", make_machine)
     launch(text, memory, [base, positions, lengths, wire, len(packets), verdicts])
     return memory.view(verdicts, 4 * len(packets)).cast("I").tolist()
 
@@ -49,8 +61,16 @@ def check(case: Case, random: Random, count: int, largest: int) -> int:
 def test_corpus_has_the_verdicts_of_the_interpreter(full_length: bool) -> None:
     random = Random(1)
     cases = list(corpus_cases())[:: 1 if full_length else 10]
-    pairs = sum(check(case, random, 200 if full_length else 10, 4000) for case in cases)
+    pairs = sum(check(case, random, 230 if full_length else 10, 4000) for case in cases)
     assert pairs > (20_000 if full_length else 100)
+
+
+@pytest.mark.parametrize("case", [case for case in load_cases() if needs_packets_alone(case)], ids=attrgetter("name"))
+def test_kernels_of_the_engine_have_the_verdicts_of_the_cases(case: MeaningCase) -> None:
+    packets = [packet for packet, _ in case.runs]
+    wire_lengths = [len(packet) if case.wire_length is None else case.wire_length for packet in packets]
+    verdicts = verdicts_of_kernel(Case(case.program, case.dialect), packets, wire_lengths, DefaultPacketMachine)
+    assert verdicts == [verdict for _, verdict in case.runs], case.why
 
 
 @pytest.mark.fuzz

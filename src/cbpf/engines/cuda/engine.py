@@ -10,6 +10,7 @@ from ...isa.program import Program
 from ...packet.batch import Packets
 from ...packet.device_memory import is_on_device
 from ..llvm.engine import LLVMEngine
+from ..llvm.machine import DefaultPacketMachine
 from ..llvm.ptx import ptx_kernel, rows_kernel
 from .arrays import DeviceArray, matrix_of
 from .device import CudaDevice, current_device, require_cuda_core
@@ -77,5 +78,6 @@ class CudaEngine(LLVMEngine):
 
     def _kernel(self, device: CudaDevice) -> Any:
         if device.id not in self._kernels:
-            self._kernels[device.id] = device.kernel(_NAME, ptx_kernel(self._program, self._dialect, _NAME))
+            text = ptx_kernel(self._program, self._dialect, _NAME, DefaultPacketMachine)
+            self._kernels[device.id] = device.kernel(_NAME, text)
         return self._kernels[device.id]

@@ -174,6 +174,16 @@ class PacketMachine(LLVMMachine):
         return self.word(0 if header == "packet" else OUT_OF_RANGE)
 
 
+class DefaultPacketMachine(LLVMMachine):
+    """The machine of packets with the default metadata (`Metadata()`): the network header begins at byte 0.
+
+    The link header does not exist. Extensions are not supported.
+    """
+
+    def header(self, header: HeaderKind) -> IRValue:
+        return self.word(OUT_OF_RANGE if header == "link" else 0)
+
+
 MakeMachine: TypeAlias = Callable[[Function, Dialect], LLVMMachine]
 
 

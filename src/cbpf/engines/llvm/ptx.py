@@ -12,7 +12,7 @@ from ...isa.dialects import Dialect
 from ...isa.program import Program
 from .compiler import CrossTarget, assembly_for
 from .ir import I32, I64, Function, IRValue, module_text
-from .machine import PacketMachine, filter_function
+from .machine import MakeMachine, PacketMachine, filter_function
 
 MIN_CAPABILITY: Final = (8, 0)
 """The compute capability, major and minor, from which devices can run the kernels."""
@@ -23,13 +23,13 @@ _REGISTERS: Final = ("tid", "ntid", "ctaid", "nctaid")
 _DECLARATIONS: Final = "".join(f"declare i32 @llvm.nvvm.read.ptx.sreg.{name}.x()\n" for name in _REGISTERS)
 
 
-def ptx_kernel(program: Program, dialect: Dialect, name: str) -> str:
+def ptx_kernel(program: Program, dialect: Dialect, name: str, make_machine: MakeMachine = PacketMachine) -> str:
     """Return the text of the kernel (memory, positions, lengths, wire lengths, count, verdicts).
 
     All addresses are of the device: of bytes, of 64-bit positions in *memory*, and of 32-bit numbers. *count* is the
     number of packets.
     """
-    filter = filter_function(program, dialect, PacketMachine)
+    filter = filter_function(program, dialect, make_machine)
     columns = {"positions": _READ, "lengths": _READ, "wire_lengths": _READ}
     function = _kernel(name, memory=_READ, **columns, count=I64, verdicts=_WRITTEN)
     with _indices(function) as index:
