@@ -3,6 +3,7 @@
 import gc
 import os
 import pickle
+import re
 import sys
 from array import array
 from collections.abc import Callable
@@ -16,6 +17,7 @@ import cbpf
 from support import fake_cuda
 from support.emitted import corpus_cases, packets_for
 from support.fake_cuda import MEMORY, Device, ForeignArray, ObjectCode
+from support.project import ROOT
 
 pytest.importorskip("llvmlite", reason="the engine cuda needs llvmlite")
 
@@ -407,6 +409,12 @@ def test_old_device_is_reported() -> None:
         cbpf.MissingLibrary, match=r"needs a device of compute capability 8\.0; the current one has 7\.5"
     ):
         cbpf.VM(ECHO, engine="cuda").verdicts([b"packet"])
+
+
+def test_one_module_imports_cuda_core() -> None:
+    sources = (ROOT / "src").rglob("*.py")
+    users = [path.name for path in sources if re.search(r"^ *(import|from) cuda\b", path.read_text(), re.MULTILINE)]
+    assert users == ["device.py"]
 
 
 @pytest.mark.parametrize("is_imported", [True, False])
