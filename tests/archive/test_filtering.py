@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import lzma
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -263,6 +264,18 @@ def test_times_select_packets(source: Path, target: Path) -> None:
     since = RECORDS[200].seconds + 1
     run(source, target, "", since=since)
     assert archive_jobs.outputs(target) == archive_jobs.expected_outputs(source, "", since=since)
+
+
+def test_an_output_of_a_compression_that_is_not_written_is_plain_and_so_is_its_name(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    data = lzma.compress(TRAFFIC.read_bytes(), format=lzma.FORMAT_ALONE)
+    (tmp_path / "in" / "a.pcap.lzma").write_bytes(data)
+    (tmp_path / "in" / "notes.zip").write_bytes(b"no capture")
+    report = filter_archive(str(tmp_path / "in"), str(tmp_path / "out"), "")
+    assert (tmp_path / "out" / "a.pcap").read_bytes() == TRAFFIC.read_bytes()
+    assert [problem.status for problem in report.problems] == ["foreign"]
+    filter_archive(str(tmp_path / "in" / "a.pcap.lzma"), str(tmp_path / "xz"), "", compress="xz")
+    assert lzma.decompress((tmp_path / "xz" / "a.pcap.xz").read_bytes()) == TRAFFIC.read_bytes()
 
 
 def test_a_compression_is_the_suffix_of_the_outputs(source: Path, target: Path) -> None:

@@ -106,7 +106,7 @@ def test_unsorted_captures_are_merged_as_mergecap_does_and_reported(tmp_path: Pa
     report = run(source, target)
     assert target.read_bytes() == expected.read_bytes()
     assert [problem.status for problem in report.problems] == ["unsorted"] * 3
-    assert "1 of its packets" in report.problems[0].message
+    assert report.problems[0].message.startswith("1 packet earlier than the one before")
 
 
 def test_a_merge_by_python_and_by_machine_code_is_the_same(
@@ -280,6 +280,26 @@ def test_errors_of_the_output_name_it(tmp_path: Path) -> None:
     with pytest.raises((cbpf.ArchiveError, cbpf.CaptureError, OSError)) as raised:
         run(source, Path("/dev/full"))
     assert "/dev/full" in str(raised.value)
+
+
+def test_a_name_of_a_compression_that_is_not_written_is_an_error(tmp_path: Path) -> None:
+    source = write(tmp_path / "in", {"a.pcap": encoded(RECORDS)})
+    with pytest.raises(cbpf.ArchiveError, match=r"/out\.pcap\.lzma: files of type \.lzma cannot be written; "):
+        run(source, tmp_path / "out.pcap.lzma")
+    assert not (tmp_path / "out.pcap.lzma").exists()
+
+
+def test_a_missing_library_names_the_output(tmp_path: Path, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cbpf.capture import compressors
+
+    def load(level: int) -> Any:
+        raise ImportError
+
+    kind = compressors._KINDS["zstd"]._replace(load=load)
+    monkeypatch.setitem(compressors._KINDS, "zstd", kind)
+    source = write(tmp_path / "in", {"a.pcap": encoded(RECORDS)})
+    with pytest.raises(cbpf.MissingLibrary, match=r"/merged\.pcap\.zst: no library for a zstd stream"):
+        run(source, target.with_suffix(".pcap.zst"))
 
 
 def test_too_many_objects_of_one_time_are_an_error(

@@ -8,6 +8,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from operator import sub
 
 from .._named_tuple import NamedTuple
+from .._text import counted
 from .._typing import TYPE_CHECKING, Any, Final
 from ..capture.base import Container
 from ..capture.merging import TimedBatch, count_descents
@@ -96,7 +97,7 @@ class MergeSource:
         except ArchiveError as error:
             self._add("unreadable", fact_of(error, self.object))
         if self._descents:
-            fact = f"{self._descents:,} of its packets are earlier than the one before; they remain in their order"
+            fact = f"{counted(self._descents, 'packet')} earlier than the one before; the order is unchanged"
             self._add("unsorted", fact)
 
     def _add(self, status: Any, message: str) -> None:

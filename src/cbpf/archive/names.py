@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-from ..capture.compression_kinds import COMPRESSIONS, compression_suffix
+from ..capture.compression_kinds import COMPRESSIONS, compression_suffix, has_suffix_of_compression
+from ..capture.compressors import compressor_for_file
 from ..capture.registry import format_names
-from ..errors import ArchiveError
+from ..errors import ArchiveError, CaptureError
 from .listing import entry_of, has_pattern
 from .locations import Location, join
 from .stores import Store
@@ -64,17 +65,16 @@ def output_name(path: str, folder: str | None, compress: str | None, container: 
     """Return the name of the output for an object.
 
     It is the path relative to *folder*, or the whole path without its protocol. Its suffixes are those of the
-    compression and of the format, if these are chosen.
+    compression and of the format, if these are chosen. The suffix of a compression that is not written is removed.
     """
     name = path[len(folder) + 1 :] if folder is not None and path.startswith(f"{folder}/") else _without_protocol(path)
     if ".." in name.split("/"):
         raise ArchiveError(f"{path}: has a part '..', which is not copied to the name of an output")
-    old = compression_suffix(name)
-    stem = name.removesuffix(old)
+    stem = os.path.splitext(name)[0] if has_suffix_of_compression(name) else name
     if container != "same":
         base, suffix = os.path.splitext(stem)
         stem = f"{base if suffix.removeprefix('.') in (*format_names(), 'cap') else stem}.{container}"
-    return stem + (old if compress is None else _suffix_of(compress))
+    return stem + (compression_suffix(name) if compress is None else _suffix_of(compress))
 
 
 def _without_protocol(path: str) -> str:
@@ -88,11 +88,20 @@ def _suffix_of(compress: str) -> str:
 
 
 def compression_for(name: str, compress: str | None) -> str:
-    """Return the compression of an output: the chosen one, or else that of its name."""
+    """Return the compression of an output: the chosen one, or else that of its name.
+
+    Raises `ArchiveError` for a name that requires one that cannot be written, or `MissingLibrary`.
+    """
     if compress is not None:
         return compress
+    if not has_suffix_of_compression(name):
+        return "none"
+    try:
+        compressor_for_file(name)
+    except CaptureError as error:
+        raise ArchiveError(str(error)) from None
     suffix = compression_suffix(name).lower()
-    return next((kind.name for kind in COMPRESSIONS if suffix in kind.suffixes), "none")
+    return next(kind.name for kind in COMPRESSIONS if suffix in kind.suffixes)
 
 
 def require_different(pairs: Iterable[tuple[str, str]]) -> None:
