@@ -1,5 +1,8 @@
 """Programs that a target cannot execute, and invalid arguments: one line with the instruction and the reason."""
 
+import subprocess
+import sys
+
 import pytest
 
 import cbpf
@@ -73,3 +76,11 @@ def test_invalid_arguments_are_reported(options: dict[str, object], message: str
 def test_rejected_program_is_reported() -> None:
     with pytest.raises(cbpf.VerificationError):
         cbpf.emit([cbpf.LoadScratch(cbpf.Register.A, 3), cbpf.RetA()], dialect=cbpf.LINUX)
+
+
+def test_a_target_without_its_library_names_the_extra() -> None:
+    command = "import sys; sys.modules['llvmlite'] = None; from cbpf.cli import main; main()"
+    arguments = ["emit", "-e", "arp", "--target", "ptx"]
+    done = subprocess.run([sys.executable, "-c", command, *arguments], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "cbpf: target ptx: the engine 'llvm' needs llvmlite: pip install 'cbpf[llvm]'\n"

@@ -79,6 +79,15 @@ def test_count_by_filters_in_a_period() -> None:
 
 
 @pytest.mark.usefixtures("folder")
+def test_count_takes_an_expression_as_cbpf_count_does() -> None:
+    _report("index", "in", "-w", "manifest")
+    report = _report("count", "in", "tcp", "port", "80", "--hosts", "10.0.0.0/8")
+    assert report["counts"]["rows"][0]["filter"] == "tcp port 80 with lists"  # type: ignore[index]
+    assert _report("count", "manifest", "")["processed"] == 0
+    assert run_here("archive", "count", "in", "-e", "tcp", "udp").exit_code == 2
+
+
+@pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -4,7 +4,7 @@ import re
 
 from .._typing import TYPE_CHECKING, Final
 from .._validators import flag, one_of
-from ..errors import FieldError
+from ..errors import FieldError, MissingLibrary
 from ..isa.dialects import Dialect
 from ..isa.program import Instructions, Program
 from ..isa.verifier import verify
@@ -32,7 +32,10 @@ def emit_program(
     _check_name(name)
     _check_options(chosen, dialect, main, accept)
     check_program(value, dialect, chosen)
-    return _written(chosen.name, value, dialect, name, title, main, accept)
+    try:
+        return _written(chosen.name, value, dialect, name, title, main, accept)
+    except MissingLibrary as error:
+        raise MissingLibrary(f"target {chosen.name}: {error}") from None
 
 
 def _check_options(target: Target, dialect: Dialect, main: bool, accept: object) -> None:

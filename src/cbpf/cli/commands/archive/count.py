@@ -6,6 +6,7 @@ import cbpf
 
 from ...._typing import Any
 from ...archive_options import (
+    accept_options,
     dry_run_option,
     json_option,
     period_options,
@@ -14,12 +15,14 @@ from ...archive_options import (
     work_options,
 )
 from ...declarations import option, subcommand
+from ...failures import UsageError
 from ...options import dialect_option
 from ...values import EXPRESSION, TEXT
 
 
 @subcommand("archive count", "Count packets of objects by filter and time.")
 @source_argument
+@accept_options
 @option(
     "-e",
     "expressions",
@@ -38,6 +41,7 @@ from ...values import EXPRESSION, TEXT
 @json_option
 def command(
     source: str,
+    accept: Any,
     expressions: tuple[str, ...],
     every: str | None,
     since: str | None,
@@ -47,7 +51,7 @@ def command(
     as_json: bool,
     work: dict[str, Any],
 ) -> int:
-    """Count the packets of all objects that SOURCE names, or those that each EXPRESSION accepts.
+    """Count the packets of all objects that SOURCE names, or those that filter expressions (pcap-filter(7)) accept.
 
     SOURCE is a path or URL of an object or a folder, a pattern, the beginning of names, @ and the path of a list of
     these, or a manifest. Without an EXPRESSION, and for whole minutes, a manifest has the answer, and no object is
@@ -56,10 +60,14 @@ def command(
     Exit code: 0 success, 2 error, also if an object is damaged or cannot be read.
 
     \b
+      cbpf archive count '*.pcap' --every 1m tcp port 443
       cbpf archive count '*.pcap' -e 'tcp port 443' -e arp --every 1m
       cbpf archive count '*.pcap' --since 2026-11-20T17:59:00Z --json
     """
+    if expressions and accept is not None:
+        raise UsageError("-e cannot be combined with EXPRESSION, -F, --program, --hosts or --ports")
+    filters = expressions if accept is None or accept == "" else (accept,)
     report = cbpf.archive.count(
-        source, *expressions, every=every, since=since, until=until, dialect=dialect, dry_run=dry_run, **work
+        source, *filters, every=every, since=since, until=until, dialect=dialect, dry_run=dry_run, **work
     )
     return print_report(report, as_json=as_json)
