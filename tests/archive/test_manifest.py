@@ -8,9 +8,10 @@ from random import Random
 import pytest
 
 import cbpf
+from cbpf.archive import stores
 from cbpf.archive.compaction import compact
 from cbpf.archive.known_objects import KnownObjects
-from cbpf.archive.locations import join
+from cbpf.archive.locations import Location, join
 from cbpf.archive.manifest import MARKER, Manifest, is_manifest
 from cbpf.archive.rows import Minute, Row
 from cbpf.archive.stores import Store
@@ -192,3 +193,12 @@ def test_other_tools_read_the_folder(tmp_path: Path) -> None:
     assert sorted(table["path"].to_pylist()) == [_row(number).path for number in (1, 2, 3)]
     polars = pytest.importorskip("polars", reason="needs polars; ./dev test --all installs it")
     assert polars.scan_parquet(tmp_path / "*.parquet").select(polars.len()).collect().item() == 3
+
+
+def test_an_error_of_a_store_names_the_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def deny(location: Location) -> None:
+        raise cbpf.ArchiveError(f"{location.path}: no rights")
+
+    monkeypatch.setattr(stores, "entry_of", deny)
+    with pytest.raises(cbpf.ArchiveError, match=rf"^{tmp_path}: no rights$"):
+        is_manifest(Store(), f"{tmp_path}/")

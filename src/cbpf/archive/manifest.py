@@ -32,11 +32,15 @@ _SUFFIX: Final = ".parquet"
 
 
 def is_manifest(store: Store, source: str) -> bool:
-    """Return whether a source is a manifest; raise the errors of `Store.locate`, with the name of the source."""
+    """Return whether a source is a manifest; errors have the name of the source, and not that of the marker."""
     if source.startswith("@") or has_pattern(source):
         return False
-    store.locate(source)
-    return store.exists(join(source, MARKER))
+    path = store.locate(source).path
+    try:
+        return store.exists(join(source, MARKER))
+    except ArchiveError as error:
+        fact = str(error).removeprefix(f"{store.locate(join(source, MARKER)).path}: ")
+        raise ArchiveError(f"{path}: {fact}") from None
 
 
 class Manifest(Record):
