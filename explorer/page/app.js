@@ -1,6 +1,6 @@
 // The page: its state, and what is asked and shown when it changes.
 
-import { Client } from "./client.js";
+import { Client, prove } from "./client.js";
 import { byId, counted, element, replace } from "./dom.js";
 import { createEditor } from "./editor.js";
 import { fromFragment, toFragment } from "./links.js";
@@ -12,12 +12,27 @@ import { makeProofsPane } from "./panes/proofs.js";
 import { showTrace } from "./panes/trace.js";
 
 const TABS = ["program", "graph", "passes", "code", "compare", "proofs"];
+const MAX_LINKED = 4_000; // hexadecimal digits of a packet in a link
 const MAX_CAPTURE = 64_000_000; // bytes that are read of a capture
+const PAUSE = 600; // ms without a key before a solver runs
 const LINK_TYPES = ["EN10MB", "RAW", "LINUX_SLL", "LINUX_SLL2", "NULL", "IEEE802_11", "IEEE802_11_RADIO", "PPP"];
 
 /** What a link contains, and what the panes have in common. */
 const state = { text: "", other: "", linkType: "EN10MB", dialect: "pcap", optimize: true, tab: "program", packet: null };
-const view = { program: null, blocks: [], steps: [], clauses: [], trace: null, step: -1, hasCapture: false, served: {} };
+const view = {
+  program: null, // the answers that the panes show
+  clauses: [],
+  blocks: [],
+  trace: null,
+  steps: [],
+  step: -1,
+  packetHex: "",
+  wireLength: 0,
+  packets: [],
+  hasCapture: false,
+  captureFacts: [],
+  served: {},
+};
 
 const client = new Client((status, detail) => {
   const texts = { loading: "Loading Python …", ready: "Ready", busy: "Working …", failed: `Cannot start: ${detail}` };
@@ -55,8 +70,7 @@ let saving = 0;
 
 /** Ask everything that depends on the source. */
 async function refresh() {
-  clearTimeout(saving);
-  saving = setTimeout(saveLink, 300);
+  saveSoon();
   const checked = await client.ask("check", { source: source() });
   if (checked === null) return;
   if (checked.error) return showProblems([{ start: 0, end: 0, message: checked.error, suggestion: "" }], [], checked);
@@ -75,9 +89,20 @@ async function refreshProgram() {
   markStep();
 }
 
+let proving = 0;
+
+/** Show the findings of the linter; a little later those that need a solver, if the server has one. */
 async function refreshFindings(checked) {
-  const answer = await client.ask("lint", { source: source() });
-  if (answer && !answer.error) showProblems([], answer.findings, checked);
+  clearTimeout(proving);
+  const asked = source();
+  const answer = await client.ask("lint", { source: asked });
+  if (!answer || answer.error) return;
+  showProblems([], answer.findings, checked);
+  if (!view.served.proofs || checked.notation !== "expression") return;
+  proving = setTimeout(async () => {
+    const proved = await prove("lint", { source: asked });
+    if (!proved.error && JSON.stringify(asked) === JSON.stringify(source())) showProblems([], proved.findings, checked);
+  }, PAUSE);
 }
 
 async function refreshTab() {
@@ -104,8 +129,7 @@ async function refreshTab() {
 }
 
 async function refreshOther() {
-  clearTimeout(saving);
-  saving = setTimeout(saveLink, 300);
+  saveSoon();
   const checked = other() ? await client.ask("check", { source: other() }, "check-other") : { problems: [] };
   if (checked === null) return;
   const problems = (checked.problems ?? []).map((problem) => ({ ...problem, severity: "error" }));
@@ -130,7 +154,8 @@ function showProblems(problems, findings, checked) {
   byId("notation").dataset.notation = checked.notation === "program" ? "A program" : "An expression";
 }
 
-function problemItem({ start, message, severity, suggestion, identifier, is_equivalent: isEquivalent }, target) {
+function problemItem(problem, target) {
+  const { start, message, severity, suggestion, identifier, is_equivalent: isEquivalent, packet } = problem;
   const go = element("button", { type: "button", onclick: () => target.select(start) }, "Show");
   const rewrite = suggestion
     ? element(
@@ -139,8 +164,15 @@ function problemItem({ start, message, severity, suggestion, identifier, is_equi
         `${isEquivalent ? "Shorten" : "Write"}: ${suggestion.slice(0, 80)}`,
       )
     : null;
+  const show = packet
+    ? element(
+        "button",
+        { type: "button", onclick: () => showPacket({ hex: packet, wire_length: problem.wire_length }) },
+        "Show a packet that makes a difference",
+      )
+    : null;
   const name = identifier ? ` [${identifier}]` : "";
-  return element(`li.${severity}`, {}, element("strong", {}, `${severity}: `), `${message}${name} `, go, " ", rewrite);
+  return element(`li.${severity}`, {}, element("strong", {}, `${severity}: `), `${message}${name} `, go, " ", rewrite, " ", show);
 }
 
 // Clauses
@@ -165,6 +197,9 @@ async function refreshTrace() {
   byId("packet-error").textContent = answer.error && answer.error !== "the source has errors" ? answer.error : "";
   if (answer.error) return;
   view.steps = answer.steps;
+  view.packetHex = answer.hex;
+  view.wireLength = answer.wire_length;
+  saveSoon();
   const lines = view.program?.lines.length ? view.program.lines : [];
   showBytes(byId("packet-bytes"), answer, chooseStep);
   view.trace = showTrace(byId("trace"), answer, lines, chooseStep);
@@ -181,11 +216,10 @@ function markStep() {
   const step = view.steps[view.step];
   if (!step) return;
   const taken = view.steps.slice(0, view.step + 1);
-  const executed = new Set(taken.map(({ index }) => index));
   view.trace.select(view.step);
   markBytes(byId("packet-bytes"), step.fetched);
-  markPath(byId("pane-program"), executed, step.index);
-  markGraph(byId("pane-graph"), view.blocks, executed, step.index, taken);
+  markPath(byId("pane-program"), new Set(taken.map(({ index }) => index)), step.index);
+  if (state.tab === "graph") markGraph(byId("pane-graph"), view.blocks, taken);
 }
 
 async function refreshVerdicts() {
@@ -236,8 +270,7 @@ function enterPacket() {
   const length = Number(byId("wire-length").value);
   state.packet = digits ? { hex: digits, link_type: state.linkType, ...(length > 0 ? { wire_length: length } : {}) } : null;
   markCurrent(byId("capture-list"), 0);
-  clearTimeout(saving);
-  saving = setTimeout(saveLink, 300);
+  saveSoon();
   refreshTrace();
 }
 
@@ -259,9 +292,16 @@ function linkState() {
   if (dialect !== "pcap") result.d = dialect;
   if (!optimize) result.O = 0;
   if (tab !== "program") result.t = tab;
-  if (packet?.hex) result.p = packet.hex;
-  if (packet?.hex && packet.wire_length) result.w = packet.wire_length;
+  if (packet && view.packetHex && view.packetHex.length <= MAX_LINKED) {
+    result.p = view.packetHex;
+    if (view.wireLength !== view.packetHex.length / 2) result.w = view.wireLength;
+  }
   return result;
+}
+
+function saveSoon() {
+  clearTimeout(saving);
+  saving = setTimeout(saveLink, 300);
 }
 
 async function saveLink() {

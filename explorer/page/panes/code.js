@@ -81,23 +81,17 @@ export function showComparison(pane, answer, onPacket) {
     );
   });
   const head = ["first", "", "second"].map((text) => element("th", { scope: "col" }, text));
-  const differing = answer.packets?.map(({ number, left, right }) =>
-    element(
-      "li",
-      {},
-      element("button", { type: "button", onclick: () => onPacket(number) }, `Packet ${number}`),
-      ` ${outcome(left)} by the first, ${outcome(right)} by the second`,
-    ),
-  );
-  const facts = !differing
+  const one = (accepts) => (answer.packets ?? []).filter(({ left, right }) => (accepts === 0 ? left : right));
+  const facts = !answer.packets
     ? "Open a capture to see the packets on which they differ."
-    : differing.length
-      ? `They differ on ${counted(differing.length, "packet")} of the capture:`
+    : answer.packets.length
+      ? `They differ on ${counted(answer.packets.length, "packet")} of the capture.`
       : "They agree on all listed packets of the capture.";
   replace(
     pane,
     element("p", {}, facts),
-    differing ? element("ul", {}, ...differing.slice(0, 100)) : null,
+    packetRow("Only the first accepts", one(0), onPacket),
+    packetRow("Only the second accepts", one(1), onPacket),
     element(
       "table.code",
       { "aria-label": "Both programs" },
@@ -107,4 +101,14 @@ export function showComparison(pane, answer, onPacket) {
   );
 }
 
-export const outcome = (verdict) => (verdict === null ? "does not fit" : verdict ? "accepted" : "rejected");
+/** Return the numbers of packets, as buttons that choose them. */
+function packetRow(text, packets, onPacket) {
+  if (!packets.length) return null;
+  const buttons = packets
+    .slice(0, 12)
+    .map(({ number }) =>
+      element("button", { type: "button", "aria-label": `Packet ${number}`, onclick: () => onPacket(number) }, String(number)),
+    );
+  const rest = packets.length > buttons.length ? ` and ${(packets.length - buttons.length).toLocaleString("en")} more` : null;
+  return element("p.row", {}, `${text}: `, ...buttons, rest);
+}

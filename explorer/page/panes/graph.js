@@ -19,20 +19,44 @@ export function showGraph(pane, answer) {
   );
 }
 
-/** Mark the blocks and edges of a run up to a step, and the block of the step. */
-export function markGraph(pane, blocks, executed, current, steps) {
+/**
+ * Mark the blocks and edges of a run up to a step, and the block of the step.
+ * @param {{index: number}[]} steps The steps of the run, up to the chosen one.
+ */
+export function markGraph(pane, blocks, steps) {
+  const frame = pane.querySelector(".drawing");
+  if (!frame || !steps.length || !blocks.length) return;
+  for (const group of pane.querySelectorAll(".on-path, .current")) group.classList.remove("on-path", "current");
   const blockOf = (index) => blocks.findIndex(({ start, stop }) => start <= index && index < stop);
-  const visited = new Set([...executed].map(blockOf));
-  const edges = new Set();
-  for (let number = 1; number < steps.length; number += 1) {
-    const [from, to] = [blockOf(steps[number - 1].index), blockOf(steps[number].index)];
-    if (from !== to) edges.add(`${from}-${to}`);
+  let number = blockOf(steps[0].index);
+  let box = boxAt(pane, number, []);
+  box?.classList.add("on-path");
+  for (const { index } of steps.slice(1)) {
+    const next = blockOf(index);
+    if (next === number) continue;
+    const edges = [...pane.querySelectorAll(`[data-edge="${number}-${next}"]`)];
+    box = boxAt(pane, next, edges);
+    for (const group of [...edges, box]) group?.classList.add("on-path");
+    number = next;
   }
-  const now = current === null ? -1 : blockOf(current);
-  for (const group of pane.querySelectorAll("[data-block]")) {
-    const number = Number(group.dataset.block);
-    group.classList.toggle("on-path", visited.has(number));
-    group.classList.toggle("current", number === now);
-  }
-  for (const group of pane.querySelectorAll("[data-edge]")) group.classList.toggle("on-path", edges.has(group.dataset.edge));
+  box?.classList.add("current");
+  if (box && !pane.hidden) scrollTo(frame, box.querySelector("rect"));
+}
+
+/** Return the box of a block; one that is drawn once for each edge, at the end of one of the edges. */
+function boxAt(pane, number, edges) {
+  const boxes = [...pane.querySelectorAll(`[data-block="${number}"]`)];
+  const ends = edges.map((edge) => edge.querySelector("path").getAttribute("d").match(/[\d.]+/g).map(Number).slice(-2));
+  const isEnd = (box) => {
+    const { x, y, width } = place(box.querySelector("rect"));
+    return ends.some(([endX, endY]) => x <= endX && endX <= x + width && Math.abs(endY - y) < 4);
+  };
+  return boxes.find(isEnd) ?? boxes[0] ?? null;
+}
+
+const place = (rect) => Object.fromEntries(["x", "y", "width", "height"].map((name) => [name, Number(rect.getAttribute(name))]));
+
+function scrollTo(frame, rect) {
+  const { x, y, width, height } = place(rect);
+  frame.scrollTo(x + width / 2 - frame.clientWidth / 2, y + height / 2 - frame.clientHeight / 2);
 }

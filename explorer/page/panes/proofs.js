@@ -41,7 +41,7 @@ export function makeProofsPane(pane, isPossible, sources, onPacket) {
       button("Do both sources accept the same packets?", "difference", {}, (answer) =>
         answer.answer === "equal"
           ? [element("p", {}, "They accept the same packets: proved.")]
-          : packet(`The first ${answer.left_verdict ? "accepts" : "rejects"} this packet, the second does not agree.`)(answer),
+          : packet(`Only the ${answer.left_verdict ? "first" : "second"} accepts this packet.`)(answer),
       ),
       button("A packet that is accepted", "witness", { verdict: "accept" }, packet("This packet is accepted.")),
       button("A packet that is rejected", "witness", { verdict: "reject" }, packet("This packet is rejected.")),

@@ -35,11 +35,11 @@ export function showTrace(pane, trace, lines, onStep) {
   const controls = element(
     "div.row",
     {},
-    move("⏮", "First step", () => 0),
-    move("◀", "Step back", () => Math.max(at() - 1, 0)),
+    move("First", "First step", () => 0),
+    move("Back", "Step back", () => Math.max(at() - 1, 0)),
     slider,
-    move("▶", "Step forward", () => Math.min(at() + 1, last)),
-    move("⏭", "Last step", () => last),
+    move("Next", "Step forward", () => Math.min(at() + 1, last)),
+    move("Last", "Last step", () => last),
   );
   const rows = steps.slice(0, MAX_ROWS).map((step, number) =>
     element(
