@@ -197,7 +197,7 @@ async function refreshTrace() {
   byId("packet-error").textContent = answer.error && answer.error !== "the source has errors" ? answer.error : "";
   if (answer.error) return;
   view.steps = answer.steps;
-  view.packetHex = answer.hex;
+  view.packetHex = answer.packet;
   view.wireLength = answer.wire_length;
   saveSoon();
   const lines = view.program?.lines.length ? view.program.lines : [];

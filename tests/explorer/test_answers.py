@@ -11,7 +11,7 @@ import pytest
 import cbpf
 from cbpf.explorer.answers import QUESTIONS, Answers
 from cbpf.explorer.programs import NOTATIONS
-from support.command_line import TRAFFIC
+from support.command_line import TRAFFIC, CommandLine
 
 FRAME = "ffffffffffff 020000000001 0806 0001 0800 06 04 0001".replace(" ", "")
 
@@ -122,7 +122,7 @@ def test_the_graph_is_that_of_the_command() -> None:
 
 def test_the_graph_counts_the_packets_of_the_capture(page: Answers) -> None:
     answer = ask("graph", "arp", page=page, heat=True)
-    assert [block["runs"] for block in answer["blocks"]] == [905, 18, 887]
+    assert [block["executed"] for block in answer["blocks"]] == [905, 18, 887]
 
 
 def test_long_programs_are_not_drawn() -> None:
@@ -153,11 +153,17 @@ def test_the_c_function_is_that_of_the_command() -> None:
 def test_a_trace_has_the_steps_of_the_machine() -> None:
     answer = ask("trace", packet={"hex": FRAME})
     machine = cbpf.VM(cbpf.compile("tcp port 443 or arp"), engine="interpreter")
-    steps = list(machine.trace(bytes.fromhex(FRAME)))
-    assert [(step["index"], step["a"], step["x"]) for step in answer["steps"]] == [(s.index, s.a, s.x) for s in steps]
+    assert answer["steps"] == [step.as_dict() for step in machine.trace(bytes.fromhex(FRAME))]
     assert answer["verdict"] == 262_144
     assert [part["outcome"] for part in answer["why"]["parts"]] == ["true", "false", "true"]
-    assert [part["text"] for part in answer["why"]["parts"] if part["is_deciding"]] == ["arp"]
+    assert answer["why"]["parts"][answer["why"]["deciding"]]["text"] == "arp"
+
+
+def test_a_long_trace_has_its_first_steps_and_its_verdict() -> None:
+    text = "\n".join(["ld #1", *["add #1"] * 6_000, "ret a"])
+    request = {"source": source(text, optimize=False), "packet": {"hex": "00"}}
+    answer = json.loads(Answers().answer("trace", json.dumps(request)))
+    assert (len(answer["steps"]), answer["steps"][-1]["verdict"], answer["verdict"]) == (5_000, None, 6_001)
 
 
 def test_a_trace_of_an_empty_packet_ends_at_its_first_load() -> None:
@@ -169,6 +175,21 @@ def test_a_trace_of_an_empty_packet_ends_at_its_first_load() -> None:
 @pytest.mark.parametrize("packet", [None, {"hex": "0"}, {"hex": "zz"}, {"number": 1}, {"hex": "00", "wire_length": -1}])
 def test_invalid_packets_are_errors_in_one_line(packet: Any) -> None:
     assert "\n" not in ask("trace", packet=packet)["error"]
+
+
+def test_documents_are_those_of_the_commands(page: Answers, cli: CommandLine) -> None:
+    """The answers contain the same JSON values, and more for the page."""
+    text = "tcp port 443 or arp"
+    trace = ask("trace", text, page=page, packet={"number": 6})
+    why = trace.pop("why")
+    assert trace == json.loads(cli("trace", "--json", "-n", "6", "-e", text, TRAFFIC).stdout)
+    command = json.loads(cli("why", "--json", "-n", "6", "-r", TRAFFIC, text).stdout)
+    assert {**why, "change": None, "unknown": ""} == {**command, "change": None, "unknown": ""}
+    graph = ask("graph", text)
+    assert json.loads(cli("graph", "--json", "-e", text).stdout).items() <= graph.items()
+    found = ask("lint", text)["findings"]
+    lines = cli("lint", "--json", "--all", text).stdout.splitlines()
+    assert [{**finding, **json.loads(line)} for finding, line in zip(found, lines, strict=True)] == found
 
 
 def test_the_verdicts_are_those_of_the_filter(page: Answers) -> None:

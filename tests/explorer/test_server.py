@@ -122,19 +122,20 @@ needs_solver = pytest.mark.skipif("bitwuzla" in MISSING_LIBRARIES, reason="bitwu
 def test_a_difference_is_a_packet_that_one_program_accepts(server: ExplorerServer) -> None:
     question = {"source": {"text": "tcp port 80"}, "other": {"text": "tcp dst port 80"}}
     answer = json.loads(request(server, "proofs/difference", question)[2])
-    packet = bytes.fromhex(answer["packet"]["hex"])
-    verdicts = [bool(cbpf.VM(text).run(packet)) for text in ("tcp port 80", "tcp dst port 80")]
-    assert verdicts == [bool(answer["left_verdict"]), bool(answer["right_verdict"])] == [True, False]
+    packet = bytes.fromhex(answer["difference"]["packet"])
+    assert answer["answer"] == "different"
+    assert [bool(cbpf.VM(text).run(packet)) for text in ("tcp port 80", "tcp dst port 80")] == [True, False]
 
 
 @needs_solver
 def test_proofs_answer_for_all_packets(server: ExplorerServer) -> None:
     equal = {"source": {"text": "tcp or udp"}, "other": {"text": "udp or tcp"}}
-    assert json.loads(request(server, "proofs/difference", equal)[2]) == {"answer": "equal", "packet": None}
+    answer = json.loads(request(server, "proofs/difference", equal)[2])
+    assert (answer["answer"], answer["difference"]) == ("equal", None)
     program = {"source": {"text": "ldh [12]\njeq #1, one, two\none: jeq #2, two, two\ntwo: ret #0", "optimize": False}}
     dead = json.loads(request(server, "proofs/dead", program)[2])
     assert dead == {"instructions": [], "branches": [[2, True]]}
-    assert json.loads(request(server, "proofs/witness", {**program, "verdict": "accept"})[2]) == {"packet": None}
+    assert json.loads(request(server, "proofs/witness", {**program, "verdict": "accept"})[2]) == {"witness": None}
 
 
 @needs_solver

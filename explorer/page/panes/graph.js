@@ -7,8 +7,10 @@ export function showGraph(pane, answer) {
   if (answer.svg === null) return replace(pane, element("p", {}, answer.message));
   const items = answer.blocks.map((block) => {
     const range = block.stop - block.start === 1 ? `${block.start}` : `${block.start}–${block.stop - 1}`;
-    const runs = block.runs === null ? "" : `, run ${counted(block.runs, "time")}`;
-    const edges = block.edges.map(({ text, target }) => `${text ? `if ${text} ` : ""}to ${target}`).join("; ");
+    const runs = block.executed === null ? "" : `, executed ${counted(block.executed, "time")}`;
+    const edges = block.edges
+      .map(({ condition, target }) => `${condition ? `if ${condition} ` : ""}to ${answer.blocks[target].start}`)
+      .join("; ");
     const fact = block.is_feasible ? "" : ", no packet comes here";
     return element("li", {}, `Instructions ${range}${runs}${fact}${edges ? `: ${edges}` : ": the end"}`);
   });

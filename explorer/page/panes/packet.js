@@ -10,7 +10,7 @@ const MAX_SHOWN = 2_048; // bytes
  * @param {(step: number) => void} onStep Called with the first step that reads a byte, when it is clicked.
  */
 export function showBytes(pane, trace, onStep) {
-  const bytes = trace.hex.match(/../g) ?? [];
+  const bytes = trace.packet.match(/../g) ?? [];
   const reads = new Map(); // byte -> first step that reads it
   trace.steps.forEach(({ fetched }, number) => {
     if (!fetched) return;

@@ -22,10 +22,11 @@ export function makeProofsPane(pane, isPossible, sources, onPacket) {
   };
   const button = (text, question, extra, show) =>
     element("button", { type: "button", disabled: !isPossible, onclick: () => run(question, extra, show) }, text);
-  const packet = (text) => (answer) =>
-    answer.packet
-      ? [element("p", {}, text, " ", element("button", { type: "button", onclick: () => onPacket(answer.packet) }, "Show the packet"))]
-      : [element("p", {}, "There is a proof that no such packet exists.")];
+  const found = (text, packet) => {
+    if (!packet) return [element("p", {}, "There is a proof that no such packet exists.")];
+    const show = () => onPacket({ hex: packet.packet, wire_length: packet.wire_length });
+    return [element("p", {}, text, " ", element("button", { type: "button", onclick: show }, "Show the packet"))];
+  };
   replace(
     pane,
     element(
@@ -41,10 +42,10 @@ export function makeProofsPane(pane, isPossible, sources, onPacket) {
       button("Do both sources accept the same packets?", "difference", {}, (answer) =>
         answer.answer === "equal"
           ? [element("p", {}, "They accept the same packets: proved.")]
-          : packet(`Only the ${answer.left_verdict ? "first" : "second"} accepts this packet.`)(answer),
+          : found(`Only the ${answer.difference.left_verdict ? "first" : "second"} accepts this packet.`, answer.difference),
       ),
-      button("A packet that is accepted", "witness", { verdict: "accept" }, packet("This packet is accepted.")),
-      button("A packet that is rejected", "witness", { verdict: "reject" }, packet("This packet is rejected.")),
+      button("A packet that is accepted", "witness", { verdict: "accept" }, (answer) => found("This packet is accepted.", answer.witness)),
+      button("A packet that is rejected", "witness", { verdict: "reject" }, (answer) => found("This packet is rejected.", answer.witness)),
       button("Dead code", "dead", {}, (answer) => [element("p", {}, deadText(answer))]),
     ),
     result,

@@ -48,12 +48,13 @@ export function showTrace(pane, trace, lines, onStep) {
       element("th", { scope: "row" }, String(number + 1)),
       element("td", {}, `${String(step.index).padStart(3, "0")} ${(lines[step.index] ?? "").replace(/ +jt .*$/, "")}`),
       element("td", {}, `A=${hex(step.a, 8)} X=${hex(step.x, 8)}`),
-      element("td", {}, event(step)),
+      element("td", {}, event(step, steps[number - 1])),
     ),
   );
   const table = element("table.code", { "aria-label": "Steps" }, element("tbody", {}, ...rows));
   const registers = element("p.registers", { role: "status" });
-  const cut = trace.is_cut ? element("p.quiet", {}, `The first ${steps.length.toLocaleString("en")} steps.`) : null;
+  const isCut = steps.length > 0 && steps.at(-1).verdict === null;
+  const cut = isCut ? element("p.quiet", {}, `The first ${steps.length.toLocaleString("en")} steps.`) : null;
   replace(
     pane,
     element("p.verdict", { role: "status" }, `This program ${trace.meaning}`),
@@ -69,14 +70,12 @@ export function showTrace(pane, trace, lines, onStep) {
       slider.value = number;
       const step = steps[number];
       slider.setAttribute("aria-valuetext", `step ${number + 1} of ${steps.length}, instruction ${step.index}`);
-      const scratch = new Map();
-      for (const { stores } of steps.slice(0, number + 1)) for (const [slot, value] of Object.entries(stores)) scratch.set(slot, value);
       const values = [
         `step ${number + 1} of ${steps.length}`,
         `A = ${word(step.a)}`,
         `X = ${word(step.x)}`,
-        ...[...scratch].map(([slot, value]) => `M[${slot}] = ${word(value)}`),
-        event(step),
+        ...step.scratch.flatMap((value, slot) => (value === 0 ? [] : [`M[${slot}] = ${word(value)}`])),
+        event(step, steps[number - 1]),
       ];
       replace(registers, ...values.filter(Boolean).map((text) => element("span", {}, text)));
       for (const row of table.querySelectorAll("tr.current")) row.classList.remove("current");
@@ -93,15 +92,17 @@ export function showTrace(pane, trace, lines, onStep) {
 
 const word = (value) => `${value} (0x${hex(value)})`;
 
-/** Return what a step did, as text. */
-function event({ fetched, taken, next_index: next, verdict, stores }) {
+/** Return the effects of a step as text: the load, the store, the jump and the verdict. */
+function event({ fetched, taken, next_index: next, verdict, scratch }, before) {
   const parts = [];
   if (fetched) {
     const { position, size, value } = fetched;
     const place = size === 1 ? `byte ${position}` : `bytes ${position}–${position + size - 1}`;
     parts.push(`${place}: ${value === null ? "past the end" : hex(value, 2 * size)}`);
   }
-  for (const [slot, value] of Object.entries(stores)) parts.push(`M[${slot}] = ${value}`);
+  scratch.forEach((value, slot) => {
+    if (value !== (before?.scratch[slot] ?? 0)) parts.push(`M[${slot}] = ${value}`);
+  });
   if (taken !== null) parts.push(`${taken}, to ${next}`);
   if (verdict !== null) parts.push(`verdict ${verdict}`);
   return parts.join("; ");
@@ -109,10 +110,11 @@ function event({ fetched, taken, next_index: next, verdict, stores }) {
 
 /** Return the clauses of the expression with their outcomes; the one that decided is marked. */
 function outcomes(why) {
-  const items = why.parts.map((part) => {
+  const items = why.parts.map((part, number) => {
+    const isDeciding = number === why.deciding;
     const sign = part.outcome === "true" ? "✓" : part.outcome === "false" ? "✗" : "–";
-    const text = `${sign} ${part.text}: ${WORDS[part.outcome]}${part.is_deciding ? " (decides)" : ""}`;
-    const classes = [part.is_deciding ? "deciding" : "", part.depth ? `depth-${Math.min(part.depth, 6)}` : ""];
+    const text = `${sign} ${part.text}: ${WORDS[part.outcome]}${isDeciding ? " (decides)" : ""}`;
+    const classes = [isDeciding ? "deciding" : "", part.depth ? `depth-${Math.min(part.depth, 6)}` : ""];
     return element(["li", ...classes.filter(Boolean)].join("."), {}, text);
   });
   return element("ul.outcomes", { "aria-label": "Clauses of the expression" }, ...items.slice(0, 500));

@@ -13,7 +13,7 @@ import cbpf
 from .._typing import Any, Callable, Final, Mapping
 from .comparison import compare_pane
 from .lint import lint_pane
-from .packets import LoadedCapture, capture_pane, one_packet, trace_pane, verdicts_pane, why_pane
+from .packets import LoadedCapture, capture_pane, one_packet, trace_pane, verdicts_pane
 from .programs import NOTATIONS, code_pane, graph_pane, passes_pane, program_pane
 from .sources import BadRequest, Settings, Subject, read, settings
 
@@ -115,10 +115,7 @@ class Answers:
     def trace(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Return the steps of a program on a packet, and the outcomes of the clauses of an expression."""
         subject, source, program = self._runnable(request)
-        packet = one_packet(request.get("packet"), self._capture)
-        answer = trace_pane(packet, program, source)
-        answer["why"] = None if subject.mapped is None else why_pane(packet, source)
-        return answer
+        return trace_pane(one_packet(request.get("packet"), self._capture), program, subject, source)
 
     def verdicts(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Return the verdicts on the packets of the capture."""

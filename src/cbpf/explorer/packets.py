@@ -8,21 +8,23 @@ import cbpf
 
 from .._named_tuple import NamedTuple
 from .._typing import Any, Final
+from ..reporting.documents import trace_document, why_document
 from ..reporting.packet_line import PacketPrinter
 from .names import PAGE_NAMES
 from .sources import BadRequest, Settings, Subject
 
 MAX_PACKETS: Final = 1_000  # listed of a capture
 _MAX_PACKET: Final = 262_144  # bytes; libpcap's maximum snapshot length
-_MAX_STEPS: Final = 5_000  # of a trace
+MAX_STEPS: Final = 5_000  # of a trace
 
 
 class OnePacket(NamedTuple):
-    """A packet as libpcap presents it to filters, and its link type."""
+    """A packet as libpcap presents it to filters, its link type, and its number in the capture, from 1."""
 
     data: bytes
     wire_length: int
     link_type: cbpf.LinkType
+    number: int = 1
 
 
 class LoadedCapture:
@@ -60,7 +62,7 @@ class LoadedCapture:
         packet = self.packets[number - 1]
         interface = self.interface(packet)
         view = cbpf.host_view(packet.data, interface.link_type, interface.byte_order, packet.wire_length)
-        return OnePacket(view.data, view.wire_length, interface.link_type)
+        return OnePacket(view.data, view.wire_length, interface.link_type, number)
 
 
 def capture_pane(capture: LoadedCapture) -> dict[str, Any]:
@@ -114,51 +116,22 @@ def one_packet(value: Any, capture: LoadedCapture | None) -> OnePacket:
     return OnePacket(data, length, cbpf.link_type(value.get("link_type", "EN10MB")))
 
 
-def trace_pane(packet: OnePacket, program: cbpf.Program, source: Settings) -> dict[str, Any]:
-    """Return a packet and each step of a program on it, with the bytes that it reads."""
-    machine = cbpf.VM(program, dialect=source.dialect, engine="interpreter")
-    steps: list[dict[str, Any]] = []
-    verdict, cut = 0, False
-    scratch: tuple[int, ...] = (0,) * 16
-    for step in machine.trace(packet.data, wire_length=packet.wire_length):
-        if len(steps) == _MAX_STEPS:
-            cut = True
-            break
-        changed = [slot for slot in range(16) if step.scratch[slot] != scratch[slot]]
-        scratch = step.scratch
-        steps.append(_step(step, changed))
-        verdict = step.verdict or 0
-    if cut:
-        verdict = machine.evaluate(packet.data, wire_length=packet.wire_length)
-    return {
-        "hex": packet.data.hex(),
-        "wire_length": packet.wire_length,
-        "link_type": packet.link_type.name,
-        "steps": steps,
-        "is_cut": cut,
-        "verdict": verdict,
-        "meaning": cbpf.describe_verdict(verdict, dialect=source.dialect),
-    }
+def trace_pane(packet: OnePacket, program: cbpf.Program, subject: Subject, source: Settings) -> dict[str, Any]:
+    """Return the document of `cbpf trace`, with at most 5,000 steps, and under "why" that of `cbpf why`."""
+    document = trace_document(
+        program,
+        packet.data,
+        number=packet.number,
+        link_type=packet.link_type.name,
+        wire_length=packet.wire_length,
+        metadata=None,
+        dialect=source.dialect,
+        max_steps=MAX_STEPS,
+    )
+    return document | {"why": None if subject.mapped is None else _why(packet, source)}
 
 
-def _step(step: cbpf.Step, changed: list[int]) -> dict[str, Any]:
-    fetched = step.fetched
-    return {
-        "index": step.index,
-        "a": step.a,
-        "x": step.x,
-        "stores": {str(slot): step.scratch[slot] for slot in changed},
-        "fetched": None
-        if fetched is None
-        else {"position": fetched.position, "size": fetched.size, "value": fetched.value},
-        "taken": step.taken,
-        "next_index": step.next_index,
-        "verdict": step.verdict,
-    }
-
-
-def why_pane(packet: OnePacket, source: Settings) -> dict[str, Any]:
-    """Return the outcome of each clause of an expression on a packet."""
+def _why(packet: OnePacket, source: Settings) -> dict[str, Any]:
     why = cbpf.explain_verdict(
         source.text,
         packet.data,
@@ -167,12 +140,4 @@ def why_pane(packet: OnePacket, source: Settings) -> dict[str, Any]:
         names=PAGE_NAMES,
         finds_change=False,
     )
-    parts = [
-        {
-            "kind": part.kind, "text": part.text, "depth": part.depth, "outcome": part.outcome,
-            "is_deciding": part is why.deciding,
-            "loads": [{"position": load.position, "size": load.size, "value": load.value} for load in part.loads],
-        }
-        for part in why.parts
-    ]  # fmt: skip
-    return {"accepts": why.accepts, "parts": parts}
+    return why_document(why, number=packet.number, link_type=packet.link_type.name)

@@ -7,6 +7,7 @@ import warnings
 import cbpf
 
 from .._typing import Any, Final, Iterator
+from ..reporting.documents import graph_document
 from .sources import Settings, Subject, utf16_offset
 
 _MAX_DRAWN: Final = 2_000  # instructions of a graph
@@ -56,26 +57,16 @@ def _clauses(mapped: cbpf.SourceMap, text: str) -> tuple[list[dict[str, Any]], l
     return clauses, clause_of
 
 
-def graph_pane(subject: Subject, source: Settings, program: cbpf.Program, counts: Any = None) -> dict[str, Any]:
-    """Return the control-flow graph as SVG, and as a list of blocks for those who cannot see it."""
+def graph_pane(
+    subject: Subject, source: Settings, program: cbpf.Program, counts: cbpf.ExecutionCounts | None = None
+) -> dict[str, Any]:
+    """Return the document of `cbpf graph`, and the drawing under "svg"; None and a message if it would be too large."""
     if len(program) > _MAX_DRAWN:
         fact = f"the program has {len(program):,} instructions; the page draws at most {_MAX_DRAWN:,}"
         return {"svg": None, "blocks": [], "message": f"{fact}; cbpf graph draws any program"}
-    drawing = cbpf.graph(program, dialect=source.dialect, counts=counts)
-    blocks = [
-        {
-            "number": block.number,
-            "start": block.start,
-            "stop": block.stop,
-            "is_feasible": block.is_feasible,
-            "runs": None if counts is None else counts.executed[block.start],
-            "edges": [
-                {"target": drawing.flow.blocks[edge.target].start, "text": edge.condition} for edge in block.edges
-            ],
-        }
-        for block in drawing.flow.blocks
-    ]
-    return {"svg": drawing.svg(), "blocks": blocks, "message": ""}
+    graph = cbpf.graph(program, dialect=source.dialect, counts=counts)
+    mapped = None if source.optimizes else subject.mapped
+    return graph_document(graph, dialect=source.dialect, mapped=mapped) | {"svg": graph.svg(), "message": ""}
 
 
 def passes_pane(subject: Subject, source: Settings, program: cbpf.Program) -> dict[str, Any]:

@@ -7,10 +7,12 @@ from importlib.util import find_spec
 import cbpf
 
 from .._typing import Any, Callable, Final, Mapping
+from ..reporting.documents import diff_document
 from .lint import lint_pane
 from .sources import BadRequest, Settings, Subject, read, settings
 
 _TIMEOUT: Final = 10.0  # seconds
+_LONGEST: Final = 65_535  # bytes of a packet
 
 
 def has_solver() -> bool:
@@ -45,35 +47,38 @@ def _runnable(request: Mapping[str, Any], key: str = "source") -> tuple[Subject,
 
 
 def difference(request: Mapping[str, Any]) -> dict[str, Any]:
-    """Return whether two programs accept the same packets, or a packet that only one of them accepts."""
+    """Return the document of `cbpf diff --verdicts accept` for two sources."""
     _, source, left = _runnable(request)
-    _, _, right = _runnable(request, "other")
-    found = cbpf.difference(left, right, dialect=source.dialect, verdicts="accept", timeout=_TIMEOUT)
-    if found is None:
-        return {"answer": "equal", "packet": None}
-    packet = {"hex": found.packet.hex(), "wire_length": found.wire_length, "link_type": source.link_type}
-    verdicts = {"left_verdict": found.left_verdict, "right_verdict": found.right_verdict}
-    return {"answer": "different", "packet": packet, **verdicts}
+    _, other, right = _runnable(request, "other")
+    found = cbpf.difference(left, right, dialect=source.dialect, verdicts="accept", longest=_LONGEST, timeout=_TIMEOUT)
+    return diff_document(
+        (source.text, other.text),
+        (left, right),
+        found,
+        dialect=source.dialect,
+        relation="equal",
+        verdicts="accept",
+        shortest=0,
+        longest=_LONGEST,
+    )
 
 
 def dead(request: Mapping[str, Any]) -> dict[str, Any]:
     """Return the instructions and branches that no packet reaches."""
     _, source, program = _runnable(request)
-    code = cbpf.dead(program, dialect=source.dialect, timeout=_TIMEOUT)
-    return {"instructions": list(code.instructions), "branches": [list(branch) for branch in code.branches]}
+    return cbpf.dead(program, dialect=source.dialect, longest=_LONGEST, timeout=_TIMEOUT).as_dict()
 
 
 def witness(request: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a packet that the program accepts or rejects, or one that reaches an instruction."""
+    """Return under "witness" a packet that is accepted or rejected, or that reaches an instruction; None: a proof."""
     _, source, program = _runnable(request)
     verdict, reaches = request.get("verdict"), request.get("reaches")
     if verdict not in (None, "accept", "reject") or not isinstance(reaches, int | None):
         raise BadRequest("witness: expected verdict accept or reject, and the index of an instruction")
-    found = cbpf.witness(program, verdict=verdict, reaches=reaches, dialect=source.dialect, timeout=_TIMEOUT)
-    if found is None:
-        return {"packet": None}
-    packet = {"hex": found.packet.hex(), "wire_length": found.wire_length, "link_type": source.link_type}
-    return {"packet": packet, "verdict": found.verdict}
+    found = cbpf.witness(
+        program, verdict=verdict, reaches=reaches, dialect=source.dialect, longest=_LONGEST, timeout=_TIMEOUT
+    )
+    return {"witness": None if found is None else found.as_dict()}
 
 
 def lint(request: Mapping[str, Any]) -> dict[str, Any]:

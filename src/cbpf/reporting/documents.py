@@ -5,6 +5,8 @@ The results of `graph`, `lint` and `stats` are those of public objects: `Graph.a
 
 from __future__ import annotations
 
+from itertools import islice
+
 import cbpf
 
 from .._typing import Any, Final, Literal, Sequence, TypeAlias
@@ -44,17 +46,18 @@ def trace_document(
     wire_length: int,
     metadata: cbpf.Metadata | None,
     dialect: cbpf.Dialect,
+    max_steps: int | None = None,
 ) -> dict[str, Any]:
-    """Return the result of `cbpf trace`: the steps of a program on a packet, and the verdict.
+    """Return the result of `cbpf trace`: the steps of a program on a packet, at most *max_steps*, and the verdict.
 
     Without a program, an expression does not fit the link type of the packet, and the verdict is 0.
     """
     steps: Sequence[cbpf.Step] = ()
+    verdict = 0  # also of a record that is too short for the first instruction, which has no steps
     if program is not None:
         vm = cbpf.VM(program, dialect=dialect, engine="interpreter")
-        steps = tuple(vm.trace(packet, metadata=metadata, wire_length=wire_length))
-    verdict = steps[-1].verdict if steps else 0  # a record that is too short for the first instruction has no steps
-    assert verdict is not None
+        steps = tuple(islice(vm.trace(packet, metadata=metadata, wire_length=wire_length), max_steps))
+        verdict = vm.evaluate(packet, metadata=metadata, wire_length=wire_length)
     return {
         "number": number,
         "link_type": link_type,

@@ -1,0 +1,386 @@
+"""The explorer page in a browser: panes, keys, links, captures, hostile input, and no request but to its server."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+from typing import Any, TypeAlias
+
+import pytest
+
+import cbpf
+from cbpf.explorer.answers import Answers
+from cbpf.explorer.links import fragment
+from support.browser import CHROMIUM, OpenPage, build_page, missing_browser, served
+from support.command_line import TRAFFIC
+from support.corpus_filters import CORPUS
+from support.project import MISSING_LIBRARIES
+from support.random_expressions import expression as random_expression
+from support.random_programs import any_kind
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(missing_browser()), reason=missing_browser())]
+Opener: TypeAlias = Callable[..., OpenPage]
+EXPRESSION = "tcp port 443 or (arp and not host 192.0.2.1)"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    if reason := build_page():
+        pytest.skip(f"the page cannot be built: {reason}")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def url(browser: Any) -> Iterator[str]:
+    """The link of a page without a capture."""
+    with served({}) as server:
+        yield server.url
+
+
+@pytest.fixture
+def opened(browser: Any, url: str) -> Iterator[Opener]:
+    """Open a page; at the end of the test, its console is empty, and all its requests went to its server."""
+    pages: list[OpenPage] = []
+
+    def open_page(state: dict[str, Any] | str | None = None, **options: Any) -> OpenPage:
+        given = state if isinstance(state, str) else "" if state is None else f"#{fragment(state)}"
+        link = given if given.startswith("http") else url + given
+        page = OpenPage(browser.new_page(**options), link)
+        pages.append(page)
+        return page
+
+    yield open_page
+    for page in pages:
+        assert page.messages == []
+        assert all(request.startswith(("http://127.0.0.1:", "blob:")) for request in page.requests)
+        page.page.close()
+
+
+def test_a_link_shows_its_state(opened: Opener) -> None:
+    packet = cbpf.read_capture(TRAFFIC).__next__().data
+    page = opened({"s": EXPRESSION, "O": 0, "y": "EN10MB", "t": "graph", "p": packet.hex(), "w": 2000, "o": "arp"})
+    assert page.text("#editor .cm-content") == EXPRESSION
+    assert page.text("#other-editor .cm-content") == "arp"
+    assert not page.page.locator("#optimize").is_checked()
+    assert page.page.get_attribute("#tab-graph", "aria-selected") == "true"
+    assert "2,000 on the wire" in page.text("#packet-bytes")
+
+
+def test_the_link_of_a_changed_page_opens_the_same_page(opened: Opener) -> None:
+    page = opened()
+    page.write("udp port 53 and\nnot é")
+    page.write("udp port 53")
+    page.tab("code")
+    page.page.wait_for_timeout(500)
+    other = opened(page.page.url)
+    assert other.text("#editor .cm-content") == "udp port 53"
+    assert other.text("#pane-code pre") == cbpf.emit(cbpf.compile("udp port 53"))
+
+
+@pytest.mark.parametrize("text", ["#1.AAAA", "#9.q1Yq", "#" + "x" * 20_000, "#<b>"])
+def test_corrupt_links_open_an_empty_page(opened: Opener, text: str) -> None:
+    page = opened(text)
+    assert "this link" in page.text("#packet-error")
+    assert page.text("#pane-program h3") == "1 instruction, 1 on a path"
+
+
+def test_errors_are_underlined_while_typing(opened: Opener) -> None:
+    page = opened()
+    page.write("tcp prot 80")
+    assert page.texts("#editor .cm-lintRange-error") == ["prot"]
+    assert "error: 'prot' is not a keyword" in page.text("#problems")
+    page.page.click("#problems button:has-text('Write')")
+    page.settle()
+    assert page.text("#editor .cm-content") == "tcp port 80"
+    assert page.texts("#editor .cm-lintRange-error") == []
+    page.write("ldh [12]\njeqq #1\nret #0")
+    assert page.texts("#editor .cm-lintRange-error") == ["jeqq"]
+
+
+def test_findings_of_the_linter_are_underlined(opened: Opener) -> None:
+    page = opened({"s": "not port 80 or 443"})
+    assert "".join(page.texts("#editor .cm-lintRange-warning")) == "not port 80 or 443"
+    assert "negated-list" in page.text("#problems")
+
+
+def test_instructions_and_clauses_are_linked_both_ways(opened: Opener) -> None:
+    page = opened({"s": "arp or ip", "O": 0})
+    page.page.hover("#pane-program tr[data-index='3']")
+    assert page.texts("#editor .cm-linked") == ["ip"]
+    page.page.focus("#pane-program tr[data-index='0']")
+    assert page.texts("#editor .cm-linked") == ["arp"]
+    page.page.locator("#editor .cm-content").click()
+    page.page.keyboard.press("Control+Home")
+    assert page.page.locator("#pane-program tr.linked").count() == 2
+
+
+@pytest.mark.parametrize("text", ["", EXPRESSION, "(000) ldh [12]\n(001) ret #1", "vlan 5 and ip6"])
+def test_every_pane_shows_a_source(opened: Opener, text: str) -> None:
+    page = opened({"s": text, "o": "tcp", "p": "00" * 64})
+    program = cbpf.parse(text) if text.startswith("(") else cbpf.compile(text)
+    if text.startswith("("):
+        program = cbpf.optimize(program)
+    assert page.page.locator("#main-listing tr[data-index]").count() == len(program)
+    page.tab("graph")
+    assert page.page.locator("#pane-graph svg g[data-block]").count() > 0
+    page.tab("passes")
+    assert "plain code" in page.text("#pane-passes")
+    page.tab("code")
+    page.page.select_option("#notation-choice", "c")
+    page.settle()
+    assert page.text("#pane-code pre") == cbpf.render(program, "c")
+    page.tab("compare")
+    assert page.page.locator("#pane-compare tbody tr").count() >= len(program)
+    page.tab("proofs")
+    assert page.page.locator("#pane-proofs button").count() == 4
+
+
+def test_a_trace_steps_in_both_directions_in_all_panes(opened: Opener) -> None:
+    frame = next(iter(cbpf.read_capture(TRAFFIC))).data
+    page = opened({"s": "tcp port 443 or arp", "p": frame.hex(), "t": "graph"})
+    steps = list(cbpf.VM(cbpf.compile("tcp port 443 or arp"), engine="interpreter").trace(frame))
+    assert page.page.locator("#trace tbody tr").count() == len(steps)
+    page.page.click("#trace button[aria-label='First step']")
+    assert page.texts(".hexdump .now") == [frame[12:13].hex(), frame[13:14].hex()]
+    assert page.page.locator("#pane-graph g.current").get_attribute("data-block") == "0"
+    for step in steps[1:]:
+        page.page.click("#trace button[aria-label='Step forward']")
+        assert f"A = {step.a} " in page.text(".registers")
+    page.page.click("#trace button[aria-label='Step back']")
+    assert f"A = {steps[-2].a} " in page.text(".registers")
+    page.page.focus("#trace input[type=range]")
+    page.page.keyboard.press("Home")
+    assert f"step 1 of {len(steps)}" in page.text(".registers")
+    page.tab("program")
+    assert page.page.locator("#main-listing tr.current").get_attribute("data-index") == "0"
+
+
+def _drop(page: OpenPage, data: bytes, name: str) -> None:
+    """Drop a file on the page."""
+    script = """([bytes, name]) => {
+      const transfer = new DataTransfer();
+      transfer.items.add(new File([new Uint8Array(bytes)], name));
+      document.dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true }));
+    }"""
+    page.page.evaluate(script, [list(data), name])
+    page.page.wait_for_timeout(200)
+    page.settle()
+
+
+def test_a_dropped_capture_is_listed_and_filtered_without_a_request(opened: Opener) -> None:
+    page = opened({"s": "arp"})
+    before = len(page.requests)
+    _drop(page, Path(TRAFFIC).read_bytes(), "traffic.pcap")
+    asked = {url.removeprefix(page.page.url.split("#")[0]) for url in page.requests[before:]}
+    assert asked <= {"icon.svg", "proofs/lint"}  # of which the body is the expression
+    verdicts = [verdict for part in cbpf.capture_verdicts(TRAFFIC, "arp") for verdict in part]
+    assert page.texts("#capture-list .mark") == ["✓" if verdict else "✗" for verdict in verdicts]
+    assert page.text("#capture-facts") == f"{sum(map(bool, verdicts))} of {len(verdicts)} packets accepted"
+    page.write("ip6")
+    assert page.text("#capture-facts").startswith(f"{_accepted('ip6')} of")
+    page.page.focus("#capture-list li >> nth=0")
+    page.page.keyboard.press("ArrowDown")
+    page.page.keyboard.press("Enter")
+    page.settle()
+    assert page.page.locator("#capture-list li[aria-current=true]").get_attribute("data-number") == "2"
+
+
+def _accepted(expression: str) -> int:
+    return sum(bool(verdict) for part in cbpf.capture_verdicts(TRAFFIC, expression) for verdict in part)
+
+
+def test_damaged_files_are_errors_in_one_line(opened: Opener) -> None:
+    page = opened({"s": "arp"})
+    for data, name in (
+        (b"hello", "<img src=x onerror=alert(1)>.pcap"),
+        (b"", "empty"),
+        (Path(TRAFFIC).read_bytes()[:5_000], "cut.pcap"),
+    ):
+        _drop(page, data, name)
+        assert f"{name}: " in page.text("#capture-facts")
+        assert page.page.locator("img[src]").count() == 0
+
+
+def test_hostile_texts_are_texts(opened: Opener) -> None:
+    page = opened()
+    for text in (
+        "<img src=x onerror=alert(1)>",
+        "<script>alert(1)</script>",
+        "host <b>x</b>",
+        "tcp or \x01",
+        "(" * 3_000,
+    ):
+        page.write(text)
+        assert page.page.locator("#problems li").count() > 0
+        assert page.page.locator("img[src], b").count() == 0
+
+
+def test_large_texts_do_not_stop_the_page(opened: Opener) -> None:
+    page = opened()
+    page.paste("tcp or " * 1_500_000)
+    assert "characters" in page.text("#problems")
+    page.write("arp")
+    assert page.page.locator("#main-listing tr[data-index]").count() == 4
+
+
+def test_programs_of_the_greatest_length_are_shown_in_parts(opened: Opener) -> None:
+    page = opened()
+    page.page.click("#optimize")
+    page.paste("65535\n" + "0 0 0 7\n" * 65_534 + "22 0 0 0\n")
+    assert "65,535 instructions" in page.text("#notation")
+    assert page.page.locator("#main-listing tr[data-index]").count() == 1_000
+    page.tab("graph")
+    assert "draws at most" in page.text("#pane-graph")
+
+
+def test_states_that_are_too_large_for_a_link_are_files(opened: Opener, tmp_path: Path) -> None:
+    text = " or ".join(f"host 10.{number % 251}.{number % 83}.{number * 7 % 253}" for number in range(6_000))
+    page = opened()
+    page.paste(text)
+    page.page.wait_for_timeout(500)
+    with page.page.expect_download() as download:
+        page.page.click("#copy-link")
+    target = tmp_path / "explorer.cbpf.json"
+    download.value.save_as(target)
+    other = opened()
+    _drop(other, target.read_bytes(), target.name)
+    assert other.text("#notation") == page.text("#notation")
+
+
+def test_tabs_and_panes_are_reached_by_the_keyboard(opened: Opener) -> None:
+    page = opened({"s": "arp"})
+    page.page.focus("#tab-program")
+    for name in ("graph", "passes", "code"):
+        page.page.keyboard.press("ArrowRight")
+        page.settle()
+        assert page.page.evaluate("document.activeElement.id") == f"tab-{name}"
+        assert page.page.locator(f"#pane-{name}").is_visible()
+    page.page.focus("#copy-link")
+    reached = set()
+    for _ in range(40):
+        page.page.keyboard.press("Tab")
+        reached.add(page.page.evaluate("document.activeElement.id || document.activeElement.tagName"))
+    assert {"theme", "editor", "tab-code", "pane-code", "capture-file", "edit-packet"} <= reached
+
+
+def test_every_control_has_a_name(opened: Opener) -> None:
+    page = opened({"s": "tcp prot 80", "p": "00" * 60})
+    unnamed = page.page.evaluate("""() =>
+      [...document.querySelectorAll("button, input, select, textarea, [role], section")]
+      .filter((item) => !item.closest("[hidden]"))
+      .filter((item) => !(item.textContent.trim() || item.ariaLabel || item.title || item.labels?.length
+        || item.getAttribute("aria-labelledby") || item.id === "status" || item.getAttribute("role") === "status"))
+      .map((item) => item.outerHTML)""")
+    assert unnamed == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_texts_have_the_contrast_of_aa(opened: Opener, scheme: str) -> None:
+    page = opened({"s": "arp"}, color_scheme=scheme)
+    pairs = [
+        (text, back)
+        for text in ("text", "quiet", "link", "error", "warning", "note", "accept")
+        for back in ("back", "panel")
+    ]
+    pairs += [("text", back) for back in ("field", "linked", "path", "selection")]
+    ratios = page.page.evaluate(
+        """(pairs) => pairs.map(([text, back]) => {
+      const probe = document.body.appendChild(document.createElement("span"));
+      const luminance = (name) => {
+        probe.style.color = `var(--${name})`;
+        const parts = getComputedStyle(probe).color.match(/[\\d.]+/g).slice(0, 3).map((part) => part / 255);
+        const [r, g, b] = parts.map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+      };
+      const [low, high] = [luminance(text), luminance(back)].sort((left, right) => left - right);
+      probe.remove();
+      return (high + 0.05) / (low + 0.05);
+    })""",
+        pairs,
+    )
+    assert [pair for pair, ratio in zip(pairs, ratios, strict=True) if ratio < 4.5] == []
+
+
+@pytest.mark.parametrize("width", [360, 768, 1400])
+def test_the_page_fits_its_window(opened: Opener, width: int) -> None:
+    page = opened({"s": EXPRESSION, "p": "00" * 60}, viewport={"width": width, "height": 800})
+    for name in ("program", "graph", "passes", "code", "compare", "proofs"):
+        page.tab(name)
+        assert page.page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.skipif("bitwuzla" in MISSING_LIBRARIES, reason="bitwuzla is not installed")
+def test_proofs_show_their_packet(opened: Opener) -> None:
+    page = opened({"s": "tcp port 80", "o": "tcp dst port 80", "t": "proofs"})
+    page.page.click("text=Do both sources accept the same packets?")
+    page.page.click("text=Show the packet")
+    page.settle()
+    assert "accepts the packet" in page.text("#trace .verdict")
+
+
+def test_a_static_page_says_what_proofs_need(browser: Any, opened: Opener) -> None:
+    with served({"proofs": False}) as server:
+        page = opened(f"{server.url}#{fragment({'s': 'tcp', 't': 'proofs'})}")
+        assert "cbpf explore" in page.text("#pane-proofs")
+        assert page.page.locator("#pane-proofs button:not([disabled])").count() == 0
+
+
+def test_the_capture_of_the_command_is_opened(opened: Opener) -> None:
+    facts = {"state": {"s": "arp", "y": "EN10MB", "d": "pcap"}, "capture": "traffic.pcap"}
+    with served(facts, TRAFFIC) as server:
+        page = opened(server.url)
+        page.page.wait_for_selector("#capture-list li[aria-current=true]")
+        page.settle()
+        assert page.text("#capture-facts") == f"{_accepted('arp')} of 905 packets accepted"
+
+
+QUESTIONS = ("check", "program", "graph", "passes", "lint", "trace")
+
+
+def test_answers_in_the_browser_are_those_of_this_python(opened: Opener) -> None:
+    """For each filter of the corpus."""
+    packet = {"hex": next(iter(cbpf.read_capture(TRAFFIC))).data.hex()}
+    questions: list[tuple[str, dict[str, Any]]] = [
+        (question, {"source": {"text": filter.expression, "link_type": filter.link_type}, "packet": packet})
+        for filter in CORPUS
+        for question in QUESTIONS
+    ]
+    here = Answers()
+    for (question, request), answer in zip(questions, opened().ask(questions), strict=True):
+        expected = json.loads(here.answer(question, json.dumps(request)))
+        if question == "lint":  # the page has no solver
+            expected, answer = _without_proofs(expected), _without_proofs(answer)
+        assert answer == expected, (question, request["source"])
+
+
+_PROOFS = {"suggestion", "is_equivalent", "packet", "wire_length", "verdict", "suggestion_verdict", "metadata"}
+
+
+def _without_proofs(answer: Any) -> set[str]:
+    """Return the findings that do not depend on a solver, as text, without the facts that a solver adds."""
+    return {
+        json.dumps({key: value for key, value in finding.items() if key not in _PROOFS})
+        for finding in answer.get("findings", ())
+        if finding["severity"] == "note"
+    }
+
+
+def test_random_sources_have_answers_in_the_browser(opened: Opener) -> None:
+    """10,000 programs and expressions."""
+    choose = Random(19)
+    questions: list[tuple[str, dict[str, Any]]] = []
+    for number in range(10_000):
+        if number % 2:
+            rows = any_kind(choose)
+            text = "\n".join([str(len(rows)), *(" ".join(map(str, row)) for row in rows)])
+        else:
+            text = random_expression(choose)
+        questions.append((choose.choice(QUESTIONS), {"source": {"text": text}, "packet": {"hex": "00" * 60}}))
+    answers = opened().ask(questions)
+    assert all(isinstance(answer, dict) for answer in answers)
+    assert sum("error" not in answer for answer in answers) > 5_000

@@ -1,0 +1,143 @@
+"""The explorer page in Debian's Chromium, through Playwright."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Thread
+from typing import Any, Final
+
+from cbpf.explorer.page import Page
+from cbpf.explorer.server import ExplorerServer
+from support.project import ROOT, is_installed
+
+CHROMIUM: Final = shutil.which("chromium") or ""
+FOLDER: Final = ROOT / "explorer" / "cbpf_explorer" / "page"
+_WAIT: Final = 30_000  # ms, under load
+
+
+def missing_browser() -> str:
+    """Return the reason why the page cannot be tested here, or an empty text."""
+    if not is_installed("playwright"):
+        return "playwright is not installed; ./dev test --all installs it"
+    if not CHROMIUM:
+        return "chromium is not installed; Debian's package has this name"
+    if shutil.which("npm") is None:
+        return "npm is not installed, which builds the page"
+    return ""
+
+
+def build_page() -> str:
+    """Build the page; return the reason why that is not possible, or an empty text."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    command = [sys.executable, str(ROOT / "explorer" / "build.py")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    return done.stderr.strip().splitlines()[-1] if done.returncode else ""
+
+
+@contextmanager
+def served(facts: dict[str, Any], capture: str | None = None) -> Iterator[ExplorerServer]:
+    """Serve the page as `cbpf explore` does."""
+    given = {"proofs": importlib.util.find_spec("bitwuzla") is not None, "state": None, "capture": None, **facts}
+    with ExplorerServer(Page(str(FOLDER), given, capture)) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+class OpenPage:
+    """The page in a tab of the browser.
+
+    Args:
+        page: Playwright's page.
+        url: The link that it opens.
+    """
+
+    def __init__(self, page: Any, url: str) -> None:
+        self.page = page
+        self.messages: list[str] = []
+        self.requests: list[str] = []
+        page.set_default_timeout(_WAIT)
+        page.on("console", lambda message: self.messages.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: self.messages.append(f"exception: {error}"))
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.goto(url)
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until every question has its answer."""
+        for _ in range(3):  # an answer may cause another question
+            self.page.wait_for_selector("body[data-status=ready] #version:not(:empty)")
+            self.page.wait_for_timeout(100)
+
+    def write(self, text: str, editor: str = "#editor") -> None:
+        """Replace the text of an editor by typing, and wait for the answers."""
+        self.page.locator(f"{editor} .cm-content").click()
+        self.page.keyboard.press("Control+a")
+        self.page.keyboard.press("Delete")
+        self.page.keyboard.insert_text(text)
+        self.page.wait_for_timeout(100)
+        self.settle()
+
+    def paste(self, text: str) -> None:
+        """Replace the text of the editor by pasting, and wait for the answers."""
+        self.page.locator("#editor .cm-content").click()
+        self.page.keyboard.press("Control+a")
+        self.page.evaluate(_PASTE, text)
+        self.page.wait_for_timeout(100)
+        self.settle()
+
+    def texts(self, selector: str) -> list[str]:
+        """Return the texts of the elements that a selector finds."""
+        texts: list[str] = self.page.locator(selector).all_inner_texts()
+        return texts
+
+    def text(self, selector: str) -> str:
+        """Return the text of one element."""
+        return str(self.page.locator(selector).inner_text())
+
+    def tab(self, name: str) -> None:
+        """Show a pane of the program."""
+        self.page.click(f"#tab-{name}")
+        self.settle()
+
+    def ask(self, questions: list[tuple[str, dict[str, Any]]]) -> list[Any]:
+        """Return the answers of a new worker to a list of questions."""
+        answers: list[Any] = self.page.evaluate(_ASK, questions)
+        return answers
+
+
+_PASTE: Final = """(text) => {
+  const clipboardData = new DataTransfer();
+  clipboardData.setData("text/plain", text);
+  const event = new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true });
+  document.getElementById("editor").shadowRoot.querySelector(".cm-content").dispatchEvent(event);
+}"""
+_ASK: Final = """async (questions) => {
+  const worker = new Worker("worker.js", { type: "module" });
+  const answers = [];
+  await new Promise((resolve, reject) => {
+    const next = () => {
+      if (answers.length === questions.length) return resolve();
+      const [question, request] = questions[answers.length];
+      worker.postMessage({ id: answers.length + 1, question, request: JSON.stringify(request) });
+    };
+    worker.onmessage = ({ data }) => {
+      if (data.failure) return reject(new Error(data.failure));
+      if (data.id > 0) answers.push(JSON.parse(data.answer));
+      next();
+    };
+    worker.onerror = (event) => reject(new Error(event.message));
+  });
+  worker.terminate();
+  return answers;
+}"""
