@@ -1,6 +1,5 @@
 """The eBPF targets: loaded into the live kernel, run there on packets, and compared with the VM."""
 
-import os
 import pickle
 import shutil
 import socket
@@ -174,18 +173,6 @@ def test_options_that_do_not_belong_together_are_rejected(
     result = cli("emit", "-e", "arp", *options)
     assert (result.exit_code, result.stdout) == (2, b"")
     assert message in result.stderr
-
-
-def test_bytes_are_not_written_to_a_terminal() -> None:
-    terminal, standard_output = os.openpty()
-    try:
-        command = [sys.executable, "-m", "cbpf", "emit", "-e", "arp", "--target", "wasm"]
-        done = subprocess.run(command, stdout=standard_output, stderr=subprocess.PIPE, check=False)
-    finally:
-        os.close(standard_output)
-        os.close(terminal)
-    assert done.returncode == 2
-    assert done.stderr == b"cbpf: standard output is a terminal; give -w FILE (see cbpf emit --help)\n"
 
 
 def test_a_program_that_the_kernel_rejects_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import os
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -128,3 +129,26 @@ def test_characters_that_standard_output_cannot_encode_are_replaced(cli: Command
     (tmp_path / "ü.c").write_text("{ 0x6, 0, 0, 1 },\n")
     result = cli("verify", "ü.c", cwd=tmp_path, env={**os.environ, "PYTHONIOENCODING": "ascii"})
     assert result == (0, b"?.c: 1 instruction, accepted by pcap\n", "")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("convert", "-e", "arp", "--to", "raw"),
+        ("optimize", "-e", "arp", "--to", "raw"),
+        ("emit", "-e", "arp", "--target", "wasm"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_bytes_are_not_written_to_a_terminal(arguments: tuple[str, ...]) -> None:
+    if arguments[0] == "emit":
+        pytest.importorskip("llvmlite", reason="WebAssembly needs llvmlite")
+    terminal, standard_output = os.openpty()
+    try:
+        command = [sys.executable, "-m", "cbpf", *arguments]
+        done = subprocess.run(command, stdout=standard_output, stderr=subprocess.PIPE, text=True, check=False)
+    finally:
+        os.close(standard_output)
+        os.close(terminal)
+    message = f"cbpf: standard output is a terminal; give -w FILE (see cbpf {arguments[0]} --help)\n"
+    assert (done.returncode, done.stderr) == (2, message)

@@ -271,9 +271,11 @@ def _expression_hint(error: OSError) -> str:
 
 
 def write_bytes(path: str | None, data: bytes) -> None:
-    """Write a file, or to standard output for None and "-"."""
+    """Write a file, or to standard output for None and "-"; for None, only a text is written to a terminal."""
     if path is not None:
         _check_path(path)
+    elif b"\0" in data and sys.stdout.isatty():
+        raise UsageError("standard output is a terminal; give -w FILE")
     cbpf.write_file("-" if path is None else path, data)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import cbpf
 
 from ..._typing import Any, Final, Iterator, get_args
@@ -99,20 +97,10 @@ def command(
     source = program_source(program, expression)
     options: Any = {"link_type": link_type, "dialect": dialect, "accept": accept}
     emitted = cbpf.emit(source, target=target_name, name=name, main=main, **options)
-    if not checks:
-        _write(target, emitted)
-        return 0
-    status = _checked(source, capture, target=target_name, **options)
-    if target is not None:
-        _write(target, emitted)
+    status = _checked(source, capture, target=target_name, **options) if checks else 0
+    if target is not None or not checks:
+        write_bytes(target, emitted.encode() if isinstance(emitted, str) else emitted)
     return status
-
-
-def _write(path: str | None, emitted: str | bytes) -> None:
-    """Write a text, or bytes, which are not written to a terminal."""
-    if isinstance(emitted, bytes) and path is None and sys.stdout.isatty():
-        raise UsageError("standard output is a terminal; give -w FILE")
-    write_bytes(path, emitted.encode() if isinstance(emitted, str) else emitted)
 
 
 def _checked(source: Any, capture: str | None, **options: Any) -> int:
