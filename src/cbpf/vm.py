@@ -111,7 +111,8 @@ ENGINES: Final[dict[str, Callable[[Program, Dialect], Engine]]] = {
     "llvm": _llvm,
 }
 """The engines for packets of captures, and of the memory of this machine, by name."""
-_VM_ENGINES: Final[dict[str, Callable[[Program, Dialect], Any]]] = {**ENGINES, "cuda": _cuda}
+_DEVICE_ENGINES: Final[dict[str, Callable[[Program, Dialect], Any]]] = {"cuda": _cuda}
+"""The engines that also run batches in the memory of a device, by name."""
 
 
 def check_engine(path: str, value: object) -> object:
@@ -138,9 +139,10 @@ class VM(Immutable):
         dialect: Dialect = PCAP,
     ) -> None:
         value = Program(program)
-        name = one_of(*_VM_ENGINES)("VM.engine", engine)
+        name = one_of(*ENGINES, *_DEVICE_ENGINES)("VM.engine", engine)
         verify(value, dialect=dialect)
-        self._set_once(program=value, dialect=dialect, engine=name, _engine=_VM_ENGINES[engine](value, dialect))
+        create = ENGINES.get(engine) or _DEVICE_ENGINES[engine]
+        self._set_once(program=value, dialect=dialect, engine=name, _engine=create(value, dialect))
 
     @Lazy
     def run(self) -> Callable[[Any], int]:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 import cbpf
+from cbpf.archive.listing import MARKER
 from cbpf.archive.locations import join
-from cbpf.archive.manifest import MARKER, Manifest, is_manifest
+from cbpf.archive.manifest import Manifest, is_manifest
 from cbpf.archive.rows import Row
 from cbpf.archive.stores import Store
 from support import archive_jobs
@@ -110,6 +111,14 @@ def test_a_manifest_within_its_source_is_not_indexed(archive: str) -> None:
     for expected in (0, 6):
         report = cbpf.archive.index(join(archive, "in"), join(archive, "in/manifest"))
         assert (report.objects, report.unchanged) == (6, expected)
+
+
+def test_no_operation_reads_a_manifest_below_its_objects(archive: str) -> None:
+    cbpf.archive.index(join(archive, "in"), join(archive, "in/manifest"))
+    source, objects = join(archive, "in"), len(OBJECTS)
+    assert cbpf.archive.count(source).objects == objects
+    assert cbpf.archive.filter(source, join(archive, "out"), "").objects == objects
+    assert cbpf.archive.merge(source, join(archive, "all.pcap")).objects == objects
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,9 @@ import cbpf
 from cbpf.archive import stores
 from cbpf.archive.compaction import compact
 from cbpf.archive.known_objects import KnownObjects
+from cbpf.archive.listing import MARKER
 from cbpf.archive.locations import Location, join
-from cbpf.archive.manifest import MARKER, Manifest, is_manifest
+from cbpf.archive.manifest import Manifest, is_manifest
 from cbpf.archive.rows import Minute, Row
 from cbpf.archive.stores import Store
 from cbpf.capture.times import TimeBounds

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import cbpf
-from cbpf.archive.manifest import MARKER
+from cbpf.archive.listing import MARKER
 from support.archives import START, capture
 from support.command_line import run_here
 from support.s3_servers import Bucket, moto_server

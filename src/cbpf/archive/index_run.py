@@ -122,10 +122,7 @@ class _Index:
 
     def remaining(self, objects: Iterable[Object]) -> Iterator[Object]:
         """Yield the objects that are to be read, and count all."""
-        own = "" if self._manifest is None else self._store.locate(self._manifest.url).path.rstrip("/") + "/"
         for listed in objects:
-            if own and listed.path.startswith(own):
-                continue
             self._objects += 1
             if self._known is not None and self._known.is_unchanged(listed.path, listed.etag):
                 self._unchanged += 1

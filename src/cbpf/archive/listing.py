@@ -12,6 +12,9 @@ from ..errors import ArchiveError
 from .attempts import attempt
 from .locations import Location
 
+MARKER: Final = "_cbpf-manifest.json"
+"""The name of the object that makes a folder a manifest; readers of Parquet ignore names that begin with _."""
+
 _MAGIC: Final = re.compile(r"[*?\[]")
 _ETAGS: Final = ("ETag", "etag", "md5Hash", "content_md5", "checksum")
 _TIMES: Final = ("mtime", "LastModified", "last_modified", "updated", "modified", "created")
@@ -85,8 +88,8 @@ class Scope(NamedTuple):
 def scope_of(location: Location) -> Scope:
     """Return the objects that a place names: a pattern, a folder, an object, or the beginning of names.
 
-    Names that begin with a period are left out, unless the pattern has the period. Within a folder, objects are in the
-    order of their names. "**" matches any number of folders.
+    Manifests are left out, and names that begin with a period unless the pattern has the period. Within a folder,
+    objects are in the order of their names. "**" matches any number of folders.
     """
     parts = location.name.split("/")
     fixed = next((index for index, part in enumerate(parts) if has_pattern(part)), len(parts))
@@ -161,8 +164,11 @@ def _last(entry: Mapping[str, Any]) -> str:
 def _matches(
     location: Location, folder: str, patterns: Sequence[tuple[str, ...]], *, is_required: bool = False
 ) -> Iterator[Object]:
-    """Yield the objects below a folder whose relative paths match one of the patterns."""
-    for entry in folder_entries(location, folder, is_required=is_required):
+    """Yield the objects below a folder whose relative paths match one of the patterns, without those of manifests."""
+    entries = folder_entries(location, folder, is_required=is_required)
+    if any(_last(entry) == MARKER for entry in entries):
+        return
+    for entry in entries:
         remaining = [rest for pattern in patterns for rest in _remaining(_last(entry), pattern)]
         if entry["type"] == "directory" and any(remaining):
             yield from _matches(location, _name(entry).rstrip("/"), [rest for rest in remaining if rest])

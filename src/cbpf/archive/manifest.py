@@ -10,7 +10,7 @@ from .._typing import Any, Final, Self
 from ..capture.times import TimeBounds
 from ..errors import ArchiveError
 from .libraries import load_pyarrow
-from .listing import Object, has_pattern
+from .listing import MARKER, Object, has_pattern
 from .locations import join
 from .manifest_parts import (
     VERSION,
@@ -24,9 +24,6 @@ from .manifest_parts import (
 )
 from .rows import Row
 from .stores import Store
-
-MARKER: Final = "_cbpf-manifest.json"
-"""The name of the object that makes a folder a manifest; readers of Parquet ignore names that begin with _."""
 
 _SUFFIX: Final = ".parquet"
 

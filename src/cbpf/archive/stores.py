@@ -59,8 +59,8 @@ class Store(Record):
                 "@" with the path or URL of a text has one source on each line.
 
         Yields:
-            The objects; those of one folder in the order of their names. Names that begin with a period are left out.
-            An object that several lines of a list name is yielded once.
+            The objects; those of one folder in the order of their names. Names that begin with a period, and manifests,
+            are left out. An object that several lines of a list name is yielded once.
 
         Raises:
             ArchiveError: A source names no object, or the store does not permit to list it.
