@@ -1,0 +1,53 @@
+"""The distribution cbpf-explorer: its versions, its pinned packages, and the rules of its scripts."""
+
+import json
+import re
+import tomllib
+from typing import Final
+
+import cbpf
+from cbpf.explorer.answers import QUESTIONS
+from cbpf.explorer.proofs import PROOFS
+from cbpf.explorer.server import _POLICY
+from support.project import ROOT
+
+FOLDER: Final = ROOT / "explorer"
+SCRIPTS: Final = {
+    path.name: path.read_text() for path in [*(FOLDER / "page").rglob("*.js"), *FOLDER.glob("editor/*.js")]
+}
+
+
+def test_the_distribution_has_the_version_of_cbpf() -> None:
+    project = tomllib.loads((FOLDER / "pyproject.toml").read_text())["project"]
+    assert project["version"] == cbpf.__version__
+    assert project["dependencies"] == [f"cbpf=={cbpf.__version__}"]
+    assert f'__version__ = "{cbpf.__version__}"' in (FOLDER / "cbpf_explorer" / "__init__.py").read_text()
+
+
+def test_npm_packages_are_pinned_with_checksums() -> None:
+    declared = json.loads((FOLDER / "package.json").read_text())
+    packages = json.loads((FOLDER / "package-lock.json").read_text())["packages"]
+    for name, version in {**declared["dependencies"], **declared["devDependencies"]}.items():
+        assert packages[f"node_modules/{name}"]["version"] == version
+    assert all(package["integrity"].startswith("sha512-") for path, package in packages.items() if path)
+
+
+def test_the_page_states_the_policy_of_the_server() -> None:
+    (stated,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', (FOLDER / "page" / "index.html").read_text())
+    assert f"{stated}; frame-ancestors 'none'" == _POLICY
+
+
+def test_scripts_insert_no_markup_and_name_no_other_host() -> None:
+    for name, text in SCRIPTS.items():
+        assert not re.findall(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function", text), (
+            name
+        )
+        assert not re.findall(r"https?://", text), name
+        assert not re.findall(r"setAttribute\(\"style\"", text), name
+
+
+def test_the_page_asks_questions_that_have_answers() -> None:
+    text = SCRIPTS["app.js"]
+    asked = set(re.findall(r'client\.ask\("(\w+)"', text))
+    assert asked == set(QUESTIONS)
+    assert set(re.findall(r'\bprove\("(\w+)"', text)) <= set(PROOFS)
