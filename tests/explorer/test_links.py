@@ -11,6 +11,16 @@ from cbpf.explorer.links import MAX_FRAGMENT, fragment, state
 
 GOLDEN: dict[str, dict[str, Any]] = {
     "1.q1YqVrJSKkkuUCjILypRMDExVsgvUkgsKlDSUSoByhQU5eenFSvVAgA": {"s": "tcp port 443 or arp", "t": "proofs"},
+    "1.q1YqVrJSyknJUIg2NIqNyStKLVFIVNJRygeKJhYVAFmVQFaQYziQlQJSmZlXWgFk-ytZGegolQBF0osSCzKAIgVAtoFBWhqQWa5kZWZQCwA": {
+        "s": "ldh [12]\nret a",
+        "o": "arp",
+        "y": "RAW",
+        "d": "linux",
+        "O": 0,
+        "t": "graph",
+        "p": "00ff",
+        "w": 60,
+    },
 }
 """Links that were made once, and open in every later version."""
 

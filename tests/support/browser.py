@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import importlib.util
 import os
 import shutil
@@ -17,7 +19,9 @@ from cbpf.explorer.server import ExplorerServer
 from support.project import ROOT, is_installed
 
 CHROMIUM: Final = shutil.which("chromium") or ""
-FOLDER: Final = ROOT / "explorer" / "cbpf_explorer" / "page"
+_EXPLORER: Final = ROOT / "explorer"
+FOLDER: Final = _EXPLORER / "cbpf_explorer" / "page"
+_STAMP: Final = FOLDER / "sources.txt"
 _WAIT: Final = 30_000  # ms, under load
 
 
@@ -33,11 +37,24 @@ def missing_browser() -> str:
 
 
 def build_page() -> str:
-    """Build the page; return the reason why that is not possible, or an empty text."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
-    command = [sys.executable, str(ROOT / "explorer" / "build.py")]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    return done.stderr.strip().splitlines()[-1] if done.returncode else ""
+    """Build the page unless it is that of the current sources; return the reason if that is not possible.
+
+    Several processes of one test run call this function: the first one builds, the others wait for it.
+    """
+    sources = hashlib.sha256()
+    for path in sorted(path for folder in ("page", "editor") for path in (_EXPLORER / folder).rglob("*.*")):
+        sources.update(path.read_bytes())
+    sources.update((_EXPLORER / "package-lock.json").read_bytes() + (_EXPLORER / "build.py").read_bytes())
+    with open(_EXPLORER / "package-lock.json", "rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not _STAMP.is_file() or _STAMP.read_text() != sources.hexdigest():
+            environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+            command = [sys.executable, str(_EXPLORER / "build.py")]
+            done = subprocess.run(command, env=environment, capture_output=True, text=True)
+            if done.returncode:
+                return done.stderr.strip().splitlines()[-1]
+            _STAMP.write_text(sources.hexdigest())
+    return ""
 
 
 @contextmanager
