@@ -19,7 +19,7 @@ import cbpf
 
 _COUNT: Final = 2_000_000
 _FILTERED: Final = 500_000
-_COUNT_FOR_LOOPS: Final = 50_000
+_COUNT_FOR_LOOPS: Final = 200_000
 _COUNT_FOR_SCAPY: Final = 5_000
 _FILTER: Final = "tcp port 443"
 _RECORD: Final = ("number", "time", "interface", "link_type", "captured", "length")
