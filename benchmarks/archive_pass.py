@@ -1,6 +1,7 @@
-"""A pass over a folder of captures: python archive_pass.py HOW SOURCE TARGET EXPRESSION [SCHEDULER].
+"""A pass over a folder of captures: python archive_pass.py HOW SOURCE TARGET EXPRESSION BATCH [SCHEDULER].
 
-HOW is "loop" for a loop over `filter_capture`, "here" for one process, "processes" for two, or "dask" for a scheduler.
+HOW is "loop" for a loop over `filter_capture`, "here" for one process, "processes" for two, or "dask" for a scheduler;
+BATCH is the number of bytes of a batch.
 The output is the duration of the pass in seconds, without the imports. "empty" distributes batches without work to two
 processes; the output is the processor time of this process for each, in seconds.
 """
@@ -30,7 +31,7 @@ def driver_seconds() -> float:
 
 def main() -> None:
     """Run one pass, without receipts of an earlier one."""
-    how, source, target, expression, *scheduler = sys.argv[1:]
+    how, source, target, expression, batch, *scheduler = sys.argv[1:]
     if how == "empty":
         print(driver_seconds())
         return
@@ -48,7 +49,7 @@ def main() -> None:
         "processes": {"workers": 2},
         "dask": {"scheduler": scheduler[0] if scheduler else None},
     }
-    report = archive.filter(source, target, expression, compress="none", batch_size=25_000_000, **options[how])
+    report = archive.filter(source, target, expression, compress="none", batch_size=int(batch), **options[how])
     if not report.is_complete or report.unchanged:
         raise SystemExit(str(report))
     print(perf_counter() - started)

@@ -23,6 +23,9 @@ from benchmarks.whole import FILTER
 _COUNT: Final = 200
 _PACKETS: Final = 15_500  # of an object: 9.6 MB, 5.1 MB as zstd
 _SIZE: Final = 10_000_000
+_BATCH: Final = 25_000_000  # bytes: many batches for each process, as in larger archives
+_LINKS: Final = 4  # of each object, for the pass by a cluster
+_BATCH_OF_LINKS: Final = 256_000_000  # the default
 
 
 def archives(setting: Setting) -> Iterator[Section]:
@@ -44,32 +47,43 @@ def archives(setting: Setting) -> Iterator[Section]:
         yield _section(contenders, costs, count, source)
         yield _model(costs, source, target)
         if address is not None:
-            yield _cluster_section([contenders[0], contenders[4]], setting.rounds(5))
+            links = _linked(source)
+            yield _cluster_section(list(_passes(links, target, address, _BATCH_OF_LINKS)), links, setting.rounds(5))
+            shutil.rmtree(links)
     shutil.rmtree(target)
     shutil.rmtree(source)
 
 
+def _pass(name: str, how: str, source: Path, target: Path, batch: int, *scheduler: str) -> Contender:
+    """Return a contender that runs `archive_pass`, and returns its output."""
+    command = [PYTHON, archive_pass.__file__, how, str(source), str(target), FILTER, str(batch), *scheduler]
+    return process(name, command, before=lambda: _empty(target))._replace(run=lambda: output(command))
+
+
+def _passes(source: Path, target: Path, address: str, batch: int) -> Iterator[Contender]:
+    """Yield the passes by two processes, and by a cluster."""
+    yield _pass("cbpf, 2 processes", "processes", source, target, batch)
+    yield _pass("cbpf, a dask cluster of 2 processes", "dask", source, target, batch, address)
+
+
+def _empty(target: Path) -> None:
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir()
+
+
 def _contenders(source: Path, target: Path, address: str | None) -> Iterator[Contender]:
-    def before() -> None:
-        shutil.rmtree(target, ignore_errors=True)
-        target.mkdir()
-
-    def python(name: str, *arguments: str) -> Contender:
-        command = [PYTHON, archive_pass.__file__, arguments[0], str(source), str(target), FILTER, *arguments[1:]]
-        return process(name, command, before=before)._replace(run=lambda: output(command))
-
     pipe = f"zstd -dcq {source}/{{}}.zst | tcpdump -r - -w {target}/{{}} '{FILTER}' 2>/dev/null"
-    yield python("cbpf, 2 processes", "processes")
+    yield _pass("cbpf, 2 processes", "processes", source, target, _BATCH)
     yield script(
         "zstd piped into tcpdump, 2 at a time",
         f'ls {source} | sed s/.zst$// | xargs -P2 -I{{}} sh -c "{pipe}"',
         how="`xargs -P2` around `zstd -dc | tcpdump`",
-        before=before,
+        before=lambda: _empty(target),
     )
-    yield python("a loop over filter_capture", "loop")
-    yield python("cbpf, this process", "here")
+    yield _pass("a loop over filter_capture", "loop", source, target, _BATCH)
+    yield _pass("cbpf, this process", "here", source, target, _BATCH)
     if address is not None:
-        yield python("cbpf, a dask cluster of 2 processes", "dask", address)
+        yield _pass("cbpf, a dask cluster of 2 processes", "dask", source, target, _BATCH, address)
 
 
 def _section(contenders: list[Contender], costs: list[list[Cost]], count: int, source: Path) -> Section:
@@ -99,14 +113,14 @@ def _model(costs: list[list[Cost]], source: Path, target: Path) -> Section:
     start = median(
         round_costs[0].cpu_seconds for round_costs in costs_of(list(_contenders(one, target, None))[3:], rounds=3)
     )
-    driver = float(output([PYTHON, archive_pass.__file__, "empty", str(source), str(target), FILTER]))
+    driver = float(output([PYTHON, archive_pass.__file__, "empty", str(source), str(target), FILTER, str(_BATCH)]))
     size = sum(path.stat().st_size for path in source.iterdir())
     seconds = (median(round_costs[3].cpu_seconds for round_costs in costs) - start) / size
     shutil.rmtree(one)
     return model(Inputs(seconds, start, driver, size / len(list(source.iterdir()))))
 
 
-def _cluster_section(contenders: list[Contender], rounds: int) -> Section:
+def _cluster_section(contenders: list[Contender], source: Path, rounds: int) -> Section:
     """Compare the passes alone: a cluster is running before, and a program that uses it has imported dask."""
     seconds: list[list[float]] = []
     for _ in range(rounds):
@@ -121,7 +135,11 @@ def _cluster_section(contenders: list[Contender], rounds: int) -> Section:
     ]
     ratio = median(times[1] / times[0] for times in seconds)
     goals = [at_most("A dask cluster against as many processes: time", 1.1, ratio, "{:.2f} times")]
-    note = "The same objects. Without the imports; the processes are started, and the cluster is running before."
+    size = sum(path.stat().st_size for path in source.iterdir())
+    note = (
+        f"Each object {_LINKS} times, {size_text(size)}, in batches of the default size. Without the imports; the"
+        " processes are started by the pass, and the cluster is running before."
+    )
     return Section("A pass by a dask cluster", ["contender", "ms", "how"], rows, note, goals)
 
 
@@ -147,6 +165,16 @@ def _objects(count: int) -> Path:
             parts += (struct.pack("<IIII", *divmod(time, 1_000_000), len(packet), len(packet)), packet)
             time += synthetic.GAP
         (folder / f"{number:04}.pcap.zst").write_bytes(compress(b"".join(parts), 3))
+    return folder
+
+
+def _linked(source: Path) -> Path:
+    """Return a folder with several links to each object."""
+    folder = WORKSPACE / "archive-links"
+    folder.mkdir()
+    for path in source.iterdir():
+        for number in range(_LINKS):
+            (folder / f"{number}-{path.name}").hardlink_to(path)
     return folder
 
 
