@@ -168,7 +168,7 @@ class GivenExecutor:
         return self._executor.submit(function, batch)
 
     def renew(self) -> None:
-        """Make another executor; raise `ArchiveError` if there is no function for it."""
+        """Make another executor; raise `ArchiveError` if the caller passed no function for it."""
         if not getattr(self._executor, "_broken", False):
             return
         if self._make is None:

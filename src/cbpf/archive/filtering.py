@@ -162,7 +162,7 @@ def split(
         ArchiveError: The source names no object, the target cannot be written, two objects have the same output, or the
             workers cannot be used.
         ExpressionError: An expression is invalid, or fits no link type that occurs.
-        FieldError: An argument is invalid, there is no route, or two have the same folder.
+        FieldError: An argument is invalid, *routes* is empty, or two routes have the same folder.
         MissingLibrary: A library is not installed.
         VerificationError: The dialect rejects a program.
     """

@@ -93,7 +93,7 @@ def filter_batch(work: FilterWork) -> FilterResult:
 def filter_object(job: FilterJob, item: Object) -> Outcome:
     """Filter an object; if it is replaced while it is read, it is read again.
 
-    Raises `MissingProgram` if it has packets of a kind for which there is no program yet, and `ArchiveError` if an
+    Raises `MissingProgram` if the job lacks a program for a kind of packets that it has, and `ArchiveError` if an
     output cannot be written.
     """
     for remaining in reversed(range(_MAX_ATTEMPTS)):

@@ -8,9 +8,17 @@ import cbpf
 
 from .._stdlib import wraps
 from .._typing import Any, Final
+from .capture_options import sample_options, snaplen_option
 from .declarations import Function, argument, option
 from .failures import UsageError, abridged
-from .options import expression_file_option, list_options, read_expression, read_filter
+from .options import (
+    container_options,
+    dialect_option,
+    expression_file_option,
+    list_options,
+    read_expression,
+    read_filter,
+)
 from .streams import echo
 from .values import EXPRESSION, FILE, TEXT, Integer
 
@@ -155,12 +163,34 @@ outputs_option: Final = option(
     "-w", "target", metavar="TARGET", kind=FILE, required=True, help="The folder of the outputs: a path or URL."
 )
 
-compress_outputs_option: Final = option(
+_compress_outputs_option: Final = option(
     "--compress",
     metavar="KIND[:LEVEL]",
     help="Compress the outputs: zstd, gzip, lz4, xz, bzip2, also with a level as in zstd:3; or none. By default, as "
     "the name of each object requires.",
 )
+
+
+_COPYING: Final = ("since", "until", "sample", "seed", "snaplen", "container", "compress", "dialect", "dry_run")
+
+
+def copy_options(command: Function) -> Function:
+    """Add the options that `filter` and `split` share, for the parameter *copying*: arguments of both functions."""
+
+    @period_options
+    @sample_options
+    @snaplen_option
+    @container_options
+    @_compress_outputs_option
+    @dialect_option
+    @work_options
+    @dry_run_option
+    @wraps(command)
+    def wrapper(*arguments: Any, work: dict[str, Any], **options: Any) -> int | None:
+        copying = work | {name: options.pop(name) for name in _COPYING}
+        return command(*arguments, copying=copying, **options)
+
+    return wrapper
 
 
 def print_report(report: cbpf.archive.Report, *, as_json: bool) -> int:

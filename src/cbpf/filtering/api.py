@@ -185,7 +185,7 @@ def split_capture(
             have the same target, or the same file in a rotation.
         DamagedCapture: A source is truncated or corrupt; the `summaries` of the exception have the counts.
         ExpressionError: An expression is invalid, or fits no interface.
-        FieldError: An argument is out of range, or there is no route.
+        FieldError: An argument is out of range, or *routes* is empty.
         MissingLibrary: The library for the compression of a source or a target is not installed.
         VerificationError: The dialect rejects a program.
 

@@ -113,7 +113,7 @@ class _Value:
         self._function = function
         self._widths = widths
         self._target = function["values"].gep(row * sum(widths))
-        # the programs read no metadata, so that there is no context, and no wire length
+        # the programs read neither metadata nor the wire length
         self._packet = (function["memory"].gep(start), length, captured, captured, function.null())
 
     def _run(self, program: "Function") -> "IRValue":

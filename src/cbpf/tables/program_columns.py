@@ -63,7 +63,7 @@ class ProgramColumn:
         return groups.values()
 
     def _stored(self, groups: _Groups, reader: CaptureReader, columns: PacketColumns) -> Any:
-        """Return the values that machine code stores, or None if there is no such code."""
+        """Return the values that machine code stores, or None if machine code is not used."""
         if columns.native is None or any(programs.code is None for programs, _ in groups):
             return None
         count = len(columns.starts)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
-
 import cbpf
 
 from ..._typing import Any
 from ..capture_options import filter_options, sample_options, time_options, with_selection
+from ..counts_output import print_counts, require_one_form
 from ..declarations import option, subcommand
 from ..failures import UsageError
 from ..options import as_socket_option, dialect_option, engine_option
 from ..progress import progress_bar, with_progress
-from ..streams import echo
 from ..tcpdump_options import TCPDUMP_OPTIONS
 from ..values import EXPRESSION, TEXT, Choice
 
@@ -63,8 +61,7 @@ def command(
       cbpf count -r in.pcap --every 1m 'tcp port 443'
       cbpf count -r in.pcap -e tcp -e udp -e icmp --csv
     """
-    if as_csv and as_json:
-        raise UsageError("--csv and --json are mutually exclusive")
+    require_one_form(as_csv=as_csv, as_json=as_json)
     if expressions and accept != "":
         raise UsageError("-e cannot be combined with EXPRESSION, -F, --program, --hosts or --ports")
     with progress_bar(captures, hidden=quiet or no_progress) as progress:
@@ -76,14 +73,7 @@ def command(
             progress=progress,
             **selection,
         )
-    if as_csv:
-        _print_csv(counts)
-    else:
-        echo(json.dumps(counts.as_dict()) if as_json else counts)
-    if counts.damage is None:
-        return 0
-    echo(f"cbpf: {counts.damage}", err=True)
-    return 2
+    return print_counts(counts, _print_csv, as_csv=as_csv, as_json=as_json)
 
 
 def _print_csv(counts: cbpf.PacketCounts) -> None:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-
 import cbpf
 
 from ..._typing import Any
 from ..capture_options import sample_options, time_options, with_selection
+from ..counts_output import print_counts, require_one_form
 from ..declarations import option, subcommand
-from ..failures import UsageError
 from ..options import as_socket_option, dialect_option, engine_option
-from ..streams import echo
 from ..table_options import capture_and_filter_options, column_names, column_option
 from ..tcpdump_options import TCPDUMP_OPTIONS
 from ..values import TEXT, Choice, Integer
@@ -81,8 +78,7 @@ def command(
       cbpf top in.pcap --by src,dst -n 20
       cbpf top in.pcap --by dst_port --sort bytes --csv tcp
     """
-    if as_csv and as_json:
-        raise UsageError("--csv and --json are mutually exclusive")
+    require_one_form(as_csv=as_csv, as_json=as_json)
     groups = cbpf.arrow.top(
         captures,
         column_names(by),
@@ -93,14 +89,7 @@ def command(
         max_groups=max_groups,
         **selection,
     )
-    if as_csv:
-        _print_csv(groups)
-    else:
-        echo(json.dumps(groups.as_dict()) if as_json else groups)
-    if groups.damage is None:
-        return 0
-    echo(f"cbpf: {groups.damage}", err=True)
-    return 2
+    return print_counts(groups, _print_csv, as_csv=as_csv, as_json=as_json)
 
 
 def _print_csv(groups: cbpf.arrow.TopGroups) -> None:

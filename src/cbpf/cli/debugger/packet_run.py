@@ -35,7 +35,7 @@ class PacketRun:
 
     @property
     def steps(self) -> Sequence[cbpf.Step]:
-        """The steps; none if there is no program, or the packet is shorter than the dialect's record."""
+        """The steps; none before a program is loaded, or if the packet is shorter than the dialect's record."""
         if self._steps is None:
             self._steps = () if self.code is None else tuple(self._trace(self.code.vm))
         return self._steps

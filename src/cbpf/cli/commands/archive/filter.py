@@ -7,19 +7,14 @@ import cbpf
 from ...._typing import Any
 from ...archive_options import (
     accept_options,
-    compress_outputs_option,
-    dry_run_option,
+    copy_options,
     json_option,
     outputs_option,
-    period_options,
     print_report,
     source_argument,
-    work_options,
 )
-from ...capture_options import sample_options, snaplen_option
 from ...declarations import option, subcommand
 from ...failures import UsageError
-from ...options import container_options, dialect_option
 
 
 @subcommand("archive filter", "Copy the accepted packets of each object.")
@@ -27,31 +22,15 @@ from ...options import container_options, dialect_option
 @accept_options
 @outputs_option
 @option("--invert", is_flag=True, help="Accept the packets that do not match, and reject the others.")
-@period_options
-@sample_options
-@snaplen_option
-@container_options
-@compress_outputs_option
-@dialect_option
-@work_options
-@dry_run_option
+@copy_options
 @json_option
 def command(
     source: str,
     accept: Any,
     target: str,
     invert: bool,
-    since: str | None,
-    until: str | None,
-    sample: int | None,
-    seed: int,
-    snaplen: int | None,
-    container: Any,
-    compress: str | None,
-    dialect: cbpf.Dialect,
-    dry_run: bool,
     as_json: bool,
-    work: dict[str, Any],
+    copying: dict[str, Any],
 ) -> int:
     """Copy the packets that a filter expression (pcap-filter(7)) accepts from each object to one in TARGET.
 
@@ -75,16 +54,7 @@ def command(
         source,
         target,
         accept,
-        since=since,
-        until=until,
-        sample=sample,
-        seed=seed,
         invert=invert,
-        snaplen=snaplen,
-        container=container,
-        compress=compress,
-        dialect=dialect,
-        dry_run=dry_run,
-        **work,
+        **copying,
     )
     return print_report(report, as_json=as_json)

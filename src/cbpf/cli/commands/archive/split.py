@@ -6,18 +6,14 @@ import cbpf
 
 from ...._typing import Any
 from ...archive_options import (
-    compress_outputs_option,
-    dry_run_option,
+    copy_options,
     json_option,
     outputs_option,
-    period_options,
     print_report,
     source_argument,
-    work_options,
 )
-from ...capture_options import sample_options, snaplen_option
 from ...declarations import argument, option, subcommand
-from ...options import container_options, dialect_option, read_route
+from ...options import read_route
 from ...values import ROUTE, TEXT
 
 
@@ -26,31 +22,15 @@ from ...values import ROUTE, TEXT
 @argument("routes", metavar="EXPRESSION=FOLDER...", kind=ROUTE, multiple=True, required=True)
 @outputs_option
 @option("--rest", metavar="FOLDER", kind=TEXT, help="Write the packets that no expression accepts to FOLDER.")
-@period_options
-@sample_options
-@snaplen_option
-@container_options
-@compress_outputs_option
-@dialect_option
-@work_options
-@dry_run_option
+@copy_options
 @json_option
 def command(
     source: str,
     routes: tuple[str, ...],
     target: str,
     rest: str | None,
-    since: str | None,
-    until: str | None,
-    sample: int | None,
-    seed: int,
-    snaplen: int | None,
-    container: Any,
-    compress: str | None,
-    dialect: cbpf.Dialect,
-    dry_run: bool,
     as_json: bool,
-    work: dict[str, Any],
+    copying: dict[str, Any],
 ) -> int:
     """Copy the packets of each object that each EXPRESSION accepts to its FOLDER in TARGET.
 
@@ -67,15 +47,6 @@ def command(
         target,
         [read_route(text, "FOLDER") for text in routes],
         rest=rest,
-        since=since,
-        until=until,
-        sample=sample,
-        seed=seed,
-        snaplen=snaplen,
-        container=container,
-        compress=compress,
-        dialect=dialect,
-        dry_run=dry_run,
-        **work,
+        **copying,
     )
     return print_report(report, as_json=as_json)
