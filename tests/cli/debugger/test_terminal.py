@@ -4,6 +4,7 @@ import os
 import pty
 import select
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,19 @@ class Terminal:
             self.send("\x03")
             if select.select([self._descriptor], [], [], 1)[0]:
                 return
+
+    def wait_until_busy(self) -> None:
+        """Wait until the command computes: a quarter of a second of processor time after this call."""
+        begin = self._processor_time()
+        deadline = time.monotonic() + _PATIENCE
+        while self._processor_time() < begin + 0.25:
+            assert time.monotonic() < deadline, "the command waits, and computes nothing"
+            time.sleep(0.01)
+
+    def _processor_time(self) -> float:
+        """Return the seconds of processor time that the command has used (proc_pid_stat(5), utime)."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        return int(fields[11]) / os.sysconf("SC_CLK_TCK")
 
     def read_until(self, end: str) -> str:
         """Return the output up to a text."""
@@ -112,14 +126,10 @@ def test_ctrl_c_interrupts_a_run_at_its_position(tmp_path: Path) -> None:
     terminal.read_until("> ")
     terminal.command("step 3")
     terminal.command("watch [2000]")
-    for _ in range(10):  # the signal may arrive before the run begins
-        terminal.send("run\n")
-        terminal.read_until("run\r\n")
-        terminal.send("\x03")
-        if "interrupted; the position is unchanged" in terminal.read_until("\n> "):
-            break
-    else:
-        pytest.fail("Ctrl-C did not interrupt the run")
+    terminal.send("run\n")
+    terminal.wait_until_busy()  # a signal before the run begins discards the line
+    terminal.send("\x03")
+    assert "interrupted; the position is unchanged" in terminal.read_until("\n> ")
     assert terminal.command("step -2").startswith("-> l0: ")
     assert terminal.command("until accept").splitlines()[0].startswith("packet ")
     terminal.send("q\n")
