@@ -24,8 +24,8 @@ _MEMBARRIER_CMD_GLOBAL: Final = 1
 _SOFTWARE_INTERRUPT: Final = 0.02
 """A time in seconds in which a processor finishes the packets that it is delivering."""
 
-_WAKING_MS: Final = 20
-"""A time in milliseconds in which a woken sender runs."""
+_WAKING_MS: Final = 100
+"""A time in milliseconds in which a woken sender runs, also on a busy machine."""
 
 
 def await_deliveries() -> None:
