@@ -58,7 +58,7 @@ def drawing(program: cbpf.Program, counts: cbpf.ExecutionCounts | None = None) -
 
 def boxes_of(root: ElementTree.Element) -> list[Rectangle]:
     boxes = []
-    for rect in root.iter(f"{SVG}rect"):
+    for rect in root.iterfind(f"{SVG}g[@data-block]/{SVG}rect"):
         x, y, width, height = (float(rect.attrib[name]) for name in ("x", "y", "width", "height"))
         boxes.append(Rectangle(x, y, x + width, y + height))
     return boxes
@@ -229,9 +229,10 @@ def test_counts_and_percentages_are_shown(traffic: Path) -> None:
     assert "905 runs, 100%" in texts
     assert "18 runs, 2%" in texts
     assert {"true 2%", "false 98%"} <= set(texts)
-    fills = [rect.attrib["fill"] for rect in root.iter(f"{SVG}rect")]
+    fills = [rect.attrib["fill"] for rect in root.iterfind(f"{SVG}g[@data-block]/{SVG}rect")]
     assert fills[0] == "#ff9944"
     assert len(set(fills)) == 3
+    assert [group.attrib["data-heat"] for group in root.iterfind(f"{SVG}g[@data-heat]")] == ["10", "0", "10"]
     empty = cbpf.execution_counts(program, [])
     assert (empty.packets, empty.mean, empty.maximum) == (0, 0.0, 0)
     assert "0 runs, 0%" in [text.text for text in drawing(program, empty).iter(f"{SVG}text")]

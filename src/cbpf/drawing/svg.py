@@ -1,7 +1,10 @@
 """The graph of a program as SVG, laid out by `layout`.
 
-The background is transparent; the colours of edges and labels are readable on white and on black. All styles are
-attributes: a style sheet would also apply to the rest of a page that contains the SVG, and some converters ignore it.
+The background is transparent. Every text has its own background, a box or a label, and a contrast of at least 4.5 : 1
+to it (WCAG 2, level AA), so that a drawing can be read on any page; lines have at least 3 : 1 on white and on black.
+All styles are attributes: a style sheet would also apply to the rest of a page that contains the SVG, some converters
+ignore it, and the theme of a notebook is not that of the system. A page with a theme of its own can set other colours
+by `data-kind` and `data-heat` of boxes and `data-outcome` of edges, because its rules override attributes.
 """
 
 from collections.abc import Iterator
@@ -19,6 +22,9 @@ _PADDING: Final = 9.0
 _MIN_WIDTH: Final = 90.0
 _MIN_TEST_WIDTH: Final = 150.0  # leaves room for the labels of two edges below the box
 _LABEL_DISTANCE: Final = 6.0
+_LABEL_PADDING: Final = 3.0
+_LABEL_FILL: Final = "#ffffff"
+_HEAT_LEVELS: Final = 10
 _MAX_POINTS: Final = 20_000  # of edges over several rows; longer edges end in stubs, so that any program can be drawn
 
 
@@ -131,15 +137,19 @@ def _opening(labels: Labels, layout: GraphLayout) -> Iterator[str]:
     yield "</defs>"
 
 
+def _outcome_name(outcome: bool | None) -> str:
+    return "always" if outcome is None else str(outcome).lower()
+
+
 def _arrow(outcome: bool | None) -> str:
-    return f"cbpf-{'always' if outcome is None else str(outcome).lower()}"
+    return f"cbpf-{_outcome_name(outcome)}"
 
 
 def _box_markup(labels: Labels, box: _Box, corner: tuple[float, float], size: tuple[float, float]) -> Iterator[str]:
     block, (x, y), (width, height) = box.block, corner, size
     dashes = "" if box.is_feasible and not box.is_stub else ' stroke-dasharray="5 4"'
-    faint = "" if box.is_feasible else ' opacity="0.6"'
-    yield f'<g data-block="{block.number}" fill="{TEXT_COLOR}"{faint}>'
+    heat = "" if labels.counts is None else f' data-heat="{round(_HEAT_LEVELS * labels.share(box.runs))}"'
+    yield f'<g data-block="{block.number}" data-kind="{labels.kind(block)}"{heat} fill="{TEXT_COLOR}">'
     yield (
         f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" rx="6"'
         f' fill="{labels.fill(block, box.runs)}" stroke="{STROKES[labels.kind(block)]}"'
@@ -158,23 +168,35 @@ def _edge_markup(labels: Labels, edge: Edge, route: list[tuple[float, float]], m
     The label is beside the beginning of the line, on the side away from the *middle* of the source box.
     """
     color = EDGE_COLORS[edge.outcome]
-    dashes = "" if edge.is_feasible else ' stroke-dasharray="4 4" opacity="0.6"'
+    dashes = "" if edge.is_feasible else ' stroke-dasharray="4 4"'
     stroke = 1.5 if labels.counts is None else 1 + 3.5 * labels.share(labels.taken(edge))
     tooltip = edge.condition or "always"
     if labels.counts is not None:
         tooltip += f": {labels.run_text(labels.taken(edge))}"
     yield (
-        f'<g data-edge="{edge.source}-{edge.target}"><path d="{_curve(route)}" fill="none" stroke="{color}"'
+        f'<g data-edge="{edge.source}-{edge.target}" data-outcome="{_outcome_name(edge.outcome)}">'
+        f'<path d="{_curve(route)}" fill="none" stroke="{color}"'
         f' stroke-width="{stroke:.1f}"{dashes} marker-end="url(#{_arrow(edge.outcome)})">'
         f"<title>{escape(tooltip)}</title></path>"
     )
     x, y = route[0]
     label = labels.label(edge)
     if label:
-        is_left = x < middle - 1
-        position = f'x="{x - _LABEL_DISTANCE:.1f}" text-anchor="end"' if is_left else f'x="{x + _LABEL_DISTANCE:.1f}"'
-        yield f'<text {position} y="{y + 14:.1f}" fill="{color}">{escape(label)}</text>'
+        yield from _label_markup(label, (x, y + 14), color, is_left=x < middle - 1)
     yield "</g>"
+
+
+def _label_markup(label: str, point: tuple[float, float], color: str, *, is_left: bool) -> Iterator[str]:
+    """Yield the background and the text of an edge label, to the left or right of a point on the edge."""
+    x, baseline = point
+    width = len(label) * _CHARACTER_WIDTH
+    start = x - _LABEL_DISTANCE - width if is_left else x + _LABEL_DISTANCE
+    position = f'x="{x - _LABEL_DISTANCE:.1f}" text-anchor="end"' if is_left else f'x="{start:.1f}"'
+    yield (
+        f'<rect x="{start - _LABEL_PADDING:.1f}" y="{baseline - 11:.1f}" width="{width + 2 * _LABEL_PADDING:.1f}"'
+        f' height="15" rx="4" fill="{_LABEL_FILL}"/>'
+    )
+    yield f'<text {position} y="{baseline:.1f}" fill="{color}">{escape(label)}</text>'
 
 
 def _curve(route: list[tuple[float, float]]) -> str:

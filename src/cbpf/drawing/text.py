@@ -69,7 +69,7 @@ def _mermaid_classes(labels: Labels) -> Iterator[str]:
         yield f"    class {','.join(f'b{number}' for number, block_kind in kinds.items() if block_kind == kind)} {kind}"
     infeasible = [f"b{block.number}" for block in labels.blocks if not block.is_feasible]
     if infeasible:
-        yield "    classDef infeasible stroke-dasharray:5 4,opacity:0.6"
+        yield "    classDef infeasible stroke-dasharray:5 4"
         yield f"    class {','.join(infeasible)} infeasible"
     if labels.counts is not None:
         for block in labels.blocks:
