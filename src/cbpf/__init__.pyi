@@ -15,6 +15,7 @@ from ._options import (
     VMEngineName as VMEngineName,
 )
 from ._output import write_file as write_file
+from ._span import Span as Span
 from .analysis.abstract_state import Facts as Facts, PacketLoad as PacketLoad
 from .analysis.abstract_value import Known as Known
 from .analysis.cfg import Block as Block, Edge as Edge
@@ -87,7 +88,6 @@ from .expression.formatting import format_expression as format_expression
 from .expression.linting.findings import LintFinding as LintFinding
 from .expression.linting.linter import lint_expression as lint_expression
 from .expression.names import Resolver as Resolver, SystemResolver as SystemResolver
-from .expression.syntax_tree import Span as Span
 from .expression.tree_text import tree_listing as tree_listing
 from .facade.cases import cases as cases
 from .facade.conversion import render as render, render_bytes as render_bytes
@@ -119,7 +119,7 @@ from .filtering.profile import profile_capture as profile_capture
 from .filtering.rotation import Rotation as Rotation
 from .filtering.summary import Summary as Summary
 from .filtering.verdicts import capture_verdicts as capture_verdicts
-from .formats.conversion import parse as parse
+from .formats.conversion import instruction_spans as instruction_spans, parse as parse
 from .formats.names import FORMAT_NAMES as FORMAT_NAMES
 from .formats.savefile import Savefile as Savefile
 from .isa.dialects import (
@@ -326,6 +326,7 @@ __all__ = [
     "host_view",
     "hosts",
     "implies",
+    "instruction_spans",
     "link_type",
     "lint_expression",
     "listing",

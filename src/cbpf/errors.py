@@ -317,7 +317,7 @@ class ProgramFormatError(CbpfError, ValueError):
 
     def __init__(self, reason: str | Iterable[Problem]) -> None:
         self.problems: tuple[Problem, ...] = () if isinstance(reason, str) else tuple(reason)
-        """Every error in assembly text; empty for all other formats."""
+        """Every error in the text, in order of position; empty for bytes, and if the error concerns all of the text."""
         super().__init__(reason if isinstance(reason, str) else self.problems)
 
     def __str__(self) -> str:

@@ -188,7 +188,7 @@ INVALID_TEXTS = [
     ("1\n6 0 0 \u0663", "line 2, column 1: '\u0663' is not a decimal or hexadecimal number"),
     ("9" * 5000, "line 1, column 1: expected the number of instructions"),
     ("2,6 0 0 0", "line 1, column 1: header declares 2 instructions, found 1"),
-    ("1,6 0 0", "instruction 0: has 3 numbers; an instruction has four: code, jt, jf, k"),
+    ("1,6 0 0", "line 1, column 3: has 3 numbers; an instruction has four: code, jt, jf, k"),
     ('[{"op": 6, "x": 1}]', "line 1, column 12: unknown key 'x'; the keys are op, jt, jf and k (read as JSON)"),
     ("[[6, 0, 0, 0.5]]", "line 1, column 12: '0.5' is not a number (read as JSON)"),
     (

@@ -7,20 +7,9 @@ iterative.
 
 from .._named_tuple import NamedTuple
 from .._record import Record
+from .._span import Span as Span  # of each node
 from .._typing import TypeAlias
 from .lexer import Token
-
-
-class Span(NamedTuple):
-    """A part of the text of an expression.
-
-    Args:
-        start: The offset of its first character, from 0.
-        end: The offset after its last character.
-    """
-
-    start: int
-    end: int
 
 
 class Qualifiers(NamedTuple):

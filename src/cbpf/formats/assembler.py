@@ -10,6 +10,7 @@ Unlike bpf_asm, the assembler reports numbers that do not fit, duplicate labels,
 """
 
 from .._named_tuple import NamedTuple
+from .._span import Span
 from .._typing import Final, NoReturn, TypeAlias
 from ..errors import FieldError, Problem, ProgramFormatError
 from ..isa.enumerations import EXTENSION_WORDS, Extension
@@ -87,6 +88,13 @@ def parse_assembly(text: str) -> Program:
     return Program(program)
 
 
+def assembly_spans(text: str) -> list[Span]:
+    """Return the places of the instructions of assembly text, without labels and the numbers of a listing."""
+    parser = _Parser(SourceLines(text))
+    parser.parse()
+    return parser.spans
+
+
 def _quoted(token: Token) -> str:
     if token.kind == "end":
         return "the end"
@@ -105,6 +113,7 @@ class _Parser:
         self._label_tokens: list[Token] = []
         self._statements: list[_Statement] = []
         self._is_listing = False
+        self.spans: list[Span] = []
         self.problems: list[Problem] = text.problems
 
     # -- Tokens
@@ -163,10 +172,11 @@ class _Parser:
             self._listing_prefix()
         elif self._is_at_label():
             self._label()
-        elif self._is("{"):
-            self._statements.append(self._braces())
         else:
-            self._statements.append(self._instruction())
+            start = self._token.offset
+            self._statements.append(self._braces() if self._is("{") else self._instruction())
+            last = self._tokens[self._index - 1]
+            self.spans.append(Span(start, last.offset + len(last.text)))
 
     def _listing_prefix(self) -> None:
         self._advance()

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from .._named_tuple import NamedTuple
+from .._span import Span
 from ..isa.program import Program
 
 
@@ -19,6 +20,7 @@ class TextFormat(NamedTuple):
         description: A line for docs/reference/formats.md.
         link_type: The link type of the packets that a program in this format is for, unless the caller states another.
         verdict: The verdict on accepted packets that this format requires of an expression; None: the usual one.
+        locate: Return the place of each instruction in a text that *parse* can parse; of none if they are not known.
     """
 
     name: str
@@ -29,10 +31,11 @@ class TextFormat(NamedTuple):
     description: str
     link_type: str = "EN10MB"
     verdict: int | None = None
+    locate: Callable[[str], list[Span]] | None = None
 
 
 class BytesFormat(NamedTuple):
-    """A format that is bytes; its fields are those of `TextFormat`, for bytes."""
+    """A format that is bytes; its fields are those of `TextFormat`, for bytes, without *locate*."""
 
     name: str
     recognizes: Callable[[bytes], bool]

@@ -6,6 +6,7 @@ The hex dumps are those of xxd, `hexdump` and `od -t x1`; the bytes are in this 
 import re
 import sys
 
+from .._span import Span
 from .._typing import Final
 from ..errors import ProgramFormatError
 from ..isa.program import INSTRUCTION_SIZE, Program
@@ -51,6 +52,17 @@ def parse_bytes(text: str) -> Program:
     if len(digits) % 2:
         raise ProgramFormatError(f"byte {len(digits) // 2}: has one digit; a byte has two")
     return Program.from_bytes(bytes.fromhex(digits))
+
+
+def byte_spans(text: str) -> list[Span]:
+    """Return the places of the instructions of digits and of bytes such as 0x28; none of strings and hex dumps."""
+    if _looks_like_dump(text) or _STRING.match(text):
+        return []
+    is_prefixed = re.search("0[xX]", text) is not None
+    pattern, count = (r"[^\s,;:]+", INSTRUCTION_SIZE) if is_prefixed else ("[0-9a-fA-F]", 2 * INSTRUCTION_SIZE)
+    places = [match.span() for match in re.finditer(pattern, text)]
+    groups = (places[start : start + count] for start in range(0, len(places), count))
+    return [Span(group[0][0], group[-1][1]) for group in groups]
 
 
 def render_hexadecimal(program: Program) -> str:

@@ -3,6 +3,7 @@
 `registry` has the table of formats; docs/reference/formats.md lists the programs that each format can represent.
 """
 
+from .._span import Span
 from ..errors import FieldError, Problem, ProgramFormatError
 from ..isa.program import Instructions, Program
 from .assembler import parse_assembly
@@ -11,7 +12,7 @@ from .lexer import looks_like_assembly
 from .names import FORMAT_NAMES
 from .recognition import foreign_format, has_other_byte_order, looks_like_source, undefined_opcodes
 from .registry import BYTES_FORMATS, TEXT_FORMATS
-from .text_input import decode_text, has_byte_order_mark, normal_text, without_surroundings
+from .text_input import decode_text, has_byte_order_mark, normal_text, original_offsets, without_surroundings
 
 _MANY_PROBLEMS = 3
 _NOT_A_PROGRAM = "not a program in a known notation; as assembly"
@@ -31,7 +32,7 @@ def parse(source: str | bytes, *, format: str = "auto") -> Program:
     Raises:
         FieldError: *source* is neither text nor bytes, or *format* is unknown.
         ProgramFormatError: *source* does not contain a program; the message gives line and column or the byte offset,
-            and `problems` all problems of assembly text.
+            and `problems` all problems of a text.
 
     >>> parse("ldh [12]; the EtherType\nret a") == parse("2\n40 0 0 12\n22 0 0 0")
     True
@@ -48,6 +49,42 @@ def parse(source: str | bytes, *, format: str = "auto") -> Program:
     if selected.parse is parse_assembly and looks_like_source(text):
         return _parse_assembly(text, _NOT_ASSEMBLY)
     return selected.parse(text)
+
+
+def instruction_spans(source: str, *, format: str = "auto") -> tuple[Span, ...]:
+    r"""Return the place of each instruction in the text of a program, to show findings beside it.
+
+    Args:
+        source: The text, in which `parse` finds a program.
+        format: A name of `FORMAT_NAMES`, or "auto" to recognise the format by its content.
+
+    Returns:
+        For each instruction the offsets of its first character and of the one after its last, without labels and
+        commas. Instructions of a macro have the place of its name. Empty if the format has no places: hex dumps,
+        strings of bytes, and formats that are bytes.
+
+    Raises:
+        FieldError: *source* is not text, or *format* is unknown.
+        ProgramFormatError: *source* does not contain a program.
+
+    >>> text = "start: ldh [12]\nret a"
+    >>> [text[start:end] for start, end in instruction_spans(text)]
+    ['ldh [12]', 'ret a']
+    """
+    if not isinstance(source, str):
+        raise FieldError(f"instruction_spans: {source!r} is not text")
+    program = parse(source, format=format)
+    selected = find_format(source.encode(errors="surrogatepass")) if format == "auto" else format_named(format)
+    if isinstance(selected, BytesFormat) or selected.locate is None:
+        return ()
+    text = normal_text(source)
+    spans = selected.locate(without_surroundings(text) if format == "auto" else text)
+    if len(spans) != len(program):
+        return ()
+    if len(text) == len(source):
+        return tuple(spans)
+    offsets = original_offsets(source)
+    return tuple(Span(offsets[start], offsets[end]) for start, end in spans)
 
 
 def _parse_unknown(source: object, data: bytes) -> Program:

@@ -1,34 +1,66 @@
 """The formats that consist of numbers: decimal, comma-separated, and the tables of seccomp-tools and libseccomp.
 
-Errors give the line and column, or the index of the instruction.
+Errors give the line and column; all of a text are reported.
 """
 
 import re
-from collections.abc import Callable
-from functools import partial
 
-from .._typing import Final
+from .._named_tuple import NamedTuple
+from .._span import Span
+from .._typing import Final, Iterator
 from ..errors import FieldError, ProgramFormatError
 from ..isa.listing import c_initializers, decimal_lines
 from ..isa.program import Program
 from ..isa.raw_instruction import RawInstruction
-from .text_input import place
+from .text_input import SourceText, place
 
 # At most 20 digits: longer numbers fit no field, and Python limits the length of the numbers that it converts.
 _INTEGER: Final = re.compile(r"0[xX][0-9a-fA-F]{1,20}|[0-9]{1,20}", re.ASCII)
 
 
-def _instruction(fields: list[str], location: Callable[[], str]) -> RawInstruction:
-    """Return the instruction of four numbers, decimal or hexadecimal with 0x; *location* describes the place."""
+class _Row(NamedTuple):
+    """The text of an instruction, and its offset."""
+
+    offset: int
+    text: str
+
+    @property
+    def span(self) -> Span:
+        """The place of the numbers."""
+        start = self.offset + len(self.text) - len(self.text.lstrip())
+        return Span(start, start + len(self.text.strip()))
+
+
+def _instruction(fields: list[str]) -> RawInstruction:
+    """Return the instruction of four numbers, decimal or hexadecimal with 0x; raise `FieldError`."""
     if len(fields) != 4:
-        raise ProgramFormatError(f"{location()}: has {len(fields)} numbers; an instruction has four: code, jt, jf, k")
+        raise FieldError(f"has {len(fields)} numbers; an instruction has four: code, jt, jf, k")
     for field in fields:
         if not _INTEGER.fullmatch(field):
-            raise ProgramFormatError(f"{location()}: {field[:40]!r} is not a decimal or hexadecimal number")
-    try:
-        return RawInstruction(*(int(field, 16 if field[1:2] in ("x", "X") else 10) for field in fields))
-    except FieldError as error:
-        raise ProgramFormatError(f"{location()}: {error}") from None
+            raise FieldError(f"{field[:40]!r} is not a decimal or hexadecimal number")
+    return RawInstruction(*(int(field, 16 if field[1:2] in ("x", "X") else 10) for field in fields))
+
+
+def _program(text: str, rows: list[_Row], header: tuple[int, str]) -> Program:
+    """Return the program of rows of numbers; raise `ProgramFormatError` with every problem.
+
+    *header* is the offset of the text before the rows, and the error in it, which is empty if there is none.
+    """
+    instructions, errors = [], [header] if header[1] else []
+    for row in rows:
+        try:
+            instructions.append(_instruction(row.text.split()))
+        except FieldError as error:
+            errors.append((row.span.start, str(error)))
+    return _checked(text, instructions, errors)
+
+
+def _checked(text: str, instructions: list[RawInstruction], errors: list[tuple[int, str]]) -> Program:
+    """Return the program of instructions; raise `ProgramFormatError` if there are errors, by their offsets."""
+    if errors:
+        source = SourceText(text)
+        raise ProgramFormatError([source.problem(*error) for error in errors])
+    return Program(instructions)
 
 
 # -- decimal, as tcpdump -ddd; comma, as bpf_asm and iptables ------------------------------------------------
@@ -39,13 +71,29 @@ def parse_decimal(text: str) -> Program:
 
     The count may be missing, as in the output of `bpfc -f tcpdump`.
     """
-    lines = [(line_number, line.split()) for line_number, line in enumerate(text.split("\n"), 1) if line.strip()]
-    if not lines or len(lines[0][1]) != 4:
-        _check_count(" ".join(lines[0][1]) if lines else "", len(lines) - 1)
-        del lines[:1]
-    return Program(
-        _instruction(fields, partial("line {}, column 1".format, line_number)) for line_number, fields in lines
-    )
+    header, rows = _decimal_rows(text)
+    error = _count_error(header.text.strip(), len(rows)) if header else ""
+    return _program(text, rows, (header.span.start if header else 0, error))
+
+
+def decimal_spans(text: str) -> list[Span]:
+    """Return the places of the instructions of `parse_decimal`."""
+    return [row.span for row in _decimal_rows(text)[1]]
+
+
+def _decimal_rows(text: str) -> tuple[_Row | None, list[_Row]]:
+    """Return the line of the count, which may be missing, and those of the instructions."""
+    rows = [row for row in _lines(text) if row.text.strip()]
+    if rows and len(rows[0].text.split()) == 4:
+        return None, rows
+    return rows[0] if rows else _Row(0, ""), rows[1:]
+
+
+def _lines(text: str) -> Iterator[_Row]:
+    offset = 0
+    for line in text.split("\n"):
+        yield _Row(offset, line)
+        offset += len(line) + 1
 
 
 def render_decimal(program: Program) -> str:
@@ -72,19 +120,34 @@ def parse_comma(text: str) -> Program:
     A command around them is ignored: `--bytecode "..."` of iptables, `bytecode '...'` of tc, `load bpf ...` of bpf_dbg,
     and `bpf filter (4): ...` of `ss -b`, whose numbers begin after the count.
     """
+    header, rows = _comma_rows(text)
+    return _program(text, rows, (header.span.start, _count_error(header.text.strip(), len(rows))))
+
+
+def comma_spans(text: str) -> list[Span]:
+    """Return the places of the instructions of `parse_comma`."""
+    return [row.span for row in _comma_rows(text)[1]]
+
+
+def _comma_rows(text: str) -> tuple[_Row, list[_Row]]:
+    """Return the count and the instructions."""
     commands = [*_COMMAND.finditer(text)]
     if len(commands) > 1:
         raise ProgramFormatError(f"{place(text, commands[1].start())}: a second program; keep one")
+    offset, end = 0, len(text)
     if commands:
-        start = commands[0].end()
-        end = _COMMA_END.search(text, start)
-        text = text[start : end.start() if end else len(text)]
-        text = f"{commands[0]['count']},{text}" if commands[0]["count"] else text
-    count, *parts = text.strip().strip("\"'").strip().removesuffix(",").split(",")
-    _check_count(count.strip(), len(parts))
-    return Program(
-        _instruction(part.split(), partial("instruction {}".format, index)) for index, part in enumerate(parts)
-    )
+        offset = commands[0].end()
+        match = _COMMA_END.search(text, offset)
+        end = match.start() if match else end
+    numbers = text[offset:end].strip().strip("\"'").strip().removesuffix(",")
+    offset = text.index(numbers, offset)
+    rows: list[_Row] = []
+    for part in numbers.split(",") if numbers else ():
+        rows.append(_Row(offset, part))
+        offset += len(part) + 1
+    if commands and commands[0]["count"]:
+        return _Row(commands[0].start("count"), commands[0]["count"]), rows
+    return (rows[0] if rows else _Row(offset, "")), rows[1:]
 
 
 def render_comma(program: Program) -> str:
@@ -92,11 +155,13 @@ def render_comma(program: Program) -> str:
     return ",".join([str(len(program)), *("{} {} {} {}".format(*raw) for raw in program)]) + "\n"
 
 
-def _check_count(declared: str, actual: int) -> None:
+def _count_error(declared: str, actual: int) -> str:
+    """Return the error of a header that declares a number of instructions; empty if it is right."""
     if not _INTEGER.fullmatch(declared):
-        raise ProgramFormatError("line 1, column 1: expected the number of instructions")
+        return "expected the number of instructions"
     if int(declared, 0 if declared.startswith(("0x", "0X")) else 10) != actual:
-        raise ProgramFormatError(f"line 1, column 1: header declares {declared} instructions, found {actual}")
+        return f"header declares {declared} instructions, found {actual}"
+    return ""
 
 
 # -- tables, as seccomp-tools dump and libseccomp's scmp_bpf_disasm ------------------------------------------
@@ -122,18 +187,33 @@ def looks_like_table(text: str) -> bool:
 def parse_table(text: str) -> Program:
     """Parse rows of an index and four hexadecimal numbers; the disassembly at the end of a row is ignored."""
     instructions: list[RawInstruction] = []
-    for number, line in enumerate(_COLOUR.sub("", text).split("\n"), 1):
-        if _TABLE_HEADER.fullmatch(line):
-            continue
-        location, match = f"line {number}, column 1", _TABLE_ROW.fullmatch(line)
+    errors: list[tuple[int, str]] = []
+    expected = 0
+    for row in _table_rows(text):
+        match = _TABLE_ROW.fullmatch(_COLOUR.sub("", row.text))
         if match is None:
             rule = "rows are '0000: 0x20 0x00 0x00 0x00000004', as seccomp-tools dump prints them"
-            raise ProgramFormatError(f"{location}: expected a row with an index and four hexadecimal numbers; {rule}")
-        if int(match[1]) != len(instructions):
-            fact = f"expected the index {len(instructions):04}, not {match[1]}; a table is one program"
-            raise ProgramFormatError(f"{location}: {fact}")
-        instructions.append(_instruction(["0x" + field for field in match.groups()[1:]], partial(str, location)))
-    return Program(instructions)
+            errors.append((row.offset, f"expected a row with an index and four hexadecimal numbers; {rule}"))
+            continue
+        if int(match[1]) != expected:
+            fact = f"expected the index {expected:04}, not {match[1]}; a table is one program"
+            errors.append((row.offset, fact))
+        expected = int(match[1]) + 1
+        try:
+            instructions.append(_instruction(["0x" + field for field in match.groups()[1:]]))
+        except FieldError as error:
+            errors.append((row.offset, str(error)))
+    return _checked(text, instructions, errors)
+
+
+def table_spans(text: str) -> list[Span]:
+    """Return the places of the instructions of `parse_table`: of whole lines."""
+    return [row.span for row in _table_rows(text)]
+
+
+def _table_rows(text: str) -> list[_Row]:
+    """Return the lines that are not part of the header."""
+    return [row for row in _lines(text) if not _TABLE_HEADER.fullmatch(_COLOUR.sub("", row.text))]
 
 
 def render_table(program: Program) -> str:

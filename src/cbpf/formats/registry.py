@@ -4,14 +4,17 @@ import re
 from collections.abc import Callable
 from functools import partial
 
+from .._span import Span
 from .._typing import Final
 from ..errors import FieldError, ProgramFormatError
 from ..isa.program import Program
-from .assembler import parse_assembly
+from .assembler import assembly_spans, parse_assembly
 from .base import BytesFormat, TextFormat
-from .byte_text import looks_like_bytes, parse_bytes, render_hexadecimal
+from .byte_text import byte_spans, looks_like_bytes, parse_bytes, render_hexadecimal
 from .disassembler import render_assembly, render_bpf_dbg, render_go, render_tcpdump
 from .numeric import (
+    comma_spans,
+    decimal_spans,
     looks_like_commas,
     looks_like_table,
     parse_comma,
@@ -22,6 +25,7 @@ from .numeric import (
     render_decimal,
     render_json,
     render_table,
+    table_spans,
 )
 from .python_code import render_python
 from .recognition import OTHER_BYTE_ORDER, looks_like_source
@@ -51,6 +55,12 @@ def _parse_source(text: str) -> Program:
     return parse_source(text)
 
 
+def _source_spans(text: str) -> list[Span]:
+    from .source.reader import source_spans
+
+    return source_spans(text)
+
+
 def _parse_go(text: str) -> Program:
     """Parse the syntax in which Go prints instructions, or Go source code."""
     try:
@@ -59,6 +69,11 @@ def _parse_go(text: str) -> Program:
         if not looks_like_source(text):
             raise
     return _parse_source(text)
+
+
+def _go_spans(text: str) -> list[Span]:
+    """Return the places of the instructions of `_parse_go`."""
+    return _source_spans(text) if looks_like_source(text) else assembly_spans(text)
 
 
 def _render_savefile(program: Program) -> bytes:
@@ -76,6 +91,7 @@ _TEXT_FORMATS: Final = (
         render_tcpdump,
         False,
         "the listing of tcpdump -d",
+        locate=assembly_spans,
     ),
     TextFormat(
         "dbg",
@@ -84,6 +100,7 @@ _TEXT_FORMATS: Final = (
         render_bpf_dbg,
         False,
         "the listing of bpf_dbg (disassemble)",
+        locate=assembly_spans,
     ),
     TextFormat(
         "table",
@@ -92,6 +109,7 @@ _TEXT_FORMATS: Final = (
         render_table,
         True,
         "the table of seccomp-tools dump and disasm, and of libseccomp's scmp_bpf_disasm",
+        locate=table_spans,
     ),
     TextFormat(
         "json",
@@ -100,6 +118,7 @@ _TEXT_FORMATS: Final = (
         render_json,
         True,
         "an array of objects with op, jt, jf, k",
+        locate=_source_spans,
     ),
     TextFormat(
         "hex",
@@ -108,6 +127,7 @@ _TEXT_FORMATS: Final = (
         render_hexadecimal,
         True,
         "struct sock_filter as hexadecimal digits, in this machine's byte order",
+        locate=byte_spans,
     ),
     TextFormat(
         "comma",
@@ -116,6 +136,7 @@ _TEXT_FORMATS: Final = (
         render_comma,
         True,
         "a count and instructions, separated by commas, as bpf_asm and iptables -m bpf",
+        locate=comma_spans,
     ),
     # The format comma reads these two as well, and is tried before them.
     TextFormat(
@@ -127,6 +148,7 @@ _TEXT_FORMATS: Final = (
         "the command that appends a rule with the program, for packets that begin with the IP header (at most 64 "
         "instructions)",
         link_type="RAW",
+        locate=comma_spans,
     ),
     TextFormat(
         "tc",
@@ -136,6 +158,7 @@ _TEXT_FORMATS: Final = (
         False,
         "the command that adds a filter with the program to a device, for Ethernet frames (at most 2,039 instructions)",
         verdict=MATCH_OF_TC,
+        locate=comma_spans,
     ),
     TextFormat(
         "python",
@@ -144,6 +167,7 @@ _TEXT_FORMATS: Final = (
         render_python,
         True,
         "Python code that constructs the program from typed instructions",
+        locate=_source_spans,
     ),
     TextFormat(
         "c",
@@ -152,6 +176,7 @@ _TEXT_FORMATS: Final = (
         render_c,
         True,
         "C initialisers, as tcpdump -dd and bpf_asm -c",
+        locate=_source_spans,
     ),
     TextFormat(
         "decimal",
@@ -160,6 +185,7 @@ _TEXT_FORMATS: Final = (
         render_decimal,
         True,
         "a count, then four decimal numbers per line, as tcpdump -ddd",
+        locate=decimal_spans,
     ),
     TextFormat(
         "asm",
@@ -168,6 +194,7 @@ _TEXT_FORMATS: Final = (
         render_assembly,
         True,
         "assembly with labels",
+        locate=assembly_spans,
     ),
     TextFormat(
         "go",
@@ -176,6 +203,7 @@ _TEXT_FORMATS: Final = (
         render_go,
         True,
         "the syntax of Go's package bpf, with relative skips",
+        locate=_go_spans,
     ),
 )
 

@@ -68,6 +68,13 @@ def normal_text(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
+def original_offsets(text: str) -> list[int]:
+    """Return the offset in *text* of each character of `normal_text`, and the length of *text* at the end."""
+    start = len(text) - len(text.removeprefix(_BYTE_ORDER_MARK))
+    inner = (offset for offset in range(start, len(text)) if text[offset - 1 : offset + 1] != "\r\n")
+    return [*inner, len(text)]
+
+
 def without_comments(text: str) -> str:
     """Return *text* with a space in place of each character of a comment, which is # and the rest of its line."""
     return re.sub("#[^\n]*", lambda comment: " " * len(comment[0]), text)

@@ -4,9 +4,9 @@ Only the list is read; the code around it may be anything, unless it has instruc
 """
 
 import re
-from collections.abc import Sequence
 
-from ..._typing import Final, NoReturn
+from ..._span import Span
+from ..._typing import Callable, Final, Iterator, NoReturn, Sequence, TypeVar
 from ...errors import FieldError, ProgramFormatError
 from ...isa.enumerations import ALUOp, Extension, JumpTest, Register
 from ...isa.opcodes import OPCODE_BY_CODE, WORD_MASK
@@ -28,6 +28,8 @@ _PLAIN_ROW: Final = re.compile(rf"\s*+\{{{_NUMBER},{_NUMBER},{_NUMBER},{_NUMBER}
 _PRINTED: Final = re.compile(r"\{(?:Op|Code):\d+ Jt:\d+ Jf:\d+ K:\d+\}|\{\d{1,5} \d{1,3} \d{1,3} \d{1,10}\}", re.ASCII)
 _OPERATORS: Final = {"*", "+", "+=", "*=", "["}
 _HARMLESS_METHODS: Final = {"into", "try_into", "to_vec", "as_ptr", "as_mut_ptr", "len"}
+_MAX_NAME: Final = 256  # characters
+_Result = TypeVar("_Result")
 _MIN_BYTES: Final = 2 * INSTRUCTION_SIZE
 
 # The languages by the words and marks that only their source code has; C if there are none.
@@ -53,12 +55,44 @@ def parse_source(text: str) -> Program:
     rows = _plain_rows(text)
     if rows is not None:
         return Program(rows)
-    source = SourceText(text)
     try:
-        return Program(_read(text))
+        instructions = _with_list(text, _Reader.read)
     except SourceError as error:
-        problem = source.problem(error.offset, f"{error} (read as {language(text)})")
-        raise ProgramFormatError([problem]) from None
+        source, notation = SourceText(text), language(text)
+        errors = [error, *error.others]
+        problems = [source.problem(each.offset, f"{each} (read as {notation})") for each in errors]
+        raise ProgramFormatError(problems) from None
+    return Program(instructions)
+
+
+def source_spans(text: str) -> list[Span]:
+    """Return the places of the instructions in source code; of those of a macro, the place of its name."""
+    rows = [match.span() for match in _plain_matches(text)]
+    if rows and rows[-1][1] == len(text):
+        return [_without_blanks(text, *row) for row in rows]
+    return [_source_span(text, *tokens) for tokens in _with_list(text, _Reader.places)]
+
+
+def _without_blanks(text: str, start: int, end: int) -> Span:
+    """Return a part of a text without the blanks around it, and without the comma after it."""
+    row = text[start:end].rstrip().removesuffix(",").rstrip()
+    return Span(start + len(row) - len(row.lstrip()), start + len(row))
+
+
+def _source_span(text: str, first: Token, last: Token) -> Span:
+    """Return the place of an instruction; the tokens of a macro are at the place of its name."""
+    if text.startswith(last.text, last.offset):
+        return Span(first.offset, last.offset + len(last.text))
+    name = tokenize(text[first.offset : first.offset + _MAX_NAME])
+    return Span(first.offset, first.offset + len(name[0].text) if name else first.offset)
+
+
+def _plain_matches(text: str) -> Iterator[re.Match[str]]:
+    """Yield the rows of numbers with which a text begins."""
+    position = 0
+    while match := _PLAIN_ROW.match(text, position):
+        yield match
+        position = match.end()
 
 
 def _plain_rows(text: str) -> list[RawInstruction] | None:
@@ -67,7 +101,7 @@ def _plain_rows(text: str) -> list[RawInstruction] | None:
     It is many times faster than the reader for all source code.
     """
     rows, position = [], 0
-    while match := _PLAIN_ROW.match(text, position):
+    for match in _plain_matches(text):
         rows.append(tuple(int(field, 0) for field in match.groups()))
         position = match.end()
     if not rows or position != len(text):
@@ -78,21 +112,22 @@ def _plain_rows(text: str) -> list[RawInstruction] | None:
         return None
 
 
-def _read(text: str) -> list[RawInstruction]:
+def _with_list(text: str, read: "Callable[[_Reader], list[_Result]]") -> "list[_Result]":
+    """Return the result of *read* for the list of instructions in a text."""
     tokens = tokenize(_PRINTED.sub(lambda match: match[0].replace(" ", ","), text))
     attributes = [token for token in tokens if token.kind == "attribute" and "cfg" in token.text]
     preprocessor = Preprocessor([token for token in tokens if token.kind != "attribute"])
     uncertain = [*preprocessor.uncertain, *((token.offset, token.offset) for token in attributes)]
     reader = _Reader(preprocessor.tokens, uncertain)
     if reader.lists:
-        return reader.read()
+        return read(reader)
     for name, macros in preprocessor.macros.items():
         if name not in preprocessor.used and macros[-1].parameters is None and len(macros[-1].body) > 4:
             candidate = _Reader(preprocessor.expand(macros[-1].body), uncertain)
             if candidate.lists and reader.lists:
                 raise SourceError(macros[-1].offset, "the file has more than one list of instructions; keep one")
             reader = candidate if candidate.lists else reader
-    return reader.read()
+    return read(reader)
 
 
 class _Reader:
@@ -161,9 +196,22 @@ class _Reader:
         self._check_surroundings(group, items)
         for item in self._single_items:
             raise SourceError(self._tokens[item.start].offset, "an instruction outside of the list; keep one list")
-        instructions = [self._instruction(item, index) for index, item in enumerate(items)]
+        instructions, errors = [], []
+        for index, item in enumerate(items):
+            try:
+                instructions.append(self._instruction(item, index))
+            except SourceError as error:
+                errors.append(error)
+        if errors:
+            errors[0].others = errors[1:]
+            raise errors[0]
         self._check_length(group, len(instructions))
         return instructions
+
+    def places(self) -> list[tuple[Token, Token]]:
+        """Return the first and the last token of each instruction of the only list; none of a list of bytes."""
+        items = self._items(self.lists[0]) if self.lists else self._single_items
+        return [(self._tokens[item.start], self._tokens[item.end - 1]) for item in items]
 
     def _without_list(self) -> list[RawInstruction]:
         if self._is_empty():

@@ -44,11 +44,12 @@ _ESCAPES: Final = {"n": 10, "t": 9, "r": 13, "0": 0, "a": 7, "b": 8, "f": 12, "v
 
 
 class SourceError(Exception):
-    """An error at an offset of the text."""
+    """An error at an offset of the text; *others* are errors in later instructions."""
 
     def __init__(self, offset: int, message: str) -> None:
         super().__init__(message)
         self.offset = offset
+        self.others: list[SourceError] = []
 
 
 class Value(NamedTuple):
