@@ -1,8 +1,10 @@
 """The distribution cbpf-explorer: its versions, its pinned packages, and the rules of its scripts."""
 
 import json
+import os.path
 import re
 import tomllib
+from graphlib import TopologicalSorter
 from typing import Final
 
 import cbpf
@@ -13,7 +15,8 @@ from support.project import ROOT
 
 FOLDER: Final = ROOT / "explorer"
 SCRIPTS: Final = {
-    path.name: path.read_text() for path in [*(FOLDER / "page").rglob("*.js"), *FOLDER.glob("editor/*.js")]
+    path.relative_to(FOLDER).as_posix(): path.read_text()
+    for path in [*(FOLDER / "page").rglob("*.js"), *FOLDER.glob("editor/*.js")]
 }
 
 
@@ -47,7 +50,20 @@ def test_scripts_insert_no_markup_and_name_no_other_host() -> None:
 
 
 def test_the_page_asks_questions_that_have_answers() -> None:
-    text = SCRIPTS["app.js"]
+    text = "".join(SCRIPTS.values())
     asked = set(re.findall(r'client\.ask\("(\w+)"', text))
     assert asked == set(QUESTIONS)
     assert set(re.findall(r'\bprove\("(\w+)"', text)) <= set(PROOFS)
+
+
+def test_scripts_are_small_and_import_each_other_without_cycles() -> None:
+    assert [name for name, text in SCRIPTS.items() if text.count("\n") > 300] == []
+    imports = {
+        name: {
+            os.path.normpath(os.path.join(os.path.dirname(name), path))
+            for path in re.findall(r'^import .* from "(\..*)";$', text, re.MULTILINE)
+        }
+        for name, text in SCRIPTS.items()
+    }
+    assert "page/state.js" in imports["page/packets.js"]
+    assert tuple(TopologicalSorter(imports).static_order())

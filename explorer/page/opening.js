@@ -1,0 +1,57 @@
+// What can be opened: a link, a state in a file, a capture, and what the server of `cbpf explore` has.
+
+import { openCapture } from "./capture.js";
+import { byId } from "./dom.js";
+import { editor, otherEditor } from "./editors.js";
+import { fromFragment } from "./links.js";
+import { showPacket } from "./packets.js";
+import { changed, state, TABS, view } from "./state.js";
+import { chooseTab } from "./tabs.js";
+
+const MAX_CAPTURE = 64_000_000; // bytes that are read of a capture
+
+/** Open a file that was chosen or dropped: a state or a capture. */
+export async function openFile(file) {
+  const bytes = new Uint8Array(await file.slice(0, MAX_CAPTURE).arrayBuffer());
+  if (file.name.endsWith(".cbpf.json")) return openState(new TextDecoder().decode(bytes));
+  await openCapture(bytes, file.name);
+}
+
+function openState(text) {
+  try {
+    apply(JSON.parse(text));
+  } catch {
+    byId("packet-error").textContent = "this file is not a state of the page";
+  }
+}
+
+const asText = (value, otherwise) => (typeof value === "string" ? value : otherwise);
+
+/** Take a state of a link, a file or the server. Unknown keys and values of other types are ignored. */
+function apply(given) {
+  state.text = asText(given.s, "");
+  state.other = asText(given.o, "");
+  state.linkType = asText(given.y, "EN10MB");
+  state.dialect = [...byId("dialect").options].some(({ value }) => value === given.d) ? given.d : "pcap";
+  state.optimize = given.O !== 0;
+  editor.text = state.text;
+  otherEditor.text = state.other;
+  byId("other-part").open = Boolean(state.other);
+  byId("link-type").value = state.linkType;
+  byId("dialect").value = state.dialect;
+  byId("optimize").checked = state.optimize;
+  chooseTab(TABS.includes(given.t) ? given.t : "program");
+  if (typeof given.p === "string") showPacket({ hex: given.p, wire_length: Number(given.w) || given.p.length / 2 });
+  changed("source");
+}
+
+/** Open the state of the link, or that of the server. */
+export async function begin() {
+  if (location.hash.length < 2) return apply(view.served.state ?? {});
+  try {
+    apply(await fromFragment(location.hash.slice(1)));
+  } catch (error) {
+    apply({});
+    byId("packet-error").textContent = `${error.message}; the page begins empty`;
+  }
+}

@@ -1,0 +1,83 @@
+// The views of the program: which one is open, and what it shows.
+
+import { choosePacket } from "./capture.js";
+import { byId, counted, element, replace } from "./dom.js";
+import { linkClause } from "./editors.js";
+import { markStep } from "./packets.js";
+import { makeCodePane, showComparison, showPasses } from "./panes/code.js";
+import { showGraph } from "./panes/graph.js";
+import { showProgram } from "./panes/listing.js";
+import { client } from "./questions.js";
+import { saveLink } from "./share.js";
+import { other, source, state, TABS, view } from "./state.js";
+
+const code = makeCodePane(byId("pane-code"), () => refreshTab());
+
+/** Show the listing of the program. */
+export async function refreshProgram() {
+  const answer = await client.ask("program", { source: source() });
+  if (!answer || answer.error) return;
+  view.program = answer;
+  view.clauses = answer.clauses;
+  showProgram(byId("pane-program"), answer, (clause) => linkClause(clause, true));
+  byId("notation").textContent = `${byId("notation").dataset.notation}, ${counted(answer.lines.length, "instruction")}`;
+  markStep();
+}
+
+/** Show the view that is open. */
+export async function refreshTab() {
+  const pane = byId(`pane-${state.tab}`);
+  const request = { source: source() };
+  if (state.tab === "graph") {
+    const answer = await client.ask("graph", { ...request, heat: view.hasCapture });
+    if (!answer) return;
+    if (answer.error) return replace(pane, element("p", {}, answer.error));
+    view.blocks = answer.blocks;
+    showGraph(pane, answer);
+    markStep();
+  } else if (state.tab === "passes") {
+    const answer = await client.ask("passes", request);
+    if (answer) answer.error ? replace(pane, element("p", {}, answer.error)) : showPasses(pane, answer);
+  } else if (state.tab === "code") {
+    const answer = await client.ask("code", { ...request, notation: code.notation });
+    if (answer) code.show(answer.error ? { text: "", message: answer.error } : answer);
+  } else if (state.tab === "compare") {
+    if (!other()) return replace(pane, element("p", {}, "Enter a second source, below the first, to compare them."));
+    const answer = await client.ask("compare", { ...request, other: other() });
+    if (answer) answer.error ? replace(pane, element("p", {}, answer.error)) : showComparison(pane, answer, choosePacket);
+  }
+}
+
+/** Say that the views show an earlier program. */
+export function forgetProgram() {
+  view.clauses = [];
+  byId("notation").textContent = `${byId("notation").dataset.notation}; the panes show the last program without errors`;
+}
+
+/** Open a view, by its name. */
+export function chooseTab(name) {
+  state.tab = name;
+  for (const tab of TABS) {
+    byId(`tab-${tab}`).setAttribute("aria-selected", String(tab === name));
+    byId(`tab-${tab}`).tabIndex = tab === name ? 0 : -1;
+    byId(`pane-${tab}`).hidden = tab !== name;
+  }
+}
+
+/** Let clicks and arrow keys open views. */
+export function makeTabs() {
+  for (const name of TABS) {
+    byId(`tab-${name}`).addEventListener("click", () => {
+      chooseTab(name);
+      saveLink();
+      refreshTab();
+    });
+  }
+  byId("tabs").addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!step) return;
+    const target = byId(`tab-${TABS[(TABS.indexOf(state.tab) + step + TABS.length) % TABS.length]}`);
+    target.focus();
+    target.click();
+  });
+}
