@@ -120,7 +120,7 @@ class JsonRecord(Record):
 
         Returns:
             The fields by name: bytes as hexadecimal text, a program as a list of its instructions with the keys op, jt,
-            jf and k, records as dictionaries, and tuples as lists.
+            jf and k, records as dictionaries, tuples as lists, and sets as sorted lists.
         """
         names: tuple[str, ...] = self.__match_args__
         return {name: json_value(getattr(self, name)) for name in names}
@@ -132,4 +132,8 @@ def json_value(value: Any) -> Any:
         return value
     if isinstance(value, bytes):
         return value.hex()
+    if isinstance(value, dict):
+        return {key: json_value(item) for key, item in value.items()}
+    if isinstance(value, frozenset):
+        return sorted(value)
     return value.as_dict() if hasattr(value, "as_dict") else [json_value(item) for item in value]

@@ -1,6 +1,6 @@
 """The option --json: the keys that docs/reference/json.md lists, and the facts of the output for people."""
 
-import gzip
+import importlib
 import json
 import re
 from collections.abc import Callable
@@ -10,29 +10,13 @@ from typing import Any, Final
 import pytest
 
 import cbpf
-from cbpf.cli import commands
-from cbpf.cli.declarations import Command
-from support import json_schema
-from support.captures import VARIANTS, Pcapng, Record, encoded
+from cbpf._record import Record
 from support.command_line import TRAFFIC, CommandLine, run_here
+from support.json_documents import document, documents
 
 EXPRESSION: Final = "tcp port 443 or arp"
 UNEQUAL: Final = "udp port 67 or udp port 68"
 """An expression whose verdicts libpcap's optimiser changes."""
-
-
-def documents(*arguments: str, code: int = 0, stdin: bytes | None = None, errors: int = 0) -> list[Any]:
-    """Return the objects that a command prints, each on a line; *errors* is the number of lines on stderr."""
-    done = run_here(*arguments, "--json") if stdin is None else CommandLine()(*arguments, "--json", stdin=stdin)
-    assert (done.exit_code, done.stderr.count("\n")) == (code, errors), done
-    assert done.stdout.isascii()
-    return [json.loads(line) for line in done.stdout.decode().splitlines()]
-
-
-def document(*arguments: str, code: int = 0, stdin: bytes | None = None) -> Any:
-    """Return the only object that a command prints."""
-    (only,) = documents(*arguments, code=code, stdin=stdin)
-    return only
 
 
 def text(*arguments: str) -> str:
@@ -55,140 +39,6 @@ def metadata_of(fields: dict[str, Any]) -> cbpf.Metadata:
         "draws": tuple(fields["draws"]),
     }
     return cbpf.Metadata(**(fields | parts))
-
-
-# -- The reference --
-
-
-@pytest.fixture
-def mixed(tmp_path: Path) -> str:
-    """A capture with an Ethernet packet, and one of a link type without VLAN tags and without a time stamp."""
-    build = Pcapng()
-    records = [
-        build.section(),
-        build.interface(1, options=build.options((2, b"eth0"))),
-        build.interface(101),
-        build.enhanced(bytes(60)),
-    ]
-    path = tmp_path / "mixed.pcapng"
-    path.write_bytes(b"".join([*records, build.enhanced(bytes(40), interface=1)]))
-    return str(path)
-
-
-@pytest.fixture
-def damaged(tmp_path: Path) -> str:
-    """A capture that ends in the middle of a packet."""
-    path = tmp_path / "damaged.pcap"
-    path.write_bytes(Path(TRAFFIC).read_bytes()[:2000])
-    return str(path)
-
-
-def seccomp_filters(folder: Path) -> list[str]:
-    """Return the paths of two filters of system calls that differ."""
-    paths = [folder / "left.bpf", folder / "right.bpf"]
-    for number, path in enumerate(paths):
-        path.write_text(f"ld [0]\njeq #{number},0,1\nret #0\nret #0x7fff0000\n")
-    return list(map(str, paths))
-
-
-def samples(mixed: str, damaged: str) -> dict[str, list[Any]]:
-    """Return outputs of each command, with as many kinds of values as possible."""
-    unmasked = ["--dialect", "linux", "--as-socket"]
-    return {
-        "cbpf verify": [
-            document("verify", "-e", EXPRESSION),
-            document("verify", "--dialect", "linux", stdin=b"ld M[3]\n", code=1),
-            document("verify", stdin=b"0\n", code=1),
-        ],
-        "cbpf trace": [
-            document("trace", "-e", EXPRESSION, TRAFFIC),
-            document("trace", "-e", "ether[2000] = 1", TRAFFIC),
-            document("trace", "-n", "781", "-e", "vlan", TRAFFIC, *unmasked),
-            *documents("trace", "-n", "2", "-e", "vlan", mixed, stdin=b"", errors=1),  # a warning
-        ],
-        "cbpf run": documents("run", "-e", EXPRESSION, TRAFFIC),
-        "cbpf diff": [
-            document("diff", "-e", "arp", "-e", "arp or arp"),
-            document("diff", "-e", "arp", "-e", "ip", code=1),
-            document("diff", "--dialect", "seccomp", *seccomp_filters(Path(mixed).parent), code=1),
-        ],
-        "cbpf explain": [
-            document("explain", "arp"),
-            document("explain", "--timeout", "1e-9", "tcp port 80", code=3),
-            document("explain", UNEQUAL),
-            document("explain", "vxlan"),
-        ],
-        "cbpf graph": [
-            document("graph", "-e", EXPRESSION),
-            document("graph", "-e", EXPRESSION, "--clauses", "-r", TRAFFIC),
-            document("graph", stdin=b"ja end\nend: ret #1\n"),
-        ],
-        "cbpf lint": [*documents("lint", "vlan or ip", code=1), *documents("lint", "--all", "tcp port 80")],
-        "cbpf why": [
-            document("why", "-r", TRAFFIC, "arp or not vlan"),
-            document("why", "-r", TRAFFIC, "ether[2000] = 1 or ip6"),
-            document("why", "-r", TRAFFIC),
-        ],
-        "cbpf stats": [
-            document("stats", "-e", EXPRESSION, "-r", TRAFFIC),
-            document("stats", stdin=b"ld #len\ntax\nldb [x + 7]\nst M[1]\nld M[1]\nret a\n"),
-            document("stats", stdin=b"ld [0]\ntax\nldb [x + 7]\nret a\n"),
-        ],
-        "cbpf info": [
-            document("info", TRAFFIC),
-            document("info", mixed),
-            document("info", "-", stdin=gzip.compress(Path(TRAFFIC).read_bytes())),
-            document("info", "-", stdin=encoded([Record(0, 0, 60, bytes(60))], VARIANTS["big-endian Kuznetzov"])),
-            *documents("info", damaged, code=2, errors=1),
-            document(
-                "info", "--since", "2000-01-01T00:00:00Z", "--until", "2001-01-01T00:00:00Z", "--sample", "1/7", TRAFFIC
-            ),
-        ],
-        "cbpf count": [
-            document("count", "-r", TRAFFIC, "arp"),
-            document("count", "-r", TRAFFIC, "--every", "10s", "--by", "link_type", "arp"),
-            *documents("count", "-r", damaged, "arp", code=2, errors=1),
-        ],
-    }
-
-
-ABSENT: Final = {
-    ("metadata", "payload_offset", "number"),  # which packets of captures lack
-    ("metadata", "seed", "number"),
-    ("proof", "difference", "[difference](#difference)"),  # which is a mistake of the optimiser
-}
-"""Alternatives of the reference that no sample has."""
-
-
-def test_outputs_have_the_keys_and_types_of_the_reference(mixed: str, damaged: str) -> None:
-    outputs = samples(mixed, damaged)
-    seen: set[tuple[str, str, str]] = set()
-    for table, values in outputs.items():
-        for index, value in enumerate(values):
-            assert not list(json_schema.mismatches(value, table, seen, f"{table} {index}"))
-    expected = {entry for table in json_schema.tables() for entry in json_schema.alternatives(table)}
-    assert sorted(expected - seen) == sorted(ABSENT)
-
-
-def test_the_reference_names_every_command_with_json() -> None:
-    page = json_schema.PAGE.read_text()
-    for entry in commands.command.entries():
-        if isinstance(entry, Command) and entry.has_option("--json"):
-            group, _, last = entry.name.rpartition(" ")
-            assert f"`cbpf {entry.name}`" in page or (f"`cbpf {group}`" in page and f"`{last}`" in page), entry.name
-
-
-@pytest.mark.parametrize(
-    ("value", "complaint"),
-    [
-        ({}, "$.number is missing"),
-        ({"number": 1, "verdict": 2, "more": 3}, "$.more is not documented"),
-        ({"number": True, "verdict": 2}, "$.number: True is not a number"),
-        ({"number": 1, "verdict": None}, "$.verdict: None is not a number"),
-    ],
-)
-def test_values_that_the_reference_does_not_describe_are_found(value: object, complaint: str) -> None:
-    assert complaint in list(json_schema.mismatches(value, "cbpf run", set()))
 
 
 # -- The facts of the output for people --
@@ -387,6 +237,13 @@ RECORDS: Final[dict[str, Callable[[], Any]]] = {
     "Problem": lambda: cbpf.Problem(1, 2, "text", "excerpt"),
     "Witness": lambda: cbpf.witness(PROGRAM, verdict="accept"),
     "PacketLoad": lambda: cbpf.Flow(PROGRAM).loads[0],
+    "Known": lambda: cbpf.Known("[12:2]", 0, 0xFFFF, None, frozenset((2048,))),
+    "Facts": lambda: cbpf.Flow(PROGRAM).facts(3),
+    "CaptureProfile": lambda: cbpf.profile_capture(TRAFFIC, "arp"),
+    "Summary": lambda: cbpf.Summary(905, 18, 309055, 756, 0.25),
+    "MaskedRanges": lambda: cbpf.seccomp.MaskedRanges(0xFF, ((1, 2), (4, 8))),
+    "Condition": lambda: cbpf.seccomp.Condition(0, (cbpf.seccomp.MaskedRanges(),)),
+    "ObjectProblem": lambda: cbpf.archive.ObjectProblem("in.pcap", "damaged", "the file ends"),
     "Metadata": lambda: cbpf.Metadata(device=cbpf.Device(1), vlan=cbpf.VlanTag(5), before=b"\1\2", draws=(1, 2)),
 }
 
@@ -397,6 +254,58 @@ def test_dictionaries_of_records_have_all_fields_as_json_values(make: Callable[[
     fields = record.as_dict()
     assert list(fields) == list(type(record).__match_args__)
     assert json.loads(json.dumps(fields)) == fields
+
+
+OTHER_RECORDS: Final[dict[str, Callable[[], Any]]] = {
+    "CaptureInfo": lambda: cbpf.capture_info(TRAFFIC),
+    "Interface": lambda: cbpf.read_capture(TRAFFIC).interfaces[0],
+    "SystemCall": lambda: cbpf.seccomp.SystemCall(41, (1, 2)),
+    "AuditFinding": lambda: cbpf.seccomp.audit(cbpf.parse("ret #0x7fff0000"))[0],
+    "Overview": lambda: cbpf.seccomp.overview(cbpf.parse("ret #0x7fff0000")),
+}
+"""Records whose dictionaries have other keys than the fields."""
+
+
+@pytest.mark.parametrize("make", OTHER_RECORDS.values(), ids=OTHER_RECORDS)
+def test_dictionaries_of_other_records_have_json_values(make: Callable[[], Any]) -> None:
+    fields = make().as_dict()
+    assert json.loads(json.dumps(fields)) == fields
+
+
+def test_sets_of_values_are_sorted_lists() -> None:
+    fields = cbpf.Known("a", 0, 9, frozenset((9, 0, 4)), frozenset((5, 3))).as_dict()
+    assert fields == {"name": "a", "low": 0, "high": 9, "values": [0, 4, 9], "excluded": [3, 5]}
+
+
+WITHOUT_DOCUMENT: Final = {
+    "cbpf": (
+        *("Dialect", "Expression", "HostRanges", "HostView", "InterfaceStatistics", "LinkType", "NetworkInterface"),
+        *("Packet", "Rotation", "Savefile", "SocketView", "Span"),
+    ),
+    "cbpf.archive": (),
+    "cbpf.arrow": ("Column", "TopGroup"),
+    "cbpf.linux": ("EbpfCheck", "EbpfDifference"),
+    "cbpf.seccomp": (
+        *("Architecture", "Argument", "CallClass", "CallExplanation", "CallFailure", "CallGroup", "CallOmission"),
+        *("CallReport", "CallSet", "CallTest", "ClassDifference", "CommandTrace", "Decision", "FilterFile"),
+        *("InstalledFilter", "LibseccompProgram", "Omission", "Policy", "ProfilePolicy", "Rule", "SeccompAction"),
+    ),
+}
+"""The records without `as_dict`: no command prints them as JSON, or they are a part of another one (`TopGroups`)."""
+
+
+@pytest.mark.parametrize("module", WITHOUT_DOCUMENT)
+def test_records_have_a_dictionary_or_are_known_to_need_none(module: str) -> None:
+    namespace = importlib.import_module(module)
+    names = getattr(namespace, "__all__", None) or dir(namespace)
+    public = {name: getattr(namespace, name) for name in names if name[0].isupper()}
+    without = {
+        name
+        for name, cls in public.items()
+        if isinstance(cls, type) and issubclass(cls, (Record, tuple)) and not hasattr(cls, "as_dict")
+        if not issubclass(cls, cbpf.TypedInstruction)  # whose document is that of `RawInstruction`
+    }
+    assert without == set(WITHOUT_DOCUMENT[module])
 
 
 def test_dictionaries_of_metadata_describe_equal_metadata() -> None:

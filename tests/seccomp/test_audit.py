@@ -283,7 +283,9 @@ def test_findings_as_text_and_as_json() -> None:
     ]
     data = finding.as_dict()
     assert data["witness"]["arguments"][0] == 0x100000026
-    assert [(each["audit_arch"], each["numbers"]) for each in data["calls"]] == [(X86_64, ((41, 41),))]
+    assert [(each["audit_arch"], each["numbers"]) for each in data["calls"]] == [
+        ([list(bounds) for bounds in X86_64], [[41, 41]])
+    ]
     conditions = seccomp.parse_conditions(data["calls"][0]["if"])
     assert all(condition.holds(0x100000026) for condition in conditions)
     assert not all(condition.holds(38) for condition in conditions)

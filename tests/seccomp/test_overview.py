@@ -31,11 +31,12 @@ def _program(text: str) -> cbpf.Program:
     return cbpf.parse(f"{PROLOGUE}{text}{RETURNS}")
 
 
+def _test(data: dict[str, Any]) -> MaskedRanges:
+    return MaskedRanges(data["mask"], tuple((low, high) for low, high in data["ranges"]))
+
+
 def _holds(entry: dict[str, Any], operands: tuple[int, ...]) -> bool:
-    conditions = [
-        Condition(each["operand"], tuple(MaskedRanges(test["mask"], test["ranges"]) for test in each["alternatives"]))
-        for each in entry["conditions"]
-    ]
+    conditions = [Condition(each["operand"], tuple(map(_test, each["alternatives"]))) for each in entry["conditions"]]
     return all(condition.holds(operands[condition.operand]) for condition in conditions)
 
 
@@ -285,7 +286,7 @@ i386
                 a filter reads"""
     )
     (section,) = [section for section in found.as_dict()["sections"] if section["architecture"] == "i386"]
-    (row,) = [row for row in section["calls"] if row["names"] == ("socket",)]
+    (row,) = [row for row in section["calls"] if row["names"] == ["socket"]]
     assert row["cases"][0]["if"] == "arg0 & 0xffffffff < 38 or = 39 or = 0xffffffff"
     with_x32 = seccomp.read_policy(NARROW.replace('"i386"', '"i386", "x32"'))
     _, x32_and_i386, _ = str(seccomp.overview(with_x32)).split("\n\n")

@@ -11,11 +11,11 @@ from support.project import ROOT
 
 PAGE: Final = ROOT / "docs" / "reference" / "json.md"
 _SECTION: Final = re.compile(
-    r"^### (?P<name>.+)\n\n\| key \| type \| meaning \|\n.*\n(?P<rows>(?:\|.*\n)+)", re.MULTILINE
+    r"^### (?P<name>.+)\n\n(?:[^|#`\n].*\n+)*\| key \| type \| meaning \|\n.*\n(?P<rows>(?:\|.*\n)+)", re.MULTILINE
 )
-_ROW: Final = re.compile(r"\| `(?P<key>\w+)` \| (?P<type>[^|]+) \| [^|]+ \|")
+_ROW: Final = re.compile(r"\| `(?P<key>[\w ]+)` \| (?P<type>[^|]+) \| [^|]+ \|")
 _LINK: Final = re.compile(r"\[([^]]+)\]\(#([-\w]+)\)")
-_SCALARS: Final[dict[str, Any]] = {"text": str, "boolean": bool, "hex": str}
+_SCALARS: Final[dict[str, Any]] = {"text": str, "boolean": bool, "hex": str, "any": str | int | float | None}
 _OPTIONAL: Final = ", optional"
 
 Table = dict[str, str]
@@ -30,6 +30,35 @@ def tables() -> dict[str, Table]:
         found[section["name"]] = {row["key"]: row["type"] for row in rows if row}
         assert None not in rows, section["name"]
     return found
+
+
+@cache
+def tables_of_commands() -> dict[str, str]:
+    """Return the heading of the table of each command, to which the list of commands has a link."""
+    headings = {link_target(name): name for name in tables()}
+    rows = re.findall(r"^\| \[`cbpf ([^`]+)`\]\(#([-\w]+)\)", PAGE.read_text(), re.MULTILINE)
+    return {command: headings[target] for command, target in rows}
+
+
+def link_target(heading: str) -> str:
+    """Return the target of links to a heading."""
+    return heading.lower().replace(" ", "-")
+
+
+def linked_tables(table: str) -> set[str]:
+    """Return the headings of a table and of the tables of its objects, to any depth."""
+    found, open_ends = {table}, [table]
+    while open_ends:
+        types = " ".join(tables()[open_ends.pop()].values())
+        linked = {_table_of(target) for _, target in _LINK.findall(types)}
+        open_ends += linked - found
+        found |= linked
+    return found
+
+
+def _table_of(target: str) -> str:
+    (table,) = [name for name in tables() if link_target(name) == target]
+    return table
 
 
 def alternatives(table: str) -> Iterator[tuple[str, str, str]]:
@@ -74,8 +103,7 @@ def _value_mismatches(value: Any, type_text: str, seen: set[tuple[str, str, str]
         for index, part in value.items() if prefix == "map" else enumerate(value):
             yield from _value_mismatches(part, item, seen, f"{path}[{index}]")
     elif link:
-        assert link[1].lower().replace(" ", "-") == link[2], type_text
-        yield from mismatches(value, link[1], seen, path)
+        yield from mismatches(value, _table_of(link[2]), seen, path)
     elif type_text == "number":
         if isinstance(value, bool) or not isinstance(value, int | float):
             yield f"{path}: {value!r} is not a number"

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from .._named_tuple import NamedTuple
-from .._record import JsonRecord, Record
+from .._record import JsonRecord
 from .._text import Readable, aligned, counted
 from .._typing import Final
 from ..isa.opcodes import SCRATCH_SLOTS, Action
@@ -49,7 +49,7 @@ class PacketLoad(JsonRecord):
         return f"{header}{self.first}" + (f"..{self.first + self.size - 1}" if self.size > 1 else "")
 
 
-class Facts(Record, Readable):
+class Facts(JsonRecord, Readable):
     """The facts that hold in every execution on entry to an instruction.
 
     Args:

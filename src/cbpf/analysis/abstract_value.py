@@ -11,7 +11,7 @@ of a comparison, and `transfer` is the transfer function of the arithmetic opera
 
 from collections.abc import Callable
 
-from .._record import Record
+from .._record import JsonRecord
 from .._typing import Final, Self
 from ..isa.alu import ARITHMETIC, COMPARISONS
 from ..isa.opcodes import SIGNS, WORD_MASK, Action
@@ -20,7 +20,7 @@ _MAX_VALUES: Final = 16  # possible or excluded values listed one by one; larger
 _MAX_VALUES_IN_TEXT: Final = 4
 
 
-class Known(Record):
+class Known(JsonRecord):
     """An abstract value: a name and the possible values of an unsigned 32-bit word.
 
     Args:

@@ -31,6 +31,14 @@ class ObjectProblem(NamedTuple):
     status: ProblemStatus
     message: str
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return the problem as a dictionary that can be converted to JSON.
+
+        Returns:
+            The fields by name.
+        """
+        return self._asdict()
+
     def __str__(self) -> str:
         return f"{self.path}: {self.message} ({self.status})"
 
@@ -85,7 +93,7 @@ class Report(Record, Readable):
             The fields by name; the problems and the counts as dictionaries.
         """
         fields: dict[str, Any] = {name: getattr(self, name) for name in self.__match_args__}
-        fields["problems"] = [problem._asdict() for problem in self.problems]
+        fields["problems"] = [problem.as_dict() for problem in self.problems]
         fields["routes"] = dict(self.routes)
         fields["counts"] = None if self.counts is None else self.counts.as_dict()
         return fields

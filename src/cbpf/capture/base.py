@@ -16,7 +16,7 @@ from itertools import compress
 
 from .._named_tuple import NamedTuple
 from .._stdlib import defaultdict, itemgetter
-from .._typing import TYPE_CHECKING, Callable, ClassVar, Final, Hashable, Iterable, Literal, Sequence, TypeAlias
+from .._typing import TYPE_CHECKING, Any, Callable, ClassVar, Final, Hashable, Iterable, Literal, Sequence, TypeAlias
 from ..errors import DamagedCapture
 from ..packet.host_order import ByteOrder
 from ..packet.link_types import LinkType
@@ -46,6 +46,8 @@ BEGIN_SIZE: Final = 24  # bytes of a capture that are read before its format is 
 
 LengthOrder: TypeAlias = Literal["captured first", "wire first", "smaller is captured"]
 """The order of the two lengths in a pcap record: exchanged up to version 2.2, and in some files of version 2.3."""
+
+BYTE_ORDER_NAMES: Final[dict[ByteOrder, str]] = {"<": "little", ">": "big"}
 
 
 class Interface(NamedTuple):
@@ -82,6 +84,23 @@ class Interface(NamedTuple):
     def needs_nanoseconds(self) -> bool:
         """Whether a time stamp may be finer than a microsecond."""
         return 1_000_000 % self.resolution != 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the interface as a dictionary that can be converted to JSON.
+
+        Returns:
+            The fields by name. "link_type" is the name of the link type, "linktype" its LINKTYPE_ number, and
+            "byte_order" is "little" or "big".
+        """
+        return {
+            "name": self.name,
+            "link_type": self.link_type.name,
+            "linktype": self.link_type.linktype,
+            "snaplen": self.snaplen,
+            "byte_order": BYTE_ORDER_NAMES[self.byte_order],
+            "resolution": self.resolution,
+            "offset": self.offset,
+        }
 
 
 class Section(NamedTuple):

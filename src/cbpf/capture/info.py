@@ -14,7 +14,7 @@ from .._typing import TYPE_CHECKING, Annotated, Any, Callable, Final, Iterable, 
 from .._validators import checked, function, instance_of, integer, optional, text, within
 from ..errors import DamagedCapture
 from ..packet.host_order import ByteOrder
-from .base import OTHER_HEAD_SIZE, Container, Interface
+from .base import BYTE_ORDER_NAMES, OTHER_HEAD_SIZE, Container, Interface
 from .packets import PacketColumns
 from .reader import CaptureReader
 from .source_stream import Source
@@ -23,8 +23,6 @@ from .time_text import iso_time
 if TYPE_CHECKING:
     from .sampling import Sample
     from .times import TimeBounds, TimeLimit
-
-_BYTE_ORDER_NAMES: Final = {"<": "little", ">": "big"}
 
 
 def _text_of(time_ns: int | None) -> str | None:
@@ -140,18 +138,7 @@ class InterfaceInfo(NamedTuple):
             The fields of the interface and of the totals by name. "linktype" is the LINKTYPE_ number, "resolution" the
             units of time per second, "byte_order" is "little" or "big".
         """
-        interface = self.interface
-        description = {
-            "section": self.section,
-            "name": interface.name,
-            "link_type": interface.link_type.name,
-            "linktype": interface.link_type.linktype,
-            "snaplen": interface.snaplen,
-            "byte_order": _BYTE_ORDER_NAMES[interface.byte_order],
-            "resolution": interface.resolution,
-            "offset": interface.offset,
-        }
-        return description | self.totals.as_dict()
+        return {"section": self.section} | self.interface.as_dict() | self.totals.as_dict()
 
 
 _check_count: Final = within(0, 2**63 - 1, "a count")
@@ -223,7 +210,7 @@ class CaptureInfo(Record, Readable):
             | {"since_ns": self.since_ns, "since": _text_of(self.since_ns)}
             | {"until_ns": self.until_ns, "until": _text_of(self.until_ns)}
             | {"sample": self.sample, "seed": self.seed}
-            | {"byte_orders": [_BYTE_ORDER_NAMES[byte_order] for byte_order in self.byte_orders]}
+            | {"byte_orders": [BYTE_ORDER_NAMES[byte_order] for byte_order in self.byte_orders]}
             | self.totals.as_dict()
             | {"out_of_order": self.out_of_order, "sections": self.sections}
             | {"interfaces": [interface.as_dict() for interface in self.interfaces]}

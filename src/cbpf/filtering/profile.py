@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import closing
 
-from .._record import Record
+from .._record import JsonRecord
 from .._typing import TYPE_CHECKING, Annotated, TypeAlias
 from .._validators import instance_of, optional
 from ..analysis.execution_counter import Arguments, ExecutionCounter
@@ -31,7 +31,7 @@ _ArgumentsFunction: TypeAlias = Callable[[bytes, int], Arguments]
 """Returns the arguments of a run, given the bytes of a packet and its length on the wire."""
 
 
-class CaptureProfile(Record):
+class CaptureProfile(JsonRecord):
     """A program and its execution counts on a capture; `profile_capture` returns it.
 
     Args:

@@ -1,6 +1,7 @@
 """The result of a filter run."""
 
 from .._named_tuple import NamedTuple
+from .._typing import Any
 
 
 class Summary(NamedTuple):
@@ -19,3 +20,11 @@ class Summary(NamedTuple):
     bytes_seen: int
     bytes_accepted: int
     seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the counts as a dictionary that can be converted to JSON.
+
+        Returns:
+            The fields by name.
+        """
+        return self._asdict()

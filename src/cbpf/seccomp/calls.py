@@ -131,6 +131,21 @@ class SystemCall(Immutable):
         row = self.architecture
         return call_name(row, self.number) if row else None
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return the call as a dictionary that can be converted to JSON.
+
+        Returns:
+            The names of the architecture and of the call, or None, and the four attributes by name.
+        """
+        return {
+            "architecture": self.architecture.name if self.architecture else None,
+            "audit_arch": self.audit_arch,
+            "name": self.name,
+            "number": self.number,
+            "arguments": list(self.arguments),
+            "instruction_pointer": self.instruction_pointer,
+        }
+
     def _fields(self) -> tuple[Any, ...]:
         return (self.number, self.arguments, self.audit_arch, self.instruction_pointer)
 

@@ -4,7 +4,7 @@ A rule names the architectures, the numbers of system calls and the conditions o
 list of rules, the first one that matches a call decides it.
 """
 
-from .._record import Record
+from .._record import JsonRecord, Record
 from .._typing import Annotated, Final
 from .._validators import Check, Word, text, within
 from ..errors import FieldError
@@ -65,7 +65,7 @@ def tuple_of(kind: type, *, at_least: int = 0) -> Check:
 _check_words: Final = _ranges_up_to(WORD_MASK)
 
 
-class MaskedRanges(Record):
+class MaskedRanges(JsonRecord):
     """The test that some bits of an operand, as a number, are in one of several ranges.
 
     Args:
@@ -97,7 +97,7 @@ class MaskedRanges(Record):
         return any(low <= masked <= high for low, high in self.ranges)
 
 
-class Condition(Record):
+class Condition(JsonRecord):
     """A condition on one operand of a system call, which holds if any of its alternatives holds.
 
     Args:

@@ -1,6 +1,6 @@
 """The findings of an audit: the record, and its severities."""
 
-from ..._record import Record
+from ..._record import Record, json_value
 from ..._text import Readable
 from ..._typing import Any, Final, Literal, TypeAlias
 from ...errors import FieldError
@@ -8,7 +8,7 @@ from ...isa.verdicts import SeccompAction
 from ..calls import SystemCall
 from ..diagrams.call_sets import CallSet
 from ..names.actions import action_text
-from ..texts.call_texts import call_dict, example_text
+from ..texts.call_texts import example_text
 from ..texts.condition_rendering import conditions_text
 
 Severity: TypeAlias = Literal["low", "medium", "high"]
@@ -77,8 +77,8 @@ class AuditFinding(Readable, Record):
             "advice": self.advice,
             "calls": [
                 {
-                    "audit_arch": each.architectures,
-                    "numbers": each.numbers,
+                    "audit_arch": json_value(each.architectures),
+                    "numbers": json_value(each.numbers),
                     "if": conditions_text(each.conditions),
                 }
                 for each in self.calls
@@ -92,7 +92,7 @@ class AuditFinding(Readable, Record):
 def _call_dict(call: SystemCall | None, action: SeccompAction | None) -> dict[str, Any] | None:
     if call is None or action is None:
         return None
-    return {**call_dict(call), "action": action_text(action)}
+    return {**call.as_dict(), "action": action_text(action)}
 
 
 def severity_of(text: str) -> Severity:

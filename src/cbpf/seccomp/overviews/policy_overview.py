@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ..._record import Record
+from ..._record import Record, json_value
 from ..._text import Readable
 from ..._typing import Any
 from ...isa.dialects import SECCOMP, Dialect
@@ -12,7 +12,7 @@ from ..names.actions import possible_action_text
 from ..names.architectures import Architecture, ArchitectureName
 from ..rules import Condition
 from ..texts.call_tables import Case, LabelledCalls, Row, Section, sections
-from ..texts.call_texts import call_dict, named_calls, names_for
+from ..texts.call_texts import named_calls, names_for
 from ..texts.condition_rendering import conditions_text
 from ..texts.section_text import markdown, table
 
@@ -66,17 +66,17 @@ def section_dict(section: Section) -> dict[str, Any]:
     """Return a section as values of JSON."""
     return {
         "architecture": section.architecture.name if section.architecture else None,
-        "audit_arch": section.architectures,
+        "audit_arch": json_value(section.architectures),
         **_conditions(section.tests),
-        "unfiltered": named_calls(section.unfiltered, section.architecture).names,
+        "unfiltered": list(named_calls(section.unfiltered, section.architecture).names),
         "calls": [_row_dict(row, section) for row in section.rows],
     }
 
 
 def _row_dict(row: Row, section: Section) -> dict[str, Any]:
     return {
-        "names": named_calls(row.numbers, section.architecture).names,
-        "numbers": row.numbers,
+        "names": list(named_calls(row.numbers, section.architecture).names),
+        "numbers": json_value(row.numbers),
         **_conditions(row.tests),
         "cases": [_case_dict(case) for case in row.cases],
     }
@@ -87,18 +87,13 @@ def _case_dict(case: Case) -> dict[str, Any]:
         **_conditions(case.conditions),
         "action": case.label,
         "computed": case.is_computed,
-        "witness": None if case.witness is None else call_dict(case.witness),
+        "witness": None if case.witness is None else case.witness.as_dict(),
     }
 
 
 def _conditions(conditions: Sequence[Condition]) -> dict[str, Any]:
     """Return conditions as text and as data; all calls fulfil an empty text and an empty list."""
-    return {"if": conditions_text(conditions), "conditions": list(map(_condition_dict, conditions))}
-
-
-def _condition_dict(condition: Condition) -> dict[str, Any]:
-    tests = [{"mask": test.mask, "ranges": test.ranges} for test in condition.alternatives]
-    return {"operand": condition.operand, "alternatives": tests}
+    return {"if": conditions_text(conditions), "conditions": json_value(conditions)}
 
 
 def overview(

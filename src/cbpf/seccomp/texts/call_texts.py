@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 
 from ..._named_tuple import NamedTuple
-from ..._typing import Any, Final
+from ..._typing import Final
 from ...isa.dialects import FetchOrder
 from ...isa.opcodes import WORD_MASK
 from ...isa.word_ranges import Ranges, complement, intersection
@@ -177,18 +177,6 @@ def witness_text(call: SystemCall) -> str:
         return call_text(call.name, call.arguments, call.architecture)
     arguments = call_text("", call.arguments, None)
     return f"number {_number(call.number)}" + (f" with arguments {arguments}" if any(call.arguments) else "")
-
-
-def call_dict(call: SystemCall) -> dict[str, Any]:
-    """Return a call as values of JSON."""
-    return {
-        "architecture": call.architecture.name if call.architecture else None,
-        "audit_arch": call.audit_arch,
-        "name": call.name,
-        "number": call.number,
-        "arguments": call.arguments,
-        "instruction_pointer": call.instruction_pointer,
-    }
 
 
 def halved_operands(cases: Iterable[Case], architecture: Architecture | None) -> frozenset[int]:
