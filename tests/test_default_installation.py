@@ -67,6 +67,9 @@ def test_command_filters_captures(tmp_path: Path) -> None:
     [
         ("cbpf.compile('ip', frontend='libpcap')", "pip install 'cbpf[libpcap]'"),
         ("cbpf.VM([cbpf.RetConstant(0)], engine='llvm').run(b'')", "use engine='python'"),
+        ("cbpf.VM([cbpf.RetConstant(0)], engine='cuda')", "use engine='python'"),
+        ("cbpf.emit([cbpf.RetConstant(0)], target='ptx')", "ctypes"),
+        ("cbpf.emit([cbpf.RetConstant(0)], target='wasm')", "ctypes"),
         ("cbpf.equivalent(cbpf.compile('ip'), cbpf.compile('arp'))", "pip install 'cbpf[smt]'"),
         ("list(cbpf.read_capture(io.BytesIO(b'\\x04\\x22\\x4d\\x18' + bytes(40))))", "pip install 'cbpf[compressed]'"),
     ],

@@ -8,7 +8,7 @@ from ._record import Immutable
 from ._stdlib import suppress
 from ._typing import TYPE_CHECKING, Any, Callable, Final, Iterable, Iterator, Protocol, overload
 from ._validators import check_word, instance_of, one_of
-from .engines.base import Engine, PerPacketEngine, choose_range_reader, llvm_is_installed
+from .engines.base import Engine, PerPacketEngine, choose_range_reader, llvm_is_installed, require_ctypes
 from .errors import MissingLibrary
 from .isa.dialects import PCAP, Dialect
 from .isa.program import Instructions, Program
@@ -89,18 +89,16 @@ def _python(program: Program, dialect: Dialect) -> Engine:
 
 
 def _llvm(program: Program, dialect: Dialect) -> Engine:
-    try:
-        from .engines.llvm.engine import LLVMEngine
-    except ModuleNotFoundError as error:
-        raise MissingLibrary(f"the engine 'llvm' needs CPython's ctypes ({error}): use engine='python'") from None
+    require_ctypes("the engine 'llvm'", "use engine='python'")
+    from .engines.llvm.engine import LLVMEngine
+
     return LLVMEngine(program, dialect)
 
 
 def _cuda(program: Program, dialect: Dialect) -> Any:
-    try:
-        from .engines.cuda.engine import CudaEngine
-    except ModuleNotFoundError as error:
-        raise MissingLibrary(f"the engine 'cuda' needs CPython's ctypes ({error}): use engine='python'") from None
+    require_ctypes("the engine 'cuda'", "use engine='python'")
+    from .engines.cuda.engine import CudaEngine
+
     return CudaEngine(program, dialect)
 
 

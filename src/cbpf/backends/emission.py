@@ -4,6 +4,7 @@ import re
 
 from .._typing import TYPE_CHECKING, Final
 from .._validators import flag, one_of
+from ..engines.base import require_ctypes
 from ..errors import FieldError, MissingLibrary
 from ..isa.dialects import Dialect
 from ..isa.program import Instructions, Program
@@ -64,11 +65,12 @@ def _written(
     target: str, program: Program, dialect: Dialect, name: str, title: str, main: bool, accept: "AcceptedFate"
 ) -> str | bytes:
     """Return the text or the bytes; a target imports only the modules that it needs."""
-    match target:
-        case "c":
-            from .c.source import c_source
+    if target == "c":
+        from .c.source import c_source
 
-            return c_source(program, dialect, name, title, main=main)
+        return c_source(program, dialect, name, title, main=main)
+    require_ctypes("LLVM", "the target c needs neither")
+    match target:
         case "ptx":
             from ..engines.llvm.ptx import ptx_kernel
 

@@ -96,11 +96,21 @@ class PerPacketEngine:
         return array("I", map(self.run, packets))
 
 
+def require_ctypes(user: str, remedy: str) -> None:
+    """Raise `MissingLibrary` if this Python lacks ctypes, through which machine code is compiled and called."""
+    from ..errors import MissingLibrary
+
+    try:
+        import ctypes as ctypes
+    except ImportError as error:
+        raise MissingLibrary(f"{user} needs CPython's ctypes ({error}): {remedy}") from None
+
+
 def llvm_is_installed() -> bool:
     """Return whether the engine "llvm" can be used: whether llvmlite is installed, and Python has ctypes."""
     try:
         from .llvm.compiler import is_installed
-    except ModuleNotFoundError:
+    except ImportError:
         return False
     return is_installed()
 
