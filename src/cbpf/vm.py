@@ -229,6 +229,7 @@ class VM(Immutable):
         Raises:
             PacketError: *packets*, or one of its items, is not of a supported type, or is in the memory of a device and
                 the engine is not "cuda", or is not on the current device.
+            MemoryError: The packets, or their copy on a device, need more memory than it has.
             MissingLibrary: The engine is "cuda", and a device or its driver is missing.
 
         >>> from cbpf import RetConstant

@@ -403,6 +403,15 @@ def test_missing_device_is_reported_at_the_first_use() -> None:
             use()
 
 
+def test_batches_larger_than_the_memory_of_the_device_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Device, "capacity", 1_000)
+    vm = cbpf.VM(cbpf.compile("ip"), engine="cuda")
+    assert list(vm.verdicts([bytes(60)])) == [0]
+    message = "the engine 'cuda': the device cannot allocate 6,000 bytes; divide the packets into smaller batches"
+    with pytest.raises(MemoryError, match=f"^{re.escape(message)}$"):
+        vm.verdicts([bytes(60)] * 100)
+
+
 def test_old_device_is_reported() -> None:
     Device.compute_capability = (7, 5)
     with pytest.raises(

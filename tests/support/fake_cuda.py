@@ -134,6 +134,8 @@ class Device:
     current: int = 0
     compute_capability: tuple[int, int] = (9, 0)
     allocated: int = 0
+    capacity: int = 1 << 40
+    """The bytes of the largest buffer."""
 
     def __init__(self, device_id: int | None = None) -> None:
         if Device.error is not None:
@@ -145,6 +147,8 @@ class Device:
 
     def allocate(self, size: int, *, stream: Stream) -> Buffer:
         assert size > 0, "cuMemAllocAsync rejects the size 0"
+        if size > Device.capacity:
+            raise CUDAError("CUDA_ERROR_OUT_OF_MEMORY: The API call failed because it was unable to allocate memory")
         Device.allocated += 1
         address = MEMORY.allocate(size)
         if self.device_id:

@@ -92,8 +92,14 @@ class CudaDevice:
         self.id: int = device.device_id
 
     def allocate(self, size: int) -> Any:
-        """Return a buffer of memory of the device, which is freed with the object."""
-        return self._device.allocate(max(size, 1), stream=self._stream)
+        """Return a buffer of memory of the device, which is freed with the object; raise `MemoryError` if it is full."""
+        try:
+            return self._device.allocate(max(size, 1), stream=self._stream)
+        except Exception as error:  # its class is not public
+            if "OUT_OF_MEMORY" not in str(error):
+                raise
+        fact = f"the device cannot allocate {size:,} bytes"
+        raise MemoryError(f"the engine 'cuda': {fact}; divide the packets into smaller batches")
 
     def buffer_at(self, address: int, size: int, owner: object) -> Any:
         """Return a buffer of memory at an address, which keeps *owner* alive."""

@@ -32,6 +32,7 @@ class DevicePackets(Immutable, OnDevice):
     Raises:
         PacketError: A range exceeds the buffer, the columns have different lengths, or an argument is not an adjacent
             array of its type on the current device.
+        MemoryError: The device has no room for the copies of the columns.
         MissingLibrary: cuda.core, a device or its driver is missing.
     """
 
