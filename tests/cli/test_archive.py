@@ -69,6 +69,18 @@ def test_count_prints_a_table(source: str) -> None:
 
 
 @pytest.mark.usefixtures("folder")
+def test_count_prints_csv_as_cbpf_count_does() -> None:
+    options = ("-e", "tcp", "-e", "udp", "--every", "1h", "--csv")
+    expected = run_here("count", "-r", "in/a.pcap", "-r", "in/b.pcap", *options)
+    done = run_here("archive", "count", "in", *options)
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert done.stdout == expected.stdout
+    assert done.stdout.count(b"\r\n") > 1
+    for other in ("--json", "--dry-run"):
+        assert run_here("archive", "count", "in", "--csv", other).exit_code == 2
+
+
+@pytest.mark.usefixtures("folder")
 def test_count_by_filters_in_a_period() -> None:
     _report("index", "in", "-w", "manifest")
     options = ("-e", "tcp", "-e", "udp", "--until", str(START + 600))

@@ -9,6 +9,7 @@ import cbpf
 from .._stdlib import wraps
 from .._typing import Any, Final
 from .capture_options import sample_options, snaplen_option
+from .counts_output import write_csv
 from .declarations import Function, argument, option
 from .failures import UsageError, abridged
 from .options import (
@@ -193,12 +194,16 @@ def copy_options(command: Function) -> Function:
     return wrapper
 
 
-def print_report(report: cbpf.archive.Report, *, as_json: bool) -> int:
+def print_report(report: cbpf.archive.Report, *, as_json: bool, as_csv: bool = False) -> int:
     """Print a report on standard output and its problems on standard error; return the exit code.
 
-    An object that is not in the order of time is reported, and is not an error.
+    The CSV of a report is that of its counts. An object that is not in the order of time is reported, and is not an
+    error.
     """
-    echo(json.dumps(report.as_dict()) if as_json else report.replace(problems=()))
+    if as_csv and report.counts is not None:
+        write_csv(report.counts)
+    else:
+        echo(json.dumps(report.as_dict()) if as_json else report.replace(problems=()))
     for line in abridged(report.problems, ""):
         echo(f"cbpf: {line}", err=True)
     return 2 if any(problem.status != "unsorted" for problem in report.problems) else 0

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 
-from .._typing import Any, Callable, Protocol
+import cbpf
+
+from .._typing import Any, Callable, Final, Protocol
+from .declarations import option
 from .failures import UsageError
 from .streams import echo
+
+csv_option: Final = option("--csv", "as_csv", is_flag=True, help="Print the counts as CSV (RFC 4180).")
 
 
 class _Counts(Protocol):
@@ -34,3 +39,14 @@ def print_counts(counts: _Counts, print_csv: Callable[[Any], None], *, as_csv: b
         return 0
     echo(f"cbpf: {counts.damage}", err=True)
     return 2
+
+
+def write_csv(counts: cbpf.PacketCounts) -> None:
+    """Print the numbers of packets and bytes as CSV, a line for each interval, link type and filter."""
+    import csv
+    import sys
+
+    rows = csv.writer(sys.stdout)
+    rows.writerow(("start", "link_type", "filter", "packets", "captured_bytes", "wire_bytes"))
+    for row in counts.rows:
+        rows.writerow((row.start, row.link_type, row.filter, row.packets, row.captured_bytes, row.wire_bytes))

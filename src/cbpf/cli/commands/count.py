@@ -6,7 +6,7 @@ import cbpf
 
 from ..._typing import Any
 from ..capture_options import filter_options, sample_options, time_options, with_selection
-from ..counts_output import print_counts, require_one_form
+from ..counts_output import csv_option, print_counts, require_one_form, write_csv
 from ..declarations import option, subcommand
 from ..failures import UsageError
 from ..options import as_socket_option, dialect_option, engine_option
@@ -31,7 +31,7 @@ from ..values import EXPRESSION, TEXT, Choice
 @option("--by", kind=Choice(("link_type",)), help="Count by link type.")
 @time_options
 @sample_options
-@option("--csv", "as_csv", is_flag=True, help="Print the counts as CSV (RFC 4180).")
+@csv_option
 @option("--json", "as_json", is_flag=True, help="Print the counts as one line of JSON.")
 @with_progress
 @dialect_option
@@ -73,14 +73,4 @@ def command(
             progress=progress,
             **selection,
         )
-    return print_counts(counts, _print_csv, as_csv=as_csv, as_json=as_json)
-
-
-def _print_csv(counts: cbpf.PacketCounts) -> None:
-    import csv
-    import sys
-
-    rows = csv.writer(sys.stdout)
-    rows.writerow(("start", "link_type", "filter", "packets", "captured_bytes", "wire_bytes"))
-    for row in counts.rows:
-        rows.writerow((row.start, row.link_type, row.filter, row.packets, row.captured_bytes, row.wire_bytes))
+    return print_counts(counts, write_csv, as_csv=as_csv, as_json=as_json)

@@ -92,7 +92,7 @@ class CudaDevice:
         self.id: int = device.device_id
 
     def allocate(self, size: int) -> Any:
-        """Return a buffer of memory of the device, which is freed with the object; raise `MemoryError` if it is full."""
+        """Return a buffer of memory of the device, freed with the object; raise `MemoryError` if it has no room."""
         try:
             return self._device.allocate(max(size, 1), stream=self._stream)
         except Exception as error:  # its class is not public

@@ -14,6 +14,7 @@ from ...archive_options import (
     source_argument,
     work_options,
 )
+from ...counts_output import csv_option, require_one_form
 from ...declarations import option, subcommand
 from ...failures import UsageError
 from ...options import dialect_option
@@ -38,6 +39,7 @@ from ...values import EXPRESSION, TEXT
 @work_options
 @dialect_option
 @dry_run_option
+@csv_option
 @json_option
 def command(
     source: str,
@@ -48,6 +50,7 @@ def command(
     until: str | None,
     dialect: Any,
     dry_run: bool,
+    as_csv: bool,
     as_json: bool,
     work: dict[str, Any],
 ) -> int:
@@ -61,13 +64,16 @@ def command(
 
     \b
       cbpf archive count '*.pcap' --every 1m tcp port 443
-      cbpf archive count '*.pcap' -e 'tcp port 443' -e arp --every 1m
+      cbpf archive count '*.pcap' -e 'tcp port 443' -e arp --every 1m --csv
       cbpf archive count '*.pcap' --since 2026-11-20T17:59:00Z --json
     """
+    require_one_form(as_csv=as_csv, as_json=as_json)
+    if as_csv and dry_run:
+        raise UsageError("--csv cannot be combined with --dry-run, which counts nothing")
     if expressions and accept is not None:
         raise UsageError("-e cannot be combined with EXPRESSION, -F, --program, --hosts or --ports")
     filters = expressions if accept is None or accept == "" else (accept,)
     report = cbpf.archive.count(
         source, *filters, every=every, since=since, until=until, dialect=dialect, dry_run=dry_run, **work
     )
-    return print_report(report, as_json=as_json)
+    return print_report(report, as_json=as_json, as_csv=as_csv)
