@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import pytest
@@ -150,8 +151,18 @@ def _entry(difference: Difference) -> str:
         block += ["", *_hex_lines(difference.packet)]
     if difference.metadata is not None:
         block += [f"packet type {difference.metadata.packet_type}"]
-    example = "\n".join(["```text", *block, "```"])
+    example = "\n".join(["```text", *block, "```", *_link(difference)])
     return "\n\n".join([f"### {difference.name}", difference.explanation, example, "\n".join(table)])
+
+
+def _link(difference: Difference) -> Iterator[str]:
+    """Yield the comment with the state of the explorer page, unless the page lacks a setting of the example."""
+    if difference.byte_order or difference.metadata is not None or difference.name == "gateway":
+        return
+    state = {"s": difference.example, "y": difference.link_type, "O": 0}
+    if difference.packet:
+        state["p"] = difference.packet.hex()
+    yield f"<!-- try: {json.dumps(state)} -->"
 
 
 def _shortened(text: str) -> str:
