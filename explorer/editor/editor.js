@@ -20,7 +20,7 @@ const marks = StateField.define({
 const theme = EditorView.theme({
   "&": { color: "var(--text)", backgroundColor: "var(--field)", fontSize: "0.9375rem" },
   "&.cm-focused": { outline: "2px solid var(--focus)", outlineOffset: "1px" },
-  ".cm-scroller": { fontFamily: "var(--mono)", minHeight: "5rem", maxHeight: "40vh" },
+  ".cm-scroller": { fontFamily: "var(--mono)", minHeight: "2.75rem", maxHeight: "30vh" },
   ".cm-content": { caretColor: "var(--text)" },
   ".cm-cursor": { borderLeftColor: "var(--text)" },
   ".cm-gutters": { backgroundColor: "var(--panel)", color: "var(--quiet)", borderRight: "1px solid var(--line)" },
