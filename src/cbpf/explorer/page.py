@@ -10,6 +10,7 @@ import cbpf
 from .._named_tuple import NamedTuple
 from .._typing import Any, Final, Mapping
 from .core import core_archive
+from .proofs import has_solver
 
 MAX_CAPTURE: Final = 64_000_000  # bytes of a capture that the page reads
 _COMMAND: Final = "pip install 'cbpf-explorer=={0}'"
@@ -40,10 +41,10 @@ class Page:
         folder: The folder of the files that do not change.
         facts: The values of served.json, which the page reads at its start: whether there are proofs, the initial
             state, and the name of the capture.
-        capture: The path of the capture to open, or None.
+        capture: The path of the capture to open, or its bytes, or None.
     """
 
-    def __init__(self, folder: str, facts: Mapping[str, Any], capture: str | None = None) -> None:
+    def __init__(self, folder: str, facts: Mapping[str, Any], capture: str | bytes | None = None) -> None:
         self._folder = folder
         self._names = frozenset(_files(folder))
         self._capture = capture
@@ -58,12 +59,24 @@ class Page:
         if name == "served.json":
             return PageFile(_TYPES[".json"], json.dumps(self._facts).encode())
         if name == "capture" and self._capture is not None:
-            with open(self._capture, "rb") as file:
-                return PageFile("application/octet-stream", file.read(MAX_CAPTURE))
+            return PageFile("application/octet-stream", capture_bytes(self._capture))
         if name not in self._names:
             return None
         with open(os.path.join(self._folder, *name.split("/")), "rb") as file:
             return PageFile(_TYPES.get(os.path.splitext(name)[1], "application/octet-stream"), file.read())
+
+
+def capture_bytes(capture: str | bytes) -> bytes:
+    """Return the bytes of a capture that the page reads; a path is that of its file."""
+    if isinstance(capture, bytes):
+        return capture
+    with open(capture, "rb") as file:
+        return file.read(MAX_CAPTURE)
+
+
+def served_facts(state: Mapping[str, Any], capture: str | None) -> dict[str, Any]:
+    """Return the values of served.json: an initial state, and the name of the capture to open."""
+    return {"proofs": has_solver(), "state": dict(state), "capture": capture}
 
 
 def _files(folder: str) -> list[str]:

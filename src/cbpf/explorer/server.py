@@ -11,6 +11,7 @@ import secrets
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock
 
+from .._named_tuple import NamedTuple
 from .._typing import Any, Final
 from .page import Page
 from .proofs import PROOFS, prove
@@ -26,12 +27,10 @@ _POLICY: Final = "; ".join(
         "connect-src 'self'",
         "base-uri 'none'",
         "form-action 'none'",
-        "frame-ancestors 'none'",
     )
 )
-"""The Content-Security-Policy; index.html has all directives but the last, for other servers."""
+"""The Content-Security-Policy without frame-ancestors, which index.html cannot have."""
 _HEADERS: Final = {
-    "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -39,21 +38,48 @@ _HEADERS: Final = {
 }
 
 
-class ExplorerServer(ThreadingHTTPServer):
-    """A server of one page, at a random port of 127.0.0.1.
+class Access(NamedTuple):
+    """From where a page is used, besides a tab of a browser on this machine.
 
     Args:
-        page: The files of the page.
+        proxy: The origin of a server that passes requests on, such as "https://hub.example.org"; empty: none does.
+        ancestors: The sites that may show the page in a frame: the sources of the directive frame-ancestors.
+    """
+
+    proxy: str = ""
+    ancestors: str = "'none'"
+
+
+class ExplorerServer(ThreadingHTTPServer):
+    """A server of pages, at a random port of 127.0.0.1.
+
+    Args:
+        page: The files of the first page, whose link is `url`; None: all pages are added later.
     """
 
     daemon_threads = True
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Page | None = None) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.page = page
-        self.token = secrets.token_urlsafe(16)
+        self._pages: dict[str, tuple[Page, Access]] = {}
+        self.token = "" if page is None else self.add(page)
         self.proof_lock = Lock()
         """Held during a proof: with one at a time, the time limit of the solver is that of one proof."""
+
+    def add(self, page: Page, access: Access = Access()) -> str:  # noqa: B008  # immutable
+        """Serve another page, and return its token."""
+        token = secrets.token_urlsafe(16)
+        self._pages[token] = page, access
+        return token
+
+    def remove(self, token: str) -> None:
+        """Stop serving a page; unknown tokens are ignored."""
+        self._pages.pop(token, None)
+
+    def find(self, token: str) -> tuple[Page, Access] | None:
+        """Return the page with a token, compared in constant time."""
+        pages = [*self._pages.items()]
+        return next((page for known, page in pages if secrets.compare_digest(token.encode(), known.encode())), None)
 
     @property
     def address(self) -> str:
@@ -73,13 +99,15 @@ class _Handler(BaseHTTPRequestHandler):
     server: ExplorerServer
     protocol_version = "HTTP/1.1"
     timeout = 60  # seconds for a request
+    access = Access()
 
     def do_GET(self) -> None:
-        name = self._name()
-        if name is None:
+        found = self._page()
+        if found is None:
             return
+        page, name = found
         try:
-            file = self.server.page.file(name or "index.html")
+            file = page.file(name or "index.html")
         except OSError as error:
             self._fail(500, error.strerror or "the file cannot be read")
             return
@@ -89,13 +117,13 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(200, file.content_type, file.data)
 
     def do_POST(self) -> None:
-        name = self._name()
-        if name is None:
+        found = self._page()
+        if found is None:
             return
-        folder, _, question = name.partition("/")
+        folder, _, question = found[1].partition("/")
         if folder != "proofs" or question not in PROOFS:
             self._fail(404, "unknown question")
-        elif self.headers.get("Origin") != f"http://{self.server.address}":
+        elif self.headers.get("Origin") != self._origin():
             self._fail(403, "a question must come from the page itself")
         elif self.headers.get("Content-Type") != "application/json":
             self._fail(415, "a question is application/json")
@@ -118,16 +146,25 @@ class _Handler(BaseHTTPRequestHandler):
             answer = prove(question, request)
         self._send(200, "application/json", json.dumps(answer).encode())
 
-    def _name(self) -> str | None:
-        """Return the path after the token; None if the request was rejected."""
-        if self.headers.get("Host") != self.server.address:
-            self._fail(403, "this server has another name")
-            return None
+    def _page(self) -> tuple[Page, str] | None:
+        """Return the page, and the path after its token; None if the request was rejected."""
         token, _, name = self.path.partition("?")[0].removeprefix("/").partition("/")
-        if not secrets.compare_digest(token.encode(), self.server.token.encode()):
+        found = self.server.find(token)
+        self.access = Access() if found is None else found[1]
+        if not self._origin():
+            self._fail(403, "this server has another name")
+        elif found is None:
             self._fail(404, "unknown page; use the link that cbpf explore has printed")
-            return None
-        return name
+        else:
+            return found[0], name
+        return None
+
+    def _origin(self) -> str:
+        """Return the origin of the page under the name in the header Host; empty if that is not a name of it."""
+        host = self.headers.get("Host")
+        if host == self.server.address:
+            return f"http://{host}"
+        return self.access.proxy if host and host == self.access.proxy.partition("://")[2] else ""
 
     def _fail(self, status: int, message: str) -> None:
         self.close_connection = True  # the body of the request was not read
@@ -137,6 +174,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(data)))
+        self.send_header("Content-Security-Policy", f"{_POLICY}; frame-ancestors {self.access.ancestors}")
         for name, value in _HEADERS.items():
             self.send_header(name, value)
         self.end_headers()

@@ -7,7 +7,6 @@ import sys
 
 import cbpf
 
-from ..._typing import Any
 from ..declarations import argument, option, subcommand
 from ..failures import CommandError, UsageError
 from ..options import dialect_option, expression_option, link_type_option, read_bytes, read_program
@@ -42,8 +41,7 @@ def command(
       cbpf explore -e 'tcp port 443' -r in.pcap
       cbpf explore --no-browser filter.c
     """
-    from ...explorer.page import Page, page_folder
-    from ...explorer.proofs import has_solver
+    from ...explorer.page import Page, page_folder, served_facts
     from ...explorer.server import ExplorerServer
 
     if program is not None and expression is not None:
@@ -51,10 +49,9 @@ def command(
     state = {"s": expression or "", "y": cbpf.link_type(link_type).name, "d": dialect.name}
     if program is not None:
         state["s"] = _program_text(program)
-    facts: dict[str, Any] = {"proofs": has_solver(), "state": state, "capture": None}
     if capture is not None:
         _check_capture(capture)
-        facts["capture"] = os.path.basename(capture)
+    facts = served_facts(state, None if capture is None else os.path.basename(capture))
     with ExplorerServer(Page(page_folder(), facts, capture)) as server:
         echo(server.url)
         echo("cbpf: Ctrl-C ends the server", err=True)
