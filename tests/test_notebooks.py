@@ -12,7 +12,7 @@ from support import notebooks
 from support.generated import check_file
 from support.project import ROOT
 
-NOTEBOOKS: Final = {"everyday": ("bitwuzla",), "tables": ("polars", "pyarrow")}
+NOTEBOOKS: Final = {"everyday": ("bitwuzla",), "explore": (), "tables": ("polars", "pyarrow")}
 """The libraries that each notebook needs."""
 
 

@@ -43,6 +43,7 @@ _PUBLIC_NAMES = {
         FieldError Finding LinkTypeError MissingLibrary PacketError PolicyError Problem ProgramFormatError
         ProgramWarning ProofFailed SeccompError SelectionWarning SocketError TableWarning Undecided VerificationError
     """,
+    "explorer.notebook.exploring": "ExplorerPage explore",
     "expression.address_lists": "Expression HostRanges read_expression read_hosts read_ports",
     "expression.compiler": "DEFAULT_SNAPLEN compile hosts ports",
     "expression.explaining.coverage": "ClauseCoverage clause_coverage",

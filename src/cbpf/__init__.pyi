@@ -63,6 +63,7 @@ from .errors import (
     Undecided as Undecided,
     VerificationError as VerificationError,
 )
+from .explorer.notebook.exploring import ExplorerPage as ExplorerPage, explore as explore
 from .expression.address_lists import (
     Expression as Expression,
     HostRanges as HostRanges,
@@ -220,6 +221,7 @@ __all__ = [
     "EngineName",
     "ExecutionCounts",
     "ExplainedPart",
+    "ExplorerPage",
     "Expression",
     "ExpressionError",
     "ExpressionWarning",
@@ -318,6 +320,7 @@ __all__ = [
     "equivalent",
     "execution_counts",
     "explain_verdict",
+    "explore",
     "filter_capture",
     "findings",
     "format_expression",
