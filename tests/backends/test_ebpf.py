@@ -155,6 +155,17 @@ def test_command_compares_with_the_kernel(cli: CommandLine, traffic: Path, tmp_p
     assert target.read_bytes().startswith(b"\x7fELF")
 
 
+@on_kernel
+def test_packets_before_a_damage_are_compared(cli: CommandLine, traffic: Path, tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged.pcap"
+    damaged.write_bytes(traffic.read_bytes()[:-5])
+    result = cli("emit", "-e", "udp port 53", "--target", "ebpf-xdp", "--check", "-r", str(damaged))
+    assert result.exit_code == 2
+    assert b"904 packets: no results differ from the VM\n" in result.stdout
+    assert result.stderr.count("\n") == 1
+    assert "packet 905: " in result.stderr
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -104,19 +104,30 @@ def command(
 
 
 def _checked(source: Any, capture: str | None, **options: Any) -> int:
-    """Print the result of a check in the running kernel; return the exit code."""
+    """Print the result of a check in the running kernel; return the exit code.
+
+    The packets before a damage of the capture are compared, as by the other commands.
+    """
+    damages: list[cbpf.DamagedCapture] = []
     try:
-        result = cbpf.linux.check_ebpf(source, _packets(capture), **options)
+        result = cbpf.linux.check_ebpf(source, _packets(capture, damages), **options)
     except cbpf.EbpfError as error:
         for line in error.log.splitlines()[-_LINES_OF_LOG:]:
             echo(line, err=True)
         raise CommandError(str(error)) from None
     echo(str(result))
-    return 1 if result.differences else 0
+    for damage in damages:
+        echo(f"cbpf: {damage}", err=True)
+    return 2 if damages else 1 if result.differences else 0
 
 
-def _packets(capture: str | None) -> Iterator[bytes]:
-    if capture is not None:
+def _packets(capture: str | None, damages: list[cbpf.DamagedCapture]) -> Iterator[bytes]:
+    """Yield the packets of a capture; a damage ends them, and is added to *damages*."""
+    if capture is None:
+        return
+    try:
         with cbpf.read_capture(capture) as reader:
             for packet in reader:
                 yield packet.data
+    except cbpf.DamagedCapture as damage:
+        damages.append(damage)
