@@ -195,6 +195,17 @@ class Flow(Immutable):
         ends = [load.last + load.size for load in loads if load.last is not None]
         return max(ends, default=0) if len(ends) == len(loads) else None
 
+    @Lazy
+    def unset_reads(self) -> tuple[tuple[int, str], ...]:
+        """The reads of registers and scratch slots that an execution may not have set before, and that are then 0.
+
+        The index of the instruction and "A", "X" or "M[3]", in program order; on each path the first read only. Linux
+        rejects programs with such a read of a slot.
+        """
+        from .unset_reads import unset_reads
+
+        return tuple(unset_reads(self))
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Flow):
             return NotImplemented

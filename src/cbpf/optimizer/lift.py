@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 
 from .._named_tuple import NamedTuple
 from .._typing import Final, TypeAlias
+from ..analysis.register_effects import effects_of
 from ..analysis.register_machine import A, X
 from ..isa.dialects import FetchOrder
 from ..isa.enumerations import Extension
@@ -25,7 +26,7 @@ from ..isa.raw_instruction import RawInstruction
 from ..isa.semantics import HeaderKind, execute
 from ..isa.word_ranges import NO_SETS, Ranges, SetTest
 from .ir.diagram import Diagram, NodeId
-from .ir.liveness import effects_of, leaders_of, live_registers
+from .ir.liveness import leaders_of, live_registers
 from .ir.range_tests import RangeTest, compare, range_test
 from .ir.requirements import NOTHING, Requirements, ValueId, nonzero_key, requirement_union
 from .ir.set_trees import set_tree

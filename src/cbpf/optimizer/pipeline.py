@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from .._record import JsonRecord
 from .._typing import TYPE_CHECKING, Final, TypeAlias
 from .._validators import flag, one_of, optional, seconds
+from ..analysis.register_effects import effects_of
 from ..errors import ProofFailed
 from ..isa.dialects import PCAP, Dialect, check_dialect
 from ..isa.program import Instructions, Program
@@ -22,7 +23,7 @@ from ..isa.verifier import findings, verify
 from ..isa.word_ranges import SetTest
 from .codegen.emit import emit
 from .ir.diagram import Diagram, NodeId
-from .ir.liveness import effects_of, longest_path
+from .ir.liveness import longest_path
 from .ir.value_numbering import TooLarge, ValueTable
 from .lift import lift
 from .passes.jump_threading import thread_jumps

@@ -9,12 +9,13 @@ import re
 
 from ..._named_tuple import NamedTuple
 from ..._typing import Final
+from ...analysis.register_effects import effects_of
 from ...isa.dialects import Dialect
 from ...isa.listing import listing_line
 from ...isa.opcodes import OPCODE_BY_CODE, Action
 from ...isa.program import Program
 from ...isa.semantics import execute
-from ...optimizer.ir.liveness import effects_of, live_registers
+from ...optimizer.ir.liveness import live_registers
 from .machine import CCondition, CMachine
 
 _ASSIGNMENT: Final = re.compile(r"(\w+) = (.*);")

@@ -23,13 +23,14 @@ from itertools import islice
 
 from ..._named_tuple import NamedTuple
 from ..._typing import Final, NoReturn
+from ...analysis.register_effects import effects_of
 from ...analysis.register_machine import A, X
 from ...isa.dialects import Dialect, FetchOrder
 from ...isa.enumerations import Extension
 from ...isa.opcodes import SCRATCH_SLOTS, Action
 from ...isa.raw_instruction import RawInstruction
 from ...isa.semantics import HeaderKind, execute
-from ...optimizer.ir.liveness import effects_of, live_registers
+from ...optimizer.ir.liveness import live_registers
 from .bit_vectors import ZERO, Word, constant, constant_of, select
 from .decision_diagram import FALSE, TRUE, DecisionDiagram, Node
 from .opaque_words import OpaqueWords
