@@ -13,8 +13,10 @@ from random import Random
 import pytest
 
 import cbpf
-from cbpf.backends.ebpf.elf import instructions_in
+from cbpf import EbpfTarget
+from cbpf.backends.ebpf.elf import INSTRUCTION_SIZE, instructions_in
 from cbpf.backends.ebpf.hooks import HOOKS
+from cbpf.backends.ebpf.source import _MOST_INSTRUCTIONS
 from cbpf.linux.bpf_calls import LoadedProgram
 from support.command_line import CommandLine, run_here
 from support.emitted import Case, corpus_cases, packets_for, random_case
@@ -176,6 +178,7 @@ def test_packets_before_a_damage_are_compared(cli: CommandLine, traffic: Path, t
         (("--main", "--target", "ebpf-xdp", "--check"), "--main: the target ebpf-xdp has no main function"),
         (("--name", "for", "--target", "ebpf-xdp", "--check"), "--name: 'for' is not a name for the function"),
         (("--accept", "drop"), "--accept: the target c does not drop packets"),
+        (("--assembly",), "--assembly: the target c has none; it is for ebpf-xdp, ebpf-tc and ebpf-socket"),
     ],
 )
 def test_options_that_do_not_belong_together_are_rejected(
@@ -195,6 +198,49 @@ def test_a_program_that_the_kernel_rejects_is_not_written(tmp_path: Path, monkey
     done = run_here("emit", "-e", "arp", "--target", "ebpf-xdp", "--check", "-w", str(target))
     assert (done.exit_code, done.stderr) == (2, "log\ncbpf: eBPF: the verifier rejects the program\n")
     assert not target.exists()
+
+
+@pytest.mark.skipif(shutil.which("llvm-mc") is None, reason="llvm-mc is not installed")
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_assembly_is_that_of_the_object_file(target: EbpfTarget, tmp_path: Path) -> None:
+    """LLVM's assembler makes the same instructions of it."""
+    for case in [*corpus_cases("EN10MB")][::20]:
+        text = cbpf.emit(case.program, target=target, dialect=case.dialect, assembly=True)
+        source, assembled = tmp_path / "filter.s", tmp_path / "filter.o"
+        source.write_text(text)
+        command = ["llvm-mc", "-triple", "bpfel", "-mcpu=v3", "-filetype=obj", str(source), "-o", str(assembled)]
+        subprocess.run(command, check=True)
+        section = HOOKS[target].section
+        emitted = cbpf.emit(case.program, target=target, dialect=case.dialect)
+        assert instructions_in(assembled.read_bytes(), section) == instructions_in(emitted, section), case
+
+
+def test_the_command_writes_assembly(cli: CommandLine) -> None:
+    done = cli("emit", "-e", "arp", "--target", "ebpf-tc", "--assembly")
+    assert done.stdout.decode() == cbpf.emit("arp", target="ebpf-tc", assembly=True)
+
+
+def test_programs_whose_jumps_would_be_too_far_are_rejected() -> None:
+    """LLVM would end this process."""
+    expression = " or ".join(f"host 10.{number % 250}.{number // 250}.1" for number in range(3_000))
+    program = cbpf.compile(expression, optimizer=None)
+    rule = "target ebpf-socket: the program has .* eBPF instructions; its jumps reach at most 32,767"
+    with pytest.raises(cbpf.ProgramFormatError, match=rule):
+        cbpf.emit(program, target="ebpf-socket")
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_programs_with_many_loads_fit_the_stack(target: EbpfTarget) -> None:
+    """LLVM would end this process."""
+    load = [cbpf.LoadAbsolute(1, 4), cbpf.ALUOpConstant(cbpf.ALUOp.XOR, 5)]
+    assert cbpf.emit([*load * 400, cbpf.RetA()], target=target)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_instructions_have_a_greatest_size_in_ebpf(target: EbpfTarget) -> None:
+    for case in corpus_cases("EN10MB"):
+        size = len(instructions_in(cbpf.emit(case.program, target=target, dialect=case.dialect), HOOKS[target].section))
+        assert size / INSTRUCTION_SIZE < _MOST_INSTRUCTIONS * len(case.program), case
 
 
 _DROP_IN_PAYLOAD = "tcp[((tcp[12] & 0xf0) >> 2):4] = 0x64726f70"  # "drop"

@@ -25,7 +25,15 @@ _RESERVED: Final = """
 
 
 def emit_program(
-    program: Instructions, target: str, dialect: Dialect, *, name: str, title: str, main: bool, accept: "AcceptedFate"
+    program: Instructions,
+    target: str,
+    dialect: Dialect,
+    *,
+    name: str,
+    title: str,
+    main: bool,
+    accept: "AcceptedFate",
+    assembly: bool = False,
 ) -> str | bytes:
     """Return a program for a target; the arguments are those of `cbpf.emit`, and *title* describes the program."""
     value, chosen = Program(program), target_named(target)
@@ -34,9 +42,19 @@ def emit_program(
     _check_options(chosen, dialect, main, accept)
     check_program(value, dialect, chosen)
     try:
+        if flag("emit.assembly", assembly):
+            return _assembly(value, dialect, chosen.name, name, accept)
         return _written(chosen.name, value, dialect, name, title, main, accept)
     except MissingLibrary as error:
         raise MissingLibrary(f"target {chosen.name}: {error}") from None
+
+
+def _assembly(program: Program, dialect: Dialect, target: str, name: str, accept: "AcceptedFate") -> str:
+    if not target.startswith("ebpf-"):
+        raise FieldError(f"emit.assembly: the target {target} has none; it is for ebpf-xdp, ebpf-tc and ebpf-socket")
+    from .ebpf.source import ebpf_assembly
+
+    return ebpf_assembly(program, dialect, target, name, accept)
 
 
 def _check_options(target: Target, dialect: Dialect, main: bool, accept: object) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from .._typing import TYPE_CHECKING, overload
+from .._typing import TYPE_CHECKING, Literal, overload
 from ..backends.emission import emit_program
 from ..isa.dialects import PCAP, Dialect
 from ..isa.program import Program
 from .arguments import LinkTypeName, ProgramSource, as_program
 
 if TYPE_CHECKING:
-    from .._options import AcceptedFate, BinaryTarget, TextTarget
+    from .._options import AcceptedFate, BinaryTarget, EbpfTarget, TextTarget
 
 
 @overload
@@ -22,6 +22,7 @@ def emit(
     name: str = "filter",
     accept: AcceptedFate = "pass",
     main: bool = False,
+    assembly: Literal[False] = False,
 ) -> str: ...
 
 
@@ -35,7 +36,22 @@ def emit(
     name: str = "filter",
     accept: AcceptedFate = "pass",
     main: bool = False,
+    assembly: Literal[False] = False,
 ) -> bytes: ...
+
+
+@overload
+def emit(
+    program: ProgramSource,
+    *,
+    target: EbpfTarget,
+    link_type: LinkTypeName = "EN10MB",
+    dialect: Dialect = PCAP,
+    name: str = "filter",
+    accept: AcceptedFate = "pass",
+    main: bool = False,
+    assembly: Literal[True],
+) -> str: ...
 
 
 def emit(
@@ -47,6 +63,7 @@ def emit(
     name: str = "filter",
     accept: AcceptedFate = "pass",
     main: bool = False,
+    assembly: bool = False,
 ) -> str | bytes:
     r"""Write a program for a target other than this process.
 
@@ -77,16 +94,17 @@ def emit(
             TC_ACT_OK) or "drop" (XDP_DROP or TC_ACT_SHOT). All others have the opposite one.
         main: Whether the C file also has a main function, which copies the packets that the function accepts from
             standard input to standard output, both captures in the format pcap.
+        assembly: Of eBPF: whether to return the assembly that LLVM writes, in place of the object file.
 
     Returns:
-        The text for "c", "llvm" and "ptx", and otherwise bytes.
+        The text for "c", "llvm" and "ptx", and for eBPF as assembly; otherwise bytes.
 
     Raises:
         ExpressionError: An expression cannot be compiled.
         FieldError: An argument is invalid.
         MissingLibrary: The target is not "c", and llvmlite is not installed.
         ProgramFormatError: The target cannot execute an instruction: an extension that it lacks, or a load from a
-            header whose position is unknown there.
+            header whose position is unknown there; an eBPF program so long that its jumps are too far.
         VerificationError: The dialect rejects the program.
 
     >>> print(emit("arp"))
@@ -102,4 +120,4 @@ def emit(
     value = Program(as_program(program, link_type=link_type, dialect=dialect))
     title = program if isinstance(program, str) else getattr(program, "text", f"{len(value)} instructions")
     title = title if title.strip() else "all packets"
-    return emit_program(value, target, dialect, name=name, title=title, main=main, accept=accept)
+    return emit_program(value, target, dialect, name=name, title=title, main=main, accept=accept, assembly=assembly)

@@ -3,9 +3,10 @@
 from functools import partial
 
 from ..._typing import TYPE_CHECKING, Final
-from ...engines.llvm.compiler import CrossTarget, compile_for
+from ...engines.llvm.compiler import CrossTarget, assembly_for, compile_for
 from ...engines.llvm.ir import I32, I64, PTR, Function, IRValue, module_text
 from ...engines.llvm.machine import MakeMachine, filter_function
+from ...errors import ProgramFormatError
 from ...isa.dialects import Dialect
 from ...isa.program import Program
 from .hooks import HOOKS, SKB_LENGTH, Hook
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 
 _TARGET: Final = CrossTarget("bpfel", "v3")
 """Version 3 of the instruction set, with operations on 32 bits: Linux 5.1 and later."""
+
+_FARTHEST_JUMP: Final = 2**15 - 1
+_MOST_INSTRUCTIONS: Final = 24
+"""More eBPF instructions than any classic one is compiled to."""
 
 _MACHINES: Final = {"ebpf-xdp": XDPMachine, "ebpf-tc": ClassifierMachine, "ebpf-socket": SocketMachine}
 
@@ -29,8 +34,28 @@ _GLOBALS: Final = (
 
 
 def ebpf_object(program: Program, dialect: Dialect, target: str, name: str, accept: "AcceptedFate") -> bytes:
-    """Return an object file (ELF) for a hook, by the name of its target."""
-    return compile_for(ebpf_ir(program, dialect, target, name, accept), _TARGET)
+    """Return an object file (ELF) for a hook, by the name of its target; raise `ProgramFormatError` if it is too long.
+
+    LLVM ends the process at a jump that is too far, so the length of long programs is checked before.
+    """
+    ir = ebpf_ir(program, dialect, target, name, accept)
+    if len(program) * _MOST_INSTRUCTIONS > _FARTHEST_JUMP:
+        count = sum(map(_is_instruction, assembly_for(ir, _TARGET).splitlines()))
+        if count > _FARTHEST_JUMP:
+            rule = f"its jumps reach at most {_FARTHEST_JUMP:,}"
+            raise ProgramFormatError(f"target {target}: the program has {count:,} eBPF instructions; {rule}")
+    return compile_for(ir, _TARGET)
+
+
+def ebpf_assembly(program: Program, dialect: Dialect, target: str, name: str, accept: "AcceptedFate") -> str:
+    """Return the instructions of an object file for a hook as the assembly that LLVM writes and reads."""
+    lines = assembly_for(ebpf_ir(program, dialect, target, name, accept), _TARGET).splitlines()
+    return "\n".join(line.expandtabs(8) for line in lines if line) + "\n"
+
+
+def _is_instruction(line: str) -> bool:
+    """Return whether a line of assembly is an instruction, and neither a label nor a directive nor a comment."""
+    return line.startswith("\t") and line[1:2] not in (".", "#")
 
 
 def ebpf_ir(program: Program, dialect: Dialect, target: str, name: str, accept: "AcceptedFate") -> str:

@@ -48,6 +48,11 @@ _LINES_OF_LOG: Final = 20
     help="Of C: add a main function, which filters a pcap capture from standard input to standard output.",
 )
 @option(
+    "--assembly",
+    is_flag=True,
+    help="Of eBPF: write the assembly that LLVM reads and writes, in place of the object file.",
+)
+@option(
     "--check",
     "checks",
     is_flag=True,
@@ -71,6 +76,7 @@ def command(
     name: str,
     accept: cbpf.AcceptedFate,
     main: bool,
+    assembly: bool,
     checks: bool,
     capture: str | None,
     target: str | None,
@@ -88,6 +94,7 @@ def command(
       cbpf emit -e 'tcp port 443'
       cbpf emit -e 'tcp port 443' --main -w filter.c
       cbpf emit -e 'udp port 53' --target ebpf-xdp --accept drop -w drop.o
+      cbpf emit -e 'udp port 53' --target ebpf-tc --assembly
       cbpf emit -e 'udp port 53' --target ebpf-xdp --check -r in.pcap
     """
     if checks and not target_name.startswith("ebpf-"):
@@ -96,7 +103,8 @@ def command(
         raise UsageError("-r requires --check")
     source = program_source(program, expression)
     options: Any = {"link_type": link_type, "dialect": dialect, "accept": accept}
-    emitted = cbpf.emit(source, target=target_name, name=name, main=main, **options)
+    form: Any = {"target": target_name, "assembly": assembly}
+    emitted = cbpf.emit(source, name=name, main=main, **form, **options)
     status = _checked(source, capture, target=target_name, **options) if checks else 0
     if target is not None or not checks:
         write_bytes(target, emitted.encode() if isinstance(emitted, str) else emitted)

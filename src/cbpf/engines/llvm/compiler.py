@@ -88,6 +88,8 @@ _PASSES: Final[Sequence[str]] = (
 # Without sroa, variables remain in memory. With it, each variable would become a value at every join of paths, and the
 # fast register allocator would reserve stack for every value: megabytes for 100,000 instructions.
 _PASSES_FOR_LARGE_MODULES: Final[Sequence[str]] = ("always_inliner",)
+# Other targets are compiled with a better allocator, and the stack of eBPF has 512 bytes.
+_PASSES_FOR_LARGE_CROSS_MODULES: Final[Sequence[str]] = ("always_inliner", "sroa", "simplify_cfg")
 
 
 @cache
@@ -102,20 +104,20 @@ def _pass_manager(names: Sequence[str]) -> Any:
 def compile_module(ir: str) -> bytes:
     """Compile a module to an object file of this machine; the caller holds the lock `compiling`."""
     large = len(ir) > _MAX_OPTIMIZED_IR
-    return _object_file(ir, _target_machine(0 if large else 1), large=large)
+    return _object_file(ir, _target_machine(0 if large else 1), _PASSES_FOR_LARGE_MODULES if large else _PASSES)
 
 
-def _object_file(ir: str, target_machine: Any, *, large: bool) -> bytes:
-    with _optimized(ir, target_machine, large=large) as module:
+def _object_file(ir: str, target_machine: Any, passes: Sequence[str]) -> bytes:
+    with _optimized(ir, target_machine, passes) as module:
         object_file: bytes = target_machine.emit_object(module)
     return object_file
 
 
 @contextmanager
-def _optimized(ir: str, target_machine: Any, *, large: bool) -> Iterator[Any]:
-    """Yield the module of a text after the passes, which are fewer if it is *large*."""
+def _optimized(ir: str, target_machine: Any, names: Sequence[str]) -> Iterator[Any]:
+    """Yield the module of a text after the passes with these names."""
     llvm = library()
-    passes = _pass_manager(_PASSES_FOR_LARGE_MODULES if large else _PASSES)
+    passes = _pass_manager(names)
     with llvm.create_context() as context, llvm.parse_assembly(ir, context) as module:
         # A pass builder is used once: it holds callbacks into the stack of the run for which it was created.
         with llvm.create_pass_builder(target_machine, llvm.create_pipeline_tuning_options()) as builder:
@@ -143,14 +145,18 @@ _CROSS_LEVEL: Final = 2
 def compile_for(ir: str, target: CrossTarget) -> bytes:
     """Compile a module to an object file of a target; raise `MissingLibrary` if llvmlite is not installed."""
     with compiling:
-        return _object_file(ir, _cross_target_machine(target), large=len(ir) > _MAX_OPTIMIZED_IR)
+        return _object_file(ir, _cross_target_machine(target), _cross_passes(ir))
 
 
 def assembly_for(ir: str, target: CrossTarget) -> str:
     """Compile a module to the assembly of a target; raise `MissingLibrary` if llvmlite is not installed."""
-    with compiling, _optimized(ir, _cross_target_machine(target), large=len(ir) > _MAX_OPTIMIZED_IR) as module:
+    with compiling, _optimized(ir, _cross_target_machine(target), _cross_passes(ir)) as module:
         text: str = _cross_target_machine(target).emit_assembly(module)
         return text
+
+
+def _cross_passes(ir: str) -> Sequence[str]:
+    return _PASSES_FOR_LARGE_CROSS_MODULES if len(ir) > _MAX_OPTIMIZED_IR else _PASSES
 
 
 @cache
