@@ -12,17 +12,9 @@ import cbpf
 from cbpf.explorer.answers import QUESTIONS, Answers
 from cbpf.explorer.programs import NOTATIONS
 from support.command_line import TRAFFIC, CommandLine
+from support.page_answers import ask, source
 
 FRAME = "ffffffffffff 020000000001 0806 0001 0800 06 04 0001".replace(" ", "")
-
-
-def source(text: str, **settings: Any) -> dict[str, Any]:
-    return {"text": text, **settings}
-
-
-def ask(question: str, text: str = "tcp port 443 or arp", *, page: Answers | None = None, **request: Any) -> Any:
-    given = {"source": source(text), **request}
-    return json.loads((page or Answers()).answer(question, json.dumps(given)))
 
 
 @pytest.fixture

@@ -73,19 +73,20 @@ class Answers:
         return subject, source, subject.program
 
     def check(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the notation of a source and every error in its text."""
+        """Return the notation of a source and every error in its text, at most 500."""
         subject, _ = self._read(request)
         return {
             "notation": subject.notation,
             "problems": list(subject.problems),
+            "more": subject.more,
             "warnings": list(subject.warnings),
             "size": None if subject.program is None else len(subject.program),
         }
 
     def lint(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the findings of the linter about an expression."""
+        """Return the findings of the linter and of the analysis."""
         subject, source, _ = self._runnable(request)
-        return {"findings": lint_pane(source) if subject.mapped is not None else []}
+        return lint_pane(subject, source)
 
     def program(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Return the listing of a program, with the clauses of its expression."""

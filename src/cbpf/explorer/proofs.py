@@ -84,7 +84,7 @@ def witness(request: Mapping[str, Any]) -> dict[str, Any]:
 def lint(request: Mapping[str, Any]) -> dict[str, Any]:
     """Return the findings of the linter, with the rules that compare programs."""
     subject, source, _ = _runnable(request)
-    return {"findings": lint_pane(source, timeout=_TIMEOUT) if subject.mapped is not None else []}
+    return lint_pane(subject, source, timeout=_TIMEOUT)
 
 
 PROOFS: Final[dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]]] = {

@@ -13,6 +13,7 @@ from .names import PAGE_NAMES
 
 MAX_TEXT: Final = 4_000_000  # characters of a program
 _MAX_EXPRESSION: Final = 200_000  # characters
+_MAX_PROBLEMS: Final = 500  # of one source
 _WORD: Final = re.compile(r"[\w.:/-]+|\S")
 _UNRECOGNIZED: Final = "not a program in a known notation"
 _NO_INSTRUCTION: Final = "unknown instruction"
@@ -43,11 +44,13 @@ class Subject(NamedTuple):
 
     Args:
         notation: "expression" or "program".
-        problems: Every error in the text, as JSON values with the offsets "start" and "end" in UTF-16 units, as in
-            JavaScript; if there are none, the program is valid text.
+        problems: The errors in the text, at most 500, as JSON values with the offsets "start" and "end" in UTF-16
+            units, as in JavaScript; if there are none, the program is valid text.
         warnings: The messages of warnings.
         program: The program that runs; None if there are problems.
         mapped: The plain code of an expression with its clauses; None for a program.
+        written: The program of the text itself, before the optimiser; of an expression its plain code.
+        more: The number of errors beyond those of *problems*.
     """
 
     notation: str
@@ -55,6 +58,8 @@ class Subject(NamedTuple):
     warnings: tuple[str, ...] = ()
     program: cbpf.Program | None = None
     mapped: cbpf.SourceMap | None = None
+    written: cbpf.Program | None = None
+    more: int = 0
 
 
 def settings(value: Any) -> Settings:
@@ -90,12 +95,9 @@ def read(source: Settings) -> Subject:
         compiled = _expression(source)
         if not compiled.problems or _UNRECOGNIZED in str(error):
             return compiled
-        problems = tuple(_program_problems(source.text, error))
-        return (
-            compiled
-            if _is_rather_an_expression(source.text, error, len(compiled.problems))
-            else Subject("program", problems)
-        )
+        if _is_rather_an_expression(source.text, error, len(compiled.problems)):
+            return compiled
+        return _invalid_program(source.text, error)
     return _program(source, program)
 
 
@@ -114,11 +116,29 @@ def _is_rather_an_expression(text: str, error: cbpf.CbpfError, mistakes: int) ->
 def _program(source: Settings, program: cbpf.Program) -> Subject:
     rejected = cbpf.findings(program, dialect=source.dialect)
     if rejected:
-        problems = (problem(source.text, 0, 0, str(finding), index=finding.index) for finding in rejected)
-        return Subject("program", tuple(problems))
-    if source.optimizes:
-        program = cbpf.optimize(program, dialect=source.dialect)
-    return Subject("program", (), (), program)
+        places = Places(source.text)
+        shown = rejected[:_MAX_PROBLEMS]
+        problems = (problem(source.text, *places.of(each.index), str(each), index=each.index) for each in shown)
+        return Subject("program", tuple(problems), more=len(rejected) - len(shown))
+    optimized = cbpf.optimize(program, dialect=source.dialect) if source.optimizes else program
+    return Subject("program", (), (), optimized, None, program)
+
+
+class Places:
+    """The places of the instructions of a program in its text.
+
+    Args:
+        text: The text of a program.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._spans = cbpf.instruction_spans(text)
+
+    def of(self, first: int | None, last: int | None = None) -> tuple[int, int]:
+        """Return the offsets of an instruction, or of a range of instructions; 0 and 0 if they are not known."""
+        if first is None or not self._spans:
+            return 0, 0
+        return self._spans[first].start, self._spans[first if last is None else last].end
 
 
 def _expression(source: Settings) -> Subject:
@@ -136,12 +156,28 @@ def _expression(source: Settings) -> Subject:
                 optimizer="cbpf" if source.optimizes else None,
                 names=PAGE_NAMES,
             )
+            cbpf.verify(program, dialect=source.dialect)
         except cbpf.ExpressionError as error:
             return Subject("expression", tuple(_expression_problems(source.text, error)))
+        except cbpf.VerificationError as error:
+            problems = tuple(_clause_problems(source, mapped))[:_MAX_PROBLEMS]
+            return Subject("expression", problems or (problem(source.text, 0, len(source.text), str(error)),))
         except cbpf.CbpfError as error:
             return Subject("expression", (problem(source.text, 0, len(source.text), str(error)),))
     messages = tuple(dict.fromkeys(str(warning.message) for warning in caught))
-    return Subject("expression", (), messages, program, mapped)
+    return Subject("expression", (), messages, program, mapped, mapped.program)
+
+
+def _clause_problems(source: Settings, mapped: cbpf.SourceMap) -> Iterator[dict[str, Any]]:
+    """Yield the findings of the verifier about the plain code of an expression: of each clause, one for each rule."""
+    clause_of = {index: clause.span for clause in mapped.clauses for index in clause.instructions}
+    groups: dict[tuple[cbpf.Span | None, str], list[cbpf.Finding]] = {}
+    for finding in cbpf.findings(mapped.program, dialect=source.dialect):
+        span = None if finding.index is None else clause_of.get(finding.index)
+        groups.setdefault((span, finding.identifier), []).append(finding)
+    for (span, _), (first, *others) in groups.items():
+        more = f" (and {len(others)} more of this part)" if others else ""
+        yield problem(source.text, *(span or (0, len(source.text))), f"{first}{more}", index=first.index)
 
 
 def _expression_problems(text: str, error: cbpf.ExpressionError) -> Iterator[dict[str, Any]]:
@@ -152,13 +188,16 @@ def _expression_problems(text: str, error: cbpf.ExpressionError) -> Iterator[dic
         yield problem(text, 0, len(text), str(error.args[0]), suggestion=error.suggestion)
 
 
-def _program_problems(text: str, error: cbpf.CbpfError) -> Iterator[dict[str, Any]]:
-    problems = error.problems if isinstance(error, cbpf.ProgramFormatError) else ()
-    for each in problems:
+def _invalid_program(text: str, error: cbpf.CbpfError) -> Subject:
+    """Return the errors in the text of a program."""
+    found = error.problems if isinstance(error, cbpf.ProgramFormatError) else ()
+    if not found:
+        return Subject("program", (problem(text, 0, len(text), str(error)),))
+    problems = []
+    for each in found[:_MAX_PROBLEMS]:
         start = offset(text, each.line, each.column)
-        yield problem(text, start, _end_of_word(text, start), each.message)
-    if not problems:
-        yield problem(text, 0, len(text), str(error))
+        problems.append(problem(text, start, _end_of_word(text, start), each.message))
+    return Subject("program", tuple(problems), more=len(found) - len(problems))
 
 
 def problem(
