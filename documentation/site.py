@@ -14,13 +14,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from cbpf.explorer.site import PAGE_FOLDER, SAMPLES
 from documentation.try_it.pages import with_links
-from documentation.try_it.states import SAMPLE
 
 ROOT: Final = Path(__file__).parents[1]
 PAGE: Final = ROOT / "explorer" / "cbpf_explorer" / "page"
-SAMPLES: Final = {SAMPLE: f"../assets/{SAMPLE}"}
-"""The sample captures of the site, relative to the explorer page."""
 _NOT_FOUND: Final = "404.html"  # a server shows it at any depth, so that it has no relative links
 _LICENSES: Final = ROOT / "explorer" / "licenses"
 
@@ -60,7 +58,7 @@ def add_page(site: Path, page: Path) -> bool:
     """Copy the explorer page into the site; return whether it has been built."""
     if not (page / "index.html").is_file():
         return False
-    target = site / "explorer"
+    target = site / PAGE_FOLDER
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(page, target)
     facts = {**json.loads((page / "served.json").read_text()), "samples": SAMPLES}

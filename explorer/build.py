@@ -1,7 +1,8 @@
-"""Build the explorer page: the folder cbpf_explorer/page, which is also a static website.
+"""Build the explorer page, the folder cbpf_explorer/page, which is also a static website.
 
-Run by `./dev explorer`, with the package cbpf importable and Node.js in the path. What is fetched are the npm packages
-of package-lock.json, whose checksums npm verifies.
+With the argument "all", build the documentation site as well, and copy it to cbpf_explorer/site. Run by
+`./dev explorer` and `./dev docs`, with the package cbpf importable and Node.js in the path. What is fetched are the npm
+packages of package-lock.json, whose checksums npm verifies.
 """
 
 import json
@@ -15,11 +16,20 @@ from cbpf.explorer.core import core_archive
 
 FOLDER: Final = Path(__file__).parent
 TARGET: Final = FOLDER / "cbpf_explorer" / "page"
+SITE: Final = FOLDER / "cbpf_explorer" / "site"
+_LEFT_OUT: Final = ("explorer", "search.js")  # the page, which is beside the site, and the search of files
 _MODULES: Final = FOLDER / "node_modules"
 _PYODIDE: Final = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "pyodide-lock.json", "python_stdlib.zip")
 
 
 def main() -> None:
+    """Write the page, and the site if it is requested."""
+    _build_page()
+    if sys.argv[1:] == ["all"]:
+        _build_site()
+
+
+def _build_page() -> None:
     """Fetch the pinned packages, and write the page."""
     if shutil.which("npm") is None:
         sys.exit("explorer: npm is needed; install Node.js 20 or newer")
@@ -33,6 +43,13 @@ def main() -> None:
     (TARGET / "cbpf.zip").write_bytes(core_archive())
     (TARGET / "served.json").write_text(json.dumps({"proofs": False, "state": None, "capture": None}))
     (TARGET / "LICENSES.txt").write_text(_licenses())
+
+
+def _build_site() -> None:
+    """Write the documentation site, without the files that it does not need when `cbpf docs` serves it."""
+    subprocess.run([sys.executable, "-m", "documentation.site"], cwd=FOLDER.parent, check=True)
+    shutil.rmtree(SITE, ignore_errors=True)
+    shutil.copytree(FOLDER.parent / "site", SITE, ignore=shutil.ignore_patterns(*_LEFT_OUT))
 
 
 def _bundle_editor() -> None:

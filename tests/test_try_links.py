@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import pytest
-from documentation.site import SAMPLES
 from documentation.try_it.pages import Block, blocks, with_links
 
 import cbpf
 from cbpf.explorer.answers import Answers
 from cbpf.explorer.links import state
+from cbpf.explorer.site import SAMPLES
 from support.built_site import built_site
 from support.command_line import TRAFFIC
 

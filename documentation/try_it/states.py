@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 import cbpf
+from cbpf.explorer.site import SAMPLES
 from cbpf.explorer.sources import Settings, read
 
-SAMPLE: Final = "traffic.pcap"
+(SAMPLE,) = SAMPLES
 """The capture of the examples, which the page of the site can open."""
 _ALLOW: Final = "0x7fff0000"  # an action of seccomp, as assembly and C write it
 _SHOWN: Final = 60  # characters of an expression in a link

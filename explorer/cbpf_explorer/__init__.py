@@ -1,4 +1,4 @@
-"""The files of the explorer page, which `cbpf explore` serves."""
+"""The files of the explorer page and of the documentation, which `cbpf explore` and `cbpf docs` serve."""
 
 from pathlib import Path
 
@@ -8,3 +8,8 @@ __version__ = "0.1.0"
 def folder() -> Path:
     """Return the folder of the page; `./dev explorer` builds it."""
     return Path(__file__).parent / "page"
+
+
+def site() -> Path:
+    """Return the folder of the documentation site, without the page; `./dev explorer` builds it."""
+    return Path(__file__).parent / "site"

@@ -29,7 +29,7 @@ FILES = {
 
 def _is_finite(example: str) -> bool:
     """Return whether a command ends by itself; tests/live and tests/explorer run the others."""
-    return not example.startswith(("cbpf capture -i", "cbpf explore"))
+    return not example.startswith(("cbpf capture -i", "cbpf docs", "cbpf explore"))
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)

@@ -9,8 +9,8 @@ from typing import Final
 
 import cbpf
 from cbpf.explorer.answers import QUESTIONS
+from cbpf.explorer.files import PAGE_POLICY
 from cbpf.explorer.proofs import PROOFS
-from cbpf.explorer.server import _POLICY
 from support.project import ROOT
 
 FOLDER: Final = ROOT / "explorer"
@@ -37,7 +37,7 @@ def test_npm_packages_are_pinned_with_checksums() -> None:
 
 def test_the_page_states_the_policy_of_the_server() -> None:
     (stated,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', (FOLDER / "page" / "index.html").read_text())
-    assert stated == _POLICY
+    assert stated == PAGE_POLICY
 
 
 def test_scripts_insert_no_markup_and_name_no_other_host() -> None:

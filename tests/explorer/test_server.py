@@ -3,7 +3,6 @@
 import http.client
 import io
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -21,7 +20,8 @@ from cbpf.explorer.core import core_archive
 from cbpf.explorer.page import Page
 from cbpf.explorer.server import ExplorerServer
 from support.command_line import TRAFFIC, CommandLine
-from support.project import MISSING_LIBRARIES, ROOT, is_installed
+from support.explorer_commands import get, link, start
+from support.project import MISSING_LIBRARIES, is_installed
 
 
 @pytest.fixture
@@ -164,30 +164,9 @@ def test_the_core_runs_without_the_command_line(tmp_path: Path) -> None:
     assert not (tmp_path / "cbpf" / "cli").exists()
 
 
-def _started(*arguments: str, folder: Path) -> subprocess.Popen[str]:
-    """Start `cbpf explore` with a page that needs no build."""
-    library = folder.parent / "cbpf_explorer"
-    library.mkdir()
-    (library / "__init__.py").write_text(
-        f"from pathlib import Path\n__version__ = {cbpf.__version__!r}\ndef folder(): return Path({str(folder)!r})\n"
-    )
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder.parent), str(ROOT / "src")])}
-    command = [sys.executable, "-m", "cbpf", "explore", "--no-browser", *arguments]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def _get(url: str) -> bytes:
-    _, _, address, path = url.split("/", 3)
-    connection = http.client.HTTPConnection(address, timeout=30)
-    connection.request("GET", f"/{path}")
-    return connection.getresponse().read()
-
-
 def test_the_command_serves_until_it_is_interrupted(folder: Path) -> None:
-    process = _started("-e", "tcp port 443", "-y", "RAW", "-r", TRAFFIC, folder=folder)
-    assert process.stdout is not None
-    url = process.stdout.readline().strip()
-    facts = json.loads(_get(f"{url}served.json"))
+    process = start("explore", "-e", "tcp port 443", "-y", "RAW", "-r", TRAFFIC, folder=folder)
+    facts = json.loads(get(f"{link(process)}served.json")[2])
     assert facts["state"] == {"s": "tcp port 443", "y": "RAW", "d": "pcap"}
     assert (facts["capture"], facts["proofs"]) == ("traffic.pcap", is_installed("bitwuzla"))
     process.send_signal(signal.SIGINT)
@@ -198,10 +177,8 @@ def test_the_command_serves_until_it_is_interrupted(folder: Path) -> None:
 def test_a_program_is_shown_as_its_text_and_a_binary_one_as_assembly(folder: Path, tmp_path: Path) -> None:
     program = tmp_path / "filter.raw"
     program.write_bytes(bytes(cbpf.compile("arp")))
-    process = _started(str(program), folder=folder)
-    assert process.stdout is not None
-    url = process.stdout.readline().strip()
-    assert json.loads(_get(f"{url}served.json"))["state"]["s"] == cbpf.render(cbpf.compile("arp"), "asm")
+    process = start("explore", str(program), folder=folder)
+    assert json.loads(get(f"{link(process)}served.json")[2])["state"]["s"] == cbpf.render(cbpf.compile("arp"), "asm")
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=30)
 
@@ -211,7 +188,7 @@ def test_the_command_says_how_to_install_the_page(cli: CommandLine) -> None:
     done = cli("explore", "--no-browser")
     assert done.exit_code == 2
     assert done.stderr == (
-        "cbpf: the page is a distribution of its own; install it: pip install 'cbpf-explorer==0.1.0'\n"
+        "cbpf: the page is in a distribution of its own; install it: pip install 'cbpf-explorer==0.1.0'\n"
     )
 
 

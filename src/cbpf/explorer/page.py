@@ -7,63 +7,43 @@ import os
 
 import cbpf
 
-from .._named_tuple import NamedTuple
 from .._typing import Any, Final, Mapping
 from .core import core_archive
+from .files import ANY_TYPE, Folder, ServedFile, content_type
 from .proofs import has_solver
 
 MAX_CAPTURE: Final = 64_000_000  # bytes of a capture that the page reads
 _COMMAND: Final = "pip install 'cbpf-explorer=={0}'"
-_TYPES: Final = {
-    ".html": "text/html; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".mjs": "text/javascript; charset=utf-8",
-    ".json": "application/json",
-    ".wasm": "application/wasm",
-    ".zip": "application/zip",
-    ".svg": "image/svg+xml",
-    ".txt": "text/plain; charset=utf-8",
-}
-
-
-class PageFile(NamedTuple):
-    """A file of the page: its type for the browser, and its bytes."""
-
-    content_type: str
-    data: bytes
 
 
 class Page:
-    """The files that a server offers.
+    """The files of the explorer page.
 
     Args:
         folder: The folder of the files that do not change.
         facts: The values of served.json, which the page reads at its start: whether there are proofs, the initial
-            state, and the name of the capture.
+            state, the name of the capture, and the samples that links may name.
         capture: The path of the capture to open, or its bytes, or None.
     """
 
+    questions = "proofs/"
+
     def __init__(self, folder: str, facts: Mapping[str, Any], capture: str | bytes | None = None) -> None:
-        self._folder = folder
-        self._names = frozenset(_files(folder))
+        self._folder = Folder(folder)
         self._capture = capture
         self._facts = dict(facts)
         self._core: bytes | None = None
 
-    def file(self, name: str) -> PageFile | None:
+    def file(self, name: str) -> ServedFile | None:
         """Return the file with a name such as "index.html", or None if the page has no such file."""
         if name == "cbpf.zip":
             self._core = self._core or core_archive()
-            return PageFile(_TYPES[".zip"], self._core)
+            return ServedFile(content_type(name), self._core)
         if name == "served.json":
-            return PageFile(_TYPES[".json"], json.dumps(self._facts).encode())
+            return ServedFile(content_type(name), json.dumps(self._facts).encode())
         if name == "capture" and self._capture is not None:
-            return PageFile("application/octet-stream", capture_bytes(self._capture))
-        if name not in self._names:
-            return None
-        with open(os.path.join(self._folder, *name.split("/")), "rb") as file:
-            return PageFile(_TYPES.get(os.path.splitext(name)[1], "application/octet-stream"), file.read())
+            return ServedFile(ANY_TYPE, capture_bytes(self._capture))
+        return self._folder.file(name)
 
 
 def capture_bytes(capture: str | bytes) -> bytes:
@@ -79,31 +59,39 @@ def served_facts(state: Mapping[str, Any], capture: str | None) -> dict[str, Any
     return {"proofs": has_solver(), "state": dict(state), "capture": capture}
 
 
-def _files(folder: str) -> list[str]:
-    """Return the paths of all files in a folder, with slashes: only these are ever opened."""
-    return [
-        os.path.relpath(os.path.join(root, name), folder).replace(os.sep, "/")
-        for root, _, names in os.walk(folder)
-        for name in names
-    ]
-
-
 def page_folder() -> str:
-    """Return the folder with the files of cbpf-explorer.
+    """Return the folder with the files of the page in cbpf-explorer.
 
     Raises:
         cbpf.MissingLibrary: The distribution is not installed, or has another version than this package.
     """
+    return _complete("the page", str(_distribution("the page").folder()))
+
+
+def site_folder() -> str:
+    """Return the folder with the files of the documentation site in cbpf-explorer.
+
+    Raises:
+        cbpf.MissingLibrary: The distribution is not installed, or has another version than this package.
+    """
+    return _complete("the documentation", str(_distribution("the documentation").site()))
+
+
+def _distribution(part: str) -> Any:
+    """Return the module cbpf_explorer of the version of this package."""
+    command = _COMMAND.format(cbpf.__version__)
     try:
         import cbpf_explorer
     except ImportError:
-        command = _COMMAND.format(cbpf.__version__)
-        raise cbpf.MissingLibrary(f"the page is a distribution of its own; install it: {command}") from None
-    folder = str(cbpf_explorer.folder())
-    if not os.path.isfile(os.path.join(folder, "index.html")):
-        raise cbpf.MissingLibrary("the page has not been built; ./dev explorer builds it")
+        raise cbpf.MissingLibrary(f"{part} is in a distribution of its own; install it: {command}") from None
     version = str(cbpf_explorer.__version__)
     if version != cbpf.__version__:
-        command = _COMMAND.format(cbpf.__version__)
-        raise cbpf.MissingLibrary(f"the page is of version {version}, cbpf of {cbpf.__version__}; install: {command}")
+        raise cbpf.MissingLibrary(f"{part} is of version {version}, cbpf of {cbpf.__version__}; install: {command}")
+    return cbpf_explorer
+
+
+def _complete(part: str, folder: str) -> str:
+    """Return a folder if it has been built."""
+    if not os.path.isfile(os.path.join(folder, "index.html")):
+        raise cbpf.MissingLibrary(f"{part} has not been built; ./dev explorer builds it")
     return folder

@@ -1,4 +1,4 @@
-"""The server of `cbpf explore`, on the loopback interface only.
+"""The server of `cbpf explore` and `cbpf docs`, on the loopback interface only.
 
 A request needs the token in its path. Pages of other sites are rejected as well: the header Host must name this server,
 so that a foreign name that resolves to 127.0.0.1 is of no use, and a question needs the header Origin of this server.
@@ -13,23 +13,10 @@ from threading import Lock
 
 from .._named_tuple import NamedTuple
 from .._typing import Any, Final
-from .page import Page
+from .files import PAGE_POLICY, Served
 from .proofs import PROOFS, prove
 
 _MAX_REQUEST: Final = 16_000_000  # bytes
-_POLICY: Final = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self' 'wasm-unsafe-eval'",
-        "worker-src 'self'",
-        "style-src 'self'",
-        "img-src 'self'",
-        "connect-src 'self'",
-        "base-uri 'none'",
-        "form-action 'none'",
-    )
-)
-"""The Content-Security-Policy without frame-ancestors, which index.html cannot have."""
 _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -54,19 +41,19 @@ class ExplorerServer(ThreadingHTTPServer):
     """A server of pages, at a random port of 127.0.0.1.
 
     Args:
-        page: The files of the first page, whose link is `url`; None: all pages are added later.
+        page: The files of the first page or site, whose link is `url`; None: all pages are added later.
     """
 
     daemon_threads = True
 
-    def __init__(self, page: Page | None = None) -> None:
+    def __init__(self, page: Served | None = None) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self._pages: dict[str, tuple[Page, Access]] = {}
+        self._pages: dict[str, tuple[Served, Access]] = {}
         self.token = "" if page is None else self.add(page)
         self.proof_lock = Lock()
         """Held during a proof: with one at a time, the time limit of the solver is that of one proof."""
 
-    def add(self, page: Page, access: Access = Access()) -> str:  # noqa: B008  # immutable
+    def add(self, page: Served, access: Access = Access()) -> str:  # noqa: B008  # immutable
         """Serve another page, and return its token."""
         token = secrets.token_urlsafe(16)
         self._pages[token] = page, access
@@ -76,7 +63,7 @@ class ExplorerServer(ThreadingHTTPServer):
         """Stop serving a page; unknown tokens are ignored."""
         self._pages.pop(token, None)
 
-    def find(self, token: str) -> tuple[Page, Access] | None:
+    def find(self, token: str) -> tuple[Served, Access] | None:
         """Return the page with a token, compared in constant time."""
         pages = [*self._pages.items()]
         return next((page for known, page in pages if secrets.compare_digest(token.encode(), known.encode())), None)
@@ -114,14 +101,15 @@ class _Handler(BaseHTTPRequestHandler):
         if file is None:
             self._fail(404, "the page has no such file")
         else:
-            self._send(200, file.content_type, file.data)
+            self._send(200, file.content_type, file.data, file.policy)
 
     def do_POST(self) -> None:
         found = self._page()
         if found is None:
             return
-        folder, _, question = found[1].partition("/")
-        if folder != "proofs" or question not in PROOFS:
+        page, name = found
+        question = name.removeprefix(page.questions)
+        if question == name or question not in PROOFS:
             self._fail(404, "unknown question")
         elif self.headers.get("Origin") != self._origin():
             self._fail(403, "a question must come from the page itself")
@@ -146,7 +134,7 @@ class _Handler(BaseHTTPRequestHandler):
             answer = prove(question, request)
         self._send(200, "application/json", json.dumps(answer).encode())
 
-    def _page(self) -> tuple[Page, str] | None:
+    def _page(self) -> tuple[Served, str] | None:
         """Return the page, and the path after its token; None if the request was rejected."""
         token, _, name = self.path.partition("?")[0].removeprefix("/").partition("/")
         found = self.server.find(token)
@@ -170,11 +158,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True  # the body of the request was not read
         self._send(status, "text/plain; charset=utf-8", f"{message}\n".encode())
 
-    def _send(self, status: int, content_type: str, data: bytes) -> None:
+    def _send(self, status: int, content_type: str, data: bytes, policy: str = "") -> None:
         self.send_response(status)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(data)))
-        self.send_header("Content-Security-Policy", f"{_POLICY}; frame-ancestors {self.access.ancestors}")
+        default = f"{PAGE_POLICY}; frame-ancestors {self.access.ancestors}"
+        self.send_header("Content-Security-Policy", policy or default)
         for name, value in _HEADERS.items():
             self.send_header(name, value)
         self.end_headers()

@@ -14,7 +14,7 @@ from ..declarations import group
         "Programs on packets": ("run", "trace", "debug", "why"),
         "Properties of a program": ("verify", "stats", "graph", "optimize"),
         "Questions about all packets": ("diff", "cases"),
-        "A page in the browser": ("explore",),
+        "A page in the browser": ("explore", "docs"),
         "Captures in stores of objects": ("archive",),
         "System calls": ("seccomp",),
         "The command line": ("completion",),

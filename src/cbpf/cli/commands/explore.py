@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 
 import cbpf
 
+from ..browser import serve
 from ..declarations import argument, option, subcommand
 from ..failures import CommandError, UsageError
 from ..options import dialect_option, expression_option, link_type_option, read_bytes, read_program
-from ..streams import echo
 from ..values import FILE
 
 
@@ -53,16 +52,7 @@ def command(
         _check_capture(capture)
     facts = served_facts(state, None if capture is None else os.path.basename(capture))
     with ExplorerServer(Page(page_folder(), facts, capture)) as server:
-        echo(server.url)
-        echo("cbpf: Ctrl-C ends the server", err=True)
-        if not no_browser and _has_display():
-            import webbrowser
-
-            webbrowser.open(server.url)
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            echo(err=True)
+        serve(server, server.url, opens=not no_browser)
 
 
 def _program_text(path: str) -> str:
@@ -83,8 +73,3 @@ def _check_capture(path: str) -> None:
     if path == "-":
         raise CommandError("the page reads a capture from a file, and not from standard input")
     cbpf.read_capture(path).close()
-
-
-def _has_display() -> bool:
-    """Return whether a browser can open a window: one in the terminal would hide the link."""
-    return sys.platform == "darwin" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))
