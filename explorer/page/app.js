@@ -2,26 +2,23 @@
 
 import { openCapture } from "./capture.js";
 import { makeControls } from "./controls.js";
-import { byId, element, replace } from "./dom.js";
+import { byId } from "./dom.js";
 import { begin } from "./opening.js";
 import { showPacket } from "./packets.js";
 import { makeProofsPane } from "./panes/proofs.js";
 import { client } from "./questions.js";
+import { makeSettings } from "./settings.js";
 import { refresh, refreshOther } from "./sources.js";
 import { other, source, view, whenChanged } from "./state.js";
 import { chooseTab, makeTabs } from "./tabs.js";
-
-const DIALECTS = ["pcap", "linux", "seccomp", "freebsd", "netbsd", "openbsd", "macos"];
-const LINK_TYPES = ["EN10MB", "RAW", "LINUX_SLL", "LINUX_SLL2", "NULL", "IEEE802_11", "IEEE802_11_RADIO", "PPP"];
 
 async function start() {
   whenChanged("source", refresh);
   whenChanged("other", refreshOther);
   makeTabs();
+  makeSettings();
   makeControls();
   chooseTab("program");
-  replace(byId("dialect"), ...DIALECTS.map((name) => element("option", { value: name }, name)));
-  replace(byId("link-types"), ...LINK_TYPES.map((value) => element("option", { value })));
   view.served = await fetch("served.json").then((response) => response.json());
   makeProofsPane(byId("pane-proofs"), view.served.proofs, () => ({ source: source(), other: other() }), showPacket);
   await begin();

@@ -1,26 +1,12 @@
-// The controls of the page: settings, buttons, the form of a packet, dropped files.
+// The controls of the page that are no settings: buttons, the form of a packet, dropped files.
 
 import { byId } from "./dom.js";
 import { begin, openFile } from "./opening.js";
 import { enterPacket } from "./packets.js";
 import { shareLink } from "./share.js";
-import { changed, state } from "./state.js";
 
-/** Let the controls change the state. */
+/** Let the controls work. */
 export function makeControls() {
-  byId("dialect").addEventListener("change", () => {
-    state.dialect = byId("dialect").value;
-    changed("source");
-  });
-  byId("optimize").addEventListener("change", () => {
-    state.optimize = byId("optimize").checked;
-    changed("source");
-  });
-  byId("link-type").addEventListener("change", () => {
-    state.linkType = byId("link-type").value.trim() || "EN10MB";
-    if (state.packet?.hex) enterPacket();
-    changed("source");
-  });
   byId("copy-link").addEventListener("click", shareLink);
   byId("theme").addEventListener("click", () => {
     const isDark = getComputedStyle(document.documentElement).colorScheme.includes("light dark")

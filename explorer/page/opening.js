@@ -5,7 +5,8 @@ import { byId } from "./dom.js";
 import { editor, otherEditor } from "./editors.js";
 import { fromFragment } from "./links.js";
 import { showPacket } from "./packets.js";
-import { changed, state, TABS, view } from "./state.js";
+import { asText, changed, state, TABS, view } from "./state.js";
+import { takeSettings } from "./settings.js";
 import { chooseTab } from "./tabs.js";
 
 const MAX_CAPTURE = 64_000_000; // bytes that are read of a capture
@@ -25,21 +26,14 @@ function openState(text) {
   }
 }
 
-const asText = (value, otherwise) => (typeof value === "string" ? value : otherwise);
-
 /** Take a state of a link, a file or the server. Unknown keys and values of other types are ignored. */
 function apply(given) {
   state.text = asText(given.s, "");
   state.other = asText(given.o, "");
-  state.linkType = asText(given.y, "EN10MB");
-  state.dialect = [...byId("dialect").options].some(({ value }) => value === given.d) ? given.d : "pcap";
-  state.optimize = given.O !== 0;
+  takeSettings(given);
   editor.text = state.text;
   otherEditor.text = state.other;
   byId("other-part").open = Boolean(state.other);
-  byId("link-type").value = state.linkType;
-  byId("dialect").value = state.dialect;
-  byId("optimize").checked = state.optimize;
   chooseTab(TABS.includes(given.t) ? given.t : "program");
   if (typeof given.p === "string") showPacket({ hex: given.p, wire_length: Number(given.w) || given.p.length / 2 });
   changed("source");

@@ -17,8 +17,8 @@ export async function refreshTrace() {
   byId("packet-error").textContent = answer.error && answer.error !== "the source has errors" ? answer.error : "";
   if (answer.error) return;
   view.steps = answer.steps;
-  view.packetHex = answer.packet;
-  view.wireLength = answer.wire_length;
+  view.packetHex = answer.captured;
+  view.wireLength = answer.captured_length;
   saveSoon();
   const lines = view.program?.lines.length ? view.program.lines : [];
   showBytes(byId("packet-bytes"), answer, chooseStep);

@@ -10,12 +10,16 @@ const MAX_LINKED = 4_000; // hexadecimal digits of a packet in a link
 let saving = 0;
 
 function linkState() {
-  const { text, other: second, linkType, dialect, optimize, tab, packet } = state;
+  const { text, other: second, linkType, dialect, optimize, snaplen, netmask, goal, live, tab, packet } = state;
   const result = { s: text };
   if (second) result.o = second;
   if (linkType !== "EN10MB") result.y = linkType;
   if (dialect !== "pcap") result.d = dialect;
   if (!optimize) result.O = 0;
+  if (snaplen) result.S = snaplen;
+  if (netmask) result.m = netmask;
+  if (goal !== "size") result.g = goal;
+  if (live) result.L = 1;
   if (tab !== "program") result.t = tab;
   if (packet && view.packetHex && view.packetHex.length <= MAX_LINKED) {
     result.p = view.packetHex;

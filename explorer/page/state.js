@@ -3,7 +3,19 @@
 export const TABS = ["program", "graph", "passes", "code", "compare", "proofs"];
 
 /** The state of the page, which a link contains. */
-export const state = { text: "", other: "", linkType: "EN10MB", dialect: "pcap", optimize: true, tab: "program", packet: null };
+export const state = {
+  text: "",
+  other: "",
+  linkType: "EN10MB",
+  dialect: "pcap",
+  optimize: true,
+  snaplen: 0, // the default
+  netmask: "", // unknown
+  goal: "size",
+  live: false,
+  tab: "program",
+  packet: null,
+};
 
 /** The answers that the panes show. */
 export const view = {
@@ -21,13 +33,25 @@ export const view = {
   served: {},
 };
 
-const settings = (text) => ({ text, link_type: state.linkType, dialect: state.dialect, optimize: state.optimize });
+const settings = (text) => ({
+  text,
+  link_type: state.linkType,
+  dialect: state.dialect,
+  optimize: state.optimize,
+  snaplen: state.snaplen,
+  netmask: state.netmask,
+  goal: state.goal,
+  live: state.live,
+});
 
 /** Return the first source with its settings, as the questions need it. */
 export const source = () => settings(state.text);
 
 /** Return the second source, or null if its text is empty. */
 export const other = () => (state.other.trim() ? settings(state.other) : null);
+
+/** Return a value of a link if it is text. */
+export const asText = (value, otherwise) => (typeof value === "string" ? value : otherwise);
 
 const followers = new Map(); // what changes -> functions
 

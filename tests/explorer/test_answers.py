@@ -3,6 +3,7 @@
 import io
 import json
 from itertools import chain
+from pathlib import Path
 from typing import Any
 from warnings import catch_warnings, simplefilter
 
@@ -174,6 +175,7 @@ def test_documents_are_those_of_the_commands(page: Answers, cli: CommandLine) ->
     text = "tcp port 443 or arp"
     trace = ask("trace", text, page=page, packet={"number": 6})
     why = trace.pop("why")
+    assert (trace.pop("captured"), trace.pop("captured_length")) == (trace["packet"], trace["wire_length"])
     assert trace == json.loads(cli("trace", "--json", "-n", "6", "-e", text, TRAFFIC).stdout)
     command = json.loads(cli("why", "--json", "-n", "6", "-r", TRAFFIC, text).stdout)
     assert {**why, "change": None, "unknown": ""} == {**command, "change": None, "unknown": ""}
@@ -182,6 +184,129 @@ def test_documents_are_those_of_the_commands(page: Answers, cli: CommandLine) ->
     found = ask("lint", text)["findings"]
     lines = cli("lint", "--json", "--all", text).stdout.splitlines()
     assert [{**finding, **json.loads(line)} for finding, line in zip(found, lines, strict=True)] == found
+
+
+PORTS = " or ".join(f"port {number}" for number in range(1, 40, 2))
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "settings"),
+    [
+        ("arp", "-s 96", {"snaplen": 96}),
+        ("arp", "-s 0", {"snaplen": 0}),
+        ("ip broadcast", "--netmask 255.255.240.0", {"netmask": "255.255.240.0"}),
+        (PORTS, "--goal speed", {"goal": "speed"}),
+        ("vlan 5 and ip", "--live", {"live": True, "dialect": "linux"}),
+        ("vlan 5 and ip", "--live -O -s 7", {"live": True, "dialect": "linux", "optimize": False, "snaplen": 7}),
+        ("inbound", "--live -y LINUX_SLL2", {"live": True, "dialect": "linux", "link_type": "LINUX_SLL2"}),
+    ],
+)
+def test_settings_are_the_options_of_the_command(
+    cli: CommandLine, text: str, options: str, settings: dict[str, Any]
+) -> None:
+    request = json.dumps({"source": source(text, **settings), "notation": "c"})
+    page = Answers()
+    compiled = cli("compile", "-dd", *options.split(), text).stdout.decode()
+    assert json.loads(page.answer("code", request))["text"] == compiled
+    shown = json.loads(page.answer("program", request))
+    plain = shown["plain"] or shown
+    listing = cli("compile", "-O", *options.replace("-O", "").split(), text).stdout.decode().splitlines()
+    assert [line.split() for line in plain["lines"]] == [line.split()[1:] for line in listing]
+
+
+def test_the_goal_chooses_the_passes(cli: CommandLine) -> None:
+    for goal in ("size", "speed"):
+        request = json.dumps({"source": source(PORTS, goal=goal)})
+        sizes = [stage["size"] for stage in json.loads(Answers().answer("passes", request))["stages"]]
+        document = json.loads(cli("explain", "--json", "--goal", goal, PORTS).stdout)
+        stages = (document["plain"], *document["stages"])
+        assert sizes == [len(stage["program"]) for stage in stages]
+
+
+def test_findings_of_a_live_source_are_those_of_the_command(cli: CommandLine) -> None:
+    text, options = "vlan and ip broadcast or vlan", ["--live", "--netmask", "255.0.0.0"]
+    request = json.dumps({"source": source(text, live=True, dialect="linux", netmask="255.0.0.0")})
+    found = json.loads(Answers().answer("lint", request))["findings"]
+    lines = cli("lint", "--json", "--all", *options, text).stdout.splitlines()
+    assert [{**finding, **json.loads(line)} for finding, line in zip(found, lines, strict=True)] == found
+
+
+TAGGED = "ffffffffffff 020000000001 8100 0005 0800".replace(" ", "") + "45" + "00" * 30
+
+
+def test_a_live_source_runs_on_the_packets_of_a_socket(cli: CommandLine, tmp_path: Path) -> None:
+    path = str(tmp_path / "tagged.pcap")
+    cbpf.write_capture(path, [bytes.fromhex(TAGGED), bytes.fromhex(FRAME)])
+    page = Answers()
+    page.open_capture(Path(path).read_bytes(), "tagged.pcap")
+    for text in ("vlan 5 and ip", "ip", "arp", "len = 45"):
+        request = {"source": source(text, live=True, dialect="linux"), "packet": {"number": 1}}
+        trace = json.loads(page.answer("trace", json.dumps(request)))
+        why = trace.pop("why")
+        assert (trace.pop("captured"), trace.pop("captured_length")) == (TAGGED, len(TAGGED) // 2)
+        options = ["--as-socket", "--dialect", "linux", "-e", text]
+        assert trace == json.loads(cli("trace", "--json", *options, path).stdout)
+        command = json.loads(cli("why", "--json", "--as-socket", "-r", path, text).stdout)
+        assert {**why, "change": None, "unknown": ""} == {**command, "change": None, "unknown": ""}
+        answer = json.loads(page.answer("verdicts", json.dumps(request)))
+        expected = cbpf.capture_verdicts(path, text, dialect=cbpf.LINUX, as_socket=True)
+        assert answer["verdicts"] == list(chain(*expected))
+        counts = json.loads(page.answer("graph", json.dumps({**request, "heat": True})))
+        assert counts["blocks"][0]["executed"] == 2
+
+
+def test_packets_of_a_capture_are_judged_with_the_netmask() -> None:
+    frames = [bytes.fromhex(f"{FRAME[:24]}0800") + bytes([0x45, *bytes(15), 192, 0, 2, end]) for end in (15, 255, 1)]
+    target = io.BytesIO()
+    cbpf.write_capture(target, frames)
+    page = Answers()
+    page.open_capture(target.getvalue(), "broadcast.pcap")
+    for netmask in ("255.255.255.240", "255.255.255.0"):
+        request = {"source": source("ip broadcast", netmask=netmask)}
+        machine = cbpf.VM(cbpf.compile("ip broadcast", netmask=netmask))
+        verdicts = [machine.evaluate(frame) for frame in frames]
+        assert [bool(verdict) for verdict in verdicts] != [False] * 3
+        assert json.loads(page.answer("verdicts", json.dumps(request)))["verdicts"] == verdicts
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"snaplen": -1}, "not a length"),
+        ({"snaplen": 1 << 32}, "not a length"),
+        ({"snaplen": True}, "expected a whole number"),
+        ({"snaplen": 7.0}, "expected a whole number"),
+        ({"goal": "beauty"}, "unknown goal; expected one of size, speed"),
+        ({"live": 1}, "expected true or false"),
+        ({"netmask": 7}, "expected text"),
+    ],
+)
+def test_invalid_settings_are_errors_in_one_line(settings: dict[str, Any], message: str) -> None:
+    answer = json.loads(Answers().answer("check", json.dumps({"source": source("arp", **settings)})))
+    assert message in answer["error"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"netmask": "255.0.0"}, "netmask: '255.0.0' is not an IPv4 netmask"),
+        ({"live": True}, "live: True requires dialect=LINUX, not pcap"),
+    ],
+)
+def test_settings_that_the_compiler_rejects_are_problems(settings: dict[str, Any], message: str) -> None:
+    answer = json.loads(Answers().answer("check", json.dumps({"source": source("arp", **settings)})))
+    (problem,) = answer["problems"]
+    assert problem["message"].startswith(message)
+    assert (problem["start"], problem["end"]) == (0, 0)
+
+
+def test_the_graph_counts_packets_with_their_length_on_the_wire() -> None:
+    target = io.BytesIO()
+    cbpf.write_capture(target, [(bytes(20), 100), (bytes(20), 20)])
+    page = Answers()
+    page.open_capture(target.getvalue(), "short.pcap")
+    blocks = ask("graph", "greater 60", page=page, heat=True)["blocks"]
+    assert [block["executed"] for block in blocks] == [2, 1, 1]
 
 
 def test_the_verdicts_are_those_of_the_filter(page: Answers) -> None:

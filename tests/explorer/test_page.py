@@ -2,17 +2,16 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
-from typing import Any, TypeAlias
+from typing import Any
 
 import pytest
 
 import cbpf
 from cbpf.explorer.answers import Answers
 from cbpf.explorer.links import fragment
-from support.browser import CHROMIUM, OpenPage, build_page, missing_browser, served
+from support.browser import Opener, missing_browser, served
 from support.command_line import TRAFFIC
 from support.corpus_filters import CORPUS
 from support.project import MISSING_LIBRARIES
@@ -20,46 +19,7 @@ from support.random_expressions import expression as random_expression
 from support.random_programs import any_kind
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(missing_browser()), reason=missing_browser())]
-Opener: TypeAlias = Callable[..., OpenPage]
 EXPRESSION = "tcp port 443 or (arp and not host 192.0.2.1)"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    if reason := build_page():
-        pytest.skip(f"the page cannot be built: {reason}")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def url(browser: Any) -> Iterator[str]:
-    """The link of a page without a capture."""
-    with served({}) as server:
-        yield server.url
-
-
-@pytest.fixture
-def opened(browser: Any, url: str) -> Iterator[Opener]:
-    """Open a page; at the end of the test, its console is empty, and all its requests went to its server."""
-    pages: list[OpenPage] = []
-
-    def open_page(state: dict[str, Any] | str | None = None, **options: Any) -> OpenPage:
-        given = state if isinstance(state, str) else "" if state is None else f"#{fragment(state)}"
-        link = given if given.startswith("http") else url + given
-        page = OpenPage(browser.new_page(**options), link)
-        pages.append(page)
-        return page
-
-    yield open_page
-    for page in pages:
-        assert page.messages == []
-        assert all(request.startswith(("http://127.0.0.1:", "blob:")) for request in page.requests)
-        page.page.close()
 
 
 def test_a_link_shows_its_state(opened: Opener) -> None:
@@ -161,22 +121,10 @@ def test_a_trace_steps_in_both_directions_in_all_panes(opened: Opener) -> None:
     assert page.page.locator("#main-listing tr.current").get_attribute("data-index") == "0"
 
 
-def _drop(page: OpenPage, data: bytes, name: str) -> None:
-    """Drop a file on the page."""
-    script = """([bytes, name]) => {
-      const transfer = new DataTransfer();
-      transfer.items.add(new File([new Uint8Array(bytes)], name));
-      document.dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true }));
-    }"""
-    page.page.evaluate(script, [list(data), name])
-    page.page.wait_for_timeout(200)
-    page.settle()
-
-
 def test_a_dropped_capture_is_listed_and_filtered_without_a_request(opened: Opener) -> None:
     page = opened({"s": "arp"})
     before = len(page.requests)
-    _drop(page, Path(TRAFFIC).read_bytes(), "traffic.pcap")
+    page.drop(Path(TRAFFIC).read_bytes(), "traffic.pcap")
     asked = {url.removeprefix(page.page.url.split("#")[0]) for url in page.requests[before:]}
     assert asked <= {"icon.svg", "proofs/lint"}  # of which the body is the expression
     verdicts = [verdict for part in cbpf.capture_verdicts(TRAFFIC, "arp") for verdict in part]
@@ -202,7 +150,7 @@ def test_damaged_files_are_errors_in_one_line(opened: Opener) -> None:
         (b"", "empty"),
         (Path(TRAFFIC).read_bytes()[:5_000], "cut.pcap"),
     ):
-        _drop(page, data, name)
+        page.drop(data, name)
         assert f"{name}: " in page.text("#capture-facts")
         assert page.page.locator("img[src]").count() == 0
 
@@ -249,7 +197,7 @@ def test_states_that_are_too_large_for_a_link_are_files(opened: Opener, tmp_path
     target = tmp_path / "explorer.cbpf.json"
     download.value.save_as(target)
     other = opened()
-    _drop(other, target.read_bytes(), target.name)
+    other.drop(target.read_bytes(), target.name)
     assert other.text("#notation") == page.text("#notation")
 
 
@@ -297,7 +245,7 @@ def test_proofs_show_their_packet(opened: Opener) -> None:
     assert "accepts the packet" in page.text("#trace .verdict")
 
 
-def test_a_static_page_says_what_proofs_need(browser: Any, opened: Opener) -> None:
+def test_a_static_page_says_what_proofs_need(opened: Opener) -> None:
     with served({"proofs": False}) as server:
         page = opened(f"{server.url}#{fragment({'s': 'tcp', 't': 'proofs'})}")
         assert "cbpf explore" in page.text("#pane-proofs")

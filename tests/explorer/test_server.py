@@ -167,11 +167,27 @@ def test_the_core_runs_without_the_command_line(tmp_path: Path) -> None:
 def test_the_command_serves_until_it_is_interrupted(folder: Path) -> None:
     process = start("explore", "-e", "tcp port 443", "-y", "RAW", "-r", TRAFFIC, folder=folder)
     facts = json.loads(get(f"{link(process)}served.json")[2])
-    assert facts["state"] == {"s": "tcp port 443", "y": "RAW", "d": "pcap"}
+    assert facts["state"] == {"s": "tcp port 443", "y": "RAW"}
     assert (facts["capture"], facts["proofs"]) == ("traffic.pcap", is_installed("bitwuzla"))
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=30)
     assert (process.returncode, "Traceback" in errors) == (0, False)
+
+
+def test_the_options_of_the_command_are_the_settings_of_the_page(folder: Path) -> None:
+    options = ["--live", "-s", "96", "--netmask", "255.255.255.0", "--goal", "speed", "-O", "-e", "vlan"]
+    process = start("explore", *options, folder=folder)
+    state = json.loads(get(f"{link(process)}served.json")[2])["state"]
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert state == {"s": "vlan", "d": "linux", "O": 0, "S": 96, "m": "255.255.255.0", "g": "speed", "L": 1}
+
+
+@pytest.mark.parametrize("options", ["--netmask x", "-s -1", "--live --dialect pcap", "-y NONE"])
+def test_invalid_settings_are_errors_of_their_option(cli: CommandLine, options: str) -> None:
+    done = cli("explore", "--no-browser", *options.split())
+    assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
+    assert options.split()[0].strip("-") in done.stderr
 
 
 def test_a_program_is_shown_as_its_text_and_a_binary_one_as_assembly(folder: Path, tmp_path: Path) -> None:

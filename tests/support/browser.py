@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import fcntl
 import hashlib
 import importlib.util
@@ -9,10 +10,10 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Thread
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from cbpf.explorer.page import Page
 from cbpf.explorer.server import ExplorerServer
@@ -87,6 +88,7 @@ class OpenPage:
         page.on("console", lambda message: self.messages.append(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda error: self.messages.append(f"exception: {error}"))
         page.on("request", lambda request: self.requests.append(request.url))
+        page.add_init_script(_REPORT_VIOLATIONS)
         page.goto(url)
         self.settle()
 
@@ -113,6 +115,12 @@ class OpenPage:
         self.page.wait_for_timeout(100)
         self.settle()
 
+    def drop(self, data: bytes, name: str) -> None:
+        """Drop a file on the page, and wait for the answers."""
+        self.page.evaluate(_DROP, [base64.b64encode(data).decode(), name])
+        self.page.wait_for_timeout(200)
+        self.settle()
+
     def texts(self, selector: str) -> list[str]:
         """Return the texts of the elements that a selector finds."""
         texts: list[str] = self.page.locator(selector).all_inner_texts()
@@ -133,6 +141,17 @@ class OpenPage:
         return answers
 
 
+Opener: TypeAlias = Callable[..., OpenPage]
+"""Opens a state, a fragment or a link; further arguments are options of Playwright's pages."""
+
+_REPORT_VIOLATIONS: Final = """document.addEventListener("securitypolicyviolation", (event) =>
+  console.error(`policy: ${event.violatedDirective} ${event.blockedURI} ${event.sample}`));"""
+_DROP: Final = """([text, name]) => {
+  const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  const transfer = new DataTransfer();
+  transfer.items.add(new File([bytes], name));
+  document.dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true }));
+}"""
 _PASTE: Final = """(text) => {
   const clipboardData = new DataTransfer();
   clipboardData.setData("text/plain", text);

@@ -39,6 +39,7 @@ export function showBytes(pane, trace, onStep) {
     counted(bytes.length, "byte"),
     trace.wire_length === bytes.length ? null : `${trace.wire_length.toLocaleString("en")} on the wire`,
     trace.link_type,
+    ...metadataTexts(trace.metadata),
     reads.size ? `read: ${ranges([...reads.keys()])}` : "no byte is read",
     last === null ? null : `the last load, ${ranges([last.position, last.position + last.size - 1], true)}, decides`,
   ];
@@ -56,6 +57,18 @@ export function markBytes(pane, fetched) {
     const at = Number(span.dataset.at);
     span.classList.toggle("now", fetched !== null && fetched.position <= at && at < fetched.position + fetched.size);
   }
+}
+
+const PACKET_TYPES = ["to this host", "broadcast", "multicast", "to another host", "outgoing"]; // linux/if_packet.h
+
+/** Return the metadata of a packet socket as texts; those of other packets have their defaults, and no text. */
+function metadataTexts({ protocol, packet_type: type, device, vlan }) {
+  return [
+    protocol ? `protocol 0x${hex(protocol, 4)}` : null,
+    device ? (PACKET_TYPES[type] ?? `packet type ${type}`) : null,
+    device?.index ? `interface ${device.index}` : null,
+    vlan ? `VLAN tag ${vlan.tci & 0xfff} removed` : null,
+  ];
 }
 
 const printable = (byte) => (byte >= 32 && byte < 127 ? String.fromCharCode(byte) : ".");

@@ -11,7 +11,7 @@ from .._stdlib import contextmanager, wraps
 from .._typing import Any, Callable, Final, Iterator, get_args
 from .declarations import Decorator, Function, Invocation, option
 from .failures import CommandError, UsageError
-from .values import EXPRESSION, FILE, LINK_TYPE, Choice
+from .values import EXPRESSION, FILE, LINK_TYPE, Choice, Integer
 
 # Options
 
@@ -77,6 +77,16 @@ link_type_option: Final = option(
 
 netmask_option: Final = option(
     "--netmask", metavar="MASK", help="IPv4 netmask of the network, such as 255.255.255.0; `ip broadcast` requires it."
+)
+
+snaplen_option: Final = option(
+    "-s",
+    "snaplen",
+    metavar="BYTES",
+    kind=Integer(),
+    default=262144,
+    shows_default=True,
+    help="Snapshot length in bytes, the verdict on accepted packets; 0 means the default.",
 )
 
 goal_option: Final = option(

@@ -97,7 +97,7 @@ class Answers:
         subject, source, program = self._runnable(request)
         counts = None
         if self._capture is not None and request.get("heat"):
-            packets = [self._capture.packet(packet.number).data for packet in self._capture.packets]
+            packets = [self._capture.packet(packet.number).view(source) for packet in self._capture.packets]
             counts = cbpf.execution_counts(program, packets, dialect=source.dialect)
         return graph_pane(subject, source, program, counts)
 

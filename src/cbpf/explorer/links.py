@@ -10,9 +10,15 @@ number is the version of the form: a later version reads all earlier ones. The f
 | `y` | link type | `EN10MB` |
 | `d` | dialect | `pcap` |
 | `O` | 0: the program is not optimised | 1 |
+| `S` | snapshot length in bytes, the verdict on accepted packets | 262144 |
+| `m` | IPv4 netmask of the network | unknown |
+| `g` | goal of the optimiser: `size` or `speed` | `size` |
+| `L` | 1: for a live Linux packet socket; needs the dialect `linux` | 0 |
 | `p` | hexadecimal digits of the packet | none |
 | `w` | length of the packet on the wire | that of its bytes |
 | `t` | pane | `program` |
+
+The page ignores other keys and values of other types, so that links of later versions open as far as possible.
 """
 
 from __future__ import annotations
@@ -25,6 +31,11 @@ import cbpf
 
 from .._typing import Any, Final
 
+DEFAULTS: Final[dict[str, Any]] = {
+    "s": "", "o": "", "y": "EN10MB", "d": "pcap", "O": 1, "S": cbpf.DEFAULT_SNAPLEN, "m": "", "g": "size", "L": 0,
+    "t": "program",
+}  # fmt: skip
+"""The values of absent keys; "p" and "w" have none."""
 MAX_FRAGMENT: Final = 8_000  # characters
 _MAX_STATE: Final = 1_000_000  # bytes after decompression
 _VERSION: Final = "1"
@@ -60,6 +71,8 @@ def state(fragment: str) -> dict[str, Any]:
         data = base64.b64decode(packed + "=" * (-len(packed) % 4), altchars=b"-_", validate=True)
         decompressor = zlib.decompressobj(-zlib.MAX_WBITS)
         value = json.loads(decompressor.decompress(data, _MAX_STATE))
+        if not decompressor.eof:
+            raise ValueError
     except (ValueError, zlib.error, RecursionError):
         raise cbpf.FieldError("link: truncated or corrupt") from None
     if not isinstance(value, dict):

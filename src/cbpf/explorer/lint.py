@@ -6,6 +6,7 @@ import cbpf
 
 from .._typing import Any, Final
 from .analysis import analysis_pane
+from .names import PAGE_NAMES
 from .sources import Settings, Subject, utf16_offset
 
 _MAX_FINDINGS: Final = 500  # about one source
@@ -28,7 +29,15 @@ def _overlap(left: dict[str, Any], right: dict[str, Any]) -> bool:
 
 def _lint(source: Settings, timeout: float) -> list[dict[str, Any]]:
     """Return the findings of the linter, with the offsets "start" and "end" in UTF-16 units."""
-    findings = cbpf.lint_expression(source.text, link_type=source.link_type, notes=True, timeout=timeout)
+    findings = cbpf.lint_expression(
+        source.text,
+        link_type=source.link_type,
+        netmask=source.netmask,
+        notes=True,
+        timeout=timeout,
+        names=PAGE_NAMES,
+        live=source.live,
+    )
     return [
         {
             **finding.as_dict(),

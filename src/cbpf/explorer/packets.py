@@ -26,6 +26,12 @@ class OnePacket(NamedTuple):
     link_type: cbpf.LinkType
     number: int = 1
 
+    def view(self, source: Settings) -> cbpf.SocketView:
+        """Return the inputs of the program of a source; of a live one, those on a packet socket of Linux."""
+        if source.live:
+            return cbpf.socket_view(self.data, self.link_type, self.wire_length)
+        return cbpf.SocketView(self.data, self.wire_length, cbpf.Metadata())
+
 
 class LoadedCapture:
     """The first packets of a capture.
@@ -81,7 +87,14 @@ def verdicts_pane(capture: LoadedCapture, subject: Subject, source: Settings) ->
     assert subject.program is not None
     given: Any = subject.program if subject.mapped is None else source.text
     optimizer: Any = "cbpf" if source.optimizes else None
-    programs = cbpf.CapturePrograms(given, dialect=source.dialect, optimizer=optimizer, names=PAGE_NAMES)
+    programs = cbpf.CapturePrograms(
+        given,
+        dialect=source.dialect,
+        optimizer=optimizer,
+        names=PAGE_NAMES,
+        netmask=source.netmask,
+        as_socket=source.live,
+    )
     machines: dict[int, cbpf.VM | None] = {}
     verdicts: list[int | None] = []
     for packet in capture.packets:
@@ -89,9 +102,13 @@ def verdicts_pane(capture: LoadedCapture, subject: Subject, source: Settings) ->
             program = programs.program(capture.reader, packet.interface)
             machines[packet.interface] = None if program is None else cbpf.VM(program, dialect=source.dialect)
         machine = machines[packet.interface]
-        view = capture.packet(packet.number)
-        verdicts.append(None if machine is None else machine.evaluate(view.data, wire_length=view.wire_length))
+        view = capture.packet(packet.number).view(source)
+        verdicts.append(None if machine is None else _verdict(machine, view))
     return {"verdicts": verdicts, "accepted": sum(map(bool, verdicts)), "listed": len(verdicts)}
+
+
+def _verdict(machine: cbpf.VM, view: cbpf.SocketView) -> int:
+    return machine.evaluate(view.data, metadata=view.metadata, wire_length=view.wire_length)
 
 
 def one_packet(value: Any, capture: LoadedCapture | None) -> OnePacket:
@@ -117,26 +134,35 @@ def one_packet(value: Any, capture: LoadedCapture | None) -> OnePacket:
 
 
 def trace_pane(packet: OnePacket, program: cbpf.Program, subject: Subject, source: Settings) -> dict[str, Any]:
-    """Return the document of `cbpf trace`, with at most 5,000 steps, and under "why" that of `cbpf why`."""
+    """Return the document of `cbpf trace`, with at most 5,000 steps, under "why" that of `cbpf why`, and more.
+
+    Under "captured" is the packet as it was given, and under "captured_length" its length on the wire: a packet socket
+    receives other bytes.
+    """
+    view = packet.view(source)
     document = trace_document(
         program,
-        packet.data,
+        view.data,
         number=packet.number,
         link_type=packet.link_type.name,
-        wire_length=packet.wire_length,
-        metadata=None,
+        wire_length=view.wire_length,
+        metadata=view.metadata,
         dialect=source.dialect,
         max_steps=MAX_STEPS,
     )
-    return document | {"why": None if subject.mapped is None else _why(packet, source)}
+    why = None if subject.mapped is None else _why(packet, source)
+    return document | {"why": why, "captured": packet.data.hex(), "captured_length": packet.wire_length}
 
 
 def _why(packet: OnePacket, source: Settings) -> dict[str, Any]:
+    view = packet.view(source)
     why = cbpf.explain_verdict(
         source.text,
-        packet.data,
+        view.data,
         link_type=packet.link_type,
-        wire_length=packet.wire_length,
+        wire_length=view.wire_length,
+        metadata=view.metadata if source.live else None,
+        netmask=source.netmask,
         names=PAGE_NAMES,
         finds_change=False,
     )

@@ -76,7 +76,8 @@ def passes_pane(subject: Subject, source: Settings, program: cbpf.Program) -> di
         fact = f"the program has {len(plain):,} instructions; the page shows the passes of at most {_MAX_OPTIMIZED:,}"
         return {"stages": [], "message": fact}
     stages = [("plain code", plain)]
-    stages += [(stage.name, stage.program) for stage in cbpf.optimization_stages(plain, dialect=source.dialect)]
+    found = cbpf.optimization_stages(plain, dialect=source.dialect, goal=source.goal)
+    stages += [(stage.name, stage.program) for stage in found]
     return {"stages": list(_stages(stages, source.dialect)), "message": ""}
 
 

@@ -8,7 +8,7 @@ import warnings
 import cbpf
 
 from .._named_tuple import NamedTuple
-from .._typing import Any, Final, Iterator, Mapping
+from .._typing import Any, Final, Iterator, Mapping, get_args
 from .names import PAGE_NAMES
 
 MAX_TEXT: Final = 4_000_000  # characters of a program
@@ -31,12 +31,21 @@ class Settings(NamedTuple):
         link_type: The link type of the packets, for an expression.
         dialect: The dialect that verifies and runs the program.
         optimizes: Whether the program is optimised.
+        snaplen: The verdict on accepted packets, for an expression.
+        netmask: The netmask of the network, for an expression; None: unknown.
+        goal: The goal of the optimiser.
+        live: Whether the source is for a live Linux packet socket: an expression is compiled for it, and packets are
+            presented as the socket receives them.
     """
 
     text: str
     link_type: str
     dialect: cbpf.Dialect
     optimizes: bool
+    snaplen: int = cbpf.DEFAULT_SNAPLEN
+    netmask: str | None = None
+    goal: cbpf.Goal = "size"
+    live: bool = False
 
 
 class Subject(NamedTuple):
@@ -63,23 +72,53 @@ class Subject(NamedTuple):
 
 
 def settings(value: Any) -> Settings:
-    """Return the settings of a JSON value: text, link_type, dialect and optimize.
+    """Return the settings of a JSON value.
+
+    Its keys are text, link_type, dialect, optimize, snaplen (0: the default), netmask (empty: unknown), goal and live;
+    each may be absent.
 
     Raises:
         BadRequest: A value has another type, or is not known.
     """
     if not isinstance(value, Mapping):
         raise BadRequest("source: expected an object")
-    text, link_type, dialect = (value.get(key, default) for key, default in _DEFAULTS)
-    for name, given in (("text", text), ("link_type", link_type), ("dialect", dialect)):
-        if not isinstance(given, str):
-            raise BadRequest(f"source.{name}: expected text")
-    if dialect not in cbpf.DIALECTS:
-        raise BadRequest(f"source.dialect: unknown dialect; expected one of {', '.join(cbpf.DIALECTS)}")
-    return Settings(text, link_type, cbpf.DIALECTS[dialect], value.get("optimize", True) is True)
+    given = {name: value.get(name, default) for name, default in _DEFAULTS.items()}
+    for name, default in _DEFAULTS.items():
+        if type(given[name]) is not type(default):
+            raise BadRequest(f"source.{name}: expected {_TYPES[type(default)]}")
+    _require_choice("dialect", given["dialect"], tuple(cbpf.DIALECTS))
+    _require_choice("goal", given["goal"], _GOALS)
+    if not 0 <= given["snaplen"] < 1 << 32:
+        raise BadRequest(f"source.snaplen: {given['snaplen']} is not a length in bytes, from 0 to {(1 << 32) - 1}")
+    return Settings(
+        given["text"],
+        given["link_type"],
+        cbpf.DIALECTS[given["dialect"]],
+        given["optimize"],
+        given["snaplen"] or cbpf.DEFAULT_SNAPLEN,
+        given["netmask"] or None,
+        given["goal"],
+        given["live"],
+    )
 
 
-_DEFAULTS: Final = (("text", ""), ("link_type", "EN10MB"), ("dialect", "pcap"))
+_GOALS: Final = get_args(cbpf.Goal)
+_DEFAULTS: Final[dict[str, Any]] = {
+    "text": "",
+    "link_type": "EN10MB",
+    "dialect": "pcap",
+    "optimize": True,
+    "snaplen": 0,
+    "netmask": "",
+    "goal": "size",
+    "live": False,
+}
+_TYPES: Final[dict[type, str]] = {str: "text", bool: "true or false", int: "a whole number"}
+
+
+def _require_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise BadRequest(f"source.{name}: unknown {name}; expected one of {', '.join(choices)}")
 
 
 def read(source: Settings) -> Subject:
@@ -120,7 +159,7 @@ def _program(source: Settings, program: cbpf.Program) -> Subject:
         shown = rejected[:_MAX_PROBLEMS]
         problems = (problem(source.text, *places.of(each.index), str(each), index=each.index) for each in shown)
         return Subject("program", tuple(problems), more=len(rejected) - len(shown))
-    optimized = cbpf.optimize(program, dialect=source.dialect) if source.optimizes else program
+    optimized = cbpf.optimize(program, dialect=source.dialect, goal=source.goal) if source.optimizes else program
     return Subject("program", (), (), optimized, None, program)
 
 
@@ -148,13 +187,17 @@ def _expression(source: Settings) -> Subject:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            mapped = cbpf.source_map(source.text, link_type=source.link_type, names=PAGE_NAMES)
+            mapped = _mapped(source)
             program = cbpf.compile(
                 source.text,
                 link_type=source.link_type,
-                dialect=source.dialect,
+                snaplen=source.snaplen,
+                netmask=source.netmask,
                 optimizer="cbpf" if source.optimizes else None,
+                dialect=source.dialect,
+                goal=source.goal,
                 names=PAGE_NAMES,
+                live=source.live,
             )
             cbpf.verify(program, dialect=source.dialect)
         except cbpf.ExpressionError as error:
@@ -162,6 +205,9 @@ def _expression(source: Settings) -> Subject:
         except cbpf.VerificationError as error:
             problems = tuple(_clause_problems(source, mapped))[:_MAX_PROBLEMS]
             return Subject("expression", problems or (problem(source.text, 0, len(source.text), str(error)),))
+        except cbpf.FieldError as error:  # of a setting; its message begins with the function and the argument
+            message = str(error).removeprefix("compile.").removeprefix("source_map.")
+            return Subject("expression", (problem(source.text, 0, 0, message),))
         except cbpf.CbpfError as error:
             return Subject("expression", (problem(source.text, 0, len(source.text), str(error)),))
     messages = tuple(dict.fromkeys(str(warning.message) for warning in caught))
@@ -178,6 +224,18 @@ def _clause_problems(source: Settings, mapped: cbpf.SourceMap) -> Iterator[dict[
     for (span, _), (first, *others) in groups.items():
         more = f" (and {len(others)} more of this part)" if others else ""
         yield problem(source.text, *(span or (0, len(source.text))), f"{first}{more}", index=first.index)
+
+
+def _mapped(source: Settings) -> cbpf.SourceMap:
+    """Return the plain code of an expression with its clauses."""
+    return cbpf.source_map(
+        source.text,
+        link_type=source.link_type,
+        snaplen=source.snaplen,
+        netmask=source.netmask,
+        names=PAGE_NAMES,
+        live=source.live,
+    )
 
 
 def _expression_problems(text: str, error: cbpf.ExpressionError) -> Iterator[dict[str, Any]]:

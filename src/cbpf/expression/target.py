@@ -47,11 +47,11 @@ def link_types_to_try(*, all_types: bool) -> tuple[LinkType, ...]:
     return (*map(link_type, _REPRESENTATIVES), *(link_types() if all_types else ()))
 
 
-def interface_target(interface: "Interface", *, as_socket: bool = False) -> Target:
+def interface_target(interface: "Interface", *, netmask: int | None = 0, as_socket: bool = False) -> Target:
     """Return the packets of an interface in a capture file, or those that a live packet socket would have seen."""
     file_order: ByteOrder = "little" if interface.byte_order == "<" else "big"
     socket: SocketStart | None = "link" if as_socket else None
-    return Target(interface.link_type.dlt, interface.snaplen, netmask=0, file_order=file_order, socket=socket)
+    return Target(interface.link_type.dlt, interface.snaplen, netmask, file_order=file_order, socket=socket)
 
 
 def netmask_number(path: str, netmask: int | str | None) -> int | None:

@@ -13,7 +13,7 @@ from ..capture.reader import CaptureReader
 from ..errors import CaptureError, CbpfError, LinkTypeError, VerificationError, warn
 from ..expression.names import SYSTEM_NAMES, Lookups, Resolver
 from ..expression.program_cache import Options, compile_cached
-from ..expression.target import interface_target
+from ..expression.target import interface_target, netmask_number
 from ..isa.dialects import PCAP, Dialect, check_dialect
 from ..isa.program import Instructions, Program
 from ..isa.verifier import verify
@@ -72,6 +72,8 @@ class CapturePrograms:
         optimizes_lists: Whether "cbpf" optimises expressions with long lists whatever *optimizer* is: their plain code
             has a jump for each entry.
         names: The source of the names in expressions, as for `compile`. Each name is looked up once for all interfaces.
+        netmask: The netmask of the network, for `ip broadcast` in expressions, as for `compile`; by default 0, which
+            tcpdump assumes for captures as well.
         as_socket: Whether the programs will run on the views of a live packet socket (`socket_view`). Under LINUX,
             expressions are then compiled for such sockets, as with `live=True`.
         check: Called with each program. If it raises `VerificationError`, the filter does not fit the interface.
@@ -99,6 +101,7 @@ class CapturePrograms:
         optimizer: "Optimizer" = "cbpf",
         optimizes_lists: bool = True,
         names: Resolver | None = SYSTEM_NAMES,
+        netmask: int | str | None = 0,
         as_socket: bool = False,
         check: Callable[[Program], object] | None = None,
     ) -> None:
@@ -107,6 +110,7 @@ class CapturePrograms:
         self._names = Lookups(names)
         self._optimizer = optimizer
         self._optimizes_lists = optimizes_lists
+        self._netmask = netmask_number("CapturePrograms.netmask", netmask)
         self._is_live = as_socket and dialect.header_windows
         self._check = check or (lambda program: verify(program, dialect=dialect))
         self._programs: dict[PacketKind, Program] = {}
@@ -234,6 +238,7 @@ class CapturePrograms:
             self._names,
             self._optimizer if isinstance(self._filter, str) else "cbpf",
             optimizes_lists=self._optimizes_lists,
+            netmask=self._netmask,
             as_socket=self._is_live,
         )
 
@@ -254,11 +259,12 @@ def compile_for_interface(
     optimizer: "Optimizer" = "cbpf",
     *,
     optimizes_lists: bool = True,
+    netmask: int | None = 0,
     as_socket: bool = False,
 ) -> Program:
     """Return the program of an expression for the packets of an interface in a file, to run under *dialect*."""
     options = Options(optimizer, dialect, optimizes_lists)
-    return compile_cached(interface_target(interface, as_socket=as_socket), expression, names, options)
+    return compile_cached(interface_target(interface, netmask=netmask, as_socket=as_socket), expression, names, options)
 
 
 def _program_of_savefile(savefile: "Savefile", interface: Interface, name: str) -> Program:

@@ -17,10 +17,11 @@ from ..options import (
     new_dialect_option,
     optimizer_options,
     read_expression,
+    snaplen_option,
     write_bytes,
 )
 from ..streams import echo
-from ..values import EXPRESSION, FILE, Choice, Integer
+from ..values import EXPRESSION, FILE, Choice
 
 _MAX_SOCKET_PROGRAM: Final = 4096  # instructions: BPF_MAXINSNS of linux/bpf_common.h
 
@@ -28,15 +29,7 @@ _MAX_SOCKET_PROGRAM: Final = 4096  # instructions: BPF_MAXINSNS of linux/bpf_com
 @subcommand("compile", "Compile a filter expression, like tcpdump -d.")
 @argument("expression", kind=EXPRESSION, required=False, multiple=True)
 @link_type_option
-@option(
-    "-s",
-    "snaplen",
-    metavar="BYTES",
-    kind=Integer(),
-    default=262144,
-    shows_default=True,
-    help="Snapshot length in bytes, the verdict on accepted packets; 0 means the default.",
-)
+@snaplen_option
 @option("-d", "detail", counted=True, help="Output format: -d a listing (the default), -dd C, -ddd decimal numbers.")
 @expression_file_option
 @netmask_option

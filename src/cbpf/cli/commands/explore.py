@@ -9,7 +9,16 @@ import cbpf
 from ..browser import serve
 from ..declarations import argument, option, subcommand
 from ..failures import CommandError, UsageError
-from ..options import dialect_option, expression_option, link_type_option, read_bytes, read_program
+from ..options import (
+    expression_option,
+    goal_option,
+    link_type_option,
+    netmask_option,
+    new_dialect_option,
+    read_bytes,
+    read_program,
+    snaplen_option,
+)
 from ..values import FILE
 
 
@@ -17,14 +26,31 @@ from ..values import FILE
 @argument("program", required=False, kind=FILE)
 @expression_option
 @link_type_option
-@dialect_option
+@new_dialect_option(
+    "BPF dialect used to verify and run the program.", default=None, shows_default="linux with --live, else pcap"
+)
+@snaplen_option
+@netmask_option
+@goal_option
+@option("-O", "unoptimized", is_flag=True, help="Do not optimise, like tcpdump -O.")
+@option(
+    "--live",
+    is_flag=True,
+    help="Compile for a live Linux packet socket, and present packets as it receives them: the kernel has VLAN tags, "
+    "direction and interface as metadata.",
+)
 @option("-r", "capture", kind=FILE, help="Capture to open in the page; its first 1,000 packets are listed.")
 @option("--no-browser", is_flag=True, help="Print the link only.")
 def command(
     program: str | None,
     expression: str | None,
     link_type: str,
-    dialect: cbpf.Dialect,
+    dialect: cbpf.Dialect | None,
+    snaplen: int,
+    netmask: str | None,
+    goal: cbpf.Goal,
+    unoptimized: bool,
+    live: bool,
     capture: str | None,
     no_browser: bool,
 ) -> None:
@@ -40,14 +66,27 @@ def command(
       cbpf explore -e 'tcp port 443' -r in.pcap
       cbpf explore --no-browser filter.c
     """
+    from ...explorer.links import DEFAULTS
     from ...explorer.page import Page, page_folder, served_facts
     from ...explorer.server import ExplorerServer
 
     if program is not None and expression is not None:
         raise UsageError("PROGRAM and -e EXPRESSION are mutually exclusive")
-    state = {"s": expression or "", "y": cbpf.link_type(link_type).name, "d": dialect.name}
-    if program is not None:
-        state["s"] = _program_text(program)
+    kind = cbpf.link_type(link_type)
+    dialect = dialect or (cbpf.LINUX if live else cbpf.PCAP)
+    # An empty expression has no errors but those of the other options.
+    cbpf.compile("", link_type=kind, snaplen=snaplen, netmask=netmask, dialect=dialect, live=live)
+    state = {
+        "s": _program_text(program) if program is not None else expression or "",
+        "y": kind.name,
+        "d": dialect.name,
+        "S": snaplen or cbpf.DEFAULT_SNAPLEN,
+        "m": netmask or "",
+        "g": goal,
+        "L": int(live),
+        "O": int(not unoptimized),
+    }
+    state = {key: value for key, value in state.items() if value != DEFAULTS[key]}
     if capture is not None:
         _check_capture(capture)
     facts = served_facts(state, None if capture is None else os.path.basename(capture))
