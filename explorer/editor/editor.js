@@ -38,14 +38,32 @@ const theme = EditorView.theme({
   ".cm-linked": { backgroundColor: "var(--linked)", outline: "1px solid var(--linked-line)" },
 });
 
+const MAX_PASTED = 4_000_000; // characters, as in src/cbpf/explorer/sources.py
+const LONG = 100_000; // characters; the change of a longer text is announced in a task of its own
+
 /**
  * Create an editor.
  * @param {HTMLElement} parent The element that will contain it.
- * @param {{label: string, hint: string, onChange: (text: string) => void, onHover: (offset: number | null) => void}}
- *   options The accessible name, the text of an empty editor, and what is called when the text changes, and when the
- *   cursor or the pointer is at another offset.
+ * @param {{label: string, hint: string, onChange: (text: string) => void, onRefuse: (message: string) => void,
+ *   onHover: (offset: number | null) => void}} options The accessible name, the text of an empty editor, and what is
+ *   called when the text changes, when a pasted text is too long, and when the cursor or the pointer is at another offset.
  */
-export function createEditor(parent, { label, hint, onChange, onHover }) {
+export function createEditor(parent, { label, hint, onChange, onRefuse, onHover }) {
+  let announcing = 0;
+  const announce = () => onChange(view.state.doc.toString());
+  const announceChange = () => {
+    clearTimeout(announcing);
+    if (view.state.doc.length > LONG) announcing = setTimeout(announce);
+    else announce();
+  };
+  const refuse = (event) => {
+    const { length } = event.clipboardData?.getData("text/plain") ?? "";
+    if (length <= MAX_PASTED) return false;
+    const numbers = [length, MAX_PASTED].map((number) => number.toLocaleString("en"));
+    onRefuse(`the pasted text has ${numbers[0]} characters; the page reads at most ${numbers[1]}; the text is unchanged`);
+    event.preventDefault();
+    return true;
+  };
   const root = parent.attachShadow({ mode: "open" });
   const view = new EditorView({
     root,
@@ -61,10 +79,11 @@ export function createEditor(parent, { label, hint, onChange, onHover }) {
         marks,
         theme,
         EditorView.updateListener.of((update) => {
-          if (update.docChanged) onChange(update.state.doc.toString());
+          if (update.docChanged) announceChange();
           else if (update.selectionSet) onHover(update.state.selection.main.head);
         }),
         EditorView.domEventHandlers({
+          paste: refuse,
           mousemove: (event, editor) => onHover(editor.posAtCoords({ x: event.clientX, y: event.clientY })),
           mouseleave: () => onHover(null),
         }),

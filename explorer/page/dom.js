@@ -27,23 +27,6 @@ export const hex = (value, digits = 1) => value.toString(16).padStart(digits, "0
 
 export const counted = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
 
-/** Show the first of many rows, and a button for more, so that no list blocks the page. */
-export function rowsWithMore(parent, count, makeRow, step = 1_000) {
-  let shown = 0;
-  const more = element("button", { type: "button", onclick: () => show() });
-  const show = () => {
-    const end = Math.min(shown + step, count);
-    const rows = [];
-    for (; shown < end; shown += 1) rows.push(makeRow(shown));
-    parent.append(...rows);
-    more.textContent = `${(count - shown).toLocaleString("en")} more`;
-    more.hidden = shown === count;
-  };
-  replace(parent);
-  show();
-  return more;
-}
-
 /** Move the focus among rows by the arrow keys; one of them is in the order of the Tab key. */
 export function arrowKeys(list, selector) {
   list.addEventListener("keydown", (event) => {
@@ -57,15 +40,4 @@ export function arrowKeys(list, selector) {
     target.tabIndex = 0;
     target.focus();
   });
-}
-
-/** Insert SVG of cbpf itself: parsed as XML, and only elements and attributes that its drawings have. */
-export function drawing(text) {
-  const parsed = new DOMParser().parseFromString(text, "image/svg+xml");
-  const allowed = new Set(["svg", "title", "defs", "marker", "path", "g", "rect", "text", "parsererror"]);
-  for (const node of parsed.querySelectorAll("*")) {
-    const isForeign = !allowed.has(node.localName) || [...node.attributes].some(({ name }) => /^on|href/i.test(name));
-    if (isForeign || node.localName === "parsererror") throw new Error("the drawing cannot be shown");
-  }
-  return document.importNode(parsed.documentElement, true);
 }

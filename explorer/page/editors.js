@@ -1,9 +1,11 @@
 // The two editors, and the clauses that the first one has in common with the listings.
 
-import { byId } from "./dom.js";
+import { byId, element, replace } from "./dom.js";
 import { createEditor } from "./editor.js";
 import { markClause } from "./panes/listing.js";
 import { changed, state, view } from "./state.js";
+
+const showRefusal = (list) => (message) => replace(list, element("li.error", {}, element("strong", {}, "error: "), message));
 
 export const editor = createEditor(byId("editor"), {
   label: "Expression or program",
@@ -12,6 +14,7 @@ export const editor = createEditor(byId("editor"), {
     state.text = text;
     changed("source");
   },
+  onRefuse: showRefusal(byId("problems")),
   onHover: (offset) => linkClause(offset === null ? null : clauseAt(offset), false),
 });
 
@@ -22,6 +25,7 @@ export const otherEditor = createEditor(byId("other-editor"), {
     state.other = text;
     changed("other");
   },
+  onRefuse: showRefusal(byId("other-problems")),
   onHover: () => {},
 });
 

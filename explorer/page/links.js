@@ -24,9 +24,10 @@ async function through(stream, bytes, limit) {
   return new Uint8Array(await new Blob(parts).arrayBuffer());
 }
 
-/** Return the fragment of a state, without "#"; null if it would be too long. */
+/** Return the fragment of a state, without "#"; null if it would be too long, or if the state is too large to be read. */
 export async function toFragment(state) {
   const text = new TextEncoder().encode(JSON.stringify(state));
+  if (text.length > MAX_STATE) return null;
   const packed = await through(new CompressionStream("deflate-raw"), text, Infinity);
   if (packed.length > MAX_FRAGMENT) return null;
   const base64 = btoa(String.fromCharCode(...packed));

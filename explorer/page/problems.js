@@ -12,12 +12,17 @@ export function showProblems(problems, findings, checked) {
   const shown = [...errors, ...warned, ...found];
   const severities = { error: "error", warning: "warning", note: "info" };
   editor.problems = shown.map((problem) => ({ ...problem, severity: severities[problem.severity] ?? "info" }));
-  replace(byId("problems"), ...shown.slice(0, 50).map((problem) => problemItem(problem, editor)));
+  replace(byId("problems"), ...problemItems(shown, editor));
   byId("notation").dataset.notation = checked.notation === "program" ? "A program" : "An expression";
 }
 
+const MAX_LISTED = 50; // errors and findings
+
+/** Return errors and findings as items of a list; all of them are underlined. */
+export const problemItems = (problems, target) => problems.slice(0, MAX_LISTED).map((problem) => problemItem(problem, target));
+
 /** Return an error or a finding as an item of a list, with buttons for its place and its remedy. */
-export function problemItem(problem, target) {
+function problemItem(problem, target) {
   const { start, message, severity, suggestion, identifier, is_equivalent: isEquivalent, packet } = problem;
   const go = element("button", { type: "button", onclick: () => target.select(start) }, "Show");
   const rewrite = suggestion

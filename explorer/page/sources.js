@@ -5,7 +5,7 @@ import { prove } from "./client.js";
 import { byId, replace } from "./dom.js";
 import { otherEditor } from "./editors.js";
 import { refreshTrace } from "./packets.js";
-import { problemItem, showProblems } from "./problems.js";
+import { problemItems, showProblems } from "./problems.js";
 import { client } from "./questions.js";
 import { saveSoon } from "./share.js";
 import { other, source, view } from "./state.js";
@@ -47,6 +47,6 @@ export async function refreshOther() {
   if (checked === null) return;
   const problems = (checked.problems ?? []).map((problem) => ({ ...problem, severity: "error" }));
   otherEditor.problems = problems;
-  replace(byId("other-problems"), ...problems.map((problem) => problemItem(problem, otherEditor)));
+  replace(byId("other-problems"), ...problemItems(problems, otherEditor));
   await refreshTab();
 }

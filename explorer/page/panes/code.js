@@ -1,6 +1,7 @@
 // The program in other notations, the passes of the optimiser, and two programs side by side.
 
 import { counted, element, replace } from "../dom.js";
+import { rowsWithMore, textBlocks } from "../parts.js";
 
 export const NOTATIONS = [
   ["function", "C function (cbpf emit)"],
@@ -30,7 +31,7 @@ export function makeCodePane(pane, onChoose) {
     },
     show(answer) {
       note.textContent = answer.message ?? "";
-      text.textContent = answer.text;
+      replace(text, ...textBlocks(answer.text));
     },
   };
 }
@@ -50,26 +51,39 @@ export function showPasses(pane, answer) {
   const stages = answer.stages.map((stage, number) => {
     const change = stage.change === 0 ? "" : ` (${stage.change > 0 ? "+" : "−"}${Math.abs(stage.change)})`;
     const title = `${stage.name}: ${counted(stage.size, "instruction")}${change}, longest path ${stage.longest}`;
-    const before = new Set(number === 0 ? stage.lines : answer.stages[number - 1].lines);
-    const lines = stage.lines.map((line, index) =>
-      element(
-        before.has(line) ? "tr" : "tr.changed",
-        {},
-        element("th", { scope: "row" }, String(index).padStart(3, "0")),
-        element("td", {}, line),
-        element("td", {}, before.has(line) ? "" : "new"),
-      ),
-    );
-    const table = element("table.code", { "aria-label": title }, element("tbody", {}, ...lines.slice(0, 2_000)));
-    return element("details", { open: number === answer.stages.length - 1 }, element("summary", {}, title), table);
+    const before = answer.stages[number - 1] ?? stage;
+    const details = element("details", {}, element("summary", {}, title));
+    const show = () => details.childElementCount > 1 || details.append(...stageTable(title, stage.lines, before.lines));
+    details.addEventListener("toggle", () => details.open && show());
+    if (number === answer.stages.length - 1) {
+      details.open = true;
+      show();
+    }
+    return details;
   });
   const note = answer.stages.length > 1 ? null : element("p", {}, "No pass of the optimiser changes this program.");
   replace(pane, ...stages, note);
 }
 
+/** Return the table of a listing, in which lines that another one lacks are marked, and a button for more. */
+function stageTable(title, lines, otherLines) {
+  const before = new Set(otherLines);
+  const body = element("tbody");
+  const makeRow = (index) => {
+    const line = lines[index];
+    const isOld = before.has(line);
+    const number = element("th", { scope: "row" }, String(index).padStart(3, "0"));
+    return element(isOld ? "tr" : "tr.changed", {}, number, element("td", {}, line), element("td", {}, isOld ? "" : "new"));
+  };
+  const more = rowsWithMore(body, lines.length, makeRow);
+  return [element("table.code", { "aria-label": title }, body), more];
+}
+
 /** Show two programs side by side, and the packets of the capture on which they differ. */
 export function showComparison(pane, answer, onPacket) {
-  const rows = answer.rows.slice(0, 2_000).map(([left, right]) => {
+  const body = element("tbody");
+  const more = rowsWithMore(body, answer.rows.length, (index) => {
+    const [left, right] = answer.rows[index];
     const content = (line) => line?.replace(/^\(\d+\) /, "").replace(/ +jt .*$/, "");
     const isEqual = content(left) === content(right);
     return element(
@@ -96,8 +110,9 @@ export function showComparison(pane, answer, onPacket) {
       "table.code",
       { "aria-label": "Both programs" },
       element("thead", {}, element("tr", {}, ...head)),
-      element("tbody", {}, ...rows),
+      body,
     ),
+    more,
   );
 }
 

@@ -1,9 +1,13 @@
 // The control-flow graph as a drawing, and as a list.
 
-import { counted, drawing, element, replace } from "../dom.js";
+import { counted, element, replace } from "../dom.js";
+import { drawing } from "../parts.js";
+
+let marked = null; // the arguments of the last `markGraph`, for parts of the drawing that are added later
 
 /** Show the graph of an answer; blocks and edges keep their numbers in data-block and data-edge. */
 export function showGraph(pane, answer) {
+  marked = null;
   if (answer.svg === null) return replace(pane, element("p", {}, answer.message));
   const items = answer.blocks.map((block) => {
     const range = block.stop - block.start === 1 ? `${block.start}` : `${block.start}–${block.stop - 1}`;
@@ -14,9 +18,10 @@ export function showGraph(pane, answer) {
     const fact = block.is_feasible ? "" : ", no packet comes here";
     return element("li", {}, `Instructions ${range}${runs}${fact}${edges ? `: ${edges}` : ": the end"}`);
   });
+  const picture = drawing(answer.svg, () => marked && markGraph(pane, ...marked));
   replace(
     pane,
-    element("div.drawing", { tabindex: 0, role: "region", "aria-label": "Control-flow graph" }, drawing(answer.svg)),
+    element("div.drawing", { tabindex: 0, role: "region", "aria-label": "Control-flow graph" }, picture),
     element("details", {}, element("summary", {}, "The graph as a list"), element("ol", {}, ...items)),
   );
 }
@@ -26,6 +31,7 @@ export function showGraph(pane, answer) {
  * @param {{index: number}[]} steps The steps of the run, up to the chosen one.
  */
 export function markGraph(pane, blocks, steps) {
+  marked = [blocks, steps];
   const frame = pane.querySelector(".drawing");
   if (!frame || !steps.length || !blocks.length) return;
   for (const group of pane.querySelectorAll(".on-path, .current")) group.classList.remove("on-path", "current");

@@ -1,15 +1,34 @@
 // Listings of programs, with the clause of each instruction; linked both ways with the text of the expression.
 
-import { arrowKeys, counted, element, replace, rowsWithMore } from "../dom.js";
+import { arrowKeys, counted, element, replace } from "../dom.js";
+import { rowsWithMore } from "../parts.js";
+
+/** What is marked in the listings; rows that are added later are marked as well. */
+const marked = { clause: null, executed: new Set(), current: null };
+
+function markRow(row, hasPath) {
+  row.classList.toggle("linked", marked.clause !== null && row.dataset.clause === String(marked.clause));
+  if (!hasPath) return;
+  const index = Number(row.dataset.index);
+  row.classList.toggle("on-path", marked.executed.has(index));
+  row.classList.toggle("current", index === marked.current);
+}
 
 /**
  * Make the table of a listing.
  * @param {string} caption
  * @param {{lines: string[], clause: (number | null)[] | null}} listing
  * @param {{text: string}[]} clauses
- * @param {{dead?: Set<number>, loads?: Map<number, string>, onLink?: (clause: number | null) => void}} options
+ * @param {{dead?: Set<number>, loads?: Map<number, string>, hasPath?: boolean, onLink?: (clause: number | null) => void}}
+ *   options Instructions that no packet runs, the bytes of loads, whether the path of the packet is marked, and what is
+ *   called with the clause under the pointer.
  */
-export function listingTable(caption, listing, clauses, { dead = new Set(), loads = new Map(), onLink } = {}) {
+export function listingTable(
+  caption,
+  listing,
+  clauses,
+  { dead = new Set(), loads = new Map(), hasPath = false, onLink } = {},
+) {
   const body = element("tbody");
   const hasClauses = listing.clause !== null;
   const makeRow = (index) => {
@@ -27,6 +46,7 @@ export function listingTable(caption, listing, clauses, { dead = new Set(), load
       row.classList.add("dead");
       row.append(element("td", {}, "no packet runs this"));
     }
+    markRow(row, hasPath);
     return row;
   };
   const more = rowsWithMore(body, listing.lines.length, makeRow);
@@ -57,7 +77,12 @@ export function showProgram(pane, answer, onLink) {
   const loads = new Map(answer.loads.map(({ index, text }) => [index, text]));
   const path = answer.shortest === answer.longest ? `${answer.longest}` : `${answer.shortest}–${answer.longest}`;
   const size = `${counted(answer.lines.length, "instruction")}, ${path} on a path`;
-  const main = listingTable(answer.plain ? `Optimised: ${size}` : size, answer, answer.clauses, { dead, loads, onLink });
+  const main = listingTable(answer.plain ? `Optimised: ${size}` : size, answer, answer.clauses, {
+    dead,
+    loads,
+    hasPath: true,
+    onLink,
+  });
   main.id = "main-listing";
   if (!answer.plain) return replace(pane, element("div.listings", {}, main));
   const caption = `Plain code with its clauses: ${counted(answer.plain.lines.length, "instruction")}`;
@@ -66,16 +91,17 @@ export function showProgram(pane, answer, onLink) {
 
 /** Mark the instructions of a clause, in every listing. */
 export function markClause(pane, clause) {
-  for (const row of pane.querySelectorAll("tr[data-index]")) {
-    row.classList.toggle("linked", clause !== null && row.dataset.clause === String(clause));
-  }
+  marked.clause = clause;
+  markRows(pane);
 }
 
 /** Mark the instructions that ran up to a step, and the one of the step. */
 export function markPath(pane, executed, current) {
-  for (const row of pane.querySelectorAll("#main-listing tr[data-index]")) {
-    const index = Number(row.dataset.index);
-    row.classList.toggle("on-path", executed.has(index));
-    row.classList.toggle("current", index === current);
-  }
+  Object.assign(marked, { executed, current });
+  markRows(pane);
+}
+
+function markRows(pane) {
+  const main = pane.querySelector("#main-listing");
+  for (const row of pane.querySelectorAll("tr[data-index]")) markRow(row, main?.contains(row));
 }

@@ -2,7 +2,7 @@
 
 import { element, hex, replace } from "../dom.js";
 
-const MAX_ROWS = 1_000; // of the table; the slider reaches every step
+const MAX_ROWS = 200; // of the table: those around the chosen step
 
 const WORDS = {
   true: "true",
@@ -41,17 +41,24 @@ export function showTrace(pane, trace, lines, onStep) {
     move("Next", "Step forward", () => Math.min(at() + 1, last)),
     move("Last", "Last step", () => last),
   );
-  const rows = steps.slice(0, MAX_ROWS).map((step, number) =>
+  const makeRow = (number) =>
     element(
       "tr",
-      { "data-step": number, onclick: () => onStep(number) },
+      { "data-step": number, "aria-rowindex": number + 1, onclick: () => onStep(number) },
       element("th", { scope: "row" }, String(number + 1)),
-      element("td", {}, `${String(step.index).padStart(3, "0")} ${(lines[step.index] ?? "").replace(/ +jt .*$/, "")}`),
-      element("td", {}, `A=${hex(step.a, 8)} X=${hex(step.x, 8)}`),
-      element("td", {}, event(step, steps[number - 1])),
-    ),
-  );
-  const table = element("table.code", { "aria-label": "Steps" }, element("tbody", {}, ...rows));
+      element("td", {}, `${listed(steps[number].index)} ${(lines[steps[number].index] ?? "").replace(/ +jt .*$/, "")}`),
+      element("td", {}, `A=${hex(steps[number].a, 8)} X=${hex(steps[number].x, 8)}`),
+      element("td", {}, event(steps[number], steps[number - 1])),
+    );
+  const body = element("tbody");
+  let firstRow = 0;
+  const showRows = (number) => {
+    if (body.hasChildNodes() && firstRow <= number && number < firstRow + MAX_ROWS) return;
+    firstRow = Math.max(0, Math.min(number - MAX_ROWS / 2, steps.length - MAX_ROWS));
+    const shown = steps.slice(firstRow, firstRow + MAX_ROWS);
+    replace(body, ...shown.map((_, index) => makeRow(firstRow + index)));
+  };
+  const table = element("table.code", { "aria-label": "Steps", "aria-rowcount": steps.length }, body);
   const registers = element("p.registers", { role: "status" });
   const isCut = steps.length > 0 && steps.at(-1).verdict === null;
   const cut = isCut ? element("p.quiet", {}, `The first ${steps.length.toLocaleString("en")} steps.`) : null;
@@ -67,6 +74,7 @@ export function showTrace(pane, trace, lines, onStep) {
   return {
     /** Show the state after a step. */
     select(number) {
+      showRows(number);
       slider.value = number;
       const step = steps[number];
       slider.setAttribute("aria-valuetext", `step ${number + 1} of ${steps.length}, instruction ${step.index}`);
@@ -89,6 +97,8 @@ export function showTrace(pane, trace, lines, onStep) {
     },
   };
 }
+
+const listed = (index) => String(index).padStart(3, "0");
 
 const word = (value) => `${value} (0x${hex(value)})`;
 

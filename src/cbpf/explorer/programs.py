@@ -10,7 +10,7 @@ from .._typing import Any, Final, Iterator
 from ..reporting.documents import graph_document
 from .sources import Settings, Subject, utf16_offset
 
-_MAX_DRAWN: Final = 2_000  # instructions of a graph
+_MAX_DRAWN: Final = 1_000  # instructions of a graph
 _MAX_OPTIMIZED: Final = 5_000  # instructions whose passes are shown
 NOTATIONS: Final = ("c", "decimal", "tcpdump", "asm", "iptables", "tc", "python", "go", "json", "hex")
 """The formats of `cbpf.render` that the page offers."""
