@@ -38,7 +38,8 @@ def test_large_graphs_are_drawn_completely_with_the_path_of_the_packet(opened: O
     page = opened({"s": text, "O": 0, "p": "0a" * 60, "t": "graph"})
     blocks = len(cbpf.graph(program).as_dict()["blocks"])
     page.page.wait_for_selector(f"#pane-graph [data-block='{blocks - 1}']")
-    drawn = page.page.evaluate("new Set([...document.querySelectorAll('[data-block]')].map((g) => g.dataset.block)).size")
+    boxes = page.page.locator("#pane-graph [data-block]")
+    drawn = boxes.evaluate_all("(groups) => new Set(groups.map((group) => group.dataset.block)).size")
     assert drawn == blocks
     assert page.page.locator("#pane-graph g.on-path[data-block]").count() == 12
 
