@@ -125,8 +125,7 @@ def test_ctrl_c_interrupts_a_run_at_its_position(tmp_path: Path) -> None:
     terminal = Terminal("-e", "tcp port 443", str(long))
     terminal.read_until("> ")
     terminal.command("step 3")
-    terminal.command("watch [2000]")
-    terminal.send("run\n")
+    terminal.send("until A == 0xdeadbeef\n")
     terminal.wait_until_busy()  # a signal before the run begins discards the line
     terminal.send("\x03")
     assert "interrupted; the position is unchanged" in terminal.read_until("\n> ")

@@ -6,6 +6,7 @@ import cbpf
 
 from ..._named_tuple import NamedTuple
 from ..._typing import Literal, TypeAlias
+from .packet_source import PacketSource
 
 Filter: TypeAlias = "str | cbpf.Program | cbpf.Savefile"
 """An expression or a program, in a savefile with its link type."""
@@ -55,7 +56,7 @@ class ProgramSet:
     """
 
     def __init__(self, filter: Filter, settings: Settings) -> None:
-        self._filter = filter
+        self.filter = filter
         self._settings = settings
         self._programs = cbpf.CapturePrograms(
             filter, dialect=settings.dialect, as_socket=settings.as_socket, optimizer=settings.optimizer
@@ -76,6 +77,15 @@ class ProgramSet:
             self._codes[program] = self._make(program, capture.interfaces[interface])
         return self._codes[program]
 
+    def common_code(self, source: PacketSource) -> Code | None:
+        """Return the program for the packets of all interfaces; None if they have different ones."""
+        capture = source.capture
+        if isinstance(self.filter, str) and not capture.container.interfaces_are_final:
+            found = [row.interface for row in cbpf.capture_info(source.path).interfaces]
+            if len({(row.link_type, row.byte_order, row.snaplen) for row in found}) > 1:
+                return None
+        return self.any_code(capture)
+
     def any_code(self, capture: cbpf.CaptureReader | None) -> Code | None:
         """Return the program for the first interface that the filter fits, or without a capture for Ethernet."""
         if capture is None:
@@ -86,7 +96,7 @@ class ProgramSet:
         return None
 
     def _without_capture(self) -> Code:
-        match self._filter:
+        match self.filter:
             case cbpf.Savefile(program=program):
                 pass
             case str(text):
@@ -103,12 +113,12 @@ class ProgramSet:
 
     def _clauses(self, program: cbpf.Program, interface: cbpf.Interface | None) -> tuple[str, ...]:
         """Return the clause of each instruction, if the program is the plain code of an expression."""
-        if not isinstance(self._filter, str) or self._settings.optimizer is not None:
+        if not isinstance(self.filter, str) or self._settings.optimizer is not None:
             return ()
         if self._settings.as_socket and self._settings.dialect.header_windows and interface is not None:
-            mapped = cbpf.source_map(self._filter, link_type=interface.link_type, snaplen=interface.snaplen, live=True)
+            mapped = cbpf.source_map(self.filter, link_type=interface.link_type, snaplen=interface.snaplen, live=True)
         else:
-            mapped = cbpf.source_map(self._filter, link_type=interface or "EN10MB")
+            mapped = cbpf.source_map(self.filter, link_type=interface or "EN10MB")
         return mapped.texts() if mapped.program == program else ()
 
 

@@ -34,11 +34,13 @@ class Formula(NamedTuple):
     Args:
         text: Its text, with single spaces.
         is_condition: Whether its value is true or false, and not a number.
+        reads: Its inputs: "A", "X", "M" and "packet", as far as it has them.
         value: The function that evaluates it.
     """
 
     text: str
     is_condition: bool
+    reads: frozenset[str]
     value: Evaluate
 
     def holds(self, state: State) -> bool:
@@ -58,7 +60,7 @@ def parse_formula(text: str) -> Formula:
     parser = _Parser(text)
     value = parser.parse_level(0)
     parser.expect_end()
-    return Formula(" ".join(text.split()), parser.is_condition, value)
+    return Formula(" ".join(text.split()), parser.is_condition, frozenset(parser.reads), value)
 
 
 def _divide(left: int, right: int) -> int:
@@ -107,6 +109,7 @@ class _Parser:
         self._depth = 0
         self.is_condition = False
         """Whether the outermost operator is a comparison, and, or, or not."""
+        self.reads: set[str] = set()
 
     def parse_level(self, level: int) -> Evaluate:
         """Parse operators of a level and stronger ones: 0 or, 1 and, 2 not, 3 comparisons, from 4 on arithmetic."""
@@ -229,7 +232,9 @@ class _Parser:
         return self._named(token)
 
     def _named(self, token: Token) -> Evaluate:
-        match token.text.lower():
+        name = token.text.lower()
+        self.reads.add(name.upper() if name in ("a", "x", "m") else "packet")
+        match name:
             case "a":
                 return lambda state: state.a
             case "x":
@@ -254,6 +259,7 @@ class _Parser:
 
     def _bytes(self) -> Evaluate:
         self._expect("[")
+        self.reads.add("packet")
         offset = self._nested("")
         size = self._constant("a number of bytes") if self._accept(":") else 1
         self._expect("]")

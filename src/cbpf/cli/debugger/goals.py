@@ -7,6 +7,7 @@ from ..._typing import Final, TypeAlias
 from .errors import DebuggerError
 from .formulas import Formula, parse_formula
 from .packet_run import PacketRun
+from .scans import Scans
 from .stops import parse_index
 
 
@@ -17,6 +18,10 @@ class VerdictGoal(NamedTuple):
 
     def __str__(self) -> str:
         return "is accepted" if self.accepts else "is rejected"
+
+    def next_packet(self, scans: Scans, start: int) -> int | None:
+        """Return the number of the first packet from *start* on which the goal may be reached."""
+        return scans.next_verdict(start, accepted=self.accepts)
 
     def find(self, run: PacketRun, start: int) -> int | None:
         """Return the position of the last step, -1 if the run has no steps; None also if it is before *start*."""
@@ -40,6 +45,12 @@ class InstructionGoal(NamedTuple):
         outcome = "" if self.taken is None else f" with the outcome {'true' if self.taken else 'false'}"
         return f"executes l{self.number}{outcome}"
 
+    def next_packet(self, scans: Scans, start: int) -> int | None:
+        """Return the number of the first packet from *start* on which the goal may be reached."""
+        if self.taken is None:
+            return scans.next_reaching(start, [self.number])
+        return scans.next_outcome(start, self.number, taken=self.taken)
+
     def find(self, run: PacketRun, start: int) -> int | None:
         """Return the first position from *start* at which the goal is reached, or None."""
         for position in range(start, len(run.steps)):
@@ -57,8 +68,14 @@ class FormulaGoal(NamedTuple):
     def __str__(self) -> str:
         return f"has a state with {self.formula.text}"
 
+    def next_packet(self, scans: Scans, start: int) -> int | None:
+        """Return the number of the first packet from *start* on which the goal may be reached."""
+        return start
+
     def find(self, run: PacketRun, start: int) -> int | None:
         """Return the first position from *start* at which the goal is reached, or None."""
+        if self.formula.reads <= {"packet"}:  # so it holds in each state or in none, and no trace is needed
+            return start if self.formula.holds(run.first_state) and start < len(run.steps) else None
         for position in range(start, len(run.steps)):
             if self.formula.holds(run.state(position)):
                 return position

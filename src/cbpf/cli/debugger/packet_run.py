@@ -9,6 +9,11 @@ from .code import Code, Settings
 from .state import SCRATCH_SLOTS, PacketBytes, State
 
 
+def accepts(verdict: int, dialect: cbpf.Dialect) -> bool:
+    """Return whether a verdict accepts the packet; that of a dialect with records is an action of seccomp."""
+    return verdict != 0 if dialect.record_size is None else cbpf.seccomp.SeccompAction(verdict).runs
+
+
 class PacketRun:
     """A run on a packet, traced when its steps are first needed.
 
@@ -56,13 +61,18 @@ class PacketRun:
 
     @property
     def accepts(self) -> bool:
-        """Whether the verdict accepts the packet; that of a dialect with records is an action of seccomp."""
-        return self.verdict != 0 if self.dialect.record_size is None else cbpf.seccomp.SeccompAction(self.verdict).runs
+        """Whether the verdict accepts the packet."""
+        return accepts(self.verdict, self.dialect)
+
+    @property
+    def first_state(self) -> State:
+        """The state before the first step."""
+        return State(0, 0, (0,) * SCRATCH_SLOTS, self.bytes)
 
     def state(self, position: int) -> State:
         """Return the state before the step at a position; after the last step for the number of steps."""
         if position == 0:
-            return State(0, 0, (0,) * SCRATCH_SLOTS, self.bytes)
+            return self.first_state
         before = self.steps[position - 1]
         return State(before.a, before.x, before.scratch, self.bytes)
 

@@ -10,6 +10,7 @@ from .errors import DebuggerError
 from .goals import Goal
 from .packet_run import PacketRun
 from .packet_source import PacketSource
+from .scans import Scans, Skipped, scans_of
 from .stops import Breakpoint, Watch
 
 
@@ -33,6 +34,9 @@ class Session:
         self._programs: ProgramSet | None = None
         self._source: PacketSource | None = None
         self._run: PacketRun | None = None
+        self._scans: Scans | None = None
+        self._has_scans = False
+        """Whether `_scans` is that of the program and the capture; None then means that they are not scanned."""
         self._accepted = self._rejected = 0
         """The verdicts of the runs that `resume` has completed since it began."""
         self._is_resuming = False
@@ -56,7 +60,7 @@ class Session:
             programs.any_code(None)
         else:
             programs.prepare(self._source.capture)
-        self._programs = programs
+        self._programs, self._has_scans = programs, False
         self.breakpoints, self.watches = [], []
         if self._run is not None:
             self.select(self._run.number)
@@ -75,12 +79,12 @@ class Session:
                 self._programs.prepare(source.capture)
             packet = source.packet(number)
             if packet is None:
-                raise _missing_packet(source, number)
+                raise source.missing_packet(number)
         except BaseException:
             source.close()
             raise
         self.close()
-        self._source, self._run = source, None
+        self._source, self._run, self._has_scans = source, None, False
         if self._programs is not None:
             self._move(self._new_run(packet))
 
@@ -124,7 +128,7 @@ class Session:
             raise DebuggerError("no capture is loaded; load one with: load pcap FILE")
         packet = self._source.packet(number)
         if packet is None:
-            raise _missing_packet(self._source, number)
+            raise self._source.missing_packet(number)
         self._required_programs()
         self._accepted = self._rejected = 0
         self._move(self._new_run(packet))
@@ -166,29 +170,27 @@ class Session:
         last instruction was reached in another manner is not counted.
         """
         run, start = self.run, self._next_position
-        accepted, rejected, ended = self._accepted, self._rejected, 0
-        damage: cbpf.CaptureError | None = None
+        accepted, rejected = self._accepted, self._rejected
         if 0 < start == len(run.steps) and not self._is_resuming:
             run, start = self._following(run)[0], 0
-        while True:
+        stop = None if limit is None else run.number + limit
+        following: PacketRun | None = run
+        while following is not None:
+            run = following
             position = self._first_stop(run, start)
             if position is not None:
                 self._move(run, position)
                 self._accepted, self._rejected, self._is_resuming = accepted, rejected, True
                 return
-            accepted, rejected = (accepted + 1, rejected) if run.accepts else (accepted, rejected + 1)
-            ended += 1
-            try:
-                following = None if ended == limit else self._next_run(run)
-            except cbpf.CaptureError as error:
-                following, damage = None, error
-            if following is None:
-                break
-            run, start = following, 0
+            skipped = self._skip(run, stop)
+            accepted += skipped.accepted + run.accepts
+            rejected += skipped.rejected + (not run.accepts)
+            following = None if skipped.number is None else self._run_on(skipped.number)
+            start = 0
         yield f"bpf passes:{accepted} fails:{rejected}"
         self.select(1)
-        if damage is not None:
-            raise damage
+        if skipped.damage is not None:
+            raise skipped.damage
 
     def go_back(self) -> None:
         """Run backwards to the previous stop in the run on the current packet."""
@@ -203,12 +205,14 @@ class Session:
         """Go to the first position that reaches a goal, in this packet or a later one; return whether there is one."""
         run: PacketRun | None = self.run
         start = self._next_position
+        scans = self._current_scans()
         while run is not None:
             position = goal.find(run, start)
             if position is not None:
                 self._move(run, None if position < 0 else position)
                 return True
-            run, start = self._next_run(run), 0
+            number = run.number + 1 if scans is None else goal.next_packet(scans, run.number + 1)
+            run, start = None if number is None else self._run_on(number), 0
         return False
 
     # Stops
@@ -230,9 +234,31 @@ class Session:
         return any(stop.stops(run, position) for stop in (*self.breakpoints, *self.watches))
 
     def _first_stop(self, run: PacketRun, start: int) -> int | None:
-        if not self.breakpoints and not self.watches:
+        if not self.watches and not any(stop.may_stop(run) for stop in self.breakpoints):
             return None
         return next((position for position in range(start, len(run.steps)) if self._stops(run, position)), None)
+
+    # Scans
+
+    def _current_scans(self) -> Scans | None:
+        """Return the scans of the capture; None if its packets are run one by one."""
+        if not self._has_scans:
+            assert self._source is not None
+            self._scans = scans_of(self._source, self._required_programs(), self._settings)
+            self._has_scans = True
+        return self._scans
+
+    def _skip(self, run: PacketRun, stop: int | None) -> Skipped:
+        """Find the packet after that of a run, and before packet *stop*, on which a run may stop."""
+        start, scans = run.number + 1, self._current_scans()
+        if start == stop:
+            return Skipped(None, 0, 0)
+        if scans is not None:
+            return scans.skip(start, stop, [*self.breakpoints, *self.watches])
+        try:
+            return Skipped(None if self._run_on(start) is None else start, 0, 0)
+        except cbpf.CaptureError as error:
+            return Skipped(None, 0, 0, error)
 
     # Packets
 
@@ -245,7 +271,7 @@ class Session:
 
     def _following(self, run: PacketRun) -> tuple[PacketRun, str]:
         """Return the run on the next packet, or on the first one after the last, and a line about that."""
-        following = self._next_run(run)
+        following = self._run_on(run.number + 1)
         if following is not None:
             return following, "(next packet)"
         assert self._source is not None
@@ -253,9 +279,10 @@ class Session:
         assert first is not None
         return self._new_run(first), "(going back to first packet)"
 
-    def _next_run(self, run: PacketRun) -> PacketRun | None:
+    def _run_on(self, number: int) -> PacketRun | None:
+        """Return the run on a packet; None if the capture has fewer packets."""
         assert self._source is not None
-        packet = self._source.packet(run.number + 1)
+        packet = self._source.packet(number)
         return None if packet is None else self._new_run(packet)
 
     def _new_run(self, packet: cbpf.Packet) -> PacketRun:
@@ -268,7 +295,3 @@ class Session:
         if self._programs is None:
             raise DebuggerError("no program is loaded; load one with: load bpf FILE")
         return self._programs
-
-
-def _missing_packet(source: PacketSource, number: int) -> cbpf.CaptureError:
-    return cbpf.CaptureError(f"{source.capture.name}: contains fewer than {number:,} packets")

@@ -49,3 +49,8 @@ class State(NamedTuple):
     x: int
     scratch: tuple[int, ...]
     packet: PacketBytes
+
+
+def state_with(a: int) -> State:
+    """Return a state with a number in A, for expressions that read nothing else."""
+    return State(a, 0, (0,) * SCRATCH_SLOTS, PacketBytes(b"", 0, "big"))

@@ -12,6 +12,7 @@ from .errors import DebuggerError
 from .formulas import Formula, parse_formula
 from .lexer import number
 from .packet_run import PacketRun
+from .scans import Scans
 from .state import check_slot
 
 _BREAKPOINT: Final = re.compile(r"(\S+)(?:\s+if\s+(.*))?", re.DOTALL)
@@ -35,6 +36,16 @@ class Breakpoint(NamedTuple):
     def __str__(self) -> str:
         return str(self.number) if self.condition is None else f"{self.number} if {self.condition.text}"
 
+    def next_packet(self, scans: Scans, start: int) -> int | None:
+        """Return the number of the first packet from *start* on which a run may stop."""
+        if self.condition is not None and self.condition.reads == {"A"}:
+            return scans.next_accumulator(start, self.number, self.condition)
+        return scans.next_reaching(start, [self.number])
+
+    def may_stop(self, run: PacketRun) -> bool:
+        """Return whether a run may stop, without a trace: whether a condition on the bytes alone holds."""
+        return self.condition is None or self.condition.reads != {"packet"} or self.condition.holds(run.first_state)
+
     def stops(self, run: PacketRun, position: int) -> bool:
         """Return whether a run stops before the step at a position."""
         if run.steps[position].index != self.number:
@@ -50,6 +61,10 @@ class RegisterWatch(NamedTuple):
     def __str__(self) -> str:
         return self.name
 
+    def next_packet(self, scans: Scans, start: int) -> int | None:
+        """Return the number of the first packet from *start* on which a run may stop."""
+        return start
+
     def stops(self, run: PacketRun, position: int) -> bool:
         """Return whether a run stops before the step at a position."""
         before, after = run.state(position), run.state(position + 1)
@@ -63,6 +78,11 @@ class SlotWatch(NamedTuple):
 
     def __str__(self) -> str:
         return f"M[{self.slot}]"
+
+    def next_packet(self, scans: Scans, start: int) -> int | None:
+        """Return the number of the first packet from *start* on which a run may stop."""
+        stores = (index for index, raw in enumerate(scans.program) if stored_slot(raw) == self.slot)
+        return scans.next_reaching(start, stores)
 
     def stops(self, run: PacketRun, position: int) -> bool:
         """Return whether a run stops before the step at a position."""
@@ -83,12 +103,23 @@ class BytesWatch(NamedTuple):
     def __str__(self) -> str:
         return f"packet[{self.offset}]" if self.size == 1 else f"packet[{self.offset}:{self.size}]"
 
+    def next_packet(self, scans: Scans, start: int) -> int | None:
+        """Return the number of the first packet from *start* on which a run may stop."""
+        if scans.dialect.header_windows:  # whose offsets depend on the packet
+            return start
+        loads = cbpf.Flow(scans.program, dialect=scans.dialect).loads
+        return scans.next_reaching(start, (load.index for load in loads if self._may_be_loaded(load)))
+
+    def _may_be_loaded(self, load: cbpf.PacketLoad) -> bool:
+        return load.last is None or self._overlaps(load.first, load.last - load.first + load.size)
+
+    def _overlaps(self, offset: int, size: int) -> bool:
+        return offset < self.offset + self.size and self.offset < offset + size
+
     def stops(self, run: PacketRun, position: int) -> bool:
         """Return whether a run stops before the step at a position."""
         fetched = run.steps[position].fetched
-        if fetched is None:
-            return False
-        return fetched.position < self.offset + self.size and self.offset < fetched.position + fetched.size
+        return fetched is not None and self._overlaps(fetched.position, fetched.size)
 
 
 Watch: TypeAlias = RegisterWatch | SlotWatch | BytesWatch

@@ -1,0 +1,133 @@
+"""Searches and runs that machine code shortens: the same positions and counts as packet by packet."""
+
+from pathlib import Path
+from random import Random
+from typing import Final
+
+import pytest
+
+import cbpf
+from cbpf.cli.debugger.code import Settings
+from cbpf.cli.debugger.derived_programs import with_outcome
+from cbpf.cli.debugger.errors import DebuggerError
+from cbpf.cli.debugger.goals import parse_goal
+from cbpf.cli.debugger.session import Session
+from cbpf.cli.debugger.stops import parse_breakpoint, parse_watch
+from support import random_programs
+from support.captures import Pcapng
+from support.command_line import PACKETS, TRAFFIC
+from support.project import Rounds
+
+_PACKETS: Final = 60
+_CONDITIONS: Final = ("A == 0", "A > 0x7f", "A != 64", "X == 0", "M[1] > 2", "[12] == 8", "len < 40", "A == len")
+
+
+def _capture(random: Random, path: Path) -> str:
+    cbpf.write_capture(path, [random_programs.packet(random)[:70] for _ in range(_PACKETS)])
+    return str(path)
+
+
+def _session(program: cbpf.Program, path: str, dialect: cbpf.Dialect, *, scans: bool) -> Session:
+    session = Session(Settings(dialect, as_socket=False, optimizer=None))
+    session.load(program, path, 1)
+    if not scans:
+        session._scans, session._has_scans = None, True
+    return session
+
+
+def _outcomes(session: Session, commands: list[tuple[str, str]]) -> list[object]:
+    """Return the result and the position of each command."""
+    found: list[object] = []
+    for name, argument in commands:
+        count = len(session.code.texts)
+        try:
+            match name:
+                case "run":
+                    found.append(list(session.resume(int(argument) if argument else None)))
+                case "breakpoint":
+                    session.add_breakpoint(parse_breakpoint(argument, count))
+                case "watch":
+                    session.watches.append(parse_watch(argument))
+                case "until":
+                    found.append(session.search(parse_goal(argument, session.run, session.position)))
+        except DebuggerError as error:
+            found.append(str(error))
+        found.append((session.run.number, session.position))
+    return found
+
+
+def _commands(random: Random, count: int) -> list[tuple[str, str]]:
+    """Return random commands for a program with a number of instructions."""
+    stops = [
+        ("breakpoint", str(random.randrange(count))),
+        ("breakpoint", f"{random.randrange(count)} if {random.choice(_CONDITIONS)}"),
+        ("watch", random.choice(["A", "X", "M[1]", "M[3]"])),
+        ("watch", f"[{random.randrange(70)}:{random.randint(1, 4)}]"),
+    ]
+    index = random.randrange(count)
+    goals = ["accept", "reject", "branch", f"{index}", f"{index} true", f"{index} false", random.choice(_CONDITIONS)]
+    moves = [("until", goal) for goal in goals] + [("run", ""), ("run", ""), ("run", str(random.randint(1, 70)))]
+    return random.sample(stops, random.randrange(3)) + random.choices(moves, k=6)
+
+
+@pytest.mark.fuzz
+@pytest.mark.parametrize("dialect", [cbpf.PCAP, cbpf.LINUX], ids=["pcap", "linux"])
+def test_scans_find_the_positions_that_single_runs_find(dialect: cbpf.Dialect, rounds: Rounds, tmp_path: Path) -> None:
+    for random in rounds(40, min_checked=0.6):
+        program = cbpf.Program(random_programs.plausible(random))
+        if cbpf.findings(program, dialect=dialect):
+            continue
+        rounds.checked()
+        path = _capture(random, tmp_path / "random.pcap")
+        commands = _commands(random, len(program))
+        fast, slow = (_outcomes(_session(program, path, dialect, scans=scans), commands) for scans in (True, False))
+        assert fast == slow, commands
+
+
+def test_programs_with_an_outcome_accept_where_traces_have_it() -> None:
+    program = cbpf.source_map("tcp port 443 or udp port 53").program
+    vm = cbpf.VM(program)
+    traces = {packet.number: list(vm.trace(packet.data)) for packet in PACKETS[:300]}
+    for index, raw in enumerate(program):
+        if len(raw.successors(index)) == 2:
+            for taken in (True, False):
+                derived = with_outcome(program, index, taken=taken)
+                assert derived is not None
+                run = cbpf.VM(derived).run
+                accepted = {packet.number for packet in PACKETS[:300] if run(packet.data)}
+                expected = {
+                    n for n, steps in traces.items() if any((s.index, s.taken) == (index, taken) for s in steps)
+                }
+                assert accepted == expected
+
+
+def test_a_jump_that_cannot_be_longer_has_no_program_for_outcomes() -> None:
+    program = cbpf.parse(
+        "ldb [0]\njeq #1, far, near\nnear: jeq #2, far, next\nnext:" + "ld #1\n" * 253 + "far: ret a\n"
+    )
+    assert with_outcome(program, 2, taken=True) is None
+    assert with_outcome(program, 1, taken=True) is not None
+
+
+def _scans_of(expression: str, path: Path) -> object:
+    session = Session(Settings(cbpf.PCAP, as_socket=False, optimizer=None))
+    session.load(expression, str(path), 1)
+    return session._current_scans()
+
+
+@pytest.mark.parametrize(("linktypes", "is_scanned"), [((1, 1), True), ((1, 101), False)])
+def test_captures_with_several_programs_are_run_packet_by_packet(
+    linktypes: tuple[int, ...], is_scanned: bool, tmp_path: Path
+) -> None:
+    build = Pcapng()
+    interfaces = [build.interface(linktype) for linktype in linktypes]
+    records = [build.enhanced(PACKETS[205].data, interface=index) for index in range(len(linktypes))]
+    path = tmp_path / "interfaces.pcapng"
+    path.write_bytes(b"".join([build.section(), *interfaces, *records]))
+    assert (_scans_of("tcp", path) is not None) is is_scanned
+
+
+def test_programs_that_draw_numbers_are_run_packet_by_packet() -> None:
+    session = Session(Settings(cbpf.LINUX, as_socket=False, optimizer=None))
+    session.load(cbpf.parse("ld rand\nret a\n"), TRAFFIC, 1)
+    assert session._current_scans() is None
