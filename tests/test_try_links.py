@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import html
-import json
 import re
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import pytest
 from documentation.try_it.pages import Block, blocks, with_links
+from documentation.try_it.states import answer
 
 import cbpf
-from cbpf.explorer.answers import Answers
 from cbpf.explorer.links import state
 from cbpf.explorer.site import SAMPLES
 from support.built_site import built_site
@@ -21,7 +20,6 @@ from support.command_line import TRAFFIC
 _LINK: Final = re.compile(
     r'<a href="(?P<path>(?:\.\./)*explorer/index\.html)#(?P<fragment>[^"]+)">Try it: (?P<name>.*?)</a>'
 )
-ANSWERS: Final = Answers()
 
 
 def _page(language: str, *texts: str) -> str:
@@ -45,6 +43,11 @@ def _states(page: str) -> list[dict[str, Any]]:
         ("cbpf compile -O arp", {"s": "arp", "O": 0}),
         ("cbpf compile --optimizer none arp", {"s": "arp", "O": 0}),
         ("cbpf compile -y 113 \"ether[0] = 'a'\"", {"s": "ether[0] = 'a'", "y": "LINUX_SLL"}),
+        ("cbpf compile --live vlan", {"s": "vlan", "d": "linux", "L": 1}),
+        ("cbpf compile -s 60 --netmask 255.0.0.0 arp", {"s": "arp", "S": 60, "m": "255.0.0.0"}),
+        ("cbpf capture -i lo -w out.pcap arp", {"s": "arp", "d": "linux", "L": 1}),
+        ("cbpf filter --snaplen 60 -r in.pcap arp", {"s": "arp"}),
+        ("cbpf optimize --goal speed -e arp", {"s": "arp", "g": "speed"}),
         ("cbpf verify --dialect linux -e 'ip[0] & 0xf > 5'", {"s": "ip[0] & 0xf > 5", "d": "linux"}),
         ("cbpf lint \\\n  'tcp or udp'", {"s": "tcp or udp"}),
         ("cbpf trace -n 7 -e arp traffic.pcap 2>/dev/null", {"s": "arp", "c": "traffic.pcap", "n": 7}),
@@ -66,11 +69,8 @@ def test_a_command_has_a_link_with_its_program_and_settings(command: str, expect
 @pytest.mark.parametrize(
     "command",
     [
-        "cbpf compile --live vlan",
-        "cbpf compile -s 60 arp",
         "cbpf compile --hosts list.txt tcp",
         "cbpf compile --frontend libpcap arp",
-        "cbpf optimize --goal speed -e 'tcp port 80'",
         "cbpf compile 'host router.example'",
         "cbpf filter -r in.pcap ''",
         "cbpf info traffic.pcap",
@@ -107,12 +107,16 @@ def test_files_of_a_page_are_programs_of_later_commands() -> None:
         ('>>> cbpf.compile(f"{flag} and {flag}")', []),
         ('>>> cbpf.difference("arp", "rarp")', [{"s": "arp", "o": "rarp", "t": "compare"}]),
         ('>>> cbpf.compile("ip", link_type="RAW")', [{"s": "ip", "y": "RAW"}]),
-        ('>>> cbpf.compile("ip", snaplen=60)', []),
+        ('>>> cbpf.compile("ip", snaplen=60, goal="speed")', [{"s": "ip", "S": 60, "g": "speed"}]),
+        ('>>> cbpf.compile("ip", live=True, netmask="10.0.0.0")', [{"s": "ip", "d": "linux", "L": 1, "m": "10.0.0.0"}]),
+        ('>>> cbpf.VM("ip", dialect=mine)', []),
         ('>>> cbpf.compile("ip", frontend="libpcap")', []),
         ('>>> cbpf.read_capture("traffic.pcap", filter="arp")', [{"s": "arp", "c": "traffic.pcap"}]),
         ('>>> cbpf.VM("arp").run(bytes.fromhex("00 01"))', [{"s": "arp", "p": "0001"}]),
         (">>> from cbpf import compile\n>>> compile('arp')", [{"s": "arp"}]),
-        ('>>> cbpf.linux.attach(sock, "udp[8] = 0x41")', [{"s": "udp[8] = 0x41"}]),
+        ('>>> cbpf.linux.attach(sock, "udp[8] = 0x41")', []),
+        ('>>> cbpf.linux.attach(sock, cbpf.parse("ret a"))', [{"s": "ret a", "O": 0, "d": "linux"}]),
+        ('>>> cbpf.linux.packet_socket("lo", "arp")', [{"s": "arp", "d": "linux", "L": 1}]),
         (">>> print('arp')", []),
         (">>> this is not Python", []),
     ],
@@ -137,6 +141,16 @@ def test_a_program_too_long_for_a_link_has_none() -> None:
 def test_a_comment_states_the_link_of_a_text() -> None:
     page = _page("text", "vlan 5 ...") + '\n<!-- try: {"s": "vlan 5 or arp", "y": "RAW"} -->'
     assert _states(page) == [{"s": "vlan 5 or arp", "y": "RAW"}]
+
+
+def test_the_page_is_shown_in_a_frame_that_a_reader_unfolds() -> None:
+    page = with_links('<p>a</p><!-- explorer: {"s": "ip[0] & 1 < 2", "c": "traffic.pcap"} --><p>b</p>', "../")
+    frame = re.search(
+        r'<details[^>]*><summary>.+</summary><iframe src="\.\./explorer/index\.html#(\S+)" (.*)></iframe>', page
+    )
+    assert frame is not None
+    assert state(frame[1]) == {"s": "ip[0] & 1 < 2", "c": "traffic.pcap"}
+    assert frame[2] == 'title="The explorer page with the filter ip[0] &amp; 1 &lt; 2" loading="lazy"'
 
 
 # The site
@@ -171,20 +185,6 @@ def linked(site: Path) -> list[Linked]:
     return found
 
 
-def _source(given: dict[str, Any], key: str = "s") -> dict[str, Any]:
-    """Return the source of a question, as the page makes it of a state."""
-    return {
-        "text": given[key],
-        "link_type": given.get("y", "EN10MB"),
-        "dialect": given.get("d", "pcap"),
-        "optimize": given.get("O", 1) != 0,
-    }
-
-
-def _ask(question: str, source: dict[str, Any]) -> Any:
-    return json.loads(ANSWERS.answer(question, json.dumps({"source": source})))
-
-
 @pytest.mark.slow
 def test_every_link_shows_its_program_or_the_error_of_the_example(site: Path, linked: list[Linked]) -> None:
     count = 0
@@ -192,12 +192,12 @@ def test_every_link_shows_its_program_or_the_error_of_the_example(site: Path, li
         for given in each.states:
             for key in {"s", "o"} & given.keys():
                 count += 1
-                answer = _ask("check", _source(given, key))
-                messages = [problem["message"] for problem in answer["problems"]]
+                found = answer("check", given, key)
+                messages = [problem["message"] for problem in found["problems"]]
                 text = html.unescape(re.sub(r"<[^>]+>", "", (site / each.page).read_text()))
                 missing = [message for message in messages if not _is_shown(message, text, each.block.text)]
                 assert missing == [] or "rejects the expression" in each.following, (each.page, given, missing)
-                assert messages or answer["size"] > 0
+                assert messages or found["size"] > 0
     assert count > 600
 
 
@@ -220,7 +220,7 @@ def test_the_program_of_a_link_is_that_of_the_example(linked: list[Linked]) -> N
         if not each.states:
             continue  # the next test
         (given,) = each.states
-        shown = _ask("program", _source(given))["lines"]
+        shown = answer("program", given)["lines"]
         assert [line.split() for line in shown] == [line.split() for line in lines], command
         compared += 1
     assert compared > 100
@@ -231,10 +231,8 @@ _WITH_EXPRESSION: Final = re.compile(
     r"|\bcbpf [a-z -]+.* -e \S|^ *\$ cbpf compile( -[yO]( [A-Z0-9_]+)?)? [a-z0-9]+$",
     re.MULTILINE,
 )
-_IN_PYTHON: Final = re.compile(r"\b(compile|parse|VM|Flow|difference|witness|lint_expression|attach)\(\s*[\"']")
-_NOT_ON_THE_PAGE: Final = re.compile(
-    r"--(live|hosts|ports|netmask|frontend|goal)\b|-s \d|\.example\b|ldq|snaplen=|frontend=|archive/%"
-)
+_IN_PYTHON: Final = re.compile(r"\b(compile|parse|VM|Flow|difference|witness|lint_expression)\(\s*[\"']")
+_NOT_ON_THE_PAGE: Final = re.compile(r"--(hosts|ports|frontend)\b|\.example\b|ldq|frontend=|archive/%")
 
 
 @pytest.mark.slow

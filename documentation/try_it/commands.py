@@ -19,7 +19,7 @@ _CAPTURE_ARGUMENTS: Final = ("capture", "arguments")
 _PASSED: Final = ("asm", "convert", "compile", "disasm", "optimize")
 """The commands whose standard output is a program."""
 _COMPARING: Final = ("diff", "seccomp diff", "seccomp implies")
-_NOT_ON_THE_PAGE: Final = ("live", "netmask", "hosts", "ports")
+_NOT_ON_THE_PAGE: Final = ("hosts", "ports")
 """Options whose programs the page cannot make."""
 
 
@@ -96,17 +96,9 @@ class CommandReader:
             yield self._with_capture(example, values)
 
     def _expressions(self, invocation: Invocation) -> Iterator[Example]:
-        values = invocation.values
-        link_type = values.get("link_type") or "EN10MB"
-        with suppress(cbpf.FieldError):  # the example of an error, which the page shows as well
-            link_type = cbpf.link_type(link_type).name
-        for text in self._expression_texts(values):
-            example = states.expression(
-                text,
-                link_type=link_type,
-                dialect=_dialect(invocation),
-                optimizes=_optimizes(values),
-            )
+        settings = _settings(invocation)
+        for text in self._expression_texts(invocation.values):
+            example = states.expression(text, settings)
             if example is not None:
                 yield example
 
@@ -128,7 +120,7 @@ class CommandReader:
         has_dialect = "dialect" in invocation.given or _is_seccomp(invocation)
         keys: dict[str, Any] = {"d": _dialect(invocation)} if has_dialect else {}
         if invocation.command.name == "optimize":
-            keys["O"] = 1
+            keys |= {"O": 1, "g": invocation.values["goal"] or "size"}
         paths = list(_paths(values, _PROGRAM_ARGUMENTS))
         self.dialects |= {path: keys["d"] for path in paths if has_dialect and path not in self.dialects}
         found = [example for path in paths if (example := self._file(path)) is not None]
@@ -154,11 +146,28 @@ def _paths(values: dict[str, Any], names: tuple[str, ...]) -> Iterator[str]:
 
 def _is_on_the_page(values: dict[str, Any]) -> bool:
     """Return whether the page makes the program of a command: not with options for which it has no setting."""
-    if any(values.get(name) for name in _NOT_ON_THE_PAGE) or values.get("goal") == "speed":
+    if any(values.get(name) for name in _NOT_ON_THE_PAGE):
         return False
-    if "libpcap" in (values.get("frontend"), values.get("optimizer")):
-        return False
-    return "link_type" not in values or values.get("snaplen") in (None, cbpf.DEFAULT_SNAPLEN)
+    return "libpcap" not in (values.get("frontend"), values.get("optimizer"))
+
+
+def _settings(invocation: Invocation) -> dict[str, Any]:
+    """Return the settings of a command as keys of a state."""
+    values = invocation.values
+    link_type = values.get("link_type") or "EN10MB"
+    with suppress(cbpf.FieldError):  # the example of an error, which the page shows as well
+        link_type = cbpf.link_type(link_type).name
+    is_live = bool(values.get("live")) or invocation.command.name == "capture"
+    compiles = "live" in values or "goal" in values  # other commands limit the packets that they write
+    return {
+        "y": link_type,
+        "d": "linux" if is_live and "dialect" not in invocation.given else _dialect(invocation),
+        "O": int(not values.get("unoptimized") and values.get("optimizer", "cbpf") != "none"),
+        "S": (compiles and values.get("snaplen")) or cbpf.DEFAULT_SNAPLEN,
+        "m": values.get("netmask") or "",
+        "g": values.get("goal") or "size",
+        "L": int(is_live),
+    }
 
 
 def _is_seccomp(invocation: Invocation) -> bool:
@@ -168,7 +177,3 @@ def _is_seccomp(invocation: Invocation) -> bool:
 def _dialect(invocation: Invocation) -> str:
     dialect = invocation.values.get("dialect")
     return dialect.name if dialect is not None else "seccomp" if _is_seccomp(invocation) else "pcap"
-
-
-def _optimizes(values: dict[str, Any]) -> bool:
-    return not values.get("unoptimized") and values.get("optimizer", "cbpf") != "none"

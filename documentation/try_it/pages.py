@@ -6,7 +6,7 @@ import html
 import json
 import re
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from cbpf import FieldError
 from cbpf.explorer.links import fragment
@@ -24,6 +24,8 @@ _BLOCK: Final = re.compile(
 )
 _STATED: Final = re.compile(r"\s*<!-- try: (?P<state>\{.*?\}) -->")
 """A comment after a block, with the state of its link."""
+_FRAME: Final = re.compile(r"<!-- explorer: (?P<state>\{.*?\}) -->")
+"""A comment in the place of the explorer page, with its state."""
 _TAG: Final = re.compile(r"<[^>]+>")
 _SHELL: Final = ("console", "sh")
 _PYTHON: Final = ("pycon", "python")
@@ -123,7 +125,7 @@ def fragment_of(example: Example) -> str | None:
 
 
 def with_links(page: str, root: str) -> str:
-    """Return a page with the links to the explorer page below its examples.
+    """Return a page with the links to the explorer page below its examples, and the explorer page where it requests it.
 
     Args:
         page: The HTML of the page.
@@ -134,7 +136,7 @@ def with_links(page: str, root: str) -> str:
         if programs:
             parts += [page[position : block.end], _paragraph(programs, root)]
             position = block.end
-    return "".join([*parts, page[position:]])
+    return _FRAME.sub(lambda comment: _frame(json.loads(comment["state"]), root), "".join([*parts, page[position:]]))
 
 
 def _paragraph(programs: list[Example], root: str) -> str:
@@ -143,3 +145,13 @@ def _paragraph(programs: list[Example], root: str) -> str:
         for program in programs
     ]
     return f'\n<p class="try-it">{" ".join(links)}</p>'
+
+
+def _frame(state: dict[str, Any], root: str) -> str:
+    """Return the explorer page in a frame, which a browser loads when a reader unfolds it."""
+    name = html.escape(state["s"])
+    return (
+        '<details class="explorer-frame"><summary>Open the explorer page here</summary>'
+        f'<iframe src="{root}{PAGE}#{fragment(state)}" title="The explorer page with the filter {name}" loading="lazy">'
+        "</iframe></details>"
+    )

@@ -15,6 +15,11 @@ _PROGRAM_PARAMETERS: Final = ("program", "expression", "filter", "left", "right"
 """The parameters of the public functions that take an expression or a program."""
 _READING: Final = ("read", "read_text")
 _PACKET: Final = re.compile(r'bytes\.fromhex\("([0-9a-fA-F ]+)"\)')
+_KEYS: Final = {"snaplen": "S", "netmask": "m", "goal": "g"}
+_LIVE: Final = ("cbpf.sniff", "cbpf.linux.packet_socket", "cbpf.linux.fanout", "cbpf.linux.attach_tap")
+"""Functions that compile expressions for live packet sockets."""
+_FOR_SOCKETS: Final = ("cbpf.linux.attach", "cbpf.linux.attach_reuseport")
+"""Functions that compile expressions for the packets of a socket, which the page does not do."""
 _Value = str | Example
 
 
@@ -140,10 +145,15 @@ class PythonReader:
             return []
         if name == "cbpf.parse":
             texts = [text for text in values.get("source", []) if isinstance(text, str)]
-            programs = [states.program(text, self._name(text), dialect=settings.get("dialect")) for text in texts]
+            programs = [states.program(text, self._name(text), dialect=settings.get("d")) for text in texts]
             return self._keep([each for each in programs if each is not None])
         if name.startswith("cbpf.seccomp."):
-            settings["dialect"] = "seccomp"
+            settings["d"] = "seccomp"
+        if name in _LIVE:
+            settings |= {"L": 1, "d": "linux"}
+        if name in _FOR_SOCKETS:
+            settings["d"] = "linux"
+            values = {key: [each for each in given if not isinstance(each, str)] for key, given in values.items()}
         found = [self._subjects(values[each], settings) for each in _PROGRAM_PARAMETERS if values.get(each)]
         if {"left", "right"} <= arguments.keys() or {"old", "new"} <= arguments.keys():
             if [len(each) for each in found] != [1, 1]:
@@ -151,7 +161,12 @@ class PythonReader:
             del self._found[known:]  # the comparison has both programs
             comparison = states.compared(found[0][0], found[1][0])
             return self._keep([comparison]) if comparison is not None else []
-        return self._keep([example for each in found for example in each], self._has_own_text(node))
+        examples = [example for each in found for example in each]
+        if not self._has_own_text(node):
+            return list(examples)
+        sources = {example.state["s"] for example in examples}  # with the settings of this call, instead of inner ones
+        self._found[known:] = [example for example in self._found[known:] if example.state["s"] not in sources]
+        return self._keep(examples)
 
     def _name(self, text: str) -> str:
         """Return the name of the file with a text, or that of a program without a file."""
@@ -170,15 +185,14 @@ class PythonReader:
         subjects = []
         for value in values:
             if isinstance(value, str):
-                example = states.expression(value, **settings)
+                example = states.expression(value, settings)
             else:
-                example = states.changed(value, d=settings["dialect"]) if "dialect" in settings else value
+                example = states.changed(value, **settings)
             subjects += [example] if example is not None else []
         return subjects
 
-    def _keep(self, examples: list[Example], is_new: bool = True) -> list[_Value]:
-        if is_new:
-            self._found += [example for example in examples if example not in self._found]
+    def _keep(self, examples: list[Example]) -> list[_Value]:
+        self._found += [example for example in examples if example not in self._found]
         return list(examples)
 
 
@@ -221,23 +235,32 @@ def _arguments(name: str, node: ast.Call) -> dict[str, ast.expr]:
 
 
 def _settings(arguments: dict[str, ast.expr]) -> dict[str, Any] | None:
-    """Return the settings of the page for keyword arguments; None if it has none for one of them."""
+    """Return the settings of keyword arguments as keys of a state; None if the page has no setting for one."""
     settings: dict[str, Any] = {}
     for name, node in arguments.items():
-        text = ast.unparse(node)
-        match name:
-            case "dialect":
-                settings["dialect"] = text.removeprefix("cbpf.").lower()
-                if settings["dialect"] not in cbpf.DIALECTS:
-                    return None
-            case "link_type" if isinstance(node, ast.Constant) and isinstance(node.value, str | int):
-                settings["link_type"] = cbpf.link_type(node.value).name
-            case "link_type":
-                settings["link_type"] = text.rpartition(".")[2]
-            case "optimizer":
-                if text not in ("None", "'cbpf'"):
-                    return None
-                settings["optimizes"] = text != "None"
-            case "frontend" | "live" | "netmask" | "snaplen" | "names" | "goal" | "hosts" | "ports":
-                return None
+        try:
+            settings |= _setting(name, node)
+        except ValueError:
+            return None
     return settings
+
+
+def _setting(name: str, node: ast.expr) -> dict[str, Any]:
+    """Return the setting of an argument; raise `ValueError` if its value is not on the page."""
+    text = ast.unparse(node)
+    match name:
+        case "dialect" if text.removeprefix("cbpf.").lower() in cbpf.DIALECTS:
+            return {"d": text.removeprefix("cbpf.").lower()}
+        case "link_type" if isinstance(node, ast.Attribute):
+            return {"y": node.attr}
+        case "link_type":
+            return {"y": cbpf.link_type(ast.literal_eval(node)).name}
+        case "optimizer" if text in ("None", "'cbpf'"):
+            return {"O": int(text != "None")}
+        case "snaplen" | "netmask" | "goal":
+            return {_KEYS[name]: ast.literal_eval(node)}
+        case "live" if text == "True":
+            return {"L": 1, "d": "linux"}
+        case "dialect" | "optimizer" | "frontend" | "names" | "hosts" | "ports":
+            raise ValueError(name)
+    return {}

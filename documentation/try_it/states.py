@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 import cbpf
+from cbpf.explorer.answers import Answers
+from cbpf.explorer.links import DEFAULTS
 from cbpf.explorer.site import SAMPLES
-from cbpf.explorer.sources import Settings, read
 
 (SAMPLE,) = SAMPLES
 """The capture of the examples, which the page of the site can open."""
 _ALLOW: Final = "0x7fff0000"  # an action of seccomp, as assembly and C write it
 _SHOWN: Final = 60  # characters of an expression in a link
+_SHARED: Final = ("y", "d", "S", "m", "g", "L")  # settings of both programs of a comparison
+_ANSWERS: Final = Answers()
 _UNKNOWN_HOSTS: Final = ("unknown host", "unknown Ethernet host", "unknown network")
-_DEFAULTS: Final = {"y": "EN10MB", "d": "pcap", "O": 1}
 
 
 class Example(NamedTuple):
@@ -28,19 +32,42 @@ class Example(NamedTuple):
     name: str
 
 
-def expression(
-    text: str, *, link_type: str = "EN10MB", dialect: str | None = None, optimizes: bool = True
-) -> Example | None:
+def source(state: Mapping[str, Any], key: str = "s") -> dict[str, Any]:
+    """Return the source of a question, as the page makes it of a state; *key* is "s" or "o"."""
+    given = {**DEFAULTS, **state}
+    return {
+        "text": given[key],
+        "link_type": given["y"],
+        "dialect": given["d"],
+        "optimize": given["O"] != 0,
+        "snaplen": given["S"],
+        "netmask": given["m"],
+        "goal": given["g"],
+        "live": given["L"] == 1,
+    }
+
+
+def answer(question: str, state: Mapping[str, Any], key: str = "s") -> Any:
+    """Return the answer of the page to a question about the source of a state."""
+    return json.loads(_ANSWERS.answer(question, json.dumps({"source": source(state, key)})))
+
+
+def expression(text: str, settings: Mapping[str, Any]) -> Example | None:
     """Return the example of an expression; None for the empty one, and for one with names of hosts.
 
     The page does not look up hosts, so it would show an error.
+
+    Args:
+        text: The expression.
+        settings: The settings as keys of a state.
     """
-    text = text.strip()
-    given = dialect or "pcap"
-    subject = read(Settings(text, link_type, cbpf.DIALECTS[given], False))
-    if not text or any(problem["message"].startswith(_UNKNOWN_HOSTS) for problem in subject.problems):
+    if not text.strip():
         return None
-    return stated({"s": text, "y": link_type, "d": given, "O": int(optimizes)})
+    state = {**settings, "s": text.strip()}
+    problems = answer("check", state).get("problems", [])
+    if any(problem["message"].startswith(_UNKNOWN_HOSTS) for problem in problems):
+        return None
+    return stated(state)
 
 
 def stated(state: dict[str, Any]) -> Example:
@@ -51,10 +78,10 @@ def stated(state: dict[str, Any]) -> Example:
 
 def program(text: str, name: str, *, dialect: str | None = None, optimizes: bool = False) -> Example | None:
     """Return the example of a program in any notation, or with errors; None if the page takes it for an expression."""
-    given = dialect or _dialect(text)
-    if read(Settings(text, "EN10MB", cbpf.DIALECTS[given], False)).notation != "program":
+    state = {"s": text, "d": dialect or _dialect(text), "O": int(optimizes)}
+    if answer("check", state).get("notation") != "program":
         return None
-    return Example(_shortened({"s": text, "d": given, "O": int(optimizes)}), name)
+    return Example(_shortened(state), name)
 
 
 def is_program(text: str) -> bool:
@@ -72,13 +99,13 @@ def changed(example: Example, **keys: Any) -> Example:
 
 def compared(left: Example, right: Example) -> Example | None:
     """Return the comparison of two programs; None if they differ in a setting, of which the page has one for both."""
-    if any(left.state.get(key) != right.state.get(key) for key in ("y", "d")) or left.state["s"] == right.state["s"]:
+    if any(left.state.get(key) != right.state.get(key) for key in _SHARED) or left.state["s"] == right.state["s"]:
         return None
     return Example(_shortened({**left.state, "o": right.state["s"], "t": "compare"}), f"{left.name} / {right.name}")
 
 
 def _shortened(state: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in state.items() if value is not None and _DEFAULTS.get(key) != value}
+    return {key: value for key, value in state.items() if value is not None and DEFAULTS.get(key) != value}
 
 
 def _dialect(text: str) -> str:

@@ -16,8 +16,14 @@ export async function refreshVerdicts() {
   byId("capture-facts").textContent = [facts, ...view.captureFacts].join("; ");
 }
 
-/** Read a capture, and show its first packet. */
-export async function openCapture(bytes, name) {
+/**
+ * Read a capture, and show one of its packets.
+ * @param {Uint8Array} bytes Its bytes.
+ * @param {string} name Its name.
+ * @param {object} options The number of the packet, from 1, or 0 for the current packet; whether the link has the name.
+ */
+export async function openCapture(bytes, name, { number = 1, isSample = false } = {}) {
+  state.sample = isSample ? name : "";
   byId("capture-facts").textContent = `Reading ${name} …`;
   const answer = await client.open(bytes, name);
   if (!answer) return;
@@ -30,8 +36,22 @@ export async function openCapture(bytes, name) {
   showCapture(byId("capture-list"), answer.packets, choosePacket);
   view.packets = answer.packets;
   byId("capture-facts").textContent = counted(answer.packets.length, "packet");
-  if (answer.packets.length) await choosePacket(1, false);
+  if (answer.packets.length && number) await choosePacket(Math.min(number, answer.packets.length), false);
   await changed("source");
+}
+
+/**
+ * Open a capture of the site that has the page, by its name; other names are ignored. The link then has the name.
+ * @param {string} name Its name.
+ * @param {number} number The number of the packet, as of openCapture.
+ */
+export async function openSample(name, number) {
+  const samples = view.served.samples ?? {};
+  if (!Object.hasOwn(samples, name)) return;
+  if (state.sample === name && view.hasCapture) return number && choosePacket(Math.min(number, view.packets.length));
+  const response = await fetch(samples[name]);
+  if (!response.ok) return (byId("capture-facts").textContent = `${name}: the site has no such capture`);
+  await openCapture(new Uint8Array(await response.arrayBuffer()), name, { number, isSample: true });
 }
 
 /** Make a packet of the capture the current one, with its link type; *asks* is whether the panes follow. */

@@ -1,6 +1,6 @@
 // What can be opened: a link, a state in a file, a capture, and what the server of `cbpf explore` has.
 
-import { openCapture } from "./capture.js";
+import { openCapture, openSample } from "./capture.js";
 import { byId } from "./dom.js";
 import { editor, otherEditor } from "./editors.js";
 import { fromFragment } from "./links.js";
@@ -37,6 +37,7 @@ function apply(given) {
   chooseTab(TABS.includes(given.t) ? given.t : "program");
   if (typeof given.p === "string") showPacket({ hex: given.p, wire_length: Number(given.w) || given.p.length / 2 });
   changed("source");
+  if (typeof given.c === "string") openSample(given.c, Number.isInteger(given.n) && given.n > 0 ? given.n : given.p ? 0 : 1);
 }
 
 /** Open the state of the link, or that of the server. */

@@ -10,7 +10,7 @@ const MAX_LINKED = 4_000; // hexadecimal digits of a packet in a link
 let saving = 0;
 
 function linkState() {
-  const { text, other: second, linkType, dialect, optimize, snaplen, netmask, goal, live, tab, packet } = state;
+  const { text, other: second, linkType, dialect, optimize, snaplen, netmask, goal, live, tab, packet, sample } = state;
   const result = { s: text };
   if (second) result.o = second;
   if (linkType !== "EN10MB") result.y = linkType;
@@ -21,6 +21,8 @@ function linkState() {
   if (goal !== "size") result.g = goal;
   if (live) result.L = 1;
   if (tab !== "program") result.t = tab;
+  if (sample) result.c = sample;
+  if (sample && packet?.number) result.n = packet.number;
   if (packet && view.packetHex && view.packetHex.length <= MAX_LINKED) {
     result.p = view.packetHex;
     if (view.wireLength !== view.packetHex.length / 2) result.w = view.wireLength;

@@ -15,6 +15,7 @@ export const state = {
   live: false,
   tab: "program",
   packet: null,
+  sample: "", // the name of the capture, if the site of the page has it
 };
 
 /** The answers that the panes show. */

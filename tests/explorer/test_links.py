@@ -21,6 +21,7 @@ GOLDEN: dict[str, dict[str, Any]] = {
         "p": "00ff",
         "w": 60,
     },
+    "1.q1YqVrJSSiwqUNJRSgaySooS09Iyk_UKkhNBQnlKVua1AA": {"s": "arp", "c": "traffic.pcap", "n": 7},
 }
 """Links that were made once, and open in every later version."""
 

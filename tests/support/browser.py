@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http.server import ThreadingHTTPServer
 from threading import Thread
 from typing import Any, Final, TypeAlias
 
@@ -59,17 +60,25 @@ def build_page() -> str:
 
 
 @contextmanager
-def served(facts: dict[str, Any], capture: str | None = None) -> Iterator[ExplorerServer]:
-    """Serve the page as `cbpf explore` does."""
-    given = {"proofs": importlib.util.find_spec("bitwuzla") is not None, "state": None, "capture": None, **facts}
-    with ExplorerServer(Page(str(FOLDER), given, capture)) as server:
+def running(server: ThreadingHTTPServer) -> Iterator[None]:
+    """Run a server in a thread."""
+    with server:
         thread = Thread(target=server.serve_forever)
         thread.start()
         try:
-            yield server
+            yield
         finally:
             server.shutdown()
             thread.join()
+
+
+@contextmanager
+def served(facts: dict[str, Any], capture: str | None = None) -> Iterator[ExplorerServer]:
+    """Serve the page as `cbpf explore` does."""
+    given = {"proofs": importlib.util.find_spec("bitwuzla") is not None, "state": None, "capture": None, **facts}
+    server = ExplorerServer(Page(str(FOLDER), given, capture))
+    with running(server):
+        yield server
 
 
 class OpenPage:

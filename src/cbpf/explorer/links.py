@@ -17,6 +17,8 @@ number is the version of the form: a later version reads all earlier ones. The f
 | `p` | hexadecimal digits of the packet | none |
 | `w` | length of the packet on the wire | that of its bytes |
 | `t` | pane | `program` |
+| `c` | name of a capture of the site that has the page, such as `traffic.pcap` of the documentation | none |
+| `n` | number of the packet in this capture, from 1 | 1; with `p`, that packet |
 
 The page ignores other keys and values of other types, so that links of later versions open as far as possible.
 """
@@ -35,7 +37,7 @@ DEFAULTS: Final[dict[str, Any]] = {
     "s": "", "o": "", "y": "EN10MB", "d": "pcap", "O": 1, "S": cbpf.DEFAULT_SNAPLEN, "m": "", "g": "size", "L": 0,
     "t": "program",
 }  # fmt: skip
-"""The values of absent keys; "p" and "w" have none."""
+"""The values of absent keys; "p", "w", "c" and "n" have none."""
 MAX_FRAGMENT: Final = 8_000  # characters
 _MAX_STATE: Final = 1_000_000  # bytes after decompression
 _VERSION: Final = "1"
