@@ -13,7 +13,7 @@ import cbpf
 from .._typing import Any, Callable, Final, Mapping
 from .comparison import compare_pane
 from .lint import lint_pane
-from .packets import LoadedCapture, capture_pane, one_packet, trace_pane, verdicts_pane
+from .packets import LoadedCapture, capture_pane, execution_counts, one_packet, trace_pane, verdicts_pane
 from .programs import NOTATIONS, code_pane, graph_pane, passes_pane, program_pane
 from .sources import BadRequest, Settings, Subject, read, settings
 
@@ -97,8 +97,7 @@ class Answers:
         subject, source, program = self._runnable(request)
         counts = None
         if self._capture is not None and request.get("heat"):
-            packets = [self._capture.packet(packet.number).view(source) for packet in self._capture.packets]
-            counts = cbpf.execution_counts(program, packets, dialect=source.dialect)
+            counts = execution_counts(self._capture, program, source)
         return graph_pane(subject, source, program, counts)
 
     def passes(self, request: Mapping[str, Any]) -> dict[str, Any]:

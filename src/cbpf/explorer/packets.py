@@ -107,6 +107,12 @@ def verdicts_pane(capture: LoadedCapture, subject: Subject, source: Settings) ->
     return {"verdicts": verdicts, "accepted": sum(map(bool, verdicts)), "listed": len(verdicts)}
 
 
+def execution_counts(capture: LoadedCapture, program: cbpf.Program, source: Settings) -> cbpf.ExecutionCounts:
+    """Return the counts of a program on the listed packets."""
+    packets = [capture.packet(packet.number).view(source) for packet in capture.packets]
+    return cbpf.execution_counts(program, packets, dialect=source.dialect)
+
+
 def _verdict(machine: cbpf.VM, view: cbpf.SocketView) -> int:
     return machine.evaluate(view.data, metadata=view.metadata, wire_length=view.wire_length)
 

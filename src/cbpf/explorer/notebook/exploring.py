@@ -8,7 +8,7 @@ from ..._typing import TYPE_CHECKING, Any, Final, Self
 from . import server
 from .output import frame_output, page_output
 from .packets import ShownPackets, shown_packets
-from .program import page_state
+from .program import page_source, page_state
 from .static import static_output
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class ExplorerPage:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<ExplorerPage of {self._packets.described(self._state)}>"
+        return f"<ExplorerPage of {self._packets.described(self._state.get('s', ''))}>"
 
     def _repr_html_(self) -> str:
         """Return the program, its graph and the count of accepted packets as HTML, without the interactive page."""
@@ -97,8 +97,12 @@ def explore(
     packets: Any = None,
     *,
     link_type: LinkTypeName | None = None,
+    snaplen: int = cbpf.DEFAULT_SNAPLEN,
+    netmask: str | None = None,
     dialect: cbpf.Dialect | None = None,
     optimize: bool = True,
+    goal: cbpf.Goal = "size",
+    live: bool = False,
     height: int = 600,
     notebook_url: str | None = None,
 ) -> ExplorerPage:
@@ -117,8 +121,13 @@ def explore(
             `CaptureReader`, an iterable of either or of pairs of bytes and a length on the wire, or an Arrow table.
         link_type: The link type of the packets: a name, a LINKTYPE_ number, or a `LinkType`. None (the default): that
             of the capture or table, and "EN10MB" if the packets do not have one.
-        dialect: The dialect that verifies and runs the program, one of `DIALECTS`; None (the default): `PCAP`.
-        optimize: Whether the page optimises the program; it can be changed there.
+        snaplen: The verdict on packets that an expression accepts, as for `compile`.
+        netmask: The netmask of the network for an expression, as text such as "255.255.255.0"; None: unknown.
+        dialect: The dialect that verifies and runs the program, one of `DIALECTS`; None (the default): `PCAP`, and
+            `LINUX` with *live*.
+        optimize: Whether the page optimises the program. This and the other settings can be changed there.
+        goal: The goal of the optimiser, as for `optimize`.
+        live: Whether the program is for a live Linux packet socket, and runs on the packets as the socket has them.
         height: The height of the page in pixels, 200 to 4,000.
         notebook_url: The URL of the server of the notebook, such as "https://hub.example.org/user/ann/", which has the
             extension jupyter-server-proxy: the browser then reaches the page through it. None (the default): the value
@@ -142,6 +151,16 @@ def explore(
     if not isinstance(height, int) or not low <= height <= high:
         raise cbpf.FieldError(f"explore.height: {height!r} is not a number of pixels ({low:,}..{high:,})")
     shown = shown_packets(packets, link_type)
+    source = page_source(
+        program,
+        dialect or (cbpf.LINUX if live is True else cbpf.PCAP),
+        link_type=shown.link_type,
+        snaplen=snaplen,
+        netmask=netmask or "",
+        optimize=optimize,
+        goal=goal,
+        live=live,
+    )
     notebook = server.notebook_address(notebook_url)
-    state = page_state(program, shown, cbpf.PCAP if dialect is None else dialect, optimizes=optimize)
-    return ExplorerPage(state, shown, static_output(state, shown), height, notebook)
+    state = page_state(source) | shown.state()
+    return ExplorerPage(state, shown, static_output(source, shown), height, notebook)

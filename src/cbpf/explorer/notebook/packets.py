@@ -9,6 +9,7 @@ from itertools import islice
 import cbpf
 
 from ..._named_tuple import NamedTuple
+from ..._text import counted
 from ..._typing import Any, Final
 from ...reporting.clause_output import shortened
 from ..packets import MAX_PACKETS, LoadedCapture
@@ -38,16 +39,24 @@ class ShownPackets(NamedTuple):
     has_more: bool = False
     single: tuple[bytes, int] | None = None
 
-    def described(self, state: dict[str, Any]) -> str:
-        """Return the program and the number of packets as text for people."""
-        text = state["s"]
+    def described(self, text: str) -> str:
+        """Return a program, as the text of a source, and the number of packets as text for people."""
         program = "a program" if "\n" in text else repr(shortened(text, _MAX_TEXT))
-        if self.single is not None:
-            return f"{program}, 1 packet"
-        if self.capture is None:
+        if self.single is None and self.capture is None:
             return program
-        noun = "packet" if self.listed == 1 else "packets"
-        return f"{program}, {'the first ' if self.has_more else ''}{self.listed:,} {noun}"
+        return f"{program}, {'the first ' if self.has_more else ''}{self.counted()}"
+
+    def counted(self) -> str:
+        """Return the number of packets as text for people."""
+        return counted(1 if self.single is not None else self.listed, "packet")
+
+    def state(self) -> dict[str, Any]:
+        """Return the keys of links for a packet that is not in a capture."""
+        return {} if self.single is None else {"p": self.single[0].hex(), "w": self.single[1]}
+
+    def loaded(self) -> LoadedCapture | None:
+        """Return the capture as the page reads it; None if the page opens no capture."""
+        return None if self.capture is None else LoadedCapture(capture_bytes(self.capture), self.name)
 
 
 def shown_packets(packets: Any, link_type: str | int | cbpf.LinkType | None) -> ShownPackets:

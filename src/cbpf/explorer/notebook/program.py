@@ -1,45 +1,67 @@
-"""The program of a page in a notebook, as the state of the page."""
+"""The program of a page in a notebook, as a source of the page and as its state."""
 
 from __future__ import annotations
 
 import cbpf
 
 from ..._typing import Any
-from ..sources import Settings, read
-from .packets import ShownPackets
+from ..links import DEFAULTS
+from ..sources import BadRequest, Settings, read, settings
 
 
-def page_state(program: Any, packets: ShownPackets, dialect: cbpf.Dialect, *, optimizes: bool) -> dict[str, Any]:
-    """Return the state of a page, with the keys of links.
+def page_source(program: Any, dialect: Any, **options: Any) -> Settings:
+    """Return a program with its settings, as a source of the page.
+
+    Args:
+        program: Instructions, or an expression.
+        dialect: One of `cbpf.DIALECTS`.
+        options: The other settings of `sources.settings`.
 
     Raises:
         cbpf.ExpressionError: An expression cannot be compiled.
         cbpf.FieldError: An argument is invalid.
-        cbpf.VerificationError: The dialect rejects the instructions.
+        cbpf.VerificationError: The dialect rejects the program.
     """
     if not isinstance(dialect, cbpf.Dialect) or cbpf.DIALECTS.get(dialect.name) != dialect:
         raise cbpf.FieldError(f"explore.dialect: {dialect!r} is not a dialect of the page: {', '.join(cbpf.DIALECTS)}")
-    if not isinstance(optimizes, bool):
-        raise cbpf.FieldError(f"explore.optimize: {optimizes!r} is neither True nor False")
-    state: dict[str, Any] = {"s": "", "y": packets.link_type, "d": dialect.name}
-    if not optimizes:
-        state["O"] = 0
-    if packets.single is not None:
-        data, wire_length = packets.single
-        state |= {"p": data.hex(), "w": wire_length}
-    state["s"] = _text(program, packets.link_type, dialect, optimizes=optimizes)
-    return state
+    try:
+        source = settings({"dialect": dialect.name, **options})
+    except BadRequest as error:
+        raise cbpf.FieldError(str(error).replace("source.", "explore.", 1)) from None
+    return source._replace(text=_text(program, source))
 
 
-def _text(program: Any, link_type: str, dialect: cbpf.Dialect, *, optimizes: bool) -> str:
+def page_state(source: Settings) -> dict[str, Any]:
+    """Return a source as the state of a page, with the keys of links that have another value than the default."""
+    state = {
+        "s": source.text,
+        "y": source.link_type,
+        "d": source.dialect.name,
+        "O": int(source.optimizes),
+        "S": source.snaplen,
+        "m": source.netmask or "",
+        "g": source.goal,
+        "L": int(source.live),
+    }
+    return {key: value for key, value in state.items() if value != DEFAULTS[key]}
+
+
+def _text(program: Any, source: Settings) -> str:
     """Return a program as a text that the page reads."""
     if isinstance(program, str | cbpf.Expression):
-        compiled = cbpf.compile(program, link_type=link_type, dialect=dialect)
-        if isinstance(program, str) and _page_reads(Settings(program, link_type, dialect, optimizes)):
+        compiled = cbpf.compile(
+            program,
+            link_type=source.link_type,
+            snaplen=source.snaplen,
+            netmask=source.netmask,
+            dialect=source.dialect,
+            live=source.live,
+        )
+        if isinstance(program, str) and _page_reads(source._replace(text=program)):
             return program
         return cbpf.render(compiled, "asm")
     text = cbpf.render(program, "asm")
-    cbpf.verify(cbpf.parse(text), dialect=dialect)
+    cbpf.verify(cbpf.parse(text), dialect=source.dialect)
     return text
 
 

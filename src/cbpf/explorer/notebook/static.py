@@ -8,11 +8,12 @@ from urllib.parse import quote
 
 import cbpf
 
-from ..._typing import Any, Final, Iterator
+from ..._text import counted
+from ..._typing import Final, Iterator
 from ...reporting.clause_output import plain_lines, shortened
-from ..answers import Answers
-from ..page import capture_bytes
-from ..sources import Settings, Subject, read, settings
+from ..packets import LoadedCapture, OnePacket, execution_counts, verdicts_pane
+from ..programs import graph_pane
+from ..sources import Settings, Subject, read
 from .packets import ShownPackets
 
 _LISTING: Final = "font-family: monospace; white-space: pre; overflow: auto; max-height: 30em; line-height: 1.3"
@@ -20,52 +21,36 @@ _PICTURE: Final = "overflow: auto; max-height: 40em"
 _MAX_TEXT: Final = 200  # characters of an expression
 
 
-def static_output(state: dict[str, Any], packets: ShownPackets) -> str:
-    """Return the program of a page as HTML: an element `details`, without a script.
-
-    Args:
-        state: The state of the page.
-        packets: The packets that it shows.
-    """
+def static_output(source: Settings, packets: ShownPackets) -> str:
+    """Return the program of a page as HTML: an element `details`, without a script."""
     with warnings.catch_warnings(action="ignore"):  # those of the program were shown when it was compiled
-        return _output(state, packets)
-
-
-def _output(state: dict[str, Any], packets: ShownPackets) -> str:
-    request = {"text": state["s"], "link_type": state["y"], "dialect": state["d"], "optimize": state.get("O", 1) == 1}
-    source = settings(request)
-    subject = read(source)
-    assert subject.program is not None
-    answers = Answers()
-    if packets.capture is not None:
-        answers.open_capture(capture_bytes(packets.capture), packets.name)
-    heading = "; ".join([_program_text(subject, source), *_packet_texts(answers, request, subject, source, packets)])
-    graph = answers.graph({"source": request, "heat": packets.capture is not None})
-    parts = [*_listings(subject, source.dialect), _picture(graph)]
+        subject = read(source)
+        capture = packets.loaded()
+        parts = [*_listings(subject, source.dialect), _picture(subject, source, capture)]
+        heading = "; ".join([_program_text(subject, source), *_packet_texts(subject, source, packets, capture)])
     return f"<details open><summary>{heading}</summary>{''.join(parts)}</details>"
 
 
 def _program_text(subject: Subject, source: Settings) -> str:
     assert subject.program is not None
-    count = len(subject.program)
-    size = f"{count:,} instruction{'s' if count != 1 else ''}"
+    size = counted(len(subject.program), "instruction")
     text = html.escape(shortened(source.text, _MAX_TEXT))
     return f"<code>{text}</code>: {size}" if subject.mapped is not None else f"A program: {size}"
 
 
 def _packet_texts(
-    answers: Answers, request: dict[str, Any], subject: Subject, source: Settings, packets: ShownPackets
+    subject: Subject, source: Settings, packets: ShownPackets, capture: LoadedCapture | None
 ) -> Iterator[str]:
     """Yield the result of the program on the packets, if there are any."""
+    assert subject.program is not None
     if packets.single is not None:
-        assert subject.program is not None
-        data, wire_length = packets.single
-        verdict = cbpf.VM(subject.program, dialect=source.dialect).evaluate(data, wire_length=wire_length)
+        view = OnePacket(*packets.single, cbpf.link_type(source.link_type)).view(source)
+        machine = cbpf.VM(subject.program, dialect=source.dialect)
+        verdict = machine.evaluate(view.data, metadata=view.metadata, wire_length=view.wire_length)
         yield f"{'accepts' if verdict else 'rejects'} the packet"
-    elif packets.capture is not None:
-        answer = answers.verdicts({"source": request})
-        first = "the first " if packets.has_more else ""
-        yield f"accepts {answer['accepted']:,} of {first}{answer['listed']:,} packets"
+    elif capture is not None:
+        answer = verdicts_pane(capture, subject, source)
+        yield f"accepts {answer['accepted']:,} of {'the first ' if capture.has_more else ''}{packets.counted()}"
 
 
 def _listings(subject: Subject, dialect: cbpf.Dialect) -> Iterator[str]:
@@ -83,8 +68,11 @@ def _text(text: str) -> str:
     return f'<pre style="{_LISTING}">{html.escape(text.rstrip())}</pre>'
 
 
-def _picture(graph: dict[str, Any]) -> str:
+def _picture(subject: Subject, source: Settings, capture: LoadedCapture | None) -> str:
     """Return the graph as a picture, which notebooks that are not trusted show too, unlike an element `svg`."""
+    assert subject.program is not None
+    counts = None if capture is None else execution_counts(capture, subject.program, source)
+    graph = graph_pane(subject, source, subject.program, counts)
     if graph["svg"] is None:
         return f"<p>{html.escape(graph['message'])}</p>"
     data = quote(graph["svg"], safe="/:;=,'()!*@$ ")
