@@ -6,9 +6,12 @@ import json
 import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
+import click
 import pytest
 
+from cbpf.cli.click_parser import group
 from cbpf.explorer.page import Page
 from cbpf.explorer.site import SAMPLES, Site
 from cbpf.explorer.topics import find_topic, read_topics, similar_titles
@@ -109,6 +112,28 @@ def test_pages_run_their_own_scripts_only(folder: Path) -> None:
     ]
     assert [policy["frame-ancestors"] for policy in policies] == ["'none'", "'none'", "'self'"]
     assert {policy["default-src"] for policy in policies} == {"'none'"}
+
+
+@pytest.mark.parametrize(
+    ("typed", "completed"), [("mix", ["mixed-operators"]), ("ver", ["verdict"]), ("Fil", ["filter"]), ("zzz", [])]
+)
+def test_topics_of_one_word_are_completed(
+    typed: str, completed: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cbpf.explorer.page.site_folder", lambda: str(folder.parent / "site"))
+    assert [item.value for item in _completions(typed)] == completed
+
+
+@pytest.mark.skipif(is_installed("cbpf_explorer"), reason="cbpf-explorer is installed")
+def test_without_the_documentation_nothing_is_completed() -> None:
+    assert _completions("mix") == []
+
+
+def _completions(typed: str) -> list[Any]:
+    command = group.get_command(click.Context(group), "docs")
+    assert command is not None
+    context = click.Context(command)
+    return command.params[0].shell_complete(context, typed)
 
 
 def _end(process: subprocess.Popen[str]) -> tuple[int, str]:

@@ -1,4 +1,4 @@
-"""The kinds of text that click completes in a shell: files, expressions and link types."""
+"""The kinds of text that click completes in a shell: files, expressions, link types and topics of the documentation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 from click.types import StringParamType
 
 from .._typing import TYPE_CHECKING, Any, Final, TypeAlias
-from .values import EXPRESSION, FILE, LINK_TYPE, ROUTE, Text
+from .values import EXPRESSION, FILE, LINK_TYPE, ROUTE, TOPIC, Text
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -67,9 +67,24 @@ def _link_type(incomplete: str) -> Items:
     return _words((link_type.name for link_type in link_types()), incomplete.upper())
 
 
+def _topic(incomplete: str) -> Items:
+    """Complete a title of one word, if the documentation is installed."""
+    from cbpf import MissingLibrary
+    from cbpf.explorer.page import site_folder
+    from cbpf.explorer.topics import read_topics
+
+    try:
+        with open(f"{site_folder()}/search.json", "rb") as file:
+            names = {topic.name for topic in read_topics(file.read())}
+    except (MissingLibrary, OSError):
+        return []
+    return _words(sorted(name for name in names if " " not in name), incomplete.lower())
+
+
 _COMPLETIONS: Final[dict[Text, Callable[[str], Items]]] = {
     FILE: _files,
     EXPRESSION: _expression,
     ROUTE: _route,
     LINK_TYPE: _link_type,
+    TOPIC: _topic,
 }

@@ -7,14 +7,14 @@ from ..browser import serve
 from ..declarations import argument, option, subcommand
 from ..failures import CommandError
 from ..streams import echo
-from ..values import Text
+from ..values import TOPIC
 
 if TYPE_CHECKING:
     from ...explorer.site import Site
 
 
 @subcommand("docs", "Read the documentation in a browser, without a network.")
-@argument("topic", required=False, multiple=True, kind=Text("topic"))
+@argument("topic", required=False, multiple=True, kind=TOPIC)
 @option("--no-browser", is_flag=True, help="Print the link only.")
 def command(topic: tuple[str, ...], no_browser: bool) -> None:
     """Serve the documentation site on 127.0.0.1, and open it in a browser; Ctrl-C ends it.
