@@ -27,6 +27,13 @@ def test_the_distribution_has_the_version_of_cbpf() -> None:
     assert f'__version__ = "{cbpf.__version__}"' in (FOLDER / "cbpf_explorer" / "__init__.py").read_text()
 
 
+def test_the_distribution_contains_the_page_and_the_site_that_git_ignores() -> None:
+    build = tomllib.loads((FOLDER / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    ignored = (ROOT / ".gitignore").read_text().splitlines()
+    assert build["artifacts"] == ["cbpf_explorer/page", "cbpf_explorer/site"]
+    assert all(f"/explorer/{path}/" in ignored for path in build["artifacts"])
+
+
 def test_npm_packages_are_pinned_with_checksums() -> None:
     declared = json.loads((FOLDER / "package.json").read_text())
     packages = json.loads((FOLDER / "package-lock.json").read_text())["packages"]

@@ -145,6 +145,7 @@ def test_every_page_is_complete_without_a_network(site: Path, tab: Tab, url: str
         if path.name != "404.html":
             tab.goto(f"{url}{path.relative_to(site)}", wait_until="load")
     assert failed == []
+    assert [request for request in tab.requests if request.endswith("/search.js")] == []  # not in the distribution
     assert len({request for request in tab.requests if request.endswith(".html")}) > 140
 
 
