@@ -28,8 +28,12 @@ async function through(stream, bytes, limit) {
 export async function toFragment(state) {
   const text = new TextEncoder().encode(JSON.stringify(state));
   if (text.length > MAX_STATE) return null;
-  const packed = await through(new CompressionStream("deflate-raw"), text, Infinity);
-  if (packed.length > MAX_FRAGMENT) return null;
+  let packed;
+  try {
+    packed = await through(new CompressionStream("deflate-raw"), text, MAX_FRAGMENT);
+  } catch {
+    return null;
+  }
   const base64 = btoa(String.fromCharCode(...packed));
   const fragment = `${VERSION}.${base64.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "")}`;
   return fragment.length > MAX_FRAGMENT ? null : fragment;
@@ -37,17 +41,23 @@ export async function toFragment(state) {
 
 /** Return the state of a fragment; throw an Error with one line if it has none. */
 export async function fromFragment(fragment) {
-  const [version, packed, ...rest] = fragment.split(".");
-  if (version !== VERSION || packed === undefined || rest.length) throw new Error("this link is of an unknown version");
+  if (!fragment.startsWith(`${VERSION}.`)) throw new Error("this link is of an unknown version");
   if (fragment.length > MAX_FRAGMENT) throw new Error("this link is too long");
   try {
+    const packed = fragment.slice(VERSION.length + 1);
+    if (!/^[\w-]*$/.test(packed)) throw new Error("not base64url");
     const binary = atob(packed.replaceAll("-", "+").replaceAll("_", "/"));
     const bytes = Uint8Array.from(binary, (character) => character.charCodeAt(0));
     const text = await through(new DecompressionStream("deflate-raw"), bytes, MAX_STATE);
-    const state = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(text));
-    if (state === null || typeof state !== "object" || Array.isArray(state)) throw new Error();
-    return state;
+    return parseState(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(text));
   } catch {
     throw new Error("this link is truncated or corrupt");
   }
+}
+
+/** Return the state of a JSON text; throw an Error if it is not an object. */
+export function parseState(text) {
+  const state = JSON.parse(text);
+  if (state === null || typeof state !== "object" || Array.isArray(state)) throw new Error("not an object");
+  return state;
 }

@@ -52,6 +52,16 @@ export function enterPacket() {
   refreshTrace();
 }
 
+/** Begin without a packet. */
+export function forgetPacket() {
+  byId("packet-hex").value = byId("wire-length").value = "";
+  state.packet = null;
+  view.steps = [];
+  view.packetHex = "";
+  replace(byId("packet-bytes"));
+  byId("packet-error").textContent = "";
+}
+
 /** Write a packet into the form, and take it. */
 export function showPacket({ hex, wire_length: length }) {
   byId("packet-form").hidden = false;

@@ -23,9 +23,10 @@ function linkState() {
   if (tab !== "program") result.t = tab;
   if (sample) result.c = sample;
   if (sample && packet?.number) result.n = packet.number;
-  if (packet && view.packetHex && view.packetHex.length <= MAX_LINKED) {
-    result.p = view.packetHex;
-    if (view.wireLength !== view.packetHex.length / 2) result.w = view.wireLength;
+  const { hex, wire_length: length } = packet?.hex ? packet : { hex: view.packetHex, wire_length: view.wireLength };
+  if (packet && hex && hex.length <= MAX_LINKED) {
+    result.p = hex;
+    if (length && length !== hex.length / 2) result.w = length;
   }
   return result;
 }

@@ -1,34 +1,26 @@
 """Links to the explorer page: states in fragments, also those of earlier versions."""
 
-import base64
-import zlib
+import re
 from typing import Any
 
 import pytest
 
 import cbpf
-from cbpf.explorer.links import MAX_FRAGMENT, fragment, state
-
-GOLDEN: dict[str, dict[str, Any]] = {
-    "1.q1YqVrJSKkkuUCjILypRMDExVsgvUkgsKlDSUSoByhQU5eenFSvVAgA": {"s": "tcp port 443 or arp", "t": "proofs"},
-    "1.q1YqVrJSyknJUIg2NIqNyStKLVFIVNJRygeKJhYVAFmVQFaQYziQlQJSmZlXWgFk-ytZGegolQBF0osSCzKAIgVAtoFBWhqQWa5kZWZQCwA": {
-        "s": "ldh [12]\nret a",
-        "o": "arp",
-        "y": "RAW",
-        "d": "linux",
-        "O": 0,
-        "t": "graph",
-        "p": "00ff",
-        "w": 60,
-    },
-    "1.q1YqVrJSSiwqUNJRSgaySooS09Iyk_UKkhNBQnlKVua1AA": {"s": "arp", "c": "traffic.pcap", "n": 7},
-}
-"""Links that were made once, and open in every later version."""
+from cbpf.explorer import links
+from cbpf.explorer.links import DEFAULTS, MAX_FRAGMENT, fragment, state
+from support.explorer_links import INVALID, LINKS
 
 
-@pytest.mark.parametrize("text", GOLDEN)
-def test_links_of_earlier_versions_open(text: str) -> None:
-    assert state(text) == GOLDEN[text]
+@pytest.mark.parametrize(("text", "expected"), LINKS, ids=range(len(LINKS)))
+def test_golden_links_open(text: str, expected: dict[str, Any]) -> None:
+    """Links that were made once open in every later version."""
+    assert state(text) == expected
+
+
+def test_golden_links_have_all_keys() -> None:
+    described = set(re.findall(r"^\| `(\w)` \|", links.__doc__ or "", re.MULTILINE))
+    assert described == {*DEFAULTS, "p", "w", "c", "n"}
+    assert described <= set().union(*(given for _, given in LINKS))
 
 
 @pytest.mark.parametrize("value", [{}, {"s": "tcp"}, {"s": "é \U0001f600\n", "O": 0}, {"s": "ip or " * 5_000}])
@@ -42,16 +34,11 @@ def test_states_that_are_too_large_have_no_link() -> None:
         fragment({"s": "".join(chr(33 + i * i % 4_001) for i in range(40_000))})
 
 
-def _packed(data: bytes) -> str:
-    compressor = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-    return "1." + base64.urlsafe_b64encode(compressor.compress(data) + compressor.flush()).rstrip(b"=").decode()
+_MESSAGES = {"version": "is not known", "corrupt": "truncated or corrupt", "long": "a link has at most 8,000"}
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["", "1", "1.", "1.AAAA", "1.q1YqVrJSKkku", "1.!!!", "2.q1Yq", "é.x", _packed(b"[]"), _packed(b"7"), _packed(b"{"),
-     _packed(b'{"s": "' + b"x" * 3_000_000 + b'"}'), "1." + "A" * 9_000],
-)  # fmt: skip
-def test_corrupt_links_are_errors_in_one_line(text: str) -> None:
-    with pytest.raises(cbpf.FieldError, match=r"^link: .*$"):
+@pytest.mark.parametrize("why", INVALID)
+def test_corrupt_links_are_errors_in_one_line(why: str) -> None:
+    text, kind = INVALID[why]
+    with pytest.raises(cbpf.FieldError, match=rf"^link: .*{_MESSAGES[kind]}.*$"):
         state(text)

@@ -4,10 +4,10 @@ import { counted, element, replace } from "../dom.js";
 import { rowsWithMore, textBlocks } from "../parts.js";
 
 export const NOTATIONS = [
-  ["function", "C function (cbpf emit)"],
-  ["c", "C array (tcpdump -dd)"],
-  ["decimal", "Decimal (tcpdump -ddd)"],
-  ["tcpdump", "Listing (tcpdump -d)"],
+  ["function", "C (a function, as cbpf emit)"],
+  ["c", "tcpdump -dd (an array of C)"],
+  ["decimal", "tcpdump -ddd (decimal)"],
+  ["tcpdump", "tcpdump -d (a listing)"],
   ["asm", "Assembly (bpf_asm)"],
   ["iptables", "iptables"],
   ["tc", "tc"],

@@ -41,6 +41,7 @@ DEFAULTS: Final[dict[str, Any]] = {
 MAX_FRAGMENT: Final = 8_000  # characters
 _MAX_STATE: Final = 1_000_000  # bytes after decompression
 _VERSION: Final = "1"
+_BASE64URL: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
 def fragment(state: dict[str, Any]) -> str:
@@ -70,13 +71,21 @@ def state(fragment: str) -> dict[str, Any]:
     if len(fragment) > MAX_FRAGMENT:
         raise cbpf.FieldError(f"link: {len(fragment):,} characters; a link has at most {MAX_FRAGMENT:,}")
     try:
-        data = base64.b64decode(packed + "=" * (-len(packed) % 4), altchars=b"-_", validate=True)
-        decompressor = zlib.decompressobj(-zlib.MAX_WBITS)
-        value = json.loads(decompressor.decompress(data, _MAX_STATE))
-        if not decompressor.eof:
+        if not _BASE64URL.issuperset(packed):
             raise ValueError
+        data = base64.b64decode(packed + "=" * (-len(packed) % 4), altchars=b"-_")
+        decompressor = zlib.decompressobj(-zlib.MAX_WBITS)
+        text = decompressor.decompress(data, _MAX_STATE)
+        if not decompressor.eof or decompressor.unused_data:
+            raise ValueError
+        value = json.loads(text.decode(), parse_constant=_reject)
     except (ValueError, zlib.error, RecursionError):
         raise cbpf.FieldError("link: truncated or corrupt") from None
     if not isinstance(value, dict):
         raise cbpf.FieldError("link: truncated or corrupt")
     return value
+
+
+def _reject(constant: str) -> None:
+    """Reject NaN and infinities, which JSON does not have."""
+    raise ValueError(constant)
