@@ -45,9 +45,9 @@ def _outcomes(session: Session, commands: list[tuple[str, str]]) -> list[object]
                 case "run":
                     found.append(list(session.resume(int(argument) if argument else None)))
                 case "breakpoint":
-                    session.add_breakpoint(parse_breakpoint(argument, count))
+                    session.stops.add_breakpoint(parse_breakpoint(argument, count))
                 case "watch":
-                    session.watches.append(parse_watch(argument))
+                    session.stops.watches.append(parse_watch(argument))
                 case "until":
                     found.append(session.search(parse_goal(argument, session.run, session.position)))
         except DebuggerError as error:

@@ -5,11 +5,16 @@ import os
 import signal
 import subprocess
 from pathlib import Path
+from typing import Final
 
 import pytest
 
 import cbpf
 from support.command_line import PACKETS, TRAFFIC, CommandLine
+
+_REPLACEABLE: Final = (
+    *("proto", "type", "ifidx", "hatype", "mark", "queue", "rxhash", "cpu", "vlan_tci", "vlan_tpid", "poff", "rand"),
+)
 
 
 def _debug(cli: CommandLine, script: str, *arguments: str, expected: int = 0) -> str:
@@ -27,6 +32,15 @@ def _debug(cli: CommandLine, script: str, *arguments: str, expected: int = 0) ->
         ("b three", "b three: 'three' is not the number of an instruction, such as 7 or l7"),
         ("brakpoint 3", "unknown command 'brakpoint'; did you mean 'breakpoint'?"),
         ("\x07", r"unknown command '\x07'"),
+        ("frobnicate", "unknown command 'frobnicate'; help lists the commands"),
+        ("tbreak 3", "the command 'tbreak' is not supported; until N goes to instruction N once"),
+        ("b 3,", "b 3,: expected N, or N if CONDITION"),
+        ("set markk 3", "set markk 3: unknown extension load 'markk'; did you mean 'mark'?"),
+        ("set mark 0x100000000", "set mark 0x100000000: 0x100000000 is too large: numbers have at most 32 bits"),
+        ("set proto 65536", "set proto 65536: 65536 is not an unsigned 16-bit number (0..65535)"),
+        ("set vlan_avail 2", "set vlan_avail 2: vlan_avail is 0 or 1"),
+        ("set len 3", "set len 3: the load len is computed from the packet"),
+        ("set cpu", "set cpu: cpu is not replaced"),
         ("step 0", "step 0: '0' is not a number from 1"),
         ("step x", "step x: 'x' is not a number from 1"),
         ("step -1", "step -1: the run has not begun, so no step can be taken back"),
@@ -91,6 +105,32 @@ def test_arguments_that_cannot_be_loaded_are_errors(cli: CommandLine, tmp_path: 
     empty = tmp_path / "empty.pcap"
     cbpf.write_capture(str(empty), [])
     assert "contains fewer than 1 packets" in _debug(cli, "", "-e", "tcp", str(empty), expected=2)
+
+
+def test_conditions_may_follow_a_comma_as_in_pdb(cli: CommandLine) -> None:
+    assert _debug(cli, "b 3, A == 6\nrun\n").splitlines()[-2] == "(breakpoint 3 if A == 6)"
+
+
+def test_dialects_without_extension_loads_have_no_values(cli: CommandLine, tmp_path: Path) -> None:
+    program = tmp_path / "all.asm"
+    program.write_text("ret #1\n")
+    message = _debug(cli, "set mark 1\n", "--dialect", "freebsd", str(program), TRAFFIC, expected=2)
+    assert "programs of the dialect freebsd load no mark; use --dialect linux" in message
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["proto", "type", "ifidx", "hatype", "mark", "queue", "rxhash", "cpu", "vlan_tci", "vlan_tpid", "poff", "rand"],
+)
+def test_values_of_extension_loads_can_be_replaced(name: str, cli: CommandLine, tmp_path: Path) -> None:
+    program = tmp_path / "load.asm"
+    program.write_text(f"ld {name}\nret a\n")
+    arguments = ("--dialect", "linux", "--as-socket", str(program), TRAFFIC)
+    before = _debug(cli, "step 2\n", *arguments).splitlines()[-1]
+    replaced = _debug(cli, f"set {name} 5\nstep 2\n", *arguments).splitlines()[-1]
+    restored = _debug(cli, f"set {name} 5\nset {name}\nstep 2\n", *arguments).splitlines()[-1]
+    assert replaced.endswith("=> accepts the packet (verdict 5)")
+    assert restored == before != replaced
 
 
 def test_a_search_without_a_result_has_exit_code_1(cli: CommandLine) -> None:
@@ -236,4 +276,4 @@ def test_ctrl_c_ends_a_script(cli: CommandLine) -> None:
 def test_bytes_that_are_not_text_are_one_error(cli: CommandLine) -> None:
     code, _, err = cli("debug", "-e", "tcp", TRAFFIC, stdin=b"\xff\xfe\n")
     assert code == 2
-    assert err == "cbpf: standard input:1: unknown command " + repr(r"\xff\xfe") + "\n"
+    assert err == "cbpf: standard input:1: unknown command " + repr(r"\xff\xfe") + "; help lists the commands\n"

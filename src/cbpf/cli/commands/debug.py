@@ -72,5 +72,6 @@ def command(
 def _files(arguments: tuple[str, ...]) -> tuple[str, ...]:
     """Return the arguments; raise `UsageError` for standard input, from which the commands are read."""
     if "-" in arguments:
-        raise UsageError("PROGRAM and CAPTURE are files, because the commands are read from standard input")
+        fact = "PROGRAM and CAPTURE are files, because the commands are read from standard input"
+        raise UsageError(f"{fact}; write the data to a file, or use <(COMMAND) of the shell")
     return arguments

@@ -7,12 +7,14 @@ import cbpf
 from ..._typing import Final, Iterable
 from ...reporting.clause_output import shortened
 from ..options import read_filter
-from ..streams import echo
 from . import text
 from .command_table import full_name, help_lines, summary_lines
 from .errors import DebuggerError
+from .extension_values import check_value
 from .formulas import parse_formula
 from .goals import parse_goal
+from .lexer import number as parse_number
+from .output import show
 from .session import Session
 from .state import Unavailable
 from .stops import parse_breakpoint, parse_index, parse_watch
@@ -49,21 +51,21 @@ class Actions:
 
     def start(self) -> None:
         """Print the program and the packet that were loaded."""
-        echo(f"program: {len(self.session.code.texts):,} instructions")
+        show(f"program: {len(self.session.code.texts):,} instructions")
         self._show()
 
     def _show(self, lines: Iterable[str] = ()) -> None:
         """Print lines, then the packet if it is another one, and the step that is executed next."""
         for line in lines:
-            echo(line)
+            show(line)
         run, position = self.session.run, self.session.position
         if run.number != self._shown_packet:
-            echo(text.packet_line(run))
+            show(text.packet_line(run))
             self._shown_packet = run.number
         if position is not None:
-            for reason in self.session.reasons(run, position):
-                echo(f"({reason})")
-            echo(text.step_line(run, position))
+            for reason in self.session.stops.reasons(run, position):
+                show(f"({reason})")
+            show(text.step_line(run, position))
 
     def _position(self) -> int:
         self.session.run  # noqa: B018 (an error if nothing is loaded)
@@ -87,7 +89,7 @@ class Actions:
             self.session.load_filter(cbpf.parse(value.rstrip(",")) if is_numbers else read_filter(value))
         self._shown_packet = 0
         if kind != "pcap":
-            echo(f"program: {len(self.session.code.texts):,} instructions")
+            show(f"program: {len(self.session.code.texts):,} instructions")
         if self.session.is_ready:
             self._show()
 
@@ -127,63 +129,80 @@ class Actions:
         if self.has_found:
             self._show()
         else:
-            echo(f"no packet from packet {number} to the end {goal}")
+            show(f"no packet from packet {number} to the end {goal}")
 
     def do_breakpoint(self, argument: str) -> None:
         """Add a breakpoint, remove all, or list them."""
         if argument == "reset":
-            self.session.breakpoints = []
+            self.session.stops.breakpoints = []
         elif argument:
             added = parse_breakpoint(argument, len(self.session.code.texts))
-            if added in self.session.breakpoints:
-                echo("breakpoint already set!")
-            self.session.add_breakpoint(added)
+            if added in self.session.stops.breakpoints:
+                show("breakpoint already set!")
+            self.session.stops.add_breakpoint(added)
             condition = "" if added.condition is None else f" if {added.condition.text}"
-            echo(f"breakpoint at: {self.session.code.line(added.number)}{condition}")
+            show(f"breakpoint at: {self.session.code.line(added.number)}{condition}")
         else:
             self._list_stops()
 
     def _list_stops(self) -> None:
-        stops = self.session.breakpoints
-        echo(" ".join(["breakpoints:", *(str(stop.number) for stop in stops)]))
+        stops = self.session.stops.breakpoints
+        show(" ".join(["breakpoints:", *(str(stop.number) for stop in stops)]))
         for stop in stops:
             if stop.condition is not None:
-                echo(f"  {stop}")
-        if self.session.watches:
-            echo(f"watches: {' '.join(map(str, self.session.watches))}")
+                show(f"  {stop}")
+        if self.session.stops.watches:
+            show(f"watches: {' '.join(map(str, self.session.stops.watches))}")
 
     def do_clear(self, argument: str) -> None:
         """Remove a breakpoint or a watch."""
-        session = self.session
+        session, stops = self.session, self.session.stops
         if argument[:1].isdecimal() or argument[:1] == "l":
             index = parse_index(argument, len(session.code.texts))
-            remaining = [stop for stop in session.breakpoints if stop.number != index]
-            if len(remaining) == len(session.breakpoints):
+            remaining = [stop for stop in stops.breakpoints if stop.number != index]
+            if len(remaining) == len(stops.breakpoints):
                 raise DebuggerError(f"no breakpoint at instruction {index}")
-            session.breakpoints = remaining
+            stops.breakpoints = remaining
             return
         watch = parse_watch(argument)
-        if watch not in session.watches:
+        if watch not in stops.watches:
             raise DebuggerError(f"{watch} is not watched")
-        session.watches.remove(watch)
+        stops.watches.remove(watch)
 
     def do_watch(self, argument: str) -> None:
         """Add a watch."""
         watch = parse_watch(argument)
-        if watch not in self.session.watches:
-            self.session.watches.append(watch)
-        echo(f"watch: {watch}")
+        if watch not in self.session.stops.watches:
+            self.session.stops.watches.append(watch)
+        show(f"watch: {watch}")
+
+    def do_set(self, argument: str) -> None:
+        """Replace the value of an extension load, or list the values."""
+        name, word = split_words(argument)
+        settings = self.session.settings
+        values = dict(settings.values)
+        if word:
+            values[name] = parse_number(word)
+            check_value(name, values[name], settings.dialect)
+        elif name and values.pop(name, None) is None:
+            raise DebuggerError(f"{name} is not replaced")
+        if name:
+            self.session.change_settings(settings._replace(values=values))
+        for each, value in values.items():
+            show(f"{each} = {value:#x} = {value}")
+        if not values:
+            show("no values are replaced")
 
     def do_print(self, argument: str) -> None:
         """Print a value, or the registers."""
         run = self.session.run
         if not argument:
             for line in text.register_dump(run, self._position()):
-                echo(line)
+                show(line)
             return
         formula = parse_formula(argument)
         try:
-            echo(text.value_text(formula, run.state(self.session.position or 0)))
+            show(text.value_text(formula, run.state(self.session.position or 0)))
         except Unavailable as error:
             raise DebuggerError(str(error)) from None
 
@@ -194,36 +213,36 @@ class Actions:
         count = len(code.texts)
         center = parse_index(argument, count) if argument else current or 0
         indices = range(max(center - _WINDOW, 0), min(center + _WINDOW + 1, count))
-        for line in text.listing_lines(code, indices, current, self.session.breakpoints):
-            echo(line)
+        for line in text.listing_lines(code, indices, current, self.session.stops.breakpoints):
+            show(line)
 
     def do_disassemble(self, argument: str) -> None:
         """Print the program, or one instruction."""
         code = self.session.code
         indices = range(len(code.texts))
         for index in [parse_index(argument, len(indices))] if argument else indices:
-            echo(code.line(index))
+            show(code.line(index))
 
     def do_dump(self, argument: str) -> None:
         """Print the program as C initialisers."""
         _expect_nothing(argument, "dump")
         for line in text.initializers(self.session.code.vm.program):
-            echo(line)
+            show(line)
 
     def do_packet(self, argument: str) -> None:
         """Print the packet."""
         _expect_nothing(argument, "packet")
         for line in text.packet_dump(self.session.run):
-            echo(line)
+            show(line)
 
     def do_where(self, argument: str) -> None:
         """Print the steps that led here."""
         position, run = self._position(), self.session.run
         shown = _count(argument) if argument else _SHOWN_STEPS
-        echo(text.packet_line(run))
+        show(text.packet_line(run))
         for earlier in range(max(position - shown, 0), position):
-            echo(text.step_line(run, earlier, is_current=False))
-        echo(text.step_line(run, position))
+            show(text.step_line(run, earlier, is_current=False))
+        show(text.step_line(run, position))
 
     def do_quit(self, argument: str) -> bool:
         """Return that the session ends."""
@@ -233,7 +252,7 @@ class Actions:
     def do_help(self, argument: str) -> None:
         """List the commands, or describe one."""
         for line in help_lines(full_name(argument)) if argument else summary_lines():
-            echo(line)
+            show(line)
 
 
 def split_words(line: str) -> tuple[str, str]:

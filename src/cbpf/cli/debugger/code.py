@@ -6,6 +6,7 @@ import cbpf
 
 from ..._named_tuple import NamedTuple
 from ..._typing import Literal, TypeAlias
+from .extension_values import ExtensionValues
 from .packet_source import PacketSource
 
 Filter: TypeAlias = "str | cbpf.Program | cbpf.Savefile"
@@ -40,11 +41,13 @@ class Settings(NamedTuple):
         dialect: The dialect that verifies and runs them.
         as_socket: Whether packets are presented as a live packet socket does.
         optimizer: The optimiser of expressions; without one, each instruction belongs to a clause.
+        values: The values of extension loads that replace those of the packets.
     """
 
     dialect: cbpf.Dialect
     as_socket: bool
     optimizer: Literal["cbpf"] | None
+    values: ExtensionValues = {}  # noqa: RUF012  (never changed)
 
 
 class ProgramSet:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ..._named_tuple import NamedTuple
 from ..._typing import Final
-from .errors import unknown_word
+from .errors import DebuggerError, unknown_word
+from .foreign_commands import FOREIGN_COMMANDS
 
 
 class Command(NamedTuple):
@@ -43,7 +44,7 @@ _ALL: Final = (
     Command("back [N]", (), "Go back by N instructions of the current packet, by default 1."),
     Command(
         "run [N], run back",
-        ("r", "c", "continue"),
+        ("r", "c", "cont", "continue"),
         "Run to the next breakpoint or watch, over N packets at most. At the end, print\n"
         "how many packets were accepted (passes) and rejected (fails), and go to the\n"
         "first packet. run back: go back to the previous breakpoint or watch of the\n"
@@ -62,10 +63,11 @@ _ALL: Final = (
     Command(
         "breakpoint [N [if CONDITION]], breakpoint reset",
         ("b", "break"),
-        "Stop before instruction N, if the condition holds. Without N, list breakpoints\n"
-        "and watches. breakpoint reset: remove all breakpoints.\n"
-        "Conditions have numbers in C syntax, A, X, M[n], packet[offset:size], also\n"
-        "without the word packet, len and caplen, == != < <= > >=, & | ^ << >> + - * / %,\n"
+        "Stop before instruction N, if the condition holds, in place of an earlier\n"
+        "breakpoint there; breakpoint N, CONDITION is the same. Without N, list\n"
+        "breakpoints and watches. breakpoint reset: remove all breakpoints.\n"
+        "Conditions have numbers in C syntax, A, X, M[n], packet[offset:size] (also\n"
+        "without the word packet), len, caplen, == != < <= > >=, & | ^ << >> + - * / %,\n"
         "and, or, not. A condition does not hold if a byte is missing.",
     ),
     Command("clear N, clear WATCH", ("cl",), "Remove the breakpoint at instruction N, or a watch."),
@@ -73,6 +75,14 @@ _ALL: Final = (
         "watch A, watch X, watch M[n], watch packet[offset:size]",
         (),
         "Stop before an instruction that changes the register, writes the scratch slot,\nor loads one of the bytes.",
+    ),
+    Command(
+        "set [NAME VALUE], set NAME",
+        (),
+        "Replace the value of an extension load of Linux for all packets: proto, type,\n"
+        "ifidx, hatype, mark, queue, rxhash, cpu, vlan_tci, vlan_tpid, vlan_avail,\n"
+        "poff, rand. Without VALUE, remove the replacement. Without NAME, list the\n"
+        "replacements. Go to the start of the packet.",
     ),
     Command(
         "print [EXPRESSION]",
@@ -87,7 +97,7 @@ _ALL: Final = (
     ),
     Command(
         "where [N]",
-        ("w",),
+        ("w", "bt"),
         "Print the last N instructions that were executed, by default 10, and the next.",
     ),
     Command("packet", (), "Print the lengths, the bytes and the metadata of the packet."),
@@ -107,21 +117,27 @@ def full_name(word: str) -> str:
     """Return the name of the command with a name or an alias.
 
     Raises:
-        DebuggerError: The word is neither; the message contains the nearest one.
+        DebuggerError: The word is neither; the message contains the nearest one, or a replacement of a command of pdb.
     """
-    if word not in _NAMES:
-        raise unknown_word(word, "command", _NAMES)
-    return _NAMES[word]
+    if word in _NAMES:
+        return _NAMES[word]
+    if word in FOREIGN_COMMANDS:
+        raise DebuggerError(f"the command {word!r} is not supported; {FOREIGN_COMMANDS[word]}")
+    error = unknown_word(word, "command", _NAMES)
+    raise error if "did you mean" in str(error) else DebuggerError(f"{error}; help lists the commands")
 
 
 def help_lines(name: str) -> list[str]:
     """Return the description of a command."""
     command = COMMANDS[name]
-    aliases = f" (or {', '.join(command.aliases)})" if command.aliases else ""
-    return [f"{command.usage}{aliases}", *(f"  {line}" for line in command.help.splitlines())]
+    return [_usage(command), *(f"  {line}" for line in command.help.splitlines())]
 
 
 def summary_lines() -> list[str]:
-    """Return a line for each command: its aliases and its forms."""
-    width = max(len(", ".join(command.aliases)) for command in _ALL)
-    return [f"{', '.join(command.aliases):{width}}  {command.usage}" for command in _ALL]
+    """Return a line for each command: its forms and its other names."""
+    return [*map(_usage, _ALL), "help COMMAND describes a command."]
+
+
+def _usage(command: Command) -> str:
+    aliases = f" (or {', '.join(command.aliases)})" if command.aliases else ""
+    return f"{command.usage}{aliases}"

@@ -6,6 +6,7 @@ import cbpf
 
 from ..._typing import Iterator, Sequence
 from .code import Code, Settings
+from .extension_values import replaced_metadata
 from .state import SCRATCH_SLOTS, PacketBytes, State
 
 
@@ -34,6 +35,8 @@ class PacketRun:
             data, wire_length, metadata = cbpf.socket_view(data, interface.link_type, wire_length)
         if code is not None and code.draws_numbers:  # so that repeated runs load equal random numbers
             metadata = (metadata or cbpf.Metadata()).replace(seed=packet.number)
+        if settings.values:
+            metadata = replaced_metadata(metadata or cbpf.Metadata(), settings.values)
         self.bytes = PacketBytes(data, wire_length, settings.dialect.byte_order)
         self._metadata = metadata
         self._steps: Sequence[cbpf.Step] | None = None

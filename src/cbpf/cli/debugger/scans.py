@@ -196,9 +196,9 @@ def _memoized(function: Callable[[int], bool]) -> Callable[[int], bool]:
 
 
 def scans_of(source: PacketSource, programs: ProgramSet, settings: Settings) -> Scans | None:
-    """Return the scans of a capture; None if it is not a file, or has several programs or one that draws numbers."""
+    """Return the scans of a capture; None if its packets are not the inputs of one program."""
     code = programs.common_code(source) if source.is_file else None
-    if code is None or code.draws_numbers:
+    if code is None or code.draws_numbers or settings.values:
         return None
     savefile = programs.filter if isinstance(programs.filter, cbpf.Savefile) else None
     return Scans(source.path, code.vm.program, savefile, settings)

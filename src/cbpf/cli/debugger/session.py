@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import cbpf
 
-from ..._typing import Iterator, Sequence
+from ..._typing import Iterator
 from .code import Code, Filter, ProgramSet, Settings
 from .errors import DebuggerError
 from .goals import Goal
 from .packet_run import PacketRun
 from .packet_source import PacketSource
 from .scans import Scans, Skipped, scans_of
-from .stops import Breakpoint, Watch
+from .stops import Stops
 
 
 class Session:
@@ -22,15 +22,14 @@ class Session:
 
     Attributes:
         position: The index of the step that is executed next, in the run on the current packet; None before the run.
-        breakpoints: The breakpoints, at most one at each instruction, in the order in which they were set.
-        watches: The watches, in the order in which they were set.
+        settings: How programs are compiled and run.
+        stops: The breakpoints and watches.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.position: int | None = None
-        self.breakpoints: list[Breakpoint] = []
-        self.watches: list[Watch] = []
-        self._settings = settings
+        self.stops = Stops()
+        self.settings = settings
         self._programs: ProgramSet | None = None
         self._source: PacketSource | None = None
         self._run: PacketRun | None = None
@@ -46,7 +45,7 @@ class Session:
 
     def load(self, filter: Filter, path: str, number: int) -> None:
         """Load a program and a capture, and select a packet; the errors are those of both."""
-        self._programs = ProgramSet(filter, self._settings)
+        self._programs = ProgramSet(filter, self.settings)
         self.load_capture(path, number)
 
     def load_filter(self, filter: Filter) -> None:
@@ -55,13 +54,13 @@ class Session:
         Raises:
             CbpfError: The program or the expression is invalid; the old program remains.
         """
-        programs = ProgramSet(filter, self._settings)
+        programs = ProgramSet(filter, self.settings)
         if self._source is None:
             programs.any_code(None)
         else:
             programs.prepare(self._source.capture)
         self._programs, self._has_scans = programs, False
-        self.breakpoints, self.watches = [], []
+        self.stops = Stops()
         if self._run is not None:
             self.select(self._run.number)
         elif self._source is not None:
@@ -120,6 +119,12 @@ class Session:
         assert self._run is not None
         return self._run
 
+    def change_settings(self, settings: Settings) -> None:
+        """Run programs in another manner, and go to the start of the current packet."""
+        self.settings, self._has_scans = settings, False
+        if self._run is not None:
+            self.select(self._run.number)
+
     # Positions
 
     def select(self, number: int) -> None:
@@ -177,7 +182,7 @@ class Session:
         following: PacketRun | None = run
         while following is not None:
             run = following
-            position = self._first_stop(run, start)
+            position = self.stops.first(run, start)
             if position is not None:
                 self._move(run, position)
                 self._accepted, self._rejected, self._is_resuming = accepted, rejected, True
@@ -196,7 +201,7 @@ class Session:
         """Run backwards to the previous stop in the run on the current packet."""
         run = self.run
         for position in reversed(range(self.position or 0)):
-            if self._stops(run, position):
+            if self.stops.stop_at(run, position):
                 self.position = position
                 return
         raise DebuggerError(f"no breakpoint or watch stops the run on packet {run.number} before this position")
@@ -215,36 +220,13 @@ class Session:
             run, start = None if number is None else self._run_on(number), 0
         return False
 
-    # Stops
-
-    def add_breakpoint(self, added: Breakpoint) -> None:
-        """Add a breakpoint; it replaces one at the same instruction."""
-        numbers = [other.number for other in self.breakpoints]
-        if added.number in numbers:
-            self.breakpoints[numbers.index(added.number)] = added
-        else:
-            self.breakpoints.append(added)
-
-    def reasons(self, run: PacketRun, position: int) -> Sequence[str]:
-        """Return the stops before a step, as text."""
-        breakpoints = [f"breakpoint {stop}" for stop in self.breakpoints if stop.stops(run, position)]
-        return [*breakpoints, *(f"watch {stop}" for stop in self.watches if stop.stops(run, position))]
-
-    def _stops(self, run: PacketRun, position: int) -> bool:
-        return any(stop.stops(run, position) for stop in (*self.breakpoints, *self.watches))
-
-    def _first_stop(self, run: PacketRun, start: int) -> int | None:
-        if not self.watches and not any(stop.may_stop(run) for stop in self.breakpoints):
-            return None
-        return next((position for position in range(start, len(run.steps)) if self._stops(run, position)), None)
-
     # Scans
 
     def _current_scans(self) -> Scans | None:
         """Return the scans of the capture; None if its packets are run one by one."""
         if not self._has_scans:
             assert self._source is not None
-            self._scans = scans_of(self._source, self._required_programs(), self._settings)
+            self._scans = scans_of(self._source, self._required_programs(), self.settings)
             self._has_scans = True
         return self._scans
 
@@ -254,7 +236,7 @@ class Session:
         if start == stop:
             return Skipped(None, 0, 0)
         if scans is not None:
-            return scans.skip(start, stop, [*self.breakpoints, *self.watches])
+            return scans.skip(start, stop, self.stops.all)
         try:
             return Skipped(None if self._run_on(start) is None else start, 0, 0)
         except cbpf.CaptureError as error:
@@ -289,7 +271,7 @@ class Session:
         assert self._source is not None
         capture = self._source.capture
         code = self._required_programs().code(capture, packet.interface)
-        return PacketRun(packet, capture.interfaces[packet.interface], code, self._settings)
+        return PacketRun(packet, capture.interfaces[packet.interface], code, self.settings)
 
     def _required_programs(self) -> ProgramSet:
         if self._programs is None:

@@ -13,6 +13,8 @@ from ..streams import echo
 from .actions import Actions, split_words
 from .command_table import COMMANDS, full_name
 from .goals import FIXED_GOALS
+from .history import load_readline, read_history, write_history
+from .output import show
 
 _REPEATED: Final = ("step", "back", "run", "until")  # by an empty line
 _END: Final = "EOF"  # the line that `cmd` makes of the end of the input
@@ -45,9 +47,9 @@ class Shell(cmd.Cmd):
             return self._actions.execute(word, argument)
         except (CommandError, cbpf.CbpfError) as error:
             for message in messages(error):
-                echo(message)
+                show(message)
         except KeyboardInterrupt:
-            echo("interrupted; the position is unchanged")
+            show("interrupted; the position is unchanged")
         return False
 
     def _repeat(self) -> bool:
@@ -80,13 +82,25 @@ class Shell(cmd.Cmd):
 
 def run_terminal(actions: Actions) -> None:
     """Read commands from the terminal until the end; Ctrl-C at the prompt discards the line."""
+    readline = load_readline()
+    if readline is not None:
+        read_history(readline)
     shell = Shell(actions)
-    while True:
-        try:
-            shell.cmdloop()
-            return
-        except KeyboardInterrupt:
+    try:
+        while not _read_commands(shell):
             echo()
+    finally:
+        if readline is not None:
+            write_history(readline)
+
+
+def _read_commands(shell: Shell) -> bool:
+    """Read commands until the end, or until Ctrl-C at the prompt; return whether the session has ended."""
+    try:
+        shell.cmdloop()
+    except KeyboardInterrupt:
+        return False
+    return True
 
 
 def run_script(actions: Actions) -> None:

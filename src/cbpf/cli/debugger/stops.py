@@ -7,7 +7,7 @@ import re
 import cbpf
 
 from ..._named_tuple import NamedTuple
-from ..._typing import Final, TypeAlias
+from ..._typing import Final, Sequence, TypeAlias
 from .errors import DebuggerError
 from .formulas import Formula, parse_formula
 from .lexer import number
@@ -15,7 +15,7 @@ from .packet_run import PacketRun
 from .scans import Scans
 from .state import check_slot
 
-_BREAKPOINT: Final = re.compile(r"(\S+)(?:\s+if\s+(.*))?", re.DOTALL)
+_BREAKPOINT: Final = re.compile(r"([^\s,]+)(?:(?:\s+if\s+|\s*,\s*)(.*))?", re.DOTALL)
 _LABEL: Final = re.compile(r"l?([0-9]\w*)")
 _REGISTER: Final = re.compile(r"[axAX]")
 _SLOT: Final = re.compile(r"[mM]\s*\[\s*(\w+)\s*\]")
@@ -123,6 +123,47 @@ class BytesWatch(NamedTuple):
 
 
 Watch: TypeAlias = RegisterWatch | SlotWatch | BytesWatch
+
+
+class Stops:
+    """The breakpoints and watches of a session.
+
+    Attributes:
+        breakpoints: The breakpoints, at most one at each instruction, in the order in which they were set.
+        watches: The watches, in the order in which they were set.
+    """
+
+    def __init__(self) -> None:
+        self.breakpoints: list[Breakpoint] = []
+        self.watches: list[Watch] = []
+
+    @property
+    def all(self) -> Sequence[Breakpoint | Watch]:
+        """All of them."""
+        return (*self.breakpoints, *self.watches)
+
+    def add_breakpoint(self, added: Breakpoint) -> None:
+        """Add a breakpoint; it replaces one at the same instruction."""
+        numbers = [other.number for other in self.breakpoints]
+        if added.number in numbers:
+            self.breakpoints[numbers.index(added.number)] = added
+        else:
+            self.breakpoints.append(added)
+
+    def reasons(self, run: PacketRun, position: int) -> Sequence[str]:
+        """Return the stops before a step, as text."""
+        breakpoints = [f"breakpoint {stop}" for stop in self.breakpoints if stop.stops(run, position)]
+        return [*breakpoints, *(f"watch {stop}" for stop in self.watches if stop.stops(run, position))]
+
+    def stop_at(self, run: PacketRun, position: int) -> bool:
+        """Return whether one of them stops a run before a step."""
+        return any(stop.stops(run, position) for stop in self.all)
+
+    def first(self, run: PacketRun, start: int) -> int | None:
+        """Return the first position from *start* at which one of them stops a run, or None."""
+        if not self.watches and not any(stop.may_stop(run) for stop in self.breakpoints):
+            return None
+        return next((position for position in range(start, len(run.steps)) if self.stop_at(run, position)), None)
 
 
 def stored_slot(instruction: cbpf.RawInstruction) -> int | None:
