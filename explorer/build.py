@@ -41,7 +41,7 @@ def _build_page() -> None:
     for name in _PYODIDE:
         shutil.copyfile(_MODULES / "pyodide" / name, TARGET / "pyodide" / name)
     (TARGET / "cbpf.zip").write_bytes(core_archive())
-    (TARGET / "served.json").write_text(json.dumps({"proofs": False, "state": None, "capture": None}))
+    (TARGET / "served.json").write_text(json.dumps({"proofs": False, "llvm": False, "state": None, "capture": None}))
     (TARGET / "LICENSES.txt").write_text(_licenses())
 
 

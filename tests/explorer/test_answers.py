@@ -2,7 +2,9 @@
 
 import io
 import json
-from itertools import chain
+import subprocess
+import sys
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 from warnings import catch_warnings, simplefilter
@@ -130,6 +132,24 @@ def test_the_passes_end_with_the_program() -> None:
     assert stages[-1]["lines"] == ask("program")["lines"]
 
 
+def test_the_changes_of_the_passes_lead_from_each_program_to_the_next() -> None:
+    text = "tcp port 443 or (ip and not udp) or ip6 host ::1"
+    stages = ask("passes", text)["stages"]
+    assert len(stages) > 2
+    assert {sign for sign, _ in stages[0]["changes"]} == {""}
+    for before, stage in pairwise(stages):
+        kept = [line.split(" jt ")[0].rstrip() for sign, line in stage["changes"] if sign != "+"]
+        assert kept == [line.split(" jt ")[0].rstrip() for line in before["lines"]]
+        assert [line for sign, line in stage["changes"] if sign != "-"] == stage["lines"]
+        assert any(sign for sign, _ in stage["changes"]) or stage["size"] == len(before["lines"])
+
+
+def test_long_programs_are_compared_without_alignment() -> None:
+    text = "\n".join(["2001", *["21 0 0 5"] * 1_999, "135 0 0 0", "22 0 0 0"])
+    stages = ask("passes", text)["stages"]
+    assert all([line for sign, line in stage["changes"] if sign != "-"] == stage["lines"] for stage in stages)
+
+
 @pytest.mark.parametrize("notation", NOTATIONS)
 def test_notations_are_those_of_the_command(notation: str) -> None:
     with catch_warnings(record=True) as caught:
@@ -141,6 +161,32 @@ def test_notations_are_those_of_the_command(notation: str) -> None:
 
 def test_the_c_function_is_that_of_the_command() -> None:
     assert ask("code", notation="function")["text"] == cbpf.emit(cbpf.compile("tcp port 443 or arp"))
+
+
+def test_the_llvm_text_is_that_of_the_command() -> None:
+    assert ask("code", notation="llvm")["text"] == cbpf.emit(cbpf.compile("tcp port 443 or arp"), target="llvm")
+
+
+def test_the_smallest_change_inverts_the_verdict() -> None:
+    answer = ask("change", "arp", packet={"hex": FRAME})
+    (change,) = answer["change"]["changes"]
+    assert change["offset"] in (12, 13)
+    assert cbpf.VM(cbpf.compile("arp")).run(bytes.fromhex(answer["change"]["packet"])) == 0
+
+
+def test_a_change_of_more_bytes_needs_a_solver() -> None:
+    request = json.dumps({"source": source("ip host 192.0.2.1"), "packet": {"hex": FRAME + "00" * 40}})
+    code = (
+        "import sys; sys.modules['bitwuzla'] = None; from cbpf.explorer.answers import Answers;"
+        f" print(Answers().answer('change', {request!r}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    answer = json.loads(done.stdout)
+    assert (answer["change"], "cbpf[smt]" in answer["unknown"]) == (None, True)
+
+
+def test_programs_have_no_smallest_change() -> None:
+    assert "for expressions" in ask("change", "ret #1", packet={"hex": FRAME})["error"]
 
 
 def test_a_trace_has_the_steps_of_the_machine() -> None:
@@ -179,6 +225,7 @@ def test_documents_are_those_of_the_commands(page: Answers, cli: CommandLine) ->
     assert trace == json.loads(cli("trace", "--json", "-n", "6", "-e", text, TRAFFIC).stdout)
     command = json.loads(cli("why", "--json", "-n", "6", "-r", TRAFFIC, text).stdout)
     assert {**why, "change": None, "unknown": ""} == {**command, "change": None, "unknown": ""}
+    assert ask("change", text, page=page, packet={"number": 6}) == command
     graph = ask("graph", text)
     assert json.loads(cli("graph", "--json", "-e", text).stdout).items() <= graph.items()
     found = ask("lint", text)["findings"]

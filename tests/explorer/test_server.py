@@ -16,7 +16,9 @@ from zipfile import ZipFile
 import pytest
 
 import cbpf
+from cbpf.explorer import emission
 from cbpf.explorer.core import core_archive
+from cbpf.explorer.emission import EMISSIONS
 from cbpf.explorer.page import Page
 from cbpf.explorer.server import ExplorerServer
 from support.command_line import TRAFFIC, CommandLine
@@ -95,14 +97,17 @@ def test_a_foreign_name_of_this_host_is_rejected(server: ExplorerServer, host: s
 
 
 @pytest.mark.parametrize("origin", ["https://example.com", "null", "http://127.0.0.1"])
-def test_questions_of_other_sites_are_rejected(server: ExplorerServer, origin: str) -> None:
-    assert request(server, "proofs/dead", {"source": {"text": "tcp"}}, Origin=origin)[0] == 403
+@pytest.mark.parametrize("path", ["proofs/dead", "emit/ebpf-xdp"])
+def test_questions_of_other_sites_are_rejected(server: ExplorerServer, origin: str, path: str) -> None:
+    assert request(server, path, {"source": {"text": "tcp"}}, Origin=origin)[0] == 403
 
 
 def test_questions_need_their_type_and_a_known_name(server: ExplorerServer) -> None:
     question = {"source": {"text": "tcp"}}
     assert request(server, "proofs/dead", question, Content_Type="text/plain")[0] == 415
     assert request(server, "proofs/exec", question)[0] == 404
+    assert request(server, "emit/object", question)[0] == 404
+    assert request(server, "emit/..", question)[0] == 404
     assert request(server, "proofs/dead", b"{")[0] == 400
     assert request(server, "proofs/dead", b"[" * 100_000)[0] == 400
     assert request(server, "proofs/dead", b"7")[0] == 400
@@ -142,6 +147,56 @@ def test_proofs_answer_for_all_packets(server: ExplorerServer) -> None:
 def test_findings_of_the_solver_have_a_packet(server: ExplorerServer) -> None:
     answer = json.loads(request(server, "proofs/lint", {"source": {"text": "not port 80 or 443"}})[2])
     assert any(finding["packet"] for finding in answer["findings"])
+
+
+@needs_solver
+def test_the_smallest_change_is_that_of_the_command(server: ExplorerServer, cli: CommandLine, tmp_path: Path) -> None:
+    packet = bytes.fromhex("ffffffffffff 020000000001 0806".replace(" ", "")) + bytes(40)
+    capture = tmp_path / "one.pcap"
+    cbpf.write_capture(str(capture), [packet])
+    question = {"source": {"text": "ip host 192.0.2.1"}, "packet": {"hex": packet.hex()}}
+    answer = json.loads(request(server, "proofs/why", question)[2])
+    command = json.loads(cli("why", "--json", "-r", str(capture), "ip host 192.0.2.1").stdout)
+    assert answer == command
+    assert len(answer["change"]["changes"]) > 1
+
+
+needs_llvm = pytest.mark.skipif("llvmlite" in MISSING_LIBRARIES, reason="llvmlite is not installed")
+
+
+@needs_llvm
+@pytest.mark.parametrize("target", EMISSIONS)
+def test_ebpf_is_the_assembly_of_the_command(server: ExplorerServer, cli: CommandLine, target: str) -> None:
+    question = {"source": {"text": "tcp port 443 or arp", "dialect": "linux"}}
+    answer = json.loads(request(server, f"emit/{target}", question)[2])
+    options = ("--target", target, "--assembly", "--dialect", "linux")
+    assert answer == {
+        "text": cli("emit", "-e", "tcp port 443 or arp", *options).stdout.decode(),
+        "message": "",
+    }
+    assert "exit" in answer["text"]
+
+
+@needs_llvm
+def test_programs_that_a_target_cannot_execute_are_a_message(server: ExplorerServer) -> None:
+    question = {"source": {"text": "ld #hatype\nret a", "dialect": "linux"}}
+    answer = json.loads(request(server, "emit/ebpf-xdp", question)[2])
+    assert (answer["text"], "\n" in answer["message"]) == ("", False)
+    assert "hatype" in answer["message"]
+    long = {"source": {"text": "ld [0]\n" * 5_000 + "ret a", "optimize": False}}
+    assert "5,001 instructions" in json.loads(request(server, "emit/ebpf-xdp", long)[2])["message"]
+
+
+def test_a_compiler_that_dies_or_hangs_does_not_end_the_server(
+    server: ExplorerServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    question = {"source": {"text": "arp"}}
+    for command, message in (("kill -6 $$", "ended without a message"), ("exec sleep 60", "within 1 seconds")):
+        monkeypatch.setattr(emission, "_TIMEOUT", 1.0)
+        monkeypatch.setattr(emission, "_command", lambda target, dialect, command=command: ["sh", "-c", command])
+        answer = json.loads(request(server, "emit/ebpf-tc", question)[2])
+        assert message in answer["message"]
+    assert request(server, "")[0] == 200
 
 
 def test_errors_of_questions_are_one_line(server: ExplorerServer) -> None:

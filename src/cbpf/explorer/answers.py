@@ -13,8 +13,16 @@ import cbpf
 from .._typing import Any, Callable, Final, Mapping
 from .comparison import compare_pane
 from .lint import lint_pane
-from .packets import LoadedCapture, capture_pane, execution_counts, one_packet, trace_pane, verdicts_pane
-from .programs import NOTATIONS, code_pane, graph_pane, passes_pane, program_pane
+from .packets import (
+    LoadedCapture,
+    capture_pane,
+    change_pane,
+    execution_counts,
+    one_packet,
+    trace_pane,
+    verdicts_pane,
+)
+from .programs import NOTATIONS, TARGETS, code_pane, graph_pane, passes_pane, program_pane
 from .sources import BadRequest, Settings, Subject, read, settings
 
 _MAX_CACHED: Final = 4  # sources
@@ -108,14 +116,19 @@ class Answers:
         """Return a program in another notation."""
         _, source, program = self._runnable(request)
         notation = request.get("notation")
-        if notation != "function" and notation not in NOTATIONS:
-            raise BadRequest(f"notation: expected function, {', '.join(NOTATIONS)}")
+        if notation not in (*TARGETS, *NOTATIONS):
+            raise BadRequest(f"notation: expected {', '.join((*TARGETS, *NOTATIONS))}")
         return code_pane(program, source, notation)
 
     def trace(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Return the steps of a program on a packet, and the outcomes of the clauses of an expression."""
         subject, source, program = self._runnable(request)
         return trace_pane(one_packet(request.get("packet"), self._capture), program, subject, source)
+
+    def change(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the smallest change of a packet that inverts the verdict of an expression."""
+        subject, source, _ = self._runnable(request)
+        return change_pane(one_packet(request.get("packet"), self._capture), subject, source)
 
     def verdicts(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Return the verdicts on the packets of the capture."""
@@ -143,6 +156,7 @@ QUESTIONS: Final[dict[str, Callable[[Answers, Mapping[str, Any]], dict[str, Any]
         Answers.passes,
         Answers.code,
         Answers.trace,
+        Answers.change,
         Answers.verdicts,
         Answers.compare,
         Answers.choices,

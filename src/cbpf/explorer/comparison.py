@@ -28,6 +28,27 @@ def compare_pane(left: Runnable, right: Runnable, capture: LoadedCapture | None)
     return answer
 
 
+def changed_lines(before: list[str], after: list[str]) -> list[tuple[str, str]]:
+    """Return the lines of two listings, each with "-" if it was removed, "+" if it was added, and "" otherwise.
+
+    Lines are equal if only the targets of their jumps differ. Listings of more than 500 lines are not aligned: all
+    lines are those of *after*, with "+" where *before* lacks the line.
+    """
+    contents, other_contents = ([_jumpless(line) for line in lines] for lines in (before, after))
+    if max(len(before), len(after)) > _MAX_ALIGNED:
+        known = set(contents)
+        return [("" if _jumpless(line) in known else "+", line) for line in after]
+    rows: list[tuple[str, str]] = []
+    matcher = SequenceMatcher(None, contents, other_contents, autojunk=False)
+    for kind, start, stop, other_start, other_stop in matcher.get_opcodes():
+        if kind == "equal":
+            rows += [("", line) for line in after[other_start:other_stop]]
+        else:
+            rows += [("-", line) for line in before[start:stop]]
+            rows += [("+", line) for line in after[other_start:other_stop]]
+    return rows
+
+
 def _rows(left: list[str], right: list[str]) -> list[list[str | None]]:
     """Return pairs of lines; None beside a line that the other program lacks."""
     if max(len(left), len(right)) > _MAX_ALIGNED:
@@ -45,7 +66,12 @@ def _rows(left: list[str], right: list[str]) -> list[list[str | None]]:
 
 def _content(text: str) -> str:
     """Return a line of a listing without the number and the targets of jumps."""
-    return text.split(" ", 1)[1].split(" jt ")[0].rstrip()
+    return _jumpless(text.split(" ", 1)[1])
+
+
+def _jumpless(line: str) -> str:
+    """Return an instruction of a listing without the targets of jumps."""
+    return line.split(" jt ")[0].rstrip()
 
 
 def _line(lines: list[str], index: int) -> str | None:

@@ -53,8 +53,8 @@ class ServedFile(NamedTuple):
 class Served(Protocol):
     """The files of a server."""
 
-    questions: str
-    """The path of the questions about all packets, such as "proofs/"."""
+    page_path: str
+    """The path of the folder with the explorer page, whose questions are answered: "", or one that ends with /."""
 
     def file(self, name: str) -> ServedFile | None:
         """Return the file with a name such as "index.html", or None if there is none."""

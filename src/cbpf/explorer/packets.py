@@ -156,11 +156,24 @@ def trace_pane(packet: OnePacket, program: cbpf.Program, subject: Subject, sourc
         dialect=source.dialect,
         max_steps=MAX_STEPS,
     )
-    why = None if subject.mapped is None else _why(packet, source)
+    why = None if subject.mapped is None else _why(packet, source, finds_change=False)
     return document | {"why": why, "captured": packet.data.hex(), "captured_length": packet.wire_length}
 
 
-def _why(packet: OnePacket, source: Settings) -> dict[str, Any]:
+def change_pane(packet: OnePacket, subject: Subject, source: Settings, *, timeout: float = 5) -> dict[str, Any]:
+    """Return the document of `cbpf why`, with the smallest change of the packet that inverts the verdict.
+
+    A change of more than one byte needs a solver; without one, "unknown" has the reason.
+
+    Raises:
+        BadRequest: The source is not an expression.
+    """
+    if subject.mapped is None:
+        raise BadRequest("the smallest change is found for expressions, and not for programs")
+    return _why(packet, source, finds_change=True, timeout=timeout)
+
+
+def _why(packet: OnePacket, source: Settings, *, finds_change: bool, timeout: float | None = None) -> dict[str, Any]:
     view = packet.view(source)
     why = cbpf.explain_verdict(
         source.text,
@@ -170,6 +183,7 @@ def _why(packet: OnePacket, source: Settings) -> dict[str, Any]:
         metadata=view.metadata if source.live else None,
         netmask=source.netmask,
         names=PAGE_NAMES,
-        finds_change=False,
+        finds_change=finds_change,
+        timeout=timeout,
     )
     return why_document(why, number=packet.number, link_type=packet.link_type.name)

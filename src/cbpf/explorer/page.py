@@ -9,6 +9,7 @@ import cbpf
 
 from .._typing import Any, Final, Mapping
 from .core import core_archive
+from .emission import has_llvm
 from .files import ANY_TYPE, Folder, ServedFile, content_type
 from .proofs import has_solver
 
@@ -26,7 +27,7 @@ class Page:
         capture: The path of the capture to open, or its bytes, or None.
     """
 
-    questions = "proofs/"
+    page_path = ""
 
     def __init__(self, folder: str, facts: Mapping[str, Any], capture: str | bytes | None = None) -> None:
         self._folder = Folder(folder)
@@ -56,7 +57,7 @@ def capture_bytes(capture: str | bytes) -> bytes:
 
 def served_facts(state: Mapping[str, Any], capture: str | None) -> dict[str, Any]:
     """Return the values of served.json: an initial state, and the name of the capture to open."""
-    return {"proofs": has_solver(), "state": dict(state), "capture": capture}
+    return {"proofs": has_solver(), "llvm": has_llvm(), "state": dict(state), "capture": capture}
 
 
 def page_folder() -> str:

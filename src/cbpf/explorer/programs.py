@@ -8,12 +8,15 @@ import cbpf
 
 from .._typing import Any, Final, Iterator
 from ..reporting.documents import graph_document
+from .comparison import changed_lines
 from .sources import Settings, Subject, utf16_offset
 
 _MAX_DRAWN: Final = 1_000  # instructions of a graph
 _MAX_OPTIMIZED: Final = 5_000  # instructions whose passes are shown
 NOTATIONS: Final = ("c", "decimal", "tcpdump", "asm", "iptables", "tc", "python", "go", "json", "hex")
 """The formats of `cbpf.render` that the page offers."""
+TARGETS: Final[dict[str, cbpf.TextTarget]] = {"function": "c", "llvm": "llvm"}
+"""The targets of `cbpf.emit` that need no compiler, by their names on the page."""
 
 
 def program_pane(subject: Subject, source: Settings, program: cbpf.Program) -> dict[str, Any]:
@@ -82,23 +85,23 @@ def passes_pane(subject: Subject, source: Settings, program: cbpf.Program) -> di
 
 
 def _stages(stages: list[tuple[str, cbpf.Program]], dialect: cbpf.Dialect) -> Iterator[dict[str, Any]]:
-    before = len(stages[0][1])
+    before = _lines(stages[0][1], dialect)
     for name, program in stages:
-        longest = _flow(program, dialect).longest
+        lines = _lines(program, dialect)
         yield {
-            "name": name, "size": len(program), "change": len(program) - before, "longest": longest,
-            "lines": _lines(program, dialect),
+            "name": name, "size": len(program), "change": len(program) - len(before),
+            "longest": _flow(program, dialect).longest, "lines": lines, "changes": changed_lines(before, lines),
         }  # fmt: skip
-        before = len(program)
+        before = lines
 
 
 def code_pane(program: cbpf.Program, source: Settings, notation: str) -> dict[str, Any]:
-    """Return a program as C of the back end ("function"), or in a notation of `NOTATIONS`."""
+    """Return a program for a target of `TARGETS`, or in a notation of `NOTATIONS`."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            if notation == "function":
-                text = cbpf.emit(program, target="c", dialect=source.dialect)
+            if notation in TARGETS:
+                text = cbpf.emit(program, target=TARGETS[notation], dialect=source.dialect)
             else:
                 text = cbpf.render(program, notation)
         except cbpf.CbpfError as error:

@@ -9,7 +9,8 @@ import cbpf
 from .._typing import Any, Callable, Final, Mapping
 from ..reporting.documents import diff_document
 from .lint import lint_pane
-from .sources import BadRequest, Settings, Subject, read, settings
+from .packets import change_pane, one_packet
+from .sources import BadRequest, runnable
 
 _TIMEOUT: Final = 10.0  # seconds
 _LONGEST: Final = 65_535  # bytes of a packet
@@ -20,36 +21,10 @@ def has_solver() -> bool:
     return find_spec("bitwuzla") is not None
 
 
-def prove(question: str, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the answer to a question about all packets.
-
-    Args:
-        question: The name of the question, a key of `PROOFS`.
-        request: The sources, as for `Answers.answer`.
-
-    Returns:
-        A JSON object; with the only key "error" if the question has no answer, and the reason in one line.
-    """
-    try:
-        return PROOFS[question](request)
-    except (cbpf.CbpfError, BadRequest) as error:
-        return {"error": str(error)}
-    except RecursionError:
-        return {"error": "the text is nested too deeply for the page"}
-
-
-def _runnable(request: Mapping[str, Any], key: str = "source") -> tuple[Subject, Settings, cbpf.Program]:
-    source = settings(request.get(key))
-    subject = read(source)
-    if subject.program is None:
-        raise BadRequest("the source has errors")
-    return subject, source, subject.program
-
-
 def difference(request: Mapping[str, Any]) -> dict[str, Any]:
     """Return the document of `cbpf diff --verdicts accept` for two sources."""
-    _, source, left = _runnable(request)
-    _, other, right = _runnable(request, "other")
+    _, source, left = runnable(request)
+    _, other, right = runnable(request, "other")
     found = cbpf.difference(left, right, dialect=source.dialect, verdicts="accept", longest=_LONGEST, timeout=_TIMEOUT)
     return diff_document(
         (source.text, other.text),
@@ -65,13 +40,13 @@ def difference(request: Mapping[str, Any]) -> dict[str, Any]:
 
 def dead(request: Mapping[str, Any]) -> dict[str, Any]:
     """Return the instructions and branches that no packet reaches."""
-    _, source, program = _runnable(request)
+    _, source, program = runnable(request)
     return cbpf.dead(program, dialect=source.dialect, longest=_LONGEST, timeout=_TIMEOUT).as_dict()
 
 
 def witness(request: Mapping[str, Any]) -> dict[str, Any]:
     """Return under "witness" a packet that is accepted or rejected, or that reaches an instruction; None: a proof."""
-    _, source, program = _runnable(request)
+    _, source, program = runnable(request)
     verdict, reaches = request.get("verdict"), request.get("reaches")
     if verdict not in (None, "accept", "reject") or not isinstance(reaches, int | None):
         raise BadRequest("witness: expected verdict accept or reject, and the index of an instruction")
@@ -83,11 +58,17 @@ def witness(request: Mapping[str, Any]) -> dict[str, Any]:
 
 def lint(request: Mapping[str, Any]) -> dict[str, Any]:
     """Return the findings of the linter, with the rules that compare programs."""
-    subject, source, _ = _runnable(request)
+    subject, source, _ = runnable(request)
     return lint_pane(subject, source, timeout=_TIMEOUT)
 
 
+def why(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the document of `cbpf why` about a packet, with the smallest change that inverts the verdict."""
+    subject, source, _ = runnable(request)
+    return change_pane(one_packet(request.get("packet"), None), subject, source, timeout=_TIMEOUT)
+
+
 PROOFS: Final[dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]]] = {
-    function.__name__: function for function in (difference, dead, witness, lint)
+    function.__name__: function for function in (difference, dead, witness, lint, why)
 }
 """The questions by name."""

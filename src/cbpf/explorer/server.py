@@ -14,7 +14,7 @@ from threading import Lock
 from .._named_tuple import NamedTuple
 from .._typing import Any, Final
 from .files import PAGE_POLICY, Served
-from .proofs import PROOFS, prove
+from .server_questions import SERVER_QUESTIONS, answer
 
 _MAX_REQUEST: Final = 16_000_000  # bytes
 _HEADERS: Final = {
@@ -50,8 +50,8 @@ class ExplorerServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self._pages: dict[str, tuple[Served, Access]] = {}
         self.token = "" if page is None else self.add(page)
-        self.proof_lock = Lock()
-        """Held during a proof: with one at a time, the time limit of the solver is that of one proof."""
+        self.locks = {folder: Lock() for folder in SERVER_QUESTIONS}
+        """Held during an answer: with one at a time, the time limit of the solver is that of one proof."""
 
     def add(self, page: Served, access: Access = Access()) -> str:  # noqa: B008  # immutable
         """Serve another page, and return its token."""
@@ -108,17 +108,17 @@ class _Handler(BaseHTTPRequestHandler):
         if found is None:
             return
         page, name = found
-        question = name.removeprefix(page.questions)
-        if question == name or question not in PROOFS:
+        folder, _, question = name.removeprefix(page.page_path).partition("/")
+        if not name.startswith(page.page_path) or question not in SERVER_QUESTIONS.get(folder, {}):
             self._fail(404, "unknown question")
         elif self.headers.get("Origin") != self._origin():
             self._fail(403, "a question must come from the page itself")
         elif self.headers.get("Content-Type") != "application/json":
             self._fail(415, "a question is application/json")
         else:
-            self._answer(question)
+            self._answer(folder, question)
 
-    def _answer(self, question: str) -> None:
+    def _answer(self, folder: str, question: str) -> None:
         length = self.headers.get("Content-Length", "")
         if not length.isascii() or not length.isdigit() or int(length) > _MAX_REQUEST:
             self._fail(413, f"a question has at most {_MAX_REQUEST:,} bytes, and states their number")
@@ -130,9 +130,9 @@ class _Handler(BaseHTTPRequestHandler):
         if not isinstance(request, dict):
             self._fail(400, "a question is a JSON object")
             return
-        with self.server.proof_lock:
-            answer = prove(question, request)
-        self._send(200, "application/json", json.dumps(answer).encode())
+        with self.server.locks[folder]:
+            found = answer(folder, question, request)
+        self._send(200, "application/json", json.dumps(found).encode())
 
     def _page(self) -> tuple[Served, str] | None:
         """Return the page, and the path after its token; None if the request was rejected."""

@@ -39,7 +39,7 @@ class Site:
         page: The explorer page.
     """
 
-    questions = f"{PAGE_FOLDER}proofs/"
+    page_path = PAGE_FOLDER
 
     def __init__(self, folder: str, page: Page) -> None:
         self._folder = Folder(folder)

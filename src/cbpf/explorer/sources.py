@@ -140,6 +140,19 @@ def read(source: Settings) -> Subject:
     return _program(source, program)
 
 
+def runnable(request: Mapping[str, Any], key: str = "source") -> tuple[Subject, Settings, cbpf.Program]:
+    """Return the source of a request, its settings, and its program.
+
+    Raises:
+        BadRequest: The request has no such source, or its text has errors.
+    """
+    source = settings(request.get(key))
+    subject = read(source)
+    if subject.program is None:
+        raise BadRequest("the source has errors")
+    return subject, source, subject.program
+
+
 def _is_rather_an_expression(text: str, error: cbpf.CbpfError, mistakes: int) -> bool:
     """Return whether an invalid text is rather an expression, which has a number of mistakes.
 
