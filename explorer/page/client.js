@@ -89,9 +89,14 @@ export class Client {
 }
 
 /** Ask the server of `cbpf explore` a question about all packets. */
-export async function prove(question, request) {
+export const prove = (question, request) => askServer(`proofs/${question}`, request);
+
+/** Ask the server of `cbpf explore` for a program as eBPF. */
+export const compileFor = (target, request) => askServer(`emit/${target}`, request);
+
+async function askServer(path, request) {
   try {
-    const response = await fetch(`proofs/${question}`, {
+    const response = await fetch(path, {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify(request),

@@ -1,5 +1,6 @@
 // The current packet: its bytes, the trace of the program on it, and the chosen step in all panes.
 
+import { changePart } from "./change.js";
 import { byId, element, replace } from "./dom.js";
 import { markGraph } from "./panes/graph.js";
 import { markPath } from "./panes/listing.js";
@@ -23,6 +24,8 @@ export async function refreshTrace() {
   const lines = view.program?.lines.length ? view.program.lines : [];
   showBytes(byId("packet-bytes"), answer, chooseStep);
   view.trace = showTrace(byId("trace"), answer, lines, chooseStep);
+  const change = changePart(answer, showPacket);
+  if (change) byId("trace").append(change);
   chooseStep(answer.steps.length - 1);
 }
 

@@ -21,7 +21,7 @@ export async function refresh() {
   const checked = await client.ask("check", { source: source() });
   if (checked === null) return;
   if (checked.error) return showProblems([{ start: 0, end: 0, message: checked.error, suggestion: "" }], [], checked);
-  showProblems(checked.problems, [], checked);
+  showProblems(checked.problems, [], checked, checked.more);
   if (checked.problems.length) return forgetProgram();
   await Promise.all([refreshProgram(), refreshTab(), refreshTrace(), refreshVerdicts(), refreshFindings(checked)]);
 }
@@ -32,11 +32,12 @@ async function refreshFindings(checked) {
   const asked = source();
   const answer = await client.ask("lint", { source: asked });
   if (!answer || answer.error) return;
-  showProblems([], answer.findings, checked);
+  showProblems([], answer.findings, checked, answer.more);
   if (!view.served.proofs || checked.notation !== "expression") return;
   proving = setTimeout(async () => {
     const proved = await prove("lint", { source: asked });
-    if (!proved.error && JSON.stringify(asked) === JSON.stringify(source())) showProblems([], proved.findings, checked);
+    if (proved.error || JSON.stringify(asked) !== JSON.stringify(source())) return;
+    showProblems([], proved.findings, checked, proved.more);
   }, PAUSE);
 }
 

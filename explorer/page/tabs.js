@@ -2,11 +2,14 @@
 
 import { choosePacket } from "./capture.js";
 import { byId, counted, element, replace } from "./dom.js";
-import { linkClause } from "./editors.js";
-import { markStep } from "./packets.js";
-import { makeCodePane, showComparison, showPasses } from "./panes/code.js";
+import { linkBlock, linkClauses } from "./editors.js";
+import { codeAnswer } from "./emission.js";
+import { markStep, showPacket } from "./packets.js";
+import { makeCodePane } from "./panes/code.js";
+import { searchPart, showComparison } from "./panes/compare.js";
 import { showGraph } from "./panes/graph.js";
 import { showProgram } from "./panes/listing.js";
+import { showPasses } from "./panes/passes.js";
 import { client } from "./questions.js";
 import { saveLink } from "./share.js";
 import { other, source, state, TABS, view } from "./state.js";
@@ -19,7 +22,7 @@ export async function refreshProgram() {
   if (!answer || answer.error) return;
   view.program = answer;
   view.clauses = answer.clauses;
-  showProgram(byId("pane-program"), answer, (clause) => linkClause(clause, true));
+  showProgram(byId("pane-program"), answer, (clauses) => linkClauses(clauses, true));
   byId("notation").textContent = `${byId("notation").dataset.notation}, ${counted(answer.lines.length, "instruction")}`;
   markStep();
 }
@@ -33,18 +36,21 @@ export async function refreshTab() {
     if (!answer) return;
     if (answer.error) return replace(pane, element("p", {}, answer.error));
     view.blocks = answer.blocks;
-    showGraph(pane, answer);
+    showGraph(pane, answer, linkBlock);
     markStep();
   } else if (state.tab === "passes") {
     const answer = await client.ask("passes", request);
     if (answer) answer.error ? replace(pane, element("p", {}, answer.error)) : showPasses(pane, answer);
   } else if (state.tab === "code") {
-    const answer = await client.ask("code", { ...request, notation: code.notation });
+    const answer = await codeAnswer(request, code.notation);
     if (answer) code.show(answer.error ? { text: "", message: answer.error } : answer);
   } else if (state.tab === "compare") {
     if (!other()) return replace(pane, element("p", {}, "Enter a second source, below the first, to compare them."));
     const answer = await client.ask("compare", { ...request, other: other() });
-    if (answer) answer.error ? replace(pane, element("p", {}, answer.error)) : showComparison(pane, answer, choosePacket);
+    if (!answer) return;
+    if (answer.error) return replace(pane, element("p", {}, answer.error));
+    const sources = { source: request.source, other: other() };
+    showComparison(pane, answer, choosePacket, searchPart(view.served.proofs, sources, showPacket));
   }
 }
 

@@ -9,7 +9,9 @@ from typing import Final
 
 import cbpf
 from cbpf.explorer.answers import QUESTIONS
+from cbpf.explorer.emission import EMISSIONS
 from cbpf.explorer.files import PAGE_POLICY
+from cbpf.explorer.programs import NOTATIONS, TARGETS
 from cbpf.explorer.proofs import PROOFS
 from support.project import ROOT
 
@@ -61,6 +63,8 @@ def test_the_page_asks_questions_that_have_answers() -> None:
     asked = set(re.findall(r'client\.ask\("(\w+)"', text))
     assert asked == set(QUESTIONS)
     assert set(re.findall(r'\bprove\("(\w+)"', text)) <= set(PROOFS)
+    offered = dict(re.findall(r'^  \["([\w-]+)", "([^"]+)"\],$', SCRIPTS["page/panes/code.js"], re.MULTILINE))
+    assert set(offered) == {*NOTATIONS, *TARGETS, *EMISSIONS}
 
 
 def test_scripts_are_small_and_import_each_other_without_cycles() -> None:

@@ -150,7 +150,13 @@ def test_the_command_serves_the_site_until_it_is_interrupted(folder: Path) -> No
     status, headers, data = get(f"{url}explorer/panes/one.js")
     assert (status, headers["Content-Type"], data) == (200, "text/javascript; charset=utf-8", b"1;")
     facts = json.loads(get(f"{url}explorer/served.json")[2])
-    assert facts == {"proofs": is_installed("bitwuzla"), "state": {}, "capture": None, "samples": SAMPLES}
+    assert facts == {
+        "proofs": is_installed("bitwuzla"),
+        "llvm": is_installed("llvmlite"),
+        "state": {},
+        "capture": None,
+        "samples": SAMPLES,
+    }
     assert get(f"{url}reference/none.html")[0] == 404
     status, errors = _end(process)
     assert (status, "Traceback" in errors) == (0, False)

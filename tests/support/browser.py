@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import fcntl
 import hashlib
-import importlib.util
 import os
 import shutil
 import subprocess
@@ -75,7 +74,8 @@ def running(server: ThreadingHTTPServer) -> Iterator[None]:
 @contextmanager
 def served(facts: dict[str, Any], capture: str | None = None) -> Iterator[ExplorerServer]:
     """Serve the page as `cbpf explore` does."""
-    given = {"proofs": importlib.util.find_spec("bitwuzla") is not None, "state": None, "capture": None, **facts}
+    installed = {name: is_installed(library) for name, library in (("proofs", "bitwuzla"), ("llvm", "llvmlite"))}
+    given = {**installed, "state": None, "capture": None, **facts}
     server = ExplorerServer(Page(str(FOLDER), given, capture))
     with running(server):
         yield server

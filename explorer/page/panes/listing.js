@@ -4,10 +4,10 @@ import { arrowKeys, counted, element, replace } from "../dom.js";
 import { rowsWithMore } from "../parts.js";
 
 /** What is marked in the listings; rows that are added later are marked as well. */
-const marked = { clause: null, executed: new Set(), current: null };
+const marked = { clauses: new Set(), executed: new Set(), current: null };
 
 function markRow(row, hasPath) {
-  row.classList.toggle("linked", marked.clause !== null && row.dataset.clause === String(marked.clause));
+  row.classList.toggle("linked", marked.clauses.has(row.dataset.clause));
   if (!hasPath) return;
   const index = Number(row.dataset.index);
   row.classList.toggle("on-path", marked.executed.has(index));
@@ -19,9 +19,9 @@ function markRow(row, hasPath) {
  * @param {string} caption
  * @param {{lines: string[], clause: (number | null)[] | null}} listing
  * @param {{text: string}[]} clauses
- * @param {{dead?: Set<number>, loads?: Map<number, string>, hasPath?: boolean, onLink?: (clause: number | null) => void}}
+ * @param {{dead?: Set<number>, loads?: Map<number, string>, hasPath?: boolean, onLink?: (clauses: number[]) => void}}
  *   options Instructions that no packet runs, the bytes of loads, whether the path of the packet is marked, and what is
- *   called with the clause under the pointer.
+ *   called with the clause under the pointer, as a list.
  */
 export function listingTable(
   caption,
@@ -51,11 +51,11 @@ export function listingTable(
   };
   const more = rowsWithMore(body, listing.lines.length, makeRow);
   const clauseOf = (event) => event.target.closest?.("tr")?.dataset.clause;
-  const link = (event) => onLink?.(clauseOf(event) === undefined ? null : Number(clauseOf(event)));
+  const link = (event) => onLink?.(clauseOf(event) === undefined ? [] : [Number(clauseOf(event))]);
   body.addEventListener("mouseover", link);
   body.addEventListener("focusin", link);
-  body.addEventListener("mouseleave", () => onLink?.(null));
-  body.addEventListener("focusout", () => onLink?.(null));
+  body.addEventListener("mouseleave", () => onLink?.([]));
+  body.addEventListener("focusout", () => onLink?.([]));
   arrowKeys(body, "tr");
   const head = element(
     "thead",
@@ -89,9 +89,9 @@ export function showProgram(pane, answer, onLink) {
   replace(pane, element("div.listings", {}, main, listingTable(caption, answer.plain, answer.clauses, { onLink })));
 }
 
-/** Mark the instructions of a clause, in every listing. */
-export function markClause(pane, clause) {
-  marked.clause = clause;
+/** Mark the instructions of clauses, in every listing. */
+export function markClauses(pane, clauses) {
+  marked.clauses = new Set(clauses.map(String));
   markRows(pane);
 }
 

@@ -2,6 +2,7 @@
 
 import { prove } from "../client.js";
 import { counted, element, replace } from "../dom.js";
+import { differenceAnswer } from "./compare.js";
 
 /**
  * Build the pane.
@@ -39,11 +40,7 @@ export function makeProofsPane(pane, isPossible, sources, onPacket) {
     element(
       "div.row",
       {},
-      button("Do both sources accept the same packets?", "difference", {}, (answer) =>
-        answer.answer === "equal"
-          ? [element("p", {}, "They accept the same packets: proved.")]
-          : found(`Only the ${answer.difference.left_verdict ? "first" : "second"} accepts this packet.`, answer.difference),
-      ),
+      button("Do both sources accept the same packets?", "difference", {}, (answer) => differenceAnswer(answer, onPacket)),
       button("A packet that is accepted", "witness", { verdict: "accept" }, (answer) => found("This packet is accepted.", answer.witness)),
       button("A packet that is rejected", "witness", { verdict: "reject" }, (answer) => found("This packet is rejected.", answer.witness)),
       button("Dead code", "dead", {}, (answer) => [element("p", {}, deadText(answer))]),
