@@ -18,6 +18,7 @@ from .packets import ShownPackets
 
 _LISTING: Final = "font-family: monospace; white-space: pre; overflow: auto; max-height: 30em; line-height: 1.3"
 _PICTURE: Final = "overflow: auto; max-height: 40em"
+_BACKGROUND: Final = "background: white"  # on which the colours of the graph can be read
 _MAX_TEXT: Final = 200  # characters of an expression
 
 
@@ -76,4 +77,5 @@ def _picture(subject: Subject, source: Settings, capture: LoadedCapture | None) 
     if graph["svg"] is None:
         return f"<p>{html.escape(graph['message'])}</p>"
     data = quote(graph["svg"], safe="/:;=,'()!*@$ ")
-    return f'<div style="{_PICTURE}"><img alt="The control-flow graph" src="data:image/svg+xml,{data}"></div>'
+    picture = f'<img alt="The control-flow graph" style="{_BACKGROUND}" src="data:image/svg+xml,{data}">'
+    return f'<div style="{_PICTURE}">{picture}</div>'
