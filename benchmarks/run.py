@@ -19,6 +19,7 @@ from benchmarks.compressing import compressing
 from benchmarks.containers import convert, linear, pcapng
 from benchmarks.crossing import crossing
 from benchmarks.emitting import emitting
+from benchmarks.explorer import explorer
 from benchmarks.expressions import expressions
 from benchmarks.hot import hot
 from benchmarks.ir_writer import ir_writer
@@ -69,6 +70,7 @@ TOPICS: Final[dict[str, Callable[[Setting], Iterator[Section]]]] = {
     "proofs": proofs,
     "optimizer": optimizing,
     "seccomp": seccomp,
+    "explorer": explorer,
 }
 
 PEERS: Final = ("llvmlite", "cypcap", "dpkt", "scapy")

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import Any, Final, TypeAlias
 
@@ -72,11 +73,11 @@ def running(server: ThreadingHTTPServer) -> Iterator[None]:
 
 
 @contextmanager
-def served(facts: dict[str, Any], capture: str | None = None) -> Iterator[ExplorerServer]:
+def served(facts: dict[str, Any], capture: str | None = None, folder: Path = FOLDER) -> Iterator[ExplorerServer]:
     """Serve the page as `cbpf explore` does."""
     installed = {name: is_installed(library) for name, library in (("proofs", "bitwuzla"), ("llvm", "llvmlite"))}
     given = {**installed, "state": None, "capture": None, **facts}
-    server = ExplorerServer(Page(str(FOLDER), given, capture))
+    server = ExplorerServer(Page(str(folder), given, capture))
     with running(server):
         yield server
 
