@@ -66,6 +66,8 @@ def folder(tmp_path: Path) -> Path:
         ("31 & more", "reference/dialects.html#rules"),
         ("'prot' is not a keyword", "reference/errors.html"),
         ("scripts", "how-to/scripts.html"),
+        ("cbpf: x.asm: instruction 1: lsh #40: out of range; at most 31 [wide-shift]", "reference/dialects.html#rules"),
+        ("a.txt: column 5: 'prot' is not a keyword; write tcp port", "reference/errors.html"),
     ],
 )
 def test_a_topic_is_a_title_a_page_or_words(wanted: str, location: str) -> None:

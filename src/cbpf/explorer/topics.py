@@ -7,9 +7,10 @@ import json
 import re
 
 from .._named_tuple import NamedTuple
-from .._typing import Final, Iterable
+from .._typing import Final, Iterable, Iterator
 
 _TAG: Final = re.compile(r"<[^>]+>")
+_IDENTIFIER: Final = re.compile(r"\[([\w-]+)\]\s*$")
 _ORDER: Final = (
     "reference/commands/",
     "reference/lint.html",
@@ -63,9 +64,14 @@ def find_topic(topics: Iterable[Topic], wanted: str) -> Topic | None:
 
     Args:
         topics: The topics, the most important ones first.
-        wanted: A title or words of one, such as "filter", "mixed-operators" or "jump target".
+        wanted: A title or words of one, such as "filter", "mixed-operators" or "jump target", or the message of an
+            error, whose parts are then searched.
     """
     given = list(topics)
+    return next((topic for text in _parts(wanted) if (topic := _find(given, text)) is not None), None)
+
+
+def _find(topics: list[Topic], wanted: str) -> Topic | None:
     name = _normal(wanted)
     page = f"{name.replace(' ', '-')}.html"
     words = re.compile(rf"(?<![\w-]){re.escape(name)}(?![\w-])", re.IGNORECASE)
@@ -75,10 +81,19 @@ def find_topic(topics: Iterable[Topic], wanted: str) -> Topic | None:
         lambda topic: words.search(topic.name),
         lambda topic: words.search(topic.text),
     ):
-        for topic in given:
+        for topic in topics:
             if matches(topic):
                 return topic
     return None
+
+
+def _parts(wanted: str) -> Iterator[str]:
+    """Yield a text; of a message also the identifier at its end, and its facts, the longest first."""
+    yield wanted
+    if (identifier := _IDENTIFIER.search(wanted)) is not None:
+        yield identifier[1]
+    facts = [fact.strip() for fact in re.split(r"[:;\[]\s", wanted)]
+    yield from sorted((fact for fact in facts if " " in fact and fact != wanted), key=len, reverse=True)
 
 
 def similar_titles(topics: Iterable[Topic], wanted: str) -> list[str]:

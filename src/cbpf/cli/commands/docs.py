@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 def command(topic: tuple[str, ...], no_browser: bool) -> None:
     """Serve the documentation site on 127.0.0.1, and open it in a browser; Ctrl-C ends it.
 
-    With a TOPIC, the browser opens its page: that of a command, of a rule of cbpf lint, of an error, of a word of
-    expressions or of the glossary, or another title, or the first page with these words. Examples have links that open
-    the explorer page with their program. The site works without a network; it is a part of the distribution of the page
-    (pip install cbpf-explorer).
+    With a TOPIC, the browser opens its page: that of a command, of a rule of cbpf lint, of a word of expressions or of
+    the glossary, or another title, or the first page with these words. The message of an error is a topic as well.
+
+    Links below the examples open the explorer page with their programs. The site works without a network; it is a part
+    of the distribution of the page (pip install cbpf-explorer).
 
     Exit code: 0 ended by Ctrl-C, 2 error.
 
@@ -30,7 +31,7 @@ def command(topic: tuple[str, ...], no_browser: bool) -> None:
       cbpf docs
       cbpf docs filter
       cbpf docs mixed-operators
-      cbpf docs --no-browser jump target
+      cbpf docs --no-browser scratch slot
     """
     from ...explorer.page import Page, page_folder, served_facts, site_folder
     from ...explorer.server import ExplorerServer
