@@ -1,5 +1,8 @@
 """Searches and runs that machine code shortens: the same positions and counts as packet by packet."""
 
+import os
+from array import array
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -11,6 +14,7 @@ from cbpf.cli.debugger.code import Settings
 from cbpf.cli.debugger.derived_programs import with_outcome
 from cbpf.cli.debugger.errors import DebuggerError
 from cbpf.cli.debugger.goals import parse_goal
+from cbpf.cli.debugger.scans import VerdictScan
 from cbpf.cli.debugger.session import Session
 from cbpf.cli.debugger.stops import parse_breakpoint, parse_watch
 from support import random_programs
@@ -107,6 +111,33 @@ def test_a_jump_that_cannot_be_longer_has_no_program_for_outcomes() -> None:
     )
     assert with_outcome(program, 2, taken=True) is None
     assert with_outcome(program, 1, taken=True) is not None
+
+
+def test_an_interrupted_scan_begins_again() -> None:
+    def read() -> Iterator["array[int]"]:
+        yield array("I", [0, 0])
+        if next(interruptions, False):
+            raise KeyboardInterrupt
+        yield array("I", [0, 7])
+
+    interruptions = iter([True])
+    scan = VerdictScan(read, bool)
+    with pytest.raises(KeyboardInterrupt):
+        scan.find(1)
+    assert [scan.find(start) for start in (1, 3, 4, 5, 1)] == [4, 4, 4, None, 4]
+    counts = [scan.count(start, stop) for start, stop in ((1, None), (2, 4), (4, 9), (5, None), (1, 4))]
+    assert [(found.accepted, found.rejected) for found in counts] == [(1, 3), (0, 2), (1, 0), (0, 0), (0, 3)]
+
+
+def test_many_searches_do_not_keep_the_capture_open_many_times() -> None:
+    session = Session(Settings(cbpf.PCAP, as_socket=False, optimizer=None))
+    session.load(cbpf.parse("ldb [0]\n" * 200 + "ret a\n"), TRAFFIC, 1)
+    before = len(os.listdir("/dev/fd"))
+    for index in range(130):
+        session.select(1)
+        session.stops.breakpoints = [parse_breakpoint(f"{index} if A == 5", 201)]
+        list(session.resume(None))
+    assert len(os.listdir("/dev/fd")) < before + 100
 
 
 def _scans_of(expression: str, path: Path) -> object:

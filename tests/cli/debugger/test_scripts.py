@@ -40,7 +40,7 @@ def _debug(cli: CommandLine, script: str, *arguments: str, expected: int = 0) ->
         ("set proto 65536", "set proto 65536: 65536 is not an unsigned 16-bit number (0..65535)"),
         ("set vlan_avail 2", "set vlan_avail 2: vlan_avail is 0 or 1"),
         ("set len 3", "set len 3: the load len is computed from the packet"),
-        ("set cpu", "set cpu: cpu is not replaced"),
+        ("set cpu", "set cpu: 'cpu' is not replaced"),
         ("step 0", "step 0: '0' is not a number from 1"),
         ("step x", "step x: 'x' is not a number from 1"),
         ("step -1", "step -1: the run has not begun, so no step can be taken back"),
@@ -105,6 +105,32 @@ def test_arguments_that_cannot_be_loaded_are_errors(cli: CommandLine, tmp_path: 
     empty = tmp_path / "empty.pcap"
     cbpf.write_capture(str(empty), [])
     assert "contains fewer than 1 packets" in _debug(cli, "", "-e", "tcp", str(empty), expected=2)
+
+
+@pytest.mark.parametrize(
+    ("begin", "repeated", "message"),
+    [
+        ("", "x", "unknown command"),
+        ("step ", "9", "is too long: the number has at most 18 digits"),
+        ("step ", "0", "is not a number from 1"),
+        ("list ", "9", "is too long: numbers have at most 32 bits"),
+        ("print ", "9", "is too long: numbers have at most 32 bits"),
+        ("print ", "x", "unknown name"),
+        ("watch ", "x", "cannot be watched"),
+        ("breakpoint 3 if ", "(", "nested more than 20 deep"),
+        ("breakpoint ", "x", "is not the number of an instruction"),
+        ("set ", "x", "is not replaced"),
+        ("help ", "x", "unknown command"),
+    ],
+)
+def test_long_words_are_shortened_in_errors(begin: str, repeated: str, message: str, cli: CommandLine) -> None:
+    error = _debug(cli, f"{begin}{100_000 * repeated}\n", expected=2)
+    assert message in error
+    assert len(error) < 300
+
+
+def test_long_expressions_are_evaluated(cli: CommandLine) -> None:
+    assert _debug(cli, f"print {'1 + ' * 50_000}1\n").splitlines()[-1] == "0xc351 = 50001"
 
 
 def test_conditions_may_follow_a_comma_as_in_pdb(cli: CommandLine) -> None:

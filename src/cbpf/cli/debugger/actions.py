@@ -9,7 +9,7 @@ from ...reporting.clause_output import shortened
 from ..options import read_filter
 from . import text
 from .command_table import full_name, help_lines, summary_lines
-from .errors import DebuggerError
+from .errors import DebuggerError, quoted
 from .extension_values import check_value
 from .formulas import parse_formula
 from .goals import parse_goal
@@ -22,6 +22,7 @@ from .stops import parse_breakpoint, parse_index, parse_watch
 _WINDOW: Final = 5  # instructions of `list` before the current one, and after it
 _SHOWN_STEPS: Final = 10  # of `where`
 _MAX_COMMAND: Final = 60  # characters in an error message
+_MAX_DIGITS: Final = 18  # of a number of packets or instructions
 
 
 class Actions:
@@ -185,7 +186,7 @@ class Actions:
             values[name] = parse_number(word)
             check_value(name, values[name], settings.dialect)
         elif name and values.pop(name, None) is None:
-            raise DebuggerError(f"{name} is not replaced")
+            raise DebuggerError(f"{quoted(name)} is not replaced")
         if name:
             self.session.change_settings(settings._replace(values=values))
         for each, value in values.items():
@@ -268,8 +269,10 @@ def _shown(word: str, argument: str) -> str:
 
 
 def _count(word: str) -> int:
-    if not (word.isascii() and word.isdecimal()) or int(word) == 0:
-        raise DebuggerError(f"{word!r} is not a number from 1")
+    if not (word.isascii() and word.isdecimal()) or not word.strip("0"):
+        raise DebuggerError(f"{quoted(word)} is not a number from 1")
+    if len(word) > _MAX_DIGITS:
+        raise DebuggerError(f"{quoted(word)} is too long: the number has at most {_MAX_DIGITS} digits")
     return int(word)
 
 

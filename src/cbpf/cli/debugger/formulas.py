@@ -14,7 +14,7 @@ import operator
 
 from ..._named_tuple import NamedTuple
 from ..._typing import Callable, Final, TypeAlias
-from .errors import DebuggerError, unknown_word
+from .errors import DebuggerError, quoted, unknown_word
 from .lexer import Token, tokens
 from .state import State, Unavailable, check_slot
 
@@ -129,7 +129,7 @@ class _Parser:
     def expect_end(self) -> None:
         """Raise an error unless all words have been read."""
         if self._index < len(self._tokens):
-            raise DebuggerError(f"unexpected {self._tokens[self._index].text!r}")
+            raise DebuggerError(f"unexpected {quoted(self._tokens[self._index].text)}")
 
     def _peek(self) -> str:
         return self._tokens[self._index].text if self._index < len(self._tokens) else ""
@@ -143,7 +143,7 @@ class _Parser:
 
     def _expect(self, text: str) -> None:
         if not self._accept(text):
-            found = f"found {self._peek()!r}" if self._peek() else "the text ends"
+            found = f"found {quoted(self._peek())}" if self._peek() else "the text ends"
             raise DebuggerError(f"expected {text!r}, {found}")
 
     def _junction(self, word: str, level: int) -> Evaluate:
@@ -249,7 +249,7 @@ class _Parser:
                 return lambda state: len(state.packet.data)
         if token.text.isidentifier() and token.text not in ("and", "or", "not"):
             raise unknown_word(token.text, "name", _NAMES)
-        raise DebuggerError(f"expected a value, found {token.text!r}")
+        raise DebuggerError(f"expected a value, found {quoted(token.text)}")
 
     def _slot(self) -> Evaluate:
         self._expect("[")
@@ -282,6 +282,6 @@ class _Parser:
     def _constant(self, kind: str) -> int:
         token = self._tokens[self._index] if self._index < len(self._tokens) else Token("")
         if token.number is None:
-            raise DebuggerError(f"expected {kind}, found {token.text!r}" if token.text else f"expected {kind}")
+            raise DebuggerError(f"expected {kind}, found {quoted(token.text)}" if token.text else f"expected {kind}")
         self._index += 1
         return token.number

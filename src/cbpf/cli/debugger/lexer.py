@@ -6,12 +6,13 @@ import re
 
 from ..._named_tuple import NamedTuple
 from ..._typing import Final, Iterator
-from .errors import DebuggerError
+from .errors import DebuggerError, quoted
 
 _TOKEN: Final = re.compile(r"\s*(?:(?P<number>[0-9]\w*)|(?P<name>[A-Za-z_]\w*)|(?P<sign>[=!<>]=|<<|>>|&&|\|\||\S))")
 _DIGITS: Final = {"x": (16, "hexadecimal"), "b": (2, "binary"), "": (8, "octal")}
 _SPELLINGS: Final = {"&&": "and", "||": "or", "!": "not"}
 _MAX_NUMBER: Final = 0xFFFF_FFFF
+_MAX_DIGITS: Final = 32  # those of a binary number
 
 
 class Token(NamedTuple):
@@ -45,13 +46,15 @@ def number(text: str) -> int:
         digits = text[2:] if prefix in _DIGITS else text[1:]
     else:
         base, name, digits = 10, "decimal", text
+    if len(digits.lstrip("0")) > _MAX_DIGITS:
+        raise DebuggerError(f"{quoted(text)} is too long: numbers have at most 32 bits")
     try:
         if not (digits.isascii() and digits.isalnum()):
             raise ValueError(digits)
-        value = int(digits, base)
+        value = int(digits.lstrip("0") or digits[:1], base)
     except ValueError:
         note = " (a leading 0 means octal)" if name == "octal" else ""
-        raise DebuggerError(f"invalid {name} number {text!r}{note}") from None
+        raise DebuggerError(f"invalid {name} number {quoted(text)}{note}") from None
     if value > _MAX_NUMBER:
         raise DebuggerError(f"{text} is too large: numbers have at most 32 bits")
     return value

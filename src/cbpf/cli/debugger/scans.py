@@ -10,7 +10,7 @@ import cbpf
 
 from ..._named_tuple import NamedTuple
 from ..._stdlib import partial, suppress
-from ..._typing import TYPE_CHECKING, Callable, Hashable, Iterable, Iterator, Protocol, Sequence, TypeAlias
+from ..._typing import TYPE_CHECKING, Callable, Final, Hashable, Iterable, Iterator, Protocol, Sequence, TypeAlias
 from .code import ProgramSet, Settings
 from .derived_programs import reaching, with_accumulator, with_outcome
 from .formulas import Formula
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from array import array
 
     ReadVerdicts: TypeAlias = "Callable[[], Iterator[array[int]]]"
+
+_MAX_SCANS: Final = 64  # each has the capture open
 
 
 class Skipped(NamedTuple):
@@ -172,8 +174,10 @@ class Scans:
     def _scan(
         self, key: Hashable, program: Callable[[], cbpf.Program], is_wanted: Callable[[int], bool]
     ) -> VerdictScan:
-        """Return the scan for a key; if there is none, make one."""
+        """Return the scan for a key; if there is none, make one, and forget the oldest of many."""
         if key not in self._scans:
+            if len(self._scans) == _MAX_SCANS:
+                del self._scans[next(iter(self._scans))]
             self._scans[key] = VerdictScan(partial(self._read, program()), is_wanted)
         return self._scans[key]
 

@@ -8,7 +8,7 @@ import cbpf
 
 from ..._named_tuple import NamedTuple
 from ..._typing import Final, Sequence, TypeAlias
-from .errors import DebuggerError
+from .errors import DebuggerError, quoted
 from .formulas import Formula, parse_formula
 from .lexer import number
 from .packet_run import PacketRun
@@ -176,7 +176,7 @@ def parse_index(text: str, count: int) -> int:
     """Return the index of an instruction: 7 or l7, in a program of *count* instructions."""
     match = _LABEL.fullmatch(text)
     if match is None:
-        raise DebuggerError(f"{text!r} is not the number of an instruction, such as 7 or l7")
+        raise DebuggerError(f"{quoted(text)} is not the number of an instruction, such as 7 or l7")
     index = number(match[1])
     if index >= count:
         raise DebuggerError(f"the program has {count:,} instructions, numbered from 0")
@@ -202,4 +202,4 @@ def parse_watch(text: str) -> Watch:
         if size == 0:
             raise DebuggerError("a range has at least 1 byte")
         return BytesWatch(number(match[1]), size)
-    raise DebuggerError(f"{text!r} cannot be watched; expected A, X, M[n], packet[n] or packet[n:size]")
+    raise DebuggerError(f"{quoted(text)} cannot be watched; expected A, X, M[n], packet[n] or packet[n:size]")
