@@ -14,6 +14,7 @@ import { client } from "./questions.js";
 import { saveLink } from "./share.js";
 import { other, source, state, TABS, view } from "./state.js";
 
+const UNLINKED = "Optimised code has no clauses: without Optimise, its blocks are linked with the expression.";
 const code = makeCodePane(byId("pane-code"), () => refreshTab());
 
 /** Show the listing of the program. */
@@ -37,6 +38,7 @@ export async function refreshTab() {
     if (answer.error) return replace(pane, element("p", {}, answer.error));
     view.blocks = answer.blocks;
     showGraph(pane, answer, linkBlock);
+    if (view.program?.plain) pane.append(element("p.quiet", {}, UNLINKED));
     markStep();
   } else if (state.tab === "passes") {
     const answer = await client.ask("passes", request);
