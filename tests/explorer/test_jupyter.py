@@ -75,7 +75,7 @@ def test_the_page_in_a_notebook_answers_keystrokes(browser: Any, folder: Path, l
     frame.locator("body[data-status=ready] #capture-facts", has_text="74 of 905 packets accepted").wait_for()
     assert page.locator(FRAME).bounding_box()["height"] == 600
     assert page.locator(".jp-OutputArea details[open]").count() == 0
-    assert not frame.locator("html.framed h1").is_visible()
+    assert not frame.locator("html.framed[data-theme=light] h1").is_visible()
     assert page.locator(FRAME).get_attribute("src").startswith(lab if is_proxied else "http://127.0.0.1:")
     _edit(page, "arp")
     frame.locator("body[data-status=ready] #notation", has_text="4 instructions").wait_for()

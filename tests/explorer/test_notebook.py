@@ -177,7 +177,7 @@ def test_a_capture_that_is_removed_remains_in_the_output(page: Path, tmp_path: P
         (("tcp prot 80",), {}, cbpf.ExpressionError, "'prot' is not a keyword"),
         ((5,), {}, cbpf.FieldError, "neither a sequence of instructions nor an expression"),
         ((b"\x06",), {}, cbpf.FieldError, "expected instructions or an expression, got bytes"),
-        (([(0x15, 1, 1, 1)],), {}, cbpf.VerificationError, "past the end"),
+        (("arp",), {"dialect": cbpf.SECCOMP}, cbpf.VerificationError, "seccomp accepts 41 opcodes"),
         (("arp", 5), {}, cbpf.FieldError, "explore.packets: expected the path of a capture, packets, or a table"),
         (("arp", "none.pcap"), {}, cbpf.CaptureError, "none.pcap: No such file"),
         (("arp", __file__), {}, cbpf.CaptureError, "not the magic number of a capture"),
@@ -236,6 +236,16 @@ def test_the_output_without_the_page_has_the_program(page: Path) -> None:
     (picture,) = re.findall(r'src="data:image/svg\+xml,([^"]*)"', text)
     counts = cbpf.execution_counts(EXPRESSION, [packet.data for packet in cbpf.read_capture(TRAFFIC)])
     assert unquote(picture) == cbpf.graph(EXPRESSION, counts=counts).svg()
+
+
+def test_a_rejected_program_is_shown_with_the_reasons(page: Path) -> None:
+    program = cbpf.Program([(0x15, 1, 1, 1)])
+    shown = cbpf.explore(program, TRAFFIC)
+    assert cbpf.parse(_served(shown)["state"]["s"]) == program
+    text = shown._repr_html_()
+    assert "A program: 1 instruction; the dialect pcap rejects it" in text
+    reasons = [unescape(reason) for reason in re.findall("<li>(.*?)</li>", text)]
+    assert reasons == [str(finding) for finding in cbpf.findings(program)]
 
 
 def test_plain_code_is_listed_once(page: Path) -> None:

@@ -141,7 +141,8 @@ def explore(
         FieldError: An argument is invalid.
         CaptureError: The capture cannot be read.
         PacketError: A packet is not an object with the buffer protocol.
-        VerificationError: The dialect rejects the instructions.
+        VerificationError: The dialect rejects the program of an expression. The page shows instructions that it
+            rejects, with the reasons.
         MissingLibrary: The packets are a table, and pyarrow is not installed.
 
     >>> explore("tcp port 443", [bytes(60), bytes(42)])

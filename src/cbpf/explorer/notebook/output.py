@@ -26,7 +26,8 @@ _SCRIPT: Final = """
   };
   if (!isHere) return explain();
   const frame = document.createElement("iframe");
-  frame.src = url;
+  const theme = { true: "light", false: "dark" }[document.body.dataset.jpThemeLight];
+  frame.src = theme ? `${url}?theme=${theme}` : url;
   frame.title = "cbpf explorer";
   frame.allow = "clipboard-write";
   if (!notebook) frame.setAttribute("sandbox", "allow-scripts allow-same-origin allow-downloads allow-popups");

@@ -20,7 +20,7 @@ def page_source(program: Any, dialect: Any, **options: Any) -> Settings:
     Raises:
         cbpf.ExpressionError: An expression cannot be compiled.
         cbpf.FieldError: An argument is invalid.
-        cbpf.VerificationError: The dialect rejects the program.
+        cbpf.VerificationError: The dialect rejects the program of an expression.
     """
     if not isinstance(dialect, cbpf.Dialect) or cbpf.DIALECTS.get(dialect.name) != dialect:
         raise cbpf.FieldError(f"explore.dialect: {dialect!r} is not a dialect of the page: {', '.join(cbpf.DIALECTS)}")
@@ -57,12 +57,11 @@ def _text(program: Any, source: Settings) -> str:
             dialect=source.dialect,
             live=source.live,
         )
+        cbpf.verify(compiled, dialect=source.dialect)
         if isinstance(program, str) and _page_reads(source._replace(text=program)):
             return program
         return cbpf.render(compiled, "asm")
-    text = cbpf.render(program, "asm")
-    cbpf.verify(cbpf.parse(text), dialect=source.dialect)
-    return text
+    return cbpf.render(program, "asm")
 
 
 def _page_reads(source: Settings) -> bool:

@@ -26,10 +26,26 @@ def static_output(source: Settings, packets: ShownPackets) -> str:
     """Return the program of a page as HTML: an element `details`, without a script."""
     with warnings.catch_warnings(action="ignore"):  # those of the program were shown when it was compiled
         subject = read(source)
+        if subject.program is None:
+            return _rejected_output(subject, source)
         capture = packets.loaded()
         parts = [*_listings(subject, source.dialect), _picture(subject, source, capture)]
         heading = "; ".join([_program_text(subject, source), *_packet_texts(subject, source, packets, capture)])
+    return _details(heading, *parts)
+
+
+def _details(heading: str, *parts: str) -> str:
     return f"<details open><summary>{heading}</summary>{''.join(parts)}</details>"
+
+
+def _rejected_output(subject: Subject, source: Settings) -> str:
+    """Return the listing of a program that its dialect rejects, and the reasons."""
+    program = cbpf.parse(source.text)
+    heading = f"A program: {counted(len(program), 'instruction')}; the dialect {source.dialect.name} rejects it"
+    reasons = [problem["message"] for problem in subject.problems]
+    reasons += [f"{subject.more:,} more"] if subject.more else []
+    items = "".join(f"<li>{html.escape(reason)}</li>" for reason in reasons)
+    return _details(heading, f"<ul>{items}</ul>", _text(cbpf.listing(program, dialect=source.dialect).expandtabs(8)))
 
 
 def _program_text(subject: Subject, source: Settings) -> str:
