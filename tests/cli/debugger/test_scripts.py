@@ -39,7 +39,7 @@ def _debug(cli: CommandLine, script: str, *arguments: str, expected: int = 0) ->
         ("set mark 0x100000000", "set mark 0x100000000: 0x100000000 is too large: numbers have at most 32 bits"),
         ("set proto 65536", "set proto 65536: 65536 is not an unsigned 16-bit number (0..65535)"),
         ("set vlan_avail 2", "set vlan_avail 2: vlan_avail is 0 or 1"),
-        ("set len 3", "set len 3: the load len is computed from the packet"),
+        ("set len 3", "set len 3: the load len is computed from the packet and the registers"),
         ("set cpu", "set cpu: 'cpu' is not replaced"),
         ("step 0", "step 0: '0' is not a number from 1"),
         ("step x", "step x: 'x' is not a number from 1"),
@@ -135,6 +135,11 @@ def test_long_expressions_are_evaluated(cli: CommandLine) -> None:
 
 def test_conditions_may_follow_a_comma_as_in_pdb(cli: CommandLine) -> None:
     assert _debug(cli, "b 3, A == 6\nrun\n").splitlines()[-2] == "(breakpoint 3 if A == 6)"
+
+
+def test_extension_loads_have_the_names_of_assembly(cli: CommandLine) -> None:
+    out = _debug(cli, "set #mark = 3\nset vlan_pr 1\n").splitlines()
+    assert out[-2:] == ["mark = 0x3 = 3", "vlan_avail = 0x1 = 1"]
 
 
 def test_dialects_without_extension_loads_have_no_values(cli: CommandLine, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from ..options import read_filter
 from . import text
 from .command_table import full_name, help_lines, summary_lines
 from .errors import DebuggerError, quoted
-from .extension_values import check_value
+from .extension_values import check_value, load_name
 from .formulas import parse_formula
 from .goals import parse_goal
 from .lexer import number as parse_number
@@ -179,7 +179,8 @@ class Actions:
 
     def do_set(self, argument: str) -> None:
         """Replace the value of an extension load, or list the values."""
-        name, word = split_words(argument)
+        first, word = [*argument.replace("=", " ", 1).split(maxsplit=1), "", ""][:2]
+        name = load_name(first)
         settings = self.session.settings
         values = dict(settings.values)
         if word:

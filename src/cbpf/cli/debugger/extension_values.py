@@ -12,7 +12,8 @@ ExtensionValues: TypeAlias = dict[str, int]
 _Replace: TypeAlias = Callable[[cbpf.Metadata, int], cbpf.Metadata]
 
 _DRAWS: Final = 16  # random numbers of a run that are replaced
-_COMPUTED: Final = ("len", "nla", "nlan")
+_COMPUTED: Final = ("len", "nla", "nlan", "xor_x")
+_ALIASES: Final = {"vlan_pr": "vlan_avail"}
 
 
 def _device(metadata: cbpf.Metadata) -> cbpf.Device:
@@ -41,12 +42,22 @@ _FIELDS: Final[dict[str, _Replace]] = {
 """The replacement of each value; that of a tag adds the tag, and `vlan_avail` adds or removes it after the others."""
 
 
+EXTENSION_NAMES: Final = tuple(_FIELDS)
+"""The loads whose values can be replaced."""
+
+
+def load_name(word: str) -> str:
+    """Return the name of a load, which assembly also writes with # before it."""
+    name = word.removeprefix("#").lower()
+    return _ALIASES.get(name, name)
+
+
 def check_value(name: str, value: int, dialect: cbpf.Dialect) -> None:
     """Raise an error if a value cannot be replaced, or does not fit the load."""
     if not dialect.extensions:
         raise DebuggerError(f"programs of the dialect {dialect.name} load no {name}; use --dialect linux")
     if name in _COMPUTED:
-        raise DebuggerError(f"the load {name} is computed from the packet")
+        raise DebuggerError(f"the load {name} is computed from the packet and the registers")
     if name not in _FIELDS:
         raise unknown_word(name, "extension load", _FIELDS)
     if name == "vlan_avail" and value > 1:

@@ -12,6 +12,7 @@ from ..failures import CommandError, messages
 from ..streams import echo
 from .actions import Actions, split_words
 from .command_table import COMMANDS, full_name
+from .extension_values import EXTENSION_NAMES
 from .goals import FIXED_GOALS
 from .history import load_readline, read_history, write_history
 from .output import show
@@ -69,6 +70,13 @@ class Shell(cmd.Cmd):
     def complete_until(self, text: str, *_: object) -> list[str]:
         """Return the goals of `until` that begin with a text."""
         return [word for word in (*FIXED_GOALS, "branch") if word.startswith(text)]
+
+    complete_h = complete_help
+    complete_u = complete_until
+
+    def complete_set(self, text: str, *_: object) -> list[str]:
+        """Return the extension loads that begin with a text."""
+        return [f"{name} " for name in EXTENSION_NAMES if name.startswith(text)]
 
     def complete_load(self, text: str, line: str, begin: int, _: int) -> list[str]:
         """Return the kinds of `load`, or the files that begin with a text."""
