@@ -19,7 +19,7 @@ const marks = StateField.define({
 
 const theme = EditorView.theme({
   "&": { color: "var(--text)", backgroundColor: "var(--field)", fontSize: "0.9375rem" },
-  "&.cm-focused": { outline: "2px solid var(--focus)", outlineOffset: "1px" },
+  "&.cm-focused": { outline: "none" }, // style.css marks the element around it
   ".cm-scroller": { fontFamily: "var(--mono)", minHeight: "2.75rem", maxHeight: "30vh" },
   ".cm-content": { caretColor: "var(--text)" },
   ".cm-cursor": { borderLeftColor: "var(--text)" },

@@ -82,9 +82,11 @@ export function makeTabs() {
     });
   }
   byId("tabs").addEventListener("keydown", (event) => {
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (!step) return;
-    const target = byId(`tab-${TABS[(TABS.indexOf(state.tab) + step + TABS.length) % TABS.length]}`);
+    const index = TABS.indexOf(state.tab);
+    const next = { ArrowRight: index + 1, ArrowLeft: index - 1, Home: 0, End: -1 }[event.key];
+    if (next === undefined) return;
+    event.preventDefault();
+    const target = byId(`tab-${TABS.at(next % TABS.length)}`);
     target.focus();
     target.click();
   });

@@ -5,6 +5,7 @@ import { loadPyodide } from "./pyodide/pyodide.mjs";
 const ready = start();
 
 async function start() {
+  if (typeof WebAssembly === "undefined") throw new Error("this browser has no WebAssembly, which Python needs");
   const core = fetch("cbpf.zip").then(async (response) => {
     if (!response.ok) throw new Error(`cbpf.zip: ${response.status}`);
     return new Uint8Array(await response.arrayBuffer());
@@ -17,7 +18,7 @@ async function start() {
 
 ready.then(
   () => postMessage({ id: 0, answer: "{}" }),
-  (error) => postMessage({ id: 0, failure: String(error) }),
+  (error) => postMessage({ id: 0, failure: String(error.message ?? error).trim().split("\n")[0] }),
 );
 
 onmessage = async ({ data: { id, question, request, bytes, name } }) => {

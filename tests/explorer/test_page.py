@@ -103,9 +103,9 @@ def test_a_trace_steps_in_both_directions_in_all_panes(opened: Opener) -> None:
     assert page.texts(".hexdump .now") == [frame[12:13].hex(), frame[13:14].hex()]
     assert page.page.locator("#pane-graph g.current").get_attribute("data-block") == "0"
     for step in steps[1:]:
-        page.page.click("#trace button[aria-label='Step forward']")
+        page.page.click("#trace button[aria-label='Next step']")
         assert f"A = {step.a} " in page.text(".registers")
-    page.page.click("#trace button[aria-label='Step back']")
+    page.page.click("#trace button[aria-label='Back one step']")
     assert f"A = {steps[-2].a} " in page.text(".registers")
     page.page.focus("#trace input[type=range]")
     page.page.keyboard.press("Home")

@@ -22,6 +22,8 @@ from support.project import ROOT, is_installed
 
 CHROMIUM: Final = shutil.which("chromium") or ""
 _EXPLORER: Final = ROOT / "explorer"
+AXE: Final = _EXPLORER / "node_modules" / "axe-core" / "axe.min.js"
+"""The script of axe-core, which finds violations of the Web Content Accessibility Guidelines in a page."""
 FOLDER: Final = _EXPLORER / "cbpf_explorer" / "page"
 _STAMP: Final = FOLDER / "sources.txt"
 _WAIT: Final = 30_000  # ms, under load

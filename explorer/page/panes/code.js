@@ -25,7 +25,7 @@ export const NOTATIONS = [
 export function makeCodePane(pane, onChoose) {
   const choices = NOTATIONS.map(([value, text]) => element("option", { value }, text));
   const select = element("select", { id: "notation-choice", onchange: () => onChoose(select.value) }, ...choices);
-  const text = element("pre", { tabindex: 0, "aria-label": "Program in the chosen notation" });
+  const text = element("pre", { tabindex: 0, "aria-label": "Program in the chosen notation", role: "group" });
   const note = element("span.quiet", { role: "status" });
   const copy = element("button", { type: "button", onclick: () => copyText(text.textContent, note) }, "Copy");
   replace(pane, element("div.row", {}, element("label", {}, "Notation ", select), copy, note), text);

@@ -3,6 +3,7 @@
 import { arrowKeys, counted, element, hex, replace } from "../dom.js";
 
 const MAX_SHOWN = 2_048; // bytes
+const WIDE = 560; // pixels, for 16 bytes in a row
 
 /**
  * Show the bytes of a packet.
@@ -19,8 +20,9 @@ export function showBytes(pane, trace, onStep) {
   const last = trace.steps.findLast(({ fetched }) => fetched)?.fetched ?? null;
   const isDeciding = (at) => last !== null && last.position <= at && at < last.position + last.size;
   const lines = [];
-  for (let start = 0; start < Math.min(bytes.length, MAX_SHOWN); start += 16) {
-    const row = bytes.slice(start, start + 16);
+  const columns = pane.clientWidth < WIDE ? 8 : 16;
+  for (let start = 0; start < Math.min(bytes.length, MAX_SHOWN); start += columns) {
+    const row = bytes.slice(start, start + columns);
     const spans = row.flatMap((byte, column) => {
       const at = start + column;
       const classes = [reads.has(at) ? "read" : "", isDeciding(at) ? "deciding" : ""].filter(Boolean);
@@ -28,10 +30,10 @@ export function showBytes(pane, trace, onStep) {
       const span = classes.length
         ? element(["span", ...classes].join("."), { "data-at": at, title: `byte ${at}`, onclick: () => onStep(step) }, byte)
         : byte;
-      return [span, column === 7 ? "  " : " "];
+      return [span, column === 7 && columns === 16 ? "  " : " "];
     });
     const text = row.map((byte) => printable(parseInt(byte, 16))).join("");
-    const gap = " ".repeat((16 - row.length) * 3 + (row.length < 8 ? 1 : 0));
+    const gap = " ".repeat((columns - row.length) * 3 + (columns === 16 && row.length < 8 ? 1 : 0));
     lines.push(element("span.offset", {}, `${hex(start, 4)}  `), ...spans, `${gap} ${text}\n`);
   }
   const hidden = bytes.length - MAX_SHOWN;
@@ -46,7 +48,7 @@ export function showBytes(pane, trace, onStep) {
   replace(
     pane,
     element("p.quiet", {}, facts.filter(Boolean).join("; ")),
-    element("pre.hexdump", { tabindex: 0, "aria-label": "Bytes of the packet" }, ...lines),
+    element("pre.hexdump", { tabindex: 0, role: "group", "aria-label": "Bytes of the packet" }, ...lines),
     hidden > 0 ? element("p.quiet", {}, `${counted(hidden, "more byte")}`) : null,
   );
 }
@@ -90,7 +92,7 @@ export function showCapture(list, packets, onPacket) {
   const items = packets.map(({ number, text }) =>
     element(
       "li",
-      { "data-number": number, tabindex: number === 1 ? 0 : -1, role: "button", onclick: () => onPacket(number) },
+      { "data-number": number, tabindex: number === 1 ? 0 : -1, role: "option", onclick: () => onPacket(number) },
       element("span.mark", {}, " "),
       element("span.number", {}, String(number)),
       element("span", {}, text),
@@ -106,18 +108,31 @@ export function showCapture(list, packets, onPacket) {
   list.dataset.hasKeys = "yes";
 }
 
+const VERDICTS = new Map([
+  [undefined, [" ", ""]],
+  [null, ["?", "does not fit"]],
+  [true, ["✓", "accepted"]],
+  [false, ["✗", "rejected"]],
+]);
+
 /** Mark each packet as accepted (✓), rejected (✗) or not fitting (?). */
 export function markVerdicts(list, verdicts) {
   [...list.children].forEach((item, index) => {
     const verdict = verdicts?.[index];
     const mark = item.firstChild;
-    const [sign, word] = verdict === undefined ? [" ", ""] : verdict === null ? ["?", "does not fit"] : verdict ? ["✓", "accepted"] : ["✗", "rejected"];
+    const [sign, word] = VERDICTS.get(verdict === undefined || verdict === null ? verdict : Boolean(verdict));
     mark.textContent = sign;
     mark.className = verdict ? "mark accept" : "mark";
-    item.setAttribute("aria-label", `Packet ${item.dataset.number}${word && `, ${word}`}: ${item.lastChild.textContent}`);
+    for (const [name, value] of [["role", "img"], ["aria-label", word]]) {
+      if (word) mark.setAttribute(name, value);
+      else mark.removeAttribute(name);
+    }
   });
 }
 
 export function markCurrent(list, number) {
-  for (const item of list.children) item.setAttribute("aria-current", String(Number(item.dataset.number) === number));
+  for (const item of list.children) {
+    const isCurrent = String(Number(item.dataset.number) === number);
+    for (const name of ["aria-current", "aria-selected"]) item.setAttribute(name, isCurrent);
+  }
 }

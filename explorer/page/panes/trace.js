@@ -36,9 +36,9 @@ export function showTrace(pane, trace, lines, onStep) {
     "div.row",
     {},
     move("First", "First step", () => 0),
-    move("Back", "Step back", () => Math.max(at() - 1, 0)),
+    move("Back", "Back one step", () => Math.max(at() - 1, 0)),
     slider,
-    move("Next", "Step forward", () => Math.min(at() + 1, last)),
+    move("Next", "Next step", () => Math.min(at() + 1, last)),
     move("Last", "Last step", () => last),
   );
   const makeRow = (number) =>
