@@ -10,10 +10,23 @@ async function start() {
     if (!response.ok) throw new Error(`cbpf.zip: ${response.status}`);
     return new Uint8Array(await response.arrayBuffer());
   });
-  const python = await loadPyodide({ indexURL: new URL("pyodide/", import.meta.url).href });
+  const loaded = [whenInstantiationFails(), loadPyodide({ indexURL: new URL("pyodide/", import.meta.url).href })];
+  const python = await Promise.race(loaded);
   python.unpackArchive(await core, "zip", { extractDir: "/home/pyodide" });
   const answers = python.runPython("from cbpf.explorer.answers import Answers\nAnswers()");
   return { answers, toPython: python.toPy };
+}
+
+/** Return a promise that fails if the WebAssembly cannot be instantiated: Pyodide only writes a warning, and waits. */
+function whenInstantiationFails() {
+  const { instantiateStreaming } = WebAssembly;
+  return new Promise((_, reject) => {
+    WebAssembly.instantiateStreaming = (...parts) => {
+      const instance = instantiateStreaming(...parts);
+      instance.catch(reject);
+      return instance;
+    };
+  });
 }
 
 ready.then(
