@@ -1,4 +1,4 @@
-"""What the page says where it cannot start: one line, and what is missing."""
+"""The page where it cannot start: it reports the reason in one line."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, Final
@@ -12,7 +12,7 @@ BLOCKED: Final = "this browser blocks its JavaScript modules"
 
 
 def _is_shown(page: Any) -> bool:
-    """Return whether the page says that its modules are blocked, and nothing else of its state."""
+    """Return whether the page reports that its modules are blocked, and nothing else."""
     page.wait_for_selector("#blocked", state="visible")
     return BLOCKED in page.inner_text("#blocked") and page.inner_text("#status") == ""
 
