@@ -89,7 +89,7 @@ class _Keys:
         self.page.settle()
 
     def tab_to(self, selector: str) -> None:
-        """Press Tab until the focus is at an element; the focus in the text of an editor counts as that of the editor."""
+        """Press Tab until the focus is at an element, or in its shadow root."""
         for _ in range(120):
             self.page.page.keyboard.press("Tab")
             focus = self.page.page.evaluate(_FOCUS, selector)
