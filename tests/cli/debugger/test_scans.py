@@ -88,6 +88,19 @@ def test_scans_find_the_positions_that_single_runs_find(dialect: cbpf.Dialect, r
         assert fast == slow, commands
 
 
+@pytest.mark.slow
+def test_machine_code_finds_the_positions_in_large_captures(tmp_path: Path) -> None:
+    pytest.importorskip("llvmlite", reason="machine code needs llvmlite")
+    path = tmp_path / "large.pcap"
+    cbpf.write_capture(path, [packet.data.ljust(1000, b"\0") for packet in PACKETS] * 20)  # above 16 MB
+    program = cbpf.source_map("udp dst port 53 and len < 2000").program
+    goals = [("until", goal) for goal in ("reject", "accept", "14 false", "16", "branch", "A == 0x35", "len < 40")]
+    stops = [("breakpoint", "14 if A == 53"), ("breakpoint", "15"), ("watch", "M[1]"), ("watch", "[40:2]")]
+    commands = [step for stop in stops for step in (stop, ("run", ""), *goals, ("run", "5000"), ("run", ""))]
+    fast, slow = (_outcomes(_session(program, str(path), cbpf.PCAP, scans=scans), commands) for scans in (True, False))
+    assert fast == slow
+
+
 def test_programs_with_an_outcome_accept_where_traces_have_it() -> None:
     program = cbpf.source_map("tcp port 443 or udp port 53").program
     vm = cbpf.VM(program)
