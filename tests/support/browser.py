@@ -148,8 +148,17 @@ class OpenPage:
         self.settle()
 
     def ask(self, questions: list[tuple[str, dict[str, Any]]]) -> list[Any]:
-        """Return the answers of a new worker to a list of questions."""
-        answers: list[Any] = self.page.evaluate(_ASK, questions)
+        """Return the answers of a new worker to a list of questions.
+
+        They are sent in batches, so that a failure, which is an exception in Python, names its question.
+        """
+        answers: list[Any] = []
+        self.page.evaluate(_START_WORKER)
+        for start in range(0, len(questions), _BATCH):
+            answers += self.page.evaluate(_ASK, questions[start : start + _BATCH])
+            last = answers[-1]
+            if isinstance(last, str):
+                raise AssertionError(f"{questions[len(answers) - 1]}: {last}")
         return answers
 
 
@@ -170,22 +179,25 @@ _PASTE: Final = """(text) => {
   const event = new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true });
   document.getElementById("editor").shadowRoot.querySelector(".cm-content").dispatchEvent(event);
 }"""
-_ASK: Final = """async (questions) => {
-  const worker = new Worker("worker.js", { type: "module" });
-  const answers = [];
-  await new Promise((resolve, reject) => {
-    const next = () => {
-      if (answers.length === questions.length) return resolve();
-      const [question, request] = questions[answers.length];
-      worker.postMessage({ id: answers.length + 1, question, request: JSON.stringify(request) });
-    };
-    worker.onmessage = ({ data }) => {
-      if (data.failure) return reject(new Error(data.failure));
-      if (data.id > 0) answers.push(JSON.parse(data.answer));
-      next();
-    };
-    worker.onerror = (event) => reject(new Error(event.message));
+_BATCH: Final = 500  # questions
+_START_WORKER: Final = """() => {
+  globalThis.asked?.terminate();
+  globalThis.asked = new Worker("worker.js", { type: "module" });
+  return new Promise((resolve, reject) => {
+    asked.onmessage = ({ data }) => (data.failure ? reject(new Error(data.failure)) : resolve());
+    asked.onerror = (event) => reject(new Error(event.message));
   });
-  worker.terminate();
+}"""
+_ASK: Final = """async (questions) => {
+  const answers = [];
+  for (const [question, request] of questions) {
+    const { answer, failure } = await new Promise((resolve, reject) => {
+      asked.onmessage = ({ data }) => resolve(data);
+      asked.onerror = (event) => reject(new Error(event.message));
+      asked.postMessage({ id: answers.length + 1, question, request: JSON.stringify(request) });
+    });
+    answers.push(failure ?? JSON.parse(answer));
+    if (failure) break;
+  }
   return answers;
 }"""
