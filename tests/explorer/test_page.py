@@ -129,42 +129,6 @@ def _accepted(expression: str) -> int:
     return sum(bool(verdict) for part in cbpf.capture_verdicts(TRAFFIC, expression) for verdict in part)
 
 
-def test_damaged_files_are_errors_in_one_line(opened: Opener) -> None:
-    page = opened({"s": "arp"})
-    for data, name in (
-        (b"hello", "<img src=x onerror=alert(1)>.pcap"),
-        (b"", "empty"),
-        (Path(TRAFFIC).read_bytes()[:5_000], "cut.pcap"),
-    ):
-        page.drop(data, name)
-        assert f"{name}: " in page.text("#capture-facts")
-        assert page.page.locator("img[src]").count() == 0
-
-
-def test_hostile_texts_are_texts(opened: Opener) -> None:
-    page = opened()
-    for text in (
-        "<img src=x onerror=alert(1)>",
-        "<script>alert(1)</script>",
-        "host <b>x</b>",
-        "tcp or \x01",
-        "(" * 3_000,
-    ):
-        page.write(text)
-        assert page.page.locator("#problems li").count() > 0
-        assert page.page.locator("img[src], b").count() == 0
-
-
-def test_programs_of_the_greatest_length_are_shown_in_parts(opened: Opener) -> None:
-    page = opened()
-    page.page.click("#optimize")
-    page.paste("65535\n" + "0 0 0 7\n" * 65_534 + "22 0 0 0\n")
-    assert "65,535 instructions" in page.text("#notation")
-    assert page.page.locator("#main-listing tr[data-index]").count() == 500
-    page.tab("graph")
-    assert "draws at most" in page.text("#pane-graph")
-
-
 def test_tabs_and_panes_are_reached_by_the_keyboard(opened: Opener) -> None:
     page = opened({"s": "arp"})
     page.page.focus("#tab-program")
