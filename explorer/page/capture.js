@@ -30,6 +30,7 @@ export async function openCapture(bytes, name, { number = 1, isSample = false } 
   view.hasCapture = !answer.error;
   view.captureFacts = [answer.has_more ? "more packets follow" : "", answer.damage ?? ""].filter(Boolean);
   if (answer.error) {
+    state.sample = "";
     byId("capture-facts").textContent = answer.error;
     return replace(byId("capture-list"));
   }
@@ -38,6 +39,7 @@ export async function openCapture(bytes, name, { number = 1, isSample = false } 
   byId("capture-facts").textContent = counted(answer.packets.length, "packet");
   if (answer.packets.length && number) await choosePacket(Math.min(number, answer.packets.length), false);
   await changed("source");
+  if (state.packet?.number) markCurrent(byId("capture-list"), state.packet.number); // the list has its height now
 }
 
 /**

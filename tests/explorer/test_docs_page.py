@@ -14,6 +14,7 @@ import pytest
 from documentation.site import add_page
 
 import cbpf
+from cbpf.explorer.links import fragment
 from cbpf.explorer.page import Page, served_facts
 from cbpf.explorer.server import ExplorerServer
 from cbpf.explorer.site import SAMPLES, Site
@@ -103,11 +104,41 @@ def test_a_link_selects_the_packet_of_its_example(tab: Tab, url: str) -> None:
     block.locator("xpath=following-sibling::p[@class='try-it'][1]").locator("a").last.click()
     _program(tab)
     tab.wait_for_selector("#capture-list li[aria-current=true]")
-    assert "8" in tab.locator("#capture-list li[aria-current=true]").inner_text().split()[:2]
+    assert _selected(tab) == "8"
     _program(tab)
     tab.reload()
     tab.wait_for_selector("#capture-list li[aria-current=true]")
-    assert "8" in tab.locator("#capture-list li[aria-current=true]").inner_text().split()[:2]
+    assert _selected(tab) == "8"
+
+
+@pytest.mark.parametrize("name", ["../served.json", "http://127.0.0.1:9/x", "__proto__", "", 7, None])
+def test_a_link_opens_no_capture_but_a_sample(name: Any, tab: Tab, url: str) -> None:
+    tab.goto(f"{url}explorer/index.html#{fragment({'s': 'tcp', 'c': name, 'n': 1})}")
+    assert _program(tab) == _listing(cbpf.compile("tcp"))
+    assert tab.locator("#capture-list li").count() == 0
+    assert sum("served.json" in request for request in tab.requests) == 1
+    assert [request for request in tab.requests if "/explorer/" not in request] == []
+
+
+@pytest.mark.parametrize(("number", "selected"), [(99_999, "905"), (-3, "1"), ("2", "1"), (1.5, "1")])
+def test_packets_that_a_sample_lacks_are_not_selected(number: Any, selected: str, tab: Tab, url: str) -> None:
+    tab.goto(f"{url}explorer/index.html#{fragment({'s': 'arp', 'c': 'traffic.pcap', 'n': number})}")
+    tab.wait_for_selector("#capture-list li[aria-current=true]")
+    assert _selected(tab) == selected
+
+
+def _selected(tab: Tab) -> str:
+    """Return the number of the selected packet, which the list shows."""
+    item = tab.locator("#capture-list li[aria-current=true]")
+    tab.wait_for_function(_IS_SHOWN)
+    return str(item.get_attribute("data-number"))
+
+
+_IS_SHOWN: Final = """() => {
+  const list = document.getElementById("capture-list").getBoundingClientRect();
+  const item = document.querySelector("#capture-list li[aria-current=true]").getBoundingClientRect();
+  return list.top <= item.top && item.bottom <= list.bottom;
+}"""
 
 
 def test_the_link_of_a_wrong_expression_shows_its_error(tab: Tab, url: str) -> None:

@@ -132,7 +132,15 @@ export function markVerdicts(list, verdicts) {
 
 export function markCurrent(list, number) {
   for (const item of list.children) {
-    const isCurrent = String(Number(item.dataset.number) === number);
-    for (const name of ["aria-current", "aria-selected"]) item.setAttribute(name, isCurrent);
+    const isCurrent = Number(item.dataset.number) === number;
+    for (const name of ["aria-current", "aria-selected"]) item.setAttribute(name, String(isCurrent));
+    if (isCurrent) reveal(list, item);
   }
+}
+
+/** Scroll a list, but not the page, so that an item of it is visible. */
+function reveal(list, item) {
+  const frame = list.getBoundingClientRect();
+  const box = item.getBoundingClientRect();
+  if (box.top < frame.top || box.bottom > frame.bottom) list.scrollTop += box.top - frame.top - (frame.height - box.height) / 2;
 }
