@@ -101,6 +101,25 @@ def test_machine_code_finds_the_positions_in_large_captures(tmp_path: Path) -> N
     assert fast == slow
 
 
+@pytest.mark.parametrize(
+    "pairs", [750, pytest.param(32_766, marks=pytest.mark.slow)], ids=["1,503 instructions", "65,535 instructions"]
+)
+def test_long_programs_are_searched(pairs: int, tmp_path: Path) -> None:
+    tests = "".join(f"jeq #{number % 256}, n{number}, n{number}\nn{number}: add #1\n" for number in range(pairs))
+    program = cbpf.parse(f"ldb [0]\n{tests}ret a\nret #0\n")
+    path = str(tmp_path / "few.pcap")
+    cbpf.write_capture(path, [bytes([number]) for number in range(8)] + [b""])
+    last = len(program) - 2
+    session = _session(program, path, cbpf.PCAP, scans=True)
+    commands = [("until", f"{last}"), ("until", "reject"), ("until", "15 true"), ("run", "")]
+    assert _outcomes(session, commands) == [
+        *(True, (1, last)),
+        *(True, (9, 0)),
+        *(False, (9, 0)),
+        *(["bpf passes:8 fails:1"], (1, None)),
+    ]
+
+
 def test_programs_with_an_outcome_accept_where_traces_have_it() -> None:
     program = cbpf.source_map("tcp port 443 or udp port 53").program
     vm = cbpf.VM(program)
