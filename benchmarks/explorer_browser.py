@@ -90,7 +90,7 @@ class MeasuredPage(support.OpenPage):
     def open_capture(self, path: Path) -> None:
         """Open a capture, and wait for the answers."""
         self.page.set_input_files("#capture-file", path)
-        self.page.wait_for_timeout(200)
+        self.page.wait_for_selector("#capture-facts:has-text('packets')")
         self.settle()
 
     def heap(self) -> int:

@@ -36,9 +36,9 @@ def _open_capture(page: MeasuredPage) -> None:
 
 def _step(page: MeasuredPage) -> None:
     page.begin()
-    for label in ("Step back", "Step forward"):
+    for label in ("Back", "Next"):
         for _ in range(5):
-            page.page.click(f"#trace button[aria-label='{label}']")
+            page.page.click(f"#trace button:text-is('{label}')")
     page.page.focus("#capture-list li >> nth=0")
     for _ in range(5):
         page.page.keyboard.press("ArrowDown")
