@@ -48,6 +48,6 @@ export async function refreshOther() {
   if (checked === null) return;
   const problems = (checked.problems ?? []).map((problem) => ({ ...problem, severity: "error" }));
   otherEditor.problems = problems;
-  replace(byId("other-problems"), ...problemItems(problems, otherEditor));
+  replace(byId("other-problems"), ...problemItems(problems, otherEditor, checked.more));
   await refreshTab();
 }

@@ -1,6 +1,7 @@
 """The findings that the explorer page shows beside a source, and their places."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import cbpf
 from cbpf.explorer.answers import Answers
 from support.command_line import CommandLine
 from support.page_answers import ask
+from support.project import ROOT
 
 SLOT = "ldh [12]\njeq #1, 0, 1\nldx #1\nld M[3]\nst M[77]\nret a"
 
@@ -95,6 +97,14 @@ def test_findings_of_expressions_have_places_in_the_text() -> None:
     for text in ("tcp port 80 or udp", "ip and arp", "not (vlan and ip)", "len > 5 and len < 3", "\u00e9"):
         for each in ask("lint", text).get("findings", ()):
             assert 0 <= each["start"] < each["end"] <= len(text)
+
+
+def test_the_findings_of_the_analysis_are_documented() -> None:
+    code = (ROOT / "src" / "cbpf" / "explorer" / "analysis.py").read_text()
+    page = (ROOT / "docs" / "how-to" / "explore-in-a-browser.md").read_text()
+    assert set(re.findall(r'_finding\(\s*"([\w-]+)"', code)) == set(
+        re.findall(r"^\| `([\w-]+)` \|", page, re.MULTILINE)
+    )
 
 
 def test_many_errors_are_counted() -> None:
