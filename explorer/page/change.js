@@ -25,7 +25,8 @@ export function changePart(trace, onPacket) {
     replace(result, element("p", {}, "Searching for the smallest change …"));
     replace(result, ...shown(await smallest(trace), trace, onPacket));
   };
-  return element("div", {}, element("button", { type: "button", id: "find-change", onclick: find }, "Smallest change"), result);
+  const button = element("button", { type: "button", id: "find-change", onclick: find }, "Smallest change");
+  return element("div.change", {}, button, result);
 }
 
 /** Return the answer of the worker; that of the server if a solver is needed and the server has one. */

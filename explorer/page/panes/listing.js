@@ -44,7 +44,7 @@ export function listingTable(
     if (clause !== null) row.dataset.clause = clause;
     if (dead.has(index)) {
       row.classList.add("dead");
-      row.append(element("td", {}, "no packet runs this"));
+      row.append(element("td.fact", {}, "no packet runs this"));
     }
     markRow(row, hasPath);
     return row;
