@@ -54,8 +54,13 @@ class Browser:
 @contextmanager
 def _process(command: list[str], **environment: str) -> Iterator[subprocess.Popen[bytes]]:
     """Run a program with everything that it starts, and end all of it."""
-    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    process = subprocess.Popen(command, env={**os.environ, **environment}, start_new_session=True, **silent)
+    process = subprocess.Popen(
+        command,
+        env={**os.environ, **environment},
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         yield process
     finally:
