@@ -3,10 +3,16 @@
 import pytest
 
 import cbpf
-from support.browser import Opener, missing_browser
+from support.browser import Opener, OpenPage, missing_browser
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(missing_browser()), reason=missing_browser())]
 PORTS = " or ".join(f"port {number}" for number in range(1, 40, 2))
+
+
+def _code(page: OpenPage) -> str | None:
+    """Return the text of the Code pane, also of the lines that are out of view."""
+    text: str | None = page.page.locator("#pane-code pre").text_content()
+    return text
 
 
 def test_more_settings_are_those_of_the_compiler(opened: Opener) -> None:
@@ -18,16 +24,16 @@ def test_more_settings_are_those_of_the_compiler(opened: Opener) -> None:
     page.page.press("#netmask", "Enter")
     page.settle()
     assert page.text("#problems") == ""
-    assert page.text("#pane-code pre") == cbpf.render(cbpf.compile("ip broadcast", netmask="255.255.240.0"), "c")
+    assert _code(page) == cbpf.render(cbpf.compile("ip broadcast", netmask="255.255.240.0"), "c")
     page.page.fill("#snaplen", "96")
     page.page.press("#snaplen", "Enter")
     page.write(PORTS)
     page.page.select_option("#goal", "speed")
     page.settle()
-    assert page.text("#pane-code pre") == cbpf.render(cbpf.compile(PORTS, snaplen=96, goal="speed"), "c")
+    assert _code(page) == cbpf.render(cbpf.compile(PORTS, snaplen=96, goal="speed"), "c")
     page.page.uncheck("#optimize")
     page.settle()
-    assert page.text("#pane-code pre") == cbpf.render(cbpf.compile(PORTS, snaplen=96, optimizer=None), "c")
+    assert _code(page) == cbpf.render(cbpf.compile(PORTS, snaplen=96, optimizer=None), "c")
 
 
 def test_a_live_source_has_the_dialect_of_linux(opened: Opener) -> None:
