@@ -9,7 +9,7 @@ from typing import Final
 
 from benchmarks import synthetic
 from benchmarks.corpus import ETHERNET
-from benchmarks.explorer_browser import Chromium, chromium
+from benchmarks.explorer_browser import Block, Chromium, chromium
 from benchmarks.explorer_use import CAPTURE, EXPRESSION, USES
 from benchmarks.processes import WORKSPACE
 from benchmarks.report import Section, at_most
@@ -101,9 +101,9 @@ def _native(text: str, questions: tuple[str, ...]) -> float:
 
 
 def _blocks(browser: Chromium, rounds: int) -> Section:
-    """Use the page, and measure the longest time between two turns of the event loop."""
+    """Use the page, and measure the longest task of its main thread."""
     synthetic.write(CAPTURE, 1_000)
-    blocks: dict[str, list[float]] = {name: [] for name in ("the start", *USES)}
+    blocks: dict[str, list[Block]] = {name: [] for name in ("the start", *USES)}
     for _ in range(rounds):
         with browser.opened(s=EXPRESSION) as page:
             blocks["the start"].append(page.longest_block())
@@ -113,19 +113,20 @@ def _blocks(browser: Chromium, rounds: int) -> Section:
     processor = _task_times(browser)
     hows = {"the start": "until the first answers"} | {name: how for name, (how, _) in USES.items()}
     rows = [
-        [name, f"{median(times):.0f}", f"{max(times):.0f}", processor.get(name, ""), hows[name]]
-        for name, times in blocks.items()
+        [name, *(f"{median(column):.0f}" for column in zip(*found, strict=True)), processor.get(name, ""), hows[name]]
+        for name, found in blocks.items()
     ]
     goals = [
-        at_most(f"The explorer page, {name}: longest block of the main thread", 50, median(times), "{:.0f} ms")
-        for name, times in blocks.items()
+        at_most(f"The explorer page, {name}: longest task", 50, median(task for task, _ in found), "{:.0f} ms")
+        for name, found in blocks.items()
     ]
     note = (
-        "The longest time between two turns of the event loop, which includes the 4 ms of its timer and the time that "
-        "other processes take from the page. One page is used in this order; the capture remains open. The processor "
-        "time is that of the longest task in one more round, traced by Chromium."
+        "The longest task of the main thread, of which a browser reports those of at least 50 ms, and the longest gap "
+        "between two turns of its event loop, with the 4 ms of a timer; both include the time that other processes "
+        "take. One page is used in this order; the capture remains open. The processor time is that of the longest "
+        "task in one more round, traced by Chromium."
     )
-    heading = ["case", "ms", "maximum", "processor ms", "how"]
+    heading = ["case", "task in ms", "gap in ms", "processor ms", "how"]
     return Section("Blocks of the main thread of the page", heading, rows, note, goals)
 
 

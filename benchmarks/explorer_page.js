@@ -1,5 +1,10 @@
 // What the benchmark measures inside the explorer page, by performance.now(). It runs before the scripts of the page.
 
+let longestTask = 0; // ms of the tasks of the main thread that take more than 50 ms
+const noteTasks = (entries) => (longestTask = Math.max(longestTask, ...entries.map(({ duration }) => duration)));
+const observer = new PerformanceObserver((list) => noteTasks(list.getEntries()));
+observer.observe({ type: "longtask", buffered: true });
+
 let longest = 0; // ms between two turns of the event loop
 let last = performance.now();
 
@@ -37,14 +42,19 @@ globalThis.benchmark = {
   firstListing: null, // ms after the start of the navigation
   picture: null, // a promise of the ms from a key to a picture
 
-  /** Forget the longest block of the main thread. */
+  /** Forget the longest task of the main thread, and the longest gap of its event loop. */
   begin() {
+    observer.takeRecords();
+    longestTask = 0;
     longest = 0;
     last = performance.now();
   },
 
-  /** Return the longest block of the main thread since `begin`, in milliseconds. */
-  longest: () => longest,
+  /** Return the longest task since `begin`, 0 if it is below 50, and the longest gap, in milliseconds. */
+  longest() {
+    noteTasks(observer.takeRecords());
+    return [longestTask, longest];
+  },
 
   /** Measure from the next key until a pane with new content is painted. */
   awaitKey(id) {
