@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import http.client
 import os
+import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import cbpf
@@ -13,7 +16,9 @@ from support.project import ROOT
 
 
 def start(command: str, *arguments: str, folder: Path, version: str = cbpf.__version__) -> subprocess.Popen[str]:
-    """Start a command without a browser.
+    """Start a command without a browser; it ends at the latest with the tests.
+
+    SIGINT has its default action also if the tests run in the background of a shell, which ignores it there.
 
     Args:
         command: "explore" or "docs".
@@ -29,7 +34,16 @@ def start(command: str, *arguments: str, folder: Path, version: str = cbpf.__ver
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder.parent), str(ROOT / "src")])}
     line = [sys.executable, "-m", "cbpf", command, "--no-browser", *arguments]
-    return subprocess.Popen(line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        line,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    )
+    atexit.register(process.kill)
+    return process
 
 
 def link(process: subprocess.Popen[str]) -> str:
