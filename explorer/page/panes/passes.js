@@ -36,7 +36,8 @@ function stageTable(title, changes) {
     const [tag, mark, word] = KINDS[sign];
     const number = sign === "-" ? "" : String(index++).padStart(3, "0");
     const cells = [element("td", { "aria-label": word }, mark), element("td", {}, line)];
-    return element(tag, {}, element("th", { scope: "row" }, number), ...cells);
+    const head = number ? element("th", { scope: "row" }, number) : element("td");
+    return element(tag, {}, head, ...cells);
   });
   return [element("table.code", { "aria-label": title }, body), more];
 }
