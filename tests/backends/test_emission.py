@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import cbpf
+from support.command_line import CommandLine
 
 TARGETS = ("c", "llvm", "object", "ptx", "wasm", "ebpf-xdp", "ebpf-tc", "ebpf-socket")
 FUNCTIONS = TARGETS[:5]
@@ -27,6 +29,18 @@ def test_functions_have_no_metadata(target: str, word: str) -> None:
     )
     with pytest.raises(cbpf.ProgramFormatError, match=message):
         cbpf.emit(program, target=target, dialect=cbpf.LINUX)  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("target", FUNCTIONS)
+@pytest.mark.parametrize("count", [4_000, pytest.param(40_000, marks=pytest.mark.slow)])
+def test_long_programs_are_written(target: str, count: int, cli: CommandLine, tmp_path: Path) -> None:
+    """LLVM ended the process for long programs with scratch slots, in a pass or at the lack of a stack."""
+    lines = [f"ldb [{index}]\njeq #{index % 256},0,1\nst M[{index % 16}]" for index in range(count // 3)]
+    source, written = tmp_path / "long.asm", tmp_path / "written"
+    source.write_text("\n".join([*lines, *(f"ldx M[{slot}]\nxor x" for slot in range(16)), "ret a"]))
+    done = cli("emit", str(source), "--target", target, "-w", str(written))
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert written.stat().st_size > 2 * count
 
 
 @pytest.mark.parametrize("target", BPF)
