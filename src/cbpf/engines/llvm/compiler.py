@@ -88,8 +88,8 @@ _PASSES: Final[Sequence[str]] = (
 # Without sroa, variables remain in memory. With it, each variable would become a value at every join of paths, and the
 # fast register allocator would reserve stack for every value: megabytes for 100,000 instructions.
 _PASSES_FOR_LARGE_MODULES: Final[Sequence[str]] = ("always_inliner",)
-# Other targets are compiled with a better allocator. The stack of eBPF has 512 bytes, and modules of WebAssembly have none.
-# Without simplify_cfg, which ends the process in long programs: LLVM asserts that it converges in 1,000 iterations.
+# Other targets have a better allocator, and a stack of 512 bytes (eBPF) or none (WebAssembly). In long programs,
+# simplify_cfg would end the process: LLVM asserts that it converges in 1,000 iterations.
 _PASSES_FOR_LARGE_CROSS_MODULES: Final[Sequence[str]] = ("always_inliner", "sroa")
 
 
