@@ -79,6 +79,6 @@ USES: Final[dict[str, tuple[str, Callable[[MeasuredPage], None]]]] = {
     "views of the large program": ("each view opened", _views),
     "steps of the large program": ("10 steps of a trace, and 5 packets", _step),
     "a key in the large program": ("the key Enter", _type_line),
-    "a huge text": ("10 MB pasted, which the page refuses", _paste_huge),
+    "a huge text": ("10 MB pasted, which the page rejects", _paste_huge),
 }
 """The actions in their order: the name, the description, and the function."""
