@@ -9,7 +9,6 @@ express is written in braces: `{ 0x16, 0, 0, 0x40 }`.
 Unlike bpf_asm, the assembler reports numbers that do not fit, duplicate labels, and jumps that are backward or too far.
 """
 
-from .._named_tuple import NamedTuple
 from .._span import Span
 from .._typing import Final, NoReturn, TypeAlias
 from ..errors import FieldError, Problem, ProgramFormatError
@@ -18,6 +17,7 @@ from ..isa.instructions import RetConstant
 from ..isa.opcodes import CONDITIONS, EXTENSION_OFFSET, OPCODES, WORD_MASK, Opcode, Operand
 from ..isa.program import Program
 from ..isa.raw_instruction import RawInstruction
+from .assembly_jumps import JumpTarget, UnresolvedJump
 from .lexer import ALIASES, MNEMONICS, NEGATED_JUMPS, SourceLines, Token
 
 _OPCODES: Final = {(opcode.mnemonic, opcode.operand): opcode for opcode in OPCODES}
@@ -40,35 +40,7 @@ _MAX_CONDITIONAL_SKIP: Final = 255
 _MAX_NUMBER_LENGTH: Final = 40  # more than the digits of 32 bits; Python limits the length of the numbers it converts
 
 
-class _JumpTarget(NamedTuple):
-    """The target of a jump: a label, or a number; *token* is its place in the text."""
-
-    token: Token
-    label: str | None
-    number: int
-
-
-class _UnresolvedJump(NamedTuple):
-    """A jump with one or two targets; *is_negated*: its only target is taken if the test fails."""
-
-    opcode: Opcode
-    k: int
-    targets: tuple[_JumpTarget, ...]
-    is_negated: bool = False
-
-    @property
-    def is_conditional(self) -> bool:
-        return self.opcode.action in CONDITIONS
-
-    def with_skips(self, skips: list[int]) -> RawInstruction:
-        """Return the instruction with the number of instructions to skip for each target."""
-        if not self.is_conditional:
-            return RawInstruction(self.opcode.code, k=skips[0])
-        jt, jf = (0, skips[0]) if self.is_negated else (*skips, 0)[:2]
-        return RawInstruction(self.opcode.code, jt, jf, self.k)
-
-
-_Statement: TypeAlias = RawInstruction | _UnresolvedJump
+_Statement: TypeAlias = RawInstruction | UnresolvedJump
 
 # Takes the place of a statement with an error, so that the indices of the others remain.
 _PLACEHOLDER: Final = RetConstant(0).assemble()
@@ -213,39 +185,39 @@ class _Parser:
         mnemonic = ALIASES.get(mnemonic, mnemonic)
         if mnemonic == "ja":
             opcode = _OPCODES["ja", Operand.K]
-            return _UnresolvedJump(opcode, 0, (self._target(),))
+            return UnresolvedJump(opcode, 0, (self._target(),))
         if mnemonic in _JUMPS or mnemonic in NEGATED_JUMPS:
             return self._jump(token, mnemonic)
         opcode, k = self._operand(token, mnemonic)
         return RawInstruction(opcode.code, k=k)
 
-    def _jump(self, token: Token, mnemonic: str) -> _UnresolvedJump:
+    def _jump(self, token: Token, mnemonic: str) -> UnresolvedJump:
         opcode, k = self._operand(token, NEGATED_JUMPS.get(mnemonic, mnemonic))
         if self._is("jt"):
-            return _UnresolvedJump(opcode, k, self._named_targets())
+            return UnresolvedJump(opcode, k, self._named_targets())
         self._expect(",")
         first = self._target()
         if not self._is(","):
-            return _UnresolvedJump(opcode, k, (first,), mnemonic in NEGATED_JUMPS)
+            return UnresolvedJump(opcode, k, (first,), mnemonic in NEGATED_JUMPS)
         if mnemonic in NEGATED_JUMPS:
             self._fail(f"{_quoted(self._token)} starts a second target; {mnemonic} takes one", self._token)
         self._advance()
-        return _UnresolvedJump(opcode, k, (first, self._target()))
+        return UnresolvedJump(opcode, k, (first, self._target()))
 
-    def _named_targets(self) -> tuple[_JumpTarget, ...]:
+    def _named_targets(self) -> tuple[JumpTarget, ...]:
         self._expect("jt")
         first = self._target()
         self._expect("jf")
         return first, self._target()
 
-    def _target(self) -> _JumpTarget:
+    def _target(self) -> JumpTarget:
         token = self._token
         if token.kind == "word":
             self._advance()
-            return _JumpTarget(token, token.text, 0)
+            return JumpTarget(token, token.text, 0)
         if token.kind != "number":
             self._fail_unexpected("a label or a number")
-        return _JumpTarget(token, None, self._number())
+        return JumpTarget(token, None, self._number())
 
     def _braces(self) -> RawInstruction:
         token, fields = self._advance(), [self._number()]
@@ -384,7 +356,7 @@ class _Parser:
         skips = [self._skip(index, target, statement.is_conditional) for target in statement.targets]
         return _PLACEHOLDER if None in skips else statement.with_skips([skip or 0 for skip in skips])
 
-    def _skip(self, index: int, target: _JumpTarget, is_conditional: bool) -> int | None:
+    def _skip(self, index: int, target: JumpTarget, is_conditional: bool) -> int | None:
         """Return the number of instructions that a jump at *index* skips; None if the target is invalid."""
         target_index = self._target_index(index, target)
         if target_index is None:
@@ -400,7 +372,7 @@ class _Parser:
             return skip
         return None
 
-    def _target_index(self, index: int, target: _JumpTarget) -> int | None:
+    def _target_index(self, index: int, target: JumpTarget) -> int | None:
         """Return the index of the target of a jump at *index*; None for an undefined label."""
         if target.label is None:
             return target.number if self._is_listing else index + 1 + target.number

@@ -50,13 +50,13 @@ def _looks_binary(data: bytes) -> bool:
 
 
 def _parse_source(text: str) -> Program:
-    from .source.reader import parse_source
+    from .source.parsing import parse_source
 
     return parse_source(text)
 
 
 def _source_spans(text: str) -> list[Span]:
-    from .source.reader import source_spans
+    from .source.parsing import source_spans
 
     return source_spans(text)
 
