@@ -8,7 +8,6 @@ from typing import Any, Final
 
 import pytest
 
-from support.browser import CHROMIUM, build_page
 from support.command_line import TRAFFIC
 from support.jupyter import (
     end_kernels,
@@ -24,18 +23,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(missing_jupyter()), reas
 EXPLORE: Final = "import cbpf\ncbpf.explore('tcp port 443', 'traffic.pcap')"
 FRAME: Final = "iframe[title='cbpf explorer']"
 WIDTH: Final = "image => image.decode().then(() => image.naturalWidth)"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    if reason := build_page():
-        pytest.skip(f"the page cannot be built: {reason}")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
