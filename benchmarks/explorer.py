@@ -112,13 +112,12 @@ def _blocks(browser: Chromium, rounds: int) -> Section:
                 blocks[name].append(page.longest_block())
     processor = _task_times(browser)
     hows = {"the start": "until the first answers"} | {name: how for name, (how, _) in USES.items()}
-    rows = [
-        [name, *(f"{median(column):.0f}" for column in zip(*found, strict=True)), processor.get(name, ""), hows[name]]
-        for name, found in blocks.items()
-    ]
+    tasks = {name: median(task for task, _ in found) for name, found in blocks.items()}
+    gaps = {name: median(gap for _, gap in found) for name, found in blocks.items()}
+    rows = [[name, _task(tasks[name]), f"{gaps[name]:.0f}", processor.get(name, ""), hows[name]] for name in blocks]
     goals = [
-        at_most(f"The explorer page, {name}: longest task", 50, median(task for task, _ in found), "{:.0f} ms")
-        for name, found in blocks.items()
+        at_most(f"The explorer page, {name}: longest task", 50, task, f"{_task(task)} ms")
+        for name, task in tasks.items()
     ]
     note = (
         "The longest task of the main thread, of which a browser reports those of at least 50 ms, and the longest gap "
@@ -128,6 +127,11 @@ def _blocks(browser: Chromium, rounds: int) -> Section:
     )
     heading = ["case", "task in ms", "gap in ms", "processor ms", "how"]
     return Section("Blocks of the main thread of the page", heading, rows, note, goals)
+
+
+def _task(milliseconds: float) -> str:
+    """Return the duration of the longest task; 0 if the browser has reported none."""
+    return f"{milliseconds:.0f}" if milliseconds else "below 50"
 
 
 def _task_times(browser: Chromium) -> dict[str, str]:

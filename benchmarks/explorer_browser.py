@@ -35,7 +35,7 @@ const loadPyodide = async (options) => (globalThis.python = await load(options))
 class Block(NamedTuple):
     """The longest task of the main thread, and the longest time between two turns of its event loop, in milliseconds.
 
-    A browser reports tasks of at least 50 ms; a shorter one is at most the gap.
+    A browser reports tasks of at least 50 ms; *task* is 0 if there was none.
     """
 
     task: float
@@ -57,7 +57,7 @@ class MeasuredPage(support.OpenPage):
     def longest_block(self) -> Block:
         """Return the longest task since `begin`, and the longest gap."""
         task, gap = self.page.evaluate("benchmark.longest()")
-        return Block(float(task) or min(float(gap), 50), float(gap))
+        return Block(float(task), float(gap))
 
     def longest_task(self) -> float:
         """Return the processor time of the longest task since `begin`, in milliseconds; the page must be traced."""

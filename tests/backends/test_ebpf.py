@@ -225,8 +225,9 @@ def test_programs_whose_jumps_would_be_too_far_are_rejected() -> None:
     expression = " or ".join(f"host 10.{number % 250}.{number // 250}.1" for number in range(6_000))
     program = cbpf.compile(expression, optimizer=None)
     rule = "target ebpf-socket: the program has .* eBPF instructions; its jumps reach at most 32,767"
-    with pytest.raises(cbpf.ProgramFormatError, match=rule):
-        cbpf.emit(program, target="ebpf-socket")
+    for assembly in (False, True):
+        with pytest.raises(cbpf.ProgramFormatError, match=rule):
+            cbpf.emit(program, target="ebpf-socket", assembly=assembly)
 
 
 @pytest.mark.parametrize("target", TARGETS)

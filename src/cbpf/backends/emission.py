@@ -52,6 +52,7 @@ def emit_program(
 def _assembly(program: Program, dialect: Dialect, target: str, name: str, accept: "AcceptedFate") -> str:
     if not target.startswith("ebpf-"):
         raise FieldError(f"emit.assembly: the target {target} has none; it is for ebpf-xdp, ebpf-tc and ebpf-socket")
+    require_ctypes("LLVM", "the target c needs neither")
     from .ebpf.source import ebpf_assembly
 
     return ebpf_assembly(program, dialect, target, name, accept)

@@ -161,6 +161,20 @@ def test_an_interrupted_scan_begins_again() -> None:
     assert [(found.accepted, found.rejected) for found in counts] == [(1, 3), (0, 2), (1, 0), (0, 0), (0, 3)]
 
 
+def test_the_end_of_a_capture_is_searched_once_for_a_command() -> None:
+    reads: list[int] = []
+
+    def read() -> Iterator["array[int]"]:
+        reads.append(1)
+        yield array("I", [1] + [0] * 9 + [7] * (len(reads) - 1))
+
+    scan = VerdictScan(read, bool)
+    assert [scan.find(start) for start in range(2, 10)] == [None] * 8
+    assert len(reads) == 1
+    scan.forget_end()
+    assert scan.find(2) == 11  # the capture has grown
+
+
 def test_many_searches_do_not_keep_the_capture_open_many_times() -> None:
     session = Session(Settings(cbpf.PCAP, as_socket=False, optimizer=None))
     session.load(cbpf.parse("ldb [0]\n" * 200 + "ret a\n"), TRAFFIC, 1)

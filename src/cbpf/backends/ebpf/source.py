@@ -34,23 +34,30 @@ _GLOBALS: Final = (
 
 
 def ebpf_object(program: Program, dialect: Dialect, target: str, name: str, accept: "AcceptedFate") -> bytes:
-    """Return an object file (ELF) for a hook, by the name of its target; raise `ProgramFormatError` if it is too long.
-
-    LLVM ends the process at a jump that is too far, so the length of long programs is checked before.
-    """
+    """Return an object file (ELF) for a hook; raise `ProgramFormatError` if the program is too long."""
     ir = ebpf_ir(program, dialect, target, name, accept)
     if len(program) * _MOST_INSTRUCTIONS > _FARTHEST_JUMP:
-        count = sum(map(_is_instruction, assembly_for(ir, _TARGET).splitlines()))
-        if count > _FARTHEST_JUMP:
-            rule = f"its jumps reach at most {_FARTHEST_JUMP:,}"
-            raise ProgramFormatError(f"target {target}: the program has {count:,} eBPF instructions; {rule}")
+        _checked_assembly(ir, target)
     return compile_for(ir, _TARGET)
 
 
 def ebpf_assembly(program: Program, dialect: Dialect, target: str, name: str, accept: "AcceptedFate") -> str:
     """Return the instructions of an object file for a hook as the assembly that LLVM writes and reads."""
-    lines = assembly_for(ebpf_ir(program, dialect, target, name, accept), _TARGET).splitlines()
+    lines = _checked_assembly(ebpf_ir(program, dialect, target, name, accept), target)
     return "\n".join(line.expandtabs(8) for line in lines if line) + "\n"
+
+
+def _checked_assembly(ir: str, target: str) -> list[str]:
+    """Return the lines of the assembly; raise `ProgramFormatError` if jumps may be too far.
+
+    LLVM ends the process at such a jump when it writes an object file.
+    """
+    lines = assembly_for(ir, _TARGET).splitlines()
+    count = sum(map(_is_instruction, lines))
+    if count > _FARTHEST_JUMP:
+        rule = f"its jumps reach at most {_FARTHEST_JUMP:,}"
+        raise ProgramFormatError(f"target {target}: the program has {count:,} eBPF instructions; {rule}")
+    return lines
 
 
 def _is_instruction(line: str) -> bool:

@@ -1,7 +1,7 @@
 """Scans of a whole capture by machine code: the packets on which a program stops, and the numbers of verdicts.
 
-A trace of a packet takes about 40 microseconds, and its verdict by machine code a fraction of one. A search therefore
-scans the capture for packets whose runs reach one of some instructions, and traces only those.
+A trace of a packet takes many times as long as its verdict by machine code. A search therefore scans the capture for
+packets whose runs reach one of some instructions, and traces only those.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _MAX_SCANS: Final = 64  # each has the capture open
 _LONG: Final = 1000
-"""Instructions from which on machine code is faster also for a small capture: Python takes 0.5 ms for each packet."""
+"""Instructions from which on machine code is faster also for a small capture."""
 
 
 class Skipped(NamedTuple):
@@ -78,8 +78,8 @@ class VerdictScan:
         self._verdicts: Sequence[int] = ()
         self._first = 1
         """The number of the packet of the first of these verdicts."""
-        self._found = (1, 0)
-        """The first packet from which the last search began, and its result."""
+        self._found: tuple[int, int | None] = (1, 0)
+        """The packet from which the last search began, and its result."""
 
     def find(self, start: int) -> int | None:
         """Return the number of the first packet from *start* with a wanted verdict, or None.
@@ -87,8 +87,9 @@ class VerdictScan:
         Raises:
             DamagedCapture: The capture is truncated or corrupt before such a packet.
         """
-        if self._found[0] <= start <= self._found[1]:
-            return self._found[1]
+        first, found = self._found
+        if first <= start and (found is None or start <= found):
+            return found
         position = start
         while self._reach(position):
             for number in range(position, self._first + len(self._verdicts)):
@@ -96,7 +97,13 @@ class VerdictScan:
                     self._found = (start, number)
                     return number
             position = self._first + len(self._verdicts)
+        self._found = (start, None)
         return None
+
+    def forget_end(self) -> None:
+        """Forget that no packet was found, since the capture may have grown."""
+        if self._found[1] is None:
+            self._found = (1, 0)
 
     def count(self, start: int, stop: int | None) -> Skipped:
         """Count the verdicts from packet *start* to the one before *stop*, or to the end; wanted ones are accepted."""
@@ -142,6 +149,11 @@ class Scans:
         self._savefile = savefile
         self._as_socket = settings.as_socket
         self._scans: dict[Hashable, VerdictScan] = {}
+
+    def begin(self) -> None:
+        """Begin a command: the capture may have more packets than at the one before."""
+        for scan in self._scans.values():
+            scan.forget_end()
 
     def next_verdict(self, start: int, *, accepted: bool) -> int | None:
         """Return the number of the first packet from *start* that the program accepts, or rejects."""

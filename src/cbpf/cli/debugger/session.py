@@ -179,6 +179,7 @@ class Session:
         if 0 < start == len(run.steps) and not self._is_resuming:
             run, start = self._following(run)[0], 0
         stop = None if limit is None else run.number + limit
+        self._begin_scans()
         following: PacketRun | None = run
         while following is not None:
             run = following
@@ -210,7 +211,7 @@ class Session:
         """Go to the first position that reaches a goal, in this packet or a later one; return whether there is one."""
         run: PacketRun | None = self.run
         start = self._next_position
-        scans = self._current_scans()
+        scans = self._begin_scans()
         while run is not None:
             position = goal.find(run, start)
             if position is not None:
@@ -221,6 +222,13 @@ class Session:
         return False
 
     # Scans
+
+    def _begin_scans(self) -> Scans | None:
+        """Return the scans for a command that begins; None if the packets are run one by one."""
+        scans = self._current_scans()
+        if scans is not None:
+            scans.begin()
+        return scans
 
     def _current_scans(self) -> Scans | None:
         """Return the scans of the capture; None if its packets are run one by one."""
