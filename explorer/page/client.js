@@ -1,7 +1,7 @@
 // Questions to the worker, and to the server of `cbpf explore`. Of the questions that wait, each slot keeps the newest:
 // while somebody types, most of them are out of date before their turn.
 
-const PATIENCE = 20_000; // ms after which a question that others wait for is abandoned
+const PATIENCE = 20_000; // ms after which a question is abandoned
 
 export class Client {
   /** @param {(status: "loading" | "ready" | "busy" | "failed", detail?: string) => void} onStatus */
@@ -23,7 +23,6 @@ export class Client {
   }
 
   fail(message) {
-    this.hasFailed = true;
     this.onStatus("failed", message);
   }
 
@@ -50,9 +49,12 @@ export class Client {
   }
 
   /** Open a capture in the worker; the bytes stay in this browser. */
-  open(bytes, name) {
-    this.capture = { bytes, name };
-    return this.enqueue("capture", { bytes, name });
+  async open(bytes, name) {
+    const capture = { bytes, name };
+    this.capture = capture;
+    const answer = await this.enqueue("capture", capture);
+    if (answer?.error && this.capture === capture) this.capture = null;
+    return answer;
   }
 
   enqueue(slot, message) {
@@ -72,19 +74,24 @@ export class Client {
     this.waiting.delete(slot);
     this.count += 1;
     const timer = setTimeout(() => this.abandon(), PATIENCE);
-    this.running = { id: this.count, resolve, timer };
+    this.running = { id: this.count, message, resolve, timer };
     this.onStatus("busy");
     this.worker.postMessage({ id: this.count, ...message });
   }
 
-  /** End a worker that has been busy for too long, and start another one. */
+  /**
+   * End a worker that has been busy for too long, and start another one. It opens the capture before it answers the
+   * questions that wait, unless the capture is what takes too long.
+   */
   abandon() {
-    const { resolve } = this.running;
+    const { message, resolve } = this.running;
     this.running = null;
     this.worker.terminate();
     resolve({ error: `the page has no answer within ${PATIENCE / 1000} seconds; the command cbpf has no such limit` });
+    if (message === this.capture) this.capture = null;
+    const again = this.capture ? [["capture", { message: this.capture, resolve() {} }]] : [];
+    this.waiting = new Map([...again, ...this.waiting]); // a capture that waits already keeps its promise
     this.startWorker();
-    if (this.capture) this.enqueue("capture", this.capture);
   }
 }
 
@@ -103,6 +110,6 @@ async function askServer(path, request) {
     });
     return response.ok ? await response.json() : { error: (await response.text()).trim() };
   } catch {
-    return { error: "the server of cbpf explore does not answer; start it again" };
+    return { error: "the server of this page does not answer; start its command or notebook again, and open the new link" };
   }
 }

@@ -21,7 +21,7 @@ export const NOTATIONS = [
   ["ebpf-socket", "eBPF for sockets"],
 ];
 
-/** Build the pane once; the text is set by `showCode`. */
+/** Build the pane once; the method `show` of the result sets the text. */
 export function makeCodePane(pane, onChoose) {
   const choices = NOTATIONS.map(([value, text]) => element("option", { value }, text));
   const select = element("select", { id: "notation-choice", onchange: () => onChoose(select.value) }, ...choices);
