@@ -199,6 +199,27 @@ def test_a_compiler_that_dies_or_hangs_does_not_end_the_server(
     assert request(server, "")[0] == 200
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="prlimit(2) is a system call of Linux")
+def test_the_compiler_has_a_limit_that_does_not_need_the_server(
+    server: ExplorerServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ["sh", "-c", "cat > /dev/null; ulimit -S -t; ulimit -H -t"]
+    monkeypatch.setattr(emission, "_command", lambda target, dialect: command)
+    answer = json.loads(request(server, "emit/ebpf-tc", {"source": {"text": "arp"}})[2])
+    assert answer == {"text": "20\n20\n", "message": ""}
+
+
+@needs_llvm
+def test_the_compiler_imports_nothing_from_the_current_folder(
+    server: ExplorerServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("cbpf", "llvmlite", "subprocess"):
+        (tmp_path / f"{name}.py").write_text(f"raise SystemExit('the module {name} of the current folder')")
+    monkeypatch.chdir(tmp_path)
+    answer = json.loads(request(server, "emit/ebpf-tc", {"source": {"text": "arp"}})[2])
+    assert (answer["message"], "exit" in answer["text"]) == ("", True)
+
+
 def test_errors_of_questions_are_one_line(server: ExplorerServer) -> None:
     answer = json.loads(request(server, "proofs/dead", {"source": {"text": "tcp prot 80"}})[2])
     assert answer == {"error": "the source has errors"}
