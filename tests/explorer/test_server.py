@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
 from typing import Any
+from urllib.parse import urljoin
 from zipfile import ZipFile
 
 import pytest
 
 import cbpf
-from cbpf.explorer import emission
+from cbpf.explorer import emission, server_questions
 from cbpf.explorer.core import core_archive
 from cbpf.explorer.emission import EMISSIONS
 from cbpf.explorer.page import Page
@@ -112,7 +113,79 @@ def test_questions_need_their_type_and_a_known_name(server: ExplorerServer) -> N
     assert request(server, "proofs/dead", b"[" * 100_000)[0] == 400
     assert request(server, "proofs/dead", b"7")[0] == 400
     assert request(server, "proofs/dead", question, Content_Length="99999999999")[0] == 413
+    assert request(server, "proofs/dead", question, Content_Length="9" * 5_000)[0] == 413
     assert request(server, "proofs/dead", b"{}", method="PUT")[0] == 501
+
+
+def _is_protected(headers: http.client.HTTPMessage) -> bool:
+    policy = headers["Content-Security-Policy"] or ""
+    has_policy = "default-src 'none'" in policy and "frame-ancestors" in policy
+    return has_policy and headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_rejected_methods_need_the_token_and_the_name_of_the_server(server: ExplorerServer) -> None:
+    cases: list[tuple[int, dict[str, Any]]] = [(501, {}), (404, {"token": "x"}), (403, {"Host": "example.com"})]
+    for status, options in cases:
+        answer = request(server, "index.html", method="DELETE", **options)
+        assert (answer[0], _is_protected(answer[1]), answer[2].count(b"\n")) == (status, True, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        ("GET", 400),
+        ("GET / HTTP/x", 400),
+        ("GET / HTTP/9.0", 505),
+        ("<b> <i> <u> <s>", 400),
+        ("GET /" + "x" * 65_532 + " HTTP/1.1", 414),
+        ("GET / HTTP/1.1\r\n" + "A: b\r\n" * 200, 431),
+        ("GET /", 403),
+    ],
+    ids=range(7),
+)
+def test_malformed_requests_have_the_same_protection(server: ExplorerServer, text: str, status: int) -> None:
+    with socket.create_connection(("127.0.0.1", server.server_address[1]), timeout=30) as connection:
+        connection.sendall(f"{text}\r\n\r\n".encode())
+        response = http.client.HTTPResponse(connection)
+        response.begin()
+        body = response.read()
+    assert (response.status, _is_protected(response.headers)) == (status, True)
+    assert (body.count(b"\n"), b"<" in body, b"Python" in body) == (1, False, False)
+
+
+def test_head_has_the_headers_of_get_and_no_body(server: ExplorerServer) -> None:
+    (status, headers, body), full = request(server, "index.html", method="HEAD"), request(server, "index.html")
+    assert (status, body, headers["Content-Length"]) == (200, b"", str(len(full[2])))
+
+
+def test_the_link_works_without_its_final_slash(server: ExplorerServer) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_address[1], timeout=30)
+    connection.request("GET", f"/{server.token}?a")
+    response = connection.getresponse()
+    connection.close()
+    assert (response.status, urljoin(f"{server.url[:-1]}?a", response.headers["Location"])) == (301, server.url)
+    proxied = f"https://hub.example.org/user/ann/proxy/9/{server.token}"
+    assert urljoin(proxied, response.headers["Location"]) == f"{proxied}/"
+
+
+def test_a_programming_error_is_answered_and_printed(
+    server: ExplorerServer, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(server_questions.SERVER_QUESTIONS["proofs"], "dead", lambda request: {"value": 1 // 0})
+    status, headers, body = request(server, "proofs/dead", {"source": {"text": "arp"}})
+    assert (status, _is_protected(headers), body.count(b"\n")) == (500, True, 1)
+    assert b"ZeroDivisionError" in body
+    assert "ZeroDivisionError" in capfd.readouterr().err
+    assert request(server, "")[0] == 200
+
+
+def test_a_closed_connection_prints_nothing(server: ExplorerServer, capfd: pytest.CaptureFixture[str]) -> None:
+    for error in (BrokenPipeError(), ConnectionResetError(), TimeoutError()):
+        try:
+            raise error
+        except OSError:
+            server.handle_error(None, ("127.0.0.1", 1))
+    assert capfd.readouterr().err == ""
 
 
 def test_the_server_listens_on_the_loopback_interface_only(server: ExplorerServer) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import secrets
+import sys
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock
 
@@ -17,6 +19,7 @@ from .files import PAGE_POLICY, Served
 from .server_questions import SERVER_QUESTIONS, answer
 
 _MAX_REQUEST: Final = 16_000_000  # bytes
+_TEXT: Final = "text/plain; charset=utf-8"
 _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -79,12 +82,15 @@ class ExplorerServer(ThreadingHTTPServer):
         return f"http://{self.address}/{self.token}/"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Ignore a browser that has closed its connection."""
+        """Print an exception with its traceback, except that of a browser that has closed its connection."""
+        if not isinstance(sys.exc_info()[1], ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
     server: ExplorerServer
     protocol_version = "HTTP/1.1"
+    default_request_version = "HTTP/1.0"  # of a request without a version: its answer has headers, too
     timeout = 60  # seconds for a request
     access = Access()
 
@@ -93,6 +99,10 @@ class _Handler(BaseHTTPRequestHandler):
         if found is None:
             return
         page, name = found
+        path = self.path.partition("?")[0]
+        if not name and not path.endswith("/"):  # a relative link, which a proxy need not change
+            self._send(301, _TEXT, b"", Location=f"{path.removeprefix('/')}/")
+            return
         try:
             file = page.file(name or "index.html")
         except OSError as error:
@@ -102,6 +112,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._fail(404, "the page has no such file")
         else:
             self._send(200, file.content_type, file.data, file.policy)
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
 
     def do_POST(self) -> None:
         found = self._page()
@@ -120,7 +133,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, folder: str, question: str) -> None:
         length = self.headers.get("Content-Length", "")
-        if not length.isascii() or not length.isdigit() or int(length) > _MAX_REQUEST:
+        is_number = length.isascii() and length.isdigit() and len(length) <= len(str(_MAX_REQUEST))
+        if not is_number or int(length) > _MAX_REQUEST:
             self._fail(413, f"a question has at most {_MAX_REQUEST:,} bytes, and states their number")
             return
         try:
@@ -130,8 +144,13 @@ class _Handler(BaseHTTPRequestHandler):
         if not isinstance(request, dict):
             self._fail(400, "a question is a JSON object")
             return
-        with self.server.locks[folder]:
-            found = answer(folder, question, request)
+        try:
+            with self.server.locks[folder]:
+                found = answer(folder, question, request)
+        except Exception as error:  # a mistake in this package
+            self.server.handle_error(self.request, self.client_address)
+            self._fail(500, f"internal error: {type(error).__name__}; the terminal of the server has the details")
+            return
         self._send(200, "application/json", json.dumps(found).encode())
 
     def _page(self) -> tuple[Served, str] | None:
@@ -142,7 +161,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not self._origin():
             self._fail(403, "this server has another name")
         elif found is None:
-            self._fail(404, "unknown page; use the link that cbpf explore has printed")
+            self._fail(404, "unknown page; use its complete link, which has the token")
         else:
             return found[0], name
         return None
@@ -154,20 +173,29 @@ class _Handler(BaseHTTPRequestHandler):
             return f"http://{host}"
         return self.access.proxy if host and host == self.access.proxy.partition("://")[2] else ""
 
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Answer a request that the base class rejects: a malformed one, or one of an unknown method."""
+        self.access = Access()
+        if code != HTTPStatus.NOT_IMPLEMENTED:
+            self._fail(code, HTTPStatus(code).phrase)
+        elif self._page() is not None:
+            self._fail(code, "a request is GET, HEAD or POST")
+
     def _fail(self, status: int, message: str) -> None:
         self.close_connection = True  # the body of the request was not read
-        self._send(status, "text/plain; charset=utf-8", f"{message}\n".encode())
+        self._send(status, _TEXT, f"{message}\n".encode())
 
-    def _send(self, status: int, content_type: str, data: bytes, policy: str = "") -> None:
+    def _send(self, status: int, content_type: str, data: bytes, policy: str = "", **headers: str) -> None:
         self.send_response(status)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(data)))
         default = f"{PAGE_POLICY}; frame-ancestors {self.access.ancestors}"
         self.send_header("Content-Security-Policy", policy or default)
-        for name, value in _HEADERS.items():
+        for name, value in (_HEADERS | headers).items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(data)
+        if self.command != "HEAD":
+            self.wfile.write(data)
 
     def version_string(self) -> str:
         return "cbpf"
