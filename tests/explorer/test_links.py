@@ -34,6 +34,13 @@ def test_states_that_are_too_large_have_no_link() -> None:
         fragment({"s": "".join(chr(33 + i * i % 4_001) for i in range(40_000))})
 
 
+def test_repetitive_states_have_a_link_if_it_opens() -> None:
+    longest = {"s": "a" * (1_000_000 - len('{"s":""}'))}
+    assert state(fragment(longest)) == longest
+    with pytest.raises(cbpf.FieldError, match=r"link: the state has 1,000,001 bytes; .* at most 1,000,000"):
+        fragment({"s": longest["s"] + "a"})
+
+
 _MESSAGES = {"version": "is not known", "corrupt": "truncated or corrupt", "long": "a link has at most 8,000"}
 
 

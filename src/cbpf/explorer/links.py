@@ -48,10 +48,12 @@ def fragment(state: dict[str, Any]) -> str:
     """Return the fragment of a state.
 
     Raises:
-        cbpf.FieldError: It would be longer than 8,000 characters.
+        cbpf.FieldError: It would be longer than 8,000 characters, or its JSON object is longer than 1,000,000 bytes.
     """
-    compressor = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     text = json.dumps(state, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
+    if len(text) > _MAX_STATE:
+        raise cbpf.FieldError(f"link: the state has {len(text):,} bytes; that of a link has at most {_MAX_STATE:,}")
+    compressor = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     packed = base64.urlsafe_b64encode(compressor.compress(text) + compressor.flush()).rstrip(b"=").decode()
     result = f"{_VERSION}.{packed}"
     if len(result) > MAX_FRAGMENT:
