@@ -357,6 +357,23 @@ def test_a_hub_states_its_address(page: Path, monkeypatch: pytest.MonkeyPatch) -
         cbpf.explore("arp")
 
 
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("https://hub.example.org:443/", "https://hub.example.org"),
+        ("http://hub.example.org:80/", "http://hub.example.org"),
+        ("https://[2001:db8::443]:443", "https://[2001:db8::443]"),
+        ("https://[2001:db8::443]/", "https://[2001:db8::443]"),
+        ("https://hub.example.org:80/", "https://hub.example.org:80"),
+        ("http://hub.example.org:443/", "http://hub.example.org:443"),
+    ],
+)
+def test_the_origin_is_that_which_browsers_send(page: Path, url: str, origin: str) -> None:
+    shown = cbpf.explore("arp", notebook_url=url)
+    assert shown.url.startswith(f"{origin}/proxy/")
+    assert _get(shown.url, Host=origin.partition("://")[2])[0] == 200
+
+
 def test_all_pages_have_one_server(page: Path) -> None:
     pages = [cbpf.explore(f"tcp port {number}") for number in range(60)]
     urls = [shown.url for shown in pages]
@@ -413,6 +430,28 @@ if child == 0:
     assert server.socket.fileno() == -1
     assert shown.url != url and threading.active_count() == 2
     os._exit(0)
+print(os.waitpid(child, 0)[1])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "0\n", done.stderr
+
+
+def test_a_forked_process_serves_pages_although_a_thread_served_one(page: Path) -> None:
+    code = f"""
+import os, threading, time, cbpf
+from cbpf.explorer.notebook import server as notebook_server
+notebook_server.page_folder = lambda: {str(page)!r}
+shown, held = cbpf.explore("arp"), threading.Event()
+def hold():
+    with notebook_server._lock:
+        held.set()
+        time.sleep(0.5)
+threading.Thread(target=hold).start()
+held.wait()
+child = os.fork()
+if child == 0:
+    is_free = notebook_server._lock.acquire(timeout=20)
+    os._exit(0 if is_free and shown.url else 1)
 print(os.waitpid(child, 0)[1])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from threading import Lock, Thread
+from threading import RLock, Thread
 
 import cbpf
 
+from ..._forks import guard_forks
 from ..._typing import Any, Final
 from ..page import Page, page_folder, served_facts
 from ..server import Access, ExplorerServer
@@ -18,7 +19,9 @@ _LOOPBACK: Final = "http://localhost:* http://127.0.0.1:* https://localhost:* ht
 """The notebooks on this machine, as sources of the directive frame-ancestors."""
 _URL: Final = re.compile(r"(https?)://([\w.~:\[\]-]+)(/[\w./~%@+-]*)?", re.ASCII)
 
-_lock: Final = Lock()
+_DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}  # which browsers omit in the headers Host and Origin
+
+_lock: Final = RLock()
 _servers: Final[list[ExplorerServer]] = []  # at most one
 _tokens: Final[list[str]] = []  # of the pages, from the oldest on
 
@@ -79,7 +82,8 @@ def notebook_address(url: str | None) -> tuple[str, str]:
     if parts is None:
         raise cbpf.FieldError(f"{name}: {given!r} is not a URL such as 'https://hub.example.org/user/ann/'")
     scheme, host, path = parts.groups(default="/")
-    return f"{scheme}://{host.lower()}", path if path.endswith("/") else f"{path}/"
+    host = host.lower().removesuffix(_DEFAULT_PORTS[scheme])
+    return f"{scheme}://{host}", path if path.endswith("/") else f"{path}/"
 
 
 def _forget() -> None:
@@ -90,4 +94,5 @@ def _forget() -> None:
     _tokens.clear()
 
 
+guard_forks(lambda: _lock)
 os.register_at_fork(after_in_child=_forget)
