@@ -356,6 +356,27 @@ def test_the_graph_counts_packets_with_their_length_on_the_wire() -> None:
     assert [block["executed"] for block in blocks] == [2, 1, 1]
 
 
+@pytest.mark.parametrize(("link_type", "executed", "accepted"), [("EN10MB", 3, 1), ("RAW", 2, 2), ("PPP", 0, 0)])
+def test_the_graph_counts_the_packets_of_the_link_type(link_type: str, executed: int, accepted: int) -> None:
+    """Packets of a second interface have another link type, for which the page compiles another program."""
+    ethernet = (bytes.fromhex(FRAME), bytes(60), bytes(12) + b"\x08\x00\x45" + bytes(45))
+    given = [*((0, data) for data in ethernet), *[(1, b"\x45" + bytes(59))] * 2]
+    packets = [cbpf.Packet(number, 0, len(data), data, interface) for number, (interface, data) in enumerate(given, 1)]
+    interfaces = [cbpf.Interface(cbpf.link_type(name), 262_144, "<") for name in ("EN10MB", "RAW")]
+    target = io.BytesIO()
+    cbpf.write_capture(target, packets, interfaces=interfaces, container="pcapng")
+    page = Answers()
+    page.open_capture(target.getvalue(), "two.pcapng")
+    settings = {"link_type": link_type}
+    blocks = ask("graph", "ip", page=page, heat=True, settings=settings)["blocks"]
+    assert blocks[0]["executed"] == executed
+    verdicts = ask("verdicts", "ip", page=page, settings=settings)["verdicts"]
+    first = 0 if link_type == "EN10MB" else 3
+    assert sum(map(bool, verdicts[first : first + executed])) == accepted
+    assert [block["executed"] for block in blocks[1:]] == [accepted, executed - accepted]
+    assert ask("graph", "ret #1", page=page, heat=True)["blocks"][0]["executed"] == 5
+
+
 def test_the_verdicts_are_those_of_the_filter(page: Answers) -> None:
     answer = ask("verdicts", page=page)
     assert answer["verdicts"] == list(chain(*cbpf.capture_verdicts(TRAFFIC, "tcp port 443 or arp")))

@@ -105,7 +105,7 @@ class Answers:
         subject, source, program = self._runnable(request)
         counts = None
         if self._capture is not None and request.get("heat"):
-            counts = execution_counts(self._capture, program, source)
+            counts = execution_counts(self._capture, subject, source)
         return graph_pane(subject, source, program, counts)
 
     def passes(self, request: Mapping[str, Any]) -> dict[str, Any]:

@@ -107,10 +107,17 @@ def verdicts_pane(capture: LoadedCapture, subject: Subject, source: Settings) ->
     return {"verdicts": verdicts, "accepted": sum(map(bool, verdicts)), "listed": len(verdicts)}
 
 
-def execution_counts(capture: LoadedCapture, program: cbpf.Program, source: Settings) -> cbpf.ExecutionCounts:
-    """Return the counts of a program on the listed packets."""
-    packets = [capture.packet(packet.number).view(source) for packet in capture.packets]
-    return cbpf.execution_counts(program, packets, dialect=source.dialect)
+def execution_counts(capture: LoadedCapture, subject: Subject, source: Settings) -> cbpf.ExecutionCounts:
+    """Return the counts of the program of a source on the listed packets.
+
+    The program of an expression is for one link type; packets of other link types are not counted.
+    """
+    assert subject.program is not None
+    packets = [capture.packet(packet.number) for packet in capture.packets]
+    if subject.mapped is not None:
+        link_type = cbpf.link_type(source.link_type)
+        packets = [packet for packet in packets if packet.link_type == link_type]
+    return cbpf.execution_counts(subject.program, [packet.view(source) for packet in packets], dialect=source.dialect)
 
 
 def _verdict(machine: cbpf.VM, view: cbpf.SocketView) -> int:

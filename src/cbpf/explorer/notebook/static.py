@@ -88,7 +88,7 @@ def _text(text: str) -> str:
 def _picture(subject: Subject, source: Settings, capture: LoadedCapture | None) -> str:
     """Return the graph as a picture, which notebooks that are not trusted show too, unlike an element `svg`."""
     assert subject.program is not None
-    counts = None if capture is None else execution_counts(capture, subject.program, source)
+    counts = None if capture is None else execution_counts(capture, subject, source)
     graph = graph_pane(subject, source, subject.program, counts)
     if graph["svg"] is None:
         return f"<p>{html.escape(graph['message'])}</p>"
