@@ -4,8 +4,11 @@ import io
 import json
 import subprocess
 import sys
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, pairwise
 from pathlib import Path
+from time import sleep
 from typing import Any
 from warnings import catch_warnings, simplefilter
 
@@ -13,6 +16,7 @@ import pytest
 
 import cbpf
 from cbpf.explorer.answers import QUESTIONS, Answers
+from cbpf.explorer.offsets import Offsets
 from cbpf.explorer.programs import NOTATIONS
 from support.command_line import TRAFFIC, CommandLine
 from support.page_answers import ask, source
@@ -85,6 +89,47 @@ def test_hostile_texts_have_an_answer_in_one_line(text: str) -> None:
 def test_texts_beyond_the_limit_are_not_compiled() -> None:
     (problem,) = ask("check", "tcp or " * 2_000_000)["problems"]
     assert "14,000,000 characters" in problem["message"]
+
+
+def test_an_expression_has_at_most_500_errors() -> None:
+    text = " or ".join(["host 1.2.3.400"] * 700)
+    checked = ask("check", text)
+    assert (len(checked["problems"]), checked["more"]) == (500, 200)
+    places = {text[problem["start"] : problem["end"]] for problem in checked["problems"]}
+    assert places == {"1.2.3.400"}
+
+
+@pytest.mark.parametrize("text", ["", "a\nb", "\n\n", "é\n\U0001f600x\n\ud800\U0010ffff\r\n\ufffft", "\U0001f600" * 5])
+def test_offsets_are_those_of_the_encoded_text(text: str) -> None:
+    offsets = Offsets(text)
+    for position in range(len(text) + 1):
+        assert offsets.utf16(position) == len(text[:position].encode("utf-16-le", "surrogatepass")) // 2
+        before = text[:position].split("\n")
+        assert offsets.of(len(before), len(before[-1]) + 1) == position
+    assert offsets.utf16(len(text) + 9) == offsets.utf16(len(text))
+    assert (offsets.of(99, 1), offsets.of(1, 999)) == (len(text), len(text))
+
+
+def test_threads_do_not_lose_warnings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One thread at a time replaces the filters, and each restores those that it found."""
+    compiled = cbpf.compile
+    active: list[None] = []
+    most: list[int] = []
+
+    def compile_slowly(*arguments: Any, **options: Any) -> cbpf.Program:
+        active.append(None)
+        most.append(len(active))
+        sleep(0.02)
+        active.pop()
+        return compiled(*arguments, **options)
+
+    monkeypatch.setattr(cbpf, "compile", compile_slowly)
+    before = (warnings.filters, warnings.showwarning)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda number: ask("check", f"tcp port {number}"), range(8)))
+    assert (max(most), len(most)) == (1, 8)
+    assert (warnings.filters, warnings.showwarning) == before
+    assert warnings.filters is before[0]
 
 
 @pytest.mark.parametrize("question", sorted(QUESTIONS))

@@ -1,11 +1,12 @@
-"""The findings of the analysis about a program that its dialect accepts: code and loads that have hardly a purpose."""
+"""The findings of the analysis about a program that its dialect accepts: code and loads that have no effect."""
 
 from __future__ import annotations
 
 import cbpf
 
 from .._typing import Any, Final, Iterator, Sequence
-from .sources import Places, Settings, Subject, utf16_offset
+from .offsets import Offsets
+from .sources import Places, Settings, Subject
 
 _LARGEST: Final = 262_144  # bytes of a packet: libpcap's maximum snapshot length
 _MAX_ANALYZED: Final = 10_000  # instructions
@@ -24,14 +25,10 @@ def analysis_pane(subject: Subject, source: Settings) -> list[dict[str, Any]]:
     if subject.mapped is not None:
         return list(_clause_findings(flow, subject.mapped, source.text))
     findings = sorted(_program_findings(flow), key=lambda finding: int(finding["index"]))
-    places = Places(source.text) if findings else None
-    return [
-        finding | _offsets(source.text, places.of(finding["index"], finding["last"])) for finding in findings if places
-    ]
-
-
-def _offsets(text: str, span: tuple[int, int]) -> dict[str, int]:
-    return {"start": utf16_offset(text, span[0]), "end": utf16_offset(text, span[1])}
+    if not findings:
+        return []
+    places, offsets = Places(source.text), Offsets(source.text)
+    return [finding | offsets.span(*places.of(finding["index"], finding["last"])) for finding in findings]
 
 
 def _finding(
@@ -102,14 +99,15 @@ def _clause_findings(flow: cbpf.Flow, mapped: cbpf.SourceMap, text: str) -> Iter
     dead = {*flow.unreachable, *flow.infeasible}
     constant = dict(_constant_tests(flow))
     tests = {block.stop - 1 for block in flow.blocks if block.is_feasible and len(block.edges) == 2}
+    offsets = Offsets(text)
     for clause in mapped.clauses:
-        offsets = _offsets(text, clause.span)
+        place = offsets.span(*clause.span)
         indices = clause.instructions
         own_tests = [index for index in indices if index in tests]
         if indices and dead.issuperset(indices):
             fact = f"no packet reaches '{clause.text}'"
-            yield _finding("infeasible", indices[0], indices[-1], fact, "the clauses before it decide first") | offsets
+            yield _finding("infeasible", indices[0], indices[-1], fact, "the clauses before it decide first") | place
         elif len(own_tests) == 1 and own_tests[0] in constant:
             fact = f"'{clause.text}' has one outcome: {constant[own_tests[0]]} holds for each packet that reaches it"
             rule = "the clauses before it decide it"
-            yield _finding("constant-test", own_tests[0], own_tests[0], fact, rule) | offsets
+            yield _finding("constant-test", own_tests[0], own_tests[0], fact, rule) | place

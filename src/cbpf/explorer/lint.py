@@ -7,7 +7,8 @@ import cbpf
 from .._typing import Any, Final
 from .analysis import analysis_pane
 from .names import PAGE_NAMES
-from .sources import Settings, Subject, utf16_offset
+from .offsets import Offsets
+from .sources import Settings, Subject
 
 _MAX_FINDINGS: Final = 500  # about one source
 
@@ -38,12 +39,7 @@ def _lint(source: Settings, timeout: float) -> list[dict[str, Any]]:
         names=PAGE_NAMES,
         live=source.live,
     )
+    offsets = Offsets(source.text)
     return [
-        {
-            **finding.as_dict(),
-            "start": utf16_offset(source.text, finding.span.start),
-            "end": utf16_offset(source.text, finding.span.end),
-        }
-        for finding in findings
-        if finding.severity != "undecided"
+        {**finding.as_dict(), **offsets.span(*finding.span)} for finding in findings if finding.severity != "undecided"
     ]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
-
 import cbpf
 
 from .._typing import Any, Final, Iterator
 from ..reporting.documents import graph_document
+from .caught import caught_warnings
 from .comparison import changed_lines
-from .sources import Settings, Subject, utf16_offset
+from .offsets import Offsets
+from .sources import Settings, Subject
 
 _MAX_DRAWN: Final = 1_000  # instructions of a graph
 _MAX_OPTIMIZED: Final = 5_000  # instructions whose passes are shown
@@ -51,12 +51,12 @@ def _lines(program: cbpf.Program, dialect: cbpf.Dialect) -> list[str]:
 def _clauses(mapped: cbpf.SourceMap, text: str) -> tuple[list[dict[str, Any]], list[int | None]]:
     """Return the clauses with their offsets in UTF-16 units, and the number of the clause of each instruction."""
     clause_of: list[int | None] = [None] * len(mapped.program)
-    clauses = []
+    clauses, offsets = [], Offsets(text)
     for number, clause in enumerate(mapped.clauses):
         for index in clause.instructions:
             clause_of[index] = number
-        start, end = (utf16_offset(text, position) for position in clause.span)
-        clauses.append({"start": start, "end": end, "text": clause.text, "instructions": list(clause.instructions)})
+        parts = {"text": clause.text, "instructions": list(clause.instructions)}
+        clauses.append({**offsets.span(*clause.span), **parts})
     return clauses, clause_of
 
 
@@ -97,8 +97,7 @@ def _stages(stages: list[tuple[str, cbpf.Program]], dialect: cbpf.Dialect) -> It
 
 def code_pane(program: cbpf.Program, source: Settings, notation: str) -> dict[str, Any]:
     """Return a program for a target of `TARGETS`, or in a notation of `NOTATIONS`."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    with caught_warnings() as caught:
         try:
             if notation in TARGETS:
                 text = cbpf.emit(program, target=TARGETS[notation], dialect=source.dialect)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-import warnings
+from itertools import islice
 
 import cbpf
 
 from .._named_tuple import NamedTuple
-from .._typing import Any, Final, Iterator, Mapping, get_args
+from .._typing import Any, Final, Iterator, Mapping, Sequence, get_args
+from .caught import caught_warnings
 from .names import PAGE_NAMES
+from .offsets import Offsets
 
 MAX_TEXT: Final = 4_000_000  # characters of a program
 _MAX_EXPRESSION: Final = 200_000  # characters
@@ -125,7 +127,7 @@ def read(source: Settings) -> Subject:
     """Return the program of a source, or every error in its text."""
     if len(source.text) > MAX_TEXT:
         fact = f"the text has {len(source.text):,} characters; the page reads at most {MAX_TEXT:,}"
-        return Subject("program", (problem(source.text, 0, 1, fact),))
+        return Subject("program", (problem(Offsets(source.text), 0, 1, fact),))
     if not source.text.strip():
         return _expression(source)
     try:
@@ -134,7 +136,7 @@ def read(source: Settings) -> Subject:
         compiled = _expression(source)
         if not compiled.problems or _UNRECOGNIZED in str(error):
             return compiled
-        if _is_rather_an_expression(source.text, error, len(compiled.problems)):
+        if _is_rather_an_expression(source.text, error, len(compiled.problems) + compiled.more):
             return compiled
         return _invalid_program(source.text, error)
     return _program(source, program)
@@ -162,15 +164,15 @@ def _is_rather_an_expression(text: str, error: cbpf.CbpfError, mistakes: int) ->
     if not problems or not problems[0].message.startswith(_NO_INSTRUCTION):
         return False
     first_word = len(text) - len(text.lstrip())
-    return offset(text, problems[0].line, problems[0].column) == first_word and len(problems) >= mistakes
+    return Offsets(text).of(problems[0].line, problems[0].column) == first_word and len(problems) >= mistakes
 
 
 def _program(source: Settings, program: cbpf.Program) -> Subject:
     rejected = cbpf.findings(program, dialect=source.dialect)
     if rejected:
-        places = Places(source.text)
+        places, offsets = Places(source.text), Offsets(source.text)
         shown = rejected[:_MAX_PROBLEMS]
-        problems = (problem(source.text, *places.of(each.index), str(each), index=each.index) for each in shown)
+        problems = (problem(offsets, *places.of(each.index), str(each), index=each.index) for each in shown)
         return Subject("program", tuple(problems), more=len(rejected) - len(shown))
     optimized = cbpf.optimize(program, dialect=source.dialect, goal=source.goal) if source.optimizes else program
     return Subject("program", (), (), optimized, None, program)
@@ -194,11 +196,11 @@ class Places:
 
 
 def _expression(source: Settings) -> Subject:
+    offsets = Offsets(source.text)
     if len(source.text) > _MAX_EXPRESSION:
         fact = f"the text has {len(source.text):,} characters; the page compiles at most {_MAX_EXPRESSION:,}"
-        return Subject("expression", (problem(source.text, 0, 1, fact),))
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+        return Subject("expression", (problem(offsets, 0, 1, fact),))
+    with caught_warnings() as caught:
         try:
             mapped = _mapped(source)
             program = cbpf.compile(
@@ -214,20 +216,20 @@ def _expression(source: Settings) -> Subject:
             )
             cbpf.verify(program, dialect=source.dialect)
         except cbpf.ExpressionError as error:
-            return Subject("expression", tuple(_expression_problems(source.text, error)))
+            return _invalid_expression(source.text, error)
         except cbpf.VerificationError as error:
-            problems = tuple(_clause_problems(source, mapped))[:_MAX_PROBLEMS]
-            return Subject("expression", problems or (problem(source.text, 0, len(source.text), str(error)),))
+            problems = tuple(islice(_clause_problems(source, mapped, offsets), _MAX_PROBLEMS))
+            return Subject("expression", problems or (problem(offsets, 0, len(source.text), str(error)),))
         except cbpf.FieldError as error:  # of a setting; its message begins with the function and the argument
             message = str(error).removeprefix("compile.").removeprefix("source_map.")
-            return Subject("expression", (problem(source.text, 0, 0, message),))
+            return Subject("expression", (problem(offsets, 0, 0, message),))
         except cbpf.CbpfError as error:
-            return Subject("expression", (problem(source.text, 0, len(source.text), str(error)),))
+            return Subject("expression", (problem(offsets, 0, len(source.text), str(error)),))
     messages = tuple(dict.fromkeys(str(warning.message) for warning in caught))
     return Subject("expression", (), messages, program, mapped, mapped.program)
 
 
-def _clause_problems(source: Settings, mapped: cbpf.SourceMap) -> Iterator[dict[str, Any]]:
+def _clause_problems(source: Settings, mapped: cbpf.SourceMap, offsets: Offsets) -> Iterator[dict[str, Any]]:
     """Yield the findings of the verifier about the plain code of an expression: of each clause, one for each rule."""
     clause_of = {index: clause.span for clause in mapped.clauses for index in clause.instructions}
     groups: dict[tuple[cbpf.Span | None, str], list[cbpf.Finding]] = {}
@@ -236,7 +238,7 @@ def _clause_problems(source: Settings, mapped: cbpf.SourceMap) -> Iterator[dict[
         groups.setdefault((span, finding.identifier), []).append(finding)
     for (span, _), (first, *others) in groups.items():
         more = f" (and {len(others)} more of this part)" if others else ""
-        yield problem(source.text, *(span or (0, len(source.text))), f"{first}{more}", index=first.index)
+        yield problem(offsets, *(span or (0, len(source.text))), f"{first}{more}", index=first.index)
 
 
 def _mapped(source: Settings) -> cbpf.SourceMap:
@@ -251,54 +253,38 @@ def _mapped(source: Settings) -> cbpf.SourceMap:
     )
 
 
-def _expression_problems(text: str, error: cbpf.ExpressionError) -> Iterator[dict[str, Any]]:
-    for each in error.problems:
-        start = offset(text, each.line, each.column)
-        yield problem(text, start, _end_of_word(text, start), each.message, suggestion=error.suggestion)
-    if not error.problems:
-        yield problem(text, 0, len(text), str(error.args[0]), suggestion=error.suggestion)
+def _invalid_expression(text: str, error: cbpf.ExpressionError) -> Subject:
+    """Return the errors in the text of an expression."""
+    found, suggestion = error.problems, error.suggestion
+    if not found:
+        whole = problem(Offsets(text), 0, len(text), str(error.args[0]), suggestion=suggestion)
+        return Subject("expression", (whole,))
+    return _shown("expression", text, found, suggestion)
 
 
 def _invalid_program(text: str, error: cbpf.CbpfError) -> Subject:
     """Return the errors in the text of a program."""
     found = error.problems if isinstance(error, cbpf.ProgramFormatError) else ()
     if not found:
-        return Subject("program", (problem(text, 0, len(text), str(error)),))
+        return Subject("program", (problem(Offsets(text), 0, len(text), str(error)),))
+    return _shown("program", text, found)
+
+
+def _shown(notation: str, text: str, found: Sequence[cbpf.Problem], suggestion: str = "") -> Subject:
+    """Return the first errors in a text, and the number of the others."""
+    offsets = Offsets(text)
     problems = []
     for each in found[:_MAX_PROBLEMS]:
-        start = offset(text, each.line, each.column)
-        problems.append(problem(text, start, _end_of_word(text, start), each.message))
-    return Subject("program", tuple(problems), more=len(found) - len(problems))
+        start = offsets.of(each.line, each.column)
+        problems.append(problem(offsets, start, _end_of_word(text, start), each.message, suggestion=suggestion))
+    return Subject(notation, tuple(problems), more=len(found) - len(problems))
 
 
 def problem(
-    text: str, start: int, end: int, message: str, *, suggestion: str = "", index: int | None = None
+    offsets: Offsets, start: int, end: int, message: str, *, suggestion: str = "", index: int | None = None
 ) -> dict[str, Any]:
     """Return an error as a JSON value; *index* is the instruction of a program that it concerns."""
-    return {
-        "start": utf16_offset(text, start),
-        "end": utf16_offset(text, end),
-        "message": message,
-        "suggestion": suggestion,
-        "index": index,
-    }
-
-
-def offset(text: str, line: int, column: int) -> int:
-    """Return the offset of a line and a column, both from 1, at most the length of the text."""
-    start = 0
-    for _ in range(line - 1):
-        start = text.find("\n", start) + 1
-        if start == 0:
-            return len(text)
-    return min(start + column - 1, len(text))
-
-
-def utf16_offset(text: str, position: int) -> int:
-    """Return an offset in the UTF-16 units of JavaScript."""
-    if text.isascii():
-        return min(position, len(text))
-    return len(text[:position].encode("utf-16-le", "surrogatepass")) // 2
+    return {**offsets.span(start, end), "message": message, "suggestion": suggestion, "index": index}
 
 
 def _end_of_word(text: str, start: int) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import warnings
 from urllib.parse import quote
 
 import cbpf
@@ -11,6 +10,7 @@ import cbpf
 from ..._text import counted
 from ..._typing import Final, Iterator
 from ...reporting.clause_output import plain_lines, shortened
+from ..caught import caught_warnings
 from ..packets import LoadedCapture, OnePacket, execution_counts, verdicts_pane
 from ..programs import graph_pane
 from ..sources import Settings, Subject, read
@@ -24,7 +24,7 @@ _MAX_TEXT: Final = 200  # characters of an expression
 
 def static_output(source: Settings, packets: ShownPackets) -> str:
     """Return the program of a page as HTML: an element `details`, without a script."""
-    with warnings.catch_warnings(action="ignore"):  # those of the program were shown when it was compiled
+    with caught_warnings():  # those of the program were shown when it was compiled
         subject = read(source)
         if subject.program is None:
             return _rejected_output(subject, source)
