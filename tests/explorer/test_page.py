@@ -29,8 +29,7 @@ def test_the_link_of_a_changed_page_opens_the_same_page(opened: Opener) -> None:
     page.write("udp port 53 and\nnot é")
     page.write("udp port 53")
     page.tab("code")
-    page.page.wait_for_timeout(500)
-    other = opened(page.page.url)
+    other = opened(page.saved_link(s="udp port 53", t="code"))
     assert other.text("#editor .cm-content") == "udp port 53"
     assert other.text("#pane-code pre") == cbpf.emit(cbpf.compile("udp port 53"))
 

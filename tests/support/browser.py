@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import ThreadingHTTPServer
@@ -16,6 +17,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, Final, TypeAlias
 
+from cbpf.explorer import links
 from cbpf.explorer.page import Page
 from cbpf.explorer.server import ExplorerServer
 from support.project import ROOT, is_installed
@@ -109,6 +111,17 @@ class OpenPage:
         for _ in range(3):  # an answer may cause another question
             self.page.wait_for_selector("body[data-status=ready] #version:not(:empty)")
             self.page.wait_for_timeout(100)
+
+    def saved_link(self, **expected: object) -> str:
+        """Wait until the address of the page has these values of its state, and return it."""
+        deadline = time.monotonic() + _WAIT / 1000
+        while True:
+            fragment = self.page.url.partition("#")[2]
+            saved = links.state(fragment) if fragment else {}
+            if all(saved.get(key) == value for key, value in expected.items()):
+                return str(self.page.url)
+            assert time.monotonic() < deadline, f"the address has the state {saved}"
+            self.page.wait_for_timeout(50)
 
     def write(self, text: str, editor: str = "#editor") -> None:
         """Replace the text of an editor by typing, and wait for the answers."""
