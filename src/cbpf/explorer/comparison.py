@@ -17,7 +17,7 @@ Runnable: TypeAlias = "tuple[Subject, Settings, cbpf.Program]"
 def compare_pane(left: Runnable, right: Runnable, capture: LoadedCapture | None) -> dict[str, Any]:
     """Return the aligned listings of two programs, and the listed packets on which their verdicts differ."""
     listings = [cbpf.listing(program, dialect=source.dialect).splitlines() for _, source, program in (left, right)]
-    answer: dict[str, Any] = {"rows": _rows(*listings), "sizes": [len(left[2]), len(right[2])], "packets": None}
+    answer: dict[str, Any] = {"rows": _rows(*listings), "packets": None}
     if capture is not None:
         verdicts = [verdicts_pane(capture, subject, source)["verdicts"] for subject, source, _ in (left, right)]
         answer["packets"] = [

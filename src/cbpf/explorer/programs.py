@@ -73,8 +73,8 @@ def graph_pane(
 
 
 def passes_pane(subject: Subject, source: Settings, program: cbpf.Program) -> dict[str, Any]:
-    """Return the program after each stage of the optimiser that changed it, from the plain code on."""
-    plain = program if subject.mapped is None else subject.mapped.program
+    """Return the program after each stage of the optimiser that changed it, from the plain code or the text on."""
+    plain = program if subject.written is None else subject.written
     if len(plain) > _MAX_OPTIMIZED:
         fact = f"the program has {len(plain):,} instructions; the page shows the passes of at most {_MAX_OPTIMIZED:,}"
         return {"stages": [], "message": fact}
@@ -90,7 +90,7 @@ def _stages(stages: list[tuple[str, cbpf.Program]], dialect: cbpf.Dialect) -> It
         lines = _lines(program, dialect)
         yield {
             "name": name, "size": len(program), "change": len(program) - len(before),
-            "longest": _flow(program, dialect).longest, "lines": lines, "changes": changed_lines(before, lines),
+            "longest": _flow(program, dialect).longest, "changes": changed_lines(before, lines),
         }  # fmt: skip
         before = lines
 
