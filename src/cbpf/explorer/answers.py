@@ -23,7 +23,7 @@ from .packets import (
     verdicts_pane,
 )
 from .programs import NOTATIONS, TARGETS, code_pane, graph_pane, passes_pane, program_pane
-from .sources import BadRequest, Settings, Subject, read, settings
+from .sources import BadRequest, Settings, Subject, read, runnable, settings
 
 _MAX_CACHED: Final = 4  # sources
 
@@ -64,25 +64,22 @@ class Answers:
         except RecursionError:
             return json.dumps({"error": "the text is nested too deeply for the page"})
 
-    def _read(self, request: Mapping[str, Any], key: str = "source") -> tuple[Subject, Settings]:
-        source = settings(request.get(key))
+    def _read(self, source: Settings) -> Subject:
+        """Return the program of a source, or every error in its text, from the cache if it is there."""
         subject = self._subjects.get(source)
         if subject is None:
             subject = read(source)
             while len(self._subjects) >= _MAX_CACHED:
                 del self._subjects[next(iter(self._subjects))]
             self._subjects[source] = subject
-        return subject, source
+        return subject
 
     def _runnable(self, request: Mapping[str, Any], key: str = "source") -> tuple[Subject, Settings, cbpf.Program]:
-        subject, source = self._read(request, key)
-        if subject.program is None:
-            raise BadRequest("the source has errors")
-        return subject, source, subject.program
+        return runnable(request, key, self._read)
 
     def check(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Return the notation of a source and every error in its text, at most 500."""
-        subject, _ = self._read(request)
+        subject = self._read(settings(request.get("source")))
         return {
             "notation": subject.notation,
             "problems": list(subject.problems),
@@ -142,8 +139,8 @@ class Answers:
         return compare_pane(self._runnable(request), self._runnable(request, "other"), self._capture)
 
     def choices(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the values that the page offers: dialects and notations."""
-        return {"version": cbpf.__version__, "dialects": list(cbpf.DIALECTS), "notations": list(NOTATIONS)}
+        """Return the version of the package."""
+        return {"version": cbpf.__version__}
 
 
 QUESTIONS: Final[dict[str, Callable[[Answers, Mapping[str, Any]], dict[str, Any]]]] = {

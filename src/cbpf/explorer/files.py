@@ -42,7 +42,7 @@ class ServedFile(NamedTuple):
     Args:
         content_type: Its type for the browser.
         data: Its bytes.
-        policy: Its Content-Security-Policy; empty for that of the explorer page, in no frame.
+        policy: Its Content-Security-Policy; empty for that of the explorer page, in the frames that its server permits.
     """
 
     content_type: str

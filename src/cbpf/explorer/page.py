@@ -22,8 +22,8 @@ class Page:
 
     Args:
         folder: The folder of the files that do not change.
-        facts: The values of served.json, which the page reads at its start: whether there are proofs, the initial
-            state, the name of the capture, and the samples that links may name.
+        facts: The values of served.json, which the page reads at its start: whether there are proofs and a compiler
+            of eBPF ("llvm"), the initial state, the name of the capture, and the samples that links may name.
         capture: The path of the capture to open, or its bytes, or None.
     """
 

@@ -8,7 +8,7 @@ from itertools import islice
 import cbpf
 
 from .._named_tuple import NamedTuple
-from .._typing import Any, Final, Iterator, Mapping, Sequence, get_args
+from .._typing import Any, Callable, Final, Iterator, Mapping, Sequence, get_args
 from .caught import caught_warnings
 from .names import PAGE_NAMES
 from .offsets import Offsets
@@ -142,8 +142,15 @@ def read(source: Settings) -> Subject:
     return _program(source, program)
 
 
-def runnable(request: Mapping[str, Any], key: str = "source") -> tuple[Subject, Settings, cbpf.Program]:
+def runnable(
+    request: Mapping[str, Any], key: str = "source", read: Callable[[Settings], Subject] = read
+) -> tuple[Subject, Settings, cbpf.Program]:
     """Return the source of a request, its settings, and its program.
+
+    Args:
+        request: A JSON object.
+        key: The key of the source in it.
+        read: The function that reads the source, such as one with a cache.
 
     Raises:
         BadRequest: The request has no such source, or its text has errors.
