@@ -58,7 +58,7 @@ def command(
 
     The page shows PROGRAM or EXPRESSION while you type: errors, the program, its control-flow graph, and its run on a
     packet. It works without a network, and sends nothing to other machines. The page is a distribution of its own (pip
-    install cbpf-explorer); questions about all packets need the extra smt.
+    install cbpf-explorer); questions about all packets need the extra smt, and eBPF the extra llvm.
 
     Exit code: 0 ended by Ctrl-C, 2 error.
 
