@@ -1,4 +1,4 @@
-"""The server of `cbpf explore` and `cbpf docs`, on the loopback interface only.
+"""The server of `cbpf explore`, `cbpf docs` and the pages in notebooks, on the loopback interface only.
 
 A request needs the token in its path. Pages of other sites are rejected as well: the header Host must name this server,
 so that a foreign name that resolves to 127.0.0.1 is of no use, and a question needs the header Origin of this server.
