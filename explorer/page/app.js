@@ -9,7 +9,7 @@ import { makeProofsPane } from "./panes/proofs.js";
 import { client } from "./questions.js";
 import { makeSettings } from "./settings.js";
 import { refresh, refreshOther } from "./sources.js";
-import { other, source, view, whenChanged } from "./state.js";
+import { other, source, state, view, whenChanged } from "./state.js";
 import { chooseTab, makeTabs } from "./tabs.js";
 
 async function start() {
@@ -26,7 +26,8 @@ async function start() {
   byId("version").textContent = `cbpf ${version}, in this browser`;
   if (view.served.capture !== null) {
     const response = await fetch("capture");
-    if (response.ok) await openCapture(new Uint8Array(await response.arrayBuffer()), view.served.capture);
+    const number = state.packet ? 0 : 1; // the link may have a packet
+    if (response.ok) await openCapture(new Uint8Array(await response.arrayBuffer()), view.served.capture, { number });
     else byId("capture-facts").textContent = (await response.text()).trim();
   }
 }

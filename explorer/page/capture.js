@@ -1,9 +1,10 @@
 // The capture that is open: its packets with their verdicts, and the choice of one of them.
 
 import { byId, counted, replace } from "./dom.js";
-import { refreshTrace } from "./packets.js";
+import { forgetPacket, refreshTrace } from "./packets.js";
 import { markCurrent, markVerdicts, showCapture } from "./panes/packet.js";
 import { client } from "./questions.js";
+import { saveSoon } from "./share.js";
 import { changed, source, state, view } from "./state.js";
 
 /** Ask for the verdicts on the packets of the capture, and show them. */
@@ -28,16 +29,19 @@ export async function openCapture(bytes, name, { number = 1, isSample = false } 
   const answer = await client.open(bytes, name);
   if (!answer) return;
   view.hasCapture = !answer.error;
+  view.packets = answer.packets ?? [];
   view.captureFacts = [answer.has_more ? "more packets follow" : "", answer.damage ?? ""].filter(Boolean);
   if (answer.error) {
     state.sample = "";
     byId("capture-facts").textContent = answer.error;
-    return replace(byId("capture-list"));
+    replace(byId("capture-list"));
+    if (state.packet?.number) forgetPacket();
+    return changed("source");
   }
   showCapture(byId("capture-list"), answer.packets, choosePacket);
-  view.packets = answer.packets;
   byId("capture-facts").textContent = counted(answer.packets.length, "packet");
   if (answer.packets.length && number) await choosePacket(Math.min(number, answer.packets.length), false);
+  else if (state.packet?.number) forgetPacket(); // of the capture before
   await changed("source");
   if (state.packet?.number) markCurrent(byId("capture-list"), state.packet.number); // the list has its height now
 }
@@ -58,8 +62,11 @@ export async function openSample(name, number) {
 
 /** Make a packet of the capture the current one, with its link type; *asks* is whether the panes follow. */
 export async function choosePacket(number, asks = true) {
-  const { link_type: linkType } = view.packets[number - 1];
+  const chosen = view.packets[number - 1];
+  if (!chosen) return; // a pane shows an earlier capture
+  const { link_type: linkType } = chosen;
   state.packet = { number };
+  saveSoon();
   markCurrent(byId("capture-list"), number);
   if (linkType !== state.linkType) {
     state.linkType = byId("link-type").value = linkType;

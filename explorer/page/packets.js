@@ -12,14 +12,14 @@ import { source, state, view } from "./state.js";
 
 /** Ask for the trace of the program on the current packet, and show it. */
 export async function refreshTrace() {
-  if (state.packet === null) return replace(byId("trace"), element("p.quiet", {}, "Open a capture, or enter the bytes of a packet."));
-  const answer = await client.ask("trace", { source: source(), packet: state.packet });
-  if (!answer) return;
+  const { packet } = state;
+  if (packet === null) return forgetSteps("Open a capture, or enter the bytes of a packet.");
+  const answer = await client.ask("trace", { source: source(), packet });
+  if (!answer || packet !== state.packet) return;
   byId("packet-error").textContent = answer.error && answer.error !== "the source has errors" ? answer.error : "";
-  if (answer.error) return;
+  if (answer.error) return forgetEarlierPacket();
   view.steps = answer.steps;
-  view.packetHex = answer.captured;
-  view.wireLength = answer.captured_length;
+  view.traced = { packet, hex: answer.captured, wire_length: answer.captured_length };
   saveSoon();
   const lines = view.program?.lines.length ? view.program.lines : [];
   showBytes(byId("packet-bytes"), answer, chooseStep);
@@ -27,6 +27,20 @@ export async function refreshTrace() {
   const change = changePart(answer, showPacket);
   if (change) byId("trace").append(change);
   chooseStep(answer.steps.length - 1);
+}
+
+/** Clear the panes if they show an earlier packet than the current one, which has no trace. */
+export function forgetEarlierPacket() {
+  if (state.packet && view.traced?.packet !== state.packet) forgetSteps("The source or the packet has an error.");
+}
+
+function forgetSteps(reason) {
+  view.steps = [];
+  view.traced = null;
+  replace(byId("packet-bytes"));
+  replace(byId("trace"), element("p.quiet", {}, reason));
+  markPath(byId("pane-program"), new Set(), -1);
+  if (state.tab === "graph") markGraph(byId("pane-graph"), view.blocks, []);
 }
 
 function chooseStep(number) {
@@ -59,10 +73,8 @@ export function enterPacket() {
 export function forgetPacket() {
   byId("packet-hex").value = byId("wire-length").value = "";
   state.packet = null;
-  view.steps = [];
-  view.packetHex = "";
-  replace(byId("packet-bytes"));
   byId("packet-error").textContent = "";
+  refreshTrace();
 }
 
 /** Write a packet into the form, and take it. */

@@ -23,7 +23,8 @@ function linkState() {
   if (tab !== "program") result.t = tab;
   if (sample) result.c = sample;
   if (sample && packet?.number) result.n = packet.number;
-  const { hex, wire_length: length } = packet?.hex ? packet : { hex: view.packetHex, wire_length: view.wireLength };
+  const traced = view.traced?.packet === packet ? view.traced : {}; // of an earlier packet if this one has no trace
+  const { hex, wire_length: length } = packet?.hex ? packet : traced;
   if (packet && hex && hex.length <= MAX_LINKED) {
     result.p = hex;
     if (length && length !== hex.length / 2) result.w = length;

@@ -4,7 +4,7 @@ import { refreshVerdicts } from "./capture.js";
 import { prove } from "./client.js";
 import { byId, replace } from "./dom.js";
 import { otherEditor } from "./editors.js";
-import { refreshTrace } from "./packets.js";
+import { forgetEarlierPacket, refreshTrace } from "./packets.js";
 import { problemItems, showProblems } from "./problems.js";
 import { client } from "./questions.js";
 import { saveSoon } from "./share.js";
@@ -22,7 +22,10 @@ export async function refresh() {
   if (checked === null) return;
   if (checked.error) return showProblems([{ start: 0, end: 0, message: checked.error, suggestion: "" }], [], checked);
   showProblems(checked.problems, [], checked, checked.more);
-  if (checked.problems.length) return forgetProgram();
+  if (checked.problems.length) {
+    forgetProgram();
+    return forgetEarlierPacket();
+  }
   await Promise.all([refreshProgram(), refreshTab(), refreshTrace(), refreshVerdicts(), refreshFindings(checked)]);
 }
 

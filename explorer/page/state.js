@@ -26,8 +26,7 @@ export const view = {
   trace: null,
   steps: [],
   step: -1,
-  packetHex: "",
-  wireLength: 0,
+  traced: null, // the packet of the steps as it was in `state`, its bytes and its length on the wire
   packets: [],
   hasCapture: false,
   captureFacts: [],

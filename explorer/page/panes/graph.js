@@ -56,8 +56,9 @@ export function markClausesInGraph(pane, clausesOf, clauses) {
 export function markGraph(pane, blocks, steps) {
   marked = [blocks, steps];
   const frame = pane.querySelector(".drawing");
-  if (!frame || !steps.length || !blocks.length) return;
+  if (!frame) return;
   for (const group of pane.querySelectorAll(".on-path, .current")) group.classList.remove("on-path", "current");
+  if (!steps.length || !blocks.length) return;
   const blockOf = (index) => blocks.findIndex(({ start, stop }) => start <= index && index < stop);
   let number = blockOf(steps[0].index);
   let box = boxAt(pane, number, []);
