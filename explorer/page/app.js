@@ -20,7 +20,9 @@ async function start() {
   makeControls();
   chooseTab("program");
   view.served = await fetch("served.json").then((response) => response.json());
-  makeProofsPane(byId("pane-proofs"), view.served.proofs, () => ({ source: source(), other: other() }), showPacket);
+  const sources = () => ({ source: source(), other: other() });
+  const forgetProof = makeProofsPane(byId("pane-proofs"), view.served.proofs, sources, showPacket);
+  for (const what of ["source", "other"]) whenChanged(what, forgetProof);
   await begin();
   const { version } = await client.ask("choices", {});
   byId("version").textContent = `cbpf ${version}, in this browser`;

@@ -23,17 +23,18 @@ export function changePart(trace, onPacket) {
   const result = element("div", { role: "status" });
   const find = async () => {
     replace(result, element("p", {}, "Searching for the smallest change …"));
-    replace(result, ...shown(await smallest(trace), trace, onPacket));
+    const answer = await smallest(trace);
+    replace(result, ...(answer ? shown(answer, trace, onPacket) : []));
   };
   const button = element("button", { type: "button", id: "find-change", onclick: find }, "Smallest change");
   return element("div.change", {}, button, result);
 }
 
-/** Return the answer of the worker; that of the server if a solver is needed and the server has one. */
+/** Return the answer of the worker; that of the server if a solver is needed and the server has one; null if it is obsolete. */
 async function smallest(trace) {
   const asked = source();
-  const answer = (await client.ask("change", { source: asked, packet: state.packet })) ?? {};
-  if (answer.error || !answer.unknown || !view.served.proofs) return answer;
+  const answer = await client.ask("change", { source: asked, packet: state.packet });
+  if (!answer || answer.error || !answer.unknown || !view.served.proofs) return answer;
   const packet = { hex: trace.captured, wire_length: trace.captured_length, link_type: trace.link_type };
   return prove("why", { source: asked, packet });
 }

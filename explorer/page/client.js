@@ -95,18 +95,40 @@ export class Client {
   }
 }
 
-/** Ask the server of `cbpf explore` a question about all packets. */
-export const prove = (question, request) => askServer(`proofs/${question}`, request);
+const unanswered = new Map(); // slot -> the AbortController of its question to the server
 
-/** Ask the server of `cbpf explore` for a program as eBPF. */
-export const compileFor = (target, request) => askServer(`emit/${target}`, request);
+/**
+ * Ask the server of the page a question about all packets; null if `cancel` or a newer question of the slot ends it.
+ * @returns {Promise<object | null>}
+ */
+export const prove = (question, request, slot = question) => askServer(`proofs/${question}`, request, slot);
 
-async function askServer(path, request) {
+/** Ask the server of the page for a program as eBPF; null if a newer question replaces it. */
+export const compileFor = (target, request) => askServer(`emit/${target}`, request, "emit");
+
+/** End the question of a slot to the server, if one has no answer yet. */
+export function cancel(slot) {
+  unanswered.get(slot)?.abort();
+  unanswered.delete(slot);
+}
+
+async function askServer(path, request, slot) {
+  cancel(slot);
+  const controller = new AbortController();
+  unanswered.set(slot, controller);
+  const answer = await post(path, request, controller.signal);
+  if (controller.signal.aborted) return null;
+  unanswered.delete(slot);
+  return answer;
+}
+
+async function post(path, request, signal) {
   try {
     const response = await fetch(path, {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify(request),
+      signal,
     });
     return response.ok ? await response.json() : { error: (await response.text()).trim() };
   } catch {

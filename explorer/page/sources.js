@@ -1,7 +1,7 @@
 // The answers that depend on the sources, asked again at each change.
 
 import { refreshVerdicts } from "./capture.js";
-import { prove } from "./client.js";
+import { cancel, prove } from "./client.js";
 import { byId, replace } from "./dom.js";
 import { otherEditor } from "./editors.js";
 import { forgetEarlierPacket, refreshTrace } from "./packets.js";
@@ -18,6 +18,8 @@ let proving = 0;
 /** Ask everything that depends on the source. */
 export async function refresh() {
   saveSoon();
+  clearTimeout(proving);
+  for (const slot of ["lint", "search", "why"]) cancel(slot);
   const checked = await client.ask("check", { source: source() });
   if (checked === null) return;
   if (checked.error) return showProblems([{ start: 0, end: 0, message: checked.error, suggestion: "" }], [], checked);
@@ -31,15 +33,15 @@ export async function refresh() {
 
 /** Show the findings of the linter; a little later those that need a solver, if the server has one. */
 async function refreshFindings(checked) {
-  clearTimeout(proving);
   const asked = source();
   const answer = await client.ask("lint", { source: asked });
   if (!answer || answer.error) return;
   showProblems([], answer.findings, checked, answer.more);
   if (!view.served.proofs || checked.notation !== "expression") return;
+  clearTimeout(proving);
   proving = setTimeout(async () => {
     const proved = await prove("lint", { source: asked });
-    if (proved.error || JSON.stringify(asked) !== JSON.stringify(source())) return;
+    if (!proved || proved.error || JSON.stringify(asked) !== JSON.stringify(source())) return;
     showProblems([], proved.findings, checked, proved.more);
   }, PAUSE);
 }
@@ -47,6 +49,7 @@ async function refreshFindings(checked) {
 /** Ask everything that depends on the second source. */
 export async function refreshOther() {
   saveSoon();
+  cancel("search");
   const checked = other() ? await client.ask("check", { source: other() }, "check-other") : { problems: [] };
   if (checked === null) return;
   const problems = (checked.problems ?? []).map((problem) => ({ ...problem, severity: "error" }));

@@ -4,8 +4,9 @@ import { prove } from "../client.js";
 import { counted, element, replace } from "../dom.js";
 import { rowsWithMore } from "../parts.js";
 
-/** Return the answer to the question "difference" as elements, with a button that shows its packet. */
+/** Return the answer to the question "difference" as elements, with a button that shows its packet; none for null. */
 export function differenceAnswer(answer, onPacket) {
+  if (!answer) return []; // the sources have changed
   if (answer.error) return [element("p.error-text", {}, answer.error)];
   const { difference } = answer;
   if (difference === null) return [element("p", {}, "They accept the same packets: proved.")];
@@ -71,7 +72,7 @@ export function searchPart(isPossible, sources, onPacket) {
   const result = element("div", { role: "status" });
   const find = async () => {
     replace(result, element("p", {}, "The solver is running …"));
-    replace(result, ...differenceAnswer(await prove("difference", sources), onPacket));
+    replace(result, ...differenceAnswer(await prove("difference", sources, "search"), onPacket));
   };
   return element("div", {}, element("button", { type: "button", onclick: find }, "Find a packet on which they differ"), result);
 }
