@@ -24,7 +24,7 @@ async function start() {
   const forgetProof = makeProofsPane(byId("pane-proofs"), view.served.proofs, sources, showPacket);
   for (const what of ["source", "other"]) whenChanged(what, forgetProof);
   await begin();
-  const { version } = await client.ask("choices", {});
+  const { version } = await client.ask("version", {});
   byId("version").textContent = `cbpf ${version}, in this browser`;
   if (view.served.capture !== null) {
     const response = await fetch("capture");

@@ -5,12 +5,14 @@ import os.path
 import re
 import tomllib
 from graphlib import TopologicalSorter
-from typing import Final
+from typing import Final, get_args
 
 import cbpf
+from cbpf.explorer import links
 from cbpf.explorer.answers import QUESTIONS
 from cbpf.explorer.emission import EMISSIONS
 from cbpf.explorer.files import PAGE_POLICY
+from cbpf.explorer.page import MAX_CAPTURE
 from cbpf.explorer.programs import NOTATIONS, TARGETS
 from cbpf.explorer.proofs import PROOFS
 from support.project import ROOT
@@ -65,6 +67,16 @@ def test_the_page_asks_questions_that_have_answers() -> None:
     assert set(re.findall(r'\bprove\("(\w+)"', text)) <= set(PROOFS)
     offered = dict(re.findall(r'^  \["([\w-]+)", "([^"]+)"\],$', SCRIPTS["page/panes/code.js"], re.MULTILINE))
     assert set(offered) == {*NOTATIONS, *TARGETS, *EMISSIONS}
+
+
+def test_lists_and_limits_of_the_scripts_are_those_of_the_package() -> None:
+    """The page applies a link before Python is ready."""
+    text = "".join(SCRIPTS.values())
+    lists = {name: json.loads(value) for name, value in re.findall(r"^const (DIALECTS|GOALS) = (\[.*\]);$", text, re.M)}
+    assert lists == {"DIALECTS": list(cbpf.DIALECTS), "GOALS": list(get_args(cbpf.Goal))}
+    limits = {name: int(value) for name, value in re.findall(r"\bconst (MAX_\w+) = ([\d_]+);", text)}
+    for name, limit in (("CAPTURE", MAX_CAPTURE), ("FRAGMENT", links.MAX_FRAGMENT), ("STATE", links.MAX_STATE)):
+        assert limits[f"MAX_{name}"] == limit
 
 
 def test_scripts_are_small_and_import_each_other_without_cycles() -> None:

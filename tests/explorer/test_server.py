@@ -7,6 +7,8 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
@@ -186,6 +188,33 @@ def test_a_closed_connection_prints_nothing(server: ExplorerServer, capfd: pytes
         except OSError:
             server.handle_error(None, ("127.0.0.1", 1))
     assert capfd.readouterr().err == ""
+
+
+def test_a_question_that_was_given_up_before_its_turn_is_not_answered(
+    server: ExplorerServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered: list[object] = []
+
+    def answer(folder: str, question: str, request: object) -> dict[str, Any]:
+        answered.append(request)
+        return {}
+
+    monkeypatch.setattr("cbpf.explorer.server.answer", answer)
+    body = json.dumps({"number": 1}).encode()
+    path = f"/{server.token}/proofs/dead"
+    headers = {"Origin": f"http://{server.address}", "Content-Type": "application/json"}
+    threads = threading.active_count()
+    with server.locks["proofs"]:
+        connection = http.client.HTTPConnection(server.address)
+        connection.request("POST", path, body, headers)
+        connection.close()
+        while threading.active_count() == threads:  # until the question waits
+            time.sleep(0.01)
+    while threading.active_count() > threads:
+        time.sleep(0.01)
+    assert answered == []
+    assert request(server, "proofs/dead", {"number": 2})[0] == 200
+    assert answered == [{"number": 2}]
 
 
 def test_the_server_listens_on_the_loopback_interface_only(server: ExplorerServer) -> None:

@@ -138,7 +138,7 @@ class Answers:
         """Return two programs side by side, with the packets of the capture on which they differ."""
         return compare_pane(self._runnable(request), self._runnable(request, "other"), self._capture)
 
-    def choices(self, request: Mapping[str, Any]) -> dict[str, Any]:
+    def version(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Return the version of the package."""
         return {"version": cbpf.__version__}
 
@@ -156,7 +156,7 @@ QUESTIONS: Final[dict[str, Callable[[Answers, Mapping[str, Any]], dict[str, Any]
         Answers.change,
         Answers.verdicts,
         Answers.compare,
-        Answers.choices,
+        Answers.version,
     )
 }
 """The questions by name."""

@@ -39,7 +39,7 @@ DEFAULTS: Final[dict[str, Any]] = {
 }  # fmt: skip
 """The values of absent keys; "p", "w", "c" and "n" have none."""
 MAX_FRAGMENT: Final = 8_000  # characters
-_MAX_STATE: Final = 1_000_000  # bytes after decompression
+MAX_STATE: Final = 1_000_000  # bytes after decompression
 _VERSION: Final = "1"
 _BASE64URL: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 
@@ -51,8 +51,8 @@ def fragment(state: dict[str, Any]) -> str:
         cbpf.FieldError: It would be longer than 8,000 characters, or its JSON object is longer than 1,000,000 bytes.
     """
     text = json.dumps(state, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
-    if len(text) > _MAX_STATE:
-        raise cbpf.FieldError(f"link: the state has {len(text):,} bytes; that of a link has at most {_MAX_STATE:,}")
+    if len(text) > MAX_STATE:
+        raise cbpf.FieldError(f"link: the state has {len(text):,} bytes; that of a link has at most {MAX_STATE:,}")
     compressor = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     packed = base64.urlsafe_b64encode(compressor.compress(text) + compressor.flush()).rstrip(b"=").decode()
     result = f"{_VERSION}.{packed}"
@@ -77,7 +77,7 @@ def state(fragment: str) -> dict[str, Any]:
             raise ValueError
         data = base64.b64decode(packed + "=" * (-len(packed) % 4), altchars=b"-_")
         decompressor = zlib.decompressobj(-zlib.MAX_WBITS)
-        text = decompressor.decompress(data, _MAX_STATE)
+        text = decompressor.decompress(data, MAX_STATE)
         if not decompressor.eof or decompressor.unused_data:
             raise ValueError
         value = json.loads(text.decode(), parse_constant=_reject)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import socket
 import sys
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -146,12 +147,27 @@ class _Handler(BaseHTTPRequestHandler):
             return
         try:
             with self.server.locks[folder]:
+                if self._is_abandoned():
+                    self.close_connection = True
+                    return
                 found = answer(folder, question, request)
         except Exception as error:  # a mistake in this package
             self.server.handle_error(self.request, self.client_address)
             self._fail(500, f"internal error: {type(error).__name__}; the terminal of the server has the details")
             return
         self._send(200, "application/json", json.dumps(found).encode())
+
+    def _is_abandoned(self) -> bool:
+        """Return whether the browser has closed the connection while the question waited for others."""
+        self.connection.settimeout(0)
+        try:
+            return not self.connection.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except ConnectionError:
+            return True
+        finally:
+            self.connection.settimeout(self.timeout)
 
     def _page(self) -> tuple[Served, str] | None:
         """Return the page, and the path after its token; None if the request was rejected."""

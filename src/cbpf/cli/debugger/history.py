@@ -33,7 +33,7 @@ def is_libedit(readline: Any) -> bool:
 
 
 def history_path(readline: Any) -> str | None:
-    """Return the file of the history; None if there is no absolute path for it."""
+    """Return the path of the history file; None if no home folder is known."""
     folder = os.environ.get("XDG_STATE_HOME", "")
     if not os.path.isabs(folder):
         folder = os.path.expanduser("~/.local/state")
